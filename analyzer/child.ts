@@ -1,0 +1,4 @@
+import { serveEngine } from '../infra/engine';
+import { analyze, analyzeShard } from './pipeline';
+
+serveEngine({ analyze, analyzeShard });

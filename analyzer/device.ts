@@ -1,0 +1,38 @@
+import * as ort from 'onnxruntime-node';
+import { failed } from '../errors';
+import { OnnxGraph } from '../model/onnx';
+import type { Device } from './options';
+
+/** Where sessions are made to run, by what was asked for and what is there. */
+export type DeviceUsed = 'cpu' | 'cuda';
+
+/**
+ * Settles the device. The engine may fall back to the CPU without a word, so CUDA counts only where it has run a graph
+ * that was not allowed to.
+ *
+ * @throws HifiError FAILED for `cuda` on a machine where it does not work.
+ */
+export async function settleDevice(asked: Device): Promise<DeviceUsed> {
+  ort.env.logLevel = 'fatal'; // what goes wrong is thrown; the engine's own lines would stand beside it
+  if (asked === 'cpu') return 'cpu';
+  try {
+    await runOnCuda();
+    return 'cuda';
+  } catch (cause) {
+    if (asked === 'auto') return 'cpu';
+    const reason = (cause as Error).message.split('\n')[0];
+    throw failed(`device cuda does not work here: ${reason}; use --device auto or cpu, or run hifi setup --gpu`, cause);
+  }
+}
+
+async function runOnCuda(): Promise<void> {
+  const graph = new OnnxGraph('probe');
+  const x = graph.input('x', 'float32', [2, 2]);
+  graph.output('y', graph.node('MatMul', [x, x]), 'float32', [2, 2]);
+  const session = await ort.InferenceSession.create(graph.toModel(), {
+    executionProviders: ['cuda'],
+    extra: { session: { disable_cpu_ep_fallback: '1' } },
+  });
+  await session.run({ x: new ort.Tensor('float32', Float32Array.of(1, 2, 3, 4), [2, 2]) });
+  await session.release();
+}

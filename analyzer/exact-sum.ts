@@ -1,0 +1,80 @@
+/**
+ * Sums of doubles that are the same bits in any order and any partition (METHOD §1, "Sums that merge exactly"): fixed point
+ * in four bins. A value is rounded once to a multiple of 2⁻⁷⁸ and cut, without error, into multiples of the four quanta
+ * (`(v + M) − M` rounds v to M's last place); each bin adds whole multiples of its quantum and stays under 2⁵³ of them, so
+ * its additions are exact.
+ */
+
+/** Exponents of the bins' quanta: 2⁰, 2⁻²⁶, 2⁻⁵², 2⁻⁷⁸. */
+const EXPONENTS = [0, -26, -52, -78] as const;
+const BINS = EXPONENTS.length;
+
+/** Adding and subtracting 1.5·2⁵²·quantum rounds to a multiple of the quantum. */
+const [M0, M1, M2, M3] = EXPONENTS.map((exponent) => 1.5 * 2 ** (52 + exponent));
+
+/** Greatest absolute value that may be added. */
+export const EXACT_SUM_RANGE = 2 ** 26;
+
+/** Most values that may be added to one sum: 2²⁶ values of 2²⁶ quanta each stay under 2⁵³. */
+export const EXACT_SUM_COUNT = 2 ** 26;
+
+/** `length` sums beside each other. */
+export class ExactSums {
+  /** [bins, length], bin by bin; each entry a whole multiple of its bin's quantum. */
+  readonly bins: Float64Array;
+  private readonly bin0: Float64Array;
+  private readonly bin1: Float64Array;
+  private readonly bin2: Float64Array;
+  private readonly bin3: Float64Array;
+
+  /** @param bins of sums to go on with; taken over, not copied. */
+  constructor(
+    readonly length: number,
+    bins?: Float64Array,
+  ) {
+    if (bins && bins.length !== BINS * length) {
+      throw new RangeError(`${length} exact sums need ${BINS * length} numbers, found ${bins.length}`);
+    }
+    this.bins = bins ?? new Float64Array(BINS * length);
+    [this.bin0, this.bin1, this.bin2, this.bin3] = EXPONENTS.map((_, b) =>
+      this.bins.subarray(b * length, (b + 1) * length),
+    );
+  }
+
+  /**
+   * Adds `value` to sum `index`.
+   *
+   * @throws RangeError for a value beyond ±2²⁶ or not a number.
+   */
+  add(index: number, value: number): void {
+    if (!(value <= EXACT_SUM_RANGE && value >= -EXACT_SUM_RANGE)) {
+      throw new RangeError(`${value} cannot be summed exactly; values must lie within ±${EXACT_SUM_RANGE}`);
+    }
+    const part0 = value + M0 - M0;
+    const rest0 = value - part0;
+    const part1 = rest0 + M1 - M1;
+    const rest1 = rest0 - part1;
+    const part2 = rest1 + M2 - M2;
+    const rest2 = rest1 - part2;
+    this.bin0[index] += part0;
+    this.bin1[index] += part1;
+    this.bin2[index] += part2;
+    this.bin3[index] += rest2 + M3 - M3;
+  }
+
+  /** Adds another's sums to these, sum by sum. */
+  merge(other: ExactSums): void {
+    if (other.length !== this.length) throw new RangeError(`${this.length} sums and ${other.length} cannot be merged`);
+    for (let i = 0; i < this.bins.length; i++) this.bins[i] += other.bins[i];
+  }
+
+  /** Sum `index`, rounded once to the nearest double. */
+  value(index: number): number {
+    let units = 0n; // in quanta of the last bin
+    for (let b = 0; b < BINS; b++) {
+      const quanta = this.bins[b * this.length + index] * 2 ** -EXPONENTS[b];
+      units += BigInt(quanta) << BigInt(EXPONENTS[b] - EXPONENTS[BINS - 1]);
+    }
+    return Number(units) * 2 ** EXPONENTS[BINS - 1];
+  }
+}

@@ -1,0 +1,119 @@
+import { Worker } from 'node:worker_threads';
+import { type ErrorCode, failed, HifiError } from '../errors';
+import type { BatchOutputs } from './measure';
+import { HeadStatistics, type StatisticsData, type StatisticsShape } from './statistics';
+
+/** Batches that a worker may have before it: one in work, one to go on with. */
+const QUEUE = 2;
+
+export interface MeasureSetup {
+  shape: StatisticsShape;
+  /** Tokens of the longest sequence that may come. */
+  maxTokens: number;
+}
+
+export type ToWorker = BatchOutputs | 'finish';
+export type FromWorker =
+  | { kind: 'measured'; sequences: number }
+  | { kind: 'failed'; code: ErrorCode; message: string }
+  | { kind: 'statistics'; data: StatisticsData };
+
+interface Slot {
+  worker: Worker;
+  waiting: number;
+}
+
+/**
+ * Worker threads that measure batches while the next one is in the engine. Which worker gets a batch does not matter: the
+ * statistics add up to the same bits.
+ */
+export class MeasurePool {
+  /** Sequences measured so far. */
+  measured = 0;
+  private readonly slots: Slot[];
+  private readonly parts: HeadStatistics[] = [];
+  private error: HifiError | undefined;
+  private wake: () => void = () => {};
+
+  constructor(
+    private readonly setup: MeasureSetup,
+    threads: number,
+  ) {
+    this.slots = Array.from({ length: threads }, () => ({ worker: this.start(), waiting: 0 }));
+  }
+
+  /** Whether a worker can take another batch. */
+  get ready(): boolean {
+    return this.slots.some((slot) => slot.waiting < QUEUE);
+  }
+
+  /** Whether batches are still in work. */
+  get busy(): boolean {
+    return this.slots.some((slot) => slot.waiting > 0);
+  }
+
+  /**
+   * Hands a batch to the worker with the least to do.
+   *
+   * @throws HifiError the first error of a worker.
+   */
+  add(batch: BatchOutputs): void {
+    if (this.error) throw this.error;
+    const slot = this.slots.reduce((least, each) => (each.waiting < least.waiting ? each : least));
+    slot.waiting++;
+    slot.worker.postMessage(batch satisfies ToWorker);
+  }
+
+  /**
+   * Waits until a worker says something.
+   *
+   * @throws HifiError the first error of a worker.
+   */
+  async change(): Promise<void> {
+    if (!this.error) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    if (this.error) throw this.error;
+  }
+
+  /** The workers' statistics as one; to be called when none is busy. */
+  async finish(): Promise<HeadStatistics> {
+    for (const { worker } of this.slots) worker.postMessage('finish' satisfies ToWorker);
+    while (this.parts.length < this.slots.length) await this.change();
+    const total = new HeadStatistics(this.setup.shape);
+    for (const part of this.parts) total.merge(part);
+    return total;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.slots.map(({ worker }) => worker.terminate()));
+  }
+
+  private start(): Worker {
+    // The neighbour file, whichever of the sources and the build this is; the environment is passed on whole because
+    // NODE_OPTIONS is heeded only then.
+    const worker = new Worker(require.resolve('./measure-worker'), { workerData: this.setup, env: { ...process.env } });
+    worker.on('message', (message: FromWorker) => this.take(worker, message));
+    worker.on('error', (cause: Error) => this.fail(failed(`a measuring thread failed: ${cause.message}`, cause)));
+    return worker;
+  }
+
+  private take(worker: Worker, message: FromWorker): void {
+    if (message.kind === 'failed') {
+      this.fail(new HifiError(message.code, message.message));
+    } else if (message.kind === 'measured') {
+      this.measured += message.sequences;
+      this.slots.find((slot) => slot.worker === worker)!.waiting--;
+    } else {
+      this.parts.push(HeadStatistics.from(message.data));
+    }
+    this.wake();
+  }
+
+  private fail(error: HifiError): void {
+    this.error ??= error;
+    this.wake();
+  }
+}

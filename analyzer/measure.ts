@@ -1,0 +1,204 @@
+import { failed } from '../errors';
+import { symmetricEigenvalues } from './eigenvalues';
+import { richnessCounts } from './richness';
+import { singularValues } from './singular-values';
+import type { HeadStatistics } from './statistics';
+
+/** One layer's heads of a batch, as the graph gives them. */
+export type LayerOutputs =
+  /** Gram matrices [B, H, m, m] and token sums [B, H, dh]. */
+  | { gram: Float64Array; tokenSum: Float64Array }
+  /** Head outputs [B, S, H, dh], zero where padded. */
+  | { context: Float32Array };
+
+/** One batch's head outputs. */
+export interface BatchOutputs {
+  /** Real tokens of each row. */
+  lengths: Int32Array;
+  /** S. */
+  tokens: number;
+  /** Size m of the Gram matrices: dh, or S where that is smaller. */
+  gramSize: number;
+  /** One a layer. */
+  layers: LayerOutputs[];
+}
+
+/** Adds sequences to statistics: singular values, counts, spectrum, activation, correlations (METHOD §1). No garbage. */
+export class HeadMeter {
+  private readonly matrix: Float64Array;
+  private readonly sigma: Float64Array;
+  private readonly work: Float64Array;
+  private readonly counts: Float64Array;
+  /** o_h − mean(o_h) of each head of one sequence, [N, dh]. */
+  private readonly centred: Float64Array;
+  /** 1/‖o_h − mean(o_h)‖, 0 for a constant o_h. */
+  private readonly inverseNorm: Float64Array;
+
+  constructor(
+    private readonly statistics: HeadStatistics,
+    maxTokens: number,
+  ) {
+    const { shape, nodes } = statistics;
+    const longest = Math.max(maxTokens, shape.headDim);
+    this.matrix = new Float64Array(longest * shape.headDim);
+    this.sigma = new Float64Array(longest);
+    this.work = new Float64Array(longest);
+    this.counts = new Float64Array(shape.xis.length);
+    this.centred = new Float64Array(nodes * shape.headDim);
+    this.inverseNorm = new Float64Array(nodes);
+  }
+
+  /** @throws HifiError FAILED naming layer and head where an output is not a finite number. */
+  addBatch(batch: BatchOutputs): void {
+    const { layers, heads } = this.statistics.shape;
+    for (let row = 0; row < batch.lengths.length; row++) {
+      for (let layer = 0; layer < layers; layer++) {
+        const outputs = batch.layers[layer];
+        for (let head = 0; head < heads; head++) {
+          const node = layer * heads + head;
+          const squares =
+            'gram' in outputs
+              ? this.takeGram(outputs, batch, row, head, node)
+              : this.takeContext(outputs.context, batch, row, head, node);
+          if (!Number.isFinite(squares)) {
+            throw failed(
+              `layer ${layer}, head ${head}: its output is not a finite number; the model's weights overflow`,
+            );
+          }
+          this.addSpectrum(node, batch.lengths[row], squares);
+        }
+      }
+      this.addCorrelations();
+      this.statistics.sequences++;
+      this.statistics.longest = Math.max(this.statistics.longest, batch.lengths[row]);
+    }
+  }
+
+  /** Singular values into `sigma`, the centred mean output into `centred`; returns trace(OᵀO), NaN if anything is. */
+  private takeGram(
+    { gram, tokenSum }: { gram: Float64Array; tokenSum: Float64Array },
+    batch: BatchOutputs,
+    row: number,
+    head: number,
+    node: number,
+  ): number {
+    const { heads, headDim } = this.statistics.shape;
+    const { gramSize } = batch;
+    const length = batch.lengths[row];
+    // On the tokens' side the rows beyond the last real token are zero, and are left out.
+    const size = Math.min(gramSize, gramSize === headDim ? headDim : length);
+    const from = (row * heads + head) * gramSize * gramSize;
+    let trace = 0;
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j <= i; j++) this.matrix[i * size + j] = gram[from + i * gramSize + j];
+      trace += this.matrix[i * size + i];
+    }
+    const sumsFinite = this.centre(tokenSum, (row * heads + head) * headDim, length, node);
+    if (!Number.isFinite(trace) || !sumsFinite) return Number.NaN;
+    symmetricEigenvalues(this.matrix, size, this.sigma, this.work);
+    for (let i = 0; i < size; i++) this.sigma[i] = this.sigma[i] > 0 ? Math.sqrt(this.sigma[i]) : 0;
+    sortDescending(this.sigma, size);
+    return trace;
+  }
+
+  /** The same from the head's outputs themselves. */
+  private takeContext(context: Float32Array, batch: BatchOutputs, row: number, head: number, node: number): number {
+    const { heads, headDim } = this.statistics.shape;
+    const { matrix, work } = this;
+    const length = batch.lengths[row];
+    const tall = length >= headDim;
+    work.fill(0, 0, headDim);
+    let squares = 0;
+    for (let token = 0; token < length; token++) {
+      const from = ((row * batch.tokens + token) * heads + head) * headDim;
+      for (let i = 0; i < headDim; i++) {
+        const value = context[from + i];
+        matrix[tall ? i * length + token : token * headDim + i] = value;
+        work[i] += value;
+        squares += value * value;
+      }
+    }
+    if (!this.centre(work, 0, length, node) || !Number.isFinite(squares)) return Number.NaN;
+    singularValues(matrix, Math.max(length, headDim), Math.min(length, headDim), this.sigma);
+    sortDescending(this.sigma, Math.min(length, headDim));
+    return squares;
+  }
+
+  /** o_h from its token sum, less its mean. False when it is not finite. */
+  private centre(tokenSum: Float64Array, from: number, length: number, node: number): boolean {
+    const { headDim } = this.statistics.shape;
+    const { centred } = this;
+    const to = node * headDim;
+    let sum = 0;
+    let largest = 0;
+    for (let i = 0; i < headDim; i++) {
+      const mean = tokenSum[from + i] / length;
+      centred[to + i] = mean;
+      sum += mean;
+      largest = Math.max(largest, Math.abs(mean));
+    }
+    const mean = sum / headDim;
+    let squares = 0;
+    for (let i = 0; i < headDim; i++) {
+      centred[to + i] -= mean;
+      squares += centred[to + i] * centred[to + i];
+    }
+    // Where all entries are alike, what is left of them is the rounding of their mean: no variance.
+    const rounding = 4 * Number.EPSILON * largest;
+    if (squares <= headDim * rounding * rounding) {
+      centred.fill(0, to, to + headDim);
+      squares = 0;
+    }
+    this.inverseNorm[node] = squares === 0 ? 0 : 1 / Math.sqrt(squares);
+    return Number.isFinite(squares);
+  }
+
+  private addSpectrum(node: number, length: number, squares: number): void {
+    const { statistics, sigma, counts } = this;
+    const { xis, headDim, values } = statistics.shape;
+    const m = Math.min(length, headDim);
+    richnessCounts(sigma, m, xis, counts);
+    for (let x = 0; x < xis.length; x++) {
+      const at = x * statistics.nodes + node;
+      statistics.counts[at] += counts[x];
+      statistics.squares[at] += counts[x] * counts[x];
+    }
+    let total = 0;
+    for (let i = 0; i < m; i++) total += sigma[i];
+    if (total > 0) for (let i = 0; i < m; i++) statistics.spectrum.add(node * values + i, sigma[i] / total);
+    statistics.activation.add(node, squares / (length * headDim));
+  }
+
+  /** |r| and |cov| of all pairs of the sequence whose o_h are in `centred`. */
+  private addCorrelations(): void {
+    const { statistics, centred, inverseNorm } = this;
+    const { nodes } = statistics;
+    const { headDim } = statistics.shape;
+    const variances = (nodes * (nodes - 1)) / 2;
+    let pair = 0;
+    for (let i = 0; i < nodes; i++) {
+      const a = i * headDim;
+      for (let j = i + 1; j < nodes; j++) {
+        const b = j * headDim;
+        let product = 0;
+        for (let k = 0; k < headDim; k++) product += centred[a + k] * centred[b + k];
+        product = Math.abs(product);
+        statistics.pearson.add(pair, Math.min(1, product * inverseNorm[i] * inverseNorm[j]));
+        statistics.covariance.add(pair++, product / (headDim - 1));
+      }
+      let variance = 0;
+      for (let k = 0; k < headDim; k++) variance += centred[a + k] * centred[a + k];
+      statistics.covariance.add(variances + i, variance / (headDim - 1));
+    }
+  }
+}
+
+/** Insertion: the values come nearly in order, and few. */
+function sortDescending(values: Float64Array, length: number): void {
+  for (let i = 1; i < length; i++) {
+    const value = values[i];
+    let j = i - 1;
+    for (; j >= 0 && values[j] < value; j--) values[j + 1] = values[j];
+    values[j + 1] = value;
+  }
+}

@@ -1,0 +1,81 @@
+import * as ort from 'onnxruntime-node';
+import type { PaddedBatch } from '../data/batches';
+import { failed } from '../errors';
+import type { ModelConfig } from '../model/config';
+import { FAMILIES, type Family } from '../model/families';
+import { analysisModel, type GraphSource, headOutputs, TOKEN_SIDE } from '../model/graph';
+import type { DeviceUsed } from './device';
+import type { BatchOutputs, LayerOutputs } from './measure';
+
+export interface EncoderOptions {
+  device: DeviceUsed;
+  /** Fetch the head outputs themselves, not their Gram matrices. */
+  exact: boolean;
+  threads: number;
+}
+
+/** The encoder in the engine: batches in, head outputs out. */
+export class HeadEncoder {
+  private constructor(
+    private readonly session: ort.InferenceSession,
+    private readonly config: ModelConfig,
+    private readonly exact: boolean,
+  ) {}
+
+  static async load(source: GraphSource, { device, exact, threads }: EncoderOptions): Promise<HeadEncoder> {
+    const session = await ort.InferenceSession.create(analysisModel(source, exact ? 'context' : 'gram'), {
+      executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
+      graphOptimizationLevel: 'all',
+      executionMode: 'sequential',
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      // Idle engine threads sleep, so that the cores are free for the measuring between two operators.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
+    });
+    return new HeadEncoder(session, source.config, exact);
+  }
+
+  /** Runs one batch. The thread that calls is blocked meanwhile. */
+  async run(batch: PaddedBatch): Promise<BatchOutputs> {
+    const { layers, headDim } = this.config;
+    // The smaller side of the Gram matrix, by the batch's padded length (METHOD §1, "Numerically").
+    const gramSize = Math.min(batch.S, headDim);
+    const outputs = await this.session.run(this.feeds(batch, batch.S < headDim)).catch((cause: Error) => {
+      throw failed(`the engine could not run a batch of ${batch.B} × ${batch.S} tokens: ${cause.message}`, cause);
+    });
+    const data = <T>(name: string) => outputs[name].data as T;
+    return {
+      lengths: batch.lengths,
+      tokens: batch.S,
+      gramSize,
+      layers: Array.from({ length: layers }, (_, layer): LayerOutputs => {
+        const names = headOutputs(layer);
+        return this.exact
+          ? { context: data<Float32Array>(names.context) }
+          : { gram: data<Float64Array>(names.gram), tokenSum: data<Float64Array>(names.tokenSum) };
+      }),
+    };
+  }
+
+  async release(): Promise<void> {
+    await this.session.release();
+  }
+
+  private feeds(batch: PaddedBatch, tokenSide: boolean): Record<string, ort.Tensor> {
+    const { B, S } = batch;
+    const family: Family = FAMILIES[this.config.family];
+    const matrix = (at: (i: number) => number) =>
+      new ort.Tensor(
+        'int64',
+        BigInt64Array.from({ length: B * S }, (_, i) => BigInt(at(i))),
+        [B, S],
+      );
+    return {
+      input_ids: matrix((i) => batch.ids[i]),
+      position_ids: matrix((i) => i % S),
+      attention_mask: matrix((i) => batch.mask[i]),
+      ...(family.modules.tokenTypeEmbeddings && { token_type_ids: matrix((i) => batch.typeIds[i]) }),
+      ...(!this.exact && { [TOKEN_SIDE]: new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []) }),
+    };
+  }
+}

@@ -1,0 +1,179 @@
+import * as os from 'node:os';
+import { type Encoded, lengthsOf, padBatch } from '../data/batches';
+import { cancelled, invalidInput } from '../errors';
+import type { HeadReport } from '../heads/report';
+import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
+import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import { settleDevice } from './device';
+import { headNorms } from './head-norms';
+import { MeasurePool } from './measure-pool';
+import { type AnalysisOptions, analysisOptions, reportOptions } from './options';
+import { HeadEncoder } from './outputs';
+import { planBatches } from './plan';
+import { StageProgress } from './progress';
+import { keptXis, type ReportSubject } from './report';
+import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
+import { encodeSample, readSample, reportData } from './sample';
+import { reportOfShards, type ShardStatistics } from './shard';
+import type { HeadStatistics } from './statistics';
+
+/**
+ * Measures and ranks the heads of a model on a data set (HiFi §3; METHOD §1 and §2). The engine blocks the thread that runs
+ * this: it belongs in a child process (see `engine.ts`).
+ *
+ * @throws HifiError INVALID_INPUT for a bad model, data set or option; CANCELLED within a batch of the signal.
+ */
+export async function* analyze(
+  request: AnalyzeRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<AnalysisEvent, HeadReport> {
+  const whole = yield* analyzeShard({ ...request, shard: { index: 0, count: 1 } }, signal);
+  const progress = new StageProgress('rank', 1, 'reports');
+  yield progress.at(0);
+  const { report, warnings } = reportOfShards(whole);
+  for (const message of warnings) yield { kind: 'warning', message };
+  yield progress.at(1);
+  return report;
+}
+
+/** The same for some of the sample's blocks; the parts are put together by `mergeShards` and `reportOfShards`. */
+export async function* analyzeShard(
+  request: AnalyzeRequest & { shard: Shard },
+  signal?: AbortSignal,
+): AsyncGenerator<AnalysisEvent, ShardStatistics> {
+  const started = performance.now();
+  const options = analysisOptions(request.options ?? {});
+  checkShard(request.shard);
+  const sample = readSample(request.data, options.samples, options.seed);
+  if (sample.rows.length < options.samples) {
+    const message = `${sample.dataset.path} has ${sample.rows.length} rows, fewer than the ${options.samples} to sample: all are used`;
+    yield { kind: 'warning', message };
+  }
+
+  const loading = performance.now();
+  const threads = options.threads ?? os.availableParallelism();
+  yield* begin('load', 1, 'models', signal);
+  const model = await loadModel(request, options, threads);
+  try {
+    const { checkpoint, encoder, tokenizer } = model;
+    const { config } = checkpoint;
+    const loadSeconds = (performance.now() - loading) / 1000;
+    const maxLength = Math.min(options.maxLength, config.maxPositions);
+    if (maxLength < options.maxLength) {
+      yield { kind: 'warning', message: `the model takes ${maxLength} tokens at most: longer texts are cut there` };
+    }
+
+    yield* begin('encode', sample.rows.length, 'sequences', signal);
+    const encoded = encodeSample(sample, tokenizer, config, maxLength);
+    const statistics = yield* measure(encoded, request.shard, encoder, model.pool, tokenizer.padId, signal);
+    return {
+      subject: { ...model.subject, data: reportData(sample) },
+      shardCount: request.shard.count,
+      shards: [request.shard.index],
+      statistics: statistics.toData(),
+      elapsedSeconds: (performance.now() - started) / 1000 - loadSeconds,
+    };
+  } finally {
+    await model.close();
+  }
+}
+
+/** Plan → head outputs → statistics: the engine runs a batch while the workers measure those before it. */
+async function* measure(
+  encoded: Encoded[],
+  shard: Shard,
+  encoder: HeadEncoder,
+  pool: MeasurePool,
+  padId: number,
+  signal?: AbortSignal,
+): AsyncGenerator<AnalysisEvent, HeadStatistics> {
+  const batches = planBatches(lengthsOf(encoded), shard);
+  const total = batches.reduce((sum, batch) => sum + batch.length, 0);
+  const progress = new StageProgress('measure', total, 'sequences');
+  yield progress.at(0);
+  for (const batch of batches) {
+    if (signal?.aborted) throw cancelled();
+    pool.add(
+      await encoder.run(
+        padBatch(
+          batch.map((row) => encoded[row]),
+          padId,
+        ),
+      ),
+    );
+    while (!pool.ready) await pool.change();
+    yield progress.at(pool.measured);
+  }
+  while (pool.busy) {
+    if (signal?.aborted) throw cancelled();
+    await pool.change();
+    yield progress.at(pool.measured);
+  }
+  return pool.finish();
+}
+
+interface LoadedModel {
+  checkpoint: Checkpoint;
+  tokenizer: Tokenizer;
+  encoder: HeadEncoder;
+  pool: MeasurePool;
+  subject: Omit<ReportSubject, 'data'>;
+  close(): Promise<void>;
+}
+
+async function loadModel(request: AnalyzeRequest, options: AnalysisOptions, threads: number): Promise<LoadedModel> {
+  const checkpoint = await openCheckpoint(request.model, request.modelName);
+  let pool: MeasurePool | undefined;
+  try {
+    const { config } = checkpoint;
+    const { layers, heads, headDim, hiddenSize } = config;
+    if (headDim === 1) {
+      throw invalidInput(
+        `${request.model}: its heads have size 1 (${heads} heads of ${hiddenSize}); at least 2 is needed`,
+      );
+    }
+    const maxTokens = Math.min(options.maxLength, config.maxPositions);
+    const shape = { layers, heads, headDim, values: Math.min(maxTokens, headDim), xis: keptXis(options.xi) };
+    pool = new MeasurePool({ shape, maxTokens }, threads);
+    const measuring = pool;
+    const tokenizer = loadTokenizer(request.model);
+    const deviceUsed = await settleDevice(options.device);
+    const norms = headNorms(checkpoint);
+    const encoder = await HeadEncoder.load(checkpoint, { device: deviceUsed, exact: options.exact, threads });
+    const { name, sha256, parameters } = checkpoint;
+    const model = { name, sha256, architecture: config.architecture, layers, heads, headDim, hiddenSize, parameters };
+    return {
+      checkpoint,
+      tokenizer,
+      encoder,
+      pool,
+      subject: { model, options: reportOptions(options), headNorms: norms, deviceUsed },
+      close: async () => {
+        checkpoint.close();
+        await Promise.all([measuring.close(), encoder.release()]);
+      },
+    };
+  } catch (error) {
+    checkpoint.close();
+    await pool?.close();
+    throw error;
+  }
+}
+
+/** A stage's first progress event, after a look at the signal. */
+function* begin(
+  stage: 'load' | 'encode',
+  total: number,
+  unit: 'models' | 'sequences',
+  signal?: AbortSignal,
+): Generator<AnalysisEvent> {
+  if (signal?.aborted) throw cancelled();
+  yield new StageProgress(stage, total, unit).at(0);
+}
+
+function checkShard({ index, count }: Shard): void {
+  const whole = Number.isInteger(index) && Number.isInteger(count);
+  if (!(whole && count >= 1 && index >= 0 && index < count)) {
+    throw invalidInput(`shard is ${index} of ${count}; it must be 0 to count − 1, of at least 1`);
+  }
+}

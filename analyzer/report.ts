@@ -1,0 +1,113 @@
+import { rankHeads } from '../heads/ranking';
+import {
+  type HeadReport,
+  type PerHead,
+  type ReportData,
+  type ReportModel,
+  type ReportOptions,
+  XI_GRID,
+} from '../heads/report';
+import type { DeviceUsed } from './device';
+import type { HeadStatistics } from './statistics';
+
+/** What a report tells besides the statistics. */
+export interface ReportSubject {
+  model: ReportModel;
+  data: ReportData;
+  options: ReportOptions;
+  headNorms: PerHead;
+  deviceUsed: DeviceUsed;
+}
+
+/** Each ξ that an analysis keeps counts for: the grid and its own, ascending. */
+export function keptXis(xi: number): number[] {
+  return [...new Set([...XI_GRID, xi])].sort((a, b) => a - b);
+}
+
+/** The means of the statistics and the ranking made of them: heads.json (METHOD §1 and §2). */
+export function makeReport(
+  subject: ReportSubject,
+  statistics: HeadStatistics,
+  elapsedSeconds: number,
+): { report: HeadReport; warnings: string[] } {
+  const { options } = subject;
+  const { heads, xis, headDim, values } = statistics.shape;
+  const { nodes, sequences: n } = statistics;
+  const perHead = <T>(at: (node: number) => T) => byLayer(nodes, heads, at);
+  const richnessAt = (xi: number) => perHead((node) => statistics.counts[xis.indexOf(xi) * nodes + node] / n);
+  const own = xis.indexOf(options.xi) * nodes;
+  const shown = Math.min(statistics.longest, headDim);
+
+  const measured = {
+    richness: richnessAt(options.xi),
+    correlation: { pearson: pearsonMatrix(statistics), covariance: covarianceMatrix(statistics) },
+  };
+  const ranking = rankHeads(measured, options);
+  const report: HeadReport = {
+    schemaVersion: 1,
+    model: subject.model,
+    data: subject.data,
+    options,
+    samples: n,
+    richness: measured.richness,
+    richnessStderr: perHead((node) => standardError(n, statistics.counts[own + node], statistics.squares[own + node])),
+    richnessByXi: Object.fromEntries(xis.map((xi) => [String(xi), richnessAt(xi)])),
+    correlation: measured.correlation,
+    pagerank: ranking.pagerank,
+    activation: perHead((node) => statistics.activation.value(node) / n),
+    headNorms: subject.headNorms,
+    stability: null,
+    rankCorrelations: ranking.rankCorrelations,
+    spectrum: perHead((node) =>
+      Array.from({ length: shown }, (_, i) => statistics.spectrum.value(node * values + i) / n),
+    ),
+    iterations: ranking.iterations,
+    deviceUsed: subject.deviceUsed,
+    elapsedSeconds,
+  };
+  return { report, warnings: ranking.warnings };
+}
+
+/** Of a mean of n integers with the sums Σt and Σt²; null where n = 1. */
+export function standardError(n: number, sum: number, squares: number): number | null {
+  return n === 1 ? null : Math.sqrt((n * squares - sum * sum) / (n - 1)) / n;
+}
+
+function pearsonMatrix(statistics: HeadStatistics): number[][] {
+  const { pearson, sequences } = statistics;
+  return symmetric(
+    statistics,
+    () => 1,
+    (pair) => pearson.value(pair) / sequences,
+  );
+}
+
+function covarianceMatrix(statistics: HeadStatistics): number[][] {
+  const { covariance, pearson, sequences } = statistics;
+  return symmetric(
+    statistics,
+    (node) => covariance.value(pearson.length + node) / sequences,
+    (pair) => covariance.value(pair) / sequences,
+  );
+}
+
+/** [N, N] from its diagonal and its pairs i < j. */
+function symmetric(
+  { nodes }: HeadStatistics,
+  diagonal: (node: number) => number,
+  offDiagonal: (pair: number) => number,
+): number[][] {
+  const matrix = Array.from({ length: nodes }, () => new Array<number>(nodes));
+  let pair = 0;
+  for (let i = 0; i < nodes; i++) {
+    matrix[i][i] = diagonal(i);
+    for (let j = i + 1; j < nodes; j++) matrix[i][j] = matrix[j][i] = offDiagonal(pair++);
+  }
+  return matrix;
+}
+
+function byLayer<T>(nodes: number, heads: number, at: (node: number) => T): T[][] {
+  return Array.from({ length: nodes / heads }, (_, layer) =>
+    Array.from({ length: heads }, (_, head) => at(layer * heads + head)),
+  );
+}

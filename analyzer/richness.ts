@@ -1,0 +1,21 @@
+/** Room for rounding in the comparison of the two sums (METHOD §1). */
+const SLACK = 1 - 1e-12;
+
+/**
+ * Head richness (HiFi §3; METHOD §1): for each ξ the least t with Σ_{i≤t} σ_i ≥ ξ·Σσ.
+ *
+ * @param sigma singular values, descending; the first m count. All zero: t = 1.
+ * @param xis ascending.
+ * @param counts set to t for each ξ, 1 … m.
+ */
+export function richnessCounts(sigma: Float64Array, m: number, xis: readonly number[], counts: Float64Array): void {
+  let total = 0;
+  for (let i = 0; i < m; i++) total += sigma[i];
+  let reached = sigma[0];
+  let t = 1;
+  for (let x = 0; x < xis.length; x++) {
+    const wanted = xis[x] * total * SLACK;
+    while (t < m && !(reached >= wanted)) reached += sigma[t++];
+    counts[x] = t;
+  }
+}

@@ -1,0 +1,53 @@
+import { invalidInput } from '../errors';
+import type { HeadReport } from '../heads/report';
+import { makeReport, type ReportSubject } from './report';
+import { HeadStatistics, type StatisticsData } from './statistics';
+
+/** What one or more shards of an analysis measured; plain data, to be stored or sent. */
+export interface ShardStatistics {
+  subject: ReportSubject;
+  /** Shards that the analysis was cut into, and which of them are in here, ascending. */
+  shardCount: number;
+  shards: number[];
+  statistics: StatisticsData;
+  /** Wall time of the slowest shard in here, without loading the model. */
+  elapsedSeconds: number;
+}
+
+/**
+ * Two parts of one analysis as one: in any order and grouping the same bits (METHOD §1).
+ *
+ * @throws HifiError INVALID_INPUT for parts of different analyses, or parts that share a shard.
+ */
+export function mergeShards(a: ShardStatistics, b: ShardStatistics): ShardStatistics {
+  const identity = ({ subject, shardCount }: ShardStatistics) =>
+    JSON.stringify([subject.model.sha256, subject.data.sha256, subject.data.sampleIds, subject.options, shardCount]);
+  if (identity(a) !== identity(b)) {
+    throw invalidInput('the shards are of different analyses: model, data, options and shard count must be the same');
+  }
+  const twice = a.shards.find((shard) => b.shards.includes(shard));
+  if (twice !== undefined) throw invalidInput(`shard ${twice} of ${a.shardCount} is given twice`);
+  const total = new HeadStatistics(a.statistics.shape);
+  total.merge(HeadStatistics.from(a.statistics));
+  total.merge(HeadStatistics.from(b.statistics));
+  const onCuda = a.subject.deviceUsed === 'cuda' && b.subject.deviceUsed === 'cuda';
+  return {
+    subject: { ...a.subject, deviceUsed: onCuda ? 'cuda' : 'cpu' },
+    shardCount: a.shardCount,
+    shards: [...a.shards, ...b.shards].sort((x, y) => x - y),
+    statistics: total.toData(),
+    elapsedSeconds: Math.max(a.elapsedSeconds, b.elapsedSeconds),
+  };
+}
+
+/**
+ * The report of all shards.
+ *
+ * @throws HifiError INVALID_INPUT when a shard is missing.
+ */
+export function reportOfShards(whole: ShardStatistics): { report: HeadReport; warnings: string[] } {
+  for (let shard = 0; shard < whole.shardCount; shard++) {
+    if (!whole.shards.includes(shard)) throw invalidInput(`shard ${shard} of ${whole.shardCount} is missing`);
+  }
+  return makeReport(whole.subject, HeadStatistics.from(whole.statistics), whole.elapsedSeconds);
+}

@@ -1,0 +1,75 @@
+/** Sweeps over all pairs of columns; convergence is quadratic, 6 to 10 are usual. */
+const MAX_SWEEPS = 60;
+
+/**
+ * Singular values in float64 by one-sided Jacobi (Hestenes 1958; Golub & Van Loan §8.6.3): pairs of columns are rotated until
+ * all are orthogonal, then their norms are the values. A tall matrix is first reduced to its triangular factor, which has the
+ * same values.
+ *
+ * @param a the matrix's columns one after another, `rows` numbers each; rows ≥ columns; overwritten.
+ * @param sigma the first `columns` entries are set, in no order.
+ * @throws Error when it has not converged, which a finite matrix does not bring about.
+ */
+export function singularValues(a: Float64Array, rows: number, columns: number, sigma: Float64Array): void {
+  if (rows < columns) throw new RangeError(`singularValues of ${rows} × ${columns}: give the transpose`);
+  const height = rows > columns ? triangularise(a, rows, columns) : rows;
+  for (let sweep = 0; !sweepPairs(a, rows, height, columns); sweep++) {
+    if (sweep === MAX_SWEEPS) throw new Error(`singular values have not converged in ${MAX_SWEEPS} sweeps`);
+  }
+  for (let j = 0; j < columns; j++) sigma[j] = Math.sqrt(dot(a, j * rows, j * rows, height));
+}
+
+/** Householder QR in place: R is left in the first `columns` entries of each column. Returns R's height. */
+function triangularise(a: Float64Array, rows: number, columns: number): number {
+  for (let j = 0; j < columns; j++) {
+    const at = j * rows + j;
+    const length = rows - j;
+    const norm = Math.sqrt(dot(a, at, at, length));
+    if (norm === 0) continue;
+    const alpha = a[at] >= 0 ? -norm : norm;
+    a[at] -= alpha; // the reflector's vector u now stands where the column stood
+    const half = -alpha * a[at]; // uᵀu / 2
+    for (let k = j + 1; k < columns; k++) {
+      const other = k * rows + j;
+      const factor = dot(a, at, other, length) / half;
+      for (let i = 0; i < length; i++) a[other + i] -= factor * a[at + i];
+    }
+    a[at] = alpha;
+    a.fill(0, at + 1, at + length);
+  }
+  return columns;
+}
+
+/** Rotates each pair of columns once; true when none needed it. */
+function sweepPairs(a: Float64Array, stride: number, height: number, columns: number): boolean {
+  let settled = true;
+  const tolerance = height * Number.EPSILON; // what rounding leaves of an inner product
+  for (let p = 0; p < columns - 1; p++) {
+    for (let q = p + 1; q < columns; q++) {
+      const x = p * stride;
+      const y = q * stride;
+      const xx = dot(a, x, x, height);
+      const yy = dot(a, y, y, height);
+      const xy = dot(a, x, y, height);
+      if (Math.abs(xy) <= tolerance * Math.sqrt(xx * yy)) continue;
+      settled = false;
+      const ratio = (yy - xx) / (2 * xy);
+      const tangent = (ratio >= 0 ? 1 : -1) / (Math.abs(ratio) + Math.sqrt(1 + ratio * ratio));
+      const cosine = 1 / Math.sqrt(1 + tangent * tangent);
+      const sine = cosine * tangent;
+      for (let i = 0; i < height; i++) {
+        const left = a[x + i];
+        const right = a[y + i];
+        a[x + i] = cosine * left - sine * right;
+        a[y + i] = sine * left + cosine * right;
+      }
+    }
+  }
+  return settled;
+}
+
+function dot(a: Float64Array, from: number, other: number, length: number): number {
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += a[from + i] * a[other + i];
+  return sum;
+}

@@ -1,0 +1,108 @@
+import { EXACT_SUM_COUNT, ExactSums } from './exact-sum';
+
+/** Sizes that two statistics must share to be added. */
+export interface StatisticsShape {
+  layers: number;
+  heads: number;
+  headDim: number;
+  /** Singular values kept of each head: min(longest sequence possible, dh). */
+  values: number;
+  /** Each ξ that counts are kept for, ascending. */
+  xis: number[];
+}
+
+/** The statistics as plain data, to cross a thread, a process or a wire. */
+export interface StatisticsData {
+  shape: StatisticsShape;
+  sequences: number;
+  longest: number;
+  counts: Float64Array;
+  squares: Float64Array;
+  pearson: Float64Array;
+  covariance: Float64Array;
+  activation: Float64Array;
+  spectrum: Float64Array;
+}
+
+/**
+ * Sums over sequences of what is measured of each head and each pair of heads (METHOD §1). All of them are integers or exact
+ * sums, so that statistics of parts of a sample add up to the same bits in any order.
+ */
+export class HeadStatistics {
+  /** N = L·H; head index layer·H + head. */
+  readonly nodes: number;
+  /** n. */
+  sequences: number;
+  /** Tokens of the longest sequence. */
+  longest: number;
+  /** Σt and Σt², [ξ, N]. */
+  readonly counts: Float64Array;
+  readonly squares: Float64Array;
+  /** Σ|r| of the pairs i < j: the upper triangle row by row. */
+  readonly pearson: ExactSums;
+  /** Σ|cov| of the pairs i < j in the same order, then the N variances. */
+  readonly covariance: ExactSums;
+  /** Σ trace(OᵀO)/(S·dh), [N]. */
+  readonly activation: ExactSums;
+  /** Σ σ_i/Σσ, [N, values]. */
+  readonly spectrum: ExactSums;
+
+  constructor(
+    readonly shape: StatisticsShape,
+    data?: StatisticsData,
+  ) {
+    this.nodes = shape.layers * shape.heads;
+    const pairs = (this.nodes * (this.nodes - 1)) / 2;
+    this.sequences = data?.sequences ?? 0;
+    this.longest = data?.longest ?? 0;
+    this.counts = data?.counts ?? new Float64Array(shape.xis.length * this.nodes);
+    this.squares = data?.squares ?? new Float64Array(shape.xis.length * this.nodes);
+    this.pearson = new ExactSums(pairs, data?.pearson);
+    this.covariance = new ExactSums(pairs + this.nodes, data?.covariance);
+    this.activation = new ExactSums(this.nodes, data?.activation);
+    this.spectrum = new ExactSums(this.nodes * shape.values, data?.spectrum);
+  }
+
+  static from(data: StatisticsData): HeadStatistics {
+    return new HeadStatistics(data.shape, data);
+  }
+
+  /** @returns views of these sums, not copies. */
+  toData(): StatisticsData {
+    return {
+      shape: this.shape,
+      sequences: this.sequences,
+      longest: this.longest,
+      counts: this.counts,
+      squares: this.squares,
+      pearson: this.pearson.bins,
+      covariance: this.covariance.bins,
+      activation: this.activation.bins,
+      spectrum: this.spectrum.bins,
+    };
+  }
+
+  /**
+   * Adds what another part of the sample gave.
+   *
+   * @throws RangeError when the two do not measure the same heads in the same way.
+   */
+  merge(other: HeadStatistics): void {
+    if (JSON.stringify(other.shape) !== JSON.stringify(this.shape)) {
+      throw new RangeError(
+        `statistics of ${JSON.stringify(other.shape)} cannot be added to those of ${JSON.stringify(this.shape)}`,
+      );
+    }
+    this.sequences += other.sequences;
+    if (this.sequences > EXACT_SUM_COUNT) throw new RangeError(`at most ${EXACT_SUM_COUNT} sequences can be summed`);
+    this.longest = Math.max(this.longest, other.longest);
+    for (let i = 0; i < this.counts.length; i++) {
+      this.counts[i] += other.counts[i];
+      this.squares[i] += other.squares[i];
+    }
+    this.pearson.merge(other.pearson);
+    this.covariance.merge(other.covariance);
+    this.activation.merge(other.activation);
+    this.spectrum.merge(other.spectrum);
+  }
+}

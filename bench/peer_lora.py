@@ -1,0 +1,125 @@
+"""Seconds a training step with what a user would pick instead: PyTorch with PEFT's LoRA.
+
+    python bench/peer_lora.py --model M [--mode lora|full|masked] [--shapes 16x128,32x16] [--steps 10] [--warmup 3]
+                              [--threads N] [--seed 0]
+    python bench/peer_lora.py --model M [--mode …] --serve
+
+Modes
+    lora    PEFT LoRA, r = 8, alpha 16, on query and value of every layer, pooler and classifier trained whole
+    full    every parameter
+    masked  gradients of the full Q/K/V matrices multiplied by a mask of --k heads a layer, and the task head
+Each runs BertForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's dropout,
+fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward, backward, clipping and
+update. Prints a JSON line a shape: median, least and most seconds over --steps steps, after --warmup steps not counted.
+
+--serve, so that another program can interleave its own steps with these: prints one JSON line {"ready": true, …} when the
+model is loaded; then for each line `step B S` on stdin runs one step and prints its seconds, a number a line. A line `quit`
+or the end of stdin ends it. Warm-up is the caller's.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+
+import peft
+import torch
+import transformers
+from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+class Trainer:
+    def __init__(self, folder, mode, k, seed):
+        torch.manual_seed(seed)
+        self.masks = []
+        model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="sdpa")
+        self.vocabulary = model.config.vocab_size
+        if mode == "lora":
+            model = peft.get_peft_model(model, peft.LoraConfig(
+                task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["query", "value"],
+                modules_to_save=["pooler", "classifier"],
+            ))
+        elif mode == "masked":
+            self.mask(model, k)
+        self.model = model.train()
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-4, weight_decay=0.0, fused=True)
+
+    def mask(self, model, k):
+        heads = model.config.num_attention_heads
+        head_dim = model.config.hidden_size // heads
+        for name, parameter in model.named_parameters():
+            part = next((p for p in ("query", "key", "value") if f".self.{p}." in name), None)
+            trained = part is not None and not name.endswith("key.bias") or "pooler" in name or "classifier" in name
+            parameter.requires_grad_(trained)
+            if trained and part:
+                mask = torch.zeros(heads, head_dim)
+                mask[torch.randperm(heads)[:k]] = 1
+                mask = mask.view(-1, *[1] * (parameter.ndim - 1))
+                self.masks.append((parameter, mask))
+
+    def step(self, batch, tokens):
+        """→ seconds of one step on a new random batch [batch, tokens]."""
+        ids = torch.randint(1000 if self.vocabulary > 2000 else 5, self.vocabulary, (batch, tokens))
+        labels = torch.randint(0, 2, (batch,))
+        mask = torch.ones_like(ids)
+        start = time.perf_counter()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        for parameter, kept in self.masks:
+            parameter.grad *= kept
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        return time.perf_counter() - start
+
+
+def serve(trainer, about):
+    print(json.dumps({"ready": True, **about}), flush=True)
+    for line in sys.stdin:
+        words = line.split()
+        if words == ["quit"]:
+            return
+        if len(words) != 3 or words[0] != "step":
+            raise SystemExit(f"not understood: {line.strip()!r}; 'step B S' or 'quit' would be")
+        print(f"{trainer.step(int(words[1]), int(words[2])):.6f}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--mode", choices=("lora", "full", "masked"), default="lora")
+    parser.add_argument("--k", type=int, default=3)
+    parser.add_argument("--shapes", default="16x128,32x16")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--serve", action="store_true")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    trainer = Trainer(args.model, args.mode, args.k, args.seed)
+    about = {
+        "mode": args.mode, "threads": torch.get_num_threads(),
+        "trainableParameters": sum(p.numel() for p in trainer.parameters),
+        "torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__,
+    }
+    if args.serve:
+        serve(trainer, about)
+        return
+    for shape in args.shapes.split(","):
+        batch, tokens = map(int, shape.split("x"))
+        seconds = [trainer.step(batch, tokens) for _ in range(args.warmup + args.steps)][args.warmup :]
+        print(json.dumps({
+            "batch": batch, "tokens": tokens, "steps": args.steps, "medianSeconds": round(statistics.median(seconds), 5),
+            "minSeconds": round(min(seconds), 5), "maxSeconds": round(max(seconds), 5), **about,
+        }), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+import { invalidInput } from '../errors';
+import type { Dataset } from './dataset';
+import { rowNumber } from './dataset';
+import { TASKS } from './tasks';
+
+/** What a model predicts: one of the classes (`names[i]` is class i, in the file's own text) or a number. */
+export type LabelSet = { kind: 'classes'; names: string[] } | { kind: 'regression' };
+
+/**
+ * The labels that the training rows know. A task's classes stand in GLUE's order; others are sorted, by value where all
+ * are numbers.
+ * @throws HifiError INVALID_INPUT when there are fewer than two classes, or one that the task does not know
+ */
+export function fitLabels(train: Dataset, regression: boolean = train.regression): LabelSet {
+  if (regression) return { kind: 'regression' };
+  const labels = labelsOf(train);
+  const found = [...new Set(labels)];
+  const ofTask = train.task && TASKS[train.task].classes;
+  const names = ofTask ? [...ofTask] : sortLabels(found);
+  const set: LabelSet = { kind: 'classes', names };
+  if (ofTask) encodeLabels(train, set, `the task ${train.task} knows`);
+  if (found.length < 2) {
+    throw invalidInput(`${train.path}: all ${train.rows} rows have the label "${found[0]}"; two classes are needed`);
+  }
+  return set;
+}
+
+/**
+ * The labels as numbers: class indices, or the values of a regression.
+ * @param knower who knows the classes, for the message
+ * @throws HifiError INVALID_INPUT, naming the row and label, when the set lacks a label or it is not a finite number
+ */
+export function encodeLabels(dataset: Dataset, set: { kind: 'classes'; names: string[] }, knower?: string): Int32Array;
+export function encodeLabels(dataset: Dataset, set: { kind: 'regression' }, knower?: string): Float32Array;
+export function encodeLabels(dataset: Dataset, set: LabelSet, knower?: string): Int32Array | Float32Array;
+export function encodeLabels(
+  dataset: Dataset,
+  set: LabelSet,
+  knower = 'the training rows have',
+): Int32Array | Float32Array {
+  const labels = labelsOf(dataset);
+  const refuse = (index: number, what: string) =>
+    invalidInput(`${dataset.path}: row ${rowNumber(dataset, index)} has the label "${labels[index]}"; ${what}`);
+  if (set.kind === 'regression') {
+    return Float32Array.from(labels, (label, index) => {
+      const value = isNumber(label) ? Math.fround(Number(label)) : Number.NaN;
+      if (!Number.isFinite(value)) throw refuse(index, 'a regression needs a finite number');
+      return value;
+    });
+  }
+  const classOf = new Map(set.names.map((name, index) => [name, index]));
+  return Int32Array.from(labels, (label, index) => {
+    const known = classOf.get(label);
+    if (known === undefined) throw refuse(index, `${knower} ${listOf(set.names)}`);
+    return known;
+  });
+}
+
+function labelsOf(dataset: Dataset): string[] {
+  if (!dataset.labels) throw invalidInput(`${dataset.path}: the labels were not read`);
+  return dataset.labels;
+}
+
+const isNumber = (text: string) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
+
+function sortLabels(labels: string[]): string[] {
+  const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  if (!labels.every(isNumber)) return labels.sort(byText);
+  return labels.sort((a, b) => Number(a) - Number(b) || byText(a, b));
+}
+
+function listOf(names: readonly string[]): string {
+  const shown = names.slice(0, 20).map((name) => `"${name}"`);
+  return shown.join(', ') + (names.length > shown.length ? ` and ${names.length - shown.length} more` : '');
+}

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
+
+/** A stream of random draws. Each call moves it on; two streams of one seed and purpose give the same draws. */
+export interface RandomStream {
+  /** An integer in [0, n), all equally likely. */
+  int(n: number): number;
+  /** A float64 in [0, 1), a multiple of 2⁻⁵³. */
+  uniform(): number;
+  /** A draw of N(0, 1). */
+  normal(): number;
+  /** A permutation of 0 … n − 1. */
+  shuffle(n: number): Int32Array;
+  /** `k` of 0 … n − 1 without replacement, in the order drawn: the first `k` of what `shuffle(n)` would have given. */
+  sample(n: number, k: number): Int32Array;
+}
+
+/**
+ * The generator behind every draw of data: a pure function of `(seed, purpose)`, so that the draws for one purpose never
+ * depend on how many another has made.
+ * @param purpose what is drawn, e.g. `sample` or `shuffle/3`; streams of different purposes are unrelated
+ * @throws RangeError when the seed is not a whole number from 0 to 2⁵³ − 1
+ */
+export function randomStream(seed: number, purpose: string): RandomStream {
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new RangeError(`a seed is a whole number from 0 to 2^53 - 1, not ${seed}`);
+  }
+  const digest = createHash('sha256').update(`${seed}/${purpose}`).digest();
+  const generator = xoroshiro128plusFromState([0, 4, 8, 12].map((at) => digest.readInt32LE(at)));
+  const uniform = () => uniformFloat64(generator);
+
+  const sample = (n: number, k: number): Int32Array => {
+    if (!(k <= n)) throw new RangeError(`${k} of ${n} rows cannot be drawn without replacement`);
+    const ids = Int32Array.from({ length: n }, (_, id) => id);
+    for (let i = 0; i < Math.min(k, n - 1); i++) {
+      const j = uniformInt(generator, i, n - 1);
+      const moved = ids[i];
+      ids[i] = ids[j];
+      ids[j] = moved;
+    }
+    return ids.slice(0, k);
+  };
+
+  return {
+    int: (n) => uniformInt(generator, 0, n - 1),
+    uniform,
+    // Box–Muller; 1 − u is in (0, 1], so that the logarithm is finite.
+    normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
+    shuffle: (n) => sample(n, n),
+    sample,
+  };
+}

@@ -1,0 +1,71 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../errors';
+import { didYouMean } from './nearest';
+
+/** The nine tasks of GLUE (Wang et al. 2019), in the form of the benchmark's own TSV files. */
+export type TaskName = 'cola' | 'sst2' | 'mrpc' | 'stsb' | 'qqp' | 'mnli' | 'qnli' | 'rte' | 'wnli';
+
+/** How a task's files are laid out, and what its labels mean. */
+export interface Task {
+  /** Header names of the one or two text columns. */
+  readonly textColumns: readonly [string] | readonly [string, string];
+  /** Header name of the label column; the test files lack it. */
+  readonly labelColumn: string;
+  /** The labels as the files write them, in the order of GLUE's class numbers; null for a score. */
+  readonly classes: readonly string[] | null;
+  /** Where the columns are (from 0) in a file without a header: CoLA's train and dev files. */
+  readonly headerless?: { readonly texts: readonly [number]; readonly label: number; readonly width: number };
+  /**
+   * QQP: some questions hold a line break, which leaves rows in pieces. Rows without one of the needed fields are left
+   * out, as Hugging Face's `datasets` does; in any other task such a row is an error.
+   */
+  readonly skipBrokenRows?: true;
+  /** MNLI: `-` stands where the annotators did not agree; such rows have no label and are left out where one is needed. */
+  readonly noLabel?: string;
+}
+
+const binary = ['0', '1'] as const;
+const entailment = ['entailment', 'not_entailment'] as const;
+
+/** The table of tasks. MRPC's byte order mark is dropped by the reader; quotes are literal in all of the files. */
+export const TASKS: Readonly<Record<TaskName, Task>> = {
+  cola: {
+    textColumns: ['sentence'],
+    labelColumn: 'label',
+    classes: binary,
+    headerless: { texts: [3], label: 1, width: 4 },
+  },
+  sst2: { textColumns: ['sentence'], labelColumn: 'label', classes: binary },
+  mrpc: { textColumns: ['#1 String', '#2 String'], labelColumn: 'Quality', classes: binary },
+  stsb: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'score', classes: null },
+  qqp: { textColumns: ['question1', 'question2'], labelColumn: 'is_duplicate', classes: binary, skipBrokenRows: true },
+  mnli: {
+    textColumns: ['sentence1', 'sentence2'],
+    labelColumn: 'gold_label',
+    classes: ['entailment', 'neutral', 'contradiction'],
+    noLabel: '-',
+  },
+  qnli: { textColumns: ['question', 'sentence'], labelColumn: 'label', classes: entailment },
+  rte: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'label', classes: entailment },
+  wnli: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'label', classes: binary },
+};
+
+export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
+
+/** @throws HifiError INVALID_INPUT when there is no such task */
+export function taskNamed(name: string): TaskName {
+  if (Object.hasOwn(TASKS, name)) return name as TaskName;
+  throw invalidInput(`no task "${name}"; there are ${TASK_NAMES.join(', ')}${didYouMean(name, TASK_NAMES)}`);
+}
+
+/**
+ * MNLI is evaluated on two files. For `…/dev_matched.tsv`: `…/dev_mismatched.tsv`, where that file lies beside it; for
+ * any other file undefined.
+ */
+export function mismatchedSibling(file: string): string | undefined {
+  const name = path.basename(file);
+  if (!/(?<!mis)matched/.test(name)) return undefined;
+  const sibling = path.join(path.dirname(file), name.replace(/(?<!mis)matched/, 'mismatched'));
+  return fs.existsSync(sibling) ? sibling : undefined;
+}

@@ -1,0 +1,104 @@
+import type { Teleport } from './report';
+import { SelectionError } from './selection-error';
+
+/** ‖Δp‖₁ under which the ranking stands still. */
+const TOLERANCE = 1e-9;
+
+/** The ranking's own choices; the damping and the teleport are readings of the paper (METHOD §2). */
+export const PAGERANK_DEFAULTS = { damping: 0.5, teleport: 'richness' as Teleport };
+
+/** One graph of n heads. */
+export interface PageRankInput {
+  /** r, n×n row by row, ≥ 0; the diagonal is not looked at. */
+  correlation: ArrayLike<number>;
+  /** I, length n, ≥ 0, not all zero. */
+  richness: ArrayLike<number>;
+  /** δ, 0 < δ < 1. */
+  damping?: number;
+  teleport?: Teleport;
+  /** Rounds after which a ranking that still moves is given up; see `pagerankRounds`. */
+  maxRounds?: number;
+}
+
+/** The most rounds that a ranking may take: 10 + ⌈ln(2·10⁹)/−ln δ⌉, 142 at δ = 0.85. */
+export function pagerankRounds(damping: number): number {
+  return 10 + Math.ceil(Math.log(2 / TOLERANCE) / -Math.log(damping));
+}
+
+/**
+ * PageRank of the heads of one graph (Page et al. 1999; HiFi §3; METHOD §2): edges weighted by correlation without self
+ * loops, p⁰ = I/ΣI, `p ← (1−δ)·v + δ·Mᵀp` until ‖Δp‖₁ < 1e-9.
+ *
+ * @returns `scores` (length n, sum 1) and the rounds it took, 0 for a single head.
+ * @throws SelectionError for a matrix, a richness or a damping that is out of range.
+ * @throws Error when it has not converged after `maxRounds`.
+ */
+export function pagerank(input: PageRankInput): { scores: Float64Array; iterations: number } {
+  const { correlation, richness } = input;
+  const damping = input.damping ?? PAGERANK_DEFAULTS.damping;
+  const n = richness.length;
+  checkGraph(correlation, richness, damping);
+  if (n === 1) return { scores: Float64Array.of(1), iterations: 0 };
+
+  const richnessSum = sum(richness);
+  let p = Float64Array.from(richness, (i) => i / richnessSum); // [n]
+  const v = (input.teleport ?? PAGERANK_DEFAULTS.teleport) === 'uniform' ? new Float64Array(n).fill(1 / n) : p.slice();
+  const transition = transitionMatrix(correlation, v); // [n, n]
+
+  const maxRounds = input.maxRounds ?? pagerankRounds(damping);
+  for (let round = 1; round <= maxRounds; round++) {
+    const next = v.map((jump) => (1 - damping) * jump); // [n]
+    for (let from = 0; from < n; from++) {
+      const flow = damping * p[from];
+      for (let to = 0; to < n; to++) next[to] += flow * transition[from * n + to];
+    }
+    let change = 0;
+    for (let h = 0; h < n; h++) change += Math.abs(next[h] - p[h]);
+    p = next;
+    if (change < TOLERANCE) return { scores: p, iterations: round };
+  }
+  throw new Error(`PageRank has not converged in ${maxRounds} rounds (damping ${damping}, ${n} heads)`);
+}
+
+/** m_{h,h'} = r_{h,h'} / Σ_{k≠h} r_{h,k}; a row of zeros spreads by v. */
+function transitionMatrix(correlation: ArrayLike<number>, v: Float64Array): Float64Array {
+  const n = v.length;
+  const transition = new Float64Array(n * n);
+  for (let h = 0; h < n; h++) {
+    let total = 0;
+    for (let k = 0; k < n; k++) if (k !== h) total += correlation[h * n + k];
+    for (let k = 0; k < n; k++) {
+      if (total === 0) transition[h * n + k] = v[k];
+      else if (k !== h) transition[h * n + k] = correlation[h * n + k] / total;
+    }
+  }
+  return transition;
+}
+
+function checkGraph(correlation: ArrayLike<number>, richness: ArrayLike<number>, damping: number): void {
+  const n = richness.length;
+  if (!(damping > 0 && damping < 1)) throw new SelectionError(`damping is ${damping}; it must lie between 0 and 1`);
+  if (correlation.length !== n * n) {
+    throw new SelectionError(`correlation has ${correlation.length} entries; ${n} heads need ${n * n}`);
+  }
+  for (let i = 0; i < n * n; i++) {
+    const row = Math.floor(i / n);
+    if (row !== i % n && !(correlation[i] >= 0 && correlation[i] < Infinity)) {
+      throw new SelectionError(
+        `correlation of heads ${row} and ${i % n} is ${correlation[i]}; it must be finite and ≥ 0`,
+      );
+    }
+  }
+  for (let h = 0; h < n; h++) {
+    if (!(richness[h] >= 0 && richness[h] < Infinity)) {
+      throw new SelectionError(`richness of head ${h} is ${richness[h]}; it must be finite and ≥ 0`);
+    }
+  }
+  if (!(sum(richness) > 0)) throw new SelectionError(`richness is 0 for all ${n} heads; at least one must be > 0`);
+}
+
+function sum(values: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i];
+  return total;
+}

@@ -1,0 +1,129 @@
+import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
+import { RANKING_DEFAULTS, type Ranking, type RankingOptions, rankHeads } from './ranking';
+import type { HeadReport, PerHead } from './report';
+import { seededScores } from './seeded-order';
+import { SelectionError } from './selection-error';
+
+export { SelectionError };
+
+/** Values no further apart than this are one value: what is left of the iteration's tolerance, not of the heads. */
+const TIE = 1e-8;
+
+export interface SelectionOptions extends RankingOptions {
+  strategy: Strategy;
+  /** Heads a layer, 1 … H. Not looked at by `all` and `none`. */
+  k: number;
+  tune: Tune;
+  /** Of `random`; unsigned 32-bit. */
+  seed: number;
+}
+
+export const SELECTION_DEFAULTS: SelectionOptions = {
+  strategy: 'hifi',
+  k: 3,
+  tune: 'qkv',
+  seed: 0,
+  ...RANKING_DEFAULTS,
+};
+
+/** The part of heads.json that a selection is made of. */
+export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'activation' | 'headNorms'> & {
+  model: Pick<HeadReport['model'], 'name' | 'sha256' | 'layers' | 'heads' | 'headDim' | 'hiddenSize' | 'parameters'>;
+};
+
+/**
+ * Chooses the heads to tune (HiFi §3; METHOD §3): in each layer (`hifi-mid-top`: each of the upper half) the k best by the
+ * strategy's score. PageRank is made anew from the report with the options given.
+ *
+ * @throws SelectionError for an unknown strategy, a k outside 1 … H, a seed or a ranking option out of range.
+ */
+export function selectHeads(report: SelectionInput, options: Partial<SelectionOptions> = {}): Mask {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const chosen: SelectionOptions = { ...SELECTION_DEFAULTS, ...given };
+  const { layers, heads } = report.model;
+  const k = headsPerLayer(chosen, heads);
+  const scores = scoresOf(report, chosen, rankHeads(report, chosen));
+  const firstLayer = chosen.strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
+
+  const selected: MaskHead[] = [];
+  for (let layer = firstLayer; layer < layers; layer++) {
+    const best = byScore(scores[layer], chosen.strategy === 'bottom').slice(0, k);
+    for (const head of best.sort((a, b) => a - b)) selected.push({ layer, head, score: scores[layer][head] });
+  }
+  const trainableParameters = selected.length * parametersPerHead(report.model, chosen.tune);
+  return {
+    schemaVersion: 1,
+    model: { name: report.model.name, sha256: report.model.sha256 },
+    strategy: chosen.strategy,
+    k,
+    tune: chosen.tune,
+    heads: selected,
+    trainableParameters,
+    totalParameters: report.model.parameters,
+    share: trainableParameters / report.model.parameters,
+  };
+}
+
+/**
+ * What one head has to tune: its dh rows of W_Q, W_K and W_V, and of the biases of Q and V; the key's bias has no gradient
+ * (METHOD §4). `qkvo` adds its dh columns of W_O.
+ */
+export function parametersPerHead(model: { headDim: number; hiddenSize: number }, tune: Tune): number {
+  const { headDim, hiddenSize } = model;
+  return 3 * headDim * hiddenSize + 2 * headDim + (tune === 'qkvo' ? headDim * hiddenSize : 0);
+}
+
+/**
+ * Indices by score, highest first (`lowestFirst`: lowest first). Scores within 1e-8 tie, and ties go to the lower index.
+ * "Within 1e-8" is not transitive, so it is read from the top: the best score gathers all that lie within 1e-8 of it, the best
+ * of the rest gathers its own, and so on. The order thus depends on the scores alone, not on the order they are looked at.
+ */
+export function byScore(scores: readonly number[], lowestFirst = false): number[] {
+  const keys = scores.map((score) => (lowestFirst ? -score : score));
+  const order = keys.map((_, i) => i).sort((a, b) => keys[b] - keys[a] || a - b);
+  const result: number[] = [];
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && keys[order[start]] - keys[order[end]] <= TIE) end++;
+    result.push(...order.slice(start, end).sort((a, b) => a - b));
+    start = end;
+  }
+  return result;
+}
+
+/** The numbers that a strategy goes by, [L][H]. */
+function scoresOf(report: SelectionInput, options: SelectionOptions, ranking: Ranking): PerHead {
+  switch (options.strategy) {
+    case 'random': {
+      const { layers, heads } = report.model;
+      const drawn = seededScores(options.seed, layers * heads);
+      return Array.from({ length: layers }, (_, layer) => drawn.slice(layer * heads, (layer + 1) * heads));
+    }
+    case 'magnitude':
+      return report.headNorms;
+    case 'activation':
+      return report.activation;
+    case 'richness-only':
+      return report.richness;
+    case 'correlation-only':
+      return ranking.correlationSum;
+    default:
+      return ranking.pagerank;
+  }
+}
+
+function headsPerLayer({ strategy, k, seed, tune }: SelectionOptions, heads: number): number {
+  if (!STRATEGIES.includes(strategy)) {
+    throw new SelectionError(`strategy is "${strategy}"; it must be one of ${STRATEGIES.join(', ')}`);
+  }
+  if (tune !== 'qkv' && tune !== 'qkvo') throw new SelectionError(`tune is "${tune}"; it must be qkv or qkvo`);
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+    throw new SelectionError(`seed is ${seed}; it must be a whole number from 0 to 4294967295`);
+  }
+  if (strategy === 'all') return heads;
+  if (strategy === 'none') return 0;
+  if (!Number.isInteger(k) || k < 1 || k > heads) {
+    throw new SelectionError(`k is ${k}; a layer of this model has ${heads} heads, so it must be 1 to ${heads}`);
+  }
+  return k;
+}

@@ -1,0 +1,122 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { failed } from '../errors';
+import { cached } from './cache';
+import { lastLines, runCommand } from './command';
+
+/** Node-API version that tfjs-node's binding is built for; the highest that its package names, and Node 20 has it. */
+const NAPI = 8;
+
+/** Where the package looks for its binding, relative to its folder. */
+const BINDING = `lib/napi-v${NAPI}/tfjs_binding.node`;
+
+/** The installed `@tensorflow/tfjs-node` or `@tensorflow/tfjs-node-gpu`. */
+export interface BindingPackage {
+  name: string;
+  folder: string;
+  version: string;
+}
+
+/** @returns the installed package, or `undefined` when it is not installed */
+export function findPackage(name: string): BindingPackage | undefined {
+  try {
+    const file = require.resolve(`${name}/package.json`);
+    return { name, folder: path.dirname(file), version: JSON.parse(fs.readFileSync(file, 'utf8')).version };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The file that the package loads. */
+export const bindingFile = (tfjs: BindingPackage) => path.join(tfjs.folder, BINDING);
+
+/** The built binding's folder in the cache: it depends on the package, the library and Node-API's version alone. */
+export const bindingName = (tfjs: BindingPackage, library: string) =>
+  `native/${path.basename(tfjs.folder)}-${tfjs.version}-${path.basename(library)}-napi-v${NAPI}`;
+
+/**
+ * The package's binding, built against `library` (see `libtensorflow`), from the cache or by node-gyp.
+ *
+ * @returns the path of `tfjs_binding.node` in the cache
+ * @throws HifiError FAILED with the compiler's first error
+ */
+export async function buildBinding(
+  tfjs: BindingPackage,
+  library: string,
+  log: (line: string) => void,
+): Promise<string> {
+  const folder = await cached(bindingName(tfjs, library), async (making) => {
+    log(`building the binding of ${tfjs.name} ${tfjs.version}`);
+    const work = path.join(making, 'build-here');
+    fs.mkdirSync(work);
+    for (const part of ['binding', 'binding.gyp', 'package.json']) {
+      fs.cpSync(path.join(tfjs.folder, part), path.join(work, part), { recursive: true });
+    }
+    fs.symlinkSync(library, path.join(work, 'deps'));
+    const headers = nodeHeaders();
+    const { status, output } = await runCommand(
+      process.execPath,
+      [
+        ...[require.resolve('node-gyp/bin/node-gyp.js'), 'rebuild', ...(headers ? [`--nodedir=${headers}`] : []), '--'],
+        ...['-Dmodule_name=tfjs_binding', `-Dmodule_path=./lib/napi-v${NAPI}`, `-Dnapi_build_version=${NAPI}`],
+      ],
+      { cwd: work },
+    );
+    if (status !== 0) {
+      const reason = lastLines(output, 400).find((line) => /\berror\b[:!]?|ERR! stack/i.test(line));
+      throw failed(
+        `could not build the binding of ${tfjs.name}: ${reason ?? lastLines(output, 1)[0] ?? 'no reason given'}`,
+      );
+    }
+    fs.copyFileSync(path.join(work, BINDING), path.join(making, 'tfjs_binding.node'));
+    fs.rmSync(work, { recursive: true });
+  });
+  return path.join(folder, 'tfjs_binding.node');
+}
+
+/**
+ * Puts the binding and the library where the package looks for them: a copy of the small one, a link to the big one
+ * (the binding finds it by its own place, `$ORIGIN/../../deps/lib`). Nothing is touched that is right already.
+ *
+ * @returns whether anything had to be done
+ */
+export function linkBinding(tfjs: BindingPackage, library: string, binding: string): boolean {
+  const deps = path.join(tfjs.folder, 'deps');
+  const target = bindingFile(tfjs);
+  const linked = linkTarget(deps) === library;
+  const copied = fs.existsSync(target) && fs.readFileSync(target).equals(fs.readFileSync(binding));
+  if (!linked) {
+    if (linkTarget(deps) === undefined) fs.rmSync(deps, { recursive: true, force: true });
+    replace(deps, (beside) => fs.symlinkSync(library, beside));
+  }
+  if (!copied) {
+    fs.mkdirSync(path.dirname(target), { recursive: true });
+    replace(target, (beside) => fs.copyFileSync(binding, beside));
+  }
+  return !linked || !copied;
+}
+
+function linkTarget(file: string): string | undefined {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a file or link beside its place, then renames it there, so that no one ever sees half of it. */
+function replace(file: string, write: (beside: string) => void): void {
+  const beside = `${file}.${process.pid}`;
+  fs.rmSync(beside, { force: true });
+  write(beside);
+  fs.renameSync(beside, file);
+}
+
+/**
+ * A prefix with `include/node`: that of the running node, else one of the system's. Node-API is the same in all
+ * versions, so any headers do that know version 8. Without one node-gyp downloads headers itself.
+ */
+function nodeHeaders(): string | undefined {
+  const own = path.dirname(path.dirname(fs.realpathSync(process.execPath)));
+  return [own, '/usr', '/usr/local'].find((prefix) => fs.existsSync(path.join(prefix, 'include/node/node_api.h')));
+}

@@ -1,0 +1,141 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { resolveModel } from '../model/resolve';
+import { cacheFolder, isCached } from './cache';
+import { lastLines, runCommand } from './command';
+import { CPU_WHEEL, libraryName } from './libtensorflow';
+import { trainerEnvironment } from './tensorflow';
+import { findTools } from './tools';
+
+/** One thing that was looked at. */
+export interface Check {
+  name: string;
+  ok: boolean;
+  /** Whether nothing works without it; what is not required is told for information. */
+  required: boolean;
+  /** What was found, in a few words. */
+  found: string;
+  /** How to mend it; `null` when it is in order. */
+  mend: string | null;
+}
+
+/** The oldest Node.js that the packages run on. */
+const NODE_LEAST = [20, 19] as const;
+/** Free space that set-up takes while it runs, in bytes: the wheel, what is unpacked of it, and some. */
+const SET_UP_BYTES = 1.2e9;
+/** The model that the demo tunes. */
+const DEMO_MODEL = 'all-MiniLM-L6-v2';
+
+/** Looks at all that `hifi` needs of the machine. Changes nothing; takes a few seconds, as the engines are loaded. */
+export async function examine(): Promise<Check[]> {
+  const [tensorflow, tools, onnxruntime, cuda, model] = await Promise.all([
+    checkTensorFlow(),
+    findTools(),
+    checkOnnxRuntime(),
+    checkCuda(),
+    checkModel(),
+  ]);
+  return [
+    checkNode(),
+    ...tools.map(({ name, found, mend }) => ({
+      ...check(name, found !== null, found ?? 'not found', mend),
+      // They are for building; what is built works without them.
+      required: !tensorflow.ok,
+    })),
+    checkCache(),
+    tensorflow,
+    onnxruntime,
+    { ...cuda, required: false },
+    { ...model, required: false },
+  ];
+}
+
+const check = (name: string, ok: boolean, found: string, mend: string): Check => ({
+  name,
+  ok,
+  required: true,
+  found,
+  mend: ok ? null : mend,
+});
+
+/** @param version the running Node's, e.g. `20.19.0` */
+export function checkNode(version: string = process.versions.node): Check {
+  const [major, minor] = version.split('.').map(Number);
+  const ok = major > NODE_LEAST[0] || (major === NODE_LEAST[0] && minor >= NODE_LEAST[1]);
+  return check('Node.js', ok, version, `install Node.js ${NODE_LEAST.join('.')} or newer`);
+}
+
+function checkCache(): Check {
+  const folder = cacheFolder();
+  const name = 'cache folder';
+  let existing = folder;
+  while (!fs.existsSync(existing)) existing = path.dirname(existing);
+  try {
+    fs.accessSync(existing, fs.constants.W_OK);
+  } catch {
+    return check(name, false, `${folder} cannot be written`, 'set XDG_CACHE_HOME to a folder that can be written');
+  }
+  const { bavail, bsize } = fs.statfsSync(existing);
+  const enough = isCached(libraryName(CPU_WHEEL)) || bavail * bsize >= SET_UP_BYTES;
+  const found = `${folder}, ${(Number(bavail * bsize) / 1e9).toFixed(1)} GB free`;
+  return check(
+    name,
+    enough,
+    found,
+    `set-up needs ${SET_UP_BYTES / 1e9} GB: make room, or set XDG_CACHE_HOME elsewhere`,
+  );
+}
+
+async function checkTensorFlow(): Promise<Check> {
+  const script = `
+    const tf = require(process.argv[1]).loadTensorFlow();
+    const sum = tf.tidy(() => tf.add(tf.tensor1d([1, 2]), 1).sum().dataSync()[0]);
+    if (sum !== 5) throw new Error('1 + 1 + 2 + 1 is ' + sum);
+    console.log('tfjs-node ' + tf.version['tfjs-node'] + ' on TensorFlow ' + tf.backend().binding.TF_Version);`;
+  const { ok, found } = await inChild(script, [require.resolve('./tensorflow')], trainerEnvironment());
+  return check('TensorFlow', ok, found, 'npx hifi setup');
+}
+
+async function checkOnnxRuntime(): Promise<Check> {
+  const script = `
+    const ort = require(process.argv[1]);
+    const names = ort.listSupportedBackends().filter((one) => one.bundled).map((one) => one.name);
+    console.log('onnxruntime-node ' + ort.env.versions.node + ', with ' + names.join(', '));`;
+  let entry: string;
+  try {
+    entry = require.resolve('onnxruntime-node');
+  } catch {
+    return check('onnxruntime', false, 'not installed', 'npm ci');
+  }
+  const { ok, found } = await inChild(script, [entry]);
+  return check('onnxruntime', ok, found, 'npm ci (Linux x64: glibc 2.28 or newer)');
+}
+
+async function checkCuda(): Promise<Check> {
+  const { status, output } = await runCommand('nvidia-smi', ['--query-gpu=name,memory.total', '--format=csv,noheader']);
+  const card = status === 0 ? lastLines(output, 8).join('; ') : undefined;
+  return check(
+    'CUDA',
+    card !== undefined,
+    card ?? 'no NVIDIA card or driver found: the CPU is used',
+    'nothing to do, unless there is a card: then install its driver',
+  );
+}
+
+async function checkModel(): Promise<Check> {
+  const found = await resolveModel(DEMO_MODEL, { offline: true }).catch(() => undefined);
+  return check(
+    `model ${DEMO_MODEL}`,
+    found !== undefined,
+    found ?? 'not fetched yet',
+    'nothing to do: fetched on first use',
+  );
+}
+
+/** Runs a script in a Node.js of its own: a native library that fails to load may take its process down. */
+async function inChild(script: string, args: string[], env: Record<string, string> = {}) {
+  const { status, output } = await runCommand(process.execPath, ['-e', script, ...args], { env });
+  const lines = lastLines(output, 400);
+  const reason = lines.find((line) => /Error:/.test(line))?.trim();
+  return { ok: status === 0, found: status === 0 ? (lines.pop() ?? '') : (reason ?? `ended with status ${status}`) };
+}

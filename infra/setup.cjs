@@ -1,0 +1,184 @@
+#!/usr/bin/env node
+// `npm run setup`: what a bare clone needs before anything runs, in plain JavaScript for that reason: packages, the
+// build, the native parts. Each step is skipped when it is done already; a second run takes a second or so.
+const { spawnSync } = require('node:child_process');
+const crypto = require('node:crypto');
+const fs = require('node:fs');
+const path = require('node:path');
+
+const root = path.dirname(__dirname);
+const NODE_LEAST = [20, 19];
+/** A build's stamp: SHA-256 over all that goes into it. */
+const STAMP = path.join(root, 'dist/.stamp');
+const LOCK = path.join(root, 'dist/.setup-lock');
+/** A lock older than this is left over: no set-up takes so long. */
+const LOCK_MINUTES = 20;
+const ROOMS = ['model', 'data', 'heads', 'analyzer', 'trainer', 'gateway', 'cli', 'infra', 'report'];
+
+const say = (line) => process.stderr.write(`${line}\n`);
+
+class Missing extends Error {}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > NODE_LEAST[0] || (major === NODE_LEAST[0] && minor >= NODE_LEAST[1])) return;
+  throw new Missing(`Node.js ${process.versions.node} is too old: ${NODE_LEAST.join('.')} or newer is needed`);
+}
+
+/** Whether `node_modules` holds the versions of `package-lock.json`, by the record that npm keeps of what it put there. */
+function packagesMatch() {
+  let installed;
+  try {
+    installed = readJson('node_modules/.package-lock.json').packages;
+  } catch {
+    return false;
+  }
+  return Object.entries(readJson('package-lock.json').packages).every(([place, wanted]) => {
+    if (place === '') return true;
+    if (installed[place] === undefined) return wanted.optional === true; // another platform's
+    return installed[place].version === wanted.version && fs.existsSync(path.join(root, place, 'package.json'));
+  });
+}
+
+function installPackages() {
+  if (packagesMatch()) return;
+  say('installing packages (npm ci)');
+  const args = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npm = process.env.npm_execpath;
+  // onnxruntime-node's own installer fetches CUDA parts, which the CPU does not need.
+  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
+  const options = { cwd: root, env, stdio: ['ignore', 2, 2] };
+  const { status, error } = npm?.endsWith('.js')
+    ? spawnSync(process.execPath, [npm, ...args], options)
+    : spawnSync('npm', args, options);
+  if (status !== 0) throw new Missing(`npm ci failed${error ? `: ${error.message}` : ''}`);
+}
+
+/** All that the build depends on. */
+function sources() {
+  const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
+  for (const file of fs.readdirSync(root)) if (file.endsWith('.ts')) files.push(file);
+  for (const room of ROOMS.filter((name) => fs.existsSync(path.join(root, name)))) {
+    for (const file of fs.readdirSync(path.join(root, room), { recursive: true })) {
+      if (file.endsWith('.ts')) files.push(path.join(room, file));
+    }
+  }
+  return files.sort();
+}
+
+function build() {
+  const files = sources();
+  const hash = crypto.createHash('sha256').update(process.versions.node.split('.')[0]);
+  for (const file of files)
+    hash
+      .update(file)
+      .update('\0')
+      .update(fs.readFileSync(path.join(root, file)))
+      .update('\0');
+  const stamp = hash.digest('hex');
+  const built = files.filter((file) => file.endsWith('.ts')).map((file) => file.replace(/\.ts$/, ''));
+  const whole = built.every((file) => fs.existsSync(path.join(root, 'dist', `${file}.js`)));
+  if (whole && fs.existsSync(STAMP) && fs.readFileSync(STAMP, 'utf8') === stamp) return;
+  say('building (tsc)');
+  // What tsc remembers of its last build says nothing of files that were taken away since.
+  if (!whole) fs.rmSync(path.join(root, 'dist/.tsbuildinfo'), { force: true });
+  removeOrphans(new Set(built));
+  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (status !== 0) throw new Missing('the build failed');
+  fs.writeFileSync(STAMP, stamp);
+}
+
+/** Takes away what was built from sources that are no more. */
+function removeOrphans(kept) {
+  const dist = path.join(root, 'dist');
+  for (const file of fs.readdirSync(dist, { recursive: true })) {
+    const built = /^(.*?)(\.d\.ts|\.js)$/.exec(file);
+    if (built && !kept.has(built[1])) fs.rmSync(path.join(dist, file), { force: true });
+  }
+}
+
+function makeRunnable() {
+  for (const file of Object.values(readJson('package.json').bin ?? {})) {
+    if (fs.existsSync(path.join(root, file))) fs.chmodSync(path.join(root, file), 0o755);
+  }
+}
+
+async function nativeParts(gpu) {
+  const { setUp } = require(path.join(root, 'dist/infra/native.js'));
+  await setUp({ gpu, log: say, onProgress: downloadLine() });
+}
+
+/** A line that is written over on a terminal; elsewhere the steps' own lines suffice. */
+function downloadLine() {
+  if (!process.stderr.isTTY) return undefined;
+  return ({ done, total }) => {
+    const end = done >= total ? '\n' : '';
+    process.stderr.write(`\r  ${Math.round(done / 1e6)} of ${Math.round(total / 1e6)} MB${end}`);
+  };
+}
+
+function readJson(file) {
+  return JSON.parse(fs.readFileSync(path.join(root, file), 'utf8'));
+}
+
+/** One set-up at a time in a checkout: `npm test` and `npm run demo` may be started together. */
+async function withLock(work) {
+  fs.mkdirSync(path.dirname(LOCK), { recursive: true });
+  let waited = false;
+  while (!takeLock()) {
+    if (!waited) say('waiting for another set-up of this checkout');
+    waited = true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  const release = () => fs.rmSync(LOCK, { force: true });
+  process.once('exit', release);
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+  await work();
+  release();
+}
+
+function takeLock() {
+  try {
+    fs.writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+  }
+  try {
+    const holder = Number(fs.readFileSync(LOCK, 'utf8'));
+    const minutes = (Date.now() - fs.statSync(LOCK).mtimeMs) / 60_000;
+    if (minutes > LOCK_MINUTES || (holder > 0 && !alive(holder))) fs.rmSync(LOCK, { force: true });
+  } catch {
+    // Released meanwhile.
+  }
+  return false;
+}
+
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+async function main() {
+  checkNode();
+  await withLock(async () => {
+    installPackages();
+    build();
+    makeRunnable();
+    await nativeParts(process.argv.includes('--gpu'));
+  });
+}
+
+main().catch((error) => {
+  const known = error instanceof Missing || error?.name === 'HifiError';
+  say(`setup: ${known ? error.message : error?.stack}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,18 @@
+const path = require('node:path');
+const { swc } = require('./test/support/swc.cjs');
+
+// Engines are child processes and their helpers worker threads: in tests they run the sources, not the build.
+const hook = path.join(__dirname, 'test/support/typescript-hook.cjs');
+const options = process.env.NODE_OPTIONS ?? '';
+if (!options.includes(hook)) process.env.NODE_OPTIONS = `${options} --require=${JSON.stringify(hook)}`.trim();
+
+/** @type {import('jest').Config} */
+module.exports = {
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testEnvironment: '<rootDir>/test/support/native-environment.cjs',
+  transform: { '\\.ts$': ['@swc/jest', swc] },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  // The native libraries use all cores themselves.
+  maxWorkers: 2,
+  testTimeout: 120_000,
+};

@@ -1,0 +1,32 @@
+import { BERT_WORDS, DROPPED, IDEOGRAPHS, MARKS, SPACES } from './bert-characters';
+
+/** The settings of a `BertNormalizer` in tokenizer.json. */
+export interface BertNormalizerSettings {
+  clean_text?: boolean;
+  handle_chinese_chars?: boolean;
+  strip_accents?: boolean | null;
+  lowercase?: boolean;
+}
+
+/** Nothing here changes but letter case. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
+/**
+ * BERT's normalizer as Hugging Face's Rust library has it. The JavaScript library's own differs where it lower-cases a
+ * word's last Σ to ς, takes ideographs for halves of surrogate pairs, and lower-cases before it strips accents.
+ */
+export function bertNormalizer(settings: BertNormalizerSettings): (text: string) => string {
+  const { clean_text = true, handle_chinese_chars = true, strip_accents, lowercase = true } = settings;
+  return (text) => {
+    if (PLAIN.test(text)) return lowercase ? text.toLowerCase() : text;
+    let normal = text;
+    if (clean_text) normal = normal.replace(DROPPED, '').replace(SPACES, ' ');
+    if (handle_chinese_chars) normal = normal.replace(IDEOGRAPHS, ' $& ');
+    if (strip_accents ?? lowercase) normal = normal.normalize('NFD').replace(MARKS, '');
+    if (lowercase) normal = normal.replaceAll('Σ', 'σ').toLowerCase();
+    return normal;
+  };
+}
+
+/** BERT's pre-tokenizer: text → words and punctuation characters, white space dropped. */
+export const bertWords = (text: string): string[] => text.match(BERT_WORDS) ?? [];

@@ -1,0 +1,163 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../errors';
+import { type ModelConfig, readModelConfig } from './config';
+import { type BaseTensor, baseTensors, FAMILIES, type Family } from './families';
+import { sha256OfFile } from './hash';
+import { SafetensorsFile } from './safetensors';
+
+/** Types that weights are read from. */
+const WEIGHT_DTYPES = ['F32', 'F16', 'BF16'];
+
+/** A model folder whose encoder was checked, tensor by tensor, against its config.json; weights are read when asked for. */
+export interface Checkpoint {
+  readonly folder: string;
+  /** The name that was given, or the folder's last part. */
+  readonly name: string;
+  /** Hex SHA-256 of model.safetensors. */
+  readonly sha256: string;
+  readonly config: ModelConfig;
+  /**
+   * All the base model's numbers: embeddings, layers and the pooler, which counts where the file lacks it too; no other
+   * weights of a task head, no position_ids.
+   */
+  readonly parameters: number;
+  readonly file: SafetensorsFile;
+  /** Whether the file holds the tensor of this canonical name, such as `pooler.dense.weight`. */
+  has(canonical: string): boolean;
+  /** What the file calls it, such as `bert.pooler.dense.weight`. */
+  storedName(canonical: string): string | undefined;
+  /**
+   * A tensor's numbers, row by row, in an array of their own.
+   * @param canonical such as `encoder.layer.0.attention.self.query.weight`
+   * @throws HifiError INVALID_INPUT where it is missing or a number of it is not finite (named with its index)
+   */
+  tensor(canonical: string): Float32Array;
+  close(): void;
+}
+
+/**
+ * Opens a model folder: reads config.json and the header of model.safetensors, checks that every tensor of the encoder is
+ * there in the shape that the config asks for, and hashes the file. No weight is loaded.
+ * @param name what the caller knows the model as; the folder's last part by default
+ * @throws HifiError INVALID_INPUT, one line that names file, tensor, the shape found and the shape asked for
+ */
+export async function openCheckpoint(folder: string, name?: string): Promise<Checkpoint> {
+  const config = readModelConfig(folder);
+  const file = openWeights(folder);
+  try {
+    const family: Family = FAMILIES[config.family];
+    const storedName = nameFinder(family, file);
+    const tensors = baseTensors(family, config);
+    refuseMoreLayers(family, file, config);
+    const hasPooler = tensors.some(({ name, optional }) => optional && storedName(name) !== undefined);
+    for (const tensor of tensors) {
+      const stored = storedName(tensor.name);
+      if (stored !== undefined || !tensor.optional || hasPooler) checkTensor(file, stored, tensor);
+    }
+    return {
+      folder,
+      name: name ?? path.basename(path.resolve(folder)),
+      sha256: await sha256OfFile(file.path),
+      config,
+      parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0),
+      file,
+      has: (canonical) => storedName(canonical) !== undefined,
+      storedName,
+      tensor: (canonical) => finiteTensor(file, storedName(canonical), canonical),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function openWeights(folder: string): SafetensorsFile {
+  const file = path.join(folder, 'model.safetensors');
+  if (!fs.existsSync(file)) {
+    const holds = (name: string) => fs.existsSync(path.join(folder, name));
+    if (holds('model.safetensors.index.json')) {
+      throw invalidInput(`${file}: no such file; the folder holds a sharded checkpoint, a single file was asked for`);
+    }
+    if (holds('pytorch_model.bin')) {
+      throw invalidInput(`${file}: no such file; pytorch_model.bin is not read, save the model as safetensors`);
+    }
+    throw invalidInput(`${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`);
+  }
+  return SafetensorsFile.open(file);
+}
+
+/** Maps canonical to stored names: the file's prefix before the base's modules, and old endings. */
+function nameFinder(family: Family, file: SafetensorsFile): (canonical: string) => string | undefined {
+  const anchor = `${family.modules.wordEmbeddings}.weight`;
+  const prefix = family.prefixes.find((each) => file.tensors.has(each + anchor)) ?? family.prefixes[0];
+  return (canonical) => {
+    const ofTaskHead = family.taskHead.some((module) => canonical.startsWith(`${module}.`));
+    const today = ofTaskHead ? canonical : prefix + canonical;
+    if (file.tensors.has(today)) return today;
+    for (const [stored, ending] of family.legacyEndings) {
+      if (!today.endsWith(ending)) continue;
+      const legacy = today.slice(0, -ending.length) + stored;
+      if (file.tensors.has(legacy)) return legacy;
+    }
+    return undefined;
+  };
+}
+
+function checkTensor(file: SafetensorsFile, stored: string | undefined, { name, shape }: BaseTensor): void {
+  if (stored === undefined) {
+    throw invalidInput(`${file.path}: has no tensor "${name}"; config.json asks for one of shape ${shown(shape)}`);
+  }
+  const found = file.entry(stored);
+  if (!WEIGHT_DTYPES.includes(found.dtype)) {
+    throw invalidInput(`${file.path}: tensor "${stored}" is ${found.dtype}; it must be ${WEIGHT_DTYPES.join(', ')}`);
+  }
+  if (shown(found.shape) !== shown(shape)) {
+    throw invalidInput(
+      `${file.path}: tensor "${stored}" has shape ${shown(found.shape)}; config.json asks for ${shown(shape)}`,
+    );
+  }
+}
+
+function refuseMoreLayers(family: Family, file: SafetensorsFile, { layers }: ModelConfig): void {
+  const [before] = family.layer.split('{i}');
+  for (const stored of file.tensors.keys()) {
+    const prefix = family.prefixes.find((each) => stored.startsWith(each + before));
+    if (prefix === undefined) continue;
+    const layer = Number.parseInt(stored.slice(prefix.length + before.length), 10);
+    if (layer >= layers) {
+      const asked = `config.json says ${family.config.layers} ${layers}, so the last layer is ${layers - 1}`;
+      throw invalidInput(`${file.path}: tensor "${stored}" is of layer ${layer}; ${asked}`);
+    }
+  }
+}
+
+function finiteTensor(file: SafetensorsFile, stored: string | undefined, canonical: string): Float32Array {
+  if (stored === undefined) throw invalidInput(`${file.path}: has no tensor "${canonical}"`);
+  const floats = file.float32(stored);
+  for (let i = 0; i < floats.length; i++) {
+    // Finite numbers alone minus themselves are 0.
+    if (floats[i] - floats[i] !== 0) {
+      const at = shown(position(i, file.entry(stored).shape));
+      throw invalidInput(
+        `${file.path}: tensor "${stored}" holds ${floats[i]} at ${at}; weights must be finite numbers`,
+      );
+    }
+  }
+  return floats;
+}
+
+/** Index along each axis of the `flat`-th number. */
+function position(flat: number, shape: readonly number[]): number[] {
+  let rest = flat;
+  return shape
+    .map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1))
+    .map((stride) => {
+      const index = Math.floor(rest / stride);
+      rest -= index * stride;
+      return index;
+    });
+}
+
+const shown = (numbers: readonly number[]) => `[${numbers.join(', ')}]`;

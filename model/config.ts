@@ -1,0 +1,183 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { z } from 'zod';
+import { invalidInput } from '../errors';
+import { FAMILIES, type Family, type FamilyName } from './families';
+
+/** Activations of the feed-forward layer, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
+export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
+
+/** Every spelling that config.json may use, and the formula that it stands for. */
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  gelu: 'gelu',
+  gelu_python: 'gelu',
+  gelu_new: 'gelu_new',
+  gelu_fast: 'gelu_new',
+  gelu_accurate: 'gelu_new',
+  gelu_pytorch_tanh: 'gelu_new',
+  gelu_python_tanh: 'gelu_new',
+  quick_gelu: 'quick_gelu',
+  relu: 'relu',
+  silu: 'silu',
+  swish: 'silu',
+  tanh: 'tanh',
+};
+
+/** What config.json says of an encoder, checked. */
+export interface ModelConfig {
+  /** Named in heads.json and delta.json. */
+  architecture: FamilyName;
+  /** Row of `FAMILIES`. */
+  family: FamilyName;
+  /** L. */
+  layers: number;
+  /** H, a layer. */
+  heads: number;
+  /** dh = d / H. */
+  headDim: number;
+  /** d. */
+  hiddenSize: number;
+  intermediateSize: number;
+  vocabSize: number;
+  /** Longest sequence in tokens. */
+  maxPositions: number;
+  typeVocabSize: number;
+  activation: Activation;
+  layerNormEps: number;
+  /** Rates in [0, 1). */
+  hiddenDropout: number;
+  attentionDropout: number;
+  /** `classifier_dropout`, else the hidden rate. */
+  classifierDropout: number;
+  /** Standard deviation of new weights. */
+  initializerRange: number;
+  padTokenId: number;
+  /** config.json as it stands. */
+  raw: Record<string, unknown>;
+}
+
+const size = z
+  .int('a positive integer')
+  .min(1, 'a positive integer')
+  .max(2 ** 31 - 1, 'an integer below 2^31');
+const rate = z.number('a rate from 0 to below 1').min(0, 'a rate from 0 to below 1').lt(1, 'a rate from 0 to below 1');
+const positive = z.number('a positive number').gt(0, 'a positive number');
+
+/** Sizes are asked for; the rest has the defaults of Hugging Face's configuration classes. */
+const fields = z.object({
+  layers: size,
+  heads: size,
+  hiddenSize: size,
+  intermediateSize: size,
+  vocabSize: size,
+  maxPositions: size.default(512),
+  typeVocabSize: size.default(2),
+  activation: z.enum(Object.keys(ACTIVATIONS), `one of ${Object.keys(ACTIVATIONS).join(', ')}`).default('gelu'),
+  layerNormEps: positive.default(1e-12),
+  hiddenDropout: rate.default(0.1),
+  attentionDropout: rate.default(0.1),
+  classifierDropout: rate.nullish(),
+  initializerRange: positive.default(0.02),
+  padTokenId: z.int('an integer from 0').min(0, 'an integer from 0').nullish(),
+});
+
+/**
+ * Reads `config.json` of a model folder.
+ * @throws HifiError INVALID_INPUT, one line that names the file, the field, its value and what would be right
+ */
+export function readModelConfig(folder: string): ModelConfig {
+  const file = path.join(folder, 'config.json');
+  const raw = readJsonObject(file);
+  const name = familyOf(raw, file);
+  const family: Family = FAMILIES[name];
+  const asked: Record<string, unknown> = {};
+  for (const [field, key] of Object.entries(family.config)) asked[field] = raw[key];
+  const parsed = fields.safeParse(asked);
+  if (!parsed.success) {
+    const { path: at, message } = parsed.error.issues[0];
+    const field = String(at[0]) as keyof typeof family.config;
+    throw refusal(file, family.config[field], asked[field], message);
+  }
+  const { classifierDropout, padTokenId, activation, ...rest } = parsed.data;
+  if (rest.hiddenSize % rest.heads !== 0) {
+    const right = `a multiple of ${family.config.heads} (${rest.heads})`;
+    throw refusal(file, family.config.hiddenSize, rest.hiddenSize, right);
+  }
+  refuseWhatIsNotAnEncoder(raw, file);
+  return {
+    architecture: name,
+    family: name,
+    ...rest,
+    headDim: rest.hiddenSize / rest.heads,
+    activation: ACTIVATIONS[activation],
+    classifierDropout: classifierDropout ?? rest.hiddenDropout,
+    padTokenId: padTokenId ?? 0,
+    raw,
+  };
+}
+
+function readJsonObject(file: string): Record<string, unknown> {
+  const folder = path.dirname(file);
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder; a model folder was asked for`, cause);
+    if (!fs.statSync(folder).isDirectory()) {
+      throw invalidInput(`${folder}: is a file; a model folder was asked for`, cause);
+    }
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw invalidInput(`${file}: cannot be read (${(cause as Error).message})`, cause);
+    }
+    throw invalidInput(
+      `${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`,
+      cause,
+    );
+  }
+  if (text.trim() === '') throw invalidInput(`${file}: is empty; a JSON object was asked for`);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw invalidInput(`${file}: is not JSON (${oneLine((cause as Error).message)})`, cause);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidInput(`${file}: holds ${shown(value)}; a JSON object was asked for`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function familyOf(raw: Record<string, unknown>, file: string): FamilyName {
+  const names = Object.keys(FAMILIES) as FamilyName[];
+  const type = raw.model_type;
+  const className = Array.isArray(raw.architectures) ? raw.architectures[0] : undefined;
+  const found =
+    type !== undefined
+      ? names.find((name) => FAMILIES[name].modelType === type)
+      : names.find((name) => typeof className === 'string' && className.startsWith(FAMILIES[name].classPrefix));
+  if (found) return found;
+  const supported = `supported: ${names.map((name) => FAMILIES[name].modelType).join(', ')}`;
+  if (type !== undefined) throw invalidInput(`${file}: model_type ${shown(type)} is not supported; ${supported}`);
+  throw invalidInput(`${file}: architectures ${shown(raw.architectures)} is not supported; ${supported}`);
+}
+
+function refuseWhatIsNotAnEncoder(raw: Record<string, unknown>, file: string): void {
+  const { position_embedding_type: position = 'absolute', pruned_heads: pruned } = raw;
+  if (position !== 'absolute') throw refusal(file, 'position_embedding_type', position, '"absolute"');
+  for (const flag of ['is_decoder', 'add_cross_attention']) {
+    if (raw[flag]) throw refusal(file, flag, raw[flag], 'false: encoders alone are supported');
+  }
+  if (pruned && Object.keys(pruned).length > 0) throw refusal(file, 'pruned_heads', pruned, 'empty');
+}
+
+function refusal(file: string, field: string, value: unknown, right: string) {
+  return invalidInput(`${file}: ${field} is ${shown(value)}; it must be ${right}`);
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const text = JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
+const oneLine = (text: string) => text.replace(/\s+/g, ' ').slice(0, 160);

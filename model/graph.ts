@@ -1,0 +1,231 @@
+import type { Activation, ModelConfig } from './config';
+import { FAMILIES, type Family, type LayerRole, layerModule } from './families';
+import { OnnxGraph } from './onnx';
+
+/**
+ * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Two ends to one
+ * trunk: `analysisModel` ends at the heads of the last layer with what the analysis needs of each head,
+ * `hiddenStatesModel` runs all of it. Inputs, all int64 [B, S]: `input_ids`, `token_type_ids` (where the family has them),
+ * `position_ids` (given, not computed: a Gather with a computed Range meets a bug in onnxruntime 1.30's slice fusion) and
+ * `attention_mask` (1 for a token, 0 for padding on the right).
+ */
+
+/** What a graph takes from a checkpoint. */
+export interface GraphSource {
+  config: ModelConfig;
+  /** Values of a tensor by its canonical name. */
+  tensor(canonical: string): Float32Array;
+}
+
+/** What the analysis fetches of each layer's heads. */
+export type HeadOutputs = 'gram' | 'context';
+
+/** Name of the boolean scalar input of a `gram` model: true for OOᵀ [S, S], false for OᵀO [dh, dh]. */
+export const TOKEN_SIDE = 'token_side';
+
+/** Names of one layer's outputs. */
+export const headOutputs = (layer: number) => ({
+  /** float64 [B, H, m, m], m = dh or S as `token_side` says. */
+  gram: `gram_${layer}`,
+  /** float64 [B, H, dh], sum over the real tokens. */
+  tokenSum: `token_sum_${layer}`,
+  /** float32 [B, S, H, dh], zero where padded. */
+  context: `context_${layer}`,
+});
+
+/** Added to a padded key's score: the smallest float32, whose exponential is 0 beside any real score. */
+const MASKED = -3.4028234663852886e38;
+
+interface Trunk {
+  graph: OnnxGraph;
+  source: GraphSource;
+  family: Family;
+  /** 0 or MASKED a key, float32 [B, 1, 1, S]. */
+  keyBias: string;
+  /** 1 or 0 a token, float32 [B, S]. */
+  mask: string;
+  /** Reshapes between [B, S, d] and [B, S, H, dh]. */
+  split: string;
+  merge: string;
+  /** 1/√dh. */
+  scale: string;
+}
+
+/**
+ * The analysis's graph (METHOD §1). Its last layer ends at the heads: projection and feed-forward are not in it. With `gram`
+ * each layer gives the Gram matrix of the smaller side and the token sum, both in float64; with `context` the head outputs.
+ *
+ * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
+ */
+export function analysisModel(source: GraphSource, outputs: HeadOutputs): Uint8Array {
+  const { layers, heads, headDim } = source.config;
+  const { trunk, embedded } = startTrunk(source);
+  const { graph } = trunk;
+  if (outputs === 'gram') graph.input(TOKEN_SIDE, 'bool', []);
+  const tokenMask = graph.node('Unsqueeze', [trunk.mask, graph.ints([2, 3])]); // [B, S, 1, 1]
+  let x = embedded;
+  for (let layer = 0; layer < layers; layer++) {
+    const context = attention(trunk, x, layer);
+    const masked = graph.node('Mul', [context, tokenMask]); // [B, S, H, dh]
+    const names = headOutputs(layer);
+    if (outputs === 'context') graph.output(names.context, masked, 'float32', ['B', 'S', heads, headDim]);
+    else gramOutputs(trunk, masked, names);
+    if (layer < layers - 1) x = afterAttention(trunk, x, context, layer);
+  }
+  return graph.toModel();
+}
+
+/** The whole encoder; outputs `hidden_0` (the embeddings) … `hidden_L`, float32 [B, S, d]. */
+export function hiddenStatesModel(source: GraphSource): Uint8Array {
+  const { layers, hiddenSize } = source.config;
+  const { trunk, embedded } = startTrunk(source);
+  let x = embedded;
+  trunk.graph.output('hidden_0', x, 'float32', ['B', 'S', hiddenSize]);
+  for (let layer = 0; layer < layers; layer++) {
+    x = afterAttention(trunk, x, attention(trunk, x, layer), layer);
+    trunk.graph.output(`hidden_${layer + 1}`, x, 'float32', ['B', 'S', hiddenSize]);
+  }
+  return trunk.graph.toModel();
+}
+
+/** Inputs, mask and embeddings. */
+function startTrunk(source: GraphSource): { trunk: Trunk; embedded: string } {
+  const { config } = source;
+  const graph = new OnnxGraph(config.architecture);
+  const family: Family = FAMILIES[config.family];
+  const { wordEmbeddings, positionEmbeddings, tokenTypeEmbeddings, embeddingsNorm } = family.modules;
+  const lookUp = (module: string, rows: number, input: string) =>
+    graph.node('Gather', [
+      weight(graph, source, module, [rows, config.hiddenSize]),
+      graph.input(input, 'int64', ['B', 'S']),
+    ]);
+
+  let sum = lookUp(wordEmbeddings, config.vocabSize, 'input_ids'); // [B, S, d]
+  if (tokenTypeEmbeddings) {
+    sum = graph.node('Add', [sum, lookUp(tokenTypeEmbeddings, config.typeVocabSize, 'token_type_ids')]);
+  }
+  sum = graph.node('Add', [sum, lookUp(positionEmbeddings, config.maxPositions, 'position_ids')]);
+
+  const mask = graph.node('Cast', [graph.input('attention_mask', 'int64', ['B', 'S'])], {
+    attributes: { to: { int: 1 } },
+  }); // float32 [B, S]
+  const padded = graph.node('Sub', [graph.scalar(1), graph.node('Unsqueeze', [mask, graph.ints([1, 2])])]);
+  const trunk: Trunk = {
+    graph,
+    source,
+    family,
+    keyBias: graph.node('Mul', [padded, graph.scalar(MASKED)]), // [B, 1, 1, S]
+    mask,
+    split: graph.ints([0, 0, config.heads, config.headDim]),
+    merge: graph.ints([0, 0, config.hiddenSize]),
+    scale: graph.scalar(1 / Math.sqrt(config.headDim)),
+  };
+  return { trunk, embedded: layerNorm(trunk, sum, embeddingsNorm) };
+}
+
+/** O_h = softmax(QKᵀ/√dh + mask)·V of every head, [B, S, H, dh]. */
+function attention(trunk: Trunk, x: string, layer: number): string {
+  const { graph, family } = trunk;
+  const { hiddenSize: d } = trunk.source.config;
+  const project = (role: LayerRole, perm: number[]) => {
+    const rows = dense(trunk, x, layerModule(family, layer, role), d, d); // [B, S, d]
+    return transpose(graph, graph.node('Reshape', [rows, trunk.split]), perm);
+  };
+  const query = project('query', [0, 2, 1, 3]); // [B, H, S, dh]
+  const key = project('key', [0, 2, 3, 1]); // [B, H, dh, S]
+  const value = project('value', [0, 2, 1, 3]); // [B, H, S, dh]
+  const scores = graph.node('Mul', [graph.node('MatMul', [query, key]), trunk.scale]); // [B, H, S, S]
+  const weights = graph.node('Softmax', [graph.node('Add', [scores, trunk.keyBias])], {
+    attributes: { axis: { int: -1 } },
+  });
+  return transpose(graph, graph.node('MatMul', [weights, value]), [0, 2, 1, 3]);
+}
+
+/** The rest of a layer: output projection, feed-forward, both with residual and layer norm. [B, S, d] */
+function afterAttention(trunk: Trunk, x: string, context: string, layer: number): string {
+  const { graph, family } = trunk;
+  const { hiddenSize: d, intermediateSize, activation } = trunk.source.config;
+  const at = (role: LayerRole) => layerModule(family, layer, role);
+  const merged = graph.node('Reshape', [context, trunk.merge]);
+  const attended = layerNorm(
+    trunk,
+    graph.node('Add', [dense(trunk, merged, at('attentionOutput'), d, d), x]),
+    at('attentionNorm'),
+  );
+  const inner = activate(graph, dense(trunk, attended, at('intermediate'), intermediateSize, d), activation); // [B, S, 4d]
+  return layerNorm(
+    trunk,
+    graph.node('Add', [dense(trunk, inner, at('output'), d, intermediateSize), attended]),
+    at('outputNorm'),
+  );
+}
+
+/** Cast to double before the Gram matrix: float32 gets 1 % of the counts wrong (METHOD §1). */
+function gramOutputs(trunk: Trunk, context: string, names: ReturnType<typeof headOutputs>): void {
+  const { graph } = trunk;
+  const { heads, headDim } = trunk.source.config;
+  const o = graph.node('Cast', [context], { attributes: { to: { int: 11 } } }); // float64 [B, S, H, dh]
+  const byToken = transpose(graph, o, [0, 2, 1, 3]); // [B, H, S, dh]
+  const byFeature = transpose(graph, o, [0, 2, 3, 1]); // [B, H, dh, S]
+  const product = (left: string, right: string, size: number | string) => {
+    const branch = new OnnxGraph(`${names.gram}_${size}`, graph);
+    const gram = branch.node('MatMul', [left, right]);
+    branch.output(`${names.gram}_${size}`, gram, 'float64', ['B', heads, size, size]);
+    return branch;
+  };
+  const gram = graph.node('If', [TOKEN_SIDE], {
+    attributes: {
+      then_branch: { graph: product(byToken, byFeature, 'S') },
+      else_branch: { graph: product(byFeature, byToken, headDim) },
+    },
+  });
+  graph.output(names.gram, gram, 'float64', ['B', heads, 'm', 'm']);
+  const tokenSum = graph.node('ReduceSum', [o, graph.ints([1])], { attributes: { keepdims: { int: 0 } } });
+  graph.output(names.tokenSum, tokenSum, 'float64', ['B', heads, headDim]);
+}
+
+/** The feed-forward layer's activation; onnxruntime has the two GELUs as one operator each. */
+function activate(graph: OnnxGraph, x: string, activation: Activation): string {
+  const domain = 'com.microsoft';
+  switch (activation) {
+    case 'gelu':
+      return graph.node('Gelu', [x], { domain });
+    case 'gelu_new':
+      return graph.node('FastGelu', [x], { domain });
+    case 'quick_gelu':
+      return graph.node('Mul', [x, graph.node('Sigmoid', [graph.node('Mul', [x, graph.scalar(1.702)])])]);
+    case 'relu':
+      return graph.node('Relu', [x]);
+    case 'silu':
+      return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
+    case 'tanh':
+      return graph.node('Tanh', [x]);
+  }
+}
+
+/** x·Wᵀ + b for a module whose weight is stored [out, into]; laid out here so that no session has to. */
+function dense({ graph, source }: Trunk, x: string, module: string, out: number, into: number): string {
+  const stored = source.tensor(`${module}.weight`);
+  const values = new Float32Array(stored.length); // [into, out]
+  for (let o = 0; o < out; o++) for (let i = 0; i < into; i++) values[i * out + o] = stored[o * into + i];
+  const product = graph.node('MatMul', [x, graph.constant('float32', [into, out], values, `${module}.weight`)]);
+  const bias = graph.constant('float32', [out], source.tensor(`${module}.bias`), `${module}.bias`);
+  return graph.node('Add', [product, bias]);
+}
+
+function layerNorm({ graph, source }: Trunk, x: string, module: string): string {
+  const { hiddenSize, layerNormEps } = source.config;
+  const scale = weight(graph, source, module, [hiddenSize]);
+  const bias = graph.constant('float32', [hiddenSize], source.tensor(`${module}.bias`), `${module}.bias`);
+  return graph.node('LayerNormalization', [x, scale, bias], {
+    attributes: { axis: { int: -1 }, epsilon: { float: layerNormEps } },
+  });
+}
+
+function weight(graph: OnnxGraph, source: GraphSource, module: string, shape: number[]): string {
+  return graph.constant('float32', shape, source.tensor(`${module}.weight`), `${module}.weight`);
+}
+
+function transpose(graph: OnnxGraph, x: string, perm: number[]): string {
+  return graph.node('Transpose', [x], { attributes: { perm: { ints: perm } } });
+}

@@ -1,0 +1,151 @@
+import { onnx } from 'onnx-proto';
+import { failed } from '../errors';
+
+/** Element types that our graphs use. */
+export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool';
+
+const { DataType } = onnx.TensorProto;
+const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
+  float32: DataType.FLOAT,
+  float64: DataType.DOUBLE,
+  int32: DataType.INT32,
+  int64: DataType.INT64,
+  bool: DataType.BOOL,
+};
+
+/** ONNX operator set: 17 is the first with LayerNormalization, which onnxruntime fuses. */
+const OPSET = 17;
+/** The file format's version that goes with it. */
+const IR_VERSION = 8;
+/** Protocol Buffers cannot hold a message of 2 GiB; a megabyte is left for what is not weights. */
+const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
+
+/** An attribute of a node: whole number, real number, list of whole numbers, text or a subgraph. */
+export type Attribute =
+  | { int: number }
+  | { float: number }
+  | { ints: number[] }
+  | { text: string }
+  | { graph: OnnxGraph };
+
+export interface NodeOptions {
+  attributes?: Record<string, Attribute>;
+  /** Operator set's domain; the standard one unless given ('com.microsoft'). */
+  domain?: string;
+  /** Names of the outputs; one made-up name unless given. */
+  outputs?: string[];
+}
+
+/**
+ * Builds an ONNX graph a node at a time: each call returns the name of what it made, to be passed to the next. Names are made
+ * up unless given, and are unique in the graph and all its subgraphs.
+ */
+export class OnnxGraph {
+  private readonly nodes: onnx.INodeProto[] = [];
+  private readonly initializers: onnx.ITensorProto[] = [];
+  private readonly inputs: onnx.IValueInfoProto[] = [];
+  private readonly outputs: onnx.IValueInfoProto[] = [];
+  private readonly counter: { next: number };
+  private weightBytes = 0;
+
+  /** @param parent of a subgraph, which sees the parent's values by name. */
+  constructor(
+    readonly name: string,
+    parent?: OnnxGraph,
+  ) {
+    this.counter = parent?.counter ?? { next: 0 };
+  }
+
+  /** Declares an input; a text in `shape` is a size known when the graph is run. */
+  input(name: string, type: ElementType, shape: (number | string)[]): string {
+    this.inputs.push(valueInfo(name, type, shape));
+    return name;
+  }
+
+  /** Makes the value `from` an output under the name `name`. */
+  output(name: string, from: string, type: ElementType, shape: (number | string)[]): void {
+    this.nodes.push({ opType: 'Identity', input: [from], output: [name], name });
+    this.outputs.push(valueInfo(name, type, shape));
+  }
+
+  /** A constant of the graph; its bytes are taken as they are (little-endian), not copied until the graph is encoded. */
+  constant(
+    type: ElementType,
+    shape: number[],
+    values: Float32Array | Float64Array | BigInt64Array,
+    name?: string,
+  ): string {
+    const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    const made = name ?? this.freeName('constant');
+    this.weightBytes += rawData.byteLength;
+    this.initializers.push({ name: made, dataType: DATA_TYPE[type], dims: shape, rawData });
+    return made;
+  }
+
+  /** Whole numbers as an int64 constant: axes, shapes and the like. */
+  ints(values: number[]): string {
+    return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  /** A float32 scalar. */
+  scalar(value: number): string {
+    return this.constant('float32', [], Float32Array.of(value));
+  }
+
+  /** Adds a node and returns the name of its first output. */
+  node(opType: string, input: string[], options: NodeOptions = {}): string {
+    const output = options.outputs ?? [this.freeName(opType)];
+    const attribute = Object.entries(options.attributes ?? {}).map(([name, value]) => attributeProto(name, value));
+    this.nodes.push({ opType, input, output, attribute, domain: options.domain ?? '', name: output[0] });
+    return output[0];
+  }
+
+  /**
+   * The model's bytes.
+   *
+   * @throws HifiError FAILED when the weights take 2 GB or more, which one ONNX file cannot hold.
+   */
+  toModel(): Uint8Array {
+    if (this.weightBytes > MAX_WEIGHT_BYTES) {
+      const gigabytes = (this.weightBytes / 2 ** 30).toFixed(2);
+      throw failed(`the model's graph needs ${gigabytes} GB of weights; at most 2 GB fit one ONNX graph`);
+    }
+    return onnx.ModelProto.encode({
+      irVersion: IR_VERSION,
+      producerName: 'hifi',
+      opsetImport: [
+        { domain: '', version: OPSET },
+        { domain: 'com.microsoft', version: 1 },
+      ],
+      graph: this.toProto(),
+    }).finish();
+  }
+
+  toProto(): onnx.IGraphProto {
+    return {
+      name: this.name,
+      node: this.nodes,
+      initializer: this.initializers,
+      input: this.inputs,
+      output: this.outputs,
+    };
+  }
+
+  private freeName(base: string): string {
+    return `${base}_${this.counter.next++}`;
+  }
+}
+
+function valueInfo(name: string, type: ElementType, shape: (number | string)[]): onnx.IValueInfoProto {
+  const dim = shape.map((size) => (typeof size === 'string' ? { dimParam: size } : { dimValue: size }));
+  return { name, type: { tensorType: { elemType: DATA_TYPE[type], shape: { dim } } } };
+}
+
+function attributeProto(name: string, value: Attribute): onnx.IAttributeProto {
+  const { AttributeType } = onnx.AttributeProto;
+  if ('int' in value) return { name, type: AttributeType.INT, i: value.int };
+  if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float };
+  if ('ints' in value) return { name, type: AttributeType.INTS, ints: value.ints };
+  if ('text' in value) return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value.text) };
+  return { name, type: AttributeType.GRAPH, g: value.graph.toProto() };
+}

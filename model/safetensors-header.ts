@@ -1,0 +1,168 @@
+import { invalidInput } from '../errors';
+
+/** Bits of one number of each type of the format. */
+export const DTYPE_BITS: Readonly<Record<string, number>> = {
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  F64: 64,
+  I64: 64,
+  U64: 64,
+  C64: 64,
+};
+
+/** Where a tensor lies in its file; `begin` and `end` are bytes from the start of the file. */
+export interface StoredTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Header {
+  /** In the order of the header. */
+  tensors: Map<string, StoredTensor>;
+  metadata: Record<string, string>;
+}
+
+/**
+ * Reads a header and proves that its tensors fill the file: from the header's end to the file's, one after the other, with
+ * no hole and no overlap.
+ * @param bytes the file's first bytes: 8 of length, then the header
+ * @param fileSize bytes of the whole file
+ * @throws HifiError INVALID_INPUT, one line that names file and tensor
+ */
+export function parseHeader(file: string, bytes: Buffer, fileSize: number): Header {
+  const json = parseObject(file, bytes.subarray(8));
+  const header: Header = { tensors: new Map(), metadata: {} };
+  for (const [name, value] of Object.entries(json)) {
+    if (name === '__metadata__') header.metadata = metadataOf(file, value);
+    else header.tensors.set(name, tensorOf(file, name, value, bytes.length, fileSize));
+  }
+  refuseHolesAndOverlaps(file, header.tensors, bytes.length, fileSize);
+  return header;
+}
+
+function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
+  let json: unknown;
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    json = JSON.parse(text);
+  } catch (cause) {
+    const why = (cause as Error).message.replace(/\s+/g, ' ').slice(0, 120);
+    throw invalidInput(`${file}: header is not JSON (${why}); is this a safetensors file?`, cause);
+  }
+  if (!isObject(json)) throw invalidInput(`${file}: header is no JSON object; is this a safetensors file?`);
+  const twice = firstRepeatedKey(text);
+  if (twice !== undefined) throw invalidInput(`${file}: header names "${twice}" twice; names must be unique`);
+  return json;
+}
+
+function metadataOf(file: string, value: unknown): Record<string, string> {
+  if (isObject(value) && Object.values(value).every((entry) => typeof entry === 'string')) {
+    return value as Record<string, string>;
+  }
+  throw invalidInput(`${file}: __metadata__ is ${shown(value)}; it must map names to strings`);
+}
+
+function tensorOf(file: string, name: string, value: unknown, dataStart: number, fileSize: number): StoredTensor {
+  const refuse = (field: string, found: unknown, right: string) =>
+    invalidInput(`${file}: tensor "${name}": ${field} is ${shown(found)}; it must be ${right}`);
+  if (!isObject(value)) throw refuse('entry', value, 'an object with dtype, shape and data_offsets');
+  const { dtype, shape, data_offsets: offsets } = value;
+  const bits = typeof dtype === 'string' && Object.hasOwn(DTYPE_BITS, dtype) ? DTYPE_BITS[dtype] : undefined;
+  if (bits === undefined) throw refuse('dtype', dtype, `one of ${Object.keys(DTYPE_BITS).join(', ')}`);
+  if (!isSizes(shape)) throw refuse('shape', shape, 'an array of integers from 0');
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
+    throw refuse('data_offsets', offsets, 'two integers, begin and end, in ascending order');
+  }
+  const dataSize = fileSize - dataStart;
+  if (offsets[1] > dataSize) {
+    throw refuse('data_offsets', offsets, `within the ${dataSize} bytes of data that the file has (is it truncated?)`);
+  }
+  const expected = byteSize(shape, bits);
+  if (offsets[1] - offsets[0] !== expected) {
+    const right = `${expected ?? 'whole'} bytes long, as shape ${shown(shape)} and dtype ${dtype} ask for`;
+    throw refuse('data_offsets', offsets, right);
+  }
+  return { dtype: dtype as string, shape, begin: dataStart + offsets[0], end: dataStart + offsets[1] };
+}
+
+/** Bytes of a tensor; undefined where they are no whole number or past 2^53. */
+function byteSize(shape: number[], bits: number): number | undefined {
+  if (shape.includes(0)) return 0;
+  const total = shape.reduce((product, axis) => product * axis, bits);
+  return Number.isSafeInteger(total) && total % 8 === 0 ? total / 8 : undefined;
+}
+
+function refuseHolesAndOverlaps(
+  file: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  start: number,
+  fileSize: number,
+): void {
+  const inOrder = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  let at = start;
+  let previous = 'the header';
+  for (const [name, { begin, end }] of inOrder) {
+    const offset = begin - start;
+    if (begin < at) {
+      throw invalidInput(
+        `${file}: tensor "${name}" begins at ${offset}, before ${previous} ends (${at - start}); they overlap`,
+      );
+    }
+    if (begin > at) {
+      throw invalidInput(`${file}: ${begin - at} bytes between ${previous} and tensor "${name}" belong to no tensor`);
+    }
+    at = end;
+    previous = `tensor "${name}"`;
+  }
+  if (at !== fileSize) throw invalidInput(`${file}: ${fileSize - at} bytes after ${previous} belong to no tensor`);
+}
+
+/** First key that an object has twice, at the top or one level down; `text` is valid JSON. */
+function firstRepeatedKey(text: string): string | undefined {
+  const open: Array<Set<string> | undefined> = [];
+  let key: string | undefined;
+  for (const [token] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\]:]/gs)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(undefined);
+    else if (token === '}' || token === ']') open.pop();
+    else if (token !== ':') key = token;
+    else {
+      const keys = open[open.length - 1]!;
+      const name = JSON.parse(key!) as string;
+      if (keys.has(name)) return name;
+      keys.add(name);
+    }
+  }
+  return undefined;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && entry >= 0);
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const text = JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

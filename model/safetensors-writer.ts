@@ -1,0 +1,75 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { DTYPE_BITS } from './safetensors-header';
+
+/** A tensor to be written; `bytes` is called once, when its turn comes, so that one tensor at a time is in memory. */
+export interface TensorSource {
+  name: string;
+  dtype: string;
+  shape: readonly number[];
+  /** Little-endian, row by row. */
+  bytes: () => Uint8Array;
+}
+
+/**
+ * Writes a safetensors file, whole or not at all: beside its path first, then renamed. The widest types come first and the
+ * header's length is a multiple of 8, so that every tensor is aligned to its type; tensors of one width keep their order.
+ * The file's bytes follow from the arguments alone.
+ * @throws Error on a name given twice, an unknown dtype, or bytes that do not fit the shape
+ */
+export function writeSafetensors(
+  file: string,
+  tensors: Iterable<TensorSource>,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const sources = [...tensors].sort((a, b) => (DTYPE_BITS[b.dtype] ?? 0) - (DTYPE_BITS[a.dtype] ?? 0));
+  const sizes = sources.map(byteSize);
+  const beside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  try {
+    const descriptor = fs.openSync(beside, 'wx');
+    try {
+      writeFully(descriptor, header(sources, sizes, metadata));
+      for (const [i, source] of sources.entries()) {
+        const bytes = source.bytes();
+        if (bytes.byteLength !== sizes[i]) {
+          throw new Error(`tensor "${source.name}" has ${bytes.byteLength} bytes, its shape asks for ${sizes[i]}`);
+        }
+        writeFully(descriptor, bytes);
+      }
+    } finally {
+      fs.closeSync(descriptor);
+    }
+    fs.renameSync(beside, file);
+  } catch (error) {
+    fs.rmSync(beside, { force: true });
+    throw error;
+  }
+}
+
+function byteSize({ name, dtype, shape }: TensorSource): number {
+  const bits = DTYPE_BITS[dtype];
+  if (bits === undefined) throw new Error(`tensor "${name}" has the unknown dtype ${dtype}`);
+  return shape.reduce((product, axis) => product * axis, bits) / 8;
+}
+
+function header(sources: TensorSource[], sizes: number[], metadata: Readonly<Record<string, string>>): Buffer {
+  const entries = new Map<string, unknown>();
+  if (Object.keys(metadata).length > 0) entries.set('__metadata__', metadata);
+  let begin = 0;
+  for (const [i, { name, dtype, shape }] of sources.entries()) {
+    if (name === '__metadata__' || entries.has(name)) throw new Error(`tensor "${name}" cannot be named so twice`);
+    entries.set(name, { dtype, shape, data_offsets: [begin, (begin += sizes[i])] });
+  }
+  const text = Buffer.from(
+    `{${[...entries].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`,
+  );
+  const padded = Buffer.alloc(8 + Math.ceil(text.length / 8) * 8, ' ');
+  padded.writeBigUInt64LE(BigInt(padded.length - 8), 0);
+  text.copy(padded, 8);
+  return padded;
+}
+
+function writeFully(descriptor: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.byteLength; )
+    done += fs.writeSync(descriptor, bytes, done, Math.min(1 << 30, bytes.byteLength - done));
+}

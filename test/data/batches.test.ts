@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import {
+  type Encoded,
+  encodeRows,
+  evaluationBatches,
+  lengthsOf,
+  likeLengthBatches,
+  padBatch,
+} from '../../data/batches';
+import type { Dataset } from '../../data/dataset';
+
+const lengths = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 300 });
+const batchSize = fc.integer({ min: 1, max: 40 });
+const ascending = (n: number) => Array.from({ length: n }, (_, i) => i);
+const flat = (batches: Int32Array[]) => batches.flatMap((batch) => [...batch]);
+
+describe('likeLengthBatches', () => {
+  it('has every row exactly once, in ⌈rows / size⌉ batches, all but one of them full', () => {
+    fc.assert(
+      fc.property(lengths, batchSize, fc.nat(), fc.nat(50), (rows, size, seed, epoch) => {
+        const options = { batchSize: size, seed, epoch };
+        const batches = likeLengthBatches(rows, options);
+        expect(flat(batches).sort((a, b) => a - b)).toEqual(ascending(rows.length));
+        expect(batches.length).toBe(Math.ceil(rows.length / size));
+        expect(batches.filter((batch) => batch.length < size).length).toBeLessThanOrEqual(1);
+        expect(likeLengthBatches(rows, options)).toEqual(batches);
+      }),
+    );
+  });
+
+  it('composes the batches anew each epoch and with each seed, rows of one length too', () => {
+    const companions = (seed: number, epoch: number, rows: number[]) =>
+      likeLengthBatches(rows, { batchSize: 4, seed, epoch }).find((batch) => batch.includes(0));
+    const same = new Array(100).fill(7);
+    const mixed = ascending(100).map((i) => 1 + (i % 5));
+    for (const rows of [same, mixed]) {
+      const found = [companions(0, 0, rows), companions(0, 1, rows), companions(0, 2, rows), companions(1, 0, rows)];
+      expect(new Set(found.map((batch) => [...batch!].sort().join())).size).toBe(4);
+    }
+  });
+
+  it('does not go from short to long', () => {
+    const rows = ascending(1000);
+    const firsts = likeLengthBatches(rows, { batchSize: 10, seed: 0, epoch: 0 }).map((batch) => batch[0]);
+    expect(firsts).not.toEqual([...firsts].sort((a, b) => a - b));
+  });
+
+  it('pads little: of rows in random order a tenth of what plain batches do', () => {
+    const rows = ascending(2000).map((i) => 5 + ((i * 7919) % 60));
+    const padding = (batches: Int32Array[]) =>
+      batches.reduce((sum, batch) => {
+        const longest = Math.max(...Array.from(batch, (row) => rows[row]));
+        return sum + batch.reduce((part, row) => part + longest - rows[row], 0);
+      }, 0);
+    const plain = ascending(100).map((i) => Int32Array.from(ascending(20), (j) => i * 20 + j));
+    const like = likeLengthBatches(rows, { batchSize: 20, seed: 3, epoch: 0 });
+    expect(padding(like)).toBeLessThan(padding(plain) / 10);
+  });
+});
+
+describe('evaluationBatches', () => {
+  it('sorts all rows by length, ties in row order', () => {
+    fc.assert(
+      fc.property(lengths, batchSize, (rows, size) => {
+        const batches = evaluationBatches(rows, size);
+        const expected = ascending(rows.length).sort((a, b) => rows[a] - rows[b] || a - b);
+        expect(flat(batches)).toEqual(expected);
+        expect(batches.slice(0, -1).every((batch) => batch.length === size)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('encodeRows', () => {
+  it('encodes the rows asked for, pairs with their seconds', () => {
+    const encoder = {
+      encode: (text: string, second: string | undefined, maxLength: number): Encoded => {
+        const ids = [...text, ...(second ?? '')].map((letter) => letter.charCodeAt(0)).slice(0, maxLength);
+        return { ids, typeIds: ids.map((_, i) => (i < text.length ? 0 : 1)) };
+      },
+    };
+    const single = { texts: ['ab', 'cde'] } as unknown as Dataset;
+    expect(encodeRows(single, [1, 0], encoder, 2).map(({ ids }) => ids)).toEqual([
+      [99, 100],
+      [97, 98],
+    ]);
+    const pairs = { texts: ['ab'], seconds: ['c'] } as unknown as Dataset;
+    expect(encodeRows(pairs, Int32Array.of(0), encoder, 9)).toEqual([{ ids: [97, 98, 99], typeIds: [0, 0, 1] }]);
+  });
+});
+
+describe('padBatch', () => {
+  const rows: Encoded[] = [
+    { ids: [5, 6, 7], typeIds: [0, 0, 1] },
+    { ids: [8], typeIds: [1] },
+  ];
+
+  it('lays rows out as matrices, padded on the right', () => {
+    expect(padBatch(rows, 9)).toEqual({
+      ids: Int32Array.of(5, 6, 7, 8, 9, 9),
+      typeIds: Int32Array.of(0, 0, 1, 1, 0, 0),
+      mask: Int32Array.of(1, 1, 1, 1, 0, 0),
+      lengths: Int32Array.of(3, 1),
+      B: 2,
+      S: 3,
+    });
+    expect(lengthsOf(rows)).toEqual(Int32Array.of(3, 1));
+  });
+
+  it('rounds the width up to a multiple', () => {
+    expect(padBatch(rows, 0, 8).S).toBe(8);
+    expect(padBatch(rows, 0, 3).S).toBe(3);
+    expect([...padBatch(rows, 4, 4).ids]).toEqual([5, 6, 7, 4, 8, 4, 4, 4]);
+  });
+
+  it('refuses a batch of nothing', () => {
+    expect(() => padBatch([], 0)).toThrow(RangeError);
+    expect(() => padBatch([{ ids: [], typeIds: [] }], 0)).toThrow(RangeError);
+  });
+});

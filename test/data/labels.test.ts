@@ -1,0 +1,98 @@
+import type { Dataset } from '../../data/dataset';
+import { selectRows } from '../../data/dataset';
+import { encodeLabels, fitLabels } from '../../data/labels';
+import type { TaskName } from '../../data/tasks';
+
+const rows = (labels: string[], more: Partial<Dataset> = {}): Dataset => ({
+  path: 'rows.tsv',
+  sha256: '0'.repeat(64),
+  texts: labels.map(() => 'x'),
+  labels,
+  rows: labels.length,
+  skipped: 0,
+  regression: false,
+  ...more,
+});
+
+const glue = (task: TaskName, labels: string[]) => rows(labels, { task });
+
+describe('fitLabels', () => {
+  it.each([
+    [
+      ['pos', 'neg', 'pos', 'Neutral'],
+      ['Neutral', 'neg', 'pos'],
+    ],
+    [
+      ['10', '9', '-1', '9', '1.5'],
+      ['-1', '1.5', '9', '10'],
+    ],
+    [
+      ['10', '9', 'x'],
+      ['10', '9', 'x'],
+    ],
+    [
+      ['1.0', '1', '0'],
+      ['0', '1', '1.0'],
+    ],
+  ])('sorts the classes of %j, numbers by value', (labels, names) => {
+    expect(fitLabels(rows(labels))).toEqual({ kind: 'classes', names });
+    expect(fitLabels(rows([...labels].reverse()))).toEqual({ kind: 'classes', names });
+  });
+
+  it("has a task's classes in GLUE's order, those too that the rows lack", () => {
+    expect(fitLabels(glue('mnli', ['contradiction', 'entailment']))).toEqual({
+      kind: 'classes',
+      names: ['entailment', 'neutral', 'contradiction'],
+    });
+    expect(() => fitLabels(glue('rte', ['entailment', 'neutral']))).toThrow(
+      'rows.tsv: row 1 has the label "neutral"; the task rte knows "entailment", "not_entailment"',
+    );
+  });
+
+  it('refuses rows of one class', () => {
+    expect(() => fitLabels(rows(['a', 'a', 'a']))).toThrow(
+      'rows.tsv: all 3 rows have the label "a"; two classes are needed',
+    );
+    expect(() => fitLabels(glue('cola', ['1', '1']))).toThrow(/all 2 rows have the label "1"/);
+  });
+
+  it('is a regression where the rows or the caller say so', () => {
+    expect(fitLabels(rows(['1', '1']), true)).toEqual({ kind: 'regression' });
+    expect(fitLabels(rows(['1', '2'], { regression: true }))).toEqual({ kind: 'regression' });
+  });
+});
+
+describe('encodeLabels', () => {
+  it('gives class indices', () => {
+    const train = rows(['b', 'a', 'c']);
+    expect(encodeLabels(rows(['c', 'c', 'a']), fitLabels(train))).toEqual(Int32Array.of(2, 2, 0));
+  });
+
+  it('names the row of the file, the label and the known ones when training had no such label', () => {
+    const set = fitLabels(rows(['yes', 'no']));
+    const dev = selectRows(rows(['no', 'yes', 'no', 'perhaps'], { path: 'dev.tsv' }), [3, 0]);
+    expect(() => encodeLabels(dev, set)).toThrow(
+      'dev.tsv: row 3 has the label "perhaps"; the training rows have "no", "yes"',
+    );
+  });
+
+  it('lists the first of many classes', () => {
+    const set = fitLabels(rows(Array.from({ length: 25 }, (_, i) => `${i}`)));
+    expect(() => encodeLabels(rows(['x']), set)).toThrow(/"19" and 5 more$/);
+  });
+
+  it('gives the numbers of a regression', () => {
+    const values = encodeLabels(rows(['4.5', '-1', '1e-3', '.5', '3.', '+2']), { kind: 'regression' });
+    expect(values).toEqual(Float32Array.of(4.5, -1, 1e-3, 0.5, 3, 2));
+  });
+
+  it.each(['high', 'NaN', 'Infinity', '0x10', '1,5', '1e39', '', '4.5.1'])('refuses %j as a number', (label) => {
+    expect(() => encodeLabels(rows(['1', label]), { kind: 'regression' })).toThrow(
+      `rows.tsv: row 1 has the label "${label}"; a regression needs a finite number`,
+    );
+  });
+
+  it('needs the labels', () => {
+    expect(() => fitLabels(rows(['a'], { labels: undefined }))).toThrow(/labels were not read/);
+  });
+});

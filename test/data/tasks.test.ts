@@ -1,0 +1,32 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { mismatchedSibling, TASK_NAMES, TASKS, taskNamed } from '../../data/tasks';
+
+describe('TASKS', () => {
+  it("has GLUE's nine, in its class order", () => {
+    expect(TASK_NAMES).toEqual(['cola', 'sst2', 'mrpc', 'stsb', 'qqp', 'mnli', 'qnli', 'rte', 'wnli']);
+    expect(TASKS.mnli.classes).toEqual(['entailment', 'neutral', 'contradiction']);
+    expect(TASKS.qnli.classes).toEqual(['entailment', 'not_entailment']);
+    expect(TASKS.rte.classes).toEqual(['entailment', 'not_entailment']);
+    expect(TASK_NAMES.filter((name) => TASKS[name].classes === null)).toEqual(['stsb']);
+    expect(TASK_NAMES.filter((name) => TASKS[name].textColumns.length === 1)).toEqual(['cola', 'sst2']);
+  });
+
+  it('is asked by name', () => expect(TASK_NAMES.map(taskNamed)).toEqual(TASK_NAMES));
+});
+
+describe('mismatchedSibling', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-mnli-'));
+  afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+  it('is found beside the matched file, and only there', () => {
+    const [matched, mismatched] = ['dev_matched.tsv', 'dev_mismatched.tsv'].map((name) => path.join(folder, name));
+    fs.writeFileSync(matched, '');
+    expect(mismatchedSibling(matched)).toBeUndefined();
+    fs.writeFileSync(mismatched, '');
+    expect(mismatchedSibling(matched)).toBe(mismatched);
+    expect(mismatchedSibling(mismatched)).toBeUndefined();
+    expect(mismatchedSibling(path.join(folder, 'dev.tsv'))).toBeUndefined();
+  });
+});

@@ -1,0 +1,61 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { invalidInput } from '../../errors';
+import { serveEngine } from '../../infra/engine';
+
+// A child for the tests of infra/engine.ts: one method a way to behave.
+serveEngine({
+  /** Yields 0 … count − 1, returns their doubles in a typed array. */
+  async *count({ count }: { count: number }) {
+    for (let i = 0; i < count; i++) yield { i };
+    return { doubles: Float32Array.from({ length: count }, (_, i) => 2 * i), environment: process.env.ENGINE_TEST };
+  },
+  // biome-ignore lint/correctness/useYield: an error before the first event
+  async *refuse() {
+    throw invalidInput('row 3: label "x" is not known', new Error('the cause'));
+  },
+  // biome-ignore lint/correctness/useYield: an error that is nobody's
+  async *break() {
+    throw new TypeError('an unforeseen thing');
+  },
+  async *noisy() {
+    console.log('on standard output');
+    console.error('on standard error');
+    yield process.pid;
+    return 'done';
+  },
+  /** Steps for ever; ends by cancellation alone. */
+  async *endless(_: unknown, signal: AbortSignal) {
+    for (let step = 0; ; step++) {
+      if (signal.aborted) return 'asked to stop';
+      yield { step, pid: process.pid };
+      await sleep(5);
+    }
+  },
+  /** Never lets the event loop turn after its first event. */
+  async *deaf() {
+    yield process.pid;
+    await new Promise((resolve) => setImmediate(resolve));
+    for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+  },
+  async *crash() {
+    yield 'before';
+    process.stderr.write('terminate called: no memory for 12 tensors\n');
+    process.kill(process.pid, 'SIGKILL');
+    await sleep(60_000);
+  },
+  async *leave() {
+    yield 'before';
+    process.stderr.write('a library gave up\n');
+    process.exit(7);
+  },
+  async *stumble() {
+    yield 'before';
+    setImmediate(() => {
+      throw new Error('thrown outside of any call');
+    });
+    await sleep(60_000);
+  },
+  async *unsendable() {
+    yield () => 'a function';
+  },
+});

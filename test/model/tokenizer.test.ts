@@ -1,0 +1,173 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import * as fc from 'fast-check';
+import { HifiError } from '../../errors';
+import { loadTokenizer, longestFirst } from '../../model/tokenizer';
+
+const FIXTURES = path.join(__dirname, '../fixtures');
+const TINY = path.join(FIXTURES, 'tiny-wordpiece');
+
+/** [text, second text or null, longest, ids, type ids], made by make_tokenizer_golden.py. */
+type Row = [text: string, second: string | null, longest: number, ids: number[], typeIds: number[]];
+const golden: Row[] = JSON.parse(fs.readFileSync(path.join(FIXTURES, 'tokenizer.golden.json'), 'utf8'));
+
+describe('encode, against Python transformers', () => {
+  const tokenizer = loadTokenizer(TINY);
+  const differing = (rows: Row[]) =>
+    rows
+      .map(([text, second, longest, ids, typeIds]) => ({
+        text,
+        second,
+        longest,
+        found: tokenizer.encode(text, second ?? undefined, longest),
+        asked: { ids, typeIds },
+      }))
+      .filter(({ found, asked }) => JSON.stringify(found) !== JSON.stringify(asked));
+
+  test.each([
+    ['single texts', (row: Row) => row[1] === null && row[2] === 128, 250],
+    ['single texts cut short', (row: Row) => row[1] === null && row[2] < 128, 80],
+    ['pairs, whole or cut', (row: Row) => row[1] !== null, 400],
+  ])('%s have the same ids and type ids', (_, which, atLeast) => {
+    const rows = golden.filter(which);
+    expect(rows.length).toBeGreaterThanOrEqual(atLeast);
+    expect(differing(rows)).toEqual([]);
+  });
+
+  test('a final capital sigma is lower-cased like any other', () => {
+    const last = tokenizer.encode('ΣΟΦΟΣ', undefined, 128);
+    expect(last).toEqual(tokenizer.encode('σοφοσ', undefined, 128));
+    expect(last).not.toEqual(tokenizer.encode('σοφος', undefined, 128));
+  });
+
+  test('an empty second text is a pair, none is not', () => {
+    expect(tokenizer.encode('the sea', '', 128).typeIds.at(-1)).toBe(1);
+    expect(tokenizer.encode('the sea', undefined, 128).typeIds).not.toContain(1);
+  });
+
+  test('what it says of its vocabulary', () => {
+    const { model } = JSON.parse(fs.readFileSync(path.join(TINY, 'tokenizer.json'), 'utf8'));
+    expect(tokenizer.padId).toBe(model.vocab['[PAD]']);
+    expect(tokenizer.vocabSize).toBe(Object.keys(model.vocab).length);
+  });
+
+  test('a limit with no room for the special tokens is refused', () => {
+    expect(tokenizer.encode('the', 'sea', 3).ids).toHaveLength(3);
+    expect(() => tokenizer.encode('the', 'sea', 2)).toThrow('maxLength is 2; it must be 3 or more');
+    expect(() => tokenizer.encode('the', undefined, 1)).toThrow('maxLength is 1; it must be 2 or more');
+  });
+});
+
+describe('longestFirst', () => {
+  /** The rule as it is told: as long as it is too much, take a token from the longer text. */
+  const oneByOne = ([a, b]: number[], room: number) => {
+    while (a + b > room) a > b ? a-- : b--;
+    return a + b;
+  };
+
+  test('keeps as many tokens as fit, never more than there are, and cuts the longer text', () => {
+    const length = fc.nat(300);
+    fc.assert(
+      fc.property(length, length, fc.nat(400), (first, second, room) => {
+        const [a, b] = longestFirst([first, second], room);
+        expect(a + b).toBe(oneByOne([first, second], room));
+        expect(a).toBeLessThanOrEqual(first);
+        expect(b).toBeLessThanOrEqual(second);
+        if (a < first && b < second) expect(Math.abs(a - b)).toBeLessThanOrEqual(1);
+        if (a < first && b === second) expect(a).toBeGreaterThanOrEqual(b);
+        if (b < second && a === first) expect(b).toBeGreaterThanOrEqual(a);
+      }),
+    );
+  });
+});
+
+describe('settings of other tokenizers', () => {
+  const withSettings = (change: (tokenizer: any) => void, config: object = {}) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-tokenizer-'));
+    const tokenizer = JSON.parse(fs.readFileSync(path.join(TINY, 'tokenizer.json'), 'utf8'));
+    change(tokenizer);
+    fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+    fs.writeFileSync(path.join(folder, 'tokenizer_config.json'), JSON.stringify(config));
+    return loadTokenizer(folder);
+  };
+
+  test('truncation and padding in tokenizer.json do not count', () => {
+    const tokenizer = withSettings((json) => {
+      json.truncation = { direction: 'Right', max_length: 4, strategy: 'LongestFirst', stride: 0 };
+      json.padding = { strategy: { Fixed: 64 }, direction: 'Right', pad_id: 0, pad_type_id: 0, pad_token: '[PAD]' };
+    });
+    expect(tokenizer.encode('the sea shells', undefined, 128)).toEqual(
+      loadTokenizer(TINY).encode('the sea shells', undefined, 128),
+    );
+  });
+
+  test('BertProcessing frames as the template does', () => {
+    const tokenizer = withSettings((json) => {
+      json.post_processor = { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] };
+    });
+    const plain = loadTokenizer(TINY);
+    for (const second of [undefined, '', 'sea shells']) {
+      expect(tokenizer.encode('the heads', second, 6)).toEqual(plain.encode('the heads', second, 6));
+    }
+  });
+
+  test('truncation_side left keeps the ends', () => {
+    const whole = loadTokenizer(TINY).encode('she sells sea shells', undefined, 128).ids;
+    const cut = withSettings(() => {}, { truncation_side: 'left' }).encode('she sells sea shells', undefined, 4).ids;
+    expect(cut).toEqual([whole[0], ...whole.slice(-3)]);
+  });
+
+  test('a cased tokenizer keeps case and accents', () => {
+    const cased = withSettings((json) => (json.normalizer.lowercase = false));
+    const plain = loadTokenizer(TINY);
+    expect(cased.encode('shells', undefined, 9)).toEqual(plain.encode('shells', undefined, 9));
+    expect(cased.encode('SHELLS', undefined, 9)).not.toEqual(plain.encode('SHELLS', undefined, 9));
+  });
+
+  test('the padding token is what tokenizer_config.json names', () => {
+    expect(withSettings(() => {}, { pad_token: { content: '[MASK]' } }).padId).toBe(4);
+    expect(() => withSettings(() => {}, { pad_token: '<pad>' })).toThrow('has no padding token "<pad>"');
+  });
+});
+
+describe('broken folders', () => {
+  const folderWith = (files: Record<string, string>) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-tokenizer-'));
+    for (const [name, text] of Object.entries(files)) fs.writeFileSync(path.join(folder, name), text);
+    return folder;
+  };
+  const whole = fs.readFileSync(path.join(TINY, 'tokenizer.json'), 'utf8');
+  const changed = (change: object) => JSON.stringify({ ...JSON.parse(whole), ...change });
+
+  test.each([
+    ['no file', {}, 'tokenizer.json: no such file'],
+    ['an empty file', { 'tokenizer.json': '' }, 'tokenizer.json: is empty'],
+    ['half a file', { 'tokenizer.json': whole.slice(0, whole.length / 2) }, 'tokenizer.json: is not JSON'],
+    ['another kind of JSON', { 'tokenizer.json': '[1]' }, 'tokenizer.json: holds no JSON object'],
+    ['nothing in it', { 'tokenizer.json': '{}' }, 'tokenizer.json: is no tokenizer that can be used'],
+    ['an unknown model', { 'tokenizer.json': changed({ model: { type: 'Magic' } }) }, 'is no tokenizer that can be used'],
+    ['no model', { 'tokenizer.json': changed({ model: null }) }, 'is no tokenizer that can be used'],
+    ['no list of added tokens', { 'tokenizer.json': changed({ added_tokens: 3 }) }, 'is no tokenizer that can be used'],
+    [
+      'an empty vocabulary',
+      { 'tokenizer.json': changed({ added_tokens: [], model: { type: 'WordPiece', unk_token: '[UNK]', vocab: {} } }) },
+      'tokenizer.json: post_processor adds "[CLS]"',
+    ],
+    ['a broken config', { 'tokenizer.json': whole, 'tokenizer_config.json': '{' }, 'tokenizer_config.json: is not JSON'],
+  ])('%s is one line that names the file', (_, files, message) => {
+    const folder = folderWith(files as unknown as Record<string, string>);
+    let thrown: unknown;
+    try {
+      loadTokenizer(folder);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(HifiError);
+    const { code, message: found } = thrown as HifiError;
+    expect(code).toBe('INVALID_INPUT');
+    expect(found).toContain(message);
+    expect(found).toContain(folder);
+    expect(found).not.toContain('\n');
+  });
+});

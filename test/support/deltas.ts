@@ -1,0 +1,79 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import type { Mask, Tune } from '../../heads/mask';
+import type { Checkpoint } from '../../model/checkpoint';
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
+import { type Delta, makeDelta } from '../../trainer/delta';
+import { TRAIN_DEFAULTS } from '../../trainer/options';
+import { roundTo } from '../../trainer/rounding';
+
+export const FIXTURES = path.join(__dirname, '../fixtures');
+
+/** A new folder that the test removes by itself: `afterAll(() => fs.rmSync(...))`. */
+export const temporaryFolder = (name: string) => fs.mkdtempSync(path.join(os.tmpdir(), `hifi-${name}-`));
+
+export interface DeltaShape {
+  /** Chosen heads of each layer. */
+  heads: number[][];
+  tune?: Tune;
+  /** Class labels in order; a regression without. */
+  labels?: string[];
+  /** Scale of the drawn values. */
+  scale?: number;
+}
+
+/** A mask that names these heads, layer by layer. */
+export function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[][], tune: Tune = 'qkv'): Mask {
+  const { hiddenSize: d, headDim: dh } = config;
+  const count = heads.flat().length;
+  const trainable = count * ((tune === 'qkvo' ? 4 : 3) * dh * d + 2 * dh);
+  return {
+    schemaVersion: 1,
+    model: { name, sha256 },
+    strategy: 'hifi',
+    k: Math.max(0, ...heads.map((of) => of.length)),
+    tune,
+    heads: heads.flatMap((of, layer) => of.map((head) => ({ layer, head, score: 1 / (2 + head) }))),
+    trainableParameters: trainable,
+    totalParameters: parameters,
+    share: trainable / parameters,
+  };
+}
+
+/** A delta of values that no base has, drawn by a small congruential generator. */
+export function randomDelta(checkpoint: Checkpoint, { heads, tune, labels, scale = 1 }: DeltaShape): Delta {
+  const { name, sha256, config } = checkpoint;
+  let state = 12345;
+  const draw = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return scale * (state / 2 ** 31 - 1);
+  };
+  return makeDelta(
+    checkpoint,
+    {
+      schemaVersion: 1,
+      base: { name, sha256, architecture: config.architecture },
+      mask: maskOf(checkpoint, heads, tune),
+      id2label: labels ? Object.fromEntries(labels.map((label, i) => [String(i), label])) : null,
+      problemType: labels ? 'single_label_classification' : 'regression',
+      task: null,
+      options: TRAIN_DEFAULTS,
+      seed: 0,
+    },
+    ({ shape }) => Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, draw),
+  );
+}
+
+/** Copies a model folder, its F32 tensors rounded to another format. */
+export function copyModel(from: string, to: string, dtype: 'F32' | 'F16' | 'BF16'): string {
+  fs.cpSync(from, to, { recursive: true });
+  const file = SafetensorsFile.open(path.join(from, 'model.safetensors'));
+  const tensors = [...file.tensors].map(([name, tensor]): TensorSource => {
+    if (tensor.dtype !== 'F32') return { ...tensor, name, bytes: () => file.bytes(name) };
+    return { name, dtype, shape: tensor.shape, bytes: () => roundTo(dtype, file.float32(name)) };
+  });
+  writeSafetensors(path.join(to, 'model.safetensors'), tensors, { format: 'pt' });
+  file.close();
+  return to;
+}

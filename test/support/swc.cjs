@@ -1,0 +1,6 @@
+// How tests compile TypeScript: as the build does, without its type checks.
+exports.swc = {
+  jsc: { parser: { syntax: 'typescript' }, target: 'es2022', keepClassNames: true },
+  module: { type: 'commonjs' },
+  swcrc: false,
+};

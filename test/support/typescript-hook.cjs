@@ -1,0 +1,10 @@
+// Lets the processes and worker threads that tests start run the TypeScript sources: node --require THIS child.ts
+const fs = require('node:fs');
+const Module = require('node:module');
+
+Module._extensions['.ts'] = (module, file) => {
+  const { transformSync } = require('@swc/core');
+  const { swc } = require('./swc.cjs');
+  const source = fs.readFileSync(file, 'utf8');
+  module._compile(transformSync(source, { ...swc, filename: file, sourceMaps: 'inline' }).code, file);
+};

@@ -1,0 +1,145 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import fc from 'fast-check';
+import { TASK_NAMES } from '../../data/tasks';
+import * as metrics from '../../trainer/metrics';
+
+interface Case {
+  name: string;
+  predictions: number[];
+  labels: number[];
+  expected: Record<string, number>;
+}
+
+/** Made by test/fixtures/make_metrics_golden.py with SciPy and scikit-learn. */
+const golden: { classes: Case[]; values: Case[] } = JSON.parse(
+  fs.readFileSync(path.join(__dirname, '../fixtures/metrics.golden.json'), 'utf8'),
+);
+
+const measures = {
+  accuracy: metrics.accuracy,
+  f1: metrics.f1,
+  matthews: metrics.matthews,
+  pearson: metrics.pearson,
+  spearman: metrics.spearman,
+  mse: metrics.meanSquaredError,
+};
+
+describe('against SciPy and scikit-learn', () => {
+  it.each([...golden.classes, ...golden.values])('$name', ({ predictions, labels, expected }) => {
+    for (const [name, value] of Object.entries(expected)) {
+      const ours = measures[name as keyof typeof measures](predictions, labels);
+      expect(Math.abs(ours - value)).toBeLessThanOrEqual(1e-10 * Math.max(1, Math.abs(value)));
+    }
+  });
+
+  it('covers every measure', () => {
+    const named = new Set([...golden.classes, ...golden.values].flatMap(({ expected }) => Object.keys(expected)));
+    expect([...named].sort()).toEqual(Object.keys(measures).sort());
+  });
+});
+
+describe('undefined values are 0', () => {
+  it.each(Object.entries(measures))('%s of no rows', (_, measure) => expect(measure([], [])).toBe(0));
+});
+
+const bits = fc.array(fc.tuple(fc.nat(1), fc.nat(1)), { minLength: 1, maxLength: 60 });
+const numbers = fc.array(fc.tuple(fc.float({ noNaN: true, min: -100, max: 100 }), fc.integer({ min: 0, max: 5 })), {
+  minLength: 2,
+  maxLength: 60,
+});
+
+describe('laws', () => {
+  it('Matthews is Pearson of the classes', () => {
+    fc.assert(
+      fc.property(bits, (rows) => {
+        const [a, b] = [rows.map(([x]) => x), rows.map(([, y]) => y)];
+        expect(metrics.matthews(a, b)).toBeCloseTo(metrics.pearson(a, b), 12);
+      }),
+    );
+  });
+
+  it('correlations are symmetric, in [−1, 1], and flip with the sign', () => {
+    fc.assert(
+      fc.property(numbers, (rows) => {
+        const [a, b] = [rows.map(([x]) => x), rows.map(([, y]) => y)];
+        for (const r of [metrics.pearson, metrics.spearman]) {
+          expect(r(a, b)).toBeCloseTo(r(b, a), 12);
+          expect(Math.abs(r(a, b))).toBeLessThanOrEqual(1);
+          expect(
+            r(
+              a.map((x) => -x),
+              b,
+            ),
+          ).toBeCloseTo(-r(a, b), 12);
+        }
+      }),
+    );
+  });
+
+  it('ranks add up to n (n + 1) / 2, ties share theirs', () => {
+    expect([...metrics.averageRanks([30, 10, 20, 10])]).toEqual([4, 1.5, 3, 1.5]);
+    fc.assert(
+      fc.property(fc.array(fc.nat(9), { maxLength: 50 }), (values) => {
+        const n = values.length;
+        expect(metrics.averageRanks(values).reduce((sum, rank) => sum + rank, 0)).toBe((n * (n + 1)) / 2);
+      }),
+    );
+  });
+});
+
+describe('metricsFor', () => {
+  const two = { kind: 'classes', classes: 2 } as const;
+  const three = { kind: 'classes', classes: 3 } as const;
+  const number = { kind: 'regression' } as const;
+
+  it("has GLUE's metrics, the deciding one first", () => {
+    const table = Object.fromEntries(TASK_NAMES.map((task) => [task, metrics.metricsFor(task, two).names.join(' ')]));
+    expect(table).toEqual({
+      cola: 'matthews',
+      sst2: 'accuracy',
+      mrpc: 'f1 accuracy',
+      stsb: 'pearson spearman',
+      qqp: 'f1 accuracy',
+      mnli: 'accuracy',
+      qnli: 'accuracy',
+      rte: 'accuracy',
+      wnli: 'accuracy majorityAccuracy',
+    });
+    expect(metrics.metricsFor('mrpc', two).best).toBe('f1');
+  });
+
+  it("measures one's own data by the kind of problem", () => {
+    expect(metrics.metricsFor(undefined, two).names).toEqual(['accuracy', 'f1']);
+    expect(metrics.metricsFor(null, three).names).toEqual(['accuracy']);
+    expect(metrics.metricsFor(undefined, number).names).toEqual(['pearson', 'spearman', 'mse']);
+  });
+
+  it('computes them by name', () => {
+    expect(metrics.metricsFor('mrpc', two).compute([1, 1, 0, 1], [1, 0, 0, 1])).toEqual({ f1: 0.8, accuracy: 0.75 });
+    expect(metrics.metricsFor('wnli', two).compute([1, 1, 1], Int32Array.of(0, 1, 0))).toEqual({
+      accuracy: 1 / 3,
+      majorityAccuracy: 2 / 3,
+    });
+    expect(metrics.metricsFor(undefined, number).compute(Float32Array.of(1, 2), [3, 5])).toEqual({
+      pearson: 1,
+      spearman: 1,
+      mse: 6.5,
+    });
+  });
+
+  it('refuses predictions that are not numbers, and of another count', () => {
+    const { compute } = metrics.metricsFor(undefined, number);
+    expect(() => compute([1, Number.NaN], [1, 2])).toThrow('the prediction of row 1 is NaN');
+    expect(() => compute([1, 2], [1, Number.POSITIVE_INFINITY])).toThrow('the label of row 1 is Infinity');
+    expect(() => compute([1], [1, 2])).toThrow('1 predictions for 2 labels');
+  });
+});
+
+describe('argmax', () => {
+  it('takes the largest, of equal ones the lowest', () => {
+    expect(metrics.argmax([0.1, 3, 2])).toBe(1);
+    expect(metrics.argmax(Float32Array.of(2, 1, 2))).toBe(0);
+    expect(metrics.argmax([-5])).toBe(0);
+  });
+});

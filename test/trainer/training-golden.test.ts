@@ -1,0 +1,111 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { loadTensorFlow } from '../../infra/tensorflow';
+import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
+import { SafetensorsFile } from '../../model/safetensors';
+import { Dropout } from '../../trainer/dropout';
+import { Embeddings } from '../../trainer/embeddings';
+import { Encoder } from '../../trainer/encoder';
+import { assembleNetwork, differentiate, evaluateBatch } from '../../trainer/network';
+import { Ops } from '../../trainer/ops';
+import { taskHeadNames } from '../../trainer/pipeline';
+import { Prefix } from '../../trainer/prefix';
+import { trainable } from '../../trainer/trainable';
+import { Training } from '../../trainer/training';
+
+// Against PyTorch and transformers in float64: see test/fixtures/make_training_golden.py.
+const fixtures = path.join(__dirname, '../fixtures');
+const folder = path.join(fixtures, 'training-golden');
+const cases = fs.readdirSync(folder).flatMap((name) => /^(.*)\.golden\.json$/.exec(name)?.[1] ?? []);
+const ops = new Ops(loadTensorFlow());
+
+/** Everything of a golden case that the trainer needs, with dropout off. */
+async function prepare(name: string) {
+  const golden = JSON.parse(fs.readFileSync(path.join(folder, `${name}.golden.json`), 'utf8'));
+  const stored = SafetensorsFile.open(path.join(folder, `${name}.golden.safetensors`));
+  const base = await openCheckpoint(path.join(fixtures, golden.model));
+  const config = { ...base.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
+  const checkpoint: Checkpoint = { ...base, config };
+  const heads = (golden.heads as number[][]).flatMap((layer, i) => layer.map((head) => ({ layer: i, head, score: 1 })));
+  const mask = { heads, tune: golden.tune as 'qkv' | 'qkvo' };
+  const made = trainable(checkpoint, mask, golden.classes, 0);
+  for (const { name: slot, offset, size } of made.layout.slots) {
+    if (!stored.tensors.has(`head/${slot}`)) continue;
+    const values = stored.float32(`head/${slot}`);
+    expect(values).toHaveLength(size);
+    made.initial.set(values, offset);
+  }
+  const encoder = new Encoder(ops, checkpoint, mask);
+  const file = path.join(fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'hifi-')), 'prefix');
+  const rows = Prefix.compute(ops, checkpoint, encoder, new Embeddings(checkpoint), golden.rows, file);
+  let next = await rows.next();
+  while (!next.done) next = await rows.next();
+  const prefix = next.value;
+  const labels = (batch: number[]) => batch.map((row) => golden.rows[row].label as number);
+  const problem = golden.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
+  return { golden, stored, checkpoint, made, encoder, prefix, labels, problem, names: taskHeadNames(checkpoint) };
+}
+
+/** The distance of two vectors over the length of the second. */
+function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let distance = 0;
+  let length = 0;
+  for (let i = 0; i < expected.length; i++) {
+    distance += (actual[i] - expected[i]) ** 2;
+    length += expected[i] ** 2;
+  }
+  return Math.sqrt(distance) / Math.sqrt(length);
+}
+
+it('finds the golden cases', () => expect(cases.length).toBeGreaterThanOrEqual(6));
+
+describe.each(cases)('%s', (name) => {
+  it('has logits, loss and every gradient of the float64 oracle', async () => {
+    const { golden, stored, checkpoint, made, encoder, prefix, labels, problem, names } = await prepare(name);
+    const before = ops.tf.memory().numTensors;
+    const result = ops.tidy(() => {
+      const parameters = made.layout.split(ops, ops.floats(made.initial, [made.layout.size]));
+      const network = assembleNetwork(checkpoint.config, encoder, names, parameters);
+      const batch = prefix.read(golden.gradientBatch);
+      const targets = labels(golden.gradientBatch);
+      const { loss, logits, gradients } = differentiate(ops, network, names, batch, targets, problem, new Dropout(0, 0));
+      return {
+        loss: loss.dataSync()[0],
+        logits: logits.dataSync(),
+        evaluated: evaluateBatch(ops, network, batch).dataSync(),
+        gradients: new Map([...gradients].map(([key, tensor]) => [key, tensor.dataSync()])),
+      };
+    });
+    expect(ops.tf.memory().numTensors).toBe(before);
+    expect(result.loss).toBeCloseTo(golden.loss, 5);
+    golden.logits.flat().forEach((logit: number, i: number) => {
+      expect(result.logits[i]).toBeCloseTo(logit, 4);
+      expect(result.evaluated[i]).toBeCloseTo(logit, 4);
+    });
+    const expected = [...stored.tensors.keys()].filter((key) => key.startsWith('gradient/'));
+    expect([...result.gradients.keys()].sort()).toEqual(expected.map((key) => key.slice('gradient/'.length)).sort());
+    for (const key of expected) {
+      expect(relative(result.gradients.get(key.slice('gradient/'.length))!, stored.float32(key))).toBeLessThan(1e-4);
+    }
+    encoder.dispose();
+  });
+
+  it("takes the oracle's twenty steps", async () => {
+    const { golden, stored, checkpoint, made, encoder, prefix, labels, problem, names } = await prepare(name);
+    const zeros = () => new Float32Array(made.layout.size);
+    const start = { parameters: made.initial, firstMoment: zeros(), secondMoment: zeros() };
+    const schedule = { ...golden.options, seed: 0 };
+    const training = new Training(ops, checkpoint, encoder, names, made.layout, schedule, start);
+    const before = ops.tf.memory().numTensors;
+    golden.batches.forEach((batch: number[], step: number) => {
+      const loss = training.step(prefix.read(batch), labels(batch), problem, step);
+      expect(Math.abs(loss - golden.losses[step])).toBeLessThan(1e-3 * Math.max(1, golden.losses[step]));
+    });
+    expect(ops.tf.memory().numTensors).toBe(before);
+    for (const [key, { values }] of made.layout.views(training.read().parameters)) {
+      expect(relative(values, stored.float32(`final/${key}`))).toBeLessThan(1e-3);
+    }
+    training.dispose();
+    encoder.dispose();
+  });
+});

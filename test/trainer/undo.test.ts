@@ -1,0 +1,118 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { openCheckpoint } from '../../model/checkpoint';
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
+import { type ExportDtype, exportCheckpoint } from '../../trainer/checkpoint-export';
+import { UNDO_FILE, undoCheckpoint } from '../../trainer/undo';
+import { copyModel, type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+
+const folder = temporaryFolder('undo');
+let count = 0;
+const fresh = () => path.join(folder, `${count++}`);
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+async function merge(base: string, shape: DeltaShape, dtype: ExportDtype = 'float32'): Promise<string> {
+  const checkpoint = await openCheckpoint(base);
+  const out = fresh();
+  await exportCheckpoint({ checkpoint, delta: randomDelta(checkpoint, shape), dtype, out });
+  checkpoint.close();
+  return out;
+}
+
+function expectSameFiles(found: string, expected: string): void {
+  expect(fs.readdirSync(found).sort()).toEqual(fs.readdirSync(expected).sort());
+  for (const name of fs.readdirSync(expected)) {
+    const same = Buffer.compare(fs.readFileSync(path.join(found, name)), fs.readFileSync(path.join(expected, name)));
+    expect([name, same]).toEqual([name, 0]);
+  }
+}
+
+const TINY: DeltaShape = { heads: [[3], [0, 2, 4]], tune: 'qkvo', labels: ['no', 'yes', 'maybe'] };
+
+test.each<[string, DeltaShape]>([
+  ['tiny-bert', TINY],
+  ['tiny-bert', { heads: [[], []] }],
+  ['one-head-bert', { heads: [[0]], tune: 'qkvo', labels: ['no', 'yes'] }],
+])('undone, a merged %s is the base byte for byte', async (name, shape) => {
+  const out = fresh();
+  undoCheckpoint(await merge(path.join(FIXTURES, name), shape), out);
+  expectSameFiles(out, path.join(FIXTURES, name));
+});
+
+test.each([
+  ['F16', 'float32'],
+  ['F16', 'base'],
+  ['BF16', 'float32'],
+  ['BF16', 'base'],
+] as const)('so is a base in %s, merged as %s', async (format, dtype) => {
+  const base = copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), format);
+  const out = fresh();
+  undoCheckpoint(await merge(base, TINY, dtype), out);
+  expectSameFiles(out, base);
+});
+
+test('so is a base with old names, odd types, empty tensors and bytes in an order of its own', async () => {
+  const base = fresh();
+  fs.cpSync(path.join(FIXTURES, 'tiny-bert'), base, { recursive: true });
+  const file = SafetensorsFile.open(path.join(FIXTURES, 'tiny-bert/model.safetensors'));
+  const tensors = [...file.tensors].reverse().map(([name, tensor]): TensorSource => {
+    const old = name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta');
+    return { ...tensor, name: old, bytes: () => file.bytes(name) };
+  });
+  tensors.push({ name: 'constructor', dtype: 'BOOL', shape: [3], bytes: () => Uint8Array.of(1, 0, 1) });
+  tensors.push({ name: 'header', dtype: 'F64', shape: [0, 4], bytes: () => new Uint8Array(0) });
+  tensors.push({ name: 'classifier.weight', dtype: 'F32', shape: [2, 45], bytes: () => new Uint8Array(360).fill(7) });
+  writeSafetensors(path.join(base, 'model.safetensors'), tensors);
+  file.close();
+  const out = fresh();
+  undoCheckpoint(await merge(base, TINY), out);
+  expectSameFiles(out, base);
+});
+
+/** Changes the byte at `offset` of a tensor. */
+function touch(file: string, tensor: string, offset = 0): void {
+  const opened = SafetensorsFile.open(file);
+  const at = opened.entry(tensor).begin;
+  opened.close();
+  const bytes = fs.readFileSync(file);
+  bytes[at + offset] ^= 1;
+  fs.writeFileSync(file, bytes);
+}
+
+test.each([
+  [
+    'an untuned tensor of the checkpoint',
+    'model.safetensors',
+    'bert.embeddings.word_embeddings.weight',
+    'is not the base tiny-bert',
+  ],
+  ['a displaced row', UNDO_FILE, 'rows/bert.encoder.layer.0.attention.self.query.bias', 'is not the base tiny-bert'],
+  ['the header', UNDO_FILE, 'header', 'header is not JSON'],
+])('changed in %s, it is not the base any more: an error, and nothing is left', async (_, name, tensor, message) => {
+  const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
+  touch(path.join(merged, name), tensor, 8);
+  const parent = fresh();
+  expect(() => undoCheckpoint(merged, path.join(parent, 'out'))).toThrow(
+    expect.objectContaining({ code: 'FAILED', message: expect.stringContaining(message) }),
+  );
+  expect(fs.readdirSync(parent)).toEqual([]);
+});
+
+test('a tuned number may be changed: it is not the base', async () => {
+  const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
+  touch(path.join(merged, 'model.safetensors'), 'classifier.weight');
+  const out = fresh();
+  undoCheckpoint(merged, out);
+  expectSameFiles(out, path.join(FIXTURES, 'tiny-bert'));
+});
+
+test('a folder that is no merged checkpoint is refused', () => {
+  const base = path.join(FIXTURES, 'tiny-bert');
+  expect(() => undoCheckpoint(base, fresh())).toThrow(`${base} is not a merged checkpoint: it lacks undo.safetensors`);
+});
+
+test('what lies in the way is left alone', async () => {
+  const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
+  expect(() => undoCheckpoint(merged, merged)).toThrow('give a new or an empty folder');
+  expect(fs.existsSync(path.join(merged, UNDO_FILE))).toBe(true);
+});

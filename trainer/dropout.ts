@@ -1,0 +1,39 @@
+import type { Tensor } from '@tensorflow/tfjs-node';
+import type { Ops } from './ops';
+
+/** Where in a layer a dropout stands: part of the key of its random numbers. */
+export const DROPOUT_SITES = { attention: 0, attentionOutput: 1, output: 2, pooled: 3 } as const;
+export type DropoutSite = keyof typeof DROPOUT_SITES;
+
+/** The dropouts of one training step: every mask is a pure function of (seed, step, layer, site) (METHOD §4). */
+export class Dropout {
+  constructor(
+    private readonly seed: number,
+    private readonly step: number,
+  ) {}
+
+  /**
+   * The factors that drop `rate` of the entries and keep the expectation: 0 or `1/(1 − rate)`; undefined at rate 0.
+   *
+   * @param rate share dropped, 0 ≤ rate < 1
+   */
+  factors(ops: Ops, shape: number[], rate: number, layer: number, site: DropoutSite): Tensor | undefined {
+    if (rate === 0) return undefined;
+    const key: [number, number] = [scramble(this.seed) + this.step, layer * 4 + DROPOUT_SITES[site]];
+    const kept = ops.floor(ops.add(ops.uniform(shape, key), ops.scalar(1 - rate)));
+    return ops.scale(kept, 1 / (1 - rate));
+  }
+}
+
+/** `x` times the factors, or `x` itself where nothing is dropped. */
+export function drop(ops: Ops, x: Tensor, factors: Tensor | undefined): Tensor {
+  return factors ? ops.mul(x, factors) : x;
+}
+
+/** Spreads neighbouring seeds over all 32 bits (the finaliser of MurmurHash3). */
+function scramble(seed: number): number {
+  let h = (seed ^ 0x9e3779b9) >>> 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}

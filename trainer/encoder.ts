@@ -1,0 +1,168 @@
+import type { Tensor } from '@tensorflow/tfjs-node';
+import type { Mask } from '../heads/mask';
+import type { Checkpoint } from '../model/checkpoint';
+import { FAMILIES, type LayerRole, layerModule } from '../model/families';
+import type { AttentionGradients } from './attention';
+import type { LayerWeights } from './layer';
+import type { NormWeights } from './layer-norm';
+import type { Ops } from './ops';
+
+/** One projection's frozen rows, in the order of {@link LayerWeights}; undefined where every head is tuned. */
+interface FrozenProjection {
+  weight?: Tensor; // [(H−t)·dh, d]
+  bias?: Tensor; // [(H−t)·dh]
+}
+
+interface FrozenLayer {
+  query: FrozenProjection;
+  key: FrozenProjection & { bias: Tensor }; // the whole bias, [H·dh]: it is never tuned
+  value: FrozenProjection;
+  /** W_O transposed; all rows, or the frozen heads' alone with `qkvo`. */
+  output?: Tensor; // [H·dh, d] or [(H−t)·dh, d]
+  tuned: number;
+  rest: Omit<LayerWeights, 'attention'> & { attentionOutputBias: Tensor };
+}
+
+/**
+ * The base's encoder layers as frozen tensors, with a gap where the tuned heads' slices go. The slices are no part of it:
+ * {@link Encoder.assemble} puts them in, and nothing else ever writes a weight.
+ */
+export class Encoder {
+  /** The lowest layer with a tuned head; the number of layers where there is none. */
+  readonly lowest: number;
+  private readonly layers: FrozenLayer[];
+
+  /** Holds its tensors until {@link Encoder.dispose}: not to be called inside a `tidy`. */
+  constructor(
+    private readonly ops: Ops,
+    private readonly checkpoint: Checkpoint,
+    private readonly mask: Pick<Mask, 'heads' | 'tune'>,
+  ) {
+    const { config } = checkpoint;
+    const chosen = Array.from({ length: config.layers }, (_, layer) =>
+      mask.heads.filter((h) => h.layer === layer).map((h) => h.head),
+    );
+    const first = chosen.findIndex((heads) => heads.length > 0);
+    this.lowest = first < 0 ? config.layers : first;
+    this.layers = chosen.map((heads, layer) => this.freeze(layer, new Set(heads)));
+  }
+
+  /** Every layer from `from` up to `to` (exclusive), the tuned slices in place; for the `tidy` that is open. */
+  assemble(slices: ReadonlyMap<string, Tensor>, from: number, to: number): LayerWeights[] {
+    return this.layers.slice(from, to).map((frozen, i) => this.assembleLayer(frozen, from + i, slices));
+  }
+
+  /** A layer's gradients under the names of what they belong to. */
+  named(layer: number, gradients: AttentionGradients): [name: string, gradient: Tensor][] {
+    const named: [string, Tensor][] = [
+      [this.name(layer, 'query', 'weight'), gradients.query],
+      [this.name(layer, 'query', 'bias'), gradients.queryBias],
+      [this.name(layer, 'key', 'weight'), gradients.key],
+      [this.name(layer, 'value', 'weight'), gradients.value],
+      [this.name(layer, 'value', 'bias'), gradients.valueBias],
+    ];
+    if (gradients.output) named.push([this.name(layer, 'attentionOutput', 'weight'), gradients.output]);
+    return named;
+  }
+
+  dispose(): void {
+    this.ops.dispose(this.layers);
+  }
+
+  private name(layer: number, role: LayerRole, part: 'weight' | 'bias'): string {
+    return `${layerModule(FAMILIES[this.checkpoint.config.family], layer, role)}.${part}`;
+  }
+
+  private freeze(layer: number, tuned: ReadonlySet<number>): FrozenLayer {
+    const { config } = this.checkpoint;
+    const { headDim, hiddenSize: d } = config;
+    const read = (role: LayerRole, part: 'weight' | 'bias') => this.checkpoint.tensor(this.name(layer, role, part));
+    const tensor = (role: LayerRole, part: 'weight' | 'bias', shape: number[]) => this.ops.floats(read(role, part), shape);
+    const all = Array.from({ length: config.heads }, (_, head) => head);
+    const frozen = all.filter((head) => !tuned.has(head));
+    const rows = (values: Float32Array, heads: number[], width: number) => headRows(values, heads, headDim * width);
+
+    const projection = (role: 'query' | 'key' | 'value', scale: number): FrozenProjection => {
+      if (frozen.length === 0) return {};
+      return {
+        weight: this.ops.floats(scaled(rows(read(role, 'weight'), frozen, d), scale), [frozen.length * headDim, d]),
+        bias: this.ops.floats(scaled(rows(read(role, 'bias'), frozen, 1), scale), [frozen.length * headDim]),
+      };
+    };
+    const order = [...frozen, ...all.filter((head) => tuned.has(head))];
+    const kept = this.mask.tune === 'qkvo' ? frozen : order;
+    const outputRows = rows(transposed(read('attentionOutput', 'weight'), d), kept, d);
+    const norm = (role: 'attentionNorm' | 'outputNorm'): NormWeights => ({
+      scale: tensor(role, 'weight', [d]),
+      offset: tensor(role, 'bias', [d]),
+      epsilon: config.layerNormEps,
+    });
+    return {
+      query: projection('query', 1 / Math.sqrt(headDim)),
+      key: {
+        weight: projection('key', 1).weight,
+        bias: this.ops.floats(rows(read('key', 'bias'), order, 1), [d]),
+      },
+      value: projection('value', 1),
+      output: kept.length > 0 ? this.ops.floats(outputRows, [kept.length * headDim, d]) : undefined,
+      tuned: tuned.size,
+      rest: {
+        attentionOutputBias: tensor('attentionOutput', 'bias', [d]),
+        attentionNorm: norm('attentionNorm'),
+        intermediate: tensor('intermediate', 'weight', [config.intermediateSize, d]),
+        intermediateBias: tensor('intermediate', 'bias', [config.intermediateSize]),
+        activation: config.activation,
+        output: tensor('output', 'weight', [d, config.intermediateSize]),
+        outputBias: tensor('output', 'bias', [d]),
+        outputNorm: norm('outputNorm'),
+      },
+    };
+  }
+
+  private assembleLayer(frozen: FrozenLayer, layer: number, slices: ReadonlyMap<string, Tensor>): LayerWeights {
+    const { ops } = this;
+    const { heads, headDim } = this.checkpoint.config;
+    const { attentionOutputBias, ...rest } = frozen.rest;
+    const slice = (role: LayerRole, part: 'weight' | 'bias') => slices.get(this.name(layer, role, part));
+    const joined = (above: Tensor | undefined, below: Tensor | undefined) =>
+      ops.concat([above, below].filter((part) => part !== undefined), 0);
+    const scale = (part: Tensor | undefined) => part && ops.scale(part, 1 / Math.sqrt(headDim));
+    return {
+      ...rest,
+      attention: {
+        heads,
+        headDim,
+        tuned: frozen.tuned,
+        tunesOutput: this.mask.tune === 'qkvo',
+        query: joined(frozen.query.weight, scale(slice('query', 'weight'))),
+        queryBias: joined(frozen.query.bias, scale(slice('query', 'bias'))),
+        key: joined(frozen.key.weight, slice('key', 'weight')),
+        keyBias: frozen.key.bias,
+        value: joined(frozen.value.weight, slice('value', 'weight')),
+        valueBias: joined(frozen.value.bias, slice('value', 'bias')),
+        output: joined(frozen.output, slice('attentionOutput', 'weight')),
+        outputBias: attentionOutputBias,
+      },
+    };
+  }
+}
+
+/** The given heads' blocks of `size` numbers, in that order. */
+function headRows(values: Float32Array, heads: number[], size: number): Float32Array {
+  const picked = new Float32Array(heads.length * size);
+  heads.forEach((head, i) => {
+    picked.set(values.subarray(head * size, (head + 1) * size), i * size);
+  });
+  return picked;
+}
+
+const scaled = (values: Float32Array, factor: number) => (factor === 1 ? values : values.map((v) => v * factor));
+
+/** A square matrix, row by row, transposed. */
+function transposed(values: Float32Array, size: number): Float32Array {
+  const result = new Float32Array(values.length);
+  for (let row = 0; row < size; row++) {
+    for (let column = 0; column < size; column++) result[column * size + row] = values[row * size + column];
+  }
+  return result;
+}

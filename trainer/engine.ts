@@ -1,0 +1,32 @@
+import { callEngine } from '../infra/engine';
+import { trainerEnvironment } from '../infra/tensorflow';
+import type {
+  EvaluateRequest,
+  EvaluateResult,
+  PredictEvent,
+  StageProgress,
+  TrainEvent,
+  TrainMetrics,
+  TrainRequest,
+} from './options';
+
+const call = <Event, Result>(method: string, request: TrainRequest | EvaluateRequest, signal?: AbortSignal) =>
+  callEngine<Event, Result>({
+    entry: require.resolve('./child'),
+    method,
+    request,
+    env: trainerEnvironment(request.options.threads),
+    signal,
+  });
+
+/** Masked fine-tuning in a child process; see `train` in `pipeline.ts`. */
+export const train = (request: TrainRequest, signal?: AbortSignal) =>
+  call<TrainEvent, TrainMetrics>('train', request, signal);
+
+/** The metrics of a tuned model, in a child process; see `evaluate` in `inference.ts`. */
+export const evaluate = (request: EvaluateRequest, signal?: AbortSignal) =>
+  call<StageProgress, EvaluateResult>('evaluate', request, signal);
+
+/** The predictions of a tuned model, in a child process; see `predict` in `inference.ts`. */
+export const predict = (request: EvaluateRequest, signal?: AbortSignal) =>
+  call<PredictEvent, void>('predict', request, signal);

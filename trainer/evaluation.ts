@@ -1,0 +1,77 @@
+import { evaluationBatches } from '../data/batches';
+import type { ProblemKind } from './loss';
+import { argmax, type Metrics } from './metrics';
+import { evaluateBatch, type TunedNetwork } from './network';
+import type { Ops } from './ops';
+import type { Prefix } from './prefix';
+
+/** Logits of every row, in the rows' order. // [n, C] */
+export interface Logits {
+  values: Float32Array;
+  outputs: number;
+}
+
+/**
+ * Runs all rows through the tuned part of the network, without dropout.
+ *
+ * @param network makes the network inside the `tidy` that it is called in
+ * @yields rows done
+ */
+export async function* evaluateRows(
+  ops: Ops,
+  network: () => TunedNetwork,
+  prefix: Prefix,
+  batchSize: number,
+): AsyncGenerator<number, Logits> {
+  const rows = prefix.lengths.length;
+  let values = new Float32Array(0);
+  let outputs = 0;
+  let done = 0;
+  for (const batch of evaluationBatches(prefix.lengths, batchSize)) {
+    const logits = ops.tidy(() => evaluateBatch(ops, network(), prefix.read(batch)).dataSync() as Float32Array);
+    if (outputs === 0) {
+      outputs = logits.length / batch.length;
+      values = new Float32Array(rows * outputs);
+    }
+    batch.forEach((row, i) => {
+      values.set(logits.subarray(i * outputs, (i + 1) * outputs), row * outputs);
+    });
+    done += batch.length;
+    yield done;
+  }
+  return { values, outputs };
+}
+
+/** What the logits say of each row: the likeliest class, or the number. */
+export function predictions({ values, outputs }: Logits, problem: ProblemKind): Float64Array {
+  return Float64Array.from({ length: values.length / outputs }, (_, row) => {
+    const logits = values.subarray(row * outputs, (row + 1) * outputs);
+    return problem === 'regression' ? logits[0] : argmax(logits);
+  });
+}
+
+/** The task's metrics, and the mean loss as `loss`. */
+export function score(
+  logits: Logits,
+  targets: ArrayLike<number>,
+  problem: ProblemKind,
+  metrics: Metrics,
+): Record<string, number> {
+  return { ...metrics.compute(predictions(logits, problem), targets), loss: meanLoss(logits, targets, problem) };
+}
+
+/** Mean cross-entropy or squared error, in float64. */
+function meanLoss({ values, outputs }: Logits, targets: ArrayLike<number>, problem: ProblemKind): number {
+  let sum = 0;
+  for (let row = 0; row < targets.length; row++) {
+    const logits = values.subarray(row * outputs, (row + 1) * outputs);
+    if (problem === 'regression') {
+      sum += (logits[0] - targets[row]) ** 2;
+      continue;
+    }
+    const highest = logits.reduce((a, b) => Math.max(a, b));
+    const exponentials = logits.reduce((total, logit) => total + Math.exp(logit - highest), 0);
+    sum += Math.log(exponentials) + highest - logits[targets[row]];
+  }
+  return sum / targets.length;
+}

@@ -1,0 +1,73 @@
+import { type Encoded, encodeRows } from '../data/batches';
+import { type Dataset, type DataSource, readDataset, selectRows } from '../data/dataset';
+import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { holdOut } from '../data/split';
+import { mismatchedSibling } from '../data/tasks';
+import { invalidInput } from '../errors';
+import type { Checkpoint } from '../model/checkpoint';
+import type { Tokenizer } from '../model/tokenizer';
+
+/** Rows as the engine takes them. */
+export interface LabelledRows {
+  dataset: Dataset;
+  encoded: Encoded[];
+  /** Class indices, or numbers. // [n] */
+  targets: Int32Array | Float32Array;
+}
+
+/** What a run trains on and what it is judged on. */
+export interface TrainingInputs {
+  labels: LabelSet;
+  train: LabelledRows;
+  dev: LabelledRows;
+  /** MNLI's second dev file, where it lies beside the first. */
+  mismatched?: LabelledRows;
+}
+
+/** @throws INVALID_INPUT where the model cannot take that many tokens */
+export function checkMaxLength(checkpoint: Checkpoint, maxLength: number): void {
+  const { maxPositions } = checkpoint.config;
+  if (maxLength > maxPositions) {
+    throw invalidInput(`max-length is ${maxLength}; ${checkpoint.name} takes at most ${maxPositions} tokens`);
+  }
+}
+
+/**
+ * Reads the training rows and the dev rows (a seeded tenth of the former where no file is given), fits the labels to the
+ * training rows and tokenizes all.
+ *
+ * @throws INVALID_INPUT for whatever is wrong with a file, a row or a label
+ */
+export function readInputs(
+  source: { train: DataSource; dev?: DataSource },
+  tokenizer: Tokenizer,
+  { maxLength, seed }: { maxLength: number; seed: number },
+): TrainingInputs {
+  const whole = readDataset(source.train, 'labels');
+  const labels = fitLabels(whole);
+  const encode = (dataset: Dataset) => labelledRows(dataset, labels, tokenizer, maxLength);
+  if (!source.dev) {
+    const { train, dev } = holdOut(whole.rows, seed);
+    return { labels, train: encode(selectRows(whole, train)), dev: encode(selectRows(whole, dev)) };
+  }
+  const second = source.dev.task === 'mnli' ? mismatchedSibling(source.dev.path) : undefined;
+  return {
+    labels,
+    train: encode(whole),
+    dev: encode(readDataset(source.dev, 'labels')),
+    mismatched: second ? encode(readDataset({ ...source.dev, path: second }, 'labels')) : undefined,
+  };
+}
+
+/** Rows with their labels as the numbers that `labels` gives them. */
+export function labelledRows(
+  dataset: Dataset,
+  labels: LabelSet,
+  tokenizer: Tokenizer,
+  maxLength: number,
+): LabelledRows {
+  const targets = encodeLabels(dataset, labels);
+  return { dataset, encoded: encodeRows(dataset, allRows(dataset), tokenizer, maxLength), targets };
+}
+
+export const allRows = (dataset: Dataset) => Int32Array.from({ length: dataset.rows }, (_, row) => row);

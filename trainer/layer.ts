@@ -1,0 +1,137 @@
+import type { Tensor } from '@tensorflow/tfjs-node';
+import type { Activation } from '../model/config';
+import { ACTIVATIONS } from './activation';
+import {
+  type AttentionGradients,
+  type AttentionTrace,
+  type AttentionWeights,
+  attend,
+  attendBack,
+} from './attention';
+import { type Dropout, drop } from './dropout';
+import { layerNorm, layerNormGradient, type NormTrace, type NormWeights } from './layer-norm';
+import type { Ops } from './ops';
+
+/** An encoder layer, ready to run: the tuned slices are in place. */
+export interface LayerWeights {
+  attention: AttentionWeights;
+  attentionNorm: NormWeights;
+  intermediate: Tensor; // [di, d]
+  intermediateBias: Tensor; // [di]
+  activation: Activation;
+  output: Tensor; // [d, di]
+  outputBias: Tensor; // [d]
+  outputNorm: NormWeights;
+}
+
+/** How a layer runs in training: with which dropout, and which layer it is. */
+export interface TrainingPass {
+  dropout: Dropout;
+  layer: number;
+  attentionRate: number;
+  hiddenRate: number;
+}
+
+/** What the way back needs of one layer and batch. */
+export interface LayerTrace {
+  attention: AttentionTrace;
+  attentionDropped: Tensor | undefined; // [B·Sq, d]
+  attentionNorm: NormTrace;
+  slope: Tensor; // [B·Sq, di]
+  outputDropped: Tensor | undefined; // [B·Sq, d]
+  outputNorm: NormTrace;
+}
+
+/**
+ * One encoder layer, norms after the residuals (Vaswani et al. 2017; BERT).
+ *
+ * @param rows // [B·S, d]
+ * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
+ * @param firstOnly whether position 0 of each sequence is all that is wanted: the other rows are keys and values alone
+ * @param pass absent in evaluation: no dropout, no trace
+ * @returns the output `[B·Sq, d]`, Sq = 1 with `firstOnly`, else S
+ */
+export function runLayer(
+  ops: Ops,
+  rows: Tensor,
+  mask: Tensor,
+  weights: LayerWeights,
+  firstOnly: boolean,
+  pass?: TrainingPass,
+): { output: Tensor; trace?: LayerTrace } {
+  return ops.tidy(() => {
+    const factors = (shape: number[], rate: number, site: 'attention' | 'attentionOutput' | 'output') =>
+      pass?.dropout.factors(ops, shape, rate, pass.layer, site);
+    const queryRows = firstOnly ? firstTokens(ops, rows, mask.shape[0]) : rows; // [B·Sq, d]
+
+    const attended = attend(ops, rows, queryRows, mask, weights.attention, (shape) =>
+      factors(shape, pass?.attentionRate ?? 0, 'attention'),
+    );
+    const attentionDropped = factors(queryRows.shape, pass?.hiddenRate ?? 0, 'attentionOutput');
+    const afterAttention = ops.add(queryRows, drop(ops, attended.output, attentionDropped));
+    const middle = layerNorm(ops, afterAttention, weights.attentionNorm); // [B·Sq, d]
+
+    const wide = ops.biasAdd(ops.matMul(middle.value, weights.intermediate, { b: true }), weights.intermediateBias);
+    const { value: active, derivative } = ACTIVATIONS[weights.activation](ops, wide, pass !== undefined); // [B·Sq, di]
+    const narrow = ops.biasAdd(ops.matMul(active, weights.output, { b: true }), weights.outputBias); // [B·Sq, d]
+    const outputDropped = factors(queryRows.shape, pass?.hiddenRate ?? 0, 'output');
+    const last = layerNorm(ops, ops.add(middle.value, drop(ops, narrow, outputDropped)), weights.outputNorm);
+
+    if (!derivative) return { output: last.value };
+    const trace: LayerTrace = {
+      attention: attended.trace,
+      attentionDropped,
+      attentionNorm: middle.trace,
+      slope: derivative,
+      outputDropped,
+      outputNorm: last.trace,
+    };
+    return { output: last.value, trace };
+  });
+}
+
+/**
+ * The way back through {@link runLayer}.
+ *
+ * @param gradient by the layer's output // [B·Sq, d]
+ * @param inputToo whether a lower layer is tuned
+ * @returns gradients by the tuned slices and, with `inputToo`, by the layer's input `[B·S, d]`
+ */
+export function runLayerBack(
+  ops: Ops,
+  gradient: Tensor,
+  weights: LayerWeights,
+  trace: LayerTrace,
+  inputToo: boolean,
+): { gradients?: AttentionGradients; input?: Tensor } {
+  return ops.tidy(() => {
+    const byLast = layerNormGradient(ops, gradient, weights.outputNorm, trace.outputNorm); // [B·Sq, d]
+    const byActive = ops.matMul(drop(ops, byLast, trace.outputDropped), weights.output); // [B·Sq, di]
+    const byMiddle = ops.add(byLast, ops.matMul(ops.mul(byActive, trace.slope), weights.intermediate)); // [B·Sq, d]
+    const byAttended = layerNormGradient(ops, byMiddle, weights.attentionNorm, trace.attentionNorm); // [B·Sq, d]
+    const byAttention = drop(ops, byAttended, trace.attentionDropped); // [B·Sq, d]
+    const back = attendBack(ops, byAttention, weights.attention, trace.attention, inputToo);
+    const { gradients } = back;
+    if (!back.rows || !back.queryRows) return { gradients };
+
+    const asked = ops.add(byAttended, back.queryRows); // [B·Sq, d]
+    const batch = trace.attention.query.shape[0];
+    return { gradients, input: ops.add(back.rows, spreadFirst(ops, asked, batch, back.rows.shape[0] / batch)) };
+  });
+}
+
+/** Position 0 of each sequence. // [B·S, d] → [B, d] */
+export function firstTokens(ops: Ops, rows: Tensor, batch: number): Tensor {
+  const [count, width] = rows.shape as [number, number];
+  const sequences = ops.reshape(rows, [batch, count / batch, width]);
+  return ops.reshape(ops.slice(sequences, [0, 0, 0], [-1, 1, -1]), [batch, width]);
+}
+
+/** Rows that stand for every token as they are, those of position 0 alone with zeros behind. // [B·Sq, d] → [B·S, d] */
+function spreadFirst(ops: Ops, rows: Tensor, batch: number, tokens: number): Tensor {
+  const [count, width] = rows.shape as [number, number];
+  if (count === batch * tokens) return rows;
+  const sequences = ops.reshape(rows, [batch, 1, width]);
+  const padded = ops.pad(sequences, [[0, 0], [0, tokens - 1], [0, 0]]);
+  return ops.reshape(padded, [batch * tokens, width]);
+}

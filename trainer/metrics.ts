@@ -1,0 +1,172 @@
+import type { TaskName } from '../data/tasks';
+
+/** What is predicted: one of `classes` classes, or a number. */
+export type Problem = { kind: 'classes'; classes: number } | { kind: 'regression' };
+
+/** The metrics of one task: which there are, which decides, and how they are had. */
+export interface Metrics {
+  /** The keys of what `compute` returns, the deciding one first. */
+  readonly names: readonly string[];
+  /** The key that decides the best epoch. All deciding metrics are better when larger. */
+  readonly best: string;
+  /**
+   * @param predictions class indices, or the predicted values of a regression
+   * @param labels class indices, or the true values
+   * @throws RangeError when the two differ in length or a regression's value is not finite
+   */
+  compute(predictions: ArrayLike<number>, labels: ArrayLike<number>): Record<string, number>;
+}
+
+type Metric = (predictions: ArrayLike<number>, labels: ArrayLike<number>) => number;
+
+const METRICS = {
+  accuracy,
+  f1,
+  matthews,
+  pearson,
+  spearman,
+  mse: meanSquaredError,
+  majorityAccuracy: (_: ArrayLike<number>, labels: ArrayLike<number>) => majorityAccuracy(labels),
+} satisfies Record<string, Metric>;
+
+type MetricName = keyof typeof METRICS;
+
+/** GLUE's metrics (Wang et al. 2019, table 1), the deciding one first. WNLI's majority is told beside its own score. */
+const TASK_METRICS: Readonly<Record<TaskName, readonly MetricName[]>> = {
+  cola: ['matthews'],
+  sst2: ['accuracy'],
+  mrpc: ['f1', 'accuracy'],
+  stsb: ['pearson', 'spearman'],
+  qqp: ['f1', 'accuracy'],
+  mnli: ['accuracy'],
+  qnli: ['accuracy'],
+  rte: ['accuracy'],
+  wnli: ['accuracy', 'majorityAccuracy'],
+};
+
+/** The key of MNLI's second metric, accuracy on the mismatched file; `accuracy` is that on the matched one, and decides. */
+export const MISMATCHED = 'accuracyMismatched';
+
+/**
+ * The metrics of a task, or for one's own data of the kind of problem: accuracy (two classes: F1 of class 1 too), or
+ * Pearson, Spearman and the mean squared error.
+ */
+export function metricsFor(task: TaskName | null | undefined, problem: Problem): Metrics {
+  const names = task ? TASK_METRICS[task] : ownMetrics(problem);
+  return {
+    names,
+    best: names[0],
+    compute(predictions, labels) {
+      checkValues(predictions, labels);
+      return Object.fromEntries(names.map((name) => [name, METRICS[name](predictions, labels)]));
+    },
+  };
+}
+
+function ownMetrics(problem: Problem): readonly MetricName[] {
+  if (problem.kind === 'regression') return ['pearson', 'spearman', 'mse'];
+  return problem.classes === 2 ? ['accuracy', 'f1'] : ['accuracy'];
+}
+
+function checkValues(predictions: ArrayLike<number>, labels: ArrayLike<number>): void {
+  if (predictions.length !== labels.length) {
+    throw new RangeError(`${predictions.length} predictions for ${labels.length} labels`);
+  }
+  for (let i = 0; i < labels.length; i++) {
+    if (!Number.isFinite(predictions[i])) throw new RangeError(`the prediction of row ${i} is ${predictions[i]}`);
+    if (!Number.isFinite(labels[i])) throw new RangeError(`the label of row ${i} is ${labels[i]}`);
+  }
+}
+
+/** The class of the largest logit; of equal ones the lowest. */
+export function argmax(logits: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
+  return best;
+}
+
+/** 0 where a quotient is undefined. */
+const ratio = (a: number, b: number) => (b === 0 ? 0 : a / b);
+
+const count = (n: number, holds: (i: number) => boolean) => {
+  let hits = 0;
+  for (let i = 0; i < n; i++) if (holds(i)) hits++;
+  return hits;
+};
+
+/** The share of predictions that equal their label; 0 without rows. */
+export function accuracy(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
+  return ratio(
+    count(labels.length, (i) => predictions[i] === labels[i]),
+    labels.length,
+  );
+}
+
+/** The accuracy of always saying the commonest label. */
+export function majorityAccuracy(labels: ArrayLike<number>): number {
+  const counts = new Map<number, number>();
+  for (let i = 0; i < labels.length; i++) counts.set(labels[i], (counts.get(labels[i]) ?? 0) + 1);
+  return ratio(Math.max(0, ...counts.values()), labels.length);
+}
+
+function confusion(predictions: ArrayLike<number>, labels: ArrayLike<number>) {
+  const cell = (predicted: boolean, real: boolean) =>
+    count(labels.length, (i) => (predictions[i] === 1) === predicted && (labels[i] === 1) === real);
+  return { tp: cell(true, true), fp: cell(true, false), fn: cell(false, true), tn: cell(false, false) };
+}
+
+/** The harmonic mean of precision and recall of class 1; 0 where there is neither such a label nor prediction. */
+export function f1(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
+  const { tp, fp, fn } = confusion(predictions, labels);
+  return ratio(2 * tp, 2 * tp + fp + fn);
+}
+
+/** Matthews' correlation of two classes, −1 to 1; 0 where one side has one class only. */
+export function matthews(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
+  const { tp, fp, fn, tn } = confusion(predictions, labels);
+  return ratio(tp * tn - fp * fn, Math.sqrt((tp + fp) * (tp + fn)) * Math.sqrt((tn + fp) * (tn + fn)));
+}
+
+/** Pearson's correlation, −1 to 1; 0 where one side does not vary. */
+export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const x = centred(a);
+  const y = centred(b);
+  const dot = (u: Float64Array, v: Float64Array) => u.reduce((sum, value, i) => sum + value * v[i], 0);
+  const r = ratio(dot(x, y), Math.sqrt(dot(x, x)) * Math.sqrt(dot(y, y)));
+  return Math.min(1, Math.max(-1, r));
+}
+
+/** The values less their mean; taken from the first value, so that equal values give exact zeros. */
+function centred(values: ArrayLike<number>): Float64Array {
+  const shifted = Float64Array.from(values, (value) => value - values[0]);
+  const mean = ratio(
+    shifted.reduce((a, b) => a + b, 0),
+    shifted.length,
+  );
+  return shifted.map((value) => value - mean);
+}
+
+/** Spearman's correlation: Pearson's of the ranks, ties sharing the average of theirs; 0 where one side does not vary. */
+export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return pearson(averageRanks(a), averageRanks(b));
+}
+
+/** Ranks from 1; equal values share the average of the ranks they take up. */
+export function averageRanks(values: ArrayLike<number>): Float64Array {
+  const order = Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a] - values[b]);
+  const ranks = new Float64Array(values.length);
+  for (let start = 0; start < order.length; ) {
+    let end = start;
+    while (end < order.length && values[order[end]] === values[order[start]]) end++;
+    for (let i = start; i < end; i++) ranks[order[i]] = (start + 1 + end) / 2;
+    start = end;
+  }
+  return ranks;
+}
+
+/** The mean of the squared differences; 0 without rows. */
+export function meanSquaredError(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < labels.length; i++) sum += (predictions[i] - labels[i]) ** 2;
+  return ratio(sum, labels.length);
+}

@@ -1,0 +1,135 @@
+import type { DataSource } from '../data/dataset';
+import type { Mask } from '../heads/mask';
+
+/** Where an engine computes. `auto` takes CUDA where there is one, else the CPU; `cuda` fails where there is none. */
+export type Device = 'auto' | 'cpu' | 'cuda';
+
+/** How the chosen heads are tuned (METHOD: masked fine-tuning, §4). */
+export interface TrainOptions {
+  /** Passes over the training rows, ≥ 1. */
+  epochs: number;
+  /** Rows a step, ≥ 1. */
+  batchSize: number;
+  /** Peak learning rate, > 0. */
+  lr: number;
+  /** Share of the steps over which the learning rate rises, 0 … 1. */
+  warmup: number;
+  /** Decoupled weight decay, ≥ 0, on weights and not on biases. */
+  weightDecay: number;
+  /** Tokens a row is cut at, special tokens counted. */
+  maxLength: number;
+  /** Stop after that many epochs without a better dev metric; off when absent. */
+  earlyStopping?: number;
+  /** Seed of shuffle, dropout and new weights, an integer 0 … 2³²−1. */
+  seed: number;
+  device: Device;
+  /** Cores the engine may use; all when absent. */
+  threads?: number;
+  /** Bytes of GPU memory the engine may take; it grows as needed when absent. */
+  gpuMemory?: number;
+}
+
+export const TRAIN_DEFAULTS: TrainOptions = {
+  epochs: 5,
+  batchSize: 32,
+  lr: 1e-3,
+  warmup: 0.06,
+  weightDecay: 0,
+  maxLength: 128,
+  seed: 0,
+  device: 'auto',
+};
+
+/** One training run. */
+export interface TrainRequest {
+  /** Folder of the base model. */
+  model: string;
+  /** The name the model was asked for by; the folder's last part when absent. */
+  modelName?: string;
+  train: DataSource;
+  /** Rows the epochs are judged on; a seeded tenth of `train` is held out when absent. */
+  dev?: DataSource;
+  mask: Mask;
+  options: TrainOptions;
+  /** Folder that receives `delta/` and, while the run lasts, `state/`. */
+  out: string;
+  /** Go on from `state/` where there is a checkpoint of this very run. */
+  resume: boolean;
+}
+
+/** How far a stage is. */
+export interface StageProgress {
+  kind: 'progress';
+  stage: string;
+  done: number;
+  total: number;
+  unit: string;
+  /** Units a second. */
+  rate?: number;
+  remainingSeconds?: number;
+  /** Mean loss since the last progress event, while training. */
+  loss?: number;
+}
+
+/** One epoch's outcome, as metrics.json holds it. */
+export interface EpochMetrics {
+  /** From 1. */
+  epoch: number;
+  /** Mean loss over the epoch's rows. */
+  trainLoss: number;
+  /** The task's metrics on the dev rows, with `loss`. */
+  dev: Record<string, number>;
+  /** Wall time of the training alone, without evaluation. */
+  seconds: number;
+}
+
+export type TrainEvent =
+  | StageProgress
+  | { kind: 'epoch'; epoch: EpochMetrics }
+  | { kind: 'checkpoint'; step: number };
+
+/** metrics.json. */
+export interface TrainMetrics {
+  task: string | null;
+  /** The dev metric that decides the best epoch. */
+  metric: string;
+  best: { epoch: number; value: number };
+  /** The step the run went on from, null if it was not resumed. */
+  resumedFromStep: number | null;
+  epochs: EpochMetrics[];
+  /** Tuned numbers of the base, without the task head. */
+  trainableParameters: number;
+  taskHeadParameters: number;
+  /** Highest resident memory of the process tree, in bytes. */
+  peakRssBytes: number;
+  seed: number;
+  deviceUsed: 'cpu' | 'cuda';
+}
+
+/** Rows to run a tuned model on. */
+export interface EvaluateRequest {
+  /** Folder of the base model, or of a merged checkpoint when `delta` is absent. */
+  model: string;
+  modelName?: string;
+  /** Folder of the delta. */
+  delta?: string;
+  data: DataSource;
+  options: Pick<TrainOptions, 'batchSize' | 'maxLength' | 'device' | 'threads' | 'gpuMemory'>;
+}
+
+export interface EvaluateResult {
+  task: string | null;
+  metric: string;
+  rows: number;
+  loss: number;
+  metrics: Record<string, number>;
+}
+
+/** One predicted row: its label as the training file wrote it (a number for a regression) and the raw logits. */
+export interface Prediction {
+  row: number;
+  label: string | number;
+  logits: number[];
+}
+
+export type PredictEvent = StageProgress | { kind: 'rows'; rows: Prediction[] };

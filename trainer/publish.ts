@@ -1,0 +1,41 @@
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../errors';
+
+/**
+ * Makes a folder that appears whole or not at all: `fill` writes into a hidden folder beside it, which is renamed at the
+ * end and removed when `fill` throws.
+ *
+ * @param replaceable names of files: a folder that holds none but these is replaced. Without it `out` must be new or empty.
+ * @throws INVALID_INPUT where `out` holds something else.
+ */
+export function publishFolder(out: string, fill: (folder: string) => void, replaceable: readonly string[] = []): void {
+  const target = path.resolve(out);
+  const occupant = occupants(target).find((name) => !replaceable.includes(name));
+  if (occupant !== undefined) throw invalidInput(`${out} holds ${occupant}: give a new or an empty folder`);
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  const beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
+  fs.mkdirSync(beside);
+  try {
+    fill(beside);
+    // A rename takes the place of an empty folder, not of a full one.
+    const old = occupants(target).length > 0 ? `${beside}.old` : undefined;
+    if (old) fs.renameSync(target, old);
+    fs.renameSync(beside, target);
+    if (old) fs.rmSync(old, { recursive: true });
+  } finally {
+    fs.rmSync(beside, { recursive: true, force: true });
+  }
+}
+
+function occupants(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return [];
+    if (code === 'ENOTDIR') throw invalidInput(`${folder} is a file: give a new or an empty folder`, error);
+    throw error;
+  }
+}

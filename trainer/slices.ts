@@ -1,0 +1,93 @@
+import { invalidInput } from '../errors';
+import type { Mask } from '../heads/mask';
+import type { ModelConfig } from '../model/config';
+import { FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
+
+/** The tuned part of one matrix or bias: whole rows (output features) or whole columns (input features). */
+export interface Slice {
+  /** Canonical parameter name, e.g. `encoder.layer.0.attention.self.query.weight`. */
+  canonical: string;
+  axis: 'rows' | 'columns';
+  /** Rows or columns of the whole matrix, ascending: h·dh … (h+1)·dh − 1 of each chosen head h. */
+  indices: Int32Array;
+  /** As the delta holds it: [indices, d], columns transposed, or [indices] for a bias. */
+  shape: number[];
+}
+
+/** A whole tensor of the task head. */
+export interface TaskHeadTensor {
+  canonical: string;
+  shape: number[];
+}
+
+/**
+ * What a mask tunes (METHOD §4): the chosen heads' rows of W_Q, W_K and W_V, of the biases of Q and V (the key's bias has no
+ * gradient), and with `qkvo` their columns of W_O. By layer; layers without a chosen head give nothing.
+ *
+ * @throws INVALID_INPUT for a head that the model does not have, or one named twice.
+ */
+export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tune'>): Slice[] {
+  const d = config.hiddenSize;
+  const slices: Slice[] = [];
+  for (const [layer, heads] of headsByLayer(config, mask.heads)) {
+    const at = (role: LayerRole) => layerModule(FAMILIES[config.family], layer, role);
+    const indices = Int32Array.from(heads.flatMap((head) => range(head * config.headDim, config.headDim)));
+    const n = indices.length;
+    const rows = (canonical: string, shape: number[]) => slices.push({ canonical, axis: 'rows', indices, shape });
+    rows(`${at('query')}.weight`, [n, d]);
+    rows(`${at('query')}.bias`, [n]);
+    rows(`${at('key')}.weight`, [n, d]);
+    rows(`${at('value')}.weight`, [n, d]);
+    rows(`${at('value')}.bias`, [n]);
+    if (mask.tune === 'qkvo') {
+      slices.push({ canonical: `${at('attentionOutput')}.weight`, axis: 'columns', indices, shape: [n, d] });
+    }
+  }
+  return slices;
+}
+
+/**
+ * The tensors of Hugging Face's own task head of the model's family, trained whole (METHOD §4). BERT: pooler and classifier.
+ *
+ * @param outputs logits a row: the number of classes, 1 for a regression.
+ */
+export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadTensor[] {
+  const d = config.hiddenSize;
+  const family: Family = FAMILIES[config.family];
+  const modules = [...(family.modules.pooler ? [family.modules.pooler] : []), ...family.taskHead];
+  return modules.flatMap((module, i) => {
+    const out = i === modules.length - 1 ? outputs : d;
+    return [
+      { canonical: `${module}.weight`, shape: [out, d] },
+      { canonical: `${module}.bias`, shape: [out] },
+    ];
+  });
+}
+
+/** How many numbers tensors of these shapes hold. */
+export function countNumbers(tensors: Iterable<{ shape: number[] }>): number {
+  let sum = 0;
+  for (const { shape } of tensors) sum += shape.reduce((product, size) => product * size, 1);
+  return sum;
+}
+
+/** Chosen heads of each layer that has any, both ascending. */
+function headsByLayer(config: ModelConfig, heads: Mask['heads']): [layer: number, heads: number[]][] {
+  const layers: number[][] = Array.from({ length: config.layers }, () => []);
+  for (const { layer, head } of heads) {
+    if (!isIndex(layer, config.layers) || !isIndex(head, config.heads)) {
+      throw invalidInput(
+        `mask: there is no layer ${layer}, head ${head}: the model has layers 0 to ${config.layers - 1} of heads 0 to ${config.heads - 1}`,
+      );
+    }
+    if (layers[layer].includes(head)) throw invalidInput(`mask: layer ${layer}, head ${head} is named twice`);
+    layers[layer].push(head);
+  }
+  return layers.flatMap((chosen, layer): [number, number[]][] =>
+    chosen.length > 0 ? [[layer, chosen.sort((a, b) => a - b)]] : [],
+  );
+}
+
+const isIndex = (value: number, size: number) => Number.isInteger(value) && value >= 0 && value < size;
+
+const range = (start: number, count: number) => Array.from({ length: count }, (_, i) => start + i);

@@ -1,0 +1,60 @@
+import { randomStream } from '../data/random';
+import type { Mask } from '../heads/mask';
+import type { Checkpoint } from '../model/checkpoint';
+import { ParameterLayout } from './parameters';
+import { countNumbers, type Slice, taskHeadTensors, tunedSlices } from './slices';
+
+/** All that is trained: where each tensor lies in the flat vector, and what it starts as. */
+export interface Trainable {
+  layout: ParameterLayout;
+  /** The vector before the first step. // [P] */
+  initial: Float32Array;
+  /** Tuned numbers of the base. */
+  tunedParameters: number;
+  /** Numbers of the task head. */
+  taskHeadParameters: number;
+}
+
+/**
+ * The tuned slices as the base has them, and a task head: what the base has of it (a pooler) as it is, new weights drawn from
+ * N(0, initializer_range), new biases 0 (METHOD §4).
+ *
+ * @param outputs logits a row
+ */
+export function trainable(
+  checkpoint: Checkpoint,
+  mask: Pick<Mask, 'heads' | 'tune'>,
+  outputs: number,
+  seed: number,
+): Trainable {
+  const { config } = checkpoint;
+  const slices = tunedSlices(config, mask);
+  const head = taskHeadTensors(config, outputs);
+  const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
+  const layout = new ParameterLayout([...slices, ...head].map(({ canonical, shape }) => ({ name: canonical, shape })));
+  const initial = layout.gather(({ name, size }) => {
+    const slice = sliceOf.get(name);
+    if (slice) return takeSlice(checkpoint.tensor(name), slice);
+    if (checkpoint.has(name)) return checkpoint.tensor(name);
+    return name.endsWith('.bias') ? new Float32Array(size) : drawn(size, config.initializerRange, seed, name);
+  });
+  return { layout, initial, tunedParameters: countNumbers(slices), taskHeadParameters: countNumbers(head) };
+}
+
+function drawn(size: number, deviation: number, seed: number, name: string): Float32Array {
+  const random = randomStream(seed, `initial/${name}`);
+  return Float32Array.from({ length: size }, () => random.normal() * deviation);
+}
+
+/** The slice's numbers in the shape of the delta: rows as they are, columns transposed. */
+function takeSlice(whole: Float32Array, { axis, indices, shape }: Slice): Float32Array {
+  const width = shape[1] ?? 1;
+  const part = new Float32Array(indices.length * width);
+  const columns = whole.length / width;
+  indices.forEach((index, i) => {
+    for (let j = 0; j < width; j++) {
+      part[i * width + j] = axis === 'rows' ? whole[index * width + j] : whole[j * columns + index];
+    }
+  });
+  return part;
+}

@@ -1,0 +1,240 @@
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { z } from 'zod';
+import { failed, HifiError, invalidInput } from '../errors';
+import type { Checkpoint } from '../model/checkpoint';
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
+import { parseHeader } from '../model/safetensors-header';
+import { publishFolder } from './publish';
+import { type FloatDtype, roundTo } from './rounding';
+import type { Slice } from './slices';
+
+/*
+ * undo.safetensors, from which the base's model.safetensors is rebuilt byte for byte:
+ *   header           U8, the base file's first bytes: 8 for the length, then its JSON header
+ *   config           U8, the base's config.json
+ *   rows/NAME        what a tuned slice displaced, in the base's type; columns transposed, as in the delta
+ *   tensor/NAME      a whole tensor that the merged checkpoint dropped or replaced
+ *   metadata.plan    UndoPlan: where each other tensor of the base lies in the merged checkpoint
+ */
+export const UNDO_FILE = 'undo.safetensors';
+const HEADER = 'header';
+const CONFIG = 'config';
+
+/** A tensor of the base that lives on in the merged checkpoint. */
+export interface KeptTensor {
+  /** The base file's name. */
+  base: string;
+  /** The merged checkpoint's name. */
+  merged: string;
+  /** The part that was tuned, if any. */
+  slice?: Slice;
+}
+
+const tuned = z.object({
+  axis: z.enum(['rows', 'columns']),
+  /** Runs of indices, [first, one past the last]. */
+  runs: z.array(z.tuple([z.int().min(0), z.int().min(0)])),
+});
+const undoPlan = z.object({
+  schemaVersion: z.literal(1),
+  base: z.object({ name: z.string(), sha256: z.string(), /** Bytes of the file. */ size: z.int().min(0) }),
+  /** Names in the base's file and in the merged one; what is not here lies in undo.safetensors as a whole. */
+  kept: z.array(z.object({ base: z.string(), merged: z.string(), tuned: tuned.optional() })),
+});
+type UndoPlan = z.infer<typeof undoPlan>;
+
+/** Writes into `folder` what {@link undoCheckpoint} needs besides the merged model.safetensors. */
+export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly KeptTensor[]): void {
+  const { file, name, sha256 } = checkpoint;
+  const plan: UndoPlan = { schemaVersion: 1, base: { name, sha256, size: file.size }, kept: [] };
+  const sources: TensorSource[] = [];
+  for (const { base, merged, slice } of kept) {
+    plan.kept.push({ base, merged, ...(slice && { tuned: { axis: slice.axis, runs: toRuns(slice.indices) } }) });
+    if (!slice) continue;
+    const { dtype, shape } = file.entry(base);
+    sources.push({
+      name: `rows/${base}`,
+      dtype,
+      shape: slice.shape,
+      bytes: () => take(file.bytes(base), shape, slice),
+    });
+  }
+  const left = new Map(file.tensors);
+  for (const { base } of kept) left.delete(base);
+  for (const [base, { dtype, shape }] of left) {
+    sources.push({ name: `tensor/${base}`, dtype, shape, bytes: () => file.bytes(base) });
+  }
+  sources.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const whole = (name: string, bytes: Uint8Array) =>
+    sources.push({ name, dtype: 'U8', shape: [bytes.length], bytes: () => bytes });
+  whole(HEADER, file.headerBytes);
+  whole(CONFIG, fs.readFileSync(path.join(checkpoint.folder, 'config.json')));
+  writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
+}
+
+/**
+ * Rebuilds the base that a merged checkpoint was made from: `model.safetensors` and `config.json` byte for byte, and the
+ * tokenizer's files. `out` must be new or empty and appears whole or not at all.
+ *
+ * @throws INVALID_INPUT where `folder` is no merged checkpoint; FAILED where what was rebuilt is not the base, because either
+ * file was changed since.
+ */
+export function undoCheckpoint(folder: string, out: string): { sha256: string } {
+  return withMerged(folder, (merged) => {
+    publishFolder(out, (beside) => {
+      const handle = fs.openSync(path.join(beside, 'model.safetensors'), 'wx');
+      try {
+        checkRebuilt(merged, (bytes) => writeAll(handle, bytes));
+      } finally {
+        fs.closeSync(handle);
+      }
+      fs.writeFileSync(path.join(beside, 'config.json'), merged.undo.bytes(CONFIG));
+      copyTokenizer(folder, beside);
+    });
+    return { sha256: merged.plan.base.sha256 };
+  });
+}
+
+/** Checks that {@link undoCheckpoint} would give the base's bytes, without writing anything. */
+export function verifyUndo(folder: string): void {
+  withMerged(folder, (merged) => checkRebuilt(merged, () => {}));
+}
+
+const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'];
+
+/** Copies the tokenizer's files, those that there are. */
+export function copyTokenizer(from: string, to: string): void {
+  for (const name of TOKENIZER_FILES) {
+    if (fs.existsSync(path.join(from, name))) fs.copyFileSync(path.join(from, name), path.join(to, name));
+  }
+}
+
+interface Merged {
+  folder: string;
+  plan: UndoPlan;
+  undo: SafetensorsFile;
+  model: SafetensorsFile;
+}
+
+function withMerged<T>(folder: string, use: (merged: Merged) => T): T {
+  const file = path.join(folder, UNDO_FILE);
+  if (!fs.existsSync(file)) throw invalidInput(`${folder} is not a merged checkpoint: it lacks ${UNDO_FILE}`);
+  const undo = SafetensorsFile.open(file);
+  try {
+    const plan = readPlan(undo, file);
+    const model = SafetensorsFile.open(path.join(folder, 'model.safetensors'));
+    try {
+      return use({ folder, plan, undo, model });
+    } finally {
+      model.close();
+    }
+  } finally {
+    undo.close();
+  }
+}
+
+function readPlan(undo: SafetensorsFile, file: string): UndoPlan {
+  try {
+    return undoPlan.parse(JSON.parse(undo.metadata?.plan ?? ''));
+  } catch (error) {
+    throw invalidInput(`${file}: its metadata has no plan to undo a merge by`, error);
+  }
+}
+
+/** Gives the base's bytes to `write`, piece by piece, and compares their SHA-256. */
+function checkRebuilt(merged: Merged, write: (bytes: Uint8Array) => void): void {
+  const hash = crypto.createHash('sha256');
+  try {
+    for (const piece of rebuild(merged)) {
+      hash.update(piece);
+      write(piece);
+    }
+  } catch (error) {
+    if (!(error instanceof HifiError) && (error as NodeJS.ErrnoException).code) throw error;
+    throw failed(
+      `${merged.folder}: its files do not fit together (${(error as Error).message}); was one changed?`,
+      error,
+    );
+  }
+  const { name, sha256 } = merged.plan.base;
+  const found = hash.digest('hex');
+  if (found !== sha256) {
+    throw failed(`${merged.folder}: what was rebuilt (sha256 ${found}) is not the base ${name} (sha256 ${sha256})`);
+  }
+}
+
+/** The base file: its header, then its tensors in the order of their bytes. */
+function* rebuild({ plan, undo, model }: Merged): Generator<Uint8Array> {
+  const header = undo.bytes(HEADER);
+  yield header;
+  const { tensors } = parseHeader(undo.path, Buffer.from(header.buffer), plan.base.size);
+  const kept = new Map(plan.kept.map((tensor) => [tensor.base, tensor]));
+  for (const [name, { dtype, shape }] of [...tensors].sort(([, a], [, b]) => a.begin - b.begin)) {
+    const { merged, tuned } = kept.get(name) ?? {};
+    if (merged === undefined) {
+      yield undo.bytes(`tensor/${name}`);
+      continue;
+    }
+    const bytes = bytesAs(dtype, model, merged);
+    if (tuned) put(undo.bytes(`rows/${name}`), bytes, shape, { axis: tuned.axis, indices: fromRuns(tuned.runs) });
+    yield bytes;
+  }
+}
+
+/** A merged tensor's bytes in the base's type. An untuned number comes back exactly: it was widened from that type. */
+function bytesAs(dtype: string, model: SafetensorsFile, name: string): Uint8Array {
+  return model.entry(name).dtype === dtype ? model.bytes(name) : roundTo(dtype as FloatDtype, model.float32(name));
+}
+
+type Selection = Pick<Slice, 'axis' | 'indices'>;
+
+/** The bytes of a slice of a tensor, whatever the type of its numbers; columns come transposed. */
+function take(whole: Uint8Array, shape: readonly number[], slice: Selection): Uint8Array {
+  const across = slice.axis === 'rows' ? shape[0] : shape[1];
+  const part = new Uint8Array((whole.length / across) * slice.indices.length);
+  eachRun(whole.length, shape, slice, (inPart, inWhole, bytes) => {
+    part.set(whole.subarray(inWhole, inWhole + bytes), inPart);
+  });
+  return part;
+}
+
+/** Puts what {@link take} took back into its tensor. */
+function put(part: Uint8Array, whole: Uint8Array, shape: readonly number[], slice: Selection): void {
+  eachRun(whole.length, shape, slice, (inPart, inWhole, bytes) => {
+    whole.set(part.subarray(inPart, inPart + bytes), inWhole);
+  });
+}
+
+/** Where the bytes of a slice lie, in the part's order: row by row, or number by number down each column. */
+function eachRun(
+  bytes: number,
+  [rows, columns = 1]: readonly number[],
+  { axis, indices }: Selection,
+  visit: (inPart: number, inWhole: number, bytes: number) => void,
+): void {
+  const row = bytes / rows;
+  const number = row / columns;
+  indices.forEach((index, i) => {
+    if (axis === 'rows') visit(i * row, index * row, row);
+    else for (let r = 0; r < rows; r++) visit((i * rows + r) * number, r * row + index * number, number);
+  });
+}
+
+function toRuns(indices: Int32Array): [number, number][] {
+  const runs: [number, number][] = [];
+  for (const index of indices) {
+    const last = runs.at(-1);
+    if (last && last[1] === index) last[1]++;
+    else runs.push([index, index + 1]);
+  }
+  return runs;
+}
+
+const fromRuns = (runs: readonly (readonly [number, number])[]) =>
+  Int32Array.from(runs.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i)));
+
+function writeAll(handle: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += fs.writeSync(handle, bytes, at, bytes.length - at);
+}
