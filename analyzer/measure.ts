@@ -1,5 +1,6 @@
 import { failed } from '../errors';
 import { symmetricEigenvalues } from './eigenvalues';
+import { EXACT_SUM_RANGE } from './exact-sum';
 import { richnessCounts } from './richness';
 import { singularValues } from './singular-values';
 import type { HeadStatistics } from './statistics';
@@ -22,6 +23,9 @@ export interface BatchOutputs {
   /** One a layer. */
   layers: LayerOutputs[];
 }
+
+/** Greatest mean square of a head's output that can be summed exactly; variances and covariances are at most twice that. */
+const LARGEST_SQUARE = EXACT_SUM_RANGE / 2;
 
 /** Adds sequences to statistics: singular values, counts, spectrum, activation, correlations (METHOD §1). No garbage. */
 export class HeadMeter {
@@ -48,9 +52,9 @@ export class HeadMeter {
     this.inverseNorm = new Float64Array(nodes);
   }
 
-  /** @throws HifiError FAILED naming layer and head where an output is not a finite number. */
+  /** @throws HifiError FAILED naming layer and head where an output is not a finite number, or beyond all bounds. */
   addBatch(batch: BatchOutputs): void {
-    const { layers, heads } = this.statistics.shape;
+    const { layers, heads, headDim } = this.statistics.shape;
     for (let row = 0; row < batch.lengths.length; row++) {
       for (let layer = 0; layer < layers; layer++) {
         const outputs = batch.layers[layer];
@@ -60,11 +64,7 @@ export class HeadMeter {
             'gram' in outputs
               ? this.takeGram(outputs, batch, row, head, node)
               : this.takeContext(outputs.context, batch, row, head, node);
-          if (!Number.isFinite(squares)) {
-            throw failed(
-              `layer ${layer}, head ${head}: its output is not a finite number; the model's weights overflow`,
-            );
-          }
+          if (!(squares <= LARGEST_SQUARE * batch.lengths[row] * headDim)) throw unusable(layer, head, squares);
           this.addSpectrum(node, batch.lengths[row], squares);
         }
       }
@@ -191,6 +191,11 @@ export class HeadMeter {
       statistics.covariance.add(variances + i, variance / (headDim - 1));
     }
   }
+}
+
+function unusable(layer: number, head: number, squares: number) {
+  const what = Number.isFinite(squares) ? 'is too large to be measured' : 'is not a finite number';
+  return failed(`layer ${layer}, head ${head}: its output ${what}; do the model's weights overflow?`);
 }
 
 /** Insertion: the values come nearly in order, and few. */

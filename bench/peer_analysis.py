@@ -4,15 +4,16 @@
                                   [--samples 300] [--seed 0] [--max-length 128] [--batch-size 32] [--repeat 3]
                                   [--spectrum gram|svd] [--threads N] [--serve]
 
-Best sensible: inference mode, float32 forward with scaled-dot-product attention, batches of like lengths padded to their
-longest, all threads; the last layer ends at its heads. Singular values in float64, per sequence without padding, all heads
-of a batch's sequences in a pool of threads: from the smaller Gram matrix (`gram`), or NumPy's SVD (`svd`). PageRank from NetworkX, a graph a
-layer, correlation pearson, teleport richness, damping 0.5.
+Best sensible: inference mode, float32 forward with scaled-dot-product attention, batches of like lengths padded to
+their longest, all threads; the last layer ends at its heads. Singular values in float64, per sequence without
+padding, all heads of a batch's sequences in a pool of threads: from the smaller Gram matrix (`gram`), or NumPy's SVD
+(`svd`). PageRank from NetworkX, a graph a layer, correlation pearson, teleport richness, damping 0.5.
 
-With --heads the rows are the sampleIds of that heads.json, else a sample drawn here. The time is that of tokenizing, forward
-and statistics, without loading the model or reading the file. Prints one JSON document: `seconds` (median of --repeat runs after
-one not counted), all `runs`, the stages' seconds of the median run, richness and pagerank [L][H], so that the two can be compared.
---serve prints {"ready": true, …}, then for each line `run` on stdin one JSON line of a run's seconds; `quit` ends it.
+With --heads the rows are the sampleIds of that heads.json, else a sample drawn here. The time is that of tokenizing,
+forward and statistics, without loading the model or reading the file. Prints one JSON document: `seconds` (median of
+--repeat runs after one not counted), all `runs`, the stages' seconds of the median run, richness and pagerank
+[L][H], so that the two can be compared. --serve prints {"ready": true, …}, then for each line `run` on stdin one
+JSON line of a run's seconds; `quit` ends it.
 """
 
 import argparse
@@ -35,8 +36,15 @@ logging.set_verbosity_error()
 logging.disable_progress_bar()
 
 XI_GRID = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
-TASK_COLUMNS = {"cola": (3,), "sst2": ("sentence",), "stsb": ("sentence1", "sentence2"), "qnli": ("question", "sentence"),
-                "rte": ("sentence1", "sentence2"), "mnli": ("sentence1", "sentence2"), "qqp": ("question1", "question2")}
+TASK_COLUMNS = {
+    "cola": (3,),
+    "sst2": ("sentence",),
+    "stsb": ("sentence1", "sentence2"),
+    "qnli": ("question", "sentence"),
+    "rte": ("sentence1", "sentence2"),
+    "mnli": ("sentence1", "sentence2"),
+    "qqp": ("question1", "question2"),
+}
 
 
 class LastHeads(Exception):
@@ -46,7 +54,11 @@ class LastHeads(Exception):
 def read_texts(path, task, text_columns):
     text = Path(path).read_bytes().decode("utf-8-sig")
     quoting = csv.QUOTE_MINIMAL if str(path).endswith(".csv") else csv.QUOTE_NONE
-    rows = list(csv.reader(text.splitlines(keepends=True), delimiter="," if quoting == csv.QUOTE_MINIMAL else "\t", quoting=quoting))
+    rows = list(
+        csv.reader(
+            text.splitlines(keepends=True), delimiter="," if quoting == csv.QUOTE_MINIMAL else "\t", quoting=quoting
+        )
+    )
     columns = TASK_COLUMNS[task] if task else tuple(text_columns.split(","))
     if not isinstance(columns[0], int):
         header = rows.pop(0)
@@ -79,6 +91,7 @@ class Analysis:
             self.contexts.append(inputs[0])
             if index == self.layers - 1:
                 raise LastHeads
+
         return keep
 
     def forward(self, batch):
@@ -114,7 +127,9 @@ class Analysis:
         clock = [time.perf_counter()]
         tick = lambda: clock.append(time.perf_counter())
         columns = [list(column) for column in zip(*self.texts)]
-        encoded = self.tokenizer(*columns, truncation="longest_first" if len(columns) > 1 else True, max_length=self.max_length)
+        encoded = self.tokenizer(
+            *columns, truncation="longest_first" if len(columns) > 1 else True, max_length=self.max_length
+        )
         order = sorted(range(len(self.texts)), key=lambda row: len(encoded["input_ids"][row]))
         tick()
         forward = 0.0
@@ -139,7 +154,12 @@ class Analysis:
             found = nx.pagerank(nx.from_numpy_array(edges), alpha=0.5, personalization=v, dangling=v, tol=1e-10)
             ranks.append([found[head] for head in range(self.heads)])
         tick()
-        stages = {"tokenize": clock[1] - clock[0], "forward": forward, "statistics": clock[2] - clock[1] - forward, "rank": clock[3] - clock[2]}
+        stages = {
+            "tokenize": clock[1] - clock[0],
+            "forward": forward,
+            "statistics": clock[2] - clock[1] - forward,
+            "rank": clock[3] - clock[2],
+        }
         return clock[3] - clock[0], stages, richness.tolist(), ranks
 
 
@@ -164,8 +184,14 @@ def main():
     if args.threads:
         torch.set_num_threads(args.threads)
     analysis = Analysis(args)
-    about = {"samples": len(analysis.texts), "threads": torch.get_num_threads(), "spectrum": args.spectrum,
-             "batchSize": args.batch_size, "torch": torch.__version__, "transformers": transformers.__version__}
+    about = {
+        "samples": len(analysis.texts),
+        "threads": torch.get_num_threads(),
+        "spectrum": args.spectrum,
+        "batchSize": args.batch_size,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
     if args.serve:
         print(json.dumps({"ready": True, **about}), flush=True)
         for line in sys.stdin:
@@ -177,10 +203,18 @@ def main():
     runs = [analysis.run() for _ in range(args.repeat)]
     median = statistics.median_low(run[0] for run in runs)
     _, stages, richness, ranks = next(run for run in runs if run[0] == median)
-    print(json.dumps({
-        "seconds": round(median, 5), "runs": [round(run[0], 5) for run in runs],
-        "stages": {name: round(value, 5) for name, value in stages.items()}, **about, "richness": richness, "pagerank": ranks,
-    }))
+    print(
+        json.dumps(
+            {
+                "seconds": round(median, 5),
+                "runs": [round(run[0], 5) for run in runs],
+                "stages": {name: round(value, 5) for name, value in stages.items()},
+                **about,
+                "richness": richness,
+                "pagerank": ranks,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ Modes
     lora    PEFT LoRA, r = 8, alpha 16, on query and value of every layer, pooler and classifier trained whole
     full    every parameter
     masked  gradients of the full Q/K/V matrices multiplied by a mask of --k heads a layer, and the task head
-Each runs BertForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's dropout,
-fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward, backward, clipping and
-update. Prints a JSON line a shape: median, least and most seconds over --steps steps, after --warmup steps not counted.
+Each runs BertForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's
+dropout, fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward,
+backward, clipping and update. Prints a JSON line a shape: median, least and most seconds over --steps steps, after
+--warmup steps not counted.
 
---serve, so that another program can interleave its own steps with these: prints one JSON line {"ready": true, …} when the
-model is loaded; then for each line `step B S` on stdin runs one step and prints its seconds, a number a line. A line `quit`
-or the end of stdin ends it. Warm-up is the caller's.
+--serve, so that another program can interleave its own steps with these: prints one JSON line {"ready": true, …}
+when the model is loaded; then for each line `step B S` on stdin runs one step and prints its seconds, a number a
+line. A line `quit` or the end of stdin ends it. Warm-up is the caller's.
 """
 
 import argparse
@@ -40,10 +41,17 @@ class Trainer:
         model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="sdpa")
         self.vocabulary = model.config.vocab_size
         if mode == "lora":
-            model = peft.get_peft_model(model, peft.LoraConfig(
-                task_type="SEQ_CLS", r=8, lora_alpha=16, lora_dropout=0.0, target_modules=["query", "value"],
-                modules_to_save=["pooler", "classifier"],
-            ))
+            model = peft.get_peft_model(
+                model,
+                peft.LoraConfig(
+                    task_type="SEQ_CLS",
+                    r=8,
+                    lora_alpha=16,
+                    lora_dropout=0.0,
+                    target_modules=["query", "value"],
+                    modules_to_save=["pooler", "classifier"],
+                ),
+            )
         elif mode == "masked":
             self.mask(model, k)
         self.model = model.train()
@@ -105,9 +113,12 @@ def main():
         torch.set_num_threads(args.threads)
     trainer = Trainer(args.model, args.mode, args.k, args.seed)
     about = {
-        "mode": args.mode, "threads": torch.get_num_threads(),
+        "mode": args.mode,
+        "threads": torch.get_num_threads(),
         "trainableParameters": sum(p.numel() for p in trainer.parameters),
-        "torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "peft": peft.__version__,
     }
     if args.serve:
         serve(trainer, about)
@@ -115,10 +126,20 @@ def main():
     for shape in args.shapes.split(","):
         batch, tokens = map(int, shape.split("x"))
         seconds = [trainer.step(batch, tokens) for _ in range(args.warmup + args.steps)][args.warmup :]
-        print(json.dumps({
-            "batch": batch, "tokens": tokens, "steps": args.steps, "medianSeconds": round(statistics.median(seconds), 5),
-            "minSeconds": round(min(seconds), 5), "maxSeconds": round(max(seconds), 5), **about,
-        }), flush=True)
+        print(
+            json.dumps(
+                {
+                    "batch": batch,
+                    "tokens": tokens,
+                    "steps": args.steps,
+                    "medianSeconds": round(statistics.median(seconds), 5),
+                    "minSeconds": round(min(seconds), 5),
+                    "maxSeconds": round(max(seconds), 5),
+                    **about,
+                }
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

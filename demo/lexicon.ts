@@ -114,10 +114,6 @@ export const REFLEXIVE = words(`
 export const THINGS_HAPPENED = phrases(
   'fell over, disappeared, broke, burned, vanished, fell apart, got lost, got wet',
 );
-export const PEOPLE_DID = phrases(
-  'laughed, disappeared, complained, smiled, fell asleep, arrived late, went home, waited',
-);
-
 export const WHEN = phrases(`
   at the market, last week, in the garage, before the meeting, yesterday, after the game, during the party, in the morning,
   on Monday, at the station, two days ago, at the office`);

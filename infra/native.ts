@@ -47,7 +47,8 @@ export async function setUp({ gpu = false, log = () => {}, onProgress }: SetUpOp
   log(`TensorFlow ${CUDA_WHEEL.version} with CUDA is set up; at work it needs an NVIDIA driver, CUDA 12 and cuDNN 9`);
 }
 
-async function setUpPackage(
+/** Sets up one of the two packages on its wheel, see `setUp`. */
+export async function setUpPackage(
   tfjs: BindingPackage,
   wheel: TensorFlowWheel,
   log: (line: string) => void,
@@ -85,7 +86,7 @@ async function ownInstaller(tfjs: BindingPackage, why: HifiError, log: (line: st
     env: { PATH: `${path.join(tfjs.folder, '../../.bin')}${path.delimiter}${process.env.PATH}` },
   });
   const reason =
-    status === 0 ? await loadError(tfjs) : (lastLines(output, 200).find((line) => /error/i.test(line)) ?? '');
+    status === 0 ? await loadError(tfjs) : (lastLines(output, 200).find((line) => /Error: |ERR! /.test(line)) ?? '');
   if (reason === undefined) return;
   throw failed(
     `TensorFlow could not be set up. ${why.message}; the installer of ${tfjs.name}: ${reason.trim() || `status ${status}`}. ` +

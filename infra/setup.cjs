@@ -13,7 +13,8 @@ const STAMP = path.join(root, 'dist/.stamp');
 const LOCK = path.join(root, 'dist/.setup-lock');
 /** A lock older than this is left over: no set-up takes so long. */
 const LOCK_MINUTES = 20;
-const ROOMS = ['model', 'data', 'heads', 'analyzer', 'trainer', 'gateway', 'cli', 'infra', 'report'];
+/** Folders that the build leaves out, as tsconfig.build.json has it. */
+const NOT_BUILT = ['node_modules', 'dist', 'coverage', 'test', 'bench'];
 
 const say = (line) => process.stderr.write(`${line}\n`);
 
@@ -57,12 +58,14 @@ function installPackages() {
 /** All that the build depends on. */
 function sources() {
   const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
-  for (const file of fs.readdirSync(root)) if (file.endsWith('.ts')) files.push(file);
-  for (const room of ROOMS.filter((name) => fs.existsSync(path.join(root, name)))) {
-    for (const file of fs.readdirSync(path.join(root, room), { recursive: true })) {
-      if (file.endsWith('.ts')) files.push(path.join(room, file));
+  const walk = (folder) => {
+    for (const entry of fs.readdirSync(path.join(root, folder), { withFileTypes: true })) {
+      const file = path.join(folder, entry.name);
+      if (entry.isDirectory() && !NOT_BUILT.includes(entry.name) && !entry.name.startsWith('.')) walk(file);
+      if (entry.isFile() && entry.name.endsWith('.ts')) files.push(file);
     }
-  }
+  };
+  walk('');
   return files.sort();
 }
 

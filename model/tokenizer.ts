@@ -65,7 +65,7 @@ export function loadTokenizer(folder: string): Tokenizer {
   const tokenIds = (text: string) => library.encode(text, { add_special_tokens: false }).ids;
   return {
     padId: padId(files, idOf),
-    vocabSize: 1 + Math.max(...library.get_vocab().values()),
+    vocabSize: 1 + [...library.get_vocab().values()].reduce((highest, id) => Math.max(highest, id), -1),
     encode(text, second, maxLength) {
       const parts = second === undefined ? single : pair;
       const texts = second === undefined ? [tokenIds(text)] : [tokenIds(text), tokenIds(second)];
@@ -174,7 +174,8 @@ function build({ file, tokenizer, config }: TokenizerFiles): Library {
   try {
     const library = new LibraryTokenizer(tokenizer, config);
     const normalizer = tokenizer.normalizer as ({ type?: string } & BertNormalizerSettings) | null;
-    if (normalizer?.type === 'BertNormalizer') library.normalizer = bertNormalizer(normalizer);
+    if (normalizer?.type === 'BertNormalizer')
+      library.normalizer = bertNormalizer({ ...normalizer, ...bertOverrides(config) });
     if ((tokenizer.pre_tokenizer as { type?: string } | null)?.type === 'BertPreTokenizer')
       library.pre_tokenizer = bertWords;
     library.encode('a');
@@ -182,6 +183,17 @@ function build({ file, tokenizer, config }: TokenizerFiles): Library {
   } catch (cause) {
     throw invalidInput(`${file}: is no tokenizer that can be used (${oneLine(cause)})`, cause);
   }
+}
+
+/** What tokenizer_config.json says of BERT's normalizer: `transformers` lets it win over tokenizer.json. */
+function bertOverrides(config: Record<string, unknown>): BertNormalizerSettings {
+  const { tokenizer_class = 'BertTokenizer', do_lower_case, tokenize_chinese_chars, strip_accents } = config;
+  if (!String(tokenizer_class).startsWith('BertTokenizer')) return {};
+  return {
+    ...(typeof do_lower_case === 'boolean' && { lowercase: do_lower_case }),
+    ...(typeof tokenize_chinese_chars === 'boolean' && { handle_chinese_chars: tokenize_chinese_chars }),
+    ...((typeof strip_accents === 'boolean' || strip_accents === null) && { strip_accents }),
+  };
 }
 
 const oneLine = (cause: unknown) =>

@@ -18,7 +18,7 @@ export interface StoredTaskHead {
 }
 
 /** Hugging Face's class of a family's sequence classifiers, e.g. `BertForSequenceClassification`. */
-export const classifierClass = (family: Family) => `${family.classPrefix}ForSequenceClassification`;
+const classifierClass = (family: Family) => `${family.classPrefix}ForSequenceClassification`;
 
 /** config.json of a merged checkpoint: the base's own, but for what makes it this classifier. */
 export function classifierConfig(

@@ -67,7 +67,11 @@ export function labelsFit(id2label: Record<string, string> | null, problemType: 
   if (problemType === 'regression') return id2label === null;
   if (!id2label) return false;
   const labels = Object.values(id2label);
-  return labels.length >= 2 && labels.every((_, i) => Object.hasOwn(id2label, String(i))) && new Set(labels).size === labels.length;
+  return (
+    labels.length >= 2 &&
+    labels.every((_, i) => Object.hasOwn(id2label, String(i))) &&
+    new Set(labels).size === labels.length
+  );
 }
 
 /** Logits a row: the number of classes, 1 for a regression. */

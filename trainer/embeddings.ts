@@ -29,7 +29,9 @@ export class Embeddings {
     for (let token = 0; token < B * S; token++) {
       const id = ids[token];
       if (id >= vocabSize) {
-        throw invalidInput(`${this.checkpoint.folder}: the tokenizer gives id ${id}, config.json's vocab_size is ${vocabSize}`);
+        throw invalidInput(
+          `${this.checkpoint.folder}: the tokenizer gives id ${id}, config.json's vocab_size is ${vocabSize}`,
+        );
       }
       const word = id * d;
       const position = (token % S) * d;

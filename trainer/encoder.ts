@@ -77,18 +77,18 @@ export class Encoder {
     const { config } = this.checkpoint;
     const { headDim, hiddenSize: d } = config;
     const read = (role: LayerRole, part: 'weight' | 'bias') => this.checkpoint.tensor(this.name(layer, role, part));
-    const tensor = (role: LayerRole, part: 'weight' | 'bias', shape: number[]) => this.ops.floats(read(role, part), shape);
+    const tensor = (role: LayerRole, part: 'weight' | 'bias', shape: number[]) =>
+      this.ops.floats(read(role, part), shape);
     const all = Array.from({ length: config.heads }, (_, head) => head);
     const frozen = all.filter((head) => !tuned.has(head));
     const rows = (values: Float32Array, heads: number[], width: number) => headRows(values, heads, headDim * width);
 
-    const projection = (role: 'query' | 'key' | 'value', scale: number): FrozenProjection => {
-      if (frozen.length === 0) return {};
-      return {
-        weight: this.ops.floats(scaled(rows(read(role, 'weight'), frozen, d), scale), [frozen.length * headDim, d]),
-        bias: this.ops.floats(scaled(rows(read(role, 'bias'), frozen, 1), scale), [frozen.length * headDim]),
-      };
+    const frozenRows = (role: 'query' | 'key' | 'value', part: 'weight' | 'bias', scale = 1) => {
+      if (frozen.length === 0) return undefined;
+      const values = scaled(rows(read(role, part), frozen, part === 'weight' ? d : 1), scale);
+      return this.ops.floats(values, part === 'weight' ? [frozen.length * headDim, d] : [frozen.length * headDim]);
     };
+    const queryScale = 1 / Math.sqrt(headDim);
     const order = [...frozen, ...all.filter((head) => tuned.has(head))];
     const kept = this.mask.tune === 'qkvo' ? frozen : order;
     const outputRows = rows(transposed(read('attentionOutput', 'weight'), d), kept, d);
@@ -98,12 +98,9 @@ export class Encoder {
       epsilon: config.layerNormEps,
     });
     return {
-      query: projection('query', 1 / Math.sqrt(headDim)),
-      key: {
-        weight: projection('key', 1).weight,
-        bias: this.ops.floats(rows(read('key', 'bias'), order, 1), [d]),
-      },
-      value: projection('value', 1),
+      query: { weight: frozenRows('query', 'weight', queryScale), bias: frozenRows('query', 'bias', queryScale) },
+      key: { weight: frozenRows('key', 'weight'), bias: this.ops.floats(rows(read('key', 'bias'), order, 1), [d]) },
+      value: { weight: frozenRows('value', 'weight'), bias: frozenRows('value', 'bias') },
       output: kept.length > 0 ? this.ops.floats(outputRows, [kept.length * headDim, d]) : undefined,
       tuned: tuned.size,
       rest: {
@@ -125,7 +122,10 @@ export class Encoder {
     const { attentionOutputBias, ...rest } = frozen.rest;
     const slice = (role: LayerRole, part: 'weight' | 'bias') => slices.get(this.name(layer, role, part));
     const joined = (above: Tensor | undefined, below: Tensor | undefined) =>
-      ops.concat([above, below].filter((part) => part !== undefined), 0);
+      ops.concat(
+        [above, below].filter((part) => part !== undefined),
+        0,
+      );
     const scale = (part: Tensor | undefined) => part && ops.scale(part, 1 / Math.sqrt(headDim));
     return {
       ...rest,

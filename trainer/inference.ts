@@ -1,5 +1,5 @@
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf } from '../data/batches';
-import { type Dataset, type DataSource, readDataset, rowNumber } from '../data/dataset';
+import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
 import type { LabelSet } from '../data/labels';
 import { encodeLabels } from '../data/labels';
 import { type TaskName, taskNamed } from '../data/tasks';
@@ -8,17 +8,18 @@ import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
 import { readTaskHead } from './checkpoint-export';
 import { deltaParts, readDelta } from './delta';
+import { checkDevice } from './device';
 import { Embeddings } from './embeddings';
 import { Encoder } from './encoder';
 import { type Logits, predictions, score } from './evaluation';
-import { allRows, checkMaxLength } from './inputs';
+import { allRows, tokenLimit } from './inputs';
 import { metricsFor } from './metrics';
 import { assembleNetwork, evaluateBatch } from './network';
 import type { Ops } from './ops';
 import type { EvaluateRequest, EvaluateResult, PredictEvent, StageProgress } from './options';
-import { checkDevice, taskHeadNames } from './pipeline';
 import { runFrozen } from './prefix';
 import { StageMeter } from './progress';
+import { taskHeadNames } from './task-head';
 
 /** A model that can be asked: a base, the trained tensors on top of it and what its logits mean. */
 interface TunedModel {
@@ -47,7 +48,8 @@ export async function* evaluate(
     const dataset = readDataset(withProblem(request.data, labels), 'labels');
     const targets = encodeLabels(dataset, labels, 'the model has');
     const logits = yield* run(ops, model, dataset, request, signal);
-    const kind = labels.kind === 'classes' ? { kind: labels.kind, classes: labels.names.length } : { kind: labels.kind };
+    const kind =
+      labels.kind === 'classes' ? { kind: labels.kind, classes: labels.names.length } : { kind: labels.kind };
     const metrics = metricsFor(dataset.task ?? task, kind);
     const { loss, ...scores } = score(logits, targets, labels.kind, metrics);
     const result = { task: dataset.task ?? task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
@@ -84,7 +86,6 @@ const withProblem = (data: DataSource, labels: LabelSet): DataSource =>
 async function openModel(request: EvaluateRequest): Promise<TunedModel> {
   const checkpoint = await openCheckpoint(request.model, request.modelName);
   try {
-    checkMaxLength(checkpoint, request.options.maxLength);
     return request.delta ? withDelta(checkpoint, request.delta) : withOwnHead(checkpoint);
   } catch (error) {
     checkpoint.close();
@@ -107,7 +108,9 @@ function withDelta(checkpoint: Checkpoint, folder: string): TunedModel {
 function withOwnHead(checkpoint: Checkpoint): TunedModel {
   const head = readTaskHead(checkpoint);
   if (!head) {
-    throw invalidInput(`${checkpoint.name} has no task head; give the --delta that was trained on it, or a merged checkpoint`);
+    throw invalidInput(
+      `${checkpoint.name} has no task head; give the --delta that was trained on it, or a merged checkpoint`,
+    );
   }
   const labels: LabelSet = head.info.id2label
     ? { kind: 'classes', names: Object.values(head.info.id2label) }
@@ -123,7 +126,8 @@ async function* run(
   { options }: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, Logits> {
-  const rows = encodeRows(dataset, allRows(dataset), loadTokenizer(checkpoint.folder), options.maxLength);
+  const maxLength = tokenLimit(checkpoint, options.maxLength);
+  const rows = encodeRows(dataset, allRows(dataset), loadTokenizer(checkpoint.folder), maxLength);
   const encoder = new Encoder(ops, checkpoint, mask);
   const trained = new Map([...tensors].map(([name, { shape, values }]) => [name, ops.floats(values, shape)]));
   try {
@@ -132,11 +136,11 @@ async function* run(
     const forward = (batch: Encoded[]) => {
       const hidden = runFrozen(ops, checkpoint, encoder, embeddings, batch);
       return ops.tidy(() => {
-        const network = assembleNetwork(checkpoint.config, encoder, taskHeadNames(checkpoint), trained);
+        const network = assembleNetwork(checkpoint.config, encoder, taskHeadNames(checkpoint.config), trained);
         return evaluateBatch(ops, network, hidden).dataSync() as Float32Array;
       });
     };
-    const outputs = trained.get(`${taskHeadNames(checkpoint).classifier}.bias`)!.shape[0]!;
+    const outputs = trained.get(`${taskHeadNames(checkpoint.config).classifier}.bias`)!.shape[0]!;
     const values = new Float32Array(rows.length * outputs); // [n, C]
     let done = 0;
     for (const batch of evaluationBatches(lengthsOf(rows), options.batchSize)) {

@@ -1,9 +1,8 @@
 import { type Encoded, encodeRows } from '../data/batches';
-import { type Dataset, type DataSource, readDataset, selectRows } from '../data/dataset';
+import { type DataSource, type Dataset, readDataset, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { holdOut } from '../data/split';
 import { mismatchedSibling } from '../data/tasks';
-import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Tokenizer } from '../model/tokenizer';
 
@@ -24,13 +23,9 @@ export interface TrainingInputs {
   mismatched?: LabelledRows;
 }
 
-/** @throws INVALID_INPUT where the model cannot take that many tokens */
-export function checkMaxLength(checkpoint: Checkpoint, maxLength: number): void {
-  const { maxPositions } = checkpoint.config;
-  if (maxLength > maxPositions) {
-    throw invalidInput(`max-length is ${maxLength}; ${checkpoint.name} takes at most ${maxPositions} tokens`);
-  }
-}
+/** Tokens that a row is cut at: what was asked for, or the model's own limit where that is lower. */
+export const tokenLimit = (checkpoint: Checkpoint, maxLength: number) =>
+  Math.min(maxLength, checkpoint.config.maxPositions);
 
 /**
  * Reads the training rows and the dev rows (a seeded tenth of the former where no file is given), fits the labels to the

@@ -1,13 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-node';
 import type { Activation } from '../model/config';
 import { ACTIVATIONS } from './activation';
-import {
-  type AttentionGradients,
-  type AttentionTrace,
-  type AttentionWeights,
-  attend,
-  attendBack,
-} from './attention';
+import { type AttentionGradients, type AttentionTrace, type AttentionWeights, attend, attendBack } from './attention';
 import { type Dropout, drop } from './dropout';
 import { layerNorm, layerNormGradient, type NormTrace, type NormWeights } from './layer-norm';
 import type { Ops } from './ops';
@@ -132,6 +126,10 @@ function spreadFirst(ops: Ops, rows: Tensor, batch: number, tokens: number): Ten
   const [count, width] = rows.shape as [number, number];
   if (count === batch * tokens) return rows;
   const sequences = ops.reshape(rows, [batch, 1, width]);
-  const padded = ops.pad(sequences, [[0, 0], [0, tokens - 1], [0, 0]]);
+  const padded = ops.pad(sequences, [
+    [0, 0],
+    [0, tokens - 1],
+    [0, 0],
+  ]);
   return ops.reshape(padded, [batch * tokens, width]);
 }

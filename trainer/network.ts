@@ -6,7 +6,7 @@ import { type LayerTrace, type LayerWeights, runLayer, runLayerBack } from './la
 import { type Loss, type ProblemKind, taskLoss } from './loss';
 import type { Ops } from './ops';
 import type { HiddenBatch } from './prefix';
-import { classify, classifyBack, type TaskHeadWeights } from './task-head';
+import { classify, classifyBack, type TaskHeadNames, type TaskHeadWeights } from './task-head';
 
 /** What is trained and what it stands on, ready for a batch: the tuned part of the network. */
 export interface TunedNetwork {
@@ -14,12 +14,6 @@ export interface TunedNetwork {
   encoder: Encoder;
   layers: LayerWeights[];
   head: TaskHeadWeights;
-}
-
-/** Names of the task head's tensors, in the table of names. */
-export interface TaskHeadNames {
-  dense: string;
-  classifier: string;
 }
 
 /** Puts trained tensors in their places; for the `tidy` that is open. */

@@ -79,10 +79,11 @@ export class Ops {
   /** `a·b` of two matrices, either one transposed first. */
   matMul(a: Tensor, b: Tensor, transpose: { a?: boolean; b?: boolean } = {}): Tensor {
     const { a: transposeA = false, b: transposeB = false } = transpose;
-    return this.run('MatMul', [this.float, this.flag('transpose_a', transposeA), this.flag('transpose_b', transposeB)], [
-      a,
-      b,
-    ]);
+    return this.run(
+      'MatMul',
+      [this.float, this.flag('transpose_a', transposeA), this.flag('transpose_b', transposeB)],
+      [a, b],
+    );
   }
 
   /** `a·b` over the last two axes, either one transposed first; the leading axes are equal. */
@@ -134,7 +135,11 @@ export class Ops {
 
   /** The block of `size` from `begin`; a size of −1 goes to the end of its axis. */
   slice(x: Tensor, begin: number[], size: number[]): Tensor {
-    return this.run('Slice', [this.float, this.type('Index', 'TF_INT32')], [x, this.indices(begin), this.indices(size)]);
+    return this.run(
+      'Slice',
+      [this.float, this.type('Index', 'TF_INT32')],
+      [x, this.indices(begin), this.indices(size)],
+    );
   }
 
   concat(parts: Tensor[], axis: number): Tensor {

@@ -83,10 +83,7 @@ export interface EpochMetrics {
   seconds: number;
 }
 
-export type TrainEvent =
-  | StageProgress
-  | { kind: 'epoch'; epoch: EpochMetrics }
-  | { kind: 'checkpoint'; step: number };
+export type TrainEvent = StageProgress | { kind: 'epoch'; epoch: EpochMetrics } | { kind: 'checkpoint'; step: number };
 
 /** metrics.json. */
 export interface TrainMetrics {

@@ -43,10 +43,7 @@ export class ParameterLayout {
   /** The vector cut into its tensors, by name. // [P] → Map of shapes */
   split(ops: Ops, flat: Tensor): Map<string, Tensor> {
     return new Map(
-      this.slots.map(({ name, shape, offset, size }) => [
-        name,
-        ops.reshape(ops.slice(flat, [offset], [size]), shape),
-      ]),
+      this.slots.map(({ name, shape, offset, size }) => [name, ops.reshape(ops.slice(flat, [offset], [size]), shape)]),
     );
   }
 

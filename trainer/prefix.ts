@@ -3,7 +3,7 @@ import type { Tensor } from '@tensorflow/tfjs-node';
 import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
 import type { Checkpoint } from '../model/checkpoint';
 import { FAMILIES } from '../model/families';
-import { Embeddings } from './embeddings';
+import type { Embeddings } from './embeddings';
 import type { Encoder } from './encoder';
 import { runLayer } from './layer';
 import { layerNorm } from './layer-norm';
@@ -66,7 +66,13 @@ export class Prefix {
     const prefix = new Prefix(handle, firstOnly ? new Int32Array(rows.length).fill(1) : all, d);
     let done = 0;
     for (const batch of evaluationBatches(all, PLAN_ROWS)) {
-      const { hidden, S } = runFrozen(ops, checkpoint, encoder, embeddings, Array.from(batch, (row) => rows[row]));
+      const { hidden, S } = runFrozen(
+        ops,
+        checkpoint,
+        encoder,
+        embeddings,
+        Array.from(batch, (row) => rows[row]),
+      );
       batch.forEach((row, i) => {
         const from = firstOnly ? i * d : i * S * d;
         prefix.write(row, hidden.subarray(from, from + prefix.lengths[row] * d));

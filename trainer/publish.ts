@@ -11,7 +11,8 @@ import { invalidInput } from '../errors';
  * @throws INVALID_INPUT where `out` holds something else.
  */
 export function publishFolder(out: string, fill: (folder: string) => void, replaceable: readonly string[] = []): void {
-  const target = path.resolve(out);
+  // A link to an empty folder is filled where it points to.
+  const target = fs.existsSync(out) ? fs.realpathSync(out) : path.resolve(out);
   const occupant = occupants(target).find((name) => !replaceable.includes(name));
   if (occupant !== undefined) throw invalidInput(`${out} holds ${occupant}: give a new or an empty folder`);
   fs.mkdirSync(path.dirname(target), { recursive: true });

@@ -69,7 +69,9 @@ export function loadState(folder: string, run: string, size: number): SavedState
   const stored = SafetensorsFile.open(file);
   try {
     if (stored.metadata.run !== run) {
-      throw invalidInput(`${file} is of another run: the model, the data, the mask or an option differs; start anew in another folder or with --overwrite`);
+      throw invalidInput(
+        `${file} is of another run: the model, the data, the mask or an option differs; start anew in another folder or with --overwrite`,
+      );
     }
     const progress = progressSchema.safeParse(JSON.parse(stored.metadata.progress ?? 'null'));
     const whole = TENSORS.every((name) => stored.tensors.get(name)?.shape[0] === size);

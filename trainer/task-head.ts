@@ -1,4 +1,6 @@
 import type { Tensor } from '@tensorflow/tfjs-node';
+import type { ModelConfig } from '../model/config';
+import { FAMILIES } from '../model/families';
 import { drop } from './dropout';
 import type { Ops } from './ops';
 
@@ -8,6 +10,17 @@ export interface TaskHeadWeights {
   denseBias: Tensor; // [d]
   classifier: Tensor; // [C, d]
   classifierBias: Tensor; // [C]
+}
+
+/** Names of the task head's modules, in the table of names. */
+export interface TaskHeadNames {
+  dense: string;
+  classifier: string;
+}
+
+export function taskHeadNames(config: ModelConfig): TaskHeadNames {
+  const { modules, taskHead } = FAMILIES[config.family];
+  return { dense: modules.pooler, classifier: taskHead[0] };
 }
 
 /** What the way back needs of the task head. */

@@ -1,6 +1,7 @@
 import { randomStream } from '../data/random';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
+import { type BaseModules, FAMILIES } from '../model/families';
 import { ParameterLayout } from './parameters';
 import { countNumbers, type Slice, taskHeadTensors, tunedSlices } from './slices';
 
@@ -16,7 +17,7 @@ export interface Trainable {
 }
 
 /**
- * The tuned slices as the base has them, and a task head: what the base has of it (a pooler) as it is, new weights drawn from
+ * The tuned slices as the base has them, and a task head: a pooler as the base has it, new weights drawn from
  * N(0, initializer_range), new biases 0 (METHOD §4).
  *
  * @param outputs logits a row
@@ -28,6 +29,7 @@ export function trainable(
   seed: number,
 ): Trainable {
   const { config } = checkpoint;
+  const { pooler }: BaseModules = FAMILIES[config.family].modules;
   const slices = tunedSlices(config, mask);
   const head = taskHeadTensors(config, outputs);
   const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
@@ -35,7 +37,7 @@ export function trainable(
   const initial = layout.gather(({ name, size }) => {
     const slice = sliceOf.get(name);
     if (slice) return takeSlice(checkpoint.tensor(name), slice);
-    if (checkpoint.has(name)) return checkpoint.tensor(name);
+    if (pooler && name.startsWith(`${pooler}.`) && checkpoint.has(name)) return checkpoint.tensor(name);
     return name.endsWith('.bias') ? new Float32Array(size) : drawn(size, config.initializerRange, seed, name);
   });
   return { layout, initial, tunedParameters: countNumbers(slices), taskHeadParameters: countNumbers(head) };

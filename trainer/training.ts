@@ -4,11 +4,12 @@ import type { Checkpoint } from '../model/checkpoint';
 import { Dropout } from './dropout';
 import type { Encoder } from './encoder';
 import type { ProblemKind } from './loss';
-import { assembleNetwork, differentiate, type TaskHeadNames, type TunedNetwork } from './network';
+import { assembleNetwork, differentiate, type TunedNetwork } from './network';
 import type { Ops } from './ops';
 import { adamW, globalNorm, learningRate, type OptimizerState } from './optimizer';
 import type { ParameterLayout } from './parameters';
 import type { HiddenBatch } from './prefix';
+import type { TaskHeadNames } from './task-head';
 
 /** How the steps of one run go. */
 export interface Schedule {
@@ -73,7 +74,9 @@ export class Training {
       const value = loss.dataSync()[0];
       if (!Number.isFinite(value) || !Number.isFinite(norm)) {
         const what = Number.isFinite(value) ? `the gradient's norm is ${norm}` : `the loss is ${value}`;
-        throw failed(`step ${step + 1} of ${schedule.steps}: ${what}; a lower learning rate (now ${schedule.lr}) may help`);
+        throw failed(
+          `step ${step + 1} of ${schedule.steps}: ${what}; a lower learning rate (now ${schedule.lr}) may help`,
+        );
       }
       const { lr, warmup, steps, weightDecay } = schedule;
       const options = { lr: learningRate(lr, warmup, step, steps), weightDecay, decayed: layout.decayed, step };

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
@@ -8,8 +9,8 @@ import { Embeddings } from '../../trainer/embeddings';
 import { Encoder } from '../../trainer/encoder';
 import { assembleNetwork, differentiate, evaluateBatch } from '../../trainer/network';
 import { Ops } from '../../trainer/ops';
-import { taskHeadNames } from '../../trainer/pipeline';
 import { Prefix } from '../../trainer/prefix';
+import { taskHeadNames } from '../../trainer/task-head';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
 
@@ -36,14 +37,24 @@ async function prepare(name: string) {
     made.initial.set(values, offset);
   }
   const encoder = new Encoder(ops, checkpoint, mask);
-  const file = path.join(fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'hifi-')), 'prefix');
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-')), 'prefix');
   const rows = Prefix.compute(ops, checkpoint, encoder, new Embeddings(checkpoint), golden.rows, file);
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;
   const labels = (batch: number[]) => batch.map((row) => golden.rows[row].label as number);
   const problem = golden.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
-  return { golden, stored, checkpoint, made, encoder, prefix, labels, problem, names: taskHeadNames(checkpoint) };
+  return {
+    golden,
+    stored,
+    checkpoint,
+    made,
+    encoder,
+    prefix,
+    labels,
+    problem,
+    names: taskHeadNames(checkpoint.config),
+  };
 }
 
 /** The distance of two vectors over the length of the second. */
@@ -68,7 +79,15 @@ describe.each(cases)('%s', (name) => {
       const network = assembleNetwork(checkpoint.config, encoder, names, parameters);
       const batch = prefix.read(golden.gradientBatch);
       const targets = labels(golden.gradientBatch);
-      const { loss, logits, gradients } = differentiate(ops, network, names, batch, targets, problem, new Dropout(0, 0));
+      const { loss, logits, gradients } = differentiate(
+        ops,
+        network,
+        names,
+        batch,
+        targets,
+        problem,
+        new Dropout(0, 0),
+      );
       return {
         loss: loss.dataSync()[0],
         logits: logits.dataSync(),

@@ -1,0 +1,51 @@
+// What imports what: each room's invariant (see ARCHITECTURE.md) as a rule. `npm run check:imports`.
+
+/** A stage of the analysis or the training: all of these rooms but their doors to the engine's process. */
+const STAGES = { path: '^(analyzer|trainer)/', pathNot: '^(analyzer|trainer)/(engine|child)\\.ts$' };
+
+const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    rule('no-cycles', 'Imports go one way, those of types too.', {}, { circular: true }),
+    rule('resolvable', 'What is imported is there and is listed in package.json.', {}, { couldNotResolve: true }),
+    rule('heads-are-pure', 'heads/ imports nothing but itself.', { path: '^heads/' }, { pathNot: '^heads/' }),
+    rule(
+      'engines-are-apart',
+      'analyzer/ and trainer/ never import each other.',
+      { path: '^(analyzer|trainer)/' },
+      { path: '^(analyzer|trainer)/', pathNot: '^$1/' },
+    ),
+    rule('stages-know-no-surroundings', 'Stages know nothing of what runs them.', STAGES, {
+      path: '^(infra|cli|gateway|report|proto)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino|commander)/',
+    }),
+    rule(
+      'model-and-data-are-below',
+      'model/ and data/ import no room above them.',
+      { path: '^(model|data)/' },
+      { path: '^(analyzer|trainer|gateway|cli|infra|report)/' },
+    ),
+    rule(
+      'entries-are-above',
+      'Nothing imports the command line but itself.',
+      { pathNot: '^(cli|test|bench)/' },
+      { path: '^cli/' },
+    ),
+    rule(
+      'sources-know-no-tests',
+      'What ships imports no test.',
+      { pathNot: '^(test/|bench/|jest\\.config)' },
+      {
+        path: '^test/',
+      },
+    ),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(dist|coverage|demo-out)/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['types', 'require', 'node', 'default'] },
+  },
+};

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { analyze } from '../analyzer/engine';
+import { writeJson } from '../gateway/files';
+import { claimFolder } from '../gateway/place';
+import type { HeadReport } from '../heads/report';
+import { byScore } from '../heads/select';
+import { writeReport } from '../report/files';
+import {
+  addAnalysisFlags,
+  addDataFlags,
+  addEngineFlags,
+  addJsonFlag,
+  addModelFlags,
+  addOutFlags,
+  analysisFlags,
+  dataFlags,
+  type Flags,
+} from './flags';
+import { printJson, secondsText, table } from './output';
+import { follow, inSession, modelFolder, show } from './session';
+
+export function define(command: Command): void {
+  addModelFlags(command);
+  command.requiredOption('--data <file>', 'the rows to measure on; labels are not needed');
+  addOutFlags(command, 'folder for heads.json and report.html');
+  addDataFlags(command, false);
+  addAnalysisFlags(command);
+  addEngineFlags(command);
+  addJsonFlag(command);
+  command.action(analyzeHeads);
+}
+
+async function analyzeHeads(flags: Flags): Promise<void> {
+  const out = flags.out as string;
+  const options = analysisFlags(flags);
+  const data = dataFlags(flags, false)(flags.data as string);
+  const report = await inSession(async (session) => {
+    const model = await modelFolder(flags, session);
+    claimFolder(out, { overwrite: flags.overwrite === true });
+    const events = analyze({ model, data, options }, session.signal);
+    return follow(events, (event) => show(session, event));
+  });
+  writeJson(`${out}/heads.json`, report);
+  const files = ['heads.json', ...writeReport(out, { heads: report })].map((name) => `${out}/${name}`);
+  process.stderr.write(`${[...headsTable(report), ...files].join('\n')}\n`);
+  if (flags.json) await printJson(report);
+}
+
+/** The best heads of each layer, with what they were ranked by. */
+function headsTable(report: HeadReport): string[] {
+  const { layers, heads } = report.model;
+  const rows = report.pagerank.map((scores, layer) => [
+    String(layer),
+    byScore(scores)
+      .slice(0, Math.min(5, heads))
+      .map((head) => `${head} (${scores[head].toFixed(3)})`)
+      .join('  '),
+  ]);
+  return [
+    ...table([['layer', 'best heads by PageRank'], ...rows], [0]),
+    `${layers} layers of ${heads} heads, ${report.samples} sequences, ${secondsText(report.elapsedSeconds)}, ${report.deviceUsed}`,
+  ];
+}

@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { evaluate } from '../trainer/engine';
+import type { Flags } from './flags';
+import { grouped, metricText, printJson, table } from './output';
+import { follow, inSession, show } from './session';
+import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
+
+export function define(command: Command): void {
+  addTunedModelFlags(command, true);
+  command.action(evaluateModel);
+}
+
+async function evaluateModel(flags: Flags): Promise<void> {
+  const result = await inSession(async (session) => {
+    const request = await tunedModelRequest(flags, true, session);
+    return follow(evaluate(request, session.signal), (event) => show(session, event));
+  });
+  const rows = Object.entries({ ...result.metrics, loss: result.loss }).map(([name, value]) => [name, metricText(value)]);
+  const lines = [...table(rows, [1]), `on ${grouped(result.rows)} rows`];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  if (flags.json) await printJson(result);
+}

@@ -1,0 +1,50 @@
+import { didYouMean } from '../data/nearest';
+import { invalidInput } from '../errors';
+
+/** Turns what stands after a flag into its value. @throws HifiError INVALID_INPUT: flag, value and what would be right. */
+export type FlagParser<T> = (text: string) => T;
+
+/** A whole number in a range. */
+export function wholeNumber(flag: string, least: number, most = Number.MAX_SAFE_INTEGER): FlagParser<number> {
+  const right = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw refused(flag, text, `a whole number ${right}`);
+  };
+}
+
+/** A decimal number that `holds`; `right` tells which. */
+export function decimal(flag: string, right: string, holds: (value: number) => boolean): FlagParser<number> {
+  return (text) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+    if (Number.isFinite(value) && holds(value)) return value;
+    throw refused(flag, text, right);
+  };
+}
+
+/** One of some words. */
+export function oneOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T> {
+  return (text) => {
+    if ((choices as readonly string[]).includes(text)) return text as T;
+    throw refused(flag, text, `${choices.join(', ')}${didYouMean(text, choices)}`);
+  };
+}
+
+/** Names between commas, none of them empty or given twice, no more than `most`. */
+export function names(flag: string, most: number): FlagParser<string[]> {
+  return (text) => {
+    const list = text.split(',').map((name) => name.trim());
+    const right = most === 1 ? 'one name' : most === 2 ? 'one name, or two with a comma between' : 'names with commas between';
+    if (list.length > most || list.includes('') || new Set(list).size < list.length) throw refused(flag, text, right);
+    return list;
+  };
+}
+
+/** Words of a list of choices between commas. */
+export function someOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T[]> {
+  return (text) => names(flag, choices.length)(text).map(oneOf(flag, choices));
+}
+
+const refused = (flag: string, text: string, right: string) =>
+  invalidInput(`${flag} is ${JSON.stringify(text)}; it must be ${right}`);

@@ -1,0 +1,185 @@
+import { type Command, Option } from 'commander';
+import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../analyzer/options';
+import type { DataSource } from '../data/dataset';
+import { TASK_NAMES, type TaskName } from '../data/tasks';
+import { invalidInput } from '../errors';
+import { STRATEGIES } from '../heads/mask';
+import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
+import { SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
+import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
+import { decimal, type FlagParser, names, oneOf, wholeNumber } from './flag-values';
+
+/** What commander makes of a command line: flags in camel case. */
+export type Flags = Record<string, unknown>;
+
+const SEED_MOST = 2 ** 32 - 1;
+
+/** Adds a flag that takes a value. Groups share `--seed` and `--max-length`: who comes second finds it there. */
+function add<T>(command: Command, flag: string, what: string, parse: FlagParser<T>, initial?: T): void {
+  const option = new Option(flag, what).argParser(parse);
+  if (initial !== undefined) option.default(initial);
+  if (!command.options.some(({ long }) => long === option.long)) command.addOption(option);
+}
+
+// ---- data: where in a file the texts and labels are ----
+
+/** @param labels whether the command needs labels; where it does not, its label flags are accepted and do nothing */
+export function addDataFlags(command: Command, labels: boolean): void {
+  add(command, '--task <name>', `a GLUE task's own file layout: ${TASK_NAMES.join(', ')}`, oneOf('--task', TASK_NAMES));
+  add(command, '--text-columns <a[,b]>', 'or the header names of one or two text columns', names('--text-columns', 2));
+  const column = new Option('--label-column <y>', 'and that of the label column').argParser((text) => names('--label-column', 1)(text)[0]);
+  const regression = new Option('--regression', 'the label is a number to be predicted, not a class');
+  // One set of data flags then serves all commands.
+  command.addOption(column.hideHelp(!labels)).addOption(regression.hideHelp(!labels));
+  add(command, '--format <tsv|csv>', "the data's format (default: by the extension)", oneOf('--format', ['tsv', 'csv']));
+}
+
+/** Reads the group, but for the path: a function of it, as a command may have two files of one layout. */
+export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (path: string) => DataSource {
+  const { textColumns, labelColumn, regression, format } = flags as Omit<Partial<DataSource>, 'path'>;
+  const task = (flags.task as TaskName | undefined) ?? (textColumns ? undefined : known);
+  if (task !== undefined && textColumns) {
+    throw invalidInput(`--task ${task} and --text-columns are given; a task names its columns itself: give one of them`);
+  }
+  if (task !== undefined) {
+    if (labelColumn !== undefined) throw invalidInput('--label-column goes with --text-columns, a task names its own');
+    if (regression) throw invalidInput('--regression goes with --text-columns, a task knows by itself');
+    return (path) => ({ path, task, ...(format && { format }) });
+  }
+  if (!textColumns) throw invalidInput(`which texts? give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`);
+  if (labels && labelColumn === undefined) {
+    throw invalidInput('labels are needed here: give --label-column with --text-columns');
+  }
+  return (path) => ({
+    path,
+    textColumns,
+    ...(labels && { labelColumn, ...(regression && { regression }) }),
+    ...(format && { format }),
+  });
+}
+
+// ---- models by name ----
+
+export function addModelFlags(command: Command, what = 'folder of the base model, or a known name'): void {
+  command.requiredOption('--model <folder or name>', what);
+  command.option('--offline', 'download nothing: a model by name must be in the cache');
+}
+
+// ---- ranking: which graph is made of the measurements ----
+
+export function addRankingFlags(command: Command): void {
+  const { correlation, teleport, damping, scope } = RANKING_DEFAULTS;
+  const between = (value: number) => value > 0 && value < 1;
+  add(command, '--correlation <kind>', 'pearson or covariance', oneOf('--correlation', ['pearson', 'covariance']), correlation);
+  add(command, '--teleport <where>', 'richness or uniform', oneOf('--teleport', ['richness', 'uniform']), teleport);
+  add(command, '--damping <d>', "PageRank's damping, 0 < d < 1", decimal('--damping', 'a number between 0 and 1', between), damping);
+  add(command, '--scope <what>', 'one graph a layer, or one of the whole model', oneOf('--scope', ['layer', 'model']), scope);
+}
+
+export function rankingFlags(flags: Flags): RankingOptions {
+  const { correlation, teleport, damping, scope } = flags as unknown as RankingOptions;
+  return { correlation, teleport, damping, scope };
+}
+
+// ---- analysis: how heads are measured ----
+
+export function addAnalysisFlags(command: Command): void {
+  const { samples, xi, maxLength, seed } = ANALYSIS_DEFAULTS;
+  const share = (value: number) => value > 0 && value <= 1;
+  add(command, '--samples <n>', 'sequences to measure', wholeNumber('--samples', 1), samples);
+  add(command, '--xi <share>', 'share of the singular values that counts, 0 < ξ ≤ 1', decimal('--xi', 'a number above 0, at most 1', share), xi);
+  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
+  command.option('--exact', 'float64 singular values of the head outputs themselves: slower', false);
+  add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
+  addRankingFlags(command);
+}
+
+export function analysisFlags(flags: Flags): AnalysisOptions {
+  const { samples, xi, maxLength, seed, exact } = flags as unknown as AnalysisOptions;
+  return { samples, xi, maxLength, seed, exact, ...rankingFlags(flags), ...engineFlags(flags) };
+}
+
+// ---- selection: which heads are tuned ----
+
+export function addSelectionFlags(command: Command): void {
+  const { strategy, k, tune, seed } = SELECTION_DEFAULTS;
+  add(command, '--strategy <name>', STRATEGIES.join(', '), oneOf('--strategy', STRATEGIES), strategy);
+  add(command, '--k <n>', 'heads a layer', wholeNumber('--k', 1), k);
+  add(command, '--tune <what>', "the chosen heads' query, key and value (qkv), or their output too (qkvo)", oneOf('--tune', ['qkv', 'qkvo']), tune);
+  add(command, '--seed <n>', 'of the random strategy', wholeNumber('--seed', 0, SEED_MOST), seed);
+  addRankingFlags(command);
+}
+
+export function selectionFlags(flags: Flags): SelectionOptions {
+  const { strategy, k, tune, seed } = flags as unknown as SelectionOptions;
+  return { strategy, k, tune, seed, ...rankingFlags(flags) };
+}
+
+// ---- training ----
+
+export function addTrainingFlags(command: Command): void {
+  const { epochs, batchSize, lr, warmup, weightDecay, maxLength, seed } = TRAIN_DEFAULTS;
+  const positive = (value: number) => value > 0;
+  const share = (value: number) => value >= 0 && value <= 1;
+  const atLeastZero = (value: number) => value >= 0;
+  add(command, '--epochs <n>', 'passes over the training rows', wholeNumber('--epochs', 1), epochs);
+  addBatchSizeFlag(command, batchSize);
+  add(command, '--lr <rate>', 'peak learning rate', decimal('--lr', 'a number above 0', positive), lr);
+  add(command, '--warmup <share>', 'of the steps, while the rate rises', decimal('--warmup', 'a number from 0 to 1', share), warmup);
+  add(command, '--weight-decay <rate>', 'decoupled, of weights only', decimal('--weight-decay', 'a number from 0', atLeastZero), weightDecay);
+  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
+  add(command, '--early-stopping <epochs>', 'stop after so many epochs that were no better (default: off)', wholeNumber('--early-stopping', 1));
+  add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
+}
+
+export function trainingFlags(flags: Flags): TrainOptions {
+  const { epochs, batchSize, lr, warmup, weightDecay, maxLength, earlyStopping, seed } = flags as unknown as TrainOptions;
+  return {
+    epochs,
+    batchSize,
+    lr,
+    warmup,
+    weightDecay,
+    maxLength,
+    ...(earlyStopping !== undefined && { earlyStopping }),
+    seed,
+    ...engineFlags(flags),
+  };
+}
+
+// ---- inference: how a tuned model is run on rows ----
+
+export function addInferenceFlags(command: Command): void {
+  addBatchSizeFlag(command, TRAIN_DEFAULTS.batchSize);
+  // The default is that of the delta's own training, known once it is read.
+  add(command, '--max-length <tokens>', `where texts are cut (default: as the delta was trained, else ${TRAIN_DEFAULTS.maxLength})`, wholeNumber('--max-length', 1));
+}
+
+function addBatchSizeFlag(command: Command, initial: number): void {
+  add(command, '--batch-size <rows>', 'rows a step', wholeNumber('--batch-size', 1), initial);
+}
+
+// ---- engines: where they compute ----
+
+export function addEngineFlags(command: Command): void {
+  add(command, '--device <which>', 'auto (CUDA where it works, else the CPU), cpu or cuda', oneOf('--device', ['auto', 'cpu', 'cuda']), 'auto');
+  add(command, '--threads <n>', 'cores to use (default: all)', wholeNumber('--threads', 1, 1024));
+}
+
+export function engineFlags(flags: Flags): Pick<TrainOptions, 'device' | 'threads'> {
+  const { device, threads } = flags as unknown as TrainOptions;
+  return { device, ...(threads !== undefined && { threads }) };
+}
+
+// ---- output ----
+
+export function addJsonFlag(command: Command): void {
+  command.option('--json', 'print one JSON document on stdout and nothing else there');
+}
+
+/** @param resumable whether the command can go on with what `--out` holds */
+export function addOutFlags(command: Command, what: string, resumable = false): void {
+  command.requiredOption('--out <path>', what);
+  if (resumable) command.option('--resume', 'go on with what --out holds; with nothing there, start anew');
+  command.option('--overwrite', "replace an earlier command's results in --out");
+}

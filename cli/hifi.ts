@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { exitOf, usageExit } from './exit';
+import { endWithReader } from './interrupt';
+
+/** A command's file: it adds flags and the action. Loaded only when the command is named, so that a start takes no time. */
+interface CommandFile {
+  define(command: Command): void;
+}
+
+const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][] = [
+  ['run', 'analyse, select, train and export, in one go', () => require('./run') as typeof import('./run')],
+  ['analyze', 'measure and rank the attention heads of a model on a data set', () => require('./analyze') as typeof import('./analyze')],
+  ['select', 'choose the heads to tune from heads.json', () => require('./select') as typeof import('./select')],
+  ['train', 'tune the heads of a mask', () => require('./train') as typeof import('./train')],
+  ['evaluate', 'the metrics of a tuned model on labelled rows', () => require('./evaluate') as typeof import('./evaluate')],
+  ['predict', 'labels and logits of a tuned model, a JSON line a row', () => require('./predict') as typeof import('./predict')],
+  ['export', 'merge a delta into a checkpoint for Hugging Face, or undo that', () => require('./export') as typeof import('./export')],
+  ['setup', 'make the native parts ready', () => require('./setup') as typeof import('./setup')],
+  ['doctor', 'look at what hifi needs of this machine', () => require('./doctor') as typeof import('./doctor')],
+];
+
+async function main(args: readonly string[]): Promise<void> {
+  endWithReader();
+  const program = new Command('hifi')
+    .description('Find the attention heads that matter for a task and tune those alone.')
+    .version(version(), '--version')
+    .exitOverride()
+    .configureOutput({ outputError: (message, write) => write(`${usageExit(message).line}\n`) });
+  for (const [name, what, load] of COMMANDS) {
+    const command = program.command(name).description(what);
+    if (args.includes(name)) load().define(command);
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) {
+      // Said already: help and the version to stdout, bad usage to stderr.
+      process.exitCode = thrown.exitCode === 0 ? 0 : usageExit(thrown.message).code;
+      return;
+    }
+    const { line, code } = exitOf(thrown);
+    process.stderr.write(`${line}\n`);
+    process.exitCode = code;
+  }
+}
+
+/** Of the package that this file is part of, built or not. */
+function version(): string {
+  for (let folder = __dirname; ; folder = path.dirname(folder)) {
+    const file = path.join(folder, 'package.json');
+    if (fs.existsSync(file)) return (JSON.parse(fs.readFileSync(file, 'utf8')) as { version: string }).version;
+  }
+}
+
+void main(process.argv.slice(2));

@@ -1,0 +1,58 @@
+/*
+ * Who reads what: stdout is for programs (one JSON document, or predictions), stderr for people (progress, tables, paths).
+ */
+
+/** Prints a command's one JSON document. */
+export async function printJson(value: unknown): Promise<void> {
+  await printText(`${JSON.stringify(value)}\n`);
+}
+
+/** Prints to stdout and waits while its reader is behind. */
+export async function printText(text: string): Promise<void> {
+  if (process.stdout.write(text)) return;
+  await new Promise<void>((resolve) => {
+    process.stdout.once('drain', resolve);
+  });
+}
+
+/** Whether a stream's reader sees colours (https://no-color.org). */
+export const hasColours = (stream: NodeJS.WriteStream) =>
+  stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+
+/** Rows of cells as aligned columns, two spaces apart; the columns named in `right` end alike, such as numbers. */
+export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+  const widths: number[] = [];
+  for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** `12,345`. */
+export const grouped = (value: number) => value.toLocaleString('en-US');
+
+/** `1.2 MB`; 1 MB is 10⁶ bytes. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** power).toFixed(1)} ${units[power - 1]}`;
+}
+
+/** `4.2 %`. */
+export const percentText = (share: number) => `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
+
+/** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */
+export function secondsText(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** A metric's value, to four decimals. */
+export const metricText = (value: number) => value.toFixed(4);

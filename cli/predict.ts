@@ -1,0 +1,68 @@
+import type { Command } from 'commander';
+import { claimFile } from '../gateway/place';
+import { WholeFile } from '../gateway/whole-file';
+import { predict } from '../trainer/engine';
+import type { Prediction } from '../trainer/options';
+import type { Flags } from './flags';
+import { printText } from './output';
+import { follow, inSession, type Session, show } from './session';
+import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
+
+/** Rows that are made into text at once. */
+const ROWS_AT_ONCE = 1000;
+
+export function define(command: Command): void {
+  addTunedModelFlags(command, false);
+  command.option('--out <file>', 'where the lines go (default: stdout)');
+  command.option('--overwrite', 'replace what is in --out');
+  command.action(predictRows);
+}
+
+async function predictRows(flags: Flags): Promise<void> {
+  const out = flags.out as string | undefined;
+  if (out !== undefined) claimFile(out, flags.overwrite === true);
+  await inSession(async (session) => {
+    const file = out === undefined ? undefined : new WholeFile(out);
+    const array = flags.json ? new JsonArray() : undefined;
+    try {
+      await eachPart(flags, session, async (rows) => {
+        const lines = rows.map((row) => JSON.stringify(row));
+        file?.write(`${lines.join('\n')}\n`);
+        if (array) await printText(array.next(lines));
+        else if (!file) await printText(`${lines.join('\n')}\n`);
+      });
+      file?.commit();
+      if (array) await printText(array.end());
+    } finally {
+      file?.abandon();
+    }
+  });
+  if (out !== undefined) process.stderr.write(`${out}\n`);
+}
+
+/** Gives the predictions, some rows at a time, in the order of the file. */
+async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]) => Promise<void>): Promise<void> {
+  const request = await tunedModelRequest(flags, false, session);
+  await follow(predict(request, session.signal), async (event) => {
+    if (event.kind !== 'rows') return show(session, event);
+    session.progress.stop();
+    for (let from = 0; from < event.rows.length; from += ROWS_AT_ONCE) {
+      await use(event.rows.slice(from, from + ROWS_AT_ONCE));
+    }
+  });
+}
+
+/** One JSON array, piece by piece. */
+class JsonArray {
+  private started = false;
+
+  next(items: readonly string[]): string {
+    const text = `${this.started ? ',' : '['}${items.join(',')}`;
+    this.started = true;
+    return text;
+  }
+
+  end(): string {
+    return this.started ? ']\n' : '[]\n';
+  }
+}

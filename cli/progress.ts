@@ -1,0 +1,97 @@
+import type { SingleBar } from 'cli-progress';
+import { hasColours, secondsText } from './output';
+
+/** How far a stage is. */
+export interface StageEvent {
+  stage: string;
+  done: number;
+  total: number;
+  unit: string;
+  /** Units a second. */
+  rate?: number;
+  remainingSeconds?: number;
+  /** Of a training step. */
+  loss?: number;
+}
+
+/** Least time between two plain lines, in milliseconds. */
+const LINE_INTERVAL = 3_000;
+const BAR_WIDTH = 24;
+
+/**
+ * Progress on stderr: a live bar where that is a terminal, else a plain line every few seconds, the first at once.
+ * Lines that stay are written with `say`, so that the bar does not tear them.
+ */
+export class Progress {
+  private readonly live: boolean;
+  private bar: SingleBar | undefined;
+  private lastLine = Number.NEGATIVE_INFINITY;
+  private stage = '';
+  private stageStart = 0;
+  private stageFrom = 0;
+
+  constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {
+    this.live = stream.isTTY === true && process.env.TERM !== 'dumb';
+  }
+
+  /** How far the work is. */
+  at(event: StageEvent): void {
+    const now = performance.now();
+    if (event.stage !== this.stage) {
+      Object.assign(this, { stage: event.stage, stageStart: now, stageFrom: event.done });
+    }
+    const text = this.text(event, now);
+    if (this.live) {
+      this.bar ??= this.newBar(event);
+      this.bar.setTotal(Math.max(1, event.total));
+      this.bar.update(event.done, { stage: event.stage, text });
+    } else if (now - this.lastLine >= LINE_INTERVAL) {
+      this.lastLine = now;
+      this.stream.write(`${event.stage}  ${text}\n`);
+    }
+  }
+
+  /** A line that stays. */
+  say(line: string): void {
+    this.stop();
+    this.stream.write(`${line}\n`);
+  }
+
+  /** Takes the bar away. */
+  stop(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+  }
+
+  private newBar({ total, done }: StageEvent): SingleBar {
+    // Loaded where it is needed: most runs are no terminal's, and every millisecond of a start counts.
+    const { SingleBar } = require('cli-progress') as typeof import('cli-progress');
+    const [colour, plain] = hasColours(this.stream) ? ['\u001b[36m', '\u001b[0m'] : ['', ''];
+    const bar = new SingleBar({
+      stream: this.stream,
+      format: `{stage}  ${colour}{bar}${plain}  {text}`,
+      barCompleteChar: '━',
+      barIncompleteChar: '─',
+      barsize: BAR_WIDTH,
+      clearOnComplete: true,
+      fps: 5,
+    });
+    bar.start(Math.max(1, total), done, { stage: this.stage, text: '' });
+    return bar;
+  }
+
+  /** `128/300 sequences, 85/s, 2 s left`. Rate and time come from the stage itself, else from its start as seen here. */
+  private text({ done, total, unit, rate, remainingSeconds, loss }: StageEvent, now: number): string {
+    const seconds = (now - this.stageStart) / 1000;
+    const seen = rate ?? (done > this.stageFrom && seconds > 0.5 ? (done - this.stageFrom) / seconds : undefined);
+    const left = remainingSeconds ?? (seen ? (total - done) / seen : undefined);
+    const bytes = unit === 'bytes';
+    const amount = (value: number) => (bytes ? (value / 1e6).toFixed(1) : String(value));
+    return [
+      `${amount(done)}/${amount(total)} ${bytes ? 'MB' : unit}`,
+      ...(seen ? [`${bytes ? `${(seen / 1e6).toFixed(1)} MB` : seen.toPrecision(3)}/s`] : []),
+      ...(left !== undefined && done < total ? [`${secondsText(left)} left`] : []),
+      ...(loss !== undefined ? [`loss ${loss.toFixed(4)}`] : []),
+    ].join(', ');
+  }
+}

@@ -1,0 +1,155 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Command } from 'commander';
+import { analyze } from '../analyzer/engine';
+import { type Dataset, type DataSource, readDataset } from '../data/dataset';
+import { encodeLabels, fitLabels } from '../data/labels';
+import { invalidInput } from '../errors';
+import {
+  EXPORT_FORMATS,
+  type ExportFormat,
+  type JobEvent,
+  type JobResult,
+  type JobSpec,
+  type JobStages,
+  runJob,
+} from '../gateway/job';
+import { claimFolder, FolderPlace, type JobInputs, resultKeys } from '../gateway/place';
+import { selectHeads } from '../heads/select';
+import { openCheckpoint } from '../model/checkpoint';
+import { writeReport } from '../report/files';
+import { exportCheckpoint } from '../trainer/checkpoint-export';
+import { readDelta } from '../trainer/delta';
+import { train } from '../trainer/engine';
+import { someOf } from './flag-values';
+import {
+  addAnalysisFlags,
+  addDataFlags,
+  addEngineFlags,
+  addJsonFlag,
+  addModelFlags,
+  addOutFlags,
+  addSelectionFlags,
+  addTrainingFlags,
+  analysisFlags,
+  dataFlags,
+  type Flags,
+  selectionFlags,
+  trainingFlags,
+} from './flags';
+import { printJson, secondsText } from './output';
+import { maskTable } from './select';
+import { follow, inSession, modelFolder, type Session, show } from './session';
+import { epochLine, folderBytes, trainingSummary } from './train';
+
+export function define(command: Command): void {
+  addModelFlags(command);
+  command.requiredOption('--train <file>', 'the labelled rows to analyse and train on');
+  command.option('--dev <file>', 'those to judge the epochs by (default: a seeded tenth of --train)');
+  addOutFlags(command, 'folder for all results', true);
+  addDataFlags(command, true);
+  addAnalysisFlags(command);
+  addSelectionFlags(command);
+  addTrainingFlags(command);
+  addEngineFlags(command);
+  const formats = someOf('--export', EXPORT_FORMATS);
+  command.option('--export <formats>', `what to write besides the delta: ${EXPORT_FORMATS.join(', ')}`, formats, ['checkpoint']);
+  addJsonFlag(command);
+  command.action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const started = performance.now();
+  const out = flags.out as string;
+  const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
+  const options = {
+    analysis: analysisFlags(flags),
+    selection: selectionFlags(flags),
+    training: trainingFlags(flags),
+    exports: flags.export as ExportFormat[],
+  };
+  const source = dataFlags(flags, true);
+  const files = {
+    train: source(flags.train as string),
+    ...(flags.dev !== undefined && { dev: source(flags.dev as string) }),
+  };
+
+  const result = await inSession(async (session) => {
+    const spec: JobSpec = { model: await modelFolder(flags, session), ...files, ...options };
+    const inputs = await checkInputs(spec);
+    claimFolder(out, rules);
+    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
+    const job = runJob(spec, localStages(out, rules.resume), place, session.signal);
+    return follow(job, (event) => tell(session, event));
+  });
+
+  const seconds = (performance.now() - started) / 1000;
+  const delta = path.join(out, 'delta');
+  const paths = resultPaths(out, options.exports);
+  process.stderr.write(`${[...summary(result, delta), `${secondsText(seconds)} in all`, ...paths].join('\n')}\n`);
+  if (flags.json) {
+    const { mask, metrics } = result;
+    await printJson({ out, mask, metrics, deltaBytes: folderBytes(delta), elapsedSeconds: seconds, files: paths });
+  }
+}
+
+/**
+ * Looks at all inputs before anything is computed: a label that only the dev file has, or a `--k` that the model does not
+ * allow, is told now and not after the analysis.
+ */
+async function checkInputs({ model, train, dev, selection }: JobSpec): Promise<JobInputs> {
+  const checkpoint = await openCheckpoint(model);
+  checkpoint.close();
+  const { heads } = checkpoint.config;
+  if (selection.strategy !== 'all' && selection.strategy !== 'none' && selection.k > heads) {
+    throw invalidInput(`--k is ${selection.k}; a layer of this model has ${heads} heads, so it must be 1 to ${heads}`);
+  }
+  const read = (source: DataSource): Dataset => readDataset(source, 'labels');
+  const rows = read(train);
+  const labels = fitLabels(rows);
+  encodeLabels(rows, labels);
+  if (!dev) return { model: checkpoint.sha256, train: rows.sha256, dev: null };
+  const devRows = read(dev);
+  encodeLabels(devRows, labels);
+  return { model: checkpoint.sha256, train: rows.sha256, dev: devRows.sha256 };
+}
+
+/** The pipelines themselves, each engine in a child process, results in `out`. */
+function localStages(out: string, resume: boolean): JobStages {
+  const delta = path.join(out, 'delta');
+  return {
+    analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
+    select: selectHeads,
+    train: ({ model, train: rows, dev, training }, mask, signal) =>
+      train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
+    export: async ({ model }, format) => {
+      const folder = path.join(out, format);
+      fs.rmSync(folder, { recursive: true, force: true });
+      const checkpoint = await openCheckpoint(model);
+      try {
+        const merged = { checkpoint, delta: readDelta(delta, checkpoint), dtype: 'float32' as const, out: folder };
+        return (await exportCheckpoint(merged)).notes;
+      } finally {
+        checkpoint.close();
+      }
+    },
+    report: async (result) => {
+      writeReport(out, result);
+    },
+  };
+}
+
+function tell(session: Session, event: JobEvent): void {
+  show(session, event);
+  if (event.kind === 'state' && event.state !== 'QUEUED') session.progress.say(event.state.toLowerCase());
+  if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
+  if (event.kind === 'artifact' && event.kept) session.progress.say(`${event.name} is there already`);
+}
+
+function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
+  return ['', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta)];
+}
+
+function resultPaths(out: string, exports: readonly string[]): string[] {
+  return ['heads.json', 'mask.json', 'metrics.json', 'delta', ...exports, 'report.html'].map((name) => path.join(out, name));
+}

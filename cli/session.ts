@@ -1,0 +1,52 @@
+import { resolveModel } from '../model/resolve';
+import type { Flags } from './flags';
+import { interruptSignal } from './interrupt';
+import { Progress, type StageEvent } from './progress';
+
+/** What every command that takes a while has: a signal to stop by and a place to tell its progress. */
+export interface Session {
+  signal: AbortSignal;
+  progress: Progress;
+}
+
+/** Runs a command's work; the progress bar is gone when it ends, however it ends. */
+export async function inSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  const progress = new Progress();
+  try {
+    return await work({ signal: interruptSignal(), progress });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Reads a generator to its end: each event goes to `see`, the result comes back. */
+export async function follow<Event, Result>(
+  events: AsyncGenerator<Event, Result>,
+  see: (event: Event) => void | Promise<void>,
+): Promise<Result> {
+  try {
+    for (;;) {
+      const { done, value } = await events.next();
+      if (done) return value;
+      await see(value);
+    }
+  } finally {
+    // Where `see` throws, the engine behind the generator ends too.
+    await events.return(undefined as never);
+  }
+}
+
+/** Shows an engine's progress and warnings; other events are left to the caller. */
+export function show({ progress }: Session, event: { kind: string }): void {
+  if (event.kind === 'progress') progress.at(event as { kind: 'progress' } & StageEvent);
+  if (event.kind === 'warning') progress.say(`warning: ${(event as unknown as { message: string }).message}`);
+}
+
+/** The folder of `--model`; a known name is fetched on first use. */
+export function modelFolder({ model, offline }: Flags, { signal, progress }: Session): Promise<string> {
+  return resolveModel(model as string, {
+    offline: offline === true,
+    onProgress: ({ done, total }) => progress.at({ stage: 'download', done, total, unit: 'bytes' }),
+    signal,
+  });
+}

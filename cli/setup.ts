@@ -1,0 +1,20 @@
+import type { Command } from 'commander';
+import { setUp } from '../infra/native';
+import type { Flags } from './flags';
+import { inSession } from './session';
+
+export function define(command: Command): void {
+  command.option('--gpu', "TensorFlow's CUDA build as well", false);
+  command.action(makeReady);
+}
+
+async function makeReady({ gpu }: Flags): Promise<void> {
+  await inSession(async ({ progress }) => {
+    await setUp({
+      gpu: gpu === true,
+      log: (line) => progress.say(line),
+      onProgress: (event) => progress.at(event),
+    });
+    progress.say('the native parts are ready');
+  });
+}

@@ -1,0 +1,82 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Command } from 'commander';
+import { readMask, writeJson } from '../gateway/files';
+import { claimFolder } from '../gateway/place';
+import { train } from '../trainer/engine';
+import type { EpochMetrics, TrainMetrics } from '../trainer/options';
+import {
+  addDataFlags,
+  addEngineFlags,
+  addJsonFlag,
+  addModelFlags,
+  addOutFlags,
+  addTrainingFlags,
+  dataFlags,
+  type Flags,
+  trainingFlags,
+} from './flags';
+import { bytesText, grouped, metricText, printJson, secondsText, table } from './output';
+import { follow, inSession, modelFolder, show } from './session';
+
+export function define(command: Command): void {
+  addModelFlags(command);
+  command.requiredOption('--train <file>', 'the labelled rows to train on');
+  command.option('--dev <file>', 'those to judge the epochs by (default: a seeded tenth of --train)');
+  command.requiredOption('--mask <mask.json>', 'the heads to tune');
+  addOutFlags(command, 'folder for metrics.json and delta/', true);
+  addDataFlags(command, true);
+  addTrainingFlags(command);
+  addEngineFlags(command);
+  addJsonFlag(command);
+  command.action(trainHeads);
+}
+
+async function trainHeads(flags: Flags): Promise<void> {
+  const out = flags.out as string;
+  const options = trainingFlags(flags);
+  const source = dataFlags(flags, true);
+  const mask = readMask(flags.mask as string);
+  const metrics = await inSession(async (session) => {
+    const model = await modelFolder(flags, session);
+    const resume = flags.resume === true;
+    claimFolder(out, { resume, overwrite: flags.overwrite === true });
+    const dev = flags.dev === undefined ? undefined : source(flags.dev as string);
+    const request = { model, train: source(flags.train as string), dev, mask, options, out, resume };
+    return follow(train(request, session.signal), (event) => {
+      show(session, event);
+      if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
+    });
+  });
+  writeJson(path.join(out, 'metrics.json'), metrics);
+  const lines = [...trainingSummary(metrics, path.join(out, 'delta')), path.join(out, 'metrics.json'), path.join(out, 'delta')];
+  process.stderr.write(`${lines.join('\n')}\n`);
+  if (flags.json) await printJson(metrics);
+}
+
+/** One epoch in a line. */
+export function epochLine({ epoch, trainLoss, dev, seconds }: EpochMetrics): string {
+  const metrics = Object.entries(dev).map(([name, value]) => `${name} ${metricText(value)}`);
+  return `epoch ${epoch}: training loss ${metricText(trainLoss)}, dev ${metrics.join(', ')}, ${secondsText(seconds)}`;
+}
+
+/** Epochs, what was tuned and how big the delta is. */
+export function trainingSummary(metrics: TrainMetrics, delta: string): string[] {
+  const rows = metrics.epochs.map(({ epoch, trainLoss, dev, seconds }) => [
+    `${epoch}${epoch === metrics.best.epoch ? ' *' : '  '}`,
+    metricText(trainLoss),
+    metricText(dev[metrics.metric]),
+    secondsText(seconds),
+  ]);
+  return [
+    ...table([['epoch  ', 'training loss', `dev ${metrics.metric}`, 'time'], ...rows], [0, 1, 2, 3]),
+    `* the best, which the delta holds: dev ${metrics.metric} ${metricText(metrics.best.value)}`,
+    `tuned: ${grouped(metrics.trainableParameters)} parameters of the base, ${grouped(metrics.taskHeadParameters)} of the task head`,
+    `delta: ${bytesText(folderBytes(delta))}; most memory: ${bytesText(metrics.peakRssBytes)}; device: ${metrics.deviceUsed}`,
+  ];
+}
+
+/** Bytes of the files of a folder. */
+export function folderBytes(folder: string): number {
+  return fs.readdirSync(folder).reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
+}

@@ -1,0 +1,50 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Command } from 'commander';
+import { TASK_NAMES, type TaskName } from '../data/tasks';
+import { DELTA_INFO } from '../trainer/delta';
+import { type DeltaInfo, parseDeltaInfo } from '../trainer/delta-info';
+import { type EvaluateRequest, TRAIN_DEFAULTS } from '../trainer/options';
+import {
+  addDataFlags,
+  addEngineFlags,
+  addInferenceFlags,
+  addJsonFlag,
+  addModelFlags,
+  dataFlags,
+  engineFlags,
+  type Flags,
+} from './flags';
+import { modelFolder, type Session } from './session';
+
+/** The flags of the commands that ask a tuned model: `evaluate` and `predict`. */
+export function addTunedModelFlags(command: Command, labels: boolean): void {
+  addModelFlags(command, 'folder of the base model, or a known name, or a merged checkpoint');
+  command.option('--delta <folder>', "a training's delta, to be put on the base");
+  command.requiredOption('--data <file>', labels ? 'the labelled rows' : 'the rows; labels are not needed');
+  addDataFlags(command, labels);
+  addInferenceFlags(command);
+  addEngineFlags(command);
+  addJsonFlag(command);
+}
+
+/** The request that they make. What is not said is as the delta was trained: its task, its length. */
+export async function tunedModelRequest(flags: Flags, labels: boolean, session: Session): Promise<EvaluateRequest> {
+  const delta = flags.delta as string | undefined;
+  const trained = delta === undefined ? undefined : deltaInfo(delta);
+  const data = dataFlags(flags, labels, knownTask(trained))(flags.data as string);
+  const model = await modelFolder(flags, session);
+  const maxLength = (flags.maxLength as number | undefined) ?? trained?.options.maxLength ?? TRAIN_DEFAULTS.maxLength;
+  const options = { batchSize: flags.batchSize as number, maxLength, ...engineFlags(flags) };
+  return { model, ...(delta !== undefined && { delta }), data, options };
+}
+
+/** What is told of a delta; undefined where it is not there, which the engine tells better. */
+function deltaInfo(folder: string): DeltaInfo | undefined {
+  const file = path.join(folder, DELTA_INFO);
+  return fs.existsSync(file) ? parseDeltaInfo(fs.readFileSync(file, 'utf8'), file) : undefined;
+}
+
+function knownTask(trained: DeltaInfo | undefined): TaskName | undefined {
+  return TASK_NAMES.find((name) => name === trained?.task);
+}

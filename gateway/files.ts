@@ -1,0 +1,212 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { z } from 'zod';
+import { didYouMean } from '../data/nearest';
+import { invalidInput } from '../errors';
+import { type Mask, STRATEGIES } from '../heads/mask';
+import type { HeadReport } from '../heads/report';
+import type { TrainMetrics } from '../trainer/options';
+import { writeWhole } from './whole-file';
+
+/** The JSON results of a job, by the names of their files. */
+export interface ResultFiles {
+  'heads.json': HeadReport;
+  'mask.json': Mask;
+  'metrics.json': TrainMetrics;
+}
+export type ResultName = keyof ResultFiles;
+
+const text = z.string('a text');
+const number = z.number('a finite number');
+const count = z.int('a whole number from 0').min(0, 'a whole number from 0');
+const positive = z.int('a whole number from 1').min(1, 'a whole number from 1');
+const sha256 = z.string('a SHA-256 in hexadecimal').min(1, 'a SHA-256 in hexadecimal');
+const version = z.literal(1, '1, the only version that is known here');
+const list = <T extends z.ZodType>(item: T) => z.array(item, 'a list');
+const object = <T extends z.ZodRawShape>(shape: T) => z.object(shape, 'an object');
+const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
+const perHead = list(list(number));
+
+const headsSchema: z.ZodType<HeadReport> = object({
+  schemaVersion: version,
+  model: object({
+    name: text,
+    sha256,
+    architecture: text,
+    layers: positive,
+    heads: positive,
+    headDim: positive,
+    hiddenSize: positive,
+    parameters: positive,
+  }),
+  data: object({ path: text, sha256, rows: positive, sampleIds: list(count) }),
+  // Told for the record: nothing is computed from them.
+  options: object({
+    samples: positive,
+    xi: number,
+    maxLength: positive,
+    seed: count,
+    exact: z.boolean('true or false'),
+    correlation: oneOf(['pearson', 'covariance']),
+    teleport: oneOf(['richness', 'uniform']),
+    damping: number,
+    scope: oneOf(['layer', 'model']),
+  }).partial() as unknown as z.ZodType<HeadReport['options']>,
+  samples: positive,
+  richness: perHead,
+  richnessStderr: list(list(number.nullable())),
+  richnessByXi: z.record(z.string(), perHead, 'an object of ξ → [layers][heads]'),
+  correlation: object({ pearson: perHead, covariance: perHead }),
+  pagerank: perHead,
+  activation: perHead,
+  headNorms: perHead,
+  stability: perHead.nullable(),
+  rankCorrelations: list(object({ richness: number, correlationSum: number })),
+  spectrum: list(list(list(number))),
+  iterations: count,
+  deviceUsed: oneOf(['cpu', 'cuda']),
+  elapsedSeconds: number,
+});
+
+const maskSchema: z.ZodType<Mask> = object({
+  schemaVersion: version,
+  model: object({ name: text, sha256 }),
+  strategy: oneOf(STRATEGIES),
+  k: count,
+  tune: oneOf(['qkv', 'qkvo']),
+  heads: list(object({ layer: count, head: count, score: number })),
+  trainableParameters: count,
+  totalParameters: positive,
+  share: number,
+});
+
+const metricsSchema: z.ZodType<TrainMetrics> = object({
+  task: text.nullable(),
+  metric: text,
+  best: object({ epoch: count, value: number }),
+  resumedFromStep: count.nullable(),
+  epochs: list(object({ epoch: positive, trainLoss: number, dev: z.record(z.string(), number), seconds: number })),
+  trainableParameters: count,
+  taskHeadParameters: count,
+  peakRssBytes: count,
+  seed: count,
+  deviceUsed: oneOf(['cpu', 'cuda']),
+});
+
+/**
+ * Reads heads.json.
+ *
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ */
+export function readHeads(file: string): HeadReport {
+  const report = check(file, readJson(file), headsSchema);
+  checkShapes(file, report);
+  return report;
+}
+
+/**
+ * Reads mask.json. Heads of a mask made by hand may stand in any order; they are sorted by layer, then head.
+ *
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ */
+export function readMask(file: string): Mask {
+  const mask = check(file, readJson(file), maskSchema);
+  const seen = new Map<string, number>();
+  for (const [i, { layer, head }] of mask.heads.entries()) {
+    const before = seen.get(`${layer}.${head}`);
+    if (before !== undefined) {
+      throw invalidInput(`${file}: heads[${i}] is layer ${layer}, head ${head}, which heads[${before}] was already`);
+    }
+    seen.set(`${layer}.${head}`, i);
+  }
+  return { ...mask, heads: mask.heads.toSorted((a, b) => a.layer - b.layer || a.head - b.head) };
+}
+
+/**
+ * Reads metrics.json.
+ *
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ */
+export function readMetrics(file: string): TrainMetrics {
+  return check(file, readJson(file), metricsSchema);
+}
+
+/** Writes any result as JSON, whole or not at all. Small documents are indented for people, big ones are one line. */
+export function writeJson(file: string, value: unknown): void {
+  const line = JSON.stringify(value);
+  writeWhole(file, `${line.length < 65_536 ? JSON.stringify(value, null, 2) : line}\n`);
+}
+
+/** @throws HifiError INVALID_INPUT where the file is missing (with the nearest name beside it) or not JSON. */
+function readJson(file: string): unknown {
+  let content: string;
+  try {
+    content = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw invalidInput(`${file}: no such file${nearestSibling(file)}`, error);
+    throw invalidInput(`${file} cannot be read: ${code === 'EISDIR' ? 'it is a folder' : message}`, error);
+  }
+  try {
+    return JSON.parse(content);
+  } catch (error) {
+    throw invalidInput(`${file} is not JSON: ${(error as Error).message.split('\n')[0]}`, error);
+  }
+}
+
+function check<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { path: field, message } = parsed.error.issues[0];
+  const named = field.length === 0 ? 'its content' : fieldName(field);
+  throw invalidInput(`${file}: ${named} is ${shown(valueAt(value, field))}; it must be ${message}`, parsed.error);
+}
+
+const fieldName = (field: readonly PropertyKey[]) =>
+  field.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '');
+
+const valueAt = (value: unknown, field: readonly PropertyKey[]): unknown =>
+  field.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | null | undefined)?.[part], value);
+
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const json = JSON.stringify(value);
+  return json.length > 40 ? `${json.slice(0, 40)}…` : json;
+}
+
+/** The parts of a report must be of one size: a head that is missing in one of them is found here, not in a ranking. */
+function checkShapes(file: string, report: HeadReport): void {
+  const { layers, heads } = report.model;
+  const nodes = layers * heads;
+  const matrices: [string, readonly unknown[][] | null, number, number][] = [
+    ['richness', report.richness, layers, heads],
+    ['richnessStderr', report.richnessStderr, layers, heads],
+    ...Object.entries(report.richnessByXi).map(
+      ([xi, values]) => [`richnessByXi["${xi}"]`, values, layers, heads] as [string, number[][], number, number],
+    ),
+    ['correlation.pearson', report.correlation.pearson, nodes, nodes],
+    ['correlation.covariance', report.correlation.covariance, nodes, nodes],
+    ['pagerank', report.pagerank, layers, heads],
+    ['activation', report.activation, layers, heads],
+    ['headNorms', report.headNorms, layers, heads],
+    ['stability', report.stability, layers, heads],
+  ];
+  for (const [name, matrix, rows, columns] of matrices) {
+    if (matrix === null) continue;
+    if (matrix.length !== rows) {
+      throw invalidInput(`${file}: ${name} has ${matrix.length} rows; with ${layers} layers of ${heads} heads it must have ${rows}`);
+    }
+    const wrong = matrix.findIndex((row) => row.length !== columns);
+    if (wrong >= 0) {
+      throw invalidInput(`${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads a layer it must have ${columns}`);
+    }
+  }
+}
+
+function nearestSibling(file: string): string {
+  try {
+    return didYouMean(path.basename(file), fs.readdirSync(path.dirname(file)));
+  } catch {
+    return '';
+  }
+}

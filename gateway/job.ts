@@ -1,0 +1,161 @@
+import type { AnalysisOptions } from '../analyzer/options';
+import type { AnalysisEvent } from '../analyzer/request';
+import type { DataSource } from '../data/dataset';
+import { cancelled, HifiError } from '../errors';
+import type { Mask } from '../heads/mask';
+import type { HeadReport } from '../heads/report';
+import type { SelectionOptions } from '../heads/select';
+import type { EpochMetrics, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
+import type { ResultFiles, ResultName } from './files';
+
+/** A job's path, in order; FAILED or CANCELLED may follow any of them but the last. */
+export const JOB_PATH = [
+  'QUEUED',
+  'ANALYZING',
+  'SELECTING',
+  'TRAINING',
+  'EVALUATING',
+  'EXPORTING',
+  'SUCCEEDED',
+] as const;
+export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
+
+export const EXPORT_FORMATS = ['checkpoint'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** What is to be done: everything that a result depends on, and nothing of where it runs. */
+export interface JobSpec {
+  model: string;
+  train: DataSource;
+  /** Rows the epochs are judged on; a seeded tenth of `train` is held out when absent. */
+  dev?: DataSource;
+  analysis: AnalysisOptions;
+  selection: SelectionOptions;
+  training: TrainOptions;
+  exports: readonly ExportFormat[];
+}
+
+export type JobEvent =
+  | { kind: 'state'; state: JobState }
+  | {
+      kind: 'progress';
+      stage: string;
+      done: number;
+      total: number;
+      unit: string;
+      /** Units a second. */
+      rate?: number;
+      remainingSeconds?: number;
+    }
+  | { kind: 'warning'; message: string }
+  | { kind: 'epoch'; epoch: EpochMetrics }
+  /** A result is in its place; `kept`: it was there from an earlier attempt and was not made again. */
+  | { kind: 'artifact'; name: string; kept: boolean };
+
+export interface JobResult {
+  heads: HeadReport;
+  mask: Mask;
+  metrics: TrainMetrics;
+}
+
+/** The work of each state. `hifi run` gives the engines themselves, a server gives its clients. */
+export interface JobStages {
+  analyze(spec: JobSpec, signal: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport>;
+  select(report: HeadReport, options: SelectionOptions): Mask;
+  /** Leaves the delta in the place of results; goes on from its own checkpoint where there is one. */
+  train(spec: JobSpec, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
+  /** @returns what the user should know, a line each. */
+  export(spec: JobSpec, format: ExportFormat, signal: AbortSignal): Promise<string[]>;
+  /** What people read: report.html and what it draws. */
+  report(result: JobResult): Promise<void>;
+}
+
+/** Where results are put, and what an earlier attempt at the same job has left there. */
+export interface JobPlace {
+  /** A result that need not be made again: whole, and made of the same input with the same options. */
+  kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined>;
+  /** Whether the export of an earlier attempt is there, made from the results that are kept. */
+  keptExport(format: ExportFormat): Promise<boolean>;
+  write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void>;
+}
+
+/**
+ * Drives a job along its path: analyse, select, train, evaluate, export. Results that the place has kept are not made again.
+ * Knows nothing of files, processes or networks.
+ *
+ * @throws HifiError the stage's error, after the event FAILED or CANCELLED; CANCELLED between two stages when `signal` aborts.
+ */
+export async function* runJob(
+  spec: JobSpec,
+  stages: JobStages,
+  place: JobPlace,
+  signal: AbortSignal,
+): AsyncGenerator<JobEvent, JobResult> {
+  const enter = (state: JobState): JobEvent => {
+    if (signal.aborted) throw cancelled();
+    return { kind: 'state', state };
+  };
+  try {
+    yield enter('QUEUED');
+
+    yield enter('ANALYZING');
+    const keptHeads = await place.kept('heads.json');
+    const heads = keptHeads ?? (yield* stages.analyze(spec, signal));
+    yield await put(place, 'heads.json', heads, keptHeads);
+
+    yield enter('SELECTING');
+    const keptMask = await place.kept('mask.json');
+    const mask = keptMask ?? stages.select(heads, spec.selection);
+    yield await put(place, 'mask.json', mask, keptMask);
+
+    yield enter('TRAINING');
+    const keptMetrics = await place.kept('metrics.json');
+    const metrics = keptMetrics ?? (yield* training(stages.train(spec, mask, signal)));
+    yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
+
+    yield enter('EVALUATING');
+    yield await put(place, 'metrics.json', metrics, keptMetrics);
+
+    yield enter('EXPORTING');
+    for (const format of spec.exports) {
+      const kept = keptMetrics !== undefined && (await place.keptExport(format));
+      const notes = kept ? [] : await stages.export(spec, format, signal);
+      for (const message of notes) yield { kind: 'warning', message };
+      yield { kind: 'artifact', name: format, kept };
+    }
+    const result = { heads, mask, metrics };
+    await stages.report(result);
+    yield { kind: 'artifact', name: 'report.html', kept: false };
+
+    yield enter('SUCCEEDED');
+    return result;
+  } catch (thrown) {
+    const error = signal.aborted ? cancelled() : HifiError.from(thrown);
+    yield { kind: 'state', state: error.code === 'CANCELLED' ? 'CANCELLED' : 'FAILED' };
+    throw error;
+  }
+}
+
+async function put<N extends ResultName>(
+  place: JobPlace,
+  name: N,
+  content: ResultFiles[N],
+  kept: ResultFiles[N] | undefined,
+): Promise<JobEvent> {
+  if (kept === undefined) await place.write(name, content);
+  return { kind: 'artifact', name, kept: kept !== undefined };
+}
+
+/** The trainer's events as the job's: its checkpoints are its own affair. */
+async function* training(events: AsyncGenerator<TrainEvent, TrainMetrics>): AsyncGenerator<JobEvent, TrainMetrics> {
+  try {
+    for (;;) {
+      const { done, value } = await events.next();
+      if (done) return value;
+      if (value.kind !== 'checkpoint') yield value;
+    }
+  } finally {
+    // Ends the engine when the reader of the job's events leaves.
+    await events.return(undefined as never);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * The library: each step of `hifi` as a function. Those that compute do so in a child process; they are async generators that
+ * yield progress, return the result and end within a step of their `AbortSignal`.
+ */
+export { analyze } from './analyzer/engine';
+export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './analyzer/options';
+export type { AnalysisEvent, AnalyzeRequest } from './analyzer/request';
+export type { DataSource } from './data/dataset';
+export type { TaskName } from './data/tasks';
+export { type ErrorCode, HifiError } from './errors';
+export { readHeads, readMask, readMetrics, writeJson } from './gateway/files';
+export { type JobEvent, type JobPlace, type JobResult, type JobSpec, type JobStages, type JobState, runJob } from './gateway/job';
+export type { Mask, MaskHead, Strategy, Tune } from './heads/mask';
+export { RANKING_DEFAULTS, type RankingOptions } from './heads/ranking';
+export type { HeadReport } from './heads/report';
+export { SELECTION_DEFAULTS, type SelectionOptions, selectHeads as select } from './heads/select';
+export { type Checkpoint, openCheckpoint } from './model/checkpoint';
+export { resolveModel } from './model/resolve';
+export { type ReportParts, renderReport } from './report/report';
+export { type CheckpointExport, exportCheckpoint } from './trainer/checkpoint-export';
+export { type Delta, readDelta } from './trainer/delta';
+export { evaluate, predict, train } from './trainer/engine';
+export {
+  type EpochMetrics,
+  type EvaluateRequest,
+  type EvaluateResult,
+  type PredictEvent,
+  type Prediction,
+  TRAIN_DEFAULTS,
+  type TrainEvent,
+  type TrainMetrics,
+  type TrainOptions,
+  type TrainRequest,
+} from './trainer/options';
+export { undoCheckpoint } from './trainer/undo';

@@ -1,0 +1,180 @@
+import * as fc from 'fast-check';
+import { STRATEGIES } from '../../heads/mask';
+import { byScore, parametersPerHead, type SelectionInput, SelectionError, selectHeads } from '../../heads/select';
+
+/** A report of L layers and H heads with the given numbers a head, all heads correlated by `r`. */
+function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {
+  const perHead = (f: (node: number) => number) =>
+    Array.from({ length: layers }, (_, l) => Array.from({ length: heads }, (_, h) => f(l * heads + h)));
+  const nodes = Array.from({ length: layers * heads }, (_, i) => i);
+  const matrix = nodes.map((i) => nodes.map((j) => (i === j ? 1 : r(Math.min(i, j), Math.max(i, j)))));
+  const report: SelectionInput = {
+    model: { name: 'm', sha256: 'ab', layers, heads, headDim: 4, hiddenSize: 4 * heads, parameters: 100_000 },
+    richness: perHead(at),
+    correlation: { pearson: matrix, covariance: matrix },
+    activation: perHead((node) => at(node) * 3),
+    headNorms: perHead((node) => at(node) + 1),
+  };
+  return report;
+}
+
+const chosen = (report: SelectionInput, options: Parameters<typeof selectHeads>[1]) =>
+  selectHeads(report, options).heads.map(({ layer, head }) => `${layer}.${head}`);
+
+const anyReport = fc
+  .record({ layers: fc.integer({ min: 1, max: 5 }), heads: fc.integer({ min: 1, max: 6 }) })
+  .chain(({ layers, heads }) =>
+    fc
+      .record({
+        values: fc.array(fc.integer({ min: 1, max: 30 }), { minLength: layers * heads, maxLength: layers * heads }),
+        salt: fc.integer({ min: 1, max: 97 }),
+        k: fc.integer({ min: 1, max: heads }),
+      })
+      .map(({ values, salt, k }) => ({
+        k,
+        report: reportOf(
+          layers,
+          heads,
+          (node) => values[node],
+          (i, j) => (((i + 1) * (j + 3) * salt) % 101) / 101,
+        ),
+      })),
+  );
+
+describe('selectHeads', () => {
+  it('chooses k heads of each layer, the same number whatever the strategy', () => {
+    fc.assert(
+      fc.property(anyReport, fc.constantFrom('qkv' as const, 'qkvo' as const), ({ report, k }, tune) => {
+        const { layers, heads, parameters } = report.model;
+        const upper = layers - Math.floor(layers / 2);
+        for (const strategy of STRATEGIES) {
+          const mask = selectHeads(report, { strategy, k, tune });
+          const count = { all: layers * heads, none: 0, 'hifi-mid-top': upper * k }[strategy as string] ?? layers * k;
+          expect(mask.heads).toHaveLength(count);
+          const places = mask.heads.map(({ layer, head }) => layer * heads + head);
+          expect(places).toEqual([...new Set(places)].sort((a, b) => a - b));
+          expect(mask.trainableParameters).toBe(count * parametersPerHead(report.model, tune));
+          expect(mask.share).toBe(mask.trainableParameters / parameters);
+          expect(mask.totalParameters).toBe(parameters);
+        }
+      }),
+    );
+  });
+
+  it('chooses the highest, and ties go to the lower index', () => {
+    const report = reportOf(2, 4, (node) => [1, 7, 7, 7, 2, 5, 9, 5][node]);
+    expect(chosen(report, { strategy: 'richness-only', k: 2 })).toEqual(['0.1', '0.2', '1.1', '1.2']);
+    expect(chosen(report, { strategy: 'activation', k: 1 })).toEqual(['0.1', '1.2']);
+    expect(chosen(report, { strategy: 'magnitude', k: 3 })).toEqual(['0.1', '0.2', '0.3', '1.1', '1.2', '1.3']);
+  });
+
+  it('gives bottom the heads that hifi would choose last', () => {
+    const report = reportOf(1, 5, (node) => [9, 2, 7, 2, 5][node]);
+    expect(chosen(report, { strategy: 'hifi', k: 2 })).toEqual(['0.0', '0.2']);
+    expect(chosen(report, { strategy: 'bottom', k: 2 })).toEqual(['0.1', '0.3']);
+    expect(chosen(report, { strategy: 'bottom', k: 1 })).toEqual(['0.1']);
+  });
+
+  it('gives mid-top the heads of hifi in the upper half of the layers, the middle one included', () => {
+    fc.assert(
+      fc.property(anyReport, ({ report, k }) => {
+        const from = Math.floor(report.model.layers / 2);
+        const all = selectHeads(report, { k }).heads;
+        expect(selectHeads(report, { strategy: 'hifi-mid-top', k }).heads).toEqual(
+          all.filter(({ layer }) => layer >= from),
+        );
+      }),
+    );
+  });
+
+  it('goes by Σr over the graph of its scope', () => {
+    // Head 0 of layer 0 is tied to the other layer, head 1 to its own.
+    const report = reportOf(
+      2,
+      3,
+      () => 5,
+      (i, j) => (i === 0 && j >= 3 ? 0.9 : i === 1 && j === 2 ? 0.6 : 0.1),
+    );
+    expect(chosen(report, { strategy: 'correlation-only', k: 1, scope: 'layer' })[0]).toBe('0.1');
+    expect(chosen(report, { strategy: 'correlation-only', k: 1, scope: 'model' })[0]).toBe('0.0');
+  });
+
+  it('follows the heads when they are given other numbers', () => {
+    // Equal scores are the one thing that a renumbering may show in; here all differ.
+    const order = fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6 });
+    fc.assert(
+      fc.property(order, fc.integer({ min: 1, max: 5 }), (renamed, k) => {
+        const at = (node: number) => 3 + ((node * 7) % 11);
+        const r = (i: number, j: number) => ((i * 13 + j * 5 + 3) % 17) / 17;
+        const plain = reportOf(1, 6, at, r);
+        const moved = reportOf(
+          1,
+          6,
+          (node) => at(renamed[node]),
+          (i, j) => r(Math.min(renamed[i], renamed[j]), Math.max(renamed[i], renamed[j])),
+        );
+        for (const strategy of ['hifi', 'bottom', 'richness-only', 'correlation-only'] as const) {
+          const before = selectHeads(plain, { strategy, k }).heads.map(({ head }) => head);
+          const after = selectHeads(moved, { strategy, k }).heads.map(({ head }) => renamed[head]);
+          expect(after.sort()).toEqual(before);
+        }
+      }),
+    );
+  });
+
+  it('draws by seed: the same again, others with another seed, each head about as often', () => {
+    const report = reportOf(4, 6, () => 1);
+    expect(chosen(report, { strategy: 'random', seed: 7 })).toEqual(chosen(report, { strategy: 'random', seed: 7 }));
+    const counts = new Map<string, number>();
+    for (let seed = 0; seed < 600; seed++) {
+      for (const place of chosen(report, { strategy: 'random', seed, k: 2 })) {
+        counts.set(place, (counts.get(place) ?? 0) + 1);
+      }
+    }
+    expect(counts.size).toBe(24);
+    // 600 draws of 2 of 6: mean 200, standard deviation 11.5.
+    for (const count of counts.values()) expect(Math.abs(count - 200)).toBeLessThan(60);
+  });
+
+  it('counts what the paper tells of BERT-large: 14,164,992 of 335,141,888', () => {
+    const report = reportOf(24, 16, () => 1);
+    report.model = { ...report.model, headDim: 64, hiddenSize: 1024, parameters: 335_141_888 };
+    const mask = selectHeads(report, { k: 3 });
+    expect(mask.trainableParameters).toBe(14_164_992);
+    expect(mask.share).toBeCloseTo(0.0423, 4);
+    expect(selectHeads(report, { k: 3, strategy: 'hifi-mid-top' }).share).toBeCloseTo(0.0211, 4);
+  });
+
+  it.each([
+    [{ k: 0 }, 'k is 0; a layer of this model has 4 heads, so it must be 1 to 4'],
+    [{ k: 5 }, 'k is 5; a layer of this model has 4 heads'],
+    [{ k: 1.5 }, 'k is 1.5'],
+    [{ strategy: 'best' as 'hifi' }, 'strategy is "best"; it must be one of hifi, '],
+    [{ tune: 'qk' as 'qkv' }, 'tune is "qk"'],
+    [{ seed: -1 }, 'seed is -1'],
+    [{ damping: 1 }, 'damping is 1'],
+  ])('refuses %j', (options, message) => {
+    const select = () =>
+      selectHeads(
+        reportOf(2, 4, () => 1),
+        options,
+      );
+    expect(select).toThrow(SelectionError);
+    expect(select).toThrow(message);
+  });
+});
+
+describe('byScore', () => {
+  it('takes scores within 1e-8 of the best of their group as one', () => {
+    expect(byScore([0.1, 0.2, 0.2 + 0.9e-8, 0.3])).toEqual([3, 1, 2, 0]);
+    expect(byScore([0.1, 0.2, 0.2 + 1.1e-8, 0.3])).toEqual([3, 2, 1, 0]);
+    expect(byScore([0.5, 0.5 - 0.9e-8, 0.4], true)).toEqual([2, 0, 1]);
+  });
+
+  it('reads a chain of near ties from the top', () => {
+    // 0 and 2 tie with 1 but not with each other: the best, 0, gathers 1; 2 comes after.
+    const chain = [1, 1 - 0.8e-8, 1 - 1.6e-8];
+    expect(byScore(chain)).toEqual([0, 1, 2]);
+    expect(byScore([chain[2], chain[1], chain[0]])).toEqual([1, 2, 0]);
+  });
+});

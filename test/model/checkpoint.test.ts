@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { HifiError } from '../../errors';
+import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
+
+/** Written by Python's safetensors: `bert.` names, a pooler, tensors of another head, an I64 position_ids. */
+const TINY = path.join(__dirname, '../fixtures/tiny-bert');
+/** No prefix, no pooler. */
+const ONE_HEAD = path.join(__dirname, '../fixtures/one-head-bert');
+
+const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-checkpoint-'));
+const opened: Checkpoint[] = [];
+afterAll(() => {
+  for (const checkpoint of opened) checkpoint.close();
+  fs.rmSync(root, { recursive: true });
+});
+
+async function open(folder: string, name?: string): Promise<Checkpoint> {
+  const checkpoint = await openCheckpoint(folder, name);
+  opened.push(checkpoint);
+  return checkpoint;
+}
+
+/** A copy of a model folder with other settings and tensors. */
+function copy(
+  from: string,
+  {
+    config = {},
+    tensors = (list: TensorSource[]) => list,
+  }: { config?: object; tensors?: (list: TensorSource[]) => TensorSource[] },
+): string {
+  const folder = fs.mkdtempSync(path.join(root, 'model-'));
+  const settings = JSON.parse(fs.readFileSync(path.join(from, 'config.json'), 'utf8'));
+  fs.writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ ...settings, ...config }));
+  const file = SafetensorsFile.open(path.join(from, 'model.safetensors'));
+  const list = [...file.tensors].map(([name, { dtype, shape }]) => {
+    const bytes = file.bytes(name);
+    return { name, dtype, shape, bytes: () => bytes };
+  });
+  file.close();
+  writeSafetensors(path.join(folder, 'model.safetensors'), tensors(list));
+  return folder;
+}
+
+const renamed = (from: RegExp, to: string) => (list: TensorSource[]) =>
+  list.map((tensor) => ({ ...tensor, name: tensor.name.replace(from, to) }));
+const without = (pattern: RegExp) => (list: TensorSource[]) => list.filter(({ name }) => !pattern.test(name));
+const changed = (name: string, change: Partial<TensorSource>) => (list: TensorSource[]) =>
+  list.map((tensor) => (tensor.name === name ? { ...tensor, ...change } : tensor));
+
+async function refusal(folder: string): Promise<string> {
+  const error = await openCheckpoint(folder).then(
+    () => new Error('was not refused'),
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(HifiError);
+  expect((error as HifiError).code).toBe('INVALID_INPUT');
+  expect((error as HifiError).message).not.toContain('\n');
+  return (error as HifiError).message;
+}
+
+describe('a checkpoint', () => {
+  test('with a prefix and a pooler', async () => {
+    const checkpoint = await open(TINY);
+    const bytes = fs.readFileSync(path.join(TINY, 'model.safetensors'));
+    expect(checkpoint.name).toBe('tiny-bert');
+    expect(checkpoint.sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+    const [d, i] = [45, 70];
+    const layer = 4 * (d * d + d) + (i * d + i) + (d * i + d) + 4 * d;
+    expect(checkpoint.parameters).toBe((300 + 64 + 2) * d + 2 * d + 2 * layer + d * d + d);
+    expect(checkpoint.storedName('pooler.dense.bias')).toBe('bert.pooler.dense.bias');
+    expect(checkpoint.has('pooler.dense.bias')).toBe(true);
+    expect(checkpoint.has('classifier.weight')).toBe(false);
+    const query = checkpoint.tensor('encoder.layer.1.attention.self.query.weight');
+    const { begin, end } = checkpoint.file.entry('bert.encoder.layer.1.attention.self.query.weight');
+    expect(Buffer.from(query.buffer)).toEqual(bytes.subarray(begin, end));
+  });
+
+  test('without either counts a pooler all the same', async () => {
+    const checkpoint = await open(ONE_HEAD, 'my-model');
+    expect(checkpoint.name).toBe('my-model');
+    expect(checkpoint.has('pooler.dense.weight')).toBe(false);
+    expect(() => checkpoint.tensor('pooler.dense.weight')).toThrow('has no tensor "pooler.dense.weight"');
+    const stored = [...checkpoint.file.tensors.values()].reduce(
+      (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
+      0,
+    );
+    expect(checkpoint.parameters).toBe(stored + 8 * 8 + 8);
+    expect(checkpoint.storedName('embeddings.LayerNorm.bias')).toBe('embeddings.LayerNorm.bias');
+  });
+
+  test('the classifier of a tuned model is stored without the prefix', async () => {
+    const head = { name: 'classifier.weight', dtype: 'F32', shape: [2, 45], bytes: () => new Uint8Array(2 * 45 * 4) };
+    const checkpoint = await open(copy(TINY, { tensors: (list) => [...list, head] }));
+    expect(checkpoint.storedName('classifier.weight')).toBe('classifier.weight');
+    expect(checkpoint.tensor('classifier.weight')).toEqual(new Float32Array(90));
+    expect(checkpoint.parameters).toBe((await open(TINY)).parameters);
+  });
+
+  test('the old names of layer norms', async () => {
+    const old = copy(TINY, {
+      tensors: (list) =>
+        renamed(/LayerNorm\.weight$/, 'LayerNorm.gamma')(renamed(/LayerNorm\.bias$/, 'LayerNorm.beta')(list)),
+    });
+    const [today, checkpoint] = [await open(TINY), await open(old)];
+    const name = 'encoder.layer.0.output.LayerNorm.weight';
+    expect(checkpoint.storedName(name)).toBe('bert.encoder.layer.0.output.LayerNorm.gamma');
+    expect(checkpoint.tensor(name)).toEqual(today.tensor(name));
+  });
+
+  test('half-precision weights are widened', async () => {
+    const halves = new Uint8Array(new Uint16Array(45).fill(0x3e00).buffer);
+    const name = 'bert.encoder.layer.0.attention.self.value.bias';
+    const checkpoint = await open(copy(TINY, { tensors: changed(name, { dtype: 'F16', bytes: () => halves }) }));
+    expect(checkpoint.tensor('encoder.layer.0.attention.self.value.bias')).toEqual(new Float32Array(45).fill(1.5));
+  });
+});
+
+describe('what is refused', () => {
+  const query = 'bert.encoder.layer.0.attention.self.query.weight';
+
+  test.each<[string, object, string]>([
+    [
+      'hidden_size',
+      { hidden_size: 50 },
+      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json asks for [300, 50]',
+    ],
+    [
+      'vocab_size',
+      { vocab_size: 301 },
+      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json asks for [301, 45]',
+    ],
+    [
+      'max_position_embeddings',
+      { max_position_embeddings: 63 },
+      'position_embeddings.weight" has shape [64, 45]; config.json asks for [63, 45]',
+    ],
+    [
+      'type_vocab_size',
+      { type_vocab_size: 1 },
+      'token_type_embeddings.weight" has shape [2, 45]; config.json asks for [1, 45]',
+    ],
+    [
+      'intermediate_size',
+      { intermediate_size: 71 },
+      'layer.0.intermediate.dense.weight" has shape [70, 45]; config.json asks for [71, 45]',
+    ],
+    [
+      'more layers',
+      { num_hidden_layers: 3 },
+      'has no tensor "encoder.layer.2.attention.self.query.weight"; config.json asks for one of shape [45, 45]',
+    ],
+    [
+      'fewer layers',
+      { num_hidden_layers: 1 },
+      'is of layer 1; config.json says num_hidden_layers 1, so the last layer is 0',
+    ],
+  ])('a config that contradicts the weights: %s', async (_, config, message) => {
+    const folder = copy(TINY, { config });
+    expect(await refusal(folder)).toMatch(path.join(folder, 'model.safetensors'));
+    expect(await refusal(folder)).toContain(message);
+  });
+
+  test.each<[string, (list: TensorSource[]) => TensorSource[], string]>([
+    [
+      'a missing tensor',
+      without(/layer\.1\.output\.dense\.bias/),
+      'has no tensor "encoder.layer.1.output.dense.bias"; config.json asks for one of shape [45]',
+    ],
+    ['half a pooler', without(/pooler\.dense\.bias/), 'has no tensor "pooler.dense.bias"'],
+    [
+      'another shape',
+      changed(query, { shape: [2025] }),
+      `tensor "${query}" has shape [2025]; config.json asks for [45, 45]`,
+    ],
+    ['another type', changed(query, { dtype: 'I32' }), `tensor "${query}" is I32; it must be F32, F16, BF16`],
+    ['another model', renamed(/^bert\./, 'roberta.'), 'has no tensor "embeddings.word_embeddings.weight"'],
+  ])('%s', async (_, tensors, message) => {
+    expect(await refusal(copy(TINY, { tensors }))).toContain(message);
+  });
+
+  test.each([
+    [Number.NaN, 'NaN'],
+    [Number.POSITIVE_INFINITY, 'Infinity'],
+    [Number.NEGATIVE_INFINITY, '-Infinity'],
+  ])('a weight of %s is found when its tensor is read', async (value, shown) => {
+    const values = new Float32Array(45 * 45);
+    values[7 * 45 + 3] = value;
+    const folder = copy(TINY, { tensors: changed(query, { bytes: () => new Uint8Array(values.buffer) }) });
+    const checkpoint = await open(folder);
+    expect(() => checkpoint.tensor('encoder.layer.0.attention.self.query.weight')).toThrow(
+      `tensor "${query}" holds ${shown} at [7, 3]; weights must be finite numbers`,
+    );
+    expect(checkpoint.tensor('encoder.layer.1.attention.self.query.weight')).toHaveLength(2025);
+  });
+
+  test.each([
+    ['nothing', [], 'model.safetensors: no such file; a model folder holds'],
+    ['a pickle', ['pytorch_model.bin'], 'pytorch_model.bin is not read, save the model as safetensors'],
+    ['shards', ['model.safetensors.index.json'], 'the folder holds a sharded checkpoint'],
+  ])('no weights but %s', async (_, beside, message) => {
+    const folder = fs.mkdtempSync(path.join(root, 'bare-'));
+    fs.copyFileSync(path.join(TINY, 'config.json'), path.join(folder, 'config.json'));
+    for (const name of beside) fs.writeFileSync(path.join(folder, name), '');
+    expect(await refusal(folder)).toContain(message);
+  });
+
+  test('a truncated file', async () => {
+    const folder = copy(TINY, {});
+    fs.truncateSync(path.join(folder, 'model.safetensors'), 100_000);
+    expect(await refusal(folder)).toContain('is it truncated?');
+  });
+
+  test('and leaves no file open', async () => {
+    const open = () => fs.readdirSync('/proc/self/fd').length;
+    const folder = copy(TINY, { config: { vocab_size: 301 } });
+    const before = open();
+    for (let i = 0; i < 5; i++) await refusal(folder);
+    expect(open()).toBe(before);
+  });
+});

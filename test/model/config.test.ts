@@ -1,0 +1,167 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { HifiError } from '../../errors';
+import { readModelConfig } from '../../model/config';
+
+const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-config-'));
+afterAll(() => fs.rmSync(root, { recursive: true }));
+
+/** config.json of MiniLM-L6, as it was published. */
+const MINILM = {
+  _name_or_path: 'nreimers/MiniLM-L6-H384-uncased',
+  architectures: ['BertModel'],
+  attention_probs_dropout_prob: 0.1,
+  gradient_checkpointing: false,
+  hidden_act: 'gelu',
+  hidden_dropout_prob: 0.2,
+  hidden_size: 384,
+  initializer_range: 0.02,
+  intermediate_size: 1536,
+  layer_norm_eps: 1e-12,
+  max_position_embeddings: 512,
+  model_type: 'bert',
+  num_attention_heads: 12,
+  num_hidden_layers: 6,
+  pad_token_id: 0,
+  position_embedding_type: 'absolute',
+  type_vocab_size: 2,
+  use_cache: true,
+  vocab_size: 30522,
+};
+
+const put = (text: string) => {
+  fs.writeFileSync(path.join(root, 'config.json'), text);
+  return root;
+};
+const read = (change: object = {}) => readModelConfig(put(JSON.stringify({ ...MINILM, ...change })));
+
+function refusal(folder: string): string {
+  try {
+    readModelConfig(folder);
+  } catch (error) {
+    expect(error).toBeInstanceOf(HifiError);
+    expect((error as HifiError).code).toBe('INVALID_INPUT');
+    expect((error as HifiError).message).not.toContain('\n');
+    return (error as HifiError).message;
+  }
+  throw new Error('was not refused');
+}
+
+test('a config with all its fields', () => {
+  expect(read()).toEqual({
+    architecture: 'bert',
+    family: 'bert',
+    layers: 6,
+    heads: 12,
+    headDim: 32,
+    hiddenSize: 384,
+    intermediateSize: 1536,
+    vocabSize: 30522,
+    maxPositions: 512,
+    typeVocabSize: 2,
+    activation: 'gelu',
+    layerNormEps: 1e-12,
+    hiddenDropout: 0.2,
+    attentionDropout: 0.1,
+    classifierDropout: 0.2,
+    initializerRange: 0.02,
+    padTokenId: 0,
+    raw: MINILM,
+  });
+});
+
+test('what an old config leaves out has the defaults of its class', () => {
+  const { architectures, hidden_size, num_attention_heads, num_hidden_layers, intermediate_size, vocab_size } = MINILM;
+  const sizes = { hidden_size, num_attention_heads, num_hidden_layers, intermediate_size, vocab_size };
+  expect(readModelConfig(put(JSON.stringify({ architectures, ...sizes })))).toMatchObject({
+    architecture: 'bert',
+    maxPositions: 512,
+    typeVocabSize: 2,
+    activation: 'gelu',
+    layerNormEps: 1e-12,
+    hiddenDropout: 0.1,
+    attentionDropout: 0.1,
+    classifierDropout: 0.1,
+    initializerRange: 0.02,
+    padTokenId: 0,
+  });
+});
+
+test.each([
+  ['gelu_pytorch_tanh', 'gelu_new'],
+  ['gelu_fast', 'gelu_new'],
+  ['gelu_new', 'gelu_new'],
+  ['gelu_python', 'gelu'],
+  ['swish', 'silu'],
+  ['relu', 'relu'],
+  ['quick_gelu', 'quick_gelu'],
+  ['tanh', 'tanh'],
+])('the activation %s is %s', (spelled, activation) => {
+  expect(read({ hidden_act: spelled }).activation).toBe(activation);
+});
+
+test('classifier_dropout counts where it is a number', () => {
+  expect(read({ classifier_dropout: 0 }).classifierDropout).toBe(0);
+  expect(read({ classifier_dropout: null }).classifierDropout).toBe(0.2);
+});
+
+test('a padding token of null is 0', () => {
+  expect(read({ pad_token_id: null }).padTokenId).toBe(0);
+});
+
+test.each<[string, object, string]>([
+  ['another model', { model_type: 'gpt2' }, 'model_type "gpt2" is not supported; supported: bert'],
+  ['a name of an object', { model_type: 'constructor' }, 'model_type "constructor" is not supported'],
+  [
+    'another class',
+    { model_type: undefined, architectures: ['T5Model'] },
+    'architectures ["T5Model"] is not supported; supported: bert',
+  ],
+  ['no model at all', { model_type: undefined, architectures: undefined }, 'architectures missing is not supported'],
+  ['no size', { hidden_size: undefined }, 'hidden_size is missing; it must be a positive integer'],
+  ['a size in words', { num_hidden_layers: 'six' }, 'num_hidden_layers is "six"; it must be a positive integer'],
+  ['a negative size', { vocab_size: -1 }, 'vocab_size is -1; it must be a positive integer'],
+  ['a fraction', { num_attention_heads: 1.5 }, 'num_attention_heads is 1.5; it must be a positive integer'],
+  ['a size of billions', { vocab_size: 1e12 }, 'vocab_size is 1000000000000; it must be an integer below 2^31'],
+  [
+    'heads that do not fit',
+    { num_attention_heads: 11 },
+    'hidden_size is 384; it must be a multiple of num_attention_heads (11)',
+  ],
+  ['a rate of 1', { hidden_dropout_prob: 1 }, 'hidden_dropout_prob is 1; it must be a rate from 0 to below 1'],
+  ['an epsilon of 0', { layer_norm_eps: 0 }, 'layer_norm_eps is 0; it must be a positive number'],
+  ['an activation', { hidden_act: 'magic' }, 'hidden_act is "magic"; it must be one of gelu, gelu_python'],
+  ['an activation of an object', { hidden_act: 'toString' }, 'hidden_act is "toString"'],
+  [
+    'positions',
+    { position_embedding_type: 'relative_key' },
+    'position_embedding_type is "relative_key"; it must be "absolute"',
+  ],
+  ['a decoder', { is_decoder: true }, 'is_decoder is true; it must be false'],
+  ['cross attention', { add_cross_attention: true }, 'add_cross_attention is true; it must be false'],
+  ['pruned heads', { pruned_heads: { 0: [1] } }, 'pruned_heads is {"0":[1]}; it must be empty'],
+])('%s is refused by its field', (_, change, message) => {
+  put(JSON.stringify({ ...MINILM, ...change }));
+  expect(refusal(root)).toContain(`${path.join(root, 'config.json')}: ${message}`);
+});
+
+test.each([
+  ['an empty file', '', 'is empty'],
+  ['half a file', '{"model_type": "bert",', 'is not JSON'],
+  ['a list', '[]', 'holds []; a JSON object was asked for'],
+])('%s is refused', (_, text, message) => {
+  put(text);
+  expect(refusal(root)).toContain(`config.json: ${message}`);
+});
+
+test('a folder that is not there, one without a config, and a file', () => {
+  expect(refusal(path.join(root, 'none'))).toBe(
+    `${path.join(root, 'none')}: no such folder; a model folder was asked for`,
+  );
+  const empty = fs.mkdtempSync(path.join(root, 'empty-'));
+  expect(refusal(empty)).toContain(`${path.join(empty, 'config.json')}: no such file`);
+  const file = path.join(root, 'file');
+  fs.writeFileSync(file, '');
+  expect(refusal(file)).toBe(`${file}: is a file; a model folder was asked for`);
+});

@@ -1,0 +1,26 @@
+import { baseTensors, FAMILIES, type Family, layerModule } from '../../model/families';
+
+const bert: Family = FAMILIES.bert;
+const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
+  baseTensors(bert, { layers, hiddenSize, intermediateSize, vocabSize: 30522, maxPositions: 512, typeVocabSize: 2 })
+    .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
+    .reduce((sum, size) => sum + size, 0);
+
+test.each([
+  ['BERT-large', 24, 1024, 4096, 335_141_888],
+  ['BERT-base', 12, 768, 3072, 109_482_240],
+  ['MiniLM-L6', 6, 384, 1536, 22_713_216],
+])('%s has as many numbers as is published', (_, layers, hidden, intermediate, parameters) => {
+  expect(count(layers, hidden, intermediate)).toBe(parameters);
+});
+
+test('a module of a layer by its role', () => {
+  expect(layerModule(bert, 11, 'attentionNorm')).toBe('encoder.layer.11.attention.output.LayerNorm');
+});
+
+test('no name is given twice', () => {
+  const sizes = { layers: 3, hiddenSize: 4, intermediateSize: 8, vocabSize: 5, maxPositions: 6, typeVocabSize: 2 };
+  const names = baseTensors(bert, sizes).map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+  expect(names).toHaveLength(5 + 3 * 16 + 2);
+});

@@ -1,0 +1,90 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { HifiError } from '../../errors';
+import { KNOWN_MODELS, modelCache, resolveModel } from '../../model/resolve';
+
+const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-resolve-'));
+const before = { PATH: process.env.PATH, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME };
+const cwd = process.cwd();
+
+beforeAll(() => {
+  // Nothing here may start a download: there is no python3 to be found.
+  process.env.PATH = root;
+  process.env.XDG_CACHE_HOME = path.join(root, 'cache');
+  fs.mkdirSync(path.join(root, 'mine'));
+  fs.writeFileSync(path.join(root, 'file'), '');
+  process.chdir(root);
+});
+afterAll(() => {
+  process.chdir(cwd);
+  Object.assign(process.env, before);
+  if (before.XDG_CACHE_HOME === undefined) delete process.env.XDG_CACHE_HOME;
+  fs.rmSync(root, { recursive: true });
+});
+
+async function refusal(name: string, options = {}): Promise<string> {
+  const error = await resolveModel(name, options).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(HifiError);
+  expect((error as HifiError).code).toBe('INVALID_INPUT');
+  expect((error as HifiError).message).not.toContain('\n');
+  return (error as HifiError).message;
+}
+
+test.each([
+  ['a name that exists', 'mine', () => 'mine'],
+  ['a path', './mine', () => './mine'],
+  ['the home folder', '~', () => os.homedir()],
+  ['the folder itself', '.', () => '.'],
+])('%s is a folder', async (_, name, folder) => {
+  expect(await resolveModel(name)).toBe(folder());
+});
+
+test('a folder of a known name is taken for the folder', async () => {
+  const folder = path.join(root, 'all-MiniLM-L6-v2');
+  fs.mkdirSync(folder);
+  expect(await resolveModel('all-MiniLM-L6-v2')).toBe('all-MiniLM-L6-v2');
+  fs.rmSync(folder, { recursive: true });
+});
+
+test.each([
+  ['./mien', './mien: no such folder; did you mean "mine"?'],
+  ['../none/of/these', '../none/of/these: no such folder'],
+  ['~/hifi-none-of-these', '~/hifi-none-of-these: no such folder'],
+  ['/all-MiniLM-L6-v2', '/all-MiniLM-L6-v2: no such folder'],
+  ['file', 'file: is a file'],
+  ['', 'model is empty'],
+  ['all-MiniLM-L6-v3', 'neither a folder nor a known model (all-MiniLM-L6-v2); did you mean "all-MiniLM-L6-v2"?'],
+  ['sentence-transformers/all-MiniLM-L6-v2', 'did you mean "all-MiniLM-L6-v2"?'],
+  ['bert-base-uncased', 'bert-base-uncased: neither a folder nor a known model (all-MiniLM-L6-v2)'],
+  ['toString', 'toString: neither a folder nor a known model'],
+])('%s is refused', async (name, message) => {
+  expect(await refusal(name)).toContain(message);
+});
+
+test('a known model is taken from the cache when it is whole, else it must be downloaded', async () => {
+  const name = 'all-MiniLM-L6-v2';
+  const folder = path.join(modelCache(), name);
+  expect(folder).toBe(path.join(root, 'cache/hifi/models', name));
+  expect(await refusal(name, { offline: true })).toContain('nothing may be downloaded offline');
+  await expect(resolveModel(name)).rejects.toThrow('python3 cannot be started');
+
+  fs.mkdirSync(folder, { recursive: true });
+  for (const [file, size] of Object.entries(KNOWN_MODELS[name].files)) {
+    fs.writeFileSync(path.join(folder, file), '');
+    fs.truncateSync(path.join(folder, file), size);
+  }
+  const told = jest.fn();
+  expect(await resolveModel(name, { onProgress: told })).toBe(folder);
+  expect(await resolveModel(name, { offline: true })).toBe(folder);
+  expect(told).not.toHaveBeenCalled();
+
+  fs.truncateSync(path.join(folder, 'model.safetensors'), 1);
+  expect(await refusal(name, { offline: true })).toContain('nothing may be downloaded offline');
+});
+
+test('a signal that was given before counts', async () => {
+  await expect(resolveModel('all-MiniLM-L6-v2', { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: 'CANCELLED',
+  });
+});

@@ -1,0 +1,302 @@
+import { fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { readDataset } from '../../data/dataset';
+import { randomStream } from '../../data/random';
+import { writeDemoData } from '../../demo/grammar';
+import type { Mask } from '../../heads/mask';
+import { loadTensorFlow } from '../../infra/tensorflow';
+import { openCheckpoint } from '../../model/checkpoint';
+import { Encoder } from '../../trainer/encoder';
+import { evaluate, predict } from '../../trainer/inference';
+import { Ops } from '../../trainer/ops';
+import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics, type TrainRequest } from '../../trainer/options';
+import { train } from '../../trainer/pipeline';
+import { taskHeadNames } from '../../trainer/task-head';
+import { trainable } from '../../trainer/trainable';
+import { Training } from '../../trainer/training';
+
+const fixtures = path.join(__dirname, '../fixtures');
+const model = path.join(fixtures, 'tiny-bert');
+const sentences = { path: path.join(fixtures, 'tiny-data/train.tsv'), textColumns: ['sentence'], labelColumn: 'label' };
+const devSentences = { ...sentences, path: path.join(fixtures, 'tiny-data/dev.tsv') };
+const ops = new Ops(loadTensorFlow());
+const folder = () => fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-train-'));
+
+async function maskOf(heads: number[][], tune: Mask['tune'] = 'qkv'): Promise<Mask> {
+  const checkpoint = await openCheckpoint(model);
+  checkpoint.close();
+  return {
+    schemaVersion: 1,
+    model: { name: checkpoint.name, sha256: checkpoint.sha256 },
+    strategy: 'hifi',
+    k: heads[0].length,
+    tune,
+    heads: heads.flatMap((layer, i) => layer.map((head) => ({ layer: i, head, score: 1 }))),
+    trainableParameters: 0,
+    totalParameters: checkpoint.parameters,
+    share: 0,
+  };
+}
+
+async function request(changes: Partial<Omit<TrainRequest, 'options'>> & { options?: object } = {}) {
+  const { options, ...rest } = changes;
+  return {
+    model,
+    train: sentences,
+    dev: devSentences,
+    mask: await maskOf([
+      [1, 3],
+      [0, 2, 4],
+    ]),
+    out: folder(),
+    resume: false,
+    ...rest,
+    options: { ...TRAIN_DEFAULTS, epochs: 3, batchSize: 8, lr: 2e-3, ...options },
+  } satisfies TrainRequest;
+}
+
+async function finish(
+  what: TrainRequest,
+  signal?: AbortSignal,
+): Promise<{ events: TrainEvent[]; metrics: TrainMetrics }> {
+  const run = train(ops, what, signal);
+  const events: TrainEvent[] = [];
+  for (;;) {
+    const next = await run.next();
+    if (next.done) return { events, metrics: next.value };
+    events.push(next.value);
+  }
+}
+
+const deltaHash = (out: string) =>
+  createHash('sha256')
+    .update(fs.readFileSync(path.join(out, 'delta/delta.safetensors')))
+    .digest('hex');
+
+function writeRows(rows: [text: string, label: string][]): string {
+  const file = path.join(folder(), 'rows.tsv');
+  fs.writeFileSync(file, `sentence\tlabel\n${rows.map((row) => row.join('\t')).join('\n')}\n`);
+  return file;
+}
+
+it('leaves a delta and metrics, no checkpoint, and no tensor', async () => {
+  const what = await request();
+  await finish(what);
+  const before = ops.tf.memory().numTensors;
+  const again = await request();
+  const { metrics, events } = await finish(again);
+  expect(ops.tf.memory().numTensors).toBe(before);
+  expect(deltaHash(again.out)).toBe(deltaHash(what.out));
+  expect(fs.readdirSync(path.join(again.out, 'state'))).toEqual([]);
+  expect(metrics.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+  expect(metrics.trainableParameters).toBe(5 * (3 * 9 * 45 + 2 * 9));
+  expect(metrics.taskHeadParameters).toBe(45 * 45 + 45 + 2 * 45 + 2);
+  expect(metrics.resumedFromStep).toBeNull();
+  expect(metrics.peakRssBytes).toBeGreaterThan(100e6);
+  expect(events.filter(({ kind }) => kind === 'checkpoint').length).toBeGreaterThanOrEqual(3);
+  const best = Math.max(...metrics.epochs.map(({ dev }) => dev[metrics.metric]));
+  expect(metrics.best.value).toBe(best);
+  expect(metrics.best.epoch).toBe(1 + metrics.epochs.findIndex(({ dev }) => dev[metrics.metric] === best));
+});
+
+it('gives the best epoch, as evaluate finds it again', async () => {
+  const what = await request({ options: { epochs: 6 } });
+  const { metrics } = await finish(what);
+  const asked = { model, delta: path.join(what.out, 'delta'), data: devSentences, options: what.options };
+  const run = evaluate(ops, asked);
+  let next = await run.next();
+  while (!next.done) next = await run.next();
+  expect(next.value.metrics[metrics.metric]).toBe(metrics.best.value);
+  expect(next.value.loss).toBeCloseTo(metrics.epochs[metrics.best.epoch - 1].dev.loss, 5);
+});
+
+it('overfits eight sentences to a loss of zero', async () => {
+  const rows = readDataset(sentences, 'labels');
+  const file = writeRows(Array.from({ length: 8 }, (_, i) => [rows.texts[i], i % 2 ? 'yes' : 'no']));
+  const data = { path: file, textColumns: ['sentence'], labelColumn: 'label' };
+  const mask = await maskOf([
+    [0, 1, 2, 3, 4],
+    [0, 1, 2, 3, 4],
+  ]);
+  const { metrics } = await finish(await request({ train: data, dev: data, mask, options: { epochs: 150, lr: 5e-3 } }));
+  expect(metrics.epochs.at(-1)!.dev).toMatchObject({ accuracy: 1, f1: 1 });
+  expect(metrics.epochs.at(-1)!.dev.loss).toBeLessThan(1e-3);
+});
+
+it('learns nothing where the labels mean nothing', async () => {
+  const rows = readDataset({ ...sentences, path: path.join(writeDemoData(folder(), 5).train) }, 'texts').texts;
+  const random = randomStream(3, 'labels');
+  const label = () => (random.int(2) === 0 ? 'a' : 'b');
+  const train = { ...sentences, path: writeRows(rows.slice(0, 600).map((text) => [text, label()])) };
+  const dev = { ...sentences, path: writeRows(rows.slice(600, 1000).map((text) => [text, label()])) };
+  const { metrics } = await finish(await request({ train, dev, options: { epochs: 3, batchSize: 32 } }));
+  for (const { dev } of metrics.epochs) expect(Math.abs(dev.accuracy - 0.5)).toBeLessThan(0.1); // 4 standard errors
+});
+
+it('leaves all that is frozen alone in 1,000 steps with weight decay', async () => {
+  const checkpoint = await openCheckpoint(model);
+  const chosen = [
+    [1, 3],
+    [0, 2, 4],
+  ];
+  const mask = await maskOf(chosen);
+  const { layout, initial } = trainable(checkpoint, mask, 2, 0);
+  const encoder = new Encoder(ops, checkpoint, mask);
+  const schedule = { lr: 1e-3, warmup: 0.06, weightDecay: 0.1, steps: 1000, seed: 0 };
+  const zeros = () => new Float32Array(layout.size);
+  const start = { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
+  const bytes = ops.tf.memory().numBytes;
+  const training = new Training(ops, checkpoint, encoder, taskHeadNames(checkpoint.config), layout, schedule, start);
+  expect(ops.tf.memory().numBytes - bytes).toBe(3 * 4 * layout.size); // the numbers, and twice as much for the optimizer
+
+  const [B, S] = [2, 5];
+  const random = randomStream(1, 'hidden');
+  const hidden = Float32Array.from({ length: B * S * 45 }, () => random.normal());
+  const assembled = () =>
+    ops.tidy(() =>
+      training.network().layers.map(({ attention, ...rest }) => ({
+        attention: Object.values(attention).map((value) => (typeof value === 'object' ? value.dataSync() : value)),
+        rest: [rest.intermediate, rest.intermediateBias, rest.output, rest.outputBias].map((value) => value.dataSync()),
+        norms: [rest.attentionNorm, rest.outputNorm].flatMap(({ scale, offset }) => [
+          scale.dataSync(),
+          offset.dataSync(),
+        ]),
+      })),
+    );
+  const before = assembled();
+  for (let step = 0; step < 1000; step++) {
+    training.step({ hidden, mask: new Float32Array(B * S), B, S }, [0, 1], 'classes', step);
+  }
+  const after = assembled();
+  const [heads, dim, d] = [5, 9, 45];
+  before.forEach((layer, i) => {
+    expect(after[i].rest).toEqual(layer.rest);
+    expect(after[i].norms).toEqual(layer.norms);
+    layer.attention.forEach((values, j) => {
+      const now = after[i].attention[j];
+      if (typeof values !== 'object' || typeof now !== 'object') {
+        expect(now).toBe(values);
+        return;
+      }
+      // Frozen heads come first; W_O, its bias and the key's bias (j = 7, 10, 11) are frozen whole.
+      const frozen = j === 7 || j >= 10 ? values.length : ((heads - chosen[i].length) / heads) * values.length;
+      expect(now.slice(0, frozen)).toEqual(values.slice(0, frozen));
+      const moved = Array.from(values.slice(frozen)).filter((value, at) => value !== now[frozen + at]).length;
+      expect(moved).toBeGreaterThanOrEqual((values.length - frozen) * 0.95);
+    });
+    expect(layer.attention[4]).toHaveLength(heads * dim * d);
+  });
+  training.dispose();
+  encoder.dispose();
+  checkpoint.close();
+}, 300_000);
+
+it('trains and predicts pairs and numbers', async () => {
+  const pairs = { path: path.join(fixtures, 'tiny-data/pairs.tsv'), textColumns: ['text_a', 'text_b'] };
+  const what = await request({
+    train: { ...pairs, labelColumn: 'score', regression: true },
+    dev: undefined,
+    options: { maxLength: 24 },
+  });
+  const { metrics } = await finish(what);
+  expect(metrics).toMatchObject({ metric: 'pearson', taskHeadParameters: 45 * 45 + 45 + 45 + 1 });
+  const rows = [];
+  for await (const event of predict(ops, {
+    model,
+    delta: path.join(what.out, 'delta'),
+    data: pairs,
+    options: what.options,
+  })) {
+    if (event.kind === 'rows') rows.push(...event.rows);
+  }
+  expect(rows.map(({ row }) => row)).toEqual(rows.map((_, i) => i));
+  for (const { label, logits } of rows) expect(logits).toEqual([label]);
+});
+
+it('tunes the task head alone with an empty mask', async () => {
+  const { metrics } = await finish(await request({ mask: await maskOf([[], []]) }));
+  expect(metrics.trainableParameters).toBe(0);
+  expect(metrics.epochs).toHaveLength(3);
+});
+
+it('stops early', async () => {
+  const { metrics } = await finish(await request({ options: { epochs: 200, earlyStopping: 2, lr: 1e-6 } }));
+  expect(metrics.epochs.length - metrics.best.epoch).toBe(2);
+});
+
+it('names the step where the loss is lost, and keeps the checkpoint', async () => {
+  const what = await request({ options: { lr: 1e30, epochs: 3, warmup: 1 } });
+  await expect(finish(what)).rejects.toThrow(/^step \d+ of \d+: .*lower learning rate/);
+  expect(fs.existsSync(path.join(what.out, 'delta'))).toBe(false);
+});
+
+it('refuses the mask of another base and a checkpoint of another run', async () => {
+  const mask = await maskOf([[0], [0]]);
+  const other = { ...mask, model: { name: 'other', sha256: '0'.repeat(64) } };
+  await expect(finish(await request({ mask: other }))).rejects.toThrow(/the mask is of other/);
+
+  const what = await request({ options: { epochs: 50 } });
+  const controller = new AbortController();
+  const run = train(ops, what, controller.signal);
+  for (let next = await run.next(); next.value && (next.value as TrainEvent).kind !== 'epoch'; )
+    next = await run.next();
+  controller.abort();
+  await expect(
+    run
+      .next()
+      .then(() => run.next())
+      .then(() => run.next()),
+  ).rejects.toMatchObject({ code: 'CANCELLED' });
+  await expect(finish({ ...what, resume: true, options: { ...what.options, lr: 1 } })).rejects.toThrow(
+    /of another run/,
+  );
+});
+
+it('goes on from where it was cancelled, in the middle of an epoch', async () => {
+  const whole = await request({ options: { epochs: 8 } });
+  await finish(whole);
+  const cut = await request({ options: { epochs: 8 } });
+  let cuts = 0;
+  for (let resume = false; ; resume = true) {
+    const controller = new AbortController();
+    const stop = setTimeout(() => controller.abort(), 40 + 35 * cuts);
+    try {
+      const { metrics } = await finish({ ...cut, resume }, controller.signal);
+      expect(metrics.resumedFromStep).not.toBeNull();
+      break;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'CANCELLED' });
+      cuts++;
+    } finally {
+      clearTimeout(stop);
+    }
+  }
+  expect(cuts).toBeGreaterThan(1);
+  expect(deltaHash(cut.out)).toBe(deltaHash(whole.out));
+});
+
+it('ends in the same delta after twenty kills', async () => {
+  const options = { epochs: 60 };
+  const whole = await request({ options });
+  await finish(whole);
+  const cut = await request({ options, resume: true });
+  const random = randomStream(11, 'kills');
+  for (let kill = 0; kill < 20; kill++) {
+    await new Promise<void>((resolve, reject) => {
+      const child = fork(require.resolve('./run-child'), { stdio: 'ignore' });
+      child.once('error', reject).once('exit', () => resolve());
+      child.send(cut);
+      let checkpoints = random.int(3);
+      child.on('message', ({ kind }: TrainEvent) => {
+        if (kind === 'checkpoint' && checkpoints-- === 0) setTimeout(() => child.kill('SIGKILL'), random.int(40));
+      });
+    });
+    expect(fs.existsSync(path.join(cut.out, 'delta'))).toBe(false);
+  }
+  const { metrics } = await finish(cut);
+  expect(metrics.resumedFromStep).toBeGreaterThanOrEqual(20);
+  expect(deltaHash(cut.out)).toBe(deltaHash(whole.out));
+}, 300_000);

@@ -1,0 +1,255 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { likeLengthBatches } from '../data/batches';
+import { cancelled, failed } from '../errors';
+import type { Checkpoint } from '../model/checkpoint';
+import { makeDelta, writeDelta } from './delta';
+import type { DeltaInfo } from './delta-info';
+import { Embeddings } from './embeddings';
+import { Encoder } from './encoder';
+import { evaluateRows, score } from './evaluation';
+import type { LabelledRows, TrainingInputs } from './inputs';
+import { peakResidentBytes } from './memory';
+import { MISMATCHED, metricsFor } from './metrics';
+import type { Ops } from './ops';
+import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
+import { Prefix } from './prefix';
+import { StageMeter } from './progress';
+import { clearState, loadState, type Progress, saveState } from './state';
+import { type TaskHeadNames, taskHeadNames } from './task-head';
+import { type Trainable, trainable } from './trainable';
+import { Training } from './training';
+
+/** A checkpoint is written at least that often, in milliseconds, after every epoch, and when the run is cancelled. */
+const CHECKPOINT_INTERVAL = 10_000;
+
+/** One training run, its tensors and files. */
+export class Run {
+  private readonly state: string;
+  private readonly identity: string;
+  private readonly trainable: Trainable;
+  private readonly encoder: Encoder;
+  private readonly headNames: TaskHeadNames;
+  private readonly prefixes: Prefix[] = [];
+  private readonly stepsPerEpoch: number;
+  private readonly resumedFromStep: number | null;
+  private readonly training: Training;
+  private progress: Progress;
+  private best: Float32Array;
+  private lastSaved = 0;
+
+  constructor(
+    private readonly ops: Ops,
+    private readonly checkpoint: Checkpoint,
+    private readonly inputs: TrainingInputs,
+    private readonly request: TrainRequest,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    const { options, mask } = request;
+    this.state = path.join(request.out, 'state');
+    this.identity = identityOf(checkpoint, inputs, request);
+    this.headNames = taskHeadNames(checkpoint.config);
+    this.stepsPerEpoch = Math.ceil(inputs.train.dataset.rows / options.batchSize);
+    const outputs = inputs.labels.kind === 'classes' ? inputs.labels.names.length : 1;
+    this.trainable = trainable(checkpoint, mask, outputs, options.seed);
+    const { layout, initial } = this.trainable;
+    const saved = request.resume ? loadState(this.state, this.identity, layout.size) : undefined;
+    this.resumedFromStep = saved?.progress.step ?? null;
+    this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
+    this.best = saved?.best ?? initial;
+    const zeros = () => new Float32Array(layout.size);
+    const start = saved?.training ?? { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
+    const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
+    this.encoder = new Encoder(ops, checkpoint, mask);
+    this.training = new Training(ops, checkpoint, this.encoder, this.headNames, layout, schedule, start);
+  }
+
+  private get metrics() {
+    const { labels, train } = this.inputs;
+    const problem =
+      labels.kind === 'classes' ? { kind: labels.kind, classes: labels.names.length } : { kind: labels.kind };
+    return metricsFor(train.dataset.task, problem);
+  }
+
+  /** The frozen prefix of every row, into files of the state folder. */
+  async *prepare(): AsyncGenerator<TrainEvent> {
+    const { train, dev, mismatched } = this.inputs;
+    fs.mkdirSync(this.state, { recursive: true });
+    const embeddings = new Embeddings(this.checkpoint);
+    const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
+    const meter = new StageMeter(
+      'prefix',
+      'rows',
+      sets.reduce((sum, set) => sum + set.dataset.rows, 0),
+    );
+    let before = 0;
+    for (const [i, { encoded }] of sets.entries()) {
+      const file = path.join(this.state, `prefix-${i}.f32`);
+      const rows = Prefix.compute(this.ops, this.checkpoint, this.encoder, embeddings, encoded, file);
+      for (;;) {
+        const next = await rows.next();
+        if (next.done) {
+          this.prefixes.push(next.value);
+          break;
+        }
+        yield* meter.at(before + next.value);
+        await this.breathe();
+      }
+      before += encoded.length;
+    }
+  }
+
+  /** Every epoch that is still to do. */
+  async *epochs(): AsyncGenerator<TrainEvent> {
+    const { options } = this.request;
+    const steps = options.epochs * this.stepsPerEpoch;
+    const meter = new StageMeter('train', 'steps', steps, this.progress.step);
+    this.lastSaved = performance.now();
+    // An epoch is done when it was judged: a run may have been cut between its last step and that.
+    while (this.progress.epochs.length < options.epochs && !this.stopsEarly()) {
+      const epoch = this.progress.epochs.length;
+      const batches = likeLengthBatches(this.prefixes[0].lengths, {
+        batchSize: options.batchSize,
+        seed: options.seed,
+        epoch,
+      });
+      for (const rows of batches.slice(this.progress.step - epoch * this.stepsPerEpoch)) {
+        const loss = this.step(rows);
+        yield* meter.at(this.progress.step, loss);
+        await this.breathe(() => this.save());
+        const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
+        if (!last && performance.now() - this.lastSaved > CHECKPOINT_INTERVAL) yield this.save();
+      }
+      yield* this.judge(epoch + 1);
+      yield this.save();
+    }
+  }
+
+  /** Writes the best epoch's delta; the state is not needed any more. */
+  finish(): TrainMetrics {
+    const { checkpoint, inputs, request, trainable } = this;
+    const { labels, train } = inputs;
+    const { device, threads, gpuMemory, ...options } = request.options;
+    const info: DeltaInfo = {
+      schemaVersion: 1,
+      base: { name: checkpoint.name, sha256: checkpoint.sha256, architecture: checkpoint.config.architecture },
+      mask: request.mask,
+      id2label: labels.kind === 'classes' ? Object.fromEntries(labels.names.map((name, i) => [i, name])) : null,
+      problemType: labels.kind === 'classes' ? 'single_label_classification' : 'regression',
+      task: train.dataset.task ?? null,
+      options,
+      seed: options.seed,
+    };
+    const values = trainable.layout.views(this.best);
+    const delta = makeDelta(checkpoint, info, ({ canonical }) => values.get(canonical)!.values);
+    writeDelta(path.join(request.out, 'delta'), delta);
+    clearState(this.state);
+    const { epochs, bestEpoch } = this.progress;
+    const metric = this.metrics.best;
+    return {
+      task: info.task,
+      metric,
+      best: { epoch: bestEpoch, value: epochs[bestEpoch - 1].dev[metric] },
+      resumedFromStep: this.resumedFromStep,
+      epochs,
+      trainableParameters: trainable.tunedParameters,
+      taskHeadParameters: trainable.taskHeadParameters,
+      peakRssBytes: peakResidentBytes(),
+      seed: options.seed,
+      deviceUsed: this.ops.device,
+    };
+  }
+
+  dispose(): void {
+    this.training.dispose();
+    this.encoder.dispose();
+    for (const prefix of this.prefixes) prefix.close();
+  }
+
+  private step(rows: Int32Array): number {
+    const { train, labels } = this.inputs;
+    const { progress } = this;
+    const start = performance.now();
+    const targets = Array.from(rows, (row) => train.targets[row]);
+    let loss: number;
+    try {
+      loss = this.training.step(this.prefixes[0].read(rows), targets, labels.kind, progress.step);
+    } catch (error) {
+      throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
+    }
+    progress.step++;
+    progress.lossSum += loss * rows.length;
+    progress.lossRows += rows.length;
+    progress.seconds += (performance.now() - start) / 1000;
+    return loss;
+  }
+
+  /** Evaluates the epoch that has ended and keeps its numbers where it is the best so far; ties go to the earlier. */
+  private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
+    const { dev, mismatched } = this.inputs;
+    const { progress, metrics } = this;
+    const scores = yield* this.evaluate(this.prefixes[1], dev);
+    if (mismatched) {
+      const second = yield* this.evaluate(this.prefixes[2], mismatched);
+      scores[MISMATCHED] = second[metrics.best];
+    }
+    const trainLoss = progress.lossSum / progress.lossRows;
+    const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
+    const best = progress.epochs[progress.bestEpoch - 1]?.dev[metrics.best];
+    if (best === undefined || scores[metrics.best] > best) {
+      progress.bestEpoch = epoch;
+      this.best = this.training.read().parameters;
+    }
+    Object.assign(progress, { lossSum: 0, lossRows: 0, seconds: 0, epochs: [...progress.epochs, result] });
+    yield { kind: 'epoch', epoch: result };
+  }
+
+  private async *evaluate(prefix: Prefix, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
+    const meter = new StageMeter('evaluate', 'rows', rows.dataset.rows);
+    const { batchSize } = this.request.options;
+    const batches = evaluateRows(this.ops, () => this.training.network(), prefix, batchSize);
+    for (;;) {
+      const next = await batches.next();
+      if (next.done) return score(next.value, rows.targets, this.inputs.labels.kind, this.metrics);
+      yield* meter.at(next.value);
+      await this.breathe();
+    }
+  }
+
+  private stopsEarly(): boolean {
+    const { earlyStopping } = this.request.options;
+    const { epochs, bestEpoch } = this.progress;
+    return earlyStopping !== undefined && epochs.length - bestEpoch >= earlyStopping;
+  }
+
+  private save(): TrainEvent {
+    saveState(this.state, this.identity, { progress: this.progress, training: this.training.read(), best: this.best });
+    this.lastSaved = performance.now();
+    return { kind: 'checkpoint', step: this.progress.step };
+  }
+
+  private lastCheckpoint(): string {
+    return fs.existsSync(this.state) && fs.readdirSync(this.state).some((name) => name.endsWith('.safetensors'))
+      ? `the last checkpoint is kept in ${this.state}`
+      : 'no checkpoint had been written';
+  }
+
+  /** Lets messages in between two steps: an abort among them. */
+  private async breathe(beforeLeaving: () => void = () => {}): Promise<void> {
+    await new Promise(setImmediate);
+    if (!this.signal?.aborted) return;
+    beforeLeaving();
+    throw cancelled();
+  }
+}
+
+/** What a checkpoint must agree with: everything that the trained numbers depend on. */
+function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, { mask, options }: TrainRequest): string {
+  const { device, threads, gpuMemory, ...numeric } = options;
+  const sets = [inputs.train, inputs.dev, ...(inputs.mismatched ? [inputs.mismatched] : [])];
+  const data = sets.map(({ dataset }) => [dataset.sha256, dataset.rows, dataset.task, dataset.regression]);
+  const heads = mask.heads.map(({ layer, head }) => [layer, head]);
+  const identity = [checkpoint.sha256, data, inputs.labels, heads, mask.tune, Object.entries(numeric).sort()];
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
+}
