@@ -9,7 +9,15 @@ export type { DataSource } from './data/dataset';
 export type { TaskName } from './data/tasks';
 export { type ErrorCode, HifiError } from './errors';
 export { readHeads, readMask, readMetrics, writeJson } from './gateway/files';
-export { type JobEvent, type JobPlace, type JobResult, type JobSpec, type JobStages, type JobState, runJob } from './gateway/job';
+export {
+  type JobEvent,
+  type JobPlace,
+  type JobResult,
+  type JobSpec,
+  type JobStages,
+  type JobState,
+  runJob,
+} from './gateway/job';
 export type { Mask, MaskHead, Strategy, Tune } from './heads/mask';
 export { RANKING_DEFAULTS, type RankingOptions } from './heads/ranking';
 export type { HeadReport } from './heads/report';

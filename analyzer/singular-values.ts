@@ -1,3 +1,6 @@
+/** Inner products below this are lost to underflow. */
+const UNDERFLOW = 1e-290;
+
 /** Sweeps over all pairs of columns; convergence is quadratic, 6 to 10 are usual. */
 const MAX_SWEEPS = 60;
 
@@ -13,7 +16,11 @@ const MAX_SWEEPS = 60;
 export function singularValues(a: Float64Array, rows: number, columns: number, sigma: Float64Array): void {
   if (rows < columns) throw new RangeError(`singularValues of ${rows} × ${columns}: give the transpose`);
   const height = rows > columns ? triangularise(a, rows, columns) : rows;
-  for (let sweep = 0; !sweepPairs(a, rows, height, columns); sweep++) {
+  // Columns this near to orthogonal change no value by more than ε·‖a‖, the rounding of the whole.
+  let squares = 0;
+  for (let j = 0; j < columns; j++) squares += dot(a, j * rows, j * rows, height);
+  const negligible = Math.max(squares * Number.EPSILON * Number.EPSILON, UNDERFLOW);
+  for (let sweep = 0; !sweepPairs(a, rows, height, columns, negligible); sweep++) {
     if (sweep === MAX_SWEEPS) throw new Error(`singular values have not converged in ${MAX_SWEEPS} sweeps`);
   }
   for (let j = 0; j < columns; j++) sigma[j] = Math.sqrt(dot(a, j * rows, j * rows, height));
@@ -41,7 +48,7 @@ function triangularise(a: Float64Array, rows: number, columns: number): number {
 }
 
 /** Rotates each pair of columns once; true when none needed it. */
-function sweepPairs(a: Float64Array, stride: number, height: number, columns: number): boolean {
+function sweepPairs(a: Float64Array, stride: number, height: number, columns: number, negligible: number): boolean {
   let settled = true;
   const tolerance = height * Number.EPSILON; // what rounding leaves of an inner product
   for (let p = 0; p < columns - 1; p++) {
@@ -51,7 +58,7 @@ function sweepPairs(a: Float64Array, stride: number, height: number, columns: nu
       const xx = dot(a, x, x, height);
       const yy = dot(a, y, y, height);
       const xy = dot(a, x, y, height);
-      if (Math.abs(xy) <= tolerance * Math.sqrt(xx * yy)) continue;
+      if (Math.abs(xy) <= Math.max(tolerance * Math.sqrt(xx * yy), negligible)) continue;
       settled = false;
       const ratio = (yy - xx) / (2 * xy);
       const tangent = (ratio >= 0 ? 1 : -1) / (Math.abs(ratio) + Math.sqrt(1 + ratio * ratio));

@@ -12,7 +12,9 @@ padding, all heads of a batch's sequences in a pool of threads: from the smaller
 With --heads the rows are the sampleIds of that heads.json, else a sample drawn here. The time is that of tokenizing,
 forward and statistics, without loading the model or reading the file. Prints one JSON document: `seconds` (median of
 --repeat runs after one not counted), all `runs`, the stages' seconds of the median run, richness and pagerank
-[L][H], so that the two can be compared. --serve prints {"ready": true, …}, then for each line `run` on stdin one
+[L][H], so that the two can be compared.
+
+--serve prints {"ready": true, …}, then for each line `run` on stdin one
 JSON line of a run's seconds; `quit` ends it.
 """
 

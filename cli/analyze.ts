@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { analyze } from '../analyzer/engine';
 import { writeJson } from '../gateway/files';
-import { claimFolder } from '../gateway/place';
+import { checkFolder, claimFolder } from '../gateway/place';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
 import { writeReport } from '../report/files';
@@ -34,9 +34,11 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = analysisFlags(flags);
   const data = dataFlags(flags, false)(flags.data as string);
+  const rules = { overwrite: flags.overwrite === true };
+  checkFolder(out, rules);
   const report = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
-    claimFolder(out, { overwrite: flags.overwrite === true });
+    claimFolder(out, ['heads.json', 'report.html', 'report'], rules);
     const events = analyze({ model, data, options }, session.signal);
     return follow(events, (event) => show(session, event));
   });

@@ -18,6 +18,8 @@ async function doctor(flags: Flags): Promise<void> {
 }
 
 function checkTable(checks: readonly Check[]): string[] {
-  const lines = table(checks.map(({ name, ok, required, found }) => [ok ? 'ok' : required ? 'MISSING' : '–', name, found]));
+  const lines = table(
+    checks.map(({ name, ok, required, found }) => [ok ? 'ok' : required ? 'MISSING' : '–', name, found]),
+  );
   return checks.flatMap(({ mend }, i) => (mend ? [lines[i], `         ${mend}`] : [lines[i]]));
 }

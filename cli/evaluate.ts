@@ -15,7 +15,10 @@ async function evaluateModel(flags: Flags): Promise<void> {
     const request = await tunedModelRequest(flags, true, session);
     return follow(evaluate(request, session.signal), (event) => show(session, event));
   });
-  const rows = Object.entries({ ...result.metrics, loss: result.loss }).map(([name, value]) => [name, metricText(value)]);
+  const rows = Object.entries({ ...result.metrics, loss: result.loss }).map(([name, value]) => [
+    name,
+    metricText(value),
+  ]);
   const lines = [...table(rows, [1]), `on ${grouped(result.rows)} rows`];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (flags.json) await printJson(result);

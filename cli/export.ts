@@ -27,7 +27,11 @@ export function define(command: Command): void {
   command.option('--offline', 'download nothing: a model by name must be in the cache');
   command.option('--delta <folder>', "a training's delta");
   command.option('--format <name>', `what to write: ${EXPORT_FORMATS.join(', ')}`, oneOf('--format', EXPORT_FORMATS));
-  command.option('--dtype <type>', "float32 (the default), or base: rounded to the base's own", oneOf('--dtype', DTYPES));
+  command.option(
+    '--dtype <type>',
+    "float32 (the default), or base: rounded to the base's own",
+    oneOf('--dtype', DTYPES),
+  );
   command.option('--undo <folder>', 'rebuild the base from a merged checkpoint instead');
   addOutFlags(command, 'a new folder');
   addJsonFlag(command);
@@ -36,7 +40,9 @@ export function define(command: Command): void {
 
 async function exportModel(flags: Flags): Promise<void> {
   const out = flags.out as string;
-  const result = await inSession((session) => (flags.undo === undefined ? merge(flags, out, session) : undo(flags, out)));
+  const result = await inSession<object>((session) =>
+    flags.undo === undefined ? merge(flags, out, session) : undo(flags, out),
+  );
   process.stderr.write(`${out}\n`);
   if (flags.json) await printJson({ out, ...result });
 }

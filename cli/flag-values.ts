@@ -35,7 +35,8 @@ export function oneOf<T extends string>(flag: string, choices: readonly T[]): Fl
 export function names(flag: string, most: number): FlagParser<string[]> {
   return (text) => {
     const list = text.split(',').map((name) => name.trim());
-    const right = most === 1 ? 'one name' : most === 2 ? 'one name, or two with a comma between' : 'names with commas between';
+    const right =
+      most === 1 ? 'one name' : most === 2 ? 'one name, or two with a comma between' : 'names with commas between';
     if (list.length > most || list.includes('') || new Set(list).size < list.length) throw refused(flag, text, right);
     return list;
   };

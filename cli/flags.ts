@@ -17,7 +17,7 @@ const SEED_MOST = 2 ** 32 - 1;
 /** Adds a flag that takes a value. Groups share `--seed` and `--max-length`: who comes second finds it there. */
 function add<T>(command: Command, flag: string, what: string, parse: FlagParser<T>, initial?: T): void {
   const option = new Option(flag, what).argParser(parse);
-  if (initial !== undefined) option.default(initial);
+  if (initial !== undefined) option.default(initial, String(initial));
   if (!command.options.some(({ long }) => long === option.long)) command.addOption(option);
 }
 
@@ -25,13 +25,21 @@ function add<T>(command: Command, flag: string, what: string, parse: FlagParser<
 
 /** @param labels whether the command needs labels; where it does not, its label flags are accepted and do nothing */
 export function addDataFlags(command: Command, labels: boolean): void {
+  command.optionsGroup('Data:');
   add(command, '--task <name>', `a GLUE task's own file layout: ${TASK_NAMES.join(', ')}`, oneOf('--task', TASK_NAMES));
   add(command, '--text-columns <a[,b]>', 'or the header names of one or two text columns', names('--text-columns', 2));
-  const column = new Option('--label-column <y>', 'and that of the label column').argParser((text) => names('--label-column', 1)(text)[0]);
+  const column = new Option('--label-column <y>', 'and that of the label column').argParser(
+    (text) => names('--label-column', 1)(text)[0],
+  );
   const regression = new Option('--regression', 'the label is a number to be predicted, not a class');
   // One set of data flags then serves all commands.
   command.addOption(column.hideHelp(!labels)).addOption(regression.hideHelp(!labels));
-  add(command, '--format <tsv|csv>', "the data's format (default: by the extension)", oneOf('--format', ['tsv', 'csv']));
+  add(
+    command,
+    '--format <tsv|csv>',
+    "the data's format (default: by the extension)",
+    oneOf('--format', ['tsv', 'csv']),
+  );
 }
 
 /** Reads the group, but for the path: a function of it, as a command may have two files of one layout. */
@@ -39,7 +47,9 @@ export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (pat
   const { textColumns, labelColumn, regression, format } = flags as Omit<Partial<DataSource>, 'path'>;
   const task = (flags.task as TaskName | undefined) ?? (textColumns ? undefined : known);
   if (task !== undefined && textColumns) {
-    throw invalidInput(`--task ${task} and --text-columns are given; a task names its columns itself: give one of them`);
+    throw invalidInput(
+      `--task ${task} and --text-columns are given; a task names its columns itself: give one of them`,
+    );
   }
   if (task !== undefined) {
     if (labelColumn !== undefined) throw invalidInput('--label-column goes with --text-columns, a task names its own');
@@ -68,12 +78,31 @@ export function addModelFlags(command: Command, what = 'folder of the base model
 // ---- ranking: which graph is made of the measurements ----
 
 export function addRankingFlags(command: Command): void {
+  command.optionsGroup('Ranking:');
   const { correlation, teleport, damping, scope } = RANKING_DEFAULTS;
   const between = (value: number) => value > 0 && value < 1;
-  add(command, '--correlation <kind>', 'pearson or covariance', oneOf('--correlation', ['pearson', 'covariance']), correlation);
+  add(
+    command,
+    '--correlation <kind>',
+    'pearson or covariance',
+    oneOf('--correlation', ['pearson', 'covariance']),
+    correlation,
+  );
   add(command, '--teleport <where>', 'richness or uniform', oneOf('--teleport', ['richness', 'uniform']), teleport);
-  add(command, '--damping <d>', "PageRank's damping, 0 < d < 1", decimal('--damping', 'a number between 0 and 1', between), damping);
-  add(command, '--scope <what>', 'one graph a layer, or one of the whole model', oneOf('--scope', ['layer', 'model']), scope);
+  add(
+    command,
+    '--damping <d>',
+    "PageRank's damping, 0 < d < 1",
+    decimal('--damping', 'a number between 0 and 1', between),
+    damping,
+  );
+  add(
+    command,
+    '--scope <what>',
+    'one graph a layer, or one of the whole model',
+    oneOf('--scope', ['layer', 'model']),
+    scope,
+  );
 }
 
 export function rankingFlags(flags: Flags): RankingOptions {
@@ -84,10 +113,17 @@ export function rankingFlags(flags: Flags): RankingOptions {
 // ---- analysis: how heads are measured ----
 
 export function addAnalysisFlags(command: Command): void {
+  command.optionsGroup('Analysis:');
   const { samples, xi, maxLength, seed } = ANALYSIS_DEFAULTS;
   const share = (value: number) => value > 0 && value <= 1;
   add(command, '--samples <n>', 'sequences to measure', wholeNumber('--samples', 1), samples);
-  add(command, '--xi <share>', 'share of the singular values that counts, 0 < ξ ≤ 1', decimal('--xi', 'a number above 0, at most 1', share), xi);
+  add(
+    command,
+    '--xi <share>',
+    'share of the singular values that counts, 0 < ξ ≤ 1',
+    decimal('--xi', 'a number above 0, at most 1', share),
+    xi,
+  );
   add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
   command.option('--exact', 'float64 singular values of the head outputs themselves: slower', false);
   add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
@@ -102,10 +138,17 @@ export function analysisFlags(flags: Flags): AnalysisOptions {
 // ---- selection: which heads are tuned ----
 
 export function addSelectionFlags(command: Command): void {
+  command.optionsGroup('Selection:');
   const { strategy, k, tune, seed } = SELECTION_DEFAULTS;
   add(command, '--strategy <name>', STRATEGIES.join(', '), oneOf('--strategy', STRATEGIES), strategy);
   add(command, '--k <n>', 'heads a layer', wholeNumber('--k', 1), k);
-  add(command, '--tune <what>', "the chosen heads' query, key and value (qkv), or their output too (qkvo)", oneOf('--tune', ['qkv', 'qkvo']), tune);
+  add(
+    command,
+    '--tune <what>',
+    "the chosen heads' query, key and value (qkv), or their output too (qkvo)",
+    oneOf('--tune', ['qkv', 'qkvo']),
+    tune,
+  );
   add(command, '--seed <n>', 'of the random strategy', wholeNumber('--seed', 0, SEED_MOST), seed);
   addRankingFlags(command);
 }
@@ -118,6 +161,7 @@ export function selectionFlags(flags: Flags): SelectionOptions {
 // ---- training ----
 
 export function addTrainingFlags(command: Command): void {
+  command.optionsGroup('Training:');
   const { epochs, batchSize, lr, warmup, weightDecay, maxLength, seed } = TRAIN_DEFAULTS;
   const positive = (value: number) => value > 0;
   const share = (value: number) => value >= 0 && value <= 1;
@@ -125,15 +169,33 @@ export function addTrainingFlags(command: Command): void {
   add(command, '--epochs <n>', 'passes over the training rows', wholeNumber('--epochs', 1), epochs);
   addBatchSizeFlag(command, batchSize);
   add(command, '--lr <rate>', 'peak learning rate', decimal('--lr', 'a number above 0', positive), lr);
-  add(command, '--warmup <share>', 'of the steps, while the rate rises', decimal('--warmup', 'a number from 0 to 1', share), warmup);
-  add(command, '--weight-decay <rate>', 'decoupled, of weights only', decimal('--weight-decay', 'a number from 0', atLeastZero), weightDecay);
+  add(
+    command,
+    '--warmup <share>',
+    'of the steps, while the rate rises',
+    decimal('--warmup', 'a number from 0 to 1', share),
+    warmup,
+  );
+  add(
+    command,
+    '--weight-decay <rate>',
+    'decoupled, of weights only',
+    decimal('--weight-decay', 'a number from 0', atLeastZero),
+    weightDecay,
+  );
   add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
-  add(command, '--early-stopping <epochs>', 'stop after so many epochs that were no better (default: off)', wholeNumber('--early-stopping', 1));
+  add(
+    command,
+    '--early-stopping <epochs>',
+    'stop after so many epochs that were no better (default: off)',
+    wholeNumber('--early-stopping', 1),
+  );
   add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
 }
 
 export function trainingFlags(flags: Flags): TrainOptions {
-  const { epochs, batchSize, lr, warmup, weightDecay, maxLength, earlyStopping, seed } = flags as unknown as TrainOptions;
+  const { epochs, batchSize, lr, warmup, weightDecay, maxLength, earlyStopping, seed } =
+    flags as unknown as TrainOptions;
   return {
     epochs,
     batchSize,
@@ -150,9 +212,15 @@ export function trainingFlags(flags: Flags): TrainOptions {
 // ---- inference: how a tuned model is run on rows ----
 
 export function addInferenceFlags(command: Command): void {
+  command.optionsGroup('Inference:');
   addBatchSizeFlag(command, TRAIN_DEFAULTS.batchSize);
   // The default is that of the delta's own training, known once it is read.
-  add(command, '--max-length <tokens>', `where texts are cut (default: as the delta was trained, else ${TRAIN_DEFAULTS.maxLength})`, wholeNumber('--max-length', 1));
+  add(
+    command,
+    '--max-length <tokens>',
+    `where texts are cut (default: as the delta was trained, else ${TRAIN_DEFAULTS.maxLength})`,
+    wholeNumber('--max-length', 1),
+  );
 }
 
 function addBatchSizeFlag(command: Command, initial: number): void {
@@ -162,7 +230,14 @@ function addBatchSizeFlag(command: Command, initial: number): void {
 // ---- engines: where they compute ----
 
 export function addEngineFlags(command: Command): void {
-  add(command, '--device <which>', 'auto (CUDA where it works, else the CPU), cpu or cuda', oneOf('--device', ['auto', 'cpu', 'cuda']), 'auto');
+  command.optionsGroup('Engines:');
+  add(
+    command,
+    '--device <which>',
+    'auto (CUDA where it works, else the CPU), cpu or cuda',
+    oneOf('--device', ['auto', 'cpu', 'cuda']),
+    'auto',
+  );
   add(command, '--threads <n>', 'cores to use (default: all)', wholeNumber('--threads', 1, 1024));
 }
 
@@ -174,6 +249,7 @@ export function engineFlags(flags: Flags): Pick<TrainOptions, 'device' | 'thread
 // ---- output ----
 
 export function addJsonFlag(command: Command): void {
+  command.optionsGroup('Output:');
   command.option('--json', 'print one JSON document on stdout and nothing else there');
 }
 

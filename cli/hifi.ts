@@ -12,12 +12,28 @@ interface CommandFile {
 
 const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][] = [
   ['run', 'analyse, select, train and export, in one go', () => require('./run') as typeof import('./run')],
-  ['analyze', 'measure and rank the attention heads of a model on a data set', () => require('./analyze') as typeof import('./analyze')],
+  [
+    'analyze',
+    'measure and rank the attention heads of a model on a data set',
+    () => require('./analyze') as typeof import('./analyze'),
+  ],
   ['select', 'choose the heads to tune from heads.json', () => require('./select') as typeof import('./select')],
   ['train', 'tune the heads of a mask', () => require('./train') as typeof import('./train')],
-  ['evaluate', 'the metrics of a tuned model on labelled rows', () => require('./evaluate') as typeof import('./evaluate')],
-  ['predict', 'labels and logits of a tuned model, a JSON line a row', () => require('./predict') as typeof import('./predict')],
-  ['export', 'merge a delta into a checkpoint for Hugging Face, or undo that', () => require('./export') as typeof import('./export')],
+  [
+    'evaluate',
+    'the metrics of a tuned model on labelled rows',
+    () => require('./evaluate') as typeof import('./evaluate'),
+  ],
+  [
+    'predict',
+    'labels and logits of a tuned model, a JSON line a row',
+    () => require('./predict') as typeof import('./predict'),
+  ],
+  [
+    'export',
+    'merge a delta into a checkpoint for Hugging Face, or undo that',
+    () => require('./export') as typeof import('./export'),
+  ],
   ['setup', 'make the native parts ready', () => require('./setup') as typeof import('./setup')],
   ['doctor', 'look at what hifi needs of this machine', () => require('./doctor') as typeof import('./doctor')],
 ];

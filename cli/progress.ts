@@ -47,7 +47,7 @@ export class Progress {
       this.bar.update(event.done, { stage: event.stage, text });
     } else if (now - this.lastLine >= LINE_INTERVAL) {
       this.lastLine = now;
-      this.stream.write(`${event.stage}  ${text}\n`);
+      this.stream.write(`${`${event.stage}  ${text}`.trimEnd()}\n`);
     }
   }
 
@@ -85,13 +85,16 @@ export class Progress {
     const seconds = (now - this.stageStart) / 1000;
     const seen = rate ?? (done > this.stageFrom && seconds > 0.5 ? (done - this.stageFrom) / seconds : undefined);
     const left = remainingSeconds ?? (seen ? (total - done) / seen : undefined);
-    const bytes = unit === 'bytes';
-    const amount = (value: number) => (bytes ? (value / 1e6).toFixed(1) : String(value));
+    const scale = unit === 'bytes' ? 1e6 : 1;
+    const name = unit === 'bytes' ? 'MB' : unit;
     return [
-      `${amount(done)}/${amount(total)} ${bytes ? 'MB' : unit}`,
-      ...(seen ? [`${bytes ? `${(seen / 1e6).toFixed(1)} MB` : seen.toPrecision(3)}/s`] : []),
+      // One thing to be done, such as loading a model, has no numbers worth telling.
+      ...(total > 1 ? [`${Math.round(done / scale)}/${Math.round(total / scale)} ${name}`] : []),
+      ...(seen && total > 1 ? [`${threeDigits(seen / scale)}${scale > 1 ? ` ${name}` : ''}/s`] : []),
       ...(left !== undefined && done < total ? [`${secondsText(left)} left`] : []),
       ...(loss !== undefined ? [`loss ${loss.toFixed(4)}`] : []),
     ].join(', ');
   }
 }
+
+const threeDigits = (value: number) => (value >= 100 ? String(Math.round(value)) : value.toPrecision(3));

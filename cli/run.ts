@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { analyze } from '../analyzer/engine';
-import { type Dataset, type DataSource, readDataset } from '../data/dataset';
+import { type DataSource, type Dataset, readDataset } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { invalidInput } from '../errors';
 import {
@@ -14,7 +14,7 @@ import {
   type JobStages,
   runJob,
 } from '../gateway/job';
-import { claimFolder, FolderPlace, type JobInputs, resultKeys } from '../gateway/place';
+import { checkFolder, claimFolder, FolderPlace, type JobInputs, resultKeys } from '../gateway/place';
 import { selectHeads } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { writeReport } from '../report/files';
@@ -42,6 +42,18 @@ import { maskTable } from './select';
 import { follow, inSession, modelFolder, type Session, show } from './session';
 import { epochLine, folderBytes, trainingSummary } from './train';
 
+/** All that a run leaves in its `--out`. */
+const RESULTS = [
+  'heads.json',
+  'mask.json',
+  'metrics.json',
+  'delta',
+  ...EXPORT_FORMATS,
+  'report.html',
+  'report',
+  'state',
+];
+
 export function define(command: Command): void {
   addModelFlags(command);
   command.requiredOption('--train <file>', 'the labelled rows to analyse and train on');
@@ -52,9 +64,13 @@ export function define(command: Command): void {
   addSelectionFlags(command);
   addTrainingFlags(command);
   addEngineFlags(command);
-  const formats = someOf('--export', EXPORT_FORMATS);
-  command.option('--export <formats>', `what to write besides the delta: ${EXPORT_FORMATS.join(', ')}`, formats, ['checkpoint']);
   addJsonFlag(command);
+  const formats = someOf('--export', EXPORT_FORMATS);
+  command.addOption(
+    new Option('--export <formats>', `folders to write besides the delta: ${EXPORT_FORMATS.join(', ')}`)
+      .argParser(formats)
+      .default(['checkpoint'], 'checkpoint'),
+  );
   command.action(run);
 }
 
@@ -62,6 +78,7 @@ async function run(flags: Flags): Promise<void> {
   const started = performance.now();
   const out = flags.out as string;
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
+  checkFolder(out, rules);
   const options = {
     analysis: analysisFlags(flags),
     selection: selectionFlags(flags),
@@ -77,7 +94,7 @@ async function run(flags: Flags): Promise<void> {
   const result = await inSession(async (session) => {
     const spec: JobSpec = { model: await modelFolder(flags, session), ...files, ...options };
     const inputs = await checkInputs(spec);
-    claimFolder(out, rules);
+    claimFolder(out, RESULTS, rules);
     const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
     const job = runJob(spec, localStages(out, rules.resume), place, session.signal);
     return follow(job, (event) => tell(session, event));
@@ -133,15 +150,18 @@ function localStages(out: string, resume: boolean): JobStages {
         checkpoint.close();
       }
     },
-    report: async (result) => {
-      writeReport(out, result);
+    report: async ({ training }, result) => {
+      writeReport(out, { ...result, training });
     },
   };
 }
 
+/** States that are told as they begin; the others are the command's start and its end. */
+const SAID: ReadonlySet<string> = new Set(['ANALYZING', 'SELECTING', 'TRAINING', 'EVALUATING', 'EXPORTING']);
+
 function tell(session: Session, event: JobEvent): void {
   show(session, event);
-  if (event.kind === 'state' && event.state !== 'QUEUED') session.progress.say(event.state.toLowerCase());
+  if (event.kind === 'state' && SAID.has(event.state)) session.progress.say(event.state.toLowerCase());
   if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
   if (event.kind === 'artifact' && event.kept) session.progress.say(`${event.name} is there already`);
 }
@@ -151,5 +171,7 @@ function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
 }
 
 function resultPaths(out: string, exports: readonly string[]): string[] {
-  return ['heads.json', 'mask.json', 'metrics.json', 'delta', ...exports, 'report.html'].map((name) => path.join(out, name));
+  return ['heads.json', 'mask.json', 'metrics.json', 'delta', ...exports, 'report.html'].map((name) =>
+    path.join(out, name),
+  );
 }

@@ -42,11 +42,13 @@ export function show({ progress }: Session, event: { kind: string }): void {
   if (event.kind === 'warning') progress.say(`warning: ${(event as unknown as { message: string }).message}`);
 }
 
-/** The folder of `--model`; a known name is fetched on first use. */
-export function modelFolder({ model, offline }: Flags, { signal, progress }: Session): Promise<string> {
-  return resolveModel(model as string, {
+/** The folder of `--model`; a known name is fetched on first use. It is told: the first that is seen of a command. */
+export async function modelFolder({ model, offline }: Flags, { signal, progress }: Session): Promise<string> {
+  const folder = await resolveModel(model as string, {
     offline: offline === true,
     onProgress: ({ done, total }) => progress.at({ stage: 'download', done, total, unit: 'bytes' }),
     signal,
   });
+  progress.say(`model ${folder}`);
+  return folder;
 }

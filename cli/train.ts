@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command } from 'commander';
 import { readMask, writeJson } from '../gateway/files';
-import { claimFolder } from '../gateway/place';
+import { checkFolder, claimFolder } from '../gateway/place';
 import { train } from '../trainer/engine';
 import type { EpochMetrics, TrainMetrics } from '../trainer/options';
 import {
@@ -37,19 +37,24 @@ async function trainHeads(flags: Flags): Promise<void> {
   const options = trainingFlags(flags);
   const source = dataFlags(flags, true);
   const mask = readMask(flags.mask as string);
+  const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
+  checkFolder(out, rules);
   const metrics = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
-    const resume = flags.resume === true;
-    claimFolder(out, { resume, overwrite: flags.overwrite === true });
+    claimFolder(out, ['metrics.json', 'delta', 'state'], rules);
     const dev = flags.dev === undefined ? undefined : source(flags.dev as string);
-    const request = { model, train: source(flags.train as string), dev, mask, options, out, resume };
+    const request = { model, train: source(flags.train as string), dev, mask, options, out, resume: rules.resume };
     return follow(train(request, session.signal), (event) => {
       show(session, event);
       if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
     });
   });
   writeJson(path.join(out, 'metrics.json'), metrics);
-  const lines = [...trainingSummary(metrics, path.join(out, 'delta')), path.join(out, 'metrics.json'), path.join(out, 'delta')];
+  const lines = [
+    ...trainingSummary(metrics, path.join(out, 'delta')),
+    path.join(out, 'metrics.json'),
+    path.join(out, 'delta'),
+  ];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (flags.json) await printJson(metrics);
 }

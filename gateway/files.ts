@@ -163,7 +163,10 @@ function check<T>(file: string, value: unknown, schema: z.ZodType<T>): T {
 }
 
 const fieldName = (field: readonly PropertyKey[]) =>
-  field.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('').replace(/^\./, '');
+  field
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
 
 const valueAt = (value: unknown, field: readonly PropertyKey[]): unknown =>
   field.reduce<unknown>((at, part) => (at as Record<PropertyKey, unknown> | null | undefined)?.[part], value);
@@ -194,11 +197,15 @@ function checkShapes(file: string, report: HeadReport): void {
   for (const [name, matrix, rows, columns] of matrices) {
     if (matrix === null) continue;
     if (matrix.length !== rows) {
-      throw invalidInput(`${file}: ${name} has ${matrix.length} rows; with ${layers} layers of ${heads} heads it must have ${rows}`);
+      throw invalidInput(
+        `${file}: ${name} has ${matrix.length} rows; with ${layers} layers of ${heads} heads it must have ${rows}`,
+      );
     }
     const wrong = matrix.findIndex((row) => row.length !== columns);
     if (wrong >= 0) {
-      throw invalidInput(`${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads a layer it must have ${columns}`);
+      throw invalidInput(
+        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads a layer it must have ${columns}`,
+      );
     }
   }
 }

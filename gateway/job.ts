@@ -67,7 +67,7 @@ export interface JobStages {
   /** @returns what the user should know, a line each. */
   export(spec: JobSpec, format: ExportFormat, signal: AbortSignal): Promise<string[]>;
   /** What people read: report.html and what it draws. */
-  report(result: JobResult): Promise<void>;
+  report(spec: JobSpec, result: JobResult): Promise<void>;
 }
 
 /** Where results are put, and what an earlier attempt at the same job has left there. */
@@ -124,7 +124,7 @@ export async function* runJob(
       yield { kind: 'artifact', name: format, kept };
     }
     const result = { heads, mask, metrics };
-    await stages.report(result);
+    await stages.report(spec, result);
     yield { kind: 'artifact', name: 'report.html', kept: false };
 
     yield enter('SUCCEEDED');

@@ -5,38 +5,38 @@ import { invalidInput } from '../errors';
 import { type ResultFiles, type ResultName, readHeads, readMask, readMetrics, writeJson } from './files';
 import type { ExportFormat, JobPlace, JobSpec } from './job';
 
-/** All that a command may leave in its `--out`; nothing else there is ever removed. */
-const RESULTS = [
-  'heads.json',
-  'mask.json',
-  'metrics.json',
-  'report.html',
-  'report',
-  'delta',
-  'checkpoint',
-  'state',
-] as const;
-
 /** What a command may do with an `--out` that holds something. */
 export interface OutRules {
+  /** Absent where the command cannot go on with what is there. */
   resume?: boolean;
   overwrite?: boolean;
 }
 
 /**
- * Makes `out` ready for a command's results: new or empty, unless it may be gone on with (`resume`) or its results replaced
- * (`overwrite`: those are removed now, files that are no results stay).
+ * Checks that `out` may receive a command's results: new or empty, unless it may be gone on with (`resume`) or its results
+ * replaced (`overwrite`). Changes nothing, so that it can be asked before any work.
  *
  * @throws HifiError INVALID_INPUT where `out` is a file, or holds something and neither is allowed.
  */
-export function claimFolder(out: string, { resume = false, overwrite = false }: OutRules): void {
+export function checkFolder(out: string, { resume, overwrite }: OutRules): void {
   if (resume && overwrite) throw invalidInput('--resume goes on with what --out holds, --overwrite drops it: give one');
   const holds = entries(out);
   if (holds.length > 0 && !resume && !overwrite) {
-    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder, --resume or --overwrite`);
+    const choice = resume === undefined ? '' : '--resume or ';
+    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder, ${choice}--overwrite`);
   }
-  if (overwrite) for (const name of RESULTS) fs.rmSync(path.join(out, name), { recursive: true, force: true });
+}
+
+/**
+ * Makes `out` ready for a command's results, when its input is known to be good.
+ *
+ * @param results what the command writes there: `overwrite` removes those, and nothing else
+ * @throws HifiError INVALID_INPUT as {@link checkFolder}, or where the folder cannot be made.
+ */
+export function claimFolder(out: string, results: readonly string[], rules: OutRules): void {
+  checkFolder(out, rules);
   try {
+    if (rules.overwrite) for (const name of results) fs.rmSync(path.join(out, name), { recursive: true, force: true });
     fs.mkdirSync(out, { recursive: true });
   } catch (error) {
     throw invalidInput(`--out ${out} cannot be made: ${(error as Error).message}`, error);
@@ -74,7 +74,9 @@ export async function replaceFolder<T>(
   }
   const foreign = holds.find((name) => !parts.includes(name)) ?? (holds.includes(parts[0]) ? undefined : holds[0]);
   if (foreign !== undefined) {
-    throw invalidInput(`--out ${out} is not what this command writes (it holds ${foreign}), so --overwrite leaves it alone`);
+    throw invalidInput(
+      `--out ${out} is not what this command writes (it holds ${foreign}), so --overwrite leaves it alone`,
+    );
   }
   const target = path.resolve(out);
   const beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);

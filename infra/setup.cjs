@@ -71,7 +71,7 @@ function sources() {
 
 function build() {
   const files = sources();
-  const hash = crypto.createHash('sha256').update(process.versions.node.split('.')[0]);
+  const hash = crypto.createHash('sha256');
   for (const file of files)
     hash
       .update(file)

@@ -41,14 +41,32 @@ export class Ops {
     return this.backend.isUsingGpuDevice ? 'cuda' : 'cpu';
   }
 
-  /** Runs `work` and frees every tensor made in it but those in what it returns (arrays and plain objects are looked into). */
+  /**
+   * Runs `work` and frees every tensor made in it but those in what it returns (arrays and plain objects are looked into).
+   * `tf.tidy` does the same but would visit each number of a typed array.
+   */
   tidy<T>(work: () => T): T {
-    return this.tf.tidy(work as () => never) as T;
+    const engine = this.tf.engine();
+    engine.startScope();
+    let kept: Tensor[] = [];
+    try {
+      const result = work();
+      kept = this.tensorsIn(result);
+      return result;
+    } finally {
+      engine.endScope(kept);
+    }
   }
 
   /** Frees the tensors in an array or plain object; one that is free already stays so. */
   dispose(container: unknown): void {
-    this.tf.dispose(container as never);
+    for (const tensor of this.tensorsIn(container)) tensor.dispose();
+  }
+
+  private tensorsIn(container: unknown): Tensor[] {
+    if (container instanceof this.tf.Tensor) return [container];
+    if (typeof container !== 'object' || container === null || ArrayBuffer.isView(container)) return [];
+    return Object.values(container).flatMap((part) => this.tensorsIn(part));
   }
 
   private type(name: string, type: 'TF_FLOAT' | 'TF_INT32' | 'TF_BOOL'): Attribute {

@@ -1,0 +1,59 @@
+import * as readline from 'node:readline';
+import type { Mask } from '../heads/mask';
+import { loadTensorFlow } from '../infra/tensorflow';
+import { openCheckpoint } from '../model/checkpoint';
+import { Embeddings } from '../trainer/embeddings';
+import { Encoder } from '../trainer/encoder';
+import { Ops } from '../trainer/ops';
+import { runFrozen } from '../trainer/prefix';
+import { taskHeadNames } from '../trainer/task-head';
+import { trainable } from '../trainer/trainable';
+import { Training } from '../trainer/training';
+
+/*
+ * hifi's training steps behind the line protocol of peer_lora.py: `step B S` on stdin runs one step on B full rows of S
+ * random tokens and prints its seconds. Arguments: model folder, k, first tuned layer.
+ */
+
+async function main(): Promise<void> {
+  const [folder, k, firstLayer] = process.argv.slice(2);
+  const ops = new Ops(loadTensorFlow());
+  const checkpoint = await openCheckpoint(folder);
+  const { config } = checkpoint;
+  const heads = Array.from({ length: config.layers - Number(firstLayer) }, (_, i) =>
+    Array.from({ length: Number(k) }, (_, head) => ({ layer: Number(firstLayer) + i, head, score: 1 })),
+  ).flat();
+  const mask: Pick<Mask, 'heads' | 'tune'> = { heads, tune: 'qkv' };
+  const { layout, initial } = trainable(checkpoint, mask, 2, 0);
+  const encoder = new Encoder(ops, checkpoint, mask);
+  const zeros = () => new Float32Array(layout.size);
+  const start = { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
+  const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };
+  const training = new Training(ops, checkpoint, encoder, taskHeadNames(config), layout, schedule, start);
+  const embeddings = new Embeddings(checkpoint);
+  const batches = new Map<string, ReturnType<typeof runFrozen>>();
+  const batchOf = (B: number, S: number) => {
+    const key = `${B}x${S}`;
+    const row = () => ({
+      ids: Array.from({ length: S }, () => 1000 + Math.floor(Math.random() * (config.vocabSize - 1000))),
+      typeIds: new Array<number>(S).fill(0),
+    });
+    if (!batches.has(key))
+      batches.set(key, runFrozen(ops, checkpoint, encoder, embeddings, Array.from({ length: B }, row)));
+    return batches.get(key)!;
+  };
+
+  process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+  let steps = 0;
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const [command, B, S] = line.split(' ');
+    if (command !== 'step') break;
+    const batch = batchOf(Number(B), Number(S));
+    const targets = Array.from({ length: batch.B }, (_, i) => i % 2);
+    const from = performance.now();
+    training.step(batch, targets, 'classes', steps++);
+    process.stdout.write(`${((performance.now() - from) / 1000).toFixed(6)}\n`);
+  }
+}
+
+void main();

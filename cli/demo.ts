@@ -1,0 +1,101 @@
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { writeDemoData } from '../demo/grammar';
+import { readMask, readMetrics } from '../gateway/files';
+import { modelCache } from '../model/resolve';
+import type { EvaluateResult } from '../trainer/options';
+import { bytesText, grouped, metricText, percentText, secondsText, table } from './output';
+import { folderBytes } from './train';
+
+/*
+ * `npm run demo`: the main job from nothing, by the commands that a user would type, and a table of what came out. What an
+ * earlier demo has finished is kept.
+ */
+
+const OUT = 'demo-out';
+const MODEL = 'all-MiniLM-L6-v2';
+const SEED = 0;
+const COLUMNS = ['--text-columns', 'sentence', '--label-column', 'label'];
+const EPOCHS = ['--epochs', '3'];
+
+const at = (...parts: string[]) => path.join(OUT, ...parts);
+
+function main(): void {
+  const started = performance.now();
+  const data = writeDemoData(at('data'), SEED);
+  say(`made ${data.train}, ${data.dev} and ${data.test}: minimal pairs of acceptable and unacceptable English`);
+  const rows = ['--train', data.train, '--dev', data.dev, ...COLUMNS];
+  const [heads, alone] = [at('heads'), at('task-head-alone')];
+
+  hifi('run', '--model', MODEL, ...rows, ...EPOCHS, '--out', heads, '--resume');
+  if (!fs.existsSync(path.join(alone, 'metrics.json'))) {
+    const mask = at('task-head-alone-mask.json');
+    hifi('select', '--heads', path.join(heads, 'heads.json'), '--strategy', 'none', '--out', mask, '--overwrite');
+    hifi('train', '--model', MODEL, ...rows, ...EPOCHS, '--mask', mask, '--out', alone, '--resume');
+  }
+  const heldOut = (out: string) => evaluation(path.join(out, 'delta'), data.test, path.join(out, 'held-out.json'));
+  const scores = [heldOut(heads), heldOut(alone)];
+  process.stdout.write(`\n${summary(heads, alone, scores).join('\n')}\n`);
+  say(`\n${secondsText((performance.now() - started) / 1000)} in all; the model is in ${modelCache()}`);
+}
+
+/** The comparison: what was tuned, how it did an epoch, and what it weighs. */
+function summary(heads: string, alone: string, heldOut: EvaluateResult[]): string[] {
+  const mask = readMask(path.join(heads, 'mask.json'));
+  const runs = [heads, alone].map((out) => readMetrics(path.join(out, 'metrics.json')));
+  const layers = [...new Set(mask.heads.map(({ layer }) => layer))];
+  const cells = (label: string, cell: (run: number) => string) => [label, cell(0), cell(1)];
+  const tuned = runs.map((run) => run.trainableParameters);
+  const accuracy = (epoch: number) => (run: number) => metricText(runs[run].epochs[epoch]?.dev.accuracy ?? Number.NaN);
+  return [
+    'chosen heads (layers and heads count from 0)',
+    ...layers.map((layer) => {
+      const chosen = mask.heads.filter((head) => head.layer === layer).map(({ head }) => head);
+      return `  layer ${layer}: ${chosen.join(', ')}`;
+    }),
+    '',
+    ...table(
+      [
+        cells('', (run) => ['chosen heads', 'task head alone'][run]),
+        cells('parameters tuned in the base', (run) => grouped(tuned[run])),
+        cells('share of the base', (run) => percentText(tuned[run] / mask.totalParameters)),
+        cells('parameters of the task head', (run) => grouped(runs[run].taskHeadParameters)),
+        ...runs[0].epochs.map(({ epoch }, i) => cells(`dev accuracy, epoch ${epoch}`, accuracy(i))),
+        cells('accuracy, held-out phenomenon', (run) => metricText(heldOut[run].metrics.accuracy)),
+        cells('delta', (run) => bytesText(folderBytes(path.join([heads, alone][run], 'delta')))),
+        cells('training, without evaluation', (run) =>
+          secondsText(runs[run].epochs.reduce((sum, { seconds }) => sum + seconds, 0)),
+        ),
+        cells('most memory', (run) => bytesText(runs[run].peakRssBytes)),
+      ],
+      [1, 2],
+    ),
+    '',
+    `report      ${path.join(heads, 'report.html')}`,
+    `delta       ${path.join(heads, 'delta')}`,
+    `checkpoint  ${path.join(heads, 'checkpoint')}  (AutoModelForSequenceClassification.from_pretrained)`,
+  ];
+}
+
+/** `hifi evaluate`, kept in a file. */
+function evaluation(delta: string, file: string, kept: string): EvaluateResult {
+  if (!fs.existsSync(kept)) {
+    const result = hifi('evaluate', '--model', MODEL, '--delta', delta, '--data', file, ...COLUMNS, '--json');
+    fs.writeFileSync(kept, result);
+  }
+  return JSON.parse(fs.readFileSync(kept, 'utf8'));
+}
+
+/** Runs one command as a user would, and shows it. */
+function hifi(...words: string[]): string {
+  say(`\n$ hifi ${words.join(' ')}`);
+  const command = [require.resolve('./hifi'), ...words];
+  const { status, stdout } = spawnSync(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  if (status !== 0) process.exit(status ?? 4);
+  return stdout.toString();
+}
+
+const say = (line: string) => process.stderr.write(`${line}\n`);
+
+main();

@@ -1,0 +1,40 @@
+import { ANALYSIS_DEFAULTS, analysisOptions } from '../../analyzer/options';
+
+describe('analysisOptions', () => {
+  it('fills in the defaults that the method names', () => {
+    expect(analysisOptions({ seed: undefined, samples: 12 })).toEqual({ ...ANALYSIS_DEFAULTS, samples: 12 });
+    expect(ANALYSIS_DEFAULTS).toEqual({
+      samples: 300,
+      xi: 0.9,
+      maxLength: 128,
+      seed: 0,
+      exact: false,
+      device: 'auto',
+      correlation: 'pearson',
+      teleport: 'richness',
+      damping: 0.5,
+      scope: 'layer',
+    });
+  });
+
+  it.each([
+    [{ samples: 0 }, 'samples is 0; it must be a whole number from 1'],
+    [{ samples: 2.5 }, 'samples is 2.5; it must be a whole number'],
+    [{ samples: Number.POSITIVE_INFINITY }, 'samples is null; it must'],
+    [{ xi: 0 }, 'xi is 0; it must be above 0'],
+    [{ xi: 1.1 }, 'xi is 1.1; it must be at most 1'],
+    [{ maxLength: 0 }, 'maxLength is 0'],
+    [{ seed: -1 }, 'seed is -1'],
+    [{ seed: 2 ** 32 }, 'seed is 4294967296; it must be below 2^32'],
+    [{ damping: 1 }, 'damping is 1; it must be below 1'],
+    [{ scope: 'head' as 'layer' }, 'scope is "head"; it must be layer or model'],
+    [{ device: 'tpu' as 'cpu' }, 'device is "tpu"; it must be auto, cpu or cuda'],
+    [{ threads: 0 }, 'threads is 0'],
+  ])('refuses %j', (given, message) => {
+    expect(() => analysisOptions(given)).toThrow(`analysis option ${message}`);
+  });
+
+  it('refuses what it does not know', () => {
+    expect(() => analysisOptions({ sample: 3 } as object)).toThrow('the analysis has no option "sample"');
+  });
+});

@@ -1,0 +1,87 @@
+import { spawn, spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+
+const root = path.join(__dirname, '../..');
+let tree: string;
+
+const write = (file: string, text: string) => {
+  fs.mkdirSync(path.join(tree, path.dirname(file)), { recursive: true });
+  fs.writeFileSync(path.join(tree, file), text);
+};
+const built = (file: string) => path.join(tree, 'dist', file);
+
+function setUp() {
+  const { status, stderr } = spawnSync(process.execPath, ['infra/setup.cjs'], { cwd: tree, encoding: 'utf8' });
+  return { status, lines: stderr.split('\n').filter((line) => line !== '') };
+}
+
+// A checkout of few sources, with this one's packages; the native parts are stood in for (native.test.ts has them).
+beforeEach(() => {
+  tree = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-setup-'));
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
+  for (const file of ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'infra/setup.cjs']) {
+    write(file, fs.readFileSync(path.join(root, file), 'utf8'));
+  }
+  write('infra/native.ts', 'export async function setUp(): Promise<void> {}\n');
+  write('cli/hifi.ts', "#!/usr/bin/env node\nconsole.log('it runs');\n");
+});
+
+afterEach(() => fs.rmSync(tree, { recursive: true }));
+
+it('builds a command that runs; has nothing to do and to say the second time', () => {
+  expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
+  const { bin, main } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+  expect(spawnSync(path.join(tree, bin.hifi), { encoding: 'utf8' }).stdout).toBe('it runs\n');
+  expect(main).toBe('dist/index.js');
+  expect(setUp()).toEqual({ status: 0, lines: [] });
+  expect(fs.existsSync(built('.setup-lock'))).toBe(false);
+});
+
+it('builds anew what changed or is missing, and takes away what has no source', () => {
+  write('model/a.ts', 'export const a = 1;\n');
+  write('model/b.ts', 'export const b = 1;\n');
+  setUp();
+  write('model/a.ts', 'export const a = 2;\n');
+  fs.rmSync(path.join(tree, 'model/b.ts'));
+  expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
+  expect(fs.readFileSync(built('model/a.js'), 'utf8')).toMatch(/a = 2/);
+  expect(fs.readdirSync(built('model')).sort()).toEqual(['a.d.ts', 'a.js']);
+  fs.rmSync(built('model/a.js'));
+  expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
+  expect(fs.existsSync(built('model/a.js'))).toBe(true);
+});
+
+it('fails when the build does, and again until it is mended', () => {
+  write('model/a.ts', "export const a: number = 'one';\n");
+  for (let run = 0; run < 2; run++) {
+    const { status, lines } = setUp();
+    expect(status).toBe(1);
+    expect(lines.at(-1)).toBe('setup: the build failed');
+  }
+  write('model/a.ts', 'export const a: number = 1;\n');
+  expect(setUp().status).toBe(0);
+});
+
+it('ends with the one line that the native parts fail with', () => {
+  write(
+    'infra/native.ts',
+    "export async function setUp() { throw Object.assign(new Error('no make'), { name: 'HifiError' }); }\n",
+  );
+  expect(setUp()).toEqual({ status: 1, lines: ['building (tsc)', 'setup: no make'] });
+  expect(fs.existsSync(built('.setup-lock'))).toBe(false);
+});
+
+it('takes over the lock of a set-up that was killed, and waits for one that is at work', async () => {
+  fs.mkdirSync(built(''));
+  fs.writeFileSync(built('.setup-lock'), String(spawnSync(process.execPath, ['-e', '']).pid));
+  expect(setUp().status).toBe(0);
+  // This process is at work, as far as the lock says.
+  fs.writeFileSync(built('.setup-lock'), String(process.pid));
+  const waiting = spawn(process.execPath, ['infra/setup.cjs'], { cwd: tree, stdio: ['ignore', 'ignore', 'pipe'] });
+  const line = await new Promise((resolve) => waiting.stderr.once('data', (text) => resolve(String(text))));
+  expect(line).toBe('waiting for another set-up of this checkout\n');
+  fs.rmSync(built('.setup-lock'));
+  expect(await new Promise((resolve) => waiting.once('close', resolve))).toBe(0);
+});
