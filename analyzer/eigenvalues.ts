@@ -19,7 +19,7 @@ export function symmetricEigenvalues(a: Float64Array, n: number, eigenvalues: Fl
 }
 
 /** a → QᵀaQ, tridiagonal: its diagonal into `d`, its subdiagonal into `e[1 … n−1]`, `e[0]` = 0. */
-export function tridiagonalise(a: Float64Array, n: number, d: Float64Array, e: Float64Array): void {
+function tridiagonalise(a: Float64Array, n: number, d: Float64Array, e: Float64Array): void {
   for (let i = n - 1; i > 0; i--) {
     const row = i * n;
     let scale = 0;

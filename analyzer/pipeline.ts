@@ -3,6 +3,7 @@ import { type Encoded, lengthsOf, padBatch } from '../data/batches';
 import { cancelled, invalidInput } from '../errors';
 import type { HeadReport } from '../heads/report';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { settleDevice } from './device';
 import { headNorms } from './head-norms';
@@ -13,7 +14,7 @@ import { planBatches } from './plan';
 import { StageProgress } from './progress';
 import { keptXis, type ReportSubject } from './report';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
-import { encodeSample, readSample, reportData } from './sample';
+import { encodeSample, readSample, reportData, type Sample } from './sample';
 import { reportOfShards, type ShardStatistics } from './shard';
 import type { HeadStatistics } from './statistics';
 
@@ -28,12 +29,13 @@ export async function* analyze(
   signal?: AbortSignal,
 ): AsyncGenerator<AnalysisEvent, HeadReport> {
   const whole = yield* analyzeShard({ ...request, shard: { index: 0, count: 1 } }, signal);
+  const started = performance.now();
   const progress = new StageProgress('rank', 1, 'reports');
   yield progress.at(0);
   const { report, warnings } = reportOfShards(whole);
   for (const message of warnings) yield { kind: 'warning', message };
   yield progress.at(1);
-  return report;
+  return { ...report, elapsedSeconds: report.elapsedSeconds + (performance.now() - started) / 1000 };
 }
 
 /** The same for some of the sample's blocks; the parts are put together by `mergeShards` and `reportOfShards`. */
@@ -52,7 +54,8 @@ export async function* analyzeShard(
 
   const loading = performance.now();
   const threads = options.threads ?? os.availableParallelism();
-  yield* begin('load', 1, 'models', signal);
+  if (signal?.aborted) throw cancelled();
+  yield new StageProgress('load', 1, 'models').at(0);
   const model = await loadModel(request, options, threads);
   try {
     const { checkpoint, encoder, tokenizer } = model;
@@ -63,8 +66,7 @@ export async function* analyzeShard(
       yield { kind: 'warning', message: `the model takes ${maxLength} tokens at most: longer texts are cut there` };
     }
 
-    yield* begin('encode', sample.rows.length, 'sequences', signal);
-    const encoded = encodeSample(sample, tokenizer, config, maxLength);
+    const encoded = yield* encode(sample, tokenizer, config, maxLength, signal);
     const statistics = yield* measure(encoded, request.shard, encoder, model.pool, tokenizer.padId, signal);
     return {
       subject: { ...model.subject, data: reportData(sample) },
@@ -76,6 +78,28 @@ export async function* analyzeShard(
   } finally {
     await model.close();
   }
+}
+
+/** Rows encoded between two looks at the signal: some ten milliseconds. */
+const ENCODE_ROWS = 256;
+
+async function* encode(
+  { dataset, rows }: Sample,
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+  maxLength: number,
+  signal?: AbortSignal,
+): AsyncGenerator<AnalysisEvent, Encoded[]> {
+  const progress = new StageProgress('encode', rows.length, 'sequences');
+  const encoded: Encoded[] = [];
+  yield progress.at(0);
+  while (encoded.length < rows.length) {
+    if (signal?.aborted) throw cancelled();
+    const next = rows.subarray(encoded.length, encoded.length + ENCODE_ROWS);
+    encoded.push(...encodeSample({ dataset, rows: next }, tokenizer, config, maxLength));
+    yield progress.at(encoded.length);
+  }
+  return encoded;
 }
 
 /** Plan → head outputs → statistics: the engine runs a batch while the workers measure those before it. */
@@ -158,17 +182,6 @@ async function loadModel(request: AnalyzeRequest, options: AnalysisOptions, thre
     await pool?.close();
     throw error;
   }
-}
-
-/** A stage's first progress event, after a look at the signal. */
-function* begin(
-  stage: 'load' | 'encode',
-  total: number,
-  unit: 'models' | 'sequences',
-  signal?: AbortSignal,
-): Generator<AnalysisEvent> {
-  if (signal?.aborted) throw cancelled();
-  yield new StageProgress(stage, total, unit).at(0);
 }
 
 function checkShard({ index, count }: Shard): void {

@@ -69,7 +69,7 @@ export function makeReport(
 }
 
 /** Of a mean of n integers with the sums Σt and Σt²; null where n = 1. */
-export function standardError(n: number, sum: number, squares: number): number | null {
+function standardError(n: number, sum: number, squares: number): number | null {
   return n === 1 ? null : Math.sqrt((n * squares - sum * sum) / (n - 1)) / n;
 }
 

@@ -74,7 +74,7 @@ export class Prefix {
         Array.from(batch, (row) => rows[row]),
       );
       batch.forEach((row, i) => {
-        const from = firstOnly ? i * d : i * S * d;
+        const from = i * S * d;
         prefix.write(row, hidden.subarray(from, from + prefix.lengths[row] * d));
       });
       done += batch.length;
@@ -135,5 +135,6 @@ export function runFrozen(
     });
     return (state.dataSync() as Float32Array).slice();
   });
-  return { hidden, mask, B, S };
+  // Where nothing is tuned the last layer has left position 0 alone.
+  return encoder.lowest === config.layers ? { hidden, mask: new Float32Array(B), B, S: 1 } : { hidden, mask, B, S };
 }

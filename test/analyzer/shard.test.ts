@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { analyzeShard as analyzeShardInChild } from '../../analyzer/engine';
 import { analyzeShard } from '../../analyzer/pipeline';
 import type { AnalyzeRequest } from '../../analyzer/request';
 import { mergeShards, reportOfShards, type ShardStatistics } from '../../analyzer/shard';
@@ -61,6 +62,13 @@ describe('shards', () => {
       expect(reportOf([...parts].reverse())).toEqual(whole);
       if (count === 3) expect(reportOf([parts[1], mergeShards(parts[2], parts[0])])).toEqual(whole);
     }
+  });
+
+  it('come out of a child process as they are', async () => {
+    const asked = { ...request, shard: { index: 1, count: 2 } };
+    const { result: here } = await drain(analyzeShard(asked));
+    const { result: inChild } = await drain(analyzeShardInChild(asked));
+    expect({ ...inChild, elapsedSeconds: 0 }).toEqual({ ...here, elapsedSeconds: 0 });
   });
 
   it('may be more than there are blocks', async () => {

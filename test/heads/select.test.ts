@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { STRATEGIES } from '../../heads/mask';
-import { byScore, parametersPerHead, type SelectionInput, SelectionError, selectHeads } from '../../heads/select';
+import { byScore, parametersPerHead, SelectionError, type SelectionInput, selectHeads } from '../../heads/select';
 
 /** A report of L layers and H heads with the given numbers a head, all heads correlated by `r`. */
 function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {

@@ -153,7 +153,13 @@ describe('analysisModel', () => {
 
   it('ends at the last layer’s heads: its projection and feed-forward are not asked for', () => {
     const asked: string[] = [];
-    const recording: GraphSource = { config, tensor: (name) => (asked.push(name), tensor(name)) };
+    const recording: GraphSource = {
+      config,
+      tensor(name) {
+        asked.push(name);
+        return tensor(name);
+      },
+    };
     analysisModel(recording, 'gram');
     const last = asked.filter((name) => name.startsWith('encoder.layer.1.'));
     expect(last).toHaveLength(6);

@@ -217,9 +217,14 @@ it('trains and predicts pairs and numbers', async () => {
 });
 
 it('tunes the task head alone with an empty mask', async () => {
-  const { metrics } = await finish(await request({ mask: await maskOf([[], []]) }));
+  const what = await request({ mask: await maskOf([[], []]) });
+  const { metrics } = await finish(what);
   expect(metrics.trainableParameters).toBe(0);
   expect(metrics.epochs).toHaveLength(3);
+  const run = evaluate(ops, { model, delta: path.join(what.out, 'delta'), data: devSentences, options: what.options });
+  let next = await run.next();
+  while (!next.done) next = await run.next();
+  expect(next.value.metrics[metrics.metric]).toBe(metrics.best.value);
 });
 
 it('stops early', async () => {

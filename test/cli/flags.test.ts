@@ -1,0 +1,174 @@
+import { Command } from 'commander';
+import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
+import { define as defineAnalyze } from '../../cli/analyze';
+import { define as defineEvaluate } from '../../cli/evaluate';
+import { exitOf, usageExit } from '../../cli/exit';
+import { analysisFlags, dataFlags, type Flags, selectionFlags, trainingFlags } from '../../cli/flags';
+import { define as defineRun } from '../../cli/run';
+import { define as defineSelect } from '../../cli/select';
+import { SELECTION_DEFAULTS } from '../../heads/select';
+import { TRAIN_DEFAULTS } from '../../trainer/options';
+
+/** The flags that a command line gives; the command's own action is not run. */
+function parsed(define: (command: Command) => void, ...args: string[]): Flags {
+  const command = new Command('hifi').exitOverride().configureOutput({ writeErr: () => {}, outputError: () => {} });
+  define(command);
+  let flags: Flags = {};
+  command.action((given: Flags) => {
+    flags = given;
+  });
+  command.parse(args, { from: 'user' });
+  return flags;
+}
+
+const run = ['--model', 'm', '--train', 't', '--out', 'o'];
+
+test('the defaults are those of the rooms, and groups that share a flag agree on it', () => {
+  const flags = parsed(defineRun, ...run, '--task', 'sst2');
+  expect(analysisFlags(flags)).toEqual(ANALYSIS_DEFAULTS);
+  expect(selectionFlags(flags)).toEqual(SELECTION_DEFAULTS);
+  expect(trainingFlags(flags)).toEqual(TRAIN_DEFAULTS);
+  expect(flags.export).toEqual(['checkpoint']);
+});
+
+test('what is given is what is read', () => {
+  const flags = parsed(
+    defineRun,
+    ...run,
+    ...['--samples', '7', '--xi', '.5', '--max-length', '64', '--exact', '--seed', '4294967295'],
+    ...['--correlation', 'covariance', '--teleport', 'uniform', '--damping', '0.85', '--scope', 'model'],
+    ...[
+      '--strategy',
+      'hifi-mid-top',
+      '--k',
+      '2',
+      '--tune',
+      'qkvo',
+      '--epochs',
+      '1',
+      '--batch-size',
+      '8',
+      '--lr',
+      '3e-4',
+    ],
+    ...['--warmup', '0', '--weight-decay', '0.01', '--early-stopping', '2', '--device', 'cpu', '--threads', '2'],
+  );
+  const ranking = { correlation: 'covariance', teleport: 'uniform', damping: 0.85, scope: 'model' };
+  const engines = { device: 'cpu', threads: 2 };
+  const seed = 4294967295;
+  expect(analysisFlags(flags)).toEqual({
+    samples: 7,
+    xi: 0.5,
+    maxLength: 64,
+    exact: true,
+    seed,
+    ...ranking,
+    ...engines,
+  });
+  expect(selectionFlags(flags)).toEqual({ strategy: 'hifi-mid-top', k: 2, tune: 'qkvo', seed, ...ranking });
+  expect(trainingFlags(flags)).toEqual({
+    ...{ epochs: 1, batchSize: 8, lr: 3e-4, warmup: 0, weightDecay: 0.01, earlyStopping: 2, maxLength: 64, seed },
+    ...engines,
+  });
+});
+
+test.each([
+  ['--samples', '0', 'a whole number from 1'],
+  ['--samples', '1e3', 'a whole number from 1'],
+  ['--xi', '0', 'a number above 0, at most 1'],
+  ['--xi', '1.01', 'a number above 0, at most 1'],
+  ['--max-length', '-1', 'a whole number from 1'],
+  ['--seed', '4294967296', 'a whole number from 0 to 4294967295'],
+  ['--seed', '', 'a whole number from 0 to 4294967295'],
+  ['--correlation', 'pearsn', 'pearson, covariance; did you mean "pearson"?'],
+  ['--teleport', 'x', 'richness, uniform'],
+  ['--damping', '1', 'a number between 0 and 1'],
+  ['--damping', 'NaN', 'a number between 0 and 1'],
+  ['--scope', 'Layer', 'layer, model; did you mean "layer"?'],
+  ['--k', '2.5', 'a whole number from 1'],
+  ['--tune', 'qv', 'qkv, qkvo; did you mean "qkv"?'],
+  ['--epochs', 'ten', 'a whole number from 1'],
+  ['--lr', '0', 'a number above 0'],
+  ['--lr', 'Infinity', 'a number above 0'],
+  ['--warmup', '6', 'a number from 0 to 1'],
+  ['--weight-decay', '-0.1', 'a number from 0'],
+  ['--early-stopping', '0', 'a whole number from 1'],
+  ['--device', 'gpu', 'auto, cpu, cuda; did you mean "cpu"?'],
+  ['--threads', '0', 'a whole number from 1 to 1024'],
+  ['--format', 'xlsx', 'tsv, csv; did you mean "csv"?'],
+  ['--text-columns', 'a,b,c', 'one name, or two with a comma between'],
+  ['--text-columns', 'a,', 'one name, or two with a comma between'],
+  ['--label-column', 'a,b', 'one name'],
+  ['--export', 'onnx', 'checkpoint'],
+])('%s %s is refused', (flag, value, right) => {
+  let exit: ReturnType<typeof exitOf> | undefined;
+  try {
+    parsed(defineRun, ...run, flag, value);
+  } catch (error) {
+    exit = exitOf(error);
+  }
+  expect(exit).toEqual({ line: `hifi: ${flag} is "${value}"; it must be ${right}`, code: 2 });
+});
+
+test('an unknown task or strategy is refused with all that there are', () => {
+  expect(() => parsed(defineRun, ...run, '--task', 'sst')).toThrow(
+    /^--task is "sst"; it must be cola, sst2, .*did you mean "sst2"\?$/,
+  );
+  expect(() => parsed(defineRun, ...run, '--strategy', 'gradient')).toThrow(
+    /^--strategy is "gradient"; it must be hifi, /,
+  );
+});
+
+describe('data flags', () => {
+  const source = (labels: boolean, ...args: string[]) => dataFlags(parsed(defineRun, ...run, ...args), labels)('f');
+
+  test('a task, or columns', () => {
+    expect(source(true, '--task', 'cola')).toEqual({ path: 'f', task: 'cola' });
+    expect(source(true, '--text-columns', 'a, b', '--label-column', 'y', '--regression', '--format', 'csv')).toEqual({
+      ...{ path: 'f', textColumns: ['a', 'b'], labelColumn: 'y', regression: true, format: 'csv' },
+    });
+    // Where no labels are needed the label flags are taken and do nothing.
+    expect(source(false, '--text-columns', 'a', '--label-column', 'y')).toEqual({ path: 'f', textColumns: ['a'] });
+  });
+
+  test.each([
+    [[], /^which texts\? give --task \(cola, .*\) or --text-columns a\[,b\]$/],
+    [['--text-columns', 'a'], /^labels are needed here: give --label-column/],
+    [['--task', 'cola', '--text-columns', 'a'], /give one of them$/],
+    [['--task', 'cola', '--label-column', 'y'], /^--label-column goes with --text-columns/],
+    [['--task', 'cola', '--regression'], /^--regression goes with --text-columns/],
+  ])('%j is refused', (args, message) => {
+    expect(() => source(true, ...args)).toThrow(message);
+  });
+
+  test('a delta says which task it is of, a flag says it louder', () => {
+    const given = (...args: string[]) =>
+      dataFlags(parsed(defineEvaluate, '--model', 'm', '--data', 'd', ...args), true, 'cola')('f');
+    expect(given()).toEqual({ path: 'f', task: 'cola' });
+    expect(given('--task', 'sst2')).toEqual({ path: 'f', task: 'sst2' });
+    expect(given('--text-columns', 'a', '--label-column', 'y')).toEqual({
+      path: 'f',
+      textColumns: ['a'],
+      labelColumn: 'y',
+    });
+  });
+});
+
+test('flags that a command does not have are bad usage', () => {
+  const usage = (...[define, ...args]: Parameters<typeof parsed>) => {
+    try {
+      parsed(define, ...args);
+    } catch (error) {
+      return usageExit((error as Error).message);
+    }
+    return undefined;
+  };
+  const select = ['--heads', 'h', '--out', 'o'];
+  expect(usage(defineSelect, ...select, '--epochs', '1')).toEqual({ line: "hifi: unknown option '--epochs'", code: 2 });
+  expect(usage(defineSelect, ...select, '--dampin', '1')).toEqual({
+    line: "hifi: unknown option '--dampin' (Did you mean --damping?)",
+    code: 2,
+  });
+  expect(usage(defineAnalyze, '--model', 'm', '--data', 'd')?.line).toMatch(/^hifi: required option '--out/);
+  expect(usage(defineSelect, ...select, 'more')?.line).toMatch(/^hifi: too many arguments/);
+});

@@ -1,0 +1,112 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { readHeads, readMask, readMetrics, writeJson } from '../../gateway/files';
+import { WholeFile } from '../../gateway/whole-file';
+import { sampleMask, sampleMetrics, sampleReport } from './sample-results';
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-files-'));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+let count = 0;
+
+/** A file with a sample, changed. */
+// biome-ignore lint/suspicious/noExplicitAny: a test spoils any field
+function spoiled(name: string, sample: object, spoil: (value: any) => void): string {
+  const value = structuredClone(sample);
+  spoil(value);
+  const file = path.join(scratch, String(count++), name);
+  writeJson(file, value);
+  return file;
+}
+
+/** The one line that a bad file is refused with, without the folder. */
+function refusal(read: (file: string) => unknown, file: string): string {
+  try {
+    read(file);
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'HifiError', code: 'INVALID_INPUT' });
+    expect((error as Error).message).not.toContain('\n');
+    return (error as Error).message.replace(`${path.dirname(file)}/`, '');
+  }
+  throw new Error(`${file} was taken`);
+}
+
+test('each result is read as it was written', () => {
+  const same = (value: unknown) => spoiled('same.json', value as object, () => {});
+  expect(readHeads(same(sampleReport()))).toEqual(sampleReport());
+  expect(readHeads(same(sampleReport(1, 1)))).toEqual(sampleReport(1, 1));
+  expect(readMask(same(sampleMask()))).toEqual(sampleMask());
+  expect(readMetrics(same(sampleMetrics()))).toEqual(sampleMetrics());
+});
+
+test.each<[string, Parameters<typeof spoiled>[2]]>([
+  ['heads.json: schemaVersion is 2; it must be 1, the only version that is known here', (r) => (r.schemaVersion = 2)],
+  [
+    'heads.json: schemaVersion is missing; it must be 1, the only version that is known here',
+    (r) => delete r.schemaVersion,
+  ],
+  ['heads.json: model is missing; it must be an object', (r) => delete r.model],
+  ['heads.json: model.heads is "4"; it must be a whole number from 1', (r) => (r.model.heads = '4')],
+  ['heads.json: richness[1][2] is null; it must be a finite number', (r) => (r.richness[1][2] = Number.NaN)],
+  ['heads.json: richness has 1 rows; with 2 layers of 4 heads it must have 2', (r) => r.richness.pop()],
+  ['heads.json: pagerank[1] has 3 entries; with 4 heads a layer it must have 4', (r) => r.pagerank[1].pop()],
+  [
+    'heads.json: correlation.pearson has 7 rows; with 2 layers of 4 heads it must have 8',
+    (r) => r.correlation.pearson.pop(),
+  ],
+  ['heads.json: correlation.covariance is missing; it must be a list', (r) => delete r.correlation.covariance],
+])('%s', (message, spoil) => {
+  expect(refusal(readHeads, spoiled('heads.json', sampleReport(), spoil))).toBe(message);
+});
+
+test.each<[string, Parameters<typeof spoiled>[2]]>([
+  [
+    'mask.json: schemaVersion is "1"; it must be 1, the only version that is known here',
+    (m) => (m.schemaVersion = '1'),
+  ],
+  ['mask.json: heads[1].head is -1; it must be a whole number from 0', (m) => (m.heads[1].head = -1)],
+  ['mask.json: heads[0].layer is 0.5; it must be a whole number from 0', (m) => (m.heads[0].layer = 0.5)],
+  [
+    'mask.json: heads[4] is layer 0, head 0, which heads[0] was already',
+    (m) => m.heads.push({ ...m.heads[0], head: 0 }),
+  ],
+])('%s', (message, spoil) => {
+  const mask = { ...sampleMask(), heads: [0, 1, 2, 3].map((head) => ({ layer: 0, head, score: 0 })) };
+  expect(refusal(readMask, spoiled('mask.json', mask, spoil))).toBe(message);
+});
+
+test('a strategy that is not known is refused with those that are', () => {
+  const file = spoiled('mask.json', sampleMask(), (mask) => (mask.strategy = 'best'));
+  expect(refusal(readMask, file)).toMatch(/^mask\.json: strategy is "best"; it must be one of hifi, hifi-mid-top, /);
+});
+
+test('the heads of a mask made by hand are put in order', () => {
+  const heads = sampleMask().heads;
+  const file = spoiled('mask.json', sampleMask(), (mask) => mask.heads.reverse());
+  expect(readMask(file).heads).toEqual(heads);
+});
+
+test('what is no JSON, no file or a folder is refused in one line', () => {
+  const file = path.join(scratch, 'mask.json');
+  fs.writeFileSync(file, '{"schemaVersion": 1,\n');
+  expect(refusal(readMask, file)).toMatch(/^mask\.json is not JSON: /);
+  expect(refusal(readMask, path.join(scratch, 'maks.json'))).toBe('maks.json: no such file; did you mean "mask.json"?');
+  expect(refusal(readMask, scratch)).toMatch(/cannot be read: it is a folder$/);
+});
+
+test('a file is whole or not there', () => {
+  const target = path.join(scratch, 'new', 'lines.txt');
+  const file = new WholeFile(target);
+  file.write('a');
+  expect(fs.existsSync(target)).toBe(false);
+  file.write('b'.repeat(3 << 20));
+  file.commit();
+  file.abandon();
+  expect(fs.readFileSync(target, 'utf8')).toBe(`a${'b'.repeat(3 << 20)}`);
+
+  const left = new WholeFile(target);
+  left.write('something else');
+  left.abandon();
+  expect(fs.readFileSync(target, 'utf8')[0]).toBe('a');
+  expect(fs.readdirSync(path.dirname(target))).toEqual(['lines.txt']);
+});

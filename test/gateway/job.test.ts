@@ -1,0 +1,184 @@
+import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
+import type { AnalysisEvent } from '../../analyzer/request';
+import { failed, HifiError } from '../../errors';
+import type { ResultFiles, ResultName } from '../../gateway/files';
+import { JOB_PATH, type JobEvent, type JobPlace, type JobSpec, type JobStages, runJob } from '../../gateway/job';
+import type { HeadReport } from '../../heads/report';
+import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
+import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics } from '../../trainer/options';
+import { sampleMask, sampleMetrics, sampleReport } from './sample-results';
+
+const spec: JobSpec = {
+  model: 'somewhere',
+  train: { path: 'rows.tsv', task: 'sst2' },
+  analysis: ANALYSIS_DEFAULTS,
+  selection: { ...SELECTION_DEFAULTS, k: 2 },
+  training: TRAIN_DEFAULTS,
+  exports: ['checkpoint'],
+};
+
+/** A place in memory that writes down what is done to it. */
+class Memory implements JobPlace {
+  readonly log: string[] = [];
+  readonly results: Partial<ResultFiles> = {};
+
+  constructor(private readonly earlier: Partial<ResultFiles> = {}) {}
+
+  async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
+    return this.earlier[name] as ResultFiles[N] | undefined;
+  }
+
+  async keptExport(): Promise<boolean> {
+    return this.earlier['metrics.json'] !== undefined;
+  }
+
+  async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
+    this.log.push(`write ${name}`);
+    Object.assign(this.results, { [name]: content });
+  }
+}
+
+/** Engines of a tiny kind: real generators that yield a little and write down when they begin and end. */
+function tinyStages(log: string[], change: Partial<JobStages> = {}): JobStages {
+  return {
+    async *analyze(): AsyncGenerator<AnalysisEvent, HeadReport> {
+      log.push('analyze begins');
+      try {
+        yield { kind: 'warning', message: 'few rows' };
+        for (let done = 0; done <= 3; done++) {
+          yield { kind: 'progress', stage: 'measure', done, total: 3, unit: 'sequences' };
+        }
+        return sampleReport();
+      } finally {
+        log.push('analyze ends');
+      }
+    },
+    select: selectHeads,
+    async *train(): AsyncGenerator<TrainEvent, TrainMetrics> {
+      log.push('train begins');
+      try {
+        const metrics = sampleMetrics();
+        for (const epoch of metrics.epochs) {
+          yield { kind: 'progress', stage: 'train', done: epoch.epoch, total: 2, unit: 'steps', loss: 0.5 };
+          yield { kind: 'epoch', epoch };
+          yield { kind: 'checkpoint', step: epoch.epoch };
+        }
+        return metrics;
+      } finally {
+        log.push('train ends');
+      }
+    },
+    async export(_, format) {
+      log.push(`export ${format}`);
+      return ['rounded'];
+    },
+    async report() {
+      log.push('report');
+    },
+    ...change,
+  };
+}
+
+const states = (events: JobEvent[]) => events.flatMap((event) => (event.kind === 'state' ? [event.state] : []));
+
+async function drive(stages: JobStages, place: JobPlace, signal = new AbortController().signal) {
+  const events: JobEvent[] = [];
+  const job = runJob(spec, stages, place, signal);
+  try {
+    for (;;) {
+      const { done, value } = await job.next();
+      if (done) return { events, result: value };
+      events.push(value);
+    }
+  } catch (error) {
+    return { events, error: error as HifiError };
+  }
+}
+
+test('a job walks its path in order and puts each result in its place', async () => {
+  const place = new Memory();
+  const { events, result } = await drive(tinyStages(place.log), place);
+  expect(states(events)).toEqual([...JOB_PATH]);
+  expect(place.log).toEqual([
+    'analyze begins',
+    'analyze ends',
+    'write heads.json',
+    'write mask.json',
+    'train begins',
+    'train ends',
+    'write metrics.json',
+    'export checkpoint',
+    'report',
+  ]);
+  expect(place.results).toEqual({
+    'heads.json': sampleReport(),
+    'mask.json': sampleMask(),
+    'metrics.json': sampleMetrics(),
+  });
+  expect(result).toEqual({ heads: sampleReport(), mask: sampleMask(), metrics: sampleMetrics() });
+  const names = events.flatMap((event) => (event.kind === 'artifact' ? [event.name] : []));
+  expect(names).toEqual(['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint', 'report.html']);
+  expect(events.filter(({ kind }) => kind === 'epoch')).toHaveLength(2);
+  expect(events.filter(({ kind }) => kind === 'warning')).toEqual([
+    { kind: 'warning', message: 'few rows' },
+    { kind: 'warning', message: 'rounded' },
+  ]);
+  expect(JSON.stringify(events)).not.toContain('"kind":"checkpoint"');
+});
+
+test('what an earlier attempt left is not made again, what comes after it is', async () => {
+  const place = new Memory({ 'heads.json': sampleReport(), 'mask.json': sampleMask() });
+  const { events } = await drive(tinyStages(place.log), place);
+  expect(place.log).toEqual(['train begins', 'train ends', 'write metrics.json', 'export checkpoint', 'report']);
+  const kept = events.flatMap((event) => (event.kind === 'artifact' && event.kept ? [event.name] : []));
+  expect(kept).toEqual(['heads.json', 'mask.json']);
+
+  const done = new Memory({ 'heads.json': sampleReport(), 'mask.json': sampleMask(), 'metrics.json': sampleMetrics() });
+  expect(states((await drive(tinyStages(done.log), done)).events)).toEqual([...JOB_PATH]);
+  expect(done.log).toEqual(['report']);
+});
+
+test('a stage that fails ends the job with its own error, after the event FAILED', async () => {
+  const place = new Memory();
+  const boom = failed('the train engine was ended by SIGKILL');
+  // biome-ignore lint/correctness/useYield: it fails before it has anything to tell
+  const stages = tinyStages(place.log, {
+    train: async function* () {
+      throw boom;
+    },
+  });
+  const { events, error } = await drive(stages, place);
+  expect(error).toBe(boom);
+  expect(states(events)).toEqual(['QUEUED', 'ANALYZING', 'SELECTING', 'TRAINING', 'FAILED']);
+  expect(Object.keys(place.results)).toEqual(['heads.json', 'mask.json']);
+
+  const wrong = await drive(tinyStages([], { select: () => selectHeads(sampleReport(), { k: 99 }) }), new Memory());
+  expect(wrong.error).toMatchObject({ code: 'INVALID_INPUT', message: expect.stringContaining('k is 99') });
+});
+
+test('a signal ends the job between two stages, after the event CANCELLED', async () => {
+  const place = new Memory();
+  const controller = new AbortController();
+  const stages = tinyStages(place.log, {
+    select: (report, options) => {
+      controller.abort();
+      return selectHeads(report, options);
+    },
+  });
+  const { events, error } = await drive(stages, place, controller.signal);
+  expect(error).toBeInstanceOf(HifiError);
+  expect(error?.code).toBe('CANCELLED');
+  expect(states(events)).toEqual(['QUEUED', 'ANALYZING', 'SELECTING', 'CANCELLED']);
+  expect(place.log).not.toContain('train begins');
+});
+
+test.each([
+  ['measure', 'analyze ends'],
+  ['train', 'train ends'],
+])('a reader who leaves in stage %s ends the engine', async (stage, end) => {
+  const place = new Memory();
+  for await (const event of runJob(spec, tinyStages(place.log), place, new AbortController().signal)) {
+    if (event.kind === 'progress' && event.stage === stage) break;
+  }
+  expect(place.log.at(-1)).toBe(end);
+});
