@@ -70,7 +70,6 @@ export class HeadMeter {
       }
       this.addCorrelations();
       this.statistics.sequences++;
-      this.statistics.longest = Math.max(this.statistics.longest, batch.lengths[row]);
     }
   }
 
@@ -155,7 +154,7 @@ export class HeadMeter {
 
   private addSpectrum(node: number, length: number, squares: number): void {
     const { statistics, sigma, counts } = this;
-    const { xis, headDim, values } = statistics.shape;
+    const { xis, headDim } = statistics.shape;
     const m = Math.min(length, headDim);
     richnessCounts(sigma, m, xis, counts);
     for (let x = 0; x < xis.length; x++) {
@@ -165,7 +164,7 @@ export class HeadMeter {
     }
     let total = 0;
     for (let i = 0; i < m; i++) total += sigma[i];
-    if (total > 0) for (let i = 0; i < m; i++) statistics.spectrum.add(node * values + i, sigma[i] / total);
+    if (total > 0) for (let i = 0; i < m; i++) statistics.spectrum.add(node * headDim + i, sigma[i] / total);
     statistics.activation.add(node, squares / (length * headDim));
   }
 

@@ -157,7 +157,7 @@ async function loadModel(request: AnalyzeRequest, options: AnalysisOptions, thre
       );
     }
     const maxTokens = Math.min(options.maxLength, config.maxPositions);
-    const shape = { layers, heads, headDim, values: Math.min(maxTokens, headDim), xis: keptXis(options.xi) };
+    const shape = { layers, heads, headDim, xis: keptXis(options.xi) };
     pool = new MeasurePool({ shape, maxTokens }, threads);
     const measuring = pool;
     const tokenizer = loadTokenizer(request.model);

@@ -31,12 +31,11 @@ export function makeReport(
   elapsedSeconds: number,
 ): { report: HeadReport; warnings: string[] } {
   const { options } = subject;
-  const { heads, xis, headDim, values } = statistics.shape;
+  const { heads, xis, headDim } = statistics.shape;
   const { nodes, sequences: n } = statistics;
   const perHead = <T>(at: (node: number) => T) => byLayer(nodes, heads, at);
   const richnessAt = (xi: number) => perHead((node) => statistics.counts[xis.indexOf(xi) * nodes + node] / n);
   const own = xis.indexOf(options.xi) * nodes;
-  const shown = Math.min(statistics.longest, headDim);
 
   const measured = {
     richness: richnessAt(options.xi),
@@ -59,7 +58,7 @@ export function makeReport(
     stability: null,
     rankCorrelations: ranking.rankCorrelations,
     spectrum: perHead((node) =>
-      Array.from({ length: shown }, (_, i) => statistics.spectrum.value(node * values + i) / n),
+      Array.from({ length: headDim }, (_, i) => statistics.spectrum.value(node * headDim + i) / n),
     ),
     iterations: ranking.iterations,
     deviceUsed: subject.deviceUsed,

@@ -5,8 +5,6 @@ export interface StatisticsShape {
   layers: number;
   heads: number;
   headDim: number;
-  /** Singular values kept of each head: min(longest sequence possible, dh). */
-  values: number;
   /** Each ξ that counts are kept for, ascending. */
   xis: number[];
 }
@@ -15,7 +13,6 @@ export interface StatisticsShape {
 export interface StatisticsData {
   shape: StatisticsShape;
   sequences: number;
-  longest: number;
   counts: Float64Array;
   squares: Float64Array;
   pearson: Float64Array;
@@ -33,8 +30,6 @@ export class HeadStatistics {
   readonly nodes: number;
   /** n. */
   sequences: number;
-  /** Tokens of the longest sequence. */
-  longest: number;
   /** Σt and Σt², [ξ, N]. */
   readonly counts: Float64Array;
   readonly squares: Float64Array;
@@ -44,7 +39,7 @@ export class HeadStatistics {
   readonly covariance: ExactSums;
   /** Σ trace(OᵀO)/(S·dh), [N]. */
   readonly activation: ExactSums;
-  /** Σ σ_i/Σσ, [N, values]. */
+  /** Σ σ_i/Σσ, [N, dh]. */
   readonly spectrum: ExactSums;
 
   constructor(
@@ -54,13 +49,12 @@ export class HeadStatistics {
     this.nodes = shape.layers * shape.heads;
     const pairs = (this.nodes * (this.nodes - 1)) / 2;
     this.sequences = data?.sequences ?? 0;
-    this.longest = data?.longest ?? 0;
     this.counts = data?.counts ?? new Float64Array(shape.xis.length * this.nodes);
     this.squares = data?.squares ?? new Float64Array(shape.xis.length * this.nodes);
     this.pearson = new ExactSums(pairs, data?.pearson);
     this.covariance = new ExactSums(pairs + this.nodes, data?.covariance);
     this.activation = new ExactSums(this.nodes, data?.activation);
-    this.spectrum = new ExactSums(this.nodes * shape.values, data?.spectrum);
+    this.spectrum = new ExactSums(this.nodes * shape.headDim, data?.spectrum);
   }
 
   static from(data: StatisticsData): HeadStatistics {
@@ -72,7 +66,6 @@ export class HeadStatistics {
     return {
       shape: this.shape,
       sequences: this.sequences,
-      longest: this.longest,
       counts: this.counts,
       squares: this.squares,
       pearson: this.pearson.bins,
@@ -95,7 +88,6 @@ export class HeadStatistics {
     }
     this.sequences += other.sequences;
     if (this.sequences > EXACT_SUM_COUNT) throw new RangeError(`at most ${EXACT_SUM_COUNT} sequences can be summed`);
-    this.longest = Math.max(this.longest, other.longest);
     for (let i = 0; i < this.counts.length; i++) {
       this.counts[i] += other.counts[i];
       this.squares[i] += other.squares[i];

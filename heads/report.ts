@@ -81,7 +81,7 @@ export interface HeadReport {
   /** Share of bootstrap replicates that choose the head; null until measured. */
   stability: PerHead | null;
   rankCorrelations: RankCorrelations[];
-  /** [L][H][m]: mean of σ_i/Σσ, longest sequence's m. */
+  /** [L][H][dh]: mean of σ_i/Σσ, a sequence's values beyond its m = min(S, dh) being 0. */
   spectrum: number[][][];
   /** Rounds of PageRank, the most that any of its graphs took. */
   iterations: number;

@@ -170,9 +170,14 @@ function draw(width: number, height: number, option: EChartsOption): string {
   }
 }
 
-/** Without the hover styles of an interactive page, whose class names would meet those of the next chart. */
+/**
+ * Without what has a name that would meet that of the next chart on a page: the hover styles' classes, and the clip paths'
+ * ids (there is nothing to clip: the axes span all values).
+ */
 const cleaned = (svg: string) =>
   svg
+    .replace(/<defs\b[\s\S]*?<\/defs>/g, '')
+    .replaceAll(/ clip-path="[^"]*"/g, '')
     .replace(/<style\b[\s\S]*?<\/style>/g, '')
     .replaceAll(/ class="zr[^"]*"/g, '')
     .replaceAll(INK, 'currentColor');

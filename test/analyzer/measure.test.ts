@@ -36,7 +36,7 @@ function batchOf(o: number[][][], kind: 'gram' | 'context', padding = 0): BatchO
 }
 
 function measure(batches: BatchOutputs[]) {
-  const shape = { layers: LAYERS, heads: HEADS, headDim: DH, values: DH, xis: [...XI_GRID] };
+  const shape = { layers: LAYERS, heads: HEADS, headDim: DH, xis: [...XI_GRID] };
   const statistics = new HeadStatistics(shape);
   const meter = new HeadMeter(statistics, 8);
   for (const batch of batches) meter.addBatch(batch);
@@ -82,11 +82,11 @@ describe.each(KINDS)('HeadMeter on %s', (kind) => {
     expect(report.richness[0].slice(0, 2)).toEqual([1, 1]);
     expect(report.correlation.pearson[0]).toEqual([1, 0, 0]);
     expect(report.correlation.covariance[1]).toEqual([0, 0, 0]);
-    expect(report.spectrum[0][0]).toEqual([0, 0]);
+    expect(report.spectrum[0][0]).toEqual(ZERO);
     const single = measure([batchOf([[[1, 2, 3, 4]], [[4, 0, 0, 1]], [ZERO]], kind, 5)]);
     expect(Object.values(single.richnessByXi)).toEqual(XI_GRID.map(() => [[1, 1, 1]]));
     expect(single.richnessStderr).toEqual([[null, null, null]]);
-    expect(single.spectrum[0]).toEqual([[1], [1], [0]]);
+    expect(single.spectrum[0]).toEqual([[1, 0, 0, 0], [1, 0, 0, 0], ZERO]);
   });
 
   it.each([

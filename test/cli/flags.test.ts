@@ -95,7 +95,7 @@ test.each([
   ['--early-stopping', '0', 'a whole number from 1'],
   ['--device', 'gpu', 'auto, cpu, cuda; did you mean "cpu"?'],
   ['--threads', '0', 'a whole number from 1 to 1024'],
-  ['--format', 'xlsx', 'tsv, csv; did you mean "csv"?'],
+  ['--format', 'xlsx', 'tsv, csv'],
   ['--text-columns', 'a,b,c', 'one name, or two with a comma between'],
   ['--text-columns', 'a,', 'one name, or two with a comma between'],
   ['--label-column', 'a,b', 'one name'],

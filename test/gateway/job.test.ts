@@ -141,9 +141,9 @@ test('what an earlier attempt left is not made again, what comes after it is', a
 test('a stage that fails ends the job with its own error, after the event FAILED', async () => {
   const place = new Memory();
   const boom = failed('the train engine was ended by SIGKILL');
-  // biome-ignore lint/correctness/useYield: it fails before it has anything to tell
   const stages = tinyStages(place.log, {
-    train: async function* () {
+    async *train() {
+      yield { kind: 'checkpoint', step: 1 };
       throw boom;
     },
   });

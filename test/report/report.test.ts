@@ -54,7 +54,7 @@ test('a head map has a cell, a value and a tooltip a head, and outlines the chos
     expect(new Set(tips).size).toBe(8);
     expect(svg.match(/stroke="#e6550d"/g)).toHaveLength(sampleMask().heads.length);
   }
-  expect(richness.svg).toContain('layer 1, head 2: richness 5.00 ± 0.25, PageRank 0.4000');
+  expect(richness.svg).toContain('layer 1, head 2 (tuned): richness 5.00 ± 0.25, PageRank 0.4000');
   const shown = [...pagerank.svg.matchAll(/>(0\.\d{3})<\/text>/g)].map(([, value]) => value);
   expect(shown).toEqual(
     sampleReport()
