@@ -77,7 +77,7 @@ export function addModelFlags(command: Command, what = 'folder of the base model
 
 // ---- ranking: which graph is made of the measurements ----
 
-export function addRankingFlags(command: Command): void {
+function addRankingFlags(command: Command): void {
   command.optionsGroup('Ranking:');
   const { correlation, teleport, damping, scope } = RANKING_DEFAULTS;
   const between = (value: number) => value > 0 && value < 1;
@@ -105,7 +105,7 @@ export function addRankingFlags(command: Command): void {
   );
 }
 
-export function rankingFlags(flags: Flags): RankingOptions {
+function rankingFlags(flags: Flags): RankingOptions {
   const { correlation, teleport, damping, scope } = flags as unknown as RankingOptions;
   return { correlation, teleport, damping, scope };
 }

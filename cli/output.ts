@@ -31,8 +31,8 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
   );
 }
 
-/** `12,345`. */
-export const grouped = (value: number) => value.toLocaleString('en-US');
+/** `12,345` for a whole number. (By hand: the first `toLocaleString` of a process takes 20 ms.) */
+export const grouped = (value: number) => String(value).replaceAll(/\B(?=(\d{3})+$)/g, ',');
 
 /** `1.2 MB`; 1 MB is 10⁶ bytes. */
 export function bytesText(bytes: number): string {

@@ -111,9 +111,6 @@ export const REFLEXIVE = words(`
   hurt blamed praised defended introduced described admired embarrassed injured dressed washed disguised criticized
   prepared protected photographed surprised exhausted`);
 
-export const THINGS_HAPPENED = phrases(
-  'fell over, disappeared, broke, burned, vanished, fell apart, got lost, got wet',
-);
 export const WHEN = phrases(`
   at the market, last week, in the garage, before the meeting, yesterday, after the game, during the party, in the morning,
   on Monday, at the station, two days ago, at the office`);

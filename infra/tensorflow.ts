@@ -34,11 +34,21 @@ export function trainerEnvironment(threads: number = os.availableParallelism()):
 /**
  * Loads TensorFlow. To be called in the trainer's child process alone, which `trainerEnvironment` was given to.
  *
- * @param device `cuda` takes `@tensorflow/tfjs-node-gpu`, which `hifi setup --gpu` sets up
+ * @param device `cuda` takes `@tensorflow/tfjs-node-gpu`, which `hifi setup --gpu` sets up; `auto` takes that where it loads,
+ *   else the CPU's
  * @throws HifiError FAILED when the native part is not set up or is not the one expected
  */
-export function loadTensorFlow(device: 'cpu' | 'cuda' = 'cpu'): TensorFlow {
+export function loadTensorFlow(device: 'auto' | 'cpu' | 'cuda' = 'cpu'): TensorFlow {
   restoreIsNullOrUndefined();
+  if (device !== 'auto') return load(device);
+  try {
+    return load('cuda');
+  } catch {
+    return load('cpu');
+  }
+}
+
+function load(device: 'cpu' | 'cuda'): TensorFlow {
   let tf: TensorFlow;
   try {
     tf = require(device === 'cuda' ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node');

@@ -5,10 +5,10 @@ import type { TrainMetrics, TrainOptions } from '../trainer/options';
 import { escapeXml } from './charts';
 
 /** A value of a table: texts are escaped, numbers stand to the right. */
-export type Cell = string | number;
+type Cell = string | number;
 
 /** An HTML table; without `head` its first column names the rows. */
-export function htmlTable(rows: readonly (readonly Cell[])[], head?: readonly string[]): string {
+function htmlTable(rows: readonly (readonly Cell[])[], head?: readonly string[]): string {
   const numeric = (cell: Cell) => typeof cell === 'number' || /^[−-]?[\d,.]+(e[+-]?\d+)?$/.test(cell);
   const cells = (row: readonly Cell[]) =>
     row.map((cell, i) => {

@@ -138,7 +138,7 @@ export function applyDelta(checkpoint: Checkpoint, delta: Delta): ReadonlyMap<st
 }
 
 /** @throws INVALID_INPUT where the delta is another base's or does not hold exactly the tensors that its mask asks for. */
-export function checkDelta(delta: Delta, checkpoint: Checkpoint): void {
+function checkDelta(delta: Delta, checkpoint: Checkpoint): void {
   checkBase(delta.info, checkpoint, 'the delta');
   checkTensors(delta, checkpoint, 'the delta');
 }

@@ -55,12 +55,7 @@ export function readInputs(
 }
 
 /** Rows with their labels as the numbers that `labels` gives them. */
-export function labelledRows(
-  dataset: Dataset,
-  labels: LabelSet,
-  tokenizer: Tokenizer,
-  maxLength: number,
-): LabelledRows {
+function labelledRows(dataset: Dataset, labels: LabelSet, tokenizer: Tokenizer, maxLength: number): LabelledRows {
   const targets = encodeLabels(dataset, labels);
   return { dataset, encoded: encodeRows(dataset, allRows(dataset), tokenizer, maxLength), targets };
 }

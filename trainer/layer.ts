@@ -115,7 +115,7 @@ export function runLayerBack(
 }
 
 /** Position 0 of each sequence. // [B·S, d] → [B, d] */
-export function firstTokens(ops: Ops, rows: Tensor, batch: number): Tensor {
+function firstTokens(ops: Ops, rows: Tensor, batch: number): Tensor {
   const [count, width] = rows.shape as [number, number];
   const sequences = ops.reshape(rows, [batch, count / batch, width]);
   return ops.reshape(ops.slice(sequences, [0, 0, 0], [-1, 1, -1]), [batch, width]);

@@ -103,7 +103,7 @@ export function accuracy(predictions: ArrayLike<number>, labels: ArrayLike<numbe
 }
 
 /** The accuracy of always saying the commonest label. */
-export function majorityAccuracy(labels: ArrayLike<number>): number {
+function majorityAccuracy(labels: ArrayLike<number>): number {
   const counts = new Map<number, number>();
   for (let i = 0; i < labels.length; i++) counts.set(labels[i], (counts.get(labels[i]) ?? 0) + 1);
   return ratio(Math.max(0, ...counts.values()), labels.length);

@@ -1,4 +1,4 @@
-import { bytesText, percentText, secondsText, table } from '../../cli/output';
+import { bytesText, grouped, percentText, secondsText, table } from '../../cli/output';
 import { Progress } from '../../cli/progress';
 
 test('columns are aligned, numbers to the right', () => {
@@ -16,6 +16,7 @@ test('columns are aligned, numbers to the right', () => {
 
 test('amounts read well', () => {
   expect([999, 1000, 3_300_000, 123_456_789_000].map(bytesText)).toEqual(['999 bytes', '1.0 kB', '3.3 MB', '123.5 GB']);
+  expect([0, 999, 1000, 22713216].map(grouped)).toEqual(['0', '999', '1,000', '22,713,216']);
   expect([0, 0.042, 0.00123, 1].map(percentText)).toEqual(['0.00 %', '4.2 %', '0.12 %', '100.0 %']);
   expect([0.04, 9.9, 59.4, 59.6, 125, 7260].map(secondsText)).toEqual([
     '0.0 s',

@@ -24,7 +24,7 @@ export interface DeltaShape {
 }
 
 /** A mask that names these heads, layer by layer. */
-export function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[][], tune: Tune = 'qkv'): Mask {
+function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[][], tune: Tune = 'qkv'): Mask {
   const { hiddenSize: d, headDim: dh } = config;
   const count = heads.flat().length;
   const trainable = count * ((tune === 'qkvo' ? 4 : 3) * dh * d + 2 * dh);

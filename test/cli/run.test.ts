@@ -1,0 +1,179 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { readHeads, readMask, readMetrics } from '../../gateway/files';
+import { fixtures, hifi, startHifi } from './spawn';
+
+/*
+ * The commands with the engines themselves, on a small random model: what they leave, how they agree with each other, and
+ * what a cut run and a resumed one come to.
+ */
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-run-'));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+const at = (...parts: string[]) => path.join(scratch, ...parts);
+const model = path.join(fixtures, 'tiny-bert');
+const train = path.join(fixtures, 'tiny-data/train.tsv');
+const dev = path.join(fixtures, 'tiny-data/dev.tsv');
+const data = ['--text-columns', 'sentence', '--label-column', 'label'];
+const inputs = ['--model', model, '--train', train, '--dev', dev, ...data];
+const options = ['--samples', '40', '--max-length', '48', '--k', '2', '--epochs', '2', '--lr', '0.01'];
+const bytes = (...parts: string[]) => fs.readFileSync(at(...parts)).toString('base64');
+
+/** Runs the command, which must end well. */
+function done(...words: string[]) {
+  const { status, stdout, stderr } = hifi(...words);
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  return { stdout, stderr };
+}
+
+describe('a whole run', () => {
+  const out = at('run');
+  let run: { stdout: string; stderr: string };
+  beforeAll(() => {
+    run = done('run', ...inputs, ...options, '--out', out, '--json');
+  });
+
+  test('leaves all results, and one JSON document on stdout', () => {
+    expect(fs.readdirSync(out).toSorted()).toEqual(
+      ['checkpoint', 'delta', 'heads.json', 'mask.json', 'metrics.json', 'report', 'report.html', 'state'].toSorted(),
+    );
+    const document = JSON.parse(run.stdout);
+    expect(document.mask).toEqual(readMask(at('run', 'mask.json')));
+    expect(document.metrics).toEqual(readMetrics(at('run', 'metrics.json')));
+    expect(readHeads(at('run', 'heads.json')).samples).toBe(40);
+    expect(readMetrics(at('run', 'metrics.json')).epochs).toHaveLength(2);
+    expect(document.deltaBytes).toBe(
+      fs.statSync(at('run', 'delta', 'delta.safetensors')).size + fs.statSync(at('run', 'delta', 'delta.json')).size,
+    );
+    for (const told of ['analyzing\n', 'selecting\n', 'training\n', 'epoch 2: ', 'exporting\n', '4 heads by hifi: ']) {
+      expect(run.stderr).toContain(told);
+    }
+    expect(fs.readFileSync(at('run', 'report.html'), 'utf8')).toContain('tiny-bert on tiny-data/train.tsv');
+  });
+
+  test('is what its steps come to one by one', () => {
+    done(
+      'analyze',
+      '--model',
+      model,
+      '--data',
+      train,
+      ...data,
+      '--samples',
+      '40',
+      '--max-length',
+      '48',
+      '--out',
+      at('a'),
+    );
+    const { elapsedSeconds: _a, ...apart } = readHeads(at('a', 'heads.json'));
+    const { elapsedSeconds: _b, ...together } = readHeads(at('run', 'heads.json'));
+    expect(apart).toEqual(together);
+    done('select', '--heads', at('a', 'heads.json'), '--k', '2', '--out', at('mask.json'));
+    expect(bytes('mask.json')).toBe(bytes('run', 'mask.json'));
+    const training = ['--epochs', '2', '--max-length', '48', '--lr', '0.01'];
+    done('train', ...inputs, '--mask', at('mask.json'), ...training, '--out', at('t'));
+    expect(bytes('t', 'delta', 'delta.safetensors')).toBe(bytes('run', 'delta', 'delta.safetensors'));
+    expect(bytes('t', 'delta', 'delta.json')).toBe(bytes('run', 'delta', 'delta.json'));
+    const exporting = ['--model', model, '--delta', at('t', 'delta'), '--format', 'checkpoint'];
+    done('export', ...exporting, '--out', at('c'));
+    expect(bytes('c', 'model.safetensors')).toBe(bytes('run', 'checkpoint', 'model.safetensors'));
+    done('export', '--undo', at('c'), '--out', at('base'));
+    expect(bytes('base', 'model.safetensors')).toBe(
+      fs.readFileSync(path.join(model, 'model.safetensors')).toString('base64'),
+    );
+  });
+
+  test('gives a delta and a checkpoint that evaluate and predict alike', () => {
+    const delta = ['--model', model, '--delta', at('run', 'delta')];
+    const merged = ['--model', at('run', 'checkpoint')];
+    const metrics = readMetrics(at('run', 'metrics.json'));
+    const rows = ['--data', dev, ...data, '--max-length', '48'];
+    const results = [delta, merged].map((words) => JSON.parse(done('evaluate', ...words, ...rows, '--json').stdout));
+    for (const result of results) {
+      expect(result).toMatchObject({ metric: 'accuracy', rows: 40 });
+      expect(result.metrics.accuracy).toBe(metrics.best.value);
+      expect(result.loss).toBeCloseTo(metrics.epochs[metrics.best.epoch - 1].dev.loss, 5);
+    }
+
+    const texts = ['--data', dev, '--text-columns', 'sentence', '--max-length', '48'];
+    const lines = done('predict', ...delta, ...texts)
+      .stdout.trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ row }) => row)).toEqual(Array.from({ length: 40 }, (_, row) => row));
+    const truth = fs
+      .readFileSync(dev, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split('\t')[1]);
+    const right = lines.filter(({ row, label }) => label === truth[row]).length;
+    expect(right / 40).toBeCloseTo(metrics.best.value, 10);
+    expect(JSON.parse(done('predict', ...delta, ...texts, '--json').stdout)).toEqual(lines);
+    done('predict', ...merged, ...texts, '--out', at('lines.jsonl'));
+    const again = fs
+      .readFileSync(at('lines.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    for (const [i, { row, label, logits }] of again.entries()) {
+      expect({ row, label }).toEqual({ row: lines[i].row, label: lines[i].label });
+      for (const [c, logit] of logits.entries()) expect(logit).toBeCloseTo(lines[i].logits[c], 5);
+    }
+  });
+
+  test('is refused where --out holds something, and has nothing to do again with --resume', () => {
+    const before = fs.statSync(at('run', 'delta', 'delta.safetensors')).mtimeMs;
+    const refused = hifi('run', ...inputs, ...options, '--out', out);
+    expect(refused).toMatchObject({ status: 2, stdout: '' });
+    expect(refused.stderr).toMatch(/^hifi: --out .* is not empty .* --resume or --overwrite\n$/);
+    const { stderr } = done('run', ...inputs, ...options, '--out', out, '--resume');
+    for (const name of ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint']) {
+      expect(stderr).toContain(`${name} is there already\n`);
+    }
+    expect(fs.statSync(at('run', 'delta', 'delta.safetensors')).mtimeMs).toBe(before);
+  });
+});
+
+test('a run that is cut in training ends with 130; resumed, it comes to the same bytes', async () => {
+  const long = ['run', ...inputs, ...options, '--epochs', '40'];
+  done(...long, '--out', at('whole'));
+  let told = false;
+  const cut = await startHifi([...long, '--out', at('cut')], (stderr, child) => {
+    if (told || !stderr.includes('epoch 2:')) return;
+    told = true;
+    child.kill('SIGINT');
+  });
+  expect(cut).toMatchObject({ status: 130, signal: null });
+  expect(cut.stderr.trimEnd().split('\n').at(-1)).toBe('hifi: cancelled');
+  expect(fs.readdirSync(at('cut'))).toEqual(['heads.json', 'mask.json', 'state']);
+
+  const { stderr } = done(...long, '--out', at('cut'), '--resume');
+  expect(stderr).toContain('heads.json is there already\n');
+  expect(stderr).not.toContain('epoch 1:');
+  expect(bytes('cut', 'delta', 'delta.safetensors')).toBe(bytes('whole', 'delta', 'delta.safetensors'));
+  expect(bytes('cut', 'delta', 'delta.json')).toBe(bytes('whole', 'delta', 'delta.json'));
+  expect(readMetrics(at('cut', 'metrics.json')).resumedFromStep).toBeGreaterThan(0);
+  expect(readMetrics(at('whole', 'metrics.json')).resumedFromStep).toBeNull();
+});
+
+test('a reader that leaves ends a prediction quietly', async () => {
+  const words = ['predict', '--model', at('run', 'checkpoint'), '--data', train, '--text-columns', 'sentence'];
+  const { status, stderr } = await startHifi(words, (_, child) => child.stdout?.destroy());
+  expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.not.stringContaining('EPIPE') });
+});
+
+test('bad input of a late step is told before the first', () => {
+  const known = hifi('run', ...inputs, ...options, '--k', '6', '--out', at('k'));
+  expect(known).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('hifi: --k is 6; a layer of this model has 5'),
+  });
+  fs.writeFileSync(at('odd.tsv'), 'sentence\tlabel\nwhat is this\tmaybe\n');
+  const odd = hifi('run', '--model', model, '--train', train, '--dev', at('odd.tsv'), ...data, '--out', at('odd'));
+  expect(odd.status).toBe(2);
+  expect(odd.stderr).toMatch(/hifi: .*odd\.tsv: row 0 has the label "maybe"; the training rows have "0", "1"\n$/);
+  expect(odd.stderr).not.toContain('analyzing');
+  expect(fs.existsSync(at('k')) || fs.existsSync(at('odd'))).toBe(false);
+});

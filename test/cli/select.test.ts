@@ -1,0 +1,72 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { readMask, writeJson } from '../../gateway/files';
+import { selectHeads } from '../../heads/select';
+import { sampleReport } from '../gateway/sample-results';
+import { hifi } from './spawn';
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-select-'));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+const heads = path.join(scratch, 'heads.json');
+writeJson(heads, sampleReport());
+
+test('a mask is made anew from heads.json, with the options given', () => {
+  const out = path.join(scratch, 'mask.json');
+  const options = ['--k', '2', '--damping', '0.85', '--teleport', 'uniform', '--tune', 'qkvo'];
+  const { status, stdout, stderr } = hifi('select', '--heads', heads, '--out', out, ...options, '--json');
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  const wanted = selectHeads(sampleReport(), { k: 2, damping: 0.85, teleport: 'uniform', tune: 'qkvo' });
+  expect(readMask(out)).toEqual(wanted);
+  expect(JSON.parse(stdout)).toEqual(wanted);
+  expect(stderr).toMatch(/^layer {2}heads\n/);
+  expect(stderr).toContain('4 heads by hifi: 4,160 of 100,000 parameters (4.2 %), qkvo\n');
+});
+
+test('a file is replaced with --overwrite alone; without --json stdout is empty', () => {
+  const out = path.join(scratch, 'again.json');
+  fs.writeFileSync(out, 'mine');
+  const words = ['select', '--heads', heads, '--out', out, '--strategy', 'none'];
+  expect(hifi(...words)).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: `hifi: --out ${out} exists: give a new file or --overwrite\n`,
+  });
+  expect(fs.readFileSync(out, 'utf8')).toBe('mine');
+  expect(hifi(...words, '--overwrite')).toMatchObject({ status: 0, stdout: '' });
+  expect(readMask(out).heads).toEqual([]);
+});
+
+test('a graph that ranks layers by their scale is warned of', () => {
+  const out = path.join(scratch, 'scale.json');
+  const { stderr } = hifi('select', '--heads', heads, '--out', out, '--scope', 'model', '--correlation', 'covariance');
+  expect(stderr).toMatch(/^warning: scope model with covariance/);
+});
+
+test.each([
+  [['select', '--out', 'x'], /^hifi: required option '--heads <heads.json>' not specified\n$/],
+  [['select', '--heads', 'heads.json'], /^hifi: required option '--out <path>' not specified\n$/],
+  [
+    ['select', '--heads', path.join(scratch, 'head.json'), '--out', 'x'],
+    /no such file; did you mean "heads.json"\?\n$/,
+  ],
+  [['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--k', '5'], /^hifi: k is 5; .* must be 1 to 4\n$/],
+  [['selct'], /^hifi: unknown command 'selct' \(Did you mean select\?\)\n$/],
+  [['--verson'], /^hifi: unknown option '--verson' \(Did you mean --version\?\)\n$/],
+])('%j ends with 2 and one line', (words, line) => {
+  const { status, stdout, stderr } = hifi(...words);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(line);
+  expect(stderr.trimEnd()).not.toContain('\n');
+});
+
+test('help and the version go to stdout', () => {
+  const { version } = JSON.parse(fs.readFileSync(path.join(__dirname, '../../package.json'), 'utf8'));
+  expect(hifi('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
+  const help = hifi('--help');
+  expect(help).toMatchObject({ status: 0, stderr: '' });
+  for (const name of ['run', 'analyze', 'select', 'train', 'evaluate', 'predict', 'export', 'setup', 'doctor']) {
+    expect(help.stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
+  }
+  expect(hifi('help', 'select').stdout).toBe(hifi('select', '--help').stdout);
+});
