@@ -115,7 +115,7 @@ export interface JobInputs {
  */
 export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName, string> {
   const { device: _a, threads: _b, ...analysis } = spec.analysis;
-  const { device: _c, threads: _d, gpuMemory: _e, ...training } = spec.training;
+  const { device: _c, threads: _d, ...training } = spec.training;
   const { path: _f, ...columns } = spec.train;
   const heads = keyOf([inputs.model, inputs.train, columns, analysis]);
   const mask = keyOf([heads, spec.selection]);

@@ -15,7 +15,7 @@ export interface DeltaInfo {
   problemType: ProblemType;
   /** GLUE task, null for other data. */
   task: string | null;
-  options: Omit<TrainOptions, 'device' | 'threads' | 'gpuMemory'>;
+  options: Omit<TrainOptions, 'device' | 'threads'>;
   seed: number;
 }
 

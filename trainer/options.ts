@@ -25,8 +25,6 @@ export interface TrainOptions {
   device: Device;
   /** Cores the engine may use; all when absent. */
   threads?: number;
-  /** Bytes of GPU memory the engine may take; it grows as needed when absent. */
-  gpuMemory?: number;
 }
 
 export const TRAIN_DEFAULTS: TrainOptions = {
@@ -111,7 +109,7 @@ export interface EvaluateRequest {
   /** Folder of the delta. */
   delta?: string;
   data: DataSource;
-  options: Pick<TrainOptions, 'batchSize' | 'maxLength' | 'device' | 'threads' | 'gpuMemory'>;
+  options: Pick<TrainOptions, 'batchSize' | 'maxLength' | 'device' | 'threads'>;
 }
 
 export interface EvaluateResult {

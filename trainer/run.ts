@@ -130,7 +130,7 @@ export class Run {
   finish(): TrainMetrics {
     const { checkpoint, inputs, request, trainable } = this;
     const { labels, train } = inputs;
-    const { device, threads, gpuMemory, ...options } = request.options;
+    const { device, threads, ...options } = request.options;
     const info: DeltaInfo = {
       schemaVersion: 1,
       base: { name: checkpoint.name, sha256: checkpoint.sha256, architecture: checkpoint.config.architecture },
@@ -246,7 +246,7 @@ export class Run {
 
 /** What a checkpoint must agree with: everything that the trained numbers depend on. */
 function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, { mask, options }: TrainRequest): string {
-  const { device, threads, gpuMemory, ...numeric } = options;
+  const { device, threads, ...numeric } = options;
   const sets = [inputs.train, inputs.dev, ...(inputs.mismatched ? [inputs.mismatched] : [])];
   const data = sets.map(({ dataset }) => [dataset.sha256, dataset.rows, dataset.task, dataset.regression]);
   const heads = mask.heads.map(({ layer, head }) => [layer, head]);
