@@ -2,6 +2,9 @@ const path = require('node:path');
 const { swc } = require('./test/support/swc.cjs');
 
 // Engines are child processes and their helpers worker threads: in tests they run the sources, not the build.
+// TensorFlow's and onnxruntime's remarks on the machine are no part of a test's output.
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+
 const hook = path.join(__dirname, 'test/support/typescript-hook.cjs');
 const options = process.env.NODE_OPTIONS ?? '';
 if (!options.includes(hook)) process.env.NODE_OPTIONS = `${options} --require=${JSON.stringify(hook)}`.trim();

@@ -5,13 +5,13 @@ import type { HeadReport } from '../heads/report';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import { StageMeter } from '../progress';
 import { settleDevice } from './device';
 import { headNorms } from './head-norms';
 import { MeasurePool } from './measure-pool';
 import { type AnalysisOptions, analysisOptions, reportOptions } from './options';
 import { HeadEncoder } from './outputs';
 import { planBatches } from './plan';
-import { StageProgress } from './progress';
 import { keptXis, type ReportSubject } from './report';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
 import { encodeSample, readSample, reportData, type Sample } from './sample';
@@ -30,7 +30,7 @@ export async function* analyze(
 ): AsyncGenerator<AnalysisEvent, HeadReport> {
   const whole = yield* analyzeShard({ ...request, shard: { index: 0, count: 1 } }, signal);
   const started = performance.now();
-  const progress = new StageProgress('rank', 1, 'reports');
+  const progress = new StageMeter('rank', 1, 'reports');
   yield progress.at(0);
   const { report, warnings } = reportOfShards(whole);
   for (const message of warnings) yield { kind: 'warning', message };
@@ -55,7 +55,7 @@ export async function* analyzeShard(
   const loading = performance.now();
   const threads = options.threads ?? os.availableParallelism();
   if (signal?.aborted) throw cancelled();
-  yield new StageProgress('load', 1, 'models').at(0);
+  yield new StageMeter('load', 1, 'models').at(0);
   const model = await loadModel(request, options, threads);
   try {
     const { checkpoint, encoder, tokenizer } = model;
@@ -90,7 +90,7 @@ async function* encode(
   maxLength: number,
   signal?: AbortSignal,
 ): AsyncGenerator<AnalysisEvent, Encoded[]> {
-  const progress = new StageProgress('encode', rows.length, 'sequences');
+  const progress = new StageMeter('encode', rows.length, 'sequences');
   const encoded: Encoded[] = [];
   yield progress.at(0);
   while (encoded.length < rows.length) {
@@ -113,7 +113,7 @@ async function* measure(
 ): AsyncGenerator<AnalysisEvent, HeadStatistics> {
   const batches = planBatches(lengthsOf(encoded), shard);
   const total = batches.reduce((sum, batch) => sum + batch.length, 0);
-  const progress = new StageProgress('measure', total, 'sequences');
+  const progress = new StageMeter('measure', total, 'sequences');
   yield progress.at(0);
   for (const batch of batches) {
     if (signal?.aborted) throw cancelled();

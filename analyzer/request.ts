@@ -1,4 +1,5 @@
 import type { DataSource } from '../data/dataset';
+import type { StageProgress } from '../progress';
 import type { AnalysisOptions } from './options';
 
 /** A part of an analysis that one process does: whole blocks of the sample. */
@@ -18,15 +19,4 @@ export interface AnalyzeRequest {
 }
 
 /** What an analysis tells while it runs. */
-export type AnalysisEvent =
-  | {
-      kind: 'progress';
-      stage: 'load' | 'encode' | 'measure' | 'rank';
-      done: number;
-      total: number;
-      unit: 'models' | 'sequences' | 'reports';
-      /** Units a second, once there is something to tell it by. */
-      rate?: number;
-      remainingSeconds?: number;
-    }
-  | { kind: 'warning'; message: string };
+export type AnalysisEvent = StageProgress | { kind: 'warning'; message: string };

@@ -1,18 +1,9 @@
 import type { SingleBar } from 'cli-progress';
+import type { StageProgress } from '../progress';
 import { hasColours, secondsText } from './output';
 
-/** How far a stage is. */
-export interface StageEvent {
-  stage: string;
-  done: number;
-  total: number;
-  unit: string;
-  /** Units a second. */
-  rate?: number;
-  remainingSeconds?: number;
-  /** Of a training step. */
-  loss?: number;
-}
+/** What is shown of a stage. */
+export type StageEvent = Omit<StageProgress, 'kind'>;
 
 /** Least time between two plain lines, in milliseconds. */
 const LINE_INTERVAL = 3_000;

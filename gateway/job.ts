@@ -5,6 +5,7 @@ import { cancelled, HifiError } from '../errors';
 import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import type { SelectionOptions } from '../heads/select';
+import type { StageProgress } from '../progress';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
 import type { ResultFiles, ResultName } from './files';
 
@@ -37,16 +38,7 @@ export interface JobSpec {
 
 export type JobEvent =
   | { kind: 'state'; state: JobState }
-  | {
-      kind: 'progress';
-      stage: string;
-      done: number;
-      total: number;
-      unit: string;
-      /** Units a second. */
-      rate?: number;
-      remainingSeconds?: number;
-    }
+  | StageProgress
   | { kind: 'warning'; message: string }
   | { kind: 'epoch'; epoch: EpochMetrics }
   /** A result is in its place; `kept`: it was there from an earlier attempt and was not made again. */

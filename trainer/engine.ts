@@ -1,14 +1,7 @@
 import { callEngine } from '../infra/engine';
 import { trainerEnvironment } from '../infra/tensorflow';
-import type {
-  EvaluateRequest,
-  EvaluateResult,
-  PredictEvent,
-  StageProgress,
-  TrainEvent,
-  TrainMetrics,
-  TrainRequest,
-} from './options';
+import type { StageProgress } from '../progress';
+import type { EvaluateRequest, EvaluateResult, PredictEvent, TrainEvent, TrainMetrics, TrainRequest } from './options';
 
 const call = <Event, Result>(method: string, request: TrainRequest | EvaluateRequest, signal?: AbortSignal) =>
   callEngine<Event, Result>({

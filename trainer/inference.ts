@@ -6,6 +6,7 @@ import { type TaskName, taskNamed } from '../data/tasks';
 import { cancelled, invalidInput } from '../errors';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
+import { StageMeter, type StageProgress } from '../progress';
 import { readTaskHead } from './checkpoint-export';
 import { deltaParts, readDelta } from './delta';
 import { checkDevice } from './device';
@@ -16,9 +17,9 @@ import { allRows, tokenLimit } from './inputs';
 import { metricsFor } from './metrics';
 import { assembleNetwork, evaluateBatch } from './network';
 import type { Ops } from './ops';
-import type { EvaluateRequest, EvaluateResult, PredictEvent, StageProgress } from './options';
+import type { EvaluateRequest, EvaluateResult, PredictEvent } from './options';
 import { runFrozen } from './prefix';
-import { StageMeter } from './progress';
+
 import { taskHeadNames } from './task-head';
 
 /** A model that can be asked: a base, the trained tensors on top of it and what its logits mean. */
@@ -132,7 +133,7 @@ async function* run(
   const trained = new Map([...tensors].map(([name, { shape, values }]) => [name, ops.floats(values, shape)]));
   try {
     const embeddings = new Embeddings(checkpoint);
-    const meter = new StageMeter('evaluate', 'rows', rows.length);
+    const meter = new StageMeter('evaluate', rows.length, 'rows');
     const forward = (batch: Encoded[]) => {
       const hidden = runFrozen(ops, checkpoint, encoder, embeddings, batch);
       return ops.tidy(() => {
@@ -149,7 +150,7 @@ async function* run(
         values.set(logits.subarray(i * outputs, (i + 1) * outputs), row * outputs);
       });
       done += batch.length;
-      yield* meter.at(done);
+      yield* meter.due(done);
       await new Promise(setImmediate);
       if (signal?.aborted) throw cancelled();
     }

@@ -1,5 +1,6 @@
 import type { DataSource } from '../data/dataset';
 import type { Mask } from '../heads/mask';
+import type { StageProgress } from '../progress';
 
 /** Where an engine computes. `auto` takes CUDA where there is one, else the CPU; `cuda` fails where there is none. */
 export type Device = 'auto' | 'cpu' | 'cuda';
@@ -53,20 +54,6 @@ export interface TrainRequest {
   out: string;
   /** Go on from `state/` where there is a checkpoint of this very run. */
   resume: boolean;
-}
-
-/** How far a stage is. */
-export interface StageProgress {
-  kind: 'progress';
-  stage: string;
-  done: number;
-  total: number;
-  unit: string;
-  /** Units a second. */
-  rate?: number;
-  remainingSeconds?: number;
-  /** Mean loss since the last progress event, while training. */
-  loss?: number;
 }
 
 /** One epoch's outcome, as metrics.json holds it. */

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { likeLengthBatches } from '../data/batches';
 import { cancelled, failed } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
+import { StageMeter } from '../progress';
 import { makeDelta, writeDelta } from './delta';
 import type { DeltaInfo } from './delta-info';
 import { Embeddings } from './embeddings';
@@ -15,7 +16,7 @@ import { MISMATCHED, metricsFor } from './metrics';
 import type { Ops } from './ops';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
 import { Prefix } from './prefix';
-import { StageMeter } from './progress';
+
 import { clearState, loadState, type Progress, saveState } from './state';
 import { type TaskHeadNames, taskHeadNames } from './task-head';
 import { type Trainable, trainable } from './trainable';
@@ -80,8 +81,8 @@ export class Run {
     const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
     const meter = new StageMeter(
       'prefix',
-      'rows',
       sets.reduce((sum, set) => sum + set.dataset.rows, 0),
+      'rows',
     );
     let before = 0;
     for (const [i, { encoded }] of sets.entries()) {
@@ -93,7 +94,7 @@ export class Run {
           this.prefixes.push(next.value);
           break;
         }
-        yield* meter.at(before + next.value);
+        yield* meter.due(before + next.value);
         await this.breathe();
       }
       before += encoded.length;
@@ -104,7 +105,7 @@ export class Run {
   async *epochs(): AsyncGenerator<TrainEvent> {
     const { options } = this.request;
     const steps = options.epochs * this.stepsPerEpoch;
-    const meter = new StageMeter('train', 'steps', steps, this.progress.step);
+    const meter = new StageMeter('train', steps, 'steps', this.progress.step);
     this.lastSaved = performance.now();
     // An epoch is done when it was judged: a run may have been cut between its last step and that.
     while (this.progress.epochs.length < options.epochs && !this.stopsEarly()) {
@@ -116,7 +117,7 @@ export class Run {
       });
       for (const rows of batches.slice(this.progress.step - epoch * this.stepsPerEpoch)) {
         const loss = this.step(rows);
-        yield* meter.at(this.progress.step, loss);
+        yield* meter.due(this.progress.step, loss);
         await this.breathe(() => this.save());
         const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
         if (!last && performance.now() - this.lastSaved > CHECKPOINT_INTERVAL) yield this.save();
@@ -206,13 +207,13 @@ export class Run {
   }
 
   private async *evaluate(prefix: Prefix, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
-    const meter = new StageMeter('evaluate', 'rows', rows.dataset.rows);
+    const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
     const { batchSize } = this.request.options;
     const batches = evaluateRows(this.ops, () => this.training.network(), prefix, batchSize);
     for (;;) {
       const next = await batches.next();
       if (next.done) return score(next.value, rows.targets, this.inputs.labels.kind, this.metrics);
-      yield* meter.at(next.value);
+      yield* meter.due(next.value);
       await this.breathe();
     }
   }

@@ -1,0 +1,48 @@
+/** How far a stage of some long work is: what every engine yields and every reader shows. */
+export interface StageProgress {
+  kind: 'progress';
+  stage: string;
+  done: number;
+  total: number;
+  unit: string;
+  /** Units a second since the stage began, once there is something to tell it by. */
+  rate?: number;
+  remainingSeconds?: number;
+  /** Of a training step. */
+  loss?: number;
+}
+
+/** Least time between two events that {@link StageMeter.due} lets through, in milliseconds. */
+const INTERVAL = 250;
+
+/** Tells how far one stage is. */
+export class StageMeter {
+  private readonly started = performance.now();
+  private last = Number.NEGATIVE_INFINITY;
+
+  /** @param from what was done before this stage began, by a run that was cut */
+  constructor(
+    private readonly stage: string,
+    private readonly total: number,
+    private readonly unit: string,
+    private readonly from = 0,
+  ) {}
+
+  at(done: number, loss?: number): StageProgress {
+    const { stage, total, unit, from } = this;
+    const seconds = (performance.now() - this.started) / 1000;
+    const event: StageProgress = { kind: 'progress', stage, done, total, unit };
+    if (loss !== undefined) event.loss = loss;
+    if (done <= from || seconds === 0) return event;
+    const rate = (done - from) / seconds;
+    return { ...event, rate, remainingSeconds: (total - done) / rate };
+  }
+
+  /** An event, but no more often than a reader can follow; the stage's last one always comes. */
+  due(done: number, loss?: number): StageProgress[] {
+    const now = performance.now();
+    if (now - this.last < INTERVAL && done < this.total) return [];
+    this.last = now;
+    return [this.at(done, loss)];
+  }
+}
