@@ -39,7 +39,7 @@ async function main(): Promise<void> {
       typeIds: new Array<number>(S).fill(0),
     });
     if (!batches.has(key))
-      batches.set(key, runFrozen(ops, checkpoint, encoder, embeddings, Array.from({ length: B }, row)));
+      batches.set(key, runFrozen({ ops, checkpoint, encoder, embeddings }, Array.from({ length: B }, row)));
     return batches.get(key)!;
   };
 

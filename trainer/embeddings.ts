@@ -1,5 +1,4 @@
 import type { PaddedBatch } from '../data/batches';
-import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { FAMILIES, type Family } from '../model/families';
 
@@ -8,39 +7,46 @@ export class Embeddings {
   private readonly words: Float32Array; // [V, d]
   private readonly positions: Float32Array; // [P, d]
   private readonly types: Float32Array | undefined; // [T, d]
+  private readonly scale: Float32Array; // [d]
+  private readonly offset: Float32Array; // [d]
 
   constructor(private readonly checkpoint: Checkpoint) {
     const { modules }: Family = FAMILIES[checkpoint.config.family];
-    const table = (module: string) => checkpoint.tensor(`${module}.weight`);
-    this.words = table(modules.wordEmbeddings);
-    this.positions = table(modules.positionEmbeddings);
-    this.types = modules.tokenTypeEmbeddings ? table(modules.tokenTypeEmbeddings) : undefined;
+    const weight = (module: string) => checkpoint.tensor(`${module}.weight`);
+    this.words = weight(modules.wordEmbeddings);
+    this.positions = weight(modules.positionEmbeddings);
+    this.types = modules.tokenTypeEmbeddings ? weight(modules.tokenTypeEmbeddings) : undefined;
+    this.scale = weight(modules.embeddingsNorm);
+    this.offset = checkpoint.tensor(`${modules.embeddingsNorm}.bias`);
   }
 
   /**
-   * The sum of word, position and segment embedding of every token, before its layer norm.
+   * Word, position and segment embedding of every token, added and normalised, as in evaluation. A token's numbers depend on
+   * nothing but itself, its position and segment. Ids must be of the model: `encodeRows` sees to that.
    *
    * @returns [B·S, d], row by row
-   * @throws INVALID_INPUT for a token that the model has no embedding of
    */
-  sum({ ids, typeIds, B, S }: PaddedBatch): Float32Array {
-    const { hiddenSize: d, vocabSize } = this.checkpoint.config;
-    const sums = new Float32Array(B * S * d);
+  embed({ ids, typeIds, B, S }: PaddedBatch): Float32Array {
+    const { hiddenSize: d, layerNormEps } = this.checkpoint.config;
+    const { words, positions, types, scale, offset } = this;
+    const rows = new Float32Array(B * S * d);
     for (let token = 0; token < B * S; token++) {
-      const id = ids[token];
-      if (id >= vocabSize) {
-        throw invalidInput(
-          `${this.checkpoint.folder}: the tokenizer gives id ${id}, config.json's vocab_size is ${vocabSize}`,
-        );
-      }
-      const word = id * d;
+      const to = token * d;
+      const word = ids[token] * d;
       const position = (token % S) * d;
       const type = typeIds[token] * d;
-      const to = token * d;
+      let sum = 0;
       for (let i = 0; i < d; i++) {
-        sums[to + i] = this.words[word + i] + this.positions[position + i] + (this.types ? this.types[type + i] : 0);
+        const value = words[word + i] + positions[position + i] + (types ? types[type + i] : 0);
+        rows[to + i] = value;
+        sum += value;
       }
+      const mean = sum / d;
+      let squares = 0;
+      for (let i = 0; i < d; i++) squares += (rows[to + i] - mean) ** 2;
+      const inverseDeviation = 1 / Math.sqrt(squares / d + layerNormEps);
+      for (let i = 0; i < d; i++) rows[to + i] = (rows[to + i] - mean) * inverseDeviation * scale[i] + offset[i];
     }
-    return sums;
+    return rows;
   }
 }

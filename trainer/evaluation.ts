@@ -3,7 +3,7 @@ import type { ProblemKind } from './loss';
 import { argmax, type Metrics } from './metrics';
 import { evaluateBatch, type TunedNetwork } from './network';
 import type { Ops } from './ops';
-import type { Prefix } from './prefix';
+import type { HiddenRows } from './prefix';
 
 /** Logits of every row, in the rows' order. // [n, C] */
 export interface Logits {
@@ -20,15 +20,15 @@ export interface Logits {
 export async function* evaluateRows(
   ops: Ops,
   network: () => TunedNetwork,
-  prefix: Prefix,
+  hidden: HiddenRows,
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
-  const rows = prefix.lengths.length;
+  const rows = hidden.lengths.length;
   let values = new Float32Array(0);
   let outputs = 0;
   let done = 0;
-  for (const batch of evaluationBatches(prefix.lengths, batchSize)) {
-    const logits = ops.tidy(() => evaluateBatch(ops, network(), prefix.read(batch)).dataSync() as Float32Array);
+  for (const batch of evaluationBatches(hidden.lengths, batchSize)) {
+    const logits = ops.tidy(() => evaluateBatch(ops, network(), hidden.read(batch)).dataSync() as Float32Array);
     if (outputs === 0) {
       outputs = logits.length / batch.length;
       values = new Float32Array(rows * outputs);

@@ -135,7 +135,7 @@ async function* run(
     const embeddings = new Embeddings(checkpoint);
     const meter = new StageMeter('evaluate', rows.length, 'rows');
     const forward = (batch: Encoded[]) => {
-      const hidden = runFrozen(ops, checkpoint, encoder, embeddings, batch);
+      const hidden = runFrozen({ ops, checkpoint, encoder, embeddings }, batch);
       return ops.tidy(() => {
         const network = assembleNetwork(checkpoint.config, encoder, taskHeadNames(checkpoint.config), trained);
         return evaluateBatch(ops, network, hidden).dataSync() as Float32Array;

@@ -1,12 +1,11 @@
 import * as fs from 'node:fs';
 import type { Tensor } from '@tensorflow/tfjs-node';
 import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
+import { failed } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { FAMILIES } from '../model/families';
 import type { Embeddings } from './embeddings';
 import type { Encoder } from './encoder';
 import { runLayer } from './layer';
-import { layerNorm } from './layer-norm';
 import type { Ops } from './ops';
 
 /** Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size. */
@@ -23,118 +22,154 @@ export interface HiddenBatch {
   S: number;
 }
 
-/**
- * The output of everything below the lowest tuned layer, computed once a row and read back in every epoch. It lies in a
- * file: memory stays flat, and the system's page cache makes reading it back cheap. Where no layer is tuned it holds the
- * last hidden state of position 0 alone.
- */
-export class Prefix {
-  private readonly offsets: Float64Array; // in tokens
+/** The frozen part of the network: what stands below the lowest tuned layer. */
+export interface FrozenPart {
+  ops: Ops;
+  checkpoint: Checkpoint;
+  encoder: Encoder;
+  embeddings: Embeddings;
+}
+
+/** The output of the frozen part for every row of a data set, to be read a batch at a time, epoch after epoch. */
+export interface HiddenRows {
   /** Tokens that the tuned part sees of each row. */
   readonly lengths: Int32Array;
+  /** The given rows, padded on the right to the longest. */
+  read(rows: ArrayLike<number>): HiddenBatch;
+  close(): void;
+}
 
-  private constructor(
-    private readonly file: number,
-    lengths: Int32Array,
-    private readonly hiddenSize: number,
-  ) {
-    this.lengths = lengths;
-    this.offsets = new Float64Array(lengths.length + 1);
-    for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + lengths[row];
-  }
-
-  /**
-   * Runs the frozen layers over all rows in a plan that depends on the rows alone: sorted by length, fixed batches. So a row's
-   * bits are the same whenever they are computed.
-   *
-   * @param file path of the file to hold the result; it is unlinked at once and lives as long as this object
-   * @yields rows done
-   */
-  static async *compute(
-    ops: Ops,
-    checkpoint: Checkpoint,
-    encoder: Encoder,
-    embeddings: Embeddings,
-    rows: readonly Encoded[],
-    file: string,
-  ): AsyncGenerator<number, Prefix> {
-    const { hiddenSize: d, layers } = checkpoint.config;
-    const all = lengthsOf(rows);
-    const firstOnly = encoder.lowest === layers;
-    const handle = fs.openSync(file, 'w+');
-    fs.unlinkSync(file);
-    const prefix = new Prefix(handle, firstOnly ? new Int32Array(rows.length).fill(1) : all, d);
-    let done = 0;
-    for (const batch of evaluationBatches(all, PLAN_ROWS)) {
-      const { hidden, S } = runFrozen(
-        ops,
-        checkpoint,
-        encoder,
-        embeddings,
-        Array.from(batch, (row) => rows[row]),
+/**
+ * Makes ready what the tuned part reads. Where the lowest layer is tuned that is the embeddings, which cost less to make than
+ * to keep; else the frozen layers run once over all rows, and what they put out is kept in a file.
+ *
+ * @param file path for it; it is unlinked at once and lives as long as the result
+ * @yields rows done
+ */
+export async function* hiddenRows(
+  part: FrozenPart,
+  rows: readonly Encoded[],
+  file: string,
+): AsyncGenerator<number, HiddenRows> {
+  if (part.encoder.lowest === 0) return new EmbeddedRows(part, rows);
+  const stored = new StoredRows(part, lengthsOf(rows), file);
+  let done = 0;
+  try {
+    for (const batch of evaluationBatches(lengthsOf(rows), PLAN_ROWS)) {
+      stored.write(
+        batch,
+        runFrozen(
+          part,
+          Array.from(batch, (row) => rows[row]),
+        ),
       );
-      batch.forEach((row, i) => {
-        const from = i * S * d;
-        prefix.write(row, hidden.subarray(from, from + prefix.lengths[row] * d));
-      });
       done += batch.length;
       yield done;
     }
-    return prefix;
+    return stored;
+  } finally {
+    if (done < rows.length) stored.close(); // it failed, or its reader has left
+  }
+}
+
+/** `fs.readSync` or `fs.writeSync`. */
+type Transfer = (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
+
+/** Rows whose frozen part is the embeddings alone. */
+class EmbeddedRows implements HiddenRows {
+  readonly lengths: Int32Array;
+
+  constructor(
+    private readonly part: FrozenPart,
+    private readonly rows: readonly Encoded[],
+  ) {
+    this.lengths = lengthsOf(rows);
   }
 
-  /** The given rows, padded on the right to the longest. */
   read(rows: ArrayLike<number>): HiddenBatch {
-    const d = this.hiddenSize;
+    return runFrozen(
+      this.part,
+      Array.from(rows, (row) => this.rows[row]),
+    );
+  }
+
+  close(): void {}
+}
+
+/**
+ * Rows kept in a file: memory stays flat, and the system's page cache makes reading them back cheap. They are computed in a
+ * plan that depends on the rows alone (sorted by length, fixed batches), so that a row's bits are the same whenever that is.
+ * Where no layer is tuned the last hidden state of position 0 is all that is kept.
+ */
+class StoredRows implements HiddenRows {
+  readonly lengths: Int32Array;
+  private readonly file: number;
+  private readonly offsets: Float64Array; // in tokens
+  private readonly tokenBytes: number;
+
+  constructor({ checkpoint, encoder }: FrozenPart, lengths: Int32Array, file: string) {
+    const { layers, hiddenSize } = checkpoint.config;
+    this.lengths = encoder.lowest === layers ? new Int32Array(lengths.length).fill(1) : lengths;
+    this.tokenBytes = 4 * hiddenSize;
+    this.offsets = new Float64Array(lengths.length + 1);
+    for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + this.lengths[row];
+    this.file = fs.openSync(file, 'w+');
+    fs.unlinkSync(file);
+  }
+
+  read(rows: ArrayLike<number>): HiddenBatch {
     const B = rows.length;
     const S = Array.from(rows).reduce((longest, row) => Math.max(longest, this.lengths[row]), 0);
-    const hidden = new Float32Array(B * S * d);
+    const bytes = new Uint8Array(B * S * this.tokenBytes);
     const mask = new Float32Array(B * S);
     for (let b = 0; b < B; b++) {
       const row = rows[b];
-      const target = new Uint8Array(hidden.buffer, b * S * d * 4, this.lengths[row] * d * 4);
-      fs.readSync(this.file, target, 0, target.length, this.offsets[row] * d * 4);
+      this.transfer(fs.readSync, bytes.subarray(b * S * this.tokenBytes), row);
       mask.fill(PADDING, b * S + this.lengths[row], (b + 1) * S);
     }
-    return { hidden, mask, B, S };
+    return { hidden: new Float32Array(bytes.buffer), mask, B, S };
+  }
+
+  /** Keeps the rows of one batch of the plan. */
+  write(rows: Int32Array, { hidden, S }: HiddenBatch): void {
+    const bytes = new Uint8Array(hidden.buffer, hidden.byteOffset, hidden.byteLength);
+    rows.forEach((row, b) => {
+      this.transfer(fs.writeSync, bytes.subarray(b * S * this.tokenBytes), row);
+    });
   }
 
   close(): void {
     fs.closeSync(this.file);
   }
 
-  private write(row: number, values: Float32Array): void {
-    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    fs.writeSync(this.file, bytes, 0, bytes.length, this.offsets[row] * this.hiddenSize * 4);
+  /** Reads or writes one row, whole. */
+  private transfer(move: Transfer, bytes: Uint8Array, row: number): void {
+    const size = this.lengths[row] * this.tokenBytes;
+    const place = this.offsets[row] * this.tokenBytes;
+    for (let done = 0; done < size; ) {
+      const moved = move(this.file, bytes, done, size - done, place + done);
+      if (moved === 0) throw failed(`the file of the frozen layers' output ended within row ${row}`);
+      done += moved;
+    }
   }
 }
 
 /** Embeddings and the layers below the lowest tuned one, as in evaluation. */
-export function runFrozen(
-  ops: Ops,
-  checkpoint: Checkpoint,
-  encoder: Encoder,
-  embeddings: Embeddings,
-  rows: readonly Encoded[],
-): HiddenBatch {
-  const { config } = checkpoint;
-  const batch = padBatch(rows, config.padTokenId);
+export function runFrozen({ ops, checkpoint, encoder, embeddings }: FrozenPart, rows: readonly Encoded[]): HiddenBatch {
+  const { layers, hiddenSize, padTokenId } = checkpoint.config;
+  const batch = padBatch(rows, padTokenId);
   const { B, S } = batch;
   const mask = Float32Array.from(batch.mask, (real) => (real ? 0 : PADDING));
+  const embedded = embeddings.embed(batch);
+  if (encoder.lowest === 0) return { hidden: embedded, mask, B, S };
   const hidden = ops.tidy(() => {
-    const { embeddingsNorm } = FAMILIES[config.family].modules;
-    const norm = {
-      scale: ops.floats(checkpoint.tensor(`${embeddingsNorm}.weight`), [config.hiddenSize]),
-      offset: ops.floats(checkpoint.tensor(`${embeddingsNorm}.bias`), [config.hiddenSize]),
-      epsilon: config.layerNormEps,
-    };
     const maskTensor = ops.floats(mask, [B, 1, 1, S]);
-    let state: Tensor = layerNorm(ops, ops.floats(embeddings.sum(batch), [B * S, config.hiddenSize]), norm).value;
+    let state: Tensor = ops.floats(embedded, [B * S, hiddenSize]);
     encoder.assemble(new Map(), 0, encoder.lowest).forEach((layer, i) => {
-      state = runLayer(ops, state, maskTensor, layer, i === config.layers - 1).output;
+      state = runLayer(ops, state, maskTensor, layer, i === layers - 1).output;
     });
     return (state.dataSync() as Float32Array).slice();
   });
   // Where nothing is tuned the last layer has left position 0 alone.
-  return encoder.lowest === config.layers ? { hidden, mask: new Float32Array(B), B, S: 1 } : { hidden, mask, B, S };
+  return encoder.lowest === layers ? { hidden, mask: new Float32Array(B), B, S: 1 } : { hidden, mask, B, S };
 }

@@ -15,7 +15,7 @@ import { peakResidentBytes } from './memory';
 import { MISMATCHED, metricsFor } from './metrics';
 import type { Ops } from './ops';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
-import { Prefix } from './prefix';
+import { type HiddenRows, hiddenRows } from './prefix';
 
 import { clearState, loadState, type Progress, saveState } from './state';
 import { type TaskHeadNames, taskHeadNames } from './task-head';
@@ -32,7 +32,8 @@ export class Run {
   private readonly trainable: Trainable;
   private readonly encoder: Encoder;
   private readonly headNames: TaskHeadNames;
-  private readonly prefixes: Prefix[] = [];
+  /** Of the training rows, the dev rows and MNLI's second dev rows. */
+  private readonly hidden: HiddenRows[] = [];
   private readonly stepsPerEpoch: number;
   private readonly resumedFromStep: number | null;
   private readonly training: Training;
@@ -73,7 +74,7 @@ export class Run {
     return metricsFor(train.dataset.task, problem);
   }
 
-  /** The frozen prefix of every row, into files of the state folder. */
+  /** What the frozen layers put out, for every row. */
   async *prepare(): AsyncGenerator<TrainEvent> {
     const { train, dev, mismatched } = this.inputs;
     fs.mkdirSync(this.state, { recursive: true });
@@ -84,19 +85,11 @@ export class Run {
       sets.reduce((sum, set) => sum + set.dataset.rows, 0),
       'rows',
     );
+    const part = { ops: this.ops, checkpoint: this.checkpoint, encoder: this.encoder, embeddings };
     let before = 0;
     for (const [i, { encoded }] of sets.entries()) {
-      const file = path.join(this.state, `prefix-${i}.f32`);
-      const rows = Prefix.compute(this.ops, this.checkpoint, this.encoder, embeddings, encoded, file);
-      for (;;) {
-        const next = await rows.next();
-        if (next.done) {
-          this.prefixes.push(next.value);
-          break;
-        }
-        yield* meter.due(before + next.value);
-        await this.breathe();
-      }
+      const rows = hiddenRows(part, encoded, path.join(this.state, `prefix-${i}.f32`));
+      this.hidden.push(yield* this.follow(rows, meter, before));
       before += encoded.length;
     }
   }
@@ -110,7 +103,7 @@ export class Run {
     // An epoch is done when it was judged: a run may have been cut between its last step and that.
     while (this.progress.epochs.length < options.epochs && !this.stopsEarly()) {
       const epoch = this.progress.epochs.length;
-      const batches = likeLengthBatches(this.prefixes[0].lengths, {
+      const batches = likeLengthBatches(this.hidden[0].lengths, {
         batchSize: options.batchSize,
         seed: options.seed,
         epoch,
@@ -165,7 +158,7 @@ export class Run {
   dispose(): void {
     this.training.dispose();
     this.encoder.dispose();
-    for (const prefix of this.prefixes) prefix.close();
+    for (const rows of this.hidden) rows.close();
   }
 
   private step(rows: Int32Array): number {
@@ -175,7 +168,7 @@ export class Run {
     const targets = Array.from(rows, (row) => train.targets[row]);
     let loss: number;
     try {
-      loss = this.training.step(this.prefixes[0].read(rows), targets, labels.kind, progress.step);
+      loss = this.training.step(this.hidden[0].read(rows), targets, labels.kind, progress.step);
     } catch (error) {
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
     }
@@ -190,9 +183,9 @@ export class Run {
   private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
     const { dev, mismatched } = this.inputs;
     const { progress, metrics } = this;
-    const scores = yield* this.evaluate(this.prefixes[1], dev);
+    const scores = yield* this.evaluate(this.hidden[1], dev);
     if (mismatched) {
-      const second = yield* this.evaluate(this.prefixes[2], mismatched);
+      const second = yield* this.evaluate(this.hidden[2], mismatched);
       scores[MISMATCHED] = second[metrics.best];
     }
     const trainLoss = progress.lossSum / progress.lossRows;
@@ -206,15 +199,28 @@ export class Run {
     yield { kind: 'epoch', epoch: result };
   }
 
-  private async *evaluate(prefix: Prefix, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
+  private async *evaluate(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
     const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
     const { batchSize } = this.request.options;
-    const batches = evaluateRows(this.ops, () => this.training.network(), prefix, batchSize);
-    for (;;) {
-      const next = await batches.next();
-      if (next.done) return score(next.value, rows.targets, this.inputs.labels.kind, this.metrics);
-      yield* meter.due(next.value);
-      await this.breathe();
+    const batches = evaluateRows(this.ops, () => this.training.network(), hidden, batchSize);
+    return score(yield* this.follow(batches, meter), rows.targets, this.inputs.labels.kind, this.metrics);
+  }
+
+  /** Tells how many rows are done, and stops between two batches. */
+  private async *follow<Result>(
+    rows: AsyncGenerator<number, Result>,
+    meter: StageMeter,
+    before = 0,
+  ): AsyncGenerator<TrainEvent, Result> {
+    try {
+      for (;;) {
+        const { done, value } = await rows.next();
+        if (done) return value;
+        yield* meter.due(before + value);
+        await this.breathe();
+      }
+    } finally {
+      await rows.return(undefined as never);
     }
   }
 

@@ -9,7 +9,7 @@ import { Embeddings } from '../../trainer/embeddings';
 import { Encoder } from '../../trainer/encoder';
 import { assembleNetwork, differentiate, evaluateBatch } from '../../trainer/network';
 import { Ops } from '../../trainer/ops';
-import { Prefix } from '../../trainer/prefix';
+import { hiddenRows } from '../../trainer/prefix';
 import { taskHeadNames } from '../../trainer/task-head';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
@@ -38,7 +38,7 @@ async function prepare(name: string) {
   }
   const encoder = new Encoder(ops, checkpoint, mask);
   const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-')), 'prefix');
-  const rows = Prefix.compute(ops, checkpoint, encoder, new Embeddings(checkpoint), golden.rows, file);
+  const rows = hiddenRows({ ops, checkpoint, encoder, embeddings: new Embeddings(checkpoint) }, golden.rows, file);
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;
