@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { failed } from '../errors';
 import { OnnxGraph } from '../model/onnx';
@@ -20,9 +22,24 @@ export async function settleDevice(asked: Device): Promise<DeviceUsed> {
     return 'cuda';
   } catch (cause) {
     if (asked === 'auto') return 'cpu';
-    const reason = (cause as Error).message.split('\n')[0];
-    throw failed(`device cuda does not work here: ${reason}; use --device auto or cpu, or run hifi setup --gpu`, cause);
+    throw failed(`device cuda does not work here: ${reasonOf(cause as Error)}; or use --device auto or cpu`, cause);
   }
+}
+
+/** onnxruntime's CUDA part, which is not in its npm package: the package's own installer fetches it when asked to. */
+const CUDA_LIBRARY = 'libonnxruntime_providers_cuda.so';
+
+/** @param engine the folder of onnxruntime-node */
+export function hasCudaLibrary(engine: string): boolean {
+  const files = fs.readdirSync(path.join(engine, 'bin'), { recursive: true, encoding: 'utf8' });
+  return files.some((file) => path.basename(file) === CUDA_LIBRARY);
+}
+
+function reasonOf(cause: Error): string {
+  if (!hasCudaLibrary(path.dirname(require.resolve('onnxruntime-node/package.json')))) {
+    return `onnxruntime-node lacks ${CUDA_LIBRARY}: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node fetches it`;
+  }
+  return `${cause.message.split('\n')[0]}; onnxruntime needs an NVIDIA driver, CUDA 12 and cuDNN 9`;
 }
 
 async function runOnCuda(): Promise<void> {

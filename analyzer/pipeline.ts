@@ -67,7 +67,7 @@ export async function* analyzeShard(
     }
 
     const encoded = yield* encode(sample, tokenizer, config, maxLength, signal);
-    const statistics = yield* measure(encoded, request.shard, encoder, model.pool, tokenizer.padId, signal);
+    const statistics = yield* measure(encoded, request.shard, encoder, model.pool, config.padTokenId, signal);
     return {
       subject: { ...model.subject, data: reportData(sample) },
       shardCount: request.shard.count,

@@ -1,7 +1,6 @@
 import { type Encoded, encodeRows, type RowEncoder } from '../data/batches';
 import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
 import { drawSample } from '../data/split';
-import { invalidInput } from '../errors';
 import type { ReportData } from '../heads/report';
 import type { ModelConfig } from '../model/config';
 
@@ -33,20 +32,11 @@ export function reportData({ dataset, rows }: Sample): ReportData {
  *
  * @throws HifiError INVALID_INPUT for a row without tokens, or an id that the model has no embedding for.
  */
-export function encodeSample(sample: Sample, encoder: RowEncoder, config: ModelConfig, maxLength: number): Encoded[] {
-  const { dataset, rows } = sample;
-  const encoded = encodeRows(dataset, rows, encoder, maxLength);
-  for (const [i, { ids, typeIds }] of encoded.entries()) {
-    const refuse = (what: string) => invalidInput(`${dataset.path}: row ${rowNumber(dataset, rows[i])} ${what}`);
-    if (ids.length === 0) throw refuse('gives no tokens; at least one is needed');
-    const id = ids.find((each) => !(each >= 0 && each < config.vocabSize));
-    if (id !== undefined) {
-      throw refuse(
-        `gives token id ${id}; the model's vocabulary ends at ${config.vocabSize - 1}: is the tokenizer its own?`,
-      );
-    }
-    const type = config.typeVocabSize > 0 ? typeIds.find((each) => each >= config.typeVocabSize) : undefined;
-    if (type !== undefined) throw refuse(`gives segment ${type}; the model has ${config.typeVocabSize} segments`);
-  }
-  return encoded;
+export function encodeSample(
+  { dataset, rows }: Sample,
+  encoder: RowEncoder,
+  config: ModelConfig,
+  maxLength: number,
+): Encoded[] {
+  return encodeRows(dataset, rows, encoder, maxLength, config);
 }

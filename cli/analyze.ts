@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { analyze } from '../analyzer/engine';
 import { writeJson } from '../gateway/files';
-import { checkFolder, claimFolder } from '../gateway/place';
+import { checkFolder, inFolder } from '../gateway/out';
+import { forgetResults } from '../gateway/place';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
 import { writeReport } from '../report/files';
@@ -17,6 +18,7 @@ import {
   type Flags,
 } from './flags';
 import { printJson, secondsText, table } from './output';
+import { REPORT_FOLDER } from './own-folders';
 import { follow, inSession, modelFolder, show } from './session';
 
 export function define(command: Command): void {
@@ -35,13 +37,16 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   const options = analysisFlags(flags);
   const data = dataFlags(flags, false)(flags.data as string);
   const rules = { overwrite: flags.overwrite === true };
-  checkFolder(out, rules);
+  const folders = { report: REPORT_FOLDER };
+  checkFolder(out, rules, folders);
   const report = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
-    claimFolder(out, ['heads.json', 'report.html', 'report'], rules);
-    const events = analyze({ model, data, options }, session.signal);
-    return follow(events, (event) => show(session, event));
+    return inFolder(out, rules, folders, () => {
+      const events = analyze({ model, data, options }, session.signal);
+      return follow(events, (event) => show(session, event));
+    });
   });
+  forgetResults(out, 'heads.json');
   writeJson(`${out}/heads.json`, report);
   const files = ['heads.json', ...writeReport(out, { heads: report })].map((name) => `${out}/${name}`);
   process.stderr.write(`${[...headsTable(report), ...files].join('\n')}\n`);

@@ -3,8 +3,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeDemoData } from '../demo/grammar';
 import { readMask, readMetrics } from '../gateway/files';
+import { writeWhole } from '../gateway/whole-file';
 import { modelCache } from '../model/resolve';
+import { DELTA_TENSORS } from '../trainer/delta';
 import type { EvaluateResult } from '../trainer/options';
+import { isMadeOf, keyOf, noteMadeOf } from './made-of';
 import { bytesText, grouped, metricText, percentText, secondsText, table } from './output';
 import { folderBytes } from './train';
 
@@ -29,15 +32,25 @@ function main(): void {
   const [heads, alone] = [at('heads'), at('task-head-alone')];
 
   hifi('run', '--model', MODEL, ...rows, ...EPOCHS, '--out', heads, '--resume');
-  if (!fs.existsSync(path.join(alone, 'metrics.json'))) {
-    const mask = at('task-head-alone-mask.json');
-    hifi('select', '--heads', path.join(heads, 'heads.json'), '--strategy', 'none', '--out', mask, '--overwrite');
-    hifi('train', '--model', MODEL, ...rows, ...EPOCHS, '--mask', mask, '--out', alone, '--resume');
-  }
+  trainHeadAlone(path.join(heads, 'heads.json'), rows, [data.train, data.dev], alone);
   const heldOut = (out: string) => evaluation(path.join(out, 'delta'), data.test, path.join(out, 'held-out.json'));
   const scores = [heldOut(heads), heldOut(alone)];
   process.stdout.write(`\n${summary(heads, alone, scores).join('\n')}\n`);
   say(`\n${secondsText((performance.now() - started) / 1000)} in all; the model is in ${modelCache()}`);
+}
+
+/** `hifi train` without any head; kept where the command, the mask and the rows are those that it was made of. */
+function trainHeadAlone(report: string, rows: readonly string[], files: readonly string[], out: string): void {
+  const mask = at('task-head-alone-mask.json');
+  hifi('select', '--heads', report, '--strategy', 'none', '--out', mask, '--overwrite');
+  const words = ['train', '--model', MODEL, ...rows, ...EPOCHS, '--mask', mask, '--out', out];
+  const key = keyOf(words, [mask, ...files]);
+  const same = isMadeOf(out, key);
+  if (same && fs.existsSync(path.join(out, 'metrics.json'))) return;
+  // Noted before it is made: one that is cut is gone on with.
+  fs.rmSync(path.join(out, 'metrics.json'), { force: true });
+  noteMadeOf(out, key);
+  hifi(...words, same ? '--resume' : '--overwrite');
 }
 
 /** The comparison: what was tuned, how it did an epoch, and what it weighs. */
@@ -78,11 +91,13 @@ function summary(heads: string, alone: string, heldOut: EvaluateResult[]): strin
   ];
 }
 
-/** `hifi evaluate`, kept in a file. */
+/** `hifi evaluate`, kept in a file while the delta and the rows are the same. */
 function evaluation(delta: string, file: string, kept: string): EvaluateResult {
-  if (!fs.existsSync(kept)) {
-    const result = hifi('evaluate', '--model', MODEL, '--delta', delta, '--data', file, ...COLUMNS, '--json');
-    fs.writeFileSync(kept, result);
+  const words = ['evaluate', '--model', MODEL, '--delta', delta, '--data', file, ...COLUMNS, '--json'];
+  const key = keyOf(words, [path.join(delta, DELTA_TENSORS), file]);
+  if (!fs.existsSync(kept) || !isMadeOf(kept, key)) {
+    writeWhole(kept, hifi(...words));
+    noteMadeOf(kept, key);
   }
   return JSON.parse(fs.readFileSync(kept, 'utf8'));
 }

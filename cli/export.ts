@@ -1,25 +1,17 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import { EXPORT_FORMATS } from '../gateway/job';
-import { replaceFolder } from '../gateway/place';
+import { replaceFolder } from '../gateway/out';
 import { openCheckpoint } from '../model/checkpoint';
 import { type ExportDtype, exportCheckpoint } from '../trainer/checkpoint-export';
 import { readDelta } from '../trainer/delta';
-import { UNDO_FILE, undoCheckpoint } from '../trainer/undo';
+import { undoCheckpoint } from '../trainer/undo';
 import { oneOf } from './flag-values';
 import { addJsonFlag, addOutFlags, type Flags } from './flags';
 import { printJson } from './output';
-import { inSession, modelFolder, type Session } from './session';
+import { CHECKPOINT_FOLDER, MODEL_FOLDER } from './own-folders';
+import { inSession, modelFolder, type Session, unlessAborted } from './session';
 
-/** What a model folder holds; the first is in each. */
-const MODEL_FILES = [
-  'model.safetensors',
-  'config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'vocab.txt',
-];
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];
 
 export function define(command: Command): void {
@@ -41,7 +33,7 @@ export function define(command: Command): void {
 async function exportModel(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const result = await inSession<object>((session) =>
-    flags.undo === undefined ? merge(flags, out, session) : undo(flags, out),
+    flags.undo === undefined ? merge(flags, out, session) : undo(flags, out, session),
   );
   process.stderr.write(`${out}\n`);
   if (flags.json) await printJson({ out, ...result });
@@ -57,8 +49,8 @@ async function merge(flags: Flags, out: string, session: Session) {
   try {
     const delta = readDelta(flags.delta as string, checkpoint);
     const dtype = (flags.dtype as ExportDtype | undefined) ?? 'float32';
-    const { notes } = await replaceFolder(out, [UNDO_FILE, ...MODEL_FILES], flags.overwrite === true, (folder) =>
-      exportCheckpoint({ checkpoint, delta, dtype, out: folder }),
+    const { notes } = await replaceFolder(out, CHECKPOINT_FOLDER, flags.overwrite === true, (folder) =>
+      stoppable(session, () => exportCheckpoint({ checkpoint, delta, dtype, out: folder })),
     );
     for (const note of notes) session.progress.say(`note: ${note}`);
     return { format: 'checkpoint', dtype, notes };
@@ -67,10 +59,18 @@ async function merge(flags: Flags, out: string, session: Session) {
   }
 }
 
-async function undo(flags: Flags, out: string) {
+async function undo(flags: Flags, out: string, session: Session) {
   const extra = ['model', 'delta', 'format', 'dtype'].find((name) => flags[name] !== undefined);
   if (extra !== undefined) throw invalidInput(`--${extra} does not go with --undo, which needs --out alone`);
-  return replaceFolder(out, MODEL_FILES, flags.overwrite === true, async (folder) =>
-    undoCheckpoint(flags.undo as string, folder),
+  return replaceFolder(out, MODEL_FOLDER, flags.overwrite === true, (folder) =>
+    stoppable(session, () => undoCheckpoint(flags.undo as string, folder)),
   );
+}
+
+/** A step that blocks the thread: what was told to end before or meanwhile ends, and the step's result does not appear. */
+async function stoppable<T>({ signal }: Session, step: () => T | Promise<T>): Promise<T> {
+  await unlessAborted(signal);
+  const result = await step();
+  await unlessAborted(signal);
+  return result;
 }

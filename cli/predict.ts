@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { claimFile } from '../gateway/place';
+import { claimFile } from '../gateway/out';
 import { WholeFile } from '../gateway/whole-file';
 import { predict } from '../trainer/engine';
 import type { Prediction } from '../trainer/options';
@@ -24,14 +24,17 @@ async function predictRows(flags: Flags): Promise<void> {
   await inSession(async (session) => {
     const file = out === undefined ? undefined : new WholeFile(out);
     const array = flags.json ? new JsonArray() : undefined;
+    const held: string[][] = [];
     try {
       await eachPart(flags, session, async (rows) => {
         const lines = rows.map((row) => JSON.stringify(row));
         file?.write(`${lines.join('\n')}\n`);
-        if (array) await printText(array.next(lines));
-        else if (!file) await printText(`${lines.join('\n')}\n`);
+        if (file && array) held.push(lines);
+        else if (!file) await printText(array ? array.next(lines) : `${lines.join('\n')}\n`);
       });
+      // The file is in its place before anything is printed: who reads that may leave.
       file?.commit();
+      for (const lines of held) await printText(array!.next(lines));
       if (array) await printText(array.end());
     } finally {
       file?.abandon();

@@ -1,10 +1,6 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Command, Option } from 'commander';
 import { analyze } from '../analyzer/engine';
-import { type DataSource, type Dataset, readDataset } from '../data/dataset';
-import { encodeLabels, fitLabels } from '../data/labels';
-import { invalidInput } from '../errors';
 import {
   EXPORT_FORMATS,
   type ExportFormat,
@@ -14,7 +10,8 @@ import {
   type JobStages,
   runJob,
 } from '../gateway/job';
-import { checkFolder, claimFolder, FolderPlace, type JobInputs, resultKeys } from '../gateway/place';
+import { checkFolder, inFolder, replaceFolder } from '../gateway/out';
+import { FolderPlace, resultKeys } from '../gateway/place';
 import { selectHeads } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { writeReport } from '../report/files';
@@ -37,22 +34,15 @@ import {
   selectionFlags,
   trainingFlags,
 } from './flags';
+import { checkInputs } from './inputs';
 import { printJson, secondsText } from './output';
+import { CHECKPOINT_FOLDER, DELTA_FOLDER, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
 import { epochLine, folderBytes, trainingSummary } from './train';
 
-/** All that a run leaves in its `--out`. */
-const RESULTS = [
-  'heads.json',
-  'mask.json',
-  'metrics.json',
-  'delta',
-  ...EXPORT_FORMATS,
-  'report.html',
-  'report',
-  'state',
-];
+/** What a run leaves in its `--out`, besides files. */
+const FOLDERS = { delta: DELTA_FOLDER, report: REPORT_FOLDER, checkpoint: CHECKPOINT_FOLDER };
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -78,7 +68,7 @@ async function run(flags: Flags): Promise<void> {
   const started = performance.now();
   const out = flags.out as string;
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
-  checkFolder(out, rules);
+  checkFolder(out, rules, FOLDERS);
   const options = {
     analysis: analysisFlags(flags),
     selection: selectionFlags(flags),
@@ -94,10 +84,11 @@ async function run(flags: Flags): Promise<void> {
   const result = await inSession(async (session) => {
     const spec: JobSpec = { model: await modelFolder(flags, session), ...files, ...options };
     const inputs = await checkInputs(spec);
-    claimFolder(out, RESULTS, rules);
-    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
-    const job = runJob(spec, localStages(out, rules.resume), place, session.signal);
-    return follow(job, (event) => tell(session, event));
+    return inFolder(out, rules, FOLDERS, () => {
+      const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
+      const job = runJob(spec, localStages(out, rules.resume), place, session.signal);
+      return follow(job, (event) => tell(session, event));
+    });
   });
 
   const seconds = (performance.now() - started) / 1000;
@@ -110,27 +101,6 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
-/**
- * Looks at all inputs before anything is computed: a label that only the dev file has, or a `--k` that the model does not
- * allow, is told now and not after the analysis.
- */
-async function checkInputs({ model, train, dev, selection }: JobSpec): Promise<JobInputs> {
-  const checkpoint = await openCheckpoint(model);
-  checkpoint.close();
-  const { heads } = checkpoint.config;
-  if (selection.strategy !== 'all' && selection.strategy !== 'none' && selection.k > heads) {
-    throw invalidInput(`--k is ${selection.k}; a layer of this model has ${heads} heads, so it must be 1 to ${heads}`);
-  }
-  const read = (source: DataSource): Dataset => readDataset(source, 'labels');
-  const rows = read(train);
-  const labels = fitLabels(rows);
-  encodeLabels(rows, labels);
-  if (!dev) return { model: checkpoint.sha256, train: rows.sha256, dev: null };
-  const devRows = read(dev);
-  encodeLabels(devRows, labels);
-  return { model: checkpoint.sha256, train: rows.sha256, dev: devRows.sha256 };
-}
-
 /** The pipelines themselves, each engine in a child process, results in `out`. */
 function localStages(out: string, resume: boolean): JobStages {
   const delta = path.join(out, 'delta');
@@ -139,13 +109,16 @@ function localStages(out: string, resume: boolean): JobStages {
     select: selectHeads,
     train: ({ model, train: rows, dev, training }, mask, signal) =>
       train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
-    export: async ({ model }, format) => {
-      const folder = path.join(out, format);
-      fs.rmSync(folder, { recursive: true, force: true });
+    export: async ({ model }, format, signal) => {
       const checkpoint = await openCheckpoint(model);
       try {
-        const merged = { checkpoint, delta: readDelta(delta, checkpoint), dtype: 'float32' as const, out: folder };
-        return (await exportCheckpoint(merged)).notes;
+        const merged = { checkpoint, delta: readDelta(delta, checkpoint), dtype: 'float32' as const };
+        return await replaceFolder(path.join(out, format), FOLDERS[format], true, async (folder) => {
+          await unlessAborted(signal);
+          const { notes } = await exportCheckpoint({ ...merged, out: folder });
+          await unlessAborted(signal);
+          return notes;
+        });
       } finally {
         checkpoint.close();
       }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { readHeads, writeJson } from '../gateway/files';
-import { claimFile } from '../gateway/place';
+import { claimFile } from '../gateway/out';
 import type { Mask } from '../heads/mask';
 import type { RankingOptions } from '../heads/ranking';
 import { rankHeads } from '../heads/ranking';

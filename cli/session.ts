@@ -1,3 +1,4 @@
+import { cancelled } from '../errors';
 import { resolveModel } from '../model/resolve';
 import type { Flags } from './flags';
 import { interruptSignal } from './interrupt';
@@ -34,6 +35,16 @@ export async function follow<Event, Result>(
     // Where `see` throws, the engine behind the generator ends too.
     await events.return(undefined as never);
   }
+}
+
+/**
+ * Lets a signal that has come be heard between two steps of work that blocks the thread.
+ *
+ * @throws HifiError CANCELLED where it has come.
+ */
+export async function unlessAborted(signal: AbortSignal): Promise<void> {
+  await new Promise(setImmediate);
+  if (signal.aborted) throw cancelled();
 }
 
 /** Shows an engine's progress and warnings; other events are left to the caller. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { setUp } from '../infra/native';
 import type { Flags } from './flags';
-import { inSession } from './session';
+import { inSession, unlessAborted } from './session';
 
 export function define(command: Command): void {
   command.option('--gpu', "TensorFlow's CUDA build as well", false);
@@ -9,12 +9,14 @@ export function define(command: Command): void {
 }
 
 async function makeReady({ gpu }: Flags): Promise<void> {
-  await inSession(async ({ progress }) => {
+  await inSession(async ({ progress, signal }) => {
     await setUp({
       gpu: gpu === true,
       log: (line) => progress.say(line),
       onProgress: (event) => progress.at(event),
+      signal,
     });
+    await unlessAborted(signal);
     progress.say('the native parts are ready');
   });
 }

@@ -2,9 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command } from 'commander';
 import { readMask, writeJson } from '../gateway/files';
-import { checkFolder, claimFolder } from '../gateway/place';
+import { checkFolder, inFolder } from '../gateway/out';
+import { forgetResults } from '../gateway/place';
 import { train } from '../trainer/engine';
-import type { EpochMetrics, TrainMetrics } from '../trainer/options';
+import type { EpochMetrics, TrainMetrics, TrainRequest } from '../trainer/options';
+import { clearState } from '../trainer/state';
 import {
   addDataFlags,
   addEngineFlags,
@@ -17,7 +19,8 @@ import {
   trainingFlags,
 } from './flags';
 import { bytesText, grouped, metricText, printJson, secondsText, table } from './output';
-import { follow, inSession, modelFolder, show } from './session';
+import { DELTA_FOLDER } from './own-folders';
+import { follow, inSession, modelFolder, type Session, show } from './session';
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -38,18 +41,14 @@ async function trainHeads(flags: Flags): Promise<void> {
   const source = dataFlags(flags, true);
   const mask = readMask(flags.mask as string);
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
-  checkFolder(out, rules);
+  const folders = { delta: DELTA_FOLDER };
+  checkFolder(out, rules, folders);
   const metrics = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
-    claimFolder(out, ['metrics.json', 'delta', 'state'], rules);
     const dev = flags.dev === undefined ? undefined : source(flags.dev as string);
     const request = { model, train: source(flags.train as string), dev, mask, options, out, resume: rules.resume };
-    return follow(train(request, session.signal), (event) => {
-      show(session, event);
-      if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
-    });
+    return inFolder(out, rules, folders, () => trainInFolder(request, session));
   });
-  writeJson(path.join(out, 'metrics.json'), metrics);
   const lines = [
     ...trainingSummary(metrics, path.join(out, 'delta')),
     path.join(out, 'metrics.json'),
@@ -57,6 +56,26 @@ async function trainHeads(flags: Flags): Promise<void> {
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (flags.json) await printJson(metrics);
+}
+
+/** Trains, and puts metrics.json beside the delta; then the checkpoint has served. */
+async function trainInFolder(request: TrainRequest, session: Session): Promise<TrainMetrics> {
+  const { out, resume } = request;
+  const state = path.join(out, 'state');
+  let begun = false;
+  const metrics = await follow(train(request, session.signal), (event) => {
+    // The engine has looked at the input and found it good: what an earlier command left is of no more use.
+    if (!begun) {
+      begun = true;
+      forgetResults(out, 'metrics.json');
+      if (!resume) clearState(state);
+    }
+    show(session, event);
+    if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
+  });
+  writeJson(path.join(out, 'metrics.json'), metrics);
+  clearState(state);
+  return metrics;
 }
 
 /** One epoch in a line. */

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command } from 'commander';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
+import { readModelConfig } from '../model/config';
 import { DELTA_INFO } from '../trainer/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../trainer/delta-info';
 import { type EvaluateRequest, TRAIN_DEFAULTS } from '../trainer/options';
@@ -32,11 +33,14 @@ export function addTunedModelFlags(command: Command, labels: boolean): void {
 export async function tunedModelRequest(flags: Flags, labels: boolean, session: Session): Promise<EvaluateRequest> {
   const delta = flags.delta as string | undefined;
   const trained = delta === undefined ? undefined : deltaInfo(delta);
-  const data = dataFlags(flags, labels, knownTask(trained))(flags.data as string);
-  const model = await modelFolder(flags, session);
+  const open = delta === undefined && flags.task === undefined && flags.textColumns === undefined;
+  // A merged checkpoint says itself which task it is of: then the model is looked at before the data flags.
+  const model = open ? await modelFolder(flags, session) : undefined;
+  const task = model === undefined ? trained?.task : readModelConfig(model).raw.finetuning_task;
+  const data = dataFlags(flags, labels, knownTask(task))(flags.data as string);
   const maxLength = (flags.maxLength as number | undefined) ?? trained?.options.maxLength ?? TRAIN_DEFAULTS.maxLength;
   const options = { batchSize: flags.batchSize as number, maxLength, ...engineFlags(flags) };
-  return { model, ...(delta !== undefined && { delta }), data, options };
+  return { model: model ?? (await modelFolder(flags, session)), ...(delta !== undefined && { delta }), data, options };
 }
 
 /** What is told of a delta; undefined where it is not there, which the engine tells better. */
@@ -45,6 +49,7 @@ function deltaInfo(folder: string): DeltaInfo | undefined {
   return fs.existsSync(file) ? parseDeltaInfo(fs.readFileSync(file, 'utf8'), file) : undefined;
 }
 
-function knownTask(trained: DeltaInfo | undefined): TaskName | undefined {
-  return TASK_NAMES.find((name) => name === trained?.task);
+/** A task that has a file layout of its own; undefined for any other word. */
+function knownTask(task: unknown): TaskName | undefined {
+  return TASK_NAMES.find((name) => name === task);
 }

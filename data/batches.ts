@@ -1,4 +1,5 @@
-import type { Dataset } from './dataset';
+import { invalidInput } from '../errors';
+import { type Dataset, rowNumber } from './dataset';
 import { randomStream } from './random';
 
 /** A row as the tokenizer gives it, special tokens included: S token ids and as many segment ids. */
@@ -12,14 +13,45 @@ export interface RowEncoder {
   encode(text: string, second: string | undefined, maxLength: number): Encoded;
 }
 
-/** Encodes the given rows (indices into the dataset) in their order. */
+/** How many tokens and segments a model has embeddings for. */
+export interface EmbeddingLimits {
+  vocabSize: number;
+  /** 0 for a model without segments: it reads no segment ids. */
+  typeVocabSize: number;
+}
+
+/**
+ * Encodes the given rows (indices into the dataset) in their order.
+ *
+ * @param limits of the model that is to read them
+ * @throws HifiError INVALID_INPUT, naming file and row, for a row without tokens, or an id that the model has no embedding for
+ */
 export function encodeRows(
   dataset: Dataset,
   rows: ArrayLike<number>,
   encoder: RowEncoder,
   maxLength: number,
+  limits: EmbeddingLimits,
 ): Encoded[] {
-  return Array.from(rows, (row) => encoder.encode(dataset.texts[row], dataset.seconds?.[row], maxLength));
+  return Array.from(rows, (row) => {
+    const encoded = encoder.encode(dataset.texts[row], dataset.seconds?.[row], maxLength);
+    const wrong = unreadable(encoded, limits);
+    if (wrong !== undefined) throw invalidInput(`${dataset.path}: row ${rowNumber(dataset, row)} ${wrong}`);
+    return encoded;
+  });
+}
+
+/** What of a row a model cannot read; undefined where it can read it all. */
+function unreadable({ ids, typeIds }: Encoded, { vocabSize, typeVocabSize }: EmbeddingLimits): string | undefined {
+  if (ids.length === 0) return 'gives no tokens; at least one is needed';
+  const id = ids.find((each) => !(each >= 0 && each < vocabSize));
+  if (id !== undefined) {
+    return `gives token id ${id}; the model's vocabulary ends at ${vocabSize - 1}: is the tokenizer its own?`;
+  }
+  const type = typeVocabSize > 0 ? typeIds.find((each) => !(each >= 0 && each < typeVocabSize)) : undefined;
+  if (type === undefined) return undefined;
+  const segments = typeVocabSize === 1 ? 'one segment: it cannot read pairs' : `${typeVocabSize} segments`;
+  return `gives segment ${type}; the model has ${segments}`;
 }
 
 /** Tokens of each row. */

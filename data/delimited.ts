@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
 import { invalidInput } from '../errors';
-import { didYouMean } from './nearest';
+import { nearestSibling } from './nearest';
 
 /** `tsv`: tabs between the fields, quotes are ordinary characters. `csv`: RFC 4180, a quoted field may span lines. */
 export type DelimitedFormat = 'tsv' | 'csv';
@@ -29,11 +29,10 @@ export interface DelimitedFile {
 }
 
 /**
- * Which format a file is in, told by its extension unless the caller says.
+ * Which format a file is in, told by its extension.
  * @throws HifiError INVALID_INPUT for another extension
  */
-export function formatOf(file: string, format?: DelimitedFormat): DelimitedFormat {
-  if (format !== undefined) return format;
+export function formatOf(file: string): DelimitedFormat {
   const extension = path.extname(file).toLowerCase();
   if (extension === '.csv') return 'csv';
   if (['.tsv', '.tab', '.txt'].includes(extension)) return 'tsv';
@@ -64,17 +63,10 @@ function readBytes(file: string): Buffer {
     return fs.readFileSync(file);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') throw invalidInput(`${file}: no such file${nearestFile(file)}`, error);
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw invalidInput(`${file}: no such file${nearestSibling(file)}`, error);
     if (code === 'EISDIR') throw invalidInput(`${file}: is a folder, not a file`, error);
     throw invalidInput(`${file}: cannot be read (${code ?? String(error)})`, error);
-  }
-}
-
-function nearestFile(file: string): string {
-  try {
-    return didYouMean(path.basename(file), fs.readdirSync(path.dirname(file)));
-  } catch {
-    return '';
   }
 }
 

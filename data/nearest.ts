@@ -1,3 +1,6 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+
 /** Of `known` the name most like `name` (edit distance, letter case counting half), or undefined when none is near. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -27,4 +30,22 @@ function editDistance(a: string, b: string): number {
 export function didYouMean(name: string, known: Iterable<string>): string {
   const match = nearest(name, known);
   return match === undefined ? '' : `; did you mean "${match}"?`;
+}
+
+/**
+ * `; did you mean "x"?` for a path that does not exist, by what lies beside it.
+ *
+ * @param among what may have been meant: files and folders, or folders alone
+ */
+export function nearestSibling(missing: string, among: 'all' | 'folders' = 'all'): string {
+  try {
+    const entries = fs.readdirSync(path.dirname(missing), { withFileTypes: true });
+    const meant = entries.filter((entry) => among === 'all' || entry.isDirectory());
+    return didYouMean(
+      path.basename(missing),
+      meant.map((entry) => entry.name),
+    );
+  } catch {
+    return '';
+  }
 }

@@ -68,6 +68,10 @@ export interface JobPlace {
   kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined>;
   /** Whether the export of an earlier attempt is there, made from the results that are kept. */
   keptExport(format: ExportFormat): Promise<boolean>;
+  /** A result is about to be made anew: from now on neither it nor what is made of it is kept. */
+  invalidate(from: ResultName | ExportFormat): Promise<void>;
+  /** An export is in its place, made from the results that are there. */
+  exported(format: ExportFormat): Promise<void>;
   write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void>;
 }
 
@@ -91,17 +95,17 @@ export async function* runJob(
     yield enter('QUEUED');
 
     yield enter('ANALYZING');
-    const keptHeads = await place.kept('heads.json');
+    const keptHeads = await keptOrInvalid(place, 'heads.json');
     const heads = keptHeads ?? (yield* stages.analyze(spec, signal));
     yield await put(place, 'heads.json', heads, keptHeads);
 
     yield enter('SELECTING');
-    const keptMask = await place.kept('mask.json');
+    const keptMask = await keptOrInvalid(place, 'mask.json');
     const mask = keptMask ?? stages.select(heads, spec.selection);
     yield await put(place, 'mask.json', mask, keptMask);
 
     yield enter('TRAINING');
-    const keptMetrics = await place.kept('metrics.json');
+    const keptMetrics = await keptOrInvalid(place, 'metrics.json');
     const metrics = keptMetrics ?? (yield* training(stages.train(spec, mask, signal)));
     yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
 
@@ -111,7 +115,7 @@ export async function* runJob(
     yield enter('EXPORTING');
     for (const format of spec.exports) {
       const kept = keptMetrics !== undefined && (await place.keptExport(format));
-      const notes = kept ? [] : await stages.export(spec, format, signal);
+      const notes = kept ? [] : await exportAnew(spec, stages, place, format, signal);
       for (const message of notes) yield { kind: 'warning', message };
       yield { kind: 'artifact', name: format, kept };
     }
@@ -126,6 +130,26 @@ export async function* runJob(
     yield { kind: 'state', state: error.code === 'CANCELLED' ? 'CANCELLED' : 'FAILED' };
     throw error;
   }
+}
+
+/** A result of an earlier attempt; where there is none to keep, nothing that was made of it is kept either. */
+async function keptOrInvalid<N extends ResultName>(place: JobPlace, name: N): Promise<ResultFiles[N] | undefined> {
+  const kept = await place.kept(name);
+  if (kept === undefined) await place.invalidate(name);
+  return kept;
+}
+
+async function exportAnew(
+  spec: JobSpec,
+  stages: JobStages,
+  place: JobPlace,
+  format: ExportFormat,
+  signal: AbortSignal,
+): Promise<string[]> {
+  await place.invalidate(format);
+  const notes = await stages.export(spec, format, signal);
+  await place.exported(format);
+  return notes;
 }
 
 async function put<N extends ResultName>(

@@ -1,112 +1,21 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { clearState } from '../trainer/state';
 import { type ResultFiles, type ResultName, readHeads, readMask, readMetrics, writeJson } from './files';
-import type { ExportFormat, JobPlace, JobSpec } from './job';
-
-/** What a command may do with an `--out` that holds something. */
-export interface OutRules {
-  /** Absent where the command cannot go on with what is there. */
-  resume?: boolean;
-  overwrite?: boolean;
-}
-
-/**
- * Checks that `out` may receive a command's results: new or empty, unless it may be gone on with (`resume`) or its results
- * replaced (`overwrite`). Changes nothing, so that it can be asked before any work.
- *
- * @throws HifiError INVALID_INPUT where `out` is a file, or holds something and neither is allowed.
- */
-export function checkFolder(out: string, { resume, overwrite }: OutRules): void {
-  if (resume && overwrite) throw invalidInput('--resume goes on with what --out holds, --overwrite drops it: give one');
-  const holds = entries(out);
-  if (holds.length > 0 && !resume && !overwrite) {
-    const choice = resume === undefined ? '' : '--resume or ';
-    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder, ${choice}--overwrite`);
-  }
-}
-
-/**
- * Makes `out` ready for a command's results, when its input is known to be good.
- *
- * @param results what the command writes there: `overwrite` removes those, and nothing else
- * @throws HifiError INVALID_INPUT as {@link checkFolder}, or where the folder cannot be made.
- */
-export function claimFolder(out: string, results: readonly string[], rules: OutRules): void {
-  checkFolder(out, rules);
-  try {
-    if (rules.overwrite) for (const name of results) fs.rmSync(path.join(out, name), { recursive: true, force: true });
-    fs.mkdirSync(out, { recursive: true });
-  } catch (error) {
-    throw invalidInput(`--out ${out} cannot be made: ${(error as Error).message}`, error);
-  }
-}
-
-/**
- * Checks that an output file may be written: new or empty, unless `overwrite`.
- *
- * @throws HifiError INVALID_INPUT where it may not.
- */
-export function claimFile(out: string, overwrite = false): void {
-  const found = fs.statSync(out, { throwIfNoEntry: false });
-  if (found?.isDirectory()) throw invalidInput(`--out ${out} is a folder: give the name of a file`);
-  if (found && found.size > 0 && !overwrite) throw invalidInput(`--out ${out} exists: give a new file or --overwrite`);
-}
-
-/**
- * Lets `make` write a folder that appears as a whole in the place of `out`: new or empty, or with `overwrite` an earlier one
- * like it, which is there until the new one is.
- *
- * @param parts the names that such a folder may hold; the first of them is in each
- * @throws HifiError INVALID_INPUT where `out` holds something and may not be replaced, or holds something else.
- */
-export async function replaceFolder<T>(
-  out: string,
-  parts: readonly string[],
-  overwrite: boolean,
-  make: (folder: string) => Promise<T>,
-): Promise<T> {
-  const holds = entries(out);
-  if (holds.length === 0) return make(out);
-  if (!overwrite) {
-    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder or --overwrite`);
-  }
-  const foreign = holds.find((name) => !parts.includes(name)) ?? (holds.includes(parts[0]) ? undefined : holds[0]);
-  if (foreign !== undefined) {
-    throw invalidInput(
-      `--out ${out} is not what this command writes (it holds ${foreign}), so --overwrite leaves it alone`,
-    );
-  }
-  const target = path.resolve(out);
-  const beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
-  try {
-    const made = await make(beside);
-    fs.renameSync(target, `${beside}.old`);
-    fs.renameSync(beside, target);
-    return made;
-  } finally {
-    for (const left of [beside, `${beside}.old`]) fs.rmSync(left, { recursive: true, force: true });
-  }
-}
-
-/** The names in a folder; none where there is no folder. */
-function entries(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return [];
-    if (code === 'ENOTDIR') throw invalidInput(`--out ${folder} is a file: give a folder`, error);
-    throw invalidInput(`--out ${folder} cannot be read: ${message}`, error);
-  }
-}
+import { EXPORT_FORMATS, type ExportFormat, type JobPlace, type JobSpec } from './job';
 
 /** Hashes of what a job reads. */
 export interface JobInputs {
+  /** Of the weights. */
   model: string;
+  /** Of the model's other files that are read: its config and its tokenizer's. */
+  config: string;
+  tokenizer: string;
   train: string;
   dev: string | null;
+  /** Of MNLI's second dev file, where it lies beside the first. */
+  mismatched: string | null;
 }
 
 /**
@@ -117,9 +26,9 @@ export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName,
   const { device: _a, threads: _b, ...analysis } = spec.analysis;
   const { device: _c, threads: _d, ...training } = spec.training;
   const { path: _f, ...columns } = spec.train;
-  const heads = keyOf([inputs.model, inputs.train, columns, analysis]);
+  const heads = keyOf([inputs.model, inputs.config, inputs.tokenizer, inputs.train, columns, analysis]);
   const mask = keyOf([heads, spec.selection]);
-  const metrics = keyOf([mask, inputs.dev, training]);
+  const metrics = keyOf([mask, inputs.dev, inputs.mismatched, training]);
   return { 'heads.json': heads, 'mask.json': mask, 'metrics.json': metrics };
 }
 
@@ -138,25 +47,49 @@ const READERS: { [N in ResultName]: (file: string) => ResultFiles[N] } = {
   'metrics.json': readMetrics,
 };
 
+/** What a job makes, in order: each is made of those before it. */
+const MADE = ['heads.json', 'mask.json', 'metrics.json', ...EXPORT_FORMATS] as const;
+type Made = (typeof MADE)[number];
+
+/** `state/job.json`: what each result that is there was made of, and what the trainer's checkpoint is of. */
+type JobRecord = Partial<Record<Made | 'training', string>>;
+
+const recordFile = (folder: string) => path.join(folder, 'state', 'job.json');
+
+function readRecord(folder: string): JobRecord {
+  try {
+    const record: unknown = JSON.parse(fs.readFileSync(recordFile(folder), 'utf8'));
+    return record !== null && typeof record === 'object' ? record : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Takes back what a job's record in `folder` says of a result and all after it: they are made anew, or by another command. */
+export function forgetResults(folder: string, from: Made): void {
+  const record = readRecord(folder);
+  const gone = MADE.slice(MADE.indexOf(from)).filter((name) => name in record);
+  if (gone.length === 0) return;
+  for (const name of gone) delete record[name];
+  writeJson(recordFile(folder), record);
+}
+
 /**
- * A folder as a job's place. Beside the results, `state/job.json` says what each was made of, so that a resumed job makes
- * again what was made of something else, is damaged or is of another model.
+ * A folder as a job's place. Beside the results, `state/` holds `job.json`, which says what each was made of, so that a resumed
+ * job makes again what was made of something else, is damaged or is of another model; and the trainer's checkpoint, while the
+ * training has no result.
  */
 export class FolderPlace implements JobPlace {
-  private readonly record: string;
-
   /** @param resume whether results of an earlier attempt count */
   constructor(
     private readonly folder: string,
     private readonly keys: Record<ResultName, string>,
     private readonly model: string,
     private readonly resume: boolean,
-  ) {
-    this.record = path.join(folder, 'state', 'job.json');
-  }
+  ) {}
 
   async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
-    if (!this.resume || this.made()[name] !== this.keys[name]) return undefined;
+    if (!this.resume || readRecord(this.folder)[name] !== this.keys[name]) return undefined;
     if (name === 'metrics.json' && !fs.existsSync(path.join(this.folder, 'delta', 'delta.json'))) return undefined;
     try {
       const result = READERS[name](path.join(this.folder, name));
@@ -167,21 +100,34 @@ export class FolderPlace implements JobPlace {
   }
 
   async keptExport(format: ExportFormat): Promise<boolean> {
-    return this.resume && fs.existsSync(path.join(this.folder, format));
+    const made = readRecord(this.folder)[format] === this.keys['metrics.json'];
+    return this.resume && made && fs.existsSync(path.join(this.folder, format));
+  }
+
+  async invalidate(from: ResultName | ExportFormat): Promise<void> {
+    forgetResults(this.folder, from);
+    if (from === 'metrics.json') this.startTraining();
   }
 
   async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
     writeJson(path.join(this.folder, name), content);
-    writeJson(this.record, { ...this.made(), [name]: this.keys[name] });
+    this.record(name, this.keys[name]);
+    if (name === 'metrics.json') clearState(path.join(this.folder, 'state'));
   }
 
-  /** What each result that is there was made of. */
-  private made(): Partial<Record<ResultName, string>> {
-    try {
-      const record: unknown = JSON.parse(fs.readFileSync(this.record, 'utf8'));
-      return record !== null && typeof record === 'object' ? record : {};
-    } catch {
-      return {};
-    }
+  async exported(format: ExportFormat): Promise<void> {
+    this.record(format, this.keys['metrics.json']);
+  }
+
+  /** A checkpoint in `state/` is of use to a training with the same input and options alone: any other is dropped. */
+  private startTraining(): void {
+    const key = this.keys['metrics.json'];
+    if (this.resume && readRecord(this.folder).training === key) return;
+    clearState(path.join(this.folder, 'state'));
+    this.record('training', key);
+  }
+
+  private record(name: keyof JobRecord, key: string): void {
+    writeJson(recordFile(this.folder), { ...readRecord(this.folder), [name]: key });
   }
 }

@@ -16,10 +16,11 @@ export type Strategy = (typeof STRATEGIES)[number];
 /** Which matrices of a chosen head are tuned: its rows of W_Q, W_K, W_V, or those and its columns of W_O. */
 export type Tune = 'qkv' | 'qkvo';
 
-/** One chosen head and the number that it was chosen by. */
+/** One chosen head. */
 export interface MaskHead {
   layer: number;
   head: number;
+  /** The number that it was chosen by; 0 with `all`, which goes by none. */
   score: number;
 }
 

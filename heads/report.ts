@@ -32,7 +32,7 @@ export interface ReportModel {
 export interface ReportData {
   path: string;
   sha256: string;
-  /** Rows of the whole file. */
+  /** Rows of the file that can be used: what the sample is drawn from. */
   rows: number;
   /** Row numbers of the sample, from 0, in the order drawn. */
   sampleIds: number[];

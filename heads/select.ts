@@ -1,5 +1,5 @@
 import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
-import { RANKING_DEFAULTS, type Ranking, type RankingOptions, rankHeads } from './ranking';
+import { RANKING_DEFAULTS, type RankingOptions, rankHeads } from './ranking';
 import type { HeadReport, PerHead } from './report';
 import { seededScores } from './seeded-order';
 import { SelectionError } from './selection-error';
@@ -33,16 +33,17 @@ export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'acti
 
 /**
  * Chooses the heads to tune (HiFi §3; METHOD §3): in each layer (`hifi-mid-top`: each of the upper half) the k best by the
- * strategy's score. PageRank is made anew from the report with the options given.
+ * strategy's score. Where that is PageRank or Σr it is made anew from the report with the options given.
  *
- * @throws SelectionError for an unknown strategy, a k outside 1 … H, a seed or a ranking option out of range.
+ * @throws SelectionError for an unknown strategy, a k outside 1 … H, a seed out of range or, where the heads are
+ *   ranked, a ranking option.
  */
 export function selectHeads(report: SelectionInput, options: Partial<SelectionOptions> = {}): Mask {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const chosen: SelectionOptions = { ...SELECTION_DEFAULTS, ...given };
   const { layers, heads } = report.model;
   const k = headsPerLayer(chosen, heads);
-  const scores = scoresOf(report, chosen, rankHeads(report, chosen));
+  const scores = scoresOf(report, chosen);
   const firstLayer = chosen.strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
 
   const selected: MaskHead[] = [];
@@ -92,10 +93,10 @@ export function byScore(scores: readonly number[], lowestFirst = false): number[
 }
 
 /** The numbers that a strategy goes by, [L][H]. */
-function scoresOf(report: SelectionInput, options: SelectionOptions, ranking: Ranking): PerHead {
+function scoresOf(report: SelectionInput, options: SelectionOptions): PerHead {
+  const { layers, heads } = report.model;
   switch (options.strategy) {
     case 'random': {
-      const { layers, heads } = report.model;
       const drawn = seededScores(options.seed, layers * heads);
       return Array.from({ length: layers }, (_, layer) => drawn.slice(layer * heads, (layer + 1) * heads));
     }
@@ -106,9 +107,14 @@ function scoresOf(report: SelectionInput, options: SelectionOptions, ranking: Ra
     case 'richness-only':
       return report.richness;
     case 'correlation-only':
-      return ranking.correlationSum;
-    default:
-      return ranking.pagerank;
+      return rankHeads(report, options).correlationSum;
+    case 'all':
+    case 'none':
+      return Array.from({ length: layers }, () => new Array<number>(heads).fill(0));
+    case 'hifi':
+    case 'hifi-mid-top':
+    case 'bottom':
+      return rankHeads(report, options).pagerank;
   }
 }
 

@@ -38,12 +38,13 @@ export const bindingName = (tfjs: BindingPackage, library: string) =>
  * The package's binding, built against `library` (see `libtensorflow`), from the cache or by node-gyp.
  *
  * @returns the path of `tfjs_binding.node` in the cache
- * @throws HifiError FAILED with the compiler's first error
+ * @throws HifiError FAILED with the compiler's first error; CANCELLED
  */
 export async function buildBinding(
   tfjs: BindingPackage,
   library: string,
   log: (line: string) => void,
+  signal?: AbortSignal,
 ): Promise<string> {
   const folder = await cached(bindingName(tfjs, library), async (making) => {
     log(`building the binding of ${tfjs.name} ${tfjs.version}`);
@@ -60,7 +61,7 @@ export async function buildBinding(
         ...[require.resolve('node-gyp/bin/node-gyp.js'), 'rebuild', ...(headers ? [`--nodedir=${headers}`] : []), '--'],
         ...['-Dmodule_name=tfjs_binding', `-Dmodule_path=./lib/napi-v${NAPI}`, `-Dnapi_build_version=${NAPI}`],
       ],
-      { cwd: work },
+      { cwd: work, signal },
     );
     if (status !== 0) {
       const reason = lastLines(output, 400).find((line) => /\berror\b[:!]?|ERR! stack/i.test(line));

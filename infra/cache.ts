@@ -1,14 +1,6 @@
-import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
-
-/** Where native parts, models and wheels are kept: `$XDG_CACHE_HOME/hifi`, or `~/.cache/hifi`. */
-export function cacheFolder(): string {
-  const base = process.env.XDG_CACHE_HOME;
-  // The XDG specification: a relative path is to be ignored.
-  return path.join(base && path.isAbsolute(base) ? base : path.join(os.homedir(), '.cache'), 'hifi');
-}
+import { cacheFolder } from '../model/cache-folder';
 
 /** Whether the cache has a folder `name`. */
 export const isCached = (name: string) => fs.existsSync(path.join(cacheFolder(), name));
@@ -35,11 +27,4 @@ export async function cached(name: string, make: (folder: string) => Promise<voi
   } finally {
     fs.rmSync(making, { recursive: true, force: true });
   }
-}
-
-/** SHA-256 of a file, read in a stream, as 64 hexadecimal digits. */
-export async function fileSha256(file: string): Promise<string> {
-  const hash = crypto.createHash('sha256');
-  for await (const chunk of fs.createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest('hex');
 }

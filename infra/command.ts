@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cancelled } from '../errors';
 
 /** How a command ended, with what it wrote. */
 export interface CommandResult {
@@ -11,13 +12,23 @@ export interface CommandResult {
 /** What is kept of a command's output, in characters. */
 const OUTPUT_KEPT = 65_536;
 
-/** Runs a command without a shell and without input. Never throws: a command that is not there has status 127. */
+/**
+ * Runs a command without a shell and without input. A command that is not there has status 127.
+ *
+ * @param options.signal ends the command, and what it has started, when it aborts
+ * @throws HifiError CANCELLED when `signal` aborts, once the command is gone; nothing else
+ */
 export function runCommand(
   command: string,
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string | undefined> } = {},
+  options: { cwd?: string; env?: Record<string, string | undefined>; signal?: AbortSignal } = {},
 ): Promise<CommandResult> {
-  return new Promise((resolve) => {
+  const { signal } = options;
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(cancelled());
+      return;
+    }
     let output = '';
     const keep = (chunk: string) => {
       output = (output + chunk).slice(-OUTPUT_KEPT);
@@ -26,14 +37,33 @@ export function runCommand(
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, to be ended as a whole.
+      detached: signal !== undefined,
     });
+    const abort = () => endGroup(child);
+    signal?.addEventListener('abort', abort, { once: true });
     child.stdout.setEncoding('utf8').on('data', keep);
     child.stderr.setEncoding('utf8').on('data', keep);
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      resolve({ status: error.code === 'ENOENT' ? 127 : 126, output: error.message }),
-    );
-    child.on('close', (status) => resolve({ status: status ?? 1, output }));
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      signal?.removeEventListener('abort', abort);
+      resolve({ status: error.code === 'ENOENT' ? 127 : 126, output: error.message });
+    });
+    child.on('close', (status) => {
+      signal?.removeEventListener('abort', abort);
+      if (signal?.aborted) reject(cancelled());
+      else resolve({ status: status ?? 1, output });
+    });
   });
+}
+
+/** Ends a command that leads a process group, and with it the compilers and installers that it runs. */
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, 'SIGTERM');
+  } catch {
+    // Gone already.
+  }
 }
 
 /** The last `count` lines of a text that say something. */

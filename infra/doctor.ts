@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { cacheFolder } from '../model/cache-folder';
 import { resolveModel } from '../model/resolve';
-import { cacheFolder, isCached } from './cache';
+import { isCached } from './cache';
 import { lastLines, runCommand } from './command';
 import { CPU_WHEEL, libraryName } from './libtensorflow';
 import { trainerEnvironment } from './tensorflow';
@@ -19,7 +20,7 @@ export interface Check {
   mend: string | null;
 }
 
-/** The oldest Node.js that the packages run on. */
+/** The oldest Node.js that the packages run on: package.json's `engines`. */
 const NODE_LEAST = [20, 19] as const;
 /** Free space that set-up takes while it runs, in bytes: the wheel, what is unpacked of it, and some. */
 const SET_UP_BYTES = 1.2e9;

@@ -17,6 +17,8 @@ export interface EngineCall {
   /** Added to the parent's environment. */
   env?: Record<string, string>;
   signal?: AbortSignal;
+  /** How long the child may take to end when told to, in milliseconds; by default a minute. */
+  graceMs?: number;
 }
 
 type ToChild = { type: 'call'; method: string; request: unknown } | { type: 'taken' } | { type: 'abort' };
@@ -27,8 +29,11 @@ type FromChild =
 
 /** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
 const EVENTS_AHEAD = 256;
-/** How long a child may take to end when told to, in milliseconds; then it is killed. A step takes less. */
-const GRACE_MS = 5_000;
+/**
+ * How long a child may take to end when told to, in milliseconds; then it is killed. It covers a step of a large model
+ * and the saving of what a training has reached. A parent that goes before takes its child along.
+ */
+const GRACE_MS = 60_000;
 /** What is kept of what a child writes, in characters: the reason of a crash is at its end. */
 const OUTPUT_KEPT = 16_384;
 
@@ -75,8 +80,8 @@ export async function* callEngine<Event, Result>(call: EngineCall): AsyncGenerat
       wake();
     });
   });
-  const abort = () => stop(child);
-  call.signal?.addEventListener('abort', abort, { once: true });
+  const end = () => stop(child, call.graceMs ?? GRACE_MS);
+  call.signal?.addEventListener('abort', end, { once: true });
   try {
     tell(child, { type: 'call', method: call.method, request: call.request });
     for (;;) {
@@ -95,17 +100,17 @@ export async function* callEngine<Event, Result>(call: EngineCall): AsyncGenerat
       }
     }
   } finally {
-    call.signal?.removeEventListener('abort', abort);
-    stop(child);
+    call.signal?.removeEventListener('abort', end);
+    end();
     await gone;
   }
 }
 
 /** Tells a child to end, and sees to it that it does. */
-function stop(child: ChildProcess): void {
+function stop(child: ChildProcess, graceMs: number): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   tell(child, { type: 'abort' });
-  const timer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
+  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
   child.once('exit', () => clearTimeout(timer));
 }
 

@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { failed } from '../errors';
-import { cached, fileSha256 } from './cache';
+import { sha256OfFile } from '../model/hash';
+import { cached } from './cache';
 import { lastLines, runCommand } from './command';
 
 /** An official TensorFlow wheel that libtensorflow is taken from. One wheel serves every Python: only files are read. */
@@ -76,21 +77,22 @@ export const libraryName = (wheel: TensorFlowWheel) =>
  * `lib/libtensorflow.so`, `lib/libtensorflow_framework.so` and `include/`.
  *
  * @returns the folder
- * @throws HifiError FAILED when the wheel cannot be had or is not the one that is expected
+ * @throws HifiError FAILED when the wheel cannot be had or is not the one that is expected; CANCELLED
  */
 export async function libtensorflow(
   wheel: TensorFlowWheel,
   log: (line: string) => void,
   onProgress?: (progress: SetUpProgress) => void,
+  signal?: AbortSignal,
 ): Promise<string> {
   return cached(libraryName(wheel), async (folder) => {
     const megabytes = Math.round(wheel.bytes / 1e6);
     log(`fetching libtensorflow: the wheel ${wheel.package} ${wheel.version}, ${megabytes} MB`);
     const download = path.join(folder, 'download');
     fs.mkdirSync(download);
-    const file = await downloadWheel(wheel, download, onProgress);
+    const file = await downloadWheel(wheel, download, onProgress, signal);
     log('unpacking libtensorflow');
-    const { status, output } = await runCommand('python3', ['-c', UNPACK, file, folder]);
+    const { status, output } = await runCommand('python3', ['-c', UNPACK, file, folder], { signal });
     if (status !== 0)
       throw failed(`could not unpack ${path.basename(file)}: ${lastLines(output, 1)[0] ?? 'no reason given'}`);
     fs.rmSync(download, { recursive: true });
@@ -104,7 +106,8 @@ export async function libtensorflow(
 async function downloadWheel(
   wheel: TensorFlowWheel,
   folder: string,
-  onProgress?: (progress: SetUpProgress) => void,
+  onProgress: ((progress: SetUpProgress) => void) | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<string> {
   const report = () =>
     onProgress?.({ stage: 'download', done: folderBytes(folder), total: wheel.bytes, unit: 'bytes' });
@@ -117,7 +120,7 @@ async function downloadWheel(
       ...['--platform', 'manylinux_2_17_x86_64', '--platform', 'manylinux2014_x86_64'],
       ...['--dest', folder, `${wheel.package}==${wheel.version}`],
     ],
-    { env: { TMPDIR: folder } },
+    { env: { TMPDIR: folder }, signal },
   ).finally(() => clearInterval(timer));
   const name = fs.readdirSync(folder).find((entry) => entry.endsWith('.whl'));
   if (status !== 0 || name === undefined) {
@@ -126,7 +129,7 @@ async function downloadWheel(
   }
   report();
   const file = path.join(folder, name);
-  const sha256 = await fileSha256(file);
+  const sha256 = await sha256OfFile(file);
   if (sha256 !== wheel.sha256) {
     throw failed(`${name} has SHA-256 ${sha256}, expected ${wheel.sha256}: not used`);
   }

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { failed, HifiError } from '../errors';
+import { cancelled, failed, HifiError } from '../errors';
 import { type BindingPackage, bindingFile, bindingName, buildBinding, findPackage, linkBinding } from './binding';
 import { isCached } from './cache';
 import { lastLines, runCommand } from './command';
@@ -22,6 +22,8 @@ export interface SetUpOptions {
   /** Told each step that takes a while, a line each. Nothing is told when all is there. */
   log?: (line: string) => void;
   onProgress?: (progress: SetUpProgress) => void;
+  /** Ends the set-up when it aborts; what was begun is not kept. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -29,12 +31,12 @@ export interface SetUpOptions {
  * CPU library ships in its package.) Idempotent; what is fetched and built is kept in the user's cache folder, so that
  * a fresh `node_modules` takes a moment only.
  *
- * @throws HifiError FAILED saying what is missing and how to get it
+ * @throws HifiError FAILED saying what is missing and how to get it; CANCELLED when `signal` aborts
  */
-export async function setUp({ gpu = false, log = () => {}, onProgress }: SetUpOptions = {}): Promise<void> {
+export async function setUp({ gpu = false, log = () => {}, onProgress, signal }: SetUpOptions = {}): Promise<void> {
   const cpu = findPackage('@tensorflow/tfjs-node');
   if (cpu === undefined) throw failed('@tensorflow/tfjs-node is not installed: run npm ci');
-  await setUpPackage(cpu, CPU_WHEEL, log, onProgress);
+  await setUpPackage(cpu, CPU_WHEEL, log, onProgress, signal);
   if (!gpu) return;
   const cuda = findPackage('@tensorflow/tfjs-node-gpu');
   if (cuda === undefined) {
@@ -43,7 +45,7 @@ export async function setUp({ gpu = false, log = () => {}, onProgress }: SetUpOp
         `@tensorflow/tfjs-node-gpu@${cpu.version}, then set up again (fetches ${Math.round(CUDA_WHEEL.bytes / 1e6)} MB)`,
     );
   }
-  await setUpPackage(cuda, CUDA_WHEEL, log, onProgress);
+  await setUpPackage(cuda, CUDA_WHEEL, log, onProgress, signal);
   log(`TensorFlow ${CUDA_WHEEL.version} with CUDA is set up; at work it needs an NVIDIA driver, CUDA 12 and cuDNN 9`);
 }
 
@@ -53,19 +55,27 @@ export async function setUpPackage(
   wheel: TensorFlowWheel,
   log: (line: string) => void,
   onProgress?: (progress: SetUpProgress) => void,
+  signal?: AbortSignal,
 ): Promise<void> {
+  if (signal?.aborted) throw cancelled();
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    return ownInstaller(tfjs, failed(`no TensorFlow wheel is known for ${process.platform} ${process.arch}`), log);
+    return ownInstaller(
+      tfjs,
+      failed(`no TensorFlow wheel is known for ${process.platform} ${process.arch}`),
+      log,
+      signal,
+    );
   }
   const name = libraryName(wheel);
   if (!isCached(name) || !isCached(bindingName(tfjs, name))) await requireTools();
   let library: string;
   try {
-    library = await libtensorflow(wheel, log, onProgress);
+    library = await libtensorflow(wheel, log, onProgress, signal);
   } catch (error) {
-    return ownInstaller(tfjs, HifiError.from(error), log);
+    if (signal?.aborted) throw cancelled();
+    return ownInstaller(tfjs, HifiError.from(error), log, signal);
   }
-  const binding = await buildBinding(tfjs, library, log);
+  const binding = await buildBinding(tfjs, library, log, signal);
   if (!linkBinding(tfjs, library, binding)) return;
   log(`linked TensorFlow ${wheel.version} into ${path.relative(process.cwd(), tfjs.folder)}`);
   const reason = await loadError(tfjs);
@@ -78,12 +88,18 @@ export async function setUpPackage(
  * The package's own installer: an older libtensorflow and a prebuilt binding from the package's own store. It is what
  * is left when the wheel cannot be had.
  */
-async function ownInstaller(tfjs: BindingPackage, why: HifiError, log: (line: string) => void): Promise<void> {
+async function ownInstaller(
+  tfjs: BindingPackage,
+  why: HifiError,
+  log: (line: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   if (fs.existsSync(bindingFile(tfjs)) && (await loadError(tfjs)) === undefined) return;
   log(`${why.message}; trying the installer of ${tfjs.name}`);
   const { status, output } = await runCommand(process.execPath, ['scripts/install.js'], {
     cwd: tfjs.folder,
     env: { PATH: `${path.join(tfjs.folder, '../../.bin')}${path.delimiter}${process.env.PATH}` },
+    signal,
   });
   const reason =
     status === 0 ? await loadError(tfjs) : (lastLines(output, 200).find((line) => /Error: |ERR! /.test(line)) ?? '');

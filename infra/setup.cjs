@@ -7,12 +7,10 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.dirname(__dirname);
-const NODE_LEAST = [20, 19];
-/** A build's stamp: SHA-256 over all that goes into it. */
+/** Holds the build's stamp: SHA-256 over all that goes into a build. */
 const STAMP = path.join(root, 'dist/.stamp');
+/** Holds the process id of the set-up at work. */
 const LOCK = path.join(root, 'dist/.setup-lock');
-/** A lock older than this is left over: no set-up takes so long. */
-const LOCK_MINUTES = 20;
 /** Folders that the build leaves out, as tsconfig.build.json has it. */
 const NOT_BUILT = ['node_modules', 'dist', 'coverage', 'test', 'bench'];
 
@@ -21,9 +19,10 @@ const say = (line) => process.stderr.write(`${line}\n`);
 class Missing extends Error {}
 
 function checkNode() {
+  const least = /\d+\.\d+/.exec(readJson('package.json').engines.node)[0].split('.').map(Number);
   const [major, minor] = process.versions.node.split('.').map(Number);
-  if (major > NODE_LEAST[0] || (major === NODE_LEAST[0] && minor >= NODE_LEAST[1])) return;
-  throw new Missing(`Node.js ${process.versions.node} is too old: ${NODE_LEAST.join('.')} or newer is needed`);
+  if (major > least[0] || (major === least[0] && minor >= least[1])) return;
+  throw new Missing(`Node.js ${process.versions.node} is too old: ${least.join('.')} or newer is needed`);
 }
 
 /** Whether `node_modules` holds the versions of `package-lock.json`, by the record that npm keeps of what it put there. */
@@ -133,35 +132,70 @@ async function withLock(work) {
   fs.mkdirSync(path.dirname(LOCK), { recursive: true });
   let waited = false;
   while (!takeLock()) {
-    if (!waited) say('waiting for another set-up of this checkout');
+    if (!waited) say(`waiting for another set-up of this checkout (process ${holder()})`);
     waited = true;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const release = () => fs.rmSync(LOCK, { force: true });
+  const release = () => {
+    if (holder() === process.pid) fs.rmSync(LOCK, { force: true });
+  };
   process.once('exit', release);
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
   await work();
   release();
 }
 
-function takeLock() {
+/** @returns the process id in a lock, 0 where there is none */
+function holder(lock = LOCK) {
   try {
-    fs.writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+    return Number(fs.readFileSync(lock, 'utf8')) || 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** The lock appears with its content, by a link: no one ever reads half of it. */
+function takeLock() {
+  const own = `${LOCK}.${process.pid}`;
+  fs.writeFileSync(own, String(process.pid));
+  try {
+    if (link(own, LOCK)) return true;
+    if (alive(holder())) return false;
+    dropDeadLock(`${own}.dead`);
+    return link(own, LOCK);
+  } finally {
+    fs.rmSync(own);
+  }
+}
+
+/**
+ * Takes a dead process's lock away, by a name of its own: of two that saw it dead, one may find that it took the
+ * other's new lock instead. That one goes back.
+ */
+function dropDeadLock(aside) {
+  try {
+    fs.renameSync(LOCK, aside);
+  } catch (error) {
+    if (error.code === 'ENOENT') return; // Released or taken away meanwhile.
+    throw error;
+  }
+  if (alive(holder(aside))) link(aside, LOCK);
+  fs.rmSync(aside);
+}
+
+/** @returns whether `to` was free */
+function link(from, to) {
+  try {
+    fs.linkSync(from, to);
     return true;
   } catch (error) {
-    if (error.code !== 'EEXIST') throw error;
+    if (error.code === 'EEXIST') return false;
+    throw error;
   }
-  try {
-    const holder = Number(fs.readFileSync(LOCK, 'utf8'));
-    const minutes = (Date.now() - fs.statSync(LOCK).mtimeMs) / 60_000;
-    if (minutes > LOCK_MINUTES || (holder > 0 && !alive(holder))) fs.rmSync(LOCK, { force: true });
-  } catch {
-    // Released meanwhile.
-  }
-  return false;
 }
 
 function alive(pid) {
+  if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput } from '../errors';
 import { FAMILIES, type Family, type FamilyName } from './families';
+import { readJsonObject, shown } from './json-file';
 
 /** Activations of the feed-forward layer, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
 export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
@@ -87,7 +88,7 @@ const fields = z.object({
  */
 export function readModelConfig(folder: string): ModelConfig {
   const file = path.join(folder, 'config.json');
-  const raw = readJsonObject(file);
+  const raw = readConfigFile(folder, file);
   const name = familyOf(raw, file);
   const family: Family = FAMILIES[name];
   const asked: Record<string, unknown> = {};
@@ -103,6 +104,10 @@ export function readModelConfig(folder: string): ModelConfig {
     const right = `a multiple of ${family.config.heads} (${rest.heads})`;
     throw refusal(file, family.config.hiddenSize, rest.hiddenSize, right);
   }
+  if (padTokenId && padTokenId >= rest.vocabSize) {
+    const right = `below ${family.config.vocabSize} (${rest.vocabSize})`;
+    throw refusal(file, family.config.padTokenId, padTokenId, right);
+  }
   refuseWhatIsNotAnEncoder(raw, file);
   return {
     architecture: name,
@@ -116,35 +121,15 @@ export function readModelConfig(folder: string): ModelConfig {
   };
 }
 
-function readJsonObject(file: string): Record<string, unknown> {
-  const folder = path.dirname(file);
-  let text: string;
-  try {
-    text = fs.readFileSync(file, 'utf8');
-  } catch (cause) {
-    if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder; a model folder was asked for`, cause);
-    if (!fs.statSync(folder).isDirectory()) {
-      throw invalidInput(`${folder}: is a file; a model folder was asked for`, cause);
-    }
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw invalidInput(`${file}: cannot be read (${(cause as Error).message})`, cause);
-    }
-    throw invalidInput(
-      `${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`,
-      cause,
-    );
+/** Tells a folder that is not there from one that is no model's. */
+function readConfigFile(folder: string, file: string): Record<string, unknown> {
+  if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder; a model folder was asked for`);
+  if (!fs.statSync(folder).isDirectory()) throw invalidInput(`${folder}: is a file; a model folder was asked for`);
+  const raw = readJsonObject(file);
+  if (!raw) {
+    throw invalidInput(`${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`);
   }
-  if (text.trim() === '') throw invalidInput(`${file}: is empty; a JSON object was asked for`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw invalidInput(`${file}: is not JSON (${oneLine((cause as Error).message)})`, cause);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalidInput(`${file}: holds ${shown(value)}; a JSON object was asked for`);
-  }
-  return value as Record<string, unknown>;
+  return raw;
 }
 
 function familyOf(raw: Record<string, unknown>, file: string): FamilyName {
@@ -173,11 +158,3 @@ function refuseWhatIsNotAnEncoder(raw: Record<string, unknown>, file: string): v
 function refusal(file: string, field: string, value: unknown, right: string) {
   return invalidInput(`${file}: ${field} is ${shown(value)}; it must be ${right}`);
 }
-
-function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  const text = JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
-}
-
-const oneLine = (text: string) => text.replace(/\s+/g, ' ').slice(0, 160);

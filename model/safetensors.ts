@@ -72,28 +72,7 @@ export class SafetensorsFile {
    * @throws HifiError INVALID_INPUT for any other dtype
    */
   float32(name: string): Float32Array {
-    const { begin, end } = this.entry(name);
-    return this.floats(name, begin, end);
-  }
-
-  /** `count` rows along a tensor's first axis, from row `start`, as `float32`. */
-  float32Rows(name: string, start: number, count: number): Float32Array {
-    const { shape, begin, end } = this.entry(name);
-    const rows = shape[0] ?? 0;
-    if (!(Number.isInteger(start) && Number.isInteger(count) && start >= 0 && count >= 0 && start + count <= rows)) {
-      throw new RangeError(`${this.path}: rows ${start} to ${start + count} of "${name}", which has ${rows}`);
-    }
-    const rowBytes = rows === 0 ? 0 : (end - begin) / rows;
-    return this.floats(name, begin + start * rowBytes, begin + (start + count) * rowBytes);
-  }
-
-  close(): void {
-    if (this.descriptor !== undefined) fs.closeSync(this.descriptor);
-    this.descriptor = undefined;
-  }
-
-  private floats(name: string, begin: number, end: number): Float32Array {
-    const { dtype } = this.entry(name);
+    const { dtype, begin, end } = this.entry(name);
     if (dtype === 'F32') {
       const floats = new Float32Array((end - begin) / 4);
       this.read(new Uint8Array(floats.buffer), begin);
@@ -105,6 +84,11 @@ export class SafetensorsFile {
     const halves = new Uint16Array((end - begin) / 2);
     this.read(new Uint8Array(halves.buffer), begin);
     return dtype === 'F16' ? widenF16(halves) : widenBF16(halves);
+  }
+
+  close(): void {
+    if (this.descriptor !== undefined) fs.closeSync(this.descriptor);
+    this.descriptor = undefined;
   }
 
   private read(into: Uint8Array, position: number): void {

@@ -1,7 +1,8 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { Encoded } from '../data/batches';
 import { invalidInput } from '../errors';
 import { type BertNormalizerSettings, bertNormalizer, bertWords } from './bert-normalizer';
+import { oneLine, readJsonObject } from './json-file';
 
 /** What is used of the library, whose own types are for ES modules alone. */
 interface Library {
@@ -22,22 +23,13 @@ const { Tokenizer: LibraryTokenizer } = require('@huggingface/tokenizers') as {
   Tokenizer: new (tokenizer: object, config: object) => Library;
 };
 
-/** One row as the model reads it. */
-export interface TokenizedText {
-  /** Special tokens included. */
-  ids: number[];
-  /** Segment of each token: 0, or 1 in a pair's second text. */
-  typeIds: number[];
-}
-
 /** Text → token ids, the same as Python's `transformers` gives with `truncation='longest_first'`. */
 export interface Tokenizer {
   /**
    * @param second the other text of a pair; an empty one is still a pair
    * @param maxLength most tokens, the special ones included; of a pair the longer text is cut first
    */
-  encode(text: string, second: string | undefined, maxLength: number): TokenizedText;
-  readonly padId: number;
+  encode(text: string, second: string | undefined, maxLength: number): Encoded;
   /** One more than the highest id; a model's vocabulary must not be smaller. */
   readonly vocabSize: number;
 }
@@ -58,13 +50,11 @@ interface TokenizerFiles {
 export function loadTokenizer(folder: string): Tokenizer {
   const files = readTokenizerFiles(folder);
   const library = build(files);
-  const idOf = (token: string) => library.token_to_id(token);
   const single = frame(library, files, false);
   const pair = frame(library, files, true);
   const cutLeft = files.config.truncation_side === 'left';
   const tokenIds = (text: string) => library.encode(text, { add_special_tokens: false }).ids;
   return {
-    padId: padId(files, idOf),
     vocabSize: 1 + [...library.get_vocab().values()].reduce((highest, id) => Math.max(highest, id), -1),
     encode(text, second, maxLength) {
       const parts = second === undefined ? single : pair;
@@ -101,7 +91,7 @@ export function longestFirst(lengths: number[], room: number): number[] {
   return first > second ? [more, less] : [less, more];
 }
 
-function fill(parts: readonly FramePart[], texts: readonly number[][]): TokenizedText {
+function fill(parts: readonly FramePart[], texts: readonly number[][]): Encoded {
   const ids: number[] = [];
   const typeIds: number[] = [];
   for (const part of parts) {
@@ -130,44 +120,13 @@ function frame(library: Library, { file }: TokenizerFiles, pair: boolean): Frame
   return parts;
 }
 
-function padId({ file, tokenizer, config }: TokenizerFiles, idOf: (token: string) => number | undefined): number {
-  const named = config.pad_token as string | { content?: string } | null | undefined;
-  const token = (typeof named === 'object' ? named?.content : named) ?? paddingToken(tokenizer) ?? '[PAD]';
-  const id = idOf(token);
-  if (id === undefined)
-    throw invalidInput(`${file}: has no padding token "${token}"; it must be a token of the vocabulary`);
-  return id;
-}
-
-const paddingToken = (tokenizer: Record<string, unknown>) =>
-  (tokenizer.padding as { pad_token?: string } | null | undefined)?.pad_token;
-
 function readTokenizerFiles(folder: string): TokenizerFiles {
   const file = path.join(folder, 'tokenizer.json');
-  const tokenizer = readObject(file);
+  const tokenizer = readJsonObject(file);
   if (!tokenizer) {
     throw invalidInput(`${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`);
   }
-  return { file, tokenizer, config: readObject(path.join(folder, 'tokenizer_config.json')) ?? {} };
-}
-
-function readObject(file: string): Record<string, unknown> | undefined {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw invalidInput(`${file}: cannot be read (${(cause as Error).message})`, cause);
-  }
-  if (text.trim() === '') throw invalidInput(`${file}: is empty; a JSON object was asked for`);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw invalidInput(`${file}: is not JSON (${oneLine(cause)})`, cause);
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw invalidInput(`${file}: holds no JSON object; a tokenizer's settings were asked for`);
+  return { file, tokenizer, config: readJsonObject(path.join(folder, 'tokenizer_config.json')) ?? {} };
 }
 
 function build({ file, tokenizer, config }: TokenizerFiles): Library {
@@ -195,8 +154,3 @@ function bertOverrides(config: Record<string, unknown>): BertNormalizerSettings 
     ...((typeof strip_accents === 'boolean' || strip_accents === null) && { strip_accents }),
   };
 }
-
-const oneLine = (cause: unknown) =>
-  String((cause as Error)?.message ?? cause)
-    .replace(/\s+/g, ' ')
-    .slice(0, 160);

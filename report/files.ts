@@ -1,9 +1,21 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeWhole } from '../gateway/whole-file';
 import { figures, type ReportParts, renderReport } from './report';
 
+/** All that may be in `report/`. */
+export const REPORT_FILES = [
+  'richness.svg',
+  'pagerank.svg',
+  'metrics.svg',
+  'heads.csv',
+  'epochs.csv',
+  'report.json',
+] as const;
+
 /**
- * Writes report.html and, in `report/`, what it draws: each chart as SVG, the numbers behind them as CSV and JSON.
+ * Writes report.html and, in `report/`, what it draws: each chart as SVG, the numbers behind them as CSV and JSON. Files of an
+ * earlier report that this one has not are removed.
  *
  * @returns the files' names, from `folder`
  */
@@ -16,7 +28,11 @@ export function writeReport(folder: string, parts: ReportParts): string[] {
   ];
   if (parts.metrics) files.push(['report/epochs.csv', epochsCsv(parts.metrics)]);
   for (const [name, text] of files) writeWhole(path.join(folder, name), text);
-  return files.map(([name]) => name);
+  const names = files.map(([name]) => name);
+  for (const name of REPORT_FILES.map((part) => `report/${part}`)) {
+    if (!names.includes(name)) fs.rmSync(path.join(folder, name), { force: true });
+  }
+  return names;
 }
 
 /** One line a head. */

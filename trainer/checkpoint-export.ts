@@ -12,8 +12,6 @@ import { DTYPE_NAMES, type FloatDtype, roundTo } from './rounding';
 import { taskHeadTensors } from './slices';
 import { copyTokenizer, type KeptTensor, verifyUndo, writeUndo } from './undo';
 
-export { readTaskHead } from './classifier-config';
-
 /** `base`: the base's own number format; what was tuned is rounded to it. */
 export type ExportDtype = 'float32' | 'base';
 

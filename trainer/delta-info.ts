@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { LabelSet } from '../data/labels';
 import { invalidInput } from '../errors';
 import type { Mask } from '../heads/mask';
 import type { TrainOptions } from './options';
@@ -79,21 +80,33 @@ export function outputsOf({ id2label }: Pick<DeltaInfo, 'id2label'>): number {
   return id2label ? Object.keys(id2label).length : 1;
 }
 
-/** delta.json's text: one line, always in the same order. */
+/** What a delta's logits mean. */
+export const labelsOf = ({ id2label }: Pick<DeltaInfo, 'id2label'>): LabelSet =>
+  id2label ? { kind: 'classes', names: Object.values(id2label) } : { kind: 'regression' };
+
+/** delta.json's text: one line, always in the same order, whatever the order of the keys and heads that are given. */
 export function formatDeltaInfo(info: DeltaInfo): string {
   const { schemaVersion, base, mask, id2label, problemType, task, options, seed } = info;
   const { name, sha256, architecture } = base;
   const ordered = {
     schemaVersion,
     base: { name, sha256, architecture },
-    mask,
+    mask: byKey({ ...mask, heads: [...mask.heads].sort((a, b) => a.layer - b.layer || a.head - b.head) }),
     id2label,
     problemType,
     task,
-    options,
+    options: byKey(options),
     seed,
   };
   return `${JSON.stringify(ordered)}\n`;
+}
+
+/** The value with the keys of every object in it in alphabetical order. */
+function byKey(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(byKey);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, each]) => [key, byKey(each)]));
 }
 
 /** @throws INVALID_INPUT naming `file`, the field and what would be right. */

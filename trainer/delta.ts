@@ -6,7 +6,7 @@ import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
 import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
 import { publishFolder } from './publish';
 import { roundTo } from './rounding';
-import { countNumbers, type Slice, taskHeadTensors, tunedSlices } from './slices';
+import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tunedSlices } from './slices';
 
 export const DELTA_TENSORS = 'delta.safetensors';
 export const DELTA_INFO = 'delta.json';
@@ -132,7 +132,9 @@ export function applyDelta(checkpoint: Checkpoint, delta: Delta): ReadonlyMap<st
   return new Map(
     deltaParts(checkpoint, delta.info).map(({ name, canonical, slice }) => {
       const { values } = delta.tensors.get(name)!;
-      return [canonical, () => (slice ? putSlice(checkpoint.tensor(canonical), slice, values) : values)];
+      if (!slice) return [canonical, () => values];
+      const shape = storedShape(checkpoint, canonical);
+      return [canonical, () => putSlice(checkpoint.tensor(canonical), shape, slice, values)];
     }),
   );
 }
@@ -141,22 +143,6 @@ export function applyDelta(checkpoint: Checkpoint, delta: Delta): ReadonlyMap<st
 function checkDelta(delta: Delta, checkpoint: Checkpoint): void {
   checkBase(delta.info, checkpoint, 'the delta');
   checkTensors(delta, checkpoint, 'the delta');
-}
-
-/** Puts a slice's values, [indices, d] or [indices], into its whole tensor and returns that. */
-function putSlice(whole: Float32Array, { axis, indices, shape }: Slice, values: Float32Array): Float32Array {
-  const width = shape.length > 1 ? shape[1] : 1;
-  if (axis === 'rows') {
-    for (let i = 0; i < indices.length; i++) {
-      whole.set(values.subarray(i * width, (i + 1) * width), indices[i] * width);
-    }
-    return whole;
-  }
-  const columns = whole.length / width;
-  for (let i = 0; i < indices.length; i++) {
-    for (let row = 0; row < width; row++) whole[row * columns + indices[i]] = values[i * width + row];
-  }
-  return whole;
 }
 
 function checkBase({ base }: DeltaInfo, checkpoint: Checkpoint, what: string): void {

@@ -2,24 +2,30 @@ import { type Encoded, encodeRows, evaluationBatches, lengthsOf } from '../data/
 import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
 import type { LabelSet } from '../data/labels';
 import { encodeLabels } from '../data/labels';
-import { type TaskName, taskNamed } from '../data/tasks';
-import { cancelled, invalidInput } from '../errors';
+import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
+import { cancelled, failed, invalidInput } from '../errors';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
 import { StageMeter, type StageProgress } from '../progress';
-import { readTaskHead } from './checkpoint-export';
+import { readTaskHead } from './classifier-config';
 import { deltaParts, readDelta } from './delta';
+import { labelsOf } from './delta-info';
 import { checkDevice } from './device';
 import { Embeddings } from './embeddings';
 import { Encoder } from './encoder';
 import { type Logits, predictions, score } from './evaluation';
 import { allRows, tokenLimit } from './inputs';
-import { metricsFor } from './metrics';
+import { metricsFor, problemOf } from './metrics';
 import { assembleNetwork, evaluateBatch } from './network';
 import type { Ops } from './ops';
-import type { EvaluateRequest, EvaluateResult, PredictEvent } from './options';
+import {
+  type EvaluateRequest,
+  type EvaluateResult,
+  type PredictEvent,
+  type TrainOptions,
+  trainOptions,
+} from './options';
 import { runFrozen } from './prefix';
-
 import { taskHeadNames } from './task-head';
 
 /** A model that can be asked: a base, the trained tensors on top of it and what its logits mean. */
@@ -42,47 +48,72 @@ export async function* evaluate(
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, EvaluateResult> {
-  checkDevice(ops, request.options.device);
+  const options = trainOptions(request.options);
+  checkDevice(ops, options.device);
   const model = await openModel(request);
   try {
-    const { labels, task } = model;
-    const dataset = readDataset(withProblem(request.data, labels), 'labels');
+    const { labels } = model;
+    const task = request.data.task ? taskNamed(request.data.task) : model.task;
+    if (task && !solves(labels, task)) {
+      throw invalidInput(
+        `${request.data.path}: the task ${task} asks for ${said(labelsOfTask(task))}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
+      );
+    }
+    const dataset = readDataset(asTheModel(request.data, labels), 'labels');
     const targets = encodeLabels(dataset, labels, 'the model has');
-    const logits = yield* run(ops, model, dataset, request, signal);
-    const kind =
-      labels.kind === 'classes' ? { kind: labels.kind, classes: labels.names.length } : { kind: labels.kind };
-    const metrics = metricsFor(dataset.task ?? task, kind);
+    const logits = yield* run(ops, model, dataset, options, signal);
+    const metrics = metricsFor(task, problemOf(labels));
     const { loss, ...scores } = score(logits, targets, labels.kind, metrics);
-    const result = { task: dataset.task ?? task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
-    return result;
+    return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
   } finally {
     model.checkpoint.close();
   }
 }
 
-/** What a tuned model says of each row; no labels are needed. Rows come in the file's order. */
+/** Predicted rows that are told of at once. */
+const ROWS_AT_ONCE = 1000;
+
+/** What a tuned model says of each row; no labels are needed. Rows come in the file's order, a thousand at a time. */
 export async function* predict(ops: Ops, request: EvaluateRequest, signal?: AbortSignal): AsyncGenerator<PredictEvent> {
-  checkDevice(ops, request.options.device);
+  const options = trainOptions(request.options);
+  checkDevice(ops, options.device);
   const model = await openModel(request);
   try {
     const { labels } = model;
     const dataset = readDataset(request.data, 'texts');
-    const logits = yield* run(ops, model, dataset, request, signal);
+    const logits = yield* run(ops, model, dataset, options, signal);
     const { values, outputs } = logits;
-    const rows = Array.from(predictions(logits, labels.kind), (prediction, index) => ({
-      row: rowNumber(dataset, index),
-      label: labels.kind === 'classes' ? labels.names[prediction] : prediction,
-      logits: Array.from(values.subarray(index * outputs, (index + 1) * outputs)),
-    }));
-    yield { kind: 'rows', rows };
+    const predicted = predictions(logits, labels.kind);
+    for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
+      const rows = Array.from(predicted.subarray(from, from + ROWS_AT_ONCE), (prediction, i) => ({
+        row: rowNumber(dataset, from + i),
+        label: labels.kind === 'classes' ? labels.names[prediction] : prediction,
+        logits: Array.from(values.subarray((from + i) * outputs, (from + i + 1) * outputs)),
+      }));
+      yield { kind: 'rows', rows };
+    }
   } finally {
     model.checkpoint.close();
   }
 }
 
-/** The data's own word on whether it is a regression is the model's to say. */
-const withProblem = (data: DataSource, labels: LabelSet): DataSource =>
+/** The data with its labels read as what the model predicts, classes or numbers; a task knows its own. */
+const asTheModel = (data: DataSource, labels: LabelSet): DataSource =>
   data.task ? data : { ...data, regression: labels.kind === 'regression' };
+
+const labelsOfTask = (task: TaskName): LabelSet => {
+  const { classes } = TASKS[task];
+  return classes ? { kind: 'classes', names: [...classes] } : { kind: 'regression' };
+};
+
+/** Whether a model with these labels has the task's kind of answer, and as many classes. */
+function solves(labels: LabelSet, task: TaskName): boolean {
+  const asked = labelsOfTask(task);
+  if (labels.kind === 'regression' || asked.kind === 'regression') return labels.kind === asked.kind;
+  return labels.names.length === asked.names.length;
+}
+
+const said = (labels: LabelSet) => (labels.kind === 'regression' ? 'a regression' : `${labels.names.length} classes`);
 
 async function openModel(request: EvaluateRequest): Promise<TunedModel> {
   const checkpoint = await openCheckpoint(request.model, request.modelName);
@@ -99,13 +130,14 @@ function withDelta(checkpoint: Checkpoint, folder: string): TunedModel {
   const canonical = new Map(
     deltaParts(checkpoint, info).map(({ name, canonical }) => [canonical, tensors.get(name)!] as const),
   );
-  const labels: LabelSet = info.id2label
-    ? { kind: 'classes', names: Object.values(info.id2label) }
-    : { kind: 'regression' };
-  return { checkpoint, mask: info.mask, tensors: canonical, labels, task: info.task ? taskNamed(info.task) : null };
+  const task = info.task ? taskNamed(info.task) : null;
+  return { checkpoint, mask: info.mask, tensors: canonical, labels: labelsOf(info), task };
 }
 
-/** A checkpoint with a task head of its own: nothing of it is tuned here. */
+/**
+ * A checkpoint with a task head of its own: nothing of it is tuned here. The task that it names may be any text, and is taken
+ * where it is one of ours.
+ */
 function withOwnHead(checkpoint: Checkpoint): TunedModel {
   const head = readTaskHead(checkpoint);
   if (!head) {
@@ -113,10 +145,9 @@ function withOwnHead(checkpoint: Checkpoint): TunedModel {
       `${checkpoint.name} has no task head; give the --delta that was trained on it, or a merged checkpoint`,
     );
   }
-  const labels: LabelSet = head.info.id2label
-    ? { kind: 'classes', names: Object.values(head.info.id2label) }
-    : { kind: 'regression' };
-  return { checkpoint, mask: { heads: [], tune: 'qkv' }, tensors: head.tensors, labels, task: null };
+  const labels = labelsOf(head.info);
+  const task = TASK_NAMES.find((name) => name === head.info.task && solves(labels, name)) ?? null;
+  return { checkpoint, mask: { heads: [], tune: 'qkv' }, tensors: head.tensors, labels, task };
 }
 
 /** Runs every row through the whole network, likes with likes. */
@@ -124,11 +155,11 @@ async function* run(
   ops: Ops,
   { checkpoint, mask, tensors }: TunedModel,
   dataset: Dataset,
-  { options }: EvaluateRequest,
+  options: Pick<TrainOptions, 'batchSize' | 'maxLength'>,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, Logits> {
   const maxLength = tokenLimit(checkpoint, options.maxLength);
-  const rows = encodeRows(dataset, allRows(dataset), loadTokenizer(checkpoint.folder), maxLength);
+  const rows = encodeRows(dataset, allRows(dataset), loadTokenizer(checkpoint.folder), maxLength, checkpoint.config);
   const encoder = new Encoder(ops, checkpoint, mask);
   const trained = new Map([...tensors].map(([name, { shape, values }]) => [name, ops.floats(values, shape)]));
   try {
@@ -147,7 +178,13 @@ async function* run(
     for (const batch of evaluationBatches(lengthsOf(rows), options.batchSize)) {
       const logits = forward(Array.from(batch, (row) => rows[row]));
       batch.forEach((row, i) => {
-        values.set(logits.subarray(i * outputs, (i + 1) * outputs), row * outputs);
+        const ofRow = logits.subarray(i * outputs, (i + 1) * outputs);
+        if (!ofRow.every(Number.isFinite)) {
+          throw failed(
+            `${dataset.path}: row ${rowNumber(dataset, row)} has the logits [${ofRow.join(', ')}]: no finite numbers`,
+          );
+        }
+        values.set(ofRow, row * outputs);
       });
       done += batch.length;
       yield* meter.due(done);

@@ -1,4 +1,4 @@
-import { type Encoded, encodeRows } from '../data/batches';
+import { type EmbeddingLimits, type Encoded, encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, readDataset, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { holdOut } from '../data/split';
@@ -36,11 +36,15 @@ export const tokenLimit = (checkpoint: Checkpoint, maxLength: number) =>
 export function readInputs(
   source: { train: DataSource; dev?: DataSource },
   tokenizer: Tokenizer,
-  { maxLength, seed }: { maxLength: number; seed: number },
+  { maxLength, seed, limits }: { maxLength: number; seed: number; limits: EmbeddingLimits },
 ): TrainingInputs {
   const whole = readDataset(source.train, 'labels');
   const labels = fitLabels(whole);
-  const encode = (dataset: Dataset) => labelledRows(dataset, labels, tokenizer, maxLength);
+  const encode = (dataset: Dataset): LabelledRows => ({
+    dataset,
+    targets: encodeLabels(dataset, labels),
+    encoded: encodeRows(dataset, allRows(dataset), tokenizer, maxLength, limits),
+  });
   if (!source.dev) {
     const { train, dev } = holdOut(whole.rows, seed);
     return { labels, train: encode(selectRows(whole, train)), dev: encode(selectRows(whole, dev)) };
@@ -54,10 +58,5 @@ export function readInputs(
   };
 }
 
-/** Rows with their labels as the numbers that `labels` gives them. */
-function labelledRows(dataset: Dataset, labels: LabelSet, tokenizer: Tokenizer, maxLength: number): LabelledRows {
-  const targets = encodeLabels(dataset, labels);
-  return { dataset, encoded: encodeRows(dataset, allRows(dataset), tokenizer, maxLength), targets };
-}
-
+/** Every row, as indices. */
 export const allRows = (dataset: Dataset) => Int32Array.from({ length: dataset.rows }, (_, row) => row);

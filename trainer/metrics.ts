@@ -1,7 +1,13 @@
+import type { LabelSet } from '../data/labels';
 import type { TaskName } from '../data/tasks';
+import { spearman } from '../heads/spearman';
 
 /** What is predicted: one of `classes` classes, or a number. */
 export type Problem = { kind: 'classes'; classes: number } | { kind: 'regression' };
+
+/** The kind of problem that a model with these labels solves. */
+export const problemOf = (labels: LabelSet): Problem =>
+  labels.kind === 'classes' ? { kind: 'classes', classes: labels.names.length } : { kind: 'regression' };
 
 /** The metrics of one task: which there are, which decides, and how they are had. */
 export interface Metrics {
@@ -144,24 +150,6 @@ function centred(values: ArrayLike<number>): Float64Array {
     shifted.length,
   );
   return shifted.map((value) => value - mean);
-}
-
-/** Spearman's correlation: Pearson's of the ranks, ties sharing the average of theirs; 0 where one side does not vary. */
-export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  return pearson(averageRanks(a), averageRanks(b));
-}
-
-/** Ranks from 1; equal values share the average of the ranks they take up. */
-export function averageRanks(values: ArrayLike<number>): Float64Array {
-  const order = Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a] - values[b]);
-  const ranks = new Float64Array(values.length);
-  for (let start = 0; start < order.length; ) {
-    let end = start;
-    while (end < order.length && values[order[end]] === values[order[start]]) end++;
-    for (let i = start; i < end; i++) ranks[order[i]] = (start + 1 + end) / 2;
-    start = end;
-  }
-  return ranks;
 }
 
 /** The mean of the squared differences; 0 without rows. */

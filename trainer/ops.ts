@@ -12,10 +12,7 @@ interface Attribute {
 
 /** What the node backend offers beyond tfjs's own interface: any TensorFlow op by its name. */
 interface NodeBackend {
-  binding: Record<
-    'TF_FLOAT' | 'TF_INT32' | 'TF_BOOL' | 'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_FLOAT',
-    number
-  >;
+  binding: Record<'TF_FLOAT' | 'TF_INT32' | 'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT', number>;
   isUsingGpuDevice: boolean;
   executeSingleOutput(name: string, attributes: Attribute[], inputs: Tensor[]): Tensor;
   executeMultipleOutputs(name: string, attributes: Attribute[], inputs: Tensor[], outputs: number): Tensor[];
@@ -69,7 +66,7 @@ export class Ops {
     return Object.values(container).flatMap((part) => this.tensorsIn(part));
   }
 
-  private type(name: string, type: 'TF_FLOAT' | 'TF_INT32' | 'TF_BOOL'): Attribute {
+  private type(name: string, type: 'TF_FLOAT' | 'TF_INT32'): Attribute {
     return { name, type: this.backend.binding.TF_ATTR_TYPE, value: this.backend.binding[type] };
   }
 
@@ -170,20 +167,6 @@ export class Ops {
   pad(x: Tensor, amounts: [before: number, after: number][]): Tensor {
     const paddings = this.tf.tensor2d(amounts, undefined, 'int32');
     return this.run('Pad', [this.float, this.type('Tpaddings', 'TF_INT32')], [x, paddings]);
-  }
-
-  /** The rows of `table` that `ids` names. */
-  gather(table: Tensor, ids: Tensor): Tensor {
-    return this.run(
-      'GatherV2',
-      [
-        this.type('Tparams', 'TF_FLOAT'),
-        this.type('Tindices', 'TF_INT32'),
-        this.type('Taxis', 'TF_INT32'),
-        { name: 'batch_dims', type: this.backend.binding.TF_ATTR_INT, value: 0 },
-      ],
-      [table, ids, this.tf.scalar(0, 'int32')],
-    );
   }
 
   /** Uniform numbers in [0, 1), a pure function of the two 32-bit halves of the key (Philox, counter based). */

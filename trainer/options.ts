@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
+import { invalidInput } from '../errors';
 import type { Mask } from '../heads/mask';
 import type { StageProgress } from '../progress';
 
@@ -39,6 +41,39 @@ export const TRAIN_DEFAULTS: TrainOptions = {
   device: 'auto',
 };
 
+const wholeFrom = (lowest: number) =>
+  z.int(`must be a whole number from ${lowest}`).min(lowest, `must be at least ${lowest}`);
+
+const schema = z.strictObject({
+  epochs: wholeFrom(1),
+  batchSize: wholeFrom(1),
+  lr: z.number('must be a number above 0').gt(0, 'must be above 0'),
+  warmup: z.number('must be a number from 0 to 1').min(0, 'must be at least 0').max(1, 'must be at most 1'),
+  weightDecay: z.number('must be a number from 0').min(0, 'must be at least 0'),
+  maxLength: wholeFrom(1),
+  earlyStopping: wholeFrom(1).optional(),
+  seed: wholeFrom(0).max(2 ** 32 - 1, 'must be below 2^32'),
+  device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
+  threads: wholeFrom(1).optional(),
+});
+
+/**
+ * Fills in what was not given and checks the rest.
+ *
+ * @throws HifiError INVALID_INPUT naming the option, its value and what would be right.
+ */
+export function trainOptions(given: Partial<TrainOptions>): TrainOptions {
+  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const options = { ...TRAIN_DEFAULTS, ...known };
+  const { error } = schema.safeParse(options);
+  if (!error) return options;
+  const [issue] = error.issues;
+  if (issue.code === 'unrecognized_keys') throw invalidInput(`the training has no option "${issue.keys[0]}"`);
+  const name = issue.path.join('.') as keyof TrainOptions;
+  const value = typeof options[name] === 'number' ? String(options[name]) : JSON.stringify(options[name]);
+  throw invalidInput(`training option ${name} is ${value}; it ${issue.message}`);
+}
+
 /** One training run. */
 export interface TrainRequest {
   /** Folder of the base model. */
@@ -50,7 +85,7 @@ export interface TrainRequest {
   dev?: DataSource;
   mask: Mask;
   options: TrainOptions;
-  /** Folder that receives `delta/` and, while the run lasts, `state/`. */
+  /** Folder that receives `delta/` and, until the caller clears it, `state/`. */
   out: string;
   /** Go on from `state/` where there is a checkpoint of this very run. */
   resume: boolean;

@@ -13,8 +13,8 @@ export interface Slot {
 }
 
 /**
- * All trained numbers are one flat vector, so that the optimizer is a dozen ops whatever is tuned and a checkpoint is three
- * buffers. Weights come first, biases last: weight decay is for the former alone.
+ * All trained numbers are one flat vector, so that the optimizer is a dozen ops whatever is tuned and a checkpoint is four
+ * buffers (the numbers, two moments, the best epoch's numbers). Weights come first, biases last: weight decay is for the former alone.
  */
 export class ParameterLayout {
   readonly slots: readonly Slot[];

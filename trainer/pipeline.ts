@@ -4,22 +4,26 @@ import { loadTokenizer } from '../model/tokenizer';
 import { checkDevice } from './device';
 import { readInputs, tokenLimit } from './inputs';
 import type { Ops } from './ops';
-import type { TrainEvent, TrainMetrics, TrainRequest } from './options';
+import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from './options';
 import { Run } from './run';
 
 /**
  * Masked fine-tuning (METHOD §4): rows → tokens → frozen prefix → steps and epochs → best epoch → delta. Stopped by `signal`
  * within a step; cut at any point, a run with `resume` ends in the same delta, bit for bit.
  *
- * @throws INVALID_INPUT for a mask of another base, bad rows or labels; FAILED where the loss is no number any more;
+ * The state is the caller's to clear (`clearState`), once the metrics are kept: until then the finished run, resumed, gives the
+ * same delta and metrics again and trains nothing.
+ *
+ * @throws INVALID_INPUT for a bad option, a mask of another base, bad rows or labels; FAILED where the loss is no number any more;
  *   CANCELLED by `signal`
  */
 export async function* train(
   ops: Ops,
-  request: TrainRequest,
+  given: TrainRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<TrainEvent, TrainMetrics> {
-  const { options } = request;
+  const options = trainOptions(given.options);
+  const request = { ...given, options };
   checkDevice(ops, options.device);
   const checkpoint = await openCheckpoint(request.model, request.modelName);
   try {
@@ -27,11 +31,14 @@ export async function* train(
     const inputs = readInputs(request, loadTokenizer(request.model), {
       maxLength: tokenLimit(checkpoint, options.maxLength),
       seed: options.seed,
+      limits: checkpoint.config,
     });
     const run = new Run(ops, checkpoint, inputs, request, signal);
     try {
-      yield* run.prepare();
-      yield* run.epochs();
+      if (!run.trained) {
+        yield* run.prepare();
+        yield* run.epochs();
+      }
       return run.finish();
     } finally {
       run.dispose();

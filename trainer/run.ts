@@ -12,12 +12,11 @@ import { Encoder } from './encoder';
 import { evaluateRows, score } from './evaluation';
 import type { LabelledRows, TrainingInputs } from './inputs';
 import { peakResidentBytes } from './memory';
-import { MISMATCHED, metricsFor } from './metrics';
+import { MISMATCHED, metricsFor, problemOf } from './metrics';
 import type { Ops } from './ops';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
 import { type HiddenRows, hiddenRows } from './prefix';
-
-import { clearState, loadState, type Progress, saveState } from './state';
+import { loadState, type Progress, saveState } from './state';
 import { type TaskHeadNames, taskHeadNames } from './task-head';
 import { type Trainable, trainable } from './trainable';
 import { Training } from './training';
@@ -69,9 +68,12 @@ export class Run {
 
   private get metrics() {
     const { labels, train } = this.inputs;
-    const problem =
-      labels.kind === 'classes' ? { kind: labels.kind, classes: labels.names.length } : { kind: labels.kind };
-    return metricsFor(train.dataset.task, problem);
+    return metricsFor(train.dataset.task, problemOf(labels));
+  }
+
+  /** Whether every epoch is done: nothing is left but {@link Run.finish}. */
+  get trained(): boolean {
+    return this.progress.epochs.length >= this.request.options.epochs || this.stopsEarly();
   }
 
   /** What the frozen layers put out, for every row. */
@@ -101,7 +103,7 @@ export class Run {
     const meter = new StageMeter('train', steps, 'steps', this.progress.step);
     this.lastSaved = performance.now();
     // An epoch is done when it was judged: a run may have been cut between its last step and that.
-    while (this.progress.epochs.length < options.epochs && !this.stopsEarly()) {
+    while (!this.trained) {
       const epoch = this.progress.epochs.length;
       const batches = likeLengthBatches(this.hidden[0].lengths, {
         batchSize: options.batchSize,
@@ -120,7 +122,7 @@ export class Run {
     }
   }
 
-  /** Writes the best epoch's delta; the state is not needed any more. */
+  /** Writes the best epoch's delta. The state stays: the caller clears it once the metrics are kept. */
   finish(): TrainMetrics {
     const { checkpoint, inputs, request, trainable } = this;
     const { labels, train } = inputs;
@@ -138,7 +140,6 @@ export class Run {
     const values = trainable.layout.views(this.best);
     const delta = makeDelta(checkpoint, info, ({ canonical }) => values.get(canonical)!.values);
     writeDelta(path.join(request.out, 'delta'), delta);
-    clearState(this.state);
     const { epochs, bestEpoch } = this.progress;
     const metric = this.metrics.best;
     return {
@@ -251,12 +252,21 @@ export class Run {
   }
 }
 
+/** What decides, beside the weights, what the model makes of a row. */
+const MODEL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
+
+/** The SHA-256 of a file's bytes; null where there is none. */
+const sha256Of = (file: string) =>
+  fs.existsSync(file) ? createHash('sha256').update(fs.readFileSync(file)).digest('hex') : null;
+
 /** What a checkpoint must agree with: everything that the trained numbers depend on. */
 function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, { mask, options }: TrainRequest): string {
   const { device, threads, ...numeric } = options;
   const sets = [inputs.train, inputs.dev, ...(inputs.mismatched ? [inputs.mismatched] : [])];
   const data = sets.map(({ dataset }) => [dataset.sha256, dataset.rows, dataset.task, dataset.regression]);
   const heads = mask.heads.map(({ layer, head }) => [layer, head]);
-  const identity = [checkpoint.sha256, data, inputs.labels, heads, mask.tune, Object.entries(numeric).sort()];
+  const files = MODEL_FILES.map((name) => sha256Of(path.join(checkpoint.folder, name)));
+  const model = [checkpoint.sha256, ...files];
+  const identity = [model, data, inputs.labels, heads, mask.tune, Object.entries(numeric).sort()];
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }

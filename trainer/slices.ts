@@ -1,5 +1,6 @@
 import { invalidInput } from '../errors';
 import type { Mask } from '../heads/mask';
+import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
 
@@ -61,6 +62,53 @@ export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadT
       { canonical: `${module}.weight`, shape: [out, d] },
       { canonical: `${module}.bias`, shape: [out] },
     ];
+  });
+}
+
+/** The shape of a base tensor that there is, as its file has it. */
+export const storedShape = ({ file, storedName }: Checkpoint, canonical: string): readonly number[] =>
+  file.entry(storedName(canonical) as string).shape;
+
+/** Rows or columns of a matrix, or entries of a bias. */
+export type Selection = Pick<Slice, 'axis' | 'indices'>;
+
+/** A tensor's numbers as they are, or their bytes, whatever the type of the numbers. */
+type Values = Float32Array | Uint8Array;
+
+/**
+ * A slice's values, in the order of the delta: rows as they are, columns transposed.
+ *
+ * @param shape of the whole tensor
+ */
+export function takeSlice<V extends Values>(whole: V, shape: readonly number[], selection: Selection): V {
+  const across = selection.axis === 'rows' ? shape[0] : shape[1];
+  const part = whole.slice(0, (whole.length / across) * selection.indices.length) as V;
+  eachRun(whole.length, shape, selection, (inPart, inWhole, length) => {
+    part.set(whole.subarray(inWhole, inWhole + length), inPart);
+  });
+  return part;
+}
+
+/** Puts what {@link takeSlice} takes into its place in `whole`, and returns that. */
+export function putSlice<V extends Values>(whole: V, shape: readonly number[], selection: Selection, part: V): V {
+  eachRun(whole.length, shape, selection, (inPart, inWhole, length) => {
+    whole.set(part.subarray(inPart, inPart + length), inWhole);
+  });
+  return whole;
+}
+
+/** Where the values of a slice lie, in the part's order: row by row, or number by number down each column. */
+function eachRun(
+  length: number,
+  [rows, columns = 1]: readonly number[],
+  { axis, indices }: Selection,
+  visit: (inPart: number, inWhole: number, length: number) => void,
+): void {
+  const row = length / rows;
+  const number = row / columns;
+  indices.forEach((index, i) => {
+    if (axis === 'rows') visit(i * row, index * row, row);
+    else for (let r = 0; r < rows; r++) visit((i * rows + r) * number, r * row + index * number, number);
   });
 }
 

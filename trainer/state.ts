@@ -40,9 +40,18 @@ const progressSchema = z.object({
   bestEpoch: z.int().min(0),
 });
 
+/** Removes what a process that was killed while it wrote a checkpoint has left. */
+function sweep(folder: string): void {
+  if (!fs.existsSync(folder)) return;
+  for (const name of fs.readdirSync(folder)) {
+    if (name.startsWith(`${FILE}.`)) fs.rmSync(path.join(folder, name), { force: true });
+  }
+}
+
 /** Writes the checkpoint into `folder`, whole or not at all, in the place of the one before. */
 export function saveState(folder: string, run: string, { progress, training, best }: SavedState): void {
   fs.mkdirSync(folder, { recursive: true });
+  sweep(folder);
   const tensors = { ...training, best };
   writeSafetensors(
     path.join(folder, FILE),
@@ -64,6 +73,7 @@ export function saveState(folder: string, run: string, { progress, training, bes
  * @throws INVALID_INPUT where it is of another run or damaged
  */
 export function loadState(folder: string, run: string, size: number): SavedState | undefined {
+  sweep(folder);
   const file = path.join(folder, FILE);
   if (!fs.existsSync(file)) return undefined;
   const stored = SafetensorsFile.open(file);
@@ -83,7 +93,13 @@ export function loadState(folder: string, run: string, size: number): SavedState
   }
 }
 
-/** Removes the checkpoint: the run has its result. */
+/**
+ * Removes the checkpoint. For the caller of a training, once its metrics are kept: until then the run, resumed, gives them
+ * again.
+ *
+ * @param folder the `state/` of the run
+ */
 export function clearState(folder: string): void {
+  sweep(folder);
   fs.rmSync(path.join(folder, FILE), { force: true });
 }

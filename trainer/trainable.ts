@@ -3,7 +3,7 @@ import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 import { type BaseModules, FAMILIES } from '../model/families';
 import { ParameterLayout } from './parameters';
-import { countNumbers, type Slice, taskHeadTensors, tunedSlices } from './slices';
+import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from './slices';
 
 /** All that is trained: where each tensor lies in the flat vector, and what it starts as. */
 export interface Trainable {
@@ -36,7 +36,7 @@ export function trainable(
   const layout = new ParameterLayout([...slices, ...head].map(({ canonical, shape }) => ({ name: canonical, shape })));
   const initial = layout.gather(({ name, size }) => {
     const slice = sliceOf.get(name);
-    if (slice) return takeSlice(checkpoint.tensor(name), slice);
+    if (slice) return takeSlice(checkpoint.tensor(name), storedShape(checkpoint, name), slice);
     if (pooler && name.startsWith(`${pooler}.`) && checkpoint.has(name)) return checkpoint.tensor(name);
     return name.endsWith('.bias') ? new Float32Array(size) : drawn(size, config.initializerRange, seed, name);
   });
@@ -46,17 +46,4 @@ export function trainable(
 function drawn(size: number, deviation: number, seed: number, name: string): Float32Array {
   const random = randomStream(seed, `initial/${name}`);
   return Float32Array.from({ length: size }, () => random.normal() * deviation);
-}
-
-/** The slice's numbers in the shape of the delta: rows as they are, columns transposed. */
-function takeSlice(whole: Float32Array, { axis, indices, shape }: Slice): Float32Array {
-  const width = shape[1] ?? 1;
-  const part = new Float32Array(indices.length * width);
-  const columns = whole.length / width;
-  indices.forEach((index, i) => {
-    for (let j = 0; j < width; j++) {
-      part[i * width + j] = axis === 'rows' ? whole[index * width + j] : whole[j * columns + index];
-    }
-  });
-  return part;
 }

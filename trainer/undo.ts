@@ -8,7 +8,7 @@ import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/s
 import { parseHeader } from '../model/safetensors-header';
 import { publishFolder } from './publish';
 import { type FloatDtype, roundTo } from './rounding';
-import type { Slice } from './slices';
+import { putSlice, type Slice, takeSlice } from './slices';
 
 /*
  * undo.safetensors, from which the base's model.safetensors is rebuilt byte for byte:
@@ -58,7 +58,7 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
       name: `rows/${base}`,
       dtype,
       shape: slice.shape,
-      bytes: () => take(file.bytes(base), shape, slice),
+      bytes: () => takeSlice(file.bytes(base), shape, slice),
     });
   }
   const left = new Map(file.tensors);
@@ -178,7 +178,10 @@ function* rebuild({ plan, undo, model }: Merged): Generator<Uint8Array> {
       continue;
     }
     const bytes = bytesAs(dtype, model, merged);
-    if (tuned) put(undo.bytes(`rows/${name}`), bytes, shape, { axis: tuned.axis, indices: fromRuns(tuned.runs) });
+    if (tuned) {
+      const selection = { axis: tuned.axis, indices: fromRuns(tuned.runs) };
+      putSlice(bytes, shape, selection, undo.bytes(`rows/${name}`));
+    }
     yield bytes;
   }
 }
@@ -186,40 +189,6 @@ function* rebuild({ plan, undo, model }: Merged): Generator<Uint8Array> {
 /** A merged tensor's bytes in the base's type. An untuned number comes back exactly: it was widened from that type. */
 function bytesAs(dtype: string, model: SafetensorsFile, name: string): Uint8Array {
   return model.entry(name).dtype === dtype ? model.bytes(name) : roundTo(dtype as FloatDtype, model.float32(name));
-}
-
-type Selection = Pick<Slice, 'axis' | 'indices'>;
-
-/** The bytes of a slice of a tensor, whatever the type of its numbers; columns come transposed. */
-function take(whole: Uint8Array, shape: readonly number[], slice: Selection): Uint8Array {
-  const across = slice.axis === 'rows' ? shape[0] : shape[1];
-  const part = new Uint8Array((whole.length / across) * slice.indices.length);
-  eachRun(whole.length, shape, slice, (inPart, inWhole, bytes) => {
-    part.set(whole.subarray(inWhole, inWhole + bytes), inPart);
-  });
-  return part;
-}
-
-/** Puts what {@link take} took back into its tensor. */
-function put(part: Uint8Array, whole: Uint8Array, shape: readonly number[], slice: Selection): void {
-  eachRun(whole.length, shape, slice, (inPart, inWhole, bytes) => {
-    whole.set(part.subarray(inPart, inPart + bytes), inWhole);
-  });
-}
-
-/** Where the bytes of a slice lie, in the part's order: row by row, or number by number down each column. */
-function eachRun(
-  bytes: number,
-  [rows, columns = 1]: readonly number[],
-  { axis, indices }: Selection,
-  visit: (inPart: number, inWhole: number, bytes: number) => void,
-): void {
-  const row = bytes / rows;
-  const number = row / columns;
-  indices.forEach((index, i) => {
-    if (axis === 'rows') visit(i * row, index * row, row);
-    else for (let r = 0; r < rows; r++) visit((i * rows + r) * number, r * row + index * number, number);
-  });
 }
 
 function toRuns(indices: Int32Array): [number, number][] {

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
-import { settleDevice } from '../../analyzer/device';
+import { hasCudaLibrary, settleDevice } from '../../analyzer/device';
 
 const engine = path.dirname(require.resolve('onnxruntime-node/package.json'));
 const withCuda = fs
@@ -16,7 +17,20 @@ describe('settleDevice', () => {
     expect(await settleDevice('auto')).toBe('cpu');
     await expect(settleDevice('cuda')).rejects.toMatchObject({
       code: 'FAILED',
-      message: expect.stringMatching(/^device cuda does not work here: .*; use --device auto or cpu/),
+      message:
+        'device cuda does not work here: onnxruntime-node lacks libonnxruntime_providers_cuda.so: ' +
+        'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node fetches it; or use --device auto or cpu',
     });
   });
+});
+
+it('knows the CUDA library where the package’s installer puts it', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-device-'));
+  const place = path.join(folder, 'bin/napi-v6/linux/x64');
+  fs.mkdirSync(place, { recursive: true });
+  fs.writeFileSync(path.join(place, 'libonnxruntime.so.1'), '');
+  expect(hasCudaLibrary(folder)).toBe(false);
+  fs.writeFileSync(path.join(place, 'libonnxruntime_providers_cuda.so'), '');
+  expect(hasCudaLibrary(folder)).toBe(true);
+  fs.rmSync(folder, { recursive: true });
 });

@@ -1,6 +1,8 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { Command } from 'commander';
+import { define as defineExport } from '../../cli/export';
 import { readHeads, readMask, readMetrics } from '../../gateway/files';
 import { fixtures, hifi, startHifi } from './spawn';
 
@@ -156,6 +158,136 @@ test('a run that is cut in training ends with 130; resumed, it comes to the same
   expect(bytes('cut', 'delta', 'delta.json')).toBe(bytes('whole', 'delta', 'delta.json'));
   expect(readMetrics(at('cut', 'metrics.json')).resumedFromStep).toBeGreaterThan(0);
   expect(readMetrics(at('whole', 'metrics.json')).resumedFromStep).toBeNull();
+});
+
+test('a cut run goes on with other training options: what was trained by the old ones is dropped', async () => {
+  let told = false;
+  const cut = await startHifi(
+    ['run', ...inputs, ...options, '--epochs', '40', '--out', at('other')],
+    (stderr, child) => {
+      if (told || !stderr.includes('epoch 2:')) return;
+      told = true;
+      child.kill('SIGINT');
+    },
+  );
+  expect(cut.status).toBe(130);
+  expect(fs.readdirSync(at('other', 'state')).toSorted()).toEqual(['job.json', 'training.safetensors']);
+  const { stderr } = done('run', ...inputs, ...options, '--out', at('other'), '--resume');
+  expect(stderr).toContain('mask.json is there already\n');
+  expect(bytes('other', 'delta', 'delta.safetensors')).toBe(bytes('run', 'delta', 'delta.safetensors'));
+  expect(fs.readdirSync(at('other', 'state'))).toEqual(['job.json']);
+});
+
+describe('--overwrite', () => {
+  const results = () =>
+    fs
+      .readdirSync(at('kept'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && entry.parentPath !== at('kept', 'state'))
+      .map((entry) => path.join(entry.parentPath, entry.name))
+      .toSorted()
+      .map((file) => [file, fs.statSync(file).mtimeMs]);
+  beforeAll(() => {
+    fs.cpSync(at('run'), at('kept'), { recursive: true });
+  });
+
+  test('leaves earlier results where the input is bad', () => {
+    const before = results();
+    fs.writeFileSync(at('bad.tsv'), 'sentence\tlabel\nonly a sentence\n');
+    const mask = at('kept', 'mask.json');
+    const layout = ['--model', model, ...data, '--out', at('kept'), '--overwrite'];
+    for (const words of [
+      ['run', '--train', at('bad.tsv')],
+      ['analyze', '--data', at('nothing.tsv')],
+      ['train', '--train', at('bad.tsv'), '--mask', mask],
+    ]) {
+      expect(hifi(...words, ...layout)).toMatchObject({ status: 2, stdout: '' });
+      expect(results()).toEqual(before);
+    }
+  });
+
+  test('leaves folders of a user alone, though they have the names of results', () => {
+    for (const [name, words] of [
+      ['delta', ['run', ...inputs]],
+      ['report', ['run', ...inputs]],
+      ['checkpoint', ['run', ...inputs]],
+      ['delta', ['train', ...inputs, '--mask', at('run', 'mask.json')]],
+      ['report', ['analyze', '--model', model, '--data', train, ...data]],
+    ] as const) {
+      const out = fs.mkdtempSync(at('user-'));
+      fs.mkdirSync(path.join(out, name));
+      fs.writeFileSync(path.join(out, name, 'thesis.doc'), 'mine');
+      const { status, stderr } = hifi(...words, '--out', out, '--overwrite');
+      expect({ status, stderr }).toMatchObject({ status: 2, stderr: expect.stringContaining('(it holds thesis.doc)') });
+      expect(fs.readFileSync(path.join(out, name, 'thesis.doc'), 'utf8')).toBe('mine');
+    }
+  });
+
+  test('makes all results anew', () => {
+    done('run', ...inputs, ...options, '--epochs', '1', '--out', at('kept'), '--overwrite');
+    expect(readMetrics(at('kept', 'metrics.json')).epochs).toHaveLength(1);
+    expect(bytes('kept', 'checkpoint', 'model.safetensors')).not.toBe(bytes('run', 'checkpoint', 'model.safetensors'));
+    // Another command's results in the folder are not taken for the run's.
+    const mask = ['--mask', at('kept', 'mask.json')];
+    done('train', ...inputs, ...mask, '--epochs', '2', '--out', at('kept'), '--overwrite', '--max-length', '48');
+    expect(fs.readdirSync(at('kept', 'state'))).toEqual(['job.json']);
+    const { stderr } = done('run', ...inputs, ...options, '--epochs', '1', '--out', at('kept'), '--resume');
+    expect(stderr).toContain('mask.json is there already\n');
+    expect(stderr).not.toContain('delta is there already\n');
+    expect(readMetrics(at('kept', 'metrics.json')).epochs).toHaveLength(1);
+  });
+});
+
+test('a checkpoint of a task needs no --task', () => {
+  const rows = fs
+    .readFileSync(dev, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split('\t'));
+  const cola = at('cola.tsv');
+  fs.writeFileSync(cola, rows.map(([sentence, label]) => `gj04\t${label}\t\t${sentence}\n`).join(''));
+  done('run', '--model', model, '--train', cola, '--task', 'cola', ...options, '--epochs', '1', '--out', at('cola'));
+  const merged = ['--model', at('cola', 'checkpoint'), '--data', cola];
+  const result = JSON.parse(done('evaluate', ...merged, '--json').stdout);
+  expect(result).toMatchObject({ task: 'cola', metric: 'matthews', rows: rows.length });
+  expect(
+    done('predict', ...merged)
+      .stdout.trimEnd()
+      .split('\n'),
+  ).toHaveLength(rows.length);
+  expect(hifi('evaluate', '--model', at('run', 'checkpoint'), '--data', cola).stderr).toMatch(/\nhifi: which texts\?/);
+});
+
+test('predictions are in their file though the reader of the array leaves', async () => {
+  const many = at('many.tsv');
+  fs.writeFileSync(many, `sentence\n${'one fine day\n'.repeat(4000)}`);
+  const out = at('many.jsonl');
+  const words = ['predict', '--model', at('run', 'checkpoint'), '--data', many, '--text-columns', 'sentence'];
+  const { status } = await startHifi([...words, '--json', '--out', out], (_, child) => child.stdout?.destroy());
+  expect(status).toBe(0);
+  expect(fs.readFileSync(out, 'utf8').trimEnd().split('\n')).toHaveLength(4000);
+});
+
+test('an export that is told to end leaves nothing', async () => {
+  const listeners = (['SIGINT', 'SIGTERM'] as const).map((name) => [name, process.listeners(name)] as const);
+  const stderr = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+  for (const words of [
+    ['--model', model, '--delta', at('run', 'delta'), '--format', 'checkpoint'],
+    ['--undo', at('run', 'checkpoint')],
+  ]) {
+    const command = new Command('hifi');
+    defineExport(command);
+    const out = at('cancelled');
+    const exported = command.parseAsync([...words, '--out', out], { from: 'user' });
+    process.emit('SIGINT');
+    await expect(exported).rejects.toMatchObject({ code: 'CANCELLED' });
+    expect(fs.existsSync(out)).toBe(false);
+    expect(fs.readdirSync(scratch).filter((name) => name.startsWith('.cancelled'))).toEqual([]);
+    for (const [name, before] of listeners) {
+      for (const added of process.listeners(name)) if (!before.includes(added)) process.off(name, added);
+    }
+  }
+  stderr.mockRestore();
 });
 
 test('a reader that leaves ends a prediction quietly', async () => {

@@ -79,13 +79,38 @@ describe('encodeRows', () => {
         return { ids, typeIds: ids.map((_, i) => (i < text.length ? 0 : 1)) };
       },
     };
+    const limits = { vocabSize: 128, typeVocabSize: 2 };
     const single = { texts: ['ab', 'cde'] } as unknown as Dataset;
-    expect(encodeRows(single, [1, 0], encoder, 2).map(({ ids }) => ids)).toEqual([
+    expect(encodeRows(single, [1, 0], encoder, 2, limits).map(({ ids }) => ids)).toEqual([
       [99, 100],
       [97, 98],
     ]);
     const pairs = { texts: ['ab'], seconds: ['c'] } as unknown as Dataset;
-    expect(encodeRows(pairs, Int32Array.of(0), encoder, 9)).toEqual([{ ids: [97, 98, 99], typeIds: [0, 0, 1] }]);
+    expect(encodeRows(pairs, Int32Array.of(0), encoder, 9, limits)).toEqual([
+      { ids: [97, 98, 99], typeIds: [0, 0, 1] },
+    ]);
+  });
+});
+
+describe('encodeRows on a model', () => {
+  const dataset = { path: 'rows.tsv', texts: ['a', 'b'], rowNumbers: Int32Array.of(4, 7) } as unknown as Dataset;
+  const encode = (ids: number[], typeIds: number[], limits: { vocabSize: number; typeVocabSize: number }) => () =>
+    encodeRows(dataset, [1], { encode: () => ({ ids, typeIds }) }, 9, limits);
+
+  it.each<[string, number[], number[], number, string]>([
+    ['no token', [], [], 2, 'rows.tsv: row 7 gives no tokens; at least one is needed'],
+    ['a token too high', [1, 30], [0, 0], 2, "rows.tsv: row 7 gives token id 30; the model's vocabulary ends at 29"],
+    ['a token below 0', [-1], [0], 2, 'rows.tsv: row 7 gives token id -1'],
+    ['a segment too high', [1, 2], [0, 2], 2, 'rows.tsv: row 7 gives segment 2; the model has 2 segments'],
+    ['a pair', [1, 2], [0, 1], 1, 'rows.tsv: row 7 gives segment 1; the model has one segment: it cannot read pairs'],
+  ])('refuses %s', (_, ids, typeIds, typeVocabSize, message) => {
+    const attempt = encode(ids, typeIds, { vocabSize: 30, typeVocabSize });
+    expect(attempt).toThrow(message);
+    expect(attempt).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
+  });
+
+  it('asks nothing of the segments where the model reads none', () => {
+    expect(encode([1], [5], { vocabSize: 30, typeVocabSize: 0 })()).toHaveLength(1);
   });
 });
 

@@ -1,4 +1,7 @@
-import { didYouMean, nearest } from '../../data/nearest';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { didYouMean, nearest, nearestSibling } from '../../data/nearest';
 
 describe('nearest', () => {
   it('finds the name that was meant', () => {
@@ -15,4 +18,15 @@ describe('nearest', () => {
     expect(didYouMean('text', ['relatedness_score'])).toBe('');
     expect(didYouMean('txt', ['text'])).toBe('; did you mean "text"?');
   });
+});
+
+it('names what lies beside a path that is not there', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-nearest-'));
+  fs.writeFileSync(path.join(folder, 'train.tsv'), '');
+  fs.mkdirSync(path.join(folder, 'trains'));
+  expect(nearestSibling(path.join(folder, 'trian.tsv'))).toBe('; did you mean "train.tsv"?');
+  expect(nearestSibling(path.join(folder, 'trian.tsv'), 'folders')).not.toContain('train.tsv');
+  expect(nearestSibling(path.join(folder, 'train'), 'folders')).toBe('; did you mean "trains"?');
+  expect(nearestSibling(path.join(folder, 'none/train'))).toBe('');
+  fs.rmSync(folder, { recursive: true });
 });

@@ -47,6 +47,10 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
   ],
   ['heads.json: model is missing; it must be an object', (r) => delete r.model],
   ['heads.json: model.heads is "4"; it must be a whole number from 1', (r) => (r.model.heads = '4')],
+  [
+    'heads.json: model.sha256 is "abc"; it must be a SHA-256: 64 hexadecimal digits, lower case',
+    (r) => (r.model.sha256 = 'abc'),
+  ],
   ['heads.json: richness[1][2] is null; it must be a finite number', (r) => (r.richness[1][2] = Number.NaN)],
   ['heads.json: richness has 1 rows; with 2 layers of 4 heads it must have 2', (r) => r.richness.pop()],
   ['heads.json: pagerank[1] has 3 entries; with 4 heads a layer it must have 4', (r) => r.pagerank[1].pop()],

@@ -32,6 +32,14 @@ class Memory implements JobPlace {
     return this.earlier['metrics.json'] !== undefined;
   }
 
+  async invalidate(from: string): Promise<void> {
+    this.log.push(`invalidate ${from}`);
+  }
+
+  async exported(format: string): Promise<void> {
+    this.log.push(`exported ${format}`);
+  }
+
   async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
     this.log.push(`write ${name}`);
     Object.assign(this.results, { [name]: content });
@@ -100,14 +108,19 @@ test('a job walks its path in order and puts each result in its place', async ()
   const { events, result } = await drive(tinyStages(place.log), place);
   expect(states(events)).toEqual([...JOB_PATH]);
   expect(place.log).toEqual([
+    'invalidate heads.json',
     'analyze begins',
     'analyze ends',
     'write heads.json',
+    'invalidate mask.json',
     'write mask.json',
+    'invalidate metrics.json',
     'train begins',
     'train ends',
     'write metrics.json',
+    'invalidate checkpoint',
     'export checkpoint',
+    'exported checkpoint',
     'report',
   ]);
   expect(place.results).toEqual({
@@ -129,7 +142,16 @@ test('a job walks its path in order and puts each result in its place', async ()
 test('what an earlier attempt left is not made again, what comes after it is', async () => {
   const place = new Memory({ 'heads.json': sampleReport(), 'mask.json': sampleMask() });
   const { events } = await drive(tinyStages(place.log), place);
-  expect(place.log).toEqual(['train begins', 'train ends', 'write metrics.json', 'export checkpoint', 'report']);
+  expect(place.log).toEqual([
+    'invalidate metrics.json',
+    'train begins',
+    'train ends',
+    'write metrics.json',
+    'invalidate checkpoint',
+    'export checkpoint',
+    'exported checkpoint',
+    'report',
+  ]);
   const kept = events.flatMap((event) => (event.kind === 'artifact' && event.kept ? [event.name] : []));
   expect(kept).toEqual(['heads.json', 'mask.json']);
 

@@ -2,9 +2,9 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
-import type { JobSpec } from '../../gateway/job';
-import { checkFolder, claimFile, claimFolder, FolderPlace, replaceFolder, resultKeys } from '../../gateway/place';
-import { SELECTION_DEFAULTS } from '../../heads/select';
+import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../gateway/job';
+import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../gateway/place';
+import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from './sample-results';
 
@@ -22,77 +22,6 @@ function folder(...files: string[]): string {
   return at;
 }
 
-describe('--out as a folder', () => {
-  test('new or empty is taken', () => {
-    const out = path.join(folder(), 'deep', 'er');
-    claimFolder(out, [], {});
-    expect(fs.readdirSync(out)).toEqual([]);
-    claimFolder(out, [], {});
-  });
-
-  test('what holds something is taken with --resume or --overwrite alone', () => {
-    const out = folder('heads.json', 'delta/delta.json', 'notes.txt');
-    expect(() => checkFolder(out, {})).toThrow(/is not empty \(it holds delta\): give a new folder, --overwrite$/);
-    expect(() => checkFolder(out, { resume: false })).toThrow(/give a new folder, --resume or --overwrite$/);
-    expect(() => checkFolder(out, { resume: true, overwrite: true })).toThrow(/give one$/);
-    claimFolder(out, ['heads.json', 'delta'], { resume: true });
-    expect(fs.readdirSync(out)).toEqual(['delta', 'heads.json', 'notes.txt']);
-  });
-
-  test('--overwrite removes results and nothing else', () => {
-    const out = folder('heads.json', 'delta/delta.json', 'notes.txt');
-    claimFolder(out, ['heads.json', 'delta', 'state'], { overwrite: true });
-    expect(fs.readdirSync(out)).toEqual(['notes.txt']);
-  });
-
-  test('a file is refused', () => {
-    expect(() => checkFolder(path.join(folder('file'), 'file'), { resume: true })).toThrow(/is a file: give a folder$/);
-  });
-});
-
-test('--out as a file: new or empty, else --overwrite', () => {
-  const out = folder('mask.json', 'deep/er');
-  fs.writeFileSync(path.join(out, 'empty.json'), '');
-  claimFile(path.join(out, 'new.json'));
-  claimFile(path.join(out, 'empty.json'));
-  claimFile(path.join(out, 'mask.json'), true);
-  expect(() => claimFile(path.join(out, 'mask.json'))).toThrow(/exists: give a new file or --overwrite$/);
-  expect(() => claimFile(path.join(out, 'deep'), true)).toThrow(/is a folder/);
-});
-
-describe('a folder that appears as a whole', () => {
-  const make = async (at: string) => {
-    fs.mkdirSync(at, { recursive: true });
-    fs.writeFileSync(path.join(at, 'undo'), 'new');
-    return 7;
-  };
-
-  test('replaces one of its own kind, no other', async () => {
-    const mine = folder('undo', 'model');
-    await expect(replaceFolder(mine, ['undo', 'model'], false, make)).rejects.toThrow(/--overwrite$/);
-    expect(await replaceFolder(mine, ['undo', 'model'], true, make)).toBe(7);
-    expect(fs.readdirSync(mine)).toEqual(['undo']);
-    // A base model has the same files but for the one that tells.
-    for (const other of [folder('model'), folder('undo', 'thesis.doc')]) {
-      const before = fs.readdirSync(other);
-      await expect(replaceFolder(other, ['undo', 'model'], true, make)).rejects.toThrow(/leaves it alone$/);
-      expect(fs.readdirSync(other)).toEqual(before);
-    }
-  });
-
-  test('stays as it was where the new one fails', async () => {
-    const mine = folder('undo', 'model');
-    const fail = async (at: string) => {
-      await make(at);
-      throw new Error('disk full');
-    };
-    const beside = fs.readdirSync(scratch);
-    await expect(replaceFolder(mine, ['undo', 'model'], true, fail)).rejects.toThrow('disk full');
-    expect(fs.readdirSync(mine)).toEqual(['model', 'undo']);
-    expect(fs.readdirSync(scratch)).toEqual(beside);
-  });
-});
-
 describe('what a resumed job keeps', () => {
   const spec: JobSpec = {
     model: 'm',
@@ -102,7 +31,10 @@ describe('what a resumed job keeps', () => {
     training: TRAIN_DEFAULTS,
     exports: ['checkpoint'],
   };
-  const inputs = { model: sampleReport().model.sha256, train: 'rows', dev: null };
+  const inputs: JobInputs = {
+    ...{ model: sampleReport().model.sha256, config: 'c', tokenizer: 't' },
+    ...{ train: 'rows', dev: null, mismatched: null },
+  };
   const keys = resultKeys(spec, inputs);
 
   async function finished(): Promise<string> {
@@ -111,6 +43,7 @@ describe('what a resumed job keeps', () => {
     await place.write('heads.json', sampleReport());
     await place.write('mask.json', sampleMask());
     await place.write('metrics.json', sampleMetrics());
+    await place.exported('checkpoint');
     return out;
   }
 
@@ -137,8 +70,10 @@ describe('what a resumed job keeps', () => {
     expect(await changed({ analysis: { ...ANALYSIS_DEFAULTS, samples: 7 } })).toEqual([]);
     expect(await changed({ train: { path: 'rows.tsv', task: 'cola' } })).toEqual([]);
     expect(await changed({}, { ...inputs, train: 'other rows' })).toEqual([]);
-    const files = { ...inputs, dev: 'dev rows' } as unknown as typeof inputs;
-    expect(await changed({}, files)).toEqual(['heads.json', 'mask.json']);
+    expect(await changed({}, { ...inputs, dev: 'dev rows' })).toEqual(['heads.json', 'mask.json']);
+    expect(await changed({}, { ...inputs, mismatched: 'more dev rows' })).toEqual(['heads.json', 'mask.json']);
+    expect(await changed({}, { ...inputs, config: 'another activation' })).toEqual([]);
+    expect(await changed({}, { ...inputs, tokenizer: 'other words' })).toEqual([]);
     // Where it runs, and by which path, changes nothing.
     const moved = { train: { task: 'sst2' as const, path: 'elsewhere/rows.tsv' }, model: 'elsewhere' };
     const analysis = { ...ANALYSIS_DEFAULTS, threads: 1, device: 'cpu' as const };
@@ -152,5 +87,99 @@ describe('what a resumed job keeps', () => {
     expect(await keeps(out)).toEqual(['mask.json']);
     fs.rmSync(path.join(out, 'state'), { recursive: true });
     expect(await keeps(out)).toEqual([]);
+  });
+
+  test('nothing that was forgotten, nor what is made of it', async () => {
+    const out = await finished();
+    forgetResults(out, 'metrics.json');
+    expect(await keeps(out)).toEqual(['heads.json', 'mask.json']);
+    expect(await new FolderPlace(out, keys, inputs.model, true).keptExport('checkpoint')).toBe(false);
+    const empty = folder();
+    forgetResults(empty, 'heads.json');
+    expect(fs.existsSync(empty)).toBe(false);
+  });
+
+  test("a trainer's checkpoint goes when metrics.json is there, or when it is of other options", async () => {
+    const out = folder('state/training.safetensors');
+    const checkpoint = path.join(out, 'state', 'training.safetensors');
+    const begin = async (now = keys, resume = true) => {
+      await new FolderPlace(out, now, inputs.model, resume).invalidate('metrics.json');
+      const there = fs.existsSync(checkpoint);
+      fs.writeFileSync(checkpoint, 'cut');
+      return there;
+    };
+    // Of whom it is nobody says; then of this training; then of one with other options.
+    expect([await begin(), await begin(), await begin()]).toEqual([false, true, true]);
+    const other = resultKeys({ ...spec, training: { ...TRAIN_DEFAULTS, lr: 2e-3 } }, inputs);
+    expect([await begin(other), await begin(other), await begin(keys), await begin(keys, false)]).toEqual([
+      ...[false, true, false, false],
+    ]);
+    await new FolderPlace(out, keys, inputs.model, true).write('metrics.json', sampleMetrics());
+    expect(fs.existsSync(checkpoint)).toBe(false);
+  });
+});
+
+describe('a job on a folder, cut and gone on with by other options', () => {
+  /** Stages whose results say which options they were made by. */
+  function stagesIn(out: string, label: (spec: JobSpec) => string): JobStages {
+    const write = (name: string, text: string) => {
+      fs.mkdirSync(path.dirname(path.join(out, name)), { recursive: true });
+      fs.writeFileSync(path.join(out, name), text);
+    };
+    return {
+      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      async *analyze() {
+        return sampleReport();
+      },
+      select: (report, options) => selectHeads(report, options),
+      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      async *train(spec) {
+        write('delta/delta.json', label(spec));
+        return { ...sampleMetrics(), metric: label(spec) };
+      },
+      async export(_, format) {
+        write(`${format}/config.json`, `of ${fs.readFileSync(path.join(out, 'delta/delta.json'), 'utf8')}`);
+        return [];
+      },
+      async report() {},
+    };
+  }
+
+  const spec = (lr: number, k: number): JobSpec => ({
+    ...{ model: 'm', train: { path: 'rows.tsv', task: 'sst2' }, exports: ['checkpoint'] },
+    ...{ analysis: ANALYSIS_DEFAULTS, selection: { ...SELECTION_DEFAULTS, k }, training: { ...TRAIN_DEFAULTS, lr } },
+  });
+  const inputs: JobInputs = {
+    ...{ model: sampleReport().model.sha256, config: 'c', tokenizer: 't' },
+    ...{ train: 'rows', dev: null, mismatched: null },
+  };
+  const label = ({ training, selection }: JobSpec) => `lr ${training.lr}, k ${selection.k}`;
+
+  /** Runs a job in `out`; after the event of the artifact `cut` its process is gone. */
+  async function attempt(out: string, job: JobSpec, cut?: string): Promise<void> {
+    const place = new FolderPlace(out, resultKeys(job, inputs), inputs.model, true);
+    const events: AsyncGenerator<JobEvent> = runJob(job, stagesIn(out, label), place, new AbortController().signal);
+    for await (const event of events) if (event.kind === 'artifact' && event.name === cut) return;
+  }
+
+  const cuts = ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint', 'report.html'];
+
+  test.each(cuts)('after %s: all results are of the last options', async (cut) => {
+    const wanted = folder();
+    await attempt(wanted, spec(1e-3, 1));
+    const read = (out: string) =>
+      ['heads.json', 'mask.json', 'metrics.json', 'delta/delta.json', 'checkpoint/config.json'].map((name) =>
+        fs.readFileSync(path.join(out, name), 'utf8'),
+      );
+    for (const other of [spec(2e-3, 1), spec(1e-3, 2), spec(2e-3, 2)]) {
+      // Once from nothing, once from a whole job of the wanted options.
+      for (const first of [undefined, spec(1e-3, 1)]) {
+        const out = folder();
+        if (first) await attempt(out, first);
+        await attempt(out, other, cut);
+        await attempt(out, spec(1e-3, 1));
+        expect(read(out)).toEqual(read(wanted));
+      }
+    }
   });
 });

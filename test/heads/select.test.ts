@@ -122,6 +122,20 @@ describe('selectHeads', () => {
     );
   });
 
+  it.each([
+    ['random', 2],
+    ['magnitude', 2],
+    ['activation', 2],
+    ['richness-only', 2],
+    ['all', 6],
+    ['none', 0],
+  ] as const)('%s does not rank: a report without a ranking will do', (strategy, count) => {
+    const report = reportOf(2, 3, () => 1);
+    report.correlation = { pearson: [], covariance: [] };
+    expect(selectHeads(report, { strategy, k: 1 }).heads).toHaveLength(count);
+    expect(() => selectHeads(report, { strategy: 'hifi', k: 1 })).toThrow(SelectionError);
+  });
+
   it('draws by seed: the same again, others with another seed, each head about as often', () => {
     const report = reportOf(4, 6, () => 1);
     expect(chosen(report, { strategy: 'random', seed: 7 })).toEqual(chosen(report, { strategy: 'random', seed: 7 }));

@@ -1,9 +1,8 @@
-import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cached, cacheFolder, fileSha256, isCached } from '../../infra/cache';
+import { cached, isCached } from '../../infra/cache';
 
 let home: string;
 const before = process.env.XDG_CACHE_HOME;
@@ -17,14 +16,6 @@ afterEach(() => {
   fs.rmSync(home, { recursive: true });
   if (before === undefined) delete process.env.XDG_CACHE_HOME;
   else process.env.XDG_CACHE_HOME = before;
-});
-
-it("the cache is the user's, by the XDG specification", () => {
-  expect(cacheFolder()).toBe(path.join(home, 'hifi'));
-  process.env.XDG_CACHE_HOME = 'relative';
-  expect(cacheFolder()).toBe(path.join(os.homedir(), '.cache/hifi'));
-  delete process.env.XDG_CACHE_HOME;
-  expect(cacheFolder()).toBe(path.join(os.homedir(), '.cache/hifi'));
 });
 
 it('a folder is made once, and nothing stays beside it', async () => {
@@ -58,11 +49,4 @@ it('of two that make it at once one wins, whole', async () => {
   expect(fs.readFileSync(path.join(a, 'first'), 'utf8')).toBe('quick');
   expect(fs.readFileSync(path.join(a, 'second'), 'utf8')).toBe('quick');
   expect(fs.readdirSync(path.dirname(a))).toEqual(['name']);
-});
-
-it('SHA-256 of a file longer than a read', async () => {
-  const file = path.join(home, 'file');
-  const bytes = crypto.randomBytes(2_500_001);
-  fs.writeFileSync(file, bytes);
-  expect(await fileSha256(file)).toBe(crypto.createHash('sha256').update(bytes).digest('hex'));
 });

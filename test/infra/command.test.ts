@@ -1,3 +1,7 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { lastLines, runCommand } from '../../infra/command';
 
 const node = (script: string, options = {}) => runCommand(process.execPath, ['-e', script], options);
@@ -22,6 +26,28 @@ it('adds to the environment, and takes from it', async () => {
 it('a command that is not there has status 127, one that a signal ended 1', async () => {
   expect((await runCommand('no-such-command-here', [])).status).toBe(127);
   expect((await node("process.kill(process.pid, 'SIGKILL')")).status).toBe(1);
+});
+
+it('is cancelled by a signal, with what the command has started', async () => {
+  const controller = new AbortController();
+  const script = `
+    const { spawn } = require('node:child_process');
+    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+    require('node:fs').writeFileSync(process.env.PID_FILE, String(child.pid));
+    setInterval(() => {}, 1000);`;
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-command-'));
+  const file = path.join(folder, 'pid');
+  const running = node(script, { env: { PID_FILE: file }, signal: controller.signal });
+  const end = expect(running).rejects.toMatchObject({ name: 'HifiError', code: 'CANCELLED' });
+  while (!fs.existsSync(file) || fs.readFileSync(file, 'utf8') === '') await sleep(10);
+  controller.abort();
+  await end;
+  const pid = fs.readFileSync(file, 'utf8');
+  const there = () =>
+    fs.existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+  while (there()) await sleep(10);
+  fs.rmSync(folder, { recursive: true });
+  await expect(node('', { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' });
 });
 
 it('last lines are those that say something', () => {

@@ -39,6 +39,11 @@ it('says what is missing and how to get it; tools are no longer required once th
   expect(checks['cache folder'].found).toMatch(/GB free$/);
 });
 
+it('asks for the Node.js that package.json does', () => {
+  const { engines } = JSON.parse(fs.readFileSync(path.join(__dirname, '../../package.json'), 'utf8'));
+  expect(checkNode('1.0.0').mend).toContain(`Node.js ${engines.node.replace('>=', '')} or newer`);
+});
+
 it.each([
   ['18.20.8', false],
   ['20.18.3', false],

@@ -173,7 +173,7 @@ describe('cancellation', () => {
 
   it('kills a child that does not listen', async () => {
     const controller = new AbortController();
-    const generator = call<number, never>('deaf', null, { signal: controller.signal });
+    const generator = call<number, never>('deaf', null, { signal: controller.signal, graceMs: 500 });
     const pid = (await generator.next()).value;
     controller.abort();
     expect(await errorOf(generator)).toMatchObject({ code: 'CANCELLED' });

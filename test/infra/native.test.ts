@@ -38,6 +38,44 @@ describe('set-up', () => {
     });
   });
 
+  it.each(['fetching libtensorflow', 'trying the installer'])(
+    'that is cancelled while %s ends so, tries nothing else and keeps nothing',
+    async (step) => {
+      const own = path.join(folder, 'node_modules/@tensorflow/tfjs-node');
+      fs.mkdirSync(path.join(own, 'scripts'), { recursive: true });
+      fs.writeFileSync(path.join(own, 'scripts/install.js'), 'setInterval(() => {}, 1000);');
+      // A pip that waits for ever, or that has nothing.
+      const bin = path.join(folder, 'bin');
+      fs.mkdirSync(bin);
+      const pip = step === 'fetching libtensorflow' ? 'exec sleep 1000' : 'exit 1';
+      fs.writeFileSync(
+        path.join(bin, 'python3'),
+        `#!/bin/sh\ncase "$*" in *download*) ${pip};; *) echo Python 3;; esac\n`,
+        { mode: 0o755 },
+      );
+      Object.assign(process.env, {
+        XDG_CACHE_HOME: path.join(folder, 'cache'),
+        PATH: `${bin}${path.delimiter}${process.env.PATH}`,
+      });
+      const controller = new AbortController();
+      const log: string[] = [];
+      const tell = (line: string) => {
+        log.push(line);
+        if (line.includes(step)) setTimeout(() => controller.abort(), 200);
+      };
+      const tfjs = { name: '@tensorflow/tfjs-node', folder: own, version: '4.22.0' };
+      await expect(setUpPackage(tfjs, CPU_WHEEL, tell, undefined, controller.signal)).rejects.toMatchObject({
+        code: 'CANCELLED',
+      });
+      expect(log.at(-1)).toContain(step);
+      expect(fs.readdirSync(path.join(folder, 'cache/hifi/native'))).toEqual([]);
+    },
+  );
+
+  it('that was cancelled before does nothing', async () => {
+    await expect(setUp({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
   it('where neither the wheel nor the package’s own store can be had says so in a line', async () => {
     // The package as installed, in a place of its own; no index, an empty cache, a store that refuses.
     const real = findPackage('@tensorflow/tfjs-node');

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const root = path.join(__dirname, '../..');
 let tree: string;
@@ -76,12 +77,63 @@ it('ends with the one line that the native parts fail with', () => {
 it('takes over the lock of a set-up that was killed, and waits for one that is at work', async () => {
   fs.mkdirSync(built(''));
   fs.writeFileSync(built('.setup-lock'), String(spawnSync(process.execPath, ['-e', '']).pid));
-  expect(setUp().status).toBe(0);
+  expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
   // This process is at work, as far as the lock says.
   fs.writeFileSync(built('.setup-lock'), String(process.pid));
+  const hourAgo = Date.now() / 1000 - 3600;
+  fs.utimesSync(built('.setup-lock'), hourAgo, hourAgo);
   const waiting = spawn(process.execPath, ['infra/setup.cjs'], { cwd: tree, stdio: ['ignore', 'ignore', 'pipe'] });
   const line = await new Promise((resolve) => waiting.stderr.once('data', (text) => resolve(String(text))));
-  expect(line).toBe('waiting for another set-up of this checkout\n');
+  expect(line).toBe(`waiting for another set-up of this checkout (process ${process.pid})\n`);
+  await sleep(600);
+  expect(fs.readFileSync(built('.setup-lock'), 'utf8')).toBe(String(process.pid));
   fs.rmSync(built('.setup-lock'));
   expect(await new Promise((resolve) => waiting.once('close', resolve))).toBe(0);
+});
+
+it('of two that see the lock of a set-up that was killed, one is at work at a time', async () => {
+  expect(setUp().status).toBe(0);
+  write(
+    'dist/infra/native.js',
+    `const fs = require('node:fs');
+exports.setUp = async () => {
+  fs.mkdirSync('busy');
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  fs.rmdirSync('busy');
+};`,
+  );
+  // Both read the dead lock; the slow one goes on when the other is at work.
+  write(
+    'hook.cjs',
+    `const fs = require('node:fs');
+const read = fs.readFileSync;
+const until = (file) => {
+  while (!fs.existsSync(file)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+};
+fs.readFileSync = (file, ...rest) => {
+  const text = read(file, ...rest);
+  if (!String(file).endsWith('.setup-lock')) return text;
+  fs.readFileSync = read;
+  if (process.argv.includes('--slow')) fs.writeFileSync('seen', '');
+  until(process.argv.includes('--slow') ? 'busy' : 'seen');
+  return text;
+};`,
+  );
+  fs.writeFileSync(built('.setup-lock'), String(spawnSync(process.execPath, ['-e', '']).pid));
+  const statuses = [[], ['--slow']].map((speed) => {
+    const args = ['--require', './hook.cjs', 'infra/setup.cjs', ...speed];
+    const child = spawn(process.execPath, args, { cwd: tree, stdio: 'ignore' });
+    return new Promise((resolve) => child.once('close', resolve));
+  });
+  expect(await Promise.all(statuses)).toEqual([0, 0]);
+  expect(fs.readdirSync(built('')).filter((name) => name.startsWith('.setup-lock'))).toEqual([]);
+});
+
+it('leaves a lock that has become another’s', () => {
+  write(
+    'infra/native.ts',
+    "import { writeFileSync } from 'node:fs';\nexport async function setUp() { writeFileSync('dist/.setup-lock', '1'); }\n",
+  );
+  expect(setUp().status).toBe(0);
+  expect(fs.readFileSync(built('.setup-lock'), 'utf8')).toBe('1');
 });

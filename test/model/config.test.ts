@@ -129,6 +129,11 @@ test.each<[string, object, string]>([
     { num_attention_heads: 11 },
     'hidden_size is 384; it must be a multiple of num_attention_heads (11)',
   ],
+  [
+    'a padding token that is not of the vocabulary',
+    { pad_token_id: 30_522 },
+    'pad_token_id is 30522; it must be below vocab_size (30522)',
+  ],
   ['a rate of 1', { hidden_dropout_prob: 1 }, 'hidden_dropout_prob is 1; it must be a rate from 0 to below 1'],
   ['an epsilon of 0', { layer_norm_eps: 0 }, 'layer_norm_eps is 0; it must be a positive number'],
   ['an activation', { hidden_act: 'magic' }, 'hidden_act is "magic"; it must be one of gelu, gelu_python'],

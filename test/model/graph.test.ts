@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { onnx } from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { type ModelConfig, readModelConfig } from '../../model/config';
 import { analysisModel, type GraphSource, headOutputs, hiddenStatesModel, TOKEN_SIDE } from '../../model/graph';
@@ -176,5 +177,26 @@ describe('OnnxGraph', () => {
     expect(() => graph.toModel()).toThrow(
       "the model's graph needs 2.00 GB of weights; at most 2 GB fit one ONNX graph",
     );
+  });
+});
+
+describe('a graph', () => {
+  const models: [string, () => Uint8Array][] = [1, 2].flatMap((layers) => [
+    [`context of ${layers}`, () => analysisModel(source({ layers }), 'context')] as [string, () => Uint8Array],
+    [`gram of ${layers}`, () => analysisModel(source({ layers }), 'gram')] as [string, () => Uint8Array],
+    [`hidden states of ${layers}`, () => hiddenStatesModel(source({ layers }))] as [string, () => Uint8Array],
+  ]);
+
+  it.each(models)('has no constant that nothing reads: %s', (_, make) => {
+    const { graph } = onnx.ModelProto.decode(make());
+    const read = new Set<string>();
+    const look = (at: onnx.IGraphProto) => {
+      for (const node of at.node ?? []) {
+        for (const name of node.input ?? []) read.add(name);
+        for (const { g } of node.attribute ?? []) if (g) look(g);
+      }
+    };
+    look(graph!);
+    expect(graph!.initializer!.map(({ name }) => name).filter((name) => !read.has(name!))).toEqual([]);
   });
 });

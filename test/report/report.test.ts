@@ -139,6 +139,17 @@ test('what is drawn lies beside the page as SVG, CSV and JSON', () => {
     expect(rows[7]).toEqual(['1', '2', '5', '0.25', '0.4', '0.125', '11.2', '1']);
     expect(read('report/epochs.csv').split('\n')[2]).toBe('2,0.6,0.75,0.61,1.5');
     expect(JSON.parse(read('report/report.json')).pagerank).toEqual(sampleReport().pagerank);
+
+    // An analysis alone in the same folder leaves nothing of the training; what hifi never writes stays.
+    fs.writeFileSync(path.join(folder, 'report', 'notes.txt'), 'mine');
+    writeReport(folder, { heads: sampleReport() });
+    expect(fs.readdirSync(path.join(folder, 'report'))).toEqual([
+      'heads.csv',
+      'notes.txt',
+      'pagerank.svg',
+      'report.json',
+      'richness.svg',
+    ]);
   } finally {
     fs.rmSync(folder, { recursive: true });
   }

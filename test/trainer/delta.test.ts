@@ -38,6 +38,20 @@ test.each<[string, DeltaShape]>([
   expect(new Map([...read.tensors].sort())).toEqual(new Map([...delta.tensors].sort()));
 });
 
+test('the same delta gives the same bytes, in whatever order its keys and heads are given', () => {
+  const delta = randomDelta(tiny, UNEQUAL);
+  const reversed = <T extends object>(value: T) => Object.fromEntries(Object.entries(value).reverse()) as T;
+  const { mask, options } = delta.info;
+  const heads = mask.heads.map(reversed).reverse();
+  const info = { ...reversed(delta.info), mask: { ...reversed(mask), heads }, options: reversed(options) };
+  const [one, other] = [fresh(), fresh()];
+  writeDelta(one, delta);
+  writeDelta(other, { info, tensors: new Map([...delta.tensors].reverse()) });
+  for (const name of [DELTA_INFO, DELTA_TENSORS]) {
+    expect(fs.readFileSync(path.join(other, name))).toEqual(fs.readFileSync(path.join(one, name)));
+  }
+});
+
 test("tensors have the base file's own names", () => {
   const named = (of: Checkpoint) => [...randomDelta(of, { heads: [[0]], labels: ['a', 'b'] }).tensors.keys()];
   expect(named(tiny)).toEqual([

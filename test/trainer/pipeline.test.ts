@@ -1,80 +1,25 @@
 import { fork } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { readDataset } from '../../data/dataset';
 import { randomStream } from '../../data/random';
 import { writeDemoData } from '../../demo/grammar';
-import type { Mask } from '../../heads/mask';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { Encoder } from '../../trainer/encoder';
 import { evaluate, predict } from '../../trainer/inference';
 import { Ops } from '../../trainer/ops';
-import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics, type TrainRequest } from '../../trainer/options';
+import type { TrainEvent } from '../../trainer/options';
 import { train } from '../../trainer/pipeline';
+import { clearState } from '../../trainer/state';
 import { taskHeadNames } from '../../trainer/task-head';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
+import { deltaHash, devSentences, maskOf, model, runs, sentences, TINY_DATA } from './runs';
 
-const fixtures = path.join(__dirname, '../fixtures');
-const model = path.join(fixtures, 'tiny-bert');
-const sentences = { path: path.join(fixtures, 'tiny-data/train.tsv'), textColumns: ['sentence'], labelColumn: 'label' };
-const devSentences = { ...sentences, path: path.join(fixtures, 'tiny-data/dev.tsv') };
 const ops = new Ops(loadTensorFlow());
-const folder = () => fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-train-'));
-
-async function maskOf(heads: number[][], tune: Mask['tune'] = 'qkv'): Promise<Mask> {
-  const checkpoint = await openCheckpoint(model);
-  checkpoint.close();
-  return {
-    schemaVersion: 1,
-    model: { name: checkpoint.name, sha256: checkpoint.sha256 },
-    strategy: 'hifi',
-    k: heads[0].length,
-    tune,
-    heads: heads.flatMap((layer, i) => layer.map((head) => ({ layer: i, head, score: 1 }))),
-    trainableParameters: 0,
-    totalParameters: checkpoint.parameters,
-    share: 0,
-  };
-}
-
-async function request(changes: Partial<Omit<TrainRequest, 'options'>> & { options?: object } = {}) {
-  const { options, ...rest } = changes;
-  return {
-    model,
-    train: sentences,
-    dev: devSentences,
-    mask: await maskOf([
-      [1, 3],
-      [0, 2, 4],
-    ]),
-    out: folder(),
-    resume: false,
-    ...rest,
-    options: { ...TRAIN_DEFAULTS, epochs: 3, batchSize: 8, lr: 2e-3, ...options },
-  } satisfies TrainRequest;
-}
-
-async function finish(
-  what: TrainRequest,
-  signal?: AbortSignal,
-): Promise<{ events: TrainEvent[]; metrics: TrainMetrics }> {
-  const run = train(ops, what, signal);
-  const events: TrainEvent[] = [];
-  for (;;) {
-    const next = await run.next();
-    if (next.done) return { events, metrics: next.value };
-    events.push(next.value);
-  }
-}
-
-const deltaHash = (out: string) =>
-  createHash('sha256')
-    .update(fs.readFileSync(path.join(out, 'delta/delta.safetensors')))
-    .digest('hex');
+const { folder, request, finish } = runs(ops);
+const sentenceRows = readDataset(sentences, 'labels').rows;
 
 function writeRows(rows: [text: string, label: string][]): string {
   const file = path.join(folder(), 'rows.tsv');
@@ -82,7 +27,7 @@ function writeRows(rows: [text: string, label: string][]): string {
   return file;
 }
 
-it('leaves a delta and metrics, no checkpoint, and no tensor', async () => {
+it('leaves a delta and metrics, and no tensor', async () => {
   const what = await request();
   await finish(what);
   const before = ops.tf.memory().numTensors;
@@ -90,7 +35,6 @@ it('leaves a delta and metrics, no checkpoint, and no tensor', async () => {
   const { metrics, events } = await finish(again);
   expect(ops.tf.memory().numTensors).toBe(before);
   expect(deltaHash(again.out)).toBe(deltaHash(what.out));
-  expect(fs.readdirSync(path.join(again.out, 'state'))).toEqual([]);
   expect(metrics.epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   expect(metrics.trainableParameters).toBe(5 * (3 * 9 * 45 + 2 * 9));
   expect(metrics.taskHeadParameters).toBe(45 * 45 + 45 + 2 * 45 + 2);
@@ -100,6 +44,23 @@ it('leaves a delta and metrics, no checkpoint, and no tensor', async () => {
   const best = Math.max(...metrics.epochs.map(({ dev }) => dev[metrics.metric]));
   expect(metrics.best.value).toBe(best);
   expect(metrics.best.epoch).toBe(1 + metrics.epochs.findIndex(({ dev }) => dev[metrics.metric] === best));
+});
+
+it('gives the same again when it is resumed after its end, until its state is cleared', async () => {
+  for (const options of [{ epochs: 3 }, { epochs: 200, earlyStopping: 2, lr: 1e-6 }]) {
+    const what = await request({ options });
+    const { metrics } = await finish(what);
+    const hash = deltaHash(what.out);
+    fs.rmSync(path.join(what.out, 'delta'), { recursive: true });
+    const again = await finish({ ...what, resume: true });
+    expect(again.events).toEqual([]);
+    expect(deltaHash(what.out)).toBe(hash);
+    const { resumedFromStep, peakRssBytes, ...same } = metrics;
+    expect(again.metrics).toMatchObject(same);
+    expect(again.metrics.resumedFromStep).toBe(metrics.epochs.length * Math.ceil(sentenceRows / 8));
+    clearState(path.join(what.out, 'state'));
+    expect(fs.readdirSync(path.join(what.out, 'state'))).toEqual([]);
+  }
 });
 
 it('gives the best epoch, as evaluate finds it again', async () => {
@@ -195,7 +156,7 @@ it('leaves all that is frozen alone in 1,000 steps with weight decay', async () 
 }, 300_000);
 
 it('trains and predicts pairs and numbers', async () => {
-  const pairs = { path: path.join(fixtures, 'tiny-data/pairs.tsv'), textColumns: ['text_a', 'text_b'] };
+  const pairs = { path: path.join(TINY_DATA, 'pairs.tsv'), textColumns: ['text_a', 'text_b'] };
   const what = await request({
     train: { ...pairs, labelColumn: 'score', regression: true },
     dev: undefined,
@@ -260,6 +221,18 @@ it('refuses the mask of another base and a checkpoint of another run', async () 
   );
 });
 
+it.each(['config.json', 'tokenizer.json', 'tokenizer_config.json'])(
+  'refuses a checkpoint from before %s changed',
+  async (file) => {
+    const copy = path.join(folder(), 'tiny-bert');
+    fs.cpSync(model, copy, { recursive: true });
+    const what = await request({ model: copy, options: { epochs: 1 } });
+    await finish(what);
+    fs.appendFileSync(path.join(copy, file), '\n');
+    await expect(finish({ ...what, resume: true })).rejects.toThrow(/of another run/);
+  },
+);
+
 it('goes on from where it was cancelled, in the middle of an epoch', async () => {
   const whole = await request({ options: { epochs: 8 } });
   await finish(whole);
@@ -303,5 +276,6 @@ it('ends in the same delta after twenty kills', async () => {
   }
   const { metrics } = await finish(cut);
   expect(metrics.resumedFromStep).toBeGreaterThanOrEqual(20);
+  expect(fs.readdirSync(path.join(cut.out, 'state'))).toEqual(['training.safetensors']);
   expect(deltaHash(cut.out)).toBe(deltaHash(whole.out));
 }, 300_000);

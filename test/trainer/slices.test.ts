@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import type { Tune } from '../../heads/mask';
 import { type SelectionInput, selectHeads } from '../../heads/select';
 import { readModelConfig } from '../../model/config';
-import { countNumbers, taskHeadTensors, tunedSlices } from '../../trainer/slices';
+import { countNumbers, putSlice, takeSlice, taskHeadTensors, tunedSlices } from '../../trainer/slices';
 import { FIXTURES } from '../support/deltas';
 
 const config = readModelConfig(`${FIXTURES}/tiny-bert`); // 2 layers, 5 heads of 9, d 45
@@ -70,6 +70,26 @@ test('whatever is chosen, slices hold as many numbers as the mask says', () => {
     ),
     { numRuns: 30 },
   );
+});
+
+test('takes rows as they are and columns transposed, of numbers and of their bytes, and puts them back', () => {
+  const whole = Float32Array.of(1, 2, 3, 4, 5, 6); // [2, 3]
+  const bytes = (values: Float32Array) => new Uint8Array(values.slice().buffer);
+  const cases = [
+    { shape: [2, 3], axis: 'rows' as const, indices: [1], part: [4, 5, 6], put: [1, 2, 3, -4, -5, -6] },
+    { shape: [2, 3], axis: 'columns' as const, indices: [0, 2], part: [1, 4, 3, 6], put: [-1, 2, -3, -4, 5, -6] },
+    { shape: [6], axis: 'rows' as const, indices: [0, 5], part: [1, 6], put: [-1, 2, 3, 4, 5, -6] },
+  ];
+  for (const { shape, axis, indices, part, put } of cases) {
+    const selection = { axis, indices: Int32Array.from(indices) };
+    const taken = takeSlice(whole, shape, selection);
+    expect(taken).toEqual(Float32Array.from(part));
+    expect(takeSlice(bytes(whole), shape, selection)).toEqual(bytes(taken));
+    const changed = taken.map((value) => -value);
+    expect(putSlice(whole.slice(), shape, selection, changed)).toEqual(Float32Array.from(put));
+    expect(putSlice(bytes(whole), shape, selection, bytes(changed))).toEqual(bytes(Float32Array.from(put)));
+  }
+  expect(takeSlice(whole, [2, 3], { axis: 'columns', indices: new Int32Array(0) })).toHaveLength(0);
 });
 
 test.each([

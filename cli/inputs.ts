@@ -1,0 +1,52 @@
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { type DataSource, type Dataset, readDataset } from '../data/dataset';
+import { encodeLabels, fitLabels } from '../data/labels';
+import { mismatchedSibling } from '../data/tasks';
+import { invalidInput } from '../errors';
+import type { JobSpec } from '../gateway/job';
+import type { JobInputs } from '../gateway/place';
+import { openCheckpoint } from '../model/checkpoint';
+
+/**
+ * Looks at all inputs of a job before anything is computed: a label that only the dev file has, or a `--k` that the model does
+ * not allow, is told now and not after the analysis.
+ *
+ * @throws HifiError INVALID_INPUT for whatever is wrong with them
+ */
+export async function checkInputs({ model, train, dev, selection }: JobSpec): Promise<JobInputs> {
+  const checkpoint = await openCheckpoint(model);
+  checkpoint.close();
+  const { heads } = checkpoint.config;
+  if (selection.strategy !== 'all' && selection.strategy !== 'none' && selection.k > heads) {
+    throw invalidInput(`--k is ${selection.k}; a layer of this model has ${heads} heads, so it must be 1 to ${heads}`);
+  }
+  const rows = readDataset(train, 'labels');
+  const labels = fitLabels(rows);
+  const read = (source: DataSource): Dataset => {
+    const dataset = readDataset(source, 'labels');
+    encodeLabels(dataset, labels);
+    return dataset;
+  };
+  encodeLabels(rows, labels);
+  const second = dev?.task === 'mnli' ? mismatchedSibling(dev.path) : undefined;
+  return {
+    model: checkpoint.sha256,
+    config: hashOf(path.join(model, 'config.json')),
+    tokenizer: hashOf(path.join(model, 'tokenizer.json'), path.join(model, 'tokenizer_config.json')),
+    train: rows.sha256,
+    dev: dev ? read(dev).sha256 : null,
+    mismatched: dev && second !== undefined ? read({ ...dev, path: second }).sha256 : null,
+  };
+}
+
+/** SHA-256 of files, one after the other; a file that is not there counts as such. */
+function hashOf(...files: string[]): string {
+  const hash = crypto.createHash('sha256');
+  for (const file of files) {
+    const bytes = fs.existsSync(file) ? fs.readFileSync(file) : undefined;
+    hash.update(`${bytes?.length ?? 'none'}\n`).update(bytes ?? '');
+  }
+  return hash.digest('hex');
+}

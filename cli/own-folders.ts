@@ -1,0 +1,24 @@
+import type { OwnFolder } from '../gateway/out';
+import { REPORT_FILES } from '../report/files';
+import { DELTA_INFO, DELTA_TENSORS } from '../trainer/delta';
+import { UNDO_FILE } from '../trainer/undo';
+
+/*
+ * The folders that commands write: what is in them tells them from a user's own, which are never replaced.
+ */
+
+const MODEL_PARTS = [
+  'model.safetensors',
+  'config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+];
+
+/** A base model, rebuilt. */
+export const MODEL_FOLDER: OwnFolder = { parts: MODEL_PARTS, sign: 'model.safetensors' };
+/** A merged checkpoint. A base model has the same files, but for what undoes the merge. */
+export const CHECKPOINT_FOLDER: OwnFolder = { parts: [UNDO_FILE, ...MODEL_PARTS], sign: UNDO_FILE };
+export const DELTA_FOLDER: OwnFolder = { parts: [DELTA_INFO, DELTA_TENSORS], sign: DELTA_INFO };
+export const REPORT_FOLDER: OwnFolder = { parts: REPORT_FILES };

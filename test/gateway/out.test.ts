@@ -1,0 +1,174 @@
+import * as fs from 'node:fs';
+import * as net from 'node:net';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { checkFolder, claimFile, inFolder, replaceFolder } from '../../gateway/out';
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-out-'));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+let count = 0;
+
+/** A folder with files in it. */
+function folder(...files: string[]): string {
+  const at = path.join(scratch, `out-${count++}`);
+  for (const file of files) {
+    fs.mkdirSync(path.dirname(path.join(at, file)), { recursive: true });
+    fs.writeFileSync(path.join(at, file), file);
+  }
+  return at;
+}
+
+describe('--out as a folder', () => {
+  const claim = (out: string, rules: object, folders = {}) => inFolder(out, rules, folders, async () => 7);
+  const delta = { delta: { parts: ['delta.json', 'delta.safetensors'], sign: 'delta.json' } };
+
+  test('new or empty is taken', async () => {
+    const out = path.join(folder(), 'deep', 'er');
+    expect(await claim(out, {})).toBe(7);
+    expect(fs.readdirSync(out)).toEqual([]);
+    expect(await claim(out, {})).toBe(7);
+  });
+
+  test('what holds something is taken with --resume or --overwrite alone, and stays until it is replaced', async () => {
+    const out = folder('heads.json', 'delta/delta.json', 'notes.txt');
+    expect(() => checkFolder(out, {})).toThrow(/is not empty \(it holds delta\): give a new folder, --overwrite$/);
+    expect(() => checkFolder(out, { resume: false })).toThrow(/give a new folder, --resume or --overwrite$/);
+    expect(() => checkFolder(out, { resume: true, overwrite: true })).toThrow(/give one$/);
+    for (const rules of [{ resume: true }, { overwrite: true }]) {
+      await claim(out, rules, delta);
+      expect(fs.readdirSync(out)).toEqual(['delta', 'heads.json', 'notes.txt']);
+      expect(fs.readdirSync(path.join(out, 'delta'))).toEqual(['delta.json']);
+    }
+  });
+
+  test.each([
+    ['a file of a user beside ours', ['delta/delta.json', 'delta/thesis.doc'], 'thesis.doc'],
+    ['what only has our names', ['delta/delta.safetensors'], 'delta.safetensors'],
+    ['a folder in it', ['delta/delta.json/x', 'delta/old/x'], 'old'],
+  ])('a folder that holds %s is left alone', async (_, files, named) => {
+    const out = folder(...files);
+    for (const rules of [{ resume: true }, { overwrite: true }]) {
+      await expect(claim(out, rules, delta)).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: expect.stringContaining(`/delta is not what this command writes (it holds ${named})`),
+      });
+    }
+    for (const file of files) expect(fs.existsSync(path.join(out, file))).toBe(true);
+  });
+
+  test('what a killed process left half written does not count', async () => {
+    const out = folder(
+      'delta/delta.json',
+      'delta/delta.safetensors.0123456789ab.tmp',
+      'delta/.delta.json.01234567-89ab-cdef-0123-456789abcdef',
+    );
+    expect(await claim(out, { overwrite: true }, delta)).toBe(7);
+  });
+
+  test('where the work fails, nothing is left of a folder that was made for it', async () => {
+    const fail = (make: string) => async (out: string) => {
+      fs.mkdirSync(path.join(out, make), { recursive: true });
+      throw new Error('bad input');
+    };
+    const parent = folder('mine.txt');
+    const attempt = (out: string, make: string) => inFolder(out, {}, {}, () => fail(make)(out));
+    await expect(attempt(path.join(parent, 'a', 'b'), 'state')).rejects.toThrow('bad input');
+    expect(fs.readdirSync(parent)).toEqual(['mine.txt']);
+    const empty = path.join(parent, 'empty');
+    fs.mkdirSync(empty);
+    await expect(attempt(empty, '.')).rejects.toThrow('bad input');
+    await expect(attempt(path.join(parent, 'c'), 'result')).rejects.toThrow('bad input');
+    expect(fs.readdirSync(parent)).toEqual(['c', 'empty', 'mine.txt']);
+  });
+
+  test('a file is refused', () => {
+    expect(() => checkFolder(path.join(folder('file'), 'file'), { resume: true })).toThrow(/is a file: give a folder$/);
+  });
+});
+
+test('--out as a file: new or empty, else --overwrite', () => {
+  const out = folder('mask.json', 'deep/er');
+  fs.writeFileSync(path.join(out, 'empty.json'), '');
+  claimFile(path.join(out, 'new.json'));
+  claimFile(path.join(out, 'empty.json'));
+  claimFile(path.join(out, 'mask.json'), true);
+  expect(() => claimFile(path.join(out, 'mask.json'))).toThrow(/exists: give a new file or --overwrite$/);
+  expect(() => claimFile(path.join(out, 'deep'), true)).toThrow(/is a folder/);
+});
+
+test.each(['/dev/null', '/dev/stdout', 'socket'])('--out as a file: not %s, with --overwrite neither', async (name) => {
+  const out = path.resolve(folder('mask.json'), name);
+  const server = net.createServer();
+  if (name === 'socket') await new Promise<void>((resolve) => server.listen(out, resolve));
+  const refusal = { code: 'INVALID_INPUT', message: `--out ${out} is a device or a pipe: give the name of a file` };
+  try {
+    for (const overwrite of [false, true]) {
+      expect(() => claimFile(out, overwrite)).toThrow(expect.objectContaining(refusal));
+    }
+  } finally {
+    server.close();
+  }
+});
+
+test('--out as a file: not a descriptor, though it may lead to a file', () => {
+  const handle = fs.openSync(path.join(folder('lines.jsonl'), 'lines.jsonl'), 'r');
+  try {
+    expect(() => claimFile(`/dev/fd/${handle}`, true)).toThrow(/is a device or a pipe/);
+  } finally {
+    fs.closeSync(handle);
+  }
+});
+
+describe('a folder that appears as a whole', () => {
+  const make = async (at: string) => {
+    fs.mkdirSync(at, { recursive: true });
+    fs.writeFileSync(path.join(at, 'undo'), 'new');
+    return 7;
+  };
+
+  const own = { parts: ['undo', 'model'], sign: 'undo' };
+
+  test('replaces one of its own kind, no other', async () => {
+    const mine = folder('undo', 'model');
+    await expect(replaceFolder(mine, own, false, make)).rejects.toThrow(/--overwrite$/);
+    expect(await replaceFolder(mine, own, true, make)).toBe(7);
+    expect(fs.readdirSync(mine)).toEqual(['undo']);
+    // A base model has the same files but for the one that tells.
+    for (const other of [folder('model'), folder('undo', 'thesis.doc')]) {
+      const before = fs.readdirSync(other);
+      await expect(replaceFolder(other, own, true, make)).rejects.toThrow(/is left alone: give another --out$/);
+      expect(fs.readdirSync(other)).toEqual(before);
+    }
+  });
+
+  test('stays as it was where the new one fails', async () => {
+    const mine = folder('undo', 'model');
+    const fail = async (at: string) => {
+      await make(at);
+      throw new Error('disk full');
+    };
+    const beside = fs.readdirSync(scratch);
+    await expect(replaceFolder(mine, own, true, fail)).rejects.toThrow('disk full');
+    expect(fs.readdirSync(mine)).toEqual(['model', 'undo']);
+    expect(fs.readdirSync(scratch)).toEqual(beside);
+  });
+
+  test('comes back where the new one cannot take its place', async () => {
+    const mine = folder('undo', 'model');
+    const beside = fs.readdirSync(scratch);
+    // Nothing is made: the old one is renamed, and then there is nothing to rename.
+    await expect(replaceFolder(mine, own, true, async () => 7)).rejects.toThrow(/ENOENT/);
+    expect(fs.readdirSync(mine)).toEqual(['model', 'undo']);
+    expect(fs.readdirSync(scratch)).toEqual(beside);
+  });
+
+  test('does not appear where making it fails', async () => {
+    const out = folder();
+    const fail = async (at: string) => {
+      await make(at);
+      throw new Error('cancelled');
+    };
+    await expect(replaceFolder(out, own, false, fail)).rejects.toThrow('cancelled');
+    expect(fs.existsSync(out)).toBe(false);
+  });
+});

@@ -1,0 +1,126 @@
+import { randomStream } from '../../data/random';
+import { loadTensorFlow } from '../../infra/tensorflow';
+import { openCheckpoint } from '../../model/checkpoint';
+import { DROPOUT_SITES, Dropout, type DropoutSite, drop } from '../../trainer/dropout';
+import { Encoder } from '../../trainer/encoder';
+import { assembleNetwork, differentiate } from '../../trainer/network';
+import { Ops } from '../../trainer/ops';
+import { taskHeadNames } from '../../trainer/task-head';
+import { trainable } from '../../trainer/trainable';
+import { maskOf, model } from './runs';
+
+const ops = new Ops(loadTensorFlow());
+const SHAPE = [400, 250];
+const NUMBERS = 400 * 250;
+
+/** The values of a mask. */
+const factors = (rate: number, seed = 0, step = 0, layer = 0, site: DropoutSite = 'attention') =>
+  ops.tidy(() => new Dropout(seed, step).factors(ops, SHAPE, rate, layer, site)!.dataSync() as Float32Array).slice();
+
+const share = (holds: (i: number) => boolean) =>
+  Array.from({ length: NUMBERS }, (_, i) => i).filter(holds).length / NUMBERS;
+
+describe('factors', () => {
+  it.each([0.1, 0.5, 0.9])('drop %p of the entries and keep the mean', (rate) => {
+    const values = factors(rate, 17, 3);
+    const deviation = Math.sqrt((rate * (1 - rate)) / NUMBERS);
+    expect(Math.abs(share((i) => values[i] === 0) - rate)).toBeLessThan(5 * deviation);
+    const kept = values.filter((value) => value !== 0);
+    for (const value of new Set(kept)) expect(value).toBeCloseTo(1 / (1 - rate), 5);
+    const mean = values.reduce((sum, value) => sum + value, 0) / NUMBERS;
+    expect(Math.abs(mean - 1)).toBeLessThan((5 * deviation) / (1 - rate));
+  });
+
+  it('are a pure function of seed, step, layer and site', () => {
+    expect(factors(0.5, 5, 6, 7, 'output')).toEqual(factors(0.5, 5, 6, 7, 'output'));
+  });
+
+  it('are others for another seed, step, layer or site, and not alike', () => {
+    const sites = Object.keys(DROPOUT_SITES) as DropoutSite[];
+    const masks = [
+      factors(0.5, 0, 0, 0),
+      factors(0.5, 1, 0, 0),
+      factors(0.5, 2 ** 32 - 1, 0, 0),
+      factors(0.5, 0, 1, 0),
+      factors(0.5, 0, 2, 0),
+      factors(0.5, 0, 0, 1),
+      ...sites.slice(1).map((site) => factors(0.5, 0, 0, 0, site)),
+    ];
+    masks.forEach((one, a) => {
+      for (const other of masks.slice(0, a)) {
+        // Two independent masks agree in half of their entries.
+        expect(Math.abs(share((i) => one[i] === other[i]) - 0.5)).toBeLessThan(5 * Math.sqrt(0.25 / NUMBERS));
+      }
+    });
+  });
+
+  it('are none at rate 0: the values pass as they are', () => {
+    const x = ops.floats(Float32Array.of(1, 2), [2]);
+    expect(new Dropout(0, 0).factors(ops, [2], 0, 0, 'output')).toBeUndefined();
+    expect(drop(ops, x, undefined)).toBe(x);
+    x.dispose();
+  });
+});
+
+/** Rows of B sequences of S tokens; the last two tokens of the second one are padding. */
+const [B, S] = [4, 6];
+const STEP = 11;
+
+it('the gradient with dropout on is that of the loss with the same dropout', async () => {
+  const opened = await openCheckpoint(model);
+  const config = { ...opened.config, hiddenDropout: 0.3, attentionDropout: 0.3, classifierDropout: 0.3 };
+  const checkpoint = { ...opened, config };
+  const mask = await maskOf(
+    [
+      [1, 3],
+      [0, 2, 4],
+    ],
+    'qkvo',
+  );
+  const { layout, initial } = trainable(checkpoint, mask, 2, 0);
+  const names = taskHeadNames(config);
+  const random = randomStream(4, 'gradient');
+  // New weights are so small that what flows back through them is lost in float32's rounding.
+  layout
+    .views(initial)
+    .get(`${names.classifier}.weight`)!
+    .values.forEach((_, i, values) => {
+      values[i] = random.normal() / 2;
+    });
+  const hidden = Float32Array.from({ length: B * S * config.hiddenSize }, () => random.normal());
+  const padding = Float32Array.from({ length: B * S }, (_, i) => (i === 2 * S - 1 || i === 2 * S - 2 ? -1e9 : 0));
+  const targets = [0, 1, 1, 0];
+  const encoder = new Encoder(ops, checkpoint, mask);
+
+  /** The loss, in float64 from the logits, and the gradient. */
+  const at = (parameters: Float32Array) =>
+    ops.tidy(() => {
+      const network = assembleNetwork(config, encoder, names, layout.split(ops, ops.floats(parameters, [layout.size])));
+      const batch = { hidden, mask: padding, B, S };
+      const result = differentiate(ops, network, names, batch, targets, 'classes', new Dropout(1, STEP));
+      const logits = result.logits.dataSync();
+      const losses = targets.map((target, row) =>
+        Math.log1p(Math.exp(logits[2 * row + 1 - target] - logits[2 * row + target])),
+      );
+      const gradient = (layout.join(ops, result.gradients).dataSync() as Float32Array).slice();
+      return { loss: losses.reduce((sum, loss) => sum + loss, 0) / B, gradient };
+    });
+
+  const gradients = layout.views(at(initial).gradient);
+  for (const { name, offset } of layout.slots) {
+    const { values } = gradients.get(name)!;
+    const length = Math.hypot(...values);
+    const difference = (epsilon: number) => {
+      const moved = initial.slice();
+      values.forEach((value, i) => {
+        moved[offset + i] += (epsilon * value) / length;
+      });
+      return at(moved).loss;
+    };
+    const epsilon = 0.002;
+    const slope = (difference(epsilon) - difference(-epsilon)) / (2 * epsilon);
+    expect([name, Math.abs(slope / length - 1) < 2e-3]).toEqual([name, true]);
+  }
+  encoder.dispose();
+  opened.close();
+});
