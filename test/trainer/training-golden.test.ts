@@ -19,6 +19,8 @@ const fixtures = path.join(__dirname, '../fixtures');
 const folder = path.join(fixtures, 'training-golden');
 const cases = fs.readdirSync(folder).flatMap((name) => /^(.*)\.golden\.json$/.exec(name)?.[1] ?? []);
 const ops = new Ops(loadTensorFlow());
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-golden-'));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
 /** Everything of a golden case that the trainer needs, with dropout off. */
 async function prepare(name: string) {
@@ -37,7 +39,7 @@ async function prepare(name: string) {
     made.initial.set(values, offset);
   }
   const encoder = new Encoder(ops, checkpoint, mask);
-  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-')), 'prefix');
+  const file = path.join(scratch, 'prefix');
   const rows = hiddenRows({ ops, checkpoint, encoder, embeddings: new Embeddings(checkpoint) }, golden.rows, file);
   let next = await rows.next();
   while (!next.done) next = await rows.next();
