@@ -1,4 +1,4 @@
-import { rankHeads } from '../heads/ranking';
+import { rankHeads, rankingWarnings } from '../heads/ranking';
 import {
   type HeadReport,
   type PerHead,
@@ -64,7 +64,7 @@ export function makeReport(
     deviceUsed: subject.deviceUsed,
     elapsedSeconds,
   };
-  return { report, warnings: ranking.warnings };
+  return { report, warnings: rankingWarnings(options) };
 }
 
 /** Of a mean of n integers with the sums Σt and Σt²; null where n = 1. */

@@ -8,9 +8,6 @@ import { printText } from './output';
 import { follow, inSession, type Session, show } from './session';
 import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
-/** Rows that are made into text at once. */
-const ROWS_AT_ONCE = 1000;
-
 export function define(command: Command): void {
   addTunedModelFlags(command, false);
   command.option('--out <file>', 'where the lines go (default: stdout)');
@@ -49,9 +46,7 @@ async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]
   await follow(predict(request, session.signal), async (event) => {
     if (event.kind !== 'rows') return show(session, event);
     session.progress.stop();
-    for (let from = 0; from < event.rows.length; from += ROWS_AT_ONCE) {
-      await use(event.rows.slice(from, from + ROWS_AT_ONCE));
-    }
+    await use(event.rows);
   });
 }
 

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { readHeads, writeJson } from '../gateway/files';
 import { claimFile } from '../gateway/out';
 import type { Mask } from '../heads/mask';
-import type { RankingOptions } from '../heads/ranking';
-import { rankHeads } from '../heads/ranking';
+import { rankingWarnings } from '../heads/ranking';
 import { selectHeads } from '../heads/select';
 import { addJsonFlag, addOutFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
 import { grouped, percentText, printJson, table } from './output';
@@ -23,13 +22,10 @@ async function select(flags: Flags): Promise<void> {
   const mask = selectHeads(report, options);
   claimFile(out, flags.overwrite === true);
   writeJson(out, mask);
-  const lines = [...warnings(report, options), ...maskTable(mask, report.model.layers), out];
+  const warnings = rankingWarnings(options).map((message) => `warning: ${message}`);
+  const lines = [...warnings, ...maskTable(mask, report.model.layers), out];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (flags.json) await printJson(mask);
-}
-
-function warnings(report: Parameters<typeof rankHeads>[0], options: RankingOptions): string[] {
-  return rankHeads(report, options).warnings.map((message) => `warning: ${message}`);
 }
 
 /** The chosen heads of each layer, and how much of the model that is. */

@@ -27,8 +27,6 @@ export interface Ranking {
   iterations: number;
   /** One a layer. */
   rankCorrelations: RankCorrelations[];
-  /** What a reader of the ranking should know. */
-  warnings: string[];
 }
 
 /**
@@ -69,11 +67,13 @@ export function rankHeads(report: RankingInput, options: Partial<RankingOptions>
     richness: spearman(p, report.richness[layer]),
     correlationSum: spearman(p, correlationSum[layer]),
   }));
-  const warnings =
-    scope === 'model' && kind === 'covariance'
-      ? ['scope model with covariance ranks the layers by the scale of their outputs']
-      : [];
-  return { pagerank: pagerankByLayer, correlationSum, iterations, rankCorrelations, warnings };
+  return { pagerank: pagerankByLayer, correlationSum, iterations, rankCorrelations };
+}
+
+/** What a reader of a ranking with these options should know. */
+export function rankingWarnings({ scope, correlation }: Pick<RankingOptions, 'scope' | 'correlation'>): string[] {
+  if (scope !== 'model' || correlation !== 'covariance') return [];
+  return ['scope model with covariance ranks the layers by the scale of their outputs'];
 }
 
 /** An option given as undefined is an option not given. */

@@ -1,4 +1,4 @@
-import { type Encoded, encodeRows, evaluationBatches, lengthsOf } from '../data/batches';
+import { encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
 import type { LabelSet } from '../data/labels';
 import { encodeLabels } from '../data/labels';
@@ -13,10 +13,10 @@ import { labelsOf } from './delta-info';
 import { checkDevice } from './device';
 import { Embeddings } from './embeddings';
 import { Encoder } from './encoder';
-import { type Logits, predictions, score } from './evaluation';
+import { evaluateRows, type Logits, predictions, score } from './evaluation';
 import { allRows, tokenLimit } from './inputs';
 import { metricsFor, problemOf } from './metrics';
-import { assembleNetwork, evaluateBatch } from './network';
+import { assembleNetwork } from './network';
 import type { Ops } from './ops';
 import {
   type EvaluateRequest,
@@ -25,7 +25,7 @@ import {
   type TrainOptions,
   trainOptions,
 } from './options';
-import { runFrozen } from './prefix';
+import { FreshRows } from './prefix';
 import { taskHeadNames } from './task-head';
 
 /** A model that can be asked: a base, the trained tensors on top of it and what its logits mean. */
@@ -163,37 +163,30 @@ async function* run(
   const encoder = new Encoder(ops, checkpoint, mask);
   const trained = new Map([...tensors].map(([name, { shape, values }]) => [name, ops.floats(values, shape)]));
   try {
-    const embeddings = new Embeddings(checkpoint);
+    const hidden = new FreshRows({ ops, checkpoint, encoder, embeddings: new Embeddings(checkpoint) }, rows);
+    const names = taskHeadNames(checkpoint.config);
+    const network = () => assembleNetwork(checkpoint.config, encoder, names, trained);
     const meter = new StageMeter('evaluate', rows.length, 'rows');
-    const forward = (batch: Encoded[]) => {
-      const hidden = runFrozen({ ops, checkpoint, encoder, embeddings }, batch);
-      return ops.tidy(() => {
-        const network = assembleNetwork(checkpoint.config, encoder, taskHeadNames(checkpoint.config), trained);
-        return evaluateBatch(ops, network, hidden).dataSync() as Float32Array;
-      });
-    };
-    const outputs = trained.get(`${taskHeadNames(checkpoint.config).classifier}.bias`)!.shape[0]!;
-    const values = new Float32Array(rows.length * outputs); // [n, C]
-    let done = 0;
-    for (const batch of evaluationBatches(lengthsOf(rows), options.batchSize)) {
-      const logits = forward(Array.from(batch, (row) => rows[row]));
-      batch.forEach((row, i) => {
-        const ofRow = logits.subarray(i * outputs, (i + 1) * outputs);
-        if (!ofRow.every(Number.isFinite)) {
-          throw failed(
-            `${dataset.path}: row ${rowNumber(dataset, row)} has the logits [${ofRow.join(', ')}]: no finite numbers`,
-          );
-        }
-        values.set(ofRow, row * outputs);
-      });
-      done += batch.length;
-      yield* meter.due(done);
+    const batches = evaluateRows(ops, network, hidden, options.batchSize);
+    for (;;) {
+      const { done, value } = await batches.next();
+      if (done) return finite(value, dataset);
+      yield* meter.due(value);
       await new Promise(setImmediate);
       if (signal?.aborted) throw cancelled();
     }
-    return { values, outputs };
   } finally {
     ops.dispose([...trained.values()]);
     encoder.dispose();
   }
+}
+
+/** @throws FAILED naming the first row with a logit that is no finite number */
+function finite(logits: Logits, dataset: Dataset): Logits {
+  const { values, outputs } = logits;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return logits;
+  const row = Math.floor(at / outputs);
+  const found = values.subarray(row * outputs, (row + 1) * outputs).join(', ');
+  throw failed(`${dataset.path}: row ${rowNumber(dataset, row)} has the logits [${found}]: no finite numbers`);
 }

@@ -51,7 +51,7 @@ export async function* hiddenRows(
   rows: readonly Encoded[],
   file: string,
 ): AsyncGenerator<number, HiddenRows> {
-  if (part.encoder.lowest === 0) return new EmbeddedRows(part, rows);
+  if (part.encoder.lowest === 0) return new FreshRows(part, rows);
   const stored = new StoredRows(part, lengthsOf(rows), file);
   let done = 0;
   try {
@@ -75,8 +75,8 @@ export async function* hiddenRows(
 /** `fs.readSync` or `fs.writeSync`. */
 type Transfer = (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
 
-/** Rows whose frozen part is the embeddings alone. */
-class EmbeddedRows implements HiddenRows {
+/** Rows that the frozen part runs over whenever they are read: for one reading, or where it is the embeddings alone. */
+export class FreshRows implements HiddenRows {
   readonly lengths: Int32Array;
 
   constructor(

@@ -1,4 +1,4 @@
-import { rankHeads } from '../../heads/ranking';
+import { rankHeads, rankingWarnings } from '../../heads/ranking';
 
 const pearson = [
   [1, 0.5, 0.2, 0.1],
@@ -43,9 +43,9 @@ describe('rankHeads', () => {
   });
 
   it('warns of covariance over the whole model', () => {
-    expect(rankHeads(report, { scope: 'model', correlation: 'covariance' }).warnings).toHaveLength(1);
-    expect(rankHeads(report, { scope: 'model' }).warnings).toEqual([]);
-    expect(rankHeads(report, { correlation: 'covariance' }).warnings).toEqual([]);
+    expect(rankingWarnings({ scope: 'model', correlation: 'covariance' })).toHaveLength(1);
+    expect(rankingWarnings({ scope: 'model', correlation: 'pearson' })).toEqual([]);
+    expect(rankingWarnings({ scope: 'layer', correlation: 'covariance' })).toEqual([]);
   });
 
   it('refuses a report whose shapes do not fit', () => {
