@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import { type ModelConfig, readModelConfig } from './config';
-import { type BaseTensor, baseTensors, FAMILIES, type Family } from './families';
+import { type BaseTensor, baseTensors, FAMILIES, type Family, ofTaskHead } from './families';
 import { sha256OfFile } from './hash';
 import { SafetensorsFile } from './safetensors';
 
@@ -93,8 +93,7 @@ function nameFinder(family: Family, file: SafetensorsFile): (canonical: string) 
   const anchor = `${family.modules.wordEmbeddings}.weight`;
   const prefix = family.prefixes.find((each) => file.tensors.has(each + anchor)) ?? family.prefixes[0];
   return (canonical) => {
-    const ofTaskHead = family.taskHead.some((module) => canonical.startsWith(`${module}.`));
-    const today = ofTaskHead ? canonical : prefix + canonical;
+    const today = ofTaskHead(family, canonical) ? canonical : prefix + canonical;
     if (file.tensors.has(today)) return today;
     for (const [stored, ending] of family.legacyEndings) {
       if (!today.endsWith(ending)) continue;

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput } from '../errors';
-import { FAMILIES, type Family, type FamilyName } from './families';
+import { type ConfigField, FAMILIES, type Family, type FamilyName } from './families';
 import { readJsonObject, shown } from './json-file';
 
 /** Activations of the feed-forward layer, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
@@ -38,17 +38,24 @@ export interface ModelConfig {
   headDim: number;
   /** d. */
   hiddenSize: number;
+  /** Width of the embedding tables; the hidden size but in some ELECTRA models. */
+  embeddingSize: number;
   intermediateSize: number;
   vocabSize: number;
+  /** Rows of the position table. */
+  positionRows: number;
+  /** Row of the position table for a sequence's first token. */
+  firstPosition: number;
   /** Longest sequence in tokens. */
   maxPositions: number;
+  /** 0 where the family has no segments. */
   typeVocabSize: number;
   activation: Activation;
   layerNormEps: number;
   /** Rates in [0, 1). */
   hiddenDropout: number;
   attentionDropout: number;
-  /** `classifier_dropout`, else the hidden rate. */
+  /** The task head's: `classifier_dropout`, else the hidden rate; DistilBERT's `seq_classif_dropout`. */
   classifierDropout: number;
   /** Standard deviation of new weights. */
   initializerRange: number;
@@ -71,8 +78,9 @@ const fields = z.object({
   hiddenSize: size,
   intermediateSize: size,
   vocabSize: size,
-  maxPositions: size.default(512),
-  typeVocabSize: size.default(2),
+  embeddingSize: size.nullish(),
+  positionRows: size.default(512),
+  typeVocabSize: z.int('an integer from 0').min(0, 'an integer from 0').default(2),
   activation: z.enum(Object.keys(ACTIVATIONS), `one of ${Object.keys(ACTIVATIONS).join(', ')}`).default('gelu'),
   layerNormEps: positive.default(1e-12),
   hiddenDropout: rate.default(0.1),
@@ -92,27 +100,38 @@ export function readModelConfig(folder: string): ModelConfig {
   const name = familyOf(raw, file);
   const family: Family = FAMILIES[name];
   const asked: Record<string, unknown> = {};
-  for (const [field, key] of Object.entries(family.config)) asked[field] = raw[key];
+  for (const [field, key] of Object.entries({ ...family.defaults, ...family.config })) {
+    asked[field] = typeof key === 'string' ? raw[key] : undefined;
+    asked[field] ??= family.defaults[field as ConfigField];
+  }
   const parsed = fields.safeParse(asked);
   if (!parsed.success) {
     const { path: at, message } = parsed.error.issues[0];
-    const field = String(at[0]) as keyof typeof family.config;
-    throw refusal(file, family.config[field], asked[field], message);
+    const field = String(at[0]) as ConfigField;
+    throw refusal(file, family.config[field] ?? field, asked[field], message);
   }
-  const { classifierDropout, padTokenId, activation, ...rest } = parsed.data;
+  const { classifierDropout, padTokenId, activation, embeddingSize, ...rest } = parsed.data;
   if (rest.hiddenSize % rest.heads !== 0) {
     const right = `a multiple of ${family.config.heads} (${rest.heads})`;
-    throw refusal(file, family.config.hiddenSize, rest.hiddenSize, right);
+    throw refusal(file, family.config.hiddenSize ?? 'hiddenSize', rest.hiddenSize, right);
   }
   if (padTokenId && padTokenId >= rest.vocabSize) {
     const right = `below ${family.config.vocabSize} (${rest.vocabSize})`;
-    throw refusal(file, family.config.padTokenId, padTokenId, right);
+    throw refusal(file, family.config.padTokenId ?? 'padTokenId', padTokenId, right);
+  }
+  const firstPosition = family.firstPosition === 'zero' ? 0 : (padTokenId ?? 0) + 1;
+  if (rest.positionRows <= firstPosition) {
+    const right = `above ${firstPosition}: the first token's position comes after the padding token's number`;
+    throw refusal(file, family.config.positionRows ?? 'positionRows', rest.positionRows, right);
   }
   refuseWhatIsNotAnEncoder(raw, file);
   return {
     architecture: name,
     family: name,
     ...rest,
+    embeddingSize: embeddingSize ?? rest.hiddenSize,
+    firstPosition,
+    maxPositions: rest.positionRows - firstPosition,
     headDim: rest.hiddenSize / rest.heads,
     activation: ACTIVATIONS[activation],
     classifierDropout: classifierDropout ?? rest.hiddenDropout,

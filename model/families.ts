@@ -14,32 +14,45 @@ export type LayerRole =
   | 'output'
   | 'outputNorm';
 
-/** A module outside the layers. `tokenTypeEmbeddings` and `pooler` are missing in some families. */
+/** A module outside the layers. Those with a question mark are missing in some families. */
 export interface BaseModules {
   wordEmbeddings: string;
   positionEmbeddings: string;
   tokenTypeEmbeddings?: string;
   embeddingsNorm: string;
+  /** From the embeddings' own size to the hidden size; there where the two differ. */
+  embeddingsProjection?: string;
   pooler?: string;
 }
 
-/** What config.json calls a size or rate; read by `readModelConfig`. */
-export interface ConfigFields {
-  layers: string;
-  heads: string;
-  hiddenSize: string;
-  intermediateSize: string;
-  vocabSize: string;
-  maxPositions: string;
-  typeVocabSize: string;
-  activation: string;
-  layerNormEps: string;
-  hiddenDropout: string;
-  attentionDropout: string;
-  classifierDropout: string;
-  initializerRange: string;
-  padTokenId: string;
+/** Hugging Face's task head for sequence classification, which reads position 0: dense, activation, dropout, classifier. */
+export interface TaskHeadModules {
+  /** [d, d]; of the base where it is its pooler, else stored without a prefix. */
+  dense: string;
+  /** [C, d]. */
+  classifier: string;
+  activation: 'tanh' | 'relu' | 'gelu';
+  /** Whether dropout comes before the dense layer too. */
+  dropsInput: boolean;
 }
+
+/** A size or rate that config.json tells; read by `readModelConfig`. */
+export type ConfigField =
+  | 'layers'
+  | 'heads'
+  | 'hiddenSize'
+  | 'embeddingSize'
+  | 'intermediateSize'
+  | 'vocabSize'
+  | 'positionRows'
+  | 'typeVocabSize'
+  | 'activation'
+  | 'layerNormEps'
+  | 'hiddenDropout'
+  | 'attentionDropout'
+  | 'classifierDropout'
+  | 'initializerRange'
+  | 'padTokenId';
 
 export interface Family {
   /** `model_type` in config.json. */
@@ -53,57 +66,147 @@ export interface Family {
   readonly layer: string;
   /** Modules of one layer, below `layer`. */
   readonly roles: Readonly<Record<LayerRole, string>>;
-  /** Modules of the sequence-classification head besides the pooler; stored without a prefix. */
-  readonly taskHead: readonly string[];
+  readonly taskHead: Readonly<TaskHeadModules>;
+  /** Row of the position table that a sequence's first token has: 0, or the one after the padding token's number. */
+  readonly firstPosition: 'zero' | 'afterPadding';
   /** Endings of old files and what they are called today, tried where the new name is not stored. */
   readonly legacyEndings: ReadonlyArray<readonly [stored: string, canonical: string]>;
-  readonly config: Readonly<ConfigFields>;
+  /** What config.json calls each field; one that is not here has its default. */
+  readonly config: Readonly<Partial<Record<ConfigField, string>>>;
+  /** What stands where config.json says nothing, if it is not BERT's. */
+  readonly defaults: Readonly<Partial<Record<ConfigField, number>>>;
 }
+
+/** BERT's names of a layer's modules, which its descendants share. */
+const BERT_ROLES = {
+  query: 'attention.self.query',
+  key: 'attention.self.key',
+  value: 'attention.self.value',
+  attentionOutput: 'attention.output.dense',
+  attentionNorm: 'attention.output.LayerNorm',
+  intermediate: 'intermediate.dense',
+  output: 'output.dense',
+  outputNorm: 'output.LayerNorm',
+} as const;
+
+const BERT_EMBEDDINGS = {
+  wordEmbeddings: 'embeddings.word_embeddings',
+  positionEmbeddings: 'embeddings.position_embeddings',
+  tokenTypeEmbeddings: 'embeddings.token_type_embeddings',
+  embeddingsNorm: 'embeddings.LayerNorm',
+} as const;
+
+const BERT_CONFIG = {
+  layers: 'num_hidden_layers',
+  heads: 'num_attention_heads',
+  hiddenSize: 'hidden_size',
+  intermediateSize: 'intermediate_size',
+  vocabSize: 'vocab_size',
+  positionRows: 'max_position_embeddings',
+  typeVocabSize: 'type_vocab_size',
+  activation: 'hidden_act',
+  layerNormEps: 'layer_norm_eps',
+  hiddenDropout: 'hidden_dropout_prob',
+  attentionDropout: 'attention_probs_dropout_prob',
+  classifierDropout: 'classifier_dropout',
+  initializerRange: 'initializer_range',
+  padTokenId: 'pad_token_id',
+} as const;
+
+const LEGACY_NORM = [
+  ['LayerNorm.gamma', 'LayerNorm.weight'],
+  ['LayerNorm.beta', 'LayerNorm.bias'],
+] as const;
+
+const ROBERTA = {
+  prefixes: ['', 'roberta.'],
+  modules: { ...BERT_EMBEDDINGS, pooler: 'pooler.dense' },
+  layer: 'encoder.layer.{i}',
+  roles: BERT_ROLES,
+  taskHead: {
+    dense: 'classifier.dense',
+    classifier: 'classifier.out_proj',
+    activation: 'tanh',
+    dropsInput: true,
+  },
+  firstPosition: 'afterPadding',
+  legacyEndings: LEGACY_NORM,
+  config: BERT_CONFIG,
+  defaults: { padTokenId: 1 },
+} as const;
 
 export const FAMILIES = {
   bert: {
     modelType: 'bert',
     classPrefix: 'Bert',
     prefixes: ['', 'bert.'],
+    modules: { ...BERT_EMBEDDINGS, pooler: 'pooler.dense' },
+    layer: 'encoder.layer.{i}',
+    roles: BERT_ROLES,
+    taskHead: { dense: 'pooler.dense', classifier: 'classifier', activation: 'tanh', dropsInput: false },
+    firstPosition: 'zero',
+    legacyEndings: LEGACY_NORM,
+    config: BERT_CONFIG,
+    defaults: {},
+  },
+  roberta: { modelType: 'roberta', classPrefix: 'Roberta', ...ROBERTA },
+  'xlm-roberta': { modelType: 'xlm-roberta', classPrefix: 'XLMRoberta', ...ROBERTA },
+  distilbert: {
+    modelType: 'distilbert',
+    classPrefix: 'DistilBert',
+    prefixes: ['', 'distilbert.'],
     modules: {
       wordEmbeddings: 'embeddings.word_embeddings',
       positionEmbeddings: 'embeddings.position_embeddings',
-      tokenTypeEmbeddings: 'embeddings.token_type_embeddings',
       embeddingsNorm: 'embeddings.LayerNorm',
-      pooler: 'pooler.dense',
     },
-    layer: 'encoder.layer.{i}',
+    layer: 'transformer.layer.{i}',
     roles: {
-      query: 'attention.self.query',
-      key: 'attention.self.key',
-      value: 'attention.self.value',
-      attentionOutput: 'attention.output.dense',
-      attentionNorm: 'attention.output.LayerNorm',
-      intermediate: 'intermediate.dense',
-      output: 'output.dense',
-      outputNorm: 'output.LayerNorm',
+      query: 'attention.q_lin',
+      key: 'attention.k_lin',
+      value: 'attention.v_lin',
+      attentionOutput: 'attention.out_lin',
+      attentionNorm: 'sa_layer_norm',
+      intermediate: 'ffn.lin1',
+      output: 'ffn.lin2',
+      outputNorm: 'output_layer_norm',
     },
-    taskHead: ['classifier'],
-    legacyEndings: [
-      ['LayerNorm.gamma', 'LayerNorm.weight'],
-      ['LayerNorm.beta', 'LayerNorm.bias'],
-    ],
+    taskHead: { dense: 'pre_classifier', classifier: 'classifier', activation: 'relu', dropsInput: false },
+    firstPosition: 'zero',
+    legacyEndings: LEGACY_NORM,
     config: {
-      layers: 'num_hidden_layers',
-      heads: 'num_attention_heads',
-      hiddenSize: 'hidden_size',
-      intermediateSize: 'intermediate_size',
+      layers: 'n_layers',
+      heads: 'n_heads',
+      hiddenSize: 'dim',
+      intermediateSize: 'hidden_dim',
       vocabSize: 'vocab_size',
-      maxPositions: 'max_position_embeddings',
-      typeVocabSize: 'type_vocab_size',
-      activation: 'hidden_act',
-      layerNormEps: 'layer_norm_eps',
-      hiddenDropout: 'hidden_dropout_prob',
-      attentionDropout: 'attention_probs_dropout_prob',
-      classifierDropout: 'classifier_dropout',
+      positionRows: 'max_position_embeddings',
+      activation: 'activation',
+      hiddenDropout: 'dropout',
+      attentionDropout: 'attention_dropout',
+      classifierDropout: 'seq_classif_dropout',
       initializerRange: 'initializer_range',
       padTokenId: 'pad_token_id',
     },
+    defaults: { typeVocabSize: 0, classifierDropout: 0.2 },
+  },
+  electra: {
+    modelType: 'electra',
+    classPrefix: 'Electra',
+    prefixes: ['', 'electra.'],
+    modules: { ...BERT_EMBEDDINGS, embeddingsProjection: 'embeddings_project' },
+    layer: 'encoder.layer.{i}',
+    roles: BERT_ROLES,
+    taskHead: {
+      dense: 'classifier.dense',
+      classifier: 'classifier.out_proj',
+      activation: 'gelu',
+      dropsInput: true,
+    },
+    firstPosition: 'zero',
+    legacyEndings: LEGACY_NORM,
+    config: { ...BERT_CONFIG, embeddingSize: 'embedding_size' },
+    defaults: { embeddingSize: 128 },
   },
 } as const satisfies Record<string, Family>;
 
@@ -115,13 +218,22 @@ export function layerModule(family: Family, layer: number, role: LayerRole): str
   return `${family.layer.replace('{i}', String(layer))}.${family.roles[role]}`;
 }
 
+/** Whether a canonical name is of the task head's own weights, which are stored without a prefix; the pooler's are the base's. */
+export function ofTaskHead({ taskHead, modules }: Family, canonical: string): boolean {
+  return [taskHead.dense, taskHead.classifier].some(
+    (module) => module !== modules.pooler && canonical.startsWith(`${module}.`),
+  );
+}
+
 /** The sizes that decide the shapes of a base model's tensors. */
 export interface BaseSizes {
   layers: number;
   hiddenSize: number;
+  /** Width of the embedding tables; the hidden size but in some ELECTRA models. */
+  embeddingSize: number;
   intermediateSize: number;
   vocabSize: number;
-  maxPositions: number;
+  positionRows: number;
   typeVocabSize: number;
 }
 
@@ -136,15 +248,15 @@ export interface BaseTensor {
 
 /** Every tensor of the base model with its shape, embeddings first, then the layers in order, then the pooler. */
 export function baseTensors(family: Family, sizes: BaseSizes): BaseTensor[] {
-  const { layers, hiddenSize: d, intermediateSize, vocabSize, maxPositions, typeVocabSize } = sizes;
+  const { layers, hiddenSize: d, embeddingSize, intermediateSize } = sizes;
   const { modules } = family;
   const tensors: BaseTensor[] = [];
   const table = (module: string, rows: number) =>
-    tensors.push({ name: `${module}.weight`, shape: [rows, d], optional: false });
-  const norm = (module: string) =>
+    tensors.push({ name: `${module}.weight`, shape: [rows, embeddingSize], optional: false });
+  const norm = (module: string, width = d) =>
     tensors.push(
-      { name: `${module}.weight`, shape: [d], optional: false },
-      { name: `${module}.bias`, shape: [d], optional: false },
+      { name: `${module}.weight`, shape: [width], optional: false },
+      { name: `${module}.bias`, shape: [width], optional: false },
     );
   const dense = (module: string, out: number, into: number, optional = false) =>
     tensors.push(
@@ -152,10 +264,11 @@ export function baseTensors(family: Family, sizes: BaseSizes): BaseTensor[] {
       { name: `${module}.bias`, shape: [out], optional },
     );
 
-  table(modules.wordEmbeddings, vocabSize);
-  table(modules.positionEmbeddings, maxPositions);
-  if (modules.tokenTypeEmbeddings) table(modules.tokenTypeEmbeddings, typeVocabSize);
-  norm(modules.embeddingsNorm);
+  table(modules.wordEmbeddings, sizes.vocabSize);
+  table(modules.positionEmbeddings, sizes.positionRows);
+  if (modules.tokenTypeEmbeddings) table(modules.tokenTypeEmbeddings, sizes.typeVocabSize);
+  norm(modules.embeddingsNorm, embeddingSize);
+  if (modules.embeddingsProjection && embeddingSize !== d) dense(modules.embeddingsProjection, d, embeddingSize);
   for (let layer = 0; layer < layers; layer++) {
     const at = (role: LayerRole) => layerModule(family, layer, role);
     dense(at('query'), d, d);

@@ -103,7 +103,7 @@ function startTrunk(source: GraphSource): { trunk: Trunk; embedded: string } {
   if (tokenTypeEmbeddings) {
     sum = graph.node('Add', [sum, lookUp(tokenTypeEmbeddings, config.typeVocabSize, 'token_type_ids')]);
   }
-  sum = graph.node('Add', [sum, lookUp(positionEmbeddings, config.maxPositions, 'position_ids')]);
+  sum = graph.node('Add', [sum, lookUp(positionEmbeddings, config.positionRows, 'position_ids')]);
 
   const mask = graph.node('Cast', [graph.input('attention_mask', 'int64', ['B', 'S'])], {
     attributes: { to: { int: 1 } },

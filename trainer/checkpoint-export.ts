@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { baseTensors, FAMILIES, type Family } from '../model/families';
+import { baseTensors, FAMILIES, type Family, ofTaskHead } from '../model/families';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { classifierConfig } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
@@ -95,7 +95,7 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
 
 /** As `transformers` names it: the base's tensors under the family's prefix, the task head's own modules bare. */
 function mergedName(family: Family, canonical: string): string {
-  if (family.taskHead.some((module) => canonical.startsWith(`${module}.`))) return canonical;
+  if (ofTaskHead(family, canonical)) return canonical;
   return `${family.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
 }
 

@@ -52,7 +52,7 @@ export function classifierConfig(
 export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined {
   const { config, file } = checkpoint;
   const family: Family = FAMILIES[config.family];
-  const output = `${family.taskHead.at(-1)}.weight`;
+  const output = `${family.taskHead.classifier}.weight`;
   const { architectures } = config.raw;
   const otherClass = Array.isArray(architectures) && !architectures.includes(classifierClass(family));
   const stored = checkpoint.storedName(output);

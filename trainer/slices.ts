@@ -55,7 +55,7 @@ export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tun
 export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadTensor[] {
   const d = config.hiddenSize;
   const family: Family = FAMILIES[config.family];
-  const modules = [...(family.modules.pooler ? [family.modules.pooler] : []), ...family.taskHead];
+  const modules = [family.taskHead.dense, family.taskHead.classifier];
   return modules.flatMap((module, i) => {
     const out = i === modules.length - 1 ? outputs : d;
     return [

@@ -19,8 +19,8 @@ export interface TaskHeadNames {
 }
 
 export function taskHeadNames(config: ModelConfig): TaskHeadNames {
-  const { modules, taskHead } = FAMILIES[config.family];
-  return { dense: modules.pooler, classifier: taskHead[0] };
+  const { dense, classifier } = FAMILIES[config.family].taskHead;
+  return { dense, classifier };
 }
 
 /** What the way back needs of the task head. */

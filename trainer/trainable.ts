@@ -1,7 +1,7 @@
 import { randomStream } from '../data/random';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
-import { type BaseModules, FAMILIES } from '../model/families';
+import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import { ParameterLayout } from './parameters';
 import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from './slices';
 
@@ -29,7 +29,7 @@ export function trainable(
   seed: number,
 ): Trainable {
   const { config } = checkpoint;
-  const { pooler }: BaseModules = FAMILIES[config.family].modules;
+  const family: Family = FAMILIES[config.family];
   const slices = tunedSlices(config, mask);
   const head = taskHeadTensors(config, outputs);
   const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
@@ -37,7 +37,7 @@ export function trainable(
   const initial = layout.gather(({ name, size }) => {
     const slice = sliceOf.get(name);
     if (slice) return takeSlice(checkpoint.tensor(name), storedShape(checkpoint, name), slice);
-    if (pooler && name.startsWith(`${pooler}.`) && checkpoint.has(name)) return checkpoint.tensor(name);
+    if (!ofTaskHead(family, name) && checkpoint.has(name)) return checkpoint.tensor(name);
     return name.endsWith('.bias') ? new Float32Array(size) : drawn(size, config.initializerRange, seed, name);
   });
   return { layout, initial, tunedParameters: countNumbers(slices), taskHeadParameters: countNumbers(head) };

@@ -2,7 +2,15 @@ import { baseTensors, FAMILIES, type Family, layerModule } from '../../model/fam
 
 const bert: Family = FAMILIES.bert;
 const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
-  baseTensors(bert, { layers, hiddenSize, intermediateSize, vocabSize: 30522, maxPositions: 512, typeVocabSize: 2 })
+  baseTensors(bert, {
+    layers,
+    hiddenSize,
+    intermediateSize,
+    vocabSize: 30522,
+    embeddingSize: hiddenSize,
+    positionRows: 512,
+    typeVocabSize: 2,
+  })
     .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
     .reduce((sum, size) => sum + size, 0);
 
@@ -19,7 +27,15 @@ test('a module of a layer by its role', () => {
 });
 
 test('no name is given twice', () => {
-  const sizes = { layers: 3, hiddenSize: 4, intermediateSize: 8, vocabSize: 5, maxPositions: 6, typeVocabSize: 2 };
+  const sizes = {
+    layers: 3,
+    hiddenSize: 4,
+    embeddingSize: 4,
+    intermediateSize: 8,
+    vocabSize: 5,
+    positionRows: 6,
+    typeVocabSize: 2,
+  };
   const names = baseTensors(bert, sizes).map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   expect(names).toHaveLength(5 + 3 * 16 + 2);
