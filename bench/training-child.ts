@@ -3,10 +3,8 @@ import type { Mask } from '../heads/mask';
 import { loadTensorFlow } from '../infra/tensorflow';
 import { openCheckpoint } from '../model/checkpoint';
 import { Embeddings } from '../trainer/embeddings';
-import { Encoder } from '../trainer/encoder';
-import { Ops } from '../trainer/ops';
-import { runFrozen } from '../trainer/prefix';
-import { taskHeadNames } from '../trainer/task-head';
+import { FreshRows } from '../trainer/prefix';
+import { type HiddenBatch, Program } from '../trainer/program';
 import { trainable } from '../trainer/trainable';
 import { Training } from '../trainer/training';
 
@@ -17,7 +15,6 @@ import { Training } from '../trainer/training';
 
 async function main(): Promise<void> {
   const [folder, k, firstLayer] = process.argv.slice(2);
-  const ops = new Ops(loadTensorFlow());
   const checkpoint = await openCheckpoint(folder);
   const { config } = checkpoint;
   const heads = Array.from({ length: config.layers - Number(firstLayer) }, (_, i) =>
@@ -25,21 +22,23 @@ async function main(): Promise<void> {
   ).flat();
   const mask: Pick<Mask, 'heads' | 'tune'> = { heads, tune: 'qkv' };
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
-  const encoder = new Encoder(ops, checkpoint, mask);
+  const program = new Program(loadTensorFlow(), { checkpoint, mask, layout, outputs: 2, problem: 'classes' });
   const zeros = () => new Float32Array(layout.size);
   const start = { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
   const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };
-  const training = new Training(ops, checkpoint, encoder, taskHeadNames(config), layout, schedule, start);
+  const training = new Training(program, schedule, start);
   const embeddings = new Embeddings(checkpoint);
-  const batches = new Map<string, ReturnType<typeof runFrozen>>();
+  const batches = new Map<string, HiddenBatch>();
   const batchOf = (B: number, S: number) => {
     const key = `${B}x${S}`;
     const row = () => ({
       ids: Array.from({ length: S }, () => 1000 + Math.floor(Math.random() * (config.vocabSize - 1000))),
       typeIds: new Array<number>(S).fill(0),
     });
-    if (!batches.has(key))
-      batches.set(key, runFrozen({ ops, checkpoint, encoder, embeddings }, Array.from({ length: B }, row)));
+    if (!batches.has(key)) {
+      const rows = Array.from({ length: B }, row);
+      batches.set(key, new FreshRows({ program, checkpoint, embeddings }, rows).read(Array.from(rows.keys())));
+    }
     return batches.get(key)!;
   };
 
@@ -51,7 +50,7 @@ async function main(): Promise<void> {
     const batch = batchOf(Number(B), Number(S));
     const targets = Array.from({ length: batch.B }, (_, i) => i % 2);
     const from = performance.now();
-    training.step(batch, targets, 'classes', steps++);
+    training.step(batch, targets, steps++);
     process.stdout.write(`${((performance.now() - from) / 1000).toFixed(6)}\n`);
   }
 }

@@ -1,6 +1,5 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
 import type { Activation } from '../model/config';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** An activation's value and, where training asks for it, its derivative, entry by entry. */
 export interface Activated {

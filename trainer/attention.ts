@@ -1,6 +1,5 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
 import { drop } from './dropout';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /**
  * A layer's attention with its heads in the layer's own order: the frozen ones first, the tuned ones last, so that all that
@@ -49,16 +48,15 @@ export interface AttentionGradients {
 }
 
 /** Cuts `[B·S, n·dh]` into heads. // → [B, n, S, dh] */
-function splitHeads(ops: Ops, rows: Tensor, batch: number, headDim: number): Tensor {
-  const [count, width] = rows.shape;
-  const parts = ops.reshape(rows, [batch, count / batch, width / headDim, headDim]);
+function splitHeads(ops: Ops, rows: Tensor, batch: Tensor, headDim: number): Tensor {
+  const parts = ops.reshape(rows, [batch, -1, rows.shape[1]! / headDim, headDim]);
   return ops.transpose(parts, [0, 2, 1, 3]);
 }
 
 /** The inverse of {@link splitHeads}. // [B, n, S, dh] → [B·S, n·dh] */
 function joinHeads(ops: Ops, split: Tensor): Tensor {
-  const [batch, heads, tokens, headDim] = split.shape;
-  return ops.reshape(ops.transpose(split, [0, 2, 1, 3]), [batch * tokens, heads * headDim]);
+  const [, heads, , headDim] = split.shape;
+  return ops.reshape(ops.transpose(split, [0, 2, 1, 3]), [-1, heads! * headDim!]);
 }
 
 /**
@@ -67,7 +65,7 @@ function joinHeads(ops: Ops, split: Tensor): Tensor {
  * @param rows the layer's input // [B·S, d]
  * @param queryRows the rows that ask: `rows`, or position 0 of each sequence // [B·Sq, d]
  * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
- * @param dropFactors makes the dropout of the probabilities, of the shape it is given
+ * @param dropFactors makes the dropout of the probabilities, for the probabilities it is given
  */
 export function attend(
   ops: Ops,
@@ -75,9 +73,9 @@ export function attend(
   queryRows: Tensor,
   mask: Tensor,
   weights: AttentionWeights,
-  dropFactors?: (shape: number[]) => Tensor | undefined,
+  dropFactors?: (probabilities: Tensor) => Tensor | undefined,
 ): { output: Tensor; trace: AttentionTrace } {
-  const batch = mask.shape[0];
+  const batch = ops.size(mask, 0);
   const project = (from: Tensor, weight: Tensor, bias: Tensor) =>
     splitHeads(ops, ops.biasAdd(ops.matMul(from, weight, { b: true }), bias), batch, weights.headDim);
   const query = project(queryRows, weights.query, weights.queryBias); // [B, H, Sq, dh]
@@ -86,7 +84,7 @@ export function attend(
 
   const scores = ops.add(ops.batchMatMul(query, key, { b: true }), mask); // [B, H, Sq, S]
   const probabilities = ops.softmax(scores); // [B, H, Sq, S]
-  const dropped = dropFactors?.(probabilities.shape);
+  const dropped = dropFactors?.(probabilities);
   const context = joinHeads(ops, ops.batchMatMul(drop(ops, probabilities, dropped), value)); // [B·Sq, H·dh]
   const output = ops.biasAdd(ops.matMul(context, weights.output), weights.outputBias); // [B·Sq, d]
   return { output, trace: { rows, queryRows, query, key, value, probabilities, dropped, context } };
@@ -96,6 +94,7 @@ export function attend(
  * The way back through {@link attend}.
  *
  * @param gradient by the attention's output // [B·Sq, d]
+ * @param batch B // [1]
  * @param inputToo whether something below is tuned: without it frozen heads need no gradient at all
  * @returns gradients by the tuned slices and, with `inputToo`, by the rows and by the rows that asked
  */
@@ -104,10 +103,10 @@ export function attendBack(
   gradient: Tensor,
   weights: AttentionWeights,
   trace: AttentionTrace,
+  batch: Tensor,
   inputToo: boolean,
 ): { gradients?: AttentionGradients; rows?: Tensor; queryRows?: Tensor } {
   const { heads, headDim, tuned } = weights;
-  const batch = trace.query.shape[0];
   const width = tuned * headDim;
   const lastHeads = (x: Tensor) => ops.slice(x, [0, heads - tuned, 0, 0], [-1, tuned, -1, -1]);
   const lastColumns = (x: Tensor) => ops.slice(x, [0, x.shape[1]! - width], [-1, width]);

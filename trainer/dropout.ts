@@ -1,26 +1,27 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** Where in a layer a dropout stands: part of the key of its random numbers. */
 export const DROPOUT_SITES = { attention: 0, attentionOutput: 1, output: 2, pooled: 3 } as const;
 export type DropoutSite = keyof typeof DROPOUT_SITES;
 
+/** What the dropouts of one step depend on: int32 [1], the graph's input of that name. */
+export const dropoutKey = (seed: number, step: number) => Int32Array.of(scramble(seed) + step);
+
 /** The dropouts of one training step: every mask is a pure function of (seed, step, layer, site) (METHOD §4). */
 export class Dropout {
-  constructor(
-    private readonly seed: number,
-    private readonly step: number,
-  ) {}
+  /** @param key int32 [1], from {@link dropoutKey} */
+  constructor(private readonly key: Tensor) {}
 
   /**
-   * The factors that drop `rate` of the entries and keep the expectation: 0 or `1/(1 − rate)`; undefined at rate 0.
+   * Factors in the shape of `x` that drop `rate` of the entries and keep the expectation: 0 or `1/(1 − rate)`; undefined at
+   * rate 0.
    *
    * @param rate share dropped, 0 ≤ rate < 1
    */
-  factors(ops: Ops, shape: number[], rate: number, layer: number, site: DropoutSite): Tensor | undefined {
+  factors(ops: Ops, x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor | undefined {
     if (rate === 0) return undefined;
-    const key: [number, number] = [scramble(this.seed) + this.step, layer * 4 + DROPOUT_SITES[site]];
-    const kept = ops.floor(ops.add(ops.uniform(shape, key), ops.scalar(1 - rate)));
+    const uniform = ops.uniformLike(x, [this.key, layer * 4 + DROPOUT_SITES[site]]);
+    const kept = ops.floor(ops.add(uniform, ops.scalar(1 - rate)));
     return ops.scale(kept, 1 / (1 - rate));
   }
 }

@@ -1,11 +1,10 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 import { FAMILIES, type LayerRole, layerModule } from '../model/families';
 import type { AttentionGradients } from './attention';
 import type { LayerWeights } from './layer';
 import type { NormWeights } from './layer-norm';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** One projection's frozen rows, in the order of {@link LayerWeights}; undefined where every head is tuned. */
 interface FrozenProjection {
@@ -32,7 +31,6 @@ export class Encoder {
   readonly lowest: number;
   private readonly layers: FrozenLayer[];
 
-  /** Holds its tensors until {@link Encoder.dispose}: not to be called inside a `tidy`. */
   constructor(
     private readonly ops: Ops,
     private readonly checkpoint: Checkpoint,
@@ -47,7 +45,7 @@ export class Encoder {
     this.layers = chosen.map((heads, layer) => this.freeze(layer, new Set(heads)));
   }
 
-  /** Every layer from `from` up to `to` (exclusive), the tuned slices in place; for the `tidy` that is open. */
+  /** Every layer from `from` up to `to` (exclusive), the tuned slices in place. */
   assemble(slices: ReadonlyMap<string, Tensor>, from: number, to: number): LayerWeights[] {
     return this.layers.slice(from, to).map((frozen, i) => this.assembleLayer(frozen, from + i, slices));
   }
@@ -65,10 +63,6 @@ export class Encoder {
     return named;
   }
 
-  dispose(): void {
-    this.ops.dispose(this.layers);
-  }
-
   private name(layer: number, role: LayerRole, part: 'weight' | 'bias'): string {
     return `${layerModule(FAMILIES[this.checkpoint.config.family], layer, role)}.${part}`;
   }
@@ -77,40 +71,46 @@ export class Encoder {
     const { config } = this.checkpoint;
     const { headDim, hiddenSize: d } = config;
     const read = (role: LayerRole, part: 'weight' | 'bias') => this.checkpoint.tensor(this.name(layer, role, part));
-    const tensor = (role: LayerRole, part: 'weight' | 'bias', shape: number[]) =>
-      this.ops.floats(read(role, part), shape);
+    const variable = (role: LayerRole, part: 'weight' | 'bias', shape: number[], values = () => read(role, part)) =>
+      this.ops.variable(`layer_${layer}/${role}/${part}`, shape, values);
     const all = Array.from({ length: config.heads }, (_, head) => head);
     const frozen = all.filter((head) => !tuned.has(head));
     const rows = (values: Float32Array, heads: number[], width: number) => headRows(values, heads, headDim * width);
 
     const frozenRows = (role: 'query' | 'key' | 'value', part: 'weight' | 'bias', scale = 1) => {
       if (frozen.length === 0) return undefined;
-      const values = scaled(rows(read(role, part), frozen, part === 'weight' ? d : 1), scale);
-      return this.ops.floats(values, part === 'weight' ? [frozen.length * headDim, d] : [frozen.length * headDim]);
+      const count = frozen.length * headDim;
+      return variable(role, part, part === 'weight' ? [count, d] : [count], () =>
+        scaled(rows(read(role, part), frozen, part === 'weight' ? d : 1), scale),
+      );
     };
     const queryScale = 1 / Math.sqrt(headDim);
     const order = [...frozen, ...all.filter((head) => tuned.has(head))];
     const kept = this.mask.tune === 'qkvo' ? frozen : order;
-    const outputRows = rows(transposed(read('attentionOutput', 'weight'), d), kept, d);
+    const outputRows = () => rows(transposed(read('attentionOutput', 'weight'), d), kept, d);
     const norm = (role: 'attentionNorm' | 'outputNorm'): NormWeights => ({
-      scale: tensor(role, 'weight', [d]),
-      offset: tensor(role, 'bias', [d]),
+      scale: variable(role, 'weight', [d]),
+      offset: variable(role, 'bias', [d]),
       epsilon: config.layerNormEps,
     });
     return {
       query: { weight: frozenRows('query', 'weight', queryScale), bias: frozenRows('query', 'bias', queryScale) },
-      key: { weight: frozenRows('key', 'weight'), bias: this.ops.floats(rows(read('key', 'bias'), order, 1), [d]) },
+      key: {
+        weight: frozenRows('key', 'weight'),
+        bias: variable('key', 'bias', [d], () => rows(read('key', 'bias'), order, 1)),
+      },
       value: { weight: frozenRows('value', 'weight'), bias: frozenRows('value', 'bias') },
-      output: kept.length > 0 ? this.ops.floats(outputRows, [kept.length * headDim, d]) : undefined,
+      output:
+        kept.length > 0 ? variable('attentionOutput', 'weight', [kept.length * headDim, d], outputRows) : undefined,
       tuned: tuned.size,
       rest: {
-        attentionOutputBias: tensor('attentionOutput', 'bias', [d]),
+        attentionOutputBias: variable('attentionOutput', 'bias', [d]),
         attentionNorm: norm('attentionNorm'),
-        intermediate: tensor('intermediate', 'weight', [config.intermediateSize, d]),
-        intermediateBias: tensor('intermediate', 'bias', [config.intermediateSize]),
+        intermediate: variable('intermediate', 'weight', [config.intermediateSize, d]),
+        intermediateBias: variable('intermediate', 'bias', [config.intermediateSize]),
         activation: config.activation,
-        output: tensor('output', 'weight', [d, config.intermediateSize]),
-        outputBias: tensor('output', 'bias', [d]),
+        output: variable('output', 'weight', [d, config.intermediateSize]),
+        outputBias: variable('output', 'bias', [d]),
         outputNorm: norm('outputNorm'),
       },
     };

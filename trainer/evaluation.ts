@@ -1,9 +1,8 @@
 import { evaluationBatches } from '../data/batches';
 import type { ProblemKind } from './loss';
 import { argmax, type Metrics } from './metrics';
-import { evaluateBatch, type TunedNetwork } from './network';
-import type { Ops } from './ops';
 import type { HiddenRows } from './prefix';
+import type { HiddenBatch } from './program';
 
 /** Logits of every row, in the rows' order. // [n, C] */
 export interface Logits {
@@ -14,12 +13,11 @@ export interface Logits {
 /**
  * Runs all rows through the tuned part of the network, without dropout.
  *
- * @param network makes the network inside the `tidy` that it is called in
+ * @param logitsOf runs one batch // → [B, C]
  * @yields rows done
  */
 export async function* evaluateRows(
-  ops: Ops,
-  network: () => TunedNetwork,
+  logitsOf: (batch: HiddenBatch) => Float32Array,
   hidden: HiddenRows,
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
@@ -28,7 +26,7 @@ export async function* evaluateRows(
   let outputs = 0;
   let done = 0;
   for (const batch of evaluationBatches(hidden.lengths, batchSize)) {
-    const logits = ops.tidy(() => evaluateBatch(ops, network(), hidden.read(batch)).dataSync() as Float32Array);
+    const logits = logitsOf(hidden.read(batch));
     if (outputs === 0) {
       outputs = logits.length / batch.length;
       values = new Float32Array(rows * outputs);

@@ -12,12 +12,9 @@ import { deltaParts, readDelta } from './delta';
 import { labelsOf } from './delta-info';
 import { checkDevice } from './device';
 import { Embeddings } from './embeddings';
-import { Encoder } from './encoder';
 import { evaluateRows, type Logits, predictions, score } from './evaluation';
 import { allRows, tokenLimit } from './inputs';
 import { metricsFor, problemOf } from './metrics';
-import { assembleNetwork } from './network';
-import type { Ops } from './ops';
 import {
   type EvaluateRequest,
   type EvaluateResult,
@@ -25,8 +22,10 @@ import {
   type TrainOptions,
   trainOptions,
 } from './options';
+import { ParameterLayout } from './parameters';
 import { FreshRows } from './prefix';
-import { taskHeadNames } from './task-head';
+import { Program } from './program';
+import type { TensorFlow } from './session';
 
 /** A model that can be asked: a base, the trained tensors on top of it and what its logits mean. */
 interface TunedModel {
@@ -44,12 +43,12 @@ interface TunedModel {
  * @throws INVALID_INPUT for a delta of another base, a model without a task head, bad rows or labels that it lacks
  */
 export async function* evaluate(
-  ops: Ops,
+  tf: TensorFlow,
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, EvaluateResult> {
   const options = trainOptions(request.options);
-  checkDevice(ops, options.device);
+  checkDevice(tf, options.device);
   const model = await openModel(request);
   try {
     const { labels } = model;
@@ -61,7 +60,7 @@ export async function* evaluate(
     }
     const dataset = readDataset(asTheModel(request.data, labels), 'labels');
     const targets = encodeLabels(dataset, labels, 'the model has');
-    const logits = yield* run(ops, model, dataset, options, signal);
+    const logits = yield* run(tf, model, dataset, options, signal);
     const metrics = metricsFor(task, problemOf(labels));
     const { loss, ...scores } = score(logits, targets, labels.kind, metrics);
     return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
@@ -74,14 +73,18 @@ export async function* evaluate(
 const ROWS_AT_ONCE = 1000;
 
 /** What a tuned model says of each row; no labels are needed. Rows come in the file's order, a thousand at a time. */
-export async function* predict(ops: Ops, request: EvaluateRequest, signal?: AbortSignal): AsyncGenerator<PredictEvent> {
+export async function* predict(
+  tf: TensorFlow,
+  request: EvaluateRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<PredictEvent> {
   const options = trainOptions(request.options);
-  checkDevice(ops, options.device);
+  checkDevice(tf, options.device);
   const model = await openModel(request);
   try {
     const { labels } = model;
     const dataset = readDataset(request.data, 'texts');
-    const logits = yield* run(ops, model, dataset, options, signal);
+    const logits = yield* run(tf, model, dataset, options, signal);
     const { values, outputs } = logits;
     const predicted = predictions(logits, labels.kind);
     for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
@@ -152,22 +155,22 @@ function withOwnHead(checkpoint: Checkpoint): TunedModel {
 
 /** Runs every row through the whole network, likes with likes. */
 async function* run(
-  ops: Ops,
-  { checkpoint, mask, tensors }: TunedModel,
+  tf: TensorFlow,
+  { checkpoint, mask, tensors, labels }: TunedModel,
   dataset: Dataset,
   options: Pick<TrainOptions, 'batchSize' | 'maxLength'>,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, Logits> {
   const maxLength = tokenLimit(checkpoint, options.maxLength);
   const rows = encodeRows(dataset, allRows(dataset), loadTokenizer(checkpoint.folder), maxLength, checkpoint.config);
-  const encoder = new Encoder(ops, checkpoint, mask);
-  const trained = new Map([...tensors].map(([name, { shape, values }]) => [name, ops.floats(values, shape)]));
+  const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
+  const outputs = labels.kind === 'classes' ? labels.names.length : 1;
+  const program = new Program(tf, { checkpoint, mask, layout, outputs, problem: labels.kind });
+  const parameters = program.hold(layout.gather(({ name }) => tensors.get(name)!.values));
   try {
-    const hidden = new FreshRows({ ops, checkpoint, encoder, embeddings: new Embeddings(checkpoint) }, rows);
-    const names = taskHeadNames(checkpoint.config);
-    const network = () => assembleNetwork(checkpoint.config, encoder, names, trained);
+    const hidden = new FreshRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, rows);
     const meter = new StageMeter('evaluate', rows.length, 'rows');
-    const batches = evaluateRows(ops, network, hidden, options.batchSize);
+    const batches = evaluateRows((batch) => program.logits(parameters, batch), hidden, options.batchSize);
     for (;;) {
       const { done, value } = await batches.next();
       if (done) return finite(value, dataset);
@@ -176,8 +179,8 @@ async function* run(
       if (signal?.aborted) throw cancelled();
     }
   } finally {
-    ops.dispose([...trained.values()]);
-    encoder.dispose();
+    parameters.dispose();
+    program.close();
   }
 }
 

@@ -1,5 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** A layer norm's frozen parameters, `[d]` each. */
 export interface NormWeights {

@@ -1,10 +1,9 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
 import type { Activation } from '../model/config';
 import { ACTIVATIONS } from './activation';
 import { type AttentionGradients, type AttentionTrace, type AttentionWeights, attend, attendBack } from './attention';
 import { type Dropout, drop } from './dropout';
 import { layerNorm, layerNormGradient, type NormTrace, type NormWeights } from './layer-norm';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** An encoder layer, ready to run: the tuned slices are in place. */
 export interface LayerWeights {
@@ -28,6 +27,10 @@ export interface TrainingPass {
 
 /** What the way back needs of one layer and batch. */
 export interface LayerTrace {
+  /** B. */
+  batch: Tensor; // [1]
+  /** Whether Sq is 1. */
+  firstOnly: boolean;
   attention: AttentionTrace;
   attentionDropped: Tensor | undefined; // [B·Sq, d]
   attentionNorm: NormTrace;
@@ -53,35 +56,35 @@ export function runLayer(
   firstOnly: boolean,
   pass?: TrainingPass,
 ): { output: Tensor; trace?: LayerTrace } {
-  return ops.tidy(() => {
-    const factors = (shape: number[], rate: number, site: 'attention' | 'attentionOutput' | 'output') =>
-      pass?.dropout.factors(ops, shape, rate, pass.layer, site);
-    const queryRows = firstOnly ? firstTokens(ops, rows, mask.shape[0]) : rows; // [B·Sq, d]
+  const factors = (x: Tensor, rate: number, site: 'attention' | 'attentionOutput' | 'output') =>
+    pass?.dropout.factors(ops, x, rate, pass.layer, site);
+  const queryRows = firstOnly ? firstTokens(ops, rows, ops.size(mask, 0)) : rows; // [B·Sq, d]
 
-    const attended = attend(ops, rows, queryRows, mask, weights.attention, (shape) =>
-      factors(shape, pass?.attentionRate ?? 0, 'attention'),
-    );
-    const attentionDropped = factors(queryRows.shape, pass?.hiddenRate ?? 0, 'attentionOutput');
-    const afterAttention = ops.add(queryRows, drop(ops, attended.output, attentionDropped));
-    const middle = layerNorm(ops, afterAttention, weights.attentionNorm); // [B·Sq, d]
+  const attended = attend(ops, rows, queryRows, mask, weights.attention, (probabilities) =>
+    factors(probabilities, pass?.attentionRate ?? 0, 'attention'),
+  );
+  const attentionDropped = factors(queryRows, pass?.hiddenRate ?? 0, 'attentionOutput');
+  const afterAttention = ops.add(queryRows, drop(ops, attended.output, attentionDropped));
+  const middle = layerNorm(ops, afterAttention, weights.attentionNorm); // [B·Sq, d]
 
-    const wide = ops.biasAdd(ops.matMul(middle.value, weights.intermediate, { b: true }), weights.intermediateBias);
-    const { value: active, derivative } = ACTIVATIONS[weights.activation](ops, wide, pass !== undefined); // [B·Sq, di]
-    const narrow = ops.biasAdd(ops.matMul(active, weights.output, { b: true }), weights.outputBias); // [B·Sq, d]
-    const outputDropped = factors(queryRows.shape, pass?.hiddenRate ?? 0, 'output');
-    const last = layerNorm(ops, ops.add(middle.value, drop(ops, narrow, outputDropped)), weights.outputNorm);
+  const wide = ops.biasAdd(ops.matMul(middle.value, weights.intermediate, { b: true }), weights.intermediateBias);
+  const { value: active, derivative } = ACTIVATIONS[weights.activation](ops, wide, pass !== undefined); // [B·Sq, di]
+  const narrow = ops.biasAdd(ops.matMul(active, weights.output, { b: true }), weights.outputBias); // [B·Sq, d]
+  const outputDropped = factors(queryRows, pass?.hiddenRate ?? 0, 'output');
+  const last = layerNorm(ops, ops.add(middle.value, drop(ops, narrow, outputDropped)), weights.outputNorm);
 
-    if (!derivative) return { output: last.value };
-    const trace: LayerTrace = {
-      attention: attended.trace,
-      attentionDropped,
-      attentionNorm: middle.trace,
-      slope: derivative,
-      outputDropped,
-      outputNorm: last.trace,
-    };
-    return { output: last.value, trace };
-  });
+  if (!derivative) return { output: last.value };
+  const trace: LayerTrace = {
+    batch: ops.size(mask, 0),
+    firstOnly,
+    attention: attended.trace,
+    attentionDropped,
+    attentionNorm: middle.trace,
+    slope: derivative,
+    outputDropped,
+    outputNorm: last.trace,
+  };
+  return { output: last.value, trace };
 }
 
 /**
@@ -98,38 +101,32 @@ export function runLayerBack(
   trace: LayerTrace,
   inputToo: boolean,
 ): { gradients?: AttentionGradients; input?: Tensor } {
-  return ops.tidy(() => {
-    const byLast = layerNormGradient(ops, gradient, weights.outputNorm, trace.outputNorm); // [B·Sq, d]
-    const byActive = ops.matMul(drop(ops, byLast, trace.outputDropped), weights.output); // [B·Sq, di]
-    const byMiddle = ops.add(byLast, ops.matMul(ops.mul(byActive, trace.slope), weights.intermediate)); // [B·Sq, d]
-    const byAttended = layerNormGradient(ops, byMiddle, weights.attentionNorm, trace.attentionNorm); // [B·Sq, d]
-    const byAttention = drop(ops, byAttended, trace.attentionDropped); // [B·Sq, d]
-    const back = attendBack(ops, byAttention, weights.attention, trace.attention, inputToo);
-    const { gradients } = back;
-    if (!back.rows || !back.queryRows) return { gradients };
+  const byLast = layerNormGradient(ops, gradient, weights.outputNorm, trace.outputNorm); // [B·Sq, d]
+  const byActive = ops.matMul(drop(ops, byLast, trace.outputDropped), weights.output); // [B·Sq, di]
+  const byMiddle = ops.add(byLast, ops.matMul(ops.mul(byActive, trace.slope), weights.intermediate)); // [B·Sq, d]
+  const byAttended = layerNormGradient(ops, byMiddle, weights.attentionNorm, trace.attentionNorm); // [B·Sq, d]
+  const byAttention = drop(ops, byAttended, trace.attentionDropped); // [B·Sq, d]
+  const back = attendBack(ops, byAttention, weights.attention, trace.attention, trace.batch, inputToo);
+  const { gradients } = back;
+  if (!back.rows || !back.queryRows) return { gradients };
 
-    const asked = ops.add(byAttended, back.queryRows); // [B·Sq, d]
-    const batch = trace.attention.query.shape[0];
-    return { gradients, input: ops.add(back.rows, spreadFirst(ops, asked, batch, back.rows.shape[0] / batch)) };
-  });
+  const asked = ops.add(byAttended, back.queryRows); // [B·Sq, d]
+  const input = trace.firstOnly ? addToFirst(ops, back.rows, asked, trace.batch) : ops.add(back.rows, asked);
+  return { gradients, input };
 }
 
-/** Position 0 of each sequence. // [B·S, d] → [B, d] */
-function firstTokens(ops: Ops, rows: Tensor, batch: number): Tensor {
-  const [count, width] = rows.shape as [number, number];
-  const sequences = ops.reshape(rows, [batch, count / batch, width]);
-  return ops.reshape(ops.slice(sequences, [0, 0, 0], [-1, 1, -1]), [batch, width]);
+/** Position 0 of each of the B sequences. // [B·S, d] → [B, d] */
+function firstTokens(ops: Ops, rows: Tensor, batch: Tensor): Tensor {
+  const width = rows.shape[1]!;
+  const sequences = ops.reshape(rows, [batch, -1, width]);
+  return ops.reshape(ops.slice(sequences, [0, 0, 0], [-1, 1, -1]), [-1, width]);
 }
 
-/** Rows that stand for every token as they are, those of position 0 alone with zeros behind. // [B·Sq, d] → [B·S, d] */
-function spreadFirst(ops: Ops, rows: Tensor, batch: number, tokens: number): Tensor {
-  const [count, width] = rows.shape as [number, number];
-  if (count === batch * tokens) return rows;
-  const sequences = ops.reshape(rows, [batch, 1, width]);
-  const padded = ops.pad(sequences, [
-    [0, 0],
-    [0, tokens - 1],
-    [0, 0],
-  ]);
-  return ops.reshape(padded, [batch * tokens, width]);
+/** `first` added to position 0 of each of the B sequences. // [B·S, d], [B, d] → [B·S, d] */
+function addToFirst(ops: Ops, rows: Tensor, first: Tensor, batch: Tensor): Tensor {
+  const width = rows.shape[1]!;
+  const sequences = ops.reshape(rows, [batch, -1, width]);
+  const sum = ops.add(ops.slice(sequences, [0, 0, 0], [-1, 1, -1]), ops.reshape(first, [-1, 1, width])); // [B, 1, d]
+  const rest = ops.slice(sequences, [0, 1, 0], [-1, -1, -1]); // [B, S−1, d]
+  return ops.reshape(ops.concat([sum, rest], 1), [-1, width]);
 }

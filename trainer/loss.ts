@@ -1,10 +1,9 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** What a task head is trained towards: the class of each row, or a number. */
 export type ProblemKind = 'classes' | 'regression';
 
-/** A batch's mean loss and its gradient by the logits. // [], [B, C] */
+/** A batch's mean loss and its gradient by the logits. // [1], [B, C] */
 export interface Loss {
   loss: Tensor;
   byLogits: Tensor;
@@ -14,16 +13,27 @@ export interface Loss {
  * Cross-entropy without smoothing, or the mean squared error of the one logit (METHOD §4).
  *
  * @param logits // [B, C]
- * @param targets class indices, or the numbers to meet; B of them
+ * @param targets as {@link targetValues} gives them // [B, C]
  */
-export function taskLoss(ops: Ops, logits: Tensor, targets: ArrayLike<number>, problem: ProblemKind): Loss {
-  const [batch, classes] = logits.shape as [number, number];
+export function taskLoss(ops: Ops, logits: Tensor, targets: Tensor, problem: ProblemKind): Loss {
+  const rows = ops.float(ops.size(logits, 0)); // [1]
   if (problem === 'regression') {
-    const error = ops.sub(logits, ops.floats(Float32Array.from(targets), [batch, 1])); // [B, 1]
-    return { loss: ops.scale(ops.sum(ops.square(error), [0, 1]), 1 / batch), byLogits: ops.scale(error, 2 / batch) };
+    const error = ops.sub(logits, targets); // [B, 1]
+    return { loss: ops.div(ops.sum(ops.square(error), [0]), rows), byLogits: ops.div(ops.scale(error, 2), rows) };
   }
-  const oneHot = new Float32Array(batch * classes);
-  for (let row = 0; row < batch; row++) oneHot[row * classes + targets[row]] = 1;
-  const [losses, byLogits] = ops.crossEntropy(logits, ops.floats(oneHot, [batch, classes])); // [B], [B, C]
-  return { loss: ops.scale(ops.sum(losses, [0]), 1 / batch), byLogits: ops.scale(byLogits, 1 / batch) };
+  const [losses, byLogits] = ops.crossEntropy(logits, targets); // [B], [B, C]
+  return { loss: ops.div(ops.sum(losses, [0], true), rows), byLogits: ops.div(byLogits, rows) };
+}
+
+/**
+ * What the logits are measured against: a one for each row's class, or its number.
+ *
+ * @param targets class indices, or the numbers to meet; B of them
+ * @returns [B, C]
+ */
+export function targetValues(targets: ArrayLike<number>, outputs: number, problem: ProblemKind): Float32Array {
+  if (problem === 'regression') return Float32Array.from(targets);
+  const oneHot = new Float32Array(targets.length * outputs);
+  for (let row = 0; row < targets.length; row++) oneHot[row * outputs + targets[row]] = 1;
+  return oneHot;
 }

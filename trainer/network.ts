@@ -1,22 +1,21 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
 import type { ModelConfig } from '../model/config';
 import type { Dropout } from './dropout';
 import type { Encoder } from './encoder';
 import { type LayerTrace, type LayerWeights, runLayer, runLayerBack } from './layer';
 import { type Loss, type ProblemKind, taskLoss } from './loss';
-import type { Ops } from './ops';
-import type { HiddenBatch } from './prefix';
+import type { Ops, Tensor } from './ops';
 import { classify, classifyBack, type TaskHeadNames, type TaskHeadWeights } from './task-head';
 
-/** What is trained and what it stands on, ready for a batch: the tuned part of the network. */
+/** What is trained and what it stands on: the tuned part of the network. */
 export interface TunedNetwork {
   config: ModelConfig;
   encoder: Encoder;
   layers: LayerWeights[];
   head: TaskHeadWeights;
+  names: TaskHeadNames;
 }
 
-/** Puts trained tensors in their places; for the `tidy` that is open. */
+/** Puts trained tensors in their places. */
 export function assembleNetwork(
   config: ModelConfig,
   encoder: Encoder,
@@ -34,14 +33,13 @@ export function assembleNetwork(
       classifier: headTensor(`${names.classifier}.weight`),
       classifierBias: headTensor(`${names.classifier}.bias`),
     },
+    names,
   };
 }
 
-/** Logits of a batch, as in evaluation. // → [B, C] */
-export function evaluateBatch(ops: Ops, network: TunedNetwork, batch: HiddenBatch): Tensor {
-  const { layers, head, config } = network;
-  const mask = ops.floats(batch.mask, [batch.B, 1, 1, batch.S]);
-  let rows = ops.floats(batch.hidden, [batch.B * batch.S, config.hiddenSize]);
+/** Logits as in evaluation. // [B·S, d], [B, 1, 1, S] → [B, C] */
+export function logitsOf(ops: Ops, { layers, head }: TunedNetwork, hidden: Tensor, mask: Tensor): Tensor {
+  let rows = hidden;
   layers.forEach((layer, i) => {
     rows = runLayer(ops, rows, mask, layer, i === layers.length - 1).output;
   });
@@ -51,21 +49,21 @@ export function evaluateBatch(ops: Ops, network: TunedNetwork, batch: HiddenBatc
 /**
  * One pass forward and back: the mean loss of the batch and its gradient by everything that is trained, by name.
  *
- * @param targets class indices, or numbers; B of them
+ * @param hidden what the frozen part put out // [B·S, d]
+ * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
+ * @param targets // [B, C]
  */
 export function differentiate(
   ops: Ops,
-  network: TunedNetwork,
-  names: TaskHeadNames,
-  batch: HiddenBatch,
-  targets: ArrayLike<number>,
+  { config, encoder, layers, head, names }: TunedNetwork,
+  hidden: Tensor,
+  mask: Tensor,
+  targets: Tensor,
   problem: ProblemKind,
   dropout: Dropout,
 ): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor> } {
-  const { config, encoder, layers, head } = network;
-  const mask = ops.floats(batch.mask, [batch.B, 1, 1, batch.S]);
   const traces: LayerTrace[] = [];
-  let rows = ops.floats(batch.hidden, [batch.B * batch.S, config.hiddenSize]);
+  let rows = hidden;
   layers.forEach((layer, i) => {
     const { output, trace } = runLayer(ops, rows, mask, layer, i === layers.length - 1, {
       dropout,
@@ -76,7 +74,7 @@ export function differentiate(
     rows = output;
     traces.push(trace as LayerTrace);
   });
-  const dropped = dropout.factors(ops, rows.shape, config.classifierDropout, config.layers, 'pooled');
+  const dropped = dropout.factors(ops, rows, config.classifierDropout, config.layers, 'pooled');
   const { logits, trace } = classify(ops, rows, head, dropped);
   const { loss, byLogits }: Loss = taskLoss(ops, logits, targets, problem);
 
@@ -93,7 +91,6 @@ export function differentiate(
     if (back.gradients) {
       for (const [name, value] of encoder.named(encoder.lowest + i, back.gradients)) gradients.set(name, value);
     }
-    ops.dispose([gradient, traces[i]]);
     if (back.input) gradient = back.input;
   }
   return { loss, logits, gradients };

@@ -1,191 +1,260 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
+export type ElementType = 'float32' | 'int32' | 'resource';
 
-/** The TensorFlow module, as `infra/tensorflow.ts` loads it. */
-export type TensorFlow = typeof import('@tensorflow/tfjs-node');
+/** The size of an axis; null where it is known only when the graph runs. */
+type Axis = number | null;
 
-/** A type, flag or number that an op is compiled with. */
-interface Attribute {
+/** A value of the graph: what a node puts out when the graph runs. */
+export interface Tensor {
+  /** `node:output`. */
+  readonly name: string;
+  readonly dtype: ElementType;
+  readonly shape: readonly Axis[];
+}
+
+/** What a node is compiled with. */
+export type Attribute =
+  | { type: ElementType }
+  | { flag: boolean }
+  | { int: number }
+  | { text: string }
+  | { shape: readonly Axis[] }
+  | { values: Float32Array | Int32Array; dims: readonly number[] };
+
+/** One op of the graph. */
+export interface Node {
   name: string;
-  type: number;
-  value: unknown;
+  op: string;
+  /** Names of values, or `^node` for a node that has to run before. */
+  inputs: string[];
+  attributes: Record<string, Attribute>;
 }
 
-/** What the node backend offers beyond tfjs's own interface: any TensorFlow op by its name. */
-interface NodeBackend {
-  binding: Record<'TF_FLOAT' | 'TF_INT32' | 'TF_ATTR_TYPE' | 'TF_ATTR_BOOL' | 'TF_ATTR_INT', number>;
-  isUsingGpuDevice: boolean;
-  executeSingleOutput(name: string, attributes: Attribute[], inputs: Tensor[]): Tensor;
-  executeMultipleOutputs(name: string, attributes: Attribute[], inputs: Tensor[], outputs: number): Tensor[];
+/** A frozen weight: it is given once and stays in the engine. */
+export interface Variable {
+  /** Takes the values. */
+  initial: Tensor;
+  /** To be fetched for the values to be taken. */
+  assigned: Tensor;
+  shape: readonly number[];
+  values: () => Float32Array;
 }
+
+const FLOAT: Attribute = { type: 'float32' };
+const INT: Attribute = { type: 'int32' };
 
 /**
- * The TensorFlow ops that training needs, called by name: no tape, no checks, a third of the cost of `tf.*` an op.
- * Every result belongs to the innermost `tidy` that is open.
+ * The TensorFlow ops that training needs. Each call adds a node to a graph and returns its value, to be passed to the next;
+ * nothing is computed until a session (`session.ts`) runs the graph.
+ *
+ * Why a graph and not one op after the other: TensorFlow computes in place where a value is not needed any more, frees memory
+ * at once and is called once a step.
  */
 export class Ops {
-  private readonly backend: NodeBackend;
-  private readonly float: Attribute;
-  private readonly floatInt: Attribute[];
+  readonly nodes: Node[] = [];
+  readonly variables: Variable[] = [];
+  /** Constants and sizes that were asked for before. */
+  private readonly known = new Map<string, Tensor>();
 
-  constructor(readonly tf: TensorFlow) {
-    this.backend = tf.backend() as unknown as NodeBackend;
-    this.float = this.type('T', 'TF_FLOAT');
-    this.floatInt = [this.float, this.type('Tidx', 'TF_INT32')];
+  /** A value that is given at each run. */
+  input(name: string, dtype: ElementType, shape: readonly Axis[]): Tensor {
+    return this.node('Placeholder', [], { dtype: { type: dtype }, shape: { shape } }, shape, { dtype, name });
   }
 
-  /** Where the ops run. */
-  get device(): 'cpu' | 'cuda' {
-    return this.backend.isUsingGpuDevice ? 'cuda' : 'cpu';
+  /** A value that is given once; `values` is called when a session is opened. */
+  variable(name: string, shape: readonly number[], values: () => Float32Array): Tensor {
+    const initial = this.input(`${name}/initial`, 'float32', shape);
+    const kind = { dtype: FLOAT, shape: { shape }, shared_name: { text: name } };
+    const handle = this.node('VarHandleOp', [], kind, [], { dtype: 'resource', name });
+    const assign = this.node('AssignVariableOp', [handle, initial], { dtype: FLOAT }, []);
+    const assigned = this.node('Identity', [this.scalar(0)], { T: FLOAT }, [], { after: assign });
+    this.variables.push({ initial, assigned, shape, values });
+    return this.node('ReadVariableOp', [handle], { dtype: FLOAT }, shape);
   }
 
-  /**
-   * Runs `work` and frees every tensor made in it but those in what it returns (arrays and plain objects are looked into).
-   * `tf.tidy` does the same but would visit each number of a typed array.
-   */
-  tidy<T>(work: () => T): T {
-    const engine = this.tf.engine();
-    engine.startScope();
-    let kept: Tensor[] = [];
-    try {
-      const result = work();
-      kept = this.tensorsIn(result);
-      return result;
-    } finally {
-      engine.endScope(kept);
-    }
-  }
-
-  /** Frees the tensors in an array or plain object; one that is free already stays so. */
-  dispose(container: unknown): void {
-    for (const tensor of this.tensorsIn(container)) tensor.dispose();
-  }
-
-  private tensorsIn(container: unknown): Tensor[] {
-    if (container instanceof this.tf.Tensor) return [container];
-    if (typeof container !== 'object' || container === null || ArrayBuffer.isView(container)) return [];
-    return Object.values(container).flatMap((part) => this.tensorsIn(part));
-  }
-
-  private type(name: string, type: 'TF_FLOAT' | 'TF_INT32'): Attribute {
-    return { name, type: this.backend.binding.TF_ATTR_TYPE, value: this.backend.binding[type] };
-  }
-
-  private flag(name: string, value: boolean): Attribute {
-    return { name, type: this.backend.binding.TF_ATTR_BOOL, value };
-  }
-
-  private run(name: string, attributes: Attribute[], inputs: Tensor[]): Tensor {
-    return this.backend.executeSingleOutput(name, attributes, inputs);
-  }
-
-  private indices(values: number[]): Tensor {
-    return this.tf.tensor1d(values, 'int32');
-  }
-
-  /** Float32 values as a tensor; the array is not copied and must not change until the tensor was used. */
-  floats(values: Float32Array, shape: number[]): Tensor {
-    return this.tf.tensor(values, shape, 'float32');
-  }
-
-  scalar(value: number): Tensor {
-    return this.tf.scalar(value, 'float32');
-  }
+  scalar = (value: number) => this.constant(Float32Array.of(value), []);
 
   /** `a·b` of two matrices, either one transposed first. */
   matMul(a: Tensor, b: Tensor, transpose: { a?: boolean; b?: boolean } = {}): Tensor {
     const { a: transposeA = false, b: transposeB = false } = transpose;
-    return this.run(
-      'MatMul',
-      [this.float, this.flag('transpose_a', transposeA), this.flag('transpose_b', transposeB)],
-      [a, b],
-    );
+    const attributes = { T: FLOAT, transpose_a: { flag: transposeA }, transpose_b: { flag: transposeB } };
+    return this.node('MatMul', [a, b], attributes, [a.shape[transposeA ? 1 : 0], b.shape[transposeB ? 0 : 1]]);
   }
 
   /** `a·b` over the last two axes, either one transposed first; the leading axes are equal. */
   batchMatMul(a: Tensor, b: Tensor, transpose: { a?: boolean; b?: boolean } = {}): Tensor {
     const { a: adjA = false, b: adjB = false } = transpose;
-    return this.run('BatchMatMulV2', [this.float, this.flag('adj_x', adjA), this.flag('adj_y', adjB)], [a, b]);
+    const [rows] = a.shape.slice(adjA ? -1 : -2);
+    const [columns] = b.shape.slice(adjB ? -2 : -1);
+    const attributes = { T: FLOAT, adj_x: { flag: adjA }, adj_y: { flag: adjB } };
+    return this.node('BatchMatMulV2', [a, b], attributes, [...a.shape.slice(0, -2), rows, columns]);
   }
 
-  add = (a: Tensor, b: Tensor) => this.run('AddV2', [this.float], [a, b]);
-  sub = (a: Tensor, b: Tensor) => this.run('Sub', [this.float], [a, b]);
-  mul = (a: Tensor, b: Tensor) => this.run('Mul', [this.float], [a, b]);
-  div = (a: Tensor, b: Tensor) => this.run('RealDiv', [this.float], [a, b]);
-  square = (x: Tensor) => this.run('Square', [this.float], [x]);
-  sqrt = (x: Tensor) => this.run('Sqrt', [this.float], [x]);
-  rsqrt = (x: Tensor) => this.run('Rsqrt', [this.float], [x]);
-  exp = (x: Tensor) => this.run('Exp', [this.float], [x]);
-  erf = (x: Tensor) => this.run('Erf', [this.float], [x]);
-  tanh = (x: Tensor) => this.run('Tanh', [this.float], [x]);
-  sigmoid = (x: Tensor) => this.run('Sigmoid', [this.float], [x]);
-  relu = (x: Tensor) => this.run('Relu', [this.float], [x]);
-  floor = (x: Tensor) => this.run('Floor', [this.float], [x]);
-  sign = (x: Tensor) => this.run('Sign', [this.float], [x]);
+  add = (a: Tensor, b: Tensor) => this.pair('AddV2', a, b);
+  sub = (a: Tensor, b: Tensor) => this.pair('Sub', a, b);
+  mul = (a: Tensor, b: Tensor) => this.pair('Mul', a, b);
+  div = (a: Tensor, b: Tensor) => this.pair('RealDiv', a, b);
+  minimum = (a: Tensor, b: Tensor) => this.pair('Minimum', a, b);
+  square = (x: Tensor) => this.each('Square', x);
+  sqrt = (x: Tensor) => this.each('Sqrt', x);
+  rsqrt = (x: Tensor) => this.each('Rsqrt', x);
+  exp = (x: Tensor) => this.each('Exp', x);
+  erf = (x: Tensor) => this.each('Erf', x);
+  tanh = (x: Tensor) => this.each('Tanh', x);
+  sigmoid = (x: Tensor) => this.each('Sigmoid', x);
+  relu = (x: Tensor) => this.each('Relu', x);
+  floor = (x: Tensor) => this.each('Floor', x);
+  sign = (x: Tensor) => this.each('Sign', x);
 
   /** `x·factor`. */
   scale = (x: Tensor, factor: number) => this.mul(x, this.scalar(factor));
 
   /** `x + bias`, the bias along the last axis. */
-  biasAdd = (x: Tensor, bias: Tensor) => this.run('BiasAdd', [this.float], [x, bias]);
+  biasAdd = (x: Tensor, bias: Tensor) => this.node('BiasAdd', [x, bias], { T: FLOAT }, x.shape);
 
   /** Softmax over the last axis. */
-  softmax = (x: Tensor) => this.run('Softmax', [this.float], [x]);
+  softmax = (x: Tensor) => this.each('Softmax', x);
 
   sum(x: Tensor, axes: number[], keepDims = false): Tensor {
-    return this.run('Sum', [...this.floatInt, this.flag('keep_dims', keepDims)], [x, this.indices(axes)]);
+    const shape = keepDims ? x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) : without(x.shape, axes);
+    return this.node('Sum', [x, this.ints(axes)], { T: FLOAT, Tidx: INT, keep_dims: { flag: keepDims } }, shape);
   }
 
   /** Mean over the last axis, which stays with size 1. */
   meanOfLast(x: Tensor): Tensor {
-    return this.run('Mean', [...this.floatInt, this.flag('keep_dims', true)], [x, this.indices([x.shape.length - 1])]);
+    const last = this.ints([x.shape.length - 1]);
+    const attributes = { T: FLOAT, Tidx: INT, keep_dims: { flag: true } };
+    return this.node('Mean', [x, last], attributes, [...x.shape.slice(0, -1), 1]);
   }
 
-  reshape(x: Tensor, shape: number[]): Tensor {
-    return this.run('Reshape', [this.float, this.type('Tshape', 'TF_INT32')], [x, this.indices(shape)]);
+  /** How long an axis is, for {@link reshape}. // → [1] */
+  size(x: Tensor, axis: number): Tensor {
+    return this.once(`${x.name} ${axis}`, () => {
+      const shape = this.shapeOf(x);
+      return this.node('Slice', [shape, this.ints([axis]), this.ints([1])], { T: INT, Index: INT }, [1], INT_OUT);
+    });
+  }
+
+  /** @param shape sizes as numbers, one of them −1 for what is left, or as {@link size} tells them */
+  reshape(x: Tensor, shape: (number | Tensor)[]): Tensor {
+    const static_ = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
+    return this.node('Reshape', [x, this.sizes(shape)], { T: FLOAT, Tshape: INT }, static_);
   }
 
   transpose(x: Tensor, permutation: number[]): Tensor {
-    return this.run('Transpose', [this.float, this.type('Tperm', 'TF_INT32')], [x, this.indices(permutation)]);
+    const shape = permutation.map((axis) => x.shape[axis]);
+    return this.node('Transpose', [x, this.ints(permutation)], { T: FLOAT, Tperm: INT }, shape);
   }
 
   /** The block of `size` from `begin`; a size of −1 goes to the end of its axis. */
   slice(x: Tensor, begin: number[], size: number[]): Tensor {
-    return this.run(
+    const shape = size.map((length, axis) => {
+      const whole = x.shape[axis];
+      return length >= 0 ? length : whole === null ? null : whole - begin[axis];
+    });
+    return this.node(
       'Slice',
-      [this.float, this.type('Index', 'TF_INT32')],
-      [x, this.indices(begin), this.indices(size)],
+      [x, this.ints(begin), this.ints(size)],
+      { T: x.dtype === 'int32' ? INT : FLOAT, Index: INT },
+      shape,
     );
   }
 
   concat(parts: Tensor[], axis: number): Tensor {
     if (parts.length === 1) return parts[0];
-    const count = { name: 'N', type: this.backend.binding.TF_ATTR_INT, value: parts.length };
-    return this.run('ConcatV2', [count, ...this.floatInt], [...parts, this.tf.scalar(axis, 'int32')]);
+    const sizes = parts.map((part) => part.shape[axis]);
+    const total = sizes.reduce((sum: Axis, size) => (sum === null || size === null ? null : sum + size), 0);
+    const shape = parts[0].shape.map((size, at) => (at === axis ? total : size));
+    return this.join(parts, axis, shape);
   }
 
-  /** Zeros before and after `x`, an axis at a time. */
-  pad(x: Tensor, amounts: [before: number, after: number][]): Tensor {
-    const paddings = this.tf.tensor2d(amounts, undefined, 'int32');
-    return this.run('Pad', [this.float, this.type('Tpaddings', 'TF_INT32')], [x, paddings]);
+  /** Uniform numbers in [0, 1), in the shape of `x`: a pure function of the two numbers of the key (Philox, counter based). */
+  uniformLike(x: Tensor, key: [Tensor, number]): Tensor {
+    const attributes = { T: INT, dtype: FLOAT, Tseed: INT };
+    const seed = this.sizes(key);
+    return this.node('StatelessRandomUniform', [this.shapeOf(x), seed], attributes, x.shape);
   }
 
-  /** Uniform numbers in [0, 1), a pure function of the two 32-bit halves of the key (Philox, counter based). */
-  uniform(shape: number[], key: [number, number]): Tensor {
-    return this.run(
-      'StatelessRandomUniform',
-      [this.type('T', 'TF_INT32'), this.type('dtype', 'TF_FLOAT'), this.type('Tseed', 'TF_INT32')],
-      [this.indices(shape), this.indices([key[0] | 0, key[1] | 0])],
-    );
-  }
+  /** Whole numbers as float32. */
+  float = (x: Tensor) => this.node('Cast', [x], { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } }, x.shape);
 
   /** Cross-entropy of each row against a distribution, and its gradient by the logits: `[B]`, `[B, C]`. */
   crossEntropy(logits: Tensor, labels: Tensor): [loss: Tensor, gradient: Tensor] {
-    const [loss, gradient] = this.backend.executeMultipleOutputs(
-      'SoftmaxCrossEntropyWithLogits',
-      [this.float],
-      [logits, labels],
-      2,
-    );
-    return [loss, gradient];
+    const loss = this.node('SoftmaxCrossEntropyWithLogits', [logits, labels], { T: FLOAT }, [logits.shape[0]]);
+    return [loss, { name: loss.name.replace(/0$/, '1'), dtype: 'float32', shape: logits.shape }];
   }
+
+  private each = (op: string, x: Tensor) => this.node(op, [x], { T: FLOAT }, x.shape);
+
+  private pair(op: string, a: Tensor, b: Tensor): Tensor {
+    return this.node(op, [a, b], { T: FLOAT }, broadcast(a.shape, b.shape));
+  }
+
+  private shapeOf(x: Tensor): Tensor {
+    const attributes = { T: { type: x.dtype }, out_type: INT };
+    return this.once(`shape ${x.name}`, () => this.node('Shape', [x], attributes, [x.shape.length], INT_OUT));
+  }
+
+  /** Numbers and one-number tensors as one int32 vector. */
+  private sizes(parts: (number | Tensor)[]): Tensor {
+    if (parts.every((part) => typeof part === 'number')) return this.ints(parts);
+    const tensors = parts.map((part) => (typeof part === 'number' ? this.ints([part]) : part));
+    return this.join(tensors, 0, [parts.length]);
+  }
+
+  private join(parts: Tensor[], axis: number, shape: readonly Axis[]): Tensor {
+    const { dtype } = parts[0];
+    const attributes = { T: { type: dtype }, Tidx: INT, N: { int: parts.length } };
+    const along = this.constant(Int32Array.of(axis), []);
+    return this.node('ConcatV2', [...parts, along], attributes, shape, { dtype });
+  }
+
+  private ints = (values: number[]) => this.constant(Int32Array.from(values), [values.length]);
+
+  private constant(values: Float32Array | Int32Array, dims: readonly number[]): Tensor {
+    const dtype = values instanceof Float32Array ? 'float32' : 'int32';
+    return this.once(`${dtype} [${dims}] ${values.join()}`, () => {
+      const attributes: Record<string, Attribute> = { dtype: { type: dtype }, value: { values, dims } };
+      return this.node('Const', [], attributes, dims, { dtype });
+    });
+  }
+
+  private once(key: string, make: () => Tensor): Tensor {
+    const made = this.known.get(key) ?? make();
+    this.known.set(key, made);
+    return made;
+  }
+
+  private node(
+    op: string,
+    inputs: Tensor[],
+    attributes: Record<string, Attribute>,
+    shape: readonly Axis[],
+    { dtype = 'float32', name = `${op}_${this.nodes.length}`, after }: NodeOptions = {},
+  ): Tensor {
+    const names = inputs.map((input) => input.name);
+    if (after) names.push(`^${after.name.replace(/:0$/, '')}`);
+    this.nodes.push({ name, op, inputs: names, attributes });
+    return { name: `${name}:0`, dtype, shape };
+  }
+}
+
+interface NodeOptions {
+  dtype?: ElementType;
+  name?: string;
+  /** A node that has to run before. */
+  after?: Tensor;
+}
+
+const INT_OUT: NodeOptions = { dtype: 'int32' };
+
+const without = (shape: readonly Axis[], axes: number[]) => shape.filter((_, axis) => !axes.includes(axis));
+
+/** The shape of an op over two tensors, the shorter shape aligned at its end. */
+function broadcast(a: readonly Axis[], b: readonly Axis[]): Axis[] {
+  if (a.length < b.length) return broadcast(b, a);
+  const offset = a.length - b.length;
+  return a.map((size, axis) => {
+    const other = axis < offset ? 1 : b[axis - offset];
+    return size === 1 ? other : size;
+  });
 }

@@ -1,5 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** AdamW's constants (Loshchilov & Hutter 2019; PyTorch's defaults) and the clipping bound. */
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxNorm: 1 };
@@ -11,15 +10,24 @@ export interface OptimizerState {
   secondMoment: Tensor;
 }
 
-/** What one update depends on besides the gradient. */
+/** What an update depends on besides the gradient. */
 export interface UpdateOptions {
   /** Learning rate of this step. */
   lr: number;
   weightDecay: number;
-  /** How many numbers, from the start of the vector, decay. */
-  decayed: number;
   /** Steps done before this one. */
   step: number;
+}
+
+/** Numbers of an update, `updateFactors` in this order: 1 / (1 − β₁ᵗ)·lr, 1 / √(1 − β₂ᵗ), 1 − lr·decay. */
+export const UPDATE_FACTORS = 3;
+
+/** The numbers that change from step to step, for the graph's input of that name. */
+export function updateFactors({ lr, weightDecay, step }: UpdateOptions): Float32Array {
+  const { beta1, beta2 } = ADAMW;
+  const correction1 = 1 - beta1 ** (step + 1);
+  const correction2 = 1 - beta2 ** (step + 1);
+  return Float32Array.of(lr / correction1, 1 / Math.sqrt(correction2), 1 - lr * weightDecay);
 }
 
 /**
@@ -38,34 +46,31 @@ export function globalNorm(ops: Ops, gradient: Tensor): Tensor {
 /**
  * One AdamW step as PyTorch defines it: clipping by global norm, decoupled decay, bias correction, ε outside the root.
  *
- * @param norm the gradient's global norm, as a number
- * @returns the next state; the one that went in is left alone
+ * @param norm the gradient's global norm // []
+ * @param factors from {@link updateFactors} // [3]
+ * @param decayed how many numbers, from the start of the vector, decay
  */
 export function adamW(
   ops: Ops,
   state: OptimizerState,
   gradient: Tensor,
-  norm: number,
-  options: UpdateOptions,
+  norm: Tensor,
+  factors: Tensor,
+  decayed: number,
 ): OptimizerState {
   const { beta1, beta2, epsilon, maxNorm } = ADAMW;
-  return ops.tidy(() => {
-    const clip = Math.min(1, maxNorm / (norm + 1e-6));
-    const clipped = clip < 1 ? ops.scale(gradient, clip) : gradient;
-    const firstMoment = ops.add(ops.scale(state.firstMoment, beta1), ops.scale(clipped, 1 - beta1));
-    const secondMoment = ops.add(ops.scale(state.secondMoment, beta2), ops.scale(ops.square(clipped), 1 - beta2));
-
-    const correction1 = 1 - beta1 ** (options.step + 1);
-    const correction2 = 1 - beta2 ** (options.step + 1);
-    const root = ops.scale(ops.sqrt(secondMoment), 1 / Math.sqrt(correction2));
-    const update = ops.div(firstMoment, ops.add(root, ops.scalar(epsilon)));
-    const parameters = ops.sub(decay(ops, state.parameters, options), ops.scale(update, options.lr / correction1));
-    return { parameters, firstMoment, secondMoment };
-  });
+  const factor = (index: number) => ops.slice(factors, [index], [1]);
+  const clip = ops.minimum(ops.scalar(1), ops.div(ops.scalar(maxNorm), ops.add(norm, ops.scalar(1e-6))));
+  const clipped = ops.mul(gradient, clip);
+  const firstMoment = ops.add(ops.scale(state.firstMoment, beta1), ops.scale(clipped, 1 - beta1));
+  const secondMoment = ops.add(ops.scale(state.secondMoment, beta2), ops.scale(ops.square(clipped), 1 - beta2));
+  const root = ops.add(ops.mul(ops.sqrt(secondMoment), factor(1)), ops.scalar(epsilon));
+  const update = ops.mul(ops.div(firstMoment, root), factor(0));
+  return { parameters: ops.sub(decay(ops, state.parameters, factor(2), decayed), update), firstMoment, secondMoment };
 }
 
-function decay(ops: Ops, parameters: Tensor, { lr, weightDecay, decayed }: UpdateOptions): Tensor {
-  if (weightDecay === 0 || decayed === 0) return parameters;
-  const shrunk = ops.scale(ops.slice(parameters, [0], [decayed]), 1 - lr * weightDecay);
+function decay(ops: Ops, parameters: Tensor, factor: Tensor, decayed: number): Tensor {
+  if (decayed === 0) return parameters;
+  const shrunk = ops.mul(ops.slice(parameters, [0], [decayed]), factor);
   return ops.concat([shrunk, ops.slice(parameters, [decayed], [-1])], 0);
 }

@@ -1,5 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** One trained tensor's place in the vector of all trained numbers. */
 export interface Slot {

@@ -3,9 +3,9 @@ import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
 import { checkDevice } from './device';
 import { readInputs, tokenLimit } from './inputs';
-import type { Ops } from './ops';
 import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from './options';
 import { Run } from './run';
+import type { TensorFlow } from './session';
 
 /**
  * Masked fine-tuning (METHOD §4): rows → tokens → frozen prefix → steps and epochs → best epoch → delta. Stopped by `signal`
@@ -18,13 +18,13 @@ import { Run } from './run';
  *   CANCELLED by `signal`
  */
 export async function* train(
-  ops: Ops,
+  tf: TensorFlow,
   given: TrainRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<TrainEvent, TrainMetrics> {
   const options = trainOptions(given.options);
   const request = { ...given, options };
-  checkDevice(ops, options.device);
+  checkDevice(tf, options.device);
   const checkpoint = await openCheckpoint(request.model, request.modelName);
   try {
     checkMask(checkpoint, request);
@@ -33,7 +33,7 @@ export async function* train(
       seed: options.seed,
       limits: checkpoint.config,
     });
-    const run = new Run(ops, checkpoint, inputs, request, signal);
+    const run = new Run(tf, checkpoint, inputs, request, signal);
     try {
       if (!run.trained) {
         yield* run.prepare();

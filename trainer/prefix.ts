@@ -1,12 +1,9 @@
 import * as fs from 'node:fs';
-import type { Tensor } from '@tensorflow/tfjs-node';
 import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
 import { failed } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Embeddings } from './embeddings';
-import type { Encoder } from './encoder';
-import { runLayer } from './layer';
-import type { Ops } from './ops';
+import type { HiddenBatch, Program } from './program';
 
 /** Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size. */
 const PLAN_ROWS = 32;
@@ -14,19 +11,10 @@ const PLAN_ROWS = 32;
 /** Added to the attention scores of padding: their probability is 0 exactly. */
 const PADDING = -1e9;
 
-/** A batch as the tuned layers take it. */
-export interface HiddenBatch {
-  hidden: Float32Array; // [B·S, d]
-  mask: Float32Array; // [B, 1, 1, S]
-  B: number;
-  S: number;
-}
-
 /** The frozen part of the network: what stands below the lowest tuned layer. */
 export interface FrozenPart {
-  ops: Ops;
+  program: Program;
   checkpoint: Checkpoint;
-  encoder: Encoder;
   embeddings: Embeddings;
 }
 
@@ -51,7 +39,7 @@ export async function* hiddenRows(
   rows: readonly Encoded[],
   file: string,
 ): AsyncGenerator<number, HiddenRows> {
-  if (part.encoder.lowest === 0) return new FreshRows(part, rows);
+  if (part.program.lowest === 0) return new FreshRows(part, rows);
   const stored = new StoredRows(part, lengthsOf(rows), file);
   let done = 0;
   try {
@@ -107,9 +95,9 @@ class StoredRows implements HiddenRows {
   private readonly offsets: Float64Array; // in tokens
   private readonly tokenBytes: number;
 
-  constructor({ checkpoint, encoder }: FrozenPart, lengths: Int32Array, file: string) {
+  constructor({ checkpoint, program }: FrozenPart, lengths: Int32Array, file: string) {
     const { layers, hiddenSize } = checkpoint.config;
-    this.lengths = encoder.lowest === layers ? new Int32Array(lengths.length).fill(1) : lengths;
+    this.lengths = program.lowest === layers ? new Int32Array(lengths.length).fill(1) : lengths;
     this.tokenBytes = 4 * hiddenSize;
     this.offsets = new Float64Array(lengths.length + 1);
     for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + this.lengths[row];
@@ -155,21 +143,14 @@ class StoredRows implements HiddenRows {
 }
 
 /** Embeddings and the layers below the lowest tuned one, as in evaluation. */
-export function runFrozen({ ops, checkpoint, encoder, embeddings }: FrozenPart, rows: readonly Encoded[]): HiddenBatch {
-  const { layers, hiddenSize, padTokenId } = checkpoint.config;
+function runFrozen({ program, checkpoint, embeddings }: FrozenPart, rows: readonly Encoded[]): HiddenBatch {
+  const { layers, padTokenId } = checkpoint.config;
   const batch = padBatch(rows, padTokenId);
   const { B, S } = batch;
   const mask = Float32Array.from(batch.mask, (real) => (real ? 0 : PADDING));
-  const embedded = embeddings.embed(batch);
-  if (encoder.lowest === 0) return { hidden: embedded, mask, B, S };
-  const hidden = ops.tidy(() => {
-    const maskTensor = ops.floats(mask, [B, 1, 1, S]);
-    let state: Tensor = ops.floats(embedded, [B * S, hiddenSize]);
-    encoder.assemble(new Map(), 0, encoder.lowest).forEach((layer, i) => {
-      state = runLayer(ops, state, maskTensor, layer, i === layers - 1).output;
-    });
-    return (state.dataSync() as Float32Array).slice();
-  });
+  const embedded = { hidden: embeddings.embed(batch), mask, B, S };
+  if (program.lowest === 0) return embedded;
+  const hidden = program.frozen(embedded);
   // Where nothing is tuned the last layer has left position 0 alone.
-  return encoder.lowest === layers ? { hidden, mask: new Float32Array(B), B, S: 1 } : { hidden, mask, B, S };
+  return program.lowest === layers ? { hidden, mask: new Float32Array(B), B, S: 1 } : { hidden, mask, B, S };
 }

@@ -8,16 +8,15 @@ import { StageMeter } from '../progress';
 import { makeDelta, writeDelta } from './delta';
 import type { DeltaInfo } from './delta-info';
 import { Embeddings } from './embeddings';
-import { Encoder } from './encoder';
 import { evaluateRows, score } from './evaluation';
 import type { LabelledRows, TrainingInputs } from './inputs';
 import { peakResidentBytes } from './memory';
 import { MISMATCHED, metricsFor, problemOf } from './metrics';
-import type { Ops } from './ops';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
 import { type HiddenRows, hiddenRows } from './prefix';
+import { Program } from './program';
+import { deviceOf, type TensorFlow } from './session';
 import { loadState, type Progress, saveState } from './state';
-import { type TaskHeadNames, taskHeadNames } from './task-head';
 import { type Trainable, trainable } from './trainable';
 import { Training } from './training';
 
@@ -29,8 +28,7 @@ export class Run {
   private readonly state: string;
   private readonly identity: string;
   private readonly trainable: Trainable;
-  private readonly encoder: Encoder;
-  private readonly headNames: TaskHeadNames;
+  private readonly program: Program;
   /** Of the training rows, the dev rows and MNLI's second dev rows. */
   private readonly hidden: HiddenRows[] = [];
   private readonly stepsPerEpoch: number;
@@ -41,7 +39,7 @@ export class Run {
   private lastSaved = 0;
 
   constructor(
-    private readonly ops: Ops,
+    private readonly tf: TensorFlow,
     private readonly checkpoint: Checkpoint,
     private readonly inputs: TrainingInputs,
     private readonly request: TrainRequest,
@@ -50,7 +48,6 @@ export class Run {
     const { options, mask } = request;
     this.state = path.join(request.out, 'state');
     this.identity = identityOf(checkpoint, inputs, request);
-    this.headNames = taskHeadNames(checkpoint.config);
     this.stepsPerEpoch = Math.ceil(inputs.train.dataset.rows / options.batchSize);
     const outputs = inputs.labels.kind === 'classes' ? inputs.labels.names.length : 1;
     this.trainable = trainable(checkpoint, mask, outputs, options.seed);
@@ -62,8 +59,8 @@ export class Run {
     const zeros = () => new Float32Array(layout.size);
     const start = saved?.training ?? { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
     const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
-    this.encoder = new Encoder(ops, checkpoint, mask);
-    this.training = new Training(ops, checkpoint, this.encoder, this.headNames, layout, schedule, start);
+    this.program = new Program(tf, { checkpoint, mask, layout, outputs, problem: inputs.labels.kind });
+    this.training = new Training(this.program, schedule, start);
   }
 
   private get metrics() {
@@ -87,7 +84,7 @@ export class Run {
       sets.reduce((sum, set) => sum + set.dataset.rows, 0),
       'rows',
     );
-    const part = { ops: this.ops, checkpoint: this.checkpoint, encoder: this.encoder, embeddings };
+    const part = { program: this.program, checkpoint: this.checkpoint, embeddings };
     let before = 0;
     for (const [i, { encoded }] of sets.entries()) {
       const rows = hiddenRows(part, encoded, path.join(this.state, `prefix-${i}.f32`));
@@ -152,24 +149,24 @@ export class Run {
       taskHeadParameters: trainable.taskHeadParameters,
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
-      deviceUsed: this.ops.device,
+      deviceUsed: deviceOf(this.tf),
     };
   }
 
   dispose(): void {
     this.training.dispose();
-    this.encoder.dispose();
+    this.program.close();
     for (const rows of this.hidden) rows.close();
   }
 
   private step(rows: Int32Array): number {
-    const { train, labels } = this.inputs;
+    const { train } = this.inputs;
     const { progress } = this;
     const start = performance.now();
     const targets = Array.from(rows, (row) => train.targets[row]);
     let loss: number;
     try {
-      loss = this.training.step(this.hidden[0].read(rows), targets, labels.kind, progress.step);
+      loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
     } catch (error) {
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
     }
@@ -203,7 +200,7 @@ export class Run {
   private async *evaluate(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
     const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
     const { batchSize } = this.request.options;
-    const batches = evaluateRows(this.ops, () => this.training.network(), hidden, batchSize);
+    const batches = evaluateRows((batch) => this.training.logits(batch), hidden, batchSize);
     return score(yield* this.follow(batches, meter), rows.targets, this.inputs.labels.kind, this.metrics);
   }
 

@@ -1,8 +1,7 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES } from '../model/families';
 import { drop } from './dropout';
-import type { Ops } from './ops';
+import type { Ops, Tensor } from './ops';
 
 /** Hugging Face's task head for BERT: pooler (dense, tanh), dropout, classifier. C is the number of classes, 1 to regress. */
 export interface TaskHeadWeights {

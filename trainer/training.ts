@@ -1,15 +1,6 @@
-import type { Tensor } from '@tensorflow/tfjs-node';
 import { failed } from '../errors';
-import type { Checkpoint } from '../model/checkpoint';
-import { Dropout } from './dropout';
-import type { Encoder } from './encoder';
-import type { ProblemKind } from './loss';
-import { assembleNetwork, differentiate, type TunedNetwork } from './network';
-import type { Ops } from './ops';
-import { adamW, globalNorm, learningRate, type OptimizerState } from './optimizer';
-import type { ParameterLayout } from './parameters';
-import type { HiddenBatch } from './prefix';
-import type { TaskHeadNames } from './task-head';
+import { learningRate } from './optimizer';
+import type { HeldState, HiddenBatch, Program } from './program';
 
 /** How the steps of one run go. */
 export interface Schedule {
@@ -30,22 +21,18 @@ export interface TrainingState {
 
 /** What is trained, one step after the other. Holds 3·P numbers in the engine until {@link Training.dispose}. */
 export class Training {
-  private state: OptimizerState;
+  private state: HeldState;
 
   constructor(
-    private readonly ops: Ops,
-    private readonly checkpoint: Checkpoint,
-    private readonly encoder: Encoder,
-    private readonly headNames: TaskHeadNames,
-    private readonly layout: ParameterLayout,
+    private readonly program: Program,
     private readonly schedule: Schedule,
     start: TrainingState,
   ) {
-    const upload = (values: Float32Array) => ops.floats(values.slice(), [layout.size]);
+    const hold = (values: Float32Array) => program.hold(values.slice());
     this.state = {
-      parameters: upload(start.parameters),
-      firstMoment: upload(start.firstMoment),
-      secondMoment: upload(start.secondMoment),
+      parameters: hold(start.parameters),
+      firstMoment: hold(start.firstMoment),
+      secondMoment: hold(start.secondMoment),
     };
   }
 
@@ -57,57 +44,40 @@ export class Training {
    * @returns the batch's mean loss
    * @throws FAILED where loss or gradient is not finite; nothing was updated then
    */
-  step(batch: HiddenBatch, targets: ArrayLike<number>, problem: ProblemKind, step: number): number {
-    const { ops, layout, schedule } = this;
-    const [next, loss] = ops.tidy((): [OptimizerState, number] => {
-      const { loss, gradients } = differentiate(
-        ops,
-        this.network(this.state.parameters),
-        this.headNames,
-        batch,
-        targets,
-        problem,
-        new Dropout(schedule.seed, step),
-      );
-      const gradient = layout.join(ops, gradients);
-      const norm = globalNorm(ops, gradient).dataSync()[0];
-      const value = loss.dataSync()[0];
-      if (!Number.isFinite(value) || !Number.isFinite(norm)) {
-        const what = Number.isFinite(value) ? `the gradient's norm is ${norm}` : `the loss is ${value}`;
-        throw failed(
-          `step ${step + 1} of ${schedule.steps}: ${what}; a lower learning rate (now ${schedule.lr}) may help`,
-        );
-      }
-      const { lr, warmup, steps, weightDecay } = schedule;
-      const options = { lr: learningRate(lr, warmup, step, steps), weightDecay, decayed: layout.decayed, step };
-      return [adamW(ops, this.state, gradient, norm, options), value];
-    });
-    ops.dispose(this.state);
+  step(batch: HiddenBatch, targets: ArrayLike<number>, step: number): number {
+    const { lr, warmup, steps, weightDecay, seed } = this.schedule;
+    const options = { lr: learningRate(lr, warmup, step, steps), weightDecay, step, seed };
+    const { loss, norm, next } = this.program.step(this.state, batch, targets, options);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      release(next);
+      const what = Number.isFinite(loss) ? `the gradient's norm is ${norm}` : `the loss is ${loss}`;
+      throw failed(`step ${step + 1} of ${steps}: ${what}; a lower learning rate (now ${lr}) may help`);
+    }
+    release(this.state);
     this.state = next;
     return loss;
   }
 
-  /** The network with the numbers as they are now, or with others; for the `tidy` that is open. */
-  network(parameters: Tensor = this.state.parameters): TunedNetwork {
-    return assembleNetwork(
-      this.checkpoint.config,
-      this.encoder,
-      this.headNames,
-      this.layout.split(this.ops, parameters),
-    );
+  /** Logits of a batch with the numbers as they are now, as in evaluation. // → [B, C] */
+  logits(batch: HiddenBatch): Float32Array {
+    return this.program.logits(this.state.parameters, batch);
   }
 
   /** The numbers as they are now. */
   read(): TrainingState {
-    const values = (tensor: Tensor) => (tensor.dataSync() as Float32Array).slice();
+    const { parameters, firstMoment, secondMoment } = this.state;
     return {
-      parameters: values(this.state.parameters),
-      firstMoment: values(this.state.firstMoment),
-      secondMoment: values(this.state.secondMoment),
+      parameters: parameters.dataSync() as Float32Array,
+      firstMoment: firstMoment.dataSync() as Float32Array,
+      secondMoment: secondMoment.dataSync() as Float32Array,
     };
   }
 
   dispose(): void {
-    this.ops.dispose(this.state);
+    release(this.state);
   }
+}
+
+function release({ parameters, firstMoment, secondMoment }: HeldState): void {
+  for (const held of [parameters, firstMoment, secondMoment]) held.dispose();
 }

@@ -1,21 +1,35 @@
 import { randomStream } from '../../data/random';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
-import { DROPOUT_SITES, Dropout, type DropoutSite, drop } from '../../trainer/dropout';
-import { Encoder } from '../../trainer/encoder';
-import { assembleNetwork, differentiate } from '../../trainer/network';
+import { DROPOUT_SITES, Dropout, type DropoutSite, drop, dropoutKey } from '../../trainer/dropout';
 import { Ops } from '../../trainer/ops';
+import { Session } from '../../trainer/session';
 import { taskHeadNames } from '../../trainer/task-head';
 import { trainable } from '../../trainer/trainable';
+import { gradientProgram } from './gradient-program';
 import { maskOf, model } from './runs';
 
-const ops = new Ops(loadTensorFlow());
+const tf = loadTensorFlow();
 const SHAPE = [400, 250];
 const NUMBERS = 400 * 250;
 
 /** The values of a mask. */
-const factors = (rate: number, seed = 0, step = 0, layer = 0, site: DropoutSite = 'attention') =>
-  ops.tidy(() => new Dropout(seed, step).factors(ops, SHAPE, rate, layer, site)!.dataSync() as Float32Array).slice();
+function factors(rate: number, seed = 0, step = 0, layer = 0, site: DropoutSite = 'attention'): Float32Array {
+  const ops = new Ops();
+  const x = ops.input('x', 'float32', [null, null]);
+  const key = ops.input('key', 'int32', [1]);
+  const mask = new Dropout(key).factors(ops, x, rate, layer, site)!;
+  const session = new Session(tf, ops);
+  const values = session.read(
+    [
+      [x, { values: new Float32Array(NUMBERS), shape: SHAPE }],
+      [key, { values: dropoutKey(seed, step), shape: [1] }],
+    ],
+    mask,
+  );
+  session.close();
+  return values;
+}
 
 const share = (holds: (i: number) => boolean) =>
   Array.from({ length: NUMBERS }, (_, i) => i).filter(holds).length / NUMBERS;
@@ -55,10 +69,10 @@ describe('factors', () => {
   });
 
   it('are none at rate 0: the values pass as they are', () => {
-    const x = ops.floats(Float32Array.of(1, 2), [2]);
-    expect(new Dropout(0, 0).factors(ops, [2], 0, 0, 'output')).toBeUndefined();
+    const ops = new Ops();
+    const x = ops.input('x', 'float32', [2]);
+    expect(new Dropout(ops.input('key', 'int32', [1])).factors(ops, x, 0, 0, 'output')).toBeUndefined();
     expect(drop(ops, x, undefined)).toBe(x);
-    x.dispose();
   });
 });
 
@@ -90,21 +104,16 @@ it('the gradient with dropout on is that of the loss with the same dropout', asy
   const hidden = Float32Array.from({ length: B * S * config.hiddenSize }, () => random.normal());
   const padding = Float32Array.from({ length: B * S }, (_, i) => (i === 2 * S - 1 || i === 2 * S - 2 ? -1e9 : 0));
   const targets = [0, 1, 1, 0];
-  const encoder = new Encoder(ops, checkpoint, mask);
+  const program = gradientProgram(tf, { checkpoint, mask, layout, outputs: 2, problem: 'classes' });
 
   /** The loss, in float64 from the logits, and the gradient. */
-  const at = (parameters: Float32Array) =>
-    ops.tidy(() => {
-      const network = assembleNetwork(config, encoder, names, layout.split(ops, ops.floats(parameters, [layout.size])));
-      const batch = { hidden, mask: padding, B, S };
-      const result = differentiate(ops, network, names, batch, targets, 'classes', new Dropout(1, STEP));
-      const logits = result.logits.dataSync();
-      const losses = targets.map((target, row) =>
-        Math.log1p(Math.exp(logits[2 * row + 1 - target] - logits[2 * row + target])),
-      );
-      const gradient = (layout.join(ops, result.gradients).dataSync() as Float32Array).slice();
-      return { loss: losses.reduce((sum, loss) => sum + loss, 0) / B, gradient };
-    });
+  const at = (parameters: Float32Array) => {
+    const { logits, gradient } = program.at(parameters, { hidden, mask: padding, B, S }, targets, 1, STEP);
+    const losses = targets.map((target, row) =>
+      Math.log1p(Math.exp(logits[2 * row + 1 - target] - logits[2 * row + target])),
+    );
+    return { loss: losses.reduce((sum, loss) => sum + loss, 0) / B, gradient };
+  };
 
   const gradients = layout.views(at(initial).gradient);
   for (const { name, offset } of layout.slots) {
@@ -121,6 +130,6 @@ it('the gradient with dropout on is that of the loss with the same dropout', asy
     const slope = (difference(epsilon) - difference(-epsilon)) / (2 * epsilon);
     expect([name, Math.abs(slope / length - 1) < 2e-3]).toEqual([name, true]);
   }
-  encoder.dispose();
+  program.close();
   opened.close();
 });

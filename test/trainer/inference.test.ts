@@ -7,19 +7,18 @@ import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
 import { exportCheckpoint } from '../../trainer/checkpoint-export';
 import { writeDelta } from '../../trainer/delta';
 import { evaluate, predict } from '../../trainer/inference';
-import { Ops } from '../../trainer/ops';
 import { type EvaluateRequest, type EvaluateResult, type Prediction, TRAIN_DEFAULTS } from '../../trainer/options';
 import { type DeltaShape, randomDelta } from '../support/deltas';
 import { devSentences, model, runs, sentences, TINY_DATA } from './runs';
 
-const ops = new Ops(loadTensorFlow());
-const { folder, request, finish } = runs(ops);
+const tf = loadTensorFlow();
+const { folder, request, finish } = runs(tf);
 const pairs: DataSource = { path: path.join(TINY_DATA, 'pairs.tsv'), textColumns: ['text_a', 'text_b'] };
 const { batchSize, maxLength, device } = TRAIN_DEFAULTS;
 const options = { batchSize, maxLength, device };
 
 async function evaluated(asked: EvaluateRequest): Promise<EvaluateResult> {
-  const run = evaluate(ops, asked);
+  const run = evaluate(tf, asked);
   let next = await run.next();
   while (!next.done) next = await run.next();
   return next.value;
@@ -28,7 +27,7 @@ async function evaluated(asked: EvaluateRequest): Promise<EvaluateResult> {
 /** The predictions in the parts that they came in. */
 async function predicted(asked: EvaluateRequest): Promise<Prediction[][]> {
   const parts: Prediction[][] = [];
-  for await (const event of predict(ops, asked)) if (event.kind === 'rows') parts.push(event.rows);
+  for await (const event of predict(tf, asked)) if (event.kind === 'rows') parts.push(event.rows);
   return parts;
 }
 

@@ -3,11 +3,10 @@ import * as path from 'node:path';
 import { readDataset } from '../../data/dataset';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { evaluate } from '../../trainer/inference';
-import { Ops } from '../../trainer/ops';
 import { runs, TINY_DATA } from './runs';
 
-const ops = new Ops(loadTensorFlow());
-const { folder, request, finish } = runs(ops);
+const tf = loadTensorFlow();
+const { folder, request, finish } = runs(tf);
 
 const PARSES = ['sentence1_binary_parse', 'sentence2_binary_parse', 'sentence1_parse', 'sentence2_parse'];
 const START = ['index', 'promptID', 'pairID', 'genre', ...PARSES, 'sentence1', 'sentence2'];
@@ -57,7 +56,7 @@ it('judges MNLI on the matched file and tells of the mismatched one', async () =
 
   const scored = async (name: string) => {
     const data = { path: at(name), task };
-    const run = evaluate(ops, { model: what.model, delta: path.join(what.out, 'delta'), data, options: what.options });
+    const run = evaluate(tf, { model: what.model, delta: path.join(what.out, 'delta'), data, options: what.options });
     let next = await run.next();
     while (!next.done) next = await run.next();
     return next.value;

@@ -1,10 +1,9 @@
 import { loadTensorFlow } from '../../infra/tensorflow';
-import { Ops } from '../../trainer/ops';
 import type { TrainRequest } from '../../trainer/options';
 import { train } from '../../trainer/pipeline';
 
 // A training run in a process of its own, to be killed: tells its parent of every event.
 process.once('message', async (request) => {
-  for await (const event of train(new Ops(loadTensorFlow()), request as TrainRequest)) process.send?.(event);
+  for await (const event of train(loadTensorFlow(), request as TrainRequest)) process.send?.(event);
   process.disconnect();
 });

@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Mask } from '../../heads/mask';
 import { openCheckpoint } from '../../model/checkpoint';
-import type { Ops } from '../../trainer/ops';
 import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics, type TrainRequest } from '../../trainer/options';
 import { train } from '../../trainer/pipeline';
+import type { TensorFlow } from '../../trainer/session';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 
 export const model = path.join(FIXTURES, 'tiny-bert');
@@ -38,7 +38,7 @@ export const deltaHash = (out: string) =>
 type Changes = Partial<Omit<TrainRequest, 'options'>> & { options?: object };
 
 /** Small training runs in folders of their own, which are removed after the file's tests. */
-export function runs(ops: Ops) {
+export function runs(tf: TensorFlow) {
   const root = temporaryFolder('train');
   afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
   const folder = () => fs.mkdtempSync(path.join(root, 'run-'));
@@ -63,7 +63,7 @@ export function runs(ops: Ops) {
     },
 
     async finish(what: TrainRequest, signal?: AbortSignal): Promise<{ events: TrainEvent[]; metrics: TrainMetrics }> {
-      const run = train(ops, what, signal);
+      const run = train(tf, what, signal);
       const events: TrainEvent[] = [];
       for (;;) {
         const next = await run.next();

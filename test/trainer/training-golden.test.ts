@@ -4,21 +4,18 @@ import * as path from 'node:path';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
-import { Dropout } from '../../trainer/dropout';
 import { Embeddings } from '../../trainer/embeddings';
-import { Encoder } from '../../trainer/encoder';
-import { assembleNetwork, differentiate, evaluateBatch } from '../../trainer/network';
-import { Ops } from '../../trainer/ops';
 import { hiddenRows } from '../../trainer/prefix';
-import { taskHeadNames } from '../../trainer/task-head';
+import { Program } from '../../trainer/program';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
+import { gradientProgram } from './gradient-program';
 
 // Against PyTorch and transformers in float64: see test/fixtures/make_training_golden.py.
 const fixtures = path.join(__dirname, '../fixtures');
 const folder = path.join(fixtures, 'training-golden');
 const cases = fs.readdirSync(folder).flatMap((name) => /^(.*)\.golden\.json$/.exec(name)?.[1] ?? []);
-const ops = new Ops(loadTensorFlow());
+const tf = loadTensorFlow();
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-golden-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
@@ -38,25 +35,16 @@ async function prepare(name: string) {
     expect(values).toHaveLength(size);
     made.initial.set(values, offset);
   }
-  const encoder = new Encoder(ops, checkpoint, mask);
+  const problem = golden.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
+  const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, problem };
+  const program = new Program(tf, parts);
   const file = path.join(scratch, 'prefix');
-  const rows = hiddenRows({ ops, checkpoint, encoder, embeddings: new Embeddings(checkpoint) }, golden.rows, file);
+  const rows = hiddenRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, golden.rows, file);
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;
   const labels = (batch: number[]) => batch.map((row) => golden.rows[row].label as number);
-  const problem = golden.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
-  return {
-    golden,
-    stored,
-    checkpoint,
-    made,
-    encoder,
-    prefix,
-    labels,
-    problem,
-    names: taskHeadNames(checkpoint.config),
-  };
+  return { golden, stored, made, parts, program, prefix, labels };
 }
 
 /** The distance of two vectors over the length of the second. */
@@ -74,59 +62,41 @@ it('finds the golden cases', () => expect(cases.length).toBeGreaterThanOrEqual(6
 
 describe.each(cases)('%s', (name) => {
   it('has logits, loss and every gradient of the float64 oracle', async () => {
-    const { golden, stored, checkpoint, made, encoder, prefix, labels, problem, names } = await prepare(name);
-    const before = ops.tf.memory().numTensors;
-    const result = ops.tidy(() => {
-      const parameters = made.layout.split(ops, ops.floats(made.initial, [made.layout.size]));
-      const network = assembleNetwork(checkpoint.config, encoder, names, parameters);
-      const batch = prefix.read(golden.gradientBatch);
-      const targets = labels(golden.gradientBatch);
-      const { loss, logits, gradients } = differentiate(
-        ops,
-        network,
-        names,
-        batch,
-        targets,
-        problem,
-        new Dropout(0, 0),
-      );
-      return {
-        loss: loss.dataSync()[0],
-        logits: logits.dataSync(),
-        evaluated: evaluateBatch(ops, network, batch).dataSync(),
-        gradients: new Map([...gradients].map(([key, tensor]) => [key, tensor.dataSync()])),
-      };
-    });
-    expect(ops.tf.memory().numTensors).toBe(before);
+    const { golden, stored, made, parts, program, prefix, labels } = await prepare(name);
+    const gradients = gradientProgram(tf, parts);
+    const result = gradients.at(made.initial, prefix.read(golden.gradientBatch), labels(golden.gradientBatch));
     expect(result.loss).toBeCloseTo(golden.loss, 5);
     golden.logits.flat().forEach((logit: number, i: number) => {
       expect(result.logits[i]).toBeCloseTo(logit, 4);
       expect(result.evaluated[i]).toBeCloseTo(logit, 4);
     });
     const expected = [...stored.tensors.keys()].filter((key) => key.startsWith('gradient/'));
-    expect([...result.gradients.keys()].sort()).toEqual(expected.map((key) => key.slice('gradient/'.length)).sort());
+    expect(gradients.trained.sort()).toEqual(expected.map((key) => key.slice('gradient/'.length)).sort());
+    const views = made.layout.views(result.gradient);
     for (const key of expected) {
-      expect(relative(result.gradients.get(key.slice('gradient/'.length))!, stored.float32(key))).toBeLessThan(1e-4);
+      const { values } = views.get(key.slice('gradient/'.length))!;
+      expect(relative(values, stored.float32(key))).toBeLessThan(1e-4);
     }
-    encoder.dispose();
+    gradients.close();
+    program.close();
   });
 
   it("takes the oracle's twenty steps", async () => {
-    const { golden, stored, checkpoint, made, encoder, prefix, labels, problem, names } = await prepare(name);
+    const { golden, stored, made, program, prefix, labels } = await prepare(name);
     const zeros = () => new Float32Array(made.layout.size);
     const start = { parameters: made.initial, firstMoment: zeros(), secondMoment: zeros() };
     const schedule = { ...golden.options, seed: 0 };
-    const training = new Training(ops, checkpoint, encoder, names, made.layout, schedule, start);
-    const before = ops.tf.memory().numTensors;
+    const training = new Training(program, schedule, start);
+    const before = tf.memory().numTensors;
     golden.batches.forEach((batch: number[], step: number) => {
-      const loss = training.step(prefix.read(batch), labels(batch), problem, step);
+      const loss = training.step(prefix.read(batch), labels(batch), step);
       expect(Math.abs(loss - golden.losses[step])).toBeLessThan(1e-3 * Math.max(1, golden.losses[step]));
     });
-    expect(ops.tf.memory().numTensors).toBe(before);
+    expect(tf.memory().numTensors).toBe(before);
     for (const [key, { values }] of made.layout.views(training.read().parameters)) {
       expect(relative(values, stored.float32(`final/${key}`))).toBeLessThan(1e-3);
     }
     training.dispose();
-    encoder.dispose();
+    program.close();
   });
 });

@@ -1,0 +1,70 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Attribute, ElementType, Node } from './ops';
+
+/** TensorFlow's own messages, as tfjs-node brings them; it has no types for them. */
+// biome-ignore lint/suspicious/noExplicitAny: generated code without types
+type Message = any;
+
+/** `types.proto`'s numbers. */
+const DATA_TYPE: Record<ElementType, number> = { float32: 1, int32: 3, resource: 20 };
+
+/** The only tag of the file's only graph. */
+export const TAG = 'serve';
+
+/**
+ * Writes a graph as TensorFlow's SavedModel, the one form in which tfjs-node takes a graph: a folder with `saved_model.pb`. It
+ * holds ops and small constants; weights are given when it runs.
+ */
+export function writeSavedModel(folder: string, nodes: readonly Node[]): void {
+  const tensorflow: Message = require('@tensorflow/tfjs-node/dist/proto/api_pb');
+  const graph = new tensorflow.GraphDef();
+  for (const node of nodes) graph.addNode(nodeDef(tensorflow, node));
+  const meta = new tensorflow.MetaGraphDef();
+  const info = new tensorflow.MetaGraphDef.MetaInfoDef();
+  info.addTags(TAG);
+  meta.setMetaInfoDef(info);
+  meta.setGraphDef(graph);
+  const model = new tensorflow.SavedModel();
+  model.setSavedModelSchemaVersion(1);
+  model.addMetaGraphs(meta);
+  fs.writeFileSync(path.join(folder, 'saved_model.pb'), model.serializeBinary());
+}
+
+function nodeDef(tensorflow: Message, { name, op, inputs, attributes }: Node): Message {
+  const def = new tensorflow.NodeDef();
+  def.setName(name);
+  def.setOp(op);
+  def.setInputList(inputs);
+  for (const [key, attribute] of Object.entries(attributes))
+    def.getAttrMap().set(key, attrValue(tensorflow, attribute));
+  return def;
+}
+
+function attrValue(tensorflow: Message, attribute: Attribute): Message {
+  const value = new tensorflow.AttrValue();
+  if ('type' in attribute) value.setType(DATA_TYPE[attribute.type]);
+  else if ('flag' in attribute) value.setB(attribute.flag);
+  else if ('int' in attribute) value.setI(attribute.int);
+  else if ('text' in attribute) value.setS(new TextEncoder().encode(attribute.text));
+  else if ('shape' in attribute) value.setShape(tensorShape(tensorflow, attribute.shape));
+  else {
+    const { values, dims } = attribute;
+    const tensor = new tensorflow.Tensor();
+    tensor.setDtype(DATA_TYPE[values instanceof Float32Array ? 'float32' : 'int32']);
+    tensor.setTensorShape(tensorShape(tensorflow, dims));
+    tensor.setTensorContent(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+    value.setTensor(tensor);
+  }
+  return value;
+}
+
+function tensorShape(tensorflow: Message, sizes: readonly (number | null)[]): Message {
+  const shape = new tensorflow.TensorShape();
+  for (const size of sizes) {
+    const dim = new tensorflow.TensorShape.Dim();
+    dim.setSize(size ?? -1);
+    shape.addDim(dim);
+  }
+  return shape;
+}
