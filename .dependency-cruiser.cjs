@@ -17,6 +17,12 @@ module.exports = {
       { path: '^(analyzer|trainer)/' },
       { path: '^(analyzer|trainer)/', pathNot: '^$1/' },
     ),
+    rule(
+      'results-stand-alone',
+      'results/ needs no engine: it imports model/, data/ and heads/ alone, and no TensorFlow.',
+      { path: '^results/' },
+      { path: '^(analyzer|trainer|gateway|cli|infra|report)/|node_modules/@tensorflow/' },
+    ),
     rule('stages-know-no-surroundings', 'Stages know nothing of what runs them.', STAGES, {
       path: '^(infra|cli|gateway|report|proto)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino|commander)/',
     }),
@@ -24,7 +30,7 @@ module.exports = {
       'model-and-data-are-below',
       'model/ and data/ import no room above them.',
       { path: '^(model|data)/' },
-      { path: '^(analyzer|trainer|gateway|cli|infra|report)/' },
+      { path: '^(analyzer|trainer|results|gateway|cli|infra|report)/' },
     ),
     rule(
       'entries-are-above',

@@ -25,8 +25,9 @@ export { SELECTION_DEFAULTS, type SelectionOptions, selectHeads as select } from
 export { type Checkpoint, openCheckpoint } from './model/checkpoint';
 export { resolveModel } from './model/resolve';
 export { type ReportParts, renderReport } from './report/report';
-export { type CheckpointExport, exportCheckpoint } from './trainer/checkpoint-export';
-export { type Delta, readDelta } from './trainer/delta';
+export { type CheckpointExport, exportCheckpoint } from './results/checkpoint-export';
+export { type Delta, readDelta } from './results/delta';
+export { undoCheckpoint } from './results/undo';
 export { evaluate, predict, train } from './trainer/engine';
 export {
   type EpochMetrics,
@@ -40,4 +41,3 @@ export {
   type TrainOptions,
   type TrainRequest,
 } from './trainer/options';
-export { undoCheckpoint } from './trainer/undo';

@@ -5,7 +5,7 @@ import { writeDemoData } from '../demo/grammar';
 import { readMask, readMetrics } from '../gateway/files';
 import { writeWhole } from '../gateway/whole-file';
 import { modelCache } from '../model/resolve';
-import { DELTA_TENSORS } from '../trainer/delta';
+import { DELTA_TENSORS } from '../results/delta';
 import type { EvaluateResult } from '../trainer/options';
 import { isMadeOf, keyOf, noteMadeOf } from './made-of';
 import { bytesText, grouped, metricText, percentText, secondsText, table } from './output';

@@ -1,7 +1,7 @@
 import type { OwnFolder } from '../gateway/out';
 import { REPORT_FILES } from '../report/files';
-import { DELTA_INFO, DELTA_TENSORS } from '../trainer/delta';
-import { UNDO_FILE } from '../trainer/undo';
+import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
+import { UNDO_FILE } from '../results/undo';
 
 /*
  * The folders that commands write: what is in them tells them from a user's own, which are never replaced.

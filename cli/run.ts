@@ -15,8 +15,8 @@ import { FolderPlace, resultKeys } from '../gateway/place';
 import { selectHeads } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { writeReport } from '../report/files';
-import { exportCheckpoint } from '../trainer/checkpoint-export';
-import { readDelta } from '../trainer/delta';
+import { exportCheckpoint } from '../results/checkpoint-export';
+import { readDelta } from '../results/delta';
 import { train } from '../trainer/engine';
 import { someOf } from './flag-values';
 import {

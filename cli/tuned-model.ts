@@ -3,8 +3,8 @@ import * as path from 'node:path';
 import type { Command } from 'commander';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { readModelConfig } from '../model/config';
-import { DELTA_INFO } from '../trainer/delta';
-import { type DeltaInfo, parseDeltaInfo } from '../trainer/delta-info';
+import { DELTA_INFO } from '../results/delta';
+import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
 import { type EvaluateRequest, TRAIN_DEFAULTS } from '../trainer/options';
 import {
   addDataFlags,

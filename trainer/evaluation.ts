@@ -1,6 +1,6 @@
 import { evaluationBatches } from '../data/batches';
+import { argmax, type Metrics } from '../results/metrics';
 import type { ProblemKind } from './loss';
-import { argmax, type Metrics } from './metrics';
 import type { HiddenRows } from './prefix';
 import type { HiddenBatch } from './program';
 

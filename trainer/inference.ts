@@ -7,14 +7,14 @@ import { cancelled, failed, invalidInput } from '../errors';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
 import { StageMeter, type StageProgress } from '../progress';
-import { readTaskHead } from './classifier-config';
-import { deltaParts, readDelta } from './delta';
-import { labelsOf } from './delta-info';
+import { readTaskHead } from '../results/classifier-config';
+import { deltaParts, readDelta } from '../results/delta';
+import { labelsOf } from '../results/delta-info';
+import { metricsFor, problemOf } from '../results/metrics';
 import { checkDevice } from './device';
 import { Embeddings } from './embeddings';
 import { evaluateRows, type Logits, predictions, score } from './evaluation';
 import { allRows, tokenLimit } from './inputs';
-import { metricsFor, problemOf } from './metrics';
 import {
   type EvaluateRequest,
   type EvaluateResult,

@@ -32,6 +32,7 @@ it('each rule of the rooms finds its breach', () => {
     'analyzer/other.ts': "import '../trainer/step';",
     'infra/engine.ts': "import '../cli/hifi';",
     'cli/hifi.ts': "import './not-there';",
+    'results/leaning.ts': "import '../trainer/step';",
     'gateway/tested.ts': "import '../test/thing';",
     'test/thing.ts': 'export const thing = 1;',
     'report/a.ts': "import type { B } from './b'; export interface A { b: B }",
@@ -51,6 +52,7 @@ it('each rule of the rooms finds its breach', () => {
       'model-and-data-are-below: model/low.ts → trainer/step.ts',
       'no-cycles: report/a.ts → report/b.ts',
       'resolvable: cli/hifi.ts → ./not-there',
+      'results-stand-alone: results/leaning.ts → trainer/step.ts',
       'sources-know-no-tests: gateway/tested.ts → test/thing.ts',
       'stages-know-no-surroundings: trainer/step.ts → infra/engine.ts',
     ]);

@@ -4,9 +4,9 @@ import * as path from 'node:path';
 import type { Mask, Tune } from '../../heads/mask';
 import type { Checkpoint } from '../../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
-import { type Delta, makeDelta } from '../../trainer/delta';
+import { type Delta, makeDelta } from '../../results/delta';
+import { roundTo } from '../../results/rounding';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
-import { roundTo } from '../../trainer/rounding';
 
 export const FIXTURES = path.join(__dirname, '../fixtures');
 
@@ -58,7 +58,7 @@ export function randomDelta(checkpoint: Checkpoint, { heads, tune, labels, scale
       id2label: labels ? Object.fromEntries(labels.map((label, i) => [String(i), label])) : null,
       problemType: labels ? 'single_label_classification' : 'regression',
       task: null,
-      options: TRAIN_DEFAULTS,
+      options: { ...TRAIN_DEFAULTS },
       seed: 0,
     },
     ({ shape }) => Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, draw),

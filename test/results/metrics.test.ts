@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import fc from 'fast-check';
 import { TASK_NAMES } from '../../data/tasks';
 import { spearman } from '../../heads/spearman';
-import * as metrics from '../../trainer/metrics';
+import * as metrics from '../../results/metrics';
 
 interface Case {
   name: string;

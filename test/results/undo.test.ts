@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
-import { type ExportDtype, exportCheckpoint } from '../../trainer/checkpoint-export';
-import { UNDO_FILE, undoCheckpoint } from '../../trainer/undo';
+import { type ExportDtype, exportCheckpoint } from '../../results/checkpoint-export';
+import { UNDO_FILE, undoCheckpoint } from '../../results/undo';
 import { copyModel, type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 const folder = temporaryFolder('undo');

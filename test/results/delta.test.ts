@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
-import { applyDelta, DELTA_INFO, DELTA_TENSORS, readDelta, writeDelta } from '../../trainer/delta';
-import { countNumbers } from '../../trainer/slices';
+import { applyDelta, DELTA_INFO, DELTA_TENSORS, readDelta, writeDelta } from '../../results/delta';
+import { countNumbers } from '../../results/slices';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 const folder = temporaryFolder('delta');

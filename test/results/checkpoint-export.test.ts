@@ -3,11 +3,11 @@ import * as path from 'node:path';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { baseTensors, FAMILIES } from '../../model/families';
 import { SafetensorsFile } from '../../model/safetensors';
-import { exportCheckpoint } from '../../trainer/checkpoint-export';
-import { readTaskHead } from '../../trainer/classifier-config';
-import { applyDelta, type Delta } from '../../trainer/delta';
-import { roundTo } from '../../trainer/rounding';
-import { UNDO_FILE } from '../../trainer/undo';
+import { exportCheckpoint } from '../../results/checkpoint-export';
+import { readTaskHead } from '../../results/classifier-config';
+import { applyDelta, type Delta } from '../../results/delta';
+import { roundTo } from '../../results/rounding';
+import { UNDO_FILE } from '../../results/undo';
 import { copyModel, type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 const folder = temporaryFolder('export');

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { publishFolder } from '../../trainer/publish';
+import { publishFolder } from '../../results/publish';
 import { temporaryFolder } from '../support/deltas';
 
 const folder = temporaryFolder('publish');

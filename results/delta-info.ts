@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { LabelSet } from '../data/labels';
 import { invalidInput } from '../errors';
 import type { Mask } from '../heads/mask';
-import type { TrainOptions } from './options';
 
 export type ProblemType = 'single_label_classification' | 'regression';
 
@@ -16,7 +15,8 @@ export interface DeltaInfo {
   problemType: ProblemType;
   /** GLUE task, null for other data. */
   task: string | null;
-  options: Omit<TrainOptions, 'device' | 'threads'>;
+  /** How it was trained. */
+  options: TrainedWith;
   seed: number;
 }
 
@@ -46,6 +46,9 @@ const options = z.looseObject({
   maxLength: index,
   seed: index,
 });
+
+/** The training's options; where it computed is no part of what it made. */
+export type TrainedWith = z.infer<typeof options>;
 
 const deltaInfo = z
   .object({

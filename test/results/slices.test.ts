@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import type { Tune } from '../../heads/mask';
 import { type SelectionInput, selectHeads } from '../../heads/select';
 import { readModelConfig } from '../../model/config';
-import { countNumbers, putSlice, takeSlice, taskHeadTensors, tunedSlices } from '../../trainer/slices';
+import { countNumbers, putSlice, takeSlice, taskHeadTensors, tunedSlices } from '../../results/slices';
 import { FIXTURES } from '../support/deltas';
 
 const config = readModelConfig(`${FIXTURES}/tiny-bert`); // 2 layers, 5 heads of 9, d 45
