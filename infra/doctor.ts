@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { cacheFolder } from '../model/cache-folder';
 import { resolveModel } from '../model/resolve';
+import { findPackage } from './binding';
 import { isCached } from './cache';
 import { lastLines, runCommand } from './command';
 import { CPU_WHEEL, libraryName } from './libtensorflow';
@@ -90,10 +91,13 @@ function checkCache(): Check {
 async function checkTensorFlow(): Promise<Check> {
   const script = `
     const tf = require(process.argv[1]).loadTensorFlow();
-    const sum = tf.tidy(() => tf.add(tf.tensor1d([1, 2]), 1).sum().dataSync()[0]);
-    if (sum !== 5) throw new Error('1 + 1 + 2 + 1 is ' + sum);
-    console.log('tfjs-node ' + tf.version['tfjs-node'] + ' on TensorFlow ' + tf.backend().binding.TF_Version);`;
-  const { ok, found } = await inChild(script, [require.resolve('./tensorflow')], trainerEnvironment());
+    const two = tf.createTensor([2], tf.TF_FLOAT, Float32Array.of(1, 2));
+    const [{ id }] = tf.executeOp('AddV2', [{ name: 'T', type: tf.TF_ATTR_TYPE, value: tf.TF_FLOAT }], [two, two], 1);
+    const sum = tf.tensorDataSync(id).join();
+    if (sum !== '2,4') throw new Error('1,2 + 1,2 is ' + sum);
+    console.log('tfjs-node ' + process.argv[2] + ' on TensorFlow ' + tf.TF_Version);`;
+  const version = findPackage('@tensorflow/tfjs-node')?.version ?? '';
+  const { ok, found } = await inChild(script, [require.resolve('./tensorflow'), version], trainerEnvironment());
   return check('TensorFlow', ok, found, 'npx hifi setup');
 }
 

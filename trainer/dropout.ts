@@ -4,10 +4,12 @@ import type { Ops, Tensor } from './ops';
 export const DROPOUT_SITES = { attention: 0, attentionOutput: 1, output: 2, pooled: 3 } as const;
 export type DropoutSite = keyof typeof DROPOUT_SITES;
 
-/** What the dropouts of one step depend on: int32 [1], the graph's input of that name. */
-export const dropoutKey = (seed: number, step: number) => Int32Array.of(scramble(seed) + step);
+/** What the dropouts of one micro-batch of a step depend on: int32 [1], the graph's input of that name. */
+export const dropoutKey = (seed: number, step: number, microBatch: number) =>
+  Int32Array.of(scramble(seed) + step + Math.imul(microBatch, 0x9e3779b9));
 
-/** The dropouts of one training step: every mask is a pure function of (seed, step, layer, site) (METHOD §4). */
+/** The dropouts of one training step: every mask is a pure function of (seed, step, micro-batch, layer,
+ * site) (METHOD §4). */
 export class Dropout {
   /** @param key int32 [1], from {@link dropoutKey} */
   constructor(private readonly key: Tensor) {}

@@ -3,7 +3,7 @@ import type { Ops, Tensor } from './ops';
 /** What a task head is trained towards: the class of each row, or a number. */
 export type ProblemKind = 'classes' | 'regression';
 
-/** A batch's mean loss and its gradient by the logits. // [1], [B, C] */
+/** These rows' part of the mean loss and its gradient by the logits. // [], [B, C] */
 export interface Loss {
   loss: Tensor;
   byLogits: Tensor;
@@ -14,15 +14,15 @@ export interface Loss {
  *
  * @param logits // [B, C]
  * @param targets as {@link targetValues} gives them // [B, C]
+ * @param rows what the mean is over: the rows of the whole batch, where these are but a part // []
  */
-export function taskLoss(ops: Ops, logits: Tensor, targets: Tensor, problem: ProblemKind): Loss {
-  const rows = ops.float(ops.size(logits, 0)); // [1]
+export function taskLoss(ops: Ops, logits: Tensor, targets: Tensor, rows: Tensor, problem: ProblemKind): Loss {
   if (problem === 'regression') {
     const error = ops.sub(logits, targets); // [B, 1]
-    return { loss: ops.div(ops.sum(ops.square(error), [0]), rows), byLogits: ops.div(ops.scale(error, 2), rows) };
+    return { loss: ops.div(ops.sum(ops.square(error), [0, 1]), rows), byLogits: ops.div(ops.scale(error, 2), rows) };
   }
   const [losses, byLogits] = ops.crossEntropy(logits, targets); // [B], [B, C]
-  return { loss: ops.div(ops.sum(losses, [0], true), rows), byLogits: ops.div(byLogits, rows) };
+  return { loss: ops.div(ops.sum(losses, [0]), rows), byLogits: ops.div(byLogits, rows) };
 }
 
 /**

@@ -47,11 +47,12 @@ export function logitsOf(ops: Ops, { layers, head }: TunedNetwork, hidden: Tenso
 }
 
 /**
- * One pass forward and back: the mean loss of the batch and its gradient by everything that is trained, by name.
+ * One pass forward and back: these rows' part of the mean loss and its gradient by everything that is trained, by name.
  *
  * @param hidden what the frozen part put out // [B·S, d]
  * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
  * @param targets // [B, C]
+ * @param count rows of the whole batch // []
  */
 export function differentiate(
   ops: Ops,
@@ -59,6 +60,7 @@ export function differentiate(
   hidden: Tensor,
   mask: Tensor,
   targets: Tensor,
+  count: Tensor,
   problem: ProblemKind,
   dropout: Dropout,
 ): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor> } {
@@ -76,7 +78,7 @@ export function differentiate(
   });
   const dropped = dropout.factors(ops, rows, config.classifierDropout, config.layers, 'pooled');
   const { logits, trace } = classify(ops, rows, head, dropped);
-  const { loss, byLogits }: Loss = taskLoss(ops, logits, targets, problem);
+  const { loss, byLogits }: Loss = taskLoss(ops, logits, targets, count, problem);
 
   const headBack = classifyBack(ops, byLogits, head, trace);
   const gradients = new Map<string, Tensor>([

@@ -174,9 +174,6 @@ export class Ops {
     return this.node('StatelessRandomUniform', [this.shapeOf(x), seed], attributes, x.shape);
   }
 
-  /** Whole numbers as float32. */
-  float = (x: Tensor) => this.node('Cast', [x], { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } }, x.shape);
-
   /** Cross-entropy of each row against a distribution, and its gradient by the logits: `[B]`, `[B, C]`. */
   crossEntropy(logits: Tensor, labels: Tensor): [loss: Tensor, gradient: Tensor] {
     const loss = this.node('SoftmaxCrossEntropyWithLogits', [logits, labels], { T: FLOAT }, [logits.shape[0]]);

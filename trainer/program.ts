@@ -11,6 +11,12 @@ import type { ParameterLayout } from './parameters';
 import { type Feed, type Held, Session, type TensorFlow } from './session';
 import { taskHeadNames } from './task-head';
 
+/**
+ * Most tokens, padding included, that run through the network at once; a longer batch runs in parts whose gradients add up. It
+ * bounds the memory whatever the batch size, and costs nothing: at 16 × 128 tokens one part takes as long as two.
+ */
+const MICRO_BATCH_TOKENS = 1024;
+
 /** A batch as the tuned layers take it. */
 export interface HiddenBatch {
   hidden: Float32Array; // [B·S, d]
@@ -50,8 +56,8 @@ export class Program {
   readonly lowest: number;
   private readonly session: Session;
   private readonly inputs: Record<'hidden' | 'mask' | 'parameters' | 'firstMoment' | 'secondMoment', Tensor>;
-  private readonly training: Record<'targets' | 'factors' | 'dropoutKey', Tensor>;
-  private readonly ends: { frozen: Tensor; logits: Tensor; step: Tensor[] };
+  private readonly training: Record<'targets' | 'count' | 'dropoutKey' | 'gradient' | 'factors', Tensor>;
+  private readonly ends: { frozen: Tensor; logits: Tensor; gradient: Tensor[]; update: Tensor[] };
 
   /** Holds the base's layers until {@link Program.close}. */
   constructor(
@@ -71,8 +77,10 @@ export class Program {
     };
     const training = {
       targets: ops.input('targets', 'float32', [null, outputs]),
-      factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
+      count: ops.input('count', 'float32', []),
       dropoutKey: ops.input('dropoutKey', 'int32', [1]),
+      gradient: vector('gradient'),
+      factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
     const encoder = new Encoder(ops, checkpoint, mask);
 
@@ -89,17 +97,19 @@ export class Program {
       inputs.hidden,
       inputs.mask,
       training.targets,
+      training.count,
       problem,
       dropout,
     );
-    const gradient = layout.join(ops, gradients);
-    const norm = globalNorm(ops, gradient);
-    const next = adamW(ops, inputs, gradient, norm, training.factors, layout.decayed);
+    const gradient = ops.add(training.gradient, layout.join(ops, gradients));
+    const norm = globalNorm(ops, training.gradient);
+    const next = adamW(ops, inputs, training.gradient, norm, training.factors, layout.decayed);
 
     this.lowest = encoder.lowest;
     this.inputs = inputs;
     this.training = training;
-    this.ends = { frozen, logits, step: [loss, norm, next.parameters, next.firstMoment, next.secondMoment] };
+    const update = [norm, next.parameters, next.firstMoment, next.secondMoment];
+    this.ends = { frozen, logits, gradient: [loss, gradient], update };
     this.session = new Session(tf, ops);
   }
 
@@ -109,12 +119,14 @@ export class Program {
    * @returns [B·S, d]
    */
   frozen(embedded: HiddenBatch): Float32Array {
-    return this.session.read(this.batchFeeds(embedded), this.ends.frozen);
+    return joined(this.microBatches(embedded).map((part) => this.session.read(this.feeds(part), this.ends.frozen)));
   }
 
   /** Logits as in evaluation. // → [B, C] */
   logits(parameters: Held, batch: HiddenBatch): Float32Array {
-    return this.session.read([...this.batchFeeds(batch), [this.inputs.parameters, parameters]], this.ends.logits);
+    const feed = [this.inputs.parameters, parameters] as const;
+    const parts = this.microBatches(batch);
+    return joined(parts.map((part) => this.session.read([...this.feeds(part), feed], this.ends.logits)));
   }
 
   /**
@@ -128,26 +140,57 @@ export class Program {
     targets: ArrayLike<number>,
     options: StepOptions,
   ): { loss: number; norm: number; next: HeldState } {
-    const { outputs, problem } = this.parts;
-    const values = targetValues(targets, outputs, problem);
-    const [loss, norm, parameters, firstMoment, secondMoment] = this.session.run(
+    const { inputs, training, session } = this;
+    const { loss, gradient } = this.gradient(state.parameters, batch, targets, options);
+    const [norm, parameters, firstMoment, secondMoment] = session.run(
       [
-        ...this.batchFeeds(batch),
-        [this.inputs.parameters, state.parameters],
-        [this.inputs.firstMoment, state.firstMoment],
-        [this.inputs.secondMoment, state.secondMoment],
-        [this.training.targets, { values, shape: [batch.B, outputs] }],
-        [this.training.factors, { values: updateFactors(options), shape: [UPDATE_FACTORS] }],
-        [this.training.dropoutKey, { values: dropoutKey(options.seed, options.step), shape: [1] }],
+        [inputs.parameters, state.parameters],
+        [inputs.firstMoment, state.firstMoment],
+        [inputs.secondMoment, state.secondMoment],
+        [training.gradient, gradient],
+        [training.factors, { values: updateFactors(options), shape: [UPDATE_FACTORS] }],
       ],
-      this.ends.step,
+      this.ends.update,
     );
-    const number = (held: Held) => {
-      const [value] = held.dataSync();
-      held.dispose();
-      return value;
-    };
-    return { loss: number(loss), norm: number(norm), next: { parameters, firstMoment, secondMoment } };
+    gradient.dispose();
+    return { loss, norm: taken(norm), next: { parameters, firstMoment, secondMoment } };
+  }
+
+  /**
+   * The batch's mean loss and its gradient by all that is trained; the gradient is the caller's to dispose of. // [], [P]
+   * @param targets class indices, or numbers; B of them
+   */
+  gradient(
+    parameters: Held,
+    batch: HiddenBatch,
+    targets: ArrayLike<number>,
+    { seed, step }: Pick<StepOptions, 'seed' | 'step'>,
+  ): { loss: number; gradient: Held } {
+    const { inputs, training, session } = this;
+    const { outputs, problem, layout } = this.parts;
+    const values = targetValues(targets, outputs, problem);
+    let gradient = this.hold(new Float32Array(layout.size));
+    let loss = 0;
+    let row = 0;
+    for (const [i, part] of this.microBatches(batch).entries()) {
+      const wanted = values.subarray(row * outputs, (row + part.B) * outputs);
+      const [partLoss, sum] = session.run(
+        [
+          ...this.feeds(part),
+          [inputs.parameters, parameters],
+          [training.gradient, gradient],
+          [training.targets, { values: wanted, shape: [part.B, outputs] }],
+          [training.count, { values: Float32Array.of(batch.B), shape: [] }],
+          [training.dropoutKey, { values: dropoutKey(seed, step, i), shape: [1] }],
+        ],
+        this.ends.gradient,
+      );
+      gradient.dispose();
+      gradient = sum;
+      loss += taken(partLoss);
+      row += part.B;
+    }
+    return { loss, gradient };
   }
 
   /** A vector of all trained numbers in the engine; the caller's to dispose of. // [P] */
@@ -159,10 +202,45 @@ export class Program {
     this.session.close();
   }
 
-  private batchFeeds({ hidden, mask, B, S }: HiddenBatch): [Tensor, Feed][] {
+  /** The batch in parts of whole rows, as equal as can be. */
+  private microBatches({ hidden, mask, B, S }: HiddenBatch): HiddenBatch[] {
+    const parts = Math.ceil(B / Math.max(1, Math.floor(MICRO_BATCH_TOKENS / S)));
+    const rows = Math.ceil(B / parts);
+    const width = S * this.parts.checkpoint.config.hiddenSize;
+    return Array.from({ length: Math.ceil(B / rows) }, (_, i) => {
+      const [from, to] = [i * rows, Math.min(B, (i + 1) * rows)];
+      return {
+        hidden: hidden.subarray(from * width, to * width),
+        mask: mask.subarray(from * S, to * S),
+        B: to - from,
+        S,
+      };
+    });
+  }
+
+  private feeds({ hidden, mask, B, S }: HiddenBatch): [Tensor, Feed][] {
     return [
       [this.inputs.hidden, { values: hidden, shape: [B * S, this.parts.checkpoint.config.hiddenSize] }],
       [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
     ];
   }
+}
+
+/** The only number of a tensor, which is done with. */
+function taken(held: Held): number {
+  const [value] = held.values();
+  held.dispose();
+  return value;
+}
+
+/** Parts of an array, end to end. */
+function joined(parts: Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0];
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -1,35 +1,50 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import type { Tensor as Held } from '@tensorflow/tfjs-node';
 import type { Ops, Tensor } from './ops';
 import { TAG, writeSavedModel } from './saved-model';
 
-/** The TensorFlow module, as `infra/tensorflow.ts` loads it. */
-export type TensorFlow = typeof import('@tensorflow/tfjs-node');
+type Numbers = Float32Array | Int32Array;
 
-/** A tensor that the engine holds until it is disposed of. */
-export type { Held };
-
-/** A value for an input: numbers of this side, or what an earlier run gave. */
-export type Feed = { values: Float32Array | Int32Array; shape: readonly number[] } | Held;
-
-/** What the node backend offers beyond tfjs's own interface. */
-interface NodeBackend {
-  isUsingGpuDevice: boolean;
-  loadSavedModelMetaGraph(folder: string, tags: string): number;
+/** What is used of tfjs-node's native binding, as `infra/tensorflow.ts` loads it. Tensors and graphs are numbers there. */
+export interface TensorFlow {
+  readonly TF_FLOAT: number;
+  readonly TF_INT32: number;
+  isUsingGpuDevice(): boolean;
+  createTensor(shape: number[], dtype: number, values: Numbers): number;
+  tensorDataSync(id: number): Numbers;
+  deleteTensor(id: number): void;
+  getNumOfTensors(): number;
+  loadSavedModel(folder: string, tags: string): number;
+  runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): { id: number }[];
   deleteSavedModel(id: number): void;
-  runSavedModel(id: number, inputs: Held[], infos: { name: string }[], outputs: string[]): Held[];
 }
 
-const backendOf = (tf: TensorFlow) => tf.backend() as unknown as NodeBackend;
-
 /** Where TensorFlow computes. */
-export const deviceOf = (tf: TensorFlow): 'cpu' | 'cuda' => (backendOf(tf).isUsingGpuDevice ? 'cuda' : 'cpu');
+export const deviceOf = (tf: TensorFlow): 'cpu' | 'cuda' => (tf.isUsingGpuDevice() ? 'cuda' : 'cpu');
+
+/** A tensor in the engine, until it is disposed of. */
+export class Held {
+  constructor(
+    private readonly tf: TensorFlow,
+    readonly id: number,
+  ) {}
+
+  /** A copy of its numbers on this side. */
+  values(): Float32Array {
+    return this.tf.tensorDataSync(this.id) as Float32Array;
+  }
+
+  dispose(): void {
+    this.tf.deleteTensor(this.id);
+  }
+}
+
+/** A value for an input: numbers of this side, or what an earlier run gave. */
+export type Feed = { values: Numbers; shape: number[] } | Held;
 
 /** A graph in the engine, with its variables. */
 export class Session {
-  private readonly backend: NodeBackend;
   private readonly id: number;
 
   /** Loads the graph and gives its variables their values; holds memory until {@link Session.close}. */
@@ -37,16 +52,15 @@ export class Session {
     private readonly tf: TensorFlow,
     { nodes, variables }: Ops,
   ) {
-    this.backend = backendOf(tf);
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
     try {
       writeSavedModel(folder, nodes);
-      this.id = this.backend.loadSavedModelMetaGraph(folder, TAG);
+      this.id = tf.loadSavedModel(folder, TAG);
     } finally {
       fs.rmSync(folder, { recursive: true });
     }
     if (variables.length === 0) return;
-    const feeds = variables.map(({ initial, shape, values }) => [initial, this.hold(values(), shape)] as const);
+    const feeds = variables.map(({ initial, shape, values }) => [initial, this.hold(values(), [...shape])] as const);
     const taken = variables.map(({ assigned }) => assigned);
     for (const held of [...this.run(feeds, taken), ...feeds.map(([, value]) => value)]) held.dispose();
   }
@@ -57,39 +71,35 @@ export class Session {
    */
   run(feeds: readonly (readonly [Tensor, Feed])[], fetches: readonly Tensor[]): Held[] {
     const made: Held[] = [];
-    const held = feeds.map(([, feed]) => {
-      if (!('values' in feed)) return feed;
-      const tensor = this.hold(feed.values, feed.shape);
-      made.push(tensor);
-      return tensor;
+    const ids = feeds.map(([, feed]) => {
+      if (feed instanceof Held) return feed.id;
+      made.push(this.hold(feed.values, feed.shape));
+      return made[made.length - 1].id;
     });
-    const names = feeds.map(([{ name }]) => ({ name }));
+    const names = (tensors: readonly Tensor[]) => tensors.map(({ name }) => name).join(',');
     try {
-      return this.backend.runSavedModel(
-        this.id,
-        held,
-        names,
-        fetches.map(({ name }) => name),
-      );
+      const inputs = names(feeds.map(([input]) => input));
+      return this.tf.runSavedModel(this.id, ids, inputs, names(fetches)).map(({ id }) => new Held(this.tf, id));
     } finally {
-      for (const tensor of made) tensor.dispose();
+      for (const held of made) held.dispose();
     }
   }
 
-  /** {@link run} for one tensor whose numbers are wanted on this side. */
+  /** {@link run} for numbers that are wanted on this side. */
   read(feeds: readonly (readonly [Tensor, Feed])[], fetch: Tensor): Float32Array {
     const [held] = this.run(feeds, [fetch]);
-    const values = held.dataSync() as Float32Array;
+    const values = held.values();
     held.dispose();
     return values;
   }
 
-  /** Numbers of this side as a tensor that the caller disposes of; the array must not change before it is used. */
-  hold(values: Float32Array | Int32Array, shape: readonly number[]): Held {
-    return this.tf.tensor(values, [...shape], values instanceof Float32Array ? 'float32' : 'int32');
+  /** Numbers of this side as a tensor that the caller disposes of. */
+  hold(values: Numbers, shape: number[]): Held {
+    const { TF_FLOAT, TF_INT32 } = this.tf;
+    return new Held(this.tf, this.tf.createTensor(shape, values instanceof Float32Array ? TF_FLOAT : TF_INT32, values));
   }
 
   close(): void {
-    this.backend.deleteSavedModel(this.id);
+    this.tf.deleteSavedModel(this.id);
   }
 }

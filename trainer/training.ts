@@ -28,11 +28,10 @@ export class Training {
     private readonly schedule: Schedule,
     start: TrainingState,
   ) {
-    const hold = (values: Float32Array) => program.hold(values.slice());
     this.state = {
-      parameters: hold(start.parameters),
-      firstMoment: hold(start.firstMoment),
-      secondMoment: hold(start.secondMoment),
+      parameters: program.hold(start.parameters),
+      firstMoment: program.hold(start.firstMoment),
+      secondMoment: program.hold(start.secondMoment),
     };
   }
 
@@ -67,9 +66,9 @@ export class Training {
   read(): TrainingState {
     const { parameters, firstMoment, secondMoment } = this.state;
     return {
-      parameters: parameters.dataSync() as Float32Array,
-      firstMoment: firstMoment.dataSync() as Float32Array,
-      secondMoment: secondMoment.dataSync() as Float32Array,
+      parameters: parameters.values(),
+      firstMoment: firstMoment.values(),
+      secondMoment: secondMoment.values(),
     };
   }
 

@@ -3,10 +3,10 @@ import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { DROPOUT_SITES, Dropout, type DropoutSite, drop, dropoutKey } from '../../trainer/dropout';
 import { Ops } from '../../trainer/ops';
+import { Program } from '../../trainer/program';
 import { Session } from '../../trainer/session';
 import { taskHeadNames } from '../../trainer/task-head';
 import { trainable } from '../../trainer/trainable';
-import { gradientProgram } from './gradient-program';
 import { maskOf, model } from './runs';
 
 const tf = loadTensorFlow();
@@ -14,7 +14,14 @@ const SHAPE = [400, 250];
 const NUMBERS = 400 * 250;
 
 /** The values of a mask. */
-function factors(rate: number, seed = 0, step = 0, layer = 0, site: DropoutSite = 'attention'): Float32Array {
+function factors(
+  rate: number,
+  seed = 0,
+  step = 0,
+  layer = 0,
+  site: DropoutSite = 'attention',
+  microBatch = 0,
+): Float32Array {
   const ops = new Ops();
   const x = ops.input('x', 'float32', [null, null]);
   const key = ops.input('key', 'int32', [1]);
@@ -23,7 +30,7 @@ function factors(rate: number, seed = 0, step = 0, layer = 0, site: DropoutSite 
   const values = session.read(
     [
       [x, { values: new Float32Array(NUMBERS), shape: SHAPE }],
-      [key, { values: dropoutKey(seed, step), shape: [1] }],
+      [key, { values: dropoutKey(seed, step, microBatch), shape: [1] }],
     ],
     mask,
   );
@@ -49,7 +56,7 @@ describe('factors', () => {
     expect(factors(0.5, 5, 6, 7, 'output')).toEqual(factors(0.5, 5, 6, 7, 'output'));
   });
 
-  it('are others for another seed, step, layer or site, and not alike', () => {
+  it('are others for another seed, step, layer, site or micro-batch, and not alike', () => {
     const sites = Object.keys(DROPOUT_SITES) as DropoutSite[];
     const masks = [
       factors(0.5, 0, 0, 0),
@@ -58,6 +65,7 @@ describe('factors', () => {
       factors(0.5, 0, 1, 0),
       factors(0.5, 0, 2, 0),
       factors(0.5, 0, 0, 1),
+      factors(0.5, 0, 0, 0, 'attention', 1),
       ...sites.slice(1).map((site) => factors(0.5, 0, 0, 0, site)),
     ];
     masks.forEach((one, a) => {
@@ -104,15 +112,19 @@ it('the gradient with dropout on is that of the loss with the same dropout', asy
   const hidden = Float32Array.from({ length: B * S * config.hiddenSize }, () => random.normal());
   const padding = Float32Array.from({ length: B * S }, (_, i) => (i === 2 * S - 1 || i === 2 * S - 2 ? -1e9 : 0));
   const targets = [0, 1, 1, 0];
-  const program = gradientProgram(tf, { checkpoint, mask, layout, outputs: 2, problem: 'classes' });
+  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'classes' });
 
-  /** The loss, in float64 from the logits, and the gradient. */
-  const at = (parameters: Float32Array) => {
-    const { logits, gradient } = program.at(parameters, { hidden, mask: padding, B, S }, targets, 1, STEP);
-    const losses = targets.map((target, row) =>
-      Math.log1p(Math.exp(logits[2 * row + 1 - target] - logits[2 * row + target])),
-    );
-    return { loss: losses.reduce((sum, loss) => sum + loss, 0) / B, gradient };
+  /** The loss and its gradient. */
+  const at = (values: Float32Array) => {
+    const parameters = program.hold(values);
+    const { loss, gradient } = program.gradient(parameters, { hidden, mask: padding, B, S }, targets, {
+      seed: 1,
+      step: STEP,
+    });
+    const result = { loss, gradient: gradient.values() };
+    gradient.dispose();
+    parameters.dispose();
+    return result;
   };
 
   const gradients = layout.views(at(initial).gradient);
