@@ -1,13 +1,15 @@
 """Seconds a training step with what a user would pick instead: PyTorch with PEFT's LoRA.
 
-    python bench/peer_lora.py --model M [--mode lora|full|masked] [--shapes 16x128,32x16] [--steps 10] [--warmup 3]
+    python bench/peer_lora.py --model M [--mode lora|lora-top|shira|masked|full] [--shapes 16x128,32x16] [--steps 10] [--warmup 3]
                               [--threads N] [--seed 0]
     python bench/peer_lora.py --model M [--mode …] --serve
 
 Modes
-    lora    PEFT LoRA, r = 8, alpha 16, on query and value of every layer, pooler and classifier trained whole
-    full    every parameter
-    masked  gradients of the full Q/K/V matrices multiplied by a mask of --k heads a layer, and the task head
+    lora      PEFT LoRA, r = 8, alpha 16, on query and value of every layer, pooler and classifier trained whole
+    lora-top  the same in the upper half of the layers alone (layers_to_transform)
+    shira     PEFT SHiRA on the rows of --k heads a layer in query, key and value: the numbers that hifi trains (but biases)
+    masked    gradients of the full Q/K/V matrices multiplied by a mask of --k heads a layer, and the task head
+    full      every parameter
 Each runs BertForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's
 dropout, fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward,
 backward, clipping and update. Prints a JSON line a shape: median, least and most seconds over --steps steps, after
@@ -15,11 +17,13 @@ backward, clipping and update. Prints a JSON line a shape: median, least and mos
 
 --serve, so that another program can interleave its own steps with these: prints one JSON line {"ready": true, …}
 when the model is loaded; then for each line `step B S` on stdin runs one step and prints its seconds, a number a
-line. A line `quit` or the end of stdin ends it. Warm-up is the caller's.
+line, and for a line `peak` the highest resident memory so far in bytes. A line `quit` or the end of stdin ends it.
+Warm-up is the caller's.
 """
 
 import argparse
 import json
+import resource
 import statistics
 import sys
 import time
@@ -40,20 +44,10 @@ class Trainer:
         self.masks = []
         model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2, attn_implementation="sdpa")
         self.vocabulary = model.config.vocab_size
-        if mode == "lora":
-            model = peft.get_peft_model(
-                model,
-                peft.LoraConfig(
-                    task_type="SEQ_CLS",
-                    r=8,
-                    lora_alpha=16,
-                    lora_dropout=0.0,
-                    target_modules=["query", "value"],
-                    modules_to_save=["pooler", "classifier"],
-                ),
-            )
-        elif mode == "masked":
+        if mode == "masked":
             self.mask(model, k)
+        elif mode != "full":
+            model = peft.get_peft_model(model, adapter(mode, model.config, k))
         self.model = model.train()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-4, weight_decay=0.0, fused=True)
@@ -77,13 +71,41 @@ class Trainer:
         labels = torch.randint(0, 2, (batch,))
         mask = torch.ones_like(ids)
         start = time.perf_counter()
+        self.update(ids, mask, labels)
+        return time.perf_counter() - start
+
+    def update(self, ids, mask, labels):
         self.optimizer.zero_grad(set_to_none=True)
         self.model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
         for parameter, kept in self.masks:
             parameter.grad *= kept
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
-        return time.perf_counter() - start
+
+
+def adapter(mode, config, k):
+    """→ the PEFT configuration of a mode."""
+    whole = {"task_type": "SEQ_CLS", "modules_to_save": ["pooler", "classifier"]}
+    if mode == "shira":
+        rows = k * config.hidden_size // config.num_attention_heads
+
+        def head_rows(base_layer, r, **_):
+            mask = torch.zeros_like(base_layer.weight)
+            mask[:rows] = 1
+            return mask
+
+        # SHiRA counts r · (in + out) numbers a matrix: here k·dh rows of d.
+        shira = peft.ShiraConfig(r=rows // 2, target_modules=["query", "key", "value"], **whole)
+        shira.mask_fn = head_rows
+        return shira
+    layers = None if mode == "lora" else list(range(config.num_hidden_layers // 2, config.num_hidden_layers))
+    targets = {"target_modules": ["query", "value"], "layers_to_transform": layers}
+    return peft.LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, **targets, **whole)
+
+
+def peak_bytes():
+    """→ highest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def serve(trainer, about):
@@ -92,15 +114,18 @@ def serve(trainer, about):
         words = line.split()
         if words == ["quit"]:
             return
+        if words == ["peak"]:
+            print(peak_bytes(), flush=True)
+            continue
         if len(words) != 3 or words[0] != "step":
-            raise SystemExit(f"not understood: {line.strip()!r}; 'step B S' or 'quit' would be")
+            raise SystemExit(f"not understood: {line.strip()!r}; 'step B S', 'peak' or 'quit' would be")
         print(f"{trainer.step(int(words[1]), int(words[2])):.6f}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
-    parser.add_argument("--mode", choices=("lora", "full", "masked"), default="lora")
+    parser.add_argument("--mode", choices=("lora", "lora-top", "shira", "masked", "full"), default="lora")
     parser.add_argument("--k", type=int, default=3)
     parser.add_argument("--shapes", default="16x128,32x16")
     parser.add_argument("--steps", type=int, default=10)

@@ -10,7 +10,8 @@ import { Training } from '../trainer/training';
 
 /*
  * hifi's training steps behind the line protocol of peer_lora.py: `step B S` on stdin runs one step on B full rows of S
- * random tokens and prints its seconds. Arguments: model folder, k, first tuned layer.
+ * random tokens and prints its seconds, `peak` the process's highest resident memory. Arguments: model folder, k, first tuned
+ * layer.
  */
 
 async function main(): Promise<void> {
@@ -46,6 +47,10 @@ async function main(): Promise<void> {
   let steps = 0;
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const [command, B, S] = line.split(' ');
+    if (command === 'peak') {
+      process.stdout.write(`${process.resourceUsage().maxRSS * 1024}\n`);
+      continue;
+    }
     if (command !== 'step') break;
     const batch = batchOf(Number(B), Number(S));
     const targets = Array.from({ length: batch.B }, (_, i) => i % 2);
