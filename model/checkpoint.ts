@@ -1,10 +1,8 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import { type ModelConfig, readModelConfig } from './config';
 import { type BaseTensor, baseTensors, FAMILIES, type Family, ofTaskHead } from './families';
-import { sha256OfFile } from './hash';
-import { SafetensorsFile } from './safetensors';
+import { Weights } from './weights';
 
 /** Types that weights are read from. */
 const WEIGHT_DTYPES = ['F32', 'F16', 'BF16'];
@@ -14,7 +12,7 @@ export interface Checkpoint {
   readonly folder: string;
   /** The name that was given, or the folder's last part. */
   readonly name: string;
-  /** Hex SHA-256 of model.safetensors. */
+  /** Hex SHA-256 of model.safetensors; of a sharded checkpoint that of its files' hashes, see {@link Weights.sha256}. */
   readonly sha256: string;
   readonly config: ModelConfig;
   /**
@@ -22,10 +20,11 @@ export interface Checkpoint {
    * weights of a task head, no position_ids.
    */
   readonly parameters: number;
-  readonly file: SafetensorsFile;
-  /** Whether the file holds the tensor of this canonical name, such as `pooler.dense.weight`. */
+  /** Every tensor that is stored, the base's or not. */
+  readonly weights: Weights;
+  /** Whether a tensor of this canonical name is stored, such as `pooler.dense.weight`. */
   has(canonical: string): boolean;
-  /** What the file calls it, such as `bert.pooler.dense.weight`. */
+  /** What it is stored as, such as `bert.pooler.dense.weight`. */
   storedName(canonical: string): string | undefined;
   /**
    * A tensor's numbers, row by row, in an array of their own.
@@ -37,110 +36,97 @@ export interface Checkpoint {
 }
 
 /**
- * Opens a model folder: reads config.json and the header of model.safetensors, checks that every tensor of the encoder is
- * there in the shape that the config asks for, and hashes the file. No weight is loaded.
+ * Opens a model folder: reads config.json and the header of model.safetensors, or of each file of a sharded checkpoint,
+ * checks that every tensor of the encoder is there in the shape that the config asks for, and hashes the files. No weight is
+ * loaded.
  * @param name what the caller knows the model as; the folder's last part by default
  * @throws HifiError INVALID_INPUT, one line that names file, tensor, the shape found and the shape asked for
  */
 export async function openCheckpoint(folder: string, name?: string): Promise<Checkpoint> {
   const config = readModelConfig(folder);
-  const file = openWeights(folder);
+  const weights = Weights.open(folder);
   try {
     const family: Family = FAMILIES[config.family];
-    const storedName = nameFinder(family, file);
+    const storedName = nameFinder(family, weights);
     const tensors = baseTensors(family, config);
-    refuseMoreLayers(family, file, config);
+    refuseMoreLayers(family, weights, config);
     const hasPooler = tensors.some(({ name, optional }) => optional && storedName(name) !== undefined);
     for (const tensor of tensors) {
       const stored = storedName(tensor.name);
-      if (stored !== undefined || !tensor.optional || hasPooler) checkTensor(file, stored, tensor);
+      if (stored !== undefined || !tensor.optional || hasPooler) checkTensor(weights, stored, tensor);
     }
     return {
       folder,
       name: name ?? path.basename(path.resolve(folder)),
-      sha256: await sha256OfFile(file.path),
+      sha256: await weights.sha256(),
       config,
       parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0),
-      file,
+      weights,
       has: (canonical) => storedName(canonical) !== undefined,
       storedName,
-      tensor: (canonical) => finiteTensor(file, storedName(canonical), canonical),
-      close: () => file.close(),
+      tensor: (canonical) => finiteTensor(weights, storedName(canonical), canonical),
+      close: () => weights.close(),
     };
   } catch (error) {
-    file.close();
+    weights.close();
     throw error;
   }
 }
 
-function openWeights(folder: string): SafetensorsFile {
-  const file = path.join(folder, 'model.safetensors');
-  if (!fs.existsSync(file)) {
-    const holds = (name: string) => fs.existsSync(path.join(folder, name));
-    if (holds('model.safetensors.index.json')) {
-      throw invalidInput(`${file}: no such file; the folder holds a sharded checkpoint, a single file was asked for`);
-    }
-    if (holds('pytorch_model.bin')) {
-      throw invalidInput(`${file}: no such file; pytorch_model.bin is not read, save the model as safetensors`);
-    }
-    throw invalidInput(`${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`);
-  }
-  return SafetensorsFile.open(file);
-}
-
 /** Maps canonical to stored names: the file's prefix before the base's modules, and old endings. */
-function nameFinder(family: Family, file: SafetensorsFile): (canonical: string) => string | undefined {
+function nameFinder(family: Family, weights: Weights): (canonical: string) => string | undefined {
   const anchor = `${family.modules.wordEmbeddings}.weight`;
-  const prefix = family.prefixes.find((each) => file.tensors.has(each + anchor)) ?? family.prefixes[0];
+  const prefix = family.prefixes.find((each) => weights.tensors.has(each + anchor)) ?? family.prefixes[0];
   return (canonical) => {
     const today = ofTaskHead(family, canonical) ? canonical : prefix + canonical;
-    if (file.tensors.has(today)) return today;
+    if (weights.tensors.has(today)) return today;
     for (const [stored, ending] of family.legacyEndings) {
       if (!today.endsWith(ending)) continue;
       const legacy = today.slice(0, -ending.length) + stored;
-      if (file.tensors.has(legacy)) return legacy;
+      if (weights.tensors.has(legacy)) return legacy;
     }
     return undefined;
   };
 }
 
-function checkTensor(file: SafetensorsFile, stored: string | undefined, { name, shape }: BaseTensor): void {
+function checkTensor(weights: Weights, stored: string | undefined, { name, shape }: BaseTensor): void {
   if (stored === undefined) {
-    throw invalidInput(`${file.path}: has no tensor "${name}"; config.json asks for one of shape ${shown(shape)}`);
+    throw invalidInput(`${weights.path}: has no tensor "${name}"; config.json asks for one of shape ${shown(shape)}`);
   }
-  const found = file.entry(stored);
+  const found = weights.entry(stored);
+  const { path: file } = weights.fileOf(stored);
   if (!WEIGHT_DTYPES.includes(found.dtype)) {
-    throw invalidInput(`${file.path}: tensor "${stored}" is ${found.dtype}; it must be ${WEIGHT_DTYPES.join(', ')}`);
+    throw invalidInput(`${file}: tensor "${stored}" is ${found.dtype}; it must be ${WEIGHT_DTYPES.join(', ')}`);
   }
   if (shown(found.shape) !== shown(shape)) {
     throw invalidInput(
-      `${file.path}: tensor "${stored}" has shape ${shown(found.shape)}; config.json asks for ${shown(shape)}`,
+      `${file}: tensor "${stored}" has shape ${shown(found.shape)}; config.json asks for ${shown(shape)}`,
     );
   }
 }
 
-function refuseMoreLayers(family: Family, file: SafetensorsFile, { layers }: ModelConfig): void {
+function refuseMoreLayers(family: Family, weights: Weights, { layers }: ModelConfig): void {
   const [before] = family.layer.split('{i}');
-  for (const stored of file.tensors.keys()) {
+  for (const stored of weights.tensors.keys()) {
     const prefix = family.prefixes.find((each) => stored.startsWith(each + before));
     if (prefix === undefined) continue;
     const layer = Number.parseInt(stored.slice(prefix.length + before.length), 10);
     if (layer >= layers) {
       const asked = `config.json says ${family.config.layers} ${layers}, so the last layer is ${layers - 1}`;
-      throw invalidInput(`${file.path}: tensor "${stored}" is of layer ${layer}; ${asked}`);
+      throw invalidInput(`${weights.fileOf(stored).path}: tensor "${stored}" is of layer ${layer}; ${asked}`);
     }
   }
 }
 
-function finiteTensor(file: SafetensorsFile, stored: string | undefined, canonical: string): Float32Array {
-  if (stored === undefined) throw invalidInput(`${file.path}: has no tensor "${canonical}"`);
-  const floats = file.float32(stored);
+function finiteTensor(weights: Weights, stored: string | undefined, canonical: string): Float32Array {
+  if (stored === undefined) throw invalidInput(`${weights.path}: has no tensor "${canonical}"`);
+  const floats = weights.float32(stored);
   for (let i = 0; i < floats.length; i++) {
     // Finite numbers alone minus themselves are 0.
     if (floats[i] - floats[i] !== 0) {
-      const at = shown(position(i, file.entry(stored).shape));
+      const at = shown(position(i, weights.entry(stored).shape));
       throw invalidInput(
-        `${file.path}: tensor "${stored}" holds ${floats[i]} at ${at}; weights must be finite numbers`,
+        `${weights.fileOf(stored).path}: tensor "${stored}" holds ${floats[i]} at ${at}; weights must be finite numbers`,
       );
     }
   }

@@ -64,7 +64,7 @@ interface MergePlan {
 }
 
 function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): MergePlan {
-  const { config, file } = checkpoint;
+  const { config, weights } = checkpoint;
   const family: Family = FAMILIES[config.family];
   const touched = applyDelta(checkpoint, delta);
   const slices = new Map(deltaParts(checkpoint, delta.info).map((part) => [part.canonical, part.slice]));
@@ -82,10 +82,10 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
     const base = checkpoint.storedName(canonical);
     if (whole.has(canonical) || base === undefined) continue;
     const name = mergedName(family, canonical);
-    const stored = file.entry(base).dtype;
+    const stored = weights.entry(base).dtype;
     const target = dtype === 'base' ? (stored as FloatDtype) : 'F32';
     const merge = touched.get(canonical);
-    const untouched = () => (stored === target ? file.bytes(base) : roundTo('F32', file.float32(base)));
+    const untouched = () => (stored === target ? weights.bytes(base) : roundTo('F32', weights.float32(base)));
     sources.push({ name, dtype: target, shape, bytes: merge ? () => rounded(name, target, merge()) : untouched });
     kept.push({ base, merged: name, slice: slices.get(canonical) });
   }
@@ -100,8 +100,8 @@ function mergedName(family: Family, canonical: string): string {
 }
 
 /** The format of the base's largest part, its word embeddings. */
-function commonDtype({ config, file, storedName }: Checkpoint): FloatDtype {
-  return file.entry(storedName(`${FAMILIES[config.family].modules.wordEmbeddings}.weight`)!).dtype as FloatDtype;
+function commonDtype({ config, weights, storedName }: Checkpoint): FloatDtype {
+  return weights.entry(storedName(`${FAMILIES[config.family].modules.wordEmbeddings}.weight`)!).dtype as FloatDtype;
 }
 
 /** F16 ends at 65504: what is larger must not become infinite unnoticed. */

@@ -50,7 +50,7 @@ export function classifierConfig(
  * @throws INVALID_INPUT for a head that does not fit its config, or that answers with several labels at once.
  */
 export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined {
-  const { config, file } = checkpoint;
+  const { config, weights } = checkpoint;
   const family: Family = FAMILIES[config.family];
   const output = `${family.taskHead.classifier}.weight`;
   const { architectures } = config.raw;
@@ -58,15 +58,16 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
   const stored = checkpoint.storedName(output);
   if (otherClass || stored === undefined) return undefined;
 
-  const info = readInfo(checkpoint, file.entry(stored).shape[0]);
+  const info = readInfo(checkpoint, weights.entry(stored).shape[0]);
   const tensors = new Map<string, DeltaTensor>();
   for (const { canonical, shape } of taskHeadTensors(config, outputsOf(info))) {
     const name = checkpoint.storedName(canonical);
-    if (name === undefined) throw invalidInput(`${file.path}: has no tensor "${canonical}", which its task head needs`);
-    const found = file.entry(name).shape;
+    if (name === undefined)
+      throw invalidInput(`${weights.path}: has no tensor "${canonical}", which its task head needs`);
+    const found = weights.entry(name).shape;
     if (found.join() !== shape.join()) {
       throw invalidInput(
-        `${file.path}: tensor "${name}" has shape [${found.join(', ')}]; config.json asks for [${shape.join(', ')}]`,
+        `${weights.fileOf(name).path}: tensor "${name}" has shape [${found.join(', ')}]; config.json asks for [${shape.join(', ')}]`,
       );
     }
     tensors.set(canonical, { shape, values: checkpoint.tensor(canonical) });

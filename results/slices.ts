@@ -66,8 +66,8 @@ export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadT
 }
 
 /** The shape of a base tensor that there is, as its file has it. */
-export const storedShape = ({ file, storedName }: Checkpoint, canonical: string): readonly number[] =>
-  file.entry(storedName(canonical) as string).shape;
+export const storedShape = ({ weights, storedName }: Checkpoint, canonical: string): readonly number[] =>
+  weights.entry(storedName(canonical) as string).shape;
 
 /** Rows or columns of a matrix, or entries of a bias. */
 export type Selection = Pick<Slice, 'axis' | 'indices'>;

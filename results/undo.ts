@@ -47,7 +47,9 @@ type UndoPlan = z.infer<typeof undoPlan>;
 
 /** Writes into `folder` what {@link undoCheckpoint} needs besides the merged model.safetensors. */
 export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly KeptTensor[]): void {
-  const { file, name, sha256 } = checkpoint;
+  const { weights, name, sha256 } = checkpoint;
+  const [file, ...others] = weights.files;
+  if (others.length > 0) throw invalidInput(`${weights.path}: a sharded checkpoint cannot be merged yet`);
   const plan: UndoPlan = { schemaVersion: 1, base: { name, sha256, size: file.size }, kept: [] };
   const sources: TensorSource[] = [];
   for (const { base, merged, slice } of kept) {

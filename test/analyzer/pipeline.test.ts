@@ -196,7 +196,7 @@ describe('analyze', () => {
     fs.cpSync(fixture('tiny-bert'), folder, { recursive: true });
     const checkpoint = await openCheckpoint(folder);
     const name = checkpoint.storedName('encoder.layer.1.attention.self.value.weight')!;
-    const { begin } = checkpoint.file.tensors.get(name)!;
+    const { begin } = checkpoint.weights.tensors.get(name)!;
     checkpoint.close();
     const file = path.join(folder, 'model.safetensors');
     const bytes = fs.readFileSync(file);

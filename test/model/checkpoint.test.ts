@@ -75,7 +75,7 @@ describe('a checkpoint', () => {
     expect(checkpoint.has('pooler.dense.bias')).toBe(true);
     expect(checkpoint.has('classifier.weight')).toBe(false);
     const query = checkpoint.tensor('encoder.layer.1.attention.self.query.weight');
-    const { begin, end } = checkpoint.file.entry('bert.encoder.layer.1.attention.self.query.weight');
+    const { begin, end } = checkpoint.weights.entry('bert.encoder.layer.1.attention.self.query.weight');
     expect(Buffer.from(query.buffer)).toEqual(bytes.subarray(begin, end));
   });
 
@@ -84,7 +84,7 @@ describe('a checkpoint', () => {
     expect(checkpoint.name).toBe('my-model');
     expect(checkpoint.has('pooler.dense.weight')).toBe(false);
     expect(() => checkpoint.tensor('pooler.dense.weight')).toThrow('has no tensor "pooler.dense.weight"');
-    const stored = [...checkpoint.file.tensors.values()].reduce(
+    const stored = [...checkpoint.weights.tensors.values()].reduce(
       (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
       0,
     );
@@ -200,7 +200,6 @@ describe('what is refused', () => {
   test.each([
     ['nothing', [], 'model.safetensors: no such file; a model folder holds'],
     ['a pickle', ['pytorch_model.bin'], 'pytorch_model.bin is not read, save the model as safetensors'],
-    ['shards', ['model.safetensors.index.json'], 'the folder holds a sharded checkpoint'],
   ])('no weights but %s', async (_, beside, message) => {
     const folder = fs.mkdtempSync(path.join(root, 'bare-'));
     fs.copyFileSync(path.join(TINY, 'config.json'), path.join(folder, 'config.json'));

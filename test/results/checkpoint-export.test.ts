@@ -38,7 +38,7 @@ function expectMerged(merged: Checkpoint, base: Checkpoint, delta: Delta): void 
   for (const { name } of untouched) {
     expect([name, Buffer.compare(bytesOf(merged.tensor(name)), bytesOf(base.tensor(name)))]).toEqual([name, 0]);
   }
-  expect(merged.file.tensors.size).toBe(touched.size + untouched.length);
+  expect(merged.weights.tensors.size).toBe(touched.size + untouched.length);
 }
 
 test.each<[string, DeltaShape]>([
@@ -52,8 +52,8 @@ test.each<[string, DeltaShape]>([
   expect(await exportCheckpoint({ checkpoint: base, delta, dtype: 'float32', out })).toEqual({ notes: [] });
   const merged = await open(out);
   expectMerged(merged, base, delta);
-  expect(merged.file.metadata).toEqual({ format: 'pt' });
-  for (const [stored, { dtype }] of merged.file.tensors) {
+  expect(merged.weights.files[0].metadata).toEqual({ format: 'pt' });
+  for (const [stored, { dtype }] of merged.weights.tensors) {
     expect(dtype).toBe('F32');
     expect(stored).toMatch(/^(bert\.(embeddings|encoder|pooler)\.|classifier\.(weight|bias)$)/);
   }
@@ -144,7 +144,7 @@ describe.each([
     expect(await exportCheckpoint({ checkpoint, delta, dtype: 'float32', out })).toEqual({ notes: [] });
     const merged = await open(out);
     expectMerged(merged, checkpoint, delta);
-    expect(new Set([...merged.file.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
+    expect(new Set([...merged.weights.tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['F32']));
     expect(readConfig(out).dtype).toBe('float32');
   });
 
@@ -160,7 +160,7 @@ describe.each([
     for (const { name } of baseTensors(FAMILIES.bert, checkpoint.config)) {
       expect(merged.entry(`bert.${name}`).dtype).toBe(format);
       const merge = touched.get(name);
-      const expected = merge ? roundTo(format, merge()) : checkpoint.file.bytes(checkpoint.storedName(name)!);
+      const expected = merge ? roundTo(format, merge()) : checkpoint.weights.bytes(checkpoint.storedName(name)!);
       expect([name, Buffer.compare(merged.bytes(`bert.${name}`), expected)]).toEqual([name, 0]);
     }
     merged.close();
@@ -204,7 +204,7 @@ test('a base that changed after it was opened is noticed', async () => {
   const base = copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), 'F32');
   const checkpoint = await open(base);
   const handle = fs.openSync(path.join(base, 'model.safetensors'), 'r+');
-  fs.writeSync(handle, Buffer.from([1]), 0, 1, checkpoint.file.size - 4);
+  fs.writeSync(handle, Buffer.from([1]), 0, 1, checkpoint.weights.files[0].size - 4);
   fs.closeSync(handle);
   const out = fresh();
   await expect(
