@@ -1,9 +1,14 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
 import { failed } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
 import { analysisModel, type GraphSource, headOutputs, TOKEN_SIDE } from '../model/graph';
+import { WeightsFile } from '../model/onnx';
+import { positionIds } from '../model/positions';
 import type { DeviceUsed } from './device';
 import type { BatchOutputs, LayerOutputs } from './measure';
 
@@ -23,16 +28,29 @@ export class HeadEncoder {
   ) {}
 
   static async load(source: GraphSource, { device, exact, threads }: EncoderOptions): Promise<HeadEncoder> {
-    const session = await ort.InferenceSession.create(analysisModel(source, exact ? 'context' : 'gram'), {
-      executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
-      graphOptimizationLevel: 'all',
-      executionMode: 'sequential',
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      // Idle engine threads sleep, so that the cores are free for the measuring between two operators.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
-    });
-    return new HeadEncoder(session, source.config, exact);
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
+    try {
+      const weights = new WeightsFile(folder);
+      const model = analysisModel(source, exact ? 'context' : 'gram', weights);
+      weights.close();
+      const session = await ort.InferenceSession.create(model, {
+        executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
+        graphOptimizationLevel: 'all',
+        executionMode: 'sequential',
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        extra: {
+          session: {
+            // Idle engine threads sleep, so that the cores are free for the measuring between two operators.
+            intra_op: { allow_spinning: '0' },
+            model_external_initializers_file_folder_path: folder,
+          },
+        },
+      });
+      return new HeadEncoder(session, source.config, exact);
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
   }
 
   /** Runs one batch. The thread that calls is blocked meanwhile. */
@@ -63,6 +81,7 @@ export class HeadEncoder {
 
   private feeds(batch: PaddedBatch, tokenSide: boolean): Record<string, ort.Tensor> {
     const { B, S } = batch;
+    const positions = positionIds(this.config, batch.ids, S);
     const family: Family = FAMILIES[this.config.family];
     const matrix = (at: (i: number) => number) =>
       new ort.Tensor(
@@ -72,7 +91,7 @@ export class HeadEncoder {
       );
     return {
       input_ids: matrix((i) => batch.ids[i]),
-      position_ids: matrix((i) => i % S),
+      position_ids: matrix((i) => positions[i]),
       attention_mask: matrix((i) => batch.mask[i]),
       ...(family.modules.tokenTypeEmbeddings && { token_type_ids: matrix((i) => batch.typeIds[i]) }),
       ...(!this.exact && { [TOKEN_SIDE]: new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []) }),

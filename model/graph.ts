@@ -1,6 +1,6 @@
 import type { Activation, ModelConfig } from './config';
 import { FAMILIES, type Family, type LayerRole, layerModule } from './families';
-import { OnnxGraph } from './onnx';
+import { OnnxGraph, type WeightsFile } from './onnx';
 
 /**
  * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Two ends to one
@@ -56,9 +56,9 @@ interface Trunk {
  *
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
  */
-export function analysisModel(source: GraphSource, outputs: HeadOutputs): Uint8Array {
+export function analysisModel(source: GraphSource, outputs: HeadOutputs, weights?: WeightsFile): Uint8Array {
   const { layers, heads, headDim } = source.config;
-  const { trunk, embedded } = startTrunk(source);
+  const { trunk, embedded } = startTrunk(source, weights);
   const { graph } = trunk;
   if (outputs === 'gram') graph.input(TOKEN_SIDE, 'bool', []);
   const tokenMask = graph.node('Unsqueeze', [trunk.mask, graph.ints([2, 3])]); // [B, S, 1, 1]
@@ -87,19 +87,21 @@ export function hiddenStatesModel(source: GraphSource): Uint8Array {
   return trunk.graph.toModel();
 }
 
-/** Inputs, mask and embeddings. */
-function startTrunk(source: GraphSource): { trunk: Trunk; embedded: string } {
+/** Inputs, mask and embeddings; E is the width of the tables, projected to d where it is another. */
+function startTrunk(source: GraphSource, weights?: WeightsFile): { trunk: Trunk; embedded: string } {
   const { config } = source;
-  const graph = new OnnxGraph(config.architecture);
+  const graph = new OnnxGraph(config.architecture, { weights });
   const family: Family = FAMILIES[config.family];
-  const { wordEmbeddings, positionEmbeddings, tokenTypeEmbeddings, embeddingsNorm } = family.modules;
+  const { wordEmbeddings, positionEmbeddings, tokenTypeEmbeddings, embeddingsNorm, embeddingsProjection } =
+    family.modules;
+  const { embeddingSize, hiddenSize } = config;
   const lookUp = (module: string, rows: number, input: string) =>
     graph.node('Gather', [
-      weight(graph, source, module, [rows, config.hiddenSize]),
+      weight(graph, source, module, [rows, embeddingSize]),
       graph.input(input, 'int64', ['B', 'S']),
     ]);
 
-  let sum = lookUp(wordEmbeddings, config.vocabSize, 'input_ids'); // [B, S, d]
+  let sum = lookUp(wordEmbeddings, config.vocabSize, 'input_ids'); // [B, S, E]
   if (tokenTypeEmbeddings) {
     sum = graph.node('Add', [sum, lookUp(tokenTypeEmbeddings, config.typeVocabSize, 'token_type_ids')]);
   }
@@ -118,7 +120,9 @@ function startTrunk(source: GraphSource): { trunk: Trunk; embedded: string } {
     split: graph.ints([0, 0, config.heads, config.headDim]),
     scale: graph.scalar(1 / Math.sqrt(config.headDim)),
   };
-  return { trunk, embedded: layerNorm(trunk, sum, embeddingsNorm) };
+  const normed = layerNorm(trunk, sum, embeddingsNorm, embeddingSize); // [B, S, E]
+  const projects = embeddingsProjection && embeddingSize !== hiddenSize;
+  return { trunk, embedded: projects ? dense(trunk, normed, embeddingsProjection, hiddenSize, embeddingSize) : normed };
 }
 
 /** O_h = softmax(QKᵀ/√dh + mask)·V of every head, [B, S, H, dh]. */
@@ -166,7 +170,7 @@ function gramOutputs(trunk: Trunk, context: string, names: ReturnType<typeof hea
   const byToken = transpose(graph, o, [0, 2, 1, 3]); // [B, H, S, dh]
   const byFeature = transpose(graph, o, [0, 2, 3, 1]); // [B, H, dh, S]
   const product = (left: string, right: string, size: number | string) => {
-    const branch = new OnnxGraph(`${names.gram}_${size}`, graph);
+    const branch = new OnnxGraph(`${names.gram}_${size}`, { parent: graph });
     const gram = branch.node('MatMul', [left, right]);
     branch.output(`${names.gram}_${size}`, gram, 'float64', ['B', heads, size, size]);
     return branch;
@@ -211,10 +215,11 @@ function dense({ graph, source }: Trunk, x: string, module: string, out: number,
   return graph.node('Add', [product, bias]);
 }
 
-function layerNorm({ graph, source }: Trunk, x: string, module: string): string {
-  const { hiddenSize, layerNormEps } = source.config;
-  const scale = weight(graph, source, module, [hiddenSize]);
-  const bias = graph.constant('float32', [hiddenSize], source.tensor(`${module}.bias`), `${module}.bias`);
+/** @param width of the last axis: d, or E of the embeddings. */
+function layerNorm({ graph, source }: Trunk, x: string, module: string, width = source.config.hiddenSize): string {
+  const { layerNormEps } = source.config;
+  const scale = weight(graph, source, module, [width]);
+  const bias = graph.constant('float32', [width], source.tensor(`${module}.bias`), `${module}.bias`);
   return graph.node('LayerNormalization', [x, scale, bias], {
     attributes: { axis: { int: -1 }, epsilon: { float: layerNormEps } },
   });

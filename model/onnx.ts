@@ -1,10 +1,12 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import { failed } from '../errors';
 
 /** Element types that our graphs use. */
 export type ElementType = 'float32' | 'float64' | 'int64' | 'bool';
 
-const { DataType } = onnx.TensorProto;
+const { DataLocation, DataType } = onnx.TensorProto;
 const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
   float32: DataType.FLOAT,
   float64: DataType.DOUBLE,
@@ -12,10 +14,18 @@ const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
   bool: DataType.BOOL,
 };
 
+/** Bytes written at a time; the system takes at most 2^31 − 1. */
+const WRITE_BYTES = 1 << 30;
 /** ONNX operator set: 17 is the first with LayerNormalization, which onnxruntime fuses. */
 const OPSET = 17;
 /** The file format's version that goes with it. */
 const IR_VERSION = 8;
+/** Name of the file that holds a model's weights where they are not in the model itself. */
+const WEIGHTS_FILE = 'weights';
+/** Constants from this size on, in bytes, go to that file. */
+const EXTERNAL_BYTES = 1024;
+/** Each begins at a multiple of this many bytes: a page, so that it can be mapped as it lies. */
+const EXTERNAL_ALIGNMENT = 4096;
 /** Protocol Buffers cannot hold a message of 2 GiB; a megabyte is left for what is not weights. */
 const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
 
@@ -29,6 +39,37 @@ export interface NodeOptions {
 }
 
 /**
+ * A file that takes a graph's weights one after the other, so that none stays in memory: ONNX's external data. The engine
+ * maps it when it loads the model, and the file may go as soon as it has.
+ */
+export class WeightsFile {
+  private readonly descriptor: number;
+  private size = 0;
+
+  /** @param folder that holds the file, and nothing else of that name; what is told to the engine. */
+  constructor(readonly folder: string) {
+    this.descriptor = fs.openSync(path.join(folder, WEIGHTS_FILE), 'wx');
+  }
+
+  /** Appends a constant's bytes. @returns where the engine finds them */
+  append(bytes: Uint8Array): onnx.IStringStringEntryProto[] {
+    const offset = Math.ceil(this.size / EXTERNAL_ALIGNMENT) * EXTERNAL_ALIGNMENT;
+    for (let done = 0; done < bytes.byteLength; ) {
+      done += fs.writeSync(this.descriptor, bytes, done, Math.min(WRITE_BYTES, bytes.byteLength - done), offset + done);
+    }
+    this.size = offset + bytes.byteLength;
+    return Object.entries({ location: WEIGHTS_FILE, offset, length: bytes.byteLength }).map(([key, value]) => ({
+      key,
+      value: String(value),
+    }));
+  }
+
+  close(): void {
+    fs.closeSync(this.descriptor);
+  }
+}
+
+/**
  * Builds an ONNX graph a node at a time: each call returns the name of what it made, to be passed to the next. Names are made
  * up unless given, and are unique in the graph and all its subgraphs.
  */
@@ -38,14 +79,19 @@ export class OnnxGraph {
   private readonly inputs: onnx.IValueInfoProto[] = [];
   private readonly outputs: onnx.IValueInfoProto[] = [];
   private readonly counter: { next: number };
+  private readonly weights: WeightsFile | undefined;
   private weightBytes = 0;
 
-  /** @param parent of a subgraph, which sees the parent's values by name. */
+  /**
+   * @param parent of a subgraph, which sees the parent's values by name.
+   * @param weights takes the large constants; without it they are in the model.
+   */
   constructor(
     readonly name: string,
-    parent?: OnnxGraph,
+    { parent, weights }: { parent?: OnnxGraph; weights?: WeightsFile } = {},
   ) {
     this.counter = parent?.counter ?? { next: 0 };
+    this.weights = weights;
   }
 
   /** Declares an input; a text in `shape` is a size known when the graph is run. */
@@ -60,7 +106,10 @@ export class OnnxGraph {
     this.outputs.push(valueInfo(name, type, shape));
   }
 
-  /** A constant of the graph; its bytes are taken as they are (little-endian), not copied until the graph is encoded. */
+  /**
+   * A constant of the graph. Its bytes are taken as they are (little-endian): written at once where there is a file for
+   * weights, else not copied until the graph is encoded.
+   */
   constant(
     type: ElementType,
     shape: number[],
@@ -69,8 +118,14 @@ export class OnnxGraph {
   ): string {
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const made = name ?? this.freeName('constant');
-    this.weightBytes += rawData.byteLength;
-    this.initializers.push({ name: made, dataType: DATA_TYPE[type], dims: shape, rawData });
+    const tensor = { name: made, dataType: DATA_TYPE[type], dims: shape };
+    if (this.weights && rawData.byteLength >= EXTERNAL_BYTES) {
+      const externalData = this.weights.append(rawData);
+      this.initializers.push({ ...tensor, dataLocation: DataLocation.EXTERNAL, externalData });
+    } else {
+      this.weightBytes += rawData.byteLength;
+      this.initializers.push({ ...tensor, rawData });
+    }
     return made;
   }
 

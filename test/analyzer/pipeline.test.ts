@@ -6,32 +6,9 @@ import { analyze } from '../../analyzer/pipeline';
 import type { AnalyzeRequest } from '../../analyzer/request';
 import { HifiError } from '../../errors';
 import { rankHeads } from '../../heads/ranking';
-import type { CorrelationKind, HeadReport, Scope, Teleport } from '../../heads/report';
 import { openCheckpoint } from '../../model/checkpoint';
+import { expectNear, expectSameCounts, goldenOf } from './golden';
 import { drain, fixture, GOLDEN_OPTIONS, PAIRS, run, TRAIN, warningsOf } from './run';
-
-interface Ranking {
-  correlation: CorrelationKind;
-  teleport: Teleport;
-  damping: number;
-  scope: Scope;
-  pagerank: number[][];
-  rankCorrelations: { richness: number; correlationSum: number }[];
-}
-
-interface GoldenAnalysis {
-  samples: number;
-  closeCalls: { row: number; layer: number; head: number; xi: number }[];
-  richnessByXi: Record<string, number[][]>;
-  richnessStderr: number[][];
-  correlation: Record<CorrelationKind, number[][]>;
-  activation: number[][];
-  spectrum: number[][][];
-  rankings: Ranking[];
-}
-
-const goldenOf = (model: string): { headNorms: number[][]; analyses: Record<string, GoldenAnalysis> } =>
-  JSON.parse(fs.readFileSync(fixture(`${model}.analysis.golden.json`), 'utf8'));
 
 const requestFor = (model: string, data = TRAIN, options = {}): AnalyzeRequest => ({
   model: fixture(model),
@@ -39,32 +16,12 @@ const requestFor = (model: string, data = TRAIN, options = {}): AnalyzeRequest =
   options: { ...GOLDEN_OPTIONS, samples: data === PAIRS ? 48 : 60, ...options },
 });
 
-/** Every number of `found` within `tolerance` of the one in its place in `wanted`. */
-function expectNear(found: unknown, wanted: unknown, tolerance: number): void {
-  const [a, b] = [[found].flat(9) as number[], [wanted].flat(9) as number[]];
-  expect(a).toHaveLength(b.length);
-  for (const [i, value] of b.entries()) expect(Math.abs(a[i] - value)).toBeLessThanOrEqual(tolerance);
-}
-
-/** The counts must be the oracle's, but where the oracle itself stood within 1e-5 of the next count. */
-function expectSameCounts(report: HeadReport, golden: GoldenAnalysis): void {
-  for (const [xi, perHead] of Object.entries(golden.richnessByXi)) {
-    for (const [layer, heads] of perHead.entries()) {
-      for (const [head, richness] of heads.entries()) {
-        const close = golden.closeCalls.filter((c) => c.layer === layer && c.head === head && String(c.xi) === xi);
-        const apart = Math.abs(report.richnessByXi[xi][layer][head] - richness) * golden.samples;
-        expect(apart).toBeLessThanOrEqual(close.length + 1e-9);
-      }
-    }
-  }
-}
-
 describe.each([
   ['tiny-bert', 'train', TRAIN],
   ['tiny-bert', 'pairs', PAIRS],
   ['one-head-bert', 'train', TRAIN],
 ])('the analysis of %s on %s', (model, name, data) => {
-  const { headNorms, analyses } = goldenOf(model);
+  const { headNorms, analyses } = goldenOf(`${model}.analysis.golden.json`);
   const golden = analyses[name];
 
   it.each([false, true])('agrees with the float64 oracle (exact: %s)', async (exact) => {

@@ -1,0 +1,57 @@
+import { rankHeads } from '../../heads/ranking';
+import { expectNear, expectSameCounts, goldenOf } from './golden';
+import { fixture, GOLDEN_OPTIONS, PAIRS, run, TRAIN, warningsOf } from './run';
+
+/** Every family, number format and odd size of the small checkpoints, in texts of 3 tokens up to what the model takes. */
+const MODELS: [name: string, architecture: string, layers: number, heads: number, headDim: number][] = [
+  ['tiny-roberta', 'roberta', 2, 4, 6],
+  ['tiny-xlm-roberta', 'xlm-roberta', 2, 3, 8],
+  ['tiny-distilbert', 'distilbert', 2, 4, 8],
+  ['tiny-electra', 'electra', 3, 5, 4],
+  ['one-head-electra', 'electra', 1, 1, 10],
+  ['seven-heads-bert', 'bert', 1, 7, 9],
+  ['sharded-bert', 'bert', 3, 2, 12],
+];
+
+describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, headDim) => {
+  const golden = goldenOf(`families/${name}.analysis.golden.json`);
+
+  it.each([
+    ['train', false],
+    ['train', true],
+    ['pairs', false],
+    ['pairs', true],
+  ])('agrees with the float64 oracle on %s (exact: %s)', async (data, exact) => {
+    const wanted = golden.analyses[data];
+    const lengths = wanted.rows.map(({ ids }) => ids.length);
+    expect(Math.max(...lengths)).toBe(golden.maxLength);
+    const { result: report, events } = await run({
+      model: fixture(name),
+      data: data === 'pairs' ? PAIRS : TRAIN,
+      options: { ...GOLDEN_OPTIONS, samples: lengths.length, maxLength: 128, exact },
+    });
+    expect(report.model).toMatchObject({ name, architecture, layers, heads, headDim, hiddenSize: heads * headDim });
+    expect(warningsOf(events)).toEqual([expect.stringContaining(`the model takes ${golden.maxLength} tokens at most`)]);
+    expectSameCounts(report, wanted);
+    expectNear(report.richness, wanted.richnessByXi['0.9'], 0.02);
+    expectNear(report.richnessStderr, wanted.richnessStderr, 0.02);
+    expectNear(report.correlation.pearson, wanted.correlation.pearson, 1e-5);
+    expectNear(report.correlation.covariance, wanted.correlation.covariance, 1e-5);
+    expectNear(report.activation, wanted.activation, 1e-5);
+    expectNear(report.spectrum, wanted.spectrum, 1e-5);
+    expectNear(report.headNorms, golden.headNorms, 1e-5);
+    for (const { pagerank, rankCorrelations, ...options } of wanted.rankings) {
+      const ranking = rankHeads(report, options);
+      expectNear(ranking.pagerank, pagerank, 1e-5);
+      expect(ranking.pagerank.map(topThree)).toEqual(pagerank.map(topThree));
+      if (heads > 1) expectNear(ranking.rankCorrelations.map(Object.values), rankCorrelations.map(Object.values), 1e-6);
+    }
+  });
+});
+
+const topThree = (scores: number[]) =>
+  scores
+    .map((_, head) => head)
+    .sort((a, b) => scores[b] - scores[a] || a - b)
+    .slice(0, 3)
+    .sort();
