@@ -7,7 +7,7 @@ import { failed } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
 import { analysisModel, type GraphSource, headOutputs, TOKEN_SIDE } from '../model/graph';
-import { WeightsFile } from '../model/onnx';
+import { writeWeights } from '../model/onnx';
 import { positionIds } from '../model/positions';
 import type { DeviceUsed } from './device';
 import type { BatchOutputs, LayerOutputs } from './measure';
@@ -27,12 +27,16 @@ export class HeadEncoder {
     private readonly exact: boolean,
   ) {}
 
+  /**
+   * The weights go to the engine by a temporary file, a tensor at a time: nothing holds the model twice, and its size has no
+   * limit.
+   *
+   * @throws HifiError INVALID_INPUT for weights that are not finite; FAILED where the folder for temporary files is full.
+   */
   static async load(source: GraphSource, { device, exact, threads }: EncoderOptions): Promise<HeadEncoder> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
     try {
-      const weights = new WeightsFile(folder);
-      const model = analysisModel(source, exact ? 'context' : 'gram', weights);
-      weights.close();
+      const model = writeWeights(folder, (weights) => analysisModel(source, exact ? 'context' : 'gram', weights));
       const session = await ort.InferenceSession.create(model, {
         executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',

@@ -46,8 +46,8 @@ export class WeightsFile {
   private readonly descriptor: number;
   private size = 0;
 
-  /** @param folder that holds the file, and nothing else of that name; what is told to the engine. */
-  constructor(readonly folder: string) {
+  /** @param folder that holds the file, and nothing else of that name. */
+  constructor(folder: string) {
     this.descriptor = fs.openSync(path.join(folder, WEIGHTS_FILE), 'wx');
   }
 
@@ -66,6 +66,23 @@ export class WeightsFile {
 
   close(): void {
     fs.closeSync(this.descriptor);
+  }
+}
+
+/**
+ * Builds a model whose weights are in a file in `folder` (see {@link WeightsFile}).
+ *
+ * @throws HifiError FAILED when there is no room for them.
+ */
+export function writeWeights(folder: string, build: (weights: WeightsFile) => Uint8Array): Uint8Array {
+  const weights = new WeightsFile(folder);
+  try {
+    return build(weights);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause;
+    throw failed(`${folder}: no room for the model's weights; TMPDIR names a folder that has`, cause);
+  } finally {
+    weights.close();
   }
 }
 

@@ -4,6 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { HifiError } from '../../errors';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
+import { baseTensors, FAMILIES } from '../../model/families';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 
 /** Written by Python's safetensors: `bert.` names, a pooler, tensors of another head, an I64 position_ids. */
@@ -116,6 +117,78 @@ describe('a checkpoint', () => {
     const name = 'bert.encoder.layer.0.attention.self.value.bias';
     const checkpoint = await open(copy(TINY, { tensors: changed(name, { dtype: 'F16', bytes: () => halves }) }));
     expect(checkpoint.tensor('encoder.layer.0.attention.self.value.bias')).toEqual(new Float32Array(45).fill(1.5));
+  });
+});
+
+/** Saved by transformers: names, number formats and the tensors that no encoder has are its own. */
+describe('a checkpoint of each family', () => {
+  test.each<[name: string, stored: string, dtype: string, beside: string[]]>([
+    ['tiny-roberta', 'roberta.encoder.layer.1.attention.self.query.weight', 'F32', ['lm_head.bias']],
+    ['tiny-xlm-roberta', 'encoder.layer.1.attention.self.query.weight', 'BF16', []],
+    ['tiny-distilbert', 'distilbert.transformer.layer.1.attention.q_lin.weight', 'F16', ['vocab_transform.weight']],
+    [
+      'tiny-electra',
+      'electra.encoder.layer.1.attention.self.query.weight',
+      'F32',
+      ['discriminator_predictions.dense.weight'],
+    ],
+    ['one-head-electra', 'encoder.layer.0.attention.self.query.weight', 'BF16', []],
+    ['seven-heads-bert', 'encoder.layer.0.attention.self.query.weight', 'F16', []],
+    ['sharded-bert', 'bert.encoder.layer.1.attention.self.query.weight', 'BF16', ['classifier.weight']],
+  ])('%s', async (name, stored, dtype, beside) => {
+    const checkpoint = await open(path.join(TINY, '..', name));
+    const { weights, config } = checkpoint;
+    expect(weights.entry(stored).dtype).toBe(dtype);
+    const tensors = baseTensors(FAMILIES[config.family], config);
+    const ofBase = new Set(tensors.map((tensor) => checkpoint.storedName(tensor.name)));
+    const others = [...weights.tensors.keys()].filter((each) => !ofBase.has(each));
+    for (const each of beside) expect(others).toContain(each);
+    if (beside.length === 0) expect(others).toEqual([]);
+    // Everything else that is stored is a number of the base; a pooler counts even where it is not stored.
+    const count = (names: Iterable<string>) =>
+      [...names].reduce((sum, each) => sum + weights.entry(each).shape.reduce((a, b) => a * b, 1), 0);
+    const d = config.hiddenSize;
+    const pooler = tensors.some((each) => each.optional) && !checkpoint.has('pooler.dense.weight') ? d * d + d : 0;
+    expect(checkpoint.parameters).toBe(count(weights.tensors.keys()) - count(others) + pooler);
+  });
+
+  test("a classifier's own dense layer is none of the base's", async () => {
+    const d = 24;
+    const zeros = (name: string, shape: number[]): TensorSource => {
+      const size = shape.reduce((a, b) => a * b, 4);
+      return { name, dtype: 'F32', shape, bytes: () => new Uint8Array(size) };
+    };
+    const roberta = path.join(TINY, '..', 'tiny-roberta');
+    const head = [
+      zeros('classifier.dense.weight', [d, d]),
+      zeros('classifier.dense.bias', [d]),
+      zeros('classifier.out_proj.weight', [3, d]),
+      zeros('classifier.out_proj.bias', [3]),
+      { ...zeros('roberta.embeddings.position_ids', [1, 42]), dtype: 'I64', bytes: () => new Uint8Array(42 * 8) },
+    ];
+    const config = { architectures: ['RobertaForSequenceClassification'] };
+    const checkpoint = await open(copy(roberta, { config, tensors: (list) => [...list, ...head] }));
+    const base = await open(roberta);
+    expect(checkpoint.parameters).toBe(base.parameters);
+    expect(checkpoint.storedName('classifier.dense.weight')).toBe('classifier.dense.weight');
+    const query = 'encoder.layer.0.attention.self.query.weight';
+    expect(checkpoint.tensor(query)).toEqual(base.tensor(query));
+  });
+
+  test.each([
+    [
+      'tiny-electra',
+      /embeddings_project\.bias/,
+      'has no tensor "embeddings_project.bias"; config.json asks for one of shape [20]',
+    ],
+    ['tiny-distilbert', /sa_layer_norm\.bias/, 'has no tensor "transformer.layer.0.sa_layer_norm.bias"'],
+    [
+      'tiny-roberta',
+      /position_embeddings/,
+      'has no tensor "embeddings.position_embeddings.weight"; config.json asks for one of shape [42, 24]',
+    ],
+  ])('%s lacks a tensor', async (name, tensor, message) => {
+    expect(await refusal(copy(path.join(TINY, '..', name), { tensors: without(tensor) }))).toContain(message);
   });
 });
 

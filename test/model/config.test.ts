@@ -91,6 +91,95 @@ test('what an old config leaves out has the defaults of its class', () => {
   });
 });
 
+/** config.json as it was published, but for what nobody reads. */
+const PUBLISHED: Record<string, object> = {
+  'roberta-base': {
+    model_type: 'roberta',
+    attention_probs_dropout_prob: 0.1,
+    hidden_act: 'gelu',
+    hidden_dropout_prob: 0.1,
+    hidden_size: 768,
+    initializer_range: 0.02,
+    intermediate_size: 3072,
+    layer_norm_eps: 1e-5,
+    max_position_embeddings: 514,
+    num_attention_heads: 12,
+    num_hidden_layers: 12,
+    pad_token_id: 1,
+    type_vocab_size: 1,
+    vocab_size: 50265,
+  },
+  'distilbert-base-uncased': {
+    model_type: 'distilbert',
+    activation: 'gelu',
+    attention_dropout: 0.1,
+    dim: 768,
+    dropout: 0.1,
+    hidden_dim: 3072,
+    initializer_range: 0.02,
+    max_position_embeddings: 512,
+    n_heads: 12,
+    n_layers: 6,
+    pad_token_id: 0,
+    qa_dropout: 0.1,
+    seq_classif_dropout: 0.2,
+    sinusoidal_pos_embds: false,
+    tie_weights_: true,
+    vocab_size: 30522,
+  },
+  'electra-small-discriminator': {
+    model_type: 'electra',
+    attention_probs_dropout_prob: 0.1,
+    embedding_size: 128,
+    hidden_act: 'gelu',
+    hidden_dropout_prob: 0.1,
+    hidden_size: 256,
+    intermediate_size: 1024,
+    layer_norm_eps: 1e-12,
+    max_position_embeddings: 512,
+    num_attention_heads: 4,
+    num_hidden_layers: 12,
+    type_vocab_size: 2,
+    vocab_size: 30522,
+  },
+};
+PUBLISHED['xlm-roberta-base'] = { ...PUBLISHED['roberta-base'], model_type: 'xlm-roberta', vocab_size: 250002 };
+const published = (name: string, change: object = {}) =>
+  readModelConfig(put(JSON.stringify({ ...PUBLISHED[name], ...change })));
+
+test.each([
+  ['roberta-base', { architecture: 'roberta', firstPosition: 2, maxPositions: 512, padTokenId: 1, typeVocabSize: 1 }],
+  ['xlm-roberta-base', { architecture: 'xlm-roberta', firstPosition: 2, maxPositions: 512, positionRows: 514 }],
+  [
+    'distilbert-base-uncased',
+    { layers: 6, heads: 12, headDim: 64, intermediateSize: 3072, typeVocabSize: 0, classifierDropout: 0.2 },
+  ],
+  ['electra-small-discriminator', { embeddingSize: 128, hiddenSize: 256, firstPosition: 0, classifierDropout: 0.1 }],
+])('the config of %s', (name, wanted) => {
+  expect(published(name)).toMatchObject(wanted);
+});
+
+test('what a family leaves out has the defaults of its own class', () => {
+  expect(published('roberta-base', { pad_token_id: undefined }).firstPosition).toBe(2);
+  expect(published('electra-small-discriminator', { embedding_size: undefined }).embeddingSize).toBe(128);
+  expect(published('distilbert-base-uncased', { seq_classif_dropout: undefined }).classifierDropout).toBe(0.2);
+  // DistilBERT's classes do not read it: their epsilon is 1e-12.
+  expect(published('distilbert-base-uncased', { layer_norm_eps: 1e-5 }).layerNormEps).toBe(1e-12);
+});
+
+test.each<[string, object, string]>([
+  ['roberta-base', { max_position_embeddings: 2 }, 'max_position_embeddings is 2; it must be above 2'],
+  ['roberta-base', { is_decoder: true }, 'is_decoder is true; it must be false'],
+  ['roberta-base', { pad_token_id: -1 }, 'pad_token_id is -1; it must be an integer from 0'],
+  ['distilbert-base-uncased', { n_heads: 7 }, 'dim is 768; it must be a multiple of n_heads (7)'],
+  ['distilbert-base-uncased', { dim: undefined }, 'dim is missing; it must be a positive integer'],
+  ['distilbert-base-uncased', { dropout: 1 }, 'dropout is 1; it must be a rate from 0 to below 1'],
+  ['electra-small-discriminator', { embedding_size: 0 }, 'embedding_size is 0; it must be a positive integer'],
+])('%s is refused by its own field: %j', (name, change, message) => {
+  put(JSON.stringify({ ...PUBLISHED[name], ...change }));
+  expect(refusal(root)).toContain(`config.json: ${message}`);
+});
+
 test.each([
   ['gelu_pytorch_tanh', 'gelu_new'],
   ['gelu_fast', 'gelu_new'],

@@ -1,10 +1,12 @@
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
+import { openCheckpoint } from '../../model/checkpoint';
 import { type ModelConfig, readModelConfig } from '../../model/config';
 import { analysisModel, type GraphSource, headOutputs, hiddenStatesModel, TOKEN_SIDE } from '../../model/graph';
-import { OnnxGraph } from '../../model/onnx';
+import { OnnxGraph, writeWeights } from '../../model/onnx';
 
 const golden: {
   names: string[];
@@ -169,6 +171,47 @@ describe('analysisModel', () => {
     expect(last).toHaveLength(6);
     expect(last.every((name) => name.includes('attention.self.'))).toBe(true);
     expect(asked.filter((name) => name.startsWith('encoder.layer.0.'))).toHaveLength(16);
+  });
+});
+
+describe('writeWeights', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-weights-file-'));
+  afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+  it('leaves the numbers as they are, and needs the file no longer than the engine loads', async () => {
+    const checkpoint = await openCheckpoint(path.join(__dirname, '../fixtures/tiny-bert'));
+    const inside = analysisModel(checkpoint, 'context');
+    const outside = writeWeights(folder, (weights) => analysisModel(checkpoint, 'context', weights));
+    checkpoint.close();
+    const external = new Map<string, Record<string, string>>();
+    for (const { name, rawData, externalData } of onnx.ModelProto.decode(outside).graph!.initializer!) {
+      expect(rawData!.length).toBeLessThan(1024);
+      if (externalData!.length === 0) continue;
+      external.set(name!, Object.fromEntries(externalData!.map(({ key, value }) => [key, value])));
+    }
+    const words = { location: 'weights', offset: '0', length: String(300 * 45 * 4) };
+    expect(external.get('embeddings.word_embeddings.weight')).toEqual(words);
+    expect(external.size).toBeGreaterThan(9);
+    for (const { offset } of external.values()) expect(Number(offset) % 4096).toBe(0);
+
+    const session = await ort.InferenceSession.create(outside, {
+      intraOpNumThreads: 1,
+      extra: { session: { model_external_initializers_file_folder_path: folder } },
+    });
+    fs.rmSync(path.join(folder, 'weights'));
+    const found = await session.run(inputs());
+    await session.release();
+    const wanted = await run(inside, inputs());
+    for (const name of Object.keys(wanted)) expect(found[name].data).toEqual(wanted[name].data);
+  });
+
+  it('says where there is no room', () => {
+    const full = () => {
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    };
+    expect(() => writeWeights(folder, full)).toThrow(
+      `${folder}: no room for the model's weights; TMPDIR names a folder that has`,
+    );
   });
 });
 
