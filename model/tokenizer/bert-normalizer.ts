@@ -12,8 +12,8 @@ export interface BertNormalizerSettings {
 const PLAIN = /^[\x20-\x7e]*$/;
 
 /**
- * BERT's normalizer as Hugging Face's Rust library has it. The JavaScript library's own differs where it lower-cases a
- * word's last Σ to ς, takes ideographs for halves of surrogate pairs, and lower-cases before it strips accents.
+ * BERT's normalizer as Hugging Face's Rust library has it: accents are stripped before letters are lower-cased, and a word's
+ * last Σ becomes σ like any other.
  */
 export function bertNormalizer(settings: BertNormalizerSettings): (text: string) => string {
   const { clean_text = true, handle_chinese_chars = true, strip_accents, lowercase = true } = settings;
