@@ -29,7 +29,8 @@ export function bytePair(json: unknown): Model {
     return id;
   };
   for (const [rank, merge] of parsed.merges.entries()) {
-    const [left, right] = typeof merge === 'string' ? merge.split(' ') : (merge as string[]);
+    const [left, right] = typeof merge === 'string' ? merge.split(' ') : Array.isArray(merge) ? merge : [];
+    if (typeof left !== 'string' || typeof right !== 'string') throw new Error(`merges[${rank}] is no pair of tokens`);
     rankOf.set(idOf(left) * size + idOf(right), rank);
     mergedId[rank] = idOf(left + right);
   }
