@@ -2,6 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
+import { encodeRows } from '../../data/batches';
+import { readDataset } from '../../data/dataset';
 import { HifiError } from '../../errors';
 import { loadTokenizer, longestFirst, type Tokenizer } from '../../model/tokenizer';
 
@@ -141,6 +143,21 @@ describe('settings of other tokenizers', () => {
     expect(accents.encode('café', undefined, 9)).not.toEqual(loadTokenizer(TINY).encode('café', undefined, 9));
     const chinese = withSettings(() => {}, { tokenize_chinese_chars: false });
     expect(chinese.encode('中文', undefined, 9)).not.toEqual(loadTokenizer(TINY).encode('中文', undefined, 9));
+  });
+});
+
+describe('families with one segment or none', () => {
+  test.each(['tiny-bpe', 'tiny-unigram'])('%s: pairs are of one segment, and rows can be read', (name) => {
+    const tokenizer = loadTokenizer(path.join(FIXTURES, name));
+    const file = path.join(FIXTURES, 'tiny-data/pairs.tsv');
+    const pairs = readDataset({ path: file, textColumns: ['text_a', 'text_b'] }, 'texts');
+    const rows = encodeRows(pairs, [0, 1, 2], tokenizer, 32, { vocabSize: tokenizer.vocabSize, typeVocabSize: 1 });
+    const [bos, eos] = [0, 2];
+    for (const { ids, typeIds } of rows) {
+      expect(new Set(typeIds)).toEqual(new Set([0]));
+      const second = ids.indexOf(eos) + 1;
+      expect([ids[0], ids[second], ids.at(-1)]).toEqual([bos, eos, eos]); // <s> A </s></s> B </s>
+    }
   });
 });
 
