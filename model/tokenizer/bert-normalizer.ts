@@ -1,4 +1,5 @@
 import { BERT_WORDS, DROPPED, IDEOGRAPHS, MARKS, SPACES } from './bert-characters';
+import { lowerCase } from './lower-case';
 
 /** The settings of a `BertNormalizer` in tokenizer.json. */
 export interface BertNormalizerSettings {
@@ -23,8 +24,7 @@ export function bertNormalizer(settings: BertNormalizerSettings): (text: string)
     if (clean_text) normal = normal.replace(DROPPED, '').replace(SPACES, ' ');
     if (handle_chinese_chars) normal = normal.replace(IDEOGRAPHS, ' $& ');
     if (strip_accents ?? lowercase) normal = normal.normalize('NFD').replace(MARKS, '');
-    if (lowercase) normal = normal.replaceAll('Σ', 'σ').toLowerCase();
-    return normal;
+    return lowercase ? lowerCase(normal) : normal;
   };
 }
 

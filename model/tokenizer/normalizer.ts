@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { bertNormalizer } from './bert-normalizer';
 import { charsmap } from './charsmap';
+import { lowerCase } from './lower-case';
 
 /** What is done to the text before it is cut into words. */
 export type Normalizer = (text: string) => string;
@@ -66,6 +67,3 @@ export function normalizer(json: unknown): Normalizer {
 
 const SPACES_AT_START = /^\p{White_Space}+/u;
 const SPACES_AT_END = /(?<!\p{White_Space})\p{White_Space}+$/u;
-
-/** Each character by itself: a word's last Σ is no exception. */
-export const lowerCase: Normalizer = (text) => text.replaceAll('Σ', 'σ').toLowerCase();
