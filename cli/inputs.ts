@@ -8,6 +8,7 @@ import { invalidInput } from '../errors';
 import type { JobSpec } from '../gateway/job';
 import type { JobInputs } from '../gateway/place';
 import { openCheckpoint } from '../model/checkpoint';
+import { TOKENIZER_FILES } from '../model/tokenizer/files';
 
 /**
  * Looks at all inputs of a job before anything is computed: a label that only the dev file has, or a `--k` that the model does
@@ -34,7 +35,7 @@ export async function checkInputs({ model, train, dev, selection }: JobSpec): Pr
   return {
     model: checkpoint.sha256,
     config: hashOf(path.join(model, 'config.json')),
-    tokenizer: hashOf(path.join(model, 'tokenizer.json'), path.join(model, 'tokenizer_config.json')),
+    tokenizer: hashOf(...TOKENIZER_FILES.map((name) => path.join(model, name))),
     train: rows.sha256,
     dev: dev ? read(dev).sha256 : null,
     mismatched: dev && second !== undefined ? read({ ...dev, path: second }).sha256 : null,

@@ -1,4 +1,5 @@
 import type { OwnFolder } from '../gateway/out';
+import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { REPORT_FILES } from '../report/files';
 import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
 import { UNDO_FILE } from '../results/undo';
@@ -7,14 +8,7 @@ import { UNDO_FILE } from '../results/undo';
  * The folders that commands write: what is in them tells them from a user's own, which are never replaced.
  */
 
-const MODEL_PARTS = [
-  'model.safetensors',
-  'config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'vocab.txt',
-];
+const MODEL_PARTS = ['model.safetensors', 'config.json', ...TOKENIZER_FILES];
 
 /** A base model, rebuilt. */
 export const MODEL_FOLDER: OwnFolder = { parts: MODEL_PARTS, sign: 'model.safetensors' };

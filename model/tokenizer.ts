@@ -1,29 +1,17 @@
-import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
 import { invalidInput } from '../errors';
-import { type BertNormalizerSettings, bertNormalizer, bertWords } from './bert-normalizer';
-import { oneLine, readJsonObject } from './json-file';
+import { isJsonObject, oneLine } from './json-file';
+import { type AddedToken, addedTokenSplitter, parseAddedTokens } from './tokenizer/added-tokens';
+import { bytePair } from './tokenizer/byte-pair';
+import { readTokenizerFiles, type TokenizerFiles } from './tokenizer/files';
+import { type FramePart, type Frames, frames } from './tokenizer/frame';
+import { normalizer } from './tokenizer/normalizer';
+import { preTokenizer } from './tokenizer/pre-tokenizer';
+import { unigram } from './tokenizer/unigram';
+import type { Model } from './tokenizer/vocabulary';
+import { wordPiece } from './tokenizer/wordpiece';
 
-/** What is used of the library, whose own types are for ES modules alone. */
-interface Library {
-  normalizer: ((text: string) => string) | null;
-  pre_tokenizer: ((text: string) => string[]) | null;
-  post_processor: ((tokens: string[], second: string[] | null, special: boolean) => Frame) | null;
-  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
-  token_to_id(token: string): number | undefined;
-  get_vocab(): Map<string, number>;
-}
-
-interface Frame {
-  tokens: string[];
-  token_type_ids?: number[];
-}
-
-const { Tokenizer: LibraryTokenizer } = require('@huggingface/tokenizers') as {
-  Tokenizer: new (tokenizer: object, config: object) => Library;
-};
-
-/** Text → token ids, the same as Python's `transformers` gives with `truncation='longest_first'`. */
+/** Text → token ids, the same as Python's `tokenizers` gives with truncation `longest_first`. */
 export interface Tokenizer {
   /**
    * @param second the other text of a pair; an empty one is still a pair
@@ -34,30 +22,26 @@ export interface Tokenizer {
   readonly vocabSize: number;
 }
 
-/** A token of the frame around the texts, or the place of a text. */
-type FramePart = { id: number; type: number } | { text: 0 | 1; type: number };
-
-interface TokenizerFiles {
-  file: string;
-  tokenizer: Record<string, unknown>;
-  config: Record<string, unknown>;
+/** The stages of a tokenizer. */
+interface Stages {
+  tokenIds(text: string): number[];
+  frames: Frames;
+  vocabSize: number;
 }
 
 /**
- * Reads `tokenizer.json` and, where there is one, `tokenizer_config.json` of a model folder.
+ * Reads a model folder's tokenizer: WordPiece, byte-level BPE or Unigram, from `tokenizer.json` or the older files
+ * ({@link readTokenizerFiles}).
  * @throws HifiError INVALID_INPUT, one line that names the file and what is wrong with it
  */
 export function loadTokenizer(folder: string): Tokenizer {
   const files = readTokenizerFiles(folder);
-  const library = build(files);
-  const single = frame(library, files, false);
-  const pair = frame(library, files, true);
+  const { tokenIds, frames, vocabSize } = build(files);
   const cutLeft = files.config.truncation_side === 'left';
-  const tokenIds = (text: string) => library.encode(text, { add_special_tokens: false }).ids;
   return {
-    vocabSize: 1 + [...library.get_vocab().values()].reduce((highest, id) => Math.max(highest, id), -1),
+    vocabSize,
     encode(text, second, maxLength) {
-      const parts = second === undefined ? single : pair;
+      const parts = second === undefined ? frames.single : frames.pair;
       const texts = second === undefined ? [tokenIds(text)] : [tokenIds(text), tokenIds(second)];
       const room = maxLength - (parts.length - texts.length);
       if (room < 0)
@@ -103,54 +87,83 @@ function fill(parts: readonly FramePart[], texts: readonly number[][]): Encoded 
   return { ids, typeIds };
 }
 
-/** What the tokenizer's own post-processor puts around one text or two, found by asking it with two markers. */
-function frame(library: Library, { file }: TokenizerFiles, pair: boolean): FramePart[] {
-  const markers = ['\u0000first', '\u0000second'];
-  const parts: FramePart[] = [];
-  const around = library.post_processor?.([markers[0]], pair ? [markers[1]] : null, true);
-  const tokens: string[] = around?.tokens ?? (pair ? markers : [markers[0]]);
-  for (const [i, token] of tokens.entries()) {
-    const type = around?.token_type_ids?.[i] ?? 0;
-    const text = markers.indexOf(token);
-    const id = library.token_to_id(token);
-    if (text >= 0) parts.push({ text: text as 0 | 1, type });
-    else if (id !== undefined) parts.push({ id, type });
-    else throw invalidInput(`${file}: post_processor adds "${token}"; it must be a token of the vocabulary`);
-  }
-  return parts;
-}
-
-function readTokenizerFiles(folder: string): TokenizerFiles {
-  const file = path.join(folder, 'tokenizer.json');
-  const tokenizer = readJsonObject(file);
-  if (!tokenizer) {
-    throw invalidInput(`${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`);
-  }
-  return { file, tokenizer, config: readJsonObject(path.join(folder, 'tokenizer_config.json')) ?? {} };
-}
-
-function build({ file, tokenizer, config }: TokenizerFiles): Library {
+/** tokenizer.json → its stages, in the order in which a text passes through them. */
+function build({ file, tokenizer }: TokenizerFiles): Stages {
   try {
-    const library = new LibraryTokenizer(tokenizer, config);
-    const normalizer = tokenizer.normalizer as ({ type?: string } & BertNormalizerSettings) | null;
-    if (normalizer?.type === 'BertNormalizer')
-      library.normalizer = bertNormalizer({ ...normalizer, ...bertOverrides(config) });
-    if ((tokenizer.pre_tokenizer as { type?: string } | null)?.type === 'BertPreTokenizer')
-      library.pre_tokenizer = bertWords;
-    library.encode('a');
-    return library;
+    const { vocab, tokenize } = model(tokenizer.model);
+    const added = parseAddedTokens(tokenizer.added_tokens, vocab);
+    const normalize = normalizer(tokenizer.normalizer);
+    const words = preTokenizer(tokenizer.pre_tokenizer);
+    const wordIds = remembered(tokenize);
+    const splitRaw = splitter(added.filter((token) => !token.normalized));
+    const splitNormal = splitter(
+      added.filter((token) => token.normalized),
+      normalize,
+    );
+    const names = new Set(added.map((token) => token.content));
+    let vocabSize = 0;
+    for (const id of vocab.values()) vocabSize = Math.max(vocabSize, id + 1);
+    for (const { id } of added) vocabSize = Math.max(vocabSize, id + 1);
+    return {
+      frames: frames(tokenizer.post_processor, (token) => vocab.has(token) || names.has(token)),
+      vocabSize,
+      tokenIds(text) {
+        const ids: number[] = [];
+        for (const [i, piece] of splitRaw(text).entries()) {
+          if (typeof piece === 'number') ids.push(piece);
+          else {
+            for (const [j, part] of splitNormal(normalize(piece)).entries()) {
+              if (typeof part === 'number') ids.push(part);
+              else for (const word of words(part, i === 0 && j === 0)) for (const id of wordIds(word)) ids.push(id);
+            }
+          }
+        }
+        return ids;
+      },
+    };
   } catch (cause) {
-    throw invalidInput(`${file}: is no tokenizer that can be used (${oneLine(cause)})`, cause);
+    throw invalidInput(`${file}: is no tokenizer that can be used (${complaint(cause)})`, cause);
   }
 }
 
-/** What tokenizer_config.json says of BERT's normalizer: `transformers` lets it win over tokenizer.json. */
-function bertOverrides(config: Record<string, unknown>): BertNormalizerSettings {
-  const { tokenizer_class = 'BertTokenizer', do_lower_case, tokenize_chinese_chars, strip_accents } = config;
-  if (!String(tokenizer_class).startsWith('BertTokenizer')) return {};
-  return {
-    ...(typeof do_lower_case === 'boolean' && { lowercase: do_lower_case }),
-    ...(typeof tokenize_chinese_chars === 'boolean' && { handle_chinese_chars: tokenize_chinese_chars }),
-    ...((typeof strip_accents === 'boolean' || strip_accents === null) && { strip_accents }),
+const splitter = (tokens: readonly AddedToken[], pattern = (text: string) => text) =>
+  addedTokenSplitter(new Map(tokens.map((token) => [pattern(token.content), token])));
+
+function model(json: unknown): Model {
+  const type = isJsonObject(json) ? (json.type ?? typeOf(json)) : undefined;
+  if (type === 'WordPiece') return wordPiece(json);
+  if (type === 'BPE') return bytePair(json);
+  if (type === 'Unigram') return unigram(json);
+  throw new Error('its model is none of WordPiece, BPE, Unigram');
+}
+
+/** Files of old versions do not name their model's type. */
+function typeOf(json: Record<string, unknown>): string | undefined {
+  if ('merges' in json) return 'BPE';
+  if ('unk_id' in json) return 'Unigram';
+  return 'continuing_subword_prefix' in json ? 'WordPiece' : undefined;
+}
+
+/** What is wrong, on one line; of a schema's issues the first, with the field's name. */
+function complaint(cause: unknown): string {
+  const [issue] = (cause as { issues?: { path: PropertyKey[]; message: string }[] }).issues ?? [];
+  return issue ? [issue.path.join('.'), issue.message].filter((each) => each !== '').join(': ') : oneLine(cause);
+}
+
+/** Longer words and more of them are not kept: text has few words that come often. */
+const REMEMBERED_WORDS = 20_000;
+const REMEMBERED_LENGTH = 64;
+
+function remembered(tokenize: Model['tokenize']): Model['tokenize'] {
+  const known = new Map<string, readonly number[]>();
+  return (word) => {
+    let ids = known.get(word);
+    if (ids) return ids;
+    ids = tokenize(word);
+    if (word.length <= REMEMBERED_LENGTH) {
+      if (known.size >= REMEMBERED_WORDS) known.clear();
+      known.set(word, ids);
+    }
+    return ids;
   };
 }

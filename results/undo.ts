@@ -6,6 +6,7 @@ import { failed, HifiError, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
+import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { publishFolder } from './publish';
 import { type FloatDtype, roundTo } from './rounding';
 import { putSlice, type Slice, takeSlice } from './slices';
@@ -103,8 +104,6 @@ export function undoCheckpoint(folder: string, out: string): { sha256: string } 
 export function verifyUndo(folder: string): void {
   withMerged(folder, (merged) => checkRebuilt(merged, () => {}));
 }
-
-const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'vocab.txt'];
 
 /** Copies the tokenizer's files, those that there are. */
 export function copyTokenizer(from: string, to: string): void {

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { likeLengthBatches } from '../data/batches';
 import { cancelled, failed } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
+import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { StageMeter } from '../progress';
 import { makeDelta, writeDelta } from '../results/delta';
 import type { DeltaInfo } from '../results/delta-info';
@@ -250,7 +251,7 @@ export class Run {
 }
 
 /** What decides, beside the weights, what the model makes of a row. */
-const MODEL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
+const MODEL_FILES = ['config.json', ...TOKENIZER_FILES];
 
 /** The SHA-256 of a file's bytes; null where there is none. */
 const sha256Of = (file: string) =>

@@ -2,6 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
+import { encodeRows } from '../../data/batches';
+import { readDataset } from '../../data/dataset';
 import { HifiError } from '../../errors';
 import { loadTokenizer, longestFirst, type Tokenizer } from '../../model/tokenizer';
 
@@ -144,6 +146,21 @@ describe('settings of other tokenizers', () => {
   });
 });
 
+describe('families with one segment or none', () => {
+  test.each(['tiny-bpe', 'tiny-unigram'])('%s: pairs are of one segment, and rows can be read', (name) => {
+    const tokenizer = loadTokenizer(path.join(FIXTURES, name));
+    const file = path.join(FIXTURES, 'tiny-data/pairs.tsv');
+    const pairs = readDataset({ path: file, textColumns: ['text_a', 'text_b'] }, 'texts');
+    const rows = encodeRows(pairs, [0, 1, 2], tokenizer, 32, { vocabSize: tokenizer.vocabSize, typeVocabSize: 1 });
+    const [bos, eos] = [0, 2];
+    for (const { ids, typeIds } of rows) {
+      expect(new Set(typeIds)).toEqual(new Set([0]));
+      const second = ids.indexOf(eos) + 1;
+      expect([ids[0], ids[second], ids.at(-1)]).toEqual([bos, eos, eos]); // <s> A </s></s> B </s>
+    }
+  });
+});
+
 describe('broken folders', () => {
   const folderWith = (files: Record<string, string>) => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-tokenizer-'));
@@ -169,8 +186,67 @@ describe('broken folders', () => {
     [
       'an empty vocabulary',
       { 'tokenizer.json': changed({ added_tokens: [], model: { type: 'WordPiece', unk_token: '[UNK]', vocab: {} } }) },
-      'tokenizer.json: post_processor adds "[CLS]"',
+      'unk_token "[UNK]" is no token of vocab',
     ],
+    [
+      'a frame of tokens that are not there',
+      {
+        'tokenizer.json': changed({
+          added_tokens: [],
+          model: { type: 'WordPiece', unk_token: '[UNK]', vocab: { '[UNK]': 0 } },
+        }),
+      },
+      'post_processor adds "[CLS]"; it must be a token of the vocabulary',
+    ],
+    [
+      'words cut by another rule',
+      { 'tokenizer.json': changed({ pre_tokenizer: { type: 'Digits', individual_digits: true } }) },
+      'pre_tokenizer of another kind than BertPreTokenizer',
+    ],
+    [
+      'a normalizer that is not known',
+      { 'tokenizer.json': changed({ normalizer: { type: 'Sequence', normalizers: [{ type: 'Nmt' }] } }) },
+      'normalizer of another kind than BertNormalizer',
+    ],
+    [
+      'half a character map',
+      { 'tokenizer.json': changed({ normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAAAA==' } }) },
+      'precompiled_charsmap is no character map',
+    ],
+    [
+      'a merge of a token that is not there',
+      { 'tokenizer.json': changed({ model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: ['a b'] } }) },
+      'merges speak of "ab", which is no token of vocab',
+    ],
+    [
+      'a merge of one token',
+      { 'tokenizer.json': changed({ model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: ['ab'] } }) },
+      'merges[0] is no pair of tokens',
+    ],
+    [
+      'a model with dropout',
+      { 'tokenizer.json': changed({ model: { type: 'BPE', vocab: {}, merges: [], dropout: 0.1 } }) },
+      'dropout',
+    ],
+    [
+      'a piece without a score',
+      { 'tokenizer.json': changed({ model: { type: 'Unigram', unk_id: 0, vocab: [['<unk>', 0], ['a']] } }) },
+      'vocab[1] is no [piece, score]',
+    ],
+    [
+      'no unknown piece',
+      { 'tokenizer.json': changed({ model: { type: 'Unigram', unk_id: null, vocab: [['a', 0]] } }) },
+      'unk_id is missing; characters without a piece need one',
+    ],
+    ['no pieces', { 'tokenizer.json': changed({ model: { type: 'Unigram', unk_id: 0, vocab: [] } }) }, 'unk_id is 0'],
+    [
+      'the vocabulary of another class',
+      { 'vocab.txt': 'a', 'tokenizer_config.json': '{"tokenizer_class": "BertJapaneseTokenizer"}' },
+      'vocab.txt: tokenizer_class is "BertJapaneseTokenizer", which needs its tokenizer.json',
+    ],
+    ['an empty vocab.txt', { 'vocab.txt': '' }, 'vocab.txt: is no tokenizer that can be used'],
+    ['vocab.json alone', { 'vocab.json': '{}' }, 'tokenizer.json: no such file; a model folder holds'],
+    ['a SentencePiece model alone', { 'sentencepiece.bpe.model': 'x' }, 'save the tokenizer with transformers'],
     [
       'a broken config',
       { 'tokenizer.json': whole, 'tokenizer_config.json': '{' },

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { BERT_WORDS, DROPPED, IDEOGRAPHS, MARKS, SPACES } from '../../model/bert-characters';
+import { BERT_WORDS, DROPPED, IDEOGRAPHS, MARKS, SPACES } from '../../../model/tokenizer/bert-characters';
 
 /** What the Rust library does with every code point, as ranges; made by make_tokenizer_golden.py. */
 const golden: Record<string, [first: number, last: number][]> = JSON.parse(
-  fs.readFileSync(path.join(__dirname, '../fixtures/unicode-classes.golden.json'), 'utf8'),
+  fs.readFileSync(path.join(__dirname, '../../fixtures/unicode-classes.golden.json'), 'utf8'),
 );
 
 test.each<[string, (text: string) => boolean]>([

@@ -1,4 +1,5 @@
 import { BERT_WORDS, DROPPED, IDEOGRAPHS, MARKS, SPACES } from './bert-characters';
+import { lowerCase } from './lower-case';
 
 /** The settings of a `BertNormalizer` in tokenizer.json. */
 export interface BertNormalizerSettings {
@@ -12,8 +13,8 @@ export interface BertNormalizerSettings {
 const PLAIN = /^[\x20-\x7e]*$/;
 
 /**
- * BERT's normalizer as Hugging Face's Rust library has it. The JavaScript library's own differs where it lower-cases a
- * word's last Σ to ς, takes ideographs for halves of surrogate pairs, and lower-cases before it strips accents.
+ * BERT's normalizer as Hugging Face's Rust library has it: accents are stripped before letters are lower-cased, and a word's
+ * last Σ becomes σ like any other.
  */
 export function bertNormalizer(settings: BertNormalizerSettings): (text: string) => string {
   const { clean_text = true, handle_chinese_chars = true, strip_accents, lowercase = true } = settings;
@@ -23,8 +24,7 @@ export function bertNormalizer(settings: BertNormalizerSettings): (text: string)
     if (clean_text) normal = normal.replace(DROPPED, '').replace(SPACES, ' ');
     if (handle_chinese_chars) normal = normal.replace(IDEOGRAPHS, ' $& ');
     if (strip_accents ?? lowercase) normal = normal.normalize('NFD').replace(MARKS, '');
-    if (lowercase) normal = normal.replaceAll('Σ', 'σ').toLowerCase();
-    return normal;
+    return lowercase ? lowerCase(normal) : normal;
   };
 }
 

@@ -1,0 +1,81 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../../errors';
+import { isJsonObject, readJsonObject, shown } from '../json-file';
+import { bertSettings, ofVocabAndMerges, ofVocabTxt } from './older-files';
+
+/** The files of a model folder that decide what a text's tokens are. */
+export const TOKENIZER_FILES: readonly string[] = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+];
+
+type Json = Record<string, unknown>;
+
+/** A tokenizer as its files tell it. */
+export interface TokenizerFiles {
+  /** The file that the tokenizer is read from, for messages. */
+  file: string;
+  /** What tokenizer.json holds, or would hold. */
+  tokenizer: Json;
+  /** What tokenizer_config.json holds. */
+  config: Json;
+}
+
+/**
+ * Reads `tokenizer.json` of a model folder, or makes what it would hold of `vocab.txt` (BERT's WordPiece) or of `vocab.json`
+ * and `merges.txt` (RoBERTa's byte-level BPE).
+ * @throws HifiError INVALID_INPUT, one line that names the file and what is wrong with it
+ */
+export function readTokenizerFiles(folder: string): TokenizerFiles {
+  const at = (name: string) => path.join(folder, name);
+  const has = (name: string) => fs.existsSync(at(name));
+  const config = readJsonObject(at('tokenizer_config.json')) ?? {};
+  const tokenizer = readJsonObject(at('tokenizer.json'));
+  if (tokenizer) return { file: at('tokenizer.json'), tokenizer: withOverrides(tokenizer, config), config };
+  if (has('vocab.txt')) {
+    const file = at('vocab.txt');
+    mustBe(BERT_LIKE, config, file);
+    return { file, tokenizer: ofVocabTxt(folder, file, config), config };
+  }
+  if (has('vocab.json') && has('merges.txt')) {
+    const file = at('vocab.json');
+    mustBe(ROBERTA_LIKE, config, file);
+    return { file, tokenizer: ofVocabAndMerges(folder, file, at('merges.txt'), config), config };
+  }
+  const asked = has('sentencepiece.bpe.model')
+    ? 'sentencepiece.bpe.model alone is not enough: save the tokenizer with transformers, which writes tokenizer.json'
+    : 'a model folder holds config.json, model.safetensors, tokenizer.json (or vocab.txt; or vocab.json, merges.txt)';
+  throw invalidInput(`${at('tokenizer.json')}: no such file; ${asked}`);
+}
+
+const BERT_LIKE = /^(?:(?:Bert|DistilBert|Electra)Tokenizer(?:Fast)?)?$/;
+const ROBERTA_LIKE = /^(?:RobertaTokenizer(?:Fast)?)?$/;
+
+const className = ({ tokenizer_class }: Json) => String(tokenizer_class ?? '');
+
+/** Vocabularies of one form are cut differently by other classes: BertJapaneseTokenizer, for one. */
+function mustBe(classes: RegExp, config: Json, file: string): void {
+  if (classes.test(className(config))) return;
+  const name = shown(config.tokenizer_class);
+  throw invalidInput(`${file}: tokenizer_class is ${name}, which needs its tokenizer.json: save it with transformers`);
+}
+
+/** What tokenizer_config.json says of the normalizer and the words: `transformers` lets it win over tokenizer.json. */
+function withOverrides(tokenizer: Json, config: Json): Json {
+  const { normalizer, pre_tokenizer } = tokenizer;
+  const { add_prefix_space } = config;
+  if (isJsonObject(normalizer) && normalizer.type === 'BertNormalizer' && BERT_LIKE.test(className(config))) {
+    return { ...tokenizer, normalizer: { ...normalizer, ...bertSettings(config) } };
+  }
+  const byteLevel = isJsonObject(pre_tokenizer) && pre_tokenizer.type === 'ByteLevel';
+  if (byteLevel && ROBERTA_LIKE.test(className(config)) && typeof add_prefix_space === 'boolean') {
+    return { ...tokenizer, pre_tokenizer: { ...pre_tokenizer, add_prefix_space } };
+  }
+  return tokenizer;
+}

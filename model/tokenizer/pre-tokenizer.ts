@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { bertWords } from './bert-normalizer';
+import { byteCharacters, byteLevelWords } from './byte-level';
+
+/**
+ * Cuts normalized text into words, none of them empty.
+ * @param atStart whether this is the beginning of the text: nothing, not even a special token, comes before it
+ */
+export type PreTokenizer = (text: string, atStart: boolean) => string[];
+
+const settings = z.discriminatedUnion(
+  'type',
+  [
+    z.object({ type: z.literal('BertPreTokenizer') }),
+    z.object({ type: z.literal('WhitespaceSplit') }),
+    z.object({
+      type: z.literal('ByteLevel'),
+      add_prefix_space: z.boolean(),
+      use_regex: z.boolean().default(true),
+    }),
+    z.object({
+      type: z.literal('Metaspace'),
+      replacement: z.string().min(1),
+      prepend_scheme: z.enum(['always', 'first', 'never']).optional(),
+      add_prefix_space: z.boolean().default(true),
+      split: z.boolean().default(true),
+    }),
+    z.object({ type: z.literal('Sequence'), pretokenizers: z.array(z.unknown()) }),
+  ],
+  { error: 'a pre_tokenizer of another kind than BertPreTokenizer, ByteLevel, Metaspace, WhitespaceSplit, Sequence' },
+);
+
+/** @param json `pre_tokenizer` of tokenizer.json; null takes the text as one word */
+export function preTokenizer(json: unknown): PreTokenizer {
+  if (json == null) return (text) => [text];
+  const parsed = settings.parse(json);
+  switch (parsed.type) {
+    case 'BertPreTokenizer':
+      return bertWords;
+    case 'WhitespaceSplit':
+      return (text) => text.match(/\P{White_Space}+/gu) ?? [];
+    case 'ByteLevel': {
+      const { add_prefix_space, use_regex } = parsed;
+      return (text) => {
+        const spaced = add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
+        return (use_regex ? byteLevelWords(spaced) : [spaced]).map(byteCharacters);
+      };
+    }
+    case 'Metaspace': {
+      const { replacement, split } = parsed;
+      const prepend = parsed.prepend_scheme ?? (parsed.add_prefix_space ? 'always' : 'never');
+      return (text, atStart) => {
+        let marked = text.replaceAll(' ', () => replacement);
+        const asked = prepend === 'always' || (prepend === 'first' && atStart);
+        if (asked && !marked.startsWith(replacement)) marked = replacement + marked;
+        return split ? beforeEach(marked, replacement) : [marked];
+      };
+    }
+    case 'Sequence': {
+      const steps = parsed.pretokenizers.map(preTokenizer);
+      return (text, atStart) =>
+        steps.reduce((words, step) => words.flatMap((word, i) => step(word, atStart && i === 0)), [text]);
+    }
+  }
+}
+
+/** Text cut before every mark. */
+function beforeEach(text: string, mark: string): string[] {
+  const words: string[] = [];
+  let start = 0;
+  for (let next = text.indexOf(mark, 1); next >= 0; next = text.indexOf(mark, next + mark.length)) {
+    words.push(text.slice(start, next));
+    start = next;
+  }
+  words.push(text.slice(start));
+  return words;
+}

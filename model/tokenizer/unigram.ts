@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { bigList, type Model } from './vocabulary';
+
+const settings = z.object({
+  vocab: bigList,
+  unk_id: z.int('unk_id is missing; characters without a piece need one').min(0),
+  byte_fallback: z.boolean().nullish(),
+});
+
+/** How much less an unknown character scores than the worst piece. */
+const UNKNOWN_PENALTY = 10;
+
+/**
+ * Unigram language model (Kudo 2018): the cut of a word with the highest sum of its pieces' scores, log probabilities, found
+ * by Viterbi's algorithm. Neighbouring unknown characters are one unknown token, or their bytes' tokens with `byte_fallback`.
+ */
+export function unigram(json: unknown): Model {
+  const { vocab: pieces, unk_id: unknown, byte_fallback } = settings.parse(json);
+  const vocab = new Map<string, number>();
+  const scores = new Float64Array(pieces.length);
+  const longest = new Uint16Array(0x10000); // first code unit → length of the longest piece that starts with it
+  for (const [id, entry] of pieces.entries()) {
+    const [piece, score] = Array.isArray(entry) ? entry : [];
+    if (typeof piece !== 'string' || typeof score !== 'number') throw new Error(`vocab[${id}] is no [piece, score]`);
+    vocab.set(piece, id);
+    scores[id] = score;
+    const first = piece.charCodeAt(0);
+    if (piece.length > longest[first]) longest[first] = piece.length;
+  }
+  if (unknown >= pieces.length) throw new Error(`unk_id is ${unknown}; vocab has ${pieces.length} pieces`);
+  const unknownScore = scores.reduce((least, score) => Math.min(least, score)) - UNKNOWN_PENALTY;
+
+  /** The tokens of what has no piece of its own. */
+  const unknownIds = (text: string): number[] => {
+    if (!byte_fallback) return [unknown];
+    const bytes = Array.from(Buffer.from(text), (byte) => vocab.get(byteToken(byte)));
+    return bytes.includes(undefined) ? [unknown] : (bytes as number[]);
+  };
+
+  return {
+    vocab,
+    tokenize(word) {
+      const whole = word.length;
+      const best = new Float64Array(whole + 1).fill(-Infinity); // score of the best cut that ends here
+      const start = new Int32Array(whole + 1); // where that cut's last piece starts
+      const last = new Int32Array(whole + 1); // and its id
+      best[0] = 0;
+      const offer = (from: number, to: number, id: number, score: number) => {
+        if (best[from] + score <= best[to]) return;
+        best[to] = best[from] + score;
+        start[to] = from;
+        last[to] = id;
+      };
+      for (let from = 0, character = 0; from < whole; from += character) {
+        character = word.codePointAt(from)! > 0xffff ? 2 : 1;
+        const end = Math.min(whole, from + longest[word.charCodeAt(from)]);
+        let alone = false;
+        for (let to = from + character; to <= end; to++) {
+          const id = vocab.get(word.slice(from, to));
+          if (id === undefined) continue;
+          offer(from, to, id, scores[id]);
+          if (to === from + character) alone = true;
+        }
+        if (!alone) offer(from, from + character, unknown, unknownScore);
+      }
+      const ids: number[] = [];
+      for (let to = whole; to > 0; ) {
+        const end = to;
+        do to = start[to];
+        while (last[end] === unknown && to > 0 && last[to] === unknown);
+        const id = last[end] === unknown ? vocab.get(word.slice(to, end)) : last[end];
+        if (id !== undefined) ids.push(id);
+        else ids.push(...unknownIds(word.slice(to, end)).reverse());
+      }
+      return ids.reverse();
+    },
+  };
+}
+
+const byteToken = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;

@@ -1,0 +1,38 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import * as zlib from 'node:zlib';
+import { byteLevelWords } from '../../../model/tokenizer/byte-level';
+import { charsmap } from '../../../model/tokenizer/charsmap';
+
+type Ranges = [first: number, last: number][];
+/** What the Rust library does with every code point; made by make_tokenizer_lines.py, whose head describes it. */
+const golden: Record<string, Ranges> & { maps: Record<string, string> } = JSON.parse(
+  zlib
+    .gunzipSync(fs.readFileSync(path.join(__dirname, '../../fixtures/tokenizer-lines/classes.golden.json.gz')))
+    .toString('utf8'),
+);
+const EVERY: Ranges = [
+  [0, 0xd7ff],
+  [0xe000, 0x10ffff],
+];
+
+const joinsA = charsmap(golden.maps.joinsA);
+const candidate = charsmap(golden.maps.candidates);
+
+test.each<[string, Ranges, (character: string) => boolean]>([
+  ['letter', EVERY, (character) => byteLevelWords(`a${character}`).length === 1],
+  ['number', EVERY, (character) => byteLevelWords(`1${character}`).length === 1],
+  ['extend', EVERY, (character) => joinsA(`a${character}`) === 'x'],
+  ['apart', golden.candidates, (character) => candidate(`${character}\u0301`) === 'x\u0301'],
+  ['before', golden.candidates, (character) => candidate(`${character}b`) === 'x'],
+])('%s: the same code points as in the Rust library, of all there are', (name, of, inClass) => {
+  const asked = new Uint8Array(0x110000);
+  for (const [first, last] of golden[name]) asked.fill(1, first, last + 1);
+  const differing: string[] = [];
+  for (const [first, last] of of) {
+    for (let code = first; code <= last; code++) {
+      if (inClass(String.fromCodePoint(code)) !== (asked[code] === 1)) differing.push(code.toString(16));
+    }
+  }
+  expect(differing).toEqual([]);
+});
