@@ -12,7 +12,7 @@ export interface MeasureSetup {
   maxTokens: number;
 }
 
-export type ToWorker = BatchOutputs | 'finish';
+export type ToWorker = BatchOutputs | 'statistics';
 export type FromWorker =
   | { kind: 'measured'; sequences: number }
   | { kind: 'failed'; code: ErrorCode; message: string }
@@ -31,7 +31,7 @@ export class MeasurePool {
   /** Sequences measured so far. */
   measured = 0;
   private readonly slots: Slot[];
-  private readonly parts: HeadStatistics[] = [];
+  private parts: HeadStatistics[] = [];
   private error: HifiError | undefined;
   private wake: () => void = () => {};
 
@@ -78,9 +78,10 @@ export class MeasurePool {
     if (this.error) throw this.error;
   }
 
-  /** The workers' statistics as one; to be called when none is busy. */
-  async finish(): Promise<HeadStatistics> {
-    for (const { worker } of this.slots) worker.postMessage('finish' satisfies ToWorker);
+  /** The workers' statistics so far as one; to be called when none is busy. */
+  async statistics(): Promise<HeadStatistics> {
+    this.parts = [];
+    for (const { worker } of this.slots) worker.postMessage('statistics' satisfies ToWorker);
     while (this.parts.length < this.slots.length) await this.change();
     const total = new HeadStatistics(this.setup.shape);
     for (const part of this.parts) total.merge(part);

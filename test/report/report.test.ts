@@ -133,10 +133,11 @@ test('what is drawn lies beside the page as SVG, CSV and JSON', () => {
       'pagerank',
       'activation',
       'head_norm',
+      'stability',
       'tuned',
     ]);
     expect(rows).toHaveLength(9);
-    expect(rows[7]).toEqual(['1', '2', '5', '0.25', '0.4', '0.125', '11.2', '1']);
+    expect(rows[7]).toEqual(['1', '2', '5', '0.25', '0.4', '0.125', '11.2', '', '1']);
     expect(read('report/epochs.csv').split('\n')[2]).toBe('2,0.6,0.75,0.61,1.5');
     expect(JSON.parse(read('report/report.json')).pagerank).toEqual(sampleReport().pagerank);
 

@@ -1,0 +1,167 @@
+import type { CorrelationKind, Scope } from '../heads/report';
+import { mix, poissonWeight, REPLICATES, replicateKeys } from './poisson-weights';
+
+/** What replicates must share to be added: their weights and the pairs of heads that they sum over. */
+export interface BootstrapShape {
+  /** Of the weights; unsigned 32-bit. */
+  seed: number;
+  /** Which correlation of the pairs is summed. */
+  correlation: CorrelationKind;
+  /** Pairs within a layer, or of the whole model: those that the ranking's graphs have edges for. */
+  scope: Scope;
+}
+
+/** The replicates' sums as plain data. */
+export interface BootstrapData {
+  draws: Float64Array;
+  sums: Float64Array;
+}
+
+/**
+ * Quanta that a correlation is cut into: each sum is a whole multiple of its own and stays under 2⁵³ of them for 2²⁶ rows, so
+ * that all additions are exact (METHOD §1, "Sums that merge exactly"). |r| ≤ 1 needs one; |cov| may be as large as 2²⁶ and
+ * as small as the square of a small output.
+ */
+const QUANTA: Record<CorrelationKind, readonly number[]> = {
+  pearson: [2 ** -26],
+  covariance: [1, 2 ** -26, 2 ** -52],
+};
+
+/** Columns that are summed together: what they take of a batch's rows stays in the processor's cache. */
+const TILE = 1024;
+
+/** Rows that one pass over a replicate's sums adds. */
+const STRIDE = 4;
+
+/**
+ * Bootstrap of the sample (Efron 1979; METHOD §1): the sums of t and of the pairs' correlation, with each row counted as often
+ * as its Poisson(1) weight says, once a replicate. Constant memory in the rows; parts of a sample add up to the same bits.
+ */
+export class BootstrapSums {
+  /** Σw of each replicate. */
+  readonly draws: Float64Array;
+  /** [replicates, columns]: Σw·t of the N heads, then Σw·c of the pairs, a block of all pairs for each quantum. */
+  readonly sums: Float64Array;
+  /** N = L·H. */
+  readonly nodes: number;
+  /** Nodes of one graph, H or N: the pairs are those i < j within each graph, row by row. */
+  readonly graph: number;
+  readonly pairs: number;
+  private readonly columns: number;
+  private readonly quanta: readonly number[];
+  private readonly keys: Uint32Array;
+  /** Rows waiting to be added, [rows, columns], and their weights' hashes. */
+  private rows = new Float64Array(0);
+  private hashes: number[] = [];
+
+  constructor(
+    readonly shape: BootstrapShape,
+    layers: number,
+    heads: number,
+    data?: BootstrapData,
+  ) {
+    this.nodes = layers * heads;
+    this.graph = shape.scope === 'layer' ? heads : this.nodes;
+    this.pairs = (this.nodes * (this.graph - 1)) / 2;
+    this.quanta = QUANTA[shape.correlation];
+    this.columns = this.nodes + this.quanta.length * this.pairs;
+    this.keys = replicateKeys(shape.seed);
+    this.draws = data?.draws ?? new Float64Array(REPLICATES);
+    this.sums = data?.sums ?? new Float64Array(REPLICATES * this.columns);
+  }
+
+  /** Begins a row of the data; what is set from here on is its own. @param row number in the file */
+  begin(row: number): void {
+    const needed = (this.hashes.length + 1) * this.columns;
+    if (this.rows.length < needed) {
+      const grown = new Float64Array(Math.max(needed, 2 * this.rows.length));
+      grown.set(this.rows);
+      this.rows = grown;
+    }
+    this.hashes.push(mix(row));
+  }
+
+  /** t of a head in the row that was begun. */
+  setCount(node: number, t: number): void {
+    this.rows[(this.hashes.length - 1) * this.columns + node] = t;
+  }
+
+  /** c of a pair in the row that was begun, 0 ≤ c ≤ 2²⁶; rounded to the last quantum. */
+  setCorrelation(pair: number, c: number): void {
+    let at = (this.hashes.length - 1) * this.columns + this.nodes + pair;
+    let rest = c;
+    for (let q = 0; q < this.quanta.length; q++) {
+      const quantum = this.quanta[q];
+      const last = q === this.quanta.length - 1;
+      const part = (last ? Math.round(rest / quantum) : Math.floor(rest / quantum)) * quantum;
+      this.rows[at] = part;
+      rest -= part;
+      at += this.pairs;
+    }
+  }
+
+  /** Adds the rows begun since the last call to all replicates: weights [replicates, rows] × rows [rows, columns]. */
+  flush(): void {
+    const { columns, rows, sums, hashes } = this;
+    const most = Math.ceil(hashes.length / STRIDE) * STRIDE;
+    const counts = new Int32Array(REPLICATES); // drawn rows of each replicate, rounded up to whole strides
+    const drawn = new Int32Array(REPLICATES * most); // where in `rows` each begins
+    const weights = new Float64Array(REPLICATES * most); // 0 where rounded up
+    for (let replicate = 0; replicate < REPLICATES; replicate++) {
+      let count = 0;
+      for (let row = 0; row < hashes.length; row++) {
+        const weight = poissonWeight(this.keys[replicate], hashes[row]);
+        if (weight === 0) continue;
+        this.draws[replicate] += weight;
+        drawn[replicate * most + count] = row * columns;
+        weights[replicate * most + count++] = weight;
+      }
+      counts[replicate] = Math.ceil(count / STRIDE) * STRIDE;
+    }
+    for (let from = 0; from < columns; from += TILE) {
+      const length = Math.min(TILE, columns - from);
+      for (let replicate = 0; replicate < REPLICATES; replicate++) {
+        const to = replicate * columns + from;
+        const end = replicate * most + counts[replicate];
+        for (let i = replicate * most; i < end; i += STRIDE) {
+          const a = drawn[i] + from;
+          const b = drawn[i + 1] + from;
+          const c = drawn[i + 2] + from;
+          const d = drawn[i + 3] + from;
+          const wa = weights[i];
+          const wb = weights[i + 1];
+          const wc = weights[i + 2];
+          const wd = weights[i + 3];
+          for (let column = 0; column < length; column++) {
+            sums[to + column] +=
+              wa * rows[a + column] + wb * rows[b + column] + wc * rows[c + column] + wd * rows[d + column];
+          }
+        }
+      }
+    }
+    this.hashes = [];
+  }
+
+  /** Adds another part's replicates to these. */
+  merge(other: BootstrapSums): void {
+    for (let i = 0; i < this.draws.length; i++) this.draws[i] += other.draws[i];
+    for (let i = 0; i < this.sums.length; i++) this.sums[i] += other.sums[i];
+  }
+
+  /** Σw·t of the N heads in one replicate. */
+  counts(replicate: number): Float64Array {
+    const from = replicate * this.columns;
+    return this.sums.subarray(from, from + this.nodes);
+  }
+
+  /** Σw·c of a pair in one replicate. */
+  correlation(replicate: number, pair: number): number {
+    let at = replicate * this.columns + this.nodes + pair;
+    let sum = 0;
+    for (let q = 0; q < this.quanta.length; q++) {
+      sum += this.sums[at];
+      at += this.pairs;
+    }
+    return sum;
+  }
+}
