@@ -1,10 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, failed, HifiError } from '../errors';
+import { bootstrapBytes } from './bootstrap';
 import type { BatchOutputs } from './measure';
 import { HeadStatistics, type StatisticsData, type StatisticsShape } from './statistics';
 
 /** Batches that a worker may have before it: one in work, one to go on with. */
 const QUEUE = 2;
+
+/** What the replicates' sums of all workers may take; with a graph of a large model's heads there are then fewer workers. */
+const MOST_BOOTSTRAP_BYTES = 2 ** 30;
 
 export interface MeasureSetup {
   shape: StatisticsShape;
@@ -39,7 +43,9 @@ export class MeasurePool {
     private readonly setup: MeasureSetup,
     threads: number,
   ) {
-    this.slots = Array.from({ length: threads }, () => ({ worker: this.start(), waiting: 0 }));
+    const { bootstrap, layers, heads } = setup.shape;
+    const most = Math.max(1, Math.floor(MOST_BOOTSTRAP_BYTES / bootstrapBytes(bootstrap, layers, heads)));
+    this.slots = Array.from({ length: Math.min(threads, most) }, () => ({ worker: this.start(), waiting: 0 }));
   }
 
   /** Whether a worker can take another batch. */
@@ -83,8 +89,8 @@ export class MeasurePool {
     this.parts = [];
     for (const { worker } of this.slots) worker.postMessage('statistics' satisfies ToWorker);
     while (this.parts.length < this.slots.length) await this.change();
-    const total = new HeadStatistics(this.setup.shape);
-    for (const part of this.parts) total.merge(part);
+    const [total, ...others] = this.parts; // copies: the workers keep their own
+    for (const part of others) total.merge(part);
     return total;
   }
 

@@ -118,7 +118,7 @@ export function readMask(file: string): Mask {
   const mask = check(file, readJson(file), maskSchema);
   if ((mask.k === undefined) === (mask.budget === undefined)) {
     throw invalidInput(
-      `${file}: it has ${mask.k === undefined ? 'neither' : 'both'} k and budget; it must have one of them`,
+      `${file}: it has ${mask.k === undefined ? 'neither k nor' : 'both k and'} budget; it must have one of them`,
     );
   }
   const seen = new Map<string, number>();

@@ -74,6 +74,13 @@ test('what is given is what is read', () => {
   });
 });
 
+test('a budget takes the place of k, and the analysis then ranks in the graph that it is spent in', () => {
+  const flags = parsed(defineRun, ...run, '--task', 'sst2', '--budget', '0.02', '--samples', 'auto');
+  expect(analysisFlags(flags)).toEqual({ ...ANALYSIS_DEFAULTS, samples: 'auto', scope: 'model' });
+  const { k: _, ...others } = SELECTION_DEFAULTS;
+  expect(selectionFlags(flags)).toEqual({ ...others, budget: 0.02 });
+});
+
 test.each([
   ['--samples', '0', 'a whole number from 1, or auto'],
   ['--samples', '1e3', 'a whole number from 1, or auto'],
