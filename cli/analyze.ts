@@ -65,7 +65,9 @@ function headsTable(report: HeadReport): string[] {
     String(layer),
     byScore(scores)
       .slice(0, Math.min(5, heads))
-      .map((head) => `${head} (${scores[head].toFixed(3)}${stability ? `, ${percent(stability[layer][head])}` : ''})`)
+      .map(
+        (head) => `${head} (${scores[head].toPrecision(3)}${stability ? `, ${percent(stability[layer][head])}` : ''})`,
+      )
       .join('  '),
   ]);
   return [

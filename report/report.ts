@@ -45,7 +45,7 @@ export function figures({ heads: report, mask, metrics }: ReportParts): Figure[]
       'PageRank of each head',
       `PageRank over the heads' correlation: what ${mask?.strategy.startsWith('hifi') === false ? 'hifi would choose' : 'hifi chooses'} by.`,
       report.pagerank,
-      3,
+      report.options.scope === 'model' ? 4 : 3, // there they sum to 1 over all layers
     ),
   ];
   if (metrics && metrics.epochs.length > 0) drawn.push(metricFigure(metrics));

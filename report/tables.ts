@@ -49,7 +49,7 @@ export function layersTable({ pagerank, richness, rankCorrelations, stability }:
       String(layer),
       // One cell a head, in which nothing breaks.
       ...best.map((head) => {
-        const numbers = [scores[head].toFixed(3), richness[layer][head].toFixed(1)];
+        const numbers = [scores[head].toPrecision(3), richness[layer][head].toFixed(1)];
         if (stability) numbers.push(percent(stability[layer][head]));
         return `${head} (${numbers.join(', ')})`.replaceAll(' ', '\u00a0');
       }),

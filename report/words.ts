@@ -4,6 +4,9 @@ import { byScore } from '../heads/select';
 /** Share of the replicates from which on a head's place in its layer's top k counts as settled. */
 const SETTLED = 0.95;
 
+/** Layers that a sentence names; more are counted. */
+const MOST_NAMED = 6;
+
 /** What the ranking follows, in a sentence: Spearman's ρ of PageRank with the two things it is made of (METHOD §2). */
 export function rankingInWords({ rankCorrelations, model }: HeadReport): string {
   if (model.heads === 1) return 'The layers have one head each: there is nothing to rank.';
@@ -35,10 +38,12 @@ export function stabilityInWords({ stability, pagerank, options, samples }: Head
   if (open.length === 0) {
     return `${sequences} are enough for this top ${k}: each of its heads stays in it in at least 95 % of 200 bootstrap replicates.`;
   }
+  const some = `layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}`;
+  const which = layers.length > MOST_NAMED ? `${layers.length} of ${pagerank.length} layers` : some;
   const least = open.reduce((a, b) => (b.share < a.share ? b : a));
   return (
-    `${sequences} do not settle the top ${k} of layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}: ` +
-    `${open.length} of ${shares.length} heads stay in it in fewer than 95 % of 200 bootstrap replicates, ` +
+    `${sequences} do not settle the top ${k} of ${which}: ` +
+    `${open.length} of ${shares.length} heads ${open.length === 1 ? 'stays' : 'stay'} in it in fewer than 95 % of 200 bootstrap replicates, ` +
     `head ${least.head} of layer ${least.layer} in ${Math.round(100 * least.share)} %.`
   );
 }
