@@ -83,37 +83,26 @@ export class BootstrapSums {
     this.sums = data?.sums ?? new Float64Array(REPLICATES * this.columns);
   }
 
-  /** Begins a row of the data; what is set from here on is its own. @param row number in the file */
-  begin(row: number): void {
-    const needed = (this.hashes.length + 1) * this.columns;
-    if (this.rows.length < needed) {
-      const grown = new Float64Array(Math.max(needed, 2 * this.rows.length));
+  /**
+   * Takes a row of the data; it counts from the next `flush` on.
+   *
+   * @param row its number in the data
+   * @param counts t of the N heads
+   * @param correlations c of the pairs, 0 ≤ c ≤ 2²⁶; rounded to the last quantum
+   */
+  add(row: number, counts: Float64Array, correlations: Float64Array): void {
+    const from = this.hashes.length * this.columns;
+    if (this.rows.length < from + this.columns) {
+      const grown = new Float64Array(Math.max(from + this.columns, 2 * this.rows.length));
       grown.set(this.rows);
       this.rows = grown;
     }
     this.hashes.push(mix(row));
+    this.rows.set(counts, from);
+    cutToQuanta(correlations, this.quanta, this.rows, from + this.nodes);
   }
 
-  /** t of a head in the row that was begun. */
-  setCount(node: number, t: number): void {
-    this.rows[(this.hashes.length - 1) * this.columns + node] = t;
-  }
-
-  /** c of a pair in the row that was begun, 0 ≤ c ≤ 2²⁶; rounded to the last quantum. */
-  setCorrelation(pair: number, c: number): void {
-    let at = (this.hashes.length - 1) * this.columns + this.nodes + pair;
-    let rest = c;
-    for (let q = 0; q < this.quanta.length; q++) {
-      const quantum = this.quanta[q];
-      const last = q === this.quanta.length - 1;
-      const part = (last ? Math.round(rest / quantum) : Math.floor(rest / quantum)) * quantum;
-      this.rows[at] = part;
-      rest -= part;
-      at += this.pairs;
-    }
-  }
-
-  /** Adds the rows begun since the last call to all replicates: weights [replicates, rows] × rows [rows, columns]. */
+  /** Adds the rows taken since the last call to all replicates: weights [replicates, rows] × rows [rows, columns]. */
   flush(): void {
     const { columns, rows, sums, hashes } = this;
     const most = Math.ceil(hashes.length / STRIDE) * STRIDE;
@@ -136,20 +125,7 @@ export class BootstrapSums {
       for (let replicate = 0; replicate < REPLICATES; replicate++) {
         const to = replicate * columns + from;
         const end = replicate * most + counts[replicate];
-        for (let i = replicate * most; i < end; i += STRIDE) {
-          const a = drawn[i] + from;
-          const b = drawn[i + 1] + from;
-          const c = drawn[i + 2] + from;
-          const d = drawn[i + 3] + from;
-          const wa = weights[i];
-          const wb = weights[i + 1];
-          const wc = weights[i + 2];
-          const wd = weights[i + 3];
-          for (let column = 0; column < length; column++) {
-            sums[to + column] +=
-              wa * rows[a + column] + wb * rows[b + column] + wc * rows[c + column] + wd * rows[d + column];
-          }
-        }
+        for (let i = replicate * most; i < end; i += STRIDE) addRows(sums, to, length, rows, from, drawn, weights, i);
       }
     }
     this.hashes = [];
@@ -176,5 +152,49 @@ export class BootstrapSums {
       at += this.pairs;
     }
     return sum;
+  }
+}
+
+/** Each value as whole multiples of the quanta, the last one rounded: into `to`, a block of all values for each quantum. */
+function cutToQuanta(values: Float64Array, quanta: readonly number[], to: Float64Array, from: number): void {
+  let at = from;
+  const last = quanta.length - 1;
+  const rest = last === 0 ? values : values.slice();
+  for (let q = 0; q < last; q++) {
+    const quantum = quanta[q];
+    for (let i = 0; i < rest.length; i++) {
+      const part = Math.floor(rest[i] / quantum) * quantum;
+      to[at++] = part;
+      rest[i] -= part;
+    }
+  }
+  const quantum = quanta[last];
+  for (let i = 0; i < rest.length; i++) to[at++] = Math.round(rest[i] / quantum) * quantum;
+}
+
+/**
+ * sums[to …] += Σ weights[i + r]·rows[drawn[i + r] + from …] over the rows r of one stride. A function of its own, and so small, so
+ * that the compiler has it ready after a few hundred of the calls that the first batch makes.
+ */
+function addRows(
+  sums: Float64Array,
+  to: number,
+  length: number,
+  rows: Float64Array,
+  from: number,
+  drawn: Int32Array,
+  weights: Float64Array,
+  i: number,
+): void {
+  const a = drawn[i] + from;
+  const b = drawn[i + 1] + from;
+  const c = drawn[i + 2] + from;
+  const d = drawn[i + 3] + from;
+  const wa = weights[i];
+  const wb = weights[i + 1];
+  const wc = weights[i + 2];
+  const wd = weights[i + 3];
+  for (let column = 0; column < length; column++) {
+    sums[to + column] += wa * rows[a + column] + wb * rows[b + column] + wc * rows[c + column] + wd * rows[d + column];
   }
 }

@@ -40,6 +40,9 @@ export class HeadMeter {
   private readonly counts: Float64Array;
   /** Where among the ξ the bootstrap's stands. */
   private readonly xi: number;
+  /** Of one sequence, for the bootstrap: t at that ξ of each head, and c of the pairs within a graph. */
+  private readonly rowCounts: Float64Array;
+  private readonly edges: Float64Array;
   /** o_h − mean(o_h) of each head of one sequence, [N, dh]. */
   private readonly centred: Float64Array;
   /** 1/‖o_h − mean(o_h)‖, 0 for a constant o_h. */
@@ -56,6 +59,8 @@ export class HeadMeter {
     this.work = new Float64Array(longest);
     this.counts = new Float64Array(shape.xis.length);
     this.xi = shape.xis.indexOf(shape.xi);
+    this.rowCounts = new Float64Array(nodes);
+    this.edges = new Float64Array(statistics.bootstrap.pairs);
     this.centred = new Float64Array(nodes * shape.headDim);
     this.inverseNorm = new Float64Array(nodes);
   }
@@ -65,7 +70,6 @@ export class HeadMeter {
     const { layers, heads, headDim } = this.statistics.shape;
     const { bootstrap } = this.statistics;
     for (let row = 0; row < batch.lengths.length; row++) {
-      bootstrap.begin(batch.rows[row]);
       for (let layer = 0; layer < layers; layer++) {
         const outputs = batch.layers[layer];
         for (let head = 0; head < heads; head++) {
@@ -79,6 +83,7 @@ export class HeadMeter {
         }
       }
       this.addCorrelations();
+      bootstrap.add(batch.rows[row], this.rowCounts, this.edges);
       this.statistics.sequences++;
     }
     bootstrap.flush();
@@ -173,7 +178,7 @@ export class HeadMeter {
       statistics.counts[at] += counts[x];
       statistics.squares[at] += counts[x] * counts[x];
     }
-    statistics.bootstrap.setCount(node, counts[this.xi]);
+    this.rowCounts[node] = counts[this.xi];
     let total = 0;
     for (let i = 0; i < m; i++) total += sigma[i];
     if (total > 0) for (let i = 0; i < m; i++) statistics.spectrum.add(node * headDim + i, sigma[i] / total);
@@ -182,7 +187,7 @@ export class HeadMeter {
 
   /** |r| and |cov| of all pairs of the sequence whose o_h are in `centred`. */
   private addCorrelations(): void {
-    const { statistics, centred, inverseNorm } = this;
+    const { statistics, centred, inverseNorm, edges } = this;
     const { nodes, bootstrap } = statistics;
     const { headDim } = statistics.shape;
     const usesPearson = bootstrap.shape.correlation === 'pearson';
@@ -201,7 +206,7 @@ export class HeadMeter {
         const covariance = product / (headDim - 1);
         statistics.pearson.add(pair, pearson);
         statistics.covariance.add(pair++, covariance);
-        if (j < graphEnd) bootstrap.setCorrelation(edge++, usesPearson ? pearson : covariance);
+        if (j < graphEnd) edges[edge++] = usesPearson ? pearson : covariance;
       }
       let variance = 0;
       for (let k = 0; k < headDim; k++) variance += centred[a + k] * centred[a + k];

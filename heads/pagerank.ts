@@ -48,18 +48,27 @@ export function pagerank(input: PageRankInput): { scores: Float64Array; iteratio
   const maxRounds = input.maxRounds ?? pagerankRounds(damping);
   let next = new Float64Array(n);
   for (let round = 1; round <= maxRounds; round++) {
-    for (let h = 0; h < n; h++) next[h] = (1 - damping) * v[h];
-    for (let from = 0; from < n; from++) {
-      const flow = damping * p[from];
-      const row = from * n;
-      for (let to = 0; to < n; to++) next[to] += flow * transition[row + to];
-    }
-    let change = 0;
-    for (let h = 0; h < n; h++) change += Math.abs(next[h] - p[h]);
-    [p, next] = [next, p];
+    const change = walk(p, transition, v, damping, next);
+    const last = p;
+    p = next;
+    next = last;
     if (change < TOLERANCE) return { scores: p, iterations: round };
   }
   throw new Error(`PageRank has not converged in ${maxRounds} rounds (damping ${damping}, ${n} heads)`);
+}
+
+/** One round into `next`: (1−δ)·v + δ·Mᵀp; returns ‖next − p‖₁. */
+function walk(p: Float64Array, transition: Float64Array, v: Float64Array, damping: number, next: Float64Array): number {
+  const n = p.length;
+  for (let h = 0; h < n; h++) next[h] = (1 - damping) * v[h];
+  for (let from = 0; from < n; from++) {
+    const flow = damping * p[from];
+    const row = from * n;
+    for (let to = 0; to < n; to++) next[to] += flow * transition[row + to];
+  }
+  let change = 0;
+  for (let h = 0; h < n; h++) change += Math.abs(next[h] - p[h]);
+  return change;
 }
 
 /** m_{h,h'} = r_{h,h'} / Σ_{k≠h} r_{h,k}; a row of zeros spreads by v. */

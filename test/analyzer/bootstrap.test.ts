@@ -74,9 +74,9 @@ describe.each(['pearson', 'covariance'] as const)('the sums of replicates of %s'
     const sums = new BootstrapSums(shape, layers, heads);
     for (let at = 0; at < numbers.length; at += batch) {
       for (const row of numbers.slice(at, at + batch)) {
-        sums.begin(row);
-        for (let node = 0; node < 6; node++) sums.setCount(node, t(row, node));
-        for (let pair = 0; pair < 6; pair++) sums.setCorrelation(pair, c(row, pair));
+        const numbersOf = (of: (row: number, i: number) => number) =>
+          Float64Array.from({ length: 6 }, (_, i) => of(row, i));
+        sums.add(row, numbersOf(t), numbersOf(c));
       }
       sums.flush();
     }
