@@ -1,10 +1,14 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, failed, HifiError } from '../errors';
+import { bootstrapBytes } from './bootstrap';
 import type { BatchOutputs } from './measure';
 import { HeadStatistics, type StatisticsData, type StatisticsShape } from './statistics';
 
 /** Batches that a worker may have before it: one in work, one to go on with. */
 const QUEUE = 2;
+
+/** What the replicates' sums of all workers may take; with a graph of a large model's heads there are then fewer workers. */
+const MOST_BOOTSTRAP_BYTES = 2 ** 30;
 
 export interface MeasureSetup {
   shape: StatisticsShape;
@@ -12,7 +16,7 @@ export interface MeasureSetup {
   maxTokens: number;
 }
 
-export type ToWorker = BatchOutputs | 'finish';
+export type ToWorker = BatchOutputs | 'statistics';
 export type FromWorker =
   | { kind: 'measured'; sequences: number }
   | { kind: 'failed'; code: ErrorCode; message: string }
@@ -31,7 +35,7 @@ export class MeasurePool {
   /** Sequences measured so far. */
   measured = 0;
   private readonly slots: Slot[];
-  private readonly parts: HeadStatistics[] = [];
+  private parts: HeadStatistics[] = [];
   private error: HifiError | undefined;
   private wake: () => void = () => {};
 
@@ -39,7 +43,9 @@ export class MeasurePool {
     private readonly setup: MeasureSetup,
     threads: number,
   ) {
-    this.slots = Array.from({ length: threads }, () => ({ worker: this.start(), waiting: 0 }));
+    const { bootstrap, layers, heads } = setup.shape;
+    const most = Math.max(1, Math.floor(MOST_BOOTSTRAP_BYTES / bootstrapBytes(bootstrap, layers, heads)));
+    this.slots = Array.from({ length: Math.min(threads, most) }, () => ({ worker: this.start(), waiting: 0 }));
   }
 
   /** Whether a worker can take another batch. */
@@ -78,12 +84,13 @@ export class MeasurePool {
     if (this.error) throw this.error;
   }
 
-  /** The workers' statistics as one; to be called when none is busy. */
-  async finish(): Promise<HeadStatistics> {
-    for (const { worker } of this.slots) worker.postMessage('finish' satisfies ToWorker);
+  /** The workers' statistics so far as one; to be called when none is busy. */
+  async statistics(): Promise<HeadStatistics> {
+    this.parts = [];
+    for (const { worker } of this.slots) worker.postMessage('statistics' satisfies ToWorker);
     while (this.parts.length < this.slots.length) await this.change();
-    const total = new HeadStatistics(this.setup.shape);
-    for (const part of this.parts) total.merge(part);
+    const [total, ...others] = this.parts; // copies: the workers keep their own
+    for (const part of others) total.merge(part);
     return total;
   }
 

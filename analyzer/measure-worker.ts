@@ -10,7 +10,7 @@ const statistics = new HeadStatistics(shape);
 const meter = new HeadMeter(statistics, maxTokens);
 
 parentPort!.on('message', (message: ToWorker) => {
-  if (message === 'finish') tell({ kind: 'statistics', data: statistics.toData() });
+  if (message === 'statistics') tell({ kind: 'statistics', data: statistics.toData() });
   else tell(measured(message));
 });
 

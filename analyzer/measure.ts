@@ -13,7 +13,7 @@ export type LayerOutputs =
   | { context: Float32Array };
 
 /** One batch's head outputs. */
-export interface BatchOutputs {
+export interface EncodedOutputs {
   /** Real tokens of each row. */
   lengths: Int32Array;
   /** S. */
@@ -22,6 +22,11 @@ export interface BatchOutputs {
   gramSize: number;
   /** One a layer. */
   layers: LayerOutputs[];
+}
+
+/** The same with the rows' numbers in the data, which the bootstrap's weights go by. */
+export interface BatchOutputs extends EncodedOutputs {
+  rows: Int32Array;
 }
 
 /** Greatest mean square of a head's output that can be summed exactly; variances and covariances are at most twice that. */
@@ -33,6 +38,11 @@ export class HeadMeter {
   private readonly sigma: Float64Array;
   private readonly work: Float64Array;
   private readonly counts: Float64Array;
+  /** Where among the ξ the bootstrap's stands. */
+  private readonly xi: number;
+  /** Of one sequence, for the bootstrap: t at that ξ of each head, and c of the pairs within a graph. */
+  private readonly rowCounts: Float64Array;
+  private readonly edges: Float64Array;
   /** o_h − mean(o_h) of each head of one sequence, [N, dh]. */
   private readonly centred: Float64Array;
   /** 1/‖o_h − mean(o_h)‖, 0 for a constant o_h. */
@@ -48,6 +58,9 @@ export class HeadMeter {
     this.sigma = new Float64Array(longest);
     this.work = new Float64Array(longest);
     this.counts = new Float64Array(shape.xis.length);
+    this.xi = shape.xis.indexOf(shape.xi);
+    this.rowCounts = new Float64Array(nodes);
+    this.edges = new Float64Array(statistics.bootstrap.pairs);
     this.centred = new Float64Array(nodes * shape.headDim);
     this.inverseNorm = new Float64Array(nodes);
   }
@@ -55,6 +68,7 @@ export class HeadMeter {
   /** @throws HifiError FAILED naming layer and head where an output is not a finite number, or beyond all bounds. */
   addBatch(batch: BatchOutputs): void {
     const { layers, heads, headDim } = this.statistics.shape;
+    const { bootstrap } = this.statistics;
     for (let row = 0; row < batch.lengths.length; row++) {
       for (let layer = 0; layer < layers; layer++) {
         const outputs = batch.layers[layer];
@@ -69,8 +83,10 @@ export class HeadMeter {
         }
       }
       this.addCorrelations();
+      bootstrap.add(batch.rows[row], this.rowCounts, this.edges);
       this.statistics.sequences++;
     }
+    bootstrap.flush();
   }
 
   /** Singular values into `sigma`, the centred mean output into `centred`; returns trace(OᵀO), NaN if anything is. */
@@ -162,6 +178,7 @@ export class HeadMeter {
       statistics.counts[at] += counts[x];
       statistics.squares[at] += counts[x] * counts[x];
     }
+    this.rowCounts[node] = counts[this.xi];
     let total = 0;
     for (let i = 0; i < m; i++) total += sigma[i];
     if (total > 0) for (let i = 0; i < m; i++) statistics.spectrum.add(node * headDim + i, sigma[i] / total);
@@ -170,20 +187,26 @@ export class HeadMeter {
 
   /** |r| and |cov| of all pairs of the sequence whose o_h are in `centred`. */
   private addCorrelations(): void {
-    const { statistics, centred, inverseNorm } = this;
-    const { nodes } = statistics;
+    const { statistics, centred, inverseNorm, edges } = this;
+    const { nodes, bootstrap } = statistics;
     const { headDim } = statistics.shape;
+    const usesPearson = bootstrap.shape.correlation === 'pearson';
     const variances = (nodes * (nodes - 1)) / 2;
     let pair = 0;
+    let edge = 0; // pairs within a graph
     for (let i = 0; i < nodes; i++) {
       const a = i * headDim;
+      const graphEnd = i - (i % bootstrap.graph) + bootstrap.graph;
       for (let j = i + 1; j < nodes; j++) {
         const b = j * headDim;
         let product = 0;
         for (let k = 0; k < headDim; k++) product += centred[a + k] * centred[b + k];
         product = Math.abs(product);
-        statistics.pearson.add(pair, Math.min(1, product * inverseNorm[i] * inverseNorm[j]));
-        statistics.covariance.add(pair++, product / (headDim - 1));
+        const pearson = Math.min(1, product * inverseNorm[i] * inverseNorm[j]);
+        const covariance = product / (headDim - 1);
+        statistics.pearson.add(pair, pearson);
+        statistics.covariance.add(pair++, covariance);
+        if (j < graphEnd) edges[edge++] = usesPearson ? pearson : covariance;
       }
       let variance = 0;
       for (let k = 0; k < headDim; k++) variance += centred[a + k] * centred[a + k];

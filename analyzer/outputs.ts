@@ -10,7 +10,7 @@ import { analysisModel, type GraphSource, headOutputs, TOKEN_SIDE } from '../mod
 import { writeWeights } from '../model/onnx';
 import { positionIds } from '../model/positions';
 import type { DeviceUsed } from './device';
-import type { BatchOutputs, LayerOutputs } from './measure';
+import type { EncodedOutputs, LayerOutputs } from './measure';
 
 export interface EncoderOptions {
   device: DeviceUsed;
@@ -58,7 +58,7 @@ export class HeadEncoder {
   }
 
   /** Runs one batch. The thread that calls is blocked meanwhile. */
-  async run(batch: PaddedBatch): Promise<BatchOutputs> {
+  async run(batch: PaddedBatch): Promise<EncodedOutputs> {
     const { layers, headDim } = this.config;
     // The smaller side of the Gram matrix, by the batch's padded length (METHOD §1, "Numerically").
     const gramSize = Math.min(batch.S, headDim);

@@ -11,11 +11,12 @@ import { headNorms } from './head-norms';
 import { MeasurePool } from './measure-pool';
 import { type AnalysisOptions, analysisOptions, reportOptions } from './options';
 import { HeadEncoder } from './outputs';
-import { planBatches } from './plan';
-import { keptXis, type ReportSubject } from './report';
+import { mostSamples, planBatches, sampleSizes, shardRows } from './plan';
+import { keptXis, type ReportSubject, rankStatistics } from './report';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
-import { encodeSample, readSample, reportData, type Sample } from './sample';
+import { encodeSample, readSample, reportData, rowNumbers, rowsOf, type Sample } from './sample';
 import { reportOfShards, type ShardStatistics } from './shard';
+import { isStable } from './stability';
 import type { HeadStatistics } from './statistics';
 
 /**
@@ -45,9 +46,9 @@ export async function* analyzeShard(
 ): AsyncGenerator<AnalysisEvent, ShardStatistics> {
   const started = performance.now();
   const options = analysisOptions(request.options ?? {});
-  checkShard(request.shard);
-  const sample = readSample(request.data, options.samples, options.seed);
-  if (sample.rows.length < options.samples) {
+  checkShard(request.shard, options);
+  const sample = readSample(request.data, mostSamples(options), options.seed);
+  if (options.samples !== 'auto' && sample.rows.length < options.samples) {
     const message = `${sample.dataset.path} has ${sample.rows.length} rows, fewer than the ${options.samples} to sample: all are used`;
     yield { kind: 'warning', message };
   }
@@ -58,18 +59,16 @@ export async function* analyzeShard(
   yield new StageMeter('load', 1, 'models').at(0);
   const model = await loadModel(request, options, threads);
   try {
-    const { checkpoint, encoder, tokenizer } = model;
-    const { config } = checkpoint;
+    const { config } = model.checkpoint;
     const loadSeconds = (performance.now() - loading) / 1000;
     const maxLength = Math.min(options.maxLength, config.maxPositions);
     if (maxLength < options.maxLength) {
       yield { kind: 'warning', message: `the model takes ${maxLength} tokens at most: longer texts are cut there` };
     }
 
-    const encoded = yield* encode(sample, tokenizer, config, maxLength, signal);
-    const statistics = yield* measure(encoded, request.shard, encoder, model.pool, config.padTokenId, signal);
+    const { used, statistics } = yield* measureSample(sample, options, model, maxLength, request.shard, signal);
     return {
-      subject: { ...model.subject, data: reportData(sample) },
+      subject: { ...model.subject, data: reportData(used) },
       shardCount: request.shard.count,
       shards: [request.shard.index],
       statistics: statistics.toData(),
@@ -80,51 +79,80 @@ export async function* analyzeShard(
   }
 }
 
+/** Encodes and measures the sample: all of it at once, or with `auto` until the top k of every layer holds. */
+async function* measureSample(
+  sample: Sample,
+  options: AnalysisOptions,
+  { checkpoint, tokenizer, encoder, pool }: LoadedModel,
+  maxLength: number,
+  shard: Shard,
+  signal?: AbortSignal,
+): AsyncGenerator<AnalysisEvent, { used: Sample; statistics: HeadStatistics }> {
+  const { config } = checkpoint;
+  const drawn = sample.rows.length;
+  const sizes = sampleSizes(options, drawn);
+  const encoding = new StageMeter('encode', drawn, 'sequences');
+  const measuring = new StageMeter('measure', shardRows(drawn, shard), 'sequences');
+  for (let from = 0; ; ) {
+    const size = sizes.shift() as number;
+    const part = rowsOf(sample, from, size);
+    const encoded = yield* encode(part, from, encoding, tokenizer, config, maxLength, signal);
+    yield* measure(part, encoded, shard, measuring, encoder, pool, config.padTokenId, signal);
+    const statistics = await pool.statistics();
+    if (sizes.length === 0 || holds(statistics, options)) return { used: rowsOf(sample, 0, size), statistics };
+    from = size;
+  }
+}
+
+/** Whether the sample so far chooses each layer's top k as its bootstrap replicates do. */
+function holds(statistics: HeadStatistics, options: AnalysisOptions): boolean {
+  const { stability } = rankStatistics(reportOptions(options), statistics);
+  return stability !== null && isStable(stability);
+}
+
 /** Rows encoded between two looks at the signal: some ten milliseconds. */
 const ENCODE_ROWS = 256;
 
 async function* encode(
-  { dataset, rows }: Sample,
+  sample: Sample,
+  before: number,
+  progress: StageMeter,
   tokenizer: Tokenizer,
   config: ModelConfig,
   maxLength: number,
   signal?: AbortSignal,
 ): AsyncGenerator<AnalysisEvent, Encoded[]> {
-  const progress = new StageMeter('encode', rows.length, 'sequences');
   const encoded: Encoded[] = [];
-  yield progress.at(0);
-  while (encoded.length < rows.length) {
+  yield progress.at(before);
+  while (encoded.length < sample.rows.length) {
     if (signal?.aborted) throw cancelled();
-    const next = rows.subarray(encoded.length, encoded.length + ENCODE_ROWS);
-    encoded.push(...encodeSample({ dataset, rows: next }, tokenizer, config, maxLength));
-    yield progress.at(encoded.length);
+    const next = rowsOf(sample, encoded.length, encoded.length + ENCODE_ROWS);
+    encoded.push(...encodeSample(next, tokenizer, config, maxLength));
+    yield progress.at(before + encoded.length);
   }
   return encoded;
 }
 
 /** Plan → head outputs → statistics: the engine runs a batch while the workers measure those before it. */
 async function* measure(
+  sample: Sample,
   encoded: Encoded[],
   shard: Shard,
+  progress: StageMeter,
   encoder: HeadEncoder,
   pool: MeasurePool,
   padId: number,
   signal?: AbortSignal,
-): AsyncGenerator<AnalysisEvent, HeadStatistics> {
-  const batches = planBatches(lengthsOf(encoded), shard);
-  const total = batches.reduce((sum, batch) => sum + batch.length, 0);
-  const progress = new StageMeter('measure', total, 'sequences');
-  yield progress.at(0);
-  for (const batch of batches) {
+): AsyncGenerator<AnalysisEvent, void> {
+  const numbers = rowNumbers(sample);
+  yield progress.at(pool.measured);
+  for (const batch of planBatches(lengthsOf(encoded), shard)) {
     if (signal?.aborted) throw cancelled();
-    pool.add(
-      await encoder.run(
-        padBatch(
-          batch.map((row) => encoded[row]),
-          padId,
-        ),
-      ),
+    const padded = padBatch(
+      batch.map((row) => encoded[row]),
+      padId,
     );
+    pool.add({ rows: Int32Array.from(batch, (row) => numbers[row]), ...(await encoder.run(padded)) });
     while (!pool.ready) await pool.change();
     yield progress.at(pool.measured);
   }
@@ -133,7 +161,6 @@ async function* measure(
     await pool.change();
     yield progress.at(pool.measured);
   }
-  return pool.finish();
 }
 
 interface LoadedModel {
@@ -157,7 +184,8 @@ async function loadModel(request: AnalyzeRequest, options: AnalysisOptions, thre
       );
     }
     const maxTokens = Math.min(options.maxLength, config.maxPositions);
-    const shape = { layers, heads, headDim, xis: keptXis(options.xi) };
+    const { xi, seed, correlation, scope } = options;
+    const shape = { layers, heads, headDim, xis: keptXis(xi), xi, bootstrap: { seed, correlation, scope } };
     pool = new MeasurePool({ shape, maxTokens }, threads);
     const measuring = pool;
     const tokenizer = loadTokenizer(request.model);
@@ -184,9 +212,12 @@ async function loadModel(request: AnalyzeRequest, options: AnalysisOptions, thre
   }
 }
 
-function checkShard({ index, count }: Shard): void {
+function checkShard({ index, count }: Shard, { samples }: AnalysisOptions): void {
   const whole = Number.isInteger(index) && Number.isInteger(count);
   if (!(whole && count >= 1 && index >= 0 && index < count)) {
     throw invalidInput(`shard is ${index} of ${count}; it must be 0 to count − 1, of at least 1`);
+  }
+  if (count > 1 && samples === 'auto') {
+    throw invalidInput('samples is auto, which looks at the whole sample; with shards it must be a number');
   }
 }

@@ -8,6 +8,7 @@ import {
   XI_GRID,
 } from '../heads/report';
 import type { DeviceUsed } from './device';
+import { isStable, STABLE, type Stability, stabilityOf } from './stability';
 import type { HeadStatistics } from './statistics';
 
 /** What a report tells besides the statistics. */
@@ -34,14 +35,9 @@ export function makeReport(
   const { heads, xis, headDim } = statistics.shape;
   const { nodes, sequences: n } = statistics;
   const perHead = <T>(at: (node: number) => T) => byLayer(nodes, heads, at);
-  const richnessAt = (xi: number) => perHead((node) => statistics.counts[xis.indexOf(xi) * nodes + node] / n);
   const own = xis.indexOf(options.xi) * nodes;
 
-  const measured = {
-    richness: richnessAt(options.xi),
-    correlation: { pearson: pearsonMatrix(statistics), covariance: covarianceMatrix(statistics) },
-  };
-  const ranking = rankHeads(measured, options);
+  const { measured, ranking, stability } = rankStatistics(options, statistics);
   const report: HeadReport = {
     schemaVersion: 1,
     model: subject.model,
@@ -50,12 +46,12 @@ export function makeReport(
     samples: n,
     richness: measured.richness,
     richnessStderr: perHead((node) => standardError(n, statistics.counts[own + node], statistics.squares[own + node])),
-    richnessByXi: Object.fromEntries(xis.map((xi) => [String(xi), richnessAt(xi)])),
+    richnessByXi: Object.fromEntries(xis.map((xi) => [String(xi), richnessAt(statistics, xi)])),
     correlation: measured.correlation,
     pagerank: ranking.pagerank,
     activation: perHead((node) => statistics.activation.value(node) / n),
     headNorms: subject.headNorms,
-    stability: null,
+    stability: stability?.perHead ?? null,
     rankCorrelations: ranking.rankCorrelations,
     spectrum: perHead((node) =>
       Array.from({ length: headDim }, (_, i) => statistics.spectrum.value(node * headDim + i) / n),
@@ -64,7 +60,37 @@ export function makeReport(
     deviceUsed: subject.deviceUsed,
     elapsedSeconds,
   };
-  return { report, warnings: rankingWarnings(options) };
+  return { report, warnings: [...rankingWarnings(options), ...stabilityWarnings(options, n, stability)] };
+}
+
+/** What the ranking is made of, the ranking, and how far it hangs on the sample: null for a single sequence. */
+export function rankStatistics(options: ReportOptions, statistics: HeadStatistics) {
+  const measured = {
+    richness: richnessAt(statistics, options.xi),
+    correlation: { pearson: pearsonMatrix(statistics), covariance: covarianceMatrix(statistics) },
+  };
+  const ranking = rankHeads(measured, options);
+  const { bootstrap, shape, sequences } = statistics;
+  const stability = sequences > 1 ? stabilityOf(bootstrap, shape, ranking.pagerank, options) : null;
+  return { measured, ranking, stability };
+}
+
+/** `auto` that ended at its bound, or at the last row, without a stable top k. */
+function stabilityWarnings({ samples, k }: ReportOptions, n: number, stability: Stability | null): string[] {
+  if (samples !== 'auto' || stability === null || isStable(stability)) return [];
+  const { holds } = stability;
+  const layers = holds.flatMap((share, layer) => (share < STABLE ? [layer] : []));
+  const least = Math.min(...holds);
+  return [
+    `after ${n} sequences the top ${k} still hang on the sample in ${layers.length} of ${holds.length} layers (${layers.join(', ')}): ` +
+      `those of layer ${holds.indexOf(least)} are the same in ${Math.round(100 * least)} % of the bootstrap replicates, not in ${100 * STABLE} %`,
+  ];
+}
+
+/** I_h at one of the kept ξ. */
+function richnessAt({ shape, nodes, counts, sequences }: HeadStatistics, xi: number): PerHead {
+  const from = shape.xis.indexOf(xi) * nodes;
+  return byLayer(nodes, shape.heads, (node) => counts[from + node] / sequences);
 }
 
 /** Of a mean of n integers with the sums Σt and Σt²; null where n = 1. */

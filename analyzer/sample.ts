@@ -11,19 +11,29 @@ export interface Sample {
   rows: Int32Array;
 }
 
-/** Reads the data and draws n rows without replacement; all of them where there are fewer (METHOD §1). */
-export function readSample(source: DataSource, samples: number, seed: number): Sample {
+/** Reads the data and draws `most` rows without replacement; all of them where there are fewer (METHOD §1). */
+export function readSample(source: DataSource, most: number, seed: number): Sample {
   const dataset = readDataset(source, 'texts');
-  return { dataset, rows: drawSample(dataset.rows, samples, seed) };
+  return { dataset, rows: drawSample(dataset.rows, most, seed) };
 }
 
+/** A part of a sample. Its first rows are what a smaller draw with the same seed would have given. */
+export const rowsOf = ({ dataset, rows }: Sample, from: number, to: number): Sample => ({
+  dataset,
+  rows: rows.subarray(from, to),
+});
+
+/** The rows' numbers in the data, in the order drawn. */
+export const rowNumbers = ({ dataset, rows }: Sample): number[] => Array.from(rows, (row) => rowNumber(dataset, row));
+
 /** What the report tells of the data. */
-export function reportData({ dataset, rows }: Sample): ReportData {
+export function reportData(sample: Sample): ReportData {
+  const { dataset } = sample;
   return {
     path: dataset.path,
     sha256: dataset.sha256,
     rows: dataset.rows,
-    sampleIds: Array.from(rows, (row) => rowNumber(dataset, row)),
+    sampleIds: rowNumbers(sample),
   };
 }
 

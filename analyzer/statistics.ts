@@ -1,3 +1,4 @@
+import { type BootstrapData, type BootstrapShape, BootstrapSums } from './bootstrap';
 import { EXACT_SUM_COUNT, ExactSums } from './exact-sum';
 
 /** Sizes that two statistics must share to be added. */
@@ -7,6 +8,9 @@ export interface StatisticsShape {
   headDim: number;
   /** Each ξ that counts are kept for, ascending. */
   xis: number[];
+  /** The ξ whose counts the bootstrap replicates sum: one of `xis`. */
+  xi: number;
+  bootstrap: BootstrapShape;
 }
 
 /** The statistics as plain data, to cross a thread, a process or a wire. */
@@ -19,6 +23,7 @@ export interface StatisticsData {
   covariance: Float64Array;
   activation: Float64Array;
   spectrum: Float64Array;
+  bootstrap: BootstrapData;
 }
 
 /**
@@ -41,6 +46,8 @@ export class HeadStatistics {
   readonly activation: ExactSums;
   /** Σ σ_i/Σσ, [N, dh]. */
   readonly spectrum: ExactSums;
+  /** Weighted sums of t at `shape.xi` and of the pairs' correlation. */
+  readonly bootstrap: BootstrapSums;
 
   constructor(
     readonly shape: StatisticsShape,
@@ -55,6 +62,7 @@ export class HeadStatistics {
     this.covariance = new ExactSums(pairs + this.nodes, data?.covariance);
     this.activation = new ExactSums(this.nodes, data?.activation);
     this.spectrum = new ExactSums(this.nodes * shape.headDim, data?.spectrum);
+    this.bootstrap = new BootstrapSums(shape.bootstrap, shape.layers, shape.heads, data?.bootstrap);
   }
 
   static from(data: StatisticsData): HeadStatistics {
@@ -72,6 +80,7 @@ export class HeadStatistics {
       covariance: this.covariance.bins,
       activation: this.activation.bins,
       spectrum: this.spectrum.bins,
+      bootstrap: { draws: this.bootstrap.draws, sums: this.bootstrap.sums },
     };
   }
 
@@ -96,5 +105,6 @@ export class HeadStatistics {
     this.covariance.merge(other.covariance);
     this.activation.merge(other.activation);
     this.spectrum.merge(other.spectrum);
+    this.bootstrap.merge(other.bootstrap);
   }
 }

@@ -6,6 +6,7 @@ import { forgetResults } from '../gateway/place';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
 import { writeReport } from '../report/files';
+import { rankingInWords, stabilityInWords } from '../report/words';
 import {
   addAnalysisFlags,
   addDataFlags,
@@ -55,16 +56,30 @@ async function analyzeHeads(flags: Flags): Promise<void> {
 
 /** The best heads of each layer, with what they were ranked by. */
 function headsTable(report: HeadReport): string[] {
+  const { stability } = report;
   const { layers, heads } = report.model;
+  const k = Math.min(report.options.k, heads);
+  const inWords = stabilityInWords(report);
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
   const rows = report.pagerank.map((scores, layer) => [
     String(layer),
     byScore(scores)
       .slice(0, Math.min(5, heads))
-      .map((head) => `${head} (${scores[head].toFixed(3)})`)
+      .map(
+        (head) => `${head} (${scores[head].toPrecision(3)}${stability ? `, ${percent(stability[layer][head])}` : ''})`,
+      )
       .join('  '),
   ]);
   return [
-    ...table([['layer', 'best heads by PageRank'], ...rows], [0]),
+    ...table(
+      [
+        ['layer', `best heads by PageRank${stability ? `, share of replicates with the head in the top ${k}` : ''}`],
+        ...rows,
+      ],
+      [0],
+    ),
+    rankingInWords(report),
+    ...(inWords === null ? [] : [inWords]),
     `${layers} layers of ${heads} heads, ${report.samples} sequences, ${secondsText(report.elapsedSeconds)}, ${report.deviceUsed}`,
   ];
 }

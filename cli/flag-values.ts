@@ -14,6 +14,16 @@ export function wholeNumber(flag: string, least: number, most = Number.MAX_SAFE_
   };
 }
 
+/** A whole number from `least`, or a word. */
+export function wholeNumberOr<W extends string>(flag: string, least: number, word: W): FlagParser<number | W> {
+  return (text) => {
+    if (text === word) return word;
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= Number.MAX_SAFE_INTEGER) return value;
+    throw refused(flag, text, `a whole number from ${least}, or ${word}`);
+  };
+}
+
 /** A decimal number that `holds`; `right` tells which. */
 export function decimal(flag: string, right: string, holds: (value: number) => boolean): FlagParser<number> {
   return (text) => {

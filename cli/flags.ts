@@ -5,16 +5,16 @@ import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { invalidInput } from '../errors';
 import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
-import { SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
+import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
-import { decimal, type FlagParser, names, oneOf, wholeNumber } from './flag-values';
+import { decimal, type FlagParser, names, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** What commander makes of a command line: flags in camel case. */
 export type Flags = Record<string, unknown>;
 
 const SEED_MOST = 2 ** 32 - 1;
 
-/** Adds a flag that takes a value. Groups share `--seed` and `--max-length`: who comes second finds it there. */
+/** Adds a flag that takes a value. Groups share `--seed`, `--k` and `--max-length`: who comes second finds it there. */
 function add<T>(command: Command, flag: string, what: string, parse: FlagParser<T>, initial?: T): void {
   const option = new Option(flag, what).argParser(parse);
   if (initial !== undefined) option.default(initial, String(initial));
@@ -114,9 +114,17 @@ function rankingFlags(flags: Flags): RankingOptions {
 
 export function addAnalysisFlags(command: Command): void {
   command.optionsGroup('Analysis:');
-  const { samples, xi, maxLength, seed } = ANALYSIS_DEFAULTS;
+  const { samples, maxSamples, xi, maxLength, seed } = ANALYSIS_DEFAULTS;
   const share = (value: number) => value > 0 && value <= 1;
-  add(command, '--samples <n>', 'sequences to measure', wholeNumber('--samples', 1), samples);
+  add(
+    command,
+    '--samples <n>',
+    'sequences to measure, or auto: until the top k of every layer is stable',
+    wholeNumberOr('--samples', 1, 'auto'),
+    samples,
+  );
+  add(command, '--max-samples <n>', 'the most that auto measures', wholeNumber('--max-samples', 1), maxSamples);
+  addKFlag(command);
   add(
     command,
     '--xi <share>',
@@ -131,17 +139,28 @@ export function addAnalysisFlags(command: Command): void {
 }
 
 export function analysisFlags(flags: Flags): AnalysisOptions {
-  const { samples, xi, maxLength, seed, exact } = flags as unknown as AnalysisOptions;
-  return { samples, xi, maxLength, seed, exact, ...rankingFlags(flags), ...engineFlags(flags) };
+  const { samples, maxSamples, k, xi, maxLength, seed, exact } = flags as unknown as AnalysisOptions;
+  const ranking = rankingFlags(flags);
+  // What a run reports is what it selects by.
+  const scope = rankingScope({ ...ranking, budget: flags.budget as number | undefined });
+  const top = k ?? ANALYSIS_DEFAULTS.k;
+  return { samples, maxSamples, k: top, xi, maxLength, seed, exact, ...ranking, scope, ...engineFlags(flags) };
 }
 
 // ---- selection: which heads are tuned ----
 
 export function addSelectionFlags(command: Command): void {
   command.optionsGroup('Selection:');
-  const { strategy, k, tune, seed } = SELECTION_DEFAULTS;
+  const { strategy, tune, seed } = SELECTION_DEFAULTS;
+  const share = (value: number) => value > 0 && value <= 1;
   add(command, '--strategy <name>', STRATEGIES.join(', '), oneOf('--strategy', STRATEGIES), strategy);
-  add(command, '--k <n>', 'heads a layer', wholeNumber('--k', 1), k);
+  addKFlag(command);
+  add(
+    command,
+    '--budget <share>',
+    'instead of --k: the best heads of the whole model, as many as do not exceed this share of its parameters',
+    decimal('--budget', 'a number above 0, at most 1', share),
+  );
   add(
     command,
     '--tune <what>',
@@ -154,8 +173,17 @@ export function addSelectionFlags(command: Command): void {
 }
 
 export function selectionFlags(flags: Flags): SelectionOptions {
-  const { strategy, k, tune, seed } = flags as unknown as SelectionOptions;
-  return { strategy, k, tune, seed, ...rankingFlags(flags) };
+  const { strategy, k, budget, tune, seed } = flags as unknown as SelectionOptions;
+  if (k !== undefined && budget !== undefined) {
+    throw invalidInput(`--k ${k} and --budget ${budget} are given; give one of them`);
+  }
+  const size = budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget };
+  return { strategy, ...size, tune, seed, ...rankingFlags(flags) };
+}
+
+/** Without a default of commander's: whether it was given tells it from `--budget`. */
+function addKFlag(command: Command): void {
+  add(command, '--k <n>', `heads a layer (default: ${SELECTION_DEFAULTS.k})`, wholeNumber('--k', 1));
 }
 
 // ---- training ----

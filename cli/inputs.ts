@@ -4,25 +4,22 @@ import * as path from 'node:path';
 import { type DataSource, type Dataset, readDataset } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { mismatchedSibling } from '../data/tasks';
-import { invalidInput } from '../errors';
 import type { JobSpec } from '../gateway/job';
 import type { JobInputs } from '../gateway/place';
+import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 
 /**
- * Looks at all inputs of a job before anything is computed: a label that only the dev file has, or a `--k` that the model does
- * not allow, is told now and not after the analysis.
+ * Looks at all inputs of a job before anything is computed: a label that only the dev file has, or a `--k` or `--budget` that
+ * the model does not allow, is told now and not after the analysis.
  *
  * @throws HifiError INVALID_INPUT for whatever is wrong with them
  */
 export async function checkInputs({ model, train, dev, selection }: JobSpec): Promise<JobInputs> {
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
-  const { heads } = checkpoint.config;
-  if (selection.strategy !== 'all' && selection.strategy !== 'none' && selection.k > heads) {
-    throw invalidInput(`--k is ${selection.k}; a layer of this model has ${heads} heads, so it must be 1 to ${heads}`);
-  }
+  headsToChoose(selection, { ...checkpoint.config, parameters: checkpoint.parameters });
   const rows = readDataset(train, 'labels');
   const labels = fitLabels(rows);
   const read = (source: DataSource): Dataset => {

@@ -15,6 +15,7 @@ import { FolderPlace, resultKeys } from '../gateway/place';
 import { selectHeads } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { writeReport } from '../report/files';
+import { rankingInWords, stabilityInWords } from '../report/words';
 import { exportCheckpoint } from '../results/checkpoint-export';
 import { readDelta } from '../results/delta';
 import { train } from '../trainer/engine';
@@ -140,7 +141,8 @@ function tell(session: Session, event: JobEvent): void {
 }
 
 function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
-  return ['', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta)];
+  const inWords = [rankingInWords(heads), stabilityInWords(heads)].filter((sentence) => sentence !== null);
+  return ['', ...inWords, '', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta)];
 }
 
 function resultPaths(out: string, exports: readonly string[]): string[] {

@@ -3,7 +3,7 @@ import { readHeads, writeJson } from '../gateway/files';
 import { claimFile } from '../gateway/out';
 import type { Mask } from '../heads/mask';
 import { rankingWarnings } from '../heads/ranking';
-import { selectHeads } from '../heads/select';
+import { rankingScope, selectHeads } from '../heads/select';
 import { addJsonFlag, addOutFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
 import { grouped, percentText, printJson, table } from './output';
 
@@ -22,7 +22,9 @@ async function select(flags: Flags): Promise<void> {
   const mask = selectHeads(report, options);
   claimFile(out, flags.overwrite === true);
   writeJson(out, mask);
-  const warnings = rankingWarnings(options).map((message) => `warning: ${message}`);
+  const warnings = rankingWarnings({ ...options, scope: rankingScope(options) }).map(
+    (message) => `warning: ${message}`,
+  );
   const lines = [...warnings, ...maskTable(mask, report.model.layers), out];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (flags.json) await printJson(mask);

@@ -20,6 +20,7 @@ const text = z.string('a text');
 const number = z.number('a finite number');
 const count = z.int('a whole number from 0').min(0, 'a whole number from 0');
 const positive = z.int('a whole number from 1').min(1, 'a whole number from 1');
+const SAMPLES = 'a whole number from 1, or auto';
 const SHA256 = 'a SHA-256: 64 hexadecimal digits, lower case';
 const sha256 = z.string(SHA256).regex(/^[0-9a-f]{64}$/, SHA256);
 const version = z.literal(1, '1, the only version that is known here');
@@ -43,7 +44,9 @@ const headsSchema: z.ZodType<HeadReport> = object({
   data: object({ path: text, sha256, rows: positive, sampleIds: list(count) }),
   // Told for the record: nothing is computed from them.
   options: object({
-    samples: positive,
+    samples: z.union([z.literal('auto'), z.int(SAMPLES).min(1, SAMPLES)], SAMPLES),
+    maxSamples: positive,
+    k: positive,
     xi: number,
     maxLength: positive,
     seed: count,
@@ -73,7 +76,8 @@ const maskSchema: z.ZodType<Mask> = object({
   schemaVersion: version,
   model: object({ name: text, sha256 }),
   strategy: oneOf(STRATEGIES),
-  k: count,
+  k: count.optional(),
+  budget: number.optional(),
   tune: oneOf(['qkv', 'qkvo']),
   heads: list(object({ layer: count, head: count, score: number })),
   trainableParameters: count,
@@ -112,6 +116,11 @@ export function readHeads(file: string): HeadReport {
  */
 export function readMask(file: string): Mask {
   const mask = check(file, readJson(file), maskSchema);
+  if ((mask.k === undefined) === (mask.budget === undefined)) {
+    throw invalidInput(
+      `${file}: it has ${mask.k === undefined ? 'neither k nor' : 'both k and'} budget; it must have one of them`,
+    );
+  }
   const seen = new Map<string, number>();
   for (const [i, { layer, head }] of mask.heads.entries()) {
     const before = seen.get(`${layer}.${head}`);

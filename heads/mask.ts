@@ -29,8 +29,10 @@ export interface Mask {
   schemaVersion: 1;
   model: { name: string; sha256: string };
   strategy: Strategy;
-  /** Heads a layer, in the layers that the strategy looks at. */
-  k: number;
+  /** Heads a layer, in the layers that the strategy looks at; or `budget`. */
+  k?: number;
+  /** The share of the parameters that was not to be exceeded, above 0, at most 1. */
+  budget?: number;
   tune: Tune;
   /** By layer, then head. */
   heads: MaskHead[];

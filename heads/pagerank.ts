@@ -46,18 +46,29 @@ export function pagerank(input: PageRankInput): { scores: Float64Array; iteratio
   const transition = transitionMatrix(correlation, v); // [n, n]
 
   const maxRounds = input.maxRounds ?? pagerankRounds(damping);
+  let next = new Float64Array(n);
   for (let round = 1; round <= maxRounds; round++) {
-    const next = v.map((jump) => (1 - damping) * jump); // [n]
-    for (let from = 0; from < n; from++) {
-      const flow = damping * p[from];
-      for (let to = 0; to < n; to++) next[to] += flow * transition[from * n + to];
-    }
-    let change = 0;
-    for (let h = 0; h < n; h++) change += Math.abs(next[h] - p[h]);
+    const change = walk(p, transition, v, damping, next);
+    const last = p;
     p = next;
+    next = last;
     if (change < TOLERANCE) return { scores: p, iterations: round };
   }
   throw new Error(`PageRank has not converged in ${maxRounds} rounds (damping ${damping}, ${n} heads)`);
+}
+
+/** One round into `next`: (1−δ)·v + δ·Mᵀp; returns ‖next − p‖₁. */
+function walk(p: Float64Array, transition: Float64Array, v: Float64Array, damping: number, next: Float64Array): number {
+  const n = p.length;
+  for (let h = 0; h < n; h++) next[h] = (1 - damping) * v[h];
+  for (let from = 0; from < n; from++) {
+    const flow = damping * p[from];
+    const row = from * n;
+    for (let to = 0; to < n; to++) next[to] += flow * transition[row + to];
+  }
+  let change = 0;
+  for (let h = 0; h < n; h++) change += Math.abs(next[h] - p[h]);
+  return change;
 }
 
 /** m_{h,h'} = r_{h,h'} / Σ_{k≠h} r_{h,k}; a row of zeros spreads by v. */
@@ -81,12 +92,12 @@ function checkGraph(correlation: ArrayLike<number>, richness: ArrayLike<number>,
   if (correlation.length !== n * n) {
     throw new SelectionError(`correlation has ${correlation.length} entries; ${n} heads need ${n * n}`);
   }
-  for (let i = 0; i < n * n; i++) {
-    const row = Math.floor(i / n);
-    if (row !== i % n && !(correlation[i] >= 0 && correlation[i] < Infinity)) {
-      throw new SelectionError(
-        `correlation of heads ${row} and ${i % n} is ${correlation[i]}; it must be finite and ≥ 0`,
-      );
+  for (let row = 0; row < n; row++) {
+    for (let column = 0; column < n; column++) {
+      const r = correlation[row * n + column];
+      if (row !== column && !(r >= 0 && r < Infinity)) {
+        throw new SelectionError(`correlation of heads ${row} and ${column} is ${r}; it must be finite and ≥ 0`);
+      }
     }
   }
   for (let h = 0; h < n; h++) {

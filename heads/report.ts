@@ -40,7 +40,11 @@ export interface ReportData {
 
 /** How the measurement was made, and how `pagerank` was made from it. */
 export interface ReportOptions {
-  samples: number;
+  samples: number | 'auto';
+  /** What bounds `auto`. */
+  maxSamples?: number;
+  /** The top k that `stability` speaks of. */
+  k: number;
   xi: number;
   maxLength: number;
   seed: number;
@@ -78,7 +82,7 @@ export interface HeadReport {
   activation: PerHead;
   /** ‖[W_Q; W_K; W_V]_h‖_F. */
   headNorms: PerHead;
-  /** Share of bootstrap replicates that choose the head; null until measured. */
+  /** Share of 200 bootstrap replicates in which the head is in its layer's top `options.k`; null where n = 1. */
   stability: PerHead | null;
   rankCorrelations: RankCorrelations[];
   /** [L][H][dh]: mean of σ_i/Σσ, a sequence's values beyond its m = min(S, dh) being 0. */

@@ -1,6 +1,6 @@
 import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
 import { RANKING_DEFAULTS, type RankingOptions, rankHeads } from './ranking';
-import type { HeadReport, PerHead } from './report';
+import type { HeadReport, PerHead, Scope } from './report';
 import { seededScores } from './seeded-order';
 import { SelectionError } from './selection-error';
 
@@ -11,14 +11,19 @@ const TIE = 1e-8;
 
 export interface SelectionOptions extends RankingOptions {
   strategy: Strategy;
-  /** Heads a layer, 1 … H. Not looked at by `all` and `none`. */
-  k: number;
+  /** Heads a layer, 1 … H; 3 where neither it nor `budget` is given. `all` and `none` look at neither. */
+  k?: number;
+  /**
+   * Instead of k: the share of the base model's parameters that may be tuned, 0 < budget ≤ 1. The best heads of the whole model,
+   * in as many as do not exceed it; the graph is that of scope `model`, whatever `scope` says.
+   */
+  budget?: number;
   tune: Tune;
   /** Of `random`; unsigned 32-bit. */
   seed: number;
 }
 
-export const SELECTION_DEFAULTS: SelectionOptions = {
+export const SELECTION_DEFAULTS: SelectionOptions & { k: number } = {
   strategy: 'hifi',
   k: 3,
   tune: 'qkv',
@@ -33,30 +38,39 @@ export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'acti
 
 /**
  * Chooses the heads to tune (HiFi §3; METHOD §3): in each layer (`hifi-mid-top`: each of the upper half) the k best by the
- * strategy's score. Where that is PageRank or Σr it is made anew from the report with the options given.
+ * strategy's score, or with a budget the best of all those layers. Where the score is PageRank or Σr it is made anew from the
+ * report with the options given.
  *
- * @throws SelectionError for an unknown strategy, a k outside 1 … H, a seed out of range or, where the heads are
- *   ranked, a ranking option.
+ * @throws SelectionError for an unknown strategy, a k outside 1 … H, a budget out of range or too small for one head, both of
+ *   them, a seed out of range or, where the heads are ranked, a ranking option.
  */
 export function selectHeads(report: SelectionInput, options: Partial<SelectionOptions> = {}): Mask {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const chosen: SelectionOptions = { ...SELECTION_DEFAULTS, ...given };
+  const chosen = { ...SELECTION_DEFAULTS, ...given };
+  checkOptions(chosen, options);
   const { layers, heads } = report.model;
-  const k = headsPerLayer(chosen, heads);
-  const scores = scoresOf(report, chosen);
+  const size = headsToChoose(chosen, report.model);
+  const ofModel = size.budget !== undefined;
+  const scores = scoresOf(report, { ...chosen, scope: rankingScope(chosen) });
   const firstLayer = chosen.strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
 
-  const selected: MaskHead[] = [];
-  for (let layer = firstLayer; layer < layers; layer++) {
-    const best = byScore(scores[layer], chosen.strategy === 'bottom').slice(0, k);
-    for (const head of best.sort((a, b) => a - b)) selected.push({ layer, head, score: scores[layer][head] });
-  }
+  // Each graph of heads to choose the best from: a layer, or with a budget all layers together.
+  const groups = ofModel ? [scores.slice(firstLayer).flat()] : scores.slice(firstLayer);
+  const best = groups.map((group) => byScore(group, chosen.strategy === 'bottom').slice(0, size.heads));
+  const selected = best.flatMap((nodes, group): MaskHead[] =>
+    nodes
+      .sort((a, b) => a - b)
+      .map((node) => {
+        const layer = firstLayer + group + Math.floor(node / heads);
+        return { layer, head: node % heads, score: scores[layer][node % heads] };
+      }),
+  );
   const trainableParameters = selected.length * parametersPerHead(report.model, chosen.tune);
   return {
     schemaVersion: 1,
     model: { name: report.model.name, sha256: report.model.sha256 },
     strategy: chosen.strategy,
-    k,
+    ...(ofModel ? { budget: size.budget } : { k: size.heads }),
     tune: chosen.tune,
     heads: selected,
     trainableParameters,
@@ -64,6 +78,10 @@ export function selectHeads(report: SelectionInput, options: Partial<SelectionOp
     share: trainableParameters / report.model.parameters,
   };
 }
+
+/** The graph that the heads are ranked in: a budget is spent over the whole model. */
+export const rankingScope = ({ budget, scope }: Pick<SelectionOptions, 'budget' | 'scope'>): Scope =>
+  budget === undefined ? scope : 'model';
 
 /**
  * What one head has to tune: its dh rows of W_Q, W_K and W_V, and of the biases of Q and V; the key's bias has no gradient
@@ -118,7 +136,7 @@ function scoresOf(report: SelectionInput, options: SelectionOptions): PerHead {
   }
 }
 
-function headsPerLayer({ strategy, k, seed, tune }: SelectionOptions, heads: number): number {
+function checkOptions({ strategy, seed, tune }: SelectionOptions, given: Partial<SelectionOptions>): void {
   if (!STRATEGIES.includes(strategy)) {
     throw new SelectionError(`strategy is "${strategy}"; it must be one of ${STRATEGIES.join(', ')}`);
   }
@@ -126,10 +144,43 @@ function headsPerLayer({ strategy, k, seed, tune }: SelectionOptions, heads: num
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
     throw new SelectionError(`seed is ${seed}; it must be a whole number from 0 to 4294967295`);
   }
-  if (strategy === 'all') return heads;
-  if (strategy === 'none') return 0;
+  if (given.k !== undefined && given.budget !== undefined) {
+    throw new SelectionError(`k is ${given.k} and budget is ${given.budget}; give one of them`);
+  }
+}
+
+/**
+ * How many heads are chosen: of each layer, or under a budget of all layers.
+ *
+ * @throws SelectionError for a k or a budget that the model does not allow.
+ */
+export function headsToChoose(
+  { strategy, k = SELECTION_DEFAULTS.k, budget, tune }: SelectionOptions,
+  model: Pick<SelectionInput['model'], 'heads' | 'headDim' | 'hiddenSize' | 'parameters'>,
+): { heads: number; budget?: number } {
+  const { heads, parameters } = model;
+  if (strategy === 'all') return { heads };
+  if (strategy === 'none') return { heads: 0 };
+  if (budget !== undefined) return { heads: headsWithin(budget, parametersPerHead(model, tune), parameters), budget };
   if (!Number.isInteger(k) || k < 1 || k > heads) {
     throw new SelectionError(`k is ${k}; a layer of this model has ${heads} heads, so it must be 1 to ${heads}`);
   }
-  return k;
+  return { heads: k };
+}
+
+/** The most heads whose share of the parameters does not exceed the budget. */
+function headsWithin(budget: number, perHead: number, parameters: number): number {
+  if (!(budget > 0 && budget <= 1)) throw new SelectionError(`budget is ${budget}; it must be above 0, at most 1`);
+  let count = Math.round((budget * parameters) / perHead);
+  if ((count * perHead) / parameters > budget) count--; // the very share that a mask tells
+  if (count > 0) return count;
+  throw new SelectionError(
+    `budget is ${budget}; one head is ${perHead} of the model's ${parameters} parameters, so it must be at least ${roundedUp(perHead / parameters)}`,
+  );
+}
+
+/** To three digits, so that the number is short and large enough. */
+function roundedUp(share: number): number {
+  const step = 10 ** (Math.floor(Math.log10(share)) - 2);
+  return Number((Math.ceil(share / step) * step).toPrecision(3));
 }

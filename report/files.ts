@@ -38,11 +38,13 @@ export function writeReport(folder: string, parts: ReportParts): string[] {
 /** One line a head. */
 function headsCsv({ heads: report, mask }: ReportParts): string {
   const tuned = new Set(mask?.heads.map(({ layer, head }) => `${layer}.${head}`));
-  const lines = ['layer,head,richness,richness_stderr,pagerank,activation,head_norm,tuned'];
+  const lines = ['layer,head,richness,richness_stderr,pagerank,activation,head_norm,stability,tuned'];
   for (const [layer, row] of report.richness.entries()) {
     for (const [head, richness] of row.entries()) {
       const of = (values: readonly (readonly (number | null)[])[]) => values[layer][head] ?? '';
-      const numbers = [of(report.richnessStderr), of(report.pagerank), of(report.activation), of(report.headNorms)];
+      const { richnessStderr, pagerank, activation, headNorms, stability } = report;
+      const numbers = [richnessStderr, pagerank, activation, headNorms].map(of);
+      numbers.push(stability ? of(stability) : '');
       lines.push([layer, head, richness, ...numbers, tuned.has(`${layer}.${head}`) ? 1 : 0].join(','));
     }
   }
@@ -61,8 +63,8 @@ function epochsCsv({ epochs }: NonNullable<ReportParts['metrics']>): string {
 
 /** The numbers of the charts, without the correlations and spectra that heads.json has. */
 function drawn({ heads: report, mask, metrics }: ReportParts): object {
-  const { model, data, options, samples, richness, richnessStderr, pagerank, activation, headNorms, rankCorrelations } =
-    report;
+  const { model, data, options, samples, richness, richnessStderr, pagerank, activation, headNorms } = report;
+  const { stability, rankCorrelations } = report;
   const { sampleIds: _, ...file } = data;
   return {
     model,
@@ -74,6 +76,7 @@ function drawn({ heads: report, mask, metrics }: ReportParts): object {
     pagerank,
     activation,
     headNorms,
+    stability,
     rankCorrelations,
     tuned: mask?.heads ?? null,
     epochs: metrics?.epochs ?? null,

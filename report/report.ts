@@ -4,6 +4,7 @@ import type { TrainMetrics, TrainOptions } from '../trainer/options';
 import { escapeXml, headMapSvg, metricLinesSvg } from './charts';
 import { STYLE } from './style';
 import { epochsTable, factsTable, layersTable, repeatTable, tuningTable } from './tables';
+import { rankingInWords, stabilityInWords } from './words';
 
 /** What there is to tell: an analysis, and of a whole run the heads chosen and the training. */
 export interface ReportParts {
@@ -44,7 +45,7 @@ export function figures({ heads: report, mask, metrics }: ReportParts): Figure[]
       'PageRank of each head',
       `PageRank over the heads' correlation: what ${mask?.strategy.startsWith('hifi') === false ? 'hifi would choose' : 'hifi chooses'} by.`,
       report.pagerank,
-      3,
+      report.options.scope === 'model' ? 4 : 3, // there they sum to 1 over all layers
     ),
   ];
   if (metrics && metrics.epochs.length > 0) drawn.push(metricFigure(metrics));
@@ -65,15 +66,30 @@ function metricFigure({ epochs, metric }: TrainMetrics): Figure {
   };
 }
 
+/** What the table of the layers shows, and what follows from it. */
+function layersInWords(report: HeadReport): string {
+  const share = report.stability
+    ? `, PageRank, richness and the share of 200 bootstrap replicates in which it is in the top ${report.options.k}`
+    : ', PageRank and richness';
+  return [
+    `Each layer's best heads (head${share}), and Spearman's rank correlation ρ of PageRank with the two things it is made of.`,
+    rankingInWords(report),
+    stabilityInWords(report) ?? '',
+  ]
+    .join(' ')
+    .trimEnd();
+}
+
 /** All numbers of a head, in a line. */
 function headTip(report: HeadReport, layer: number, head: number, chosen: Mask['heads']): string {
-  const { richness, richnessStderr, pagerank, activation, headNorms } = report;
+  const { richness, richnessStderr, pagerank, activation, headNorms, stability, options } = report;
   const error = richnessStderr[layer][head];
   const spread = error === null ? '' : ` ± ${error.toFixed(2)}`;
   const isChosen = chosen.some((one) => one.layer === layer && one.head === head);
   return [
     `layer ${layer}, head ${head}${isChosen ? ' (tuned)' : ''}: richness ${richness[layer][head].toFixed(2)}${spread}`,
     `PageRank ${pagerank[layer][head].toFixed(4)}`,
+    ...(stability ? [`in the top ${options.k} of ${Math.round(100 * stability[layer][head])} % of replicates`] : []),
     `activation ${activation[layer][head].toPrecision(3)}`,
     `‖W_QKV‖ ${headNorms[layer][head].toPrecision(3)}`,
   ].join(', ');
@@ -94,7 +110,7 @@ export function renderReport(parts: ReportParts): string {
     mask ? `<h2>What was tuned</h2>${tuningTable(mask, metrics)}` : '',
     metrics ? `<h2>Training</h2>${figure('metrics')}<div class="wide">${epochsTable(metrics)}</div>` : '',
     `<h2>Heads</h2>${legend}${figure('richness')}${figure('pagerank')}`,
-    `<h2>Layers</h2><p>Each layer's best heads with their PageRank and richness, and Spearman's rank correlation ρ of PageRank with the two things it is made of.</p><div class="wide">${layersTable(heads, mask)}</div>`,
+    `<h2>Layers</h2><p>${escapeXml(layersInWords(heads))}</p><div class="wide">${layersTable(heads, mask)}</div>`,
     `<h2>To repeat this</h2><div class="wide">${repeatTable(heads, mask, parts.training)}</div>`,
   ];
   return `<!doctype html>

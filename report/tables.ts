@@ -39,7 +39,7 @@ export function factsTable({ model, data, samples, deviceUsed, elapsedSeconds }:
 const TOP = 5;
 
 /** Each layer's best heads by PageRank, and what PageRank goes along with. */
-export function layersTable({ pagerank, richness, rankCorrelations }: HeadReport, mask?: Mask): string {
+export function layersTable({ pagerank, richness, rankCorrelations, stability }: HeadReport, mask?: Mask): string {
   const listed = Math.min(TOP, pagerank[0].length);
   const rows = pagerank.map((scores, layer): Cell[] => {
     const best = byScore(scores).slice(0, listed);
@@ -48,7 +48,11 @@ export function layersTable({ pagerank, richness, rankCorrelations }: HeadReport
     return [
       String(layer),
       // One cell a head, in which nothing breaks.
-      ...best.map((head) => `${head}\u00a0(${scores[head].toFixed(3)},\u00a0${richness[layer][head].toFixed(1)})`),
+      ...best.map((head) => {
+        const numbers = [scores[head].toPrecision(3), richness[layer][head].toFixed(1)];
+        if (stability) numbers.push(percent(stability[layer][head]));
+        return `${head} (${numbers.join(', ')})`.replaceAll(' ', '\u00a0');
+      }),
       ...(chosen ? [chosen.join(', ') || '–'] : []),
       withRichness.toFixed(2),
       correlationSum.toFixed(2),
@@ -80,7 +84,7 @@ export function epochsTable({ epochs, best, metric }: TrainMetrics): string {
 export function tuningTable(mask: Mask, metrics?: TrainMetrics): string {
   const share = `${(100 * mask.share).toFixed(2)} %`;
   const rows: Cell[][] = [
-    ['strategy', `${mask.strategy}, k = ${mask.k}, ${mask.tune}`],
+    ['strategy', `${mask.strategy}, ${sizeOf(mask)}, ${mask.tune}`],
     ['tuned heads', `${mask.heads.length}`],
     ['tuned parameters', `${grouped(mask.trainableParameters)} of ${grouped(mask.totalParameters)} (${share})`],
   ];
@@ -111,9 +115,17 @@ export function repeatTable(
     ['analysis', settings(options)],
     ['PageRank', `${iterations} rounds`],
   ];
-  if (mask) rows.push(['selection', settings({ strategy: mask.strategy, k: mask.k, tune: mask.tune })]);
+  if (mask) {
+    const { strategy, k, budget, tune } = mask;
+    rows.push(['selection', settings({ strategy, ...(budget === undefined ? { k } : { budget }), tune })]);
+  }
   if (training) rows.push(['training', settings(training)]);
   return htmlTable(rows);
 }
+
+const sizeOf = ({ k, budget }: Mask) => (budget === undefined ? `k = ${k}` : `budget ${percent(budget, 2)}`);
+
+/** `97 %`. */
+const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 
 const grouped = (value: number) => value.toLocaleString('en-US');

@@ -11,12 +11,13 @@ function batchOf(o: number[][][], kind: 'gram' | 'context', padding = 0): BatchO
   const tokens = length + padding;
   const value = (h: number, s: number, i: number) => o[h][s]?.[i] ?? 0;
   const lengths = Int32Array.of(length);
+  const rows = Int32Array.of(0);
   if (kind === 'context') {
     const context = new Float32Array(tokens * HEADS * DH);
     for (let s = 0; s < tokens; s++) {
       for (let h = 0; h < HEADS; h++) for (let i = 0; i < DH; i++) context[(s * HEADS + h) * DH + i] = value(h, s, i);
     }
-    return { lengths, tokens, gramSize: DH, layers: [{ context }] };
+    return { rows, lengths, tokens, gramSize: DH, layers: [{ context }] };
   }
   const gramSize = Math.min(tokens, DH);
   const gram = new Float64Array(HEADS * gramSize * gramSize);
@@ -32,11 +33,12 @@ function batchOf(o: number[][][], kind: 'gram' | 'context', padding = 0): BatchO
       }
     }
   }
-  return { lengths, tokens, gramSize, layers: [{ gram, tokenSum }] };
+  return { rows, lengths, tokens, gramSize, layers: [{ gram, tokenSum }] };
 }
 
 function measure(batches: BatchOutputs[]) {
-  const shape = { layers: LAYERS, heads: HEADS, headDim: DH, xis: [...XI_GRID] };
+  const bootstrap = { seed: 0, correlation: 'pearson', scope: 'layer' } as const;
+  const shape = { layers: LAYERS, heads: HEADS, headDim: DH, xis: [...XI_GRID], xi: 0.9, bootstrap };
   const statistics = new HeadStatistics(shape);
   const meter = new HeadMeter(statistics, 8);
   for (const batch of batches) meter.addBatch(batch);

@@ -5,6 +5,8 @@ describe('analysisOptions', () => {
     expect(analysisOptions({ seed: undefined, samples: 12 })).toEqual({ ...ANALYSIS_DEFAULTS, samples: 12 });
     expect(ANALYSIS_DEFAULTS).toEqual({
       samples: 300,
+      maxSamples: 3000,
+      k: 3,
       xi: 0.9,
       maxLength: 128,
       seed: 0,
@@ -18,7 +20,10 @@ describe('analysisOptions', () => {
   });
 
   it.each([
-    [{ samples: 0 }, 'samples is 0; it must be a whole number from 1'],
+    [{ samples: 0 }, 'samples is 0; it must be a whole number from 1, or auto'],
+    [{ samples: 'all' as 'auto' }, 'samples is "all"; it must be a whole number from 1, or auto'],
+    [{ maxSamples: 0 }, 'maxSamples is 0'],
+    [{ k: 0 }, 'k is 0'],
     [{ samples: 2.5 }, 'samples is 2.5; it must be a whole number'],
     [{ samples: Number.POSITIVE_INFINITY }, 'samples is null; it must'],
     [{ xi: 0 }, 'xi is 0; it must be above 0'],

@@ -81,6 +81,7 @@ describe('analyze', () => {
     expect(report.data.sampleIds).not.toEqual([...report.data.sampleIds].sort((a, b) => a - b));
     expect(report.options).toEqual({
       samples: 60,
+      k: 3,
       xi: 0.85,
       maxLength: 32,
       seed: 3,
@@ -93,7 +94,8 @@ describe('analyze', () => {
     expect(Object.keys(report.richnessByXi)).toEqual(['0.5', '0.6', '0.7', '0.8', '0.85', '0.9', '0.95', '0.99']);
     expect(report.richness).toEqual(report.richnessByXi['0.85']);
     expect(report.correlation.pearson.every((row, i) => row[i] === 1)).toBe(true);
-    expect(report).toMatchObject({ schemaVersion: 1, stability: null, deviceUsed: 'cpu' });
+    expect(report).toMatchObject({ schemaVersion: 1, deviceUsed: 'cpu' });
+    for (const shares of report.stability!) expect(shares.reduce((a, b) => a + b)).toBeCloseTo(3, 12);
     expect(JSON.parse(JSON.stringify(report))).toEqual(report);
 
     expect(warningsOf(events)).toEqual([]);
@@ -128,6 +130,7 @@ describe('analyze', () => {
     const { result } = await run(requestFor('tiny-bert', TRAIN, { samples: 1 }));
     expect(result.samples).toBe(1);
     expect(result.richnessStderr).toEqual(Array(2).fill(Array(5).fill(null)));
+    expect(result.stability).toBeNull();
   });
 
   it('cuts texts at what the model takes, and says so', async () => {

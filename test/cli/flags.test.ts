@@ -35,7 +35,7 @@ test('what is given is what is read', () => {
   const flags = parsed(
     defineRun,
     ...run,
-    ...['--samples', '7', '--xi', '.5', '--max-length', '64', '--exact', '--seed', '4294967295'],
+    ...['--samples', '7', '--max-samples', '99', '--xi', '.5', '--max-length', '64', '--exact', '--seed', '4294967295'],
     ...['--correlation', 'covariance', '--teleport', 'uniform', '--damping', '0.85', '--scope', 'model'],
     ...[
       '--strategy',
@@ -58,6 +58,8 @@ test('what is given is what is read', () => {
   const seed = 4294967295;
   expect(analysisFlags(flags)).toEqual({
     samples: 7,
+    maxSamples: 99,
+    k: 2,
     xi: 0.5,
     maxLength: 64,
     exact: true,
@@ -72,9 +74,19 @@ test('what is given is what is read', () => {
   });
 });
 
+test('a budget takes the place of k, and the analysis then ranks in the graph that it is spent in', () => {
+  const flags = parsed(defineRun, ...run, '--task', 'sst2', '--budget', '0.02', '--samples', 'auto');
+  expect(analysisFlags(flags)).toEqual({ ...ANALYSIS_DEFAULTS, samples: 'auto', scope: 'model' });
+  const { k: _, ...others } = SELECTION_DEFAULTS;
+  expect(selectionFlags(flags)).toEqual({ ...others, budget: 0.02 });
+});
+
 test.each([
-  ['--samples', '0', 'a whole number from 1'],
-  ['--samples', '1e3', 'a whole number from 1'],
+  ['--samples', '0', 'a whole number from 1, or auto'],
+  ['--samples', '1e3', 'a whole number from 1, or auto'],
+  ['--max-samples', '0', 'a whole number from 1'],
+  ['--budget', '0', 'a number above 0, at most 1'],
+  ['--budget', '2', 'a number above 0, at most 1'],
   ['--xi', '0', 'a number above 0, at most 1'],
   ['--xi', '1.01', 'a number above 0, at most 1'],
   ['--max-length', '-1', 'a whole number from 1'],

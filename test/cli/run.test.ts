@@ -300,7 +300,7 @@ test('bad input of a late step is told before the first', () => {
   const known = hifi('run', ...inputs, ...options, '--k', '6', '--out', at('k'));
   expect(known).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('hifi: --k is 6; a layer of this model has 5'),
+    stderr: expect.stringContaining('hifi: k is 6; a layer of this model has 5'),
   });
   fs.writeFileSync(at('odd.tsv'), 'sentence\tlabel\nwhat is this\tmaybe\n');
   const odd = hifi('run', '--model', model, '--train', train, '--dev', at('odd.tsv'), ...data, '--out', at('odd'));

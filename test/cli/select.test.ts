@@ -23,6 +23,17 @@ test('a mask is made anew from heads.json, with the options given', () => {
   expect(stderr).toContain('4 heads by hifi: 4,160 of 100,000 parameters (4.2 %), qkvo\n');
 });
 
+test('a budget buys the best heads of the whole model', () => {
+  const out = path.join(scratch, 'budget.json');
+  const { status, stderr } = hifi('select', '--heads', heads, '--out', out, '--budget', '0.025', '--scope', 'model');
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  expect(readMask(out)).toEqual(selectHeads(sampleReport(), { budget: 0.025 }));
+  expect(stderr).toContain('3 heads by hifi: 2,352 of 100,000 parameters (2.4 %), qkv\n');
+  const again = ['select', '--heads', heads, '--out', out, '--overwrite'];
+  const covariance = hifi(...again, '--budget', '1', '--correlation', 'covariance');
+  expect(covariance.stderr).toMatch(/^warning: scope model with covariance/);
+});
+
 test('a file is replaced with --overwrite alone; without --json stdout is empty', () => {
   const out = path.join(scratch, 'again.json');
   fs.writeFileSync(out, 'mine');
@@ -51,6 +62,14 @@ test.each([
     /no such file; did you mean "heads.json"\?\n$/,
   ],
   [['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--k', '5'], /^hifi: k is 5; .* must be 1 to 4\n$/],
+  [
+    ['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--budget', '0.001'],
+    /^hifi: budget is 0\.001; one head is 784 of the model's 100000 parameters, so it must be at least 0\.00784\n$/,
+  ],
+  [
+    ['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--budget', '0.1', '--k', '3'],
+    /^hifi: --k 3 and --budget 0\.1 are given; give one of them\n$/,
+  ],
   [['selct'], /^hifi: unknown command 'selct' \(Did you mean select\?\)\n$/],
   [['--verson'], /^hifi: unknown option '--verson' \(Did you mean --version\?\)\n$/],
 ])('%j ends with 2 and one line', (words, line) => {

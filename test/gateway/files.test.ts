@@ -79,6 +79,24 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
   expect(refusal(readMask, spoiled('mask.json', mask, spoil))).toBe(message);
 });
 
+test('a mask has k or a budget', () => {
+  const { k: _, ...mask } = sampleMask();
+  const budgeted = { ...mask, budget: 0.05 };
+  expect(readMask(spoiled('mask.json', budgeted, () => {}))).toEqual(budgeted);
+  expect(
+    refusal(
+      readMask,
+      spoiled('mask.json', mask, () => {}),
+    ),
+  ).toBe('mask.json: it has neither k nor budget; it must have one of them');
+  expect(
+    refusal(
+      readMask,
+      spoiled('mask.json', { ...budgeted, k: 2 }, () => {}),
+    ),
+  ).toBe('mask.json: it has both k and budget; it must have one of them');
+});
+
 test('a strategy that is not known is refused with those that are', () => {
   const file = spoiled('mask.json', sampleMask(), (mask) => (mask.strategy = 'best'));
   expect(refusal(readMask, file)).toMatch(/^mask\.json: strategy is "best"; it must be one of hifi, hifi-mid-top, /);

@@ -27,6 +27,7 @@ export function sampleReport(layers = 2, heads = 4): HeadReport {
     data: { path: 'data/rows.tsv', sha256: 'cd'.repeat(32), rows: 50, sampleIds: [4, 0, 2] },
     options: {
       samples: 3,
+      k: 3,
       xi: 0.9,
       maxLength: 128,
       seed: 0,

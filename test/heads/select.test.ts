@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { STRATEGIES } from '../../heads/mask';
+import { rankHeads } from '../../heads/ranking';
 import { byScore, parametersPerHead, SelectionError, type SelectionInput, selectHeads } from '../../heads/select';
 
 /** A report of L layers and H heads with the given numbers a head, all heads correlated by `r`. */
@@ -167,6 +168,15 @@ describe('selectHeads', () => {
     [{ tune: 'qk' as 'qkv' }, 'tune is "qk"'],
     [{ seed: -1 }, 'seed is -1'],
     [{ damping: 1 }, 'damping is 1'],
+    [{ k: 2, budget: 0.1 }, 'k is 2 and budget is 0.1; give one of them'],
+    [{ budget: 0 }, 'budget is 0; it must be above 0, at most 1'],
+    [{ budget: 1.5 }, 'budget is 1.5; it must be above 0, at most 1'],
+    [{ budget: Number.NaN }, 'budget is NaN'],
+    // A head of this model: 3·4·16 + 2·4 numbers of 100,000.
+    [
+      { budget: 0.0019 },
+      "budget is 0.0019; one head is 200 of the model's 100000 parameters, so it must be at least 0.002",
+    ],
   ])('refuses %j', (options, message) => {
     const select = () =>
       selectHeads(
@@ -175,6 +185,90 @@ describe('selectHeads', () => {
       );
     expect(select).toThrow(SelectionError);
     expect(select).toThrow(message);
+  });
+});
+
+describe('a budget', () => {
+  const anyBudget = fc.double({ min: 0.02, max: 1, noNaN: true });
+  const tunes = fc.constantFrom('qkv' as const, 'qkvo' as const);
+  const ranked = [
+    'hifi',
+    'hifi-mid-top',
+    'random',
+    'bottom',
+    'magnitude',
+    'activation',
+    'richness-only',
+    'correlation-only',
+  ];
+  const strategies = fc.constantFrom(...(ranked as (typeof STRATEGIES)[number][]));
+
+  it('is spent to the last head that fits, on the best of the whole model', () => {
+    fc.assert(
+      fc.property(anyReport, anyBudget, tunes, strategies, ({ report }, budget, tune, strategy) => {
+        const { layers, heads } = report.model;
+        report.model.parameters = 50 * parametersPerHead(report.model, 'qkvo'); // 0.02 is one head at least
+        const mask = selectHeads(report, { budget, tune, strategy });
+        const first = strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
+        const perHead = parametersPerHead(report.model, tune);
+        expect(mask).toMatchObject({ budget, trainableParameters: mask.heads.length * perHead });
+        expect(mask).not.toHaveProperty('k');
+        expect(mask.share).toBeLessThanOrEqual(budget);
+        const all = (layers - first) * heads;
+        if (mask.heads.length < all) {
+          expect(((mask.heads.length + 1) * perHead) / report.model.parameters).toBeGreaterThan(budget);
+        }
+        const places = mask.heads.map(({ layer, head }) => layer * heads + head);
+        expect(places).toEqual([...new Set(places)].sort((a, b) => a - b));
+        expect(mask.heads.every(({ layer }) => layer >= first)).toBe(true);
+        // Its own share buys the same heads again.
+        expect(selectHeads(report, { budget: mask.share, tune, strategy }).heads).toEqual(mask.heads);
+      }),
+    );
+  });
+
+  it('takes the highest scores of all layers together, or with bottom the lowest', () => {
+    const report = reportOf(3, 3, (node) => [1, 9, 2, 8, 8, 3, 7, 1, 8][node]);
+    report.model.parameters = 10 * parametersPerHead(report.model, 'qkv');
+    expect(chosen(report, { strategy: 'richness-only', budget: 0.3 })).toEqual(['0.1', '1.0', '1.1']);
+    expect(chosen(report, { strategy: 'richness-only', budget: 0.4 })).toEqual(['0.1', '1.0', '1.1', '2.2']);
+    // All heads are correlated alike: PageRank over the whole model goes by richness.
+    expect(chosen(report, { strategy: 'hifi', budget: 0.4 })).toEqual(['0.1', '1.0', '1.1', '2.2']);
+    expect(chosen(report, { strategy: 'hifi-mid-top', budget: 0.4 })).toEqual(['1.0', '1.1', '2.0', '2.2']);
+    expect(chosen(report, { strategy: 'bottom', budget: 0.2 })).toEqual(['0.0', '2.1']);
+    expect(chosen(report, { strategy: 'hifi', budget: 1 })).toHaveLength(9);
+  });
+
+  it('ranks in the graph of the whole model, whatever the scope', () => {
+    // Head 0 of layer 0 is tied to the other layer.
+    const report = reportOf(
+      2,
+      3,
+      () => 5,
+      (i, j) => (i === 0 && j >= 3 ? 0.9 : 0.1),
+    );
+    report.model.parameters = 10 * parametersPerHead(report.model, 'qkv');
+    const budgeted = selectHeads(report, { budget: 0.1, scope: 'layer' });
+    expect(budgeted).toEqual(selectHeads(report, { budget: 0.1, scope: 'model' }));
+    expect(budgeted.heads[0].score).toBe(rankHeads(report, { scope: 'model' }).pagerank[0][0]);
+  });
+
+  it('is not looked at by all and none', () => {
+    const report = reportOf(2, 3, () => 1);
+    expect(selectHeads(report, { strategy: 'all', budget: 1e-9 })).toMatchObject({ k: 3 });
+    expect(selectHeads(report, { strategy: 'none', budget: 0.5 })).toMatchObject({ k: 0, heads: [] });
+  });
+
+  it('counts BERT-large: 2 % are 34 heads of 384, qkvo 25', () => {
+    const report = reportOf(24, 16, (node) => 1 + (node % 7));
+    report.model = { ...report.model, headDim: 64, hiddenSize: 1024, parameters: 335_141_888 };
+    // A head is 3·64·1024 + 2·64 = 196,736 numbers, 0.0587 %; with W_O 262,272, 0.0783 %.
+    const mask = selectHeads(report, { strategy: 'richness-only', budget: 0.02 });
+    expect(mask.heads).toHaveLength(34);
+    expect(mask.share).toBeCloseTo((34 * 196_736) / 335_141_888, 12);
+    expect(selectHeads(report, { strategy: 'richness-only', budget: 0.02, tune: 'qkvo' }).heads).toHaveLength(25);
+    expect(() => selectHeads(report, { budget: 0.0005 })).toThrow('so it must be at least 0.000588');
+    expect(selectHeads(report, { budget: 0.000588 }).heads).toHaveLength(1);
   });
 });
 

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { headMapSvg } from '../../report/charts';
 import { writeReport } from '../../report/files';
 import { figures, renderReport } from '../../report/report';
+import { rankingInWords, stabilityInWords } from '../../report/words';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
 
@@ -98,6 +99,46 @@ test('an analysis alone has no training to tell of', () => {
   expect(page).not.toMatch(/Training|tuned heads|undefined/);
 });
 
+test('the sentences say what the ranking follows, and whether the sample settles the top k', () => {
+  const report = sampleReport(); // ρ 0.75 with richness and −0.5 with correlation in both layers; PageRank rises to one head
+  expect(rankingInWords(report)).toBe(
+    'The ranking follows information richness more: its rank correlation with information richness is 0.75 ' +
+      '(0.75 to 0.75 over the layers), with the sum of correlations -0.50 (-0.50 to -0.50).',
+  );
+  report.rankCorrelations = [0.1, 0.3].map((richness) => ({ richness, correlationSum: richness + 0.05 }));
+  expect(rankingInWords(report)).toContain(
+    'follows both alike: its rank correlation with information richness is 0.20',
+  );
+  expect(rankingInWords(sampleReport(2, 1))).toContain('nothing to rank');
+  expect(stabilityInWords(report)).toBeNull();
+
+  // PageRank orders layer 0 as 3 2 1 0 and layer 1 as 2 1 0 3; k = 3.
+  report.stability = [
+    [0.04, 0.96, 1, 1],
+    [0.95, 1, 1, 0.05],
+  ];
+  expect(stabilityInWords(report)).toBe(
+    '3 sequences are enough for this top 3: each of its heads stays in it in at least 95 % of 200 bootstrap replicates.',
+  );
+  expect(renderReport({ heads: report })).toContain(
+    '3\u00a0(0.400,\u00a05.0,\u00a0100\u00a0%)'.replace('5.0', report.richness[0][3].toFixed(1)),
+  );
+  report.stability[1] = [0.55, 1, 1, 0.45];
+  expect(stabilityInWords(report)).toBe(
+    '3 sequences do not settle the top 3 of layer 1: 1 of 6 heads stays in it in fewer than 95 % of 200 bootstrap ' +
+      'replicates, head 0 of layer 1 in 55 %.',
+  );
+  expect(renderReport({ heads: report })).toContain('do not settle the top 3 of layer 1');
+  expect(figures({ heads: report })[1].svg).toContain('in the top 3 of 55 % of replicates');
+});
+
+test('a mask under a budget is told with its budget', () => {
+  const { k: _, ...mask } = sampleMask();
+  const page = renderReport({ heads: sampleReport(), mask: { ...mask, budget: 0.04 } });
+  expect(page).toContain('hifi, budget 4.00 %, qkv');
+  expect(page).toContain('strategy hifi, budget 0.04, tune qkv');
+});
+
 test('names are shown as they are, never run', () => {
   const heads = sampleReport();
   heads.model.name = '<script>alert(1)</script>';
@@ -133,10 +174,11 @@ test('what is drawn lies beside the page as SVG, CSV and JSON', () => {
       'pagerank',
       'activation',
       'head_norm',
+      'stability',
       'tuned',
     ]);
     expect(rows).toHaveLength(9);
-    expect(rows[7]).toEqual(['1', '2', '5', '0.25', '0.4', '0.125', '11.2', '1']);
+    expect(rows[7]).toEqual(['1', '2', '5', '0.25', '0.4', '0.125', '11.2', '', '1']);
     expect(read('report/epochs.csv').split('\n')[2]).toBe('2,0.6,0.75,0.61,1.5');
     expect(JSON.parse(read('report/report.json')).pagerank).toEqual(sampleReport().pagerank);
 

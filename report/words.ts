@@ -1,0 +1,57 @@
+import type { HeadReport } from '../heads/report';
+import { byScore } from '../heads/select';
+
+/** Share of the replicates from which on a head's place in its layer's top k counts as settled. */
+const SETTLED = 0.95;
+
+/** Layers that a sentence names; more are counted. */
+const MOST_NAMED = 6;
+
+/** What the ranking follows, in a sentence: Spearman's ρ of PageRank with the two things it is made of (METHOD §2). */
+export function rankingInWords({ rankCorrelations, model }: HeadReport): string {
+  if (model.heads === 1) return 'The layers have one head each: there is nothing to rank.';
+  const richness = rankCorrelations.map((layer) => layer.richness);
+  const correlation = rankCorrelations.map((layer) => layer.correlationSum);
+  const [byRichness, byCorrelation] = [median(richness), median(correlation)];
+  const nearer =
+    Math.abs(byRichness) >= Math.abs(byCorrelation) ? 'information richness' : 'correlation with other heads';
+  const clear = Math.abs(byRichness - byCorrelation) >= 0.1;
+  const follows = clear ? `follows ${nearer} more` : 'follows both alike';
+  return (
+    `The ranking ${follows}: its rank correlation with information richness is ${byRichness.toFixed(2)} ` +
+    `(${range(richness)} over the layers), with the sum of correlations ${byCorrelation.toFixed(2)} (${range(correlation)}).`
+  );
+}
+
+/** Whether the sample was large enough for the top k, in a sentence; `null` where that was not measured. */
+export function stabilityInWords({ stability, pagerank, options, samples }: HeadReport): string | null {
+  if (stability === null || options.k === undefined) return null;
+  const k = Math.min(options.k, pagerank[0].length);
+  const shares = pagerank.flatMap((scores, layer) =>
+    byScore(scores)
+      .slice(0, k)
+      .map((head) => ({ layer, head, share: stability[layer][head] })),
+  );
+  const open = shares.filter(({ share }) => share < SETTLED);
+  const sequences = `${samples} sequence${samples === 1 ? '' : 's'}`;
+  const layers = [...new Set(open.map(({ layer }) => layer))];
+  if (open.length === 0) {
+    return `${sequences} are enough for this top ${k}: each of its heads stays in it in at least 95 % of 200 bootstrap replicates.`;
+  }
+  const some = `layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}`;
+  const which = layers.length > MOST_NAMED ? `${layers.length} of ${pagerank.length} layers` : some;
+  const least = open.reduce((a, b) => (b.share < a.share ? b : a));
+  return (
+    `${sequences} do not settle the top ${k} of ${which}: ` +
+    `${open.length} of ${shares.length} heads ${open.length === 1 ? 'stays' : 'stay'} in it in fewer than 95 % of 200 bootstrap replicates, ` +
+    `head ${least.head} of layer ${least.layer} in ${Math.round(100 * least.share)} %.`
+  );
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const range = (values: readonly number[]) => `${Math.min(...values).toFixed(2)} to ${Math.max(...values).toFixed(2)}`;
