@@ -17,7 +17,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import { writeReport } from '../report/files';
 import { exportCheckpoint } from '../results/checkpoint-export';
 import { readDelta } from '../results/delta';
-import { train } from '../trainer/engine';
+import { scoreHeads, train } from '../trainer/engine';
 import { someOf } from './flag-values';
 import {
   addAnalysisFlags,
@@ -93,7 +93,7 @@ async function run(flags: Flags): Promise<void> {
 
   const seconds = (performance.now() - started) / 1000;
   const delta = path.join(out, 'delta');
-  const paths = resultPaths(out, options.exports);
+  const paths = resultPaths(out, result, options.exports);
   process.stderr.write(`${[...summary(result, delta), `${secondsText(seconds)} in all`, ...paths].join('\n')}\n`);
   if (flags.json) {
     const { mask, metrics } = result;
@@ -106,6 +106,11 @@ function localStages(out: string, resume: boolean): JobStages {
   const delta = path.join(out, 'delta');
   return {
     analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
+    score: ({ model, train: rows, analysis, training }, { samples }, signal) => {
+      const { seed, device, threads } = training;
+      const scoring = { samples, maxLength: analysis.maxLength, seed, device, threads };
+      return scoreHeads({ model, train: rows, strategy: 'gradient', options: scoring }, signal);
+    },
     select: selectHeads,
     train: ({ model, train: rows, dev, training }, mask, signal) =>
       train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
@@ -143,8 +148,9 @@ function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
   return ['', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta)];
 }
 
-function resultPaths(out: string, exports: readonly string[]): string[] {
-  return ['heads.json', 'mask.json', 'metrics.json', 'delta', ...exports, 'report.html'].map((name) =>
+function resultPaths(out: string, { scores }: JobResult, exports: readonly string[]): string[] {
+  const scored = scores ? ['scores.json'] : [];
+  return ['heads.json', ...scored, 'mask.json', 'metrics.json', 'delta', ...exports, 'report.html'].map((name) =>
     path.join(out, name),
   );
 }

@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { define as defineExport } from '../../cli/export';
-import { readHeads, readMask, readMetrics } from '../../gateway/files';
+import { readHeads, readMask, readMetrics, readScores } from '../../gateway/files';
 import { fixtures, hifi, startHifi } from './spawn';
 
 /*
@@ -235,6 +235,30 @@ describe('--overwrite', () => {
     expect(stderr).not.toContain('delta is there already\n');
     expect(readMetrics(at('kept', 'metrics.json')).epochs).toHaveLength(1);
   });
+});
+
+test('heads by gradients: scored before the selection, as hifi score does', () => {
+  const gradient = [...options, '--strategy', 'gradient', '--epochs', '1'];
+  const { stderr } = done('run', ...inputs, ...gradient, '--out', at('gradient'));
+  expect(stderr).toContain('4 heads by gradient: ');
+  const scoring = ['--strategy', 'gradient', '--samples', '40', '--max-length', '48'];
+  const printed = done(
+    'score',
+    ...['--model', model, '--train', train, ...data],
+    ...[...scoring, '--out', at('scores.json'), '--json'],
+  );
+  const { elapsedSeconds: _a, ...apart } = readScores(at('scores.json'));
+  const { elapsedSeconds: _b, ...together } = readScores(at('gradient', 'scores.json'));
+  expect(apart).toEqual(together);
+  expect(JSON.parse(printed.stdout)).toEqual(readScores(at('scores.json')));
+  const words = ['--scores', at('scores.json'), '--strategy', 'gradient', '--k', '2'];
+  done('select', ...words, '--out', at('gradient-mask.json'));
+  expect(bytes('gradient-mask.json')).toBe(bytes('gradient', 'mask.json'));
+
+  fs.rmSync(at('gradient', 'mask.json'));
+  const resumed = done('run', ...inputs, ...gradient, '--out', at('gradient'), '--resume');
+  expect(resumed.stderr).toContain('scores.json is there already\n');
+  expect(bytes('gradient', 'mask.json')).toBe(bytes('gradient-mask.json'));
 });
 
 test('a checkpoint of a task needs no --task', () => {
