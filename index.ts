@@ -8,6 +8,7 @@ export type { AnalysisEvent, AnalyzeRequest } from './analyzer/request';
 export type { DataSource } from './data/dataset';
 export type { TaskName } from './data/tasks';
 export { type ErrorCode, HifiError } from './errors';
+export { estimate, type JobEstimate } from './gateway/estimate';
 export { readHeads, readMask, readMetrics, readScores, writeJson } from './gateway/files';
 export {
   type JobEvent,

@@ -6,7 +6,7 @@ import type { Embeddings } from './embeddings';
 import type { HiddenBatch, Program } from './program';
 
 /** Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size. */
-const PLAN_ROWS = 32;
+export const PLAN_ROWS = 32;
 
 /** Added to the attention scores of padding: their probability is 0 exactly. */
 const PADDING = -1e9;

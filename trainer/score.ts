@@ -145,6 +145,7 @@ class Scoring {
     const meter = new StageMeter('prefix', encoded.length, 'rows');
     // The file is unlinked when it is made.
     const file = path.join(os.tmpdir(), `hifi-score-${randomUUID()}.f32`);
+    yield meter.at(0);
     const running = hiddenRows({ program, checkpoint, embeddings }, encoded, file);
     try {
       for (;;) {
@@ -204,6 +205,7 @@ class Scoring {
     const gradients = new GateGradients(this.tf, this.parts);
     try {
       let done = 0;
+      yield meter.at(done);
       for (const batch of evaluationBatches(lengthsOf(encoded), BATCH_ROWS)) {
         const hidden = embedRows({ checkpoint, embeddings }, pick(encoded, batch));
         gradients.at(head, hidden, this.targets(batch)).forEach((values, layer) => {
