@@ -30,7 +30,7 @@ import { Training } from './training';
 const WARM_UP = { epochs: 3, leastSteps: 30, batchSize: 32, lr: 1e-3, warmup: 0.06, weightDecay: 0 };
 
 /** Rows that are differentiated together. */
-const BATCH_ROWS = 16;
+const BATCH_ROWS = 8;
 
 /**
  * Scores all heads by strategy `gradient` (Michel et al. 2019; METHOD §3): rows → tokens → a task head trained a little on the

@@ -11,12 +11,12 @@ const tf = loadTensorFlow();
 async function costOf(heads: number[][], change: Partial<CalibrateRequest> = {}): Promise<TrainingCost> {
   const mask = await maskOf(heads);
   const options = { ...TRAIN_DEFAULTS, epochs: 3, batchSize: 8 };
-  const before = tf.memory().numTensors;
+  const before = tf.getNumOfTensors();
   const run = calibrate(tf, { model, train: sentences, dev: devSentences, mask, options, ...change });
   for (;;) {
     const { done, value } = await run.next();
     if (!done) continue;
-    expect(tf.memory().numTensors).toBe(before);
+    expect(tf.getNumOfTensors()).toBe(before);
     return value;
   }
 }
