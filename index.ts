@@ -8,7 +8,8 @@ export type { AnalysisEvent, AnalyzeRequest } from './analyzer/request';
 export type { DataSource } from './data/dataset';
 export type { TaskName } from './data/tasks';
 export { type ErrorCode, HifiError } from './errors';
-export { readHeads, readMask, readMetrics, writeJson } from './gateway/files';
+export { estimate, type JobEstimate } from './gateway/estimate';
+export { readHeads, readMask, readMetrics, readScores, writeJson } from './gateway/files';
 export {
   type JobEvent,
   type JobPlace,
@@ -21,6 +22,7 @@ export {
 export type { Mask, MaskHead, Strategy, Tune } from './heads/mask';
 export { RANKING_DEFAULTS, type RankingOptions } from './heads/ranking';
 export type { HeadReport } from './heads/report';
+export type { HeadScores } from './heads/scores';
 export { SELECTION_DEFAULTS, type SelectionOptions, selectHeads as select } from './heads/select';
 export { type Checkpoint, openCheckpoint } from './model/checkpoint';
 export { resolveModel } from './model/resolve';
@@ -28,7 +30,7 @@ export { type ReportParts, renderReport } from './report/report';
 export { type CheckpointExport, exportCheckpoint } from './results/checkpoint-export';
 export { type Delta, readDelta } from './results/delta';
 export { undoCheckpoint } from './results/undo';
-export { evaluate, predict, train } from './trainer/engine';
+export { evaluate, predict, scoreHeads as score, train } from './trainer/engine';
 export {
   type EpochMetrics,
   type EvaluateRequest,
@@ -41,3 +43,4 @@ export {
   type TrainOptions,
   type TrainRequest,
 } from './trainer/options';
+export { SCORE_DEFAULTS, type ScoreEvent, type ScoreOptions, type ScoreRequest } from './trainer/score-options';

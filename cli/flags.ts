@@ -7,6 +7,7 @@ import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
+import { SCORE_DEFAULTS, type ScoreOptions } from '../trainer/score-options';
 import { decimal, type FlagParser, names, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** What commander makes of a command line: flags in camel case. */
@@ -184,6 +185,22 @@ export function selectionFlags(flags: Flags): SelectionOptions {
 /** Without a default of commander's: whether it was given tells it from `--budget`. */
 function addKFlag(command: Command): void {
   add(command, '--k <n>', `heads a layer (default: ${SELECTION_DEFAULTS.k})`, wholeNumber('--k', 1));
+}
+
+// ---- scores: what an analysis cannot tell of a head ----
+
+export function addScoreFlags(command: Command, strategies: readonly string[]): void {
+  command.optionsGroup('Scores:');
+  const { samples, maxLength, seed } = SCORE_DEFAULTS;
+  add(command, '--strategy <name>', strategies.join(', '), oneOf('--strategy', strategies), strategies[0]);
+  add(command, '--samples <n>', 'sequences to score on', wholeNumber('--samples', 1), samples);
+  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
+  add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
+}
+
+export function scoreFlags(flags: Flags): ScoreOptions {
+  const { samples, maxLength, seed } = flags as unknown as ScoreOptions;
+  return { samples, maxLength, seed, ...engineFlags(flags) };
 }
 
 // ---- training ----

@@ -18,6 +18,7 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     () => require('./analyze') as typeof import('./analyze'),
   ],
   ['select', 'choose the heads to tune from heads.json', () => require('./select') as typeof import('./select')],
+  ['score', 'score the heads by gradients, for select --scores', () => require('./score') as typeof import('./score')],
   ['train', 'tune the heads of a mask', () => require('./train') as typeof import('./train')],
   [
     'evaluate',

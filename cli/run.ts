@@ -1,6 +1,8 @@
 import * as path from 'node:path';
 import { type Command, Option } from 'commander';
 import { analyze } from '../analyzer/engine';
+import { invalidInput } from '../errors';
+import { estimate, type JobEstimate } from '../gateway/estimate';
 import {
   EXPORT_FORMATS,
   type ExportFormat,
@@ -18,7 +20,7 @@ import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { exportCheckpoint } from '../results/checkpoint-export';
 import { readDelta } from '../results/delta';
-import { train } from '../trainer/engine';
+import { scoreHeads, train } from '../trainer/engine';
 import { someOf } from './flag-values';
 import {
   addAnalysisFlags,
@@ -36,7 +38,7 @@ import {
   trainingFlags,
 } from './flags';
 import { checkInputs } from './inputs';
-import { printJson, secondsText } from './output';
+import { bytesText, grouped, percentText, printJson, secondsText, table } from './output';
 import { CHECKPOINT_FOLDER, DELTA_FOLDER, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
 import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
@@ -62,39 +64,33 @@ export function define(command: Command): void {
       .argParser(formats)
       .default(['checkpoint'], 'checkpoint'),
   );
-  command.action(run);
+  command.option('--dry-run', 'tell what it would come to (parameters, memory, seconds), start and write nothing');
+  // There is nothing to be put anywhere in a dry run.
+  command.options.find(({ long }) => long === '--out')?.makeOptionMandatory(false);
+  command.action((flags: Flags) => (flags.dryRun ? dryRun(flags) : run(flags)));
 }
 
 async function run(flags: Flags): Promise<void> {
   const started = performance.now();
+  if (flags.out === undefined) throw invalidInput("required option '--out <path>' not specified");
   const out = flags.out as string;
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
   checkFolder(out, rules, FOLDERS);
-  const options = {
-    analysis: analysisFlags(flags),
-    selection: selectionFlags(flags),
-    training: trainingFlags(flags),
-    exports: flags.export as ExportFormat[],
-  };
-  const source = dataFlags(flags, true);
-  const files = {
-    train: source(flags.train as string),
-    ...(flags.dev !== undefined && { dev: source(flags.dev as string) }),
-  };
+  const job = jobFlags(flags);
 
   const result = await inSession(async (session) => {
-    const spec: JobSpec = { model: await modelFolder(flags, session), ...files, ...options };
+    const spec: JobSpec = { model: await modelFolder(flags, session), ...job };
     const inputs = await checkInputs(spec);
     return inFolder(out, rules, FOLDERS, () => {
       const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
-      const job = runJob(spec, localStages(out, rules.resume), place, session.signal);
-      return follow(job, (event) => tell(session, event));
+      const events = runJob(spec, localStages(out, rules.resume), place, session.signal);
+      return follow(events, (event) => tell(session, event));
     });
   });
 
   const seconds = (performance.now() - started) / 1000;
   const delta = path.join(out, 'delta');
-  const paths = resultPaths(out, options.exports);
+  const paths = resultPaths(out, result, job.exports);
   process.stderr.write(`${[...summary(result, delta), `${secondsText(seconds)} in all`, ...paths].join('\n')}\n`);
   if (flags.json) {
     const { mask, metrics } = result;
@@ -102,11 +98,60 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
+function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
+  const options = {
+    analysis: analysisFlags(flags),
+    selection: selectionFlags(flags),
+    training: trainingFlags(flags),
+    exports: flags.export as ExportFormat[],
+  };
+  const source = dataFlags(flags, true);
+  const dev = flags.dev !== undefined && { dev: source(flags.dev as string) };
+  return { train: source(flags.train as string), ...dev, ...options };
+}
+
+/** `--dry-run`: what the run would come to. */
+async function dryRun(flags: Flags): Promise<void> {
+  const job = jobFlags(flags);
+  const told = await inSession(async (session) => {
+    const spec: JobSpec = { model: await modelFolder(flags, session), ...job };
+    await checkInputs(spec);
+    return follow(estimate(spec, session.signal), (event) => show(session, event));
+  });
+  process.stderr.write(`${estimateTable(told).join('\n')}\n`);
+  if (flags.json) await printJson(told);
+}
+
+function estimateTable({ seconds, rows, ...told }: JobEstimate): string[] {
+  const { analysis, scoring, training, evaluation, total } = seconds;
+  const about = (time: number) => `about ${secondsText(time)}`;
+  return table([
+    [
+      'tuned',
+      `${told.heads} heads, ${grouped(told.trainableParameters)} of ${grouped(told.totalParameters)} parameters (${percentText(told.share)})`,
+    ],
+    ['task head', `${grouped(told.taskHeadParameters)} parameters`],
+    ['delta', bytesText(told.deltaBytes)],
+    ['most memory', `about ${bytesText(told.peakMemoryBytes)}`],
+    ['analysis', about(analysis)],
+    ...(scoring === undefined ? [] : [['scoring', about(scoring)]]),
+    ['training', `${about(training)}, ${grouped(told.steps)} steps on ${grouped(rows.train)} rows`],
+    ['evaluation', `${about(evaluation)}, ${grouped(rows.dev)} rows an epoch`],
+    ['in all', about(total)],
+    ['', 'nothing was started'],
+  ]);
+}
+
 /** The pipelines themselves, each engine in a child process, results in `out`. */
 function localStages(out: string, resume: boolean): JobStages {
   const delta = path.join(out, 'delta');
   return {
     analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
+    score: ({ model, train: rows, analysis, training }, { samples }, signal) => {
+      const { seed, device, threads } = training;
+      const scoring = { samples, maxLength: analysis.maxLength, seed, device, threads };
+      return scoreHeads({ model, train: rows, strategy: 'gradient', options: scoring }, signal);
+    },
     select: selectHeads,
     train: ({ model, train: rows, dev, training }, mask, signal) =>
       train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
@@ -145,8 +190,9 @@ function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
   return ['', ...inWords, '', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta)];
 }
 
-function resultPaths(out: string, exports: readonly string[]): string[] {
-  return ['heads.json', 'mask.json', 'metrics.json', 'delta', ...exports, 'report.html'].map((name) =>
+function resultPaths(out: string, { scores }: JobResult, exports: readonly string[]): string[] {
+  const scored = scores ? ['scores.json'] : [];
+  return ['heads.json', ...scored, 'mask.json', 'metrics.json', 'delta', ...exports, 'report.html'].map((name) =>
     path.join(out, name),
   );
 }

@@ -1,14 +1,23 @@
 import type { Command } from 'commander';
-import { readHeads, writeJson } from '../gateway/files';
+import { invalidInput } from '../errors';
+import { readHeads, readScores, writeJson } from '../gateway/files';
 import { claimFile } from '../gateway/out';
 import type { Mask } from '../heads/mask';
 import { rankingWarnings } from '../heads/ranking';
-import { rankingScope, selectHeads } from '../heads/select';
+import { isScoreStrategy } from '../heads/scores';
+import {
+  rankingScope,
+  type ScoredHeads,
+  type SelectionInput,
+  type SelectionOptions,
+  selectHeads,
+} from '../heads/select';
 import { addJsonFlag, addOutFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
 import { grouped, percentText, printJson, table } from './output';
 
 export function define(command: Command): void {
-  command.requiredOption('--heads <heads.json>', 'an analysis');
+  command.option('--heads <heads.json>', 'an analysis');
+  command.option('--scores <scores.json>', 'what hifi score made, for a strategy that needs gradients');
   addOutFlags(command, 'the file of the mask, mask.json');
   addSelectionFlags(command);
   addJsonFlag(command);
@@ -18,7 +27,7 @@ export function define(command: Command): void {
 async function select(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = selectionFlags(flags);
-  const report = readHeads(flags.heads as string);
+  const report = readMeasured(flags, options);
   const mask = selectHeads(report, options);
   claimFile(out, flags.overwrite === true);
   writeJson(out, mask);
@@ -28,6 +37,26 @@ async function select(flags: Flags): Promise<void> {
   const lines = [...warnings, ...maskTable(mask, report.model.layers), out];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (flags.json) await printJson(mask);
+}
+
+/** What the strategy goes by: an analysis, or scores that need gradients; given both, they must be of one model. */
+function readMeasured({ heads, scores }: Flags, { strategy }: SelectionOptions): SelectionInput | ScoredHeads {
+  if (!isScoreStrategy(strategy)) {
+    if (scores !== undefined) throw invalidInput(`--scores goes with --strategy gradient, not with ${strategy}`);
+    if (heads === undefined) throw invalidInput("required option '--heads <heads.json>' not specified");
+    return readHeads(heads as string);
+  }
+  if (scores === undefined) {
+    throw invalidInput(
+      `--strategy ${strategy} needs --scores scores.json, which hifi score --strategy ${strategy} makes`,
+    );
+  }
+  const given = readScores(scores as string);
+  if (heads === undefined) return given;
+  const { model } = readHeads(heads as string);
+  if (model.sha256 === given.model.sha256) return given;
+  const shown = ({ name, sha256 }: { name: string; sha256: string }) => `${name} (SHA-256 ${sha256.slice(0, 12)}…)`;
+  throw invalidInput(`${scores} is of ${shown(given.model)}, ${heads} of ${shown(model)}; they must be of one model`);
 }
 
 /** The chosen heads of each layer, and how much of the model that is. */

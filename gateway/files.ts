@@ -5,12 +5,14 @@ import { didYouMean } from '../data/nearest';
 import { invalidInput } from '../errors';
 import { type Mask, STRATEGIES } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
+import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
 import type { TrainMetrics } from '../trainer/options';
 import { writeWhole } from './whole-file';
 
 /** The JSON results of a job, by the names of their files. */
 export interface ResultFiles {
   'heads.json': HeadReport;
+  'scores.json': HeadScores;
   'mask.json': Mask;
   'metrics.json': TrainMetrics;
 }
@@ -29,19 +31,22 @@ const object = <T extends z.ZodRawShape>(shape: T) => z.object(shape, 'an object
 const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
 const perHead = list(list(number));
 
+const measuredModel = object({
+  name: text,
+  sha256,
+  architecture: text,
+  layers: positive,
+  heads: positive,
+  headDim: positive,
+  hiddenSize: positive,
+  parameters: positive,
+});
+const measuredData = object({ path: text, sha256, rows: positive, sampleIds: list(count) });
+
 const headsSchema: z.ZodType<HeadReport> = object({
   schemaVersion: version,
-  model: object({
-    name: text,
-    sha256,
-    architecture: text,
-    layers: positive,
-    heads: positive,
-    headDim: positive,
-    hiddenSize: positive,
-    parameters: positive,
-  }),
-  data: object({ path: text, sha256, rows: positive, sampleIds: list(count) }),
+  model: measuredModel,
+  data: measuredData,
   // Told for the record: nothing is computed from them.
   options: object({
     samples: z.union([z.literal('auto'), z.int(SAMPLES).min(1, SAMPLES)], SAMPLES),
@@ -68,6 +73,21 @@ const headsSchema: z.ZodType<HeadReport> = object({
   rankCorrelations: list(object({ richness: number, correlationSum: number })),
   spectrum: list(list(list(number))),
   iterations: count,
+  deviceUsed: oneOf(['cpu', 'cuda']),
+  elapsedSeconds: number,
+});
+
+const scoresSchema: z.ZodType<HeadScores> = object({
+  schemaVersion: version,
+  strategy: oneOf(SCORE_STRATEGIES),
+  model: measuredModel,
+  data: measuredData,
+  options: object({ samples: positive, maxLength: positive }),
+  seed: count,
+  samples: positive,
+  scores: list(list(number.min(0, 'a number from 0'))),
+  scoresStderr: list(list(number.nullable())),
+  warmUp: object({ epochs: positive, steps: positive, lr: number, firstLoss: number, lastLoss: number }),
   deviceUsed: oneOf(['cpu', 'cuda']),
   elapsedSeconds: number,
 });
@@ -107,6 +127,21 @@ export function readHeads(file: string): HeadReport {
   const report = check(file, readJson(file), headsSchema);
   checkShapes(file, report);
   return report;
+}
+
+/**
+ * Reads scores.json.
+ *
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ */
+export function readScores(file: string): HeadScores {
+  const scores = check(file, readJson(file), scoresSchema);
+  const { layers, heads } = scores.model;
+  checkMatrices(file, scores.model, [
+    ['scores', scores.scores, layers, heads],
+    ['scoresStderr', scores.scoresStderr, layers, heads],
+  ]);
+  return scores;
 }
 
 /**
@@ -191,7 +226,7 @@ function shown(value: unknown): string {
 function checkShapes(file: string, report: HeadReport): void {
   const { layers, heads } = report.model;
   const nodes = layers * heads;
-  const matrices: [string, readonly unknown[][] | null, number, number][] = [
+  checkMatrices(file, report.model, [
     ['richness', report.richness, layers, heads],
     ['richnessStderr', report.richnessStderr, layers, heads],
     ...Object.entries(report.richnessByXi).map(
@@ -203,7 +238,16 @@ function checkShapes(file: string, report: HeadReport): void {
     ['activation', report.activation, layers, heads],
     ['headNorms', report.headNorms, layers, heads],
     ['stability', report.stability, layers, heads],
-  ];
+  ]);
+}
+
+type NamedMatrix = [name: string, matrix: readonly unknown[][] | null, rows: number, columns: number];
+
+function checkMatrices(
+  file: string,
+  { layers, heads }: { layers: number; heads: number },
+  matrices: readonly NamedMatrix[],
+): void {
   for (const [name, matrix, rows, columns] of matrices) {
     if (matrix === null) continue;
     if (matrix.length !== rows) {

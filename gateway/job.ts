@@ -4,9 +4,11 @@ import type { DataSource } from '../data/dataset';
 import { cancelled, HifiError } from '../errors';
 import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
-import type { SelectionOptions } from '../heads/select';
+import { type HeadScores, isScoreStrategy } from '../heads/scores';
+import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
 import type { StageProgress } from '../progress';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
+import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
 
 /** A job's path, in order; FAILED or CANCELLED may follow any of them but the last. */
@@ -46,6 +48,8 @@ export type JobEvent =
 
 export interface JobResult {
   heads: HeadReport;
+  /** There for a strategy that needs gradients. */
+  scores?: HeadScores;
   mask: Mask;
   metrics: TrainMetrics;
 }
@@ -53,7 +57,9 @@ export interface JobResult {
 /** The work of each state. `hifi run` gives the engines themselves, a server gives its clients. */
 export interface JobStages {
   analyze(spec: JobSpec, signal: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport>;
-  select(report: HeadReport, options: SelectionOptions): Mask;
+  /** For a strategy that needs gradients: on as many sequences as the analysis has measured. */
+  score(spec: JobSpec, heads: HeadReport, signal: AbortSignal): AsyncGenerator<ScoreEvent, HeadScores>;
+  select(measured: SelectionInput | ScoredHeads, options: SelectionOptions): Mask;
   /** Leaves the delta in the place of results; goes on from its own checkpoint where there is one. */
   train(spec: JobSpec, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
   /** @returns what the user should know, a line each. */
@@ -100,8 +106,14 @@ export async function* runJob(
     yield await put(place, 'heads.json', heads, keptHeads);
 
     yield enter('SELECTING');
+    let scores: HeadScores | undefined;
+    if (isScoreStrategy(spec.selection.strategy)) {
+      const keptScores = await keptOrInvalid(place, 'scores.json');
+      scores = keptScores ?? (yield* stages.score(spec, heads, signal));
+      yield await put(place, 'scores.json', scores, keptScores);
+    }
     const keptMask = await keptOrInvalid(place, 'mask.json');
-    const mask = keptMask ?? stages.select(heads, spec.selection);
+    const mask = keptMask ?? stages.select(scores ?? heads, spec.selection);
     yield await put(place, 'mask.json', mask, keptMask);
 
     yield enter('TRAINING');
@@ -119,7 +131,7 @@ export async function* runJob(
       for (const message of notes) yield { kind: 'warning', message };
       yield { kind: 'artifact', name: format, kept };
     }
-    const result = { heads, mask, metrics };
+    const result = { heads, ...(scores && { scores }), mask, metrics };
     await stages.report(spec, result);
     yield { kind: 'artifact', name: 'report.html', kept: false };
 

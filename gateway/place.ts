@@ -1,8 +1,9 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { isScoreStrategy } from '../heads/scores';
 import { clearState } from '../trainer/state';
-import { type ResultFiles, type ResultName, readHeads, readMask, readMetrics, writeJson } from './files';
+import { type ResultFiles, type ResultName, readHeads, readMask, readMetrics, readScores, writeJson } from './files';
 import { EXPORT_FORMATS, type ExportFormat, type JobPlace, type JobSpec } from './job';
 
 /** Hashes of what a job reads. */
@@ -27,9 +28,10 @@ export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName,
   const { device: _c, threads: _d, ...training } = spec.training;
   const { path: _f, ...columns } = spec.train;
   const heads = keyOf([inputs.model, inputs.config, inputs.tokenizer, inputs.train, columns, analysis]);
-  const mask = keyOf([heads, spec.selection]);
+  const scores = keyOf([heads, spec.selection.strategy, training.seed]);
+  const mask = keyOf([isScoreStrategy(spec.selection.strategy) ? scores : heads, spec.selection]);
   const metrics = keyOf([mask, inputs.dev, inputs.mismatched, training]);
-  return { 'heads.json': heads, 'mask.json': mask, 'metrics.json': metrics };
+  return { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };
 }
 
 /** SHA-256 of a value's JSON, with the names of each object in one order. */
@@ -43,12 +45,13 @@ function keyOf(value: unknown): string {
 
 const READERS: { [N in ResultName]: (file: string) => ResultFiles[N] } = {
   'heads.json': readHeads,
+  'scores.json': readScores,
   'mask.json': readMask,
   'metrics.json': readMetrics,
 };
 
 /** What a job makes, in order: each is made of those before it. */
-const MADE = ['heads.json', 'mask.json', 'metrics.json', ...EXPORT_FORMATS] as const;
+const MADE = ['heads.json', 'scores.json', 'mask.json', 'metrics.json', ...EXPORT_FORMATS] as const;
 type Made = (typeof MADE)[number];
 
 /** `state/job.json`: what each result that is there was made of, and what the trainer's checkpoint is of. */

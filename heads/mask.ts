@@ -1,4 +1,4 @@
-/** Every way to choose heads that needs no gradients (METHOD §3). */
+/** Every way to choose heads (METHOD §3). */
 export const STRATEGIES = [
   'hifi',
   'hifi-mid-top',
@@ -8,6 +8,7 @@ export const STRATEGIES = [
   'activation',
   'richness-only',
   'correlation-only',
+  'gradient',
   'all',
   'none',
 ] as const;

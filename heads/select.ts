@@ -1,6 +1,7 @@
 import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
 import { RANKING_DEFAULTS, type RankingOptions, rankHeads } from './ranking';
 import type { HeadReport, PerHead, Scope } from './report';
+import { type HeadScores, isScoreStrategy } from './scores';
 import { seededScores } from './seeded-order';
 import { SelectionError } from './selection-error';
 
@@ -36,15 +37,19 @@ export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'acti
   model: Pick<HeadReport['model'], 'name' | 'sha256' | 'layers' | 'heads' | 'headDim' | 'hiddenSize' | 'parameters'>;
 };
 
+/** The part of scores.json that a selection is made of. */
+export type ScoredHeads = Pick<HeadScores, 'scores'> & { strategy: Strategy; model: SelectionInput['model'] };
+
 /**
  * Chooses the heads to tune (HiFi §3; METHOD §3): in each layer (`hifi-mid-top`: each of the upper half) the k best by the
  * strategy's score, or with a budget the best of all those layers. Where the score is PageRank or Σr it is made anew from the
  * report with the options given.
  *
+ * @param report heads.json; for a strategy whose scores need gradients scores.json
  * @throws SelectionError for an unknown strategy, a k outside 1 … H, a budget out of range or too small for one head, both of
  *   them, a seed out of range or, where the heads are ranked, a ranking option.
  */
-export function selectHeads(report: SelectionInput, options: Partial<SelectionOptions> = {}): Mask {
+export function selectHeads(report: SelectionInput | ScoredHeads, options: Partial<SelectionOptions> = {}): Mask {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const chosen = { ...SELECTION_DEFAULTS, ...given };
   checkOptions(chosen, options);
@@ -111,8 +116,9 @@ export function byScore(scores: readonly number[], lowestFirst = false): number[
 }
 
 /** The numbers that a strategy goes by, [L][H]. */
-function scoresOf(report: SelectionInput, options: SelectionOptions): PerHead {
+function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOptions): PerHead {
   const { layers, heads } = report.model;
+  if ('scores' in report) return scoresGiven(report, options.strategy);
   switch (options.strategy) {
     case 'random': {
       const drawn = seededScores(options.seed, layers * heads);
@@ -133,7 +139,19 @@ function scoresOf(report: SelectionInput, options: SelectionOptions): PerHead {
     case 'hifi-mid-top':
     case 'bottom':
       return rankHeads(report, options).pagerank;
+    case 'gradient':
+      throw new SelectionError(
+        'strategy gradient goes by scores that an analysis does not have; hifi score makes them',
+      );
   }
+}
+
+function scoresGiven(given: ScoredHeads, strategy: Strategy): PerHead {
+  if (given.strategy === strategy) return given.scores;
+  const advice = isScoreStrategy(strategy) ? '' : ', which goes by an analysis';
+  throw new SelectionError(
+    `the scores are of strategy ${given.strategy}, the strategy asked for is ${strategy}${advice}`,
+  );
 }
 
 function checkOptions({ strategy, seed, tune }: SelectionOptions, given: Partial<SelectionOptions>): void {

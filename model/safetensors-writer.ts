@@ -46,13 +46,27 @@ export function writeSafetensors(
   }
 }
 
-function byteSize({ name, dtype, shape }: TensorSource): number {
+/** Bytes of the file that {@link writeSafetensors} would write. */
+export function safetensorsBytes(
+  tensors: Iterable<Omit<TensorSource, 'bytes'>>,
+  metadata: Readonly<Record<string, string>> = {},
+): number {
+  const sources = [...tensors];
+  const sizes = sources.map(byteSize);
+  return header(sources, sizes, metadata).length + sizes.reduce((sum, size) => sum + size, 0);
+}
+
+function byteSize({ name, dtype, shape }: Omit<TensorSource, 'bytes'>): number {
   const bits = DTYPE_BITS[dtype];
   if (bits === undefined) throw new Error(`tensor "${name}" has the unknown dtype ${dtype}`);
   return shape.reduce((product, axis) => product * axis, bits) / 8;
 }
 
-function header(sources: TensorSource[], sizes: number[], metadata: Readonly<Record<string, string>>): Buffer {
+function header(
+  sources: Omit<TensorSource, 'bytes'>[],
+  sizes: number[],
+  metadata: Readonly<Record<string, string>>,
+): Buffer {
   const entries = new Map<string, unknown>();
   if (Object.keys(metadata).length > 0) entries.set('__metadata__', metadata);
   let begin = 0;

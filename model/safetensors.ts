@@ -155,4 +155,4 @@ export function widenBF16(halves: Uint16Array): Float32Array {
 }
 
 export type { StoredTensor } from './safetensors-header';
-export { type TensorSource, writeSafetensors } from './safetensors-writer';
+export { safetensorsBytes, type TensorSource, writeSafetensors } from './safetensors-writer';

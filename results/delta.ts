@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { failed, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
+import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
 import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
 import { publishFolder } from './publish';
 import { roundTo } from './rounding';
@@ -88,6 +88,12 @@ export function writeDelta(folder: string, delta: Delta): void {
     fs.writeFileSync(path.join(beside, DELTA_INFO), formatDeltaInfo(delta.info));
   };
   publishFolder(folder, fill, [DELTA_TENSORS, DELTA_INFO]);
+}
+
+/** Bytes of the two files that {@link writeDelta} would write for this base: they do not depend on the values. */
+export function deltaBytes(checkpoint: Checkpoint, info: DeltaInfo): number {
+  const tensors = deltaParts(checkpoint, info).map(({ name, shape }) => ({ name, dtype: 'F32', shape }));
+  return safetensorsBytes(tensors) + Buffer.byteLength(formatDeltaInfo(info));
 }
 
 /**

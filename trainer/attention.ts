@@ -96,7 +96,8 @@ export function attend(
  * @param gradient by the attention's output // [B·Sq, d]
  * @param batch B // [1]
  * @param inputToo whether something below is tuned: without it frozen heads need no gradient at all
- * @returns gradients by the tuned slices and, with `inputToo`, by the rows and by the rows that asked
+ * @returns gradients by the tuned slices and, with `inputToo`, by the rows, by the rows that asked and by the gates: a factor
+ *   (= 1) of each head's context, `[B, H]`
  */
 export function attendBack(
   ops: Ops,
@@ -105,7 +106,7 @@ export function attendBack(
   trace: AttentionTrace,
   batch: Tensor,
   inputToo: boolean,
-): { gradients?: AttentionGradients; rows?: Tensor; queryRows?: Tensor } {
+): { gradients?: AttentionGradients; rows?: Tensor; queryRows?: Tensor; gates?: Tensor } {
   const { heads, headDim, tuned } = weights;
   const width = tuned * headDim;
   const lastHeads = (x: Tensor) => ops.slice(x, [0, heads - tuned, 0, 0], [-1, tuned, -1, -1]);
@@ -131,6 +132,7 @@ export function attendBack(
     gradients,
     rows: ops.add(ops.matMul(byKey, weights.key), ops.matMul(byValueRows, weights.value)), // [B·S, d]
     queryRows: ops.matMul(byQuery, weights.query), // [B·Sq, d]
+    gates: ops.sum(ops.mul(byContext, splitHeads(ops, trace.context, batch, headDim)), [2, 3]),
   };
 
   function tunedGradients(): AttentionGradients {

@@ -92,7 +92,7 @@ export function runLayer(
  *
  * @param gradient by the layer's output // [B·Sq, d]
  * @param inputToo whether a lower layer is tuned
- * @returns gradients by the tuned slices and, with `inputToo`, by the layer's input `[B·S, d]`
+ * @returns gradients by the tuned slices and, with `inputToo`, by the layer's input `[B·S, d]` and the heads' gates `[B, H]`
  */
 export function runLayerBack(
   ops: Ops,
@@ -100,19 +100,19 @@ export function runLayerBack(
   weights: LayerWeights,
   trace: LayerTrace,
   inputToo: boolean,
-): { gradients?: AttentionGradients; input?: Tensor } {
+): { gradients?: AttentionGradients; input?: Tensor; gates?: Tensor } {
   const byLast = layerNormGradient(ops, gradient, weights.outputNorm, trace.outputNorm); // [B·Sq, d]
   const byActive = ops.matMul(drop(ops, byLast, trace.outputDropped), weights.output); // [B·Sq, di]
   const byMiddle = ops.add(byLast, ops.matMul(ops.mul(byActive, trace.slope), weights.intermediate)); // [B·Sq, d]
   const byAttended = layerNormGradient(ops, byMiddle, weights.attentionNorm, trace.attentionNorm); // [B·Sq, d]
   const byAttention = drop(ops, byAttended, trace.attentionDropped); // [B·Sq, d]
   const back = attendBack(ops, byAttention, weights.attention, trace.attention, trace.batch, inputToo);
-  const { gradients } = back;
+  const { gradients, gates } = back;
   if (!back.rows || !back.queryRows) return { gradients };
 
   const asked = ops.add(byAttended, back.queryRows); // [B·Sq, d]
   const input = trace.firstOnly ? addToFirst(ops, back.rows, asked, trace.batch) : ops.add(back.rows, asked);
-  return { gradients, input };
+  return { gradients, input, gates };
 }
 
 /** Position 0 of each of the B sequences. // [B·S, d] → [B, d] */

@@ -53,6 +53,7 @@ export function logitsOf(ops: Ops, { layers, head }: TunedNetwork, hidden: Tenso
  * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
  * @param targets // [B, C]
  * @param count rows of the whole batch // []
+ * @param gatesToo whether the gradient by each head's gate is asked for: `gates`, `[B, H]` a layer
  */
 export function differentiate(
   ops: Ops,
@@ -63,7 +64,8 @@ export function differentiate(
   count: Tensor,
   problem: ProblemKind,
   dropout: Dropout,
-): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor> } {
+  gatesToo = false,
+): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor>; gates: Tensor[] } {
   const traces: LayerTrace[] = [];
   let rows = hidden;
   layers.forEach((layer, i) => {
@@ -87,13 +89,15 @@ export function differentiate(
     [`${names.classifier}.weight`, headBack.gradients.classifier],
     [`${names.classifier}.bias`, headBack.gradients.classifierBias],
   ]);
+  const gates: Tensor[] = [];
   let gradient = headBack.first;
   for (let i = layers.length - 1; i >= 0; i--) {
-    const back = runLayerBack(ops, gradient, layers[i], traces[i], i > 0);
+    const back = runLayerBack(ops, gradient, layers[i], traces[i], gatesToo || i > 0);
     if (back.gradients) {
       for (const [name, value] of encoder.named(encoder.lowest + i, back.gradients)) gradients.set(name, value);
     }
+    if (back.gates) gates.unshift(back.gates);
     if (back.input) gradient = back.input;
   }
-  return { loss, logits, gradients };
+  return { loss, logits, gradients, gates };
 }

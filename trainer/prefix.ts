@@ -6,7 +6,7 @@ import type { Embeddings } from './embeddings';
 import type { HiddenBatch, Program } from './program';
 
 /** Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size. */
-const PLAN_ROWS = 32;
+export const PLAN_ROWS = 32;
 
 /** Added to the attention scores of padding: their probability is 0 exactly. */
 const PADDING = -1e9;
@@ -142,13 +142,23 @@ class StoredRows implements HiddenRows {
   }
 }
 
-/** Embeddings and the layers below the lowest tuned one, as in evaluation. */
-function runFrozen({ program, checkpoint, embeddings }: FrozenPart, rows: readonly Encoded[]): HiddenBatch {
-  const { layers, padTokenId } = checkpoint.config;
-  const batch = padBatch(rows, padTokenId);
+/** A batch as the lowest layer takes it. */
+export function embedRows(
+  { checkpoint, embeddings }: Pick<FrozenPart, 'checkpoint' | 'embeddings'>,
+  rows: readonly Encoded[],
+): HiddenBatch {
+  const batch = padBatch(rows, checkpoint.config.padTokenId);
   const { B, S } = batch;
   const mask = Float32Array.from(batch.mask, (real) => (real ? 0 : PADDING));
-  const embedded = { hidden: embeddings.embed(batch), mask, B, S };
+  return { hidden: embeddings.embed(batch), mask, B, S };
+}
+
+/** Embeddings and the layers below the lowest tuned one, as in evaluation. */
+function runFrozen(part: FrozenPart, rows: readonly Encoded[]): HiddenBatch {
+  const { program, checkpoint } = part;
+  const { layers } = checkpoint.config;
+  const embedded = embedRows(part, rows);
+  const { mask, B, S } = embedded;
   if (program.lowest === 0) return embedded;
   const hidden = program.frozen(embedded);
   // Where nothing is tuned the last layer has left position 0 alone.

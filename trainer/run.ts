@@ -7,8 +7,8 @@ import type { Checkpoint } from '../model/checkpoint';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { StageMeter } from '../progress';
 import { makeDelta, writeDelta } from '../results/delta';
-import type { DeltaInfo } from '../results/delta-info';
 import { MISMATCHED, metricsFor, problemOf } from '../results/metrics';
+import { describeDelta } from './describe-delta';
 import { Embeddings } from './embeddings';
 import { evaluateRows, score } from './evaluation';
 import type { LabelledRows, TrainingInputs } from './inputs';
@@ -124,17 +124,8 @@ export class Run {
   finish(): TrainMetrics {
     const { checkpoint, inputs, request, trainable } = this;
     const { labels, train } = inputs;
-    const { device, threads, ...options } = request.options;
-    const info: DeltaInfo = {
-      schemaVersion: 1,
-      base: { name: checkpoint.name, sha256: checkpoint.sha256, architecture: checkpoint.config.architecture },
-      mask: request.mask,
-      id2label: labels.kind === 'classes' ? Object.fromEntries(labels.names.map((name, i) => [i, name])) : null,
-      problemType: labels.kind === 'classes' ? 'single_label_classification' : 'regression',
-      task: train.dataset.task ?? null,
-      options,
-      seed: options.seed,
-    };
+    const { options, mask } = request;
+    const info = describeDelta(checkpoint, mask, labels, train.dataset.task, options);
     const values = trainable.layout.views(this.best);
     const delta = makeDelta(checkpoint, info, ({ canonical }) => values.get(canonical)!.values);
     writeDelta(path.join(request.out, 'delta'), delta);

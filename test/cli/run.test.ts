@@ -3,7 +3,9 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { define as defineExport } from '../../cli/export';
-import { readHeads, readMask, readMetrics } from '../../gateway/files';
+import { readHeads, readMask, readMetrics, readScores } from '../../gateway/files';
+import { openCheckpoint } from '../../model/checkpoint';
+import { deltaBytes, readDelta } from '../../results/delta';
 import { fixtures, hifi, startHifi } from './spawn';
 
 /*
@@ -235,6 +237,75 @@ describe('--overwrite', () => {
     expect(stderr).not.toContain('delta is there already\n');
     expect(readMetrics(at('kept', 'metrics.json')).epochs).toHaveLength(1);
   });
+});
+
+describe('--dry-run', () => {
+  const words = ['run', ...inputs, ...options, '--dry-run', '--json'];
+
+  test('tells what the run came to, and leaves nothing', async () => {
+    const { stdout, stderr } = done(...words, '--out', at('dry'));
+    expect(fs.existsSync(at('dry'))).toBe(false);
+    const told = JSON.parse(stdout);
+    const metrics = readMetrics(at('run', 'metrics.json'));
+    const { share, totalParameters } = readMask(at('run', 'mask.json'));
+    const { trainableParameters, taskHeadParameters } = metrics;
+    expect(told).toMatchObject({ heads: 4, trainableParameters, taskHeadParameters, totalParameters, share });
+    expect(told).toMatchObject({ steps: 4, rows: { train: 60, dev: 40 } });
+    const delta = readDelta(at('run', 'delta'));
+    const checkpoint = await openCheckpoint(model);
+    checkpoint.close();
+    const written = ['delta.safetensors', 'delta.json'].map((name) => fs.statSync(at('run', 'delta', name)).size);
+    expect(deltaBytes(checkpoint, delta.info)).toBe(written[0] + written[1]);
+    // Four heads' scores have a few digits more or less.
+    expect(Math.abs(told.deltaBytes - written[0] - written[1])).toBeLessThan(4 * 20);
+    const { total, ...parts } = told.seconds;
+    expect(Object.keys(parts)).toEqual(['analysis', 'training', 'evaluation', 'export']);
+    for (const seconds of Object.values<number>(parts)) expect(seconds).toBeGreaterThan(0);
+    expect(total).toBeCloseTo(parts.analysis + parts.training + parts.evaluation + parts.export, 9);
+    expect(told.peakMemoryBytes).toBeGreaterThan(metrics.peakRssBytes / 3);
+    expect(told.peakMemoryBytes).toBeLessThan(metrics.peakRssBytes * 3);
+    expect(stderr).toContain('4 heads, 5,058 of ');
+    expect(stderr).toContain('nothing was started\n');
+  });
+
+  test('needs no --out, counts every strategy, and refuses what the run would', () => {
+    const heads = (...more: string[]) => JSON.parse(done(...words, ...more).stdout);
+    expect(heads('--strategy', 'none')).toMatchObject({ heads: 0, trainableParameters: 0, share: 0 });
+    expect(heads('--strategy', 'hifi-mid-top', '--tune', 'qkvo')).toMatchObject({ heads: 2 });
+    expect(heads('--strategy', 'gradient').seconds.scoring).toBeGreaterThan(0);
+    expect(hifi(...words, '--k', '6')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--k is 6; a layer of this model has 5'),
+    });
+    expect(hifi('run', ...inputs)).toMatchObject({
+      status: 2,
+      stderr: "hifi: required option '--out <path>' not specified\n",
+    });
+  });
+});
+
+test('heads by gradients: scored before the selection, as hifi score does', () => {
+  const gradient = [...options, '--strategy', 'gradient', '--epochs', '1'];
+  const { stderr } = done('run', ...inputs, ...gradient, '--out', at('gradient'));
+  expect(stderr).toContain('4 heads by gradient: ');
+  const scoring = ['--strategy', 'gradient', '--samples', '40', '--max-length', '48'];
+  const printed = done(
+    'score',
+    ...['--model', model, '--train', train, ...data],
+    ...[...scoring, '--out', at('scores.json'), '--json'],
+  );
+  const { elapsedSeconds: _a, ...apart } = readScores(at('scores.json'));
+  const { elapsedSeconds: _b, ...together } = readScores(at('gradient', 'scores.json'));
+  expect(apart).toEqual(together);
+  expect(JSON.parse(printed.stdout)).toEqual(readScores(at('scores.json')));
+  const words = ['--scores', at('scores.json'), '--strategy', 'gradient', '--k', '2'];
+  done('select', ...words, '--out', at('gradient-mask.json'));
+  expect(bytes('gradient-mask.json')).toBe(bytes('gradient', 'mask.json'));
+
+  fs.rmSync(at('gradient', 'mask.json'));
+  const resumed = done('run', ...inputs, ...gradient, '--out', at('gradient'), '--resume');
+  expect(resumed.stderr).toContain('scores.json is there already\n');
+  expect(bytes('gradient', 'mask.json')).toBe(bytes('gradient-mask.json'));
 });
 
 test('a checkpoint of a task needs no --task', () => {

@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { readMask, writeJson } from '../../gateway/files';
 import { selectHeads } from '../../heads/select';
-import { sampleReport } from '../gateway/sample-results';
+import { sampleReport, sampleScores } from '../gateway/sample-results';
 import { hifi } from './spawn';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-select-'));
@@ -32,6 +32,46 @@ test('a budget buys the best heads of the whole model', () => {
   const again = ['select', '--heads', heads, '--out', out, '--overwrite'];
   const covariance = hifi(...again, '--budget', '1', '--correlation', 'covariance');
   expect(covariance.stderr).toMatch(/^warning: scope model with covariance/);
+});
+
+describe('--strategy gradient', () => {
+  const scores = path.join(scratch, 'scores.json');
+  writeJson(scores, sampleScores());
+  const gradient = ['select', '--strategy', 'gradient', '--k', '2'];
+
+  test.each([[[]], [['--heads', heads]]])('goes by scores alone, or with an analysis of the same model', (analysis) => {
+    const out = path.join(scratch, `gradient-${analysis.length}.json`);
+    const { status, stderr } = hifi(...gradient, ...analysis, '--scores', scores, '--out', out);
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    const mask = readMask(out);
+    expect(mask).toEqual(selectHeads(sampleScores(), { strategy: 'gradient', k: 2 }));
+    expect(mask.heads.map(({ layer, head }) => [layer, head])).toEqual([
+      [0, 2],
+      [0, 3],
+      [1, 2],
+      [1, 3],
+    ]);
+  });
+
+  test('refuses what does not go together', () => {
+    const other = path.join(scratch, 'other-scores.json');
+    const { model, ...rest } = sampleScores();
+    writeJson(other, { ...rest, model: { ...model, name: 'another', sha256: 'ef'.repeat(32) } });
+    const out = ['--out', path.join(scratch, 'never.json')];
+    const refused = (...words: string[]) => {
+      const { status, stdout, stderr } = hifi(...words, ...out);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      return stderr;
+    };
+    expect(refused(...gradient, '--heads', heads)).toMatch(/^hifi: --strategy gradient needs --scores scores.json/);
+    expect(refused('select', '--heads', heads, '--scores', scores)).toMatch(
+      /^hifi: --scores goes with --strategy gradient/,
+    );
+    expect(refused(...gradient, '--heads', heads, '--scores', other)).toMatch(
+      /^hifi: .*other-scores.json is of another \(SHA-256 efefefefefef…\), .* of sample .* one model\n$/,
+    );
+    expect(refused(...gradient, '--scores', heads)).toMatch(/^hifi: .*heads.json: strategy is missing/);
+  });
 });
 
 test('a file is replaced with --overwrite alone; without --json stdout is empty', () => {
@@ -84,7 +124,18 @@ test('help and the version go to stdout', () => {
   expect(hifi('--version')).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
   const help = hifi('--help');
   expect(help).toMatchObject({ status: 0, stderr: '' });
-  for (const name of ['run', 'analyze', 'select', 'train', 'evaluate', 'predict', 'export', 'setup', 'doctor']) {
+  for (const name of [
+    'run',
+    'analyze',
+    'select',
+    'score',
+    'train',
+    'evaluate',
+    'predict',
+    'export',
+    'setup',
+    'doctor',
+  ]) {
     expect(help.stdout).toMatch(new RegExp(`^  ${name} `, 'm'));
   }
   expect(hifi('help', 'select').stdout).toBe(hifi('select', '--help').stdout);

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { readHeads, readMask, readMetrics, writeJson } from '../../gateway/files';
+import { readHeads, readMask, readMetrics, readScores, writeJson } from '../../gateway/files';
 import { WholeFile } from '../../gateway/whole-file';
-import { sampleMask, sampleMetrics, sampleReport } from './sample-results';
+import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-files-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -35,6 +35,7 @@ test('each result is read as it was written', () => {
   const same = (value: unknown) => spoiled('same.json', value as object, () => {});
   expect(readHeads(same(sampleReport()))).toEqual(sampleReport());
   expect(readHeads(same(sampleReport(1, 1)))).toEqual(sampleReport(1, 1));
+  expect(readScores(same(sampleScores()))).toEqual(sampleScores());
   expect(readMask(same(sampleMask()))).toEqual(sampleMask());
   expect(readMetrics(same(sampleMetrics()))).toEqual(sampleMetrics());
 });
@@ -61,6 +62,17 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
   ['heads.json: correlation.covariance is missing; it must be a list', (r) => delete r.correlation.covariance],
 ])('%s', (message, spoil) => {
   expect(refusal(readHeads, spoiled('heads.json', sampleReport(), spoil))).toBe(message);
+});
+
+test.each<[string, Parameters<typeof spoiled>[2]]>([
+  ['scores.json: strategy is "hifi"; it must be one of gradient', (s) => (s.strategy = 'hifi')],
+  ['scores.json: scores[1][0] is -1; it must be a number from 0', (s) => (s.scores[1][0] = -1)],
+  ['scores.json: scores[0][3] is null; it must be a finite number', (s) => (s.scores[0][3] = Number.NaN)],
+  ['scores.json: scores has 1 rows; with 2 layers of 4 heads it must have 2', (s) => s.scores.pop()],
+  ['scores.json: scores[1] has 3 entries; with 4 heads a layer it must have 4', (s) => s.scores[1].pop()],
+  ['scores.json: model.layers is missing; it must be a whole number from 1', (s) => delete s.model.layers],
+])('%s', (message, spoil) => {
+  expect(refusal(readScores, spoiled('scores.json', sampleScores(), spoil))).toBe(message);
 });
 
 test.each<[string, Parameters<typeof spoiled>[2]]>([

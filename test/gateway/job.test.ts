@@ -6,7 +6,7 @@ import { JOB_PATH, type JobEvent, type JobPlace, type JobSpec, type JobStages, r
 import type { HeadReport } from '../../heads/report';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
 import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics } from '../../trainer/options';
-import { sampleMask, sampleMetrics, sampleReport } from './sample-results';
+import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
 const spec: JobSpec = {
   model: 'somewhere',
@@ -61,6 +61,11 @@ function tinyStages(log: string[], change: Partial<JobStages> = {}): JobStages {
         log.push('analyze ends');
       }
     },
+    async *score(_, { samples }) {
+      log.push(`score ${samples}`);
+      yield { kind: 'progress', stage: 'score', done: 3, total: 3, unit: 'sequences' };
+      return sampleScores();
+    },
     select: selectHeads,
     async *train(): AsyncGenerator<TrainEvent, TrainMetrics> {
       log.push('train begins');
@@ -89,9 +94,9 @@ function tinyStages(log: string[], change: Partial<JobStages> = {}): JobStages {
 
 const states = (events: JobEvent[]) => events.flatMap((event) => (event.kind === 'state' ? [event.state] : []));
 
-async function drive(stages: JobStages, place: JobPlace, signal = new AbortController().signal) {
+async function drive(stages: JobStages, place: JobPlace, signal = new AbortController().signal, what = spec) {
   const events: JobEvent[] = [];
-  const job = runJob(spec, stages, place, signal);
+  const job = runJob(what, stages, place, signal);
   try {
     for (;;) {
       const { done, value } = await job.next();
@@ -158,6 +163,27 @@ test('what an earlier attempt left is not made again, what comes after it is', a
   const done = new Memory({ 'heads.json': sampleReport(), 'mask.json': sampleMask(), 'metrics.json': sampleMetrics() });
   expect(states((await drive(tinyStages(done.log), done)).events)).toEqual([...JOB_PATH]);
   expect(done.log).toEqual(['report']);
+});
+
+test('a strategy that needs gradients has its scores made before the selection, and kept', async () => {
+  const gradient: JobSpec = { ...spec, selection: { ...spec.selection, strategy: 'gradient' } };
+  const place = new Memory();
+  const { events, result } = await drive(tinyStages(place.log), place, undefined, gradient);
+  expect(states(events)).toEqual([...JOB_PATH]);
+  expect(place.log.slice(3, 8)).toEqual([
+    'write heads.json',
+    'invalidate scores.json',
+    'score 3',
+    'write scores.json',
+    'invalidate mask.json',
+  ]);
+  expect(events.filter((event) => event.kind === 'progress' && event.stage === 'score')).toHaveLength(1);
+  expect(result?.scores).toEqual(sampleScores());
+  expect(result?.mask).toEqual(selectHeads(sampleScores(), gradient.selection));
+
+  const later = new Memory({ 'heads.json': sampleReport(), 'scores.json': sampleScores() });
+  await drive(tinyStages(later.log), later, undefined, gradient);
+  expect(later.log.slice(0, 2)).toEqual(['invalidate mask.json', 'write mask.json']);
 });
 
 test('a stage that fails ends the job with its own error, after the event FAILED', async () => {

@@ -6,7 +6,7 @@ import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../gatew
 import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../gateway/place';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
-import { sampleMask, sampleMetrics, sampleReport } from './sample-results';
+import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-place-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -80,6 +80,28 @@ describe('what a resumed job keeps', () => {
     expect(await changed({ ...moved, analysis })).toEqual(['heads.json', 'mask.json', 'metrics.json']);
   });
 
+  test('scores, where the strategy goes by them', async () => {
+    const gradient = { ...spec, selection: { ...SELECTION_DEFAULTS, strategy: 'gradient' as const } };
+    const out = folder();
+    const place = new FolderPlace(out, resultKeys(gradient, inputs), inputs.model, true);
+    await place.write('heads.json', sampleReport());
+    await place.write('scores.json', sampleScores());
+    await place.write('mask.json', sampleMask());
+    const kept = async (now: JobSpec) => {
+      const later = new FolderPlace(out, resultKeys(now, inputs), inputs.model, true);
+      const names = ['heads.json', 'scores.json', 'mask.json'] as const;
+      const found = await Promise.all(names.map((name) => later.kept(name)));
+      return names.filter((_, i) => found[i] !== undefined);
+    };
+    expect(await kept(gradient)).toEqual(['heads.json', 'scores.json', 'mask.json']);
+    expect(await kept({ ...gradient, selection: { ...gradient.selection, k: 1 } })).toEqual([
+      'heads.json',
+      'scores.json',
+    ]);
+    expect(await kept({ ...gradient, training: { ...TRAIN_DEFAULTS, seed: 1 } })).toEqual(['heads.json']);
+    expect(await kept(spec)).toEqual(['heads.json']);
+  });
+
   test('nothing that is damaged or gone', async () => {
     const out = await finished();
     fs.truncateSync(path.join(out, 'heads.json'), 100);
@@ -130,6 +152,10 @@ describe('a job on a folder, cut and gone on with by other options', () => {
       // biome-ignore lint/correctness/useYield: an engine with nothing to tell
       async *analyze() {
         return sampleReport();
+      },
+      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      async *score() {
+        return sampleScores();
       },
       select: (report, options) => selectHeads(report, options),
       // biome-ignore lint/correctness/useYield: an engine with nothing to tell

@@ -1,5 +1,6 @@
 import type { Mask } from '../../heads/mask';
 import type { HeadReport } from '../../heads/report';
+import type { HeadScores } from '../../heads/scores';
 import { selectHeads } from '../../heads/select';
 import type { TrainMetrics } from '../../trainer/options';
 
@@ -49,6 +50,31 @@ export function sampleReport(layers = 2, heads = 4): HeadReport {
     rankCorrelations: Array.from({ length: layers }, () => ({ richness: 0.75, correlationSum: -0.5 })),
     spectrum: Array.from({ length: layers }, () => Array.from({ length: heads }, () => [0.5, 0.3, 0.2])),
     iterations: 9,
+    deviceUsed: 'cpu',
+    elapsedSeconds: 1.5,
+  };
+}
+
+/** Scores of the same model that rank the heads of each layer 3, 2, 1, 0. */
+export function sampleScores(): HeadScores {
+  const { model, data } = sampleReport();
+  return {
+    schemaVersion: 1,
+    strategy: 'gradient',
+    model,
+    data,
+    options: { samples: 3, maxLength: 128 },
+    seed: 0,
+    samples: 3,
+    scores: [
+      [0.1, 0.2, 0.3, 0.4],
+      [0.01, 0.02, 0.03, 0.04],
+    ],
+    scoresStderr: [
+      [0.01, 0.01, 0.01, 0.01],
+      [0.001, 0.001, 0.001, 0.001],
+    ],
+    warmUp: { epochs: 30, steps: 30, lr: 1e-3, firstLoss: 0.7, lastLoss: 0.5 },
     deviceUsed: 'cpu',
     elapsedSeconds: 1.5,
   };

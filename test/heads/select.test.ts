@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { STRATEGIES } from '../../heads/mask';
 import { rankHeads } from '../../heads/ranking';
+import { isScoreStrategy } from '../../heads/scores';
 import { byScore, parametersPerHead, SelectionError, type SelectionInput, selectHeads } from '../../heads/select';
 
 /** A report of L layers and H heads with the given numbers a head, all heads correlated by `r`. */
@@ -42,6 +43,22 @@ const anyReport = fc
       })),
   );
 
+test('scores of one strategy choose heads by that strategy alone', () => {
+  const { model, richness } = reportOf(2, 3, (node) => [1, 3, 2, 9, 7, 8][node]);
+  const scored = { model, strategy: 'gradient' as const, scores: richness };
+  expect(selectHeads(scored, { strategy: 'gradient', k: 2 }).heads).toEqual([
+    { layer: 0, head: 1, score: 3 },
+    { layer: 0, head: 2, score: 2 },
+    { layer: 1, head: 0, score: 9 },
+    { layer: 1, head: 2, score: 8 },
+  ]);
+  expect(() => selectHeads(scored, { strategy: 'bottom', k: 2 })).toThrow(
+    'the scores are of strategy gradient, the strategy asked for is bottom, which goes by an analysis',
+  );
+  const report = reportOf(2, 3, (node) => node + 1);
+  expect(() => selectHeads(report, { strategy: 'gradient', k: 2 })).toThrow(SelectionError);
+});
+
 describe('selectHeads', () => {
   it('chooses k heads of each layer, the same number whatever the strategy', () => {
     fc.assert(
@@ -49,7 +66,9 @@ describe('selectHeads', () => {
         const { layers, heads, parameters } = report.model;
         const upper = layers - Math.floor(layers / 2);
         for (const strategy of STRATEGIES) {
-          const mask = selectHeads(report, { strategy, k, tune });
+          const scored = { model: report.model, strategy, scores: report.richness };
+          const mask = selectHeads(isScoreStrategy(strategy) ? scored : report, { strategy, k, tune });
+          expect(selectHeads(scored, { strategy, k, tune }).heads).toHaveLength(mask.heads.length);
           const count = { all: layers * heads, none: 0, 'hifi-mid-top': upper * k }[strategy as string] ?? layers * k;
           expect(mask.heads).toHaveLength(count);
           const places = mask.heads.map(({ layer, head }) => layer * heads + head);

@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { writeJson } from '../gateway/files';
+import { claimFile } from '../gateway/out';
+import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
+import { byScore } from '../heads/select';
+import { scoreHeads } from '../trainer/engine';
+import {
+  addDataFlags,
+  addEngineFlags,
+  addJsonFlag,
+  addModelFlags,
+  addOutFlags,
+  addScoreFlags,
+  dataFlags,
+  type Flags,
+  scoreFlags,
+} from './flags';
+import { printJson, secondsText, table } from './output';
+import { follow, inSession, modelFolder, show } from './session';
+
+export function define(command: Command): void {
+  addModelFlags(command);
+  command.requiredOption('--train <file>', 'the labelled rows to score on');
+  addOutFlags(command, 'the file of the scores, scores.json');
+  addDataFlags(command, true);
+  addScoreFlags(command, SCORE_STRATEGIES);
+  addEngineFlags(command);
+  addJsonFlag(command);
+  command.action(score);
+}
+
+async function score(flags: Flags): Promise<void> {
+  const out = flags.out as string;
+  const options = scoreFlags(flags);
+  const train = dataFlags(flags, true)(flags.train as string);
+  const strategy = flags.strategy as ScoreStrategy;
+  claimFile(out, flags.overwrite === true);
+  const scores = await inSession(async (session) => {
+    const model = await modelFolder(flags, session);
+    const events = scoreHeads({ model, train, strategy, options }, session.signal);
+    return follow(events, (event) => show(session, event));
+  });
+  writeJson(out, scores);
+  process.stderr.write(`${[...scoresTable(scores), out].join('\n')}\n`);
+  if (flags.json) await printJson(scores);
+}
+
+/** The best heads of each layer. */
+function scoresTable({ scores, model, samples, strategy, elapsedSeconds, deviceUsed }: HeadScores): string[] {
+  const rows = scores.map((values, layer) => [
+    String(layer),
+    byScore(values)
+      .slice(0, Math.min(5, model.heads))
+      .map((head) => `${head} (${values[head].toPrecision(2)})`)
+      .join('  '),
+  ]);
+  return [
+    ...table([['layer', `best heads by ${strategy}`], ...rows], [0]),
+    `${model.layers} layers of ${model.heads} heads, ${samples} sequences, ${secondsText(elapsedSeconds)}, ${deviceUsed}`,
+  ];
+}

@@ -1,0 +1,253 @@
+import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
+import { type DataSource, type Dataset, readDataset } from '../data/dataset';
+import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { drawSample, holdOut } from '../data/split';
+import { mismatchedSibling } from '../data/tasks';
+import { cancelled } from '../errors';
+import type { Mask } from '../heads/mask';
+import { openCheckpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
+import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import { StageMeter, type StageProgress } from '../progress';
+import { deltaBytes } from '../results/delta';
+import { interpolate, type Point } from './cost';
+import { describeDelta } from './describe-delta';
+import { checkDevice } from './device';
+import { Embeddings } from './embeddings';
+import { tokenLimit } from './inputs';
+import { type TrainOptions, trainOptions } from './options';
+import { FreshRows, PLAN_ROWS } from './prefix';
+import { Program } from './program';
+import type { TensorFlow } from './session';
+import { trainable } from './trainable';
+import { Training } from './training';
+
+/** Rows of a file that are tokenized: the lengths of all are taken to be distributed as theirs. */
+const SAMPLE_ROWS = 2_000;
+
+/** Places in the training batches, sorted by length, that steps are measured at: the typical length and the longest first. */
+const QUANTILES = [0.5, 1, 0.9, 0.1];
+
+/** Once the typical and the longest are measured no further step is begun after that many seconds. */
+const BUDGET_SECONDS = 3;
+
+/** Bytes of a token in memory, as an id and a segment in two lists of numbers. */
+const TOKEN_BYTES = 16;
+
+/**
+ * What a process grows by over hundreds of steps and not over a few: numbers that wait to be collected, gaps in the engine's pool.
+ * Measured, beyond a calibration: 65 to 230 MB on short rows, 0 to 40 MB on rows of 100 tokens (MiniLM, batches of 32).
+ */
+const GROWTH_BYTES = 128 * 2 ** 20;
+
+/** A training as it would be. */
+export interface CalibrateRequest {
+  model: string;
+  modelName?: string;
+  train: DataSource;
+  dev?: DataSource;
+  /** As many heads of each layer as would be tuned, whichever. */
+  mask: Mask;
+  options: TrainOptions;
+}
+
+/** What a training would cost, by a few of its steps. */
+export interface TrainingCost {
+  trainableParameters: number;
+  taskHeadParameters: number;
+  /** Of the two files of the delta; that of delta.json differs by the digits of the heads' scores. */
+  deltaBytes: number;
+  rows: { train: number; dev: number };
+  steps: number;
+  seconds: {
+    /** Reading, tokenizing, loading, and the frozen layers' one pass over all rows. */
+    preparation: number;
+    /** All epochs' steps. */
+    steps: number;
+    /** All epochs' dev rows. */
+    evaluation: number;
+  };
+  /** Memory that a training takes and this measurement did not. */
+  furtherBytes: number;
+}
+
+/**
+ * Measures a few real training steps, at lengths from the tenth shortest batch to the longest, and reckons from them what the whole
+ * training costs: a row's cost as a function of its batch's length, linear between two lengths that were measured, summed over the
+ * lengths of the first epoch's batches. Writes nothing.
+ *
+ * @throws as `train` does for bad input
+ */
+export async function* calibrate(
+  tf: TensorFlow,
+  request: CalibrateRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<StageProgress, TrainingCost> {
+  const meter = new StageMeter('calibrate', QUANTILES.length, 'lengths');
+  yield meter.at(0);
+  const started = performance.now();
+  const options = trainOptions(request.options);
+  checkDevice(tf, options.device);
+  const checkpoint = await openCheckpoint(request.model, request.modelName);
+  try {
+    const tokenizer = loadTokenizer(request.model);
+    const maxLength = tokenLimit(checkpoint, options.maxLength);
+    const { labels, train, dev } = readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
+    const outputs = labels.kind === 'classes' ? labels.names.length : 1;
+    const { layout, initial, tunedParameters, taskHeadParameters } = trainable(
+      checkpoint,
+      request.mask,
+      outputs,
+      options.seed,
+    );
+    const parts = { checkpoint, mask: request.mask, layout, outputs, problem: labels.kind };
+    const program = new Program(tf, parts);
+    const zeros = () => new Float32Array(layout.size);
+    const start = { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
+    const stepsPerEpoch = Math.ceil(train.rows / options.batchSize);
+    const steps = options.epochs * stepsPerEpoch;
+    const training = new Training(program, { ...options, steps }, start);
+    try {
+      const { layers } = checkpoint.config;
+      const frozen = new FreshRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, train.encoded);
+      const loadSeconds = (performance.now() - started) / 1000;
+      const { batchSize, seed } = options;
+      // Where nothing is tuned every row is one token long to the task head; its own length counts for the frozen layers.
+      const seen = (lengths: Int32Array) => (program.lowest === layers ? lengths.map(() => 1) : lengths);
+      const batches = likeLengthBatches(train.lengths, { batchSize, seed, epoch: 0 });
+      const cost = { frozen: [] as Point[], step: [] as Point[], evaluation: [] as Point[] };
+      const measuring = performance.now();
+      let step = 0;
+      for (const [i, batch] of atQuantiles(batches, train.lengths).entries()) {
+        if (i >= 2 && (performance.now() - measuring) / 1000 > BUDGET_SECONDS) break;
+        const rows = batch.map((row) => row % train.encoded.length);
+        const targets = Array.from(rows, (row) => train.targets[row]);
+        const whole = longest(train.lengths, batch);
+        const run = (work: () => unknown) => secondsOf(work) / rows.length;
+        if (i === 0) training.step(frozen.read(rows), targets, step++); // the engine's first steps are slower than all others
+        let hidden = frozen.read(rows);
+        const reading = run(() => {
+          hidden = frozen.read(rows);
+        });
+        // The embeddings are made anew for each step; what frozen layers put out is kept.
+        const again = program.lowest === 0 ? reading : 0;
+        const at = program.lowest === layers ? 1 : whole;
+        cost.frozen.push({ at: whole, seconds: program.lowest === 0 ? 0 : reading });
+        cost.step.push({ at, seconds: again + run(() => training.step(hidden, targets, step++)) });
+        cost.evaluation.push({ at, seconds: again + run(() => training.logits(hidden)) });
+        await new Promise(setImmediate);
+        if (signal?.aborted) throw cancelled();
+        yield meter.at(i + 1);
+      }
+      training.read(); // as a checkpoint does
+      yield meter.at(QUANTILES.length);
+
+      const sum = (points: Point[], all: Int32Array[], lengths: Int32Array) =>
+        all.reduce((total, rows) => total + rows.length * interpolate(points, longest(lengths, rows)), 0);
+      const frozenPass = [train, ...dev].reduce(
+        (total, { lengths }) => total + sum(cost.frozen, evaluationBatches(lengths, PLAN_ROWS), lengths),
+        0,
+      );
+      const evaluation = dev.reduce((total, { lengths }) => {
+        const tuned = seen(lengths);
+        return total + sum(cost.evaluation, evaluationBatches(tuned, batchSize), tuned);
+      }, 0);
+      const restOfEncoding = [train, ...dev].reduce((total, set) => total + set.restSeconds, 0);
+      const restOfTokens = [train, ...dev].reduce((total, set) => total + set.restTokens, 0);
+      const { mask } = request;
+      return {
+        trainableParameters: tunedParameters,
+        taskHeadParameters,
+        deltaBytes: deltaBytes(checkpoint, describeDelta(checkpoint, mask, labels, train.dataset.task, options)),
+        rows: { train: train.rows, dev: dev.reduce((total, set) => total + set.rows, 0) },
+        steps,
+        seconds: {
+          preparation: loadSeconds + restOfEncoding + frozenPass,
+          steps: options.epochs * sum(cost.step, batches, seen(train.lengths)),
+          evaluation: options.epochs * evaluation,
+        },
+        // Besides, the other rows' tokens and the best epoch's numbers.
+        furtherBytes: GROWTH_BYTES + TOKEN_BYTES * restOfTokens + 4 * layout.size,
+      };
+    } finally {
+      training.dispose();
+      program.close();
+    }
+  } finally {
+    checkpoint.close();
+  }
+}
+
+/** The rows of a file, some of them tokenized. */
+interface SampledRows {
+  dataset: Dataset;
+  /** In all. */
+  rows: number;
+  encoded: Encoded[];
+  /** Of those. */
+  targets: Float32Array;
+  /** Of all rows, those of `encoded` over and over. */
+  lengths: Int32Array;
+  /** What tokenizing the other rows takes, and their tokens. */
+  restSeconds: number;
+  restTokens: number;
+}
+
+function readRows(
+  source: { train: DataSource; dev?: DataSource },
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+  maxLength: number,
+  seed: number,
+): { labels: LabelSet; train: SampledRows; dev: SampledRows[] } {
+  const whole = readDataset(source.train, 'labels');
+  const labels = fitLabels(whole);
+  const sampled = (dataset: Dataset, all: Int32Array): SampledRows => {
+    const sample = drawSample(all.length, SAMPLE_ROWS, seed).map((at) => all[at]);
+    const targets = encodeLabels(dataset, labels);
+    let encoded: Encoded[] = [];
+    const seconds = secondsOf(() => {
+      encoded = encodeRows(dataset, sample, tokenizer, maxLength, config);
+    });
+    const known = lengthsOf(encoded);
+    const rest = all.length / sample.length - 1;
+    return {
+      dataset,
+      rows: all.length,
+      encoded,
+      targets: Float32Array.from(sample, (row) => targets[row]),
+      lengths: Int32Array.from(all, (_, i) => known[i % known.length]),
+      restSeconds: rest * seconds,
+      restTokens: rest * known.reduce((a, b) => a + b, 0),
+    };
+  };
+  const every = (dataset: Dataset) =>
+    sampled(
+      dataset,
+      Int32Array.from({ length: dataset.rows }, (_, row) => row),
+    );
+  if (!source.dev) {
+    const { train, dev } = holdOut(whole.rows, seed);
+    return { labels, train: sampled(whole, train), dev: [sampled(whole, dev)] };
+  }
+  const second = source.dev.task === 'mnli' ? mismatchedSibling(source.dev.path) : undefined;
+  const dev = [source.dev, ...(second ? [{ ...source.dev, path: second }] : [])];
+  return { labels, train: every(whole), dev: dev.map((each) => every(readDataset(each, 'labels'))) };
+}
+
+/** The batches at {@link QUANTILES} of their lengths, no length twice. */
+function atQuantiles(batches: readonly Int32Array[], lengths: Int32Array): Int32Array[] {
+  const sorted = batches.toSorted((a, b) => longest(lengths, a) - longest(lengths, b));
+  const chosen = QUANTILES.map((share) => sorted[Math.round(share * (sorted.length - 1))]);
+  return chosen.filter(
+    (batch, i) => chosen.findIndex((other) => longest(lengths, other) === longest(lengths, batch)) === i,
+  );
+}
+
+const longest = (lengths: Int32Array, rows: Int32Array) => rows.reduce((most, row) => Math.max(most, lengths[row]), 0);
+
+function secondsOf(work: () => unknown): number {
+  const started = performance.now();
+  work();
+  return (performance.now() - started) / 1000;
+}

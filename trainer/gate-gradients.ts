@@ -1,0 +1,78 @@
+import { Dropout } from './dropout';
+import { Encoder } from './encoder';
+import { targetValues } from './loss';
+import { assembleNetwork, differentiate } from './network';
+import { Ops, type Tensor } from './ops';
+import type { HiddenBatch, ProgramParts } from './program';
+import { Session, type TensorFlow } from './session';
+import { taskHeadNames } from './task-head';
+
+/** Nothing is tuned but the task head. */
+export const NO_HEADS = { heads: [], tune: 'qkv' as const };
+
+/**
+ * The whole network, no head tuned and dropout off, as a graph that ends at the heads' gates (Michel et al. 2019; METHOD §3): a
+ * gate (= 1) multiplies a head's output before W_O, so that ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h. The loss is
+ * each sequence's own; padding adds nothing, and nor do, in the last layer, the tokens that the task head does not read.
+ */
+export class GateGradients {
+  private readonly session: Session;
+  private readonly inputs: Record<'hidden' | 'mask' | 'parameters' | 'targets', Tensor>;
+  private readonly gates: Tensor[];
+
+  /** Holds the base's layers until {@link GateGradients.close}. */
+  constructor(
+    tf: TensorFlow,
+    private readonly parts: Omit<ProgramParts, 'mask'>,
+  ) {
+    const { checkpoint, layout, outputs, problem } = parts;
+    const { config } = checkpoint;
+    const ops = new Ops();
+    const inputs = {
+      hidden: ops.input('hidden', 'float32', [null, config.hiddenSize]),
+      mask: ops.input('mask', 'float32', [null, 1, 1, null]),
+      parameters: ops.input('parameters', 'float32', [layout.size]),
+      targets: ops.input('targets', 'float32', [null, outputs]),
+    };
+    const encoder = new Encoder(ops, checkpoint, NO_HEADS);
+    const { hidden, mask, parameters, targets } = inputs;
+    const still = { ...config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
+    const tuned = assembleNetwork(still, encoder, taskHeadNames(config), layout.split(ops, parameters));
+    const whole = { ...tuned, layers: encoder.assemble(new Map(), 0, config.layers) };
+    const noDropout = new Dropout(ops.input('dropoutKey', 'int32', [1]));
+    const { gates } = differentiate(ops, whole, hidden, mask, targets, ops.scalar(1), problem, noDropout, true);
+    this.inputs = inputs;
+    this.gates = gates;
+    this.session = new Session(tf, ops);
+  }
+
+  /**
+   * ∂loss/∂gate of each sequence and head.
+   *
+   * @param head the task head's numbers // [P]
+   * @param batch as the lowest layer takes it
+   * @param targets class indices, or numbers; B of them
+   * @returns `[B, H]` a layer, row by row
+   */
+  at(head: Float32Array, { hidden, mask, B, S }: HiddenBatch, targets: ArrayLike<number>): Float32Array[] {
+    const { checkpoint, layout, outputs, problem } = this.parts;
+    const held = this.session.run(
+      [
+        [this.inputs.hidden, { values: hidden, shape: [B * S, checkpoint.config.hiddenSize] }],
+        [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
+        [this.inputs.parameters, { values: head, shape: [layout.size] }],
+        [this.inputs.targets, { values: targetValues(targets, outputs, problem), shape: [B, outputs] }],
+      ],
+      this.gates,
+    );
+    return held.map((gate) => {
+      const values = gate.values();
+      gate.dispose();
+      return values;
+    });
+  }
+
+  close(): void {
+    this.session.close();
+  }
+}
