@@ -40,6 +40,7 @@ import { printJson, secondsText } from './output';
 import { CHECKPOINT_FOLDER, DELTA_FOLDER, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
 import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
+import { checkOneStdin, spooled } from './stdin';
 import { epochLine, folderBytes, trainingSummary } from './train';
 
 /** What a run leaves in its `--out`, besides files. */
@@ -77,12 +78,15 @@ async function run(flags: Flags): Promise<void> {
     exports: flags.export as ExportFormat[],
   };
   const source = dataFlags(flags, true);
-  const files = {
-    train: source(flags.train as string),
-    ...(flags.dev !== undefined && { dev: source(flags.dev as string) }),
-  };
+  checkOneStdin(flags.train, flags.dev);
+  const rows = source(flags.train as string);
+  const dev = flags.dev === undefined ? undefined : source(flags.dev as string);
 
   const result = await inSession(async (session) => {
+    const files = {
+      train: await spooled(rows, session.signal),
+      ...(dev && { dev: await spooled(dev, session.signal) }),
+    };
     const spec: JobSpec = { model: await modelFolder(flags, session), ...files, ...options };
     const inputs = await checkInputs(spec);
     return inFolder(out, rules, FOLDERS, () => {
