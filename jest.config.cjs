@@ -1,5 +1,5 @@
 const path = require('node:path');
-const { swc } = require('./test/support/swc.cjs');
+const { swc, swcModule } = require('./test/support/swc.cjs');
 
 // Engines are child processes and their helpers worker threads: in tests they run the sources, not the build.
 // TensorFlow's and onnxruntime's remarks on the machine are no part of a test's output.
@@ -13,7 +13,9 @@ if (!options.includes(hook)) process.env.NODE_OPTIONS = `${options} --require=${
 module.exports = {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironment: '<rootDir>/test/support/native-environment.cjs',
-  transform: { '\\.ts$': ['@swc/jest', swc] },
+  transform: { '\\.ts$': ['@swc/jest', swc], '\\.js$': ['@swc/jest', swcModule] },
+  // ES modules, which Jest has compiled as it has the sources.
+  transformIgnorePatterns: ['/node_modules/(?!(hyparquet|hyparquet-compressors|hysnappy|fzstd)/)'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   // The native libraries use all cores themselves.
   maxWorkers: 2,

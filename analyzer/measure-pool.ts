@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, failed, HifiError } from '../errors';
 import { bootstrapBytes } from './bootstrap';
+import { buffersOf } from './hand-over';
 import type { BatchOutputs } from './measure';
 import { HeadStatistics, type StatisticsData, type StatisticsShape } from './statistics';
 
@@ -59,7 +60,7 @@ export class MeasurePool {
   }
 
   /**
-   * Hands a batch to the worker with the least to do.
+   * Hands a batch over to the worker with the least to do: its arrays are empty here from now on.
    *
    * @throws HifiError the first error of a worker.
    */
@@ -67,7 +68,7 @@ export class MeasurePool {
     if (this.error) throw this.error;
     const slot = this.slots.reduce((least, each) => (each.waiting < least.waiting ? each : least));
     slot.waiting++;
-    slot.worker.postMessage(batch satisfies ToWorker);
+    slot.worker.postMessage(batch satisfies ToWorker, buffersOf(batch));
   }
 
   /**

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { HifiError } from '../errors';
+import { release } from './hand-over';
 import { type BatchOutputs, HeadMeter } from './measure';
 import type { FromWorker, MeasureSetup, ToWorker } from './measure-pool';
 import { HeadStatistics } from './statistics';
@@ -21,6 +22,8 @@ function measured(batch: BatchOutputs): FromWorker {
   } catch (thrown) {
     const { code, message } = HifiError.from(thrown);
     return { kind: 'failed', code, message };
+  } finally {
+    release(batch);
   }
 }
 

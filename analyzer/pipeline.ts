@@ -47,7 +47,7 @@ export async function* analyzeShard(
   const started = performance.now();
   const options = analysisOptions(request.options ?? {});
   checkShard(request.shard, options);
-  const sample = readSample(request.data, mostSamples(options), options.seed);
+  const sample = await readSample(request.data, mostSamples(options), options.seed);
   if (options.samples !== 'auto' && sample.rows.length < options.samples) {
     const message = `${sample.dataset.path} has ${sample.rows.length} rows, fewer than the ${options.samples} to sample: all are used`;
     yield { kind: 'warning', message };

@@ -1,26 +1,33 @@
 import { type Encoded, encodeRows, type RowEncoder } from '../data/batches';
-import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
+import { type DataSource, type Dataset, drawRows, rowNumber } from '../data/dataset';
 import { drawSample } from '../data/split';
 import type { ReportData } from '../heads/report';
 import type { ModelConfig } from '../model/config';
 
 /** The rows that an analysis measures. */
 export interface Sample {
+  /** The drawn rows alone, in the order drawn. */
   dataset: Dataset;
-  /** Indices into the dataset, in the order drawn. */
+  /** Indices into the dataset. */
   rows: Int32Array;
+  /** Rows of the file that could be drawn. */
+  available: number;
 }
 
-/** Reads the data and draws `most` rows without replacement; all of them where there are fewer (METHOD §1). */
-export function readSample(source: DataSource, most: number, seed: number): Sample {
-  const dataset = readDataset(source, 'texts');
-  return { dataset, rows: drawSample(dataset.rows, most, seed) };
+/**
+ * Draws `most` rows of the data without replacement; all of them where there are fewer (METHOD §1). Memory grows with the drawn
+ * rows alone.
+ */
+export async function readSample(source: DataSource, most: number, seed: number): Promise<Sample> {
+  const draw = (available: number) => drawSample(available, most, seed);
+  const { dataset, available } = await drawRows(source, 'texts', draw);
+  return { dataset, rows: Int32Array.from({ length: dataset.rows }, (_, row) => row), available };
 }
 
 /** A part of a sample. Its first rows are what a smaller draw with the same seed would have given. */
-export const rowsOf = ({ dataset, rows }: Sample, from: number, to: number): Sample => ({
-  dataset,
-  rows: rows.subarray(from, to),
+export const rowsOf = (sample: Sample, from: number, to: number): Sample => ({
+  ...sample,
+  rows: sample.rows.subarray(from, to),
 });
 
 /** The rows' numbers in the data, in the order drawn. */
@@ -28,11 +35,11 @@ export const rowNumbers = ({ dataset, rows }: Sample): number[] => Array.from(ro
 
 /** What the report tells of the data. */
 export function reportData(sample: Sample): ReportData {
-  const { dataset } = sample;
+  const { dataset, available } = sample;
   return {
     path: dataset.path,
     sha256: dataset.sha256,
-    rows: dataset.rows,
+    rows: available,
     sampleIds: rowNumbers(sample),
   };
 }

@@ -21,10 +21,11 @@ import {
 import { printJson, secondsText, table } from './output';
 import { REPORT_FOLDER } from './own-folders';
 import { follow, inSession, modelFolder, show } from './session';
+import { spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--data <file>', 'the rows to measure on; labels are not needed');
+  command.requiredOption('--data <file>', 'the rows to measure on, - for stdin; labels are not needed');
   addOutFlags(command, 'folder for heads.json and report.html');
   addDataFlags(command, false);
   addAnalysisFlags(command);
@@ -36,11 +37,12 @@ export function define(command: Command): void {
 async function analyzeHeads(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = analysisFlags(flags);
-  const data = dataFlags(flags, false)(flags.data as string);
+  const source = dataFlags(flags, false)(flags.data as string);
   const rules = { overwrite: flags.overwrite === true };
   const folders = { report: REPORT_FOLDER };
   checkFolder(out, rules, folders);
   const report = await inSession(async (session) => {
+    const data = await spooled(source, session.signal);
     const model = await modelFolder(flags, session);
     return inFolder(out, rules, folders, () => {
       const events = analyze({ model, data, options }, session.signal);

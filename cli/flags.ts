@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../analyzer/options';
 import type { DataSource } from '../data/dataset';
+import { DATA_FORMATS, type DataFormat, formatOf } from '../data/format';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { invalidInput } from '../errors';
 import { STRATEGIES } from '../heads/mask';
@@ -9,6 +10,7 @@ import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../head
 import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
 import { SCORE_DEFAULTS, type ScoreOptions } from '../trainer/score-options';
 import { decimal, type FlagParser, names, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
+import { STDIN } from './stdin';
 
 /** What commander makes of a command line: flags in camel case. */
 export type Flags = Record<string, unknown>;
@@ -37,13 +39,16 @@ export function addDataFlags(command: Command, labels: boolean): void {
   command.addOption(column.hideHelp(!labels)).addOption(regression.hideHelp(!labels));
   add(
     command,
-    '--format <tsv|csv>',
-    "the data's format (default: by the extension)",
-    oneOf('--format', ['tsv', 'csv']),
+    '--format <tsv|csv|jsonl|parquet|txt>',
+    "the data's format (default: by the extension; txt: a text a line, no columns or labels)",
+    oneOf('--format', DATA_FORMATS),
   );
 }
 
-/** Reads the group, but for the path: a function of it, as a command may have two files of one layout. */
+/**
+ * Reads the group, but for the path: a function of it, as a command may have two files of one layout.
+ * @param known the task where no flag tells what to read
+ */
 export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (path: string) => DataSource {
   const { textColumns, labelColumn, regression, format } = flags as Omit<Partial<DataSource>, 'path'>;
   const task = (flags.task as TaskName | undefined) ?? (textColumns ? undefined : known);
@@ -55,18 +60,27 @@ export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (pat
   if (task !== undefined) {
     if (labelColumn !== undefined) throw invalidInput('--label-column goes with --text-columns, a task names its own');
     if (regression) throw invalidInput('--regression goes with --text-columns, a task knows by itself');
-    return (path) => ({ path, task, ...(format && { format }) });
   }
-  if (!textColumns) throw invalidInput(`which texts? give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`);
-  if (labels && labelColumn === undefined) {
-    throw invalidInput('labels are needed here: give --label-column with --text-columns');
+  return (path) => {
+    const source: DataSource = { path, ...(format && { format }) };
+    if (formatFor(source) === 'txt' && !labels && !flags.task && !textColumns) return source;
+    if (task !== undefined) return { ...source, task };
+    if (!textColumns) throw invalidInput(`which texts? give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`);
+    if (labels && labelColumn === undefined) {
+      throw invalidInput('labels are needed here: give --label-column with --text-columns');
+    }
+    return { ...source, textColumns, ...(labels && { labelColumn, ...(regression && { regression }) }) };
+  };
+}
+
+/** The format that is said, or that the name tells; standard input has no name. */
+function formatFor({ path, format }: DataSource): DataFormat {
+  if (path === STDIN && !format) {
+    throw invalidInput(
+      `${STDIN} is standard input, which has no name to tell the format: give --format ${DATA_FORMATS.join('|')}`,
+    );
   }
-  return (path) => ({
-    path,
-    textColumns,
-    ...(labels && { labelColumn, ...(regression && { regression }) }),
-    ...(format && { format }),
-  });
+  return format ?? formatOf(path);
 }
 
 // ---- models by name ----

@@ -20,10 +20,10 @@ export async function checkInputs({ model, train, dev, selection }: JobSpec): Pr
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
   headsToChoose(selection, { ...checkpoint.config, parameters: checkpoint.parameters });
-  const rows = readDataset(train, 'labels');
+  const rows = await readDataset(train, 'labels');
   const labels = fitLabels(rows);
-  const read = (source: DataSource): Dataset => {
-    const dataset = readDataset(source, 'labels');
+  const read = async (source: DataSource): Promise<Dataset> => {
+    const dataset = await readDataset(source, 'labels');
     encodeLabels(dataset, labels);
     return dataset;
   };
@@ -34,8 +34,8 @@ export async function checkInputs({ model, train, dev, selection }: JobSpec): Pr
     config: hashOf(path.join(model, 'config.json')),
     tokenizer: hashOf(...TOKENIZER_FILES.map((name) => path.join(model, name))),
     train: rows.sha256,
-    dev: dev ? read(dev).sha256 : null,
-    mismatched: dev && second !== undefined ? read({ ...dev, path: second }).sha256 : null,
+    dev: dev ? (await read(dev)).sha256 : null,
+    mismatched: dev && second !== undefined ? (await read({ ...dev, path: second })).sha256 : null,
   };
 }
 

@@ -42,6 +42,7 @@ import { bytesText, grouped, percentText, printJson, secondsText, table } from '
 import { CHECKPOINT_FOLDER, DELTA_FOLDER, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
 import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
+import { checkOneStdin, spooled } from './stdin';
 import { epochLine, folderBytes, trainingSummary } from './train';
 
 /** What a run leaves in its `--out`, besides files. */
@@ -79,7 +80,7 @@ async function run(flags: Flags): Promise<void> {
   const job = jobFlags(flags);
 
   const result = await inSession(async (session) => {
-    const spec: JobSpec = { model: await modelFolder(flags, session), ...job };
+    const spec = await jobSpec(flags, job, session);
     const inputs = await checkInputs(spec);
     return inFolder(out, rules, FOLDERS, () => {
       const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
@@ -98,6 +99,7 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
+/** What the flags say of the job, but for the model. */
 function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
   const options = {
     analysis: analysisFlags(flags),
@@ -106,15 +108,23 @@ function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
     exports: flags.export as ExportFormat[],
   };
   const source = dataFlags(flags, true);
+  checkOneStdin(flags.train, flags.dev);
   const dev = flags.dev !== undefined && { dev: source(flags.dev as string) };
   return { train: source(flags.train as string), ...dev, ...options };
+}
+
+/** The whole job: its rows where they can be read more than once, its model where it lies. */
+async function jobSpec(flags: Flags, job: Omit<JobSpec, 'model'>, session: Session): Promise<JobSpec> {
+  const train = await spooled(job.train, session.signal);
+  const dev = job.dev && { dev: await spooled(job.dev, session.signal) };
+  return { ...job, train, ...dev, model: await modelFolder(flags, session) };
 }
 
 /** `--dry-run`: what the run would come to. */
 async function dryRun(flags: Flags): Promise<void> {
   const job = jobFlags(flags);
   const told = await inSession(async (session) => {
-    const spec: JobSpec = { model: await modelFolder(flags, session), ...job };
+    const spec = await jobSpec(flags, job, session);
     await checkInputs(spec);
     return follow(estimate(spec, session.signal), (event) => show(session, event));
   });

@@ -17,6 +17,7 @@ import {
 } from './flags';
 import { printJson, secondsText, table } from './output';
 import { follow, inSession, modelFolder, show } from './session';
+import { spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -37,7 +38,8 @@ async function score(flags: Flags): Promise<void> {
   claimFile(out, flags.overwrite === true);
   const scores = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
-    const events = scoreHeads({ model, train, strategy, options }, session.signal);
+    const rows = await spooled(train, session.signal);
+    const events = scoreHeads({ model, train: rows, strategy, options }, session.signal);
     return follow(events, (event) => show(session, event));
   });
   writeJson(out, scores);

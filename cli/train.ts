@@ -21,6 +21,7 @@ import {
 import { bytesText, grouped, metricText, printJson, secondsText, table } from './output';
 import { DELTA_FOLDER } from './own-folders';
 import { follow, inSession, modelFolder, type Session, show } from './session';
+import { checkOneStdin, spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -39,14 +40,18 @@ async function trainHeads(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = trainingFlags(flags);
   const source = dataFlags(flags, true);
+  const trainRows = source(flags.train as string);
+  const devRows = flags.dev === undefined ? undefined : source(flags.dev as string);
+  checkOneStdin(flags.train, flags.dev);
   const mask = readMask(flags.mask as string);
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
   const folders = { delta: DELTA_FOLDER };
   checkFolder(out, rules, folders);
   const metrics = await inSession(async (session) => {
+    const { signal } = session;
+    const rows = { train: await spooled(trainRows, signal), dev: devRows && (await spooled(devRows, signal)) };
     const model = await modelFolder(flags, session);
-    const dev = flags.dev === undefined ? undefined : source(flags.dev as string);
-    const request = { model, train: source(flags.train as string), dev, mask, options, out, resume: rules.resume };
+    const request = { model, ...rows, mask, options, out, resume: rules.resume };
     return inFolder(out, rules, folders, () => trainInFolder(request, session));
   });
   const lines = [

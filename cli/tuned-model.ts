@@ -17,12 +17,16 @@ import {
   type Flags,
 } from './flags';
 import { modelFolder, type Session } from './session';
+import { spooled } from './stdin';
 
 /** The flags of the commands that ask a tuned model: `evaluate` and `predict`. */
 export function addTunedModelFlags(command: Command, labels: boolean): void {
   addModelFlags(command, 'folder of the base model, or a known name, or a merged checkpoint');
   command.option('--delta <folder>', "a training's delta, to be put on the base");
-  command.requiredOption('--data <file>', labels ? 'the labelled rows' : 'the rows; labels are not needed');
+  command.requiredOption(
+    '--data <file>',
+    labels ? 'the labelled rows, - for stdin' : 'the rows, - for stdin; labels are not needed',
+  );
   addDataFlags(command, labels);
   addInferenceFlags(command);
   addEngineFlags(command);
@@ -37,7 +41,8 @@ export async function tunedModelRequest(flags: Flags, labels: boolean, session: 
   // A merged checkpoint says itself which task it is of: then the model is looked at before the data flags.
   const model = open ? await modelFolder(flags, session) : undefined;
   const task = model === undefined ? trained?.task : readModelConfig(model).raw.finetuning_task;
-  const data = dataFlags(flags, labels, knownTask(task))(flags.data as string);
+  const source = dataFlags(flags, labels, knownTask(task))(flags.data as string);
+  const data = await spooled(source, session.signal);
   const maxLength = (flags.maxLength as number | undefined) ?? trained?.options.maxLength ?? TRAIN_DEFAULTS.maxLength;
   const options = { batchSize: flags.batchSize as number, maxLength, ...engineFlags(flags) };
   return { model: model ?? (await modelFolder(flags, session)), ...(delta !== undefined && { delta }), data, options };

@@ -1,21 +1,25 @@
+import { createHash, type Hash } from 'node:crypto';
 import { invalidInput } from '../errors';
-import type { DelimitedFormat, DelimitedRecord } from './delimited';
-import { formatOf, isBlank, readDelimited } from './delimited';
+import type { NamedFile } from './bytes';
+import { csvRecords, tsvRecords } from './delimited';
+import { type DataFormat, formatOf } from './format';
+import { jsonRecords } from './jsonl';
 import { didYouMean } from './nearest';
-import type { TaskName } from './tasks';
-import { TASKS, taskNamed } from './tasks';
+import { parquetRecords } from './parquet';
+import { TEXT_COLUMN, textRecords } from './plain-text';
+import type { Pass, Records, TableRecord } from './records';
+import { classText, TASKS, type Task, type TaskColumns, type TaskName, taskNamed } from './tasks';
 
 /** A file of rows, and where in it the texts and labels are: a GLUE task's own layout, or named columns. */
-export interface DataSource {
-  path: string;
+export interface DataSource extends NamedFile {
   task?: TaskName;
-  /** One or two header names; with a task none. */
+  /** One or two header names; with a task or a plain text none. */
   textColumns?: string[];
   labelColumn?: string;
   /** The label is a number to be predicted, not a class. A task knows by itself. */
   regression?: boolean;
-  /** Default: by the file's extension (`.csv`; `.tsv`, `.tab`, `.txt`). */
-  format?: DelimitedFormat;
+  /** Default: by the file's extension. */
+  format?: DataFormat;
 }
 
 /** The rows of a file. Index `i` of `texts`, `seconds` and `labels` is one row. */
@@ -54,6 +58,209 @@ export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Datase
   };
 }
 
+/** What is needed of each row: its label too, or its texts alone; then a label column is neither needed nor read. */
+type Need = 'labels' | 'texts';
+
+/**
+ * Reads a file's rows.
+ * @throws HifiError INVALID_INPUT, one line with the file, row and column, when the file cannot be read, is empty, has no
+ * rows, lacks a column (naming the nearest) or a row lacks a field
+ */
+export async function readDataset(source: DataSource, need: Need): Promise<Dataset> {
+  const reader = await RowReader.open(source, need);
+  const dataset = reader.emptyDataset();
+  const numbers: number[] = [];
+  const hash = createHash('sha256');
+  for await (const rows of reader.rows(hash)) {
+    for (const row of rows) {
+      reader.put(dataset, numbers.length, row);
+      numbers.push(row.number);
+    }
+  }
+  const { rowsInFile } = reader;
+  const skipped = rowsInFile - numbers.length;
+  return {
+    ...dataset,
+    sha256: hash.digest('hex'),
+    rows: numbers.length,
+    ...(skipped > 0 && { rowNumbers: Int32Array.from(numbers) }),
+    skipped,
+  };
+}
+
+/** Some rows of a file, and how many there are to draw from. */
+export interface DrawnRows {
+  /** The drawn rows, in the order drawn. */
+  dataset: Dataset;
+  /** Rows of the file that can be used. */
+  available: number;
+}
+
+/**
+ * Draws rows of a file of any size: one pass checks, counts and hashes, a second one keeps the drawn rows, so that memory
+ * grows with them alone.
+ * @param draw indices, of so many rows, without repeats
+ * @throws HifiError INVALID_INPUT as `readDataset`
+ */
+export async function drawRows(
+  source: DataSource,
+  need: Need,
+  draw: (available: number) => Int32Array,
+): Promise<DrawnRows> {
+  const reader = await RowReader.open(source, need);
+  const hash = createHash('sha256');
+  let available = 0;
+  for await (const rows of reader.rows(hash)) available += rows.length;
+  const skipped = reader.rowsInFile - available;
+
+  const drawn = draw(available);
+  const place = new Map(Array.from(drawn, (index, at) => [index, at]));
+  const dataset = reader.emptyDataset();
+  const rowNumbers = new Int32Array(drawn.length);
+  let index = 0;
+  let left = drawn.length;
+  for await (const rows of reader.rows()) {
+    for (const row of rows) {
+      const at = place.get(index++);
+      if (at === undefined) continue;
+      reader.put(dataset, at, row);
+      rowNumbers[at] = row.number;
+      left--;
+    }
+    if (left === 0) break;
+  }
+  if (left > 0) throw invalidInput(`${source.path}: the file was changed while it was read`);
+  const read = { ...dataset, sha256: hash.digest('hex'), rows: drawn.length, rowNumbers, skipped };
+  return { dataset: read, available };
+}
+
+/** How each format is read. */
+const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Records>> = {
+  tsv: tsvRecords,
+  csv: csvRecords,
+  jsonl: jsonRecords,
+  parquet: parquetRecords,
+  txt: textRecords,
+};
+
+/** A record that is a row, with its number in the file. */
+interface Row {
+  number: number;
+  record: TableRecord;
+}
+
+/** A file of which it is known where the texts and labels are. */
+class RowReader {
+  /** Rows of the file, those counted that the task leaves out; known after a pass. */
+  rowsInFile = 0;
+
+  private constructor(
+    private readonly source: DataSource,
+    private readonly table: TableFormat,
+    private readonly task: TaskName | undefined,
+    private readonly layout: Layout,
+  ) {}
+
+  static async open(source: DataSource, need: Need): Promise<RowReader> {
+    const task = source.task === undefined ? undefined : taskNamed(source.task);
+    const format = source.format ?? formatOf(source.path);
+    checkSource(source, format, need);
+    const table = tableFormat(format);
+    const first = await firstRecord(READERS[format](source, {}), table);
+    if (first === undefined) throw invalidInput(`${source.path}: the file is empty`);
+    const columns = format === 'txt' ? { ...source, textColumns: [TEXT_COLUMN] } : source;
+    const layout = task ? taskLayout(source.path, task, first, table, need) : ownLayout(columns, first, table, need);
+    return new RowReader(source, table, task, layout);
+  }
+
+  /** One pass over the rows that can be used, some at a time, each of them checked. */
+  async *rows(hash?: Hash): AsyncGenerator<Row[]> {
+    const { source, table, layout, task } = this;
+    const columns = [...layout.texts, ...(layout.label ? [layout.label] : [])].map(({ name }) => name);
+    let header = layout.header;
+    let blank: TableRecord[] = [];
+    let number = 0;
+    let used = 0;
+    for await (const records of READERS[table.format](source, { hash, columns })) {
+      const rows: Row[] = [];
+      const take = (record: TableRecord) => {
+        const row = { number: number++, record };
+        if (task && isLeftOut(task, record, layout)) return;
+        checkRow(source.path, row, layout);
+        rows.push(row);
+      };
+      for (const record of records) {
+        if (!table.named && isBlank(record)) {
+          // In a file of one column a blank line is a row without its text, but for those at the end.
+          if (layout.names.length === 1 && !header) blank.push(record);
+        } else if (header) {
+          header = false;
+        } else {
+          blank.forEach(take);
+          blank = [];
+          take(record);
+        }
+      }
+      used += rows.length;
+      if (rows.length > 0) yield rows;
+    }
+    if (number === 0) throw invalidInput(`${source.path}: there ${table.names.is} but no row`);
+    if (used === 0) throw invalidInput(`${source.path}: none of the ${number} rows can be used`);
+    this.rowsInFile = number;
+  }
+
+  emptyDataset(): Dataset {
+    const { source, layout, task } = this;
+    return {
+      path: source.path,
+      sha256: '',
+      texts: [],
+      ...(layout.texts.length > 1 && { seconds: [] }),
+      ...(layout.label && { labels: [] }),
+      rows: 0,
+      skipped: 0,
+      ...(task && { task }),
+      regression: task ? TASKS[task].classes === null : source.regression === true,
+    };
+  }
+
+  /** Puts a row's texts and label at index `at` of a dataset. */
+  put({ texts, seconds, labels }: Dataset, at: number, { record }: Row): void {
+    const { layout, task } = this;
+    texts[at] = record.field(layout.texts[0].at)!;
+    if (seconds) seconds[at] = record.field(layout.texts[1].at)!;
+    if (!labels) return;
+    const label = record.field(layout.label!.at)!.trim();
+    labels[at] = task ? classText(TASKS[task], label) : label;
+  }
+}
+
+/** A format as the rules for rows know it. */
+interface TableFormat {
+  format: DataFormat;
+  /** Every record has the columns' names, so that none is blank and the first one is always a header. */
+  named: boolean;
+  /** What holds the names, and that it is there, for messages. */
+  names: { in: string; is: string };
+}
+
+function tableFormat(format: DataFormat): TableFormat {
+  const named = format !== 'tsv' && format !== 'csv';
+  const held = format === 'jsonl' ? 'the first object' : named ? 'the schema' : 'the header';
+  return { format, named, names: { in: held, is: named ? 'are columns' : 'is a header' } };
+}
+
+async function firstRecord(records: Records, { named }: TableFormat): Promise<TableRecord | undefined> {
+  for await (const some of records) {
+    const first = some.find((record) => named || !isBlank(record));
+    if (first) return first;
+  }
+  return undefined;
+}
+
+/** Whether a record is a blank line. */
+const isBlank = (record: TableRecord) => record.width === 1 && record.field(0)!.trim() === '';
+
 interface Column {
   name: string;
   at: number;
@@ -64,59 +271,23 @@ interface Layout {
   label?: Column;
   /** The fields that each record must have, by name. */
   names: string[];
-  /** The record that holds row 0. */
-  first: number;
+  /** Whether the first record holds the names. */
+  header: boolean;
   /** GLUE's files: more fields than the header, and empty texts, are taken as they come. */
   lenient: boolean;
 }
 
-/**
- * Reads a file's rows.
- * @param need `labels`: the label of each row too; `texts`: a label column is neither needed nor read
- * @throws HifiError INVALID_INPUT, one line with the file, row and column, when the file cannot be read, is empty, has no
- * rows, lacks a column (naming the nearest) or a row lacks a field
- */
-export function readDataset(source: DataSource, need: 'labels' | 'texts'): Dataset {
-  const task = source.task === undefined ? undefined : taskNamed(source.task);
-  checkSource(source, need);
-  const format = source.format ?? (task && !/\.csv$/i.test(source.path) ? 'tsv' : formatOf(source.path));
-  const file = readDelimited(source.path, format);
-  const { records } = file;
-  const layout = task ? taskLayout(source.path, task, records[0], need) : ownLayout(source, records[0], need);
-  if (records.length <= layout.first) throw invalidInput(`${source.path}: there is a header but no row`);
-
-  const texts: string[] = [];
-  const seconds: string[] = [];
-  const labels: string[] = [];
-  const numbers: number[] = [];
-  let row = 0;
-  for (const record of records.slice(layout.first)) {
-    // In a file of one column a blank line is a row without its text.
-    if (layout.names.length > 1 && isBlank(record)) continue;
-    const number = row++;
-    if (task && isLeftOut(task, record, layout)) continue;
-    checkRecord(source.path, record, number, layout);
-    texts.push(record.field(layout.texts[0].at));
-    if (layout.texts.length > 1) seconds.push(record.field(layout.texts[1].at));
-    if (layout.label) labels.push(record.field(layout.label.at).trim());
-    numbers.push(number);
+function checkSource(source: DataSource, format: DataFormat, need: Need): void {
+  const { path, task, textColumns = [], labelColumn, regression } = source;
+  if (format === 'txt') {
+    if (need === 'labels') {
+      throw invalidInput(
+        `${path}: a plain text has no labels; give a TSV, CSV, JSONL or Parquet file (or --format tsv)`,
+      );
+    }
+    if (task === undefined && textColumns.length === 0) return;
+    throw invalidInput(`${path}: a plain text has no columns, and is of no task; --format tsv reads it as a table`);
   }
-  if (texts.length === 0) throw invalidInput(`${source.path}: none of the ${row} rows can be used`);
-  return {
-    path: source.path,
-    sha256: file.sha256,
-    texts,
-    ...(layout.texts.length > 1 && { seconds }),
-    ...(layout.label && { labels }),
-    rows: texts.length,
-    ...(texts.length < row && { rowNumbers: Int32Array.from(numbers) }),
-    skipped: row - texts.length,
-    ...(task && { task }),
-    regression: task ? TASKS[task].classes === null : source.regression === true,
-  };
-}
-
-function checkSource({ path, task, textColumns = [], labelColumn, regression }: DataSource, need: string): void {
   if (task !== undefined) {
     if (textColumns.length === 0 && labelColumn === undefined && regression !== true) return;
     throw invalidInput(`${path}: the task ${task} names its columns itself; give either a task or columns`);
@@ -133,77 +304,101 @@ function checkSource({ path, task, textColumns = [], labelColumn, regression }: 
   if (twice !== undefined) throw invalidInput(`${path}: the column "${twice}" is named twice`);
 }
 
-function taskLayout(path: string, task: TaskName, first: DelimitedRecord, need: string): Layout {
-  const { textColumns, labelColumn, headerless } = TASKS[task];
-  const header = headerOf(first);
-  if (!headerless || header.includes(textColumns[0])) {
-    const texts = textColumns.map((name) => columnNamed(path, header, name));
-    const label = need === 'labels' ? columnNamed(path, header, labelColumn) : undefined;
-    return { texts, label, names: header, first: 1, lenient: true };
+function taskLayout(path: string, name: TaskName, first: TableRecord, table: TableFormat, need: Need): Layout {
+  const task = TASKS[name];
+  const { headerless } = task;
+  const header = namesOf(first);
+  if (!headerless || table.named || header.includes(task.textColumns[0])) {
+    const { textColumns, labelColumn } = taskColumns(task, header, table, need);
+    const texts = textColumns.map((column) => columnNamed(path, header, column, table));
+    const label = need === 'labels' ? columnNamed(path, header, labelColumn, table) : undefined;
+    return { texts, label, names: header, header: true, lenient: true };
   }
   const names = Array.from({ length: headerless.width }, (_, at) => `column ${at}`);
-  for (const [i, at] of headerless.texts.entries()) names[at] = textColumns[i];
-  names[headerless.label] = labelColumn;
+  for (const [i, at] of headerless.texts.entries()) names[at] = task.textColumns[i];
+  names[headerless.label] = task.labelColumn;
   return {
     texts: headerless.texts.map((at) => ({ name: names[at], at })),
-    label: need === 'labels' ? { name: labelColumn, at: headerless.label } : undefined,
+    label: need === 'labels' ? { name: task.labelColumn, at: headerless.label } : undefined,
     names,
-    first: 0,
+    header: false,
     lenient: true,
   };
 }
 
-function ownLayout({ path, textColumns, labelColumn }: DataSource, first: DelimitedRecord, need: string): Layout {
-  const header = headerOf(first);
-  const texts = textColumns!.map((name) => columnNamed(path, header, name));
-  const label = need === 'labels' ? columnNamed(path, header, labelColumn!) : undefined;
-  return { texts, label, names: header, first: 1, lenient: false };
+/** The names that a task's columns have in a file: in the benchmark's own files, or in the Hub's data set. */
+function taskColumns(task: Task, header: readonly string[], { named }: TableFormat, need: Need): TaskColumns {
+  const known = [task, ...(task.hub ? [task.hub] : [])];
+  const whole = known.find(({ textColumns, labelColumn }) =>
+    [...textColumns, ...(need === 'labels' ? [labelColumn] : [])].every((name) => header.includes(name)),
+  );
+  // Where neither is whole, the message asks for what such a file would have.
+  return whole ?? (named ? known.at(-1)! : task);
 }
 
-const headerOf = (record: DelimitedRecord) => Array.from({ length: record.width }, (_, at) => record.field(at).trim());
+function ownLayout(
+  { path, textColumns, labelColumn }: DataSource,
+  first: TableRecord,
+  table: TableFormat,
+  need: Need,
+): Layout {
+  const header = namesOf(first);
+  const texts = textColumns!.map((name) => columnNamed(path, header, name, table));
+  const label = need === 'labels' ? columnNamed(path, header, labelColumn!, table) : undefined;
+  return { texts, label, names: header, header: true, lenient: false };
+}
 
-function columnNamed(path: string, header: readonly string[], name: string): Column {
+const fieldsOf = (record: TableRecord) => Array.from({ length: record.width }, (_, at) => record.field(at) ?? '');
+
+const namesOf = (record: TableRecord) => fieldsOf(record).map((name) => name.trim());
+
+function columnNamed(path: string, header: readonly string[], name: string, { names }: TableFormat): Column {
   const at = header.indexOf(name);
   if (at < 0) {
     const shown = header.slice(0, 12).map((column) => JSON.stringify(column.slice(0, 40)));
     const columns = shown.join(', ') + (header.length > 12 ? ', …' : '');
-    throw invalidInput(`${path}: no column "${name}" in the header (${columns})${didYouMean(name, header)}`);
+    throw invalidInput(`${path}: no column "${name}" in ${names.in} (${columns})${didYouMean(name, header)}`);
   }
-  if (header.indexOf(name, at + 1) >= 0) throw invalidInput(`${path}: the header names the column "${name}" twice`);
+  if (header.indexOf(name, at + 1) >= 0) throw invalidInput(`${path}: ${names.in} names the column "${name}" twice`);
   return { name, at };
 }
 
 /** Whether the task's own rules leave the row out (QQP's rows in pieces, MNLI's rows without a gold label). */
-function isLeftOut(name: TaskName, record: DelimitedRecord, { texts, label }: Layout): boolean {
+function isLeftOut(name: TaskName, record: TableRecord, { texts, label }: Layout): boolean {
   const task = TASKS[name];
   if (task.skipBrokenRows) {
-    if (texts.some(({ at }) => at >= record.width)) return true;
-    if (label && (label.at >= record.width || record.field(label.at).trim() === '')) return true;
+    if (texts.some(({ at }) => record.field(at) === undefined)) return true;
+    if (label && (record.field(label.at) ?? '').trim() === '') return true;
   }
-  return !!label && task.noLabel !== undefined && label.at < record.width && record.field(label.at) === task.noLabel;
+  return !!label && task.noLabel !== undefined && record.field(label.at) === task.noLabel;
 }
 
-function checkRecord(path: string, record: DelimitedRecord, row: number, layout: Layout): void {
+function checkRow(path: string, { number, record }: Row, layout: Layout): void {
   const { texts, label, names, lenient } = layout;
-  const refuse = (what: string) => invalidInput(`${path}: row ${row} (line ${record.line}) ${what}`);
-  const needed = label ? [...texts, label] : texts;
-  const missing = lenient
-    ? needed.find(({ at }) => at >= record.width)?.name
-    : record.width < names.length
-      ? names[record.width]
-      : undefined;
-  if (missing !== undefined) {
-    const found = `${record.width} field${record.width === 1 ? '' : 's'} of ${names.length}`;
-    throw refuse(`has no column "${missing}": ${found}, ${excerpt(record)}`);
-  }
+  const refuse = (what: string) => {
+    const line = record.line === undefined ? '' : ` (line ${record.line})`;
+    return invalidInput(`${path}: row ${number}${line} ${what}`);
+  };
+  if (!lenient && record.width < names.length) throw refuse(lacks(names[record.width], record, names));
   if (!lenient && record.width > names.length) {
     throw refuse(`has ${record.width} fields, the header has ${names.length}: ${excerpt(record)}`);
   }
-  const empty = (lenient ? needed.slice(texts.length) : needed).find(({ at }) => record.field(at).trim() === '');
-  if (empty) throw refuse(`has nothing in the column "${empty.name}": ${excerpt(record)}`);
+  for (const { name, at } of label ? [...texts, label] : texts) {
+    const value = record.field(at);
+    if (value === undefined) throw refuse(lacks(name, record, names));
+    const mayBeEmpty = lenient && name !== label?.name;
+    if (!mayBeEmpty && value.trim() === '') throw refuse(`has nothing in the column "${name}": ${excerpt(record)}`);
+  }
 }
 
-function excerpt(record: DelimitedRecord): string {
-  const text = Array.from({ length: record.width }, (_, at) => record.field(at)).join(' | ');
+/** That a record has no such field, or nothing in it. */
+function lacks(name: string, record: TableRecord, names: readonly string[]): string {
+  if (record.width >= names.length) return `has no value in the column "${name}"`;
+  const found = `${record.width} field${record.width === 1 ? '' : 's'} of ${names.length}`;
+  return `has no column "${name}": ${found}, ${excerpt(record)}`;
+}
+
+function excerpt(record: TableRecord): string {
+  const text = fieldsOf(record).join(' | ');
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -31,16 +31,30 @@ export function randomStream(seed: number, purpose: string): RandomStream {
   const generator = xoroshiro128plusFromState([0, 4, 8, 12].map((at) => digest.readInt32LE(at)));
   const uniform = () => uniformFloat64(generator);
 
-  const sample = (n: number, k: number): Int32Array => {
-    if (!(k <= n)) throw new RangeError(`${k} of ${n} rows cannot be drawn without replacement`);
+  // Fisher and Yates: draw i swaps the ids at i and at one of i … n − 1.
+  const other = (i: number, n: number) => (i < n - 1 ? uniformInt(generator, i, n - 1) : i);
+
+  const shuffle = (n: number): Int32Array => {
     const ids = Int32Array.from({ length: n }, (_, id) => id);
-    for (let i = 0; i < Math.min(k, n - 1); i++) {
-      const j = uniformInt(generator, i, n - 1);
+    for (let i = 0; i < n; i++) {
+      const j = other(i, n);
       const moved = ids[i];
       ids[i] = ids[j];
       ids[j] = moved;
     }
-    return ids.slice(0, k);
+    return ids;
+  };
+
+  // The same draws, but only the ids that were moved are kept: memory grows with k, not with n.
+  const sample = (n: number, k: number): Int32Array => {
+    if (!(k <= n)) throw new RangeError(`${k} of ${n} rows cannot be drawn without replacement`);
+    const moved = new Map<number, number>();
+    return Int32Array.from({ length: k }, (_, i) => {
+      const j = other(i, n);
+      const drawn = moved.get(j) ?? j;
+      moved.set(j, moved.get(i) ?? i);
+      return drawn;
+    });
   };
 
   return {
@@ -48,7 +62,7 @@ export function randomStream(seed: number, purpose: string): RandomStream {
     uniform,
     // Box–Muller; 1 − u is in (0, 1], so that the logarithm is finite.
     normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
-    shuffle: (n) => sample(n, n),
+    shuffle,
     sample,
   };
 }

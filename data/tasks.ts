@@ -6,14 +6,20 @@ import { didYouMean } from './nearest';
 /** The nine tasks of GLUE (Wang et al. 2019), in the form of the benchmark's own TSV files. */
 export type TaskName = 'cola' | 'sst2' | 'mrpc' | 'stsb' | 'qqp' | 'mnli' | 'qnli' | 'rte' | 'wnli';
 
-/** How a task's files are laid out, and what its labels mean. */
-export interface Task {
-  /** Header names of the one or two text columns. */
+/** The names of a task's columns. */
+export interface TaskColumns {
+  /** Of the one or two texts. */
   readonly textColumns: readonly [string] | readonly [string, string];
-  /** Header name of the label column; the test files lack it. */
+  /** Of the label; the test files lack it. */
   readonly labelColumn: string;
+}
+
+/** How a task's files are laid out, and what its labels mean. */
+export interface Task extends TaskColumns {
   /** The labels as the files write them, in the order of GLUE's class numbers; null for a score. */
   readonly classes: readonly string[] | null;
+  /** The columns in the data set `glue` of the Hugging Face Hub, where they have other names. */
+  readonly hub?: TaskColumns;
   /** Where the columns are (from 0) in a file without a header: CoLA's train and dev files. */
   readonly headerless?: { readonly texts: readonly [number]; readonly label: number; readonly width: number };
   /**
@@ -28,6 +34,8 @@ export interface Task {
 const binary = ['0', '1'] as const;
 const entailment = ['entailment', 'not_entailment'] as const;
 
+const hub = (first: string, second: string): TaskColumns => ({ textColumns: [first, second], labelColumn: 'label' });
+
 /** The table of tasks. MRPC's byte order mark is dropped by the reader; quotes are literal in all of the files. */
 export const TASKS: Readonly<Record<TaskName, Task>> = {
   cola: {
@@ -37,14 +45,31 @@ export const TASKS: Readonly<Record<TaskName, Task>> = {
     headerless: { texts: [3], label: 1, width: 4 },
   },
   sst2: { textColumns: ['sentence'], labelColumn: 'label', classes: binary },
-  mrpc: { textColumns: ['#1 String', '#2 String'], labelColumn: 'Quality', classes: binary },
-  stsb: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'score', classes: null },
-  qqp: { textColumns: ['question1', 'question2'], labelColumn: 'is_duplicate', classes: binary, skipBrokenRows: true },
+  mrpc: {
+    textColumns: ['#1 String', '#2 String'],
+    labelColumn: 'Quality',
+    classes: binary,
+    hub: hub('sentence1', 'sentence2'),
+  },
+  stsb: {
+    textColumns: ['sentence1', 'sentence2'],
+    labelColumn: 'score',
+    classes: null,
+    hub: hub('sentence1', 'sentence2'),
+  },
+  qqp: {
+    textColumns: ['question1', 'question2'],
+    labelColumn: 'is_duplicate',
+    classes: binary,
+    skipBrokenRows: true,
+    hub: hub('question1', 'question2'),
+  },
   mnli: {
     textColumns: ['sentence1', 'sentence2'],
     labelColumn: 'gold_label',
     classes: ['entailment', 'neutral', 'contradiction'],
     noLabel: '-',
+    hub: hub('premise', 'hypothesis'),
   },
   qnli: { textColumns: ['question', 'sentence'], labelColumn: 'label', classes: entailment },
   rte: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'label', classes: entailment },
@@ -57,6 +82,11 @@ export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
 export function taskNamed(name: string): TaskName {
   if (Object.hasOwn(TASKS, name)) return name as TaskName;
   throw invalidInput(`no task "${name}"; there are ${TASK_NAMES.join(', ')}${didYouMean(name, TASK_NAMES)}`);
+}
+
+/** A label as the task's own files write it: the Hub's data set `glue` has the numbers of the classes. */
+export function classText({ classes }: Task, label: string): string {
+  return (/^\d$/.test(label) && classes?.[Number(label)]) || label;
 }
 
 /**

@@ -26,7 +26,7 @@ export interface JobInputs {
 export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName, string> {
   const { device: _a, threads: _b, ...analysis } = spec.analysis;
   const { device: _c, threads: _d, ...training } = spec.training;
-  const { path: _f, ...columns } = spec.train;
+  const { path: _f, file: _g, ...columns } = spec.train;
   const heads = keyOf([inputs.model, inputs.config, inputs.tokenizer, inputs.train, columns, analysis]);
   const scores = keyOf([heads, spec.selection.strategy, training.seed]);
   const mask = keyOf([isScoreStrategy(spec.selection.strategy) ? scores : heads, spec.selection]);

@@ -92,7 +92,7 @@ export async function* calibrate(
   try {
     const tokenizer = loadTokenizer(request.model);
     const maxLength = tokenLimit(checkpoint, options.maxLength);
-    const { labels, train, dev } = readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
+    const { labels, train, dev } = await readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
     const outputs = labels.kind === 'classes' ? labels.names.length : 1;
     const { layout, initial, tunedParameters, taskHeadParameters } = trainable(
       checkpoint,
@@ -193,14 +193,14 @@ interface SampledRows {
   restTokens: number;
 }
 
-function readRows(
+async function readRows(
   source: { train: DataSource; dev?: DataSource },
   tokenizer: Tokenizer,
   config: ModelConfig,
   maxLength: number,
   seed: number,
-): { labels: LabelSet; train: SampledRows; dev: SampledRows[] } {
-  const whole = readDataset(source.train, 'labels');
+): Promise<{ labels: LabelSet; train: SampledRows; dev: SampledRows[] }> {
+  const whole = await readDataset(source.train, 'labels');
   const labels = fitLabels(whole);
   const sampled = (dataset: Dataset, all: Int32Array): SampledRows => {
     const sample = drawSample(all.length, SAMPLE_ROWS, seed).map((at) => all[at]);
@@ -232,7 +232,11 @@ function readRows(
   }
   const second = source.dev.task === 'mnli' ? mismatchedSibling(source.dev.path) : undefined;
   const dev = [source.dev, ...(second ? [{ ...source.dev, path: second }] : [])];
-  return { labels, train: every(whole), dev: dev.map((each) => every(readDataset(each, 'labels'))) };
+  return {
+    labels,
+    train: every(whole),
+    dev: await Promise.all(dev.map(async (each) => every(await readDataset(each, 'labels')))),
+  };
 }
 
 /** The batches at {@link QUANTILES} of their lengths, no length twice. */

@@ -58,7 +58,7 @@ export async function* evaluate(
         `${request.data.path}: the task ${task} asks for ${said(labelsOfTask(task))}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
       );
     }
-    const dataset = readDataset(asTheModel(request.data, labels), 'labels');
+    const dataset = await readDataset(asTheModel(request.data, labels), 'labels');
     const targets = encodeLabels(dataset, labels, 'the model has');
     const logits = yield* run(tf, model, dataset, options, signal);
     const metrics = metricsFor(task, problemOf(labels));
@@ -83,7 +83,7 @@ export async function* predict(
   const model = await openModel(request);
   try {
     const { labels } = model;
-    const dataset = readDataset(request.data, 'texts');
+    const dataset = await readDataset(request.data, 'texts');
     const logits = yield* run(tf, model, dataset, options, signal);
     const { values, outputs } = logits;
     const predicted = predictions(logits, labels.kind);

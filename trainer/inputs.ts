@@ -33,12 +33,12 @@ export const tokenLimit = (checkpoint: Checkpoint, maxLength: number) =>
  *
  * @throws INVALID_INPUT for whatever is wrong with a file, a row or a label
  */
-export function readInputs(
+export async function readInputs(
   source: { train: DataSource; dev?: DataSource },
   tokenizer: Tokenizer,
   { maxLength, seed, limits }: { maxLength: number; seed: number; limits: EmbeddingLimits },
-): TrainingInputs {
-  const whole = readDataset(source.train, 'labels');
+): Promise<TrainingInputs> {
+  const whole = await readDataset(source.train, 'labels');
   const labels = fitLabels(whole);
   const encode = (dataset: Dataset): LabelledRows => ({
     dataset,
@@ -53,8 +53,8 @@ export function readInputs(
   return {
     labels,
     train: encode(whole),
-    dev: encode(readDataset(source.dev, 'labels')),
-    mismatched: second ? encode(readDataset({ ...source.dev, path: second }, 'labels')) : undefined,
+    dev: encode(await readDataset(source.dev, 'labels')),
+    mismatched: second ? encode(await readDataset({ ...source.dev, path: second }, 'labels')) : undefined,
   };
 }
 

@@ -28,7 +28,7 @@ export async function* train(
   const checkpoint = await openCheckpoint(request.model, request.modelName);
   try {
     checkMask(checkpoint, request);
-    const inputs = readInputs(request, loadTokenizer(request.model), {
+    const inputs = await readInputs(request, loadTokenizer(request.model), {
       maxLength: tokenLimit(checkpoint, options.maxLength),
       seed: options.seed,
       limits: checkpoint.config,

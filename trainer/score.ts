@@ -51,7 +51,7 @@ export async function* scoreHeads(
   try {
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const started = performance.now();
-    const { labels, data, rows } = readSample(checkpoint, request, { ...options, maxLength });
+    const { labels, data, rows } = await readSample(checkpoint, request, { ...options, maxLength });
     if (data.sampleIds.length < options.samples) {
       const message = `${data.path} has ${data.rows} rows to score with, fewer than the ${options.samples} to sample: all are used`;
       yield { kind: 'warning', message };
@@ -80,12 +80,12 @@ export async function* scoreHeads(
   }
 }
 
-function readSample(
+async function readSample(
   checkpoint: Checkpoint,
   { model, train }: ScoreRequest,
   { samples, maxLength, seed }: { samples: number; maxLength: number; seed: number },
-): { labels: LabelSet; data: ReportData; rows: LabelledRows } {
-  const whole = readDataset(train, 'labels');
+): Promise<{ labels: LabelSet; data: ReportData; rows: LabelledRows }> {
+  const whole = await readDataset(train, 'labels');
   const labels = fitLabels(whole);
   const kept = holdOut(whole.rows, seed).train;
   const sample = drawSample(kept.length, samples, seed);

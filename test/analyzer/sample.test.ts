@@ -6,10 +6,9 @@ const config = readModelConfig(fixture('tiny-bert'));
 const encoderOf = (ids: number[], typeIds = ids.map(() => 0)) => ({ encode: () => ({ ids, typeIds }) });
 
 describe('encodeSample', () => {
-  const sample = readSample(TRAIN, 3, 0);
-  const row = sample.rows[0];
-
-  it('refuses what the model has no embedding for, naming file and row', () => {
+  it('refuses what the model has no embedding for, naming file and row', async () => {
+    const sample = await readSample(TRAIN, 3, 0);
+    const row = sample.dataset.rowNumbers![0];
     const encode = (ids: number[], typeIds?: number[]) => () =>
       encodeSample(sample, encoderOf(ids, typeIds), config, 32);
     expect(encode([2, 299, 3])()).toHaveLength(3);

@@ -67,6 +67,8 @@ describe('a whole run', () => {
       '40',
       '--max-length',
       '48',
+      '--k',
+      '2',
       '--out',
       at('a'),
     );
@@ -264,7 +266,7 @@ describe('--dry-run', () => {
     expect(total).toBeCloseTo(parts.analysis + parts.training + parts.evaluation + parts.export, 9);
     expect(told.peakMemoryBytes).toBeGreaterThan(metrics.peakRssBytes / 3);
     expect(told.peakMemoryBytes).toBeLessThan(metrics.peakRssBytes * 3);
-    expect(stderr).toContain('4 heads, 5,058 of ');
+    expect(stderr).toContain(`4 heads, ${trainableParameters.toLocaleString('en-US')} of `);
     expect(stderr).toContain('nothing was started\n');
   });
 
@@ -275,7 +277,7 @@ describe('--dry-run', () => {
     expect(heads('--strategy', 'gradient').seconds.scoring).toBeGreaterThan(0);
     expect(hifi(...words, '--k', '6')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('--k is 6; a layer of this model has 5'),
+      stderr: expect.stringContaining('k is 6; a layer of this model has 5'),
     });
     expect(hifi('run', ...inputs)).toMatchObject({
       status: 2,

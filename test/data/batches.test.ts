@@ -82,12 +82,12 @@ describe('encodeRows', () => {
     const limits = { vocabSize: 128, typeVocabSize: 2 };
     const single = { texts: ['ab', 'cde'] } as unknown as Dataset;
     expect(encodeRows(single, [1, 0], encoder, 2, limits).map(({ ids }) => ids)).toEqual([
-      [99, 100],
-      [97, 98],
+      Int32Array.of(99, 100),
+      Int32Array.of(97, 98),
     ]);
     const pairs = { texts: ['ab'], seconds: ['c'] } as unknown as Dataset;
     expect(encodeRows(pairs, Int32Array.of(0), encoder, 9, limits)).toEqual([
-      { ids: [97, 98, 99], typeIds: [0, 0, 1] },
+      { ids: Int32Array.of(97, 98, 99), typeIds: Uint8Array.of(0, 0, 1) },
     ]);
   });
 });

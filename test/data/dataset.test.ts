@@ -26,9 +26,9 @@ const own = (content: string, more: Partial<DataSource> = {}): DataSource => ({
 const glue = (task: TaskName, content: string): DataSource => ({ path: write(content), task });
 
 /** The one line in which a source is refused. */
-function refusal(source: DataSource, need: 'labels' | 'texts' = 'labels'): string {
+async function refusal(source: DataSource, need: 'labels' | 'texts' = 'labels'): Promise<string> {
   try {
-    readDataset(source, need);
+    await readDataset(source, need);
   } catch (error) {
     expect(error).toBeInstanceOf(HifiError);
     expect((error as HifiError).code).toBe('INVALID_INPUT');
@@ -40,8 +40,8 @@ function refusal(source: DataSource, need: 'labels' | 'texts' = 'labels'): strin
 }
 
 describe('named columns', () => {
-  it('reads texts and labels wherever their columns stand', () => {
-    const dataset = readDataset(own('id\tlabel\tsentence\n7\t good \t"so far"\n8\tbad\tso what\n'), 'labels');
+  it('reads texts and labels wherever their columns stand', async () => {
+    const dataset = await readDataset(own('id\tlabel\tsentence\n7\t good \t"so far"\n8\tbad\tso what\n'), 'labels');
     expect(dataset).toMatchObject({
       texts: ['"so far"', 'so what'],
       labels: ['good', 'bad'],
@@ -54,9 +54,11 @@ describe('named columns', () => {
     expect(dataset.sha256).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('reads pairs, and a CSV whose texts span lines', () => {
+  it('reads pairs, and a CSV whose texts span lines', async () => {
     const path = write('a,b,y\n"one\ntwo",three,1.5\nfour,"five, six",2\n', 'pairs.csv');
-    expect(readDataset({ path, textColumns: ['a', 'b'], labelColumn: 'y', regression: true }, 'labels')).toMatchObject({
+    expect(
+      await readDataset({ path, textColumns: ['a', 'b'], labelColumn: 'y', regression: true }, 'labels'),
+    ).toMatchObject({
       texts: ['one\ntwo', 'four'],
       seconds: ['three', 'five, six'],
       labels: ['1.5', '2'],
@@ -64,80 +66,89 @@ describe('named columns', () => {
     });
   });
 
-  it('neither needs nor reads labels where texts are enough', () => {
-    const dataset = readDataset(own('sentence\nx\ny\n', { labelColumn: undefined }), 'texts');
+  it('neither needs nor reads labels where texts are enough', async () => {
+    const dataset = await readDataset(own('sentence\nx\ny\n', { labelColumn: undefined }), 'texts');
     expect(dataset.texts).toEqual(['x', 'y']);
     expect(dataset.labels).toBeUndefined();
-    expect(readDataset(own('sentence\nx\n'), 'texts').labels).toBeUndefined();
+    expect((await readDataset(own('sentence\nx\n'), 'texts')).labels).toBeUndefined();
   });
 
-  it('passes over blank lines, which are no rows', () => {
-    expect(readDataset(own('sentence\tlabel\n\nx\t1\n\ny\t0\n\n\n'), 'labels').texts).toEqual(['x', 'y']);
+  it('passes over blank lines, which are no rows', async () => {
+    expect((await readDataset(own('sentence\tlabel\n\nx\t1\n\ny\t0\n\n\n'), 'labels')).texts).toEqual(['x', 'y']);
   });
 
-  it('takes a format that the name does not tell', () => {
+  it('takes a format that the name does not tell', async () => {
     const path = write('sentence,label\nx,1\n', 'rows.data');
     const source = { path, textColumns: ['sentence'], labelColumn: 'label' };
-    expect(refusal(source)).toMatch('--format tsv|csv');
-    expect(readDataset({ ...source, format: 'csv' }, 'labels').labels).toEqual(['1']);
+    expect(await refusal(source)).toMatch('--format tsv|csv');
+    expect((await readDataset({ ...source, format: 'csv' }, 'labels')).labels).toEqual(['1']);
   });
 });
 
 describe('bad input is told in one line', () => {
-  it('a file that is missing, empty, or a header alone', () => {
-    expect(refusal({ path: path.join(folder, 'none.tsv'), textColumns: ['a'], labelColumn: 'b' })).toMatch(
+  it('a file that is missing, empty, or a header alone', async () => {
+    expect(await refusal({ path: path.join(folder, 'none.tsv'), textColumns: ['a'], labelColumn: 'b' })).toMatch(
       /no such file/,
     );
-    expect(refusal(own(''))).toMatch(/the file is empty/);
-    expect(refusal(own('sentence\tlabel\n\n'))).toMatch(/a header but no row/);
+    expect(await refusal(own(''))).toMatch(/the file is empty/);
+    expect(await refusal(own('sentence\tlabel\n\n'))).toMatch(/a header but no row/);
   });
 
-  it('a column that is not there, with the nearest', () => {
-    expect(refusal(own('Sentense\tlabel\nx\t1\n'))).toMatch(
+  it('a column that is not there, with the nearest', async () => {
+    expect(await refusal(own('Sentense\tlabel\nx\t1\n'))).toMatch(
       /no column "sentence" in the header \("Sentense", "label"\); did you mean "Sentense"\?/,
     );
-    expect(refusal(own('sentence\tlabel\nx\t1\n', { labelColumn: 'lable' }))).toMatch(/did you mean "label"\?/);
-    expect(refusal(own('sentence\tlabel\tlabel\nx\t1\t2\n'))).toMatch(/names the column "label" twice/);
+    expect(await refusal(own('sentence\tlabel\nx\t1\n', { labelColumn: 'lable' }))).toMatch(/did you mean "label"\?/);
+    expect(await refusal(own('sentence\tlabel\tlabel\nx\t1\t2\n'))).toMatch(/names the column "label" twice/);
   });
 
-  it('a row that lacks a field: the row, the line, the column and what was found', () => {
-    expect(refusal(own('sentence\tlabel\nx\t1\n\nonly a text\ny\t0\n'))).toMatch(
+  it('a row that lacks a field: the row, the line, the column and what was found', async () => {
+    expect(await refusal(own('sentence\tlabel\nx\t1\n\nonly a text\ny\t0\n'))).toMatch(
       /row 1 \(line 4\) has no column "label": 1 field of 2, "only a text"/,
     );
-    expect(refusal(own('id\tsentence\tlabel\n1\tx\n'))).toMatch(
+    expect(await refusal(own('id\tsentence\tlabel\n1\tx\n'))).toMatch(
       /row 0 \(line 2\) has no column "label": 2 fields of 3/,
     );
-    expect(refusal(own('sentence\tlabel\nx\t \n'))).toMatch(/row 0 \(line 2\) has nothing in the column "label"/);
-    expect(refusal(own('sentence\tlabel\n\t1\n'))).toMatch(/row 0 \(line 2\) has nothing in the column "sentence"/);
-    expect(refusal(own('sentence\nx\n\ny\n', { labelColumn: undefined }), 'texts')).toMatch(
+    expect(await refusal(own('sentence\tlabel\nx\t \n'))).toMatch(/row 0 \(line 2\) has nothing in the column "label"/);
+    expect(await refusal(own('sentence\tlabel\n\t1\n'))).toMatch(
+      /row 0 \(line 2\) has nothing in the column "sentence"/,
+    );
+    expect(await refusal(own('sentence\nx\n\ny\n', { labelColumn: undefined }), 'texts')).toMatch(
       /row 1 \(line 3\) has nothing/,
     );
   });
 
-  it('a row with a field too many, which would shift its label', () => {
-    expect(refusal(own('sentence\tlabel\nx\ty\t1\n'))).toMatch(/row 0 \(line 2\) has 3 fields, the header has 2/);
+  it('a row with a field too many, which would shift its label', async () => {
+    expect(await refusal(own('sentence\tlabel\nx\ty\t1\n'))).toMatch(/row 0 \(line 2\) has 3 fields, the header has 2/);
   });
 
-  it('a source that does not say what to read, or says it twice', () => {
+  it('a source that does not say what to read, or says it twice', async () => {
     const rows = 'sentence\tlabel\nx\t1\n';
-    expect(refusal(own(rows, { textColumns: undefined }))).toMatch(/--text-columns/);
-    expect(refusal(own(rows, { textColumns: [] }))).toMatch(/--text-columns/);
-    expect(refusal(own(rows, { labelColumn: undefined }))).toMatch(/--label-column/);
-    expect(refusal(own(rows, { textColumns: ['sentence', 'label', 'z'] }))).toMatch(/one or two text columns, not 3/);
-    expect(refusal(own(rows, { labelColumn: 'sentence' }))).toMatch(/"sentence" is named twice/);
-    expect(refusal(own(rows, { task: 'sst2' }))).toMatch(/either a task or columns/);
+    expect(await refusal(own(rows, { textColumns: undefined }))).toMatch(/--text-columns/);
+    expect(await refusal(own(rows, { textColumns: [] }))).toMatch(/--text-columns/);
+    expect(await refusal(own(rows, { labelColumn: undefined }))).toMatch(/--label-column/);
+    expect(await refusal(own(rows, { textColumns: ['sentence', 'label', 'z'] }))).toMatch(
+      /one or two text columns, not 3/,
+    );
+    expect(await refusal(own(rows, { labelColumn: 'sentence' }))).toMatch(/"sentence" is named twice/);
+    expect(await refusal(own(rows, { task: 'sst2' }))).toMatch(/either a task or columns/);
   });
 
-  it('a task that does not exist, with the nearest', () => {
+  it('a task that does not exist, with the nearest', async () => {
     const source = { path: write('x\n'), task: 'sst-2' as TaskName };
-    expect(() => readDataset(source, 'labels')).toThrow(/no task "sst-2"; there are cola, .* did you mean "sst2"\?/);
-    expect(() => readDataset({ ...source, task: 'toString' as TaskName }, 'labels')).toThrow(/no task/);
+    await expect(readDataset(source, 'labels')).rejects.toThrow(
+      /no task "sst-2"; there are cola, .* did you mean "sst2"\?/,
+    );
+    await expect(readDataset({ ...source, task: 'toString' as TaskName }, 'labels')).rejects.toThrow(/no task/);
   });
 });
 
 describe("GLUE's files", () => {
-  it('CoLA: train and dev have no header', () => {
-    const dataset = readDataset(glue('cola', 'gj04\t1\t\tThe pond froze.\ncj99\t0\t*\tThe "more" pond.\n'), 'labels');
+  it('CoLA: train and dev have no header', async () => {
+    const dataset = await readDataset(
+      glue('cola', 'gj04\t1\t\tThe pond froze.\ncj99\t0\t*\tThe "more" pond.\n'),
+      'labels',
+    );
     expect(dataset).toMatchObject({
       texts: ['The pond froze.', 'The "more" pond.'],
       labels: ['1', '0'],
@@ -146,43 +157,48 @@ describe("GLUE's files", () => {
     });
   });
 
-  it('CoLA: the test file has one, and no labels', () => {
+  it('CoLA: the test file has one, and no labels', async () => {
     const source = glue('cola', 'index\tsentence\n0\tBill whistled past the house.\n');
-    expect(readDataset(source, 'texts').texts).toEqual(['Bill whistled past the house.']);
-    expect(refusal(source)).toMatch(/no column "label" in the header \("index", "sentence"\)/);
+    expect((await readDataset(source, 'texts')).texts).toEqual(['Bill whistled past the house.']);
+    expect(await refusal(source)).toMatch(/no column "label" in the header \("index", "sentence"\)/);
   });
 
-  it('CoLA: a row without its sentence', () => {
-    expect(refusal(glue('cola', 'gj04\t1\t\tFine.\ngj04\t1\n'))).toMatch(
+  it('CoLA: a row without its sentence', async () => {
+    expect(await refusal(glue('cola', 'gj04\t1\t\tFine.\ngj04\t1\n'))).toMatch(
       /row 1 \(line 2\) has no column "sentence": 2 fields of 4/,
     );
   });
 
-  it('SST-2', () => {
-    expect(readDataset(glue('sst2', 'sentence\tlabel\nhide new secretions \t0\n'), 'labels')).toMatchObject({
+  it('SST-2', async () => {
+    expect(await readDataset(glue('sst2', 'sentence\tlabel\nhide new secretions \t0\n'), 'labels')).toMatchObject({
       texts: ['hide new secretions '],
       labels: ['0'],
     });
   });
 
-  it('MRPC: a byte order mark, and a quote that is never closed', () => {
+  it('MRPC: a byte order mark, and a quote that is never closed', async () => {
     const header = '\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n';
-    expect(readDataset(glue('mrpc', `${header}1\t70\t71\t"Amrozi said\tReferring to him\n`), 'labels')).toMatchObject({
+    expect(
+      await readDataset(glue('mrpc', `${header}1\t70\t71\t"Amrozi said\tReferring to him\n`), 'labels'),
+    ).toMatchObject({
       texts: ['"Amrozi said'],
       seconds: ['Referring to him'],
       labels: ['1'],
     });
     const test = glue('mrpc', 'index\t#1 ID\t#2 ID\t#1 String\t#2 String\n0\t1\t2\tone\ttwo\n');
-    expect(readDataset(test, 'texts')).toMatchObject({ texts: ['one'], seconds: ['two'] });
+    expect(await readDataset(test, 'texts')).toMatchObject({ texts: ['one'], seconds: ['two'] });
   });
 
-  it('STS-B: a score', () => {
+  it('STS-B: a score', async () => {
     const header = 'index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore\n';
-    const dataset = readDataset(glue('stsb', `${header}0\tg\tf\t2012\t1\tn\tn\tA plane.\tA jet.\t5.000\n`), 'labels');
+    const dataset = await readDataset(
+      glue('stsb', `${header}0\tg\tf\t2012\t1\tn\tn\tA plane.\tA jet.\t5.000\n`),
+      'labels',
+    );
     expect(dataset).toMatchObject({ texts: ['A plane.'], seconds: ['A jet.'], labels: ['5.000'], regression: true });
   });
 
-  it('QQP: rows in pieces are left out, the others keep their numbers', () => {
+  it('QQP: rows in pieces are left out, the others keep their numbers', async () => {
     const content =
       'id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n' +
       '1\t2\t3\tWhy?\tHow?\t0\n' +
@@ -191,12 +207,12 @@ describe("GLUE's files", () => {
       '7\t8\t9\tWho?\t\t1\n' +
       '7\t8\t9\tWho?\tWhat?\t\n' +
       '8\t8\t9\tWhere?\tThere?\t1\n';
-    const dataset = readDataset(glue('qqp', content), 'labels');
+    const dataset = await readDataset(glue('qqp', content), 'labels');
     expect(dataset).toMatchObject({ texts: ['Why?', 'Who?', 'Where?'], seconds: ['How?', '', 'There?'], skipped: 3 });
     expect([0, 1, 2].map((index) => rowNumber(dataset, index))).toEqual([0, 3, 5]);
-    expect(readDataset(glue('qqp', content), 'texts').rows).toBe(4);
+    expect((await readDataset(glue('qqp', content), 'texts')).rows).toBe(4);
     expect(
-      refusal(
+      await refusal(
         glue(
           'qqp',
           content
@@ -209,28 +225,38 @@ describe("GLUE's files", () => {
     ).toMatch(/none of the 1 rows/);
   });
 
-  it('MNLI: rows without a gold label count where texts are enough, and not where labels are needed', () => {
+  it('MNLI: rows without a gold label count where texts are enough, and not where labels are needed', async () => {
     const content = 'index\tsentence1\tsentence2\tlabel1\tgold_label\n0\ta\tb\tneutral\tneutral\n1\tc\td\tneutral\t-\n';
-    expect(readDataset(glue('mnli', content), 'labels')).toMatchObject({ labels: ['neutral'], rows: 1, skipped: 1 });
-    expect(readDataset(glue('mnli', content), 'texts')).toMatchObject({ texts: ['a', 'c'], seconds: ['b', 'd'] });
+    expect(await readDataset(glue('mnli', content), 'labels')).toMatchObject({
+      labels: ['neutral'],
+      rows: 1,
+      skipped: 1,
+    });
+    expect(await readDataset(glue('mnli', content), 'texts')).toMatchObject({ texts: ['a', 'c'], seconds: ['b', 'd'] });
   });
 
-  it('QNLI, RTE and WNLI', () => {
+  it('QNLI, RTE and WNLI', async () => {
     const qnli = glue('qnli', 'index\tquestion\tsentence\tlabel\n0\tWho?\tHe.\tentailment\n');
-    expect(readDataset(qnli, 'labels')).toMatchObject({ texts: ['Who?'], seconds: ['He.'], labels: ['entailment'] });
+    expect(await readDataset(qnli, 'labels')).toMatchObject({
+      texts: ['Who?'],
+      seconds: ['He.'],
+      labels: ['entailment'],
+    });
     const pairs = 'index\tsentence1\tsentence2\tlabel\n0\ta\tb\t';
-    expect(readDataset(glue('rte', `${pairs}not_entailment\n`), 'labels').labels).toEqual(['not_entailment']);
-    expect(readDataset(glue('wnli', `${pairs}1\n`), 'labels').labels).toEqual(['1']);
+    expect((await readDataset(glue('rte', `${pairs}not_entailment\n`), 'labels')).labels).toEqual(['not_entailment']);
+    expect((await readDataset(glue('wnli', `${pairs}1\n`), 'labels')).labels).toEqual(['1']);
   });
 
-  it('a file of another task is refused by its header', () => {
-    expect(refusal(glue('rte', 'sentence\tlabel\nx\t1\n'))).toMatch(/no column "sentence1".*did you mean "sentence"\?/);
+  it('a file of another task is refused by its header', async () => {
+    expect(await refusal(glue('rte', 'sentence\tlabel\nx\t1\n'))).toMatch(
+      /no column "sentence1".*did you mean "sentence"\?/,
+    );
   });
 });
 
 describe('selectRows', () => {
-  it('keeps the numbers that rows have in the file', () => {
-    const whole = readDataset(own('sentence\tlabel\na\t0\nb\t1\nc\t0\nd\t1\n'), 'labels');
+  it('keeps the numbers that rows have in the file', async () => {
+    const whole = await readDataset(own('sentence\tlabel\na\t0\nb\t1\nc\t0\nd\t1\n'), 'labels');
     const part = selectRows(whole, [3, 1, 2]);
     expect(part).toMatchObject({ texts: ['d', 'b', 'c'], labels: ['1', '1', '0'], rows: 3, sha256: whole.sha256 });
     const again = selectRows(part, [2, 0]);

@@ -104,7 +104,7 @@ describe('writeDemoData', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-demo-'));
   afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-  it('writes three files that read back as they were, the same bytes each time, and leaves nothing else', () => {
+  it('writes three files that read back as they were, the same bytes each time, and leaves nothing else', async () => {
     const at = path.join(folder, 'new', 'data');
     const files = writeDemoData(at, 0);
     expect(fs.readdirSync(at).sort()).toEqual(['dev.tsv', 'test.tsv', 'train.tsv']);
@@ -113,7 +113,10 @@ describe('writeDemoData', () => {
     expect(writeDemoData(at, 0)).toEqual(files);
     expect(hash()).toEqual(before);
     for (const split of splits) {
-      const dataset = readDataset({ path: files[split], textColumns: ['sentence'], labelColumn: 'label' }, 'labels');
+      const dataset = await readDataset(
+        { path: files[split], textColumns: ['sentence'], labelColumn: 'label' },
+        'labels',
+      );
       expect(dataset.texts).toEqual(data[split].map((row) => row.sentence));
       expect(dataset.labels).toEqual(data[split].map((row) => row.label));
       expect(fitLabels(dataset)).toEqual({ kind: 'classes', names: ['acceptable', 'unacceptable'] });

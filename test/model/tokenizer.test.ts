@@ -147,10 +147,10 @@ describe('settings of other tokenizers', () => {
 });
 
 describe('families with one segment or none', () => {
-  test.each(['tiny-bpe', 'tiny-unigram'])('%s: pairs are of one segment, and rows can be read', (name) => {
+  test.each(['tiny-bpe', 'tiny-unigram'])('%s: pairs are of one segment, and rows can be read', async (name) => {
     const tokenizer = loadTokenizer(path.join(FIXTURES, name));
     const file = path.join(FIXTURES, 'tiny-data/pairs.tsv');
-    const pairs = readDataset({ path: file, textColumns: ['text_a', 'text_b'] }, 'texts');
+    const pairs = await readDataset({ path: file, textColumns: ['text_a', 'text_b'] }, 'texts');
     const rows = encodeRows(pairs, [0, 1, 2], tokenizer, 32, { vocabSize: tokenizer.vocabSize, typeVocabSize: 1 });
     const [bos, eos] = [0, 2];
     for (const { ids, typeIds } of rows) {

@@ -4,3 +4,5 @@ exports.swc = {
   module: { type: 'commonjs' },
   swcrc: false,
 };
+// And packages that are ES modules.
+exports.swcModule = { ...exports.swc, jsc: { ...exports.swc.jsc, parser: { syntax: 'ecmascript' } } };

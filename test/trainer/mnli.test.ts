@@ -24,7 +24,7 @@ function writeMnli(file: string, annotators: number, rows: [first: string, secon
 }
 
 it('judges MNLI on the matched file and tells of the mismatched one', async () => {
-  const { texts, seconds } = readDataset(
+  const { texts, seconds } = await readDataset(
     { path: path.join(TINY_DATA, 'pairs.tsv'), textColumns: ['text_a', 'text_b'] },
     'texts',
   );

@@ -17,7 +17,10 @@ import { deltaHash, devSentences, maskOf, model, runs, sentences, TINY_DATA } fr
 
 const tf = loadTensorFlow();
 const { folder, request, finish } = runs(tf);
-const sentenceRows = readDataset(sentences, 'labels').rows;
+let sentenceRows = 0;
+beforeAll(async () => {
+  sentenceRows = (await readDataset(sentences, 'labels')).rows;
+});
 
 function writeRows(rows: [text: string, label: string][]): string {
   const file = path.join(folder(), 'rows.tsv');
@@ -73,7 +76,7 @@ it('gives the best epoch, as evaluate finds it again', async () => {
 });
 
 it('overfits eight sentences to a loss of zero', async () => {
-  const rows = readDataset(sentences, 'labels');
+  const rows = await readDataset(sentences, 'labels');
   const file = writeRows(Array.from({ length: 8 }, (_, i) => [rows.texts[i], i % 2 ? 'yes' : 'no']));
   const data = { path: file, textColumns: ['sentence'], labelColumn: 'label' };
   const mask = await maskOf([
@@ -86,7 +89,7 @@ it('overfits eight sentences to a loss of zero', async () => {
 });
 
 it('learns nothing where the labels mean nothing', async () => {
-  const rows = readDataset({ ...sentences, path: path.join(writeDemoData(folder(), 5).train) }, 'texts').texts;
+  const rows = (await readDataset({ ...sentences, path: path.join(writeDemoData(folder(), 5).train) }, 'texts')).texts;
   const random = randomStream(3, 'labels');
   const label = () => (random.int(2) === 0 ? 'a' : 'b');
   const train = { ...sentences, path: writeRows(rows.slice(0, 600).map((text) => [text, label()])) };

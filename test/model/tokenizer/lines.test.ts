@@ -69,7 +69,7 @@ describe.each(['wordpiece', 'bpe', 'unigram'])('%s', (kind) => {
       const [, second, longest, fromLeft] = golden.pairs[i];
       const pair = second === null ? undefined : golden.lines[second];
       const { ids, typeIds } = (fromLeft ? left : right).encode(text, pair, longest);
-      return [ids, typeIds];
+      return [Array.from(ids), Array.from(typeIds)];
     };
     expect(differing(texts, pairs, found)).toEqual(NONE);
   });
@@ -117,7 +117,8 @@ describe('older files', () => {
       const texts = golden.few.filter((_, i) => i % 2 === 0);
       const found = (text: string): [number[], number[], number[]] => {
         const pair = tokenizer.encode(text, 'sea', WHOLE);
-        return [tokenizer.encode(text, undefined, WHOLE).ids, pair.ids, pair.typeIds];
+        const single = tokenizer.encode(text, undefined, WHOLE);
+        return [Array.from(single.ids), Array.from(pair.ids), Array.from(pair.typeIds)];
       };
       expect(differing(texts, rows, found)).toEqual(NONE);
     },

@@ -1,0 +1,33 @@
+import * as path from 'node:path';
+import { invalidInput } from '../errors';
+
+/**
+ * How a file's rows are written. `tsv`: tabs between the fields, quotes are ordinary characters; `csv`: RFC 4180; `jsonl`: an
+ * object a line; `parquet`: Apache Parquet; `txt`: a text a line, without columns and labels. All but Parquet may be gzipped.
+ */
+export type DataFormat = 'tsv' | 'csv' | 'jsonl' | 'parquet' | 'txt';
+
+const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
+  '.tsv': 'tsv',
+  '.tab': 'tsv',
+  '.csv': 'csv',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.parquet': 'parquet',
+  '.txt': 'txt',
+};
+
+export const DATA_FORMATS: readonly DataFormat[] = ['tsv', 'csv', 'jsonl', 'parquet', 'txt'];
+
+/**
+ * The format that a file's name tells by its extension; `.gz` behind it is passed over.
+ * @throws HifiError INVALID_INPUT, naming the formats, for another extension
+ */
+export function formatOf(file: string): DataFormat {
+  const extension = path.extname(file.replace(/\.gz$/i, '')).toLowerCase();
+  if (Object.hasOwn(EXTENSIONS, extension)) return EXTENSIONS[extension];
+  const known = ['.tsv', '.csv', '.jsonl', '.parquet', '.txt'].join(', ');
+  throw invalidInput(
+    `${file}: the name does not tell the format; ${known} do (or with .gz), or --format ${DATA_FORMATS.join('|')}`,
+  );
+}

@@ -1,0 +1,87 @@
+import { invalidInput } from '../errors';
+import type { NamedFile } from './bytes';
+import { eachLine, lineBlocks } from './lines';
+import type { Pass, Records, TableRecord } from './records';
+
+/**
+ * The objects of a JSON Lines file, after a record with the names of the first one's keys. Blank lines are passed over. A number
+ * or boolean is the text that stands in the line; half a surrogate pair, which no UTF-8 can hold, is U+FFFD.
+ * @throws HifiError INVALID_INPUT when the file cannot be read, or for a line that is not UTF-8 or not an object
+ */
+export async function* jsonRecords(source: NamedFile, { hash }: Pass): Records {
+  let names: string[] | undefined;
+  for await (const block of lineBlocks(source, hash)) {
+    const records: TableRecord[] = [];
+    eachLine(block, (line, start, end) => {
+      const json = block.bytes.toString('utf8', start, end);
+      if (json.trim() === '') return;
+      const object = parsed(source.path, line, json);
+      if (names === undefined) {
+        names = Object.keys(object);
+        const [width, keys] = [names.length, names];
+        records.push({ line, width, field: (index) => keys[index] });
+      }
+      records.push(new JsonRecord(source.path, line, json, object, names));
+    });
+    yield records;
+  }
+}
+
+class JsonRecord implements TableRecord {
+  constructor(
+    private readonly path: string,
+    readonly line: number,
+    private readonly json: string,
+    private readonly object: Readonly<Record<string, unknown>>,
+    private readonly names: readonly string[],
+  ) {}
+
+  get width(): number {
+    return this.names.length;
+  }
+
+  field(index: number): string | undefined {
+    const name = this.names[index];
+    const value = Object.hasOwn(this.object, name) ? this.object[name] : null;
+    if (value === null) return undefined;
+    if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\ufffd');
+    if (typeof value !== 'object') return ownText(this.json, name);
+    const kind = Array.isArray(value) ? 'a list' : 'an object';
+    throw invalidInput(
+      `${this.path}: line ${this.line}: ${JSON.stringify(name)} is ${kind}; it must be a text, a number or a boolean`,
+    );
+  }
+}
+
+function parsed(path: string, line: number, json: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    throw invalidInput(`${path}: line ${line} is not JSON (${reason}); JSON Lines has one object a line`, error);
+  }
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
+  throw invalidInput(`${path}: line ${line} is ${kind}, not an object; JSON Lines has one object a line`);
+}
+
+/** Strings, brackets, colons, commas; whatever else stands together is a number or a word. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
+
+/**
+ * The number or word of a key as the line has it: 1.0 is not 1. Where the key comes twice the last counts, as in JSON.parse.
+ * @param json a line that JSON.parse takes
+ */
+function ownText(json: string, name: string): string | undefined {
+  let depth = 0;
+  let [key, before, found]: (string | undefined)[] = [];
+  for (const [token] of json.matchAll(TOKENS)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (depth === 1 && token === ':') key = before;
+    else if (depth === 1 && before === ':' && JSON.parse(key!) === name) found = token;
+    before = token;
+  }
+  return found;
+}

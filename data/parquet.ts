@@ -1,0 +1,83 @@
+import * as fs from 'node:fs/promises';
+import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet' with { 'resolution-mode': 'import' };
+import { HifiError, invalidInput } from '../errors';
+import { checkFile, type NamedFile, readBytes } from './bytes';
+import type { Pass, Records, TableRecord } from './records';
+
+/**
+ * The rows of a Parquet file, after a record with its columns' names: a row group at a time, of the columns that are asked for.
+ * Texts, whole and decimal numbers and booleans can be read.
+ * @throws HifiError INVALID_INPUT when the file cannot be read or is no Parquet file, or for a column of another type
+ */
+export async function* parquetRecords(source: NamedFile, { hash, columns = [] }: Pass): Records {
+  checkFile(source);
+  // Both packages are ES modules.
+  const [{ parquetMetadataAsync, parquetReadObjects, parquetSchema }, { compressors }] = await Promise.all([
+    import('hyparquet'),
+    import('hyparquet-compressors'),
+  ]);
+  const handle = await fs.open(source.file ?? source.path);
+  try {
+    const { size } = await handle.stat();
+    if (size === 0) throw invalidInput(`${source.path}: the file is empty`);
+    const file = bufferOf(handle, size);
+    const metadata = await parquetMetadataAsync(file);
+    const schema = parquetSchema(metadata).children;
+    const names = schema.map(({ element }) => element.name);
+    yield [{ width: names.length, field: (index) => names[index] }];
+
+    if (hash) for await (const _ of readBytes(source, hash));
+    for (const column of schema) if (columns.includes(column.element.name)) checkType(source.path, column);
+    for (const [rowStart, rowEnd] of columns.length > 0 ? rowGroups(metadata) : []) {
+      const wanted = { file, metadata, columns: [...columns], compressors, rowStart, rowEnd };
+      const rows = await parquetReadObjects(wanted);
+      yield rows.map((row): TableRecord => ({ width: names.length, field: (index) => textOf(row[names[index]]) }));
+    }
+  } catch (error) {
+    if (error instanceof HifiError) throw error;
+    const [reason] = (error as Error).message.split('\n');
+    throw invalidInput(`${source.path}: is not a Parquet file, or is damaged (${reason})`, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+const bufferOf = (handle: fs.FileHandle, byteLength: number): AsyncBuffer => ({
+  byteLength,
+  slice: async (start, end = byteLength) => {
+    const bytes = new ArrayBuffer(end - start);
+    const { bytesRead } = await handle.read(new Uint8Array(bytes), 0, end - start, start);
+    if (bytesRead < end - start) throw new Error(`it ends at byte ${start + bytesRead}`);
+    return bytes;
+  },
+});
+
+/** First row and end of each row group. */
+function rowGroups({ row_groups }: FileMetaData): [number, number][] {
+  let end = 0;
+  return row_groups.map(({ num_rows }) => [end, (end += Number(num_rows))]);
+}
+
+/** What the values of a column are, as Parquet calls it; undefined for the plain physical type. */
+const annotation = ({ element }: SchemaTree) => element.logical_type?.type ?? element.converted_type;
+
+const TEXTS = ['STRING', 'UTF8', 'ENUM'];
+const NUMBERS = ['BOOLEAN', 'INT32', 'INT64', 'FLOAT', 'DOUBLE'];
+
+function checkType(path: string, column: SchemaTree): void {
+  const { name, type, repetition_type } = column.element;
+  const kind = annotation(column);
+  const plain = column.children.length === 0 && repetition_type !== 'REPEATED';
+  const text = type === 'BYTE_ARRAY' && kind !== undefined && TEXTS.includes(kind);
+  const number = NUMBERS.includes(type!) && (kind === undefined || /^U?INT/.test(kind));
+  if (plain && (text || number)) return;
+  const found = plain ? (kind ?? type) : `nested (${kind ?? 'a group'})`;
+  throw invalidInput(
+    `${path}: the column ${JSON.stringify(name)} is ${found}; it must be of texts, whole or decimal numbers, or booleans`,
+  );
+}
+
+/** NaN stands for nothing: pandas writes it where a number is missing. */
+function textOf(value: unknown): string | undefined {
+  return value === null || value === undefined || Number.isNaN(value) ? undefined : String(value);
+}

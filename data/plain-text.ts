@@ -1,0 +1,25 @@
+import type { NamedFile } from './bytes';
+import { eachLine, lineBlocks } from './lines';
+import type { Pass, Records, TableRecord } from './records';
+
+/** The one column of a plain text. */
+export const TEXT_COLUMN = 'text';
+
+/**
+ * The lines of a plain text as records of one field, after a record with its name. Blank lines are passed over.
+ * @throws HifiError INVALID_INPUT when the file cannot be read or is not UTF-8 (naming the line)
+ */
+export async function* textRecords(source: NamedFile, { hash }: Pass): Records {
+  let named = false;
+  for await (const block of lineBlocks(source, hash)) {
+    const records: TableRecord[] = [];
+    eachLine(block, (line, start, end) => {
+      const text = block.bytes.toString('utf8', start, end);
+      if (text.trim() === '') return;
+      if (!named) records.push({ line, width: 1, field: () => TEXT_COLUMN });
+      named = true;
+      records.push({ line, width: 1, field: () => text });
+    });
+    yield records;
+  }
+}

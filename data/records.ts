@@ -1,0 +1,28 @@
+import type { Hash } from 'node:crypto';
+
+/** One record of a file. Fields are made when they are asked for, so that unused columns cost nothing. */
+export interface TableRecord {
+  /** The line it starts on, from 1, as an editor counts; Parquet has none. */
+  readonly line?: number;
+  /** How many fields it has; a blank line has one, the empty string. */
+  readonly width: number;
+  /**
+   * Field `index` as text; undefined where the record has no such field, or null in it.
+   * @throws HifiError INVALID_INPUT when it is no text, number or boolean
+   */
+  field(index: number): string | undefined;
+}
+
+/** How a pass over a file is made. */
+export interface Pass {
+  /** Is given all of the file's bytes, as they lie there. */
+  hash?: Hash;
+  /** The columns that are read, where a format can leave the others alone; none: the first record is enough. */
+  columns?: readonly string[];
+}
+
+/**
+ * A pass over the records of a file, some at a time. The first record holds the columns' names, but for a TSV or CSV file
+ * without a header.
+ */
+export type Records = AsyncGenerator<TableRecord[], void, void>;

@@ -1,0 +1,312 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type DataSource, drawRows, readDataset, rowNumber } from '../../data/dataset';
+import { drawSample } from '../../data/split';
+
+/*
+ * Files that pyarrow and Python's json, csv and gzip wrote: test/fixtures/make_formats.py. And files that are broken.
+ */
+const formats = path.join(__dirname, '../fixtures/formats');
+const at = (name: string) => path.join(formats, name);
+const golden = JSON.parse(fs.readFileSync(at('golden.json'), 'utf8')) as {
+  parquet: Record<string, (string | null)[]>;
+  jsonl: Record<string, string | boolean>[];
+};
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-formats-'));
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+let files = 0;
+function write(name: string, content: string | Uint8Array): string {
+  const file = path.join(folder, `${files++}-${name}`);
+  fs.writeFileSync(file, content);
+  return file;
+}
+
+/** A column, read as the label of each row. */
+const column = async (file: string, labelColumn: string, textColumn = 'text') =>
+  (await readDataset({ path: file, textColumns: [textColumn], labelColumn }, 'labels')).labels;
+
+const refusal = (source: DataSource, need: 'labels' | 'texts' = 'labels') =>
+  readDataset(source, need).then(
+    () => 'was read',
+    (error: Error) => {
+      expect(error).toMatchObject({ name: 'HifiError', code: 'INVALID_INPUT' });
+      expect(error.message).not.toContain('\n');
+      expect(error.message.startsWith(`${source.path}: `)).toBe(true);
+      return error.message.slice(source.path.length + 2);
+    },
+  );
+
+describe('Parquet', () => {
+  const names = ['none', 'snappy', 'gzip', 'zstd', 'brotli', 'lz4', 'delta'].map((name) => `rows.${name}.parquet`);
+
+  it.each(names)('%s: every column in all row groups', async (name) => {
+    const source = { path: at(name), textColumns: ['text', 'second'], labelColumn: 'class' };
+    const dataset = await readDataset(source, 'labels');
+    expect(dataset).toMatchObject({ rows: 40, skipped: 0, texts: golden.parquet.text, seconds: golden.parquet.second });
+    expect(dataset.labels).toEqual(golden.parquet.class);
+    expect(dataset.sha256).toBe(
+      createHash('sha256')
+        .update(fs.readFileSync(at(name)))
+        .digest('hex'),
+    );
+    for (const other of ['label', 'tiny', 'big', 'float', 'half', 'flag']) {
+      expect(await column(at(name), other)).toEqual(golden.parquet[other]);
+    }
+  });
+
+  it('refuses a row without a value, by its number', async () => {
+    const refused = (name: string) => refusal({ path: at(names[1]), textColumns: ['text'], labelColumn: name });
+    expect(await refused('null_text')).toBe('row 9 has no value in the column "null_text"');
+    expect(await refused('null_int')).toBe('row 30 has no value in the column "null_int"');
+    // A column that is not asked for may hold anything.
+    expect((await readDataset({ path: at(names[1]), textColumns: ['text'] }, 'texts')).rows).toBe(40);
+  });
+
+  it('refuses a column of another type, or that is not there', async () => {
+    const refused = (name: string) => refusal({ path: at(names[0]), textColumns: [name] }, 'texts');
+    const right = 'it must be of texts, whole or decimal numbers, or booleans';
+    expect(await refused('when')).toBe(`the column "when" is TIMESTAMP; ${right}`);
+    expect(await refused('tags')).toBe(`the column "tags" is nested (LIST); ${right}`);
+    expect(await refused('raw')).toBe(`the column "raw" is BYTE_ARRAY; ${right}`);
+    expect(await refused('txt')).toMatch(/no column "txt" in the schema \("text", .*\); did you mean "text"\?/);
+  });
+
+  it('refuses a file that is none, is cut off, damaged, empty or without rows', async () => {
+    const bytes = fs.readFileSync(at(names[1]));
+    const refused = (content: string | Uint8Array) =>
+      refusal({ path: write('rows.parquet', content), textColumns: ['text'] }, 'texts');
+    expect(await refused('text\tlabel\nsome words\t1\n')).toMatch(/^is not a Parquet file, or is damaged/);
+    expect(await refused('x')).toMatch(/^is not a Parquet file/);
+    expect(await refused(bytes.subarray(0, bytes.length - 100))).toMatch(/^is not a Parquet file/);
+    expect(await refused(gzipSync(bytes))).toMatch(/^is not a Parquet file/);
+    expect(await refused(Buffer.from(bytes).fill(0xff, 4, 1000))).toMatch(/^is not a Parquet file, or is damaged/);
+    expect(await refused('')).toBe('the file is empty');
+    const none = { path: at('no-rows.parquet'), textColumns: ['text'] };
+    expect(await refusal(none, 'texts')).toBe('there are columns but no row');
+  });
+});
+
+describe('JSONL', () => {
+  const wellFormed = (value: string | boolean) => String(value).replace(/\p{Surrogate}/gu, '\ufffd');
+
+  it.each(['rows.jsonl', 'rows.jsonl.gz'])('%s: numbers and words as they stand in the line', async (name) => {
+    const expected = (key: string) => golden.jsonl.map((row) => wellFormed(row[key]));
+    const source = { path: at(name), textColumns: ['text', 'second'], labelColumn: 'class' };
+    const dataset = await readDataset(source, 'labels');
+    expect(dataset).toMatchObject({ texts: expected('text'), seconds: expected('second'), labels: expected('class') });
+    for (const other of ['label', 'float', 'flag']) expect(await column(at(name), other)).toEqual(expected(other));
+    expect(expected('label').slice(-2)).toEqual(['1.0', '12345678901234567890']);
+    expect(expected('text').at(-2)).toBe('half \ufffd a pair');
+    expect(dataset.sha256).toBe(
+      createHash('sha256')
+        .update(fs.readFileSync(at(name)))
+        .digest('hex'),
+    );
+  });
+
+  it('passes over blank lines, which are no rows, and a byte order mark', async () => {
+    const path = write('rows.jsonl', '\ufeff\n{"text":"a","y":true}\r\n\n  \n{"y":false,"text":"b"}');
+    const dataset = await readDataset({ path, textColumns: ['text'], labelColumn: 'y' }, 'labels');
+    expect(dataset).toMatchObject({ texts: ['a', 'b'], labels: ['true', 'false'], rows: 2 });
+  });
+
+  it('takes the last of a key that comes twice', async () => {
+    const file = write('rows.jsonl', '{"text":"a","y":1,"z":{"y":2},"\\u0079":3.0}\n');
+    expect(await column(file, 'y')).toEqual(['3.0']);
+  });
+
+  it('refuses a line that is no object, or what is no text in one, with its number', async () => {
+    const refused = (content: string) =>
+      refusal({ path: write('rows.jsonl', content), textColumns: ['text'], labelColumn: 'y' });
+    const good = '{"text": "a", "y": 1}\n';
+    expect(await refused(`${good}\n[1, 2]\n`)).toBe(
+      'line 3 is a list, not an object; JSON Lines has one object a line',
+    );
+    expect(await refused('[\n{"text": "a"}\n]\n')).toMatch(/^line 1 is not JSON .*one object a line$/);
+    expect(await refused(`${good}{"text": "a", "y": NaN}\n`)).toMatch(/^line 2 is not JSON/);
+    expect(await refused(`${good}"words"\n`)).toMatch(/^line 2 is a string, not an object/);
+    expect(await refused(`${good}null\n`)).toMatch(/^line 2 is null/);
+    expect(await refused(`${good}{"text": ["a"], "y": 1}\n`)).toBe(
+      'line 2: "text" is a list; it must be a text, a number or a boolean',
+    );
+    expect(await refused(`${good}{"text": "a", "y": {"is": 1}}\n`)).toMatch(/^line 2: "y" is an object/);
+    expect(await refused(`${good}{"text": "a"}\n`)).toBe('row 1 (line 2) has no value in the column "y"');
+    expect(await refused(`${good}{"text": null, "y": 1}\n`)).toBe('row 1 (line 2) has no value in the column "text"');
+    expect(await refused(`${good}{"text": " ", "y": 1}\n`)).toMatch(
+      /^row 1 \(line 2\) has nothing in the column "text"/,
+    );
+    expect(await refused('{"txt": "a", "y": 1}\n')).toBe(
+      'no column "text" in the first object ("txt", "y"); did you mean "txt"?',
+    );
+    expect(await refused('{"toString": "a", "y": 1}\n')).toMatch(/^no column "text"/);
+    expect(await refused('\n \n')).toBe('the file is empty');
+  });
+});
+
+describe('plain text', () => {
+  it('is a text a line, blank lines left out', async () => {
+    const path = write('rows.txt', 'one\ttab "quoted"\r\n\n  two \n\n\nthree');
+    const dataset = await readDataset({ path }, 'texts');
+    expect(dataset).toMatchObject({ texts: ['one\ttab "quoted"', '  two ', 'three'], rows: 3, regression: false });
+    expect(dataset.labels).toBeUndefined();
+  });
+
+  it('has neither labels nor columns nor a task', async () => {
+    const path = write('rows.txt', 'text\tlabel\na\t1\n');
+    expect(await refusal({ path })).toMatch(/^a plain text has no labels; give a TSV, CSV, JSONL or Parquet file/);
+    expect(await refusal({ path, textColumns: ['text'] }, 'texts')).toMatch(/no columns.*--format tsv/);
+    expect(await refusal({ path, task: 'sst2' }, 'texts')).toMatch(/of no task; --format tsv/);
+    expect((await readDataset({ path, format: 'tsv', textColumns: ['text'] }, 'texts')).texts).toEqual(['a']);
+    expect(await refusal({ path: write('rows.txt', '\n\n') }, 'texts')).toBe('the file is empty');
+  });
+});
+
+describe('gzip', () => {
+  it("is unpacked: Python's files, in one member and in two", async () => {
+    const { text, second, label } = golden.parquet;
+    const csv = { path: at('rows.csv.gz'), textColumns: ['text', 'second'], labelColumn: 'label' };
+    expect(await readDataset(csv, 'labels')).toMatchObject({ texts: text, seconds: second, labels: label });
+    const tsv = { path: at('rows.tsv.gz'), textColumns: ['text'], labelColumn: 'label' };
+    expect(await readDataset(tsv, 'labels')).toMatchObject({ texts: text, labels: label });
+    expect(await readDataset({ path: at('rows.txt.gz') }, 'texts')).toMatchObject({ texts: text });
+  });
+
+  it('is told by its first bytes too, whatever the name', async () => {
+    const path = write('rows.tsv', fs.readFileSync(at('rows.tsv.gz')));
+    expect((await readDataset({ path, textColumns: ['text'] }, 'texts')).texts).toEqual(golden.parquet.text);
+  });
+
+  it('refuses what is cut off, damaged, not gzipped or empty inside', async () => {
+    const bytes = gzipSync(`text\n${'some words\n'.repeat(100_000)}`);
+    const refused = (content: string | Uint8Array, name = 'rows.tsv.gz') =>
+      refusal({ path: write(name, content), textColumns: ['text'] }, 'texts');
+    expect(await refused(bytes.subarray(0, bytes.length - 20))).toBe('the gzip file is cut off');
+    expect(await refused(bytes.subarray(0, 5))).toBe('the gzip file is cut off');
+    const damaged = Buffer.from(bytes);
+    damaged[bytes.length - 6] ^= 1; // of the checksum
+    expect(await refused(damaged)).toMatch(/^the gzip file is damaged \(.*data check/);
+    expect(await refused('text\nwords\n')).toBe('is named .gz but is not gzipped');
+    expect(await refused('')).toBe('the file is empty');
+    expect(await refused(gzipSync(''))).toBe('the file is empty');
+    expect(await refused(gzipSync(Buffer.from('text\nca\xe9\n', 'latin1')))).toMatch(/^line 2 is not UTF-8/);
+  });
+});
+
+describe("GLUE's tasks in the columns of the Hub's data set", () => {
+  it.each(['mnli.jsonl', 'mnli.parquet'])('%s: class numbers are the classes of the task', async (name) => {
+    expect(await readDataset({ path: at(name), task: 'mnli' }, 'labels')).toMatchObject({
+      texts: ['p0', 'p1', 'p2', 'p3', 'p4', 'p5'],
+      seconds: ['h0', 'h1', 'h2', 'h3', 'h4', 'h5'],
+      labels: [0, 1, 2, 0, 1, 2].map((label) => ['entailment', 'neutral', 'contradiction'][label]),
+    });
+  });
+
+  it.each([
+    ['cola', { sentence: 'a', label: 1 }, '1'],
+    ['sst2', { sentence: 'a', label: 0 }, '0'],
+    ['mrpc', { sentence1: 'a', sentence2: 'b', label: 1 }, '1'],
+    ['stsb', { sentence1: 'a', sentence2: 'b', label: 3.8 }, '3.8'],
+    ['qqp', { question1: 'a', question2: 'b', label: 1 }, '1'],
+    ['qnli', { question: 'a', sentence: 'b', label: 0 }, 'entailment'],
+    ['rte', { sentence1: 'a', sentence2: 'b', label: 1 }, 'not_entailment'],
+    ['wnli', { sentence1: 'a', sentence2: 'b', label: 1 }, '1'],
+    // A file with the benchmark's own names and words.
+    ['mnli', { sentence1: 'a', sentence2: 'b', gold_label: 'neutral' }, 'neutral'],
+  ] as const)('%s', async (task, row, label) => {
+    const path = write(`${task}.jsonl`, `${JSON.stringify({ idx: 0, ...row })}\n`);
+    const dataset = await readDataset({ path, task }, 'labels');
+    expect(dataset).toMatchObject({ texts: ['a'], labels: [label], regression: task === 'stsb' });
+    expect(dataset.seconds).toEqual('sentence' in row && task !== 'qnli' ? undefined : ['b']);
+  });
+
+  it('asks for the columns of such a file', async () => {
+    const path = write('mnli.jsonl', '{"premise": "a", "hypothesys": "b", "label": 0}\n');
+    expect(await refusal({ path, task: 'mnli' })).toMatch(/no column "hypothesis" .*did you mean "hypothesys"\?/);
+    const cola = write('cola.jsonl', '{"text": "a", "label": 0}\n');
+    expect(await refusal({ path: cola, task: 'cola' })).toMatch(/no column "sentence" in the first object/);
+  });
+});
+
+describe('drawRows', () => {
+  const rows = Array.from({ length: 3000 }, (_, i) => `sentence ${i}`);
+  const path = write('many.tsv', `text\n${rows.join('\n')}\n`);
+  const all = { path, textColumns: ['text'] };
+
+  it('keeps the drawn rows of the whole, in the order drawn', async () => {
+    const drawn = drawSample(rows.length, 50, 7);
+    const whole = await readDataset(all, 'texts');
+    const { dataset, available } = await drawRows(all, 'texts', (count) => drawSample(count, 50, 7));
+    expect(available).toBe(3000);
+    expect(dataset).toMatchObject({ rows: 50, sha256: whole.sha256, skipped: 0 });
+    expect(dataset.texts).toEqual(Array.from(drawn, (row) => whole.texts[row]));
+    expect(dataset.rowNumbers).toEqual(drawn);
+  });
+
+  it('draws among the rows that can be used, and tells their numbers in the file', async () => {
+    const lines = ['0\tp\tq\tx', '1\tp\tbroken', '2\tp\tq\ty', '3\tp', '4\tp\tq\tz'];
+    const file = write('qqp.tsv', `id\tqid1\tquestion1\tquestion2\n${lines.join('\n')}\n`);
+    const source = { path: file, task: 'qqp' as const };
+    const { dataset, available } = await drawRows(source, 'texts', () => Int32Array.of(2, 0));
+    expect({ available, skipped: dataset.skipped }).toEqual({ available: 3, skipped: 2 });
+    expect(dataset).toMatchObject({ texts: ['q', 'q'], seconds: ['z', 'x'] });
+    expect([0, 1].map((index) => rowNumber(dataset, index))).toEqual([4, 0]);
+  });
+
+  it('refuses a row that it does not draw', async () => {
+    const file = write('bad.tsv', `text\tlabel\n${'words\t1\n'.repeat(100)}only words\n`);
+    const source = { path: file, textColumns: ['text'] };
+    await expect(drawRows(source, 'texts', () => Int32Array.of(0))).rejects.toThrow(/row 100 \(line 102\)/);
+  });
+
+  it('tells of a file that changed between its two passes', async () => {
+    const file = write('changing.txt', 'a\nb\nc\n');
+    const draw = () => {
+      fs.writeFileSync(file, 'a\n');
+      return Int32Array.of(2);
+    };
+    await expect(drawRows({ path: file }, 'texts', draw)).rejects.toThrow(
+      /changing\.txt: .* changed while it was read/,
+    );
+  });
+});
+
+describe('the file', () => {
+  it('is named with the nearest when there is none, and refused when it is a folder', async () => {
+    fs.writeFileSync(path.join(folder, 'train.tsv'), 'a\n1\n');
+    const refused = (file: string) => refusal({ path: file, textColumns: ['a'], format: 'tsv' }, 'texts');
+    expect(await refused(path.join(folder, 'trian.tsv'))).toBe('no such file; did you mean "train.tsv"?');
+    expect(await refused(path.join(folder, 'no', 'such', 'x.tsv'))).toBe('no such file');
+    expect(await refused(folder)).toBe('is a folder, not a file');
+    expect(await refused('/dev/null')).toMatch(/^is a pipe or a device/);
+  });
+
+  it('is hashed over its bytes, byte order mark and all', async () => {
+    const bytes = Buffer.from('\ufeffa\tb\r\nx\ty\r\n');
+    const { sha256 } = await readDataset({ path: write('hash.tsv', bytes), textColumns: ['a'] }, 'texts');
+    expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+  });
+
+  it('may lie elsewhere than its name says', async () => {
+    const file = write('spooled', 'one\ntwo\n');
+    const source = { path: 'stdin', file, format: 'txt' as const };
+    expect(await readDataset(source, 'texts')).toMatchObject({ path: 'stdin', texts: ['one', 'two'] });
+    expect(await refusal({ ...source, file: write('spooled', '') }, 'texts')).toBe('the file is empty');
+  });
+
+  it.each([
+    ['tsv', ''],
+    ['tsv', '\ufeff'],
+    ['tsv', '\n \r\n\n'],
+    ['csv', ''],
+    ['csv', '\n\n'],
+    ['jsonl', ''],
+    ['txt', '\ufeff\n'],
+  ] as const)('is refused when it is empty (%s, %j)', async (format, content) => {
+    const source = { path: write('empty', content), format, ...(format !== 'txt' && { textColumns: ['a'] }) };
+    expect(await refusal(source, 'texts')).toBe('the file is empty');
+  });
+});
