@@ -42,6 +42,7 @@ export class FakeHub {
 
   async stop(): Promise<void> {
     for (const server of [this.hub, this.cdn]) {
+      if (!server.listening) continue;
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
     }
@@ -61,11 +62,11 @@ export class FakeHub {
     return this.seen.splice(0);
   }
 
-  private answerHub(request: http.IncomingMessage, response: http.ServerResponse): void {
+  private answerHub(request: http.IncomingMessage, response: http.ServerResponse) {
     const url = decodeURIComponent(request.url ?? '');
     if (this.goesWrong('hub', request, response)) return;
     const api = /^\/api\/models\/(.+)\/revision\/(.+)$/.exec(url);
-    const file = /^\/(?:api\/resolve-cache\/models\/)?(.+)\/(?:resolve\/)?([0-9a-f]{40})\/([^/]+)$/.exec(url);
+    const file = /^\/(?:api\/resolve-cache\/models\/)?(.+?)\/(?:resolve\/)?([0-9a-f]{40})\/([^/]+)$/.exec(url);
     const [, name, revision, wanted] = api ?? file ?? [];
     const repository = this.repositories[name];
     const refusal = repository?.access?.token === bearer(request) ? undefined : repository?.access?.refusal;
@@ -111,14 +112,17 @@ export class FakeHub {
   private send(request: http.IncomingMessage, response: http.ServerResponse, bytes: Buffer, fault?: Fault): void {
     const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
     const ranged = from > 0 && !(fault && 'noRange' in fault);
-    if (from >= bytes.length && ranged) return refuse(response, 416, '');
+    if (from >= bytes.length && ranged) {
+      refuse(response, 416, '');
+      return;
+    }
     const sent = ranged ? bytes.subarray(from) : bytes;
     const headers = ranged ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {};
     response.writeHead(ranged ? 206 : 200, { ...headers, 'content-length': sent.length });
-    if (request.method === 'HEAD') return void response.end();
-    if (fault && 'cutAt' in fault) return void response.write(sent.subarray(0, fault.cutAt), () => response.destroy());
-    if (fault && 'stallAt' in fault) return void response.write(sent.subarray(0, fault.stallAt));
-    response.end(sent);
+    if (request.method === 'HEAD') response.end();
+    else if (fault && 'cutAt' in fault) response.write(sent.subarray(0, fault.cutAt), () => response.destroy());
+    else if (fault && 'stallAt' in fault) response.write(sent.subarray(0, fault.stallAt));
+    else response.end(sent);
   }
 
   /** Notes the request, and answers it where it is to go wrong. */
@@ -148,6 +152,6 @@ export function filesOf(folder: string): Record<string, Buffer> {
 
 const bearer = (request: http.IncomingMessage) => request.headers.authorization?.replace(/^Bearer /, '');
 
-function refuse(response: http.ServerResponse, status: number, code: string): void {
+function refuse(response: http.ServerResponse, status: number, code: string) {
   response.writeHead(status, { 'x-error-code': code }).end('refused');
 }
