@@ -27,7 +27,7 @@ export interface HubCommit {
  */
 export async function repositoryAt(
   source: HubSource,
-  { tries, signal }: { tries?: number; signal?: AbortSignal } = {},
+  { tries = 3, signal }: { tries?: number; signal?: AbortSignal } = {},
 ): Promise<HubCommit> {
   const { endpoint, repository, revision, token } = source;
   const url = `${endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
