@@ -66,7 +66,9 @@ export class FakeHub {
     const url = decodeURIComponent(request.url ?? '');
     if (this.goesWrong('hub', request, response)) return;
     const api = /^\/api\/models\/(.+)\/revision\/(.+)$/.exec(url);
-    const file = /^\/(?:api\/resolve-cache\/models\/)?(.+?)\/(?:resolve\/)?([0-9a-f]{40})\/([^/]+)$/.exec(url);
+    const file =
+      /^\/api\/resolve-cache\/models\/(.+)\/([0-9a-f]{40})\/([^/]+)$/.exec(url) ??
+      /^\/(.+)\/resolve\/(.+)\/([^/]+)$/.exec(url);
     const [, name, revision, wanted] = api ?? file ?? [];
     const repository = this.repositories[name];
     const refusal = repository?.access?.token === bearer(request) ? undefined : repository?.access?.refusal;
