@@ -7,7 +7,7 @@ import { type ExportDtype, exportCheckpoint } from '../results/checkpoint-export
 import { readDelta } from '../results/delta';
 import { undoCheckpoint } from '../results/undo';
 import { oneOf } from './flag-values';
-import { addJsonFlag, addOutFlags, type Flags } from './flags';
+import { addHubFlags, addJsonFlag, addOutFlags, type Flags } from './flags';
 import { printJson } from './output';
 import { CHECKPOINT_FOLDER, MODEL_FOLDER } from './own-folders';
 import { inSession, modelFolder, type Session, unlessAborted } from './session';
@@ -16,7 +16,7 @@ const DTYPES: readonly ExportDtype[] = ['float32', 'base'];
 
 export function define(command: Command): void {
   command.option('--model <folder or name>', 'the base model');
-  command.option('--offline', 'download nothing: a model by name must be in the cache');
+  addHubFlags(command);
   command.option('--delta <folder>', "a training's delta");
   command.option('--format <name>', `what to write: ${EXPORT_FORMATS.join(', ')}`, oneOf('--format', EXPORT_FORMATS));
   command.option(

@@ -85,9 +85,14 @@ function formatFor({ path, format }: DataSource): DataFormat {
 
 // ---- models by name ----
 
-export function addModelFlags(command: Command, what = 'folder of the base model, or a known name'): void {
+export function addModelFlags(command: Command, what = 'folder of the base model, or its name on the Hub'): void {
   command.requiredOption('--model <folder or name>', what);
-  command.option('--offline', 'download nothing: a model by name must be in the cache');
+  addHubFlags(command);
+}
+
+export function addHubFlags(command: Command): void {
+  command.option('--revision <rev>', 'branch, tag or commit of a model by name (default: main)');
+  command.option('--offline', 'download nothing: a model by name must be in a cache');
 }
 
 // ---- ranking: which graph is made of the measurements ----

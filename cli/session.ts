@@ -53,11 +53,13 @@ export function show({ progress }: Session, event: { kind: string }): void {
   if (event.kind === 'warning') progress.say(`warning: ${(event as unknown as { message: string }).message}`);
 }
 
-/** The folder of `--model`; a known name is fetched on first use. It is told: the first that is seen of a command. */
-export async function modelFolder({ model, offline }: Flags, { signal, progress }: Session): Promise<string> {
+/** The folder of `--model`; a model by name is fetched on first use. It is told: the first that is seen of a command. */
+export async function modelFolder({ model, revision, offline }: Flags, { signal, progress }: Session): Promise<string> {
   const folder = await resolveModel(model as string, {
+    revision: revision as string | undefined,
     offline: offline === true,
     onProgress: ({ done, total }) => progress.at({ stage: 'download', done, total, unit: 'bytes' }),
+    onNote: (line) => progress.say(`note: ${line}`),
     signal,
   });
   progress.say(`model ${folder}`);

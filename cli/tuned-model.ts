@@ -21,7 +21,7 @@ import { spooled } from './stdin';
 
 /** The flags of the commands that ask a tuned model: `evaluate` and `predict`. */
 export function addTunedModelFlags(command: Command, labels: boolean): void {
-  addModelFlags(command, 'folder of the base model, or a known name, or a merged checkpoint');
+  addModelFlags(command, 'folder of the base model, or its name on the Hub, or a merged checkpoint');
   command.option('--delta <folder>', "a training's delta, to be put on the base");
   command.requiredOption(
     '--data <file>',

@@ -210,7 +210,8 @@ async function main() {
     installPackages();
     build();
     makeRunnable();
-    await nativeParts(process.argv.includes('--gpu'));
+    // A package is packed without the native parts, which belong to the machine.
+    if (!process.argv.includes('--build-only')) await nativeParts(process.argv.includes('--gpu'));
   });
 }
 

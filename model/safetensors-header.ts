@@ -48,7 +48,7 @@ export interface Header {
  * @param fileSize bytes of the whole file
  * @throws HifiError INVALID_INPUT, one line that names file and tensor
  */
-export function parseHeader(file: string, bytes: Buffer, fileSize: number): Header {
+export function parseHeader(file: string, bytes: Uint8Array, fileSize: number): Header {
   const json = parseObject(file, bytes.subarray(8));
   const header: Header = { tensors: new Map(), metadata: {} };
   for (const [name, value] of Object.entries(json)) {

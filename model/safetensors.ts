@@ -16,7 +16,7 @@ export class SafetensorsFile {
     readonly path: string,
     private descriptor: number | undefined,
     /** The file's first bytes as they are: length (8 bytes) and header, up to the first tensor. */
-    readonly headerBytes: Buffer,
+    readonly headerBytes: Uint8Array,
     /** In the order of the header; `begin` and `end` count from the file's first byte. */
     readonly tensors: ReadonlyMap<string, StoredTensor>,
     readonly metadata: Readonly<Record<string, string>>,

@@ -6,8 +6,10 @@ import { sha256OfFile } from './hash';
 import { isJsonObject, readJsonObject, shown } from './json-file';
 import { SafetensorsFile, type StoredTensor } from './safetensors';
 
-const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
+/** The file of a checkpoint in one piece. */
+export const WEIGHTS = 'model.safetensors';
+/** What names the files of a sharded one. */
+export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 /** All tensors of a model folder by the names they are stored under: of one model.safetensors, or of the files of an index. */
 export class Weights {
@@ -31,16 +33,16 @@ export class Weights {
    *   own, a tensor that is missing, elsewhere, twice or not in the index; and whatever is wrong with a file's header
    */
   static open(folder: string): Weights {
-    const single = path.join(folder, SINGLE);
-    const index = path.join(folder, INDEX);
+    const single = path.join(folder, WEIGHTS);
+    const index = path.join(folder, WEIGHTS_INDEX);
     const sharded = !fs.existsSync(single) && fs.existsSync(index);
     if (!sharded) refuseMissing(folder, single);
-    const listed = sharded ? readIndex(index) : undefined;
+    const listed = sharded ? readWeightsIndex(index) : undefined;
     const files: SafetensorsFile[] = [];
     try {
-      for (const name of listed ? new Set(listed.values()) : [SINGLE]) {
+      for (const name of listed ? new Set(listed.values()) : [WEIGHTS]) {
         const file = path.join(folder, name);
-        if (!fs.existsSync(file)) throw invalidInput(`${file}: no such file; ${INDEX} names it`);
+        if (!fs.existsSync(file)) throw invalidInput(`${file}: no such file; ${WEIGHTS_INDEX} names it`);
         files.push(SafetensorsFile.open(file));
       }
       const homes = homesOf(files);
@@ -97,7 +99,7 @@ function refuseMissing(folder: string, single: string): void {
 }
 
 /** Tensor → file, as the index's `weight_map` has it; files are names within the folder, whatever a stranger wrote there. */
-function readIndex(index: string): Map<string, string> {
+export function readWeightsIndex(index: string): Map<string, string> {
   const map = readJsonObject(index)?.weight_map;
   if (!isJsonObject(map) || Object.keys(map).length === 0) {
     throw invalidInput(`${index}: weight_map is ${shown(map)}; it must map tensors to files`);

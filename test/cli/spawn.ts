@@ -15,7 +15,7 @@ export function hifi(...words: string[]) {
 
 /** Starts the command; `seen` is called with all that it has written to stderr so far. */
 export function startHifi(words: string[], seen: (stderr: string, child: ChildProcess) => void) {
-  const child = spawn(process.execPath, [entry, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [entry, ...words], { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;

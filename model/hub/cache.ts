@@ -1,0 +1,78 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { readWeightsIndex, WEIGHTS, WEIGHTS_INDEX } from '../weights';
+import { hasTokenizer } from './files';
+
+/*
+ * A cache of the Hub's layout, which Python's tools share: models--OWNER--NAME/ holds `refs/REVISION` (a file with the commit's
+ * hash), `snapshots/COMMIT/` (the files, as links) and `blobs/` (their bytes, by content).
+ */
+
+/** A commit's hash, whole. */
+export const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
+
+/** Folder of a repository in a cache. */
+export const repositoryFolder = (cache: string, repository: string) =>
+  path.join(cache, `models--${repository.replace('/', '--')}`);
+
+/** The snapshot's folder of a commit, there or not. */
+export const snapshotFolder = (cache: string, repository: string, commit: string) =>
+  path.join(repositoryFolder(cache, repository), 'snapshots', commit);
+
+/** The commit that a revision was when it was last asked for, or undefined. */
+export function cachedCommit(cache: string, repository: string, revision: string): string | undefined {
+  if (isCommit(revision)) return revision;
+  try {
+    const commit = fs.readFileSync(path.join(repositoryFolder(cache, repository), 'refs', revision), 'utf8').trim();
+    return isCommit(commit) ? commit : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Notes which commit a revision is. */
+export function rememberCommit(cache: string, repository: string, revision: string, commit: string): void {
+  if (isCommit(revision)) return;
+  const ref = path.join(repositoryFolder(cache, repository), 'refs', revision);
+  if (cachedCommit(cache, repository, revision) === commit) return;
+  fs.mkdirSync(path.dirname(ref), { recursive: true });
+  const beside = `${ref}.${process.pid}.making`;
+  fs.writeFileSync(beside, commit);
+  fs.renameSync(beside, ref);
+}
+
+/** The folder of a commit's snapshot, where it holds all that a model needs; else undefined. */
+export function cachedSnapshot(cache: string, repository: string, commit: string): string | undefined {
+  const folder = snapshotFolder(cache, repository, commit);
+  return isWhole(folder) ? folder : undefined;
+}
+
+/** The repositories that a cache knows. */
+export function cachedRepositories(cache: string): string[] {
+  try {
+    return fs.readdirSync(cache).flatMap((name) => repositoryOf(path.join(cache, name, 'snapshots', 'any')) ?? []);
+  } catch {
+    return [];
+  }
+}
+
+/** `owner/name` of a snapshot's folder; undefined for any other folder. */
+export function repositoryOf(folder: string): string | undefined {
+  const [repository, snapshots] = path.resolve(folder).split(path.sep).slice(-3);
+  return snapshots === 'snapshots' && repository.startsWith('models--')
+    ? repository.slice('models--'.length).replace('--', '/')
+    : undefined;
+}
+
+/** Python's tools fetch file by file: a snapshot of theirs may lack some, and a link's blob may be gone. */
+function isWhole(folder: string): boolean {
+  const has = (name: string) => fs.existsSync(path.join(folder, name));
+  if (!has('config.json') || !hasTokenizer(has)) return false;
+  if (has(WEIGHTS)) return true;
+  if (!has(WEIGHTS_INDEX)) return false;
+  try {
+    return [...readWeightsIndex(path.join(folder, WEIGHTS_INDEX)).values()].every(has);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,91 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../../errors';
+import { readWeightsIndex, WEIGHTS, WEIGHTS_INDEX } from '../weights';
+import { cachedSnapshot, repositoryFolder, snapshotFolder } from './cache';
+import { describeFile, downloadFile, type HubFile } from './download';
+import { hasTokenizer, neededFiles } from './files';
+import { type HubCommit, type HubSource, lasting } from './repository';
+
+/** Bytes so far and in all. */
+type OnProgress = (progress: { done: number; total: number }) => void;
+
+/**
+ * Downloads what a model needs of a commit into a cache of the Hub's layout. The snapshot's folder appears whole or not at all.
+ * @returns the folder
+ * @throws HifiError INVALID_INPUT where the repository has no weights that can be read; FAILED, CANCELLED
+ */
+export async function fetchSnapshot(
+  source: HubSource,
+  { commit, files }: HubCommit,
+  cache: string,
+  { onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {},
+): Promise<string> {
+  const { repository } = source;
+  refuseUnreadable(repository, source.revision, files);
+  const blobs = path.join(repositoryFolder(cache, repository), 'blobs');
+  const describe = (name: string) => describeFile(source, commit, name, signal);
+  try {
+    const wanted = await Promise.all(neededFiles(files).map(describe));
+    const fetched = new Map<string, number>();
+    const fetchAll = async (some: readonly HubFile[]) => {
+      for (const file of some) {
+        const onBytes = (done: number) => {
+          fetched.set(file.name, done);
+          const total = wanted.reduce((sum, { name, size }) => sum + (size ?? fetched.get(name) ?? 0), 0);
+          onProgress?.({ done: [...fetched.values()].reduce((sum, bytes) => sum + bytes, 0), total });
+        };
+        await downloadFile(source, file, path.join(blobs, file.hash), { onBytes, signal });
+        onBytes(file.size ?? fs.statSync(path.join(blobs, file.hash)).size);
+      }
+    };
+    const index = wanted.find(({ name }) => name === WEIGHTS_INDEX);
+    if (index !== undefined) {
+      await fetchAll([index]);
+      const shards = new Set(readWeightsIndex(path.join(blobs, index.hash)).values());
+      wanted.push(...(await Promise.all([...shards].map(describe))));
+    }
+    await fetchAll(wanted);
+    return putTogether(cache, source, commit, wanted);
+  } catch (error) {
+    throw lasting(repository, error);
+  }
+}
+
+function refuseUnreadable(repository: string, revision: string, files: readonly string[]): void {
+  const has = (name: string) => files.includes(name);
+  if (!has('config.json'))
+    throw invalidInput(`${repository}: has no config.json at "${revision}": no model to be read`);
+  if (!has(WEIGHTS) && !has(WEIGHTS_INDEX)) {
+    const other = files.find((name) => /^(pytorch_model\.bin|tf_model\.h5|flax_model\.msgpack)/.test(name));
+    const instead = other === undefined ? '' : `; ${other} is not read, save the model as safetensors`;
+    throw invalidInput(`${repository}: has no ${WEIGHTS} at "${revision}"${instead}`);
+  }
+  if (!hasTokenizer(has)) {
+    throw invalidInput(
+      `${repository}: has no tokenizer.json at "${revision}", nor vocab.txt, nor vocab.json and merges.txt`,
+    );
+  }
+}
+
+/** The folder of links to the blobs. Of two processes that make it at once one is first, and both are right. */
+function putTogether(cache: string, { repository }: HubSource, commit: string, files: readonly HubFile[]): string {
+  const folder = snapshotFolder(cache, repository, commit);
+  fs.mkdirSync(path.dirname(folder), { recursive: true });
+  const making = fs.mkdtempSync(`${folder}.making-`);
+  try {
+    for (const { name, hash } of files) fs.symlinkSync(path.join('../../blobs', hash), path.join(making, name));
+    for (let attempt = 1; ; attempt++) {
+      try {
+        fs.renameSync(making, folder);
+        return folder;
+      } catch (error) {
+        if (cachedSnapshot(cache, repository, commit) !== undefined) return folder;
+        if (attempt === 3) throw error;
+        fs.rmSync(folder, { recursive: true, force: true }); // One whose blobs were taken away.
+      }
+    }
+  } finally {
+    fs.rmSync(making, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,364 @@
+import { spawn, spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import type { HifiError } from '../../../errors';
+import { openCheckpoint } from '../../../model/checkpoint';
+import { modelCache, type ResolveOptions, resolveModel } from '../../../model/resolve';
+import { fixtures, startHifi } from '../../cli/spawn';
+import { FakeHub, filesOf } from '../../support/hub';
+
+/*
+ * Models by name, from a server of this test's own that behaves as the Hub does: real sockets, redirects, cuts.
+ */
+const [ONE, TWO] = ['1', '2'].map((digit) => digit.repeat(40));
+const NAME = 'acme/tiny-bert';
+const model = path.join(fixtures, 'tiny-bert');
+const weights = fs.readFileSync(path.join(model, 'model.safetensors'));
+const child = path.join(__dirname, 'resolve-child.ts');
+const VARIABLES = ['HF_ENDPOINT', 'HF_TOKEN', 'HF_TOKEN_PATH', 'HF_HOME', 'HF_HUB_CACHE', 'HF_HUB_OFFLINE'] as const;
+const environment = { ...process.env };
+
+let root: string;
+let hub: FakeHub;
+
+beforeEach(async () => {
+  root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-hub-'));
+  hub = new FakeHub();
+  await hub.start();
+  hub.repositories[NAME] = {
+    refs: { main: ONE },
+    commits: { [ONE]: { ...filesOf(model), 'README.md': Buffer.from('x') } },
+  };
+  for (const name of VARIABLES) delete process.env[name];
+  process.env.XDG_CACHE_HOME = root;
+  process.env.HF_ENDPOINT = hub.endpoint;
+});
+
+afterEach(async () => {
+  await hub.stop();
+  for (const name of [...VARIABLES, 'XDG_CACHE_HOME']) {
+    if (environment[name] === undefined) delete process.env[name];
+    else process.env[name] = environment[name];
+  }
+  fs.rmSync(root, { recursive: true });
+});
+
+const snapshot = (commit: string, cache = modelCache()) =>
+  path.join(cache, 'models--acme--tiny-bert', 'snapshots', commit);
+/** A folder's files as text, which a test compares in no time. */
+const textsOf = (files: Record<string, Buffer>) =>
+  Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.toString('latin1')]));
+const textsIn = (folder: string) => textsOf(filesOf(folder));
+const blobs = () => fs.readdirSync(path.join(modelCache(), 'models--acme--tiny-bert', 'blobs'));
+const weightRequests = () =>
+  hub
+    .takeSeen()
+    .filter(({ host }) => host === 'cdn')
+    .map(({ method, range }) => `${method} ${range ?? ''}`);
+
+async function failure(name: string, options: ResolveOptions = {}): Promise<HifiError> {
+  const error = await resolveModel(name, options).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ name: 'HifiError' });
+  expect((error as HifiError).message).not.toContain('\n');
+  return error as HifiError;
+}
+
+/** A cache of Python's that holds the model, as `snapshot_download` leaves it. */
+function pythonCache(commit: string): string {
+  const cache = path.join(root, 'huggingface/hub');
+  const at = path.join(cache, 'models--acme--tiny-bert');
+  for (const folder of ['refs', 'blobs', `snapshots/${commit}`])
+    fs.mkdirSync(path.join(at, folder), { recursive: true });
+  fs.writeFileSync(path.join(at, 'refs/main'), commit);
+  for (const [name, bytes] of Object.entries(filesOf(model))) {
+    fs.writeFileSync(path.join(at, 'blobs', `of-${name}`), bytes);
+    fs.symlinkSync(`../../blobs/of-${name}`, path.join(snapshot(commit, cache), name));
+  }
+  return cache;
+}
+
+describe('a download', () => {
+  test('takes the files that are needed, byte by byte, tells its progress, and is a model of its name', async () => {
+    const told: { done: number; total: number }[] = [];
+    const folder = await resolveModel(NAME, { onProgress: (progress) => told.push(progress) });
+    expect(folder).toBe(snapshot(ONE));
+    expect(textsIn(folder)).toEqual(textsIn(model));
+    const bytes = Object.values(filesOf(model)).reduce((sum, { length }) => sum + length, 0);
+    expect(told.at(-1)).toEqual({ done: bytes, total: bytes });
+    expect(told.map(({ done }) => done)).toEqual(told.map(({ done }) => done).sort((a, b) => a - b));
+    const checkpoint = await openCheckpoint(folder);
+    checkpoint.close();
+    expect(checkpoint.name).toBe(NAME);
+  });
+
+  test('names the blobs as Git and sha256sum do', async () => {
+    await resolveModel(NAME);
+    const git = spawnSync('git', ['hash-object', path.join(model, 'config.json')], { encoding: 'utf8' });
+    const sha = spawnSync('sha256sum', [path.join(model, 'model.safetensors')], { encoding: 'utf8' });
+    expect(blobs()).toEqual(expect.arrayContaining([git.stdout.trim(), sha.stdout.slice(0, 64)]));
+    expect(blobs()).toHaveLength(Object.keys(filesOf(model)).length);
+  });
+
+  test('goes on after cuts where it was, over busy servers', async () => {
+    hub.fail('hub', /revision/, { status: 503 });
+    hub.fail('cdn', /safetensors/, { cutAt: 10_000 });
+    hub.fail('cdn', /safetensors/, { status: 500 });
+    hub.fail('cdn', /safetensors/, { cutAt: 5_000 });
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
+    const sent = weightRequests().filter((request) => request.startsWith('GET'));
+    expect(sent).toEqual(['GET ', 'GET bytes=10000-', 'GET bytes=10000-', 'GET bytes=15000-']);
+  });
+
+  test('starts anew where the server does not know ranges', async () => {
+    hub.fail('cdn', /safetensors/, { cutAt: 10_000 });
+    hub.fail('cdn', /safetensors/, { noRange: true });
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
+  });
+
+  test('refuses other bytes by their hash, and keeps none of them', async () => {
+    hub.fail('cdn', /safetensors/, { body: Buffer.alloc(weights.length) });
+    const error = await failure(NAME);
+    expect(error.code).toBe('FAILED');
+    expect(error.message).toMatch(
+      /^acme\/tiny-bert: model\.safetensors: its hash is [0-9a-f]{64}; the Hub says [0-9a-f]{64}$/,
+    );
+    expect(fs.existsSync(snapshot(ONE))).toBe(false);
+    expect(blobs().filter((name) => name.includes('.part'))).toEqual([]);
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
+  });
+
+  test('gives up in a line when a server stays busy; what came is gone on with', async () => {
+    hub.fail('cdn', /safetensors/, { cutAt: 10_000 });
+    for (let i = 0; i < 6; i++) hub.fail('cdn', /safetensors/, { status: 500 });
+    const error = await failure(NAME);
+    expect([error.code, error.message]).toEqual([
+      'FAILED',
+      expect.stringMatching(/^acme\/tiny-bert: .* answered 500$/),
+    ]);
+    expect(fs.existsSync(snapshot(ONE))).toBe(false);
+    weightRequests();
+    hub.fail('cdn', /safetensors/, { cutAt: 1_000 });
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
+    expect(weightRequests()).toContain('GET bytes=10000-');
+  });
+
+  test('that is cancelled ends at once and is gone on with', async () => {
+    hub.fail('cdn', /safetensors/, { stallAt: 20_000 });
+    const controller = new AbortController();
+    const onProgress = ({ done }: { done: number }) => done > 20_000 && controller.abort();
+    expect((await failure(NAME, { signal: controller.signal, onProgress })).code).toBe('CANCELLED');
+    weightRequests();
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
+    expect(weightRequests()).toContain('GET bytes=20000-');
+  });
+
+  test('a part of another version is not gone on with', async () => {
+    hub.fail('cdn', /safetensors/, { stallAt: 20_000 });
+    const controller = new AbortController();
+    const onProgress = ({ done }: { done: number }) => done > 20_000 && controller.abort();
+    await failure(NAME, { signal: controller.signal, onProgress });
+    const other = Buffer.from(weights.map((byte) => byte ^ 1));
+    hub.repositories[NAME].refs.main = TWO;
+    hub.repositories[NAME].commits[TWO] = { ...filesOf(model), 'model.safetensors': other };
+    weightRequests();
+    expect(textsIn(await resolveModel(NAME))['model.safetensors']).toBe(other.toString('latin1'));
+    expect(weightRequests().every((request) => !request.includes('bytes'))).toBe(true);
+  });
+
+  test('of shards: the index and what it names', async () => {
+    const { 'model.safetensors': whole, ...small } = filesOf(model);
+    const shards = { 'model-1.safetensors': whole.subarray(0, 5_000), 'model-2.safetensors': whole.subarray(5_000) };
+    const index = { weight_map: { a: 'model-1.safetensors', b: 'model-2.safetensors', c: 'model-1.safetensors' } };
+    const files = { ...small, ...shards, 'model.safetensors.index.json': Buffer.from(JSON.stringify(index)) };
+    hub.repositories['acme/tiny-bert'].commits[ONE] = { ...files, 'model-3.safetensors': whole };
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsOf(files));
+    expect(await resolveModel(NAME, { offline: true })).toBe(snapshot(ONE));
+    const away = JSON.stringify({ weight_map: { a: '../../../x.safetensors' } });
+    hub.repositories[NAME].commits[TWO] = { ...files, 'model.safetensors.index.json': Buffer.from(away) };
+    expect((await failure(NAME, { revision: TWO })).message).toContain('in "../../../x.safetensors"; it must be');
+  });
+});
+
+describe('two processes at once', () => {
+  const start = () => {
+    const process_ = spawn(process.execPath, [child, NAME], { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
+    let output = '';
+    process_.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    process_.stderr.setEncoding('utf8').on('data', (text: string) => (output += text));
+    const ended = new Promise<string>((done) => process_.once('close', () => done(output)));
+    return { process: process_, ended };
+  };
+
+  test('both end well, in the same folder', async () => {
+    const both = [start(), start()];
+    expect(await Promise.all(both.map(({ ended }) => ended))).toEqual([snapshot(ONE), snapshot(ONE)]);
+    expect(textsIn(snapshot(ONE))).toEqual(textsIn(model));
+    expect(blobs().filter((name) => name.includes('.part'))).toEqual([]);
+    expect(fs.readdirSync(path.dirname(snapshot(ONE)))).toEqual([ONE]);
+  });
+
+  test('one that was killed is gone on from by the next; one that is at work is let alone', async () => {
+    hub.fail('cdn', /safetensors/, { stallAt: 30_000 });
+    const first = start();
+    const part = () => {
+      const folder = path.dirname(path.dirname(snapshot(ONE)));
+      const names = fs.existsSync(path.join(folder, 'blobs')) ? blobs().filter((name) => name.endsWith('.part')) : [];
+      return names.find((name) => fs.statSync(path.join(folder, 'blobs', name)).size === 30_000);
+    };
+    while (part() === undefined && first.process.exitCode === null) await new Promise((wait) => setTimeout(wait, 20));
+    weightRequests();
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
+    expect(weightRequests().filter((request) => request.includes('bytes'))).toEqual([]);
+    expect(part()).toBeDefined();
+    first.process.kill('SIGKILL');
+    await first.ended;
+    fs.rmSync(snapshot(ONE), { recursive: true });
+    for (const name of blobs()) if (name.length === 64) fs.rmSync(path.join(snapshot(ONE), '../../blobs', name));
+    expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
+    expect(weightRequests()).toContain('GET bytes=30000-');
+  });
+});
+
+describe('what is there already', () => {
+  test('a commit is never asked for twice, a branch only for where it stands', async () => {
+    await resolveModel(NAME);
+    hub.takeSeen();
+    expect(await resolveModel(NAME, { revision: ONE })).toBe(snapshot(ONE));
+    expect(hub.takeSeen()).toEqual([]);
+    expect(await resolveModel(NAME)).toBe(snapshot(ONE));
+    expect(hub.takeSeen().map(({ url }) => url)).toEqual([`/api/models/${NAME}/revision/main`]);
+  });
+
+  test('a branch that moved is fetched, but for the blobs that stayed', async () => {
+    await resolveModel(NAME);
+    hub.repositories[NAME].refs.main = TWO;
+    hub.repositories[NAME].commits[TWO] = { ...filesOf(model), 'vocab.txt': Buffer.from('new') };
+    weightRequests();
+    expect(await resolveModel(NAME)).toBe(snapshot(TWO));
+    expect(weightRequests().filter((request) => request.startsWith('GET'))).toEqual([]);
+    expect(await resolveModel(NAME, { offline: true })).toBe(snapshot(TWO));
+    expect(await resolveModel(NAME, { offline: true, revision: ONE })).toBe(snapshot(ONE));
+  });
+
+  test('the network is away: the copy is used, and that is said', async () => {
+    await resolveModel(NAME);
+    await hub.stop();
+    const onNote = jest.fn();
+    expect(await resolveModel(NAME, { onNote })).toBe(snapshot(ONE));
+    expect(onNote.mock.calls).toEqual([[expect.stringMatching(/^acme\/tiny-bert: .*; using the copy that is there$/)]]);
+  });
+
+  test('without it no network and no model, which is bad input; a near name is told', async () => {
+    await resolveModel(NAME);
+    await hub.stop();
+    const { code, message } = await failure('acme/tiny-bart');
+    expect(code).toBe('INVALID_INPUT');
+    expect(message).toMatch(
+      /^acme\/tiny-bart: not here, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); did you mean "acme\/tiny-bert"\?$/,
+    );
+  });
+
+  test.each([
+    ['HF_HUB_CACHE', (cache: string) => cache],
+    ['HF_HOME', (cache: string) => path.dirname(cache)],
+    ['XDG_CACHE_HOME', (cache: string) => path.dirname(path.dirname(cache))],
+  ])("Python's cache is read by %s, and nothing is asked or written offline", async (name, value) => {
+    const cache = pythonCache(TWO);
+    process.env.XDG_CACHE_HOME = path.join(root, 'elsewhere');
+    process.env[name] = value(cache);
+    expect(await resolveModel(NAME, { offline: true })).toBe(snapshot(TWO, cache));
+    process.env.HF_HUB_OFFLINE = '1';
+    const folder = await resolveModel(NAME);
+    const checkpoint = await openCheckpoint(folder);
+    checkpoint.close();
+    expect(checkpoint.name).toBe(NAME);
+    expect(hub.seen).toEqual([]);
+    expect(fs.existsSync(modelCache())).toBe(false);
+  });
+
+  test("Python's copy of today's commit is used; one that lacks a file, or whose blob is gone, is not", async () => {
+    const cache = pythonCache(ONE);
+    expect(await resolveModel(NAME)).toBe(snapshot(ONE, cache));
+    expect(hub.takeSeen()).toHaveLength(1);
+    fs.rmSync(path.join(cache, 'models--acme--tiny-bert/blobs/of-model.safetensors'));
+    expect((await failure(NAME, { offline: true })).message).toContain('nothing may be downloaded offline');
+    expect(await resolveModel(NAME)).toBe(snapshot(ONE));
+  });
+});
+
+describe('the token', () => {
+  beforeEach(() => {
+    hub.repositories[NAME].access = { token: 'hf_secret', refusal: 'GatedRepo' };
+  });
+
+  test.each([
+    ['HF_TOKEN', () => 'hf_secret'],
+    ['HF_TOKEN_PATH', () => 'token'],
+    ['HF_HOME', () => ''],
+  ])('from %s goes to the Hub alone', async (name, value) => {
+    const file = path.join(root, 'token');
+    if (name !== 'HF_TOKEN') fs.writeFileSync(file, 'hf_secret\n');
+    process.env[name] = name === 'HF_TOKEN' ? value() : path.join(root, value());
+    await resolveModel(NAME);
+    const seen = hub.takeSeen();
+    expect(new Set(seen.filter(({ host }) => host === 'hub').map(({ authorization }) => authorization))).toEqual(
+      new Set(['Bearer hf_secret']),
+    );
+    expect(seen.filter(({ host }) => host === 'cdn').map(({ authorization }) => authorization)).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test('is asked for where there is none, and never told', async () => {
+    const without = await failure(NAME);
+    expect([without.code, without.message]).toEqual([
+      'INVALID_INPUT',
+      `acme/tiny-bert: access is restricted; ask for it at ${hub.endpoint}/acme/tiny-bert, then set HF_TOKEN to a token of yours`,
+    ]);
+    process.env.HF_TOKEN = 'hf_other';
+    const wrong = await failure(NAME);
+    expect(wrong.message).toContain('the token must be of a user who was let in');
+    expect(wrong.message + String(wrong.stack)).not.toContain('hf_other');
+  });
+});
+
+test.each([
+  ['acme/tiny-bort', {}, /^acme\/tiny-bort: no such model at 127.*HF_TOKEN; did you mean "acme\/tiny-bert"\?$/],
+  ['acme/tiny-bert', { revision: 'v9' }, /has no such revision "v9"/],
+  ['acme/tiny-bert', { revision: '../main' }, /--revision is "\.\.\/main"; it must be/],
+  ['acme/binary', {}, /has no model\.safetensors at "main"; pytorch_model\.bin is not read/],
+  ['acme/tiny-bert/deep', {}, /neither a folder nor a model's name \(owner\/name\)/],
+  ['acme/..', {}, /neither a folder nor/],
+  ['all-MiniLM-L6-v2', { revision: 'v1' }, /kept in one version alone/],
+  [model, { revision: 'v1' }, /is a folder; a revision \(v1\)/],
+])('%s %j is refused', async (name, options, message) => {
+  await resolveModel(NAME);
+  hub.repositories['acme/binary'] = {
+    refs: { main: ONE },
+    commits: { [ONE]: { 'config.json': Buffer.from('{}'), 'pytorch_model.bin': Buffer.from('x') } },
+  };
+  const error = await failure(name, options);
+  expect(error.code).toBe('INVALID_INPUT');
+  expect(error.message).toMatch(message);
+});
+
+test('an old bare name, a pull request', async () => {
+  hub.repositories['tiny-bert-uncased'] = { refs: { 'refs/pr/1': ONE }, commits: hub.repositories[NAME].commits };
+  const folder = await resolveModel('tiny-bert-uncased', { revision: 'refs/pr/1' });
+  expect(folder).toBe(path.join(modelCache(), 'models--tiny-bert-uncased/snapshots', ONE));
+  expect(await resolveModel('tiny-bert-uncased', { revision: 'refs/pr/1', offline: true })).toBe(folder);
+});
+
+test('the command: --model owner/name, then --offline with another revision', async () => {
+  const out = path.join(root, 'out');
+  const words = ['analyze', '--model', NAME, '--data', path.join(fixtures, 'tiny-data/train.tsv')];
+  const flags = ['--text-columns', 'sentence', '--samples', '4', '--out', out];
+  const { status, stderr } = await startHifi([...words, ...flags], () => {});
+  expect([status, stderr]).toEqual([0, expect.stringContaining(`model ${snapshot(ONE)}`)]);
+  expect(JSON.parse(fs.readFileSync(path.join(out, 'heads.json'), 'utf8')).model.name).toBe(NAME);
+  const refused = await startHifi([...words, ...flags, '--overwrite', '--offline', '--revision', 'v2'], () => {});
+  expect(refused.status).toBe(2);
+  expect(refused.stderr).toMatch(/^hifi: acme\/tiny-bert at "v2": neither in .* offline.*\n$/);
+});
