@@ -264,7 +264,7 @@ describe('--dry-run', () => {
     expect(total).toBeCloseTo(parts.analysis + parts.training + parts.evaluation + parts.export, 9);
     expect(told.peakMemoryBytes).toBeGreaterThan(metrics.peakRssBytes / 3);
     expect(told.peakMemoryBytes).toBeLessThan(metrics.peakRssBytes * 3);
-    expect(stderr).toContain('4 heads, 5,058 of ');
+    expect(stderr).toContain('4 heads, 4,932 of ');
     expect(stderr).toContain('nothing was started\n');
   });
 
