@@ -67,6 +67,8 @@ describe('a whole run', () => {
       '40',
       '--max-length',
       '48',
+      '--k',
+      '2',
       '--out',
       at('a'),
     );
@@ -275,7 +277,7 @@ describe('--dry-run', () => {
     expect(heads('--strategy', 'gradient').seconds.scoring).toBeGreaterThan(0);
     expect(hifi(...words, '--k', '6')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('--k is 6; a layer of this model has 5'),
+      stderr: expect.stringContaining('hifi: k is 6; a layer of this model has 5'),
     });
     expect(hifi('run', ...inputs)).toMatchObject({
       status: 2,
