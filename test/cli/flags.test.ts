@@ -126,8 +126,8 @@ test('an unknown task or strategy is refused with all that there are', () => {
   expect(() => parsed(defineRun, ...run, '--task', 'sst')).toThrow(
     /^--task is "sst"; it must be cola, sst2, .*did you mean "sst2"\?$/,
   );
-  expect(() => parsed(defineRun, ...run, '--strategy', 'gradient')).toThrow(
-    /^--strategy is "gradient"; it must be hifi, /,
+  expect(() => parsed(defineRun, ...run, '--strategy', 'gradients')).toThrow(
+    /^--strategy is "gradients"; it must be hifi, .*did you mean "gradient"\?$/,
   );
 });
 
