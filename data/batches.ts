@@ -2,15 +2,23 @@ import { invalidInput } from '../errors';
 import { type Dataset, rowNumber } from './dataset';
 import { randomStream } from './random';
 
-/** A row as the tokenizer gives it, special tokens included: S token ids and as many segment ids; compact where it is held. */
-export interface Encoded {
-  ids: number[] | Int32Array;
-  typeIds: number[] | Uint8Array;
+/** A row as the tokenizer gives it, special tokens included: S token ids and as many segment ids. */
+export interface TokenIds {
+  ids: number[];
+  typeIds: number[];
 }
+
+/** The same, where many are held: five bytes a token. */
+export interface CompactTokenIds {
+  ids: Int32Array;
+  typeIds: Uint8Array;
+}
+
+export type Encoded = TokenIds | CompactTokenIds;
 
 /** What turns a text, or a pair, into at most `maxLength` tokens: the model's tokenizer. */
 export interface RowEncoder {
-  encode(text: string, second: string | undefined, maxLength: number): Encoded;
+  encode(text: string, second: string | undefined, maxLength: number): TokenIds;
 }
 
 /** How many tokens and segments a model has embeddings for. */
@@ -32,33 +40,26 @@ export function encodeRows(
   encoder: RowEncoder,
   maxLength: number,
   limits: EmbeddingLimits,
-): Encoded[] {
+): CompactTokenIds[] {
   return Array.from(rows, (row) => {
     const encoded = encoder.encode(dataset.texts[row], dataset.seconds?.[row], maxLength);
     const wrong = unreadable(encoded, limits);
     if (wrong !== undefined) throw invalidInput(`${dataset.path}: row ${rowNumber(dataset, row)} ${wrong}`);
-    // Five bytes a token: many thousand rows are held.
     return { ids: Int32Array.from(encoded.ids), typeIds: Uint8Array.from(encoded.typeIds) };
   });
 }
 
 /** What of a row a model cannot read; undefined where it can read it all. */
-function unreadable({ ids, typeIds }: Encoded, { vocabSize, typeVocabSize }: EmbeddingLimits): string | undefined {
+function unreadable({ ids, typeIds }: TokenIds, { vocabSize, typeVocabSize }: EmbeddingLimits): string | undefined {
   if (ids.length === 0) return 'gives no tokens; at least one is needed';
-  const id = outside(ids, vocabSize);
+  const id = ids.find((each) => !(each >= 0 && each < vocabSize));
   if (id !== undefined) {
     return `gives token id ${id}; the model's vocabulary ends at ${vocabSize - 1}: is the tokenizer its own?`;
   }
-  const type = typeVocabSize > 0 ? outside(typeIds, typeVocabSize) : undefined;
+  const type = typeVocabSize > 0 ? typeIds.find((each) => !(each >= 0 && each < typeVocabSize)) : undefined;
   if (type === undefined) return undefined;
   const segments = typeVocabSize === 1 ? 'one segment: it cannot read pairs' : `${typeVocabSize} segments`;
   return `gives segment ${type}; the model has ${segments}`;
-}
-
-/** The first id that is not one of 0 … size − 1. */
-function outside(ids: ArrayLike<number>, size: number): number | undefined {
-  for (let i = 0; i < ids.length; i++) if (!(ids[i] >= 0 && ids[i] < size)) return ids[i];
-  return undefined;
 }
 
 /** Tokens of each row. */

@@ -1,4 +1,4 @@
-import type { Encoded } from '../data/batches';
+import type { TokenIds } from '../data/batches';
 import { invalidInput } from '../errors';
 import { isJsonObject, oneLine } from './json-file';
 import { type AddedToken, addedTokenSplitter, parseAddedTokens } from './tokenizer/added-tokens';
@@ -17,7 +17,7 @@ export interface Tokenizer {
    * @param second the other text of a pair; an empty one is still a pair
    * @param maxLength most tokens, the special ones included; of a pair the longer text is cut first
    */
-  encode(text: string, second: string | undefined, maxLength: number): Encoded;
+  encode(text: string, second: string | undefined, maxLength: number): TokenIds;
   /** One more than the highest id; a model's vocabulary must not be smaller. */
   readonly vocabSize: number;
 }
@@ -75,7 +75,7 @@ export function longestFirst(lengths: number[], room: number): number[] {
   return first > second ? [more, less] : [less, more];
 }
 
-function fill(parts: readonly FramePart[], texts: readonly number[][]): Encoded {
+function fill(parts: readonly FramePart[], texts: readonly number[][]): TokenIds {
   const ids: number[] = [];
   const typeIds: number[] = [];
   for (const part of parts) {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import {
-  type Encoded,
   encodeRows,
   evaluationBatches,
   lengthsOf,
   likeLengthBatches,
   padBatch,
+  type TokenIds,
 } from '../../data/batches';
 import type { Dataset } from '../../data/dataset';
 
@@ -74,7 +74,7 @@ describe('evaluationBatches', () => {
 describe('encodeRows', () => {
   it('encodes the rows asked for, pairs with their seconds', () => {
     const encoder = {
-      encode: (text: string, second: string | undefined, maxLength: number): Encoded => {
+      encode: (text: string, second: string | undefined, maxLength: number): TokenIds => {
         const ids = [...text, ...(second ?? '')].map((letter) => letter.charCodeAt(0)).slice(0, maxLength);
         return { ids, typeIds: ids.map((_, i) => (i < text.length ? 0 : 1)) };
       },
@@ -115,7 +115,7 @@ describe('encodeRows on a model', () => {
 });
 
 describe('padBatch', () => {
-  const rows: Encoded[] = [
+  const rows: TokenIds[] = [
     { ids: [5, 6, 7], typeIds: [0, 0, 1] },
     { ids: [8], typeIds: [1] },
   ];
