@@ -107,7 +107,7 @@ test.each([
   ['--early-stopping', '0', 'a whole number from 1'],
   ['--device', 'gpu', 'auto, cpu, cuda; did you mean "cpu"?'],
   ['--threads', '0', 'a whole number from 1 to 1024'],
-  ['--format', 'xlsx', 'tsv, csv'],
+  ['--format', 'xlsx', 'tsv, csv, jsonl, parquet, txt'],
   ['--text-columns', 'a,b,c', 'one name, or two with a comma between'],
   ['--text-columns', 'a,', 'one name, or two with a comma between'],
   ['--label-column', 'a,b', 'one name'],
@@ -132,15 +132,15 @@ test('an unknown task or strategy is refused with all that there are', () => {
 });
 
 describe('data flags', () => {
-  const source = (labels: boolean, ...args: string[]) => dataFlags(parsed(defineRun, ...run, ...args), labels)('f');
+  const source = (labels: boolean, ...args: string[]) => dataFlags(parsed(defineRun, ...run, ...args), labels)('f.tsv');
 
   test('a task, or columns', () => {
-    expect(source(true, '--task', 'cola')).toEqual({ path: 'f', task: 'cola' });
+    expect(source(true, '--task', 'cola')).toEqual({ path: 'f.tsv', task: 'cola' });
     expect(source(true, '--text-columns', 'a, b', '--label-column', 'y', '--regression', '--format', 'csv')).toEqual({
-      ...{ path: 'f', textColumns: ['a', 'b'], labelColumn: 'y', regression: true, format: 'csv' },
+      ...{ path: 'f.tsv', textColumns: ['a', 'b'], labelColumn: 'y', regression: true, format: 'csv' },
     });
     // Where no labels are needed the label flags are taken and do nothing.
-    expect(source(false, '--text-columns', 'a', '--label-column', 'y')).toEqual({ path: 'f', textColumns: ['a'] });
+    expect(source(false, '--text-columns', 'a', '--label-column', 'y')).toEqual({ path: 'f.tsv', textColumns: ['a'] });
   });
 
   test.each([
@@ -155,11 +155,11 @@ describe('data flags', () => {
 
   test('a delta says which task it is of, a flag says it louder', () => {
     const given = (...args: string[]) =>
-      dataFlags(parsed(defineEvaluate, '--model', 'm', '--data', 'd', ...args), true, 'cola')('f');
-    expect(given()).toEqual({ path: 'f', task: 'cola' });
-    expect(given('--task', 'sst2')).toEqual({ path: 'f', task: 'sst2' });
+      dataFlags(parsed(defineEvaluate, '--model', 'm', '--data', 'd', ...args), true, 'cola')('f.tsv');
+    expect(given()).toEqual({ path: 'f.tsv', task: 'cola' });
+    expect(given('--task', 'sst2')).toEqual({ path: 'f.tsv', task: 'sst2' });
     expect(given('--text-columns', 'a', '--label-column', 'y')).toEqual({
-      path: 'f',
+      path: 'f.tsv',
       textColumns: ['a'],
       labelColumn: 'y',
     });
