@@ -7,7 +7,8 @@ import { isJsonObject, readJsonObject, shown } from './json-file';
 import { SafetensorsFile, type StoredTensor } from './safetensors';
 
 const SINGLE = 'model.safetensors';
-const INDEX = 'model.safetensors.index.json';
+/** The file that says which file of a sharded checkpoint holds which tensor. */
+export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 /** All tensors of a model folder by the names they are stored under: of one model.safetensors, or of the files of an index. */
 export class Weights {
@@ -32,7 +33,7 @@ export class Weights {
    */
   static open(folder: string): Weights {
     const single = path.join(folder, SINGLE);
-    const index = path.join(folder, INDEX);
+    const index = path.join(folder, WEIGHTS_INDEX);
     const sharded = !fs.existsSync(single) && fs.existsSync(index);
     if (!sharded) refuseMissing(folder, single);
     const listed = sharded ? readIndex(index) : undefined;
@@ -40,7 +41,7 @@ export class Weights {
     try {
       for (const name of listed ? new Set(listed.values()) : [SINGLE]) {
         const file = path.join(folder, name);
-        if (!fs.existsSync(file)) throw invalidInput(`${file}: no such file; ${INDEX} names it`);
+        if (!fs.existsSync(file)) throw invalidInput(`${file}: no such file; ${WEIGHTS_INDEX} names it`);
         files.push(SafetensorsFile.open(file));
       }
       const homes = homesOf(files);
@@ -78,15 +79,22 @@ export class Weights {
   async sha256(): Promise<string> {
     const hashes: string[] = [];
     for (const file of this.files) hashes.push(await sha256OfFile(file.path));
-    return hashes.length === 1 && this.path === this.files[0].path
-      ? hashes[0]
-      : createHash('sha256').update(hashes.join('\n')).digest('hex');
+    return this.sharded ? sha256OfShards(hashes) : hashes[0];
+  }
+
+  /** Whether an index names the files. */
+  get sharded(): boolean {
+    return this.path !== this.files[0].path;
   }
 
   close(): void {
     for (const file of this.files) file.close();
   }
 }
+
+/** A sharded checkpoint's SHA-256 from those of its files, in the index's order. All in hexadecimal. */
+export const sha256OfShards = (hashes: readonly string[]) =>
+  createHash('sha256').update(hashes.join('\n')).digest('hex');
 
 function refuseMissing(folder: string, single: string): void {
   if (fs.existsSync(single)) return;
