@@ -1,7 +1,7 @@
 import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family } from '../model/families';
+import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import type { DeltaTensor } from './delta';
 import { type DeltaInfo, labelsFit, outputsOf, type ProblemType } from './delta-info';
 import { DTYPE_NAMES, type FloatDtype } from './rounding';
@@ -19,6 +19,12 @@ export interface StoredTaskHead {
 
 /** Hugging Face's class of a family's sequence classifiers, e.g. `BertForSequenceClassification`. */
 const classifierClass = (family: Family) => `${family.classPrefix}ForSequenceClassification`;
+
+/** What that class calls a tensor or module: the base's under the family's prefix, the task head's own bare. */
+export function classifierName(family: Family, canonical: string): string {
+  if (ofTaskHead(family, canonical)) return canonical;
+  return `${family.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
+}
 
 /** config.json of a merged checkpoint: the base's own, but for what makes it this classifier. */
 export function classifierConfig(
