@@ -29,14 +29,11 @@ export { resolveModel } from './model/resolve';
 export { type ReportParts, renderReport } from './report/report';
 export { type CheckpointExport, exportCheckpoint } from './results/checkpoint-export';
 export { type Delta, readDelta } from './results/delta';
+export type { EvaluateRequest, EvaluateResult, PredictEvent, Prediction } from './results/inference';
 export { undoCheckpoint } from './results/undo';
 export { evaluate, predict, scoreHeads as score, train } from './trainer/engine';
 export {
   type EpochMetrics,
-  type EvaluateRequest,
-  type EvaluateResult,
-  type PredictEvent,
-  type Prediction,
   TRAIN_DEFAULTS,
   type TrainEvent,
   type TrainMetrics,

@@ -5,7 +5,8 @@ import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { readModelConfig } from '../model/config';
 import { DELTA_INFO } from '../results/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
-import { type EvaluateRequest, TRAIN_DEFAULTS } from '../trainer/options';
+import type { EvaluateRequest } from '../results/inference';
+import { TRAIN_DEFAULTS } from '../trainer/options';
 import {
   addDataFlags,
   addEngineFlags,

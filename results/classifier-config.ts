@@ -3,12 +3,9 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import type { DeltaTensor } from './delta';
-import { type DeltaInfo, labelsFit, outputsOf, type ProblemType } from './delta-info';
+import { labelsFit, outputsOf, type ProblemType, type TaskHeadInfo } from './delta-info';
 import { DTYPE_NAMES, type FloatDtype } from './rounding';
 import { taskHeadTensors } from './slices';
-
-/** What a task head's logits mean. */
-export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
 
 /** A task head that a checkpoint brings along. */
 export interface StoredTaskHead {

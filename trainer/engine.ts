@@ -2,8 +2,9 @@ import type { HeadScores } from '../heads/scores';
 import { callEngine } from '../infra/engine';
 import { trainerEnvironment } from '../infra/tensorflow';
 import type { StageProgress } from '../progress';
+import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../results/inference';
 import type { CalibrateRequest, TrainingCost } from './calibration';
-import type { EvaluateRequest, EvaluateResult, PredictEvent, TrainEvent, TrainMetrics, TrainRequest } from './options';
+import type { TrainEvent, TrainMetrics, TrainRequest } from './options';
 import type { ScoreEvent, ScoreRequest } from './score-options';
 
 type Request = TrainRequest | EvaluateRequest | ScoreRequest | CalibrateRequest;
