@@ -61,7 +61,7 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
   const stored = checkpoint.storedName(output);
   if (otherClass || stored === undefined) return undefined;
 
-  const info = readInfo(checkpoint, weights.entry(stored).shape[0]);
+  const info = readTaskHeadInfo(checkpoint, weights.entry(stored).shape[0]);
   const tensors = new Map<string, DeltaTensor>();
   for (const { canonical, shape } of taskHeadTensors(config, outputsOf(info))) {
     const name = checkpoint.storedName(canonical);
@@ -78,7 +78,16 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
   return { tensors, info };
 }
 
-function readInfo({ config, folder }: Checkpoint, outputs: number): TaskHeadInfo {
+/**
+ * What the logits of a folder's classifier mean, by its config.json.
+ *
+ * @param outputs logits a row
+ * @throws INVALID_INPUT where config.json says something else, or that the model answers with several labels at once
+ */
+export function readTaskHeadInfo(
+  { config, folder }: Pick<Checkpoint, 'config' | 'folder'>,
+  outputs: number,
+): TaskHeadInfo {
   const { raw } = config;
   const wrong = (field: string, right: string) =>
     invalidInput(`${folder}/config.json: ${field} is ${JSON.stringify(raw[field]) ?? 'missing'}; it must be ${right}`);
