@@ -21,7 +21,10 @@ import { modelFolder, type Session } from './session';
 
 /** The flags of the commands that ask a tuned model: `evaluate` and `predict`. */
 export function addTunedModelFlags(command: Command, labels: boolean): void {
-  addModelFlags(command, 'folder of the base model, or a known name, or a merged checkpoint');
+  addModelFlags(
+    command,
+    'folder of the base model, or a known name, or a merged checkpoint, or an exported ONNX folder',
+  );
   command.option('--delta <folder>', "a training's delta, to be put on the base");
   command.requiredOption('--data <file>', labels ? 'the labelled rows' : 'the rows; labels are not needed');
   addDataFlags(command, labels);

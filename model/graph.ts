@@ -102,7 +102,11 @@ export interface ClassifierEnd {
  * @param weights takes the weights, which must else take less than 2 GB
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
  */
-export function classifierModel(source: GraphSource, { outputs, segments }: ClassifierEnd, weights?: WeightsFile): Uint8Array {
+export function classifierModel(
+  source: GraphSource,
+  { outputs, segments }: ClassifierEnd,
+  weights?: WeightsFile,
+): Uint8Array {
   const { layers, hiddenSize: d } = source.config;
   const { trunk, embedded } = startTrunk(source, { positions: 'computed', segments, weights });
   const { graph, family } = trunk;
