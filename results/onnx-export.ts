@@ -7,6 +7,7 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
 import { classifierModel } from '../model/graph';
+import { MAX_WEIGHT_BYTES, type WeightsFile, writeWeights } from '../model/onnx';
 import { loadTokenizer } from '../model/tokenizer';
 import { classifierConfig } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
@@ -24,6 +25,8 @@ export interface OnnxExport {
   out: string;
   /** The trainer's own logits of token rows, which the file's are compared with before it appears. */
   reference(rows: readonly Encoded[]): Promise<Logits>;
+  /** Weights that take more bytes lie in a file of their own; by default what one ONNX file can hold, 2 GB. */
+  oneFileBytes?: number;
   signal?: AbortSignal;
 }
 
@@ -37,18 +40,26 @@ const TOLERANCE = 1e-4;
  *
  * @throws INVALID_INPUT where the delta is not the base's or `out` holds something; FAILED where the logits differ
  */
-export async function exportOnnx({ checkpoint, delta, out, reference, signal }: OnnxExport): Promise<void> {
+export async function exportOnnx(request: OnnxExport): Promise<void> {
+  const { checkpoint, delta, out, reference, oneFileBytes = MAX_WEIGHT_BYTES, signal } = request;
   const { config, folder: base } = checkpoint;
   const merged = applyDelta(checkpoint, delta);
   const tensor = (canonical: string) => merged.get(canonical)?.() ?? checkpoint.tensor(canonical);
   const segments = hasSegments(checkpoint);
   await publishFolderWhen(out, async (folder) => {
-    fs.mkdirSync(path.join(folder, path.dirname(ONNX_MODEL)));
-    const model = classifierModel({ config, tensor }, { outputs: outputsOf(delta.info), segments });
-    fs.writeFileSync(path.join(folder, ONNX_MODEL), model);
-    const described = { ...classifierConfig(config, delta.info, 'F32'), 'transformers.js_config': { dtype: 'fp32' } };
+    const file = path.join(folder, ONNX_MODEL);
+    fs.mkdirSync(path.dirname(file));
+    const end = { outputs: outputsOf(delta.info), segments };
+    const build = (weights?: WeightsFile) => classifierModel({ config, tensor }, end, weights);
+    const apart = checkpoint.parameters * Float32Array.BYTES_PER_ELEMENT > oneFileBytes;
+    fs.writeFileSync(file, apart ? writeWeights(path.dirname(file), build, `${path.basename(file)}_data`) : build());
+    const described = {
+      ...classifierConfig(config, delta.info, 'F32'),
+      // In a browser transformers.js would look for a quantized model, and for the weights where the model is.
+      'transformers.js_config': { dtype: 'fp32', ...(apart && { use_external_data_format: true }) },
+    };
     fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(described, null, 2)}\n`);
-    writeOnnxTokenizer(base, folder, config);
+    writeOnnxTokenizer(base, folder, config, segments);
     const rows = drawnRows(config, segments);
     const options = { batchSize: 8, maxLength: config.maxPositions, device: 'cpu' as const };
     compare(await resultOf(logitsOnnx({ folder, rows, options }, signal)), await reference(rows));
