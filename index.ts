@@ -27,16 +27,15 @@ export { SELECTION_DEFAULTS, type SelectionOptions, selectHeads as select } from
 export { type Checkpoint, openCheckpoint } from './model/checkpoint';
 export { resolveModel } from './model/resolve';
 export { type ReportParts, renderReport } from './report/report';
+export { type AdapterExport, exportAdapter } from './results/adapter-export';
 export { type CheckpointExport, exportCheckpoint } from './results/checkpoint-export';
 export { type Delta, readDelta } from './results/delta';
+export type { EvaluateRequest, EvaluateResult, PredictEvent, Prediction } from './results/inference';
 export { undoCheckpoint } from './results/undo';
 export { evaluate, predict, scoreHeads as score, train } from './trainer/engine';
+export { exportOnnx, type OnnxExport } from './trainer/onnx-export';
 export {
   type EpochMetrics,
-  type EvaluateRequest,
-  type EvaluateResult,
-  type PredictEvent,
-  type Prediction,
   TRAIN_DEFAULTS,
   type TrainEvent,
   type TrainMetrics,

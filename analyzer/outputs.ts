@@ -8,8 +8,8 @@ import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
 import { analysisModel, type GraphSource, headOutputs, TOKEN_SIDE } from '../model/graph';
 import { writeWeights } from '../model/onnx';
+import type { DeviceUsed } from '../model/onnx-device';
 import { positionIds } from '../model/positions';
-import type { DeviceUsed } from './device';
 import type { EncodedOutputs, LayerOutputs } from './measure';
 
 export interface EncoderOptions {

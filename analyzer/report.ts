@@ -7,7 +7,7 @@ import {
   type ReportOptions,
   XI_GRID,
 } from '../heads/report';
-import type { DeviceUsed } from './device';
+import type { DeviceUsed } from '../model/onnx-device';
 import { isStable, STABLE, type Stability, stabilityOf } from './stability';
 import type { HeadStatistics } from './statistics';
 

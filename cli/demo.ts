@@ -6,7 +6,7 @@ import { readMask, readMetrics } from '../gateway/files';
 import { writeWhole } from '../gateway/whole-file';
 import { modelCache } from '../model/resolve';
 import { DELTA_TENSORS } from '../results/delta';
-import type { EvaluateResult } from '../trainer/options';
+import type { EvaluateResult } from '../results/inference';
 import { isMadeOf, keyOf, noteMadeOf } from './made-of';
 import { bytesText, grouped, metricText, percentText, secondsText, table } from './output';
 import { folderBytes } from './train';

@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
-import { EXPORT_FORMATS } from '../gateway/job';
+import { EXPORT_FORMATS, type ExportFormat } from '../gateway/job';
 import { replaceFolder } from '../gateway/out';
-import { openCheckpoint } from '../model/checkpoint';
-import { type ExportDtype, exportCheckpoint } from '../results/checkpoint-export';
-import { readDelta } from '../results/delta';
+import type { ExportDtype } from '../results/checkpoint-export';
 import { undoCheckpoint } from '../results/undo';
+import { exportAs } from './exports';
 import { oneOf } from './flag-values';
 import { addHubFlags, addJsonFlag, addOutFlags, type Flags } from './flags';
 import { printJson } from './output';
-import { CHECKPOINT_FOLDER, MODEL_FOLDER } from './own-folders';
+import { EXPORT_FOLDERS, MODEL_FOLDER } from './own-folders';
 import { inSession, modelFolder, type Session, unlessAborted } from './session';
 
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];
@@ -21,7 +20,7 @@ export function define(command: Command): void {
   command.option('--format <name>', `what to write: ${EXPORT_FORMATS.join(', ')}`, oneOf('--format', EXPORT_FORMATS));
   command.option(
     '--dtype <type>',
-    "float32 (the default), or base: rounded to the base's own",
+    "of a checkpoint: float32 (the default), or base: rounded to the base's own",
     oneOf('--dtype', DTYPES),
   );
   command.option('--undo <folder>', 'rebuild the base from a merged checkpoint instead');
@@ -45,32 +44,26 @@ async function merge(flags: Flags, out: string, session: Session) {
       throw invalidInput(`--${needed} is missing: give --model, --delta and --format, or --undo`);
     }
   }
-  const checkpoint = await openCheckpoint(await modelFolder(flags, session));
-  try {
-    const delta = readDelta(flags.delta as string, checkpoint);
-    const dtype = (flags.dtype as ExportDtype | undefined) ?? 'float32';
-    const { notes } = await replaceFolder(out, CHECKPOINT_FOLDER, flags.overwrite === true, (folder) =>
-      stoppable(session, () => exportCheckpoint({ checkpoint, delta, dtype, out: folder })),
-    );
-    for (const note of notes) session.progress.say(`note: ${note}`);
-    return { format: 'checkpoint', dtype, notes };
-  } finally {
-    checkpoint.close();
+  const format = flags.format as ExportFormat;
+  if (flags.dtype !== undefined && format !== 'checkpoint') {
+    throw invalidInput(`--dtype goes with --format checkpoint: ${format} is float32`);
   }
+  const dtype = (flags.dtype as ExportDtype | undefined) ?? 'float32';
+  const source = { model: await modelFolder(flags, session), delta: flags.delta as string, dtype };
+  const notes = await replaceFolder(out, EXPORT_FOLDERS[format], flags.overwrite === true, (folder) =>
+    exportAs(format, source, folder, session.signal),
+  );
+  for (const note of notes) session.progress.say(`note: ${note}`);
+  return { format, dtype, notes };
 }
 
 async function undo(flags: Flags, out: string, session: Session) {
   const extra = ['model', 'delta', 'format', 'dtype'].find((name) => flags[name] !== undefined);
   if (extra !== undefined) throw invalidInput(`--${extra} does not go with --undo, which needs --out alone`);
-  return replaceFolder(out, MODEL_FOLDER, flags.overwrite === true, (folder) =>
-    stoppable(session, () => undoCheckpoint(flags.undo as string, folder)),
-  );
-}
-
-/** A step that blocks the thread: what was told to end before or meanwhile ends, and the step's result does not appear. */
-async function stoppable<T>({ signal }: Session, step: () => T | Promise<T>): Promise<T> {
-  await unlessAborted(signal);
-  const result = await step();
-  await unlessAborted(signal);
-  return result;
+  return replaceFolder(out, MODEL_FOLDER, flags.overwrite === true, async (folder) => {
+    await unlessAborted(session.signal);
+    const rebuilt = undoCheckpoint(flags.undo as string, folder);
+    await unlessAborted(session.signal);
+    return rebuilt;
+  });
 }

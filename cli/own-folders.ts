@@ -1,6 +1,8 @@
+import type { ExportFormat } from '../gateway/job';
 import type { OwnFolder } from '../gateway/out';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { REPORT_FILES } from '../report/files';
+import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS } from '../results/adapter-export';
 import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
 import { UNDO_FILE } from '../results/undo';
 
@@ -13,6 +15,12 @@ const MODEL_PARTS = ['model.safetensors', 'config.json', ...TOKENIZER_FILES];
 /** A base model, rebuilt. */
 export const MODEL_FOLDER: OwnFolder = { parts: MODEL_PARTS, sign: 'model.safetensors' };
 /** A merged checkpoint. A base model has the same files, but for what undoes the merge. */
-export const CHECKPOINT_FOLDER: OwnFolder = { parts: [UNDO_FILE, ...MODEL_PARTS], sign: UNDO_FILE };
+const CHECKPOINT_FOLDER: OwnFolder = { parts: [UNDO_FILE, ...MODEL_PARTS], sign: UNDO_FILE };
+/** Exports by format. */
+export const EXPORT_FOLDERS: Record<ExportFormat, OwnFolder> = {
+  checkpoint: CHECKPOINT_FOLDER,
+  peft: { parts: [ADAPTER_CONFIG, ADAPTER_TENSORS, ADAPTER_CARD], sign: ADAPTER_CONFIG },
+  onnx: { parts: ['onnx', ...MODEL_PARTS], sign: 'onnx' },
+};
 export const DELTA_FOLDER: OwnFolder = { parts: [DELTA_INFO, DELTA_TENSORS], sign: DELTA_INFO };
 export const REPORT_FOLDER: OwnFolder = { parts: REPORT_FILES };

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { claimFile } from '../gateway/out';
 import { WholeFile } from '../gateway/whole-file';
+import type { Prediction } from '../results/inference';
 import { predict } from '../trainer/engine';
-import type { Prediction } from '../trainer/options';
 import type { Flags } from './flags';
 import { printText } from './output';
 import { follow, inSession, type Session, show } from './session';

@@ -15,12 +15,10 @@ import {
 import { checkFolder, inFolder, replaceFolder } from '../gateway/out';
 import { FolderPlace, resultKeys } from '../gateway/place';
 import { selectHeads } from '../heads/select';
-import { openCheckpoint } from '../model/checkpoint';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
-import { exportCheckpoint } from '../results/checkpoint-export';
-import { readDelta } from '../results/delta';
 import { scoreHeads, train } from '../trainer/engine';
+import { exportAs } from './exports';
 import { someOf } from './flag-values';
 import {
   addAnalysisFlags,
@@ -39,14 +37,14 @@ import {
 } from './flags';
 import { checkInputs } from './inputs';
 import { bytesText, grouped, percentText, printJson, secondsText, table } from './output';
-import { CHECKPOINT_FOLDER, DELTA_FOLDER, REPORT_FOLDER } from './own-folders';
+import { DELTA_FOLDER, EXPORT_FOLDERS, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
-import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
+import { follow, inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 import { epochLine, folderBytes, trainingSummary } from './train';
 
 /** What a run leaves in its `--out`, besides files. */
-const FOLDERS = { delta: DELTA_FOLDER, report: REPORT_FOLDER, checkpoint: CHECKPOINT_FOLDER };
+const FOLDERS = { delta: DELTA_FOLDER, report: REPORT_FOLDER, ...EXPORT_FOLDERS };
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -165,20 +163,10 @@ function localStages(out: string, resume: boolean): JobStages {
     select: selectHeads,
     train: ({ model, train: rows, dev, training }, mask, signal) =>
       train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
-    export: async ({ model }, format, signal) => {
-      const checkpoint = await openCheckpoint(model);
-      try {
-        const merged = { checkpoint, delta: readDelta(delta, checkpoint), dtype: 'float32' as const };
-        return await replaceFolder(path.join(out, format), FOLDERS[format], true, async (folder) => {
-          await unlessAborted(signal);
-          const { notes } = await exportCheckpoint({ ...merged, out: folder });
-          await unlessAborted(signal);
-          return notes;
-        });
-      } finally {
-        checkpoint.close();
-      }
-    },
+    export: ({ model }, format, signal) =>
+      replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
+        exportAs(format, { model, delta, dtype: 'float32' }, folder, signal),
+      ),
     report: async ({ training }, result) => {
       writeReport(out, { ...result, training });
     },

@@ -5,7 +5,8 @@ import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { readModelConfig } from '../model/config';
 import { DELTA_INFO } from '../results/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
-import { type EvaluateRequest, TRAIN_DEFAULTS } from '../trainer/options';
+import type { EvaluateRequest } from '../results/inference';
+import { TRAIN_DEFAULTS } from '../trainer/options';
 import {
   addDataFlags,
   addEngineFlags,
@@ -21,7 +22,10 @@ import { spooled } from './stdin';
 
 /** The flags of the commands that ask a tuned model: `evaluate` and `predict`. */
 export function addTunedModelFlags(command: Command, labels: boolean): void {
-  addModelFlags(command, 'folder of the base model, or its name on the Hub, or a merged checkpoint');
+  addModelFlags(
+    command,
+    'folder of the base model, or its name on the Hub, or a merged checkpoint, or an exported ONNX folder',
+  );
   command.option('--delta <folder>', "a training's delta, to be put on the base");
   command.requiredOption(
     '--data <file>',

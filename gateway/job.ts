@@ -23,7 +23,7 @@ export const JOB_PATH = [
 ] as const;
 export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
 
-export const EXPORT_FORMATS = ['checkpoint'] as const;
+export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What is to be done: everything that a result depends on, and nothing of where it runs. */

@@ -50,7 +50,7 @@ const READERS: { [N in ResultName]: (file: string) => ResultFiles[N] } = {
   'metrics.json': readMetrics,
 };
 
-/** What a job makes, in order: each is made of those before it. */
+/** What a job makes, in order: each is made of the results before it; exports do not depend on one another. */
 const MADE = ['heads.json', 'scores.json', 'mask.json', 'metrics.json', ...EXPORT_FORMATS] as const;
 type Made = (typeof MADE)[number];
 
@@ -71,7 +71,8 @@ function readRecord(folder: string): JobRecord {
 /** Takes back what a job's record in `folder` says of a result and all after it: they are made anew, or by another command. */
 export function forgetResults(folder: string, from: Made): void {
   const record = readRecord(folder);
-  const gone = MADE.slice(MADE.indexOf(from)).filter((name) => name in record);
+  const made = (EXPORT_FORMATS as readonly string[]).includes(from) ? [from] : MADE.slice(MADE.indexOf(from));
+  const gone = made.filter((name) => name in record);
   if (gone.length === 0) return;
   for (const name of gone) delete record[name];
   writeJson(recordFile(folder), record);

@@ -3,11 +3,11 @@ import { FAMILIES, type Family, type LayerRole, layerModule } from './families';
 import { OnnxGraph, type WeightsFile } from './onnx';
 
 /**
- * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Two ends to one
+ * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Three ends to one
  * trunk: `analysisModel` ends at the heads of the last layer with what the analysis needs of each head,
- * `hiddenStatesModel` runs all of it. Inputs, all int64 [B, S]: `input_ids`, `token_type_ids` (where the family has them),
- * `position_ids` (given, not computed: a Gather with a computed Range meets a bug in onnxruntime 1.30's slice fusion) and
- * `attention_mask` (1 for a token, 0 for padding on the right).
+ * `hiddenStatesModel` runs all of it, `classifierModel` goes on through a task head. Inputs, all int64 [B, S]: `input_ids`,
+ * `token_type_ids` (where the family has them), `position_ids` (where they are not computed) and `attention_mask` (1 for a
+ * token, 0 for padding on the right).
  */
 
 /** What a graph takes from a checkpoint. */
@@ -58,7 +58,7 @@ interface Trunk {
  */
 export function analysisModel(source: GraphSource, outputs: HeadOutputs, weights?: WeightsFile): Uint8Array {
   const { layers, heads, headDim } = source.config;
-  const { trunk, embedded } = startTrunk(source, weights);
+  const { trunk, embedded } = startTrunk(source, { weights });
   const { graph } = trunk;
   if (outputs === 'gram') graph.input(TOKEN_SIDE, 'bool', []);
   const tokenMask = graph.node('Unsqueeze', [trunk.mask, graph.ints([2, 3])]); // [B, S, 1, 1]
@@ -87,25 +87,76 @@ export function hiddenStatesModel(source: GraphSource): Uint8Array {
   return trunk.graph.toModel();
 }
 
+/** A sequence classifier's end. */
+export interface ClassifierEnd {
+  /** C, logits a row. */
+  outputs: number;
+  /** Whether `token_type_ids` is an input; without it all tokens are of segment 0. */
+  segments: boolean;
+}
+
+/**
+ * A sequence classifier with its task head: output `logits`, float32 [B, C]. Positions are computed in the graph, so that its
+ * inputs are a tokenizer's outputs. The task head reads position 0 alone: so does the last layer, but for keys and values.
+ *
+ * @param weights takes the weights, which must else take less than 2 GB
+ * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
+ */
+export function classifierModel(
+  source: GraphSource,
+  { outputs, segments }: ClassifierEnd,
+  weights?: WeightsFile,
+): Uint8Array {
+  const { layers, hiddenSize: d } = source.config;
+  const { trunk, embedded } = startTrunk(source, { positions: 'computed', segments, weights });
+  const { graph, family } = trunk;
+  let x = embedded;
+  for (let layer = 0; layer < layers; layer++) {
+    const asking =
+      layer < layers - 1 ? x : graph.node('Gather', [x, graph.ints([0])], { attributes: { axis: { int: 1 } } });
+    x = afterAttention(trunk, asking, attention(trunk, x, layer, asking), layer); // [B, S, d], at last [B, 1, d]
+  }
+  const { taskHead } = family;
+  const first = graph.node('Squeeze', [x, graph.ints([1])]); // [B, d]
+  const hidden = activate(graph, dense(trunk, first, taskHead.dense, d, d), taskHead.activation);
+  graph.output('logits', dense(trunk, hidden, taskHead.classifier, outputs, d), 'float32', ['B', outputs]);
+  return graph.toModel();
+}
+
+/** Where positions and segments come from, and where the weights go. */
+interface TrunkOptions {
+  positions?: 'given' | 'computed';
+  segments?: boolean;
+  weights?: WeightsFile;
+}
+
 /** Inputs, mask and embeddings; E is the width of the tables, projected to d where it is another. */
-function startTrunk(source: GraphSource, weights?: WeightsFile): { trunk: Trunk; embedded: string } {
+function startTrunk(
+  source: GraphSource,
+  { positions = 'given', segments = true, weights }: TrunkOptions = {},
+): { trunk: Trunk; embedded: string } {
   const { config } = source;
   const graph = new OnnxGraph(config.architecture, { weights });
   const family: Family = FAMILIES[config.family];
   const { wordEmbeddings, positionEmbeddings, tokenTypeEmbeddings, embeddingsNorm, embeddingsProjection } =
     family.modules;
   const { embeddingSize, hiddenSize } = config;
-  const lookUp = (module: string, rows: number, input: string) =>
-    graph.node('Gather', [
-      weight(graph, source, module, [rows, embeddingSize]),
-      graph.input(input, 'int64', ['B', 'S']),
-    ]);
+  const input = (name: string) => graph.input(name, 'int64', ['B', 'S']);
+  const table = (module: string, rows: number) => weight(graph, source, module, [rows, embeddingSize]);
 
-  let sum = lookUp(wordEmbeddings, config.vocabSize, 'input_ids'); // [B, S, E]
+  const ids = input('input_ids');
+  let sum = graph.node('Gather', [table(wordEmbeddings, config.vocabSize), ids]); // [B, S, E]
   if (tokenTypeEmbeddings) {
-    sum = graph.node('Add', [sum, lookUp(tokenTypeEmbeddings, config.typeVocabSize, 'token_type_ids')]);
+    const types = table(tokenTypeEmbeddings, config.typeVocabSize);
+    const asked = segments ? input('token_type_ids') : graph.ints([0]); // [B, S] or [1]
+    sum = graph.node('Add', [sum, graph.node('Gather', [types, asked])]);
   }
-  sum = graph.node('Add', [sum, lookUp(positionEmbeddings, config.positionRows, 'position_ids')]);
+  const places = table(positionEmbeddings, config.positionRows);
+  const placed =
+    positions === 'given'
+      ? graph.node('Gather', [places, input('position_ids')]) // [B, S, E]
+      : computedPositions(graph, config, places, ids);
+  sum = graph.node('Add', [sum, placed]);
 
   const mask = graph.node('Cast', [graph.input('attention_mask', 'int64', ['B', 'S'])], {
     attributes: { to: { int: 1 } },
@@ -125,18 +176,38 @@ function startTrunk(source: GraphSource, weights?: WeightsFile): { trunk: Trunk;
   return { trunk, embedded: projects ? dense(trunk, normed, embeddingsProjection, hiddenSize, embeddingSize) : normed };
 }
 
-/** O_h = softmax(QKᵀ/√dh + mask)·V of every head, [B, S, H, dh]. */
-function attention(trunk: Trunk, x: string, layer: number): string {
+/**
+ * Each token's row of the position table: [S, E], or [B, S, E] where the padding token has a row of its own wherever it
+ * stands and is not counted. (No Gather with a computed Range: it meets a bug in onnxruntime 1.30's slice fusion.)
+ */
+function computedPositions(graph: OnnxGraph, config: ModelConfig, places: string, ids: string): string {
+  if (FAMILIES[config.family].firstPosition === 'zero') {
+    const S = graph.node('Shape', [ids], { attributes: { start: { int: 1 }, end: { int: 2 } } }); // [1]
+    return graph.node('Slice', [places, graph.ints([0]), S, graph.ints([0])]);
+  }
+  const padId = graph.ints([config.padTokenId]);
+  const isText = graph.node('Not', [graph.node('Equal', [ids, padId])]);
+  const counted = graph.node('Cast', [isText], { attributes: { to: { int: 7 } } }); // int64 [B, S]
+  const numbers = graph.node('Mul', [graph.node('CumSum', [counted, graph.ints([1])]), counted]);
+  return graph.node('Gather', [places, graph.node('Add', [numbers, padId])]);
+}
+
+/**
+ * O_h = softmax(QKᵀ/√dh + mask)·V of every head, [B, Sq, H, dh].
+ *
+ * @param asking the tokens that ask, [B, Sq, d]: all of them unless given
+ */
+function attention(trunk: Trunk, x: string, layer: number, asking = x): string {
   const { graph, family } = trunk;
   const { hiddenSize: d } = trunk.source.config;
   const project = (role: LayerRole, perm: number[]) => {
-    const rows = dense(trunk, x, layerModule(family, layer, role), d, d); // [B, S, d]
+    const rows = dense(trunk, role === 'query' ? asking : x, layerModule(family, layer, role), d, d); // [B, S, d]
     return transpose(graph, graph.node('Reshape', [rows, trunk.split]), perm);
   };
-  const query = project('query', [0, 2, 1, 3]); // [B, H, S, dh]
+  const query = project('query', [0, 2, 1, 3]); // [B, H, Sq, dh]
   const key = project('key', [0, 2, 3, 1]); // [B, H, dh, S]
   const value = project('value', [0, 2, 1, 3]); // [B, H, S, dh]
-  const scores = graph.node('Mul', [graph.node('MatMul', [query, key]), trunk.scale]); // [B, H, S, S]
+  const scores = graph.node('Mul', [graph.node('MatMul', [query, key]), trunk.scale]); // [B, H, Sq, S]
   const weights = graph.node('Softmax', [graph.node('Add', [scores, trunk.keyBias])], {
     attributes: { axis: { int: -1 } },
   });

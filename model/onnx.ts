@@ -27,7 +27,7 @@ const EXTERNAL_BYTES = 1024;
 /** Each begins at a multiple of this many bytes: a page, so that it can be mapped as it lies. */
 const EXTERNAL_ALIGNMENT = 4096;
 /** Protocol Buffers cannot hold a message of 2 GiB; a megabyte is left for what is not weights. */
-const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
+export const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
 
 /** An attribute of a node: whole number, real number, list of whole numbers or a subgraph. */
 export type Attribute = { int: number } | { float: number } | { ints: number[] } | { graph: OnnxGraph };
@@ -47,8 +47,11 @@ export class WeightsFile {
   private size = 0;
 
   /** @param folder that holds the file, and nothing else of that name. */
-  constructor(folder: string) {
-    this.descriptor = fs.openSync(path.join(folder, WEIGHTS_FILE), 'wx');
+  constructor(
+    folder: string,
+    private readonly name: string,
+  ) {
+    this.descriptor = fs.openSync(path.join(folder, name), 'wx');
   }
 
   /** Appends a constant's bytes. @returns where the engine finds them */
@@ -58,7 +61,7 @@ export class WeightsFile {
       done += fs.writeSync(this.descriptor, bytes, done, Math.min(WRITE_BYTES, bytes.byteLength - done), offset + done);
     }
     this.size = offset + bytes.byteLength;
-    return Object.entries({ location: WEIGHTS_FILE, offset, length: bytes.byteLength }).map(([key, value]) => ({
+    return Object.entries({ location: this.name, offset, length: bytes.byteLength }).map(([key, value]) => ({
       key,
       value: String(value),
     }));
@@ -74,8 +77,12 @@ export class WeightsFile {
  *
  * @throws HifiError FAILED when there is no room for them.
  */
-export function writeWeights(folder: string, build: (weights: WeightsFile) => Uint8Array): Uint8Array {
-  const weights = new WeightsFile(folder);
+export function writeWeights(
+  folder: string,
+  build: (weights: WeightsFile) => Uint8Array,
+  name = WEIGHTS_FILE,
+): Uint8Array {
+  const weights = new WeightsFile(folder, name);
   try {
     return build(weights);
   } catch (cause) {

@@ -71,24 +71,31 @@ export class Weights {
     return this.fileOf(name).bytes(name);
   }
 
-  /** A tensor's numbers, row by row; F16 and BF16 are widened exactly. */
-  float32(name: string): Float32Array {
-    return this.fileOf(name).float32(name);
+  /** A tensor's numbers, row by row; F16 and BF16 are widened exactly; one row of a matrix, or all. */
+  float32(name: string, row?: number): Float32Array {
+    return this.fileOf(name).float32(name, row);
   }
 
   /** Hex SHA-256 of the file; of several files that of their hashes in the index's order, joined by newlines. */
   async sha256(): Promise<string> {
     const hashes: string[] = [];
     for (const file of this.files) hashes.push(await sha256OfFile(file.path));
-    return hashes.length === 1 && this.path === this.files[0].path
-      ? hashes[0]
-      : createHash('sha256').update(hashes.join('\n')).digest('hex');
+    return this.sharded ? sha256OfShards(hashes) : hashes[0];
+  }
+
+  /** Whether an index names the files. */
+  get sharded(): boolean {
+    return this.path !== this.files[0].path;
   }
 
   close(): void {
     for (const file of this.files) file.close();
   }
 }
+
+/** A sharded checkpoint's SHA-256 from those of its files, in the index's order. All in hexadecimal. */
+export const sha256OfShards = (hashes: readonly string[]) =>
+  createHash('sha256').update(hashes.join('\n')).digest('hex');
 
 function refuseMissing(folder: string, single: string): void {
   if (fs.existsSync(single)) return;

@@ -2,9 +2,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { baseTensors, FAMILIES, type Family, ofTaskHead } from '../model/families';
+import { baseTensors, FAMILIES, type Family } from '../model/families';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
-import { classifierConfig } from './classifier-config';
+import { classifierConfig, classifierName } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
 import { outputsOf } from './delta-info';
 import { publishFolder } from './publish';
@@ -74,14 +74,15 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
 
   const head = taskHeadTensors(config, outputsOf(delta.info));
   for (const { canonical, shape } of head) {
-    const name = mergedName(family, canonical);
+    const name = classifierName(family, canonical);
     sources.push({ name, dtype: common, shape, bytes: () => rounded(name, common, touched.get(canonical)!()) });
   }
   const whole = new Set(head.map(({ canonical }) => canonical));
-  for (const { name: canonical, shape } of baseTensors(family, config)) {
+  for (const { name: canonical, shape, optional } of baseTensors(family, config)) {
     const base = checkpoint.storedName(canonical);
-    if (whole.has(canonical) || base === undefined) continue;
-    const name = mergedName(family, canonical);
+    // A pooler is the task head's, or no part of the classifier: `transformers` would call it unexpected.
+    if (whole.has(canonical) || optional || base === undefined) continue;
+    const name = classifierName(family, canonical);
     const stored = weights.entry(base).dtype;
     const target = dtype === 'base' ? (stored as FloatDtype) : 'F32';
     const merge = touched.get(canonical);
@@ -91,12 +92,6 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
   }
   sources.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { sources, kept, common };
-}
-
-/** As `transformers` names it: the base's tensors under the family's prefix, the task head's own modules bare. */
-function mergedName(family: Family, canonical: string): string {
-  if (ofTaskHead(family, canonical)) return canonical;
-  return `${family.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
 }
 
 /** The format of the base's largest part, its word embeddings. */

@@ -1,14 +1,11 @@
 import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family } from '../model/families';
+import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import type { DeltaTensor } from './delta';
-import { type DeltaInfo, labelsFit, outputsOf, type ProblemType } from './delta-info';
+import { labelsFit, outputsOf, type ProblemType, type TaskHeadInfo } from './delta-info';
 import { DTYPE_NAMES, type FloatDtype } from './rounding';
 import { taskHeadTensors } from './slices';
-
-/** What a task head's logits mean. */
-export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
 
 /** A task head that a checkpoint brings along. */
 export interface StoredTaskHead {
@@ -19,6 +16,12 @@ export interface StoredTaskHead {
 
 /** Hugging Face's class of a family's sequence classifiers, e.g. `BertForSequenceClassification`. */
 const classifierClass = (family: Family) => `${family.classPrefix}ForSequenceClassification`;
+
+/** What that class calls a tensor or module: the base's under the family's prefix, the task head's own bare. */
+export function classifierName(family: Family, canonical: string): string {
+  if (ofTaskHead(family, canonical)) return canonical;
+  return `${family.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
+}
 
 /** config.json of a merged checkpoint: the base's own, but for what makes it this classifier. */
 export function classifierConfig(
@@ -58,7 +61,7 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
   const stored = checkpoint.storedName(output);
   if (otherClass || stored === undefined) return undefined;
 
-  const info = readInfo(checkpoint, weights.entry(stored).shape[0]);
+  const info = readTaskHeadInfo(checkpoint, weights.entry(stored).shape[0]);
   const tensors = new Map<string, DeltaTensor>();
   for (const { canonical, shape } of taskHeadTensors(config, outputsOf(info))) {
     const name = checkpoint.storedName(canonical);
@@ -75,7 +78,16 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
   return { tensors, info };
 }
 
-function readInfo({ config, folder }: Checkpoint, outputs: number): TaskHeadInfo {
+/**
+ * What the logits of a folder's classifier mean, by its config.json.
+ *
+ * @param outputs logits a row
+ * @throws INVALID_INPUT where config.json says something else, or that the model answers with several labels at once
+ */
+export function readTaskHeadInfo(
+  { config, folder }: Pick<Checkpoint, 'config' | 'folder'>,
+  outputs: number,
+): TaskHeadInfo {
   const { raw } = config;
   const wrong = (field: string, right: string) =>
     invalidInput(`${folder}/config.json: ${field} is ${JSON.stringify(raw[field]) ?? 'missing'}; it must be ${right}`);

@@ -47,6 +47,9 @@ const options = z.looseObject({
   seed: index,
 });
 
+/** What a task head's logits mean. */
+export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
+
 /** The training's options; where it computed is no part of what it made. */
 export type TrainedWith = z.infer<typeof options>;
 

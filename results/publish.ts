@@ -11,6 +11,28 @@ import { invalidInput } from '../errors';
  * @throws INVALID_INPUT where `out` holds something else.
  */
 export function publishFolder(out: string, fill: (folder: string) => void, replaceable: readonly string[] = []): void {
+  const { beside, publish, discard } = startFolder(out, replaceable);
+  try {
+    fill(beside);
+    publish();
+  } finally {
+    discard();
+  }
+}
+
+/** {@link publishFolder} for a folder that takes its time: `fill` may wait. */
+export async function publishFolderWhen(out: string, fill: (folder: string) => Promise<void>): Promise<void> {
+  const { beside, publish, discard } = startFolder(out, []);
+  try {
+    await fill(beside);
+    publish();
+  } finally {
+    discard();
+  }
+}
+
+/** A hidden folder beside `out`, which takes its place or is dropped. */
+function startFolder(out: string, replaceable: readonly string[]) {
   // A link to an empty folder is filled where it points to.
   const target = fs.existsSync(out) ? fs.realpathSync(out) : path.resolve(out);
   const occupant = occupants(target).find((name) => !replaceable.includes(name));
@@ -18,16 +40,14 @@ export function publishFolder(out: string, fill: (folder: string) => void, repla
   fs.mkdirSync(path.dirname(target), { recursive: true });
   const beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
   fs.mkdirSync(beside);
-  try {
-    fill(beside);
+  const publish = () => {
     // A rename takes the place of an empty folder, not of a full one.
     const old = occupants(target).length > 0 ? `${beside}.old` : undefined;
     if (old) fs.renameSync(target, old);
     fs.renameSync(beside, target);
     if (old) fs.rmSync(old, { recursive: true });
-  } finally {
-    fs.rmSync(beside, { recursive: true, force: true });
-  }
+  };
+  return { beside, publish, discard: () => fs.rmSync(beside, { recursive: true, force: true }) };
 }
 
 function occupants(folder: string): string[] {

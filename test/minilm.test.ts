@@ -10,7 +10,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import { hiddenStatesModel } from '../model/graph';
 import { resolveModel } from '../model/resolve';
 import { SafetensorsFile } from '../model/safetensors';
-import type { Prediction } from '../trainer/options';
+import type { Prediction } from '../results/inference';
 import { fixtures, hifi } from './cli/spawn';
 
 /*

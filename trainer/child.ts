@@ -1,13 +1,14 @@
 import { serveEngine } from '../infra/engine';
 import { loadTensorFlow } from '../infra/tensorflow';
+import type { EvaluateRequest } from '../results/inference';
 import { type CalibrateRequest, calibrate } from './calibration';
-import { evaluate, predict } from './inference';
-import type { EvaluateRequest, TrainRequest } from './options';
+import { evaluate, type LogitsRequest, logits, predict } from './inference';
+import type { TrainRequest } from './options';
 import { train } from './pipeline';
 import { scoreHeads } from './score';
 import type { ScoreRequest } from './score-options';
 
-const tensorFlow = ({ options }: TrainRequest | EvaluateRequest | ScoreRequest | CalibrateRequest) =>
+const tensorFlow = ({ options }: TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest) =>
   loadTensorFlow(options.device);
 
 /** The trainer's engine: the one process that loads TensorFlow. */
@@ -16,5 +17,6 @@ serveEngine({
   scoreHeads: (request: ScoreRequest, signal) => scoreHeads(tensorFlow(request), request, signal),
   calibrate: (request: CalibrateRequest, signal) => calibrate(tensorFlow(request), request, signal),
   evaluate: (request: EvaluateRequest, signal) => evaluate(tensorFlow(request), request, signal),
+  logits: (request: LogitsRequest) => logits(tensorFlow(request), request),
   predict: (request: EvaluateRequest, signal) => predict(tensorFlow(request), request, signal),
 });

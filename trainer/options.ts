@@ -122,31 +122,3 @@ export interface TrainMetrics {
   seed: number;
   deviceUsed: 'cpu' | 'cuda';
 }
-
-/** Rows to run a tuned model on. */
-export interface EvaluateRequest {
-  /** Folder of the base model, or of a merged checkpoint when `delta` is absent. */
-  model: string;
-  modelName?: string;
-  /** Folder of the delta. */
-  delta?: string;
-  data: DataSource;
-  options: Pick<TrainOptions, 'batchSize' | 'maxLength' | 'device' | 'threads'>;
-}
-
-export interface EvaluateResult {
-  task: string | null;
-  metric: string;
-  rows: number;
-  loss: number;
-  metrics: Record<string, number>;
-}
-
-/** One predicted row: its label as the training file wrote it (a number for a regression) and the raw logits. */
-export interface Prediction {
-  row: number;
-  label: string | number;
-  logits: number[];
-}
-
-export type PredictEvent = StageProgress | { kind: 'rows'; rows: Prediction[] };

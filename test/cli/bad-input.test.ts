@@ -196,5 +196,11 @@ describe('another base', () => {
     expect(refused('predict', '--model', model, '--delta', delta, '--data', train, ...columns)).toMatch(
       /one-head-bert/,
     );
+    for (const format of ['peft', 'onnx']) {
+      expect(refused('export', '--model', model, '--delta', delta, '--format', format)).toMatch(/one-head-bert/);
+      expect(refused('export', '--model', other, '--delta', delta, '--format', format, '--dtype', 'base')).toMatch(
+        /--dtype goes with --format checkpoint/,
+      );
+    }
   });
 });

@@ -21,6 +21,7 @@ const dev = path.join(fixtures, 'tiny-data/dev.tsv');
 const data = ['--text-columns', 'sentence', '--label-column', 'label'];
 const inputs = ['--model', model, '--train', train, '--dev', dev, ...data];
 const options = ['--samples', '40', '--max-length', '48', '--k', '2', '--epochs', '2', '--lr', '0.01'];
+const everything = ['--export', 'checkpoint,peft,onnx'];
 const bytes = (...parts: string[]) => fs.readFileSync(at(...parts)).toString('base64');
 
 /** Runs the command, which must end well. */
@@ -34,13 +35,17 @@ describe('a whole run', () => {
   const out = at('run');
   let run: { stdout: string; stderr: string };
   beforeAll(() => {
-    run = done('run', ...inputs, ...options, '--out', out, '--json');
+    run = done('run', ...inputs, ...options, ...everything, '--out', out, '--json');
   });
 
   test('leaves all results, and one JSON document on stdout', () => {
     expect(fs.readdirSync(out).toSorted()).toEqual(
-      ['checkpoint', 'delta', 'heads.json', 'mask.json', 'metrics.json', 'report', 'report.html', 'state'].toSorted(),
+      [
+        ...['checkpoint', 'delta', 'heads.json', 'mask.json', 'metrics.json', 'onnx', 'peft'],
+        ...['report', 'report.html', 'state'],
+      ].toSorted(),
     );
+    for (const name of ['checkpoint', 'peft', 'onnx']) expect(JSON.parse(run.stdout).files).toContain(at('run', name));
     const document = JSON.parse(run.stdout);
     expect(document.mask).toEqual(readMask(at('run', 'mask.json')));
     expect(document.metrics).toEqual(readMetrics(at('run', 'metrics.json')));
@@ -84,18 +89,29 @@ describe('a whole run', () => {
     const exporting = ['--model', model, '--delta', at('t', 'delta'), '--format', 'checkpoint'];
     done('export', ...exporting, '--out', at('c'));
     expect(bytes('c', 'model.safetensors')).toBe(bytes('run', 'checkpoint', 'model.safetensors'));
+    done('export', ...exporting.slice(0, 4), '--format', 'peft', '--out', at('p'));
+    expect(bytes('p', 'adapter_model.safetensors')).toBe(bytes('run', 'peft', 'adapter_model.safetensors'));
+    expect(bytes('p', 'README.md')).toBe(bytes('run', 'peft', 'README.md'));
+    done('export', ...exporting.slice(0, 4), '--format', 'onnx', '--out', at('o'));
+    expect(bytes('o', 'onnx', 'model.onnx')).toBe(bytes('run', 'onnx', 'onnx', 'model.onnx'));
+    const again = hifi('export', ...exporting.slice(0, 4), '--format', 'onnx', '--out', at('o'));
+    expect(again).toMatchObject({ status: 2, stderr: expect.stringMatching(/^hifi: --out .* is not empty/m) });
+    done('export', ...exporting.slice(0, 4), '--format', 'onnx', '--out', at('o'), '--overwrite');
     done('export', '--undo', at('c'), '--out', at('base'));
     expect(bytes('base', 'model.safetensors')).toBe(
       fs.readFileSync(path.join(model, 'model.safetensors')).toString('base64'),
     );
   });
 
-  test('gives a delta and a checkpoint that evaluate and predict alike', () => {
+  test('gives a delta, a checkpoint and an ONNX folder that evaluate and predict alike', () => {
     const delta = ['--model', model, '--delta', at('run', 'delta')];
     const merged = ['--model', at('run', 'checkpoint')];
+    const onnx = ['--model', at('run', 'onnx')];
     const metrics = readMetrics(at('run', 'metrics.json'));
     const rows = ['--data', dev, ...data, '--max-length', '48'];
-    const results = [delta, merged].map((words) => JSON.parse(done('evaluate', ...words, ...rows, '--json').stdout));
+    const results = [delta, merged, onnx].map((words) =>
+      JSON.parse(done('evaluate', ...words, ...rows, '--json').stdout),
+    );
     for (const result of results) {
       expect(result).toMatchObject({ metric: 'accuracy', rows: 40 });
       expect(result.metrics.accuracy).toBe(metrics.best.value);
@@ -117,15 +133,17 @@ describe('a whole run', () => {
     const right = lines.filter(({ row, label }) => label === truth[row]).length;
     expect(right / 40).toBeCloseTo(metrics.best.value, 10);
     expect(JSON.parse(done('predict', ...delta, ...texts, '--json').stdout)).toEqual(lines);
-    done('predict', ...merged, ...texts, '--out', at('lines.jsonl'));
-    const again = fs
-      .readFileSync(at('lines.jsonl'), 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    for (const [i, { row, label, logits }] of again.entries()) {
-      expect({ row, label }).toEqual({ row: lines[i].row, label: lines[i].label });
-      for (const [c, logit] of logits.entries()) expect(logit).toBeCloseTo(lines[i].logits[c], 5);
+    for (const words of [merged, onnx]) {
+      done('predict', ...words, ...texts, '--out', at('lines.jsonl'), '--overwrite');
+      const again = fs
+        .readFileSync(at('lines.jsonl'), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      for (const [i, { row, label, logits }] of again.entries()) {
+        expect({ row, label }).toEqual({ row: lines[i].row, label: lines[i].label });
+        for (const [c, logit] of logits.entries()) expect(logit).toBeCloseTo(lines[i].logits[c], 5);
+      }
     }
   });
 
@@ -134,8 +152,8 @@ describe('a whole run', () => {
     const refused = hifi('run', ...inputs, ...options, '--out', out);
     expect(refused).toMatchObject({ status: 2, stdout: '' });
     expect(refused.stderr).toMatch(/^hifi: --out .* is not empty .* --resume or --overwrite\n$/);
-    const { stderr } = done('run', ...inputs, ...options, '--out', out, '--resume');
-    for (const name of ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint']) {
+    const { stderr } = done('run', ...inputs, ...options, ...everything, '--out', out, '--resume');
+    for (const name of ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint', 'peft', 'onnx']) {
       expect(stderr).toContain(`${name} is there already\n`);
     }
     expect(fs.statSync(at('run', 'delta', 'delta.safetensors')).mtimeMs).toBe(before);
@@ -346,6 +364,7 @@ test('an export that is told to end leaves nothing', async () => {
   const stderr = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
   for (const words of [
     ['--model', model, '--delta', at('run', 'delta'), '--format', 'checkpoint'],
+    ['--model', model, '--delta', at('run', 'delta'), '--format', 'onnx'],
     ['--undo', at('run', 'checkpoint')],
   ]) {
     const command = new Command('hifi');

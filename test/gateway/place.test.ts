@@ -116,6 +116,11 @@ describe('what a resumed job keeps', () => {
     forgetResults(out, 'metrics.json');
     expect(await keeps(out)).toEqual(['heads.json', 'mask.json']);
     expect(await new FolderPlace(out, keys, inputs.model, true).keptExport('checkpoint')).toBe(false);
+    const exported = await finished();
+    const place = new FolderPlace(exported, keys, inputs.model, true);
+    await place.invalidate('peft');
+    await place.invalidate('onnx');
+    expect(await place.keptExport('checkpoint')).toBe(true);
     const empty = folder();
     forgetResults(empty, 'heads.json');
     expect(fs.existsSync(empty)).toBe(false);

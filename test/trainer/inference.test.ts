@@ -6,8 +6,9 @@ import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
 import { exportCheckpoint } from '../../results/checkpoint-export';
 import { writeDelta } from '../../results/delta';
+import type { EvaluateRequest, EvaluateResult, Prediction } from '../../results/inference';
 import { evaluate, predict } from '../../trainer/inference';
-import { type EvaluateRequest, type EvaluateResult, type Prediction, TRAIN_DEFAULTS } from '../../trainer/options';
+import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { type DeltaShape, randomDelta } from '../support/deltas';
 import { devSentences, model, runs, sentences, TINY_DATA } from './runs';
 
@@ -143,9 +144,12 @@ it('predicts a thousand rows at a time', async () => {
 });
 
 it('checks its options', async () => {
-  const wrong = { code: 'INVALID_INPUT', message: 'training option batchSize is 0; it must be at least 1' };
+  const wrong = { code: 'INVALID_INPUT', message: 'option batchSize is 0; it must be at least 1' };
   const asked = { model, delta: await deltaOf({}), data: devSentences, options: { ...options, batchSize: 0 } };
   await expect(evaluated(asked)).rejects.toMatchObject(wrong);
   await expect(predicted(asked)).rejects.toMatchObject(wrong);
-  await expect(finish(await request({ options: { batchSize: 0 } }))).rejects.toMatchObject(wrong);
+  await expect(finish(await request({ options: { batchSize: 0 } }))).rejects.toMatchObject({
+    code: 'INVALID_INPUT',
+    message: 'training option batchSize is 0; it must be at least 1',
+  });
 });

@@ -1,8 +1,8 @@
 import { evaluationBatches } from '../data/batches';
-import { argmax, type Metrics } from '../results/metrics';
-import type { ProblemKind } from './loss';
-import type { HiddenRows } from './prefix';
-import type { HiddenBatch } from './program';
+import type { LabelSet } from '../data/labels';
+import { argmax, type Metrics } from './metrics';
+
+type ProblemKind = LabelSet['kind'];
 
 /** Logits of every row, in the rows' order. // [n, C] */
 export interface Logits {
@@ -10,23 +10,30 @@ export interface Logits {
   outputs: number;
 }
 
+/** Rows that can be read in batches, as an engine takes them. */
+export interface BatchedRows<Batch> {
+  /** Tokens of each row. */
+  lengths: ArrayLike<number>;
+  read(rows: Int32Array): Batch;
+}
+
 /**
- * Runs all rows through the tuned part of the network, without dropout.
+ * Runs all rows through a network, likes with likes.
  *
  * @param logitsOf runs one batch // → [B, C]
  * @yields rows done
  */
-export async function* evaluateRows(
-  logitsOf: (batch: HiddenBatch) => Float32Array,
-  hidden: HiddenRows,
+export async function* evaluateRows<Batch>(
+  logitsOf: (batch: Batch) => Float32Array | Promise<Float32Array>,
+  source: BatchedRows<Batch>,
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
-  const rows = hidden.lengths.length;
+  const rows = source.lengths.length;
   let values = new Float32Array(0);
   let outputs = 0;
   let done = 0;
-  for (const batch of evaluationBatches(hidden.lengths, batchSize)) {
-    const logits = logitsOf(hidden.read(batch));
+  for (const batch of evaluationBatches(source.lengths, batchSize)) {
+    const logits = await logitsOf(source.read(batch));
     if (outputs === 0) {
       outputs = logits.length / batch.length;
       values = new Float32Array(rows * outputs);

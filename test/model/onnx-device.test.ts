@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { hasCudaLibrary, settleDevice } from '../../analyzer/device';
+import { hasCudaLibrary, settleDevice } from '../../model/onnx-device';
 
 const engine = path.dirname(require.resolve('onnxruntime-node/package.json'));
 const withCuda = fs

@@ -1,0 +1,41 @@
+import type { DeltaInfo } from './delta-info';
+
+/** The adapter's README.md, a Hugging Face model card: what it is and how it is loaded. */
+export function adapterCard({ base, mask, id2label, task }: DeltaInfo): string {
+  const labels = id2label === null ? 'num_labels=1, problem_type="regression"' : labelsArgument(id2label);
+  const layers = new Set(mask.heads.map(({ layer }) => layer)).size;
+  return `---
+base_model: ${JSON.stringify(base.name)}
+library_name: peft
+pipeline_tag: text-classification
+---
+
+# ${mask.heads.length} tuned attention heads as a LoRA adapter
+
+${mask.heads.length} heads in ${layers} layers of \`${base.name}\` (SHA-256 of its weights \`${base.sha256}\`) were tuned${
+    task === null ? '' : ` on ${task}`
+  }, and the task head${id2label === null ? ', which answers with a number' : ''}.
+The adapter is exact: the one-hot halves of A and B select the tuned rows.
+
+\`\`\`python
+from peft import PeftModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+base = ${JSON.stringify(base.name)}  # its name on the Hub, or its folder
+model = AutoModelForSequenceClassification.from_pretrained(
+    base, dtype="float32", ${labels}
+)
+model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
+tokenizer = AutoTokenizer.from_pretrained(base)
+\`\`\`
+
+\`transformers\` says that the base's classifier is new: the adapter brings it along (\`modules_to_save\`). Servers that load LoRA
+adapters but refuse \`modules_to_save\` or trained biases do not take it: give them the merged checkpoint or the ONNX file.
+`;
+}
+
+/** Arguments that name the labels, as Python has them. */
+function labelsArgument(id2label: Record<string, string>): string {
+  const entries = Object.entries(id2label).map(([id, label]) => `${id}: ${JSON.stringify(label)}`);
+  return `num_labels=${entries.length}, id2label={${entries.join(', ')}}`;
+}

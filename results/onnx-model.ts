@@ -1,0 +1,99 @@
+import * as os from 'node:os';
+import * as path from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { type Encoded, lengthsOf, type PaddedBatch, padBatch } from '../data/batches';
+import { failed, invalidInput } from '../errors';
+import { readModelConfig } from '../model/config';
+import { settleDevice } from '../model/onnx-device';
+import { readTaskHeadInfo } from './classifier-config';
+import { type InferenceOptions, meaningOf, type TunedModel } from './inference';
+import { evaluateRows, type Logits } from './logits';
+import { ONNX_MODEL } from './onnx-folder';
+
+/** What a tokenizer gives, by the names of the model's inputs. */
+const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
+  input_ids: ({ ids }) => ids,
+  attention_mask: ({ mask }) => mask,
+  token_type_ids: ({ typeIds }) => typeIds,
+};
+
+/**
+ * Opens an exported ONNX folder in onnxruntime. The thread that runs it is blocked meanwhile: this is for a child process.
+ *
+ * @throws INVALID_INPUT where the folder is no classifier of this layout; FAILED where onnxruntime does not take it
+ */
+export async function openOnnxModel(folder: string, { device, threads }: InferenceOptions): Promise<TunedModel> {
+  const config = readModelConfig(folder);
+  const file = path.join(folder, ONNX_MODEL);
+  const used = await settleDevice(device);
+  const session = await ort.InferenceSession.create(file, {
+    executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
+    intraOpNumThreads: threads ?? os.availableParallelism(),
+  }).catch((cause: Error) => {
+    throw failed(`${file}: onnxruntime does not take it: ${cause.message.split('\n')[0]}`, cause);
+  });
+  try {
+    const strange = session.inputNames.find((name) => !Object.hasOwn(INPUTS, name));
+    if (strange !== undefined) {
+      throw invalidInput(`${file}: has an input ${strange}; its inputs must be a tokenizer's outputs`);
+    }
+    const [output] = session.outputMetadata;
+    const outputs = output?.isTensor && output.name === 'logits' ? output.shape[1] : undefined;
+    if (typeof outputs !== 'number') throw invalidInput(`${file}: its first output must be logits, [rows, classes]`);
+    const run = async (batch: PaddedBatch) => {
+      const feeds = session.inputNames.map((name) => [name, tensorOf(INPUTS[name](batch), batch)] as const);
+      const { logits } = await session.run(Object.fromEntries(feeds), ['logits']);
+      return logits.data as Float32Array;
+    };
+    return {
+      folder,
+      config,
+      ...meaningOf(readTaskHeadInfo({ config, folder }, outputs)),
+      logits: (rows, batchSize) => evaluateRows(run, new PaddedRows(rows, config.padTokenId), batchSize),
+      close: () => session.release(),
+    };
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/** int64 [B, S] */
+const tensorOf = (values: Int32Array, { B, S }: PaddedBatch) =>
+  new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [B, S]);
+
+/** Token rows in padded batches. */
+class PaddedRows {
+  readonly lengths: Int32Array;
+
+  constructor(
+    private readonly rows: readonly Encoded[],
+    private readonly padId: number,
+  ) {
+    this.lengths = lengthsOf(rows);
+  }
+
+  read(rows: Int32Array): PaddedBatch {
+    return padBatch(
+      Array.from(rows, (row) => this.rows[row]),
+      this.padId,
+    );
+  }
+}
+
+/** Token rows to be run through an exported model. */
+export interface OnnxLogitsRequest {
+  folder: string;
+  rows: readonly Encoded[];
+  options: InferenceOptions;
+}
+
+/** The bare logits of token rows. */
+export async function* onnxLogits({ folder, rows, options }: OnnxLogitsRequest): AsyncGenerator<number, Logits> {
+  const model = await openOnnxModel(folder, options);
+  try {
+    return yield* model.logits(rows, options.batchSize);
+  } finally {
+    await model.close();
+  }
+}
