@@ -8,7 +8,7 @@ import { SafetensorsFile, type StoredTensor } from './safetensors';
 
 /** The file of a checkpoint in one piece. */
 export const WEIGHTS = 'model.safetensors';
-/** What names the files of a sharded one. */
+/** The file that says which file of a sharded one holds which tensor. */
 export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 /** All tensors of a model folder by the names they are stored under: of one model.safetensors, or of the files of an index. */
@@ -80,15 +80,22 @@ export class Weights {
   async sha256(): Promise<string> {
     const hashes: string[] = [];
     for (const file of this.files) hashes.push(await sha256OfFile(file.path));
-    return hashes.length === 1 && this.path === this.files[0].path
-      ? hashes[0]
-      : createHash('sha256').update(hashes.join('\n')).digest('hex');
+    return this.sharded ? sha256OfShards(hashes) : hashes[0];
+  }
+
+  /** Whether an index names the files. */
+  get sharded(): boolean {
+    return this.path !== this.files[0].path;
   }
 
   close(): void {
     for (const file of this.files) file.close();
   }
 }
+
+/** A sharded checkpoint's SHA-256 from those of its files, in the index's order. All in hexadecimal. */
+export const sha256OfShards = (hashes: readonly string[]) =>
+  createHash('sha256').update(hashes.join('\n')).digest('hex');
 
 function refuseMissing(folder: string, single: string): void {
   if (fs.existsSync(single)) return;

@@ -7,21 +7,23 @@ import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
+import { sha256OfShards, WEIGHTS_INDEX } from '../model/weights';
 import { publishFolder } from './publish';
 import { type FloatDtype, roundTo } from './rounding';
 import { putSlice, type Slice, takeSlice } from './slices';
 
 /*
- * undo.safetensors, from which the base's model.safetensors is rebuilt byte for byte:
- *   header           U8, the base file's first bytes: 8 for the length, then its JSON header
+ * undo.safetensors, from which the base's safetensors file, or each file of a sharded base, is rebuilt byte for byte:
+ *   header/FILE      U8, the file's first bytes: 8 for the length, then its JSON header
  *   config           U8, the base's config.json
+ *   index            U8, a sharded base's model.safetensors.index.json
  *   rows/NAME        what a tuned slice displaced, in the base's type; columns transposed, as in the delta
  *   tensor/NAME      a whole tensor that the merged checkpoint dropped or replaced
  *   metadata.plan    UndoPlan: where each other tensor of the base lies in the merged checkpoint
  */
 export const UNDO_FILE = 'undo.safetensors';
-const HEADER = 'header';
 const CONFIG = 'config';
+const INDEX = 'index';
 
 /** A tensor of the base that lives on in the merged checkpoint. */
 export interface KeptTensor {
@@ -39,8 +41,13 @@ const tuned = z.object({
   runs: z.array(z.tuple([z.int().min(0), z.int().min(0)])),
 });
 const undoPlan = z.object({
-  schemaVersion: z.literal(1),
-  base: z.object({ name: z.string(), sha256: z.string(), /** Bytes of the file. */ size: z.int().min(0) }),
+  schemaVersion: z.literal(2),
+  base: z.object({
+    name: z.string(),
+    sha256: z.string(),
+    /** In the order that `sha256` takes them in; sizes in bytes. */
+    files: z.array(z.object({ name: z.string().regex(/^[^/\\\0]+\.safetensors$/), size: z.int().min(0) })).min(1),
+  }),
   /** Names in the base's file and in the merged one; what is not here lies in undo.safetensors as a whole. */
   kept: z.array(z.object({ base: z.string(), merged: z.string(), tuned: tuned.optional() })),
 });
@@ -49,37 +56,39 @@ type UndoPlan = z.infer<typeof undoPlan>;
 /** Writes into `folder` what {@link undoCheckpoint} needs besides the merged model.safetensors. */
 export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly KeptTensor[]): void {
   const { weights, name, sha256 } = checkpoint;
-  const [file, ...others] = weights.files;
-  if (others.length > 0) throw invalidInput(`${weights.path}: a sharded checkpoint cannot be merged yet`);
-  const plan: UndoPlan = { schemaVersion: 1, base: { name, sha256, size: file.size }, kept: [] };
+  const files = weights.files.map((file) => ({ name: path.basename(file.path), size: file.size }));
+  const plan: UndoPlan = { schemaVersion: 2, base: { name, sha256, files }, kept: [] };
   const sources: TensorSource[] = [];
   for (const { base, merged, slice } of kept) {
     plan.kept.push({ base, merged, ...(slice && { tuned: { axis: slice.axis, runs: toRuns(slice.indices) } }) });
     if (!slice) continue;
-    const { dtype, shape } = file.entry(base);
+    const { dtype, shape } = weights.entry(base);
     sources.push({
       name: `rows/${base}`,
       dtype,
       shape: slice.shape,
-      bytes: () => takeSlice(file.bytes(base), shape, slice),
+      bytes: () => takeSlice(weights.bytes(base), shape, slice),
     });
   }
-  const left = new Map(file.tensors);
+  const left = new Map(weights.tensors);
   for (const { base } of kept) left.delete(base);
   for (const [base, { dtype, shape }] of left) {
-    sources.push({ name: `tensor/${base}`, dtype, shape, bytes: () => file.bytes(base) });
+    sources.push({ name: `tensor/${base}`, dtype, shape, bytes: () => weights.bytes(base) });
   }
   sources.sort((a, b) => (a.name < b.name ? -1 : 1));
   const whole = (name: string, bytes: Uint8Array) =>
     sources.push({ name, dtype: 'U8', shape: [bytes.length], bytes: () => bytes });
-  whole(HEADER, file.headerBytes);
+  weights.files.forEach((file, i) => {
+    whole(`header/${files[i].name}`, file.headerBytes);
+  });
   whole(CONFIG, fs.readFileSync(path.join(checkpoint.folder, 'config.json')));
+  if (weights.sharded) whole(INDEX, fs.readFileSync(weights.path));
   writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
 }
 
 /**
- * Rebuilds the base that a merged checkpoint was made from: `model.safetensors` and `config.json` byte for byte, and the
- * tokenizer's files. `out` must be new or empty and appears whole or not at all.
+ * Rebuilds the base that a merged checkpoint was made from: `model.safetensors`, or a sharded base's files and index, and
+ * `config.json` byte for byte, and the tokenizer's files. `out` must be new or empty and appears whole or not at all.
  *
  * @throws INVALID_INPUT where `folder` is no merged checkpoint; FAILED where what was rebuilt is not the base, because either
  * file was changed since.
@@ -87,13 +96,9 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
 export function undoCheckpoint(folder: string, out: string): { sha256: string } {
   return withMerged(folder, (merged) => {
     publishFolder(out, (beside) => {
-      const handle = fs.openSync(path.join(beside, 'model.safetensors'), 'wx');
-      try {
-        checkRebuilt(merged, (bytes) => writeAll(handle, bytes));
-      } finally {
-        fs.closeSync(handle);
-      }
+      checkRebuilt(merged, (name) => new FileWriter(path.join(beside, name)));
       fs.writeFileSync(path.join(beside, 'config.json'), merged.undo.bytes(CONFIG));
+      if (merged.undo.tensors.has(INDEX)) fs.writeFileSync(path.join(beside, WEIGHTS_INDEX), merged.undo.bytes(INDEX));
       copyTokenizer(folder, beside);
     });
     return { sha256: merged.plan.base.sha256 };
@@ -102,7 +107,7 @@ export function undoCheckpoint(folder: string, out: string): { sha256: string } 
 
 /** Checks that {@link undoCheckpoint} would give the base's bytes, without writing anything. */
 export function verifyUndo(folder: string): void {
-  withMerged(folder, (merged) => checkRebuilt(merged, () => {}));
+  withMerged(folder, (merged) => checkRebuilt(merged, () => ({ write() {}, close() {} })));
 }
 
 /** Copies the tokenizer's files, those that there are. */
@@ -144,13 +149,29 @@ function readPlan(undo: SafetensorsFile, file: string): UndoPlan {
   }
 }
 
-/** Gives the base's bytes to `write`, piece by piece, and compares their SHA-256. */
-function checkRebuilt(merged: Merged, write: (bytes: Uint8Array) => void): void {
-  const hash = crypto.createHash('sha256');
+/** Where a rebuilt file's bytes go. */
+interface Sink {
+  write(bytes: Uint8Array): void;
+  close(): void;
+}
+
+/** Rebuilds the base, a file at a time and each piece by piece, and compares its SHA-256. */
+function checkRebuilt(merged: Merged, sink: (file: string) => Sink): void {
+  const { name, sha256, files } = merged.plan.base;
+  const hashes: string[] = [];
   try {
-    for (const piece of rebuild(merged)) {
-      hash.update(piece);
-      write(piece);
+    for (const file of files) {
+      const hash = crypto.createHash('sha256');
+      const into = sink(file.name);
+      try {
+        for (const piece of rebuild(merged, file)) {
+          hash.update(piece);
+          into.write(piece);
+        }
+      } finally {
+        into.close();
+      }
+      hashes.push(hash.digest('hex'));
     }
   } catch (error) {
     if (!(error instanceof HifiError) && (error as NodeJS.ErrnoException).code) throw error;
@@ -159,18 +180,17 @@ function checkRebuilt(merged: Merged, write: (bytes: Uint8Array) => void): void 
       error,
     );
   }
-  const { name, sha256 } = merged.plan.base;
-  const found = hash.digest('hex');
+  const found = merged.undo.tensors.has(INDEX) ? sha256OfShards(hashes) : hashes[0];
   if (found !== sha256) {
     throw failed(`${merged.folder}: what was rebuilt (sha256 ${found}) is not the base ${name} (sha256 ${sha256})`);
   }
 }
 
-/** The base file: its header, then its tensors in the order of their bytes. */
-function* rebuild({ plan, undo, model }: Merged): Generator<Uint8Array> {
-  const header = undo.bytes(HEADER);
+/** A file of the base: its header, then its tensors in the order of their bytes. */
+function* rebuild({ plan, undo, model }: Merged, file: UndoPlan['base']['files'][number]): Generator<Uint8Array> {
+  const header = undo.bytes(`header/${file.name}`);
   yield header;
-  const { tensors } = parseHeader(undo.path, Buffer.from(header.buffer), plan.base.size);
+  const { tensors } = parseHeader(undo.path, Buffer.from(header.buffer), file.size);
   const kept = new Map(plan.kept.map((tensor) => [tensor.base, tensor]));
   for (const [name, { dtype, shape }] of [...tensors].sort(([, a], [, b]) => a.begin - b.begin)) {
     const { merged, tuned } = kept.get(name) ?? {};
@@ -205,6 +225,19 @@ function toRuns(indices: Int32Array): [number, number][] {
 const fromRuns = (runs: readonly (readonly [number, number])[]) =>
   Int32Array.from(runs.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i)));
 
-function writeAll(handle: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += fs.writeSync(handle, bytes, at, bytes.length - at);
+/** A new file, written from its start to its end. */
+class FileWriter implements Sink {
+  private readonly handle: number;
+
+  constructor(file: string) {
+    this.handle = fs.openSync(file, 'wx');
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; ) at += fs.writeSync(this.handle, bytes, at, bytes.length - at);
+  }
+
+  close(): void {
+    fs.closeSync(this.handle);
+  }
 }

@@ -2,9 +2,18 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
+
 import { type ExportDtype, exportCheckpoint } from '../../results/checkpoint-export';
 import { UNDO_FILE, undoCheckpoint } from '../../results/undo';
-import { copyModel, type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import {
+  copyModel,
+  type DeltaShape,
+  expectSameFiles,
+  FIXTURES,
+  randomDelta,
+  shardModel,
+  temporaryFolder,
+} from '../support/deltas';
 
 const folder = temporaryFolder('undo');
 let count = 0;
@@ -17,14 +26,6 @@ async function merge(base: string, shape: DeltaShape, dtype: ExportDtype = 'floa
   await exportCheckpoint({ checkpoint, delta: randomDelta(checkpoint, shape), dtype, out });
   checkpoint.close();
   return out;
-}
-
-function expectSameFiles(found: string, expected: string): void {
-  expect(fs.readdirSync(found).sort()).toEqual(fs.readdirSync(expected).sort());
-  for (const name of fs.readdirSync(expected)) {
-    const same = Buffer.compare(fs.readFileSync(path.join(found, name)), fs.readFileSync(path.join(expected, name)));
-    expect([name, same]).toEqual([name, 0]);
-  }
 }
 
 const TINY: DeltaShape = { heads: [[3], [0, 2, 4]], tune: 'qkvo', labels: ['no', 'yes', 'maybe'] };
@@ -69,6 +70,45 @@ test('so is a base with old names, odd types, empty tensors and bytes in an orde
   expectSameFiles(out, base);
 });
 
+test.each([
+  ['F32', 'float32'],
+  ['BF16', 'float32'],
+  ['F16', 'base'],
+] as const)('so is a sharded base in %s, file by file, merged as %s', async (format, dtype) => {
+  const whole = copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), format);
+  const base = shardModel(whole, fresh(), 3);
+  const merged = await merge(base, TINY, dtype);
+  const out = fresh();
+  undoCheckpoint(merged, out);
+  expectSameFiles(out, base);
+
+  const single = await merge(whole, TINY, dtype);
+  const bytes = [merged, single].map((folder) => fs.readFileSync(path.join(folder, 'model.safetensors')));
+  expect(bytes[0].equals(bytes[1])).toBe(true);
+  touch(path.join(merged, UNDO_FILE), 'tensor/cls.predictions.bias');
+  expect(() => undoCheckpoint(merged, fresh())).toThrow('is not the base');
+});
+
+test('so is a sharded base of one file', async () => {
+  const base = shardModel(path.join(FIXTURES, 'one-head-bert'), fresh(), 1);
+  const out = fresh();
+  undoCheckpoint(await merge(base, { heads: [[0]] }), out);
+  expectSameFiles(out, base);
+});
+
+test('a plan that names a file of another folder is refused', async () => {
+  const merged = await merge(path.join(FIXTURES, 'one-head-bert'), { heads: [[0]] });
+  const file = path.join(merged, UNDO_FILE);
+  const undo = SafetensorsFile.open(file);
+  const plan = JSON.parse(undo.metadata.plan);
+  plan.base.files[0].name = '../model.safetensors';
+  const tensors = [...undo.tensors].map(([name, tensor]) => ({ ...tensor, name, bytes: () => undo.bytes(name) }));
+  writeSafetensors(`${file}.changed`, tensors, { ...undo.metadata, plan: JSON.stringify(plan) });
+  undo.close();
+  fs.renameSync(`${file}.changed`, file);
+  expect(() => undoCheckpoint(merged, fresh())).toThrow('its metadata has no plan to undo a merge by');
+});
+
 /** Changes the byte at `offset` of a tensor. */
 function touch(file: string, tensor: string, offset = 0): void {
   const opened = SafetensorsFile.open(file);
@@ -87,7 +127,7 @@ test.each([
     'is not the base tiny-bert',
   ],
   ['a displaced row', UNDO_FILE, 'rows/bert.encoder.layer.0.attention.self.query.bias', 'is not the base tiny-bert'],
-  ['the header', UNDO_FILE, 'header', 'header is not JSON'],
+  ['the header', UNDO_FILE, 'header/model.safetensors', 'header is not JSON'],
 ])('changed in %s, it is not the base any more: an error, and nothing is left', async (_, name, tensor, message) => {
   const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
   touch(path.join(merged, name), tensor, 8);

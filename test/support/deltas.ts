@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import type { Mask, Tune } from '../../heads/mask';
 import type { Checkpoint } from '../../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
+import { WEIGHTS_INDEX } from '../../model/weights';
 import { type Delta, makeDelta } from '../../results/delta';
 import { roundTo } from '../../results/rounding';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
@@ -76,4 +77,33 @@ export function copyModel(from: string, to: string, dtype: 'F32' | 'F16' | 'BF16
   writeSafetensors(path.join(to, 'model.safetensors'), tensors, { format: 'pt' });
   file.close();
   return to;
+}
+
+/** Copies a model folder, its tensors dealt out to the files of an index one after the other. */
+export function shardModel(from: string, to: string, shards: number): string {
+  fs.cpSync(from, to, { recursive: true });
+  fs.rmSync(path.join(to, 'model.safetensors'));
+  const file = SafetensorsFile.open(path.join(from, 'model.safetensors'));
+  const weightMap: Record<string, string> = {};
+  const numbered = (i: number) =>
+    `model-${String(i + 1).padStart(5, '0')}-of-${String(shards).padStart(5, '0')}.safetensors`;
+  for (let shard = 0; shard < shards; shard++) {
+    const tensors = [...file.tensors].filter((_, i) => i % shards === shard);
+    for (const [name] of tensors) weightMap[name] = numbered(shard);
+    const sources = tensors.map(([name, tensor]): TensorSource => ({ ...tensor, name, bytes: () => file.bytes(name) }));
+    writeSafetensors(path.join(to, numbered(shard)), sources, { format: 'pt' });
+  }
+  file.close();
+  const index = { metadata: {}, weight_map: weightMap };
+  fs.writeFileSync(path.join(to, WEIGHTS_INDEX), JSON.stringify(index));
+  return to;
+}
+
+/** Two folders hold the same files, byte for byte. */
+export function expectSameFiles(found: string, expected: string): void {
+  expect(fs.readdirSync(found).sort()).toEqual(fs.readdirSync(expected).sort());
+  for (const name of fs.readdirSync(expected)) {
+    const same = Buffer.compare(fs.readFileSync(path.join(found, name)), fs.readFileSync(path.join(expected, name)));
+    expect([name, same]).toEqual([name, 0]);
+  }
 }
