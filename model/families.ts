@@ -67,6 +67,8 @@ export interface Family {
   /** Modules of one layer, below `layer`. */
   readonly roles: Readonly<Record<LayerRole, string>>;
   readonly taskHead: Readonly<TaskHeadModules>;
+  /** Whether dropout follows the attention's output projection; the feed-forward layer's it always follows. */
+  readonly dropsAttentionOutput: boolean;
   /** Row of the position table that a sequence's first token has: 0, or the one after the padding token's number. */
   readonly firstPosition: 'zero' | 'afterPadding';
   /** Endings of old files and what they are called today, tried where the new name is not stored. */
@@ -129,6 +131,7 @@ const ROBERTA = {
     activation: 'tanh',
     dropsInput: true,
   },
+  dropsAttentionOutput: true,
   firstPosition: 'afterPadding',
   legacyEndings: LEGACY_NORM,
   config: BERT_CONFIG,
@@ -144,6 +147,7 @@ export const FAMILIES = {
     layer: 'encoder.layer.{i}',
     roles: BERT_ROLES,
     taskHead: { dense: 'pooler.dense', classifier: 'classifier', activation: 'tanh', dropsInput: false },
+    dropsAttentionOutput: true,
     firstPosition: 'zero',
     legacyEndings: LEGACY_NORM,
     config: BERT_CONFIG,
@@ -172,6 +176,7 @@ export const FAMILIES = {
       outputNorm: 'output_layer_norm',
     },
     taskHead: { dense: 'pre_classifier', classifier: 'classifier', activation: 'relu', dropsInput: false },
+    dropsAttentionOutput: false,
     firstPosition: 'zero',
     legacyEndings: LEGACY_NORM,
     config: {
@@ -203,6 +208,7 @@ export const FAMILIES = {
       activation: 'gelu',
       dropsInput: true,
     },
+    dropsAttentionOutput: true,
     firstPosition: 'zero',
     legacyEndings: LEGACY_NORM,
     config: { ...BERT_CONFIG, embeddingSize: 'embedding_size' },

@@ -78,9 +78,10 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
     sources.push({ name, dtype: common, shape, bytes: () => rounded(name, common, touched.get(canonical)!()) });
   }
   const whole = new Set(head.map(({ canonical }) => canonical));
-  for (const { name: canonical, shape } of baseTensors(family, config)) {
+  for (const { name: canonical, shape, optional } of baseTensors(family, config)) {
     const base = checkpoint.storedName(canonical);
-    if (whole.has(canonical) || base === undefined) continue;
+    // A pooler is the task head's, or no part of the classifier: `transformers` would call it unexpected.
+    if (whole.has(canonical) || optional || base === undefined) continue;
     const name = mergedName(family, canonical);
     const stored = weights.entry(base).dtype;
     const target = dtype === 'base' ? (stored as FloatDtype) : 'F32';

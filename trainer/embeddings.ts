@@ -1,52 +1,85 @@
 import type { PaddedBatch } from '../data/batches';
 import type { Checkpoint } from '../model/checkpoint';
-import { FAMILIES, type Family } from '../model/families';
+import { type BaseModules, FAMILIES, type Family } from '../model/families';
+import type { Ops, Tensor } from './ops';
 
-/** The embedding tables, on this side: a batch needs a few of their rows, TensorFlow none of the rest. */
+/** The embedding tables, on this side: a batch needs a few of their rows, TensorFlow none of the rest. E is their width. */
 export class Embeddings {
-  private readonly words: Float32Array; // [V, d]
-  private readonly positions: Float32Array; // [P, d]
-  private readonly types: Float32Array | undefined; // [T, d]
-  private readonly scale: Float32Array; // [d]
-  private readonly offset: Float32Array; // [d]
+  private readonly words: Float32Array; // [V, E]
+  private readonly positions: Float32Array; // [P, E]
+  private readonly types: Float32Array | undefined; // [T, E]
+  private readonly scale: Float32Array; // [E]
+  private readonly offset: Float32Array; // [E]
 
   constructor(private readonly checkpoint: Checkpoint) {
-    const { modules }: Family = FAMILIES[checkpoint.config.family];
+    const { config } = checkpoint;
+    const { modules }: Family = FAMILIES[config.family];
     const weight = (module: string) => checkpoint.tensor(`${module}.weight`);
+    const bias = (module: string) => checkpoint.tensor(`${module}.bias`);
     this.words = weight(modules.wordEmbeddings);
     this.positions = weight(modules.positionEmbeddings);
     this.types = modules.tokenTypeEmbeddings ? weight(modules.tokenTypeEmbeddings) : undefined;
     this.scale = weight(modules.embeddingsNorm);
-    this.offset = checkpoint.tensor(`${modules.embeddingsNorm}.bias`);
+    this.offset = bias(modules.embeddingsNorm);
   }
 
   /**
    * Word, position and segment embedding of every token, added and normalised, as in evaluation. A token's numbers depend on
    * nothing but itself, its position and segment. Ids must be of the model: `encodeRows` sees to that.
    *
-   * @returns [B·S, d], row by row
+   * @returns [B·S, E], row by row
    */
   embed({ ids, typeIds, B, S }: PaddedBatch): Float32Array {
-    const { hiddenSize: d, layerNormEps } = this.checkpoint.config;
+    const { embeddingSize: width, layerNormEps } = this.checkpoint.config;
     const { words, positions, types, scale, offset } = this;
-    const rows = new Float32Array(B * S * d);
+    const rows = new Float32Array(B * S * width);
+    const positionIds = this.positionIds(ids, S);
     for (let token = 0; token < B * S; token++) {
-      const to = token * d;
-      const word = ids[token] * d;
-      const position = (token % S) * d;
-      const type = typeIds[token] * d;
+      const to = token * width;
+      const word = ids[token] * width;
+      const position = positionIds[token] * width;
+      const type = typeIds[token] * width;
       let sum = 0;
-      for (let i = 0; i < d; i++) {
+      for (let i = 0; i < width; i++) {
         const value = words[word + i] + positions[position + i] + (types ? types[type + i] : 0);
         rows[to + i] = value;
         sum += value;
       }
-      const mean = sum / d;
+      const mean = sum / width;
       let squares = 0;
-      for (let i = 0; i < d; i++) squares += (rows[to + i] - mean) ** 2;
-      const inverseDeviation = 1 / Math.sqrt(squares / d + layerNormEps);
-      for (let i = 0; i < d; i++) rows[to + i] = (rows[to + i] - mean) * inverseDeviation * scale[i] + offset[i];
+      for (let i = 0; i < width; i++) squares += (rows[to + i] - mean) ** 2;
+      const inverseDeviation = 1 / Math.sqrt(squares / width + layerNormEps);
+      for (let i = 0; i < width; i++) rows[to + i] = (rows[to + i] - mean) * inverseDeviation * scale[i] + offset[i];
     }
     return rows;
   }
+
+  /**
+   * Each token's row of the position table. Where the first position comes after the padding token's number, a padding token
+   * has that number's row wherever it stands, and is not counted. // [B, S] → [B, S]
+   */
+  private positionIds(ids: Int32Array, S: number): Int32Array {
+    const { family, firstPosition, padTokenId } = this.checkpoint.config;
+    if (FAMILIES[family].firstPosition === 'zero') return ids.map((_, token) => token % S);
+    let next = firstPosition;
+    return ids.map((id, token) => {
+      if (token % S === 0) next = firstPosition;
+      return id === padTokenId ? padTokenId : next++;
+    });
+  }
+}
+
+/**
+ * The embeddings at the hidden size: projected where theirs is another, else as they are. // [B·S, E] → [B·S, d]
+ *
+ * @param embedded from {@link Embeddings.embed}
+ */
+export function projectEmbeddings(ops: Ops, checkpoint: Checkpoint, embedded: Tensor): Tensor {
+  const { family, embeddingSize, hiddenSize } = checkpoint.config;
+  const { embeddingsProjection: module }: BaseModules = FAMILIES[family].modules;
+  if (!module || embeddingSize === hiddenSize) return embedded;
+  const variable = (part: 'weight' | 'bias', shape: number[]) =>
+    ops.variable(`embeddings/projection/${part}`, shape, () => checkpoint.tensor(`${module}.${part}`));
+  const product = ops.matMul(embedded, variable('weight', [hiddenSize, embeddingSize]), { b: true });
+  return ops.biasAdd(product, variable('bias', [hiddenSize]));
 }

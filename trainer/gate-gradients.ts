@@ -1,4 +1,5 @@
 import { Dropout } from './dropout';
+import { projectEmbeddings } from './embeddings';
 import { Encoder } from './encoder';
 import { targetValues } from './loss';
 import { assembleNetwork, differentiate } from './network';
@@ -17,7 +18,7 @@ export const NO_HEADS = { heads: [], tune: 'qkv' as const };
  */
 export class GateGradients {
   private readonly session: Session;
-  private readonly inputs: Record<'hidden' | 'mask' | 'parameters' | 'targets', Tensor>;
+  private readonly inputs: Record<'embedded' | 'mask' | 'parameters' | 'targets', Tensor>;
   private readonly gates: Tensor[];
 
   /** Holds the base's layers until {@link GateGradients.close}. */
@@ -29,13 +30,14 @@ export class GateGradients {
     const { config } = checkpoint;
     const ops = new Ops();
     const inputs = {
-      hidden: ops.input('hidden', 'float32', [null, config.hiddenSize]),
+      embedded: ops.input('embedded', 'float32', [null, config.embeddingSize]),
       mask: ops.input('mask', 'float32', [null, 1, 1, null]),
       parameters: ops.input('parameters', 'float32', [layout.size]),
       targets: ops.input('targets', 'float32', [null, outputs]),
     };
     const encoder = new Encoder(ops, checkpoint, NO_HEADS);
-    const { hidden, mask, parameters, targets } = inputs;
+    const { mask, parameters, targets } = inputs;
+    const hidden = projectEmbeddings(ops, checkpoint, inputs.embedded); // [B·S, d]
     const still = { ...config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
     const tuned = assembleNetwork(still, encoder, taskHeadNames(config), layout.split(ops, parameters));
     const whole = { ...tuned, layers: encoder.assemble(new Map(), 0, config.layers) };
@@ -50,7 +52,7 @@ export class GateGradients {
    * ∂loss/∂gate of each sequence and head.
    *
    * @param head the task head's numbers // [P]
-   * @param batch as the lowest layer takes it
+   * @param batch from `embedRows`
    * @param targets class indices, or numbers; B of them
    * @returns `[B, H]` a layer, row by row
    */
@@ -58,7 +60,7 @@ export class GateGradients {
     const { checkpoint, layout, outputs, problem } = this.parts;
     const held = this.session.run(
       [
-        [this.inputs.hidden, { values: hidden, shape: [B * S, checkpoint.config.hiddenSize] }],
+        [this.inputs.embedded, { values: hidden, shape: [B * S, checkpoint.config.embeddingSize] }],
         [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
         [this.inputs.parameters, { values: head, shape: [layout.size] }],
         [this.inputs.targets, { values: targetValues(targets, outputs, problem), shape: [B, outputs] }],

@@ -21,8 +21,12 @@ export interface LayerWeights {
 export interface TrainingPass {
   dropout: Dropout;
   layer: number;
+  /** Of the attention's probabilities. */
   attentionRate: number;
-  hiddenRate: number;
+  /** Of what the attention puts out. */
+  attentionOutputRate: number;
+  /** Of what the feed-forward layer puts out. */
+  outputRate: number;
 }
 
 /** What the way back needs of one layer and batch. */
@@ -63,14 +67,14 @@ export function runLayer(
   const attended = attend(ops, rows, queryRows, mask, weights.attention, (probabilities) =>
     factors(probabilities, pass?.attentionRate ?? 0, 'attention'),
   );
-  const attentionDropped = factors(queryRows, pass?.hiddenRate ?? 0, 'attentionOutput');
+  const attentionDropped = factors(queryRows, pass?.attentionOutputRate ?? 0, 'attentionOutput');
   const afterAttention = ops.add(queryRows, drop(ops, attended.output, attentionDropped));
   const middle = layerNorm(ops, afterAttention, weights.attentionNorm); // [B·Sq, d]
 
   const wide = ops.biasAdd(ops.matMul(middle.value, weights.intermediate, { b: true }), weights.intermediateBias);
   const { value: active, derivative } = ACTIVATIONS[weights.activation](ops, wide, pass !== undefined); // [B·Sq, di]
   const narrow = ops.biasAdd(ops.matMul(active, weights.output, { b: true }), weights.outputBias); // [B·Sq, d]
-  const outputDropped = factors(queryRows, pass?.hiddenRate ?? 0, 'output');
+  const outputDropped = factors(queryRows, pass?.outputRate ?? 0, 'output');
   const last = layerNorm(ops, ops.add(middle.value, drop(ops, narrow, outputDropped)), weights.outputNorm);
 
   if (!derivative) return { output: last.value };

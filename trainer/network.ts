@@ -1,10 +1,11 @@
 import type { ModelConfig } from '../model/config';
+import { FAMILIES } from '../model/families';
 import type { Dropout } from './dropout';
 import type { Encoder } from './encoder';
 import { type LayerTrace, type LayerWeights, runLayer, runLayerBack } from './layer';
 import { type Loss, type ProblemKind, taskLoss } from './loss';
 import type { Ops, Tensor } from './ops';
-import { classify, classifyBack, type TaskHeadNames, type TaskHeadWeights } from './task-head';
+import { classify, classifyBack, type TaskHeadNames, type TaskHeadTrace, type TaskHeadWeights } from './task-head';
 
 /** What is trained and what it stands on: the tuned part of the network. */
 export interface TunedNetwork {
@@ -32,6 +33,7 @@ export function assembleNetwork(
       denseBias: headTensor(`${names.dense}.bias`),
       classifier: headTensor(`${names.classifier}.weight`),
       classifierBias: headTensor(`${names.classifier}.bias`),
+      activation: FAMILIES[config.family].taskHead.activation,
     },
     names,
   };
@@ -66,6 +68,7 @@ export function differentiate(
   dropout: Dropout,
   gatesToo = false,
 ): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor>; gates: Tensor[] } {
+  const { taskHead, dropsAttentionOutput } = FAMILIES[config.family];
   const traces: LayerTrace[] = [];
   let rows = hidden;
   layers.forEach((layer, i) => {
@@ -73,16 +76,19 @@ export function differentiate(
       dropout,
       layer: encoder.lowest + i,
       attentionRate: config.attentionDropout,
-      hiddenRate: config.hiddenDropout,
+      attentionOutputRate: dropsAttentionOutput ? config.hiddenDropout : 0,
+      outputRate: config.hiddenDropout,
     });
     rows = output;
     traces.push(trace as LayerTrace);
   });
-  const dropped = dropout.factors(ops, rows, config.classifierDropout, config.layers, 'pooled');
+  const factors = (site: 'headInput' | 'pooled') =>
+    dropout.factors(ops, rows, config.classifierDropout, config.layers, site);
+  const dropped = { input: taskHead.dropsInput ? factors('headInput') : undefined, pooled: factors('pooled') };
   const { logits, trace } = classify(ops, rows, head, dropped);
   const { loss, byLogits }: Loss = taskLoss(ops, logits, targets, count, problem);
 
-  const headBack = classifyBack(ops, byLogits, head, trace);
+  const headBack = classifyBack(ops, byLogits, head, trace as TaskHeadTrace);
   const gradients = new Map<string, Tensor>([
     [`${names.dense}.weight`, headBack.gradients.dense],
     [`${names.dense}.bias`, headBack.gradients.denseBias],

@@ -142,7 +142,7 @@ class StoredRows implements HiddenRows {
   }
 }
 
-/** A batch as the lowest layer takes it. */
+/** A batch's embeddings; `hidden` is of their own width. // [B·S, E] */
 export function embedRows(
   { checkpoint, embeddings }: Pick<FrozenPart, 'checkpoint' | 'embeddings'>,
   rows: readonly Encoded[],
@@ -159,7 +159,7 @@ function runFrozen(part: FrozenPart, rows: readonly Encoded[]): HiddenBatch {
   const { layers } = checkpoint.config;
   const embedded = embedRows(part, rows);
   const { mask, B, S } = embedded;
-  if (program.lowest === 0) return embedded;
+  if (program.readsEmbeddings) return embedded;
   const hidden = program.frozen(embedded);
   // Where nothing is tuned the last layer has left position 0 alone.
   return program.lowest === layers ? { hidden, mask: new Float32Array(B), B, S: 1 } : { hidden, mask, B, S };

@@ -1,6 +1,7 @@
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 import { Dropout, dropoutKey } from './dropout';
+import { projectEmbeddings } from './embeddings';
 import { Encoder } from './encoder';
 import { runLayer } from './layer';
 import { type ProblemKind, targetValues } from './loss';
@@ -54,8 +55,13 @@ export interface ProgramParts {
 export class Program {
   /** The lowest layer with a tuned head; the number of layers where there is none. */
   readonly lowest: number;
+  /** Whether nothing frozen stands between the embeddings and the tuned part. */
+  readonly readsEmbeddings: boolean;
   private readonly session: Session;
-  private readonly inputs: Record<'hidden' | 'mask' | 'parameters' | 'firstMoment' | 'secondMoment', Tensor>;
+  private readonly inputs: Record<
+    'embedded' | 'hidden' | 'mask' | 'parameters' | 'firstMoment' | 'secondMoment',
+    Tensor
+  >;
   private readonly training: Record<'targets' | 'count' | 'dropoutKey' | 'gradient' | 'factors', Tensor>;
   private readonly ends: { frozen: Tensor; logits: Tensor; gradient: Tensor[]; update: Tensor[] };
 
@@ -69,6 +75,7 @@ export class Program {
     const ops = new Ops();
     const vector = (name: string) => ops.input(name, 'float32', [layout.size]);
     const inputs = {
+      embedded: ops.input('embedded', 'float32', [null, config.embeddingSize]),
       hidden: ops.input('hidden', 'float32', [null, config.hiddenSize]),
       mask: ops.input('mask', 'float32', [null, 1, 1, null]),
       parameters: vector('parameters'),
@@ -84,7 +91,7 @@ export class Program {
     };
     const encoder = new Encoder(ops, checkpoint, mask);
 
-    let frozen = inputs.hidden;
+    let frozen = projectEmbeddings(ops, checkpoint, inputs.embedded);
     encoder.assemble(new Map(), 0, encoder.lowest).forEach((layer, i) => {
       frozen = runLayer(ops, frozen, inputs.mask, layer, i === config.layers - 1).output;
     });
@@ -106,6 +113,7 @@ export class Program {
     const next = adamW(ops, inputs, training.gradient, norm, training.factors, layout.decayed);
 
     this.lowest = encoder.lowest;
+    this.readsEmbeddings = frozen === inputs.embedded;
     this.inputs = inputs;
     this.training = training;
     const update = [norm, next.parameters, next.firstMoment, next.secondMoment];
@@ -114,12 +122,17 @@ export class Program {
   }
 
   /**
-   * What the layers below the lowest tuned one put out, as in evaluation; position 0 alone where no layer is tuned.
-   * @param embedded the embeddings' output
+   * What the embeddings' projection and the layers below the lowest tuned one put out, as in evaluation; position 0 alone
+   * where no layer is tuned.
+   * @param embedded the embeddings, of their own width // [B·S, E]
    * @returns [B·S, d]
    */
   frozen(embedded: HiddenBatch): Float32Array {
-    return joined(this.microBatches(embedded).map((part) => this.session.read(this.feeds(part), this.ends.frozen)));
+    return joined(
+      this.microBatches(embedded).map((part) =>
+        this.session.read(this.feeds(part, this.inputs.embedded), this.ends.frozen),
+      ),
+    );
   }
 
   /** Logits as in evaluation. // → [B, C] */
@@ -206,7 +219,7 @@ export class Program {
   private microBatches({ hidden, mask, B, S }: HiddenBatch): HiddenBatch[] {
     const parts = Math.ceil(B / Math.max(1, Math.floor(MICRO_BATCH_TOKENS / S)));
     const rows = Math.ceil(B / parts);
-    const width = S * this.parts.checkpoint.config.hiddenSize;
+    const width = hidden.length / B;
     return Array.from({ length: Math.ceil(B / rows) }, (_, i) => {
       const [from, to] = [i * rows, Math.min(B, (i + 1) * rows)];
       return {
@@ -218,9 +231,9 @@ export class Program {
     });
   }
 
-  private feeds({ hidden, mask, B, S }: HiddenBatch): [Tensor, Feed][] {
+  private feeds({ hidden, mask, B, S }: HiddenBatch, input = this.inputs.hidden): [Tensor, Feed][] {
     return [
-      [this.inputs.hidden, { values: hidden, shape: [B * S, this.parts.checkpoint.config.hiddenSize] }],
+      [input, { values: hidden, shape: [B * S, hidden.length / (B * S)] }],
       [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
     ];
   }

@@ -1,13 +1,18 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { randomStream } from '../../data/random';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { DROPOUT_SITES, Dropout, type DropoutSite, drop, dropoutKey } from '../../trainer/dropout';
-import { Ops } from '../../trainer/ops';
+import { Encoder } from '../../trainer/encoder';
+import { assembleNetwork, differentiate } from '../../trainer/network';
+import { Ops, type Tensor } from '../../trainer/ops';
 import { Program } from '../../trainer/program';
 import { Session } from '../../trainer/session';
 import { taskHeadNames } from '../../trainer/task-head';
 import { trainable } from '../../trainer/trainable';
-import { maskOf, model } from './runs';
+import { FIXTURES } from '../support/deltas';
+import { maskOf } from './runs';
 
 const tf = loadTensorFlow();
 const SHAPE = [400, 250];
@@ -88,17 +93,24 @@ describe('factors', () => {
 const [B, S] = [4, 6];
 const STEP = 11;
 
-it('the gradient with dropout on is that of the loss with the same dropout', async () => {
-  const opened = await openCheckpoint(model);
-  const config = { ...opened.config, hiddenDropout: 0.3, attentionDropout: 0.3, classifierDropout: 0.3 };
-  const checkpoint = { ...opened, config };
-  const mask = await maskOf(
+it.each<[string, number[][]]>([
+  [
+    'tiny-bert',
     [
       [1, 3],
       [0, 2, 4],
     ],
-    'qkvo',
-  );
+  ],
+  ['tiny-roberta', [[3], [0, 2]]],
+  ['tiny-xlm-roberta', [[1, 2], []]],
+  ['tiny-distilbert', [[], [0, 3]]],
+  ['tiny-electra', [[0], [1, 3], []]],
+])('the gradient of %s with dropout on is that of the loss with the same dropout', async (name, heads) => {
+  const base = path.join(FIXTURES, name);
+  const opened = await openCheckpoint(base);
+  const config = { ...opened.config, hiddenDropout: 0.3, attentionDropout: 0.3, classifierDropout: 0.3 };
+  const checkpoint = { ...opened, config };
+  const mask = await maskOf(heads, 'qkvo', base);
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
   const names = taskHeadNames(config);
   const random = randomStream(4, 'gradient');
@@ -145,3 +157,46 @@ it('the gradient with dropout on is that of the loss with the same dropout', asy
   program.close();
   opened.close();
 });
+
+/** Notes where dropout is asked for. */
+class NotedDropout extends Dropout {
+  readonly asked: { site: DropoutSite; rate: number }[] = [];
+
+  override factors(ops: Ops, x: Tensor, rate: number, layer: number, site: DropoutSite) {
+    if (rate > 0) this.asked.push({ site, rate });
+    return super.factors(ops, x, rate, layer, site);
+  }
+}
+
+/** Axes that a site's values have in transformers. */
+const AXES: Record<DropoutSite, number> = { attention: 4, attentionOutput: 3, output: 3, headInput: 2, pooled: 2 };
+
+// test/fixtures/make_training_golden.py tells what transformers drops.
+it.each(['two-classes', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
+  "%s drops out where transformers' own classifier does",
+  async (name) => {
+    const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
+    const golden = JSON.parse(fs.readFileSync(file, 'utf8'));
+    const opened = await openCheckpoint(path.join(FIXTURES, golden.model));
+    const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout: 0.4 };
+    const checkpoint = { ...opened, config };
+    const mask = await maskOf(golden.heads, golden.tune, opened.folder);
+    const { layout } = trainable(checkpoint, mask, 2, 0);
+    const ops = new Ops();
+    const encoder = new Encoder(ops, checkpoint, mask);
+    const parameters = ops.input('parameters', 'float32', [layout.size]);
+    const network = assembleNetwork(config, encoder, taskHeadNames(config), layout.split(ops, parameters));
+    const hidden = ops.input('hidden', 'float32', [null, config.hiddenSize]);
+    const padding = ops.input('mask', 'float32', [null, 1, 1, null]);
+    const targets = ops.input('targets', 'float32', [null, 2]);
+    const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
+    differentiate(ops, network, hidden, padding, targets, ops.scalar(2), 'classes', dropout);
+
+    const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
+    const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;
+    // The embeddings and the layers below the lowest tuned one run as in evaluation.
+    const expected = golden.dropouts.slice(1 + encoder.lowest * ofLayer);
+    expect(dropout.asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
+    opened.close();
+  },
+);
