@@ -30,9 +30,10 @@ export interface Checkpoint {
   /**
    * A tensor's numbers, row by row, in an array of their own.
    * @param canonical such as `encoder.layer.0.attention.self.query.weight`
+   * @param row that row of a matrix alone
    * @throws HifiError INVALID_INPUT where it is missing or a number of it is not finite (named with its index)
    */
-  tensor(canonical: string): Float32Array;
+  tensor(canonical: string, row?: number): Float32Array;
   close(): void;
 }
 
@@ -65,7 +66,7 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
       weights,
       has: (canonical) => storedName(canonical) !== undefined,
       storedName,
-      tensor: (canonical) => finiteTensor(weights, storedName(canonical), canonical),
+      tensor: (canonical, row) => finiteTensor(weights, storedName(canonical), canonical, row),
       close: () => weights.close(),
     };
   } catch (error) {
@@ -119,13 +120,13 @@ function refuseMoreLayers(family: Family, weights: Weights, { layers }: ModelCon
   }
 }
 
-function finiteTensor(weights: Weights, stored: string | undefined, canonical: string): Float32Array {
+function finiteTensor(weights: Weights, stored: string | undefined, canonical: string, row?: number): Float32Array {
   if (stored === undefined) throw invalidInput(`${weights.path}: has no tensor "${canonical}"`);
-  const floats = weights.float32(stored);
+  const floats = weights.float32(stored, row);
   for (let i = 0; i < floats.length; i++) {
     // Finite numbers alone minus themselves are 0.
     if (floats[i] - floats[i] !== 0) {
-      const at = shown(position(i, weights.entry(stored).shape));
+      const at = shown(position((row ?? 0) * floats.length + i, weights.entry(stored).shape));
       throw invalidInput(
         `${weights.fileOf(stored).path}: tensor "${stored}" holds ${floats[i]} at ${at}; weights must be finite numbers`,
       );

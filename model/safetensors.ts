@@ -69,21 +69,19 @@ export class SafetensorsFile {
 
   /**
    * A tensor's numbers, row by row; F16 and BF16 are widened exactly.
+   * @param row that row of a matrix alone
    * @throws HifiError INVALID_INPUT for any other dtype
    */
-  float32(name: string): Float32Array {
-    const { dtype, begin, end } = this.entry(name);
-    if (dtype === 'F32') {
-      const floats = new Float32Array((end - begin) / 4);
-      this.read(new Uint8Array(floats.buffer), begin);
-      return floats;
-    }
-    if (dtype !== 'F16' && dtype !== 'BF16') {
+  float32(name: string, row?: number): Float32Array {
+    const { dtype, shape, begin, end } = this.entry(name);
+    if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
       throw invalidInput(`${this.path}: tensor "${name}" is ${dtype}; it must be F32, F16 or BF16`);
     }
-    const halves = new Uint16Array((end - begin) / 2);
-    this.read(new Uint8Array(halves.buffer), begin);
-    return dtype === 'F16' ? widenF16(halves) : widenBF16(halves);
+    const bytes = row === undefined ? end - begin : (end - begin) / shape[0];
+    const stored = new ArrayBuffer(bytes);
+    this.read(new Uint8Array(stored), begin + (row ?? 0) * bytes);
+    if (dtype === 'F32') return new Float32Array(stored);
+    return (dtype === 'F16' ? widenF16 : widenBF16)(new Uint16Array(stored));
   }
 
   close(): void {

@@ -71,9 +71,9 @@ export class Weights {
     return this.fileOf(name).bytes(name);
   }
 
-  /** A tensor's numbers, row by row; F16 and BF16 are widened exactly. */
-  float32(name: string): Float32Array {
-    return this.fileOf(name).float32(name);
+  /** A tensor's numbers, row by row; F16 and BF16 are widened exactly; one row of a matrix, or all. */
+  float32(name: string, row?: number): Float32Array {
+    return this.fileOf(name).float32(name, row);
   }
 
   /** Hex SHA-256 of the file; of several files that of their hashes in the index's order, joined by newlines. */

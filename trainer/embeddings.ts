@@ -1,11 +1,15 @@
 import type { PaddedBatch } from '../data/batches';
 import type { Checkpoint } from '../model/checkpoint';
 import { type BaseModules, FAMILIES, type Family } from '../model/families';
+import { positionIds } from '../model/positions';
 import type { Ops, Tensor } from './ops';
 
-/** The embedding tables, on this side: a batch needs a few of their rows, TensorFlow none of the rest. E is their width. */
+/**
+ * The embedding tables, on this side: a batch needs a few of their rows, TensorFlow none of the rest. Of the words none is read
+ * before a text holds it: they may be a quarter of a million. E is the tables' width.
+ */
 export class Embeddings {
-  private readonly words: Float32Array; // [V, E]
+  private readonly words = new Map<number, Float32Array>(); // [E] each
   private readonly positions: Float32Array; // [P, E]
   private readonly types: Float32Array | undefined; // [T, E]
   private readonly scale: Float32Array; // [E]
@@ -16,7 +20,6 @@ export class Embeddings {
     const { modules }: Family = FAMILIES[config.family];
     const weight = (module: string) => checkpoint.tensor(`${module}.weight`);
     const bias = (module: string) => checkpoint.tensor(`${module}.bias`);
-    this.words = weight(modules.wordEmbeddings);
     this.positions = weight(modules.positionEmbeddings);
     this.types = modules.tokenTypeEmbeddings ? weight(modules.tokenTypeEmbeddings) : undefined;
     this.scale = weight(modules.embeddingsNorm);
@@ -31,17 +34,17 @@ export class Embeddings {
    */
   embed({ ids, typeIds, B, S }: PaddedBatch): Float32Array {
     const { embeddingSize: width, layerNormEps } = this.checkpoint.config;
-    const { words, positions, types, scale, offset } = this;
+    const { positions, types, scale, offset } = this;
     const rows = new Float32Array(B * S * width);
-    const positionIds = this.positionIds(ids, S);
+    const rowOf = positionIds(this.checkpoint.config, ids, S);
     for (let token = 0; token < B * S; token++) {
       const to = token * width;
-      const word = ids[token] * width;
-      const position = positionIds[token] * width;
+      const word = this.word(ids[token]);
+      const position = rowOf[token] * width;
       const type = typeIds[token] * width;
       let sum = 0;
       for (let i = 0; i < width; i++) {
-        const value = words[word + i] + positions[position + i] + (types ? types[type + i] : 0);
+        const value = word[i] + positions[position + i] + (types ? types[type + i] : 0);
         rows[to + i] = value;
         sum += value;
       }
@@ -54,18 +57,15 @@ export class Embeddings {
     return rows;
   }
 
-  /**
-   * Each token's row of the position table. Where the first position comes after the padding token's number, a padding token
-   * has that number's row wherever it stands, and is not counted. // [B, S] → [B, S]
-   */
-  private positionIds(ids: Int32Array, S: number): Int32Array {
-    const { family, firstPosition, padTokenId } = this.checkpoint.config;
-    if (FAMILIES[family].firstPosition === 'zero') return ids.map((_, token) => token % S);
-    let next = firstPosition;
-    return ids.map((id, token) => {
-      if (token % S === 0) next = firstPosition;
-      return id === padTokenId ? padTokenId : next++;
-    });
+  /** A word's row of its table. // [E] */
+  private word(id: number): Float32Array {
+    let row = this.words.get(id);
+    if (!row) {
+      const { modules }: Family = FAMILIES[this.checkpoint.config.family];
+      row = this.checkpoint.tensor(`${modules.wordEmbeddings}.weight`, id);
+      this.words.set(id, row);
+    }
+    return row;
   }
 }
 

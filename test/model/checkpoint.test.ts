@@ -267,8 +267,23 @@ describe('what is refused', () => {
     expect(() => checkpoint.tensor('encoder.layer.0.attention.self.query.weight')).toThrow(
       `tensor "${query}" holds ${shown} at [7, 3]; weights must be finite numbers`,
     );
+    expect(() => checkpoint.tensor('encoder.layer.0.attention.self.query.weight', 7)).toThrow(`${shown} at [7, 3]`);
+    expect(checkpoint.tensor('encoder.layer.0.attention.self.query.weight', 6)).toEqual(new Float32Array(45));
     expect(checkpoint.tensor('encoder.layer.1.attention.self.query.weight')).toHaveLength(2025);
   });
+
+  test.each(['tiny-roberta', 'tiny-distilbert', 'tiny-xlm-roberta'])(
+    'a row of %s (F32, F16, BF16) is that of the whole tensor',
+    async (name) => {
+      const checkpoint = await open(path.join(TINY, '..', name));
+      const whole = checkpoint.tensor('embeddings.word_embeddings.weight');
+      const { vocabSize, hiddenSize } = checkpoint.config;
+      for (const row of [0, 1, vocabSize - 1]) {
+        const expected = whole.slice(row * hiddenSize, (row + 1) * hiddenSize);
+        expect(checkpoint.tensor('embeddings.word_embeddings.weight', row)).toEqual(expected);
+      }
+    },
+  );
 
   test.each([
     ['nothing', [], 'model.safetensors: no such file; a model folder holds'],
