@@ -8,7 +8,7 @@ import { SafetensorsFile, type StoredTensor } from './safetensors';
 
 /** The file of a checkpoint in one piece. */
 export const WEIGHTS = 'model.safetensors';
-/** What names the files of a sharded one. */
+/** The file that says which file of a sharded one holds which tensor. */
 export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 /** All tensors of a model folder by the names they are stored under: of one model.safetensors, or of the files of an index. */

@@ -8,8 +8,10 @@ import { exportCheckpoint } from '../../results/checkpoint-export';
 import { writeDelta } from '../../results/delta';
 import type { EvaluateRequest, EvaluateResult, Prediction } from '../../results/inference';
 import { evaluate, predict } from '../../trainer/inference';
+
 import { TRAIN_DEFAULTS } from '../../trainer/options';
-import { type DeltaShape, randomDelta } from '../support/deltas';
+import { type DeltaShape, FIXTURES, randomDelta } from '../support/deltas';
+
 import { devSentences, model, runs, sentences, TINY_DATA } from './runs';
 
 const tf = loadTensorFlow();
@@ -128,6 +130,27 @@ it.each([
   checkpoint.close();
   const result = await evaluated({ model: merged, data: devSentences, options });
   expect(result).toMatchObject({ task, metric });
+});
+
+it.each<[string, number[][], DataSource]>([
+  ['tiny-roberta', [[3], [0, 2]], pairs],
+  ['tiny-xlm-roberta', [[], [1]], devSentences],
+  ['tiny-distilbert', [[0, 1], [2]], devSentences],
+  ['tiny-electra', [[2], [], [0, 4]], pairs],
+  ['sharded-bert', [[1], [], [0]], devSentences],
+])('says of %s with a delta what it says of the merged checkpoint', async (name, heads, data) => {
+  const base = path.join(FIXTURES, name);
+  const checkpoint = await openCheckpoint(base);
+  const delta = randomDelta(checkpoint, { heads, tune: 'qkvo', labels: ['no', 'yes', '?'], scale: 0.3 });
+  const [apart, merged] = [path.join(folder(), 'delta'), path.join(folder(), 'merged')];
+  writeDelta(apart, delta);
+  await exportCheckpoint({ checkpoint, delta, dtype: 'float32', out: merged });
+  checkpoint.close();
+  const rows = (await predicted({ model: base, delta: apart, data, options })).flat();
+  const again = (await predicted({ model: merged, data, options })).flat();
+  expect(again.map(({ row, label }) => [row, label])).toEqual(rows.map(({ row, label }) => [row, label]));
+  const largest = (i: number) => Math.max(...rows[i].logits.map((logit, c) => Math.abs(logit - again[i].logits[c])));
+  expect(Math.max(...rows.map((_, i) => largest(i)))).toBeLessThan(1e-5);
 });
 
 it('predicts a thousand rows at a time', async () => {
