@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * The library: each step of `hifi` as a function. Those that compute do so in a child process; they are async generators that
  * yield progress, return the result and end within a step of their `AbortSignal`.
