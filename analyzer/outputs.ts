@@ -41,6 +41,8 @@ export class HeadEncoder {
         executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',
         executionMode: 'sequential',
+        // Batches differ in shape: with a memory plan for each the arena grows with every greater one.
+        enableMemPattern: false,
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
         extra: {
