@@ -23,13 +23,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 base = ${JSON.stringify(base.name)}  # its name on the Hub, or its folder
 model = AutoModelForSequenceClassification.from_pretrained(
-    base, dtype="float32", ${labels}
+    base, dtype="float32", ignore_mismatched_sizes=True, ${labels}
 )
 model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
 tokenizer = AutoTokenizer.from_pretrained(base)
 \`\`\`
 
-\`transformers\` says that the base's classifier is new: the adapter brings it along (\`modules_to_save\`). Servers that load LoRA
+\`transformers\` says that the classifier is new or of another size: the adapter brings it along (\`modules_to_save\`). Servers that load LoRA
 adapters but refuse \`modules_to_save\` or trained biases do not take it: give them the merged checkpoint or the ONNX file.
 `;
 }
