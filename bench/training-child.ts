@@ -23,11 +23,9 @@ async function main(): Promise<void> {
   ).flat();
   const mask: Pick<Mask, 'heads' | 'tune'> = { heads, tune: 'qkv' };
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
-  const program = new Program(loadTensorFlow(), { checkpoint, mask, layout, outputs: 2, problem: 'classes' });
-  const zeros = () => new Float32Array(layout.size);
-  const start = { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
+  const program = new Program(loadTensorFlow(), { checkpoint, mask, layout, outputs: 2, problem: 'classes' }, initial);
   const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };
-  const training = new Training(program, schedule, start);
+  const training = new Training(program, schedule);
   const embeddings = new Embeddings(checkpoint);
   const batches = new Map<string, HiddenBatch>();
   const batchOf = (B: number, S: number) => {

@@ -8,16 +8,17 @@ export interface Activated {
 }
 
 const SQRT_HALF = Math.SQRT1_2;
-const INVERSE_SQRT_TAU = 1 / Math.sqrt(2 * Math.PI);
+const LOG_INVERSE_SQRT_TAU = -Math.log(2 * Math.PI) / 2;
 const TANH_SCALE = Math.sqrt(2 / Math.PI);
 const TANH_CUBIC = 0.044715;
 
 /** GELU (Hendrycks & Gimpel 2016): `x·Φ(x)`, derivative `Φ(x) + x·φ(x)`. */
 function gelu(ops: Ops, x: Tensor, withDerivative: boolean): Activated {
-  const cdf = ops.scale(ops.add(ops.erf(ops.scale(x, SQRT_HALF)), ops.scalar(1)), 0.5);
+  const scaled = ops.scale(x, SQRT_HALF);
+  const cdf = ops.add(ops.scale(ops.erf(scaled), 0.5), ops.scalar(0.5));
   const value = ops.mul(x, cdf);
   if (!withDerivative) return { value };
-  const density = ops.scale(ops.exp(ops.scale(ops.square(x), -0.5)), INVERSE_SQRT_TAU);
+  const density = ops.exp(ops.sub(ops.scalar(LOG_INVERSE_SQRT_TAU), ops.square(scaled)));
   return { value, derivative: ops.add(cdf, ops.mul(x, density)) };
 }
 

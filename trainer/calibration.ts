@@ -101,12 +101,10 @@ export async function* calibrate(
       options.seed,
     );
     const parts = { checkpoint, mask: request.mask, layout, outputs, problem: labels.kind };
-    const program = new Program(tf, parts);
-    const zeros = () => new Float32Array(layout.size);
-    const start = { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
+    const program = new Program(tf, parts, initial);
     const stepsPerEpoch = Math.ceil(train.rows / options.batchSize);
     const steps = options.epochs * stepsPerEpoch;
-    const training = new Training(program, { ...options, steps }, start);
+    const training = new Training(program, { ...options, steps });
     try {
       const { layers } = checkpoint.config;
       const frozen = new FreshRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, train.encoded);
@@ -134,12 +132,12 @@ export async function* calibrate(
         const at = program.lowest === layers ? 1 : whole;
         cost.frozen.push({ at: whole, seconds: program.lowest === 0 ? 0 : reading });
         cost.step.push({ at, seconds: again + run(() => training.step(hidden, targets, step++)) });
-        cost.evaluation.push({ at, seconds: again + run(() => training.logits(hidden)) });
+        cost.evaluation.push({ at, seconds: again + run(() => program.logits(hidden)) });
         await new Promise(setImmediate);
         if (signal?.aborted) throw cancelled();
         yield meter.at(i + 1);
       }
-      training.read(); // as a checkpoint does
+      program.read(); // as a checkpoint does
       yield meter.at(QUANTILES.length);
 
       const sum = (points: Point[], all: Int32Array[], lengths: Int32Array) =>
@@ -170,7 +168,6 @@ export async function* calibrate(
         furtherBytes: GROWTH_BYTES + TOKEN_BYTES * restOfTokens + 4 * layout.size,
       };
     } finally {
-      training.dispose();
       program.close();
     }
   } finally {

@@ -79,7 +79,7 @@ export function projectEmbeddings(ops: Ops, checkpoint: Checkpoint, embedded: Te
   const { embeddingsProjection: module }: BaseModules = FAMILIES[family].modules;
   if (!module || embeddingSize === hiddenSize) return embedded;
   const variable = (part: 'weight' | 'bias', shape: number[]) =>
-    ops.variable(`embeddings/projection/${part}`, shape, () => checkpoint.tensor(`${module}.${part}`));
+    ops.weight(`embeddings/projection/${part}`, shape, () => checkpoint.tensor(`${module}.${part}`));
   const product = ops.matMul(embedded, variable('weight', [hiddenSize, embeddingSize]), { b: true });
   return ops.biasAdd(product, variable('bias', [hiddenSize]));
 }

@@ -72,7 +72,7 @@ export class Encoder {
     const { headDim, hiddenSize: d } = config;
     const read = (role: LayerRole, part: 'weight' | 'bias') => this.checkpoint.tensor(this.name(layer, role, part));
     const variable = (role: LayerRole, part: 'weight' | 'bias', shape: number[], values = () => read(role, part)) =>
-      this.ops.variable(`layer_${layer}/${role}/${part}`, shape, values);
+      this.ops.weight(`layer_${layer}/${role}/${part}`, shape, values);
     const all = Array.from({ length: config.heads }, (_, head) => head);
     const frozen = all.filter((head) => !tuned.has(head));
     const rows = (values: Float32Array, heads: number[], width: number) => headRows(values, heads, headDim * width);

@@ -111,13 +111,16 @@ async function* run(
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
   const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
-  const program = new Program(tf, { checkpoint, mask, layout, outputs: outputsOf(labels), problem: labels.kind });
-  const parameters = program.hold(layout.gather(({ name }) => tensors.get(name)!.values));
+  const parts = { checkpoint, mask, layout, outputs: outputsOf(labels), problem: labels.kind };
+  const program = new Program(
+    tf,
+    parts,
+    layout.gather(({ name }) => tensors.get(name)!.values),
+  );
   try {
     const hidden = new FreshRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, rows);
-    return yield* evaluateRows((batch) => program.logits(parameters, batch), hidden, batchSize);
+    return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize);
   } finally {
-    parameters.dispose();
     program.close();
   }
 }

@@ -29,14 +29,18 @@ export interface Node {
   attributes: Record<string, Attribute>;
 }
 
-/** A frozen weight: it is given once and stays in the engine. */
+/** Numbers that stay in the engine from one run to the next. */
 export interface Variable {
-  /** Takes the values. */
-  initial: Tensor;
-  /** To be fetched for the values to be taken. */
-  assigned: Tensor;
+  /** What they are. */
+  value: Tensor;
+  /** Takes new ones. */
+  next: Tensor;
+  /** To be fetched for the new ones to be taken. */
+  taken: Tensor;
+  handle: Tensor;
   shape: readonly number[];
-  values: () => Float32Array;
+  /** What they are at first. */
+  initial: () => Float32Array;
 }
 
 const FLOAT: Attribute = { type: 'float32' };
@@ -60,15 +64,45 @@ export class Ops {
     return this.node('Placeholder', [], { dtype: { type: dtype }, shape: { shape } }, shape, { dtype, name });
   }
 
-  /** A value that is given once; `values` is called when a session is opened. */
-  variable(name: string, shape: readonly number[], values: () => Float32Array): Tensor {
-    const initial = this.input(`${name}/initial`, 'float32', shape);
+  /** Numbers that stay in the engine; `initial` is called when a session is opened. */
+  variable(name: string, shape: readonly number[], initial: () => Float32Array): Variable {
+    const next = this.input(`${name}/next`, 'float32', shape);
     const kind = { dtype: FLOAT, shape: { shape }, shared_name: { text: name } };
     const handle = this.node('VarHandleOp', [], kind, [], { dtype: 'resource', name });
-    const assign = this.node('AssignVariableOp', [handle, initial], { dtype: FLOAT }, []);
-    const assigned = this.node('Identity', [this.scalar(0)], { T: FLOAT }, [], { after: assign });
-    this.variables.push({ initial, assigned, shape, values });
-    return this.node('ReadVariableOp', [handle], { dtype: FLOAT }, shape);
+    const value = this.node('ReadVariableOp', [handle], { dtype: FLOAT }, shape);
+    const taken = this.done(this.assign({ handle }, next));
+    const variable = { value, next, taken, handle, shape, initial };
+    this.variables.push(variable);
+    return variable;
+  }
+
+  /** A frozen weight: a variable that nothing ever assigns to again. */
+  weight = (name: string, shape: readonly number[], values: () => Float32Array) =>
+    this.variable(name, shape, values).value;
+
+  /** Puts a value into a variable. */
+  assign = ({ handle }: Pick<Variable, 'handle'>, value: Tensor) =>
+    this.node('AssignVariableOp', [handle, value], { dtype: FLOAT }, []);
+
+  /** Something to fetch for a node that puts out nothing. */
+  done = (after: Tensor) => this.node('Identity', [this.scalar(0)], { T: FLOAT }, [], { after });
+
+  /**
+   * Adam's update (Kingma & Ba 2015) of a variable and its moments in one pass: `m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`,
+   * `x ← x − lr·m/(√v + ε)`. The op's own bias correction, in float32, is switched off: `lr` brings it along.
+   *
+   * @param after a node that has to run before
+   */
+  applyAdam(
+    [x, m, v]: readonly [Variable, Variable, Variable],
+    { beta1, beta2, lr, epsilon }: Record<'beta1' | 'beta2' | 'lr' | 'epsilon', Tensor>,
+    gradient: Tensor,
+    after?: Tensor,
+  ): Tensor {
+    const none = this.scalar(0);
+    const inputs = [x.handle, m.handle, v.handle, none, none, lr, beta1, beta2, epsilon, gradient];
+    const attributes = { T: FLOAT, use_locking: { flag: false }, use_nesterov: { flag: false } };
+    return this.node('ResourceApplyAdam', inputs, attributes, [], { after });
   }
 
   scalar = (value: number) => this.constant(Float32Array.of(value), []);
@@ -93,7 +127,6 @@ export class Ops {
   sub = (a: Tensor, b: Tensor) => this.pair('Sub', a, b);
   mul = (a: Tensor, b: Tensor) => this.pair('Mul', a, b);
   div = (a: Tensor, b: Tensor) => this.pair('RealDiv', a, b);
-  minimum = (a: Tensor, b: Tensor) => this.pair('Minimum', a, b);
   square = (x: Tensor) => this.each('Square', x);
   sqrt = (x: Tensor) => this.each('Sqrt', x);
   rsqrt = (x: Tensor) => this.each('Rsqrt', x);

@@ -1,13 +1,13 @@
-import type { Ops, Tensor } from './ops';
+import type { Ops, Tensor, Variable } from './ops';
 
 /** AdamW's constants (Loshchilov & Hutter 2019; PyTorch's defaults) and the clipping bound. */
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxNorm: 1 };
 
 /** The trained numbers and their two moments, `[P]` each: the optimizer holds twice the trained numbers and nothing else. */
 export interface OptimizerState {
-  parameters: Tensor;
-  firstMoment: Tensor;
-  secondMoment: Tensor;
+  parameters: Variable;
+  firstMoment: Variable;
+  secondMoment: Variable;
 }
 
 /** What an update depends on besides the gradient. */
@@ -19,15 +19,21 @@ export interface UpdateOptions {
   step: number;
 }
 
-/** Numbers of an update, `updateFactors` in this order: 1 / (1 − β₁ᵗ)·lr, 1 / √(1 − β₂ᵗ), 1 − lr·decay. */
-export const UPDATE_FACTORS = 3;
+/** How many {@link updateFactors} there are. */
+export const UPDATE_FACTORS = 4;
 
-/** The numbers that change from step to step, for the graph's input of that name. */
-export function updateFactors({ lr, weightDecay, step }: UpdateOptions): Float32Array {
-  const { beta1, beta2 } = ADAMW;
-  const correction1 = 1 - beta1 ** (step + 1);
-  const correction2 = 1 - beta2 ** (step + 1);
-  return Float32Array.of(lr / correction1, 1 / Math.sqrt(correction2), 1 - lr * weightDecay);
+/**
+ * The numbers that change from step to step: the share of the gradient that clipping leaves, the learning rate with both bias
+ * corrections, ε for {@link Ops.applyAdam}, the share of a weight that decay leaves.
+ *
+ * @param norm the gradient's global norm
+ */
+export function updateFactors({ lr, weightDecay, step }: UpdateOptions, norm: number): Float32Array {
+  const { beta1, beta2, epsilon, maxNorm } = ADAMW;
+  const clip = Math.min(1, maxNorm / (norm + 1e-6));
+  const root = Math.sqrt(1 - beta2 ** (step + 1));
+  // There ε stands beside √v; PyTorch has it beside √(v/(1 − β₂ᵗ)).
+  return Float32Array.of(clip, (lr * root) / (1 - beta1 ** (step + 1)), epsilon * root, 1 - lr * weightDecay);
 }
 
 /**
@@ -46,31 +52,25 @@ export function globalNorm(ops: Ops, gradient: Tensor): Tensor {
 /**
  * One AdamW step as PyTorch defines it: clipping by global norm, decoupled decay, bias correction, ε outside the root.
  *
- * @param norm the gradient's global norm // []
- * @param factors from {@link updateFactors} // [3]
+ * @param factors from {@link updateFactors} // [4]
  * @param decayed how many numbers, from the start of the vector, decay
+ * @returns what to fetch for the step to be taken
  */
-export function adamW(
-  ops: Ops,
-  state: OptimizerState,
-  gradient: Tensor,
-  norm: Tensor,
-  factors: Tensor,
-  decayed: number,
-): OptimizerState {
-  const { beta1, beta2, epsilon, maxNorm } = ADAMW;
-  const factor = (index: number) => ops.slice(factors, [index], [1]);
-  const clip = ops.minimum(ops.scalar(1), ops.div(ops.scalar(maxNorm), ops.add(norm, ops.scalar(1e-6))));
-  const clipped = ops.mul(gradient, clip);
-  const firstMoment = ops.add(ops.scale(state.firstMoment, beta1), ops.scale(clipped, 1 - beta1));
-  const secondMoment = ops.add(ops.scale(state.secondMoment, beta2), ops.scale(ops.square(clipped), 1 - beta2));
-  const root = ops.add(ops.mul(ops.sqrt(secondMoment), factor(1)), ops.scalar(epsilon));
-  const update = ops.mul(ops.div(firstMoment, root), factor(0));
-  return { parameters: ops.sub(decay(ops, state.parameters, factor(2), decayed), update), firstMoment, secondMoment };
+export function adamW(ops: Ops, state: OptimizerState, gradient: Tensor, factors: Tensor, decayed: number): Tensor {
+  const { parameters, firstMoment, secondMoment } = state;
+  const factor = (index: number) => ops.reshape(ops.slice(factors, [index], [1]), []);
+  const numbers = {
+    beta1: ops.scalar(ADAMW.beta1),
+    beta2: ops.scalar(ADAMW.beta2),
+    lr: factor(1),
+    epsilon: factor(2),
+  };
+  const shrunk = decayed === 0 ? undefined : ops.assign(parameters, decay(ops, parameters.value, factor(3), decayed));
+  const clipped = ops.mul(gradient, factor(0));
+  return ops.done(ops.applyAdam([parameters, firstMoment, secondMoment], numbers, clipped, shrunk));
 }
 
 function decay(ops: Ops, parameters: Tensor, factor: Tensor, decayed: number): Tensor {
-  if (decayed === 0) return parameters;
   const shrunk = ops.mul(ops.slice(parameters, [0], [decayed]), factor);
   return ops.concat([shrunk, ops.slice(parameters, [decayed], [-1])], 0);
 }

@@ -6,8 +6,8 @@ import { Encoder } from './encoder';
 import { runLayer } from './layer';
 import { type ProblemKind, targetValues } from './loss';
 import { assembleNetwork, differentiate, logitsOf } from './network';
-import { Ops, type Tensor } from './ops';
-import { adamW, globalNorm, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
+import { Ops, type Tensor, type Variable } from './ops';
+import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
 import type { ParameterLayout } from './parameters';
 import { type Feed, type Held, Session, type TensorFlow } from './session';
 import { taskHeadNames } from './task-head';
@@ -26,16 +26,19 @@ export interface HiddenBatch {
   S: number;
 }
 
-/** The trained numbers and their two moments in the engine, `[P]` each. */
-export interface HeldState {
-  parameters: Held;
-  firstMoment: Held;
-  secondMoment: Held;
+/** The trained numbers and their two moments, `[P]` each. */
+export interface TrainingState {
+  parameters: Float32Array;
+  firstMoment: Float32Array;
+  secondMoment: Float32Array;
 }
 
-/** What is asked of one step besides the batch. */
-export interface StepOptions extends UpdateOptions {
-  seed: number;
+/** A batch's mean loss, its gradient by all that is trained, and the gradient's Euclidean norm. */
+export interface BatchGradient {
+  loss: number;
+  norm: number;
+  /** The caller's to dispose of. // [P] */
+  gradient: Held;
 }
 
 /** What the network is made of. */
@@ -58,27 +61,40 @@ export class Program {
   /** Whether nothing frozen stands between the embeddings and the tuned part. */
   readonly readsEmbeddings: boolean;
   private readonly session: Session;
-  private readonly inputs: Record<
-    'embedded' | 'hidden' | 'mask' | 'parameters' | 'firstMoment' | 'secondMoment',
-    Tensor
-  >;
+  private readonly inputs: Record<'embedded' | 'hidden' | 'mask', Tensor>;
   private readonly training: Record<'targets' | 'count' | 'dropoutKey' | 'gradient' | 'factors', Tensor>;
-  private readonly ends: { frozen: Tensor; logits: Tensor; gradient: Tensor[]; update: Tensor[] };
+  private readonly state: OptimizerState;
+  private readonly ends: {
+    frozen: Tensor;
+    logits: Tensor;
+    /** Loss, norm, gradient; and the same with the gradient so far added. */
+    gradient: Tensor[];
+    furtherGradient: Tensor[];
+    update: Tensor;
+    decayingUpdate: Tensor;
+  };
 
-  /** Holds the base's layers until {@link Program.close}. */
+  /**
+   * Holds the base's layers and 3·P numbers until {@link Program.close}.
+   * @param initial the trained numbers // [P]
+   */
   constructor(
     tf: TensorFlow,
     private readonly parts: ProgramParts,
+    initial: Float32Array,
   ) {
     const { checkpoint, mask, layout, outputs, problem } = parts;
     const { config } = checkpoint;
     const ops = new Ops();
-    const vector = (name: string) => ops.input(name, 'float32', [layout.size]);
+    const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
+      ops.variable(name, [layout.size], () => values);
     const inputs = {
       embedded: ops.input('embedded', 'float32', [null, config.embeddingSize]),
       hidden: ops.input('hidden', 'float32', [null, config.hiddenSize]),
       mask: ops.input('mask', 'float32', [null, 1, 1, null]),
-      parameters: vector('parameters'),
+    };
+    const state = {
+      parameters: vector('parameters', initial),
       firstMoment: vector('firstMoment'),
       secondMoment: vector('secondMoment'),
     };
@@ -86,7 +102,7 @@ export class Program {
       targets: ops.input('targets', 'float32', [null, outputs]),
       count: ops.input('count', 'float32', []),
       dropoutKey: ops.input('dropoutKey', 'int32', [1]),
-      gradient: vector('gradient'),
+      gradient: ops.input('gradient', 'float32', [layout.size]),
       factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
     const encoder = new Encoder(ops, checkpoint, mask);
@@ -95,7 +111,7 @@ export class Program {
     encoder.assemble(new Map(), 0, encoder.lowest).forEach((layer, i) => {
       frozen = runLayer(ops, frozen, inputs.mask, layer, i === config.layers - 1).output;
     });
-    const network = assembleNetwork(config, encoder, taskHeadNames(config), layout.split(ops, inputs.parameters));
+    const network = assembleNetwork(config, encoder, taskHeadNames(config), layout.split(ops, state.parameters.value));
     const logits = logitsOf(ops, network, inputs.hidden, inputs.mask);
     const dropout = new Dropout(training.dropoutKey);
     const { loss, gradients } = differentiate(
@@ -108,16 +124,22 @@ export class Program {
       problem,
       dropout,
     );
-    const gradient = ops.add(training.gradient, layout.join(ops, gradients));
-    const norm = globalNorm(ops, training.gradient);
-    const next = adamW(ops, inputs, training.gradient, norm, training.factors, layout.decayed);
+    const gradient = layout.join(ops, gradients);
+    const sum = ops.add(training.gradient, gradient);
 
     this.lowest = encoder.lowest;
     this.readsEmbeddings = frozen === inputs.embedded;
     this.inputs = inputs;
     this.training = training;
-    const update = [norm, next.parameters, next.firstMoment, next.secondMoment];
-    this.ends = { frozen, logits, gradient: [loss, gradient], update };
+    this.state = state;
+    this.ends = {
+      frozen,
+      logits,
+      gradient: [loss, globalNorm(ops, gradient), gradient],
+      furtherGradient: [loss, globalNorm(ops, sum), sum],
+      update: adamW(ops, state, training.gradient, training.factors, 0),
+      decayingUpdate: adamW(ops, state, training.gradient, training.factors, layout.decayed),
+    };
     this.session = new Session(tf, ops);
   }
 
@@ -136,79 +158,65 @@ export class Program {
   }
 
   /** Logits as in evaluation. // → [B, C] */
-  logits(parameters: Held, batch: HiddenBatch): Float32Array {
-    const feed = [this.inputs.parameters, parameters] as const;
-    const parts = this.microBatches(batch);
-    return joined(parts.map((part) => this.session.read([...this.feeds(part), feed], this.ends.logits)));
+  logits(batch: HiddenBatch): Float32Array {
+    return joined(this.microBatches(batch).map((part) => this.session.read(this.feeds(part), this.ends.logits)));
   }
 
   /**
-   * One step forward, back and on: AdamW.
-   * @param targets class indices, or numbers; B of them
-   * @returns the batch's mean loss, the gradient's norm and the next state; the state that went in is left alone
-   */
-  step(
-    state: HeldState,
-    batch: HiddenBatch,
-    targets: ArrayLike<number>,
-    options: StepOptions,
-  ): { loss: number; norm: number; next: HeldState } {
-    const { inputs, training, session } = this;
-    const { loss, gradient } = this.gradient(state.parameters, batch, targets, options);
-    const [norm, parameters, firstMoment, secondMoment] = session.run(
-      [
-        [inputs.parameters, state.parameters],
-        [inputs.firstMoment, state.firstMoment],
-        [inputs.secondMoment, state.secondMoment],
-        [training.gradient, gradient],
-        [training.factors, { values: updateFactors(options), shape: [UPDATE_FACTORS] }],
-      ],
-      this.ends.update,
-    );
-    gradient.dispose();
-    return { loss, norm: taken(norm), next: { parameters, firstMoment, secondMoment } };
-  }
-
-  /**
-   * The batch's mean loss and its gradient by all that is trained; the gradient is the caller's to dispose of. // [], [P]
+   * The way forward and back with dropout; nothing is updated.
    * @param targets class indices, or numbers; B of them
    */
-  gradient(
-    parameters: Held,
-    batch: HiddenBatch,
-    targets: ArrayLike<number>,
-    { seed, step }: Pick<StepOptions, 'seed' | 'step'>,
-  ): { loss: number; gradient: Held } {
-    const { inputs, training, session } = this;
-    const { outputs, problem, layout } = this.parts;
+  gradient(batch: HiddenBatch, targets: ArrayLike<number>, at: { seed: number; step: number }): BatchGradient {
+    const { training, session, ends } = this;
+    const { outputs, problem } = this.parts;
     const values = targetValues(targets, outputs, problem);
-    let gradient = this.hold(new Float32Array(layout.size));
-    let loss = 0;
+    let sum: BatchGradient | undefined;
     let row = 0;
     for (const [i, part] of this.microBatches(batch).entries()) {
       const wanted = values.subarray(row * outputs, (row + part.B) * outputs);
-      const [partLoss, sum] = session.run(
-        [
-          ...this.feeds(part),
-          [inputs.parameters, parameters],
-          [training.gradient, gradient],
-          [training.targets, { values: wanted, shape: [part.B, outputs] }],
-          [training.count, { values: Float32Array.of(batch.B), shape: [] }],
-          [training.dropoutKey, { values: dropoutKey(seed, step, i), shape: [1] }],
-        ],
-        this.ends.gradient,
-      );
-      gradient.dispose();
-      gradient = sum;
-      loss += taken(partLoss);
+      const feeds: [Tensor, Feed][] = [
+        ...this.feeds(part),
+        [training.targets, { values: wanted, shape: [part.B, outputs] }],
+        [training.count, { values: Float32Array.of(batch.B), shape: [] }],
+        [training.dropoutKey, { values: dropoutKey(at.seed, at.step, i), shape: [1] }],
+      ];
+      const [loss, norm, gradient] = sum
+        ? session.run([...feeds, [training.gradient, sum.gradient]], ends.furtherGradient)
+        : session.run(feeds, ends.gradient);
+      sum?.gradient.dispose();
+      sum = { loss: (sum?.loss ?? 0) + only(loss), norm: only(norm), gradient };
       row += part.B;
     }
-    return { loss, gradient };
+    return sum as BatchGradient;
   }
 
-  /** A vector of all trained numbers in the engine; the caller's to dispose of. // [P] */
-  hold(values: Float32Array): Held {
-    return this.session.hold(values, [this.parts.layout.size]);
+  /** One step of AdamW along a gradient, which is disposed of. */
+  update({ gradient, norm }: BatchGradient, options: UpdateOptions): void {
+    const factors = { values: updateFactors(options, norm), shape: [UPDATE_FACTORS] };
+    const feeds = [
+      [this.training.gradient, gradient],
+      [this.training.factors, factors],
+    ] as const;
+    const end = options.weightDecay === 0 ? this.ends.update : this.ends.decayingUpdate;
+    const [done] = this.session.run(feeds, [end]);
+    done.dispose();
+    gradient.dispose();
+  }
+
+  /** The trained numbers and their moments as they are now. */
+  read(): TrainingState {
+    const value = (variable: Variable) => this.session.read([], variable.value);
+    const { parameters, firstMoment, secondMoment } = this.state;
+    return { parameters: value(parameters), firstMoment: value(firstMoment), secondMoment: value(secondMoment) };
+  }
+
+  /** Goes on from other trained numbers and moments. */
+  write({ parameters, firstMoment, secondMoment }: TrainingState): void {
+    this.session.assign([
+      [this.state.parameters, parameters],
+      [this.state.firstMoment, firstMoment],
+      [this.state.secondMoment, secondMoment],
+    ]);
   }
 
   close(): void {
@@ -240,7 +248,7 @@ export class Program {
 }
 
 /** The only number of a tensor, which is done with. */
-function taken(held: Held): number {
+function only(held: Held): number {
   const [value] = held.values();
   held.dispose();
   return value;

@@ -57,11 +57,11 @@ export class Run {
     this.resumedFromStep = saved?.progress.step ?? null;
     this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
     this.best = saved?.best ?? initial;
-    const zeros = () => new Float32Array(layout.size);
-    const start = saved?.training ?? { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
     const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
-    this.program = new Program(tf, { checkpoint, mask, layout, outputs, problem: inputs.labels.kind });
-    this.training = new Training(this.program, schedule, start);
+    const parts = { checkpoint, mask, layout, outputs, problem: inputs.labels.kind };
+    this.program = new Program(tf, parts, initial);
+    if (saved) this.program.write(saved.training);
+    this.training = new Training(this.program, schedule);
   }
 
   private get metrics() {
@@ -146,7 +146,6 @@ export class Run {
   }
 
   dispose(): void {
-    this.training.dispose();
     this.program.close();
     for (const rows of this.hidden) rows.close();
   }
@@ -183,7 +182,7 @@ export class Run {
     const best = progress.epochs[progress.bestEpoch - 1]?.dev[metrics.best];
     if (best === undefined || scores[metrics.best] > best) {
       progress.bestEpoch = epoch;
-      this.best = this.training.read().parameters;
+      this.best = this.program.read().parameters;
     }
     Object.assign(progress, { lossSum: 0, lossRows: 0, seconds: 0, epochs: [...progress.epochs, result] });
     yield { kind: 'epoch', epoch: result };
@@ -192,7 +191,7 @@ export class Run {
   private async *evaluate(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
     const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
     const { batchSize } = this.request.options;
-    const batches = evaluateRows((batch) => this.training.logits(batch), hidden, batchSize);
+    const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize);
     return score(yield* this.follow(batches, meter), rows.targets, this.inputs.labels.kind, this.metrics);
   }
 
@@ -221,7 +220,7 @@ export class Run {
   }
 
   private save(): TrainEvent {
-    saveState(this.state, this.identity, { progress: this.progress, training: this.training.read(), best: this.best });
+    saveState(this.state, this.identity, { progress: this.progress, training: this.program.read(), best: this.best });
     this.lastSaved = performance.now();
     return { kind: 'checkpoint', step: this.progress.step };
   }

@@ -126,7 +126,7 @@ class Scoring {
 
   /** Trains the task head on the frozen encoder's output, which is computed once. `head`: its numbers. // [P] */
   async *warmUp(): AsyncGenerator<ScoreEvent, { head: Float32Array; warmUp: HeadScores['warmUp'] }> {
-    const program = new Program(this.tf, this.parts);
+    const program = new Program(this.tf, this.parts, this.initial);
     try {
       const hidden = yield* this.frozen(program);
       try {
@@ -163,34 +163,28 @@ class Scoring {
     program: Program,
     hidden: HiddenRows,
   ): AsyncGenerator<ScoreEvent, { head: Float32Array; warmUp: HeadScores['warmUp'] }> {
-    const { seed, initial } = this;
+    const { seed } = this;
     const { leastSteps, batchSize } = WARM_UP;
     const n = this.rows.encoded.length;
     const stepsPerEpoch = Math.ceil(n / batchSize);
     const epochs = Math.max(WARM_UP.epochs, Math.ceil(leastSteps / stepsPerEpoch));
     const steps = epochs * stepsPerEpoch;
-    const zeros = () => new Float32Array(initial.length);
-    const start = { parameters: initial, firstMoment: zeros(), secondMoment: zeros() };
-    const training = new Training(program, { ...WARM_UP, steps, seed }, start);
-    try {
-      const meter = new StageMeter('warm-up', steps, 'steps');
-      const losses: number[] = []; // the mean of each epoch
-      let step = 0;
-      for (let epoch = 0; epoch < epochs; epoch++) {
-        let sum = 0;
-        for (const batch of likeLengthBatches(lengthsOf(this.rows.encoded), { batchSize, seed, epoch })) {
-          const loss = training.step(hidden.read(batch), this.targets(batch), step++);
-          sum += loss * batch.length;
-          yield* meter.due(step, loss);
-          await this.breathe();
-        }
-        losses.push(sum / n);
+    const training = new Training(program, { ...WARM_UP, steps, seed });
+    const meter = new StageMeter('warm-up', steps, 'steps');
+    const losses: number[] = []; // the mean of each epoch
+    let step = 0;
+    for (let epoch = 0; epoch < epochs; epoch++) {
+      let sum = 0;
+      for (const batch of likeLengthBatches(lengthsOf(this.rows.encoded), { batchSize, seed, epoch })) {
+        const loss = training.step(hidden.read(batch), this.targets(batch), step++);
+        sum += loss * batch.length;
+        yield* meter.due(step, loss);
+        await this.breathe();
       }
-      const warmUp = { epochs, steps, lr: WARM_UP.lr, firstLoss: losses[0], lastLoss: losses[epochs - 1] };
-      return { head: training.read().parameters, warmUp };
-    } finally {
-      training.dispose();
+      losses.push(sum / n);
     }
+    const warmUp = { epochs, steps, lr: WARM_UP.lr, firstLoss: losses[0], lastLoss: losses[epochs - 1] };
+    return { head: program.read().parameters, warmUp };
   }
 
   /** The mean of each head's |∂loss/∂gate|, and its standard error. */

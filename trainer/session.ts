@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import type { Ops, Tensor } from './ops';
+import type { Ops, Tensor, Variable } from './ops';
 import { TAG, writeSavedModel } from './saved-model';
 
 type Numbers = Float32Array | Int32Array;
@@ -60,8 +60,13 @@ export class Session {
       fs.rmSync(folder, { recursive: true });
     }
     if (variables.length === 0) return;
-    const feeds = variables.map(({ initial, shape, values }) => [initial, this.hold(values(), [...shape])] as const);
-    const taken = variables.map(({ assigned }) => assigned);
+    this.assign(variables.map((variable) => [variable, variable.initial()]));
+  }
+
+  /** Gives variables new numbers. */
+  assign(values: readonly (readonly [Variable, Float32Array])[]): void {
+    const feeds = values.map(([{ next, shape }, numbers]) => [next, this.hold(numbers, [...shape])] as const);
+    const taken = values.map(([variable]) => variable.taken);
     for (const held of [...this.run(feeds, taken), ...feeds.map(([, value]) => value)]) held.dispose();
   }
 

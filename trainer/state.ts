@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { invalidInput } from '../errors';
 import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
 import type { EpochMetrics } from './options';
-import type { TrainingState } from './training';
+import type { TrainingState } from './program';
 
 /** Where a run stands, besides its tensors. */
 export interface Progress {

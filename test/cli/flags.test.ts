@@ -111,7 +111,7 @@ test.each([
   ['--text-columns', 'a,b,c', 'one name, or two with a comma between'],
   ['--text-columns', 'a,', 'one name, or two with a comma between'],
   ['--label-column', 'a,b', 'one name'],
-  ['--export', 'onnx', 'checkpoint'],
+  ['--export', 'tflite', 'checkpoint, peft, onnx'],
 ])('%s %s is refused', (flag, value, right) => {
   let exit: ReturnType<typeof exitOf> | undefined;
   try {

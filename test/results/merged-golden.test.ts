@@ -10,7 +10,7 @@ import { undoCheckpoint } from '../../results/undo';
 import { Embeddings } from '../../trainer/embeddings';
 import { ParameterLayout } from '../../trainer/parameters';
 import { FreshRows } from '../../trainer/prefix';
-import { Program } from '../../trainer/program';
+import { Program, type ProgramParts } from '../../trainer/program';
 import { expectSameFiles, randomDelta, temporaryFolder } from '../support/deltas';
 
 // The oracle's tuned numbers, merged: transformers' own classifier of each family says what a checkpoint holds and what it
@@ -47,11 +47,14 @@ it.each(cases)(
     const layout = new ParameterLayout([...head.tensors].map(([name, { shape }]) => ({ name, shape })));
     const untuned = { heads: [], tune: 'qkv' as const };
     const problem = golden.classes === 1 ? 'regression' : 'classes';
-    const program = new Program(tf, { checkpoint: merged, mask: untuned, layout, outputs: golden.classes, problem });
-    const parameters = program.hold(layout.gather(({ name }) => head.tensors.get(name)!.values));
+    const parts: ProgramParts = { checkpoint: merged, mask: untuned, layout, outputs: golden.classes, problem };
+    const program = new Program(
+      tf,
+      parts,
+      layout.gather(({ name }) => head.tensors.get(name)!.values),
+    );
     const rows = new FreshRows({ program, checkpoint: merged, embeddings: new Embeddings(merged) }, golden.rows);
-    const logits = program.logits(parameters, rows.read(golden.gradientBatch));
-    parameters.dispose();
+    const logits = program.logits(rows.read(golden.gradientBatch));
     golden.finalLogits.flat().forEach((logit: number, i: number) => {
       expect(Math.abs(logits[i] - logit)).toBeLessThan(1e-4);
     });

@@ -124,18 +124,15 @@ it.each<[string, number[][]]>([
   const hidden = Float32Array.from({ length: B * S * config.hiddenSize }, () => random.normal());
   const padding = Float32Array.from({ length: B * S }, (_, i) => (i === 2 * S - 1 || i === 2 * S - 2 ? -1e9 : 0));
   const targets = [0, 1, 1, 0];
-  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'classes' });
+  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'classes' }, initial);
 
   /** The loss and its gradient. */
   const at = (values: Float32Array) => {
-    const parameters = program.hold(values);
-    const { loss, gradient } = program.gradient(parameters, { hidden, mask: padding, B, S }, targets, {
-      seed: 1,
-      step: STEP,
-    });
+    program.write({ ...program.read(), parameters: values });
+    const at = { seed: 1, step: STEP };
+    const { loss, gradient } = program.gradient({ hidden, mask: padding, B, S }, targets, at);
     const result = { loss, gradient: gradient.values() };
     gradient.dispose();
-    parameters.dispose();
     return result;
   };
 

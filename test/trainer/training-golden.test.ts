@@ -36,7 +36,7 @@ async function prepare(name: string) {
   }
   const problem = golden.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
   const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, problem };
-  const program = new Program(tf, parts);
+  const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
   const rows = hiddenRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, golden.rows, file);
   let next = await rows.next();
@@ -64,14 +64,13 @@ describe.each(cases)('%s', (name) => {
     const { golden, stored, made, program, prefix, labels } = await prepare(name);
     const before = tf.getNumOfTensors();
     const [batch, targets] = [prefix.read(golden.gradientBatch), labels(golden.gradientBatch)];
-    const parameters = program.hold(made.initial);
-    const { loss, gradient } = program.gradient(parameters, batch, targets, { seed: 0, step: 0 });
-    const logits = program.logits(parameters, batch);
+    const { loss, norm, gradient } = program.gradient(batch, targets, { seed: 0, step: 0 });
+    const logits = program.logits(batch);
     const views = made.layout.views(gradient.values());
     gradient.dispose();
-    parameters.dispose();
     expect(tf.getNumOfTensors()).toBe(before);
     expect(loss).toBeCloseTo(golden.loss, 5);
+    expect(norm / Math.hypot(...[...views.values()].flatMap(({ values }) => Array.from(values)))).toBeCloseTo(1, 5);
     golden.logits.flat().forEach((logit: number, i: number) => {
       expect(logits[i]).toBeCloseTo(logit, 4);
     });
@@ -86,20 +85,17 @@ describe.each(cases)('%s', (name) => {
 
   it("takes the oracle's twenty steps", async () => {
     const { golden, stored, made, program, prefix, labels } = await prepare(name);
-    const zeros = () => new Float32Array(made.layout.size);
-    const start = { parameters: made.initial, firstMoment: zeros(), secondMoment: zeros() };
     const schedule = { ...golden.options, seed: 0 };
-    const training = new Training(program, schedule, start);
+    const training = new Training(program, schedule);
     const before = tf.getNumOfTensors();
     golden.batches.forEach((batch: number[], step: number) => {
       const loss = training.step(prefix.read(batch), labels(batch), step);
       expect(Math.abs(loss - golden.losses[step])).toBeLessThan(1e-3 * Math.max(1, golden.losses[step]));
     });
     expect(tf.getNumOfTensors()).toBe(before);
-    for (const [key, { values }] of made.layout.views(training.read().parameters)) {
+    for (const [key, { values }] of made.layout.views(program.read().parameters)) {
       expect(relative(values, stored.float32(`final/${key}`))).toBeLessThan(1e-3);
     }
-    training.dispose();
     program.close();
   });
 });
