@@ -46,7 +46,9 @@ export class MeasurePool {
   ) {
     const { bootstrap, layers, heads } = setup.shape;
     const most = Math.max(1, Math.floor(MOST_BOOTSTRAP_BYTES / bootstrapBytes(bootstrap, layers, heads)));
-    this.slots = Array.from({ length: Math.min(threads, most) }, () => ({ worker: this.start(), waiting: 0 }));
+    // Half the cores: the engine wants them too, and each worker has to compile what it runs.
+    const workers = Math.min(Math.ceil(threads / 2), most);
+    this.slots = Array.from({ length: workers }, () => ({ worker: this.start(), waiting: 0 }));
   }
 
   /** Whether a worker can take another batch. */

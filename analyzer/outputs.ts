@@ -6,7 +6,7 @@ import type { PaddedBatch } from '../data/batches';
 import { failed } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
-import { analysisModel, type GraphSource, headOutputs, TOKEN_SIDE } from '../model/graph';
+import { analysisModel, type GraphSource, headOutputs, PACKING, TOKEN_SIDE } from '../model/graph';
 import { writeWeights } from '../model/onnx';
 import type { DeviceUsed } from '../model/onnx-device';
 import { positionIds } from '../model/positions';
@@ -86,7 +86,12 @@ export class HeadEncoder {
   }
 
   private feeds(batch: PaddedBatch, tokenSide: boolean): Record<string, ort.Tensor> {
-    const { B, S } = batch;
+    const { B, S, mask } = batch;
+    const tokens = Array.from(mask.keys()).filter((at) => mask[at] !== 0);
+    const places = new Int32Array(B * S);
+    tokens.forEach((at, token) => {
+      places[at] = token;
+    });
     const positions = positionIds(this.config, batch.ids, S);
     const family: Family = FAMILIES[this.config.family];
     const matrix = (at: (i: number) => number) =>
@@ -98,7 +103,9 @@ export class HeadEncoder {
     return {
       input_ids: matrix((i) => batch.ids[i]),
       position_ids: matrix((i) => positions[i]),
-      attention_mask: matrix((i) => batch.mask[i]),
+      attention_mask: matrix((i) => mask[i]),
+      [PACKING.tokens]: new ort.Tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
+      [PACKING.places]: matrix((i) => places[i]),
       ...(family.modules.tokenTypeEmbeddings && { token_type_ids: matrix((i) => batch.typeIds[i]) }),
       ...(!this.exact && { [TOKEN_SIDE]: new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []) }),
     };

@@ -36,8 +36,18 @@ export const headOutputs = (layer: number) => ({
 /** Added to a padded key's score: the smallest float32, whose exponential is 0 beside any real score. */
 const MASKED = -3.4028234663852886e38;
 
+/** Names of a packed graph's further inputs, int64. */
+export const PACKING = {
+  /** Of each of the T real tokens its place in [B, S], flat. [T] */
+  tokens: 'tokens',
+  /** Of each place in [B, S] its token among the T; any for padding. [B, S] */
+  places: 'places',
+};
+
 interface Trunk {
   graph: OnnxGraph;
+  /** Whether rows are the T real tokens, and padding is put in for attention alone. */
+  packed: boolean;
   source: GraphSource;
   family: Family;
   /** 0 or MASKED a key, float32 [B, 1, 1, S]. */
@@ -51,14 +61,14 @@ interface Trunk {
 }
 
 /**
- * The analysis's graph (METHOD §1). Its last layer ends at the heads: projection and feed-forward are not in it. With `gram`
- * each layer gives the Gram matrix of the smaller side and the token sum, both in float64; with `context` the head outputs.
+ * The analysis's graph (METHOD §1), packed: what is done to each token by itself is done to real tokens alone. Its last layer
+ * ends at the heads: projection and feed-forward are not in it. With `gram` each layer gives the Gram matrix of the smaller side and the token sum, both in float64; with `context` the head outputs.
  *
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
  */
 export function analysisModel(source: GraphSource, outputs: HeadOutputs, weights?: WeightsFile): Uint8Array {
   const { layers, heads, headDim } = source.config;
-  const { trunk, embedded } = startTrunk(source, { weights });
+  const { trunk, embedded } = startTrunk(source, { packed: true, weights });
   const { graph } = trunk;
   if (outputs === 'gram') graph.input(TOKEN_SIDE, 'bool', []);
   const tokenMask = graph.node('Unsqueeze', [trunk.mask, graph.ints([2, 3])]); // [B, S, 1, 1]
@@ -125,6 +135,7 @@ export function classifierModel(
 
 /** Where positions and segments come from, and where the weights go. */
 interface TrunkOptions {
+  packed?: boolean;
   positions?: 'given' | 'computed';
   segments?: boolean;
   weights?: WeightsFile;
@@ -133,7 +144,7 @@ interface TrunkOptions {
 /** Inputs, mask and embeddings; E is the width of the tables, projected to d where it is another. */
 function startTrunk(
   source: GraphSource,
-  { positions = 'given', segments = true, weights }: TrunkOptions = {},
+  { packed = false, positions = 'given', segments = true, weights }: TrunkOptions = {},
 ): { trunk: Trunk; embedded: string } {
   const { config } = source;
   const graph = new OnnxGraph(config.architecture, { weights });
@@ -141,7 +152,12 @@ function startTrunk(
   const { wordEmbeddings, positionEmbeddings, tokenTypeEmbeddings, embeddingsNorm, embeddingsProjection } =
     family.modules;
   const { embeddingSize, hiddenSize } = config;
-  const input = (name: string) => graph.input(name, 'int64', ['B', 'S']);
+  const tokens = packed ? graph.input(PACKING.tokens, 'int64', ['T']) : undefined;
+  if (packed) graph.input(PACKING.places, 'int64', ['B', 'S']);
+  const input = (name: string) => {
+    const given = graph.input(name, 'int64', ['B', 'S']);
+    return tokens ? graph.node('Gather', [graph.node('Reshape', [given, graph.ints([-1])]), tokens]) : given; // [T]
+  };
   const table = (module: string, rows: number) => weight(graph, source, module, [rows, embeddingSize]);
 
   const ids = input('input_ids');
@@ -164,6 +180,7 @@ function startTrunk(
   const padded = graph.node('Sub', [graph.scalar(1), graph.node('Unsqueeze', [mask, graph.ints([1, 2])])]);
   const trunk: Trunk = {
     graph,
+    packed,
     source,
     family,
     keyBias: graph.node('Mul', [padded, graph.scalar(MASKED)]), // [B, 1, 1, S]
@@ -201,7 +218,8 @@ function attention(trunk: Trunk, x: string, layer: number, asking = x): string {
   const { graph, family } = trunk;
   const { hiddenSize: d } = trunk.source.config;
   const project = (role: LayerRole, perm: number[]) => {
-    const rows = dense(trunk, role === 'query' ? asking : x, layerModule(family, layer, role), d, d); // [B, S, d]
+    const given = dense(trunk, role === 'query' ? asking : x, layerModule(family, layer, role), d, d);
+    const rows = trunk.packed ? graph.node('Gather', [given, PACKING.places]) : given; // [B, S, d]
     return transpose(graph, graph.node('Reshape', [rows, trunk.split]), perm);
   };
   const query = project('query', [0, 2, 1, 3]); // [B, H, Sq, dh]
@@ -214,12 +232,14 @@ function attention(trunk: Trunk, x: string, layer: number, asking = x): string {
   return transpose(graph, graph.node('MatMul', [weights, value]), [0, 2, 1, 3]);
 }
 
-/** The rest of a layer: output projection, feed-forward, both with residual and layer norm. [B, S, d] */
+/** The rest of a layer: output projection, feed-forward, both with residual and layer norm. [B, S, d], packed [T, d] */
 function afterAttention(trunk: Trunk, x: string, context: string, layer: number): string {
   const { graph, family } = trunk;
   const { hiddenSize: d, intermediateSize, activation } = trunk.source.config;
   const at = (role: LayerRole) => layerModule(family, layer, role);
-  const merged = graph.node('Reshape', [context, graph.ints([0, 0, d])]); // [B, S, d]
+  const merged = trunk.packed
+    ? graph.node('Gather', [graph.node('Reshape', [context, graph.ints([-1, d])]), PACKING.tokens]) // [T, d]
+    : graph.node('Reshape', [context, graph.ints([0, 0, d])]); // [B, S, d]
   const attended = layerNorm(
     trunk,
     graph.node('Add', [dense(trunk, merged, at('attentionOutput'), d, d), x]),

@@ -5,7 +5,14 @@ import { onnx } from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { openCheckpoint } from '../../model/checkpoint';
 import { type ModelConfig, readModelConfig } from '../../model/config';
-import { analysisModel, type GraphSource, headOutputs, hiddenStatesModel, TOKEN_SIDE } from '../../model/graph';
+import {
+  analysisModel,
+  type GraphSource,
+  headOutputs,
+  hiddenStatesModel,
+  PACKING,
+  TOKEN_SIDE,
+} from '../../model/graph';
 import { OnnxGraph, writeWeights } from '../../model/onnx';
 
 const golden: {
@@ -58,12 +65,15 @@ const source = (change: Partial<ModelConfig> = {}): GraphSource => ({ config: { 
 
 function feeds(ids: number[][], types: number[][], mask: number[][]): Record<string, ort.Tensor> {
   const shape = [ids.length, ids[0].length];
+  const real = mask.flat().flatMap((one, at) => (one === 0 ? [] : [at]));
   const matrix = (rows: number[][]) => new ort.Tensor('int64', BigInt64Array.from(rows.flat(), BigInt), shape);
   return {
     input_ids: matrix(ids),
     token_type_ids: matrix(types),
     position_ids: matrix(ids.map((row) => row.map((_, position) => position))),
     attention_mask: matrix(mask),
+    [PACKING.tokens]: new ort.Tensor('int64', BigInt64Array.from(real, BigInt), [real.length]),
+    [PACKING.places]: matrix(ids.map((row, b) => row.map((_, s) => Math.max(0, real.indexOf(b * row.length + s))))),
   };
 }
 
