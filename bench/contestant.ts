@@ -53,8 +53,12 @@ export function spreadOf(seconds: number[]): Spread {
   return { least: sorted[0], median, most: sorted[sorted.length - 1] };
 }
 
+/** Between two pieces of work: a thread pool may spin for 200 ms after its work, on the cores of the next contestant. */
+const REST_MILLISECONDS = 300;
+
 /**
- * Runs the same work on all contestants in turn, round after round, so that a drift of the machine meets all alike.
+ * Runs the same work on all contestants in turn, round after round, so that a drift of the machine meets all alike; each begins
+ * on idle cores.
  *
  * @param work one round's piece of work: its seconds
  * @param warmup rounds that do not count
@@ -68,6 +72,7 @@ export async function inTurn<T>(
   const seconds: number[][] = contestants.map(() => []);
   for (let round = -warmup; round < rounds; round++) {
     for (const [i, contestant] of contestants.entries()) {
+      await new Promise((resolve) => setTimeout(resolve, REST_MILLISECONDS));
       const taken = await work(contestant);
       if (round >= 0) seconds[i].push(taken);
     }

@@ -169,8 +169,8 @@ export class Ops {
 
   /** @param shape sizes as numbers, one of them −1 for what is left, or as {@link size} tells them */
   reshape(x: Tensor, shape: (number | Tensor)[]): Tensor {
-    const static_ = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
-    return this.node('Reshape', [x, this.sizes(shape)], { T: FLOAT, Tshape: INT }, static_);
+    const sizes = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
+    return this.node('Reshape', [x, this.sizes(shape)], { T: FLOAT, Tshape: INT }, sizes);
   }
 
   transpose(x: Tensor, permutation: number[]): Tensor {
