@@ -6,7 +6,7 @@ export interface Watched {
   seconds: number;
   /** From its start to the first line on stderr that `seen` accepts; NaN if none did. */
   firstSeconds: number;
-  /** Peaks of resident memory of it and of all it started, added up, in bytes. */
+  /** Most resident memory of it and of all it started, together at one time, in bytes. */
   peakBytes: number;
   stdout: string;
 }
@@ -23,8 +23,10 @@ export async function watched(
   const start = performance.now();
   const since = () => (performance.now() - start) / 1000;
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const peaks = new Map<number, number>();
-  const timer = setInterval(() => look(child.pid!, peaks), 20);
+  let peakBytes = 0;
+  const timer = setInterval(() => {
+    peakBytes = Math.max(peakBytes, residentBytes(child.pid!));
+  }, 20);
   let [stdout, stderr, firstSeconds] = ['', '', Number.NaN];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
@@ -37,18 +39,17 @@ export async function watched(
   const status = await new Promise((resolve) => child.on('close', resolve));
   clearInterval(timer);
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr.slice(-2000)}`);
-  const peakBytes = [...peaks.values()].reduce((sum, peak) => sum + peak, 0);
   return { seconds: since(), firstSeconds, peakBytes, stdout };
 }
 
-/** Notes the peak of a process and of those it started. */
-function look(pid: number, peaks: Map<number, number>): void {
+/** Resident memory of a process and of those it started; 0 where it has ended. */
+function residentBytes(pid: number): number {
   try {
-    const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    if (kibibytes) peaks.set(pid, Number(kibibytes) * 1024);
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
     const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-    for (const each of children.split(' ').filter(Boolean)) look(Number(each), peaks);
+    const theirs = children.split(' ').filter(Boolean).map(Number);
+    return theirs.reduce((sum, child) => sum + residentBytes(child), Number(kibibytes) * 1024);
   } catch {
-    // It has ended.
+    return 0;
   }
 }
