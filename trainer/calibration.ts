@@ -4,7 +4,6 @@ import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { drawSample, holdOut } from '../data/split';
 import { mismatchedSibling } from '../data/tasks';
 import { cancelled } from '../errors';
-import type { Mask } from '../heads/mask';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
@@ -15,7 +14,7 @@ import { describeDelta } from './describe-delta';
 import { checkDevice } from './device';
 import { Embeddings } from './embeddings';
 import { tokenLimit } from './inputs';
-import { type TrainOptions, trainOptions } from './options';
+import { type TrainRequest, trainOptions } from './options';
 import { FreshRows, PLAN_ROWS } from './prefix';
 import { Program } from './program';
 import type { TensorFlow } from './session';
@@ -40,16 +39,8 @@ const TOKEN_BYTES = 16;
  */
 const GROWTH_BYTES = 128 * 2 ** 20;
 
-/** A training as it would be. */
-export interface CalibrateRequest {
-  model: string;
-  modelName?: string;
-  train: DataSource;
-  dev?: DataSource;
-  /** As many heads of each layer as would be tuned, whichever. */
-  mask: Mask;
-  options: TrainOptions;
-}
+/** A training as it would be; of each layer as many heads as would be tuned, whichever. */
+export type CalibrateRequest = Omit<TrainRequest, 'out' | 'resume'>;
 
 /** What a training would cost, by a few of its steps. */
 export interface TrainingCost {

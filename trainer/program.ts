@@ -52,8 +52,8 @@ export interface ProgramParts {
 }
 
 /**
- * The whole network as one graph in the engine, with three ends to it: what the frozen layers below the lowest tuned one put
- * out, logits, and a training step. A run of one end computes nothing of the others.
+ * The whole network as one graph in the engine, with four ends to it: what the frozen layers below the lowest tuned one put
+ * out, logits, the gradient, and an update along it. A run of one end computes nothing of the others.
  */
 export class Program {
   /** The lowest layer with a tuned head; the number of layers where there is none. */
