@@ -1,11 +1,13 @@
 import { SelectionError } from './heads/select';
 
 /** What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. */
-export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'CANCELLED';
+export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'CANCELLED' | 'ENGINE_LOST';
 
 /** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
   override readonly name = 'HifiError';
+  /** Of bad input, where it is known: the part that is not right, such as `options.xi`, `model` or `data`. */
+  field?: string;
 
   constructor(
     readonly code: ErrorCode,
@@ -31,3 +33,17 @@ export const invalidInput = (message: string, cause?: unknown) => new HifiError(
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
 
 export const cancelled = () => new HifiError('CANCELLED', 'cancelled');
+
+/**
+ * Names the part of a request that `work` looks at in the error that it throws, if it is bad input and names none itself; what it
+ * names is taken to be within that part.
+ */
+export async function within<T>(field: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = HifiError.from(thrown);
+    if (error.code === 'INVALID_INPUT') error.field = error.field === undefined ? field : `${field}.${error.field}`;
+    throw error;
+  }
+}

@@ -1,0 +1,169 @@
+import {
+  create,
+  type DescMessage,
+  type DescMethodClientStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
+import {
+  type CallOptions,
+  Client,
+  type ClientReadableStream,
+  type ClientWritableStream,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { cancelled } from '../../errors';
+import { currentTraceparent } from '../telemetry';
+import { type Credentials, channelCredentials } from './credentials';
+import { methodDefinition } from './definition';
+import { MESSAGE_BYTES } from './limits';
+import { errorOfStatus } from './status';
+
+/** How long a call may take and what ends it. */
+export interface CallSettings {
+  signal?: AbortSignal;
+  /** Milliseconds until DEADLINE_EXCEEDED; by default none. */
+  timeoutMs?: number;
+}
+
+/** A connection to a service: calls as async functions and generators, errors as `RpcError`. */
+export class GrpcClient {
+  private readonly client: Client;
+
+  /** @param address `HOST:PORT` */
+  constructor(
+    readonly address: string,
+    private readonly credentials: Credentials = {},
+  ) {
+    this.client = new Client(address, channelCredentials(credentials), {
+      'grpc.max_receive_message_length': MESSAGE_BYTES,
+      'grpc.max_send_message_length': MESSAGE_BYTES,
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.keepalive_timeout_ms': 20_000,
+      // A service that was restarted is found again soon.
+      'grpc.initial_reconnect_backoff_ms': 200,
+      'grpc.max_reconnect_backoff_ms': 2000,
+      'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+    });
+  }
+
+  /** @throws RpcError what the service answered */
+  async unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    settings: CallSettings = {},
+  ): Promise<MessageShape<O>> {
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+    const message = create(method.input, request) as Message;
+    return new Promise((resolve, reject) => {
+      const call = this.client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        message,
+        this.metadata(),
+        optionsOf(settings),
+        (error, response) => (error ? reject(errorOfStatus(error)) : resolve(response as MessageShape<O>)),
+      );
+      onAbort(settings.signal, () => call.cancel());
+    });
+  }
+
+  /** The service's messages, as fast as they are read. Who leaves cancels the call. @throws RpcError what the service answered */
+  async *stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    settings: CallSettings = {},
+  ): AsyncGenerator<MessageShape<O>, void> {
+    if (settings.signal?.aborted) throw cancelled();
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+    const call: ClientReadableStream<Message> = this.client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      create(method.input, request) as Message,
+      this.metadata(),
+      optionsOf(settings),
+    );
+    const forget = onAbort(settings.signal, () => call.cancel());
+    try {
+      for await (const message of call) yield message as MessageShape<O>;
+    } catch (error) {
+      if (settings.signal?.aborted) throw cancelled();
+      throw errorOfStatus(error as ServiceError);
+    } finally {
+      forget();
+      call.cancel();
+    }
+  }
+
+  /** Sends messages, as fast as the service takes them. @throws RpcError what the service answered */
+  async upload<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodClientStreaming<I, O>,
+    requests: AsyncIterable<MessageInitShape<I>>,
+    settings: CallSettings = {},
+  ): Promise<MessageShape<O>> {
+    const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
+    let call: ClientWritableStream<Message> | undefined;
+    let over = false;
+    const answer = new Promise<MessageShape<O>>((resolve, reject) => {
+      call = this.client.makeClientStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        this.metadata(),
+        optionsOf(settings),
+        (error, response) => {
+          over = true;
+          call?.emit('drain');
+          if (error) reject(errorOfStatus(error));
+          else resolve(response as MessageShape<O>);
+        },
+      );
+    });
+    answer.catch(() => {}); // awaited below
+    const stream = call!;
+    const forget = onAbort(settings.signal, () => stream.cancel());
+    try {
+      for await (const request of requests) {
+        if (over) break;
+        const more = stream.write(create(method.input, request) as Message);
+        if (!more && !over) await new Promise((resolve) => stream.once('drain', resolve));
+      }
+      stream.end();
+      return await answer;
+    } catch (error) {
+      stream.cancel();
+      throw error;
+    } finally {
+      forget();
+    }
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private metadata(): Metadata {
+    const metadata = new Metadata();
+    const { token } = this.credentials;
+    if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+    const traceparent = currentTraceparent();
+    if (traceparent !== undefined) metadata.set('traceparent', traceparent);
+    return metadata;
+  }
+}
+
+const optionsOf = ({ timeoutMs }: CallSettings): CallOptions =>
+  timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
+
+/** @returns takes the listener away */
+function onAbort(signal: AbortSignal | undefined, cancel: () => void): () => void {
+  if (signal?.aborted) cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  return () => signal?.removeEventListener('abort', cancel);
+}

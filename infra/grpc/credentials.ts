@@ -1,0 +1,103 @@
+import * as crypto from 'node:crypto';
+import * as fs from 'node:fs';
+import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
+import { invalidInput } from '../../errors';
+
+/** What a client shows and trusts. */
+export interface Credentials {
+  /** Sent with each call. */
+  token?: string;
+  /** PEM of the authority that the server's certificate is of; without it the connection is not encrypted. */
+  serverCa?: Buffer;
+  /** PEM of the client's own certificate and key, for mutual TLS. */
+  certificate?: { cert: Buffer; key: Buffer };
+}
+
+export function channelCredentials({ serverCa, certificate }: Credentials): ChannelCredentials {
+  if (!serverCa) return ChannelCredentials.createInsecure();
+  return ChannelCredentials.createSsl(serverCa, certificate?.key ?? null, certificate?.cert ?? null);
+}
+
+/** How a server is guarded. */
+export interface Guard {
+  /** Every call but health checks must bear it. */
+  token?: string;
+  tls?: {
+    cert: Buffer;
+    key: Buffer;
+    /** PEM of the authority of the clients' certificates: with it a client without one is refused. */
+    clientCa?: Buffer;
+  };
+}
+
+/** Where the parts of a guard lie, as `hifi serve` is given them. */
+export interface GuardFiles {
+  tokenFile?: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsClientCa?: string;
+}
+
+/**
+ * Reads what a server is guarded by; the token may be in the environment instead, as HIFI_TOKEN.
+ *
+ * @throws HifiError INVALID_INPUT for a file that cannot be read, an empty token, or one half of a certificate
+ */
+export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFiles): Guard {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    const [given, missing] = tlsCert === undefined ? ['--tls-key', '--tls-cert'] : ['--tls-cert', '--tls-key'];
+    throw invalidInput(`${given} needs ${missing}: a certificate and its key go together`);
+  }
+  if (tlsClientCa !== undefined && tlsCert === undefined) {
+    throw invalidInput('--tls-client-ca needs --tls-cert and --tls-key: clients are asked for certificates over TLS');
+  }
+  const token =
+    tokenFile === undefined ? process.env.HIFI_TOKEN : readPart('--token-file', tokenFile).toString().trim();
+  if (token === '') throw invalidInput(`${tokenFile ?? 'HIFI_TOKEN'}: the token is empty`);
+  return {
+    ...(token !== undefined && { token }),
+    ...(tlsCert !== undefined && {
+      tls: {
+        cert: readPart('--tls-cert', tlsCert),
+        key: readPart('--tls-key', tlsKey as string),
+        ...(tlsClientCa !== undefined && { clientCa: readPart('--tls-client-ca', tlsClientCa) }),
+      },
+    }),
+  };
+}
+
+function readPart(flag: string, file: string): Buffer {
+  try {
+    return fs.readFileSync(file);
+  } catch (error) {
+    throw invalidInput(`${flag} ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
+  }
+}
+
+export function serverCredentials({ tls }: Guard): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure();
+  const pair = [{ cert_chain: tls.cert, private_key: tls.key }];
+  return ServerCredentials.createSsl(tls.clientCa ?? null, pair, tls.clientCa !== undefined);
+}
+
+/**
+ * Refuses to be open to other machines without a guard.
+ *
+ * @throws HifiError INVALID_INPUT for another address than the loopback without TLS and a token, or mutual TLS
+ */
+export function checkBind(host: string, { token, tls }: Guard, insecure: boolean): void {
+  if (insecure || isLoopback(host) || (tls && (token !== undefined || tls.clientCa))) return;
+  throw invalidInput(
+    `--host ${host} is open to other machines: give --tls-cert and --tls-key with --token-file or --tls-client-ca, or --insecure`,
+  );
+}
+
+const isLoopback = (host: string) =>
+  host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+
+/** Whether a call bears the token; takes the same time wherever two tokens differ. */
+export function bearsToken(authorization: unknown, token: string): boolean {
+  const digest = (text: string) => crypto.createHash('sha256').update(text).digest();
+  const given = typeof authorization === 'string' ? authorization.replace(/^Bearer /i, '') : '';
+  return crypto.timingSafeEqual(digest(given), digest(token));
+}

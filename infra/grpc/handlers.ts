@@ -1,0 +1,141 @@
+import type { EventEmitter } from 'node:events';
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  type Message,
+  type MessageInitShape,
+  type MessageShape,
+} from '@bufbuild/protobuf';
+import type {
+  Metadata,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { cancelled } from '../../errors';
+import { type RpcError, rpcErrorOf, statusOf } from './status';
+
+/** What a handler knows of the call besides its request. */
+export interface Call {
+  /** Aborts when the client cancels or leaves, at the deadline, and when the server ends. */
+  signal: AbortSignal;
+  /** The method's full name: `hifi.v1.AnalyzerService/Analyze`. */
+  method: string;
+  metadata: Metadata;
+}
+
+/** A service's methods as functions of messages: async functions, and async generators for streams. */
+export type Implementation<S extends DescService> = {
+  [M in keyof S['method']]: Handler<S['method'][M]>;
+};
+
+type Handler<M extends Pick<DescMethod, 'methodKind' | 'input' | 'output'>> = M['methodKind'] extends 'unary'
+  ? (request: MessageShape<M['input']>, call: Call) => Promise<MessageInitShape<M['output']>>
+  : M['methodKind'] extends 'server_streaming'
+    ? (request: MessageShape<M['input']>, call: Call) => AsyncIterable<MessageInitShape<M['output']>>
+    : M['methodKind'] extends 'client_streaming'
+      ? (requests: AsyncIterable<MessageShape<M['input']>>, call: Call) => Promise<MessageInitShape<M['output']>>
+      : never;
+
+/** What surrounds every call: a span, a log line. It calls `work` once, and sees its error. */
+export type Surround = (call: Call, work: () => Promise<void>) => Promise<void>;
+
+type AnyCall =
+  | ServerUnaryCall<Message, Message>
+  | ServerWritableStream<Message, Message>
+  | ServerReadableStream<Message, Message>
+  | ServerDuplexStream<Message, Message>;
+
+/**
+ * Handlers of one service for grpc-js. In this place alone a cancellation becomes an `AbortSignal`, any error a
+ * `google.rpc.Status`, and a stream waits while its reader is behind.
+ *
+ * @param closing aborts when the server wants its calls to end
+ */
+export function handlersOf<S extends DescService>(
+  service: S,
+  implementation: Implementation<S>,
+  surround: Surround,
+  closing: AbortSignal,
+): UntypedServiceImplementation {
+  const handlers: UntypedServiceImplementation = {};
+  for (const method of service.methods) {
+    const handle = (implementation as Record<string, AnyHandler>)[method.localName];
+    handlers[method.localName] = handlerOf(method, handle.bind(implementation), surround, closing);
+  }
+  return handlers;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: `Implementation` has the types of each method
+type AnyHandler = (request: any, call: Call) => any;
+
+function handlerOf(method: DescMethod, handle: AnyHandler, surround: Surround, closing: AbortSignal) {
+  const output: DescMessage = method.output;
+  return (call: AnyCall, callback?: sendUnaryData<Message>) => {
+    const name = `${method.parent.typeName}/${method.name}`;
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    closing.addEventListener('abort', abort, { once: true });
+    if (closing.aborted || call.cancelled) abort();
+    (call as EventEmitter).on('cancelled', abort);
+    const known: Call = { signal: controller.signal, method: name, metadata: call.metadata };
+
+    const work = async () => {
+      const request = 'request' in call ? call.request : received(call, controller.signal);
+      if (method.methodKind === 'server_streaming') {
+        await sendAll(call as ServerWritableStream<Message, Message>, handle(request, known), output, known.signal);
+        (call as ServerWritableStream<Message, Message>).end();
+      } else {
+        callback?.(null, create(output, await handle(request, known)));
+      }
+    };
+    surround(known, work)
+      .catch((thrown: unknown) => fail(call, rpcErrorOf(thrown), callback))
+      .finally(() => closing.removeEventListener('abort', abort));
+  };
+}
+
+function fail(call: AnyCall, error: RpcError, callback?: sendUnaryData<Message>): void {
+  const sent = statusOf(error);
+  if (callback) callback(sent);
+  else (call as ServerWritableStream<Message, Message>).emit('error', sent);
+}
+
+/** What a client sends, until it has ended; a client that is cut off is an error. */
+async function* received(requests: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
+  for await (const request of requests) yield request;
+  if (signal.aborted) throw cancelled();
+}
+
+/** Sends a stream's messages; waits while the client is behind, so that a slow one costs no memory. */
+async function sendAll(
+  stream: ServerWritableStream<Message, Message>,
+  messages: AsyncIterable<MessageInitShape<DescMessage>>,
+  output: DescMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  for await (const message of messages) {
+    if (signal.aborted) throw cancelled();
+    if (!stream.write(create(output, message))) await drained(stream, signal);
+  }
+}
+
+function drained(stream: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void) => () => {
+      stream.off('drain', drain);
+      signal.removeEventListener('abort', abort);
+      settle();
+    };
+    const drain = end(resolve);
+    const abort = end(() => reject(cancelled()));
+    stream.once('drain', drain);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+  });
+}

@@ -1,0 +1,131 @@
+import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { type Metadata, Server, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation, service as healthService } from 'grpc-health-check';
+import { failed } from '../../errors';
+import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb';
+import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
+import { serviceDefinition } from './definition';
+import { handlersOf, type Implementation, type Surround } from './handlers';
+import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
+import { RpcError, status, statusOf } from './status';
+
+/** How long calls may go on once the server drains, in milliseconds. */
+const DRAIN_MS = 10_000;
+
+export interface ServerSettings {
+  host: string;
+  /** 0: any that is free. */
+  port: number;
+  guard?: Guard;
+  /** Allows a bind to other machines without a guard. */
+  insecure?: boolean;
+  surround?: Surround;
+}
+
+/** A gRPC server with health and reflection, its services and what ends them. */
+export class GrpcServer {
+  private readonly server: Server;
+  private readonly health = new HealthImplementation({ '': 'NOT_SERVING' });
+  private readonly services: DescService[] = [];
+  private readonly closing = new AbortController();
+
+  constructor(private readonly settings: ServerSettings) {
+    const { host, guard = {}, insecure = false } = settings;
+    checkBind(host, guard, insecure);
+    this.server = new Server({
+      'grpc.max_receive_message_length': MESSAGE_BYTES,
+      'grpc.max_send_message_length': MESSAGE_BYTES,
+      'grpc.max_metadata_size': METADATA_BYTES,
+      'grpc.keepalive_time_ms': 60_000,
+      'grpc.keepalive_timeout_ms': 20_000,
+      ...(guard.token !== undefined && { interceptors: [tokenCheck(guard.token)] }),
+    });
+    this.health.addToServer(this.server);
+  }
+
+  add<S extends DescService>(service: S, implementation: Implementation<S>): void {
+    const { surround = (_, work) => work() } = this.settings;
+    this.services.push(service);
+    this.server.addService(
+      serviceDefinition(service),
+      handlersOf(service, implementation, surround, this.closing.signal),
+    );
+  }
+
+  /**
+   * Binds and serves.
+   *
+   * @returns the port
+   * @throws HifiError FAILED where the port is taken
+   */
+  async start(): Promise<number> {
+    const { host, port, guard = {} } = this.settings;
+    new ReflectionService(reflected(this.services)).addToServer(this.server);
+    const bound = await new Promise<number>((resolve, reject) => {
+      const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+      this.server.bindAsync(address, serverCredentials(guard), (error, found) => {
+        if (error) reject(failed(`${address}: cannot be served on: ${error.message}`, error));
+        else resolve(found);
+      });
+    });
+    this.tellHealth('SERVING');
+    return bound;
+  }
+
+  /** Says that it does not serve any more, lets calls end, and after a while ends them. */
+  async drain(graceMs = DRAIN_MS): Promise<void> {
+    this.tellHealth('NOT_SERVING');
+    const done = new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
+    const abort = setTimeout(() => this.closing.abort(), graceMs);
+    const force = setTimeout(() => this.server.forceShutdown(), graceMs + 2000);
+    await done;
+    clearTimeout(abort);
+    clearTimeout(force);
+  }
+
+  private tellHealth(state: 'SERVING' | 'NOT_SERVING'): void {
+    for (const name of ['', ...this.services.map(({ typeName }) => typeName)]) this.health.setStatus(name, state);
+  }
+}
+
+/** Refuses calls without the token; whether the server is well may be asked by anyone. */
+function tokenCheck(token: string): ServerInterceptor {
+  const refusal = statusOf(
+    new RpcError(
+      status.UNAUTHENTICATED,
+      'UNAUTHENTICATED',
+      'the call bears no valid token: metadata authorization must be "Bearer TOKEN"',
+    ),
+  );
+  return (method, call) => {
+    if (method.path.startsWith('/grpc.health.v1.Health/')) return new ServerInterceptingCall(call);
+    return new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata: Metadata, pass) => {
+            if (bearsToken(metadata.get('authorization')[0], token)) pass(metadata);
+            else call.sendStatus(refusal);
+          },
+        }),
+    });
+  };
+}
+
+/** The files of the services, and those of the errors' details, as the reflection service wants them. */
+function reflected(services: readonly DescService[]): ConstructorParameters<typeof ReflectionService>[0] {
+  const files = new Map<string, DescFile>();
+  const visit = (file: DescFile) => {
+    if (files.has(file.name)) return;
+    files.set(file.name, file);
+    file.dependencies.forEach(visit);
+  };
+  [...services.map(({ file }) => file), file_google_rpc_error_details].forEach(visit);
+  const fileDescriptorProtos = [...files.values()].map(({ proto }) =>
+    Buffer.from(toBinary(FileDescriptorProtoSchema, proto)),
+  );
+  const hifi = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos };
+  const health = healthService.Check.requestType;
+  return { hifi, health } as ConstructorParameters<typeof ReflectionService>[0];
+}

@@ -1,0 +1,137 @@
+import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { type Any, AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
+import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
+import { cancelled, type ErrorCode, HifiError } from '../../errors';
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../proto/gen/google/rpc/error_details_pb';
+import { type Status, StatusSchema } from '../../proto/gen/google/rpc/status_pb';
+
+export { status };
+
+/** Where a `google.rpc.Status` travels: https://grpc.io/docs/guides/error/#richer-error-model */
+const DETAILS_KEY = 'grpc-status-details-bin';
+const DOMAIN = 'hifi';
+
+/** A field of a request that is not right. */
+export interface Violation {
+  /** Its path, such as `options.damping` or `mask.heads[2].layer`. */
+  field: string;
+  /** What it was, and what would be right. */
+  description: string;
+}
+
+/** An error as it crosses the wire: a gRPC status with a reason for programs and a line for people. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+
+  /**
+   * @param code a gRPC status
+   * @param reason in UPPER_SNAKE
+   * @param message one line; what is in it goes to the client
+   */
+  constructor(
+    readonly code: status,
+    readonly reason: string,
+    message: string,
+    readonly details: { violations?: readonly Violation[]; retrySeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause: details.cause });
+  }
+}
+
+/** @returns an INVALID_ARGUMENT for one field */
+export const badField = (field: string, description: string, reason = 'INVALID_FIELD') =>
+  new RpcError(status.INVALID_ARGUMENT, reason, `${field}: ${description}`, { violations: [{ field, description }] });
+
+export const notFound = (what: string) => new RpcError(status.NOT_FOUND, 'NOT_FOUND', what);
+
+const CODES: Record<ErrorCode, [code: status, reason: string]> = {
+  INVALID_INPUT: [status.INVALID_ARGUMENT, 'INVALID_INPUT'],
+  NOT_FOUND: [status.NOT_FOUND, 'NOT_FOUND'],
+  FAILED: [status.INTERNAL, 'FAILED'],
+  CANCELLED: [status.CANCELLED, 'CANCELLED'],
+  ENGINE_LOST: [status.UNAVAILABLE, 'ENGINE_LOST'],
+};
+
+/**
+ * The one mapping from any thrown value to what a client sees. What is no error of this project's is INTERNAL without a word of
+ * its own: it may hold anything.
+ */
+export function rpcErrorOf(thrown: unknown): RpcError {
+  if (thrown instanceof RpcError) return thrown;
+  if (!(thrown instanceof HifiError) && !(thrown instanceof Error && thrown.name === 'AbortError')) {
+    const known = HifiError.from(thrown);
+    if (known.code === 'FAILED') {
+      return new RpcError(status.INTERNAL, 'INTERNAL', 'internal error; the service has logged it', { cause: thrown });
+    }
+  }
+  const error = HifiError.from(thrown);
+  const [code, reason] = CODES[error.code];
+  const message = withoutPaths(error.message);
+  const violations = error.code === 'INVALID_INPUT' ? [{ field: error.field ?? '', description: message }] : undefined;
+  return new RpcError(code, reason, message, { violations, cause: thrown });
+}
+
+/** A message without the folders of this machine: of every absolute path its last part. */
+export const withoutPaths = (message: string) =>
+  message.replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
+
+/** What a server sends for an error: code, line and details. */
+export function statusOf(error: RpcError): StatusObject {
+  const metadata = new Metadata();
+  metadata.set(DETAILS_KEY, Buffer.from(toBinary(StatusSchema, statusMessage(error))));
+  return { code: error.code, details: error.message, metadata };
+}
+
+/** An error as the message `google.rpc.Status`. */
+export function statusMessage({ code, reason, message, details }: RpcError): Status {
+  const { violations, retrySeconds } = details;
+  const packed: Any[] = [pack(ErrorInfoSchema, { reason, domain: DOMAIN })];
+  if (violations) packed.push(pack(BadRequestSchema, { fieldViolations: [...violations] }));
+  if (retrySeconds !== undefined) {
+    const seconds = Math.trunc(retrySeconds);
+    const retryDelay = { seconds: BigInt(seconds), nanos: Math.round((retrySeconds - seconds) * 1e9) };
+    packed.push(pack(RetryInfoSchema, { retryDelay }));
+  }
+  return create(StatusSchema, { code, message, details: packed });
+}
+
+function pack<D extends DescMessage>(schema: D, value: MessageInitShape<D>): Any {
+  return create(AnySchema, anyPack(schema, create(schema, value)));
+}
+
+/** What a client was sent, as an error of this project's. */
+export function errorOfStatus(error: ServiceError): RpcError {
+  const [bytes] = error.metadata?.get(DETAILS_KEY) ?? [];
+  const sent = bytes instanceof Buffer ? fromBinary(StatusSchema, bytes) : undefined;
+  const info = sent && firstDetail(sent, ErrorInfoSchema);
+  const bad = sent && firstDetail(sent, BadRequestSchema);
+  const delay = sent && firstDetail(sent, RetryInfoSchema)?.retryDelay;
+  return new RpcError(error.code, info?.reason ?? status[error.code], error.details || error.message, {
+    ...(bad && { violations: bad.fieldViolations.map(({ field, description }) => ({ field, description })) }),
+    ...(delay && { retrySeconds: Number(delay.seconds) + delay.nanos / 1e9 }),
+    cause: error,
+  });
+}
+
+function firstDetail<D extends DescMessage>(sent: Status, schema: D) {
+  for (const detail of sent.details) {
+    const unpacked = anyUnpack(detail, schema);
+    if (unpacked) return unpacked;
+  }
+  return undefined;
+}
+
+const OWN_CODES: Partial<Record<status, ErrorCode>> = {
+  [status.INVALID_ARGUMENT]: 'INVALID_INPUT',
+  [status.ALREADY_EXISTS]: 'INVALID_INPUT',
+  [status.FAILED_PRECONDITION]: 'INVALID_INPUT',
+  [status.UNAUTHENTICATED]: 'INVALID_INPUT',
+  [status.PERMISSION_DENIED]: 'INVALID_INPUT',
+  [status.NOT_FOUND]: 'NOT_FOUND',
+};
+
+/** The same for a command or a job: an error of the project's own type. */
+export function hifiErrorOf(error: RpcError): HifiError {
+  if (error.code === status.CANCELLED) return cancelled();
+  return new HifiError(OWN_CODES[error.code] ?? 'FAILED', error.message, error);
+}
