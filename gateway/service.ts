@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import type { ServedInputs } from '../artifacts/inputs';
+import type { ArtifactStore } from '../artifacts/store';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { badField, RpcError, status } from '../infra/grpc/status';
@@ -11,11 +12,13 @@ import { estimateServed } from './estimate-served';
 import { checkModel, servedSpec } from './job-spec';
 import { pageOf } from './pages';
 import { hasEnded } from './record';
+import { deleteJob } from './retention';
 import type { Scheduler } from './scheduler';
 import type { JobStore } from './store';
 
 export interface GatewayParts {
   store: JobStore;
+  artifacts: ArtifactStore;
   scheduler: Scheduler;
   analyzer: GrpcClient;
   inputs: ServedInputs;
@@ -27,7 +30,7 @@ const RETRY_SECONDS = 30;
 
 /** Jobs: taken in, told of, cancelled. */
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
-  const { store, scheduler, analyzer, inputs } = parts;
+  const { store, artifacts, scheduler, analyzer, inputs } = parts;
   const jobOf = (id: string) => ({ job: jobMessage(store.get(id)) });
   const refuse = (): never => {
     throw new RpcError(
@@ -87,7 +90,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
           `job ${jobId} is ${record.state}; cancel it first: only a job that has ended can be deleted`,
         );
       }
-      await store.delete(jobId);
+      await deleteJob(jobId, store, artifacts);
       return {};
     },
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import * as fs from 'node:fs';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { HifiError } from '../errors';
+import { cancelled, HifiError } from '../errors';
 import { after, type Happening, hasEnded, type JobEventRecord, type JobRecord } from './record';
 
 /** What a new job is made of. */
@@ -173,7 +173,7 @@ export class JobStore {
   /**
    * A job's events from a sequence number on: those that were, then those that come, until the last one.
    *
-   * @throws HifiError NOT_FOUND where there is no such job, or no more
+   * @throws HifiError NOT_FOUND where there is no such job, or no more; CANCELLED when `signal` aborts
    */
   async *watch(id: string, from: number, signal: AbortSignal): AsyncGenerator<JobEventRecord> {
     let next = from;
@@ -188,6 +188,7 @@ export class JobStore {
       if (hasEnded(record)) return;
       await change;
     }
+    throw cancelled();
   }
 
   /** Calls back whenever any job changes. @returns stops that */

@@ -1,8 +1,9 @@
 import { create, fromJson, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf';
-import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import type { JobState } from '../gateway/job';
 import type { JobError, JobEventRecord, JobRecord, NamedArtifact } from '../gateway/record';
-import { RpcError, statusMessage } from '../infra/grpc/status';
+import { badField, RpcError, statusMessage } from '../infra/grpc/status';
+import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import {
   type JobEvent,
   JobEventSchema,
@@ -11,8 +12,8 @@ import {
   JobSpecSchema,
   JobState as WireState,
 } from '../proto/gen/hifi/v1/gateway_pb';
-import { progressMessage } from './progress';
-import { epochMessage, metricsMessage } from './training';
+import { progressMessage, progressOf } from './progress';
+import { epochMessage, epochOf, metricsMessage } from './training';
 
 /** A job as clients see it. */
 export function jobMessage(record: JobRecord): MessageInitShape<typeof JobSchema> {
@@ -51,6 +52,25 @@ export function eventMessage({ jobId, sequence, time, event }: JobEventRecord): 
   return create(JobEventSchema, { jobId, sequence, time: timestampFromMs(time), event: told() });
 }
 
+/** @throws RpcError INVALID_ARGUMENT for an event of a kind that is not known here */
+export function eventOf({ jobId, sequence, time, event }: JobEvent): JobEventRecord {
+  const told = (): JobEventRecord['event'] => {
+    switch (event.case) {
+      case 'state':
+        return { kind: 'state', state: stateOf(event.value) ?? 'QUEUED' };
+      case 'progress':
+        return progressOf(event.value);
+      case 'epoch':
+        return { kind: 'epoch', epoch: epochOf(event.value) };
+      case 'artifact':
+        return { kind: 'artifact', artifact: artifactOf(event.value) };
+      default:
+        throw badField('event', 'is of a kind that is not known here');
+    }
+  };
+  return { jobId, sequence, time: time ? timestampMs(time) : 0, event: told() };
+}
+
 /** The same in proto3's JSON form, as it is published: the one conversion. */
 export const eventJson = (event: JobEventRecord): JsonValue => toJson(JobEventSchema, eventMessage(event));
 
@@ -64,6 +84,12 @@ export const stateOf = (state: WireState): JobState | undefined =>
 export const specJson = (spec: JobSpec): JsonValue => toJson(JobSpecSchema, spec);
 
 export const specMessage = (json: unknown): JobSpec => fromJson(JobSpecSchema, json as JsonValue);
+
+export const artifactOf = ({ name, sha256, sizeBytes }: Artifact): NamedArtifact => ({
+  name,
+  sha256,
+  sizeBytes: Number(sizeBytes),
+});
 
 const artifactMessage = ({ name, sha256, sizeBytes }: NamedArtifact) => ({
   name,

@@ -1,6 +1,12 @@
 import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { type Metadata, Server, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, service as healthService } from 'grpc-health-check';
 import { failed } from '../../errors';
@@ -57,19 +63,16 @@ export class GrpcServer {
   /**
    * Binds and serves.
    *
+   * @param socket a Unix socket to be served on too, without TLS: for services of the same user
    * @returns the port
    * @throws HifiError FAILED where the port is taken
    */
-  async start(): Promise<number> {
+  async start(socket?: string): Promise<number> {
     const { host, port, guard = {} } = this.settings;
     new ReflectionService(reflected(this.services)).addToServer(this.server);
-    const bound = await new Promise<number>((resolve, reject) => {
-      const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
-      this.server.bindAsync(address, serverCredentials(guard), (error, found) => {
-        if (error) reject(failed(`${address}: cannot be served on: ${error.message}`, error));
-        else resolve(found);
-      });
-    });
+    const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+    if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
+    const bound = await this.bind(address, serverCredentials(guard));
     this.tellHealth('SERVING');
     return bound;
   }
@@ -83,6 +86,15 @@ export class GrpcServer {
     await done;
     clearTimeout(abort);
     clearTimeout(force);
+  }
+
+  private bind(address: string, credentials: ServerCredentials): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.bindAsync(address, credentials, (error, port) => {
+        if (error) reject(failed(`${address} cannot be served on: ${error.message}`, error));
+        else resolve(port);
+      });
+    });
   }
 
   private tellHealth(state: 'SERVING' | 'NOT_SERVING'): void {
