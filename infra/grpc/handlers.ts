@@ -126,6 +126,8 @@ async function sendAll(
     if (signal.aborted) throw cancelled();
     if (!stream.write(create(output, message))) await drained(stream, signal);
   }
+  // A handler may take a cancellation for its end.
+  if (signal.aborted) throw cancelled();
 }
 
 function drained(stream: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {
