@@ -60,6 +60,10 @@ export interface OtlpReceiver {
   waitFor(predicate: (receiver: OtlpReceiver) => boolean, what: string, waitMs?: number): Promise<void>;
   /** Answers nothing any more, as a collector that hangs; `false` undoes it. */
   hang(on: boolean): void;
+  /** Answers that it is forbidden. */
+  refuse(on: boolean): void;
+  /** How many batches of spans were refused. */
+  readonly refused: number;
   stop(): Promise<void>;
 }
 
@@ -67,11 +71,16 @@ export interface OtlpReceiver {
 export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const metrics: ReceivedPoint[] = [];
-  let hanging = false;
+  let [hanging, refusing, refused] = [false, false, 0];
   const server = http.createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     if (hanging) return;
+    if (refusing) {
+      if (request.url === '/v1/traces') refused += 1;
+      response.writeHead(403).end();
+      return;
+    }
     const body = () => JSON.parse(Buffer.concat(chunks).toString('utf8'));
     if (request.url === '/v1/traces') spans.push(...spansIn(body()));
     else if (request.url === '/v1/metrics') metrics.push(...pointsIn(body()));
@@ -90,6 +99,12 @@ export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
     },
     hang(on) {
       hanging = on;
+    },
+    refuse(on) {
+      refusing = on;
+    },
+    get refused() {
+      return refused;
     },
     async stop() {
       server.closeAllConnections();
