@@ -37,8 +37,8 @@ export function openTelemetry(
     throw invalidInput(`${ENDPOINT} is "${endpoint}": it must be an address such as http://127.0.0.1:4318`);
   }
   // Loaded here and not above: where telemetry is off it costs no time and no memory.
-  const { exporting } = require('./telemetry/exporting') as typeof import('./telemetry/exporting');
-  return exporting(service, version, warn);
+  const loaded: typeof import('./telemetry/exporting') = require('./telemetry/exporting');
+  return loaded.exporting(service, version, warn);
 }
 
 const OFF: Telemetry = {
