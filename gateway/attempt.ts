@@ -1,4 +1,5 @@
-import { newSpanId, type Telemetry, traceparentWith } from '../infra/telemetry';
+import type { Telemetry } from '../infra/telemetry';
+import { newSpanId, siblingTraceparent } from '../infra/telemetry/traceparent';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { readResult } from './files';
 import { type JobEvent, type JobSpec, type JobState, runAnalysis, runJob } from './job';
@@ -77,7 +78,7 @@ async function inPhase(
     parent: traceparent,
     spanId: phase.spanId,
     attributes: { 'hifi.job_id': id, 'hifi.attempt': attempts + 1 },
-    ...(cut?.state === state && { links: [traceparentWith(traceparent, cut.spanId)] }),
+    ...(cut?.state === state && { links: [siblingTraceparent(traceparent, cut.spanId)] }),
   };
   try {
     return await telemetry.inSpan(spanName(state), settings, work);

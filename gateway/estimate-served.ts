@@ -1,6 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ServedInputs } from '../artifacts/inputs';
+import type { Inputs } from '../artifacts/inputs';
+import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { EstimateJobResponseSchema } from '../proto/gen/hifi/v1/gateway_pb';
+import { givenRowsOf } from '../wire/dataset';
 import { estimate } from './estimate';
 import type { ServedSpec } from './job-spec';
 
@@ -11,14 +13,16 @@ import type { ServedSpec } from './job-spec';
  */
 export async function estimateServed(
   spec: ServedSpec,
-  inputs: ServedInputs,
+  inputs: Inputs,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof EstimateJobResponseSchema>> {
-  const train = await inputs.rows('spec.train', spec.train, signal);
-  const dev = spec.dev && (await inputs.rows('spec.dev', spec.dev, signal));
+  const open = (field: string, rows: TextDataset) =>
+    inputs.rows(givenRowsOf(rows, field), { field, labels: true }, signal);
+  const train = await open('spec.train', spec.train);
+  const dev = spec.dev && (await open('spec.dev', spec.dev));
   try {
-    const model = await inputs.model('spec.model', spec.model, signal);
-    const events = estimate({ ...spec, model, train: train.source, dev: dev?.source }, signal);
+    const model = await inputs.model(spec.model, { signal });
+    const events = estimate({ ...spec, model, train: train.what, dev: dev?.what }, signal);
     let step = await events.next();
     while (!step.done) step = await events.next();
     const { rows, deltaBytes, peakMemoryBytes, ...told } = step.value;
@@ -30,7 +34,6 @@ export async function estimateServed(
       devRows: rows.dev,
     };
   } finally {
-    train.release();
-    dev?.release();
+    await Promise.all([train.release(), dev?.release()]);
   }
 }

@@ -1,3 +1,4 @@
+import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
 import { HifiError } from '../errors';
 import type { HeadReport } from '../heads/report';
@@ -24,13 +25,12 @@ export interface Workers {
   analyzer: GrpcClient;
   trainer: GrpcClient;
   artifacts: ArtifactStore;
-  /** Where a report is drawn before it is taken in. */
-  scratch(): { folder: string; remove(): void };
+  inputs: Inputs;
 }
 
 /** The work of a job's states, done by the analyzer's and the trainer's services; results go to `place`. */
 export function remoteStages(runId: string, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
-  const { analyzer, trainer, artifacts } = workers;
+  const { analyzer, trainer, artifacts, inputs } = workers;
   const put = ({ name, sha256, sizeBytes }: Artifact) => place.put({ name, sha256, sizeBytes: Number(sizeBytes) });
   return {
     async *analyze({ model, train: dataset, analysis }, signal) {
@@ -98,13 +98,11 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
     },
 
     async report({ training }, result) {
-      const { folder, remove } = workers.scratch();
-      try {
+      const drawn = await inputs.inScratch(async (folder) => {
         const files = await writeReportInChild(folder, { ...result, ...(result.metrics && { training }) });
         for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
-      } finally {
-        remove();
-      }
+      });
+      await drawn.release();
     },
   };
 }

@@ -1,12 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
-import type { ServedInputs } from '../artifacts/inputs';
+import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { badField, RpcError, status } from '../infra/grpc/status';
-import { currentTraceparent } from '../infra/telemetry';
+import { currentTraceparent } from '../infra/telemetry/traceparent';
 import { type GatewayService, JobSpecSchema, type JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
+import { givenRowsOf } from '../wire/dataset';
 import { eventMessage, jobMessage, specJson, stateOf } from '../wire/job';
 import { estimateServed } from './estimate-served';
 import { checkModel, servedSpec } from './job-spec';
@@ -21,7 +22,7 @@ export interface GatewayParts {
   artifacts: ArtifactStore;
   scheduler: Scheduler;
   analyzer: GrpcClient;
-  inputs: ServedInputs;
+  inputs: Inputs;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -44,7 +45,10 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
   const check = async (spec: SpecMessage, signal: AbortSignal) => {
     const served = servedSpec(spec);
     for (const field of ['train', 'dev'] as const) {
-      if (spec[field]) (await inputs.rows(`spec.${field}`, spec[field], signal)).release();
+      if (!spec[field]) continue;
+      const at = `spec.${field}`;
+      const need = { field: at, labels: !served.analyzeOnly };
+      await (await inputs.rows(givenRowsOf(spec[field], at), need, signal)).release();
     }
     await checkModel(served, analyzer, signal);
     return served;

@@ -36,6 +36,10 @@ export function surround(telemetry: Telemetry, log: Logger): Surround {
       }
     };
     if (QUIET.test(call.method)) return traced();
-    return telemetry.inSpan(call.method, { kind: 'server', parent: typeof parent === 'string' ? parent : null }, traced);
+    return telemetry.inSpan(
+      call.method,
+      { kind: 'server', parent: typeof parent === 'string' ? parent : null },
+      traced,
+    );
   };
 }
