@@ -29,6 +29,13 @@ export class HifiError extends Error {
 /** Bad input: `message` is one line that names the thing, what it was and what would be right. */
 export const invalidInput = (message: string, cause?: unknown) => new HifiError('INVALID_INPUT', message, cause);
 
+/** Bad input of which the part that is not right is known. */
+export function invalidPart(field: string, message: string, cause?: unknown): HifiError {
+  const error = invalidInput(message, cause);
+  error.field = field;
+  return error;
+}
+
 /** The work could not be finished though its input was good. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
 
