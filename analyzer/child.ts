@@ -1,4 +1,4 @@
-import { serveEngine } from '../infra/engine';
+import { serveEngine } from '../infra/engine-child';
 import { analyze, analyzeShard } from './pipeline';
 
 serveEngine({ analyze, analyzeShard });

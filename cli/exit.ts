@@ -1,7 +1,13 @@
 import { type ErrorCode, HifiError } from '../errors';
 
 /** The one mapping from an error to the exit code of the process. */
-const EXIT_CODES: Record<ErrorCode, number> = { INVALID_INPUT: 2, NOT_FOUND: 3, FAILED: 4, CANCELLED: 130 };
+const EXIT_CODES: Record<ErrorCode, number> = {
+  INVALID_INPUT: 2,
+  NOT_FOUND: 3,
+  FAILED: 4,
+  ENGINE_LOST: 4,
+  CANCELLED: 130,
+};
 
 /** What a command that threw leaves behind: one line for stderr and the exit code. */
 export interface Exit {

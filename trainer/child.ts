@@ -1,4 +1,4 @@
-import { serveEngine } from '../infra/engine';
+import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
 import type { EvaluateRequest } from '../results/inference';
 import { type CalibrateRequest, calibrate } from './calibration';
