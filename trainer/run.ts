@@ -5,7 +5,7 @@ import { likeLengthBatches } from '../data/batches';
 import { cancelled, failed } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
-import { StageMeter } from '../progress';
+import { clock, intervalSince, StageMeter } from '../progress';
 import { makeDelta, writeDelta } from '../results/delta';
 import { evaluateRows, score } from '../results/logits';
 import { MISMATCHED, metricsFor, problemOf } from '../results/metrics';
@@ -38,6 +38,8 @@ export class Run {
   private progress: Progress;
   private best: Float32Array;
   private lastSaved = 0;
+  /** Trained on in this process, padding not counted. */
+  private tokens = 0;
 
   constructor(
     private readonly tf: TensorFlow,
@@ -74,9 +76,15 @@ export class Run {
     return this.progress.epochs.length >= this.request.options.epochs || this.stopsEarly();
   }
 
+  /** The epochs that are done: those of a resumed run, which its reader may have missed. */
+  *judged(): Generator<TrainEvent> {
+    for (const epoch of this.progress.epochs) yield { kind: 'epoch', epoch };
+  }
+
   /** What the frozen layers put out, for every row. */
   async *prepare(): AsyncGenerator<TrainEvent> {
     const { train, dev, mismatched } = this.inputs;
+    const began = clock();
     fs.mkdirSync(this.state, { recursive: true });
     const embeddings = new Embeddings(this.checkpoint);
     const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
@@ -92,6 +100,7 @@ export class Run {
       this.hidden.push(yield* this.follow(rows, meter, before));
       before += encoded.length;
     }
+    yield intervalSince(began, 'prefix');
   }
 
   /** Every epoch that is still to do. */
@@ -110,7 +119,7 @@ export class Run {
       });
       for (const rows of batches.slice(this.progress.step - epoch * this.stepsPerEpoch)) {
         const loss = this.step(rows);
-        yield* meter.due(this.progress.step, loss);
+        yield* meter.due(this.progress.step, { loss, tokens: this.tokens });
         await this.breathe(() => this.save());
         const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
         if (!last && performance.now() - this.lastSaved > CHECKPOINT_INTERVAL) yield this.save();
@@ -162,6 +171,7 @@ export class Run {
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
     }
     progress.step++;
+    for (const row of rows) this.tokens += train.encoded[row].ids.length;
     progress.lossSum += loss * rows.length;
     progress.lossRows += rows.length;
     progress.seconds += (performance.now() - start) / 1000;
@@ -172,11 +182,13 @@ export class Run {
   private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
     const { dev, mismatched } = this.inputs;
     const { progress, metrics } = this;
+    const began = clock();
     const scores = yield* this.evaluate(this.hidden[1], dev);
     if (mismatched) {
       const second = yield* this.evaluate(this.hidden[2], mismatched);
       scores[MISMATCHED] = second[metrics.best];
     }
+    yield intervalSince(began, 'evaluate', { epoch });
     const trainLoss = progress.lossSum / progress.lossRows;
     const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
     const best = progress.epochs[progress.bestEpoch - 1]?.dev[metrics.best];
