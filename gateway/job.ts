@@ -7,6 +7,7 @@ import type { HeadReport } from '../heads/report';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
 import type { StageProgress, WorkInterval } from '../progress';
+import type { ExportFormat } from '../results/export-request';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
 import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
@@ -22,9 +23,6 @@ export const JOB_PATH = [
   'SUCCEEDED',
 ] as const;
 export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
-
-export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What is to be done: everything that a result depends on, and nothing of where it runs. */
 export interface JobSpec {
