@@ -1,7 +1,10 @@
 import { SelectionError } from './heads/select';
 
-/** What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. */
-export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'CANCELLED' | 'ENGINE_LOST';
+/**
+ * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. `ENGINE_LOST`: the process
+ * that computed is gone (killed, crashed, hung), which says nothing against the request: it may be tried again.
+ */
+export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'CANCELLED';
 
 /** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
@@ -38,6 +41,9 @@ export function invalidPart(field: string, message: string, cause?: unknown): Hi
 
 /** The work could not be finished though its input was good. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
+
+/** The process that did the work ended before it was done. */
+export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);
 
 export const cancelled = () => new HifiError('CANCELLED', 'cancelled');
 

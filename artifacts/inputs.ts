@@ -6,7 +6,7 @@ import { type DataSource, mismatchedRows } from '../data/dataset';
 import { formatOf } from '../data/format';
 import { didYouMean } from '../data/nearest';
 import type { TaskName } from '../data/tasks';
-import { cancelled, HifiError, invalidPart, within } from '../errors';
+import { cancelled, HifiError, invalidInput, invalidPart, within } from '../errors';
 import { namedModel } from '../model/resolve';
 import type { StageProgress } from '../progress';
 import { writeInlineRows } from './inline-rows';
@@ -134,17 +134,17 @@ export class Inputs {
 
   private async modelFolder(name: string, { signal, tell }: ModelSettings): Promise<string> {
     const wanted = "a known name, a name on the Hugging Face Hub, or a folder below one of the service's data roots";
-    if (name.trim() === '') throw invalidPart('', `model is empty; it must be ${wanted}`);
+    if (name.trim() === '') throw invalidInput(`model is empty; it must be ${wanted}`);
     const located = this.roots.locate(name);
     if (located.kind === 'found') {
       const outside = `model is ${JSON.stringify(name)}; it must be ${wanted}`;
-      if (!fs.statSync(located.path).isDirectory()) throw invalidPart('', `${outside}: this is a file`);
-      if (!this.roots.holds(located.path)) throw invalidPart('', `${outside}: a link in it leads out`);
+      if (!fs.statSync(located.path).isDirectory()) throw invalidInput(`${outside}: this is a file`);
+      if (!this.roots.holds(located.path)) throw invalidInput(`${outside}: a link in it leads out`);
       return located.path;
     }
     if (/^(\/|\.\.?(\/|$)|~)/.test(name)) {
       const hint = located.kind === 'missing' ? `: there is no such folder${located.hint}` : '';
-      throw invalidPart('', `model is ${JSON.stringify(name)}; it must be ${wanted}${hint}`);
+      throw invalidInput(`model is ${JSON.stringify(name)}; it must be ${wanted}${hint}`);
     }
     try {
       return await namedModel(name, {
@@ -154,7 +154,7 @@ export class Inputs {
     } catch (thrown) {
       const error = HifiError.from(thrown);
       if (error.code !== 'INVALID_INPUT' || error.message.includes('did you mean')) throw error;
-      throw invalidPart('', `${error.message}${didYouMean(name, this.roots.folders())}`, error);
+      throw invalidInput(`${error.message}${didYouMean(name, this.roots.folders())}`, error);
     }
   }
 

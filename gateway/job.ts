@@ -6,7 +6,8 @@ import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
-import type { StageProgress } from '../progress';
+import type { StageProgress, WorkInterval } from '../progress';
+import type { ExportFormat } from '../results/export-request';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
 import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
@@ -22,9 +23,6 @@ export const JOB_PATH = [
   'SUCCEEDED',
 ] as const;
 export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
-
-export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** What is to be done: everything that a result depends on, and nothing of where it runs. */
 export interface JobSpec {
@@ -102,14 +100,14 @@ export async function* runJob(
 
     yield enter('ANALYZING');
     const keptHeads = await keptOrInvalid(place, 'heads.json');
-    const heads = keptHeads ?? (yield* stages.analyze(spec, signal));
+    const heads = keptHeads ?? (yield* told(stages.analyze(spec, signal)));
     yield await put(place, 'heads.json', heads, keptHeads);
 
     yield enter('SELECTING');
     let scores: HeadScores | undefined;
     if (isScoreStrategy(spec.selection.strategy)) {
       const keptScores = await keptOrInvalid(place, 'scores.json');
-      scores = keptScores ?? (yield* stages.score(spec, heads, signal));
+      scores = keptScores ?? (yield* told(stages.score(spec, heads, signal)));
       yield await put(place, 'scores.json', scores, keptScores);
     }
     const keptMask = await keptOrInvalid(place, 'mask.json');
@@ -118,7 +116,7 @@ export async function* runJob(
 
     yield enter('TRAINING');
     const keptMetrics = await keptOrInvalid(place, 'metrics.json');
-    const metrics = keptMetrics ?? (yield* training(stages.train(spec, mask, signal)));
+    const metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal)));
     yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
 
     yield enter('EVALUATING');
@@ -174,13 +172,15 @@ async function put<N extends ResultName>(
   return { kind: 'artifact', name, kept: kept !== undefined };
 }
 
-/** The trainer's events as the job's: its checkpoints are its own affair. */
-async function* training(events: AsyncGenerator<TrainEvent, TrainMetrics>): AsyncGenerator<JobEvent, TrainMetrics> {
+/** An engine's events as the job's: its checkpoints and intervals are for whoever runs it. */
+async function* told<Result>(
+  events: AsyncGenerator<JobEvent | WorkInterval | { kind: 'checkpoint' }, Result>,
+): AsyncGenerator<JobEvent, Result> {
   try {
     for (;;) {
       const { done, value } = await events.next();
       if (done) return value;
-      if (value.kind !== 'checkpoint') yield value;
+      if (value.kind !== 'checkpoint' && value.kind !== 'interval') yield value;
     }
   } finally {
     // Ends the engine when the reader of the job's events leaves.

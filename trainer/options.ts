@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
 import { invalidInput, invalidPart } from '../errors';
 import type { Mask } from '../heads/mask';
-import type { StageProgress } from '../progress';
+import type { StageProgress, WorkInterval } from '../progress';
 
 /** Where an engine computes. `auto` takes CUDA where there is one, else the CPU; `cuda` fails where there is none. */
 export type Device = 'auto' | 'cpu' | 'cuda';
@@ -107,7 +107,15 @@ export interface EpochMetrics {
   seconds: number;
 }
 
-export type TrainEvent = StageProgress | { kind: 'epoch'; epoch: EpochMetrics } | { kind: 'checkpoint'; step: number };
+/**
+ * What a training tells while it runs. A resumed one first tells again of the epochs that it has judged. Its intervals: `load`,
+ * `prefix` and one `evaluate` an epoch (attribute `epoch`).
+ */
+export type TrainEvent =
+  | StageProgress
+  | WorkInterval
+  | { kind: 'epoch'; epoch: EpochMetrics }
+  | { kind: 'checkpoint'; step: number };
 
 /** metrics.json. */
 export interface TrainMetrics {

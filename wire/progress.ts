@@ -2,7 +2,8 @@ import { create } from '@bufbuild/protobuf';
 import type { StageProgress } from '../progress';
 import { type Progress, ProgressSchema } from '../proto/gen/hifi/v1/progress_pb';
 
-export function progressMessage({ kind: _kind, ...progress }: StageProgress): Progress {
+/** Its tokens are for whoever runs the engine. */
+export function progressMessage({ kind: _kind, tokens: _tokens, ...progress }: StageProgress): Progress {
   return create(ProgressSchema, progress);
 }
 

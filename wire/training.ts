@@ -75,7 +75,8 @@ export const outcomeOf = ({ metrics, artifacts }: TrainingResult): TrainingOutco
   artifacts: artifacts.map(artifactOf),
 });
 
-export function trainEventMessage(event: TrainEvent): TrainResponse {
+/** @returns undefined for an interval, which is for whoever runs the engine */
+export function trainEventMessage(event: TrainEvent): TrainResponse | undefined {
   switch (event.kind) {
     case 'progress':
       return create(TrainResponseSchema, { event: { case: 'progress', value: progressMessage(event) } });
@@ -83,6 +84,8 @@ export function trainEventMessage(event: TrainEvent): TrainResponse {
       return create(TrainResponseSchema, { event: { case: 'epoch', value: epochMessage(event.epoch) } });
     case 'checkpoint':
       return create(TrainResponseSchema, { event: { case: 'checkpoint', value: { step: event.step } } });
+    case 'interval':
+      return undefined;
   }
 }
 
