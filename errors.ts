@@ -1,7 +1,10 @@
 import { SelectionError } from './heads/select';
 
-/** What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. */
-export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'CANCELLED' | 'ENGINE_LOST';
+/**
+ * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. `ENGINE_LOST`: the process
+ * that computed is gone (killed, crashed, hung), which says nothing against the request: it may be tried again.
+ */
+export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'CANCELLED';
 
 /** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
@@ -29,8 +32,18 @@ export class HifiError extends Error {
 /** Bad input: `message` is one line that names the thing, what it was and what would be right. */
 export const invalidInput = (message: string, cause?: unknown) => new HifiError('INVALID_INPUT', message, cause);
 
+/** Bad input of which the part that is not right is known. */
+export function invalidPart(field: string, message: string, cause?: unknown): HifiError {
+  const error = invalidInput(message, cause);
+  error.field = field;
+  return error;
+}
+
 /** The work could not be finished though its input was good. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
+
+/** The process that did the work ended before it was done. */
+export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);
 
 export const cancelled = () => new HifiError('CANCELLED', 'cancelled');
 

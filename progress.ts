@@ -10,7 +10,29 @@ export interface StageProgress {
   remainingSeconds?: number;
   /** Of a training step. */
   loss?: number;
+  /** Tokens that this process has trained on so far, padding not counted. */
+  tokens?: number;
 }
+
+/** When a piece of work was done, for whoever draws a picture of the time. Most readers pass it over. */
+export interface WorkInterval {
+  kind: 'interval';
+  name: string;
+  /** Milliseconds since the Unix epoch, by {@link clock}. */
+  from: number;
+  to: number;
+  attributes?: Record<string, number | string>;
+}
+
+/** Milliseconds since the Unix epoch: one clock for all threads of a process, which nobody sets back. */
+export const clock = () => performance.timeOrigin + performance.now();
+
+/** An interval that ends now. */
+export const intervalSince = (
+  from: number,
+  name: string,
+  attributes?: Record<string, number | string>,
+): WorkInterval => ({ kind: 'interval', name, from, to: clock(), ...(attributes && { attributes }) });
 
 /** Least time between two events that {@link StageMeter.due} lets through, in milliseconds. */
 const INTERVAL = 250;
@@ -28,21 +50,21 @@ export class StageMeter {
     private readonly from = 0,
   ) {}
 
-  at(done: number, loss?: number): StageProgress {
+  /** @param step what there is to tell of the step just done */
+  at(done: number, step: Pick<StageProgress, 'loss' | 'tokens'> = {}): StageProgress {
     const { stage, total, unit, from } = this;
     const seconds = (performance.now() - this.started) / 1000;
-    const event: StageProgress = { kind: 'progress', stage, done, total, unit };
-    if (loss !== undefined) event.loss = loss;
+    const event: StageProgress = { kind: 'progress', stage, done, total, unit, ...step };
     if (done <= from || seconds === 0) return event;
     const rate = (done - from) / seconds;
     return { ...event, rate, remainingSeconds: (total - done) / rate };
   }
 
   /** An event, but no more often than a reader can follow; the stage's last one always comes. */
-  due(done: number, loss?: number): StageProgress[] {
+  due(done: number, step?: Pick<StageProgress, 'loss' | 'tokens'>): StageProgress[] {
     const now = performance.now();
     if (now - this.last < INTERVAL && done < this.total) return [];
     this.last = now;
-    return [this.at(done, loss)];
+    return [this.at(done, step)];
   }
 }

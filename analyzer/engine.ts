@@ -1,5 +1,5 @@
 import type { HeadReport } from '../heads/report';
-import { callEngine } from '../infra/engine';
+import { callEngine, Engine, type EngineOptions } from '../infra/engine';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
 import type { ShardStatistics } from './shard';
 
@@ -16,10 +16,39 @@ export function analyze(request: AnalyzeRequest, signal?: AbortSignal): AsyncGen
   return callEngine({ entry, method: 'analyze', request, env: env(), signal });
 }
 
-/** `pipeline.analyzeShard` in a child process. */
-export function analyzeShard(
-  request: AnalyzeRequest & { shard: Shard },
-  signal?: AbortSignal,
-): AsyncGenerator<AnalysisEvent, ShardStatistics> {
-  return callEngine({ entry, method: 'analyzeShard', request, env: env(), signal });
+/** Analyses in one child process, one after the other. It keeps the last model, so that the next analysis of it starts at once. */
+export class AnalyzerEngine {
+  private readonly engine: Engine;
+
+  constructor(options: Pick<EngineOptions, 'nice' | 'silenceMs' | 'idleMs'> = {}) {
+    this.engine = new Engine({ entry, env: env(), ...options });
+  }
+
+  /** Of the child; undefined where there is none. */
+  get pid(): number | undefined {
+    return this.engine.pid;
+  }
+
+  /** `pipeline.analyze`; see {@link Engine.call} for what the process adds. */
+  analyze(request: AnalyzeRequest, signal?: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport> {
+    return this.engine.call('analyze', request, signal);
+  }
+
+  /** `pipeline.analyzeShard`. */
+  analyzeShard(
+    request: AnalyzeRequest & { shard: Shard },
+    signal?: AbortSignal,
+  ): AsyncGenerator<AnalysisEvent, ShardStatistics> {
+    return this.engine.call('analyzeShard', request, signal);
+  }
+
+  /** `pipeline.merge`. */
+  merge(shards: ShardStatistics[], signal?: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport> {
+    return this.engine.call('merge', shards, signal);
+  }
+
+  /** Ends the child. */
+  close(): Promise<void> {
+    return this.engine.close();
+  }
 }

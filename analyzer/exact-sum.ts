@@ -18,6 +18,9 @@ export const EXACT_SUM_RANGE = 2 ** 26;
 /** Most values that may be added to one sum: 2²⁶ values of 2²⁶ quanta each stay under 2⁵³. */
 export const EXACT_SUM_COUNT = 2 ** 26;
 
+/** Numbers that so many sums take. */
+export const exactSumNumbers = (length: number) => BINS * length;
+
 /** `length` sums beside each other. */
 export class ExactSums {
   /** [bins, length], bin by bin; each entry a whole multiple of its bin's quantum. */
@@ -32,8 +35,8 @@ export class ExactSums {
     readonly length: number,
     bins?: Float64Array,
   ) {
-    if (bins && bins.length !== BINS * length) {
-      throw new RangeError(`${length} exact sums need ${BINS * length} numbers, found ${bins.length}`);
+    if (bins && bins.length !== exactSumNumbers(length)) {
+      throw new RangeError(`${length} exact sums need ${exactSumNumbers(length)} numbers, found ${bins.length}`);
     }
     this.bins = bins ?? new Float64Array(BINS * length);
     [this.bin0, this.bin1, this.bin2, this.bin3] = EXPONENTS.map((_, b) =>

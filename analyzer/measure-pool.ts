@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, failed, HifiError } from '../errors';
+import type { WorkInterval } from '../progress';
 import { bootstrapBytes } from './bootstrap';
 import { buffersOf } from './hand-over';
 import type { BatchOutputs } from './measure';
@@ -19,7 +20,7 @@ export interface MeasureSetup {
 
 export type ToWorker = BatchOutputs | 'statistics';
 export type FromWorker =
-  | { kind: 'measured'; sequences: number }
+  | { kind: 'measured'; sequences: number; from: number; to: number }
   | { kind: 'failed'; code: ErrorCode; message: string }
   | { kind: 'statistics'; data: StatisticsData };
 
@@ -37,6 +38,7 @@ export class MeasurePool {
   measured = 0;
   private readonly slots: Slot[];
   private parts: HeadStatistics[] = [];
+  private intervals: WorkInterval[] = [];
   private error: HifiError | undefined;
   private wake: () => void = () => {};
 
@@ -49,6 +51,13 @@ export class MeasurePool {
     // Half the cores: the engine wants them too, and each worker has to compile what it runs.
     const workers = Math.min(Math.ceil(threads / 2), most);
     this.slots = Array.from({ length: workers }, () => ({ worker: this.start(), waiting: 0 }));
+  }
+
+  /** When the batches were measured that have been since this was last asked. */
+  takeIntervals(): WorkInterval[] {
+    const { intervals } = this;
+    this.intervals = [];
+    return intervals;
   }
 
   /** Whether a worker can take another batch. */
@@ -114,8 +123,11 @@ export class MeasurePool {
     if (message.kind === 'failed') {
       this.fail(new HifiError(message.code, message.message));
     } else if (message.kind === 'measured') {
-      this.measured += message.sequences;
-      this.slots.find((slot) => slot.worker === worker)!.waiting--;
+      const { sequences, from, to } = message;
+      const at = this.slots.findIndex((slot) => slot.worker === worker);
+      this.slots[at].waiting--;
+      this.measured += sequences;
+      this.intervals.push({ kind: 'interval', name: 'eigenvalues', from, to, attributes: { sequences, worker: at } });
     } else {
       this.parts.push(HeadStatistics.from(message.data));
     }

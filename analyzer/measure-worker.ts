@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { HifiError } from '../errors';
+import { clock } from '../progress';
 import { release } from './hand-over';
 import { type BatchOutputs, HeadMeter } from './measure';
 import type { FromWorker, MeasureSetup, ToWorker } from './measure-pool';
@@ -16,9 +17,10 @@ parentPort!.on('message', (message: ToWorker) => {
 });
 
 function measured(batch: BatchOutputs): FromWorker {
+  const from = clock();
   try {
     meter.addBatch(batch);
-    return { kind: 'measured', sequences: batch.lengths.length };
+    return { kind: 'measured', sequences: batch.lengths.length, from, to: clock() };
   } catch (thrown) {
     const { code, message } = HifiError.from(thrown);
     return { kind: 'failed', code, message };

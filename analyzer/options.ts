@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { invalidInput } from '../errors';
+import { invalidInput, invalidPart } from '../errors';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import type { ReportOptions } from '../heads/report';
 
@@ -56,7 +56,11 @@ const schema = z.strictObject({
     .max(2 ** 32 - 1, 'must be below 2^32'),
   exact: z.boolean('must be true or false'),
   device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: z.int('must be a whole number from 1').min(1, 'must be at least 1').optional(),
+  threads: z
+    .int('must be a whole number from 1')
+    .min(1, 'must be at least 1')
+    .max(1024, 'must be at most 1024')
+    .optional(),
   correlation: z.enum(['pearson', 'covariance'], 'must be pearson or covariance'),
   teleport: z.enum(['richness', 'uniform'], 'must be richness or uniform'),
   damping: z.number('must be a number between 0 and 1').gt(0, 'must be above 0').lt(1, 'must be below 1'),
@@ -66,9 +70,13 @@ const schema = z.strictObject({
 /**
  * Fills in what was not given and checks the rest.
  *
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right.
+ * @param said what a message calls an option
+ * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
  */
-export function analysisOptions(given: Partial<AnalysisOptions>): AnalysisOptions {
+export function analysisOptions(
+  given: Partial<AnalysisOptions>,
+  said: (option: string) => string = (option) => `analysis option ${option}`,
+): AnalysisOptions {
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const options = { ...ANALYSIS_DEFAULTS, ...known };
   const { error } = schema.safeParse(options);
@@ -76,7 +84,7 @@ export function analysisOptions(given: Partial<AnalysisOptions>): AnalysisOption
   const [issue] = error.issues;
   if (issue.code === 'unrecognized_keys') throw invalidInput(`the analysis has no option "${issue.keys[0]}"`);
   const name = issue.path.join('.') as keyof AnalysisOptions;
-  throw invalidInput(`analysis option ${name} is ${JSON.stringify(options[name])}; it ${issue.message}`);
+  throw invalidPart(name, `${said(name)} is ${JSON.stringify(options[name])}; it ${issue.message}`);
 }
 
 /** The options that a report is made by; device and threads are not among them, nor a bound that bounds nothing. */

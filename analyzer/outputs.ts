@@ -21,6 +21,9 @@ export interface EncoderOptions {
 
 /** The encoder in the engine: batches in, head outputs out. */
 export class HeadEncoder {
+  /** Whether every batch so far could be run: after a failure the engine may be in no state to run another. */
+  sound = true;
+
   private constructor(
     private readonly session: ort.InferenceSession,
     private readonly config: ModelConfig,
@@ -65,6 +68,7 @@ export class HeadEncoder {
     // The smaller side of the Gram matrix, by the batch's padded length (METHOD §1, "Numerically").
     const gramSize = Math.min(batch.S, headDim);
     const outputs = await this.session.run(this.feeds(batch, batch.S < headDim)).catch((cause: Error) => {
+      this.sound = false;
       throw failed(`the engine could not run a batch of ${batch.B} × ${batch.S} tokens: ${cause.message}`, cause);
     });
     const data = <T>(name: string) => outputs[name].data as T;

@@ -2,22 +2,23 @@ import * as os from 'node:os';
 import { type Encoded, lengthsOf, padBatch } from '../data/batches';
 import { cancelled, invalidInput } from '../errors';
 import type { HeadReport } from '../heads/report';
-import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
-import type { ModelConfig } from '../model/config';
-import { settleDevice } from '../model/onnx-device';
-import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
-import { StageMeter } from '../progress';
-import { headNorms } from './head-norms';
-import { MeasurePool } from './measure-pool';
+import { type ModelConfig, readModelConfig } from '../model/config';
+import type { Tokenizer } from '../model/tokenizer';
+import { clock, intervalSince, StageMeter } from '../progress';
+import { type LoadedModel, loadModel, type ModelSource } from './loaded-model';
+import { MeasurePool, type MeasureSetup } from './measure-pool';
 import { type AnalysisOptions, analysisOptions, reportOptions } from './options';
-import { HeadEncoder } from './outputs';
+import type { HeadEncoder } from './outputs';
 import { mostSamples, planBatches, sampleSizes, shardRows } from './plan';
-import { keptXis, type ReportSubject, rankStatistics } from './report';
+import { keptXis, rankStatistics } from './report';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
 import { encodeSample, readSample, reportData, rowNumbers, rowsOf, type Sample } from './sample';
-import { reportOfShards, type ShardStatistics } from './shard';
+import { mergeShards, reportOfShards, type ShardStatistics } from './shard';
 import { isStable } from './stability';
 import type { HeadStatistics } from './statistics';
+
+/** Each model is loaded when it is asked for, and released after. */
+const LOADED_ANEW: ModelSource = { take: loadModel, giveBack: (model) => model.release() };
 
 /**
  * Measures and ranks the heads of a model on a data set (HiFi §3; METHOD §1 and §2). The engine blocks the thread that runs
@@ -28,21 +29,16 @@ import type { HeadStatistics } from './statistics';
 export async function* analyze(
   request: AnalyzeRequest,
   signal?: AbortSignal,
+  models?: ModelSource,
 ): AsyncGenerator<AnalysisEvent, HeadReport> {
-  const whole = yield* analyzeShard({ ...request, shard: { index: 0, count: 1 } }, signal);
-  const started = performance.now();
-  const progress = new StageMeter('rank', 1, 'reports');
-  yield progress.at(0);
-  const { report, warnings } = reportOfShards(whole);
-  for (const message of warnings) yield { kind: 'warning', message };
-  yield progress.at(1);
-  return { ...report, elapsedSeconds: report.elapsedSeconds + (performance.now() - started) / 1000 };
+  return yield* rank(yield* analyzeShard({ ...request, shard: { index: 0, count: 1 } }, signal, models));
 }
 
-/** The same for some of the sample's blocks; the parts are put together by `mergeShards` and `reportOfShards`. */
+/** The same for some of the sample's blocks; the parts are put together by {@link merge}. */
 export async function* analyzeShard(
   request: AnalyzeRequest & { shard: Shard },
   signal?: AbortSignal,
+  models: ModelSource = LOADED_ANEW,
 ): AsyncGenerator<AnalysisEvent, ShardStatistics> {
   const started = performance.now();
   const options = analysisOptions(request.options ?? {});
@@ -53,42 +49,101 @@ export async function* analyzeShard(
     yield { kind: 'warning', message };
   }
 
-  const loading = performance.now();
-  const threads = options.threads ?? os.availableParallelism();
   if (signal?.aborted) throw cancelled();
+  const loading = clock();
   yield new StageMeter('load', 1, 'models').at(0);
-  const model = await loadModel(request, options, threads);
+  const threads = options.threads ?? os.availableParallelism();
+  // The workers start while the model is loaded.
+  const pool = new MeasurePool(measureSetup(request.model, options), threads);
   try {
-    const { config } = model.checkpoint;
-    const loadSeconds = (performance.now() - loading) / 1000;
-    const maxLength = Math.min(options.maxLength, config.maxPositions);
-    if (maxLength < options.maxLength) {
-      yield { kind: 'warning', message: `the model takes ${maxLength} tokens at most: longer texts are cut there` };
-    }
+    const model = await models.take(request.model, { device: options.device, exact: options.exact, threads });
+    try {
+      const loaded = intervalSince(loading, 'load');
+      yield loaded;
+      const { maxPositions } = model.config;
+      const maxLength = Math.min(options.maxLength, maxPositions);
+      if (maxLength < options.maxLength) {
+        yield { kind: 'warning', message: `the model takes ${maxLength} tokens at most: longer texts are cut there` };
+      }
 
-    const { used, statistics } = yield* measureSample(sample, options, model, maxLength, request.shard, signal);
-    return {
-      subject: { ...model.subject, data: reportData(used) },
-      shardCount: request.shard.count,
-      shards: [request.shard.index],
-      statistics: statistics.toData(),
-      elapsedSeconds: (performance.now() - started) / 1000 - loadSeconds,
-    };
+      const { used, statistics } = yield* measureSample(sample, options, model, pool, maxLength, request.shard, signal);
+      const { headNorms, deviceUsed, description } = model;
+      return {
+        subject: {
+          model: { ...description, name: request.modelName ?? description.name },
+          data: reportData(used),
+          options: reportOptions(options),
+          headNorms,
+          deviceUsed,
+        },
+        shardCount: request.shard.count,
+        shards: [request.shard.index],
+        statistics: statistics.toData(),
+        elapsedSeconds: (performance.now() - started - (loaded.to - loaded.from)) / 1000,
+      };
+    } finally {
+      await models.giveBack(model);
+    }
   } finally {
-    await model.close();
+    await pool.close();
   }
+}
+
+/**
+ * The report of all shards of an analysis, in any order.
+ *
+ * @throws HifiError INVALID_INPUT for none, for shards of different analyses, one that is missing and one that is there twice.
+ */
+export async function* merge(
+  shards: readonly ShardStatistics[],
+  signal?: AbortSignal,
+): AsyncGenerator<AnalysisEvent, HeadReport> {
+  const [first, ...others] = shards;
+  if (first === undefined) throw invalidInput('there are no shards to merge');
+  const progress = new StageMeter('merge', shards.length, 'shards');
+  let whole = first;
+  yield progress.at(1);
+  for (const [i, shard] of others.entries()) {
+    if (signal?.aborted) throw cancelled();
+    whole = mergeShards(whole, shard);
+    yield progress.at(i + 2);
+  }
+  return yield* rank(whole);
+}
+
+async function* rank(whole: ShardStatistics): AsyncGenerator<AnalysisEvent, HeadReport> {
+  const from = clock();
+  const progress = new StageMeter('rank', 1, 'reports');
+  yield progress.at(0);
+  const { report, warnings } = reportOfShards(whole);
+  for (const message of warnings) yield { kind: 'warning', message };
+  const ranked = intervalSince(from, 'rank');
+  yield ranked;
+  yield progress.at(1);
+  return { ...report, elapsedSeconds: report.elapsedSeconds + (ranked.to - ranked.from) / 1000 };
+}
+
+/** @throws HifiError INVALID_INPUT for a bad config.json, and for heads of which there is nothing to measure. */
+function measureSetup(folder: string, options: AnalysisOptions): MeasureSetup {
+  const { layers, heads, headDim, hiddenSize, maxPositions } = readModelConfig(folder);
+  if (headDim === 1) {
+    throw invalidInput(`${folder}: its heads have size 1 (${heads} heads of ${hiddenSize}); at least 2 is needed`);
+  }
+  const { xi, seed, correlation, scope } = options;
+  const shape = { layers, heads, headDim, xis: keptXis(xi), xi, bootstrap: { seed, correlation, scope } };
+  return { shape, maxTokens: Math.min(options.maxLength, maxPositions) };
 }
 
 /** Encodes and measures the sample: all of it at once, or with `auto` until the top k of every layer holds. */
 async function* measureSample(
   sample: Sample,
   options: AnalysisOptions,
-  { checkpoint, tokenizer, encoder, pool }: LoadedModel,
+  { config, tokenizer, encoder }: LoadedModel,
+  pool: MeasurePool,
   maxLength: number,
   shard: Shard,
   signal?: AbortSignal,
 ): AsyncGenerator<AnalysisEvent, { used: Sample; statistics: HeadStatistics }> {
-  const { config } = checkpoint;
   const drawn = sample.rows.length;
   const sizes = sampleSizes(options, drawn);
   const encoding = new StageMeter('encode', drawn, 'sequences');
@@ -96,7 +151,9 @@ async function* measureSample(
   for (let from = 0; ; ) {
     const size = sizes.shift() as number;
     const part = rowsOf(sample, from, size);
+    const began = clock();
     const encoded = yield* encode(part, from, encoding, tokenizer, config, maxLength, signal);
+    yield intervalSince(began, 'encode', { sequences: encoded.length });
     yield* measure(part, encoded, shard, measuring, encoder, pool, config.padTokenId, signal);
     const statistics = await pool.statistics();
     if (sizes.length === 0 || holds(statistics, options)) return { used: rowsOf(sample, 0, size), statistics };
@@ -152,63 +209,21 @@ async function* measure(
       batch.map((row) => encoded[row]),
       padId,
     );
-    pool.add({ rows: Int32Array.from(batch, (row) => numbers[row]), ...(await encoder.run(padded)) });
+    const from = clock();
+    const outputs = await encoder.run(padded);
+    const tokens = padded.lengths.reduce((sum, length) => sum + length, 0);
+    const ran = intervalSince(from, 'onnxruntime', { sequences: batch.length, tokens });
+    pool.add({ rows: Int32Array.from(batch, (row) => numbers[row]), ...outputs });
+    yield ran;
     while (!pool.ready) await pool.change();
+    yield* pool.takeIntervals();
     yield progress.at(pool.measured);
   }
   while (pool.busy) {
     if (signal?.aborted) throw cancelled();
     await pool.change();
+    yield* pool.takeIntervals();
     yield progress.at(pool.measured);
-  }
-}
-
-interface LoadedModel {
-  checkpoint: Checkpoint;
-  tokenizer: Tokenizer;
-  encoder: HeadEncoder;
-  pool: MeasurePool;
-  subject: Omit<ReportSubject, 'data'>;
-  close(): Promise<void>;
-}
-
-async function loadModel(request: AnalyzeRequest, options: AnalysisOptions, threads: number): Promise<LoadedModel> {
-  const checkpoint = await openCheckpoint(request.model, request.modelName);
-  let pool: MeasurePool | undefined;
-  try {
-    const { config } = checkpoint;
-    const { layers, heads, headDim, hiddenSize } = config;
-    if (headDim === 1) {
-      throw invalidInput(
-        `${request.model}: its heads have size 1 (${heads} heads of ${hiddenSize}); at least 2 is needed`,
-      );
-    }
-    const maxTokens = Math.min(options.maxLength, config.maxPositions);
-    const { xi, seed, correlation, scope } = options;
-    const shape = { layers, heads, headDim, xis: keptXis(xi), xi, bootstrap: { seed, correlation, scope } };
-    pool = new MeasurePool({ shape, maxTokens }, threads);
-    const measuring = pool;
-    const tokenizer = loadTokenizer(request.model);
-    const deviceUsed = await settleDevice(options.device);
-    const norms = headNorms(checkpoint);
-    const encoder = await HeadEncoder.load(checkpoint, { device: deviceUsed, exact: options.exact, threads });
-    const { name, sha256, parameters } = checkpoint;
-    const model = { name, sha256, architecture: config.architecture, layers, heads, headDim, hiddenSize, parameters };
-    return {
-      checkpoint,
-      tokenizer,
-      encoder,
-      pool,
-      subject: { model, options: reportOptions(options), headNorms: norms, deviceUsed },
-      close: async () => {
-        checkpoint.close();
-        await Promise.all([measuring.close(), encoder.release()]);
-      },
-    };
-  } catch (error) {
-    checkpoint.close();
-    await pool?.close();
-    throw error;
   }
 }
 

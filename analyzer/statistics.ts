@@ -1,5 +1,6 @@
-import { type BootstrapData, type BootstrapShape, BootstrapSums } from './bootstrap';
-import { EXACT_SUM_COUNT, ExactSums } from './exact-sum';
+import { type BootstrapData, type BootstrapShape, BootstrapSums, bootstrapBytes } from './bootstrap';
+import { EXACT_SUM_COUNT, ExactSums, exactSumNumbers } from './exact-sum';
+import { REPLICATES } from './poisson-weights';
 
 /** Sizes that two statistics must share to be added. */
 export interface StatisticsShape {
@@ -24,6 +25,22 @@ export interface StatisticsData {
   activation: Float64Array;
   spectrum: Float64Array;
   bootstrap: BootstrapData;
+}
+
+/** How many numbers each part of such data has; nothing is allocated. */
+export function statisticsLengths({ layers, heads, headDim, xis, bootstrap }: StatisticsShape) {
+  const nodes = layers * heads;
+  const pairs = (nodes * (nodes - 1)) / 2;
+  return {
+    counts: xis.length * nodes,
+    squares: xis.length * nodes,
+    pearson: exactSumNumbers(pairs),
+    covariance: exactSumNumbers(pairs + nodes),
+    activation: exactSumNumbers(nodes),
+    spectrum: exactSumNumbers(nodes * headDim),
+    bootstrapDraws: REPLICATES,
+    bootstrapSums: bootstrapBytes(bootstrap, layers, heads) / Float64Array.BYTES_PER_ELEMENT,
+  };
 }
 
 /**

@@ -12,6 +12,11 @@ export interface StoredFile {
   sizeBytes: number;
 }
 
+/** A file that something has made, by what it is to its job: `delta/delta.json`. */
+export interface Artifact extends StoredFile {
+  name: string;
+}
+
 /** Where an upload stands. */
 export interface UploadState {
   /** Bytes that are there. */

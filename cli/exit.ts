@@ -5,8 +5,8 @@ const EXIT_CODES: Record<ErrorCode, number> = {
   INVALID_INPUT: 2,
   NOT_FOUND: 3,
   FAILED: 4,
-  CANCELLED: 130,
   ENGINE_LOST: 4,
+  CANCELLED: 130,
 };
 
 /** What a command that threw leaves behind: one line for stderr and the exit code. */

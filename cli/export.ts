@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
-import { EXPORT_FORMATS, type ExportFormat } from '../gateway/job';
 import { replaceFolder } from '../gateway/out';
 import type { ExportDtype } from '../results/checkpoint-export';
+import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { undoCheckpoint } from '../results/undo';
-import { exportAs } from './exports';
+import { exportModel } from '../trainer/export';
 import { oneOf } from './flag-values';
 import { addHubFlags, addJsonFlag, addOutFlags, type Flags } from './flags';
 import { printJson } from './output';
 import { EXPORT_FOLDERS, MODEL_FOLDER } from './own-folders';
-import { inSession, modelFolder, type Session, unlessAborted } from './session';
+import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
 
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];
 
@@ -26,10 +26,10 @@ export function define(command: Command): void {
   command.option('--undo <folder>', 'rebuild the base from a merged checkpoint instead');
   addOutFlags(command, 'a new folder');
   addJsonFlag(command);
-  command.action(exportModel);
+  command.action(exportOrUndo);
 }
 
-async function exportModel(flags: Flags): Promise<void> {
+async function exportOrUndo(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const result = await inSession<object>((session) =>
     flags.undo === undefined ? merge(flags, out, session) : undo(flags, out, session),
@@ -49,9 +49,9 @@ async function merge(flags: Flags, out: string, session: Session) {
     throw invalidInput(`--dtype goes with --format checkpoint: ${format} is float32`);
   }
   const dtype = (flags.dtype as ExportDtype | undefined) ?? 'float32';
-  const source = { model: await modelFolder(flags, session), delta: flags.delta as string, dtype };
+  const source = { format, model: await modelFolder(flags, session), delta: flags.delta as string, dtype };
   const notes = await replaceFolder(out, EXPORT_FOLDERS[format], flags.overwrite === true, (folder) =>
-    exportAs(format, source, folder, session.signal),
+    follow(exportModel({ ...source, out: folder }, session.signal), (event) => show(session, event)),
   );
   for (const note of notes) session.progress.say(`note: ${note}`);
   return { format, dtype, notes };

@@ -1,9 +1,8 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { type DataSource, type Dataset, readDataset } from '../data/dataset';
+import { type DataSource, type Dataset, mismatchedRows, readDataset } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
-import { mismatchedSibling } from '../data/tasks';
 import type { JobSpec } from '../gateway/job';
 import type { JobInputs } from '../gateway/place';
 import { headsToChoose } from '../heads/select';
@@ -28,14 +27,14 @@ export async function checkInputs({ model, train, dev, selection }: JobSpec): Pr
     return dataset;
   };
   encodeLabels(rows, labels);
-  const second = dev?.task === 'mnli' ? mismatchedSibling(dev.path) : undefined;
+  const second = dev && mismatchedRows(dev);
   return {
     model: checkpoint.sha256,
     config: hashOf(path.join(model, 'config.json')),
     tokenizer: hashOf(...TOKENIZER_FILES.map((name) => path.join(model, name))),
     train: rows.sha256,
     dev: dev ? (await read(dev)).sha256 : null,
-    mismatched: dev && second !== undefined ? (await read({ ...dev, path: second })).sha256 : null,
+    mismatched: second ? (await read(second)).sha256 : null,
   };
 }
 

@@ -1,9 +1,9 @@
-import type { ExportFormat } from '../gateway/job';
 import type { OwnFolder } from '../gateway/out';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { REPORT_FILES } from '../report/files';
 import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS } from '../results/adapter-export';
 import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
+import type { ExportFormat } from '../results/export-request';
 import { UNDO_FILE } from '../results/undo';
 
 /*

@@ -4,22 +4,16 @@ import { type Command, Option } from 'commander';
 import { analyze } from '../analyzer/engine';
 import { invalidInput } from '../errors';
 import { estimate, type JobEstimate } from '../gateway/estimate';
-import {
-  EXPORT_FORMATS,
-  type ExportFormat,
-  type JobEvent,
-  type JobResult,
-  type JobSpec,
-  type JobStages,
-  runJob,
-} from '../gateway/job';
+import { type JobEvent, type JobResult, type JobSpec, type JobStages, runJob } from '../gateway/job';
 import { checkFolder, inFolder, replaceFolder } from '../gateway/out';
 import { FolderPlace, resultKeys } from '../gateway/place';
 import { selectHeads } from '../heads/select';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
+import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
+import { resultOf } from '../results/onnx-export';
 import { scoreHeads, train } from '../trainer/engine';
-import { exportAs } from './exports';
+import { exportModel } from '../trainer/export';
 import { someOf } from './flag-values';
 import {
   addAnalysisFlags,
@@ -220,7 +214,7 @@ function localStages(out: string, resume: boolean): JobStages {
       train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
     export: ({ model }, format, signal) =>
       replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
-        exportAs(format, { model, delta, dtype: 'float32' }, folder, signal),
+        resultOf(exportModel({ format, model, delta, out: folder }, signal)),
       ),
     report: async ({ training }, result) => {
       writeReport(out, { ...result, training });

@@ -4,6 +4,8 @@ import type { Flags } from './flags';
 import { interruptSignal } from './interrupt';
 import { Progress, type StageEvent } from './progress';
 
+export { follow } from '../infra/follow';
+
 /** What every command that takes a while has: a signal to stop by and a place to tell its progress. */
 export interface Session {
   signal: AbortSignal;
@@ -17,23 +19,6 @@ export async function inSession<T>(work: (session: Session) => Promise<T>): Prom
     return await work({ signal: interruptSignal(), progress });
   } finally {
     progress.stop();
-  }
-}
-
-/** Reads a generator to its end: each event goes to `see`, the result comes back. */
-export async function follow<Event, Result>(
-  events: AsyncGenerator<Event, Result>,
-  see: (event: Event) => void | Promise<void>,
-): Promise<Result> {
-  try {
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done) return value;
-      await see(value);
-    }
-  } finally {
-    // Where `see` throws, the engine behind the generator ends too.
-    await events.return(undefined as never);
   }
 }
 

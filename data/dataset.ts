@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import type { NamedFile } from './bytes';
 import { csvRecords, tsvRecords } from './delimited';
@@ -8,7 +9,7 @@ import { didYouMean } from './nearest';
 import { parquetRecords } from './parquet';
 import { TEXT_COLUMN, textRecords } from './plain-text';
 import type { Pass, Records, TableRecord } from './records';
-import { classText, TASKS, type Task, type TaskColumns, type TaskName, taskNamed } from './tasks';
+import { classText, mismatchedSibling, TASKS, type Task, type TaskColumns, type TaskName, taskNamed } from './tasks';
 
 /** A file of rows, and where in it the texts and labels are: a GLUE task's own layout, or named columns. */
 export interface DataSource extends NamedFile {
@@ -56,6 +57,13 @@ export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Datase
     rows: indices.length,
     rowNumbers: Int32Array.from(indices, (index) => rowNumber(dataset, index)),
   };
+}
+
+/** MNLI's second dev file, where it lies beside the first; undefined for any other source. */
+export function mismatchedRows(dev: DataSource): DataSource | undefined {
+  const file = dev.task === 'mnli' ? mismatchedSibling(dev.file ?? dev.path) : undefined;
+  if (file === undefined) return undefined;
+  return { ...dev, path: path.join(path.dirname(dev.path), path.basename(file)), file };
 }
 
 /** What is needed of each row: its label too, or its texts alone; then a label column is neither needed nor read. */

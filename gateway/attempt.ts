@@ -78,7 +78,7 @@ async function inPhase(
     parent: traceparent,
     spanId: phase.spanId,
     attributes: { 'hifi.job_id': id, 'hifi.attempt': attempts + 1 },
-    ...(cut?.state === state && { links: [siblingTraceparent(traceparent, cut.spanId)] }),
+    links: cut?.state === state ? [siblingTraceparent(traceparent, cut.spanId) ?? traceparent] : [],
   };
   try {
     return await telemetry.inSpan(spanName(state), settings, work);

@@ -5,7 +5,7 @@ import { seededScores } from '../heads/seeded-order';
 import { selectHeads } from '../heads/select';
 import { treePeakBytes } from '../infra/process-memory';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
-import type { StageProgress } from '../progress';
+import type { StageProgress, WorkInterval } from '../progress';
 import { calibrate, scoreHeads } from '../trainer/engine';
 import type { JobSpec } from './job';
 
@@ -134,7 +134,7 @@ interface Timed<Result> {
 
 /** Follows an engine's work; its progress is told on. */
 async function* timed<Result>(
-  events: AsyncGenerator<StageProgress | { kind: 'warning' }, Result>,
+  events: AsyncGenerator<StageProgress | WorkInterval | { kind: 'warning' }, Result>,
 ): AsyncGenerator<StageProgress, Timed<Result>> {
   const started = performance.now();
   const since = (from: number) => (performance.now() - from) / 1000;
@@ -155,7 +155,7 @@ async function* timed<Result>(
         };
       startSeconds ??= since(started);
       peakBytes = Math.max(peakBytes, treePeakBytes());
-      if (value.kind === 'warning') continue;
+      if (value.kind !== 'progress') continue;
       const from = begun.get(value.stage) ?? performance.now();
       begun.set(value.stage, from);
       stages.set(value.stage, since(from));

@@ -4,8 +4,9 @@ import { badField, RpcError, rpcErrorOf, status } from '../infra/grpc/status';
 import { AnalyzerService, type DescribeModelResponse } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
+import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { analysisOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../wire/options';
-import { EXPORT_FORMATS, type ExportFormat, type JobSpec } from './job';
+import type { JobSpec } from './job';
 
 /** A job's spec with its defaults filled in. */
 export type ServedSpec = JobSpec<TextDataset> & { analyzeOnly: boolean };

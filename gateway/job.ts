@@ -6,7 +6,8 @@ import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
-import type { StageProgress } from '../progress';
+import type { StageProgress, WorkInterval } from '../progress';
+import type { ExportFormat } from '../results/export-request';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
 import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
@@ -22,9 +23,6 @@ export const JOB_PATH = [
   'SUCCEEDED',
 ] as const;
 export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
-
-export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;
-export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /**
  * What is to be done: everything that a result depends on, and nothing of where it runs.
@@ -106,7 +104,7 @@ export async function* runJob<Rows>(
     let scores: HeadScores | undefined;
     if (isScoreStrategy(spec.selection.strategy)) {
       const keptScores = await keptOrInvalid(place, 'scores.json');
-      scores = keptScores ?? (yield* stages.score(spec, heads, signal));
+      scores = keptScores ?? (yield* told(stages.score(spec, heads, signal)));
       yield await put(place, 'scores.json', scores, keptScores);
     }
     const keptMask = await keptOrInvalid(place, 'mask.json');
@@ -115,7 +113,7 @@ export async function* runJob<Rows>(
 
     yield enter('TRAINING');
     const keptMetrics = await keptOrInvalid(place, 'metrics.json');
-    const metrics = keptMetrics ?? (yield* stages.train(spec, mask, signal));
+    const metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal)));
     yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
 
     yield enter('EVALUATING');
@@ -187,7 +185,7 @@ async function* analysis<Rows>(
 ): AsyncGenerator<JobEvent, HeadReport> {
   yield enter('ANALYZING');
   const kept = await keptOrInvalid(place, 'heads.json');
-  const heads = kept ?? (yield* stages.analyze(spec, signal));
+  const heads = kept ?? (yield* told(stages.analyze(spec, signal)));
   yield await put(place, 'heads.json', heads, kept);
   return heads;
 }
@@ -220,4 +218,20 @@ async function put<N extends ResultName>(
 ): Promise<JobEvent> {
   if (kept === undefined) await place.write(name, content);
   return { kind: 'artifact', name, kept: kept !== undefined };
+}
+
+/** An engine's events as the job's: its intervals are for whoever runs it. */
+async function* told<Result>(
+  events: AsyncGenerator<JobEvent | WorkInterval, Result>,
+): AsyncGenerator<JobEvent, Result> {
+  try {
+    for (;;) {
+      const { done, value } = await events.next();
+      if (done) return value;
+      if (value.kind !== 'interval') yield value;
+    }
+  } finally {
+    // Ends the engine when the reader of the job's events leaves.
+    await events.return(undefined as never);
+  }
 }

@@ -2,9 +2,10 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { isScoreStrategy } from '../heads/scores';
+import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { clearState } from '../trainer/state';
 import { type ResultFiles, type ResultName, readResult, writeJson } from './files';
-import { EXPORT_FORMATS, type ExportFormat, type JobPlace, type JobSpec } from './job';
+import type { JobPlace, JobSpec } from './job';
 
 /** Hashes of what a job reads. */
 export interface JobInputs {

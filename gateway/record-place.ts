@@ -1,6 +1,7 @@
 import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import type { ExportFormat } from '../results/export-request';
 import { type ResultFiles, type ResultName, readResult, resultText } from './files';
-import type { ExportFormat, JobPlace } from './job';
+import type { JobPlace } from './job';
 import type { JobRecord, NamedArtifact } from './record';
 
 /**

@@ -1,233 +1,192 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { cancelled, type ErrorCode, failed, HifiError } from '../errors';
+import { cancelled, engineLost, HifiError } from '../errors';
+import { EngineProcess, type StartOptions } from './engine-process';
 
-/** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
-export type EngineHandlers = Record<
-  string,
-  // biome-ignore lint/suspicious/noExplicitAny: each method has a request of its own; `callEngine` names the types
-  (request: any, signal: AbortSignal) => AsyncGenerator<unknown, unknown>
->;
-
-/** One call of a method, in a child process of its own. */
-export interface EngineCall {
-  /** The child's file, which calls `serveEngine`: `require.resolve('./child')`. */
-  entry: string;
-  method: string;
-  request: unknown;
-  /** Added to the parent's environment. */
-  env?: Record<string, string>;
-  signal?: AbortSignal;
-  /** How long the child may take to end when told to, in milliseconds; by default a minute. */
-  graceMs?: number;
+/** How an engine's process is looked after, where a service has many. */
+export interface ProcessOptions extends Pick<StartOptions, 'nice'> {
+  /**
+   * Milliseconds for which a child may say nothing during a call before it is taken for hung and killed; it must be more than
+   * the longest step. Without it a child may be silent for ever.
+   */
+  silenceMs?: number;
 }
 
-type ToChild = { type: 'call'; method: string; request: unknown } | { type: 'taken' } | { type: 'abort' };
-type FromChild =
-  | { type: 'event'; event: unknown }
-  | { type: 'result'; result: unknown }
-  | { type: 'error'; code: ErrorCode; message: string; stack?: string };
+export interface EngineOptions extends StartOptions, ProcessOptions {
+  /** How long the child may take to end a call, or itself, when told to, in milliseconds; by default a minute. */
+  graceMs?: number;
+  /** A child without a call is ended after so many milliseconds, which frees its memory; by default it stays. */
+  idleMs?: number;
+}
 
-/** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
-const EVENTS_AHEAD = 256;
+/** One call of a method, in a child process of its own. */
+export interface EngineCall extends Omit<EngineOptions, 'idleMs'> {
+  method: string;
+  request: unknown;
+  signal?: AbortSignal;
+}
+
 /**
  * How long a child may take to end when told to, in milliseconds; then it is killed. It covers a step of a large model
  * and the saving of what a training has reached. A parent that goes before takes its child along.
  */
 const GRACE_MS = 60_000;
-/** What is kept of what a child writes, in characters: the reason of a crash is at its end. */
-const OUTPUT_KEPT = 16_384;
 
 /**
  * Runs one method of an engine in a child process and yields its events in order. The child is gone when this ends,
  * however it ends: by its result, an error, `signal`, or the reader's leaving (`break`).
  *
  * @returns the method's result
- * @throws HifiError the method's own error with its code; CANCELLED when `signal` aborts; FAILED when the child dies,
- *   with the signal or exit code and the last line that it wrote
+ * @throws HifiError as {@link Engine.call}
  */
 export async function* callEngine<Event, Result>(call: EngineCall): AsyncGenerator<Event, Result> {
-  if (call.signal?.aborted) throw cancelled();
-  const child = fork(call.entry, [], {
-    serialization: 'advanced',
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, ...call.env },
-    execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
-  });
-  const inbox: FromChild[] = [];
-  let ended: HifiError | undefined;
-  let wake = () => {};
-  let output = '';
-  const keep = (chunk: string) => {
-    output = (output + chunk).slice(-OUTPUT_KEPT);
-  };
-  child.stdout?.setEncoding('utf8').on('data', keep);
-  child.stderr?.setEncoding('utf8').on('data', keep);
-  child.on('message', (message) => {
-    inbox.push(message as FromChild);
-    wake();
-  });
-  // 'close' comes after the last message; 'exit' may come before it.
-  const gone = new Promise<void>((resolve) => {
-    child.once('close', (code, signal) => {
-      ended = died(call.method, code, signal, output);
-      resolve();
-      wake();
-    });
-    child.once('error', (error) => {
-      if (child.pid !== undefined) return;
-      ended = failed(`the ${call.method} engine could not be started: ${error.message}`, error);
-      resolve();
-      wake();
-    });
-  });
-  const end = () => stop(child, call.graceMs ?? GRACE_MS);
-  call.signal?.addEventListener('abort', end, { once: true });
+  const { method, request, signal, ...options } = call;
+  const engine = new Engine(options);
   try {
-    tell(child, { type: 'call', method: call.method, request: call.request });
-    for (;;) {
-      const message = inbox.shift();
-      if (message?.type === 'event') {
-        yield message.event as Event;
-        tell(child, { type: 'taken' });
-      } else if (message || ended) {
-        if (call.signal?.aborted) throw cancelled();
-        if (message?.type === 'result') return message.result as Result;
-        throw message ? crossed(message) : ended;
-      } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    }
+    return yield* engine.call<Event, Result>(method, request, signal);
   } finally {
-    call.signal?.removeEventListener('abort', end);
-    end();
-    await gone;
+    await engine.close();
   }
 }
 
-/** Tells a child to end, and sees to it that it does. */
-function stop(child: ChildProcess, graceMs: number): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  tell(child, { type: 'abort' });
-  const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
-  child.once('exit', () => clearTimeout(timer));
-}
+/** An engine whose child process stays for the next call, with what it has loaded. */
+export class Engine {
+  private child: EngineProcess | undefined;
+  /** Settles when the calls before are over. */
+  private turn: Promise<void> = Promise.resolve();
+  /** Settles when the children that were told to end are gone. */
+  private gone: Promise<unknown> = Promise.resolve();
+  private idle: NodeJS.Timeout | undefined;
+  private calls = 0;
+  private closed = false;
 
-/** Sends to a child that may have died meanwhile: then its end tells. */
-function tell(child: ChildProcess, message: ToChild): void {
-  if (child.connected) child.send(message, () => {});
-}
+  constructor(private readonly options: EngineOptions) {}
 
-/** An error of the child's as the parent's. */
-function crossed(message: FromChild & { type: 'error' }): HifiError {
-  return new HifiError(message.code, message.message, message.stack);
-}
-
-/** The error for a child that ended without a result. */
-function died(method: string, code: number | null, signal: string | null, output: string): HifiError {
-  const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
-  const hint = signal === 'SIGKILL' ? ' (the system may be out of memory)' : '';
-  const last = lastWords(output, signal === null);
-  return failed(`the ${method} engine ${how}${hint}${last ? `: ${last}` : ''}`, output);
-}
-
-/** The line that names the reason: that of an uncaught error, else the last, leaving out what Node puts around it. */
-function lastWords(output: string, uncaught: boolean): string | undefined {
-  const lines = output
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !/^(at |Node\.js v|\^+$|-----|\d+: 0x|[{}]$)/.test(line));
-  const error = uncaught ? lines.filter((line) => /^\w*Error( \[\w+\])?:/.test(line)).pop() : undefined;
-  return error ?? lines.pop();
-}
-
-/**
- * The child's side: answers the one call that the parent makes, then ends. The child ends at once when its parent is
- * gone. Cancellation is heard when the event loop turns, which it does at each event: a method yields one each step.
- *
- * @throws HifiError FAILED when the process has no parent to talk to
- */
-export function serveEngine(handlers: EngineHandlers): void {
-  if (process.send === undefined) throw failed('an engine is started by its parent process, not by hand');
-  const controller = new AbortController();
-  const window = new Window(EVENTS_AHEAD);
-  // Ctrl-C reaches all processes of a terminal: what it means is the parent's to decide.
-  process.on('SIGINT', () => {});
-  process.once('disconnect', () => process.exit(1));
-  process.on('message', (message: ToChild) => {
-    if (message.type === 'abort') {
-      controller.abort();
-      window.open();
-    } else if (message.type === 'taken') {
-      window.taken();
-    } else {
-      void answer(handlers, message.method, message.request, controller.signal, window);
-    }
-  });
-}
-
-async function answer(
-  handlers: EngineHandlers,
-  method: string,
-  request: unknown,
-  signal: AbortSignal,
-  window: Window,
-): Promise<void> {
-  try {
-    const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
-    if (handler === undefined) throw failed(`the engine has no method ${method}`);
-    const events = handler(request, signal);
-    for (;;) {
-      const step = await events.next();
-      if (signal.aborted) throw cancelled();
-      if (step.done) {
-        await send({ type: 'result', result: step.value });
-        break;
-      }
-      await send({ type: 'event', event: step.value });
-      await window.sent();
-      await new Promise(setImmediate);
-    }
-  } catch (thrown) {
-    const error = HifiError.from(thrown);
-    const cause = error.cause instanceof Error ? error.cause.stack : undefined;
-    await send({ type: 'error', code: error.code, message: error.message, stack: cause ?? error.stack });
+  /** Of the child; undefined where there is none. */
+  get pid(): number | undefined {
+    return this.child?.ended ? undefined : this.child?.pid;
   }
-  process.exit(0);
-}
 
-/** Settles when the message is on its way: a process that exits before that loses it. */
-function send(message: FromChild): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.send?.(message, undefined, undefined, (error) => (error ? reject(error) : resolve()));
-  });
-}
+  /**
+   * Runs one method and yields its events in order. One call runs at a time, a second waits for it. The child is started if
+   * there is none, and stays; where a call was cancelled, it stays if it has ended the call within `graceMs`.
+   *
+   * @returns the method's result
+   * @throws HifiError the method's own error with its code; CANCELLED when `signal` aborts; ENGINE_LOST when the child dies, with
+   *   the signal or exit code and the last line that it wrote, when it was silent for too long, and when the engine is closed
+   */
+  async *call<Event, Result>(method: string, request: unknown, signal?: AbortSignal): AsyncGenerator<Event, Result> {
+    const over = await this.begin(method, signal);
+    try {
+      return yield* this.run<Event, Result>(this.running(), method, request, signal);
+    } finally {
+      this.rest();
+      over();
+    }
+  }
 
-/** Counts the events that the reader has not taken yet. */
-class Window {
-  private ahead = 0;
-  private resume = () => {};
+  /** Ends the child, and with it a call that runs; there are no calls after that. It is gone when this settles. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.end();
+    await this.gone;
+  }
 
-  constructor(private size: number) {}
-
-  /** Waits while the reader is too far behind. */
-  async sent(): Promise<void> {
-    this.ahead += 1;
-    if (this.ahead < this.size) return;
-    await new Promise<void>((resolve) => {
-      this.resume = resolve;
+  /** Waits for the calls before. @returns what is to be called when this one is over */
+  private async begin(method: string, signal?: AbortSignal): Promise<() => void> {
+    const before = this.turn;
+    let over = () => {};
+    const own = new Promise<void>((resolve) => {
+      over = resolve;
     });
+    this.turn = before.then(() => own);
+    try {
+      await unlessAborted(before, signal);
+      if (this.closed) throw closed(method);
+      return over;
+    } catch (error) {
+      over();
+      throw error;
+    }
   }
 
-  taken(): void {
-    this.ahead -= 1;
-    this.resume();
+  /** The child, alive as far as is known. */
+  private running(): EngineProcess {
+    clearTimeout(this.idle);
+    if (this.child === undefined || this.child.ended) this.child = new EngineProcess(this.options);
+    return this.child;
   }
 
-  /** No more waiting. */
-  open(): void {
-    this.size = Number.POSITIVE_INFINITY;
-    this.resume();
+  private async *run<Event, Result>(
+    child: EngineProcess,
+    method: string,
+    request: unknown,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Event, Result> {
+    const { graceMs = GRACE_MS, silenceMs } = this.options;
+    const id = this.calls++;
+    let killing: NodeJS.Timeout | undefined;
+    const abort = () => {
+      child.tell({ type: 'abort', id });
+      killing ??= setTimeout(() => child.kill(), graceMs);
+    };
+    let running = false;
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      if (signal?.aborted) throw cancelled();
+      running = true;
+      child.begin(id, method, request);
+      for (;;) {
+        const message = await child.next(silenceMs);
+        if (message?.type === 'event') {
+          yield message.event as Event;
+          child.tell({ type: 'taken', id });
+          continue;
+        }
+        running = false;
+        if (signal?.aborted) throw cancelled();
+        if (this.closed) throw closed(method);
+        if (message === undefined) throw child.lost(method);
+        if (message.type === 'result') return message.result as Result;
+        throw new HifiError(message.code, message.message, message.stack);
+      }
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      if (running) {
+        // The reader has left: what is still told reaches nobody.
+        abort();
+        while ((await child.next(silenceMs))?.type === 'event');
+      }
+      clearTimeout(killing);
+    }
+  }
+
+  /** A call is over. */
+  private rest(): void {
+    if (this.child?.ended) this.child = undefined;
+    const { idleMs } = this.options;
+    if (this.child && idleMs !== undefined) this.idle = setTimeout(() => this.end(), idleMs).unref();
+  }
+
+  /** Tells the child to end; the next call has another one. */
+  private end(): void {
+    clearTimeout(this.idle);
+    if (this.child) this.gone = Promise.all([this.gone, this.child.stop(this.options.graceMs ?? GRACE_MS)]);
+    this.child = undefined;
+  }
+}
+
+const closed = (method: string) => engineLost(`the ${method} engine was closed`);
+
+/** @throws HifiError CANCELLED where `signal` comes first */
+async function unlessAborted(promise: Promise<void>, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted) throw cancelled();
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(cancelled());
+  });
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal?.removeEventListener('abort', abort);
   }
 }

@@ -66,6 +66,15 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
   }
   if (/^(\/|\.\.?(\/|$)|~)/.test(name))
     throw invalidInput(`${name}: no such folder${nearestSibling(folder, 'folders')}`);
+  return namedModel(name, options);
+}
+
+/**
+ * A model's name → its folder in a cache; the file system beside the caches is not looked at.
+ * @throws HifiError as {@link resolveModel}
+ */
+export async function namedModel(name: string, options: ResolveOptions = {}): Promise<string> {
+  const { revision } = options;
   if (!Object.hasOwn(KNOWN_MODELS, name)) return hubModel(name, options);
   if (revision !== undefined) {
     throw invalidInput(`${name}: is kept in one version alone; for revision ${revision} name its owner on the Hub too`);

@@ -1,4 +1,4 @@
-import { serveEngine } from '../infra/engine';
+import { serveEngine } from '../infra/engine-child';
 import { writeReport } from './files';
 import type { ReportParts } from './report';
 

@@ -1,4 +1,4 @@
-import { serveEngine } from '../infra/engine';
+import { serveEngine } from '../infra/engine-child';
 import { type EvaluateRequest, evaluateModel, predictModel } from './inference';
 import { type OnnxLogitsRequest, onnxLogits, openOnnxModel } from './onnx-model';
 

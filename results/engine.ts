@@ -1,19 +1,23 @@
-import { callEngine } from '../infra/engine';
+import { callEngine, type ProcessOptions } from '../infra/engine';
 import type { StageProgress } from '../progress';
 import type { EvaluateRequest, EvaluateResult, PredictEvent } from './inference';
 import type { Logits } from './logits';
 import type { OnnxLogitsRequest } from './onnx-model';
 
-const call = <Event, Result>(method: string, request: EvaluateRequest | OnnxLogitsRequest, signal?: AbortSignal) =>
-  callEngine<Event, Result>({ entry: require.resolve('./child'), method, request, signal });
+const call = <Event, Result>(
+  method: string,
+  request: EvaluateRequest | OnnxLogitsRequest,
+  signal?: AbortSignal,
+  options?: ProcessOptions,
+) => callEngine<Event, Result>({ entry: require.resolve('./child'), method, request, signal, ...options });
 
 /** The metrics of an exported ONNX model, in a child process. */
-export const evaluateOnnx = (request: EvaluateRequest, signal?: AbortSignal) =>
-  call<StageProgress, EvaluateResult>('evaluate', request, signal);
+export const evaluateOnnx = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<StageProgress, EvaluateResult>('evaluate', request, signal, options);
 
 /** The predictions of an exported ONNX model, in a child process. */
-export const predictOnnx = (request: EvaluateRequest, signal?: AbortSignal) =>
-  call<PredictEvent, void>('predict', request, signal);
+export const predictOnnx = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<PredictEvent, void>('predict', request, signal, options);
 
 /** The bare logits of token rows, in a child process. */
 export const logitsOnnx = (request: OnnxLogitsRequest, signal?: AbortSignal) =>

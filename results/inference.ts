@@ -3,7 +3,7 @@ import { type Encoded, encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
 import { encodeLabels, type LabelSet } from '../data/labels';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
-import { cancelled, failed, invalidInput } from '../errors';
+import { cancelled, failed, invalidInput, invalidPart } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer } from '../model/tokenizer';
 import { StageMeter, type StageProgress } from '../progress';
@@ -74,7 +74,7 @@ export async function* evaluateModel(
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, EvaluateResult> {
-  checkOptions(request.options);
+  checkInference(request.options);
   const model = await open();
   try {
     const { labels } = model;
@@ -109,7 +109,7 @@ export async function* predictModel(
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<PredictEvent> {
-  checkOptions(request.options);
+  checkInference(request.options);
   const model = await open();
   try {
     const { labels } = model;
@@ -141,15 +141,22 @@ const schema = z.object({
   batchSize: wholeFrom1,
   maxLength: wholeFrom1,
   device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: wholeFrom1.optional(),
+  threads: wholeFrom1.max(1024, 'must be at most 1024').optional(),
 });
 
-function checkOptions(options: InferenceOptions): void {
+/**
+ * @param said what a message calls an option
+ * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
+ */
+export function checkInference(
+  options: InferenceOptions,
+  said: (option: string) => string = (option) => `option ${option}`,
+): void {
   const { error } = schema.safeParse(options);
   if (!error) return;
   const [{ path, message }] = error.issues;
-  const value = options[path[0] as keyof InferenceOptions];
-  throw invalidInput(`option ${String(path[0])} is ${JSON.stringify(value) ?? 'missing'}; it ${message}`);
+  const name = path[0] as keyof InferenceOptions;
+  throw invalidPart(name, `${said(name)} is ${JSON.stringify(options[name]) ?? 'missing'}; it ${message}`);
 }
 
 /** The data with its labels read as what the model predicts, classes or numbers; a task knows its own. */

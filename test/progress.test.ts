@@ -4,7 +4,7 @@ it('tells rate and remaining time from what this run has done', async () => {
   const meter = new StageMeter('train', 300, 'steps', 100);
   expect(meter.at(100)).toEqual({ kind: 'progress', stage: 'train', done: 100, total: 300, unit: 'steps' });
   await new Promise((resolve) => setTimeout(resolve, 20));
-  const { rate, remainingSeconds, loss } = meter.at(150, 0.5);
+  const { rate, remainingSeconds, loss } = meter.at(150, { loss: 0.5 });
   expect(rate).toBeGreaterThan(0);
   expect(rate).toBeLessThanOrEqual(50 / 0.019);
   expect(remainingSeconds! * rate!).toBeCloseTo(150);

@@ -1,8 +1,7 @@
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
-import { type DataSource, type Dataset, readDataset } from '../data/dataset';
+import { type DataSource, type Dataset, mismatchedRows, readDataset } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { drawSample, holdOut } from '../data/split';
-import { mismatchedSibling } from '../data/tasks';
 import { cancelled } from '../errors';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
@@ -218,8 +217,8 @@ async function readRows(
     const { train, dev } = holdOut(whole.rows, seed);
     return { labels, train: sampled(whole, train), dev: [sampled(whole, dev)] };
   }
-  const second = source.dev.task === 'mnli' ? mismatchedSibling(source.dev.path) : undefined;
-  const dev = [source.dev, ...(second ? [{ ...source.dev, path: second }] : [])];
+  const second = mismatchedRows(source.dev);
+  const dev = second ? [source.dev, second] : [source.dev];
   return {
     labels,
     train: every(whole),

@@ -1,7 +1,9 @@
-import { serveEngine } from '../infra/engine';
+import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
+import type { ExportRequest } from '../results/export-request';
 import type { EvaluateRequest } from '../results/inference';
 import { type CalibrateRequest, calibrate } from './calibration';
+import { exportModel } from './export';
 import { evaluate, type LogitsRequest, logits, predict } from './inference';
 import type { TrainRequest } from './options';
 import { train } from './pipeline';
@@ -19,4 +21,5 @@ serveEngine({
   evaluate: (request: EvaluateRequest, signal) => evaluate(tensorFlow(request), request, signal),
   logits: (request: LogitsRequest) => logits(tensorFlow(request), request),
   predict: (request: EvaluateRequest, signal) => predict(tensorFlow(request), request, signal),
+  export: (request: ExportRequest, signal) => exportModel(request, signal),
 });

@@ -1,9 +1,10 @@
 import { invalidInput } from '../errors';
 import type { HeadScores } from '../heads/scores';
-import { callEngine } from '../infra/engine';
+import { callEngine, type ProcessOptions } from '../infra/engine';
 import { trainerEnvironment } from '../infra/tensorflow';
 import type { StageProgress } from '../progress';
 import { evaluateOnnx, predictOnnx } from '../results/engine';
+import type { ExportRequest } from '../results/export-request';
 import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../results/inference';
 import type { Logits } from '../results/logits';
 import { isOnnxFolder } from '../results/onnx-folder';
@@ -14,39 +15,55 @@ import type { ScoreEvent, ScoreRequest } from './score-options';
 
 type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
 
-const call = <Event, Result>(method: string, request: Request, signal?: AbortSignal) =>
+/** The environment is that of the engine's threads; an export has none of its own. */
+const call = <Event, Result>(
+  method: string,
+  request: Request | ExportRequest,
+  signal?: AbortSignal,
+  options?: ProcessOptions,
+) =>
   callEngine<Event, Result>({
     entry: require.resolve('./child'),
     method,
     request,
-    env: trainerEnvironment(request.options.threads),
+    env: 'options' in request ? trainerEnvironment(request.options.threads) : {},
     signal,
+    ...options,
   });
 
 /** Masked fine-tuning in a child process; see `train` in `pipeline.ts`. */
-export const train = (request: TrainRequest, signal?: AbortSignal) =>
-  call<TrainEvent, TrainMetrics>('train', request, signal);
+export const train = (request: TrainRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<TrainEvent, TrainMetrics>('train', request, signal, options);
 
 /** Scores of all heads that need gradients, in a child process; see `scoreHeads` in `score.ts`. */
-export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal) =>
-  call<ScoreEvent, HeadScores>('scoreHeads', request, signal);
+export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<ScoreEvent, HeadScores>('scoreHeads', request, signal, options);
 
 /** What a training would cost, in a child process; see `calibrate` in `calibration.ts`. */
-export const calibrate = (request: CalibrateRequest, signal?: AbortSignal) =>
-  call<StageProgress, TrainingCost>('calibrate', request, signal);
+export const calibrate = (request: CalibrateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<StageProgress, TrainingCost>('calibrate', request, signal, options);
 
 /** The metrics of a tuned model, in a child process: of an exported ONNX folder in onnxruntime's. See `evaluateModel`. */
-export const evaluate = (request: EvaluateRequest, signal?: AbortSignal) =>
+export const evaluate = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   isExported(request)
-    ? evaluateOnnx(request, signal)
-    : call<StageProgress, EvaluateResult>('evaluate', request, signal);
+    ? evaluateOnnx(request, signal, options)
+    : call<StageProgress, EvaluateResult>('evaluate', request, signal, options);
 
 /** The predictions of a tuned model, in a child process: of an exported ONNX folder in onnxruntime's. See `predictModel`. */
-export const predict = (request: EvaluateRequest, signal?: AbortSignal) =>
-  isExported(request) ? predictOnnx(request, signal) : call<PredictEvent, void>('predict', request, signal);
+export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  isExported(request)
+    ? predictOnnx(request, signal, options)
+    : call<PredictEvent, void>('predict', request, signal, options);
 
 /** The bare logits of token rows, in a child process. */
 export const logits = (request: LogitsRequest, signal?: AbortSignal) => call<number, Logits>('logits', request, signal);
+
+/**
+ * A checkpoint, an adapter or an ONNX folder, made in a child process; see `exportModel` in `export.ts`. Between its first event
+ * and its last it is silent: `silenceMs` must be more than all of it.
+ */
+export const exportModel = (request: ExportRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<StageProgress, string[]>('export', request, signal, options);
 
 /** @throws INVALID_INPUT where a delta is to be put on an exported model */
 function isExported({ model, delta }: EvaluateRequest): boolean {

@@ -1,8 +1,7 @@
 import { type EmbeddingLimits, type Encoded, encodeRows } from '../data/batches';
-import { type DataSource, type Dataset, readDataset, selectRows } from '../data/dataset';
+import { type DataSource, type Dataset, mismatchedRows, readDataset, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { holdOut } from '../data/split';
-import { mismatchedSibling } from '../data/tasks';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Tokenizer } from '../model/tokenizer';
 
@@ -49,12 +48,12 @@ export async function readInputs(
     const { train, dev } = holdOut(whole.rows, seed);
     return { labels, train: encode(selectRows(whole, train)), dev: encode(selectRows(whole, dev)) };
   }
-  const second = source.dev.task === 'mnli' ? mismatchedSibling(source.dev.path) : undefined;
+  const second = mismatchedRows(source.dev);
   return {
     labels,
     train: encode(whole),
     dev: encode(await readDataset(source.dev, 'labels')),
-    mismatched: second ? encode(await readDataset({ ...source.dev, path: second }, 'labels')) : undefined,
+    mismatched: second && encode(await readDataset(second, 'labels')),
   };
 }
 

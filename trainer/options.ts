@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
-import { invalidInput } from '../errors';
+import { invalidInput, invalidPart } from '../errors';
 import type { Mask } from '../heads/mask';
-import type { StageProgress } from '../progress';
+import type { StageProgress, WorkInterval } from '../progress';
 
 /** Where an engine computes. `auto` takes CUDA where there is one, else the CPU; `cuda` fails where there is none. */
 export type Device = 'auto' | 'cpu' | 'cuda';
@@ -54,15 +54,19 @@ const schema = z.strictObject({
   earlyStopping: wholeFrom(1).optional(),
   seed: wholeFrom(0).max(2 ** 32 - 1, 'must be below 2^32'),
   device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: wholeFrom(1).optional(),
+  threads: wholeFrom(1).max(1024, 'must be at most 1024').optional(),
 });
 
 /**
  * Fills in what was not given and checks the rest.
  *
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right.
+ * @param said what a message calls an option
+ * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
  */
-export function trainOptions(given: Partial<TrainOptions>): TrainOptions {
+export function trainOptions(
+  given: Partial<TrainOptions>,
+  said: (option: string) => string = (option) => `training option ${option}`,
+): TrainOptions {
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const options = { ...TRAIN_DEFAULTS, ...known };
   const { error } = schema.safeParse(options);
@@ -71,7 +75,7 @@ export function trainOptions(given: Partial<TrainOptions>): TrainOptions {
   if (issue.code === 'unrecognized_keys') throw invalidInput(`the training has no option "${issue.keys[0]}"`);
   const name = issue.path.join('.') as keyof TrainOptions;
   const value = typeof options[name] === 'number' ? String(options[name]) : JSON.stringify(options[name]);
-  throw invalidInput(`training option ${name} is ${value}; it ${issue.message}`);
+  throw invalidPart(name, `${said(name)} is ${value}; it ${issue.message}`);
 }
 
 /** One training run. */
@@ -103,7 +107,15 @@ export interface EpochMetrics {
   seconds: number;
 }
 
-export type TrainEvent = StageProgress | { kind: 'epoch'; epoch: EpochMetrics } | { kind: 'checkpoint'; step: number };
+/**
+ * What a training tells while it runs. A resumed one first tells again of the epochs that it has judged. Its intervals: `load`,
+ * `prefix` and one `evaluate` an epoch (attribute `epoch`).
+ */
+export type TrainEvent =
+  | StageProgress
+  | WorkInterval
+  | { kind: 'epoch'; epoch: EpochMetrics }
+  | { kind: 'checkpoint'; step: number };
 
 /** metrics.json. */
 export interface TrainMetrics {

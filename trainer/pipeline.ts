@@ -1,6 +1,7 @@
 import { invalidInput } from '../errors';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
+import { clock, intervalSince } from '../progress';
 import { checkDevice } from './device';
 import { readInputs, tokenLimit } from './inputs';
 import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from './options';
@@ -25,6 +26,7 @@ export async function* train(
   const options = trainOptions(given.options);
   const request = { ...given, options };
   checkDevice(tf, options.device);
+  const began = clock();
   const checkpoint = await openCheckpoint(request.model, request.modelName);
   try {
     checkMask(checkpoint, request);
@@ -35,6 +37,8 @@ export async function* train(
     });
     const run = new Run(tf, checkpoint, inputs, request, signal);
     try {
+      yield intervalSince(began, 'load');
+      yield* run.judged();
       if (!run.trained) {
         yield* run.prepare();
         yield* run.epochs();

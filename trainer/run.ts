@@ -1,11 +1,9 @@
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { likeLengthBatches } from '../data/batches';
 import { cancelled, failed } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { TOKENIZER_FILES } from '../model/tokenizer/files';
-import { StageMeter } from '../progress';
+import { clock, intervalSince, StageMeter } from '../progress';
 import { makeDelta, writeDelta } from '../results/delta';
 import { evaluateRows, score } from '../results/logits';
 import { MISMATCHED, metricsFor, problemOf } from '../results/metrics';
@@ -16,6 +14,7 @@ import { peakResidentBytes } from './memory';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
 import { type HiddenRows, hiddenRows } from './prefix';
 import { Program } from './program';
+import { identityOf } from './run-identity';
 import { deviceOf, type TensorFlow } from './session';
 import { loadState, type Progress, saveState } from './state';
 import { type Trainable, trainable } from './trainable';
@@ -38,6 +37,8 @@ export class Run {
   private progress: Progress;
   private best: Float32Array;
   private lastSaved = 0;
+  /** Trained on in this process, padding not counted. */
+  private tokens = 0;
 
   constructor(
     private readonly tf: TensorFlow,
@@ -74,9 +75,15 @@ export class Run {
     return this.progress.epochs.length >= this.request.options.epochs || this.stopsEarly();
   }
 
+  /** The epochs that are done: those of a resumed run, which its reader may have missed. */
+  *judged(): Generator<TrainEvent> {
+    for (const epoch of this.progress.epochs) yield { kind: 'epoch', epoch };
+  }
+
   /** What the frozen layers put out, for every row. */
   async *prepare(): AsyncGenerator<TrainEvent> {
     const { train, dev, mismatched } = this.inputs;
+    const began = clock();
     fs.mkdirSync(this.state, { recursive: true });
     const embeddings = new Embeddings(this.checkpoint);
     const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
@@ -92,6 +99,7 @@ export class Run {
       this.hidden.push(yield* this.follow(rows, meter, before));
       before += encoded.length;
     }
+    yield intervalSince(began, 'prefix');
   }
 
   /** Every epoch that is still to do. */
@@ -110,7 +118,7 @@ export class Run {
       });
       for (const rows of batches.slice(this.progress.step - epoch * this.stepsPerEpoch)) {
         const loss = this.step(rows);
-        yield* meter.due(this.progress.step, loss);
+        yield* meter.due(this.progress.step, { loss, tokens: this.tokens });
         await this.breathe(() => this.save());
         const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
         if (!last && performance.now() - this.lastSaved > CHECKPOINT_INTERVAL) yield this.save();
@@ -162,6 +170,7 @@ export class Run {
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
     }
     progress.step++;
+    for (const row of rows) this.tokens += train.encoded[row].ids.length;
     progress.lossSum += loss * rows.length;
     progress.lossRows += rows.length;
     progress.seconds += (performance.now() - start) / 1000;
@@ -172,11 +181,13 @@ export class Run {
   private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
     const { dev, mismatched } = this.inputs;
     const { progress, metrics } = this;
+    const began = clock();
     const scores = yield* this.evaluate(this.hidden[1], dev);
     if (mismatched) {
       const second = yield* this.evaluate(this.hidden[2], mismatched);
       scores[MISMATCHED] = second[metrics.best];
     }
+    yield intervalSince(began, 'evaluate', { epoch });
     const trainLoss = progress.lossSum / progress.lossRows;
     const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
     const best = progress.epochs[progress.bestEpoch - 1]?.dev[metrics.best];
@@ -238,23 +249,4 @@ export class Run {
     beforeLeaving();
     throw cancelled();
   }
-}
-
-/** What decides, beside the weights, what the model makes of a row. */
-const MODEL_FILES = ['config.json', ...TOKENIZER_FILES];
-
-/** The SHA-256 of a file's bytes; null where there is none. */
-const sha256Of = (file: string) =>
-  fs.existsSync(file) ? createHash('sha256').update(fs.readFileSync(file)).digest('hex') : null;
-
-/** What a checkpoint must agree with: everything that the trained numbers depend on. */
-function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, { mask, options }: TrainRequest): string {
-  const { device, threads, ...numeric } = options;
-  const sets = [inputs.train, inputs.dev, ...(inputs.mismatched ? [inputs.mismatched] : [])];
-  const data = sets.map(({ dataset }) => [dataset.sha256, dataset.rows, dataset.task, dataset.regression]);
-  const heads = mask.heads.map(({ layer, head }) => [layer, head]);
-  const files = MODEL_FILES.map((name) => sha256Of(path.join(checkpoint.folder, name)));
-  const model = [checkpoint.sha256, ...files];
-  const identity = [model, data, inputs.labels, heads, mask.tune, Object.entries(numeric).sort()];
-  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
-import { invalidInput } from '../errors';
+import { invalidInput, invalidPart } from '../errors';
 import type { ScoreStrategy } from '../heads/scores';
 import type { StageProgress } from '../progress';
 import { TRAIN_DEFAULTS, type TrainOptions } from './options';
@@ -23,15 +23,19 @@ const schema = z.strictObject({
     .min(0, 'must be at least 0')
     .max(2 ** 32 - 1, 'must be below 2^32'),
   device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: wholeFrom1.optional(),
+  threads: wholeFrom1.max(1024, 'must be at most 1024').optional(),
 });
 
 /**
  * Fills in what was not given and checks the rest.
  *
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right.
+ * @param said what a message calls an option
+ * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
  */
-export function scoreOptions(given: Partial<ScoreOptions>): ScoreOptions {
+export function scoreOptions(
+  given: Partial<ScoreOptions>,
+  said: (option: string) => string = (option) => `scoring option ${option}`,
+): ScoreOptions {
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const options = { ...SCORE_DEFAULTS, ...known };
   const { error } = schema.safeParse(options);
@@ -39,7 +43,7 @@ export function scoreOptions(given: Partial<ScoreOptions>): ScoreOptions {
   const [issue] = error.issues;
   if (issue.code === 'unrecognized_keys') throw invalidInput(`scoring has no option "${issue.keys[0]}"`);
   const name = issue.path.join('.') as keyof ScoreOptions;
-  throw invalidInput(`scoring option ${name} is ${JSON.stringify(options[name])}; it ${issue.message}`);
+  throw invalidPart(name, `${said(name)} is ${JSON.stringify(options[name])}; it ${issue.message}`);
 }
 
 /** One scoring of all heads. */

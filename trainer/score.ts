@@ -178,7 +178,7 @@ class Scoring {
       for (const batch of likeLengthBatches(lengthsOf(this.rows.encoded), { batchSize, seed, epoch })) {
         const loss = training.step(hidden.read(batch), this.targets(batch), step++);
         sum += loss * batch.length;
-        yield* meter.due(step, loss);
+        yield* meter.due(step, { loss });
         await this.breathe();
       }
       losses.push(sum / n);

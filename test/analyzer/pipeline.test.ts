@@ -4,9 +4,12 @@ import * as path from 'node:path';
 import { analyze as analyzeInChild } from '../../analyzer/engine';
 import { analyze } from '../../analyzer/pipeline';
 import type { AnalyzeRequest } from '../../analyzer/request';
+import { readDataset } from '../../data/dataset';
 import { HifiError } from '../../errors';
 import { rankHeads } from '../../heads/ranking';
 import { openCheckpoint } from '../../model/checkpoint';
+import { loadTokenizer } from '../../model/tokenizer';
+import { clock } from '../../progress';
 import { expectNear, expectSameCounts, goldenOf } from './golden';
 import { drain, fixture, GOLDEN_OPTIONS, PAIRS, run, TRAIN, warningsOf } from './run';
 
@@ -104,6 +107,29 @@ describe('analyze', () => {
     expect(events[events.length - 1]).toMatchObject({ stage: 'rank', done: 1, total: 1 });
     const measured = events.flatMap((event) => (event.kind === 'progress' && event.stage === 'measure' ? [event] : []));
     expect(measured[measured.length - 1]).toMatchObject({ done: 60, total: 60, unit: 'sequences' });
+  });
+
+  it('tells when each batch was run and measured, by one clock', async () => {
+    const began = clock();
+    const { events } = await run(requestFor('tiny-bert', TRAIN));
+    const intervals = events.flatMap((event) => (event.kind === 'interval' ? [event] : []));
+    for (const { from, to } of intervals) {
+      expect(from).toBeGreaterThanOrEqual(began);
+      expect(to).toBeGreaterThanOrEqual(from);
+    }
+    expect(intervals.every(({ to }) => to <= clock())).toBe(true);
+    const named = (name: string) => intervals.filter((interval) => interval.name === name);
+    const sumOf = (name: string, attribute: string) =>
+      named(name).reduce((sum, { attributes }) => sum + (attributes![attribute] as number), 0);
+    expect(['load', 'encode', 'rank'].map((name) => named(name).length)).toEqual([1, 1, 1]);
+    expect(named('encode')[0].attributes).toEqual({ sequences: 60 });
+    expect(named('eigenvalues').length).toBe(named('onnxruntime').length);
+    expect(['onnxruntime', 'eigenvalues'].map((name) => sumOf(name, 'sequences'))).toEqual([60, 60]);
+    const tokenizer = loadTokenizer(fixture('tiny-bert'));
+    const { texts } = await readDataset(TRAIN, 'texts');
+    const tokens = texts.reduce((sum, text) => sum + tokenizer.encode(text, undefined, 32).ids.length, 0);
+    expect(sumOf('onnxruntime', 'tokens')).toBe(tokens);
+    expect(named('eigenvalues').map(({ attributes }) => attributes!.worker)).toContain(0);
   });
 
   it('has the same bits in a child process and with other numbers of threads', async () => {

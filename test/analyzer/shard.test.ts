@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { analyzeShard as analyzeShardInChild } from '../../analyzer/engine';
+import { AnalyzerEngine } from '../../analyzer/engine';
 import { analyzeShard } from '../../analyzer/pipeline';
 import type { AnalyzeRequest } from '../../analyzer/request';
 import { mergeShards, reportOfShards, type ShardStatistics } from '../../analyzer/shard';
-import { drain, fixture, GOLDEN_OPTIONS, run } from './run';
+import { drain, fixture, GOLDEN_OPTIONS, run, warningsOf } from './run';
 
 /** 200 rows of the fixtures' sentences: 4 blocks. */
 function writeRows(folder: string): string {
@@ -64,11 +64,28 @@ describe('shards', () => {
     }
   });
 
-  it('come out of a child process as they are', async () => {
-    const asked = { ...request, shard: { index: 1, count: 2 } };
-    const { result: here } = await drain(analyzeShard(asked));
-    const { result: inChild } = await drain(analyzeShardInChild(asked));
-    expect({ ...inChild, elapsedSeconds: 0 }).toEqual({ ...here, elapsedSeconds: 0 });
+  it('come out of a child process as they are, and go into one', async () => {
+    const engine = new AnalyzerEngine();
+    try {
+      const parts = await shards(2);
+      const inChild: ShardStatistics[] = [];
+      for (const [index, here] of parts.entries()) {
+        const { result } = await drain(engine.analyzeShard({ ...request, shard: { index, count: 2 } }));
+        inChild.push(result);
+        expect({ ...result, elapsedSeconds: 0 }).toEqual({ ...here, elapsedSeconds: 0 });
+      }
+      const { result, events } = await drain(engine.merge(inChild.reverse()));
+      expect({ ...result, elapsedSeconds: 0 }).toEqual(reportOf(parts));
+      const { warnings } = reportOfShards(mergeShards(parts[0], parts[1]));
+      expect(warningsOf(events)).toEqual(warnings);
+      await expect(drain(engine.merge([inChild[0], inChild[0]]))).rejects.toMatchObject({
+        code: 'INVALID_INPUT',
+        message: 'shard 1 of 2 is given twice',
+      });
+      await expect(drain(engine.merge([]))).rejects.toThrow('there are no shards to merge');
+    } finally {
+      await engine.close();
+    }
   });
 
   it('may be more than there are blocks', async () => {

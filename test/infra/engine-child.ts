@@ -1,6 +1,10 @@
+import * as os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { invalidInput } from '../../errors';
-import { serveEngine } from '../../infra/engine';
+import { serveEngine } from '../../infra/engine-child';
+
+/** How often `tidy` has come to its end. */
+let ends = 0;
 
 // A child for the tests of infra/engine.ts: one method a way to behave.
 serveEngine({
@@ -30,6 +34,28 @@ serveEngine({
       yield { step, pid: process.pid };
       await sleep(5);
     }
+  },
+  /** Says how it is run. */
+  async *self() {
+    yield 'here';
+    return { pid: process.pid, nice: os.getPriority() };
+  },
+  /** Holds something from its first event to its end, and says how often it has given it back. */
+  async *tidy() {
+    try {
+      for (;;) {
+        yield ends;
+        await sleep(5);
+      }
+    } finally {
+      ends++;
+    }
+  },
+  /** Stands still, as at a debugger or in a deadlock. */
+  async *frozen() {
+    yield 'before';
+    process.kill(process.pid, 'SIGSTOP');
+    await sleep(60_000);
   },
   /** Never lets the event loop turn after its first event. */
   async *deaf() {

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HifiError } from '../../errors';
-import { callEngine } from '../../infra/engine';
+import { callEngine, Engine, type EngineOptions } from '../../infra/engine';
 
 const entry = require.resolve('./engine-child');
 const call = <Event, Result>(method: string, request: unknown = null, more: object = {}) =>
@@ -103,36 +104,36 @@ describe('an error', () => {
     });
     const missing = callEngine({ entry: `${entry}.gone.js`, method: 'count', request: null });
     expect(await errorOf(missing)).toMatchObject({
-      code: 'FAILED',
+      code: 'ENGINE_LOST',
       message: expect.stringMatching(/the count engine ended with exit code 1: Error: Cannot find module/),
     });
   });
 });
 
 describe('a child that dies', () => {
-  it('is FAILED with the signal and its last words, after the events before', async () => {
+  it('is ENGINE_LOST with the signal and its last words, after the events before', async () => {
     const events: unknown[] = [];
     const reading = (async () => {
       for await (const event of call('crash')) events.push(event);
     })();
     await expect(reading).rejects.toMatchObject({
-      code: 'FAILED',
+      code: 'ENGINE_LOST',
       message:
         'the crash engine was ended by SIGKILL (the system may be out of memory): terminate called: no memory for 12 tensors',
     });
     expect(events).toEqual(['before']);
   });
 
-  it('is FAILED with the exit code', async () => {
+  it('is ENGINE_LOST with the exit code', async () => {
     expect(await errorOf(call('leave'))).toMatchObject({
-      code: 'FAILED',
+      code: 'ENGINE_LOST',
       message: 'the leave engine ended with exit code 7: a library gave up',
     });
   });
 
-  it('is FAILED with the error that nobody caught', async () => {
+  it('is ENGINE_LOST with the error that nobody caught', async () => {
     expect(await errorOf(call('stumble'))).toMatchObject({
-      code: 'FAILED',
+      code: 'ENGINE_LOST',
       message: 'the stumble engine ended with exit code 1: Error: thrown outside of any call',
     });
   });
@@ -187,6 +188,148 @@ describe('cancellation', () => {
       break;
     }
     expect(running(pid)).toBe(false);
+  });
+});
+
+describe('an engine that stays', () => {
+  const engines: Engine[] = [];
+  afterEach(async () => {
+    for (const engine of engines.splice(0)) await engine.close();
+  });
+  const started = (options: Omit<EngineOptions, 'entry'> = {}) => {
+    const engine = new Engine({ entry, ...options });
+    engines.push(engine);
+    return engine;
+  };
+  const selfOf = async (engine: Engine) =>
+    (await collect(engine.call<string, { pid: number; nice: number }>('self', null))).result;
+
+  it('answers call after call in one process', async () => {
+    const engine = started();
+    expect(engine.pid).toBeUndefined();
+    const { pid } = await selfOf(engine);
+    expect(engine.pid).toBe(pid);
+    expect(await errorOf(engine.call('refuse', null))).toMatchObject({ code: 'INVALID_INPUT' });
+    const { events } = await collect(engine.call<{ i: number }, unknown>('count', { count: 700 }));
+    expect(events.map(({ i }) => i)).toEqual([...Array(700).keys()]);
+    expect((await selfOf(engine)).pid).toBe(pid);
+  });
+
+  it('runs one call at a time, in the order in which they came', async () => {
+    const engine = started();
+    const controller = new AbortController();
+    const ends: string[] = [];
+    const ended = async (name: string, call: AsyncGenerator<unknown, unknown>) => {
+      const error = await errorOf(call);
+      ends.push(`${name} ${error.code}`);
+    };
+    const first = engine.call<{ step: number }, never>('endless', null, controller.signal);
+    await first.next();
+    const waiting = [
+      ended('third', engine.call('refuse', null)),
+      ended('second', engine.call('count', { count: 1 }, AbortSignal.timeout(1))),
+    ];
+    await waiting[1];
+    expect(ends).toEqual(['second CANCELLED']);
+    controller.abort();
+    await ended('first', first);
+    await Promise.all(waiting);
+    expect(ends).toEqual(['second CANCELLED', 'first CANCELLED', 'third INVALID_INPUT']);
+  });
+
+  it('is of use after a cancelled call', async () => {
+    const engine = started();
+    const controller = new AbortController();
+    const call = engine.call<{ pid: number }, never>('endless', null, controller.signal);
+    const { pid } = (await call.next()).value;
+    controller.abort();
+    expect(await errorOf(call)).toMatchObject({ code: 'CANCELLED' });
+    expect((await selfOf(engine)).pid).toBe(pid);
+  });
+
+  it('is of use after its reader has left, and what the call held is free', async () => {
+    const engine = started();
+    const { pid } = await selfOf(engine);
+    for await (const event of engine.call<{ step: number }, never>('endless', null)) if (event.step === 3) break;
+    for (const before of [0, 1]) {
+      for await (const ends of engine.call<number, never>('tidy', null)) {
+        expect(ends).toBe(before);
+        break;
+      }
+    }
+    expect((await selfOf(engine)).pid).toBe(pid);
+  });
+
+  it('has another process after one that would not end its call', async () => {
+    const engine = started({ graceMs: 300 });
+    const call = engine.call<number, never>('deaf', null);
+    const pid = (await call.next()).value;
+    await call.return(undefined as never);
+    expect(running(pid)).toBe(false);
+    expect((await selfOf(engine)).pid).not.toBe(pid);
+  });
+
+  it('has another process after one that was killed', async () => {
+    const engine = started();
+    const call = engine.call<{ pid: number }, never>('endless', null);
+    const { pid } = (await call.next()).value;
+    process.kill(pid, 'SIGKILL');
+    expect(await errorOf(call)).toMatchObject({
+      code: 'ENGINE_LOST',
+      message: 'the endless engine was ended by SIGKILL (the system may be out of memory)',
+    });
+    const other = await selfOf(engine);
+    expect(other.pid).not.toBe(pid);
+    // The same where nobody was calling.
+    process.kill(other.pid, 'SIGKILL');
+    while (engine.pid !== undefined) await sleep(10);
+    expect(running((await selfOf(engine)).pid)).toBe(true);
+  });
+
+  it('ends a process that is silent for too long', async () => {
+    const engine = started({ silenceMs: 3000 });
+    const { pid } = await selfOf(engine);
+    expect(await errorOf(engine.call('frozen', null))).toMatchObject({
+      code: 'ENGINE_LOST',
+      message: 'the frozen engine was silent for 3 s and was ended',
+    });
+    expect(running(pid)).toBe(false);
+    expect((await selfOf(engine)).pid).not.toBe(pid);
+  });
+
+  it('does not take the silence of a slow reader for that of the process', async () => {
+    const engine = started({ silenceMs: 3000 });
+    await selfOf(engine);
+    const call = engine.call<{ i: number }, unknown>('count', { count: 700 });
+    await call.next();
+    await sleep(3500);
+    expect((await collect(call)).events).toHaveLength(699);
+  });
+
+  it('ends a process that nobody has called for a while', async () => {
+    const engine = started({ idleMs: 100 });
+    const { pid } = await selfOf(engine);
+    await untilGone(pid);
+    expect(engine.pid).toBeUndefined();
+    expect((await selfOf(engine)).pid).not.toBe(pid);
+  });
+
+  it('is as nice as it was told to be', async () => {
+    expect((await selfOf(started({ nice: 7 }))).nice).toBe(7);
+    expect((await selfOf(started())).nice).toBe(os.getPriority());
+  });
+
+  it('leaves no process when it is closed, in a call or not', async () => {
+    const resting = started();
+    const { pid } = await selfOf(resting);
+    const working = started();
+    const call = working.call<{ pid: number }, never>('endless', null);
+    const { pid: other } = (await call.next()).value;
+    await Promise.all([resting.close(), working.close()]);
+    expect([pid, other].filter(running)).toEqual([]);
+    const lost = { code: 'ENGINE_LOST', message: 'the endless engine was closed' };
+    expect(await errorOf(call)).toMatchObject(lost);
+    expect(await errorOf(working.call('endless', null))).toMatchObject(lost);
   });
 });
 

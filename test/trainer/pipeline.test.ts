@@ -6,6 +6,7 @@ import { randomStream } from '../../data/random';
 import { writeDemoData } from '../../demo/grammar';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
+import { loadTokenizer } from '../../model/tokenizer';
 import { evaluate, predict } from '../../trainer/inference';
 import type { TrainEvent } from '../../trainer/options';
 import { train } from '../../trainer/pipeline';
@@ -54,7 +55,7 @@ it('gives the same again when it is resumed after its end, until its state is cl
     const hash = deltaHash(what.out);
     fs.rmSync(path.join(what.out, 'delta'), { recursive: true });
     const again = await finish({ ...what, resume: true });
-    expect(again.events).toEqual([]);
+    expect(again.events.slice(1)).toEqual(metrics.epochs.map((epoch) => ({ kind: 'epoch', epoch })));
     expect(deltaHash(what.out)).toBe(hash);
     const { resumedFromStep, peakRssBytes, ...same } = metrics;
     expect(again.metrics).toMatchObject(same);
@@ -208,6 +209,43 @@ it.each(['config.json', 'tokenizer.json', 'tokenizer_config.json'])(
     await expect(finish({ ...what, resume: true })).rejects.toThrow(/of another run/);
   },
 );
+
+it('tells the tokens of its steps, and when it loaded, prepared and judged', async () => {
+  const what = await request({ options: { epochs: 2, maxLength: 12 } });
+  const { events } = await finish(what);
+  const intervals = events.flatMap((event) => (event.kind === 'interval' ? [event] : []));
+  expect(intervals.map(({ name, attributes }) => [name, attributes?.epoch])).toEqual([
+    ['load', undefined],
+    ['prefix', undefined],
+    ['evaluate', 1],
+    ['evaluate', 2],
+  ]);
+  for (const { from, to } of intervals) expect(to).toBeGreaterThanOrEqual(from);
+  const { texts } = await readDataset(sentences, 'texts');
+  const tokenizer = loadTokenizer(model);
+  const tokens = texts.reduce((sum, text) => sum + tokenizer.encode(text, undefined, 12).ids.length, 0);
+  const steps = events.flatMap((event) => (event.kind === 'progress' && event.stage === 'train' ? [event] : []));
+  expect(steps.at(-1)!.tokens).toBe(2 * tokens);
+  for (const [i, step] of steps.entries()) expect(step.tokens).toBeGreaterThan(steps[i - 1]?.tokens ?? 0);
+});
+
+it('tells again of the epochs that were judged before it was cut, and of no other twice', async () => {
+  const what = await request({ options: { epochs: 4 } });
+  const first = train(tf, what);
+  for await (const event of first) if (event.kind === 'checkpoint' && event.step >= sentenceRows / 4) break;
+  const { metrics, events } = await finish({ ...what, resume: true });
+  const epochs = events.flatMap((event) => (event.kind === 'epoch' ? [event.epoch] : []));
+  expect(epochs).toEqual(metrics.epochs);
+  expect(metrics.resumedFromStep).toBe(2 * Math.ceil(sentenceRows / 8));
+  const trained = events.findIndex((event) => event.kind === 'progress');
+  expect(events.slice(0, trained).filter(({ kind }) => kind === 'epoch')).toHaveLength(2);
+  // Those of this process alone.
+  const tokens = events.flatMap((event) => (event.kind === 'progress' && event.tokens ? [event.tokens] : []));
+  const whole = await finish(await request({ options: { epochs: 2 } }));
+  expect(tokens.at(-1)).toBe(
+    whole.events.flatMap((event) => (event.kind === 'progress' && event.tokens ? [event.tokens] : [])).at(-1),
+  );
+});
 
 it('goes on from where it was cancelled, in the middle of an epoch', async () => {
   const whole = await request({ options: { epochs: 8 } });

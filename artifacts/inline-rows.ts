@@ -1,0 +1,53 @@
+import * as fs from 'node:fs/promises';
+import type { DataSource } from '../data/dataset';
+import { TASKS, type TaskName } from '../data/tasks';
+import { invalidPart } from '../errors';
+import type { InlineRows } from './rows';
+
+/** The columns of rows that are of no task. */
+const COLUMNS = { texts: ['text', 'second_text'], label: 'label' };
+/** What messages and reports call such rows. */
+const NAME = 'inline';
+
+/** Where rows of a request go, and what is asked of them. */
+export interface InlineNeed {
+  /** The file that they become. */
+  file: string;
+  /** Where the request has them, for errors. */
+  field: string;
+  labels: boolean;
+  task?: TaskName;
+  regression?: boolean;
+}
+
+/**
+ * Writes rows of a request as JSON Lines: the same rows give the same bytes.
+ *
+ * @throws HifiError INVALID_INPUT where labels are needed and not there, or second texts are not what the task has
+ */
+export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promise<DataSource> {
+  const { texts, secondTexts, labels } = rows;
+  const { file, field, task, regression } = need;
+  if (need.labels && labels === undefined) {
+    throw invalidPart(`${field}.labels`, `${field}.labels is empty; labels are needed here, ${texts.length} of them`);
+  }
+  const paired = task === undefined ? secondTexts !== undefined : TASKS[task].textColumns.length === 2;
+  if (paired !== (secondTexts !== undefined)) {
+    const wanted = paired ? `has pairs, so there must be ${texts.length}` : 'has one text a row, so there must be none';
+    throw invalidPart(
+      `${field}.second_texts`,
+      `${field}.second_texts has ${secondTexts?.length ?? 0} entries; the task ${task} ${wanted}`,
+    );
+  }
+  const textColumns = [...(task === undefined ? COLUMNS.texts : TASKS[task].textColumns)].slice(0, paired ? 2 : 1);
+  const labelColumn = task === undefined ? COLUMNS.label : TASKS[task].labelColumn;
+  const lines = texts.map((text, i) => {
+    const row: Record<string, string> = { [textColumns[0]]: text };
+    if (secondTexts) row[textColumns[1]] = secondTexts[i];
+    if (labels) row[labelColumn] = labels[i];
+    return `${JSON.stringify(row)}\n`;
+  });
+  await fs.writeFile(file, lines.join(''), { mode: 0o600 });
+  const columns = task === undefined ? { textColumns, ...(labels && { labelColumn }) } : { task };
+  return { path: NAME, file, format: 'jsonl', ...columns, ...(regression !== undefined && { regression }) };
+}

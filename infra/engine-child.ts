@@ -1,0 +1,145 @@
+import { cancelled, type ErrorCode, failed, HifiError } from '../errors';
+
+/** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
+export type EngineHandlers = Record<
+  string,
+  // biome-ignore lint/suspicious/noExplicitAny: each method has a request of its own; the callers name the types
+  (request: any, signal: AbortSignal) => AsyncGenerator<unknown, unknown>
+>;
+
+/** `id` tells the calls apart: what is said of one that has ended is not meant for the next. */
+export type ToChild =
+  | { type: 'call'; id: number; method: string; request: unknown }
+  | { type: 'taken'; id: number }
+  | { type: 'abort'; id: number }
+  | { type: 'end' };
+/** Events in order, then the result or the error, which ends the call. */
+export type FromChild =
+  | { type: 'event'; event: unknown }
+  | { type: 'result'; result: unknown }
+  | { type: 'error'; code: ErrorCode; message: string; stack?: string };
+
+/** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
+const EVENTS_AHEAD = 256;
+
+/** A call that is being answered. */
+interface Running {
+  id: number;
+  controller: AbortController;
+  window: Window;
+}
+
+/**
+ * The child's side: answers the calls that the parent makes, one after the other, until it is told to end. It ends at once
+ * when its parent is gone. Cancellation is heard when the event loop turns, which it does at each event: a method yields one
+ * each step.
+ *
+ * @throws HifiError FAILED when the process has no parent to talk to
+ */
+export function serveEngine(handlers: EngineHandlers): void {
+  if (process.send === undefined) throw failed('an engine is started by its parent process, not by hand');
+  let running: Running | undefined;
+  let ending = false;
+  const abort = ({ controller, window }: Running) => {
+    controller.abort();
+    window.open();
+  };
+  const run = async (id: number, method: string, request: unknown) => {
+    running = { id, controller: new AbortController(), window: new Window(EVENTS_AHEAD) };
+    await answer(handlers, method, request, running);
+    running = undefined;
+    if (ending) process.exit(0);
+  };
+  // Ctrl-C reaches all processes of a terminal: what it means is the parent's to decide.
+  process.on('SIGINT', () => {});
+  process.once('disconnect', () => process.exit(1));
+  process.on('message', (message: ToChild) => {
+    if (message.type === 'call') {
+      void run(message.id, message.method, message.request);
+    } else if (message.type === 'end') {
+      if (running === undefined) process.exit(0);
+      ending = true;
+      abort(running);
+    } else if (message.id === running?.id) {
+      if (message.type === 'abort') abort(running);
+      else running.window.taken();
+    }
+  });
+}
+
+async function answer(
+  handlers: EngineHandlers,
+  method: string,
+  request: unknown,
+  { controller: { signal }, window }: Running,
+): Promise<void> {
+  let events: AsyncGenerator<unknown, unknown> | undefined;
+  let last: FromChild;
+  try {
+    const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
+    if (handler === undefined) throw failed(`the engine has no method ${method}`);
+    events = handler(request, signal);
+    for (;;) {
+      const step = await events.next();
+      if (signal.aborted) throw cancelled();
+      if (step.done) {
+        last = { type: 'result', result: step.value };
+        break;
+      }
+      await send({ type: 'event', event: step.value });
+      await window.sent();
+      await new Promise(setImmediate);
+    }
+  } catch (thrown) {
+    last = crossing(thrown);
+  }
+  try {
+    // What the method holds is free again before the next call may come.
+    await events?.return(undefined);
+    await send(last);
+  } catch (thrown) {
+    await send(crossing(thrown));
+  }
+}
+
+/** An error as it crosses to the parent. */
+function crossing(thrown: unknown): FromChild {
+  const error = HifiError.from(thrown);
+  const cause = error.cause instanceof Error ? error.cause.stack : undefined;
+  return { type: 'error', code: error.code, message: error.message, stack: cause ?? error.stack };
+}
+
+/** Settles when the message is on its way: a process that exits before that loses it. */
+function send(message: FromChild): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send?.(message, undefined, undefined, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Counts the events that the reader has not taken yet. */
+class Window {
+  private ahead = 0;
+  private resume = () => {};
+
+  constructor(private size: number) {}
+
+  /** Waits while the reader is too far behind. */
+  async sent(): Promise<void> {
+    this.ahead += 1;
+    if (this.ahead < this.size) return;
+    await new Promise<void>((resolve) => {
+      this.resume = resolve;
+    });
+  }
+
+  taken(): void {
+    this.ahead -= 1;
+    this.resume();
+  }
+
+  /** No more waiting. */
+  open(): void {
+    this.size = Number.POSITIVE_INFINITY;
+    this.resume();
+  }
+}

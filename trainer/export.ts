@@ -1,0 +1,62 @@
+import { cancelled } from '../errors';
+import { openCheckpoint } from '../model/checkpoint';
+import { StageMeter, type StageProgress } from '../progress';
+import { exportAdapter } from '../results/adapter-export';
+import { exportCheckpoint } from '../results/checkpoint-export';
+import { readDelta } from '../results/delta';
+import type { ExportFormat, ExportRequest } from '../results/export-request';
+import { exportOnnx } from './onnx-export';
+
+/**
+ * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta. The thread is blocked but for the check of an ONNX
+ * folder, which engines of its own compute.
+ *
+ * @returns what the user should know, a line each
+ * @throws HifiError INVALID_INPUT for a bad model, delta or `out`; FAILED where an ONNX folder's logits are not the trainer's;
+ *   CANCELLED where `signal` came before or meanwhile: then the folder is not to be kept
+ */
+export async function* exportModel(
+  request: ExportRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<StageProgress, string[]> {
+  const progress = new StageMeter('export', 1, 'folders');
+  yield progress.at(0);
+  await unlessAborted(signal);
+  const notes = await EXPORTERS[request.format](request, signal);
+  await unlessAborted(signal);
+  yield progress.at(1);
+  return notes;
+}
+
+type Exporter = (request: ExportRequest, signal?: AbortSignal) => Promise<string[]>;
+
+const EXPORTERS: Record<ExportFormat, Exporter> = {
+  checkpoint: async ({ model, delta, dtype = 'float32', out }) => {
+    const checkpoint = await openCheckpoint(model);
+    try {
+      const { notes } = await exportCheckpoint({ checkpoint, delta: readDelta(delta, checkpoint), dtype, out });
+      return notes;
+    } finally {
+      checkpoint.close();
+    }
+  },
+  peft: async ({ model, delta, out }) => {
+    const checkpoint = await openCheckpoint(model);
+    try {
+      await exportAdapter({ checkpoint, delta: readDelta(delta, checkpoint), out });
+      return [];
+    } finally {
+      checkpoint.close();
+    }
+  },
+  onnx: async ({ model, delta, out }, signal) => {
+    await exportOnnx({ model, delta, out }, signal);
+    return [];
+  },
+};
+
+/** Lets a signal that has come be heard, before and after work that blocks the thread. */
+async function unlessAborted(signal?: AbortSignal): Promise<void> {
+  await new Promise(setImmediate);
+  if (signal?.aborted) throw cancelled();
+}

@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Checkpoint } from '../model/checkpoint';
+import { TOKENIZER_FILES } from '../model/tokenizer/files';
+import type { TrainingInputs } from './inputs';
+import type { TrainRequest } from './options';
+
+/** What decides, beside the weights, what the model makes of a row. */
+const MODEL_FILES = ['config.json', ...TOKENIZER_FILES];
+
+/** The SHA-256 of a file's bytes; null where there is none. */
+const sha256Of = (file: string) =>
+  fs.existsSync(file) ? createHash('sha256').update(fs.readFileSync(file)).digest('hex') : null;
+
+/** What a checkpoint must agree with: everything that the trained numbers depend on. */
+export function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, { mask, options }: TrainRequest): string {
+  const { device, threads, ...numeric } = options;
+  const sets = [inputs.train, inputs.dev, ...(inputs.mismatched ? [inputs.mismatched] : [])];
+  const data = sets.map(({ dataset }) => [dataset.sha256, dataset.rows, dataset.task, dataset.regression]);
+  const heads = mask.heads.map(({ layer, head }) => [layer, head]);
+  const files = MODEL_FILES.map((name) => sha256Of(path.join(checkpoint.folder, name)));
+  const model = [checkpoint.sha256, ...files];
+  const identity = [model, data, inputs.labels, heads, mask.tune, Object.entries(numeric).sort()];
+  return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
+}

@@ -1,0 +1,105 @@
+import { create } from '@bufbuild/protobuf';
+import { reportOptions } from '../analyzer/options';
+import { keptXis } from '../analyzer/report';
+import type { ShardStatistics } from '../analyzer/shard';
+import { type StatisticsData, statisticsLengths } from '../analyzer/statistics';
+import { invalidPart } from '../errors';
+import {
+  type ShardStatistics as ShardStatisticsMessage,
+  ShardStatisticsSchema,
+} from '../proto/gen/hifi/v1/analyzer_pb';
+import { checkLength, matrixOf } from './matrix';
+import { measuredRowsMessage, measuredRowsOf } from './measured-rows';
+import { modelMessage, modelOf } from './model';
+import { analysisMessage, analysisOptionsOf } from './options';
+import { deviceOf } from './report';
+
+/** A shard's statistics and what its user should know. */
+export interface ToldStatistics {
+  part: ShardStatistics;
+  warnings: string[];
+}
+
+export function statisticsMessage({ part, warnings }: ToldStatistics): ShardStatisticsMessage {
+  const { subject, statistics, shardCount, shards, elapsedSeconds } = part;
+  const { model, data, options, headNorms, deviceUsed } = subject;
+  const { layers, heads, headDim } = model;
+  return create(ShardStatisticsSchema, {
+    model: modelMessage(model),
+    layers,
+    heads,
+    headDim,
+    data: measuredRowsMessage(data),
+    options: analysisMessage(options),
+    headNorms: headNorms.flat(),
+    deviceUsed,
+    shardCount,
+    shards,
+    elapsedSeconds,
+    sequences: statistics.sequences,
+    xis: statistics.shape.xis,
+    counts: Array.from(statistics.counts),
+    squares: Array.from(statistics.squares),
+    pearson: Array.from(statistics.pearson),
+    covariance: Array.from(statistics.covariance),
+    activation: Array.from(statistics.activation),
+    spectrum: Array.from(statistics.spectrum),
+    bootstrapDraws: Array.from(statistics.bootstrap.draws),
+    bootstrapSums: Array.from(statistics.bootstrap.sums),
+    warnings,
+  });
+}
+
+/**
+ * The same statistics, to the last bit.
+ *
+ * @throws HifiError INVALID_INPUT for sums of other lengths than the shape asks for, and for numbers that are not finite
+ */
+export function statisticsOf(message: ShardStatisticsMessage, field: string): ToldStatistics {
+  const at = (part: string) => `${field}.${part}`;
+  const { layers, heads, headDim, shardCount, shards, elapsedSeconds, sequences } = message;
+  if (!(layers >= 1 && heads >= 1 && headDim >= 1)) {
+    const found = `layers ${layers}, heads ${heads}, head_dim ${headDim}`;
+    throw invalidPart(field, `${field} has ${found}; each must be at least 1`);
+  }
+  const options = reportOptions(analysisOptionsOf(message.options, at('options')));
+  const { xi, seed, correlation, scope } = options;
+  const xis = keptXis(xi);
+  if (JSON.stringify(message.xis) !== JSON.stringify(xis)) {
+    throw invalidPart(at('xis'), `${at('xis')} is [${message.xis.join(', ')}]; it must be [${xis.join(', ')}]`);
+  }
+  const shape = { layers, heads, headDim, xis, xi, bootstrap: { seed, correlation, scope } };
+  const lengths = statisticsLengths(shape);
+  const sums = (part: keyof typeof lengths, name: string) => {
+    checkLength(message[part], lengths[part], at(name));
+    return Float64Array.from(message[part]);
+  };
+  const statistics: StatisticsData = {
+    shape,
+    sequences,
+    counts: sums('counts', 'counts'),
+    squares: sums('squares', 'squares'),
+    pearson: sums('pearson', 'pearson'),
+    covariance: sums('covariance', 'covariance'),
+    activation: sums('activation', 'activation'),
+    spectrum: sums('spectrum', 'spectrum'),
+    bootstrap: {
+      draws: sums('bootstrapDraws', 'bootstrap_draws'),
+      sums: sums('bootstrapSums', 'bootstrap_sums'),
+    },
+  };
+  const part: ShardStatistics = {
+    subject: {
+      model: modelOf(message.model, { layers, heads, headDim }, at('model')),
+      data: measuredRowsOf(message.data, at('data')),
+      options,
+      headNorms: matrixOf(message.headNorms, layers, heads, at('head_norms')),
+      deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    },
+    shardCount,
+    shards: [...shards],
+    statistics,
+    elapsedSeconds,
+  };
+  return { part, warnings: [...message.warnings] };
+}

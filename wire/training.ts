@@ -1,0 +1,104 @@
+import { create } from '@bufbuild/protobuf';
+import type { Artifact } from '../artifacts/store';
+import {
+  type Epoch,
+  EpochSchema,
+  type TrainingMetrics,
+  TrainingMetricsSchema,
+  type TrainingResult,
+  TrainingResultSchema,
+  type TrainResponse,
+  TrainResponseSchema,
+} from '../proto/gen/hifi/v1/trainer_pb';
+import type { EpochMetrics, TrainEvent, TrainMetrics } from '../trainer/options';
+import { artifactMessage, artifactOf } from './artifact';
+import { present } from './matrix';
+import { progressMessage, progressOf } from './progress';
+import { deviceOf } from './report';
+
+export const epochMessage = ({ epoch, trainLoss, dev, seconds }: EpochMetrics): Epoch =>
+  create(EpochSchema, { epoch, trainLoss, dev: { ...dev }, seconds });
+
+export const epochOf = ({ epoch, trainLoss, dev, seconds }: Epoch): EpochMetrics => ({
+  epoch,
+  trainLoss: present(trainLoss, 'epoch.train_loss'),
+  dev: { ...dev },
+  seconds,
+});
+
+export function metricsMessage({
+  task,
+  resumedFromStep,
+  epochs,
+  peakRssBytes,
+  ...metrics
+}: TrainMetrics): TrainingMetrics {
+  return create(TrainingMetricsSchema, {
+    ...metrics,
+    ...(task !== null && { task }),
+    ...(resumedFromStep !== null && { resumedFromStep }),
+    best: { ...metrics.best },
+    epochs: epochs.map(epochMessage),
+    peakRssBytes: BigInt(peakRssBytes),
+  });
+}
+
+/** @throws HifiError INVALID_INPUT where a part is missing */
+export function metricsOf(message: TrainingMetrics): TrainMetrics {
+  const at = (part: string) => `metrics.${part}`;
+  const best = present(message.best, at('best'));
+  return {
+    task: message.task ?? null,
+    metric: message.metric,
+    best: { epoch: best.epoch, value: present(best.value, at('best.value')) },
+    resumedFromStep: message.resumedFromStep ?? null,
+    epochs: message.epochs.map(epochOf),
+    trainableParameters: present(message.trainableParameters, at('trainable_parameters')),
+    taskHeadParameters: present(message.taskHeadParameters, at('task_head_parameters')),
+    peakRssBytes: Number(message.peakRssBytes),
+    seed: present(message.seed, at('seed')),
+    deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+  };
+}
+
+/** What a training has come to: its metrics and the delta's files. */
+export interface TrainingOutcome {
+  metrics: TrainMetrics;
+  artifacts: Artifact[];
+}
+
+export const outcomeMessage = ({ metrics, artifacts }: TrainingOutcome): TrainingResult =>
+  create(TrainingResultSchema, { metrics: metricsMessage(metrics), artifacts: artifacts.map(artifactMessage) });
+
+export const outcomeOf = ({ metrics, artifacts }: TrainingResult): TrainingOutcome => ({
+  metrics: metricsOf(present(metrics, 'metrics')),
+  artifacts: artifacts.map(artifactOf),
+});
+
+/** @returns undefined for an interval, which is for whoever runs the engine */
+export function trainEventMessage(event: TrainEvent): TrainResponse | undefined {
+  switch (event.kind) {
+    case 'progress':
+      return create(TrainResponseSchema, { event: { case: 'progress', value: progressMessage(event) } });
+    case 'epoch':
+      return create(TrainResponseSchema, { event: { case: 'epoch', value: epochMessage(event.epoch) } });
+    case 'checkpoint':
+      return create(TrainResponseSchema, { event: { case: 'checkpoint', value: { step: event.step } } });
+    case 'interval':
+      return undefined;
+  }
+}
+
+/** What a training tells; undefined for its result, and for what a later version may add. */
+export function trainEventOf({ event }: TrainResponse): TrainEvent | undefined {
+  switch (event.case) {
+    case 'progress':
+      return progressOf(event.value);
+    case 'epoch':
+      return { kind: 'epoch', epoch: epochOf(event.value) };
+    case 'checkpoint':
+      return { kind: 'checkpoint', step: event.value.step };
+    default:
+      return undefined;
+  }
+}
