@@ -16,11 +16,10 @@ import { lockFor } from '../infra/process-lock';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { specMessage } from '../wire/job';
-import type { Served, ServeSettings } from './serve';
+import type { Served, ServePart } from './serve';
 import { serviceServer } from './service-server';
 
-export interface ServeGateway extends ServeSettings {
-  socket: string;
+export interface ServeGateway extends ServePart {
   analyzer: GrpcClient;
   trainer: GrpcClient;
 }

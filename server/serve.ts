@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { GrpcClient } from '../infra/grpc/client';
 import type { Credentials, Guard } from '../infra/grpc/credentials';
-import { type ServeAnalyzer, serveAnalyzer } from './analyzer';
+import { serveAnalyzer } from './analyzer';
 import { serveGateway } from './gateway';
 import { serveTrainer } from './trainer';
 
@@ -26,6 +26,15 @@ export interface ServeSettings {
   insecure: boolean;
   natsUrl?: string;
   version: string;
+}
+
+/** What one of the services is served with. */
+export interface ServePart extends ServeSettings {
+  name: ServedName;
+  /** A Unix socket to be served on too. */
+  socket: string;
+  /** Where the gateway's artifacts are; undefined where they are this process's own. */
+  gateway: GrpcClient | undefined;
 }
 
 /** A service that is served; `stop` lets its calls end. */
@@ -61,16 +70,17 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served[]
     for (const client of clients) client.close();
   };
   try {
-    const common = (name: ServedName): ServeAnalyzer => {
+    const gateway = here('gateway') ? undefined : clientOf('gateway');
+    const part = (name: ServedName): ServePart => {
+      // Of a process that was killed.
       fs.rmSync(socketOf(name), { force: true });
-      return { ...settings, name, socket: socketOf(name), gateway: here('gateway') ? undefined : clientOf('gateway') };
+      return { ...settings, name, socket: socketOf(name), gateway };
     };
-    if (here('analyzer')) served.push(await serveAnalyzer(common('analyzer')));
-    if (here('trainer')) served.push(await serveTrainer(common('trainer')));
+    if (here('analyzer')) served.push(await serveAnalyzer(part('analyzer')));
+    if (here('trainer')) served.push(await serveTrainer(part('trainer')));
     if (here('gateway')) {
-      served.push(
-        await serveGateway({ ...common('gateway'), analyzer: clientOf('analyzer'), trainer: clientOf('trainer') }),
-      );
+      const workers = { analyzer: clientOf('analyzer'), trainer: clientOf('trainer') };
+      served.push(await serveGateway({ ...part('gateway'), ...workers }));
     }
     return { served, stop };
   } catch (error) {
