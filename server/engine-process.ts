@@ -1,7 +1,7 @@
-import type { EngineProcess } from '../infra/engine';
+import type { ProcessOptions } from '../infra/engine';
 
 /** How a service looks after the process that computes for it. */
-export const ENGINE_PROCESS: EngineProcess = {
+export const ENGINE_PROCESS: ProcessOptions = {
   // Below the service's own: calls are answered while all cores compute.
   nice: 10,
   // A step of a large model on a slow machine takes a minute; ten minutes without a word are a process that hangs.
