@@ -1,7 +1,8 @@
 // What imports what: each room's invariant (see ARCHITECTURE.md) as a rule. `npm run check:imports`.
 
-/** A stage of the analysis, the training or what comes of it: all of these rooms but their doors to the engine's process. */
-const STAGES = { path: '^(analyzer|trainer|results)/', pathNot: '^(analyzer|trainer|results)/(engine|child)\\.ts$' };
+/** A stage of the analysis, the training or what comes of it: all of these rooms but their doors, to the engine's process and to clients. */
+const DOORS = '^(analyzer|trainer|results)/(engine|child|service)\\.ts$';
+const STAGES = { path: '^(analyzer|trainer|results)/', pathNot: DOORS };
 
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 
@@ -24,13 +25,27 @@ module.exports = {
       { path: '^(analyzer|trainer|gateway|cli|report)/|node_modules/@tensorflow/' },
     ),
     rule('stages-know-no-surroundings', 'Stages know nothing of what runs them.', STAGES, {
-      path: '^(infra|cli|gateway|report|proto)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino|commander)/',
+      path: '^(infra|cli|gateway|report|proto|wire)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino|commander)/',
     }),
+    rule(
+      'messages-stop-at-the-wire',
+      'Messages of the contract are known to wire/, to infra/grpc and to services, clients and entries alone.',
+      { pathNot: '^(proto|wire|infra/grpc|cli|test|bench)/|(^|[/-])(service|client|remote)\\.ts$' },
+      { path: '^proto/' },
+    ),
+    rule(
+      'wire-is-a-mapping',
+      'wire/ knows messages and domain types, and nothing of what runs them.',
+      { path: '^wire/' },
+      {
+        path: '^(infra|cli|gateway|report|bench)/|^(analyzer|trainer|results)/(engine|child|service)\\.ts$|node_modules/@grpc/',
+      },
+    ),
     rule(
       'model-and-data-are-below',
       'model/ and data/ import no room above them.',
       { path: '^(model|data)/' },
-      { path: '^(analyzer|trainer|results|gateway|cli|infra|report)/' },
+      { path: '^(analyzer|trainer|results|gateway|cli|infra|report|wire|artifacts)/' },
     ),
     rule(
       'entries-are-above',

@@ -21,6 +21,15 @@ export const EXACT_SUM_COUNT = 2 ** 26;
 /** Numbers that so many sums take. */
 export const exactSumNumbers = (length: number) => BINS * length;
 
+/** The first of some sums' numbers that cannot be one of theirs, no whole multiple of its bin's quantum; −1 where all can. */
+export function notExact(bins: ArrayLike<number>): number {
+  const length = bins.length / BINS;
+  for (let i = 0; i < bins.length; i++) {
+    if (!Number.isInteger(bins[i] * 2 ** -EXPONENTS[Math.floor(i / length)])) return i;
+  }
+  return -1;
+}
+
 /** `length` sums beside each other. */
 export class ExactSums {
   /** [bins, length], bin by bin; each entry a whole multiple of its bin's quantum. */

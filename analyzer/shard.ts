@@ -20,8 +20,10 @@ export interface ShardStatistics {
  * @throws HifiError INVALID_INPUT for parts of different analyses, or parts that share a shard.
  */
 export function mergeShards(a: ShardStatistics, b: ShardStatistics): ShardStatistics {
-  const identity = ({ subject, shardCount }: ShardStatistics) =>
-    JSON.stringify([subject.model.sha256, subject.data.sha256, subject.data.sampleIds, subject.options, shardCount]);
+  const identity = ({ subject: { model, data, options }, shardCount }: ShardStatistics) => {
+    const shape = [model.layers, model.heads, model.headDim];
+    return JSON.stringify([model.sha256, shape, data.sha256, data.sampleIds, options, shardCount]);
+  };
   if (identity(a) !== identity(b)) {
     throw invalidInput('the shards are of different analyses: model, data, options and shard count must be the same');
   }

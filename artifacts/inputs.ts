@@ -106,7 +106,9 @@ export class Inputs {
    * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for an artifact that is nowhere
    */
   delta({ info, tensors }: GivenDelta, signal: AbortSignal): Promise<Opened<string>> {
-    return this.inScratch(async (folder) => {
+    return this.inScratch(async (scratch) => {
+      const folder = path.join(scratch, 'delta'); // what messages call it
+      await fsp.mkdir(folder);
       const files = [
         ['delta.json', info, 'delta.info'],
         ['delta.safetensors', tensors, 'delta.tensors'],

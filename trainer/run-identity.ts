@@ -13,14 +13,16 @@ const MODEL_FILES = ['config.json', ...TOKENIZER_FILES];
 const sha256Of = (file: string) =>
   fs.existsSync(file) ? createHash('sha256').update(fs.readFileSync(file)).digest('hex') : null;
 
+/** Hashes of the files that decide it; null for one that is not there. */
+export const modelFileHashes = (folder: string) => MODEL_FILES.map((name) => sha256Of(path.join(folder, name)));
+
 /** What a checkpoint must agree with: everything that the trained numbers depend on. */
 export function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, { mask, options }: TrainRequest): string {
   const { device, threads, ...numeric } = options;
   const sets = [inputs.train, inputs.dev, ...(inputs.mismatched ? [inputs.mismatched] : [])];
   const data = sets.map(({ dataset }) => [dataset.sha256, dataset.rows, dataset.task, dataset.regression]);
   const heads = mask.heads.map(({ layer, head }) => [layer, head]);
-  const files = MODEL_FILES.map((name) => sha256Of(path.join(checkpoint.folder, name)));
-  const model = [checkpoint.sha256, ...files];
+  const model = [checkpoint.sha256, ...modelFileHashes(checkpoint.folder)];
   const identity = [model, data, inputs.labels, heads, mask.tune, Object.entries(numeric).sort()];
   return createHash('sha256').update(JSON.stringify(identity)).digest('hex');
 }

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { notExact } from '../analyzer/exact-sum';
 import { reportOptions } from '../analyzer/options';
 import { keptXis } from '../analyzer/report';
 import type { ShardStatistics } from '../analyzer/shard';
@@ -74,15 +75,24 @@ export function statisticsOf(message: ShardStatisticsMessage, field: string): To
     checkLength(message[part], lengths[part], at(name));
     return Float64Array.from(message[part]);
   };
+  const exact = (part: 'pearson' | 'covariance' | 'activation' | 'spectrum') => {
+    const bins = sums(part, part);
+    const wrong = notExact(bins);
+    if (wrong < 0) return bins;
+    throw invalidPart(
+      at(part),
+      `${at(part)}[${wrong}] is ${bins[wrong]}, which no sum of an analysis has: it was changed`,
+    );
+  };
   const statistics: StatisticsData = {
     shape,
     sequences,
     counts: sums('counts', 'counts'),
     squares: sums('squares', 'squares'),
-    pearson: sums('pearson', 'pearson'),
-    covariance: sums('covariance', 'covariance'),
-    activation: sums('activation', 'activation'),
-    spectrum: sums('spectrum', 'spectrum'),
+    pearson: exact('pearson'),
+    covariance: exact('covariance'),
+    activation: exact('activation'),
+    spectrum: exact('spectrum'),
     bootstrap: {
       draws: sums('bootstrapDraws', 'bootstrap_draws'),
       sums: sums('bootstrapSums', 'bootstrap_sums'),

@@ -1,5 +1,4 @@
 import { create } from '@bufbuild/protobuf';
-import type { Artifact } from '../artifacts/store';
 import {
   type Epoch,
   EpochSchema,
@@ -11,6 +10,7 @@ import {
   TrainResponseSchema,
 } from '../proto/gen/hifi/v1/trainer_pb';
 import type { EpochMetrics, TrainEvent, TrainMetrics } from '../trainer/options';
+import type { TrainingOutcome } from '../trainer/run-record';
 import { artifactMessage, artifactOf } from './artifact';
 import { present } from './matrix';
 import { progressMessage, progressOf } from './progress';
@@ -59,12 +59,6 @@ export function metricsOf(message: TrainingMetrics): TrainMetrics {
     seed: present(message.seed, at('seed')),
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
   };
-}
-
-/** What a training has come to: its metrics and the delta's files. */
-export interface TrainingOutcome {
-  metrics: TrainMetrics;
-  artifacts: Artifact[];
 }
 
 export const outcomeMessage = ({ metrics, artifacts }: TrainingOutcome): TrainingResult =>

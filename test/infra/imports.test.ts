@@ -35,6 +35,10 @@ it('each rule of the rooms finds its breach', () => {
     'results/leaning.ts': "import '../trainer/step';",
     'gateway/tested.ts': "import '../test/thing';",
     'test/thing.ts': 'export const thing = 1;',
+    'proto/gen/rows_pb.ts': 'export const rows = 1;',
+    'gateway/queue.ts': "import '../proto/gen/rows_pb';",
+    'trainer/service.ts': "import '../proto/gen/rows_pb'; // the door: allowed",
+    'wire/rows.ts': "import '../infra/engine';",
     'report/a.ts': "import type { B } from './b'; export interface A { b: B }",
     'report/b.ts': "import type { A } from './a'; export interface B { a: A }",
   };
@@ -49,12 +53,14 @@ it('each rule of the rooms finds its breach', () => {
       'engines-are-apart: analyzer/other.ts → trainer/step.ts',
       'entries-are-above: infra/engine.ts → cli/hifi.ts',
       'heads-are-pure: heads/pure.ts → data/rows.ts',
+      'messages-stop-at-the-wire: gateway/queue.ts → proto/gen/rows_pb.ts',
       'model-and-data-are-below: model/low.ts → trainer/step.ts',
       'no-cycles: report/a.ts → report/b.ts',
       'resolvable: cli/hifi.ts → ./not-there',
       'results-stand-alone: results/leaning.ts → trainer/step.ts',
       'sources-know-no-tests: gateway/tested.ts → test/thing.ts',
       'stages-know-no-surroundings: trainer/step.ts → infra/engine.ts',
+      'wire-is-a-mapping: wire/rows.ts → infra/engine.ts',
     ]);
     const names = new Set(require(config).forbidden.map((rule: { name: string }) => rule.name));
     expect(new Set(found.map((line) => line.split(':')[0]))).toEqual(names);

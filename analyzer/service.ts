@@ -1,0 +1,135 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { openExchange, type ServiceFolders } from '../artifacts/exchange';
+import type { Inputs, Opened } from '../artifacts/inputs';
+import { HifiError, invalidPart, within } from '../errors';
+import { Admission } from '../infra/admission';
+import { follow } from '../infra/follow';
+import { type Answers, answers } from '../infra/grpc/answers';
+import type { Implementation } from '../infra/grpc/handlers';
+import { ModelDescriptions } from '../model/description';
+import type { StageProgress } from '../progress';
+import type { AnalyzeResponseSchema, AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
+import { givenRowsOf } from '../wire/dataset';
+import { descriptionMessage } from '../wire/description';
+import { analysisOptionsOf } from '../wire/options';
+import { progressMessage } from '../wire/progress';
+import { reportMessage, viewOf } from '../wire/report';
+import { shardOf } from '../wire/shard';
+import { statisticsMessage, statisticsOf } from '../wire/statistics';
+import { AnalyzerEngine } from './engine';
+import type { AnalysisEvent } from './request';
+
+/** What the service is made of. */
+export interface AnalyzerParts {
+  engine: Pick<AnalyzerEngine, 'analyze' | 'analyzeShard' | 'merge'>;
+  inputs: Inputs;
+  models: ModelDescriptions;
+  admission: Admission;
+  /** Told of every event of an analysis, as it comes: for whoever draws a picture of the time. */
+  watch?: (event: AnalysisEvent) => void;
+}
+
+type Response = MessageInitShape<typeof AnalyzeResponseSchema>;
+
+/** The analyzer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/analyzer.proto`. */
+export function analyzerService(parts: AnalyzerParts): Implementation<typeof AnalyzerService> {
+  const { engine, inputs, models, admission, watch } = parts;
+
+  /** Follows an engine's call. @returns its result, and what the user should know */
+  async function followed<Result>(
+    events: AsyncGenerator<AnalysisEvent, Result>,
+    tell: (progress: StageProgress) => void = () => {},
+  ): Promise<{ result: Result; warnings: string[] }> {
+    const warnings: string[] = [];
+    const result = await follow(events, (event) => {
+      watch?.(event);
+      if (event.kind === 'progress') tell(event);
+      if (event.kind === 'warning') warnings.push(event.message);
+    });
+    return { result, warnings };
+  }
+
+  return {
+    analyze(request, { signal }) {
+      const options = analysisOptionsOf(request.options);
+      const shard = request.shard && shardOf(request.shard, options);
+      const view = viewOf(request.view);
+      const rows = givenRowsOf(request.dataset, 'dataset');
+      const place = admission.enter();
+      return answers<Response>(signal, async (out, signal) => {
+        const opened: Opened<unknown>[] = [];
+        const tell = progressTo(out);
+        try {
+          const model = await inputs.model(request.model, { signal, tell });
+          await within('model', () => models.of(model)); // what is no model is told of before the call waits
+          const data = await inputs.rows(rows, { field: 'dataset', labels: false }, signal);
+          opened.push(data);
+          await place.turn(signal);
+          const asked = { model, data: data.what, options };
+          if (shard) {
+            const { result, warnings } = await followed(engine.analyzeShard({ ...asked, shard }, signal), tell);
+            const value = statisticsMessage({ part: result, warnings });
+            await out.send({ event: { case: 'statistics', value } });
+          } else {
+            const { result, warnings } = await followed(engine.analyze(asked, signal), tell);
+            await out.send({ event: { case: 'report', value: reportMessage({ report: result, warnings }, view) } });
+          }
+        } finally {
+          place.leave();
+          for (const each of opened) await each.release();
+        }
+      });
+    },
+
+    async mergeStatistics({ statistics, view: asked }, { signal }) {
+      const view = viewOf(asked);
+      if (statistics.length === 0) throw invalidPart('statistics', 'statistics is empty; it must have all shards');
+      const told = statistics.map((each, i) => statisticsOf(each, `statistics[${i}]`));
+      const place = admission.enter();
+      try {
+        await place.turn(signal);
+        const parts = told.map(({ part }) => part);
+        const { result, warnings } = await followed(engine.merge(parts, signal));
+        const all = [...new Set([...told.flatMap((each) => each.warnings), ...warnings])];
+        return { report: reportMessage({ report: result, warnings: all }, view) };
+      } catch (thrown) {
+        throw ofStatistics(thrown);
+      } finally {
+        place.leave();
+      }
+    },
+
+    async describeModel({ model }, { signal }) {
+      const folder = await inputs.model(model, { signal });
+      return descriptionMessage(await within('model', () => models.of(folder)));
+    },
+  };
+}
+
+const progressTo = (out: Answers<Response>) => (progress: StageProgress) =>
+  out.progress({ event: { case: 'progress', value: progressMessage(progress) } });
+
+/** Bad input to a merge is in the shards. */
+function ofStatistics(thrown: unknown): unknown {
+  if (thrown instanceof HifiError && thrown.code === 'INVALID_INPUT') thrown.field ??= 'statistics';
+  return thrown;
+}
+
+export interface AnalyzerSettings extends ServiceFolders {
+  /** Of the engine's process; see `EngineOptions`. */
+  process?: ConstructorParameters<typeof AnalyzerEngine>[0];
+  watch?: AnalyzerParts['watch'];
+}
+
+/**
+ * The service with an engine of its own.
+ *
+ * @returns `close` ends the engine's process
+ * @throws HifiError INVALID_INPUT for a data root that is no folder
+ */
+export function createAnalyzer({ process, watch, ...folders }: AnalyzerSettings) {
+  const { inputs } = openExchange(folders);
+  const engine = new AnalyzerEngine(process);
+  const parts = { engine, inputs, models: new ModelDescriptions(), admission: new Admission(), watch };
+  return { service: analyzerService(parts), close: () => engine.close() };
+}

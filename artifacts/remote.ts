@@ -1,0 +1,94 @@
+import { create } from '@bufbuild/protobuf';
+import { failed, HifiError } from '../errors';
+import type { GrpcClient } from '../infra/grpc/client';
+import { CHUNK_BYTES } from '../infra/grpc/limits';
+import { ArtifactService, UploadArtifactRequestSchema } from '../proto/gen/hifi/v1/artifact_pb';
+import type { ArtifactStore } from './store';
+
+const { getUpload, uploadArtifact, downloadArtifact } = ArtifactService.method;
+
+/** The gateway's artifacts, beside a store of one's own. */
+export class RemoteArtifacts {
+  /** Downloads at work, by hash. */
+  private readonly coming = new Map<string, Promise<void>>();
+
+  constructor(
+    private readonly store: ArtifactStore,
+    private readonly gateway: GrpcClient,
+  ) {}
+
+  /**
+   * Brings an artifact into the store; one that was cut goes on where it stood.
+   *
+   * @throws RpcError what the gateway answered: NOT_FOUND where it has none; HifiError CANCELLED
+   */
+  async fetch(sha256: string, signal: AbortSignal): Promise<void> {
+    while (!this.store.has(sha256)) {
+      const other = this.coming.get(sha256);
+      // The call that another one is part of may be cancelled: then this one begins its own.
+      if (other) await Promise.race([other.catch(() => {}), aborted(signal)]);
+      else await this.begin(sha256, signal);
+    }
+  }
+
+  /** Gives the gateway an artifact of the store, unless it has it. @throws RpcError what the gateway answered */
+  async publish(sha256: string, signal: AbortSignal): Promise<void> {
+    const { offset = 0n, complete } = await this.gateway.unary(getUpload, { sha256 }, { signal });
+    if (complete) return;
+    await this.gateway.upload(uploadArtifact, this.pieces(sha256, Number(offset)), { signal });
+  }
+
+  private async begin(sha256: string, signal: AbortSignal): Promise<void> {
+    const download = this.download(sha256, signal);
+    this.coming.set(sha256, download);
+    try {
+      await download;
+    } finally {
+      this.coming.delete(sha256);
+    }
+  }
+
+  private async download(sha256: string, signal: AbortSignal): Promise<void> {
+    const { offset } = this.store.upload(sha256);
+    try {
+      await this.downloadFrom(sha256, offset, signal);
+    } catch (error) {
+      // What was there of an earlier download was not of this file: the store has dropped it.
+      const damaged = error instanceof HifiError && error.code === 'INVALID_INPUT' && offset > 0;
+      if (!damaged) throw error;
+      await this.downloadFrom(sha256, 0, signal);
+    }
+  }
+
+  private async downloadFrom(sha256: string, offset: number, signal: AbortSignal): Promise<void> {
+    const messages = this.gateway.stream(downloadArtifact, { sha256, offset: BigInt(offset) }, { signal });
+    try {
+      const first = await messages.next();
+      if (first.done) throw failed(`the gateway sent nothing of artifact ${sha256}`);
+      const { chunk, sizeBytes } = first.value;
+      const chunks = async function* () {
+        yield chunk;
+        for await (const message of messages) yield message.chunk;
+      };
+      await this.store.receive({ sha256, sizeBytes: Number(sizeBytes), offset }, chunks());
+    } finally {
+      await messages.return(undefined);
+    }
+  }
+
+  private async *pieces(sha256: string, offset: number) {
+    const header = { sha256, sizeBytes: BigInt(this.store.size(sha256)), offset: BigInt(offset) };
+    yield create(UploadArtifactRequestSchema, { part: { case: 'header', value: header } });
+    for await (const chunk of this.store.read(sha256, offset, CHUNK_BYTES)) {
+      yield create(UploadArtifactRequestSchema, { part: { case: 'chunk', value: chunk } });
+    }
+  }
+}
+
+/** @throws the signal's reason, when it aborts */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}

@@ -1,0 +1,43 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Artifact, ArtifactStore } from './store';
+
+/** Where the files that a service makes go. */
+export class Results {
+  /** @param publish makes a kept file known to the gateway, where that has a store of its own */
+  constructor(
+    private readonly store: ArtifactStore,
+    private readonly publish: (sha256: string, signal: AbortSignal) => Promise<void> = async () => {},
+  ) {}
+
+  /**
+   * Keeps all files of a folder, which may be removed afterwards.
+   *
+   * @returns them by name, `<prefix>/<path in the folder>`, sorted
+   */
+  async add(folder: string, prefix: string, signal: AbortSignal): Promise<Artifact[]> {
+    const kept: Artifact[] = [];
+    for (const file of filesOf(folder)) {
+      const stored = await this.store.add(path.join(folder, file));
+      await this.publish(stored.sha256, signal);
+      kept.push({ name: `${prefix}/${file}`, ...stored });
+    }
+    return kept;
+  }
+
+  /** Makes sure of files that were kept before. @returns whether all of them are there still */
+  async keep(artifacts: readonly Artifact[], signal: AbortSignal): Promise<boolean> {
+    if (!artifacts.every(({ sha256 }) => this.store.has(sha256))) return false;
+    for (const { sha256 } of artifacts) await this.publish(sha256, signal);
+    return true;
+  }
+}
+
+/** The files below a folder by their paths in it, sorted. */
+function filesOf(folder: string): string[] {
+  return fs
+    .readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .sort();
+}

@@ -1,0 +1,297 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { openExchange, type ServiceFolders } from '../artifacts/exchange';
+import type { Inputs, ModelSettings, Opened } from '../artifacts/inputs';
+import type { Results } from '../artifacts/results';
+import type { GivenRows } from '../artifacts/rows';
+import { type DataSource, mismatchedRows } from '../data/dataset';
+import { TASK_NAMES } from '../data/tasks';
+import { invalidPart, within } from '../errors';
+import { Admission, type Place } from '../infra/admission';
+import type { ProcessOptions } from '../infra/engine';
+import { follow } from '../infra/follow';
+import { type Answers, answers } from '../infra/grpc/answers';
+import type { Implementation } from '../infra/grpc/handlers';
+import { RpcError, status } from '../infra/grpc/status';
+import { readModelConfig } from '../model/config';
+import { ModelDescriptions } from '../model/description';
+import { sha256OfFile } from '../model/hash';
+import type { StageProgress } from '../progress';
+import type {
+  EvaluateRequest as EvaluateMessage,
+  EvaluateResponse,
+  ExportResponseSchema,
+  PredictRequest as PredictMessage,
+  PredictResponseSchema,
+  ScoreHeadsResponseSchema,
+  TrainerService,
+  TrainResponseSchema,
+} from '../proto/gen/hifi/v1/trainer_pb';
+import type { ExportDtype } from '../results/checkpoint-export';
+import { DELTA_INFO } from '../results/delta';
+import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
+import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
+import type { EvaluateRequest } from '../results/inference';
+import { artifactMessage } from '../wire/artifact';
+import { givenRowsOf } from '../wire/dataset';
+import { maskOf } from '../wire/mask';
+import { present } from '../wire/matrix';
+import { inferenceOptionsOf, scoreOptionsOf, trainingOptionsOf } from '../wire/options';
+import { evaluationMessage, predictionsMessage } from '../wire/predictions';
+import { progressMessage } from '../wire/progress';
+import { scoreStrategyOf, scoresMessage } from '../wire/scores';
+import { outcomeMessage, trainEventMessage } from '../wire/training';
+import * as engines from './engine';
+import type { TrainEvent, TrainRequest } from './options';
+import { modelFileHashes } from './run-identity';
+import { runKey } from './run-record';
+import { type ClaimedRun, Runs } from './runs';
+import type { ScoreEvent } from './score-options';
+
+type ScoreHeadsResponse = MessageInitShape<typeof ScoreHeadsResponseSchema>;
+type TrainResponse = MessageInitShape<typeof TrainResponseSchema>;
+type PredictResponse = MessageInitShape<typeof PredictResponseSchema>;
+type ExportResponse = MessageInitShape<typeof ExportResponseSchema>;
+
+/** What the service is made of. */
+export interface TrainerParts {
+  engine: Pick<typeof engines, 'scoreHeads' | 'evaluate' | 'predict' | 'exportModel'>;
+  runs: Runs;
+  inputs: Inputs;
+  results: Results;
+  models: ModelDescriptions;
+  admission: Admission;
+  /** Told of every event of a training or a scoring, as it comes: for whoever draws a picture of the time. */
+  watch?: (event: TrainEvent | ScoreEvent) => void;
+}
+
+/** Makes something ready that is released when the call is over. */
+type Open = <T>(making: Promise<Opened<T>>) => Promise<T>;
+
+/** A run's name is the name of its folder too. */
+const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** The trainer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/trainer.proto`. */
+export function trainerService(parts: TrainerParts): Implementation<typeof TrainerService> {
+  const { engine, runs, inputs, results, models, admission, watch = () => {} } = parts;
+
+  /** Gives a call its place, and back what it has opened. */
+  async function inTurn(place: Place, work: (open: Open) => Promise<void>): Promise<void> {
+    const opened: Opened<unknown>[] = [];
+    try {
+      await work(async (making) => {
+        const each = await making;
+        opened.push(each);
+        return each.what;
+      });
+    } finally {
+      place.leave();
+      for (const each of opened) await each.release();
+    }
+  }
+
+  /** A model, and a delta on it, with rows to run it on. What is not said is as the delta was trained: its task, its length. */
+  async function tuned(request: EvaluateMessage | PredictMessage, labels: boolean, open: Open, at: ModelSettings) {
+    const given = givenRowsOf(request.dataset, 'dataset');
+    const model = await inputs.model(request.model, at);
+    const delta = request.delta && (await open(inputs.delta(request.delta, at.signal)));
+    const trained = delta === undefined ? undefined : await within('delta.info', () => deltaInfo(delta));
+    const named = trained ? trained.task : await within('model', () => readModelConfig(model).raw.finetuning_task);
+    const task = TASK_NAMES.find((name) => name === named);
+    const data = await open(inputs.rows(given, { field: 'dataset', labels, task }, at.signal));
+    const options = inferenceOptionsOf(request.options, trained?.options.maxLength);
+    return { model, ...(delta !== undefined && { delta }), data, options } satisfies EvaluateRequest;
+  }
+
+  return {
+    scoreHeads(request, { signal }) {
+      const strategy = scoreStrategyOf(request.strategy);
+      const options = scoreOptionsOf(request.options);
+      const given = givenRowsOf(request.train, 'train');
+      const place = admission.enter();
+      return answers<ScoreHeadsResponse>(signal, (out, signal) =>
+        inTurn(place, async (open) => {
+          const tell = telling(out);
+          const model = await inputs.model(request.model, { signal, tell });
+          await within('model', () => models.of(model));
+          const train = await open(inputs.rows(given, { field: 'train', labels: true }, signal));
+          await place.turn(signal);
+          const warnings: string[] = [];
+          const scores = await follow(engine.scoreHeads({ model, train, strategy, options }, signal), (event) => {
+            watch(event);
+            if (event.kind === 'progress') tell(event);
+            if (event.kind === 'warning') warnings.push(event.message);
+          });
+          await out.send({ event: { case: 'scores', value: scoresMessage({ scores, warnings }) } });
+        }),
+      );
+    },
+
+    train(request, { signal }) {
+      const id = runIdOf(request.runId);
+      const options = trainingOptionsOf(request.options);
+      const given = givenRowsOf(request.train, 'train');
+      const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
+      const mask = present(request.mask, 'mask');
+      const place = admission.enter();
+      return answers<TrainResponse>(signal, (out, signal) =>
+        inTurn(place, async (open) => {
+          const run = claimed(runs, id);
+          try {
+            const tell = telling(out);
+            const model = await inputs.model(request.model, { signal, tell });
+            const description = await within('model', () => models.of(model));
+            const chosen = maskOf(mask, description);
+            const read = (rows: GivenRows, field: string) => open(inputs.rows(rows, { field, labels: true }, signal));
+            const train = await read(given, 'train');
+            const dev = givenDev && (await read(givenDev, 'dev'));
+            const asked = { model, train, ...(dev && { dev }), mask: chosen, options };
+            const key = await keyOf(asked, description.sha256);
+            if (!run.isOf(key)) throw otherRun(id);
+            let outcome = await run.outcome(signal);
+            if (outcome === undefined) {
+              await place.turn(signal);
+              outcome = await follow(run.train(key, asked, signal), (event) => {
+                watch(event);
+                if (event.kind === 'progress') return tell(event);
+                const message = trainEventMessage(event);
+                if (message) void out.send(message);
+              });
+            }
+            await out.send({ event: { case: 'result', value: outcomeMessage(outcome) } });
+          } finally {
+            run.release();
+          }
+        }),
+      );
+    },
+
+    async evaluate(request, { signal }) {
+      const place = admission.enter();
+      let response: EvaluateResponse | undefined;
+      await inTurn(place, async (open) => {
+        const asked = await tuned(request, true, open, { signal });
+        await place.turn(signal);
+        response = evaluationMessage(await follow(engine.evaluate(asked, signal), () => {}));
+      });
+      return response!;
+    },
+
+    predict(request, { signal }) {
+      const place = admission.enter();
+      return answers<PredictResponse>(signal, (out, signal) =>
+        inTurn(place, async (open) => {
+          const tell = telling(out);
+          const asked = await tuned(request, false, open, { signal, tell });
+          await place.turn(signal);
+          await follow(engine.predict(asked, signal), async (event) => {
+            if (event.kind === 'progress') return tell(event);
+            await out.send({ event: { case: 'predictions', value: predictionsMessage(event.rows) } });
+          });
+        }),
+      );
+    },
+
+    export(request, { signal }) {
+      const format = formatOf(request.format);
+      const dtype = dtypeOf(request.dtype, format);
+      const files = present(request.delta, 'delta');
+      const place = admission.enter();
+      return answers<ExportResponse>(signal, (out, signal) =>
+        inTurn(place, async (open) => {
+          const tell = telling(out);
+          const model = await inputs.model(request.model, { signal, tell });
+          await within('model', () => models.of(model));
+          const delta = await open(inputs.delta(files, signal));
+          const folder = path.join(await open(inputs.inScratch(async (folder) => folder)), format);
+          await place.turn(signal);
+          const asked = { format, model, delta, ...(dtype && { dtype }), out: folder };
+          const notes = await follow(engine.exportModel(asked, signal), tell);
+          const artifacts = (await results.add(folder, format, signal)).map(artifactMessage);
+          await out.send({ event: { case: 'result', value: { artifacts, notes } } });
+        }),
+      );
+    },
+  };
+}
+
+const telling =
+  <M>(out: Answers<M | { event: { case: 'progress'; value: ReturnType<typeof progressMessage> } }>) =>
+  (progress: StageProgress) =>
+    out.progress({ event: { case: 'progress', value: progressMessage(progress) } });
+
+function runIdOf(runId: string): string {
+  if (RUN_ID.test(runId)) return runId;
+  const wanted = '1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first';
+  throw invalidPart('run_id', `run_id is ${JSON.stringify(runId.slice(0, 80))}; it must be ${wanted}`);
+}
+
+function claimed(runs: Runs, id: string): ClaimedRun {
+  const run = runs.claim(id);
+  if (run !== undefined) return run;
+  throw new RpcError(status.ABORTED, 'RUN_AT_WORK', `run_id ${id} is at work in another call: wait for it`);
+}
+
+function otherRun(id: string): RpcError {
+  const message = `run_id ${id} is the name of a training with another model, data, mask or option: give another`;
+  return new RpcError(status.ALREADY_EXISTS, 'RUN_EXISTS', message);
+}
+
+/** All that the numbers and files of a training depend on, as one hash. */
+async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256: string): Promise<string> {
+  const { model, train, dev, mask } = asked;
+  const { device: _device, threads: _threads, ...options } = asked.options;
+  const sets = [train, dev, dev && mismatchedRows(dev)];
+  const rows = await Promise.all(sets.map((each) => each && rowsKey(each)));
+  return runKey([sha256, modelFileHashes(model), rows, mask, options]);
+}
+
+async function rowsKey({ path: name, file = name, ...columns }: DataSource) {
+  return { ...columns, sha256: await sha256OfFile(file) };
+}
+
+const deltaInfo = (folder: string): DeltaInfo =>
+  parseDeltaInfo(fs.readFileSync(path.join(folder, DELTA_INFO), 'utf8'), DELTA_INFO);
+
+function formatOf(format: string): ExportFormat {
+  const found = EXPORT_FORMATS.find((each) => each === format);
+  if (found !== undefined) return found;
+  throw invalidPart('format', `format is ${JSON.stringify(format)}; it must be one of ${EXPORT_FORMATS.join(', ')}`);
+}
+
+function dtypeOf(dtype: string | undefined, format: ExportFormat): ExportDtype | undefined {
+  if (dtype === undefined) return undefined;
+  const found = JSON.stringify(dtype);
+  if (format !== 'checkpoint') {
+    throw invalidPart('dtype', `dtype is ${found}; it must be left out: with format ${format} numbers are float32`);
+  }
+  if (dtype === 'float32' || dtype === 'base') return dtype;
+  throw invalidPart('dtype', `dtype is ${found}; it must be float32 or base`);
+}
+
+export interface TrainerSettings extends ServiceFolders {
+  /** Of the engine's processes. */
+  process?: ProcessOptions;
+  watch?: TrainerParts['watch'];
+}
+
+/**
+ * The service with engines of its own, a process for each call.
+ *
+ * @throws HifiError INVALID_INPUT for a data root that is no folder
+ */
+export function createTrainer({ process, watch, ...folders }: TrainerSettings) {
+  const { inputs, results } = openExchange(folders);
+  const engine: TrainerParts['engine'] = {
+    scoreHeads: (request, signal) => engines.scoreHeads(request, signal, process),
+    evaluate: (request, signal) => engines.evaluate(request, signal, process),
+    predict: (request, signal) => engines.predict(request, signal, process),
+    // Silent while it works: how long that is depends on the model.
+    exportModel: (request, signal) => engines.exportModel(request, signal, { ...process, silenceMs: undefined }),
+  };
+  const train = (request: TrainRequest, signal: AbortSignal) => engines.train(request, signal, process);
+  const runs = new Runs(path.join(folders.stateDir, 'runs'), results, train);
+  const parts = { engine, runs, inputs, results, models: new ModelDescriptions(), admission: new Admission(), watch };
+  return { service: trainerService(parts) };
+}

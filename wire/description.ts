@@ -1,0 +1,21 @@
+import { create } from '@bufbuild/protobuf';
+import { parametersPerHead } from '../heads/select';
+import type { ModelDescription } from '../model/description';
+import { type DescribeModelResponse, DescribeModelResponseSchema } from '../proto/gen/hifi/v1/analyzer_pb';
+
+const TUNABLE = ['qkv', 'qkvo'] as const;
+
+export function descriptionMessage(description: ModelDescription): DescribeModelResponse {
+  const [parametersPerHeadQkv, parametersPerHeadQkvo] = TUNABLE.map((tune) => parametersPerHead(description, tune));
+  return create(DescribeModelResponseSchema, {
+    ...description,
+    parametersPerHeadQkv,
+    parametersPerHeadQkvo,
+    tunable: [...TUNABLE],
+  });
+}
+
+export function descriptionOf(message: DescribeModelResponse): ModelDescription {
+  const { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters, maxLength } = message;
+  return { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters, maxLength };
+}
