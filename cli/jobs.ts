@@ -121,18 +121,23 @@ async function watch(client: GrpcClient, flags: Flags, jobId: string): Promise<v
   if (last === 'FAILED') throw failed(job?.error?.message ?? 'the job has failed');
 }
 
-function eventsOf(client: GrpcClient, flags: Flags, jobId: string, { signal, progress }: Session) {
+async function* eventsOf(
+  client: GrpcClient,
+  flags: Flags,
+  jobId: string,
+  { signal, progress }: Session,
+): AsyncGenerator<JobEventRecord> {
   const note = (line: string) => progress.say(`note: ${line}`);
   const from = flags.from as number;
   if (!flags.nats) {
     const { followJob } = require('../gateway/follow') as typeof import('../gateway/follow');
-    return followJob(client, jobId, from, signal, note);
+    return yield* followJob(client, jobId, from, signal, note);
   }
   const url = process.env.NATS_URL;
   if (!url)
     throw invalidInput('--nats needs the address of the NATS server in NATS_URL, such as nats://127.0.0.1:4222');
-  const { followOnNats } = require('../gateway/nats-events') as typeof import('../gateway/nats-events');
-  return followOnNats(url, jobId, from, signal, note);
+  const { followOnNats } = require('../gateway/follow-nats') as typeof import('../gateway/follow-nats');
+  for await (const event of followOnNats(url, jobId, from, signal, note)) yield wire().eventOf(event);
 }
 
 /** An event for people. */

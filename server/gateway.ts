@@ -11,7 +11,6 @@ import { Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
 import { JobStore } from '../gateway/store';
 import type { GrpcClient } from '../infra/grpc/client';
-import { connectNats } from '../infra/nats';
 import { lockFor } from '../infra/process-lock';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
@@ -34,7 +33,7 @@ export async function serveGateway(settings: ServeGateway): Promise<Served> {
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const parts = { store, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
   const scheduler = new Scheduler(store, (id, signal, advanced) => attempt(id, parts, signal, advanced), log);
-  const outbox = natsUrl === undefined ? undefined : new Outbox(store, connectNats(natsUrl, log), log);
+  const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs }));
   server.add(ArtifactService, artifactService(artifacts, store));
