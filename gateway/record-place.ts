@@ -9,23 +9,26 @@ import type { JobRecord, NamedArtifact } from './record';
  * the same spec, so it is kept; what was made since waits here until the job's event tells of it.
  */
 export class RecordPlace implements JobPlace {
-  private made: NamedArtifact[] = [];
-  private readonly before: readonly NamedArtifact[];
+  /** What is there, by name. */
+  private readonly files: Map<string, NamedArtifact>;
+  /** Of it, what no event has told of. */
+  private untold: NamedArtifact[] = [];
 
   constructor(
     { artifacts }: Pick<JobRecord, 'artifacts'>,
     private readonly store: ArtifactStore,
   ) {
-    this.before = artifacts.filter(({ sha256 }) => store.has(sha256));
+    const kept = artifacts.filter(({ sha256 }) => store.has(sha256));
+    this.files = new Map(kept.map((artifact) => [artifact.name, artifact]));
   }
 
   async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
-    const found = this.before.find((artifact) => artifact.name === name);
+    const found = this.find(name);
     return found && readResult(name, this.store.path(found.sha256));
   }
 
   async keptExport(format: ExportFormat): Promise<boolean> {
-    return this.before.some(({ name }) => isOf(name, format));
+    return [...this.files.keys()].some((name) => isOf(name, format));
   }
 
   async invalidate(): Promise<void> {}
@@ -38,13 +41,14 @@ export class RecordPlace implements JobPlace {
 
   /** A file that is in the store already. */
   put(artifact: { name: string } & StoredFile): void {
-    this.made.push(artifact);
+    this.files.set(artifact.name, artifact);
+    this.untold.push(artifact);
   }
 
   /** Files of a result, or of a folder of results, that no event has told of; from now on one has. */
   take(result: string): NamedArtifact[] {
-    const taken = this.made.filter(({ name }) => isOf(name, result));
-    this.made = this.made.filter(({ name }) => !isOf(name, result));
+    const taken = this.untold.filter(({ name }) => isOf(name, result));
+    this.untold = this.untold.filter(({ name }) => !isOf(name, result));
     return taken;
   }
 
@@ -54,7 +58,7 @@ export class RecordPlace implements JobPlace {
 
   /** A file of the job, made now or before. */
   find(name: string): NamedArtifact | undefined {
-    return [...this.made, ...this.before].find((artifact) => artifact.name === name);
+    return this.files.get(name);
   }
 }
 
