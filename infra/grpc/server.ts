@@ -1,4 +1,4 @@
-import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
+import { type DescFile, type DescService, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
   type Metadata,
@@ -19,6 +19,8 @@ import { RpcError, status, statusOf } from './status';
 
 /** How long calls may go on once the server drains, in milliseconds. */
 const DRAIN_MS = 10_000;
+
+const HEALTH = 'grpc.health.v1.Health';
 
 export interface ServerSettings {
   host: string;
@@ -68,7 +70,9 @@ export class GrpcServer {
    */
   async start(socket?: string): Promise<number> {
     const { host, port, guard = {} } = this.settings;
-    new ReflectionService(reflected(this.services)).addToServer(this.server);
+    // Named here: the files that a service's own file imports hold services that are not served here.
+    const services = [HEALTH, ...this.services.map(({ typeName }) => typeName)];
+    new ReflectionService(reflected(this.services), { services }).addToServer(this.server);
     const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
     if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
     const bound = await this.bind(address, serverCredentials(guard));
@@ -104,7 +108,7 @@ export class GrpcServer {
 /** Refuses calls with too many metadata or without the token; whether the server is well may be asked by anyone. */
 function door(token: string | undefined): ServerInterceptor {
   return ({ path }, call) => {
-    const open = token === undefined || path.startsWith('/grpc.health.v1.Health/');
+    const open = token === undefined || path.startsWith(`/${HEALTH}/`);
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
@@ -150,6 +154,24 @@ function reflected(services: readonly DescService[]): ConstructorParameters<type
     Buffer.from(toBinary(FileDescriptorProtoSchema, proto)),
   );
   const hifi = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos };
-  const health = healthService.Check.requestType;
-  return { hifi, health } as ConstructorParameters<typeof ReflectionService>[0];
+  const { fileDescriptorProtos: health } = healthService.Check.requestType as { fileDescriptorProtos: Buffer[] };
+  return { hifi, health: { ...hifi, fileDescriptorProtos: health.map(withMapEntries) } } as ConstructorParameters<
+    typeof ReflectionService
+  >[0];
+}
+
+/**
+ * A file with its map fields as protoc has them: the messages of their entries are called `…Entry`. The loader that
+ * grpc-health-check takes gives them another name, and grpcurl refuses such a file.
+ */
+function withMapEntries(bytes: Buffer): Buffer {
+  const file = fromBinary(FileDescriptorProtoSchema, bytes);
+  for (const { field, nestedType } of file.messageType) {
+    for (const entry of nestedType) {
+      if (!entry.options?.mapEntry || entry.name.endsWith('Entry')) continue;
+      for (const each of field) if (each.typeName === entry.name) each.typeName += 'Entry';
+      entry.name += 'Entry';
+    }
+  }
+  return Buffer.from(toBinary(FileDescriptorProtoSchema, file));
 }

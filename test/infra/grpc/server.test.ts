@@ -6,6 +6,7 @@ import { GrpcClient } from '../../../infra/grpc/client';
 import { GrpcServer } from '../../../infra/grpc/server';
 import { badField, RpcError } from '../../../infra/grpc/status';
 import { AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
+import { grpcurl } from '../../support/grpcurl';
 import { type Seen, trial } from './service';
 
 const { analyze, describeModel, mergeStatistics } = AnalyzerService.method;
@@ -142,4 +143,28 @@ test('metadata over the limit are refused, and the server is well', async () => 
   expect(code).toBe(status.RESOURCE_EXHAUSTED);
   bare.close();
   expect(await client.unary(describeModel, { model: 'm' })).toMatchObject({ name: 'm' });
+});
+
+test('grpcurl learns by reflection what is served, and asks for its health', async () => {
+  const call = (...words: string[]) => grpcurl(['-plaintext', ...words]);
+  expect((await call(client.address, 'list')).stdout.split('\n').filter(Boolean)).toEqual([
+    'grpc.health.v1.Health',
+    'hifi.v1.AnalyzerService',
+  ]);
+  for (const service of ['', 'hifi.v1.AnalyzerService']) {
+    const { stdout, stderr } = await call(
+      '-d',
+      `{"service":"${service}"}`,
+      client.address,
+      'grpc.health.v1.Health/Check',
+    );
+    expect([stderr, JSON.parse(stdout)]).toEqual(['', { status: 'SERVING' }]);
+  }
+  const { stderr } = await call(
+    '-d',
+    '{"model":"fail field"}',
+    client.address,
+    'hifi.v1.AnalyzerService/DescribeModel',
+  );
+  expect(stderr).toContain('"field": "options.damping"');
 });
