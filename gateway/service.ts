@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
+import { HifiError } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { badField, RpcError, status } from '../infra/grpc/status';
@@ -63,7 +64,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!store.accepted(requestId)) await check(spec, signal);
       const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
       const job = { requestId, spec: specJson(spec), specHash, traceparent: currentTraceparent() };
-      const { record } = await store.create(job, scheduler.limits.waiting, refuse);
+      const { record } = await store.create(job, scheduler.limits.waiting, refuse).catch(refuseOther);
       return { job: jobMessage(record) };
     },
 
@@ -110,4 +111,10 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       return estimateServed(served, inputs, signal);
     },
   };
+}
+
+/** A request_id that is another job's is no bad input: the job is there, and is named. */
+function refuseOther(thrown: unknown): never {
+  if (!(thrown instanceof HifiError && thrown.field === 'request_id')) throw thrown;
+  throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', thrown.message, { cause: thrown });
 }
