@@ -25,6 +25,8 @@ export interface JaegerTrace {
 export interface Jaeger {
   /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly otlp: string;
+  /** The address of its page and its API. */
+  readonly query: string;
   /** The latest traces that a service, e.g. `hifi-gateway`, has a part in. */
   traces(service: string): Promise<JaegerTrace[]>;
   /** One trace, with what has come of it so far; `undefined` where nothing has. */
@@ -75,6 +77,7 @@ function client(server: ServerProcess, query: string, otlp: string): Jaeger {
   };
   return {
     otlp,
+    query,
     traces: (service) => get(`traces?service=${encodeURIComponent(service)}&limit=1000`),
     trace: async (id) => (await get(`traces/${id}`))[0],
     stop: () => server.kill('SIGKILL'),
