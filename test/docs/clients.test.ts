@@ -116,6 +116,13 @@ test('all of its commands succeed and print what it shows', async () => {
   expect(wrong.join('\n')).toBe('');
 }, 240_000);
 
+test("the README's call works as it is written, but for the port", async () => {
+  const readme = fs.readFileSync(path.join(checkout, 'README.md'), 'utf8');
+  const [call] = /^grpcurl .*$/m.exec(readme) as RegExpExecArray;
+  const { status, printed } = await bash(call.replace('localhost:7071', analyzer), folder);
+  expect([status, printed]).toEqual([0, expect.stringContaining('"topHeads"')]);
+});
+
 const python = hasTool('python3');
 if (!python) console.info('no python3 on PATH: the Python client is not run');
 const go = hasTool('go');

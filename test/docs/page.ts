@@ -39,7 +39,7 @@ export const scriptOf = (blocks: readonly Block[]) =>
 export const outputsIn = (printed: string) => printed.split(`${END}\n`).slice(0, -1);
 
 /** A text with what differs from run to run made alike: ids, hashes, times, measured numbers. */
-export const steady = (text: string) =>
+const steady = (text: string) =>
   text
     .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/\b[0-9a-f]{64}\b/g, 'SHA-256')
