@@ -132,8 +132,8 @@ export class Engine {
     signal?.addEventListener('abort', abort, { once: true });
     try {
       if (signal?.aborted) throw cancelled();
-      running = true;
       child.begin(id, method, request);
+      running = true;
       for (;;) {
         const message = await child.next(silenceMs);
         if (message?.type === 'event') {

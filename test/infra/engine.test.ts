@@ -212,6 +212,7 @@ describe('an engine that stays', () => {
     expect(await errorOf(engine.call('refuse', null))).toMatchObject({ code: 'INVALID_INPUT' });
     const { events } = await collect(engine.call<{ i: number }, unknown>('count', { count: 700 }));
     expect(events.map(({ i }) => i)).toEqual([...Array(700).keys()]);
+    expect((await errorOf(engine.call('count', () => 1))).message).toMatch(/could not be cloned/);
     expect((await selfOf(engine)).pid).toBe(pid);
   });
 
