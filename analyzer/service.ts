@@ -9,7 +9,7 @@ import type { Implementation } from '../infra/grpc/handlers';
 import { ModelDescriptions } from '../model/description';
 import type { StageProgress } from '../progress';
 import type { AnalyzeResponseSchema, AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
-import { givenRowsOf } from '../wire/dataset';
+import { givenRowsOf, ofDataset } from '../wire/dataset';
 import { descriptionMessage } from '../wire/description';
 import { analysisOptionsOf } from '../wire/options';
 import { progressMessage } from '../wire/progress';
@@ -74,6 +74,8 @@ export function analyzerService(parts: AnalyzerParts): Implementation<typeof Ana
             const { result, warnings } = await followed(engine.analyze(asked, signal), tell);
             await out.send({ event: { case: 'report', value: reportMessage({ report: result, warnings }, view) } });
           }
+        } catch (thrown) {
+          throw ofDataset(thrown);
         } finally {
           place.leave();
           for (const each of opened) await each.release();

@@ -34,7 +34,7 @@ import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import type { EvaluateRequest } from '../results/inference';
 import { artifactMessage } from '../wire/artifact';
-import { givenRowsOf } from '../wire/dataset';
+import { givenRowsOf, ofDataset } from '../wire/dataset';
 import { maskOf } from '../wire/mask';
 import { present } from '../wire/matrix';
 import { inferenceOptionsOf, scoreOptionsOf, trainingOptionsOf } from '../wire/options';
@@ -85,6 +85,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
         opened.push(each);
         return each.what;
       });
+    } catch (thrown) {
+      throw ofDataset(thrown);
     } finally {
       place.leave();
       for (const each of opened) await each.release();
