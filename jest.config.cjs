@@ -14,8 +14,10 @@ module.exports = {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironment: '<rootDir>/test/support/native-environment.cjs',
   transform: { '\\.ts$': ['@swc/jest', swc], '\\.js$': ['@swc/jest', swcModule] },
-  // ES modules, which Jest has compiled as it has the sources.
-  transformIgnorePatterns: ['/node_modules/(?!(hyparquet|hyparquet-compressors|hysnappy|fzstd)/)'],
+  // ES modules, and a package that loads Node's http by `import()`: Jest has them compiled as it has the sources.
+  transformIgnorePatterns: [
+    '/node_modules/(?!(.*/)?(hyparquet|hyparquet-compressors|hysnappy|fzstd|otlp-exporter-base)/)',
+  ],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   // The native libraries use all cores themselves.
   maxWorkers: 2,

@@ -131,6 +131,23 @@ export class ArtifactStore {
     for await (const chunk of stream) yield chunk as Buffer;
   }
 
+  /** All that is kept, with the time that it came, in milliseconds since the epoch. */
+  *list(): Generator<{ sha256: string; time: number }> {
+    for (const sha256 of fs.readdirSync(this.files)) {
+      const stat = fs.statSync(path.join(this.files, sha256), { throwIfNoEntry: false });
+      if (stat) yield { sha256, time: stat.ctimeMs };
+    }
+  }
+
+  /** Drops uploads that nobody has gone on with since a time, in milliseconds since the epoch. */
+  dropParts(before: number): void {
+    for (const name of fs.readdirSync(this.parts)) {
+      const part = path.join(this.parts, name);
+      const stat = fs.statSync(part, { throwIfNoEntry: false });
+      if (stat && stat.mtimeMs < before) fs.rmSync(part, { force: true });
+    }
+  }
+
   remove(sha256: string): void {
     fs.rmSync(this.place(sha256), { force: true });
   }

@@ -57,5 +57,8 @@ export function someOf<T extends string>(flag: string, choices: readonly T[]): F
   return (text) => names(flag, choices.length)(text).map(oneOf(flag, choices));
 }
 
+/** What a flag that may be given more than once was given. */
+export const repeated = (text: string, before: readonly string[]): string[] => [...before, text];
+
 const refused = (flag: string, text: string, right: string) =>
   invalidInput(`${flag} is ${JSON.stringify(text)}; it must be ${right}`);

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { exitOf, usageExit } from './exit';
 import { endWithReader } from './interrupt';
+import { packageVersion } from './version';
 
 /** A command's file: it adds flags and the action. Loaded only when the command is named, so that a start takes no time. */
 interface CommandFile {
@@ -35,6 +34,16 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     'merge a delta into a checkpoint for Hugging Face, or undo that',
     () => require('./export') as typeof import('./export'),
   ],
+  [
+    'serve',
+    'serve jobs, analyses and trainings to other programs, over gRPC',
+    () => require('./serve') as typeof import('./serve'),
+  ],
+  [
+    'jobs',
+    'list, show, watch, cancel and delete the jobs of a gateway',
+    () => require('./jobs') as typeof import('./jobs'),
+  ],
   ['setup', 'make the native parts ready', () => require('./setup') as typeof import('./setup')],
   ['doctor', 'look at what hifi needs of this machine', () => require('./doctor') as typeof import('./doctor')],
 ];
@@ -43,7 +52,7 @@ async function main(args: readonly string[]): Promise<void> {
   endWithReader();
   const program = new Command('hifi')
     .description('Find the attention heads that matter for a task and tune those alone.')
-    .version(version(), '--version')
+    .version(packageVersion(), '--version')
     .exitOverride()
     .configureOutput({ outputError: (message, write) => write(`${usageExit(message).line}\n`) });
   for (const [name, what, load] of COMMANDS) {
@@ -61,14 +70,6 @@ async function main(args: readonly string[]): Promise<void> {
     const { line, code } = exitOf(thrown);
     process.stderr.write(`${line}\n`);
     process.exitCode = code;
-  }
-}
-
-/** Of the package that this file is part of, built or not. */
-function version(): string {
-  for (let folder = __dirname; ; folder = path.dirname(folder)) {
-    const file = path.join(folder, 'package.json');
-    if (fs.existsSync(file)) return (JSON.parse(fs.readFileSync(file, 'utf8')) as { version: string }).version;
   }
 }
 

@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Command, Option } from 'commander';
 import { analyze } from '../analyzer/engine';
@@ -29,6 +30,7 @@ import {
   selectionFlags,
   trainingFlags,
 } from './flags';
+import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { checkInputs } from './inputs';
 import { bytesText, grouped, percentText, printJson, secondsText, table } from './output';
 import { DELTA_FOLDER, EXPORT_FOLDERS, REPORT_FOLDER } from './own-folders';
@@ -57,6 +59,8 @@ export function define(command: Command): void {
       .argParser(formats)
       .default(['checkpoint'], 'checkpoint'),
   );
+  addGatewayFlags(command);
+  command.optionsGroup('Output:');
   command.option('--dry-run', 'tell what it would come to (parameters, memory, seconds), start and write nothing');
   // There is nothing to be put anywhere in a dry run.
   command.options.find(({ long }) => long === '--out')?.makeOptionMandatory(false);
@@ -71,6 +75,7 @@ async function run(flags: Flags): Promise<void> {
   checkFolder(out, rules, FOLDERS);
   const job = jobFlags(flags);
 
+  if (flags.gateway !== undefined) return runRemotely(flags, job, out, rules, started);
   const result = await inSession(async (session) => {
     const spec = await jobSpec(flags, job, session);
     const inputs = await checkInputs(spec);
@@ -81,13 +86,60 @@ async function run(flags: Flags): Promise<void> {
     });
   });
 
+  await tellResult(flags, job, out, result, started);
+}
+
+/** `--gateway`: the same job, at a gateway. */
+async function runRemotely(
+  flags: Flags,
+  job: Omit<JobSpec, 'model'>,
+  out: string,
+  rules: { resume: boolean; overwrite: boolean },
+  started: number,
+): Promise<void> {
+  const { runAtGateway } = require('./remote-run') as typeof import('./remote-run');
+  const gateway = gatewayClient(flags);
+  try {
+    const { result, jobId, traceId } = await inSession(async (session) => {
+      const spec = { ...(await withRows(job, session)), model: remoteModel(flags) };
+      return inFolder(out, rules, FOLDERS, () => runAtGateway(gateway, spec, out, rules.resume, session));
+    });
+    await tellResult(flags, job, out, result, started, { jobId, traceId });
+  } finally {
+    gateway.close();
+  }
+}
+
+/** A model that the gateway's services know: by its name, or by its folder where they lie on the same machine. */
+function remoteModel({ model, revision }: Flags): string {
+  if (revision !== undefined) throw invalidInput('--revision does not go with --gateway: the services look models up');
+  return fs.existsSync(model as string) ? path.resolve(model as string) : (model as string);
+}
+
+/** What a run came to, for people and with `--json` for programs. */
+async function tellResult(
+  flags: Flags,
+  job: Omit<JobSpec, 'model'>,
+  out: string,
+  result: JobResult,
+  started: number,
+  served: { jobId?: string; traceId?: string } = {},
+): Promise<void> {
   const seconds = (performance.now() - started) / 1000;
   const delta = path.join(out, 'delta');
   const paths = resultPaths(out, result, job.exports);
   process.stderr.write(`${[...summary(result, delta), `${secondsText(seconds)} in all`, ...paths].join('\n')}\n`);
   if (flags.json) {
     const { mask, metrics } = result;
-    await printJson({ out, mask, metrics, deltaBytes: folderBytes(delta), elapsedSeconds: seconds, files: paths });
+    await printJson({
+      out,
+      mask,
+      metrics,
+      deltaBytes: folderBytes(delta),
+      elapsedSeconds: seconds,
+      files: paths,
+      ...served,
+    });
   }
 }
 
@@ -107,9 +159,12 @@ function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
 
 /** The whole job: its rows where they can be read more than once, its model where it lies. */
 async function jobSpec(flags: Flags, job: Omit<JobSpec, 'model'>, session: Session): Promise<JobSpec> {
-  const train = await spooled(job.train, session.signal);
-  const dev = job.dev && { dev: await spooled(job.dev, session.signal) };
-  return { ...job, train, ...dev, model: await modelFolder(flags, session) };
+  return { ...(await withRows(job, session)), model: await modelFolder(flags, session) };
+}
+
+async function withRows(job: Omit<JobSpec, 'model'>, { signal }: Session): Promise<Omit<JobSpec, 'model'>> {
+  const train = await spooled(job.train, signal);
+  return { ...job, train, ...(job.dev && { dev: await spooled(job.dev, signal) }) };
 }
 
 /** `--dry-run`: what the run would come to. */

@@ -176,10 +176,29 @@ export function readMetrics(file: string): TrainMetrics {
   return check(file, readJson(file), metricsSchema);
 }
 
-/** Writes any result as JSON, whole or not at all. Small documents are indented for people, big ones are one line. */
-export function writeJson(file: string, value: unknown): void {
+const READERS: { [N in ResultName]: (file: string) => ResultFiles[N] } = {
+  'heads.json': readHeads,
+  'scores.json': readScores,
+  'mask.json': readMask,
+  'metrics.json': readMetrics,
+};
+
+/**
+ * Reads a result by its name.
+ *
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ */
+export const readResult = <N extends ResultName>(name: N, file: string): ResultFiles[N] => READERS[name](file);
+
+/** A result as its file's text: small documents are indented for people, big ones are one line. */
+export function resultText(value: unknown): string {
   const line = JSON.stringify(value);
-  writeWhole(file, `${line.length < 65_536 ? JSON.stringify(value, null, 2) : line}\n`);
+  return `${line.length < 65_536 ? JSON.stringify(value, null, 2) : line}\n`;
+}
+
+/** Writes any result as JSON, whole or not at all. */
+export function writeJson(file: string, value: unknown): void {
+  writeWhole(file, resultText(value));
 }
 
 /** @throws HifiError INVALID_INPUT where the file is missing (with the nearest name beside it) or not JSON. */

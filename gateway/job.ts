@@ -24,12 +24,16 @@ export const JOB_PATH = [
 ] as const;
 export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
 
-/** What is to be done: everything that a result depends on, and nothing of where it runs. */
-export interface JobSpec {
+/**
+ * What is to be done: everything that a result depends on, and nothing of where it runs.
+ *
+ * @typeParam Rows what tells where rows are: a file, or for a server what its clients send
+ */
+export interface JobSpec<Rows = DataSource> {
   model: string;
-  train: DataSource;
+  train: Rows;
   /** Rows the epochs are judged on; a seeded tenth of `train` is held out when absent. */
-  dev?: DataSource;
+  dev?: Rows;
   analysis: AnalysisOptions;
   selection: SelectionOptions;
   training: TrainOptions;
@@ -41,6 +45,8 @@ export type JobEvent =
   | StageProgress
   | { kind: 'warning'; message: string }
   | { kind: 'epoch'; epoch: EpochMetrics }
+  /** The training was saved: a cut after this loses nothing before it. */
+  | { kind: 'checkpoint'; step: number }
   /** A result is in its place; `kept`: it was there from an earlier attempt and was not made again. */
   | { kind: 'artifact'; name: string; kept: boolean };
 
@@ -53,17 +59,17 @@ export interface JobResult {
 }
 
 /** The work of each state. `hifi run` gives the engines themselves, a server gives its clients. */
-export interface JobStages {
-  analyze(spec: JobSpec, signal: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport>;
+export interface JobStages<Rows = DataSource> {
+  analyze(spec: JobSpec<Rows>, signal: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport>;
   /** For a strategy that needs gradients: on as many sequences as the analysis has measured. */
-  score(spec: JobSpec, heads: HeadReport, signal: AbortSignal): AsyncGenerator<ScoreEvent, HeadScores>;
+  score(spec: JobSpec<Rows>, heads: HeadReport, signal: AbortSignal): AsyncGenerator<ScoreEvent, HeadScores>;
   select(measured: SelectionInput | ScoredHeads, options: SelectionOptions): Mask;
   /** Leaves the delta in the place of results; goes on from its own checkpoint where there is one. */
-  train(spec: JobSpec, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
+  train(spec: JobSpec<Rows>, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
   /** @returns what the user should know, a line each. */
-  export(spec: JobSpec, format: ExportFormat, signal: AbortSignal): Promise<string[]>;
+  export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<string[]>;
   /** What people read: report.html and what it draws. */
-  report(spec: JobSpec, result: JobResult): Promise<void>;
+  report(spec: JobSpec<Rows>, result: Partial<JobResult> & Pick<JobResult, 'heads'>): Promise<void>;
 }
 
 /** Where results are put, and what an earlier attempt at the same job has left there. */
@@ -85,23 +91,14 @@ export interface JobPlace {
  *
  * @throws HifiError the stage's error, after the event FAILED or CANCELLED; CANCELLED between two stages when `signal` aborts.
  */
-export async function* runJob(
-  spec: JobSpec,
-  stages: JobStages,
+export async function* runJob<Rows>(
+  spec: JobSpec<Rows>,
+  stages: JobStages<Rows>,
   place: JobPlace,
   signal: AbortSignal,
 ): AsyncGenerator<JobEvent, JobResult> {
-  const enter = (state: JobState): JobEvent => {
-    if (signal.aborted) throw cancelled();
-    return { kind: 'state', state };
-  };
-  try {
-    yield enter('QUEUED');
-
-    yield enter('ANALYZING');
-    const keptHeads = await keptOrInvalid(place, 'heads.json');
-    const heads = keptHeads ?? (yield* told(stages.analyze(spec, signal)));
-    yield await put(place, 'heads.json', heads, keptHeads);
+  return yield* toItsEnd(signal, async function* (enter) {
+    const heads = yield* analysis(spec, stages, place, enter, signal);
 
     yield enter('SELECTING');
     let scores: HeadScores | undefined;
@@ -133,6 +130,43 @@ export async function* runJob(
     await stages.report(spec, result);
     yield { kind: 'artifact', name: 'report.html', kept: false };
 
+    return result;
+  });
+}
+
+/**
+ * Drives a job that ends with the analysis: QUEUED, ANALYZING, SUCCEEDED.
+ *
+ * @throws HifiError as {@link runJob}
+ */
+export async function* runAnalysis<Rows>(
+  spec: JobSpec<Rows>,
+  stages: Pick<JobStages<Rows>, 'analyze' | 'report'>,
+  place: JobPlace,
+  signal: AbortSignal,
+): AsyncGenerator<JobEvent, HeadReport> {
+  return yield* toItsEnd(signal, async function* (enter) {
+    const heads = yield* analysis(spec, stages, place, enter, signal);
+    await stages.report(spec, { heads });
+    yield { kind: 'artifact', name: 'report.html', kept: false };
+    return heads;
+  });
+}
+
+type Enter = (state: JobState) => JobEvent;
+
+/** A path from QUEUED to its end: SUCCEEDED, or where it throws FAILED or CANCELLED. */
+async function* toItsEnd<Result>(
+  signal: AbortSignal,
+  path: (enter: Enter) => AsyncGenerator<JobEvent, Result>,
+): AsyncGenerator<JobEvent, Result> {
+  const enter: Enter = (state) => {
+    if (signal.aborted) throw cancelled();
+    return { kind: 'state', state };
+  };
+  try {
+    yield enter('QUEUED');
+    const result = yield* path(enter);
     yield enter('SUCCEEDED');
     return result;
   } catch (thrown) {
@@ -142,6 +176,20 @@ export async function* runJob(
   }
 }
 
+async function* analysis<Rows>(
+  spec: JobSpec<Rows>,
+  stages: Pick<JobStages<Rows>, 'analyze'>,
+  place: JobPlace,
+  enter: Enter,
+  signal: AbortSignal,
+): AsyncGenerator<JobEvent, HeadReport> {
+  yield enter('ANALYZING');
+  const kept = await keptOrInvalid(place, 'heads.json');
+  const heads = kept ?? (yield* told(stages.analyze(spec, signal)));
+  yield await put(place, 'heads.json', heads, kept);
+  return heads;
+}
+
 /** A result of an earlier attempt; where there is none to keep, nothing that was made of it is kept either. */
 async function keptOrInvalid<N extends ResultName>(place: JobPlace, name: N): Promise<ResultFiles[N] | undefined> {
   const kept = await place.kept(name);
@@ -149,9 +197,9 @@ async function keptOrInvalid<N extends ResultName>(place: JobPlace, name: N): Pr
   return kept;
 }
 
-async function exportAnew(
-  spec: JobSpec,
-  stages: JobStages,
+async function exportAnew<Rows>(
+  spec: JobSpec<Rows>,
+  stages: JobStages<Rows>,
   place: JobPlace,
   format: ExportFormat,
   signal: AbortSignal,
@@ -172,15 +220,15 @@ async function put<N extends ResultName>(
   return { kind: 'artifact', name, kept: kept !== undefined };
 }
 
-/** An engine's events as the job's: its checkpoints and intervals are for whoever runs it. */
+/** An engine's events as the job's: its intervals are for whoever runs it. */
 async function* told<Result>(
-  events: AsyncGenerator<JobEvent | WorkInterval | { kind: 'checkpoint' }, Result>,
+  events: AsyncGenerator<JobEvent | WorkInterval, Result>,
 ): AsyncGenerator<JobEvent, Result> {
   try {
     for (;;) {
       const { done, value } = await events.next();
       if (done) return value;
-      if (value.kind !== 'checkpoint' && value.kind !== 'interval') yield value;
+      if (value.kind !== 'interval') yield value;
     }
   } finally {
     // Ends the engine when the reader of the job's events leaves.

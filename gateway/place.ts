@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { isScoreStrategy } from '../heads/scores';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { clearState } from '../trainer/state';
-import { type ResultFiles, type ResultName, readHeads, readMask, readMetrics, readScores, writeJson } from './files';
+import { type ResultFiles, type ResultName, readResult, writeJson } from './files';
 import type { JobPlace, JobSpec } from './job';
 
 /** Hashes of what a job reads. */
@@ -43,13 +43,6 @@ function keyOf(value: unknown): string {
       : part;
   return crypto.createHash('sha256').update(JSON.stringify(value, ordered)).digest('hex');
 }
-
-const READERS: { [N in ResultName]: (file: string) => ResultFiles[N] } = {
-  'heads.json': readHeads,
-  'scores.json': readScores,
-  'mask.json': readMask,
-  'metrics.json': readMetrics,
-};
 
 /** What a job makes, in order: each is made of the results before it; exports do not depend on one another. */
 const MADE = ['heads.json', 'scores.json', 'mask.json', 'metrics.json', ...EXPORT_FORMATS] as const;
@@ -97,7 +90,7 @@ export class FolderPlace implements JobPlace {
     if (!this.resume || readRecord(this.folder)[name] !== this.keys[name]) return undefined;
     if (name === 'metrics.json' && !fs.existsSync(path.join(this.folder, 'delta', 'delta.json'))) return undefined;
     try {
-      const result = READERS[name](path.join(this.folder, name));
+      const result = readResult(name, path.join(this.folder, name));
       return 'model' in result && result.model.sha256 !== this.model ? undefined : result;
     } catch {
       return undefined; // Missing or damaged: it is made again.

@@ -114,6 +114,11 @@ async function nativeParts(gpu) {
   await setUp({ gpu, log: say, onProgress: downloadLine() });
 }
 
+async function testTools() {
+  const { setUpTestTools } = require(path.join(root, 'dist/infra/test-tools.js'));
+  await setUpTestTools(say);
+}
+
 /** A line that is written over on a terminal; elsewhere the steps' own lines suffice. */
 function downloadLine() {
   if (!process.stderr.isTTY) return undefined;
@@ -212,6 +217,8 @@ async function main() {
     makeRunnable();
     // A package is packed without the native parts, which belong to the machine.
     if (!process.argv.includes('--build-only')) await nativeParts(process.argv.includes('--gpu'));
+    // For `npm test` alone: no one who uses the package needs them.
+    if (process.argv.includes('--test-tools')) await testTools();
   });
 }
 

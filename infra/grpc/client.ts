@@ -17,7 +17,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { cancelled } from '../../errors';
-import { currentTraceparent } from '../telemetry';
+import { currentTraceparent } from '../telemetry/traceparent';
 import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
 import { MESSAGE_BYTES } from './limits';

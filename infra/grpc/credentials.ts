@@ -7,15 +7,18 @@ import { invalidInput } from '../../errors';
 export interface Credentials {
   /** Sent with each call. */
   token?: string;
-  /** PEM of the authority that the server's certificate is of; without it the connection is not encrypted. */
-  serverCa?: Buffer;
-  /** PEM of the client's own certificate and key, for mutual TLS. */
-  certificate?: { cert: Buffer; key: Buffer };
+  /** Without it the connection is not encrypted. */
+  tls?: {
+    /** PEM of the authority of the server's certificate; the system's authorities where absent. */
+    ca?: Buffer;
+    /** PEM of the client's own certificate and key, for mutual TLS. */
+    certificate?: { cert: Buffer; key: Buffer };
+  };
 }
 
-export function channelCredentials({ serverCa, certificate }: Credentials): ChannelCredentials {
-  if (!serverCa) return ChannelCredentials.createInsecure();
-  return ChannelCredentials.createSsl(serverCa, certificate?.key ?? null, certificate?.cert ?? null);
+export function channelCredentials({ tls }: Credentials): ChannelCredentials {
+  if (!tls) return ChannelCredentials.createInsecure();
+  return ChannelCredentials.createSsl(tls.ca ?? null, tls.certificate?.key ?? null, tls.certificate?.cert ?? null);
 }
 
 /** How a server is guarded. */
@@ -61,6 +64,43 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
         cert: readPart('--tls-cert', tlsCert),
         key: readPart('--tls-key', tlsKey as string),
         ...(tlsClientCa !== undefined && { clientCa: readPart('--tls-client-ca', tlsClientCa) }),
+      },
+    }),
+  };
+}
+
+/** @throws HifiError INVALID_INPUT for a token that cannot be read or is empty */
+function readToken(tokenFile: string | undefined): { token?: string } {
+  const given = tokenFile === undefined ? process.env.HIFI_TOKEN : readPart('--token-file', tokenFile).toString();
+  if (given === undefined) return {};
+  const token = given.trim();
+  if (token === '') throw invalidInput(`${tokenFile ?? 'HIFI_TOKEN'}: the token is empty`);
+  return { token };
+}
+
+/** Where a client's credentials lie, as the commands that call a service are given them. */
+export interface CredentialFiles {
+  tokenFile?: string;
+  /** TLS is used where it, or `tls`, is given. */
+  tlsCa?: string;
+  tlsCert?: string;
+  tlsKey?: string;
+}
+
+/**
+ * Reads what a client shows and trusts; the token may be in the environment instead, as HIFI_TOKEN.
+ *
+ * @param secure whether to use TLS though no authority is named: then the system's count
+ * @throws HifiError INVALID_INPUT as {@link readGuard}
+ */
+export function readCredentials({ tokenFile, tlsCa, tlsCert, tlsKey }: CredentialFiles, secure = false): Credentials {
+  const { tls } = readGuard({ tlsCert, tlsKey });
+  return {
+    ...readToken(tokenFile),
+    ...((secure || tlsCa !== undefined || tls) && {
+      tls: {
+        ...(tlsCa !== undefined && { ca: readPart('--tls-ca', tlsCa) }),
+        ...(tls && { certificate: { cert: tls.cert, key: tls.key } }),
       },
     }),
   };

@@ -18,7 +18,7 @@ import type {
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { cancelled } from '../../errors';
-import { type RpcError, rpcErrorOf, statusOf } from './status';
+import { RpcError, rpcErrorOf, status, statusOf } from './status';
 
 /** What a handler knows of the call besides its request. */
 export interface Call {
@@ -95,10 +95,13 @@ function handlerOf(method: DescMethod, handle: AnyHandler, surround: Surround, c
       }
     };
     surround(known, work)
-      .catch((thrown: unknown) => fail(call, rpcErrorOf(thrown), callback))
+      .catch((thrown: unknown) => fail(call, closing.aborted ? goingDown() : rpcErrorOf(thrown), callback))
       .finally(() => closing.removeEventListener('abort', abort));
   };
 }
+
+/** What cuts a call is the server's end: a client may go on with another one. */
+const goingDown = () => new RpcError(status.UNAVAILABLE, 'SHUTTING_DOWN', 'the service is going down; try again');
 
 function fail(call: AnyCall, error: RpcError, callback?: sendUnaryData<Message>): void {
   const sent = statusOf(error);
@@ -123,6 +126,8 @@ async function sendAll(
     if (signal.aborted) throw cancelled();
     if (!stream.write(create(output, message))) await drained(stream, signal);
   }
+  // A handler may take a cancellation for its end.
+  if (signal.aborted) throw cancelled();
 }
 
 function drained(stream: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {

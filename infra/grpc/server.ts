@@ -1,6 +1,12 @@
 import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { type Metadata, Server, ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+} from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, service as healthService } from 'grpc-health-check';
 import { failed } from '../../errors';
@@ -37,10 +43,9 @@ export class GrpcServer {
     this.server = new Server({
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,
-      'grpc.max_metadata_size': METADATA_BYTES,
       'grpc.keepalive_time_ms': 60_000,
       'grpc.keepalive_timeout_ms': 20_000,
-      ...(guard.token !== undefined && { interceptors: [tokenCheck(guard.token)] }),
+      interceptors: [door(guard.token)],
     });
     this.health.addToServer(this.server);
   }
@@ -57,19 +62,16 @@ export class GrpcServer {
   /**
    * Binds and serves.
    *
+   * @param socket a Unix socket to be served on too, without TLS: for services of the same user
    * @returns the port
    * @throws HifiError FAILED where the port is taken
    */
-  async start(): Promise<number> {
+  async start(socket?: string): Promise<number> {
     const { host, port, guard = {} } = this.settings;
     new ReflectionService(reflected(this.services)).addToServer(this.server);
-    const bound = await new Promise<number>((resolve, reject) => {
-      const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
-      this.server.bindAsync(address, serverCredentials(guard), (error, found) => {
-        if (error) reject(failed(`${address}: cannot be served on: ${error.message}`, error));
-        else resolve(found);
-      });
-    });
+    const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+    if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
+    const bound = await this.bind(address, serverCredentials(guard));
     this.tellHealth('SERVING');
     return bound;
   }
@@ -85,33 +87,55 @@ export class GrpcServer {
     clearTimeout(force);
   }
 
+  private bind(address: string, credentials: ServerCredentials): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.bindAsync(address, credentials, (error, port) => {
+        if (error) reject(failed(`${address} cannot be served on: ${error.message}`, error));
+        else resolve(port);
+      });
+    });
+  }
+
   private tellHealth(state: 'SERVING' | 'NOT_SERVING'): void {
     for (const name of ['', ...this.services.map(({ typeName }) => typeName)]) this.health.setStatus(name, state);
   }
 }
 
-/** Refuses calls without the token; whether the server is well may be asked by anyone. */
-function tokenCheck(token: string): ServerInterceptor {
-  const refusal = statusOf(
-    new RpcError(
-      status.UNAUTHENTICATED,
-      'UNAUTHENTICATED',
-      'the call bears no valid token: metadata authorization must be "Bearer TOKEN"',
-    ),
-  );
-  return (method, call) => {
-    if (method.path.startsWith('/grpc.health.v1.Health/')) return new ServerInterceptingCall(call);
+/** Refuses calls with too many metadata or without the token; whether the server is well may be asked by anyone. */
+function door(token: string | undefined): ServerInterceptor {
+  return ({ path }, call) => {
+    const open = token === undefined || path.startsWith('/grpc.health.v1.Health/');
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata: Metadata, pass) => {
-            if (bearsToken(metadata.get('authorization')[0], token)) pass(metadata);
-            else call.sendStatus(refusal);
+            if (bytesOf(metadata) > METADATA_BYTES) call.sendStatus(TOO_MUCH);
+            else if (open || bearsToken(metadata.get('authorization')[0], token)) pass(metadata);
+            else call.sendStatus(NO_TOKEN);
           },
         }),
     });
   };
 }
+
+const TOO_MUCH = statusOf(
+  new RpcError(
+    status.RESOURCE_EXHAUSTED,
+    'METADATA_TOO_LARGE',
+    `the call's metadata are too large; they must be ${METADATA_BYTES} bytes at most`,
+  ),
+);
+
+const NO_TOKEN = statusOf(
+  new RpcError(
+    status.UNAUTHENTICATED,
+    'UNAUTHENTICATED',
+    'the call bears no valid token; its metadata must have authorization: Bearer TOKEN',
+  ),
+);
+
+const bytesOf = (metadata: Metadata) =>
+  Object.entries(metadata.toHttp2Headers()).reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
 
 /** The files of the services, and those of the errors' details, as the reflection service wants them. */
 function reflected(services: readonly DescService[]): ConstructorParameters<typeof ReflectionService>[0] {

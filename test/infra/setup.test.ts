@@ -13,8 +13,9 @@ const write = (file: string, text: string) => {
 };
 const built = (file: string) => path.join(tree, 'dist', file);
 
-function setUp() {
-  const { status, stderr } = spawnSync(process.execPath, ['infra/setup.cjs'], { cwd: tree, encoding: 'utf8' });
+function setUp(...flags: string[]) {
+  const args = ['infra/setup.cjs', ...flags];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: tree, encoding: 'utf8' });
   return { status, lines: stderr.split('\n').filter((line) => line !== '') };
 }
 
@@ -72,6 +73,14 @@ it('ends with the one line that the native parts fail with', () => {
   );
   expect(setUp()).toEqual({ status: 1, lines: ['building (tsc)', 'setup: no make'] });
   expect(fs.existsSync(built('.setup-lock'))).toBe(false);
+});
+
+it('looks for the tools of tests only where the script of npm test asks for it', () => {
+  write('infra/test-tools.ts', "export async function setUpTestTools(log: (line: string) => void) { log('tools'); }\n");
+  expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
+  expect(setUp('--test-tools')).toEqual({ status: 0, lines: ['tools'] });
+  const { scripts } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+  expect(Object.keys(scripts).filter((name) => scripts[name].includes('--test-tools'))).toEqual(['test']);
 });
 
 it('takes over the lock of a set-up that was killed, and waits for one that is at work', async () => {

@@ -1,0 +1,26 @@
+import type { Command } from 'commander';
+import { invalidInput } from '../errors';
+import type { GrpcClient } from '../infra/grpc/client';
+import type { Flags } from './flags';
+
+/** The flags of a command that calls a gateway: where it is, and what is shown to it. */
+export function addGatewayFlags(command: Command, address?: string): void {
+  command.optionsGroup('Gateway:');
+  command.option('--gateway <host:port>', 'the gateway', address);
+  command.option('--token-file <file>', 'the token that it asks for (or HIFI_TOKEN)');
+  command.option('--tls', "call it over TLS, by the system's authorities");
+  command.option('--tls-ca <file>', 'call it over TLS, by this authority');
+  command.option('--tls-cert <file>', 'the certificate to show, PEM');
+  command.option('--tls-key <file>', 'and its key');
+}
+
+/** @throws HifiError INVALID_INPUT for an address that is none, or a file that cannot be read */
+export function gatewayClient(flags: Flags): GrpcClient {
+  const address = flags.gateway as string;
+  if (!/^[^\s/]+:\d{1,5}$/.test(address)) {
+    throw invalidInput(`--gateway is ${JSON.stringify(address)}; it must be HOST:PORT, such as 127.0.0.1:7070`);
+  }
+  const { GrpcClient } = require('../infra/grpc/client') as typeof import('../infra/grpc/client');
+  const { readCredentials } = require('../infra/grpc/credentials') as typeof import('../infra/grpc/credentials');
+  return new GrpcClient(address, readCredentials(flags, flags.tls === true));
+}

@@ -1,0 +1,198 @@
+import type { DescMessage, Message } from '@bufbuild/protobuf';
+import type { Command } from 'commander';
+import { cancelled, failed, invalidInput } from '../errors';
+import type { JobEventRecord } from '../gateway/record';
+import type { GrpcClient } from '../infra/grpc/client';
+import type { Job } from '../proto/gen/hifi/v1/gateway_pb';
+import { wholeNumber } from './flag-values';
+import { addJsonFlag, type Flags } from './flags';
+import { addGatewayFlags, gatewayClient } from './gateway-flags';
+import { bytesText, metricText, percentText, printJson, table } from './output';
+import { inSession, type Session, show } from './session';
+import { epochLine } from './train';
+
+const ADDRESS = '127.0.0.1:7070';
+
+export function define(command: Command): void {
+  const add = (
+    words: string,
+    what: string,
+    action: (client: GrpcClient, flags: Flags, id: string) => Promise<void>,
+  ) => {
+    const made = command.command(words).description(what);
+    addGatewayFlags(made, ADDRESS);
+    addJsonFlag(made);
+    made.action(async (...given: unknown[]) => {
+      const id = typeof given[0] === 'string' ? given[0] : '';
+      const flags = (id === '' ? given[0] : given[1]) as Flags;
+      const client = gatewayClient(flags);
+      try {
+        await calling(() => action(client, flags, id));
+      } finally {
+        client.close();
+      }
+    });
+    return made;
+  };
+  add('list', 'all jobs, the latest first', list)
+    .option('--state <state>', 'those in this state alone: queued, training, succeeded, …')
+    .option('--most <n>', 'how many', wholeNumber('--most', 1), 50);
+  add('show <job>', 'a job as it stands', showJob);
+  add('watch <job>', "a job's events from the first on, to its end", watch)
+    .option('--from <n>', 'the first event wanted, from 1', wholeNumber('--from', 1), 1)
+    .option('--nats', 'from NATS (NATS_URL) instead of the gateway');
+  add('cancel <job>', 'end a job', cancel);
+  add('delete <job>', 'forget a job that has ended', remove);
+}
+
+/** The services' schemas and conversions: loaded by these commands alone. */
+const wire = () => ({
+  ...(require('../proto/gen/hifi/v1/gateway_pb') as typeof import('../proto/gen/hifi/v1/gateway_pb')),
+  ...(require('../wire/job') as typeof import('../wire/job')),
+  ...(require('@bufbuild/protobuf') as typeof import('@bufbuild/protobuf')),
+  ...(require('@bufbuild/protobuf/wkt') as typeof import('@bufbuild/protobuf/wkt')),
+});
+
+/** What a service answers as an error is the command's. */
+async function calling(work: () => Promise<void>): Promise<void> {
+  const { RpcError, hifiErrorOf } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
+  try {
+    await work();
+  } catch (thrown) {
+    throw thrown instanceof RpcError ? hifiErrorOf(thrown) : thrown;
+  }
+}
+
+async function list(client: GrpcClient, flags: Flags): Promise<void> {
+  const { GatewayService, JobState, JobSchema } = wire();
+  const name = (flags.state as string | undefined)?.toUpperCase() as keyof typeof JobState | undefined;
+  if (name !== undefined && !(name in JobState)) {
+    const known = Object.keys(JobState).filter((each) => /^[A-Z]/.test(each) && each !== 'UNSPECIFIED');
+    throw invalidInput(
+      `--state is ${JSON.stringify(flags.state)}; it must be one of ${known.join(', ').toLowerCase()}`,
+    );
+  }
+  const states = name === undefined ? [] : [JobState[name]];
+  const jobs: Job[] = [];
+  let pageToken = '';
+  do {
+    const most = (flags.most as number) - jobs.length;
+    const request = { states, pageToken, pageSize: Math.min(most, 1000) };
+    const page = await client.unary(GatewayService.method.listJobs, request);
+    jobs.push(...page.jobs);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '' && jobs.length < (flags.most as number));
+  const rows = jobs.map((job) => [job.jobId, stateText(job), createdText(job), job.spec?.model ?? '', outcome(job)]);
+  const lines = rows.length === 0 ? ['no jobs'] : table([['job', 'state', 'created', 'model', ''], ...rows]);
+  process.stderr.write(`${lines.join('\n')}\n`);
+  if (flags.json) await printJson({ jobs: jobs.map((job) => json(JobSchema, job)) });
+}
+
+async function showJob(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
+  const { GatewayService } = wire();
+  await told(flags, (await client.unary(GatewayService.method.getJob, { jobId })).job);
+}
+
+async function cancel(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
+  const { GatewayService } = wire();
+  await told(flags, (await client.unary(GatewayService.method.cancelJob, { jobId })).job);
+}
+
+async function remove(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
+  const { GatewayService } = wire();
+  await client.unary(GatewayService.method.deleteJob, { jobId });
+  process.stderr.write(`${jobId} is deleted\n`);
+  if (flags.json) await printJson({ deleted: jobId });
+}
+
+async function watch(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
+  const { GatewayService } = wire();
+  const last = await inSession(async (session) => {
+    let state = '';
+    for await (const event of eventsOf(client, flags, jobId, session)) {
+      tellEvent(session, event);
+      if (event.event.kind === 'state') state = event.event.state;
+    }
+    return state;
+  });
+  const { job } = await client.unary(GatewayService.method.getJob, { jobId });
+  await told(flags, job);
+  if (last === 'CANCELLED') throw cancelled();
+  if (last === 'FAILED') throw failed(job?.error?.message ?? 'the job has failed');
+}
+
+async function* eventsOf(
+  client: GrpcClient,
+  flags: Flags,
+  jobId: string,
+  { signal, progress }: Session,
+): AsyncGenerator<JobEventRecord> {
+  const note = (line: string) => progress.say(`note: ${line}`);
+  const from = flags.from as number;
+  if (!flags.nats) {
+    const { followJob } = require('../gateway/follow') as typeof import('../gateway/follow');
+    return yield* followJob(client, jobId, from, signal, note);
+  }
+  const url = process.env.NATS_URL;
+  if (!url)
+    throw invalidInput('--nats needs the address of the NATS server in NATS_URL, such as nats://127.0.0.1:4222');
+  const { followOnNats } = require('../gateway/follow-nats') as typeof import('../gateway/follow-nats');
+  for await (const event of followOnNats(url, jobId, from, signal, note)) yield wire().eventOf(event);
+}
+
+/** An event for people. */
+export function tellEvent(session: Session, { event }: JobEventRecord): void {
+  show(session, event);
+  if (event.kind === 'state') session.progress.say(event.state.toLowerCase());
+  if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
+  if (event.kind === 'artifact') {
+    session.progress.say(`${event.artifact.name}, ${bytesText(event.artifact.sizeBytes)}`);
+  }
+}
+
+async function told(flags: Flags, job: Job | undefined): Promise<void> {
+  if (!job) throw failed('the gateway told of no job');
+  const { JobSchema } = wire();
+  const rows = [
+    ['job', job.jobId],
+    ['state', stateText(job)],
+    ['created', createdText(job)],
+    ['model', job.spec?.model ?? ''],
+    ['attempt', String(job.attempt ?? 0)],
+    ['trace', job.traceId || 'none'],
+    ...(job.error ? [['error', job.error.message]] : []),
+    ...(job.metrics ? [['result', outcome(job)]] : []),
+    ...job.warnings.map((warning) => ['warning', warning]),
+    ...job.artifacts.map(({ name, sizeBytes, sha256 }) => [name, `${bytesText(Number(sizeBytes))}, SHA-256 ${sha256}`]),
+  ];
+  process.stderr.write(`${table(rows).join('\n')}\n`);
+  if (flags.json) await printJson(json(JobSchema, job));
+}
+
+const stateText = ({ state }: Job) => wire().JobState[state].toLowerCase();
+
+function createdText({ createTime }: Job): string {
+  return createTime
+    ? wire()
+        .timestampDate(createTime)
+        .toISOString()
+        .replace(/\.\d+Z$/, 'Z')
+    : '';
+}
+
+/** What came of a job, or how far it is, in a few words. */
+function outcome({ metrics, error, progress }: Job): string {
+  if (error) return error.message;
+  if (metrics?.best) return `${metrics.metric} ${metricText(metrics.best.value ?? 0)}`;
+  if (!progress?.total) return '';
+  return `${progress.stage} ${percentText((progress.done ?? 0) / progress.total)}`;
+}
+
+function json<D extends DescMessage>(schema: D, message: Message) {
+  const { createRegistry, toJson, file_google_rpc_error_details } = {
+    ...wire(),
+    ...(require('../proto/gen/google/rpc/error_details_pb') as typeof import('../proto/gen/google/rpc/error_details_pb')),
+  };
+  // biome-ignore lint/suspicious/noExplicitAny: the message is of the schema
+  return toJson(schema, message as any, { registry: createRegistry(file_google_rpc_error_details) });
+}

@@ -1,0 +1,70 @@
+import type { ArtifactStore } from '../artifacts/store';
+import { within } from '../errors';
+import type { Implementation } from '../infra/grpc/handlers';
+import { CHUNK_BYTES } from '../infra/grpc/limits';
+import { badField, RpcError, status } from '../infra/grpc/status';
+import type { ArtifactService, UploadArtifactRequest, UploadHeader } from '../proto/gen/hifi/v1/artifact_pb';
+import { pageOf } from './pages';
+import type { JobStore } from './store';
+
+/** The largest file that is taken in, in bytes. */
+const MOST_BYTES = 8 * 2 ** 30;
+
+/** Files in and out of the artifact store. */
+export function artifactService(store: ArtifactStore, jobs: JobStore): Implementation<typeof ArtifactService> {
+  return {
+    async uploadArtifact(requests) {
+      const parts = requests[Symbol.asyncIterator]();
+      const { sha256, sizeBytes, offset = 0n } = headerOf(await parts.next());
+      if (sizeBytes > MOST_BYTES) {
+        throw new RpcError(
+          status.RESOURCE_EXHAUSTED,
+          'ARTIFACT_TOO_LARGE',
+          `the file has ${sizeBytes} bytes; at most ${MOST_BYTES} are taken`,
+        );
+      }
+      const file = { sha256, sizeBytes: Number(sizeBytes), offset: Number(offset) };
+      const stored = await within('header', () => store.receive(file, chunksOf(parts)));
+      return { sha256, sizeBytes: BigInt(stored.sizeBytes) };
+    },
+
+    async getUpload({ sha256 }) {
+      const { offset, complete } = await within('sha256', () => store.upload(sha256));
+      return { offset: BigInt(offset), complete };
+    },
+
+    async *downloadArtifact({ sha256, offset = 0n }) {
+      const size = await within('sha256', () => store.size(sha256));
+      const sizeBytes = BigInt(size);
+      if (offset > sizeBytes) throw badField('offset', `is ${offset}; the artifact has ${size} bytes`);
+      if (offset === sizeBytes) yield { chunk: new Uint8Array(), sizeBytes };
+      for await (const chunk of store.read(sha256, Number(offset), CHUNK_BYTES)) yield { chunk, sizeBytes };
+    },
+
+    async listArtifacts({ jobId, pageSize, pageToken }) {
+      const { artifacts } = jobs.get(jobId);
+      const after = (key = '') => artifacts.filter(({ name }) => name > key);
+      const { page, nextPageToken } = pageOf(after, ({ name }) => name, { pageSize, pageToken }, 100);
+      return {
+        artifacts: page.map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes: BigInt(sizeBytes) })),
+        nextPageToken,
+      };
+    },
+  };
+}
+
+function headerOf({ value, done }: IteratorResult<UploadArtifactRequest>): UploadHeader {
+  if (!done && value.part.case === 'header') return value.part.value;
+  throw badField('header', 'is missing; it must be the first message of an upload');
+}
+
+async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const { value, done } = await parts.next();
+    if (done) return;
+    if (value.part.case !== 'chunk') throw badField('chunk', 'is missing; after the header all messages must have one');
+    const { length } = value.part.value;
+    if (length > CHUNK_BYTES) throw badField('chunk', `has ${length} bytes; it must have ${CHUNK_BYTES} at most`);
+    yield value.part.value;
+  }
+}

@@ -1,0 +1,67 @@
+import { headsToChoose } from '../heads/select';
+import type { GrpcClient } from '../infra/grpc/client';
+import { badField, RpcError, rpcErrorOf, status } from '../infra/grpc/status';
+import { AnalyzerService, type DescribeModelResponse } from '../proto/gen/hifi/v1/analyzer_pb';
+import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
+import type { JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
+import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
+import { analysisOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../wire/options';
+import type { JobSpec } from './job';
+
+/** A job's spec with its defaults filled in. */
+export type ServedSpec = JobSpec<TextDataset> & { analyzeOnly: boolean };
+
+/** How long the analyzer is asked what a model is, in milliseconds. */
+const DESCRIBE_MS = 5000;
+
+/**
+ * A client's spec, checked as far as it can be without reading what it names.
+ *
+ * @throws RpcError INVALID_ARGUMENT naming the field, such as `spec.training.lr`
+ */
+export function servedSpec(spec: SpecMessage): ServedSpec {
+  if (spec.model === '') throw badField('spec.model', "is missing; it must be a model's name or folder");
+  if (!spec.train) throw badField('spec.train', 'is missing; it must be the rows to analyse and train on');
+  return {
+    model: spec.model,
+    train: spec.train,
+    ...(spec.dev && { dev: spec.dev }),
+    analysis: analysisOptionsOf(spec.analysis, 'spec.analysis'),
+    selection: selectionOptionsOf(spec.selection, 'spec.selection'),
+    training: trainingOptionsOf(spec.training, 'spec.training'),
+    exports: spec.exports.map(formatNamed),
+    analyzeOnly: spec.analyzeOnly ?? false,
+  };
+}
+
+function formatNamed(format: string, i: number): ExportFormat {
+  const known = EXPORT_FORMATS.find((name) => name === format);
+  if (known) return known;
+  throw badField(`spec.exports[${i}]`, `is ${JSON.stringify(format)}; it must be one of ${EXPORT_FORMATS.join(', ')}`);
+}
+
+/**
+ * Asks the analyzer whether it knows the model, and looks whether the model has as many heads as are to be tuned. An analyzer that
+ * is away is no reason to refuse a job.
+ *
+ * @throws RpcError what the analyzer says of the model; INVALID_ARGUMENT for a `k` or `budget` that the model does not allow
+ */
+export async function checkModel(spec: ServedSpec, analyzer: GrpcClient, signal: AbortSignal): Promise<void> {
+  let model: DescribeModelResponse;
+  try {
+    const settings = { signal, timeoutMs: DESCRIBE_MS };
+    model = await analyzer.unary(AnalyzerService.method.describeModel, { model: spec.model }, settings);
+  } catch (thrown) {
+    const error = rpcErrorOf(thrown);
+    if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) return;
+    const violations = error.details.violations?.map((each) => ({ ...each, field: 'spec.model' }));
+    throw new RpcError(error.code, error.reason, error.message, { ...error.details, violations });
+  }
+  if (spec.analyzeOnly) return;
+  try {
+    headsToChoose(spec.selection, model);
+  } catch (thrown) {
+    const field = spec.selection.budget === undefined ? 'k' : 'budget';
+    throw badField(`spec.selection.${field}`, (thrown as Error).message);
+  }
+}

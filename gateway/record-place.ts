@@ -1,0 +1,65 @@
+import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import type { ExportFormat } from '../results/export-request';
+import { type ResultFiles, type ResultName, readResult, resultText } from './files';
+import type { JobPlace } from './job';
+import type { JobRecord, NamedArtifact } from './record';
+
+/**
+ * A server's place for a job's results: files in the artifact store, named in the job's record. What the record names was made of
+ * the same spec, so it is kept; what was made since waits here until the job's event tells of it.
+ */
+export class RecordPlace implements JobPlace {
+  /** What is there, by name. */
+  private readonly files: Map<string, NamedArtifact>;
+  /** Of it, what no event has told of. */
+  private untold: NamedArtifact[] = [];
+
+  constructor(
+    { artifacts }: Pick<JobRecord, 'artifacts'>,
+    private readonly store: ArtifactStore,
+  ) {
+    const kept = artifacts.filter(({ sha256 }) => store.has(sha256));
+    this.files = new Map(kept.map((artifact) => [artifact.name, artifact]));
+  }
+
+  async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
+    const found = this.find(name);
+    return found && readResult(name, this.store.path(found.sha256));
+  }
+
+  async keptExport(format: ExportFormat): Promise<boolean> {
+    return [...this.files.keys()].some((name) => isOf(name, format));
+  }
+
+  async invalidate(): Promise<void> {}
+
+  async exported(): Promise<void> {}
+
+  async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
+    this.put({ name, ...(await this.store.addText(resultText(content))) });
+  }
+
+  /** A file that is in the store already. */
+  put(artifact: { name: string } & StoredFile): void {
+    this.files.set(artifact.name, artifact);
+    this.untold.push(artifact);
+  }
+
+  /** Files of a result, or of a folder of results, that no event has told of; from now on one has. */
+  take(result: string): NamedArtifact[] {
+    const taken = this.untold.filter(({ name }) => isOf(name, result));
+    this.untold = this.untold.filter(({ name }) => !isOf(name, result));
+    return taken;
+  }
+
+  pathOf({ sha256 }: StoredFile): string {
+    return this.store.path(sha256);
+  }
+
+  /** A file of the job, made now or before. */
+  find(name: string): NamedArtifact | undefined {
+    return this.files.get(name);
+  }
+}
+
+const isOf = (name: string, result: string) => name === result || name.startsWith(`${result}/`);

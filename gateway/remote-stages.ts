@@ -1,0 +1,114 @@
+import type { Inputs } from '../artifacts/inputs';
+import type { ArtifactStore } from '../artifacts/store';
+import { HifiError } from '../errors';
+import type { HeadReport } from '../heads/report';
+import type { HeadScores } from '../heads/scores';
+import { selectHeads } from '../heads/select';
+import type { GrpcClient } from '../infra/grpc/client';
+import { AnalyzerService, ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
+import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
+import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
+import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
+import { writeReportInChild } from '../report/engine';
+import type { TrainMetrics } from '../trainer/options';
+import { maskMessage } from '../wire/mask';
+import { analysisMessage, scoreMessage, trainingMessage } from '../wire/options';
+import { progressOf } from '../wire/progress';
+import { reportOf } from '../wire/report';
+import { scoresOf } from '../wire/scores';
+import { epochOf, metricsOf } from '../wire/training';
+import type { JobStages } from './job';
+import type { RecordPlace } from './record-place';
+
+/** Who does the work of a job. */
+export interface Workers {
+  analyzer: GrpcClient;
+  trainer: GrpcClient;
+  artifacts: ArtifactStore;
+  inputs: Inputs;
+}
+
+/** The work of a job's states, done by the analyzer's and the trainer's services; results go to `place`. */
+export function remoteStages(runId: string, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
+  const { analyzer, trainer, artifacts, inputs } = workers;
+  const put = ({ name, sha256, sizeBytes }: Artifact) => place.put({ name, sha256, sizeBytes: Number(sizeBytes) });
+  return {
+    async *analyze({ model, train: dataset, analysis }, signal) {
+      const options = analysisMessage(analysis);
+      const request = { model, dataset, options, view: ReportView.FULL };
+      let report: HeadReport | undefined;
+      for await (const { event } of analyzer.stream(AnalyzerService.method.analyze, request, { signal })) {
+        if (event.case === 'progress') yield progressOf(event.value);
+        if (event.case !== 'report') continue;
+        const told = reportOf(event.value);
+        for (const message of told.warnings) yield { kind: 'warning', message };
+        report = told.report;
+      }
+      return answered(report, 'analyzer');
+    },
+
+    async *score({ model, train, selection, analysis, training }, { samples }, signal) {
+      const { seed, device, threads } = training;
+      const options = scoreMessage({ samples, maxLength: analysis.maxLength, seed, device, threads });
+      const request = { model, train, strategy: selection.strategy, options };
+      let scores: HeadScores | undefined;
+      for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, { signal })) {
+        if (event.case === 'progress') yield progressOf(event.value);
+        if (event.case !== 'scores') continue;
+        const told = scoresOf(event.value);
+        for (const message of told.warnings) yield { kind: 'warning', message };
+        scores = told.scores;
+      }
+      return answered(scores, 'trainer');
+    },
+
+    select: selectHeads,
+
+    async *train({ model, train, dev, training }, mask, signal) {
+      const options = trainingMessage(training);
+      const request = { runId, model, train, dev, mask: maskMessage(mask), options };
+      let metrics: TrainMetrics | undefined;
+      for await (const { event } of trainer.stream(TrainerService.method.train, request, { signal })) {
+        if (event.case === 'progress') yield progressOf(event.value);
+        if (event.case === 'epoch') yield { kind: 'epoch', epoch: epochOf(event.value) };
+        if (event.case === 'checkpoint') yield { kind: 'checkpoint', step: event.value.step };
+        if (event.case !== 'result') continue;
+        metrics = metricsOf(answered(event.value.metrics, 'trainer'));
+        event.value.artifacts.forEach(put);
+      }
+      return answered(metrics, 'trainer');
+    },
+
+    async export({ model }, format, signal) {
+      const delta = {
+        info: answered(place.find('delta/delta.json'), 'trainer').sha256,
+        tensors: answered(place.find('delta/delta.safetensors'), 'trainer').sha256,
+      };
+      const notes: string[] = [];
+      for await (const { event } of trainer.stream(
+        TrainerService.method.export,
+        { model, delta, format },
+        { signal },
+      )) {
+        if (event.case !== 'result') continue;
+        event.value.artifacts.forEach(put);
+        notes.push(...event.value.notes);
+      }
+      return notes;
+    },
+
+    async report({ training }, result) {
+      const drawn = await inputs.inScratch(async (folder) => {
+        const files = await writeReportInChild(folder, { ...result, ...(result.metrics && { training }) });
+        for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
+      });
+      await drawn.release();
+    },
+  };
+}
+
+/** @throws HifiError FAILED where a service ended its answer without a result */
+function answered<T>(result: T | undefined, who: string): T {
+  if (result === undefined) throw new HifiError('FAILED', `the ${who} ended without a result`);
+  return result;
+}

@@ -1,0 +1,129 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { HifiError } from '../errors';
+import { RpcError, rpcErrorOf, status } from '../infra/grpc/status';
+import type { Logger } from '../infra/log';
+import { hasEnded, type JobError } from './record';
+import type { JobStore } from './store';
+
+/** Drives a job once; see `attempt.ts`. */
+export type Attempt = (id: string, signal: AbortSignal, advanced: () => void) => Promise<void>;
+
+export interface SchedulerLimits {
+  /** Jobs that run at once: the engines take all cores for one. */
+  running: number;
+  /** Jobs that wait. */
+  waiting: number;
+  /** Attempts in a row that reach nothing before a job whose engine is lost again and again has failed. */
+  lostEngines: number;
+  /** How long a service that cannot be reached is waited for, in milliseconds. */
+  awayMs: number;
+}
+
+export const SCHEDULER_DEFAULTS: SchedulerLimits = { running: 1, waiting: 100, lostEngines: 3, awayMs: 15 * 60_000 };
+
+/** Between two attempts, in milliseconds. */
+const PAUSE_MS = 500;
+
+/** Runs the jobs of a store in the order they came, some at a time, each as often as it takes. */
+export class Scheduler {
+  /** Jobs at work. */
+  private readonly running = new Map<string, { controller: AbortController; done: Promise<void> }>();
+  private draining = false;
+  private readonly stopWatching: () => void;
+
+  constructor(
+    private readonly store: JobStore,
+    private readonly attempt: Attempt,
+    private readonly log: Logger,
+    readonly limits: SchedulerLimits = SCHEDULER_DEFAULTS,
+  ) {
+    this.stopWatching = store.onChange(() => this.next());
+  }
+
+  /** Takes up what is there: also jobs that an earlier process was cut in. */
+  next(): void {
+    if (this.draining || this.running.size >= this.limits.running) return;
+    // The store lists the latest first.
+    const open = [...this.store.list()].filter((record) => !hasEnded(record) && !this.running.has(record.id)).reverse();
+    for (const { id } of open.slice(0, this.limits.running - this.running.size)) this.take(id);
+  }
+
+  /**
+   * Has a job cancelled: one that waits at once, one at work within a step.
+   *
+   * @throws HifiError NOT_FOUND
+   */
+  async cancel(id: string): Promise<void> {
+    if (hasEnded(this.store.get(id))) return;
+    await this.store.note(id, { kind: 'cancelling' });
+    const running = this.running.get(id);
+    if (running) running.controller.abort();
+    else await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
+  }
+
+  /** Stops taking jobs up and cuts those at work; the next process goes on with them. */
+  async drain(): Promise<void> {
+    this.draining = true;
+    this.stopWatching();
+    for (const { controller } of this.running.values()) controller.abort();
+    await Promise.all([...this.running.values()].map(({ done }) => done));
+  }
+
+  private take(id: string): void {
+    const controller = new AbortController();
+    const done = this.drive(id, controller.signal)
+      .catch((error) => this.log.error({ job: id, err: error }, 'the job could not be driven'))
+      .then(() => {
+        this.running.delete(id);
+        this.next();
+      });
+    this.running.set(id, { controller, done });
+  }
+
+  private async drive(id: string, signal: AbortSignal): Promise<void> {
+    let lost = 0;
+    let reached = Date.now();
+    const advanced = () => {
+      lost = 0;
+      reached = Date.now();
+    };
+    for (;;) {
+      if (this.store.get(id).cancelRequested) {
+        await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
+        return;
+      }
+      try {
+        await this.attempt(id, signal, advanced);
+        return;
+      } catch (thrown) {
+        if (this.draining) return;
+        if (this.store.get(id).cancelRequested) continue;
+        const error = causeOf(thrown);
+        if (error.reason === 'ENGINE_LOST') lost++;
+        const again = isPassing(error) && lost < this.limits.lostEngines && Date.now() - reached < this.limits.awayMs;
+        this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
+        if (!again) {
+          await this.store.note(id, { kind: 'failed', error: jobError(error) });
+          return;
+        }
+        await delay((error.details.retrySeconds ?? 0) * 1000 || PAUSE_MS, undefined, { signal }).catch(() => {});
+      }
+    }
+  }
+}
+
+/** What a service answered, where that is behind the driver's error. */
+function causeOf(thrown: unknown): RpcError {
+  return rpcErrorOf(thrown instanceof HifiError && thrown.cause instanceof RpcError ? thrown.cause : thrown);
+}
+
+/** Whether another attempt may do better: the service was away or busy, or its engine died. */
+const isPassing = ({ code }: RpcError) =>
+  code === status.UNAVAILABLE || code === status.RESOURCE_EXHAUSTED || code === status.ABORTED;
+
+const jobError = ({ code, reason, message, details: { violations } }: RpcError): JobError => ({
+  code,
+  reason,
+  message,
+  ...(violations && { violations: violations.map(({ field, description }) => ({ field, description })) }),
+});

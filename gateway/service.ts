@@ -1,0 +1,113 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { toBinary } from '@bufbuild/protobuf';
+import type { Inputs } from '../artifacts/inputs';
+import type { ArtifactStore } from '../artifacts/store';
+import type { GrpcClient } from '../infra/grpc/client';
+import type { Implementation } from '../infra/grpc/handlers';
+import { badField, RpcError, status } from '../infra/grpc/status';
+import { currentTraceparent } from '../infra/telemetry/traceparent';
+import { type GatewayService, JobSpecSchema, type JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
+import { givenRowsOf } from '../wire/dataset';
+import { eventMessage, jobMessage, specJson, stateOf } from '../wire/job';
+import { estimateServed } from './estimate-served';
+import { checkModel, servedSpec } from './job-spec';
+import { pageOf } from './pages';
+import { hasEnded } from './record';
+import { deleteJob } from './retention';
+import type { Scheduler } from './scheduler';
+import type { JobStore } from './store';
+
+export interface GatewayParts {
+  store: JobStore;
+  artifacts: ArtifactStore;
+  scheduler: Scheduler;
+  analyzer: GrpcClient;
+  inputs: Inputs;
+}
+
+const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** After which a client may try again when too many jobs wait, in seconds. */
+const RETRY_SECONDS = 30;
+
+/** Jobs: taken in, told of, cancelled. */
+export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
+  const { store, artifacts, scheduler, analyzer, inputs } = parts;
+  const jobOf = (id: string) => ({ job: jobMessage(store.get(id)) });
+  const refuse = (): never => {
+    throw new RpcError(
+      status.RESOURCE_EXHAUSTED,
+      'QUEUE_FULL',
+      `${scheduler.limits.waiting} jobs wait already; try again later`,
+      { retrySeconds: RETRY_SECONDS },
+    );
+  };
+  /** Looks at all that a spec names. */
+  const check = async (spec: SpecMessage, signal: AbortSignal) => {
+    const served = servedSpec(spec);
+    for (const field of ['train', 'dev'] as const) {
+      if (!spec[field]) continue;
+      const at = `spec.${field}`;
+      const need = { field: at, labels: !served.analyzeOnly };
+      await (await inputs.rows(givenRowsOf(spec[field], at), need, signal)).release();
+    }
+    await checkModel(served, analyzer, signal);
+    return served;
+  };
+  return {
+    async createJob({ requestId = randomUUID(), spec }, { signal }) {
+      if (!REQUEST_ID.test(requestId)) {
+        throw badField('request_id', 'must be 1 to 128 letters, digits, dots, colons, underscores and hyphens');
+      }
+      if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
+      // A job that was accepted is not looked at again.
+      if (!store.accepted(requestId)) await check(spec, signal);
+      const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
+      const job = { requestId, spec: specJson(spec), specHash, traceparent: currentTraceparent() };
+      const { record } = await store.create(job, scheduler.limits.waiting, refuse);
+      return { job: jobMessage(record) };
+    },
+
+    async getJob({ jobId }) {
+      return jobOf(jobId);
+    },
+
+    async listJobs({ pageSize, pageToken, states }) {
+      const wanted = states.map(stateOf);
+      const after = function* (key?: string) {
+        for (const record of store.list(key)) if (wanted.length === 0 || wanted.includes(record.state)) yield record;
+      };
+      const { page, nextPageToken } = pageOf(after, ({ id }) => id, { pageSize, pageToken }, 50);
+      return { jobs: page.map(jobMessage), nextPageToken };
+    },
+
+    async cancelJob({ jobId }) {
+      await scheduler.cancel(jobId);
+      return jobOf(jobId);
+    },
+
+    async deleteJob({ jobId }) {
+      const record = store.get(jobId);
+      if (!hasEnded(record)) {
+        throw new RpcError(
+          status.FAILED_PRECONDITION,
+          'JOB_NOT_ENDED',
+          `job ${jobId} is ${record.state}; cancel it first: only a job that has ended can be deleted`,
+        );
+      }
+      await deleteJob(jobId, store, artifacts);
+      return {};
+    },
+
+    async *watchJob({ jobId, fromSequence = 1 }, { signal }) {
+      if (fromSequence < 1) throw badField('from_sequence', `is ${fromSequence}; the first event is 1`);
+      for await (const event of store.watch(jobId, fromSequence, signal)) yield { event: eventMessage(event) };
+    },
+
+    async estimateJob({ spec }, { signal }) {
+      if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
+      const served = await check(spec, signal);
+      if (served.analyzeOnly) throw badField('spec.analyze_only', 'is true; only a training can be estimated');
+      return estimateServed(served, inputs, signal);
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { trace } from '@opentelemetry/api';
+import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { invalidInput } from '../errors';
+import type { ServiceName } from './telemetry/spans';
+
+export type { Logger };
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Never logged: who may call, and what was sent. */
+const SECRETS = ['authorization', 'Authorization', 'cookie', 'token', 'password', 'body', 'request'];
+/** Where they are looked for: in a line's object and what is in it, so far down. */
+const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
+
+/**
+ * A service's log: a line of JSON an event, on stderr, with the active span's ids. Its level is HIFI_LOG's, `info` by default.
+ *
+ * @param to where the lines go; by default stderr, each written before the call returns, so that a crash loses none
+ * @throws HifiError INVALID_INPUT when HIFI_LOG is no level
+ */
+export function openLog(
+  service: ServiceName,
+  to: { write(line: string): void } = destination({ dest: 2, sync: true }),
+): Logger {
+  const level = process.env.HIFI_LOG || 'info';
+  if (!LEVELS.includes(level)) throw invalidInput(`HIFI_LOG is "${level}": it must be one of ${LEVELS.join(', ')}`);
+  return pino(
+    {
+      level,
+      base: { service: `hifi-${service}`, pid: process.pid },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRETS.flatMap((name) => DEPTHS.map((depth) => depth + name)), censor: '[redacted]' },
+      mixin: spanIds,
+    },
+    to,
+  );
+}
+
+/** The ids by which a line is found from a trace, and a trace from a line. */
+function spanIds(): Record<string, string> {
+  const span = trace.getActiveSpan()?.spanContext();
+  return span ? { trace_id: span.traceId, span_id: span.spanId } : {};
+}

@@ -1,0 +1,10 @@
+import { serveEngine } from '../infra/engine-child';
+import { writeReport } from './files';
+import type { ReportParts } from './report';
+
+serveEngine({
+  // biome-ignore lint/correctness/useYield: there is nothing to tell before the end
+  async *writeReport({ folder, parts }: { folder: string; parts: ReportParts }) {
+    return writeReport(folder, parts);
+  },
+});

@@ -1,0 +1,41 @@
+import * as fs from 'node:fs';
+import { AnalyzerEngine } from '../analyzer/engine';
+import { analyzerService } from '../analyzer/service';
+import { Admission } from '../infra/admission';
+import { engineSpans } from '../infra/telemetry/engine-spans';
+import { ModelDescriptions } from '../model/description';
+import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
+import { ENGINE_PROCESS, IDLE_MS } from './engine-process';
+import type { Served, ServePart } from './serve';
+import { serviceFiles } from './service-files';
+import { serviceServer } from './service-server';
+
+/** Serves analyses; the model of the last one stays loaded for a while. */
+export async function serveAnalyzer(settings: ServePart): Promise<Served> {
+  const { telemetry, server, start, end } = serviceServer('analyzer', settings);
+  const { inputs } = serviceFiles(settings);
+  const engine = new AnalyzerEngine({ ...ENGINE_PROCESS, idleMs: IDLE_MS });
+  server.add(
+    AnalyzerService,
+    analyzerService({
+      engine: {
+        analyze: (request, signal) => engineSpans(telemetry, engine.analyze(request, signal)),
+        analyzeShard: (request, signal) => engineSpans(telemetry, engine.analyzeShard(request, signal)),
+        merge: (shards, signal) => engineSpans(telemetry, engine.merge(shards, signal)),
+      },
+      inputs,
+      models: new ModelDescriptions(),
+      admission: new Admission(),
+    }),
+  );
+  const port = await start(settings.socket);
+  return {
+    name: 'analyzer',
+    port,
+    async stop() {
+      await end();
+      await engine.close();
+      fs.rmSync(settings.socket, { force: true });
+    },
+  };
+}

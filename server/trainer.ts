@@ -1,0 +1,49 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { Admission } from '../infra/admission';
+import { treeResidentBytes } from '../infra/process-memory';
+import { engineSpans } from '../infra/telemetry/engine-spans';
+import { ModelDescriptions } from '../model/description';
+import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
+import { evaluate, exportModel, predict, scoreHeads, train } from '../trainer/engine';
+import { Runs } from '../trainer/runs';
+import { trainerService } from '../trainer/service';
+import { ENGINE_PROCESS } from './engine-process';
+import type { Served, ServePart } from './serve';
+import { serviceFiles } from './service-files';
+import { serviceServer } from './service-server';
+
+/** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
+export async function serveTrainer(settings: ServePart): Promise<Served> {
+  const { telemetry, server, start, end } = serviceServer('trainer', settings);
+  const { inputs, results } = serviceFiles(settings);
+  const memory = () => treeResidentBytes();
+  const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) =>
+    engineSpans(telemetry, train(request, signal, ENGINE_PROCESS), { memory }),
+  );
+  server.add(
+    TrainerService,
+    trainerService({
+      engine: {
+        scoreHeads: (request, signal) => engineSpans(telemetry, scoreHeads(request, signal, ENGINE_PROCESS)),
+        evaluate: (request, signal) => engineSpans(telemetry, evaluate(request, signal, ENGINE_PROCESS)),
+        predict: (request, signal) => engineSpans(telemetry, predict(request, signal, ENGINE_PROCESS)),
+        exportModel: (request, signal) => engineSpans(telemetry, exportModel(request, signal, ENGINE_PROCESS)),
+      },
+      runs,
+      inputs,
+      results,
+      models: new ModelDescriptions(),
+      admission: new Admission(),
+    }),
+  );
+  const port = await start(settings.socket);
+  return {
+    name: 'trainer',
+    port,
+    async stop() {
+      await end();
+      fs.rmSync(settings.socket, { force: true });
+    },
+  };
+}

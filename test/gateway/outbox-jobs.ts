@@ -1,0 +1,65 @@
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { pino } from 'pino';
+import type { Happening } from '../../gateway/record';
+import type { JobStore } from '../../gateway/store';
+
+export const silent = pino({ level: 'silent' });
+
+export const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+/** Takes a job in, which is its first event. @returns its id */
+export async function newJob(store: JobStore, requestId: string): Promise<string> {
+  const job = { requestId, spec: {}, specHash: requestId, traceparent: TRACEPARENT };
+  const { record } = await store.create(job, 100, () => {
+    throw new Error('the queue is full');
+  });
+  return record.id;
+}
+
+/** Something that is an event each time. */
+export const happening = (count: number): Happening => ({
+  kind: 'artifact',
+  artifact: { name: `part-${count % 7}`, sha256: count.toString(16).padStart(64, '0'), sizeBytes: count },
+});
+
+/** A message of the stream, as a client that knows nothing of hifi reads it. */
+export interface Kept {
+  subject: string;
+  headers: Record<string, string>;
+  body: { jobId: string; sequence: number; [name: string]: unknown };
+}
+
+/** All that HIFI_EVENTS holds, in its order. */
+export async function keptIn(url: string): Promise<Kept[]> {
+  return withJetStream(url, async ({ streams }) => {
+    const { state } = await streams.info('HIFI_EVENTS');
+    const kept: Kept[] = [];
+    for (let seq = 1; seq <= state.last_seq; seq++) {
+      const message = await streams.getMessage('HIFI_EVENTS', { seq });
+      if (!message) throw new Error(`the stream has no message ${seq}`);
+      const headers = Object.fromEntries([...message.header].map(([name, [value]]) => [name, value]));
+      kept.push({ subject: message.subject, headers, body: message.json() });
+    }
+    return kept;
+  });
+}
+
+/** Each job's sequence numbers, in the stream's order. */
+export function sequencesOf(kept: readonly Kept[]): Record<string, number[]> {
+  const found: Record<string, number[]> = {};
+  for (const { body } of kept) (found[body.jobId] ??= []).push(body.sequence);
+  return found;
+}
+
+export async function withJetStream<T>(url: string, work: (manager: JetStreamManager) => Promise<T>): Promise<T> {
+  const nc = await connect({ servers: url });
+  try {
+    return await work(await jetstreamManager(nc));
+  } finally {
+    await nc.close();
+  }
+}
+
+/** 1 … n. */
+export const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);

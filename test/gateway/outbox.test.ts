@@ -1,0 +1,288 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect, nanos } from '@nats-io/transport-node';
+import { natsMessage } from '../../gateway/nats-events';
+import { Outbox } from '../../gateway/outbox';
+import { JobStore } from '../../gateway/store';
+import { type NatsServer, startNats } from '../support/nats';
+import { freePorts } from '../support/ports';
+import { until } from '../support/until';
+import {
+  happening,
+  type Kept,
+  keptIn,
+  newJob,
+  sequencesOf,
+  silent,
+  TRACEPARENT,
+  upTo,
+  withJetStream,
+} from './outbox-jobs';
+
+const JOBS = 3;
+const EVENTS = 300;
+
+const disposals: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const dispose of disposals.splice(0).reverse()) await dispose();
+});
+
+async function nats(settings: Parameters<typeof startNats>[0]): Promise<NatsServer> {
+  const server = await startNats(settings);
+  disposals.push(() => server.stop());
+  return server;
+}
+
+function newFolder(): string {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-outbox-'));
+  disposals.push(() => fs.promises.rm(folder, { recursive: true }));
+  return folder;
+}
+
+function open(folder = newFolder()): JobStore {
+  const store = new JobStore(folder, true);
+  disposals.push(() => store.close());
+  return store;
+}
+
+function started(store: JobStore, url: string): Outbox {
+  const outbox = new Outbox(store, url, silent);
+  outbox.start();
+  disposals.push(() => outbox.stop());
+  return outbox;
+}
+
+/** Jobs of a store, with their events in turn. @returns their ids */
+async function turns(store: JobStore): Promise<string[]> {
+  const ids: string[] = [];
+  for (let job = 0; job < JOBS; job++) ids.push(await newJob(store, `job-${job}`));
+  for (let count = JOBS; count < EVENTS; count++) await store.note(ids[count % JOBS], happening(count));
+  return ids;
+}
+
+const allPublished = (store: JobStore) =>
+  until(
+    () => store.unpublished(1).length,
+    (left) => left === 0,
+    'the outbox to be empty',
+  );
+
+const idOf = ({ headers }: Pick<Kept, 'headers'>) => headers['Nats-Msg-Id'];
+
+describe('with JetStream', () => {
+  test('the stream has each event once, in order, as the contract says', async () => {
+    const { url } = await nats({ jetstream: true });
+    const store = open();
+    const ids = await turns(store);
+    const expected = store.unpublished(1000);
+    expect(expected).toHaveLength(EVENTS);
+    started(store, url);
+    await allPublished(store);
+
+    const kept = await keptIn(url);
+    expect(kept.map(idOf)).toEqual(expected.map(({ event }) => `${event.jobId}:${event.sequence}`));
+    for (const [at, { event }] of expected.entries()) {
+      const { jobId, sequence, time, event: told } = event;
+      expect(kept[at].subject).toBe(`hifi.v1.jobs.${jobId}.${told.kind}`);
+      expect(kept[at].headers).toEqual({
+        'Nats-Msg-Id': `${jobId}:${sequence}`,
+        'ce-specversion': '1.0',
+        'ce-id': `${jobId}:${sequence}`,
+        'ce-source': '/hifi/gateway',
+        'ce-type': `hifi.v1.job.${told.kind}`,
+        'ce-time': new Date(time).toISOString(),
+        'ce-subject': jobId,
+        'content-type': 'application/json',
+        traceparent: TRACEPARENT,
+      });
+      // Proto3's JSON form, written out by hand: 64-bit numbers are strings.
+      const body = { jobId, sequence, time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/) };
+      if (told.kind === 'state') expect(kept[at].body).toEqual({ ...body, state: 'JOB_STATE_QUEUED' });
+      if (told.kind === 'artifact') {
+        const artifact = { ...told.artifact, sizeBytes: String(told.artifact.sizeBytes) };
+        expect(kept[at].body).toEqual({ ...body, artifact });
+      }
+      expect(Date.parse(kept[at].body.time as string)).toBe(time);
+    }
+    expect(sequencesOf(kept)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
+  });
+
+  test('the stream is a file, keeps by limits and knows repeats', async () => {
+    const { url } = await nats({ jetstream: true });
+    const store = open();
+    started(store, url);
+    await newJob(store, 'one');
+    await allPublished(store);
+    const { config } = await withJetStream(url, ({ streams }) => streams.info('HIFI_EVENTS'));
+    expect(config).toMatchObject({
+      subjects: ['hifi.v1.jobs.>'],
+      storage: 'file',
+      retention: 'limits',
+      discard: 'old',
+    });
+    expect(config.duplicate_window).toBeGreaterThanOrEqual(nanos(120_000));
+  });
+
+  test('a server killed ten times while events come loses none and has none twice', async () => {
+    const server = await nats({ jetstream: true });
+    const store = open();
+    const ids = [await newJob(store, 'a'), await newJob(store, 'b'), await newJob(store, 'c')];
+    started(store, server.url);
+    let coming = true;
+    const come = (async () => {
+      for (let count = 0; coming; count++) await store.note(ids[count % ids.length], happening(count));
+    })();
+    const published = () => store.get(ids[0]).sequence * ids.length - store.unpublished(100_000).length;
+    for (let kill = 0; kill < 10; kill++) {
+      const before = published();
+      await until(published, (now) => now > before + 50, `events to be published after kill ${kill}`);
+      await server.restart();
+    }
+    coming = false;
+    await come;
+    await allPublished(store);
+
+    const kept = await keptIn(server.url);
+    expect(new Set(kept.map(idOf)).size).toBe(kept.length);
+    expect(sequencesOf(kept)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(store.get(id).sequence)])));
+  });
+
+  test('a gateway killed while it publishes leaves nothing out and nothing twice', async () => {
+    const { url } = await nats({ jetstream: true });
+    const folder = newFolder();
+    for (let kill = 0; kill < 3; kill++) {
+      const child = fork(require.resolve('./outbox-child'), [folder, url, `job-${kill}`]);
+      const gone = once(child, 'exit');
+      const messages = () =>
+        withJetStream(url, async ({ streams }) => (await streams.info('HIFI_EVENTS')).state.messages);
+      await until(messages, (count) => count > 50 * (kill + 1), 'events in the stream');
+      child.kill('SIGKILL');
+      await gone;
+    }
+    const store = open(folder);
+    started(store, url);
+    await allPublished(store);
+
+    const jobs = [...store.list()];
+    expect(jobs).toHaveLength(3);
+    const kept = sequencesOf(await keptIn(url));
+    expect(kept).toEqual(Object.fromEntries(jobs.map(({ id, sequence }) => [id, upTo(sequence)])));
+  });
+
+  test('what was published but not noted is found in the stream, though that knows its id no more', async () => {
+    const { url } = await nats({ jetstream: true });
+    const store = open();
+    const ids = await turns(store);
+    const window = nanos(100);
+    await withJetStream(url, async (manager) => {
+      await manager.streams.add({ name: 'HIFI_EVENTS', subjects: ['hifi.v1.jobs.>'], duplicate_window: window });
+      for (const { subject, body, headers } of store.unpublished(50).map(natsMessage)) {
+        await manager.jetstream().publish(subject, body, { headers });
+      }
+    });
+    await sleep(1000);
+    started(store, url);
+    await allPublished(store);
+
+    const kept = sequencesOf(await keptIn(url));
+    expect(kept).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
+    const { config } = await withJetStream(url, ({ streams }) => streams.info('HIFI_EVENTS'));
+    expect(config.duplicate_window).toBe(window);
+  });
+
+  test('a stream that is deleted while the gateway runs is made again', async () => {
+    const { url } = await nats({ jetstream: true });
+    const store = open();
+    started(store, url);
+    const id = await newJob(store, 'one');
+    await allPublished(store);
+    await withJetStream(url, ({ streams }) => streams.delete('HIFI_EVENTS'));
+    await store.note(id, happening(1), happening(2));
+    await allPublished(store);
+    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [2, 3] });
+  });
+
+  test('NATS may come after the gateway', async () => {
+    const [port] = await freePorts(1);
+    const store = open();
+    const outbox = started(store, `nats://127.0.0.1:${port}`);
+    const id = await newJob(store, 'one');
+    await outbox.stop();
+    expect(store.unpublished(10)).toHaveLength(1);
+    started(store, `nats://127.0.0.1:${port}`);
+    await store.note(id, happening(1));
+    const { url } = await nats({ jetstream: true, port });
+    await store.note(id, happening(2));
+    await allPublished(store);
+    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [1, 2, 3] });
+  });
+
+  test('is looked for again when the connection comes back', async () => {
+    const { url, port, stop } = await nats({ jetstream: false });
+    const store = open();
+    started(store, url);
+    const id = await newJob(store, 'one');
+    await allPublished(store);
+    await stop();
+    await nats({ jetstream: true, port });
+    await store.note(id, happening(1));
+    await allPublished(store);
+    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [2] });
+  });
+});
+
+describe('without JetStream', () => {
+  test('who listens gets each event, in order, also of a gateway that stops', async () => {
+    const { url } = await nats({ jetstream: false });
+    const nc = await connect({ servers: url });
+    disposals.push(() => nc.close());
+    const heard: Kept[] = [];
+    nc.subscribe('hifi.v1.jobs.>', {
+      callback: (_, message) => {
+        const headers = { 'Nats-Msg-Id': message.headers?.get('Nats-Msg-Id') ?? '' };
+        heard.push({ subject: message.subject, headers, body: message.json() });
+      },
+    });
+    await nc.flush();
+    const store = open();
+    const outbox = started(store, url);
+    await newJob(store, 'zero');
+    await allPublished(store);
+    await turns(store);
+    const expected = store.unpublished(1000).map(({ event }) => `${event.jobId}:${event.sequence}`);
+    await outbox.stop();
+    expect(store.unpublished(1)).toEqual([]);
+    await until(
+      () => heard.length,
+      (length) => length > EVENTS,
+      'all events',
+    );
+    expect(heard.map(idOf).slice(-expected.length)).toEqual(expected);
+    for (const sequences of Object.values(sequencesOf(heard))) expect(sequences).toEqual(upTo(sequences.length));
+  });
+
+  test('a server killed again and again loses none that is still to be published', async () => {
+    const server = await nats({ jetstream: false });
+    const store = open();
+    const ids = [await newJob(store, 'a'), await newJob(store, 'b')];
+    started(store, server.url);
+    for (let kill = 0; kill < 3; kill++) {
+      await server.kill();
+      for (let count = 0; count < 10; count++) await store.note(ids[count % 2], happening(10 * kill + count));
+      await server.restart();
+      await allPublished(store);
+    }
+    expect(ids.map((id) => store.get(id).sequence)).toEqual([16, 16]);
+  });
+});
+
+test('an address that is none is refused at once, and no password is told', () => {
+  const at = (url: string) => () => new Outbox(open(), url, silent);
+  expect(at('http://u:secret@host')).toThrow(
+    /^the address of NATS must be nats:\/\/HOST:PORT or tls:\/\/HOST:PORT, several with commas$/,
+  );
+});

@@ -1,0 +1,192 @@
+import * as fs from 'node:fs';
+import { pino } from 'pino';
+import { HifiError } from '../../errors';
+import { type Attempt, SCHEDULER_DEFAULTS, Scheduler } from '../../gateway/scheduler';
+import { JobStore } from '../../gateway/store';
+import { RpcError, status } from '../../infra/grpc/status';
+import { temporaryFolder } from '../support/deltas';
+
+const log = pino({ level: 'silent' });
+const full = () => {
+  throw new Error('full');
+};
+let folder: string;
+let store: JobStore;
+let scheduler: Scheduler;
+
+beforeEach(() => {
+  folder = temporaryFolder('scheduler');
+  store = new JobStore(folder, false);
+});
+afterEach(async () => {
+  await scheduler.drain();
+  await store.close();
+  fs.rmSync(folder, { recursive: true });
+});
+
+async function create(requestId: string): Promise<string> {
+  const job = { requestId, spec: {}, specHash: requestId, traceparent: undefined };
+  return (await store.create(job, 100, full)).record.id;
+}
+
+/** The job's states, once it has ended. */
+async function ended(id: string) {
+  const states: string[] = [];
+  for await (const { event } of store.watch(id, 1, new AbortController().signal)) {
+    if (event.kind === 'state') states.push(event.state);
+  }
+  return states;
+}
+
+const succeed: Attempt = async (id) => {
+  await store.note(id, { kind: 'attempt' }, { kind: 'state', state: 'SUCCEEDED' });
+};
+const aborted = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => {
+    const end = () => reject(new HifiError('CANCELLED', 'cancelled'));
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+  });
+const lost = () => new RpcError(status.UNAVAILABLE, 'ENGINE_LOST', 'the engine was ended by SIGKILL');
+
+test('jobs run in the order they came, one at a time', async () => {
+  const began: string[] = [];
+  let atWork = 0;
+  const ids: string[] = [];
+  for (let i = 0; i < 5; i++) ids.push(await create(`job-${i}`));
+  scheduler = new Scheduler(
+    store,
+    async (id, ...rest) => {
+      began.push(id);
+      expect(++atWork).toBe(1);
+      await new Promise(setImmediate);
+      atWork--;
+      await succeed(id, ...rest);
+    },
+    log,
+  );
+  scheduler.next();
+  await Promise.all(ids.map(ended));
+  expect(began).toEqual(ids);
+});
+
+test('a job that comes later is taken up by itself', async () => {
+  scheduler = new Scheduler(store, succeed, log);
+  expect(await ended(await create('late'))).toEqual(['QUEUED', 'SUCCEEDED']);
+});
+
+test('a job waits for a service that is away, and for one that is busy', async () => {
+  let attempts = 0;
+  const away = new RpcError(status.UNAVAILABLE, 'UNAVAILABLE', 'no connection');
+  const busy = new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', 'busy', { retrySeconds: 0.01 });
+  scheduler = new Scheduler(
+    store,
+    async (id, ...rest) => {
+      attempts++;
+      // The driver wraps what a stage throws.
+      if (attempts === 1) throw new HifiError('FAILED', away.message, away);
+      if (attempts < 6) throw busy;
+      await succeed(id, ...rest);
+    },
+    log,
+  );
+  expect(await ended(await create('patient'))).toEqual(['QUEUED', 'SUCCEEDED']);
+  expect(attempts).toBe(6);
+});
+
+test('a job whose engine is lost again and again has failed, unless it reaches something each time', async () => {
+  let attempts = 0;
+  scheduler = new Scheduler(
+    store,
+    async () => {
+      attempts++;
+      throw lost();
+    },
+    log,
+  );
+  const id = await create('lost');
+  expect(await ended(id)).toEqual(['QUEUED', 'FAILED']);
+  expect(attempts).toBe(SCHEDULER_DEFAULTS.lostEngines);
+  expect(store.get(id).error).toMatchObject({ reason: 'ENGINE_LOST', code: status.UNAVAILABLE });
+  await scheduler.drain();
+
+  let advances = 0;
+  scheduler = new Scheduler(
+    store,
+    async (job, signal, advanced) => {
+      advanced();
+      if (++advances < 8) throw lost();
+      await succeed(job, signal, advanced);
+    },
+    log,
+  );
+  expect(await ended(await create('advancing'))).toEqual(['QUEUED', 'SUCCEEDED']);
+});
+
+test('bad input fails the job at once, and says which field', async () => {
+  let attempts = 0;
+  scheduler = new Scheduler(
+    store,
+    async () => {
+      attempts++;
+      const error = new HifiError('INVALID_INPUT', 'train.tsv: row 3 has no label');
+      error.field = 'train';
+      throw error;
+    },
+    log,
+  );
+  const id = await create('bad');
+  expect(await ended(id)).toEqual(['QUEUED', 'FAILED']);
+  expect(attempts).toBe(1);
+  expect(store.get(id).error).toEqual({
+    code: status.INVALID_ARGUMENT,
+    reason: 'INVALID_INPUT',
+    message: 'train.tsv: row 3 has no label',
+    violations: [{ field: 'train', description: 'train.tsv: row 3 has no label' }],
+  });
+});
+
+test('cancelling: a job at work is ended, one that waits is at once, one that has ended stays', async () => {
+  const begun = new Set<string>();
+  scheduler = new Scheduler(
+    store,
+    (id, signal) => {
+      begun.add(id);
+      return aborted(signal);
+    },
+    log,
+  );
+  const [running, waiting] = [await create('running'), await create('waiting')];
+  while (!begun.has(running)) await new Promise(setImmediate);
+  await scheduler.cancel(waiting);
+  expect(store.get(waiting).state).toBe('CANCELLED');
+  await scheduler.cancel(running);
+  expect(await ended(running)).toEqual(['QUEUED', 'CANCELLED']);
+  await scheduler.cancel(running);
+  expect(begun.has(waiting)).toBe(false);
+  await expect(scheduler.cancel('none')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('draining cuts a job without ending it; the next scheduler goes on, and keeps a wish to cancel', async () => {
+  let begun = false;
+  scheduler = new Scheduler(
+    store,
+    async (id, signal) => {
+      await store.note(id, { kind: 'attempt' }, { kind: 'state', state: 'TRAINING' });
+      begun = true;
+      return aborted(signal);
+    },
+    log,
+  );
+  const id = await create('cut');
+  while (!begun) await new Promise(setImmediate);
+  const wished = await create('wished');
+  await scheduler.drain();
+  expect(store.get(id).state).toBe('TRAINING');
+  await store.note(wished, { kind: 'cancelling' });
+  scheduler = new Scheduler(store, succeed, log);
+  scheduler.next();
+  expect(await ended(id)).toEqual(['QUEUED', 'TRAINING', 'SUCCEEDED']);
+  expect(await ended(wished)).toEqual(['QUEUED', 'CANCELLED']);
+  expect(store.get(id).attempt).toBe(2);
+});

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Metadata, status } from '@grpc/grpc-js';
+import { HifiError, invalidInput } from '../../../errors';
+import { GrpcClient } from '../../../infra/grpc/client';
+import { GrpcServer } from '../../../infra/grpc/server';
+import { badField, RpcError } from '../../../infra/grpc/status';
+import { AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
+import { type Seen, trial } from './service';
+
+const { analyze, describeModel, mergeStatistics } = AnalyzerService.method;
+
+let server: GrpcServer;
+let client: GrpcClient;
+let seen: Seen;
+const errors = {
+  field: () => badField('options.damping', 'is 1.5; it must be above 0 and below 1'),
+  input: () => invalidInput('/root/.cache/hifi/models/secret-model/config.json: has no "hidden_size"'),
+  unknown: () => new Error('ENOENT: /etc/hifi/token'),
+  lost: () => new HifiError('ENGINE_LOST', 'the analyze engine was ended by SIGKILL'),
+  busy: () => new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', 'try again later', { retrySeconds: 2.5 }),
+};
+
+beforeEach(async () => {
+  seen = { sent: 0, aborted: 0, ended: 0 };
+  server = new GrpcServer({ host: '127.0.0.1', port: 0 });
+  server.add(AnalyzerService, trial(seen, errors));
+  client = new GrpcClient(`127.0.0.1:${await server.start()}`);
+});
+
+afterEach(async () => {
+  client.close();
+  await server.drain(0);
+});
+
+const until = async (holds: () => boolean) => {
+  for (let i = 0; i < 2000 && !holds(); i++) await delay(5);
+  expect(holds()).toBe(true);
+};
+
+const thrown = async (call: Promise<unknown>): Promise<RpcError> => {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(RpcError);
+  return error as RpcError;
+};
+
+test('a stream comes whole and in order', async () => {
+  const done: (number | undefined)[] = [];
+  for await (const { event } of client.stream(analyze, { model: 'count 40' })) {
+    if (event.case === 'progress') done.push(event.value.done);
+  }
+  expect(done).toEqual(Array.from({ length: 40 }, (_, i) => i));
+});
+
+test('a stream waits for a slow reader', async () => {
+  const messages = client.stream(analyze, { model: 'count 2000' });
+  await messages.next();
+  await delay(300);
+  // 2,000 messages of 64 KB: what is not read is not made.
+  expect(seen.sent).toBeLessThan(400);
+  let rest = 0;
+  for await (const _ of messages) rest++;
+  expect(rest).toBe(1999);
+});
+
+test('a reader that leaves ends the work', async () => {
+  for await (const _ of client.stream(analyze, { model: 'wait 3' })) break;
+  await until(() => seen.ended === 1 && seen.aborted + seen.ended >= 1);
+});
+
+test('a cancelled call ends the work', async () => {
+  const controller = new AbortController();
+  const call = client.unary(describeModel, { model: 'wait' }, { signal: controller.signal });
+  setTimeout(() => controller.abort(), 100);
+  expect((await thrown(call)).code).toBe(status.CANCELLED);
+  await until(() => seen.aborted === 1);
+});
+
+test('a deadline ends the work, not only the answer', async () => {
+  const error = await thrown(client.unary(describeModel, { model: 'wait' }, { timeoutMs: 100 }));
+  expect(error.code).toBe(status.DEADLINE_EXCEEDED);
+  await until(() => seen.aborted === 1);
+});
+
+test('errors cross with code, reason, fields and when to try again', async () => {
+  const field = await thrown(client.unary(describeModel, { model: 'fail field' }));
+  expect(field).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_FIELD' });
+  expect(field.details.violations).toEqual([
+    { field: 'options.damping', description: 'is 1.5; it must be above 0 and below 1' },
+  ]);
+  const busy = await thrown(client.unary(describeModel, { model: 'fail busy' }));
+  expect(busy).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: 'BUSY', details: { retrySeconds: 2.5 } });
+  const lost = await thrown(client.unary(describeModel, { model: 'fail lost' }));
+  expect(lost).toMatchObject({ code: status.UNAVAILABLE, reason: 'ENGINE_LOST' });
+  const streamed = client.stream(analyze, { model: 'fail field' });
+  expect(await thrown(streamed.next())).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_FIELD' });
+});
+
+test('nothing of the server is in an error: no folder, no word of an unknown one', async () => {
+  const input = await thrown(client.unary(describeModel, { model: 'fail input' }));
+  expect(input.message).toBe('config.json: has no "hidden_size"');
+  const unknown = await thrown(client.unary(describeModel, { model: 'fail unknown' }));
+  expect(unknown.code).toBe(status.INTERNAL);
+  expect(JSON.stringify([unknown.message, unknown.details.violations])).not.toMatch(/token|etc|ENOENT|at /);
+});
+
+test('a message over the limit is refused, and the server is well', async () => {
+  const statistics = [{ warnings: ['x'.repeat(65 << 20)] }];
+  const error = await thrown(client.unary(mergeStatistics, { statistics }));
+  expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+  expect(await client.unary(describeModel, { model: 'm' })).toMatchObject({ name: 'm' });
+});
+
+test('draining: calls at work are let end, then ended; new ones are not taken', async () => {
+  const other = new GrpcServer({ host: '127.0.0.1', port: 0 });
+  other.add(AnalyzerService, trial(seen));
+  const caller = new GrpcClient(`127.0.0.1:${await other.start()}`);
+  const waiting = caller.stream(analyze, { model: 'wait 1' });
+  await waiting.next();
+  const drained = other.drain(200);
+  expect((await thrown(waiting.next())).code).toBe(status.UNAVAILABLE);
+  await drained;
+  expect((await thrown(caller.unary(describeModel, { model: 'm' }, { timeoutMs: 2000 }))).code).not.toBe(status.OK);
+  caller.close();
+});
+
+test('metadata over the limit are refused, and the server is well', async () => {
+  const raw = new Metadata();
+  raw.set('filling', createHash('sha256').update('x').digest('hex').repeat(1000));
+  // Through grpc-js itself: this project's client sends no metadata of its callers'.
+  const { Client, credentials } = await import('@grpc/grpc-js');
+  const bare = new Client(client.address, credentials.createInsecure());
+  const code = await new Promise((resolve) => {
+    const echo = (bytes: Buffer) => bytes;
+    bare.makeUnaryRequest('/hifi.v1.AnalyzerService/DescribeModel', echo, echo, Buffer.alloc(0), raw, (error) =>
+      resolve(error?.code),
+    );
+  });
+  expect(code).toBe(status.RESOURCE_EXHAUSTED);
+  bare.close();
+  expect(await client.unary(describeModel, { model: 'm' })).toMatchObject({ name: 'm' });
+});

@@ -1,0 +1,86 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { findProgram, setUpTestTools } from '../../infra/test-tools';
+import { findTool, hasTool } from '../support/tools';
+
+const before = { ...process.env };
+let folder: string;
+
+/** A program of a few lines of shell. */
+function program(file: string, script: string): void {
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
+
+/** A Go that writes down what it was asked for, and does as told. */
+function fakeGo(install: string): void {
+  program(path.join(folder, 'bin/go'), `[ "$1" = version ] && exit 0\necho "$*" >> '${folder}/asked'\n${install}`);
+}
+
+const asked = () => fs.readFileSync(path.join(folder, 'asked'), 'utf8').trim().split('\n');
+
+async function setUp(): Promise<string[]> {
+  const lines: string[] = [];
+  await setUpTestTools((line) => lines.push(line));
+  return lines;
+}
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-test-tools-'));
+  process.env.XDG_CACHE_HOME = path.join(folder, 'cache');
+  // Nothing of the system's: it may have a Go, or the tools.
+  process.env.PATH = path.join(folder, 'bin');
+});
+
+afterEach(() => {
+  Object.assign(process.env, { PATH: before.PATH, XDG_CACHE_HOME: before.XDG_CACHE_HOME });
+  if (before.XDG_CACHE_HOME === undefined) delete process.env.XDG_CACHE_HOME;
+  fs.rmSync(folder, { recursive: true });
+});
+
+it('builds what is missing into the cache, once', async () => {
+  // Both of them at each call: what counts is what the name says.
+  fakeGo('for name in nats-server grpcurl; do /bin/cp "$0" "$GOBIN/$name"; done');
+  expect(await setUp()).toEqual([
+    'building nats-server 2.15.2 for the tests (go install)',
+    'building grpcurl 1.9.3 for the tests (go install)',
+  ]);
+  expect(asked()).toEqual([
+    'install github.com/nats-io/nats-server/v2@v2.15.2',
+    'install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3',
+  ]);
+  expect(findTool('nats-server')).toBe(path.join(folder, 'cache/hifi/bin/nats-server-2.15.2/nats-server'));
+  expect(await setUp()).toEqual([]);
+  expect(asked()).toHaveLength(2);
+});
+
+it('takes those on PATH', async () => {
+  fakeGo('exit 1');
+  for (const name of ['nats-server', 'grpcurl']) program(path.join(folder, 'bin', name), '');
+  expect(await setUp()).toEqual([]);
+  expect(findTool('grpcurl')).toBe(path.join(folder, 'bin/grpcurl'));
+});
+
+it('goes on without Go, in a line for each tool; who needs one is told how to get it', async () => {
+  expect(await setUp()).toEqual([
+    'tests of NATS will fail: nats-server is not on PATH and could not be built: Go (https://go.dev) is not there either',
+    'tests of gRPC will fail: grpcurl is not on PATH and could not be built: Go (https://go.dev) is not there either',
+  ]);
+  expect(() => findTool('nats-server')).toThrow(
+    /^this test needs nats-server: npm test builds it where Go is, else put it on PATH \(go install github\.com\/nats-io\/\S+@v2\.15\.2\)$/,
+  );
+  expect(() => findTool('jaeger-all-in-one')).toThrow(/^this test needs jaeger-all-in-one on PATH$/);
+  expect(hasTool('jaeger-all-in-one')).toBe(false);
+});
+
+it('goes on when the build fails, keeps nothing of it and tries again', async () => {
+  fakeGo('echo half > "$GOBIN/nats-server"; echo "go: no such version" >&2; exit 1');
+  for (let run = 0; run < 2; run++) {
+    expect(await setUp()).toContain(
+      'tests of NATS will fail: nats-server is not on PATH and could not be built: go: no such version',
+    );
+    expect(findProgram('nats-server')).toBeUndefined();
+    expect(fs.readdirSync(path.join(folder, 'cache/hifi/bin'))).toEqual([]);
+  }
+});

@@ -1,0 +1,88 @@
+import * as fs from 'node:fs';
+import * as net from 'node:net';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { type ServerProcess, startProcess } from './server-process';
+import { findTool } from './tools';
+
+export interface NatsServer {
+  /** `nats://127.0.0.1:PORT`; the same after `restart`. */
+  readonly url: string;
+  readonly port: number;
+  /** Ends it by a signal, SIGKILL by default. Settles when the process is gone. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it anew on its port and store, having killed it where it runs. */
+  restart(): Promise<void>;
+  /** Ends it, and removes its store if that was its own. */
+  stop(): Promise<void>;
+}
+
+export interface NatsSettings {
+  jetstream: boolean;
+  /** By default a free one. */
+  port?: number;
+  /** JetStream's folder; by default one of the server's own. */
+  storeDir?: string;
+}
+
+/**
+ * Starts a real nats-server on the loopback interface.
+ *
+ * @returns the server, once it accepts connections
+ * @throws Error when there is no nats-server, or with its last line when it does not start
+ */
+export async function startNats({ jetstream, port = -1, storeDir }: NatsSettings): Promise<NatsServer> {
+  const program = findTool('nats-server');
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-nats-'));
+  const store = storeDir ?? path.join(folder, 'store');
+
+  async function start(on: number): Promise<{ server: ServerProcess; answer: number }> {
+    // Asked for port -1 it takes a free one itself, and writes to a file which.
+    const ports = fs.mkdtempSync(path.join(folder, 'ports-'));
+    const args = ['--addr', '127.0.0.1', '--port', String(on), '--ports_file_dir', ports];
+    if (jetstream) args.push('--jetstream', '--store_dir', store);
+    return startProcess(program, args, async () => {
+      const bound = portIn(ports);
+      return bound !== undefined && (await accepts(bound)) ? bound : undefined;
+    });
+  }
+
+  let server: ServerProcess;
+  let bound: number;
+  try {
+    ({ server, answer: bound } = await start(port));
+  } catch (error) {
+    fs.rmSync(folder, { recursive: true });
+    throw error;
+  }
+  return {
+    url: `nats://127.0.0.1:${bound}`,
+    port: bound,
+    kill: (signal = 'SIGKILL') => server.kill(signal),
+    async restart() {
+      await server.kill('SIGKILL');
+      ({ server } = await start(bound));
+    },
+    async stop() {
+      await server.kill('SIGKILL');
+      fs.rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The clients' port that a server has written into its folder, once it is there. */
+function portIn(folder: string): number | undefined {
+  const file = fs.readdirSync(folder).find((name) => name.endsWith('.ports'));
+  if (file === undefined) return undefined;
+  const { nats } = JSON.parse(fs.readFileSync(path.join(folder, file), 'utf8')) as { nats: string[] };
+  return Number(new URL(nats[0]).port);
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    // It greets who connects.
+    socket.once('data', () => resolve(true)).once('data', () => socket.destroy());
+    socket.once('error', () => {}).once('close', () => resolve(false));
+  });
+}

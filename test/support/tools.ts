@@ -1,0 +1,17 @@
+import { findProgram, installCommand, TEST_TOOLS } from '../../infra/test-tools';
+
+/**
+ * A program that a test starts, by its name.
+ *
+ * @throws Error with one line that says how to get it
+ */
+export function findTool(name: string): string {
+  const found = findProgram(name);
+  if (found) return found;
+  const tool = TEST_TOOLS.find((each) => each.name === name);
+  const how = tool ? `: npm test builds it where Go is, else put it on PATH (${installCommand(tool)})` : ' on PATH';
+  throw new Error(`this test needs ${name}${how}`);
+}
+
+/** Whether a program is there; for tests that may be left out, such as those that look at traces in Jaeger. */
+export const hasTool = (name: string) => findProgram(name) !== undefined;
