@@ -2,9 +2,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { AnalyzerEngine } from '../../analyzer/engine';
 import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { analyze as analyzeHere } from '../../analyzer/pipeline';
-import { createAnalyzer } from '../../analyzer/service';
+import { analyzerService } from '../../analyzer/service';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
 import { RpcError, status } from '../../infra/grpc/status';
@@ -18,6 +19,7 @@ import {
 import type { HeadReport } from '../../proto/gen/hifi/v1/heads_pb';
 import { reportOf } from '../../wire/report';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { serviceParts } from '../support/service-files';
 import { drain } from './run';
 
 type Request = MessageInitShape<typeof AnalyzeRequestSchema>;
@@ -34,19 +36,18 @@ describe('the analyzer service', () => {
   const offline = process.env.HF_HUB_OFFLINE;
   let server: GrpcServer;
   let client: GrpcClient;
-  let analyzer: ReturnType<typeof createAnalyzer>;
+  const engine = new AnalyzerEngine();
 
   beforeAll(async () => {
     process.env.HF_HUB_OFFLINE = '1';
-    analyzer = createAnalyzer({ stateDir, dataRoots: [FIXTURES] });
     server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-    server.add(AnalyzerService, analyzer.service);
+    server.add(AnalyzerService, analyzerService({ engine, ...serviceParts(stateDir) }));
     client = new GrpcClient(`127.0.0.1:${await server.start()}`);
   });
   afterAll(async () => {
     client.close();
     await server.drain(0);
-    await analyzer.close();
+    await engine.close();
     fs.rmSync(stateDir, { recursive: true });
     if (offline === undefined) delete process.env.HF_HUB_OFFLINE;
     else process.env.HF_HUB_OFFLINE = offline;

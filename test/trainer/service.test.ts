@@ -3,7 +3,6 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DescMethodServerStreaming, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
-import { artifactStore } from '../../artifacts/exchange';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
 import { RpcError, status } from '../../infra/grpc/status';
@@ -15,14 +14,16 @@ import {
   type TrainingResult,
   type TrainRequestSchema,
 } from '../../proto/gen/hifi/v1/trainer_pb';
-import { predict as predictHere, scoreHeads as scoreHere, train as trainHere } from '../../trainer/engine';
+import * as engine from '../../trainer/engine';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
-import { createTrainer } from '../../trainer/service';
+import { Runs } from '../../trainer/runs';
+import { trainerService } from '../../trainer/service';
 import { maskOf } from '../../wire/mask';
 import { predictionsOf } from '../../wire/predictions';
 import { scoresOf } from '../../wire/scores';
 import { drain } from '../analyzer/run';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { serviceParts } from '../support/service-files';
 import { devSentences, model, sentences } from './runs';
 
 const { scoreHeads, train, evaluate, predict, export: exportModel } = TrainerService.method;
@@ -47,7 +48,8 @@ const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 
 describe('the trainer service', () => {
   const stateDir = temporaryFolder('trainer-service');
-  const store = artifactStore(stateDir);
+  const parts = serviceParts(stateDir);
+  const { store } = parts;
   let server: GrpcServer;
   let client: GrpcClient;
   /** Of the same training in this process. */
@@ -55,7 +57,8 @@ describe('the trainer service', () => {
 
   beforeAll(async () => {
     server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-    server.add(TrainerService, createTrainer({ stateDir, dataRoots: [FIXTURES] }).service);
+    const runs = new Runs(path.join(stateDir, 'runs'), parts.results, engine.train);
+    server.add(TrainerService, trainerService({ engine, runs, ...parts }));
     client = new GrpcClient(`127.0.0.1:${await server.start()}`);
 
     const { name, sha256: hash, config, parameters, close } = await openCheckpoint(model);
@@ -71,7 +74,9 @@ describe('the trainer service', () => {
     );
     const out = path.join(stateDir, 'here');
     const chosen = { ...TRAIN_DEFAULTS, ...options, device: 'cpu' as const };
-    await drain(trainHere({ model, train: sentences, dev: devSentences, mask, options: chosen, out, resume: false }));
+    await drain(
+      engine.train({ model, train: sentences, dev: devSentences, mask, options: chosen, out, resume: false }),
+    );
     delta = Object.fromEntries(
       ['delta.json', 'delta.safetensors'].map((file) => [
         `delta/${file}`,
@@ -196,7 +201,7 @@ describe('the trainer service', () => {
     const told = await all(predict, { model: 'tiny-bert', delta: files(), dataset: texts, options: inference });
     const predicted = told.flatMap(({ event }) => (event.case === 'predictions' ? predictionsOf(event.value) : []));
     const here = await drain(
-      predictHere({
+      engine.predict({
         model,
         delta: out,
         data: devSentences,
@@ -231,7 +236,7 @@ describe('the trainer service', () => {
     const { event } = told.at(-1)!;
     if (event.case !== 'scores') throw new Error(`the last is ${event.case}`);
     const { result } = await drain(
-      scoreHere({ model, train: sentences, strategy: 'gradient', options: { ...scored, device: 'cpu' } }),
+      engine.scoreHeads({ model, train: sentences, strategy: 'gradient', options: { ...scored, device: 'cpu' } }),
     );
     const { scores } = scoresOf(event.value);
     const expected = { ...result, elapsedSeconds: 0, data: { ...result.data, path: 'tiny-data/train.tsv' } };
