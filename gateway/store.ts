@@ -154,7 +154,8 @@ export class JobStore {
   /** The first events that are still to be published, in order; those of a job that was deleted are left out. */
   unpublished(limit: number): Unpublished[] {
     const found: Unpublished[] = [];
-    for (const { key, value } of this.outbox.getRange({ limit })) {
+    for (const { key, value } of this.outbox.getRange({})) {
+      if (found.length === limit) break;
       const event = this.events.get(value);
       const traceparent = this.jobs.get(value[0])?.traceparent;
       if (event) found.push({ place: key, event, traceparent });
