@@ -15,8 +15,8 @@ import { lockFor } from '../infra/process-lock';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { specMessage } from '../wire/job';
-import type { Served, ServePart } from './serve';
 import { serviceServer } from './service-server';
+import type { Served, ServePart } from './settings';
 
 export interface ServeGateway extends ServePart {
   analyzer: GrpcClient;

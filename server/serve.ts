@@ -1,48 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { GrpcClient } from '../infra/grpc/client';
-import type { Credentials, Guard } from '../infra/grpc/credentials';
 import { serveAnalyzer } from './analyzer';
 import { serveGateway } from './gateway';
+import type { Served, ServedName, ServePart, ServeSettings } from './settings';
 import { serveTrainer } from './trainer';
-
-export const SERVICE_NAMES = ['gateway', 'analyzer', 'trainer'] as const;
-export type ServedName = (typeof SERVICE_NAMES)[number];
-
-export interface ServeSettings {
-  services: readonly ServedName[];
-  /** Jobs, artifacts and checkpoints; is made where it is not there. */
-  stateDir: string;
-  host: string;
-  /** 0: any that is free. */
-  ports: Record<ServedName, number>;
-  /** Where the other services are, `HOST:PORT`; not asked for those that are served here. */
-  peers: Record<ServedName, string>;
-  /** Folders that clients may name files and models in. */
-  dataRoots: readonly string[];
-  guard: Guard;
-  /** What this process shows to other services. */
-  credentials: Credentials;
-  insecure: boolean;
-  natsUrl?: string;
-  version: string;
-}
-
-/** What one of the services is served with. */
-export interface ServePart extends ServeSettings {
-  name: ServedName;
-  /** A Unix socket to be served on too. */
-  socket: string;
-  /** Where the gateway's artifacts are; undefined where they are this process's own. */
-  gateway: GrpcClient | undefined;
-}
-
-/** A service that is served; `stop` lets its calls end. */
-export interface Served {
-  name: ServedName;
-  port: number;
-  stop(): Promise<void>;
-}
 
 /**
  * Serves one service, or several in one process. They are reached at their ports; those of one process reach each other by a Unix
@@ -59,7 +21,7 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served[]
   const clientOf = (name: ServedName) => {
     const client = here(name)
       ? new GrpcClient(`unix:${path.resolve(socketOf(name))}`, guard.token === undefined ? {} : { token: guard.token })
-      : new GrpcClient(peers[name], credentials);
+      : new GrpcClient(peers[name] as string, credentials);
     clients.push(client);
     return client;
   };
@@ -70,7 +32,7 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served[]
     for (const client of clients) client.close();
   };
   try {
-    const gateway = here('gateway') ? undefined : clientOf('gateway');
+    const gateway = here('gateway') || peers.gateway === undefined ? undefined : clientOf('gateway');
     const part = (name: ServedName): ServePart => {
       // Of a process that was killed.
       fs.rmSync(socketOf(name), { force: true });
