@@ -68,7 +68,9 @@ export class GrpcServer {
    */
   async start(socket?: string): Promise<number> {
     const { host, port, guard = {} } = this.settings;
-    new ReflectionService(reflected(this.services)).addToServer(this.server);
+    // Files hold services of others too.
+    const services = ['grpc.health.v1.Health', ...this.services.map(({ typeName }) => typeName)];
+    new ReflectionService(reflected(this.services), { services }).addToServer(this.server);
     const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
     if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
     const bound = await this.bind(address, serverCredentials(guard));
