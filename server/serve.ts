@@ -1,7 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { ProcessOptions } from '../infra/engine';
 import { GrpcClient } from '../infra/grpc/client';
 import type { Credentials, Guard } from '../infra/grpc/credentials';
+import { lockFor } from '../infra/process-lock';
 import { serveAnalyzer } from './analyzer';
 import { serveGateway } from './gateway';
 import { serveTrainer } from './trainer';
@@ -25,6 +27,8 @@ export interface ServeSettings {
   credentials: Credentials;
   insecure: boolean;
   natsUrl?: string;
+  /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
+  engineProcess?: ProcessOptions;
   version: string;
 }
 
@@ -48,7 +52,7 @@ export interface Served {
  * Serves one service, or several in one process. They are reached at their ports; those of one process reach each other by a Unix
  * socket in the state directory, which no one else may enter.
  *
- * @throws HifiError INVALID_INPUT for a state directory in use, or a bind that is not guarded; FAILED for a port that is taken
+ * @throws HifiError INVALID_INPUT for a state directory where one of the services is served already, or a bind that is not guarded; FAILED for a port that is taken
  */
 export async function serve(settings: ServeSettings): Promise<{ served: Served[]; stop(): Promise<void> }> {
   const { stateDir, services, peers, credentials, guard } = settings;
@@ -64,12 +68,16 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served[]
     return client;
   };
   const served: Served[] = [];
+  const locks: (() => void)[] = [];
   const stop = async () => {
     // The gateway first: it cuts its jobs, which the others are working on.
     for (const each of [...served].reverse()) await each.stop();
     for (const client of clients) client.close();
+    for (const unlock of locks) unlock();
   };
   try {
+    // Before anything of another process is touched: its sockets, its jobs, its runs.
+    for (const name of services) locks.push(lockFor(path.join(stateDir, `${name}.lock`), `the ${name} of ${stateDir}`));
     const gateway = here('gateway') ? undefined : clientOf('gateway');
     const part = (name: ServedName): ServePart => {
       // Of a process that was killed.
