@@ -6,6 +6,7 @@ import { type JobEvent, type JobSpec, type JobState, runAnalysis, runJob } from 
 import type { Happening, JobRecord, Phase } from './record';
 import { RecordPlace } from './record-place';
 import { remoteStages, type Workers } from './remote-stages';
+import type { Heard } from './scheduler';
 import type { JobStore } from './store';
 
 /** What an attempt needs besides the job. */
@@ -20,15 +21,10 @@ export interface AttemptParts extends Workers {
  * Takes a job up and drives it to SUCCEEDED; results that it has already are not made again. Each state is a span of the job's
  * trace. What goes wrong is left to the caller: it may be worth another attempt.
  *
- * @param advanced called when something was reached that a later attempt need not do again
+ * @param heard see `Heard`
  * @throws whatever a stage throws; HifiError CANCELLED when `signal` aborts
  */
-export async function attempt(
-  id: string,
-  parts: AttemptParts,
-  signal: AbortSignal,
-  advanced: () => void,
-): Promise<void> {
+export async function attempt(id: string, parts: AttemptParts, signal: AbortSignal, heard: Heard): Promise<void> {
   const { store, telemetry, artifacts } = parts;
   const before = store.get(id);
   if (before.attempt === 0) tellWait(before, telemetry);
@@ -47,7 +43,7 @@ export async function attempt(
       const { done, value: event } = await events.next();
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
-      if (event.kind !== 'progress') advanced();
+      heard(advances(event, store.get(id)));
       await store.note(id, ...happeningsOf(event, place));
     }
   };
@@ -62,6 +58,13 @@ export async function attempt(
   } finally {
     await events.return(undefined);
   }
+}
+
+/** Whether an attempt has reached something that those before had not: a resumed one tells again of what there is. */
+function advances(event: Exclude<JobEvent, { kind: 'state' }>, { epochs }: JobRecord): boolean {
+  if (event.kind === 'epoch') return event.epoch.epoch > epochs;
+  if (event.kind === 'artifact') return !event.kept;
+  return event.kind === 'checkpoint';
 }
 
 /** Does a state's work in a span, whose id the record holds meanwhile. */

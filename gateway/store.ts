@@ -180,14 +180,18 @@ export class JobStore {
     let next = from;
     while (!signal.aborted) {
       const change = this.nextChange(id, signal);
-      const record = this.get(id);
-      for (const event of this.eventsFrom(id, next)) {
-        yield event;
-        next = event.sequence + 1;
+      try {
+        const record = this.get(id);
+        for (const event of this.eventsFrom(id, next)) {
+          yield event;
+          next = event.sequence + 1;
+        }
+        // The record was read first: all events of a job that had ended then were seen.
+        if (hasEnded(record)) return;
+        await change.come;
+      } finally {
+        change.forget();
       }
-      // The record was read first: all events of a job that had ended then were seen.
-      if (hasEnded(record)) return;
-      await change;
     }
     throw cancelled();
   }
@@ -202,17 +206,20 @@ export class JobStore {
     await this.root.close();
   }
 
-  private nextChange(id: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
+  /** @returns `come` settles at the job's next change and when the signal aborts; `forget` waits no more */
+  private nextChange(id: string, signal: AbortSignal): { come: Promise<void>; forget: () => void } {
+    let forget = () => {};
+    const come = new Promise<void>((resolve) => {
+      forget = () => {
         this.emitter.off('change', changed);
-        signal.removeEventListener('abort', end);
+        signal.removeEventListener('abort', forget);
         resolve();
       };
-      const changed = (which: string) => which === id && end();
+      const changed = (which: string) => which === id && forget();
       this.emitter.on('change', changed);
-      signal.addEventListener('abort', end, { once: true });
+      signal.addEventListener('abort', forget, { once: true });
     });
+    return { come, forget };
   }
 
   /** Within a transaction. */

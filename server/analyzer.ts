@@ -14,7 +14,7 @@ import type { Served, ServePart } from './settings';
 export async function serveAnalyzer(settings: ServePart): Promise<Served> {
   const { telemetry, server, start, end } = serviceServer('analyzer', settings);
   const { inputs } = serviceFiles(settings);
-  const engine = new AnalyzerEngine({ ...ENGINE_PROCESS, idleMs: IDLE_MS });
+  const engine = new AnalyzerEngine({ ...(settings.engineProcess ?? ENGINE_PROCESS), idleMs: IDLE_MS });
   server.add(
     AnalyzerService,
     analyzerService({

@@ -1,3 +1,4 @@
+import type { ProcessOptions } from '../infra/engine';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Credentials, Guard } from '../infra/grpc/credentials';
 
@@ -23,6 +24,8 @@ export interface ServeSettings {
   credentials: Credentials;
   insecure: boolean;
   natsUrl?: string;
+  /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
+  engineProcess?: ProcessOptions;
   version: string;
 }
 

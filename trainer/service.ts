@@ -146,6 +146,9 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
             const key = await keyOf(asked, description.sha256);
             if (!run.isOf(key)) throw otherRun(id);
             let outcome = await run.outcome(signal);
+            // Whoever asks again may have missed them.
+            for (const epoch of outcome?.metrics.epochs ?? [])
+              void out.send(trainEventMessage({ kind: 'epoch', epoch })!);
             if (outcome === undefined) {
               await place.turn(signal);
               outcome = await follow(run.train(key, asked, signal), (event) => {

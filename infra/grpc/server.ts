@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import {
@@ -36,10 +37,14 @@ export class GrpcServer {
   private readonly health = new HealthImplementation({ '': 'NOT_SERVING' });
   private readonly services: DescService[] = [];
   private readonly closing = new AbortController();
+  /** Calls whose handlers have not ended. */
+  private readonly working = new Set<Promise<void>>();
 
   constructor(private readonly settings: ServerSettings) {
     const { host, guard = {}, insecure = false } = settings;
     checkBind(host, guard, insecure);
+    // Each call listens.
+    setMaxListeners(0, this.closing.signal);
     this.server = new Server({
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,
@@ -55,7 +60,7 @@ export class GrpcServer {
     this.services.push(service);
     this.server.addService(
       serviceDefinition(service),
-      handlersOf(service, implementation, surround, this.closing.signal),
+      handlersOf(service, implementation, surround, this.closing.signal, this.working),
     );
   }
 
@@ -78,13 +83,15 @@ export class GrpcServer {
     return bound;
   }
 
-  /** Says that it does not serve any more, lets calls end, and after a while ends them. */
+  /** Says that it does not serve any more, lets calls end, and after a while ends them. Their handlers have ended when this settles. */
   async drain(graceMs = DRAIN_MS): Promise<void> {
     this.tellHealth('NOT_SERVING');
     const done = new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
     const abort = setTimeout(() => this.closing.abort(), graceMs);
     const force = setTimeout(() => this.server.forceShutdown(), graceMs + 2000);
     await done;
+    // A call that its client has left is over for the server, but not for its handler: a training saves what it has reached.
+    await Promise.all(this.working);
     clearTimeout(abort);
     clearTimeout(force);
   }

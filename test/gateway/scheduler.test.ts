@@ -98,8 +98,9 @@ test('a job whose engine is lost again and again has failed, unless it reaches s
   let attempts = 0;
   scheduler = new Scheduler(
     store,
-    async () => {
+    async (_id, _signal, heard) => {
       attempts++;
+      heard(false);
       throw lost();
     },
     log,
@@ -113,10 +114,10 @@ test('a job whose engine is lost again and again has failed, unless it reaches s
   let advances = 0;
   scheduler = new Scheduler(
     store,
-    async (job, signal, advanced) => {
-      advanced();
+    async (job, signal, heard) => {
+      heard(true);
       if (++advances < 8) throw lost();
-      await succeed(job, signal, advanced);
+      await succeed(job, signal, heard);
     },
     log,
   );
