@@ -1,10 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { status } from '../../infra/grpc/status';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf, endServices, enginesOf, Service, signalTo } from '../support/services';
 import { until } from '../support/until';
-import { complaints, createJob, eventsOf, follow, getJob, keptOf, type Strike, TINY } from './struck-job';
+import { complaints, createJob, eventsOf, follow, getJob, keptOf, LONG, type Strike, TINY } from './struck-job';
 
 /* An engine that hangs: stopped by a signal, it neither ends nor says a word. */
 
@@ -52,13 +53,13 @@ test('an analysis whose engine hangs fails with ENGINE_LOST, and the next one ha
   expect(await analyze()).toBe(20);
   const [engine] = enginesOf(service.pid, 'analyzer');
   signalTo(engine, 'SIGSTOP');
-  await expect(analyze()).rejects.toMatchObject({ code: 14, reason: 'ENGINE_LOST' });
+  await expect(analyze()).rejects.toMatchObject({ code: status.UNAVAILABLE, reason: 'ENGINE_LOST' });
   expect(enginesOf(service.pid, 'analyzer')).not.toContain(engine);
   expect(await analyze()).toBe(20);
 });
 
 test('a job whose engine hangs goes on from its checkpoint with another one', async () => {
-  const [undisturbed, hung] = [await createJob(clients.gateway, TINY), await createJob(clients.gateway, TINY)];
+  const [undisturbed, hung] = [await createJob(clients.gateway, LONG), await createJob(clients.gateway, LONG)];
   await follow(clients.gateway, undisturbed);
   const strikes: Strike[] = [];
   const live = await follow(clients.gateway, hung, ({ event }) => {
@@ -73,7 +74,7 @@ test('a job whose engine hangs goes on from its checkpoint with another one', as
   expect(strikes).toMatchObject([{ hit: true, trained: false }]);
   const expected = deltaIn(await getJob(clients.gateway, undisturbed));
   const outcome = { job, live, events, strikes, delta: deltaIn(job) };
-  expect(complaints(outcome, TINY.training!.epochs!, expected)).toEqual([]);
+  expect(complaints(outcome, LONG.training!.epochs!, expected)).toEqual([]);
   expect(job.attempt).toBe(2);
   expect(job.metrics?.resumedFromStep).toBeGreaterThan(0);
   expect(

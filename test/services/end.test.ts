@@ -1,0 +1,88 @@
+import * as fs from 'node:fs';
+import { followJob } from '../../gateway/follow';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { descendantsOf, endServices, Service, startAll } from '../support/services';
+import { until } from '../support/until';
+import { complaints, createJob, deltaOf, eventsOf, follow, getJob, keptOf, MANY_STEPS, TINY } from './struck-job';
+
+/* What is served ends when it is told to, and loses nothing. */
+let stateDir: string;
+beforeEach(() => {
+  stateDir = temporaryFolder('end');
+});
+afterEach(async () => {
+  await endServices();
+  fs.rmSync(stateDir, { recursive: true, force: true });
+});
+
+test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is 0, and a restart ends in the same delta', async () => {
+  const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
+  const undisturbed = await createJob(clients.gateway, MANY_STEPS);
+  await follow(clients.gateway, undisturbed);
+  const expected = deltaOf(stateDir, await getJob(clients.gateway, undisturbed));
+
+  const jobId = await createJob(clients.gateway, MANY_STEPS);
+  let told = 0;
+  let checkpoint: number | null = null;
+  const live = await follow(clients.gateway, jobId, async ({ event }) => {
+    if (event.kind !== 'progress' || event.stage !== 'train' || told > 0) return;
+    told = event.done;
+    const below = descendantsOf(service.pid);
+    expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
+    ({ checkpoint } = keptOf(stateDir, jobId));
+    expect(below.filter((pid) => fs.existsSync(`/proc/${pid}`))).toEqual([]);
+    await service.restart();
+  });
+  expect(checkpoint).toBeGreaterThanOrEqual(told);
+  expect(checkpoint).toBeLessThan(1000);
+  const job = await getJob(clients.gateway, jobId);
+  const outcome = {
+    job,
+    live,
+    events: await eventsOf(clients.gateway, jobId),
+    strikes: [],
+    delta: deltaOf(stateDir, job),
+  };
+  expect(complaints(outcome, 1, expected)).toEqual([]);
+  expect(job.metrics?.resumedFromStep).toBe(checkpoint);
+  for (const client of Object.values(clients)) client.close();
+  expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
+});
+
+test('a second serve on a state directory is refused with one line, and the first one goes on', async () => {
+  const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
+  const jobId = await createJob(clients.gateway, TINY);
+  for (const name of ['all', 'gateway', 'analyzer', 'trainer']) {
+    const words = [name, '--state-dir', stateDir, '--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
+    const error: Error = await Service.start(words).then(
+      () => new Error('it was served'),
+      (refused) => refused,
+    );
+    const [how, ...lines] = error.message.trim().split('\n');
+    expect(how).toContain('{"status":2,"signal":null}');
+    const which = name === 'all' ? 'gateway' : name;
+    const line = `hifi: the ${which} of ${stateDir} is served by process ${service.pid}: end that one first, or give another --state-dir`;
+    expect(lines).toEqual([line]);
+  }
+  const events = await follow(clients.gateway, jobId);
+  expect(events.at(-1)?.event).toEqual({ kind: 'state', state: 'SUCCEEDED' });
+  for (const client of Object.values(clients)) client.close();
+});
+
+test('what was killed with a call at work leaves no engine behind', async () => {
+  const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
+  const jobId = await createJob(clients.gateway, MANY_STEPS);
+  const controller = new AbortController();
+  for await (const { event } of followJob(clients.gateway, jobId, 1, controller.signal)) {
+    if (event.kind === 'progress' && event.stage === 'train') break;
+  }
+  const engines = descendantsOf(service.pid);
+  expect(engines.length).toBeGreaterThan(0);
+  await service.kill('SIGKILL');
+  await until(
+    () => engines.filter((pid) => fs.existsSync(`/proc/${pid}`)),
+    (left) => left.length === 0,
+    'the end of the engines',
+  );
+  for (const client of Object.values(clients)) client.close();
+});
