@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { followJob } from '../../gateway/follow';
+import type { GrpcClient } from '../../infra/grpc/client';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { descendantsOf, endServices, Service, startAll } from '../support/services';
 import { until } from '../support/until';
@@ -22,19 +23,17 @@ test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is
   const expected = deltaOf(stateDir, await getJob(clients.gateway, undisturbed));
 
   const jobId = await createJob(clients.gateway, MANY_STEPS);
-  let told = 0;
-  let checkpoint: number | null = null;
-  const live = await follow(clients.gateway, jobId, async ({ event }) => {
-    if (event.kind !== 'progress' || event.stage !== 'train' || told > 0) return;
-    told = event.done;
-    const below = descendantsOf(service.pid);
-    expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
-    ({ checkpoint } = keptOf(stateDir, jobId));
-    expect(below.filter((pid) => fs.existsSync(`/proc/${pid}`))).toEqual([]);
-    await service.restart();
-  });
+  const told = await stepOf(clients.gateway, jobId);
+  const below = descendantsOf(service.pid);
+  // Nobody watches: there is no call but the job's own.
+  expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
+  expect(below.filter((pid) => fs.existsSync(`/proc/${pid}`))).toEqual([]);
+  const { checkpoint } = keptOf(stateDir, jobId);
   expect(checkpoint).toBeGreaterThanOrEqual(told);
   expect(checkpoint).toBeLessThan(1000);
+
+  await service.restart();
+  const live = await follow(clients.gateway, jobId);
   const job = await getJob(clients.gateway, jobId);
   const outcome = {
     job,
@@ -72,10 +71,7 @@ test('a second serve on a state directory is refused with one line, and the firs
 test('what was killed with a call at work leaves no engine behind', async () => {
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
   const jobId = await createJob(clients.gateway, MANY_STEPS);
-  const controller = new AbortController();
-  for await (const { event } of followJob(clients.gateway, jobId, 1, controller.signal)) {
-    if (event.kind === 'progress' && event.stage === 'train') break;
-  }
+  await stepOf(clients.gateway, jobId);
   const engines = descendantsOf(service.pid);
   expect(engines.length).toBeGreaterThan(0);
   await service.kill('SIGKILL');
@@ -86,3 +82,11 @@ test('what was killed with a call at work leaves no engine behind', async () => 
   );
   for (const client of Object.values(clients)) client.close();
 });
+
+/** Waits until a job has told of a step. @returns which */
+async function stepOf(gateway: GrpcClient, jobId: string): Promise<number> {
+  for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
+    if (event.kind === 'progress' && event.stage === 'train') return event.done;
+  }
+  throw new Error(`job ${jobId} has told of no step`);
+}
