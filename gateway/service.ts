@@ -2,6 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
+import { checkColumns } from '../data/dataset';
+import { within } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { badField, RpcError, status } from '../infra/grpc/status';
@@ -15,7 +17,7 @@ import { pageOf } from './pages';
 import { hasEnded } from './record';
 import { deleteJob } from './retention';
 import type { Scheduler } from './scheduler';
-import type { JobStore } from './store';
+import type { JobStore, Refusals } from './store';
 
 export interface GatewayParts {
   store: JobStore;
@@ -33,22 +35,30 @@ const RETRY_SECONDS = 30;
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
   const { store, artifacts, scheduler, analyzer, inputs } = parts;
   const jobOf = (id: string) => ({ job: jobMessage(store.get(id)) });
-  const refuse = (): never => {
-    throw new RpcError(
-      status.RESOURCE_EXHAUSTED,
-      'QUEUE_FULL',
-      `${scheduler.limits.waiting} jobs wait already; try again later`,
-      { retrySeconds: RETRY_SECONDS },
-    );
-  };
+  const refusals = (requestId: string): Refusals => ({
+    full() {
+      const message = `${scheduler.limits.waiting} jobs wait already; try again later`;
+      throw new RpcError(status.RESOURCE_EXHAUSTED, 'QUEUE_FULL', message, { retrySeconds: RETRY_SECONDS });
+    },
+    otherSpec(id) {
+      const description = `is ${requestId}, that of job ${id}, which has another spec; give another`;
+      const violations = [{ field: 'request_id', description }];
+      throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', `request_id ${description}`, { violations });
+    },
+  });
   /** Looks at all that a spec names. */
   const check = async (spec: SpecMessage, signal: AbortSignal) => {
     const served = servedSpec(spec);
     for (const field of ['train', 'dev'] as const) {
       if (!spec[field]) continue;
       const at = `spec.${field}`;
-      const need = { field: at, labels: !served.analyzeOnly };
-      await (await inputs.rows(givenRowsOf(spec[field], at), need, signal)).release();
+      const labels = !served.analyzeOnly;
+      const rows = await inputs.rows(givenRowsOf(spec[field], at), { field: at, labels }, signal);
+      try {
+        await within(at, () => checkColumns(rows.what, labels ? 'labels' : 'texts'));
+      } finally {
+        await rows.release();
+      }
     }
     await checkModel(served, analyzer, signal);
     return served;
@@ -63,7 +73,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!store.accepted(requestId)) await check(spec, signal);
       const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
       const job = { requestId, spec: specJson(spec), specHash, traceparent: currentTraceparent() };
-      const { record } = await store.create(job, scheduler.limits.waiting, refuse);
+      const { record } = await store.create(job, scheduler.limits.waiting, refusals(requestId));
       return { job: jobMessage(record) };
     },
 

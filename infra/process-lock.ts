@@ -20,7 +20,7 @@ export function lockFor(file: string, what: string): () => void {
       if (holder === undefined) continue;
       const [pid] = holder.split(' ');
       if (holder !== own && identityOf(pid) === holder) {
-        throw invalidInput(`${what} is served by process ${pid}: end that one first, or give another --state-dir`);
+        throw invalidInput(`${what} is in use by process ${pid}: end that one first, or give another --state-dir`);
       }
       fs.rmSync(file, { force: true });
     }

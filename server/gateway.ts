@@ -14,8 +14,8 @@ import type { GrpcClient } from '../infra/grpc/client';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { specMessage } from '../wire/job';
-import type { Served, ServePart } from './serve';
 import { serviceServer } from './service-server';
+import type { Served, ServePart } from './settings';
 
 export interface ServeGateway extends ServePart {
   analyzer: GrpcClient;

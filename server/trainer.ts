@@ -9,9 +9,9 @@ import { evaluate, exportModel, predict, scoreHeads, train } from '../trainer/en
 import { Runs } from '../trainer/runs';
 import { trainerService } from '../trainer/service';
 import { ENGINE_PROCESS } from './engine-process';
-import type { Served, ServePart } from './serve';
 import { serviceFiles } from './service-files';
 import { serviceServer } from './service-server';
+import type { Served, ServePart } from './settings';
 
 /** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
 export async function serveTrainer(settings: ServePart): Promise<Served> {

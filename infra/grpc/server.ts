@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { type DescFile, type DescService, toBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import type { DescService } from '@bufbuild/protobuf';
 import {
   type Metadata,
   Server,
@@ -8,14 +7,13 @@ import {
   ServerInterceptingCall,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, service as healthService } from 'grpc-health-check';
+import { HealthImplementation } from 'grpc-health-check';
 import { failed } from '../../errors';
-import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb';
 import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
 import { serviceDefinition } from './definition';
 import { handlersOf, type Implementation, type Surround } from './handlers';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
+import { reflectionOf } from './reflection';
 import { RpcError, status, statusOf } from './status';
 
 /** How long calls may go on once the server drains, in milliseconds. */
@@ -73,7 +71,7 @@ export class GrpcServer {
    */
   async start(socket?: string): Promise<number> {
     const { host, port, guard = {} } = this.settings;
-    new ReflectionService(reflected(this.services)).addToServer(this.server);
+    reflectionOf(this.services).addToServer(this.server);
     const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
     if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
     const bound = await this.bind(address, serverCredentials(guard));
@@ -143,20 +141,3 @@ const NO_TOKEN = statusOf(
 
 const bytesOf = (metadata: Metadata) =>
   Object.entries(metadata.toHttp2Headers()).reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
-
-/** The files of the services, and those of the errors' details, as the reflection service wants them. */
-function reflected(services: readonly DescService[]): ConstructorParameters<typeof ReflectionService>[0] {
-  const files = new Map<string, DescFile>();
-  const visit = (file: DescFile) => {
-    if (files.has(file.name)) return;
-    files.set(file.name, file);
-    file.dependencies.forEach(visit);
-  };
-  [...services.map(({ file }) => file), file_google_rpc_error_details].forEach(visit);
-  const fileDescriptorProtos = [...files.values()].map(({ proto }) =>
-    Buffer.from(toBinary(FileDescriptorProtoSchema, proto)),
-  );
-  const hifi = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos };
-  const health = healthService.Check.requestType;
-  return { hifi, health } as ConstructorParameters<typeof ReflectionService>[0];
-}

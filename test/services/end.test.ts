@@ -60,7 +60,7 @@ test('a second serve on a state directory is refused with one line, and the firs
     const [how, ...lines] = error.message.trim().split('\n');
     expect(how).toContain('{"status":2,"signal":null}');
     const which = name === 'all' ? 'gateway' : name;
-    const line = `hifi: the ${which} of ${stateDir} is served by process ${service.pid}: end that one first, or give another --state-dir`;
+    const line = `hifi: the ${which} of ${stateDir} is in use by process ${service.pid}: end that one first, or give another --state-dir`;
     expect(lines).toEqual([line]);
   }
   const events = await follow(clients.gateway, jobId);
