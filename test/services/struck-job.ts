@@ -34,6 +34,26 @@ export const TINY: Spec = {
   exports: ['checkpoint'],
 };
 
+/** The same, long enough in its training to be met there. */
+export const LONG: Spec = { ...TINY, training: { ...TINY.training, epochs: 100 } };
+
+/** A job whose first epoch has many steps: what is saved within it was saved for another reason than its end. */
+export const MANY_STEPS: Spec = {
+  ...TINY,
+  train: inlineRows(3000),
+  training: { ...TINY.training, epochs: 1, batchSize: 3 },
+};
+
+/** Rows that a request brings along. */
+export function inlineRows(count: number) {
+  const texts = Array.from(
+    { length: count },
+    (_, i) => `the result is ${i % 2 ? 'lovely' : 'bitter'} and number ${i} is ${i * 7}`,
+  );
+  const labels = texts.map((_, i) => String(i % 2));
+  return { source: { case: 'inline' as const, value: { texts, labels } } };
+}
+
 /** Where a job is struck: at the event of a state, or in its training once that has a checkpoint. */
 export const MOMENTS = ['QUEUED', 'ANALYZING', 'SELECTING', 'TRAINING', 'epoch', 'EVALUATING', 'EXPORTING'] as const;
 export type Moment = (typeof MOMENTS)[number];
@@ -108,7 +128,7 @@ export async function struckJob(trio: Trio, spec: Spec, victim: Victim, moments:
   return { job, live, events: await eventsOf(gateway, jobId), strikes, delta: deltaOf(trio.stateDir, job) };
 }
 
-function momentOf({ event }: JobEventRecord): string | undefined {
+export function momentOf({ event }: JobEventRecord): string | undefined {
   if (event.kind === 'state') return event.state;
   return event.kind === 'epoch' && event.epoch.epoch > 1 ? 'epoch' : undefined;
 }
@@ -149,7 +169,7 @@ export function keptOf(stateDir: string, jobId: string): Pick<Strike, 'checkpoin
 }
 
 /** The SHA-256 of the delta's bytes as they are kept. */
-function deltaOf(stateDir: string, { artifacts }: Job): string | undefined {
+export function deltaOf(stateDir: string, { artifacts }: Job): string | undefined {
   const named = artifacts.filter(({ name }) => name === 'delta/delta.safetensors');
   if (named.length !== 1) return undefined;
   const file = path.join(stateDir, 'artifacts', 'sha256', named[0].sha256);

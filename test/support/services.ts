@@ -149,17 +149,25 @@ export async function startTrio({ stateDir, dataRoots, env = {} }: TrioSettings)
     };
     try {
       const [g, a, t] = await Promise.all([start('gateway'), start('analyzer'), start('trainer')]);
-      const clients = {
-        gateway: new GrpcClient(`127.0.0.1:${gateway}`),
-        analyzer: new GrpcClient(`127.0.0.1:${analyzer}`),
-        trainer: new GrpcClient(`127.0.0.1:${trainer}`),
-      };
-      return { gateway: g, analyzer: a, trainer: t, clients, stateDir };
+      return { gateway: g, analyzer: a, trainer: t, clients: clientsOf(ports), stateDir };
     } catch (error) {
       await endServices();
       if (tries === TRIES || !/cannot be served on/.test((error as Error).message)) throw error;
     }
   }
+}
+
+/** All three services in one process, on ports that are free, and a client of each. */
+export async function startAll({ stateDir, dataRoots, env = {} }: TrioSettings) {
+  const ports = (['gateway', 'analyzer', 'trainer'] as const).flatMap((name) => [`--${name}-port`, '0']);
+  const roots = dataRoots.flatMap((root) => ['--data-root', root]);
+  const service = await Service.start(['all', '--state-dir', stateDir, ...ports, ...roots], env);
+  return { service, clients: clientsOf(service.ports) };
+}
+
+export function clientsOf(ports: Ports): Record<Name, GrpcClient> {
+  const clientOf = (name: Name) => new GrpcClient(`127.0.0.1:${ports[name]}`);
+  return { gateway: clientOf('gateway'), analyzer: clientOf('analyzer'), trainer: clientOf('trainer') };
 }
 
 /** The living processes below one, its children first. */
@@ -168,8 +176,9 @@ export function descendantsOf(pid: number): number[] {
   return [...children, ...children.flatMap(descendantsOf)];
 }
 
-/** Whether a process is there and no zombie. */
-export const lives = (pid: number) => /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`));
+/** The engines below a process: those of `analyzer/child`, or `trainer/child`. */
+export const enginesOf = (pid: number, of: 'analyzer' | 'trainer') =>
+  descendantsOf(pid).filter((each) => read(`/proc/${each}/cmdline`).includes(`/${of}/child`));
 
 /** Processor time of a process so far, all its threads, in clock ticks (hundredths of a second); 0 where it is gone. */
 export function ticksOf(pid: number): number {
