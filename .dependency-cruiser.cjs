@@ -29,16 +29,20 @@ module.exports = {
     }),
     rule(
       'messages-stop-at-the-wire',
-      'Messages of the contract are known to wire/, to infra/grpc and to services, clients and entries alone.',
-      { pathNot: '^(proto|wire|infra/grpc|cli|test|bench)/|(^|[/-])(service|client|remote)\\.ts$' },
+      'Messages of the contract are known to wire/, to services and to those who call them: to no stage, and not to the driver of jobs.',
+      {
+        path:
+          '^(?!(proto|wire|infra/grpc|gateway|server|cli|test|bench)/|artifacts/(remote|transfer)\\.ts|(analyzer|trainer)/service\\.ts)' +
+          '|^gateway/(job|place|files|out|whole-file)\\.ts$',
+      },
       { path: '^proto/' },
     ),
     rule(
       'wire-is-a-mapping',
-      'wire/ knows messages and domain types, and nothing of what runs them.',
+      'wire/ knows messages and domain types, and nothing of what runs them but how errors are sent.',
       { path: '^wire/' },
       {
-        path: '^(infra|cli|gateway|report|bench)/|^(analyzer|trainer|results)/(engine|child|service)\\.ts$|node_modules/@grpc/',
+        path: '^(infra(?!/grpc/status\\.ts)|cli|server|report|bench)/|^(analyzer|trainer|results)/(engine|child|service)\\.ts$|node_modules/@grpc/',
       },
     ),
     rule(

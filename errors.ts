@@ -56,7 +56,8 @@ export async function within<T>(field: string, work: () => T | Promise<T>): Prom
     return await work();
   } catch (thrown) {
     const error = HifiError.from(thrown);
-    if (error.code === 'INVALID_INPUT') error.field = error.field === undefined ? field : `${field}.${error.field}`;
+    if (error.code !== 'INVALID_INPUT') throw thrown;
+    error.field = error.field === undefined ? field : `${field}.${error.field}`;
     throw error;
   }
 }

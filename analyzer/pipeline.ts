@@ -1,6 +1,6 @@
 import * as os from 'node:os';
 import { type Encoded, lengthsOf, padBatch } from '../data/batches';
-import { cancelled, invalidInput } from '../errors';
+import { cancelled, invalidInput, within } from '../errors';
 import type { HeadReport } from '../heads/report';
 import { type ModelConfig, readModelConfig } from '../model/config';
 import type { Tokenizer } from '../model/tokenizer';
@@ -43,7 +43,7 @@ export async function* analyzeShard(
   const started = performance.now();
   const options = analysisOptions(request.options ?? {});
   checkShard(request.shard, options);
-  const sample = await readSample(request.data, mostSamples(options), options.seed);
+  const sample = await within('data', () => readSample(request.data, mostSamples(options), options.seed));
   if (options.samples !== 'auto' && sample.rows.length < options.samples) {
     const message = `${sample.dataset.path} has ${sample.rows.length} rows, fewer than the ${options.samples} to sample: all are used`;
     yield { kind: 'warning', message };
@@ -54,9 +54,11 @@ export async function* analyzeShard(
   yield new StageMeter('load', 1, 'models').at(0);
   const threads = options.threads ?? os.availableParallelism();
   // The workers start while the model is loaded.
-  const pool = new MeasurePool(measureSetup(request.model, options), threads);
+  const setup = await within('model', () => measureSetup(request.model, options));
+  const pool = new MeasurePool(setup, threads);
   try {
-    const model = await models.take(request.model, { device: options.device, exact: options.exact, threads });
+    const needs = { device: options.device, exact: options.exact, threads };
+    const model = await within('model', () => models.take(request.model, needs));
     try {
       const loaded = intervalSince(loading, 'load');
       yield loaded;
@@ -184,7 +186,7 @@ async function* encode(
   while (encoded.length < sample.rows.length) {
     if (signal?.aborted) throw cancelled();
     const next = rowsOf(sample, encoded.length, encoded.length + ENCODE_ROWS);
-    encoded.push(...encodeSample(next, tokenizer, config, maxLength));
+    encoded.push(...(await within('data', () => encodeSample(next, tokenizer, config, maxLength))));
     yield progress.at(before + encoded.length);
   }
   return encoded;

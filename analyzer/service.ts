@@ -1,22 +1,21 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { openExchange, type ServiceFolders } from '../artifacts/exchange';
 import type { Inputs, Opened } from '../artifacts/inputs';
 import { HifiError, invalidPart, within } from '../errors';
-import { Admission } from '../infra/admission';
+import type { Admission } from '../infra/admission';
 import { follow } from '../infra/follow';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
-import { ModelDescriptions } from '../model/description';
+import type { ModelDescriptions } from '../model/description';
 import type { StageProgress } from '../progress';
 import type { AnalyzeResponseSchema, AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
-import { givenRowsOf } from '../wire/dataset';
+import { givenRowsOf, ofDataset } from '../wire/dataset';
 import { descriptionMessage } from '../wire/description';
 import { analysisOptionsOf } from '../wire/options';
 import { progressMessage } from '../wire/progress';
 import { reportMessage, viewOf } from '../wire/report';
 import { shardOf } from '../wire/shard';
 import { statisticsMessage, statisticsOf } from '../wire/statistics';
-import { AnalyzerEngine } from './engine';
+import type { AnalyzerEngine } from './engine';
 import type { AnalysisEvent } from './request';
 
 /** What the service is made of. */
@@ -25,16 +24,17 @@ export interface AnalyzerParts {
   inputs: Inputs;
   models: ModelDescriptions;
   admission: Admission;
-  /** Told of every event of an analysis, as it comes: for whoever draws a picture of the time. */
-  watch?: (event: AnalysisEvent) => void;
 }
 
 type Response = MessageInitShape<typeof AnalyzeResponseSchema>;
 
 /** The analyzer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/analyzer.proto`. */
-export function analyzerService(parts: AnalyzerParts): Implementation<typeof AnalyzerService> {
-  const { engine, inputs, models, admission, watch } = parts;
-
+export function analyzerService({
+  engine,
+  inputs,
+  models,
+  admission,
+}: AnalyzerParts): Implementation<typeof AnalyzerService> {
   /** Follows an engine's call. @returns its result, and what the user should know */
   async function followed<Result>(
     events: AsyncGenerator<AnalysisEvent, Result>,
@@ -42,7 +42,6 @@ export function analyzerService(parts: AnalyzerParts): Implementation<typeof Ana
   ): Promise<{ result: Result; warnings: string[] }> {
     const warnings: string[] = [];
     const result = await follow(events, (event) => {
-      watch?.(event);
       if (event.kind === 'progress') tell(event);
       if (event.kind === 'warning') warnings.push(event.message);
     });
@@ -74,6 +73,8 @@ export function analyzerService(parts: AnalyzerParts): Implementation<typeof Ana
             const { result, warnings } = await followed(engine.analyze(asked, signal), tell);
             await out.send({ event: { case: 'report', value: reportMessage({ report: result, warnings }, view) } });
           }
+        } catch (thrown) {
+          throw ofDataset(thrown);
         } finally {
           place.leave();
           for (const each of opened) await each.release();
@@ -113,23 +114,4 @@ const progressTo = (out: Answers<Response>) => (progress: StageProgress) =>
 function ofStatistics(thrown: unknown): unknown {
   if (thrown instanceof HifiError && thrown.code === 'INVALID_INPUT') thrown.field ??= 'statistics';
   return thrown;
-}
-
-export interface AnalyzerSettings extends ServiceFolders {
-  /** Of the engine's process; see `EngineOptions`. */
-  process?: ConstructorParameters<typeof AnalyzerEngine>[0];
-  watch?: AnalyzerParts['watch'];
-}
-
-/**
- * The service with an engine of its own.
- *
- * @returns `close` ends the engine's process
- * @throws HifiError INVALID_INPUT for a data root that is no folder
- */
-export function createAnalyzer({ process, watch, ...folders }: AnalyzerSettings) {
-  const { inputs } = openExchange(folders);
-  const engine = new AnalyzerEngine(process);
-  const parts = { engine, inputs, models: new ModelDescriptions(), admission: new Admission(), watch };
-  return { service: analyzerService(parts), close: () => engine.close() };
 }

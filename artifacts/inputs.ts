@@ -92,12 +92,15 @@ export class Inputs {
     }
     const at = source.kind === 'path' ? `${field}.path` : `${field}.artifact.name`;
     const named = source.kind === 'path' ? source.path : source.name;
+    if (source.kind === 'path') {
+      const file = this.file(source.path, at);
+      const rows = { path: named, file, ...layoutOf(columns, named, at, need) };
+      this.checkSibling(rows, at);
+      return { what: rows, release: async () => {} };
+    }
     const layout = layoutOf(columns, named, at, need);
-    const file =
-      source.kind === 'path' ? this.file(source.path, at) : await this.artifact(source, `${field}.artifact`, signal);
-    const rows = { path: named, file, ...layout };
-    if (source.kind === 'path') this.checkSibling(rows, at);
-    return { what: rows, release: async () => {} };
+    const file = await this.artifact(source, `${field}.artifact`, signal);
+    return { what: { path: named, file, ...layout }, release: async () => {} };
   }
 
   /**

@@ -1,11 +1,10 @@
-import { create } from '@bufbuild/protobuf';
 import { failed, HifiError } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
-import { CHUNK_BYTES } from '../infra/grpc/limits';
-import { ArtifactService, UploadArtifactRequestSchema } from '../proto/gen/hifi/v1/artifact_pb';
+import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import type { ArtifactStore } from './store';
+import { uploadFile } from './transfer';
 
-const { getUpload, uploadArtifact, downloadArtifact } = ArtifactService.method;
+const { downloadArtifact } = ArtifactService.method;
 
 /** The gateway's artifacts, beside a store of one's own. */
 export class RemoteArtifacts {
@@ -33,9 +32,8 @@ export class RemoteArtifacts {
 
   /** Gives the gateway an artifact of the store, unless it has it. @throws RpcError what the gateway answered */
   async publish(sha256: string, signal: AbortSignal): Promise<void> {
-    const { offset = 0n, complete } = await this.gateway.unary(getUpload, { sha256 }, { signal });
-    if (complete) return;
-    await this.gateway.upload(uploadArtifact, this.pieces(sha256, Number(offset)), { signal });
+    const stored = { sha256, sizeBytes: this.store.size(sha256) };
+    await uploadFile(this.gateway, this.store.path(sha256), stored, signal);
   }
 
   private async begin(sha256: string, signal: AbortSignal): Promise<void> {
@@ -73,14 +71,6 @@ export class RemoteArtifacts {
       await this.store.receive({ sha256, sizeBytes: Number(sizeBytes), offset }, chunks());
     } finally {
       await messages.return(undefined);
-    }
-  }
-
-  private async *pieces(sha256: string, offset: number) {
-    const header = { sha256, sizeBytes: BigInt(this.store.size(sha256)), offset: BigInt(offset) };
-    yield create(UploadArtifactRequestSchema, { part: { case: 'header', value: header } });
-    for await (const chunk of this.store.read(sha256, offset, CHUNK_BYTES)) {
-      yield create(UploadArtifactRequestSchema, { part: { case: 'chunk', value: chunk } });
     }
   }
 }

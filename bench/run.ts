@@ -2,19 +2,20 @@ import { parseArgs } from 'node:util';
 import { resolveModel } from '../model/resolve';
 import { benchAnalysis } from './analysis';
 import { benchJobs } from './jobs';
+import { benchServices } from './services';
 import { benchStart } from './start';
 import { benchSteps } from './steps';
 import { TABLE_HEAD } from './table';
 
 /*
- *   npm run bench -- --python PYTHON --cola FOLDER [--model M] [--rounds 10] [--only steps,analysis,jobs,start]
+ *   npm run bench -- --python PYTHON --cola FOLDER [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services]
  *
  * hifi beside PyTorch, in turn, in one run, all cores each. PYTHON has the packages of test/fixtures/requirements.txt; FOLDER
  * holds CoLA's train.tsv and dev.tsv. `jobs` takes some four minutes a round and has a third of the rounds. Needs the built
  * command (npm run build) and a machine with nothing else to do.
  */
 
-const PARTS = ['steps', 'analysis', 'jobs', 'start'];
+const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services'];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -37,6 +38,7 @@ async function main(): Promise<void> {
   if (parts.includes('steps')) await benchSteps(model, python, rounds);
   if (parts.includes('analysis')) await benchAnalysis(model, python, cola, rounds);
   if (parts.includes('start')) await benchStart(model, cola, rounds);
+  if (parts.includes('services')) await benchServices(model, cola, rounds);
   if (parts.includes('jobs')) await benchJobs(model, python, cola, Math.max(1, Math.round(rounds / 3)));
 }
 

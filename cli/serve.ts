@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
-import { SERVICE_NAMES, type ServedName } from '../server/serve';
+import { SERVICE_NAMES, type ServedName } from '../server/settings';
 import { repeated, wholeNumber } from './flag-values';
 import type { Flags } from './flags';
 import { printJson } from './output';
@@ -26,12 +26,13 @@ export function define(command: Command): void {
       PORTS[name],
     );
   }
-  for (const name of SERVICE_NAMES) {
-    command.option(
-      `--${name} <host:port>`,
-      `where the ${name} is, if not served here (default: 127.0.0.1:${PORTS[name]})`,
-    );
+  for (const name of ['analyzer', 'trainer'] as const) {
+    command.option(`--${name} <host:port>`, `where the gateway finds the ${name}`, `127.0.0.1:${PORTS[name]}`);
   }
+  command.option(
+    '--gateway <host:port>',
+    'where analyzer and trainer find artifacts (default: in --state-dir, which they share with the gateway)',
+  );
   command.optionsGroup('Security:');
   command.option('--token-file <file>', 'the token that every call must bear (or HIFI_TOKEN)');
   command.option('--tls-cert <file>', "the server's certificate, PEM");
@@ -56,7 +57,7 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
     stateDir: path.resolve(flags.stateDir as string),
     host: flags.host as string,
     ports: byName((name) => flags[`${name}Port`] as number),
-    peers: byName((name) => (flags[name] as string | undefined) ?? `127.0.0.1:${PORTS[name]}`),
+    peers: byName((name) => flags[name] as string),
     dataRoots: (flags.dataRoot as string[]).map((folder) => path.resolve(folder)),
     guard,
     credentials: readCredentials(flags, guard.tls !== undefined),

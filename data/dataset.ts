@@ -96,6 +96,14 @@ export async function readDataset(source: DataSource, need: Need): Promise<Datas
   };
 }
 
+/**
+ * Looks whether a file has rows to be read: its first record alone.
+ * @throws HifiError INVALID_INPUT when the file cannot be read, is empty or lacks a column (naming the nearest)
+ */
+export async function checkColumns(source: DataSource, need: Need): Promise<void> {
+  await RowReader.open(source, need);
+}
+
 /** Some rows of a file, and how many there are to draw from. */
 export interface DrawnRows {
   /** The drawn rows, in the order drawn. */

@@ -1,4 +1,4 @@
-import type { Telemetry } from '../infra/telemetry';
+import type { Histogram, Telemetry } from '../infra/telemetry';
 import { newSpanId, siblingTraceparent } from '../infra/telemetry/traceparent';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { readResult } from './files';
@@ -6,12 +6,15 @@ import { type JobEvent, type JobSpec, type JobState, runAnalysis, runJob } from 
 import type { Happening, JobRecord, Phase } from './record';
 import { RecordPlace } from './record-place';
 import { remoteStages, type Workers } from './remote-stages';
+import type { Heard } from './scheduler';
 import type { JobStore } from './store';
 
 /** What an attempt needs besides the job. */
 export interface AttemptParts extends Workers {
   store: JobStore;
   telemetry: Telemetry;
+  /** Of each state. */
+  seconds: Histogram;
   /** The job's spec, from what the record has of it. */
   specOf(record: JobRecord): JobSpec<TextDataset> & { analyzeOnly: boolean };
 }
@@ -20,15 +23,10 @@ export interface AttemptParts extends Workers {
  * Takes a job up and drives it to SUCCEEDED; results that it has already are not made again. Each state is a span of the job's
  * trace. What goes wrong is left to the caller: it may be worth another attempt.
  *
- * @param advanced called when something was reached that a later attempt need not do again
+ * @param heard see `Heard`
  * @throws whatever a stage throws; HifiError CANCELLED when `signal` aborts
  */
-export async function attempt(
-  id: string,
-  parts: AttemptParts,
-  signal: AbortSignal,
-  advanced: () => void,
-): Promise<void> {
+export async function attempt(id: string, parts: AttemptParts, signal: AbortSignal, heard: Heard): Promise<void> {
   const { store, telemetry, artifacts } = parts;
   const before = store.get(id);
   if (before.attempt === 0) tellWait(before, telemetry);
@@ -47,7 +45,7 @@ export async function attempt(
       const { done, value: event } = await events.next();
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
-      if (event.kind !== 'progress') advanced();
+      heard(advances(event, store.get(id)));
       await store.note(id, ...happeningsOf(event, place));
     }
   };
@@ -64,14 +62,22 @@ export async function attempt(
   }
 }
 
+/** Whether an attempt has reached something that those before had not: a resumed one tells again of what there is. */
+function advances(event: Exclude<JobEvent, { kind: 'state' }>, { epochs }: JobRecord): boolean {
+  if (event.kind === 'epoch') return event.epoch.epoch > epochs;
+  if (event.kind === 'artifact') return !event.kept;
+  return event.kind === 'checkpoint';
+}
+
 /** Does a state's work in a span, whose id the record holds meanwhile. */
 async function inPhase(
   state: JobState,
   { id, traceparent, attempt: attempts, phase: cut }: JobRecord,
-  { store, telemetry }: AttemptParts,
+  { store, telemetry, seconds }: AttemptParts,
   work: () => Promise<JobState | undefined>,
 ): Promise<JobState | undefined> {
   if (!telemetry.on || traceparent === undefined || state === 'QUEUED' || state === 'SUCCEEDED') return work();
+  const began = performance.now();
   const phase: Phase = { state, spanId: newSpanId(), from: Date.now(), told: false };
   await store.note(id, { kind: 'phase', phase });
   const settings = {
@@ -81,7 +87,9 @@ async function inPhase(
     links: cut?.state === state ? [siblingTraceparent(traceparent, cut.spanId) ?? traceparent] : [],
   };
   try {
-    return await telemetry.inSpan(spanName(state), settings, work);
+    const next = await telemetry.inSpan(spanName(state), settings, work);
+    seconds.record((performance.now() - began) / 1000, { 'hifi.job.state': state.toLowerCase() });
+    return next;
   } catch (error) {
     await store.note(id, { kind: 'phase', phase: { ...phase, told: true } });
     throw error;

@@ -1,12 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { fromJsonString } from '@bufbuild/protobuf';
-import { type ConsumerMessages, JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream';
+import { JetStreamApiCodes, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { failed, invalidInput } from '../errors';
-import { apiCode, connectNats, findJetStream, natsAddress } from '../infra/nats';
+import { apiCode, connectNats, findJetStream, lossOf, natsAddress, unlessAborted } from '../infra/nats';
 import { type JobEvent, JobEventSchema } from '../proto/gen/hifi/v1/gateway_pb';
 import { stateOf } from '../wire/job';
 import { EVENT_STREAM, subjectsOf } from './nats-events';
 import { hasEnded } from './record';
+
+/** Between two attempts at a server that does not answer as it did, in milliseconds. */
+const PAUSE_MS = 250;
 
 /**
  * A job's events from NATS: with JetStream those that were, then those that come, each once; without it those that come. Ends with the
@@ -33,7 +37,7 @@ export async function* followOnNats(
   try {
     if (signal.aborted) return;
     let next = fromSequence;
-    for await (const { subject, data } of await messagesOf(nc, jobId, note)) {
+    for await (const { subject, data } of messagesOf(nc, jobId, note)) {
       const event = eventIn(subject, data);
       if (event.sequence >= next) {
         yield event;
@@ -50,28 +54,57 @@ export async function* followOnNats(
   }
 }
 
-async function messagesOf(
-  nc: NatsConnection,
-  jobId: string,
-  note: (line: string) => void,
-): Promise<AsyncIterable<{ subject: string; data: Uint8Array }>> {
-  const manager = await findJetStream(nc);
-  const kept = manager && (await keptMessages(manager, jobId));
-  if (kept) return kept;
-  const why = manager ? `has no stream ${EVENT_STREAM}` : 'has no JetStream';
-  note(`this NATS server ${why}: events from before now, or told while the connection is away, are missing`);
-  return nc.subscribe(subjectsOf(jobId));
+interface Message {
+  subject: string;
+  data: Uint8Array;
 }
 
-/** @returns undefined where there is no stream */
-async function keptMessages(manager: JetStreamManager, jobId: string): Promise<ConsumerMessages | undefined> {
+async function* messagesOf(nc: NatsConnection, jobId: string, note: (line: string) => void): AsyncGenerator<Message> {
+  const manager = await findJetStream(nc);
+  if (manager && (await hasStream(manager))) {
+    yield* keptMessages(nc, manager.jetstream(), jobId);
+    return;
+  }
+  const why = manager ? `has no stream ${EVENT_STREAM}` : 'has no JetStream';
+  note(`this NATS server ${why}: events from before now, or told while the connection is away, are missing`);
+  yield* nc.subscribe(subjectsOf(jobId));
+}
+
+async function hasStream({ streams }: JetStreamManager): Promise<boolean> {
   try {
-    const { consumers } = manager.jetstream();
-    const consumer = await consumers.get(EVENT_STREAM, { filter_subjects: subjectsOf(jobId) });
-    return await consumer.consume();
+    await streams.info(EVENT_STREAM);
+    return true;
   } catch (error) {
-    if (apiCode(error) === JetStreamApiCodes.StreamNotFound) return undefined;
+    if (apiCode(error) === JetStreamApiCodes.StreamNotFound) return false;
     throw error;
+  }
+}
+
+/**
+ * A consumer for each connection, each from the first message on. The library's own goes on over a lost connection too, but a server
+ * that goes away while it is asked for the consumer leaves it without a word for half a minute.
+ */
+async function* keptMessages(
+  nc: NatsConnection,
+  { consumers }: JetStreamClient,
+  jobId: string,
+): AsyncGenerator<Message> {
+  let opened = false;
+  while (!nc.isClosed()) {
+    const lost = lossOf(nc);
+    try {
+      await unlessAborted(nc.flush(), lost);
+      const asked = consumers.get(EVENT_STREAM, { filter_subjects: subjectsOf(jobId) });
+      const messages = await (await unlessAborted(asked, lost)).consume();
+      opened = true;
+      lost.addEventListener('abort', () => messages.stop(), { once: true });
+      if (lost.aborted) messages.stop();
+      yield* messages;
+    } catch (error) {
+      if (!opened && !lost.aborted) throw error;
+    }
+    // The server is away, or not yet what it was.
+    await delay(PAUSE_MS);
   }
 }
 

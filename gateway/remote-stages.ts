@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api';
 import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
 import { HifiError } from '../errors';
@@ -44,6 +45,13 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
         for (const message of told.warnings) yield { kind: 'warning', message };
         report = told.report;
       }
+      const { model: measured, samples, deviceUsed } = answered(report, 'analyzer');
+      attribute({
+        'model.sha256': measured.sha256,
+        heads: measured.layers * measured.heads,
+        samples,
+        device_used: deviceUsed,
+      });
       return answered(report, 'analyzer');
     },
 
@@ -62,7 +70,11 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       return answered(scores, 'trainer');
     },
 
-    select: selectHeads,
+    select(measured, options) {
+      const mask = selectHeads(measured, options);
+      attribute({ strategy: mask.strategy, heads: mask.heads.length, share: mask.share });
+      return mask;
+    },
 
     async *train({ model, train, dev, training }, mask, signal) {
       const options = trainingMessage(training);
@@ -76,6 +88,12 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
         metrics = metricsOf(answered(event.value.metrics, 'trainer'));
         event.value.artifacts.forEach(put);
       }
+      const { trainableParameters, deviceUsed, resumedFromStep, best } = answered(metrics, 'trainer');
+      attribute({
+        ...{ 'model.sha256': mask.model.sha256, strategy: mask.strategy, device_used: deviceUsed },
+        ...{ trainable_parameters: trainableParameters, best_epoch: best.epoch, metric: best.value },
+        ...(resumedFromStep !== null && { resumed_from_step: resumedFromStep }),
+      });
       return answered(metrics, 'trainer');
     },
 
@@ -105,6 +123,12 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       await drawn.release();
     },
   };
+}
+
+/** Says something of the span of the state at work. */
+function attribute(attributes: Record<string, string | number>): void {
+  const named = Object.entries(attributes).map(([name, value]) => [`hifi.${name}`, value]);
+  trace.getActiveSpan()?.setAttributes(Object.fromEntries(named));
 }
 
 /** @throws HifiError FAILED where a service ended its answer without a result */

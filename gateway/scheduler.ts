@@ -5,8 +5,11 @@ import type { Logger } from '../infra/log';
 import { hasEnded, type JobError } from './record';
 import type { JobStore } from './store';
 
+/** Told of each sign of life of a job's work, and whether it was something that a later attempt need not do again. */
+export type Heard = (advanced: boolean) => void;
+
 /** Drives a job once; see `attempt.ts`. */
-export type Attempt = (id: string, signal: AbortSignal, advanced: () => void) => Promise<void>;
+export type Attempt = (id: string, signal: AbortSignal, heard: Heard) => Promise<void>;
 
 export interface SchedulerLimits {
   /** Jobs that run at once: the engines take all cores for one. */
@@ -71,9 +74,11 @@ export class Scheduler {
 
   private take(id: string): void {
     const controller = new AbortController();
+    this.log.info({ job: id }, 'a job is taken up');
     const done = this.drive(id, controller.signal)
       .catch((error) => this.log.error({ job: id, err: error }, 'the job could not be driven'))
       .then(() => {
+        this.log.info({ job: id, state: this.store.get(id).state }, 'a job is left');
         this.running.delete(id);
         this.next();
       });
@@ -82,10 +87,10 @@ export class Scheduler {
 
   private async drive(id: string, signal: AbortSignal): Promise<void> {
     let lost = 0;
-    let reached = Date.now();
-    const advanced = () => {
-      lost = 0;
-      reached = Date.now();
+    let last = Date.now();
+    const heard: Heard = (advanced) => {
+      if (advanced) lost = 0;
+      last = Date.now();
     };
     for (;;) {
       if (this.store.get(id).cancelRequested) {
@@ -93,14 +98,14 @@ export class Scheduler {
         return;
       }
       try {
-        await this.attempt(id, signal, advanced);
+        await this.attempt(id, signal, heard);
         return;
       } catch (thrown) {
         if (this.draining) return;
         if (this.store.get(id).cancelRequested) continue;
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
-        const again = isPassing(error) && lost < this.limits.lostEngines && Date.now() - reached < this.limits.awayMs;
+        const again = isPassing(error) && lost < this.limits.lostEngines && Date.now() - last < this.limits.awayMs;
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
         if (!again) {
           await this.store.note(id, { kind: 'failed', error: jobError(error) });
@@ -118,8 +123,11 @@ function causeOf(thrown: unknown): RpcError {
 }
 
 /** Whether another attempt may do better: the service was away or busy, or its engine died. */
-const isPassing = ({ code }: RpcError) =>
-  code === status.UNAVAILABLE || code === status.RESOURCE_EXHAUSTED || code === status.ABORTED;
+const isPassing = ({ code, details }: RpcError) =>
+  code === status.UNAVAILABLE ||
+  code === status.ABORTED ||
+  // A message that is too large stays so: nobody says when to try again.
+  (code === status.RESOURCE_EXHAUSTED && details.retrySeconds !== undefined);
 
 const jobError = ({ code, reason, message, details: { violations } }: RpcError): JobError => ({
   code,

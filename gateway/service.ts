@@ -2,7 +2,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
-import { HifiError } from '../errors';
+import { checkColumns } from '../data/dataset';
+import { within } from '../errors';
+import { Admission } from '../infra/admission';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { badField, RpcError, status } from '../infra/grpc/status';
@@ -16,7 +18,7 @@ import { pageOf } from './pages';
 import { hasEnded } from './record';
 import { deleteJob } from './retention';
 import type { Scheduler } from './scheduler';
-import type { JobStore } from './store';
+import type { JobStore, Refusals } from './store';
 
 export interface GatewayParts {
   store: JobStore;
@@ -33,23 +35,32 @@ const RETRY_SECONDS = 30;
 /** Jobs: taken in, told of, cancelled. */
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
   const { store, artifacts, scheduler, analyzer, inputs } = parts;
+  const estimates = new Admission();
   const jobOf = (id: string) => ({ job: jobMessage(store.get(id)) });
-  const refuse = (): never => {
-    throw new RpcError(
-      status.RESOURCE_EXHAUSTED,
-      'QUEUE_FULL',
-      `${scheduler.limits.waiting} jobs wait already; try again later`,
-      { retrySeconds: RETRY_SECONDS },
-    );
-  };
+  const refusals = (requestId: string): Refusals => ({
+    full() {
+      const message = `${scheduler.limits.waiting} jobs wait already; try again later`;
+      throw new RpcError(status.RESOURCE_EXHAUSTED, 'QUEUE_FULL', message, { retrySeconds: RETRY_SECONDS });
+    },
+    otherSpec(id) {
+      const description = `is ${requestId}, that of job ${id}, which has another spec; give another`;
+      const violations = [{ field: 'request_id', description }];
+      throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', `request_id ${description}`, { violations });
+    },
+  });
   /** Looks at all that a spec names. */
   const check = async (spec: SpecMessage, signal: AbortSignal) => {
     const served = servedSpec(spec);
     for (const field of ['train', 'dev'] as const) {
       if (!spec[field]) continue;
       const at = `spec.${field}`;
-      const need = { field: at, labels: !served.analyzeOnly };
-      await (await inputs.rows(givenRowsOf(spec[field], at), need, signal)).release();
+      const labels = !served.analyzeOnly;
+      const rows = await inputs.rows(givenRowsOf(spec[field], at), { field: at, labels }, signal);
+      try {
+        await within(at, () => checkColumns(rows.what, labels ? 'labels' : 'texts'));
+      } finally {
+        await rows.release();
+      }
     }
     await checkModel(served, analyzer, signal);
     return served;
@@ -64,7 +75,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!store.accepted(requestId)) await check(spec, signal);
       const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
       const job = { requestId, spec: specJson(spec), specHash, traceparent: currentTraceparent() };
-      const { record } = await store.create(job, scheduler.limits.waiting, refuse).catch(refuseOther);
+      const { record } = await store.create(job, scheduler.limits.waiting, refusals(requestId));
       return { job: jobMessage(record) };
     },
 
@@ -108,13 +119,13 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
       const served = await check(spec, signal);
       if (served.analyzeOnly) throw badField('spec.analyze_only', 'is true; only a training can be estimated');
-      return estimateServed(served, inputs, signal);
+      const place = estimates.enter();
+      try {
+        await place.turn(signal);
+        return await estimateServed(served, inputs, signal);
+      } finally {
+        place.leave();
+      }
     },
   };
-}
-
-/** A request_id that is another job's is no bad input: the job is there, and is named. */
-function refuseOther(thrown: unknown): never {
-  if (!(thrown instanceof HifiError && thrown.field === 'request_id')) throw thrown;
-  throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', thrown.message, { cause: thrown });
 }

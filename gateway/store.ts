@@ -14,6 +14,14 @@ export interface NewJob {
   traceparent: string | undefined;
 }
 
+/** Why a job is not taken in: each throws. */
+export interface Refusals {
+  /** As many jobs wait as may. */
+  full(): never;
+  /** The `requestId` is that of another job. */
+  otherSpec(id: string): never;
+}
+
 /** An event that is still to be published, with its place in the order of all jobs' events. */
 export interface Unpublished {
   place: number;
@@ -63,19 +71,19 @@ export class JobStore {
   /**
    * Takes a job in, once for each `requestId`.
    *
-   * @param limit how many jobs may wait; beyond it `refuse` is called, which throws
+   * @param limit how many jobs may wait
    * @returns the job, and whether it is new
-   * @throws HifiError INVALID_INPUT with field `request_id` where it was accepted with another spec
+   * @throws what `refuse` throws
    */
-  async create(job: NewJob, limit: number, refuse: () => never): Promise<{ record: JobRecord; created: boolean }> {
+  async create(job: NewJob, limit: number, refuse: Refusals): Promise<{ record: JobRecord; created: boolean }> {
     const now = Date.now();
     const made = await this.transaction(() => {
       const accepted = this.requests.get(job.requestId);
       if (accepted) {
-        if (accepted.specHash !== job.specHash) throw otherSpec(job.requestId, accepted.id);
+        if (accepted.specHash !== job.specHash) refuse.otherSpec(accepted.id);
         return { record: this.get(accepted.id), created: false };
       }
-      if (this.count((record) => record.state === 'QUEUED') >= limit) refuse();
+      if (this.count((record) => record.state === 'QUEUED') >= limit) refuse.full();
       const id = newId(now);
       this.requests.put(job.requestId, { id, specHash: job.specHash });
       const { requestId, spec, traceparent } = job;
@@ -154,7 +162,8 @@ export class JobStore {
   /** The first events that are still to be published, in order; those of a job that was deleted are left out. */
   unpublished(limit: number): Unpublished[] {
     const found: Unpublished[] = [];
-    for (const { key, value } of this.outbox.getRange({ limit })) {
+    for (const { key, value } of this.outbox.getRange({})) {
+      if (found.length === limit) break;
       const event = this.events.get(value);
       const traceparent = this.jobs.get(value[0])?.traceparent;
       if (event) found.push({ place: key, event, traceparent });
@@ -179,14 +188,18 @@ export class JobStore {
     let next = from;
     while (!signal.aborted) {
       const change = this.nextChange(id, signal);
-      const record = this.get(id);
-      for (const event of this.eventsFrom(id, next)) {
-        yield event;
-        next = event.sequence + 1;
+      try {
+        const record = this.get(id);
+        for (const event of this.eventsFrom(id, next)) {
+          yield event;
+          next = event.sequence + 1;
+        }
+        // The record was read first: all events of a job that had ended then were seen.
+        if (hasEnded(record)) return;
+        await change.come;
+      } finally {
+        change.forget();
       }
-      // The record was read first: all events of a job that had ended then were seen.
-      if (hasEnded(record)) return;
-      await change;
     }
     throw cancelled();
   }
@@ -201,17 +214,20 @@ export class JobStore {
     await this.root.close();
   }
 
-  private nextChange(id: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = () => {
+  /** @returns `come` settles at the job's next change and when the signal aborts; `forget` waits no more */
+  private nextChange(id: string, signal: AbortSignal): { come: Promise<void>; forget: () => void } {
+    let forget = () => {};
+    const come = new Promise<void>((resolve) => {
+      forget = () => {
         this.emitter.off('change', changed);
-        signal.removeEventListener('abort', end);
+        signal.removeEventListener('abort', forget);
         resolve();
       };
-      const changed = (which: string) => which === id && end();
+      const changed = (which: string) => which === id && forget();
       this.emitter.on('change', changed);
-      signal.addEventListener('abort', end, { once: true });
+      signal.addEventListener('abort', forget, { once: true });
     });
+    return { come, forget };
   }
 
   /** Within a transaction. */
@@ -236,12 +252,6 @@ export class JobStore {
     return this.root.transaction(work);
   }
 }
-
-const otherSpec = (requestId: string, id: string) => {
-  const error = new HifiError('INVALID_INPUT', `request_id ${requestId} is that of job ${id}, which has another spec`);
-  error.field = 'request_id';
-  return error;
-};
 
 /** Sorts by time; fits for a NATS subject and a file's name. */
 const newId = (now: number) => `${now.toString(36).padStart(9, '0')}${randomBytes(7).toString('hex')}`;

@@ -17,7 +17,7 @@ export type ToChild =
 export type FromChild =
   | { type: 'event'; event: unknown }
   | { type: 'result'; result: unknown }
-  | { type: 'error'; code: ErrorCode; message: string; stack?: string };
+  | { type: 'error'; code: ErrorCode; message: string; field?: string; stack?: string };
 
 /** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
 const EVENTS_AHEAD = 256;
@@ -106,7 +106,7 @@ async function answer(
 function crossing(thrown: unknown): FromChild {
   const error = HifiError.from(thrown);
   const cause = error.cause instanceof Error ? error.cause.stack : undefined;
-  return { type: 'error', code: error.code, message: error.message, stack: cause ?? error.stack };
+  return { type: 'error', code: error.code, message: error.message, field: error.field, stack: cause ?? error.stack };
 }
 
 /** Settles when the message is on its way: a process that exits before that loses it. */

@@ -16,6 +16,12 @@ export interface StartOptions {
   nice?: number;
 }
 
+/** Children that are not gone. One that is stopped, or deaf in a library's call, does not hear that its parent ends. */
+const living = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL');
+});
+
 /** One child process of an engine, as its parent sees it. */
 export class EngineProcess {
   /** Settles when the process is gone. */
@@ -37,6 +43,7 @@ export class EngineProcess {
       execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
     });
     const { child } = this;
+    living.add(child);
     // Before the child starts the threads that compute: they inherit it.
     if (nice !== undefined && child.pid !== undefined) os.setPriority(child.pid, nice);
     const keep = (chunk: string) => {
@@ -50,6 +57,7 @@ export class EngineProcess {
     });
     this.gone = new Promise((resolve) => {
       const ended = (how: string) => {
+        living.delete(child);
         this.end = this.sentence ?? how;
         resolve();
         this.wake();

@@ -1,4 +1,5 @@
 import { cancelled, engineLost, HifiError } from '../errors';
+import type { FromChild } from './engine-child';
 import { EngineProcess, type StartOptions } from './engine-process';
 
 /** How an engine's process is looked after, where a service has many. */
@@ -146,7 +147,7 @@ export class Engine {
         if (this.closed) throw closed(method);
         if (message === undefined) throw child.lost(method);
         if (message.type === 'result') return message.result as Result;
-        throw new HifiError(message.code, message.message, message.stack);
+        throw crossed(message);
       }
     } finally {
       signal?.removeEventListener('abort', abort);
@@ -172,6 +173,13 @@ export class Engine {
     if (this.child) this.gone = Promise.all([this.gone, this.child.stop(this.options.graceMs ?? GRACE_MS)]);
     this.child = undefined;
   }
+}
+
+/** The child's error as the parent's. */
+function crossed({ code, message, field, stack }: FromChild & { type: 'error' }): HifiError {
+  const error = new HifiError(code, message, stack);
+  if (field !== undefined) error.field = field;
+  return error;
 }
 
 const closed = (method: string) => engineLost(`the ${method} engine was closed`);

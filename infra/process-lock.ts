@@ -35,8 +35,9 @@ function identityOf(process: string): string {
   if (stat === undefined) return '';
   // The command, in brackets, may hold anything: fields are counted behind it; the start is the 22nd of all.
   const [pid] = stat.split(' ');
-  const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  return `${pid} ${started}`;
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // One that was killed and whose end nobody has asked for yet holds nothing.
+  return state === 'Z' || state === 'X' ? '' : `${pid} ${fields[18]}`;
 }
 
 function contentOf(file: string): string | undefined {

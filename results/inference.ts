@@ -3,7 +3,7 @@ import { type Encoded, encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
 import { encodeLabels, type LabelSet } from '../data/labels';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
-import { cancelled, failed, invalidInput, invalidPart } from '../errors';
+import { cancelled, failed, invalidPart, within } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer } from '../model/tokenizer';
 import { StageMeter, type StageProgress } from '../progress';
@@ -80,12 +80,13 @@ export async function* evaluateModel(
     const { labels } = model;
     const task = request.data.task ? taskNamed(request.data.task) : model.task;
     if (task && !solves(labels, task)) {
-      throw invalidInput(
+      throw invalidPart(
+        'data.task',
         `${request.data.path}: the task ${task} asks for ${said(labelsOfTask(task))}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
       );
     }
-    const dataset = await readDataset(asTheModel(request.data, labels), 'labels');
-    const targets = encodeLabels(dataset, labels, 'the model has');
+    const dataset = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
+    const targets = await within('data', () => encodeLabels(dataset, labels, 'the model has'));
     const logits = yield* run(model, dataset, request.options, signal);
     const metrics = metricsFor(task, problemOf(labels));
     const { loss, ...scores } = score(logits, targets, labels.kind, metrics);
@@ -113,7 +114,7 @@ export async function* predictModel(
   const model = await open();
   try {
     const { labels } = model;
-    const dataset = await readDataset(request.data, 'texts');
+    const dataset = await within('data', () => readDataset(request.data, 'texts'));
     const logits = yield* run(model, dataset, request.options, signal);
     const { values, outputs } = logits;
     const predicted = predictions(logits, labels.kind);
@@ -187,7 +188,8 @@ async function* run(
   const { config, folder } = model;
   const all = Int32Array.from({ length: dataset.rows }, (_, row) => row);
   const limit = Math.min(maxLength, config.maxPositions);
-  const rows = encodeRows(dataset, all, loadTokenizer(folder), limit, config);
+  const tokenizer = await within('model', () => loadTokenizer(folder));
+  const rows = await within('data', () => encodeRows(dataset, all, tokenizer, limit, config));
   const meter = new StageMeter('evaluate', rows.length, 'rows');
   const batches = model.logits(rows, batchSize);
   try {

@@ -6,15 +6,15 @@ import { engineSpans } from '../infra/telemetry/engine-spans';
 import { ModelDescriptions } from '../model/description';
 import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
 import { ENGINE_PROCESS, IDLE_MS } from './engine-process';
-import type { Served, ServePart } from './serve';
 import { serviceFiles } from './service-files';
 import { serviceServer } from './service-server';
+import type { Served, ServePart } from './settings';
 
 /** Serves analyses; the model of the last one stays loaded for a while. */
 export async function serveAnalyzer(settings: ServePart): Promise<Served> {
   const { telemetry, server, start, end } = serviceServer('analyzer', settings);
   const { inputs } = serviceFiles(settings);
-  const engine = new AnalyzerEngine({ ...ENGINE_PROCESS, idleMs: IDLE_MS });
+  const engine = new AnalyzerEngine({ ...(settings.engineProcess ?? ENGINE_PROCESS), idleMs: IDLE_MS });
   server.add(
     AnalyzerService,
     analyzerService({

@@ -11,12 +11,11 @@ import { Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
 import { JobStore } from '../gateway/store';
 import type { GrpcClient } from '../infra/grpc/client';
-import { lockFor } from '../infra/process-lock';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { specMessage } from '../wire/job';
-import type { Served, ServePart } from './serve';
 import { serviceServer } from './service-server';
+import type { Served, ServePart } from './settings';
 
 export interface ServeGateway extends ServePart {
   analyzer: GrpcClient;
@@ -26,13 +25,13 @@ export interface ServeGateway extends ServePart {
 /** Serves jobs and artifacts; jobs that an earlier process was cut in go on. */
 export async function serveGateway(settings: ServeGateway): Promise<Served> {
   const { stateDir, dataRoots, natsUrl, analyzer, trainer, socket } = settings;
-  const unlock = lockFor(path.join(stateDir, 'gateway.lock'), `the state directory ${stateDir}`);
   const { log, telemetry, server, start, end } = serviceServer('gateway', settings);
   const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
-  const parts = { store, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
-  const scheduler = new Scheduler(store, (id, signal, advanced) => attempt(id, parts, signal, advanced), log);
+  const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
+  const parts = { store, seconds, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
+  const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, parts, signal, heard), log);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs }));
@@ -52,7 +51,6 @@ export async function serveGateway(settings: ServeGateway): Promise<Served> {
       await outbox?.stop();
       await store.close();
       fs.rmSync(socket, { force: true });
-      unlock();
     },
   };
 }

@@ -3,7 +3,7 @@ import { Inputs } from '../artifacts/inputs';
 import { RemoteArtifacts } from '../artifacts/remote';
 import { Results } from '../artifacts/results';
 import { ArtifactStore } from '../artifacts/store';
-import type { ServePart } from './serve';
+import type { ServePart } from './settings';
 
 /** Where a service finds what requests name, and where its results go. */
 export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart): { inputs: Inputs; results: Results } {

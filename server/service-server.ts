@@ -1,7 +1,7 @@
 import { GrpcServer } from '../infra/grpc/server';
 import { type Logger, openLog } from '../infra/log';
 import { openTelemetry, type Telemetry } from '../infra/telemetry';
-import type { ServedName, ServeSettings } from './serve';
+import type { ServedName, ServeSettings } from './settings';
 import { surround } from './surround';
 
 /** What each service has: its log, its telemetry and its server. */

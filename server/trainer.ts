@@ -9,26 +9,27 @@ import { evaluate, exportModel, predict, scoreHeads, train } from '../trainer/en
 import { Runs } from '../trainer/runs';
 import { trainerService } from '../trainer/service';
 import { ENGINE_PROCESS } from './engine-process';
-import type { Served, ServePart } from './serve';
 import { serviceFiles } from './service-files';
 import { serviceServer } from './service-server';
+import type { Served, ServePart } from './settings';
 
 /** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
 export async function serveTrainer(settings: ServePart): Promise<Served> {
   const { telemetry, server, start, end } = serviceServer('trainer', settings);
   const { inputs, results } = serviceFiles(settings);
+  const { engineProcess = ENGINE_PROCESS } = settings;
   const memory = () => treeResidentBytes();
   const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) =>
-    engineSpans(telemetry, train(request, signal, ENGINE_PROCESS), { memory }),
+    engineSpans(telemetry, train(request, signal, engineProcess), { memory }),
   );
   server.add(
     TrainerService,
     trainerService({
       engine: {
-        scoreHeads: (request, signal) => engineSpans(telemetry, scoreHeads(request, signal, ENGINE_PROCESS)),
-        evaluate: (request, signal) => engineSpans(telemetry, evaluate(request, signal, ENGINE_PROCESS)),
-        predict: (request, signal) => engineSpans(telemetry, predict(request, signal, ENGINE_PROCESS)),
-        exportModel: (request, signal) => engineSpans(telemetry, exportModel(request, signal, ENGINE_PROCESS)),
+        scoreHeads: (request, signal) => engineSpans(telemetry, scoreHeads(request, signal, engineProcess)),
+        evaluate: (request, signal) => engineSpans(telemetry, evaluate(request, signal, engineProcess)),
+        predict: (request, signal) => engineSpans(telemetry, predict(request, signal, engineProcess)),
+        exportModel: (request, signal) => engineSpans(telemetry, exportModel(request, signal, engineProcess)),
       },
       runs,
       inputs,

@@ -1,7 +1,7 @@
 import type { Encoded } from '../data/batches';
 import type { LabelSet } from '../data/labels';
 import { taskNamed } from '../data/tasks';
-import { invalidInput } from '../errors';
+import { invalidInput, within } from '../errors';
 import type { Mask } from '../heads/mask';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import type { StageProgress } from '../progress';
@@ -65,9 +65,12 @@ export async function* logits(tf: TensorFlow, request: LogitsRequest): AsyncGene
 
 async function tunedModel(tf: TensorFlow, request: Omit<EvaluateRequest, 'data'>): Promise<TunedModel> {
   checkDevice(tf, request.options.device);
-  const checkpoint = await openCheckpoint(request.model, request.modelName);
+  const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
+  const { delta } = request;
   try {
-    const base = request.delta ? withDelta(checkpoint, request.delta) : withOwnHead(checkpoint);
+    const base = delta
+      ? await within('delta', () => withDelta(checkpoint, delta))
+      : await within('model', () => withOwnHead(checkpoint));
     const { labels, task } = base;
     return {
       folder: checkpoint.folder,

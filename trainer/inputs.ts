@@ -2,6 +2,7 @@ import { type EmbeddingLimits, type Encoded, encodeRows } from '../data/batches'
 import { type DataSource, type Dataset, mismatchedRows, readDataset, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { holdOut } from '../data/split';
+import { within } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Tokenizer } from '../model/tokenizer';
 
@@ -37,8 +38,8 @@ export async function readInputs(
   tokenizer: Tokenizer,
   { maxLength, seed, limits }: { maxLength: number; seed: number; limits: EmbeddingLimits },
 ): Promise<TrainingInputs> {
-  const whole = await readDataset(source.train, 'labels');
-  const labels = fitLabels(whole);
+  const whole = await within('train', () => readDataset(source.train, 'labels'));
+  const labels = await within('train', () => fitLabels(whole));
   const encode = (dataset: Dataset): LabelledRows => ({
     dataset,
     targets: encodeLabels(dataset, labels),
@@ -46,14 +47,19 @@ export async function readInputs(
   });
   if (!source.dev) {
     const { train, dev } = holdOut(whole.rows, seed);
-    return { labels, train: encode(selectRows(whole, train)), dev: encode(selectRows(whole, dev)) };
+    return within('train', () => ({
+      labels,
+      train: encode(selectRows(whole, train)),
+      dev: encode(selectRows(whole, dev)),
+    }));
   }
   const second = mismatchedRows(source.dev);
+  const read = (rows: DataSource) => within('dev', async () => encode(await readDataset(rows, 'labels')));
   return {
     labels,
-    train: encode(whole),
-    dev: encode(await readDataset(source.dev, 'labels')),
-    mismatched: second && encode(await readDataset(second, 'labels')),
+    train: await within('train', () => encode(whole)),
+    dev: await read(source.dev),
+    mismatched: second && (await read(second)),
   };
 }
 

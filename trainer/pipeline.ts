@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidPart, within } from '../errors';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
 import { clock, intervalSince } from '../progress';
@@ -27,10 +27,11 @@ export async function* train(
   const request = { ...given, options };
   checkDevice(tf, options.device);
   const began = clock();
-  const checkpoint = await openCheckpoint(request.model, request.modelName);
+  const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   try {
     checkMask(checkpoint, request);
-    const inputs = await readInputs(request, loadTokenizer(request.model), {
+    const tokenizer = await within('model', () => loadTokenizer(request.model));
+    const inputs = await readInputs(request, tokenizer, {
       maxLength: tokenLimit(checkpoint, options.maxLength),
       seed: options.seed,
       limits: checkpoint.config,
@@ -54,7 +55,8 @@ export async function* train(
 
 function checkMask(checkpoint: Checkpoint, { mask }: TrainRequest): void {
   if (mask.model.sha256 === checkpoint.sha256) return;
-  throw invalidInput(
+  throw invalidPart(
+    'mask',
     `the mask is of ${mask.model.name} (SHA-256 ${mask.model.sha256.slice(0, 12)}…), the model ${checkpoint.name} is ${checkpoint.sha256.slice(0, 12)}…; make the mask from this model's heads.json`,
   );
 }

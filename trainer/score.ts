@@ -5,7 +5,7 @@ import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatch
 import { readDataset, rowNumber, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { drawSample, holdOut } from '../data/split';
-import { cancelled, failed } from '../errors';
+import { cancelled, failed, within } from '../errors';
 import type { ReportData } from '../heads/report';
 import type { HeadScores } from '../heads/scores';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
@@ -47,11 +47,13 @@ export async function* scoreHeads(
 ): AsyncGenerator<ScoreEvent, HeadScores> {
   const options = scoreOptions(request.options);
   checkDevice(tf, options.device);
-  const checkpoint = await openCheckpoint(request.model, request.modelName);
+  const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   try {
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const started = performance.now();
-    const { labels, data, rows } = await readSample(checkpoint, request, { ...options, maxLength });
+    const { labels, data, rows } = await within('train', () =>
+      readSample(checkpoint, request, { ...options, maxLength }),
+    );
     if (data.sampleIds.length < options.samples) {
       const message = `${data.path} has ${data.rows} rows to score with, fewer than the ${options.samples} to sample: all are used`;
       yield { kind: 'warning', message };

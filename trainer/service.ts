@@ -1,21 +1,19 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { openExchange, type ServiceFolders } from '../artifacts/exchange';
 import type { Inputs, ModelSettings, Opened } from '../artifacts/inputs';
 import type { Results } from '../artifacts/results';
 import type { GivenRows } from '../artifacts/rows';
 import { type DataSource, mismatchedRows } from '../data/dataset';
 import { TASK_NAMES } from '../data/tasks';
 import { invalidPart, within } from '../errors';
-import { Admission, type Place } from '../infra/admission';
-import type { ProcessOptions } from '../infra/engine';
+import type { Admission, Place } from '../infra/admission';
 import { follow } from '../infra/follow';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
 import { RpcError, status } from '../infra/grpc/status';
 import { readModelConfig } from '../model/config';
-import { ModelDescriptions } from '../model/description';
+import type { ModelDescriptions } from '../model/description';
 import { sha256OfFile } from '../model/hash';
 import type { StageProgress } from '../progress';
 import type {
@@ -34,7 +32,7 @@ import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import type { EvaluateRequest } from '../results/inference';
 import { artifactMessage } from '../wire/artifact';
-import { givenRowsOf } from '../wire/dataset';
+import { givenRowsOf, ofDataset } from '../wire/dataset';
 import { maskOf } from '../wire/mask';
 import { present } from '../wire/matrix';
 import { inferenceOptionsOf, scoreOptionsOf, trainingOptionsOf } from '../wire/options';
@@ -42,12 +40,11 @@ import { evaluationMessage, predictionsMessage } from '../wire/predictions';
 import { progressMessage } from '../wire/progress';
 import { scoreStrategyOf, scoresMessage } from '../wire/scores';
 import { outcomeMessage, trainEventMessage } from '../wire/training';
-import * as engines from './engine';
-import type { TrainEvent, TrainRequest } from './options';
+import type * as engines from './engine';
+import type { TrainRequest } from './options';
 import { modelFileHashes } from './run-identity';
 import { runKey } from './run-record';
-import { type ClaimedRun, Runs } from './runs';
-import type { ScoreEvent } from './score-options';
+import type { ClaimedRun, Runs } from './runs';
 
 type ScoreHeadsResponse = MessageInitShape<typeof ScoreHeadsResponseSchema>;
 type TrainResponse = MessageInitShape<typeof TrainResponseSchema>;
@@ -62,8 +59,6 @@ export interface TrainerParts {
   results: Results;
   models: ModelDescriptions;
   admission: Admission;
-  /** Told of every event of a training or a scoring, as it comes: for whoever draws a picture of the time. */
-  watch?: (event: TrainEvent | ScoreEvent) => void;
 }
 
 /** Makes something ready that is released when the call is over. */
@@ -74,7 +69,7 @@ const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** The trainer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/trainer.proto`. */
 export function trainerService(parts: TrainerParts): Implementation<typeof TrainerService> {
-  const { engine, runs, inputs, results, models, admission, watch = () => {} } = parts;
+  const { engine, runs, inputs, results, models, admission } = parts;
 
   /** Gives a call its place, and back what it has opened. */
   async function inTurn(place: Place, work: (open: Open) => Promise<void>): Promise<void> {
@@ -85,6 +80,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
         opened.push(each);
         return each.what;
       });
+    } catch (thrown) {
+      throw ofDataset(thrown);
     } finally {
       place.leave();
       for (const each of opened) await each.release();
@@ -119,7 +116,6 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
           await place.turn(signal);
           const warnings: string[] = [];
           const scores = await follow(engine.scoreHeads({ model, train, strategy, options }, signal), (event) => {
-            watch(event);
             if (event.kind === 'progress') tell(event);
             if (event.kind === 'warning') warnings.push(event.message);
           });
@@ -150,10 +146,12 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
             const key = await keyOf(asked, description.sha256);
             if (!run.isOf(key)) throw otherRun(id);
             let outcome = await run.outcome(signal);
+            // Whoever asks again may have missed them.
+            for (const epoch of outcome?.metrics.epochs ?? [])
+              void out.send(trainEventMessage({ kind: 'epoch', epoch })!);
             if (outcome === undefined) {
               await place.turn(signal);
               outcome = await follow(run.train(key, asked, signal), (event) => {
-                watch(event);
                 if (event.kind === 'progress') return tell(event);
                 const message = trainEventMessage(event);
                 if (message) void out.send(message);
@@ -268,30 +266,4 @@ function dtypeOf(dtype: string | undefined, format: ExportFormat): ExportDtype |
   }
   if (dtype === 'float32' || dtype === 'base') return dtype;
   throw invalidPart('dtype', `dtype is ${found}; it must be float32 or base`);
-}
-
-export interface TrainerSettings extends ServiceFolders {
-  /** Of the engine's processes. */
-  process?: ProcessOptions;
-  watch?: TrainerParts['watch'];
-}
-
-/**
- * The service with engines of its own, a process for each call.
- *
- * @throws HifiError INVALID_INPUT for a data root that is no folder
- */
-export function createTrainer({ process, watch, ...folders }: TrainerSettings) {
-  const { inputs, results } = openExchange(folders);
-  const engine: TrainerParts['engine'] = {
-    scoreHeads: (request, signal) => engines.scoreHeads(request, signal, process),
-    evaluate: (request, signal) => engines.evaluate(request, signal, process),
-    predict: (request, signal) => engines.predict(request, signal, process),
-    // Silent while it works: how long that is depends on the model.
-    exportModel: (request, signal) => engines.exportModel(request, signal, { ...process, silenceMs: undefined }),
-  };
-  const train = (request: TrainRequest, signal: AbortSignal) => engines.train(request, signal, process);
-  const runs = new Runs(path.join(folders.stateDir, 'runs'), results, train);
-  const parts = { engine, runs, inputs, results, models: new ModelDescriptions(), admission: new Admission(), watch };
-  return { service: trainerService(parts) };
 }

@@ -89,6 +89,12 @@ function taskOf(name: string, field: string) {
 const without = (field: string, found: string, who: string) =>
   invalidPart(field, `${field} is ${found}; it must be left out: ${who} columns of its own`);
 
+/** An error of an engine, whose request has `data` where the message has `dataset`. */
+export function ofDataset(thrown: unknown): unknown {
+  if (thrown instanceof HifiError) thrown.field = thrown.field?.replace(/^data(?=\.|$)/, 'dataset');
+  return thrown;
+}
+
 export function datasetMessage({ source, ...rows }: GivenRows): TextDataset {
   return create(TextDatasetSchema, { ...rows, source: sourceMessage(source) });
 }

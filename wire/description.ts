@@ -14,8 +14,3 @@ export function descriptionMessage(description: ModelDescription): DescribeModel
     tunable: [...TUNABLE],
   });
 }
-
-export function descriptionOf(message: DescribeModelResponse): ModelDescription {
-  const { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters, maxLength } = message;
-  return { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters, maxLength };
-}

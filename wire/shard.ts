@@ -1,11 +1,8 @@
-import { create } from '@bufbuild/protobuf';
 import type { AnalysisOptions } from '../analyzer/options';
 import type { Shard } from '../analyzer/request';
 import { invalidPart } from '../errors';
-import { type Shard as ShardMessage, ShardSchema } from '../proto/gen/hifi/v1/analyzer_pb';
+import type { Shard as ShardMessage } from '../proto/gen/hifi/v1/analyzer_pb';
 import { present } from './matrix';
-
-export const shardMessage = (shard: Shard): ShardMessage => create(ShardSchema, { ...shard });
 
 /** @throws HifiError INVALID_INPUT for a part that there is none of, and where the options do not allow parts */
 export function shardOf({ index: given, count }: ShardMessage, options: AnalysisOptions, field = 'shard'): Shard {

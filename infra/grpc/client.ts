@@ -21,7 +21,7 @@ import { currentTraceparent } from '../telemetry/traceparent';
 import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
 import { MESSAGE_BYTES } from './limits';
-import { errorOfStatus } from './status';
+import { errorOfStatus, RpcError, status } from './status';
 
 /** How long a call may take and what ends it. */
 export interface CallSettings {
@@ -67,7 +67,7 @@ export class GrpcClient {
         message,
         this.metadata(),
         optionsOf(settings),
-        (error, response) => (error ? reject(errorOfStatus(error)) : resolve(response as MessageShape<O>)),
+        (error, response) => (error ? reject(this.errorOf(error)) : resolve(response as MessageShape<O>)),
       );
       onAbort(settings.signal, () => call.cancel());
     });
@@ -94,7 +94,7 @@ export class GrpcClient {
       for await (const message of call) yield message as MessageShape<O>;
     } catch (error) {
       if (settings.signal?.aborted) throw cancelled();
-      throw errorOfStatus(error as ServiceError);
+      throw this.errorOf(error as ServiceError);
     } finally {
       forget();
       call.cancel();
@@ -120,7 +120,7 @@ export class GrpcClient {
         (error, response) => {
           over = true;
           call?.emit('drain');
-          if (error) reject(errorOfStatus(error));
+          if (error) reject(this.errorOf(error));
           else resolve(response as MessageShape<O>);
         },
       );
@@ -146,6 +146,14 @@ export class GrpcClient {
 
   close(): void {
     this.client.close();
+  }
+
+  /** What the service answered, or that there is none. */
+  private errorOf(error: ServiceError): RpcError {
+    const found = errorOfStatus(error);
+    if (found.code !== status.UNAVAILABLE || !found.message.includes('No connection established')) return found;
+    const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
+    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})`, { cause: error });
   }
 
   private metadata(): Metadata {

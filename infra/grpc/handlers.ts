@@ -56,17 +56,19 @@ type AnyCall =
  * `google.rpc.Status`, and a stream waits while its reader is behind.
  *
  * @param closing aborts when the server wants its calls to end
+ * @param working holds each call until its handler has ended, which may be after its client has left
  */
 export function handlersOf<S extends DescService>(
   service: S,
   implementation: Implementation<S>,
   surround: Surround,
   closing: AbortSignal,
+  working: Set<Promise<void>>,
 ): UntypedServiceImplementation {
   const handlers: UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const handle = (implementation as Record<string, AnyHandler>)[method.localName];
-    handlers[method.localName] = handlerOf(method, handle.bind(implementation), surround, closing);
+    handlers[method.localName] = handlerOf(method, handle.bind(implementation), surround, closing, working);
   }
   return handlers;
 }
@@ -74,7 +76,13 @@ export function handlersOf<S extends DescService>(
 // biome-ignore lint/suspicious/noExplicitAny: `Implementation` has the types of each method
 type AnyHandler = (request: any, call: Call) => any;
 
-function handlerOf(method: DescMethod, handle: AnyHandler, surround: Surround, closing: AbortSignal) {
+function handlerOf(
+  method: DescMethod,
+  handle: AnyHandler,
+  surround: Surround,
+  closing: AbortSignal,
+  working: Set<Promise<void>>,
+) {
   const output: DescMessage = method.output;
   return (call: AnyCall, callback?: sendUnaryData<Message>) => {
     const name = `${method.parent.typeName}/${method.name}`;
@@ -94,9 +102,13 @@ function handlerOf(method: DescMethod, handle: AnyHandler, surround: Surround, c
         callback?.(null, create(output, await handle(request, known)));
       }
     };
-    surround(known, work)
+    const done = surround(known, work)
       .catch((thrown: unknown) => fail(call, closing.aborted ? goingDown() : rpcErrorOf(thrown), callback))
-      .finally(() => closing.removeEventListener('abort', abort));
+      .finally(() => {
+        closing.removeEventListener('abort', abort);
+        working.delete(done);
+      });
+    working.add(done);
   };
 }
 

@@ -1,5 +1,5 @@
-import { type DescFile, type DescService, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { setMaxListeners } from 'node:events';
+import type { DescService } from '@bufbuild/protobuf';
 import {
   type Metadata,
   Server,
@@ -7,20 +7,17 @@ import {
   ServerInterceptingCall,
   type ServerInterceptor,
 } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, service as healthService } from 'grpc-health-check';
+import { HealthImplementation } from 'grpc-health-check';
 import { failed } from '../../errors';
-import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb';
 import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
 import { serviceDefinition } from './definition';
 import { handlersOf, type Implementation, type Surround } from './handlers';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
+import { reflectionOf } from './reflection';
 import { RpcError, status, statusOf } from './status';
 
 /** How long calls may go on once the server drains, in milliseconds. */
 const DRAIN_MS = 10_000;
-
-const HEALTH = 'grpc.health.v1.Health';
 
 export interface ServerSettings {
   host: string;
@@ -38,10 +35,14 @@ export class GrpcServer {
   private readonly health = new HealthImplementation({ '': 'NOT_SERVING' });
   private readonly services: DescService[] = [];
   private readonly closing = new AbortController();
+  /** Calls whose handlers have not ended. */
+  private readonly working = new Set<Promise<void>>();
 
   constructor(private readonly settings: ServerSettings) {
     const { host, guard = {}, insecure = false } = settings;
     checkBind(host, guard, insecure);
+    // Each call listens.
+    setMaxListeners(0, this.closing.signal);
     this.server = new Server({
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,
@@ -57,7 +58,7 @@ export class GrpcServer {
     this.services.push(service);
     this.server.addService(
       serviceDefinition(service),
-      handlersOf(service, implementation, surround, this.closing.signal),
+      handlersOf(service, implementation, surround, this.closing.signal, this.working),
     );
   }
 
@@ -70,9 +71,7 @@ export class GrpcServer {
    */
   async start(socket?: string): Promise<number> {
     const { host, port, guard = {} } = this.settings;
-    // Named here: the files that a service's own file imports hold services that are not served here.
-    const services = [HEALTH, ...this.services.map(({ typeName }) => typeName)];
-    new ReflectionService(reflected(this.services), { services }).addToServer(this.server);
+    reflectionOf(this.services).addToServer(this.server);
     const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
     if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
     const bound = await this.bind(address, serverCredentials(guard));
@@ -80,13 +79,15 @@ export class GrpcServer {
     return bound;
   }
 
-  /** Says that it does not serve any more, lets calls end, and after a while ends them. */
+  /** Says that it does not serve any more, lets calls end, and after a while ends them. Their handlers have ended when this settles. */
   async drain(graceMs = DRAIN_MS): Promise<void> {
     this.tellHealth('NOT_SERVING');
     const done = new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
     const abort = setTimeout(() => this.closing.abort(), graceMs);
     const force = setTimeout(() => this.server.forceShutdown(), graceMs + 2000);
     await done;
+    // A call that its client has left is over for the server, but not for its handler: a training saves what it has reached.
+    await Promise.all(this.working);
     clearTimeout(abort);
     clearTimeout(force);
   }
@@ -108,7 +109,7 @@ export class GrpcServer {
 /** Refuses calls with too many metadata or without the token; whether the server is well may be asked by anyone. */
 function door(token: string | undefined): ServerInterceptor {
   return ({ path }, call) => {
-    const open = token === undefined || path.startsWith(`/${HEALTH}/`);
+    const open = token === undefined || path.startsWith('/grpc.health.v1.Health/');
     return new ServerInterceptingCall(call, {
       start: (next) =>
         next({
@@ -140,38 +141,3 @@ const NO_TOKEN = statusOf(
 
 const bytesOf = (metadata: Metadata) =>
   Object.entries(metadata.toHttp2Headers()).reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
-
-/** The files of the services, and those of the errors' details, as the reflection service wants them. */
-function reflected(services: readonly DescService[]): ConstructorParameters<typeof ReflectionService>[0] {
-  const files = new Map<string, DescFile>();
-  const visit = (file: DescFile) => {
-    if (files.has(file.name)) return;
-    files.set(file.name, file);
-    file.dependencies.forEach(visit);
-  };
-  [...services.map(({ file }) => file), file_google_rpc_error_details].forEach(visit);
-  const fileDescriptorProtos = [...files.values()].map(({ proto }) =>
-    Buffer.from(toBinary(FileDescriptorProtoSchema, proto)),
-  );
-  const hifi = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos };
-  const { fileDescriptorProtos: health } = healthService.Check.requestType as { fileDescriptorProtos: Buffer[] };
-  return { hifi, health: { ...hifi, fileDescriptorProtos: health.map(withMapEntries) } } as ConstructorParameters<
-    typeof ReflectionService
-  >[0];
-}
-
-/**
- * A file with its map fields as protoc has them: the messages of their entries are called `…Entry`. The loader that
- * grpc-health-check takes gives them another name, and grpcurl refuses such a file.
- */
-function withMapEntries(bytes: Buffer): Buffer {
-  const file = fromBinary(FileDescriptorProtoSchema, bytes);
-  for (const { field, nestedType } of file.messageType) {
-    for (const entry of nestedType) {
-      if (!entry.options?.mapEntry || entry.name.endsWith('Entry')) continue;
-      for (const each of field) if (each.typeName === entry.name) each.typeName += 'Entry';
-      entry.name += 'Entry';
-    }
-  }
-  return Buffer.from(toBinary(FileDescriptorProtoSchema, file));
-}

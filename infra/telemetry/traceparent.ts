@@ -18,7 +18,7 @@ export function parseTraceparent(traceparent: string): SpanContext | undefined {
 }
 
 /** @returns a span's traceparent; `undefined` where telemetry is off and no caller has handed one over */
-export function traceparentOf(span: Span): string | undefined {
+function traceparentOf(span: Span): string | undefined {
   const context = span.spanContext();
   return isSpanContextValid(context) ? format(context) : undefined;
 }

@@ -11,9 +11,10 @@ export const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331
 /** Takes a job in, which is its first event. @returns its id */
 export async function newJob(store: JobStore, requestId: string): Promise<string> {
   const job = { requestId, spec: {}, specHash: requestId, traceparent: TRACEPARENT };
-  const { record } = await store.create(job, 100, () => {
-    throw new Error('the queue is full');
-  });
+  const refused = () => {
+    throw new Error('the job is refused');
+  };
+  const { record } = await store.create(job, 100, { full: refused, otherSpec: refused });
   return record.id;
 }
 

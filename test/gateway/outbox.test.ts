@@ -221,6 +221,18 @@ describe('with JetStream', () => {
     expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [1, 2, 3] });
   });
 
+  test('what a job that was deleted has left does not keep back the others', async () => {
+    const { url } = await nats({ jetstream: true });
+    const store = open();
+    const deleted = await newJob(store, 'deleted');
+    await store.note(deleted, ...upTo(200).map(happening));
+    const id = await newJob(store, 'one');
+    await store.delete(deleted);
+    started(store, url);
+    await allPublished(store);
+    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [1] });
+  });
+
   test('is looked for again when the connection comes back', async () => {
     const { url, port, stop } = await nats({ jetstream: false });
     const store = open();
@@ -265,7 +277,7 @@ describe('without JetStream', () => {
     for (const sequences of Object.values(sequencesOf(heard))) expect(sequences).toEqual(upTo(sequences.length));
   });
 
-  test('a server killed again and again loses none that is still to be published', async () => {
+  test('publishing goes on each time a server that was killed is back', async () => {
     const server = await nats({ jetstream: false });
     const store = open();
     const ids = [await newJob(store, 'a'), await newJob(store, 'b')];

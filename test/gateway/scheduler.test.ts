@@ -7,9 +7,10 @@ import { RpcError, status } from '../../infra/grpc/status';
 import { temporaryFolder } from '../support/deltas';
 
 const log = pino({ level: 'silent' });
-const full = () => {
-  throw new Error('full');
+const refused = () => {
+  throw new Error('refused');
 };
+const never = { full: refused, otherSpec: refused };
 let folder: string;
 let store: JobStore;
 let scheduler: Scheduler;
@@ -26,7 +27,7 @@ afterEach(async () => {
 
 async function create(requestId: string): Promise<string> {
   const job = { requestId, spec: {}, specHash: requestId, traceparent: undefined };
-  return (await store.create(job, 100, full)).record.id;
+  return (await store.create(job, 100, never)).record.id;
 }
 
 /** The job's states, once it has ended. */
@@ -98,8 +99,9 @@ test('a job whose engine is lost again and again has failed, unless it reaches s
   let attempts = 0;
   scheduler = new Scheduler(
     store,
-    async () => {
+    async (_id, _signal, heard) => {
       attempts++;
+      heard(false);
       throw lost();
     },
     log,
@@ -113,10 +115,10 @@ test('a job whose engine is lost again and again has failed, unless it reaches s
   let advances = 0;
   scheduler = new Scheduler(
     store,
-    async (job, signal, advanced) => {
-      advanced();
+    async (job, signal, heard) => {
+      heard(true);
       if (++advances < 8) throw lost();
-      await succeed(job, signal, advanced);
+      await succeed(job, signal, heard);
     },
     log,
   );

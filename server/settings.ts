@@ -1,0 +1,46 @@
+import type { ProcessOptions } from '../infra/engine';
+import type { GrpcClient } from '../infra/grpc/client';
+import type { Credentials, Guard } from '../infra/grpc/credentials';
+
+export const SERVICE_NAMES = ['gateway', 'analyzer', 'trainer'] as const;
+export type ServedName = (typeof SERVICE_NAMES)[number];
+
+export interface ServeSettings {
+  services: readonly ServedName[];
+  /** Jobs, artifacts and checkpoints; is made where it is not there. */
+  stateDir: string;
+  host: string;
+  /** 0: any that is free. */
+  ports: Record<ServedName, number>;
+  /**
+   * Where the other services are, `HOST:PORT`; not asked for those that are served here. Without a gateway artifacts are in the
+   * state directory, which it shares.
+   */
+  peers: Record<'analyzer' | 'trainer', string> & { gateway?: string };
+  /** Folders that clients may name files and models in. */
+  dataRoots: readonly string[];
+  guard: Guard;
+  /** What this process shows to other services. */
+  credentials: Credentials;
+  insecure: boolean;
+  natsUrl?: string;
+  /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
+  engineProcess?: ProcessOptions;
+  version: string;
+}
+
+/** What one of the services is served with. */
+export interface ServePart extends ServeSettings {
+  name: ServedName;
+  /** A Unix socket to be served on too. */
+  socket: string;
+  /** Where the gateway's artifacts are; undefined where they are this process's own. */
+  gateway: GrpcClient | undefined;
+}
+
+/** A service that is served; `stop` lets its calls end. */
+export interface Served {
+  name: ServedName;
+  port: number;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,150 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { followOnNats } from '../../gateway/follow-nats';
+import { Outbox } from '../../gateway/outbox';
+import { JobStore } from '../../gateway/store';
+import type { JobEvent } from '../../proto/gen/hifi/v1/gateway_pb';
+import { type NatsServer, startNats } from '../support/nats';
+import { until } from '../support/until';
+import { happening, newJob, silent, upTo } from './outbox-jobs';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-follow-'));
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+let server: NatsServer;
+let store: JobStore;
+let job: string;
+
+const disposals: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const dispose of disposals.splice(0).reverse()) await dispose();
+});
+
+async function start(jetstream: boolean): Promise<void> {
+  server = await startNats({ jetstream });
+  disposals.push(() => server.stop());
+  store = new JobStore(fs.mkdtempSync(path.join(folder, 'store-')), true);
+  disposals.push(() => store.close());
+  const outbox = new Outbox(store, server.url, silent);
+  disposals.push(() => outbox.stop());
+  outbox.start();
+  await newJob(store, 'another');
+  job = await newJob(store, 'one');
+  await told();
+}
+
+const note = (...counts: number[]) => store.note(job, ...counts.map(happening));
+const told = () =>
+  until(
+    () => store.unpublished(1).length,
+    (left) => left === 0,
+    'the outbox to be empty',
+  );
+
+/** Follows the job in the background. */
+function followed(from = 1) {
+  const seen: JobEvent[] = [];
+  const notes: string[] = [];
+  const leaving = new AbortController();
+  const done = (async () => {
+    const events = followOnNats(server.url, job, from, leaving.signal, (line) => notes.push(line));
+    for await (const event of events) seen.push(event);
+  })();
+  const has = (count: number) =>
+    until(
+      () => seen.length,
+      (length) => length >= count,
+      `${count} events`,
+    );
+  return { seen, notes, leave: () => leaving.abort(), done, has };
+}
+
+const sequences = (events: readonly JobEvent[]) => events.map(({ sequence }) => sequence);
+
+describe('with JetStream', () => {
+  beforeEach(() => start(true));
+
+  test.each(['SUCCEEDED', 'FAILED', 'CANCELLED'] as const)('what was, then what comes, until %s', async (state) => {
+    await note(1, 2, 3);
+    await told();
+    const { seen, notes, done, has } = followed();
+    await has(4);
+    await note(4);
+    await store.note(job, { kind: 'state', state });
+    await done;
+    expect(sequences(seen)).toEqual(upTo(6));
+    expect(new Set(seen.map(({ jobId }) => jobId))).toEqual(new Set([job]));
+    expect(notes).toEqual([]);
+  });
+
+  test('from an event on, of a job that has ended', async () => {
+    await note(1, 2, 3);
+    await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
+    await told();
+    for (const [from, expected] of [
+      [3, [3, 4, 5]],
+      [9, []],
+    ] as const) {
+      const { seen, done } = followed(from);
+      await done;
+      expect(sequences(seen)).toEqual(expected);
+    }
+  });
+
+  test('each once, whatever becomes of the server meanwhile', async () => {
+    const { seen, done, has } = followed();
+    await has(1);
+    for (let kill = 0; kill < 3; kill++) {
+      await note(3 * kill);
+      await server.kill();
+      await note(3 * kill + 1, 3 * kill + 2);
+      await server.restart();
+      await has(1 + 3 * (kill + 1));
+    }
+    await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
+    await done;
+    expect(sequences(seen)).toEqual(upTo(11));
+  });
+
+  test('ends without a word when it is left', async () => {
+    const { seen, leave, done, has } = followed();
+    await has(1);
+    leave();
+    await done;
+    expect(sequences(seen)).toEqual([1]);
+    const late = followed();
+    late.leave();
+    await late.done;
+    expect(late.seen).toEqual([]);
+  });
+});
+
+test('without JetStream what comes, and a word on what is missing', async () => {
+  await start(false);
+  await note(1);
+  await told();
+  const { seen, notes, done } = followed();
+  // Who listens is not there at once.
+  for (let count = 2; seen.length === 0; count++) {
+    await note(count);
+    await told();
+  }
+  await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
+  await done;
+  const [first] = sequences(seen);
+  expect(first).toBeGreaterThan(2);
+  expect(sequences(seen)).toEqual(upTo(store.get(job).sequence).slice(first - 1));
+  expect(notes).toEqual([
+    'this NATS server has no JetStream: events from before now, or told while the connection is away, are missing',
+  ]);
+});
+
+test('no server and no job are told in a line', async () => {
+  await start(false);
+  const { signal } = new AbortController();
+  const first = (url: string, id: string) => followOnNats(url, id, 1, signal).next();
+  await expect(first(server.url, '*')).rejects.toThrow(/^no job "\*"$/);
+  await server.kill();
+  await expect(first(server.url, job)).rejects.toThrow(/^no connection to NATS at 127\.0\.0\.1:\d+: \S/);
+});

@@ -1,0 +1,34 @@
+import { pageOf } from '../../gateway/pages';
+
+const items = Array.from({ length: 10 }, (_, i) => `item-${i}`);
+const after = (key = '') => items.filter((item) => item > key);
+const self = (item: string) => item;
+
+test('pages come one after the other, each item once', () => {
+  const seen: string[] = [];
+  let pageToken = '';
+  do {
+    const { page, nextPageToken } = pageOf(after, self, { pageSize: 3, pageToken }, 50);
+    seen.push(...page);
+    pageToken = nextPageToken;
+  } while (pageToken !== '');
+  expect(seen).toEqual(items);
+});
+
+test('the last page says so, also where it is full', () => {
+  expect(pageOf(after, self, { pageSize: 10 }, 50)).toEqual({ page: items, nextPageToken: '' });
+  expect(pageOf(after, self, {}, 4).page).toHaveLength(4);
+});
+
+test('an item that went away between two pages is no error', () => {
+  const { nextPageToken } = pageOf(after, self, { pageSize: 3 }, 50);
+  const without = (key = '') => after(key).filter((item) => item !== 'item-2');
+  expect(pageOf(without, self, { pageSize: 3, pageToken: nextPageToken }, 50).page[0]).toBe('item-3');
+});
+
+test('what is none of ours is refused', () => {
+  for (const pageToken of ['%%%', '../..', 'a']) {
+    expect(() => pageOf(after, self, { pageToken }, 50)).toThrow(/page_token/);
+  }
+  expect(() => pageOf(after, self, { pageSize: 1001 }, 50)).toThrow(/page_size: is 1001; it must be 1 to 1000/);
+});

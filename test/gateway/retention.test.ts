@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { ArtifactStore } from '../../artifacts/store';
+import { deleteJob, sweep } from '../../gateway/retention';
+import { JobStore } from '../../gateway/store';
+import { temporaryFolder } from '../support/deltas';
+
+const DAY = 24 * 3600_000;
+const refused = () => {
+  throw new Error('the job is refused');
+};
+let folder: string;
+let store: JobStore;
+let artifacts: ArtifactStore;
+
+beforeEach(() => {
+  folder = temporaryFolder('retention');
+  store = new JobStore(path.join(folder, 'jobs'), false);
+  artifacts = new ArtifactStore(path.join(folder, 'artifacts'));
+});
+afterEach(async () => {
+  await store.close();
+  fs.rmSync(folder, { recursive: true });
+});
+
+const kept = async (text: string) => (await artifacts.addText(text)).sha256;
+
+/** A job that has made files, of rows that were uploaded. */
+async function job(requestId: string, made: string[], { rows, ended }: { rows?: string; ended: boolean }) {
+  const spec = rows === undefined ? {} : { train: { artifact: { sha256: rows } } };
+  const given = { requestId, spec, specHash: requestId, traceparent: undefined };
+  const { id } = (await store.create(given, 100, { full: refused, otherSpec: refused })).record;
+  for (const [i, sha256] of made.entries()) {
+    await store.note(id, { kind: 'artifact', artifact: { name: `file-${i}`, sha256, sizeBytes: 1 } });
+  }
+  if (ended) await store.note(id, { kind: 'state', state: 'SUCCEEDED' });
+  return id;
+}
+
+test('a deleted job takes its files with it, but not those that another has', async () => {
+  const [own, shared, rows] = [await kept('own'), await kept('shared'), await kept('rows')];
+  const first = await job('first', [own, shared], { rows, ended: true });
+  await job('second', [shared], { ended: false });
+  await deleteJob(first, store, artifacts);
+  expect(() => store.get(first)).toThrow(/no job/);
+  expect([own, shared, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, true, false]);
+});
+
+test('sweeping: jobs thirty days after their end, files of no job after a day, uploads that nobody goes on with', async () => {
+  const [made, rows, orphan] = [await kept('made'), await kept('rows'), await kept('orphan')];
+  const ended = await job('ended', [made], { rows, ended: true });
+  const running = await job('running', [], { ended: false });
+  const wanted = createHash('sha256').update('never came').digest('hex');
+  const cut = async function* () {
+    yield Buffer.from('never');
+  };
+  await expect(artifacts.receive({ sha256: wanted, sizeBytes: 10, offset: 0 }, cut())).rejects.toThrow(/5 bytes/);
+
+  await sweep(store, artifacts, Date.now());
+  expect([made, rows, orphan].map((sha256) => artifacts.has(sha256))).toEqual([true, true, true]);
+  expect(artifacts.upload(wanted).offset).toBe(5);
+
+  await sweep(store, artifacts, Date.now() + 2 * DAY);
+  expect([made, rows, orphan].map((sha256) => artifacts.has(sha256))).toEqual([true, true, false]);
+  expect(artifacts.upload(wanted).offset).toBe(0);
+
+  await sweep(store, artifacts, Date.now() + 31 * DAY);
+  expect([made, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, false]);
+  expect([...store.list()].map(({ id }) => id)).toEqual([running]);
+  expect(() => store.get(ended)).toThrow(/no job/);
+});

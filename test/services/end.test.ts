@@ -1,0 +1,92 @@
+import * as fs from 'node:fs';
+import { followJob } from '../../gateway/follow';
+import type { GrpcClient } from '../../infra/grpc/client';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { descendantsOf, endServices, Service, startAll } from '../support/services';
+import { until } from '../support/until';
+import { complaints, createJob, deltaOf, eventsOf, follow, getJob, keptOf, MANY_STEPS, TINY } from './struck-job';
+
+/* What is served ends when it is told to, and loses nothing. */
+let stateDir: string;
+beforeEach(() => {
+  stateDir = temporaryFolder('end');
+});
+afterEach(async () => {
+  await endServices();
+  fs.rmSync(stateDir, { recursive: true, force: true });
+});
+
+test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is 0, and a restart ends in the same delta', async () => {
+  const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
+  const undisturbed = await createJob(clients.gateway, MANY_STEPS);
+  await follow(clients.gateway, undisturbed);
+  const expected = deltaOf(stateDir, await getJob(clients.gateway, undisturbed));
+
+  const jobId = await createJob(clients.gateway, MANY_STEPS);
+  const told = await stepOf(clients.gateway, jobId);
+  const below = descendantsOf(service.pid);
+  // Nobody watches: there is no call but the job's own.
+  expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
+  expect(below.filter((pid) => fs.existsSync(`/proc/${pid}`))).toEqual([]);
+  const { checkpoint } = keptOf(stateDir, jobId);
+  expect(checkpoint).toBeGreaterThanOrEqual(told);
+  expect(checkpoint).toBeLessThan(1000);
+
+  await service.restart();
+  const live = await follow(clients.gateway, jobId);
+  const job = await getJob(clients.gateway, jobId);
+  const outcome = {
+    job,
+    live,
+    events: await eventsOf(clients.gateway, jobId),
+    strikes: [],
+    delta: deltaOf(stateDir, job),
+  };
+  expect(complaints(outcome, 1, expected)).toEqual([]);
+  expect(job.metrics?.resumedFromStep).toBe(checkpoint);
+  for (const client of Object.values(clients)) client.close();
+  expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
+});
+
+test('a second serve on a state directory is refused with one line, and the first one goes on', async () => {
+  const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
+  const jobId = await createJob(clients.gateway, TINY);
+  for (const name of ['all', 'gateway', 'analyzer', 'trainer']) {
+    const words = [name, '--state-dir', stateDir, '--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
+    const error: Error = await Service.start(words).then(
+      () => new Error('it was served'),
+      (refused) => refused,
+    );
+    const [how, ...lines] = error.message.trim().split('\n');
+    expect(how).toContain('{"status":2,"signal":null}');
+    const which = name === 'all' ? 'gateway' : name;
+    const line = `hifi: the ${which} of ${stateDir} is in use by process ${service.pid}: end that one first, or give another --state-dir`;
+    expect(lines).toEqual([line]);
+  }
+  const events = await follow(clients.gateway, jobId);
+  expect(events.at(-1)?.event).toEqual({ kind: 'state', state: 'SUCCEEDED' });
+  for (const client of Object.values(clients)) client.close();
+});
+
+test('what was killed with a call at work leaves no engine behind', async () => {
+  const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
+  const jobId = await createJob(clients.gateway, MANY_STEPS);
+  await stepOf(clients.gateway, jobId);
+  const engines = descendantsOf(service.pid);
+  expect(engines.length).toBeGreaterThan(0);
+  await service.kill('SIGKILL');
+  await until(
+    () => engines.filter((pid) => fs.existsSync(`/proc/${pid}`)),
+    (left) => left.length === 0,
+    'the end of the engines',
+  );
+  for (const client of Object.values(clients)) client.close();
+});
+
+/** Waits until a job has told of a step. @returns which */
+async function stepOf(gateway: GrpcClient, jobId: string): Promise<number> {
+  for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
+    if (event.kind === 'progress' && event.stage === 'train') return event.done;
+  }
+  throw new Error(`job ${jobId} has told of no step`);
+}

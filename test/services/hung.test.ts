@@ -1,0 +1,87 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { status } from '../../infra/grpc/status';
+import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { clientsOf, endServices, enginesOf, Service, signalTo } from '../support/services';
+import { until } from '../support/until';
+import { complaints, createJob, eventsOf, follow, getJob, keptOf, LONG, type Strike, TINY } from './struck-job';
+
+/* An engine that hangs: stopped by a signal, it neither ends nor says a word. */
+
+/** More than an engine takes to load on a busy machine, in milliseconds. */
+const SILENCE_MS = 8000;
+let stateDir: string;
+let service: Service;
+let clients: ReturnType<typeof clientsOf>;
+
+beforeAll(async () => {
+  stateDir = temporaryFolder('hung');
+  const names = ['gateway', 'analyzer', 'trainer'];
+  const settings = {
+    services: names,
+    stateDir,
+    host: '127.0.0.1',
+    ports: Object.fromEntries(names.map((name) => [name, 0])),
+    peers: {},
+    dataRoots: [FIXTURES],
+    guard: {},
+    credentials: {},
+    insecure: false,
+    engineProcess: { silenceMs: SILENCE_MS },
+    version: '0.0.0',
+  };
+  service = await Service.start([JSON.stringify(settings)], {}, path.join(__dirname, 'serve-child.ts'));
+  clients = clientsOf(service.ports);
+});
+afterAll(async () => {
+  for (const client of Object.values(clients ?? {})) client.close();
+  await endServices();
+  fs.rmSync(stateDir, { recursive: true, force: true });
+});
+
+test('an analysis whose engine hangs fails with ENGINE_LOST, and the next one has another engine', async () => {
+  const request = { model: TINY.model, dataset: TINY.train, options: { samples: 20 } };
+  const analyze = async () => {
+    let stages = 0;
+    for await (const { event } of clients.analyzer.stream(AnalyzerService.method.analyze, request)) {
+      if (event.case === 'report') return event.value.samples;
+      stages++;
+    }
+    return stages;
+  };
+  expect(await analyze()).toBe(20);
+  const [engine] = enginesOf(service.pid, 'analyzer');
+  signalTo(engine, 'SIGSTOP');
+  await expect(analyze()).rejects.toMatchObject({ code: status.UNAVAILABLE, reason: 'ENGINE_LOST' });
+  expect(enginesOf(service.pid, 'analyzer')).not.toContain(engine);
+  expect(await analyze()).toBe(20);
+});
+
+test('a job whose engine hangs goes on from its checkpoint with another one', async () => {
+  const [undisturbed, hung] = [await createJob(clients.gateway, LONG), await createJob(clients.gateway, LONG)];
+  await follow(clients.gateway, undisturbed);
+  const strikes: Strike[] = [];
+  const live = await follow(clients.gateway, hung, ({ event }) => {
+    if (event.kind !== 'epoch' || event.epoch.epoch < 2 || strikes.length > 0) return;
+    const hit = enginesOf(service.pid, 'trainer').some((engine) => signalTo(engine, 'SIGSTOP'));
+    strikes.push({ victim: 'engine', moment: 'epoch', hit, ...keptOf(stateDir, hung) });
+  });
+  const job = await getJob(clients.gateway, hung);
+  const deltaIn = ({ artifacts }: typeof job) =>
+    artifacts.find(({ name }) => name === 'delta/delta.safetensors')?.sha256;
+  const events = await eventsOf(clients.gateway, hung);
+  expect(strikes).toMatchObject([{ hit: true, trained: false }]);
+  const expected = deltaIn(await getJob(clients.gateway, undisturbed));
+  const outcome = { job, live, events, strikes, delta: deltaIn(job) };
+  expect(complaints(outcome, LONG.training!.epochs!, expected)).toEqual([]);
+  expect(job.attempt).toBe(2);
+  expect(job.metrics?.resumedFromStep).toBeGreaterThan(0);
+  expect(
+    await until(
+      () => enginesOf(service.pid, 'trainer'),
+      (left) => left.length === 0,
+      'no engine',
+    ),
+  ).toEqual([]);
+});

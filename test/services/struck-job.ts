@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { followJob } from '../../gateway/follow';
+import { JOB_PATH, type JobState } from '../../gateway/job';
+import type { JobEventRecord } from '../../gateway/record';
+import type { GrpcClient } from '../../infra/grpc/client';
+import { SafetensorsFile } from '../../model/safetensors';
+import type { JobSpecSchema } from '../../proto/gen/hifi/v1/gateway_pb';
+import { GatewayService, type Job, JobState as WireState } from '../../proto/gen/hifi/v1/gateway_pb';
+import { readRunRecord } from '../../trainer/run-record';
+import { eventOf } from '../../wire/job';
+import { FIXTURES } from '../support/deltas';
+import { descendantsOf, type Name, signalTo, type Trio } from '../support/services';
+import { until } from '../support/until';
+
+export type Spec = MessageInitShape<typeof JobSpecSchema>;
+
+const rows = (name: string) => ({
+  source: { case: 'path' as const, value: path.join(FIXTURES, 'tiny-data', name) },
+  textColumns: ['sentence'],
+  labelColumn: 'label',
+});
+
+/** A job of a few seconds on a small random model. */
+export const TINY: Spec = {
+  model: path.join(FIXTURES, 'tiny-bert'),
+  train: rows('train.tsv'),
+  dev: rows('dev.tsv'),
+  analysis: { samples: 40, maxLength: 48 },
+  selection: { k: 2 },
+  training: { epochs: 12, batchSize: 8, lr: 0.01, maxLength: 48 },
+  exports: ['checkpoint'],
+};
+
+/** The same, long enough in its training to be met there. */
+export const LONG: Spec = { ...TINY, training: { ...TINY.training, epochs: 100 } };
+
+/** A job whose first epoch has many steps: what is saved within it was saved for another reason than its end. */
+export const MANY_STEPS: Spec = {
+  ...TINY,
+  train: inlineRows(3000),
+  training: { ...TINY.training, epochs: 1, batchSize: 3 },
+};
+
+/** Rows that a request brings along. */
+export function inlineRows(count: number) {
+  const texts = Array.from(
+    { length: count },
+    (_, i) => `the result is ${i % 2 ? 'lovely' : 'bitter'} and number ${i} is ${i * 7}`,
+  );
+  const labels = texts.map((_, i) => String(i % 2));
+  return { source: { case: 'inline' as const, value: { texts, labels } } };
+}
+
+/** Where a job is struck: at the event of a state, or in its training once that has a checkpoint. */
+export const MOMENTS = ['QUEUED', 'ANALYZING', 'SELECTING', 'TRAINING', 'epoch', 'EVALUATING', 'EXPORTING'] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+/** What is killed: a service's process, or the engine that works for it then. */
+export const VICTIMS = ['gateway', 'analyzer', 'trainer', 'engine'] as const;
+export type Victim = (typeof VICTIMS)[number];
+
+/** A kill, and what the trainer had kept of the job at that time. */
+export interface Strike {
+  victim: Victim;
+  moment: Moment;
+  /** False where there was no engine to kill. */
+  hit: boolean;
+  /** Steps done at the checkpoint; null where there is none. */
+  checkpoint: number | null;
+  /** Whether the training had its result. */
+  trained: boolean;
+}
+
+export interface Outcome {
+  job: Job;
+  /** As they came, to a reader that goes on after each restart of the gateway. */
+  live: JobEventRecord[];
+  /** All of them, read when the job had ended. */
+  events: JobEventRecord[];
+  strikes: Strike[];
+  /** Of delta/delta.safetensors as it is kept; undefined where it is not. */
+  delta: string | undefined;
+}
+
+export async function createJob(gateway: GrpcClient, spec: Spec, requestId?: string): Promise<string> {
+  const { job } = await gateway.unary(GatewayService.method.createJob, { requestId, spec });
+  return job!.jobId;
+}
+
+export async function getJob(gateway: GrpcClient, jobId: string): Promise<Job> {
+  return (await gateway.unary(GatewayService.method.getJob, { jobId })).job!;
+}
+
+/** A job's events from the first on, to its end, in one call. */
+export async function eventsOf(gateway: GrpcClient, jobId: string): Promise<JobEventRecord[]> {
+  const events: JobEventRecord[] = [];
+  for await (const { event } of gateway.stream(GatewayService.method.watchJob, { jobId })) events.push(eventOf(event!));
+  return events;
+}
+
+/** Follows a job to its end, and calls `see` with each event as it comes. */
+export async function follow(
+  gateway: GrpcClient,
+  jobId: string,
+  see: (event: JobEventRecord) => void | Promise<void> = () => {},
+): Promise<JobEventRecord[]> {
+  const events: JobEventRecord[] = [];
+  for await (const event of followJob(gateway, jobId, 1, new AbortController().signal)) {
+    events.push(event);
+    await see(event);
+  }
+  return events;
+}
+
+/** Runs a job and strikes it once at each moment; what was killed is started again. */
+export async function struckJob(trio: Trio, spec: Spec, victim: Victim, moments: readonly Moment[]): Promise<Outcome> {
+  const { gateway } = trio.clients;
+  const jobId = await createJob(gateway, spec);
+  const strikes: Strike[] = [];
+  const live = await follow(gateway, jobId, async (event) => {
+    const moment = moments.find((each) => each === momentOf(event) && strikes.every((past) => past.moment !== each));
+    if (moment) strikes.push(await strike(trio, jobId, victim, moment));
+  });
+  const job = await getJob(gateway, jobId);
+  return { job, live, events: await eventsOf(gateway, jobId), strikes, delta: deltaOf(trio.stateDir, job) };
+}
+
+export function momentOf({ event }: JobEventRecord): string | undefined {
+  if (event.kind === 'state') return event.state;
+  return event.kind === 'epoch' && event.epoch.epoch > 1 ? 'epoch' : undefined;
+}
+
+/** How long the test waits for an engine to be there, in milliseconds. */
+const ENGINE_MS = 2000;
+
+async function strike(trio: Trio, jobId: string, victim: Victim, moment: Moment): Promise<Strike> {
+  if (victim !== 'engine') {
+    await trio[victim].kill();
+    const found = { victim, moment, hit: true, ...keptOf(trio.stateDir, jobId) };
+    await trio[victim].restart();
+    return found;
+  }
+  const owner: Name = ['QUEUED', 'ANALYZING', 'SELECTING'].includes(moment) ? 'analyzer' : 'trainer';
+  const engines = await until(
+    () => descendantsOf(trio[owner].pid),
+    (pids) => pids.length > 0,
+    'an engine',
+    ENGINE_MS,
+  ).catch(() => []);
+  const hit = engines.map((pid) => signalTo(pid, 'SIGKILL')).some(Boolean);
+  return { victim, moment, hit, ...keptOf(trio.stateDir, jobId) };
+}
+
+/** What the trainer has of a job's training. */
+export function keptOf(stateDir: string, jobId: string): Pick<Strike, 'checkpoint' | 'trained'> {
+  const folder = path.join(stateDir, 'runs', jobId);
+  const file = path.join(folder, 'state', 'training.safetensors');
+  const trained = readRunRecord(folder)?.outcome !== undefined;
+  if (!fs.existsSync(file)) return { checkpoint: null, trained };
+  const stored = SafetensorsFile.open(file);
+  try {
+    return { checkpoint: JSON.parse(stored.metadata.progress).step, trained };
+  } finally {
+    stored.close();
+  }
+}
+
+/** The SHA-256 of the delta's bytes as they are kept. */
+export function deltaOf(stateDir: string, { artifacts }: Job): string | undefined {
+  const named = artifacts.filter(({ name }) => name === 'delta/delta.safetensors');
+  if (named.length !== 1) return undefined;
+  const file = path.join(stateDir, 'artifacts', 'sha256', named[0].sha256);
+  return createHash('sha256').update(fs.readFileSync(file)).digest('hex');
+}
+
+/**
+ * What is not as it must be: the job has SUCCEEDED with the one delta; its events are 1 … n, each once, and tell of every state
+ * and epoch once; no step before the last checkpoint was trained again.
+ *
+ * @param delta the undisturbed job's
+ */
+export function complaints(
+  { job, live, events, strikes, delta }: Outcome,
+  epochs: number,
+  expected?: string,
+): string[] {
+  const found: string[] = [];
+  const check = (right: boolean, what: string) => void (right || found.push(what));
+  const told = (kind: JobEventRecord['event']['kind']) =>
+    events.map(({ event }) => event).filter((e) => e.kind === kind);
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+
+  check(job.state === WireState.SUCCEEDED, `it is ${WireState[job.state]}: ${job.error?.message}`);
+  check(delta !== undefined && (expected === undefined || delta === expected), `the delta is ${delta}`);
+  const numbers = events.map(({ sequence }) => sequence);
+  check(
+    numbers.every((sequence, i) => sequence === i + 1),
+    `events are ${numbers}`,
+  );
+  check(same(live, events), 'a reader of the live events has seen others');
+  check(job.lastSequence === events.length, `last_sequence is ${job.lastSequence} of ${events.length}`);
+  const states = told('state').map((event) => (event as { state: JobState }).state);
+  check(same(states, JOB_PATH), `states are ${states}`);
+  const judged = told('epoch').map((event) => (event as { epoch: { epoch: number } }).epoch.epoch);
+  check(judged.length === epochs && judged.every((epoch, i) => epoch === i + 1), `epochs are ${judged}`);
+  const names = told('artifact').map((event) => (event as { artifact: { name: string } }).artifact.name);
+  const again = names.filter((name, i) => names.indexOf(name) !== i && !name.startsWith('report'));
+  check(again.length === 0, `told again: ${again}`);
+  const resumed = job.metrics?.resumedFromStep ?? 0;
+  // The analyzer's end does not touch a training.
+  const cut = strikes.filter(({ victim, trained }) => victim !== 'analyzer' && !trained);
+  const reached = Math.max(0, ...cut.map(({ checkpoint }) => checkpoint ?? 0));
+  check(resumed >= reached, `went on from step ${resumed}, the checkpoint was of step ${reached}`);
+  return found;
+}

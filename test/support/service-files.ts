@@ -1,0 +1,19 @@
+import * as path from 'node:path';
+import { Inputs } from '../../artifacts/inputs';
+import { Results } from '../../artifacts/results';
+import { ArtifactStore } from '../../artifacts/store';
+import { Admission } from '../../infra/admission';
+import { ModelDescriptions } from '../../model/description';
+import { FIXTURES } from './deltas';
+
+/** What a service is made of beside its engine; clients may name the fixtures. */
+export function serviceParts(stateDir: string) {
+  const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
+  return {
+    store,
+    inputs: new Inputs({ store, dataRoots: [FIXTURES], scratch: path.join(stateDir, 'scratch') }),
+    results: new Results(store),
+    models: new ModelDescriptions(),
+    admission: new Admission(),
+  };
+}

@@ -1,0 +1,216 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { GrpcClient } from '../../infra/grpc/client';
+import { freePorts } from './ports';
+
+/** How long services may take to be served, and to end, in milliseconds: on a machine that does much else beside. */
+const WAIT_MS = 60_000;
+/** How often services are started anew where a port that was free is taken. */
+const TRIES = 3;
+
+const HOOK = path.join(__dirname, 'typescript-hook.cjs');
+const HIFI = path.join(__dirname, '../../cli/hifi.ts');
+
+export type Name = 'gateway' | 'analyzer' | 'trainer';
+export type Ports = Partial<Record<Name, number>>;
+
+/** How a process has ended. */
+export interface End {
+  status: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** Every process that was started and is not gone. */
+const alive = new Set<Service>();
+
+/** One process of `hifi serve`, from the sources. */
+export class Service {
+  /** Where it serves. */
+  ports: Ports = {};
+  private child!: ChildProcess;
+  private ended!: Promise<End>;
+  private words = '';
+
+  /** @param entry a file that is started instead of the command */
+  private constructor(
+    private readonly args: string[],
+    private readonly env: Record<string, string>,
+    private readonly entry: string,
+  ) {}
+
+  /**
+   * Starts the command and waits until all that it serves is there.
+   *
+   * @param args behind `hifi serve`
+   * @throws Error with all that it has written when it ends before that
+   */
+  static async start(args: string[], env: Record<string, string> = {}, entry = HIFI): Promise<Service> {
+    const words = entry === HIFI ? ['serve', ...args, '--json'] : args;
+    const service = new Service(words, env, entry);
+    await service.begin();
+    return service;
+  }
+
+  get pid(): number {
+    return this.child.pid as number;
+  }
+
+  /** All that its processes have written to stderr. */
+  get log(): string {
+    return this.words;
+  }
+
+  /** Sends a signal. @returns its end, when it is gone */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<End> {
+    this.child.kill(signal);
+    return this.gone();
+  }
+
+  /** Its end, when it comes by itself. */
+  gone(): Promise<End> {
+    return this.ended;
+  }
+
+  /** Starts it once more; it is gone, and its ports are those that it had. */
+  async restart(): Promise<void> {
+    for (const [name, port] of Object.entries(this.ports)) {
+      const at = this.args.indexOf(`--${name}-port`);
+      if (at >= 0) this.args[at + 1] = String(port);
+    }
+    await this.begin();
+  }
+
+  private async begin(): Promise<void> {
+    const child = spawn(process.execPath, ['--require', HOOK, this.entry, ...this.args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: `--require=${JSON.stringify(HOOK)}`, ...this.env },
+    });
+    this.child = child;
+    alive.add(this);
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      this.words += text;
+    });
+    // 'exit', not 'close': an engine that is stopped holds the pipes.
+    this.ended = new Promise((resolve) => {
+      child.once('exit', (status, signal) => {
+        alive.delete(this);
+        resolve({ status, signal });
+      });
+    });
+    let told = '';
+    const served = new Promise<string>((resolve) => {
+      child.stdout.setEncoding('utf8').on('data', (text) => {
+        told += text;
+        if (told.includes('\n}') || /^\{.*\}\n/.test(told)) resolve(told);
+      });
+    });
+    const late = timeout(`${this.args.join(' ')} to be served`);
+    const first = await Promise.race([served, this.ended, late.over]).finally(late.clear);
+    if (typeof first !== 'string') throw new Error(`hifi ended with ${JSON.stringify(first)}:\n${this.words}`);
+    this.ports = JSON.parse(first);
+  }
+}
+
+/** Ends all that was started, and what that has started. */
+export async function endServices(): Promise<void> {
+  await Promise.all(
+    [...alive].map(async (service) => {
+      // An engine that was stopped does not hear that its parent is gone.
+      const engines = descendantsOf(service.pid);
+      await service.kill();
+      for (const pid of engines) signalTo(pid, 'SIGKILL');
+    }),
+  );
+}
+
+/** The three services in three processes with one state directory, and a client of each. */
+export interface Trio extends Record<Name, Service> {
+  clients: Record<Name, GrpcClient>;
+  stateDir: string;
+}
+
+export interface TrioSettings {
+  stateDir: string;
+  dataRoots: string[];
+  env?: Record<string, string>;
+}
+
+export async function startTrio({ stateDir, dataRoots, env = {} }: TrioSettings): Promise<Trio> {
+  const roots = dataRoots.flatMap((root) => ['--data-root', root]);
+  for (let tries = 1; ; tries++) {
+    const [gateway, analyzer, trainer] = await freePorts(3);
+    const ports = { gateway, analyzer, trainer };
+    const start = (name: Name) => {
+      const others = (Object.keys(ports) as Name[]).filter((other) => other !== name);
+      const peers = others.flatMap((other) => [`--${other}`, `127.0.0.1:${ports[other]}`]);
+      const words = [name, '--state-dir', stateDir, `--${name}-port`, String(ports[name]), ...peers, ...roots];
+      return Service.start(words, env);
+    };
+    try {
+      const [g, a, t] = await Promise.all([start('gateway'), start('analyzer'), start('trainer')]);
+      return { gateway: g, analyzer: a, trainer: t, clients: clientsOf(ports), stateDir };
+    } catch (error) {
+      await endServices();
+      if (tries === TRIES || !/cannot be served on/.test((error as Error).message)) throw error;
+    }
+  }
+}
+
+/** All three services in one process, on ports that are free, and a client of each. */
+export async function startAll({ stateDir, dataRoots, env = {} }: TrioSettings) {
+  const ports = (['gateway', 'analyzer', 'trainer'] as const).flatMap((name) => [`--${name}-port`, '0']);
+  const roots = dataRoots.flatMap((root) => ['--data-root', root]);
+  const service = await Service.start(['all', '--state-dir', stateDir, ...ports, ...roots], env);
+  return { service, clients: clientsOf(service.ports) };
+}
+
+export function clientsOf(ports: Ports): Record<Name, GrpcClient> {
+  const clientOf = (name: Name) => new GrpcClient(`127.0.0.1:${ports[name]}`);
+  return { gateway: clientOf('gateway'), analyzer: clientOf('analyzer'), trainer: clientOf('trainer') };
+}
+
+/** The living processes below one, its children first. */
+export function descendantsOf(pid: number): number[] {
+  const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+  return [...children, ...children.flatMap(descendantsOf)];
+}
+
+/** The engines below a process: those of `analyzer/child`, or `trainer/child`. */
+export const enginesOf = (pid: number, of: 'analyzer' | 'trainer') =>
+  descendantsOf(pid).filter((each) => read(`/proc/${each}/cmdline`).includes(`/${of}/child`));
+
+/** Processor time of a process so far, all its threads, in clock ticks (hundredths of a second); 0 where it is gone. */
+export function ticksOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`);
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return Number(user ?? 0) + Number(system ?? 0);
+}
+
+/** Sends a signal to a process that may be gone. @returns whether it was there */
+export function signalTo(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+function read(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function timeout(what: string): { over: Promise<never>; clear: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS / 1000} s in vain for ${what}`)), WAIT_MS);
+  });
+  return { over, clear: () => clearTimeout(timer) };
+}

@@ -1,0 +1,333 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DescMethodServerStreaming, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { GrpcClient } from '../../infra/grpc/client';
+import { GrpcServer } from '../../infra/grpc/server';
+import { RpcError, status } from '../../infra/grpc/status';
+import { openCheckpoint } from '../../model/checkpoint';
+import type { Artifact } from '../../proto/gen/hifi/v1/artifact_pb';
+import {
+  TrainerService,
+  type TrainingMetrics,
+  type TrainingResult,
+  type TrainRequestSchema,
+} from '../../proto/gen/hifi/v1/trainer_pb';
+import * as engine from '../../trainer/engine';
+import { TRAIN_DEFAULTS } from '../../trainer/options';
+import { Runs } from '../../trainer/runs';
+import { trainerService } from '../../trainer/service';
+import { maskOf } from '../../wire/mask';
+import { predictionsOf } from '../../wire/predictions';
+import { scoresOf } from '../../wire/scores';
+import { drain } from '../analyzer/run';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { serviceParts } from '../support/service-files';
+import { devSentences, model, sentences } from './runs';
+
+const { scoreHeads, train, evaluate, predict, export: exportModel } = TrainerService.method;
+
+type Request = MessageInitShape<typeof TrainRequestSchema>;
+
+const rows = (name: string) => ({
+  source: { case: 'path' as const, value: `tiny-data/${name}.tsv` },
+  textColumns: ['sentence'],
+  labelColumn: 'label',
+});
+const heads = [
+  [0, 1],
+  [0, 3],
+  [1, 0],
+  [1, 4],
+].map(([layer, head]) => ({ layer, head, score: 0.5 }));
+const options = { epochs: 3, batchSize: 8, lr: 2e-3, device: 'cpu', threads: 2 };
+const asked = { model: 'tiny-bert', train: rows('train'), dev: rows('dev'), mask: { heads }, options };
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+describe('the trainer service', () => {
+  const stateDir = temporaryFolder('trainer-service');
+  const parts = serviceParts(stateDir);
+  const { store } = parts;
+  let server: GrpcServer;
+  let client: GrpcClient;
+  /** Of the same training in this process. */
+  let delta: Record<string, string>;
+
+  beforeAll(async () => {
+    server = new GrpcServer({ host: '127.0.0.1', port: 0 });
+    const runs = new Runs(path.join(stateDir, 'runs'), parts.results, engine.train);
+    server.add(TrainerService, trainerService({ engine, runs, ...parts }));
+    client = new GrpcClient(`127.0.0.1:${await server.start()}`);
+
+    const { name, sha256: hash, config, parameters, close } = await openCheckpoint(model);
+    close();
+    const mask = maskOf(
+      { $typeName: 'hifi.v1.Mask', heads: heads.map((head) => ({ $typeName: 'hifi.v1.RankedHead', ...head })) },
+      {
+        ...config,
+        name,
+        sha256: hash,
+        parameters,
+      },
+    );
+    const out = path.join(stateDir, 'here');
+    const chosen = { ...TRAIN_DEFAULTS, ...options, device: 'cpu' as const };
+    await drain(
+      engine.train({ model, train: sentences, dev: devSentences, mask, options: chosen, out, resume: false }),
+    );
+    delta = Object.fromEntries(
+      ['delta.json', 'delta.safetensors'].map((file) => [
+        `delta/${file}`,
+        sha256(fs.readFileSync(path.join(out, 'delta', file))),
+      ]),
+    );
+  });
+  afterAll(async () => {
+    client.close();
+    await server.drain(0);
+    fs.rmSync(stateDir, { recursive: true });
+  });
+
+  async function all<M extends DescMethodServerStreaming>(method: M, request: MessageInitShape<M['input']>) {
+    const responses: MessageShape<M['output']>[] = [];
+    for await (const response of client.stream(method, request)) responses.push(response as MessageShape<M['output']>);
+    return responses;
+  }
+  const trained = async (request: Request) => {
+    const events = (await all(train, request)).map(({ event }) => event);
+    return { events, result: events.at(-1)!.value as TrainingResult };
+  };
+  const hashes = (artifacts: Artifact[]) => Object.fromEntries(artifacts.map(({ name, sha256 }) => [name, sha256]));
+  const epochsOf = (events: { case?: string; value?: unknown }[]) =>
+    events.flatMap((event) => (event.case === 'epoch' ? [(event.value as { epoch: number }).epoch] : []));
+  const untilScratchIsEmpty = async () => {
+    while (fs.readdirSync(path.join(stateDir, 'scratch')).length > 0) await sleep(5);
+  };
+
+  it('trains to the delta of the same training in this process', async () => {
+    const { events, result } = await trained({ ...asked, runId: 'whole' });
+    expect(hashes(result.artifacts)).toEqual(delta);
+    expect(result.artifacts.map(({ sizeBytes, sha256 }) => [Number(sizeBytes), sha256])).toEqual(
+      result.artifacts.map(({ sha256 }) => [store.size(sha256), sha256]),
+    );
+    expect(epochsOf(events)).toEqual([1, 2, 3]);
+    expect(new Set(events.map((event) => event.case))).toEqual(new Set(['progress', 'epoch', 'checkpoint', 'result']));
+    expect(result.metrics).toMatchObject({ seed: 0, deviceUsed: 'cpu', metric: 'accuracy' });
+    expect(fs.readdirSync(path.join(stateDir, 'runs/whole')).sort()).toEqual(['run.json', 'state']);
+    expect(fs.readdirSync(path.join(stateDir, 'runs/whole/state'))).toEqual([]);
+  });
+
+  it('gives the result of a run that has ended again, without training', async () => {
+    const before = JSON.parse(fs.readFileSync(path.join(stateDir, 'runs/whole/run.json'), 'utf8'));
+    const { events, result } = await trained({ ...asked, runId: 'whole' });
+    expect(events.map((event) => event.case)).toEqual(['epoch', 'epoch', 'epoch', 'result']);
+    expect(hashes(result.artifacts)).toEqual(delta);
+    expect(result.metrics?.best?.value).toBe(before.outcome.metrics.best.value);
+  });
+
+  it('refuses the name of a run for another one', async () => {
+    const other = trained({ ...asked, options: { ...options, seed: 1 }, runId: 'whole' });
+    await expect(other).rejects.toMatchObject({ code: status.ALREADY_EXISTS, reason: 'RUN_EXISTS' });
+  });
+
+  it('trains anew where the files of a run that has ended are gone', async () => {
+    for (const hash of Object.values(delta)) store.remove(hash);
+    const { result } = await trained({ ...asked, runId: 'whole' });
+    expect(hashes(result.artifacts)).toEqual(delta);
+  });
+
+  it('goes on with a run that was cut, and ends in the same delta', async () => {
+    const leaving = new AbortController();
+    let seen = 0;
+    const cut = async () => {
+      for await (const { event } of client.stream(train, { ...asked, runId: 'cut' }, { signal: leaving.signal })) {
+        if (event.case === 'checkpoint' && ++seen === 1) leaving.abort();
+      }
+    };
+    await expect(cut()).rejects.toMatchObject({ code: 'CANCELLED' });
+    let resumed: Awaited<ReturnType<typeof trained>> | undefined;
+    while (resumed === undefined) {
+      // The service may be about to end the first call.
+      resumed = await trained({ ...asked, runId: 'cut' }).catch((error: RpcError) => {
+        if (error.reason !== 'RUN_AT_WORK') throw error;
+        return undefined;
+      });
+    }
+    expect(hashes(resumed.result.artifacts)).toEqual(delta);
+    expect((resumed.result.metrics as TrainingMetrics).resumedFromStep).toBeGreaterThan(0);
+    expect(epochsOf(resumed.events)).toEqual([1, 2, 3]);
+  });
+
+  it('lets one call at a time have a run', async () => {
+    const first = client.stream(train, { ...asked, options: { ...options, epochs: 500 }, runId: 'twice' });
+    await first.next();
+    const second = trained({ ...asked, options: { ...options, epochs: 500 }, runId: 'twice' });
+    await expect(second).rejects.toMatchObject({ code: status.ABORTED, reason: 'RUN_AT_WORK' });
+    await first.return();
+  });
+
+  it('trains on inline rows, the same as on a file of them', async () => {
+    const lines = (name: string) =>
+      fs
+        .readFileSync(path.join(FIXTURES, `tiny-data/${name}.tsv`), 'utf8')
+        .trim()
+        .split('\n')
+        .slice(1);
+    const inline = (name: string) => {
+      const cells = lines(name).map((line) => line.split('\t'));
+      const value = { texts: cells.map(([text]) => text), labels: cells.map(([, label]) => label) };
+      return { source: { case: 'inline' as const, value } };
+    };
+    const { result } = await trained({ ...asked, train: inline('train'), dev: inline('dev'), runId: 'inline' });
+    expect(hashes(result.artifacts)).toEqual(delta);
+    await untilScratchIsEmpty();
+  });
+
+  const files = () => ({ info: delta['delta/delta.json'], tensors: delta['delta/delta.safetensors'] });
+
+  it('evaluates and predicts as the engine does here', async () => {
+    const out = path.join(stateDir, 'here/delta');
+    const texts = { ...rows('dev'), labelColumn: undefined };
+    const inference = { batchSize: 4, device: 'cpu', threads: 2 };
+    const evaluated = await client.unary(evaluate, {
+      model: 'tiny-bert',
+      delta: files(),
+      dataset: rows('dev'),
+      options: inference,
+    });
+    expect(evaluated).toMatchObject({ metric: 'accuracy', rows: 40, metrics: { accuracy: expect.any(Number) } });
+    const told = await all(predict, { model: 'tiny-bert', delta: files(), dataset: texts, options: inference });
+    const predicted = told.flatMap(({ event }) => (event.case === 'predictions' ? predictionsOf(event.value) : []));
+    const here = await drain(
+      engine.predict({
+        model,
+        delta: out,
+        data: devSentences,
+        options: { batchSize: 4, maxLength: 128, device: 'cpu', threads: 2 },
+      }),
+    );
+    expect(predicted).toEqual(here.events.flatMap((event) => (event.kind === 'rows' ? event.rows : [])));
+    await untilScratchIsEmpty();
+  });
+
+  it('exports files by name, without a trace of the scratch folder', async () => {
+    for (const format of ['checkpoint', 'peft', 'onnx']) {
+      const told = await all(exportModel, { model: 'tiny-bert', delta: files(), format });
+      const { event } = told.at(-1)!;
+      if (event.case !== 'result') throw new Error(`the last is ${event.case}`);
+      const names = event.value.artifacts.map(({ name }) => name);
+      expect(names.every((name) => name.startsWith(`${format}/`))).toBe(true);
+      expect(names).toContain(
+        { checkpoint: 'checkpoint/model.safetensors', peft: 'peft/adapter_config.json', onnx: 'onnx/onnx/model.onnx' }[
+          format
+        ],
+      );
+      for (const { sha256: hash } of event.value.artifacts)
+        expect(sha256(fs.readFileSync(store.path(hash)))).toBe(hash);
+    }
+    await untilScratchIsEmpty();
+  });
+
+  it('scores heads as the engine does here', async () => {
+    const scored = { samples: 20, maxLength: 32, device: 'cpu', threads: 2 };
+    const told = await all(scoreHeads, { model: 'tiny-bert', train: rows('train'), options: scored });
+    const { event } = told.at(-1)!;
+    if (event.case !== 'scores') throw new Error(`the last is ${event.case}`);
+    const { result } = await drain(
+      engine.scoreHeads({ model, train: sentences, strategy: 'gradient', options: { ...scored, device: 'cpu' } }),
+    );
+    const { scores } = scoresOf(event.value);
+    const expected = { ...result, elapsedSeconds: 0, data: { ...result.data, path: 'tiny-data/train.tsv' } };
+    expect({ ...scores, elapsedSeconds: 0 }).toEqual(expected);
+  });
+
+  const { INVALID_ARGUMENT } = status;
+  it.each<[string, Request, string, string]>([
+    ['a run_id', { runId: '../x' }, 'run_id', 'run_id is "../x"; it must be 1 to 64 letters'],
+    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be above 0'],
+    ['no mask', { mask: undefined }, 'mask', 'mask is missing'],
+    [
+      'a layer',
+      {
+        mask: {
+          heads: [
+            { layer: 0, head: 0 },
+            { layer: 2, head: 0 },
+          ],
+        },
+      },
+      'mask.heads[1].layer',
+      'mask.heads[1].layer is 2; the model has 2 layers, so it must be 0 to 1',
+    ],
+    ['a head', { mask: { heads: [{ layer: 0, head: 99 }] } }, 'mask.heads[0].head', 'mask.heads[0].head is 99'],
+    ['a head without a layer', { mask: { heads: [{ head: 1 }] } }, 'mask.heads[0].layer', 'is missing'],
+    [
+      'a head that comes twice',
+      {
+        mask: {
+          heads: [
+            { layer: 1, head: 2 },
+            { layer: 1, head: 2 },
+          ],
+        },
+      },
+      'mask.heads[1]',
+      'mask.heads[1] is layer 1, head 2, which mask.heads[0] was already',
+    ],
+    ['a mask of another model', { mask: { heads, model: { sha256: 'ab'.repeat(32) } } }, 'mask.model.sha256', 'abab'],
+    ['no labels', { train: { ...rows('train'), labelColumn: undefined } }, 'train.label_column', 'labels are needed'],
+    [
+      'inline rows without labels',
+      { train: { source: { case: 'inline', value: { texts: ['a'] } } } },
+      'train.inline.labels',
+      'labels are needed here',
+    ],
+    [
+      'labels of a dev set that the training has not',
+      { dev: { source: { case: 'inline', value: { texts: ['a'], labels: ['never'] } } } },
+      'dev',
+      'never',
+    ],
+    [
+      'a task',
+      { train: { ...rows('train'), textColumns: [], labelColumn: undefined, task: 'sst' } },
+      'train.task',
+      'did you mean "sst2"?',
+    ],
+  ])('refuses %s', async (_, changes, field, text) => {
+    const error = await trained({ ...asked, runId: 'bad', ...changes } as Request).then(
+      () => {
+        throw new Error('no error');
+      },
+      (thrown: RpcError) => thrown,
+    );
+    expect(error).toBeInstanceOf(RpcError);
+    expect([error.code, error.message]).toEqual([INVALID_ARGUMENT, expect.stringContaining(text)]);
+    expect(error.details.violations?.[0].field).toBe(field);
+    expect(fs.existsSync(path.join(stateDir, 'runs/bad'))).toBe(false);
+    await untilScratchIsEmpty();
+  });
+
+  it('refuses a delta of another base, and a format that there is none of', async () => {
+    const bad = (request: object) => all(exportModel, { model: 'tiny-bert', delta: files(), ...request });
+    await expect(bad({ format: 'gguf' })).rejects.toMatchObject({
+      code: INVALID_ARGUMENT,
+      message: 'format is "gguf"; it must be one of checkpoint, peft, onnx',
+    });
+    await expect(bad({ format: 'peft', dtype: 'base' })).rejects.toMatchObject({
+      details: { violations: [{ field: 'dtype' }] },
+    });
+    const evaluating = client.unary(evaluate, { model: 'tiny-roberta', delta: files(), dataset: rows('dev') });
+    await expect(evaluating).rejects.toMatchObject({
+      code: INVALID_ARGUMENT,
+      details: { violations: [{ field: 'delta' }] },
+    });
+    const merged = client.unary(evaluate, { model: 'tiny-bert', dataset: rows('dev') });
+    await expect(merged).rejects.toMatchObject({
+      code: INVALID_ARGUMENT,
+      details: { violations: [{ field: 'model' }] },
+    });
+  });
+});
