@@ -1,4 +1,4 @@
-import type { Telemetry } from '../infra/telemetry';
+import type { Histogram, Telemetry } from '../infra/telemetry';
 import { newSpanId, siblingTraceparent } from '../infra/telemetry/traceparent';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { readResult } from './files';
@@ -13,6 +13,8 @@ import type { JobStore } from './store';
 export interface AttemptParts extends Workers {
   store: JobStore;
   telemetry: Telemetry;
+  /** Of each state. */
+  seconds: Histogram;
   /** The job's spec, from what the record has of it. */
   specOf(record: JobRecord): JobSpec<TextDataset> & { analyzeOnly: boolean };
 }
@@ -71,10 +73,11 @@ function advances(event: Exclude<JobEvent, { kind: 'state' }>, { epochs }: JobRe
 async function inPhase(
   state: JobState,
   { id, traceparent, attempt: attempts, phase: cut }: JobRecord,
-  { store, telemetry }: AttemptParts,
+  { store, telemetry, seconds }: AttemptParts,
   work: () => Promise<JobState | undefined>,
 ): Promise<JobState | undefined> {
   if (!telemetry.on || traceparent === undefined || state === 'QUEUED' || state === 'SUCCEEDED') return work();
+  const began = performance.now();
   const phase: Phase = { state, spanId: newSpanId(), from: Date.now(), told: false };
   await store.note(id, { kind: 'phase', phase });
   const settings = {
@@ -84,7 +87,9 @@ async function inPhase(
     links: cut?.state === state ? [siblingTraceparent(traceparent, cut.spanId) ?? traceparent] : [],
   };
   try {
-    return await telemetry.inSpan(spanName(state), settings, work);
+    const next = await telemetry.inSpan(spanName(state), settings, work);
+    seconds.record((performance.now() - began) / 1000, { 'hifi.job.state': state.toLowerCase() });
+    return next;
   } catch (error) {
     await store.note(id, { kind: 'phase', phase: { ...phase, told: true } });
     throw error;

@@ -74,9 +74,11 @@ export class Scheduler {
 
   private take(id: string): void {
     const controller = new AbortController();
+    this.log.info({ job: id }, 'a job is taken up');
     const done = this.drive(id, controller.signal)
       .catch((error) => this.log.error({ job: id, err: error }, 'the job could not be driven'))
       .then(() => {
+        this.log.info({ job: id, state: this.store.get(id).state }, 'a job is left');
         this.running.delete(id);
         this.next();
       });
@@ -123,8 +125,11 @@ function causeOf(thrown: unknown): RpcError {
 }
 
 /** Whether another attempt may do better: the service was away or busy, or its engine died. */
-const isPassing = ({ code }: RpcError) =>
-  code === status.UNAVAILABLE || code === status.RESOURCE_EXHAUSTED || code === status.ABORTED;
+const isPassing = ({ code, details }: RpcError) =>
+  code === status.UNAVAILABLE ||
+  code === status.ABORTED ||
+  // A message that is too large stays so: nobody says when to try again.
+  (code === status.RESOURCE_EXHAUSTED && details.retrySeconds !== undefined);
 
 const jobError = ({ code, reason, message, details: { violations } }: RpcError): JobError => ({
   code,

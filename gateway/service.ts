@@ -4,6 +4,7 @@ import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
 import { checkColumns } from '../data/dataset';
 import { within } from '../errors';
+import { Admission } from '../infra/admission';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { badField, RpcError, status } from '../infra/grpc/status';
@@ -34,6 +35,7 @@ const RETRY_SECONDS = 30;
 /** Jobs: taken in, told of, cancelled. */
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
   const { store, artifacts, scheduler, analyzer, inputs } = parts;
+  const estimates = new Admission();
   const jobOf = (id: string) => ({ job: jobMessage(store.get(id)) });
   const refusals = (requestId: string): Refusals => ({
     full() {
@@ -117,7 +119,13 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
       const served = await check(spec, signal);
       if (served.analyzeOnly) throw badField('spec.analyze_only', 'is true; only a training can be estimated');
-      return estimateServed(served, inputs, signal);
+      const place = estimates.enter();
+      try {
+        await place.turn(signal);
+        return await estimateServed(served, inputs, signal);
+      } finally {
+        place.leave();
+      }
     },
   };
 }

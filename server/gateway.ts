@@ -29,7 +29,8 @@ export async function serveGateway(settings: ServeGateway): Promise<Served> {
   const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
-  const parts = { store, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
+  const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
+  const parts = { store, seconds, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
   const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, parts, signal, heard), log);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
 

@@ -38,7 +38,11 @@ export function surround(telemetry: Telemetry, log: Logger): Surround {
     if (QUIET.test(call.method)) return traced();
     return telemetry.inSpan(
       call.method,
-      { kind: 'server', parent: typeof parent === 'string' ? parent : null },
+      {
+        kind: 'server',
+        parent: typeof parent === 'string' ? parent : null,
+        attributes: { 'rpc.system.name': 'grpc', 'rpc.method': call.method },
+      },
       traced,
     );
   };

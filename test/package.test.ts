@@ -39,9 +39,12 @@ beforeAll(() => {
 });
 afterAll(() => fs.rmSync(app, { recursive: true }));
 
-test('it holds the build, its types and the legal texts, and nothing else', () => {
-  const rest = files.filter((file) => !/^dist\/.*(\.js|\.d\.ts)$/.test(file)).sort();
-  expect(rest).toEqual(['LICENSE', 'README.md', 'THIRD_PARTY.md', 'package.json']);
+test('it holds the build, its types, the contract and the legal texts, and nothing else', () => {
+  const rest = files.filter(
+    (file) => !/^dist\/.*(\.js|\.d\.ts)$|^proto\/(hifi\/v1|google\/rpc)\/\w+\.proto$/.test(file),
+  );
+  expect(rest.sort()).toEqual(['LICENSE', 'README.md', 'THIRD_PARTY.md', 'package.json']);
+  expect(files).toContain('proto/hifi/v1/gateway.proto');
   expect(files).toEqual(expect.arrayContaining([manifest.main, manifest.types, manifest.bin.hifi]));
   expect(files.filter((file) => /(^|\/)(test|bench)\/|\.test\./.test(file))).toEqual([]);
 });

@@ -28,9 +28,25 @@ export class Runs {
   claim(id: string): ClaimedRun | undefined {
     if (this.claimed.has(id)) return undefined;
     this.claimed.add(id);
+    this.sweep(Date.now());
     return new ClaimedRun(path.join(this.folder, id), this.results, this.train, () => this.claimed.delete(id));
   }
+
+  /** Forgets runs that nobody has gone on with for long. @param now milliseconds since the epoch */
+  sweep(now: number): void {
+    if (!fs.existsSync(this.folder)) return;
+    for (const id of fs.readdirSync(this.folder)) {
+      const run = path.join(this.folder, id);
+      const last = Math.max(
+        ...[run, path.join(run, 'state')].map((each) => fs.statSync(each, { throwIfNoEntry: false })?.mtimeMs ?? 0),
+      );
+      if (!this.claimed.has(id) && now - last > KEPT_MS) fs.rmSync(run, { recursive: true, force: true });
+    }
+  }
 }
+
+/** How long a run that nobody goes on with is kept, in milliseconds: thirty days. */
+const KEPT_MS = 30 * 24 * 3600_000;
 
 /** A run that one call alone works on. */
 export class ClaimedRun {

@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { endServices, Service } from '../support/services';
+
+const hifiFile = path.join(__dirname, '../../cli/hifi.ts');
+const scratch = temporaryFolder('cli-gateway');
+const token = path.join(scratch, 'token');
+let service: Service;
+let gateway: string[];
+
+beforeAll(async () => {
+  fs.writeFileSync(token, 'a-token\n');
+  const ports = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
+  const state = path.join(scratch, 'state');
+  service = await Service.start([
+    'all',
+    '--state-dir',
+    state,
+    '--data-root',
+    FIXTURES,
+    '--token-file',
+    token,
+    ...ports,
+  ]);
+  gateway = ['--gateway', `127.0.0.1:${service.ports.gateway}`, '--token-file', token];
+});
+afterAll(async () => {
+  await endServices();
+  fs.rmSync(scratch, { recursive: true, force: true });
+});
+
+/** Runs the command; the services are this test's, so it must not block. */
+function hifi(...words: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [hifiFile, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const told = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (text) => (told[name] += text));
+    child.once('close', (status) => resolve({ status, ...told }));
+  });
+}
+
+const data = (name: string) => path.join(FIXTURES, 'tiny-data', name);
+const RUN = [
+  ...['run', '--model', path.join(FIXTURES, 'tiny-bert'), '--train', data('train.tsv'), '--dev', data('dev.tsv')],
+  ...['--text-columns', 'sentence', '--label-column', 'label', '--epochs', '2', '--batch-size', '8', '--k', '1'],
+];
+
+test('a run at a gateway leaves what a run here leaves', async () => {
+  const [there, here] = [path.join(scratch, 'there'), path.join(scratch, 'here')];
+  const served = await hifi(...RUN, ...gateway, '--out', there, '--export', 'checkpoint,peft', '--json');
+  expect(served.stderr).toMatch(/job \w+[\s\S]*training[\s\S]*epoch 2/);
+  expect(served.status).toBe(0);
+  const told = JSON.parse(served.stdout);
+  expect(told).toMatchObject({ jobId: expect.stringMatching(/^\w{20,}$/), metrics: { metric: 'accuracy' } });
+
+  expect((await hifi(...RUN, '--out', here, '--export', 'checkpoint,peft')).status).toBe(0);
+  const list = (folder: string) =>
+    (fs.readdirSync(folder, { recursive: true }) as string[]).filter((name) => !name.startsWith('state')).sort();
+  expect(list(there)).toEqual(list(here));
+  for (const name of ['mask.json', 'delta/delta.safetensors', 'delta/delta.json', 'checkpoint/model.safetensors']) {
+    expect([
+      name,
+      Buffer.compare(fs.readFileSync(path.join(there, name)), fs.readFileSync(path.join(here, name))),
+    ]).toEqual([name, 0]);
+  }
+
+  // What the command has ended, it need not do again.
+  const again = await hifi(...RUN, ...gateway, '--out', there, '--export', 'checkpoint,peft', '--resume', '--json');
+  expect(again.status).toBe(0);
+  expect(JSON.parse(again.stdout).jobId).toBe(told.jobId);
+
+  const jobs = await hifi('jobs', 'list', ...gateway, '--json');
+  expect(JSON.parse(jobs.stdout).jobs).toHaveLength(1);
+  const shown = await hifi('jobs', 'show', told.jobId, ...gateway, '--json');
+  expect(JSON.parse(shown.stdout)).toMatchObject({ jobId: told.jobId, state: 'JOB_STATE_SUCCEEDED' });
+  const watched = await hifi('jobs', 'watch', told.jobId, ...gateway);
+  expect([watched.status, watched.stderr]).toEqual([0, expect.stringMatching(/queued[\s\S]*epoch 1[\s\S]*succeeded/)]);
+  expect((await hifi('jobs', 'delete', told.jobId, ...gateway)).status).toBe(0);
+  expect(await hifi('jobs', 'show', told.jobId, ...gateway)).toMatchObject({
+    status: 3,
+    stderr: expect.stringMatching(/^hifi: no job "\w+"\n$/),
+  });
+});
+
+test('Ctrl-C cancels the job', async () => {
+  const out = path.join(scratch, 'cancelled');
+  const words = [...RUN, ...gateway, '--epochs', '5000', '--out', out];
+  const child = spawn(process.execPath, [hifiFile, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let stderr = '';
+  child.stderr.on('data', (text) => {
+    const before = stderr;
+    stderr += text;
+    if (!/training/.test(before) && /training/.test(stderr)) child.kill('SIGINT');
+  });
+  const status = await new Promise((resolve) => child.once('close', resolve));
+  expect([status, stderr.split('\n').filter((line) => line.startsWith('hifi:'))]).toEqual([130, ['hifi: cancelled']]);
+  const { jobs } = JSON.parse((await hifi('jobs', 'list', ...gateway, '--json')).stdout);
+  expect(jobs[0].state).toBe('JOB_STATE_CANCELLED');
+});
+
+test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
+  ['no token', () => ['jobs', 'list', ...gateway.slice(0, 2)], 2, /no valid token/],
+  [
+    'a gateway that is not there',
+    () => ['jobs', 'list', '--gateway', '127.0.0.1:1'],
+    4,
+    /127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)/,
+  ],
+  [
+    'an address that is none',
+    () => ['jobs', 'list', '--gateway', 'here'],
+    2,
+    /--gateway is "here"; it must be HOST:PORT/,
+  ],
+  ['a state that is none', () => ['jobs', 'list', ...gateway, '--state', 'asleep'], 2, /one of queued, /],
+  [
+    'a model that the services do not know',
+    () => [...RUN.with(2, '/nowhere'), ...gateway, '--out', path.join(scratch, 'x')],
+    2,
+    /data roots/,
+  ],
+  [
+    'a service that is none',
+    () => ['serve', 'everything'],
+    2,
+    /no service "everything"; it must be all or one of gateway/,
+  ],
+  [
+    'an open bind',
+    () => ['serve', 'all', '--host', '0.0.0.0', '--state-dir', path.join(scratch, 'y')],
+    2,
+    /open to other machines/,
+  ],
+  ['half a certificate', () => ['serve', 'all', '--tls-cert', token], 2, /--tls-cert needs --tls-key/],
+  [
+    'a state directory in use',
+    () => ['serve', 'gateway', '--gateway-port', '0', '--state-dir', path.join(scratch, 'state')],
+    2,
+    /in use by process/,
+  ],
+])('%s: one line', async (_, words, status, line) => {
+  const ended = await hifi(...words());
+  const said = ended.stderr.split('\n').filter((each) => each !== '' && !each.startsWith('{'));
+  expect([ended.status, said]).toEqual([status, [expect.stringMatching(/^hifi: /)]]);
+  expect(said[0]).toMatch(line);
+  expect(fs.existsSync(path.join(scratch, 'x'))).toBe(false);
+});
+
+test('the token is in no line that the services have written', () => {
+  expect(service.log).not.toContain('a-token');
+});
