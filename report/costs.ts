@@ -70,7 +70,7 @@ export const COST_NOTES: readonly [what: string, how: string][] = [
   ],
   [
     'multiply-adds',
-    'A token and step, in layers of 12 · d² numbers (a feed-forward layer of 4 · d). Forward and back through a layer: 2 · 12 · d²; a trained number adds 1, one of LoRA 3; full: 3 · 12 · d². Layers below the lowest tuned one are computed once and not counted.',
+    'A token and step, in layers of 12 · d² numbers (a feed-forward layer of 4 · d). Forward and back through a layer: 2 · 12 · d²; a trained number adds 1, one of LoRA 3; full: 3 · 12 · d². Layers below the lowest tuned one are computed once and not counted; what the last layer saves is not counted in any column.',
   ],
   [
     'seconds an epoch',

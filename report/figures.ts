@@ -171,7 +171,8 @@ function convergenceFigure(report: HeadReport): Figure {
       x: 'round',
       logarithmic: true,
       bundle: true,
-      mark: { value: 1e-9, name: 'end' },
+      width: 640,
+      mark: { value: 1e-9, name: '10⁻⁹' },
       lines: traces.map((values, layer) => {
         const name = ofModel ? 'model' : `layer ${layer}`;
         return {

@@ -36,7 +36,6 @@ function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
   const maps = drawn.filter(({ name }) => names.includes(name)).map(figureHtml);
   const spectrum = drawn.find(({ name }) => name === 'spectrum') as Figure;
   const broad = parts.heads.model.heads > BROAD ? ' broad' : '';
-  const kind = parts.heads.options.correlation;
   const html = `<p>${escapeXml(stabilityInWords(parts.heads) ?? '')}</p>
 <p class="note">Point at a head, or move with the arrow keys, to read its numbers. Click it, or press Enter, to see its singular values.</p>
 <div class="maps${broad}">${maps.join('\n')}</div>
@@ -45,8 +44,8 @@ function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
 <p class="note" data-part="numbers"></p>
 <div class="sides">
 <figure><div data-part="spectrum">${spectrum.svg}</div><figcaption>Singular values of the head's output, each as a share of their sum, mean over the sequences. Richness is the mean of where ξ cuts each sequence; the line is where it cuts their mean.</figcaption></figure>
-<div><h3>Richness at other ξ</h3><dl class="short" data-part="xi"></dl>
-<h3>Most correlated, same layer</h3><dl class="short" data-part="partners" data-kind="${kind}"></dl></div>
+<div class="lists"><div><h3>Richness at each ξ</h3><dl class="short" data-part="xi"></dl></div>
+<div><h3>Most correlated in the layer</h3><dl class="short" data-part="partners"></dl></div></div>
 </div>
 </section>`;
   return { id: 'heads', name: 'Heads', html };

@@ -16,11 +16,12 @@ a { color: var(--blue); text-underline-offset: 2px; }
 nav ul { display: flex; flex-wrap: wrap; gap: 4px 18px; list-style: none; padding: 0; margin: 14px 0 0; font-size: 14px; }
 figure { margin: 0; min-width: 0; }
 figcaption { font-size: 13px; line-height: 1.45; margin-top: 4px; max-width: 64ch; }
+#convergence { margin: 14px 0 20px; }
 svg { display: block; max-width: 100%; height: auto; }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 ${CHART_STYLE}
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 24px 0 0; padding: 1px; background: var(--line); border-radius: 8px; overflow: hidden; }
-.facts div { background: var(--panel); padding: 12px 14px; }
+.facts { display: flex; flex-wrap: wrap; gap: 1px; margin: 24px 0 0; padding: 1px; background: var(--line); border-radius: 8px; overflow: hidden; }
+.facts div { flex: 1 1 auto; min-width: 126px; background: var(--panel); padding: 12px 14px; }
 .facts dt { font-size: 12.5px; color: var(--quiet); }
 .facts dd { margin: 2px 0 0; font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.25; }
 .facts dd small { display: block; font-size: 12.5px; font-weight: 400; color: var(--quiet); }
@@ -28,14 +29,18 @@ ${CHART_STYLE}
 .maps.broad { grid-template-columns: 1fr; }
 .chart .cell, .chart .node { cursor: pointer; outline: none; }
 .chart .cell:focus-visible rect, .chart .node:focus-visible circle, .chart .cell.near rect, .chart .node.near circle { stroke: var(--ink); stroke-width: 2.5; }
-.chart .shown rect, .chart .node.shown circle { stroke: var(--ink); stroke-width: 2.5; stroke-dasharray: 3 2; }
+.chart .cell.shown { outline: 2px solid var(--ink); outline-offset: 1px; }
+.chart .node.shown circle { fill: var(--ink); }
+.chart .node.shown text { fill: var(--paper); }
 .chart .thin.near { opacity: 1; stroke-width: 2.5; stroke: var(--tuned); }
 .chart .edge:hover { stroke: var(--tuned); opacity: 1; }
 .lit .edge { opacity: .04; }
 .lit .edge.of { opacity: 1; stroke: var(--tuned); }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 16px 18px; margin: 18px 0; }
 .panel h3 { margin-top: 0; }
-.panel .sides { display: grid; grid-template-columns: minmax(0, 1fr) 170px; gap: 20px; align-items: start; }
+.panel .sides { display: grid; grid-template-columns: minmax(0, 540px) minmax(0, 1fr); gap: 20px 40px; align-items: start; }
+.lists { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 16px 32px; }
+.lists h3 { margin: 0 0 6px; font-size: 13.5px; }
 .short { display: grid; grid-template-columns: auto 1fr; gap: 1px 14px; margin: 0 0 12px; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 .short dt { color: var(--quiet); }
 .short dd { margin: 0; text-align: right; }
@@ -47,15 +52,16 @@ select, button { font: inherit; font-size: 14px; color: var(--ink); background: 
 button { cursor: pointer; }
 button:hover { background: var(--panel); }
 input { accent-color: var(--blue); }
-.beside { display: grid; grid-template-columns: minmax(0, 1fr) 210px; gap: 24px; align-items: start; }
+.beside { display: grid; grid-template-columns: minmax(0, max-content) 210px; gap: 24px 56px; align-items: start; }
 table { border-collapse: collapse; margin: 10px 0; font-variant-numeric: tabular-nums; font-size: 14px; }
 caption { text-align: left; font-size: 13px; color: var(--quiet); padding-bottom: 4px; }
 th, td { text-align: left; vertical-align: top; padding: 5px 20px 5px 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; white-space: nowrap; }
 thead th { color: var(--quiet); font-weight: 500; }
-td { overflow-wrap: anywhere; }
+td { overflow-wrap: break-word; }
+#repeat ~ .wide td { overflow-wrap: anywhere; }
 .number { text-align: right; }
-td.number { overflow-wrap: normal; white-space: nowrap; }
+td.number { white-space: nowrap; }
 .wide { overflow-x: auto; }
 .code { position: relative; }
 .code button { position: absolute; top: 7px; right: 7px; }
@@ -71,7 +77,7 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   main { padding: 22px 16px 48px; }
   h1 { font-size: 23px; }
   .panel .sides, .beside { grid-template-columns: minmax(0, 1fr); }
-  .facts { grid-template-columns: 1fr 1fr; }
+  .facts div { flex-basis: 40%; }
   .chart { font-size: 13px; }
   .chart .cell text { display: none; }
 }
@@ -83,7 +89,7 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   main { padding: 0; max-width: none; }
   nav, form, .code button, #tip { display: none; }
   .maps, .pair { grid-template-columns: 1fr 1fr; gap: 14px 20px; }
-  .beside, .panel .sides { grid-template-columns: minmax(0, 1fr) 170px; }
+  .panel .sides { grid-template-columns: minmax(0, 1fr) 150px; }
   figure, tr, .panel, .code, .facts div { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   h2 { margin-top: 26px; }

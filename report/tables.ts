@@ -26,11 +26,15 @@ function htmlTable(rows: readonly (readonly Cell[])[], head?: readonly string[])
 }
 
 /** How many heads of a layer are listed. */
-const TOP = 5;
+const TOP = 4;
 
 /** Each layer's best heads by PageRank, and what PageRank goes along with. */
-export function layersTable({ pagerank, richness, rankCorrelations, stability }: HeadReport, mask?: Mask): string {
+export function layersTable(
+  { pagerank, richness, rankCorrelations, stability, options }: HeadReport,
+  mask?: Mask,
+): string {
   const listed = Math.min(TOP, pagerank[0].length);
+  const decimals = options.scope === 'model' ? 5 : 3; // there they sum to 1 over all layers
   const rows = pagerank.map((scores, layer): Cell[] => {
     const best = byScore(scores).slice(0, listed);
     const chosen = mask?.heads.filter((head) => head.layer === layer).map(({ head }) => head);
@@ -39,11 +43,11 @@ export function layersTable({ pagerank, richness, rankCorrelations, stability }:
       String(layer),
       // One cell a head, in which nothing breaks.
       ...best.map((head) => {
-        const numbers = [scores[head].toPrecision(3), richness[layer][head].toFixed(1)];
+        const numbers = [scores[head].toFixed(decimals), richness[layer][head].toFixed(1)];
         if (stability) numbers.push(percent(stability[layer][head]));
         return `${head} (${numbers.join(', ')})`.replaceAll(' ', '\u00a0');
       }),
-      ...(chosen ? [chosen.join(', ') || '–'] : []),
+      ...(chosen ? [chosen.join(', ').replaceAll(' ', chosen.length > TOP ? ' ' : '\u00a0') || '–'] : []),
       withRichness.toFixed(2),
       correlationSum.toFixed(2),
     ];

@@ -72,10 +72,8 @@ export function answers({
   ];
   if (mask) {
     const size = mask.budget === undefined ? `k = ${mask.k}` : `budget ${(100 * mask.budget).toFixed(2)} %`;
-    told.push(
-      ['tuned heads', String(mask.heads.length), `${mask.strategy}, ${size}, ${mask.tune}`],
-      ['tuned of the base', `${(100 * mask.share).toFixed(2)} %`, `${grouped(mask.trainableParameters)} parameters`],
-    );
+    const { heads: tuned, strategy, tune, share } = mask;
+    told.push(['tuned', `${tuned.length} heads, ${(100 * share).toFixed(1)} %`, `${strategy}, ${size}, ${tune}`]);
   } else told.push(['ranked by', options.correlation, `teleport ${options.teleport}, damping ${options.damping}`]);
   if (metrics) {
     const { best, metric, epochs, peakRssBytes } = metrics;
@@ -90,7 +88,7 @@ export function answers({
       [
         'delta',
         deltaBytes === undefined ? '–' : `${(deltaBytes / 1e6).toFixed(1)} MB`,
-        `task head ${grouped(metrics.taskHeadParameters)} parameters`,
+        `${grouped(metrics.trainableParameters + metrics.taskHeadParameters)} numbers`,
       ],
     );
   }

@@ -45,10 +45,10 @@ export function headMap({ title, values, text, tip, chosen, scale, yesNo = false
       const x = MARGIN.left + head * cell;
       const shown = heads <= MOST_LABELLED && text(value) !== '';
       const label = shown
-        ? `<text aria-hidden="true" class="middle" x="${x + cell / 2}" y="${y + CELL_HEIGHT / 2 + 4}">${escapeXml(text(value))}</text>`
+        ? `<text class="middle" x="${x + cell / 2}" y="${y + CELL_HEIGHT / 2 + 4}">${escapeXml(text(value))}</text>`
         : '';
       return (
-        `<g class="cell ${look}" role="gridcell" tabindex="-1" data-head="${layer}.${head}" aria-label="${escapeXml(tip(layer, head))}">` +
+        `<g class="cell ${look}" role="gridcell" tabindex="-1" data-head="${layer}.${head}" aria-label="${escapeXml(`${shown ? `${text(value)}: ` : ''}${tip(layer, head)}`)}">` +
         `<rect x="${x + inset}" y="${y + inset}" width="${cell - 2 * inset}" height="${CELL_HEIGHT - 2 * inset}" rx="2"/>${label}</g>`
       );
     });

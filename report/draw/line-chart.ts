@@ -109,10 +109,10 @@ function roundTicks(values: readonly number[]): number[] {
 /** Every power of ten that spans the values, or every other and so on where they are many. */
 function powersOfTen(values: readonly number[]): number[] {
   const logs = values.length > 0 ? values.map(Math.log10) : [-1, 0];
-  const from = Math.floor(Math.min(...logs));
-  const every = Math.max(1, Math.ceil((Math.ceil(Math.max(...logs)) - from) / 6));
-  const count = Math.max(1, Math.ceil((Math.max(...logs) - from) / every));
-  return Array.from({ length: count + 1 }, (_, i) => 10 ** (from + i * every));
+  const [from, to] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs))];
+  const every = Math.max(1, Math.ceil((to - from) / 6));
+  const count = Math.max(1, Math.ceil((to - from) / every));
+  return Array.from({ length: count + 1 }, (_, i) => 10 ** (to - (count - i) * every));
 }
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';

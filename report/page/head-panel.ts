@@ -27,7 +27,7 @@ export function headPanel(page: Page): void {
     });
     list(
       'xi',
-      data.richnessByXi.map(([xi, richness]) => [`ξ = ${xi}`, String(richness[node])]),
+      data.richnessByXi.map(([xi, richness]) => [`ξ = ${xi}`, richness[node].toFixed(2)]),
     );
     // Pairs of a layer stand in the order (0, 1), (0, 2) … (1, 2) …
     const partners: [head: number, r: number][] = [];

@@ -1,7 +1,8 @@
 /// <reference lib="dom" />
+import type { Page } from './page';
 
 /** A tip by the pointer, or by what has the focus, for every part of a chart that has something to tell. Escape takes it away. */
-export function tips(): void {
+export function tips({ data }: Page): void {
   const tip = document.createElement('div');
   tip.id = 'tip';
   tip.setAttribute('aria-hidden', 'true'); // A screen reader reads the part's own label.
@@ -21,7 +22,8 @@ export function tips(): void {
     for (const each of document.querySelectorAll(`.chart [data-head="${head}"]`)) each.classList.add('near');
   };
   const tell = (from: Element, x: number, y: number) => {
-    tip.textContent = from.getAttribute('data-tip') ?? from.getAttribute('aria-label');
+    const [layer, head] = (from.getAttribute('data-head') ?? '').split('.').map(Number);
+    tip.textContent = from.getAttribute('data-tip') ?? data.tips[layer * data.heads + head];
     tip.hidden = false;
     place(x, y);
     mark(from.getAttribute('data-head'));
