@@ -52,8 +52,9 @@ const fileOf = ({ path }: DataSource) => (path === 'stdin' ? '-' : path);
 
 function columnFlags({ task, textColumns, labelColumn, regression, format }: DataSource, known?: string) {
   const flags: [string, unknown][] = [];
-  if (task ?? known) flags.push(['task', task ?? known]);
+  if (task) flags.push(['task', task]);
   else if (textColumns) flags.push(['text-columns', textColumns.join(',')]);
+  else if (known) flags.push(['task', known]);
   if (labelColumn !== undefined) flags.push(['label-column', labelColumn]);
   if (regression) flags.push(['regression', true]);
   if (format !== undefined) flags.push(['format', format]);

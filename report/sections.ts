@@ -37,7 +37,7 @@ function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
   const spectrum = drawn.find(({ name }) => name === 'spectrum') as Figure;
   const broad = parts.heads.model.heads > BROAD ? ' broad' : '';
   const html = `<p>${escapeXml(stabilityInWords(parts.heads) ?? '')}</p>
-<p class="note">Point at a head, or move with the arrow keys, to read its numbers. Click it, or press Enter, to see its singular values.</p>
+<p class="note screen">Point at a head, or move with the arrow keys, to read its numbers. Click it, or press Enter, to see its singular values.</p>
 <div class="maps${broad}">${maps.join('\n')}</div>
 <section class="panel" id="head" aria-live="polite" aria-labelledby="head-name">
 <h3 id="head-name" data-part="name">${escapeXml(spectrum.caption.replace(/^.*of head (\d+) of layer (\d+).*$/, 'Head $1 of layer $2'))}</h3>
@@ -45,7 +45,7 @@ function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
 <div class="sides">
 <figure><div data-part="spectrum">${spectrum.svg}</div><figcaption>Singular values of the head's output, each as a share of their sum, mean over the sequences. Richness is the mean of where ξ cuts each sequence; the line is where it cuts their mean.</figcaption></figure>
 <div class="lists"><div><h3>Richness at each ξ</h3><dl class="short" data-part="xi"></dl></div>
-<div><h3>Most correlated in the layer</h3><dl class="short" data-part="partners"></dl></div></div>
+<div><h3>Most correlated</h3><dl class="short" data-part="partners"></dl></div></div>
 </div>
 </section>`;
   return { id: 'heads', name: 'Heads', html };

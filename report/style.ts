@@ -21,9 +21,9 @@ svg { display: block; max-width: 100%; height: auto; }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 ${CHART_STYLE}
 .facts { display: flex; flex-wrap: wrap; gap: 1px; margin: 24px 0 0; padding: 1px; background: var(--line); border-radius: 8px; overflow: hidden; }
-.facts div { flex: 1 1 auto; min-width: 126px; background: var(--panel); padding: 12px 14px; }
+.facts div { flex: 1 1 130px; background: var(--panel); padding: 12px 14px; }
 .facts dt { font-size: 12.5px; color: var(--quiet); }
-.facts dd { margin: 2px 0 0; font-size: 20px; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.25; }
+.facts dd { margin: 2px 0 0; font-size: 18px; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.25; }
 .facts dd small { display: block; font-size: 12.5px; font-weight: 400; color: var(--quiet); }
 .maps, .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 26px 32px; margin: 18px 0; align-items: start; }
 .maps.broad { grid-template-columns: 1fr; }
@@ -61,6 +61,7 @@ thead th { color: var(--quiet); font-weight: 500; }
 td { overflow-wrap: break-word; }
 #repeat ~ .wide td { overflow-wrap: anywhere; }
 .number { text-align: right; }
+.wide th, .wide td { padding-right: 14px; }
 td.number { white-space: nowrap; }
 .wide { overflow-x: auto; }
 .code { position: relative; }
@@ -87,7 +88,10 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   @page { margin: 14mm; }
   body { font-size: 10.5pt; }
   main { padding: 0; max-width: none; }
-  nav, form, .code button, #tip { display: none; }
+  nav, form, .code button, #tip, .screen { display: none; }
+  .facts dd { font-size: 14px; }
+  .facts dd small, .facts dt { font-size: 11px; }
+  summary { break-after: avoid; }
   .maps, .pair { grid-template-columns: 1fr 1fr; gap: 14px 20px; }
   .panel .sides { grid-template-columns: minmax(0, 1fr) 150px; }
   figure, tr, .panel, .code, .facts div { break-inside: avoid; }

@@ -67,13 +67,13 @@ export function answers({
 }: ReportParts): [what: string, value: string, more: string][] {
   const { model, samples, elapsedSeconds, deviceUsed, options } = heads;
   const told: [string, string, string][] = [
-    ['model', `${model.layers} × ${model.heads} heads`, `${grouped(model.parameters)} parameters`],
-    ['measured', `${grouped(samples)} sequences`, `${elapsedSeconds.toFixed(1)} s, ${deviceUsed.toUpperCase()}`],
+    ['layers × heads', `${model.layers} × ${model.heads}`, `${grouped(model.parameters)} parameters`],
+    ['sequences measured', grouped(samples), `${elapsedSeconds.toFixed(1)} s, ${deviceUsed.toUpperCase()}`],
   ];
   if (mask) {
     const size = mask.budget === undefined ? `k = ${mask.k}` : `budget ${(100 * mask.budget).toFixed(2)} %`;
     const { heads: tuned, strategy, tune, share } = mask;
-    told.push(['tuned', `${tuned.length} heads, ${(100 * share).toFixed(1)} %`, `${strategy}, ${size}, ${tune}`]);
+    told.push(['tuned heads', `${tuned.length} (${(100 * share).toFixed(1)}\u00a0%)`, `${strategy}, ${size}, ${tune}`]);
   } else told.push(['ranked by', options.correlation, `teleport ${options.teleport}, damping ${options.damping}`]);
   if (metrics) {
     const { best, metric, epochs, peakRssBytes } = metrics;

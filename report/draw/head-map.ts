@@ -21,6 +21,8 @@ export interface HeadMap {
 const SHADES = 9;
 /** From this number of heads in a row on a cell is too narrow for its value. */
 const MOST_LABELLED = 16;
+/** Below this width, in pixels, values are smaller. */
+const TIGHT = 34;
 const CELL_HEIGHT = 24;
 const MARGIN = { left: 44, right: 8, top: 38, bottom: 34 };
 
@@ -70,7 +72,7 @@ export function headMap({ title, values, text, tip, chosen, scale, yesNo = false
     ? yesNoLegend(height - 20)
     : scaleLegend(height - 20, [least, most].map(text), chosen.length > 0);
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" class="chart map" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="grid" aria-label="${escapeXml(title)}">` +
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart map${cell < TIGHT ? ' tight' : ''}" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="grid" aria-label="${escapeXml(title)}">` +
     `<g aria-hidden="true">${names}${columns.join('')}${lines.join('')}${legend}</g>${rows.join('')}</svg>`
   );
 }

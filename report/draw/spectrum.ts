@@ -50,7 +50,7 @@ export function spectrumChart({ title, shares, xi }: Spectrum): string {
     `<text class="quiet" x="${left}" y="12">cumulative</text>${scale.join('')}` +
     `<path class="dashed" d="M${left} ${upperY(xi)}H${right}"/>` +
     `<path class="curve blue" d="M${left} ${upper.bottom}L${line}"/>` +
-    `<path class="dashed" d="M${cutX} ${upper.top}V${lower.bottom}"/>` +
+    `<path class="dashed" d="M${cutX} ${upper.top}V${upper.bottom}M${cutX} ${lower.top}V${lower.bottom}"/>` +
     `<text class="${near ? 'end' : ''}" x="${near ? cutX - 6 : cutX + 6}" y="${upper.bottom - 8}">ξ = ${xi} cuts after ${cut} of ${count}</text>` +
     `<text class="quiet" x="${left}" y="${lower.top - 8}">each, mean of σ/Σσ (the largest ${percent(most)})</text>` +
     `${bars.join('')}<path class="axis" d="M${left} ${lower.bottom}H${right}"/>${names.join('')}` +

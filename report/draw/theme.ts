@@ -91,6 +91,7 @@ export const CHART_STYLE = `
 .chart .node.chosen circle{stroke:var(--tuned);stroke-width:3}
 .chart .chosen rect{stroke:var(--tuned);stroke-width:3}
 .chart .chosen text{font-weight:600}
+.chart.tight .cell text{font-size:10px;font-weight:400}
 .chart .key{fill:none;stroke:var(--tuned);stroke-width:3}
 .chart .yes rect{fill:var(--tuned)}
 .chart .no rect{fill:var(--line)}
