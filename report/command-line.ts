@@ -6,7 +6,7 @@ import type { ReportParts } from './parts';
  * do not tell, and was not given as `asked`, stands as a word in capitals.
  */
 export function commandLine(parts: ReportParts): string {
-  const { heads, mask, metrics, training, asked, exports } = parts;
+  const { heads, mask, metrics, training, asked, exports: made } = parts;
   const { samples, maxSamples, k, xi, maxLength, seed, exact, correlation, teleport, damping, scope } = heads.options;
   const rows = asked?.rows ?? { path: heads.data.path };
   const flags: [name: string, value: unknown][] = [
@@ -41,7 +41,7 @@ export function commandLine(parts: ReportParts): string {
   }
   if (training) flags.push(['device', metrics?.deviceUsed ?? training.device]);
   else flags.push(['device', heads.deviceUsed]);
-  if (mask && exports && exports.length > 0) flags.push(['export', exports.join(',')]);
+  if (mask && made && made.length > 0) flags.push(['export', made.join(',')]);
   flags.push(['out', 'out']);
   const words = flags.map(([name, value]) => (value === true ? `--${name}` : `--${name} ${shellWord(String(value))}`));
   return wrapped(`npx hifi ${mask ? 'run' : 'analyze'}`, words);

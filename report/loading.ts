@@ -13,12 +13,12 @@ const EXAMPLE = 'The book was written by her.';
 
 /** How to load what is there; paths are those beside the report. */
 export function snippets(parts: ReportParts): Snippet[] {
-  const { mask, metrics, exports = [] } = parts;
+  const { mask, metrics, exports: folders = [] } = parts;
   if (!mask || !metrics) return [];
   const made = [cli(parts)];
-  if (exports.includes('checkpoint')) made.push(transformers());
-  if (exports.includes('peft')) made.push(peft(parts));
-  if (exports.includes('onnx')) made.push(onnxruntime(), transformersJs(parts));
+  if (folders.includes('checkpoint')) made.push(transformers());
+  if (folders.includes('peft')) made.push(peft(parts));
+  if (folders.includes('onnx')) made.push(onnxruntime(), transformersJs(parts));
   return made;
 }
 
