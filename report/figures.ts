@@ -5,6 +5,7 @@ import { graphChart } from './draw/graph';
 import { headMap } from './draw/head-map';
 import { intervalChart } from './draw/intervals';
 import { lineChart } from './draw/line-chart';
+import { scatterChart } from './draw/scatter';
 import { spectrumChart } from './draw/spectrum';
 import { headTip } from './head-words';
 import type { ReportParts } from './parts';
@@ -30,6 +31,7 @@ export const FIGURE_NAMES = [
   'loss',
   'metrics',
   'comparison',
+  'comparison-numbers',
 ] as const;
 
 /** The charts, in the order of the page. */
@@ -41,7 +43,7 @@ export function figures(parts: ReportParts): Figure[] {
     ...graphs(parts),
     ...(parts.heads.model.heads > 1 ? [convergenceFigure(parts.heads)] : []),
     ...(metrics && metrics.epochs.length > 0 ? [lossFigure(metrics), metricFigure(metrics)] : []),
-    ...(comparison && comparison.rows.length > 0 ? [comparisonFigure(comparison)] : []),
+    ...(comparison && comparison.rows.length > 0 ? comparisonFigures(comparison) : []),
   ];
 }
 
@@ -222,17 +224,27 @@ function metricFigure({ epochs, metric }: Metrics): Figure {
   };
 }
 
-function comparisonFigure({ rows }: NonNullable<ReportParts['comparison']>): Figure {
-  const named = rows.map(({ contestant, metric, interval }) => ({
-    name: contestant,
-    value: metric,
-    interval: interval ?? null,
-  }));
-  return {
-    name: 'comparison',
-    caption: 'The metric of each contestant, with its bootstrap interval.',
-    svg: intervalChart('Contestants', named),
-  };
+function comparisonFigures({ rows }: NonNullable<ReportParts['comparison']>): Figure[] {
+  return [
+    {
+      name: 'comparison',
+      caption: 'The metric of each contestant, with its bootstrap interval.',
+      svg: intervalChart(
+        'The metric of each contestant',
+        rows.map(({ contestant: name, metric: value, interval }) => ({ name, value, interval: interval ?? null })),
+      ),
+    },
+    {
+      name: 'comparison-numbers',
+      caption: 'The metric of each contestant over the numbers that it tunes.',
+      svg: scatterChart({
+        title: 'The metric over the numbers tuned',
+        x: 'numbers tuned',
+        y: 'metric',
+        points: rows.map(({ contestant: name, metric: y, interval, parameters: x }) => ({ name, x, y, interval })),
+      }),
+    },
+  ];
 }
 
 /** `97 %`. */

@@ -100,14 +100,11 @@ ${wide('Cost', costTable(parts))}${costNotes()}`;
   return { id: 'cost', name: 'Cost', html };
 }
 
-function comparisonSection(parts: ReportParts, drawn: readonly Figure[]): Section | null {
-  const chart = drawn.find(({ name }) => name === 'comparison');
-  if (!chart || !parts.comparison) return null;
-  return {
-    id: 'comparison',
-    name: 'Comparison',
-    html: `${figureHtml(chart)}${wide('Comparison', comparisonTable(parts.comparison))}`,
-  };
+function comparisonSection({ comparison }: ReportParts, drawn: readonly Figure[]): Section | null {
+  const charts = drawn.filter(({ name }) => name.startsWith('comparison'));
+  if (charts.length === 0 || !comparison) return null;
+  const html = `<div class="stack">${charts.map(figureHtml).join('\n')}</div>${wide('Comparison', comparisonTable(comparison))}`;
+  return { id: 'comparison', name: 'Comparison', html };
 }
 
 function loadingSection(parts: ReportParts): Section | null {

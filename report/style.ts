@@ -36,6 +36,7 @@ ${CHART_STYLE}
 .chart .edge:hover { stroke: var(--tuned); opacity: 1; }
 .lit .edge { opacity: .04; }
 .lit .edge.of { opacity: 1; stroke: var(--tuned); }
+.stack { display: grid; gap: 22px; margin: 14px 0; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 16px 18px; margin: 18px 0; }
 .panel h3 { margin-top: 0; }
 .panel .sides { display: grid; grid-template-columns: minmax(0, 540px) minmax(0, 1fr); gap: 20px 40px; align-items: start; }

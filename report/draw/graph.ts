@@ -17,7 +17,7 @@ export interface Graph {
 
 /**
  * A layer's heads in a circle, or the model's in the places that they have in the heat maps; stronger edges are wider and
- * darker, heads of higher PageRank larger. The page runs this text too: it uses nothing but its argument.
+ * less faint, heads of higher PageRank larger. The page runs this text too: it uses nothing but its argument.
  */
 export function graphChart({ title, layers, heads, layer, edges, pagerank, chosen, tips }: Graph): string {
   const fixed = (value: number) => Number(value.toFixed(1));

@@ -1,3 +1,4 @@
+import { powersOfTen, roundTicks, tickText } from './axis';
 import { escapeXml } from './theme';
 
 export interface Line {
@@ -93,33 +94,3 @@ export function lineChart({
 }
 
 const fixed = (value: number) => Number(value.toFixed(2));
-
-/** Steps of 1, 2 or 5 times a power of ten that span the values, some five of them. */
-function roundTicks(values: readonly number[]): number[] {
-  const [least, most] = values.length > 0 ? [Math.min(...values), Math.max(...values)] : [0, 1];
-  const span = most - least || Math.abs(most) || 1;
-  const raw = span / 4;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * ([1, 2, 5].find((factor) => factor * power >= raw) ?? 10);
-  const from = Math.floor(least / step + 1e-9);
-  const to = Math.max(from + 1, Math.ceil(most / step - 1e-9));
-  return Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(10)));
-}
-
-/** Every power of ten that spans the values, or every other and so on where they are many. */
-function powersOfTen(values: readonly number[]): number[] {
-  const logs = values.length > 0 ? values.map(Math.log10) : [-1, 0];
-  const [from, to] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs))];
-  const every = Math.max(1, Math.ceil((to - from) / 6));
-  const count = Math.max(1, Math.ceil((to - from) / every));
-  return Array.from({ length: count + 1 }, (_, i) => 10 ** (to - (count - i) * every));
-}
-
-const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
-
-function tickText(tick: number, logarithmic: boolean): string {
-  if (!logarithmic) return String(tick).replace('-', '−');
-  const power = Math.round(Math.log10(tick));
-  const digits = [...String(Math.abs(power))].map((digit) => SUPERSCRIPTS[Number(digit)]).join('');
-  return `10${power < 0 ? '⁻' : ''}${digits}`;
-}

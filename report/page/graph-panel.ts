@@ -37,9 +37,11 @@ export function graphPanel(page: Page): void {
     const all = pairs.length;
     const drawn = layer === null ? `The ${all} strongest correlations of ${where}` : `All ${all} pairs of ${where}`;
     document.getElementById('graph-caption')!.textContent =
-      `${drawn}, ${kind}. Wider and darker: stronger. Larger: higher PageRank.`;
+      `${drawn}, ${kind}. Wider: stronger. Larger: higher PageRank.`;
     const name = (node: number) =>
       layer === null ? `${Math.floor(node / data.heads)}.${node % data.heads}` : String(node % data.heads);
+    document.querySelector('#pairs caption')!.textContent =
+      layer === null ? 'Strongest pairs (layer.head)' : 'Strongest pairs';
     const strongest = [...pairs].sort((a, b) => b[2] - a[2]).slice(0, 10);
     body.replaceChildren(
       ...strongest.map(([a, b, r]) => {

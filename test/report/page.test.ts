@@ -90,7 +90,8 @@ test('every plot is drawn, with all its parts', () =>
     expect(await count('svg[aria-label="Loss of each epoch"] circle')).toBe(4);
     expect(await count('svg[aria-label="Dev metrics of each epoch"] circle')).toBe(2);
     expect(await count('svg.intervals circle')).toBe(3);
-    expect(await count('svg.chart')).toBe(10);
+    expect(await count('svg.scatter circle')).toBe(3);
+    expect(await count('svg.chart')).toBe(11);
     for (const chart of await page.locator('svg.chart').all()) {
       const box = await chart.boundingBox();
       expect(Math.min(box!.width, box!.height)).toBeGreaterThan(60);
@@ -261,7 +262,7 @@ test('without scripts all is there but what they draw anew', async () => {
   try {
     const page = await context.newPage();
     await page.goto(pathToFileURL(files.large).href);
-    expect(await page.locator('svg.chart').count()).toBe(10);
+    expect(await page.locator('svg.chart').count()).toBe(11);
   } finally {
     await context.close();
   }
