@@ -51,7 +51,10 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   });
   forgetResults(out, 'heads.json');
   writeJson(`${out}/heads.json`, report);
-  const files = ['heads.json', ...writeReport(out, { heads: report })].map((name) => `${out}/${name}`);
+  const files = [
+    'heads.json',
+    ...writeReport(out, { heads: report, asked: { model: flags.model as string, rows: source } }),
+  ].map((name) => `${out}/${name}`);
   process.stderr.write(`${[...headsTable(report), ...files].join('\n')}\n`);
   if (flags.json) await printJson(report);
 }

@@ -19,16 +19,49 @@ export async function printText(text: string): Promise<void> {
 export const hasColours = (stream: NodeJS.WriteStream) =>
   stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 
-/** Rows of cells as aligned columns, two spaces apart; the columns named in `right` end alike, such as numbers. */
-export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
+/** Least width of a column that is wrapped. */
+const LEAST_WRAPPED = 20;
+
+/**
+ * Rows of cells as aligned columns, two spaces apart; the columns named in `right` end alike, such as numbers. Where a row is
+ * wider than `width`, its last column is wrapped between words.
+ *
+ * @param width of the terminal; as wide as need be where stderr is none
+ */
+export function table(
+  rows: readonly (readonly string[])[],
+  right: readonly number[] = [],
+  width = process.stderr.columns ?? Number.POSITIVE_INFINITY,
+): string[] {
   const widths: number[] = [];
   for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
-  return rows.map((row) =>
+  const last = widths.length - 1;
+  const before = widths.slice(0, last).reduce((sum, each) => sum + each + 2, 0);
+  const room = Math.max(LEAST_WRAPPED, width - before);
+  const line = (row: readonly string[]) =>
     row
       .map((cell, i) => (right.includes(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
       .join('  ')
-      .trimEnd(),
-  );
+      .trimEnd();
+  if (last < 1 || right.includes(last)) return rows.map(line);
+  return rows.flatMap((row) => {
+    if (row.length <= last) return line(row);
+    const [first, ...more] = wrapped(row[last], room);
+    return [line([...row.slice(0, last), first]), ...more.map((text) => ' '.repeat(before) + text)];
+  });
+}
+
+/** Lines of at most `room` characters, but for words that are longer. */
+function wrapped(text: string, room: number): string[] {
+  if (text.length <= room) return [text];
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const at = lines.length - 1;
+    if (lines[at] === '') lines[at] = word;
+    else if (lines[at].length + 1 + word.length <= room) lines[at] += ` ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** `12,345` for a whole number. (By hand: the first `toLocaleString` of a process takes 20 ms.) */

@@ -1,5 +1,6 @@
 import type { SingleBar } from 'cli-progress';
 import type { StageProgress } from '../progress';
+import { LossCurve } from './loss-curve';
 import { hasColours, secondsText } from './output';
 
 /** What is shown of a stage. */
@@ -8,9 +9,12 @@ export type StageEvent = Omit<StageProgress, 'kind'>;
 /** Least time between two plain lines, in milliseconds. */
 const LINE_INTERVAL = 3_000;
 const BAR_WIDTH = 24;
+/** Bars of the loss curve; on a narrow terminal it is left out. */
+const CURVE_WIDTH = 16;
 
 /**
- * Progress on stderr: a live bar where that is a terminal, else a plain line every few seconds, the first at once.
+ * Progress on stderr: a live bar where that is a terminal, in a training with its loss as a curve, else a plain line every few
+ * seconds, the first at once.
  * Lines that stay are written with `say`, so that the bar does not tear them.
  */
 export class Progress {
@@ -20,6 +24,7 @@ export class Progress {
   private stage = '';
   private stageStart = 0;
   private stageFrom = 0;
+  private curve = new LossCurve(CURVE_WIDTH);
 
   constructor(private readonly stream: NodeJS.WriteStream = process.stderr) {
     this.live = stream.isTTY === true && process.env.TERM !== 'dumb';
@@ -30,12 +35,14 @@ export class Progress {
     const now = performance.now();
     if (event.stage !== this.stage) {
       Object.assign(this, { stage: event.stage, stageStart: now, stageFrom: event.done });
+      this.curve = new LossCurve(CURVE_WIDTH);
     }
+    if (event.loss !== undefined) this.curve.add(event.loss);
     const text = this.text(event, now);
     if (this.live) {
       this.bar ??= this.newBar(event);
       this.bar.setTotal(Math.max(1, event.total));
-      this.bar.update(event.done, { stage: event.stage, text });
+      this.bar.update(event.done, { stage: event.stage, text: this.withCurve(event, text) });
     } else if (now - this.lastLine >= LINE_INTERVAL) {
       this.lastLine = now;
       this.stream.write(`${`${event.stage}  ${text}`.trimEnd()}\n`);
@@ -69,6 +76,13 @@ export class Progress {
     });
     bar.start(Math.max(1, total), done, { stage: this.stage, text: '' });
     return bar;
+  }
+
+  /** The text with the curve of the losses after it, where the line has the room: a line that wraps is not taken back. */
+  private withCurve({ stage }: StageEvent, text: string): string {
+    const curve = this.curve.text();
+    const room = (this.stream.columns ?? 80) - stage.length - BAR_WIDTH - 5;
+    return curve !== '' && text.length + CURVE_WIDTH + 1 <= room ? `${text} ${curve}` : text;
   }
 
   /** `128/300 sequences, 85/s, 2 s left`. Rate and time come from the stage itself, else from its start as seen here. */

@@ -10,6 +10,7 @@ import { FolderPlace, resultKeys } from '../gateway/place';
 import { selectHeads } from '../heads/select';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
+import { readDelta } from '../results/delta';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { resultOf } from '../results/onnx-export';
 import { scoreHeads, train } from '../trainer/engine';
@@ -81,7 +82,7 @@ async function run(flags: Flags): Promise<void> {
     const inputs = await checkInputs(spec);
     return inFolder(out, rules, FOLDERS, () => {
       const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
-      const events = runJob(spec, localStages(out, rules.resume), place, session.signal);
+      const events = runJob(spec, localStages(out, rules.resume, flags.model as string), place, session.signal);
       return follow(events, (event) => tell(session, event));
     });
   });
@@ -199,8 +200,12 @@ function estimateTable({ seconds, rows, ...told }: JobEstimate): string[] {
   ]);
 }
 
-/** The pipelines themselves, each engine in a child process, results in `out`. */
-function localStages(out: string, resume: boolean): JobStages {
+/**
+ * The pipelines themselves, each engine in a child process, results in `out`.
+ *
+ * @param model as it was asked for: its folder or its name
+ */
+function localStages(out: string, resume: boolean, model: string): JobStages {
   const delta = path.join(out, 'delta');
   return {
     analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
@@ -216,8 +221,11 @@ function localStages(out: string, resume: boolean): JobStages {
       replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
         resultOf(exportModel({ format, model, delta, out: folder }, signal)),
       ),
-    report: async ({ training }, result) => {
-      writeReport(out, { ...result, training });
+    report: async ({ training, train: rows, dev, exports }, result) => {
+      const deltaBytes = folderBytes(delta);
+      const { id2label } = readDelta(delta).info;
+      const told = { deltaBytes, id2label, exports, asked: { model, rows, ...(dev && { dev }) } };
+      writeReport(out, { ...result, training, ...told });
     },
   };
 }

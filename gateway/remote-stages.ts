@@ -115,9 +115,11 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       return notes;
     },
 
-    async report({ training }, result) {
+    async report({ training, exports }, result) {
+      const delta = ['delta/delta.json', 'delta/delta.safetensors'].map((name) => place.find(name)?.sizeBytes ?? 0);
+      const told = { training, exports, deltaBytes: delta[0] + delta[1] };
       const drawn = await inputs.inScratch(async (folder) => {
-        const files = await writeReportInChild(folder, { ...result, ...(result.metrics && { training }) });
+        const files = await writeReportInChild(folder, { ...result, ...(result.metrics && told) });
         for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
       });
       await drawn.release();

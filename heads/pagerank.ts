@@ -18,6 +18,8 @@ export interface PageRankInput {
   teleport?: Teleport;
   /** Rounds after which a ranking that still moves is given up; see `pagerankRounds`. */
   maxRounds?: number;
+  /** Told ‖Δp‖₁ after each round. */
+  onRound?: (change: number) => void;
 }
 
 /** The most rounds that a ranking may take: 10 + ⌈ln(2·10⁹)/−ln δ⌉, 142 at δ = 0.85. */
@@ -52,6 +54,7 @@ export function pagerank(input: PageRankInput): { scores: Float64Array; iteratio
     const last = p;
     p = next;
     next = last;
+    input.onRound?.(change);
     if (change < TOLERANCE) return { scores: p, iterations: round };
   }
   throw new Error(`PageRank has not converged in ${maxRounds} rounds (damping ${damping}, ${n} heads)`);

@@ -1,8 +1,9 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { cacheFolder } from '../model/cache-folder';
 import { cached } from './cache';
 import { lastLines, runCommand } from './command';
+import { isProgram, onPath } from './on-path';
+import { setUpTestBrowser } from './test-browser';
 
 /** A program that tests start. What they need is a real one: a stand-in would have our own errors. */
 export interface TestTool {
@@ -32,16 +33,15 @@ const folderName = ({ name, version }: TestTool) => `bin/${name}-${version}`;
  */
 export function findProgram(name: string): string | undefined {
   const tool = TEST_TOOLS.find((each) => each.name === name);
-  const folders = (process.env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '');
-  if (tool) folders.push(path.join(cacheFolder(), folderName(tool)));
-  return folders.map((folder) => path.join(folder, name)).find(isProgram);
+  const built = tool && path.join(cacheFolder(), folderName(tool), name);
+  return onPath(name) ?? (built && isProgram(built) ? built : undefined);
 }
 
 /** The command that builds the tool. */
 export const installCommand = ({ module, version }: TestTool) => `go install ${module}@v${version}`;
 
 /**
- * Builds the tools that are not there, with Go, into the user's cache folder. Where that cannot be done it says so in a
+ * Builds the tools that are not there, with Go, into the user's cache folder, and sees to a browser. Where that cannot be done it says so in a
  * line and goes on: the tests that need the tool fail with what is missing, all others run.
  *
  * @param log told a line for each tool that is built or missing; nothing where all is there
@@ -56,6 +56,7 @@ export async function setUpTestTools(log: (line: string) => void): Promise<void>
     if (reason === undefined) continue;
     log(`tests of ${tool.tests} will fail: ${tool.name} is not on PATH and could not be built: ${reason}`);
   }
+  await setUpTestBrowser(log);
 }
 
 async function build(tool: TestTool, log: (line: string) => void): Promise<void> {
@@ -69,13 +70,4 @@ async function build(tool: TestTool, log: (line: string) => void): Promise<void>
     });
     if (status !== 0) throw new Error(lastLines(output, 1)[0] ?? `go ended with status ${status}`);
   });
-}
-
-function isProgram(file: string): boolean {
-  try {
-    fs.accessSync(file, fs.constants.X_OK);
-    return fs.statSync(file).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,6 @@
 import { serveEngine } from '../infra/engine-child';
 import { writeReport } from './files';
-import type { ReportParts } from './report';
+import type { ReportParts } from './parts';
 
 serveEngine({
   // biome-ignore lint/correctness/useYield: there is nothing to tell before the end

@@ -1,5 +1,5 @@
 import { callEngine } from '../infra/engine';
-import type { ReportParts } from './report';
+import type { ReportParts } from './parts';
 
 /** `writeReport` in a child process: to draw takes some hundred milliseconds, which a server must not be deaf. */
 export async function writeReportInChild(folder: string, parts: ReportParts): Promise<string[]> {

@@ -1,17 +1,26 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeWhole } from '../gateway/whole-file';
-import { figures, type ReportParts, renderReport } from './report';
+import { convergence } from '../heads/convergence';
+import type { CorrelationKind } from '../heads/report';
+import { pairsOfLayer } from './correlated-pairs';
+import { costs } from './costs';
+import { svgFile } from './draw/theme';
+import { FIGURE_NAMES, figures } from './figures';
+import type { ReportParts } from './parts';
+import { renderReport } from './report';
 
 /** All that may be in `report/`. */
-export const REPORT_FILES = [
-  'richness.svg',
-  'pagerank.svg',
-  'metrics.svg',
+export const REPORT_FILES: readonly string[] = [
+  ...FIGURE_NAMES.map((name) => `${name}.svg`),
   'heads.csv',
+  'spectra.csv',
+  'correlation.csv',
+  'convergence.csv',
   'epochs.csv',
+  'comparison.csv',
   'report.json',
-] as const;
+];
 
 /**
  * Writes report.html and, in `report/`, what it draws: each chart as SVG, the numbers behind them as CSV and JSON. Files of an
@@ -22,11 +31,15 @@ export const REPORT_FILES = [
 export function writeReport(folder: string, parts: ReportParts): string[] {
   const files: [name: string, text: string][] = [
     ['report.html', renderReport(parts)],
-    ...figures(parts).map(({ name, svg }) => [`report/${name}.svg`, `${svg}\n`] as [string, string]),
+    ...figures(parts).map(({ name, svg }) => [`report/${name}.svg`, svgFile(svg)] as [string, string]),
     ['report/heads.csv', headsCsv(parts)],
+    ['report/spectra.csv', spectraCsv(parts)],
+    ['report/correlation.csv', correlationCsv(parts)],
+    ['report/convergence.csv', convergenceCsv(parts)],
     ['report/report.json', `${JSON.stringify(drawn(parts))}\n`],
   ];
   if (parts.metrics) files.push(['report/epochs.csv', epochsCsv(parts.metrics)]);
+  if (parts.comparison) files.push(['report/comparison.csv', comparisonCsv(parts.comparison)]);
   for (const [name, text] of files) writeWhole(path.join(folder, name), text);
   const names = files.map(([name]) => name);
   for (const name of REPORT_FILES.map((part) => `report/${part}`)) {
@@ -61,8 +74,53 @@ function epochsCsv({ epochs }: NonNullable<ReportParts['metrics']>): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** One line a singular value of a head: its share of their sum, mean over the sequences. */
+function spectraCsv({ heads: { spectrum } }: ReportParts): string {
+  const lines = ['layer,head,value,share,cumulative'];
+  for (const [layer, heads] of spectrum.entries()) {
+    for (const [head, shares] of heads.entries()) {
+      let sum = 0;
+      for (const [i, share] of shares.entries()) lines.push([layer, head, i + 1, share, (sum += share)].join(','));
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** One line a pair of heads of one layer; those of the whole model are in heads.json. */
+function correlationCsv({ heads: report }: ReportParts): string {
+  const { heads, layers } = report.model;
+  const of = (kind: CorrelationKind, layer: number) => pairsOfLayer(report, kind, layer);
+  const lines = ['layer,head,other,pearson,covariance'];
+  for (let layer = 0; layer < layers; layer++) {
+    const covariance = of('covariance', layer);
+    for (const [i, [a, b, r]] of of('pearson', layer).entries()) {
+      lines.push([layer, a % heads, b % heads, r, covariance[i][2]].join(','));
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** One line a round of PageRank; in scope `model` all are of graph 0. */
+function convergenceCsv({ heads: report }: ReportParts): string {
+  const lines = ['graph,round,change'];
+  for (const [graph, changes] of convergence(report, report.options).entries()) {
+    for (const [i, change] of changes.entries()) lines.push([graph, i + 1, change].join(','));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** One line a contestant. */
+function comparisonCsv({ rows }: NonNullable<ReportParts['comparison']>): string {
+  const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const lines = rows.map(({ contestant, metric, interval, parameters }) =>
+    [quoted(contestant), metric, interval?.[0] ?? '', interval?.[1] ?? '', parameters].join(','),
+  );
+  return `${['contestant,metric,low,high,parameters', ...lines].join('\n')}\n`;
+}
+
 /** The numbers of the charts, without the correlations and spectra that heads.json has. */
-function drawn({ heads: report, mask, metrics }: ReportParts): object {
+function drawn(parts: ReportParts): object {
+  const { heads: report, mask, metrics } = parts;
   const { model, data, options, samples, richness, richnessStderr, pagerank, activation, headNorms } = report;
   const { stability, rankCorrelations } = report;
   const { sampleIds: _, ...file } = data;
@@ -80,5 +138,7 @@ function drawn({ heads: report, mask, metrics }: ReportParts): object {
     rankCorrelations,
     tuned: mask?.heads ?? null,
     epochs: metrics?.epochs ?? null,
+    costs: costs(parts),
+    comparison: parts.comparison?.rows ?? null,
   };
 }

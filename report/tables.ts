@@ -2,45 +2,39 @@ import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
 import type { TrainMetrics, TrainOptions } from '../trainer/options';
-import { escapeXml } from './charts';
+import { COST_NOTES, costs } from './costs';
+import { escapeXml } from './draw/theme';
+import type { ReportParts } from './parts';
 
 /** A value of a table: texts are escaped, numbers stand to the right. */
 type Cell = string | number;
 
-/** An HTML table; without `head` its first column names the rows. */
+/** An HTML table; the first column names the rows. Under a head, columns of numbers stand to the right. */
 function htmlTable(rows: readonly (readonly Cell[])[], head?: readonly string[]): string {
-  const numeric = (cell: Cell) => typeof cell === 'number' || /^[−-]?[\d,.]+(e[+-]?\d+)?$/.test(cell);
+  const numeric = (cell: Cell) => typeof cell === 'number' || /^(?:[−-]?[\d,.]+(?:e[+-]?\d+)?|–)$/.test(cell);
+  const right = head?.map((_, i) => i > 0 && rows.length > 0 && rows.every((row) => numeric(row[i]))) ?? [];
   const cells = (row: readonly Cell[]) =>
     row.map((cell, i) => {
       const text = escapeXml(String(cell));
-      if (!head && i === 0) return `<th scope="row">${text}</th>`;
-      return head && numeric(cell) ? `<td class="number">${text}</td>` : `<td>${text}</td>`;
+      if (i === 0) return `<th scope="row">${text}</th>`;
+      return right[i] ? `<td class="number">${text}</td>` : `<td>${text}</td>`;
     });
   const top = head
-    ? `<thead><tr>${head.map((name) => `<th scope="col">${escapeXml(name)}</th>`).join('')}</tr></thead>`
+    ? `<thead><tr>${head.map((name, i) => `<th scope="col"${right[i] ? ' class="number"' : ''}>${escapeXml(name)}</th>`).join('')}</tr></thead>`
     : '';
   return `<table>${top}<tbody>${rows.map((row) => `<tr>${cells(row).join('')}</tr>`).join('')}</tbody></table>`;
 }
 
-/** What was measured, on what. */
-export function factsTable({ model, data, samples, deviceUsed, elapsedSeconds }: HeadReport): string {
-  return htmlTable([
-    ['model', `${model.name} (${model.architecture})`],
-    [
-      'size',
-      `${model.layers} layers of ${model.heads} heads of ${model.headDim}, ${grouped(model.parameters)} parameters`,
-    ],
-    ['data', `${data.path}, ${grouped(data.rows)} rows`],
-    ['measured', `${grouped(samples)} sequences in ${elapsedSeconds.toFixed(1)} s on ${deviceUsed.toUpperCase()}`],
-  ]);
-}
-
 /** How many heads of a layer are listed. */
-const TOP = 5;
+const TOP = 4;
 
 /** Each layer's best heads by PageRank, and what PageRank goes along with. */
-export function layersTable({ pagerank, richness, rankCorrelations, stability }: HeadReport, mask?: Mask): string {
+export function layersTable(
+  { pagerank, richness, rankCorrelations, stability, options }: HeadReport,
+  mask?: Mask,
+): string {
   const listed = Math.min(TOP, pagerank[0].length);
+  const decimals = options.scope === 'model' ? 5 : 3; // there they sum to 1 over all layers
   const rows = pagerank.map((scores, layer): Cell[] => {
     const best = byScore(scores).slice(0, listed);
     const chosen = mask?.heads.filter((head) => head.layer === layer).map(({ head }) => head);
@@ -49,11 +43,11 @@ export function layersTable({ pagerank, richness, rankCorrelations, stability }:
       String(layer),
       // One cell a head, in which nothing breaks.
       ...best.map((head) => {
-        const numbers = [scores[head].toPrecision(3), richness[layer][head].toFixed(1)];
+        const numbers = [scores[head].toFixed(decimals), richness[layer][head].toFixed(1)];
         if (stability) numbers.push(percent(stability[layer][head]));
         return `${head} (${numbers.join(', ')})`.replaceAll(' ', '\u00a0');
       }),
-      ...(chosen ? [chosen.join(', ') || '–'] : []),
+      ...(chosen ? [chosen.join(', ').replaceAll(' ', chosen.length > TOP ? ' ' : '\u00a0') || '–'] : []),
       withRichness.toFixed(2),
       correlationSum.toFixed(2),
     ];
@@ -80,23 +74,44 @@ export function epochsTable({ epochs, best, metric }: TrainMetrics): string {
   return htmlTable(rows, head);
 }
 
-/** What was tuned, how much of the model that is and what it cost. */
-export function tuningTable(mask: Mask, metrics?: TrainMetrics): string {
-  const share = `${(100 * mask.share).toFixed(2)} %`;
+/** This run beside LoRA and full fine-tuning of the same model; what is measured says so. */
+export function costTable(parts: ReportParts): string {
+  const each = costs(parts);
+  const about = (value: number | null, text: (value: number) => string, computed: boolean) =>
+    value === null ? '–' : `${text(value)} (${computed ? 'computed' : 'measured'})`;
+  const seconds = (value: number) => `${value.toPrecision(3)} s`;
+  const own = each[0]?.multiplyAdds;
   const rows: Cell[][] = [
-    ['strategy', `${mask.strategy}, ${sizeOf(mask)}, ${mask.tune}`],
-    ['tuned heads', `${mask.heads.length}`],
-    ['tuned parameters', `${grouped(mask.trainableParameters)} of ${grouped(mask.totalParameters)} (${share})`],
+    ['trained numbers', ...each.map(({ trained }) => grouped(trained))],
+    ['bytes of the result', ...each.map((cost) => about(cost.resultBytes, megabytes, !cost.measuredBytes))],
+    ['weights, gradients, moments', ...each.map(({ stateBytes }) => about(stateBytes, megabytes, true))],
+    ['most memory of the processes', ...each.map(({ peakBytes }) => about(peakBytes, megabytes, false))],
+    [
+      'multiply-adds of a step, relative',
+      ...each.map(({ multiplyAdds }) =>
+        own && multiplyAdds ? about(multiplyAdds / own, (ratio) => ratio.toFixed(2), true) : '–',
+      ),
+    ],
+    ['seconds an epoch', ...each.map(({ epochSeconds }, i) => about(epochSeconds, seconds, i > 0))],
   ];
-  if (metrics) {
-    rows.push(
-      ['task head', `${grouped(metrics.taskHeadParameters)} parameters`],
-      ['best epoch', `${metrics.best.epoch}: dev ${metrics.metric} ${metrics.best.value.toFixed(4)}`],
-      ['most memory', `${(metrics.peakRssBytes / 1e6).toFixed(0)} MB on ${metrics.deviceUsed.toUpperCase()}`],
-    );
-    if (metrics.resumedFromStep !== null) rows.push(['resumed', `from step ${metrics.resumedFromStep}`]);
-  }
-  return htmlTable(rows);
+  return htmlTable(rows, ['quantity', ...each.map(({ name }) => name)]);
+}
+
+/** The formulas of {@link costTable}. */
+export function costNotes(): string {
+  const entries = COST_NOTES.map(([what, how]) => `<dt>${escapeXml(what)}</dt><dd>${escapeXml(how)}</dd>`);
+  return `<details open><summary>How this is computed</summary><dl>${entries.join('')}</dl></details>`;
+}
+
+/** What `hifi compare` found. */
+export function comparisonTable({ rows }: NonNullable<ReportParts['comparison']>): string {
+  const cells = rows.map(({ contestant, metric, interval, parameters }): Cell[] => [
+    contestant,
+    metric.toFixed(4),
+    interval ? `${interval[0].toFixed(4)} to ${interval[1].toFixed(4)}` : '–',
+    grouped(parameters),
+  ]);
+  return htmlTable(cells, ['contestant', 'metric', 'interval', 'numbers tuned']);
 }
 
 /** Hashes and options: all that a repetition needs. */
@@ -110,7 +125,9 @@ export function repeatTable(
       .map(([name, value]) => `${name} ${value}`)
       .join(', ');
   const rows: Cell[][] = [
+    ['model', `${model.name} (${model.architecture})`],
     ['model SHA-256', model.sha256],
+    ['data', `${data.path}, ${grouped(data.rows)} rows`],
     ['data SHA-256', data.sha256],
     ['analysis', settings(options)],
     ['PageRank', `${iterations} rounds`],
@@ -123,9 +140,11 @@ export function repeatTable(
   return htmlTable(rows);
 }
 
-const sizeOf = ({ k, budget }: Mask) => (budget === undefined ? `k = ${k}` : `budget ${percent(budget, 2)}`);
-
 /** `97 %`. */
-const percent = (share: number, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+const percent = (share: number) => `${Math.round(100 * share)} %`;
+
+/** 1 MB is 10⁶ bytes. */
+const megabytes = (bytes: number) =>
+  `${bytes < 99.5e6 ? (bytes / 1e6).toFixed(1) : grouped(Math.round(bytes / 1e6))} MB`;
 
 const grouped = (value: number) => value.toLocaleString('en-US');

@@ -1,5 +1,6 @@
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
+import type { ReportParts } from './parts';
 
 /** Share of the replicates from which on a head's place in its layer's top k counts as settled. */
 const SETTLED = 0.95;
@@ -47,6 +48,54 @@ export function stabilityInWords({ stability, pagerank, options, samples }: Head
     `head ${least.head} of layer ${least.layer} in ${Math.round(100 * least.share)} %.`
   );
 }
+
+/** How fast PageRank came to rest, in a sentence. */
+export function convergenceInWords({ iterations, options }: HeadReport): string {
+  const graphs = options.scope === 'model' ? 'The graph of the model' : 'The slowest layer';
+  return (
+    `PageRank starts from the richness of the heads. ${graphs} came to rest in ${iterations} rounds ` +
+    `(damping ${options.damping}, teleport ${options.teleport}, correlation ${options.correlation}).`
+  );
+}
+
+/** The first questions of a reader: what, its number, and what is behind it. */
+export function answers({
+  heads,
+  mask,
+  metrics,
+  deltaBytes,
+}: ReportParts): [what: string, value: string, more: string][] {
+  const { model, samples, elapsedSeconds, deviceUsed, options } = heads;
+  const told: [string, string, string][] = [
+    ['layers × heads', `${model.layers} × ${model.heads}`, `${grouped(model.parameters)} parameters`],
+    ['sequences measured', grouped(samples), `${elapsedSeconds.toFixed(1)} s, ${deviceUsed.toUpperCase()}`],
+  ];
+  if (mask) {
+    const size = mask.budget === undefined ? `k = ${mask.k}` : `budget ${(100 * mask.budget).toFixed(2)} %`;
+    const { heads: tuned, strategy, tune, share } = mask;
+    told.push(['tuned heads', `${tuned.length} (${(100 * share).toFixed(1)}\u00a0%)`, `${strategy}, ${size}, ${tune}`]);
+  } else told.push(['ranked by', options.correlation, `teleport ${options.teleport}, damping ${options.damping}`]);
+  if (metrics) {
+    const { best, metric, epochs, peakRssBytes } = metrics;
+    const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
+    told.push(
+      [`dev ${metric}`, best.value.toFixed(4), `epoch ${best.epoch} of ${epochs.length}, the best`],
+      [
+        'training',
+        `${seconds.toFixed(1)} s`,
+        `${(peakRssBytes / 1e6).toFixed(0)} MB at most, ${metrics.deviceUsed.toUpperCase()}`,
+      ],
+      [
+        'delta',
+        deltaBytes === undefined ? '–' : `${(deltaBytes / 1e6).toFixed(1)} MB`,
+        `${grouped(metrics.trainableParameters + metrics.taskHeadParameters)} numbers`,
+      ],
+    );
+  }
+  return told;
+}
+
+const grouped = (value: number) => value.toLocaleString('en-US');
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

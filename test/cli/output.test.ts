@@ -1,3 +1,5 @@
+import { Writable } from 'node:stream';
+import { LossCurve } from '../../cli/loss-curve';
 import { bytesText, grouped, percentText, secondsText, table } from '../../cli/output';
 import { Progress } from '../../cli/progress';
 
@@ -12,6 +14,83 @@ test('columns are aligned, numbers to the right', () => {
       [0],
     ),
   ).toEqual(['layer  heads', '    0  1 2', '   11  –']);
+});
+
+test('a table that is wider than the terminal wraps its last column between words', () => {
+  const rows = [
+    ['tuned', '18 heads, 664,704 of 22,713,216 parameters'],
+    ['task head', '148,610 parameters'],
+  ];
+  expect(table(rows, [], 40)).toEqual([
+    'tuned      18 heads, 664,704 of',
+    '           22,713,216 parameters',
+    'task head  148,610 parameters',
+  ]);
+  expect(table(rows, [], 80)).toHaveLength(2);
+  expect(table([['a'.repeat(30), 'no room at all for this']], [], 24)).toEqual([
+    `${'a'.repeat(30)}  no room at all for`,
+    `${' '.repeat(32)}this`,
+  ]);
+});
+
+test('the losses are a line of bars, however many there are', () => {
+  const curve = (losses: readonly number[]) => {
+    const made = new LossCurve(8);
+    for (const loss of losses) made.add(loss);
+    return made.text();
+  };
+  expect(curve([])).toBe('');
+  expect(curve([0.5])).toBe('');
+  expect(curve([0.5, 0.5])).toBe('▁▁');
+  expect(curve([0.7, 0.1])).toBe('█▁');
+  for (const count of [5, 16, 17, 1000]) {
+    const falling = curve(Array.from({ length: count }, (_, i) => 1 - i / count));
+    expect(falling.length).toBeLessThanOrEqual(8);
+    expect(falling).toMatch(/^█▇*▆*▅*▄*▃*▂*▁+$/);
+  }
+});
+
+describe('progress on a terminal', () => {
+  /** What is written of a training of falling loss; colours are left as they are. */
+  function shown(columns: number): string {
+    let text = '';
+    const stream = Object.assign(new Writable({ write: (chunk, _, done) => (text += chunk) && done() }), {
+      ...{ isTTY: true, columns, rows: 24, cursorTo: () => true, clearLine: () => true, moveCursor: () => true },
+    }) as unknown as NodeJS.WriteStream;
+    const progress = new Progress(stream);
+    for (let done = 0; done <= 100; done++) {
+      progress.at({
+        stage: 'train',
+        done,
+        total: 100,
+        unit: 'steps',
+        rate: 9,
+        remainingSeconds: 9,
+        loss: 1 - done / 200,
+      });
+    }
+    progress.stop();
+    return text;
+  }
+
+  test('a training shows its loss as a curve, where there is room', () => {
+    expect(shown(120)).toMatch(/100\/100 steps, 9\.00\/s, loss 0\.5000 █[▁-█]+▁/);
+    expect(shown(60)).toContain('loss 0.5000');
+    expect(shown(60)).not.toMatch(/[▁-█]/);
+  });
+
+  test('NO_COLOR takes the colours away', () => {
+    const before = process.env.NO_COLOR;
+    try {
+      process.env.NO_COLOR = '1';
+      expect(shown(120)).not.toContain('\u001b[36m');
+      delete process.env.NO_COLOR;
+      expect(shown(120)).toContain('\u001b[36m');
+    } finally {
+      if (before === undefined) delete process.env.NO_COLOR;
+      else process.env.NO_COLOR = before;
+    }
+  });
 });
 
 test('amounts read well', () => {

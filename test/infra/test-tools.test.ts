@@ -31,6 +31,7 @@ beforeEach(() => {
   process.env.XDG_CACHE_HOME = path.join(folder, 'cache');
   // Nothing of the system's: it may have a Go, or the tools.
   process.env.PATH = path.join(folder, 'bin');
+  program(path.join(folder, 'bin/chromium'), '');
 });
 
 afterEach(() => {

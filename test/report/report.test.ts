@@ -1,14 +1,28 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { headMapSvg } from '../../report/charts';
-import { writeReport } from '../../report/files';
-import { figures, renderReport } from '../../report/report';
+import { commandLine, shellWord } from '../../report/command-line';
+import { costs } from '../../report/costs';
+import { headMap } from '../../report/draw/head-map';
+import { lineChart } from '../../report/draw/line-chart';
+import { svgFile, THEME_STYLE } from '../../report/draw/theme';
+import { figures } from '../../report/figures';
+import { REPORT_FILES, writeReport } from '../../report/files';
+import { snippets } from '../../report/loading';
+import type { ReportParts } from '../../report/parts';
+import { renderReport } from '../../report/report';
+import { SCRIPT } from '../../report/script';
 import { rankingInWords, stabilityInWords } from '../../report/words';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
+import { largeRun } from './large-report';
 
-const whole = { heads: sampleReport(), mask: sampleMask(), metrics: sampleMetrics(), training: TRAIN_DEFAULTS };
+const whole: ReportParts = {
+  heads: sampleReport(),
+  mask: sampleMask(),
+  metrics: sampleMetrics(),
+  training: TRAIN_DEFAULTS,
+};
 
 /** Reads XML strictly enough to find what a browser would stumble over; gives the elements by name. */
 function elements(xml: string): Map<string, string[]> {
@@ -36,67 +50,172 @@ function elements(xml: string): Map<string, string[]> {
   return found;
 }
 
-test.each(figures(whole).map((figure) => [figure.name, figure]))(
-  'the chart %s is well-formed SVG of finite numbers',
+test.each([...figures(whole), ...figures(largeRun())].map((figure) => [figure.name, figure] as const))(
+  'the chart %s is well-formed SVG of finite numbers, and so is its file',
   (_, { svg }) => {
-    const found = elements(svg);
-    expect(found.get('svg')).toHaveLength(1);
-    expect(svg).toMatch(/^<svg /);
-    expect(svg).not.toMatch(/NaN|Infinity|undefined|null|\[object/);
-    expect(svg).not.toMatch(/ecmeta|class=|#010203/);
+    for (const text of [svg, svgFile(svg)]) {
+      const found = elements(text.trimEnd());
+      expect(found.get('svg')).toHaveLength(1);
+      expect(text).toMatch(/^<svg /);
+      expect(text).not.toMatch(/NaN|Infinity|undefined|null|\[object/);
+    }
+    expect(svgFile(svg)).not.toContain('var(');
   },
 );
 
-test('a head map has a cell, a value and a tooltip a head, and outlines the chosen heads', () => {
-  const [richness, pagerank] = figures(whole);
-  for (const { svg } of [richness, pagerank]) {
-    const tips = [...svg.matchAll(/<title>(layer[^<]*)<\/title>/g)].map(([, tip]) => tip);
-    expect(tips).toHaveLength(8);
-    expect(new Set(tips).size).toBe(8);
-    expect(svg.match(/stroke="#e6550d"/g)).toHaveLength(sampleMask().heads.length);
+const figure = (name: string, parts = whole) => figures(parts).find((one) => one.name === name)!.svg;
+
+test('a head map has a cell, a value and all numbers a head, and outlines the chosen heads', () => {
+  for (const svg of [figure('richness'), figure('pagerank')]) {
+    const told = [...svg.matchAll(/aria-label="([^"]*layer \d[^"]*)"/g)].map(([, text]) => text);
+    expect(told).toHaveLength(8);
+    expect(new Set(told).size).toBe(8);
+    expect(svg.match(/class="cell q\d chosen"/g)).toHaveLength(sampleMask().heads.length);
   }
-  expect(richness.svg).toContain('layer 1, head 2 (tuned): richness 5.00 ± 0.25, PageRank 0.4000');
-  const shown = [...pagerank.svg.matchAll(/>(0\.\d{3})<\/text>/g)].map(([, value]) => value);
+  expect(figure('richness')).toContain('layer 1, head 2 (tuned): richness 5.00 ± 0.25, PageRank 0.4000');
+  const shown = [...figure('pagerank').matchAll(/y="\d+">(\d+\.\d)<\/text><\/g>/g)].map(([, value]) => value);
   expect(shown).toEqual(
     sampleReport()
       .pagerank.flat()
-      .map((value) => value.toFixed(3)),
+      .map((value) => (100 * value).toFixed(1)),
   );
 });
 
 test('equal values, one head and many heads are drawn too', () => {
   const map = (layers: number, heads: number) => {
     const values = Array.from({ length: layers }, () => Array.from({ length: heads }, () => 1));
-    return headMapSvg({ title: 'a < b & "c"', values, text: String, tip: (l, h) => `${l}.${h}`, chosen: [] });
+    return headMap({ title: 'a < b & "c"', values, text: String, tip: (l, h) => `${l}.${h}`, chosen: [] });
   };
   for (const svg of [map(1, 1), map(3, 12), map(2, 64)]) {
     expect(elements(svg).get('svg')).toHaveLength(1);
     expect(svg).not.toContain('NaN');
   }
-  expect(map(2, 64).match(/<title>\d+\.\d+<\/title>/g)).toHaveLength(128);
+  expect(map(2, 64).match(/aria-label="\d+\.\d+"/g)).toHaveLength(128);
+  const flat = lineChart({ title: 'flat', x: 'epoch', lines: [{ name: 'a', values: [0, 0] }] });
+  expect(flat).not.toContain('NaN');
+});
+
+test('a chart spans its values with round numbers', () => {
+  const ticks = (values: number[], logarithmic = false) =>
+    [
+      ...lineChart({ title: '', x: '', lines: [{ name: '', values }], logarithmic }).matchAll(
+        /class="quiet end"[^>]*>([^<]*)</g,
+      ),
+    ].map(([, text]) => text);
+  expect(ticks([0.52, 0.71, 0.69])).toEqual(['0.5', '0.55', '0.6', '0.65', '0.7', '0.75']);
+  expect(ticks([-3, 12])).toEqual(['−5', '0', '5', '10', '15']);
+  expect(ticks([0.3, 0.02, 0.004], true)).toEqual(['10⁻³', '10⁻²', '10⁻¹', '10⁰']);
+});
+
+test('texts on every shade can be read: WCAG contrast of at least 4.5, in light and dark', () => {
+  const luminance = (hex: string) => {
+    const [r, g, b] = [1, 3, 5]
+      .map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a: string, b: string) => {
+    const [high, low] = [luminance(a), luminance(b)].sort((x, y) => y - x);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const themes = [...THEME_STYLE.matchAll(/:root\{([^}]*)\}/g)].map(([, text]) =>
+    Object.fromEntries(text.split(';').map((one) => one.slice(2).split(':'))),
+  );
+  expect(themes).toHaveLength(2);
+  for (const theme of themes) {
+    for (let i = 0; i < 9; i++) expect(contrast(theme[`q${i}`], theme[`t${i}`])).toBeGreaterThanOrEqual(4.5);
+    for (const ground of [theme.paper, theme.panel]) {
+      for (const ink of ['ink', 'quiet', 'blue']) expect(contrast(theme[ink], ground)).toBeGreaterThanOrEqual(4.5);
+      for (const line of ['tuned', 'green', 'violet']) expect(contrast(theme[line], ground)).toBeGreaterThanOrEqual(3);
+    }
+  }
 });
 
 test('the page stands alone and tells what there is to tell', () => {
   const page = renderReport(whole);
   expect(page).toMatch(/^<!doctype html>/);
-  expect(page.replaceAll(/xmlns(:\w+)?="[^"]*"/g, '')).not.toMatch(/https?:|src=|href=|url\(|@import|<script/);
-  expect(page).not.toMatch(/NaN|Infinity|undefined|\[object/);
-  expect(page.match(/<svg /g)).toHaveLength(3);
+  const without = page.replace(SCRIPT, '').replaceAll(/xmlns(:\w+)?="[^"]*"/g, '');
+  expect(without).not.toMatch(/https?:|src=|href="[^#]|url\(|@import/);
+  expect(without).not.toMatch(/NaN|Infinity|undefined|\[object/);
+  expect(SCRIPT).not.toMatch(/https?:(?!\/\/www\.w3\.org\/2000\/svg)|fetch\(|XMLHttp|import\(|require\(|exports/);
+  expect(page.match(/<script/g)).toHaveLength(2);
   for (const told of [
     'ab'.repeat(32),
     'cd'.repeat(32),
-    'prefers-color-scheme: dark',
-    'dev accuracy 0.7500',
+    'prefers-color-scheme:dark',
+    '0.7500<small>epoch 2 of 2, the best',
     'lr 0.001',
+    "script-src 'sha256-",
   ]) {
     expect(page).toContain(told);
   }
 });
 
+test('the script uses nothing of this module: each of its functions stands alone', () => {
+  const parsed = new Function('document', 'performance', SCRIPT);
+  expect(parsed).toBeInstanceOf(Function);
+  expect(SCRIPT).not.toMatch(/\(0, _|\b_[a-z]+\d*\./); // what a compiler makes of an import
+});
+
+test('what is computed of LoRA and full fine-tuning follows from the shapes', () => {
+  const [own, lora, full] = costs(largeRun());
+  // BERT-large, k = 3: METHOD §3. Its LoRA r = 8 on q, k, v as PEFT counts it: 24 · 3 · (8·1024 + 1024·8).
+  expect(own.trained).toBe(14_164_992 + 1_051_650);
+  expect(lora.trained).toBe(1_179_648 + 1_051_650);
+  expect(full.trained).toBe(335_141_888 + 1_051_650 - 1024 * 1025);
+  // Adam in float32: weights, gradients and two moments, 16 bytes a number.
+  expect(full.stateBytes).toBe(16 * 335_141_888 + 12 * 2050);
+  expect([own.measuredBytes, lora.measuredBytes]).toEqual([true, false]);
+  expect([own.peakBytes, full.peakBytes]).toEqual([123_456_789, null]);
+  // Three passes of a matrix against two, and a third of the tuned rows.
+  expect(full.multiplyAdds! / own.multiplyAdds!).toBeCloseTo(1.5 / (1 + (9 * 64) / (24 * 1024)), 3);
+  expect(full.epochSeconds! / own.epochSeconds!).toBeCloseTo(full.multiplyAdds! / own.multiplyAdds!, 10);
+  expect(costs({ heads: sampleReport() })).toEqual([]);
+  // The task head alone runs no layer in an epoch: there is nothing to be in proportion to.
+  const none = { ...sampleMask(), heads: [], trainableParameters: 0 };
+  const alone = costs({ ...whole, mask: none, metrics: { ...sampleMetrics(), trainableParameters: 0 } });
+  expect(alone.map(({ epochSeconds }) => epochSeconds)).toEqual([1.375, null, null]);
+});
+
+test('the command line says every option', () => {
+  const asked = { model: 'a model', rows: { path: 'data/rows.csv', textColumns: ['a', 'b'], labelColumn: "it's" } };
+  expect(commandLine({ ...whole, asked, exports: ['peft', 'onnx'] }).replaceAll(/ \\\n */g, ' ')).toBe(
+    "npx hifi run --model 'a model' --train data/rows.csv --text-columns a,b --label-column 'it'\\''s' --samples 3 --xi 0.9 " +
+      '--max-length 128 --seed 0 --correlation pearson --teleport richness --damping 0.5 --scope layer --strategy hifi --k 3 ' +
+      '--tune qkv --epochs 5 --batch-size 32 --lr 0.001 --warmup 0.06 --weight-decay 0 --device cpu --export peft,onnx --out out',
+  );
+  const { k: _, ...mask } = sampleMask();
+  const budget = commandLine({ ...whole, mask: { ...mask, budget: 0.04 } });
+  expect(budget).toContain('--budget 0.04');
+  expect(budget).not.toMatch(/--k|--scope/);
+  expect(commandLine({ heads: sampleReport(), asked: { model: 'm', rows: { path: 'stdin', format: 'txt' } } })).toMatch(
+    /^npx hifi analyze --model m --data - --format txt --samples 3 /,
+  );
+  expect(['a-b.c/d', '', 'a b', '$x'].map(shellWord)).toEqual(['a-b.c/d', "''", "'a b'", "'$x'"]);
+});
+
+test('the ways to load it are those that were made', () => {
+  const titles = (parts: ReportParts) => snippets(parts).map(({ title }) => title);
+  expect(titles(whole)).toEqual(['hifi']);
+  expect(titles(largeRun())).toEqual(['hifi', 'transformers', 'peft', 'onnxruntime', 'transformers.js']);
+  expect(titles({ heads: sampleReport() })).toEqual([]);
+  const peft = (id2label: ReportParts['id2label']) =>
+    snippets({ ...whole, exports: ['peft'], id2label }).find(({ title }) => title === 'peft')!.code;
+  expect(peft({ 0: 'no', 1: '"yes"' })).toContain('num_labels=2, id2label={0: "no", 1: "\\"yes\\""}');
+  expect(peft(null)).toContain('num_labels=1, problem_type="regression"');
+});
+
+test('the comparison is told where there is one', () => {
+  expect(renderReport(whole)).not.toContain('id="comparison"');
+  const page = renderReport(largeRun());
+  expect(page).toContain('id="comparison"');
+  expect(page).toContain('0.2800 to 0.3400');
+});
+
 test('an analysis alone has no training to tell of', () => {
   const page = renderReport({ heads: sampleReport() });
-  expect(page.match(/<svg /g)).toHaveLength(2);
-  expect(page).not.toMatch(/Training|tuned heads|undefined/);
+  expect(page.match(/<svg /g)).toHaveLength(SCRIPT.match(/<svg /g)!.length + 5);
+  expect(page.replace(SCRIPT, '')).not.toMatch(/Training|tuned heads|undefined/);
 });
 
 test('the sentences say what the ranking follows, and whether the sample settles the top k', () => {
@@ -129,7 +248,7 @@ test('the sentences say what the ranking follows, and whether the sample settles
       'replicates, head 0 of layer 1 in 55 %.',
   );
   expect(renderReport({ heads: report })).toContain('do not settle the top 3 of layer 1');
-  expect(figures({ heads: report })[1].svg).toContain('in the top 3 of 55 % of replicates');
+  expect(figure('pagerank', { heads: report })).toContain('in the top 3 of 55 % of replicates');
 });
 
 test('a mask under a budget is told with its budget', () => {
@@ -142,9 +261,11 @@ test('a mask under a budget is told with its budget', () => {
 test('names are shown as they are, never run', () => {
   const heads = sampleReport();
   heads.model.name = '<script>alert(1)</script>';
+  heads.options.xi = 0.9;
   heads.data.path = 'a&b/"rows".tsv';
   const page = renderReport({ heads });
-  expect(page).not.toContain('<script');
+  expect(page.match(/<script/g)).toHaveLength(2); // the page's own
+  expect(page.match(/<\/script/g)).toHaveLength(2);
   expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt; on a&amp;b/&quot;rows&quot;.tsv');
 });
 
@@ -154,13 +275,23 @@ test('what is drawn lies beside the page as SVG, CSV and JSON', () => {
     const names = writeReport(folder, whole);
     expect(names.toSorted()).toEqual([
       'report.html',
+      'report/convergence.csv',
+      'report/convergence.svg',
+      'report/correlation-layer.svg',
+      'report/correlation-model.svg',
+      'report/correlation.csv',
       'report/epochs.csv',
       'report/heads.csv',
+      'report/loss.svg',
       'report/metrics.svg',
       'report/pagerank.svg',
       'report/report.json',
       'report/richness.svg',
+      'report/spectra.csv',
+      'report/spectrum.svg',
+      'report/tuned.svg',
     ]);
+    for (const name of names.slice(1)) expect(REPORT_FILES).toContain(name.replace('report/', ''));
     const read = (name: string) => fs.readFileSync(path.join(folder, name), 'utf8');
     const rows = read('report/heads.csv')
       .trimEnd()
@@ -182,15 +313,30 @@ test('what is drawn lies beside the page as SVG, CSV and JSON', () => {
     expect(read('report/epochs.csv').split('\n')[2]).toBe('2,0.6,0.75,0.61,1.5');
     expect(JSON.parse(read('report/report.json')).pagerank).toEqual(sampleReport().pagerank);
 
+    expect(read('report/spectra.csv').split('\n').slice(0, 3)).toEqual([
+      'layer,head,value,share,cumulative',
+      '0,0,1,0.5,0.5',
+      '0,0,2,0.3,0.8',
+    ]);
+    expect(read('report/correlation.csv').split('\n')).toHaveLength(1 + 2 * 6 + 1);
+    expect(read('report/convergence.csv')).toMatch(/^graph,round,change\n0,1,0\.\d+\n/);
+
     // An analysis alone in the same folder leaves nothing of the training; what hifi never writes stays.
     fs.writeFileSync(path.join(folder, 'report', 'notes.txt'), 'mine');
     writeReport(folder, { heads: sampleReport() });
     expect(fs.readdirSync(path.join(folder, 'report'))).toEqual([
+      'convergence.csv',
+      'convergence.svg',
+      'correlation-layer.svg',
+      'correlation-model.svg',
+      'correlation.csv',
       'heads.csv',
       'notes.txt',
       'pagerank.svg',
       'report.json',
       'richness.svg',
+      'spectra.csv',
+      'spectrum.svg',
     ]);
   } finally {
     fs.rmSync(folder, { recursive: true });

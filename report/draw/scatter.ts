@@ -1,0 +1,82 @@
+import { powersOfTen, roundTicks, tickText } from './axis';
+import { escapeXml } from './theme';
+
+/** A point with its name, and where it is known the interval of its value. */
+export interface ScatterPoint {
+  name: string;
+  /** ≥ 0; 0 has a place of its own left of the powers. */
+  x: number;
+  y: number;
+  interval?: readonly [low: number, high: number] | null;
+  /** The one that the others are compared with. */
+  marked?: boolean;
+}
+
+export interface Scatter {
+  title: string;
+  /** Names of the axes; x has powers of ten. */
+  x: string;
+  y: string;
+  points: readonly ScatterPoint[];
+}
+
+const [WIDTH, HEIGHT] = [700, 400];
+const MARGIN = { left: 62, right: 20, top: 18, bottom: 46 };
+/** Least distance of two names, and how far right of its point one may reach, in pixels. */
+const NAMES = { apart: 14, width: 150 };
+
+/** Values over a number that spans powers of ten, with their intervals. */
+export function scatterChart({ title, x, y, points }: Scatter): string {
+  const above = points.map((point) => point.x).filter((value) => value > 0);
+  const powers = powersOfTen(above.length > 0 ? [Math.min(...above), 2 * Math.max(...above)] : [1, 10]);
+  const ticks = roundTicks(points.flatMap((point) => [point.y, ...(point.interval ?? [])]));
+  const zero = points.some((point) => point.x <= 0) ? powers[0] / 10 : null;
+  const [low, high] = [Math.log10(zero ?? powers[0]), Math.log10(powers.at(-1)!)];
+  const [right, bottom] = [WIDTH - MARGIN.right, HEIGHT - MARGIN.bottom];
+  const px = (value: number) =>
+    fixed(MARGIN.left + ((Math.log10(value > 0 ? value : zero!) - low) / (high - low)) * (right - MARGIN.left));
+  const py = (value: number) =>
+    fixed(bottom - ((value - ticks[0]) / (ticks.at(-1)! - ticks[0])) * (bottom - MARGIN.top));
+  const rows = ticks.map(
+    (tick) =>
+      `<path class="rule" d="M${MARGIN.left} ${py(tick)}H${right}"/><text class="quiet end" x="${MARGIN.left - 8}" y="${py(tick) + 4}">${tickText(tick)}</text>`,
+  );
+  const columns = [...(zero === null ? [] : [0]), ...powers].map(
+    (tick) =>
+      `<path class="rule" d="M${px(tick)} ${MARGIN.top}V${bottom}"/><text class="quiet middle" x="${px(tick)}" y="${bottom + 16}">${tick === 0 ? '0' : tickText(tick, true)}</text>`,
+  );
+  const marks = points.map(({ name, x: at, y: value, interval, marked }) => {
+    const look = marked ? 'tuned' : 'blue';
+    const bar = interval
+      ? `<path class="curve ${look}" opacity=".6" d="M${px(at)} ${py(interval[0])}V${py(interval[1])}"/>`
+      : '';
+    const span = interval ? ` (${interval.map((end) => end.toFixed(4)).join(' to ')})` : '';
+    const tip = `${name}: ${value.toFixed(4)}${span}, ${at.toLocaleString('en-US')} numbers`;
+    return `${bar}<circle class="${look}" cx="${px(at)}" cy="${py(value)}" r="4.5" data-tip="${escapeXml(tip)}"/>`;
+  });
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart scatter" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escapeXml(title)}">` +
+    `${rows.join('')}${columns.join('')}<path class="axis" d="M${MARGIN.left} ${bottom}H${right}"/>${marks.join('')}${names(points, px, py)}` +
+    `<text class="quiet middle" x="${(MARGIN.left + right) / 2}" y="${HEIGHT - 8}">${escapeXml(x)}</text>` +
+    `<text class="quiet" x="${MARGIN.left}" y="11">${escapeXml(y)}</text></svg>`
+  );
+}
+
+/** The points' names beside them, moved down where they would lie on one another. */
+function names(points: readonly ScatterPoint[], px: (x: number) => number, py: (y: number) => number): string {
+  const placed: { x: number; y: number; end: boolean }[] = [];
+  return [...points]
+    .sort((a, b) => b.y - a.y)
+    .map(({ name, x, y }) => {
+      const end = px(x) + NAMES.width > WIDTH;
+      const at = { x: px(x) + (end ? -9 : 9), y: py(y) + 4, end };
+      const near = (other: typeof at) =>
+        other.end === end && Math.abs(other.x - at.x) < NAMES.width && Math.abs(other.y - at.y) < NAMES.apart;
+      for (let clash = placed.find(near); clash; clash = placed.find(near)) at.y = clash.y + NAMES.apart;
+      placed.push(at);
+      return `<text${end ? ' class="end"' : ''} x="${at.x}" y="${fixed(at.y)}">${escapeXml(name)}</text>`;
+    })
+    .join('');
+}
+
+const fixed = (value: number) => Number(value.toFixed(1));

@@ -1,0 +1,104 @@
+import { shellWord } from './command-line';
+import type { ReportParts } from './parts';
+
+/** A way to load the result, to be copied. */
+export interface Snippet {
+  title: string;
+  /** What must be known besides. */
+  note?: string;
+  code: string;
+}
+
+const EXAMPLE = 'The book was written by her.';
+
+/** How to load what is there; paths are those beside the report. */
+export function snippets(parts: ReportParts): Snippet[] {
+  const { mask, metrics, exports: folders = [] } = parts;
+  if (!mask || !metrics) return [];
+  const made = [cli(parts)];
+  if (folders.includes('checkpoint')) made.push(transformers());
+  if (folders.includes('peft')) made.push(peft(parts));
+  if (folders.includes('onnx')) made.push(onnxruntime(), transformersJs(parts));
+  return made;
+}
+
+function cli({ heads, asked, metrics }: ReportParts): Snippet {
+  const rows = asked?.rows;
+  const columns = rows?.textColumns
+    ? `--text-columns ${shellWord(rows.textColumns.join(','))}`
+    : `--task ${rows?.task ?? metrics?.task ?? 'TASK'}`;
+  return {
+    title: 'hifi',
+    note: 'A line of JSON for each row.',
+    code: `npx hifi predict --model ${shellWord(asked?.model ?? heads.model.name)} --delta delta \\\n  --data new.tsv ${columns}`,
+  };
+}
+
+function transformers(): Snippet {
+  return {
+    title: 'transformers',
+    code: `from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+model = AutoModelForSequenceClassification.from_pretrained("checkpoint").eval()
+tokenizer = AutoTokenizer.from_pretrained("checkpoint")
+logits = model(**tokenizer("${EXAMPLE}", return_tensors="pt")).logits`,
+  };
+}
+
+function peft({ heads, id2label }: ReportParts): Snippet {
+  const labels =
+    id2label === null
+      ? 'num_labels=1, problem_type="regression"'
+      : id2label
+        ? `num_labels=${Object.keys(id2label).length}, id2label={${Object.entries(id2label)
+            .map(([id, label]) => `${id}: ${JSON.stringify(label)}`)
+            .join(', ')}}`
+        : 'num_labels=…, id2label=…';
+  return {
+    title: 'peft',
+    note: id2label === undefined ? 'The labels are on the card, peft/README.md.' : undefined,
+    code: `from peft import PeftModel
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+base = ${JSON.stringify(heads.model.name)}  # its name on the Hub, or its folder
+model = AutoModelForSequenceClassification.from_pretrained(
+    base, dtype="float32", ignore_mismatched_sizes=True, ${labels}
+)
+model = PeftModel.from_pretrained(model, "peft").eval()
+tokenizer = AutoTokenizer.from_pretrained(base)`,
+  };
+}
+
+function onnxruntime(): Snippet {
+  return {
+    title: 'onnxruntime',
+    code: `import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+row = Tokenizer.from_file("onnx/tokenizer.json").encode("${EXAMPLE}")
+session = onnxruntime.InferenceSession("onnx/onnx/model.onnx")
+given = {"input_ids": row.ids, "attention_mask": row.attention_mask, "token_type_ids": row.type_ids}
+inputs = {each.name: np.array([given[each.name]], dtype=np.int64) for each in session.get_inputs()}
+logits = session.run(["logits"], inputs)[0]`,
+  };
+}
+
+function transformersJs({ id2label }: ReportParts): Snippet {
+  const regression = id2label === null;
+  return {
+    title: 'transformers.js',
+    code: regression
+      ? `import { AutoModelForSequenceClassification, AutoTokenizer, env } from '@huggingface/transformers';
+
+env.localModelPath = '.';
+const model = await AutoModelForSequenceClassification.from_pretrained('onnx');
+const tokenizer = await AutoTokenizer.from_pretrained('onnx');
+const { logits } = await model(tokenizer('${EXAMPLE}'));`
+      : `import { env, pipeline } from '@huggingface/transformers';
+
+env.localModelPath = '.';
+const classify = await pipeline('text-classification', 'onnx');
+console.log(await classify('${EXAMPLE}'));`,
+  };
+}

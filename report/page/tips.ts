@@ -1,0 +1,51 @@
+/// <reference lib="dom" />
+import type { Page } from './page';
+
+/** A tip by the pointer, or by what has the focus, for every part of a chart that has something to tell. Escape takes it away. */
+export function tips({ data }: Page): void {
+  const tip = document.createElement('div');
+  tip.id = 'tip';
+  tip.setAttribute('aria-hidden', 'true'); // A screen reader reads the part's own label.
+  tip.hidden = true;
+  document.body.append(tip);
+  const source = (target: EventTarget | null) =>
+    target instanceof Element ? target.closest('.chart [data-tip], .chart [data-head]') : null;
+  const place = (x: number, y: number) => {
+    const { width, height } = tip.getBoundingClientRect();
+    const left = Math.max(8, Math.min(x + 14, document.documentElement.clientWidth - width - 8));
+    const top = y + 18 + height > window.innerHeight ? y - height - 12 : y + 18;
+    tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(4, top))}px)`;
+  };
+  const mark = (head: string | null) => {
+    for (const each of document.querySelectorAll('.chart .near')) each.classList.remove('near');
+    if (head === null) return;
+    for (const each of document.querySelectorAll(`.chart [data-head="${head}"]`)) each.classList.add('near');
+  };
+  const tell = (from: Element, x: number, y: number) => {
+    const [layer, head] = (from.getAttribute('data-head') ?? '').split('.').map(Number);
+    tip.textContent = from.getAttribute('data-tip') ?? data.tips[layer * data.heads + head];
+    tip.hidden = false;
+    place(x, y);
+    mark(from.getAttribute('data-head'));
+  };
+  const hide = () => {
+    tip.hidden = true;
+    mark(null);
+  };
+  document.addEventListener('pointermove', (event) => {
+    const from = source(event.target);
+    if (from) tell(from, event.clientX, event.clientY);
+    else if (!source(document.activeElement)) hide();
+  });
+  document.addEventListener('pointerleave', hide);
+  document.addEventListener('focusin', (event) => {
+    const from = source(event.target);
+    if (!from) return hide();
+    const { right, bottom } = from.getBoundingClientRect();
+    tell(from, right - 10, bottom - 12);
+  });
+  document.addEventListener('focusout', hide);
+  document.addEventListener('keydown', ({ key }) => {
+    if (key === 'Escape') hide();
+  });
+}

@@ -1,0 +1,46 @@
+import type { DataSource } from '../data/dataset';
+import type { Mask } from '../heads/mask';
+import type { HeadReport } from '../heads/report';
+import type { ExportFormat } from '../results/export-request';
+import type { TrainMetrics, TrainOptions } from '../trainer/options';
+
+/** What there is to tell: an analysis, and of a whole run the heads chosen, the training and what came of it. */
+export interface ReportParts {
+  heads: HeadReport;
+  mask?: Mask;
+  metrics?: TrainMetrics;
+  /** How it was trained. */
+  training?: TrainOptions;
+  /** Bytes of the delta's files. */
+  deltaBytes?: number;
+  /** The labels by number, null for a regression. */
+  id2label?: Record<string, string> | null;
+  /** The folders beside the report that were made of the delta. */
+  exports?: readonly ExportFormat[];
+  /** What was asked for, as far as the results do not tell it. */
+  asked?: Asked;
+  /** What `hifi compare` found. */
+  comparison?: Comparison;
+}
+
+/** The part of a command line that names model and rows. */
+export interface Asked {
+  model: string;
+  /** The rows that were analysed, and of a run trained on. */
+  rows: DataSource;
+  dev?: DataSource;
+}
+
+/** results.json of `hifi compare`. */
+export interface Comparison {
+  rows: ComparisonRow[];
+}
+
+export interface ComparisonRow {
+  contestant: string;
+  metric: number;
+  /** Bootstrap interval of the metric, where there is more than one run. */
+  interval?: readonly [low: number, high: number] | null;
+  /** Numbers tuned. */
+  parameters: number;
+}
