@@ -24,8 +24,8 @@ export interface SchedulerLimits {
 
 export const SCHEDULER_DEFAULTS: SchedulerLimits = { running: 1, waiting: 100, lostEngines: 3, awayMs: 15 * 60_000 };
 
-/** Between two attempts, in milliseconds. */
-const PAUSE_MS = 500;
+/** Between two attempts, in milliseconds: the first pause, the longest, and how much longer each is than the one before. */
+const [PAUSE_MS, LONGEST_PAUSE_MS, LONGER] = [500, 5000, 1.5];
 
 /** Runs the jobs of a store in the order they came, some at a time, each as often as it takes. */
 export class Scheduler {
@@ -87,9 +87,10 @@ export class Scheduler {
 
   private async drive(id: string, signal: AbortSignal): Promise<void> {
     let lost = 0;
+    let pause = PAUSE_MS;
     let last = Date.now();
     const heard: Heard = (advanced) => {
-      if (advanced) lost = 0;
+      if (advanced) [lost, pause] = [0, PAUSE_MS];
       last = Date.now();
     };
     for (;;) {
@@ -111,7 +112,8 @@ export class Scheduler {
           await this.store.note(id, { kind: 'failed', error: jobError(error) });
           return;
         }
-        await delay((error.details.retrySeconds ?? 0) * 1000 || PAUSE_MS, undefined, { signal }).catch(() => {});
+        await delay((error.details.retrySeconds ?? 0) * 1000 || pause, undefined, { signal }).catch(() => {});
+        pause = Math.min(pause * LONGER, LONGEST_PAUSE_MS);
       }
     }
   }

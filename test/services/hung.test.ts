@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { SCHEDULER_DEFAULTS } from '../../gateway/scheduler';
 import { status } from '../../infra/grpc/status';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
@@ -7,7 +8,7 @@ import { clientsOf, endServices, enginesOf, Service, signalTo } from '../support
 import { until } from '../support/until';
 import { complaints, createJob, eventsOf, follow, getJob, keptOf, LONG, type Strike, TINY } from './struck-job';
 
-/* An engine that hangs: stopped by a signal, it neither ends nor says a word. */
+/* An engine that hangs: stopped by a signal, it neither ends nor says a word. And one that dies again and again. */
 
 /** More than an engine takes to load on a busy machine, in milliseconds. */
 const SILENCE_MS = 8000;
@@ -84,4 +85,17 @@ test('a job whose engine hangs goes on from its checkpoint with another one', as
       'no engine',
     ),
   ).toEqual([]);
+});
+
+test('a job whose engine dies each time at the same place has failed, whatever it keeps of what was before', async () => {
+  const killing = setInterval(() => {
+    for (const engine of enginesOf(service.pid, 'trainer')) signalTo(engine, 'SIGKILL');
+  }, 20);
+  const jobId = await createJob(clients.gateway, TINY);
+  const events = await follow(clients.gateway, jobId).finally(() => clearInterval(killing));
+  expect(events.at(-1)?.event).toEqual({ kind: 'state', state: 'FAILED' });
+  const { attempt, error, artifacts } = await getJob(clients.gateway, jobId);
+  expect(attempt).toBe(SCHEDULER_DEFAULTS.lostEngines);
+  expect(error).toMatchObject({ code: status.UNAVAILABLE, message: expect.stringContaining('SIGKILL') });
+  expect(artifacts.map(({ name }) => name)).toEqual(['heads.json', 'mask.json']);
 });

@@ -35,7 +35,7 @@ export const TINY: Spec = {
 };
 
 /** The same, long enough in its training to be met there. */
-export const LONG: Spec = { ...TINY, training: { ...TINY.training, epochs: 100 } };
+export const LONG: Spec = { ...TINY, training: { ...TINY.training, epochs: 60 } };
 
 /** A job whose first epoch has many steps: what is saved within it was saved for another reason than its end. */
 export const MANY_STEPS: Spec = {

@@ -10,7 +10,8 @@ const WAIT_MS = 60_000;
 const TRIES = 3;
 
 const HOOK = path.join(__dirname, 'typescript-hook.cjs');
-const HIFI = path.join(__dirname, '../../cli/hifi.ts');
+/** The command from its sources; for a measurement that is to be of the built one, that: `HIFI_ENTRY=dist/cli/hifi.js`. */
+const HIFI = path.resolve(process.env.HIFI_ENTRY ?? path.join(__dirname, '../../cli/hifi.ts'));
 
 export type Name = 'gateway' | 'analyzer' | 'trainer';
 export type Ports = Partial<Record<Name, number>>;

@@ -119,7 +119,7 @@ describe('the trainer service', () => {
     expect(fs.readdirSync(path.join(stateDir, 'runs/whole/state'))).toEqual([]);
   });
 
-  it('gives the result of a run that has ended again, without training', async () => {
+  it('gives the epochs and the result of a run that has ended again, without training', async () => {
     const before = JSON.parse(fs.readFileSync(path.join(stateDir, 'runs/whole/run.json'), 'utf8'));
     const { events, result } = await trained({ ...asked, runId: 'whole' });
     expect(events.map((event) => event.case)).toEqual(['epoch', 'epoch', 'epoch', 'result']);

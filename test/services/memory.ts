@@ -1,0 +1,57 @@
+import * as fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { treeResidentBytes } from '../../infra/process-memory';
+import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { descendantsOf, endServices, enginesOf, startAll } from '../support/services';
+import { until } from '../support/until';
+import { createJob, follow, LONG, MOMENTS, momentOf } from './struck-job';
+
+/*
+ * What cancelled jobs leave in memory; by hand:
+ *   node --require ./test/support/typescript-hook.cjs test/services/memory.ts [JOBS]
+ * Each job is cancelled in another state, in turn. Prints the resident memory of `hifi serve all` after each, once the trainer's engine
+ * is gone; the analyzer's stays with its model, and is told of apart.
+ */
+const jobs = Number(process.argv[2] ?? 10);
+const moments = MOMENTS.filter((moment) => moment !== 'QUEUED');
+const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
+
+async function measure(): Promise<void> {
+  const stateDir = temporaryFolder('memory');
+  const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
+  process.stdout.write('| job | cancelled at | serve, MB | analyzer’s engine, MB |\n|---|---|---|---|\n');
+  const after: number[] = [];
+  try {
+    for (let i = 0; i < jobs; i++) {
+      const moment = moments[i % moments.length];
+      const jobId = await createJob(clients.gateway, LONG);
+      await follow(clients.gateway, jobId, async (event) => {
+        if (momentOf(event) === moment) await clients.gateway.unary(GatewayService.method.cancelJob, { jobId });
+      });
+      await until(
+        () => descendantsOf(service.pid).length - enginesOf(service.pid, 'analyzer').length,
+        (engines) => engines === 0,
+        'the end of the engines',
+      );
+      await sleep(500);
+      const all = treeResidentBytes(service.pid);
+      const analyzer = enginesOf(service.pid, 'analyzer').reduce((sum, pid) => sum + treeResidentBytes(pid), 0);
+      after.push(all - analyzer);
+      process.stdout.write(`| ${i + 1} | ${moment} | ${mb(all - analyzer)} | ${mb(analyzer)} |\n`);
+    }
+    process.stdout.write(`from the second to the last: ${mb(after[after.length - 1] - after[1])} MB\n`);
+  } finally {
+    for (const client of Object.values(clients)) client.close();
+    await endServices();
+    fs.rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+measure().then(
+  () => process.exit(0),
+  (error) => {
+    process.stderr.write(`${error.stack}\n`);
+    process.exit(1);
+  },
+);
