@@ -60,6 +60,7 @@ async function run(blocks: readonly Block[]): Promise<string[]> {
 }
 
 beforeAll(async () => {
+  for (const name of ['jq', 'openssl', 'curl']) findTool(name);
   const bin = path.join(folder, 'node_modules/.bin');
   fs.mkdirSync(bin, { recursive: true });
   fs.writeFileSync(path.join(folder, 'package.json'), '{}');
