@@ -48,7 +48,10 @@ const schema = z.strictObject({
   samples: z.union([z.literal('auto'), z.int(SAMPLES).min(1, SAMPLES)], SAMPLES),
   maxSamples: z.int('must be a whole number from 1').min(1, 'must be a whole number from 1'),
   k: z.int('must be a whole number from 1').min(1, 'must be a whole number from 1'),
-  xi: z.number('must be a number above 0, at most 1').gt(0, 'must be above 0').max(1, 'must be at most 1'),
+  xi: z
+    .number('must be a number above 0, at most 1')
+    .gt(0, 'must be above 0, at most 1')
+    .max(1, 'must be above 0, at most 1'),
   maxLength: z.int('must be a whole number from 1').min(1, 'must be a whole number from 1'),
   seed: z
     .int('must be a whole number from 0')
@@ -63,7 +66,10 @@ const schema = z.strictObject({
     .optional(),
   correlation: z.enum(['pearson', 'covariance'], 'must be pearson or covariance'),
   teleport: z.enum(['richness', 'uniform'], 'must be richness or uniform'),
-  damping: z.number('must be a number between 0 and 1').gt(0, 'must be above 0').lt(1, 'must be below 1'),
+  damping: z
+    .number('must be a number between 0 and 1')
+    .gt(0, 'must be above 0 and below 1')
+    .lt(1, 'must be above 0 and below 1'),
   scope: z.enum(['layer', 'model'], 'must be layer or model'),
 });
 

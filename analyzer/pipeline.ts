@@ -45,7 +45,7 @@ export async function* analyzeShard(
   checkShard(request.shard, options);
   const sample = await within('data', () => readSample(request.data, mostSamples(options), options.seed));
   if (options.samples !== 'auto' && sample.rows.length < options.samples) {
-    const message = `${sample.dataset.path} has ${sample.rows.length} rows, fewer than the ${options.samples} to sample: all are used`;
+    const message = `${sample.dataset.path} has ${sample.rows.length} ${sample.rows.length === 1 ? 'row' : 'rows'}, fewer than the ${options.samples} to sample: all are used`;
     yield { kind: 'warning', message };
   }
 

@@ -2,6 +2,7 @@ import { JetStreamApiCodes, type JetStreamManager, RetentionPolicy, StorageType 
 import { type NatsConnection, nanos } from '@nats-io/transport-node';
 import { apiCode, findJetStream, unlessAborted } from '../infra/nats';
 import { ALL_SUBJECTS, EVENT_ID, EVENT_STREAM, natsMessage, sequenceOf, subjectsOf } from './nats-events';
+import { JOB_MS } from './retention';
 import type { Unpublished } from './store';
 
 /**
@@ -103,6 +104,7 @@ async function ensureStream({ streams }: JetStreamManager): Promise<void> {
       subjects: [ALL_SUBJECTS],
       storage: StorageType.File,
       retention: RetentionPolicy.Limits,
+      max_age: nanos(JOB_MS),
       duplicate_window: nanos(DUPLICATE_MS),
     });
   } catch (error) {

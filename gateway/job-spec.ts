@@ -62,6 +62,7 @@ export async function checkModel(spec: ServedSpec, analyzer: GrpcClient, signal:
     headsToChoose(spec.selection, model);
   } catch (thrown) {
     const field = spec.selection.budget === undefined ? 'k' : 'budget';
-    throw badField(`spec.selection.${field}`, (thrown as Error).message);
+    // Its message begins with the option's name.
+    throw badField(`spec.selection.${field}`, (thrown as Error).message.replace(/^\w+ /, ''));
   }
 }

@@ -2,8 +2,8 @@ import type { ArtifactStore } from '../artifacts/store';
 import { hasEnded, type JobRecord } from './record';
 import type { JobStore } from './store';
 
-/** How long a job that has ended is kept, in milliseconds: thirty days. */
-const JOB_MS = 30 * 24 * 3600_000;
+/** How long a job that has ended is kept, and its events on NATS, in milliseconds: thirty days. */
+export const JOB_MS = 30 * 24 * 3600_000;
 /** How long a file is kept that no job has (yet), in milliseconds: a day. */
 const FILE_MS = 24 * 3600_000;
 /** Between two looks, in milliseconds. */

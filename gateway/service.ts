@@ -11,7 +11,7 @@ import { badField, RpcError, status } from '../infra/grpc/status';
 import { currentTraceparent } from '../infra/telemetry/traceparent';
 import { type GatewayService, JobSpecSchema, type JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
 import { givenRowsOf } from '../wire/dataset';
-import { eventMessage, jobMessage, specJson, stateOf } from '../wire/job';
+import { eventMessage, jobMessage, listedJob, specJson, stateOf } from '../wire/job';
 import { estimateServed } from './estimate-served';
 import { checkModel, servedSpec } from './job-spec';
 import { pageOf } from './pages';
@@ -43,9 +43,9 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       throw new RpcError(status.RESOURCE_EXHAUSTED, 'QUEUE_FULL', message, { retrySeconds: RETRY_SECONDS });
     },
     otherSpec(id) {
-      const description = `is ${requestId}, that of job ${id}, which has another spec; give another`;
+      const description = `request_id is ${requestId}, that of job ${id}, which has another spec; give another`;
       const violations = [{ field: 'request_id', description }];
-      throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', `request_id ${description}`, { violations });
+      throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', description, { violations });
     },
   });
   /** Looks at all that a spec names. */
@@ -89,7 +89,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
         for (const record of store.list(key)) if (wanted.length === 0 || wanted.includes(record.state)) yield record;
       };
       const { page, nextPageToken } = pageOf(after, ({ id }) => id, { pageSize, pageToken }, 50);
-      return { jobs: page.map(jobMessage), nextPageToken };
+      return { jobs: page.map(listedJob), nextPageToken };
     },
 
     async cancelJob({ jobId }) {

@@ -36,6 +36,16 @@ export function jobMessage(record: JobRecord): MessageInitShape<typeof JobSchema
   };
 }
 
+/** The same as one of many: without the rows that its spec may hold. */
+export function listedJob(record: JobRecord): MessageInitShape<typeof JobSchema> {
+  const { train, dev, ...spec } = record.spec as Record<'train' | 'dev', { inline?: unknown } | undefined>;
+  const bare = (rows: typeof train) => rows && { ...rows, ...(rows.inline !== undefined && { inline: {} }) };
+  return jobMessage({
+    ...record,
+    spec: { ...spec, ...(train && { train: bare(train) }), ...(dev && { dev: bare(dev) }) },
+  });
+}
+
 export function eventMessage({ jobId, sequence, time, event }: JobEventRecord): JobEvent {
   const told = (): MessageInitShape<typeof JobEventSchema>['event'] => {
     switch (event.kind) {

@@ -38,9 +38,15 @@ export class RpcError extends Error {
   }
 }
 
-/** @returns an INVALID_ARGUMENT for one field */
-export const badField = (field: string, description: string, reason = 'INVALID_FIELD') =>
-  new RpcError(status.INVALID_ARGUMENT, reason, `${field}: ${description}`, { violations: [{ field, description }] });
+/**
+ * An INVALID_ARGUMENT for one field.
+ *
+ * @param said what it was and what would be right: `is 2000; it must be 1 to 1000`
+ */
+export function badField(field: string, said: string): RpcError {
+  const description = `${field} ${said}`;
+  return new RpcError(status.INVALID_ARGUMENT, 'INVALID_INPUT', description, { violations: [{ field, description }] });
+}
 
 export const notFound = (what: string) => new RpcError(status.NOT_FOUND, 'NOT_FOUND', what);
 

@@ -36,6 +36,7 @@ async function* passed<Event extends { kind: string }, Result>(
       if (done) return value;
       if (isInterval(value)) {
         intervals.take(value);
+        windows.otherwise(value.to);
         continue;
       }
       if (isProgress(value)) windows.take(value);

@@ -94,6 +94,12 @@ export class TrainingWindows {
     this.last = now;
   }
 
+  /** To be told of work that was no step, such as loading: until when it went, in milliseconds since the epoch. */
+  otherwise(to: number): void {
+    this.last = Math.max(this.last, to);
+    this.stepped = false;
+  }
+
   /** The training is over, done or cut: tells of the window that it ended in. */
   end(): void {
     if (this.open === undefined || this.soFar.windows >= MOST) return;

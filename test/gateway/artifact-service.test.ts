@@ -90,7 +90,7 @@ test('an upload that was cut goes on where it stood', async () => {
 });
 
 test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], message: RegExp]>([
-  ['no header', undefined, [bytes.subarray(0, 10)], /header: is missing/],
+  ['no header', undefined, [bytes.subarray(0, 10)], /header is missing/],
   ['a name that is a path', { ...whole, sha256: '../../x' }, [], /no SHA-256/],
   ['other bytes', { sha256: 'a'.repeat(64), sizeBytes: 3n }, [Buffer.from('abc')], /SHA-256 is ba7816bf/],
   ['fewer bytes', { sha256: 'b'.repeat(64), sizeBytes: 10n }, [Buffer.from('abc')], /has 3 bytes; it must be 10/],
@@ -99,7 +99,7 @@ test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], messa
     'a large piece',
     { sha256: 'd'.repeat(64), sizeBytes: 2n ** 21n },
     [Buffer.alloc(2 ** 20 + 1)],
-    /chunk: has 1048577 bytes/,
+    /chunk has 1048577 bytes/,
   ],
   ['an offset that is not reached', { sha256: 'e'.repeat(64), sizeBytes: 9n, offset: 5n }, [], /stands at 0/],
 ])('%s: refused', async (_, header, chunks, message) => {

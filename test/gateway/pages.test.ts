@@ -30,5 +30,5 @@ test('what is none of ours is refused', () => {
   for (const pageToken of ['%%%', '../..', 'a']) {
     expect(() => pageOf(after, self, { pageToken }, 50)).toThrow(/page_token/);
   }
-  expect(() => pageOf(after, self, { pageSize: 1001 }, 50)).toThrow(/page_size: is 1001; it must be 1 to 1000/);
+  expect(() => pageOf(after, self, { pageSize: 1001 }, 50)).toThrow(/page_size is 1001; it must be 1 to 1000/);
 });

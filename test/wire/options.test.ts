@@ -128,7 +128,7 @@ describe('what cannot be meant', () => {
     [
       () => analysisOptionsOf(create(AnalysisOptionsSchema, { damping: 1 })),
       'options.damping',
-      'options.damping is 1; it must be below 1',
+      'options.damping is 1; it must be above 0 and below 1',
     ],
     [
       () => analysisOptionsOf(create(AnalysisOptionsSchema, { samples: 0 }), 'analysis'),

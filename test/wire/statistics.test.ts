@@ -38,7 +38,7 @@ describe("a shard's statistics", () => {
     ['no data', (message) => (message.data = undefined), 'data', 'is missing'],
     ['no head', (message) => (message.heads = 0), '', 'each must be at least 1'],
     ['heads without end', (message) => (message.heads = 2 ** 32 - 1), 'counts', 'it must have'],
-    ['an option', (message) => (message.options!.xi = 2), 'options.xi', 'it must be at most 1'],
+    ['an option', (message) => (message.options!.xi = 2), 'options.xi', 'it must be above 0, at most 1'],
     ['a device', (message) => (message.deviceUsed = 'tpu'), 'device_used', 'it must be cpu or cuda'],
   ])('are refused with %s', (_, change, part, text) => {
     const message = crossed(ShardStatisticsSchema, statisticsMessage({ part: parts[0], warnings: [] }));

@@ -88,16 +88,16 @@ test('a deadline ends the work, not only the answer', async () => {
 
 test('errors cross with code, reason, fields and when to try again', async () => {
   const field = await thrown(client.unary(describeModel, { model: 'fail field' }));
-  expect(field).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_FIELD' });
+  expect(field).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_INPUT' });
   expect(field.details.violations).toEqual([
-    { field: 'options.damping', description: 'is 1.5; it must be above 0 and below 1' },
+    { field: 'options.damping', description: 'options.damping is 1.5; it must be above 0 and below 1' },
   ]);
   const busy = await thrown(client.unary(describeModel, { model: 'fail busy' }));
   expect(busy).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: 'BUSY', details: { retrySeconds: 2.5 } });
   const lost = await thrown(client.unary(describeModel, { model: 'fail lost' }));
   expect(lost).toMatchObject({ code: status.UNAVAILABLE, reason: 'ENGINE_LOST' });
   const streamed = client.stream(analyze, { model: 'fail field' });
-  expect(await thrown(streamed.next())).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_FIELD' });
+  expect(await thrown(streamed.next())).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_INPUT' });
 });
 
 test('nothing of the server is in an error: no folder, no word of an unknown one', async () => {

@@ -404,7 +404,7 @@ export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
  */
 export type ListJobsResponse = Message<"hifi.v1.ListJobsResponse"> & {
   /**
-   * The latest first.
+   * The latest first; inline rows of their specs are left out.
    *
    * @generated from field: repeated hifi.v1.Job jobs = 1;
    */
