@@ -81,7 +81,9 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   .panel .sides, .beside { grid-template-columns: minmax(0, 1fr); }
   .facts div { flex-basis: 40%; }
   .chart { font-size: 13px; }
+  .wide th, .wide td { padding-right: 10px; }
   .chart .cell text { display: none; }
+  th { white-space: normal; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
 @media (forced-colors: active) { .chart { forced-color-adjust: none; background: var(--paper); } }
