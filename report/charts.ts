@@ -1,14 +1,14 @@
 import type { EChartsOption } from 'echarts';
 
 /** Ink of texts and lines: replaced by `currentColor`, so that a chart follows the page's light or dark theme. */
-const INK = '#010203';
+export const INK = '#010203';
 /** Blues from light to dark (ColorBrewer's "Blues", 9 classes): read in print and with every kind of colour vision. */
 const BLUES = ['#f7fbff', '#deebf7', '#c6dbef', '#9ecae1', '#6baed6', '#4292c6', '#2171b5', '#08519c', '#08306b'];
 /** From this one on white text is the more readable. */
 const FIRST_DARK = 6;
 /** Outline of a chosen head: told apart from the blues by hue and by its width. */
 const CHOSEN = '#e6550d';
-const FONT = 'system-ui, sans-serif';
+export const FONT = 'system-ui, sans-serif';
 /** From this number of heads in a row a cell is too narrow for its value; the tooltip has it still. */
 const MOST_LABELLED = 16;
 
@@ -158,7 +158,7 @@ export function metricLinesSvg({ title, epochs, lines }: MetricLines): string {
   return named(svg, title);
 }
 
-function draw(width: number, height: number, option: EChartsOption): string {
+export function draw(width: number, height: number, option: EChartsOption): string {
   // Loaded here: only what draws a report pays for it.
   const echarts = require('echarts') as typeof import('echarts');
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
@@ -183,7 +183,7 @@ const cleaned = (svg: string) =>
     .replaceAll(INK, 'currentColor');
 
 /** Gives an SVG its accessible name and lets it shrink with the page. */
-function named(svg: string, title: string): string {
+export function named(svg: string, title: string): string {
   const text = escapeXml(title);
   return svg
     .replaceAll(/ ecmeta_[a-z_]+="[^"]*"/g, '')
