@@ -55,6 +55,12 @@ async function compareStrategies(flags: Flags): Promise<void> {
 
 function tell(session: Session, event: CompareEvent): void {
   show(session, event);
+  if (event.kind === 'tested') {
+    const { contestant, lr, metric, test, seconds } = event.record;
+    session.progress.say(
+      `${contestant}: rate ${lr} was the best, test ${metric} ${metricText(test!.metrics[metric])}, ${secondsText(seconds.test)}`,
+    );
+  }
   if (event.kind !== 'run') return;
   const { record, kept, done, total, remainingSeconds } = event;
   const { contestant, seed, lr, dev, test, metric, failure, seconds } = record;

@@ -94,21 +94,20 @@ class Comparison {
     }
     const material = this.material(seed);
     const records: RunRecord[] = [];
-    for (const [i, key] of keys.entries()) {
+    const alone = keys.length === 1;
+    for (const key of keys) {
       const started = performance.now();
       const kept = trainedBefore(out, key);
-      records.push(kept ?? (yield* tuned(this.request, material, contestant, key.lr, signal)));
-      const last = i === keys.length - 1;
-      if (!last) yield this.told(records[i], kept !== undefined, started);
-      else {
-        const best = bestOf(records);
-        const whole = best.test ? best : yield* tested(this.request, material, best, signal);
-        for (const record of records) dropped(out, record);
-        yield this.told(best === records[i] ? whole : records[i], false, started);
-        return whole;
-      }
+      let record = kept ?? (yield* tuned(this.request, material, contestant, key.lr, signal));
+      if (alone) record = yield* tested(this.request, material, bestOf([record]), signal);
+      records.push(record);
+      yield this.told(record, kept !== undefined, started);
     }
-    throw invalidInput('there is no learning rate to train with');
+    const best = bestOf(records);
+    const whole = best.test ? best : yield* tested(this.request, material, best, signal);
+    for (const record of records) dropped(out, record);
+    if (!alone) yield { kind: 'tested', record: whole };
+    return whole;
   }
 
   private async *regression(seed: number): AsyncGenerator<CompareEvent, RunRecord> {

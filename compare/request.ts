@@ -26,5 +26,7 @@ export interface CompareRequest
 export type CompareEvent =
   | StageProgress
   | { kind: 'warning'; message: string }
+  /** Of the learning rates that were tried the best was tested. */
+  | { kind: 'tested'; record: RunRecord }
   /** A run has ended, or (`kept`) had ended before. */
   | { kind: 'run'; record: RunRecord; kept: boolean; done: number; total: number; remainingSeconds: number | null };
