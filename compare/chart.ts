@@ -5,45 +5,61 @@ import type { ComparisonResults, Standing } from './summary';
 const BLUE = '#3a87c8';
 const ORANGE = '#d9661f';
 
-/** Contestants that train alike many numbers stand beside one another, so many times further right each. */
-const APART = 1.12;
+const SIZE = { width: 760, height: 440 };
+const MARGIN = { left: 64, right: 150, top: 24, bottom: 48 };
+/** Contestants that train alike many numbers stand beside one another, so many pixels apart. */
+const APART = 11;
+/** From a point to its name, in pixels. */
+const TO_NAME = 12;
 
-/** Test metric over trained numbers (log scale), with intervals, as a self-contained SVG. The reference is orange. */
+/**
+ * Test metric over trained numbers (log scale), with intervals, as a self-contained SVG. The reference is orange. Those that train
+ * the most numbers, most of the contestants as a rule, have their names in a column on the right.
+ */
 export function comparisonSvg({ standings, metric, reference, seeds }: ComparisonResults): string {
-  const points = placed(standings);
-  const label = { color: INK, fontFamily: FONT, fontSize: 11 };
-  const quiet = { lineStyle: { color: INK, opacity: 0.25 } };
-  const grid = { splitLine: { lineStyle: { color: INK, opacity: 0.12 } } };
-  const number = (value: number) => String(Number(value.toPrecision(3)));
-  const colour = (standing: Standing) => (standing.contestant === reference ? ORANGE : BLUE);
-  const right = Math.max(...points.map(({ x }) => x));
-  const left = Math.min(...points.map(({ x }) => x));
-  const svg = draw(760, 420, {
-    grid: { left: 64, right: 24, top: 24, bottom: 48 },
+  const sizes = standings.map(trained);
+  const most = Math.max(...sizes);
+  const crowd = sizes.filter((size) => size === most).length;
+  const axis = { min: Math.min(...sizes) / 4, max: most * 1.1 };
+  const plot = SIZE.width - MARGIN.left - MARGIN.right - APART * (crowd - 1);
+  const pixelsOf = (size: number) => (Math.log(size / axis.min) / Math.log(axis.max / axis.min)) * plot;
+  const numberAt = (pixels: number) => axis.min * (axis.max / axis.min) ** (pixels / plot);
+  const before = new Map<number, number>();
+  const points = standings.map((standing, i) => {
+    const at = before.get(sizes[i]) ?? 0;
+    before.set(sizes[i], at + 1);
+    const colour = standing.contestant === reference ? ORANGE : BLUE;
+    return { standing, colour, x: numberAt(pixelsOf(sizes[i]) + at * APART), last: sizes[i] === most };
+  });
+  const text = { color: INK, fontFamily: FONT, fontSize: 11 };
+  const grid = { splitLine: { lineStyle: { color: INK, opacity: 0.12 } }, axisTick: { show: false } };
+  const svg = draw(SIZE.width, SIZE.height, {
+    grid: MARGIN,
     xAxis: {
       type: 'log',
-      min: left / 2,
-      max: right * 3,
-      axisLabel: { ...label, formatter: (value: number) => value.toLocaleString('en-US') },
-      axisLine: quiet,
+      min: axis.min,
+      max: numberAt(SIZE.width - MARGIN.left - MARGIN.right),
+      axisLabel: { ...text, showMinLabel: false, showMaxLabel: false, formatter: (value: number) => grouped(value) },
+      axisLine: { lineStyle: { color: INK, opacity: 0.25 } },
       ...grid,
       name: 'trained numbers, task head included',
       nameLocation: 'middle',
       nameGap: 28,
-      nameTextStyle: label,
+      nameTextStyle: text,
     },
     yAxis: {
       type: 'value',
       scale: true,
-      axisLabel: { ...label, formatter: number },
+      axisLabel: { ...text, formatter: (value: number) => String(Number(value.toPrecision(3))) },
+      axisLine: { show: false },
       ...grid,
       name: `test ${metric}`,
       nameLocation: 'middle',
       nameGap: 46,
-      nameTextStyle: label,
+      nameTextStyle: text,
     },
     series: [
-      ...points.flatMap(({ standing, x }) => {
+      ...points.flatMap(({ standing, colour, x }) => {
         const { interval } = standing.score;
         if (!interval) return [];
         return [
@@ -51,7 +67,7 @@ export function comparisonSvg({ standings, metric, reference, seeds }: Compariso
             type: 'line' as const,
             silent: true,
             symbol: 'none',
-            lineStyle: { color: colour(standing), width: 1.5, opacity: 0.6 },
+            lineStyle: { color: colour, width: 2, opacity: 0.7 },
             data: [
               [x, interval.low],
               [x, interval.high],
@@ -63,26 +79,25 @@ export function comparisonSvg({ standings, metric, reference, seeds }: Compariso
         type: 'scatter' as const,
         silent: true,
         symbolSize: 9,
-        data: points.map(({ standing, x }) => ({
+        data: points.map(({ standing, colour, x, last }) => ({
           value: [x, standing.score.value],
           name: standing.contestant,
-          itemStyle: { color: colour(standing) },
+          itemStyle: { color: colour, opacity: 1 },
+          label: { position: last ? ('right' as const) : ('left' as const) },
         })),
-        label: { show: true, position: 'right', formatter: '{b}', ...label },
-        labelLayout: { moveOverlap: 'shiftY' as const },
+        label: { show: true, formatter: '{b}', ...text },
+        labelLine: { show: crowd > 1, lineStyle: { color: INK, opacity: 0.35 } },
+        labelLayout: ({ dataIndex }: { dataIndex?: number }) =>
+          points[dataIndex ?? 0].last && crowd > 1
+            ? { x: SIZE.width - MARGIN.right + TO_NAME, moveOverlap: 'shiftY' as const }
+            : {},
       },
     ],
   });
-  return named(svg, `Test ${metric} over trained numbers of ${standings.length} contestants, ${seeds.length} seeds`);
+  return named(svg, `Test ${metric} over trained numbers: ${standings.length} contestants, ${seeds.length} seeds`);
 }
 
-/** Where each contestant stands on the axis of trained numbers. */
-function placed(standings: readonly Standing[]): { standing: Standing; x: number }[] {
-  const before = new Map<number, number>();
-  return standings.map((standing) => {
-    const trained = standing.trainableParameters + standing.taskHeadParameters;
-    const at = before.get(trained) ?? 0;
-    before.set(trained, at + 1);
-    return { standing, x: trained * APART ** at };
-  });
-}
+/** Numbers that a contestant trains, of the base and of the task head. */
+const trained = ({ trainableParameters, taskHeadParameters }: Standing) => trainableParameters + taskHeadParameters;
+
+const grouped = (value: number) => value.toLocaleString('en-US');
