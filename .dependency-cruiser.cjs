@@ -58,6 +58,18 @@ module.exports = {
       { path: '^cli/' },
     ),
     rule(
+      'comparisons-are-above',
+      'A comparison drives the engines: nothing but the library and the command line knows it.',
+      { pathNot: '^(compare|cli|test|bench)/|^index\\.ts$' },
+      { path: '^compare/' },
+    ),
+    rule(
+      'what-a-comparison-says-is-pure',
+      'Statistics and regression import nothing but one another.',
+      { path: '^compare/(statistics|lbfgs|logistic)\\.ts$' },
+      { pathNot: '^compare/(statistics|lbfgs|logistic)\\.ts$' },
+    ),
+    rule(
       'sources-know-no-tests',
       'What ships imports no test.',
       { pathNot: '^(test/|bench/|jest\\.config)' },

@@ -6,6 +6,10 @@
 export { analyze } from './analyzer/engine';
 export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './analyzer/options';
 export type { AnalysisEvent, AnalyzeRequest } from './analyzer/request';
+export { type Compared, compare } from './compare/comparison';
+export type { Contestant } from './compare/contestants';
+export type { CompareEvent, CompareRequest } from './compare/request';
+export { type ComparisonResults, summarise } from './compare/summary';
 export type { DataSource } from './data/dataset';
 export type { TaskName } from './data/tasks';
 export { type ErrorCode, HifiError } from './errors';

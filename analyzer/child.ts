@@ -1,4 +1,5 @@
 import { serveEngine } from '../infra/engine-child';
+import { type EmbedRequest, embed } from './embed';
 import { analyze, analyzeShard, merge } from './pipeline';
 import type { AnalyzeRequest, Shard } from './request';
 import type { ShardStatistics } from './shard';
@@ -6,9 +7,10 @@ import { WarmModel } from './warm-model';
 
 const models = new WarmModel();
 
-/** The analyzer's engine: the one process that loads onnxruntime to measure heads. */
+/** The analyzer's engine: the one process that loads onnxruntime to measure heads, or to embed texts. */
 serveEngine({
   analyze: (request: AnalyzeRequest, signal) => analyze(request, signal, models),
   analyzeShard: (request: AnalyzeRequest & { shard: Shard }, signal) => analyzeShard(request, signal, models),
   merge: (shards: ShardStatistics[], signal) => merge(shards, signal),
+  embed: (request: EmbedRequest, signal) => embed(request, signal),
 });

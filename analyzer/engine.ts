@@ -1,5 +1,7 @@
 import type { HeadReport } from '../heads/report';
 import { callEngine, Engine, type EngineOptions } from '../infra/engine';
+import type { StageProgress } from '../progress';
+import type { Embedded, EmbedRequest } from './embed';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
 import type { ShardStatistics } from './shard';
 
@@ -14,6 +16,11 @@ const env = () => ({ NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi
 /** `pipeline.analyze` in a child process. */
 export function analyze(request: AnalyzeRequest, signal?: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport> {
   return callEngine({ entry, method: 'analyze', request, env: env(), signal });
+}
+
+/** `embed` in a child process. */
+export function embed(request: EmbedRequest, signal?: AbortSignal): AsyncGenerator<StageProgress, Embedded> {
+  return callEngine({ entry, method: 'embed', request, env: env(), signal });
 }
 
 /** Analyses in one child process, one after the other. It keeps the last model, so that the next analysis of it starts at once. */

@@ -33,6 +33,32 @@ export function decimal(flag: string, right: string, holds: (value: number) => b
   };
 }
 
+/** Decimal numbers above 0 between commas, none of them twice. */
+export function decimals(flag: string): FlagParser<number[]> {
+  const right = 'numbers above 0 with commas between, none twice';
+  return (text) => {
+    const values = text.split(',').map(decimal(flag, right, (value) => value > 0));
+    if (new Set(values).size < values.length) throw refused(flag, text, right);
+    return values;
+  };
+}
+
+/** How many seeds there are, from 0 on; or a list of them, none twice. */
+export function seedList(flag: string): FlagParser<number[]> {
+  const right = 'a whole number from 1, or seeds from 0 to 4294967295 with commas between, none twice';
+  return (text) => {
+    const values = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
+    if (!text.includes(',')) {
+      if (!(values[0] >= 1 && values[0] <= 10_000)) throw refused(flag, text, right);
+      return Array.from({ length: values[0] }, (_, seed) => seed);
+    }
+    if (!values.every((value) => value < 2 ** 32) || new Set(values).size < values.length) {
+      throw refused(flag, text, right);
+    }
+    return values;
+  };
+}
+
 /** One of some words. */
 export function oneOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T> {
   return (text) => {

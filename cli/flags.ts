@@ -1,15 +1,27 @@
 import { type Command, Option } from 'commander';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../analyzer/options';
+import { CONTESTANTS, type Contestant } from '../compare/contestants';
+import type { CompareRequest } from '../compare/request';
 import type { DataSource } from '../data/dataset';
 import { DATA_FORMATS, type DataFormat, formatOf } from '../data/format';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { invalidInput } from '../errors';
-import { STRATEGIES } from '../heads/mask';
+import { STRATEGIES, type Tune } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
 import { SCORE_DEFAULTS, type ScoreOptions } from '../trainer/score-options';
-import { decimal, type FlagParser, names, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
+import {
+  decimal,
+  decimals,
+  type FlagParser,
+  names,
+  oneOf,
+  seedList,
+  someOf,
+  wholeNumber,
+  wholeNumberOr,
+} from './flag-values';
 import { STDIN } from './stdin';
 
 /** What commander makes of a command line: flags in camel case. */
@@ -220,6 +232,105 @@ export function addScoreFlags(command: Command, strategies: readonly string[]): 
 export function scoreFlags(flags: Flags): ScoreOptions {
   const { samples, maxLength, seed } = flags as unknown as ScoreOptions;
   return { samples, maxLength, seed, ...engineFlags(flags) };
+}
+
+// ---- comparison: who is compared, on which rows ----
+
+export function addCompareFlags(command: Command): void {
+  command.optionsGroup('Comparison:');
+  const { epochs, batchSize, warmup, weightDecay, maxLength } = TRAIN_DEFAULTS;
+  const share = (value: number) => value > 0 && value <= 1;
+  add(command, '--strategies <a,b,…>', CONTESTANTS.join(', '), someOf('--strategies', CONTESTANTS));
+  add(command, '--seeds <n or list>', 'so many seeds from 0, or a list such as 3,5,8', seedList('--seeds'), [0, 1, 2]);
+  add(command, '--reference <name>', 'who the others are compared with (default: random, else the first)', String);
+  add(
+    command,
+    '--rows <n>',
+    'rows of the training file to train on, others for each seed (default: 1000)',
+    wholeNumber('--rows', 2),
+  );
+  add(command, '--rows-per-class <n>', 'or so many of each class', wholeNumber('--rows-per-class', 1));
+  add(
+    command,
+    '--dev-rows <n>',
+    'further rows that learning rate, epoch and penalty are chosen by (default: as many as are trained on, at most 500)',
+    wholeNumber('--dev-rows', 1),
+  );
+  add(command, '--lrs <a,b,…>', 'learning rates to try on the first seed', decimals('--lrs'), [TRAIN_DEFAULTS.lr]);
+  addKFlag(command);
+  add(
+    command,
+    '--budget <share>',
+    'instead of --k: the best heads of the whole model, as many as do not exceed this share of its parameters',
+    decimal('--budget', 'a number above 0, at most 1', share),
+  );
+  add(command, '--tune <what>', 'qkv or qkvo', oneOf('--tune', ['qkv', 'qkvo']), SELECTION_DEFAULTS.tune);
+  const { samples } = SCORE_DEFAULTS;
+  add(
+    command,
+    '--samples <n>',
+    'sequences that heads are measured and scored on',
+    wholeNumber('--samples', 1),
+    samples,
+  );
+  add(command, '--epochs <n>', 'passes over the training rows', wholeNumber('--epochs', 1), epochs);
+  addBatchSizeFlag(command, batchSize);
+  add(
+    command,
+    '--warmup <share>',
+    'of the steps, while the rate rises',
+    decimal('--warmup', 'a number from 0 to 1', (value) => value >= 0 && value <= 1),
+    warmup,
+  );
+  add(
+    command,
+    '--weight-decay <rate>',
+    'decoupled, of weights only',
+    decimal('--weight-decay', 'a number from 0', (value) => value >= 0),
+    weightDecay,
+  );
+  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
+}
+
+/** Reads the group, but for the files. @throws HifiError INVALID_INPUT for flags that do not go together */
+export function compareFlags(
+  flags: Flags,
+): Omit<CompareRequest, 'model' | 'train' | 'test' | 'out'> & { reference: Contestant } {
+  const { strategies, seeds, reference, rows, rowsPerClass, devRows, lrs, k, budget, tune, samples } = flags as {
+    strategies?: Contestant[];
+    seeds: number[];
+    reference?: string;
+    rows?: number;
+    rowsPerClass?: number;
+    devRows?: number;
+    lrs: number[];
+    k?: number;
+    budget?: number;
+    tune: Tune;
+    samples: number;
+  };
+  if (strategies === undefined) throw invalidInput('which are to be compared? give --strategies a,b,…');
+  if (rows !== undefined && rowsPerClass !== undefined) {
+    throw invalidInput(`--rows ${rows} and --rows-per-class ${rowsPerClass} are given; give one of them`);
+  }
+  if (k !== undefined && budget !== undefined) {
+    throw invalidInput(`--k ${k} and --budget ${budget} are given; give one of them`);
+  }
+  const { epochs, batchSize, warmup, weightDecay, maxLength } = flags as unknown as TrainOptions;
+  const drawn = rowsPerClass === undefined ? { rows: rows ?? 1000 } : { rowsPerClass };
+  const fallback = strategies.includes('random') ? 'random' : strategies[0];
+  return {
+    contestants: strategies,
+    seeds,
+    reference: reference === undefined ? fallback : oneOf('--reference', strategies)(reference),
+    rows: { ...drawn, ...(devRows !== undefined && { dev: devRows }) },
+    size: budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget },
+    tune,
+    lrs,
+    samples,
+    training: { epochs, batchSize, warmup, weightDecay, maxLength },
+    engine: engineFlags(flags),
+  };
 }
 
 // ---- training ----

@@ -35,6 +35,11 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     () => require('./export') as typeof import('./export'),
   ],
   [
+    'compare',
+    'compare strategies and seeds on one data set, and with logistic regression',
+    () => require('./compare') as typeof import('./compare'),
+  ],
+  [
     'serve',
     'serve jobs, analyses and trainings to other programs, over gRPC',
     () => require('./serve') as typeof import('./serve'),

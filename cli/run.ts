@@ -7,6 +7,7 @@ import { estimate, type JobEstimate } from '../gateway/estimate';
 import { type JobEvent, type JobResult, type JobSpec, type JobStages, runJob } from '../gateway/job';
 import { checkFolder, inFolder, replaceFolder } from '../gateway/out';
 import { FolderPlace, resultKeys } from '../gateway/place';
+import type { ScoreStrategy } from '../heads/scores';
 import { selectHeads } from '../heads/select';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
@@ -209,10 +210,11 @@ function localStages(out: string, resume: boolean, model: string): JobStages {
   const delta = path.join(out, 'delta');
   return {
     analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
-    score: ({ model, train: rows, analysis, training }, { samples }, signal) => {
+    score: ({ model, train: rows, analysis, selection, training }, { samples }, signal) => {
       const { seed, device, threads } = training;
+      const strategy = selection.strategy as ScoreStrategy;
       const scoring = { samples, maxLength: analysis.maxLength, seed, device, threads };
-      return scoreHeads({ model, train: rows, strategy: 'gradient', options: scoring }, signal);
+      return scoreHeads({ model, train: rows, strategy, options: scoring }, signal);
     },
     select: selectHeads,
     train: ({ model, train: rows, dev, training }, mask, signal) =>

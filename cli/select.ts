@@ -4,7 +4,7 @@ import { readHeads, readScores, writeJson } from '../gateway/files';
 import { claimFile } from '../gateway/out';
 import type { Mask } from '../heads/mask';
 import { rankingWarnings } from '../heads/ranking';
-import { isScoreStrategy } from '../heads/scores';
+import { isScoreStrategy, SCORE_STRATEGIES } from '../heads/scores';
 import {
   rankingScope,
   type ScoredHeads,
@@ -42,7 +42,8 @@ async function select(flags: Flags): Promise<void> {
 /** What the strategy goes by: an analysis, or scores that need gradients; given both, they must be of one model. */
 function readMeasured({ heads, scores }: Flags, { strategy }: SelectionOptions): SelectionInput | ScoredHeads {
   if (!isScoreStrategy(strategy)) {
-    if (scores !== undefined) throw invalidInput(`--scores goes with --strategy gradient, not with ${strategy}`);
+    if (scores !== undefined)
+      throw invalidInput(`--scores goes with --strategy ${SCORE_STRATEGIES.join(', ')}, not with ${strategy}`);
     if (heads === undefined) throw invalidInput("required option '--heads <heads.json>' not specified");
     return readHeads(heads as string);
   }

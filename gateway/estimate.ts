@@ -74,16 +74,29 @@ export async function* estimate(
   let peak = measured.peakBytes;
 
   let scoring: number | undefined;
-  if (isScoreStrategy(spec.selection.strategy)) {
+  const { strategy } = spec.selection;
+  const moves = strategy === 'movement';
+  if (isScoreStrategy(strategy)) {
     const { seed, device, threads } = training;
     const options = { samples, maxLength: analysis.maxLength, seed, device, threads };
-    const scored = yield* timed(scoreHeads({ model, train, strategy: spec.selection.strategy, options }, signal));
+    // That of `movement` is half an epoch long: its warm-up is that of `gradient`, its steps are tried below.
+    const tried = moves ? 'gradient' : strategy;
+    const scored = yield* timed(scoreHeads({ model, train, strategy: tried, options }, signal));
     scoring = scaledSeconds(
       scored,
       ['prefix', 'score'],
       Math.min(sequences, scored.result.data.rows) / scored.result.samples,
     );
     peak = Math.max(peak, scored.peakBytes);
+  }
+
+  if (signal.aborted) throw cancelled();
+  if (moves) {
+    const whole = maskOfShape(checkpoint, { ...spec, selection: { ...spec.selection, strategy: 'all' } });
+    const options = { ...training, epochs: 1 };
+    const tuned = yield* timed(calibrate({ model, train, dev, mask: whole, options }, signal));
+    scoring = (scoring ?? 0) + tuned.startSeconds + tuned.result.seconds.steps / 2;
+    peak = Math.max(peak, tuned.peakBytes + tuned.result.furtherBytes);
   }
 
   if (signal.aborted) throw cancelled();

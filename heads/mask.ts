@@ -9,6 +9,9 @@ export const STRATEGIES = [
   'richness-only',
   'correlation-only',
   'gradient',
+  'grad-l1',
+  'fisher',
+  'movement',
   'all',
   'none',
 ] as const;

@@ -1,7 +1,10 @@
 import type { PerHead, ReportData, ReportModel } from './report';
 
-/** Strategies whose scores need gradients: `hifi score` makes them, not the analysis (METHOD §3). */
-export const SCORE_STRATEGIES = ['gradient'] as const;
+/**
+ * Strategies whose scores need gradients: `hifi score` makes them, not the analysis (METHOD §3; what each is a score of: see
+ * `HeadScores.scores`).
+ */
+export const SCORE_STRATEGIES = ['gradient', 'grad-l1', 'fisher', 'movement'] as const;
 export type ScoreStrategy = (typeof SCORE_STRATEGIES)[number];
 
 export const isScoreStrategy = (strategy: string): strategy is ScoreStrategy =>
@@ -18,9 +21,14 @@ export interface HeadScores {
   seed: number;
   /** Sequences scored, n. */
   samples: number;
-  /** Mean over the sequences of |∂loss/∂gate|, ≥ 0. */
+  /**
+   * ≥ 0, g being the gradient by what tuning a head would tune, its rows of W_Q, W_K and W_V and of the biases of Q and V.
+   * `gradient`: mean over the sequences of |∂loss/∂gate| (Michel et al. 2019). `grad-l1`: ‖E g‖₁, as SHiRA-Grad (Bhardwaj et al.
+   * 2024) chooses single numbers. `fisher`: Σ E g², g of one sequence at a time: the empirical Fisher's diagonal (FISH Mask, Sung et
+   * al. 2021). `movement`: ‖ΔW‖_F after half an epoch with all heads tuned (Ansell et al. 2022).
+   */
   scores: PerHead;
-  /** Its standard error; null where n = 1. */
+  /** Their standard error, where they are means over the sequences (`gradient`, `fisher`) and n > 1; else null. */
   scoresStderr: (number | null)[][];
   /** How the task head was trained before; mean losses of the first and the last pass. */
   warmUp: { epochs: number; steps: number; lr: number; firstLoss: number; lastLoss: number };

@@ -7,7 +7,10 @@ import { SelectionError } from './selection-error';
 
 export { SelectionError };
 
-/** Values no further apart than this are one value: what is left of the iteration's tolerance, not of the heads. */
+/**
+ * Values no further apart than this are one value: what is left of the iteration's tolerance, not of the heads. Gradients come in
+ * any scale: of theirs it is a share of the largest.
+ */
 const TIE = 1e-8;
 
 export interface SelectionOptions extends RankingOptions {
@@ -61,7 +64,8 @@ export function selectHeads(report: SelectionInput | ScoredHeads, options: Parti
 
   // Each graph of heads to choose the best from: a layer, or with a budget all layers together.
   const groups = ofModel ? [scores.slice(firstLayer).flat()] : scores.slice(firstLayer);
-  const best = groups.map((group) => byScore(group, chosen.strategy === 'bottom').slice(0, size.heads));
+  const tie = isScoreStrategy(chosen.strategy) ? TIE * Math.max(...scores.flat()) : TIE;
+  const best = groups.map((group) => byScore(group, chosen.strategy === 'bottom', tie).slice(0, size.heads));
   const selected = best.flatMap((nodes, group): MaskHead[] =>
     nodes
       .sort((a, b) => a - b)
@@ -98,17 +102,17 @@ export function parametersPerHead(model: { headDim: number; hiddenSize: number }
 }
 
 /**
- * Indices by score, highest first (`lowestFirst`: lowest first). Scores within 1e-8 tie, and ties go to the lower index.
- * "Within 1e-8" is not transitive, so it is read from the top: the best score gathers all that lie within 1e-8 of it, the best
+ * Indices by score, highest first (`lowestFirst`: lowest first). Scores within `tie` (1e-8) tie, and ties go to the lower index.
+ * "Within" is not transitive, so it is read from the top: the best score gathers all that lie so near it, the best
  * of the rest gathers its own, and so on. The order thus depends on the scores alone, not on the order they are looked at.
  */
-export function byScore(scores: readonly number[], lowestFirst = false): number[] {
+export function byScore(scores: readonly number[], lowestFirst = false, tie = TIE): number[] {
   const keys = scores.map((score) => (lowestFirst ? -score : score));
   const order = keys.map((_, i) => i).sort((a, b) => keys[b] - keys[a] || a - b);
   const result: number[] = [];
   for (let start = 0; start < order.length; ) {
     let end = start + 1;
-    while (end < order.length && keys[order[start]] - keys[order[end]] <= TIE) end++;
+    while (end < order.length && keys[order[start]] - keys[order[end]] <= tie) end++;
     result.push(...order.slice(start, end).sort((a, b) => a - b));
     start = end;
   }
@@ -140,8 +144,11 @@ function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOption
     case 'bottom':
       return rankHeads(report, options).pagerank;
     case 'gradient':
+    case 'grad-l1':
+    case 'fisher':
+    case 'movement':
       throw new SelectionError(
-        'strategy gradient goes by scores that an analysis does not have; hifi score makes them',
+        `strategy ${options.strategy} goes by scores that an analysis does not have; hifi score makes them`,
       );
   }
 }

@@ -3,9 +3,9 @@ import { FAMILIES, type Family, type LayerRole, layerModule } from './families';
 import { OnnxGraph, type WeightsFile } from './onnx';
 
 /**
- * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Three ends to one
- * trunk: `analysisModel` ends at the heads of the last layer with what the analysis needs of each head,
- * `hiddenStatesModel` runs all of it, `classifierModel` goes on through a task head. Inputs, all int64 [B, S]: `input_ids`,
+ * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Four ends to one
+ * trunk: `analysisModel` ends at the heads of the last layer with what the analysis needs of each head, `hiddenStatesModel` runs
+ * all of it, `meanPooledModel` goes on to a text's embedding, `classifierModel` through a task head. Inputs, all int64 [B, S]: `input_ids`,
  * `token_type_ids` (where the family has them), `position_ids` (where they are not computed) and `attention_mask` (1 for a
  * token, 0 for padding on the right).
  */
@@ -95,6 +95,30 @@ export function hiddenStatesModel(source: GraphSource): Uint8Array {
     trunk.graph.output(`hidden_${layer + 1}`, x, 'float32', ['B', 'S', hiddenSize]);
   }
   return trunk.graph.toModel();
+}
+
+/** Name of the output of a mean-pooled model. */
+export const EMBEDDING = 'embedding';
+
+/**
+ * The whole encoder, and the mean of its last hidden states over the real tokens: output `embedding`, float32 [B, d] (Reimers &
+ * Gurevych 2019, "mean pooling").
+ *
+ * @param weights takes the weights, which must else take less than 2 GB
+ * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
+ */
+export function meanPooledModel(source: GraphSource, weights?: WeightsFile): Uint8Array {
+  const { layers, hiddenSize: d } = source.config;
+  const { trunk, embedded } = startTrunk(source, { weights });
+  const { graph } = trunk;
+  let x = embedded;
+  for (let layer = 0; layer < layers; layer++) x = afterAttention(trunk, x, attention(trunk, x, layer), layer);
+  const real = graph.node('Unsqueeze', [trunk.mask, graph.ints([2])]); // [B, S, 1]
+  const overTokens = (values: string) =>
+    graph.node('ReduceSum', [values, graph.ints([1])], { attributes: { keepdims: { int: 0 } } });
+  const sum = overTokens(graph.node('Mul', [x, real])); // [B, d]
+  graph.output(EMBEDDING, graph.node('Div', [sum, overTokens(real)]), 'float32', ['B', d]);
+  return graph.toModel();
 }
 
 /** A sequence classifier's end. */

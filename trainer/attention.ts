@@ -47,6 +47,12 @@ export interface AttentionGradients {
   output?: Tensor; // [t·dh, d]
 }
 
+/**
+ * What of each head and sequence: the gradient by its gate, a factor (= 1) of the head's context (Michel et al. 2019), or the
+ * sum of the squared gradients by the numbers that tuning it would tune (the empirical Fisher's diagonal; Sung et al. 2021).
+ */
+export type OfHeads = 'gates' | 'squares';
+
 /** Cuts `[B·S, n·dh]` into heads. // → [B, n, S, dh] */
 function splitHeads(ops: Ops, rows: Tensor, batch: Tensor, headDim: number): Tensor {
   const parts = ops.reshape(rows, [batch, -1, rows.shape[1]! / headDim, headDim]);
@@ -96,8 +102,9 @@ export function attend(
  * @param gradient by the attention's output // [B·Sq, d]
  * @param batch B // [1]
  * @param inputToo whether something below is tuned: without it frozen heads need no gradient at all
- * @returns gradients by the tuned slices and, with `inputToo`, by the rows, by the rows that asked and by the gates: a factor
- *   (= 1) of each head's context, `[B, H]`
+ * @param ofHeads what is asked for of each head and sequence, with `inputToo`
+ * @returns gradients by the tuned slices and, with `inputToo`, by the rows, by the rows that asked, and what was asked for of
+ *   the heads, `[B, H]`
  */
 export function attendBack(
   ops: Ops,
@@ -106,7 +113,8 @@ export function attendBack(
   trace: AttentionTrace,
   batch: Tensor,
   inputToo: boolean,
-): { gradients?: AttentionGradients; rows?: Tensor; queryRows?: Tensor; gates?: Tensor } {
+  ofHeads?: OfHeads,
+): { gradients?: AttentionGradients; rows?: Tensor; queryRows?: Tensor; heads?: Tensor } {
   const { heads, headDim, tuned } = weights;
   const width = tuned * headDim;
   const lastHeads = (x: Tensor) => ops.slice(x, [0, heads - tuned, 0, 0], [-1, tuned, -1, -1]);
@@ -132,8 +140,20 @@ export function attendBack(
     gradients,
     rows: ops.add(ops.matMul(byKey, weights.key), ops.matMul(byValueRows, weights.value)), // [B·S, d]
     queryRows: ops.matMul(byQuery, weights.query), // [B·Sq, d]
-    gates: ops.sum(ops.mul(byContext, splitHeads(ops, trace.context, batch, headDim)), [2, 3]),
+    heads: ofHeads && (ofHeads === 'gates' ? byGates() : squares()),
   };
+
+  function byGates(): Tensor {
+    return ops.sum(ops.mul(byContext, splitHeads(ops, trace.context, batch, headDim)), [2, 3]); // [B, H]
+  }
+
+  /** Of what tuning a head tunes, in its own scale: the stored W_Q carries 1/√dh. */
+  function squares(): Tensor {
+    const of = (byRows: Tensor, rows: Tensor, bias: boolean) =>
+      sequenceSquares(ops, byRows, rows, batch, headDim, bias);
+    const query = ops.scale(of(byQuery, trace.queryRows, true), 1 / headDim); // [B, H]
+    return ops.add(query, ops.add(of(byKey, trace.rows, false), of(byValueRows, trace.rows, true)));
+  }
 
   function tunedGradients(): AttentionGradients {
     const scale = 1 / Math.sqrt(headDim); // the stored W_Q carries it: see AttentionWeights
@@ -148,4 +168,28 @@ export function attendBack(
       output: weights.tunesOutput ? ops.matMul(lastColumns(trace.context), gradient, { a: true }) : undefined,
     };
   }
+}
+
+/**
+ * Of a projection `y = x·Wᵀ + b`: each sequence's own gradient by the head's dh rows of W, squared and summed.
+ *
+ * @param byRows the gradient by y // [B·S, H·dh]
+ * @param rows x // [B·S, d]
+ * @param bias whether b's squares are added
+ * @returns // [B, H]
+ */
+function sequenceSquares(
+  ops: Ops,
+  byRows: Tensor,
+  rows: Tensor,
+  batch: Tensor,
+  headDim: number,
+  bias: boolean,
+): Tensor {
+  const width = byRows.shape[1]!;
+  const bySequence = ops.reshape(byRows, [batch, -1, width]); // [B, S, H·dh]
+  const gradient = ops.batchMatMul(bySequence, ops.reshape(rows, [batch, -1, rows.shape[1]!]), { a: true }); // [B, H·dh, d]
+  const weight = ops.sum(ops.square(gradient), [2]); // [B, H·dh]
+  const all = bias ? ops.add(weight, ops.square(ops.sum(bySequence, [1]))) : weight;
+  return ops.sum(ops.reshape(all, [batch, width / headDim, headDim]), [2]);
 }

@@ -1,6 +1,13 @@
 import type { Activation } from '../model/config';
 import { ACTIVATIONS } from './activation';
-import { type AttentionGradients, type AttentionTrace, type AttentionWeights, attend, attendBack } from './attention';
+import {
+  type AttentionGradients,
+  type AttentionTrace,
+  type AttentionWeights,
+  attend,
+  attendBack,
+  type OfHeads,
+} from './attention';
 import { type Dropout, drop } from './dropout';
 import { layerNorm, layerNormGradient, type NormTrace, type NormWeights } from './layer-norm';
 import type { Ops, Tensor } from './ops';
@@ -96,7 +103,8 @@ export function runLayer(
  *
  * @param gradient by the layer's output // [B·Sq, d]
  * @param inputToo whether a lower layer is tuned
- * @returns gradients by the tuned slices and, with `inputToo`, by the layer's input `[B·S, d]` and the heads' gates `[B, H]`
+ * @param ofHeads what is asked for of each head and sequence, with `inputToo`
+ * @returns gradients by the tuned slices and, with `inputToo`, by the layer's input `[B·S, d]`, and of the heads `[B, H]`
  */
 export function runLayerBack(
   ops: Ops,
@@ -104,19 +112,20 @@ export function runLayerBack(
   weights: LayerWeights,
   trace: LayerTrace,
   inputToo: boolean,
-): { gradients?: AttentionGradients; input?: Tensor; gates?: Tensor } {
+  ofHeads?: OfHeads,
+): { gradients?: AttentionGradients; input?: Tensor; heads?: Tensor } {
   const byLast = layerNormGradient(ops, gradient, weights.outputNorm, trace.outputNorm); // [B·Sq, d]
   const byActive = ops.matMul(drop(ops, byLast, trace.outputDropped), weights.output); // [B·Sq, di]
   const byMiddle = ops.add(byLast, ops.matMul(ops.mul(byActive, trace.slope), weights.intermediate)); // [B·Sq, d]
   const byAttended = layerNormGradient(ops, byMiddle, weights.attentionNorm, trace.attentionNorm); // [B·Sq, d]
   const byAttention = drop(ops, byAttended, trace.attentionDropped); // [B·Sq, d]
-  const back = attendBack(ops, byAttention, weights.attention, trace.attention, trace.batch, inputToo);
-  const { gradients, gates } = back;
+  const back = attendBack(ops, byAttention, weights.attention, trace.attention, trace.batch, inputToo, ofHeads);
+  const { gradients, heads } = back;
   if (!back.rows || !back.queryRows) return { gradients };
 
   const asked = ops.add(byAttended, back.queryRows); // [B·Sq, d]
   const input = trace.firstOnly ? addToFirst(ops, back.rows, asked, trace.batch) : ops.add(back.rows, asked);
-  return { gradients, input, gates };
+  return { gradients, input, heads };
 }
 
 /** Position 0 of each of the B sequences. // [B·S, d] → [B, d] */

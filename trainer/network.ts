@@ -1,5 +1,6 @@
 import type { ModelConfig } from '../model/config';
 import { FAMILIES } from '../model/families';
+import type { OfHeads } from './attention';
 import type { Dropout } from './dropout';
 import type { Encoder } from './encoder';
 import { type LayerTrace, type LayerWeights, runLayer, runLayerBack } from './layer';
@@ -55,7 +56,7 @@ export function logitsOf(ops: Ops, { layers, head }: TunedNetwork, hidden: Tenso
  * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
  * @param targets // [B, C]
  * @param count rows of the whole batch // []
- * @param gatesToo whether the gradient by each head's gate is asked for: `gates`, `[B, H]` a layer
+ * @param ofHeads what is asked for of each head and sequence: `heads`, `[B, H]` a layer
  */
 export function differentiate(
   ops: Ops,
@@ -66,8 +67,8 @@ export function differentiate(
   count: Tensor,
   problem: ProblemKind,
   dropout: Dropout,
-  gatesToo = false,
-): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor>; gates: Tensor[] } {
+  ofHeads?: OfHeads,
+): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor>; heads: Tensor[] } {
   const { taskHead, dropsAttentionOutput } = FAMILIES[config.family];
   const traces: LayerTrace[] = [];
   let rows = hidden;
@@ -95,15 +96,15 @@ export function differentiate(
     [`${names.classifier}.weight`, headBack.gradients.classifier],
     [`${names.classifier}.bias`, headBack.gradients.classifierBias],
   ]);
-  const gates: Tensor[] = [];
+  const heads: Tensor[] = [];
   let gradient = headBack.first;
   for (let i = layers.length - 1; i >= 0; i--) {
-    const back = runLayerBack(ops, gradient, layers[i], traces[i], gatesToo || i > 0);
+    const back = runLayerBack(ops, gradient, layers[i], traces[i], ofHeads !== undefined || i > 0, ofHeads);
     if (back.gradients) {
       for (const [name, value] of encoder.named(encoder.lowest + i, back.gradients)) gradients.set(name, value);
     }
-    if (back.gates) gates.unshift(back.gates);
+    if (back.heads) heads.unshift(back.heads);
     if (back.input) gradient = back.input;
   }
-  return { loss, logits, gradients, gates };
+  return { loss, logits, gradients, heads };
 }

@@ -1,41 +1,38 @@
-import { randomUUID } from 'node:crypto';
-import * as os from 'node:os';
-import * as path from 'node:path';
-import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
+import { encodeRows } from '../data/batches';
 import { readDataset, rowNumber, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { drawSample, holdOut } from '../data/split';
-import { cancelled, failed, within } from '../errors';
+import { within } from '../errors';
 import type { ReportData } from '../heads/report';
-import type { HeadScores } from '../heads/scores';
+import type { HeadScores, ScoreStrategy } from '../heads/scores';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
-import { StageMeter } from '../progress';
 import { checkDevice } from './device';
 import { Embeddings } from './embeddings';
-import { GateGradients, NO_HEADS } from './gate-gradients';
-import { allRows, type LabelledRows, tokenLimit } from './inputs';
-import { embedRows, type HiddenRows, hiddenRows } from './prefix';
-import { Program, type ProgramParts } from './program';
+import { allRows, tokenLimit } from './inputs';
+import { meanGradientScores } from './mean-gradient';
+import { movementScores } from './movement';
 import { type ScoreEvent, type ScoreRequest, scoreOptions } from './score-options';
+import type { HeadValues, Scored, ScoredRows, Scoring } from './scoring';
+import { sequenceScores } from './sequence-scores';
 import { deviceOf, type TensorFlow } from './session';
-import { trainable } from './trainable';
-import { Training } from './training';
+import { warmUp } from './warm-up';
+
+/** How each strategy scores, with a task head that was warmed up. */
+const WAYS: Readonly<
+  Record<ScoreStrategy, (scoring: Scoring, rows: ScoredRows, head: HeadValues) => AsyncGenerator<ScoreEvent, Scored>>
+> = {
+  gradient: (scoring, rows, head) => sequenceScores(scoring, rows, head, 'gates'),
+  fisher: (scoring, rows, head) => sequenceScores(scoring, rows, head, 'squares'),
+  'grad-l1': meanGradientScores,
+  movement: movementScores,
+};
 
 /**
- * How the task head is trained before, on the very rows that are scored: that many passes, more where they are fewer steps.
- * Enough that it is no random one, and no more: on 300 rows of CoLA with MiniLM ten passes begin to learn the rows by heart (mean
- * loss 0.60 in the first, 0.51 in the third, 0.34 in the tenth), and the scores' rank correlation with one pass is 0.97 after three.
- */
-const WARM_UP = { epochs: 3, leastSteps: 30, batchSize: 32, lr: 1e-3, warmup: 0.06, weightDecay: 0 };
-
-/** Rows that are differentiated together. */
-const BATCH_ROWS = 8;
-
-/**
- * Scores all heads by strategy `gradient` (Michel et al. 2019; METHOD §3): rows → tokens → a task head trained a little on the
- * frozen encoder → the mean of |∂loss/∂gate| over the sequences. The sample is drawn from the training rows but for the tenth
- * that a training without dev rows holds out: what it is judged by has no say in the choice. The same request gives the same scores.
+ * Scores all heads by a strategy that needs gradients (METHOD §3): rows → tokens → a task head trained a little on the frozen
+ * encoder → the scores. The sample is drawn from the training rows but for the tenth that a training without dev rows holds out:
+ * what it is judged by has no say in the choice. `movement` draws half of these rows, whatever `samples` is, and warms up on
+ * `samples` of them. The same request gives the same scores.
  *
  * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED where a loss or a score is no finite number; CANCELLED by
  *   `signal`, within a batch
@@ -54,13 +51,20 @@ export async function* scoreHeads(
     const { labels, data, rows } = await within('train', () =>
       readSample(checkpoint, request, { ...options, maxLength }),
     );
-    if (data.sampleIds.length < options.samples) {
+    if (request.strategy !== 'movement' && data.sampleIds.length < options.samples) {
       const message = `${data.path} has ${data.rows} rows to score with, fewer than the ${options.samples} to sample: all are used`;
       yield { kind: 'warning', message };
     }
-    const scoring = new Scoring(tf, checkpoint, labels, rows, options.seed, signal);
-    const { head, warmUp } = yield* scoring.warmUp();
-    const { scores, scoresStderr } = yield* scoring.score(head);
+    const outputs = labels.kind === 'classes' ? labels.names.length : 1;
+    const { seed } = options;
+    const embeddings = new Embeddings(checkpoint);
+    const scoring: Scoring = { tf, checkpoint, embeddings, outputs, problem: labels.kind, seed, signal };
+    const first = options.samples;
+    const warmed = yield* warmUp(scoring, {
+      encoded: rows.encoded.slice(0, first),
+      targets: rows.targets.subarray(0, first),
+    });
+    const { scores, scoresStderr } = yield* WAYS[request.strategy](scoring, rows, warmed.head);
     const { name, sha256, parameters, config } = checkpoint;
     const { architecture, layers, heads, headDim, hiddenSize } = config;
     return {
@@ -73,7 +77,7 @@ export async function* scoreHeads(
       samples: data.sampleIds.length,
       scores,
       scoresStderr,
-      warmUp,
+      warmUp: warmed.warmUp,
       deviceUsed: deviceOf(tf),
       elapsedSeconds: (performance.now() - started) / 1000,
     };
@@ -84,13 +88,14 @@ export async function* scoreHeads(
 
 async function readSample(
   checkpoint: Checkpoint,
-  { model, train }: ScoreRequest,
+  { model, train, strategy }: ScoreRequest,
   { samples, maxLength, seed }: { samples: number; maxLength: number; seed: number },
-): Promise<{ labels: LabelSet; data: ReportData; rows: LabelledRows }> {
+): Promise<{ labels: LabelSet; data: ReportData; rows: ScoredRows }> {
   const whole = await readDataset(train, 'labels');
   const labels = fitLabels(whole);
   const kept = holdOut(whole.rows, seed).train;
-  const sample = drawSample(kept.length, samples, seed);
+  const drawn = strategy === 'movement' ? Math.ceil(kept.length / 2) : samples;
+  const sample = drawSample(kept.length, drawn, seed);
   const dataset = selectRows(
     whole,
     sample.map((row) => kept[row]),
@@ -101,140 +106,6 @@ async function readSample(
   return {
     labels,
     data: { path, sha256, rows: kept.length, sampleIds },
-    rows: { dataset, encoded, targets: encodeLabels(dataset, labels) },
+    rows: { encoded, targets: encodeLabels(dataset, labels) },
   };
 }
-
-/** The two halves of a scoring; each has a graph of its own, so that the base's layers are in memory once. */
-class Scoring {
-  private readonly parts: ProgramParts;
-  private readonly embeddings: Embeddings;
-  private readonly initial: Float32Array;
-
-  constructor(
-    private readonly tf: TensorFlow,
-    private readonly checkpoint: Checkpoint,
-    labels: LabelSet,
-    private readonly rows: LabelledRows,
-    private readonly seed: number,
-    private readonly signal: AbortSignal | undefined,
-  ) {
-    const outputs = labels.kind === 'classes' ? labels.names.length : 1;
-    const { layout, initial } = trainable(checkpoint, NO_HEADS, outputs, seed);
-    this.parts = { checkpoint, mask: NO_HEADS, layout, outputs, problem: labels.kind };
-    this.embeddings = new Embeddings(checkpoint);
-    this.initial = initial;
-  }
-
-  /** Trains the task head on the frozen encoder's output, which is computed once. `head`: its numbers. // [P] */
-  async *warmUp(): AsyncGenerator<ScoreEvent, { head: Float32Array; warmUp: HeadScores['warmUp'] }> {
-    const program = new Program(this.tf, this.parts, this.initial);
-    try {
-      const hidden = yield* this.frozen(program);
-      try {
-        return yield* this.trainHead(program, hidden);
-      } finally {
-        hidden.close();
-      }
-    } finally {
-      program.close();
-    }
-  }
-
-  private async *frozen(program: Program): AsyncGenerator<ScoreEvent, HiddenRows> {
-    const { checkpoint, embeddings } = this;
-    const { encoded } = this.rows;
-    const meter = new StageMeter('prefix', encoded.length, 'rows');
-    // The file is unlinked when it is made.
-    const file = path.join(os.tmpdir(), `hifi-score-${randomUUID()}.f32`);
-    yield meter.at(0);
-    const running = hiddenRows({ program, checkpoint, embeddings }, encoded, file);
-    try {
-      for (;;) {
-        const { done, value } = await running.next();
-        if (done) return value;
-        yield meter.at(value);
-        await this.breathe();
-      }
-    } finally {
-      await running.return(undefined as never);
-    }
-  }
-
-  private async *trainHead(
-    program: Program,
-    hidden: HiddenRows,
-  ): AsyncGenerator<ScoreEvent, { head: Float32Array; warmUp: HeadScores['warmUp'] }> {
-    const { seed } = this;
-    const { leastSteps, batchSize } = WARM_UP;
-    const n = this.rows.encoded.length;
-    const stepsPerEpoch = Math.ceil(n / batchSize);
-    const epochs = Math.max(WARM_UP.epochs, Math.ceil(leastSteps / stepsPerEpoch));
-    const steps = epochs * stepsPerEpoch;
-    const training = new Training(program, { ...WARM_UP, steps, seed });
-    const meter = new StageMeter('warm-up', steps, 'steps');
-    const losses: number[] = []; // the mean of each epoch
-    let step = 0;
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      let sum = 0;
-      for (const batch of likeLengthBatches(lengthsOf(this.rows.encoded), { batchSize, seed, epoch })) {
-        const loss = training.step(hidden.read(batch), this.targets(batch), step++);
-        sum += loss * batch.length;
-        yield* meter.due(step, { loss });
-        await this.breathe();
-      }
-      losses.push(sum / n);
-    }
-    const warmUp = { epochs, steps, lr: WARM_UP.lr, firstLoss: losses[0], lastLoss: losses[epochs - 1] };
-    return { head: program.read().parameters, warmUp };
-  }
-
-  /** The mean of each head's |∂loss/∂gate|, and its standard error. */
-  async *score(head: Float32Array): AsyncGenerator<ScoreEvent, Pick<HeadScores, 'scores' | 'scoresStderr'>> {
-    const { checkpoint, embeddings } = this;
-    const { encoded } = this.rows;
-    const { layers, heads } = checkpoint.config;
-    const n = encoded.length;
-    const zeros = () => Array.from({ length: layers }, () => new Float64Array(heads));
-    const [sums, squares] = [zeros(), zeros()];
-    const meter = new StageMeter('score', n, 'sequences');
-    const gradients = new GateGradients(this.tf, this.parts);
-    try {
-      let done = 0;
-      yield meter.at(done);
-      for (const batch of evaluationBatches(lengthsOf(encoded), BATCH_ROWS)) {
-        const hidden = embedRows({ checkpoint, embeddings }, pick(encoded, batch));
-        gradients.at(head, hidden, this.targets(batch)).forEach((values, layer) => {
-          values.forEach((value, i) => {
-            if (!Number.isFinite(value)) throw failed(`the gradient of layer ${layer}, head ${i % heads} is ${value}`);
-            sums[layer][i % heads] += Math.abs(value);
-            squares[layer][i % heads] += value * value;
-          });
-        });
-        done += batch.length;
-        yield meter.at(done);
-        await this.breathe();
-      }
-    } finally {
-      gradients.close();
-    }
-    const deviation = (sum: number, square: number) =>
-      n === 1 ? null : Math.sqrt(Math.max(0, square - (sum * sum) / n) / (n - 1) / n);
-    return {
-      scores: sums.map((layer) => Array.from(layer, (sum) => sum / n)),
-      scoresStderr: sums.map((layer, l) => Array.from(layer, (sum, h) => deviation(sum, squares[l][h]))),
-    };
-  }
-
-  private targets(batch: Int32Array): number[] {
-    return Array.from(batch, (row) => this.rows.targets[row]);
-  }
-
-  /** Lets an abort in. */
-  private async breathe(): Promise<void> {
-    await new Promise(setImmediate);
-    if (this.signal?.aborted) throw cancelled();
-  }
-}
-
-const pick = (encoded: readonly Encoded[], rows: Int32Array) => Array.from(rows, (row) => encoded[row]);

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
-import { STRATEGIES } from '../../heads/mask';
+import { type Mask, STRATEGIES } from '../../heads/mask';
 import { rankHeads } from '../../heads/ranking';
-import { isScoreStrategy } from '../../heads/scores';
+import { isScoreStrategy, SCORE_STRATEGIES } from '../../heads/scores';
 import { byScore, parametersPerHead, SelectionError, type SelectionInput, selectHeads } from '../../heads/select';
 
 /** A report of L layers and H heads with the given numbers a head, all heads correlated by `r`. */
@@ -56,7 +56,18 @@ test('scores of one strategy choose heads by that strategy alone', () => {
     'the scores are of strategy gradient, the strategy asked for is bottom, which goes by an analysis',
   );
   const report = reportOf(2, 3, (node) => node + 1);
-  expect(() => selectHeads(report, { strategy: 'gradient', k: 2 })).toThrow(SelectionError);
+  for (const strategy of SCORE_STRATEGIES) {
+    expect(() => selectHeads(report, { strategy, k: 2 })).toThrow(
+      new SelectionError(`strategy ${strategy} goes by scores that an analysis does not have; hifi score makes them`),
+    );
+  }
+  // Gradients come in any scale: nothing ties because it is small.
+  const small = { ...scored, strategy: 'fisher' as const, scores: richness.map((row) => row.map((v) => v * 1e-9)) };
+  const large = { ...scored, strategy: 'fisher' as const };
+  const places = (mask: Mask) => mask.heads.map(({ layer, head }) => [layer, head]);
+  expect(places(selectHeads(small, { strategy: 'fisher', k: 2 }))).toEqual(
+    places(selectHeads(large, { strategy: 'fisher', k: 2 })),
+  );
 });
 
 describe('selectHeads', () => {

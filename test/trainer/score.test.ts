@@ -6,52 +6,60 @@ import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
 import { Embeddings } from '../../trainer/embeddings';
-import { GateGradients, NO_HEADS } from '../../trainer/gate-gradients';
+import { meanGradientScores } from '../../trainer/mean-gradient';
+import { moved } from '../../trainer/movement';
 import { embedRows } from '../../trainer/prefix';
 import { scoreHeads } from '../../trainer/score';
 import type { ScoreEvent, ScoreRequest } from '../../trainer/score-options';
+import { type Scoring, wholeTraining } from '../../trainer/scoring';
+import { NO_HEADS, SequenceGradients } from '../../trainer/sequence-gradients';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { model, sentences, TINY_DATA } from './runs';
 
-// Gates against PyTorch's autograd in float64: see test/fixtures/make_score_golden.py.
+// Against PyTorch's autograd and AdamW in float64: see test/fixtures/make_score_golden.py.
 interface Case {
   case: string;
   rows: { ids: number[]; typeIds: number[]; label: number }[];
   gates: number[][][]; // [n][L][H]
   scores: number[][]; // [L][H]
+  squares: number[][][]; // [n][L][H]
+  meanL1: number[][]; // [L][H]
+  batches: number[][];
+  moved: number[][]; // [L][H]
 }
 const cases: Case[] = JSON.parse(fs.readFileSync(path.join(FIXTURES, 'score.golden.json'), 'utf8'));
 const tf = loadTensorFlow();
 
 describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, golden) => {
-  test.each([golden.rows.length, 4, 1])('has the gradient of every gate in batches of %i', async (batchSize) => {
-    const folder = path.join(FIXTURES, 'training-golden');
-    const about = JSON.parse(fs.readFileSync(path.join(folder, `${name}.golden.json`), 'utf8'));
-    const stored = SafetensorsFile.open(path.join(folder, `${name}.golden.safetensors`));
-    const checkpoint = await openCheckpoint(path.join(FIXTURES, about.model));
+  test.each([
+    ['gates' as const, golden.rows.length],
+    ['gates' as const, 4],
+    ['gates' as const, 1],
+    ['squares' as const, golden.rows.length],
+    ['squares' as const, 3],
+  ])('has the %s of every head and sequence in batches of %i', async (ofHeads, batchSize) => {
+    const { scoring, head } = await prepare(name);
+    const { checkpoint, outputs, problem, embeddings } = scoring;
     const { layers, heads } = checkpoint.config;
-    const { layout, initial } = trainable(checkpoint, NO_HEADS, about.classes, 0);
-    for (const { name: slot, offset } of layout.slots) {
-      if (stored.tensors.has(`head/${slot}`)) initial.set(stored.float32(`head/${slot}`), offset);
-    }
+    const { layout } = trainable(checkpoint, NO_HEADS, outputs, 0);
+    const initial = layout.gather(({ name: slot }) => head.get(slot)!);
     const before = tf.getNumOfTensors();
-    const problem = about.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
-    const gradients = new GateGradients(tf, { checkpoint, layout, outputs: about.classes, problem });
-    const embeddings = new Embeddings(checkpoint);
-    const largest = Math.max(...golden.gates.flat(2).map(Math.abs));
+    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, problem }, ofHeads);
+    const wanted = golden[ofHeads];
+    const largest = Math.max(...wanted.flat(2).map(Math.abs));
     for (const batch of evaluationBatches(
       golden.rows.map(({ ids }) => ids.length),
       batchSize,
     )) {
       const rows = Array.from(batch, (row) => golden.rows[row]);
       const targets = rows.map(({ label }) => label);
-      const gates = gradients.at(initial, embedRows({ checkpoint, embeddings }, rows), targets);
-      expect(gates).toHaveLength(layers);
-      gates.forEach((values, layer) => {
+      const found = gradients.at(initial, embedRows({ checkpoint, embeddings }, rows), targets);
+      expect(found).toHaveLength(layers);
+      found.forEach((values, layer) => {
         expect(values).toHaveLength(rows.length * heads);
         values.forEach((value, i) => {
-          const expected = golden.gates[batch[Math.floor(i / heads)]][layer][i % heads];
+          const expected = wanted[batch[Math.floor(i / heads)]][layer][i % heads];
           expect(Math.abs(value - expected)).toBeLessThan(1e-4 * Math.abs(expected) + 1e-6 * largest);
         });
       });
@@ -60,7 +68,63 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     expect(tf.getNumOfTensors()).toBe(before);
     checkpoint.close();
   });
+
+  test('has the L1 norm of the mean gradient of what each head would tune', async () => {
+    const { scoring, head } = await prepare(name);
+    const before = tf.getNumOfTensors();
+    const { scores, scoresStderr } = await last(meanGradientScores(scoring, labelled(golden), head));
+    expect(tf.getNumOfTensors()).toBe(before);
+    near(scores, golden.meanL1, 1e-4);
+    expect(new Set(scoresStderr.flat())).toEqual(new Set([null]));
+    scoring.checkpoint.close();
+  });
+
+  test('moves each head as far as AdamW does', async () => {
+    const { scoring, head } = await prepare(name);
+    const before = tf.getNumOfTensors();
+    const whole = wholeTraining(scoring, labelled(golden), head, false);
+    const batches = golden.batches.map((batch) => Int32Array.from(batch));
+    const rate = { lr: 2e-3, warmup: 0.06, weightDecay: 0 };
+    const { scores } = await last(moved(scoring, whole, labelled(golden), batches, rate));
+    whole.program.close();
+    expect(tf.getNumOfTensors()).toBe(before);
+    near(scores, golden.moved, 1e-3);
+    scoring.checkpoint.close();
+  });
 });
+
+/** The model of a golden case and its task head. */
+async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<string, Float32Array> }> {
+  const folder = path.join(FIXTURES, 'training-golden');
+  const about = JSON.parse(fs.readFileSync(path.join(folder, `${name}.golden.json`), 'utf8'));
+  const stored = SafetensorsFile.open(path.join(folder, `${name}.golden.safetensors`));
+  const checkpoint = await openCheckpoint(path.join(FIXTURES, about.model));
+  const head = new Map<string, Float32Array>();
+  for (const key of stored.tensors.keys()) {
+    if (key.startsWith('head/')) head.set(key.slice('head/'.length), stored.float32(key));
+  }
+  stored.close();
+  const problem = about.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
+  const embeddings = new Embeddings(checkpoint);
+  return { scoring: { tf, checkpoint, embeddings, outputs: about.classes, problem, seed: 0, signal: undefined }, head };
+}
+
+const labelled = ({ rows }: Case) => ({ encoded: rows, targets: Float32Array.from(rows, ({ label }) => label) });
+
+async function last<Result>(run: AsyncGenerator<unknown, Result>): Promise<Result> {
+  for (;;) {
+    const { done, value } = await run.next();
+    if (done) return value as Result;
+  }
+}
+
+function near(found: number[][], wanted: number[][], relative: number): void {
+  expect(found.map((row) => row.length)).toEqual(wanted.map((row) => row.length));
+  found.flat().forEach((value, i) => {
+    const expected = wanted.flat()[i];
+    expect(Math.abs(value - expected)).toBeLessThan(relative * Math.abs(expected));
+  });
+}
 
 const request = (change: Partial<ScoreRequest> = {}): ScoreRequest => ({
   model,
@@ -108,6 +172,28 @@ test('a scoring tells its stages, leaves no tensor and is a pure function of its
   const other = (await finish(request({ options: { seed: 1 } }))).scores;
   expect(other.data.sampleIds).not.toEqual(scores.data.sampleIds);
   expect(other.scores).not.toEqual(scores.scores);
+});
+
+test.each([
+  ['fisher', 20],
+  ['grad-l1', 20],
+  ['movement', 27], // half of the 54 rows that are not held out
+] as const)('%s: stages, scores of all heads, no tensor left, the same again', async (strategy, sequences) => {
+  const before = tf.getNumOfTensors();
+  const { events, scores } = await finish(request({ strategy }));
+  expect(tf.getNumOfTensors()).toBe(before);
+  const stages = events.flatMap((event) => (event.kind === 'progress' ? [event.stage] : []));
+  expect([...new Set(stages)]).toEqual(['prefix', 'warm-up', 'score']);
+  expect(events).toContainEqual(expect.objectContaining({ stage: 'prefix', done: 20, total: 20 }));
+  expect(scores).toMatchObject({ strategy, samples: sequences, options: { samples: 20, maxLength: 48 } });
+  expect(new Set(scores.data.sampleIds).size).toBe(sequences);
+  expect(scores.scores.map((row) => row.length)).toEqual([5, 5]);
+  for (const score of scores.scores.flat()) expect(score).toBeGreaterThan(0);
+  const hasError = strategy === 'fisher';
+  for (const error of scores.scoresStderr.flat()) expect(error === null).toBe(!hasError);
+  const { elapsedSeconds: _a, ...first } = scores;
+  const { elapsedSeconds: _b, ...again } = (await finish(request({ strategy }))).scores;
+  expect(again).toEqual(first);
 });
 
 test('the standard error is that of the mean over the sequences', async () => {

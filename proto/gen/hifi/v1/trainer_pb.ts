@@ -90,7 +90,7 @@ export type ScoreHeadsRequest = Message<"hifi.v1.ScoreHeadsRequest"> & {
   train?: TextDataset | undefined;
 
   /**
-   * gradient. Default: gradient.
+   * gradient, grad-l1, fisher or movement. Default: gradient.
    *
    * @generated from field: optional string strategy = 3;
    */
@@ -202,21 +202,24 @@ export type HeadScores = Message<"hifi.v1.HeadScores"> & {
   options?: ScoreOptions | undefined;
 
   /**
-   * Sequences scored.
+   * Sequences scored: those asked for, or for movement half of the training rows.
    *
    * @generated from field: uint32 samples = 8;
    */
   samples: number;
 
   /**
-   * Mean over the sequences, 0 or more. // [layers · heads]
+   * 0 or more. gradient: mean over the sequences of |∂loss/∂gate|. grad-l1: the L1 norm of the mean gradient of what tuning the
+   * head would tune. fisher: mean over the sequences of its squared gradient's sum. movement: the norm of its change after
+   * half an epoch with all heads tuned. // [layers · heads]
    *
    * @generated from field: repeated double scores = 9;
    */
   scores: number[];
 
   /**
-   * Its standard error; empty where one sequence alone was scored. // [layers · heads]
+   * Standard error of a mean over the sequences; empty where one alone was scored, and for grad-l1 and movement, which are no such
+   * means. // [layers · heads]
    *
    * @generated from field: repeated double scores_stderr = 10;
    */

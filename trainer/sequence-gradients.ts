@@ -1,3 +1,4 @@
+import type { OfHeads } from './attention';
 import { Dropout } from './dropout';
 import { projectEmbeddings } from './embeddings';
 import { Encoder } from './encoder';
@@ -12,19 +13,25 @@ import { taskHeadNames } from './task-head';
 export const NO_HEADS = { heads: [], tune: 'qkv' as const };
 
 /**
- * The whole network, no head tuned and dropout off, as a graph that ends at the heads' gates (Michel et al. 2019; METHOD §3): a
- * gate (= 1) multiplies a head's output before W_O, so that ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h. The loss is
+ * The whole network, no head tuned and dropout off, as a graph that ends at a number for each head and sequence. The loss is
  * each sequence's own; padding adds nothing, and nor do, in the last layer, the tokens that the task head does not read.
+ *
+ * - `gates` (Michel et al. 2019; METHOD §3): a gate (= 1) multiplies a head's output before W_O, so that ∂loss/∂gate is Σ over
+ *   tokens and entries of ∂loss/∂O_h ⊙ O_h.
+ * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence at a time: Sung et al. 2021,
+ *   arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head would tune, its rows of W_Q, W_K and W_V and of the
+ *   biases of Q and V.
  */
-export class GateGradients {
+export class SequenceGradients {
   private readonly session: Session;
   private readonly inputs: Record<'embedded' | 'mask' | 'parameters' | 'targets', Tensor>;
-  private readonly gates: Tensor[];
+  private readonly heads: Tensor[];
 
-  /** Holds the base's layers until {@link GateGradients.close}. */
+  /** Holds the base's layers until {@link SequenceGradients.close}. */
   constructor(
     tf: TensorFlow,
     private readonly parts: Omit<ProgramParts, 'mask'>,
+    ofHeads: OfHeads,
   ) {
     const { checkpoint, layout, outputs, problem } = parts;
     const { config } = checkpoint;
@@ -42,14 +49,14 @@ export class GateGradients {
     const tuned = assembleNetwork(still, encoder, taskHeadNames(config), layout.split(ops, parameters));
     const whole = { ...tuned, layers: encoder.assemble(new Map(), 0, config.layers) };
     const noDropout = new Dropout(ops.input('dropoutKey', 'int32', [1]));
-    const { gates } = differentiate(ops, whole, hidden, mask, targets, ops.scalar(1), problem, noDropout, true);
+    const { heads } = differentiate(ops, whole, hidden, mask, targets, ops.scalar(1), problem, noDropout, ofHeads);
     this.inputs = inputs;
-    this.gates = gates;
+    this.heads = heads;
     this.session = new Session(tf, ops);
   }
 
   /**
-   * ∂loss/∂gate of each sequence and head.
+   * What was asked for of each sequence and head.
    *
    * @param head the task head's numbers // [P]
    * @param batch from `embedRows`
@@ -65,11 +72,11 @@ export class GateGradients {
         [this.inputs.parameters, { values: head, shape: [layout.size] }],
         [this.inputs.targets, { values: targetValues(targets, outputs, problem), shape: [B, outputs] }],
       ],
-      this.gates,
+      this.heads,
     );
-    return held.map((gate) => {
-      const values = gate.values();
-      gate.dispose();
+    return held.map((layer) => {
+      const values = layer.values();
+      layer.dispose();
       return values;
     });
   }

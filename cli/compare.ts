@@ -1,0 +1,97 @@
+import * as path from 'node:path';
+import type { Command } from 'commander';
+import { compare } from '../compare/comparison';
+import type { CompareEvent } from '../compare/request';
+import { writeResults } from '../compare/results';
+import { type ComparisonResults, summarise } from '../compare/summary';
+import { columnsOf, notesOf } from '../compare/tables';
+import { repeated } from './flag-values';
+import {
+  addCompareFlags,
+  addDataFlags,
+  addEngineFlags,
+  addJsonFlag,
+  addModelFlags,
+  compareFlags,
+  dataFlags,
+  type Flags,
+} from './flags';
+import { metricText, printJson, secondsText, table } from './output';
+import { follow, inSession, modelFolder, type Session, show } from './session';
+import { spooled } from './stdin';
+
+export function define(command: Command): void {
+  addModelFlags(command);
+  command.requiredOption('--train <file>', 'the labelled rows that training, dev and test rows are drawn from');
+  command.option('--test <file>', 'further labelled rows, all of them tested on (repeatable)', repeated, []);
+  command.requiredOption(
+    '--out <path>',
+    'folder for all results; that of a comparison with the same settings is gone on with',
+  );
+  addDataFlags(command, true);
+  addCompareFlags(command);
+  addEngineFlags(command);
+  addJsonFlag(command);
+  command.action(compareStrategies);
+}
+
+async function compareStrategies(flags: Flags): Promise<void> {
+  const { reference, ...options } = compareFlags(flags);
+  const out = flags.out as string;
+  const source = dataFlags(flags, true);
+  const test = (flags.test as string[]).map(source);
+  const trainRows = source(flags.train as string);
+  const results = await inSession(async (session) => {
+    const train = await spooled(trainRows, session.signal);
+    const model = await modelFolder(flags, session);
+    const events = compare({ ...options, model, train, test, out }, session.signal);
+    const { settings, records } = await follow(events, (event) => tell(session, event));
+    return summarise(settings, records, reference);
+  });
+  const files = writeResults(out, results).map((name) => path.join(out, name));
+  process.stderr.write(`\n${[...standingsTable(results, widthOf(process.stderr)), '', ...files].join('\n')}\n`);
+  if (flags.json) await printJson(results);
+}
+
+function tell(session: Session, event: CompareEvent): void {
+  show(session, event);
+  if (event.kind === 'tested') {
+    const { contestant, lr, metric, test, seconds } = event.record;
+    session.progress.say(
+      `${contestant}: rate ${lr} was the best, test ${metric} ${metricText(test!.metrics[metric])}, ${secondsText(seconds.test)}`,
+    );
+  }
+  if (event.kind !== 'run') return;
+  const { record, kept, done, total, remainingSeconds } = event;
+  const { contestant, seed, lr, dev, test, metric, failure, seconds } = record;
+  const told = [
+    `run ${done}/${total}  ${contestant}, seed ${seed}${lr === null ? '' : `, rate ${lr}`}:`,
+    dev === null ? `broke off (${failure})` : `dev ${metric} ${metricText(dev.value)}`,
+    ...(test ? [`test ${metricText(test.metrics[metric])}`] : []),
+    kept ? 'there already' : secondsText(seconds.run + seconds.test),
+    ...(remainingSeconds !== null && done < total ? [`about ${secondsText(remainingSeconds)} left`] : []),
+  ];
+  session.progress.say(`${told[0]} ${told.slice(1).join(', ')}`);
+}
+
+/** Columns of text that a reader's lines have room for; a file's have none that ends. */
+const widthOf = (stream: NodeJS.WriteStream) => (stream.isTTY ? stream.columns : Number.POSITIVE_INFINITY);
+
+/** The table, without the columns that matter least where it would not fit. */
+function standingsTable(results: ComparisonResults, width: number): string[] {
+  const columns = columnsOf(results);
+  for (;;) {
+    const rows = [
+      columns.map(({ head }) => head),
+      ...results.standings.map((one) => columns.map(({ cell }) => cell(one))),
+    ];
+    const lines = table(
+      rows,
+      [...columns.keys()].filter((i) => columns[i].right),
+    );
+    const last = Math.max(...columns.map(({ rank }) => rank));
+    if (last === 0 || Math.max(...lines.map((line) => line.length)) <= width)
+      return [...lines, '', ...notesOf(results)];
+    for (let i = columns.length - 1; i >= 0; i--) if (columns[i].rank === last) columns.splice(i, 1);
+  }
+}

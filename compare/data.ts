@@ -1,0 +1,30 @@
+import { type DataSource, type Dataset, readDataset } from '../data/dataset';
+import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { within } from '../errors';
+
+/** All rows of a comparison. */
+export interface ComparedData {
+  /** The file that training, dev and test rows are drawn from. */
+  pool: Dataset;
+  labels: LabelSet;
+  /** The pool's classes, or numbers. // [n] */
+  targets: Int32Array | Float32Array;
+  /** Further files, all of whose rows are tested on, and their classes or numbers. */
+  further: Dataset[];
+  furtherTargets: (Int32Array | Float32Array)[];
+}
+
+/** @throws HifiError INVALID_INPUT for whatever is wrong with a file, a row or a label */
+export async function readComparedData(train: DataSource, test: readonly DataSource[]): Promise<ComparedData> {
+  const pool = await within('train', () => readDataset(train, 'labels'));
+  const labels = await within('train', () => fitLabels(pool));
+  const targets = await within('train', () => encodeLabels(pool, labels));
+  const further: Dataset[] = [];
+  const furtherTargets: (Int32Array | Float32Array)[] = [];
+  for (const source of test) {
+    const dataset = await within('test', () => readDataset(source, 'labels'));
+    furtherTargets.push(await within('test', () => encodeLabels(dataset, labels)));
+    further.push(dataset);
+  }
+  return { pool, labels, targets, further, furtherTargets };
+}

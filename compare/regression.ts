@@ -1,0 +1,100 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { embed } from '../analyzer/engine';
+import { cancelled } from '../errors';
+import type { Checkpoint } from '../model/checkpoint';
+import { predictions } from '../results/logits';
+import { metricsFor, problemOf } from '../results/metrics';
+import { LOGISTIC } from './contestants';
+import type { ComparedData } from './data';
+import { type EmbeddingFile, featuresOf } from './features';
+import { fitLogistic, type LogisticModel, logisticLogits, type Matrix } from './logistic';
+import type { SeedMaterial } from './material';
+import { passed } from './passed';
+import type { CompareEvent, CompareRequest } from './request';
+import { type RunRecord, writeRun } from './run-record';
+
+/** Inverse penalties that are tried on the dev rows; of equals the smallest, which shrinks most. */
+const PENALTIES = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
+
+/** Embeds the rows of all files, once for all seeds. */
+export async function* embeddedFiles(
+  { model, train, test, training, engine, out }: CompareRequest,
+  { pool, further }: ComparedData,
+  { config }: Pick<Checkpoint, 'config'>,
+  signal: AbortSignal,
+): AsyncGenerator<CompareEvent, EmbeddingFile[]> {
+  const files: EmbeddingFile[] = [];
+  for (const [i, data] of [train, ...test].entries()) {
+    const file = path.join(out, 'state', `embeddings-${i}.f32`);
+    const { maxLength } = training;
+    if (!fs.existsSync(file)) {
+      fs.mkdirSync(path.dirname(file), { recursive: true });
+      yield* passed(embed({ model, data, maxLength, ...engine, out: file }, signal));
+    }
+    const { rows, seconds } = [pool, ...further][i];
+    files.push({ file, rows, width: config.hiddenSize, pairs: seconds !== undefined });
+  }
+  return files;
+}
+
+/** Logistic regression on the frozen model's mean-pooled embeddings, its penalty chosen on the dev rows. */
+export async function* regressed(
+  request: CompareRequest,
+  material: SeedMaterial,
+  { pool, further, targets, furtherTargets, labels }: ComparedData,
+  files: EmbeddingFile[],
+  { parameters }: Pick<Checkpoint, 'parameters'>,
+  signal: AbortSignal,
+): AsyncGenerator<CompareEvent, RunRecord> {
+  const { seed, rows } = material;
+  const { split } = rows;
+  const metrics = metricsFor(pool.task, problemOf(labels));
+  const classes = labels.kind === 'classes' ? labels.names.length : 1;
+  const started = performance.now();
+  const ofPool = (part: Int32Array) => ({
+    x: featuresOf([{ embeddings: files[0], rows: part }]),
+    y: pick(targets, part),
+  });
+  const [train, dev] = [ofPool(split.train), ofPool(split.dev)];
+  const judge = (model: LogisticModel, x: Matrix, y: ArrayLike<number>) =>
+    metrics.compute(predictions({ values: logisticLogits(model, x), outputs: classes }, 'classes'), y);
+  let best: { c: number; model: LogisticModel; value: number } | undefined;
+  for (const [i, c] of PENALTIES.entries()) {
+    yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
+    await new Promise(setImmediate);
+    if (signal.aborted) throw cancelled();
+    const model = fitLogistic(train.x, train.y, classes, c);
+    const value = judge(model, dev.x, dev.y)[metrics.best];
+    if (best === undefined || value > best.value) best = { c, model, value };
+  }
+  const { c, model, value } = best!;
+  const fitted = performance.now();
+  const every = (count: number) => Int32Array.from({ length: count }, (_, row) => row);
+  const test = featuresOf([
+    { embeddings: files[0], rows: split.test },
+    ...further.map((set, i) => ({ embeddings: files[i + 1], rows: every(set.rows) })),
+  ]);
+  const y = [...pick(targets, split.test), ...furtherTargets.flatMap((values) => Array.from(values))];
+  const record: RunRecord = {
+    schemaVersion: 1,
+    contestant: LOGISTIC,
+    seed,
+    lr: null,
+    rows: { train: rows.counts.train, dev: rows.counts.dev },
+    metric: metrics.best,
+    dev: { value, epoch: null },
+    test: { rows: test.rows, metrics: judge(model, test, y) },
+    heads: [],
+    trainableParameters: 0,
+    taskHeadParameters: model.weights.length + model.biases.length,
+    totalParameters: parameters,
+    c,
+    seconds: { selection: 0, run: (fitted - started) / 1000, test: (performance.now() - fitted) / 1000 },
+    peakRssBytes: null,
+  };
+  writeRun(request.out, record);
+  return record;
+}
+
+const pick = (values: ArrayLike<number>, rows: Int32Array) => Array.from(rows, (row) => values[row]);

@@ -1,0 +1,87 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { type DataSource, type Dataset, selectRows } from '../data/dataset';
+import { TASKS } from '../data/tasks';
+import { invalidInput } from '../errors';
+import { writeWhole } from '../gateway/whole-file';
+import type { ComparedData } from './data';
+import { type Split, splitRows, type TrainingSize } from './split';
+
+/** The files of one seed's rows, as engines read them. */
+export interface SeedRows {
+  split: Split;
+  train: DataSource;
+  dev: DataSource;
+  /** All rows that are left, and those of the further files. */
+  test: DataSource;
+  counts: { train: number; dev: number; test: number };
+}
+
+/**
+ * A seed's rows, those of the further files not counted.
+ *
+ * @throws HifiError INVALID_INPUT where there are too few rows, of a class or in all, or none to test on
+ */
+export function seedSplit(
+  { pool, further, targets, labels }: ComparedData,
+  size: TrainingSize & { dev?: number },
+  seed: number,
+): Split {
+  const classes = labels.kind === 'classes' ? targets : new Int32Array(pool.rows);
+  const split = splitRows(classes, size, seed, size.dev);
+  if (labels.kind === 'classes') {
+    const drawn = new Set(Array.from(split.train, (row) => targets[row]));
+    const missing = labels.names.findIndex((_, index) => !drawn.has(index));
+    if (missing >= 0) {
+      throw invalidInput(
+        `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; draw more, or --rows-per-class`,
+      );
+    }
+  }
+  if (split.test.length > 0 || further.length > 0) return split;
+  throw invalidInput('no row is left to test on: give fewer --rows, or --test files');
+}
+
+/** Writes a seed's rows as JSONL into `folder`, whole files; those that are there are kept. @throws as {@link seedSplit} */
+export function seedRows(
+  data: ComparedData,
+  size: TrainingSize & { dev?: number },
+  seed: number,
+  folder: string,
+): SeedRows {
+  const { pool, further } = data;
+  const split = seedSplit(data, size, seed);
+  const testRows = split.test.length + further.reduce((sum, { rows }) => sum + rows, 0);
+  const write = (name: string, sets: readonly Dataset[]): DataSource => {
+    const file = path.join(folder, `${name}.jsonl`);
+    const { source, text } = asJsonLines(file, sets);
+    if (!fs.existsSync(file)) writeWhole(file, text());
+    return source;
+  };
+  return {
+    split,
+    train: write('train', [selectRows(pool, split.train)]),
+    dev: write('dev', [selectRows(pool, split.dev)]),
+    test: write('test', [selectRows(pool, split.test), ...further]),
+    counts: { train: split.train.length, dev: split.dev.length, test: testRows },
+  };
+}
+
+/** Rows of one layout as a JSONL file with the columns of their task, or with names of our own. */
+function asJsonLines(file: string, sets: readonly Dataset[]): { source: DataSource; text: () => string } {
+  const [{ task, regression, seconds }] = sets;
+  const { textColumns, labelColumn } = task
+    ? TASKS[task]
+    : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
+  const line = (set: Dataset, row: number) =>
+    JSON.stringify({
+      [textColumns[0]]: set.texts[row],
+      ...(set.seconds && { [textColumns[1] as string]: set.seconds[row] }),
+      [labelColumn]: set.labels![row],
+    });
+  return {
+    source: task ? { path: file, task } : { path: file, textColumns: [...textColumns], labelColumn, regression },
+    text: () =>
+      sets.map((set) => Array.from({ length: set.rows }, (_, row) => `${line(set, row)}\n`).join('')).join(''),
+  };
+}

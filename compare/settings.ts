@@ -1,0 +1,43 @@
+import type { Tune } from '../heads/mask';
+import type { TrainOptions } from '../trainer/options';
+import type { TrainingSize } from './split';
+
+/** What all runs of a comparison have in common; who runs, and how often, is not among it. */
+export interface ComparisonSettings {
+  schemaVersion: 1;
+  /** The weights' hash, and those of the other files that decide what the model makes of a row. */
+  model: { name: string; sha256: string; files: (string | null)[] };
+  /** Hashes of the training file and of the further test files, and what is read of them. */
+  data: { train: string; test: string[]; columns: object };
+  rows: TrainingSize & { dev?: number };
+  /** Heads a layer, or the share of the model. */
+  size: { k: number } | { budget: number };
+  tune: Tune;
+  /** Learning rates that each contestant is tried with, on the first seed. */
+  lrs: number[];
+  searchSeed: number;
+  training: Omit<TrainOptions, 'lr' | 'seed' | 'device' | 'threads'>;
+  /** Sequences that heads are measured and scored on. */
+  samples: number;
+}
+
+/** The first thing in which two comparisons differ, in words; undefined where they are of one kind. */
+export function differenceOf(before: object, now: object, name = ''): string | undefined {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  for (const key of keys) {
+    const [a, b] = [before, now].map((side) => (side as Record<string, unknown>)[key]);
+    const at = name === '' ? key : `${name}.${key}`;
+    if (isObject(a) && isObject(b)) {
+      const difference = differenceOf(a, b, at);
+      if (difference !== undefined) return difference;
+    } else if (JSON.stringify(a) !== JSON.stringify(b)) {
+      return `${at} was ${said(a)} and is ${said(b)}`;
+    }
+  }
+  return undefined;
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const said = (value: unknown) => (value === undefined ? 'not given' : JSON.stringify(value).slice(0, 60));

@@ -1,0 +1,89 @@
+import type { ComparisonResults, Estimate, Standing } from './summary';
+
+/** A column of the table; where not all fit, the last of the rank go first. */
+export interface Column {
+  head: string;
+  cell: (standing: Standing) => string;
+  right: boolean;
+  /** 0 is never left out. */
+  rank: number;
+}
+
+/** The table's columns, most of them numbers. */
+export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): Column[] {
+  const percent = `${100 * bootstrap.level} %`;
+  const estimate = (pick: (standing: Standing) => Estimate | null, digits: number, signed: boolean) => {
+    const text = (value: number) => `${signed && value > 0 ? '+' : ''}${value.toFixed(digits).replace('-', '−')}`;
+    return {
+      value: (standing: Standing) => {
+        const told = pick(standing);
+        return told === null ? '–' : text(told.value);
+      },
+      interval: (standing: Standing) => {
+        const interval = pick(standing)?.interval;
+        return interval ? `${text(interval.low)} … ${text(interval.high)}` : '–';
+      },
+    };
+  };
+  const score = estimate(({ score }) => score, 4, false);
+  const difference = estimate(({ difference }) => difference, 4, true);
+  const improvement = estimate(({ improvement }) => improvement, 2, false);
+  const right = true;
+  return [
+    { head: 'contestant', cell: ({ contestant }) => contestant, right: false, rank: 0 },
+    { head: metric, cell: score.value, right, rank: 0 },
+    { head: percent, cell: score.interval, right, rank: 2 },
+    { head: `− ${reference}`, cell: difference.value, right, rank: 1 },
+    { head: percent, cell: difference.interval, right, rank: 1 },
+    { head: `P(> ${reference})`, cell: improvement.value, right, rank: 3 },
+    { head: 'tuned', cell: ({ trainableParameters }) => grouped(trainableParameters), right, rank: 4 },
+    { head: 'task head', cell: ({ taskHeadParameters }) => grouped(taskHeadParameters), right, rank: 6 },
+    { head: 'rate', cell: ({ lr }) => (lr === null ? '–' : String(lr)), right, rank: 5 },
+    { head: 'select s', cell: ({ seconds }) => seconds.selection.toFixed(1), right, rank: 8 },
+    { head: 'train s', cell: ({ seconds }) => seconds.run.toFixed(1), right, rank: 7 },
+  ];
+}
+
+/** What the table is of, a sentence each. */
+export function notesOf({ settings, seeds, rows, metric, reference, bootstrap }: ComparisonResults): string[] {
+  const size = 'k' in settings.size ? `k = ${settings.size.k}` : `a budget of ${100 * settings.size.budget} %`;
+  const drawn =
+    'rowsPerClass' in settings.rows
+      ? `${settings.rows.rowsPerClass} rows of each class`
+      : `${grouped(rows.train)} rows`;
+  const { epochs } = settings.training;
+  const once = seeds.length === 1;
+  return [
+    `${settings.model.name}, ${size}, ${epochs} epochs on ${drawn}, drawn anew for each of ${seeds.length} seed${once ? '' : 's'}; ${grouped(rows.dev)} others choose learning rate (on seed ${settings.searchSeed}) and epoch; tested on ${grouped(rows.test)}`,
+    `${metric}: interquartile mean over the seeds; − ${reference}: that of the differences seed by seed; P(> ${reference}): the probability that a run is better than one of ${reference}`,
+    once
+      ? 'one seed: no intervals'
+      : `intervals: ${100 * bootstrap.level} % of ${grouped(bootstrap.replicates)} bootstrap replicates of the seeds; with few seeds they are too narrow`,
+  ];
+}
+
+/** results.md. */
+export function markdownOf(results: ComparisonResults): string {
+  const columns = columnsOf(results);
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    line(columns.map(({ head }) => head.replaceAll('|', '\\|'))),
+    line(columns.map(({ right }) => (right ? '---:' : '---'))),
+    ...results.standings.map((standing) => line(columns.map(({ cell }) => cell(standing)))),
+    '',
+    ...notesOf(results).map((note) => `${note}.\n`),
+  ].join('\n');
+}
+
+/** results.csv: a line a run. */
+export function csvOf({ standings, seeds, metric }: ComparisonResults): string {
+  const head = `contestant,seed,lr,${metric},trainable_parameters,task_head_parameters`;
+  const lines = standings.flatMap(({ contestant, lr, values, trainableParameters, taskHeadParameters }) =>
+    values.map((value, i) =>
+      [contestant, seeds[i], lr ?? '', value, trainableParameters, taskHeadParameters].join(','),
+    ),
+  );
+  return `${[head, ...lines].join('\n')}\n`;
+}
+
+const grouped = (value: number) => value.toLocaleString('en-US');

@@ -1,0 +1,129 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { failed, HifiError } from '../errors';
+import type { Mask } from '../heads/mask';
+import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
+import { evaluate, train } from '../trainer/engine';
+import type { TrainMetrics } from '../trainer/options';
+import { type Contestant, type LOGISTIC, selectionOf } from './contestants';
+import type { SeedMaterial } from './material';
+import { passed } from './passed';
+import type { CompareEvent, CompareRequest } from './request';
+import { type RunRecord, readRun, runName, writeRun } from './run-record';
+
+type Tuned = Exclude<Contestant, typeof LOGISTIC>;
+
+/** The options that a contestant's heads are chosen by; `random` draws others for each seed. */
+export function selectionFor(
+  contestant: Tuned,
+  { size, tune }: Pick<CompareRequest, 'size' | 'tune'>,
+  seed: number,
+): SelectionOptions {
+  const { strategy, ranking } = selectionOf(contestant);
+  const { k: _, ...defaults } = SELECTION_DEFAULTS;
+  return { ...defaults, ...ranking, strategy, ...size, tune, seed };
+}
+
+/** Trains one contestant with one seed and learning rate; its delta is kept until {@link tested} or {@link dropped}. */
+export async function* tuned(
+  request: CompareRequest,
+  material: SeedMaterial,
+  contestant: Tuned,
+  lr: number,
+  signal: AbortSignal,
+): AsyncGenerator<CompareEvent, RunRecord> {
+  const { model, training, engine, out } = request;
+  const { seed, rows } = material;
+  const key = { contestant, seed, lr };
+  const options = selectionFor(contestant, request, seed);
+  const { measured, seconds } = yield* material.measured(options.strategy, signal);
+  const mask = selectHeads(measured, options);
+  const folder = deltaFolder(out, key);
+  fs.mkdirSync(folder, { recursive: true });
+  const started = performance.now();
+  const asked = { model, train: rows.train, dev: rows.dev, mask, options: { ...training, ...engine, lr, seed } };
+  const { metrics, failure } = yield* attempt(train({ ...asked, out: folder, resume: true }, signal));
+  const record: RunRecord = {
+    schemaVersion: 1,
+    ...key,
+    rows: { train: rows.counts.train, dev: rows.counts.dev },
+    metric: metrics?.metric ?? '',
+    dev: metrics ? { value: metrics.best.value, epoch: metrics.best.epoch } : null,
+    ...(failure !== undefined && { failure }),
+    test: null,
+    ...sizesOf(mask, metrics),
+    seconds: { selection: goesBy(options.strategy) ? seconds : 0, run: (performance.now() - started) / 1000, test: 0 },
+    peakRssBytes: metrics?.peakRssBytes ?? null,
+  };
+  writeRun(out, record);
+  return record;
+}
+
+/** Tests what {@link tuned} has trained on all rows that are left. */
+export async function* tested(
+  request: CompareRequest,
+  material: SeedMaterial,
+  record: RunRecord,
+  signal: AbortSignal,
+): AsyncGenerator<CompareEvent, RunRecord> {
+  const { model, training, engine, out } = request;
+  const started = performance.now();
+  const delta = path.join(deltaFolder(out, record), 'delta');
+  const options = { ...engine, batchSize: training.batchSize, maxLength: training.maxLength };
+  const { rows, metrics } = yield* passed(evaluate({ model, delta, data: material.rows.test, options }, signal));
+  const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };
+  const whole = { ...record, test: { rows, metrics }, seconds };
+  writeRun(out, whole);
+  dropped(out, record);
+  return whole;
+}
+
+/** A run that need not be trained again: it was tested, broke off, or has its delta still. */
+export function trainedBefore(out: string, key: Parameters<typeof readRun>[1]): RunRecord | undefined {
+  const record = readRun(out, key);
+  if (record === undefined || record.test !== null || record.dev === null) return record;
+  return fs.existsSync(path.join(deltaFolder(out, key), 'delta', 'delta.json')) ? record : undefined;
+}
+
+/** Removes a run's delta. */
+export function dropped(out: string, key: Parameters<typeof readRun>[1]): void {
+  fs.rmSync(deltaFolder(out, key), { recursive: true, force: true });
+}
+
+const deltaFolder = (out: string, key: Parameters<typeof readRun>[1]) =>
+  path.join(out, 'state', 'trained', runName(key));
+
+/** Whether a strategy's heads are chosen by what was measured. */
+const goesBy = (strategy: string) => !['random', 'all', 'none'].includes(strategy);
+
+function sizesOf(mask: Mask, metrics: TrainMetrics | undefined) {
+  return {
+    heads: mask.heads.map(({ layer, head }): [number, number] => [layer, head]),
+    trainableParameters: mask.trainableParameters,
+    taskHeadParameters: metrics?.taskHeadParameters ?? 0,
+    totalParameters: mask.totalParameters,
+  };
+}
+
+/** A training whose loss is no number any more has lost, and is no reason to end. */
+async function* attempt(
+  events: AsyncGenerator<{ kind: string }, TrainMetrics>,
+): AsyncGenerator<CompareEvent, { metrics?: TrainMetrics; failure?: string }> {
+  try {
+    return { metrics: yield* passed(events) };
+  } catch (thrown) {
+    const error = HifiError.from(thrown);
+    if (error.code !== 'FAILED') throw thrown;
+    return { failure: error.message };
+  }
+}
+
+/** @throws HifiError FAILED where no learning rate has led anywhere */
+export function bestOf(records: readonly RunRecord[]): RunRecord {
+  const best = records.reduce<RunRecord | undefined>(
+    (so, record) => (record.dev && record.dev.value > (so?.dev?.value ?? Number.NEGATIVE_INFINITY) ? record : so),
+    undefined,
+  );
+  if (best) return best;
+  throw failed(`${records[0].contestant}: no learning rate has worked; at ${records[0].lr}: ${records[0].failure}`);
+}

@@ -1,0 +1,181 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { RunRecord } from '../../compare/run-record';
+import type { ComparisonResults } from '../../compare/summary';
+import { temporaryFolder } from '../support/deltas';
+import { fixtures, hifi, startHifi } from './spawn';
+
+const scratch = temporaryFolder('compare');
+afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
+const at = (...parts: string[]) => path.join(scratch, ...parts);
+
+const train = path.join(fixtures, 'tiny-data/train.tsv');
+const dev = path.join(fixtures, 'tiny-data/dev.tsv');
+const columns = ['--text-columns', 'sentence', '--label-column', 'label'];
+const model = ['--model', path.join(fixtures, 'tiny-bert')];
+const schedule = ['--epochs', '2', '--batch-size', '8', '--lrs', '1e-3,4e-3', '--k', '2'];
+const rows = ['--rows', '20', '--dev-rows', '12'];
+const words = (out: string, ...more: string[]) => [
+  'compare',
+  ...model,
+  ...['--train', train, '--test', dev],
+  ...columns,
+  ...rows,
+  ...schedule,
+  ...['--strategies', 'grad-l1,random', '--seeds', '2'],
+  ...['--out', out],
+  ...more,
+];
+
+const read = <T>(...parts: string[]): T => JSON.parse(fs.readFileSync(at(...parts), 'utf8'));
+const runsOf = (out: string) => fs.readdirSync(at(out, 'runs')).sort();
+const numbersOf = ({ settings, standings, ...rest }: ComparisonResults) => ({
+  ...rest,
+  standings: standings.map(({ seconds: _, ...standing }) => standing),
+});
+
+test('a comparison ends in a table and files', () => {
+  const { status, stdout, stderr } = hifi(...words(at('whole')), '--json');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('P(> random)') });
+  const results = JSON.parse(stdout) as ComparisonResults;
+  expect(results).toEqual(read('whole', 'results.json'));
+  expect(fs.readdirSync(at('whole')).sort()).toEqual([
+    'results.csv',
+    'results.json',
+    'results.md',
+    'results.svg',
+    'runs',
+    'settings.json',
+    'state',
+  ]);
+  // Two learning rates on the first seed, the better one on the second; 28 of the 60 rows are left, and 40 in the other file.
+  expect(runsOf('whole')).toHaveLength(6);
+  expect(results).toMatchObject({
+    seeds: [0, 1],
+    rows: { train: 20, dev: 12, test: 68 },
+    metric: 'accuracy',
+    reference: 'random',
+  });
+  const standing = results.standings.find(({ contestant }) => contestant === 'grad-l1')!;
+  expect(standing).toMatchObject({ trainableParameters: 4932, taskHeadParameters: 2162 });
+  expect(standing.score.value).toBeCloseTo((standing.values[0] + standing.values[1]) / 2, 12);
+  expect(standing.difference!.interval!.low).toBeLessThanOrEqual(standing.difference!.value);
+  expect(fs.readdirSync(at('whole', 'state', 'trained'))).toEqual([]);
+
+  // The rate of the later seed is the one that was best on the first seed's dev rows, and of equals the first.
+  for (const { contestant, lr, values } of results.standings) {
+    const search = [0.001, 0.004].map((rate) => read<RunRecord>('whole', 'runs', `${contestant}-seed0-lr${rate}.json`));
+    const best = search[1].dev!.value > search[0].dev!.value ? search[1] : search[0];
+    expect(lr).toBe(best.lr);
+    expect(search.map(({ test }) => test !== null)).toEqual(search.map((record) => record === best));
+    expect(values[0]).toBe(best.test!.metrics.accuracy);
+    const later = read<RunRecord>('whole', 'runs', `${contestant}-seed1-lr${lr}.json`);
+    expect(later).toMatchObject({ seed: 1, lr, test: { rows: 68 }, rows: { train: 20, dev: 12 } });
+  }
+  // `random` draws other heads with another seed.
+  const masks = runsOf('whole').flatMap((name) => {
+    const { contestant, test, heads } = read<RunRecord>('whole', 'runs', name);
+    return contestant === 'random' && test ? [JSON.stringify(heads)] : [];
+  });
+  expect(new Set(masks).size).toBe(2);
+});
+
+test('killed and gone on with it ends in the same, and repeats no run', async () => {
+  const results = read<ComparisonResults>('whole', 'results.json');
+  const killed = await startHifi(words(at('cut')), (told, child) => {
+    if (told.includes('run 3/6')) child.kill('SIGKILL');
+  });
+  expect(killed.signal).toBe('SIGKILL');
+  const before = runsOf('cut').filter((name) => read<RunRecord>('cut', 'runs', name).seed === 0);
+  expect(before.length).toBeGreaterThanOrEqual(3);
+  const written = (names: string[]) => names.map((name) => fs.statSync(at('cut', 'runs', name)).mtimeMs);
+  const done = before.filter((name) => name.startsWith('grad-l1'));
+  const times = written(done);
+  const again = hifi(...words(at('cut')), '--json');
+  expect(again.status).toBe(0);
+  expect(again.stderr).toMatch(/run 1\/6 {2}grad-l1, seed 0, rate 0.001: .*there already/);
+  expect(written(done)).toEqual(times);
+  expect(numbersOf(JSON.parse(again.stdout))).toEqual(numbersOf(results));
+
+  // Nothing is left to do: the same once more, in no time.
+  const all = written(runsOf('cut'));
+  const third = hifi(...words(at('cut')), '--json');
+  expect(third.stderr.match(/there already/g)).toHaveLength(6);
+  expect(written(runsOf('cut'))).toEqual(all);
+});
+
+test('more seeds and contestants go into the same folder; other settings do not', () => {
+  const more = hifi(...words(at('whole')), '--strategies', 'random,none,logistic', '--seeds', '0,1,5', '--json');
+  expect(more.status).toBe(0);
+  const wider = JSON.parse(more.stdout) as ComparisonResults;
+  expect(wider.standings.map(({ contestant }) => contestant).sort()).toEqual(['logistic', 'none', 'random']);
+  expect(wider.standings.map(({ values }) => values.length)).toEqual([3, 3, 3]);
+  const none = wider.standings.find(({ contestant }) => contestant === 'none')!;
+  expect(none).toMatchObject({ trainableParameters: 0, taskHeadParameters: 2162, share: 0 });
+  const logistic = wider.standings.find(({ contestant }) => contestant === 'logistic')!;
+  expect(logistic).toMatchObject({ lr: null, trainableParameters: 0, taskHeadParameters: 2 * 46 });
+  const other = hifi(...words(at('whole')), '--epochs', '3');
+  expect({ status: other.status, stderr: other.stderr.trimEnd().split('\n').at(-1) }).toEqual({
+    status: 2,
+    stderr: `hifi: --out ${at('whole')} is a comparison with other settings: training.epochs was 2 and is 3; give another --out`,
+  });
+});
+
+test('a task keeps its own metric; so many rows of each class; Ctrl-C keeps what is done', async () => {
+  const sentences = fs.readFileSync(train, 'utf8').trimEnd().split('\n').slice(1);
+  const cola = sentences.map((line) => line.split('\t')).map(([text, label]) => `x\t${label}\t\t${text}\n`);
+  fs.writeFileSync(at('cola.tsv'), cola.join(''));
+  const asked = [
+    'compare',
+    ...model,
+    ...['--train', at('cola.tsv'), '--task', 'cola', '--rows-per-class', '4', '--epochs', '1', '--k', '1'],
+    ...['--strategies', 'none,logistic,hifi-literal', '--seeds', '1', '--out', at('cola')],
+  ];
+  let sent = false;
+  const cut = await startHifi(asked, (told, child) => {
+    if (sent || !told.includes('run 1/3')) return;
+    sent = true; // a second one would end it at once
+    child.kill('SIGINT');
+  });
+  expect(cut).toMatchObject({ status: 130, stderr: expect.stringMatching(/hifi: cancelled\n$/) });
+  expect(runsOf('cola')).toContain('none-seed0-lr0.001.json');
+  const { status, stdout } = hifi(...asked, '--json');
+  expect(status).toBe(0);
+  const results = JSON.parse(stdout) as ComparisonResults;
+  expect(results).toMatchObject({ metric: 'matthews', rows: { train: 8, dev: 8, test: 44 }, reference: 'none' });
+  expect(results.standings.every(({ score }) => score.interval === null)).toBe(true);
+  expect(read<RunRecord>('cola', 'runs', 'hifi-literal-seed0-lr0.001.json').heads).toHaveLength(2);
+});
+
+test.each([
+  [['--strategies', 'hifi,randm'], /--strategies is "randm"; it must be .*did you mean "random"\?$/],
+  [['--strategies', 'hifi,hifi'], /--strategies is "hifi,hifi"; it must be names with commas between$/],
+  [['--rows-per-class', '8'], /--rows 20 and --rows-per-class 8 are given; give one of them$/],
+  [['--budget', '0.1'], /--k 2 and --budget 0\.1 are given; give one of them$/],
+  [['--lrs', '1e-3,0'], /--lrs is "0"; it must be numbers above 0 with commas between, none twice$/],
+  [['--seeds', '1,1'], /--seeds is "1,1"; it must be a whole number from 1, or seeds .* none twice$/],
+  [['--reference', 'bottom'], /--reference is "bottom"; it must be grad-l1, random$/],
+  [['--rows', '55'], /--rows is 55, and 12 more are needed to choose by; the training file has 60 rows$/],
+  [['--k', '6'], /k is 6; a layer of this model has 5 heads, so it must be 1 to 5$/],
+  [['--regression', '--strategies', 'logistic'], /logistic tells classes apart, .* leave it out of --strategies$/],
+  [['--test', path.join(fixtures, 'tiny-data/pairs.tsv')], /no column "sentence" in the header/],
+])('%j ends with 2 and one line, and writes nothing', (change, line) => {
+  const { status, stdout, stderr } = hifi(...words(at('never')), ...change);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr.trimEnd().split('\n').at(-1)).toMatch(line);
+  expect(fs.existsSync(at('never'))).toBe(false);
+});
+
+test('who is compared must be said; a folder of something else is left alone', () => {
+  const asked = words(at('never')).filter((word) => word !== '--strategies' && word !== 'grad-l1,random');
+  expect(hifi(...asked)).toMatchObject({
+    status: 2,
+    stderr: 'hifi: which are to be compared? give --strategies a,b,…\n',
+  });
+  fs.mkdirSync(at('mine'));
+  fs.writeFileSync(at('mine', 'thesis.txt'), 'x');
+  const { status, stderr } = hifi(...words(at('mine')));
+  expect(status).toBe(2);
+  expect(stderr).toContain(`--out ${at('mine')} is not empty (it holds thesis.txt): give a new folder`);
+  expect(fs.readdirSync(at('mine'))).toEqual(['thesis.txt']);
+});

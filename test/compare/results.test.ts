@@ -1,0 +1,89 @@
+import { comparisonSvg } from '../../compare/chart';
+import type { RunRecord } from '../../compare/run-record';
+import { type ComparisonSettings, differenceOf } from '../../compare/settings';
+import { summarise } from '../../compare/summary';
+import { columnsOf, csvOf, markdownOf } from '../../compare/tables';
+
+const settings: ComparisonSettings = {
+  schemaVersion: 1,
+  model: { name: 'small', sha256: 'ab', files: ['cd', null] },
+  data: { train: 'ef', test: [], columns: { task: 'cola' } },
+  rows: { rows: 100 },
+  size: { k: 2 },
+  tune: 'qkv',
+  lrs: [1e-3],
+  searchSeed: 0,
+  training: { epochs: 3, batchSize: 32, warmup: 0.06, weightDecay: 0, maxLength: 128 },
+  samples: 300,
+};
+
+const run = (contestant: RunRecord['contestant'], seed: number, value: number, tuned: number): RunRecord => ({
+  schemaVersion: 1,
+  contestant,
+  seed,
+  lr: contestant === 'logistic' ? null : 1e-3,
+  rows: { train: 100, dev: 100 },
+  metric: 'matthews',
+  dev: { value: 0.5, epoch: 2 },
+  test: { rows: 800, metrics: { matthews: value } },
+  heads: [],
+  trainableParameters: tuned,
+  taskHeadParameters: contestant === 'logistic' ? 100 : 1000,
+  totalParameters: 100_000,
+  seconds: { selection: 1, run: seed, test: 2 },
+  peakRssBytes: null,
+});
+
+const records = [
+  ...[0.1, 0.2, 0.3].map((value, seed) => run('random', seed, value, 4000)),
+  ...[0.2, 0.3, 0.4].map((value, seed) => run('hifi', seed, value, 4000)),
+  ...[0.05, 0.05, 0.05].map((value, seed) => run('logistic', seed, value, 0)),
+];
+const results = summarise(settings, records, 'random');
+
+test('contestants stand by their score, beside the reference seed by seed', () => {
+  expect(results.standings.map(({ contestant }) => contestant)).toEqual(['hifi', 'random', 'logistic']);
+  const [hifi, random, logistic] = results.standings;
+  expect(hifi.score.value).toBeCloseTo(0.3, 12);
+  // Each seed is better by a tenth: the interval of the difference has no width, that of the score has.
+  expect(hifi.difference!.value).toBeCloseTo(0.1, 12);
+  expect(hifi.difference!.interval!.high - hifi.difference!.interval!.low).toBeLessThan(1e-12);
+  expect(hifi.score.interval!.low).toBeLessThan(0.25);
+  // Of nine pairs hifi wins six and ties two.
+  expect(hifi.improvement!.value).toBeCloseTo(7 / 9, 12);
+  expect(hifi).toMatchObject({ lr: 1e-3, share: 0.04, seconds: { selection: 1, run: 1, test: 2 } });
+  expect([random.difference, random.improvement]).toEqual([null, null]);
+  expect(logistic).toMatchObject({ lr: null, improvement: { value: 0 } });
+  expect(summarise(settings, records, 'random')).toEqual(results);
+});
+
+test('the table names what stands in it', () => {
+  const [head, rule, first] = markdownOf(results).split('\n');
+  expect(head).toMatch(/^\| contestant \| matthews \| 95 % \| − random \|/);
+  expect(rule).toMatch(/^\| --- \| ---: \|/);
+  expect(first).toMatch(
+    /^\| hifi \| 0\.3000 \| 0\.2\d+ … 0\.\d+ \| \+0\.1000 \| \+0\.1000 … \+0\.1000 \| 0\.78 \| 4,000 \|/,
+  );
+  expect(columnsOf(results).filter(({ rank }) => rank === 0)).toHaveLength(2);
+  expect(csvOf(results).split('\n').slice(0, 3)).toEqual([
+    'contestant,seed,lr,matthews,trainable_parameters,task_head_parameters',
+    'hifi,0,0.001,0.2,4000,1000',
+    'hifi,1,0.001,0.3,4000,1000',
+  ]);
+});
+
+test('the plot names every contestant, follows the page in its ink and stands by itself', () => {
+  const svg = comparisonSvg(results);
+  for (const { contestant } of results.standings) expect(svg).toContain(`>${contestant}</text>`);
+  expect(svg).toMatch(/^<svg [^>]*role="img" aria-label="Test matthews over trained numbers: 3 contestants, 3 seeds"/);
+  expect(svg).toContain('currentColor');
+  expect(svg).not.toMatch(/NaN|undefined|https?:(?!\/\/www\.w3\.org)/);
+});
+
+test('what differs between two comparisons is named', () => {
+  expect(differenceOf(settings, structuredClone(settings))).toBeUndefined();
+  const now = (change: object) => differenceOf(settings, { ...settings, ...change });
+  expect(now({ lrs: [1e-3, 3e-3] })).toBe('lrs was [0.001] and is [0.001,0.003]');
+  expect(now({ rows: { rowsPerClass: 8 } })).toBe('rows.rows was 100 and is not given');
+  expect(now({ data: { ...settings.data, train: 'xy' } })).toBe('data.train was "ef" and is "xy"');
+});

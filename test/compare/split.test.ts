@@ -1,0 +1,47 @@
+import * as fc from 'fast-check';
+import { splitRows } from '../../compare/split';
+
+const rows = (n: number, classes: number) => Int32Array.from({ length: n }, (_, row) => row % classes);
+
+test('every row is in one part, as many as asked for, others for each seed', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.integer({ min: 2, max: 40 }), (seed, train) => {
+      const split = splitRows(rows(100, 3), { rows: train }, seed);
+      expect(split.train).toHaveLength(train);
+      expect(split.dev).toHaveLength(train);
+      const all = [...split.train, ...split.dev, ...split.test];
+      expect(all.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, row) => row));
+      expect(splitRows(rows(100, 3), { rows: train }, seed)).toEqual(split);
+      expect(splitRows(rows(100, 3), { rows: train }, seed + 1).train).not.toEqual(split.train);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('so many of each class, and as many to choose by', () => {
+  const classes = rows(90, 3);
+  const { train, dev, test } = splitRows(classes, { rowsPerClass: 8 }, 3);
+  const counts = (part: Int32Array) => [0, 1, 2].map((name) => part.filter((row) => classes[row] === name).length);
+  expect([train, dev, test].map(counts)).toEqual([
+    [8, 8, 8],
+    [8, 8, 8],
+    [14, 14, 14],
+  ]);
+  expect(counts(splitRows(classes, { rowsPerClass: 8 }, 3, 6).dev)).toEqual([2, 2, 2]);
+});
+
+test('at most 500 rows to choose by unless told otherwise', () => {
+  expect(splitRows(rows(4000, 2), { rows: 1000 }, 0).dev).toHaveLength(500);
+  expect(splitRows(rows(4000, 2), { rows: 1000 }, 0, 900).dev).toHaveLength(900);
+  expect(splitRows(rows(4000, 2), { rowsPerClass: 400 }, 0).dev).toHaveLength(500);
+});
+
+test.each([
+  [{ rows: 60 }, '--rows is 60, and 60 more are needed to choose by; the training file has 100 rows'],
+  [
+    { rowsPerClass: 20 },
+    '--rows-per-class is 20, and 20 more are needed to choose by; a class of the training file has 33 rows',
+  ],
+])('%j of too few', (size, message) => {
+  expect(() => splitRows(rows(100, 3), size, 0)).toThrow(message);
+});

@@ -1,0 +1,58 @@
+import { lengthsOf, likeLengthBatches } from '../data/batches';
+import { StageMeter } from '../progress';
+import { sumsByHead } from './head-slices';
+import { TRAIN_DEFAULTS } from './options';
+import type { ScoreEvent } from './score-options';
+import {
+  breathe,
+  type HeadValues,
+  type Scored,
+  type ScoredRows,
+  type Scoring,
+  targetsOf,
+  type WholeTraining,
+  wholeTraining,
+  withoutError,
+} from './scoring';
+import { type Schedule, Training } from './training';
+
+/**
+ * Strategy `movement`: all heads are tuned, one pass over half an epoch's rows with the training's defaults; a head's score is
+ * ‖ΔW‖_F of its slice. What is tuned then starts anew from the base: lottery-ticket sparse fine-tuning (Ansell et al. 2022,
+ * arXiv 2110.07560), a head at a time instead of a number, and after half an epoch instead of a whole training.
+ */
+export async function* movementScores(
+  scoring: Scoring,
+  rows: ScoredRows,
+  head: HeadValues,
+): AsyncGenerator<ScoreEvent, Scored> {
+  const { batchSize } = TRAIN_DEFAULTS;
+  const training = wholeTraining(scoring, rows, head, true);
+  try {
+    const batches = likeLengthBatches(lengthsOf(rows.encoded), { batchSize, seed: scoring.seed, epoch: 0 });
+    return yield* moved(scoring, training, rows, batches, TRAIN_DEFAULTS);
+  } finally {
+    training.program.close();
+  }
+}
+
+/** ‖ΔW‖_F of each head after a step on each of the batches. */
+export async function* moved(
+  scoring: Scoring,
+  { program, layout, initial, hidden }: WholeTraining,
+  rows: ScoredRows,
+  batches: readonly Int32Array[],
+  rate: Pick<Schedule, 'lr' | 'warmup' | 'weightDecay'>,
+): AsyncGenerator<ScoreEvent, Scored> {
+  const training = new Training(program, { ...rate, steps: batches.length, seed: scoring.seed });
+  const meter = new StageMeter('score', batches.length, 'steps');
+  yield meter.at(0);
+  for (const [step, batch] of batches.entries()) {
+    const loss = training.step(hidden.read(batch), targetsOf(rows, batch), step);
+    yield* meter.due(step + 1, { loss });
+    await breathe(scoring);
+  }
+  const { parameters } = program.read();
+  const squares = sumsByHead(scoring.checkpoint, layout, (at) => (parameters[at] - initial[at]) ** 2);
+  return withoutError(squares.map((layer) => layer.map(Math.sqrt)));
+}

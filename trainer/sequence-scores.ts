@@ -1,0 +1,61 @@
+import { type Encoded, evaluationBatches, lengthsOf } from '../data/batches';
+import { failed } from '../errors';
+import { StageMeter } from '../progress';
+import type { OfHeads } from './attention';
+import { embedRows } from './prefix';
+import type { ScoreEvent } from './score-options';
+import { breathe, type HeadValues, type Scored, type ScoredRows, type Scoring, targetsOf } from './scoring';
+import { NO_HEADS, SequenceGradients } from './sequence-gradients';
+import { trainable } from './trainable';
+
+/** Rows that are differentiated together. */
+const BATCH_ROWS = 8;
+
+/**
+ * The mean over the sequences of each head's |∂loss/∂gate| (`gradient`), or of the sum of its squared gradients (`fisher`), and
+ * its standard error; see {@link SequenceGradients}.
+ */
+export async function* sequenceScores(
+  scoring: Scoring,
+  rows: ScoredRows,
+  head: HeadValues,
+  ofHeads: OfHeads,
+): AsyncGenerator<ScoreEvent, Scored> {
+  const { tf, checkpoint, embeddings, outputs, problem, seed } = scoring;
+  const { encoded } = rows;
+  const { layers, heads } = checkpoint.config;
+  const n = encoded.length;
+  const zeros = () => Array.from({ length: layers }, () => new Float64Array(heads));
+  const [sums, squares] = [zeros(), zeros()];
+  const meter = new StageMeter('score', n, 'sequences');
+  const { layout } = trainable(checkpoint, NO_HEADS, outputs, seed);
+  const numbers = layout.gather(({ name }) => head.get(name)!);
+  const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, problem }, ofHeads);
+  try {
+    let done = 0;
+    yield meter.at(done);
+    for (const batch of evaluationBatches(lengthsOf(encoded), BATCH_ROWS)) {
+      const hidden = embedRows({ checkpoint, embeddings }, pick(encoded, batch));
+      gradients.at(numbers, hidden, targetsOf(rows, batch)).forEach((values, layer) => {
+        values.forEach((value, i) => {
+          if (!Number.isFinite(value)) throw failed(`the gradient of layer ${layer}, head ${i % heads} is ${value}`);
+          sums[layer][i % heads] += Math.abs(value);
+          squares[layer][i % heads] += value * value;
+        });
+      });
+      done += batch.length;
+      yield meter.at(done);
+      await breathe(scoring);
+    }
+  } finally {
+    gradients.close();
+  }
+  const deviation = (sum: number, square: number) =>
+    n === 1 ? null : Math.sqrt(Math.max(0, square - (sum * sum) / n) / (n - 1) / n);
+  return {
+    scores: sums.map((layer) => Array.from(layer, (sum) => sum / n)),
+    scoresStderr: sums.map((layer, l) => Array.from(layer, (sum, h) => deviation(sum, squares[l][h]))),
+  };
+}
+
+const pick = (encoded: readonly Encoded[], rows: Int32Array) => Array.from(rows, (row) => encoded[row]);
