@@ -273,7 +273,7 @@ describe('without JetStream', () => {
       (length) => length > EVENTS,
       'all events',
     );
-    expect(heard.map(idOf).slice(-expected.length)).toEqual(expected);
+    expect(heard.map(idOf).slice(heard.length - expected.length)).toEqual(expected);
     for (const sequences of Object.values(sequencesOf(heard))) expect(sequences).toEqual(upTo(sequences.length));
   });
 
