@@ -65,7 +65,10 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
 });
 
 test.each<[string, Parameters<typeof spoiled>[2]]>([
-  ['scores.json: strategy is "hifi"; it must be one of gradient, grad-l1, fisher, movement', (s) => (s.strategy = 'hifi')],
+  [
+    'scores.json: strategy is "hifi"; it must be one of gradient, grad-l1, fisher, movement',
+    (s) => (s.strategy = 'hifi'),
+  ],
   ['scores.json: scores[1][0] is -1; it must be a number from 0', (s) => (s.scores[1][0] = -1)],
   ['scores.json: scores[0][3] is null; it must be a finite number', (s) => (s.scores[0][3] = Number.NaN)],
   ['scores.json: scores has 1 rows; with 2 layers of 4 heads it must have 2', (s) => s.scores.pop()],
