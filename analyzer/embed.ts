@@ -104,7 +104,12 @@ async function openSession(source: GraphSource, { device, threads }: EmbedReques
         executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
         enableMemPattern: false,
         intraOpNumThreads: threads ?? os.availableParallelism(),
-        extra: { session: { model_external_initializers_file_folder_path: folder } },
+        extra: {
+          session: {
+            intra_op: { allow_spinning: '0' },
+            model_external_initializers_file_folder_path: folder,
+          },
+        },
       },
     );
   } finally {
