@@ -2,6 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import type { HifiError } from '../../errors';
 import { STRATEGIES } from '../../heads/mask';
+import { isScoreStrategy } from '../../heads/scores';
 import { selectHeads } from '../../heads/select';
 import { MaskSchema } from '../../proto/gen/hifi/v1/heads_pb';
 import { maskMessage, maskOf } from '../../wire/mask';
@@ -14,7 +15,7 @@ const given = (mask: MessageInitShape<typeof MaskSchema>) => maskOf(create(MaskS
 
 describe('a mask', () => {
   it('comes back as a selection made it', () => {
-    const strategies = STRATEGIES.filter((strategy) => strategy !== 'gradient');
+    const strategies = STRATEGIES.filter((strategy) => !isScoreStrategy(strategy));
     const size = fc.oneof(
       fc.record({ k: fc.integer({ min: 1, max: 5 }) }),
       fc.record({ budget: fc.double({ min: 0.1, max: 1, noNaN: true }) }),
