@@ -33,6 +33,11 @@ export function define(command: Command): void {
     '--gateway <host:port>',
     'where analyzer and trainer find artifacts (default: in --state-dir, which they share with the gateway)',
   );
+  command.option(
+    '--http <port>',
+    'serve a live page of the jobs too; 0: any port that is free',
+    wholeNumber('--http', 0, 65_535),
+  );
   command.optionsGroup('Security:');
   command.option('--token-file <file>', 'the token that every call must bear (or HIFI_TOKEN)');
   command.option('--tls-cert <file>', "the server's certificate, PEM");
@@ -62,11 +67,22 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
     guard,
     credentials: readCredentials(flags, guard.tls !== undefined),
     insecure: flags.insecure === true,
+    ...(flags.http !== undefined && { httpPort: flags.http as number }),
     ...(process.env.NATS_URL && { natsUrl: process.env.NATS_URL }),
     version: packageVersion(),
   });
-  for (const { name, port } of served) process.stderr.write(`${name} on ${flags.host}:${port}\n`);
-  if (flags.json) await printJson(Object.fromEntries(served.map(({ name, port }) => [name, port])));
+  for (const { name, port, pagePort } of served) {
+    process.stderr.write(`${name} on ${flags.host}:${port}\n`);
+    const scheme = guard.tls ? 'https' : 'http';
+    if (pagePort !== undefined) process.stderr.write(`live page on ${scheme}://${flags.host}:${pagePort}/\n`);
+  }
+  if (flags.json) {
+    const ports = served.flatMap(({ name, port, pagePort }) => [
+      [name, port],
+      ...(pagePort ? [['http', pagePort]] : []),
+    ]);
+    await printJson(Object.fromEntries(ports));
+  }
   await toldToEnd();
   setTimeout(() => process.exit(1), END_MS).unref();
   await stop();

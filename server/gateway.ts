@@ -11,6 +11,7 @@ import { Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
 import { JobStore } from '../gateway/store';
 import type { GrpcClient } from '../infra/grpc/client';
+import { LiveServer } from '../live/server';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { specMessage } from '../wire/job';
@@ -24,7 +25,7 @@ export interface ServeGateway extends ServePart {
 
 /** Serves jobs and artifacts; jobs that an earlier process was cut in go on. */
 export async function serveGateway(settings: ServeGateway): Promise<Served> {
-  const { stateDir, dataRoots, natsUrl, analyzer, trainer, socket } = settings;
+  const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer, socket } = settings;
   const { log, telemetry, server, start, end } = serviceServer('gateway', settings);
   const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
@@ -39,14 +40,18 @@ export async function serveGateway(settings: ServeGateway): Promise<Served> {
   const stopSweeping = keepSweeping(store, artifacts, (error) => log.error({ err: error }, 'sweeping failed'));
   outbox?.start();
   const port = await start(socket);
+  const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
+  const pagePort = await live?.start(host, httpPort as number);
   scheduler.next();
   return {
     name: 'gateway',
     port,
+    ...(pagePort !== undefined && { pagePort }),
     async stop() {
       stopSweeping();
       // Calls are answered while jobs are cut: who watches is told last.
       await scheduler.drain();
+      await live?.stop();
       await end();
       await outbox?.stop();
       await store.close();

@@ -24,6 +24,8 @@ export interface ServeSettings {
   credentials: Credentials;
   insecure: boolean;
   natsUrl?: string;
+  /** The port of the live page, which the gateway serves; 0: any that is free. Without it there is none. */
+  httpPort?: number;
   /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
   engineProcess?: ProcessOptions;
   version: string;
@@ -42,5 +44,7 @@ export interface ServePart extends ServeSettings {
 export interface Served {
   name: ServedName;
   port: number;
+  /** Of the live page. */
+  pagePort?: number;
   stop(): Promise<void>;
 }

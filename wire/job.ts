@@ -1,13 +1,14 @@
-import { create, fromJson, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf';
+import { create, createRegistry, fromJson, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
 import type { JobState } from '../gateway/job';
 import type { JobError, JobEventRecord, JobRecord, NamedArtifact } from '../gateway/record';
 import { badField, RpcError, statusMessage } from '../infra/grpc/status';
+import { file_google_rpc_error_details } from '../proto/gen/google/rpc/error_details_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import {
   type JobEvent,
   JobEventSchema,
-  type JobSchema,
+  JobSchema,
   type JobSpec,
   JobSpecSchema,
   JobState as WireState,
@@ -45,6 +46,10 @@ export function listedJob(record: JobRecord): MessageInitShape<typeof JobSchema>
     spec: { ...spec, ...(train && { train: bare(train) }), ...(dev && { dev: bare(dev) }) },
   });
 }
+
+/** {@link listedJob} in proto3's JSON form. */
+export const listedJobJson = (record: JobRecord): JsonValue =>
+  toJson(JobSchema, create(JobSchema, listedJob(record)), { registry: createRegistry(file_google_rpc_error_details) });
 
 export function eventMessage({ jobId, sequence, time, event }: JobEventRecord): JobEvent {
   const told = (): MessageInitShape<typeof JobEventSchema>['event'] => {
