@@ -90,7 +90,7 @@ export class Inputs {
         return writeInlineRows(source, { file, field: `${field}.inline`, labels: need.labels, task, regression });
       });
     }
-    const at = source.kind === 'path' ? `${field}.path` : `${field}.artifact.name`;
+    const at = source.kind === 'path' ? `${field}.path` : `${field}.name`;
     const named = source.kind === 'path' ? source.path : source.name;
     if (source.kind === 'path') {
       const file = this.file(source.path, at);
@@ -99,7 +99,7 @@ export class Inputs {
       return { what: rows, release: async () => {} };
     }
     const layout = layoutOf(columns, named, at, need);
-    const file = await this.artifact(source, `${field}.artifact`, signal);
+    const file = await this.artifact(source, field, signal);
     return { what: { path: named, file, ...layout }, release: async () => {} };
   }
 
@@ -187,7 +187,7 @@ export class Inputs {
       const found = JSON.stringify(name.slice(0, 80));
       throw invalidPart(`${field}.name`, `${field}.name is ${found}; it must be a file's name, without folders`);
     }
-    return within(`${field}.sha256`, () => this.kept(sha256, signal));
+    return within(`${field}.artifact`, () => this.kept(sha256, signal));
   }
 
   /** Where an artifact lies; it is brought here where it does not. */

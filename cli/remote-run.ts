@@ -98,7 +98,8 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
   // The extension tells the format: a format that was said becomes one.
   const base = path.basename(name);
   return {
-    source: { case: 'artifact' as const, value: { sha256: stored.sha256, name: format ? `${base}.${format}` : base } },
+    source: { case: 'artifact' as const, value: stored.sha256 },
+    name: format ? `${base}.${format}` : base,
     task,
     textColumns,
     labelColumn,

@@ -45,7 +45,7 @@ function usedFiles(store: JobStore): Set<string> {
 
 /** The files that a job has made, and those that its spec names. */
 function filesOf({ artifacts, spec }: JobRecord): string[] {
-  const { train, dev } = spec as Record<'train' | 'dev', { artifact?: { sha256: string } } | undefined>;
-  const given = [train, dev].flatMap((rows) => (rows?.artifact ? [rows.artifact.sha256] : []));
+  const { train, dev } = spec as Record<'train' | 'dev', { artifact?: string } | undefined>;
+  const given = [train, dev].flatMap((rows) => (rows?.artifact ? [rows.artifact] : []));
   return [...artifacts.map(({ sha256 }) => sha256), ...given];
 }

@@ -19,7 +19,7 @@ const DEFAULT_NAME = 'rows.tsv';
 export function givenRowsOf(message: TextDataset | undefined, field: string): GivenRows {
   const { source, textColumns, labelColumn, regression, ...given } = present(message, field);
   const at = (part: string) => `${field}.${part}`;
-  const rows = sourceOf(source, field);
+  const rows = sourceOf(source, given.name, field);
   const task = given.task === undefined ? undefined : taskOf(given.task, at('task'));
   if (task !== undefined || rows.kind === 'inline') {
     const who = task === undefined ? 'inline rows have' : `the task ${task} has`;
@@ -42,13 +42,13 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
   };
 }
 
-function sourceOf(source: TextDataset['source'], field: string): RowsSource {
+function sourceOf(source: TextDataset['source'], name: string | undefined, field: string): RowsSource {
   switch (source.case) {
     case 'path':
       if (source.value !== '') return { kind: 'path', path: source.value };
       throw invalidPart(`${field}.path`, `${field}.path is empty; it must be a file below a data root`);
     case 'artifact':
-      return { kind: 'artifact', sha256: source.value.sha256, name: source.value.name ?? DEFAULT_NAME };
+      return { kind: 'artifact', sha256: source.value, name: name ?? DEFAULT_NAME };
     case 'inline':
       return inlineOf(source.value, `${field}.inline`);
     case undefined:
@@ -96,7 +96,8 @@ export function ofDataset(thrown: unknown): unknown {
 }
 
 export function datasetMessage({ source, ...rows }: GivenRows): TextDataset {
-  return create(TextDatasetSchema, { ...rows, source: sourceMessage(source) });
+  const name = source.kind === 'artifact' ? { name: source.name } : {};
+  return create(TextDatasetSchema, { ...rows, ...name, source: sourceMessage(source) });
 }
 
 function sourceMessage(source: RowsSource) {
@@ -104,7 +105,7 @@ function sourceMessage(source: RowsSource) {
     case 'path':
       return { case: 'path', value: source.path } as const;
     case 'artifact':
-      return { case: 'artifact', value: { sha256: source.sha256, name: source.name } } as const;
+      return { case: 'artifact', value: source.sha256 } as const;
     case 'inline': {
       const { texts, secondTexts = [], labels = [] } = source;
       return { case: 'inline', value: { texts, secondTexts, labels } } as const;

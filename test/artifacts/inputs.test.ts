@@ -119,15 +119,13 @@ describe('inputs', () => {
     for (const name of ['../rows.csv', '/rows.csv', 'a\\b.csv', 'a\0.csv']) {
       const error = await errorOf(rowsOf({ kind: 'artifact', sha256, name }, columns));
       expect([error.field, error.code]).toEqual(
-        name.includes('/') || name.includes('\\') || name.includes('\0')
-          ? ['train.artifact.name', 'INVALID_INPUT']
-          : [],
+        name.includes('/') || name.includes('\\') || name.includes('\0') ? ['train.name', 'INVALID_INPUT'] : [],
       );
     }
     const unknown = await errorOf(rowsOf({ kind: 'artifact', sha256: 'ab'.repeat(32), name: 'a.csv' }, columns));
     expect(unknown.code).toBe('NOT_FOUND');
     const noHash = await errorOf(rowsOf({ kind: 'artifact', sha256: '../../rows', name: 'a.csv' }, columns));
-    expect([noHash.code, noHash.field]).toEqual(['INVALID_INPUT', 'train.artifact.sha256']);
+    expect([noHash.code, noHash.field]).toEqual(['INVALID_INPUT', 'train.artifact']);
   });
 
   it('fetches artifacts that are not there', async () => {

@@ -28,7 +28,7 @@ const kept = async (text: string) => (await artifacts.addText(text)).sha256;
 
 /** A job that has made files, of rows that were uploaded. */
 async function job(requestId: string, made: string[], { rows, ended }: { rows?: string; ended: boolean }) {
-  const spec = rows === undefined ? {} : { train: { artifact: { sha256: rows } } };
+  const spec = rows === undefined ? {} : { train: { artifact: rows } };
   const given = { requestId, spec, specHash: requestId, traceparent: undefined };
   const { id } = (await store.create(given, 100, { full: refused, otherSpec: refused })).record;
   for (const [i, sha256] of made.entries()) {

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/dataset.proto.
  */
 export const file_hifi_v1_dataset: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEigAIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABIpCghhcnRpZmFjdBgCIAEoCzIVLmhpZmkudjEuQXJ0aWZhY3RGaWxlSAASJgoGaW5saW5lGAMgASgLMhQuaGlmaS52MS5JbmxpbmVUZXh0c0gAEhEKBHRhc2sYBCABKAlIAYgBARIUCgx0ZXh0X2NvbHVtbnMYBSADKAkSGQoMbGFiZWxfY29sdW1uGAYgASgJSAKIAQESFwoKcmVncmVzc2lvbhgHIAEoCEgDiAEBQggKBnNvdXJjZUIHCgVfdGFza0IPCg1fbGFiZWxfY29sdW1uQg0KC19yZWdyZXNzaW9uIjoKDEFydGlmYWN0RmlsZRIOCgZzaGEyNTYYASABKAkSEQoEbmFtZRgCIAEoCUgAiAEBQgcKBV9uYW1lIkIKC0lubGluZVRleHRzEg0KBXRleHRzGAEgAygJEhQKDHNlY29uZF90ZXh0cxgCIAMoCRIOCgZsYWJlbHMYAyADKAliBnByb3RvMw");
+  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEihQIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQFCCAoGc291cmNlQgcKBV90YXNrQg8KDV9sYWJlbF9jb2x1bW5CDQoLX3JlZ3Jlc3Npb25CBwoFX25hbWUiQgoLSW5saW5lVGV4dHMSDQoFdGV4dHMYASADKAkSFAoMc2Vjb25kX3RleHRzGAIgAygJEg4KBmxhYmVscxgDIAMoCWIGcHJvdG8z");
 
 /**
  * Rows of text, one text or a pair in each, with a label where the call needs one.
@@ -34,11 +34,11 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
     case: "path";
   } | {
     /**
-     * A file that was uploaded to the gateway.
+     * A file that was uploaded to the gateway: the SHA-256 of its bytes, 64 hexadecimal digits in lower case.
      *
-     * @generated from field: hifi.v1.ArtifactFile artifact = 2;
+     * @generated from field: string artifact = 2;
      */
-    value: ArtifactFile;
+    value: string;
     case: "artifact";
   } | {
     /**
@@ -78,6 +78,13 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
    * @generated from field: optional bool regression = 7;
    */
   regression?: boolean | undefined;
+
+  /**
+   * What an artifact is called: a file's name, whose extension tells the format, as a path's does. Default: rows.tsv.
+   *
+   * @generated from field: optional string name = 8;
+   */
+  name?: string | undefined;
 };
 
 /**
@@ -86,34 +93,6 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
  */
 export const TextDatasetSchema: GenMessage<TextDataset> = /*@__PURE__*/
   messageDesc(file_hifi_v1_dataset, 0);
-
-/**
- * An uploaded file of rows.
- *
- * @generated from message hifi.v1.ArtifactFile
- */
-export type ArtifactFile = Message<"hifi.v1.ArtifactFile"> & {
-  /**
-   * The SHA-256 of its bytes, 64 hexadecimal digits in lower case.
-   *
-   * @generated from field: string sha256 = 1;
-   */
-  sha256: string;
-
-  /**
-   * The name it had, whose extension tells the format. Default: rows.tsv.
-   *
-   * @generated from field: optional string name = 2;
-   */
-  name?: string | undefined;
-};
-
-/**
- * Describes the message hifi.v1.ArtifactFile.
- * Use `create(ArtifactFileSchema)` to create a new message.
- */
-export const ArtifactFileSchema: GenMessage<ArtifactFile> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_dataset, 1);
 
 /**
  * Rows in the request itself; row i is texts[i] with second_texts[i] and labels[i].
@@ -148,5 +127,5 @@ export type InlineTexts = Message<"hifi.v1.InlineTexts"> & {
  * Use `create(InlineTextsSchema)` to create a new message.
  */
 export const InlineTextsSchema: GenMessage<InlineTexts> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_dataset, 2);
+  messageDesc(file_hifi_v1_dataset, 1);
 
