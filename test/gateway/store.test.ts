@@ -51,6 +51,20 @@ test('the same request_id with another spec is refused, and names the job', asyn
   });
 });
 
+test('jobs sort as they came, also in one millisecond and after a restart', async () => {
+  const folder = path.join(scratch, 'ordered');
+  const ids: string[] = [];
+  for (const half of [0, 1]) {
+    const store = open(folder);
+    const made = await Promise.all(Array.from({ length: 50 }, (_, i) => store.create(job(`${half}-${i}`), 1000, full)));
+    ids.push(...made.map(({ record }) => record.id));
+    await store.close();
+    stores = [];
+  }
+  expect(ids).toEqual([...ids].sort());
+  expect(new Set(ids).size).toBe(100);
+});
+
 test('no more jobs wait than may', async () => {
   const store = open();
   await store.create(job('a'), 2, full);
