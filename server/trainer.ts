@@ -12,6 +12,7 @@ import { ENGINE_PROCESS } from './engine-process';
 import { serviceFiles } from './service-files';
 import { serviceServer } from './service-server';
 import type { Served, ServePart } from './settings';
+import { WindowsFile } from './windows-file';
 
 /** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
 export async function serveTrainer(settings: ServePart): Promise<Served> {
@@ -19,9 +20,11 @@ export async function serveTrainer(settings: ServePart): Promise<Served> {
   const { inputs, results } = serviceFiles(settings);
   const { engineProcess = ENGINE_PROCESS } = settings;
   const memory = () => treeResidentBytes();
-  const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) =>
-    engineSpans(telemetry, train(request, signal, engineProcess), { memory }),
-  );
+  const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) => {
+    const told = new WindowsFile(request.out);
+    const onWindow = telemetry.on ? told.write.bind(told) : undefined;
+    return engineSpans(telemetry, train(request, signal, engineProcess), { memory, before: told.read(), onWindow });
+  });
   server.add(
     TrainerService,
     trainerService({

@@ -130,7 +130,13 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
     expect(told.sort()).toEqual(ended.artifacts.map(({ name }: Json) => name).sort());
 
     const ofJob = () => collector.spans.filter(({ traceId }) => traceId === job.traceId);
-    await collector.waitFor(() => PHASES.every((name) => ofJob().some((span) => span.name === name)), 'all phases');
+    // Each service sends by itself: a span may be there before the one that it is below.
+    const arrived = () => {
+      const ids = new Set(ofJob().map(({ spanId }) => spanId));
+      const below = ofJob().every(({ parentSpanId }) => parentSpanId === undefined || ids.has(parentSpanId));
+      return below && PHASES.every((name) => ofJob().some((span) => span.name === name));
+    };
+    await collector.waitFor(arrived, 'all phases, and what their spans are below');
     expectWhole(ofJob().map(({ spanId, parentSpanId, ...span }) => ({ id: spanId, parent: parentSpanId, ...span })));
     const named = (name: string) => ofJob().filter((span) => span.name === name);
     for (const name of ['onnxruntime', 'eigenvalues', 'hifi.train.window', 'hifi.v1.TrainerService/Train']) {
