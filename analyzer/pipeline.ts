@@ -204,7 +204,9 @@ async function* measure(
   signal?: AbortSignal,
 ): AsyncGenerator<AnalysisEvent, void> {
   const numbers = rowNumbers(sample);
-  yield progress.at(pool.measured);
+  let told = pool.measured;
+  const news = () => (pool.measured > told ? [progress.at((told = pool.measured))] : []);
+  yield progress.at(told);
   for (const batch of planBatches(lengthsOf(encoded), shard)) {
     if (signal?.aborted) throw cancelled();
     const padded = padBatch(
@@ -219,13 +221,13 @@ async function* measure(
     yield ran;
     while (!pool.ready) await pool.change();
     yield* pool.takeIntervals();
-    yield progress.at(pool.measured);
+    yield* news();
   }
   while (pool.busy) {
     if (signal?.aborted) throw cancelled();
     await pool.change();
     yield* pool.takeIntervals();
-    yield progress.at(pool.measured);
+    yield* news();
   }
 }
 
