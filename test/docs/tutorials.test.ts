@@ -1,7 +1,9 @@
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import type { Prediction } from '../../results/inference';
 import type { Block } from './page';
-import { differences, pageOf, pythonWith, Reader } from './reader';
+import { takePictures } from './pictures';
+import { checkout, differences, pageOf, pythonWith, Reader } from './reader';
 
 /*
  * docs/own-data.md, and docs/steps.md and docs/load.md in the same folder, as their reader does them: all blocks, in order and as they
@@ -14,12 +16,25 @@ afterAll(() => reader.remove());
 const others = (page: readonly Block[], kinds: readonly string[]) =>
   page.filter(({ kind }) => !kinds.includes(kind)).map(({ kind, line }) => `${line}: ${kind}`);
 
-test.each(['docs/own-data.md', 'docs/steps.md'])('%s', async (name) => {
-  const page = pageOf(name);
-  expect(others(page, ['sh', 'text'])).toEqual([]);
-  const blocks = page.filter(({ kind }) => kind === 'sh');
-  expect(differences(name, page, blocks, await reader.run(name, blocks))).toBe('');
-}, 600_000);
+test.each(['docs/own-data.md', 'docs/report.md', 'docs/steps.md'])(
+  '%s',
+  async (name) => {
+    const page = pageOf(name);
+    expect(others(page, ['sh', 'text'])).toEqual([]);
+    const blocks = page.filter(({ kind }) => kind === 'sh');
+    expect(differences(name, page, blocks, await reader.run(name, blocks))).toBe('');
+  },
+  600_000,
+);
+
+test('the pictures of docs/report.md can be taken', async () => {
+  const names = await takePictures(reader.at('out/report.html'), reader.at('pictures'));
+  const kept = path.join(checkout, 'docs/pictures');
+  expect(names.sort()).toEqual(fs.readdirSync(kept).sort());
+  for (const file of names.map((name) => path.join(kept, name))) expect(fs.statSync(file).size).toBeLessThan(200_000);
+  const page = fs.readFileSync(path.join(checkout, 'docs/report.md'), 'utf8');
+  for (const name of names) expect(page).toContain(`](pictures/${name})`);
+});
 
 describe('docs/load.md', () => {
   const name = 'docs/load.md';
@@ -45,23 +60,30 @@ describe('docs/load.md', () => {
     await reader.run(name, [{ kind: 'sh', body, line: 0 }]);
   }, 900_000);
 
-  test.each(programs)('the program in line $line', async (program) => {
-    const file = program.kind === 'python' ? 'program.py' : 'program.mjs';
-    fs.writeFileSync(reader.at(file), program.body);
-    const command = `${program.kind === 'python' ? 'python3' : 'node'} ${file} 2> program.log || { cat program.log; false; }`;
-    const [printed] = await reader.run(name, [{ ...program, body: command }]);
-    expect(differences(name, page, [program], [printed])).toBe('');
+  test.each(programs)(
+    'the program in line $line',
+    async (program) => {
+      const file = program.kind === 'python' ? 'program.py' : 'program.mjs';
+      fs.writeFileSync(reader.at(file), program.body);
+      const command = `${program.kind === 'python' ? 'python3' : 'node'} ${file} 2> program.log || { cat program.log; false; }`;
+      const [printed] = await reader.run(name, [{ ...program, body: command }]);
+      expect(differences(name, page, [program], [printed])).toBe('');
 
-    const told = printed.trimEnd().split('\n').map((line) => line.split(' '));
-    const expected = asked(program);
-    expect(told.map(([label]) => label)).toEqual(expected.map(({ label }) => label));
-    for (const [i, [, ...numbers]] of told.entries()) {
-      const values = numbers.length > 1 ? expected[i].logits : [score(expected[i].logits)];
-      expect(numbers).toHaveLength(values.length);
-      // Four digits are printed.
-      for (const [at, value] of values.entries()) expect(Math.abs(Number(numbers[at]) - value)).toBeLessThan(2e-4);
-    }
-  }, 120_000);
+      const told = printed
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(' '));
+      const expected = asked(program);
+      expect(told.map(([label]) => label)).toEqual(expected.map(({ label }) => label));
+      for (const [i, [, ...numbers]] of told.entries()) {
+        const values = numbers.length > 1 ? expected[i].logits : [score(expected[i].logits)];
+        expect(numbers).toHaveLength(values.length);
+        // Four digits are printed.
+        for (const [at, value] of values.entries()) expect(Math.abs(Number(numbers[at]) - value)).toBeLessThan(2e-4);
+      }
+    },
+    120_000,
+  );
 });
 
 test("README's Python loads the checkpoint", async () => {
