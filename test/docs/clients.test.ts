@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -7,7 +6,6 @@ import { create, type DescMessage, type DescMethodServerStreaming, type MessageI
 import { Client, credentials } from '@grpc/grpc-js';
 import { connect } from '@nats-io/transport-node';
 import { subjectsOf } from '../../gateway/nats-events';
-import { cached } from '../../infra/cache';
 import { methodDefinition } from '../../infra/grpc/definition';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
@@ -17,14 +15,14 @@ import { type NatsServer, startNats } from '../support/nats';
 import { freePorts } from '../support/ports';
 import { findTool, hasTool } from '../support/tools';
 import { until } from '../support/until';
-import { type Block, blocksOf, outputsIn, scriptOf, shows } from './page';
+import { type Block, outputsIn, scriptOf } from './page';
+import { bash as bashIn, checkout, differences, pageOf, pythonWith } from './reader';
 
 /*
  * docs/clients.md as its reader does it: all blocks for a shell, in order and as they are written, in a folder that has the package,
  * against services on MiniLM. Ports alone are others, which the page lets its variables say.
  */
-const checkout = path.join(__dirname, '../..');
-const page = blocksOf(path.join(checkout, 'docs/clients.md'));
+const page = pageOf('docs/clients.md');
 const serveAt = page.findIndex(({ kind }) => kind === 'sh serve');
 const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-clients-')));
 const env: NodeJS.ProcessEnv = { ...process.env };
@@ -34,20 +32,7 @@ let jaeger: Jaeger | undefined;
 let services: ChildProcess;
 let log = '';
 
-interface Ended {
-  status: number | null;
-  /** stdout and stderr, as on a terminal. */
-  printed: string;
-}
-
-function bash(script: string, cwd: string, more: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const child = spawn('bash', ['-c', `exec 2>&1\n${script}`], { cwd, env: { ...env, ...more } });
-  let printed = '';
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    printed += text;
-  });
-  return new Promise((resolve) => child.once('close', (status) => resolve({ status, printed })));
-}
+const bash = (script: string, cwd: string, more: NodeJS.ProcessEnv = {}) => bashIn(script, cwd, { ...env, ...more });
 
 /** The blocks' outputs. @throws Error with what the block printed that failed */
 async function run(blocks: readonly Block[]): Promise<string[]> {
@@ -55,7 +40,7 @@ async function run(blocks: readonly Block[]): Promise<string[]> {
   const outputs = outputsIn(printed);
   if (status === 0) return outputs;
   throw new Error(
-    `docs/clients.md:${blocks[outputs.length - 1]?.line}: status ${status}\n${printed.slice(-2000)}\n${log}`,
+    `line ${blocks[Math.min(outputs.length, blocks.length) - 1]?.line}: status ${status}\n${printed.slice(-2000)}\n${log}`,
   );
 }
 
@@ -109,13 +94,21 @@ test('all of its commands succeed and print what it shows', async () => {
   const blocks = page.filter(({ kind }, i) => i > serveAt && kinds.includes(kind));
   const outputs = await run(blocks);
   expect(outputs).toHaveLength(blocks.length);
-  const wrong = blocks.flatMap((block, i) => {
-    const shown = page[page.indexOf(block) + 1];
-    if (shown?.kind !== 'text' || shows(shown.body, outputs[i])) return [];
-    return [`docs/clients.md:${shown.line} shows\n${shown.body}but it printed\n${outputs[i]}`];
-  });
-  expect(wrong.join('\n')).toBe('');
+  expect(differences('docs/clients.md', page, blocks, outputs)).toBe('');
 }, 240_000);
+
+test('docs/follow.md, at the same services', async () => {
+  const name = 'docs/follow.md';
+  const follow = pageOf(name);
+  // The servers run already, on other ports.
+  const servers = ['sh nats', 'sh jaeger server', 'sh serve'];
+  const known = [...servers, 'sh', 'sh jaeger', 'text'];
+  expect(follow.filter(({ kind }) => !known.includes(kind))).toEqual([]);
+  const rows = pageOf('docs/own-data.md').filter(({ body }) => /^cat > \w+\.csv/.test(body));
+  const blocks = follow.filter(({ kind }) => kind === 'sh' || (jaeger && kind === 'sh jaeger'));
+  const outputs = await run([...rows, ...blocks]);
+  expect(differences(name, follow, blocks, outputs.slice(rows.length))).toBe('');
+}, 300_000);
 
 test("the README's call works as it is written, but for the port", async () => {
   const readme = fs.readFileSync(path.join(checkout, 'README.md'), 'utf8');
@@ -136,20 +129,12 @@ const inCheckout = async (kind: string, more: NodeJS.ProcessEnv = {}) => {
   return printed;
 };
 
-/** The environment that the page asks for, made once for each version of what it needs. */
-async function pythonEnvironment(): Promise<NodeJS.ProcessEnv> {
-  const needed = fs.readFileSync(path.join(checkout, 'docs/clients/python/requirements.txt'));
-  const { stdout: version } = spawnSync('python3', ['--version']);
-  const hash = crypto.createHash('sha256').update(needed).update(version).digest('hex').slice(0, 12);
-  const made = await cached(`clients/python-${hash}`, async (making) => {
-    const { status, printed } = await bash(
-      `python3 -m venv '${making}' && '${making}/bin/python3' -m pip install --quiet -r requirements.txt`,
-      path.join(checkout, 'docs/clients/python'),
-    );
-    if (status !== 0) throw new Error(`the Python client's packages cannot be installed:\n${printed}`);
-  });
-  return { PATH: [path.join(made, 'bin'), env.PATH].join(path.delimiter) };
-}
+/** The environment that the page asks for. */
+const pythonEnvironment = () => {
+  const needed = fs.readFileSync(path.join(checkout, 'docs/clients/python/requirements.txt'), 'utf8');
+  const install = 'python3 -m pip install --quiet -r requirements.txt';
+  return pythonWith(install, needed, path.join(checkout, 'docs/clients/python'));
+};
 
 (python ? test : test.skip)(
   'the Python client, and its protobuf of all JSON',

@@ -46,6 +46,8 @@ const steady = (text: string) =>
     .replace(/\b[0-9a-f]{32}\b/g, 'TRACE')
     .replace(/\b0[0-9a-z]{8}[0-9a-f]{14}\b/g, 'JOB')
     .replace(/\b127\.0\.0\.1:\d+/g, 'ADDRESS')
+    .replace(/(?:\b\d+ (?:h|min) )*\b\d+(?:\.\d+)? (?:h|min|s)\b/g, '# s')
+    .replace(/\b\d+(?:\.\d+)? [kMG]B\b/g, '# B')
     .replace(/("(?:epoch|value|\w+Bytes)":) ?"?[\d.]+"?/g, '$1 #')
     .replace(/-?\b\d+\.\d+(e-?\d+)?/g, '#')
     .replace(/[ \t]+/g, ' ');

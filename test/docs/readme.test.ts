@@ -1,0 +1,130 @@
+import * as fs from 'node:fs';
+import * as zlib from 'node:zlib';
+import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
+import { demoData } from '../../demo/grammar';
+import { resolveModel } from '../../model/resolve';
+import { shows } from './page';
+import { checkout, pageOf, Reader } from './reader';
+
+/*
+ * README.md as its reader does it: each block as it is written, in a folder with the files that it names. They are small: the rows of
+ * docs/own-data.md, and of the demo's data in CoLA's layout.
+ */
+const README = 'README.md';
+const page = pageOf(README);
+const reader = new Reader();
+
+/** Blocks that are run elsewhere. What is not among them, and of no kind that is run here, fails. */
+const ELSEWHERE: Record<string, string> = {
+  'npm run demo\nnpm test\n': 'the demo below; npm test is what runs this',
+  'npx hifi serve all --data-root hifi-data\n': 'clients.test.ts, with a state directory and other ports',
+};
+/** Kinds of blocks that are run elsewhere as a whole. */
+const KINDS_ELSEWHERE: Record<string, string> = {
+  'sh grpcurl': 'clients.test.ts',
+  python: 'tutorials.test.ts, which has the packages',
+  text: 'what is printed',
+};
+
+const here = (kind: string) => page.filter((block) => block.kind === kind && !(block.body in ELSEWHERE));
+/** Trains for minutes with its own sizes; has a test of its own. */
+const comparing = here('sh').filter(({ body }) => body.includes('hifi compare'));
+
+beforeAll(async () => {
+  const rows = pageOf('docs/own-data.md').filter(({ body }) => /^cat > \w+\.csv/.test(body));
+  await reader.run('docs/own-data.md', rows);
+  const model = await resolveModel('all-MiniLM-L6-v2');
+  for (const name of ['M', 'path/to/model']) reader.link(model, name);
+  writeCola(reader, 60, 30);
+  const { train } = demoData(0);
+  const lines = train.slice(0, 400).map(({ sentence }) => `${sentence}\n`);
+  fs.writeFileSync(reader.at('lines.gz'), zlib.gzipSync(lines.join('')));
+});
+afterAll(() => reader.remove());
+
+/** train.tsv and dev.tsv in CoLA's layout: source, label, what the author wrote, sentence; no header. */
+function writeCola(to: Reader, train: number, dev: number): void {
+  const data = demoData(0);
+  for (const [split, count] of Object.entries({ train, dev } as const)) {
+    const lines = data[split as 'train' | 'dev']
+      .slice(0, count)
+      .map(({ sentence, label }) => `demo\t${label === 'acceptable' ? 1 : 0}\t\t${sentence}\n`);
+    fs.writeFileSync(to.at(`${split}.tsv`), lines.join(''));
+  }
+}
+
+test('it has no block that nobody runs', () => {
+  const kinds = ['sh', 'ts', ...Object.keys(KINDS_ELSEWHERE)];
+  const nobodys = page.filter(({ kind, body }) => !kinds.includes(kind) && !(body in ELSEWHERE));
+  expect(nobodys).toEqual([]);
+  const bodies = page.map(({ body }) => body);
+  expect(Object.keys(ELSEWHERE).filter((body) => !bodies.includes(body))).toEqual([]);
+  expect(comparing).toHaveLength(1);
+});
+
+test('its commands succeed, in their order', async () => {
+  const blocks = here('sh').filter((block) => !comparing.includes(block));
+  const outputs = await reader.run(README, blocks);
+  const predicted = outputs.join('').match(/^\{"row":\d+,"label":"(delivery|payment|fault)",/gm);
+  expect(predicted).toHaveLength(6);
+  for (const folder of ['checkpoint', 'delta', 'report']) expect(fs.existsSync(reader.at('out', folder))).toBe(true);
+  const bytes = (folder: string) => fs.readFileSync(reader.at(folder, 'model.safetensors'));
+  expect(bytes('base').equals(bytes('M'))).toBe(true);
+  expect((await reader.bash('npx hifi doctor')).status).toBe(0);
+  const { samples, data } = JSON.parse(fs.readFileSync(reader.at('analysis/heads.json'), 'utf8'));
+  expect([samples, data.rows]).toEqual([300, 400]);
+}, 600_000);
+
+test('its TypeScript runs', async () => {
+  expect(here('ts').length).toBeGreaterThan(0);
+  const compilerOptions = { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 };
+  for (const { body, line } of here('ts')) {
+    fs.writeFileSync(reader.at('program.mjs'), transpileModule(body, { compilerOptions }).outputText);
+    const { status, printed } = await reader.bash('node program.mjs');
+    expect([line, printed, status]).toEqual([line, expect.not.stringContaining('Error'), 0]);
+  }
+}, 300_000);
+
+/** The comparison is run with fewer rows and seeds, on a model of two small layers: as it is written it takes an hour. */
+const FEWER: [RegExp, string][] = [
+  [/--rows \d+/, '--rows 40'],
+  [/--seeds \d+/, '--seeds 2'],
+];
+
+test('its comparison runs, of a smaller size', async () => {
+  const small = new Reader();
+  try {
+    small.link(`${checkout}/test/fixtures/tiny-bert`, 'M');
+    writeCola(small, 120, 30);
+    const blocks = comparing.map((block) => {
+      for (const [flag] of FEWER) expect(block.body).toMatch(flag);
+      return { ...block, body: FEWER.reduce((body, [flag, value]) => body.replace(flag, value), block.body) };
+    });
+    const [printed] = await small.run(README, blocks);
+    const [, out] = /--out (\S+)/.exec(blocks[0].body) as RegExpExecArray;
+    const { standings } = JSON.parse(fs.readFileSync(small.at(out, 'results.json'), 'utf8'));
+    const [, strategies] = /--strategies (\S+)/.exec(blocks[0].body) as RegExpExecArray;
+    const names = standings.map(({ contestant }: { contestant: string }) => contestant);
+    expect(names.sort()).toEqual(strategies.split(',').sort());
+    for (const name of names) expect(printed).toContain(name);
+  } finally {
+    small.remove();
+  }
+}, 600_000);
+
+test('npm run demo prints what it shows', async () => {
+  const demo = new Reader();
+  try {
+    // The checkout's own scripts; what the demo leaves is in this folder.
+    fs.rmSync(demo.at('package.json'));
+    for (const name of ['package.json', 'infra', 'dist']) demo.link(`${checkout}/${name}`, name);
+    const { status, printed } = await demo.bash('npm run demo');
+    if (status !== 0) throw new Error(`status ${status}\n${printed.slice(-3000)}`);
+    const [shown] = page.filter(({ body }) => body.startsWith('chosen heads'));
+    const at = printed.lastIndexOf('chosen heads (');
+    if (!shows(`${shown.body}…\n`, printed.slice(at))) expect(printed.slice(at)).toBe(shown.body);
+    expect(fs.existsSync(demo.at('demo-out/heads/report.html'))).toBe(true);
+  } finally {
+    demo.remove();
+  }
+}, 1_200_000);

@@ -1,0 +1,115 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Prediction } from '../../results/inference';
+import type { Block } from './page';
+import { takePictures } from './pictures';
+import { checkout, differences, pageOf, pythonWith, Reader } from './reader';
+
+/*
+ * docs/own-data.md, and docs/steps.md and docs/load.md in the same folder, as their reader does them: all blocks, in order and as they
+ * are written. Programs are run as files, and their numbers are those of `hifi predict`. README's Python is here for its packages.
+ */
+const reader = new Reader();
+afterAll(() => reader.remove());
+
+/** Whether the page has no block that is of another kind. */
+const others = (page: readonly Block[], kinds: readonly string[]) =>
+  page.filter(({ kind }) => !kinds.includes(kind)).map(({ kind, line }) => `${line}: ${kind}`);
+
+test.each(['docs/own-data.md', 'docs/report.md', 'docs/steps.md'])(
+  '%s',
+  async (name) => {
+    const page = pageOf(name);
+    expect(others(page, ['sh', 'text'])).toEqual([]);
+    const blocks = page.filter(({ kind }) => kind === 'sh');
+    expect(differences(name, page, blocks, await reader.run(name, blocks))).toBe('');
+  },
+  600_000,
+);
+
+test('the pictures of docs/report.md can be taken', async () => {
+  const names = await takePictures(reader.at('out/report.html'), reader.at('pictures'));
+  const kept = path.join(checkout, 'docs/pictures');
+  expect(names.sort()).toEqual(fs.readdirSync(kept).sort());
+  for (const file of names.map((name) => path.join(kept, name))) expect(fs.statSync(file).size).toBeLessThan(200_000);
+  const page = fs.readFileSync(path.join(checkout, 'docs/report.md'), 'utf8');
+  for (const name of names) expect(page).toContain(`](pictures/${name})`);
+});
+
+describe('docs/load.md', () => {
+  const name = 'docs/load.md';
+  const page = pageOf(name);
+  const programs = page.filter(({ kind }) => kind === 'python' || kind === 'js');
+
+  test('its commands, and what they predict', async () => {
+    expect(others(page, ['sh', 'sh packages', 'text', 'python', 'js'])).toEqual([]);
+    const blocks = page.filter(({ kind }) => kind === 'sh');
+    expect(differences(name, page, blocks, await reader.run(name, blocks))).toBe('');
+    for (const file of ['of-checkpoint.jsonl', 'of-onnx.jsonl']) {
+      const distances = predictions(file).map((row, i) => {
+        expect(row.label).toBe(predictions()[i].label);
+        return Math.max(...row.logits.map((logit, at) => Math.abs(logit - predictions()[i].logits[at])));
+      });
+      expect(Math.max(...distances)).toBeLessThan(1e-4);
+    }
+  }, 300_000);
+
+  test('the packages of Python', async () => {
+    const [{ body }] = page.filter(({ kind }) => kind === 'sh packages');
+    Object.assign(reader.env, await pythonWith(body, body, reader.folder));
+    await reader.run(name, [{ kind: 'sh', body, line: 0 }]);
+  }, 900_000);
+
+  test.each(programs)(
+    'the program in line $line',
+    async (program) => {
+      const file = program.kind === 'python' ? 'program.py' : 'program.mjs';
+      fs.writeFileSync(reader.at(file), program.body);
+      const command = `${program.kind === 'python' ? 'python3' : 'node'} ${file} 2> program.log || { cat program.log; false; }`;
+      const [printed] = await reader.run(name, [{ ...program, body: command }]);
+      expect(differences(name, page, [program], [printed])).toBe('');
+
+      const told = printed
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.split(' '));
+      const expected = asked(program);
+      expect(told.map(([label]) => label)).toEqual(expected.map(({ label }) => label));
+      for (const [i, [, ...numbers]] of told.entries()) {
+        const values = numbers.length > 1 ? expected[i].logits : [score(expected[i].logits)];
+        expect(numbers).toHaveLength(values.length);
+        // Four digits are printed.
+        for (const [at, value] of values.entries()) expect(Math.abs(Number(numbers[at]) - value)).toBeLessThan(2e-4);
+      }
+    },
+    120_000,
+  );
+});
+
+test("README's Python loads the checkpoint", async () => {
+  const blocks = pageOf('README.md').filter(({ kind }) => kind === 'python');
+  expect(blocks.length).toBeGreaterThan(0);
+  for (const { body, line } of blocks) {
+    fs.writeFileSync(reader.at('program.py'), `${body}\nprint(sorted(model.config.id2label.values()))\n`);
+    const { status, printed } = await reader.bash('python3 program.py');
+    expect([line, status, printed]).toEqual([line, 0, expect.stringContaining("['delivery', 'fault', 'payment']")]);
+  }
+}, 120_000);
+
+const predictions = (file = 'predictions.jsonl') =>
+  fs
+    .readFileSync(reader.at(file), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Prediction);
+
+/** The predictions for the texts that a program holds, or reads from new.csv. */
+function asked({ body }: Block): Prediction[] {
+  const texts = fs.readFileSync(reader.at('new.csv'), 'utf8').trim().split('\n').slice(1);
+  expect(predictions()).toHaveLength(texts.length);
+  return predictions().filter((_, i) => body.includes('"new.csv"') || body.includes(texts[i].replace(/,\w+$/, '')));
+}
+
+/** The largest share of a softmax. */
+const score = (logits: readonly number[]) =>
+  1 / logits.reduce((sum, logit) => sum + Math.exp(logit - Math.max(...logits)), 0);
