@@ -5,6 +5,7 @@ import { checkFolder, inFolder } from '../gateway/out';
 import { forgetResults } from '../gateway/place';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
+import { follow } from '../infra/follow';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import {
@@ -20,7 +21,7 @@ import {
 } from './flags';
 import { printJson, secondsText, table } from './output';
 import { REPORT_FOLDER } from './own-folders';
-import { follow, inSession, modelFolder, show } from './session';
+import { inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
 
 export function define(command: Command): void {

@@ -5,6 +5,7 @@ import type { CompareEvent } from '../compare/request';
 import { writeResults } from '../compare/results';
 import { type ComparisonResults, summarise } from '../compare/summary';
 import { columnsOf, notesOf } from '../compare/tables';
+import { follow } from '../infra/follow';
 import { repeated } from './flag-values';
 import {
   addCompareFlags,
@@ -17,7 +18,7 @@ import {
   type Flags,
 } from './flags';
 import { metricText, printJson, secondsText, table } from './output';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { inSession, modelFolder, type Session, show } from './session';
 import { spooled } from './stdin';
 
 export function define(command: Command): void {

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { follow } from '../infra/follow';
 import { evaluate } from '../trainer/engine';
 import type { Flags } from './flags';
 import { grouped, metricText, printJson, table } from './output';
-import { follow, inSession, show } from './session';
+import { inSession, show } from './session';
 import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {

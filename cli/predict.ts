@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { claimFile } from '../gateway/out';
 import { WholeFile } from '../gateway/whole-file';
+import { follow } from '../infra/follow';
 import type { Prediction } from '../results/inference';
 import { predict } from '../trainer/engine';
 import type { Flags } from './flags';
 import { printText } from './output';
-import { follow, inSession, type Session, show } from './session';
+import { inSession, type Session, show } from './session';
 import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {

@@ -9,6 +9,7 @@ import { checkFolder, inFolder, replaceFolder } from '../gateway/out';
 import { FolderPlace, resultKeys } from '../gateway/place';
 import type { ScoreStrategy } from '../heads/scores';
 import { selectHeads } from '../heads/select';
+import { follow } from '../infra/follow';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { readDelta } from '../results/delta';
@@ -37,7 +38,7 @@ import { checkInputs } from './inputs';
 import { bytesText, grouped, percentText, printJson, secondsText, table } from './output';
 import { DELTA_FOLDER, EXPORT_FOLDERS, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 import { epochLine, folderBytes, trainingSummary } from './train';
 

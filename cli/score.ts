@@ -3,6 +3,7 @@ import { writeJson } from '../gateway/files';
 import { claimFile } from '../gateway/out';
 import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
 import { byScore } from '../heads/select';
+import { follow } from '../infra/follow';
 import { scoreHeads } from '../trainer/engine';
 import {
   addDataFlags,
@@ -16,7 +17,7 @@ import {
   scoreFlags,
 } from './flags';
 import { printJson, secondsText, table } from './output';
-import { follow, inSession, modelFolder, show } from './session';
+import { inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
 
 export function define(command: Command): void {

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { readMask, writeJson } from '../gateway/files';
 import { checkFolder, inFolder } from '../gateway/out';
 import { forgetResults } from '../gateway/place';
+import { follow } from '../infra/follow';
 import { train } from '../trainer/engine';
 import type { EpochMetrics, TrainMetrics, TrainRequest } from '../trainer/options';
 import { clearState } from '../trainer/state';
@@ -20,7 +21,7 @@ import {
 } from './flags';
 import { bytesText, grouped, metricText, printJson, secondsText, table } from './output';
 import { DELTA_FOLDER } from './own-folders';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 
 export function define(command: Command): void {
