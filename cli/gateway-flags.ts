@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
+import { addressOf } from './addresses';
 import type { Flags } from './flags';
 
 /** The flags of a command that calls a gateway: where it is, and what is shown to it. */
@@ -18,7 +19,9 @@ export function addGatewayFlags(command: Command, address?: string): void {
 export function gatewayClient(flags: Flags): GrpcClient {
   const address = flags.gateway as string;
   if (!/^[^\s/]+:\d{1,5}$/.test(address)) {
-    throw invalidInput(`--gateway is ${JSON.stringify(address)}; it must be HOST:PORT, such as 127.0.0.1:7070`);
+    throw invalidInput(
+      `--gateway is ${JSON.stringify(address)}; it must be HOST:PORT, such as ${addressOf('gateway')}`,
+    );
   }
   const { GrpcClient } = require('../infra/grpc/client') as typeof import('../infra/grpc/client');
   const { readCredentials } = require('../infra/grpc/credentials') as typeof import('../infra/grpc/credentials');

@@ -4,14 +4,13 @@ import { cancelled, failed, invalidInput } from '../errors';
 import type { JobEventRecord } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Job } from '../proto/gen/hifi/v1/gateway_pb';
+import { addressOf } from './addresses';
 import { wholeNumber } from './flag-values';
 import { addJsonFlag, type Flags } from './flags';
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { bytesText, metricText, percentText, printJson, table } from './output';
 import { inSession, type Session, show } from './session';
 import { epochLine } from './train';
-
-const ADDRESS = '127.0.0.1:7070';
 
 export function define(command: Command): void {
   const add = (
@@ -20,7 +19,7 @@ export function define(command: Command): void {
     action: (client: GrpcClient, flags: Flags, id: string) => Promise<void>,
   ) => {
     const made = command.command(words).description(what);
-    addGatewayFlags(made, ADDRESS);
+    addGatewayFlags(made, addressOf('gateway'));
     addJsonFlag(made);
     made.action(async (...given: unknown[]) => {
       const id = typeof given[0] === 'string' ? given[0] : '';

@@ -4,19 +4,18 @@ import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
 import { SERVICE_NAMES, type ServedName } from '../server/settings';
+import { addressOf, HOST, PORTS } from './addresses';
 import { repeated, wholeNumber } from './flag-values';
 import type { Flags } from './flags';
 import { printJson } from './output';
 import { packageVersion } from './version';
-
-const PORTS: Record<ServedName, number> = { gateway: 7070, analyzer: 7071, trainer: 7072 };
 
 export function define(command: Command): void {
   command.argument('[service]', `all, or one of ${SERVICE_NAMES.join(', ')}`, 'all');
   command.option('--state-dir <folder>', 'jobs, artifacts and checkpoints', defaultStateDir());
   command.option('--data-root <folder>', 'folder that clients may name files and models in (repeatable)', repeated, []);
   command.optionsGroup('Addresses:');
-  command.option('--host <address>', 'address to serve on', '127.0.0.1');
+  command.option('--host <address>', 'address to serve on', HOST);
   for (const name of SERVICE_NAMES) {
     const flag = `--${name}-port`;
     command.option(
@@ -27,7 +26,7 @@ export function define(command: Command): void {
     );
   }
   for (const name of ['analyzer', 'trainer'] as const) {
-    command.option(`--${name} <host:port>`, `where the gateway finds the ${name}`, `127.0.0.1:${PORTS[name]}`);
+    command.option(`--${name} <host:port>`, `where the gateway finds the ${name}`, addressOf(name));
   }
   command.option(
     '--gateway <host:port>',
