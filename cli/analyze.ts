@@ -8,15 +8,17 @@ import { byScore } from '../heads/select';
 import { follow } from '../infra/follow';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
+import { addDataFlags, dataFlags } from './data-flags';
+import { aPath } from './flag-values';
 import {
   addAnalysisFlags,
-  addDataFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addOutFlags,
+  addNeeded,
+  addOutFlag,
+  addRuleFlags,
   analysisFlags,
-  dataFlags,
   type Flags,
 } from './flags';
 import { printJson, secondsText, table } from './output';
@@ -26,8 +28,9 @@ import { spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--data <file>', 'the rows to measure on, - for stdin; labels are not needed');
-  addOutFlags(command, 'folder for heads.json and report.html');
+  addNeeded(command, '--data <file>', 'the rows to measure on, - for stdin; labels are not needed', aPath('file'));
+  addOutFlag(command, 'folder for heads.json and report.html', 'folder');
+  addRuleFlags(command);
   addDataFlags(command, false);
   addAnalysisFlags(command);
   addEngineFlags(command);

@@ -2,17 +2,18 @@ import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import { addressOf } from './addresses';
-import type { Flags } from './flags';
+import { aPath } from './flag-values';
+import { add, type Flags } from './flags';
 
 /** The flags of a command that calls a gateway: where it is, and what is shown to it. */
 export function addGatewayFlags(command: Command, address?: string): void {
   command.optionsGroup('Gateway:');
-  command.option('--gateway <host:port>', 'the gateway', address);
-  command.option('--token-file <file>', 'the token that it asks for (or HIFI_TOKEN)');
+  command.option('--gateway <host:port>', 'the gateway that does the work', address);
+  add(command, '--token-file <file>', 'the token that it asks for (or HIFI_TOKEN)', aPath('file'));
   command.option('--tls', "call it over TLS, by the system's authorities");
-  command.option('--tls-ca <file>', 'call it over TLS, by this authority');
-  command.option('--tls-cert <file>', 'the certificate to show, PEM');
-  command.option('--tls-key <file>', 'and its key');
+  add(command, '--tls-ca <file>', 'call it over TLS, by this authority', aPath('file'));
+  add(command, '--tls-cert <file>', 'the certificate to show, PEM', aPath('file'));
+  add(command, '--tls-key <file>', 'and its key', aPath('file'));
 }
 
 /** @throws HifiError INVALID_INPUT for an address that is none, or a file that cannot be read */

@@ -1,18 +1,23 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { cancelled, failed, invalidInput } from '../errors';
+import { JOB_PATH } from '../gateway/job';
 import type { JobEventRecord } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Job } from '../proto/gen/hifi/v1/gateway_pb';
 import { addressOf } from './addresses';
-import { wholeNumber } from './flag-values';
+import { oneOf, wholeNumber } from './flag-values';
 import { addJsonFlag, type Flags } from './flags';
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { bytesText, metricText, percentText, printJson, table } from './output';
 import { inSession, type Session, show } from './session';
 import { epochLine } from './train';
 
+const STATES = [...JOB_PATH, 'FAILED', 'CANCELLED'].map((name) => name.toLowerCase());
+
 export function define(command: Command): void {
+  const known = oneOf('--state', STATES);
+  const state = Object.assign((text: string) => known(text.toLowerCase()), { takes: STATES });
   const add = (
     words: string,
     what: string,
@@ -34,7 +39,7 @@ export function define(command: Command): void {
     return made;
   };
   add('list', 'all jobs, the latest first', list)
-    .option('--state <state>', 'those in this state alone: queued, training, succeeded, …')
+    .option('--state <state>', `those in this state alone: ${STATES.join(', ')}`, state)
     .option('--most <n>', 'how many', wholeNumber('--most', 1), 50);
   add('show <job>', 'a job as it stands', showJob);
   add('watch <job>', "a job's events from the first on, to its end", watch)
@@ -65,12 +70,6 @@ async function calling(work: () => Promise<void>): Promise<void> {
 async function list(client: GrpcClient, flags: Flags): Promise<void> {
   const { GatewayService, JobState, JobSchema } = wire();
   const name = (flags.state as string | undefined)?.toUpperCase() as keyof typeof JobState | undefined;
-  if (name !== undefined && !(name in JobState)) {
-    const known = Object.keys(JobState).filter((each) => /^[A-Z]/.test(each) && each !== 'UNSPECIFIED');
-    throw invalidInput(
-      `--state is ${JSON.stringify(flags.state)}; it must be one of ${known.join(', ').toLowerCase()}`,
-    );
-  }
   const states = name === undefined ? [] : [JobState[name]];
   const jobs: Job[] = [];
   let pageToken = '';

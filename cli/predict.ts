@@ -4,14 +4,15 @@ import { WholeFile } from '../gateway/whole-file';
 import { follow } from '../infra/follow';
 import type { Prediction } from '../results/inference';
 import { predict } from '../trainer/engine';
-import type { Flags } from './flags';
+import { aPath } from './flag-values';
+import { add, type Flags } from './flags';
 import { printText } from './output';
 import { inSession, type Session, show } from './session';
 import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {
   addTunedModelFlags(command, false);
-  command.option('--out <file>', 'where the lines go (default: stdout)');
+  add(command, '--out <file>', 'where the lines go (default: stdout)', aPath('file'));
   command.option('--overwrite', 'replace what is in --out');
   command.action(predictRows);
 }

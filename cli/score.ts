@@ -5,14 +5,16 @@ import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/
 import { byScore } from '../heads/select';
 import { follow } from '../infra/follow';
 import { scoreHeads } from '../trainer/engine';
+import { addDataFlags, dataFlags } from './data-flags';
+import { aPath } from './flag-values';
 import {
-  addDataFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addOutFlags,
+  addNeeded,
+  addOutFlag,
+  addRuleFlags,
   addScoreFlags,
-  dataFlags,
   type Flags,
   scoreFlags,
 } from './flags';
@@ -22,8 +24,9 @@ import { spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--train <file>', 'the labelled rows to score on');
-  addOutFlags(command, 'the file of the scores, scores.json');
+  addNeeded(command, '--train <file>', 'the labelled rows to score on', aPath('file'));
+  addOutFlag(command, 'the file of the scores, scores.json', 'file');
+  addRuleFlags(command);
   addDataFlags(command, true);
   addScoreFlags(command, SCORE_STRATEGIES);
   addEngineFlags(command);

@@ -12,13 +12,15 @@ import {
   type SelectionOptions,
   selectHeads,
 } from '../heads/select';
-import { addJsonFlag, addOutFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
+import { aPath } from './flag-values';
+import { add, addJsonFlag, addOutFlag, addRuleFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
 import { grouped, percentText, printJson, table } from './output';
 
 export function define(command: Command): void {
-  command.option('--heads <heads.json>', 'an analysis');
-  command.option('--scores <scores.json>', 'what hifi score made, for a strategy that needs gradients');
-  addOutFlags(command, 'the file of the mask, mask.json');
+  add(command, '--heads <heads.json>', 'an analysis', aPath('file'));
+  add(command, '--scores <scores.json>', 'what hifi score made, for a strategy that needs gradients', aPath('file'));
+  addOutFlag(command, 'the file of the mask, mask.json', 'file');
+  addRuleFlags(command);
   addSelectionFlags(command);
   addJsonFlag(command);
   command.action(select);

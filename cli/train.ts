@@ -8,14 +8,16 @@ import { follow } from '../infra/follow';
 import { train } from '../trainer/engine';
 import type { EpochMetrics, TrainMetrics, TrainRequest } from '../trainer/options';
 import { clearState } from '../trainer/state';
+import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
+import { aPath } from './flag-values';
 import {
-  addDataFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addOutFlags,
+  addNeeded,
+  addOutFlag,
+  addRuleFlags,
   addTrainingFlags,
-  dataFlags,
   type Flags,
   trainingFlags,
 } from './flags';
@@ -26,10 +28,11 @@ import { checkOneStdin, spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--train <file>', 'the labelled rows to train on');
-  command.option('--dev <file>', 'those to judge the epochs by (default: a seeded tenth of --train)');
-  command.requiredOption('--mask <mask.json>', 'the heads to tune');
-  addOutFlags(command, 'folder for metrics.json and delta/', true);
+  addNeeded(command, '--train <file>', 'the labelled rows to train on', aPath('file'));
+  addDevFlag(command);
+  addNeeded(command, '--mask <mask.json>', 'the heads to tune', aPath('file'));
+  addOutFlag(command, 'folder for metrics.json and delta/', 'folder');
+  addRuleFlags(command, true);
   addDataFlags(command, true);
   addTrainingFlags(command);
   addEngineFlags(command);
