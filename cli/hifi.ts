@@ -11,6 +11,7 @@ interface CommandFile {
 
 const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][] = [
   ['run', 'analyse, select, train and export, in one go', () => require('./run') as typeof import('./run')],
+  ['init', 'write a commented file of settings for run --config', () => require('./init') as typeof import('./init')],
   [
     'analyze',
     'measure and rank the attention heads of a model on a data set',

@@ -52,7 +52,7 @@ export function table(
 }
 
 /** Lines of at most `room` characters, but for words that are longer. */
-function wrapped(text: string, room: number): string[] {
+export function wrapped(text: string, room: number): string[] {
   if (text.length <= room) return [text];
   const lines = [''];
   for (const word of text.split(' ')) {

@@ -17,6 +17,7 @@ import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { resultOf } from '../results/onnx-export';
 import { scoreHeads, train } from '../trainer/engine';
 import { exportModel } from '../trainer/export';
+import { addConfigFlag } from './config-file';
 import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
 import { aPath, someOf } from './flag-values';
 import {
@@ -66,6 +67,7 @@ export function addRunFlags(command: Command): void {
 export function define(command: Command): void {
   addRunFlags(command);
   command.optionsGroup('This call:');
+  addConfigFlag(command);
   addRuleFlags(command, true);
   command.option('--dry-run', 'tell what it would come to (parameters, memory, seconds), start and write nothing');
   addJsonFlag(command);
