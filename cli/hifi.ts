@@ -50,6 +50,11 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     'list, show, watch, cancel and delete the jobs of a gateway',
     () => require('./jobs') as typeof import('./jobs'),
   ],
+  [
+    'completion',
+    'print a script that makes a shell complete commands, flags and their values',
+    () => require('./completion') as typeof import('./completion'),
+  ],
   ['setup', 'make the native parts ready', () => require('./setup') as typeof import('./setup')],
   ['doctor', 'look at what hifi needs of this machine', () => require('./doctor') as typeof import('./doctor')],
 ];
@@ -63,7 +68,8 @@ async function main(args: readonly string[]): Promise<void> {
     .configureOutput({ outputError: (message, write) => write(`${usageExit(message).line}\n`) });
   for (const [name, what, load] of COMMANDS) {
     const command = program.command(name).description(what);
-    if (args.includes(name)) load().define(command);
+    if (!args.includes(name) && args[0] !== 'completion') continue;
+    load().define(command);
   }
   try {
     await program.parseAsync(args, { from: 'user' });
