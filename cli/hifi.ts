@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { traceOf } from '../errors';
 import { exitOf, usageExit } from './exit';
 import { endWithReader } from './interrupt';
 import { packageVersion } from './version';
@@ -59,6 +60,14 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
   ['doctor', 'look at what hifi needs of this machine', () => require('./doctor') as typeof import('./doctor')],
 ];
 
+const VERBOSE = '--verbose';
+
+/** Every command has it, in the last of its groups; what it does is done where an error ends the command. */
+function addVerboseFlag(command: Command): void {
+  if (command.commands.length > 0) command.commands.forEach(addVerboseFlag);
+  else command.option(VERBOSE, 'tell of an error its causes too, and where it arose');
+}
+
 async function main(args: readonly string[]): Promise<void> {
   endWithReader();
   const program = new Command('hifi')
@@ -70,6 +79,7 @@ async function main(args: readonly string[]): Promise<void> {
     const command = program.command(name).description(what);
     if (!args.includes(name) && args[0] !== 'completion') continue;
     load().define(command);
+    addVerboseFlag(command);
   }
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -79,8 +89,9 @@ async function main(args: readonly string[]): Promise<void> {
       process.exitCode = thrown.exitCode === 0 ? 0 : usageExit(thrown.message).code;
       return;
     }
-    const { line, code } = exitOf(thrown);
-    process.stderr.write(`${line}\n`);
+    const verbose = args.includes(VERBOSE);
+    const { line, code } = exitOf(thrown, verbose);
+    process.stderr.write(`${line}\n${verbose ? `${traceOf(thrown)}\n` : ''}`);
     process.exitCode = code;
   }
 }
