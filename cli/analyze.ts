@@ -21,7 +21,7 @@ import {
   analysisFlags,
   type Flags,
 } from './flags';
-import { printJson, secondsText, table } from './output';
+import { printJson, secondsText, table, tellLines } from './output';
 import { REPORT_FOLDER } from './own-folders';
 import { inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
@@ -59,7 +59,7 @@ async function analyzeHeads(flags: Flags): Promise<void> {
     'heads.json',
     ...writeReport(out, { heads: report, asked: { model: flags.model as string, rows: source } }),
   ].map((name) => `${out}/${name}`);
-  process.stderr.write(`${[...headsTable(report), ...files].join('\n')}\n`);
+  tellLines([...headsTable(report), ...files]);
   if (flags.json) await printJson(report);
 }
 

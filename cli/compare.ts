@@ -10,7 +10,7 @@ import { addCompareFlags, compareFlags } from './compare-flags';
 import { addDataFlags, dataFlags } from './data-flags';
 import { aPath, paths } from './flag-values';
 import { addEngineFlags, addJsonFlag, addModelFlags, addNeeded, addOutFlag, type Flags } from './flags';
-import { metricText, printJson, secondsText, table } from './output';
+import { metricText, printJson, secondsText, table, tellLines } from './output';
 import { inSession, modelFolder, type Session, show } from './session';
 import { spooled } from './stdin';
 
@@ -42,7 +42,7 @@ async function compareStrategies(flags: Flags): Promise<void> {
     return summarise(settings, records, reference);
   });
   const files = writeResults(out, results).map((name) => path.join(out, name));
-  process.stderr.write(`\n${[...standingsTable(results, widthOf(process.stderr)), '', ...files].join('\n')}\n`);
+  tellLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
   if (flags.json) await printJson(results);
 }
 

@@ -27,7 +27,7 @@ export function exitOf(thrown: unknown, verbose = false): Exit {
   return { line: `hifi: ${oneLine(error.message)}${more ? MORE : ''}`, code: EXIT_CODES[error.code] };
 }
 
-const MORE = ' (--verbose tells the cause)';
+const MORE = '; --verbose tells the cause';
 
 /** Bad usage, in the parser's words. */
 export function usageExit(message: string): Exit {

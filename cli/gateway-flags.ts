@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { invalidInput } from '../errors';
+import { HifiError, invalidInput } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import { addressOf } from './addresses';
 import { aPath } from './flag-values';
@@ -27,4 +27,13 @@ export function gatewayClient(flags: Flags): GrpcClient {
   const { GrpcClient } = require('../infra/grpc/client') as typeof import('../infra/grpc/client');
   const { readCredentials } = require('../infra/grpc/credentials') as typeof import('../infra/grpc/credentials');
   return new GrpcClient(address, readCredentials(flags, flags.tls === true));
+}
+
+/** What a gateway answers as an error, as the command's own; where none answers, the line says how there would be one. */
+export function gatewayError(thrown: unknown): unknown {
+  const { RpcError, hifiErrorOf } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
+  if (!(thrown instanceof RpcError)) return thrown;
+  const error = hifiErrorOf(thrown);
+  if (!/ cannot be reached \(.*\)$/.test(error.message)) return error;
+  return new HifiError(error.code, `${error.message}: hifi serve starts a gateway, --gateway names another`, thrown);
 }

@@ -8,8 +8,8 @@ import type { Job } from '../proto/gen/hifi/v1/gateway_pb';
 import { addressOf } from './addresses';
 import { oneOf, wholeNumber } from './flag-values';
 import { addJsonFlag, type Flags } from './flags';
-import { addGatewayFlags, gatewayClient } from './gateway-flags';
-import { bytesText, metricText, percentText, printJson, table } from './output';
+import { addGatewayFlags, gatewayClient, gatewayError } from './gateway-flags';
+import { bytesText, metricText, percentText, printJson, table, tellLines } from './output';
 import { inSession, type Session, show } from './session';
 import { epochLine } from './train';
 
@@ -31,7 +31,9 @@ export function define(command: Command): void {
       const flags = (id === '' ? given[0] : given[1]) as Flags;
       const client = gatewayClient(flags);
       try {
-        await calling(() => action(client, flags, id));
+        await action(client, flags, id);
+      } catch (thrown) {
+        throw gatewayError(thrown);
       } finally {
         client.close();
       }
@@ -57,16 +59,6 @@ const wire = () => ({
   ...(require('@bufbuild/protobuf/wkt') as typeof import('@bufbuild/protobuf/wkt')),
 });
 
-/** What a service answers as an error is the command's. */
-async function calling(work: () => Promise<void>): Promise<void> {
-  const { RpcError, hifiErrorOf } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
-  try {
-    await work();
-  } catch (thrown) {
-    throw thrown instanceof RpcError ? hifiErrorOf(thrown) : thrown;
-  }
-}
-
 async function list(client: GrpcClient, flags: Flags): Promise<void> {
   const { GatewayService, JobState, JobSchema } = wire();
   const name = (flags.state as string | undefined)?.toUpperCase() as keyof typeof JobState | undefined;
@@ -82,7 +74,7 @@ async function list(client: GrpcClient, flags: Flags): Promise<void> {
   } while (pageToken !== '' && jobs.length < (flags.most as number));
   const rows = jobs.map((job) => [job.jobId, stateText(job), createdText(job), job.spec?.model ?? '', outcome(job)]);
   const lines = rows.length === 0 ? ['no jobs'] : table([['job', 'state', 'created', 'model', ''], ...rows]);
-  process.stderr.write(`${lines.join('\n')}\n`);
+  tellLines(lines);
   if (flags.json) await printJson({ jobs: jobs.map((job) => json(JobSchema, job)) });
 }
 
@@ -163,7 +155,7 @@ async function told(flags: Flags, job: Job | undefined): Promise<void> {
     ...job.warnings.map((warning) => ['warning', warning]),
     ...job.artifacts.map(({ name, sizeBytes, sha256 }) => [name, `${bytesText(Number(sizeBytes))}, SHA-256 ${sha256}`]),
   ];
-  process.stderr.write(`${table(rows).join('\n')}\n`);
+  tellLines(table(rows));
   if (flags.json) await printJson(json(JobSchema, job));
 }
 

@@ -15,6 +15,12 @@ export async function printText(text: string): Promise<void> {
   });
 }
 
+/** Lines for people. On a terminal those that are wider than it are broken between words, but for paths, which have none. */
+export function tellLines(lines: readonly string[], stream: NodeJS.WriteStream = process.stderr): void {
+  const width = stream.columns ?? Number.POSITIVE_INFINITY;
+  stream.write(`${lines.flatMap((line) => wrapped(line, width)).join('\n')}\n`);
+}
+
 /** Whether a stream's reader sees colours (https://no-color.org). */
 export const hasColours = (stream: NodeJS.WriteStream) =>
   stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
@@ -51,17 +57,18 @@ export function table(
   });
 }
 
-/** Lines of at most `room` characters, but for words that are longer. */
+/** Lines of at most `room` characters, but for words that are longer, all as far in as the text is. */
 export function wrapped(text: string, room: number): string[] {
   if (text.length <= room) return [text];
+  const indent = /^ */.exec(text)?.[0] ?? '';
   const lines = [''];
-  for (const word of text.split(' ')) {
+  for (const word of text.slice(indent.length).split(' ')) {
     const at = lines.length - 1;
     if (lines[at] === '') lines[at] = word;
-    else if (lines[at].length + 1 + word.length <= room) lines[at] += ` ${word}`;
+    else if (indent.length + lines[at].length + 1 + word.length <= room) lines[at] += ` ${word}`;
     else lines.push(word);
   }
-  return lines;
+  return lines.map((line) => indent + line);
 }
 
 /** `12,345` for a whole number. (By hand: the first `toLocaleString` of a process takes 20 ms.) */

@@ -47,7 +47,8 @@ async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]
   const request = await tunedModelRequest(flags, false, session);
   await follow(predict(request, session.signal), async (event) => {
     if (event.kind !== 'rows') return show(session, event);
-    session.progress.stop();
+    // On one terminal the lines and the bar would tear each other.
+    if (flags.out === undefined && process.stdout.isTTY) session.progress.stop();
     await use(event.rows);
   });
 }

@@ -37,7 +37,7 @@ import {
 } from './flags';
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { checkInputs } from './inputs';
-import { bytesText, grouped, percentText, printJson, secondsText, table } from './output';
+import { bytesText, grouped, percentText, printJson, secondsText, table, tellLines } from './output';
 import { DELTA_FOLDER, EXPORT_FOLDERS, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
 import { inSession, modelFolder, type Session, show } from './session';
@@ -137,7 +137,7 @@ async function tellResult(
   const seconds = (performance.now() - started) / 1000;
   const delta = path.join(out, 'delta');
   const paths = resultPaths(out, result, job.exports);
-  process.stderr.write(`${[...summary(result, delta), `${secondsText(seconds)} in all`, ...paths].join('\n')}\n`);
+  tellLines([...summary(result, delta), `${secondsText(seconds)} in all`, ...paths]);
   if (flags.json) {
     const { mask, metrics } = result;
     await printJson({
@@ -184,7 +184,7 @@ async function dryRun(flags: Flags): Promise<void> {
     await checkInputs(spec);
     return follow(estimate(spec, session.signal), (event) => show(session, event));
   });
-  process.stderr.write(`${estimateTable(told).join('\n')}\n`);
+  tellLines(estimateTable(told));
   if (flags.json) await printJson(told);
 }
 

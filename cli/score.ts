@@ -18,7 +18,7 @@ import {
   type Flags,
   scoreFlags,
 } from './flags';
-import { printJson, secondsText, table } from './output';
+import { printJson, secondsText, table, tellLines } from './output';
 import { inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
 
@@ -47,7 +47,7 @@ async function score(flags: Flags): Promise<void> {
     return follow(events, (event) => show(session, event));
   });
   writeJson(out, scores);
-  process.stderr.write(`${[...scoresTable(scores), out].join('\n')}\n`);
+  tellLines([...scoresTable(scores), out]);
   if (flags.json) await printJson(scores);
 }
 

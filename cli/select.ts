@@ -14,7 +14,7 @@ import {
 } from '../heads/select';
 import { aPath } from './flag-values';
 import { add, addJsonFlag, addOutFlag, addRuleFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
-import { grouped, percentText, printJson, table } from './output';
+import { grouped, percentText, printJson, table, tellLines } from './output';
 
 export function define(command: Command): void {
   add(command, '--heads <heads.json>', 'an analysis', aPath('file'));
@@ -37,7 +37,7 @@ async function select(flags: Flags): Promise<void> {
     (message) => `warning: ${message}`,
   );
   const lines = [...warnings, ...maskTable(mask, report.model.layers), out];
-  process.stderr.write(`${lines.join('\n')}\n`);
+  tellLines(lines);
   if (flags.json) await printJson(mask);
 }
 

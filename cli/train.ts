@@ -21,7 +21,7 @@ import {
   type Flags,
   trainingFlags,
 } from './flags';
-import { bytesText, grouped, metricText, printJson, secondsText, table } from './output';
+import { bytesText, grouped, metricText, printJson, secondsText, table, tellLines } from './output';
 import { DELTA_FOLDER } from './own-folders';
 import { inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
@@ -63,7 +63,7 @@ async function trainHeads(flags: Flags): Promise<void> {
     path.join(out, 'metrics.json'),
     path.join(out, 'delta'),
   ];
-  process.stderr.write(`${lines.join('\n')}\n`);
+  tellLines(lines);
   if (flags.json) await printJson(metrics);
 }
 
