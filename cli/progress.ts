@@ -102,8 +102,7 @@ export class Progress {
     const seconds = (now - this.stageStart) / 1000;
     const seen = rate ?? (done > this.stageFrom && seconds > 0.5 ? (done - this.stageFrom) / seconds : undefined);
     const left = remainingSeconds ?? (seen ? (total - done) / seen : undefined);
-    const scale = unit === 'bytes' ? 1e6 : 1;
-    const name = unit === 'bytes' ? 'MB' : unit;
+    const [scale, name] = unit !== 'bytes' ? [1, unit] : total >= 1e6 ? [1e6, 'MB'] : [1e3, 'kB'];
     return {
       ...(total > 1 && { amount: `${Math.round(done / scale)}/${Math.round(total / scale)}`, unit: ` ${name}` }),
       ...(seen && total > 1 && { rate: `${threeDigits(seen / scale)}${scale > 1 ? ` ${name}` : ''}/s` }),

@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { LossCurve } from '../../cli/loss-curve';
-import { bytesText, grouped, percentText, secondsText, table, tellLines } from '../../cli/output';
+import { bytesText, grouped, percentText, secondsText, table, tellLines, wrapped } from '../../cli/output';
 import { Progress } from '../../cli/progress';
 
 test('columns are aligned, numbers to the right', () => {
@@ -30,6 +30,14 @@ test('a table that is wider than the terminal wraps its last column between word
   expect(table([['a'.repeat(30), 'no room at all for this']], [], 24)).toEqual([
     `${'a'.repeat(30)}  no room at all for`,
     `${' '.repeat(32)}this`,
+  ]);
+});
+
+test('what stands two spaces apart is broken there', () => {
+  const heads = '2 (0.108, 100 %)  5 (0.0884, 9 %)  11 (0.0869, 1 %)';
+  expect(wrapped(heads, 40)).toEqual(['2 (0.108, 100 %)  5 (0.0884, 9 %)', '11 (0.0869, 1 %)']);
+  expect(wrapped(`  ${heads}`, 12)).toEqual([
+    ...['  2 (0.108,', '  100 %)', '  5 (0.0884,', '  9 %)', '  11', '  (0.0869, 1', '  %)'],
   ]);
 });
 
@@ -192,11 +200,14 @@ describe('progress where stderr is no terminal', () => {
       progress.at({ stage: 'download', done: 20e6, total: 80e6, unit: 'bytes' });
       at(15);
       progress.at({ stage: 'download', done: 30e6, total: 80e6, unit: 'bytes' });
+      at(20);
+      progress.at({ stage: 'upload', done: 20e3, total: 80e3, unit: 'bytes' });
     });
     expect(lines).toEqual([
       'train  500/1000 steps, 250/s, 2.0 s left, loss 0.2500',
       'download  20/80 MB',
       'download  30/80 MB, 2.00 MB/s, 25 s left',
+      'upload  20/80 kB',
     ]);
   });
 
