@@ -29,6 +29,21 @@ export class HifiError extends Error {
   }
 }
 
+/** An error's stack and, line by line, those of what caused it, for whoever mends it: never for a client. */
+export function traceOf(thrown: unknown): string {
+  const seen = new Set<unknown>();
+  const parts: string[] = [];
+  for (
+    let each = thrown;
+    each !== undefined && !seen.has(each);
+    each = each instanceof Error ? each.cause : undefined
+  ) {
+    seen.add(each);
+    parts.push(each instanceof Error ? (each.stack ?? String(each)) : String(each));
+  }
+  return parts.join('\ncaused by ');
+}
+
 /** Bad input: `message` is one line that names the thing, what it was and what would be right. */
 export const invalidInput = (message: string, cause?: unknown) => new HifiError('INVALID_INPUT', message, cause);
 

@@ -5,28 +5,32 @@ import { checkFolder, inFolder } from '../gateway/out';
 import { forgetResults } from '../gateway/place';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
+import { follow } from '../infra/follow';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
+import { addDataFlags, dataFlags } from './data-flags';
+import { aPath } from './flag-values';
 import {
   addAnalysisFlags,
-  addDataFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addOutFlags,
+  addNeeded,
+  addOutFlag,
+  addRuleFlags,
   analysisFlags,
-  dataFlags,
   type Flags,
 } from './flags';
-import { printJson, secondsText, table } from './output';
+import { printJson, secondsText, table, tellLines } from './output';
 import { REPORT_FOLDER } from './own-folders';
-import { follow, inSession, modelFolder, show } from './session';
+import { inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--data <file>', 'the rows to measure on, - for stdin; labels are not needed');
-  addOutFlags(command, 'folder for heads.json and report.html');
+  addNeeded(command, '--data <file>', 'the rows to measure on, - for stdin; labels are not needed', aPath('file'));
+  addOutFlag(command, 'folder for heads.json and report.html', 'folder');
+  addRuleFlags(command);
   addDataFlags(command, false);
   addAnalysisFlags(command);
   addEngineFlags(command);
@@ -55,7 +59,7 @@ async function analyzeHeads(flags: Flags): Promise<void> {
     'heads.json',
     ...writeReport(out, { heads: report, asked: { model: flags.model as string, rows: source } }),
   ].map((name) => `${out}/${name}`);
-  process.stderr.write(`${[...headsTable(report), ...files].join('\n')}\n`);
+  tellLines([...headsTable(report), ...files]);
   if (flags.json) await printJson(report);
 }
 

@@ -5,29 +5,22 @@ import type { CompareEvent } from '../compare/request';
 import { writeResults } from '../compare/results';
 import { type ComparisonResults, summarise } from '../compare/summary';
 import { columnsOf, notesOf } from '../compare/tables';
-import { repeated } from './flag-values';
-import {
-  addCompareFlags,
-  addDataFlags,
-  addEngineFlags,
-  addJsonFlag,
-  addModelFlags,
-  compareFlags,
-  dataFlags,
-  type Flags,
-} from './flags';
-import { metricText, printJson, secondsText, table } from './output';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { follow } from '../infra/follow';
+import { addCompareFlags, compareFlags } from './compare-flags';
+import { addDataFlags, dataFlags } from './data-flags';
+import { aPath, paths } from './flag-values';
+import { addEngineFlags, addJsonFlag, addModelFlags, addNeeded, addOutFlag, type Flags } from './flags';
+import { metricText, printJson, secondsText, table, tellLines } from './output';
+import { inSession, modelFolder, type Session, show } from './session';
 import { spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--train <file>', 'the labelled rows that training, dev and test rows are drawn from');
-  command.option('--test <file>', 'further labelled rows, all of them tested on (repeatable)', repeated, []);
-  command.requiredOption(
-    '--out <path>',
-    'folder for all results; that of a comparison with the same settings is gone on with',
-  );
+  const drawn = 'the labelled rows that training, dev and test rows are drawn from';
+  addNeeded(command, '--train <file>', drawn, aPath('file'));
+  command.option('--test <file>', 'further labelled rows, all of them tested on (repeatable)', paths('file'), []);
+  const out = 'folder for all results; that of a comparison with the same settings is gone on with';
+  addOutFlag(command, out, 'folder');
   addDataFlags(command, true);
   addCompareFlags(command);
   addEngineFlags(command);
@@ -49,7 +42,7 @@ async function compareStrategies(flags: Flags): Promise<void> {
     return summarise(settings, records, reference);
   });
   const files = writeResults(out, results).map((name) => path.join(out, name));
-  process.stderr.write(`\n${[...standingsTable(results, widthOf(process.stderr)), '', ...files].join('\n')}\n`);
+  tellLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
   if (flags.json) await printJson(results);
 }
 

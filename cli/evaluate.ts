@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { follow } from '../infra/follow';
 import { evaluate } from '../trainer/engine';
 import type { Flags } from './flags';
-import { grouped, metricText, printJson, table } from './output';
-import { follow, inSession, show } from './session';
+import { grouped, metricText, printJson, table, tellLines } from './output';
+import { inSession, show } from './session';
 import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {
@@ -20,6 +21,6 @@ async function evaluateModel(flags: Flags): Promise<void> {
     metricText(value),
   ]);
   const lines = [...table(rows, [1]), `on ${grouped(result.rows)} rows`];
-  process.stderr.write(`${lines.join('\n')}\n`);
+  tellLines(lines);
   if (flags.json) await printJson(result);
 }

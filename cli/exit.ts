@@ -15,11 +15,19 @@ export interface Exit {
   code: number;
 }
 
-/** Any thrown value as the command's end. */
-export function exitOf(thrown: unknown): Exit {
+/**
+ * Any thrown value as the command's end.
+ *
+ * @param verbose whether its causes are told besides; else the line says how to learn of them, where there are any and the
+ *   message is not about what the user gave
+ */
+export function exitOf(thrown: unknown, verbose = false): Exit {
   const error = HifiError.from(thrown);
-  return { line: `hifi: ${oneLine(error.message)}`, code: EXIT_CODES[error.code] };
+  const more = EXIT_CODES[error.code] === EXIT_CODES.FAILED && error.cause !== undefined && !verbose;
+  return { line: `hifi: ${oneLine(error.message)}${more ? MORE : ''}`, code: EXIT_CODES[error.code] };
 }
+
+const MORE = '; --verbose tells the cause';
 
 /** Bad usage, in the parser's words. */
 export function usageExit(message: string): Exit {

@@ -1,30 +1,33 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import { replaceFolder } from '../gateway/out';
+import { follow } from '../infra/follow';
 import type { ExportDtype } from '../results/checkpoint-export';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { undoCheckpoint } from '../results/undo';
 import { exportModel } from '../trainer/export';
-import { oneOf } from './flag-values';
-import { addHubFlags, addJsonFlag, addOutFlags, type Flags } from './flags';
+import { aPath, oneOf } from './flag-values';
+import { add, addHubFlags, addJsonFlag, addOutFlag, addRuleFlags, type Flags } from './flags';
 import { printJson } from './output';
 import { EXPORT_FOLDERS, MODEL_FOLDER } from './own-folders';
-import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
+import { inSession, modelFolder, type Session, show, unlessAborted } from './session';
 
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];
 
 export function define(command: Command): void {
-  command.option('--model <folder or name>', 'the base model');
+  add(command, '--model <folder or name>', 'the base model', aPath('model'));
   addHubFlags(command);
-  command.option('--delta <folder>', "a training's delta");
-  command.option('--format <name>', `what to write: ${EXPORT_FORMATS.join(', ')}`, oneOf('--format', EXPORT_FORMATS));
-  command.option(
+  add(command, '--delta <folder>', "a training's delta", aPath('folder'));
+  add(command, '--format <name>', `what to write: ${EXPORT_FORMATS.join(', ')}`, oneOf('--format', EXPORT_FORMATS));
+  add(
+    command,
     '--dtype <type>',
     "of a checkpoint: float32 (the default), or base: rounded to the base's own",
     oneOf('--dtype', DTYPES),
   );
-  command.option('--undo <folder>', 'rebuild the base from a merged checkpoint instead');
-  addOutFlags(command, 'a new folder');
+  add(command, '--undo <folder>', 'rebuild the base from a merged checkpoint instead', aPath('folder'));
+  addOutFlag(command, 'a new folder', 'folder');
+  addRuleFlags(command);
   addJsonFlag(command);
   command.action(exportOrUndo);
 }

@@ -1,8 +1,16 @@
 import { didYouMean } from '../data/nearest';
 import { invalidInput } from '../errors';
 
+/** What may stand after a flag, as far as it is known before: one of some words, or a path. */
+export type Takes = readonly string[] | 'file' | 'folder' | 'model';
+
 /** Turns what stands after a flag into its value. @throws HifiError INVALID_INPUT: flag, value and what would be right. */
-export type FlagParser<T> = (text: string) => T;
+export interface FlagParser<T> {
+  (text: string): T;
+  readonly takes?: Takes;
+  /** Several may stand there, with commas between. */
+  readonly several?: boolean;
+}
 
 /** A whole number in a range. */
 export function wholeNumber(flag: string, least: number, most = Number.MAX_SAFE_INTEGER): FlagParser<number> {
@@ -16,12 +24,13 @@ export function wholeNumber(flag: string, least: number, most = Number.MAX_SAFE_
 
 /** A whole number from `least`, or a word. */
 export function wholeNumberOr<W extends string>(flag: string, least: number, word: W): FlagParser<number | W> {
-  return (text) => {
+  const parse = (text: string) => {
     if (text === word) return word;
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= Number.MAX_SAFE_INTEGER) return value;
     throw refused(flag, text, `a whole number from ${least}, or ${word}`);
   };
+  return Object.assign(parse, { takes: [word] });
 }
 
 /** A decimal number that `holds`; `right` tells which. */
@@ -61,30 +70,38 @@ export function seedList(flag: string): FlagParser<number[]> {
 
 /** One of some words. */
 export function oneOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T> {
-  return (text) => {
+  const parse = (text: string) => {
     if ((choices as readonly string[]).includes(text)) return text as T;
     throw refused(flag, text, `${choices.join(', ')}${didYouMean(text, choices)}`);
   };
+  return Object.assign(parse, { takes: choices });
 }
+
+/** The path of a file or folder, or a model: a folder or a name. What it leads to is looked at by who opens it. */
+export const aPath = (takes: 'file' | 'folder' | 'model'): FlagParser<string> =>
+  Object.assign((text: string) => text, { takes });
 
 /** Names between commas, none of them empty or given twice, no more than `most`. */
 export function names(flag: string, most: number): FlagParser<string[]> {
-  return (text) => {
+  const parse = (text: string) => {
     const list = text.split(',').map((name) => name.trim());
     const right =
       most === 1 ? 'one name' : most === 2 ? 'one name, or two with a comma between' : 'names with commas between';
     if (list.length > most || list.includes('') || new Set(list).size < list.length) throw refused(flag, text, right);
     return list;
   };
+  return Object.assign(parse, { several: most > 1 });
 }
 
 /** Words of a list of choices between commas. */
 export function someOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T[]> {
-  return (text) => names(flag, choices.length)(text).map(oneOf(flag, choices));
+  const parse = (text: string) => names(flag, choices.length)(text).map((name) => oneOf(flag, choices)(name));
+  return Object.assign(parse, { takes: choices, several: true });
 }
 
-/** What a flag that may be given more than once was given. */
-export const repeated = (text: string, before: readonly string[]): string[] => [...before, text];
+/** The paths of a flag that may be given more than once. */
+export const paths = (takes: 'file' | 'folder') =>
+  Object.assign((text: string, before: readonly string[]): string[] => [...before, text], { takes });
 
 const refused = (flag: string, text: string, right: string) =>
   invalidInput(`${flag} is ${JSON.stringify(text)}; it must be ${right}`);

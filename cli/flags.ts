@@ -1,28 +1,12 @@
 import { type Command, Option } from 'commander';
 import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../analyzer/options';
-import { CONTESTANTS, type Contestant } from '../compare/contestants';
-import type { CompareRequest } from '../compare/request';
-import type { DataSource } from '../data/dataset';
-import { DATA_FORMATS, type DataFormat, formatOf } from '../data/format';
-import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { invalidInput } from '../errors';
-import { STRATEGIES, type Tune } from '../heads/mask';
+import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
 import { SCORE_DEFAULTS, type ScoreOptions } from '../trainer/score-options';
-import {
-  decimal,
-  decimals,
-  type FlagParser,
-  names,
-  oneOf,
-  seedList,
-  someOf,
-  wholeNumber,
-  wholeNumberOr,
-} from './flag-values';
-import { STDIN } from './stdin';
+import { aPath, decimal, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** What commander makes of a command line: flags in camel case. */
 export type Flags = Record<string, unknown>;
@@ -30,75 +14,25 @@ export type Flags = Record<string, unknown>;
 const SEED_MOST = 2 ** 32 - 1;
 
 /** Adds a flag that takes a value. Groups share `--seed`, `--k` and `--max-length`: who comes second finds it there. */
-function add<T>(command: Command, flag: string, what: string, parse: FlagParser<T>, initial?: T): void {
+export function add<T>(command: Command, flag: string, what: string, parse: FlagParser<T>, initial?: T): void {
   const option = new Option(flag, what).argParser(parse);
   if (initial !== undefined) option.default(initial, String(initial));
+  addOnce(command, option);
+}
+
+/** Adds a flag that must be given. */
+export function addNeeded<T>(command: Command, flag: string, what: string, parse: FlagParser<T>): void {
+  addOnce(command, new Option(flag, what).argParser(parse).makeOptionMandatory());
+}
+
+function addOnce(command: Command, option: Option): void {
   if (!command.options.some(({ long }) => long === option.long)) command.addOption(option);
-}
-
-// ---- data: where in a file the texts and labels are ----
-
-/** @param labels whether the command needs labels; where it does not, its label flags are accepted and do nothing */
-export function addDataFlags(command: Command, labels: boolean): void {
-  command.optionsGroup('Data:');
-  add(command, '--task <name>', `a GLUE task's own file layout: ${TASK_NAMES.join(', ')}`, oneOf('--task', TASK_NAMES));
-  add(command, '--text-columns <a[,b]>', 'or the header names of one or two text columns', names('--text-columns', 2));
-  const column = new Option('--label-column <y>', 'and that of the label column').argParser(
-    (text) => names('--label-column', 1)(text)[0],
-  );
-  const regression = new Option('--regression', 'the label is a number to be predicted, not a class');
-  // One set of data flags then serves all commands.
-  command.addOption(column.hideHelp(!labels)).addOption(regression.hideHelp(!labels));
-  add(
-    command,
-    '--format <tsv|csv|jsonl|parquet|txt>',
-    "the data's format (default: by the extension; txt: a text a line, no columns or labels)",
-    oneOf('--format', DATA_FORMATS),
-  );
-}
-
-/**
- * Reads the group, but for the path: a function of it, as a command may have two files of one layout.
- * @param known the task where no flag tells what to read
- */
-export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (path: string) => DataSource {
-  const { textColumns, labelColumn, regression, format } = flags as Omit<Partial<DataSource>, 'path'>;
-  const task = (flags.task as TaskName | undefined) ?? (textColumns ? undefined : known);
-  if (task !== undefined && textColumns) {
-    throw invalidInput(
-      `--task ${task} and --text-columns are given; a task names its columns itself: give one of them`,
-    );
-  }
-  if (task !== undefined) {
-    if (labelColumn !== undefined) throw invalidInput('--label-column goes with --text-columns, a task names its own');
-    if (regression) throw invalidInput('--regression goes with --text-columns, a task knows by itself');
-  }
-  return (path) => {
-    const source: DataSource = { path, ...(format && { format }) };
-    if (formatFor(source) === 'txt' && !labels && !flags.task && !textColumns) return source;
-    if (task !== undefined) return { ...source, task };
-    if (!textColumns) throw invalidInput(`which texts? give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`);
-    if (labels && labelColumn === undefined) {
-      throw invalidInput('labels are needed here: give --label-column with --text-columns');
-    }
-    return { ...source, textColumns, ...(labels && { labelColumn, ...(regression && { regression }) }) };
-  };
-}
-
-/** The format that is said, or that the name tells; standard input has no name. */
-function formatFor({ path, format }: DataSource): DataFormat {
-  if (path === STDIN && !format) {
-    throw invalidInput(
-      `${STDIN} is standard input, which has no name to tell the format: give --format ${DATA_FORMATS.join('|')}`,
-    );
-  }
-  return format ?? formatOf(path);
 }
 
 // ---- models by name ----
 
 export function addModelFlags(command: Command, what = 'folder of the base model, or its name on the Hub'): void {
-  command.requiredOption('--model <folder or name>', what);
+  addNeeded(command, '--model <folder or name>', what, aPath('model'));
   addHubFlags(command);
 }
 
@@ -116,22 +50,28 @@ function addRankingFlags(command: Command): void {
   add(
     command,
     '--correlation <kind>',
-    'pearson or covariance',
+    "by what two heads are alike, of their outputs' means: pearson or covariance",
     oneOf('--correlation', ['pearson', 'covariance']),
     correlation,
   );
-  add(command, '--teleport <where>', 'richness or uniform', oneOf('--teleport', ['richness', 'uniform']), teleport);
   add(
     command,
-    '--damping <d>',
-    "PageRank's damping, 0 < d < 1",
+    '--teleport <where>',
+    "where PageRank's walk starts anew: richness (rather at heads of much information) or uniform",
+    oneOf('--teleport', ['richness', 'uniform']),
+    teleport,
+  );
+  add(
+    command,
+    '--damping <share>',
+    "PageRank's damping, above 0 and below 1: how often the walk goes on to a neighbour",
     decimal('--damping', 'a number between 0 and 1', between),
     damping,
   );
   add(
     command,
     '--scope <what>',
-    'one graph a layer, or one of the whole model',
+    'the graph that heads are ranked in: one a layer, or one of the whole model',
     oneOf('--scope', ['layer', 'model']),
     scope,
   );
@@ -150,23 +90,35 @@ export function addAnalysisFlags(command: Command): void {
   const share = (value: number) => value > 0 && value <= 1;
   add(
     command,
-    '--samples <n>',
-    'sequences to measure, or auto: until the top k of every layer is stable',
+    '--samples <sequences>',
+    'sequences to measure, or auto: until the top k of every layer is stable; more make a surer ranking',
     wholeNumberOr('--samples', 1, 'auto'),
     samples,
   );
-  add(command, '--max-samples <n>', 'the most that auto measures', wholeNumber('--max-samples', 1), maxSamples);
+  add(
+    command,
+    '--max-samples <sequences>',
+    'the most that --samples auto measures',
+    wholeNumber('--max-samples', 1),
+    maxSamples,
+  );
   addKFlag(command);
   add(
     command,
     '--xi <share>',
-    'share of the singular values that counts, 0 < ξ ≤ 1',
+    "share of the singular values' sum, above 0, at most 1: a head counts as rich as the values needed to reach it",
     decimal('--xi', 'a number above 0, at most 1', share),
     xi,
   );
-  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
-  command.option('--exact', 'float64 singular values of the head outputs themselves: slower', false);
-  add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
+  addMaxLengthFlag(command, maxLength);
+  command.option('--exact', 'float64 singular values of the head outputs themselves: slower, for comparisons', false);
+  add(
+    command,
+    '--seed <n>',
+    'of every random draw: the same seed makes the same result',
+    wholeNumber('--seed', 0, SEED_MOST),
+    seed,
+  );
   addRankingFlags(command);
 }
 
@@ -183,23 +135,10 @@ export function analysisFlags(flags: Flags): AnalysisOptions {
 
 export function addSelectionFlags(command: Command): void {
   command.optionsGroup('Selection:');
-  const { strategy, tune, seed } = SELECTION_DEFAULTS;
-  const share = (value: number) => value > 0 && value <= 1;
-  add(command, '--strategy <name>', STRATEGIES.join(', '), oneOf('--strategy', STRATEGIES), strategy);
-  addKFlag(command);
-  add(
-    command,
-    '--budget <share>',
-    'instead of --k: the best heads of the whole model, as many as do not exceed this share of its parameters',
-    decimal('--budget', 'a number above 0, at most 1', share),
-  );
-  add(
-    command,
-    '--tune <what>',
-    "the chosen heads' query, key and value (qkv), or their output too (qkvo)",
-    oneOf('--tune', ['qkv', 'qkvo']),
-    tune,
-  );
+  const { strategy, seed } = SELECTION_DEFAULTS;
+  const how = `how heads are chosen: ${STRATEGIES.join(', ')}`;
+  add(command, '--strategy <name>', how, oneOf('--strategy', STRATEGIES), strategy);
+  addSizeFlags(command);
   add(command, '--seed <n>', 'of the random strategy', wholeNumber('--seed', 0, SEED_MOST), seed);
   addRankingFlags(command);
 }
@@ -213,9 +152,34 @@ export function selectionFlags(flags: Flags): SelectionOptions {
   return { strategy, ...size, tune, seed, ...rankingFlags(flags) };
 }
 
-/** Without a default of commander's: whether it was given tells it from `--budget`. */
+/** Which and how much of the chosen heads is tuned: what selections and comparisons share. */
+export function addSizeFlags(command: Command): void {
+  addKFlag(command);
+  add(
+    command,
+    '--budget <share>',
+    'instead of --k: the best heads of the whole model, as many as do not exceed this share of its parameters',
+    decimal('--budget', 'a number above 0, at most 1', (value) => value > 0 && value <= 1),
+  );
+  add(
+    command,
+    '--tune <what>',
+    "the chosen heads' query, key and value (qkv), or their output too (qkvo)",
+    oneOf('--tune', ['qkv', 'qkvo']),
+    SELECTION_DEFAULTS.tune,
+  );
+}
+
+/** Its default is told and not set: whether it was given tells it from `--budget`. */
 function addKFlag(command: Command): void {
-  add(command, '--k <n>', `heads a layer (default: ${SELECTION_DEFAULTS.k})`, wholeNumber('--k', 1));
+  const told = String(SELECTION_DEFAULTS.k);
+  const what = `heads a layer: more can learn more, and make a larger delta (default: ${told})`;
+  addOnce(command, new Option('--k <heads>', what).argParser(wholeNumber('--k', 1)).default(undefined, told));
+}
+
+function addMaxLengthFlag(command: Command, initial: number): void {
+  const what = 'where texts are cut: longer ones cost time and memory';
+  add(command, '--max-length <tokens>', what, wholeNumber('--max-length', 1), initial);
 }
 
 // ---- scores: what an analysis cannot tell of a head ----
@@ -224,9 +188,15 @@ export function addScoreFlags(command: Command, strategies: readonly string[]): 
   command.optionsGroup('Scores:');
   const { samples, maxLength, seed } = SCORE_DEFAULTS;
   add(command, '--strategy <name>', strategies.join(', '), oneOf('--strategy', strategies), strategies[0]);
-  add(command, '--samples <n>', 'sequences to score on', wholeNumber('--samples', 1), samples);
-  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
-  add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
+  add(command, '--samples <sequences>', 'sequences to score on', wholeNumber('--samples', 1), samples);
+  addMaxLengthFlag(command, maxLength);
+  add(
+    command,
+    '--seed <n>',
+    'of every random draw: the same seed makes the same result',
+    wholeNumber('--seed', 0, SEED_MOST),
+    seed,
+  );
 }
 
 export function scoreFlags(flags: Flags): ScoreOptions {
@@ -234,138 +204,51 @@ export function scoreFlags(flags: Flags): ScoreOptions {
   return { samples, maxLength, seed, ...engineFlags(flags) };
 }
 
-// ---- comparison: who is compared, on which rows ----
+// ---- training ----
 
-export function addCompareFlags(command: Command): void {
-  command.optionsGroup('Comparison:');
+export function addTrainingFlags(command: Command): void {
+  command.optionsGroup('Training:');
+  const { lr, seed } = TRAIN_DEFAULTS;
+  const positive = (value: number) => value > 0;
+  const peak = 'learning rate at its peak, after the warm-up';
+  add(command, '--lr <rate>', peak, decimal('--lr', 'a number above 0', positive), lr);
+  addScheduleFlags(command);
+  add(
+    command,
+    '--early-stopping <epochs>',
+    'stop after so many epochs that were no better on the dev rows (default: off)',
+    wholeNumber('--early-stopping', 1),
+  );
+  add(
+    command,
+    '--seed <n>',
+    'of every random draw: the same seed makes the same result',
+    wholeNumber('--seed', 0, SEED_MOST),
+    seed,
+  );
+}
+
+/** What trainings and comparisons share. */
+export function addScheduleFlags(command: Command): void {
   const { epochs, batchSize, warmup, weightDecay, maxLength } = TRAIN_DEFAULTS;
-  const share = (value: number) => value > 0 && value <= 1;
-  add(command, '--strategies <a,b,…>', CONTESTANTS.join(', '), someOf('--strategies', CONTESTANTS));
-  add(command, '--seeds <n or list>', 'so many seeds from 0, or a list such as 3,5,8', seedList('--seeds'), [0, 1, 2]);
-  add(command, '--reference <name>', 'who the others are compared with (default: random, else the first)', String);
-  add(
-    command,
-    '--rows <n>',
-    'rows of the training file to train on, others for each seed (default: 1000)',
-    wholeNumber('--rows', 2),
-  );
-  add(command, '--rows-per-class <n>', 'or so many of each class', wholeNumber('--rows-per-class', 1));
-  add(
-    command,
-    '--dev-rows <n>',
-    'further rows that learning rate, epoch and penalty are chosen by (default: as many as are trained on, at most 500)',
-    wholeNumber('--dev-rows', 1),
-  );
-  add(command, '--lrs <a,b,…>', 'learning rates to try on the first seed', decimals('--lrs'), [TRAIN_DEFAULTS.lr]);
-  addKFlag(command);
-  add(
-    command,
-    '--budget <share>',
-    'instead of --k: the best heads of the whole model, as many as do not exceed this share of its parameters',
-    decimal('--budget', 'a number above 0, at most 1', share),
-  );
-  add(command, '--tune <what>', 'qkv or qkvo', oneOf('--tune', ['qkv', 'qkvo']), SELECTION_DEFAULTS.tune);
-  const { samples } = SCORE_DEFAULTS;
-  add(
-    command,
-    '--samples <n>',
-    'sequences that heads are measured and scored on',
-    wholeNumber('--samples', 1),
-    samples,
-  );
-  add(command, '--epochs <n>', 'passes over the training rows', wholeNumber('--epochs', 1), epochs);
+  const passes = 'passes over the training rows; the best by the dev rows is kept';
+  add(command, '--epochs <passes>', passes, wholeNumber('--epochs', 1), epochs);
   addBatchSizeFlag(command, batchSize);
   add(
     command,
     '--warmup <share>',
-    'of the steps, while the rate rises',
+    'share of the steps over which the rate rises; then it falls to 0',
     decimal('--warmup', 'a number from 0 to 1', (value) => value >= 0 && value <= 1),
     warmup,
   );
   add(
     command,
     '--weight-decay <rate>',
-    'decoupled, of weights only',
+    'decoupled, of weights and not of biases; against overfitting',
     decimal('--weight-decay', 'a number from 0', (value) => value >= 0),
     weightDecay,
   );
-  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
-}
-
-/** Reads the group, but for the files. @throws HifiError INVALID_INPUT for flags that do not go together */
-export function compareFlags(
-  flags: Flags,
-): Omit<CompareRequest, 'model' | 'train' | 'test' | 'out'> & { reference: Contestant } {
-  const { strategies, seeds, reference, rows, rowsPerClass, devRows, lrs, k, budget, tune, samples } = flags as {
-    strategies?: Contestant[];
-    seeds: number[];
-    reference?: string;
-    rows?: number;
-    rowsPerClass?: number;
-    devRows?: number;
-    lrs: number[];
-    k?: number;
-    budget?: number;
-    tune: Tune;
-    samples: number;
-  };
-  if (strategies === undefined) throw invalidInput('which are to be compared? give --strategies a,b,…');
-  if (rows !== undefined && rowsPerClass !== undefined) {
-    throw invalidInput(`--rows ${rows} and --rows-per-class ${rowsPerClass} are given; give one of them`);
-  }
-  if (k !== undefined && budget !== undefined) {
-    throw invalidInput(`--k ${k} and --budget ${budget} are given; give one of them`);
-  }
-  const { epochs, batchSize, warmup, weightDecay, maxLength } = flags as unknown as TrainOptions;
-  const drawn = rowsPerClass === undefined ? { rows: rows ?? 1000 } : { rowsPerClass };
-  const fallback = strategies.includes('random') ? 'random' : strategies[0];
-  return {
-    contestants: strategies,
-    seeds,
-    reference: reference === undefined ? fallback : oneOf('--reference', strategies)(reference),
-    rows: { ...drawn, ...(devRows !== undefined && { dev: devRows }) },
-    size: budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget },
-    tune,
-    lrs,
-    samples,
-    training: { epochs, batchSize, warmup, weightDecay, maxLength },
-    engine: engineFlags(flags),
-  };
-}
-
-// ---- training ----
-
-export function addTrainingFlags(command: Command): void {
-  command.optionsGroup('Training:');
-  const { epochs, batchSize, lr, warmup, weightDecay, maxLength, seed } = TRAIN_DEFAULTS;
-  const positive = (value: number) => value > 0;
-  const share = (value: number) => value >= 0 && value <= 1;
-  const atLeastZero = (value: number) => value >= 0;
-  add(command, '--epochs <n>', 'passes over the training rows', wholeNumber('--epochs', 1), epochs);
-  addBatchSizeFlag(command, batchSize);
-  add(command, '--lr <rate>', 'peak learning rate', decimal('--lr', 'a number above 0', positive), lr);
-  add(
-    command,
-    '--warmup <share>',
-    'of the steps, while the rate rises',
-    decimal('--warmup', 'a number from 0 to 1', share),
-    warmup,
-  );
-  add(
-    command,
-    '--weight-decay <rate>',
-    'decoupled, of weights only',
-    decimal('--weight-decay', 'a number from 0', atLeastZero),
-    weightDecay,
-  );
-  add(command, '--max-length <tokens>', 'where texts are cut', wholeNumber('--max-length', 1), maxLength);
-  add(
-    command,
-    '--early-stopping <epochs>',
-    'stop after so many epochs that were no better (default: off)',
-    wholeNumber('--early-stopping', 1),
-  );
-  add(command, '--seed <n>', 'of every random draw', wholeNumber('--seed', 0, SEED_MOST), seed);
+  addMaxLengthFlag(command, maxLength);
 }
 
 export function trainingFlags(flags: Flags): TrainOptions {
@@ -398,8 +281,14 @@ export function addInferenceFlags(command: Command): void {
   );
 }
 
-function addBatchSizeFlag(command: Command, initial: number): void {
-  add(command, '--batch-size <rows>', 'rows a step', wholeNumber('--batch-size', 1), initial);
+export function addBatchSizeFlag(command: Command, initial: number): void {
+  add(
+    command,
+    '--batch-size <rows>',
+    'rows a step; memory does not follow it',
+    wholeNumber('--batch-size', 1),
+    initial,
+  );
 }
 
 // ---- engines: where they compute ----
@@ -409,11 +298,11 @@ export function addEngineFlags(command: Command): void {
   add(
     command,
     '--device <which>',
-    'auto (CUDA where it works, else the CPU), cpu or cuda',
+    'what computes: auto (CUDA where it works, else the CPU), cpu or cuda',
     oneOf('--device', ['auto', 'cpu', 'cuda']),
     'auto',
   );
-  add(command, '--threads <n>', 'cores to use (default: all)', wholeNumber('--threads', 1, 1024));
+  add(command, '--threads <cores>', 'cores to use (default: all)', wholeNumber('--threads', 1, 1024));
 }
 
 export function engineFlags(flags: Flags): Pick<TrainOptions, 'device' | 'threads'> {
@@ -428,9 +317,13 @@ export function addJsonFlag(command: Command): void {
   command.option('--json', 'print one JSON document on stdout and nothing else there');
 }
 
+/** @param takes the path's kind: what the command writes */
+export function addOutFlag(command: Command, what: string, takes: 'file' | 'folder'): void {
+  addNeeded(command, '--out <path>', what, aPath(takes));
+}
+
 /** @param resumable whether the command can go on with what `--out` holds */
-export function addOutFlags(command: Command, what: string, resumable = false): void {
-  command.requiredOption('--out <path>', what);
+export function addRuleFlags(command: Command, resumable = false): void {
   if (resumable) command.option('--resume', 'go on with what --out holds; with nothing there, start anew');
   command.option('--overwrite', "replace an earlier command's results in --out");
 }

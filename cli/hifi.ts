@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { traceOf } from '../errors';
 import { exitOf, usageExit } from './exit';
 import { endWithReader } from './interrupt';
 import { packageVersion } from './version';
@@ -11,6 +12,7 @@ interface CommandFile {
 
 const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][] = [
   ['run', 'analyse, select, train and export, in one go', () => require('./run') as typeof import('./run')],
+  ['init', 'write a commented file of settings for run --config', () => require('./init') as typeof import('./init')],
   [
     'analyze',
     'measure and rank the attention heads of a model on a data set',
@@ -49,9 +51,22 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     'list, show, watch, cancel and delete the jobs of a gateway',
     () => require('./jobs') as typeof import('./jobs'),
   ],
+  [
+    'completion',
+    'print a script that makes a shell complete commands, flags and their values',
+    () => require('./completion') as typeof import('./completion'),
+  ],
   ['setup', 'make the native parts ready', () => require('./setup') as typeof import('./setup')],
   ['doctor', 'look at what hifi needs of this machine', () => require('./doctor') as typeof import('./doctor')],
 ];
+
+const VERBOSE = '--verbose';
+
+/** Every command has it, in the last of its groups; what it does is done where an error ends the command. */
+function addVerboseFlag(command: Command): void {
+  if (command.commands.length > 0) command.commands.forEach(addVerboseFlag);
+  else command.option(VERBOSE, 'tell of an error its causes too, and where it arose');
+}
 
 async function main(args: readonly string[]): Promise<void> {
   endWithReader();
@@ -62,7 +77,9 @@ async function main(args: readonly string[]): Promise<void> {
     .configureOutput({ outputError: (message, write) => write(`${usageExit(message).line}\n`) });
   for (const [name, what, load] of COMMANDS) {
     const command = program.command(name).description(what);
-    if (args.includes(name)) load().define(command);
+    if (!args.includes(name) && args[0] !== 'completion') continue;
+    load().define(command);
+    addVerboseFlag(command);
   }
   try {
     await program.parseAsync(args, { from: 'user' });
@@ -72,8 +89,9 @@ async function main(args: readonly string[]): Promise<void> {
       process.exitCode = thrown.exitCode === 0 ? 0 : usageExit(thrown.message).code;
       return;
     }
-    const { line, code } = exitOf(thrown);
-    process.stderr.write(`${line}\n`);
+    const verbose = args.includes(VERBOSE);
+    const { line, code } = exitOf(thrown, verbose);
+    process.stderr.write(`${line}\n${verbose ? `${traceOf(thrown)}\n` : ''}`);
     process.exitCode = code;
   }
 }

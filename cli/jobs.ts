@@ -1,33 +1,39 @@
 import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { cancelled, failed, invalidInput } from '../errors';
+import { JOB_PATH } from '../gateway/job';
 import type { JobEventRecord } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Job } from '../proto/gen/hifi/v1/gateway_pb';
-import { wholeNumber } from './flag-values';
+import { addressOf } from './addresses';
+import { oneOf, wholeNumber } from './flag-values';
 import { addJsonFlag, type Flags } from './flags';
-import { addGatewayFlags, gatewayClient } from './gateway-flags';
-import { bytesText, metricText, percentText, printJson, table } from './output';
+import { addGatewayFlags, gatewayClient, gatewayError } from './gateway-flags';
+import { bytesText, metricText, percentText, printJson, table, tellLines } from './output';
 import { inSession, type Session, show } from './session';
 import { epochLine } from './train';
 
-const ADDRESS = '127.0.0.1:7070';
+const STATES = [...JOB_PATH, 'FAILED', 'CANCELLED'].map((name) => name.toLowerCase());
 
 export function define(command: Command): void {
+  const known = oneOf('--state', STATES);
+  const state = Object.assign((text: string) => known(text.toLowerCase()), { takes: STATES });
   const add = (
     words: string,
     what: string,
     action: (client: GrpcClient, flags: Flags, id: string) => Promise<void>,
   ) => {
     const made = command.command(words).description(what);
-    addGatewayFlags(made, ADDRESS);
+    addGatewayFlags(made, addressOf('gateway'));
     addJsonFlag(made);
     made.action(async (...given: unknown[]) => {
       const id = typeof given[0] === 'string' ? given[0] : '';
       const flags = (id === '' ? given[0] : given[1]) as Flags;
       const client = gatewayClient(flags);
       try {
-        await calling(() => action(client, flags, id));
+        await action(client, flags, id);
+      } catch (thrown) {
+        throw gatewayError(thrown);
       } finally {
         client.close();
       }
@@ -35,7 +41,7 @@ export function define(command: Command): void {
     return made;
   };
   add('list', 'all jobs, the latest first', list)
-    .option('--state <state>', 'those in this state alone: queued, training, succeeded, …')
+    .option('--state <state>', `those in this state alone: ${STATES.join(', ')}`, state)
     .option('--most <n>', 'how many', wholeNumber('--most', 1), 50);
   add('show <job>', 'a job as it stands', showJob);
   add('watch <job>', "a job's events from the first on, to its end", watch)
@@ -53,25 +59,9 @@ const wire = () => ({
   ...(require('@bufbuild/protobuf/wkt') as typeof import('@bufbuild/protobuf/wkt')),
 });
 
-/** What a service answers as an error is the command's. */
-async function calling(work: () => Promise<void>): Promise<void> {
-  const { RpcError, hifiErrorOf } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
-  try {
-    await work();
-  } catch (thrown) {
-    throw thrown instanceof RpcError ? hifiErrorOf(thrown) : thrown;
-  }
-}
-
 async function list(client: GrpcClient, flags: Flags): Promise<void> {
   const { GatewayService, JobState, JobSchema } = wire();
   const name = (flags.state as string | undefined)?.toUpperCase() as keyof typeof JobState | undefined;
-  if (name !== undefined && !(name in JobState)) {
-    const known = Object.keys(JobState).filter((each) => /^[A-Z]/.test(each) && each !== 'UNSPECIFIED');
-    throw invalidInput(
-      `--state is ${JSON.stringify(flags.state)}; it must be one of ${known.join(', ').toLowerCase()}`,
-    );
-  }
   const states = name === undefined ? [] : [JobState[name]];
   const jobs: Job[] = [];
   let pageToken = '';
@@ -84,7 +74,7 @@ async function list(client: GrpcClient, flags: Flags): Promise<void> {
   } while (pageToken !== '' && jobs.length < (flags.most as number));
   const rows = jobs.map((job) => [job.jobId, stateText(job), createdText(job), job.spec?.model ?? '', outcome(job)]);
   const lines = rows.length === 0 ? ['no jobs'] : table([['job', 'state', 'created', 'model', ''], ...rows]);
-  process.stderr.write(`${lines.join('\n')}\n`);
+  tellLines(lines);
   if (flags.json) await printJson({ jobs: jobs.map((job) => json(JobSchema, job)) });
 }
 
@@ -165,7 +155,7 @@ async function told(flags: Flags, job: Job | undefined): Promise<void> {
     ...job.warnings.map((warning) => ['warning', warning]),
     ...job.artifacts.map(({ name, sizeBytes, sha256 }) => [name, `${bytesText(Number(sizeBytes))}, SHA-256 ${sha256}`]),
   ];
-  process.stderr.write(`${table(rows).join('\n')}\n`);
+  tellLines(table(rows));
   if (flags.json) await printJson(json(JobSchema, job));
 }
 

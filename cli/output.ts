@@ -15,6 +15,12 @@ export async function printText(text: string): Promise<void> {
   });
 }
 
+/** Lines for people. On a terminal those that are wider than it are broken between words, but for paths, which have none. */
+export function tellLines(lines: readonly string[], stream: NodeJS.WriteStream = process.stderr): void {
+  const width = stream.columns ?? Number.POSITIVE_INFINITY;
+  stream.write(`${lines.flatMap((line) => wrapped(line, width)).join('\n')}\n`);
+}
+
 /** Whether a stream's reader sees colours (https://no-color.org). */
 export const hasColours = (stream: NodeJS.WriteStream) =>
   stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
@@ -51,17 +57,22 @@ export function table(
   });
 }
 
-/** Lines of at most `room` characters, but for words that are longer. */
-function wrapped(text: string, room: number): string[] {
+/**
+ * Lines of at most `room` characters, but for words that are longer, all as far in as the text is. What stands two spaces apart is
+ * broken there first.
+ */
+export function wrapped(text: string, room: number): string[] {
   if (text.length <= room) return [text];
-  const lines = [''];
-  for (const word of text.split(' ')) {
-    const at = lines.length - 1;
-    if (lines[at] === '') lines[at] = word;
-    else if (lines[at].length + 1 + word.length <= room) lines[at] += ` ${word}`;
-    else lines.push(word);
+  const indent = /^ */.exec(text)?.[0] ?? '';
+  const body = text.slice(indent.length);
+  const gap = body.includes('  ') ? '  ' : ' ';
+  const lines: string[] = [];
+  for (const piece of body.split(gap)) {
+    const longer = lines.length > 0 ? `${lines.at(-1)}${gap}${piece}` : undefined;
+    if (longer !== undefined && longer.length <= room) lines[lines.length - 1] = longer;
+    else lines.push(indent + piece);
   }
-  return lines;
+  return gap === ' ' ? lines : lines.flatMap((line) => wrapped(line, room));
 }
 
 /** `12,345` for a whole number. (By hand: the first `toLocaleString` of a process takes 20 ms.) */

@@ -1,16 +1,18 @@
 import type { Command } from 'commander';
 import { claimFile } from '../gateway/out';
 import { WholeFile } from '../gateway/whole-file';
+import { follow } from '../infra/follow';
 import type { Prediction } from '../results/inference';
 import { predict } from '../trainer/engine';
-import type { Flags } from './flags';
+import { aPath } from './flag-values';
+import { add, type Flags } from './flags';
 import { printText } from './output';
-import { follow, inSession, type Session, show } from './session';
+import { inSession, type Session, show } from './session';
 import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {
   addTunedModelFlags(command, false);
-  command.option('--out <file>', 'where the lines go (default: stdout)');
+  add(command, '--out <file>', 'where the lines go (default: stdout)', aPath('file'));
   command.option('--overwrite', 'replace what is in --out');
   command.action(predictRows);
 }
@@ -44,8 +46,10 @@ async function predictRows(flags: Flags): Promise<void> {
 async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]) => Promise<void>): Promise<void> {
   const request = await tunedModelRequest(flags, false, session);
   await follow(predict(request, session.signal), async (event) => {
+    if (event.kind === 'progress') return show(session, { ...event, stage: 'predict' });
     if (event.kind !== 'rows') return show(session, event);
-    session.progress.stop();
+    // On one terminal the lines and the bar would tear each other.
+    if (flags.out === undefined && process.stdout.isTTY) session.progress.stop();
     await use(event.rows);
   });
 }

@@ -8,12 +8,12 @@ import { followJob } from '../gateway/follow';
 import type { JobResult, JobSpec } from '../gateway/job';
 import type { NamedArtifact } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
-import { hifiErrorOf, RpcError } from '../infra/grpc/status';
 import { sha256OfFile } from '../model/hash';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { artifactOf } from '../wire/job';
 import { analysisMessage, selectionMessage, trainingMessage } from '../wire/options';
+import { gatewayError } from './gateway-flags';
 import { tellEvent } from './jobs';
 import type { Session } from './session';
 
@@ -58,7 +58,7 @@ export async function runAtGateway(
     return { result: resultsIn(out), jobId, traceId: job.traceId };
   } catch (thrown) {
     if (signal.aborted) throw cancelled();
-    throw thrown instanceof RpcError ? hifiErrorOf(thrown) : thrown;
+    throw gatewayError(thrown);
   }
 }
 

@@ -9,6 +9,7 @@ import { checkFolder, inFolder, replaceFolder } from '../gateway/out';
 import { FolderPlace, resultKeys } from '../gateway/place';
 import type { ScoreStrategy } from '../heads/scores';
 import { selectHeads } from '../heads/select';
+import { follow } from '../infra/follow';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { readDelta } from '../results/delta';
@@ -16,54 +17,60 @@ import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { resultOf } from '../results/onnx-export';
 import { scoreHeads, train } from '../trainer/engine';
 import { exportModel } from '../trainer/export';
-import { someOf } from './flag-values';
+import { addConfigFlag } from './config-file';
+import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
+import { aPath, someOf } from './flag-values';
 import {
   addAnalysisFlags,
-  addDataFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addOutFlags,
+  addNeeded,
+  addOutFlag,
+  addRuleFlags,
   addSelectionFlags,
   addTrainingFlags,
   analysisFlags,
-  dataFlags,
   type Flags,
   selectionFlags,
   trainingFlags,
 } from './flags';
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { checkInputs } from './inputs';
-import { bytesText, grouped, percentText, printJson, secondsText, table } from './output';
+import { bytesText, grouped, percentText, printJson, secondsText, table, tellLines } from './output';
 import { DELTA_FOLDER, EXPORT_FOLDERS, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 import { epochLine, folderBytes, trainingSummary } from './train';
 
 /** What a run leaves in its `--out`, besides files. */
 const FOLDERS = { delta: DELTA_FOLDER, report: REPORT_FOLDER, ...EXPORT_FOLDERS };
 
-export function define(command: Command): void {
+/** What a run is: all that a file of settings may say. */
+export function addRunFlags(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--train <file>', 'the labelled rows to analyse and train on');
-  command.option('--dev <file>', 'those to judge the epochs by (default: a seeded tenth of --train)');
-  addOutFlags(command, 'folder for all results', true);
+  addNeeded(command, '--train <file>', 'the labelled rows to analyse and train on', aPath('file'));
+  addDevFlag(command);
+  addOutFlag(command, 'folder for all results', 'folder');
+  const formats = `folders to write besides the delta: ${EXPORT_FORMATS.join(', ')}`;
+  const option = new Option('--export <formats>', formats).argParser(someOf('--export', EXPORT_FORMATS));
+  command.addOption(option.default(['checkpoint'], 'checkpoint'));
   addDataFlags(command, true);
   addAnalysisFlags(command);
   addSelectionFlags(command);
   addTrainingFlags(command);
   addEngineFlags(command);
-  addJsonFlag(command);
-  const formats = someOf('--export', EXPORT_FORMATS);
-  command.addOption(
-    new Option('--export <formats>', `folders to write besides the delta: ${EXPORT_FORMATS.join(', ')}`)
-      .argParser(formats)
-      .default(['checkpoint'], 'checkpoint'),
-  );
   addGatewayFlags(command);
-  command.optionsGroup('Output:');
+}
+
+export function define(command: Command): void {
+  addRunFlags(command);
+  command.optionsGroup('This call:');
+  addConfigFlag(command);
+  addRuleFlags(command, true);
   command.option('--dry-run', 'tell what it would come to (parameters, memory, seconds), start and write nothing');
+  addJsonFlag(command);
   // There is nothing to be put anywhere in a dry run.
   command.options.find(({ long }) => long === '--out')?.makeOptionMandatory(false);
   command.action((flags: Flags) => (flags.dryRun ? dryRun(flags) : run(flags)));
@@ -130,7 +137,7 @@ async function tellResult(
   const seconds = (performance.now() - started) / 1000;
   const delta = path.join(out, 'delta');
   const paths = resultPaths(out, result, job.exports);
-  process.stderr.write(`${[...summary(result, delta), `${secondsText(seconds)} in all`, ...paths].join('\n')}\n`);
+  tellLines([...summary(result, delta), `${secondsText(seconds)} in all`, ...paths]);
   if (flags.json) {
     const { mask, metrics } = result;
     await printJson({
@@ -177,7 +184,7 @@ async function dryRun(flags: Flags): Promise<void> {
     await checkInputs(spec);
     return follow(estimate(spec, session.signal), (event) => show(session, event));
   });
-  process.stderr.write(`${estimateTable(told).join('\n')}\n`);
+  tellLines(estimateTable(told));
   if (flags.json) await printJson(told);
 }
 

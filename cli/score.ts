@@ -3,26 +3,30 @@ import { writeJson } from '../gateway/files';
 import { claimFile } from '../gateway/out';
 import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
 import { byScore } from '../heads/select';
+import { follow } from '../infra/follow';
 import { scoreHeads } from '../trainer/engine';
+import { addDataFlags, dataFlags } from './data-flags';
+import { aPath } from './flag-values';
 import {
-  addDataFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addOutFlags,
+  addNeeded,
+  addOutFlag,
+  addRuleFlags,
   addScoreFlags,
-  dataFlags,
   type Flags,
   scoreFlags,
 } from './flags';
-import { printJson, secondsText, table } from './output';
-import { follow, inSession, modelFolder, show } from './session';
+import { printJson, secondsText, table, tellLines } from './output';
+import { inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--train <file>', 'the labelled rows to score on');
-  addOutFlags(command, 'the file of the scores, scores.json');
+  addNeeded(command, '--train <file>', 'the labelled rows to score on', aPath('file'));
+  addOutFlag(command, 'the file of the scores, scores.json', 'file');
+  addRuleFlags(command);
   addDataFlags(command, true);
   addScoreFlags(command, SCORE_STRATEGIES);
   addEngineFlags(command);
@@ -43,7 +47,7 @@ async function score(flags: Flags): Promise<void> {
     return follow(events, (event) => show(session, event));
   });
   writeJson(out, scores);
-  process.stderr.write(`${[...scoresTable(scores), out].join('\n')}\n`);
+  tellLines([...scoresTable(scores), out]);
   if (flags.json) await printJson(scores);
 }
 

@@ -12,13 +12,15 @@ import {
   type SelectionOptions,
   selectHeads,
 } from '../heads/select';
-import { addJsonFlag, addOutFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
-import { grouped, percentText, printJson, table } from './output';
+import { aPath } from './flag-values';
+import { add, addJsonFlag, addOutFlag, addRuleFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
+import { grouped, percentText, printJson, table, tellLines } from './output';
 
 export function define(command: Command): void {
-  command.option('--heads <heads.json>', 'an analysis');
-  command.option('--scores <scores.json>', 'what hifi score made, for a strategy that needs gradients');
-  addOutFlags(command, 'the file of the mask, mask.json');
+  add(command, '--heads <heads.json>', 'an analysis', aPath('file'));
+  add(command, '--scores <scores.json>', 'what hifi score made, for a strategy that needs gradients', aPath('file'));
+  addOutFlag(command, 'the file of the mask, mask.json', 'file');
+  addRuleFlags(command);
   addSelectionFlags(command);
   addJsonFlag(command);
   command.action(select);
@@ -35,7 +37,7 @@ async function select(flags: Flags): Promise<void> {
     (message) => `warning: ${message}`,
   );
   const lines = [...warnings, ...maskTable(mask, report.model.layers), out];
-  process.stderr.write(`${lines.join('\n')}\n`);
+  tellLines(lines);
   if (flags.json) await printJson(mask);
 }
 

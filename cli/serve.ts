@@ -1,22 +1,22 @@
 import * as os from 'node:os';
 import * as path from 'node:path';
-import type { Command } from 'commander';
-import { invalidInput } from '../errors';
+import { Argument, type Command } from 'commander';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
 import { SERVICE_NAMES, type ServedName } from '../server/settings';
-import { repeated, wholeNumber } from './flag-values';
-import type { Flags } from './flags';
+import { addressOf, HOST, PORTS } from './addresses';
+import { aPath, oneOf, paths, wholeNumber } from './flag-values';
+import { add, type Flags } from './flags';
 import { printJson } from './output';
 import { packageVersion } from './version';
 
-const PORTS: Record<ServedName, number> = { gateway: 7070, analyzer: 7071, trainer: 7072 };
-
 export function define(command: Command): void {
-  command.argument('[service]', `all, or one of ${SERVICE_NAMES.join(', ')}`, 'all');
-  command.option('--state-dir <folder>', 'jobs, artifacts and checkpoints', defaultStateDir());
-  command.option('--data-root <folder>', 'folder that clients may name files and models in (repeatable)', repeated, []);
+  const service = new Argument('[service]', `all, or one of ${SERVICE_NAMES.join(', ')}`);
+  command.addArgument(service.argParser(oneOf('the service', ['all', ...SERVICE_NAMES])).default('all'));
+  add(command, '--state-dir <folder>', 'jobs, artifacts and checkpoints', aPath('folder'), defaultStateDir());
+  const roots = 'folder that clients may name files and models in (repeatable)';
+  command.option('--data-root <folder>', roots, paths('folder'), []);
   command.optionsGroup('Addresses:');
-  command.option('--host <address>', 'address to serve on', '127.0.0.1');
+  command.option('--host <address>', 'address to serve on', HOST);
   for (const name of SERVICE_NAMES) {
     const flag = `--${name}-port`;
     command.option(
@@ -27,7 +27,7 @@ export function define(command: Command): void {
     );
   }
   for (const name of ['analyzer', 'trainer'] as const) {
-    command.option(`--${name} <host:port>`, `where the gateway finds the ${name}`, `127.0.0.1:${PORTS[name]}`);
+    command.option(`--${name} <host:port>`, `where the gateway finds the ${name}`, addressOf(name));
   }
   command.option(
     '--gateway <host:port>',
@@ -39,11 +39,12 @@ export function define(command: Command): void {
     wholeNumber('--http', 0, 65_535),
   );
   command.optionsGroup('Security:');
-  command.option('--token-file <file>', 'the token that every call must bear (or HIFI_TOKEN)');
-  command.option('--tls-cert <file>', "the server's certificate, PEM");
-  command.option('--tls-key <file>', 'and its key');
-  command.option('--tls-client-ca <file>', "authority of the clients' certificates: without one a client is refused");
-  command.option('--tls-ca <file>', "authority of the other services' certificates (default: the system's)");
+  const file = (flag: string, what: string) => add(command, flag, what, aPath('file'));
+  file('--token-file <file>', 'the token that every call must bear (or HIFI_TOKEN)');
+  file('--tls-cert <file>', "the server's certificate, PEM");
+  file('--tls-key <file>', 'and its key');
+  file('--tls-client-ca <file>', "authority of the clients' certificates: without one a client is refused");
+  file('--tls-ca <file>', "authority of the other services' certificates (default: the system's)");
   command.option('--insecure', 'serve on any address without TLS and a token');
   command.optionsGroup('Output:');
   command.option('--json', 'print the ports as one JSON document on stdout once all is served');
@@ -54,7 +55,7 @@ export function define(command: Command): void {
 const END_MS = 30_000;
 
 async function serveServices(service: string, flags: Flags): Promise<void> {
-  const services = servicesNamed(service);
+  const services = SERVICE_NAMES.filter((name) => service === 'all' || service === name);
   const { serve } = require('../server/serve') as typeof import('../server/serve');
   const guard = readGuard(flags);
   const { served, stop } = await serve({
@@ -88,13 +89,6 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
   await stop();
   // What a library still holds open is nobody's any more.
   process.exit(0);
-}
-
-function servicesNamed(service: string): readonly ServedName[] {
-  if (service === 'all') return SERVICE_NAMES;
-  const name = SERVICE_NAMES.find((known) => known === service);
-  if (name) return [name];
-  throw invalidInput(`there is no service "${service}"; it must be all or one of ${SERVICE_NAMES.join(', ')}`);
 }
 
 const byName = <T>(of: (name: ServedName) => T) =>

@@ -4,8 +4,6 @@ import type { Flags } from './flags';
 import { interruptSignal } from './interrupt';
 import { Progress, type StageEvent } from './progress';
 
-export { follow } from '../infra/follow';
-
 /** What every command that takes a while has: a signal to stop by and a place to tell its progress. */
 export interface Session {
   signal: AbortSignal;

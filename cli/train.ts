@@ -4,31 +4,35 @@ import type { Command } from 'commander';
 import { readMask, writeJson } from '../gateway/files';
 import { checkFolder, inFolder } from '../gateway/out';
 import { forgetResults } from '../gateway/place';
+import { follow } from '../infra/follow';
 import { train } from '../trainer/engine';
 import type { EpochMetrics, TrainMetrics, TrainRequest } from '../trainer/options';
 import { clearState } from '../trainer/state';
+import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
+import { aPath } from './flag-values';
 import {
-  addDataFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addOutFlags,
+  addNeeded,
+  addOutFlag,
+  addRuleFlags,
   addTrainingFlags,
-  dataFlags,
   type Flags,
   trainingFlags,
 } from './flags';
-import { bytesText, grouped, metricText, printJson, secondsText, table } from './output';
+import { bytesText, grouped, metricText, printJson, secondsText, table, tellLines } from './output';
 import { DELTA_FOLDER } from './own-folders';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  command.requiredOption('--train <file>', 'the labelled rows to train on');
-  command.option('--dev <file>', 'those to judge the epochs by (default: a seeded tenth of --train)');
-  command.requiredOption('--mask <mask.json>', 'the heads to tune');
-  addOutFlags(command, 'folder for metrics.json and delta/', true);
+  addNeeded(command, '--train <file>', 'the labelled rows to train on', aPath('file'));
+  addDevFlag(command);
+  addNeeded(command, '--mask <mask.json>', 'the heads to tune', aPath('file'));
+  addOutFlag(command, 'folder for metrics.json and delta/', 'folder');
+  addRuleFlags(command, true);
   addDataFlags(command, true);
   addTrainingFlags(command);
   addEngineFlags(command);
@@ -59,7 +63,7 @@ async function trainHeads(flags: Flags): Promise<void> {
     path.join(out, 'metrics.json'),
     path.join(out, 'delta'),
   ];
-  process.stderr.write(`${lines.join('\n')}\n`);
+  tellLines(lines);
   if (flags.json) await printJson(metrics);
 }
 

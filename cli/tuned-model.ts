@@ -7,13 +7,15 @@ import { DELTA_INFO } from '../results/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
 import type { EvaluateRequest } from '../results/inference';
 import { TRAIN_DEFAULTS } from '../trainer/options';
+import { addDataFlags, dataFlags } from './data-flags';
+import { aPath } from './flag-values';
 import {
-  addDataFlags,
+  add,
   addEngineFlags,
   addInferenceFlags,
   addJsonFlag,
   addModelFlags,
-  dataFlags,
+  addNeeded,
   engineFlags,
   type Flags,
 } from './flags';
@@ -26,11 +28,9 @@ export function addTunedModelFlags(command: Command, labels: boolean): void {
     command,
     'folder of the base model, or its name on the Hub, or a merged checkpoint, or an exported ONNX folder',
   );
-  command.option('--delta <folder>', "a training's delta, to be put on the base");
-  command.requiredOption(
-    '--data <file>',
-    labels ? 'the labelled rows, - for stdin' : 'the rows, - for stdin; labels are not needed',
-  );
+  add(command, '--delta <folder>', "a training's delta, to be put on the base", aPath('folder'));
+  const what = labels ? 'the labelled rows, - for stdin' : 'the rows, - for stdin; labels are not needed';
+  addNeeded(command, '--data <file>', what, aPath('file'));
   addDataFlags(command, labels);
   addInferenceFlags(command);
   addEngineFlags(command);

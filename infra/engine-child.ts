@@ -1,4 +1,4 @@
-import { cancelled, type ErrorCode, failed, HifiError } from '../errors';
+import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../errors';
 
 /** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
 export type EngineHandlers = Record<
@@ -17,7 +17,7 @@ export type ToChild =
 export type FromChild =
   | { type: 'event'; event: unknown }
   | { type: 'result'; result: unknown }
-  | { type: 'error'; code: ErrorCode; message: string; field?: string; stack?: string };
+  | { type: 'error'; code: ErrorCode; message: string; field?: string; trace: string };
 
 /** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
 const EVENTS_AHEAD = 256;
@@ -105,8 +105,7 @@ async function answer(
 /** An error as it crosses to the parent. */
 function crossing(thrown: unknown): FromChild {
   const error = HifiError.from(thrown);
-  const cause = error.cause instanceof Error ? error.cause.stack : undefined;
-  return { type: 'error', code: error.code, message: error.message, field: error.field, stack: cause ?? error.stack };
+  return { type: 'error', code: error.code, message: error.message, field: error.field, trace: traceOf(thrown) };
 }
 
 /** Settles when the message is on its way: a process that exits before that loses it. */

@@ -176,8 +176,8 @@ export class Engine {
 }
 
 /** The child's error as the parent's. */
-function crossed({ code, message, field, stack }: FromChild & { type: 'error' }): HifiError {
-  const error = new HifiError(code, message, stack);
+function crossed({ code, message, field, trace }: FromChild & { type: 'error' }): HifiError {
+  const error = new HifiError(code, message, `in the engine: ${trace}`);
   if (field !== undefined) error.field = field;
   return error;
 }

@@ -4,9 +4,10 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { ArtifactStore } from '../artifacts/store';
-import { failed, HifiError } from '../errors';
+import { HifiError } from '../errors';
 import type { Scheduler } from '../gateway/scheduler';
 import type { JobStore } from '../gateway/store';
+import { addressError } from '../infra/address-error';
 import { bearsToken, type Guard } from '../infra/grpc/credentials';
 import type { Logger } from '../infra/log';
 import { eventJson, listedJobJson } from '../wire/job';
@@ -63,7 +64,7 @@ export class LiveServer {
       this.server.listen(port, host);
       await once(this.server, 'listening');
     } catch (error) {
-      throw failed(`${host}:${port} cannot be served on: ${(error as Error).message}`, error);
+      throw addressError(`${host}:${port}`, error as Error);
     }
     return (this.server.address() as AddressInfo).port;
   }

@@ -46,6 +46,9 @@ export interface ResolveOptions {
   signal?: AbortSignal;
 }
 
+/** Whether a model argument is a folder's path by its looks: it is never looked up as a name. */
+export const isFolderPath = (name: string) => /^(\/|\.\.?(\/|$)|~)/.test(name);
+
 /**
  * A model argument → its folder. What exists, or starts with `/`, `./`, `../` or `~`, is a folder and is never looked up; any
  * other is a known name or one of the Hugging Face Hub, downloaded to the user's cache on first use. What is there already,
@@ -64,8 +67,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
       throw invalidInput(`${name}: is a folder; a revision (${revision}) is of a model by name`);
     return folder;
   }
-  if (/^(\/|\.\.?(\/|$)|~)/.test(name))
-    throw invalidInput(`${name}: no such folder${nearestSibling(folder, 'folders')}`);
+  if (isFolderPath(name)) throw invalidInput(`${name}: no such folder${nearestSibling(folder, 'folders')}`);
   return namedModel(name, options);
 }
 

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { nearestSibling } from '../data/nearest';
 import { failed, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
@@ -105,6 +106,7 @@ export function deltaBytes(checkpoint: Checkpoint, info: DeltaInfo): number {
 export function readDelta(folder: string, against?: Checkpoint): Delta {
   const infoFile = path.join(folder, DELTA_INFO);
   const tensorsFile = path.join(folder, DELTA_TENSORS);
+  if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder${nearestSibling(folder, 'folders')}`);
   for (const file of [infoFile, tensorsFile]) {
     if (!fs.existsSync(file)) throw invalidInput(`${folder} is not a delta: it lacks ${path.basename(file)}`);
   }

@@ -2,6 +2,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
+import { nearestSibling } from '../data/nearest';
 import { failed, HifiError, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
@@ -126,6 +127,7 @@ interface Merged {
 
 function withMerged<T>(folder: string, use: (merged: Merged) => T): T {
   const file = path.join(folder, UNDO_FILE);
+  if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder${nearestSibling(folder, 'folders')}`);
   if (!fs.existsSync(file)) throw invalidInput(`${folder} is not a merged checkpoint: it lacks ${UNDO_FILE}`);
   const undo = SafetensorsFile.open(file);
   try {

@@ -8,7 +8,7 @@ import {
   type ServerInterceptor,
 } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
-import { failed } from '../../errors';
+import { addressError } from '../address-error';
 import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
 import { serviceDefinition } from './definition';
 import { handlersOf, type Implementation, type Surround } from './handlers';
@@ -95,7 +95,7 @@ export class GrpcServer {
   private bind(address: string, credentials: ServerCredentials): Promise<number> {
     return new Promise((resolve, reject) => {
       this.server.bindAsync(address, credentials, (error, port) => {
-        if (error) reject(failed(`${address} cannot be served on: ${error.message}`, error));
+        if (error) reject(addressError(address, error));
         else resolve(port);
       });
     });

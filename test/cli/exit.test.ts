@@ -1,5 +1,5 @@
 import { exitOf } from '../../cli/exit';
-import { cancelled, engineLost, failed, HifiError, invalidInput } from '../../errors';
+import { cancelled, engineLost, failed, HifiError, invalidInput, traceOf } from '../../errors';
 import { SelectionError } from '../../heads/select';
 
 test.each<[unknown, number, string]>([
@@ -8,11 +8,27 @@ test.each<[unknown, number, string]>([
   [new HifiError('NOT_FOUND', 'no job 7'), 3, 'hifi: no job 7'],
   [failed('the disk is full'), 4, 'hifi: the disk is full'],
   [engineLost('the train engine was ended by SIGKILL'), 4, 'hifi: the train engine was ended by SIGKILL'],
-  [new TypeError('x is not a function'), 4, 'hifi: x is not a function'],
-  ['thrown text', 4, 'hifi: thrown text'],
+  [new TypeError('x is not a function'), 4, 'hifi: x is not a function; --verbose tells the cause'],
+  ['thrown text', 4, 'hifi: thrown text; --verbose tells the cause'],
   [cancelled(), 130, 'hifi: cancelled'],
   [Object.assign(new Error('aborted'), { name: 'AbortError' }), 130, 'hifi: cancelled'],
   [failed('pip said:\r\n  no network\n'), 4, 'hifi: pip said: no network'],
 ])('%p ends with %d', (thrown, code, line) => {
   expect(exitOf(thrown)).toEqual({ code, line });
+  expect(exitOf(thrown, true)).toEqual({ code, line: line.replace('; --verbose tells the cause', '') });
+});
+
+test('a trace is all causes with their stacks, once each', () => {
+  const root = new RangeError('no row 7');
+  const error = failed('the file is odd', new Error('row 7 could not be read', { cause: root }));
+  root.cause = error;
+  const parts = traceOf(error).split('\ncaused by ');
+  expect(parts.map((part) => part.split('\n')[0])).toEqual([
+    'HifiError: the file is odd',
+    'Error: row 7 could not be read',
+    'RangeError: no row 7',
+  ]);
+  for (const part of parts) expect(part).toMatch(/\n +at .*exit\.test\.ts/);
+  expect(traceOf(failed('it ended', 'its last words'))).toMatch(/\ncaused by its last words$/);
+  expect(traceOf('a text')).toBe('a text');
 });

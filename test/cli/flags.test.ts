@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { define as defineAnalyze } from '../../cli/analyze';
+import { dataFlags } from '../../cli/data-flags';
 import { define as defineEvaluate } from '../../cli/evaluate';
 import { exitOf, usageExit } from '../../cli/exit';
-import { analysisFlags, dataFlags, type Flags, selectionFlags, trainingFlags } from '../../cli/flags';
+import { analysisFlags, type Flags, selectionFlags, trainingFlags } from '../../cli/flags';
 import { define as defineRun } from '../../cli/run';
 import { define as defineSelect } from '../../cli/select';
 import { SELECTION_DEFAULTS } from '../../heads/select';

@@ -106,7 +106,7 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     'a gateway that is not there',
     () => ['jobs', 'list', '--gateway', '127.0.0.1:1'],
     4,
-    /127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\)/,
+    /127\.0\.0\.1:1 cannot be reached \(ECONNREFUSED\): hifi serve starts a gateway, --gateway names another/,
   ],
   [
     'an address that is none',
@@ -114,7 +114,7 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     2,
     /--gateway is "here"; it must be HOST:PORT/,
   ],
-  ['a state that is none', () => ['jobs', 'list', ...gateway, '--state', 'asleep'], 2, /one of queued, /],
+  ['a state that is none', () => ['jobs', 'list', ...gateway, '--state', 'asleep'], 2, /it must be queued, /],
   [
     'a model that the services do not know',
     () => [...RUN.with(2, '/nowhere'), ...gateway, '--out', path.join(scratch, 'x')],

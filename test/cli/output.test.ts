@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { LossCurve } from '../../cli/loss-curve';
-import { bytesText, grouped, percentText, secondsText, table } from '../../cli/output';
+import { bytesText, grouped, percentText, secondsText, table, tellLines, wrapped } from '../../cli/output';
 import { Progress } from '../../cli/progress';
 
 test('columns are aligned, numbers to the right', () => {
@@ -30,6 +30,14 @@ test('a table that is wider than the terminal wraps its last column between word
   expect(table([['a'.repeat(30), 'no room at all for this']], [], 24)).toEqual([
     `${'a'.repeat(30)}  no room at all for`,
     `${' '.repeat(32)}this`,
+  ]);
+});
+
+test('what stands two spaces apart is broken there', () => {
+  const heads = '2 (0.108, 100 %)  5 (0.0884, 9 %)  11 (0.0869, 1 %)';
+  expect(wrapped(heads, 40)).toEqual(['2 (0.108, 100 %)  5 (0.0884, 9 %)', '11 (0.0869, 1 %)']);
+  expect(wrapped(`  ${heads}`, 12)).toEqual([
+    ...['  2 (0.108,', '  100 %)', '  5 (0.0884,', '  9 %)', '  11', '  (0.0869, 1', '  %)'],
   ]);
 });
 
@@ -77,6 +85,46 @@ describe('progress on a terminal', () => {
     expect(shown(120)).toMatch(/100\/100 steps, 9\.00\/s, loss 0\.5000 █[▁-█]+▁/);
     expect(shown(60)).toContain('loss 0.5000');
     expect(shown(60)).not.toMatch(/[▁-█]/);
+  });
+
+  test('a line is never wider than the terminal; the time left stays longest', () => {
+    const event = { stage: 'evaluate', total: 8551, unit: 'rows', rate: 123, loss: 0.5 };
+    for (const columns of [30, 40, 50, 60, 80, 120]) {
+      const lines: string[] = [];
+      const write = (chunk: Buffer, _: string, done: () => void) => {
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: what terminals are told
+        const line = String(chunk).replaceAll(/\u001b(\[[?\d;]*[a-zA-Z]|\d)/g, '');
+        if (line.includes('evaluate')) lines.push(line);
+        done();
+      };
+      const stream = Object.assign(new Writable({ write }), {
+        ...{ isTTY: true, columns, rows: 24, cursorTo: () => true, clearLine: () => true, moveCursor: () => true },
+      }) as unknown as NodeJS.WriteStream;
+      const progress = new Progress(stream);
+      progress.at({ ...event, done: 0 });
+      progress.at({ ...event, done: 8550, remainingSeconds: 60 });
+      progress.stop();
+      const last = lines.at(-1) as string;
+      if (columns >= 50) expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(columns);
+      expect(last).toContain('1 min 0 s left');
+      expect(last.includes('123/s')).toBe(columns >= 80);
+      expect(last.includes('━')).toBe(columns >= 60);
+    }
+  });
+
+  test('lines that stay are broken between words', () => {
+    let text = '';
+    const stream = {
+      isTTY: true,
+      columns: 24,
+      write: (chunk: string) => (text += chunk),
+    } as unknown as NodeJS.WriteStream;
+    new Progress(stream).say('epoch 1: training loss 0.6656, dev matthews 0.0168');
+    tellLines(['  one two three four five six', '/a/path/that/is/longer/than/the/terminal'], stream);
+    expect(text.split('\n')).toEqual([
+      ...['epoch 1: training loss', '0.6656, dev matthews', '0.0168'],
+      ...['  one two three four', '  five six', '/a/path/that/is/longer/than/the/terminal', ''],
+    ]);
   });
 
   test('NO_COLOR takes the colours away', () => {
@@ -152,11 +200,14 @@ describe('progress where stderr is no terminal', () => {
       progress.at({ stage: 'download', done: 20e6, total: 80e6, unit: 'bytes' });
       at(15);
       progress.at({ stage: 'download', done: 30e6, total: 80e6, unit: 'bytes' });
+      at(20);
+      progress.at({ stage: 'upload', done: 20e3, total: 80e3, unit: 'bytes' });
     });
     expect(lines).toEqual([
       'train  500/1000 steps, 250/s, 2.0 s left, loss 0.2500',
       'download  20/80 MB',
       'download  30/80 MB, 2.00 MB/s, 25 s left',
+      'upload  20/80 kB',
     ]);
   });
 

@@ -208,8 +208,10 @@ test.each<[string, (json: string) => string, string]>([
 });
 
 test('a folder that is no delta, or lacks half of it, is named', () => {
-  expect(() => readDelta(fresh())).toThrow(/is not a delta: it lacks delta\.json$/);
   const out = fresh();
+  expect(() => readDelta(out)).toThrow(/: no such folder/);
+  fs.mkdirSync(out);
+  expect(() => readDelta(out)).toThrow(/is not a delta: it lacks delta\.json$/);
   writeDelta(out, randomDelta(tiny, UNEQUAL));
   fs.rmSync(path.join(out, DELTA_TENSORS));
   expect(() => readDelta(out)).toThrow(/is not a delta: it lacks delta\.safetensors$/);

@@ -1,0 +1,7 @@
+import type { ServedName } from '../server/settings';
+
+/** Where `hifi serve` serves unless told otherwise, and where commands look for it. */
+export const HOST = '127.0.0.1';
+export const PORTS: Readonly<Record<ServedName, number>> = { gateway: 7070, analyzer: 7071, trainer: 7072 };
+
+export const addressOf = (name: ServedName) => `${HOST}:${PORTS[name]}`;

@@ -1,0 +1,185 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import type { Command, Option } from 'commander';
+import type { Document, LineCounter, Node } from 'yaml';
+import { didYouMean, nearestSibling } from '../data/nearest';
+import { invalidInput } from '../errors';
+import { isFolderPath } from '../model/resolve';
+import { aPath, type FlagParser } from './flag-values';
+import { add } from './flags';
+import { STDIN } from './stdin';
+
+/*
+ * A configuration file is YAML: a flag without its dashes, a colon, and what would stand after the flag. Its values go through the
+ * very parsers of the flags. What is null counts as not said.
+ */
+
+/** What a file says of one flag. */
+export interface Setting {
+  option: Option;
+  /** As the flag's own parser gives it. */
+  value: unknown;
+  /** In the file, from 1. */
+  line: number;
+}
+
+/** What excludes what, by the flags' names in camel case. */
+const INSTEAD: Readonly<Record<string, readonly string[]>> = {
+  budget: ['k'],
+  k: ['budget'],
+  task: ['textColumns', 'labelColumn', 'regression'],
+  textColumns: ['task'],
+};
+
+/** Adds `--config`. The flags that the command has by now are what a file may say; of those added later it is told that it may not. */
+export function addConfigFlag(command: Command): void {
+  const known = [...command.options];
+  const what = 'a file of settings, which hifi init writes: flags given here count more';
+  add(command, '--config <file>', what, aPath('file'));
+  command.on('option:config', (file: string) => {
+    for (const { option, value } of readConfig(file, known, command)) {
+      const name = option.attributeName();
+      if (command.getOptionValueSource(name) !== 'cli') command.setOptionValueWithSource(name, value, 'config');
+    }
+  });
+  // `--budget` on the command line is in the place of the file's `k`, not beside it.
+  command.hook('preAction', () => {
+    for (const [name, others] of Object.entries(INSTEAD)) {
+      if (command.getOptionValueSource(name) !== 'cli') continue;
+      for (const other of others) {
+        if (command.getOptionValueSource(other) === 'config') command.setOptionValue(other, undefined);
+      }
+    }
+  });
+}
+
+/**
+ * Reads a file of settings.
+ *
+ * @param known what it may say
+ * @param command whose other flags are told apart from what is unknown
+ * @throws HifiError INVALID_INPUT, one line: file, line number, what it was and what would be right
+ */
+export function readConfig(file: string, known: readonly Option[], command?: Command): Setting[] {
+  const yaml = require('yaml') as typeof import('yaml');
+  const text = readText(file);
+  const lines: LineCounter = new yaml.LineCounter();
+  const last = text.trimEnd().split('\n').length;
+  const lineOf = (offset: number) => Math.min(last, lines.linePos(offset).line);
+  const refused = (offset: number, what: string) => invalidInput(`${file}:${lineOf(offset)}: ${what}`);
+  const document = yaml.parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const [wrong] = [...document.errors, ...document.warnings];
+  if (wrong) throw refused(wrong.pos[0], `${wrong.message}; ${RIGHT}`);
+  const { contents } = document;
+  if (contents === null || (yaml.isScalar(contents) && contents.value === null)) return [];
+  if (!yaml.isMap<Node, Node | null>(contents)) throw refused(contents.range?.[0] ?? 0, RIGHT);
+
+  const settings: Setting[] = [];
+  for (const { key, value: given } of contents.items) {
+    const offset = key.range?.[0] ?? 0;
+    const name = yaml.isScalar(key) ? String(key.value) : key.toString();
+    const option = known.find(({ long }) => long === `--${name}`);
+    if (!option) throw refused(offset, unknown(name, file, known, command));
+    const line = lineOf(offset);
+    const before = settings.find((each) => each.option === option);
+    if (before) throw refused(offset, `${name} is set in line ${before.line} already: keep one of them`);
+    const value = settingOf(option, given, document, (what) => refused(given?.range?.[0] ?? offset, what));
+    if (value === undefined) continue;
+    settings.push({
+      option,
+      line,
+      value: isPath(option) ? fromFolder(path.dirname(file), option, String(value)) : value,
+    });
+  }
+  checkTogether(settings, file);
+  return settings;
+}
+
+const RIGHT = 'a line must be KEY: VALUE, such as epochs: 5';
+
+function readText(file: string): string {
+  let bytes: Buffer;
+  try {
+    bytes = fs.readFileSync(file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw invalidInput(`--config ${file}: no such file${nearestSibling(file)}`);
+    throw invalidInput(`--config ${file} cannot be read: ${code === 'EISDIR' ? 'it is a folder' : message}`, error);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw invalidInput(`--config ${file} is not UTF-8 text`, error);
+  }
+}
+
+function unknown(name: string, file: string, known: readonly Option[], command?: Command): string {
+  if (command?.options.some(({ long }) => long === `--${name}`)) {
+    return `${name} is of one call, not of a file: hifi run --config ${file} --${name}`;
+  }
+  const names = known.map(keyOf);
+  return `there is no setting ${JSON.stringify(name)}${didYouMean(name, names) || `; there are ${names.join(', ')}`}`;
+}
+
+/** A flag's name in a file: without its dashes. */
+export const keyOf = (option: Option) => String(option.long).slice(2);
+
+/** The value by the flag's own parser; undefined where nothing is said. */
+function settingOf(option: Option, given: Node | null, document: Document, refused: (what: string) => Error): unknown {
+  const { isAlias, isScalar, isSeq } = require('yaml') as typeof import('yaml');
+  const node = isAlias(given) ? given.resolve(document) : given;
+  if (!node || (isScalar(node) && node.value === null)) return undefined;
+  const shown = JSON.stringify(node.toJS(document));
+  if (option.isBoolean()) {
+    if (isScalar(node) && typeof node.value === 'boolean') return node.value || undefined;
+    throw refused(`${keyOf(option)} is ${shown}; it must be true or false`);
+  }
+  // As it is written: 1e3 is no whole number here, as it is none after a flag.
+  const written = (each: unknown) => {
+    if (!isScalar(each) || typeof each.value === 'boolean') return undefined;
+    return typeof each.value === 'string' ? each.value : each.source;
+  };
+  const parse = (option.parseArg ?? String) as FlagParser<unknown>;
+  const parts = parse.several && isSeq(node) ? node.items.map(written) : [written(node)];
+  const plain = parts.every((part) => part !== undefined && !(isSeq(node) && part.includes(',')));
+  let value: unknown;
+  try {
+    value = parse(plain ? parts.join(',') : shown);
+  } catch (error) {
+    throw refused((error as Error).message.replace(/^--/, ''));
+  }
+  if (!plain) throw refused(`${keyOf(option)} is ${shown}; it must be text, in quotes where it is not plain`);
+  return value;
+}
+
+const isPath = (option: Option) => typeof (option.parseArg as FlagParser<unknown> | undefined)?.takes === 'string';
+
+/** A path, which is relative to the file's folder, as seen from here. */
+function fromFolder(folder: string, option: Option, written: string): string {
+  if (written === STDIN || path.isAbsolute(written)) return written;
+  if (/^~(\/|$)/.test(written)) return path.join(os.homedir(), written.slice(1));
+  if (folder === '.') return written;
+  const there = path.join(folder, written);
+  const isModel = (option.parseArg as FlagParser<unknown>).takes === 'model';
+  if (!isModel || fs.existsSync(there)) return there;
+  // A folder that is missed must not be looked up as a name, nor a name be taken for a folder of this place.
+  if (isFolderPath(written)) return isFolderPath(there) ? there : `./${there}`;
+  if (fs.existsSync(written))
+    throw invalidInput(`model is "${written}", no folder beside the file but one of this place: write its path`);
+  return written;
+}
+
+/** @throws HifiError INVALID_INPUT where two settings exclude each other */
+function checkTogether(settings: readonly Setting[], file: string): void {
+  const named = new Map(settings.map((setting) => [setting.option.attributeName(), setting]));
+  for (const [name, others] of Object.entries(INSTEAD)) {
+    for (const other of others) {
+      const [one, two] = [named.get(name), named.get(other)];
+      if (!one || !two) continue;
+      const [first, second] = one.line < two.line ? [one, two] : [two, one];
+      const both = `${keyOf(second.option)} does not go with ${keyOf(first.option)} (line ${first.line})`;
+      throw invalidInput(`${file}:${second.line}: ${both}: keep one of them`);
+    }
+  }
+}
