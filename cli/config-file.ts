@@ -61,7 +61,7 @@ export function addConfigFlag(command: Command): void {
  * @param command whose other flags are told apart from what is unknown
  * @throws HifiError INVALID_INPUT, one line: file, line number, what it was and what would be right
  */
-export function readConfig(file: string, known: readonly Option[], command?: Command): Setting[] {
+function readConfig(file: string, known: readonly Option[], command?: Command): Setting[] {
   const yaml = require('yaml') as typeof import('yaml');
   const text = readText(file);
   const lines: LineCounter = new yaml.LineCounter();

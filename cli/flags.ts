@@ -281,7 +281,7 @@ export function addInferenceFlags(command: Command): void {
   );
 }
 
-export function addBatchSizeFlag(command: Command, initial: number): void {
+function addBatchSizeFlag(command: Command, initial: number): void {
   add(
     command,
     '--batch-size <rows>',

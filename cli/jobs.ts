@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
 import { cancelled, failed, invalidInput } from '../errors';
@@ -72,7 +73,7 @@ async function list(client: GrpcClient, flags: Flags): Promise<void> {
     jobs.push(...page.jobs);
     pageToken = page.nextPageToken;
   } while (pageToken !== '' && jobs.length < (flags.most as number));
-  const rows = jobs.map((job) => [job.jobId, stateText(job), createdText(job), job.spec?.model ?? '', outcome(job)]);
+  const rows = jobs.map((job) => [job.jobId, stateText(job), createdText(job), modelText(job), outcome(job)]);
   const lines = rows.length === 0 ? ['no jobs'] : table([['job', 'state', 'created', 'model', ''], ...rows]);
   tellLines(lines);
   if (flags.json) await printJson({ jobs: jobs.map((job) => json(JobSchema, job)) });
@@ -158,6 +159,9 @@ async function told(flags: Flags, job: Job | undefined): Promise<void> {
   tellLines(table(rows));
   if (flags.json) await printJson(json(JobSchema, job));
 }
+
+/** Of a folder its last part: a line has little room. */
+const modelText = ({ spec }: Job) => (spec?.model.startsWith('/') ? path.basename(spec.model) : (spec?.model ?? ''));
 
 const stateText = ({ state }: Job) => wire().JobState[state].toLowerCase();
 

@@ -46,11 +46,11 @@ async function predictRows(flags: Flags): Promise<void> {
 async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]) => Promise<void>): Promise<void> {
   const request = await tunedModelRequest(flags, false, session);
   await follow(predict(request, session.signal), async (event) => {
-    if (event.kind === 'progress') return show(session, { ...event, stage: 'predict' });
-    if (event.kind !== 'rows') return show(session, event);
+    const told = event.kind === 'progress' ? { ...event, stage: 'predict' } : event;
+    if (told.kind !== 'rows') return show(session, told);
     // On one terminal the lines and the bar would tear each other.
     if (flags.out === undefined && process.stdout.isTTY) session.progress.stop();
-    await use(event.rows);
+    await use(told.rows);
   });
 }
 

@@ -125,7 +125,7 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
     'a service that is none',
     () => ['serve', 'everything'],
     2,
-    /no service "everything"; it must be all or one of gateway/,
+    /the service is "everything"; it must be all, gateway, analyzer, trainer/,
   ],
   [
     'an open bind',
