@@ -76,7 +76,13 @@ export class Reader {
 
 /** Runs a script in a folder, with all that it starts in a process group of its own, which ends with it. */
 export function bash(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Ended> {
-  const child = spawn('bash', ['-c', `exec 2>&1\n${script}`], { cwd, env, detached: true });
+  // Without a standard input: bash takes Node's pipe for a network connection, and then may read .bashrc, which has a PATH of its own.
+  const child = spawn('bash', ['-c', `exec 2>&1\n${script}`], {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   let printed = '';
   child.stdout.setEncoding('utf8').on('data', (text) => {
     printed += text;
@@ -112,13 +118,15 @@ export function differences(name: string, page: readonly Block[], blocks: readon
 export async function pythonWith(install: string, pins: string, cwd: string): Promise<NodeJS.ProcessEnv> {
   const { stdout: version } = spawnSync('python3', ['--version']);
   const hash = crypto.createHash('sha256').update(pins).update(version).digest('hex').slice(0, 12);
+  const within = (folder: string) => ({
+    PATH: [path.join(folder, 'bin'), process.env.PATH].join(path.delimiter),
+    // Whatever goes wrong: nothing is installed anywhere else.
+    PIP_REQUIRE_VIRTUALENV: '1',
+  });
   const made = await cached(`docs/python-${hash}`, async (making) => {
-    const PATH = [path.join(making, 'bin'), process.env.PATH].join(path.delimiter);
-    const { status, printed } = await bash(`python3 -m venv '${making}' && hash -r && ${install}`, cwd, {
-      ...process.env,
-      PATH,
-    });
+    const env = { ...process.env, ...within(making) };
+    const { status, printed } = await bash(`python3 -m venv '${making}' && hash -r && ${install}`, cwd, env);
     if (status !== 0) throw new Error(`the page's Python packages cannot be installed:\n${printed.slice(-3000)}`);
   });
-  return { PATH: [path.join(made, 'bin'), process.env.PATH].join(path.delimiter) };
+  return within(made);
 }

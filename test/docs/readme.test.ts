@@ -85,10 +85,11 @@ test('its TypeScript runs', async () => {
   }
 }, 300_000);
 
-/** The comparison is run with fewer rows and seeds, on a model of two small layers: as it is written it takes an hour. */
+/** The comparison is run with fewer rows, seeds and rates, on a model of two small layers: as it is written it takes hours. */
 const FEWER: [RegExp, string][] = [
   [/--rows \d+/, '--rows 40'],
   [/--seeds \d+/, '--seeds 2'],
+  [/--lrs \S+/, '--lrs 3e-3'],
 ];
 
 test('its comparison runs, of a smaller size', async () => {
