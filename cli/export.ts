@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import { replaceFolder } from '../gateway/out';
+import { EXPORT_FOLDERS, MODEL_FOLDER } from '../gateway/own-folders';
 import type { ExportDtype } from '../results/checkpoint-export';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { undoCheckpoint } from '../results/undo';
@@ -8,7 +9,6 @@ import { exportModel } from '../trainer/export';
 import { oneOf } from './flag-values';
 import { addHubFlags, addJsonFlag, addOutFlags, type Flags } from './flags';
 import { printJson } from './output';
-import { EXPORT_FOLDERS, MODEL_FOLDER } from './own-folders';
 import { follow, inSession, modelFolder, type Session, show, unlessAborted } from './session';
 
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];

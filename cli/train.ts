@@ -1,12 +1,10 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command } from 'commander';
-import { readMask, writeJson } from '../gateway/files';
-import { checkFolder, inFolder } from '../gateway/out';
-import { forgetResults } from '../gateway/place';
-import { train } from '../trainer/engine';
-import type { EpochMetrics, TrainMetrics, TrainRequest } from '../trainer/options';
-import { clearState } from '../trainer/state';
+import { readMask } from '../gateway/files';
+import { trainInFolder } from '../gateway/in-folder';
+import { checkFolder, folderBytes } from '../gateway/out';
+import { DELTA_FOLDER } from '../gateway/own-folders';
+import type { EpochMetrics, TrainMetrics } from '../trainer/options';
 import {
   addDataFlags,
   addEngineFlags,
@@ -19,8 +17,7 @@ import {
   trainingFlags,
 } from './flags';
 import { bytesText, grouped, metricText, printJson, secondsText, table } from './output';
-import { DELTA_FOLDER } from './own-folders';
-import { follow, inSession, modelFolder, type Session, show } from './session';
+import { follow, inSession, modelFolder, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 
 export function define(command: Command): void {
@@ -52,7 +49,10 @@ async function trainHeads(flags: Flags): Promise<void> {
     const rows = { train: await spooled(trainRows, signal), dev: devRows && (await spooled(devRows, signal)) };
     const model = await modelFolder(flags, session);
     const request = { model, ...rows, mask, options, out, resume: rules.resume };
-    return inFolder(out, rules, folders, () => trainInFolder(request, session));
+    return follow(trainInFolder(request, rules, signal), (event) => {
+      show(session, event);
+      if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
+    });
   });
   const lines = [
     ...trainingSummary(metrics, path.join(out, 'delta')),
@@ -61,26 +61,6 @@ async function trainHeads(flags: Flags): Promise<void> {
   ];
   process.stderr.write(`${lines.join('\n')}\n`);
   if (flags.json) await printJson(metrics);
-}
-
-/** Trains, and puts metrics.json beside the delta; then the checkpoint has served. */
-async function trainInFolder(request: TrainRequest, session: Session): Promise<TrainMetrics> {
-  const { out, resume } = request;
-  const state = path.join(out, 'state');
-  let begun = false;
-  const metrics = await follow(train(request, session.signal), (event) => {
-    // The engine has looked at the input and found it good: what an earlier command left is of no more use.
-    if (!begun) {
-      begun = true;
-      forgetResults(out, 'metrics.json');
-      if (!resume) clearState(state);
-    }
-    show(session, event);
-    if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
-  });
-  writeJson(path.join(out, 'metrics.json'), metrics);
-  clearState(state);
-  return metrics;
 }
 
 /** One epoch in a line. */
@@ -103,9 +83,4 @@ export function trainingSummary(metrics: TrainMetrics, delta: string): string[] 
     `tuned: ${grouped(metrics.trainableParameters)} parameters of the base, ${grouped(metrics.taskHeadParameters)} of the task head`,
     `delta: ${bytesText(folderBytes(delta))}; most memory: ${bytesText(metrics.peakRssBytes)}; device: ${metrics.deviceUsed}`,
   ];
-}
-
-/** Bytes of the files of a folder. */
-export function folderBytes(folder: string): number {
-  return fs.readdirSync(folder).reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
 }
