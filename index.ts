@@ -11,14 +11,21 @@
  *
  * @packageDocumentation
  */
-export { ANALYSIS_DEFAULTS, type AnalysisOptions, type Device } from './analyzer/options';
+export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './analyzer/options';
 export type { DataSource } from './data/dataset';
 export type { DataFormat } from './data/format';
 export type { TaskName } from './data/tasks';
 export { type ErrorCode, HifiError } from './errors';
 export type { JobEstimate } from './gateway/estimate';
 export { readHeads, readMask, readMetrics, readScores, writeJson } from './gateway/files';
-export type { JobEvent, JobResult, JobState } from './gateway/job';
+export {
+  type ArtifactEvent,
+  JOB_PATH,
+  type JobEvent,
+  type JobResult,
+  type JobState,
+  type StateEvent,
+} from './gateway/job';
 export { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './heads/mask';
 export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
 export type {
@@ -34,7 +41,7 @@ export type {
 } from './heads/report';
 export { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
 export { SELECTION_DEFAULTS, type SelectionOptions } from './heads/select';
-export type { AnalyzeEvent, CheckpointEvent, EpochEvent, TrainEvent, WarningEvent } from './library/events';
+export type { AnalyzeEvent, TrainEvent } from './library/events';
 export { estimate, runJob } from './library/job';
 export { Analyzer, type AnalyzerOptions, analyze, rank, score, select } from './library/measure';
 export type {
@@ -50,8 +57,10 @@ export type {
 export type { Rows, TextRows } from './library/rows';
 export type { Run, RunOptions } from './library/run';
 export { evaluate, exportModel, predict, readDelta, train } from './library/tune';
+export type { Device } from './model/device';
+export type { OnProgress } from './model/fetch';
 export { type ResolveOptions, resolveModel } from './model/resolve';
-export type { StageProgress } from './progress';
+export type { StageProgress, WarningEvent } from './progress';
 export { writeReportInChild as writeReport } from './report/engine';
 export type { Asked, Comparison, ComparisonRow, ReportParts } from './report/parts';
 export { renderReport } from './report/report';
@@ -60,6 +69,13 @@ export type { Delta, DeltaTensor } from './results/delta';
 export type { DeltaInfo, ProblemType, TrainedWith } from './results/delta-info';
 export { EXPORT_FORMATS, type ExportFormat } from './results/export-request';
 export type { EvaluateResult, InferenceOptions, Prediction } from './results/inference';
-export { undoCheckpoint } from './results/undo';
-export { type EpochMetrics, TRAIN_DEFAULTS, type TrainMetrics, type TrainOptions } from './trainer/options';
+export { type Rebuilt, undoCheckpoint } from './results/undo';
+export {
+  type CheckpointEvent,
+  type EpochEvent,
+  type EpochMetrics,
+  TRAIN_DEFAULTS,
+  type TrainMetrics,
+  type TrainOptions,
+} from './trainer/options';
 export { SCORE_DEFAULTS, type ScoreOptions } from './trainer/score-options';

@@ -14,6 +14,9 @@ import { type Run, type RunOptions, runOf } from './run';
  * The whole way at once: analyse, select, train, evaluate, export, with a report (`hifi run`). In `out` are then heads.json, mask.json,
  * metrics.json, `delta/`, a folder for each export, report.html and `report/`. Engines have processes of their own.
  *
+ * @param request what is done, and where it goes
+ * @param options how it is run
+ * @returns what it made, besides folders
  * @throws HifiError INVALID_INPUT for anything bad in the request, before anything is computed; CANCELLED by `signal`; FAILED and
  *   ENGINE_LOST as the steps' own functions. What was done before is kept: `resume` goes on from there
  */
@@ -27,6 +30,9 @@ export const runJob = (request: JobRequest & OutFolder, options?: RunOptions): R
  * What a job would come to: its sizes from the shapes of the model, its seconds and memory from a short calibration in the engines. Writes
  * nothing.
  *
+ * @param request what would be done
+ * @param options how it is run
+ * @returns sizes exactly, seconds and memory about
  * @throws HifiError as {@link runJob}
  */
 export const estimate = (request: JobRequest, options?: RunOptions): Run<StageProgress, JobEstimate> =>

@@ -19,6 +19,8 @@ import { type Run, type RunOptions, runOf } from './run';
  *
  * Stages: `download` (a model by name, on first use), `load`, `encode`, `measure`, `rank`.
  *
+ * @param request the model, the rows and how they are measured
+ * @param options how it is run
  * @returns heads.json, as `hifi analyze` writes it
  * @throws HifiError INVALID_INPUT for a bad model, rows or option; CANCELLED by `signal`, within a batch; ENGINE_LOST where the process
  *   was killed
@@ -41,7 +43,11 @@ export interface AnalyzerOptions {
 export class Analyzer {
   private readonly engine: engine.AnalyzerEngine;
 
-  /** Starts nothing yet. */
+  /**
+   * Starts nothing yet.
+   *
+   * @param options how its process is looked after
+   */
   constructor(options: AnalyzerOptions = {}) {
     this.engine = new engine.AnalyzerEngine(options);
   }
@@ -49,6 +55,9 @@ export class Analyzer {
   /**
    * As the function {@link analyze}.
    *
+   * @param request the model, the rows and how they are measured
+   * @param options how it is run
+   * @returns heads.json
    * @throws HifiError as there; ENGINE_LOST, too, where the analyzer was closed
    */
   analyze(request: AnalyzeRequest, options?: RunOptions): Run<AnalyzeEvent, HeadReport> {
@@ -78,27 +87,28 @@ const analysisBy = (
  *
  * Stages: `download`, `warm-up`, `prefix`, `score`.
  *
+ * @param request the model, the labelled rows and which score
+ * @param options how it is run
  * @returns scores.json, as `hifi score` writes it
  * @throws HifiError INVALID_INPUT for a bad model, rows, labels or option; FAILED where a loss or a score is no finite number; CANCELLED
  *   by `signal`, within a batch; ENGINE_LOST where the process was killed
  */
-export const score = (
-  { model, train, strategy, options = {} }: ScoreRequest,
-  run?: RunOptions,
-): Run<AnalyzeEvent, HeadScores> =>
-  runOf(
-    (signal) =>
-      withRows({ train }, async function* (rows) {
-        const folder = yield* modelFolder(model, signal);
-        return yield* told(trainer.scoreHeads({ model: folder, train: rows.train, strategy, options }, signal));
-      }),
-    run,
-  );
+export const score = (request: ScoreRequest, options?: RunOptions): Run<AnalyzeEvent, HeadScores> =>
+  runOf((signal) => {
+    const { train, strategy } = request;
+    return withRows({ train }, async function* (rows) {
+      const model = yield* modelFolder(request.model, signal);
+      const scoring = { model, train: rows.train, strategy, options: request.options ?? {} };
+      return yield* told(trainer.scoreHeads(scoring, signal));
+    });
+  }, options);
 
 /**
  * Ranks the heads of a report anew, with other options than it was made with (HiFi §3): at once, no model is run.
  *
+ * @param report what `analyze` gives, or `readHeads`
  * @param options where other than `RANKING_DEFAULTS`
+ * @returns the heads' scores
  * @throws HifiError INVALID_INPUT for an option out of range, or a report whose parts do not fit together
  */
 export const rank = (report: HeadReport, options?: Partial<RankingOptions>): Ranking =>

@@ -18,7 +18,8 @@ import { cancelled, HifiError, invalidInput } from '../errors';
  *
  * An `async` function that returns a run returns its result, as with any promise.
  *
- * @typeParam Event what it tells: each has a `kind`, and `progress` is one of them. Skip kinds that you do not know
+ * @typeParam Event what it tells: each has a `kind`. Pass over those that you do not know
+ * @typeParam Result what `await` gives
  */
 export type Run<Event, Result> = Promise<Result> & AsyncIterable<Event>;
 

@@ -23,6 +23,8 @@ import { type Run, type RunOptions, runOf } from './run';
  *
  * Stages: `download`, `prefix`, `train` (with `loss`), `evaluate`.
  *
+ * @param request the model, the labelled rows, the mask, how it is tuned and where it goes
+ * @param options how it is run
  * @returns metrics.json, as `hifi train` writes it
  * @throws HifiError INVALID_INPUT for a bad model, rows, labels or option, a mask of another model, or an `out` that holds something;
  *   FAILED where the loss is no number any more; CANCELLED by `signal`, within a step; ENGINE_LOST where the process was killed
@@ -38,11 +40,14 @@ export const train = (request: TrainRequest, options?: RunOptions): Run<TrainEve
   }, options);
 
 /**
- * The metrics of a tuned model on labelled rows: those of the task that it was trained for, else accuracy and F1, or Pearson's and
- * Spearman's correlation of a regression. In a process of its own.
+ * The metrics of a tuned model on labelled rows: those of the task that it was trained for, else accuracy, of two classes F1 too, and of a
+ * regression Pearson's and Spearman's correlation and the mean squared error. In a process of its own.
  *
  * Stages: `download`, `evaluate`.
  *
+ * @param request the tuned model and the labelled rows
+ * @param options how it is run
+ * @returns the metrics, and which of them decides
  * @throws HifiError INVALID_INPUT for a bad model, rows or option, a label that the model has not, or a delta of another base; CANCELLED
  *   by `signal`, within a batch; ENGINE_LOST where the process was killed
  */
@@ -55,6 +60,9 @@ export const evaluate = (request: InferenceRequest, options?: RunOptions): Run<S
  *
  * Stages: `download`, `evaluate`.
  *
+ * @param request the tuned model and the rows
+ * @param options how it is run
+ * @returns one a row, in their order
  * @throws HifiError INVALID_INPUT for a bad model, rows or option, or a delta of another base; FAILED for a logit that is no finite
  *   number; CANCELLED by `signal`, within a batch; ENGINE_LOST where the process was killed
  */
@@ -100,6 +108,8 @@ const saysNothing = ({ path, format, task, textColumns }: DataSource) =>
  *
  * Stages: `download`, `export`.
  *
+ * @param request the base, the delta, what is made of them and where it goes
+ * @param options how it is run
  * @returns what the caller should know, a line each: the rounding of `dtype` `base`
  * @throws HifiError INVALID_INPUT for a bad model or delta, or an `out` that holds something; FAILED where an ONNX folder's logits are
  *   not the trainer's; CANCELLED by `signal`, before the folder appears; ENGINE_LOST where the process was killed
@@ -121,6 +131,7 @@ export const exportModel = (request: ExportRequest, options?: RunOptions): Run<S
  * Reads a training's delta and checks it; that it fits its base is checked when it is put on it.
  *
  * @param folder `delta/` in a training's `out`
+ * @returns what it is of, and every trained number
  * @throws HifiError INVALID_INPUT naming the file and what is wrong
  */
 export const readDelta = (folder: string): Delta => readAnyDelta(folder);
