@@ -58,9 +58,21 @@ module.exports = {
       { path: '^cli/' },
     ),
     rule(
+      'library-is-above',
+      'What only the library adds is known to nobody else.',
+      { pathNot: '^(library|test)/|^index\\.ts$' },
+      { path: '^library/' },
+    ),
+    rule(
+      'examples-are-users',
+      'An example imports the package, as its reader does.',
+      { path: '^examples/' },
+      { path: '.', pathNot: '^index\\.ts$', dependencyTypesNot: ['core'] },
+    ),
+    rule(
       'comparisons-are-above',
-      'A comparison drives the engines: nothing but the library and the command line knows it.',
-      { pathNot: '^(compare|cli|test|bench)/|^index\\.ts$' },
+      'A comparison drives the engines: nothing but the command line knows it.',
+      { pathNot: '^(compare|cli|test|bench)/' },
       { path: '^compare/' },
     ),
     rule(

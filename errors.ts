@@ -1,18 +1,27 @@
 import { SelectionError } from './heads/select';
 
 /**
- * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. `ENGINE_LOST`: the process
- * that computed is gone (killed, crashed, hung), which says nothing against the request: it may be tried again.
+ * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. `INVALID_INPUT`: the request, a
+ * file or an option is not right, as the message says. `NOT_FOUND`: a server has nothing of that name. `FAILED`: the input was good
+ * and the work could not be finished. `ENGINE_LOST`: the process that computed is gone (killed, crashed, hung), which says nothing
+ * against the request: it may be tried again. `CANCELLED`: a signal ended it, or its reader left.
  */
 export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'CANCELLED';
 
 /** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
+  /** Tells it from other errors, also where two copies of this package are loaded. */
   override readonly name = 'HifiError';
   /** Of bad input, where it is known: the part that is not right, such as `options.xi`, `model` or `data`. */
   field?: string;
 
+  /**
+   * @param code what a program can act on
+   * @param message one line for a person
+   * @param cause what it came of
+   */
   constructor(
+    /** What a program can act on. */
     readonly code: ErrorCode,
     message: string,
     cause?: unknown,
@@ -20,7 +29,12 @@ export class HifiError extends Error {
     super(message, { cause });
   }
 
-  /** Any thrown value as a `HifiError`; what is not known is `FAILED`. */
+  /**
+   * Any thrown value as a `HifiError`; what is not known is `FAILED`.
+   *
+   * @param thrown what was caught
+   * @returns it, where it is one; else one whose `cause` it is
+   */
   static from(thrown: unknown): HifiError {
     if (thrown instanceof HifiError) return thrown;
     if (thrown instanceof SelectionError) return new HifiError('INVALID_INPUT', thrown.message, thrown);

@@ -1,50 +1,81 @@
 /// <reference types="node" preserve="true" />
 /**
- * The library: each step of `hifi` as a function. Those that compute do so in a child process; they are async generators that
- * yield progress, return the result and end within a step of their `AbortSignal`.
+ * The library: each step of `hifi` as a function, and the whole of it as {@link runJob}.
+ *
+ * What takes a while gives a {@link Run}: `await` it for its result, loop over it for its progress, end it by an `AbortSignal`. It computes
+ * in a child process, so that this one stays free. What goes wrong is a {@link HifiError} with a code.
+ *
+ * Matrices are arrays of rows. `[L][H]` is one number a head: first index the layer, second the head, both from 0. `[L·H][L·H]` is one a
+ * pair of heads, head `h` of layer `l` being number `l·H + h`. Formulas are those of HiFi (Gui & Xiao, ACL 2023), as `docs/method.md` reads
+ * them.
+ *
+ * @packageDocumentation
  */
-export { analyze } from './analyzer/engine';
 export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './analyzer/options';
-export type { AnalysisEvent, AnalyzeRequest } from './analyzer/request';
-export { type Compared, compare } from './compare/comparison';
-export type { Contestant } from './compare/contestants';
-export type { CompareEvent, CompareRequest } from './compare/request';
-export { type ComparisonResults, summarise } from './compare/summary';
 export type { DataSource } from './data/dataset';
+export type { DataFormat } from './data/format';
 export type { TaskName } from './data/tasks';
 export { type ErrorCode, HifiError } from './errors';
-export { estimate, type JobEstimate } from './gateway/estimate';
+export type { JobEstimate } from './gateway/estimate';
 export { readHeads, readMask, readMetrics, readScores, writeJson } from './gateway/files';
 export {
+  type ArtifactEvent,
+  JOB_PATH,
   type JobEvent,
-  type JobPlace,
   type JobResult,
-  type JobSpec,
-  type JobStages,
   type JobState,
-  runJob,
+  type StateEvent,
 } from './gateway/job';
-export type { Mask, MaskHead, Strategy, Tune } from './heads/mask';
-export { RANKING_DEFAULTS, type RankingOptions } from './heads/ranking';
-export type { HeadReport } from './heads/report';
-export type { HeadScores } from './heads/scores';
-export { SELECTION_DEFAULTS, type SelectionOptions, selectHeads as select } from './heads/select';
-export { type Checkpoint, openCheckpoint } from './model/checkpoint';
-export { resolveModel } from './model/resolve';
-export { type ReportParts, renderReport } from './report/report';
-export { type AdapterExport, exportAdapter } from './results/adapter-export';
-export { type CheckpointExport, exportCheckpoint } from './results/checkpoint-export';
-export { type Delta, readDelta } from './results/delta';
-export type { EvaluateRequest, EvaluateResult, PredictEvent, Prediction } from './results/inference';
-export { undoCheckpoint } from './results/undo';
-export { evaluate, predict, scoreHeads as score, train } from './trainer/engine';
-export { exportOnnx, type OnnxExport } from './trainer/onnx-export';
+export { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './heads/mask';
+export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
+export type {
+  CorrelationKind,
+  HeadReport,
+  PerHead,
+  RankCorrelations,
+  ReportData,
+  ReportModel,
+  ReportOptions,
+  Scope,
+  Teleport,
+} from './heads/report';
+export { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
+export { SELECTION_DEFAULTS, type SelectionOptions } from './heads/select';
+export type { AnalyzeEvent, TrainEvent } from './library/events';
+export { estimate, runJob } from './library/job';
+export { Analyzer, type AnalyzerOptions, analyze, rank, score, select } from './library/measure';
+export type {
+  AnalyzeRequest,
+  ExportRequest,
+  InferenceRequest,
+  JobRequest,
+  ModelRequest,
+  OutFolder,
+  ScoreRequest,
+  TrainRequest,
+} from './library/requests';
+export type { Rows, TextRows } from './library/rows';
+export type { Run, RunOptions } from './library/run';
+export { evaluate, exportModel, predict, readDelta, train } from './library/tune';
+export type { Device } from './model/device';
+export type { OnProgress } from './model/fetch';
+export { type ResolveOptions, resolveModel } from './model/resolve';
+export type { StageProgress, WarningEvent } from './progress';
+export { writeReportInChild as writeReport } from './report/engine';
+export type { Asked, Comparison, ComparisonRow, ReportParts } from './report/parts';
+export { renderReport } from './report/report';
+export type { ExportDtype } from './results/checkpoint-export';
+export type { Delta, DeltaTensor } from './results/delta';
+export type { DeltaInfo, ProblemType, TrainedWith } from './results/delta-info';
+export { EXPORT_FORMATS, type ExportFormat } from './results/export-request';
+export type { EvaluateResult, InferenceOptions, Prediction } from './results/inference';
+export { type Rebuilt, undoCheckpoint } from './results/undo';
 export {
+  type CheckpointEvent,
+  type EpochEvent,
   type EpochMetrics,
   TRAIN_DEFAULTS,
-  type TrainEvent,
   type TrainMetrics,
   type TrainOptions,
-  type TrainRequest,
 } from './trainer/options';
-export { SCORE_DEFAULTS, type ScoreEvent, type ScoreOptions, type ScoreRequest } from './trainer/score-options';
+export { SCORE_DEFAULTS, type ScoreOptions } from './trainer/score-options';

@@ -1,17 +1,31 @@
 /** How far a stage of some long work is: what every engine yields and every reader shows. */
 export interface StageProgress {
+  /** What event it is. */
   kind: 'progress';
+  /** What is being done, in a word: `measure`, `train`. */
   stage: string;
+  /** Units done, 0 … `total`. */
   done: number;
+  /** Units in all; with `samples` `auto` the most that it may come to. */
   total: number;
+  /** What is counted: `sequences`, `steps`, `bytes`. */
   unit: string;
   /** Units a second since the stage began, once there is something to tell it by. */
   rate?: number;
+  /** What is left of the stage at that rate. */
   remainingSeconds?: number;
   /** Of a training step. */
   loss?: number;
   /** Tokens that this process has trained on so far, padding not counted. */
   tokens?: number;
+}
+
+/** Something that the caller should know. */
+export interface WarningEvent {
+  /** What event it is. */
+  kind: 'warning';
+  /** One line. */
+  message: string;
 }
 
 /** When a piece of work was done, for whoever draws a picture of the time. Most readers pass it over. */

@@ -1,10 +1,10 @@
 import type { PerHead, ReportModel } from '../heads/report';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import type { Device } from '../model/device';
 import { type DeviceUsed, settleDevice } from '../model/onnx-device';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { headNorms } from './head-norms';
-import type { Device } from './options';
 import { HeadEncoder } from './outputs';
 
 /** The settings that shape an engine's session. */

@@ -1,5 +1,5 @@
 import type { DataSource } from '../data/dataset';
-import type { StageProgress, WorkInterval } from '../progress';
+import type { StageProgress, WarningEvent, WorkInterval } from '../progress';
 import type { AnalysisOptions } from './options';
 
 /** A part of an analysis that one process does: whole blocks of the sample. */
@@ -22,4 +22,4 @@ export interface AnalyzeRequest {
  * What an analysis tells while it runs. Its intervals: `load`, `encode`, `rank`, one `onnxruntime` a batch (attributes `sequences`,
  * `tokens`: without padding) and one `eigenvalues` for what a worker then measures of it (`sequences`, `worker`).
  */
-export type AnalysisEvent = StageProgress | WorkInterval | { kind: 'warning'; message: string };
+export type AnalysisEvent = StageProgress | WorkInterval | WarningEvent;

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { analyze } from '../analyzer/engine';
 import { writeJson } from '../gateway/files';
 import { checkFolder, inFolder } from '../gateway/out';
+import { REPORT_FOLDER } from '../gateway/own-folders';
 import { forgetResults } from '../gateway/place';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
@@ -22,7 +23,6 @@ import {
   type Flags,
 } from './flags';
 import { printJson, secondsText, table, tellLines } from './output';
-import { REPORT_FOLDER } from './own-folders';
 import { inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
 

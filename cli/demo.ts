@@ -3,13 +3,13 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeDemoData } from '../demo/grammar';
 import { readMask, readMetrics } from '../gateway/files';
+import { folderBytes } from '../gateway/out';
 import { writeWhole } from '../gateway/whole-file';
 import { modelCache } from '../model/resolve';
 import { DELTA_TENSORS } from '../results/delta';
 import type { EvaluateResult } from '../results/inference';
 import { isMadeOf, keyOf, noteMadeOf } from './made-of';
 import { bytesText, grouped, metricText, percentText, secondsText, table } from './output';
-import { folderBytes } from './train';
 
 /*
  * `npm run demo`: the main job from nothing, by the commands that a user would type, and a table of what came out. What an

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import { replaceFolder } from '../gateway/out';
+import { EXPORT_FOLDERS, MODEL_FOLDER } from '../gateway/own-folders';
 import { follow } from '../infra/follow';
 import type { ExportDtype } from '../results/checkpoint-export';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
@@ -9,7 +10,6 @@ import { exportModel } from '../trainer/export';
 import { aPath, oneOf } from './flag-values';
 import { add, addHubFlags, addJsonFlag, addOutFlag, addRuleFlags, type Flags } from './flags';
 import { printJson } from './output';
-import { EXPORT_FOLDERS, MODEL_FOLDER } from './own-folders';
 import { inSession, modelFolder, type Session, show, unlessAborted } from './session';
 
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];

@@ -1,22 +1,16 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Command, Option } from 'commander';
-import { analyze } from '../analyzer/engine';
 import { invalidInput } from '../errors';
 import { estimate, type JobEstimate } from '../gateway/estimate';
-import { type JobEvent, type JobResult, type JobSpec, type JobStages, runJob } from '../gateway/job';
-import { checkFolder, inFolder, replaceFolder } from '../gateway/out';
-import { FolderPlace, resultKeys } from '../gateway/place';
-import type { ScoreStrategy } from '../heads/scores';
-import { selectHeads } from '../heads/select';
+import { jobInFolder } from '../gateway/in-folder';
+import { checkInputs } from '../gateway/inputs';
+import type { JobEvent, JobResult, JobSpec } from '../gateway/job';
+import { checkFolder, folderBytes, inFolder } from '../gateway/out';
+import { JOB_FOLDERS } from '../gateway/own-folders';
 import { follow } from '../infra/follow';
-import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
-import { readDelta } from '../results/delta';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
-import { resultOf } from '../results/onnx-export';
-import { scoreHeads, train } from '../trainer/engine';
-import { exportModel } from '../trainer/export';
 import { addConfigFlag } from './config-file';
 import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
 import { aPath, someOf } from './flag-values';
@@ -36,16 +30,11 @@ import {
   trainingFlags,
 } from './flags';
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
-import { checkInputs } from './inputs';
 import { bytesText, grouped, percentText, printJson, secondsText, table, tellLines } from './output';
-import { DELTA_FOLDER, EXPORT_FOLDERS, REPORT_FOLDER } from './own-folders';
 import { maskTable } from './select';
 import { inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
-import { epochLine, folderBytes, trainingSummary } from './train';
-
-/** What a run leaves in its `--out`, besides files. */
-const FOLDERS = { delta: DELTA_FOLDER, report: REPORT_FOLDER, ...EXPORT_FOLDERS };
+import { epochLine, trainingSummary } from './train';
 
 /** What a run is: all that a file of settings may say. */
 export function addRunFlags(command: Command): void {
@@ -81,18 +70,14 @@ async function run(flags: Flags): Promise<void> {
   if (flags.out === undefined) throw invalidInput("required option '--out <path>' not specified");
   const out = flags.out as string;
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
-  checkFolder(out, rules, FOLDERS);
+  checkFolder(out, rules, JOB_FOLDERS);
   const job = jobFlags(flags);
 
   if (flags.gateway !== undefined) return runRemotely(flags, job, out, rules, started);
   const result = await inSession(async (session) => {
     const spec = await jobSpec(flags, job, session);
-    const inputs = await checkInputs(spec);
-    return inFolder(out, rules, FOLDERS, () => {
-      const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, rules.resume);
-      const events = runJob(spec, localStages(out, rules.resume, flags.model as string), place, session.signal);
-      return follow(events, (event) => tell(session, event));
-    });
+    const events = jobInFolder(spec, { out, ...rules, asked: flags.model as string }, session.signal);
+    return follow(events, (event) => tell(session, event));
   });
 
   await tellResult(flags, job, out, result, started);
@@ -111,7 +96,7 @@ async function runRemotely(
   try {
     const { result, jobId, traceId } = await inSession(async (session) => {
       const spec = { ...(await withRows(job, session)), model: remoteModel(flags) };
-      return inFolder(out, rules, FOLDERS, () => runAtGateway(gateway, spec, out, rules.resume, session));
+      return inFolder(out, rules, JOB_FOLDERS, () => runAtGateway(gateway, spec, out, rules.resume, session));
     });
     await tellResult(flags, job, out, result, started, { jobId, traceId });
   } finally {
@@ -206,37 +191,6 @@ function estimateTable({ seconds, rows, ...told }: JobEstimate): string[] {
     ['in all', about(total)],
     ['', 'nothing was started'],
   ]);
-}
-
-/**
- * The pipelines themselves, each engine in a child process, results in `out`.
- *
- * @param model as it was asked for: its folder or its name
- */
-function localStages(out: string, resume: boolean, model: string): JobStages {
-  const delta = path.join(out, 'delta');
-  return {
-    analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
-    score: ({ model, train: rows, analysis, selection, training }, { samples }, signal) => {
-      const { seed, device, threads } = training;
-      const strategy = selection.strategy as ScoreStrategy;
-      const scoring = { samples, maxLength: analysis.maxLength, seed, device, threads };
-      return scoreHeads({ model, train: rows, strategy, options: scoring }, signal);
-    },
-    select: selectHeads,
-    train: ({ model, train: rows, dev, training }, mask, signal) =>
-      train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
-    export: ({ model }, format, signal) =>
-      replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
-        resultOf(exportModel({ format, model, delta, out: folder }, signal)),
-      ),
-    report: async ({ training, train: rows, dev, exports }, result) => {
-      const deltaBytes = folderBytes(delta);
-      const { id2label } = readDelta(delta).info;
-      const told = { deltaBytes, id2label, exports, asked: { model, rows, ...(dev && { dev }) } };
-      writeReport(out, { ...result, training, ...told });
-    },
-  };
 }
 
 /** States that are told as they begin; the others are the command's start and its end. */

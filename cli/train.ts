@@ -1,13 +1,11 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command } from 'commander';
-import { readMask, writeJson } from '../gateway/files';
-import { checkFolder, inFolder } from '../gateway/out';
-import { forgetResults } from '../gateway/place';
+import { readMask } from '../gateway/files';
+import { trainInFolder } from '../gateway/in-folder';
+import { checkFolder, folderBytes } from '../gateway/out';
+import { DELTA_FOLDER } from '../gateway/own-folders';
 import { follow } from '../infra/follow';
-import { train } from '../trainer/engine';
-import type { EpochMetrics, TrainMetrics, TrainRequest } from '../trainer/options';
-import { clearState } from '../trainer/state';
+import type { EpochMetrics, TrainMetrics } from '../trainer/options';
 import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
 import {
@@ -22,8 +20,7 @@ import {
   trainingFlags,
 } from './flags';
 import { bytesText, grouped, metricText, printJson, secondsText, table, tellLines } from './output';
-import { DELTA_FOLDER } from './own-folders';
-import { inSession, modelFolder, type Session, show } from './session';
+import { inSession, modelFolder, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 
 export function define(command: Command): void {
@@ -56,7 +53,10 @@ async function trainHeads(flags: Flags): Promise<void> {
     const rows = { train: await spooled(trainRows, signal), dev: devRows && (await spooled(devRows, signal)) };
     const model = await modelFolder(flags, session);
     const request = { model, ...rows, mask, options, out, resume: rules.resume };
-    return inFolder(out, rules, folders, () => trainInFolder(request, session));
+    return follow(trainInFolder(request, rules, signal), (event) => {
+      show(session, event);
+      if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
+    });
   });
   const lines = [
     ...trainingSummary(metrics, path.join(out, 'delta')),
@@ -65,26 +65,6 @@ async function trainHeads(flags: Flags): Promise<void> {
   ];
   tellLines(lines);
   if (flags.json) await printJson(metrics);
-}
-
-/** Trains, and puts metrics.json beside the delta; then the checkpoint has served. */
-async function trainInFolder(request: TrainRequest, session: Session): Promise<TrainMetrics> {
-  const { out, resume } = request;
-  const state = path.join(out, 'state');
-  let begun = false;
-  const metrics = await follow(train(request, session.signal), (event) => {
-    // The engine has looked at the input and found it good: what an earlier command left is of no more use.
-    if (!begun) {
-      begun = true;
-      forgetResults(out, 'metrics.json');
-      if (!resume) clearState(state);
-    }
-    show(session, event);
-    if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
-  });
-  writeJson(path.join(out, 'metrics.json'), metrics);
-  clearState(state);
-  return metrics;
 }
 
 /** One epoch in a line. */
@@ -107,9 +87,4 @@ export function trainingSummary(metrics: TrainMetrics, delta: string): string[] 
     `tuned: ${grouped(metrics.trainableParameters)} parameters of the base, ${grouped(metrics.taskHeadParameters)} of the task head`,
     `delta: ${bytesText(folderBytes(delta))}; most memory: ${bytesText(metrics.peakRssBytes)}; device: ${metrics.deviceUsed}`,
   ];
-}
-
-/** Bytes of the files of a folder. */
-export function folderBytes(folder: string): number {
-  return fs.readdirSync(folder).reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
 }

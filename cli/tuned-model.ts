@@ -1,11 +1,6 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import type { Command } from 'commander';
-import { TASK_NAMES, type TaskName } from '../data/tasks';
-import { readModelConfig } from '../model/config';
-import { DELTA_INFO } from '../results/delta';
-import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
 import type { EvaluateRequest } from '../results/inference';
+import { deltaTrainedAs, modelTrainedAs } from '../results/trained-as';
 import { TRAIN_DEFAULTS } from '../trainer/options';
 import { addDataFlags, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
@@ -40,25 +35,14 @@ export function addTunedModelFlags(command: Command, labels: boolean): void {
 /** The request that they make. What is not said is as the delta was trained: its task, its length. */
 export async function tunedModelRequest(flags: Flags, labels: boolean, session: Session): Promise<EvaluateRequest> {
   const delta = flags.delta as string | undefined;
-  const trained = delta === undefined ? undefined : deltaInfo(delta);
+  const trained = delta === undefined ? undefined : deltaTrainedAs(delta);
   const open = delta === undefined && flags.task === undefined && flags.textColumns === undefined;
   // A merged checkpoint says itself which task it is of: then the model is looked at before the data flags.
   const model = open ? await modelFolder(flags, session) : undefined;
-  const task = model === undefined ? trained?.task : readModelConfig(model).raw.finetuning_task;
-  const source = dataFlags(flags, labels, knownTask(task))(flags.data as string);
+  const task = model === undefined ? trained?.task : modelTrainedAs(model).task;
+  const source = dataFlags(flags, labels, task)(flags.data as string);
   const data = await spooled(source, session.signal);
-  const maxLength = (flags.maxLength as number | undefined) ?? trained?.options.maxLength ?? TRAIN_DEFAULTS.maxLength;
+  const maxLength = (flags.maxLength as number | undefined) ?? trained?.maxLength ?? TRAIN_DEFAULTS.maxLength;
   const options = { batchSize: flags.batchSize as number, maxLength, ...engineFlags(flags) };
   return { model: model ?? (await modelFolder(flags, session)), ...(delta !== undefined && { delta }), data, options };
-}
-
-/** What is told of a delta; undefined where it is not there, which the engine tells better. */
-function deltaInfo(folder: string): DeltaInfo | undefined {
-  const file = path.join(folder, DELTA_INFO);
-  return fs.existsSync(file) ? parseDeltaInfo(fs.readFileSync(file, 'utf8'), file) : undefined;
-}
-
-/** A task that has a file layout of its own; undefined for any other word. */
-function knownTask(task: unknown): TaskName | undefined {
-  return TASK_NAMES.find((name) => name === task);
 }

@@ -13,9 +13,11 @@ import { classText, mismatchedSibling, TASKS, type Task, type TaskColumns, type 
 
 /** A file of rows, and where in it the texts and labels are: a GLUE task's own layout, or named columns. */
 export interface DataSource extends NamedFile {
+  /** A GLUE task, whose columns and labels are known. Default: columns are named. */
   task?: TaskName;
   /** One or two header names; with a task or a plain text none. */
   textColumns?: string[];
+  /** A header name, where labels are needed; with a task none. */
   labelColumn?: string;
   /** The label is a number to be predicted, not a class. A task knows by itself. */
   regression?: boolean;

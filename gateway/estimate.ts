@@ -15,6 +15,7 @@ export interface JobEstimate {
   heads: number;
   /** Tuned numbers of the base, without the task head. */
   trainableParameters: number;
+  /** Numbers of the task head, all of them trained. */
   taskHeadParameters: number;
   /** The base with its pooler, without a task head's other weights. */
   totalParameters: number;
@@ -22,22 +23,32 @@ export interface JobEstimate {
   share: number;
   /** Of the delta's two files, known but for the digits of the heads' scores. */
   deltaBytes: number;
-  /** Highest resident memory of the process tree. */
+  /** Highest resident memory of the process tree, in bytes. */
   peakMemoryBytes: number;
-  /** Wall times; `scoring` for a strategy that needs gradients. */
+  /** Wall times. */
   seconds: {
+    /** Of the analysis. */
     analysis: number;
+    /** Of the scores, for a strategy that needs gradients. */
     scoring?: number;
     /** Preparation and all epochs' steps. */
     training: number;
     /** All epochs' dev rows. */
     evaluation: number;
+    /** Of the folders beside the delta. */
     export: number;
+    /** Of all of these. */
     total: number;
   };
   /** Training steps in all. */
   steps: number;
-  rows: { train: number; dev: number };
+  /** How many rows there are. */
+  rows: {
+    /** Trained on. */
+    train: number;
+    /** Judged by, each epoch. */
+    dev: number;
+  };
 }
 
 /** Sequences that the analysis and the scoring are tried on; fewer where a forward pass is long. */

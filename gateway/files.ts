@@ -119,8 +119,10 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
 });
 
 /**
- * Reads heads.json.
+ * Reads heads.json and checks it.
  *
+ * @param file its path
+ * @returns its content
  * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
  */
 export function readHeads(file: string): HeadReport {
@@ -130,8 +132,10 @@ export function readHeads(file: string): HeadReport {
 }
 
 /**
- * Reads scores.json.
+ * Reads scores.json and checks it.
  *
+ * @param file its path
+ * @returns its content
  * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
  */
 export function readScores(file: string): HeadScores {
@@ -147,6 +151,8 @@ export function readScores(file: string): HeadScores {
 /**
  * Reads mask.json. Heads of a mask made by hand may stand in any order; they are sorted by layer, then head.
  *
+ * @param file its path
+ * @returns its content
  * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
  */
 export function readMask(file: string): Mask {
@@ -168,8 +174,10 @@ export function readMask(file: string): Mask {
 }
 
 /**
- * Reads metrics.json.
+ * Reads metrics.json and checks it.
  *
+ * @param file its path
+ * @returns its content
  * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
  */
 export function readMetrics(file: string): TrainMetrics {
@@ -196,7 +204,12 @@ export function resultText(value: unknown): string {
   return `${line.length < 65_536 ? JSON.stringify(value, null, 2) : line}\n`;
 }
 
-/** Writes any result as JSON, whole or not at all. */
+/**
+ * Writes any result as JSON, whole or not at all.
+ *
+ * @param file its path; folders above it are made
+ * @param value what `analyze`, `score`, `select` or `train` gives
+ */
 export function writeJson(file: string, value: unknown): void {
   writeWhole(file, resultText(value));
 }

@@ -6,9 +6,9 @@ import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
-import type { StageProgress, WorkInterval } from '../progress';
+import type { StageProgress, WarningEvent, WorkInterval } from '../progress';
 import type { ExportFormat } from '../results/export-request';
-import type { EpochMetrics, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
+import type { CheckpointEvent, EpochEvent, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
 import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
 
@@ -22,6 +22,7 @@ export const JOB_PATH = [
   'EXPORTING',
   'SUCCEEDED',
 ] as const;
+/** A job's states: those of its path, and how it may end otherwise. */
 export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
 
 /**
@@ -40,21 +41,36 @@ export interface JobSpec<Rows = DataSource> {
   exports: readonly ExportFormat[];
 }
 
-export type JobEvent =
-  | { kind: 'state'; state: JobState }
-  | StageProgress
-  | { kind: 'warning'; message: string }
-  | { kind: 'epoch'; epoch: EpochMetrics }
-  /** The training was saved: a cut after this loses nothing before it. */
-  | { kind: 'checkpoint'; step: number }
-  /** A result is in its place; `kept`: it was there from an earlier attempt and was not made again. */
-  | { kind: 'artifact'; name: string; kept: boolean };
+/** What a job tells while it runs. */
+export type JobEvent = StateEvent | StageProgress | WarningEvent | EpochEvent | CheckpointEvent | ArtifactEvent;
 
+/** The job has entered a state. */
+export interface StateEvent {
+  /** What event it is. */
+  kind: 'state';
+  /** The state. */
+  state: JobState;
+}
+
+/** A result is in its place. */
+export interface ArtifactEvent {
+  /** What event it is. */
+  kind: 'artifact';
+  /** Of its file or folder. */
+  name: string;
+  /** It was there from an earlier attempt and was not made again. */
+  kept: boolean;
+}
+
+/** What a job has made, besides folders. */
 export interface JobResult {
+  /** heads.json. */
   heads: HeadReport;
-  /** There for a strategy that needs gradients. */
+  /** scores.json. There for a strategy that needs gradients. */
   scores?: HeadScores;
+  /** mask.json. */
   mask: Mask;
+  /** metrics.json. */
   metrics: TrainMetrics;
 }
 

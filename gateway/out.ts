@@ -42,7 +42,7 @@ export function checkFolder(out: string, { resume, overwrite }: OutRules, folder
  * Lets `work` put its results into `out`; each replaces its predecessor when it is made, so that bad input leaves what was
  * there. Where it fails, the folders that were made for it and are still empty are removed again.
  *
- * @throws HifiError INVALID_INPUT as {@link checkFolder}, or where the folder cannot be made; else what `work` throws.
+ * @throws HifiError INVALID_INPUT as {@link makeFolder}; else what `work` throws.
  */
 export async function inFolder<T>(
   out: string,
@@ -50,6 +50,22 @@ export async function inFolder<T>(
   folders: OwnFolders,
   work: () => Promise<T>,
 ): Promise<T> {
+  const leave = makeFolder(out, rules, folders);
+  try {
+    return await work();
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+/**
+ * Makes `out`, with the folders above it, where it may receive results.
+ *
+ * @returns to be called where the work has failed: removes the folders again that were made and are still empty
+ * @throws HifiError INVALID_INPUT as {@link checkFolder}, or where the folder cannot be made.
+ */
+export function makeFolder(out: string, rules: OutRules, folders: OwnFolders): () => void {
   checkFolder(out, rules, folders);
   let first: string | undefined;
   try {
@@ -57,12 +73,9 @@ export async function inFolder<T>(
   } catch (error) {
     throw invalidInput(`--out ${out} cannot be made: ${(error as Error).message}`, error);
   }
-  try {
-    return await work();
-  } catch (error) {
+  return () => {
     if (first !== undefined) removeEmpty(path.resolve(out), path.resolve(first));
-    throw error;
-  }
+  };
 }
 
 /** Removes `out` with its `state/`, and the folders above it up to `first`, as far as they hold nothing. */
@@ -163,4 +176,9 @@ function entries(folder: string): string[] {
     if (code === 'ENOTDIR') throw invalidInput(`--out ${folder} is a file: give a folder`, error);
     throw invalidInput(`--out ${folder} cannot be read: ${message}`, error);
   }
+}
+
+/** Bytes of the files of a folder. */
+export function folderBytes(folder: string): number {
+  return fs.readdirSync(folder).reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
 }

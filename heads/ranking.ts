@@ -3,15 +3,19 @@ import type { CorrelationKind, HeadReport, PerHead, RankCorrelations, Scope, Tel
 import { SelectionError } from './selection-error';
 import { spearman } from './spearman';
 
-/** Which graph is made of a report's numbers and how it is walked (METHOD §2). */
+/** Which graph is made of a report's numbers and how it is walked (docs/method.md). */
 export interface RankingOptions {
+  /** What the graph's edges weigh. */
   correlation: CorrelationKind;
+  /** Where PageRank's random surfer jumps. */
   teleport: Teleport;
-  /** δ, 0 < δ < 1. */
+  /** δ, 0 < δ < 1: how often the surfer follows an edge. */
   damping: number;
+  /** What one graph is of. */
   scope: Scope;
 }
 
+/** Pearson's r, one graph a layer, jumps by richness, δ = 0.5. */
 export const RANKING_DEFAULTS: RankingOptions = { correlation: 'pearson', scope: 'layer', ...PAGERANK_DEFAULTS };
 
 /** The part of a report that a ranking is made of. */

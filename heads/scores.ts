@@ -1,10 +1,11 @@
 import type { PerHead, ReportData, ReportModel } from './report';
 
 /**
- * Strategies whose scores need gradients: `hifi score` makes them, not the analysis (METHOD §3; what each is a score of: see
+ * Strategies whose scores need gradients: `hifi score` makes them, not the analysis (docs/method.md; what each is a score of: see
  * `HeadScores.scores`).
  */
 export const SCORE_STRATEGIES = ['gradient', 'grad-l1', 'fisher', 'movement'] as const;
+/** One of {@link SCORE_STRATEGIES}. */
 export type ScoreStrategy = (typeof SCORE_STRATEGIES)[number];
 
 export const isScoreStrategy = (strategy: string): strategy is ScoreStrategy =>
@@ -12,12 +13,22 @@ export const isScoreStrategy = (strategy: string): strategy is ScoreStrategy =>
 
 /** scores.json: scores of all heads that an analysis cannot tell. */
 export interface HeadScores {
+  /** Of this format. */
   schemaVersion: 1;
+  /** Which score it is. */
   strategy: ScoreStrategy;
+  /** What was scored. */
   model: ReportModel;
-  /** `rows`: those that the sample is drawn from. */
+  /** What it was scored on; `rows`: those that the sample is drawn from. */
   data: ReportData;
-  options: { samples: number; maxLength: number };
+  /** How it was scored. */
+  options: {
+    /** Sequences asked for. */
+    samples: number;
+    /** Tokens that a sequence was cut at. */
+    maxLength: number;
+  };
+  /** Of the draw and of the task head. */
   seed: number;
   /** Sequences scored, n. */
   samples: number;
@@ -30,9 +41,21 @@ export interface HeadScores {
   scores: PerHead;
   /** Their standard error, where they are means over the sequences (`gradient`, `fisher`) and n > 1; else null. */
   scoresStderr: (number | null)[][];
-  /** How the task head was trained before; mean losses of the first and the last pass. */
-  warmUp: { epochs: number; steps: number; lr: number; firstLoss: number; lastLoss: number };
+  /** How the task head was trained before. */
+  warmUp: {
+    /** Passes over the scored rows. */
+    epochs: number;
+    /** Steps in all. */
+    steps: number;
+    /** Its learning rate. */
+    lr: number;
+    /** Mean loss of the first pass. */
+    firstLoss: number;
+    /** Mean loss of the last pass. */
+    lastLoss: number;
+  };
+  /** Where it was computed. */
   deviceUsed: 'cpu' | 'cuda';
-  /** Wall time without loading the model. */
+  /** Wall time in seconds, without loading the model. */
   elapsedSeconds: number;
 }

@@ -13,7 +13,9 @@ export { SelectionError };
  */
 const TIE = 1e-8;
 
+/** How heads are chosen (docs/method.md). */
 export interface SelectionOptions extends RankingOptions {
+  /** What they are chosen by. */
   strategy: Strategy;
   /** Heads a layer, 1 … H; 3 where neither it nor `budget` is given. `all` and `none` look at neither. */
   k?: number;
@@ -22,12 +24,14 @@ export interface SelectionOptions extends RankingOptions {
    * in as many as do not exceed it; the graph is that of scope `model`, whatever `scope` says.
    */
   budget?: number;
+  /** What of each is tuned. */
   tune: Tune;
   /** Of `random`; unsigned 32-bit. */
   seed: number;
 }
 
-export const SELECTION_DEFAULTS: SelectionOptions & { k: number } = {
+/** HiFi's own: the three heads a layer of the highest PageRank, of which Q, K and V are tuned. */
+export const SELECTION_DEFAULTS: SelectionOptions & Required<Pick<SelectionOptions, 'k'>> = {
   strategy: 'hifi',
   k: 3,
   tune: 'qkv',

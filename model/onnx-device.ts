@@ -2,10 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { failed } from '../errors';
+import type { Device } from './device';
 import { OnnxGraph } from './onnx';
-
-/** What may be asked for: `auto` takes CUDA where it works, else the CPU; `cuda` fails where it does not. */
-export type Device = 'auto' | 'cpu' | 'cuda';
 
 /** Where sessions are made to run, by what was asked for and what is there. */
 export type DeviceUsed = 'cpu' | 'cuda';

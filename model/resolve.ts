@@ -34,6 +34,7 @@ export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
   },
 };
 
+/** How a model is looked up. */
 export interface ResolveOptions {
   /** Branch, tag, pull request (`refs/pr/1`) or commit of a model on the Hugging Face Hub; `main` by default. */
   revision?: string;
@@ -43,6 +44,7 @@ export interface ResolveOptions {
   onProgress?: OnProgress;
   /** Told, in a line, where a copy is used though the Hub could not say whether it is today's. */
   onNote?: (line: string) => void;
+  /** Ends a download, which then throws `CANCELLED`; what has come is gone on with the next time. */
   signal?: AbortSignal;
 }
 
@@ -53,6 +55,10 @@ export const isFolderPath = (name: string) => /^(\/|\.\.?(\/|$)|~)/.test(name);
  * A model argument → its folder. What exists, or starts with `/`, `./`, `../` or `~`, is a folder and is never looked up; any
  * other is a known name or one of the Hugging Face Hub, downloaded to the user's cache on first use. What is there already,
  * from here or from Python's tools, is used: a commit is never asked for again, a branch is asked for where it stands.
+ *
+ * @param name a folder or a name
+ * @param options how it is looked up
+ * @returns the model's folder
  * @throws HifiError INVALID_INPUT for a folder that does not exist, an unknown name (with the nearest known one) or a model
  *   that is in no cache and may not or cannot be looked up; FAILED where a download fails; CANCELLED
  */

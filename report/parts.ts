@@ -6,8 +6,11 @@ import type { TrainMetrics, TrainOptions } from '../trainer/options';
 
 /** What there is to tell: an analysis, and of a whole run the heads chosen, the training and what came of it. */
 export interface ReportParts {
+  /** heads.json. */
   heads: HeadReport;
+  /** mask.json. */
   mask?: Mask;
+  /** metrics.json. */
   metrics?: TrainMetrics;
   /** How it was trained. */
   training?: TrainOptions;
@@ -25,19 +28,25 @@ export interface ReportParts {
 
 /** The part of a command line that names model and rows. */
 export interface Asked {
+  /** Its folder or its name. */
   model: string;
   /** The rows that were analysed, and of a run trained on. */
   rows: DataSource;
+  /** Those that the epochs were judged by. */
   dev?: DataSource;
 }
 
 /** results.json of `hifi compare`. */
 export interface Comparison {
+  /** One a contestant. */
   rows: ComparisonRow[];
 }
 
+/** How one contestant of a comparison has done. */
 export interface ComparisonRow {
+  /** Its name. */
   contestant: string;
+  /** Its score, larger is better. */
   metric: number;
   /** Bootstrap interval of the metric, where there is more than one run. */
   interval?: readonly [low: number, high: number] | null;

@@ -13,7 +13,13 @@ export type { ReportParts } from './parts';
 /** A browser that opens the page asks no one for anything: it may run this script and no other. */
 const POLICY = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${crypto.createHash('sha256').update(SCRIPT).digest('base64')}'; base-uri 'none'; form-action 'none'`;
 
-/** The report: one page of HTML that needs nothing besides itself, light or dark as its reader likes, fit to print. */
+/**
+ * The report: one page of HTML that needs nothing besides itself, light or dark as its reader likes, fit to print. It is drawn in this
+ * thread: some hundred milliseconds.
+ *
+ * @param parts what there is to tell: an analysis alone, or all of a run
+ * @returns the page's text
+ */
 export function renderReport(parts: ReportParts): string {
   const { heads } = parts;
   const title = `${heads.model.name} on ${heads.data.path.split('/').slice(-2).join('/')}`;

@@ -3,20 +3,33 @@ import type { LabelSet } from '../data/labels';
 import { invalidInput } from '../errors';
 import type { Mask } from '../heads/mask';
 
+/** Whether a task head tells classes apart or predicts a number; the names are those of Hugging Face's config.json. */
 export type ProblemType = 'single_label_classification' | 'regression';
 
 /** delta.json: all that is needed to know what a delta belongs to and what its logits mean. */
 export interface DeltaInfo {
+  /** Of this format. */
   schemaVersion: 1;
-  base: { name: string; sha256: string; architecture: string };
+  /** What it belongs to. */
+  base: {
+    /** The known name, or the folder's last part. */
+    name: string;
+    /** Of its weights, in hexadecimal: a delta is put on no other base. */
+    sha256: string;
+    /** config.json's own name of the class. */
+    architecture: string;
+  };
+  /** The tuned heads. */
   mask: Mask;
   /** Class number → the training file's own text; null for a regression. */
   id2label: Record<string, string> | null;
+  /** What the logits are. */
   problemType: ProblemType;
   /** GLUE task, null for other data. */
   task: string | null;
   /** How it was trained. */
   options: TrainedWith;
+  /** Of shuffle, dropout and new weights. */
   seed: number;
 }
 
@@ -51,7 +64,24 @@ const options = z.looseObject({
 export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
 
 /** The training's options; where it computed is no part of what it made. */
-export type TrainedWith = z.infer<typeof options>;
+export interface TrainedWith {
+  /** Passes over the training rows. */
+  epochs: number;
+  /** Rows a step. */
+  batchSize: number;
+  /** Peak learning rate. */
+  lr: number;
+  /** Share of the steps over which the learning rate rose, 0 … 1. */
+  warmup: number;
+  /** Decoupled weight decay. */
+  weightDecay: number;
+  /** Tokens that a row was cut at. */
+  maxLength: number;
+  /** As `DeltaInfo.seed`. */
+  seed: number;
+  /** What a later version may add. */
+  [option: string]: unknown;
+}
 
 const deltaInfo = z
   .object({

@@ -14,12 +14,15 @@ export const DELTA_INFO = 'delta.json';
 
 /** The trained values of one tensor: its tuned slice, or the whole of a task head's tensor. */
 export interface DeltaTensor {
+  /** [rows, columns] of a matrix (tuned columns are transposed), [rows] of a bias. */
   shape: number[];
+  /** Row by row, as many as the shape says; finite. */
   values: Float32Array;
 }
 
 /** What a training run hands back: values, not differences, to be put in the place of the base's. */
 export interface Delta {
+  /** delta.json. */
   info: DeltaInfo;
   /** By the name that the base's file has for the tensor. */
   tensors: Map<string, DeltaTensor>;

@@ -1,6 +1,8 @@
 import type { ExportDtype } from './checkpoint-export';
 
+/** Every folder that can be made of a base and a delta. */
 export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;
+/** One of {@link EXPORT_FORMATS}. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /** One result to be made of a base and a delta. */

@@ -5,6 +5,7 @@ import { encodeLabels, type LabelSet } from '../data/labels';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
 import { cancelled, failed, invalidPart, within } from '../errors';
 import type { ModelConfig } from '../model/config';
+import type { Device } from '../model/device';
 import { loadTokenizer } from '../model/tokenizer';
 import { StageMeter, type StageProgress } from '../progress';
 import { labelsOf, type TaskHeadInfo } from './delta-info';
@@ -17,8 +18,8 @@ export interface InferenceOptions {
   batchSize: number;
   /** Tokens a row is cut at, special tokens counted, ≥ 1. */
   maxLength: number;
-  /** `auto` takes CUDA where there is one, else the CPU; `cuda` fails where there is none. */
-  device: 'auto' | 'cpu' | 'cuda';
+  /** Where it computes. */
+  device: Device;
   /** Cores the engine may use; all when absent. */
   threads?: number;
 }
@@ -34,18 +35,27 @@ export interface EvaluateRequest {
   options: InferenceOptions;
 }
 
+/** How a tuned model does on labelled rows. */
 export interface EvaluateResult {
+  /** The GLUE task whose metrics these are; null for other rows. */
   task: string | null;
+  /** The one of `metrics` that decides, larger is better. */
   metric: string;
+  /** Rows that were judged. */
   rows: number;
+  /** Mean cross-entropy, of a regression mean squared error. */
   loss: number;
+  /** By name, such as `accuracy`, `f1`, `matthews`, `pearson`. */
   metrics: Record<string, number>;
 }
 
 /** One predicted row: its label as the training file wrote it (a number for a regression) and the raw logits. */
 export interface Prediction {
+  /** Its number: of rows at hand the index, of a file 0 for the first after a header. */
   row: number;
+  /** The most likely class, or the number of a regression. */
   label: string | number;
+  /** One a class, in the order of the labels' numbers; of a regression one: [C]. */
   logits: number[];
 }
 

@@ -87,14 +87,25 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
   writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
 }
 
+/** A base that was rebuilt. */
+export interface Rebuilt {
+  /** Of its weights, in hexadecimal: those of the base that was merged. */
+  sha256: string;
+}
+
 /**
  * Rebuilds the base that a merged checkpoint was made from: `model.safetensors`, or a sharded base's files and index, and
  * `config.json` byte for byte, and the tokenizer's files. `out` must be new or empty and appears whole or not at all.
  *
+ * It blocks the thread until it is done.
+ *
+ * @param folder the merged checkpoint
+ * @param out the base's new folder
+ * @returns what was rebuilt
  * @throws INVALID_INPUT where `folder` is no merged checkpoint; FAILED where what was rebuilt is not the base, because either
  * file was changed since.
  */
-export function undoCheckpoint(folder: string, out: string): { sha256: string } {
+export function undoCheckpoint(folder: string, out: string): Rebuilt {
   return withMerged(folder, (merged) => {
     publishFolder(out, (beside) => {
       checkRebuilt(merged, (name) => new FileWriter(path.join(beside, name)));

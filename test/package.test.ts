@@ -1,89 +1,104 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
+import { manifest, packedProject } from './support/packed';
 
 /*
- * What `npm pack` makes of the build, unpacked into a project elsewhere whose other packages are links to this checkout's: those
- * that package.json lists as dependencies and no others. What an install from a registry adds, npm's own work and the set-up of
+ * What `npm pack` makes of the build, in a project elsewhere. What an install from a registry adds, npm's own work and the set-up of
  * the native parts, is not seen here (native.test.ts and setup.test.ts have the set-up).
  */
-const checkout = path.join(__dirname, '..');
-const manifest = JSON.parse(fs.readFileSync(path.join(checkout, 'package.json'), 'utf8'));
 const fixtures = path.join(__dirname, 'fixtures');
-const app = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-package-')));
-const installed = path.join(app, 'node_modules', manifest.name);
-let files: string[];
-
-function run(command: string, ...args: string[]) {
-  // Without the hook that lets the tests' processes run the sources.
-  const { NODE_OPTIONS: _, ...env } = process.env;
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: app, env, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: status ${status}\n${stderr}${stdout}`);
-  return stdout;
-}
+const { folder: app, installed, run, tsc } = packedProject();
 const hifi = (...words: string[]) => run(path.join(installed, manifest.bin.hifi), ...words);
-
-beforeAll(() => {
-  run('npm', 'pack', checkout, '--ignore-scripts', '--silent', '--pack-destination', app);
-  fs.mkdirSync(installed, { recursive: true });
-  run('tar', '-xzf', `${manifest.name}-${manifest.version}.tgz`, '-C', installed, '--strip-components=1');
-  files = fs.readdirSync(installed, { recursive: true, withFileTypes: true }).flatMap((entry) => {
-    return entry.isFile() ? [path.relative(installed, path.join(entry.parentPath, entry.name))] : [];
-  });
-  for (const name of Object.keys(manifest.dependencies)) {
-    const link = path.join(app, 'node_modules', name);
-    fs.mkdirSync(path.dirname(link), { recursive: true });
-    fs.symlinkSync(path.join(checkout, 'node_modules', name), link);
-  }
-});
 afterAll(() => fs.rmSync(app, { recursive: true }));
 
+/** All that it exports. */
+const NAMES = [
+  'ANALYSIS_DEFAULTS',
+  'Analyzer',
+  'EXPORT_FORMATS',
+  'HifiError',
+  'JOB_PATH',
+  'RANKING_DEFAULTS',
+  'SCORE_DEFAULTS',
+  'SCORE_STRATEGIES',
+  'SELECTION_DEFAULTS',
+  'STRATEGIES',
+  'TRAIN_DEFAULTS',
+  'analyze',
+  'estimate',
+  'evaluate',
+  'exportModel',
+  'predict',
+  'rank',
+  'readDelta',
+  'readHeads',
+  'readMask',
+  'readMetrics',
+  'readScores',
+  'renderReport',
+  'resolveModel',
+  'runJob',
+  'score',
+  'select',
+  'train',
+  'undoCheckpoint',
+  'writeJson',
+  'writeReport',
+];
+
 test('it holds the build, its types, the contract and the legal texts, and nothing else', () => {
+  const files = fs.readdirSync(installed, { recursive: true, withFileTypes: true }).flatMap((entry) => {
+    return entry.isFile() ? [path.relative(installed, path.join(entry.parentPath, entry.name))] : [];
+  });
   const rest = files.filter(
     (file) => !/^dist\/.*(\.js|\.d\.ts)$|^proto\/(hifi\/v1|google\/rpc)\/\w+\.proto$/.test(file),
   );
   expect(rest.sort()).toEqual(['LICENSE', 'README.md', 'THIRD_PARTY.md', 'package.json']);
   expect(files).toContain('proto/hifi/v1/gateway.proto');
   expect(files).toEqual(expect.arrayContaining([manifest.main, manifest.types, manifest.bin.hifi]));
-  expect(files.filter((file) => /(^|\/)(test|bench)\/|\.test\./.test(file))).toEqual([]);
+  expect(files.filter((file) => /(^|\/)(test|bench|examples)\/|\.test\./.test(file))).toEqual([]);
 });
 
-test('require gives the library', () => {
-  const script = `console.log(Object.keys(require('${manifest.name}')).join(' '))`;
-  expect(run(process.execPath, '-e', script).trim().split(' ')).toEqual(
-    expect.arrayContaining([
-      'analyze',
-      'select',
-      'train',
-      'evaluate',
-      'predict',
-      'runJob',
-      'resolveModel',
-      'HifiError',
-    ]),
+test('require and import give the library by name, and nothing of its inside', () => {
+  const print = (library: string) => `console.log(Object.keys(${library}).join(' '))`;
+  expect(run(process.execPath, '-e', print(`require('${manifest.name}')`)).split(/\s+/)).toEqual(
+    expect.arrayContaining(NAMES),
   );
+  const named = `import * as all from '${manifest.name}';\nimport { ${NAMES.join(', ')} } from '${manifest.name}';`;
+  fs.writeFileSync(path.join(app, 'named.mjs'), `${named}\n${print('all')};\nif (analyze !== all.analyze) throw 1;\n`);
+  const names = run(process.execPath, 'named.mjs').trim().split(' ');
+  // Those that Node itself adds to a CommonJS package.
+  expect(names.filter((name) => !['__esModule', 'default', 'module.exports'].includes(name)).sort()).toEqual(NAMES);
+  const inside = `try { require('${manifest.name}/dist/errors.js') } catch (error) { console.log(error.code) }`;
+  expect(run(process.execPath, '-e', inside)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
 });
 
-test('its types compile strictly, in a project that has no others', () => {
-  fs.writeFileSync(
-    path.join(app, 'use.ts'),
-    `import { analyze, type HeadReport, select } from '${manifest.name}';
+const USE = `import { analyze, type HeadReport, select, train } from '${manifest.name}';
 export async function chosen(model: string): Promise<HeadReport> {
-  const run = analyze({ model, data: { path: 'train.tsv', task: 'cola' } });
-  let step = await run.next();
-  while (!step.done) step = await run.next();
-  const { heads } = select(step.value, { strategy: 'hifi', k: 3 });
+  const run = analyze({ model, data: { texts: ['a text'] } }, { signal: AbortSignal.timeout(1000) });
+  for await (const event of run) {
+    if (event.kind === 'progress') event.done satisfies number;
+    // @ts-expect-error: there are progress and warnings, no epochs
+    if (event.kind === 'epoch') return run;
+  }
+  const report = await run;
+  const { heads } = select(report, { strategy: 'hifi', k: 3 });
   const layer: number = heads[0].layer;
   // @ts-expect-error: a layer is a number
   const wrong: string = layer;
-  return step.value;
+  // @ts-expect-error: a training needs a mask
+  train({ model, train: { path: 'train.tsv', task: 'cola' }, out: 'out' });
+  return run;
 }
-`,
-  );
-  const tsc = path.join(checkout, 'node_modules/typescript/bin/tsc');
-  const target = ['--target', 'es2022', '--module', 'node16', '--moduleResolution', 'node16'];
-  run(process.execPath, tsc, '--noEmit', '--strict', ...target, 'use.ts');
+`;
+
+test.each([
+  ['use.cts', 'node16', 'node16'],
+  ['use.mts', 'nodenext', 'nodenext'],
+  ['use.ts', 'esnext', 'bundler'],
+])('its types compile strictly, in a project that has no others: %s, module %s, resolution %s', (file, ...module) => {
+  fs.writeFileSync(path.join(app, file), USE);
+  tsc('--noEmit', '--module', module[0], '--moduleResolution', module[1], file);
 });
 
 test('the command tells its version, analyses a model and selects heads', () => {

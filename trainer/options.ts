@@ -2,12 +2,10 @@ import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
 import { invalidInput, invalidPart } from '../errors';
 import type { Mask } from '../heads/mask';
+import type { Device } from '../model/device';
 import type { StageProgress, WorkInterval } from '../progress';
 
-/** Where an engine computes. `auto` takes CUDA where there is one, else the CPU; `cuda` fails where there is none. */
-export type Device = 'auto' | 'cpu' | 'cuda';
-
-/** How the chosen heads are tuned (METHOD: masked fine-tuning, §4). */
+/** How the chosen heads are tuned (docs/method.md). */
 export interface TrainOptions {
   /** Passes over the training rows, ≥ 1. */
   epochs: number;
@@ -25,11 +23,13 @@ export interface TrainOptions {
   earlyStopping?: number;
   /** Seed of shuffle, dropout and new weights, an integer 0 … 2³²−1. */
   seed: number;
+  /** Where it computes. */
   device: Device;
   /** Cores the engine may use; all when absent. */
   threads?: number;
 }
 
+/** Five epochs, 32 rows a step, a learning rate of 1e-3 after a warm-up of 6 % of the steps, rows cut at 128 tokens. */
 export const TRAIN_DEFAULTS: TrainOptions = {
   epochs: 5,
   batchSize: 32,
@@ -103,7 +103,7 @@ export interface EpochMetrics {
   trainLoss: number;
   /** The task's metrics on the dev rows, with `loss`. */
   dev: Record<string, number>;
-  /** Wall time of the training alone, without evaluation. */
+  /** Wall time of the training alone, without evaluation, in seconds. */
   seconds: number;
 }
 
@@ -111,26 +111,49 @@ export interface EpochMetrics {
  * What a training tells while it runs. A resumed one first tells again of the epochs that it has judged. Its intervals: `load`,
  * `prefix` and one `evaluate` an epoch (attribute `epoch`).
  */
-export type TrainEvent =
-  | StageProgress
-  | WorkInterval
-  | { kind: 'epoch'; epoch: EpochMetrics }
-  | { kind: 'checkpoint'; step: number };
+export type TrainEvent = StageProgress | WorkInterval | EpochEvent | CheckpointEvent;
+
+/** An epoch has been judged. */
+export interface EpochEvent {
+  /** What event it is. */
+  kind: 'epoch';
+  /** How it went. */
+  epoch: EpochMetrics;
+}
+
+/** The training was saved: with `resume` a cut after this loses nothing before it. */
+export interface CheckpointEvent {
+  /** What event it is. */
+  kind: 'checkpoint';
+  /** Steps done, from the first epoch on. */
+  step: number;
+}
 
 /** metrics.json. */
 export interface TrainMetrics {
+  /** The GLUE task whose metrics these are; null for other rows. */
   task: string | null;
   /** The dev metric that decides the best epoch. */
   metric: string;
-  best: { epoch: number; value: number };
+  /** The epoch that the delta is of. */
+  best: {
+    /** From 1; of equal ones the first. */
+    epoch: number;
+    /** Its dev metric. */
+    value: number;
+  };
   /** The step the run went on from, null if it was not resumed. */
   resumedFromStep: number | null;
+  /** Every epoch, in order. */
   epochs: EpochMetrics[];
   /** Tuned numbers of the base, without the task head. */
   trainableParameters: number;
+  /** Numbers of the task head, all of them trained. */
   taskHeadParameters: number;
   /** Highest resident memory of the process tree, in bytes. */
   peakRssBytes: number;
+  /** Of shuffle, dropout and new weights. */
   seed: number;
+  /** Where it was computed. */
   deviceUsed: 'cpu' | 'cuda';
 }

@@ -2,16 +2,17 @@ import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
 import { invalidInput, invalidPart } from '../errors';
 import type { ScoreStrategy } from '../heads/scores';
-import type { StageProgress } from '../progress';
+import type { StageProgress, WarningEvent } from '../progress';
 import { TRAIN_DEFAULTS, type TrainOptions } from './options';
 
-/** How heads are scored by gradients (METHOD §3). */
+/** How heads are scored by gradients (docs/method.md). */
 export interface ScoreOptions extends Pick<TrainOptions, 'maxLength' | 'seed' | 'device' | 'threads'> {
   /** Sequences to draw, ≥ 1; all where there are fewer. */
   samples: number;
 }
 
 const { maxLength, seed, device } = TRAIN_DEFAULTS;
+/** 300 sequences of at most 128 tokens. */
 export const SCORE_DEFAULTS: ScoreOptions = { samples: 300, maxLength, seed, device };
 
 const wholeFrom1 = z.int('must be a whole number from 1').min(1, 'must be a whole number from 1');
@@ -57,4 +58,4 @@ export interface ScoreRequest {
   options: Partial<ScoreOptions>;
 }
 
-export type ScoreEvent = StageProgress | { kind: 'warning'; message: string };
+export type ScoreEvent = StageProgress | WarningEvent;

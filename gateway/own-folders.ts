@@ -1,10 +1,10 @@
-import type { OwnFolder } from '../gateway/out';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { REPORT_FILES } from '../report/files';
 import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS } from '../results/adapter-export';
 import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
 import type { ExportFormat } from '../results/export-request';
 import { UNDO_FILE } from '../results/undo';
+import type { OwnFolder, OwnFolders } from './out';
 
 /*
  * The folders that commands write: what is in them tells them from a user's own, which are never replaced.
@@ -24,3 +24,5 @@ export const EXPORT_FOLDERS: Record<ExportFormat, OwnFolder> = {
 };
 export const DELTA_FOLDER: OwnFolder = { parts: [DELTA_INFO, DELTA_TENSORS], sign: DELTA_INFO };
 export const REPORT_FOLDER: OwnFolder = { parts: REPORT_FILES };
+/** What a whole job leaves in its folder, besides files. */
+export const JOB_FOLDERS: OwnFolders = { delta: DELTA_FOLDER, report: REPORT_FOLDER, ...EXPORT_FOLDERS };

@@ -3,11 +3,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type DataSource, type Dataset, mismatchedRows, readDataset } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
-import type { JobSpec } from '../gateway/job';
-import type { JobInputs } from '../gateway/place';
 import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
+import type { JobSpec } from './job';
+import type { JobInputs } from './place';
 
 /**
  * Looks at all inputs of a job before anything is computed: a label that only the dev file has, or a `--k` or `--budget` that

@@ -1,0 +1,77 @@
+import * as path from 'node:path';
+import { train } from '../trainer/engine';
+import type { TrainEvent, TrainMetrics, TrainRequest } from '../trainer/options';
+import { clearState } from '../trainer/state';
+import { writeJson } from './files';
+import { checkInputs } from './inputs';
+import { type JobEvent, type JobResult, type JobSpec, runJob } from './job';
+import { localStages } from './local-stages';
+import { checkFolder, makeFolder, type OutRules } from './out';
+import { DELTA_FOLDER, JOB_FOLDERS } from './own-folders';
+import { FolderPlace, forgetResults, resultKeys } from './place';
+
+/** The folder of a whole job. */
+export interface JobFolder extends OutRules {
+  out: string;
+  /** The model as it was asked for, for the report: its folder or its name. */
+  asked: string;
+}
+
+/**
+ * A whole job in this machine's engines, with its results in a folder: `hifi run`. With `resume` it goes on from what is there.
+ *
+ * @throws HifiError INVALID_INPUT for bad input, told before anything is computed; else as `runJob`
+ */
+export async function* jobInFolder(
+  spec: JobSpec,
+  { out, asked, ...rules }: JobFolder,
+  signal: AbortSignal = new AbortController().signal,
+): AsyncGenerator<JobEvent, JobResult> {
+  checkFolder(out, rules, JOB_FOLDERS);
+  const inputs = await checkInputs(spec);
+  const leave = makeFolder(out, rules, JOB_FOLDERS);
+  const resume = rules.resume === true;
+  try {
+    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, resume);
+    return yield* runJob(spec, localStages(out, resume, asked), place, signal);
+  } finally {
+    leave();
+  }
+}
+
+/**
+ * A training with its results in a folder, metrics.json beside `delta/`: `hifi train`. Its checkpoint is there until the metrics
+ * are.
+ *
+ * @throws HifiError INVALID_INPUT for bad input; else as `train`
+ */
+export async function* trainInFolder(
+  request: TrainRequest,
+  rules: OutRules,
+  signal?: AbortSignal,
+): AsyncGenerator<TrainEvent, TrainMetrics> {
+  const { out } = request;
+  const leave = makeFolder(out, rules, { delta: DELTA_FOLDER });
+  const state = path.join(out, 'state');
+  const events = train(request, signal);
+  try {
+    for (let begun = false; ; ) {
+      const { done, value } = await events.next();
+      if (done) {
+        writeJson(path.join(out, 'metrics.json'), value);
+        clearState(state);
+        return value;
+      }
+      // The engine has looked at the input and found it good: what an earlier command left is of no more use.
+      if (!begun) {
+        begun = true;
+        forgetResults(out, 'metrics.json');
+        if (!request.resume) clearState(state);
+      }
+      yield value;
+    }
+  } finally {
+    await events.return(undefined as never);
+    leave();
+  }
+}

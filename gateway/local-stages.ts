@@ -1,0 +1,42 @@
+import * as path from 'node:path';
+import { analyze } from '../analyzer/engine';
+import type { ScoreStrategy } from '../heads/scores';
+import { selectHeads } from '../heads/select';
+import { follow } from '../infra/follow';
+import { writeReportInChild } from '../report/engine';
+import { readDelta } from '../results/delta';
+import { exportModel, scoreHeads, train } from '../trainer/engine';
+import type { JobStages } from './job';
+import { folderBytes, replaceFolder } from './out';
+import { EXPORT_FOLDERS } from './own-folders';
+
+/**
+ * The pipelines themselves, each engine in a child process, results in `out`.
+ *
+ * @param asked the model as it was asked for: its folder or its name
+ */
+export function localStages(out: string, resume: boolean, asked: string): JobStages {
+  const delta = path.join(out, 'delta');
+  return {
+    analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
+    score: ({ model, train: rows, analysis, selection, training }, { samples }, signal) => {
+      const { seed, device, threads } = training;
+      const strategy = selection.strategy as ScoreStrategy;
+      const scoring = { samples, maxLength: analysis.maxLength, seed, device, threads };
+      return scoreHeads({ model, train: rows, strategy, options: scoring }, signal);
+    },
+    select: selectHeads,
+    train: ({ model, train: rows, dev, training }, mask, signal) =>
+      train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
+    export: ({ model }, format, signal) =>
+      replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
+        follow(exportModel({ format, model, delta, out: folder }, signal), () => {}),
+      ),
+    report: async ({ training, train: rows, dev, exports }, result) => {
+      const deltaBytes = folderBytes(delta);
+      const { id2label } = readDelta(delta).info;
+      const told = { deltaBytes, id2label, exports, asked: { model: asked, rows, ...(dev && { dev }) } };
+      await writeReportInChild(out, { ...result, training, ...told });
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { invalidPart, within } from '../errors';
+import { resolveModel } from '../model/resolve';
+import type { StageProgress } from '../progress';
+
+/**
+ * The folder of a model, as {@link resolveModel} finds it, told of as stage `download` where it has to be fetched.
+ *
+ * @throws HifiError INVALID_INPUT of field `model`; FAILED for a download that fails; CANCELLED by `signal`
+ */
+export async function* modelFolder(model: string, signal?: AbortSignal): AsyncGenerator<StageProgress, string> {
+  if (typeof model !== 'string') {
+    throw invalidPart('model', `model is ${JSON.stringify(model)}; it must be a folder or the name of a model`);
+  }
+  const leaving = new AbortController();
+  let told: StageProgress | undefined;
+  let over = false;
+  let wake = () => {};
+  const resolving = within('model', () =>
+    resolveModel(model, {
+      signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
+      onProgress: ({ done, total }) => {
+        told = { kind: 'progress', stage: 'download', done, total, unit: 'bytes' };
+        wake();
+      },
+    }),
+  );
+  const ended = () => {
+    over = true;
+    wake();
+  };
+  resolving.then(ended, ended);
+  try {
+    while (!over) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      if (told === undefined) continue;
+      const event = told;
+      told = undefined;
+      yield event;
+    }
+    return await resolving;
+  } finally {
+    // The reader may have left.
+    leaving.abort();
+    await resolving.catch(() => {});
+  }
+}
