@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { claimFile } from '../gateway/out';
-import { WholeFile } from '../gateway/whole-file';
+import { WholeFile } from '../infra/whole-file';
 import type { Prediction } from '../results/inference';
 import { predict } from '../trainer/engine';
 import type { Flags } from './flags';

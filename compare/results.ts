@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { writeJson } from '../gateway/files';
-import { writeWhole } from '../gateway/whole-file';
+import { writeWhole } from '../infra/whole-file';
 import { comparisonSvg } from './chart';
 import type { ComparisonResults } from './summary';
 import { csvOf, markdownOf } from './tables';
