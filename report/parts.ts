@@ -19,8 +19,6 @@ export interface ReportParts {
   exports?: readonly ExportFormat[];
   /** What was asked for, as far as the results do not tell it. */
   asked?: Asked;
-  /** What `hifi compare` found. */
-  comparison?: Comparison;
 }
 
 /** The part of a command line that names model and rows. */
@@ -29,18 +27,4 @@ export interface Asked {
   /** The rows that were analysed, and of a run trained on. */
   rows: DataSource;
   dev?: DataSource;
-}
-
-/** results.json of `hifi compare`. */
-export interface Comparison {
-  rows: ComparisonRow[];
-}
-
-export interface ComparisonRow {
-  contestant: string;
-  metric: number;
-  /** Bootstrap interval of the metric, where there is more than one run. */
-  interval?: readonly [low: number, high: number] | null;
-  /** Numbers tuned. */
-  parameters: number;
 }
