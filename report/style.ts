@@ -103,6 +103,7 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   summary { break-after: avoid; }
   .maps, .pair { grid-template-columns: 1fr 1fr; gap: 14px 20px; }
   .panel .sides { grid-template-columns: minmax(0, 1fr) 150px; }
+  .chart.bars { font-size: 14px; }
   figure, tr, .panel, .code, .facts div { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   h2 { margin-top: 26px; }
