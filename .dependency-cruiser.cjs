@@ -33,7 +33,7 @@ module.exports = {
       {
         path:
           '^(?!(proto|wire|infra/grpc|gateway|server|cli|test|bench)/|artifacts/(remote|transfer)\\.ts|(analyzer|trainer)/service\\.ts)' +
-          '|^gateway/(job|place|files|out|whole-file)\\.ts$',
+          '|^gateway/(job|place|files|out)\\.ts$',
       },
       { path: '^proto/' },
     ),

@@ -62,7 +62,7 @@ export type { OnProgress } from './model/fetch';
 export { type ResolveOptions, resolveModel } from './model/resolve';
 export type { StageProgress, WarningEvent } from './progress';
 export { writeReportInChild as writeReport } from './report/engine';
-export type { Asked, Comparison, ComparisonRow, ReportParts } from './report/parts';
+export type { Asked, ReportParts } from './report/parts';
 export { renderReport } from './report/report';
 export type { ExportDtype } from './results/checkpoint-export';
 export type { Delta, DeltaTensor } from './results/delta';

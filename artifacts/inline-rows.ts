@@ -39,15 +39,28 @@ export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promi
       `${field}.second_texts has ${secondTexts?.length ?? 0} entries; the task ${task} ${wanted}`,
     );
   }
-  const textColumns = [...(task === undefined ? COLUMNS.texts : TASKS[task].textColumns)].slice(0, paired ? 2 : 1);
+  const textColumns = task === undefined ? columnsOf(rows) : TASKS[task].textColumns;
   const labelColumn = task === undefined ? COLUMNS.label : TASKS[task].labelColumn;
   const lines = texts.map((text, i) => {
     const row: Record<string, string> = { [textColumns[0]]: text };
-    if (secondTexts) row[textColumns[1]] = secondTexts[i];
+    if (secondTexts) row[textColumns[1] as string] = secondTexts[i];
     if (labels) row[labelColumn] = labels[i];
     return `${JSON.stringify(row)}\n`;
   });
   await fs.writeFile(file, lines.join(''), { mode: 0o600 });
-  const columns = task === undefined ? { textColumns, ...(labels && { labelColumn }) } : { task };
-  return { path: NAME, file, format: 'jsonl', ...columns, ...(regression !== undefined && { regression }) };
+  return { path: NAME, file, ...inlineLayout(rows, { task, regression }) };
 }
+
+/** How rows of a request are read once they are a file. */
+export function inlineLayout(
+  rows: InlineRows,
+  { task, regression }: Pick<InlineNeed, 'task' | 'regression'>,
+): Omit<DataSource, 'path'> {
+  const columns =
+    task === undefined
+      ? { textColumns: columnsOf(rows), ...(rows.labels && { labelColumn: COLUMNS.label }) }
+      : { task };
+  return { format: 'jsonl', ...columns, ...(regression !== undefined && { regression }) };
+}
+
+const columnsOf = ({ secondTexts }: InlineRows) => COLUMNS.texts.slice(0, secondTexts ? 2 : 1);

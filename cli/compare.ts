@@ -34,14 +34,16 @@ async function compareStrategies(flags: Flags): Promise<void> {
   const source = dataFlags(flags, true);
   const test = (flags.test as string[]).map(source);
   const trainRows = source(flags.train as string);
-  const results = await inSession(async (session) => {
+  const compared = await inSession(async (session) => {
     const train = await spooled(trainRows, session.signal);
     const model = await modelFolder(flags, session);
     const events = compare({ ...options, model, train, test, out }, session.signal);
-    const { settings, records } = await follow(events, (event) => tell(session, event));
-    return summarise(settings, records, reference);
+    return follow(events, (event) => tell(session, event));
   });
-  const files = writeResults(out, results).map((name) => path.join(out, name));
+  const { settings, records, failed, model: size } = compared;
+  const results = summarise(settings, records, reference, failed);
+  const asked = { model: flags.model as string, train: trainRows, test, ...options.engine };
+  const files = writeResults(out, { results, model: size, asked }).map((name) => path.join(out, name));
   tellLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
   if (flags.json) await printJson(results);
 }

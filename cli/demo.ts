@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { writeDemoData } from '../demo/grammar';
 import { readMask, readMetrics } from '../gateway/files';
 import { folderBytes } from '../gateway/out';
-import { writeWhole } from '../gateway/whole-file';
+import { writeWhole } from '../infra/whole-file';
 import { modelCache } from '../model/resolve';
 import { DELTA_TENSORS } from '../results/delta';
 import type { EvaluateResult } from '../results/inference';

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command, Option } from 'commander';
 import { invalidInput } from '../errors';
-import { WholeFile } from '../gateway/whole-file';
+import { WholeFile } from '../infra/whole-file';
 import { isFolderPath } from '../model/resolve';
 import { keyOf } from './config-file';
 import { aPath, type FlagParser } from './flag-values';

@@ -14,16 +14,21 @@ import { type RunRecord, readRun } from './run-record';
 import type { ComparisonSettings } from './settings';
 import { bestOf, dropped, selectionFor, tested, trainedBefore, tuned } from './tuning';
 
-/** What a comparison came to: every run that counts, one a contestant and seed. */
+/** What a comparison came to. */
 export interface Compared {
   settings: ComparisonSettings;
+  /** Layers of the model, and heads of each. */
+  model: { layers: number; heads: number };
+  /** Every run that counts: one a contestant and seed, all tested. */
   records: RunRecord[];
+  /** Of each contestant that is out the run that broke off. */
+  failed: RunRecord[];
 }
 
 /**
  * Runs every contestant with every seed, engines in child processes one after the other: on the first seed once for each learning
  * rate, then with the rate that was best on its dev rows. A run is kept when it ends; those that are there are not made again, and one
- * that was cut goes on from its checkpoint.
+ * that was cut goes on from its checkpoint. A contestant whose training breaks off at every rate, or at its rate on a later seed, is out.
  *
  * @throws HifiError INVALID_INPUT for bad input, or an `out` of other settings; CANCELLED by `signal`
  */
@@ -38,14 +43,14 @@ export async function* compare(
   const settings = settingsOf(request, checkpoint, data);
   for (const seed of request.seeds) seedSplit(data, request.rows, seed); // too few are told before anything is written
   claimComparison(request.out, settings);
-  const records = yield* new Comparison(request, checkpoint, data, signal).run();
-  return { settings, records };
+  const { layers, heads } = checkpoint.config;
+  return { settings, model: { layers, heads }, ...(yield* new Comparison(request, checkpoint, data, signal).run()) };
 }
 
 class Comparison {
   private readonly materials = new Map<number, SeedMaterial>();
   private files: EmbeddingFile[] | undefined;
-  private readonly total: number;
+  private total: number;
   private done = 0;
   /** Seconds of the runs that this process has made, to tell the rest by. */
   private readonly taken: number[] = [];
@@ -61,23 +66,29 @@ class Comparison {
     this.total = contestants.reduce((sum, contestant) => sum + runs(contestant), 0);
   }
 
-  async *run(): AsyncGenerator<CompareEvent, RunRecord[]> {
+  async *run(): AsyncGenerator<CompareEvent, Pick<Compared, 'records' | 'failed'>> {
     const { contestants, seeds } = this.request;
     const rates = new Map<Contestant, number>();
     const records: RunRecord[] = [];
-    for (const seed of seeds) {
+    const failed = new Map<Contestant, RunRecord>();
+    for (const [i, seed] of seeds.entries()) {
       for (const contestant of contestants) {
+        if (failed.has(contestant)) continue;
         const lrs = rates.has(contestant) ? [rates.get(contestant)!] : this.request.lrs;
         const record =
           contestant === LOGISTIC ? yield* this.regression(seed) : yield* this.tuning(contestant, seed, lrs);
         if (record.lr !== null) rates.set(contestant, record.lr);
-        records.push(record);
+        if (record.test) records.push(record);
+        else {
+          failed.set(contestant, record);
+          this.total -= seeds.length - 1 - i;
+        }
       }
     }
-    return records;
+    return { records: records.filter(({ contestant }) => !failed.has(contestant)), failed: [...failed.values()] };
   }
 
-  /** Trains with each of the rates and tests the best. */
+  /** Trains with each of the rates and tests the best; where all have broken off the first of them is given back, untested. */
   private async *tuning(
     contestant: Exclude<Contestant, typeof LOGISTIC>,
     seed: number,
@@ -99,11 +110,12 @@ class Comparison {
       const started = performance.now();
       const kept = trainedBefore(out, key);
       let record = kept ?? (yield* tuned(this.request, material, contestant, key.lr, signal));
-      if (alone) record = yield* tested(this.request, material, bestOf([record]), signal);
+      if (alone && record.dev) record = yield* tested(this.request, material, record, signal);
       records.push(record);
       yield this.told(record, kept !== undefined, started);
     }
     const best = bestOf(records);
+    if (!best) return records[0];
     const whole = best.test ? best : yield* tested(this.request, material, best, signal);
     for (const record of records) dropped(out, record);
     if (!alone) yield { kind: 'tested', record: whole };

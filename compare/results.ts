@@ -1,17 +1,20 @@
 import * as path from 'node:path';
 import { writeJson } from '../gateway/files';
-import { writeWhole } from '../gateway/whole-file';
-import { comparisonSvg } from './chart';
-import type { ComparisonResults } from './summary';
+import { writeWhole } from '../infra/whole-file';
+import { svgFile } from '../report/draw/theme';
+import { metricOverNumbers } from './figures';
+import { knownRuns } from './known-runs';
+import { type ComparisonParts, renderComparison } from './report';
 import { csvOf, markdownOf } from './tables';
 
-/** Writes what a comparison came to. @returns the files' names, from `out` */
-export function writeResults(out: string, results: ComparisonResults): string[] {
+/** Writes what a comparison came to; its runs are in `out` already. @returns the files' names, from `out` */
+export function writeResults(out: string, { results, ...parts }: Omit<ComparisonParts, 'runs'>): string[] {
   writeJson(path.join(out, 'results.json'), results);
   const texts = {
     'results.csv': csvOf(results),
     'results.md': markdownOf(results),
-    'results.svg': `${comparisonSvg(results)}\n`,
+    'results.svg': svgFile(metricOverNumbers(results)),
+    'report.html': renderComparison({ results, runs: knownRuns(out, results), ...parts }),
   };
   for (const [name, text] of Object.entries(texts)) writeWhole(path.join(out, name), text);
   return ['results.json', ...Object.keys(texts)];

@@ -1,4 +1,5 @@
 import { randomStream } from '../data/random';
+import { failed as failure } from '../errors';
 import type { Contestant } from './contestants';
 import type { RunRecord } from './run-record';
 import type { ComparisonSettings } from './settings';
@@ -53,6 +54,8 @@ export interface ComparisonResults {
   bootstrap: typeof BOOTSTRAP;
   /** The best score first. */
   standings: Standing[];
+  /** Contestants whose training broke off, and where: they have no standing. Left out where there are none. */
+  failed?: { contestant: Contestant; seed: number; failure: string }[];
 }
 
 /**
@@ -60,12 +63,22 @@ export interface ComparisonResults {
  *
  * @param records one a contestant and seed, all tested
  * @param reference one of the contestants
+ * @param failed of each contestant that is out the run that broke off
+ * @throws HifiError FAILED where the reference is out
  */
 export function summarise(
   settings: ComparisonSettings,
   records: readonly RunRecord[],
   reference: Contestant,
+  failed: readonly RunRecord[] = [],
 ): ComparisonResults {
+  const out = failed.map(({ contestant, seed, failure = '' }) => ({ contestant, seed, failure }));
+  const lost = out.find(({ contestant }) => contestant === reference);
+  if (lost) {
+    throw failure(
+      `${reference}, who the others are compared with, broke off on seed ${lost.seed}: ${lost.failure}; give another --reference, or other --lrs`,
+    );
+  }
   const [first] = records;
   const contestants = [...new Set(records.map(({ contestant }) => contestant))];
   const seeds = [...new Set(records.map(({ seed }) => seed))];
@@ -107,6 +120,7 @@ export function summarise(
     reference,
     bootstrap: BOOTSTRAP,
     standings: standings.toSorted((a, b) => b.score.value - a.score.value),
+    ...(out.length > 0 && { failed: out }),
   };
 }
 
@@ -115,7 +129,7 @@ const ofAll = (strata: Strata) => interquartileMean(strata.flat());
 const metricOf = ({ test }: RunRecord, metric: string) => test!.metrics[metric];
 
 /** The same draws for every statistic. */
-function bootstrap(): Bootstrap {
+export function bootstrap(): Bootstrap {
   const random = randomStream(BOOTSTRAP.seed, 'comparison');
   return { ...BOOTSTRAP, draw: random.int };
 }

@@ -45,7 +45,8 @@ export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): 
 }
 
 /** What the table is of, a sentence each. */
-export function notesOf({ settings, seeds, rows, metric, reference, bootstrap }: ComparisonResults): string[] {
+export function notesOf(results: ComparisonResults): string[] {
+  const { settings, seeds, rows, metric, reference, bootstrap, failed = [] } = results;
   const size = 'k' in settings.size ? `k = ${settings.size.k}` : `a budget of ${100 * settings.size.budget} %`;
   const drawn =
     'rowsPerClass' in settings.rows
@@ -59,6 +60,7 @@ export function notesOf({ settings, seeds, rows, metric, reference, bootstrap }:
     once
       ? 'one seed: no intervals'
       : `intervals: ${100 * bootstrap.level} % of ${grouped(bootstrap.replicates)} bootstrap replicates of the seeds; with few seeds they are too narrow`,
+    ...failed.map(({ contestant, seed, failure }) => `${contestant} is out: it broke off on seed ${seed} (${failure})`),
   ];
 }
 

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { failed, HifiError } from '../errors';
+import { HifiError } from '../errors';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
 import { evaluate, train } from '../trainer/engine';
@@ -105,7 +105,7 @@ function sizesOf(mask: Mask, metrics: TrainMetrics | undefined) {
   };
 }
 
-/** A training whose loss is no number any more has lost, and is no reason to end. */
+/** A training whose loss is no number any more has lost, and is no reason to end the comparison. */
 async function* attempt(
   events: AsyncGenerator<{ kind: string }, TrainMetrics>,
 ): AsyncGenerator<CompareEvent, { metrics?: TrainMetrics; failure?: string }> {
@@ -118,12 +118,9 @@ async function* attempt(
   }
 }
 
-/** @throws HifiError FAILED where no learning rate has led anywhere */
-export function bestOf(records: readonly RunRecord[]): RunRecord {
-  const best = records.reduce<RunRecord | undefined>(
+/** The run of the best dev value, of equals the first; undefined where none of the learning rates has led anywhere. */
+export const bestOf = (records: readonly RunRecord[]): RunRecord | undefined =>
+  records.reduce<RunRecord | undefined>(
     (so, record) => (record.dev && record.dev.value > (so?.dev?.value ?? Number.NEGATIVE_INFINITY) ? record : so),
     undefined,
   );
-  if (best) return best;
-  throw failed(`${records[0].contestant}: no learning rate has worked; at ${records[0].lr}: ${records[0].failure}`);
-}

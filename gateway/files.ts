@@ -6,8 +6,8 @@ import { invalidInput } from '../errors';
 import { type Mask, STRATEGIES } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
+import { writeWhole } from '../infra/whole-file';
 import type { TrainMetrics } from '../trainer/options';
-import { writeWhole } from './whole-file';
 
 /** The JSON results of a job, by the names of their files. */
 export interface ResultFiles {

@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import { trace } from '@opentelemetry/api';
 import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
@@ -11,6 +12,7 @@ import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
 import { writeReportInChild } from '../report/engine';
+import { parseDeltaInfo } from '../results/delta-info';
 import type { TrainMetrics } from '../trainer/options';
 import { maskMessage } from '../wire/mask';
 import { analysisMessage, scoreMessage, trainingMessage } from '../wire/options';
@@ -18,7 +20,8 @@ import { progressOf } from '../wire/progress';
 import { reportOf } from '../wire/report';
 import { scoresOf } from '../wire/scores';
 import { epochOf, metricsOf } from '../wire/training';
-import type { JobStages } from './job';
+import { askedOf } from './asked';
+import type { JobSpec, JobStages } from './job';
 import type { RecordPlace } from './record-place';
 
 /** Who does the work of a job. */
@@ -115,16 +118,24 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       return notes;
     },
 
-    async report({ training, exports }, result) {
-      const delta = ['delta/delta.json', 'delta/delta.safetensors'].map((name) => place.find(name)?.sizeBytes ?? 0);
-      const told = { training, exports, deltaBytes: delta[0] + delta[1] };
+    async report(spec, result) {
+      const parts = { ...result, asked: askedOf(spec), ...(result.metrics && trained(spec, place)) };
       const drawn = await inputs.inScratch(async (folder) => {
-        const files = await writeReportInChild(folder, { ...result, ...(result.metrics && told) });
+        const files = await writeReportInChild(folder, parts);
         for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
       });
       await drawn.release();
     },
   };
+}
+
+/** What a report tells of a training besides its metrics. */
+function trained({ training, exports }: JobSpec<TextDataset>, place: RecordPlace) {
+  const [info, tensors] = ['delta/delta.json', 'delta/delta.safetensors'].map((name) =>
+    answered(place.find(name), 'trainer'),
+  );
+  const { id2label } = parseDeltaInfo(fs.readFileSync(place.pathOf(info), 'utf8'), info.name);
+  return { training, exports, deltaBytes: info.sizeBytes + tensors.sizeBytes, id2label };
 }
 
 /** Says something of the span of the state at work. */

@@ -3,20 +3,11 @@ import type { HeadReport, PerHead } from '../heads/report';
 import { pairsOfLayer, strongestPairs } from './correlated-pairs';
 import { graphChart } from './draw/graph';
 import { headMap } from './draw/head-map';
-import { intervalChart } from './draw/intervals';
 import { lineChart } from './draw/line-chart';
-import { scatterChart } from './draw/scatter';
 import { spectrumChart } from './draw/spectrum';
 import { headTip } from './head-words';
+import type { Figure } from './html';
 import type { ReportParts } from './parts';
-
-/** A chart of the report, as a file of its own too. */
-export interface Figure {
-  /** The file's name without its ending. */
-  name: string;
-  caption: string;
-  svg: string;
-}
 
 /** The names of all charts that there may be. */
 export const FIGURE_NAMES = [
@@ -30,20 +21,17 @@ export const FIGURE_NAMES = [
   'convergence',
   'loss',
   'metrics',
-  'comparison',
-  'comparison-numbers',
 ] as const;
 
 /** The charts, in the order of the page. */
 export function figures(parts: ReportParts): Figure[] {
-  const { metrics, comparison } = parts;
+  const { metrics } = parts;
   return [
     ...maps(parts),
     spectrumFigure(parts),
     ...graphs(parts),
     ...(parts.heads.model.heads > 1 ? [convergenceFigure(parts.heads)] : []),
     ...(metrics && metrics.epochs.length > 0 ? [lossFigure(metrics), metricFigure(metrics)] : []),
-    ...(comparison && comparison.rows.length > 0 ? comparisonFigures(comparison) : []),
   ];
 }
 
@@ -222,29 +210,6 @@ function metricFigure({ epochs, metric }: Metrics): Figure {
       })),
     }),
   };
-}
-
-function comparisonFigures({ rows }: NonNullable<ReportParts['comparison']>): Figure[] {
-  return [
-    {
-      name: 'comparison',
-      caption: 'The metric of each contestant, with its bootstrap interval.',
-      svg: intervalChart(
-        'The metric of each contestant',
-        rows.map(({ contestant: name, metric: value, interval }) => ({ name, value, interval: interval ?? null })),
-      ),
-    },
-    {
-      name: 'comparison-numbers',
-      caption: 'The metric of each contestant over the numbers that it tunes.',
-      svg: scatterChart({
-        title: 'The metric over the numbers tuned',
-        x: 'numbers tuned',
-        y: 'metric',
-        points: rows.map(({ contestant: name, metric: y, interval, parameters: x }) => ({ name, x, y, interval })),
-      }),
-    },
-  ];
 }
 
 /** `97 %`. */

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writeWhole } from '../gateway/whole-file';
 import { convergence } from '../heads/convergence';
 import type { CorrelationKind } from '../heads/report';
+import { writeWhole } from '../infra/whole-file';
 import { pairsOfLayer } from './correlated-pairs';
 import { costs } from './costs';
 import { svgFile } from './draw/theme';
@@ -18,7 +18,6 @@ export const REPORT_FILES: readonly string[] = [
   'correlation.csv',
   'convergence.csv',
   'epochs.csv',
-  'comparison.csv',
   'report.json',
 ];
 
@@ -39,7 +38,6 @@ export function writeReport(folder: string, parts: ReportParts): string[] {
     ['report/report.json', `${JSON.stringify(drawn(parts))}\n`],
   ];
   if (parts.metrics) files.push(['report/epochs.csv', epochsCsv(parts.metrics)]);
-  if (parts.comparison) files.push(['report/comparison.csv', comparisonCsv(parts.comparison)]);
   for (const [name, text] of files) writeWhole(path.join(folder, name), text);
   const names = files.map(([name]) => name);
   for (const name of REPORT_FILES.map((part) => `report/${part}`)) {
@@ -109,15 +107,6 @@ function convergenceCsv({ heads: report }: ReportParts): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** One line a contestant. */
-function comparisonCsv({ rows }: NonNullable<ReportParts['comparison']>): string {
-  const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const lines = rows.map(({ contestant, metric, interval, parameters }) =>
-    [quoted(contestant), metric, interval?.[0] ?? '', interval?.[1] ?? '', parameters].join(','),
-  );
-  return `${['contestant,metric,low,high,parameters', ...lines].join('\n')}\n`;
-}
-
 /** The numbers of the charts, without the correlations and spectra that heads.json has. */
 function drawn(parts: ReportParts): object {
   const { heads: report, mask, metrics } = parts;
@@ -139,6 +128,5 @@ function drawn(parts: ReportParts): object {
     tuned: mask?.heads ?? null,
     epochs: metrics?.epochs ?? null,
     costs: costs(parts),
-    comparison: parts.comparison?.rows ?? null,
   };
 }

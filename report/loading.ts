@@ -1,5 +1,5 @@
-import { shellWord } from './command-line';
 import type { ReportParts } from './parts';
+import { shellWord } from './shell';
 
 /** A way to load the result, to be copied. */
 export interface Snippet {

@@ -22,8 +22,6 @@ export interface ReportParts {
   exports?: readonly ExportFormat[];
   /** What was asked for, as far as the results do not tell it. */
   asked?: Asked;
-  /** What `hifi compare` found. */
-  comparison?: Comparison;
 }
 
 /** The part of a command line that names model and rows. */
@@ -34,22 +32,4 @@ export interface Asked {
   rows: DataSource;
   /** Those that the epochs were judged by. */
   dev?: DataSource;
-}
-
-/** results.json of `hifi compare`. */
-export interface Comparison {
-  /** One a contestant. */
-  rows: ComparisonRow[];
-}
-
-/** How one contestant of a comparison has done. */
-export interface ComparisonRow {
-  /** Its name. */
-  contestant: string;
-  /** Its score, larger is better. */
-  metric: number;
-  /** Bootstrap interval of the metric, where there is more than one run. */
-  interval?: readonly [low: number, high: number] | null;
-  /** Numbers tuned. */
-  parameters: number;
 }

@@ -1,17 +1,10 @@
 import { commandLine } from './command-line';
 import { escapeXml } from './draw/theme';
-import type { Figure } from './figures';
+import { codeHtml, type Figure, figureHtml, type Section, wide } from './html';
 import { snippets } from './loading';
 import type { ReportParts } from './parts';
-import { comparisonTable, costNotes, costTable, epochsTable, layersTable, repeatTable } from './tables';
+import { costNotes, costTable, epochsTable, layersTable, repeatTable } from './tables';
 import { convergenceInWords, rankingInWords, stabilityInWords } from './words';
-
-/** A part of the page with its name in the contents. */
-export interface Section {
-  id: string;
-  name: string;
-  html: string;
-}
 
 /** Heads of a layer from which on a map takes the whole width. */
 const BROAD = 20;
@@ -24,7 +17,6 @@ export function sections(parts: ReportParts, drawn: readonly Figure[]): Section[
     rankingSection(parts, drawn),
     trainingSection(parts, drawn),
     costSection(parts),
-    comparisonSection(parts, drawn),
     loadingSection(parts),
     repeatSection(parts),
   ];
@@ -100,13 +92,6 @@ ${wide('Cost', costTable(parts))}${costNotes()}`;
   return { id: 'cost', name: 'Cost', html };
 }
 
-function comparisonSection({ comparison }: ReportParts, drawn: readonly Figure[]): Section | null {
-  const charts = drawn.filter(({ name }) => name.startsWith('comparison'));
-  if (charts.length === 0 || !comparison) return null;
-  const html = `<div class="stack">${charts.map(figureHtml).join('\n')}</div>${wide('Comparison', comparisonTable(comparison))}`;
-  return { id: 'comparison', name: 'Comparison', html };
-}
-
 function loadingSection(parts: ReportParts): Section | null {
   const made = snippets(parts);
   if (made.length === 0) return null;
@@ -121,13 +106,3 @@ function repeatSection(parts: ReportParts): Section {
   const html = `${codeHtml('the command line', commandLine(parts))}${wide('Options and hashes', repeatTable(parts.heads, parts.mask, parts.training))}`;
   return { id: 'repeat', name: 'Repeat it', html };
 }
-
-const figureHtml = ({ svg, caption }: Figure) =>
-  `<figure>${svg}<figcaption>${escapeXml(caption)}</figcaption></figure>`;
-
-/** What may be wider than the page scrolls by itself, with the keyboard too. */
-const wide = (name: string, html: string) =>
-  `<div class="wide" role="group" aria-label="${escapeXml(name)}" tabindex="0">${html}</div>`;
-
-const codeHtml = (name: string, code: string) =>
-  `<div class="code" data-name="${escapeXml(name)}"><pre tabindex="0" role="group" aria-label="${escapeXml(name)}">${escapeXml(code)}</pre></div>`;

@@ -36,7 +36,12 @@ ${CHART_STYLE}
 .chart .edge:hover { stroke: var(--tuned); opacity: 1; }
 .lit .edge { opacity: .04; }
 .lit .edge.of { opacity: 1; stroke: var(--tuned); }
-.stack { display: grid; gap: 22px; margin: 14px 0; }
+.chart [data-at] { outline: none; }
+.chart circle[data-at]:focus-visible, .chart circle.near, .chart .part.near, .chart .at.near { stroke: var(--ink); stroke-width: 2.5; }
+.chart text.near { font-weight: 600; }
+.chart .curve.near { stroke-width: 4; }
+.multiples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); gap: 22px 28px; margin: 16px 0; align-items: end; }
+.multiples figure { display: flex; flex-direction: column-reverse; align-items: flex-start; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 16px 18px; margin: 18px 0; }
 .panel h3 { margin-top: 0; }
 .panel .sides { display: grid; grid-template-columns: minmax(0, 540px) minmax(0, 1fr); gap: 20px 40px; align-items: start; }
@@ -82,7 +87,8 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   .facts div { flex-basis: 40%; }
   .chart { font-size: 13px; }
   .wide th, .wide td { padding-right: 10px; }
-  .chart .cell text { display: none; }
+  .chart.intervals, .chart.scatter { font-size: 15px; }
+  .chart.map:not(.roomy) .cell text { display: none; }
   th { white-space: normal; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
@@ -97,6 +103,7 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   summary { break-after: avoid; }
   .maps, .pair { grid-template-columns: 1fr 1fr; gap: 14px 20px; }
   .panel .sides { grid-template-columns: minmax(0, 1fr) 150px; }
+  .chart.bars { font-size: 14px; }
   figure, tr, .panel, .code, .facts div { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   h2 { margin-top: 26px; }

@@ -4,26 +4,8 @@ import { byScore } from '../heads/select';
 import type { TrainMetrics, TrainOptions } from '../trainer/options';
 import { COST_NOTES, costs } from './costs';
 import { escapeXml } from './draw/theme';
+import { type Cell, htmlTable } from './html';
 import type { ReportParts } from './parts';
-
-/** A value of a table: texts are escaped, numbers stand to the right. */
-type Cell = string | number;
-
-/** An HTML table; the first column names the rows. Under a head, columns of numbers stand to the right. */
-function htmlTable(rows: readonly (readonly Cell[])[], head?: readonly string[]): string {
-  const numeric = (cell: Cell) => typeof cell === 'number' || /^(?:[−-]?[\d,.]+(?:e[+-]?\d+)?|–)$/.test(cell);
-  const right = head?.map((_, i) => i > 0 && rows.length > 0 && rows.every((row) => numeric(row[i]))) ?? [];
-  const cells = (row: readonly Cell[]) =>
-    row.map((cell, i) => {
-      const text = escapeXml(String(cell));
-      if (i === 0) return `<th scope="row">${text}</th>`;
-      return right[i] ? `<td class="number">${text}</td>` : `<td>${text}</td>`;
-    });
-  const top = head
-    ? `<thead><tr>${head.map((name, i) => `<th scope="col"${right[i] ? ' class="number"' : ''}>${escapeXml(name)}</th>`).join('')}</tr></thead>`
-    : '';
-  return `<table>${top}<tbody>${rows.map((row) => `<tr>${cells(row).join('')}</tr>`).join('')}</tbody></table>`;
-}
 
 /** How many heads of a layer are listed. */
 const TOP = 4;
@@ -101,17 +83,6 @@ export function costTable(parts: ReportParts): string {
 export function costNotes(): string {
   const entries = COST_NOTES.map(([what, how]) => `<dt>${escapeXml(what)}</dt><dd>${escapeXml(how)}</dd>`);
   return `<details open><summary>How this is computed</summary><dl>${entries.join('')}</dl></details>`;
-}
-
-/** What `hifi compare` found. */
-export function comparisonTable({ rows }: NonNullable<ReportParts['comparison']>): string {
-  const cells = rows.map(({ contestant, metric, interval, parameters }): Cell[] => [
-    contestant,
-    metric.toFixed(4),
-    interval ? `${interval[0].toFixed(4)} to ${interval[1].toFixed(4)}` : '–',
-    grouped(parameters),
-  ]);
-  return htmlTable(cells, ['contestant', 'metric', 'interval', 'numbers tuned']);
 }
 
 /** Hashes and options: all that a repetition needs. */

@@ -1,3 +1,5 @@
+import { roundTicks, tickText } from './axis';
+import { type Mark, markOf } from './mark';
 import { escapeXml } from './theme';
 
 /** A value with its interval, by name. */
@@ -5,26 +7,72 @@ export interface IntervalRow {
   name: string;
   value: number;
   interval: readonly [low: number, high: number] | null;
+  tip: string;
+  /** Single values that the value stands for. */
+  dots?: readonly { value: number; tip: string }[];
+  /** The one that the others are compared with. */
+  marked?: boolean;
+  /** Stands at the right. */
+  note?: string;
 }
 
-/** Values as points on one axis, their intervals as bars. */
-export function intervalChart(title: string, rows: readonly IntervalRow[]): string {
-  const [left, right, row] = [190, 600, 24];
-  const ends = rows.flatMap(({ value, interval }) => [value, ...(interval ?? [])]);
-  const [least, most] = [Math.min(...ends), Math.max(...ends)];
-  const x = (value: number) =>
-    Number((left + 10 + ((value - least) / (most - least || 1)) * (right - left - 20)).toFixed(1));
-  const height = rows.length * row + 34;
-  const lines = rows.map(({ name, value, interval }, i) => {
-    const y = 8 + (i + 0.5) * row;
-    const bar = interval ? `<path class="curve blue" d="M${x(interval[0])} ${y}H${x(interval[1])}"/>` : '';
-    const shown = name.length > 28 ? `${name.slice(0, 27)}…` : name;
-    const span = interval ? ` (${interval.map((end) => end.toFixed(4)).join(' to ')})` : '';
-    const tip = escapeXml(`${name}: ${value.toFixed(4)}${span}`);
-    return `<text class="end" x="${left - 8}" y="${y + 4}">${escapeXml(shown)}</text><path class="rule" d="M${left} ${y}H${right}"/>${bar}<circle class="blue" cx="${x(value)}" cy="${y}" r="4.5" data-tip="${tip}"/>`;
-  });
-  const names = [least, most].map(
-    (end) => `<text class="quiet middle" x="${x(end)}" y="${height - 8}">${end.toFixed(4)}</text>`,
-  );
-  return `<svg xmlns="http://www.w3.org/2000/svg" class="chart intervals" viewBox="0 0 620 ${height}" width="620" height="${height}" role="img" aria-label="${escapeXml(title)}">${lines.join('')}${most > least ? names.join('') : ''}</svg>`;
+export interface IntervalChart {
+  title: string;
+  /** Name of the axis. */
+  x: string;
+  rows: readonly IntervalRow[];
+  /** What the notes are. */
+  notes?: string;
+  /** A value that a line across all rows is drawn at. */
+  line?: number;
 }
+
+const [LEFT, WIDTH, ROW, TOP, BOTTOM] = [136, 640, 25, 24, 42];
+
+/** Values as points on one axis, with their intervals as bars and the single values behind them as dots. */
+export function intervalChart({ title, x, rows, notes, line }: IntervalChart): string {
+  const right = WIDTH - (notes === undefined ? 20 : 104);
+  const all = rows.flatMap(({ value, interval, dots }) => [
+    value,
+    ...(interval ?? []),
+    ...(dots ?? []).map((dot) => dot.value),
+  ]);
+  const ticks = roundTicks(line === undefined ? all : [...all, line]);
+  const px = (value: number) =>
+    fixed(LEFT + 8 + ((value - ticks[0]) / (ticks.at(-1)! - ticks[0])) * (right - LEFT - 16));
+  const bottom = TOP + rows.length * ROW;
+  const scale = ticks.map(
+    (tick) =>
+      `<path class="rule" d="M${px(tick)} ${TOP}V${bottom}"/><text class="quiet middle" x="${px(tick)}" y="${bottom + 16}">${tickText(tick)}</text>`,
+  );
+  const drawn = rows.map(({ name, value, interval, tip, dots = [], marked, note }, row) => {
+    const y = TOP + (row + 0.5) * ROW;
+    const look = marked ? 'tuned' : 'blue';
+    const mark = (column: number, told: string): Mark => ({ row, column, of: name, tip: told });
+    const bar = interval
+      ? `<path class="curve ${look}" data-of="${escapeXml(name)}" d="M${px(interval[0])} ${y}H${px(interval[1])}"/>`
+      : '';
+    const single = dots.map(
+      (dot, i) =>
+        `<circle class="dot ${look}" cx="${px(dot.value)}" cy="${y}" r="3.5" ${markOf(mark(i + 1, dot.tip))}/>`,
+    );
+    // A stroke where there are dots, so that they stay to be seen.
+    const at = px(value);
+    const point =
+      dots.length > 0
+        ? `<rect class="at ${look}" x="${fixed(at - 2)}" y="${y - 9}" width="4" height="18" rx="1" ${markOf(mark(0, tip))}/>`
+        : `<circle class="${look}" cx="${at}" cy="${y}" r="5" ${markOf(mark(0, tip))}/>`;
+    const noted = note === undefined ? '' : `<text class="end" x="${WIDTH - 4}" y="${y + 4}">${escapeXml(note)}</text>`;
+    return `<text class="end" data-of="${escapeXml(name)}" x="${LEFT - 8}" y="${y + 4}">${escapeXml(name)}</text>${bar}${point}${single.join('')}${noted}`;
+  });
+  const across = line === undefined ? '' : `<path class="dashed" d="M${px(line)} ${TOP - 6}V${bottom}"/>`;
+  const heading =
+    notes === undefined ? '' : `<text class="quiet end" x="${WIDTH - 4}" y="13">${escapeXml(notes)}</text>`;
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart intervals" viewBox="0 0 ${WIDTH} ${bottom + BOTTOM}" width="${WIDTH}" height="${bottom + BOTTOM}" role="group" aria-label="${escapeXml(title)}">` +
+    `${scale.join('')}${across}${drawn.join('')}${heading}` +
+    `<text class="quiet middle" x="${(LEFT + right) / 2}" y="${bottom + BOTTOM - 8}">${escapeXml(x)}</text></svg>`
+  );
+}
+
+const fixed = (value: number) => Number(value.toFixed(1));

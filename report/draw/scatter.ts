@@ -1,4 +1,5 @@
 import { powersOfTen, roundTicks, tickText } from './axis';
+import { markOf } from './mark';
 import { escapeXml } from './theme';
 
 /** A point with its name, and where it is known the interval of its value. */
@@ -22,8 +23,10 @@ export interface Scatter {
 
 const [WIDTH, HEIGHT] = [700, 400];
 const MARGIN = { left: 62, right: 20, top: 18, bottom: 46 };
-/** Least distance of two names, and how far right of its point one may reach, in pixels. */
-const NAMES = { apart: 14, width: 150 };
+/** Pixels: least distance of two names, within which width, how far down another point is in a name's way, and a letter. */
+const NAMES = { apart: 14, width: 150, way: 30, letter: 6.5 };
+/** Pixels between points of the same number, which stand side by side. */
+const BESIDE = 5;
 
 /** Values over a number that spans powers of ten, with their intervals. */
 export function scatterChart({ title, x, y, points }: Scatter): string {
@@ -45,36 +48,61 @@ export function scatterChart({ title, x, y, points }: Scatter): string {
     (tick) =>
       `<path class="rule" d="M${px(tick)} ${MARGIN.top}V${bottom}"/><text class="quiet middle" x="${px(tick)}" y="${bottom + 16}">${tick === 0 ? '0' : tickText(tick, true)}</text>`,
   );
-  const marks = points.map(({ name, x: at, y: value, interval, marked }) => {
+  const places = sideBySide(points.map((point) => px(point.x)));
+  const marks = points.map(({ name, x: at, y: value, interval, marked }, column) => {
     const look = marked ? 'tuned' : 'blue';
     const bar = interval
-      ? `<path class="curve ${look}" opacity=".6" d="M${px(at)} ${py(interval[0])}V${py(interval[1])}"/>`
+      ? `<path class="curve ${look}" opacity=".6" data-of="${escapeXml(name)}" d="M${places[column].x} ${py(interval[0])}V${py(interval[1])}"/>`
       : '';
     const span = interval ? ` (${interval.map((end) => end.toFixed(4)).join(' to ')})` : '';
     const tip = `${name}: ${value.toFixed(4)}${span}, ${at.toLocaleString('en-US')} numbers`;
-    return `${bar}<circle class="${look}" cx="${px(at)}" cy="${py(value)}" r="4.5" data-tip="${escapeXml(tip)}"/>`;
+    return `${bar}<circle class="${look}" cx="${places[column].x}" cy="${py(value)}" r="4.5" ${markOf({ row: 0, column, of: name, tip })}/>`;
   });
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" class="chart scatter" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="${escapeXml(title)}">` +
-    `${rows.join('')}${columns.join('')}<path class="axis" d="M${MARGIN.left} ${bottom}H${right}"/>${marks.join('')}${names(points, px, py)}` +
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart scatter" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="group" aria-label="${escapeXml(title)}">` +
+    `${rows.join('')}${columns.join('')}<path class="axis" d="M${MARGIN.left} ${bottom}H${right}"/>${marks.join('')}${names(points, places, py)}` +
     `<text class="quiet middle" x="${(MARGIN.left + right) / 2}" y="${HEIGHT - 8}">${escapeXml(x)}</text>` +
     `<text class="quiet" x="${MARGIN.left}" y="11">${escapeXml(y)}</text></svg>`
   );
 }
 
-/** The points' names beside them, moved down where they would lie on one another. */
-function names(points: readonly ScatterPoint[], px: (x: number) => number, py: (y: number) => number): string {
+/** Where a point stands, and the rightmost of those that it stands beside. */
+interface Place {
+  x: number;
+  edge: number;
+}
+
+/** Points that would hide one another stand side by side, the first ones at the right. */
+function sideBySide(places: readonly number[]): Place[] {
+  return places.map((place, i) => {
+    const group = [...places.keys()].filter((other) => Math.abs(places[other] - place) < BESIDE);
+    const half = (group.length - 1) / 2;
+    return { x: fixed(place + BESIDE * (half - group.indexOf(i))), edge: fixed(place + BESIDE * half) };
+  });
+}
+
+/** The points' names beside them: left of a point that has others at its right, moved down where they would lie on one another. */
+function names(points: readonly ScatterPoint[], places: readonly Place[], py: (y: number) => number): string {
   const placed: { x: number; y: number; end: boolean }[] = [];
-  return [...points]
-    .sort((a, b) => b.y - a.y)
-    .map(({ name, x, y }) => {
-      const end = px(x) + NAMES.width > WIDTH;
-      const at = { x: px(x) + (end ? -9 : 9), y: py(y) + 4, end };
+  return [...points.keys()]
+    .sort((a, b) => points[b].y - points[a].y)
+    .map((i) => {
+      const { name, y } = points[i];
+      const { x, edge } = places[i];
+      const inWay = points.some(
+        (other, j) =>
+          j !== i &&
+          places[j].edge > edge &&
+          places[j].edge - edge < NAMES.width &&
+          Math.abs(py(other.y) - py(y)) < NAMES.way,
+      );
+      const end = inWay || edge + 9 + NAMES.letter * name.length > WIDTH;
+      const at = { x: end ? x - 9 : edge + 9, y: py(y) + 4, end };
       const near = (other: typeof at) =>
         other.end === end && Math.abs(other.x - at.x) < NAMES.width && Math.abs(other.y - at.y) < NAMES.apart;
       for (let clash = placed.find(near); clash; clash = placed.find(near)) at.y = clash.y + NAMES.apart;
       placed.push(at);
-      return `<text${end ? ' class="end"' : ''} x="${at.x}" y="${fixed(at.y)}">${escapeXml(name)}</text>`;
+      return `<text${end ? ' class="end"' : ''} data-of="${escapeXml(name)}" x="${fixed(at.x)}" y="${fixed(at.y)}">${escapeXml(name)}</text>`;
     })
     .join('');
 }

@@ -85,6 +85,13 @@ export const CHART_STYLE = `
 .chart circle.tuned{fill:var(--tuned)}
 .chart circle.green{fill:var(--green)}
 .chart circle.violet{fill:var(--violet)}
+.chart circle.dot{fill:var(--paper);stroke-width:1.5}
+.chart .at.blue,.chart .part.blue{fill:var(--blue)}
+.chart .at.tuned{fill:var(--tuned)}
+.chart .part.green{fill:var(--green)}
+.chart .part.violet{fill:var(--violet)}
+.chart .at,.chart .part{stroke:none}
+.chart .none rect{fill:none;stroke:var(--line)}
 .chart .tail{fill:var(--faint)}
 .chart .edge{stroke:var(--blue);fill:none}
 .chart .node circle{fill:var(--panel);stroke:var(--quiet);stroke-width:1.5}

@@ -6,7 +6,8 @@ export function rove(page: Page): void {
   page.rove = (root, selector) => {
     const all = () => [...root.querySelectorAll<SVGElement>(selector)];
     const place = (element: Element) => {
-      const [layer, head] = element.getAttribute('data-head')!.split('.').map(Number);
+      const at = element.getAttribute('data-head') ?? element.getAttribute('data-at')!;
+      const [layer, head] = at.split('.').map(Number);
       return { layer, head };
     };
     const focus = (target: SVGElement | undefined) => {
@@ -33,7 +34,7 @@ export function rove(page: Page): void {
         Home: () => (ctrlKey ? parts[0] : row[0]),
         End: () => (ctrlKey ? parts.at(-1) : row.at(-1)),
       };
-      if (key === 'Enter' || key === ' ') page.show(layer, head);
+      if (key === 'Enter' || key === ' ') page.show?.(layer, head);
       else if (key in moves) focus(moves[key]());
       else return;
       event.preventDefault();
@@ -42,7 +43,7 @@ export function rove(page: Page): void {
       const cell = (event.target as Element).closest<SVGElement>(selector);
       if (!cell) return;
       for (const each of all()) each.setAttribute('tabindex', each === cell ? '0' : '-1');
-      page.show(place(cell).layer, place(cell).head);
+      page.show?.(place(cell).layer, place(cell).head);
     });
   };
 }

@@ -9,24 +9,31 @@ export function tips({ data }: Page): void {
   tip.hidden = true;
   document.body.append(tip);
   const source = (target: EventTarget | null) =>
-    target instanceof Element ? target.closest('.chart [data-tip], .chart [data-head]') : null;
+    target instanceof Element ? target.closest('.chart [data-tip], .chart [data-head], .chart [data-at]') : null;
   const place = (x: number, y: number) => {
     const { width, height } = tip.getBoundingClientRect();
     const left = Math.max(8, Math.min(x + 14, document.documentElement.clientWidth - width - 8));
     const top = y + 18 + height > window.innerHeight ? y - height - 12 : y + 18;
     tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(4, top))}px)`;
   };
-  const mark = (head: string | null) => {
+  /** Marks all parts that are of the same head, or of the same contestant. */
+  const mark = (from: Element | null) => {
     for (const each of document.querySelectorAll('.chart .near')) each.classList.remove('near');
-    if (head === null) return;
-    for (const each of document.querySelectorAll(`.chart [data-head="${head}"]`)) each.classList.add('near');
+    for (const name of ['data-head', 'data-of']) {
+      const value = from?.getAttribute(name);
+      if (value === null || value === undefined) continue;
+      for (const each of document.querySelectorAll(`.chart [${name}="${CSS.escape(value)}"]`))
+        each.classList.add('near');
+    }
   };
   const tell = (from: Element, x: number, y: number) => {
     const [layer, head] = (from.getAttribute('data-head') ?? '').split('.').map(Number);
-    tip.textContent = from.getAttribute('data-tip') ?? data.tips[layer * data.heads + head];
+    tip.textContent =
+      from.getAttribute('data-tip') ??
+      (from.hasAttribute('data-head') ? data.tips[layer * data.heads + head] : from.getAttribute('aria-label'));
     tip.hidden = false;
     place(x, y);
-    mark(from.getAttribute('data-head'));
+    mark(from);
   };
   const hide = () => {
     tip.hidden = true;

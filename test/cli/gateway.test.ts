@@ -66,6 +66,19 @@ test('a run at a gateway leaves what a run here leaves', async () => {
     ]).toEqual([name, 0]);
   }
 
+  // The report tells the same, but for what the gateway was not told: where this machine has the model and the rows.
+  const page = (folder: string) => fs.readFileSync(path.join(folder, 'report.html'), 'utf8');
+  const code = (folder: string) =>
+    [...page(folder).matchAll(/<pre [^>]*>([^<]*)<\/pre>/g)].map(([, text]) =>
+      text
+        .replaceAll(`${FIXTURES}/`, '')
+        .replaceAll('tiny-data/', '')
+        .replaceAll(/ \\\n */g, ' '),
+    );
+  expect(code(there)).toEqual(code(here));
+  expect(code(there).at(-1)).toContain('--text-columns sentence --label-column label');
+  for (const folder of [FIXTURES, scratch]) expect(page(there)).not.toContain(folder);
+
   // What the command has ended, it need not do again.
   const again = await hifi(...RUN, ...gateway, '--out', there, '--export', 'checkpoint,peft', '--resume', '--json');
   expect(again.status).toBe(0);

@@ -1,8 +1,9 @@
-import { comparisonSvg } from '../../compare/chart';
+import { metricOverNumbers } from '../../compare/figures';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonSettings, differenceOf } from '../../compare/settings';
 import { summarise } from '../../compare/summary';
 import { columnsOf, csvOf, markdownOf } from '../../compare/tables';
+import { svgFile } from '../../report/draw/theme';
 
 const settings: ComparisonSettings = {
   schemaVersion: 1,
@@ -73,10 +74,10 @@ test('the table names what stands in it', () => {
 });
 
 test('the plot names every contestant and stands by itself, on its own ground', () => {
-  const svg = comparisonSvg(results);
+  const svg = svgFile(metricOverNumbers(results));
   for (const { contestant } of results.standings) expect(svg).toContain(`>${contestant}</text>`);
   expect(svg).toMatch(
-    /^<svg [^>]*role="img" aria-label="Test matthews over trained numbers of 3 contestants, 3 seeds"/,
+    /^<svg [^>]*role="group" aria-label="Test matthews over trained numbers of 3 contestants, 3 seeds"/,
   );
   expect(svg).toContain('<rect width="100%" height="100%" fill="');
   expect(svg).not.toContain('var(--');

@@ -2,7 +2,6 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../../gateway/files';
-import { WholeFile } from '../../gateway/whole-file';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-files-'));
@@ -129,21 +128,4 @@ test('what is no JSON, no file or a folder is refused in one line', () => {
   expect(refusal(readMask, file)).toMatch(/^mask\.json is not JSON: /);
   expect(refusal(readMask, path.join(scratch, 'maks.json'))).toBe('maks.json: no such file; did you mean "mask.json"?');
   expect(refusal(readMask, scratch)).toMatch(/cannot be read: it is a folder$/);
-});
-
-test('a file is whole or not there', () => {
-  const target = path.join(scratch, 'new', 'lines.txt');
-  const file = new WholeFile(target);
-  file.write('a');
-  expect(fs.existsSync(target)).toBe(false);
-  file.write('b'.repeat(3 << 20));
-  file.commit();
-  file.abandon();
-  expect(fs.readFileSync(target, 'utf8')).toBe(`a${'b'.repeat(3 << 20)}`);
-
-  const left = new WholeFile(target);
-  left.write('something else');
-  left.abandon();
-  expect(fs.readFileSync(target, 'utf8')[0]).toBe('a');
-  expect(fs.readdirSync(path.dirname(target))).toEqual(['lines.txt']);
 });

@@ -60,12 +60,5 @@ export function largeRun(layers = 24, heads = 16, headDim = 64): ReportParts {
   return {
     ...{ heads: report, mask, metrics, training: TRAIN_DEFAULTS, deltaBytes: 60_870_000 },
     ...{ id2label: { 0: 'no', 1: 'yes' }, exports: ['checkpoint', 'peft', 'onnx'] },
-    comparison: {
-      rows: [
-        { contestant: 'hifi', metric: 0.31, interval: [0.28, 0.34], parameters: mask.trainableParameters },
-        { contestant: 'random', metric: 0.27, interval: [0.24, 0.31], parameters: mask.trainableParameters },
-        { contestant: 'task head alone', metric: 0.09, interval: null, parameters: 0 },
-      ],
-    },
   };
 }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { commandLine, shellWord } from '../../report/command-line';
+import { commandLine } from '../../report/command-line';
 import { costs } from '../../report/costs';
 import { headMap } from '../../report/draw/head-map';
 import { lineChart } from '../../report/draw/line-chart';
@@ -12,6 +12,7 @@ import { snippets } from '../../report/loading';
 import type { ReportParts } from '../../report/parts';
 import { renderReport } from '../../report/report';
 import { SCRIPT } from '../../report/script';
+import { shellWord } from '../../report/shell';
 import { rankingInWords, stabilityInWords } from '../../report/words';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
@@ -203,13 +204,6 @@ test('the ways to load it are those that were made', () => {
     snippets({ ...whole, exports: ['peft'], id2label }).find(({ title }) => title === 'peft')!.code;
   expect(peft({ 0: 'no', 1: '"yes"' })).toContain('num_labels=2, id2label={0: "no", 1: "\\"yes\\""}');
   expect(peft(null)).toContain('num_labels=1, problem_type="regression"');
-});
-
-test('the comparison is told where there is one', () => {
-  expect(renderReport(whole)).not.toContain('id="comparison"');
-  const page = renderReport(largeRun());
-  expect(page).toContain('id="comparison"');
-  expect(page).toContain('0.2800 to 0.3400');
 });
 
 test('an analysis alone has no training to tell of', () => {

@@ -1,0 +1,45 @@
+import type { DataSource } from '../data/dataset';
+import { columnFlags, commandText, fileOf } from '../report/shell';
+import type { ComparisonResults } from './summary';
+
+/** The part of a comparison's command line that its results do not tell. */
+export interface AskedComparison {
+  model: string;
+  train: DataSource;
+  test: readonly DataSource[];
+  device: string;
+  threads?: number;
+}
+
+/** The command that makes this comparison, with every option said: another version's defaults would not change it. */
+export function comparisonCommand(
+  { settings, seeds, standings, reference, failed = [] }: ComparisonResults,
+  { model, train, test, device, threads }: AskedComparison,
+): string {
+  const { rows, size, tune, lrs, samples, training } = settings;
+  const [drawn, count] = 'rowsPerClass' in rows ? ['rows-per-class', rows.rowsPerClass] : ['rows', rows.rows];
+  const [sized, amount] = 'k' in size ? ['k', size.k] : ['budget', size.budget];
+  return commandText('npx hifi compare', [
+    ['model', model],
+    ['train', fileOf(train)],
+    ...test.map((each) => ['test', fileOf(each)] as const),
+    ...columnFlags(train),
+    ['strategies', [...standings, ...failed].map(({ contestant }) => contestant).join(',')],
+    ['seeds', seeds.every((seed, i) => seed === i) ? seeds.length : seeds.join(',')],
+    ['reference', reference],
+    [drawn, count],
+    ['dev-rows', rows.dev],
+    ['lrs', lrs.join(',')],
+    [sized, amount],
+    ['tune', tune],
+    ['samples', samples],
+    ['epochs', training.epochs],
+    ['batch-size', training.batchSize],
+    ['warmup', training.warmup],
+    ['weight-decay', training.weightDecay],
+    ['max-length', training.maxLength],
+    ['device', device],
+    ['threads', threads],
+    ['out', 'out'],
+  ]);
+}

@@ -1,0 +1,81 @@
+import { type Cell, htmlTable } from '../report/html';
+import type { AskedComparison } from './command-line';
+import type { KnownRuns } from './known-runs';
+import { costsOf, trainedAfter } from './run-costs';
+import type { ComparisonResults } from './summary';
+
+/** Every seed's test value. */
+export function seedsTable({ standings, seeds, metric }: ComparisonResults): string {
+  const rows = standings.map(({ contestant, values }): Cell[] => [
+    contestant,
+    ...values.map((value) => value.toFixed(4)),
+  ]);
+  return htmlTable(rows, [`test ${metric}`, ...seeds.map((seed) => `seed ${seed}`)]);
+}
+
+/** Numbers, seconds and memory. */
+export function costTable(results: ComparisonResults, { counted }: KnownRuns): string {
+  const costs = costsOf(results, counted);
+  const rows = results.standings.map((standing, i): Cell[] => {
+    const { seconds, peakRssBytes } = costs[i];
+    return [
+      standing.contestant,
+      grouped(standing.trainableParameters),
+      `${(100 * standing.share).toFixed(2)} %`,
+      grouped(standing.taskHeadParameters),
+      ...[seconds.selection, seconds.run, trainedAfter(costs[i]), seconds.test].map((value) => value.toFixed(1)),
+      peakRssBytes === null ? '–' : grouped(Math.round(peakRssBytes / 1e6)),
+    ];
+  });
+  return htmlTable(rows, [
+    'contestant',
+    'tuned',
+    'share of the base',
+    'task head',
+    'choosing, s',
+    'training, s',
+    'both, s',
+    'test, s',
+    'memory, MB',
+  ]);
+}
+
+/** Hashes and options: all that a repetition needs. */
+export function repeatTable(
+  { settings, seeds, rows, bootstrap, standings }: ComparisonResults,
+  { train, test }: AskedComparison,
+  { counted }: KnownRuns,
+): string {
+  const { model, data, size, tune, lrs, searchSeed, training, samples } = settings;
+  const hashes = model.files.filter((hash) => hash !== null);
+  const regression = counted.flatMap(({ contestant, seed, c }) =>
+    c === undefined ? [] : [`${contestant}, seed ${seed}: C = ${c}`],
+  );
+  return htmlTable([
+    ['model', model.name],
+    ['weights, SHA-256', model.sha256],
+    ["the model's other files, SHA-256", hashes.join(' ')],
+    ['training file', train.path],
+    ['training file, SHA-256', data.train],
+    ...test.map(({ path }, i): Cell[] => [`test file ${path}, SHA-256`, data.test[i]]),
+    ['columns', settingsText(data.columns)],
+    ['rows', settingsText({ ...settings.rows, train: rows.train, dev: rows.dev, test: rows.test })],
+    ['selection', settingsText({ ...size, tune, samples })],
+    ['training', settingsText(training)],
+    ['learning rates', `${lrs.join(', ')}, tried on seed ${searchSeed}`],
+    [
+      'chosen rates',
+      standings.flatMap(({ contestant, lr }) => (lr === null ? [] : [`${contestant} ${lr}`])).join(', ') || '–',
+    ],
+    ...(regression.length > 0 ? [['inverse penalty', regression.join('; ')]] : []),
+    ['seeds', seeds.join(', ')],
+    ['bootstrap', settingsText(bootstrap)],
+  ]);
+}
+
+const settingsText = (values: object) =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+
+const grouped = (value: number) => value.toLocaleString('en-US');

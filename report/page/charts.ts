@@ -1,0 +1,9 @@
+/// <reference lib="dom" />
+import type { Page } from './page';
+
+/** Every chart whose parts tell something is one stop of the tab key. */
+export function charts(page: Page): void {
+  for (const chart of document.querySelectorAll('.chart')) {
+    if (chart.querySelector('[data-at]')) page.rove(chart, '[data-at]');
+  }
+}
