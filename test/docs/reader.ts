@@ -3,7 +3,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { cached } from '../../infra/cache';
+import { cached, isCached } from '../../infra/cache';
 import { type Block, blocksOf, outputsIn, scriptOf, shows } from './page';
 
 export const checkout = path.join(__dirname, '../..');
@@ -108,6 +108,12 @@ export function differences(name: string, page: readonly Block[], blocks: readon
   return wrong.join('\n');
 }
 
+/** The folder of the cache for a Python environment with the packages that `pins` names. */
+function pythonFolder(pins: string): string {
+  const { stdout: version } = spawnSync('python3', ['--version']);
+  return `docs/python-${crypto.createHash('sha256').update(pins).update(version).digest('hex').slice(0, 12)}`;
+}
+
 /**
  * A Python environment with packages, made once for each version of what brings them.
  *
@@ -116,17 +122,23 @@ export function differences(name: string, page: readonly Block[], blocks: readon
  * @returns what is in its variables besides
  */
 export async function pythonWith(install: string, pins: string, cwd: string): Promise<NodeJS.ProcessEnv> {
-  const { stdout: version } = spawnSync('python3', ['--version']);
-  const hash = crypto.createHash('sha256').update(pins).update(version).digest('hex').slice(0, 12);
-  const within = (folder: string) => ({
-    PATH: [path.join(folder, 'bin'), process.env.PATH].join(path.delimiter),
-    // Whatever goes wrong: nothing is installed anywhere else.
-    PIP_REQUIRE_VIRTUALENV: '1',
-  });
-  const made = await cached(`docs/python-${hash}`, async (making) => {
-    const env = { ...process.env, ...within(making) };
-    const { status, printed } = await bash(`python3 -m venv '${making}' && hash -r && ${install}`, cwd, env);
+  const made = await cached(pythonFolder(pins), async (making) => {
+    const PATH = [path.join(making, 'bin'), process.env.PATH].join(path.delimiter);
+    const { status, printed } = await bash(`python3 -m venv '${making}' && hash -r && ${install}`, cwd, {
+      ...process.env,
+      PATH,
+    });
     if (status !== 0) throw new Error(`the page's Python packages cannot be installed:\n${printed.slice(-3000)}`);
   });
-  return within(made);
+  return { PATH: [path.join(made, 'bin'), process.env.PATH].join(path.delimiter) };
 }
+
+/** What docs/load.md has its reader install: PyTorch, transformers, PEFT, onnxruntime. */
+export const [{ body: PYTORCH }] = pageOf('docs/load.md').filter(({ kind }) => kind === 'sh packages');
+
+/**
+ * Tests for programs in Python that need {@link PYTORCH}: 5 GB, which nobody gets without asking for them. With HIFI_TEST_PYTORCH=1
+ * they are installed once, into the cache; where they are neither there nor asked for, the tests are left out.
+ */
+export const withPyTorch =
+  process.env.HIFI_TEST_PYTORCH === '1' || isCached(pythonFolder(PYTORCH)) ? describe : describe.skip;

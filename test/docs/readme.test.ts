@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
 import * as zlib from 'node:zlib';
-import { ModuleKind, ScriptTarget, transpileModule } from 'typescript';
 import { demoData } from '../../demo/grammar';
 import { resolveModel } from '../../model/resolve';
 import { shows } from './page';
@@ -23,6 +22,7 @@ const ELSEWHERE: Record<string, string> = {
 const KINDS_ELSEWHERE: Record<string, string> = {
   'sh grpcurl': 'clients.test.ts',
   python: 'tutorials.test.ts, which has the packages',
+  ts: 'test/examples, as a project with the package compiles it',
   text: 'what is printed',
 };
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
   const rows = pageOf('docs/own-data.md').filter(({ body }) => /^cat > \w+\.csv/.test(body));
   await reader.run('docs/own-data.md', rows);
   const model = await resolveModel('all-MiniLM-L6-v2');
-  for (const name of ['M', 'path/to/model']) reader.link(model, name);
+  reader.link(model, 'M');
   writeCola(reader, 60, 30);
   const { train } = demoData(0);
   const lines = train.slice(0, 400).map(({ sentence }) => `${sentence}\n`);
@@ -54,7 +54,7 @@ function writeCola(to: Reader, train: number, dev: number): void {
 }
 
 test('it has no block that nobody runs', () => {
-  const kinds = ['sh', 'ts', ...Object.keys(KINDS_ELSEWHERE)];
+  const kinds = ['sh', ...Object.keys(KINDS_ELSEWHERE)];
   const nobodys = page.filter(({ kind, body }) => !kinds.includes(kind) && !(body in ELSEWHERE));
   expect(nobodys).toEqual([]);
   const bodies = page.map(({ body }) => body);
@@ -74,16 +74,6 @@ test('its commands succeed, in their order', async () => {
   const { samples, data } = JSON.parse(fs.readFileSync(reader.at('analysis/heads.json'), 'utf8'));
   expect([samples, data.rows]).toEqual([300, 400]);
 }, 600_000);
-
-test('its TypeScript runs', async () => {
-  expect(here('ts').length).toBeGreaterThan(0);
-  const compilerOptions = { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 };
-  for (const { body, line } of here('ts')) {
-    fs.writeFileSync(reader.at('program.mjs'), transpileModule(body, { compilerOptions }).outputText);
-    const { status, printed } = await reader.bash('node program.mjs');
-    expect([line, printed, status]).toEqual([line, expect.not.stringContaining('Error'), 0]);
-  }
-}, 300_000);
 
 /** The comparison is run with fewer rows, seeds and rates, on a model of two small layers: as it is written it takes hours. */
 const FEWER: [RegExp, string][] = [
