@@ -226,11 +226,16 @@ function localStages(out: string, resume: boolean, model: string): JobStages {
     report: async ({ training, train: rows, dev, exports }, result) => {
       const deltaBytes = folderBytes(delta);
       const { id2label } = readDelta(delta).info;
-      const told = { deltaBytes, id2label, exports, asked: { model, rows, ...(dev && { dev }) } };
+      const base = beside(out, model);
+      const told = { deltaBytes, id2label, exports, asked: { model, base, rows, ...(dev && { dev }) } };
       writeReport(out, { ...result, training, ...told });
     },
   };
 }
+
+/** A model's folder as it is called from within `out`; a name is a name everywhere. */
+const beside = (out: string, model: string) =>
+  fs.existsSync(model) && !path.isAbsolute(model) ? path.relative(out, model) : model;
 
 /** States that are told as they begin; the others are the command's start and its end. */
 const SAID: ReadonlySet<string> = new Set(['ANALYZING', 'SELECTING', 'TRAINING', 'EVALUATING', 'EXPORTING']);

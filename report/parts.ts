@@ -24,6 +24,8 @@ export interface ReportParts {
 /** The part of a command line that names model and rows. */
 export interface Asked {
   model: string;
+  /** Where the model is found from the report's folder, if that is another name for it. */
+  base?: string;
   /** The rows that were analysed, and of a run trained on. */
   rows: DataSource;
   dev?: DataSource;
