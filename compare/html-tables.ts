@@ -8,7 +8,7 @@ import type { ComparisonResults } from './summary';
 export function seedsTable({ standings, seeds, metric }: ComparisonResults): string {
   const rows = standings.map(({ contestant, values }): Cell[] => [
     contestant,
-    ...values.map((value) => value.toFixed(4)),
+    ...values.map((value) => value.toFixed(4).replace('-', '−')),
   ]);
   return htmlTable(rows, [`test ${metric}`, ...seeds.map((seed) => `seed ${seed}`)]);
 }

@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { analyze } from '../analyzer/engine';
 import type { ScoreStrategy } from '../heads/scores';
@@ -35,8 +36,13 @@ export function localStages(out: string, resume: boolean, asked: string): JobSta
     report: async ({ training, train: rows, dev, exports }, result) => {
       const deltaBytes = folderBytes(delta);
       const { id2label } = readDelta(delta).info;
-      const told = { deltaBytes, id2label, exports, asked: { model: asked, rows, ...(dev && { dev }) } };
+      const base = beside(out, asked);
+      const told = { deltaBytes, id2label, exports, asked: { model: asked, base, rows, ...(dev && { dev }) } };
       await writeReportInChild(out, { ...result, training, ...told });
     },
   };
 }
+
+/** A model's folder as it is called from within `out`; a name is a name everywhere. */
+const beside = (out: string, model: string) =>
+  fs.existsSync(model) && !path.isAbsolute(model) ? path.relative(out, model) : model;

@@ -1,3 +1,4 @@
+import { TASKS, type TaskName } from '../data/tasks';
 import type { ReportParts } from './parts';
 import { shellWord } from './shell';
 
@@ -10,19 +11,34 @@ export interface Snippet {
 }
 
 const EXAMPLE = 'The book was written by her.';
+const SECOND = 'She wrote the book.';
 
 /** How to load what is there; paths are those beside the report. */
 export function snippets(parts: ReportParts): Snippet[] {
   const { mask, metrics, exports: folders = [] } = parts;
   if (!mask || !metrics) return [];
   const made = [cli(parts)];
-  if (folders.includes('checkpoint')) made.push(transformers());
+  if (folders.includes('checkpoint')) made.push(transformers(parts));
   if (folders.includes('peft')) made.push(peft(parts));
-  if (folders.includes('onnx')) made.push(onnxruntime(), transformersJs(parts));
+  if (folders.includes('onnx')) made.push(onnxruntime(parts), transformersJs(parts));
   return made;
 }
 
-function cli({ heads, asked, metrics }: ReportParts): Snippet {
+/** Whether a row has two texts. */
+const ofPairs = ({ asked, metrics }: ReportParts) => {
+  const task = asked?.rows.task ?? metrics?.task;
+  const columns = task && task in TASKS ? TASKS[task as TaskName].textColumns : asked?.rows.textColumns;
+  return columns?.length === 2;
+};
+
+/** The texts of an example, as arguments of a call. */
+const example = (parts: ReportParts) => (ofPairs(parts) ? `"${EXAMPLE}", "${SECOND}"` : `"${EXAMPLE}"`);
+
+/** The base model, as it is found from the report's folder. */
+const baseOf = ({ heads, asked }: ReportParts) => asked?.base ?? asked?.model ?? heads.model.name;
+
+function cli(parts: ReportParts): Snippet {
+  const { asked, metrics } = parts;
   const rows = asked?.rows;
   const columns = rows?.textColumns
     ? `--text-columns ${shellWord(rows.textColumns.join(','))}`
@@ -30,22 +46,23 @@ function cli({ heads, asked, metrics }: ReportParts): Snippet {
   return {
     title: 'hifi',
     note: 'A line of JSON for each row.',
-    code: `npx hifi predict --model ${shellWord(asked?.model ?? heads.model.name)} --delta delta \\\n  --data new.tsv ${columns}`,
+    code: `npx hifi predict --model ${shellWord(baseOf(parts))} --delta delta \\\n  --data new.tsv ${columns}`,
   };
 }
 
-function transformers(): Snippet {
+function transformers(parts: ReportParts): Snippet {
   return {
     title: 'transformers',
     code: `from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 model = AutoModelForSequenceClassification.from_pretrained("checkpoint").eval()
 tokenizer = AutoTokenizer.from_pretrained("checkpoint")
-logits = model(**tokenizer("${EXAMPLE}", return_tensors="pt")).logits`,
+logits = model(**tokenizer(${example(parts)}, return_tensors="pt")).logits`,
   };
 }
 
-function peft({ heads, id2label }: ReportParts): Snippet {
+function peft(parts: ReportParts): Snippet {
+  const { id2label } = parts;
   const labels =
     id2label === null
       ? 'num_labels=1, problem_type="regression"'
@@ -60,23 +77,24 @@ function peft({ heads, id2label }: ReportParts): Snippet {
     code: `from peft import PeftModel
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-base = ${JSON.stringify(heads.model.name)}  # its name on the Hub, or its folder
+base = ${JSON.stringify(baseOf(parts))}  # its name on the Hub, or its folder
 model = AutoModelForSequenceClassification.from_pretrained(
     base, dtype="float32", ignore_mismatched_sizes=True, ${labels}
 )
 model = PeftModel.from_pretrained(model, "peft").eval()
-tokenizer = AutoTokenizer.from_pretrained(base)`,
+tokenizer = AutoTokenizer.from_pretrained(base)
+logits = model(**tokenizer(${example(parts)}, return_tensors="pt")).logits`,
   };
 }
 
-function onnxruntime(): Snippet {
+function onnxruntime(parts: ReportParts): Snippet {
   return {
     title: 'onnxruntime',
     code: `import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-row = Tokenizer.from_file("onnx/tokenizer.json").encode("${EXAMPLE}")
+row = Tokenizer.from_file("onnx/tokenizer.json").encode(${example(parts)})
 session = onnxruntime.InferenceSession("onnx/onnx/model.onnx")
 given = {"input_ids": row.ids, "attention_mask": row.attention_mask, "token_type_ids": row.type_ids}
 inputs = {each.name: np.array([given[each.name]], dtype=np.int64) for each in session.get_inputs()}
@@ -84,18 +102,22 @@ logits = session.run(["logits"], inputs)[0]`,
   };
 }
 
-function transformersJs({ id2label }: ReportParts): Snippet {
-  const regression = id2label === null;
+function transformersJs(parts: ReportParts): Snippet {
+  const pairs = ofPairs(parts);
+  const given = pairs ? `'${EXAMPLE}', { text_pair: '${SECOND}' }` : `'${EXAMPLE}'`;
   return {
     title: 'transformers.js',
-    code: regression
-      ? `import { AutoModelForSequenceClassification, AutoTokenizer, env } from '@huggingface/transformers';
+    // Its pipeline has labels alone, and takes no pairs.
+    code:
+      pairs || parts.id2label === null
+        ? `import { AutoModelForSequenceClassification, AutoTokenizer, env } from '@huggingface/transformers';
 
 env.localModelPath = '.';
 const model = await AutoModelForSequenceClassification.from_pretrained('onnx');
 const tokenizer = await AutoTokenizer.from_pretrained('onnx');
-const { logits } = await model(tokenizer('${EXAMPLE}'));`
-      : `import { env, pipeline } from '@huggingface/transformers';
+const { logits } = await model(tokenizer(${given}));
+console.log(logits.tolist());`
+        : `import { env, pipeline } from '@huggingface/transformers';
 
 env.localModelPath = '.';
 const classify = await pipeline('text-classification', 'onnx');

@@ -1,4 +1,5 @@
 import { commandLine } from './command-line';
+import { COST_GAP } from './costs';
 import { escapeXml } from './draw/theme';
 import { codeHtml, type Figure, figureHtml, type Section, wide } from './html';
 import { snippets } from './loading';
@@ -87,7 +88,7 @@ function trainingSection(parts: ReportParts, drawn: readonly Figure[]): Section 
 
 function costSection(parts: ReportParts): Section | null {
   if (!parts.metrics || !parts.mask) return null;
-  const html = `<p class="note">The same model, tuned for the same task in float32. What is computed follows from the shapes; nothing else was run.</p>
+  const html = `<p class="note">The same model, tuned for the same task in float32. What is computed follows from the shapes; nothing else was run. ${escapeXml(COST_GAP)}</p>
 ${wide('Cost', costTable(parts))}${costNotes()}`;
   return { id: 'cost', name: 'Cost', html };
 }

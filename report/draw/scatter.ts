@@ -25,8 +25,8 @@ const [WIDTH, HEIGHT] = [700, 400];
 const MARGIN = { left: 62, right: 20, top: 18, bottom: 46 };
 /** Pixels: least distance of two names, within which width, how far down another point is in a name's way, and a letter. */
 const NAMES = { apart: 14, width: 150, way: 30, letter: 6.5 };
-/** Pixels between points of the same number, which stand side by side. */
-const BESIDE = 5;
+/** Pixels between points of the same number, which stand side by side, and of all of them at most. */
+const [BESIDE, MOST_BESIDE] = [5, 45];
 
 /** Values over a number that spans powers of ten, with their intervals. */
 export function scatterChart({ title, x, y, points }: Scatter): string {
@@ -77,7 +77,8 @@ function sideBySide(places: readonly number[]): Place[] {
   return places.map((place, i) => {
     const group = [...places.keys()].filter((other) => Math.abs(places[other] - place) < BESIDE);
     const half = (group.length - 1) / 2;
-    return { x: fixed(place + BESIDE * (half - group.indexOf(i))), edge: fixed(place + BESIDE * half) };
+    const gap = Math.min(BESIDE, MOST_BESIDE / group.length);
+    return { x: fixed(place + gap * (half - group.indexOf(i))), edge: fixed(place + gap * half) };
   });
 }
 

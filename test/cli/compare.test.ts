@@ -40,6 +40,7 @@ test('a comparison ends in a table and files', () => {
   const results = JSON.parse(stdout) as ComparisonResults;
   expect(results).toEqual(read('whole', 'results.json'));
   expect(fs.readdirSync(at('whole')).sort()).toEqual([
+    'report.html',
     'results.csv',
     'results.json',
     'results.md',
@@ -145,6 +146,27 @@ test('a task keeps its own metric; so many rows of each class; Ctrl-C keeps what
   expect(results).toMatchObject({ metric: 'matthews', rows: { train: 8, dev: 8, test: 44 }, reference: 'none' });
   expect(results.standings.every(({ score }) => score.interval === null)).toBe(true);
   expect(read<RunRecord>('cola', 'runs', 'hifi-literal-seed0-lr0.001.json').heads).toHaveLength(2);
+});
+
+test('who breaks off at every rate is out, and the others are compared; the page tells of it', () => {
+  const asked = words(at('broken')).map((word) => (word === '1e-3,4e-3' ? '1e30' : word));
+  const { status, stdout } = hifi(...asked, '--strategies', 'random,logistic', '--reference', 'logistic', '--json');
+  expect(status).toBe(0);
+  const { standings, failed } = JSON.parse(stdout) as ComparisonResults;
+  expect(standings.map(({ contestant }) => contestant)).toEqual(['logistic']);
+  expect(failed).toEqual([{ contestant: 'random', seed: 0, failure: expect.stringContaining('the loss is NaN') }]);
+  expect(runsOf('broken')).toEqual(['logistic-seed0.json', 'logistic-seed1.json', 'random-seed0-lr1e+30.json']);
+  const page = fs.readFileSync(at('broken', 'report.html'), 'utf8');
+  expect(page).toContain('random is out: it broke off on seed 0 (');
+  expect(page).toContain('--strategies logistic,random --seeds 2 --reference logistic --rows 20 --dev-rows 12');
+
+  const lost = hifi(...asked, '--strategies', 'random,logistic');
+  expect({ status: lost.status, line: lost.stderr.trimEnd().split('\n').at(-1) }).toEqual({
+    status: 4,
+    line: expect.stringMatching(
+      /^hifi: random, who the others are compared with, broke off on seed 0: .*give another --reference/,
+    ),
+  });
 });
 
 test.each([

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type { Prediction } from '../../results/inference';
 import type { Block } from './page';
 import { takePictures } from './pictures';
-import { checkout, differences, pageOf, pythonWith, Reader } from './reader';
+import { checkout, differences, PYTORCH, pageOf, pythonWith, Reader, withPyTorch } from './reader';
 
 /*
  * docs/own-data.md, and docs/steps.md and docs/load.md in the same folder, as their reader does them: all blocks, in order and as they
@@ -39,7 +39,6 @@ test('the pictures of docs/report.md can be taken', async () => {
 describe('docs/load.md', () => {
   const name = 'docs/load.md';
   const page = pageOf(name);
-  const programs = page.filter(({ kind }) => kind === 'python' || kind === 'js');
 
   test('its commands, and what they predict', async () => {
     expect(others(page, ['sh', 'sh packages', 'text', 'python', 'js'])).toEqual([]);
@@ -54,47 +53,50 @@ describe('docs/load.md', () => {
     }
   }, 300_000);
 
-  test('the packages of Python', async () => {
-    const [{ body }] = page.filter(({ kind }) => kind === 'sh packages');
-    Object.assign(reader.env, await pythonWith(body, body, reader.folder));
-    await reader.run(name, [{ kind: 'sh', body, line: 0 }]);
-  }, 900_000);
+  const [inPython, inJavaScript] = ['python', 'js'].map((kind) => page.filter((block) => block.kind === kind));
+  test.each(inJavaScript)('the program in line $line', runs, 120_000);
 
-  test.each(programs)(
-    'the program in line $line',
-    async (program) => {
-      const file = program.kind === 'python' ? 'program.py' : 'program.mjs';
-      fs.writeFileSync(reader.at(file), program.body);
-      const command = `${program.kind === 'python' ? 'python3' : 'node'} ${file} 2> program.log || { cat program.log; false; }`;
-      const [printed] = await reader.run(name, [{ ...program, body: command }]);
-      expect(differences(name, page, [program], [printed])).toBe('');
+  withPyTorch('with the packages of Python', () => {
+    beforeAll(async () => {
+      Object.assign(reader.env, await pythonWith(PYTORCH, PYTORCH, reader.folder));
+      await reader.run(name, [{ kind: 'sh', body: PYTORCH, line: 0 }]);
+    }, 1_500_000);
 
-      const told = printed
-        .trimEnd()
-        .split('\n')
-        .map((line) => line.split(' '));
-      const expected = asked(program);
-      expect(told.map(([label]) => label)).toEqual(expected.map(({ label }) => label));
-      for (const [i, [, ...numbers]] of told.entries()) {
-        const values = numbers.length > 1 ? expected[i].logits : [score(expected[i].logits)];
-        expect(numbers).toHaveLength(values.length);
-        // Four digits are printed.
-        for (const [at, value] of values.entries()) expect(Math.abs(Number(numbers[at]) - value)).toBeLessThan(2e-4);
+    test.each(inPython)('the program in line $line', runs, 120_000);
+
+    test("README's Python loads the checkpoint", async () => {
+      const blocks = pageOf('README.md').filter(({ kind }) => kind === 'python');
+      expect(blocks.length).toBeGreaterThan(0);
+      for (const { body, line } of blocks) {
+        fs.writeFileSync(reader.at('program.py'), `${body}\nprint(sorted(model.config.id2label.values()))\n`);
+        const { status, printed } = await reader.bash('python3 program.py');
+        expect([line, status, printed]).toEqual([line, 0, expect.stringContaining("['delivery', 'fault', 'payment']")]);
       }
-    },
-    120_000,
-  );
-});
+    }, 120_000);
+  });
 
-test("README's Python loads the checkpoint", async () => {
-  const blocks = pageOf('README.md').filter(({ kind }) => kind === 'python');
-  expect(blocks.length).toBeGreaterThan(0);
-  for (const { body, line } of blocks) {
-    fs.writeFileSync(reader.at('program.py'), `${body}\nprint(sorted(model.config.id2label.values()))\n`);
-    const { status, printed } = await reader.bash('python3 program.py');
-    expect([line, status, printed]).toEqual([line, 0, expect.stringContaining("['delivery', 'fault', 'payment']")]);
+  /** A program prints what `hifi predict` says. */
+  async function runs(program: Block): Promise<void> {
+    const file = program.kind === 'python' ? 'program.py' : 'program.mjs';
+    fs.writeFileSync(reader.at(file), program.body);
+    const command = `${program.kind === 'python' ? 'python3' : 'node'} ${file} 2> program.log || { cat program.log; false; }`;
+    const [printed] = await reader.run(name, [{ ...program, body: command }]);
+    expect(differences(name, page, [program], [printed])).toBe('');
+
+    const told = printed
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' '));
+    const expected = asked(program);
+    expect(told.map(([label]) => label)).toEqual(expected.map(({ label }) => label));
+    for (const [i, [, ...numbers]] of told.entries()) {
+      const values = numbers.length > 1 ? expected[i].logits : [score(expected[i].logits)];
+      expect(numbers).toHaveLength(values.length);
+      // Four digits are printed.
+      for (const [at, value] of values.entries()) expect(Math.abs(Number(numbers[at]) - value)).toBeLessThan(2e-4);
+    }
   }
-}, 120_000);
+});
 
 const predictions = (file = 'predictions.jsonl') =>
   fs

@@ -8,17 +8,15 @@ import type { ReportParts } from '../../report/parts';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
 import { openBrowser } from '../support/browser';
+import { onPage as onReport, violations } from '../support/report-page';
 import { largeRun } from './large-report';
 
-const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const [LAYERS, HEADS] = [24, 16];
 
 let folder: string;
 let browser: Browser;
 /** The reports by what is in them. */
 const files: Record<string, string> = {};
-/** What the pages of a test have said and asked for, besides themselves. */
-let complaints: string[];
 
 const CASES: Record<string, ReportParts> = {
   large: largeRun(),
@@ -43,30 +41,9 @@ afterAll(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-beforeEach(() => {
-  complaints = [];
-});
-
-// Of every test: a page says nothing on the console and asks no one for anything.
-afterEach(() => expect(complaints).toEqual([]));
-
-/** Runs a test on a page that says that it is ready. */
-async function onPage(name: string, use: (page: Page) => Promise<void>, options: BrowserContextOptions = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
-  try {
-    const page = await context.newPage();
-    const url = pathToFileURL(files[name]).href;
-    page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('request', (request) => request.url() !== url && complaints.push(`request: ${request.url()}`));
-    await page.goto(url);
-    await page.locator('html[data-ready]').waitFor();
-    expect(await page.evaluate(() => performance.getEntriesByName('ready').length)).toBe(1);
-    await use(page);
-  } finally {
-    await context.close();
-  }
-}
+/** Of every page: it says nothing on the console and asks no one for anything. */
+const onPage = async (name: string, use: (page: Page) => Promise<void>, options?: BrowserContextOptions) =>
+  expect(await onReport(browser, files[name], use, options)).toEqual([]);
 
 const map = (page: Page, name: string) => page.locator(`svg.map[aria-label^="${name}"]`);
 
@@ -209,12 +186,7 @@ test.each(Object.keys(CASES))('axe finds nothing wrong, light or dark: %s', asyn
     await onPage(
       name,
       async (page) => {
-        await page.evaluate(AXE);
-        const found = await page.evaluate(async () => {
-          const { violations } = await (window as unknown as { axe: typeof import('axe-core') }).axe.run();
-          return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-        });
-        expect(found).toEqual([]);
+        expect(await violations(page)).toEqual([]);
       },
       { colorScheme },
     );

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { commandLine } from '../../report/command-line';
-import { costs } from '../../report/costs';
+import { COST_GAP, costs } from '../../report/costs';
 import { headMap } from '../../report/draw/head-map';
 import { lineChart } from '../../report/draw/line-chart';
 import { svgFile, THEME_STYLE } from '../../report/draw/theme';
@@ -17,6 +17,8 @@ import { rankingInWords, stabilityInWords } from '../../report/words';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
 import { largeRun } from './large-report';
+
+const README = fs.readFileSync(path.join(__dirname, '../../README.md'), 'utf8');
 
 const whole: ReportParts = {
   heads: sampleReport(),
@@ -176,6 +178,26 @@ test('what is computed of LoRA and full fine-tuning follows from the shapes', ()
   const none = { ...sampleMask(), heads: [], trainableParameters: 0 };
   const alone = costs({ ...whole, mask: none, metrics: { ...sampleMetrics(), trainableParameters: 0 } });
   expect(alone.map(({ epochSeconds }) => epochSeconds)).toEqual([1.375, null, null]);
+});
+
+test('what the computed numbers leave out is told with the ratios that were measured', () => {
+  const run = largeRun(6, 12, 32); // MiniLM's sizes
+  run.heads.model.parameters = 22_713_216;
+  const [own, lora, full] = costs(run).map(({ multiplyAdds }) => multiplyAdds!);
+  const ratios = (name: string) => {
+    const rows = README.split('\n').filter(
+      (line) => line.startsWith('| training step') && line.includes(`| ${name} |`),
+    );
+    return rows.map((line) => line.split('|')[4].trim()).sort();
+  };
+  const told = [...COST_GAP.matchAll(/\d\.\d\d/g)].map(([number]) => number);
+  expect(told).toEqual([
+    (lora / own).toFixed(2),
+    (full / own).toFixed(2),
+    ...ratios('PEFT LoRA r = 8'),
+    ...ratios('full fine-tuning'),
+  ]);
+  expect(renderReport(largeRun())).toContain('Multiply-adds leave out');
 });
 
 test('the command line says every option', () => {
