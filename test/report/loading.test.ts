@@ -105,18 +105,18 @@ describe.each(CASES)('$name', ({ name, base, words, columns }) => {
   });
 
   withPyTorch('Python', () => {
-    let env: NodeJS.ProcessEnv;
-    beforeAll(async () => {
-      env = await pythonWith(PYTORCH, PYTORCH, home);
-    }, 1_500_000);
-
-    test.each(['transformers', 'peft', 'onnxruntime'])('%s', (title) => {
-      const code = `${snippets.get(title)}\nimport json\nprint(json.dumps(logits.tolist()))\n`;
-      fs.writeFileSync(path.join(out, 'load.py'), code);
-      const printed = ran('python3', ['load.py'], out, env).trimEnd().split('\n');
-      const [row] = JSON.parse(printed.at(-1) as string);
-      expect(row).toHaveLength(logits.length);
-      for (const [i, value] of row.entries()) expect(value).toBeCloseTo(logits[i], 4);
-    });
+    test.each(['transformers', 'peft', 'onnxruntime'])(
+      '%s',
+      async (title) => {
+        const env = await pythonWith(PYTORCH, PYTORCH, home);
+        const code = `${snippets.get(title)}\nimport json\nprint(json.dumps(logits.tolist()))\n`;
+        fs.writeFileSync(path.join(out, 'load.py'), code);
+        const printed = ran('python3', ['load.py'], out, env).trimEnd().split('\n');
+        const [row] = JSON.parse(printed.at(-1) as string);
+        expect(row).toHaveLength(logits.length);
+        for (const [i, value] of row.entries()) expect(value).toBeCloseTo(logits[i], 4);
+      },
+      1_500_000,
+    );
   });
 });
