@@ -129,8 +129,10 @@ test('what --help shows is what is completed', () => {
   }
   const commands = [...hifi('--help').stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
   expect(commands).toEqual(expect.arrayContaining(['run', 'init', 'jobs', 'completion', 'doctor']));
-  for (const command of commands)
+  // `help` has no flags of its own.
+  for (const command of commands.filter((name) => name !== 'help')) {
     expect([command, words(command)]).toEqual([command, expect.arrayContaining(['--help'])]);
+  }
 });
 
 test('another shell is refused', () => {
