@@ -57,7 +57,7 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   ];
 }
 
-/** What the computed numbers leave out, with the README's measurements beside them (MiniLM, k = 3). */
+/** What the computed numbers leave out, with docs/measured.md's measurements beside them (MiniLM, k = 3). */
 export const COST_GAP =
   "Multiply-adds leave out attention's own products, what moves through memory, the optimizer's pass, what this program saves in the last " +
   'layer, and how well a program uses the machine: on MiniLM they say 0.98 times a step of hifi for LoRA and 1.45 times for full ' +

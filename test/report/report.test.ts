@@ -18,7 +18,7 @@ import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
 import { largeRun } from './large-report';
 
-const README = fs.readFileSync(path.join(__dirname, '../../README.md'), 'utf8');
+const MEASURED = fs.readFileSync(path.join(__dirname, '../../docs/measured.md'), 'utf8');
 
 const whole: ReportParts = {
   heads: sampleReport(),
@@ -185,7 +185,7 @@ test('what the computed numbers leave out is told with the ratios that were meas
   run.heads.model.parameters = 22_713_216;
   const [own, lora, full] = costs(run).map(({ multiplyAdds }) => multiplyAdds!);
   const ratios = (name: string) => {
-    const rows = README.split('\n').filter(
+    const rows = MEASURED.split('\n').filter(
       (line) => line.startsWith('| training step') && line.includes(`| ${name} |`),
     );
     return rows.map((line) => line.split('|')[4].trim()).sort();
