@@ -22,7 +22,7 @@ export interface ComparisonParts {
 }
 
 /** The only script of a comparison's page: nothing is drawn anew there. */
-export const COMPARISON_SCRIPT = pageScript([charts]);
+const COMPARISON_SCRIPT = pageScript([charts]);
 
 /** report.html of a comparison: which contestant is best, how sure that is, and what it costs. */
 export function renderComparison(parts: ComparisonParts): string {

@@ -8,10 +8,10 @@ import { type ComparisonResults, summarise } from '../../compare/summary';
 import { randomStream } from '../../data/random';
 
 /** The comparison that the README tells of: its results and its runs, as they were written. */
-export const COLA = path.join(__dirname, '../../docs/comparison/cola-1000');
+const COLA = path.join(__dirname, '../../docs/comparison/cola-1000');
 
 /** MiniLM on 1,000 rows of CoLA: 11 contestants, 3 seeds, 3 learning rates. */
-export function colaComparison(): ComparisonParts {
+function colaComparison(): ComparisonParts {
   const results: ComparisonResults = JSON.parse(fs.readFileSync(path.join(COLA, 'results.json'), 'utf8'));
   const test = ['dev.tsv', 'dev_out_of_domain.tsv'].map((name) => ({ path: name, task: 'cola' as const }));
   return {
@@ -35,7 +35,7 @@ interface MadeUp {
 }
 
 /** A comparison of drawn numbers, for the sizes and mishaps that the real one does not have. */
-export function madeUpComparison({
+function madeUpComparison({
   contestants,
   seeds: count,
   lrs = [1e-3],
