@@ -101,7 +101,8 @@ function names(points: readonly ScatterPoint[], places: readonly Place[], py: (y
       const at = { x: end ? x - 9 : edge + 9, y: py(y) + 4, end };
       const near = (other: typeof at) =>
         other.end === end && Math.abs(other.x - at.x) < NAMES.width && Math.abs(other.y - at.y) < NAMES.apart;
-      for (let clash = placed.find(near); clash; clash = placed.find(near)) at.y = clash.y + NAMES.apart;
+      // A little more than that: a sum that is rounded down would lie on the other for ever.
+      for (let clash = placed.find(near); clash; clash = placed.find(near)) at.y = clash.y + NAMES.apart + 0.01;
       placed.push(at);
       return `<text${end ? ' class="end"' : ''} data-of="${escapeXml(name)}" x="${fixed(at.x)}" y="${fixed(at.y)}">${escapeXml(name)}</text>`;
     })

@@ -164,6 +164,6 @@ test('README.md: what it shows of the library, on the model that it names', asyn
   );
   const told = await lines('readme');
   expect(['acceptable', 'unacceptable']).toContain(told.at(-1));
-  expect(json('tuned/metrics.json').epochs).toHaveLength(5);
-  expect(fs.readdirSync(path.join(app, 'tuned')).sort()).toEqual(['delta', 'metrics.json']);
+  expect(json('trained/metrics.json').epochs).toHaveLength(5);
+  expect(fs.readdirSync(path.join(app, 'trained')).sort()).toEqual(['delta', 'metrics.json']);
 });

@@ -1,0 +1,94 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { metricOverNumbers } from '../../compare/figures';
+import type { RunRecord } from '../../compare/run-record';
+import { type ComparisonResults, type Standing, summarise } from '../../compare/summary';
+import { markdownOf } from '../../compare/tables';
+import { svgFile } from '../../report/draw/theme';
+
+/*
+ * The figures of the comparisons that were made, from the file of each run to the tables in the pages: all say the same.
+ */
+const checkout = path.join(__dirname, '../..');
+const folder = path.join(checkout, 'docs/comparison');
+const names = fs
+  .readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+const textOf = (...parts: string[]) => fs.readFileSync(path.join(checkout, ...parts), 'utf8');
+const resultsOf = (name: string): ComparisonResults => JSON.parse(textOf('docs/comparison', name, 'results.json'));
+
+/** A comparison's runs that count: of each contestant and seed the one that was tested. */
+function testedRuns(name: string, { standings, seeds }: ComparisonResults): RunRecord[] {
+  const runs = path.join(folder, name, 'runs');
+  const all = fs
+    .readdirSync(runs)
+    .map((file) => JSON.parse(fs.readFileSync(path.join(runs, file), 'utf8')) as RunRecord);
+  return standings.flatMap(({ contestant }) =>
+    seeds.map((seed) => {
+      const [run, ...others] = all.filter((one) => one.contestant === contestant && one.seed === seed && one.test);
+      expect(others).toEqual([]);
+      return run;
+    }),
+  );
+}
+
+test.each(names)('%s: table and plot are what its runs say', (name) => {
+  const results = resultsOf(name);
+  const { settings, reference, standings } = results;
+  const made = summarise(settings, testedRuns(name, results), reference);
+  // What stands equally is in the order of the command line.
+  const order = (all: Standing[]) => all.toSorted((a, b) => a.contestant.localeCompare(b.contestant));
+  expect(order(made.standings)).toEqual(order(standings));
+  expect({ ...made, standings }).toEqual(results);
+  expect(textOf('docs/comparison', name, 'results.md')).toBe(markdownOf(results));
+  expect(textOf('docs/comparison', name, 'results.svg')).toBe(svgFile(metricOverNumbers(results)));
+});
+
+test('docs/comparison/README.md has each table, and the command that made it', () => {
+  const page = textOf('docs/comparison/README.md');
+  for (const name of names) {
+    const [table] = textOf('docs/comparison', name, 'results.md').split('\n\n');
+    expect(page).toContain(`(${name}/results.md)`);
+    expect(page).toContain(table);
+    expect(page).toContain(`--out ${name}\n`);
+  }
+});
+
+/** A table's cells, a row a line. */
+const cellsOf = (line: string) =>
+  line
+    .split('|')
+    .slice(1, -1)
+    .map((cell) => cell.trim().replaceAll('**', ''));
+
+const figure = (value: number, signed = false) =>
+  `${signed && value > 0 ? '+' : ''}${value.toFixed(4).replace('-', '−')}`;
+
+/** `score (low … high)`: the interquartile mean, and the interval of its difference to the reference. */
+function told({ score, difference }: Standing): string {
+  const interval = difference?.interval;
+  const range = interval ? ` (${figure(interval.low, true)} … ${figure(interval.high, true)})` : '';
+  return `${figure(score.value)}${range}`;
+}
+
+test("README.md's tables of several comparisons have their figures", () => {
+  const lines = textOf('README.md').split('\n');
+  const heads = lines.flatMap((line, i) => (/^\|.*\]\(docs\/comparison\/[\w-]+\/results\.md\)/.test(line) ? [i] : []));
+  expect(heads.length).toBeGreaterThan(0);
+  for (const at of heads) {
+    const columns = cellsOf(lines[at]).map((cell) => /\(docs\/comparison\/([\w-]+)\/results\.md\)/.exec(cell)?.[1]);
+    const rows = lines.slice(
+      at + 2,
+      lines.findIndex((line, i) => i > at && !line.startsWith('|')),
+    );
+    for (const [contestant, ...cells] of rows.map(cellsOf)) {
+      const figures = columns.slice(1).map((name) => {
+        const standing = resultsOf(name as string).standings.find((each) => `\`${each.contestant}\`` === contestant);
+        return standing ? told(standing) : '–';
+      });
+      expect([contestant, ...cells]).toEqual([contestant, ...figures]);
+    }
+  }
+});
