@@ -19,7 +19,7 @@ export interface BootstrapData {
 
 /**
  * Quanta that a correlation is cut into: each sum is a whole multiple of its own and stays under 2⁵³ of them for 2²⁶ rows, so
- * that all additions are exact (METHOD §1, "Sums that merge exactly"). |r| ≤ 1 needs one; |cov| may be as large as 2²⁶ and
+ * that all additions are exact (docs/method.md). |r| ≤ 1 needs one; |cov| may be as large as 2²⁶ and
  * as small as the square of a small output.
  */
 const QUANTA: Record<CorrelationKind, readonly number[]> = {
@@ -46,7 +46,7 @@ const TILE = 1024;
 const STRIDE = 4;
 
 /**
- * Bootstrap of the sample (Efron 1979; METHOD §1): the sums of t and of the pairs' correlation, with each row counted as often
+ * Bootstrap of the sample (Efron 1979; docs/method.md): the sums of t and of the pairs' correlation, with each row counted as often
  * as its Poisson(1) weight says, once a replicate. Constant memory in the rows; parts of a sample add up to the same bits.
  */
 export class BootstrapSums {

@@ -1,5 +1,5 @@
 /**
- * Sums of doubles that are the same bits in any order and any partition (METHOD §1, "Sums that merge exactly"): fixed point
+ * Sums of doubles that are the same bits in any order and any partition (docs/method.md): fixed point
  * in four bins. A value is rounded once to a multiple of 2⁻⁷⁸ and cut, without error, into multiples of the four quanta
  * (`(v + M) − M` rounds v to M's last place); each bin adds whole multiples of its quantum and stays under 2⁵³ of them, so
  * its additions are exact.

@@ -2,7 +2,7 @@ import type { PerHead } from '../heads/report';
 import { FAMILIES, type Family, layerModule } from '../model/families';
 import type { GraphSource } from '../model/graph';
 
-/** ‖[W_Q; W_K; W_V]_h‖_F of each head, [L][H]: the control `magnitude` (METHOD §3). */
+/** ‖[W_Q; W_K; W_V]_h‖_F of each head, [L][H]: the control `magnitude` (docs/method.md). */
 export function headNorms(source: GraphSource): PerHead {
   const { layers, heads, headDim, hiddenSize, family } = source.config;
   const rows: Family = FAMILIES[family];

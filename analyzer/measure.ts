@@ -32,7 +32,7 @@ export interface BatchOutputs extends EncodedOutputs {
 /** Greatest mean square of a head's output that can be summed exactly; variances and covariances are at most twice that. */
 const LARGEST_SQUARE = EXACT_SUM_RANGE / 2;
 
-/** Adds sequences to statistics: singular values, counts, spectrum, activation, correlations (METHOD §1). No garbage. */
+/** Adds sequences to statistics: singular values, counts, spectrum, activation, correlations (docs/method.md). No garbage. */
 export class HeadMeter {
   private readonly matrix: Float64Array;
   private readonly sigma: Float64Array;

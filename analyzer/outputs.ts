@@ -65,7 +65,7 @@ export class HeadEncoder {
   /** Runs one batch. The thread that calls is blocked meanwhile. */
   async run(batch: PaddedBatch): Promise<EncodedOutputs> {
     const { layers, headDim } = this.config;
-    // The smaller side of the Gram matrix, by the batch's padded length (METHOD §1, "Numerically").
+    // The smaller side of the Gram matrix, by the batch's padded length (docs/method.md).
     const gramSize = Math.min(batch.S, headDim);
     const outputs = await this.session.run(this.feeds(batch, batch.S < headDim)).catch((cause: Error) => {
       this.sound = false;

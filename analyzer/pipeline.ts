@@ -21,7 +21,7 @@ import type { HeadStatistics } from './statistics';
 const LOADED_ANEW: ModelSource = { take: loadModel, giveBack: (model) => model.release() };
 
 /**
- * Measures and ranks the heads of a model on a data set (HiFi §3; METHOD §1 and §2). The engine blocks the thread that runs
+ * Measures and ranks the heads of a model on a data set (HiFi §3; docs/method.md). The engine blocks the thread that runs
  * this: it belongs in a child process (see `engine.ts`).
  *
  * @throws HifiError INVALID_INPUT for a bad model, data set or option; CANCELLED within a batch of the signal.

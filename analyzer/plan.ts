@@ -1,7 +1,7 @@
 import type { AnalysisOptions } from './options';
 import type { Shard } from './request';
 
-/** Rows of the drawn sample that are planned together; a shard is whole blocks (METHOD §1). */
+/** Rows of the drawn sample that are planned together; a shard is whole blocks (docs/method.md). */
 export const BLOCK_ROWS = 64;
 
 /** Bounds of a batch: rows, and rows × padded tokens. */

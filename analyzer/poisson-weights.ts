@@ -1,6 +1,6 @@
 /**
  * How often a bootstrap replicate draws a row: Poisson(1), the limit of drawing n of n rows with replacement, as a pure
- * function of (seed, replicate, row) (METHOD §1). So any part of a sample knows its own weights.
+ * function of (seed, replicate, row) (docs/method.md). So any part of a sample knows its own weights.
  *
  *     u = mix(mix(mix(seed) ⊕ replicate) ⊕ mix(row)), all of 32 bits;
  *     w = how many j of 0 … 12 have ⌊2³²·P(X ≤ j)⌋ ≤ u, X ~ Poisson(1): its distribution function inverted at u/2³².

@@ -25,7 +25,7 @@ export function keptXis(xi: number): number[] {
   return [...new Set([...XI_GRID, xi])].sort((a, b) => a - b);
 }
 
-/** The means of the statistics and the ranking made of them: heads.json (METHOD §1 and §2). */
+/** The means of the statistics and the ranking made of them: heads.json (docs/method.md). */
 export function makeReport(
   subject: ReportSubject,
   statistics: HeadStatistics,

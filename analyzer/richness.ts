@@ -1,8 +1,8 @@
-/** Room for rounding in the comparison of the two sums (METHOD §1). */
+/** Room for rounding in the comparison of the two sums (docs/method.md). */
 const SLACK = 1 - 1e-12;
 
 /**
- * Head richness (HiFi §3; METHOD §1): for each ξ the least t with Σ_{i≤t} σ_i ≥ ξ·Σσ.
+ * Head richness (HiFi §3; docs/method.md): for each ξ the least t with Σ_{i≤t} σ_i ≥ ξ·Σσ.
  *
  * @param sigma singular values, descending; the first m count. All zero: t = 1.
  * @param xis ascending.

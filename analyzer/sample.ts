@@ -15,7 +15,7 @@ export interface Sample {
 }
 
 /**
- * Draws `most` rows of the data without replacement; all of them where there are fewer (METHOD §1). Memory grows with the drawn
+ * Draws `most` rows of the data without replacement; all of them where there are fewer (docs/method.md). Memory grows with the drawn
  * rows alone.
  */
 export async function readSample(source: DataSource, most: number, seed: number): Promise<Sample> {

@@ -15,7 +15,7 @@ export interface ShardStatistics {
 }
 
 /**
- * Two parts of one analysis as one: in any order and grouping the same bits (METHOD §1).
+ * Two parts of one analysis as one: in any order and grouping the same bits (docs/method.md).
  *
  * @throws HifiError INVALID_INPUT for parts of different analyses, or parts that share a shard.
  */

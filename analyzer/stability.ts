@@ -17,7 +17,7 @@ export interface Stability {
 }
 
 /**
- * Ranks the heads of every bootstrap replicate as those of the sample are ranked (METHOD §1 and §2). A replicate that drew no
+ * Ranks the heads of every bootstrap replicate as those of the sample are ranked (docs/method.md). A replicate that drew no
  * row at all, which a sample of a few rows has, is left out.
  *
  * @param ranked the sample's own PageRank, [L][H].

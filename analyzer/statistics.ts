@@ -44,7 +44,7 @@ export function statisticsLengths({ layers, heads, headDim, xis, bootstrap }: St
 }
 
 /**
- * Sums over sequences of what is measured of each head and each pair of heads (METHOD §1). All of them are integers or exact
+ * Sums over sequences of what is measured of each head and each pair of heads (docs/method.md). All of them are integers or exact
  * sums, so that statistics of parts of a sample add up to the same bits in any order.
  */
 export class HeadStatistics {

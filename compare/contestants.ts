@@ -3,7 +3,7 @@ import type { RankingOptions } from '../heads/ranking';
 
 /** Rankings by another reading than the defaults, by name; each but the first differs in one thing. */
 const READINGS = {
-  /** The paper's words taken literally (METHOD §2). */
+  /** The paper's words taken literally (docs/method.md). */
   'hifi-literal': { correlation: 'covariance', teleport: 'uniform', damping: 0.85 },
   'hifi-covariance': { correlation: 'covariance' },
   'hifi-uniform': { teleport: 'uniform' },

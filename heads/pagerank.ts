@@ -4,7 +4,7 @@ import { SelectionError } from './selection-error';
 /** ‖Δp‖₁ under which the ranking stands still. */
 const TOLERANCE = 1e-9;
 
-/** The ranking's own choices; the damping and the teleport are readings of the paper (METHOD §2). */
+/** The ranking's own choices; the damping and the teleport are readings of the paper (docs/method.md). */
 export const PAGERANK_DEFAULTS = { damping: 0.5, teleport: 'richness' as Teleport };
 
 /** One graph of n heads. */
@@ -28,7 +28,7 @@ export function pagerankRounds(damping: number): number {
 }
 
 /**
- * PageRank of the heads of one graph (Page et al. 1999; HiFi §3; METHOD §2): edges weighted by correlation without self
+ * PageRank of the heads of one graph (Page et al. 1999; HiFi §3; docs/method.md): edges weighted by correlation without self
  * loops, p⁰ = I/ΣI, `p ← (1−δ)·v + δ·Mᵀp` until ‖Δp‖₁ < 1e-9.
  *
  * @returns `scores` (length n, sum 1) and the rounds it took, 0 for a single head.

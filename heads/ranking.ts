@@ -34,7 +34,7 @@ export interface Ranking {
 }
 
 /**
- * Ranks the heads of a report by PageRank over their correlation (HiFi §3; METHOD §2).
+ * Ranks the heads of a report by PageRank over their correlation (HiFi §3; docs/method.md).
  *
  * @throws SelectionError for options out of range or a report whose shapes do not fit together.
  */

@@ -1,7 +1,7 @@
 /** One number a head, `[L][H]`: first index the layer, second the head, both from 0. */
 export type PerHead = number[][];
 
-/** The values of ξ for which every analysis keeps its counts, so that another ξ needs no second pass (METHOD §1). */
+/** The values of ξ for which every analysis keeps its counts, so that another ξ needs no second pass (docs/method.md). */
 export const XI_GRID = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99] as const;
 
 /** Two readings of "correlation" of two heads: mean |Pearson's r| or mean |covariance| of their mean outputs (docs/method.md). */

@@ -48,7 +48,7 @@ export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'acti
 export type ScoredHeads = Pick<HeadScores, 'scores'> & { strategy: Strategy; model: SelectionInput['model'] };
 
 /**
- * Chooses the heads to tune (HiFi §3; METHOD §3): in each layer (`hifi-mid-top`: each of the upper half) the k best by the
+ * Chooses the heads to tune (HiFi §3; docs/method.md): in each layer (`hifi-mid-top`: each of the upper half) the k best by the
  * strategy's score, or with a budget the best of all those layers. Where the score is PageRank or Σr it is made anew from the
  * report with the options given.
  *
@@ -98,7 +98,7 @@ export const rankingScope = ({ budget, scope }: Pick<SelectionOptions, 'budget' 
 
 /**
  * What one head has to tune: its dh rows of W_Q, W_K and W_V, and of the biases of Q and V; the key's bias has no gradient
- * (METHOD §4). `qkvo` adds its dh columns of W_O.
+ * (docs/method.md). `qkvo` adds its dh columns of W_O.
  */
 export function parametersPerHead(model: { headDim: number; hiddenSize: number }, tune: Tune): number {
   const { headDim, hiddenSize } = model;

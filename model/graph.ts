@@ -61,7 +61,7 @@ interface Trunk {
 }
 
 /**
- * The analysis's graph (METHOD §1), packed: what is done to each token by itself is done to real tokens alone. Its last layer
+ * The analysis's graph (docs/method.md), packed: what is done to each token by itself is done to real tokens alone. Its last layer
  * ends at the heads: projection and feed-forward are not in it. With `gram` each layer gives the Gram matrix of the smaller side and the token sum, both in float64; with `context` the head outputs.
  *
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
@@ -277,7 +277,7 @@ function afterAttention(trunk: Trunk, x: string, context: string, layer: number)
   );
 }
 
-/** Cast to double before the Gram matrix: float32 gets 1 % of the counts wrong (METHOD §1). */
+/** Cast to double before the Gram matrix: float32 gets 1 % of the counts wrong (docs/method.md). */
 function gramOutputs(trunk: Trunk, context: string, names: ReturnType<typeof headOutputs>): void {
   const { graph } = trunk;
   const { heads, headDim } = trunk.source.config;

@@ -8,7 +8,7 @@ const SETTLED = 0.95;
 /** Layers that a sentence names; more are counted. */
 const MOST_NAMED = 6;
 
-/** What the ranking follows, in a sentence: Spearman's ρ of PageRank with the two things it is made of (METHOD §2). */
+/** What the ranking follows, in a sentence: Spearman's ρ of PageRank with the two things it is made of (docs/method.md). */
 export function rankingInWords({ rankCorrelations, model }: HeadReport): string {
   if (model.heads === 1) return 'The layers have one head each: there is nothing to rank.';
   const richness = rankCorrelations.map((layer) => layer.richness);

@@ -27,7 +27,7 @@ export interface AdapterExport {
 }
 
 /**
- * Writes a delta as a LoRA adapter that Hugging Face PEFT loads on the base (METHOD §5): a change of `n` rows of a matrix is
+ * Writes a delta as a LoRA adapter that Hugging Face PEFT loads on the base (docs/method.md): a change of `n` rows of a matrix is
  * a product B·A of rank n, B the one-hot selection and A the rows of the change; of columns the other way round. Nothing is
  * lost but the rounding of base + change. A card beside it says how to load it.
  *

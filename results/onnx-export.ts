@@ -35,7 +35,7 @@ const TOLERANCE = 1e-4;
 
 /**
  * Writes the base with the delta merged in and its task head as an ONNX folder that transformers.js and onnxruntime load
- * (METHOD §5): inputs as the tokenizer gives them, output `logits`. Its logits of drawn rows are compared with the trainer's
+ * (docs/method.md): inputs as the tokenizer gives them, output `logits`. Its logits of drawn rows are compared with the trainer's
  * first.
  *
  * @throws INVALID_INPUT where the delta is not the base's or `out` holds something; FAILED where the logits differ

@@ -22,7 +22,7 @@ export interface TaskHeadTensor {
 }
 
 /**
- * What a mask tunes (METHOD §4): the chosen heads' rows of W_Q, W_K and W_V, of the biases of Q and V (the key's bias has no
+ * What a mask tunes (docs/method.md): the chosen heads' rows of W_Q, W_K and W_V, of the biases of Q and V (the key's bias has no
  * gradient), and with `qkvo` their columns of W_O. By layer; layers without a chosen head give nothing.
  *
  * @throws INVALID_INPUT for a head that the model does not have, or one named twice.
@@ -48,7 +48,7 @@ export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tun
 }
 
 /**
- * The tensors of Hugging Face's own task head of the model's family, trained whole (METHOD §4). BERT: pooler and classifier.
+ * The tensors of Hugging Face's own task head of the model's family, trained whole (docs/method.md). BERT: pooler and classifier.
  *
  * @param outputs logits a row: the number of classes, 1 for a regression.
  */

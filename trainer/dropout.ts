@@ -11,7 +11,7 @@ export type DropoutSite = keyof typeof DROPOUT_SITES;
 export const dropoutKey = (seed: number, step: number, microBatch: number) =>
   Int32Array.of(scramble(seed) + step + Math.imul(microBatch, 0x9e3779b9));
 
-/** The dropouts of a step: every mask is a pure function of (seed, step, micro-batch, layer, site) (METHOD §4). */
+/** The dropouts of a step: every mask is a pure function of (seed, step, micro-batch, layer, site) (docs/method.md). */
 export class Dropout {
   /** @param key int32 [1], from {@link dropoutKey} */
   constructor(private readonly key: Tensor) {}

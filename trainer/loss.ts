@@ -10,7 +10,7 @@ export interface Loss {
 }
 
 /**
- * Cross-entropy without smoothing, or the mean squared error of the one logit (METHOD §4).
+ * Cross-entropy without smoothing, or the mean squared error of the one logit (docs/method.md).
  *
  * @param logits // [B, C]
  * @param targets as {@link targetValues} gives them // [B, C]

@@ -37,7 +37,7 @@ export function updateFactors({ lr, weightDecay, step }: UpdateOptions, norm: nu
 }
 
 /**
- * Learning rate of step s, counted from 0, of T: `lr·min((s+1)/w, (T−s)/(T−w))`, `w = max(1, round(warmup·T))` (METHOD §4).
+ * Learning rate of step s, counted from 0, of T: `lr·min((s+1)/w, (T−s)/(T−w))`, `w = max(1, round(warmup·T))` (docs/method.md).
  */
 export function learningRate(lr: number, warmup: number, step: number, steps: number): number {
   const rising = Math.max(1, Math.round(warmup * steps));

@@ -9,7 +9,7 @@ import { Run } from './run';
 import type { TensorFlow } from './session';
 
 /**
- * Masked fine-tuning (METHOD §4): rows → tokens → frozen prefix → steps and epochs → best epoch → delta. Stopped by `signal`
+ * Masked fine-tuning (docs/method.md): rows → tokens → frozen prefix → steps and epochs → best epoch → delta. Stopped by `signal`
  * within a step; cut at any point, a run with `resume` ends in the same delta, bit for bit.
  *
  * The state is the caller's to clear (`clearState`), once the metrics are kept: until then the finished run, resumed, gives the

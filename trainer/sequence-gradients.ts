@@ -16,7 +16,7 @@ export const NO_HEADS = { heads: [], tune: 'qkv' as const };
  * The whole network, no head tuned and dropout off, as a graph that ends at a number for each head and sequence. The loss is
  * each sequence's own; padding adds nothing, and nor do, in the last layer, the tokens that the task head does not read.
  *
- * - `gates` (Michel et al. 2019; METHOD §3): a gate (= 1) multiplies a head's output before W_O, so that ∂loss/∂gate is Σ over
+ * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before W_O, so that ∂loss/∂gate is Σ over
  *   tokens and entries of ∂loss/∂O_h ⊙ O_h.
  * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence at a time: Sung et al. 2021,
  *   arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head would tune, its rows of W_Q, W_K and W_V and of the

@@ -18,7 +18,7 @@ export interface Trainable {
 
 /**
  * The tuned slices as the base has them, and a task head: a pooler as the base has it, new weights drawn from
- * N(0, initializer_range), new biases 0 (METHOD §4).
+ * N(0, initializer_range), new biases 0 (docs/method.md).
  *
  * @param outputs logits a row
  */

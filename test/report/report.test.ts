@@ -162,7 +162,7 @@ test('the script uses nothing of this module: each of its functions stands alone
 
 test('what is computed of LoRA and full fine-tuning follows from the shapes', () => {
   const [own, lora, full] = costs(largeRun());
-  // BERT-large, k = 3: METHOD §3. Its LoRA r = 8 on q, k, v as PEFT counts it: 24 · 3 · (8·1024 + 1024·8).
+  // BERT-large, k = 3: docs/method.md. Its LoRA r = 8 on q, k, v as PEFT counts it: 24 · 3 · (8·1024 + 1024·8).
   expect(own.trained).toBe(14_164_992 + 1_051_650);
   expect(lora.trained).toBe(1_179_648 + 1_051_650);
   expect(full.trained).toBe(335_141_888 + 1_051_650 - 1024 * 1025);
