@@ -4,7 +4,7 @@ import { HifiError } from '../errors';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
 import { evaluate, train } from '../trainer/engine';
-import type { TrainMetrics } from '../trainer/options';
+import { TRAIN_DEFAULTS, type TrainMetrics } from '../trainer/options';
 import { type Contestant, type LOGISTIC, selectionOf } from './contestants';
 import type { SeedMaterial } from './material';
 import { passed } from './passed';
@@ -69,7 +69,8 @@ export async function* tested(
   const { model, training, engine, out } = request;
   const started = performance.now();
   const delta = path.join(deltaFolder(out, record), 'delta');
-  const options = { ...engine, batchSize: training.batchSize, maxLength: training.maxLength };
+  // A training in small batches is no reason to test in small ones.
+  const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength: training.maxLength };
   const { rows, metrics } = yield* passed(evaluate({ model, delta, data: material.rows.test, options }, signal));
   const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };
   const whole = { ...record, test: { rows, metrics }, seconds };
