@@ -112,13 +112,7 @@ export function addAnalysisFlags(command: Command): void {
   );
   addMaxLengthFlag(command, maxLength);
   command.option('--exact', 'float64 singular values of the head outputs themselves: slower, for comparisons', false);
-  add(
-    command,
-    '--seed <n>',
-    'of every random draw: the same seed makes the same result',
-    wholeNumber('--seed', 0, SEED_MOST),
-    seed,
-  );
+  addSeedFlag(command, seed);
   addRankingFlags(command);
 }
 
@@ -182,6 +176,11 @@ function addMaxLengthFlag(command: Command, initial: number): void {
   add(command, '--max-length <tokens>', what, wholeNumber('--max-length', 1), initial);
 }
 
+function addSeedFlag(command: Command, initial: number): void {
+  const what = 'of every random draw: the same seed makes the same result';
+  add(command, '--seed <n>', what, wholeNumber('--seed', 0, SEED_MOST), initial);
+}
+
 // ---- scores: what an analysis cannot tell of a head ----
 
 export function addScoreFlags(command: Command, strategies: readonly string[]): void {
@@ -190,13 +189,7 @@ export function addScoreFlags(command: Command, strategies: readonly string[]): 
   add(command, '--strategy <name>', strategies.join(', '), oneOf('--strategy', strategies), strategies[0]);
   add(command, '--samples <sequences>', 'sequences to score on', wholeNumber('--samples', 1), samples);
   addMaxLengthFlag(command, maxLength);
-  add(
-    command,
-    '--seed <n>',
-    'of every random draw: the same seed makes the same result',
-    wholeNumber('--seed', 0, SEED_MOST),
-    seed,
-  );
+  addSeedFlag(command, seed);
 }
 
 export function scoreFlags(flags: Flags): ScoreOptions {
@@ -219,13 +212,7 @@ export function addTrainingFlags(command: Command): void {
     'stop after so many epochs that were no better on the dev rows (default: off)',
     wholeNumber('--early-stopping', 1),
   );
-  add(
-    command,
-    '--seed <n>',
-    'of every random draw: the same seed makes the same result',
-    wholeNumber('--seed', 0, SEED_MOST),
-    seed,
-  );
+  addSeedFlag(command, seed);
 }
 
 /** What trainings and comparisons share. */

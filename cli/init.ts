@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command, Option } from 'commander';
 import { invalidInput } from '../errors';
-import { WholeFile } from '../infra/whole-file';
+import { writeWhole } from '../infra/whole-file';
 import { isFolderPath } from '../model/resolve';
 import { keyOf } from './config-file';
 import { aPath, type FlagParser } from './flag-values';
@@ -32,13 +32,7 @@ export function define(command: Command): void {
 /** @throws HifiError INVALID_INPUT where there is something already, or nothing can be written */
 function writeNew(file: string, text: string): void {
   if (fs.existsSync(file)) throw invalidInput(`${file} exists: give another name, or remove it first`);
-  const whole = new WholeFile(file);
-  try {
-    whole.write(text);
-    whole.commit();
-  } finally {
-    whole.abandon();
-  }
+  writeWhole(file, text);
 }
 
 /** A flag's value as the file is to say it: a path as seen from the file's folder. */
