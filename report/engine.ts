@@ -1,4 +1,5 @@
 import { callEngine } from '../infra/engine';
+import { follow } from '../infra/follow';
 import type { ReportParts } from './parts';
 
 /**
@@ -13,9 +14,8 @@ import type { ReportParts } from './parts';
  */
 export async function writeReportInChild(folder: string, parts: ReportParts): Promise<string[]> {
   const request = { folder, parts };
-  const events = callEngine<never, string[]>({ entry: require.resolve('./child'), method: 'writeReport', request });
-  for (;;) {
-    const { done, value } = await events.next();
-    if (done) return value;
-  }
+  return follow(
+    callEngine<never, string[]>({ entry: require.resolve('./child'), method: 'writeReport', request }),
+    () => {},
+  );
 }
