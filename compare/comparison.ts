@@ -109,7 +109,7 @@ class Comparison {
     for (const key of keys) {
       const started = performance.now();
       const kept = trainedBefore(out, key);
-      let record = kept ?? (yield* tuned(this.request, material, contestant, key.lr, signal));
+      let record = kept ?? (yield* tuned(this.request, material, contestant, key.lr, this.checkpoint.config, signal));
       if (alone && record.dev) record = yield* tested(this.request, material, record, signal);
       records.push(record);
       yield this.told(record, kept !== undefined, started);

@@ -10,11 +10,19 @@ const READINGS = {
   'hifi-0.85': { damping: 0.85 },
 } as const satisfies Record<string, Partial<RankingOptions>>;
 
+/** Full fine-tuning: every number of the model is trained. */
+export const FULL = 'full';
+
 /** Logistic regression on embeddings of the frozen model: nothing of it is tuned. */
 export const LOGISTIC = 'logistic';
 
-/** Who can be compared: every strategy, `hifi` in other readings, and logistic regression. */
-export const CONTESTANTS = [...STRATEGIES, ...(Object.keys(READINGS) as (keyof typeof READINGS)[]), LOGISTIC] as const;
+/** Who can be compared: every strategy, `hifi` in other readings, full fine-tuning, and logistic regression. */
+export const CONTESTANTS = [
+  ...STRATEGIES,
+  ...(Object.keys(READINGS) as (keyof typeof READINGS)[]),
+  FULL,
+  LOGISTIC,
+] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
 
 /** The strategy of a contestant that tunes the model, and what its ranking has other than the defaults. */
@@ -22,6 +30,7 @@ export function selectionOf(contestant: Exclude<Contestant, typeof LOGISTIC>): {
   strategy: Strategy;
   ranking: Partial<RankingOptions>;
 } {
+  if (contestant === FULL) return { strategy: 'all', ranking: {} };
   if (contestant in READINGS) return { strategy: 'hifi', ranking: READINGS[contestant as keyof typeof READINGS] };
   return { strategy: contestant as Strategy, ranking: {} };
 }

@@ -3,9 +3,11 @@ import * as path from 'node:path';
 import { HifiError } from '../errors';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
+import type { ModelConfig } from '../model/config';
+import { countNumbers, tunedSlices } from '../results/slices';
 import { evaluate, train } from '../trainer/engine';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../trainer/options';
-import { type Contestant, type LOGISTIC, selectionOf } from './contestants';
+import { type Contestant, FULL, type LOGISTIC, selectionOf } from './contestants';
 import type { SeedMaterial } from './material';
 import { passed } from './passed';
 import type { CompareEvent, CompareRequest } from './request';
@@ -30,6 +32,7 @@ export async function* tuned(
   material: SeedMaterial,
   contestant: Tuned,
   lr: number,
+  config: ModelConfig,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { model, training, engine, out } = request;
@@ -37,7 +40,8 @@ export async function* tuned(
   const key = { contestant, seed, lr };
   const options = selectionFor(contestant, request, seed);
   const { measured, seconds } = yield* material.measured(options.strategy, signal);
-  const mask = selectHeads(measured, options);
+  const chosen = selectHeads(measured, options);
+  const mask = contestant === FULL ? wholeModel(chosen, config) : chosen;
   const folder = deltaFolder(out, key);
   fs.mkdirSync(folder, { recursive: true });
   const started = performance.now();
@@ -96,6 +100,13 @@ const deltaFolder = (out: string, key: Parameters<typeof readRun>[1]) =>
 
 /** Whether a strategy's heads are chosen by what was measured. */
 const goesBy = (strategy: string) => !['random', 'all', 'none'].includes(strategy);
+
+/** Every head, and the rest of the model with them. */
+function wholeModel(allHeads: Mask, config: ModelConfig): Mask {
+  const mask: Mask = { ...allHeads, tune: 'full' };
+  const trainableParameters = countNumbers(tunedSlices(config, mask));
+  return { ...mask, trainableParameters, share: trainableParameters / mask.totalParameters };
+}
 
 function sizesOf(mask: Mask, metrics: TrainMetrics | undefined) {
   return {

@@ -48,8 +48,8 @@ export interface Mask {
   k?: number;
   /** The share of the parameters that was not to be exceeded, above 0, at most 1. */
   budget?: number;
-  /** What of each is tuned. */
-  tune: Tune;
+  /** What of each is tuned; `full`, in a comparison alone, where they are all heads and the rest of the model is tuned too. */
+  tune: Tune | 'full';
   /** By layer, then head. */
   heads: MaskHead[];
   /** Tuned numbers without the task head. */

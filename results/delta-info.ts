@@ -43,7 +43,7 @@ const mask = z.looseObject({
   schemaVersion: z.literal(1, '1'),
   model: z.object({ name: text, sha256: text }),
   strategy: text,
-  tune: z.enum(['qkv', 'qkvo'], '"qkv" or "qkvo"'),
+  tune: z.enum(['qkv', 'qkvo', 'full'], '"qkv", "qkvo" or "full"'),
   heads: z.array(z.object({ layer: index, head: index, score: number })),
   trainableParameters: index,
   totalParameters: index,

@@ -2,7 +2,7 @@ import { invalidInput } from '../errors';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
+import { baseTensors, FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
 
 /** The tuned part of one matrix or bias: whole rows (output features) or whole columns (input features). */
 export interface Slice {
@@ -23,7 +23,8 @@ export interface TaskHeadTensor {
 
 /**
  * What a mask tunes (docs/method.md): the chosen heads' rows of W_Q, W_K and W_V, of the biases of Q and V (the key's bias has no
- * gradient), and with `qkvo` their columns of W_O. By layer; layers without a chosen head give nothing.
+ * gradient), and with `qkvo` their columns of W_O. By layer; layers without a chosen head give nothing. With `full` all that is
+ * not of heads comes after that: embeddings, norms, feed-forward layers, the biases of the attention's output.
  *
  * @throws INVALID_INPUT for a head that the model does not have, or one named twice.
  */
@@ -40,11 +41,28 @@ export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tun
     rows(`${at('key')}.weight`, [n, d]);
     rows(`${at('value')}.weight`, [n, d]);
     rows(`${at('value')}.bias`, [n]);
-    if (mask.tune === 'qkvo') {
+    if (mask.tune !== 'qkv') {
       slices.push({ canonical: `${at('attentionOutput')}.weight`, axis: 'columns', indices, shape: [n, d] });
     }
   }
-  return slices;
+  return mask.tune === 'full' ? [...slices, ...besideHeads(config)] : slices;
+}
+
+/** Every tensor of the base, whole, that is neither of heads nor of its pooler. */
+function besideHeads(config: ModelConfig): Slice[] {
+  const family: Family = FAMILIES[config.family];
+  const ofHeads = Array.from({ length: config.layers }, (_, layer) => {
+    const at = (role: LayerRole) => layerModule(family, layer, role);
+    const projections = [at('query'), at('key'), at('value')];
+    return [
+      ...projections.flatMap((module) => [`${module}.weight`, `${module}.bias`]),
+      `${at('attentionOutput')}.weight`,
+    ];
+  });
+  const without = new Set([...ofHeads.flat(), `${family.modules.pooler}.weight`, `${family.modules.pooler}.bias`]);
+  return baseTensors(family, config)
+    .filter(({ name }) => !without.has(name))
+    .map(({ name, shape }) => ({ canonical: name, axis: 'rows', indices: Int32Array.from(range(0, shape[0])), shape }));
 }
 
 /**

@@ -1,10 +1,17 @@
 import type { Ops, Tensor } from './ops';
 
 /**
- * Where a dropout stands: part of the key of its random numbers. A layer has four places for its own; the task head's input
- * lies beyond those of all layers.
+ * Where a dropout stands: part of the key of its random numbers. A layer has four places for its own; the embeddings (layer 0)
+ * and the task head's input (after all layers) lie beyond those.
  */
-export const DROPOUT_SITES = { attention: 0, attentionOutput: 1, output: 2, pooled: 3, headInput: 2 ** 30 } as const;
+export const DROPOUT_SITES = {
+  attention: 0,
+  attentionOutput: 1,
+  output: 2,
+  pooled: 3,
+  headInput: 2 ** 30,
+  embeddings: 2 ** 30 + 1,
+} as const;
 export type DropoutSite = keyof typeof DROPOUT_SITES;
 
 /** What the dropouts of one micro-batch of a step depend on: int32 [1], the graph's input of that name. */

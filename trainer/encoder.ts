@@ -1,8 +1,7 @@
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 import { FAMILIES, type LayerRole, layerModule } from '../model/families';
-import type { AttentionGradients } from './attention';
-import type { LayerWeights } from './layer';
+import type { LayerGradients, LayerWeights } from './layer';
 import type { NormWeights } from './layer-norm';
 import type { Ops, Tensor } from './ops';
 
@@ -16,11 +15,18 @@ interface FrozenLayer {
   query: FrozenProjection;
   key: FrozenProjection & { bias: Tensor }; // the whole bias, [H·dh]: it is never tuned
   value: FrozenProjection;
-  /** W_O transposed; all rows, or the frozen heads' alone with `qkvo`. */
+  /** W_O transposed; all rows, or the frozen heads' alone where the tuned heads' are tuned. */
   output?: Tensor; // [H·dh, d] or [(H−t)·dh, d]
   tuned: number;
-  rest: Omit<LayerWeights, 'attention'> & { attentionOutputBias: Tensor };
+  /** Absent where it is tuned. */
+  rest?: LayerRest;
 }
+
+/** All of a layer that is beside its heads. */
+type LayerRest = Omit<LayerWeights, 'attention' | 'tunesRest'> & { attentionOutputBias: Tensor };
+
+/** A tensor of a layer: a frozen one, or as it was trained. */
+type TensorOf = (role: LayerRole, part: 'weight' | 'bias', shape: number[]) => Tensor;
 
 /**
  * The base's encoder layers as frozen tensors, with a gap where the tuned heads' slices go. The slices are no part of it:
@@ -29,6 +35,8 @@ interface FrozenLayer {
 export class Encoder {
   /** The lowest layer with a tuned head; the number of layers where there is none. */
   readonly lowest: number;
+  /** Whether the whole model is tuned. */
+  readonly tunesAll: boolean;
   private readonly layers: FrozenLayer[];
 
   constructor(
@@ -40,7 +48,8 @@ export class Encoder {
     const chosen = Array.from({ length: config.layers }, (_, layer) =>
       mask.heads.filter((h) => h.layer === layer).map((h) => h.head),
     );
-    const first = chosen.findIndex((heads) => heads.length > 0);
+    this.tunesAll = mask.tune === 'full';
+    const first = this.tunesAll ? 0 : chosen.findIndex((heads) => heads.length > 0);
     this.lowest = first < 0 ? config.layers : first;
     this.layers = chosen.map((heads, layer) => this.freeze(layer, new Set(heads)));
   }
@@ -51,16 +60,21 @@ export class Encoder {
   }
 
   /** A layer's gradients under the names of what they belong to. */
-  named(layer: number, gradients: AttentionGradients): [name: string, gradient: Tensor][] {
-    const named: [string, Tensor][] = [
-      [this.name(layer, 'query', 'weight'), gradients.query],
-      [this.name(layer, 'query', 'bias'), gradients.queryBias],
-      [this.name(layer, 'key', 'weight'), gradients.key],
-      [this.name(layer, 'value', 'weight'), gradients.value],
-      [this.name(layer, 'value', 'bias'), gradients.valueBias],
+  named(layer: number, { attention, rest }: LayerGradients): [name: string, gradient: Tensor][] {
+    const parts: [LayerRole, weight: Tensor | undefined, bias?: Tensor][] = [
+      ['query', attention?.query, attention?.queryBias],
+      ['key', attention?.key],
+      ['value', attention?.value, attention?.valueBias],
+      ['attentionOutput', attention?.output, rest?.attentionOutputBias],
+      ['attentionNorm', rest?.attentionNorm.scale, rest?.attentionNorm.offset],
+      ['intermediate', rest?.intermediate, rest?.intermediateBias],
+      ['output', rest?.output, rest?.outputBias],
+      ['outputNorm', rest?.outputNorm.scale, rest?.outputNorm.offset],
     ];
-    if (gradients.output) named.push([this.name(layer, 'attentionOutput', 'weight'), gradients.output]);
-    return named;
+    return parts.flatMap(([role, weight, bias]) => [
+      ...(weight ? [[this.name(layer, role, 'weight'), weight] as [string, Tensor]] : []),
+      ...(bias ? [[this.name(layer, role, 'bias'), bias] as [string, Tensor]] : []),
+    ]);
   }
 
   private name(layer: number, role: LayerRole, part: 'weight' | 'bias'): string {
@@ -86,13 +100,8 @@ export class Encoder {
     };
     const queryScale = 1 / Math.sqrt(headDim);
     const order = [...frozen, ...all.filter((head) => tuned.has(head))];
-    const kept = this.mask.tune === 'qkvo' ? frozen : order;
+    const kept = this.mask.tune === 'qkv' ? order : frozen;
     const outputRows = () => rows(transposed(read('attentionOutput', 'weight'), d), kept, d);
-    const norm = (role: 'attentionNorm' | 'outputNorm'): NormWeights => ({
-      scale: variable(role, 'weight', [d]),
-      offset: variable(role, 'bias', [d]),
-      epsilon: config.layerNormEps,
-    });
     return {
       query: { weight: frozenRows('query', 'weight', queryScale), bias: frozenRows('query', 'bias', queryScale) },
       key: {
@@ -103,23 +112,34 @@ export class Encoder {
       output:
         kept.length > 0 ? variable('attentionOutput', 'weight', [kept.length * headDim, d], outputRows) : undefined,
       tuned: tuned.size,
-      rest: {
-        attentionOutputBias: variable('attentionOutput', 'bias', [d]),
-        attentionNorm: norm('attentionNorm'),
-        intermediate: variable('intermediate', 'weight', [config.intermediateSize, d]),
-        intermediateBias: variable('intermediate', 'bias', [config.intermediateSize]),
-        activation: config.activation,
-        output: variable('output', 'weight', [d, config.intermediateSize]),
-        outputBias: variable('output', 'bias', [d]),
-        outputNorm: norm('outputNorm'),
-      },
+      rest: this.tunesAll ? undefined : this.rest(variable),
+    };
+  }
+
+  private rest(tensor: TensorOf): LayerRest {
+    const { hiddenSize: d, intermediateSize, layerNormEps: epsilon, activation } = this.checkpoint.config;
+    const norm = (role: LayerRole): NormWeights => ({
+      scale: tensor(role, 'weight', [d]),
+      offset: tensor(role, 'bias', [d]),
+      epsilon,
+    });
+    return {
+      attentionOutputBias: tensor('attentionOutput', 'bias', [d]),
+      attentionNorm: norm('attentionNorm'),
+      intermediate: tensor('intermediate', 'weight', [intermediateSize, d]),
+      intermediateBias: tensor('intermediate', 'bias', [intermediateSize]),
+      activation,
+      output: tensor('output', 'weight', [d, intermediateSize]),
+      outputBias: tensor('output', 'bias', [d]),
+      outputNorm: norm('outputNorm'),
     };
   }
 
   private assembleLayer(frozen: FrozenLayer, layer: number, slices: ReadonlyMap<string, Tensor>): LayerWeights {
     const { ops } = this;
     const { heads, headDim } = this.checkpoint.config;
-    const { attentionOutputBias, ...rest } = frozen.rest;
+    const trained: TensorOf = (role, part) => slices.get(this.name(layer, role, part)) as Tensor;
+    const { attentionOutputBias, ...rest } = frozen.rest ?? this.rest(trained);
     const slice = (role: LayerRole, part: 'weight' | 'bias') => slices.get(this.name(layer, role, part));
     const joined = (above: Tensor | undefined, below: Tensor | undefined) =>
       ops.concat(
@@ -129,11 +149,12 @@ export class Encoder {
     const scale = (part: Tensor | undefined) => part && ops.scale(part, 1 / Math.sqrt(headDim));
     return {
       ...rest,
+      tunesRest: frozen.rest === undefined,
       attention: {
         heads,
         headDim,
         tuned: frozen.tuned,
-        tunesOutput: this.mask.tune === 'qkvo',
+        tunesOutput: this.mask.tune !== 'qkv',
         query: joined(frozen.query.weight, scale(slice('query', 'weight'))),
         queryBias: joined(frozen.query.bias, scale(slice('query', 'bias'))),
         key: joined(frozen.key.weight, slice('key', 'weight')),

@@ -19,9 +19,8 @@ import {
 } from '../results/inference';
 import { evaluateRows, type Logits } from '../results/logits';
 import { checkDevice } from './device';
-import { Embeddings } from './embeddings';
 import { ParameterLayout } from './parameters';
-import { FreshRows } from './prefix';
+import { embeddingsFor, FreshRows } from './prefix';
 import { Program } from './program';
 import type { TensorFlow } from './session';
 
@@ -121,7 +120,7 @@ async function* run(
     layout.gather(({ name }) => tensors.get(name)!.values),
   );
   try {
-    const hidden = new FreshRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, rows);
+    const hidden = new FreshRows({ program, checkpoint, embeddings: embeddingsFor(parts) }, rows);
     return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize);
   } finally {
     program.close();

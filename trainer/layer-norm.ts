@@ -1,6 +1,6 @@
 import type { Ops, Tensor } from './ops';
 
-/** A layer norm's frozen parameters, `[d]` each. */
+/** A layer norm's parameters, `[d]` each. */
 export interface NormWeights {
   scale: Tensor;
   offset: Tensor;
@@ -31,3 +31,9 @@ export function layerNormGradient(ops: Ops, gradient: Tensor, weights: NormWeigh
   const centred = ops.sub(ops.sub(byNormalised, mean), ops.mul(trace.normalised, projection)); // [N, d]
   return ops.mul(centred, trace.inverseDeviation); // [N, d]
 }
+
+/** Gradients by the layer norm's own parameters, from the gradient by the rows that came out. // [N, d] → [d] each */
+export const layerNormWeightGradients = (ops: Ops, gradient: Tensor, trace: NormTrace) => ({
+  scale: ops.sum(ops.mul(gradient, trace.normalised), [0]),
+  offset: ops.sum(gradient, [0]),
+});

@@ -9,12 +9,14 @@ import {
   type OfHeads,
 } from './attention';
 import { type Dropout, drop } from './dropout';
-import { layerNorm, layerNormGradient, type NormTrace, type NormWeights } from './layer-norm';
+import { layerNorm, layerNormGradient, layerNormWeightGradients, type NormTrace, type NormWeights } from './layer-norm';
 import type { Ops, Tensor } from './ops';
 
 /** An encoder layer, ready to run: the tuned slices are in place. */
 export interface LayerWeights {
   attention: AttentionWeights;
+  /** Whether all that is beside the heads is tuned too. */
+  tunesRest: boolean;
   attentionNorm: NormWeights;
   intermediate: Tensor; // [di, d]
   intermediateBias: Tensor; // [di]
@@ -45,9 +47,28 @@ export interface LayerTrace {
   attention: AttentionTrace;
   attentionDropped: Tensor | undefined; // [B·Sq, d]
   attentionNorm: NormTrace;
+  middle: Tensor; // [B·Sq, d]
+  active: Tensor; // [B·Sq, di]
   slope: Tensor; // [B·Sq, di]
   outputDropped: Tensor | undefined; // [B·Sq, d]
   outputNorm: NormTrace;
+}
+
+/** Gradients by all of a layer that is beside its heads, in the shapes of the weights. */
+export interface RestGradients {
+  attentionOutputBias: Tensor; // [d]
+  attentionNorm: Pick<NormWeights, 'scale' | 'offset'>;
+  intermediate: Tensor; // [di, d]
+  intermediateBias: Tensor; // [di]
+  output: Tensor; // [d, di]
+  outputBias: Tensor; // [d]
+  outputNorm: Pick<NormWeights, 'scale' | 'offset'>;
+}
+
+/** Gradients by what is tuned of a layer. */
+export interface LayerGradients {
+  attention?: AttentionGradients;
+  rest?: RestGradients;
 }
 
 /**
@@ -91,6 +112,8 @@ export function runLayer(
     attention: attended.trace,
     attentionDropped,
     attentionNorm: middle.trace,
+    middle: middle.value,
+    active,
     slope: derivative,
     outputDropped,
     outputNorm: last.trace,
@@ -102,9 +125,9 @@ export function runLayer(
  * The way back through {@link runLayer}.
  *
  * @param gradient by the layer's output // [B·Sq, d]
- * @param inputToo whether a lower layer is tuned
+ * @param inputToo whether something below is tuned
  * @param ofHeads what is asked for of each head and sequence, with `inputToo`
- * @returns gradients by the tuned slices and, with `inputToo`, by the layer's input `[B·S, d]`, and of the heads `[B, H]`
+ * @returns gradients by what is tuned and, with `inputToo`, by the layer's input `[B·S, d]`, and of the heads `[B, H]`
  */
 export function runLayerBack(
   ops: Ops,
@@ -113,19 +136,33 @@ export function runLayerBack(
   trace: LayerTrace,
   inputToo: boolean,
   ofHeads?: OfHeads,
-): { gradients?: AttentionGradients; input?: Tensor; heads?: Tensor } {
+): { gradients: LayerGradients; input?: Tensor; heads?: Tensor } {
   const byLast = layerNormGradient(ops, gradient, weights.outputNorm, trace.outputNorm); // [B·Sq, d]
-  const byActive = ops.matMul(drop(ops, byLast, trace.outputDropped), weights.output); // [B·Sq, di]
-  const byMiddle = ops.add(byLast, ops.matMul(ops.mul(byActive, trace.slope), weights.intermediate)); // [B·Sq, d]
+  const byNarrow = drop(ops, byLast, trace.outputDropped); // [B·Sq, d]
+  const byWide = ops.mul(ops.matMul(byNarrow, weights.output), trace.slope); // [B·Sq, di]
+  const byMiddle = ops.add(byLast, ops.matMul(byWide, weights.intermediate)); // [B·Sq, d]
   const byAttended = layerNormGradient(ops, byMiddle, weights.attentionNorm, trace.attentionNorm); // [B·Sq, d]
   const byAttention = drop(ops, byAttended, trace.attentionDropped); // [B·Sq, d]
   const back = attendBack(ops, byAttention, weights.attention, trace.attention, trace.batch, inputToo, ofHeads);
-  const { gradients, heads } = back;
+  const { heads } = back;
+  const gradients = { attention: back.gradients, rest: weights.tunesRest ? restGradients() : undefined };
   if (!back.rows || !back.queryRows) return { gradients };
 
   const asked = ops.add(byAttended, back.queryRows); // [B·Sq, d]
   const input = trace.firstOnly ? addToFirst(ops, back.rows, asked, trace.batch) : ops.add(back.rows, asked);
   return { gradients, input, heads };
+
+  function restGradients(): RestGradients {
+    return {
+      attentionOutputBias: ops.sum(byAttention, [0]),
+      attentionNorm: layerNormWeightGradients(ops, byMiddle, trace.attentionNorm),
+      intermediate: ops.matMul(byWide, trace.middle, { a: true }),
+      intermediateBias: ops.sum(byWide, [0]),
+      output: ops.matMul(byNarrow, trace.active, { a: true }),
+      outputBias: ops.sum(byNarrow, [0]),
+      outputNorm: layerNormWeightGradients(ops, gradient, trace.outputNorm),
+    };
+  }
 }
 
 /** Position 0 of each of the B sequences. // [B·S, d] → [B, d] */

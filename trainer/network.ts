@@ -7,11 +7,14 @@ import { type LayerTrace, type LayerWeights, runLayer, runLayerBack } from './la
 import { type Loss, type ProblemKind, taskLoss } from './loss';
 import type { Ops, Tensor } from './ops';
 import { classify, classifyBack, type TaskHeadNames, type TaskHeadTrace, type TaskHeadWeights } from './task-head';
+import { type EmbeddingWeights, embedTokens, embedTokensBack, trainedEmbeddings } from './trained-embeddings';
 
 /** What is trained and what it stands on: the tuned part of the network. */
 export interface TunedNetwork {
   config: ModelConfig;
   encoder: Encoder;
+  /** Where they are trained: what the network reads are then the tokens' numbers. */
+  embeddings?: EmbeddingWeights;
   layers: LayerWeights[];
   head: TaskHeadWeights;
   names: TaskHeadNames;
@@ -28,6 +31,7 @@ export function assembleNetwork(
   return {
     config,
     encoder,
+    embeddings: encoder.tunesAll ? trainedEmbeddings(config, trained) : undefined,
     layers: encoder.assemble(trained, encoder.lowest, config.layers),
     head: {
       dense: headTensor(`${names.dense}.weight`),
@@ -40,9 +44,9 @@ export function assembleNetwork(
   };
 }
 
-/** Logits as in evaluation. // [B·S, d], [B, 1, 1, S] → [B, C] */
-export function logitsOf(ops: Ops, { layers, head }: TunedNetwork, hidden: Tensor, mask: Tensor): Tensor {
-  let rows = hidden;
+/** Logits as in evaluation. // [B·S, d] (tokens' numbers [B·S, 3]), [B, 1, 1, S] → [B, C] */
+export function logitsOf(ops: Ops, { embeddings, layers, head }: TunedNetwork, hidden: Tensor, mask: Tensor): Tensor {
+  let rows = embeddings ? embedTokens(ops, hidden, embeddings).output : hidden;
   layers.forEach((layer, i) => {
     rows = runLayer(ops, rows, mask, layer, i === layers.length - 1).output;
   });
@@ -52,7 +56,7 @@ export function logitsOf(ops: Ops, { layers, head }: TunedNetwork, hidden: Tenso
 /**
  * One pass forward and back: these rows' part of the mean loss and its gradient by everything that is trained, by name.
  *
- * @param hidden what the frozen part put out // [B·S, d]
+ * @param hidden what the frozen part put out, or the tokens' numbers // [B·S, d] or [B·S, 3]
  * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
  * @param targets // [B, C]
  * @param count rows of the whole batch // []
@@ -60,7 +64,7 @@ export function logitsOf(ops: Ops, { layers, head }: TunedNetwork, hidden: Tenso
  */
 export function differentiate(
   ops: Ops,
-  { config, encoder, layers, head, names }: TunedNetwork,
+  { config, encoder, embeddings, layers, head, names }: TunedNetwork,
   hidden: Tensor,
   mask: Tensor,
   targets: Tensor,
@@ -71,7 +75,10 @@ export function differentiate(
 ): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor>; heads: Tensor[] } {
   const { taskHead, dropsAttentionOutput } = FAMILIES[config.family];
   const traces: LayerTrace[] = [];
-  let rows = hidden;
+  const embedded =
+    embeddings &&
+    embedTokens(ops, hidden, embeddings, (rows) => dropout.factors(ops, rows, config.hiddenDropout, 0, 'embeddings'));
+  let rows = embedded?.output ?? hidden;
   layers.forEach((layer, i) => {
     const { output, trace } = runLayer(ops, rows, mask, layer, i === layers.length - 1, {
       dropout,
@@ -99,12 +106,16 @@ export function differentiate(
   const heads: Tensor[] = [];
   let gradient = headBack.first;
   for (let i = layers.length - 1; i >= 0; i--) {
-    const back = runLayerBack(ops, gradient, layers[i], traces[i], ofHeads !== undefined || i > 0, ofHeads);
-    if (back.gradients) {
-      for (const [name, value] of encoder.named(encoder.lowest + i, back.gradients)) gradients.set(name, value);
-    }
+    const inputToo = i > 0 || embeddings !== undefined || ofHeads !== undefined;
+    const back = runLayerBack(ops, gradient, layers[i], traces[i], inputToo, ofHeads);
+    for (const [name, value] of encoder.named(encoder.lowest + i, back.gradients)) gradients.set(name, value);
     if (back.heads) heads.unshift(back.heads);
     if (back.input) gradient = back.input;
+  }
+  if (embeddings && embedded) {
+    for (const [name, value] of embedTokensBack(ops, config, gradient, embeddings, embedded.trace)) {
+      gradients.set(name, value);
+    }
   }
   return { loss, logits, gradients, heads };
 }

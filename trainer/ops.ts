@@ -200,6 +200,26 @@ export class Ops {
     return this.join(parts, axis, shape);
   }
 
+  /** Whole numbers as int32. */
+  toInt(x: Tensor): Tensor {
+    const attributes = { SrcT: FLOAT, DstT: INT, Truncate: { flag: false } };
+    return this.node('Cast', [x], attributes, x.shape, INT_OUT);
+  }
+
+  /** Rows of a table. // [V, E], [N] → [N, E] */
+  gather(table: Tensor, rows: Tensor): Tensor {
+    const attributes = { Tparams: FLOAT, Tindices: INT, Taxis: INT, batch_dims: { int: 0 } };
+    const axis = this.constant(Int32Array.of(0), []);
+    return this.node('GatherV2', [table, rows, axis], attributes, [rows.shape[0], table.shape[1]]);
+  }
+
+  /** The inverse of {@link gather}: rows that belong to the same one of a table, added up; −1 to none. // [N, E], [N] → [V, E] */
+  sumByRow(x: Tensor, rows: Tensor, count: number): Tensor {
+    const attributes = { T: FLOAT, Tindices: INT, Tnumsegments: INT };
+    const total = this.constant(Int32Array.of(count), []);
+    return this.node('UnsortedSegmentSum', [x, rows, total], attributes, [count, x.shape[1]]);
+  }
+
   /** Uniform numbers in [0, 1), in the shape of `x`: a pure function of the two numbers of the key (Philox, counter based). */
   uniformLike(x: Tensor, key: [Tensor, number]): Tensor {
     const attributes = { T: INT, dtype: FLOAT, Tseed: INT };

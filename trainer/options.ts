@@ -15,7 +15,7 @@ export interface TrainOptions {
   lr: number;
   /** Share of the steps over which the learning rate rises, 0 … 1. */
   warmup: number;
-  /** Decoupled weight decay, ≥ 0, on weights and not on biases. */
+  /** Decoupled weight decay, ≥ 0, on matrices and not on biases or norms. */
   weightDecay: number;
   /** Tokens a row is cut at, special tokens counted. */
   maxLength: number;

@@ -13,7 +13,8 @@ export interface Slot {
 
 /**
  * All trained numbers are one flat vector, so that the optimizer is a dozen ops whatever is tuned and a checkpoint is four
- * buffers (the numbers, two moments, the best epoch's numbers). Weights come first, biases last: weight decay is for the former alone.
+ * buffers (the numbers, two moments, the best epoch's numbers). Matrices come first, biases and norms last: weight decay is for
+ * the former alone.
  */
 export class ParameterLayout {
   readonly slots: readonly Slot[];
@@ -23,8 +24,8 @@ export class ParameterLayout {
   readonly decayed: number;
 
   constructor(tensors: readonly { name: string; shape: number[] }[]) {
-    const isBias = (name: string) => name.endsWith('.bias');
-    const ordered = [...tensors.filter((t) => !isBias(t.name)), ...tensors.filter((t) => isBias(t.name))];
+    const isMatrix = ({ shape }: { shape: number[] }) => shape.length > 1;
+    const ordered = [...tensors.filter((t) => isMatrix(t)), ...tensors.filter((t) => !isMatrix(t))];
     const slots: Slot[] = [];
     let offset = 0;
     let decayed = 0;
@@ -32,7 +33,7 @@ export class ParameterLayout {
       const size = shape.reduce((product, n) => product * n, 1);
       slots.push({ name, shape, offset, size });
       offset += size;
-      if (!isBias(name)) decayed = offset;
+      if (isMatrix({ shape })) decayed = offset;
     }
     this.slots = slots;
     this.size = offset;

@@ -2,8 +2,9 @@ import * as fs from 'node:fs';
 import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
 import { failed } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
-import type { Embeddings } from './embeddings';
-import type { HiddenBatch, Program } from './program';
+import { Embeddings } from './embeddings';
+import type { HiddenBatch, Program, ProgramParts } from './program';
+import { TokenNumbers } from './trained-embeddings';
 
 /** Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size. */
 export const PLAN_ROWS = 32;
@@ -15,8 +16,12 @@ const PADDING = -1e9;
 export interface FrozenPart {
   program: Program;
   checkpoint: Checkpoint;
-  embeddings: Embeddings;
+  embeddings: Embeddings | TokenNumbers;
 }
+
+/** What stands before the network: the embeddings, or, where they are trained too, no more than the tokens' numbers. */
+export const embeddingsFor = ({ checkpoint, mask }: Pick<ProgramParts, 'checkpoint' | 'mask'>) =>
+  mask.tune === 'full' ? new TokenNumbers(checkpoint.config) : new Embeddings(checkpoint);
 
 /** The output of the frozen part for every row of a data set, to be read a batch at a time, epoch after epoch. */
 export interface HiddenRows {
@@ -142,7 +147,7 @@ class StoredRows implements HiddenRows {
   }
 }
 
-/** A batch's embeddings; `hidden` is of their own width. // [B·S, E] */
+/** A batch's embeddings; `hidden` is of their own width. // [B·S, E] or, of tokens' numbers, [B·S, 3] */
 export function embedRows(
   { checkpoint, embeddings }: Pick<FrozenPart, 'checkpoint' | 'embeddings'>,
   rows: readonly Encoded[],

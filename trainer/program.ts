@@ -11,6 +11,7 @@ import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOpti
 import type { ParameterLayout } from './parameters';
 import { type Feed, type Held, Session, type TensorFlow } from './session';
 import { taskHeadNames } from './task-head';
+import { TOKEN_NUMBERS } from './trained-embeddings';
 
 /**
  * Most tokens, padding included, that run through the network at once; a longer batch runs in parts whose gradients add up. It
@@ -20,7 +21,8 @@ const MICRO_BATCH_TOKENS = 1024;
 
 /** A batch as the tuned layers take it. */
 export interface HiddenBatch {
-  hidden: Float32Array; // [B·S, d]
+  /** What the frozen part put out; where nothing is frozen the tokens' numbers. */
+  hidden: Float32Array; // [B·S, d] or [B·S, 3]
   mask: Float32Array; // [B, 1, 1, S]
   B: number;
   S: number;
@@ -90,7 +92,7 @@ export class Program {
       ops.variable(name, [layout.size], () => values);
     const inputs = {
       embedded: ops.input('embedded', 'float32', [null, config.embeddingSize]),
-      hidden: ops.input('hidden', 'float32', [null, config.hiddenSize]),
+      hidden: ops.input('hidden', 'float32', [null, mask.tune === 'full' ? TOKEN_NUMBERS : config.hiddenSize]),
       mask: ops.input('mask', 'float32', [null, 1, 1, null]),
     };
     const state = {
@@ -107,7 +109,7 @@ export class Program {
     };
     const encoder = new Encoder(ops, checkpoint, mask);
 
-    let frozen = projectEmbeddings(ops, checkpoint, inputs.embedded);
+    let frozen = encoder.tunesAll ? inputs.embedded : projectEmbeddings(ops, checkpoint, inputs.embedded);
     encoder.assemble(new Map(), 0, encoder.lowest).forEach((layer, i) => {
       frozen = runLayer(ops, frozen, inputs.mask, layer, i === config.layers - 1).output;
     });

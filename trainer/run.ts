@@ -8,11 +8,10 @@ import { makeDelta, writeDelta } from '../results/delta';
 import { evaluateRows, score } from '../results/logits';
 import { MISMATCHED, metricsFor, problemOf } from '../results/metrics';
 import { describeDelta } from './describe-delta';
-import { Embeddings } from './embeddings';
 import type { LabelledRows, TrainingInputs } from './inputs';
 import { peakResidentBytes } from './memory';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
-import { type HiddenRows, hiddenRows } from './prefix';
+import { embeddingsFor, type HiddenRows, hiddenRows } from './prefix';
 import { Program } from './program';
 import { identityOf } from './run-identity';
 import { deviceOf, type TensorFlow } from './session';
@@ -85,7 +84,7 @@ export class Run {
     const { train, dev, mismatched } = this.inputs;
     const began = clock();
     fs.mkdirSync(this.state, { recursive: true });
-    const embeddings = new Embeddings(this.checkpoint);
+    const embeddings = embeddingsFor({ checkpoint: this.checkpoint, mask: this.request.mask });
     const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
     const meter = new StageMeter(
       'prefix',

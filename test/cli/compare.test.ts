@@ -106,13 +106,17 @@ test('killed and gone on with it ends in the same, and repeats no run', async ()
 });
 
 test('more seeds and contestants go into the same folder; other settings do not', () => {
-  const more = hifi(...words(at('whole')), '--strategies', 'random,none,logistic', '--seeds', '0,1,5', '--json');
+  const more = hifi(...words(at('whole')), '--strategies', 'random,none,full,logistic', '--seeds', '0,1,5', '--json');
   expect(more.status).toBe(0);
   const wider = JSON.parse(more.stdout) as ComparisonResults;
-  expect(wider.standings.map(({ contestant }) => contestant).sort()).toEqual(['logistic', 'none', 'random']);
-  expect(wider.standings.map(({ values }) => values.length)).toEqual([3, 3, 3]);
+  expect(wider.standings.map(({ contestant }) => contestant).sort()).toEqual(['full', 'logistic', 'none', 'random']);
+  expect(wider.standings.map(({ values }) => values.length)).toEqual([3, 3, 3, 3]);
   const none = wider.standings.find(({ contestant }) => contestant === 'none')!;
   expect(none).toMatchObject({ trainableParameters: 0, taskHeadParameters: 2162, share: 0 });
+  // All but the keys' biases (they have no gradient) and the pooler, which is of the task head.
+  const full = wider.standings.find(({ contestant }) => contestant === 'full')!;
+  const { totalParameters } = read<RunRecord>('whole', 'runs', `full-seed5-lr${full.lr}.json`);
+  expect(full).toMatchObject({ trainableParameters: totalParameters - 2 * 45 - 46 * 45, taskHeadParameters: 2162 });
   const logistic = wider.standings.find(({ contestant }) => contestant === 'logistic')!;
   expect(logistic).toMatchObject({ lr: null, trainableParameters: 0, taskHeadParameters: 2 * 46 });
   const other = hifi(...words(at('whole')), '--epochs', '3');

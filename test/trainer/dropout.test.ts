@@ -11,6 +11,7 @@ import { Program } from '../../trainer/program';
 import { Session } from '../../trainer/session';
 import { taskHeadNames } from '../../trainer/task-head';
 import { trainable } from '../../trainer/trainable';
+import { TOKEN_NUMBERS } from '../../trainer/trained-embeddings';
 import { FIXTURES } from '../support/deltas';
 import { maskOf } from './runs';
 
@@ -166,10 +167,17 @@ class NotedDropout extends Dropout {
 }
 
 /** Axes that a site's values have in transformers. */
-const AXES: Record<DropoutSite, number> = { attention: 4, attentionOutput: 3, output: 3, headInput: 2, pooled: 2 };
+const AXES: Record<DropoutSite, number> = {
+  embeddings: 3,
+  attention: 4,
+  attentionOutput: 3,
+  output: 3,
+  headInput: 2,
+  pooled: 2,
+};
 
 // test/fixtures/make_training_golden.py tells what transformers drops.
-it.each(['two-classes', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
+it.each(['two-classes', 'roberta', 'xlm-roberta', 'distilbert', 'electra', 'full', 'full-roberta', 'full-electra'])(
   "%s drops out where transformers' own classifier does",
   async (name) => {
     const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
@@ -183,7 +191,7 @@ it.each(['two-classes', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
     const encoder = new Encoder(ops, checkpoint, mask);
     const parameters = ops.input('parameters', 'float32', [layout.size]);
     const network = assembleNetwork(config, encoder, taskHeadNames(config), layout.split(ops, parameters));
-    const hidden = ops.input('hidden', 'float32', [null, config.hiddenSize]);
+    const hidden = ops.input('hidden', 'float32', [null, encoder.tunesAll ? TOKEN_NUMBERS : config.hiddenSize]);
     const padding = ops.input('mask', 'float32', [null, 1, 1, null]);
     const targets = ops.input('targets', 'float32', [null, 2]);
     const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
@@ -191,8 +199,8 @@ it.each(['two-classes', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
 
     const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
     const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;
-    // The embeddings and the layers below the lowest tuned one run as in evaluation.
-    const expected = golden.dropouts.slice(1 + encoder.lowest * ofLayer);
+    // The embeddings and the layers below the lowest tuned one run as in evaluation, unless all is tuned.
+    const expected = golden.dropouts.slice(encoder.tunesAll ? 0 : 1 + encoder.lowest * ofLayer);
     expect(dropout.asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
     opened.close();
   },

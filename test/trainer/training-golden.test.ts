@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import type { Mask } from '../../heads/mask';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
-import { Embeddings } from '../../trainer/embeddings';
-import { hiddenRows } from '../../trainer/prefix';
+import { embeddingsFor, hiddenRows } from '../../trainer/prefix';
 import { Program } from '../../trainer/program';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
@@ -26,7 +26,7 @@ async function prepare(name: string) {
   const config = { ...base.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
   const checkpoint: Checkpoint = { ...base, config };
   const heads = (golden.heads as number[][]).flatMap((layer, i) => layer.map((head) => ({ layer: i, head, score: 1 })));
-  const mask = { heads, tune: golden.tune as 'qkv' | 'qkvo' };
+  const mask = { heads, tune: golden.tune as Mask['tune'] };
   const made = trainable(checkpoint, mask, golden.classes, 0);
   for (const { name: slot, offset, size } of made.layout.slots) {
     if (!stored.tensors.has(`head/${slot}`)) continue;
@@ -38,7 +38,7 @@ async function prepare(name: string) {
   const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, problem };
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
-  const rows = hiddenRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, golden.rows, file);
+  const rows = hiddenRows({ program, checkpoint, embeddings: embeddingsFor(parts) }, golden.rows, file);
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;
