@@ -22,18 +22,16 @@ module.exports = {
       'results-stand-alone',
       'results/ needs no trainer: it imports model/, data/ and heads/ alone, and no TensorFlow.',
       { path: '^results/' },
-      { path: '^(analyzer|trainer|gateway|cli|report)/|node_modules/@tensorflow/' },
+      { path: '^(analyzer|trainer|job|gateway|cli|report)/|node_modules/@tensorflow/' },
     ),
     rule('stages-know-no-surroundings', 'Stages know nothing of what runs them.', STAGES, {
-      path: '^(infra|cli|gateway|report|proto|wire)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino|commander)/',
+      path: '^(infra|cli|job|gateway|report|proto|wire)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino|commander)/',
     }),
     rule(
       'messages-stop-at-the-wire',
       'Messages of the contract are known to wire/, to services and to those who call them: to no stage, and not to the driver of jobs.',
       {
-        path:
-          '^(?!(proto|wire|infra/grpc|gateway|server|cli|test|bench)/|artifacts/(remote|transfer)\\.ts|(analyzer|trainer)/service\\.ts)' +
-          '|^gateway/(job|place|files|out)\\.ts$',
+        path: '^(?!(proto|wire|infra/grpc|gateway|server|cli|test|bench)/|artifacts/(remote|transfer)\\.ts|(analyzer|trainer)/service\\.ts)',
       },
       { path: '^proto/' },
     ),
@@ -46,10 +44,16 @@ module.exports = {
       },
     ),
     rule(
+      'a-job-needs-no-server',
+      'job/ runs without a gateway: who serves jobs imports it.',
+      { path: '^job/' },
+      { path: '^(gateway|server|cli|library|compare)/' },
+    ),
+    rule(
       'model-and-data-are-below',
       'model/ and data/ import no room above them.',
       { path: '^(model|data)/' },
-      { path: '^(analyzer|trainer|results|gateway|cli|infra|report|wire|artifacts)/' },
+      { path: '^(analyzer|trainer|results|job|gateway|cli|infra|report|wire|artifacts)/' },
     ),
     rule(
       'entries-are-above',

@@ -16,16 +16,6 @@ export type { DataSource } from './data/dataset';
 export type { DataFormat } from './data/format';
 export type { TaskName } from './data/tasks';
 export { type ErrorCode, HifiError } from './errors';
-export type { JobEstimate } from './gateway/estimate';
-export { readHeads, readMask, readMetrics, readScores, writeJson } from './gateway/files';
-export {
-  type ArtifactEvent,
-  JOB_PATH,
-  type JobEvent,
-  type JobResult,
-  type JobState,
-  type StateEvent,
-} from './gateway/job';
 export { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './heads/mask';
 export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
 export type {
@@ -41,6 +31,16 @@ export type {
 } from './heads/report';
 export { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
 export { SELECTION_DEFAULTS, type SelectionOptions } from './heads/select';
+export type { JobEstimate } from './job/estimate';
+export { readHeads, readMask, readMetrics, readScores, writeJson } from './job/files';
+export {
+  type ArtifactEvent,
+  JOB_PATH,
+  type JobEvent,
+  type JobResult,
+  type JobState,
+  type StateEvent,
+} from './job/job';
 export type { AnalyzeEvent, TrainEvent } from './library/events';
 export { estimate, runJob } from './library/job';
 export { Analyzer, type AnalyzerOptions, analyze, rank, score, select } from './library/measure';

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { analyze } from '../analyzer/engine';
-import { writeJson } from '../gateway/files';
-import { checkFolder, inFolder } from '../gateway/out';
-import { REPORT_FOLDER } from '../gateway/own-folders';
-import { forgetResults } from '../gateway/place';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
 import { follow } from '../infra/follow';
+import { writeJson } from '../job/files';
+import { checkFolder, inFolder } from '../job/out';
+import { REPORT_FOLDER } from '../job/own-folders';
+import { forgetResults } from '../job/place';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { addDataFlags, dataFlags } from './data-flags';

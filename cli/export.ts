@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
-import { replaceFolder } from '../gateway/out';
-import { EXPORT_FOLDERS, MODEL_FOLDER } from '../gateway/own-folders';
 import { follow } from '../infra/follow';
+import { replaceFolder } from '../job/out';
+import { EXPORT_FOLDERS, MODEL_FOLDER } from '../job/own-folders';
 import type { ExportDtype } from '../results/checkpoint-export';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { undoCheckpoint } from '../results/undo';

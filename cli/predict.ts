@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { claimFile } from '../gateway/out';
 import { follow } from '../infra/follow';
 import { WholeFile } from '../infra/whole-file';
+import { claimFile } from '../job/out';
 import type { Prediction } from '../results/inference';
 import { predict } from '../trainer/engine';
 import { aPath } from './flag-values';

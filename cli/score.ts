@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { writeJson } from '../gateway/files';
-import { claimFile } from '../gateway/out';
 import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
 import { byScore } from '../heads/select';
 import { follow } from '../infra/follow';
+import { writeJson } from '../job/files';
+import { claimFile } from '../job/out';
 import { scoreHeads } from '../trainer/engine';
 import { addDataFlags, dataFlags } from './data-flags';
 import { aPath } from './flag-values';

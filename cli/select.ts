@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
-import { readHeads, readScores, writeJson } from '../gateway/files';
-import { claimFile } from '../gateway/out';
 import type { Mask } from '../heads/mask';
 import { rankingWarnings } from '../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../heads/scores';
@@ -12,6 +10,8 @@ import {
   type SelectionOptions,
   selectHeads,
 } from '../heads/select';
+import { readHeads, readScores, writeJson } from '../job/files';
+import { claimFile } from '../job/out';
 import { aPath } from './flag-values';
 import { add, addJsonFlag, addOutFlag, addRuleFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
 import { grouped, percentText, printJson, table, tellLines } from './output';

@@ -1,10 +1,10 @@
 import * as path from 'node:path';
 import type { Command } from 'commander';
-import { readMask } from '../gateway/files';
-import { trainInFolder } from '../gateway/in-folder';
-import { checkFolder, folderBytes } from '../gateway/out';
-import { DELTA_FOLDER } from '../gateway/own-folders';
 import { follow } from '../infra/follow';
+import { readMask } from '../job/files';
+import { trainInFolder } from '../job/in-folder';
+import { checkFolder, folderBytes } from '../job/out';
+import { DELTA_FOLDER } from '../job/own-folders';
 import type { EpochMetrics, TrainMetrics } from '../trainer/options';
 import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';

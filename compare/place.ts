@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
-import { writeJson } from '../gateway/files';
+import { writeJson } from '../job/files';
 import { type ComparisonSettings, differenceOf } from './settings';
 
 const SETTINGS = 'settings.json';

@@ -1,6 +1,6 @@
 import * as path from 'node:path';
-import { writeJson } from '../gateway/files';
 import { writeWhole } from '../infra/whole-file';
+import { writeJson } from '../job/files';
 import { svgFile } from '../report/draw/theme';
 import { metricOverNumbers } from './figures';
 import { knownRuns } from './known-runs';

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writeJson } from '../gateway/files';
+import { writeJson } from '../job/files';
 import type { Contestant } from './contestants';
 
 /** One run of one contestant: a training, or a fit of logistic regression. */

@@ -1,8 +1,8 @@
 import type { Histogram, Telemetry } from '../infra/telemetry';
 import { newSpanId, siblingTraceparent } from '../infra/telemetry/traceparent';
+import { readResult } from '../job/files';
+import { type JobEvent, type JobSpec, type JobState, runAnalysis, runJob } from '../job/job';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
-import { readResult } from './files';
-import { type JobEvent, type JobSpec, type JobState, runAnalysis, runJob } from './job';
 import type { Happening, JobRecord, Phase } from './record';
 import { RecordPlace } from './record-place';
 import { remoteStages, type Workers } from './remote-stages';

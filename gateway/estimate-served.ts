@@ -1,9 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Inputs } from '../artifacts/inputs';
+import { estimate } from '../job/estimate';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { EstimateJobResponseSchema } from '../proto/gen/hifi/v1/gateway_pb';
 import { givenRowsOf } from '../wire/dataset';
-import { estimate } from './estimate';
 import type { ServedSpec } from './job-spec';
 
 /**

@@ -1,7 +1,7 @@
 import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import { type ResultFiles, type ResultName, readResult, resultText } from '../job/files';
+import type { JobPlace } from '../job/job';
 import type { ExportFormat } from '../results/export-request';
-import { type ResultFiles, type ResultName, readResult, resultText } from './files';
-import type { JobPlace } from './job';
 import type { JobRecord, NamedArtifact } from './record';
 
 /**

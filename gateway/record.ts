@@ -1,6 +1,6 @@
+import { JOB_PATH, type JobState } from '../job/job';
 import type { StageProgress } from '../progress';
 import type { EpochMetrics, TrainMetrics } from '../trainer/options';
-import { JOB_PATH, type JobState } from './job';
 
 /** A result of a job. */
 export interface NamedArtifact {

@@ -7,6 +7,7 @@ import type { HeadReport } from '../heads/report';
 import type { HeadScores } from '../heads/scores';
 import { selectHeads } from '../heads/select';
 import type { GrpcClient } from '../infra/grpc/client';
+import type { JobSpec, JobStages } from '../job/job';
 import { AnalyzerService, ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
@@ -21,7 +22,6 @@ import { reportOf } from '../wire/report';
 import { scoresOf } from '../wire/scores';
 import { epochOf, metricsOf } from '../wire/training';
 import { askedOf } from './asked';
-import type { JobSpec, JobStages } from './job';
 import type { RecordPlace } from './record-place';
 
 /** Who does the work of a job. */

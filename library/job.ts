@@ -1,8 +1,8 @@
 import { ANALYSIS_DEFAULTS, analysisOptions } from '../analyzer/options';
-import { estimate as estimateJob, type JobEstimate } from '../gateway/estimate';
-import { jobInFolder } from '../gateway/in-folder';
-import type { JobEvent, JobResult, JobSpec } from '../gateway/job';
 import { rankingScope, SELECTION_DEFAULTS } from '../heads/select';
+import { estimate as estimateJob, type JobEstimate } from '../job/estimate';
+import { jobInFolder } from '../job/in-folder';
+import type { JobEvent, JobResult, JobSpec } from '../job/job';
 import type { StageProgress } from '../progress';
 import { trainOptions } from '../trainer/options';
 import { modelFolder } from './model';

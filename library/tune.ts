@@ -1,9 +1,9 @@
 import type { DataSource } from '../data/dataset';
 import { formatOf } from '../data/format';
-import { trainInFolder } from '../gateway/in-folder';
-import { replaceFolder } from '../gateway/out';
-import { EXPORT_FOLDERS } from '../gateway/own-folders';
 import { follow } from '../infra/follow';
+import { trainInFolder } from '../job/in-folder';
+import { replaceFolder } from '../job/out';
+import { EXPORT_FOLDERS } from '../job/own-folders';
 import { StageMeter, type StageProgress } from '../progress';
 import { type Delta, readDelta as readAnyDelta } from '../results/delta';
 import type { EvaluateRequest, EvaluateResult, Prediction } from '../results/inference';

@@ -1,8 +1,8 @@
 import { create, createRegistry, fromJson, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
-import type { JobState } from '../gateway/job';
 import type { JobError, JobEventRecord, JobRecord, NamedArtifact } from '../gateway/record';
 import { badField, RpcError, statusMessage } from '../infra/grpc/status';
+import type { JobState } from '../job/job';
 import { file_google_rpc_error_details } from '../proto/gen/google/rpc/error_details_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import {

@@ -7,8 +7,8 @@ import { analysisFlags, type Flags, selectionFlags, trainingFlags } from '../../
 import { define as defineInit } from '../../cli/init';
 import { define as defineRun } from '../../cli/run';
 import { HifiError } from '../../errors';
-import { readHeads, readMask } from '../../gateway/files';
 import { SELECTION_DEFAULTS } from '../../heads/select';
+import { readHeads, readMask } from '../../job/files';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { fixtures, hifi } from './spawn';
 

@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { define as defineExport } from '../../cli/export';
-import { readHeads, readMask, readMetrics, readScores } from '../../gateway/files';
+import { readHeads, readMask, readMetrics, readScores } from '../../job/files';
 import { openCheckpoint } from '../../model/checkpoint';
 import { deltaBytes, readDelta } from '../../results/delta';
 import { fixtures, hifi, startHifi } from './spawn';

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { readMask, writeJson } from '../../gateway/files';
 import { selectHeads } from '../../heads/select';
-import { sampleReport, sampleScores } from '../gateway/sample-results';
+import { readMask, writeJson } from '../../job/files';
+import { sampleReport, sampleScores } from '../job/sample-results';
 import { hifi } from './spawn';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-select-'));

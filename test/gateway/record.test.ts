@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { JOB_PATH, type JobState } from '../../gateway/job';
 import { after, type Happening, hasEnded, type JobEventRecord, type JobRecord } from '../../gateway/record';
+import { JOB_PATH, type JobState } from '../../job/job';
 
 const fresh = (): JobRecord => ({
   id: 'job',

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { JOB_PATH } from '../../gateway/job';
 import { JobStore, type NewJob } from '../../gateway/store';
+import { JOB_PATH } from '../../job/job';
 import { temporaryFolder } from '../support/deltas';
 
 const scratch = temporaryFolder('store');

@@ -1,6 +1,6 @@
 import { convergence } from '../../heads/convergence';
 import { RANKING_DEFAULTS, rankHeads } from '../../heads/ranking';
-import { sampleReport } from '../gateway/sample-results';
+import { sampleReport } from '../job/sample-results';
 
 it('has the closed form of two heads: round t moves 2·|v₁ − v₂|·δᵗ', () => {
   const correlation = { pearson: [[1, 0.3], [0.3, 1]], covariance: [[1, 0.3], [0.3, 1]] }; // biome-ignore format: matrices

@@ -36,7 +36,8 @@ it('each rule of the rooms finds its breach', () => {
     'gateway/tested.ts': "import '../test/thing';",
     'test/thing.ts': 'export const thing = 1;',
     'proto/gen/rows_pb.ts': 'export const rows = 1;',
-    'gateway/job.ts': "import '../proto/gen/rows_pb';",
+    'job/job.ts': "import '../proto/gen/rows_pb';",
+    'job/place.ts': "import '../gateway/tested';",
     'trainer/service.ts': "import '../proto/gen/rows_pb'; // the door: allowed",
     'wire/rows.ts': "import '../infra/engine';",
     'compare/statistics.ts': "import '../data/rows';",
@@ -55,13 +56,14 @@ it('each rule of the rooms finds its breach', () => {
     }
     const found = cruise(folder).summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`);
     expect([...new Set(found)].sort()).toEqual([
+      'a-job-needs-no-server: job/place.ts → gateway/tested.ts',
       'comparisons-are-above: report/leaning.ts → compare/statistics.ts',
       'engines-are-apart: analyzer/other.ts → trainer/step.ts',
       'entries-are-above: infra/engine.ts → cli/hifi.ts',
       'examples-are-users: examples/inside.mts → data/rows.ts',
       'heads-are-pure: heads/pure.ts → data/rows.ts',
       'library-is-above: report/above.ts → library/run.ts',
-      'messages-stop-at-the-wire: gateway/job.ts → proto/gen/rows_pb.ts',
+      'messages-stop-at-the-wire: job/job.ts → proto/gen/rows_pb.ts',
       'model-and-data-are-below: model/low.ts → trainer/step.ts',
       'no-cycles: report/a.ts → report/b.ts',
       'resolvable: cli/hifi.ts → ./not-there',

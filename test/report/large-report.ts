@@ -4,7 +4,7 @@ import { seededScores } from '../../heads/seeded-order';
 import { selectHeads } from '../../heads/select';
 import type { ReportParts } from '../../report/parts';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
-import { sampleMetrics, sampleReport } from '../gateway/sample-results';
+import { sampleMetrics, sampleReport } from '../job/sample-results';
 
 /** A made-up run of BERT-large's sizes: 24 layers of 16 heads of 64, every number its own. */
 export function largeRun(layers = 24, heads = 16, headDim = 64): ReportParts {

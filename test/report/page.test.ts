@@ -6,7 +6,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { writeReport } from '../../report/files';
 import type { ReportParts } from '../../report/parts';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
-import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
+import { sampleMask, sampleMetrics, sampleReport } from '../job/sample-results';
 import { openBrowser } from '../support/browser';
 import { onPage as onReport, violations } from '../support/report-page';
 import { largeRun } from './large-report';

@@ -15,7 +15,7 @@ import { SCRIPT } from '../../report/script';
 import { shellWord } from '../../report/shell';
 import { rankingInWords, stabilityInWords } from '../../report/words';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
-import { sampleMask, sampleMetrics, sampleReport } from '../gateway/sample-results';
+import { sampleMask, sampleMetrics, sampleReport } from '../job/sample-results';
 import { largeRun } from './large-report';
 
 const MEASURED = fs.readFileSync(path.join(__dirname, '../../docs/measured.md'), 'utf8');

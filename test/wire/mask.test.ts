@@ -6,7 +6,7 @@ import { isScoreStrategy } from '../../heads/scores';
 import { selectHeads } from '../../heads/select';
 import { MaskSchema } from '../../proto/gen/hifi/v1/heads_pb';
 import { maskMessage, maskOf } from '../../wire/mask';
-import { sampleReport } from '../gateway/sample-results';
+import { sampleReport } from '../job/sample-results';
 import { crossed } from './crossing';
 
 const report = sampleReport(4, 5);

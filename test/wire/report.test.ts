@@ -5,7 +5,7 @@ import type { HeadReport, PerHead } from '../../heads/report';
 import { AnalyzeResponseSchema, ReportView } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { HeadReportSchema } from '../../proto/gen/hifi/v1/heads_pb';
 import { reportMessage, reportOf, viewOf } from '../../wire/report';
-import { sampleReport } from '../gateway/sample-results';
+import { sampleReport } from '../job/sample-results';
 import { crossed } from './crossing';
 
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });

@@ -17,7 +17,7 @@ import { evaluationMessage, evaluationOf, predictionsMessage, predictionsOf } fr
 import { progressMessage, progressOf } from '../../wire/progress';
 import { scoresMessage, scoresOf } from '../../wire/scores';
 import { outcomeMessage, outcomeOf, trainEventMessage, trainEventOf } from '../../wire/training';
-import { sampleScores } from '../gateway/sample-results';
+import { sampleScores } from '../job/sample-results';
 import { crossed } from './crossing';
 
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });

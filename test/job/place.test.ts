@@ -2,9 +2,9 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
-import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../gateway/job';
-import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../gateway/place';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
+import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../job/job';
+import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../job/place';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 

@@ -1,10 +1,10 @@
 import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import type { AnalysisEvent } from '../../analyzer/request';
 import { failed, HifiError } from '../../errors';
-import type { ResultFiles, ResultName } from '../../gateway/files';
-import { JOB_PATH, type JobEvent, type JobPlace, type JobSpec, type JobStages, runJob } from '../../gateway/job';
 import type { HeadReport } from '../../heads/report';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
+import type { ResultFiles, ResultName } from '../../job/files';
+import { JOB_PATH, type JobEvent, type JobPlace, type JobSpec, type JobStages, runJob } from '../../job/job';
 import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 

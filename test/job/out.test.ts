@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { checkFolder, claimFile, inFolder, replaceFolder } from '../../gateway/out';
+import { checkFolder, claimFile, inFolder, replaceFolder } from '../../job/out';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-out-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));

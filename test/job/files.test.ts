@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { readHeads, readMask, readMetrics, readScores, writeJson } from '../../gateway/files';
+import { readHeads, readMask, readMetrics, readScores, writeJson } from '../../job/files';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-files-'));
