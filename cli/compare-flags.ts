@@ -21,7 +21,12 @@ export function addCompareFlags(command: Command): void {
     'rows of the training file to train on, others for each seed (default: 1000)',
     wholeNumber('--rows', 2),
   );
-  add(command, '--rows-per-class <rows>', 'or so many of each class', wholeNumber('--rows-per-class', 1));
+  add(
+    command,
+    '--rows-per-class <rows>',
+    'instead of --rows: so many of each class',
+    wholeNumber('--rows-per-class', 1),
+  );
   add(
     command,
     '--dev-rows <rows>',

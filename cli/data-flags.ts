@@ -11,8 +11,13 @@ import { STDIN } from './stdin';
 export function addDataFlags(command: Command, labels: boolean): void {
   command.optionsGroup('Data:');
   add(command, '--task <name>', `a GLUE task's own file layout: ${TASK_NAMES.join(', ')}`, oneOf('--task', TASK_NAMES));
-  add(command, '--text-columns <a[,b]>', 'or the header names of one or two text columns', names('--text-columns', 2));
-  const column = new Option('--label-column <y>', 'and that of the label column').argParser(
+  add(
+    command,
+    '--text-columns <a[,b]>',
+    'header names of one or two text columns, instead of --task',
+    names('--text-columns', 2),
+  );
+  const column = new Option('--label-column <y>', 'header name of the label column').argParser(
     (text) => names('--label-column', 1)(text)[0],
   );
   const regression = new Option('--regression', 'the label is a number to be predicted, not a class');

@@ -50,14 +50,14 @@ function addRankingFlags(command: Command): void {
   add(
     command,
     '--correlation <kind>',
-    "by what two heads are alike, of their outputs' means: pearson or covariance",
+    "how two heads' mean outputs are compared: pearson or covariance",
     oneOf('--correlation', ['pearson', 'covariance']),
     correlation,
   );
   add(
     command,
     '--teleport <where>',
-    "where PageRank's walk starts anew: richness (rather at heads of much information) or uniform",
+    "where PageRank's walk starts anew: richness (more often at rich heads) or uniform",
     oneOf('--teleport', ['richness', 'uniform']),
     teleport,
   );
@@ -272,7 +272,7 @@ function addBatchSizeFlag(command: Command, initial: number): void {
   add(
     command,
     '--batch-size <rows>',
-    'rows a step; memory does not follow it',
+    'rows a step; memory does not grow with it',
     wholeNumber('--batch-size', 1),
     initial,
   );

@@ -13,7 +13,7 @@ export function addGatewayFlags(command: Command, address?: string): void {
   command.option('--tls', "call it over TLS, by the system's authorities");
   add(command, '--tls-ca <file>', 'call it over TLS, by this authority', aPath('file'));
   add(command, '--tls-cert <file>', 'the certificate to show, PEM', aPath('file'));
-  add(command, '--tls-key <file>', 'and its key', aPath('file'));
+  add(command, '--tls-key <file>', 'the key of --tls-cert, PEM', aPath('file'));
 }
 
 /** @throws HifiError INVALID_INPUT for an address that is none, or a file that cannot be read */

@@ -18,7 +18,11 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     'measure and rank the attention heads of a model on a data set',
     () => require('./analyze') as typeof import('./analyze'),
   ],
-  ['select', 'choose the heads to tune from heads.json', () => require('./select') as typeof import('./select')],
+  [
+    'select',
+    'choose the heads to tune, from heads.json or scores.json',
+    () => require('./select') as typeof import('./select'),
+  ],
   ['score', 'score the heads by gradients, for select --scores', () => require('./score') as typeof import('./score')],
   ['train', 'tune the heads of a mask', () => require('./train') as typeof import('./train')],
   [
@@ -33,12 +37,12 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
   ],
   [
     'export',
-    'merge a delta into a checkpoint for Hugging Face, or undo that',
+    'write a delta as a merged checkpoint, a PEFT adapter or an ONNX folder, or rebuild the base',
     () => require('./export') as typeof import('./export'),
   ],
   [
     'compare',
-    'compare strategies and seeds on one data set, and with logistic regression',
+    'compare strategies, full fine-tuning and logistic regression on one data set, over several seeds',
     () => require('./compare') as typeof import('./compare'),
   ],
   [
@@ -56,8 +60,8 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
     'print a script that makes a shell complete commands, flags and their values',
     () => require('./completion') as typeof import('./completion'),
   ],
-  ['setup', 'make the native parts ready', () => require('./setup') as typeof import('./setup')],
-  ['doctor', 'look at what hifi needs of this machine', () => require('./doctor') as typeof import('./doctor')],
+  ['setup', 'download and build the native parts (TensorFlow)', () => require('./setup') as typeof import('./setup')],
+  ['doctor', 'check what hifi needs on this machine', () => require('./doctor') as typeof import('./doctor')],
 ];
 
 const VERBOSE = '--verbose';
@@ -65,7 +69,7 @@ const VERBOSE = '--verbose';
 /** Every command has it, in the last of its groups; what it does is done where an error ends the command. */
 function addVerboseFlag(command: Command): void {
   if (command.commands.length > 0) command.commands.forEach(addVerboseFlag);
-  else command.option(VERBOSE, 'tell of an error its causes too, and where it arose');
+  else command.option(VERBOSE, 'print the causes and stack traces of an error too');
 }
 
 async function main(args: readonly string[]): Promise<void> {

@@ -10,7 +10,7 @@ import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/
 import type { JobResult, JobSpec } from '../job/job';
 import { sha256OfFile } from '../model/hash';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
-import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
+import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
 import { artifactOf } from '../wire/job';
 import { analysisMessage, selectionMessage, trainingMessage } from '../wire/options';
 import { gatewayError } from './gateway-flags';
@@ -23,11 +23,17 @@ interface RemoteJob {
   jobId: string;
 }
 
+/** Ends of a job that leave nothing to fetch. */
+const FRUITLESS: Partial<Record<JobState, string>> = {
+  [JobState.CANCELLED]: 'was cancelled',
+  [JobState.FAILED]: 'has failed',
+};
+
 const recordFile = (out: string) => path.join(out, 'state', 'gateway.json');
 
 /**
  * Runs a job at a gateway: its rows are uploaded, its events followed, its results downloaded into `out`. A command that was cut
- * goes on with the same job. Ctrl-C cancels it.
+ * goes on with the same job, unless that was cancelled or has failed: then another is started. Ctrl-C cancels it.
  *
  * @throws HifiError INVALID_INPUT where the gateway refuses the job; FAILED where the job fails; CANCELLED
  */
@@ -40,7 +46,8 @@ export async function runAtGateway(
 ): Promise<{ result: JobResult; jobId: string; traceId: string }> {
   const { signal } = session;
   try {
-    const jobId = (resume ? knownJob(out, gateway) : undefined) ?? (await createJob(gateway, spec, out, session));
+    const earlier = resume ? await earlierJob(gateway, out, session) : undefined;
+    const jobId = earlier ?? (await createJob(gateway, spec, out, session));
     const cancelJob = () => gateway.unary(GatewayService.method.cancelJob, { jobId }).catch(() => {});
     try {
       for await (const event of followJob(gateway, jobId, 1, signal, (line) => session.progress.say(`note: ${line}`))) {
@@ -52,7 +59,7 @@ export async function runAtGateway(
     }
     const { job } = await gateway.unary(GatewayService.method.getJob, { jobId }, { signal });
     if (job?.error) throw new HifiError('FAILED', `job ${jobId} has failed: ${job.error.message}`);
-    if (!job || job.artifacts.length === 0) throw cancelled();
+    if (job?.state !== JobState.SUCCEEDED) throw cancelled();
     for (const warning of job.warnings) session.progress.say(`warning: ${warning}`);
     await download(gateway, jobId, out, session);
     return { result: resultsIn(out), jobId, traceId: job.traceId };
@@ -60,6 +67,17 @@ export async function runAtGateway(
     if (signal.aborted) throw cancelled();
     throw gatewayError(thrown);
   }
+}
+
+/** The job that an earlier command has started, where it may still come to something. */
+async function earlierJob(gateway: GrpcClient, out: string, session: Session): Promise<string | undefined> {
+  const jobId = knownJob(out, gateway);
+  if (jobId === undefined) return undefined;
+  const { job } = await gateway.unary(GatewayService.method.getJob, { jobId }, { signal: session.signal });
+  const ended = job && FRUITLESS[job.state];
+  if (ended === undefined) return jobId;
+  session.progress.say(`note: job ${jobId} ${ended}; another one is started`);
+  return undefined;
 }
 
 function knownJob(out: string, { address }: GrpcClient): string | undefined {

@@ -42,7 +42,7 @@ export function addRunFlags(command: Command): void {
   addNeeded(command, '--train <file>', 'the labelled rows to analyse and train on', aPath('file'));
   addDevFlag(command);
   addOutFlag(command, 'folder for all results', 'folder');
-  const formats = `folders to write besides the delta: ${EXPORT_FORMATS.join(', ')}`;
+  const formats = `folders to write besides the delta, instead of checkpoint alone: ${EXPORT_FORMATS.join(', ')}`;
   const option = new Option('--export <formats>', formats).argParser(someOf('--export', EXPORT_FORMATS));
   command.addOption(option.default(['checkpoint'], 'checkpoint'));
   addDataFlags(command, true);

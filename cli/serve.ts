@@ -42,7 +42,7 @@ export function define(command: Command): void {
   const file = (flag: string, what: string) => add(command, flag, what, aPath('file'));
   file('--token-file <file>', 'the token that every call must bear (or HIFI_TOKEN)');
   file('--tls-cert <file>', "the server's certificate, PEM");
-  file('--tls-key <file>', 'and its key');
+  file('--tls-key <file>', 'the key of --tls-cert, PEM');
   file('--tls-client-ca <file>', "authority of the clients' certificates: without one a client is refused");
   file('--tls-ca <file>', "authority of the other services' certificates (default: the system's)");
   command.option('--insecure', 'serve on any address without TLS and a token');

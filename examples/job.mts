@@ -1,5 +1,5 @@
 /*
- * The whole way in one call: what it would come to, then doing it. Ctrl-C ends it; the same command goes on where it was.
+ * A whole job in one call: first an estimate, then the run. Ctrl-C cancels it; the same command goes on where it was.
  *
  *   job.mts train.tsv out [model]      (columns: sentence, label)
  */

@@ -1,3 +1,4 @@
+import { filtered } from '../infra/follow';
 import type { StageProgress, WarningEvent } from '../progress';
 import type { CheckpointEvent, EpochEvent } from '../trainer/options';
 
@@ -8,17 +9,5 @@ export type AnalyzeEvent = StageProgress | WarningEvent;
 export type TrainEvent = StageProgress | EpochEvent | CheckpointEvent;
 
 /** What an engine tells without its intervals, which are for those who draw a picture of the time. */
-export async function* told<Event extends { kind: string }, Result>(
-  events: AsyncGenerator<Event, Result>,
-): AsyncGenerator<Exclude<Event, { kind: 'interval' }>, Result> {
-  try {
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done) return value;
-      if (value.kind !== 'interval') yield value as Exclude<Event, { kind: 'interval' }>;
-    }
-  } finally {
-    // Ends the engine when the reader leaves.
-    await events.return(undefined as never);
-  }
-}
+export const told = <Event extends { kind: string }, Result>(events: AsyncGenerator<Event, Result>) =>
+  filtered(events, (event): event is Exclude<Event, { kind: 'interval' }> => event.kind !== 'interval');

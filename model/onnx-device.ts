@@ -28,6 +28,7 @@ export async function settleDevice(asked: Device): Promise<DeviceUsed> {
 
 /** onnxruntime's CUDA part, which is not in its npm package: the package's own installer fetches it when asked to. */
 const CUDA_LIBRARY = 'libonnxruntime_providers_cuda.so';
+const INSTALLER = 'node_modules/onnxruntime-node/script/install.js';
 
 /** @param engine the folder of onnxruntime-node */
 export function hasCudaLibrary(engine: string): boolean {
@@ -37,7 +38,7 @@ export function hasCudaLibrary(engine: string): boolean {
 
 function reasonOf(cause: Error): string {
   if (!hasCudaLibrary(path.dirname(require.resolve('onnxruntime-node/package.json')))) {
-    return `onnxruntime-node lacks ${CUDA_LIBRARY}: ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node fetches it`;
+    return `onnxruntime-node lacks ${CUDA_LIBRARY}: ONNXRUNTIME_NODE_INSTALL_CUDA=v12 node ${INSTALLER} fetches it`;
   }
   return `${cause.message.split('\n')[0]}; onnxruntime needs an NVIDIA driver, CUDA 12 and cuDNN 9`;
 }

@@ -111,6 +111,15 @@ test('Ctrl-C cancels the job', async () => {
   expect([status, stderr.split('\n').filter((line) => line.startsWith('hifi:'))]).toEqual([130, ['hifi: cancelled']]);
   const { jobs } = JSON.parse((await hifi('jobs', 'list', ...gateway, '--json')).stdout);
   expect(jobs[0].state).toBe('JOB_STATE_CANCELLED');
+
+  // What was cancelled does not come back: the same command starts another.
+  const again = await hifi(...RUN, ...gateway, '--out', out, '--resume', '--json');
+  expect([again.status, again.stderr]).toEqual([
+    0,
+    expect.stringContaining(`note: job ${jobs[0].jobId} was cancelled; another one is started`),
+  ]);
+  expect(JSON.parse(again.stdout).jobId).not.toBe(jobs[0].jobId);
+  expect(fs.existsSync(path.join(out, 'metrics.json'))).toBe(true);
 });
 
 test.each<[what: string, words: () => string[], status: number, line: RegExp]>([

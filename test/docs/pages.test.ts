@@ -15,6 +15,12 @@ const pages = [
 const IN_TEXT: Record<string, string> = {
   'npm run demo': 'readme.test.ts',
   'npm run setup': '.ci/run',
+  'npm test': '.ci/run',
+  'npx hifi setup': 'readme.test.ts',
+  'npx hifi setup --gpu': 'by hand: needs a GPU',
+  'npm install --no-save --ignore-scripts @tensorflow/tfjs-node-gpu@4.22.0': 'by hand: needs a GPU',
+  'npm pack --ignore-scripts=false': 'package.test.ts runs the like',
+  'npm install --ignore-scripts hifi-heads-0.1.0.tgz': 'package.test.ts runs the like',
   'npx hifi': 'all tests of pages',
   'npx hifi doctor': 'readme.test.ts',
   'python3 -m venv': 'reader.ts',

@@ -19,7 +19,7 @@ describe('settleDevice', () => {
       code: 'FAILED',
       message:
         'device cuda does not work here: onnxruntime-node lacks libonnxruntime_providers_cuda.so: ' +
-        'ONNXRUNTIME_NODE_INSTALL=cuda12 npm rebuild onnxruntime-node fetches it; or use --device auto or cpu',
+        'ONNXRUNTIME_NODE_INSTALL_CUDA=v12 node node_modules/onnxruntime-node/script/install.js fetches it; or use --device auto or cpu',
     });
   });
 });
