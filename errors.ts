@@ -8,11 +8,16 @@ import { SelectionError } from './heads/select';
  */
 export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'CANCELLED';
 
+const DIVERGED = 'options.lr';
+
 /** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
   /** Tells it from other errors, also where two copies of this package are loaded. */
   override readonly name = 'HifiError';
-  /** Of bad input, where it is known: the part that is not right, such as `options.xi`, `model` or `data`. */
+  /**
+   * Where it is known, the part that is not right, such as `options.xi`, `model` or `data`. Of work that failed it is `options.lr`,
+   * where a training's numbers ceased to be finite.
+   */
   field?: string;
 
   /**
@@ -70,6 +75,17 @@ export function invalidPart(field: string, message: string, cause?: unknown): Hi
 
 /** The work could not be finished though its input was good. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
+
+/** A training whose numbers ceased to be finite: begun again it would come to the same. */
+export function diverged(message: string, cause?: unknown): HifiError {
+  const error = failed(message, cause);
+  error.field = DIVERGED;
+  return error;
+}
+
+/** Whether it is one of {@link diverged}, from whatever process. */
+export const hasDiverged = (error: unknown): error is HifiError =>
+  error instanceof HifiError && error.code === 'FAILED' && error.field === DIVERGED;
 
 /** The process that did the work ended before it was done. */
 export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);

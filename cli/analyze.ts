@@ -23,7 +23,7 @@ import {
   type Flags,
 } from './flags';
 import { printJson, secondsText, table, tellLines } from './output';
-import { inSession, modelFolder, show } from './session';
+import { askedModel, inSession, modelFolder, show } from './session';
 import { spooled } from './stdin';
 
 export function define(command: Command): void {
@@ -57,7 +57,7 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   writeJson(`${out}/heads.json`, report);
   const files = [
     'heads.json',
-    ...writeReport(out, { heads: report, asked: { model: flags.model as string, rows: source } }),
+    ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows: source } }),
   ].map((name) => `${out}/${name}`);
   tellLines([...headsTable(report), ...files]);
   if (flags.json) await printJson(report);

@@ -3,11 +3,10 @@ import { CONTESTANTS, type Contestant } from '../compare/contestants';
 import type { CompareRequest } from '../compare/request';
 import { invalidInput } from '../errors';
 import type { Tune } from '../heads/mask';
-import { SELECTION_DEFAULTS } from '../heads/select';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
 import { SCORE_DEFAULTS } from '../trainer/score-options';
 import { decimals, oneOf, seedList, someOf, wholeNumber } from './flag-values';
-import { add, addScheduleFlags, addSizeFlags, engineFlags, type Flags } from './flags';
+import { add, addScheduleFlags, addSizeFlags, engineFlags, type Flags, sizeFlags } from './flags';
 
 /** Who is compared, and on which rows. */
 export function addCompareFlags(command: Command): void {
@@ -50,7 +49,7 @@ export function addCompareFlags(command: Command): void {
 export function compareFlags(
   flags: Flags,
 ): Omit<CompareRequest, 'model' | 'train' | 'test' | 'out'> & { reference: Contestant } {
-  const { strategies, seeds, reference, rows, rowsPerClass, devRows, lrs, k, budget, tune, samples } = flags as {
+  const { strategies, seeds, reference, rows, rowsPerClass, devRows, lrs, tune, samples } = flags as {
     strategies?: Contestant[];
     seeds: number[];
     reference?: string;
@@ -58,17 +57,12 @@ export function compareFlags(
     rowsPerClass?: number;
     devRows?: number;
     lrs: number[];
-    k?: number;
-    budget?: number;
     tune: Tune;
     samples: number;
   };
   if (strategies === undefined) throw invalidInput('which are to be compared? give --strategies a,b,…');
   if (rows !== undefined && rowsPerClass !== undefined) {
     throw invalidInput(`--rows ${rows} and --rows-per-class ${rowsPerClass} are given; give one of them`);
-  }
-  if (k !== undefined && budget !== undefined) {
-    throw invalidInput(`--k ${k} and --budget ${budget} are given; give one of them`);
   }
   const { epochs, batchSize, warmup, weightDecay, maxLength } = flags as unknown as TrainOptions;
   const drawn = rowsPerClass === undefined ? { rows: rows ?? 1000 } : { rowsPerClass };
@@ -78,7 +72,7 @@ export function compareFlags(
     seeds,
     reference: reference === undefined ? fallback : oneOf('--reference', strategies)(reference),
     rows: { ...drawn, ...(devRows !== undefined && { dev: devRows }) },
-    size: budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget },
+    size: sizeFlags(flags),
     tune,
     lrs,
     samples,

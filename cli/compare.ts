@@ -5,14 +5,15 @@ import type { CompareEvent } from '../compare/request';
 import { writeResults } from '../compare/results';
 import { type ComparisonResults, summarise } from '../compare/summary';
 import { columnsOf, notesOf } from '../compare/tables';
+import type { DataSource } from '../data/dataset';
 import { follow } from '../infra/follow';
 import { addCompareFlags, compareFlags } from './compare-flags';
 import { addDataFlags, dataFlags } from './data-flags';
 import { aPath, paths } from './flag-values';
 import { addEngineFlags, addJsonFlag, addModelFlags, addNeeded, addOutFlag, type Flags } from './flags';
 import { metricText, printJson, secondsText, table, tellLines } from './output';
-import { inSession, modelFolder, type Session, show } from './session';
-import { spooled } from './stdin';
+import { askedModel, inSession, modelFolder, type Session, show } from './session';
+import { checkOneStdin, spooled } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -32,17 +33,20 @@ async function compareStrategies(flags: Flags): Promise<void> {
   const { reference, ...options } = compareFlags(flags);
   const out = flags.out as string;
   const source = dataFlags(flags, true);
-  const test = (flags.test as string[]).map(source);
+  checkOneStdin(['--train', flags.train], ...(flags.test as string[]).map((file) => ['--test', file] as const));
+  const testRows = (flags.test as string[]).map(source);
   const trainRows = source(flags.train as string);
   const compared = await inSession(async (session) => {
     const train = await spooled(trainRows, session.signal);
+    const test: DataSource[] = [];
+    for (const rows of testRows) test.push(await spooled(rows, session.signal));
     const model = await modelFolder(flags, session);
     const events = compare({ ...options, model, train, test, out }, session.signal);
     return follow(events, (event) => tell(session, event));
   });
   const { settings, records, failed, model: size } = compared;
   const results = summarise(settings, records, reference, failed);
-  const asked = { model: flags.model as string, train: trainRows, test, ...options.engine };
+  const asked = { ...askedModel(flags), train: trainRows, test: testRows, ...options.engine };
   const files = writeResults(out, { results, model: size, asked }).map((name) => path.join(out, name));
   tellLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
   if (flags.json) await printJson(results);

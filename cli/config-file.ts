@@ -129,6 +129,7 @@ export const keyOf = (option: Option) => String(option.long).slice(2);
 function settingOf(option: Option, given: Node | null, document: Document, refused: (what: string) => Error): unknown {
   const { isAlias, isScalar, isSeq } = require('yaml') as typeof import('yaml');
   const node = isAlias(given) ? given.resolve(document) : given;
+  if (isAlias(given) && !node) throw refused(`there is no anchor ${given.source}`);
   if (!node || (isScalar(node) && node.value === null)) return undefined;
   const shown = JSON.stringify(node.toJS(document));
   if (option.isBoolean()) {

@@ -138,12 +138,17 @@ export function addSelectionFlags(command: Command): void {
 }
 
 export function selectionFlags(flags: Flags): SelectionOptions {
-  const { strategy, k, budget, tune, seed } = flags as unknown as SelectionOptions;
+  const { strategy, tune, seed } = flags as unknown as SelectionOptions;
+  return { strategy, ...sizeFlags(flags), tune, seed, ...rankingFlags(flags) };
+}
+
+/** @throws HifiError INVALID_INPUT where both are given */
+export function sizeFlags(flags: Flags): { k: number } | { budget: number } {
+  const { k, budget } = flags as Pick<SelectionOptions, 'k' | 'budget'>;
   if (k !== undefined && budget !== undefined) {
     throw invalidInput(`--k ${k} and --budget ${budget} are given; give one of them`);
   }
-  const size = budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget };
-  return { strategy, ...size, tune, seed, ...rankingFlags(flags) };
+  return budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget };
 }
 
 /** Which and how much of the chosen heads is tuned: what selections and comparisons share. */

@@ -32,7 +32,7 @@ import {
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { bytesText, grouped, percentText, printJson, secondsText, table, tellLines } from './output';
 import { maskTable } from './select';
-import { inSession, modelFolder, type Session, show } from './session';
+import { askedModel, inSession, modelFolder, type Session, show } from './session';
 import { checkOneStdin, spooled } from './stdin';
 import { epochLine, trainingSummary } from './train';
 
@@ -76,7 +76,7 @@ async function run(flags: Flags): Promise<void> {
   if (flags.gateway !== undefined) return runRemotely(flags, job, out, rules, started);
   const result = await inSession(async (session) => {
     const spec = await jobSpec(flags, job, session);
-    const events = jobInFolder(spec, { out, ...rules, asked: flags.model as string }, session.signal);
+    const events = jobInFolder(spec, { out, ...rules, asked: askedModel(flags) }, session.signal);
     return follow(events, (event) => tell(session, event));
   });
 
@@ -146,7 +146,7 @@ function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
     exports: flags.export as ExportFormat[],
   };
   const source = dataFlags(flags, true);
-  checkOneStdin(flags.train, flags.dev);
+  checkOneStdin(['--train', flags.train], ['--dev', flags.dev]);
   const dev = flags.dev !== undefined && { dev: source(flags.dev as string) };
   return { train: source(flags.train as string), ...dev, ...options };
 }

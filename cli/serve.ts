@@ -75,7 +75,8 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
   for (const { name, port, pagePort } of served) {
     process.stderr.write(`${name} on ${flags.host}:${port}\n`);
     const scheme = guard.tls ? 'https' : 'http';
-    if (pagePort !== undefined) process.stderr.write(`live page on ${scheme}://${flags.host}:${pagePort}/\n`);
+    const host = String(flags.host).includes(':') ? `[${flags.host}]` : flags.host;
+    if (pagePort !== undefined) process.stderr.write(`live page on ${scheme}://${host}:${pagePort}/\n`);
   }
   if (flags.json) {
     const ports = served.flatMap(({ name, port, pagePort }) => [

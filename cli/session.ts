@@ -37,6 +37,12 @@ export function show({ progress }: Session, event: { kind: string }): void {
 }
 
 /** The folder of `--model`; a model by name is fetched on first use. It is told: the first that is seen of a command. */
+/** The model as it was asked for. */
+export const askedModel = ({ model, revision }: Flags) => ({
+  model: model as string,
+  ...(revision !== undefined && { revision: revision as string }),
+});
+
 export async function modelFolder({ model, revision, offline }: Flags, { signal, progress }: Session): Promise<string> {
   const folder = await resolveModel(model as string, {
     revision: revision as string | undefined,

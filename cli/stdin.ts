@@ -30,9 +30,10 @@ export async function spooled(source: DataSource, signal: AbortSignal): Promise<
   return { ...source, path: standard ? 'stdin' : source.path, file };
 }
 
-/** @throws HifiError INVALID_INPUT where two files are both said to be standard input */
-export function checkOneStdin(train: unknown, dev: unknown): void {
-  if (train === STDIN && dev === STDIN) throw invalidInput('--train and --dev are both -: standard input is one file');
+/** @throws HifiError INVALID_INPUT where two flags' files are both said to be standard input */
+export function checkOneStdin(...files: (readonly [flag: string, file: unknown])[]): void {
+  const [one, other] = files.filter(([, file]) => file === STDIN);
+  if (other) throw invalidInput(`${one[0]} and ${other[0]} are both -: standard input is one file`);
 }
 
 const isPipe = (file: string) => fs.statSync(file, { throwIfNoEntry: false })?.isFIFO() === true;

@@ -43,7 +43,7 @@ async function trainHeads(flags: Flags): Promise<void> {
   const source = dataFlags(flags, true);
   const trainRows = source(flags.train as string);
   const devRows = flags.dev === undefined ? undefined : source(flags.dev as string);
-  checkOneStdin(flags.train, flags.dev);
+  checkOneStdin(['--train', flags.train], ['--dev', flags.dev]);
   const mask = readMask(flags.mask as string);
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
   const folders = { delta: DELTA_FOLDER };

@@ -5,6 +5,7 @@ import type { ComparisonResults } from './summary';
 /** The part of a comparison's command line that its results do not tell. */
 export interface AskedComparison {
   model: string;
+  revision?: string;
   train: DataSource;
   test: readonly DataSource[];
   device: string;
@@ -14,13 +15,14 @@ export interface AskedComparison {
 /** The command that makes this comparison, with every option said: another version's defaults would not change it. */
 export function comparisonCommand(
   { settings, seeds, standings, reference, failed = [] }: ComparisonResults,
-  { model, train, test, device, threads }: AskedComparison,
+  { model, revision, train, test, device, threads }: AskedComparison,
 ): string {
   const { rows, size, tune, lrs, samples, training } = settings;
   const [drawn, count] = 'rowsPerClass' in rows ? ['rows-per-class', rows.rowsPerClass] : ['rows', rows.rows];
   const [sized, amount] = 'k' in size ? ['k', size.k] : ['budget', size.budget];
   return commandText('npx hifi compare', [
     ['model', model],
+    ['revision', revision],
     ['train', fileOf(train)],
     ...test.map((each) => ['test', fileOf(each)] as const),
     ...columnFlags(train),

@@ -42,9 +42,13 @@ export async function* compare(
   checkContestants(request, checkpoint, data);
   const settings = settingsOf(request, checkpoint, data);
   for (const seed of request.seeds) seedSplit(data, request.rows, seed); // too few are told before anything is written
-  claimComparison(request.out, settings);
+  const release = claimComparison(request.out, settings);
   const { layers, heads } = checkpoint.config;
-  return { settings, model: { layers, heads }, ...(yield* new Comparison(request, checkpoint, data, signal).run()) };
+  try {
+    return { settings, model: { layers, heads }, ...(yield* new Comparison(request, checkpoint, data, signal).run()) };
+  } finally {
+    release();
+  }
 }
 
 class Comparison {
@@ -100,7 +104,10 @@ class Comparison {
     const recorded = keys.map((key) => readRun(out, key));
     const before = recorded.find((record) => record?.test);
     if (before && recorded.every((record) => record !== undefined)) {
-      for (const record of recorded) yield this.told(record, true);
+      for (const [i, record] of recorded.entries()) {
+        dropped(out, keys[i]);
+        yield this.told(record, true);
+      }
       return before;
     }
     const material = this.material(seed);

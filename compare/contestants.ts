@@ -10,7 +10,7 @@ const READINGS = {
   'hifi-0.85': { damping: 0.85 },
 } as const satisfies Record<string, Partial<RankingOptions>>;
 
-/** Full fine-tuning: every number of the model is trained. */
+/** Full fine-tuning (docs/method.md): heads and all that is beside them. */
 export const FULL = 'full';
 
 /** Logistic regression on embeddings of the frozen model: nothing of it is tuned. */

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { failed } from '../errors';
 import type { Matrix } from './logistic';
 
 /** Embeddings of the rows of one file, as the analyzer's `embed` writes them. */
@@ -11,33 +12,35 @@ export interface EmbeddingFile {
 
 /**
  * What logistic regression sees of rows: a text's embedding u; of a pair [u, v, |u − v|, u ⊙ v] (Conneau et al. 2017, §3.1).
+ * Read row by row: a file may be larger than there is memory for.
  *
- * @param parts files and of each the rows, in the order wanted
+ * @param chosen rows, in the order wanted
  * @returns // [n, d], of pairs [n, 4·d]
  */
-export function featuresOf(parts: readonly { embeddings: EmbeddingFile; rows: ArrayLike<number> }[]): Matrix {
-  const [{ embeddings }] = parts;
-  const { width: d, pairs } = embeddings;
+export function featuresOf({ file, rows, width: d, pairs }: EmbeddingFile, chosen: ArrayLike<number>): Matrix {
   const columns = pairs ? 4 * d : d;
-  const total = parts.reduce((sum, { rows }) => sum + rows.length, 0);
-  const values = new Float64Array(total * columns);
-  let at = 0;
-  for (const { embeddings, rows } of parts) {
-    const numbers = new Float32Array(Uint8Array.from(fs.readFileSync(embeddings.file)).buffer);
-    const text = (row: number) => numbers.subarray(row * d, (row + 1) * d);
-    for (const row of Array.from(rows)) {
-      const u = text(row);
+  const values = new Float64Array(chosen.length * columns);
+  const [u, v] = [new Float32Array(d), new Float32Array(d)];
+  const opened = fs.openSync(file, 'r');
+  const read = (into: Float32Array, row: number) => {
+    const bytes = fs.readSync(opened, new Uint8Array(into.buffer), 0, 4 * d, 4 * d * row);
+    if (bytes < 4 * d) throw failed(`${file} ends within row ${row}`);
+  };
+  try {
+    Array.from(chosen).forEach((row, n) => {
+      const at = n * columns;
+      read(u, row);
       values.set(u, at);
-      if (pairs) {
-        const v = text(embeddings.rows + row);
-        for (let i = 0; i < d; i++) {
-          values[at + d + i] = v[i];
-          values[at + 2 * d + i] = Math.abs(u[i] - v[i]);
-          values[at + 3 * d + i] = u[i] * v[i];
-        }
+      if (!pairs) return;
+      read(v, rows + row);
+      for (let i = 0; i < d; i++) {
+        values[at + d + i] = v[i];
+        values[at + 2 * d + i] = Math.abs(u[i] - v[i]);
+        values[at + 3 * d + i] = u[i] * v[i];
       }
-      at += columns;
-    }
+    });
+  } finally {
+    fs.closeSync(opened);
   }
-  return { values, rows: total, columns };
+  return { values, rows: chosen.length, columns };
 }

@@ -1,4 +1,5 @@
 import { type Cell, htmlTable } from '../report/html';
+import { grouped } from '../report/words';
 import type { AskedComparison } from './command-line';
 import type { KnownRuns } from './known-runs';
 import { costsOf, trainedAfter } from './run-costs';
@@ -77,5 +78,3 @@ const settingsText = (values: object) =>
   Object.entries(values)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
-
-const grouped = (value: number) => value.toLocaleString('en-US');

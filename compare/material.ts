@@ -34,10 +34,8 @@ export class SeedMaterial {
     strategy: string,
     signal: AbortSignal,
   ): AsyncGenerator<CompareEvent, { measured: SelectionInput | ScoredHeads; seconds: number }> {
-    const heads = yield* this.analysis(signal);
-    if (!isScoreStrategy(strategy)) return { measured: heads, seconds: heads.elapsedSeconds };
-    const scores = yield* this.scored(strategy, signal);
-    return { measured: scores, seconds: scores.elapsedSeconds };
+    const measured = isScoreStrategy(strategy) ? yield* this.scored(strategy, signal) : yield* this.analysis(signal);
+    return { measured, seconds: measured.elapsedSeconds };
   }
 
   private async *analysis(signal: AbortSignal): AsyncGenerator<CompareEvent, HeadReport> {

@@ -17,6 +17,9 @@ import { type RunRecord, writeRun } from './run-record';
 /** Inverse penalties that are tried on the dev rows; of equals the smallest, which shrinks most. */
 const PENALTIES = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
 
+/** Rows that are predicted at once. */
+const BLOCK = 4096;
+
 /** Embeds the rows of all files, once for all seeds. */
 export async function* embeddedFiles(
   { model, train, test, training, engine, out }: CompareRequest,
@@ -53,28 +56,32 @@ export async function* regressed(
   const classes = labels.kind === 'classes' ? labels.names.length : 1;
   const started = performance.now();
   const ofPool = (part: Int32Array) => ({
-    x: featuresOf([{ embeddings: files[0], rows: part }]),
+    x: featuresOf(files[0], part),
     y: pick(targets, part),
   });
   const [train, dev] = [ofPool(split.train), ofPool(split.dev)];
-  const judge = (model: LogisticModel, x: Matrix, y: ArrayLike<number>) =>
-    metrics.compute(predictions({ values: logisticLogits(model, x), outputs: classes }, 'classes'), y);
+  const answers = (model: LogisticModel, x: Matrix) =>
+    predictions({ values: logisticLogits(model, x), outputs: classes }, 'classes');
   let best: { c: number; model: LogisticModel; value: number } | undefined;
   for (const [i, c] of PENALTIES.entries()) {
     yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
     await new Promise(setImmediate);
     if (signal.aborted) throw cancelled();
     const model = fitLogistic(train.x, train.y, classes, c);
-    const value = judge(model, dev.x, dev.y)[metrics.best];
+    const value = metrics.compute(answers(model, dev.x), dev.y)[metrics.best];
     if (best === undefined || value > best.value) best = { c, model, value };
   }
   const { c, model, value } = best!;
   const fitted = performance.now();
   const every = (count: number) => Int32Array.from({ length: count }, (_, row) => row);
-  const test = featuresOf([
-    { embeddings: files[0], rows: split.test },
-    ...further.map((set, i) => ({ embeddings: files[i + 1], rows: every(set.rows) })),
-  ]);
+  const told: number[] = [];
+  for (const [i, part] of [split.test, ...further.map((set) => every(set.rows))].entries()) {
+    for (let at = 0; at < part.length; at += BLOCK) {
+      for (const answer of answers(model, featuresOf(files[i], part.subarray(at, at + BLOCK)))) told.push(answer);
+      await new Promise(setImmediate);
+      if (signal.aborted) throw cancelled();
+    }
+  }
   const y = [...pick(targets, split.test), ...furtherTargets.flatMap((values) => Array.from(values))];
   const record: RunRecord = {
     schemaVersion: 1,
@@ -84,7 +91,7 @@ export async function* regressed(
     rows: { train: rows.counts.train, dev: rows.counts.dev },
     metric: metrics.best,
     dev: { value, epoch: null },
-    test: { rows: test.rows, metrics: judge(model, test, y) },
+    test: { rows: y.length, metrics: metrics.compute(told, y) },
     heads: [],
     trainableParameters: 0,
     taskHeadParameters: model.weights.length + model.biases.length,

@@ -25,7 +25,6 @@ export interface CompareRequest
 
 export type CompareEvent =
   | StageProgress
-  | { kind: 'warning'; message: string }
   /** Of the learning rates that were tried the best was tested. */
   | { kind: 'tested'; record: RunRecord }
   /** A run has ended, or (`kept`) had ended before. */

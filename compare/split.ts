@@ -23,7 +23,7 @@ export interface Split {
  *
  * @param classes each row's class; one class for a regression // [n]
  * @param devRows in the place of as many as the training rows; with `rowsPerClass` shared out between the classes
- * @throws HifiError INVALID_INPUT where there are too few rows
+ * @throws HifiError INVALID_INPUT where there are too few rows, or dev rows for the classes
  */
 export function splitRows(classes: ArrayLike<number>, size: TrainingSize, seed: number, devRows?: number): Split {
   const order = randomStream(seed, 'compare').shuffle(classes.length);
@@ -44,7 +44,9 @@ export function splitRows(classes: ArrayLike<number>, size: TrainingSize, seed: 
     if (rows) rows.push(row);
     else byClass.set(classes[row], [row]);
   }
-  const perClass = Math.floor((devRows ?? Math.min(k * byClass.size, MOST_DEV_ROWS)) / byClass.size);
+  const count = byClass.size;
+  const perClass = Math.floor((devRows ?? Math.max(count, Math.min(k * count, MOST_DEV_ROWS))) / count);
+  if (perClass === 0) throw invalidInput(`--dev-rows is ${devRows}; of ${count} classes it must be at least ${count}`);
   for (const [, rows] of byClass) {
     if (rows.length < k + perClass) {
       throw invalidInput(

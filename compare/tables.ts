@@ -1,3 +1,4 @@
+import { grouped } from '../report/words';
 import type { ComparisonResults, Estimate, Standing } from './summary';
 
 /** A column of the table; where not all fit, the last of the rank go first. */
@@ -87,5 +88,3 @@ export function csvOf({ standings, seeds, metric }: ComparisonResults): string {
   );
   return `${[head, ...lines].join('\n')}\n`;
 }
-
-const grouped = (value: number) => value.toLocaleString('en-US');

@@ -1,17 +1,19 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { HifiError } from '../errors';
+import { hasDiverged } from '../errors';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
 import type { ModelConfig } from '../model/config';
 import { countNumbers, tunedSlices } from '../results/slices';
 import { evaluate, train } from '../trainer/engine';
+import { peakOf } from '../trainer/memory';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../trainer/options';
+import { clearState } from '../trainer/state';
 import { type Contestant, FULL, type LOGISTIC, selectionOf } from './contestants';
 import type { SeedMaterial } from './material';
 import { passed } from './passed';
 import type { CompareEvent, CompareRequest } from './request';
-import { type RunRecord, readRun, runName, writeRun } from './run-record';
+import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
 
 type Tuned = Exclude<Contestant, typeof LOGISTIC>;
 
@@ -56,10 +58,18 @@ export async function* tuned(
     ...(failure !== undefined && { failure }),
     test: null,
     ...sizesOf(mask, metrics),
-    seconds: { selection: goesBy(options.strategy) ? seconds : 0, run: (performance.now() - started) / 1000, test: 0 },
-    peakRssBytes: metrics?.peakRssBytes ?? null,
+    seconds: {
+      selection: goesBy(options.strategy) ? seconds : 0,
+      // One that was cut has its epochs' seconds in its checkpoint, those of this process are the rest.
+      run: Math.max((performance.now() - started) / 1000, sumOf(metrics?.epochs.map((epoch) => epoch.seconds) ?? [])),
+      test: 0,
+    },
+    // The engine counts the process that started it, which holds here what all contestants share.
+    peakRssBytes: metrics ? Math.max(0, metrics.peakRssBytes - peakOf('self')) : null,
   };
   writeRun(out, record);
+  if (metrics) clearState(path.join(folder, 'state'));
+  else dropped(out, key);
   return record;
 }
 
@@ -84,19 +94,20 @@ export async function* tested(
 }
 
 /** A run that need not be trained again: it was tested, broke off, or has its delta still. */
-export function trainedBefore(out: string, key: Parameters<typeof readRun>[1]): RunRecord | undefined {
+export function trainedBefore(out: string, key: RunKey): RunRecord | undefined {
   const record = readRun(out, key);
   if (record === undefined || record.test !== null || record.dev === null) return record;
   return fs.existsSync(path.join(deltaFolder(out, key), 'delta', 'delta.json')) ? record : undefined;
 }
 
 /** Removes a run's delta. */
-export function dropped(out: string, key: Parameters<typeof readRun>[1]): void {
+export function dropped(out: string, key: RunKey): void {
   fs.rmSync(deltaFolder(out, key), { recursive: true, force: true });
 }
 
-const deltaFolder = (out: string, key: Parameters<typeof readRun>[1]) =>
-  path.join(out, 'state', 'trained', runName(key));
+const deltaFolder = (out: string, key: RunKey) => path.join(out, 'state', 'trained', runName(key));
+
+const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
 /** Whether a strategy's heads are chosen by what was measured. */
 const goesBy = (strategy: string) => !['random', 'all', 'none'].includes(strategy);
@@ -124,9 +135,8 @@ async function* attempt(
   try {
     return { metrics: yield* passed(events) };
   } catch (thrown) {
-    const error = HifiError.from(thrown);
-    if (error.code !== 'FAILED') throw thrown;
-    return { failure: error.message };
+    if (!hasDiverged(thrown)) throw thrown;
+    return { failure: thrown.message };
   }
 }
 

@@ -1,3 +1,4 @@
+import { grouped } from '../report/words';
 import type { RunCost } from './run-costs';
 import { trainedAfter } from './run-costs';
 import type { ComparisonResults } from './summary';
@@ -115,5 +116,3 @@ const intervalOnly = (text: string) => /\((.*)\)/.exec(text)?.[1] ?? 'one seed: 
 
 const listed = (names: readonly string[]) =>
   names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
-
-const grouped = (value: number) => value.toLocaleString('en-US');

@@ -217,7 +217,6 @@ export class JobStore {
     await this.root.close();
   }
 
-  /** @returns `come` settles at the job's next change and when the signal aborts; `forget` waits no more */
   /** Sorts behind all that were given, also in one millisecond; fits for a NATS subject and a file's name. */
   private newId(now: number): string {
     const [latest = ''] = this.jobs.getKeys({ reverse: true, limit: 1 });
@@ -225,6 +224,7 @@ export class JobStore {
     return `${time.toString(36).padStart(ID_TIME, '0')}${randomBytes(7).toString('hex')}`;
   }
 
+  /** @returns `come` settles at the job's next change and when the signal aborts; `forget` waits no more */
   private nextChange(id: string, signal: AbortSignal): { come: Promise<void>; forget: () => void } {
     let forget = () => {};
     const come = new Promise<void>((resolve) => {

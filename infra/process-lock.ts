@@ -5,11 +5,11 @@ import { invalidInput } from '../errors';
  * Takes a folder for this process alone, until it ends. A lock that a process left when it was killed is taken over.
  *
  * @param file the lock; its folder is there
- * @param what is locked, for the message
+ * @param what is locked, and what else could be given, for the message
  * @returns gives it back
  * @throws HifiError INVALID_INPUT where a living process holds it
  */
-export function lockFor(file: string, what: string): () => void {
+export function lockFor(file: string, what: string, otherwise = 'another --state-dir'): () => void {
   const own = identityOf('self');
   const beside = `${file}.${process.pid}`;
   fs.writeFileSync(beside, own);
@@ -20,7 +20,7 @@ export function lockFor(file: string, what: string): () => void {
       if (holder === undefined) continue;
       const [pid] = holder.split(' ');
       if (holder !== own && identityOf(pid) === holder) {
-        throw invalidInput(`${what} is in use by process ${pid}: end that one first, or give another --state-dir`);
+        throw invalidInput(`${what} is in use by process ${pid}: end that one first, or give ${otherwise}`);
       }
       fs.rmSync(file, { force: true });
     }

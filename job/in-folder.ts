@@ -1,4 +1,5 @@
 import * as path from 'node:path';
+import type { Asked } from '../report/parts';
 import { train } from '../trainer/engine';
 import type { TrainEvent, TrainMetrics, TrainRequest } from '../trainer/options';
 import { clearState } from '../trainer/state';
@@ -13,8 +14,8 @@ import { FolderPlace, forgetResults, resultKeys } from './place';
 /** The folder of a whole job. */
 export interface JobFolder extends OutRules {
   out: string;
-  /** The model as it was asked for, for the report: its folder or its name. */
-  asked: string;
+  /** The model as it was asked for, for the report. */
+  asked: Pick<Asked, 'model' | 'revision'>;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ScoreStrategy } from '../heads/scores';
 import { selectHeads } from '../heads/select';
 import { follow } from '../infra/follow';
 import { writeReportInChild } from '../report/engine';
+import type { Asked } from '../report/parts';
 import { readDelta } from '../results/delta';
 import { exportModel, scoreHeads, train } from '../trainer/engine';
 import type { JobStages } from './job';
@@ -14,9 +15,9 @@ import { EXPORT_FOLDERS } from './own-folders';
 /**
  * The pipelines themselves, each engine in a child process, results in `out`.
  *
- * @param asked the model as it was asked for: its folder or its name
+ * @param asked the model as it was asked for
  */
-export function localStages(out: string, resume: boolean, asked: string): JobStages {
+export function localStages(out: string, resume: boolean, asked: Pick<Asked, 'model' | 'revision'>): JobStages {
   const delta = path.join(out, 'delta');
   return {
     analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
@@ -36,8 +37,8 @@ export function localStages(out: string, resume: boolean, asked: string): JobSta
     report: async ({ training, train: rows, dev, exports }, result) => {
       const deltaBytes = folderBytes(delta);
       const { id2label } = readDelta(delta).info;
-      const base = beside(out, asked);
-      const told = { deltaBytes, id2label, exports, asked: { model: asked, base, rows, ...(dev && { dev }) } };
+      const base = beside(out, asked.model);
+      const told = { deltaBytes, id2label, exports, asked: { ...asked, base, rows, ...(dev && { dev }) } };
       await writeReportInChild(out, { ...result, training, ...told });
     },
   };

@@ -163,11 +163,11 @@ function checkOwn(folder: string, { parts, sign }: OwnFolder): void {
 }
 
 /** The name of which a file is what a killed process left: `.NAME.UUID` and `NAME.HEX.tmp` are written, then renamed. */
-const partial = (name: string) =>
+export const partial = (name: string) =>
   name.replace(/^\.(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, '$1').replace(/\.[0-9a-f]{12}\.tmp$/, '');
 
 /** The names in a folder; none where there is no folder. */
-function entries(folder: string): string[] {
+export function entries(folder: string): string[] {
   try {
     return fs.readdirSync(folder);
   } catch (error) {

@@ -22,8 +22,8 @@ import { type Run, type RunOptions, runOf } from './run';
  */
 export const runJob = (request: JobRequest & OutFolder, options?: RunOptions): Run<JobEvent, JobResult> =>
   runOf((signal) => {
-    const { out, resume = false, overwrite = false, model: asked } = request;
-    return withSpec(request, signal, (spec) => jobInFolder(spec, { out, asked, resume, overwrite }, signal));
+    const { out, resume = false, overwrite = false, model } = request;
+    return withSpec(request, signal, (spec) => jobInFolder(spec, { out, asked: { model }, resume, overwrite }, signal));
   }, options);
 
 /**

@@ -93,7 +93,10 @@ function program(): void {
     const work = sorted.filter((job) => !ENDS.includes(stateOf(job))).length;
     at('summary').textContent = `${sorted.length} jobs, ${work} at work or waiting`;
   };
+  /** Answers and changes come by ways of their own: what is older than what is known is not taken. */
+  const isNews = (job: Job) => (job.lastSequence ?? 0) >= (jobs.get(job.jobId)?.lastSequence ?? 0);
   const take = (job: Job) => {
+    if (!isNews(job)) return;
     const before = jobs.get(job.jobId);
     jobs.set(job.jobId, job);
     const row = document.getElementById(`job-${job.jobId}`);
@@ -142,15 +145,30 @@ function program(): void {
     at('loss').hidden = losses.length < 2;
     if (losses.length < 2) return;
     const [width, height, margin] = [640, 150, 34];
-    const [low, high] = [Math.min(...losses), Math.max(...losses)];
+    let [low, high] = [losses[0], losses[0]];
+    for (const loss of losses) [low, high] = [Math.min(low, loss), Math.max(high, loss)];
+    // About as many as there are pixels, the last among them.
+    const every = Math.ceil(losses.length / width);
     const x = (i: number) => margin + (i / (losses.length - 1)) * (width - margin - 8);
     const y = (value: number) => 10 + (1 - (value - low) / (high - low || 1)) * (height - 24);
-    const points = losses.map((value, i) => `${x(i).toFixed(1)},${y(value).toFixed(1)}`).join(' ');
-    at('curve').setAttribute('points', points);
+    const points = losses.flatMap((value, i) =>
+      (losses.length - 1 - i) % every === 0 ? [`${x(i).toFixed(1)},${y(value).toFixed(1)}`] : [],
+    );
+    at('curve').setAttribute('points', points.join(' '));
     at('most').textContent = high.toFixed(2);
     at('least').textContent = low.toFixed(2);
     at('lossTitle').textContent =
       `training loss, ${losses.length} times told, last ${losses[losses.length - 1].toFixed(4)}`;
+  };
+  /** At the next frame: of a job that is looked at late all its events come at once. */
+  let drawing = false;
+  const drawLossSoon = () => {
+    if (drawing) return;
+    drawing = true;
+    requestAnimationFrame(() => {
+      drawing = false;
+      drawLoss();
+    });
   };
   const drawEpoch = ({ epoch, trainLoss, dev }: Job) => {
     const names = Object.keys(dev ?? {}).sort();
@@ -178,27 +196,43 @@ function program(): void {
     drawFacts(jobs.get(id));
     for (const row of at('rows').children) row.setAttribute('aria-selected', String(row.id === `job-${id}`));
     events = new EventSource(`/jobs/${id}/events`);
+    // Each connection, a second one too, begins with the first event.
+    events.onopen = () => {
+      losses.length = 0;
+      at('epochRows').replaceChildren();
+    };
     events.addEventListener('event', ({ data }) => {
       const event = JSON.parse(data);
       if (event.progress?.loss !== undefined) {
         losses.push(event.progress.loss);
-        drawLoss();
+        drawLossSoon();
       }
       if (event.epoch) drawEpoch(event.epoch);
     });
     events.addEventListener('end', () => events?.close());
   };
 
-  const begin = async () => {
+  /** The jobs as they are; those that were deleted are gone. @returns the status of the answer */
+  const fill = async (): Promise<number> => {
+    const known = [...jobs.keys()];
     const answer = await fetch('/jobs');
-    at('door').hidden = answer.status !== 401;
-    at('jobs').hidden = answer.status === 401;
-    if (answer.status === 401) {
+    if (!answer.ok) return answer.status;
+    const { jobs: all } = await answer.json();
+    for (const id of known) if (!all.some((job: Job) => job.jobId === id)) jobs.delete(id);
+    for (const job of all.filter(isNews)) jobs.set(job.jobId, job);
+    draw();
+    return answer.status;
+  };
+  const begin = async () => {
+    const status = await fill();
+    if (status !== 200 && status !== 401) throw new Error(`status ${status}`);
+    at('away').hidden = true;
+    at('door').hidden = status !== 401;
+    at('jobs').hidden = status === 401;
+    if (status === 401) {
       at('token').focus();
       return;
     }
-    for (const job of (await answer.json()).jobs) jobs.set(job.jobId, job);
-    draw();
     const changes = new EventSource('/changes');
     changes.addEventListener('job', ({ data }) => take(JSON.parse(data)));
     changes.addEventListener('gone', ({ data }) => {
@@ -207,15 +241,19 @@ function program(): void {
     });
     changes.onopen = async () => {
       // What changed while the connection was away.
-      for (const job of (await (await fetch('/jobs')).json()).jobs) jobs.set(job.jobId, job);
-      draw();
+      await fill();
+      const open = shown === undefined ? undefined : jobs.get(shown);
+      if (open) drawFacts(open);
       at('away').hidden = true;
       document.body.dataset.ready = 'yes';
     };
     changes.onerror = () => {
       at('away').hidden = false;
+      // The browser tries again by itself, unless the answer was no stream: a gateway that was restarted asks for the token anew.
+      if (changes.readyState === EventSource.CLOSED) beginAgain();
     };
   };
+  const beginAgain = () => void setTimeout(() => void begin().catch(beginAgain), 3000);
   at<HTMLFormElement>('doorForm').onsubmit = async (event) => {
     event.preventDefault();
     const body = at<HTMLInputElement>('token').value;
@@ -224,10 +262,11 @@ function program(): void {
     if (answer.ok) await begin();
   };
   at('cancel').onclick = async () => {
-    if (shown)
-      take(await (await fetch(`/jobs/${shown}/cancel`, { method: 'POST', headers: { 'x-hifi': '1' } })).json());
+    const answer = await fetch(`/jobs/${shown}/cancel`, { method: 'POST', headers: { 'x-hifi': '1' } });
+    if (answer.ok) take(await answer.json());
+    else at('said').textContent = await answer.text();
   };
-  void begin();
+  begin().catch(beginAgain);
 }
 
 /** The page, for one answer: `nonce` is what its policy lets run. */

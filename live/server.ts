@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { ArtifactStore } from '../artifacts/store';
 import { HifiError } from '../errors';
 import type { Scheduler } from '../gateway/scheduler';
@@ -93,7 +95,8 @@ export class LiveServer {
       await this.parts.scheduler.cancel(id);
       return sendJson(response, listedJobJson(this.parts.store.get(id)));
     }
-    if (method === 'GET' && rest !== undefined) return this.sendArtifact(id, decodeURIComponent(rest), response);
+    const name = method === 'GET' && rest !== undefined ? decoded(rest) : undefined;
+    if (name !== undefined) return this.sendArtifact(id, name, response);
     refuse(response, 404, 'there is no such page');
   }
 
@@ -125,8 +128,11 @@ export class LiveServer {
 
   /** A page elsewhere whose name leads to this address, for a moment, is not to read what is here. */
   private isOwnHost(named: string | undefined): boolean {
-    const host = (named ?? '').replace(/:\d+$/, '');
-    if (['localhost', '127.0.0.1', '[::1]', this.host].includes(host)) return true;
+    const host = (named ?? '')
+      .toLowerCase()
+      .replace(/:\d+$/, '')
+      .replace(/^\[(.*)\]$/, '$1');
+    if (['localhost', '127.0.0.1', '::1', this.host.toLowerCase()].includes(host)) return true;
     // Served on all addresses: its names are not known here, and the guard is asked for.
     return this.host === '0.0.0.0' || this.host === '::';
   }
@@ -179,11 +185,11 @@ export class LiveServer {
     if (!type) response.setHeader('content-disposition', 'attachment');
     // A report holds texts of whoever gave the rows: it is a page of its own, which knows nothing of this one.
     response.setHeader('content-security-policy', 'sandbox allow-scripts allow-downloads');
-    for await (const chunk of artifacts.read(found.sha256, 0, 1 << 18)) {
-      if (response.destroyed) return;
-      if (!response.write(chunk)) await once(response, 'drain').catch(() => {});
+    try {
+      await pipeline(Readable.from(artifacts.read(found.sha256, 0, 1 << 18)), response);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error; // else: the reader has left
     }
-    response.end();
   }
 
   private fail(response: http.ServerResponse, thrown: unknown): void {
@@ -197,9 +203,22 @@ export class LiveServer {
   }
 }
 
+/** What a path stands for; undefined where it is none. */
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
 function refuse(response: http.ServerResponse, status: number, line: string): void {
-  if (response.headersSent) response.destroy();
-  else response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${line}\n`);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  for (const name of response.getHeaderNames()) if (name.startsWith('content-')) response.removeHeader(name);
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${line}\n`);
 }
 
 function sendJson(response: http.ServerResponse, value: unknown): void {
@@ -210,7 +229,8 @@ function sendJson(response: http.ServerResponse, value: unknown): void {
 function eventStream(response: http.ServerResponse): (kind: string, data: unknown) => void {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   response.write(':\n\n');
-  const alive = setInterval(() => response.write(':\n\n'), ALIVE_MS);
+  // One that has ended may stay open for long, where its reader takes nothing in.
+  const alive = setInterval(() => response.writableEnded || response.write(':\n\n'), ALIVE_MS);
   response.once('close', () => clearInterval(alive));
   return (kind, data) => void response.write(`event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`);
 }

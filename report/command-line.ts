@@ -12,6 +12,7 @@ export function commandLine(parts: ReportParts): string {
   const budget = mask?.budget;
   const flags: Flag[] = [
     ['model', asked?.model ?? heads.model.name],
+    ['revision', asked?.revision],
     [mask ? 'train' : 'data', fileOf(rows)],
     ['dev', asked?.dev && fileOf(asked.dev)],
     ...columnFlags(rows, metrics?.task ?? undefined),

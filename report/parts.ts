@@ -28,6 +28,8 @@ export interface ReportParts {
 export interface Asked {
   /** Its folder or its name. */
   model: string;
+  /** Branch, tag or commit of a name, where one was asked for. */
+  revision?: string;
   /** Where the model is found from the report's folder, if that is another name for it. */
   base?: string;
   /** The rows that were analysed, and of a run trained on. */

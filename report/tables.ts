@@ -6,6 +6,7 @@ import { COST_NOTES, costs } from './costs';
 import { escapeXml } from './draw/theme';
 import { type Cell, htmlTable } from './html';
 import type { ReportParts } from './parts';
+import { grouped } from './words';
 
 /** How many heads of a layer are listed. */
 const TOP = 4;
@@ -117,5 +118,3 @@ const percent = (share: number) => `${Math.round(100 * share)} %`;
 /** 1 MB is 10⁶ bytes. */
 const megabytes = (bytes: number) =>
   `${bytes < 99.5e6 ? (bytes / 1e6).toFixed(1) : grouped(Math.round(bytes / 1e6))} MB`;
-
-const grouped = (value: number) => value.toLocaleString('en-US');

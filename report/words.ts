@@ -95,7 +95,8 @@ export function answers({
   return told;
 }
 
-const grouped = (value: number) => value.toLocaleString('en-US');
+/** `12,345`. */
+export const grouped = (value: number) => value.toLocaleString('en-US');
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, layerModule } from '../model/families';
@@ -31,9 +32,10 @@ export interface AdapterExport {
  * a product B·A of rank n, B the one-hot selection and A the rows of the change; of columns the other way round. Nothing is
  * lost but the rounding of base + change. A card beside it says how to load it.
  *
- * @throws INVALID_INPUT where the delta is not the base's or `out` holds something.
+ * @throws INVALID_INPUT where the delta is not the base's or of full fine-tuning, or `out` holds something.
  */
 export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): Promise<void> {
+  if (delta.info.mask.tune === 'full') throw invalidInput('full fine-tuning is no adapter: export a checkpoint of it');
   const tensors = adapterTensors(checkpoint, delta);
   const config = adapterConfig(checkpoint, delta);
   publishFolder(out, (folder) => {

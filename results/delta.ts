@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { nearestSibling } from '../data/nearest';
-import { failed, invalidInput } from '../errors';
+import { diverged, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
 import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
@@ -79,7 +79,7 @@ export function writeDelta(folder: string, delta: Delta): void {
     const { values } = delta.tensors.get(name)!;
     const at = notFinite(values);
     if (at >= 0)
-      throw failed(`${name} became ${values[at]} at ${at}: no delta was written; a lower learning rate may help`);
+      throw diverged(`${name} became ${values[at]} at ${at}: no delta was written; a lower learning rate may help`);
   }
   const fill = (beside: string) => {
     writeSafetensors(

@@ -4,14 +4,17 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { baseTensors, FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
 
-/** The tuned part of one matrix or bias: whole rows (output features) or whole columns (input features). */
+/**
+ * The tuned part of one matrix or bias: whole rows (output features) or whole columns (input features). In full fine-tuning all
+ * rows of any tensor.
+ */
 export interface Slice {
   /** Canonical parameter name, e.g. `encoder.layer.0.attention.self.query.weight`. */
   canonical: string;
   axis: 'rows' | 'columns';
-  /** Rows or columns of the whole matrix, ascending: h·dh … (h+1)·dh − 1 of each chosen head h. */
+  /** Rows or columns of the whole matrix, ascending: of heads h·dh … (h+1)·dh − 1 of each chosen head h. */
   indices: Int32Array;
-  /** As the delta holds it: [indices, d], columns transposed, or [indices] for a bias. */
+  /** As the delta holds it: [indices, width], columns transposed, or [indices] for a bias or norm. */
   shape: number[];
 }
 

@@ -8,7 +8,8 @@ export function peakResidentBytes(): number {
   return peakOf('self') + peakOf(String(process.ppid));
 }
 
-function peakOf(process: string): number {
+/** Highest resident memory of one process, by its id, in bytes. */
+export function peakOf(process: string): number {
   try {
     const kibibytes = /^VmHWM:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${process}/status`, 'utf8'));
     return kibibytes ? Number(kibibytes[1]) * 1024 : 0;

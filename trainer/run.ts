@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { likeLengthBatches } from '../data/batches';
-import { cancelled, failed } from '../errors';
+import { cancelled, diverged, failed, hasDiverged } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { clock, intervalSince, StageMeter } from '../progress';
 import { makeDelta, writeDelta } from '../results/delta';
@@ -19,8 +19,12 @@ import { loadState, type Progress, saveState } from './state';
 import { type Trainable, trainable } from './trainable';
 import { Training } from './training';
 
-/** A checkpoint is written at least that often, in milliseconds, after every epoch, and when the run is cancelled. */
+/**
+ * A checkpoint is written that often, in milliseconds, after every epoch, and when the run is cancelled; more rarely where it
+ * would take more than a thirtieth of the time.
+ */
 const CHECKPOINT_INTERVAL = 10_000;
+const SAVING_SHARE = 1 / 30;
 
 /** One training run, its tensors and files. */
 export class Run {
@@ -36,6 +40,8 @@ export class Run {
   private progress: Progress;
   private best: Float32Array;
   private lastSaved = 0;
+  /** What the last checkpoint took, in milliseconds. */
+  private saving = 0;
   /** Trained on in this process, padding not counted. */
   private tokens = 0;
 
@@ -120,7 +126,8 @@ export class Run {
         yield* meter.due(this.progress.step, { loss, tokens: this.tokens });
         await this.breathe(() => this.save());
         const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
-        if (!last && performance.now() - this.lastSaved > CHECKPOINT_INTERVAL) yield this.save();
+        const pause = Math.max(CHECKPOINT_INTERVAL, this.saving / SAVING_SHARE);
+        if (!last && performance.now() - this.lastSaved > pause) yield this.save();
       }
       yield* this.judge(epoch + 1);
       yield this.save();
@@ -166,6 +173,7 @@ export class Run {
     try {
       loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
     } catch (error) {
+      if (hasDiverged(error)) throw error;
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
     }
     progress.step++;
@@ -202,7 +210,10 @@ export class Run {
     const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
     const { batchSize } = this.request.options;
     const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize);
-    return score(yield* this.follow(batches, meter), rows.targets, this.inputs.labels.kind, this.metrics);
+    const logits = yield* this.follow(batches, meter);
+    if (!logits.values.every(Number.isFinite))
+      throw diverged('a logit is no finite number; a lower learning rate may help');
+    return score(logits, rows.targets, this.inputs.labels.kind, this.metrics);
   }
 
   /** Tells how many rows are done, and stops between two batches. */
@@ -230,8 +241,10 @@ export class Run {
   }
 
   private save(): TrainEvent {
+    const began = performance.now();
     saveState(this.state, this.identity, { progress: this.progress, training: this.program.read(), best: this.best });
     this.lastSaved = performance.now();
+    this.saving = this.lastSaved - began;
     return { kind: 'checkpoint', step: this.progress.step };
   }
 

@@ -1,4 +1,4 @@
-import { failed } from '../errors';
+import { diverged } from '../errors';
 import { learningRate } from './optimizer';
 import type { HiddenBatch, Program } from './program';
 
@@ -34,7 +34,7 @@ export class Training {
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       gradient.gradient.dispose();
       const what = Number.isFinite(loss) ? `the gradient's norm is ${norm}` : `the loss is ${loss}`;
-      throw failed(`step ${step + 1} of ${steps}: ${what}; a lower learning rate (now ${lr}) may help`);
+      throw diverged(`step ${step + 1} of ${steps}: ${what}; a lower learning rate (now ${lr}) may help`);
     }
     this.program.update(gradient, { lr: learningRate(lr, warmup, step, steps), weightDecay, step });
     return loss;

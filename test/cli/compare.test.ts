@@ -83,10 +83,16 @@ test('a comparison ends in a table and files', () => {
 
 test('killed and gone on with it ends in the same, and repeats no run', async () => {
   const results = read<ComparisonResults>('whole', 'results.json');
+  let second: ReturnType<typeof hifi> | undefined;
   const killed = await startHifi(words(at('cut')), (told, child) => {
+    if (told.includes('run 1/6')) second ??= hifi(...words(at('cut')));
     if (told.includes('run 3/6')) child.kill('SIGKILL');
   });
   expect(killed.signal).toBe('SIGKILL');
+  expect(second).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/hifi: --out \S+ is in use by process \d+: .*another --out\n$/),
+  });
   const before = runsOf('cut').filter((name) => read<RunRecord>('cut', 'runs', name).seed === 0);
   expect(before.length).toBeGreaterThanOrEqual(3);
   const written = (names: string[]) => names.map((name) => fs.statSync(at('cut', 'runs', name)).mtimeMs);
@@ -164,6 +170,8 @@ test('who breaks off at every rate is out, and the others are compared; the page
   expect(page).toContain('random is out: it broke off on seed 0 (');
   expect(page).toContain('--strategies logistic,random --seeds 2 --reference logistic --rows 20 --dev-rows 12');
 
+  expect(fs.readdirSync(at('broken', 'state', 'trained'))).toEqual([]);
+
   const lost = hifi(...asked, '--strategies', 'random,logistic');
   expect({ status: lost.status, line: lost.stderr.trimEnd().split('\n').at(-1) }).toEqual({
     status: 4,
@@ -171,6 +179,23 @@ test('who breaks off at every rate is out, and the others are compared; the page
       /^hifi: random, who the others are compared with, broke off on seed 0: .*give another --reference/,
     ),
   });
+});
+
+test('what fails for another reason than its numbers ends the comparison, and is tried again by the next', () => {
+  const asked = words(at('hurt')).map((word) => (word === '1e-3,4e-3' ? '1e-3' : word));
+  expect(hifi(...asked, '--strategies', 'none', '--seeds', '1').status).toBe(0);
+  const state = at('hurt', 'state', 'trained', 'random-seed0-lr0.001', 'state');
+  fs.mkdirSync(path.join(state, 'training.safetensors'), { recursive: true }); // a folder in the checkpoint's place
+  const failed = hifi(...asked, '--strategies', 'none,random', '--seeds', '1');
+  expect({ status: failed.status, line: failed.stderr.trimEnd().split('\n').at(-1) }).toEqual({
+    status: expect.any(Number),
+    line: expect.stringMatching(/^hifi: .*training\.safetensors/),
+  });
+  expect(failed.status).not.toBe(0);
+  expect(runsOf('hurt')).toEqual(['none-seed0-lr0.001.json']);
+  fs.rmSync(state, { recursive: true });
+  expect(hifi(...asked, '--strategies', 'none,random', '--seeds', '1').status).toBe(0);
+  expect(runsOf('hurt')).toEqual(['none-seed0-lr0.001.json', 'random-seed0-lr0.001.json']);
 });
 
 test.each([
@@ -181,6 +206,7 @@ test.each([
   [['--lrs', '1e-3,0'], /--lrs is "0"; it must be numbers above 0 with commas between, none twice$/],
   [['--seeds', '1,1'], /--seeds is "1,1"; it must be a whole number from 1, or seeds .* none twice$/],
   [['--reference', 'bottom'], /--reference is "bottom"; it must be grad-l1, random$/],
+  [['--train', '-', '--test', '-', '--format', 'tsv'], /--train and --test are both -: standard input is one file$/],
   [['--rows', '55'], /--rows is 55, and 12 more are needed to choose by; the training file has 60 rows$/],
   [['--k', '6'], /k is 6; a layer of this model has 5 heads, so it must be 1 to 5$/],
   [['--regression', '--strategies', 'logistic'], /logistic tells classes apart, .* leave it out of --strategies$/],

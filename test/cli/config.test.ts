@@ -199,6 +199,7 @@ describe('a file', () => {
     [['strategy: gradients'], 1, expect.stringMatching(/^strategy is "gradients"; .*did you mean "gradient"\?$/)],
     [['exact: "yes"'], 1, 'exact is "yes"; it must be true or false'],
     [['label-column: true'], 1, 'label-column is true; it must be text, in quotes where it is not plain'],
+    [['lr: *rate'], 1, 'there is no anchor rate'],
     [['train: {a: 1}'], 1, 'train is {"a":1}; it must be text, in quotes where it is not plain'],
     [['text-columns: [a, b, c]'], 1, 'text-columns is "a,b,c"; it must be one name, or two with a comma between'],
     [['export:', '  - tflite'], 2, 'export is "tflite"; it must be checkpoint, peft, onnx'],

@@ -45,3 +45,10 @@ test.each([
 ])('%j of too few', (size, message) => {
   expect(() => splitRows(rows(100, 3), size, 0)).toThrow(message);
 });
+
+test('of many classes one each at least chooses', () => {
+  expect(splitRows(rows(1300, 600), { rowsPerClass: 1 }, 0).dev).toHaveLength(600);
+  expect(() => splitRows(rows(100, 3), { rowsPerClass: 8 }, 0, 2)).toThrow(
+    '--dev-rows is 2; of 3 classes it must be at least 3',
+  );
+});

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as http from 'node:http';
 import * as path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
@@ -186,5 +187,38 @@ test('what is not there is said, and no name leads out', async () => {
   expect(await at('/jobs/none/report.html')).toBe(404);
   expect(await at(`/jobs/${jobs[0].jobId}/..%2F..%2Fgateway.lock`)).toBe(404);
   expect(await at('/etc/passwd')).toBe(404);
+  expect(await at(`/jobs/${jobs[0].jobId}/%`)).toBe(404);
+  const own = { ...headers, host: `LOCALHOST:${port}` };
+  expect((await asked('/jobs', { headers: own })).status).toBe(200);
+  const [{ name }] = jobs[0].artifacts ?? [{ name: 'heads.json' }];
+  expect(await at(`/jobs/${jobs[0].jobId}/${name}`)).toBe(200);
   expect(service.log).not.toContain(TOKEN);
+});
+
+test('a gateway that was restarted asks an open page for the token, and then shows no job twice and no epoch', async () => {
+  const jobId = await createJob(3);
+  await ended(jobId);
+  const gone = await createJob(1);
+  await ended(gone);
+  await onPage(async (page) => {
+    await page.locator(`#job-${jobId} button`).click();
+    await page.locator('#epochRows tr').nth(2).waitFor();
+    await service.kill();
+    await page.locator('#away').waitFor();
+    await service.restart();
+    // The client waits a moment before it connects again.
+    await gateway.unary(GatewayService.method.getJob, { jobId }).catch(() => setTimeout(3000));
+    await gateway.unary(GatewayService.method.deleteJob, { jobId: gone });
+    await page.locator('#door').waitFor();
+    await page.fill('#token', TOKEN);
+    await page.click('text=Enter');
+    await page.locator('#away').waitFor({ state: 'hidden' });
+    await page.locator(`#job-${gone}`).waitFor({ state: 'detached' });
+    expect(await page.locator(`#job-${jobId}`).count()).toBe(1);
+    await page.locator(`#job-${jobId} button`).click();
+    await page.locator('#epochRows tr').nth(2).waitFor();
+    expect(await page.locator('#epochRows tr').count()).toBe(3);
+    // The browser's own word on connections that are refused.
+    complaints = complaints.filter((line) => !line.includes('net::ERR_'));
+  });
 });

@@ -214,6 +214,8 @@ test('the command line says every option', () => {
   expect(commandLine({ heads: sampleReport(), asked: { model: 'm', rows: { path: 'stdin', format: 'txt' } } })).toMatch(
     /^npx hifi analyze --model m --data - --format txt --samples 3 /,
   );
+  const revised = { model: 'owner/name', revision: 'v2', rows: { path: 'a.txt' } };
+  expect(commandLine({ heads: sampleReport(), asked: revised })).toContain('--model owner/name --revision v2 ');
   expect(['a-b.c/d', '', 'a b', '$x'].map(shellWord)).toEqual(['a-b.c/d', "''", "'a b'", "'$x'"]);
 });
 

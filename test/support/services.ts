@@ -76,7 +76,7 @@ export class Service {
   /** Starts it once more; it is gone, and its ports are those that it had. */
   async restart(): Promise<void> {
     for (const [name, port] of Object.entries(this.ports)) {
-      const at = this.args.indexOf(`--${name}-port`);
+      const at = this.args.indexOf(name === 'http' ? '--http' : `--${name}-port`);
       if (at >= 0) this.args[at + 1] = String(port);
     }
     await this.begin();

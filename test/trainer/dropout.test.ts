@@ -177,31 +177,38 @@ const AXES: Record<DropoutSite, number> = {
 };
 
 // test/fixtures/make_training_golden.py tells what transformers drops.
-it.each(['two-classes', 'roberta', 'xlm-roberta', 'distilbert', 'electra', 'full', 'full-roberta', 'full-electra'])(
-  "%s drops out where transformers' own classifier does",
-  async (name) => {
-    const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
-    const golden = JSON.parse(fs.readFileSync(file, 'utf8'));
-    const opened = await openCheckpoint(path.join(FIXTURES, golden.model));
-    const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout: 0.4 };
-    const checkpoint = { ...opened, config };
-    const mask = await maskOf(golden.heads, golden.tune, opened.folder);
-    const { layout } = trainable(checkpoint, mask, 2, 0);
-    const ops = new Ops();
-    const encoder = new Encoder(ops, checkpoint, mask);
-    const parameters = ops.input('parameters', 'float32', [layout.size]);
-    const network = assembleNetwork(config, encoder, taskHeadNames(config), layout.split(ops, parameters));
-    const hidden = ops.input('hidden', 'float32', [null, encoder.tunesAll ? TOKEN_NUMBERS : config.hiddenSize]);
-    const padding = ops.input('mask', 'float32', [null, 1, 1, null]);
-    const targets = ops.input('targets', 'float32', [null, 2]);
-    const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
-    differentiate(ops, network, hidden, padding, targets, ops.scalar(2), 'classes', dropout);
+it.each([
+  'two-classes',
+  'roberta',
+  'xlm-roberta',
+  'distilbert',
+  'electra',
+  'full',
+  'full-roberta',
+  'full-distilbert',
+  'full-electra',
+])("%s drops out where transformers' own classifier does", async (name) => {
+  const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
+  const golden = JSON.parse(fs.readFileSync(file, 'utf8'));
+  const opened = await openCheckpoint(path.join(FIXTURES, golden.model));
+  const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout: 0.4 };
+  const checkpoint = { ...opened, config };
+  const mask = await maskOf(golden.heads, golden.tune, opened.folder);
+  const { layout } = trainable(checkpoint, mask, 2, 0);
+  const ops = new Ops();
+  const encoder = new Encoder(ops, checkpoint, mask);
+  const parameters = ops.input('parameters', 'float32', [layout.size]);
+  const network = assembleNetwork(config, encoder, taskHeadNames(config), layout.split(ops, parameters));
+  const hidden = ops.input('hidden', 'float32', [null, encoder.tunesAll ? TOKEN_NUMBERS : config.hiddenSize]);
+  const padding = ops.input('mask', 'float32', [null, 1, 1, null]);
+  const targets = ops.input('targets', 'float32', [null, 2]);
+  const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
+  differentiate(ops, network, hidden, padding, targets, ops.scalar(2), 'classes', dropout);
 
-    const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
-    const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;
-    // The embeddings and the layers below the lowest tuned one run as in evaluation, unless all is tuned.
-    const expected = golden.dropouts.slice(encoder.tunesAll ? 0 : 1 + encoder.lowest * ofLayer);
-    expect(dropout.asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
-    opened.close();
-  },
-);
+  const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
+  const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;
+  // The embeddings and the layers below the lowest tuned one run as in evaluation, unless all is tuned.
+  const expected = golden.dropouts.slice(encoder.tunesAll ? 0 : 1 + encoder.lowest * ofLayer);
+  expect(dropout.asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
+  opened.close();
+});
