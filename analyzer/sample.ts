@@ -1,5 +1,6 @@
 import { type Encoded, encodeRows, type RowEncoder } from '../data/batches';
-import { type DataSource, type Dataset, drawRows, rowNumber } from '../data/dataset';
+import { type DataSource, type Dataset, rowNumber } from '../data/dataset';
+import { drawRows } from '../data/read';
 import { drawSample } from '../data/split';
 import type { ReportData } from '../heads/report';
 import type { ModelConfig } from '../model/config';

@@ -1,5 +1,6 @@
-import { type DataSource, type Dataset, readDataset } from '../data/dataset';
+import type { DataSource, Dataset } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { readDataset } from '../data/read';
 import { within } from '../errors';
 
 /** All rows of a comparison. */

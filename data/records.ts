@@ -26,3 +26,7 @@ export interface Pass {
  * without a header.
  */
 export type Records = AsyncGenerator<TableRecord[], void, void>;
+
+/** All fields of a record. */
+export const fieldsOf = (record: TableRecord) =>
+  Array.from({ length: record.width }, (_, at) => record.field(at) ?? '');

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import type { Inputs } from '../artifacts/inputs';
 import type { ArtifactStore } from '../artifacts/store';
-import { checkColumns } from '../data/dataset';
+import { checkColumns } from '../data/read';
 import { within } from '../errors';
 import { Admission } from '../infra/admission';
 import type { GrpcClient } from '../infra/grpc/client';

@@ -1,8 +1,9 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { type DataSource, type Dataset, mismatchedRows, readDataset } from '../data/dataset';
+import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
+import { readDataset } from '../data/read';
 import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';

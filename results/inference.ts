@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { type Encoded, encodeRows } from '../data/batches';
-import { type DataSource, type Dataset, readDataset, rowNumber } from '../data/dataset';
+import { type DataSource, type Dataset, rowNumber } from '../data/dataset';
 import { encodeLabels, type LabelSet } from '../data/labels';
+import { readDataset } from '../data/read';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
 import { cancelled, failed, invalidPart, within } from '../errors';
 import type { ModelConfig } from '../model/config';

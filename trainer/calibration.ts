@@ -1,6 +1,7 @@
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
-import { type DataSource, type Dataset, mismatchedRows, readDataset } from '../data/dataset';
+import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { cancelled } from '../errors';
 import { openCheckpoint } from '../model/checkpoint';

@@ -1,6 +1,7 @@
 import { type EmbeddingLimits, type Encoded, encodeRows } from '../data/batches';
-import { type DataSource, type Dataset, mismatchedRows, readDataset, selectRows } from '../data/dataset';
+import { type DataSource, type Dataset, mismatchedRows, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
 import { within } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';

@@ -1,6 +1,7 @@
 import { encodeRows } from '../data/batches';
-import { readDataset, rowNumber, selectRows } from '../data/dataset';
+import { rowNumber, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { within } from '../errors';
 import type { ReportData } from '../heads/report';

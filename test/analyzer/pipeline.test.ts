@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { analyze as analyzeInChild } from '../../analyzer/engine';
 import { analyze } from '../../analyzer/pipeline';
 import type { AnalyzeRequest } from '../../analyzer/request';
-import { readDataset } from '../../data/dataset';
+import { readDataset } from '../../data/read';
 import { HifiError } from '../../errors';
 import { rankHeads } from '../../heads/ranking';
 import { openCheckpoint } from '../../model/checkpoint';

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Inputs } from '../../artifacts/inputs';
 import type { GivenRows } from '../../artifacts/rows';
 import { ArtifactStore } from '../../artifacts/store';
-import { readDataset } from '../../data/dataset';
+import { readDataset } from '../../data/read';
 import type { HifiError } from '../../errors';
 import { sha256OfFile } from '../../model/hash';
 

@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
-import { readDataset, rowNumber, selectRows } from '../../data/dataset';
+import { rowNumber, selectRows } from '../../data/dataset';
+import { readDataset } from '../../data/read';
 import type { TaskName } from '../../data/tasks';
 import { HifiError } from '../../errors';
 

@@ -3,7 +3,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type DataSource, drawRows, readDataset, rowNumber } from '../../data/dataset';
+import { type DataSource, rowNumber } from '../../data/dataset';
+import { drawRows, readDataset } from '../../data/read';
 import { drawSample } from '../../data/split';
 
 /*

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
-import { type DataSource, type Dataset, readDataset } from '../../data/dataset';
+import type { DataSource, Dataset } from '../../data/dataset';
+import { readDataset } from '../../data/read';
 import { type Rows, type TextRows, withRows } from '../../library/rows';
 
 /** What an engine would read of the rows, and where. */

@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { encodeRows } from '../../data/batches';
-import { readDataset } from '../../data/dataset';
+import { readDataset } from '../../data/read';
 import { HifiError } from '../../errors';
 import { loadTokenizer, longestFirst, type Tokenizer } from '../../model/tokenizer';
 

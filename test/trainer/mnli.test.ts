@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { readDataset } from '../../data/dataset';
+import { readDataset } from '../../data/read';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { evaluate } from '../../trainer/inference';
 import { runs, TINY_DATA } from './runs';

@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { readDataset } from '../../data/dataset';
 import { randomStream } from '../../data/random';
+import { readDataset } from '../../data/read';
 import { writeDemoData } from '../../demo/grammar';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';

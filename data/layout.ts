@@ -1,0 +1,136 @@
+import { invalidInput } from '../errors';
+import type { DataSource, Need } from './dataset';
+import type { DataFormat } from './format';
+import { didYouMean } from './nearest';
+import { TEXT_COLUMN } from './plain-text';
+import { fieldsOf, type TableRecord } from './records';
+import { TASKS, type Task, type TaskColumns, type TaskName, taskNamed } from './tasks';
+
+/** A format as the rules for rows know it. */
+export interface TableFormat {
+  format: DataFormat;
+  /** Every record has the columns' names, so that none is blank and the first one is always a header. */
+  named: boolean;
+  /** What holds the names, and that it is there, for messages. */
+  names: { in: string; is: string };
+}
+
+export function tableFormat(format: DataFormat): TableFormat {
+  const named = format !== 'tsv' && format !== 'csv';
+  const held = format === 'jsonl' ? 'the first object' : named ? 'the schema' : 'the header';
+  return { format, named, names: { in: held, is: named ? 'are columns' : 'is a header' } };
+}
+
+interface Column {
+  name: string;
+  at: number;
+}
+
+/** Where a file's texts and labels lie. */
+export interface Layout {
+  texts: Column[];
+  label?: Column;
+  /** The fields that each record must have, by name. */
+  names: string[];
+  /** Whether the first record holds the names. */
+  header: boolean;
+  /** GLUE's files: more fields than the header, and empty texts, are taken as they come. */
+  lenient: boolean;
+}
+
+/** @throws HifiError INVALID_INPUT for a source that says too little, too much or what does not go together */
+export function checkSource(source: DataSource, format: DataFormat, need: Need): void {
+  const { path, task, textColumns = [], labelColumn, regression } = source;
+  if (format === 'txt') {
+    if (need === 'labels') {
+      throw invalidInput(
+        `${path}: a plain text has no labels; give a TSV, CSV, JSONL or Parquet file (or --format tsv)`,
+      );
+    }
+    if (task === undefined && textColumns.length === 0) return;
+    throw invalidInput(`${path}: a plain text has no columns, and is of no task; --format tsv reads it as a table`);
+  }
+  if (task !== undefined) {
+    if (textColumns.length === 0 && labelColumn === undefined && regression !== true) return;
+    throw invalidInput(`${path}: the task ${task} names its columns itself; give either a task or columns`);
+  }
+  if (textColumns.length === 0) throw invalidInput(`${path}: which texts? give a task or --text-columns a[,b]`);
+  if (textColumns.length > 2) {
+    throw invalidInput(`${path}: one or two text columns, not ${textColumns.length} (${textColumns.join(', ')})`);
+  }
+  if (need === 'labels' && labelColumn === undefined) {
+    throw invalidInput(`${path}: labels are needed here; give a task or --label-column`);
+  }
+  const wanted = labelColumn === undefined ? textColumns : [...textColumns, labelColumn];
+  const twice = wanted.find((name, at) => wanted.indexOf(name) < at);
+  if (twice !== undefined) throw invalidInput(`${path}: the column "${twice}" is named twice`);
+}
+
+/**
+ * Where the texts and labels of a source lie, by the first record of its file.
+ *
+ * @throws HifiError INVALID_INPUT for a column that is not there, naming the nearest, or is there twice
+ */
+export function layoutOf(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
+  const { path, task } = source;
+  if (task !== undefined) return taskLayout(path, taskNamed(task), first, table, need);
+  const columns = table.format === 'txt' ? { ...source, textColumns: [TEXT_COLUMN] } : source;
+  return ownLayout(columns, first, table, need);
+}
+
+function taskLayout(path: string, name: TaskName, first: TableRecord, table: TableFormat, need: Need): Layout {
+  const task = TASKS[name];
+  const { headerless } = task;
+  const header = namesOf(first);
+  if (!headerless || table.named || header.includes(task.textColumns[0])) {
+    const { textColumns, labelColumn } = taskColumns(task, header, table, need);
+    const texts = textColumns.map((column) => columnNamed(path, header, column, table));
+    const label = need === 'labels' ? columnNamed(path, header, labelColumn, table) : undefined;
+    return { texts, label, names: header, header: true, lenient: true };
+  }
+  const names = Array.from({ length: headerless.width }, (_, at) => `column ${at}`);
+  for (const [i, at] of headerless.texts.entries()) names[at] = task.textColumns[i];
+  names[headerless.label] = task.labelColumn;
+  return {
+    texts: headerless.texts.map((at) => ({ name: names[at], at })),
+    label: need === 'labels' ? { name: task.labelColumn, at: headerless.label } : undefined,
+    names,
+    header: false,
+    lenient: true,
+  };
+}
+
+/** The names that a task's columns have in a file: in the benchmark's own files, or in the Hub's data set. */
+function taskColumns(task: Task, header: readonly string[], { named }: TableFormat, need: Need): TaskColumns {
+  const known = [task, ...(task.hub ? [task.hub] : [])];
+  const whole = known.find(({ textColumns, labelColumn }) =>
+    [...textColumns, ...(need === 'labels' ? [labelColumn] : [])].every((name) => header.includes(name)),
+  );
+  // Where neither is whole, the message asks for what such a file would have.
+  return whole ?? (named ? known.at(-1)! : task);
+}
+
+function ownLayout(
+  { path, textColumns, labelColumn }: DataSource,
+  first: TableRecord,
+  table: TableFormat,
+  need: Need,
+): Layout {
+  const header = namesOf(first);
+  const texts = textColumns!.map((name) => columnNamed(path, header, name, table));
+  const label = need === 'labels' ? columnNamed(path, header, labelColumn!, table) : undefined;
+  return { texts, label, names: header, header: true, lenient: false };
+}
+
+const namesOf = (record: TableRecord) => fieldsOf(record).map((name) => name.trim());
+
+function columnNamed(path: string, header: readonly string[], name: string, { names }: TableFormat): Column {
+  const at = header.indexOf(name);
+  if (at < 0) {
+    const shown = header.slice(0, 12).map((column) => JSON.stringify(column.slice(0, 40)));
+    const columns = shown.join(', ') + (header.length > 12 ? ', …' : '');
+    throw invalidInput(`${path}: no column "${name}" in ${names.in} (${columns})${didYouMean(name, header)}`);
+  }
+  if (header.indexOf(name, at + 1) >= 0) throw invalidInput(`${path}: ${names.in} names the column "${name}" twice`);
+  return { name, at };
+}
