@@ -88,6 +88,8 @@ class Comparison {
           this.total -= seeds.length - 1 - i;
         }
       }
+      this.materials.get(seed)?.leave();
+      this.materials.delete(seed);
     }
     return { records: records.filter(({ contestant }) => !failed.has(contestant)), failed: [...failed.values()] };
   }

@@ -29,6 +29,16 @@ export class SeedMaterial {
     this.rows = seedRows(data, request.rows, seed, this.folder);
   }
 
+  /** Where what frozen layers put out for its rows lies, for the trainings that have the same below what they tune. */
+  get prefixes(): string {
+    return path.join(this.folder, 'prefixes');
+  }
+
+  /** All that has to do with the seed is done: what is large goes. */
+  leave(): void {
+    fs.rmSync(this.prefixes, { recursive: true, force: true });
+  }
+
   /** What a strategy goes by, and the seconds that it took. */
   async *measured(
     strategy: string,

@@ -85,7 +85,7 @@ function costSection({ results, runs }: ComparisonParts, words: string): Section
 ${figureHtml({ svg, caption })}
 <div class="pair">${[figures.secondsFigure(results, runs), ...(memory ? [memory] : [])].map(figureHtml).join('\n')}</div>
 ${wide('Cost', costTable(results, runs))}
-${paragraph(`Seconds are wall times, means over the seeds, on the machine that ran this and under its load. What heads are chosen by is measured once a seed and shared by all contestants that use it: each is charged the whole of it.${logistic}`, 'note')}`;
+${paragraph(`Seconds are wall times, means over the seeds, on the machine that ran this and under its load. What heads are chosen by is measured once a seed and shared by all contestants that use it: each is charged the whole of it. What stands below the tuned layers is run over a seed's rows once, and charged to the run that did it.${logistic}`, 'note')}`;
   return { id: 'cost', name: 'Cost', html };
 }
 

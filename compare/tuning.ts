@@ -48,7 +48,9 @@ export async function* tuned(
   fs.mkdirSync(folder, { recursive: true });
   const started = performance.now();
   const asked = { model, train: rows.train, dev: rows.dev, mask, options: { ...training, ...engine, lr, seed } };
-  const { metrics, failure } = yield* attempt(train({ ...asked, out: folder, resume: true }, signal));
+  const { metrics, failure } = yield* attempt(
+    train({ ...asked, out: folder, prefixes: material.prefixes, resume: true }, signal),
+  );
   const record: RunRecord = {
     schemaVersion: 1,
     ...key,

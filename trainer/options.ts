@@ -91,6 +91,8 @@ export interface TrainRequest {
   options: TrainOptions;
   /** Folder that receives `delta/` and, until the caller clears it, `state/`. */
   out: string;
+  /** Folder in which what the frozen layers put out is kept for other trainings on the same rows, and taken from. */
+  prefixes?: string;
   /** Go on from `state/` where there is a checkpoint of this very run. */
   resume: boolean;
 }

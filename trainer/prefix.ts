@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
 import { failed } from '../errors';
@@ -32,20 +33,41 @@ export interface HiddenRows {
   close(): void;
 }
 
+/** Where what the frozen layers put out lies. */
+export interface PrefixFile {
+  path: string;
+  /** Whether it stays, for others that need the same; else it is unlinked at once and lives as long as the result. */
+  shared: boolean;
+}
+
+/** A file's name for what the frozen layers put out: of all that this depends on. */
+export function prefixName(
+  { checkpoint, program }: Pick<FrozenPart, 'checkpoint' | 'program'>,
+  rows: readonly Encoded[],
+  device: string,
+): string {
+  const hash = createHash('sha256').update(`${checkpoint.sha256} ${program.lowest} ${device}\n`);
+  for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
+  return `${hash.digest('hex')}.f32`;
+}
+
 /**
  * Makes ready what the tuned part reads. Where the lowest layer is tuned that is the embeddings, which cost less to make than
  * to keep; else the frozen layers run once over all rows, and what they put out is kept in a file.
  *
- * @param file path for it; it is unlinked at once and lives as long as the result
  * @yields rows done
  */
 export async function* hiddenRows(
   part: FrozenPart,
   rows: readonly Encoded[],
-  file: string,
+  file: PrefixFile,
 ): AsyncGenerator<number, HiddenRows> {
   if (part.program.lowest === 0) return new FreshRows(part, rows);
   const stored = new StoredRows(part, lengthsOf(rows), file);
+  if (stored.isWhole) {
+    yield rows.length;
+    return stored;
+  }
   let done = 0;
   try {
     for (const batch of evaluationBatches(lengthsOf(rows), PLAN_ROWS)) {
@@ -59,6 +81,7 @@ export async function* hiddenRows(
       done += batch.length;
       yield done;
     }
+    stored.finish();
     return stored;
   } finally {
     if (done < rows.length) stored.close(); // it failed, or its reader has left
@@ -96,18 +119,35 @@ export class FreshRows implements HiddenRows {
  */
 class StoredRows implements HiddenRows {
   readonly lengths: Int32Array;
+  /** Whether it was there before. */
+  readonly isWhole: boolean;
   private readonly file: number;
+  /** Where it is while it is written. */
+  private readonly beside: string;
   private readonly offsets: Float64Array; // in tokens
   private readonly tokenBytes: number;
 
-  constructor({ checkpoint, program }: FrozenPart, lengths: Int32Array, file: string) {
+  constructor(
+    { checkpoint, program }: FrozenPart,
+    lengths: Int32Array,
+    private readonly place: PrefixFile,
+  ) {
     const { layers, hiddenSize } = checkpoint.config;
     this.lengths = program.lowest === layers ? new Int32Array(lengths.length).fill(1) : lengths;
     this.tokenBytes = 4 * hiddenSize;
     this.offsets = new Float64Array(lengths.length + 1);
     for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + this.lengths[row];
-    this.file = fs.openSync(file, 'w+');
-    fs.unlinkSync(file);
+    const { path, shared } = place;
+    const bytes = this.offsets[lengths.length] * this.tokenBytes;
+    this.isWhole = shared && fs.statSync(path, { throwIfNoEntry: false })?.size === bytes;
+    this.beside = shared ? `${path}.${process.pid}` : path;
+    this.file = this.isWhole ? fs.openSync(path, 'r') : fs.openSync(this.beside, 'w+');
+    if (!shared) fs.unlinkSync(path);
+  }
+
+  /** All rows are written. */
+  finish(): void {
+    if (this.place.shared) fs.renameSync(this.beside, this.place.path);
   }
 
   read(rows: ArrayLike<number>): HiddenBatch {

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { likeLengthBatches } from '../data/batches';
+import { type Encoded, likeLengthBatches } from '../data/batches';
 import { cancelled, diverged, failed, hasDiverged } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { clock, intervalSince, StageMeter } from '../progress';
@@ -11,7 +11,7 @@ import { describeDelta } from './describe-delta';
 import type { LabelledRows, TrainingInputs } from './inputs';
 import { peakResidentBytes } from './memory';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from './options';
-import { embeddingsFor, type HiddenRows, hiddenRows } from './prefix';
+import { embeddingsFor, type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
 import { Program } from './program';
 import { identityOf } from './run-identity';
 import { deviceOf, type TensorFlow } from './session';
@@ -100,11 +100,19 @@ export class Run {
     const part = { program: this.program, checkpoint: this.checkpoint, embeddings };
     let before = 0;
     for (const [i, { encoded }] of sets.entries()) {
-      const rows = hiddenRows(part, encoded, path.join(this.state, `prefix-${i}.f32`));
+      const rows = hiddenRows(part, encoded, this.prefixFile(part, encoded, i));
       this.hidden.push(yield* this.follow(rows, meter, before));
       before += encoded.length;
     }
     yield intervalSince(began, 'prefix');
+  }
+
+  /** @param set which of the sets of rows it is */
+  private prefixFile(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixFile {
+    const { prefixes } = this.request;
+    if (prefixes === undefined) return { path: path.join(this.state, `prefix-${set}.f32`), shared: false };
+    fs.mkdirSync(prefixes, { recursive: true });
+    return { path: path.join(prefixes, prefixName(part, rows, deviceOf(this.tf))), shared: true };
   }
 
   /** Every epoch that is still to do. */

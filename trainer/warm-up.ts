@@ -51,7 +51,7 @@ async function* frozen(
   // The file is unlinked when it is made.
   const file = path.join(os.tmpdir(), `hifi-score-${randomUUID()}.f32`);
   yield meter.at(0);
-  const running = hiddenRows({ program, checkpoint, embeddings }, encoded, file);
+  const running = hiddenRows({ program, checkpoint, embeddings }, encoded, { path: file, shared: false });
   try {
     for (;;) {
       const { done, value } = await running.next();

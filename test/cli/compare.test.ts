@@ -62,6 +62,7 @@ test('a comparison ends in a table and files', () => {
   expect(standing.score.value).toBeCloseTo((standing.values[0] + standing.values[1]) / 2, 12);
   expect(standing.difference!.interval!.low).toBeLessThanOrEqual(standing.difference!.value);
   expect(fs.readdirSync(at('whole', 'state', 'trained'))).toEqual([]);
+  expect(fs.readdirSync(at('whole', 'state', 'seed-0'))).not.toContain('prefixes');
 
   // The rate of the later seed is the one that was best on the first seed's dev rows, and of equals the first.
   for (const { contestant, lr, values } of results.standings) {

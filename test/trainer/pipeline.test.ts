@@ -165,6 +165,34 @@ it('tunes the task head alone with an empty mask', async () => {
   expect(next.value.metrics[metrics.metric]).toBe(metrics.best.value);
 });
 
+it.each([
+  ['the upper layer', [[], [1]]],
+  ['no layer', [[], []]],
+])('takes what the frozen layers put out from another training of %s, and ends in the same delta', async (_, heads) => {
+  const prefixes = path.join(folder(), 'prefixes');
+  const asked = async (more = {}) => request({ mask: await maskOf(heads), options: { epochs: 1 }, ...more });
+  const alone = await asked();
+  await finish(alone);
+  const first = await asked({ prefixes });
+  await finish(first);
+  const files = () => fs.readdirSync(prefixes).map((name) => [name, fs.statSync(path.join(prefixes, name)).mtimeMs]);
+  const kept = files();
+  expect(kept).toHaveLength(2); // training and dev rows
+  const second = await asked({ prefixes });
+  await finish(second);
+  expect(files()).toEqual(kept);
+  expect([deltaHash(first.out), deltaHash(second.out)]).toEqual([deltaHash(alone.out), deltaHash(alone.out)]);
+  // Of other rows, or of another depth, it is another file; one that was cut is made anew.
+  await finish(await asked({ prefixes, dev: sentences }));
+  expect(files()).toHaveLength(2);
+  await finish(await asked({ prefixes, options: { epochs: 1, maxLength: 7 } }));
+  expect(files()).toHaveLength(4);
+  for (const [name] of kept) fs.truncateSync(path.join(prefixes, name as string), 100);
+  const third = await asked({ prefixes });
+  await finish(third);
+  expect(deltaHash(third.out)).toBe(deltaHash(alone.out));
+});
+
 it('stops early', async () => {
   const { metrics } = await finish(await request({ options: { epochs: 200, earlyStopping: 2, lr: 1e-6 } }));
   expect(metrics.epochs.length - metrics.best.epoch).toBe(2);

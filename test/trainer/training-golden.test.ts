@@ -38,7 +38,10 @@ async function prepare(name: string) {
   const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, problem };
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
-  const rows = hiddenRows({ program, checkpoint, embeddings: embeddingsFor(parts) }, golden.rows, file);
+  const rows = hiddenRows({ program, checkpoint, embeddings: embeddingsFor(parts) }, golden.rows, {
+    path: file,
+    shared: false,
+  });
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;
