@@ -30,7 +30,7 @@ test('an error of the engine is one line without it, and with it the stacks of b
   const [, trace] = verbose.stderr.split(`${line}\n`);
   const [parent, child] = trace.split('\ncaused by in the engine: ');
   expect(parent).toMatch(/^HifiError: .*no column "sentense".*\n( +at .*\n)* +at .*infra\/engine\.ts/);
-  expect(child).toMatch(/^HifiError: .*no column "sentense".*\n( +at .*\n)* +at .*data\/dataset\.ts/);
+  expect(child).toMatch(/^HifiError: .*no column "sentense".*\n( +at .*\n)* +at .*data\/layout\.ts/);
 });
 
 test('a failure with a cause says how to learn it', () => {
