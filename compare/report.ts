@@ -33,7 +33,7 @@ export function renderComparison(parts: ComparisonParts): string {
   const rows = asked.train.path.split('/').slice(-2).join('/');
   return htmlPage({
     title: `${standings.length + failed.length} contestants on ${rows}, ${results.settings.model.name}`,
-    lead: `Ways to choose what is tuned, with the same rows, the same schedule and as many heads, by ${metric} on rows that none of them has seen.`,
+    lead: `Ways to choose what is tuned, on the same rows with the same schedule, by ${metric} on rows that none of them has seen.`,
     answers: answersOf(results, verdict, costs),
     sections: [
       standingsSection(results, [bestInWords(results, verdict), referenceInWords(results), doubtInWords(results)]),
