@@ -73,12 +73,12 @@ function told({ score, difference }: Standing): string {
   return `${figure(score.value)}${range}`;
 }
 
-test("README.md's tables of several comparisons have their figures", () => {
-  const lines = textOf('README.md').split('\n');
-  const heads = lines.flatMap((line, i) => (/^\|.*\]\(docs\/comparison\/[\w-]+\/results\.md\)/.test(line) ? [i] : []));
+test('its tables of several comparisons have their figures', () => {
+  const lines = textOf('docs/comparison/README.md').split('\n');
+  const heads = lines.flatMap((line, i) => (/^\|.*\]\([\w-]+\/results\.md\)/.test(line) ? [i] : []));
   expect(heads.length).toBeGreaterThan(0);
   for (const at of heads) {
-    const columns = cellsOf(lines[at]).map((cell) => /\(docs\/comparison\/([\w-]+)\/results\.md\)/.exec(cell)?.[1]);
+    const columns = cellsOf(lines[at]).map((cell) => /\(([\w-]+)\/results\.md\)/.exec(cell)?.[1]);
     const rows = lines.slice(
       at + 2,
       lines.findIndex((line, i) => i > at && !line.startsWith('|')),
