@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
-import { WEIGHTS_INDEX } from '../model/weights';
+import { WEIGHTS_FORMS } from '../model/weights';
 import { type LoadedModel, loadModel, type ModelSettings, type ModelSource } from './loaded-model';
 
 /** Keeps the last model for an analysis of the same folder with the same settings, as long as its files are the same. */
@@ -24,13 +24,14 @@ export class WarmModel implements ModelSource {
   async giveBack(): Promise<void> {}
 }
 
-const FILES = ['config.json', WEIGHTS_INDEX, ...TOKENIZER_FILES];
+const FILES = ['config.json', ...WEIGHTS_FORMS.map(({ index }) => index), ...TOKENIZER_FILES];
+const ENDINGS = WEIGHTS_FORMS.map(({ ending }) => ending);
 
 /** What tells a changed file, of each that a model may be read from. */
 function filesOf(folder: string): [name: string, size: number, mtimeMs: number, inode: number][] {
   const names = fs.existsSync(folder) ? fs.readdirSync(folder).sort() : [];
   return names
-    .filter((name) => FILES.includes(name) || name.endsWith('.safetensors'))
+    .filter((name) => FILES.includes(name) || ENDINGS.some((ending) => name.endsWith(ending)))
     .map((name) => {
       const { size, mtimeMs, ino } = fs.statSync(path.join(folder, name));
       return [name, size, mtimeMs, ino];

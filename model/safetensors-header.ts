@@ -1,5 +1,6 @@
 import { invalidInput } from '../errors';
 import { isJsonObject, shown } from './json-file';
+import type { StoredTensor } from './tensor-file';
 
 /** Bits of one number of each type of the format. */
 export const DTYPE_BITS: Readonly<Record<string, number>> = {
@@ -26,14 +27,6 @@ export const DTYPE_BITS: Readonly<Record<string, number>> = {
   U64: 64,
   C64: 64,
 };
-
-/** Where a tensor lies in its file; `begin` and `end` are bytes from the start of the file. */
-export interface StoredTensor {
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
 
 export interface Header {
   /** In the order of the header. */

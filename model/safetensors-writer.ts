@@ -22,7 +22,7 @@ export function writeSafetensors(
   tensors: Iterable<TensorSource>,
   metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const sources = [...tensors].sort((a, b) => (DTYPE_BITS[b.dtype] ?? 0) - (DTYPE_BITS[a.dtype] ?? 0));
+  const sources = widestFirst(tensors);
   const sizes = sources.map(byteSize);
   const beside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
@@ -45,6 +45,18 @@ export function writeSafetensors(
     throw error;
   }
 }
+
+/** First bytes of the file that {@link writeSafetensors} would write, up to its first tensor. */
+export function safetensorsHeader(
+  tensors: Iterable<Omit<TensorSource, 'bytes'>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const sources = widestFirst(tensors);
+  return header(sources, sources.map(byteSize), metadata);
+}
+
+const widestFirst = <T extends Omit<TensorSource, 'bytes'>>(tensors: Iterable<T>): T[] =>
+  [...tensors].sort((a, b) => (DTYPE_BITS[b.dtype] ?? 0) - (DTYPE_BITS[a.dtype] ?? 0));
 
 /** Bytes of the file that {@link writeSafetensors} would write. */
 export function safetensorsBytes(

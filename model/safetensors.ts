@@ -1,28 +1,28 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../errors';
-import { parseHeader, type StoredTensor } from './safetensors-header';
+import { type Header, parseHeader } from './safetensors-header';
+import { readFully, TensorFile } from './tensor-file';
 
 /** Longest header that is read, in bytes: the limit of the Rust and Python readers. */
 const MAX_HEADER_BYTES = 100_000_000;
-/** `readSync` takes at most 2^31 − 1 bytes at a time. */
-const READ_BYTES = 1 << 30;
-
 /**
  * A safetensors file, opened for reading ranges of it: nothing but the header is held in memory, and all that the header
  * says was checked when it was opened, so that every tensor's bytes are there.
  */
-export class SafetensorsFile {
+export class SafetensorsFile extends TensorFile {
   private constructor(
-    readonly path: string,
-    private descriptor: number | undefined,
+    path: string,
+    descriptor: number,
     /** The file's first bytes as they are: length (8 bytes) and header, up to the first tensor. */
     readonly headerBytes: Uint8Array,
-    /** In the order of the header; `begin` and `end` count from the file's first byte. */
-    readonly tensors: ReadonlyMap<string, StoredTensor>,
-    readonly metadata: Readonly<Record<string, string>>,
-    /** Size of the whole file in bytes. */
-    readonly size: number,
-  ) {}
+    { tensors, metadata }: Header,
+    size: number,
+  ) {
+    super(path, descriptor, tensors, size);
+    this.metadata = metadata;
+  }
+
+  readonly metadata: Readonly<Record<string, string>>;
 
   /**
    * Opens a file and checks its header against its size.
@@ -44,54 +44,11 @@ export class SafetensorsFile {
       const stat = fs.fstatSync(descriptor);
       if (!stat.isFile()) throw invalidInput(`${file}: is not a file; a safetensors file was asked for`);
       const headerBytes = readHeader(file, descriptor, stat.size);
-      const { tensors, metadata } = parseHeader(file, headerBytes, stat.size);
-      return new SafetensorsFile(file, descriptor, headerBytes, tensors, metadata, stat.size);
+      return new SafetensorsFile(file, descriptor, headerBytes, parseHeader(file, headerBytes, stat.size), stat.size);
     } catch (error) {
       fs.closeSync(descriptor);
       throw error;
     }
-  }
-
-  /** Header's entry of a tensor. @throws HifiError INVALID_INPUT where the file has no such tensor */
-  entry(name: string): StoredTensor {
-    const entry = this.tensors.get(name);
-    if (!entry) throw invalidInput(`${this.path}: has no tensor "${name}"`);
-    return entry;
-  }
-
-  /** A tensor's bytes, little-endian as stored, in a buffer of its own. */
-  bytes(name: string): Uint8Array {
-    const { begin, end } = this.entry(name);
-    const bytes = new Uint8Array(end - begin);
-    this.read(bytes, begin);
-    return bytes;
-  }
-
-  /**
-   * A tensor's numbers, row by row; F16 and BF16 are widened exactly.
-   * @param row that row of a matrix alone
-   * @throws HifiError INVALID_INPUT for any other dtype
-   */
-  float32(name: string, row?: number): Float32Array {
-    const { dtype, shape, begin, end } = this.entry(name);
-    if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
-      throw invalidInput(`${this.path}: tensor "${name}" is ${dtype}; it must be F32, F16 or BF16`);
-    }
-    const bytes = row === undefined ? end - begin : (end - begin) / shape[0];
-    const stored = new ArrayBuffer(bytes);
-    this.read(new Uint8Array(stored), begin + (row ?? 0) * bytes);
-    if (dtype === 'F32') return new Float32Array(stored);
-    return (dtype === 'F16' ? widenF16 : widenBF16)(new Uint16Array(stored));
-  }
-
-  close(): void {
-    if (this.descriptor !== undefined) fs.closeSync(this.descriptor);
-    this.descriptor = undefined;
-  }
-
-  private read(into: Uint8Array, position: number): void {
-    if (this.descriptor === undefined) throw new Error(`${this.path}: is closed`);
-    readFully(this.path, this.descriptor, into, position);
   }
 }
 
@@ -114,43 +71,4 @@ function readHeader(file: string, descriptor: number, size: number): Buffer {
   return bytes;
 }
 
-function readFully(file: string, descriptor: number, into: Uint8Array, position: number): void {
-  for (let done = 0; done < into.length; ) {
-    const read = fs.readSync(descriptor, into, done, Math.min(READ_BYTES, into.length - done), position + done);
-    if (read === 0) throw invalidInput(`${file}: ends at byte ${position + done}; it was cut short while it was read`);
-    done += read;
-  }
-}
-
-/** The exact value of each half-precision number (sign 1, exponent 5, fraction 10 bits) as single-precision bits. */
-export function widenF16(halves: Uint16Array): Float32Array {
-  f16Bits ??= Uint32Array.from({ length: 0x10000 }, (_, bits) => f16ToF32Bits(bits));
-  const table = f16Bits;
-  const wide = new Uint32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) wide[i] = table[halves[i]];
-  return new Float32Array(wide.buffer);
-}
-
-let f16Bits: Uint32Array | undefined;
-
-function f16ToF32Bits(bits: number): number {
-  const sign = (bits & 0x8000) << 16;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
-  if (exponent !== 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
-  if (fraction === 0) return sign >>> 0;
-  // A subnormal, fraction · 2^-24: its leading bit becomes the hidden one.
-  const shift = Math.clz32(fraction) - 21;
-  return (sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)) >>> 0;
-}
-
-/** The exact value of each bfloat16 number, which is the upper half of a single-precision one. */
-export function widenBF16(halves: Uint16Array): Float32Array {
-  const wide = new Uint32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) wide[i] = halves[i] << 16;
-  return new Float32Array(wide.buffer);
-}
-
-export type { StoredTensor } from './safetensors-header';
-export { safetensorsBytes, type TensorSource, writeSafetensors } from './safetensors-writer';
+export { safetensorsBytes, safetensorsHeader, type TensorSource, writeSafetensors } from './safetensors-writer';

@@ -4,46 +4,76 @@ import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import { sha256OfFile } from './hash';
 import { isJsonObject, readJsonObject, shown } from './json-file';
-import { SafetensorsFile, type StoredTensor } from './safetensors';
+import { SafetensorsFile } from './safetensors';
+import type { StoredTensor, TensorFile } from './tensor-file';
+import { TorchFile } from './torch/torch-file';
 
 /** The file of a checkpoint in one piece. */
 export const WEIGHTS = 'model.safetensors';
 /** The file that says which file of a sharded one holds which tensor. */
 export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
-/** All tensors of a model folder by the names they are stored under: of one model.safetensors, or of the files of an index. */
+/** A way to store a checkpoint's weights: in one file, or in several that an index names. */
+export interface WeightsForm {
+  readonly single: string;
+  readonly index: string;
+  /** How the names of an index's files end. */
+  readonly ending: string;
+  open(file: string): TensorFile;
+}
+
+/** In the order that they are looked for: where a folder has several forms the first is read. */
+export const WEIGHTS_FORMS: readonly WeightsForm[] = [
+  { single: WEIGHTS, index: WEIGHTS_INDEX, ending: '.safetensors', open: (file) => SafetensorsFile.open(file) },
+  {
+    single: 'pytorch_model.bin',
+    index: 'pytorch_model.bin.index.json',
+    ending: '.bin',
+    open: (file) => TorchFile.open(file),
+  },
+];
+
+/** The form of the weights of a folder or repository; undefined where it has none that is read. */
+export const weightsFormOf = (has: (name: string) => boolean): WeightsForm | undefined =>
+  WEIGHTS_FORMS.find(({ single, index }) => has(single) || has(index));
+
+/** All tensors of a model folder by the names they are stored under: of one file, or of the files of an index. */
 export class Weights {
   /** `begin` and `end` count from the first byte of the tensor's own file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 
   private constructor(
-    /** model.safetensors, or the index of a sharded checkpoint. */
+    /** The one file, or the index of a sharded checkpoint. */
     readonly path: string,
     /** In the index's order: that in which it first names them. */
-    readonly files: readonly SafetensorsFile[],
-    private readonly homes: ReadonlyMap<string, SafetensorsFile>,
+    readonly files: readonly TensorFile[],
+    private readonly homes: ReadonlyMap<string, TensorFile>,
   ) {
     this.tensors = new Map([...homes].map(([name, file]) => [name, file.entry(name)]));
   }
 
   /**
-   * Opens `model.safetensors`, or where there is none the files that `model.safetensors.index.json` names, and checks that
-   * files and index say the same.
+   * Opens the folder's weights: `model.safetensors`, else the files that `model.safetensors.index.json` names, else
+   * `pytorch_model.bin` or the files of its index. Checks that files and index say the same.
    * @throws HifiError INVALID_INPUT, one line that names file and tensor: a file that is missing or none of the folder's
    *   own, a tensor that is missing, elsewhere, twice or not in the index; and whatever is wrong with a file's header
    */
   static open(folder: string): Weights {
-    const single = path.join(folder, WEIGHTS);
-    const index = path.join(folder, WEIGHTS_INDEX);
-    const sharded = !fs.existsSync(single) && fs.existsSync(index);
-    if (!sharded) refuseMissing(folder, single);
-    const listed = sharded ? readWeightsIndex(index) : undefined;
-    const files: SafetensorsFile[] = [];
+    const form = weightsFormOf((name) => fs.existsSync(path.join(folder, name)));
+    if (form === undefined) {
+      const right = `a model folder holds config.json, ${WEIGHTS} or ${WEIGHTS_FORMS[1].single}, tokenizer.json`;
+      throw invalidInput(`${path.join(folder, WEIGHTS)}: no such file; ${right}`);
+    }
+    const single = path.join(folder, form.single);
+    const index = path.join(folder, form.index);
+    const sharded = !fs.existsSync(single);
+    const listed = sharded ? readWeightsIndex(index, form) : undefined;
+    const files: TensorFile[] = [];
     try {
-      for (const name of listed ? new Set(listed.values()) : [WEIGHTS]) {
+      for (const name of listed ? new Set(listed.values()) : [form.single]) {
         const file = path.join(folder, name);
-        if (!fs.existsSync(file)) throw invalidInput(`${file}: no such file; ${WEIGHTS_INDEX} names it`);
-        files.push(SafetensorsFile.open(file));
+        if (!fs.existsSync(file)) throw invalidInput(`${file}: no such file; ${form.index} names it`);
+        files.push(form.open(file));
       }
       const homes = homesOf(files);
       if (listed) checkIndex(index, listed, homes);
@@ -55,7 +85,7 @@ export class Weights {
   }
 
   /** The file that holds a tensor. @throws HifiError INVALID_INPUT where none does */
-  fileOf(name: string): SafetensorsFile {
+  fileOf(name: string): TensorFile {
     const file = this.homes.get(name);
     if (!file) throw invalidInput(`${this.path}: has no tensor "${name}"`);
     return file;
@@ -97,31 +127,23 @@ export class Weights {
 export const sha256OfShards = (hashes: readonly string[]) =>
   createHash('sha256').update(hashes.join('\n')).digest('hex');
 
-function refuseMissing(folder: string, single: string): void {
-  if (fs.existsSync(single)) return;
-  if (fs.existsSync(path.join(folder, 'pytorch_model.bin'))) {
-    throw invalidInput(`${single}: no such file; pytorch_model.bin is not read, save the model as safetensors`);
-  }
-  throw invalidInput(`${single}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`);
-}
-
 /** Tensor → file, as the index's `weight_map` has it; files are names within the folder, whatever a stranger wrote there. */
-export function readWeightsIndex(index: string): Map<string, string> {
+export function readWeightsIndex(index: string, { ending }: Pick<WeightsForm, 'ending'>): Map<string, string> {
   const map = readJsonObject(index)?.weight_map;
   if (!isJsonObject(map) || Object.keys(map).length === 0) {
     throw invalidInput(`${index}: weight_map is ${shown(map)}; it must map tensors to files`);
   }
   for (const [tensor, file] of Object.entries(map)) {
-    if (typeof file !== 'string' || !/^[^/\\\0]+\.safetensors$/.test(file)) {
-      const right = 'the name of a .safetensors file in the same folder';
+    if (typeof file !== 'string' || !/^[^/\\\0]+$/.test(file) || !file.endsWith(ending) || file === ending) {
+      const right = `the name of a ${ending} file in the same folder`;
       throw invalidInput(`${index}: weight_map has tensor "${tensor}" in ${shown(file)}; it must be ${right}`);
     }
   }
   return new Map(Object.entries(map) as [string, string][]);
 }
 
-function homesOf(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile> {
-  const homes = new Map<string, SafetensorsFile>();
+function homesOf(files: readonly TensorFile[]): Map<string, TensorFile> {
+  const homes = new Map<string, TensorFile>();
   for (const file of files) {
     for (const name of file.tensors.keys()) {
       const other = homes.get(name);
@@ -132,11 +154,7 @@ function homesOf(files: readonly SafetensorsFile[]): Map<string, SafetensorsFile
   return homes;
 }
 
-function checkIndex(
-  index: string,
-  listed: ReadonlyMap<string, string>,
-  homes: ReadonlyMap<string, SafetensorsFile>,
-): void {
+function checkIndex(index: string, listed: ReadonlyMap<string, string>, homes: ReadonlyMap<string, TensorFile>): void {
   for (const [name, file] of listed) {
     const home = homes.get(name);
     if (!home) throw invalidInput(`${index}: tensor "${name}" is not in ${file}, nor in any of the files`);

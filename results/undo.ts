@@ -9,12 +9,14 @@ import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/s
 import { parseHeader } from '../model/safetensors-header';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { sha256OfShards, WEIGHTS_INDEX } from '../model/weights';
+import { baseFilesOf } from './base-files';
 import { publishFolder } from './publish';
 import { type FloatDtype, roundTo } from './rounding';
 import { putSlice, type Slice, takeSlice } from './slices';
 
 /*
- * undo.safetensors, from which the base's safetensors file, or each file of a sharded base, is rebuilt byte for byte:
+ * undo.safetensors, from which the base's safetensors file, or each file of a sharded base, is rebuilt byte for byte. A base
+ * in PyTorch's format is rebuilt as safetensors, each tensor byte for byte:
  *   header/FILE      U8, the file's first bytes: 8 for the length, then its JSON header
  *   config           U8, the base's config.json
  *   index            U8, a sharded base's model.safetensors.index.json
@@ -46,6 +48,8 @@ const undoPlan = z.object({
   base: z.object({
     name: z.string(),
     sha256: z.string(),
+    /** Of the rebuilt files, where the base is not stored as safetensors. */
+    rebuiltSha256: z.string().optional(),
     /** In the order that `sha256` takes them in; sizes in bytes. */
     files: z.array(z.object({ name: z.string().regex(/^[^/\\\0]+\.safetensors$/), size: z.int().min(0) })).min(1),
   }),
@@ -57,8 +61,15 @@ type UndoPlan = z.infer<typeof undoPlan>;
 /** Writes into `folder` what {@link undoCheckpoint} needs besides the merged model.safetensors. */
 export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly KeptTensor[]): void {
   const { weights, name, sha256 } = checkpoint;
-  const files = weights.files.map((file) => ({ name: path.basename(file.path), size: file.size }));
-  const plan: UndoPlan = { schemaVersion: 2, base: { name, sha256, files }, kept: [] };
+  const rebuilt = baseFilesOf(weights);
+  const plan: UndoPlan = {
+    schemaVersion: 2,
+    base: {
+      ...{ name, sha256, ...(rebuilt.sha256 !== undefined && { rebuiltSha256: rebuilt.sha256 }) },
+      files: rebuilt.files.map((file) => ({ name: file.name, size: file.size })),
+    },
+    kept: [],
+  };
   const sources: TensorSource[] = [];
   for (const { base, merged, slice } of kept) {
     plan.kept.push({ base, merged, ...(slice && { tuned: { axis: slice.axis, runs: toRuns(slice.indices) } }) });
@@ -79,17 +90,15 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
   sources.sort((a, b) => (a.name < b.name ? -1 : 1));
   const whole = (name: string, bytes: Uint8Array) =>
     sources.push({ name, dtype: 'U8', shape: [bytes.length], bytes: () => bytes });
-  weights.files.forEach((file, i) => {
-    whole(`header/${files[i].name}`, file.headerBytes);
-  });
+  for (const file of rebuilt.files) whole(`header/${file.name}`, file.header);
   whole(CONFIG, fs.readFileSync(path.join(checkpoint.folder, 'config.json')));
-  if (weights.sharded) whole(INDEX, fs.readFileSync(weights.path));
+  if (rebuilt.index) whole(INDEX, rebuilt.index);
   writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
 }
 
 /** A base that was rebuilt. */
 export interface Rebuilt {
-  /** Of its weights, in hexadecimal: those of the base that was merged. */
+  /** SHA-256 of its weights, in hexadecimal: the merged base's own, or that of its tensors as safetensors. */
   sha256: string;
 }
 
@@ -113,7 +122,8 @@ export function undoCheckpoint(folder: string, out: string): Rebuilt {
       if (merged.undo.tensors.has(INDEX)) fs.writeFileSync(path.join(beside, WEIGHTS_INDEX), merged.undo.bytes(INDEX));
       copyTokenizer(folder, beside);
     });
-    return { sha256: merged.plan.base.sha256 };
+    const { sha256, rebuiltSha256 = sha256 } = merged.plan.base;
+    return { sha256: rebuiltSha256 };
   });
 }
 
@@ -170,7 +180,7 @@ interface Sink {
 
 /** Rebuilds the base, a file at a time and each piece by piece, and compares its SHA-256. */
 function checkRebuilt(merged: Merged, sink: (file: string) => Sink): void {
-  const { name, sha256, files } = merged.plan.base;
+  const { name, sha256, rebuiltSha256 = sha256, files } = merged.plan.base;
   const hashes: string[] = [];
   try {
     for (const file of files) {
@@ -194,8 +204,10 @@ function checkRebuilt(merged: Merged, sink: (file: string) => Sink): void {
     );
   }
   const found = merged.undo.tensors.has(INDEX) ? sha256OfShards(hashes) : hashes[0];
-  if (found !== sha256) {
-    throw failed(`${merged.folder}: what was rebuilt (sha256 ${found}) is not the base ${name} (sha256 ${sha256})`);
+  if (found !== rebuiltSha256) {
+    throw failed(
+      `${merged.folder}: what was rebuilt (sha256 ${found}) is not the base ${name} (sha256 ${rebuiltSha256})`,
+    );
   }
 }
 

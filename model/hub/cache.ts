@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { readWeightsIndex, WEIGHTS, WEIGHTS_INDEX } from '../weights';
+import { readWeightsIndex, weightsFormOf } from '../weights';
 import { hasTokenizer } from './files';
 
 /*
@@ -68,10 +68,11 @@ export function repositoryOf(folder: string): string | undefined {
 function isWhole(folder: string): boolean {
   const has = (name: string) => fs.existsSync(path.join(folder, name));
   if (!has('config.json') || !hasTokenizer(has)) return false;
-  if (has(WEIGHTS)) return true;
-  if (!has(WEIGHTS_INDEX)) return false;
+  const form = weightsFormOf(has);
+  if (form === undefined) return false;
+  if (has(form.single)) return true;
   try {
-    return [...readWeightsIndex(path.join(folder, WEIGHTS_INDEX)).values()].every(has);
+    return [...readWeightsIndex(path.join(folder, form.index), form).values()].every(has);
   } catch {
     return false;
   }

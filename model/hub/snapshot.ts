@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../../errors';
-import { readWeightsIndex, WEIGHTS, WEIGHTS_INDEX } from '../weights';
+import { readWeightsIndex, WEIGHTS_FORMS, weightsFormOf } from '../weights';
 import { cachedSnapshot, repositoryFolder, snapshotFolder } from './cache';
 import { describeFile, downloadFile, type HubFile } from './download';
 import { hasTokenizer, neededFiles } from './files';
@@ -39,10 +39,11 @@ export async function fetchSnapshot(
         onBytes(file.size ?? fs.statSync(path.join(blobs, file.hash)).size);
       }
     };
-    const index = wanted.find(({ name }) => name === WEIGHTS_INDEX);
-    if (index !== undefined) {
+    for (const form of WEIGHTS_FORMS) {
+      const index = wanted.find(({ name }) => name === form.index);
+      if (index === undefined) continue;
       await fetchAll([index]);
-      const shards = new Set(readWeightsIndex(path.join(blobs, index.hash)).values());
+      const shards = new Set(readWeightsIndex(path.join(blobs, index.hash), form).values());
       wanted.push(...(await Promise.all([...shards].map(describe))));
     }
     await fetchAll(wanted);
@@ -56,10 +57,11 @@ function refuseUnreadable(repository: string, revision: string, files: readonly 
   const has = (name: string) => files.includes(name);
   if (!has('config.json'))
     throw invalidInput(`${repository}: has no config.json at "${revision}": no model to be read`);
-  if (!has(WEIGHTS) && !has(WEIGHTS_INDEX)) {
-    const other = files.find((name) => /^(pytorch_model\.bin|tf_model\.h5|flax_model\.msgpack)/.test(name));
+  if (!weightsFormOf(has)) {
+    const other = files.find((name) => /^(tf_model\.h5|flax_model\.msgpack)/.test(name));
     const instead = other === undefined ? '' : `; ${other} is not read, save the model as safetensors`;
-    throw invalidInput(`${repository}: has no ${WEIGHTS} at "${revision}"${instead}`);
+    const read = WEIGHTS_FORMS.map(({ single }) => single).join(' or ');
+    throw invalidInput(`${repository}: has no ${read} at "${revision}"${instead}`);
   }
   if (!hasTokenizer(has)) {
     throw invalidInput(

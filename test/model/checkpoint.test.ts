@@ -287,7 +287,7 @@ describe('what is refused', () => {
 
   test.each([
     ['nothing', [], 'model.safetensors: no such file; a model folder holds'],
-    ['a pickle', ['pytorch_model.bin'], 'pytorch_model.bin is not read, save the model as safetensors'],
+    ['an empty pickle', ['pytorch_model.bin'], 'pytorch_model.bin: is no file of torch.save (it begins with nothing)'],
   ])('no weights but %s', async (_, beside, message) => {
     const folder = fs.mkdtempSync(path.join(root, 'bare-'));
     fs.copyFileSync(path.join(TINY, 'config.json'), path.join(folder, 'config.json'));

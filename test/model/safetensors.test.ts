@@ -3,7 +3,8 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { HifiError } from '../../errors';
-import { SafetensorsFile, type TensorSource, widenBF16, widenF16, writeSafetensors } from '../../model/safetensors';
+import { widenBF16, widenF16 } from '../../model/half-precision';
+import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-safetensors-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));

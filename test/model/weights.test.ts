@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { HifiError } from '../../errors';
 import { type TensorSource, writeSafetensors } from '../../model/safetensors';
 import { Weights } from '../../model/weights';
+import { FIXTURES, torchModel } from '../support/deltas';
 
 const INDEX = 'model.safetensors.index.json';
 const [FIRST, SECOND] = ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'];
@@ -127,5 +128,40 @@ describe('sharded weights', () => {
     const before = open();
     for (let i = 0; i < 5; i++) refusal(folder);
     expect(open()).toBe(before);
+  });
+});
+
+describe("weights in PyTorch's own files", () => {
+  test.each(['one-head-bert', 'sharded-bert'] as const)('%s: are the numbers of its safetensors', async (name) => {
+    const folder = torchModel(name, path.join(root, `torch-${name}`));
+    const [torch, safe] = [folder, path.join(FIXTURES, name)].map((each) => Weights.open(each));
+    expect([...torch.tensors.keys()].sort()).toEqual([...safe.tensors.keys()].sort());
+    for (const tensor of safe.tensors.keys()) {
+      expect([tensor, torch.bytes(tensor)]).toEqual([tensor, safe.bytes(tensor)]);
+    }
+    const hashes = torch.files.map((file) => sha256(fs.readFileSync(file.path)));
+    expect(torch.sharded).toBe(name === 'sharded-bert');
+    expect(await torch.sha256()).toBe(torch.sharded ? sha256(hashes.join('\n')) : hashes[0]);
+    torch.close();
+    safe.close();
+  });
+
+  test('yield to safetensors beside them, whole or sharded', () => {
+    for (const name of ['one-head-bert', 'sharded-bert'] as const) {
+      const folder = torchModel(name, path.join(root, `both-${name}`));
+      fs.cpSync(path.join(FIXTURES, name), folder, { recursive: true });
+      const weights = Weights.open(folder);
+      expect(weights.files.every((file) => file.path.endsWith('.safetensors'))).toBe(true);
+      weights.close();
+    }
+  });
+
+  test('are refused where the index names a file of another kind', () => {
+    const folder = torchModel('sharded-bert', path.join(root, 'torch-odd'));
+    const index = path.join(folder, 'pytorch_model.bin.index.json');
+    fs.writeFileSync(index, JSON.stringify({ weight_map: { a: 'model.safetensors' } }));
+    expect(refusal(folder)).toBe(
+      `${index}: weight_map has tensor "a" in "model.safetensors"; it must be the name of a .bin file in the same folder`,
+    );
   });
 });

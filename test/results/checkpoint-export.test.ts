@@ -52,7 +52,7 @@ test.each<[string, DeltaShape]>([
   expect(await exportCheckpoint({ checkpoint: base, delta, dtype: 'float32', out })).toEqual({ notes: [] });
   const merged = await open(out);
   expectMerged(merged, base, delta);
-  expect(merged.weights.files[0].metadata).toEqual({ format: 'pt' });
+  expect((merged.weights.files[0] as SafetensorsFile).metadata).toEqual({ format: 'pt' });
   for (const [stored, { dtype }] of merged.weights.tensors) {
     expect(dtype).toBe('F32');
     expect(stored).toMatch(/^(bert\.(embeddings|encoder|pooler)\.|classifier\.(weight|bias)$)/);

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { widenBF16, widenF16 } from '../../model/safetensors';
+import { widenBF16, widenF16 } from '../../model/half-precision';
 import { roundTo } from '../../results/rounding';
 
 const halves = (bytes: Uint8Array) => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);

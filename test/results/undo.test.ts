@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
+import { Weights } from '../../model/weights';
 
 import { type ExportDtype, exportCheckpoint } from '../../results/checkpoint-export';
 import { UNDO_FILE, undoCheckpoint } from '../../results/undo';
@@ -13,6 +14,7 @@ import {
   randomDelta,
   shardModel,
   temporaryFolder,
+  torchModel,
 } from '../support/deltas';
 
 const folder = temporaryFolder('undo');
@@ -50,6 +52,34 @@ test.each([
   const out = fresh();
   undoCheckpoint(await merge(base, TINY, dtype), out);
   expectSameFiles(out, base);
+});
+
+test.each<['one-head-bert' | 'sharded-bert', DeltaShape]>([
+  ['one-head-bert', { heads: [[0]], tune: 'qkvo', labels: ['no', 'yes'] }],
+  ['sharded-bert', { heads: [[], [1], [0, 1]], labels: ['no', 'yes'] }],
+])("a base in PyTorch's files comes back as safetensors, each tensor byte for byte: %s", async (name, shape) => {
+  const base = torchModel(name, fresh());
+  const merged = await merge(base, shape);
+  const out = fresh();
+  const { sha256 } = undoCheckpoint(merged, out);
+  const [undone, was] = [Weights.open(out), Weights.open(base)];
+  expect(await undone.sha256()).toBe(sha256);
+  expect(undone.files.map((file) => path.extname(file.path))).toEqual(was.files.map(() => '.safetensors'));
+  expect([...undone.tensors.keys()].sort()).toEqual([...was.tensors.keys()].sort());
+  for (const [tensor, { dtype, shape }] of was.tensors) {
+    expect(undone.entry(tensor)).toMatchObject({ dtype, shape });
+    expect([tensor, undone.bytes(tensor)]).toEqual([tensor, was.bytes(tensor)]);
+  }
+  undone.close();
+  was.close();
+  const file = path.join(merged, 'model.safetensors');
+  const bytes = fs.readFileSync(file);
+  const model = SafetensorsFile.open(file);
+  // The number's exponent: the lower half of a widened one is lost with the rounding.
+  bytes[model.entry('bert.embeddings.word_embeddings.weight').begin + 3] ^= 1;
+  model.close();
+  fs.writeFileSync(file, bytes);
+  expect(() => undoCheckpoint(merged, fresh())).toThrow(/is not the base/);
 });
 
 test('so is a base with old names, odd types, empty tensors and bytes in an order of its own', async () => {

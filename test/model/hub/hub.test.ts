@@ -6,6 +6,7 @@ import type { HifiError } from '../../../errors';
 import { openCheckpoint } from '../../../model/checkpoint';
 import { modelCache, type ResolveOptions, resolveModel } from '../../../model/resolve';
 import { fixtures, startHifi } from '../../cli/spawn';
+import { torchModel } from '../../support/deltas';
 import { FakeHub, filesOf } from '../../support/hub';
 
 /*
@@ -329,7 +330,7 @@ test.each([
   ['acme/tiny-bort', {}, /^acme\/tiny-bort: no such model at 127.*HF_TOKEN; did you mean "acme\/tiny-bert"\?$/],
   ['acme/tiny-bert', { revision: 'v9' }, /has no such revision "v9"/],
   ['acme/tiny-bert', { revision: '../main' }, /--revision is "\.\.\/main"; it must be/],
-  ['acme/binary', {}, /has no model\.safetensors at "main"; pytorch_model\.bin is not read/],
+  ['acme/binary', {}, /has no model\.safetensors or pytorch_model\.bin at "main"; tf_model\.h5 is not read/],
   ['acme/tiny-bert/deep', {}, /neither a folder nor a model's name \(owner\/name\)/],
   ['acme/..', {}, /neither a folder nor/],
   ['all-MiniLM-L6-v2', { revision: 'v1' }, /kept in one version alone/],
@@ -338,11 +339,23 @@ test.each([
   await resolveModel(NAME);
   hub.repositories['acme/binary'] = {
     refs: { main: ONE },
-    commits: { [ONE]: { 'config.json': Buffer.from('{}'), 'pytorch_model.bin': Buffer.from('x') } },
+    commits: { [ONE]: { 'config.json': Buffer.from('{}'), 'tf_model.h5': Buffer.from('x') } },
   };
   const error = await failure(name, options);
   expect(error.code).toBe('INVALID_INPUT');
   expect(error.message).toMatch(message);
+});
+
+test.each(['one-head-bert', 'sharded-bert'] as const)("weights in PyTorch's own files alone: %s", async (name) => {
+  const folder = torchModel(name, path.join(root, name));
+  hub.repositories['acme/old'] = { refs: { main: ONE }, commits: { [ONE]: filesOf(folder) } };
+  const resolved = await resolveModel('acme/old');
+  expect(textsIn(resolved)).toEqual(textsIn(folder));
+  hub.takeSeen();
+  expect(await resolveModel('acme/old', { offline: true })).toBe(resolved);
+  const checkpoint = await openCheckpoint(resolved);
+  expect(checkpoint.has('embeddings.word_embeddings.weight')).toBe(true);
+  checkpoint.close();
 });
 
 test('an old bare name, a pull request', async () => {

@@ -1,0 +1,150 @@
+import * as fs from 'node:fs';
+import { invalidInput } from '../../errors';
+import { readFully, type StoredTensor, TensorFile } from '../tensor-file';
+import { STATE_DICT, type Storage, StorageView } from './storages';
+import { PickleError, unpickle } from './unpickle';
+import { ZipError, zipDirectory } from './zip-directory';
+
+/** Longest pickle that is read, in bytes: a state dict takes some 150 for each tensor. */
+const PICKLE_MOST = 16 << 20;
+/** First bytes of an archive as torch writes it since 1.6, and of the older form: its magic number, pickled. */
+const ZIP = Buffer.from('504b0304', 'hex');
+const LEGACY = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');
+
+/**
+ * A state dict that torch.save wrote, such as pytorch_model.bin: a zip archive, or torch's form before 1.6. Its pickle is
+ * read by a reader that builds tensors and runs nothing (see `unpickle.ts`); no number is in memory until it is asked for.
+ */
+export class TorchFile extends TensorFile {
+  /**
+   * Opens a file and checks that every tensor lies in it.
+   * @throws HifiError INVALID_INPUT: missing, truncated or damaged; a pickle that names anything but tensors; a value
+   *   that is no tensor; a tensor past its storage's end
+   */
+  static open(file: string): TorchFile {
+    let descriptor: number;
+    try {
+      descriptor = fs.openSync(file, 'r');
+    } catch (cause) {
+      throw invalidInput(`${file}: cannot be read (${(cause as Error).message})`, cause);
+    }
+    try {
+      const stat = fs.fstatSync(descriptor);
+      if (!stat.isFile()) throw invalidInput(`${file}: is not a file; a state dict of torch.save is needed`);
+      return new TorchFile(file, descriptor, tableOf(file, descriptor, stat.size), stat.size);
+    } catch (error) {
+      fs.closeSync(descriptor);
+      if (!(error instanceof PickleError || error instanceof ZipError)) throw error;
+      throw invalidInput(`${file}: ${error.message}; a state dict of tensors, saved by torch.save, is needed`, error);
+    }
+  }
+}
+
+function tableOf(file: string, descriptor: number, size: number): Map<string, StoredTensor> {
+  const start = Buffer.alloc(Math.min(size, LEGACY.length));
+  readFully(file, descriptor, start, 0);
+  if (start.subarray(0, ZIP.length).equals(ZIP)) return zippedTable(file, descriptor, size);
+  if (start.equals(LEGACY)) return legacyTable(file, descriptor, size);
+  throw invalidInput(`${file}: is no file of torch.save (it begins with ${shownBytes(start)})`);
+}
+
+/** Reads an archive: `NAME/data.pkl`, and each storage as `NAME/data/KEY`. */
+function zippedTable(file: string, descriptor: number, size: number): Map<string, StoredTensor> {
+  const entries = zipDirectory(file, descriptor, size);
+  const pickleName = [...entries.keys()].find((name) => /^[^/]*\/data\.pkl$/.test(name));
+  if (pickleName === undefined) throw new ZipError('its zip archive has no data.pkl');
+  const folder = pickleName.slice(0, -'data.pkl'.length);
+  const contentOf = (name: string) => {
+    const { begin, size: bytes } = entries.get(name) ?? { begin: 0, size: 0 };
+    if (bytes > PICKLE_MOST) throw new PickleError(`its pickle has ${bytes} bytes; at most ${PICKLE_MOST} are read`);
+    const content = Buffer.alloc(bytes);
+    readFully(file, descriptor, content, begin);
+    return content;
+  };
+  if (contentOf(`${folder}byteorder`).toString() === 'big') throw new PickleError('its numbers are big-endian');
+  const { value } = unpickle(contentOf(pickleName), 0, STATE_DICT);
+  return tensorsOf(file, value, (storage) => {
+    const entry = entries.get(`${folder}data/${storage.key}`);
+    if (entry?.size === storage.numbers * storage.bytes) return entry.begin;
+    const found = entry === undefined ? 'is missing' : `has ${entry.size} bytes`;
+    throw new ZipError(`the storage ${storage.key} ${found}; it must have ${storage.numbers * storage.bytes}`);
+  });
+}
+
+/** Reads torch's older form: five pickles (magic, version, system, state dict, keys), then each storage after its length. */
+function legacyTable(file: string, descriptor: number, size: number): Map<string, StoredTensor> {
+  const start = Buffer.alloc(Math.min(size, PICKLE_MOST));
+  readFully(file, descriptor, start, 0);
+  const version = unpickle(start, LEGACY.length, STATE_DICT);
+  const system = unpickle(start, version.end, STATE_DICT);
+  if (system.value instanceof Map && system.value.get('little_endian') === false) {
+    throw new PickleError('its numbers are big-endian');
+  }
+  const seen = new Map<string, Storage>();
+  const dict = unpickle(start, system.end, {
+    global: STATE_DICT.global,
+    persistent(id) {
+      const storage = STATE_DICT.persistent(id) as Storage;
+      seen.set(storage.key, storage);
+      return storage;
+    },
+  });
+  const { value: keys, end } = unpickle(start, dict.end, STATE_DICT);
+  if (!Array.isArray(keys)) throw new PickleError('its pickle has no list of storages');
+  const places = new Map<string, number>();
+  let at = end;
+  for (const key of keys) {
+    const storage = seen.get(key);
+    if (storage === undefined) throw new PickleError('its list of storages has one that no tensor is of');
+    const length = Buffer.alloc(8);
+    if (at + length.length > size) throw new PickleError('its storages end too early; it is truncated');
+    readFully(file, descriptor, length, at);
+    const bytes = storage.numbers * storage.bytes;
+    if (length.readBigInt64LE() !== BigInt(storage.numbers) || at + length.length + bytes > size) {
+      throw new PickleError('its storages are not of the lengths that the pickle says; it is truncated');
+    }
+    places.set(storage.key, at + length.length);
+    at += length.length + bytes;
+  }
+  return tensorsOf(file, dict.value, ({ key }) => {
+    const begin = places.get(key);
+    if (begin === undefined) throw new PickleError('it lacks a storage; it is truncated');
+    return begin;
+  });
+}
+
+/** A state dict's tensors, each where it lies. @param placeOf first byte of a storage */
+function tensorsOf(file: string, dict: unknown, placeOf: (storage: Storage) => number): Map<string, StoredTensor> {
+  if (!(dict instanceof Map)) throw new PickleError('it holds no dictionary of tensors');
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, view] of dict) {
+    if (typeof name !== 'string' || !(view instanceof StorageView)) {
+      throw invalidInput(
+        `${file}: its entry ${JSON.stringify(String(name).slice(0, 80))} is no tensor; save model.state_dict() alone`,
+      );
+    }
+    tensors.set(name, placed(view, placeOf(view.storage)));
+  }
+  if (tensors.size === 0) throw new PickleError('it holds no tensor');
+  return tensors;
+}
+
+function placed({ storage, offset, shape, strides }: StorageView, storageBegin: number): StoredTensor {
+  const begin = storageBegin + offset * storage.bytes;
+  const total = shape.reduce((product, axis) => product * axis, 1);
+  const span = total === 0 ? 0 : 1 + shape.reduce((sum, axis, i) => sum + (axis - 1) * strides[i], 0);
+  const inRows = shape.every((axis, i) => axis === 1 || total === 0 || strides[i] === stepOf(shape, i));
+  return {
+    dtype: storage.dtype,
+    shape,
+    begin,
+    end: begin + span * storage.bytes,
+    ...(!inRows && { strides }),
+  };
+}
+
+/** Numbers from one index along an axis to the next, where they lie row by row. */
+const stepOf = (shape: readonly number[], axis: number) =>
+  shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+
+const shownBytes = (bytes: Buffer) => (bytes.length === 0 ? 'nothing' : `0x${bytes.subarray(0, 8).toString('hex')}`);

@@ -1,0 +1,101 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import * as fc from 'fast-check';
+import { HifiError } from '../../../errors';
+import { SafetensorsFile } from '../../../model/safetensors';
+import { TorchFile } from '../../../model/torch/torch-file';
+
+const FILES = path.join(__dirname, '../../fixtures/torch-files');
+const WRITTEN = ['zip.bin', 'legacy.bin', 'protocol-4.bin'];
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-torch-'));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+
+function refusal(file: string): string {
+  try {
+    TorchFile.open(file).close();
+  } catch (error) {
+    expect(error).toBeInstanceOf(HifiError);
+    expect((error as HifiError).code).toBe('INVALID_INPUT');
+    const { message } = error as HifiError;
+    expect(message).not.toContain('\n');
+    expect(message.startsWith(`${file}: `)).toBe(true);
+    return message.slice(file.length + 2);
+  }
+  throw new Error('was not refused');
+}
+
+/** Writes bytes to a file of their own. */
+function fileOf(bytes: Uint8Array): string {
+  const file = path.join(scratch, 'altered.bin');
+  fs.writeFileSync(file, bytes);
+  return file;
+}
+
+describe.each(WRITTEN)('%s', (name) => {
+  test('holds the numbers that torch wrote, views and shared storages too', () => {
+    const torch = TorchFile.open(path.join(FILES, name));
+    const held = SafetensorsFile.open(path.join(FILES, 'held.safetensors'));
+    expect([...torch.tensors.keys()].sort()).toEqual([...held.tensors.keys()].sort());
+    for (const [tensor, { dtype, shape }] of held.tensors) {
+      expect([tensor, torch.entry(tensor)]).toMatchObject([tensor, { dtype, shape }]);
+      expect([tensor, torch.bytes(tensor)]).toEqual([tensor, held.bytes(tensor)]);
+      if (!['F32', 'F16', 'BF16'].includes(dtype)) continue;
+      expect(torch.float32(tensor)).toEqual(held.float32(tensor));
+      if (shape.length === 2 && shape[0] > 0) {
+        expect([tensor, torch.float32(tensor, 1)]).toEqual([tensor, held.float32(tensor, 1)]);
+      }
+    }
+    torch.close();
+    held.close();
+  });
+
+  test('is refused in one line wherever it is cut short or a byte is changed, and nothing else happens', () => {
+    const whole = fs.readFileSync(path.join(FILES, name));
+    const before = fs.readdirSync('/proc/self/fd').length;
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), (length) => {
+        refusal(fileOf(whole.subarray(0, length)));
+      }),
+      { numRuns: 200 },
+    );
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.nat(255), (at, byte) => {
+        const altered = Buffer.from(whole);
+        altered[at] = byte;
+        try {
+          const file = TorchFile.open(fileOf(altered));
+          for (const tensor of file.tensors.keys()) file.bytes(tensor);
+          file.close();
+        } catch (error) {
+          expect(error).toBeInstanceOf(HifiError);
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect(fs.readdirSync('/proc/self/fd').length).toBe(before);
+  });
+});
+
+describe('what is no state dict of tensors is refused', () => {
+  test.each([
+    ['system.bin', /its pickle names posix\.system;/],
+    ['hidden.bin', /its pickle names builtins\.eval;/],
+    ['nested.bin', /its entry "state_dict" is no tensor; save model\.state_dict\(\) alone/],
+  ])('%s', (name, message) => {
+    expect(refusal(path.join(FILES, name))).toMatch(message);
+    expect(fs.existsSync('/tmp/hifi-was-run')).toBe(false);
+  });
+
+  test.each<[string, string, RegExp]>([
+    ['nothing', '', /is no file of torch\.save \(it begins with nothing\)/],
+    ['a web page', '<html>', /is no file of torch\.save \(it begins with 0x3c68746d6c3e\)/],
+    ['an archive without a directory', 'PK\x03\x04 and so on', /no directory; it is truncated/],
+  ])('%s', (_, content, message) => {
+    expect(refusal(fileOf(Buffer.from(content, 'latin1')))).toMatch(message);
+  });
+
+  test('a folder', () => {
+    expect(refusal(scratch)).toMatch(/is not a file|cannot be read/);
+  });
+});
