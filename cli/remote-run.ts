@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { downloadBytes, uploadFile } from '../artifacts/transfer';
 import type { DataSource } from '../data/dataset';
 import { cancelled, failed, HifiError, invalidInput } from '../errors';
+import { WholeFile } from '../files/whole-file';
 import { followJob } from '../gateway/follow';
 import type { NamedArtifact } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
@@ -148,20 +149,14 @@ async function download(gateway: GrpcClient, jobId: string, out: string, session
 }
 
 async function fetchFile(gateway: GrpcClient, sha256: string, file: string, signal: AbortSignal): Promise<void> {
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  const beside = `${file}.${sha256.slice(0, 12)}.tmp`;
+  const whole = new WholeFile(file);
   try {
-    const handle = fs.openSync(beside, 'w');
-    try {
-      for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) fs.writeSync(handle, chunk);
-    } finally {
-      fs.closeSync(handle);
-    }
-    const found = await sha256OfFile(beside);
+    for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) whole.writeBytes(chunk);
+    const found = await sha256OfFile(whole.written());
     if (found !== sha256) throw failed(`${path.basename(file)} came with SHA-256 ${found}; it must be ${sha256}`);
-    fs.renameSync(beside, file);
+    whole.commit();
   } finally {
-    fs.rmSync(beside, { force: true });
+    whole.abandon();
   }
 }
 

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { type DataSource, type Dataset, selectRows } from '../data/dataset';
 import { TASKS } from '../data/tasks';
 import { invalidInput } from '../errors';
-import { writeWhole } from '../infra/whole-file';
+import { writeWhole } from '../files/whole-file';
 import type { ComparedData } from './data';
 import { type Split, splitRows, type TrainingSize } from './split';
 

@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Artifact } from '../artifacts/store';
+import { writeWhole } from '../files/whole-file';
 import type { TrainMetrics } from './options';
 
 const FILE = 'run.json';
@@ -40,12 +41,5 @@ export function readRunRecord(folder: string): RunRecord | undefined {
 
 /** Writes the record, whole or not at all. */
 export function writeRunRecord(folder: string, record: RunRecord): void {
-  fs.mkdirSync(folder, { recursive: true });
-  const beside = path.join(folder, `.${FILE}.${randomUUID()}`);
-  try {
-    fs.writeFileSync(beside, JSON.stringify(record));
-    fs.renameSync(beside, path.join(folder, FILE));
-  } finally {
-    fs.rmSync(beside, { force: true });
-  }
+  writeWhole(path.join(folder, FILE), JSON.stringify(record));
 }
