@@ -7,6 +7,7 @@ import { writeJson } from '../job/files';
 import { checkFolder, inFolder } from '../job/out';
 import { ANALYSIS_RESULTS } from '../job/own-folders';
 import { forgetResults } from '../job/place';
+import { percentDigits } from '../percent';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { addDataFlags, dataFlags } from './data-flags';
@@ -68,7 +69,7 @@ function headsTable(report: HeadReport): string[] {
   const { layers, heads } = report.model;
   const k = Math.min(report.options.k, heads);
   const inWords = stabilityInWords(report);
-  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const percent = (share: number) => `${percentDigits(share)} %`;
   const rows = report.pagerank.map((scores, layer) => [
     String(layer),
     byScore(scores)

@@ -138,7 +138,7 @@ async function tellResult(
 }
 
 /** What the flags say of the job, but for the model. */
-function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
+export function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
   const options = {
     analysis: analysisFlags(flags),
     selection: selectionFlags(flags),

@@ -33,7 +33,7 @@ export async function* jobInFolder(
   const leave = makeFolder(out, rules, JOB_RESULTS);
   const resume = rules.resume === true;
   try {
-    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, resume);
+    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model.weights, resume);
     return yield* runJob(spec, localStages(out, resume, asked), place, signal);
   } finally {
     leave();
