@@ -13,6 +13,14 @@ module.exports = {
     rule('resolvable', 'What is imported is there and is listed in package.json.', {}, { couldNotResolve: true }),
     rule('heads-are-pure', 'heads/ imports nothing but itself.', { path: '^heads/' }, { pathNot: '^heads/' }),
     rule(
+      'files-are-below',
+      'files/ imports nothing but the errors.',
+      { path: '^files/' },
+      {
+        pathNot: '^(files/|errors\\.ts$)|^(node:)?(fs|path|crypto)$',
+      },
+    ),
+    rule(
       'engines-are-apart',
       'analyzer/ and trainer/ never import each other.',
       { path: '^(analyzer|trainer)/' },

@@ -1,4 +1,3 @@
-import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -7,6 +6,7 @@ import { type Encoded, encodeRows, evaluationBatches, lengthsOf, type PaddedBatc
 import type { DataSource } from '../data/dataset';
 import { readDataset } from '../data/read';
 import { cancelled, within } from '../errors';
+import { WholeFile } from '../files/whole-file';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import type { Device } from '../model/device';
@@ -59,8 +59,7 @@ export async function* embed(request: EmbedRequest, signal?: AbortSignal): Async
   } finally {
     checkpoint.close();
   }
-  const beside = `${request.out}.${crypto.randomUUID()}`;
-  const file = fs.openSync(beside, 'w');
+  const file = new WholeFile(request.out);
   try {
     const tokenizer = loadTokenizer(request.model);
     const limit = Math.min(request.maxLength, config.maxPositions);
@@ -79,18 +78,17 @@ export async function* embed(request: EmbedRequest, signal?: AbortSignal): Async
             values.byteOffset + 4 * i * config.hiddenSize,
             4 * config.hiddenSize,
           );
-          fs.writeSync(file, bytes, 0, bytes.length, 4 * config.hiddenSize * (side * dataset.rows + row));
+          file.writeBytes(bytes, 4 * config.hiddenSize * (side * dataset.rows + row));
         });
         done += batch.length;
         yield* meter.due(done);
         if (signal?.aborted) throw cancelled();
       }
     }
-    fs.renameSync(beside, request.out);
+    file.commit();
     return { rows: dataset.rows, width: config.hiddenSize, pairs: sides.length > 1 };
   } finally {
-    fs.closeSync(file);
-    fs.rmSync(beside, { force: true });
+    file.abandon();
     await session.release();
   }
 }

@@ -1,5 +1,5 @@
 import type { HeadReport } from '../heads/report';
-import { callEngine, Engine, type EngineOptions } from '../infra/engine';
+import { callEngine, Engine, type EngineOptions, type ProcessOptions } from '../infra/engine';
 import type { StageProgress } from '../progress';
 import type { Embedded, EmbedRequest } from './embed';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from './request';
@@ -14,8 +14,12 @@ const entry = require.resolve('./child');
 const env = () => ({ NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=4`.trim() });
 
 /** `pipeline.analyze` in a child process. */
-export function analyze(request: AnalyzeRequest, signal?: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport> {
-  return callEngine({ entry, method: 'analyze', request, env: env(), signal });
+export function analyze(
+  request: AnalyzeRequest,
+  signal?: AbortSignal,
+  options?: ProcessOptions,
+): AsyncGenerator<AnalysisEvent, HeadReport> {
+  return callEngine({ entry, method: 'analyze', request, env: env(), signal, ...options });
 }
 
 /** `embed` in a child process. */

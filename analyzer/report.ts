@@ -8,6 +8,7 @@ import {
   XI_GRID,
 } from '../heads/report';
 import type { DeviceUsed } from '../model/onnx-device';
+import { percentDigits } from '../percent';
 import { isStable, STABLE, type Stability, stabilityOf } from './stability';
 import type { HeadStatistics } from './statistics';
 
@@ -83,7 +84,7 @@ function stabilityWarnings({ samples, k }: ReportOptions, n: number, stability: 
   const least = Math.min(...holds);
   return [
     `after ${n} sequences the top ${k} still hang on the sample in ${layers.length} of ${holds.length} layers (${layers.join(', ')}): ` +
-      `those of layer ${holds.indexOf(least)} are the same in ${Math.round(100 * least)} % of the bootstrap replicates, not in ${100 * STABLE} %`,
+      `those of layer ${holds.indexOf(least)} are the same in ${percentDigits(least, 0, STABLE)} % of the bootstrap replicates, not in ${100 * STABLE} %`,
   ];
 }
 

@@ -5,8 +5,9 @@ import { byScore } from '../heads/select';
 import { follow } from '../infra/follow';
 import { writeJson } from '../job/files';
 import { checkFolder, inFolder } from '../job/out';
-import { REPORT_FOLDER } from '../job/own-folders';
+import { ANALYSIS_RESULTS } from '../job/own-folders';
 import { forgetResults } from '../job/place';
+import { percentDigits } from '../percent';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { addDataFlags, dataFlags } from './data-flags';
@@ -43,12 +44,11 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   const options = analysisFlags(flags);
   const source = dataFlags(flags, false)(flags.data as string);
   const rules = { overwrite: flags.overwrite === true };
-  const folders = { report: REPORT_FOLDER };
-  checkFolder(out, rules, folders);
+  checkFolder(out, rules, ANALYSIS_RESULTS);
   const report = await inSession(async (session) => {
     const data = await spooled(source, session.signal);
     const model = await modelFolder(flags, session);
-    return inFolder(out, rules, folders, () => {
+    return inFolder(out, rules, ANALYSIS_RESULTS, () => {
       const events = analyze({ model, data, options }, session.signal);
       return follow(events, (event) => show(session, event));
     });
@@ -69,7 +69,7 @@ function headsTable(report: HeadReport): string[] {
   const { layers, heads } = report.model;
   const k = Math.min(report.options.k, heads);
   const inWords = stabilityInWords(report);
-  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const percent = (share: number) => `${percentDigits(share)} %`;
   const rows = report.pagerank.map((scores, layer) => [
     String(layer),
     byScore(scores)

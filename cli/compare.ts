@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import type { Command } from 'commander';
 import { compare } from '../compare/comparison';
+import { checkComparisonFolder } from '../compare/place';
 import type { CompareEvent } from '../compare/request';
 import { writeResults } from '../compare/results';
 import { type ComparisonResults, summarise } from '../compare/summary';
@@ -32,6 +33,7 @@ export function define(command: Command): void {
 async function compareStrategies(flags: Flags): Promise<void> {
   const { reference, ...options } = compareFlags(flags);
   const out = flags.out as string;
+  checkComparisonFolder(out);
   const source = dataFlags(flags, true);
   checkOneStdin(['--train', flags.train], ...(flags.test as string[]).map((file) => ['--test', file] as const));
   const testRows = (flags.test as string[]).map(source);

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeDemoData } from '../demo/grammar';
-import { writeWhole } from '../infra/whole-file';
+import { writeWhole } from '../files/whole-file';
 import { readMask, readMetrics } from '../job/files';
 import { folderBytes } from '../job/out';
 import { modelCache } from '../model/resolve';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { invalidInput } from '../errors';
 import { follow } from '../infra/follow';
-import { replaceFolder } from '../job/out';
+import { claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, MODEL_FOLDER } from '../job/own-folders';
 import type { ExportDtype } from '../results/checkpoint-export';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
@@ -51,6 +51,7 @@ async function merge(flags: Flags, out: string, session: Session) {
   if (flags.dtype !== undefined && format !== 'checkpoint') {
     throw invalidInput(`--dtype goes with --format checkpoint: ${format} is float32`);
   }
+  claimFolder(out, EXPORT_FOLDERS[format], flags.overwrite === true);
   const dtype = (flags.dtype as ExportDtype | undefined) ?? 'float32';
   const source = { format, model: await modelFolder(flags, session), delta: flags.delta as string, dtype };
   const notes = await replaceFolder(out, EXPORT_FOLDERS[format], flags.overwrite === true, (folder) =>

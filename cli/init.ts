@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command, Option } from 'commander';
 import { invalidInput } from '../errors';
-import { writeWhole } from '../infra/whole-file';
+import { checkPlace } from '../files/place';
+import { writeWhole } from '../files/whole-file';
 import { isFolderPath } from '../model/resolve';
 import { keyOf } from './config-file';
 import { aPath, type FlagParser } from './flag-values';
@@ -32,6 +33,7 @@ export function define(command: Command): void {
 /** @throws HifiError INVALID_INPUT where there is something already, or nothing can be written */
 function writeNew(file: string, text: string): void {
   if (fs.existsSync(file)) throw invalidInput(`${file} exists: give another name, or remove it first`);
+  checkPlace(file, 'file', file);
   writeWhole(file, text);
 }
 

@@ -1,3 +1,4 @@
+import { percentDigits } from '../percent';
 /*
  * Who reads what: stdout is for programs (one JSON document, or predictions), stderr for people (progress, tables, paths).
  */
@@ -87,7 +88,7 @@ export function bytesText(bytes: number): string {
 }
 
 /** `4.2 %`. */
-export const percentText = (share: number) => `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
+export const percentText = (share: number) => `${percentDigits(share, share < 0.01 ? 2 : 1)} %`;
 
 /** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */
 export function secondsText(seconds: number): string {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { WholeFile } from '../files/whole-file';
 import { follow } from '../infra/follow';
-import { WholeFile } from '../infra/whole-file';
 import { claimFile } from '../job/out';
 import type { Prediction } from '../results/inference';
 import { predict } from '../trainer/engine';

@@ -1,16 +1,21 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { downloadBytes, uploadFile } from '../artifacts/transfer';
+import { differenceOf } from '../compare/settings';
 import type { DataSource } from '../data/dataset';
 import { cancelled, failed, HifiError, invalidInput } from '../errors';
+import { WholeFile } from '../files/whole-file';
 import { followJob } from '../gateway/follow';
 import type { NamedArtifact } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
 import type { JobResult, JobSpec } from '../job/job';
+import { forgetResults } from '../job/place';
+import { openCheckpoint } from '../model/checkpoint';
 import { sha256OfFile } from '../model/hash';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
+import { modelIdentity, optionsIdentity, rowsIdentity } from '../results/identity';
 import { artifactOf } from '../wire/job';
 import { analysisMessage, selectionMessage, trainingMessage } from '../wire/options';
 import { gatewayError } from './gateway-flags';
@@ -21,6 +26,8 @@ import type { Session } from './session';
 interface RemoteJob {
   gateway: string;
   jobId: string;
+  /** Identity of what was asked for, by {@link askedIdentity}. */
+  asked: object;
 }
 
 /** Ends of a job that leave nothing to fetch. */
@@ -33,7 +40,8 @@ const recordFile = (out: string) => path.join(out, 'state', 'gateway.json');
 
 /**
  * Runs a job at a gateway: its rows are uploaded, its events followed, its results downloaded into `out`. A command that was cut
- * goes on with the same job, unless that was cancelled or has failed: then another is started. Ctrl-C cancels it.
+ * goes on with the same job, unless that was cancelled, has failed or was asked for with another model, other rows or options: then
+ * another is started. Ctrl-C cancels it.
  *
  * @throws HifiError INVALID_INPUT where the gateway refuses the job; FAILED where the job fails; CANCELLED
  */
@@ -46,8 +54,9 @@ export async function runAtGateway(
 ): Promise<{ result: JobResult; jobId: string; traceId: string }> {
   const { signal } = session;
   try {
-    const earlier = resume ? await earlierJob(gateway, out, session) : undefined;
-    const jobId = earlier ?? (await createJob(gateway, spec, out, session));
+    const asked = await askedIdentity(spec);
+    const earlier = resume ? await earlierJob(gateway, out, asked, session) : undefined;
+    const jobId = earlier ?? (await createJob(gateway, spec, out, asked, session));
     const cancelJob = () => gateway.unary(GatewayService.method.cancelJob, { jobId }).catch(() => {});
     try {
       for await (const event of followJob(gateway, jobId, 1, signal, (line) => session.progress.say(`note: ${line}`))) {
@@ -61,8 +70,10 @@ export async function runAtGateway(
     if (job?.error) throw new HifiError('FAILED', `job ${jobId} has failed: ${job.error.message}`);
     if (job?.state !== JobState.SUCCEEDED) throw cancelled();
     for (const warning of job.warnings) session.progress.say(`warning: ${warning}`);
-    await download(gateway, jobId, out, session);
-    return { result: resultsIn(out), jobId, traceId: job.traceId };
+    // What a job of this machine has left there is replaced: its record must not say that it is there.
+    forgetResults(out, 'heads.json');
+    const names = await download(gateway, jobId, out, session);
+    return { result: resultsIn(out, names), jobId, traceId: job.traceId };
   } catch (thrown) {
     if (signal.aborted) throw cancelled();
     throw gatewayError(thrown);
@@ -70,9 +81,20 @@ export async function runAtGateway(
 }
 
 /** The job that an earlier command has started, where it may still come to something. */
-async function earlierJob(gateway: GrpcClient, out: string, session: Session): Promise<string | undefined> {
-  const jobId = knownJob(out, gateway);
-  if (jobId === undefined) return undefined;
+async function earlierJob(
+  gateway: GrpcClient,
+  out: string,
+  asked: object,
+  session: Session,
+): Promise<string | undefined> {
+  const known = knownJob(out, gateway);
+  if (known === undefined) return undefined;
+  const { jobId } = known;
+  const difference = differenceOf(known.asked ?? {}, asked);
+  if (difference !== undefined) {
+    session.progress.say(`note: job ${jobId} was asked for otherwise (${difference}); another one is started`);
+    return undefined;
+  }
   const { job } = await gateway.unary(GatewayService.method.getJob, { jobId }, { signal: session.signal });
   const ended = job && FRUITLESS[job.state];
   if (ended === undefined) return jobId;
@@ -80,15 +102,50 @@ async function earlierJob(gateway: GrpcClient, out: string, session: Session): P
   return undefined;
 }
 
-function knownJob(out: string, { address }: GrpcClient): string | undefined {
+/**
+ * Identity of a job, as `results/identity.ts` has it: everything that its results depend on. A model that is no folder here is known by
+ * its name alone.
+ *
+ * @throws HifiError INVALID_INPUT for a file that is not there
+ */
+export async function askedIdentity({ model, train, dev, analysis, selection, training, exports }: JobSpec) {
+  const rows = async (source: DataSource) => {
+    const { path: name, file = name } = source;
+    if (!fs.existsSync(file)) throw invalidInput(`${name}: no such file`);
+    return rowsIdentity(source, await sha256OfFile(file));
+  };
+  return {
+    model: fs.existsSync(model) ? await folderIdentity(model) : model,
+    train: await rows(train),
+    dev: dev ? await rows(dev) : null,
+    analysis: optionsIdentity(analysis),
+    selection: optionsIdentity(selection),
+    training: optionsIdentity(training),
+    exports: [...exports],
+  };
+}
+
+async function folderIdentity(model: string) {
+  const checkpoint = await openCheckpoint(model);
+  checkpoint.close();
+  return modelIdentity(model, checkpoint.sha256);
+}
+
+function knownJob(out: string, { address }: GrpcClient): (Partial<RemoteJob> & { jobId: string }) | undefined {
   const file = recordFile(out);
   if (!fs.existsSync(file)) return undefined;
   const known = JSON.parse(fs.readFileSync(file, 'utf8')) as RemoteJob;
-  if (known.gateway === address) return known.jobId;
+  if (known.gateway === address) return known;
   throw invalidInput(`${file} is of the gateway ${known.gateway}, not of ${address}: give that one, or another --out`);
 }
 
-async function createJob(gateway: GrpcClient, spec: JobSpec, out: string, session: Session): Promise<string> {
+async function createJob(
+  gateway: GrpcClient,
+  spec: JobSpec,
+  out: string,
+  asked: object,
+  session: Session,
+): Promise<string> {
   const { model, analysis, selection, training, exports } = spec;
   const train = await uploaded(gateway, spec.train, session);
   const dev = spec.dev && (await uploaded(gateway, spec.dev, session));
@@ -100,7 +157,7 @@ async function createJob(gateway: GrpcClient, spec: JobSpec, out: string, sessio
   const given = { model, train, ...(dev && { dev }), ...options, exports: [...exports] };
   const { job } = await gateway.unary(GatewayService.method.createJob, { spec: given }, { signal: session.signal });
   if (!job) throw failed('the gateway told of no job');
-  writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId } satisfies RemoteJob);
+  writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId, asked } satisfies RemoteJob);
   session.progress.say(`job ${job.jobId}${job.traceId ? `, trace ${job.traceId}` : ''}`);
   return job.jobId;
 }
@@ -108,7 +165,6 @@ async function createJob(gateway: GrpcClient, spec: JobSpec, out: string, sessio
 /** Rows as the gateway knows them, once their file is there. */
 async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
   const { path: name, file = name, format, task, textColumns, labelColumn, regression } = rows;
-  if (!fs.existsSync(file)) throw invalidInput(`${name}: no such file`);
   const stored = { sha256: await sha256OfFile(file), sizeBytes: fs.statSync(file).size };
   await uploadFile(gateway, file, stored, signal, (done, total) =>
     progress.at({ stage: 'upload', done, total, unit: 'bytes' }),
@@ -125,8 +181,12 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
   };
 }
 
-/** All files of a job, each whole or not at all and checked by its hash; those that are there already are left. */
-async function download(gateway: GrpcClient, jobId: string, out: string, session: Session): Promise<void> {
+/**
+ * All files of a job, each whole or not at all and checked by its hash; those that are there already are left.
+ *
+ * @returns their names
+ */
+async function download(gateway: GrpcClient, jobId: string, out: string, session: Session): Promise<string[]> {
   const all: NamedArtifact[] = [];
   let pageToken = '';
   do {
@@ -145,31 +205,27 @@ async function download(gateway: GrpcClient, jobId: string, out: string, session
     done += sizeBytes;
     session.progress.at({ stage: 'download', done, total: Math.max(1, total), unit: 'bytes' });
   }
+  return all.map(({ name }) => name);
 }
 
 async function fetchFile(gateway: GrpcClient, sha256: string, file: string, signal: AbortSignal): Promise<void> {
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  const beside = `${file}.${sha256.slice(0, 12)}.tmp`;
+  const whole = new WholeFile(file);
   try {
-    const handle = fs.openSync(beside, 'w');
-    try {
-      for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) fs.writeSync(handle, chunk);
-    } finally {
-      fs.closeSync(handle);
-    }
-    const found = await sha256OfFile(beside);
+    for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) whole.writeBytes(chunk);
+    const found = await sha256OfFile(whole.written());
     if (found !== sha256) throw failed(`${path.basename(file)} came with SHA-256 ${found}; it must be ${sha256}`);
-    fs.renameSync(beside, file);
+    whole.commit();
   } finally {
-    fs.rmSync(beside, { force: true });
+    whole.abandon();
   }
 }
 
-function resultsIn(out: string): JobResult {
+/** @param names files of this job: the folder may hold those of another beside them */
+function resultsIn(out: string, names: readonly string[]): JobResult {
   const at = (name: string) => path.join(out, name);
   return {
     heads: readHeads(at('heads.json')),
-    ...(fs.existsSync(at('scores.json')) && { scores: readScores(at('scores.json')) }),
+    ...(names.includes('scores.json') && { scores: readScores(at('scores.json')) }),
     mask: readMask(at('mask.json')),
     metrics: readMetrics(at('metrics.json')),
   };

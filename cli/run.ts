@@ -8,7 +8,7 @@ import { jobInFolder } from '../job/in-folder';
 import { checkInputs } from '../job/inputs';
 import type { JobEvent, JobResult, JobSpec } from '../job/job';
 import { checkFolder, folderBytes, inFolder } from '../job/out';
-import { JOB_FOLDERS } from '../job/own-folders';
+import { JOB_RESULTS } from '../job/own-folders';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { addConfigFlag } from './config-file';
@@ -70,7 +70,7 @@ async function run(flags: Flags): Promise<void> {
   if (flags.out === undefined) throw invalidInput("required option '--out <path>' not specified");
   const out = flags.out as string;
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
-  checkFolder(out, rules, JOB_FOLDERS);
+  checkFolder(out, rules, JOB_RESULTS);
   const job = jobFlags(flags);
 
   if (flags.gateway !== undefined) return runRemotely(flags, job, out, rules, started);
@@ -96,7 +96,7 @@ async function runRemotely(
   try {
     const { result, jobId, traceId } = await inSession(async (session) => {
       const spec = { ...(await withRows(job, session)), model: remoteModel(flags) };
-      return inFolder(out, rules, JOB_FOLDERS, () => runAtGateway(gateway, spec, out, rules.resume, session));
+      return inFolder(out, rules, JOB_RESULTS, () => runAtGateway(gateway, spec, out, rules.resume, session));
     });
     await tellResult(flags, job, out, result, started, { jobId, traceId });
   } finally {
@@ -138,7 +138,7 @@ async function tellResult(
 }
 
 /** What the flags say of the job, but for the model. */
-function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
+export function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
   const options = {
     analysis: analysisFlags(flags),
     selection: selectionFlags(flags),

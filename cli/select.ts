@@ -29,9 +29,9 @@ export function define(command: Command): void {
 async function select(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = selectionFlags(flags);
+  claimFile(out, flags.overwrite === true);
   const report = readMeasured(flags, options);
   const mask = selectHeads(report, options);
-  claimFile(out, flags.overwrite === true);
   writeJson(out, mask);
   const warnings = rankingWarnings({ ...options, scope: rankingScope(options) }).map(
     (message) => `warning: ${message}`,

@@ -4,7 +4,7 @@ import { follow } from '../infra/follow';
 import { readMask } from '../job/files';
 import { trainInFolder } from '../job/in-folder';
 import { checkFolder, folderBytes } from '../job/out';
-import { DELTA_FOLDER } from '../job/own-folders';
+import { TRAINING_RESULTS } from '../job/own-folders';
 import type { EpochMetrics, TrainMetrics } from '../trainer/options';
 import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
@@ -46,8 +46,7 @@ async function trainHeads(flags: Flags): Promise<void> {
   checkOneStdin(['--train', flags.train], ['--dev', flags.dev]);
   const mask = readMask(flags.mask as string);
   const rules = { resume: flags.resume === true, overwrite: flags.overwrite === true };
-  const folders = { delta: DELTA_FOLDER };
-  checkFolder(out, rules, folders);
+  checkFolder(out, rules, TRAINING_RESULTS);
   const metrics = await inSession(async (session) => {
     const { signal } = session;
     const rows = { train: await spooled(trainRows, signal), dev: devRows && (await spooled(devRows, signal)) };

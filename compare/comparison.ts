@@ -1,7 +1,7 @@
 import { invalidInput } from '../errors';
 import { headsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
-import { modelFileHashes } from '../trainer/run-identity';
+import { modelFileHashes, rowsIdentity } from '../results/identity';
 import { type Contestant, LOGISTIC } from './contestants';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
@@ -11,7 +11,7 @@ import { embeddedFiles, regressed } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
 import { seedSplit } from './rows';
 import { type RunRecord, readRun } from './run-record';
-import type { ComparisonSettings } from './settings';
+import { type ComparisonSettings, SPLIT_VERSION } from './settings';
 import { bestOf, dropped, selectionFor, tested, trainedBefore, tuned } from './tuning';
 
 /** What a comparison came to. */
@@ -41,7 +41,7 @@ export async function* compare(
   const data = await readComparedData(request.train, request.test);
   checkContestants(request, checkpoint, data);
   const settings = settingsOf(request, checkpoint, data);
-  for (const seed of request.seeds) seedSplit(data, request.rows, seed); // too few are told before anything is written
+  for (const seed of request.seeds) seedSplit(data, request.rows, { seed, searchSeed: request.seeds[0] }); // too few are told before anything is written
   const release = claimComparison(request.out, settings);
   const { layers, heads } = checkpoint.config;
   try {
@@ -175,9 +175,9 @@ function checkContestants(request: CompareRequest, checkpoint: Checkpoint, { lab
 
 function settingsOf(request: CompareRequest, { name, sha256 }: Checkpoint, data: ComparedData): ComparisonSettings {
   const { model, train, rows, size, tune, lrs, seeds, training, samples } = request;
-  const { path: _path, file: _file, ...columns } = train;
+  const { sha256: _, ...columns } = rowsIdentity(train, data.pool.sha256);
   return {
-    schemaVersion: 1,
+    schemaVersion: SPLIT_VERSION,
     model: { name, sha256, files: modelFileHashes(model) },
     data: { train: data.pool.sha256, test: data.further.map((set) => set.sha256), columns },
     rows,

@@ -1,9 +1,11 @@
+import { percentDigits } from '../percent';
 import { type Cell, htmlTable } from '../report/html';
 import { grouped } from '../report/words';
 import type { AskedComparison } from './command-line';
 import type { KnownRuns } from './known-runs';
 import { costsOf, trainedAfter } from './run-costs';
 import type { ComparisonResults } from './summary';
+import { testedRows } from './tables';
 
 /** Every seed's test value. */
 export function seedsTable({ standings, seeds, metric }: ComparisonResults): string {
@@ -22,7 +24,7 @@ export function costTable(results: ComparisonResults, { counted }: KnownRuns): s
     return [
       standing.contestant,
       grouped(standing.trainableParameters),
-      `${(100 * standing.share).toFixed(2)} %`,
+      `${percentDigits(standing.share, 2)} %`,
       grouped(standing.taskHeadParameters),
       ...[seconds.selection, seconds.run, trainedAfter(costs[i]), seconds.test].map((value) => value.toFixed(1)),
       peakRssBytes === null ? '–' : grouped(Math.round(peakRssBytes / 1e6)),
@@ -60,7 +62,7 @@ export function repeatTable(
     ['training file, SHA-256', data.train],
     ...test.map(({ path }, i): Cell[] => [`test file ${path}, SHA-256`, data.test[i]]),
     ['columns', settingsText(data.columns)],
-    ['rows', settingsText({ ...settings.rows, train: rows.train, dev: rows.dev, test: rows.test })],
+    ['rows', settingsText({ ...settings.rows, train: rows.train, dev: rows.dev, test: testedRows(rows) })],
     ['selection', settingsText({ ...size, tune, samples })],
     ['training', settingsText(training)],
     ['learning rates', `${lrs.join(', ')}, tried on seed ${searchSeed}`],

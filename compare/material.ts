@@ -26,7 +26,7 @@ export class SeedMaterial {
   ) {
     this.folder = path.join(request.out, 'state', `seed-${seed}`);
     fs.mkdirSync(this.folder, { recursive: true });
-    this.rows = seedRows(data, request.rows, seed, this.folder);
+    this.rows = seedRows(data, request.rows, { seed, searchSeed: request.seeds[0] }, this.folder);
   }
 
   /** Where what frozen layers put out for its rows lies, for the trainings that have the same below what they tune. */

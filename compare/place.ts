@@ -1,12 +1,29 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
+import { checkPlace, isStaged } from '../files/place';
 import { lockFor } from '../infra/process-lock';
 import { writeJson } from '../job/files';
-import { entries, partial } from '../job/out';
+import { entries } from '../job/out';
 import { type ComparisonSettings, differenceOf } from './settings';
 
 const SETTINGS = 'settings.json';
+
+/**
+ * Checks that a comparison's results can be written into `out`: new or empty, or a comparison's. Leaves nothing behind.
+ *
+ * @throws HifiError INVALID_INPUT where it holds something else or cannot be written
+ */
+export function checkComparisonFolder(out: string): void {
+  const names = entries(out);
+  const foreign = names.includes(SETTINGS) ? undefined : names.find((name) => !isStaged(name));
+  if (foreign !== undefined) {
+    throw invalidInput(
+      `--out ${out} is not empty (it holds ${foreign}): give a new folder, or that of a comparison to go on with`,
+    );
+  }
+  checkPlace(out, 'folder');
+}
 
 /**
  * Makes `out` a comparison's, and this process's alone: new or empty, or one with the same settings.
@@ -16,6 +33,7 @@ const SETTINGS = 'settings.json';
  *   another process runs it
  */
 export function claimComparison(out: string, settings: ComparisonSettings): () => void {
+  checkComparisonFolder(out);
   const file = path.join(out, SETTINGS);
   const before = readSettings(file);
   if (before) {
@@ -24,12 +42,6 @@ export function claimComparison(out: string, settings: ComparisonSettings): () =
       throw invalidInput(`--out ${out} is a comparison with other settings: ${difference}; give another --out`);
     }
   } else {
-    const foreign = entries(out).find((name) => partial(name) !== SETTINGS);
-    if (foreign !== undefined) {
-      throw invalidInput(
-        `--out ${out} is not empty (it holds ${foreign}): give a new folder, or that of a comparison to go on with`,
-      );
-    }
     writeJson(file, settings);
   }
   fs.mkdirSync(path.join(out, 'state'), { recursive: true });

@@ -3,8 +3,8 @@ import * as path from 'node:path';
 import { embed } from '../analyzer/engine';
 import { cancelled } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { predictions } from '../results/logits';
-import { metricsFor, problemOf } from '../results/metrics';
+import { predictions, score } from '../results/logits';
+import { isBetter, type Judged, judgedBy, metricsFor, problemOf } from '../results/metrics';
 import { LOGISTIC } from './contestants';
 import type { ComparedData } from './data';
 import { type EmbeddingFile, featuresOf } from './features';
@@ -60,18 +60,18 @@ export async function* regressed(
     y: pick(targets, part),
   });
   const [train, dev] = [ofPool(split.train), ofPool(split.dev)];
-  const answers = (model: LogisticModel, x: Matrix) =>
-    predictions({ values: logisticLogits(model, x), outputs: classes }, 'classes');
-  let best: { c: number; model: LogisticModel; value: number } | undefined;
+  const logits = (model: LogisticModel, x: Matrix) => ({ values: logisticLogits(model, x), outputs: classes });
+  const answers = (model: LogisticModel, x: Matrix) => predictions(logits(model, x), 'classes');
+  let best: { c: number; model: LogisticModel; dev: Judged } | undefined;
   for (const [i, c] of PENALTIES.entries()) {
     yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
     await new Promise(setImmediate);
     if (signal.aborted) throw cancelled();
     const model = fitLogistic(train.x, train.y, classes, c);
-    const value = metrics.compute(answers(model, dev.x), dev.y)[metrics.best];
-    if (best === undefined || value > best.value) best = { c, model, value };
+    const judged = judgedBy(metrics, score(logits(model, dev.x), dev.y, 'classes', metrics), rows.byLoss);
+    if (best === undefined || isBetter(judged, best.dev)) best = { c, model, dev: judged };
   }
-  const { c, model, value } = best!;
+  const { c, model, dev: chosen } = best!;
   const fitted = performance.now();
   const every = (count: number) => Int32Array.from({ length: count }, (_, row) => row);
   const told: number[] = [];
@@ -90,7 +90,7 @@ export async function* regressed(
     lr: null,
     rows: { train: rows.counts.train, dev: rows.counts.dev },
     metric: metrics.best,
-    dev: { value, epoch: null },
+    dev: { ...chosen, epoch: null },
     test: { rows: y.length, metrics: metrics.compute(told, y) },
     heads: [],
     trainableParameters: 0,

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { writeWhole } from '../infra/whole-file';
+import { writeWhole } from '../files/whole-file';
 import { writeJson } from '../job/files';
 import { svgFile } from '../report/draw/theme';
 import { metricOverNumbers } from './figures';

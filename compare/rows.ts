@@ -3,18 +3,21 @@ import * as path from 'node:path';
 import { type DataSource, type Dataset, selectRows } from '../data/dataset';
 import { TASKS } from '../data/tasks';
 import { invalidInput } from '../errors';
-import { writeWhole } from '../infra/whole-file';
+import { writeWhole } from '../files/whole-file';
+import { metricsFor, problemOf } from '../results/metrics';
 import type { ComparedData } from './data';
-import { type Split, splitRows, type TrainingSize } from './split';
+import { type Seeds, type Split, splitRows, type TrainingSize } from './split';
 
 /** The files of one seed's rows, as engines read them. */
 export interface SeedRows {
   split: Split;
   train: DataSource;
   dev: DataSource;
-  /** All rows that are left, and those of the further files. */
+  /** Rows that nothing was trained on or chosen by, and those of the further files. */
   test: DataSource;
   counts: { train: number; dev: number; test: number };
+  /** The dev rows leave the metric undefined: their loss chooses. */
+  byLoss: boolean;
 }
 
 /**
@@ -25,10 +28,11 @@ export interface SeedRows {
 export function seedSplit(
   { pool, further, targets, labels }: ComparedData,
   size: TrainingSize & { dev?: number },
-  seed: number,
+  seeds: Seeds,
 ): Split {
+  const { seed } = seeds;
   const classes = labels.kind === 'classes' ? targets : new Int32Array(pool.rows);
-  const split = splitRows(classes, size, seed, size.dev);
+  const split = splitRows(classes, size, seeds, size.dev);
   if (labels.kind === 'classes') {
     const drawn = new Set(Array.from(split.train, (row) => targets[row]));
     const missing = labels.names.findIndex((_, index) => !drawn.has(index));
@@ -46,11 +50,11 @@ export function seedSplit(
 export function seedRows(
   data: ComparedData,
   size: TrainingSize & { dev?: number },
-  seed: number,
+  seeds: Seeds,
   folder: string,
 ): SeedRows {
-  const { pool, further } = data;
-  const split = seedSplit(data, size, seed);
+  const { pool, further, targets, labels } = data;
+  const split = seedSplit(data, size, seeds);
   const testRows = split.test.length + further.reduce((sum, { rows }) => sum + rows, 0);
   const write = (name: string, sets: readonly Dataset[]): DataSource => {
     const file = path.join(folder, `${name}.jsonl`);
@@ -63,6 +67,7 @@ export function seedRows(
     train: write('train', [selectRows(pool, split.train)]),
     dev: write('dev', [selectRows(pool, split.dev)]),
     test: write('test', [selectRows(pool, split.test), ...further]),
+    byLoss: metricsFor(pool.task, problemOf(labels)).isUndefinedOn(Array.from(split.dev, (row) => targets[row])),
     counts: { train: split.train.length, dev: split.dev.length, test: testRows },
   };
 }

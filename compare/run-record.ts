@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeJson } from '../job/files';
+import type { Judged } from '../results/metrics';
 import type { Contestant } from './contestants';
 
 /** One run of one contestant: a training, or a fit of logistic regression. */
@@ -18,8 +19,8 @@ export interface RunRecord extends RunKey {
   rows: { train: number; dev: number };
   /** The metric that decides, all of it larger is better. */
   metric: string;
-  /** The best epoch's value on the dev rows; null where the training broke off, as `failure` tells. */
-  dev: { value: number; epoch: number | null } | null;
+  /** The best epoch's value on the dev rows, with its loss where that decides; null where the training broke off: see `failure`. */
+  dev: (Judged & { epoch: number | null }) | null;
   failure?: string;
   /** All that are left; null for a learning rate that was not the best. */
   test: { rows: number; metrics: Record<string, number> } | null;

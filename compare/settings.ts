@@ -2,9 +2,15 @@ import type { Tune } from '../heads/mask';
 import type { TrainOptions } from '../trainer/options';
 import type { TrainingSize } from './split';
 
+/**
+ * Version of the rule that splits rows. 1: a seed was tested on all rows that it neither trained nor chose by, on later seeds also on dev
+ * rows of the first, which chose the learning rate. 2: those are in no test.
+ */
+export const SPLIT_VERSION = 2;
+
 /** What all runs of a comparison have in common; who runs, and how often, is not among it. */
 export interface ComparisonSettings {
-  schemaVersion: 1;
+  schemaVersion: 1 | typeof SPLIT_VERSION;
   /** The weights' hash, and those of the other files that decide what the model makes of a row. */
   model: { name: string; sha256: string; files: (string | null)[] };
   /** Hashes of the training file and of the further test files, and what is read of them. */

@@ -10,22 +10,41 @@ const MOST_DEV_ROWS = 500;
 /** A run's rows of the training file, as indices. */
 export interface Split {
   train: Int32Array;
-  /** Chooses the learning rate, the epoch and a regression's penalty. */
+  /** Chooses the epoch and a regression's penalty, on the first seed the learning rate too. */
   dev: Int32Array;
-  /** All that are left. */
+  /** Rows that nothing was trained on or chosen by. */
   test: Int32Array;
+}
+
+/** A run's seed, and the one whose dev rows choose the learning rate of all. */
+export interface Seeds {
+  seed: number;
+  searchSeed: number;
 }
 
 /**
  * Draws a run's rows without replacement, another draw for each seed: those to train on, as many others to choose by (at most
- * 500; with `rowsPerClass` of each class alike, Gao et al. 2021, §3), and all that are left to test on. A pure function of its
- * arguments.
+ * 500; with `rowsPerClass` of each class alike, Gao et al. 2021, §3), and all that are left to test on, but for the rows that chose the
+ * learning rate. A pure function of its arguments.
  *
  * @param classes each row's class; one class for a regression // [n]
  * @param devRows in the place of as many as the training rows; with `rowsPerClass` shared out between the classes
  * @throws HifiError INVALID_INPUT where there are too few rows, or dev rows for the classes
  */
-export function splitRows(classes: ArrayLike<number>, size: TrainingSize, seed: number, devRows?: number): Split {
+export function splitRows(
+  classes: ArrayLike<number>,
+  size: TrainingSize,
+  { seed, searchSeed }: Seeds,
+  devRows?: number,
+): Split {
+  const split = drawnRows(classes, size, seed, devRows);
+  if (seed === searchSeed) return split;
+  const chose = new Set(drawnRows(classes, size, searchSeed, devRows).dev);
+  return { ...split, test: split.test.filter((row) => !chose.has(row)) };
+}
+
+/** Training rows, dev rows and all others. */
+function drawnRows(classes: ArrayLike<number>, size: TrainingSize, seed: number, devRows?: number): Split {
   const order = randomStream(seed, 'compare').shuffle(classes.length);
   if ('rows' in size) {
     const dev = devRows ?? Math.min(size.rows, MOST_DEV_ROWS);

@@ -48,7 +48,8 @@ export interface ComparisonResults {
   schemaVersion: 1;
   settings: ComparisonSettings;
   seeds: number[];
-  rows: { train: number; dev: number; test: number };
+  /** Of the first seed; `leastTest` of the seed that was tested on the fewest rows, where that is another number. */
+  rows: { train: number; dev: number; test: number; leastTest?: number };
   metric: string;
   reference: Contestant;
   bootstrap: typeof BOOTSTRAP;
@@ -111,11 +112,13 @@ export function summarise(
       },
     };
   });
+  const test = first.test!.rows;
+  const leastTest = Math.min(...records.map((record) => record.test!.rows));
   return {
     schemaVersion: 1,
     settings,
     seeds,
-    rows: { ...first.rows, test: first.test!.rows },
+    rows: { ...first.rows, test, ...(leastTest < test && { leastTest }) },
     metric: first.metric,
     reference,
     bootstrap: BOOTSTRAP,

@@ -45,6 +45,17 @@ export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): 
   ];
 }
 
+/** How many rows each seed is tested on: later seeds on fewer, as the rows that chose the learning rate are in no test. */
+export const testedRows = ({ test, leastTest }: ComparisonResults['rows']) =>
+  leastTest === undefined ? grouped(test) : `${grouped(leastTest)} to ${grouped(test)}`;
+
+const OLDER_SPLIT =
+  'split by the first rule: on later seeds some of the rows that are tested on are among those that chose the learning rate on';
+
+/** Whether rows that chose the learning rate were tested on: so it was by the first rule, where there was a choice. */
+const sharedRows = ({ settings, seeds }: ComparisonResults) =>
+  settings.schemaVersion === 1 && seeds.length > 1 && settings.lrs.length > 1;
+
 /** What the table is of, a sentence each. */
 export function notesOf(results: ComparisonResults): string[] {
   const { settings, seeds, rows, metric, reference, bootstrap, failed = [] } = results;
@@ -56,7 +67,8 @@ export function notesOf(results: ComparisonResults): string[] {
   const { epochs } = settings.training;
   const once = seeds.length === 1;
   return [
-    `${settings.model.name}, ${size}, ${epochs} epochs on ${drawn}, drawn anew for each of ${seeds.length} seed${once ? '' : 's'}; ${grouped(rows.dev)} others choose learning rate (on seed ${settings.searchSeed}) and epoch; tested on ${grouped(rows.test)}`,
+    `${settings.model.name}, ${size}, ${epochs} epochs on ${drawn}, drawn anew for each of ${seeds.length} seed${once ? '' : 's'}; ${grouped(rows.dev)} others choose learning rate (on seed ${settings.searchSeed}) and epoch; tested on ${testedRows(rows)}`,
+    ...(sharedRows(results) ? [`${OLDER_SPLIT} seed ${settings.searchSeed}`] : []),
     `${metric}: interquartile mean over the seeds; − ${reference}: that of the differences seed by seed; P(> ${reference}): the probability that a run is better than one of ${reference}`,
     once
       ? 'one seed: no intervals'

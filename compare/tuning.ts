@@ -4,6 +4,7 @@ import { hasDiverged } from '../errors';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
 import type { ModelConfig } from '../model/config';
+import { isBetter } from '../results/metrics';
 import { countNumbers, tunedSlices } from '../results/slices';
 import { evaluate, train } from '../trainer/engine';
 import { peakOf } from '../trainer/memory';
@@ -56,7 +57,7 @@ export async function* tuned(
     ...key,
     rows: { train: rows.counts.train, dev: rows.counts.dev },
     metric: metrics?.metric ?? '',
-    dev: metrics ? { value: metrics.best.value, epoch: metrics.best.epoch } : null,
+    dev: metrics ? devOf(metrics, rows.byLoss) : null,
     ...(failure !== undefined && { failure }),
     test: null,
     ...sizesOf(mask, metrics),
@@ -142,9 +143,14 @@ async function* attempt(
   }
 }
 
-/** The run of the best dev value, of equals the first; undefined where none of the learning rates has led anywhere. */
+const devOf = ({ best, epochs }: TrainMetrics, byLoss: boolean) => ({
+  ...best,
+  ...(byLoss && { loss: epochs[best.epoch - 1].dev.loss }),
+});
+
+/** The run that is best on the dev rows, of equals the first; undefined where none of the learning rates has led anywhere. */
 export const bestOf = (records: readonly RunRecord[]): RunRecord | undefined =>
   records.reduce<RunRecord | undefined>(
-    (so, record) => (record.dev && record.dev.value > (so?.dev?.value ?? Number.NEGATIVE_INFINITY) ? record : so),
+    (so, record) => (record.dev && (!so?.dev || isBetter(record.dev, so.dev)) ? record : so),
     undefined,
   );

@@ -2,6 +2,7 @@ import { grouped } from '../report/words';
 import type { RunCost } from './run-costs';
 import { trainedAfter } from './run-costs';
 import type { ComparisonResults } from './summary';
+import { testedRows } from './tables';
 import { metricValue, secondsValue, signedValue } from './values';
 import { type Sign, signOf, type Verdict } from './verdict';
 
@@ -106,7 +107,7 @@ export function answersOf(
     [
       'compared',
       `${standings.length}, ${seeds.length} seed${seeds.length === 1 ? '' : 's'}`,
-      `${grouped(rows.train)} rows to train, ${grouped(rows.test)} to test, ${settings.training.epochs} epochs`,
+      `${grouped(rows.train)} rows to train, ${testedRows(rows)} to test, ${settings.training.epochs} epochs`,
     ],
   );
   return told;

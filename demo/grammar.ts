@@ -1,6 +1,6 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { randomStream } from '../data/random';
+import { writeWhole } from '../files/whole-file';
 import type { Phenomenon } from './phenomena';
 import { HELD_OUT, PHENOMENA } from './phenomena';
 
@@ -63,13 +63,10 @@ const asSentence = (words: string) => `${words[0].toUpperCase()}${words.slice(1)
  */
 export function writeDemoData(folder: string, seed: number): Record<DemoSplit, string> {
   const data = demoData(seed);
-  fs.mkdirSync(folder, { recursive: true });
   const write = (split: DemoSplit) => {
     const lines = data[split].map(({ sentence, label, phenomenon }) => `${sentence}\t${label}\t${phenomenon}\n`);
     const file = path.join(folder, `${split}.tsv`);
-    const beside = `${file}.${process.pid}.part`;
-    fs.writeFileSync(beside, `sentence\tlabel\tphenomenon\n${lines.join('')}`);
-    fs.renameSync(beside, file);
+    writeWhole(file, `sentence\tlabel\tphenomenon\n${lines.join('')}`);
     return file;
   };
   return { train: write('train'), dev: write('dev'), test: write('test') };

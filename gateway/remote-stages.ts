@@ -6,8 +6,9 @@ import { HifiError } from '../errors';
 import type { HeadReport } from '../heads/report';
 import type { HeadScores } from '../heads/scores';
 import { selectHeads } from '../heads/select';
+import type { ProcessOptions } from '../infra/engine';
 import type { GrpcClient } from '../infra/grpc/client';
-import type { JobSpec, JobStages } from '../job/job';
+import { type JobSpec, type JobStages, scoringOf } from '../job/job';
 import { AnalyzerService, ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
@@ -30,11 +31,13 @@ export interface Workers {
   trainer: GrpcClient;
   artifacts: ArtifactStore;
   inputs: Inputs;
+  /** How the process that draws a report is looked after. */
+  engineProcess: ProcessOptions;
 }
 
 /** The work of a job's states, done by the analyzer's and the trainer's services; results go to `place`. */
 export function remoteStages(runId: string, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
-  const { analyzer, trainer, artifacts, inputs } = workers;
+  const { analyzer, trainer, artifacts, inputs, engineProcess } = workers;
   const put = ({ name, sha256, sizeBytes }: Artifact) => place.put({ name, sha256, sizeBytes: Number(sizeBytes) });
   return {
     async *analyze({ model, train: dataset, analysis }, signal) {
@@ -58,9 +61,9 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       return answered(report, 'analyzer');
     },
 
-    async *score({ model, train, selection, analysis, training }, { samples }, signal) {
-      const { seed, device, threads } = training;
-      const options = scoreMessage({ samples, maxLength: analysis.maxLength, seed, device, threads });
+    async *score(spec, { samples }, signal) {
+      const { model, train, selection } = spec;
+      const options = scoreMessage({ samples, ...scoringOf(spec) });
       const request = { model, train, strategy: selection.strategy, options };
       let scores: HeadScores | undefined;
       for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, { signal })) {
@@ -118,10 +121,10 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       return notes;
     },
 
-    async report(spec, result) {
+    async report(spec, result, signal) {
       const parts = { ...result, asked: askedOf(spec), ...(result.metrics && trained(spec, place)) };
       const drawn = await inputs.inScratch(async (folder) => {
-        const files = await writeReportInChild(folder, parts);
+        const files = await writeReportInChild(folder, parts, signal, engineProcess);
         for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
       });
       await drawn.release();

@@ -5,6 +5,7 @@ import type { ArtifactStore } from '../artifacts/store';
 import { checkColumns } from '../data/read';
 import { within } from '../errors';
 import { Admission } from '../infra/admission';
+import type { ProcessOptions } from '../infra/engine';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { badField, RpcError, status } from '../infra/grpc/status';
@@ -26,6 +27,8 @@ export interface GatewayParts {
   scheduler: Scheduler;
   analyzer: GrpcClient;
   inputs: Inputs;
+  /** How the processes of an estimate are looked after. */
+  engineProcess: ProcessOptions;
 }
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
@@ -122,7 +125,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const place = estimates.enter();
       try {
         await place.turn(signal);
-        return await estimateServed(served, inputs, signal);
+        return await estimateServed(served, inputs, signal, parts.engineProcess);
       } finally {
         place.leave();
       }

@@ -3,6 +3,7 @@ import { cancelled } from '../errors';
 import { isScoreStrategy } from '../heads/scores';
 import { seededScores } from '../heads/seeded-order';
 import { selectHeads } from '../heads/select';
+import type { ProcessOptions } from '../infra/engine';
 import { treePeakBytes } from '../infra/process-memory';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import type { StageProgress, WorkInterval } from '../progress';
@@ -63,11 +64,13 @@ const EXPORT_BYTES_PER_SECOND = 180e6;
  * What a job would come to: its sizes from the shapes of the model, its seconds and memory from a short calibration in the engines
  * (a part of the analysis' sample, a few real training steps). Writes nothing and starts no job.
  *
+ * @param processes how the engines' processes are looked after
  * @throws HifiError as the job would for bad input; CANCELLED by `signal`
  */
 export async function* estimate(
   spec: JobSpec,
   signal: AbortSignal = new AbortController().signal,
+  processes: ProcessOptions = {},
 ): AsyncGenerator<StageProgress, JobEstimate> {
   const checkpoint = await openCheckpoint(spec.model);
   checkpoint.close();
@@ -78,7 +81,7 @@ export async function* estimate(
   // With `auto` the most that may be drawn: how many it takes, the analysis alone can tell.
   const asked = analysis.samples === 'auto' ? analysis.maxSamples : analysis.samples;
   const samples = Math.min(tried, asked);
-  const measuring = timed(analyze({ model, data: train, options: { ...analysis, samples } }, signal));
+  const measuring = timed(analyze({ model, data: train, options: { ...analysis, samples } }, signal, processes));
   const measured = yield* measuring;
   const sequences = Math.min(asked, measured.result.data.rows);
   const analysisSeconds = scaledSeconds(measured, ['encode', 'measure'], sequences / measured.result.samples);
@@ -92,7 +95,7 @@ export async function* estimate(
     const options = { samples, maxLength: analysis.maxLength, seed, device, threads };
     // That of `movement` is half an epoch long: its warm-up is that of `gradient`, its steps are tried below.
     const tried = moves ? 'gradient' : strategy;
-    const scored = yield* timed(scoreHeads({ model, train, strategy: tried, options }, signal));
+    const scored = yield* timed(scoreHeads({ model, train, strategy: tried, options }, signal, processes));
     scoring = scaledSeconds(
       scored,
       ['prefix', 'score'],
@@ -105,13 +108,13 @@ export async function* estimate(
   if (moves) {
     const whole = maskOfShape(checkpoint, { ...spec, selection: { ...spec.selection, strategy: 'all' } });
     const options = { ...training, epochs: 1 };
-    const tuned = yield* timed(calibrate({ model, train, dev, mask: whole, options }, signal));
+    const tuned = yield* timed(calibrate({ model, train, dev, mask: whole, options }, signal, processes));
     scoring = (scoring ?? 0) + tuned.startSeconds + tuned.result.seconds.steps / 2;
     peak = Math.max(peak, tuned.peakBytes + tuned.result.furtherBytes);
   }
 
   if (signal.aborted) throw cancelled();
-  const calibrated = yield* timed(calibrate({ model, train, dev, mask, options: training }, signal));
+  const calibrated = yield* timed(calibrate({ model, train, dev, mask, options: training }, signal, processes));
   const { seconds, furtherBytes, ...cost } = calibrated.result;
   const exporting = (spec.exports.length * 4 * checkpoint.parameters) / EXPORT_BYTES_PER_SECOND;
   const trainingSeconds = calibrated.startSeconds + seconds.preparation + seconds.steps;

@@ -3,10 +3,10 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '../data/nearest';
 import { invalidInput } from '../errors';
+import { writeWhole } from '../files/whole-file';
 import { type Mask, STRATEGIES } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
-import { writeWhole } from '../infra/whole-file';
 import type { TrainMetrics } from '../trainer/options';
 
 /** The JSON results of a job, by the names of their files. */

@@ -8,7 +8,7 @@ import { checkInputs } from './inputs';
 import { type JobEvent, type JobResult, type JobSpec, runJob } from './job';
 import { localStages } from './local-stages';
 import { checkFolder, makeFolder, type OutRules } from './out';
-import { DELTA_FOLDER, JOB_FOLDERS } from './own-folders';
+import { JOB_RESULTS, TRAINING_RESULTS } from './own-folders';
 import { FolderPlace, forgetResults, resultKeys } from './place';
 
 /** The folder of a whole job. */
@@ -28,12 +28,12 @@ export async function* jobInFolder(
   { out, asked, ...rules }: JobFolder,
   signal: AbortSignal = new AbortController().signal,
 ): AsyncGenerator<JobEvent, JobResult> {
-  checkFolder(out, rules, JOB_FOLDERS);
+  checkFolder(out, rules, JOB_RESULTS);
   const inputs = await checkInputs(spec);
-  const leave = makeFolder(out, rules, JOB_FOLDERS);
+  const leave = makeFolder(out, rules, JOB_RESULTS);
   const resume = rules.resume === true;
   try {
-    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model, resume);
+    const place = new FolderPlace(out, resultKeys(spec, inputs), inputs.model.weights, resume);
     return yield* runJob(spec, localStages(out, resume, asked), place, signal);
   } finally {
     leave();
@@ -52,7 +52,7 @@ export async function* trainInFolder(
   signal?: AbortSignal,
 ): AsyncGenerator<TrainEvent, TrainMetrics> {
   const { out } = request;
-  const leave = makeFolder(out, rules, { delta: DELTA_FOLDER });
+  const leave = makeFolder(out, rules, TRAINING_RESULTS);
   const state = path.join(out, 'state');
   const events = train(request, signal);
   try {

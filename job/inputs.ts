@@ -1,12 +1,9 @@
-import * as crypto from 'node:crypto';
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
 import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
-import { TOKENIZER_FILES } from '../model/tokenizer/files';
+import { modelIdentity } from '../results/identity';
 import type { JobSpec } from './job';
 import type { JobInputs } from './place';
 
@@ -30,21 +27,9 @@ export async function checkInputs({ model, train, dev, selection }: JobSpec): Pr
   encodeLabels(rows, labels);
   const second = dev && mismatchedRows(dev);
   return {
-    model: checkpoint.sha256,
-    config: hashOf(path.join(model, 'config.json')),
-    tokenizer: hashOf(...TOKENIZER_FILES.map((name) => path.join(model, name))),
+    model: modelIdentity(model, checkpoint.sha256),
     train: rows.sha256,
     dev: dev ? (await read(dev)).sha256 : null,
     mismatched: second ? (await read(second)).sha256 : null,
   };
-}
-
-/** SHA-256 of files, one after the other; a file that is not there counts as such. */
-function hashOf(...files: string[]): string {
-  const hash = crypto.createHash('sha256');
-  for (const file of files) {
-    const bytes = fs.existsSync(file) ? fs.readFileSync(file) : undefined;
-    hash.update(`${bytes?.length ?? 'none'}\n`).update(bytes ?? '');
-  }
-  return hash.digest('hex');
 }

@@ -41,6 +41,12 @@ export interface JobSpec<Rows = DataSource> {
   exports: readonly ExportFormat[];
 }
 
+/** How a job scores heads by gradients, but for the number of sequences: as many as its analysis has measured. */
+export function scoringOf({ analysis, training }: Pick<JobSpec<unknown>, 'analysis' | 'training'>) {
+  const { seed, device, threads } = training;
+  return { maxLength: analysis.maxLength, seed, device, threads };
+}
+
 /** What a job tells while it runs. */
 export type JobEvent = StateEvent | StageProgress | WarningEvent | EpochEvent | CheckpointEvent | ArtifactEvent;
 
@@ -85,7 +91,11 @@ export interface JobStages<Rows = DataSource> {
   /** @returns what the user should know, a line each. */
   export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<string[]>;
   /** What people read: report.html and what it draws. */
-  report(spec: JobSpec<Rows>, result: Partial<JobResult> & Pick<JobResult, 'heads'>): Promise<void>;
+  report(
+    spec: JobSpec<Rows>,
+    result: Partial<JobResult> & Pick<JobResult, 'heads'>,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** Where results are put, and what an earlier attempt at the same job has left there. */
@@ -143,7 +153,7 @@ export async function* runJob<Rows>(
       yield { kind: 'artifact', name: format, kept };
     }
     const result = { heads, ...(scores && { scores }), mask, metrics };
-    await stages.report(spec, result);
+    await stages.report(spec, result, signal);
     yield { kind: 'artifact', name: 'report.html', kept: false };
 
     return result;
@@ -163,7 +173,7 @@ export async function* runAnalysis<Rows>(
 ): AsyncGenerator<JobEvent, HeadReport> {
   return yield* toItsEnd(signal, async function* (enter) {
     const heads = yield* analysis(spec, stages, place, enter, signal);
-    await stages.report(spec, { heads });
+    await stages.report(spec, { heads }, signal);
     yield { kind: 'artifact', name: 'report.html', kept: false };
     return heads;
   });

@@ -8,7 +8,7 @@ import { writeReportInChild } from '../report/engine';
 import type { Asked } from '../report/parts';
 import { readDelta } from '../results/delta';
 import { exportModel, scoreHeads, train } from '../trainer/engine';
-import type { JobStages } from './job';
+import { type JobStages, scoringOf } from './job';
 import { folderBytes, replaceFolder } from './out';
 import { EXPORT_FOLDERS } from './own-folders';
 
@@ -21,11 +21,10 @@ export function localStages(out: string, resume: boolean, asked: Pick<Asked, 'mo
   const delta = path.join(out, 'delta');
   return {
     analyze: ({ model, train: data, analysis }, signal) => analyze({ model, data, options: analysis }, signal),
-    score: ({ model, train: rows, analysis, selection, training }, { samples }, signal) => {
-      const { seed, device, threads } = training;
+    score: (spec, { samples }, signal) => {
+      const { model, train: rows, selection } = spec;
       const strategy = selection.strategy as ScoreStrategy;
-      const scoring = { samples, maxLength: analysis.maxLength, seed, device, threads };
-      return scoreHeads({ model, train: rows, strategy, options: scoring }, signal);
+      return scoreHeads({ model, train: rows, strategy, options: { samples, ...scoringOf(spec) } }, signal);
     },
     select: selectHeads,
     train: ({ model, train: rows, dev, training }, mask, signal) =>
@@ -34,12 +33,12 @@ export function localStages(out: string, resume: boolean, asked: Pick<Asked, 'mo
       replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
         follow(exportModel({ format, model, delta, out: folder }, signal), () => {}),
       ),
-    report: async ({ training, train: rows, dev, exports }, result) => {
+    report: async ({ training, train: rows, dev, exports }, result, signal) => {
       const deltaBytes = folderBytes(delta);
       const { id2label } = readDelta(delta).info;
       const base = beside(out, asked.model);
       const told = { deltaBytes, id2label, exports, asked: { ...asked, base, rows, ...(dev && { dev }) } };
-      await writeReportInChild(out, { ...result, training, ...told });
+      await writeReportInChild(out, { ...result, training, ...told }, signal);
     },
   };
 }

@@ -1,7 +1,8 @@
-import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
+import { checkPlace, isStaged, placeOf, unwritable } from '../files/place';
+import { foreignFile, type OwnFolder, publishFolderWhen, removeEmpty } from '../files/whole-folder';
 
 /** What a command may do with an `--out` that holds something. */
 export interface OutRules {
@@ -10,32 +11,38 @@ export interface OutRules {
   overwrite?: boolean;
 }
 
-/** A folder that a command writes, by what tells it from one that a user made. */
-export interface OwnFolder {
-  /** The names of the files that it may hold. */
-  parts: readonly string[];
-  /** The one that is in each, where there is such. */
-  sign?: string;
+/** What a command writes into its `--out`, by name. */
+export interface OwnResults {
+  files: readonly string[];
+  folders: Readonly<Record<string, OwnFolder>>;
 }
-
-/** By name in `--out`. */
-export type OwnFolders = Readonly<Record<string, OwnFolder>>;
 
 /**
  * Checks that `out` may receive a command's results: new or empty, unless it may be gone on with (`resume`) or its results
- * replaced (`overwrite`). Changes nothing, so that it can be asked before any work.
+ * replaced (`overwrite`); and that each of them can be written there. Leaves nothing behind, so that it can be called before any
+ * work.
  *
- * @param folders those that the command writes: one of that name that holds anything else is not replaced
- * @throws HifiError INVALID_INPUT where `out` is a file, or holds something and neither is allowed.
+ * @param results those that the command writes: a folder of such a name that holds a file of anybody else's is not replaced
+ * @throws HifiError INVALID_INPUT where `out` is a file, holds something and neither is allowed, or cannot be written.
  */
-export function checkFolder(out: string, { resume, overwrite }: OutRules, folders: OwnFolders = {}): void {
+export function checkFolder(out: string, { resume, overwrite }: OutRules, results: OwnResults): void {
   if (resume && overwrite) throw invalidInput('--resume goes on with what --out holds, --overwrite drops it: give one');
   const holds = entries(out);
   if (holds.length > 0 && !resume && !overwrite) {
     const choice = resume === undefined ? '' : '--resume or ';
     throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder, ${choice}--overwrite`);
   }
-  for (const [name, own] of Object.entries(folders)) checkOwn(path.join(out, name), own);
+  for (const [name, own] of Object.entries(results.folders)) checkOwn(path.join(out, name), own);
+  checkPlace(out, 'folder');
+  if (holds.length === 0) return;
+  const there = (name: string) => fs.existsSync(path.join(out, name));
+  for (const name of ['state', ...Object.keys(results.folders)].filter(there))
+    checkPlace(path.join(out, name), 'folder');
+  for (const name of results.files.filter(there)) {
+    const file = path.join(out, name);
+    if (!fs.statSync(file).isFile()) throw invalidInput(`${file} is not a file, so no result can be written there`);
+    checkPlace(file, 'file');
+  }
 }
 
 /**
@@ -47,10 +54,10 @@ export function checkFolder(out: string, { resume, overwrite }: OutRules, folder
 export async function inFolder<T>(
   out: string,
   rules: OutRules,
-  folders: OwnFolders,
+  results: OwnResults,
   work: () => Promise<T>,
 ): Promise<T> {
-  const leave = makeFolder(out, rules, folders);
+  const leave = makeFolder(out, rules, results);
   try {
     return await work();
   } catch (error) {
@@ -65,34 +72,27 @@ export async function inFolder<T>(
  * @returns to be called where the work has failed: removes the folders again that were made and are still empty
  * @throws HifiError INVALID_INPUT as {@link checkFolder}, or where the folder cannot be made.
  */
-export function makeFolder(out: string, rules: OutRules, folders: OwnFolders): () => void {
-  checkFolder(out, rules, folders);
+export function makeFolder(out: string, rules: OutRules, results: OwnResults): () => void {
+  checkFolder(out, rules, results);
+  const folder = placeOf(out);
   let first: string | undefined;
   try {
-    first = fs.mkdirSync(out, { recursive: true });
+    first = fs.mkdirSync(folder, { recursive: true });
   } catch (error) {
-    throw invalidInput(`--out ${out} cannot be made: ${(error as Error).message}`, error);
+    throw unwritable(`--out ${out}`, path.dirname(folder), error);
   }
   return () => {
-    if (first !== undefined) removeEmpty(path.resolve(out), path.resolve(first));
+    if (first === undefined) return;
+    const state = path.join(folder, 'state');
+    removeEmpty(fs.existsSync(state) ? state : folder, first);
   };
 }
 
-/** Removes `out` with its `state/`, and the folders above it up to `first`, as far as they hold nothing. */
-function removeEmpty(out: string, first: string): void {
-  try {
-    const state = path.join(out, 'state');
-    if (fs.existsSync(state)) fs.rmdirSync(state);
-    for (let folder = out; folder.length >= first.length; folder = path.dirname(folder)) fs.rmdirSync(folder);
-  } catch {
-    // It holds something: that is a result.
-  }
-}
-
 /**
- * Checks that an output file may be written: new or empty, unless `overwrite`.
+ * Checks that an output file can be written: new or empty, unless `overwrite`. Leaves nothing behind, so that it can be called
+ * before any work.
  *
- * @throws HifiError INVALID_INPUT where it may not, or where it is no file: a folder, a pipe, a device.
+ * @throws HifiError INVALID_INPUT where it cannot, or where it is no file: a folder, a pipe, a device.
  */
 export function claimFile(out: string, overwrite = false): void {
   const found = fs.statSync(out, { throwIfNoEntry: false });
@@ -102,6 +102,7 @@ export function claimFile(out: string, overwrite = false): void {
     throw invalidInput(`--out ${out} is a device or a pipe: give the name of a file`);
   }
   if (found && found.size > 0 && !overwrite) throw invalidInput(`--out ${out} exists: give a new file or --overwrite`);
+  checkPlace(out, 'file');
 }
 
 /** Whether a path lies in a folder of the system's own that holds no files (`/dev/shm` does). */
@@ -109,11 +110,25 @@ const isSystems = (file: string) =>
   /^\/(dev(?!\/shm(\/|$))|proc)(\/|$)/.test(fs.realpathSync(path.dirname(path.resolve(file))));
 
 /**
- * Lets `make` write a folder that appears as a whole in the place of `out`: new or empty, or with `overwrite` an earlier one
- * like it, which is there until the new one is.
+ * Checks that a folder that appears as a whole can be written at `out`: new or empty, or with `overwrite` an earlier one like it.
+ * Leaves nothing behind, so that it can be called before any work.
  *
- * @param own what such a folder may hold
- * @throws HifiError INVALID_INPUT where `out` holds something and may not be replaced, or holds something else.
+ * @throws HifiError INVALID_INPUT where `out` holds something and may not be replaced, holds a file of anybody else's, or cannot
+ *   be written.
+ */
+export function claimFolder(out: string, own: OwnFolder, overwrite: boolean): void {
+  const holds = entries(out);
+  if (holds.length > 0 && !overwrite) {
+    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder or --overwrite`);
+  }
+  checkOwn(out, own);
+  checkPlace(out, 'folder');
+}
+
+/**
+ * Lets `make` write a folder that appears as a whole in the place of `out`; an earlier one is there until it does.
+ *
+ * @throws HifiError INVALID_INPUT as {@link claimFolder}; else what `make` throws
  */
 export async function replaceFolder<T>(
   out: string,
@@ -121,50 +136,18 @@ export async function replaceFolder<T>(
   overwrite: boolean,
   make: (folder: string) => Promise<T>,
 ): Promise<T> {
-  const holds = entries(out);
-  if (holds.length > 0 && !overwrite) {
-    throw invalidInput(`--out ${out} is not empty (it holds ${holds[0]}): give a new folder or --overwrite`);
-  }
-  checkOwn(out, own);
-  // A link is followed: what it points to is replaced.
-  const target = fs.existsSync(out) ? fs.realpathSync(out) : path.resolve(out);
-  const beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
-  try {
-    const made = await make(beside);
-    swap(beside, target, holds.length > 0);
-    return made;
-  } finally {
-    fs.rmSync(beside, { recursive: true, force: true });
-  }
+  claimFolder(out, own, overwrite);
+  return publishFolderWhen(out, make, own);
 }
 
-/** Renames a folder to `target`; an old one there comes back where that fails. */
-function swap(beside: string, target: string, replaces: boolean): void {
-  const old = `${beside}.old`;
-  if (replaces) fs.renameSync(target, old);
-  try {
-    fs.renameSync(beside, target);
-  } catch (error) {
-    if (replaces) fs.renameSync(old, target);
-    throw error;
-  }
-  fs.rmSync(old, { recursive: true, force: true });
-}
-
-/** @throws HifiError INVALID_INPUT where a folder is there and holds what a command does not write. */
-function checkOwn(folder: string, { parts, sign }: OwnFolder): void {
-  const holds = entries(folder);
-  const unsigned = sign !== undefined && !holds.includes(sign) ? holds[0] : undefined;
-  const foreign = holds.find((name) => !parts.includes(partial(name))) ?? unsigned;
+/** @throws HifiError INVALID_INPUT where a folder is there and holds, at any depth, what the command does not write. */
+function checkOwn(folder: string, own: OwnFolder): void {
+  const foreign = entries(folder).length > 0 ? foreignFile(folder, own) : undefined;
   if (foreign === undefined) return;
   throw invalidInput(
     `--out ${folder} is not what this command writes (it holds ${foreign}), so it is left alone: give another --out`,
   );
 }
-
-/** The name of which a file is what a killed process left: `.NAME.UUID` and `NAME.HEX.tmp` are written, then renamed. */
-export const partial = (name: string) =>
-  name.replace(/^\.(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, '$1').replace(/\.[0-9a-f]{12}\.tmp$/, '');
 
 /** The names in a folder; none where there is no folder. */
 export function entries(folder: string): string[] {
@@ -180,5 +163,6 @@ export function entries(folder: string): string[] {
 
 /** Bytes of the files of a folder. */
 export function folderBytes(folder: string): number {
-  return fs.readdirSync(folder).reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
+  const names = fs.readdirSync(folder).filter((name) => !isStaged(name));
+  return names.reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);
 }

@@ -1,28 +1,47 @@
+import type { OwnFolder } from '../files/whole-folder';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
+import { WEIGHTS_INDEX } from '../model/weights';
 import { REPORT_FILES } from '../report/files';
 import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS } from '../results/adapter-export';
 import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
 import type { ExportFormat } from '../results/export-request';
+import { ONNX_MODEL } from '../results/onnx-folder';
 import { UNDO_FILE } from '../results/undo';
-import type { OwnFolder, OwnFolders } from './out';
+import type { OwnResults } from './out';
 
 /*
- * The folders that commands write: what is in them tells them from a user's own, which are never replaced.
+ * What commands write into their `--out`. The names tell it from a user's own files, which are never replaced or removed: a folder
+ * that holds any other file, at any depth, is refused before any work.
  */
 
-const MODEL_PARTS = ['model.safetensors', 'config.json', ...TOKENIZER_FILES];
+const CONFIG_FILES = ['config.json', ...TOKENIZER_FILES];
+const WEIGHTS = 'model.safetensors';
 
-/** A base model, rebuilt. */
-export const MODEL_FOLDER: OwnFolder = { parts: MODEL_PARTS, sign: 'model.safetensors' };
+/** A base model, rebuilt, in one file or sharded. */
+export const MODEL_FOLDER: OwnFolder = {
+  parts: [WEIGHTS, WEIGHTS_INDEX, /model-\d{5}-of-\d{5}\.safetensors/, ...CONFIG_FILES],
+  signs: [WEIGHTS, WEIGHTS_INDEX],
+};
 /** A merged checkpoint. A base model has the same files, but for what undoes the merge. */
-const CHECKPOINT_FOLDER: OwnFolder = { parts: [UNDO_FILE, ...MODEL_PARTS], sign: UNDO_FILE };
+const CHECKPOINT_FOLDER: OwnFolder = { parts: [UNDO_FILE, WEIGHTS, ...CONFIG_FILES], signs: [UNDO_FILE] };
 /** Exports by format. */
 export const EXPORT_FOLDERS: Record<ExportFormat, OwnFolder> = {
   checkpoint: CHECKPOINT_FOLDER,
-  peft: { parts: [ADAPTER_CONFIG, ADAPTER_TENSORS, ADAPTER_CARD], sign: ADAPTER_CONFIG },
-  onnx: { parts: ['onnx', ...MODEL_PARTS], sign: 'onnx' },
+  peft: { parts: [ADAPTER_CONFIG, ADAPTER_TENSORS, ADAPTER_CARD], signs: [ADAPTER_CONFIG] },
+  onnx: { parts: [ONNX_MODEL, `${ONNX_MODEL}_data`, ...CONFIG_FILES], signs: [ONNX_MODEL] },
 };
-export const DELTA_FOLDER: OwnFolder = { parts: [DELTA_INFO, DELTA_TENSORS], sign: DELTA_INFO };
-export const REPORT_FOLDER: OwnFolder = { parts: REPORT_FILES };
-/** What a whole job leaves in its folder, besides files. */
-export const JOB_FOLDERS: OwnFolders = { delta: DELTA_FOLDER, report: REPORT_FOLDER, ...EXPORT_FOLDERS };
+const DELTA_FOLDER: OwnFolder = { parts: [DELTA_INFO, DELTA_TENSORS], signs: [DELTA_INFO] };
+const REPORT_FOLDER: OwnFolder = { parts: REPORT_FILES };
+
+/** What `hifi analyze` writes. */
+export const ANALYSIS_RESULTS: OwnResults = {
+  files: ['heads.json', 'report.html'],
+  folders: { report: REPORT_FOLDER },
+};
+/** What `hifi train` writes. */
+export const TRAINING_RESULTS: OwnResults = { files: ['metrics.json'], folders: { delta: DELTA_FOLDER } };
+/** What a whole job writes. */
+export const JOB_RESULTS: OwnResults = {
+  files: ['heads.json', 'scores.json', 'mask.json', 'metrics.json', 'report.html'],
+  folders: { delta: DELTA_FOLDER, report: REPORT_FOLDER, ...EXPORT_FOLDERS },
+};

@@ -1,47 +1,31 @@
-import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { isScoreStrategy } from '../heads/scores';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
+import { identityHash, type modelIdentity, optionsIdentity, rowsIdentity } from '../results/identity';
 import { clearState } from '../trainer/state';
 import { type ResultFiles, type ResultName, readResult, writeJson } from './files';
-import type { JobPlace, JobSpec } from './job';
+import { type JobPlace, type JobSpec, scoringOf } from './job';
 
 /** Hashes of what a job reads. */
 export interface JobInputs {
-  /** Of the weights. */
-  model: string;
-  /** Of the model's other files that are read: its config and its tokenizer's. */
-  config: string;
-  tokenizer: string;
+  model: ReturnType<typeof modelIdentity>;
   train: string;
   dev: string | null;
-  /** Of MNLI's second dev file, where it lies beside the first. */
+  /** MNLI's second dev file, where it lies beside the first. */
   mismatched: string | null;
 }
 
-/**
- * What each result depends on, as one hash: the inputs' bytes and the options that count, those of the results before it
- * included. Device, threads and paths do not count.
- */
+/** Identity of each result, as one hash: what it is made of, the results before it included. See `results/identity.ts`. */
 export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName, string> {
-  const { device: _a, threads: _b, ...analysis } = spec.analysis;
-  const { device: _c, threads: _d, ...training } = spec.training;
-  const { path: _f, file: _g, ...columns } = spec.train;
-  const heads = keyOf([inputs.model, inputs.config, inputs.tokenizer, inputs.train, columns, analysis]);
-  const scores = keyOf([heads, spec.selection.strategy, training.seed]);
-  const mask = keyOf([isScoreStrategy(spec.selection.strategy) ? scores : heads, spec.selection]);
-  const metrics = keyOf([mask, inputs.dev, inputs.mismatched, training]);
+  const { train, dev, selection } = spec;
+  const rows = rowsIdentity(train, inputs.train);
+  const devRows = dev && inputs.dev !== null ? rowsIdentity(dev, inputs.dev) : null;
+  const heads = identityHash([inputs.model, rows, optionsIdentity(spec.analysis)]);
+  const scores = identityHash([heads, selection.strategy, optionsIdentity(scoringOf(spec))]);
+  const mask = identityHash([isScoreStrategy(selection.strategy) ? scores : heads, optionsIdentity(selection)]);
+  const metrics = identityHash([mask, rows, devRows, inputs.mismatched, optionsIdentity(spec.training)]);
   return { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };
-}
-
-/** SHA-256 of a value's JSON, with the names of each object in one order. */
-function keyOf(value: unknown): string {
-  const ordered = (_: string, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part;
-  return crypto.createHash('sha256').update(JSON.stringify(value, ordered)).digest('hex');
 }
 
 /** What a job makes, in order: each is made of the results before it; exports do not depend on one another. */

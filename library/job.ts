@@ -3,6 +3,8 @@ import { rankingScope, SELECTION_DEFAULTS } from '../heads/select';
 import { estimate as estimateJob, type JobEstimate } from '../job/estimate';
 import { jobInFolder } from '../job/in-folder';
 import type { JobEvent, JobResult, JobSpec } from '../job/job';
+import { checkFolder } from '../job/out';
+import { JOB_RESULTS } from '../job/own-folders';
 import type { StageProgress } from '../progress';
 import { trainOptions } from '../trainer/options';
 import { modelFolder } from './model';
@@ -23,6 +25,7 @@ import { type Run, type RunOptions, runOf } from './run';
 export const runJob = (request: JobRequest & OutFolder, options?: RunOptions): Run<JobEvent, JobResult> =>
   runOf((signal) => {
     const { out, resume = false, overwrite = false, model } = request;
+    checkFolder(out, { resume, overwrite }, JOB_RESULTS);
     return withSpec(request, signal, (spec) => jobInFolder(spec, { out, asked: { model }, resume, overwrite }, signal));
   }, options);
 

@@ -2,8 +2,8 @@ import type { DataSource } from '../data/dataset';
 import { formatOf } from '../data/format';
 import { follow } from '../infra/follow';
 import { trainInFolder } from '../job/in-folder';
-import { replaceFolder } from '../job/out';
-import { EXPORT_FOLDERS } from '../job/own-folders';
+import { checkFolder, claimFolder, replaceFolder } from '../job/out';
+import { EXPORT_FOLDERS, TRAINING_RESULTS } from '../job/own-folders';
 import { StageMeter, type StageProgress } from '../progress';
 import { type Delta, readDelta as readAnyDelta } from '../results/delta';
 import type { EvaluateRequest, EvaluateResult, Prediction } from '../results/inference';
@@ -32,6 +32,7 @@ import { type Run, type RunOptions, runOf } from './run';
 export const train = (request: TrainRequest, options?: RunOptions): Run<TrainEvent, TrainMetrics> =>
   runOf((signal) => {
     const { out, mask, resume = false, overwrite = false } = request;
+    checkFolder(out, { resume, overwrite }, TRAINING_RESULTS);
     return withRows({ train: request.train, dev: request.dev }, async function* (rows) {
       const training = { mask, options: trainOptions(request.options ?? {}), out, resume };
       const model = yield* modelFolder(request.model, signal);
@@ -117,6 +118,7 @@ const saysNothing = ({ path, format, task, textColumns }: DataSource) =>
 export const exportModel = (request: ExportRequest, options?: RunOptions): Run<StageProgress, string[]> =>
   runOf(async function* (signal) {
     const { delta, format, dtype, out, overwrite = false } = request;
+    claimFolder(out, EXPORT_FOLDERS[format], overwrite);
     const model = yield* modelFolder(request.model, signal);
     const progress = new StageMeter('export', 1, 'folders');
     yield progress.at(0);

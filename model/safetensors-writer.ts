@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import * as fs from 'node:fs';
+import { WholeFile } from '../files/whole-file';
 import { DTYPE_BITS } from './safetensors-header';
 
 /** A tensor to be written; `bytes` is called once, when its turn comes, so that one tensor at a time is in memory. */
@@ -12,7 +11,7 @@ export interface TensorSource {
 }
 
 /**
- * Writes a safetensors file, whole or not at all: beside its path first, then renamed. The widest types come first and the
+ * Writes a safetensors file, whole or not at all. The widest types come first and the
  * header's length is a multiple of 8, so that every tensor is aligned to its type; tensors of one width keep their order.
  * The file's bytes follow from the arguments alone.
  * @throws Error on a name given twice, an unknown dtype, or bytes that do not fit the shape
@@ -24,25 +23,19 @@ export function writeSafetensors(
 ): void {
   const sources = widestFirst(tensors);
   const sizes = sources.map(byteSize);
-  const beside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
+  const whole = new WholeFile(file);
   try {
-    const descriptor = fs.openSync(beside, 'wx');
-    try {
-      writeFully(descriptor, header(sources, sizes, metadata));
-      for (const [i, source] of sources.entries()) {
-        const bytes = source.bytes();
-        if (bytes.byteLength !== sizes[i]) {
-          throw new Error(`tensor "${source.name}" has ${bytes.byteLength} bytes, its shape asks for ${sizes[i]}`);
-        }
-        writeFully(descriptor, bytes);
+    whole.writeBytes(header(sources, sizes, metadata));
+    for (const [i, source] of sources.entries()) {
+      const bytes = source.bytes();
+      if (bytes.byteLength !== sizes[i]) {
+        throw new Error(`tensor "${source.name}" has ${bytes.byteLength} bytes, its shape asks for ${sizes[i]}`);
       }
-    } finally {
-      fs.closeSync(descriptor);
+      whole.writeBytes(bytes);
     }
-    fs.renameSync(beside, file);
-  } catch (error) {
-    fs.rmSync(beside, { force: true });
-    throw error;
+    whole.commit();
+  } finally {
+    whole.abandon();
   }
 }
 
@@ -93,9 +86,4 @@ function header(
   padded.writeBigUInt64LE(BigInt(padded.length - 8), 0);
   text.copy(padded, 8);
   return padded;
-}
-
-function writeFully(descriptor: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.byteLength; )
-    done += fs.writeSync(descriptor, bytes, done, Math.min(1 << 30, bytes.byteLength - done));
 }

@@ -1,3 +1,4 @@
+import { FAMILIES, type Family, type FamilyName } from '../model/families';
 import type { ReportParts } from './parts';
 
 /** The LoRA that is compared with: its rank, and how many matrices of a layer it adapts (query, key, value). */
@@ -31,8 +32,9 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const lowest = Math.min(layers, ...mask.heads.map(({ layer }) => layer));
   const layerNumbers = 12 * d * d;
   const adapters = layers * LORA.matrices * 2 * LORA.rank * d;
-  // The task head has a d × d layer with its bias, which for BERT is the base's pooler: the base counts it.
-  const classifier = Math.max(0, head - d * (d + 1));
+  // Of a base with a pooler, the pooler is BERT's task head or is dropped: RoBERTa's has a layer of its own.
+  const family: Family | undefined = FAMILIES[heads.model.architecture as FamilyName];
+  const pooler = family?.modules.pooler === undefined ? 0 : d * (d + 1);
   const own = tuned > 0 ? 2 * (layers - lowest) * layerNumbers + tuned : null;
   const seconds = median(metrics.epochs.map((epoch) => epoch.seconds));
   const like = (multiplyAdds: number) => (own === null || seconds === null ? null : (seconds * multiplyAdds) / own);
@@ -53,7 +55,7 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
       peakBytes: metrics.peakRssBytes,
     },
     computed(`LoRA, r = ${LORA.rank}`, adapters + head, 2 * layers * layerNumbers + 3 * adapters),
-    computed('full fine-tuning', parameters + classifier, 3 * layers * layerNumbers),
+    computed('full fine-tuning', parameters - pooler + head, 3 * layers * layerNumbers),
   ];
 }
 
@@ -67,7 +69,7 @@ export const COST_GAP =
 export const COST_NOTES: readonly [what: string, how: string][] = [
   [
     'trained numbers',
-    'LoRA: L · 3 · 2 · r · d, a pair of matrices for each query, key and value, and the task head. Full: P and the classifier. P: all numbers of the base, d: hidden size, L: layers.',
+    "LoRA: L · 3 · 2 · r · d, a pair of matrices for each query, key and value, and the task head. Full: P without a pooler, and the task head, which is BERT's pooler and a classifier. P: all numbers of the base, d: hidden size, L: layers.",
   ],
   ['bytes of the result', '4 · T for T trained numbers in float32. Of this run: the size of its files.'],
   [

@@ -1,4 +1,4 @@
-import { callEngine } from '../infra/engine';
+import { callEngine, type ProcessOptions } from '../infra/engine';
 import { follow } from '../infra/follow';
 import type { ReportParts } from './parts';
 
@@ -9,13 +9,17 @@ import type { ReportParts } from './parts';
  *
  * @param folder made where it is missing
  * @param parts what there is to tell: an analysis alone, or all of a run
+ * @param signal ends the process
+ * @param options how the process is looked after
  * @returns the files' names, from `folder`
- * @throws HifiError FAILED where a file cannot be written; ENGINE_LOST where the process was killed
+ * @throws HifiError FAILED where a file cannot be written; CANCELLED by `signal`; ENGINE_LOST where the process was killed or hangs
  */
-export async function writeReportInChild(folder: string, parts: ReportParts): Promise<string[]> {
-  const request = { folder, parts };
-  return follow(
-    callEngine<never, string[]>({ entry: require.resolve('./child'), method: 'writeReport', request }),
-    () => {},
-  );
+export async function writeReportInChild(
+  folder: string,
+  parts: ReportParts,
+  signal?: AbortSignal,
+  options?: ProcessOptions,
+): Promise<string[]> {
+  const call = { entry: require.resolve('./child'), method: 'writeReport', request: { folder, parts }, signal };
+  return follow(callEngine<never, string[]>({ ...call, ...options }), () => {});
 }

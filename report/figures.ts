@@ -1,5 +1,6 @@
 import { convergence } from '../heads/convergence';
 import type { HeadReport, PerHead } from '../heads/report';
+import { percentDigits } from '../percent';
 import { pairsOfLayer, strongestPairs } from './correlated-pairs';
 import { graphChart } from './draw/graph';
 import { headMap } from './draw/head-map';
@@ -213,4 +214,4 @@ function metricFigure({ epochs, metric }: Metrics): Figure {
 }
 
 /** `97 %`. */
-const percent = (share: number) => `${Math.round(100 * share)} %`;
+const percent = (share: number) => `${percentDigits(share)} %`;

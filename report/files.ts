@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writeWhole } from '../files/whole-file';
 import { convergence } from '../heads/convergence';
 import type { CorrelationKind } from '../heads/report';
-import { writeWhole } from '../infra/whole-file';
 import { pairsOfLayer } from './correlated-pairs';
 import { costs } from './costs';
 import { svgFile } from './draw/theme';

@@ -1,4 +1,5 @@
 import type { HeadReport } from '../heads/report';
+import { percentDigits } from '../percent';
 
 /** All numbers of a head, in a line. */
 export function headTip(report: HeadReport, layer: number, head: number, tuned: boolean): string {
@@ -8,7 +9,7 @@ export function headTip(report: HeadReport, layer: number, head: number, tuned: 
   return [
     `layer ${layer}, head ${head}${tuned ? ' (tuned)' : ''}: richness ${richness[layer][head].toFixed(2)}${spread}`,
     `PageRank ${pagerank[layer][head].toFixed(4)}`,
-    ...(stability ? [`in the top ${options.k} of ${Math.round(100 * stability[layer][head])} % of replicates`] : []),
+    ...(stability ? [`in the top ${options.k} of ${percentDigits(stability[layer][head])} % of replicates`] : []),
     `activation ${activation[layer][head].toPrecision(3)}`,
     `‖W_QKV‖ ${headNorms[layer][head].toPrecision(3)}`,
   ].join(', ');

@@ -1,6 +1,7 @@
 import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
+import { percentDigits } from '../percent';
 import type { TrainMetrics, TrainOptions } from '../trainer/options';
 import { COST_NOTES, costs } from './costs';
 import { escapeXml } from './draw/theme';
@@ -113,7 +114,7 @@ export function repeatTable(
 }
 
 /** `97 %`. */
-const percent = (share: number) => `${Math.round(100 * share)} %`;
+const percent = (share: number) => `${percentDigits(share)} %`;
 
 /** 1 MB is 10⁶ bytes. */
 const megabytes = (bytes: number) =>

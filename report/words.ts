@@ -1,5 +1,6 @@
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
+import { percentDigits } from '../percent';
 import type { ReportParts } from './parts';
 
 /** Share of the replicates from which on a head's place in its layer's top k counts as settled. */
@@ -45,7 +46,7 @@ export function stabilityInWords({ stability, pagerank, options, samples }: Head
   return (
     `${sequences} do not settle the top ${k} of ${which}: ` +
     `${open.length} of ${shares.length} heads ${open.length === 1 ? 'stays' : 'stay'} in it in fewer than 95 % of 200 bootstrap replicates, ` +
-    `head ${least.head} of layer ${least.layer} in ${Math.round(100 * least.share)} %.`
+    `head ${least.head} of layer ${least.layer} in ${percentDigits(least.share, 0, SETTLED)} %.`
   );
 }
 
@@ -71,9 +72,9 @@ export function answers({
     ['sequences measured', grouped(samples), `${elapsedSeconds.toFixed(1)} s, ${deviceUsed.toUpperCase()}`],
   ];
   if (mask) {
-    const size = mask.budget === undefined ? `k = ${mask.k}` : `budget ${(100 * mask.budget).toFixed(2)} %`;
+    const size = mask.budget === undefined ? `k = ${mask.k}` : `budget ${percentDigits(mask.budget, 2)} %`;
     const { heads: tuned, strategy, tune, share } = mask;
-    told.push(['tuned heads', `${tuned.length} (${(100 * share).toFixed(1)}\u00a0%)`, `${strategy}, ${size}, ${tune}`]);
+    told.push(['tuned heads', `${tuned.length} (${percentDigits(share, 1)}\u00a0%)`, `${strategy}, ${size}, ${tune}`]);
   } else told.push(['ranked by', options.correlation, `teleport ${options.teleport}, damping ${options.damping}`]);
   if (metrics) {
     const { best, metric, epochs, peakRssBytes } = metrics;

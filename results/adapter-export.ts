@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
+import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, layerModule } from '../model/families';
@@ -9,7 +10,6 @@ import { adapterCard } from './adapter-card';
 import { classifierName } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
 import { type DeltaInfo, outputsOf } from './delta-info';
-import { publishFolder } from './publish';
 import { roundTo } from './rounding';
 import { type Slice, storedShape, takeSlice, taskHeadTensors, tunedSlices } from './slices';
 

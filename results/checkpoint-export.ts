@@ -1,13 +1,13 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
+import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { baseTensors, FAMILIES, type Family } from '../model/families';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { classifierConfig, classifierName } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
 import { outputsOf } from './delta-info';
-import { publishFolder } from './publish';
 import { DTYPE_NAMES, type FloatDtype, roundTo } from './rounding';
 import { taskHeadTensors } from './slices';
 import { copyTokenizer, type KeptTensor, verifyUndo, writeUndo } from './undo';

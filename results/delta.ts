@@ -2,10 +2,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { nearestSibling } from '../data/nearest';
 import { diverged, invalidInput } from '../errors';
+import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
 import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
-import { publishFolder } from './publish';
 import { roundTo } from './rounding';
 import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tunedSlices } from './slices';
 
@@ -91,7 +91,7 @@ export function writeDelta(folder: string, delta: Delta): void {
     );
     fs.writeFileSync(path.join(beside, DELTA_INFO), formatDeltaInfo(delta.info));
   };
-  publishFolder(folder, fill, [DELTA_TENSORS, DELTA_INFO]);
+  publishFolder(folder, fill, { parts: [DELTA_TENSORS, DELTA_INFO] });
 }
 
 /** Bytes of the two files that {@link writeDelta} would write for this base: they do not depend on the values. */

@@ -21,7 +21,32 @@ export interface Metrics {
    * @throws RangeError when the two differ in length or a regression's value is not finite
    */
   compute(predictions: ArrayLike<number>, labels: ArrayLike<number>): Record<string, number>;
+  /** Whether these labels leave the deciding metric undefined, whatever is predicted: it is 0 then, and tells nothing. */
+  isUndefinedOn(labels: ArrayLike<number>): boolean;
 }
+
+/** How well rows were predicted, as far as it decides. */
+export interface Judged {
+  /** The deciding metric. */
+  value: number;
+  /** The mean loss, where the metric is undefined on the rows: then the loss decides. */
+  loss?: number;
+}
+
+/**
+ * Whether one is better than the best before it, of equals the earlier: an epoch, a learning rate, a penalty. The larger metric decides;
+ * where it is undefined, the lower loss.
+ */
+export function isBetter(now: Judged, best: Judged): boolean {
+  if (now.loss !== undefined && best.loss !== undefined) return now.loss < best.loss;
+  return now.value > best.value;
+}
+
+/** What decides of {@link Metrics.compute}'s values with their `loss`. @param byLoss whether the metric is undefined on the rows */
+export const judgedBy = (metrics: Metrics, values: Record<string, number>, byLoss: boolean): Judged => ({
+  value: values[metrics.best],
+  ...(byLoss && { loss: values.loss }),
+});
 
 type Metric = (predictions: ArrayLike<number>, labels: ArrayLike<number>) => number;
 
@@ -36,6 +61,17 @@ const METRICS = {
 } satisfies Record<string, Metric>;
 
 type MetricName = keyof typeof METRICS;
+
+/** Labels on which a deciding metric is undefined; the others are defined on all. */
+const UNDEFINED_ON: Partial<Record<MetricName, (labels: ArrayLike<number>) => boolean>> = {
+  f1: (labels) => count(labels.length, (i) => labels[i] === 1) === 0,
+  matthews: isConstant,
+  pearson: isConstant,
+};
+
+function isConstant(labels: ArrayLike<number>): boolean {
+  return count(labels.length, (i) => labels[i] !== labels[0]) === 0;
+}
 
 /** GLUE's metrics (Wang et al. 2019, table 1), the deciding one first. WNLI's majority is told beside its own score. */
 const TASK_METRICS: Readonly<Record<TaskName, readonly MetricName[]>> = {
@@ -66,6 +102,7 @@ export function metricsFor(task: TaskName | null | undefined, problem: Problem):
       checkValues(predictions, labels);
       return Object.fromEntries(names.map((name) => [name, METRICS[name](predictions, labels)]));
     },
+    isUndefinedOn: (labels) => UNDEFINED_ON[names[0]]?.(labels) ?? false,
   };
 }
 

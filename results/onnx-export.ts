@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
 import { randomStream } from '../data/random';
 import { failed } from '../errors';
+import { publishFolderWhen } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
@@ -16,7 +17,6 @@ import { logitsOnnx } from './engine';
 import type { Logits } from './logits';
 import { ONNX_MODEL } from './onnx-folder';
 import { writeOnnxTokenizer } from './onnx-tokenizer';
-import { publishFolderWhen } from './publish';
 
 export interface OnnxExport {
   checkpoint: Checkpoint;

@@ -4,13 +4,13 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { nearestSibling } from '../data/nearest';
 import { failed, HifiError, invalidInput } from '../errors';
+import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { sha256OfShards, WEIGHTS_INDEX } from '../model/weights';
 import { baseFilesOf } from './base-files';
-import { publishFolder } from './publish';
 import { type FloatDtype, roundTo } from './rounding';
 import { putSlice, type Slice, takeSlice } from './slices';
 

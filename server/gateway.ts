@@ -15,6 +15,7 @@ import { LiveServer } from '../live/server';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { specMessage } from '../wire/job';
+import { ENGINE_PROCESS } from './engine-process';
 import { serviceServer } from './service-server';
 import type { Served, ServePart } from './settings';
 
@@ -26,16 +27,27 @@ export interface ServeGateway extends ServePart {
 /** Serves jobs and artifacts; jobs that an earlier process was cut in go on. */
 export async function serveGateway(settings: ServeGateway): Promise<Served> {
   const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer, socket } = settings;
+  const { engineProcess = ENGINE_PROCESS } = settings;
   const { log, telemetry, server, start, end } = serviceServer('gateway', settings);
   const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
-  const parts = { store, seconds, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
+  const parts = {
+    store,
+    seconds,
+    artifacts,
+    telemetry,
+    analyzer,
+    trainer,
+    inputs,
+    engineProcess,
+    specOf: servedSpecOf,
+  };
   const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, parts, signal, heard), log);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
 
-  server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs }));
+  server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess }));
   server.add(ArtifactService, artifactService(artifacts, store));
   const stopSweeping = keepSweeping(store, artifacts, (error) => log.error({ err: error }, 'sweeping failed'));
   outbox?.start();

@@ -139,7 +139,7 @@ export interface TrainMetrics {
   metric: string;
   /** The epoch that the delta is of. */
   best: {
-    /** From 1; of equal ones the first. */
+    /** From 1; of equal ones the first. Where the dev rows leave the metric undefined, the one of the lowest dev loss. */
     epoch: number;
     /** Its dev metric. */
     value: number;

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../model/checkpoint';
 import { clock, intervalSince, StageMeter } from '../progress';
 import { makeDelta, writeDelta } from '../results/delta';
 import { evaluateRows, score } from '../results/logits';
-import { MISMATCHED, metricsFor, problemOf } from '../results/metrics';
+import { isBetter, judgedBy, MISMATCHED, metricsFor, problemOf } from '../results/metrics';
 import { describeDelta } from './describe-delta';
 import type { LabelledRows, TrainingInputs } from './inputs';
 import { peakResidentBytes } from './memory';
@@ -192,7 +192,7 @@ export class Run {
     return loss;
   }
 
-  /** Evaluates the epoch that has ended and keeps its numbers where it is the best so far; ties go to the earlier. */
+  /** Evaluates the epoch that has ended and keeps its numbers where it is the best so far; see `isBetter`. */
   private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
     const { dev, mismatched } = this.inputs;
     const { progress, metrics } = this;
@@ -205,8 +205,9 @@ export class Run {
     yield intervalSince(began, 'evaluate', { epoch });
     const trainLoss = progress.lossSum / progress.lossRows;
     const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
-    const best = progress.epochs[progress.bestEpoch - 1]?.dev[metrics.best];
-    if (best === undefined || scores[metrics.best] > best) {
+    const best = progress.epochs[progress.bestEpoch - 1]?.dev;
+    const judged = (of: Record<string, number>) => judgedBy(metrics, of, metrics.isUndefinedOn(dev.targets));
+    if (best === undefined || isBetter(judged(scores), judged(best))) {
       progress.bestEpoch = epoch;
       this.best = this.program.read().parameters;
     }

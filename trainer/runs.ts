@@ -57,7 +57,7 @@ export class ClaimedRun {
     readonly release: () => void,
   ) {}
 
-  /** Whether the name is new, or was given to a training of the same; see `runKey`. */
+  /** Whether the name is new, or was given to a training of the same; see `identityHash`. */
   isOf(key: string): boolean {
     const record = readRunRecord(this.folder);
     return record === undefined || record.key === key;

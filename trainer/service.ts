@@ -30,6 +30,7 @@ import type { ExportDtype } from '../results/checkpoint-export';
 import { DELTA_INFO } from '../results/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
+import { identityHash, modelIdentity, optionsIdentity, rowsIdentity } from '../results/identity';
 import type { EvaluateRequest } from '../results/inference';
 import { artifactMessage } from '../wire/artifact';
 import { givenRowsOf, ofDataset } from '../wire/dataset';
@@ -42,8 +43,6 @@ import { scoreStrategyOf, scoresMessage } from '../wire/scores';
 import { outcomeMessage, trainEventMessage } from '../wire/training';
 import type * as engines from './engine';
 import type { TrainRequest } from './options';
-import { modelFileHashes } from './run-identity';
-import { runKey } from './run-record';
 import type { ClaimedRun, Runs } from './runs';
 
 type ScoreHeadsResponse = MessageInitShape<typeof ScoreHeadsResponseSchema>;
@@ -237,17 +236,14 @@ function otherRun(id: string): RpcError {
 }
 
 /** All that the numbers and files of a training depend on, as one hash. */
-async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256: string): Promise<string> {
-  const { model, train, dev, mask } = asked;
-  const { device: _device, threads: _threads, ...options } = asked.options;
+export async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256: string): Promise<string> {
+  const { model, train, dev, mask, options } = asked;
   const sets = [train, dev, dev && mismatchedRows(dev)];
   const rows = await Promise.all(sets.map((each) => each && rowsKey(each)));
-  return runKey([sha256, modelFileHashes(model), rows, mask, options]);
+  return identityHash([modelIdentity(model, sha256), rows, mask, optionsIdentity(options)]);
 }
 
-async function rowsKey({ path: name, file = name, ...columns }: DataSource) {
-  return { ...columns, sha256: await sha256OfFile(file) };
-}
+const rowsKey = async (source: DataSource) => rowsIdentity(source, await sha256OfFile(source.file ?? source.path));
 
 const deltaInfo = (folder: string): DeltaInfo =>
   parseDeltaInfo(fs.readFileSync(path.join(folder, DELTA_INFO), 'utf8'), DELTA_INFO);

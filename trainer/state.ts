@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput } from '../errors';
+import { isStaged } from '../files/place';
 import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
 import type { EpochMetrics } from './options';
 import type { TrainingState } from './program';
@@ -44,7 +45,7 @@ const progressSchema = z.object({
 function sweep(folder: string): void {
   if (!fs.existsSync(folder)) return;
   for (const name of fs.readdirSync(folder)) {
-    if (name.startsWith(`${FILE}.`)) fs.rmSync(path.join(folder, name), { force: true });
+    if (isStaged(name)) fs.rmSync(path.join(folder, name), { force: true });
   }
 }
 

@@ -1,39 +1,61 @@
 import * as fc from 'fast-check';
 import { splitRows } from '../../compare/split';
 
+const first = { seed: 0, searchSeed: 0 };
 const rows = (n: number, classes: number) => Int32Array.from({ length: n }, (_, row) => row % classes);
 
 test('every row is in one part, as many as asked for, others for each seed', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.integer({ min: 2, max: 40 }), (seed, train) => {
-      const split = splitRows(rows(100, 3), { rows: train }, seed);
+      const split = splitRows(rows(100, 3), { rows: train }, { seed: seed, searchSeed: seed });
       expect(split.train).toHaveLength(train);
       expect(split.dev).toHaveLength(train);
       const all = [...split.train, ...split.dev, ...split.test];
       expect(all.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, row) => row));
-      expect(splitRows(rows(100, 3), { rows: train }, seed)).toEqual(split);
-      expect(splitRows(rows(100, 3), { rows: train }, seed + 1).train).not.toEqual(split.train);
+      expect(splitRows(rows(100, 3), { rows: train }, { seed: seed, searchSeed: seed })).toEqual(split);
+      expect(splitRows(rows(100, 3), { rows: train }, { seed: seed + 1, searchSeed: seed + 1 }).train).not.toEqual(
+        split.train,
+      );
     }),
     { numRuns: 30 },
   );
 });
 
+test.each([
+  ['rows', { rows: 100 }, 100],
+  ['rows of each class', { rowsPerClass: 12 }, 36],
+])('%s: what chose the learning rate is in no test, and nothing else is missing', (_, size, devRows) => {
+  const classes = rows(400, 3);
+  const search = splitRows(classes, size, first);
+  for (const seed of [1, 2, 3]) {
+    const { train, dev, test } = splitRows(classes, size, { seed, searchSeed: 0 });
+    const tested = new Set(test);
+    expect(search.dev.filter((row) => tested.has(row))).toHaveLength(0);
+    const everywhere = new Set([...train, ...dev, ...test, ...search.dev]);
+    expect(everywhere.size).toBe(400);
+    expect(search.dev).toHaveLength(devRows);
+    expect(test.length).toBeLessThan(search.test.length);
+    // Its training and dev rows are drawn from all, as before.
+    expect([train, dev]).toEqual(Object.values(splitRows(classes, size, { seed, searchSeed: seed })).slice(0, 2));
+  }
+});
+
 test('so many of each class, and as many to choose by', () => {
   const classes = rows(90, 3);
-  const { train, dev, test } = splitRows(classes, { rowsPerClass: 8 }, 3);
+  const { train, dev, test } = splitRows(classes, { rowsPerClass: 8 }, first);
   const counts = (part: Int32Array) => [0, 1, 2].map((name) => part.filter((row) => classes[row] === name).length);
   expect([train, dev, test].map(counts)).toEqual([
     [8, 8, 8],
     [8, 8, 8],
     [14, 14, 14],
   ]);
-  expect(counts(splitRows(classes, { rowsPerClass: 8 }, 3, 6).dev)).toEqual([2, 2, 2]);
+  expect(counts(splitRows(classes, { rowsPerClass: 8 }, first, 6).dev)).toEqual([2, 2, 2]);
 });
 
 test('at most 500 rows to choose by unless told otherwise', () => {
-  expect(splitRows(rows(4000, 2), { rows: 1000 }, 0).dev).toHaveLength(500);
-  expect(splitRows(rows(4000, 2), { rows: 1000 }, 0, 900).dev).toHaveLength(900);
-  expect(splitRows(rows(4000, 2), { rowsPerClass: 400 }, 0).dev).toHaveLength(500);
+  expect(splitRows(rows(4000, 2), { rows: 1000 }, first).dev).toHaveLength(500);
+  expect(splitRows(rows(4000, 2), { rows: 1000 }, first, 900).dev).toHaveLength(900);
+  expect(splitRows(rows(4000, 2), { rowsPerClass: 400 }, first).dev).toHaveLength(500);
 });
 
 test.each([
@@ -43,12 +65,12 @@ test.each([
     '--rows-per-class is 20, and 20 more are needed to choose by; a class of the training file has 33 rows',
   ],
 ])('%j of too few', (size, message) => {
-  expect(() => splitRows(rows(100, 3), size, 0)).toThrow(message);
+  expect(() => splitRows(rows(100, 3), size, first)).toThrow(message);
 });
 
 test('of many classes one each at least chooses', () => {
-  expect(splitRows(rows(1300, 600), { rowsPerClass: 1 }, 0).dev).toHaveLength(600);
-  expect(() => splitRows(rows(100, 3), { rowsPerClass: 8 }, 0, 2)).toThrow(
+  expect(splitRows(rows(1300, 600), { rowsPerClass: 1 }, first).dev).toHaveLength(600);
+  expect(() => splitRows(rows(100, 3), { rowsPerClass: 8 }, first, 2)).toThrow(
     '--dev-rows is 2; of 3 classes it must be at least 3',
   );
 });

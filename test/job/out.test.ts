@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { checkFolder, claimFile, inFolder, replaceFolder } from '../../job/out';
+import { checkFolder, claimFile, claimFolder, inFolder, type OwnResults, replaceFolder } from '../../job/out';
+import { EXPORT_FOLDERS, JOB_RESULTS } from '../../job/own-folders';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-out-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -19,8 +20,11 @@ function folder(...files: string[]): string {
 }
 
 describe('--out as a folder', () => {
-  const claim = (out: string, rules: object, folders = {}) => inFolder(out, rules, folders, async () => 7);
-  const delta = { delta: { parts: ['delta.json', 'delta.safetensors'], sign: 'delta.json' } };
+  const none = { files: [], folders: {} };
+  const claim = (out: string, rules: object, results: OwnResults = none) =>
+    inFolder(out, rules, results, async () => 7);
+  const own = { parts: ['delta.json', 'delta.safetensors'], signs: ['delta.json'] };
+  const delta = { files: ['heads.json'], folders: { delta: own } };
 
   test('new or empty is taken', async () => {
     const out = path.join(folder(), 'deep', 'er');
@@ -31,9 +35,11 @@ describe('--out as a folder', () => {
 
   test('what holds something is taken with --resume or --overwrite alone, and stays until it is replaced', async () => {
     const out = folder('heads.json', 'delta/delta.json', 'notes.txt');
-    expect(() => checkFolder(out, {})).toThrow(/is not empty \(it holds delta\): give a new folder, --overwrite$/);
-    expect(() => checkFolder(out, { resume: false })).toThrow(/give a new folder, --resume or --overwrite$/);
-    expect(() => checkFolder(out, { resume: true, overwrite: true })).toThrow(/give one$/);
+    expect(() => checkFolder(out, {}, none)).toThrow(
+      /is not empty \(it holds delta\): give a new folder, --overwrite$/,
+    );
+    expect(() => checkFolder(out, { resume: false }, none)).toThrow(/give a new folder, --resume or --overwrite$/);
+    expect(() => checkFolder(out, { resume: true, overwrite: true }, none)).toThrow(/give one$/);
     for (const rules of [{ resume: true }, { overwrite: true }]) {
       await claim(out, rules, delta);
       expect(fs.readdirSync(out)).toEqual(['delta', 'heads.json', 'notes.txt']);
@@ -44,7 +50,7 @@ describe('--out as a folder', () => {
   test.each([
     ['a file of a user beside ours', ['delta/delta.json', 'delta/thesis.doc'], 'thesis.doc'],
     ['what only has our names', ['delta/delta.safetensors'], 'delta.safetensors'],
-    ['a folder in it', ['delta/delta.json/x', 'delta/old/x'], 'old'],
+    ['a folder in it', ['delta/delta.json', 'delta/old/x'], 'old'],
   ])('a folder that holds %s is left alone', async (_, files, named) => {
     const out = folder(...files);
     for (const rules of [{ resume: true }, { overwrite: true }]) {
@@ -59,8 +65,8 @@ describe('--out as a folder', () => {
   test('what a killed process left half written does not count', async () => {
     const out = folder(
       'delta/delta.json',
-      'delta/delta.safetensors.0123456789ab.tmp',
-      'delta/.delta.json.01234567-89ab-cdef-0123-456789abcdef',
+      'delta/.hifi-01234567-89ab-cdef-0123-456789abcdef',
+      'delta/.hifi-01234567-89ab-cdef-0123-456789abcdee/delta.json',
     );
     expect(await claim(out, { overwrite: true }, delta)).toBe(7);
   });
@@ -71,7 +77,7 @@ describe('--out as a folder', () => {
       throw new Error('bad input');
     };
     const parent = folder('mine.txt');
-    const attempt = (out: string, make: string) => inFolder(out, {}, {}, () => fail(make)(out));
+    const attempt = (out: string, make: string) => inFolder(out, {}, none, () => fail(make)(out));
     await expect(attempt(path.join(parent, 'a', 'b'), 'state')).rejects.toThrow('bad input');
     expect(fs.readdirSync(parent)).toEqual(['mine.txt']);
     const empty = path.join(parent, 'empty');
@@ -81,8 +87,34 @@ describe('--out as a folder', () => {
     expect(fs.readdirSync(parent)).toEqual(['c', 'empty', 'mine.txt']);
   });
 
+  test('what a result cannot replace is told before', () => {
+    const out = folder('heads.json/x', 'notes.txt');
+    expect(() => checkFolder(out, { overwrite: true }, delta)).toThrow(/heads\.json is not a file/);
+    const linked = folder('notes.txt');
+    fs.symlinkSync('nowhere/heads.json/x', path.join(linked, 'state'));
+    checkFolder(linked, { overwrite: true }, delta);
+  });
+
+  test.each(Object.keys(EXPORT_FOLDERS))('a file of a user below %s/ stays, and the run is refused', async (format) => {
+    const { parts, signs } = JOB_RESULTS.folders[format];
+    const files = [...signs!, ...parts.filter((part): part is string => typeof part === 'string')];
+    const deepest = path.dirname(files.find((file) => file.includes('/')) ?? files[0]);
+    const mine = path.join(deepest, 'thesis.doc');
+    const out = folder(...[...files, mine].map((file) => path.join(format, file)));
+    const message = `--out ${path.join(out, format)} is not what this command writes (it holds ${mine}), so it is left alone: give another --out`;
+    for (const rules of [{ overwrite: true }, { resume: true }]) {
+      expect(() => checkFolder(out, rules, JOB_RESULTS)).toThrow(message);
+    }
+    const own = EXPORT_FOLDERS[format as keyof typeof EXPORT_FOLDERS];
+    expect(() => claimFolder(path.join(out, format), own, true)).toThrow(message);
+    fs.rmSync(path.join(out, format, mine));
+    checkFolder(out, { overwrite: true }, JOB_RESULTS);
+  });
+
   test('a file is refused', () => {
-    expect(() => checkFolder(path.join(folder('file'), 'file'), { resume: true })).toThrow(/is a file: give a folder$/);
+    expect(() => checkFolder(path.join(folder('file'), 'file'), { resume: true }, none)).toThrow(
+      /is a file: give a folder$/,
+    );
   });
 });
 
@@ -126,7 +158,7 @@ describe('a folder that appears as a whole', () => {
     return 7;
   };
 
-  const own = { parts: ['undo', 'model'], sign: 'undo' };
+  const own = { parts: ['undo', 'model'], signs: ['undo'] };
 
   test('replaces one of its own kind, no other', async () => {
     const mine = folder('undo', 'model');
@@ -149,15 +181,6 @@ describe('a folder that appears as a whole', () => {
     };
     const beside = fs.readdirSync(scratch);
     await expect(replaceFolder(mine, own, true, fail)).rejects.toThrow('disk full');
-    expect(fs.readdirSync(mine)).toEqual(['model', 'undo']);
-    expect(fs.readdirSync(scratch)).toEqual(beside);
-  });
-
-  test('comes back where the new one cannot take its place', async () => {
-    const mine = folder('undo', 'model');
-    const beside = fs.readdirSync(scratch);
-    // Nothing is made: the old one is renamed, and then there is nothing to rename.
-    await expect(replaceFolder(mine, own, true, async () => 7)).rejects.toThrow(/ENOENT/);
     expect(fs.readdirSync(mine)).toEqual(['model', 'undo']);
     expect(fs.readdirSync(scratch)).toEqual(beside);
   });

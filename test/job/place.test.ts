@@ -32,14 +32,15 @@ describe('what a resumed job keeps', () => {
     exports: ['checkpoint'],
   };
   const inputs: JobInputs = {
-    ...{ model: sampleReport().model.sha256, config: 'c', tokenizer: 't' },
+    model: { weights: sampleReport().model.sha256, files: ['config', 'tokenizer', null] },
     ...{ train: 'rows', dev: null, mismatched: null },
   };
+  const { weights } = inputs.model;
   const keys = resultKeys(spec, inputs);
 
   async function finished(): Promise<string> {
     const out = folder('delta/delta.json', 'checkpoint/config.json');
-    const place = new FolderPlace(out, keys, inputs.model, false);
+    const place = new FolderPlace(out, keys, weights, false);
     await place.write('heads.json', sampleReport());
     await place.write('mask.json', sampleMask());
     await place.write('metrics.json', sampleMetrics());
@@ -47,7 +48,7 @@ describe('what a resumed job keeps', () => {
     return out;
   }
 
-  const keeps = async (out: string, now = keys, model = inputs.model, resume = true) => {
+  const keeps = async (out: string, now = keys, model = weights, resume = true) => {
     const place = new FolderPlace(out, now, model, resume);
     const names = ['heads.json', 'mask.json', 'metrics.json'] as const;
     const kept = await Promise.all(names.map((name) => place.kept(name)));
@@ -57,8 +58,8 @@ describe('what a resumed job keeps', () => {
   test('all that is whole and made of the same', async () => {
     const out = await finished();
     expect(await keeps(out)).toEqual(['heads.json', 'mask.json', 'metrics.json']);
-    expect(await keeps(out, keys, inputs.model, false)).toEqual([]);
-    expect(await new FolderPlace(out, keys, inputs.model, true).keptExport('checkpoint')).toBe(true);
+    expect(await keeps(out, keys, weights, false)).toEqual([]);
+    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(true);
     expect(await keeps(out, keys, 'another model')).toEqual(['metrics.json']);
   });
 
@@ -70,10 +71,17 @@ describe('what a resumed job keeps', () => {
     expect(await changed({ analysis: { ...ANALYSIS_DEFAULTS, samples: 7 } })).toEqual([]);
     expect(await changed({ train: { path: 'rows.tsv', task: 'cola' } })).toEqual([]);
     expect(await changed({}, { ...inputs, train: 'other rows' })).toEqual([]);
-    expect(await changed({}, { ...inputs, dev: 'dev rows' })).toEqual(['heads.json', 'mask.json']);
+    expect(await changed({ dev: { path: 'dev.tsv', task: 'sst2' } }, { ...inputs, dev: 'dev rows' })).toEqual([
+      'heads.json',
+      'mask.json',
+    ]);
     expect(await changed({}, { ...inputs, mismatched: 'more dev rows' })).toEqual(['heads.json', 'mask.json']);
-    expect(await changed({}, { ...inputs, config: 'another activation' })).toEqual([]);
-    expect(await changed({}, { ...inputs, tokenizer: 'other words' })).toEqual([]);
+    expect(
+      await changed({}, { ...inputs, model: { ...inputs.model, files: ['another activation', 'tokenizer', null] } }),
+    ).toEqual([]);
+    expect(
+      await changed({}, { ...inputs, model: { ...inputs.model, files: ['config', 'other words', null] } }),
+    ).toEqual([]);
     // Where it runs, and by which path, changes nothing.
     const moved = { train: { task: 'sst2' as const, path: 'elsewhere/rows.tsv' }, model: 'elsewhere' };
     const analysis = { ...ANALYSIS_DEFAULTS, threads: 1, device: 'cpu' as const };
@@ -83,12 +91,12 @@ describe('what a resumed job keeps', () => {
   test('scores, where the strategy goes by them', async () => {
     const gradient = { ...spec, selection: { ...SELECTION_DEFAULTS, strategy: 'gradient' as const } };
     const out = folder();
-    const place = new FolderPlace(out, resultKeys(gradient, inputs), inputs.model, true);
+    const place = new FolderPlace(out, resultKeys(gradient, inputs), weights, true);
     await place.write('heads.json', sampleReport());
     await place.write('scores.json', sampleScores());
     await place.write('mask.json', sampleMask());
     const kept = async (now: JobSpec) => {
-      const later = new FolderPlace(out, resultKeys(now, inputs), inputs.model, true);
+      const later = new FolderPlace(out, resultKeys(now, inputs), weights, true);
       const names = ['heads.json', 'scores.json', 'mask.json'] as const;
       const found = await Promise.all(names.map((name) => later.kept(name)));
       return names.filter((_, i) => found[i] !== undefined);
@@ -115,9 +123,9 @@ describe('what a resumed job keeps', () => {
     const out = await finished();
     forgetResults(out, 'metrics.json');
     expect(await keeps(out)).toEqual(['heads.json', 'mask.json']);
-    expect(await new FolderPlace(out, keys, inputs.model, true).keptExport('checkpoint')).toBe(false);
+    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(false);
     const exported = await finished();
-    const place = new FolderPlace(exported, keys, inputs.model, true);
+    const place = new FolderPlace(exported, keys, weights, true);
     await place.invalidate('peft');
     await place.invalidate('onnx');
     expect(await place.keptExport('checkpoint')).toBe(true);
@@ -130,7 +138,7 @@ describe('what a resumed job keeps', () => {
     const out = folder('state/training.safetensors');
     const checkpoint = path.join(out, 'state', 'training.safetensors');
     const begin = async (now = keys, resume = true) => {
-      await new FolderPlace(out, now, inputs.model, resume).invalidate('metrics.json');
+      await new FolderPlace(out, now, weights, resume).invalidate('metrics.json');
       const there = fs.existsSync(checkpoint);
       fs.writeFileSync(checkpoint, 'cut');
       return there;
@@ -141,7 +149,7 @@ describe('what a resumed job keeps', () => {
     expect([await begin(other), await begin(other), await begin(keys), await begin(keys, false)]).toEqual([
       ...[false, true, false, false],
     ]);
-    await new FolderPlace(out, keys, inputs.model, true).write('metrics.json', sampleMetrics());
+    await new FolderPlace(out, keys, weights, true).write('metrics.json', sampleMetrics());
     expect(fs.existsSync(checkpoint)).toBe(false);
   });
 });
@@ -181,14 +189,14 @@ describe('a job on a folder, cut and gone on with by other options', () => {
     ...{ analysis: ANALYSIS_DEFAULTS, selection: { ...SELECTION_DEFAULTS, k }, training: { ...TRAIN_DEFAULTS, lr } },
   });
   const inputs: JobInputs = {
-    ...{ model: sampleReport().model.sha256, config: 'c', tokenizer: 't' },
+    model: { weights: sampleReport().model.sha256, files: ['config', 'tokenizer', null] },
     ...{ train: 'rows', dev: null, mismatched: null },
   };
   const label = ({ training, selection }: JobSpec) => `lr ${training.lr}, k ${selection.k}`;
 
   /** Runs a job in `out`; after the event of the artifact `cut` its process is gone. */
   async function attempt(out: string, job: JobSpec, cut?: string): Promise<void> {
-    const place = new FolderPlace(out, resultKeys(job, inputs), inputs.model, true);
+    const place = new FolderPlace(out, resultKeys(job, inputs), inputs.model.weights, true);
     const events: AsyncGenerator<JobEvent> = runJob(job, stagesIn(out, label), place, new AbortController().signal);
     for await (const event of events) if (event.kind === 'artifact' && event.name === cut) return;
   }

@@ -17,7 +17,7 @@ const saved: SavedState = {
 function cutState(): string {
   const folder = fs.mkdtempSync(path.join(root, 'run-'));
   saveState(folder, 'this run', saved);
-  fs.writeFileSync(path.join(folder, 'training.safetensors.0123456789ab.tmp'), 'cut');
+  fs.writeFileSync(path.join(folder, '.hifi-01234567-89ab-cdef-0123-456789abcdef'), 'cut');
   return folder;
 }
 

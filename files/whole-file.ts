@@ -1,13 +1,18 @@
-import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { placeOf, stagedName, unwritable } from './place';
 
-/** Characters that are gathered before they are written. */
+/** Characters of text that are gathered before they are written. */
 const CHUNK = 1 << 20;
+/** Most bytes of one write call: Linux writes no more than 2 GB at once. */
+const MOST_AT_ONCE = 1 << 30;
 
-/** A text file that appears whole or not at all: it is written beside its place, then renamed. */
+/**
+ * A file that appears whole or not at all: it is written under a name of its own in the same folder, then renamed. A link is
+ * followed: the file that it leads to is replaced.
+ */
 export class WholeFile {
+  private readonly target: string;
   private readonly beside: string;
   private readonly handle: number;
   private pending: string[] = [];
@@ -15,21 +20,38 @@ export class WholeFile {
   private open = true;
 
   /** @throws HifiError INVALID_INPUT where the file's folder cannot be made or written to. */
-  constructor(private readonly file: string) {
-    const target = path.resolve(file);
-    this.beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
+  constructor(file: string) {
+    this.target = placeOf(file);
+    const folder = path.dirname(this.target);
+    this.beside = path.join(folder, stagedName());
     try {
-      fs.mkdirSync(path.dirname(target), { recursive: true });
+      fs.mkdirSync(folder, { recursive: true });
       this.handle = fs.openSync(this.beside, 'wx');
     } catch (error) {
-      throw invalidInput(`${file} cannot be written: ${(error as Error).message}`, error);
+      throw unwritable(file, folder, error);
     }
   }
 
+  /** Appends text. */
   write(text: string): void {
     this.pending.push(text);
     this.pendingLength += text.length;
     if (this.pendingLength >= CHUNK) this.flush();
+  }
+
+  /** Writes bytes at their place, or appends them. @param position bytes from the file's start; at the end when absent */
+  writeBytes(bytes: Uint8Array, position?: number): void {
+    this.flush();
+    for (let done = 0; done < bytes.byteLength; ) {
+      const count = Math.min(MOST_AT_ONCE, bytes.byteLength - done);
+      done += fs.writeSync(this.handle, bytes, done, count, position === undefined ? null : position + done);
+    }
+  }
+
+  /** Path at which the bytes so far can be read. */
+  written(): string {
+    this.flush();
+    return this.beside;
   }
 
   /** Puts the file in its place; what was there is replaced. */
@@ -37,7 +59,7 @@ export class WholeFile {
     this.flush();
     fs.fsyncSync(this.handle);
     this.close();
-    fs.renameSync(this.beside, path.resolve(this.file));
+    fs.renameSync(this.beside, this.target);
   }
 
   /** Leaves nothing behind; of no effect after `commit`. */
@@ -47,6 +69,7 @@ export class WholeFile {
   }
 
   private flush(): void {
+    if (this.pending.length === 0) return;
     fs.writeFileSync(this.handle, this.pending.join(''));
     this.pending = [];
     this.pendingLength = 0;

@@ -1,0 +1,21 @@
+/**
+ * A share as the digits of a percentage, with more digits where rounding would take it across a border: 0.996 is no 100 %, and 0.949 is
+ * below 95 %.
+ *
+ * @param share 0 … 1
+ * @param digits after the point, at least
+ * @param border a share that the reader compares it with, besides 0 and 1
+ */
+export function percentDigits(share: number, digits = 0, border = 0): string {
+  const MOST_DIGITS = 12;
+  const borders = [0, border, 1];
+  for (let more = digits; more < MOST_DIGITS; more++) {
+    const text = (100 * share).toFixed(more);
+    // The borders are rounded like the share: 100 · 0.07 is not 7.
+    const keepsSides = borders.every(
+      (each) => Math.sign(Number(text) - Number((100 * each).toFixed(MOST_DIGITS))) === Math.sign(share - each),
+    );
+    if (keepsSides) return text;
+  }
+  return (100 * share).toFixed(digits);
+}

@@ -1,0 +1,31 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { checkPlace } from '../../files/place';
+import { writeWhole } from '../../files/whole-file';
+import { publishFolder } from '../../files/whole-folder';
+
+/*
+ * What a process with the rights and mounts of the caller's choice can write: the verdict of `checkPlace` before, and what the write
+ * itself comes to. Arguments: `file` or `folder`, then paths. Prints a JSON line for each.
+ */
+const [kind, ...paths] = process.argv.slice(2) as ['file' | 'folder', ...string[]];
+
+const attempt = (work: () => void) => {
+  try {
+    work();
+    return 'done';
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+for (const out of paths) {
+  const checked = attempt(() => checkPlace(out, kind, path.basename(out)));
+  const fill = (folder: string) => {
+    for (const name of ['a', 'b']) fs.writeFileSync(path.join(folder, name), `new ${name}`);
+  };
+  const written = attempt(() =>
+    kind === 'file' ? writeWhole(out, 'new') : publishFolder(out, fill, { parts: ['a', 'b'] }),
+  );
+  process.stdout.write(`${JSON.stringify({ checked, written })}\n`);
+}
