@@ -6,6 +6,7 @@ import * as ort from 'onnxruntime-node';
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf, type PaddedBatch, padBatch } from '../data/batches';
 import type { DataSource } from '../data/dataset';
 import { readDataset } from '../data/read';
+import { writeFully } from '../disk';
 import { cancelled, within } from '../errors';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
@@ -79,7 +80,7 @@ export async function* embed(request: EmbedRequest, signal?: AbortSignal): Async
             values.byteOffset + 4 * i * config.hiddenSize,
             4 * config.hiddenSize,
           );
-          fs.writeSync(file, bytes, 0, bytes.length, 4 * config.hiddenSize * (side * dataset.rows + row));
+          writeFully(file, bytes, request.out, 4 * config.hiddenSize * (side * dataset.rows + row));
         });
         done += batch.length;
         yield* meter.due(done);

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { downloadBytes, uploadFile } from '../artifacts/transfer';
 import type { DataSource } from '../data/dataset';
+import { writeFully, writing } from '../disk';
 import { cancelled, failed, HifiError, invalidInput } from '../errors';
 import { followJob } from '../gateway/follow';
 import type { NamedArtifact } from '../gateway/record';
@@ -151,9 +152,9 @@ async function fetchFile(gateway: GrpcClient, sha256: string, file: string, sign
   fs.mkdirSync(path.dirname(file), { recursive: true });
   const beside = `${file}.${sha256.slice(0, 12)}.tmp`;
   try {
-    const handle = fs.openSync(beside, 'w');
+    const handle = writing(file, () => fs.openSync(beside, 'w'));
     try {
-      for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) fs.writeSync(handle, chunk);
+      for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) writeFully(handle, chunk, file);
     } finally {
       fs.closeSync(handle);
     }

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { randomStream } from '../data/random';
+import { writing } from '../disk';
 import type { Phenomenon } from './phenomena';
 import { HELD_OUT, PHENOMENA } from './phenomena';
 
@@ -68,7 +69,9 @@ export function writeDemoData(folder: string, seed: number): Record<DemoSplit, s
     const lines = data[split].map(({ sentence, label, phenomenon }) => `${sentence}\t${label}\t${phenomenon}\n`);
     const file = path.join(folder, `${split}.tsv`);
     const beside = `${file}.${process.pid}.part`;
-    fs.writeFileSync(beside, `sentence\tlabel\tphenomenon\n${lines.join('')}`);
+    writing(file, () =>
+      fs.writeFileSync(beside, `sentence\tlabel\tphenomenon\n${lines.join('')}`),
+    );
     fs.renameSync(beside, file);
     return file;
   };

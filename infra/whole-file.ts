@@ -1,7 +1,8 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { writing } from '../disk';
+import { invalidInput, isNoSpace } from '../errors';
 
 /** Characters that are gathered before they are written. */
 const CHUNK = 1 << 20;
@@ -14,14 +15,15 @@ export class WholeFile {
   private pendingLength = 0;
   private open = true;
 
-  /** @throws HifiError INVALID_INPUT where the file's folder cannot be made or written to. */
+  /** @throws HifiError INVALID_INPUT where the file's folder cannot be made or written to; DISK_FULL. */
   constructor(private readonly file: string) {
     const target = path.resolve(file);
     this.beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
     try {
-      fs.mkdirSync(path.dirname(target), { recursive: true });
-      this.handle = fs.openSync(this.beside, 'wx');
+      writing(file, () => fs.mkdirSync(path.dirname(target), { recursive: true }));
+      this.handle = writing(file, () => fs.openSync(this.beside, 'wx'));
     } catch (error) {
+      if (isNoSpace(error)) throw error;
       throw invalidInput(`${file} cannot be written: ${(error as Error).message}`, error);
     }
   }
@@ -35,7 +37,7 @@ export class WholeFile {
   /** Puts the file in its place; what was there is replaced. */
   commit(): void {
     this.flush();
-    fs.fsyncSync(this.handle);
+    writing(this.file, () => fs.fsyncSync(this.handle));
     this.close();
     fs.renameSync(this.beside, path.resolve(this.file));
   }
@@ -47,7 +49,7 @@ export class WholeFile {
   }
 
   private flush(): void {
-    fs.writeFileSync(this.handle, this.pending.join(''));
+    writing(this.file, () => fs.writeFileSync(this.handle, this.pending.join('')));
     this.pending = [];
     this.pendingLength = 0;
   }

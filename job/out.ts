@@ -1,7 +1,8 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { writing } from '../disk';
+import { invalidInput, isNoSpace } from '../errors';
 
 /** What a command may do with an `--out` that holds something. */
 export interface OutRules {
@@ -69,8 +70,9 @@ export function makeFolder(out: string, rules: OutRules, folders: OwnFolders): (
   checkFolder(out, rules, folders);
   let first: string | undefined;
   try {
-    first = fs.mkdirSync(out, { recursive: true });
+    first = writing(out, () => fs.mkdirSync(out, { recursive: true }));
   } catch (error) {
+    if (isNoSpace(error)) throw error;
     throw invalidInput(`--out ${out} cannot be made: ${(error as Error).message}`, error);
   }
   return () => {

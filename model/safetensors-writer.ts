@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
+import { requireRoom, writeFully, writing } from '../disk';
 import { DTYPE_BITS } from './safetensors-header';
 
 /** A tensor to be written; `bytes` is called once, when its turn comes, so that one tensor at a time is in memory. */
@@ -15,6 +16,7 @@ export interface TensorSource {
  * Writes a safetensors file, whole or not at all: beside its path first, then renamed. The widest types come first and the
  * header's length is a multiple of 8, so that every tensor is aligned to its type; tensors of one width keep their order.
  * The file's bytes follow from the arguments alone.
+ * @throws HifiError DISK_FULL
  * @throws Error on a name given twice, an unknown dtype, or bytes that do not fit the shape
  */
 export function writeSafetensors(
@@ -26,16 +28,20 @@ export function writeSafetensors(
   const sizes = sources.map(byteSize);
   const beside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    const descriptor = fs.openSync(beside, 'wx');
+    const start = header(sources, sizes, metadata);
+    requireRoom(file, start.length + sizes.reduce((sum, size) => sum + size, 0));
+    const descriptor = writing(file, () => fs.openSync(beside, 'wx'));
     try {
-      writeFully(descriptor, header(sources, sizes, metadata));
+      writeFully(descriptor, start, file);
       for (const [i, source] of sources.entries()) {
         const bytes = source.bytes();
         if (bytes.byteLength !== sizes[i]) {
           throw new Error(`tensor "${source.name}" has ${bytes.byteLength} bytes, its shape asks for ${sizes[i]}`);
         }
-        writeFully(descriptor, bytes);
+        writeFully(descriptor, bytes, file);
       }
+      // Else a power failure may leave an empty file under the name.
+      writing(file, () => fs.fsyncSync(descriptor));
     } finally {
       fs.closeSync(descriptor);
     }
@@ -81,9 +87,4 @@ function header(
   padded.writeBigUInt64LE(BigInt(padded.length - 8), 0);
   text.copy(padded, 8);
   return padded;
-}
-
-function writeFully(descriptor: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.byteLength; )
-    done += fs.writeSync(descriptor, bytes, done, Math.min(1 << 30, bytes.byteLength - done));
 }

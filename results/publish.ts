@@ -1,6 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writing } from '../disk';
 import { invalidInput } from '../errors';
 
 /**
@@ -13,7 +14,7 @@ import { invalidInput } from '../errors';
 export function publishFolder(out: string, fill: (folder: string) => void, replaceable: readonly string[] = []): void {
   const { beside, publish, discard } = startFolder(out, replaceable);
   try {
-    fill(beside);
+    writing(out, () => fill(beside));
     publish();
   } finally {
     discard();
@@ -24,7 +25,7 @@ export function publishFolder(out: string, fill: (folder: string) => void, repla
 export async function publishFolderWhen(out: string, fill: (folder: string) => Promise<void>): Promise<void> {
   const { beside, publish, discard } = startFolder(out, []);
   try {
-    await fill(beside);
+    await writing(out, () => fill(beside));
     publish();
   } finally {
     discard();
@@ -37,9 +38,8 @@ function startFolder(out: string, replaceable: readonly string[]) {
   const target = fs.existsSync(out) ? fs.realpathSync(out) : path.resolve(out);
   const occupant = occupants(target).find((name) => !replaceable.includes(name));
   if (occupant !== undefined) throw invalidInput(`${out} holds ${occupant}: give a new or an empty folder`);
-  fs.mkdirSync(path.dirname(target), { recursive: true });
   const beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
-  fs.mkdirSync(beside);
+  writing(out, () => fs.mkdirSync(beside, { recursive: true }));
   const publish = () => {
     // A rename takes the place of an empty folder, not of a full one.
     const old = occupants(target).length > 0 ? `${beside}.old` : undefined;

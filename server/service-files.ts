@@ -17,6 +17,6 @@ export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart):
       scratch: path.join(stateDir, 'scratch', name),
       ...(remote && { fetch: (sha256, signal) => remote.fetch(sha256, signal) }),
     }),
-    results: new Results(store, remote && ((sha256, signal) => remote.publish(sha256, signal))),
+    results: new Results(store, remote),
   };
 }

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Artifact } from '../artifacts/store';
+import { writing } from '../disk';
 import type { TrainMetrics } from './options';
 
 const FILE = 'run.json';
@@ -43,7 +44,7 @@ export function writeRunRecord(folder: string, record: RunRecord): void {
   fs.mkdirSync(folder, { recursive: true });
   const beside = path.join(folder, `.${FILE}.${randomUUID()}`);
   try {
-    fs.writeFileSync(beside, JSON.stringify(record));
+    writing(path.join(folder, FILE), () => fs.writeFileSync(beside, JSON.stringify(record)));
     fs.renameSync(beside, path.join(folder, FILE));
   } finally {
     fs.rmSync(beside, { force: true });
