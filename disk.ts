@@ -37,8 +37,8 @@ export function writing<T>(file: string, write: () => T): T {
   const named = (error: unknown) => (isNoSpace(error) ? fullDisk(file, error as NodeJS.ErrnoException) : error);
   try {
     const written = write();
-    if (!(written instanceof Promise)) return written;
-    return written.catch((error) => {
+    if (!isPromise(written)) return written;
+    return written.then(undefined, (error) => {
       throw named(error);
     }) as T;
   } catch (error) {
@@ -61,6 +61,9 @@ export function writeFully(descriptor: number, bytes: Uint8Array, file: string, 
     }
   });
 }
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 
 function fullDisk(file: string, error: NodeJS.ErrnoException) {
   if (error.name === 'HifiError') return error;

@@ -106,10 +106,15 @@ const NO_SPACE_NUMBERS = [...NO_SPACE_CODES.map((code) => os.constants.errno[cod
  * lmdb or of this project.
  */
 export function isNoSpace(thrown: unknown): boolean {
-  for (let each = thrown; each instanceof Error; each = each.cause) {
-    const { code } = each as { code?: unknown };
-    const codes: readonly unknown[] = ['DISK_FULL', ...NO_SPACE_CODES, ...NO_SPACE_NUMBERS];
+  const codes: readonly unknown[] = ['DISK_FULL', ...NO_SPACE_CODES, ...NO_SPACE_NUMBERS];
+  const seen = new Set<unknown>();
+  // An error of another realm, such as a test's, is no instance of this one's Error.
+  let each = thrown;
+  while (typeof each === 'object' && each !== null && !seen.has(each)) {
+    seen.add(each);
+    const { code, cause } = each as { code?: unknown; cause?: unknown };
     if (codes.includes(code)) return true;
+    each = cause;
   }
   return false;
 }

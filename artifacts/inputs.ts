@@ -199,7 +199,7 @@ export class Inputs {
   /** Where an artifact lies; it is brought here where it does not. */
   private async kept(sha256: string, signal: AbortSignal): Promise<string> {
     const { store, fetch } = this.parts;
-    if (fetch && !(await store.has(sha256))) await fetch(sha256, signal);
+    if (fetch && !(await store.isWhole(sha256))) await fetch(sha256, signal);
     if (signal.aborted) throw cancelled();
     return store.path(sha256);
   }

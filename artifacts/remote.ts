@@ -22,7 +22,7 @@ export class RemoteArtifacts {
    * @throws RpcError what the gateway answered: NOT_FOUND where it has none; HifiError CANCELLED
    */
   async fetch(sha256: string, signal: AbortSignal): Promise<void> {
-    while (!(await this.store.has(sha256))) {
+    while (!(await this.store.isWhole(sha256))) {
       const other = this.coming.get(sha256);
       // The call that another one is part of may be cancelled: then this one begins its own.
       if (other) await Promise.race([other.catch(() => {}), aborted(signal)]);

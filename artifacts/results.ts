@@ -29,7 +29,7 @@ export class Results {
   /** Makes sure of files that were kept before. @returns whether all of them are there still, here or at the gateway */
   async keep(artifacts: readonly Artifact[], signal: AbortSignal): Promise<boolean> {
     for (const { sha256 } of artifacts) {
-      if (await this.store.has(sha256)) await this.gateway?.publish(sha256, signal);
+      if (await this.store.isWhole(sha256)) await this.gateway?.publish(sha256, signal);
       else if (!(await this.gateway?.has(sha256, signal))) return false;
     }
     return true;

@@ -56,8 +56,13 @@ export class ArtifactStore {
     this.adoptParts();
   }
 
-  /** Whether a file is stored, undamaged. Its time is that of its last use from now on. @throws HifiError INVALID_INPUT for what is no SHA-256 */
-  async has(sha256: string): Promise<boolean> {
+  /** Whether there is a file of that name. @throws HifiError INVALID_INPUT for what is no SHA-256 */
+  has(sha256: string): boolean {
+    return fs.existsSync(this.place(sha256));
+  }
+
+  /** Whether a file is stored, undamaged; that is a use of it. @throws HifiError INVALID_INPUT for what is no SHA-256 */
+  async isWhole(sha256: string): Promise<boolean> {
     return (await this.find(sha256)) !== undefined;
   }
 
@@ -78,7 +83,7 @@ export class ArtifactStore {
   async add(file: string): Promise<StoredFile> {
     const sha256 = await sha256OfFile(file);
     const { size: sizeBytes } = await fsp.stat(file);
-    if (await this.has(sha256)) return { sha256, sizeBytes };
+    if (await this.isWhole(sha256)) return { sha256, sizeBytes };
     const beside = this.newPart();
     try {
       // A link where it can be one: a checkpoint is not copied. Nobody changes the file: it is written whole, then renamed.

@@ -106,7 +106,8 @@ export class Scheduler {
         if (this.store.get(id).cancelRequested) continue;
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
-        const again = isPassing(error) && lost < this.limits.lostEngines && Date.now() - last < this.limits.awayMs;
+        const waits = isPassing(error) && lost < this.limits.lostEngines && Date.now() - last < this.limits.awayMs;
+        const again = waits || error.reason === 'DISK_FULL'; // however long it takes until there is room
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
         if (!again) {
           await this.store.note(id, { kind: 'failed', error: jobError(error) });

@@ -133,6 +133,6 @@ describe('artifacts of the gateway', () => {
     leaving.abort();
     await expect(first).rejects.toMatchObject({ code: 'CANCELLED' });
     await second;
-    expect(await here.has(sha256)).toBe(true);
+    expect(here.has(sha256)).toBe(true);
   });
 });

@@ -81,7 +81,7 @@ test('an upload that was cut goes on where it stood', async () => {
   await expect(client.upload(uploadArtifact, cut())).rejects.toThrow('the client is gone');
   expect(await offset()).toBeGreaterThan(0n);
   // Where another upload is still being ended, this one is refused: it is tried again.
-  for (let tries = 0; !(await store.has(stored.sha256)); tries++) {
+  for (let tries = 0; !store.has(stored.sha256); tries++) {
     await uploadFile(client, file, stored).catch((error) => {
       if (tries > 100) throw error;
     });
@@ -105,7 +105,7 @@ test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], messa
 ])('%s: refused', async (_, header, chunks, message) => {
   const error = await client.upload(uploadArtifact, parts(header, ...chunks)).catch((thrown) => thrown);
   expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, message: expect.stringMatching(message) });
-  if (header && /^[a-f]+$/.test(header.sha256)) expect(await store.has(header.sha256)).toBe(false);
+  if (header && /^[a-f]+$/.test(header.sha256)) expect(store.has(header.sha256)).toBe(false);
 });
 
 test('what is not there, or too large, has its status', async () => {
