@@ -22,7 +22,11 @@ export function sweepCache(store: ArtifactStore, now: number): void {
  * @param isCache asked each time: a gateway may come to share the store, and sweeps it by its jobs
  * @returns ends that
  */
-export function keepCacheSwept(store: ArtifactStore, isCache: () => boolean, failed: (error: unknown) => void): () => void {
+export function keepCacheSwept(
+  store: ArtifactStore,
+  isCache: () => boolean,
+  failed: (error: unknown) => void,
+): () => void {
   const look = () => {
     try {
       if (isCache()) sweepCache(store, Date.now());

@@ -185,8 +185,9 @@ export class ArtifactStore {
     const stat = await statOf(place);
     if (stat === undefined) return undefined;
     if (this.checked.get(sha256) !== stampOf(stat)) {
-      if ((await sha256OfFile(place)) !== sha256) {
-        await this.drop(sha256, stat);
+      const came = await ifThere(() => sha256OfFile(place));
+      if (came !== sha256) {
+        if (came !== undefined) await this.drop(sha256, stat);
         return undefined;
       }
       this.checked.set(sha256, stampOf(stat));
@@ -198,8 +199,9 @@ export class ArtifactStore {
   /** Removes a damaged file; one that has taken its place meanwhile stays. */
   private async drop(sha256: string, damaged: fs.BigIntStats): Promise<void> {
     const aside = this.newPart();
-    await fsp.rename(this.place(sha256), aside);
-    if ((await statOf(aside))?.ino !== damaged.ino) await fsp.rename(aside, this.place(sha256));
+    await ifThere(() => fsp.rename(this.place(sha256), aside));
+    const found = await statOf(aside);
+    if (found && found.ino !== damaged.ino) await fsp.rename(aside, this.place(sha256));
     await fsp.rm(aside, { force: true });
   }
 
@@ -241,9 +243,12 @@ export class ArtifactStore {
 }
 
 /** A file's stat; undefined where it is not there. */
-async function statOf(file: string): Promise<fs.BigIntStats | undefined> {
+const statOf = (file: string) => ifThere(() => fsp.stat(file, { bigint: true }));
+
+/** What `work` finds of a file that another process may remove; undefined where it is not there. */
+async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await fsp.stat(file, { bigint: true });
+    return await work();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;

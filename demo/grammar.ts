@@ -69,9 +69,7 @@ export function writeDemoData(folder: string, seed: number): Record<DemoSplit, s
     const lines = data[split].map(({ sentence, label, phenomenon }) => `${sentence}\t${label}\t${phenomenon}\n`);
     const file = path.join(folder, `${split}.tsv`);
     const beside = `${file}.${process.pid}.part`;
-    writing(file, () =>
-      fs.writeFileSync(beside, `sentence\tlabel\tphenomenon\n${lines.join('')}`),
-    );
+    writing(file, () => fs.writeFileSync(beside, `sentence\tlabel\tphenomenon\n${lines.join('')}`));
     fs.renameSync(beside, file);
     return file;
   };

@@ -64,10 +64,7 @@ function headerOf({ value, done }: IteratorResult<UploadArtifactRequest>): Uploa
   throw badField('header', 'is missing; it must be the first message of an upload');
 }
 
-async function* chunksOf(
-  parts: AsyncIterator<UploadArtifactRequest>,
-  silentMs: number,
-): AsyncGenerator<Uint8Array> {
+async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>, silentMs: number): AsyncGenerator<Uint8Array> {
   for (;;) {
     const { value, done } = await unlessSilent(parts.next(), silentMs);
     if (done) return;
@@ -83,10 +80,7 @@ async function unlessSilent<T>(next: Promise<T>, silentMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silent = new Promise<never>((_, reject) => {
     const message = `the upload has sent nothing for ${silentMs / 1000} s; go on where GetUpload tells`;
-    timer = setTimeout(
-      () => reject(new RpcError(status.DEADLINE_EXCEEDED, 'UPLOAD_SILENT', message)),
-      silentMs,
-    );
+    timer = setTimeout(() => reject(new RpcError(status.DEADLINE_EXCEEDED, 'UPLOAD_SILENT', message)), silentMs);
   });
   try {
     return await Promise.race([next, silent]);

@@ -19,7 +19,8 @@ export class RecordPlace implements JobPlace {
   /** The place with those of a record's files that are stored, undamaged. */
   static async open({ artifacts }: Pick<JobRecord, 'artifacts'>, store: ArtifactStore): Promise<RecordPlace> {
     const place = new RecordPlace(store);
-    for (const artifact of artifacts) if (await store.isWhole(artifact.sha256)) place.files.set(artifact.name, artifact);
+    for (const artifact of artifacts)
+      if (await store.isWhole(artifact.sha256)) place.files.set(artifact.name, artifact);
     return place;
   }
 

@@ -40,4 +40,9 @@ export class LogFile {
 }
 
 const lossLine = (lines: number) =>
-  JSON.stringify({ level: 'warn', time: new Date().toISOString(), lost: lines, msg: 'lines of the log could not be written' });
+  JSON.stringify({
+    level: 'warn',
+    time: new Date().toISOString(),
+    lost: lines,
+    msg: 'lines of the log could not be written',
+  });

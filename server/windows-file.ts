@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writeWhole } from '../infra/whole-file';
 import type { WindowsSoFar } from '../infra/telemetry/training-windows';
+import { writeWhole } from '../infra/whole-file';
 
 /**
  * What a run's attempts have told of its training, in a file of the run's folder: the bound on a job's windows holds across them,

@@ -6,9 +6,9 @@ import { writeInlineRows } from '../artifacts/inline-rows';
 import { ArtifactStore } from '../artifacts/store';
 import { requireRoom, writeFully, writing } from '../disk';
 import { writeWhole } from '../infra/whole-file';
+import { rememberCommit } from '../model/hub/cache';
 import { WeightsFile } from '../model/onnx';
 import { writeSafetensors } from '../model/safetensors';
-import { rememberCommit } from '../model/hub/cache';
 import { publishFolder } from '../results/publish';
 import { WindowsFile } from '../server/windows-file';
 import { readRunRecord, writeRunRecord } from '../trainer/run-record';
@@ -92,10 +92,13 @@ const disk = SmallDisk.mount(4);
 afterAll(() => disk?.unmount());
 afterEach(() => {
   disk?.empty();
-  for (const name of disk ? fs.readdirSync(disk.folder) : []) fs.rmSync(path.join(disk!.folder, name), { recursive: true });
+  for (const name of disk ? fs.readdirSync(disk.folder) : [])
+    fs.rmSync(path.join(disk!.folder, name), { recursive: true });
 });
 const filesOf = (folder: string) =>
-  fs.readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []));
+  fs
+    .readdirSync(folder, { recursive: true, withFileTypes: true })
+    .flatMap((entry) => (entry.isFile() ? [entry.name] : []));
 
 const onDisk = disk ? describe : describe.skip;
 
@@ -137,7 +140,10 @@ onDisk('what belongs to one call', () => {
     disk!.empty();
     const weights = new WeightsFile(disk!.folder, 'weights');
     disk!.fill(8192);
-    const full = { code: 'DISK_FULL', message: expect.stringMatching(/weights cannot be written: its disk is full, with/) };
+    const full = {
+      code: 'DISK_FULL',
+      message: expect.stringMatching(/weights cannot be written: its disk is full, with/),
+    };
     expect(() => weights.append(bytesOf(numbers(1)))).toThrow(expect.objectContaining(full));
     weights.close();
   });

@@ -80,7 +80,10 @@ describe('a disk that fills', () => {
       asked = true;
     });
     const error = await here.receive(whole, chunks).catch((thrown) => thrown);
-    expect(error).toMatchObject({ code: 'DISK_FULL', message: expect.stringMatching(/needs 3\.1 MB.*; 2\.\d MB are free/) });
+    expect(error).toMatchObject({
+      code: 'DISK_FULL',
+      message: expect.stringMatching(/needs 3\.1 MB.*; 2\.\d MB are free/),
+    });
     expect([asked, left()]).toEqual([false, []]);
   });
 
