@@ -33,9 +33,9 @@ export async function received(
     await putBack(part, rest);
     throw invalidInput(`offset is ${offset}; the upload stands at ${there}, so it must be that or 0`);
   }
-  requireRoom(part, sizeBytes - there);
+  requireRoom(rest, sizeBytes - there);
   const hash = createHash('sha256');
-  const handle = await writing(part, () => fsp.open(part, offset === 0 ? 'w' : 'r+'));
+  const handle = await writing(rest, () => fsp.open(part, offset === 0 ? 'w' : 'r+'));
   let size = offset;
   /** Whether an error would be the sender's. */
   let sending = false;
@@ -49,7 +49,7 @@ export async function received(
         throw invalidInput(`the upload has more than the ${sizeBytes} bytes that were said`);
       }
       hash.update(chunk);
-      await writeAll(handle, chunk, size, part);
+      await writeAll(handle, chunk, size, rest);
       size += chunk.length;
       sending = true;
     }
@@ -80,8 +80,8 @@ async function putBack(part: string, rest: string): Promise<void> {
 }
 
 /** Writes a whole piece: one call of the system may write less. */
-async function writeAll(handle: fsp.FileHandle, chunk: Uint8Array, position: number, part: string): Promise<void> {
-  await writing(part, async () => {
+async function writeAll(handle: fsp.FileHandle, chunk: Uint8Array, position: number, name: string): Promise<void> {
+  await writing(name, async () => {
     for (let done = 0; done < chunk.length; )
       done += (await handle.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
   });

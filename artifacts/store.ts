@@ -87,7 +87,7 @@ export class ArtifactStore {
     const beside = this.newPart();
     try {
       // A link where it can be one: a checkpoint is not copied. Nobody changes the file: it is written whole, then renamed.
-      await fsp.link(file, beside).catch(() => writing(beside, () => fsp.copyFile(file, beside)));
+      await fsp.link(file, beside).catch(() => writing(this.place(sha256), () => fsp.copyFile(file, beside)));
       await this.keep(beside, sha256, sizeBytes);
     } finally {
       await fsp.rm(beside, { force: true });
@@ -99,7 +99,7 @@ export class ArtifactStore {
   async addText(text: string): Promise<StoredFile> {
     const beside = this.newPart();
     try {
-      await writing(beside, () => fsp.writeFile(beside, text));
+      await writing(this.files, () => fsp.writeFile(beside, text));
       return await this.add(beside);
     } finally {
       await fsp.rm(beside, { force: true });

