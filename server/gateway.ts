@@ -15,7 +15,6 @@ import { LiveServer } from '../live/server';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { specMessage } from '../wire/job';
-import { JOBS } from './service-files';
 import { serviceServer } from './service-server';
 import type { Served, ServePart } from './settings';
 
@@ -28,7 +27,7 @@ export interface ServeGateway extends ServePart {
 export async function serveGateway(settings: ServeGateway): Promise<Served> {
   const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer, socket } = settings;
   const { log, telemetry, server, start, end } = serviceServer('gateway', settings);
-  const store = new JobStore(path.join(stateDir, JOBS), natsUrl !== undefined);
+  const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');

@@ -8,9 +8,6 @@ import { ArtifactStore } from '../artifacts/store';
 import type { Logger } from '../infra/log';
 import type { ServePart } from './settings';
 
-/** The gateway's folder in a state directory: jobs, which say what artifacts are needed. */
-export const JOBS = 'jobs';
-
 interface ServiceFiles {
   inputs: Inputs;
   results: Results;
@@ -23,7 +20,8 @@ export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, 
   const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
   // A gateway in this process has the same store.
   const remote = gateway && new RemoteArtifacts(store, gateway);
-  const isCache = () => remote !== undefined && !fs.existsSync(path.join(stateDir, JOBS));
+  // Where there are jobs a gateway shares the state directory; its jobs say what files are needed.
+  const isCache = () => remote !== undefined && !fs.existsSync(path.join(stateDir, 'jobs'));
   return {
     inputs: new Inputs({
       store,

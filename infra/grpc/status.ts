@@ -11,6 +11,9 @@ export { status };
 const DETAILS_KEY = 'grpc-status-details-bin';
 const DOMAIN = 'hifi';
 
+/** Node's codes where the process, or the system, has as many files open as it may: that passes. */
+const NO_DESCRIPTOR: readonly unknown[] = ['EMFILE', 'ENFILE'];
+
 /** A field of a request that is not right. */
 export interface Violation {
   /** Its path, such as `options.damping` or `mask.heads[2].layer`. */
@@ -59,11 +62,8 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
 };
 
-/** When a client may try again where a disk had no room, or the process no descriptor, in seconds. */
+/** When a client may try again where a disk had no room, in seconds. */
 const NO_ROOM_RETRY_SECONDS = 10;
-
-/** Node's codes where the process, or the system, has as many files open as it may: that passes. */
-const NO_DESCRIPTOR: readonly unknown[] = ['EMFILE', 'ENFILE'];
 
 /**
  * The one mapping from any thrown value to what a client sees. What is no error of this project's is INTERNAL without a word of
