@@ -2,6 +2,7 @@ import * as fs from 'node:fs/promises';
 import type { DataSource } from '../data/dataset';
 import { TASKS, type TaskName } from '../data/tasks';
 import { invalidPart } from '../errors';
+import { writing } from '../files/disk';
 import type { InlineRows } from './rows';
 
 /** The columns of rows that are of no task. */
@@ -47,7 +48,8 @@ export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promi
     if (labels) row[labelColumn] = labels[i];
     return `${JSON.stringify(row)}\n`;
   });
-  await fs.writeFile(file, lines.join(''), { mode: 0o600 });
+  const text = lines.join('');
+  await writing(file, () => fs.writeFile(file, text, { mode: 0o600 }));
   return { path: NAME, file, ...inlineLayout(rows, { task, regression }) };
 }
 

@@ -7,6 +7,7 @@ import { formatOf } from '../data/format';
 import { didYouMean } from '../data/nearest';
 import type { TaskName } from '../data/tasks';
 import { cancelled, HifiError, invalidInput, invalidPart, within } from '../errors';
+import { writing } from '../files/disk';
 import { namedModel } from '../model/resolve';
 import type { StageProgress } from '../progress';
 import { writeInlineRows } from './inline-rows';
@@ -99,8 +100,13 @@ export class Inputs {
       return { what: rows, release: async () => {} };
     }
     const layout = layoutOf(columns, named, at, need);
-    const file = await this.artifact(source, field, signal);
-    return { what: { path: named, file, ...layout }, release: async () => {} };
+    const stored = await this.artifact(source, field, signal);
+    // A link of the call's own: the store may drop a file that was not used for long.
+    return this.inScratch(async (folder) => {
+      const file = path.join(folder, 'rows');
+      await linkOrCopy(stored, file);
+      return { path: named, file, ...layout };
+    });
   }
 
   /**
@@ -193,7 +199,7 @@ export class Inputs {
   /** Where an artifact lies; it is brought here where it does not. */
   private async kept(sha256: string, signal: AbortSignal): Promise<string> {
     const { store, fetch } = this.parts;
-    if (!store.has(sha256) && fetch) await fetch(sha256, signal);
+    if (fetch && !(await store.isWhole(sha256))) await fetch(sha256, signal);
     if (signal.aborted) throw cancelled();
     return store.path(sha256);
   }
@@ -246,7 +252,7 @@ function formatNamed(name: string, field: string) {
 
 /** The file under another name too; where that cannot be, as a copy. */
 async function linkOrCopy(file: string, to: string): Promise<void> {
-  await fsp.link(file, to).catch(() => fsp.copyFile(file, to));
+  await fsp.link(file, to).catch(() => writing(to, () => fsp.copyFile(file, to)));
 }
 
 /** Removes what processes that were killed have left. */

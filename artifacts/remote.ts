@@ -2,9 +2,9 @@ import { failed, HifiError } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import type { ArtifactStore } from './store';
-import { uploadFile } from './transfer';
+import { uploadFile, waitForOther } from './transfer';
 
-const { downloadArtifact } = ArtifactService.method;
+const { downloadArtifact, getUpload } = ArtifactService.method;
 
 /** The gateway's artifacts, beside a store of one's own. */
 export class RemoteArtifacts {
@@ -22,18 +22,24 @@ export class RemoteArtifacts {
    * @throws RpcError what the gateway answered: NOT_FOUND where it has none; HifiError CANCELLED
    */
   async fetch(sha256: string, signal: AbortSignal): Promise<void> {
-    while (!this.store.has(sha256)) {
+    while (!(await this.store.isWhole(sha256))) {
       const other = this.coming.get(sha256);
       // The call that another one is part of may be cancelled: then this one begins its own.
       if (other) await Promise.race([other.catch(() => {}), aborted(signal)]);
-      else await this.begin(sha256, signal);
+      // Another service of this process may be bringing the file into the same store.
+      else await this.begin(sha256, signal).catch((error) => waitForOther(error, signal));
     }
+  }
+
+  /** Whether the gateway has an artifact, undamaged. @throws RpcError what the gateway answered */
+  async has(sha256: string, signal: AbortSignal): Promise<boolean> {
+    return (await this.gateway.unary(getUpload, { sha256 }, { signal })).complete === true;
   }
 
   /** Gives the gateway an artifact of the store, unless it has it. @throws RpcError what the gateway answered */
   async publish(sha256: string, signal: AbortSignal): Promise<void> {
-    const stored = { sha256, sizeBytes: this.store.size(sha256) };
-    await uploadFile(this.gateway, this.store.path(sha256), stored, signal);
+    const stored = { sha256, sizeBytes: await this.store.size(sha256) };
+    await uploadFile(this.gateway, await this.store.path(sha256), stored, signal);
   }
 
   private async begin(sha256: string, signal: AbortSignal): Promise<void> {
@@ -47,7 +53,7 @@ export class RemoteArtifacts {
   }
 
   private async download(sha256: string, signal: AbortSignal): Promise<void> {
-    const { offset } = this.store.upload(sha256);
+    const { offset } = await this.store.upload(sha256);
     try {
       await this.downloadFrom(sha256, offset, signal);
     } catch (error) {

@@ -1,13 +1,14 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { RemoteArtifacts } from './remote';
 import type { Artifact, ArtifactStore } from './store';
 
 /** Where the files that a service makes go. */
 export class Results {
-  /** @param publish makes a kept file known to the gateway, where that has a store of its own */
+  /** @param gateway where the gateway has a store of its own: files are made known to it, and come back from it */
   constructor(
     private readonly store: ArtifactStore,
-    private readonly publish: (sha256: string, signal: AbortSignal) => Promise<void> = async () => {},
+    private readonly gateway?: RemoteArtifacts,
   ) {}
 
   /**
@@ -19,16 +20,18 @@ export class Results {
     const kept: Artifact[] = [];
     for (const file of filesOf(folder)) {
       const stored = await this.store.add(path.join(folder, file));
-      await this.publish(stored.sha256, signal);
+      await this.gateway?.publish(stored.sha256, signal);
       kept.push({ name: `${prefix}/${file}`, ...stored });
     }
     return kept;
   }
 
-  /** Makes sure of files that were kept before. @returns whether all of them are there still */
+  /** Makes sure of files that were kept before. @returns whether all of them are there still, here or at the gateway */
   async keep(artifacts: readonly Artifact[], signal: AbortSignal): Promise<boolean> {
-    if (!artifacts.every(({ sha256 }) => this.store.has(sha256))) return false;
-    for (const { sha256 } of artifacts) await this.publish(sha256, signal);
+    for (const { sha256 } of artifacts) {
+      if (await this.store.isWhole(sha256)) await this.gateway?.publish(sha256, signal);
+      else if (!(await this.gateway?.has(sha256, signal))) return false;
+    }
     return true;
   }
 }

@@ -1,9 +1,13 @@
-import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import * as path from 'node:path';
 import { HifiError, invalidInput } from '../errors';
+import { writing } from '../files/disk';
+import { RpcError, status } from '../infra/grpc/status';
 import { sha256OfFile } from '../model/hash';
+import { isAlive } from '../model/making';
+import { received, sizeOf, synced } from './parts';
 
 /** A file that is kept, by its content. */
 export interface StoredFile {
@@ -25,58 +29,77 @@ export interface UploadState {
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
+/** A part that a process is writing, or has left when it was killed: `SHA256.PID-UUID`. */
+const OWN_PART = /^([0-9a-f]{64})\.(\d+)-[0-9a-f-]{36}$/;
+/** After which a sender may ask again whether another upload of the same file is over, in seconds. */
+const RETRY_SECONDS = 1;
+
+/** The parts that this process is writing, by the place of the whole file: several stores of a process may share a folder. */
+const receiving = new Map<string, string>();
 
 /**
- * Files kept by the SHA-256 of their bytes, in one folder that several processes of a machine may share. A file appears whole
- * or not at all, and is never changed.
+ * Files stored by the SHA-256 of their bytes, in one folder that several processes of a machine may share. A file appears whole
+ * or not at all, and never changes. Before a process first uses a file that it has not written itself, it compares the file's
+ * hash with its name; a damaged file is removed, so that the same content can come again.
  */
 export class ArtifactStore {
   private readonly files: string;
   private readonly parts: string;
+  /** Files that this process has written or checked: what their stat was, by SHA-256. */
+  private readonly checked = new Map<string, string>();
 
   /** @param folder is made where it is not there */
   constructor(folder: string) {
     this.files = path.join(folder, 'sha256');
     this.parts = path.join(folder, 'parts');
     for (const each of [this.files, this.parts]) fs.mkdirSync(each, { recursive: true, mode: 0o700 });
+    this.adoptParts();
   }
 
+  /** Whether there is a file of that name. @throws HifiError INVALID_INPUT for what is no SHA-256 */
   has(sha256: string): boolean {
     return fs.existsSync(this.place(sha256));
   }
 
-  /** @throws HifiError INVALID_INPUT for what is no SHA-256, NOT_FOUND where it is not kept */
-  path(sha256: string): string {
-    const file = this.place(sha256);
-    if (fs.existsSync(file)) return file;
+  /** Whether a file is stored, undamaged; that is a use of it. @throws HifiError INVALID_INPUT for what is no SHA-256 */
+  async isWhole(sha256: string): Promise<boolean> {
+    return (await this.find(sha256)) !== undefined;
+  }
+
+  /** @throws HifiError INVALID_INPUT for what is no SHA-256, NOT_FOUND where it is not stored, or was damaged */
+  async path(sha256: string): Promise<string> {
+    await this.size(sha256);
+    return this.place(sha256);
+  }
+
+  /** Bytes of a file. @throws HifiError as {@link path} */
+  async size(sha256: string): Promise<number> {
+    const found = await this.find(sha256);
+    if (found) return Number(found.size);
     throw new HifiError('NOT_FOUND', `no artifact ${sha256}`);
   }
 
-  /** @throws HifiError as {@link path} */
-  size(sha256: string): number {
-    return fs.statSync(this.path(sha256)).size;
-  }
-
-  /** Keeps a file that is there; it may be removed afterwards. */
+  /** Stores a file that is there; it may be removed afterwards. @throws HifiError DISK_FULL */
   async add(file: string): Promise<StoredFile> {
     const sha256 = await sha256OfFile(file);
     const { size: sizeBytes } = await fsp.stat(file);
-    if (this.has(sha256)) return { sha256, sizeBytes };
+    if (await this.isWhole(sha256)) return { sha256, sizeBytes };
     const beside = this.newPart();
     try {
       // A link where it can be one: a checkpoint is not copied. Nobody changes the file: it is written whole, then renamed.
-      await fsp.link(file, beside).catch(() => fsp.copyFile(file, beside));
-      await fsp.rename(beside, this.place(sha256));
+      await fsp.link(file, beside).catch(() => writing(this.place(sha256), () => fsp.copyFile(file, beside)));
+      await this.keep(beside, sha256, sizeBytes);
     } finally {
       await fsp.rm(beside, { force: true });
     }
     return { sha256, sizeBytes };
   }
 
+  /** @throws HifiError DISK_FULL */
   async addText(text: string): Promise<StoredFile> {
     const beside = this.newPart();
     try {
-      await fsp.writeFile(beside, text);
+      await writing(this.files, () => fsp.writeFile(beside, text));
       return await this.add(beside);
     } finally {
       await fsp.rm(beside, { force: true });
@@ -84,54 +107,57 @@ export class ArtifactStore {
   }
 
   /** @throws HifiError INVALID_INPUT for what is no SHA-256 */
-  upload(sha256: string): UploadState {
-    if (this.has(sha256)) return { offset: this.size(sha256), complete: true };
-    const stat = fs.statSync(this.part(sha256), { throwIfNoEntry: false });
-    return { offset: stat?.size ?? 0, complete: false };
+  async upload(sha256: string): Promise<UploadState> {
+    const found = await this.find(sha256);
+    if (found) return { offset: Number(found.size), complete: true };
+    const coming = receiving.get(this.place(sha256));
+    return { offset: (coming && sizeOf(coming)) || sizeOf(this.part(sha256)), complete: false };
   }
 
   /**
-   * Takes a file's bytes in, from `offset` on. What came is kept where the sender is cut off, so that another call goes on there.
+   * Takes a file's bytes in, from `offset` on. What came stays where the sender is cut off, so that another call goes on there; what
+   * is not right, or finds no room, is dropped.
    *
    * @param sizeBytes of the whole file
-   * @throws HifiError INVALID_INPUT where the bytes are more, fewer or others than was said (then they are dropped), where `offset`
-   *   is not where the upload stands, or where another one of the same file is at work
+   * @throws HifiError INVALID_INPUT where the bytes are more, fewer or others than was said, or where `offset` is not where the
+   *   upload stands; DISK_FULL
+   * @throws RpcError ABORTED where another call of this process receives the same file
    */
   async receive(
     { sha256, sizeBytes, offset }: StoredFile & { offset: number },
     chunks: AsyncIterable<Uint8Array>,
   ): Promise<StoredFile> {
-    const state = this.upload(sha256);
-    if (state.complete) return { sha256, sizeBytes: state.offset };
-    if (offset !== state.offset && offset !== 0) {
-      throw invalidInput(`offset is ${offset}; the upload stands at ${state.offset}, so it must be that or 0`);
+    const place = this.place(sha256);
+    const found = await this.find(sha256);
+    if (found) return { sha256, sizeBytes: Number(found.size) };
+    if (receiving.has(place)) {
+      const message = `another upload of ${sha256} is at work: wait for it`;
+      throw new RpcError(status.ABORTED, 'UPLOAD_AT_WORK', message, { retrySeconds: RETRY_SECONDS });
     }
-    const part = this.part(sha256);
-    const release = this.lock(sha256);
+    const rest = this.part(sha256);
+    // No other process writes to a part of this name.
+    const part = `${rest}.${process.pid}-${randomUUID()}`;
+    receiving.set(place, part);
     try {
-      const { hash, size } = await appended(part, offset, sizeBytes, chunks);
-      if (size < sizeBytes) throw invalidInput(`the upload has ${size} bytes; it must be ${sizeBytes}`);
-      const found = hash.digest('hex');
-      if (found !== sha256) {
-        await fsp.rm(part, { force: true });
-        throw invalidInput(`the upload's SHA-256 is ${found}; it must be ${sha256}`);
-      }
-      await fsp.rename(part, this.place(sha256));
+      const came = await received({ part, rest, offset, sizeBytes }, chunks);
+      if (came !== sha256) throw invalidInput(`the upload's SHA-256 is ${came}; it must be ${sha256}`);
+      await this.keep(part, sha256, sizeBytes);
       return { sha256, sizeBytes };
     } finally {
-      release();
+      await fsp.rm(part, { force: true });
+      receiving.delete(place);
     }
   }
 
   /** A file's bytes from `offset` on, in pieces. @throws HifiError as {@link path}; INVALID_INPUT for an offset past its end */
   async *read(sha256: string, offset: number, chunkBytes: number): AsyncGenerator<Buffer> {
-    const size = this.size(sha256);
+    const size = await this.size(sha256);
     if (offset > size) throw invalidInput(`offset is ${offset}; the artifact has ${size} bytes`);
-    const stream = fs.createReadStream(this.path(sha256), { start: offset, highWaterMark: chunkBytes });
+    const stream = fs.createReadStream(this.place(sha256), { start: offset, highWaterMark: chunkBytes });
     for await (const chunk of stream) yield chunk as Buffer;
   }
 
-  /** All that is kept, with the time that it came, in milliseconds since the epoch. */
+  /** All that is stored, with the time that it came or was last used, in milliseconds since the epoch. */
   *list(): Generator<{ sha256: string; time: number }> {
     for (const sha256 of fs.readdirSync(this.files)) {
       const stat = fs.statSync(path.join(this.files, sha256), { throwIfNoEntry: false });
@@ -150,6 +176,55 @@ export class ArtifactStore {
 
   remove(sha256: string): void {
     fs.rmSync(this.place(sha256), { force: true });
+    this.checked.delete(sha256);
+  }
+
+  /** A stored file's stat, once the file was found to be undamaged. */
+  private async find(sha256: string): Promise<fs.BigIntStats | undefined> {
+    const place = this.place(sha256);
+    const stat = await statOf(place);
+    if (stat === undefined) return undefined;
+    if (this.checked.get(sha256) !== stampOf(stat)) {
+      const came = await ifThere(() => sha256OfFile(place));
+      if (came !== sha256) {
+        if (came !== undefined) await this.drop(sha256, stat);
+        return undefined;
+      }
+      this.checked.set(sha256, stampOf(stat));
+    }
+    await noteUse(place, stat);
+    return stat;
+  }
+
+  /** Removes a damaged file; one that has taken its place meanwhile stays. */
+  private async drop(sha256: string, damaged: fs.BigIntStats): Promise<void> {
+    const aside = this.newPart();
+    await ifThere(() => fsp.rename(this.place(sha256), aside));
+    const found = await statOf(aside);
+    if (found && found.ino !== damaged.ino) await fsp.rename(aside, this.place(sha256));
+    await fsp.rm(aside, { force: true });
+  }
+
+  /** Gives a file its place, where it is whole on the disk. */
+  private async keep(part: string, sha256: string, sizeBytes: number): Promise<void> {
+    await synced(part, sizeBytes);
+    const stat = await fsp.stat(part, { bigint: true });
+    await fsp.rename(part, this.place(sha256));
+    await synced(this.files);
+    this.checked.set(sha256, stampOf(stat));
+  }
+
+  /** Lets the uploads go on that processes were killed in. */
+  private adoptParts(): void {
+    const own = new Set(receiving.values());
+    for (const name of fs.readdirSync(this.parts)) {
+      const [, sha256, pid] = OWN_PART.exec(name) ?? [];
+      const part = path.join(this.parts, name);
+      if (sha256 === undefined || own.has(part)) continue;
+      if (Number(pid) !== process.pid && isAlive(Number(pid))) continue;
+      if (sizeOf(part) > sizeOf(this.part(sha256))) fs.renameSync(part, this.part(sha256));
+      else fs.rmSync(part, { force: true });
+    }
   }
 
   private place(sha256: string): string {
@@ -157,6 +232,7 @@ export class ArtifactStore {
     throw invalidInput(`${JSON.stringify(sha256.slice(0, 80))} is no SHA-256: 64 hexadecimal digits in lower case`);
   }
 
+  /** Where an upload rests that was cut. */
   private part(sha256: string): string {
     return path.join(this.parts, path.basename(this.place(sha256)));
   }
@@ -164,32 +240,28 @@ export class ArtifactStore {
   private newPart(): string {
     return path.join(this.parts, randomUUID());
   }
+}
 
-  private readonly receiving = new Set<string>();
+/** A file's stat; undefined where it is not there. */
+const statOf = (file: string) => ifThere(() => fsp.stat(file, { bigint: true }));
 
-  private lock(sha256: string): () => void {
-    if (this.receiving.has(sha256)) throw invalidInput(`another upload of ${sha256} is at work: wait for it`);
-    this.receiving.add(sha256);
-    return () => this.receiving.delete(sha256);
+/** What `work` finds of a file that another process may remove; undefined where it is not there. */
+async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
-/** Writes pieces to a part's end. @returns the hash of all its bytes, and how many they are */
-async function appended(part: string, offset: number, most: number, chunks: AsyncIterable<Uint8Array>) {
-  const hash: Hash = createHash('sha256');
-  const handle = await fsp.open(part, offset === 0 ? 'w' : 'r+');
-  let size = offset;
-  try {
-    if (offset > 0)
-      for await (const chunk of fs.createReadStream(part, { end: offset - 1 })) hash.update(chunk as Buffer);
-    for await (const chunk of chunks) {
-      if (size + chunk.length > most) throw invalidInput(`the upload has more than the ${most} bytes that were said`);
-      hash.update(chunk);
-      await handle.write(chunk, 0, chunk.length, size);
-      size += chunk.length;
-    }
-  } finally {
-    await handle.close();
-  }
-  return { hash, size };
+/** Tells a file from one that was put in its place or written to. */
+const stampOf = ({ ino, size, mtimeNs }: fs.BigIntStats) => `${ino} ${size} ${mtimeNs}`;
+
+/** How old the time of a file's last use may be, in milliseconds. */
+const USE_MS = 60_000;
+
+/** Makes now the time of a file's last use, which is its ctime: to set its mode anew changes that alone. */
+async function noteUse(file: string, { ctimeMs, mode }: fs.BigIntStats): Promise<void> {
+  if (Date.now() - Number(ctimeMs) > USE_MS) await fsp.chmod(file, Number(mode) & 0o777).catch(() => {});
 }

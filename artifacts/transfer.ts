@@ -1,7 +1,9 @@
 import * as fs from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { cancelled } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import { CHUNK_BYTES } from '../infra/grpc/limits';
+import { RpcError, status } from '../infra/grpc/status';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import type { StoredFile } from './store';
 
@@ -22,15 +24,23 @@ export async function uploadFile(
   sent: OnSent = () => {},
 ): Promise<void> {
   const { getUpload, uploadArtifact } = ArtifactService.method;
-  const { offset = 0n, complete } = await gateway.unary(getUpload, { sha256 }, { signal });
-  if (complete) return;
-  const from = Number(offset);
-  await gateway.upload(uploadArtifact, partsOf(), { signal });
+  for (let doubtful = true; ; ) {
+    const { offset = 0n, complete } = await gateway.unary(getUpload, { sha256 }, { signal });
+    if (complete) return;
+    try {
+      await gateway.upload(uploadArtifact, partsOf(offset), { signal });
+      return;
+    } catch (error) {
+      // What the gateway had was not of this file, or has changed since it was asked for.
+      if (doubtful && offset > 0n && isRefused(error)) doubtful = false;
+      else await waitForOther(error, signal);
+    }
+  }
 
-  async function* partsOf() {
+  async function* partsOf(offset: bigint) {
     yield { part: { case: 'header' as const, value: { sha256, sizeBytes: BigInt(sizeBytes), offset } } };
-    let done = from;
-    for await (const chunk of fs.createReadStream(file, { start: from, highWaterMark: CHUNK_BYTES })) {
+    let done = Number(offset);
+    for await (const chunk of fs.createReadStream(file, { start: done, highWaterMark: CHUNK_BYTES })) {
       if (signal?.aborted) throw cancelled();
       yield { part: { case: 'chunk' as const, value: chunk as Uint8Array } };
       done += (chunk as Uint8Array).length;
@@ -53,4 +63,19 @@ export async function* downloadBytes(
   const request = { sha256, offset: BigInt(offset) };
   for await (const { chunk } of gateway.stream(ArtifactService.method.downloadArtifact, request, { signal }))
     yield chunk;
+}
+
+/** Whether bytes, or where they begin, were refused. */
+const isRefused = (error: unknown) => error instanceof RpcError && error.code === status.INVALID_ARGUMENT;
+
+/**
+ * Waits as long as an error says, where it tells of another transfer of the same file.
+ *
+ * @throws any other error; HifiError CANCELLED
+ */
+export async function waitForOther(error: unknown, signal?: AbortSignal): Promise<void> {
+  if (!(error instanceof RpcError && error.code === status.ABORTED)) throw error;
+  await delay((error.details.retrySeconds ?? 1) * 1000, undefined, { signal }).catch(() => {
+    throw cancelled();
+  });
 }

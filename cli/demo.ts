@@ -9,7 +9,7 @@ import { modelCache } from '../model/resolve';
 import { DELTA_TENSORS } from '../results/delta';
 import type { EvaluateResult } from '../results/inference';
 import { isMadeOf, keyOf, noteMadeOf } from './made-of';
-import { bytesText, grouped, metricText, percentText, secondsText, table } from './output';
+import { bytesText, grouped, metricText, percentText, printNow, secondsText, table } from './output';
 
 /*
  * `npm run demo`: the main job from nothing, by the commands that a user would type, and a table of what came out. What an
@@ -35,7 +35,7 @@ function main(): void {
   trainHeadAlone(path.join(heads, 'heads.json'), rows, [data.train, data.dev], alone);
   const heldOut = (out: string) => evaluation(path.join(out, 'delta'), data.test, path.join(out, 'held-out.json'));
   const scores = [heldOut(heads), heldOut(alone)];
-  process.stdout.write(`\n${summary(heads, alone, scores).join('\n')}\n`);
+  printNow(`\n${summary(heads, alone, scores).join('\n')}\n`);
   say(`\n${secondsText((performance.now() - started) / 1000)} in all; the model is in ${modelCache()}`);
 }
 

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { traceOf } from '../errors';
 import { exitOf, usageExit } from './exit';
 import { endWithReader } from './interrupt';
+import { printNow } from './output';
 import { packageVersion } from './version';
 
 /** A command's file: it adds flags and the action. Loaded only when the command is named, so that a start takes no time. */
@@ -78,7 +79,10 @@ async function main(args: readonly string[]): Promise<void> {
     .description('Find the attention heads that matter for a task and tune those alone.')
     .version(packageVersion(), '--version')
     .exitOverride()
-    .configureOutput({ outputError: (message, write) => write(`${usageExit(message).line}\n`) });
+    .configureOutput({
+      writeOut: printNow,
+      outputError: (message, write) => write(`${usageExit(message).line}\n`),
+    });
   for (const [name, what, load] of COMMANDS) {
     const command = program.command(name).description(what);
     if (!args.includes(name) && args[0] !== 'completion') continue;

@@ -12,14 +12,25 @@ export function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** A reader that has gone (`hifi predict … | head`) is no error: the process ends quietly, its engines with it. */
+/**
+ * Says what becomes of a process whose output is not taken. A reader of stdout that has gone (`hifi predict … | head`) is no error:
+ * the process ends quietly, its engines with it; an answer that stdout cannot take otherwise is one. Of stderr nothing hurts the
+ * work.
+ */
 export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+    if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`hifi: stdout cannot take the answer: ${error.message}\n`);
+    process.exit(4);
   });
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    // Nobody reads the progress: the work goes on.
-    if (error.code !== 'EPIPE') throw error;
-  });
+  process.stderr.on('error', () => {});
+  // Where it is a file its stream throws into its caller.
+  const write = process.stderr.write.bind(process.stderr) as (...given: unknown[]) => boolean;
+  process.stderr.write = ((...given: unknown[]) => {
+    try {
+      return write(...given);
+    } catch {
+      return true;
+    }
+  }) as typeof process.stderr.write;
 }

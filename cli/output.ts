@@ -1,4 +1,7 @@
+import * as fs from 'node:fs';
+import { failed, isNoSpace, noRoom } from '../errors';
 import { percentDigits } from '../percent';
+
 /*
  * Who reads what: stdout is for programs (one JSON document, or predictions), stderr for people (progress, tables, paths).
  */
@@ -8,12 +11,36 @@ export async function printJson(value: unknown): Promise<void> {
   await printText(`${JSON.stringify(value)}\n`);
 }
 
-/** Prints to stdout and waits while its reader is behind. */
+/**
+ * Prints to stdout and waits while its reader is behind.
+ *
+ * @throws HifiError DISK_FULL, FAILED where stdout cannot take all of it
+ */
 export async function printText(text: string): Promise<void> {
-  if (process.stdout.write(text)) return;
+  if (printNow(text)) return;
   await new Promise<void>((resolve) => {
     process.stdout.once('drain', resolve);
   });
+}
+
+/** Prints to stdout. @returns whether its reader keeps up. @throws HifiError as {@link printText} */
+export function printNow(text: string): boolean {
+  if (!isFile(process.stdout)) return process.stdout.write(text);
+  writeAll(process.stdout.fd, text);
+  return true;
+}
+
+/** Whether a stream is one of Node's for files, which knows nothing of a write that was cut short: a disk that fills cuts one. */
+const isFile = (stream: object) => stream.constructor.name === 'SyncWriteStream';
+
+function writeAll(descriptor: number, text: string): void {
+  const bytes = Buffer.from(text);
+  try {
+    for (let done = 0; done < bytes.length; ) done += fs.writeSync(descriptor, bytes, done);
+  } catch (error) {
+    const { message } = error as Error;
+    throw (isNoSpace(error) ? noRoom : failed)(`stdout cannot take the answer: ${message}`, error);
+  }
 }
 
 /** Lines for people. On a terminal those that are wider than it are broken between words, but for paths, which have none. */

@@ -3,7 +3,8 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DataSource } from '../data/dataset';
-import { cancelled, failed, invalidInput } from '../errors';
+import { cancelled, failed, invalidInput, isNoSpace } from '../errors';
+import { writing } from '../files/disk';
 
 /** Standard input, in the place of a file's path. */
 export const STDIN = '-';
@@ -22,9 +23,10 @@ export async function spooled(source: DataSource, signal: AbortSignal): Promise<
   const file = path.join(folder, 'rows');
   const bytes = standard ? process.stdin : fs.createReadStream(source.path);
   try {
-    await pipeline(bytes, fs.createWriteStream(file, { mode: 0o600 }), { signal });
+    await writing(file, () => pipeline(bytes, fs.createWriteStream(file, { mode: 0o600 }), { signal }));
   } catch (error) {
     if (signal.aborted) throw cancelled();
+    if (isNoSpace(error)) throw error;
     throw failed(`${source.path}: could not be kept in ${folder}: ${(error as Error).message}`, error);
   }
   return { ...source, path: standard ? 'stdin' : source.path, file };

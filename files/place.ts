@@ -2,6 +2,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type HifiError, invalidInput } from '../errors';
+import { writing } from './disk';
 
 /*
  * Checks of the paths that hifi writes to. A file or folder is written under a name of its own, then renamed; whether that can
@@ -49,7 +50,7 @@ function linkTarget(file: string): string | undefined {
  *
  * @param said the place in messages
  * @throws HifiError INVALID_INPUT with the reason: no permission, a read-only file system, a path through a file, a name that is
- *   too long, a file that is a mount point
+ *   too long, a file that is a mount point; DISK_FULL
  */
 export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out ${out}`): void {
   const target = placeOf(out);
@@ -69,7 +70,7 @@ export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out $
   try {
     if (!fs.statSync(folder).isDirectory()) throw refuse(`${folder} is a file, not a folder`);
     const probe = path.join(folder, stagedName());
-    fs.closeSync(fs.openSync(probe, 'wx'));
+    fs.closeSync(writing(out, () => fs.openSync(probe, 'wx')));
     fs.rmSync(probe);
   } catch (error) {
     throw unwritable(said, folder, error);
@@ -87,8 +88,6 @@ export function unwritable(said: string, folder: string, error: unknown): HifiEr
     EACCES: `this user may not write in ${folder}`,
     EPERM: `this user may not write in ${folder}`,
     EROFS: `${folder} is on a read-only file system`,
-    ENOSPC: `the file system of ${folder} is full`,
-    EDQUOT: `the quota of this user in ${folder} is used up`,
     ENOTDIR: `${folder} is a file, not a folder`,
   };
   return invalidInput(`${said} cannot be written: ${known[code ?? ''] ?? message}`, error);

@@ -1,11 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writeFully, writing } from './disk';
 import { placeOf, stagedName, unwritable } from './place';
 
 /** Characters of text that are gathered before they are written. */
 const CHUNK = 1 << 20;
-/** Most bytes of one write call: Linux writes no more than 2 GB at once. */
-const MOST_AT_ONCE = 1 << 30;
 
 /**
  * A file that appears whole or not at all: it is written under a name of its own in the same folder, then renamed. A link is
@@ -19,14 +18,14 @@ export class WholeFile {
   private pendingLength = 0;
   private open = true;
 
-  /** @throws HifiError INVALID_INPUT where the file's folder cannot be made or written to. */
-  constructor(file: string) {
+  /** @throws HifiError INVALID_INPUT where the file's folder cannot be made or written to; DISK_FULL. */
+  constructor(private readonly file: string) {
     this.target = placeOf(file);
     const folder = path.dirname(this.target);
     this.beside = path.join(folder, stagedName());
     try {
-      fs.mkdirSync(folder, { recursive: true });
-      this.handle = fs.openSync(this.beside, 'wx');
+      writing(file, () => fs.mkdirSync(folder, { recursive: true }));
+      this.handle = writing(file, () => fs.openSync(this.beside, 'wx'));
     } catch (error) {
       throw unwritable(file, folder, error);
     }
@@ -42,10 +41,7 @@ export class WholeFile {
   /** Writes bytes at their place, or appends them. @param position bytes from the file's start; at the end when absent */
   writeBytes(bytes: Uint8Array, position?: number): void {
     this.flush();
-    for (let done = 0; done < bytes.byteLength; ) {
-      const count = Math.min(MOST_AT_ONCE, bytes.byteLength - done);
-      done += fs.writeSync(this.handle, bytes, done, count, position === undefined ? null : position + done);
-    }
+    writeFully(this.handle, bytes, this.file, position);
   }
 
   /** Path at which the bytes so far can be read. */
@@ -57,7 +53,7 @@ export class WholeFile {
   /** Puts the file in its place; what was there is replaced. */
   commit(): void {
     this.flush();
-    fs.fsyncSync(this.handle);
+    writing(this.file, () => fs.fsyncSync(this.handle));
     this.close();
     fs.renameSync(this.beside, this.target);
   }
@@ -70,7 +66,7 @@ export class WholeFile {
 
   private flush(): void {
     if (this.pending.length === 0) return;
-    fs.writeFileSync(this.handle, this.pending.join(''));
+    writing(this.file, () => fs.writeFileSync(this.handle, this.pending.join('')));
     this.pending = [];
     this.pendingLength = 0;
   }

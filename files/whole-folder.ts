@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
+import { writing } from './disk';
 import { isStaged, placeOf, stagedName, unwritable } from './place';
 
 /** A folder that hifi writes, by what tells it from one that a user made. */
@@ -67,8 +68,8 @@ export class WholeFolder {
     const above = this.exists ? this.target : path.dirname(this.target);
     this.staged = path.join(above, stagedName());
     try {
-      this.made = fs.mkdirSync(above, { recursive: true });
-      fs.mkdirSync(this.staged);
+      this.made = writing(out, () => fs.mkdirSync(above, { recursive: true }));
+      writing(out, () => fs.mkdirSync(this.staged));
     } catch (error) {
       throw unwritable(out, above, error);
     }
@@ -76,6 +77,8 @@ export class WholeFolder {
 
   /** Puts the folder in its place. Where that fails, all is as it was before. */
   commit(): void {
+    // Else a power failure may leave empty files in it.
+    writing(this.out, () => syncFiles(this.staged));
     if (!this.exists) {
       fs.renameSync(this.staged, this.target);
       return;
@@ -158,4 +161,16 @@ function isFolder(out: string, target: string): boolean {
     throw invalidInput(`${out} is a file: give a new or an empty folder`);
   }
   return found !== undefined;
+}
+
+function syncFiles(folder: string): void {
+  for (const entry of fs.readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue;
+    const file = fs.openSync(path.join(entry.parentPath, entry.name), 'r');
+    try {
+      fs.fsyncSync(file);
+    } finally {
+      fs.closeSync(file);
+    }
+  }
 }

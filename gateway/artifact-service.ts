@@ -9,9 +9,15 @@ import type { JobStore } from './store';
 
 /** The largest file that is taken in, in bytes. */
 const MOST_BYTES = 8 * 2 ** 30;
+/** How long a sender may send nothing, in milliseconds: others wait for its upload of the same file. */
+const SILENT_MS = 60_000;
 
-/** Files in and out of the artifact store. */
-export function artifactService(store: ArtifactStore, jobs: JobStore): Implementation<typeof ArtifactService> {
+/** Files in and out of the artifact store. @param silentMs how long a sender may send nothing, in milliseconds */
+export function artifactService(
+  store: ArtifactStore,
+  jobs: JobStore,
+  silentMs = SILENT_MS,
+): Implementation<typeof ArtifactService> {
   return {
     async uploadArtifact(requests) {
       const parts = requests[Symbol.asyncIterator]();
@@ -24,7 +30,7 @@ export function artifactService(store: ArtifactStore, jobs: JobStore): Implement
         );
       }
       const file = { sha256, sizeBytes: Number(sizeBytes), offset: Number(offset) };
-      const stored = await within('header', () => store.receive(file, chunksOf(parts)));
+      const stored = await within('header', () => store.receive(file, chunksOf(parts, silentMs)));
       return { sha256, sizeBytes: BigInt(stored.sizeBytes) };
     },
 
@@ -58,13 +64,27 @@ function headerOf({ value, done }: IteratorResult<UploadArtifactRequest>): Uploa
   throw badField('header', 'is missing; it must be the first message of an upload');
 }
 
-async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>): AsyncGenerator<Uint8Array> {
+async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>, silentMs: number): AsyncGenerator<Uint8Array> {
   for (;;) {
-    const { value, done } = await parts.next();
+    const { value, done } = await unlessSilent(parts.next(), silentMs);
     if (done) return;
     if (value.part.case !== 'chunk') throw badField('chunk', 'is missing; after the header all messages must have one');
     const { length } = value.part.value;
     if (length > CHUNK_BYTES) throw badField('chunk', `has ${length} bytes; it must have ${CHUNK_BYTES} at most`);
     yield value.part.value;
+  }
+}
+
+/** @throws RpcError DEADLINE_EXCEEDED where nothing comes for so long */
+async function unlessSilent<T>(next: Promise<T>, silentMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const silent = new Promise<never>((_, reject) => {
+    const message = `the upload has sent nothing for ${silentMs / 1000} s; go on where GetUpload tells`;
+    timer = setTimeout(() => reject(new RpcError(status.DEADLINE_EXCEEDED, 'UPLOAD_SILENT', message)), silentMs);
+  });
+  try {
+    return await Promise.race([next, silent]);
+  } finally {
+    clearTimeout(timer);
   }
 }

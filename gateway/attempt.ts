@@ -33,7 +33,7 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
   else tellCut(before, telemetry);
   await store.note(id, { kind: 'attempt' });
 
-  const place = new RecordPlace(before, artifacts);
+  const place = await RecordPlace.open(before, artifacts);
   const stages = remoteStages(id, parts, place);
   const spec = parts.specOf(before);
   const drive = spec.analyzeOnly ? runAnalysis : runJob;
@@ -46,7 +46,7 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
       heard(advances(event, store.get(id)));
-      await store.note(id, ...happeningsOf(event, place));
+      await store.note(id, ...(await happeningsOf(event, place)));
     }
   };
   try {
@@ -117,14 +117,14 @@ function tellCut({ id, traceparent, phase, attempt: attempts, updateTime }: JobR
 }
 
 /** What the driver tells, as what happened to the job. Results come as the files that they are. */
-function happeningsOf(event: Exclude<JobEvent, { kind: 'state' }>, place: RecordPlace): Happening[] {
+async function happeningsOf(event: Exclude<JobEvent, { kind: 'state' }>, place: RecordPlace): Promise<Happening[]> {
   if (event.kind !== 'artifact') return [event];
   // The report's files are one result.
   const names = event.name === 'report.html' ? ['report.html', 'report'] : [event.name];
   const told = names.flatMap((name) => place.take(name));
   const happened: Happening[] = told.map((artifact) => ({ kind: 'artifact', artifact }));
   if (event.name === 'metrics.json' && told.length > 0) {
-    happened.push({ kind: 'metrics', metrics: readResult('metrics.json', place.pathOf(told[0])) });
+    happened.push({ kind: 'metrics', metrics: readResult('metrics.json', await place.pathOf(told[0])) });
   }
   return happened;
 }

@@ -10,21 +10,23 @@ import type { JobRecord, NamedArtifact } from './record';
  */
 export class RecordPlace implements JobPlace {
   /** What is there, by name. */
-  private readonly files: Map<string, NamedArtifact>;
+  private readonly files = new Map<string, NamedArtifact>();
   /** Of it, what no event has told of. */
   private untold: NamedArtifact[] = [];
 
-  constructor(
-    { artifacts }: Pick<JobRecord, 'artifacts'>,
-    private readonly store: ArtifactStore,
-  ) {
-    const kept = artifacts.filter(({ sha256 }) => store.has(sha256));
-    this.files = new Map(kept.map((artifact) => [artifact.name, artifact]));
+  private constructor(private readonly store: ArtifactStore) {}
+
+  /** The place with those of a record's files that are stored, undamaged. */
+  static async open({ artifacts }: Pick<JobRecord, 'artifacts'>, store: ArtifactStore): Promise<RecordPlace> {
+    const place = new RecordPlace(store);
+    for (const artifact of artifacts)
+      if (await store.isWhole(artifact.sha256)) place.files.set(artifact.name, artifact);
+    return place;
   }
 
   async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
     const found = this.find(name);
-    return found && readResult(name, this.store.path(found.sha256));
+    return found && readResult(name, await this.pathOf(found));
   }
 
   async keptExport(format: ExportFormat): Promise<boolean> {
@@ -52,7 +54,7 @@ export class RecordPlace implements JobPlace {
     return taken;
   }
 
-  pathOf({ sha256 }: StoredFile): string {
+  pathOf({ sha256 }: StoredFile): Promise<string> {
     return this.store.path(sha256);
   }
 

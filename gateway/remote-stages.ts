@@ -122,7 +122,7 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
     },
 
     async report(spec, result, signal) {
-      const parts = { ...result, asked: askedOf(spec), ...(result.metrics && trained(spec, place)) };
+      const parts = { ...result, asked: askedOf(spec), ...(result.metrics && (await trained(spec, place))) };
       const drawn = await inputs.inScratch(async (folder) => {
         const files = await writeReportInChild(folder, parts, signal, engineProcess);
         for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
@@ -133,11 +133,11 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
 }
 
 /** What a report tells of a training besides its metrics. */
-function trained({ training, exports }: JobSpec<TextDataset>, place: RecordPlace) {
+async function trained({ training, exports }: JobSpec<TextDataset>, place: RecordPlace) {
   const [info, tensors] = ['delta/delta.json', 'delta/delta.safetensors'].map((name) =>
     answered(place.find(name), 'trainer'),
   );
-  const { id2label } = parseDeltaInfo(fs.readFileSync(place.pathOf(info), 'utf8'), info.name);
+  const { id2label } = parseDeltaInfo(fs.readFileSync(await place.pathOf(info), 'utf8'), info.name);
   return { training, exports, deltaBytes: info.sizeBytes + tensors.sizeBytes, id2label };
 }
 

@@ -106,13 +106,16 @@ export class Scheduler {
         if (this.store.get(id).cancelRequested) continue;
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
-        const again = isPassing(error) && lost < this.limits.lostEngines && Date.now() - last < this.limits.awayMs;
+        const full = error.reason === 'DISK_FULL'; // a job waits for room, however long that takes
+        const passing = isPassing(error) && lost < this.limits.lostEngines && Date.now() - last < this.limits.awayMs;
+        const again = full || passing;
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
         if (!again) {
           await this.store.note(id, { kind: 'failed', error: jobError(error) });
           return;
         }
-        await delay((error.details.retrySeconds ?? 0) * 1000 || pause, undefined, { signal }).catch(() => {});
+        const asked = full ? 0 : (error.details.retrySeconds ?? 0) * 1000;
+        await delay(asked || pause, undefined, { signal }).catch(() => {});
         pause = Math.min(pause * LONGER, LONGEST_PAUSE_MS);
       }
     }

@@ -1,6 +1,7 @@
 import { trace } from '@opentelemetry/api';
-import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { invalidInput } from '../errors';
+import { LogFile } from './log-file';
 import type { ServiceName } from './telemetry/spans';
 
 export type { Logger };
@@ -13,15 +14,13 @@ const SECRETS = ['authorization', 'Authorization', 'cookie', 'token', 'password'
 const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
 
 /**
- * A service's log: a line of JSON an event, on stderr, with the active span's ids. Its level is HIFI_LOG's, `info` by default.
+ * A service's log: a line of JSON an event, on stderr, with the active span's ids. Its level is HIFI_LOG's, `info` by default. A
+ * line that cannot be written is lost; the caller does not notice.
  *
  * @param to where the lines go; by default stderr, each written before the call returns, so that a crash loses none
  * @throws HifiError INVALID_INPUT when HIFI_LOG is no level
  */
-export function openLog(
-  service: ServiceName,
-  to: { write(line: string): void } = destination({ dest: 2, sync: true }),
-): Logger {
+export function openLog(service: ServiceName, to: { write(line: string): void } = new LogFile(2)): Logger {
   const level = process.env.HIFI_LOG || 'info';
   if (!LEVELS.includes(level)) throw invalidInput(`HIFI_LOG is "${level}": it must be one of ${LEVELS.join(', ')}`);
   return pino(

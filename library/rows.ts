@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import type { DataSource } from '../data/dataset';
 import { invalidPart } from '../errors';
+import { writing } from '../files/disk';
 
 /** Rows that are at hand. Row `i` of a result is `texts[i]`. */
 export interface TextRows {
@@ -45,7 +46,7 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
       const lines = linesOf(name, given);
       folder ??= fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-rows-'));
       const file = path.join(folder, `${name}.jsonl`);
-      fs.writeFileSync(file, lines.text, { mode: 0o600 });
+      writing(file, () => fs.writeFileSync(file, lines.text, { mode: 0o600 }));
       const { regression } = given;
       return [name, { path: name, file, format: 'jsonl', ...lines.columns, ...(regression && { regression }) }];
     });

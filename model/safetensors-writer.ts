@@ -1,3 +1,4 @@
+import { requireRoom } from '../files/disk';
 import { WholeFile } from '../files/whole-file';
 import { DTYPE_BITS } from './safetensors-header';
 
@@ -14,6 +15,7 @@ export interface TensorSource {
  * Writes a safetensors file, whole or not at all. The widest types come first and the
  * header's length is a multiple of 8, so that every tensor is aligned to its type; tensors of one width keep their order.
  * The file's bytes follow from the arguments alone.
+ * @throws HifiError DISK_FULL
  * @throws Error on a name given twice, an unknown dtype, or bytes that do not fit the shape
  */
 export function writeSafetensors(
@@ -25,7 +27,9 @@ export function writeSafetensors(
   const sizes = sources.map(byteSize);
   const whole = new WholeFile(file);
   try {
-    whole.writeBytes(header(sources, sizes, metadata));
+    const start = header(sources, sizes, metadata);
+    requireRoom(file, start.length + sizes.reduce((sum, size) => sum + size, 0));
+    whole.writeBytes(start);
     for (const [i, source] of sources.entries()) {
       const bytes = source.bytes();
       if (bytes.byteLength !== sizes[i]) {

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { nearestSibling } from '../data/nearest';
 import { failed, HifiError, invalidInput } from '../errors';
+import { writeFully, writing } from '../files/disk';
 import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
@@ -254,12 +255,12 @@ const fromRuns = (runs: readonly (readonly [number, number])[]) =>
 class FileWriter implements Sink {
   private readonly handle: number;
 
-  constructor(file: string) {
-    this.handle = fs.openSync(file, 'wx');
+  constructor(private readonly file: string) {
+    this.handle = writing(file, () => fs.openSync(file, 'wx'));
   }
 
   write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) at += fs.writeSync(this.handle, bytes, at, bytes.length - at);
+    writeFully(this.handle, bytes, this.file);
   }
 
   close(): void {

@@ -12,8 +12,8 @@ import type { Served, ServePart } from './settings';
 
 /** Serves analyses; the model of the last one stays loaded for a while. */
 export async function serveAnalyzer(settings: ServePart): Promise<Served> {
-  const { telemetry, server, start, end } = serviceServer('analyzer', settings);
-  const { inputs } = serviceFiles(settings);
+  const { log, telemetry, server, start, end } = serviceServer('analyzer', settings);
+  const { inputs, stopSweeping } = serviceFiles(settings, log);
   const engine = new AnalyzerEngine({ ...(settings.engineProcess ?? ENGINE_PROCESS), idleMs: IDLE_MS });
   server.add(
     AnalyzerService,
@@ -33,6 +33,7 @@ export async function serveAnalyzer(settings: ServePart): Promise<Served> {
     name: 'analyzer',
     port,
     async stop() {
+      stopSweeping();
       await end();
       await engine.close();
       fs.rmSync(settings.socket, { force: true });

@@ -1,15 +1,27 @@
+import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { keepCacheSwept } from '../artifacts/cache';
 import { Inputs } from '../artifacts/inputs';
 import { RemoteArtifacts } from '../artifacts/remote';
 import { Results } from '../artifacts/results';
 import { ArtifactStore } from '../artifacts/store';
+import type { Logger } from '../infra/log';
 import type { ServePart } from './settings';
 
+interface ServiceFiles {
+  inputs: Inputs;
+  results: Results;
+  /** Ends the sweeping of what is cached. */
+  stopSweeping(): void;
+}
+
 /** Where a service finds what requests name, and where its results go. */
-export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart): { inputs: Inputs; results: Results } {
+export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, log: Logger): ServiceFiles {
   const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
   // A gateway in this process has the same store.
   const remote = gateway && new RemoteArtifacts(store, gateway);
+  // Where there are jobs a gateway shares the state directory; its jobs say what files are needed.
+  const isCache = () => remote !== undefined && !fs.existsSync(path.join(stateDir, 'jobs'));
   return {
     inputs: new Inputs({
       store,
@@ -17,6 +29,7 @@ export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart):
       scratch: path.join(stateDir, 'scratch', name),
       ...(remote && { fetch: (sha256, signal) => remote.fetch(sha256, signal) }),
     }),
-    results: new Results(store, remote && ((sha256, signal) => remote.publish(sha256, signal))),
+    results: new Results(store, remote),
+    stopSweeping: keepCacheSwept(store, isCache, (error) => log.error({ err: error }, 'sweeping failed')),
   };
 }

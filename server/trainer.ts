@@ -16,8 +16,8 @@ import { WindowsFile } from './windows-file';
 
 /** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
 export async function serveTrainer(settings: ServePart): Promise<Served> {
-  const { telemetry, server, start, end } = serviceServer('trainer', settings);
-  const { inputs, results } = serviceFiles(settings);
+  const { log, telemetry, server, start, end } = serviceServer('trainer', settings);
+  const { inputs, results, stopSweeping } = serviceFiles(settings, log);
   const { engineProcess = ENGINE_PROCESS } = settings;
   const memory = () => treeResidentBytes();
   const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) => {
@@ -46,6 +46,7 @@ export async function serveTrainer(settings: ServePart): Promise<Served> {
     name: 'trainer',
     port,
     async stop() {
+      stopSweeping();
       await end();
       fs.rmSync(settings.socket, { force: true });
     },

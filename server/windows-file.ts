@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writeWhole } from '../files/whole-file';
 import type { WindowsSoFar } from '../infra/telemetry/training-windows';
 
 /**
@@ -24,7 +25,12 @@ export class WindowsFile {
     }
   }
 
+  /** A training does not end for it that the file cannot be written: the bound is then what the file held before. */
   write(soFar: WindowsSoFar): void {
-    fs.writeFileSync(this.file, JSON.stringify(soFar));
+    try {
+      writeWhole(this.file, JSON.stringify(soFar));
+    } catch {
+      // The training's own files tell of a full disk.
+    }
   }
 }

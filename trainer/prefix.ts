@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
 import { failed } from '../errors';
+import { requireRoom, writeFully, writing } from '../files/disk';
 import type { Checkpoint } from '../model/checkpoint';
 import { Embeddings } from './embeddings';
 import type { HiddenBatch, Program, ProgramParts } from './program';
@@ -88,9 +89,6 @@ export async function* hiddenRows(
   }
 }
 
-/** `fs.readSync` or `fs.writeSync`. */
-type Transfer = (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
-
 /** Rows that the frozen part runs over whenever they are read: for one reading, or where it is the embeddings alone. */
 export class FreshRows implements HiddenRows {
   readonly lengths: Int32Array;
@@ -122,6 +120,8 @@ class StoredRows implements HiddenRows {
   /** Whether it was there before. */
   readonly isWhole: boolean;
   private readonly file: number;
+  /** Whether the file is the whole of it, in its place. */
+  private finished = false;
   /** Where it is while it is written. */
   private readonly beside: string;
   private readonly offsets: Float64Array; // in tokens
@@ -141,13 +141,18 @@ class StoredRows implements HiddenRows {
     const bytes = this.offsets[lengths.length] * this.tokenBytes;
     this.isWhole = shared && fs.statSync(path, { throwIfNoEntry: false })?.size === bytes;
     this.beside = shared ? `${path}.${process.pid}` : path;
-    this.file = this.isWhole ? fs.openSync(path, 'r') : fs.openSync(this.beside, 'w+');
+    if (!this.isWhole) requireRoom(path, bytes);
+    this.file = this.isWhole ? fs.openSync(path, 'r') : writing(path, () => fs.openSync(this.beside, 'w+'));
     if (!shared) fs.unlinkSync(path);
   }
 
   /** All rows are written. */
   finish(): void {
-    if (this.place.shared) fs.renameSync(this.beside, this.place.path);
+    this.finished = true;
+    if (!this.place.shared) return;
+    // A later process takes it for whole by its size alone.
+    writing(this.place.path, () => fs.fsyncSync(this.file));
+    fs.renameSync(this.beside, this.place.path);
   }
 
   read(rows: ArrayLike<number>): HiddenBatch {
@@ -157,7 +162,7 @@ class StoredRows implements HiddenRows {
     const mask = new Float32Array(B * S);
     for (let b = 0; b < B; b++) {
       const row = rows[b];
-      this.transfer(fs.readSync, bytes.subarray(b * S * this.tokenBytes), row);
+      this.readRow(bytes.subarray(b * S * this.tokenBytes), row);
       mask.fill(PADDING, b * S + this.lengths[row], (b + 1) * S);
     }
     return { hidden: new Float32Array(bytes.buffer), mask, B, S };
@@ -167,20 +172,23 @@ class StoredRows implements HiddenRows {
   write(rows: Int32Array, { hidden, S }: HiddenBatch): void {
     const bytes = new Uint8Array(hidden.buffer, hidden.byteOffset, hidden.byteLength);
     rows.forEach((row, b) => {
-      this.transfer(fs.writeSync, bytes.subarray(b * S * this.tokenBytes), row);
+      const start = b * S * this.tokenBytes;
+      const end = start + this.lengths[row] * this.tokenBytes;
+      writeFully(this.file, bytes.subarray(start, end), this.place.path, this.offsets[row] * this.tokenBytes);
     });
   }
 
   close(): void {
     fs.closeSync(this.file);
+    if (this.place.shared && !this.isWhole && !this.finished) fs.rmSync(this.beside, { force: true });
   }
 
-  /** Reads or writes one row, whole. */
-  private transfer(move: Transfer, bytes: Uint8Array, row: number): void {
+  /** Reads one row, whole. */
+  private readRow(bytes: Uint8Array, row: number): void {
     const size = this.lengths[row] * this.tokenBytes;
     const place = this.offsets[row] * this.tokenBytes;
     for (let done = 0; done < size; ) {
-      const moved = move(this.file, bytes, done, size - done, place + done);
+      const moved = fs.readSync(this.file, bytes, done, size - done, place + done);
       if (moved === 0) throw failed(`the file of the frozen layers' output ended within row ${row}`);
       done += moved;
     }

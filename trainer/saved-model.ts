@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writing } from '../files/disk';
 import type { Attribute, ElementType, Node } from './ops';
 
 /** TensorFlow's own messages, as tfjs-node brings them; it has no types for them. */
@@ -28,7 +29,8 @@ export function writeSavedModel(folder: string, nodes: readonly Node[]): void {
   const model = new tensorflow.SavedModel();
   model.setSavedModelSchemaVersion(1);
   model.addMetaGraphs(meta);
-  fs.writeFileSync(path.join(folder, 'saved_model.pb'), model.serializeBinary());
+  const file = path.join(folder, 'saved_model.pb');
+  writing(file, () => fs.writeFileSync(file, model.serializeBinary()));
 }
 
 function nodeDef(tensorflow: Message, { name, op, inputs, attributes }: Node): Message {

@@ -54,11 +54,8 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
   if (tlsClientCa !== undefined && tlsCert === undefined) {
     throw invalidInput('--tls-client-ca needs --tls-cert and --tls-key: clients are asked for certificates over TLS');
   }
-  const token =
-    tokenFile === undefined ? process.env.HIFI_TOKEN : readPart('--token-file', tokenFile).toString().trim();
-  if (token === '') throw invalidInput(`${tokenFile ?? 'HIFI_TOKEN'}: the token is empty`);
   return {
-    ...(token !== undefined && { token }),
+    ...readToken(tokenFile),
     ...(tlsCert !== undefined && {
       tls: {
         cert: readPart('--tls-cert', tlsCert),
@@ -69,12 +66,19 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
   };
 }
 
-/** @throws HifiError INVALID_INPUT for a token that cannot be read or is empty */
+/**
+ * The token of a server and of its clients, without the white space and the byte order mark that editors and shells put around it.
+ *
+ * @throws HifiError INVALID_INPUT for a token that cannot be read, is empty or could not be sent
+ */
 function readToken(tokenFile: string | undefined): { token?: string } {
   const given = tokenFile === undefined ? process.env.HIFI_TOKEN : readPart('--token-file', tokenFile).toString();
   if (given === undefined) return {};
+  const from = tokenFile === undefined ? 'HIFI_TOKEN' : `--token-file ${tokenFile}`;
+  // `trim` takes U+FEFF for white space.
   const token = given.trim();
-  if (token === '') throw invalidInput(`${tokenFile ?? 'HIFI_TOKEN'}: the token is empty`);
+  if (token === '') throw invalidInput(`${from}: the token is empty`);
+  if (!/^[\x20-\x7e]+$/.test(token)) throw invalidInput(`${from}: the token must be one line of ASCII characters`);
   return { token };
 }
 

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writing } from '../../files/disk';
 import { readWeightsIndex, weightsFormOf } from '../weights';
 import { hasTokenizer } from './files';
 
@@ -37,8 +38,12 @@ export function rememberCommit(cache: string, repository: string, revision: stri
   if (cachedCommit(cache, repository, revision) === commit) return;
   fs.mkdirSync(path.dirname(ref), { recursive: true });
   const beside = `${ref}.${process.pid}.making`;
-  fs.writeFileSync(beside, commit);
-  fs.renameSync(beside, ref);
+  try {
+    writing(beside, () => fs.writeFileSync(beside, commit));
+    fs.renameSync(beside, ref);
+  } finally {
+    fs.rmSync(beside, { force: true });
+  }
 }
 
 /** The folder of a commit's snapshot, where it holds all that a model needs; else undefined. */

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { failed } from '../../errors';
+import { requireRoom, writeFully } from '../../files/disk';
+import { isAlive } from '../making';
 import { type HubSource, refusal } from './repository';
 import { hubRequest, PassingError, persistently } from './request';
 
@@ -95,6 +97,7 @@ async function appendRest(
   if (size !== undefined && sizeOf(part) > size) fs.truncateSync(part);
   let done = sizeOf(part);
   if (done === size) return onBytes(done);
+  if (size !== undefined) requireRoom(part, size - done);
   const range: Record<string, string> = done > 0 ? { range: `bytes=${done}-` } : {};
   const headers = { 'accept-encoding': 'identity', ...range };
   const { status, body, ...answer } = await hubRequest({ url, headers, token: source.token, signal });
@@ -112,7 +115,7 @@ async function appendRest(
   try {
     if (!goesOn) done = 0;
     for await (const chunk of body) {
-      fs.writeSync(output, chunk);
+      writeFully(output, chunk, part);
       done += chunk.length;
       onBytes(done);
     }
@@ -134,7 +137,7 @@ function claimPart(blob: string): string {
   for (const name of fs.readdirSync(folder)) {
     const pid = name.startsWith(`${path.basename(blob)}.`) && /\.(\d+)-\d+\.part$/.exec(name)?.[1];
     const left = path.join(folder, name);
-    if (!pid || held.has(left) || (Number(pid) !== process.pid && alive(Number(pid)))) continue;
+    if (!pid || held.has(left) || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
     try {
       fs.renameSync(left, own);
       return own;
@@ -144,15 +147,6 @@ function claimPart(blob: string): string {
   }
   fs.closeSync(fs.openSync(own, 'a'));
   return own;
-}
-
-function alive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 const sizeOf = (file: string) => fs.statSync(file).size;

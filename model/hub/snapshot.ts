@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../../errors';
+import { making } from '../making';
 import { readWeightsIndex, WEIGHTS_FORMS, weightsFormOf } from '../weights';
 import { cachedSnapshot, repositoryFolder, snapshotFolder } from './cache';
 import { describeFile, downloadFile, type HubFile } from './download';
@@ -47,7 +48,7 @@ export async function fetchSnapshot(
       wanted.push(...(await Promise.all([...shards].map(describe))));
     }
     await fetchAll(wanted);
-    return putTogether(cache, source, commit, wanted);
+    return await putTogether(cache, source, commit, wanted);
   } catch (error) {
     throw lasting(repository, error);
   }
@@ -71,15 +72,18 @@ function refuseUnreadable(repository: string, revision: string, files: readonly 
 }
 
 /** The folder of links to the blobs. Of two processes that make it at once one is first, and both are right. */
-function putTogether(cache: string, { repository }: HubSource, commit: string, files: readonly HubFile[]): string {
+function putTogether(
+  cache: string,
+  { repository }: HubSource,
+  commit: string,
+  files: readonly HubFile[],
+): Promise<string> {
   const folder = snapshotFolder(cache, repository, commit);
-  fs.mkdirSync(path.dirname(folder), { recursive: true });
-  const making = fs.mkdtempSync(`${folder}.making-`);
-  try {
-    for (const { name, hash } of files) fs.symlinkSync(path.join('../../blobs', hash), path.join(making, name));
+  return making(folder, (beside) => {
+    for (const { name, hash } of files) fs.symlinkSync(path.join('../../blobs', hash), path.join(beside, name));
     for (let attempt = 1; ; attempt++) {
       try {
-        fs.renameSync(making, folder);
+        fs.renameSync(beside, folder);
         return folder;
       } catch (error) {
         if (cachedSnapshot(cache, repository, commit) !== undefined) return folder;
@@ -87,7 +91,5 @@ function putTogether(cache: string, { repository }: HubSource, commit: string, f
         fs.rmSync(folder, { recursive: true, force: true }); // One whose blobs were taken away.
       }
     }
-  } finally {
-    fs.rmSync(making, { recursive: true, force: true });
-  }
+  });
 }

@@ -41,12 +41,12 @@ describe('artifacts of the gateway', () => {
       return { sha256, sizeBytes };
     },
     async getUpload({ sha256 }) {
-      const { offset, complete } = there.upload(sha256);
+      const { offset, complete } = await there.upload(sha256);
       return { offset: BigInt(offset), complete };
     },
     async *downloadArtifact({ sha256, offset = 0n }) {
       offsets.push(Number(offset));
-      const sizeBytes = BigInt(there.size(sha256));
+      const sizeBytes = BigInt(await there.size(sha256));
       for await (const chunk of there.read(sha256, Number(offset), CHUNK_BYTES)) yield { chunk, sizeBytes };
     },
     async listArtifacts() {
@@ -90,7 +90,7 @@ describe('artifacts of the gateway', () => {
     const content = bytes();
     const sha256 = await addTo(there, content);
     await Promise.all(Array.from({ length: 5 }, () => remote.fetch(sha256, signal)));
-    expect(fs.readFileSync(here.path(sha256)).equals(content)).toBe(true);
+    expect(fs.readFileSync(await here.path(sha256)).equals(content)).toBe(true);
     expect(offsets).toEqual([0]);
     await remote.fetch(sha256, signal);
     expect(offsets).toEqual([0]);
@@ -102,7 +102,7 @@ describe('artifacts of the gateway', () => {
     await begin(here, content, sha256);
     await remote.fetch(sha256, signal);
     expect(offsets).toEqual([CHUNK_BYTES]);
-    expect(hashOf(fs.readFileSync(here.path(sha256)))).toBe(sha256);
+    expect(hashOf(fs.readFileSync(await here.path(sha256)))).toBe(sha256);
   });
 
   it('come anew where what was there is of something else', async () => {
@@ -111,7 +111,7 @@ describe('artifacts of the gateway', () => {
     await begin(here, bytes(), sha256);
     await remote.fetch(sha256, signal);
     expect(offsets).toEqual([CHUNK_BYTES, 0]);
-    expect(hashOf(fs.readFileSync(here.path(sha256)))).toBe(sha256);
+    expect(hashOf(fs.readFileSync(await here.path(sha256)))).toBe(sha256);
   });
 
   it('are published once, and from where an upload was cut', async () => {
@@ -121,7 +121,7 @@ describe('artifacts of the gateway', () => {
     await remote.publish(sha256, signal);
     await remote.publish(sha256, signal);
     expect(offsets).toEqual([CHUNK_BYTES]);
-    expect(fs.readFileSync(there.path(sha256)).equals(content)).toBe(true);
+    expect(fs.readFileSync(await there.path(sha256)).equals(content)).toBe(true);
   });
 
   it('that are nowhere are NOT_FOUND, and a cancelled call does not cancel the others', async () => {

@@ -17,6 +17,9 @@ const bytes = randomBytes(5_000_001);
 const file = path.join(folder, 'given');
 const stored = { sha256: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.length };
 
+/** How long a sender may send nothing here, in milliseconds. */
+const SILENT_MS = 2000;
+
 let server: GrpcServer;
 let client: GrpcClient;
 let jobs: JobStore;
@@ -27,7 +30,7 @@ beforeAll(async () => {
   jobs = new JobStore(path.join(folder, 'jobs'), false);
   store = new ArtifactStore(path.join(folder, 'artifacts'));
   server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-  server.add(ArtifactService, artifactService(store, jobs));
+  server.add(ArtifactService, artifactService(store, jobs, SILENT_MS));
   client = new GrpcClient(`127.0.0.1:${await server.start()}`);
 });
 afterAll(async () => {
@@ -87,6 +90,52 @@ test('an upload that was cut goes on where it stood', async () => {
     });
   }
   expect(Buffer.compare(await downloaded(0), bytes)).toBe(0);
+});
+
+test('two clients that upload one file at once both end well', async () => {
+  let meet = () => {};
+  const met = new Promise<void>((resolve) => {
+    meet = resolve;
+  });
+  const slow = async function* () {
+    yield* parts(whole, pieces(bytes)[0]);
+    await met;
+    yield* parts(undefined, ...pieces(bytes).slice(1));
+  };
+  const first = client.upload(uploadArtifact, slow());
+  while ((await client.unary(getUpload, { sha256: stored.sha256 })).offset === 0n);
+  const refused = await client.upload(uploadArtifact, parts(whole)).catch((error) => error);
+  expect(refused).toMatchObject({ code: status.ABORTED, reason: 'UPLOAD_AT_WORK', details: { retrySeconds: 1 } });
+  const second = uploadFile(client, file, stored);
+  meet();
+  await Promise.all([first, second]);
+  expect(Buffer.compare(await downloaded(0), bytes)).toBe(0);
+});
+
+test('an upload that goes on over bytes of something else begins anew', async () => {
+  const wrong = async function* () {
+    yield* parts(whole, Buffer.alloc(2 ** 20));
+    while ((await client.unary(getUpload, { sha256: stored.sha256 })).offset === 0n);
+    throw new Error('the client is gone');
+  };
+  await expect(client.upload(uploadArtifact, wrong())).rejects.toThrow('the client is gone');
+  await uploadFile(client, file, stored);
+  expect(Buffer.compare(await downloaded(0), bytes)).toBe(0);
+});
+
+test('a sender that sends nothing is cut, so that others need not wait for it', async () => {
+  let leave = () => {};
+  const left = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  const silent = async function* () {
+    yield* parts(whole, pieces(bytes)[0]);
+    await left;
+  };
+  const cut = client.upload(uploadArtifact, silent()).catch((error) => error);
+  await uploadFile(client, file, stored);
+  leave();
+  expect(await cut).toMatchObject({ code: status.DEADLINE_EXCEEDED, reason: 'UPLOAD_SILENT' });
 });
 
 test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], message: RegExp]>([

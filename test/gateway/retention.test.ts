@@ -59,11 +59,11 @@ test('sweeping: jobs thirty days after their end, files of no job after a day, u
 
   await sweep(store, artifacts, Date.now());
   expect([made, rows, orphan].map((sha256) => artifacts.has(sha256))).toEqual([true, true, true]);
-  expect(artifacts.upload(wanted).offset).toBe(5);
+  expect((await artifacts.upload(wanted)).offset).toBe(5);
 
   await sweep(store, artifacts, Date.now() + 2 * DAY);
   expect([made, rows, orphan].map((sha256) => artifacts.has(sha256))).toEqual([true, true, false]);
-  expect(artifacts.upload(wanted).offset).toBe(0);
+  expect((await artifacts.upload(wanted)).offset).toBe(0);
 
   await sweep(store, artifacts, Date.now() + 31 * DAY);
   expect([made, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, false]);

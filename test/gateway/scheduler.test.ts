@@ -1,9 +1,11 @@
 import * as fs from 'node:fs';
 import { pino } from 'pino';
-import { HifiError } from '../../errors';
+import { HifiError, noRoom } from '../../errors';
 import { type Attempt, SCHEDULER_DEFAULTS, Scheduler } from '../../gateway/scheduler';
 import { JobStore } from '../../gateway/store';
 import { RpcError, status } from '../../infra/grpc/status';
+import { openLog } from '../../infra/log';
+import { LogFile } from '../../infra/log-file';
 import { temporaryFolder } from '../support/deltas';
 
 const log = pino({ level: 'silent' });
@@ -93,6 +95,27 @@ test('a job waits for a service that is away, and for one that is busy', async (
   );
   expect(await ended(await create('patient'))).toEqual(['QUEUED', 'SUCCEEDED']);
   expect(attempts).toBe(6);
+});
+
+test('a job waits for room on a disk longer than for a service that is away', async () => {
+  let tries = 0;
+  const id = await create('full');
+  const limits = { ...SCHEDULER_DEFAULTS, awayMs: 0 };
+  const attempt: Attempt = async (...given) => {
+    if (++tries < 3) throw noRoom('training.safetensors cannot be written: its disk is full, with 0 bytes free');
+    await succeed(...given);
+  };
+  scheduler = new Scheduler(store, attempt, log, limits);
+  scheduler.next();
+  expect(await ended(id)).toEqual(['QUEUED', 'SUCCEEDED']);
+  expect(tries).toBe(3);
+});
+
+test('a job is created and taken up though the log finds no room', async () => {
+  const full = fs.openSync('/dev/full', 'w');
+  scheduler = new Scheduler(store, succeed, openLog('gateway', new LogFile(full)));
+  expect(await ended(await create('logged'))).toEqual(['QUEUED', 'SUCCEEDED']);
+  fs.closeSync(full);
 });
 
 test('a job whose engine is lost again and again has failed, unless it reaches something each time', async () => {

@@ -38,6 +38,18 @@ it('a folder whose making fails is not there', async () => {
   expect(fs.readdirSync(path.join(home, 'hifi/kind'))).toEqual([]);
 });
 
+it('what a process has left that was killed is removed, and what one fills stays', async () => {
+  const at = (name: string) => path.join(home, 'hifi/kind', name);
+  const dead = 2 ** 22 + 1; // more than any process's id
+  const left = [`name.making-${dead}-abcdef`, `name.making-${process.ppid}-abcdef`, `other.making-${dead}-abcdef`];
+  for (const name of left) {
+    fs.mkdirSync(at(name), { recursive: true });
+    fs.writeFileSync(path.join(at(name), 'half'), '');
+  }
+  await cached('kind/name', async (folder) => fs.writeFileSync(path.join(folder, 'a'), 'A'));
+  expect(fs.readdirSync(at('.')).sort()).toEqual(['name', ...left.slice(1)].sort());
+});
+
 it('of two that make it at once one wins, whole', async () => {
   const make = (text: string, wait: number) => async (folder: string) => {
     fs.writeFileSync(path.join(folder, 'first'), text);

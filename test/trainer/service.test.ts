@@ -110,7 +110,7 @@ describe('the trainer service', () => {
     const { events, result } = await trained({ ...asked, runId: 'whole' });
     expect(hashes(result.artifacts)).toEqual(delta);
     expect(result.artifacts.map(({ sizeBytes, sha256 }) => [Number(sizeBytes), sha256])).toEqual(
-      result.artifacts.map(({ sha256 }) => [store.size(sha256), sha256]),
+      await Promise.all(result.artifacts.map(async ({ sha256 }) => [await store.size(sha256), sha256])),
     );
     expect(epochsOf(events)).toEqual([1, 2, 3]);
     expect(new Set(events.map((event) => event.case))).toEqual(new Set(['progress', 'epoch', 'checkpoint', 'result']));
@@ -225,7 +225,7 @@ describe('the trainer service', () => {
         ],
       );
       for (const { sha256: hash } of event.value.artifacts)
-        expect(sha256(fs.readFileSync(store.path(hash)))).toBe(hash);
+        expect(sha256(fs.readFileSync(await store.path(hash)))).toBe(hash);
     }
     await untilScratchIsEmpty();
   });

@@ -1,0 +1,83 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { isNoSpace, noRoom } from '../errors';
+
+/** Linux writes at most 2 GiB - 4 KiB a call. */
+const WRITE_BYTES = 1 << 30;
+
+/** Bytes that this process may still write to the disk that a path is on, whether or not the path is there. */
+export function freeBytes(place: string): number {
+  let folder = path.resolve(place);
+  while (!fs.existsSync(folder)) folder = path.dirname(folder);
+  const { blocks, bavail, bfree, bsize } = fs.statfsSync(folder);
+  // File systems without a size, such as some in user space, report 0 blocks.
+  if (blocks === 0) return Number.POSITIVE_INFINITY;
+  // A share of the blocks is the superuser's.
+  return (process.getuid?.() === 0 ? bfree : bavail) * bsize;
+}
+
+/**
+ * Checks that a disk has room for a file before the first byte of it is written.
+ *
+ * @param bytes that are still to be written
+ * @throws HifiError DISK_FULL
+ */
+export function requireRoom(file: string, bytes: number): void {
+  const free = freeBytes(file);
+  if (bytes > free) throw noRoom(`${file} needs ${sizeText(bytes)} of disk space; ${sizeText(free)} are free there`);
+}
+
+/**
+ * Runs what writes a file, at once or later. An error of a full disk leaves it with the file's name and what is free, which the
+ * system does not tell.
+ *
+ * @throws HifiError DISK_FULL; else what `write` throws
+ */
+export function writing<T>(file: string, write: () => T): T {
+  const named = (error: unknown) => (isNoSpace(error) ? fullDisk(file, error as NodeJS.ErrnoException) : error);
+  try {
+    const written = write();
+    if (!isPromise(written)) return written;
+    return written.then(undefined, (error) => {
+      throw named(error);
+    }) as T;
+  } catch (error) {
+    throw named(error);
+  }
+}
+
+/**
+ * Writes all of `bytes`: a single call of the system may write less, and on a disk that fills it does.
+ *
+ * @param file its name, for errors
+ * @param position in bytes from the file's start; by default where the last write ended
+ * @throws HifiError DISK_FULL
+ */
+export function writeFully(descriptor: number, bytes: Uint8Array, file: string, position?: number): void {
+  writing(file, () => {
+    for (let done = 0; done < bytes.byteLength; ) {
+      const length = Math.min(WRITE_BYTES, bytes.byteLength - done);
+      done += fs.writeSync(descriptor, bytes, done, length, position === undefined ? null : position + done);
+    }
+  });
+}
+
+const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
+
+function fullDisk(file: string, error: NodeJS.ErrnoException) {
+  if (error.name === 'HifiError') return error;
+  const reasons: Record<string, string> = {
+    EFBIG: 'the file would pass the size that this process may write (ulimit -f)',
+    EDQUOT: "the user's disk quota is used up",
+  };
+  const reason = reasons[error.code ?? ''] ?? `its disk is full, with ${sizeText(freeBytes(file))} free`;
+  return noRoom(`${file} cannot be written: ${reason}`, error);
+}
+
+/** `1.2 MB`; 1 MB is 10⁶ bytes. */
+function sizeText(bytes: number): string {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const power = Math.min(3, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** power).toFixed(1)} ${['kB', 'MB', 'GB'][power - 1]}`;
+}

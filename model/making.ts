@@ -1,0 +1,44 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+
+/** Folders that this process is filling. */
+const held = new Set<string>();
+
+/**
+ * Fills a new folder beside `target`, which `make` may rename there; what is left of it is removed. Its name has this process's
+ * id, so that another one can remove the folder of a process that was killed.
+ */
+export async function making<T>(target: string, make: (folder: string) => T | Promise<T>): Promise<T> {
+  fs.mkdirSync(path.dirname(target), { recursive: true });
+  removeLeft(target);
+  const folder = fs.mkdtempSync(`${target}.making-${process.pid}-`);
+  held.add(folder);
+  try {
+    return await make(folder);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+    held.delete(folder);
+  }
+}
+
+/** Removes what processes that were killed have left beside `target`. */
+function removeLeft(target: string): void {
+  const start = `${path.basename(target)}.making-`;
+  for (const name of fs.readdirSync(path.dirname(target))) {
+    if (!name.startsWith(start)) continue;
+    const left = path.join(path.dirname(target), name);
+    const pid = Number(name.slice(start.length).split('-')[0]);
+    if (!held.has(left) && (pid === process.pid || !isAlive(pid))) fs.rmSync(left, { recursive: true, force: true });
+  }
+}
+
+/** Whether a process of this id runs. */
+export function isAlive(pid: number): boolean {
+  if (!(pid > 0)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { uploadFile } from '../../artifacts/transfer';
+import { followJob } from '../../gateway/follow';
+import type { GrpcClient } from '../../infra/grpc/client';
+import { status } from '../../infra/grpc/status';
+import { ArtifactService } from '../../proto/gen/hifi/v1/artifact_pb';
+import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { clientsOf } from '../support/services';
+import { SmallDisk } from '../support/small-disk';
+import { until } from '../support/until';
+import { createJob, deltaOf, follow, getJob, inlineRows, type Spec, TINY } from './struck-job';
+
+/*
+ * All services with their state on one small disk, which fills. What is refused can be tried again, jobs
+ * wait, and all goes on once there is room.
+ */
+
+/** Whether the job store takes a full disk for an answer: else lmdb ends the process, and its folder is on another disk here. */
+const STORE_TOO = /isNoSpace/.test(fs.readFileSync(path.join(__dirname, '../../gateway/store.ts'), 'utf8'));
+
+const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
+const HIFI = path.join(__dirname, '../../cli/hifi.ts');
+const FULL = {
+  code: status.RESOURCE_EXHAUSTED,
+  reason: 'DISK_FULL',
+  details: { retrySeconds: expect.any(Number) },
+};
+
+const disk = SmallDisk.mount(32);
+const elsewhere = temporaryFolder('full-disk');
+const log = path.join(elsewhere, 'log');
+const state = (...parts: string[]) => path.join(disk!.folder, 'state', ...parts);
+let service: ChildProcess;
+let clients: ReturnType<typeof clientsOf>;
+let gateway: GrpcClient;
+
+beforeAll(async () => {
+  if (!disk) return;
+  fs.mkdirSync(state(), { mode: 0o700 });
+  if (!STORE_TOO) {
+    fs.mkdirSync(path.join(elsewhere, 'jobs'));
+    fs.symlinkSync(path.join(elsewhere, 'jobs'), state('jobs'));
+  }
+  const ports = ['gateway', 'analyzer', 'trainer'].flatMap((name) => [`--${name}-port`, '0']);
+  const words = ['serve', 'all', '--state-dir', state(), ...ports, '--data-root', FIXTURES, '--json'];
+  service = spawn(process.execPath, ['--require', HOOK, HIFI, ...words], {
+    stdio: ['ignore', 'pipe', fs.openSync(log, 'a')],
+    env: { ...process.env, NODE_OPTIONS: `--require=${JSON.stringify(HOOK)}` },
+  });
+  const told = await new Promise<string>((resolve, reject) => {
+    service.stdout?.setEncoding('utf8').once('data', resolve);
+    service.once('exit', () => reject(new Error(fs.readFileSync(log, 'utf8'))));
+  });
+  clients = clientsOf(JSON.parse(told));
+  gateway = clients.gateway;
+});
+afterEach(() => disk?.empty());
+afterAll(async () => {
+  if (!disk) return;
+  for (const client of Object.values(clients ?? {})) client.close();
+  const ended = new Promise((resolve) => service.once('exit', resolve));
+  service.kill('SIGTERM');
+  await ended;
+  disk.unmount();
+  fs.rmSync(elsewhere, { recursive: true });
+});
+const onDisk = disk ? test : test.skip;
+
+/** How often the log tells that a job's work, or its record, has found no room. */
+const foundFull = () =>
+  fs
+    .readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => /DISK_FULL.*an attempt at the job failed|the job store has no room/.test(line)).length;
+
+onDisk('an upload and rows of a request are refused, leave nothing, and come once there is room', async () => {
+  const file = path.join(elsewhere, 'rows.tsv');
+  const bytes = randomBytes(2 << 20);
+  fs.writeFileSync(file, bytes);
+  const stored = { sha256: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.length };
+  const inline: Spec = { ...TINY, train: inlineRows(20_000) };
+  disk!.fill(64 << 10);
+  await expect(uploadFile(gateway, file, stored)).rejects.toMatchObject(FULL);
+  await expect(createJob(gateway, inline)).rejects.toMatchObject(FULL);
+  expect([fs.readdirSync(state('artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
+  // The gateway answers all along.
+  expect(await gateway.unary(GatewayService.method.listJobs, {})).toMatchObject({ jobs: [] });
+  disk!.empty();
+  await uploadFile(gateway, file, stored);
+  const told = await gateway.unary(ArtifactService.method.getUpload, { sha256: stored.sha256 });
+  expect(told.complete).toBe(true);
+});
+
+onDisk('a job waits for room for its analysis and for its checkpoint, and ends in the same delta', async () => {
+  const undisturbed = await createJob(gateway, TINY);
+  await follow(gateway, undisturbed);
+  const expected = deltaOf(state(), await getJob(gateway, undisturbed));
+
+  disk!.fill();
+  const early = createJob(gateway, TINY);
+  if (STORE_TOO) {
+    await expect(early).rejects.toMatchObject(FULL);
+    disk!.empty();
+  }
+  const jobId = STORE_TOO ? await createJob(gateway, TINY) : await early;
+  const strikes: string[] = [];
+  const struck = async (where: string, left: number) => {
+    const before = foundFull();
+    disk!.fill(left);
+    await until(foundFull, (count) => count > before, `an attempt that finds no room: ${where}`);
+    expect((await getJob(gateway, jobId)).error).toBeUndefined();
+    strikes.push(where);
+    disk!.empty();
+  };
+  await struck('analysis', 0);
+  for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
+    // The engine takes a second to start. There is room for what a run writes first, its record, and none for a checkpoint.
+    if (event.kind === 'state' && event.state === 'TRAINING') await struck('checkpoint', 64 << 10);
+  }
+  const job = await getJob(gateway, jobId);
+  expect(strikes).toEqual(['analysis', 'checkpoint']);
+  expect(job.error).toBeUndefined();
+  expect(deltaOf(state(), job)).toEqual(expected);
+  expect(service.exitCode).toBe(null);
+});

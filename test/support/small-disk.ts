@@ -1,0 +1,49 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { freeBytes } from '../../files/disk';
+import { temporaryFolder } from './deltas';
+
+/** A file system of its own in memory. */
+export class SmallDisk {
+  private readonly ballast: string;
+
+  private constructor(readonly folder: string) {
+    this.ballast = path.join(folder, 'ballast');
+  }
+
+  /** @returns undefined, and says so, where this process may not mount one */
+  static mount(megabytes: number): SmallDisk | undefined {
+    const folder = temporaryFolder('small-disk');
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder], { stdio: 'pipe' });
+    } catch (error) {
+      process.stderr.write(`left out: no tmpfs can be mounted here (${(error as Error).message.trim()})\n`);
+      fs.rmSync(folder, { recursive: true });
+      return undefined;
+    }
+    return new SmallDisk(folder);
+  }
+
+  /** Fills it but for so many bytes, in whole pages. */
+  fill(left = 0): void {
+    const file = fs.openSync(this.ballast, 'a');
+    try {
+      for (const size of [1 << 20, 4096]) {
+        while (freeBytes(this.folder) >= left + size) fs.writeSync(file, Buffer.alloc(size));
+      }
+    } finally {
+      fs.closeSync(file);
+    }
+  }
+
+  /** Makes room again. */
+  empty(): void {
+    fs.rmSync(this.ballast, { force: true });
+  }
+
+  unmount(): void {
+    execFileSync('umount', ['--lazy', this.folder]);
+    fs.rmSync(this.folder, { recursive: true });
+  }
+}
