@@ -12,7 +12,7 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf } from '../support/services';
 import { SmallDisk } from '../support/small-disk';
 import { until } from '../support/until';
-import { createJob, deltaOf, follow, getJob, inlineRows, type Spec, TINY } from './struck-job';
+import { createJob, deltaOf, follow, getJob, MANY_STEPS, TINY } from './struck-job';
 
 /*
  * All services with their state on one small disk, which fills. What is refused can be tried again, jobs
@@ -82,10 +82,9 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
   const bytes = randomBytes(2 << 20);
   fs.writeFileSync(file, bytes);
   const stored = { sha256: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.length };
-  const inline: Spec = { ...TINY, train: inlineRows(20_000) };
   disk!.fill(64 << 10);
   await expect(uploadFile(gateway, file, stored)).rejects.toMatchObject(FULL);
-  await expect(createJob(gateway, inline)).rejects.toMatchObject(FULL);
+  await expect(createJob(gateway, MANY_STEPS)).rejects.toMatchObject(FULL);
   expect([fs.readdirSync(state('artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
   // The gateway answers all along.
   expect(await gateway.unary(GatewayService.method.listJobs, {})).toMatchObject({ jobs: [] });
