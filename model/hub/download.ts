@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { failed } from '../../errors';
+import { failed, isNoSpace } from '../../errors';
 import { requireRoom, writeFully } from '../../files/disk';
 import { isAlive } from '../making';
 import { type HubSource, refusal } from './repository';
@@ -81,6 +81,9 @@ export async function downloadFile(
       throw failed(`${source.repository}: ${file.name}: its hash is ${found}; the Hub says ${file.hash}`);
     }
     fs.renameSync(part, blob);
+  } catch (error) {
+    if (isNoSpace(error)) fs.rmSync(part, { force: true }); // others need the room
+    throw error;
   } finally {
     held.delete(part);
   }

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { sweepCache } from '../../artifacts/cache';
+import { keepCacheSwept, sweepCache } from '../../artifacts/cache';
 import { ArtifactStore } from '../../artifacts/store';
 import { status } from '../../infra/grpc/status';
 import { temporaryFolder } from '../support/deltas';
@@ -159,4 +159,16 @@ it('a cache forgets what was not used for a day', async () => {
   expect(ctimeMs).toBeGreaterThan(unused);
   sweepCache(store, ctimeMs + DAY);
   expect([store.has(old.sha256), store.has(used.sha256)]).toEqual([false, true]);
+});
+
+it("a store that a gateway shares is the gateway's to sweep", async () => {
+  const { sha256 } = await store.addText('of a job');
+  const later = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * DAY);
+  const failed = jest.fn();
+  keepCacheSwept(store, () => false, failed)();
+  expect(store.has(sha256)).toBe(true);
+  keepCacheSwept(store, () => true, failed)();
+  expect(store.has(sha256)).toBe(false);
+  later.mockRestore();
+  expect(failed).not.toHaveBeenCalled();
 });

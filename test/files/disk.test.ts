@@ -68,7 +68,7 @@ const POINTS: Record<string, Point> = {
       publishFolder(
         path.join(folder, 'delta'),
         (beside) => fs.writeFileSync(path.join(beside, 'delta.json'), text(version)),
-        ['delta.json'],
+        { parts: ['delta.json'] },
       );
     },
     read: (folder) => firstOf(path.join(folder, 'delta/delta.json')),

@@ -12,7 +12,7 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf } from '../support/services';
 import { SmallDisk } from '../support/small-disk';
 import { until } from '../support/until';
-import { createJob, deltaOf, follow, getJob, inlineRows, type Spec, TINY } from './struck-job';
+import { createJob, deltaOf, follow, getJob, MANY_STEPS, type Spec, TINY } from './struck-job';
 
 /*
  * All services with their state on one small disk, which fills. What is refused can be tried again, jobs
@@ -29,6 +29,9 @@ const FULL = {
   reason: 'DISK_FULL',
   details: { retrySeconds: expect.any(Number) },
 };
+
+/** A job of few epochs. */
+const SHORT: Spec = { ...TINY, training: { ...TINY.training, epochs: 3 } };
 
 const disk = SmallDisk.mount(32);
 const elsewhere = temporaryFolder('full-disk');
@@ -82,10 +85,9 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
   const bytes = randomBytes(2 << 20);
   fs.writeFileSync(file, bytes);
   const stored = { sha256: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.length };
-  const inline: Spec = { ...TINY, train: inlineRows(20_000) };
   disk!.fill(64 << 10);
   await expect(uploadFile(gateway, file, stored)).rejects.toMatchObject(FULL);
-  await expect(createJob(gateway, inline)).rejects.toMatchObject(FULL);
+  await expect(createJob(gateway, MANY_STEPS)).rejects.toMatchObject(FULL);
   expect([fs.readdirSync(state('artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
   // The gateway answers all along.
   expect(await gateway.unary(GatewayService.method.listJobs, {})).toMatchObject({ jobs: [] });
@@ -96,17 +98,17 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
 });
 
 onDisk('a job waits for room for its analysis and for its checkpoint, and ends in the same delta', async () => {
-  const undisturbed = await createJob(gateway, TINY);
+  const undisturbed = await createJob(gateway, SHORT);
   await follow(gateway, undisturbed);
   const expected = deltaOf(state(), await getJob(gateway, undisturbed));
 
   disk!.fill();
-  const early = createJob(gateway, TINY);
+  const early = createJob(gateway, SHORT);
   if (STORE_TOO) {
     await expect(early).rejects.toMatchObject(FULL);
     disk!.empty();
   }
-  const jobId = STORE_TOO ? await createJob(gateway, TINY) : await early;
+  const jobId = STORE_TOO ? await createJob(gateway, SHORT) : await early;
   const strikes: string[] = [];
   const struck = async (where: string, left: number) => {
     const before = foundFull();
