@@ -12,7 +12,7 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf } from '../support/services';
 import { SmallDisk } from '../support/small-disk';
 import { until } from '../support/until';
-import { createJob, deltaOf, follow, getJob, MANY_STEPS, type Spec, TINY } from './struck-job';
+import { createJob, deltaOf, follow, getJob, MANY_STEPS, SHORT } from './struck-job';
 
 /*
  * All services with their state on one small disk, which fills. What is refused can be tried again, jobs
@@ -29,9 +29,6 @@ const FULL = {
   reason: 'DISK_FULL',
   details: { retrySeconds: expect.any(Number) },
 };
-
-/** A job of few epochs. */
-const SHORT: Spec = { ...TINY, training: { ...TINY.training, epochs: 3 } };
 
 const disk = SmallDisk.mount(32);
 const elsewhere = temporaryFolder('full-disk');
