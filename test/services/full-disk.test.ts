@@ -12,15 +12,18 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf } from '../support/services';
 import { SmallDisk } from '../support/small-disk';
 import { until } from '../support/until';
-import { createJob, deltaOf, follow, getJob, MANY_STEPS, type Spec, TINY } from './struck-job';
+import { createJob, deltaOf, follow, getJob, MANY_STEPS, SHORT } from './struck-job';
 
 /*
- * All services with their state on one small disk, which fills. What is refused can be tried again, jobs
- * wait, and all goes on once there is room.
+ * All services with their state on one small disk, which fills. What is refused can be tried again, jobs wait, and all goes on once
+ * there is room.
  */
 
 /** Whether the job store takes a full disk for an answer: else lmdb ends the process, and its folder is on another disk here. */
 const STORE_TOO = /isNoSpace/.test(fs.readFileSync(path.join(__dirname, '../../gateway/store.ts'), 'utf8'));
+
+/** How long jobs may take on a machine that does much else: their engines have its lowest priority. In milliseconds. */
+const LOADED_MS = 400_000;
 
 const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
 const HIFI = path.join(__dirname, '../../cli/hifi.ts');
@@ -29,9 +32,6 @@ const FULL = {
   reason: 'DISK_FULL',
   details: { retrySeconds: expect.any(Number) },
 };
-
-/** A job of few epochs. */
-const SHORT: Spec = { ...TINY, training: { ...TINY.training, epochs: 3 } };
 
 const disk = SmallDisk.mount(32);
 const elsewhere = temporaryFolder('full-disk');
@@ -97,35 +97,39 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
   expect(told.complete).toBe(true);
 });
 
-onDisk('a job waits for room for its analysis and for its checkpoint, and ends in the same delta', async () => {
-  const undisturbed = await createJob(gateway, SHORT);
-  await follow(gateway, undisturbed);
-  const expected = deltaOf(state(), await getJob(gateway, undisturbed));
+onDisk(
+  'a job waits for room for its analysis and for its checkpoint, and ends in the same delta',
+  async () => {
+    const undisturbed = await createJob(gateway, SHORT);
+    await follow(gateway, undisturbed);
+    const expected = deltaOf(state(), await getJob(gateway, undisturbed));
 
-  disk!.fill();
-  const early = createJob(gateway, SHORT);
-  if (STORE_TOO) {
-    await expect(early).rejects.toMatchObject(FULL);
-    disk!.empty();
-  }
-  const jobId = STORE_TOO ? await createJob(gateway, SHORT) : await early;
-  const strikes: string[] = [];
-  const struck = async (where: string, left: number) => {
-    const before = foundFull();
-    disk!.fill(left);
-    await until(foundFull, (count) => count > before, `an attempt that finds no room: ${where}`);
-    expect((await getJob(gateway, jobId)).error).toBeUndefined();
-    strikes.push(where);
-    disk!.empty();
-  };
-  await struck('analysis', 0);
-  for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
-    // The engine takes a second to start. There is room for what a run writes first, its record, and none for a checkpoint.
-    if (event.kind === 'state' && event.state === 'TRAINING') await struck('checkpoint', 64 << 10);
-  }
-  const job = await getJob(gateway, jobId);
-  expect(strikes).toEqual(['analysis', 'checkpoint']);
-  expect(job.error).toBeUndefined();
-  expect(deltaOf(state(), job)).toEqual(expected);
-  expect(service.exitCode).toBe(null);
-});
+    disk!.fill();
+    const early = createJob(gateway, SHORT);
+    if (STORE_TOO) {
+      await expect(early).rejects.toMatchObject(FULL);
+      disk!.empty();
+    }
+    const jobId = STORE_TOO ? await createJob(gateway, SHORT) : await early;
+    const strikes: string[] = [];
+    const struck = async (where: string, left: number) => {
+      const before = foundFull();
+      disk!.fill(left);
+      await until(foundFull, (count) => count > before, `an attempt that finds no room: ${where}`);
+      expect((await getJob(gateway, jobId)).error).toBeUndefined();
+      strikes.push(where);
+      disk!.empty();
+    };
+    await struck('analysis', 0);
+    for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
+      // The engine takes a second to start. There is room for what a run writes first, its record, and none for a checkpoint.
+      if (event.kind === 'state' && event.state === 'TRAINING') await struck('checkpoint', 64 << 10);
+    }
+    const job = await getJob(gateway, jobId);
+    expect(strikes).toEqual(['analysis', 'checkpoint']);
+    expect(job.error).toBeUndefined();
+    expect(deltaOf(state(), job)).toEqual(expected);
+    expect(service.exitCode).toBe(null);
+  },
+  LOADED_MS,
+);

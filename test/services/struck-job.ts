@@ -34,6 +34,9 @@ export const TINY: Spec = {
   exports: ['checkpoint'],
 };
 
+/** The same, of few epochs and without an export. */
+export const SHORT: Spec = { ...TINY, training: { ...TINY.training, epochs: 3 }, exports: [] };
+
 /** The same, long enough in its training to be met there. */
 export const LONG: Spec = { ...TINY, training: { ...TINY.training, epochs: 60 } };
 
