@@ -132,7 +132,7 @@ export function removeEmpty(folder: string, first: string): void {
 export function publishFolder(out: string, fill: (folder: string) => void, own?: OwnFolder): void {
   const folder = new WholeFolder(out, own);
   try {
-    fill(folder.staged);
+    writing(out, () => fill(folder.staged));
     folder.commit();
   } finally {
     folder.abandon();
@@ -147,7 +147,7 @@ export async function publishFolderWhen<T>(
 ): Promise<T> {
   const folder = new WholeFolder(out, own);
   try {
-    const filled = await fill(folder.staged);
+    const filled = await writing(out, () => fill(folder.staged));
     folder.commit();
     return filled;
   } finally {

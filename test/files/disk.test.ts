@@ -17,7 +17,7 @@ import { loadState, saveState } from '../../trainer/state';
 import { temporaryFolder } from '../support/deltas';
 import { SmallDisk } from '../support/small-disk';
 
-const HOOK = path.join(__dirname, 'support/typescript-hook.cjs');
+const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
 
 /* Every place that writes a file, on a disk that is full when it writes: what was there stays, and nothing else is left. */
 
@@ -171,7 +171,7 @@ it('a file size limit is told by its name, and leaves what was there', () => {
   const file = path.join(folder, 'model.safetensors');
   writeSafetensors(file, tensors(1));
   const script = `
-    const { writeSafetensors } = require(${JSON.stringify(path.resolve(__dirname, '../model/safetensors'))});
+    const { writeSafetensors } = require(${JSON.stringify(path.resolve(__dirname, '../../model/safetensors'))});
     try {
       const bytes = () => new Uint8Array(${4 * SIZE});
       writeSafetensors(${JSON.stringify(file)}, [{ name: 'x', dtype: 'F32', shape: [${SIZE}], bytes }]);
@@ -189,7 +189,7 @@ it('a file size limit is told by its name, and leaves what was there', () => {
 // What finds no descriptor has opened nothing yet.
 it('without a free descriptor what was there stays, and work goes on once there is one', () => {
   const folder = temporaryFolder('descriptors');
-  const of = (name: string) => JSON.stringify(path.resolve(__dirname, '..', name));
+  const of = (name: string) => JSON.stringify(path.resolve(__dirname, '../..', name));
   const script = `
     const fs = require('node:fs');
     const { ArtifactStore } = require(${of('artifacts/store')});
