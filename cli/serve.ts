@@ -55,6 +55,8 @@ export function define(command: Command): void {
 const END_MS = 30_000;
 
 async function serveServices(service: string, flags: Flags): Promise<void> {
+  // Told while it starts, it ends once it has: what half a start leaves is nobody's.
+  const told = toldToEnd();
   const services = SERVICE_NAMES.filter((name) => service === 'all' || service === name);
   const { serve } = require('../server/serve') as typeof import('../server/serve');
   const guard = readGuard(flags);
@@ -85,8 +87,7 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
     ]);
     await printJson(Object.fromEntries(ports));
   }
-  await toldToEnd();
-  setTimeout(() => process.exit(1), END_MS).unref();
+  await told;
   await stop();
   // What a library still holds open is nobody's any more.
   process.exit(0);
@@ -107,6 +108,7 @@ function toldToEnd(): Promise<void> {
       process.on(name, () => {
         if (told) process.exit(130);
         told = true;
+        setTimeout(() => process.exit(1), END_MS).unref();
         resolve();
       });
     }

@@ -40,11 +40,10 @@ export interface ServePart extends ServeSettings {
   gateway: GrpcClient | undefined;
 }
 
-/** A service that is served; `stop` lets its calls end. */
+/** A service that is served. */
 export interface Served {
   name: ServedName;
   port: number;
   /** Of the live page. */
   pagePort?: number;
-  stop(): Promise<void>;
 }

@@ -20,6 +20,7 @@ import { cancelled } from '../../errors';
 import { currentTraceparent } from '../telemetry/traceparent';
 import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
+import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
 import { errorOfStatus, RpcError, status } from './status';
 
@@ -39,6 +40,7 @@ export class GrpcClient {
     readonly address: string,
     private readonly credentials: Credentials = {},
   ) {
+    quietLibrary();
     this.client = new Client(address, channelCredentials(credentials), {
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,

@@ -12,6 +12,7 @@ import { addressError } from '../address-error';
 import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
 import { serviceDefinition } from './definition';
 import { handlersOf, type Implementation, type Surround } from './handlers';
+import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
 import { reflectionOf } from './reflection';
 import { RpcError, status, statusOf } from './status';
@@ -41,6 +42,7 @@ export class GrpcServer {
   constructor(private readonly settings: ServerSettings) {
     const { host, guard = {}, insecure = false } = settings;
     checkBind(host, guard, insecure);
+    quietLibrary();
     // Each call listens.
     setMaxListeners(0, this.closing.signal);
     this.server = new Server({
@@ -73,10 +75,16 @@ export class GrpcServer {
     const { host, port, guard = {} } = this.settings;
     reflectionOf(this.services).addToServer(this.server);
     const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
-    if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
-    const bound = await this.bind(address, serverCredentials(guard));
-    this.tellHealth('SERVING');
-    return bound;
+    try {
+      if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
+      const bound = await this.bind(address, serverCredentials(guard));
+      this.tellHealth('SERVING');
+      return bound;
+    } catch (error) {
+      // What is bound already would keep the process alive.
+      this.server.forceShutdown();
+      throw error;
+    }
   }
 
   /** Says that it does not serve any more, lets calls end, and after a while ends them. Their handlers have ended when this settles. */
