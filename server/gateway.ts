@@ -6,7 +6,7 @@ import { attempt } from '../gateway/attempt';
 import { servedSpec } from '../gateway/job-spec';
 import { Outbox } from '../gateway/outbox';
 import { keepSweeping } from '../gateway/retention';
-import { Scheduler } from '../gateway/scheduler';
+import { SCHEDULER_DEFAULTS, Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
 import { JobStore } from '../gateway/store';
 import type { GrpcClient } from '../infra/grpc/client';
@@ -33,7 +33,8 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
   const workers = { store, seconds, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
-  const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, workers, signal, heard), log);
+  const limits = { ...SCHEDULER_DEFAULTS, ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }) };
+  const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, workers, signal, heard), log, limits);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
   const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 

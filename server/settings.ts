@@ -28,6 +28,8 @@ export interface ServeSettings {
   httpPort?: number;
   /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
   engineProcess?: ProcessOptions;
+  /** How long a job waits for a service that is away, in milliseconds; by default see `SCHEDULER_DEFAULTS`. */
+  awayMs?: number;
   version: string;
 }
 

@@ -12,6 +12,7 @@ import { addressError } from '../address-error';
 import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
 import { serviceDefinition } from './definition';
 import { handlersOf, type Implementation, type Surround } from './handlers';
+import { guardLibraryCall } from './library-calls';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
 import { reflectionOf } from './reflection';
@@ -117,6 +118,7 @@ export class GrpcServer {
 /** Refuses calls with too many metadata or without the token; whether the server is well may be asked by anyone. */
 function door(token: string | undefined): ServerInterceptor {
   return ({ path }, call) => {
+    guardLibraryCall(call, path);
     const open = token === undefined || path.startsWith('/grpc.health.v1.Health/');
     return new ServerInterceptingCall(call, {
       start: (next) =>
