@@ -6,6 +6,7 @@ import { SERVICE_NAMES, type ServedName } from '../server/settings';
 import { addressOf, HOST, PORTS } from './addresses';
 import { aPath, oneOf, paths, wholeNumber } from './flag-values';
 import { add, type Flags } from './flags';
+import { END_SIGNALS } from './interrupt';
 import { printJson } from './output';
 import { packageVersion } from './version';
 
@@ -100,11 +101,11 @@ function defaultStateDir(): string {
   return path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local/state'), 'hifi');
 }
 
-/** Waits for Ctrl-C or SIGTERM; a second one ends the process at once. */
+/** Waits until the process is told to end; the second time it ends at once. */
 function toldToEnd(): Promise<void> {
   return new Promise((resolve) => {
     let told = false;
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    for (const name of END_SIGNALS) {
       process.on(name, () => {
         if (told) process.exit(130);
         told = true;

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { invalidInput } from '../errors';
 import { GrpcClient } from '../infra/grpc/client';
 import { Parts } from '../infra/parts';
 import { lockFor } from '../infra/process-lock';
+import { temporaryFolder } from '../infra/temporary';
 import { serveAnalyzer } from './analyzer';
 import { serveGateway } from './gateway';
 import type { Served, ServedName, ServePart, ServeSettings } from './settings';
@@ -68,7 +68,7 @@ function ownFolder(stateDir: string): void {
 function socketFolder(stateDir: string, parts: Parts): string {
   const own = path.resolve(stateDir);
   if (own.length <= SOCKET_FOLDER_MOST) return own;
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-'));
-  parts.add(() => fs.rmSync(folder, { recursive: true, force: true }));
-  return folder;
+  const folder = temporaryFolder('sockets');
+  parts.add(() => folder.remove());
+  return folder.path;
 }
