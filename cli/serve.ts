@@ -6,6 +6,7 @@ import { SERVICE_NAMES, type ServedName } from '../server/settings';
 import { addressOf, HOST, PORTS } from './addresses';
 import { aPath, oneOf, paths, wholeNumber } from './flag-values';
 import { add, type Flags } from './flags';
+import { END_SIGNALS } from './interrupt';
 import { printJson } from './output';
 import { packageVersion } from './version';
 
@@ -55,6 +56,8 @@ export function define(command: Command): void {
 const END_MS = 30_000;
 
 async function serveServices(service: string, flags: Flags): Promise<void> {
+  // Told while it starts, it ends once it has: what half a start leaves is nobody's.
+  const told = toldToEnd();
   const services = SERVICE_NAMES.filter((name) => service === 'all' || service === name);
   const { serve } = require('../server/serve') as typeof import('../server/serve');
   const guard = readGuard(flags);
@@ -85,8 +88,7 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
     ]);
     await printJson(Object.fromEntries(ports));
   }
-  await toldToEnd();
-  setTimeout(() => process.exit(1), END_MS).unref();
+  await told;
   await stop();
   // What a library still holds open is nobody's any more.
   process.exit(0);
@@ -99,14 +101,15 @@ function defaultStateDir(): string {
   return path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local/state'), 'hifi');
 }
 
-/** Waits for Ctrl-C or SIGTERM; a second one ends the process at once. */
+/** Waits until the process is told to end; the second time it ends at once. */
 function toldToEnd(): Promise<void> {
   return new Promise((resolve) => {
     let told = false;
-    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    for (const name of END_SIGNALS) {
       process.on(name, () => {
         if (told) process.exit(130);
         told = true;
+        setTimeout(() => process.exit(1), END_MS).unref();
         resolve();
       });
     }

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { DataSource } from '../data/dataset';
 import { cancelled, failed, invalidInput, isNoSpace } from '../errors';
 import { writing } from '../files/disk';
+import { temporaryFolder } from '../infra/temporary';
 
 /** Standard input, in the place of a file's path. */
 export const STDIN = '-';
@@ -18,8 +18,7 @@ export const STDIN = '-';
 export async function spooled(source: DataSource, signal: AbortSignal): Promise<DataSource> {
   const standard = source.path === STDIN;
   if (!standard && !isPipe(source.path)) return source;
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-stdin-'));
-  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  const { path: folder } = temporaryFolder('stdin');
   const file = path.join(folder, 'rows');
   const bytes = standard ? process.stdin : fs.createReadStream(source.path);
   try {

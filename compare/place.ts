@@ -45,7 +45,7 @@ export function claimComparison(out: string, settings: ComparisonSettings): () =
     writeJson(file, settings);
   }
   fs.mkdirSync(path.join(out, 'state'), { recursive: true });
-  return lockFor(path.join(out, 'state', 'lock'), `--out ${out}`, 'another --out');
+  return lockFor(path.join(out, 'state', 'lock'), `--out ${out}`, { otherwise: 'another --out' });
 }
 
 function readSettings(file: string): ComparisonSettings | undefined {

@@ -45,7 +45,8 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
       const { done, value: event } = await events.next();
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
-      heard(advances(event, store.get(id)));
+      // A result that is kept is no answer of a service's.
+      if (event.kind !== 'artifact' || !event.kept) heard(advances(event, store.get(id)));
       await store.note(id, ...(await happeningsOf(event, place)));
     }
   };

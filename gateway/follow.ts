@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { failed } from '../errors';
+import { Absence } from '../infra/grpc/absence';
 import type { GrpcClient } from '../infra/grpc/client';
 import { hifiErrorOf, RpcError, status } from '../infra/grpc/status';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { eventOf } from '../wire/job';
 import { hasEnded, type JobEventRecord } from './record';
 
-/** How long a gateway that went away is waited for, in milliseconds. */
+/** How long a gateway is waited for since it went away, in milliseconds. */
 const AWAY_MS = 5 * 60_000;
 const PAUSE_MS = 500;
 
@@ -14,6 +15,7 @@ const PAUSE_MS = 500;
  * A job's events from a sequence number on, to its end; goes on where it was when the gateway is restarted meanwhile.
  *
  * @param note is told a line when the gateway is away
+ * @param awayMs how long it may be away
  * @throws HifiError NOT_FOUND for a job that is not there; FAILED for a gateway that stays away
  */
 export async function* followJob(
@@ -22,24 +24,27 @@ export async function* followJob(
   fromSequence: number,
   signal: AbortSignal,
   note: (line: string) => void = () => {},
+  awayMs = AWAY_MS,
 ): AsyncGenerator<JobEventRecord> {
   let next = fromSequence;
-  let seen = Date.now();
+  const absence = new Absence(awayMs);
   let away = false;
   for (;;) {
+    absence.begin();
     try {
       const request = { jobId, fromSequence: next };
       for await (const { event } of gateway.stream(GatewayService.method.watchJob, request, { signal })) {
         if (!event) continue;
         const told = eventOf(event);
-        [next, seen, away] = [told.sequence + 1, Date.now(), false];
+        [next, away] = [told.sequence + 1, false];
+        absence.answered();
         yield told;
         if (told.event.kind === 'state' && hasEnded(told.event)) return;
       }
       throw failed(`the gateway ended the events of job ${jobId} before the job has ended`);
     } catch (thrown) {
       if (!(thrown instanceof RpcError)) throw thrown;
-      if (thrown.code !== status.UNAVAILABLE || Date.now() - seen > AWAY_MS) throw hifiErrorOf(thrown);
+      if (thrown.code !== status.UNAVAILABLE || absence.isTooLong(thrown)) throw hifiErrorOf(thrown);
       if (!away) note(`${gateway.address} is away; waiting for it`);
       away = true;
       await delay(PAUSE_MS, undefined, { signal }).catch(() => {});

@@ -2,6 +2,8 @@ import { badField } from '../infra/grpc/status';
 
 /** Of a list, items a page. */
 const MOST = 1000;
+/** Form of an item's key: a job's id, a file's SHA-256. */
+const KEY = /^[\w.:-]{1,128}$/;
 
 /** What a client asks for. */
 interface PageRequest {
@@ -38,6 +40,6 @@ export function pageOf<T>(
 function keyIn(token: string): string {
   const key = Buffer.from(token, 'base64url').toString();
   // Decoding passes over what it does not know.
-  if (Buffer.from(key).toString('base64url') === token) return key;
+  if (KEY.test(key) && Buffer.from(key).toString('base64url') === token) return key;
   throw badField('page_token', 'is none that this service gave; begin anew without it');
 }

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HifiError } from '../errors';
+import { Absence } from '../infra/grpc/absence';
 import { RpcError, rpcErrorOf, status } from '../infra/grpc/status';
 import type { Logger } from '../infra/log';
 import { hasEnded, type JobError } from './record';
 import type { JobStore } from './store';
 
-/** Told of each sign of life of a job's work, and whether it was something that a later attempt need not do again. */
+/** Told of each thing that a service has answered, and whether it was something that a later attempt need not do again. */
 export type Heard = (advanced: boolean) => void;
 
 /** Drives a job once; see `attempt.ts`. */
@@ -18,7 +19,7 @@ export interface SchedulerLimits {
   waiting: number;
   /** Attempts in a row that reach nothing before a job whose engine is lost again and again has failed. */
   lostEngines: number;
-  /** How long a service that cannot be reached is waited for, in milliseconds. */
+  /** How long a service that cannot be reached is waited for since it went away, in milliseconds. */
   awayMs: number;
 }
 
@@ -88,16 +89,17 @@ export class Scheduler {
   private async drive(id: string, signal: AbortSignal): Promise<void> {
     let lost = 0;
     let pause = PAUSE_MS;
-    let last = Date.now();
+    const absence = new Absence(this.limits.awayMs);
     const heard: Heard = (advanced) => {
       if (advanced) [lost, pause] = [0, PAUSE_MS];
-      last = Date.now();
+      absence.answered();
     };
     for (;;) {
       if (this.store.get(id).cancelRequested) {
         await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
         return;
       }
+      absence.begin();
       try {
         await this.attempt(id, signal, heard);
         return;
@@ -107,7 +109,7 @@ export class Scheduler {
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
         const full = error.reason === 'DISK_FULL'; // a job waits for room, however long that takes
-        const passing = isPassing(error) && lost < this.limits.lostEngines && Date.now() - last < this.limits.awayMs;
+        const passing = isPassing(error) && lost < this.limits.lostEngines && !absence.isTooLong(error);
         const again = full || passing;
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
         if (!again) {

@@ -115,7 +115,17 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
 
     async *watchJob({ jobId, fromSequence = 1 }, { signal }) {
       if (fromSequence < 1) throw badField('from_sequence', `is ${fromSequence}; the first event is 1`);
-      for await (const event of store.watch(jobId, fromSequence, signal)) yield { event: eventMessage(event) };
+      let told = false;
+      for await (const event of store.watch(jobId, fromSequence, signal)) {
+        told = true;
+        yield { event: eventMessage(event) };
+      }
+      if (told) return;
+      const { sequence } = store.get(jobId);
+      throw badField(
+        'from_sequence',
+        `is ${fromSequence}; job ${jobId} has ended with event ${sequence}: give 1 to ${sequence}`,
+      );
     },
 
     async estimateJob({ spec }, { signal }) {

@@ -1,3 +1,6 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
 import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../errors';
 
 /** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
@@ -18,6 +21,9 @@ export type FromChild =
   | { type: 'event'; event: unknown }
   | { type: 'result'; result: unknown }
   | { type: 'error'; code: ErrorCode; message: string; field?: string; trace: string };
+
+/** Beginning of the name of the folder of an engine's temporary files. */
+export const ENGINE_FOLDER = 'hifi-engine-';
 
 /** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
 const EVENTS_AHEAD = 256;
@@ -50,8 +56,10 @@ export function serveEngine(handlers: EngineHandlers): void {
     running = undefined;
     if (ending) process.exit(0);
   };
-  // Ctrl-C reaches all processes of a terminal: what it means is the parent's to decide.
-  process.on('SIGINT', () => {});
+  // Ctrl-C and the closing of a terminal reach all its processes, systemd's SIGTERM all of a service: what it means is the parent's
+  // to decide.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+  process.once('exit', removeOwnFolder);
   process.once('disconnect', () => process.exit(1));
   process.on('message', (message: ToChild) => {
     if (message.type === 'call') {
@@ -65,6 +73,12 @@ export function serveEngine(handlers: EngineHandlers): void {
       else running.window.taken();
     }
   });
+}
+
+/** The parent made a folder for this process's temporary files; one that was killed cannot remove it. */
+function removeOwnFolder(): void {
+  const folder = os.tmpdir();
+  if (path.basename(folder).startsWith(ENGINE_FOLDER)) fs.rmSync(folder, { recursive: true, force: true });
 }
 
 async function answer(

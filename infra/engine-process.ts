@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import * as os from 'node:os';
 import { engineLost, type HifiError } from '../errors';
 import type { FromChild, ToChild } from './engine-child';
+import { type TemporaryFolder, temporaryFolder } from './temporary';
 
 /** What is kept of what a child writes, in characters: the reason of a crash is at its end. */
 const OUTPUT_KEPT = 16_384;
@@ -12,7 +13,7 @@ export interface StartOptions {
   entry: string;
   /** Added to the parent's environment. */
   env?: Record<string, string>;
-  /** Niceness of the child and all its threads, 0 … 19; by default the parent's. */
+  /** How much nicer than the parent the child and all its threads are, 0 … 19; by default 0. */
   nice?: number;
 }
 
@@ -34,18 +35,21 @@ export class EngineProcess {
   private sentence: string | undefined;
   private output = '';
   private wake = () => {};
+  /** The child's temporary files: gone with it, however it ends. */
+  private readonly temporary: TemporaryFolder;
 
   constructor({ entry, env, nice }: StartOptions) {
+    this.temporary = temporaryFolder('engine');
     this.child = fork(entry, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...env, TMPDIR: this.temporary.path },
       execArgv: process.execArgv.filter((argument) => !argument.startsWith('--inspect')),
     });
     const { child } = this;
     living.add(child);
     // Before the child starts the threads that compute: they inherit it.
-    if (nice !== undefined && child.pid !== undefined) os.setPriority(child.pid, nice);
+    if (nice !== undefined) lower(child, nice);
     const keep = (chunk: string) => {
       this.output = (this.output + chunk).slice(-OUTPUT_KEPT);
     };
@@ -58,6 +62,7 @@ export class EngineProcess {
     this.gone = new Promise((resolve) => {
       const ended = (how: string) => {
         living.delete(child);
+        this.temporary.remove();
         this.end = this.sentence ?? how;
         resolve();
         this.wake();
@@ -133,6 +138,19 @@ export class EngineProcess {
       this.sentence = `was silent for ${silenceMs / 1000} s and was ended`;
       this.kill();
     });
+  }
+}
+
+/**
+ * Puts a child below this process, which may itself be below others: only root may raise what was lowered. Where the system does
+ * not let it, the child works beside its parent.
+ */
+function lower({ pid }: ChildProcess, by: number): void {
+  if (pid === undefined) return;
+  try {
+    os.setPriority(pid, Math.min(os.getPriority() + by, os.constants.priority.PRIORITY_LOW));
+  } catch {
+    // It has ended already, or this user may not.
   }
 }
 

@@ -1,60 +1,221 @@
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
-import { invalidInput } from '../errors';
+import { failed, invalidInput } from '../errors';
+
+/** Interval at which a holder touches its lock, in milliseconds. */
+const BEAT_MS = 1000;
+/** Time without a beat after which a holder whose process cannot be seen from here counts as gone, in milliseconds. */
+const WATCH_MS = 10_000;
+
+export interface LockOptions {
+  /** What else the user could give, for the message. */
+  otherwise?: string;
+  /** Replaces {@link WATCH_MS}. */
+  watchMs?: number;
+}
+
+/** One line of a lock: a process that wants it, in the order of coming. */
+interface Ticket {
+  pid: string;
+  /** Start of the process, in clock ticks since the machine's boot; empty where the system does not tell. */
+  start: string;
+  /** Machine's boot and pid namespace: only there do `pid` and `start` name a process. */
+  place: string;
+  nonce: string;
+}
 
 /**
- * Takes a folder for this process alone, until it ends. A lock that a process left when it was killed is taken over.
+ * Takes a folder for this process alone, until the process ends.
  *
- * @param file the lock; its folder is there
- * @param what is locked, and what else could be given, for the message
- * @returns gives it back
+ * The lock is a file of tickets. Who wants it appends one (`O_APPEND` gives all appends one order) and holds the lock if
+ * every earlier ticket is of a dead process or withdrawn. No ticket of a living process ever vanishes while it counts, so two
+ * living processes cannot both be first, whatever their interleaving. A verdict counts only for the file that is still at its
+ * path: the holder, and it alone, replaces the file (to drop dead tickets) or removes it (to give the lock back).
+ *
+ * A process of the same boot and pid namespace is looked up by its id and start. One of elsewhere (another container, another
+ * boot) cannot be: it counts as gone if its lock was not touched for `watchMs`, so containers that share a volume exclude each
+ * other as long as none of them is stopped for that long.
+ *
+ * @param file the lock; its folder exists
+ * @param what is locked, for the message
+ * @returns gives the lock back
  * @throws HifiError INVALID_INPUT where a living process holds it
  */
-export function lockFor(file: string, what: string, otherwise = 'another --state-dir'): () => void {
-  const own = identityOf('self');
-  const beside = `${file}.${process.pid}`;
-  fs.writeFileSync(beside, own);
-  try {
-    for (;;) {
-      if (linked(beside, file)) return () => fs.rmSync(file, { force: true });
-      const holder = contentOf(file);
-      if (holder === undefined) continue;
-      const [pid] = holder.split(' ');
-      if (holder !== own && identityOf(pid) === holder) {
-        throw invalidInput(`${what} is in use by process ${pid}: end that one first, or give ${otherwise}`);
+export function lockFor(file: string, what: string, options: LockOptions = {}): () => void {
+  const { otherwise = 'another --state-dir', watchMs = WATCH_MS } = options;
+  const own = ownTicket();
+  const known: Gone = new Set();
+  for (;;) {
+    const fd = fs.openSync(file, 'a+', 0o600);
+    let held = false;
+    try {
+      const { holder, alone } = tryTurn(fd, own, known, watchMs);
+      // Given back or replaced meanwhile: what was seen there says nothing any more.
+      if (!isAt(file, fd)) continue;
+      if (holder !== undefined) {
+        const { pid, place } = holder;
+        const who = place === own.place || place === '' ? `process ${pid}` : `process ${pid} of another container`;
+        throw invalidInput(`${what} is in use by ${who}: end that one first, or give ${otherwise}`);
       }
-      fs.rmSync(file, { force: true });
+      held = alone;
+      return hold(file, alone ? fd : replaced(file, own));
+    } finally {
+      if (!held) fs.closeSync(fd);
     }
-  } finally {
-    fs.rmSync(beside, { force: true });
   }
 }
 
-/** A process that is there: its id, and when it was started, so that another one with its id is not taken for it. */
-function identityOf(process: string): string {
-  const stat = contentOf(`/proc/${process}/stat`);
-  if (stat === undefined) return '';
-  // The command, in brackets, may hold anything: fields are counted behind it; the start is the 22nd of all.
-  const [pid] = stat.split(' ');
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // One that was killed and whose end nobody has asked for yet holds nothing.
-  return state === 'Z' || state === 'X' ? '' : `${pid} ${fields[18]}`;
+/** Tickets of elsewhere, by their nonces, that were seen to be gone. */
+type Gone = Set<string>;
+
+/** @returns whose turn it is, where it is not ours; and whether our ticket is the only one */
+function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holder?: Ticket; alone: boolean } {
+  // Looked at first without a ticket: who is refused leaves no trace, and who takes long to judge keeps no one waiting.
+  let holder = ticketsIn(fd).find((ticket) => isLiving(ticket, own, known, () => wasTouched(fd, watchMs)));
+  if (holder !== undefined) return { holder, alone: false };
+  append(fd, lineOf(own));
+  const all = ticketsIn(fd);
+  const at = all.findIndex(({ nonce }) => nonce === own.nonce);
+  if (at < 0) throw failed('the lock could not be written: the disk may be full');
+  // A ticket of elsewhere that came since is one of a process that has just decided: it was first.
+  holder = all.slice(0, at).find((ticket) => isLiving(ticket, own, known, () => true));
+  if (holder !== undefined) append(fd, `- ${own.nonce}`);
+  return { holder, alone: all.length === 1 };
 }
 
-function contentOf(file: string): string | undefined {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
+function isLiving(ticket: Ticket, own: Ticket, known: Gone, isTouched: () => boolean): boolean {
+  const { pid, start, place, nonce } = ticket;
+  if (place === own.place || place === '') return isProcess(pid, start);
+  if (known.has(nonce)) return false;
+  if (isTouched()) return true;
+  known.add(nonce);
+  return false;
+}
+
+/** Keeps a lock that is held. @returns gives it back */
+function hold(file: string, fd: number): () => void {
+  const beat = () => {
+    const now = new Date();
+    try {
+      fs.futimesSync(fd, now, now);
+    } catch {
+      // A disk that has gone: nobody else can take the lock there either.
+    }
+  };
+  beat();
+  const beating = setInterval(beat, BEAT_MS).unref();
+  let held = true;
+  return () => {
+    if (!held) return;
+    held = false;
+    clearInterval(beating);
+    // A user may have removed the file: then the one at its path is another's.
+    if (isAt(file, fd)) fs.rmSync(file, { force: true });
+    fs.closeSync(fd);
+  };
+}
+
+/** Puts a file with our ticket alone in the place of the one that we hold. @returns its descriptor */
+function replaced(file: string, own: Ticket): number {
+  const beside = `${file}.${own.nonce}`;
+  const next = fs.openSync(beside, 'a+', 0o600);
+  append(next, lineOf(own));
+  fs.renameSync(beside, file);
+  return next;
+}
+
+/** Watches a lock for a while. @returns whether somebody touches it */
+function wasTouched(fd: number, watchMs: number): boolean {
+  const { mtimeMs } = fs.fstatSync(fd);
+  const until = performance.now() + watchMs;
+  while (performance.now() < until) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    if (fs.fstatSync(fd).mtimeMs !== mtimeMs) return true;
   }
+  return false;
 }
 
-/** @returns whether `to` was free; it appears with its content */
-function linked(from: string, to: string): boolean {
+function append(fd: number, line: string): void {
+  const whole = contentOf(fd).endsWith('\n') || fs.fstatSync(fd).size === 0;
+  fs.writeSync(fd, `${whole ? '' : '\n'}${line}\n`);
+}
+
+const lineOf = ({ pid, start, place, nonce }: Ticket) => `${pid} ${start || '-'} ${place || '-'} ${nonce}`;
+
+/** The tickets that count, the first first; a line that is no whole ticket is of a process that could not write it. */
+function ticketsIn(fd: number): Ticket[] {
+  const lines = contentOf(fd)
+    .split('\n')
+    .map((line) => line.split(' '));
+  const withdrawn = new Set(lines.filter(([first]) => first === '-').map(([, nonce]) => nonce));
+  return lines
+    .filter(([pid, , , nonce]) => /^\d+$/.test(pid) && !withdrawn.has(nonce ?? ''))
+    .map(([pid, start = '-', place = '-', nonce = '']) => ({
+      pid,
+      start: fieldOf(start),
+      place: fieldOf(place),
+      nonce,
+    }));
+}
+
+const fieldOf = (text: string) => (text === '-' ? '' : text);
+
+function ownTicket(): Ticket {
+  const pid = String(process.pid);
+  return { pid, start: statOf(pid)?.start ?? '', place: ownPlace(), nonce: randomUUID() };
+}
+
+/** Empty where the system tells of neither: then there is but one. */
+function ownPlace(): string {
+  const boot = contentOf('/proc/sys/kernel/random/boot_id')?.trim();
+  const namespace = linkOf('/proc/self/ns/pid');
+  return boot && namespace ? `${boot}/${namespace}` : '';
+}
+
+/** Whether there is a process of that id and start that has not ended. */
+function isProcess(pid: string, start: string): boolean {
   try {
-    fs.linkSync(from, to);
-    return true;
+    process.kill(Number(pid), 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
+  const stat = statOf(pid);
+  // Without /proc the id must do.
+  if (stat === undefined) return true;
+  // One that was killed and whose end nobody has asked for yet holds nothing.
+  return stat.state !== 'Z' && stat.state !== 'X' && (start === '' || start === stat.start);
+}
+
+function statOf(pid: string): { state: string; start: string } | undefined {
+  const stat = contentOf(`/proc/${pid}/stat`);
+  if (!stat) return undefined;
+  // The command, in brackets, may hold anything: fields are counted behind it; the start is the 22nd of all.
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state, start: fields[18] };
+}
+
+/** A file's text; empty where it cannot be read. */
+function contentOf(file: string | number): string {
+  try {
+    if (typeof file === 'string') return fs.readFileSync(file, 'utf8');
+    const bytes = Buffer.alloc(fs.fstatSync(file).size);
+    return bytes.toString('utf8', 0, fs.readSync(file, bytes, 0, bytes.length, 0));
+  } catch {
+    return '';
+  }
+}
+
+function linkOf(file: string): string {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
+
+/** Whether the open file is the one at that path. */
+function isAt(file: string, fd: number): boolean {
+  const there = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
+  const open = fs.fstatSync(fd, { bigint: true });
+  return there !== undefined && there.ino === open.ino && there.dev === open.dev;
 }

@@ -32,7 +32,7 @@ export const analyze = (request: AnalyzeRequest, options?: RunOptions): Run<Anal
 export interface AnalyzerOptions {
   /** The process is ended when it had nothing to do for so many milliseconds, which frees its memory. Default: it stays. */
   idleMs?: number;
-  /** Its niceness, 0 … 19, so that this process answers while it computes. Default: that of this process. */
+  /** How much nicer it is than this process, 0 … 19, so that this process answers while it computes. Default: 0. */
   nice?: number;
 }
 

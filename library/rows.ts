@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import type { DataSource } from '../data/dataset';
 import { invalidPart } from '../errors';
 import { writing } from '../files/disk';
+import { type TemporaryFolder, temporaryFolder } from '../infra/temporary';
 
 /** Rows that are at hand. Row `i` of a result is `texts[i]`. */
 export interface TextRows {
@@ -35,7 +35,7 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
     sources: { [Name in keyof Given]: DataSource | Extract<Given[Name], undefined> },
   ) => AsyncGenerator<Event, Result>,
 ): AsyncGenerator<Event, Result> {
-  let folder: string | undefined;
+  let folder: TemporaryFolder | undefined;
   try {
     const sources = Object.entries(rows).map(([name, given]): [string, DataSource | undefined] => {
       if (given === undefined) return [name, undefined];
@@ -44,15 +44,15 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
       }
       if (!('texts' in given)) return [name, given];
       const lines = linesOf(name, given);
-      folder ??= fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-rows-'));
-      const file = path.join(folder, `${name}.jsonl`);
+      folder ??= temporaryFolder('rows');
+      const file = path.join(folder.path, `${name}.jsonl`);
       writing(file, () => fs.writeFileSync(file, lines.text, { mode: 0o600 }));
       const { regression } = given;
       return [name, { path: name, file, format: 'jsonl', ...lines.columns, ...(regression && { regression }) }];
     });
     return yield* work(Object.fromEntries(sources) as Parameters<typeof work>[0]);
   } finally {
-    if (folder !== undefined) fs.rmSync(folder, { recursive: true, force: true });
+    folder?.remove();
   }
 }
 

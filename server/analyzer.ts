@@ -1,7 +1,7 @@
-import * as fs from 'node:fs';
 import { AnalyzerEngine } from '../analyzer/engine';
 import { analyzerService } from '../analyzer/service';
 import { Admission } from '../infra/admission';
+import type { Parts } from '../infra/parts';
 import { engineSpans } from '../infra/telemetry/engine-spans';
 import { ModelDescriptions } from '../model/description';
 import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
@@ -11,10 +11,12 @@ import { serviceServer } from './service-server';
 import type { Served, ServePart } from './settings';
 
 /** Serves analyses; the model of the last one stays loaded for a while. */
-export async function serveAnalyzer(settings: ServePart): Promise<Served> {
-  const { log, telemetry, server, start, end } = serviceServer('analyzer', settings);
+export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<Served> {
+  const { log, telemetry, server, start } = serviceServer('analyzer', settings, parts);
   const { inputs, stopSweeping } = serviceFiles(settings, log);
+  parts.add(stopSweeping);
   const engine = new AnalyzerEngine({ ...(settings.engineProcess ?? ENGINE_PROCESS), idleMs: IDLE_MS });
+  parts.add(() => engine.close());
   server.add(
     AnalyzerService,
     analyzerService({
@@ -28,15 +30,5 @@ export async function serveAnalyzer(settings: ServePart): Promise<Served> {
       admission: new Admission(),
     }),
   );
-  const port = await start(settings.socket);
-  return {
-    name: 'analyzer',
-    port,
-    async stop() {
-      stopSweeping();
-      await end();
-      await engine.close();
-      fs.rmSync(settings.socket, { force: true });
-    },
-  };
+  return { name: 'analyzer', port: await start() };
 }

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Inputs } from '../artifacts/inputs';
 import { ArtifactStore } from '../artifacts/store';
@@ -7,10 +6,11 @@ import { attempt } from '../gateway/attempt';
 import { servedSpec } from '../gateway/job-spec';
 import { Outbox } from '../gateway/outbox';
 import { keepSweeping } from '../gateway/retention';
-import { Scheduler } from '../gateway/scheduler';
+import { SCHEDULER_DEFAULTS, Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
 import { JobStore } from '../gateway/store';
 import type { GrpcClient } from '../infra/grpc/client';
+import type { Parts } from '../infra/parts';
 import { LiveServer } from '../live/server';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
@@ -25,15 +25,16 @@ export interface ServeGateway extends ServePart {
 }
 
 /** Serves jobs and artifacts; jobs that an earlier process was cut in go on. */
-export async function serveGateway(settings: ServeGateway): Promise<Served> {
-  const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer, socket } = settings;
+export async function serveGateway(settings: ServeGateway, parts: Parts): Promise<Served> {
+  const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer } = settings;
   const { engineProcess = ENGINE_PROCESS } = settings;
-  const { log, telemetry, server, start, end } = serviceServer('gateway', settings);
+  const { log, telemetry, server, start } = serviceServer('gateway', settings, parts);
   const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
+  parts.add(() => store.close());
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
-  const parts = {
+  const workers = {
     store,
     seconds,
     artifacts,
@@ -44,32 +45,25 @@ export async function serveGateway(settings: ServeGateway): Promise<Served> {
     engineProcess,
     specOf: servedSpecOf,
   };
-  const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, parts, signal, heard), log);
+  const limits = { ...SCHEDULER_DEFAULTS, ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }) };
+  const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, workers, signal, heard), log, limits);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
+  const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess }));
   server.add(ArtifactService, artifactService(artifacts, store));
-  const stopSweeping = keepSweeping(store, artifacts, (error) => log.error({ err: error }, 'sweeping failed'));
-  outbox?.start();
-  const port = await start(socket);
-  const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
+  // Nothing is published, swept or taken up before both ports are this process's. What ends: the jobs first, while calls are
+  // still answered, so that watchers see it; then who asks; then what publishes what they were told.
+  parts.add(() => outbox?.stop());
+  const port = await start();
+  parts.add(() => live?.stop());
+  // A job may come as soon as the port is bound.
+  parts.add(() => scheduler.drain());
   const pagePort = await live?.start(host, httpPort as number);
+  outbox?.start();
+  parts.add(keepSweeping(store, artifacts, (error) => log.error({ err: error }, 'sweeping failed')));
   scheduler.next();
-  return {
-    name: 'gateway',
-    port,
-    ...(pagePort !== undefined && { pagePort }),
-    async stop() {
-      stopSweeping();
-      // Calls are answered while jobs are cut: who watches is told last.
-      await scheduler.drain();
-      await live?.stop();
-      await end();
-      await outbox?.stop();
-      await store.close();
-      fs.rmSync(socket, { force: true });
-    },
-  };
+  return { name: 'gateway', port, ...(pagePort !== undefined && { pagePort }) };
 }
 
 const servedSpecOf = ({ spec }: { spec: unknown }) => servedSpec(specMessage(spec));

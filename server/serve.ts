@@ -1,8 +1,10 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
+import { invalidInput } from '../errors';
 import { GrpcClient } from '../infra/grpc/client';
+import { Parts } from '../infra/parts';
 import { lockFor } from '../infra/process-lock';
+import { temporaryFolder } from '../infra/temporary';
 import { serveAnalyzer } from './analyzer';
 import { serveGateway } from './gateway';
 import type { Served, ServedName, ServePart, ServeSettings } from './settings';
@@ -13,53 +15,60 @@ const SOCKET_FOLDER_MOST = 90;
 
 /**
  * Serves one service, or several in one process. They are reached at their ports; those of one process reach each other by a Unix
- * socket in the state directory, which no one else may enter.
+ * socket in the state directory, which no one else may enter. Where one cannot be served, all that was started has ended, in
+ * order, before this throws: the locks last.
  *
  * @throws HifiError INVALID_INPUT for a state directory where one of the services is served already, or a bind that is not guarded; FAILED for a port that is taken
  */
 export async function serve(settings: ServeSettings): Promise<{ served: Served[]; stop(): Promise<void> }> {
   const { stateDir, services, peers, credentials, guard } = settings;
-  fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  // The system takes 107 bytes of a socket's path.
-  const short = path.resolve(stateDir).length <= SOCKET_FOLDER_MOST;
-  const socketDir = short ? path.resolve(stateDir) : fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-'));
   const here = (name: ServedName) => services.includes(name);
-  const socketOf = (name: ServedName) => path.join(socketDir, `${name}.sock`);
-  const clients: GrpcClient[] = [];
-  const clientOf = (name: ServedName) => {
-    const client = here(name)
-      ? new GrpcClient(`unix:${socketOf(name)}`, guard.token === undefined ? {} : { token: guard.token })
-      : new GrpcClient(peers[name] as string, credentials);
-    clients.push(client);
-    return client;
-  };
-  const served: Served[] = [];
-  const locks: (() => void)[] = [];
-  const stop = async () => {
-    // The gateway first: it cuts its jobs, which the others are working on.
-    for (const each of [...served].reverse()) await each.stop();
-    for (const client of clients) client.close();
-    for (const unlock of locks) unlock();
-    if (!short) fs.rmSync(socketDir, { recursive: true, force: true });
-  };
-  try {
+  const { started, end } = await Parts.start(async (parts) => {
+    ownFolder(stateDir);
     // Before anything of another process is touched: its sockets, its jobs, its runs.
-    for (const name of services) locks.push(lockFor(path.join(stateDir, `${name}.lock`), `the ${name} of ${stateDir}`));
-    const gateway = here('gateway') || peers.gateway === undefined ? undefined : clientOf('gateway');
-    const part = (name: ServedName): ServePart => {
-      // Of a process that was killed.
-      fs.rmSync(socketOf(name), { force: true });
-      return { ...settings, name, socket: socketOf(name), gateway };
+    for (const name of services) {
+      parts.add(lockFor(path.join(stateDir, `${name}.lock`), `the ${name} of ${stateDir}`));
+    }
+    const sockets = socketFolder(stateDir, parts);
+    const socketOf = (name: ServedName) => path.join(sockets, `${name}.sock`);
+    const clientOf = (name: ServedName) => {
+      const client = here(name)
+        ? new GrpcClient(`unix:${socketOf(name)}`, guard.token === undefined ? {} : { token: guard.token })
+        : new GrpcClient(peers[name] as string, credentials);
+      parts.add(() => client.close());
+      return client;
     };
-    if (here('analyzer')) served.push(await serveAnalyzer(part('analyzer')));
-    if (here('trainer')) served.push(await serveTrainer(part('trainer')));
+    const gateway = here('gateway') || peers.gateway === undefined ? undefined : clientOf('gateway');
+    const part = (name: ServedName): ServePart => ({ ...settings, name, socket: socketOf(name), gateway });
+    const served: Served[] = [];
+    if (here('analyzer')) served.push(await serveAnalyzer(part('analyzer'), parts));
+    if (here('trainer')) served.push(await serveTrainer(part('trainer'), parts));
     if (here('gateway')) {
       const workers = { analyzer: clientOf('analyzer'), trainer: clientOf('trainer') };
-      served.push(await serveGateway({ ...part('gateway'), ...workers }));
+      // Ends first: it cuts its jobs, which the others are working on.
+      served.push(await serveGateway({ ...part('gateway'), ...workers }, parts));
     }
-    return { served, stop };
+    return served;
+  });
+  return { served: started, stop: end };
+}
+
+/** @throws HifiError INVALID_INPUT for a state directory that this user cannot write in */
+function ownFolder(stateDir: string): void {
+  try {
+    fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    fs.accessSync(stateDir, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
   } catch (error) {
-    await stop();
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw invalidInput(`--state-dir ${stateDir} cannot be written in (${code}): give a folder of your own`, error);
   }
+}
+
+/** The folder of the sockets: the state directory, or a short one where its path is too long for the system. */
+function socketFolder(stateDir: string, parts: Parts): string {
+  const own = path.resolve(stateDir);
+  if (own.length <= SOCKET_FOLDER_MOST) return own;
+  const folder = temporaryFolder('sockets');
+  parts.add(() => folder.remove());
+  return folder.path;
 }

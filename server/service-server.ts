@@ -1,42 +1,48 @@
+import * as fs from 'node:fs';
 import { GrpcServer } from '../infra/grpc/server';
 import { type Logger, openLog } from '../infra/log';
+import type { Parts } from '../infra/parts';
 import { openTelemetry, type Telemetry } from '../infra/telemetry';
-import type { ServedName, ServeSettings } from './settings';
+import type { ServedName, ServePart } from './settings';
 import { surround } from './surround';
 
-/** What each service has: its log, its telemetry and its server. */
+/** Log, telemetry and server, which each service has. */
 export interface ServiceServer {
   log: Logger;
   telemetry: Telemetry;
   server: GrpcServer;
-  /** @returns the port */
-  start(socket: string): Promise<number>;
-  /** Lets calls end, and sends what there is to tell. */
-  end(): Promise<void>;
+  /** Binds and serves. @returns the port */
+  start(): Promise<number>;
 }
 
 /** How long calls may go on when a service ends, in milliseconds. */
 const GRACE_MS = 5000;
 
-/** @throws HifiError INVALID_INPUT for a bind that is not guarded */
-export function serviceServer(name: ServedName, settings: ServeSettings): ServiceServer {
-  const { host, ports, guard, insecure, version } = settings;
+/**
+ * @param parts ends the telemetry, and the server once it has started
+ * @throws HifiError INVALID_INPUT for a bind that is not guarded
+ */
+export function serviceServer(name: ServedName, settings: ServePart, parts: Parts): ServiceServer {
+  const { host, ports, guard, insecure, version, socket } = settings;
   const log = openLog(name);
   const telemetry = openTelemetry(name, version, (line) => log.warn(line));
+  parts.add(async () => {
+    await telemetry.shutdown();
+    log.info('ended');
+  });
   const server = new GrpcServer({ host, port: ports[name], guard, insecure, surround: surround(telemetry, log) });
   return {
     log,
     telemetry,
     server,
-    async start(socket) {
+    async start() {
+      // One of a process that was killed.
+      fs.rmSync(socket, { force: true });
+      parts.add(() => fs.rmSync(socket, { force: true }));
       const port = await server.start(socket);
+      parts.add(() => server.drain(GRACE_MS));
       log.info({ host, port }, 'serving');
       return port;
-    },
-    async end() {
-      await server.drain(GRACE_MS);
-      await telemetry.shutdown();
-      log.info('ended');
     },
   };
 }

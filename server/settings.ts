@@ -28,6 +28,8 @@ export interface ServeSettings {
   httpPort?: number;
   /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
   engineProcess?: ProcessOptions;
+  /** How long a job waits for a service that is away, in milliseconds; by default see `SCHEDULER_DEFAULTS`. */
+  awayMs?: number;
   version: string;
 }
 
@@ -40,11 +42,10 @@ export interface ServePart extends ServeSettings {
   gateway: GrpcClient | undefined;
 }
 
-/** A service that is served; `stop` lets its calls end. */
+/** A service that is served. */
 export interface Served {
   name: ServedName;
   port: number;
   /** Of the live page. */
   pagePort?: number;
-  stop(): Promise<void>;
 }

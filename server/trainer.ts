@@ -1,6 +1,6 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { Admission } from '../infra/admission';
+import type { Parts } from '../infra/parts';
 import { treeResidentBytes } from '../infra/process-memory';
 import { engineSpans } from '../infra/telemetry/engine-spans';
 import { ModelDescriptions } from '../model/description';
@@ -15,9 +15,10 @@ import type { Served, ServePart } from './settings';
 import { WindowsFile } from './windows-file';
 
 /** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
-export async function serveTrainer(settings: ServePart): Promise<Served> {
-  const { log, telemetry, server, start, end } = serviceServer('trainer', settings);
+export async function serveTrainer(settings: ServePart, parts: Parts): Promise<Served> {
+  const { log, telemetry, server, start } = serviceServer('trainer', settings, parts);
   const { inputs, results, stopSweeping } = serviceFiles(settings, log);
+  parts.add(stopSweeping);
   const { engineProcess = ENGINE_PROCESS } = settings;
   const memory = () => treeResidentBytes();
   const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) => {
@@ -41,14 +42,5 @@ export async function serveTrainer(settings: ServePart): Promise<Served> {
       admission: new Admission(),
     }),
   );
-  const port = await start(settings.socket);
-  return {
-    name: 'trainer',
-    port,
-    async stop() {
-      stopSweeping();
-      await end();
-      fs.rmSync(settings.socket, { force: true });
-    },
-  };
+  return { name: 'trainer', port: await start() };
 }

@@ -20,7 +20,9 @@ import { cancelled } from '../../errors';
 import { currentTraceparent } from '../telemetry/traceparent';
 import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
+import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
+import { proxyFor } from './proxy';
 import { errorOfStatus, RpcError, status } from './status';
 
 /** How long a call may take and what ends it. */
@@ -33,17 +35,21 @@ export interface CallSettings {
 /** A connection to a service: calls as async functions and generators, errors as `RpcError`. */
 export class GrpcClient {
   private readonly client: Client;
+  private readonly proxy: string | undefined;
 
   /** @param address `HOST:PORT` */
   constructor(
     readonly address: string,
     private readonly credentials: Credentials = {},
   ) {
+    quietLibrary();
+    this.proxy = proxyFor(address);
     this.client = new Client(address, channelCredentials(credentials), {
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 20_000,
+      'grpc.enable_http_proxy': this.proxy === undefined ? 0 : 1,
       // A service that was restarted is found again soon.
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 2000,
@@ -153,7 +159,11 @@ export class GrpcClient {
     const found = errorOfStatus(error);
     if (found.code !== status.UNAVAILABLE || !found.message.includes('No connection established')) return found;
     const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
-    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})`, { cause: error });
+    const by =
+      this.proxy === undefined ? '' : ` by the proxy of ${this.proxy}; no_proxy names what is reached without it`;
+    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, {
+      cause: error,
+    });
   }
 
   private metadata(): Metadata {

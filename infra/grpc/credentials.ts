@@ -1,5 +1,6 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 import { invalidInput } from '../../errors';
 
@@ -58,9 +59,8 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
     ...readToken(tokenFile),
     ...(tlsCert !== undefined && {
       tls: {
-        cert: readPart('--tls-cert', tlsCert),
-        key: readPart('--tls-key', tlsKey as string),
-        ...(tlsClientCa !== undefined && { clientCa: readPart('--tls-client-ca', tlsClientCa) }),
+        ...readPair(tlsCert, tlsKey as string),
+        ...(tlsClientCa !== undefined && { clientCa: readCertificate('--tls-client-ca', tlsClientCa) }),
       },
     }),
   };
@@ -103,7 +103,7 @@ export function readCredentials({ tokenFile, tlsCa, tlsCert, tlsKey }: Credentia
     ...readToken(tokenFile),
     ...((secure || tlsCa !== undefined || tls) && {
       tls: {
-        ...(tlsCa !== undefined && { ca: readPart('--tls-ca', tlsCa) }),
+        ...(tlsCa !== undefined && { ca: readCertificate('--tls-ca', tlsCa) }),
         ...(tls && { certificate: { cert: tls.cert, key: tls.key } }),
       },
     }),
@@ -116,6 +116,38 @@ function readPart(flag: string, file: string): Buffer {
   } catch (error) {
     throw invalidInput(`${flag} ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
   }
+}
+
+/** A certificate, or several, in PEM. */
+function readCertificate(flag: string, file: string): Buffer {
+  const bytes = readPart(flag, file);
+  try {
+    new crypto.X509Certificate(bytes);
+  } catch (error) {
+    throw invalidInput(
+      `${flag} ${file} holds no certificate: it must be a PEM file, -----BEGIN CERTIFICATE-----`,
+      error,
+    );
+  }
+  return bytes;
+}
+
+/** A certificate and its key; OpenSSL looks at them here and not at the first connection. */
+function readPair(certFile: string, keyFile: string): { cert: Buffer; key: Buffer } {
+  const cert = readCertificate('--tls-cert', certFile);
+  const key = readPart('--tls-key', keyFile);
+  try {
+    crypto.createPrivateKey(key);
+  } catch (error) {
+    const right = 'a PEM file without a passphrase, -----BEGIN PRIVATE KEY-----';
+    throw invalidInput(`--tls-key ${keyFile} holds no private key: it must be ${right}`, error);
+  }
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw invalidInput(`--tls-key ${keyFile} is not the key of --tls-cert ${certFile}`, error);
+  }
+  return { cert, key };
 }
 
 export function serverCredentials({ tls }: Guard): ServerCredentials {
@@ -136,7 +168,7 @@ export function checkBind(host: string, { token, tls }: Guard, insecure: boolean
   );
 }
 
-const isLoopback = (host: string) =>
+export const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 
 /** Whether a call bears the token; takes the same time wherever two tokens differ. */

@@ -12,6 +12,8 @@ import { addressError } from '../address-error';
 import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
 import { serviceDefinition } from './definition';
 import { handlersOf, type Implementation, type Surround } from './handlers';
+import { guardLibraryCall } from './library-calls';
+import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
 import { reflectionOf } from './reflection';
 import { RpcError, status, statusOf } from './status';
@@ -41,6 +43,7 @@ export class GrpcServer {
   constructor(private readonly settings: ServerSettings) {
     const { host, guard = {}, insecure = false } = settings;
     checkBind(host, guard, insecure);
+    quietLibrary();
     // Each call listens.
     setMaxListeners(0, this.closing.signal);
     this.server = new Server({
@@ -73,10 +76,16 @@ export class GrpcServer {
     const { host, port, guard = {} } = this.settings;
     reflectionOf(this.services).addToServer(this.server);
     const address = `${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
-    if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
-    const bound = await this.bind(address, serverCredentials(guard));
-    this.tellHealth('SERVING');
-    return bound;
+    try {
+      if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
+      const bound = await this.bind(address, serverCredentials(guard));
+      this.tellHealth('SERVING');
+      return bound;
+    } catch (error) {
+      // What is bound already would keep the process alive.
+      this.server.forceShutdown();
+      throw error;
+    }
   }
 
   /** Says that it does not serve any more, lets calls end, and after a while ends them. Their handlers have ended when this settles. */
@@ -109,6 +118,7 @@ export class GrpcServer {
 /** Refuses calls with too many metadata or without the token; whether the server is well may be asked by anyone. */
 function door(token: string | undefined): ServerInterceptor {
   return ({ path }, call) => {
+    guardLibraryCall(call, path);
     const open = token === undefined || path.startsWith('/grpc.health.v1.Health/');
     return new ServerInterceptingCall(call, {
       start: (next) =>

@@ -1,6 +1,12 @@
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
-import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
+import {
+  Metadata,
+  type ServerInterceptingCallInterface,
+  type ServiceError,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
 import { cancelled, type ErrorCode, HifiError, noRoom } from '../../errors';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../proto/gen/google/rpc/error_details_pb';
 import { type Status, StatusSchema } from '../../proto/gen/google/rpc/status_pb';
@@ -45,9 +51,10 @@ export class RpcError extends Error {
  * An INVALID_ARGUMENT for one field.
  *
  * @param said what it was and what would be right: `is 2000; it must be 1 to 1000`
+ * @param what its name in a sentence
  */
-export function badField(field: string, said: string): RpcError {
-  const description = `${field} ${said}`;
+export function badField(field: string, said: string, what = field): RpcError {
+  const description = `${what} ${said}`;
   return new RpcError(status.INVALID_ARGUMENT, 'INVALID_INPUT', description, { violations: [{ field, description }] });
 }
 
@@ -93,6 +100,12 @@ export function rpcErrorOf(thrown: unknown): RpcError {
 /** A message without the folders of this machine: of every absolute path its last part. */
 export const withoutPaths = (message: string) =>
   message.replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
+
+/** A status as grpc-js sends it. */
+export type SentStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
+
+/** Whether a status has the details that a `google.rpc.Status` has. */
+export const isDetailed = ({ metadata }: SentStatus) => (metadata?.get(DETAILS_KEY) ?? []).length > 0;
 
 /** What a server sends for an error: code, line and details. */
 export function statusOf(error: RpcError): StatusObject {

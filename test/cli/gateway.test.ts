@@ -55,6 +55,12 @@ test('a run at a gateway leaves what a run here leaves', async () => {
   const told = JSON.parse(served.stdout);
   expect(told).toMatchObject({ jobId: expect.stringMatching(/^\w{20,}$/), metrics: { metric: 'accuracy' } });
 
+  const beyond = await hifi('jobs', 'watch', told.jobId, '--from', '4000', ...gateway);
+  expect(beyond).toMatchObject({
+    status: 2,
+    stderr: expect.stringMatching(/^hifi: from_sequence is 4000; job \w+ has ended with event \d+: give 1 to \d+\n$/),
+  });
+
   expect((await hifi(...RUN, '--out', here, '--export', 'checkpoint,peft')).status).toBe(0);
   const list = (folder: string) =>
     (fs.readdirSync(folder, { recursive: true }) as string[]).filter((name) => !name.startsWith('state')).sort();

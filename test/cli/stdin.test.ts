@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -73,6 +74,40 @@ it('trains on standard input and predicts a plain text from it', () => {
     .map((line) => JSON.parse(line));
   expect(lines.map(({ row }) => row)).toEqual([0, 1]);
 });
+
+it.each(['SIGHUP', 'SIGTERM', 'SIGINT'] as const)(
+  'leaves nothing of it behind when %s ends the work',
+  async (signal) => {
+    const temporary = fs.mkdtempSync(path.join(scratch, 'tmp-'));
+    const out = path.join(scratch, `ended-${signal}`);
+    const words = [
+      'run',
+      '--model',
+      model,
+      '--train',
+      '-',
+      '--format',
+      'tsv',
+      ...columns,
+      '--epochs',
+      '5000',
+      '--out',
+      out,
+    ];
+    const child = spawn(process.execPath, [hifi, ...words], { env: { ...process.env, TMPDIR: temporary } });
+    child.stdin.end(rows);
+    let told = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      if (!told.includes('analyzing') && (told + text).includes('analyzing')) {
+        expect(fs.readdirSync(temporary).some((name) => name.startsWith('hifi-stdin-'))).toBe(true);
+        child.kill(signal);
+      }
+      told += text;
+    });
+    const [status] = await once(child, 'exit');
+    expect({ status, left: fs.readdirSync(temporary) }).toEqual({ status: 130, left: [] });
+  },
+);
 
 describe('is refused in one line', () => {
   const refused = (input: Buffer | string, ...words: string[]) => {

@@ -31,14 +31,17 @@ serveEngine({
   async *endless(_: unknown, signal: AbortSignal) {
     for (let step = 0; ; step++) {
       if (signal.aborted) return 'asked to stop';
-      yield { step, pid: process.pid };
+      yield { step, pid: process.pid, temporary: os.tmpdir() };
       await sleep(5);
     }
   },
   /** Says how it is run. */
   async *self() {
     yield 'here';
-    return { pid: process.pid, nice: os.getPriority() };
+    // As systemd, or a terminal that is closed, signals all processes.
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.kill(process.pid, signal);
+    await sleep(20);
+    return { pid: process.pid, nice: os.getPriority(), temporary: os.tmpdir() };
   },
   /** Holds something from its first event to its end, and says how often it has given it back. */
   async *tidy() {

@@ -1,13 +1,14 @@
 import { callEngine } from '../../infra/engine';
 
-// A parent for the test that a child does not outlive it: prints the child's process id, then waits to be killed.
+// A parent of its own niceness, whose child is to be nicer by 10: prints the child's process id and folder, then waits to be killed.
 async function main(entry: string) {
-  for await (const event of callEngine<{ pid: number; step: number }, string>({
+  for await (const event of callEngine<{ pid: number; step: number; temporary: string }, string>({
     entry,
     method: 'endless',
     request: null,
+    nice: 10,
   })) {
-    if (event.step === 0) process.stdout.write(`${event.pid}\n`);
+    if (event.step === 0) process.stdout.write(`${event.pid} ${event.temporary}\n`);
   }
 }
 

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
+import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HifiError } from '../../errors';
 import { callEngine, Engine, type EngineOptions } from '../../infra/engine';
@@ -202,7 +203,7 @@ describe('an engine that stays', () => {
     return engine;
   };
   const selfOf = async (engine: Engine) =>
-    (await collect(engine.call<string, { pid: number; nice: number }>('self', null))).result;
+    (await collect(engine.call<string, { pid: number; nice: number; temporary: string }>('self', null))).result;
 
   it('answers call after call in one process', async () => {
     const engine = started();
@@ -315,9 +316,20 @@ describe('an engine that stays', () => {
     expect((await selfOf(engine)).pid).not.toBe(pid);
   });
 
-  it('is as nice as it was told to be', async () => {
-    expect((await selfOf(started({ nice: 7 }))).nice).toBe(7);
+  it('is as much nicer than its parent as it was told to be', async () => {
+    expect((await selfOf(started({ nice: 7 }))).nice).toBe(Math.min(os.getPriority() + 7, 19));
     expect((await selfOf(started())).nice).toBe(os.getPriority());
+  });
+
+  it('takes its temporary files with it, also where it is killed', async () => {
+    const engine = started();
+    const { pid, temporary } = await selfOf(engine);
+    fs.writeFileSync(path.join(temporary, 'weights'), 'w');
+    process.kill(pid, 'SIGKILL');
+    await untilGone(pid);
+    expect(fs.existsSync(path.dirname(temporary))).toBe(true);
+    await engine.close();
+    expect(fs.existsSync(temporary)).toBe(false);
   });
 
   it('leaves no process when it is closed, in a call or not', async () => {
@@ -338,13 +350,37 @@ it('a child does not outlive its parent', async () => {
   const parent = spawn(process.execPath, [require.resolve('./engine-parent'), entry], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const pid = await new Promise<number>((resolve) => {
-    parent.stdout.once('data', (text) => resolve(Number(text)));
-  });
+  const { pid, temporary } = await childOf(parent);
   expect(running(pid)).toBe(true);
+  expect(fs.existsSync(temporary)).toBe(true);
+  parent.kill('SIGKILL');
+  await untilGone(pid);
+  expect(fs.existsSync(temporary)).toBe(false);
+});
+
+it('a parent that is nicer than its engines are told to be, and may not raise them, has engines all the same', async () => {
+  if (process.getuid?.() !== 0) {
+    process.stderr.write('left out: only root can start a process of another user\n');
+    return;
+  }
+  const words = ['-n', '15', process.execPath, require.resolve('./engine-parent'), entry];
+  const nobody = 65_534;
+  const parent = spawn('nice', words, { stdio: ['ignore', 'pipe', 'inherit'], uid: nobody, gid: nobody });
+  const { pid } = await childOf(parent);
+  expect([os.getPriority(parent.pid), os.getPriority(pid)]).toEqual([15, 19]);
   parent.kill('SIGKILL');
   await untilGone(pid);
 });
+
+/** What `engine-parent` tells of its child. */
+async function childOf(parent: ChildProcess): Promise<{ pid: number; temporary: string }> {
+  const text = await new Promise<string>((resolve, reject) => {
+    parent.stdout?.once('data', (data) => resolve(String(data)));
+    parent.once('exit', () => reject(new Error('the parent ended')));
+  });
+  const [pid, temporary] = text.trim().split(' ');
+  return { pid: Number(pid), temporary };
+}
 
 it('an engine that is started by hand says so', async () => {
   const child = spawn(process.execPath, [entry], { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -1,9 +1,11 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { lockFor } from '../../infra/process-lock';
 import { temporaryFolder } from '../support/deltas';
 
+const HOOK = require.resolve('../support/typescript-hook.cjs');
 const folder = temporaryFolder('lock');
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 let count = 0;
@@ -39,6 +41,86 @@ test('another process with the id of a dead one is not taken for it', () => {
   const file = newLock();
   fs.writeFileSync(file, `${process.ppid} 1`);
   lockFor(file, 'the folder')();
+});
+
+describe('eight processes at once', () => {
+  let children: ChildProcess[];
+  beforeAll(async () => {
+    const entry = require.resolve('./lock-child');
+    children = Array.from({ length: 8 }, () => fork(entry, [], { execArgv: ['--require', HOOK] }));
+    await ask(newLock(), 1);
+  });
+  afterAll(() => {
+    for (const child of children) child.disconnect();
+  });
+
+  /** Has all of them want a lock. @returns how many got it, and how often it had two holders */
+  async function ask(file: string, times?: number): Promise<{ held: number; twice: number }> {
+    const answers = children.map((child) => once(child, 'message'));
+    // They start together, once all have heard of it.
+    for (const child of children) child.send({ file, at: Date.now() + 6, times });
+    const told = (await Promise.all(answers)).map(([answer]) => answer);
+    const sum = (name: 'held' | 'twice') => told.reduce((total, answer) => total + answer[name], 0);
+    return { held: sum('held'), twice: sum('twice') };
+  }
+
+  test('exactly one gets a lock that dead processes left', async () => {
+    const left = ['999999999 1', '999999999 1 - first\n', '999999999 1 - first\n999999998 1 - second\n'];
+    const holders = new Set<number>();
+    for (let round = 0; round < 60; round++) {
+      const file = newLock();
+      fs.writeFileSync(file, left[round % left.length]);
+      holders.add((await ask(file)).held);
+    }
+    expect([...holders]).toEqual([1]);
+  });
+
+  test('a lock that is given back again and again never has two holders', async () => {
+    const { held, twice } = await ask(newLock(), 300);
+    expect(held).toBeGreaterThan(8);
+    expect(twice).toBe(0);
+  });
+});
+
+test('a second lock in the same process is refused', () => {
+  const file = newLock();
+  const unlock = lockFor(file, 'the folder');
+  expect(() => lockFor(file, 'the folder')).toThrow(`the folder is in use by process ${process.pid}`);
+  unlock();
+  lockFor(file, 'the folder')();
+});
+
+test('a lock whose file a user has removed does not take that of the next one with it', () => {
+  const file = newLock();
+  const unlock = lockFor(file, 'the folder');
+  fs.rmSync(file);
+  const next = lockFor(file, 'the folder');
+  unlock();
+  expect(fs.existsSync(file)).toBe(true);
+  next();
+});
+
+test('a container that shares the folder is refused while the other one lives, and takes over once it is gone', async () => {
+  if (spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0) {
+    process.stderr.write('left out: this machine lets no process have a pid namespace of its own\n');
+    return;
+  }
+  const file = newLock();
+  const script = `require(process.argv[1]).lockFor(process.argv[2], 'it'); console.log('held'); setInterval(() => {}, 1000)`;
+  const words = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, '--require', HOOK, '-e', script];
+  const other = spawn('unshare', [...words, require.resolve('../../infra/process-lock'), file]);
+  try {
+    await once(other.stdout, 'data');
+    // Its id there is 1, which is a living process here too, of another start.
+    expect(fs.readFileSync(file, 'utf8').split(' ')[0]).toBe('1');
+    expect(() => lockFor(file, 'the folder')).toThrow('the folder is in use by process 1 of another container');
+    expect(fs.readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(1);
+  } finally {
+    const gone = once(other, 'exit');
+    other.kill('SIGKILL');
+    await gone;
+  }
+  lockFor(file, 'the folder', { watchMs: 1500 })();
 });
 
 /** As the lock writes it: id and start. */

@@ -4,7 +4,14 @@ import * as path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import { GrpcClient } from '../../../infra/grpc/client';
-import { bearsToken, type Credentials, checkBind, type Guard } from '../../../infra/grpc/credentials';
+import {
+  bearsToken,
+  type Credentials,
+  checkBind,
+  type Guard,
+  type GuardFiles,
+  readGuard,
+} from '../../../infra/grpc/credentials';
 import { GrpcServer } from '../../../infra/grpc/server';
 import type { RpcError } from '../../../infra/grpc/status';
 import { AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
@@ -70,6 +77,19 @@ test('an open bind without a guard is refused', () => {
   }
   for (const host of ['127.0.0.1', '127.8.8.8', '::1', 'localhost'])
     expect(() => checkBind(host, {}, false)).not.toThrow();
+});
+
+test('files that are no certificate, no key, or not of each other are refused by their flags', () => {
+  const at = (name: string) => path.join(__dirname, '../../fixtures/tls', name);
+  const [tlsCert, tlsKey, tlsClientCa] = [at('server.pem'), at('server.key'), at('authority.pem')];
+  expect(readGuard({ tlsCert, tlsKey, tlsClientCa }).tls).toEqual({ ...server, clientCa: ca });
+  const refused: [files: GuardFiles, line: string][] = [
+    [{ tlsCert: tlsKey, tlsKey }, `--tls-cert ${tlsKey} holds no certificate: it must be a PEM file`],
+    [{ tlsCert, tlsKey: tlsCert }, `--tls-key ${tlsCert} holds no private key: it must be a PEM file`],
+    [{ tlsCert, tlsKey: at('client.key') }, `--tls-key ${at('client.key')} is not the key of --tls-cert ${tlsCert}`],
+    [{ tlsCert, tlsKey, tlsClientCa: __filename }, `--tls-client-ca ${__filename} holds no certificate`],
+  ];
+  for (const [files, line] of refused) expect(() => readGuard(files)).toThrow(line);
 });
 
 test('tokens are told apart', () => {

@@ -507,7 +507,7 @@ export type WatchJobRequest = Message<"hifi.v1.WatchJobRequest"> & {
   jobId: string;
 
   /**
-   * The first event wanted, inclusive, from 1. Default: 1, all that there are.
+   * The first event wanted, inclusive, from 1; of a job that ends before it INVALID_ARGUMENT. Default: 1, all that there are.
    *
    * @generated from field: optional uint32 from_sequence = 2;
    */

@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { HifiError } from '../../errors';
+import { followJob } from '../../gateway/follow';
+import { Absence } from '../../infra/grpc/absence';
+import { GrpcClient } from '../../infra/grpc/client';
+import type { Call } from '../../infra/grpc/handlers';
+import { GrpcServer } from '../../infra/grpc/server';
+import { RpcError, status } from '../../infra/grpc/status';
+import { GatewayService, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
+import { freePorts } from '../support/ports';
+
+/** How long a gateway may be away here, in milliseconds. */
+const AWAY_MS = 1200;
+const unused = () => {
+  throw new Error('it is not called');
+};
+
+/** A gateway of one job, which is silent until it has ended. */
+async function gatewayAt(port: number, ended: boolean): Promise<GrpcServer> {
+  const server = new GrpcServer({ host: '127.0.0.1', port });
+  server.add(GatewayService, {
+    async *watchJob({ jobId }, { signal }: Call) {
+      if (!ended) await new Promise((left) => signal.addEventListener('abort', left, { once: true }));
+      yield { event: { jobId, sequence: 1, event: { case: 'state' as const, value: JobState.SUCCEEDED } } };
+    },
+    createJob: unused,
+    getJob: unused,
+    listJobs: unused,
+    cancelJob: unused,
+    deleteJob: unused,
+    estimateJob: unused,
+  });
+  await server.start();
+  return server;
+}
+
+test('a gateway that a silent job has been watched at for long may be restarted; one that stays away is given up', async () => {
+  const [port] = await freePorts(1);
+  const client = new GrpcClient(`127.0.0.1:${port}`);
+  const notes: string[] = [];
+  const follow = () => followJob(client, 'job', 1, new AbortController().signal, (line) => notes.push(line), AWAY_MS);
+  let server = await gatewayAt(port, false);
+  const first = follow().next();
+  first.catch(() => {});
+  // The job is silent for longer than a gateway may be away.
+  await delay(2 * AWAY_MS);
+  await server.drain(0);
+  await delay(AWAY_MS / 2);
+  server = await gatewayAt(port, true);
+  expect((await first).value).toMatchObject({ sequence: 1, event: { kind: 'state', state: 'SUCCEEDED' } });
+  expect(notes).toEqual([`127.0.0.1:${port} is away; waiting for it`]);
+
+  await server.drain(0);
+  const given = await follow()
+    .next()
+    .catch((error) => error);
+  expect(given).toBeInstanceOf(HifiError);
+  expect(given).toMatchObject({ code: 'FAILED', message: expect.stringMatching(/cannot be reached \(ECONNREFUSED\)/) });
+  client.close();
+});
+
+describe('how long a peer has been away', () => {
+  const away = new RpcError(status.UNAVAILABLE, 'UNAVAILABLE', 'no connection');
+  const lost = new RpcError(status.UNAVAILABLE, 'ENGINE_LOST', 'the engine was ended by SIGKILL');
+
+  test('counts from the first call that did not reach it, whatever came of those behind', async () => {
+    const absence = new Absence(100);
+    await delay(150);
+    absence.begin();
+    expect(absence.isTooLong(away)).toBe(false);
+    await delay(150);
+    absence.begin();
+    expect(absence.isTooLong(away)).toBe(true);
+  });
+
+  test.each<[what: string, there: (absence: Absence) => void]>([
+    ['an answer', (absence) => absence.answered()],
+    ['an error of its own', (absence) => absence.isTooLong(lost)],
+  ])('begins anew with %s', async (_, there) => {
+    const absence = new Absence(100);
+    expect(absence.isTooLong(away)).toBe(false);
+    await delay(150);
+    there(absence);
+    absence.begin();
+    expect(absence.isTooLong(away)).toBe(false);
+  });
+
+  test('begins anew with a call that lasted: the peer held it', async () => {
+    const absence = new Absence(100, 50);
+    expect(absence.isTooLong(away)).toBe(false);
+    await delay(60);
+    absence.begin();
+    await delay(90);
+    expect(absence.isTooLong(away)).toBe(false);
+  });
+});

@@ -1,0 +1,53 @@
+import * as fs from 'node:fs';
+import { status } from '@grpc/grpc-js';
+import { PORTS } from '../../cli/addresses';
+import { JobState } from '../../proto/gen/hifi/v1/gateway_pb';
+import type { ServeSettings } from '../../server/settings';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { freePorts } from '../support/ports';
+import { clientsOf, endServices, Service } from '../support/services';
+import { createJob, follow, getJob, TINY } from './struck-job';
+
+const stateDir = temporaryFolder('away');
+afterAll(async () => {
+  await endServices();
+  fs.rmSync(stateDir, { recursive: true, force: true });
+});
+
+test('a trainer that stays away ends the job, whose kept results are told again at each attempt, and the next one runs', async () => {
+  const [nobody] = await freePorts(1);
+  const settings: ServeSettings = {
+    services: ['gateway', 'analyzer'],
+    stateDir,
+    host: '127.0.0.1',
+    ports: { gateway: 0, analyzer: 0, trainer: 0 },
+    peers: { analyzer: `127.0.0.1:${PORTS.analyzer}`, trainer: `127.0.0.1:${nobody}` },
+    dataRoots: [FIXTURES],
+    guard: {},
+    credentials: {},
+    insecure: false,
+    awayMs: 1500,
+    version: '0',
+  };
+  const entry = require.resolve('./serve-child');
+  const service = await Service.start([JSON.stringify(settings)], { HIFI_LOG: 'silent' }, entry);
+  const { gateway, ...others } = clientsOf(service.ports);
+  const stuck = await createJob(gateway, TINY);
+  const next = await createJob(gateway, {
+    ...TINY,
+    analyzeOnly: true,
+    selection: undefined,
+    training: undefined,
+    exports: [],
+  });
+  await follow(gateway, stuck);
+  const failed = await getJob(gateway, stuck);
+  expect(failed).toMatchObject({ state: JobState.FAILED, error: { code: status.UNAVAILABLE } });
+  expect(failed.error?.message).toBe(`127.0.0.1:${nobody} cannot be reached (ECONNREFUSED)`);
+  // It was tried more than once, with the analysis of the first attempt.
+  expect(failed.attempt).toBeGreaterThan(1);
+  expect(failed.artifacts.map(({ name }) => name)).toEqual(expect.arrayContaining(['heads.json', 'mask.json']));
+  await follow(gateway, next);
+  expect(await getJob(gateway, next)).toMatchObject({ state: JobState.SUCCEEDED });
+  for (const client of [gateway, ...Object.values(others)]) client.close();
+});
