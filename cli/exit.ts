@@ -6,6 +6,7 @@ const EXIT_CODES: Record<ErrorCode, number> = {
   NOT_FOUND: 3,
   FAILED: 4,
   ENGINE_LOST: 4,
+  DISK_FULL: 4,
   CANCELLED: 130,
 };
 

@@ -16,6 +16,7 @@ const STATUS: Record<ErrorCode, number> = {
   CANCELLED: 499,
   FAILED: 500,
   ENGINE_LOST: 503, // says nothing against the request: it may be tried again
+  DISK_FULL: 507,
 };
 
 const server = createServer(async (request, response) => {

@@ -1,7 +1,7 @@
 import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
-import { cancelled, type ErrorCode, HifiError } from '../../errors';
+import { cancelled, type ErrorCode, HifiError, noRoom } from '../../errors';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../proto/gen/google/rpc/error_details_pb';
 import { type Status, StatusSchema } from '../../proto/gen/google/rpc/status_pb';
 
@@ -56,7 +56,11 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   FAILED: [status.INTERNAL, 'FAILED'],
   CANCELLED: [status.CANCELLED, 'CANCELLED'],
   ENGINE_LOST: [status.UNAVAILABLE, 'ENGINE_LOST'],
+  DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
 };
+
+/** When a client may try again where a disk had no room, in seconds. */
+const NO_ROOM_RETRY_SECONDS = 10;
 
 /**
  * The one mapping from any thrown value to what a client sees. What is no error of this project's is INTERNAL without a word of
@@ -74,7 +78,8 @@ export function rpcErrorOf(thrown: unknown): RpcError {
   const [code, reason] = CODES[error.code];
   const message = withoutPaths(error.message);
   const violations = error.code === 'INVALID_INPUT' ? [{ field: error.field ?? '', description: message }] : undefined;
-  return new RpcError(code, reason, message, { violations, cause: thrown });
+  const retrySeconds = error.code === 'DISK_FULL' ? NO_ROOM_RETRY_SECONDS : undefined;
+  return new RpcError(code, reason, message, { violations, retrySeconds, cause: thrown });
 }
 
 /** A message without the folders of this machine: of every absolute path its last part. */
@@ -139,5 +144,6 @@ const OWN_CODES: Partial<Record<status, ErrorCode>> = {
 /** The same for a command or a job: an error of the project's own type. */
 export function hifiErrorOf(error: RpcError): HifiError {
   if (error.code === status.CANCELLED) return cancelled();
+  if (error.reason === 'DISK_FULL') return noRoom(error.message, error);
   return new HifiError(OWN_CODES[error.code] ?? 'FAILED', error.message, error);
 }
