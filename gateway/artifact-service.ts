@@ -10,6 +10,9 @@ import type { JobStore } from './store';
 /** The largest file that is taken in, in bytes. */
 const MOST_BYTES = 8 * 2 ** 30;
 
+/** Whether a text may be an artifact's name: a path of a few parts. */
+const isName = (text: string) => text.length <= 1024;
+
 /** Files in and out of the artifact store. */
 export function artifactService(store: ArtifactStore, jobs: JobStore): Implementation<typeof ArtifactService> {
   return {
@@ -44,7 +47,7 @@ export function artifactService(store: ArtifactStore, jobs: JobStore): Implement
     async listArtifacts({ jobId, pageSize, pageToken }) {
       const { artifacts } = jobs.get(jobId);
       const after = (key = '') => artifacts.filter(({ name }) => name > key);
-      const { page, nextPageToken } = pageOf(after, ({ name }) => name, { pageSize, pageToken }, 100);
+      const { page, nextPageToken } = pageOf(after, ({ name }) => name, isName, { pageSize, pageToken }, 100);
       return {
         artifacts: page.map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes: BigInt(sizeBytes) })),
         nextPageToken,

@@ -1,7 +1,9 @@
 import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import { RpcError, status } from '../infra/grpc/status';
 import { type ResultFiles, type ResultName, readResult, resultText } from '../job/files';
 import type { JobPlace } from '../job/job';
 import type { ExportFormat } from '../results/export-request';
+import type { FileHolds } from './file-holds';
 import type { JobRecord, NamedArtifact } from './record';
 
 /**
@@ -17,6 +19,8 @@ export class RecordPlace implements JobPlace {
   constructor(
     { artifacts }: Pick<JobRecord, 'artifacts'>,
     private readonly store: ArtifactStore,
+    /** Of this attempt: a result's file must last until the record names it. */
+    private readonly holds: FileHolds,
   ) {
     const kept = artifacts.filter(({ sha256 }) => store.has(sha256));
     this.files = new Map(kept.map((artifact) => [artifact.name, artifact]));
@@ -36,11 +40,19 @@ export class RecordPlace implements JobPlace {
   async exported(): Promise<void> {}
 
   async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
-    this.put({ name, ...(await this.store.addText(resultText(content))) });
+    this.put({ name, ...(await this.holds.addText(resultText(content))) });
   }
 
-  /** A file that is in the store already. */
+  /**
+   * Takes a file that is in the store.
+   *
+   * @throws RpcError ABORTED where it is not: one of the same content was deleted while this one was made, and another attempt
+   *   makes it again
+   */
   put(artifact: { name: string } & StoredFile): void {
+    if (!this.holds.hold(artifact.sha256)) {
+      throw new RpcError(status.ABORTED, 'ARTIFACT_GONE', `${artifact.name} was deleted before the job had it`);
+    }
     this.files.set(artifact.name, artifact);
     this.untold.push(artifact);
   }

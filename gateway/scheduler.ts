@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { HifiError } from '../errors';
 import { RpcError, rpcErrorOf, status } from '../infra/grpc/status';
 import type { Logger } from '../infra/log';
-import { hasEnded, type JobError } from './record';
+import { noteWhenRoom } from './note-when-room';
+import { type Happening, hasEnded, type JobError } from './record';
 import type { JobStore } from './store';
 
 /** Told of each sign of life of a job's work, and whether it was something that a later attempt need not do again. */
@@ -31,7 +32,7 @@ const [PAUSE_MS, LONGEST_PAUSE_MS, LONGER] = [500, 5000, 1.5];
 export class Scheduler {
   /** Jobs at work. */
   private readonly running = new Map<string, { controller: AbortController; done: Promise<void> }>();
-  private draining = false;
+  private readonly draining = new AbortController();
   private readonly stopWatching: () => void;
 
   constructor(
@@ -45,10 +46,11 @@ export class Scheduler {
 
   /** Takes up what is there: also jobs that an earlier process was cut in. */
   next(): void {
-    if (this.draining || this.running.size >= this.limits.running) return;
-    // The store lists the latest first.
-    const open = [...this.store.list()].filter((record) => !hasEnded(record) && !this.running.has(record.id)).reverse();
-    for (const { id } of open.slice(0, this.limits.running - this.running.size)) this.take(id);
+    if (this.draining.signal.aborted || this.running.size >= this.limits.running) return;
+    for (const id of this.store.open()) {
+      if (!this.running.has(id)) this.take(id);
+      if (this.running.size >= this.limits.running) return;
+    }
   }
 
   /**
@@ -66,7 +68,7 @@ export class Scheduler {
 
   /** Stops taking jobs up and cuts those at work; the next process goes on with them. */
   async drain(): Promise<void> {
-    this.draining = true;
+    this.draining.abort();
     this.stopWatching();
     for (const { controller } of this.running.values()) controller.abort();
     await Promise.all([...this.running.values()].map(({ done }) => done));
@@ -86,6 +88,7 @@ export class Scheduler {
   }
 
   private async drive(id: string, signal: AbortSignal): Promise<void> {
+    const note = (happening: Happening) => noteWhenRoom(this.store, id, [happening], this.draining.signal, this.log);
     let lost = 0;
     let pause = PAUSE_MS;
     let last = Date.now();
@@ -95,21 +98,21 @@ export class Scheduler {
     };
     for (;;) {
       if (this.store.get(id).cancelRequested) {
-        await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
+        await note({ kind: 'state', state: 'CANCELLED' });
         return;
       }
       try {
         await this.attempt(id, signal, heard);
         return;
       } catch (thrown) {
-        if (this.draining) return;
+        if (this.draining.signal.aborted) return;
         if (this.store.get(id).cancelRequested) continue;
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
         const again = isPassing(error) && lost < this.limits.lostEngines && Date.now() - last < this.limits.awayMs;
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
         if (!again) {
-          await this.store.note(id, { kind: 'failed', error: jobError(error) });
+          await note({ kind: 'failed', error: jobError(error) });
           return;
         }
         await delay((error.details.retrySeconds ?? 0) * 1000 || pause, undefined, { signal }).catch(() => {});

@@ -7,12 +7,14 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ArtifactStore } from '../artifacts/store';
 import { HifiError } from '../errors';
+import type { JobRecord } from '../gateway/record';
 import type { Scheduler } from '../gateway/scheduler';
 import type { JobStore } from '../gateway/store';
+import { listedSpec } from '../gateway/stored-spec';
 import { addressError } from '../infra/address-error';
 import { bearsToken, type Guard } from '../infra/grpc/credentials';
 import type { Logger } from '../infra/log';
-import { eventJson, listedJobJson } from '../wire/job';
+import { eventJson, jobJson } from '../wire/job';
 import { page } from './page';
 
 export interface LiveParts {
@@ -93,7 +95,7 @@ export class LiveServer {
     if (method === 'GET' && rest === 'events') return this.sendEvents(id, request, response);
     if (method === 'POST' && rest === 'cancel') {
       await this.parts.scheduler.cancel(id);
-      return sendJson(response, listedJobJson(this.parts.store.get(id)));
+      return sendJson(response, this.listed(this.parts.store.get(id)));
     }
     const name = method === 'GET' && rest !== undefined ? decoded(rest) : undefined;
     if (name !== undefined) return this.sendArtifact(id, name, response);
@@ -137,10 +139,14 @@ export class LiveServer {
     return this.host === '0.0.0.0' || this.host === '::';
   }
 
+  private listed(record: JobRecord): unknown {
+    return jobJson(record, listedSpec(this.parts.store.spec(record.id)));
+  }
+
   private sendJobs(response: http.ServerResponse): void {
     const jobs: unknown[] = [];
     for (const record of this.parts.store.list()) {
-      if (jobs.push(listedJobJson(record)) === MOST_JOBS) break;
+      if (jobs.push(this.listed(record)) === MOST_JOBS) break;
     }
     sendJson(response, { jobs });
   }
@@ -151,7 +157,7 @@ export class LiveServer {
     const send = eventStream(response);
     const stop = store.onChange((id) => {
       try {
-        send('job', listedJobJson(store.get(id)));
+        send('job', this.listed(store.get(id)));
       } catch {
         send('gone', id);
       }

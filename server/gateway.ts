@@ -10,11 +10,11 @@ import { keepSweeping } from '../gateway/retention';
 import { Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
 import { JobStore } from '../gateway/store';
+import { givenSpec } from '../gateway/stored-spec';
 import type { GrpcClient } from '../infra/grpc/client';
 import { LiveServer } from '../live/server';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
-import { specMessage } from '../wire/job';
 import { serviceServer } from './service-server';
 import type { Served, ServePart } from './settings';
 
@@ -31,7 +31,8 @@ export async function serveGateway(settings: ServeGateway): Promise<Served> {
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
-  const parts = { store, seconds, artifacts, telemetry, analyzer, trainer, inputs, specOf: servedSpecOf };
+  const specOf = async (stored: unknown) => servedSpec(await givenSpec(stored, artifacts));
+  const parts = { store, seconds, artifacts, telemetry, analyzer, trainer, inputs, specOf, log };
   const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, parts, signal, heard), log);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
 
@@ -59,5 +60,3 @@ export async function serveGateway(settings: ServeGateway): Promise<Served> {
     },
   };
 }
-
-const servedSpecOf = ({ spec }: { spec: unknown }) => servedSpec(specMessage(spec));
