@@ -32,6 +32,8 @@ export interface GatewayParts {
 
 const DATASETS = ['train', 'dev'] as const;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** How long a watcher may take no event that is there, in milliseconds: it continues at the next sequence number. */
+const WATCHER_IDLE_MS = 60_000;
 /** After which a client may try again when too many jobs wait, in seconds. */
 const RETRY_SECONDS = 30;
 
@@ -138,9 +140,10 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       return {};
     },
 
-    async *watchJob({ jobId, fromSequence = 1 }, { signal }) {
+    async *watchJob({ jobId, fromSequence = 1 }, call) {
+      call.mostIdleMs = WATCHER_IDLE_MS;
       if (fromSequence < 1) throw badField('from_sequence', `is ${fromSequence}; the first event is 1`);
-      for await (const event of store.watch(jobId, fromSequence, signal)) yield { event: eventMessage(event) };
+      for await (const event of store.watch(jobId, fromSequence, call.signal)) yield { event: eventMessage(event) };
     },
 
     async estimateJob({ spec }, { signal }) {

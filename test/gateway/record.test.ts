@@ -126,5 +126,8 @@ test('a clock that is put back an hour silences no progress', () => {
 
 test('nothing changes a job that has ended, its time neither', () => {
   const ended = after(fresh(), [{ kind: 'state', state: 'FAILED' }], 1000).record;
-  expect(after(ended, [progress(1), { kind: 'state', state: 'SUCCEEDED' }], 2000)).toEqual({ record: ended, events: [] });
+  expect(after(ended, [progress(1), { kind: 'state', state: 'SUCCEEDED' }], 2000)).toEqual({
+    record: ended,
+    events: [],
+  });
 });
