@@ -1,3 +1,4 @@
+import * as os from 'node:os';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { failed, isNoSpace, noRoom } from '../errors';
 import type { JobState } from '../job/job';
@@ -12,8 +13,11 @@ export interface Accepted {
 /** Number of the layout below. Stores without one are of the first, which kept each spec in its job's record. */
 const LAYOUT = 2;
 
-/** EIO: what lmdb reports for a write of which the system took a part, as it does when a disk becomes full (mdb.c). */
-const SHORT_WRITE = 5;
+/**
+ * What lmdb reports for a commit besides the system's own errors of a full disk: EIO where the system took a part of a write, and
+ * MDB_BAD_TXN where an earlier write of the same commit had failed (mdb.c).
+ */
+const HALF_WRITTEN: readonly unknown[] = [os.constants.errno.EIO, -30_782];
 
 /** The tables of a job store, in one lmdb environment: a transaction changes all of them or none. */
 export class JobTables {
@@ -79,8 +83,8 @@ export class JobTables {
       // one would end the process.
       const { commitError } = thrown as { commitError?: Promise<never> };
       const cause: unknown = commitError ? await commitError.catch((error) => error) : thrown;
-      const isShort = commitError !== undefined && (cause as { code?: unknown }).code === SHORT_WRITE;
-      throw isShort || isNoSpace(cause) ? noSpaceFor(cause) : cause;
+      const isHalf = commitError !== undefined && HALF_WRITTEN.includes((cause as { code?: unknown }).code);
+      throw isHalf || isNoSpace(cause) ? noSpaceFor(cause) : cause;
     }
   }
 
