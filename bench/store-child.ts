@@ -17,7 +17,7 @@ import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
  * A gateway's parts on a state directory, driven by lines on stdin, each of which it answers with one line of JSON:
  *   fill N            makes N jobs that have ended, with 16 artifacts and 30 events each
  *   epochs JOB N      N events of a job as fast as they are committed, then its end
- *   progress JOB N    N progress events, one every 260 ms: CPU milliseconds and bytes written an event
+ *   progress JOB N    N progress events, one every 260 ms: CPU milliseconds, bytes of what is written and of lmdb's pages, an event
  *   memory            resident bytes
  */
 
@@ -61,7 +61,10 @@ async function main(): Promise<void> {
         await delay(PROGRESS_MS);
       }
       const { user, system } = process.cpuUsage(cpu);
-      return { cpuMs: (user + system) / 1000 / Number(count), bytes: (written() - bytes) / Number(count) };
+      const cpuMs = (user + system) / 1000 / Number(count);
+      const [event] = store.eventsFrom(id, store.get(id).sequence);
+      const content = Buffer.byteLength(JSON.stringify([store.get(id), event]));
+      return { cpuMs, content, bytes: (written() - bytes) / Number(count) };
     },
     memory: async () => ({ bytes: process.memoryUsage.rss() }),
   };

@@ -122,10 +122,11 @@ export async function benchJob(stateDir: string): Promise<void> {
   const large = await create(
     Array.from({ length: INLINE_ROWS }, (_, i) => `row ${i} has a text of some forty letters`),
   );
-  const { cpuMs, bytes } = JSON.parse(await child.ask(`progress ${large} ${PROGRESS_EVENTS}`));
+  const { cpuMs, content, bytes } = JSON.parse(await child.ask(`progress ${large} ${PROGRESS_EVENTS}`));
   const job = `a job of ${INLINE_ROWS.toLocaleString('en')} inline rows`;
   row('a progress event: CPU, ms', job, only(cpuMs));
-  row('a progress event: bytes written, whole pages of 4 KB', job, only(bytes), 0);
+  row('a progress event: bytes of record and event', job, only(content), 0);
+  row("a progress event: bytes of lmdb's pages of 4 KB", job, only(bytes), 0);
 
   const watched = await create(['one', 'two']);
   const watchers = new Contestant('watchers', process.execPath, [

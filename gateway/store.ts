@@ -48,6 +48,15 @@ const OPEN = JOB_PATH.filter((state) => !hasEnded({ state }));
 /** Events that are read at a time: a reader that waits holds no more of them. */
 const EVENTS_PAGE = 100;
 
+/** What a watcher has read of a job, and when: after how many changes of all jobs. */
+interface Read {
+  id: string;
+  from: number;
+  changes: number;
+  record: JobRecord;
+  events: JobEventRecord[];
+}
+
 /**
  * The jobs, in an embedded database. A job's record, its events, the indexes and what is to be published change in one
  * transaction, so that none is lost and none is reported twice, wherever the process is interrupted.
@@ -57,6 +66,10 @@ export class JobStore {
   private readonly index: JobIndex;
   private readonly emitter = new EventEmitter().setMaxListeners(0);
   private readonly watchers = new Watchers();
+  /** What was read last for a watcher. */
+  private latest?: Read;
+  /** Changes of all jobs so far. */
+  private changes = 0;
   /** Up to this place events were published, though the outbox may still hold them. */
   private sent = 0;
   /** SHA-256 → how many hold the file. */
@@ -246,17 +259,12 @@ export class JobStore {
     while (!signal.aborted) {
       const change = this.watchers.next(id, signal);
       try {
-        const record = this.get(id);
-        while (next <= record.sequence) {
-          const page = this.eventsFrom(id, next);
-          // Deleted meanwhile.
-          if (page.length === 0) this.get(id);
-          for (const event of page) {
-            yield event;
-            next = event.sequence + 1;
-          }
+        const { record, events } = this.read(id, next);
+        for (const event of events) {
+          yield event;
+          next = event.sequence + 1;
         }
-        // The record was read first: all events of a job that had ended then were seen.
+        if (events.length > 0) continue;
         if (hasEnded(record)) return;
         await change.come;
       } finally {
@@ -276,7 +284,18 @@ export class JobStore {
     return this.tables.close();
   }
 
+  /** A job with a page of its events. Watchers that are woken together want the same, which is read once. */
+  private read(id: string, from: number): Read {
+    const { latest, changes } = this;
+    if (latest?.id === id && latest.from === from && latest.changes === changes) return latest;
+    const record = this.get(id);
+    const events = from <= record.sequence ? this.eventsFrom(id, from) : [];
+    this.latest = { id, from, changes, record, events };
+    return this.latest;
+  }
+
   private tell(id: string): void {
+    this.changes++;
     this.watchers.wake(id);
     this.emitter.emit('change', id);
   }
