@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -15,6 +15,7 @@ const HOOK = path.join(__dirname, '../test/support/typescript-hook.cjs');
 const SIZES = [100, 50_000];
 /** Calls of each kind. */
 const CALLS = 60;
+const WARMUP = 5;
 const AT_ONCE = 50;
 const INLINE_ROWS = 100_000;
 const PROGRESS_EVENTS = 40;
@@ -34,17 +35,31 @@ const spec = (texts: string[]) => ({
 export async function benchStore(): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   try {
-    const served: Record<string, Spread>[] = [];
-    for (const size of SIZES) served.push(await benchServed(path.join(folder, String(size)), size));
-    for (const work of Object.keys(served[0])) {
-      for (const [i, size] of SIZES.entries()) {
-        printRow(work, `${size.toLocaleString('en')} ended jobs`, served[i][work], served[0][work], 4);
+    for (const size of SIZES) await fill(path.join(folder, String(size)), size);
+    const gateways: Gateway[] = [];
+    for (const size of SIZES) gateways.push(await started(path.join(folder, String(size))));
+    try {
+      await benchCalls(gateways);
+    } finally {
+      for (const { child, client } of gateways) {
+        client.close();
+        child.kill('SIGKILL');
+        await new Promise((resolve) => child.once('exit', resolve));
       }
     }
     await benchJob(path.join(folder, 'job'));
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** `hifi serve gateway` on a store. */
+interface Gateway {
+  child: ChildProcess;
+  client: GrpcClient;
+  startSeconds: number;
+  /** The latest jobs. */
+  ids: string[];
 }
 
 const childOn = (stateDir: string) => {
@@ -59,57 +74,74 @@ const childOn = (stateDir: string) => {
   );
 };
 
-/** The calls of `hifi serve gateway` on a store. */
-async function benchServed(stateDir: string, jobs: number): Promise<Record<string, Spread>> {
+async function fill(stateDir: string, jobs: number): Promise<void> {
   const filler = childOn(stateDir);
   await filler.ready();
   await filler.ask(`fill ${jobs}`);
   filler.quit();
   await delay(1000);
+}
 
+async function started(stateDir: string): Promise<Gateway> {
   const start = performance.now();
   const args = ['serve', 'gateway', '--state-dir', stateDir, '--gateway-port', '0'];
   const peers = ['--analyzer', '127.0.0.1:1', '--trainer', '127.0.0.1:1', '--json'];
   const child = spawn(process.execPath, [HIFI, ...args, ...peers], { stdio: ['ignore', 'pipe', 'ignore'] });
   const line = await new Promise<string>((resolve) => createInterface({ input: child.stdout }).once('line', resolve));
-  const seconds = since(start);
+  const startSeconds = since(start);
   const client = new GrpcClient(`127.0.0.1:${JSON.parse(line).gateway}`);
-  try {
-    const { jobs: some } = await client.unary(listJobs, { pageSize: 100 });
-    const ids = some.map(({ jobId }) => jobId);
-    const figures: Record<string, Spread> = { 'start of the gateway, s': only(seconds) };
-    const time = async (work: string, call: (i: number) => Promise<unknown>) => {
-      const taken: number[] = [];
-      for (let i = -5; i < CALLS; i++) {
+  const { jobs } = await client.unary(listJobs, { pageSize: 100 });
+  return { child, client, startSeconds, ids: jobs.map(({ jobId }) => jobId) };
+}
+
+/** Calls of each kind, to the gateways in turn. */
+async function benchCalls(gateways: Gateway[]): Promise<void> {
+  const rows = (work: string, figures: Spread[], digits = 4) => {
+    for (const [i, size] of SIZES.entries()) {
+      printRow(work, `${size.toLocaleString('en')} ended jobs`, figures[i], figures[0], digits);
+    }
+  };
+  const time = async (work: string, call: (gateway: Gateway, i: number) => Promise<unknown>) => {
+    const taken: number[][] = gateways.map(() => []);
+    for (let i = -WARMUP; i < CALLS; i++) {
+      for (const [at, gateway] of gateways.entries()) {
         const from = performance.now();
-        await call(i + 5);
-        if (i >= 0) taken.push(since(from));
+        await call(gateway, i + WARMUP);
+        if (i >= 0) taken[at].push(since(from));
       }
-      figures[work] = spreadOf(taken);
-    };
-    await time('GetJob, s', (i) => client.unary(getJob, { jobId: ids[i] }));
-    await time('ListJobs, first page of 50, s', () => client.unary(listJobs, {}));
-    await time('ListJobs, a filter without a match, s', () => client.unary(listJobs, { states: [JobState.FAILED] }));
-    await time('DeleteJob, s', (i) => client.unary(deleteJob, { jobId: ids[i] }));
-    const made: string[] = [];
-    await time('CreateJob, s', async () => {
-      made.push((await client.unary(createJob, { spec: spec(['one', 'two']) })).job!.jobId);
+    }
+    rows(work, taken.map(spreadOf));
+  };
+  rows(
+    'start of the gateway, s',
+    gateways.map(({ startSeconds }) => only(startSeconds)),
+    2,
+  );
+  await time('GetJob, s', ({ client, ids }, i) => client.unary(getJob, { jobId: ids[i] }));
+  await time('ListJobs, first page of 50, s', ({ client }) => client.unary(listJobs, {}));
+  const states = [JobState.FAILED];
+  await time('ListJobs, a filter without a match, s', ({ client }) => client.unary(listJobs, { states }));
+  await time('DeleteJob, s', ({ client, ids }, i) => client.unary(deleteJob, { jobId: ids[i] }));
+  const create = ({ client }: Gateway) => client.unary(createJob, { spec: spec(['one', 'two']) });
+  await time('CreateJob, s', create);
+  const atOnce: Spread[] = [];
+  for (const gateway of gateways) {
+    const { jobs } = await gateway.client.unary(listJobs, {
+      states: [JobState.QUEUED, JobState.ANALYZING],
+      pageSize: 100,
     });
-    for (const jobId of made) await client.unary(cancelJob, { jobId });
+    for (const { jobId } of jobs) await gateway.client.unary(cancelJob, { jobId });
     const from = performance.now();
-    await Promise.all(Array.from({ length: AT_ONCE }, () => client.unary(createJob, { spec: spec(['one', 'two']) })));
-    figures[`${AT_ONCE} CreateJobs at once, s`] = only(since(from));
-    figures['resident memory after these calls, MB'] = only(residentMegabytes(child.pid as number));
-    return figures;
-  } finally {
-    client.close();
-    child.kill('SIGKILL');
-    await new Promise((resolve) => child.once('exit', resolve));
+    await Promise.all(Array.from({ length: AT_ONCE }, () => create(gateway)));
+    atOnce.push(only(since(from)));
   }
+  rows(`${AT_ONCE} CreateJobs at once, s`, atOnce, 2);
+  const memory = gateways.map(({ child }) => only(residentMegabytes(child.pid as number)));
+  rows('resident memory after these calls, MB', memory, 0);
 }
 
 /** One large job, and many watchers. */
-export async function benchJob(stateDir: string): Promise<void> {
+async function benchJob(stateDir: string): Promise<void> {
   const child = childOn(stateDir);
   const { port } = JSON.parse(await child.ready());
   const connect = (streams: number) =>
