@@ -18,8 +18,8 @@ export class Contestant {
   }
 
   /** Waits for the line that says that it is ready. */
-  async ready(): Promise<void> {
-    await this.answer();
+  ready(): Promise<string> {
+    return this.answer();
   }
 
   /** One piece of work. */

@@ -5,17 +5,18 @@ import { benchJobs } from './jobs';
 import { benchServices } from './services';
 import { benchStart } from './start';
 import { benchSteps } from './steps';
+import { benchStore } from './store';
 import { TABLE_HEAD } from './table';
 
 /*
- *   npm run bench -- --python PYTHON --cola FOLDER [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services]
+ *   npm run bench -- --python PYTHON --cola FOLDER [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store]
  *
  * hifi beside PyTorch, in turn, in one run, all cores each. PYTHON has the packages of test/fixtures/requirements.txt; FOLDER
  * holds CoLA's train.tsv and dev.tsv. `jobs` takes some four minutes a round and has a third of the rounds. Needs the built
- * command (npm run build) and a machine with nothing else to do.
+ * command (npm run build) and a machine with nothing else to do. `--only store` needs neither PYTHON nor FOLDER.
  */
 
-const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services'];
+const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store'];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -28,10 +29,15 @@ async function main(): Promise<void> {
     },
   });
   const { python, cola } = values;
-  if (cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part));
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: one of ${PARTS.join(', ')} was asked for`);
+  if (unknown !== undefined) throw new Error(`--only is ${unknown}; it must name parts of ${PARTS.join(', ')}`);
+  if (parts.includes('store')) {
+    process.stdout.write(TABLE_HEAD);
+    await benchStore();
+    if (parts.length === 1) return;
+  }
+  if (cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   const model = await resolveModel(values.model);
   const rounds = Number(values.rounds);
   process.stdout.write(TABLE_HEAD);

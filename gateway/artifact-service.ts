@@ -12,6 +12,9 @@ const MOST_BYTES = 8 * 2 ** 30;
 /** How long a sender may send nothing, in milliseconds: others wait for its upload of the same file. */
 const SILENT_MS = 60_000;
 
+/** Whether a text may be an artifact's name: a path of a few parts. */
+const isName = (text: string) => text.length <= 1024;
+
 /** Files in and out of the artifact store. @param silentMs how long a sender may send nothing, in milliseconds */
 export function artifactService(
   store: ArtifactStore,
@@ -50,7 +53,7 @@ export function artifactService(
     async listArtifacts({ jobId, pageSize, pageToken }) {
       const { artifacts } = jobs.get(jobId);
       const after = (key = '') => artifacts.filter(({ name }) => name > key);
-      const { page, nextPageToken } = pageOf(after, ({ name }) => name, { pageSize, pageToken }, 100);
+      const { page, nextPageToken } = pageOf(after, ({ name }) => name, isName, { pageSize, pageToken }, 100);
       return {
         artifacts: page.map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes: BigInt(sizeBytes) })),
         nextPageToken,

@@ -1,8 +1,11 @@
+import type { Logger } from '../infra/log';
 import type { Histogram, Telemetry } from '../infra/telemetry';
 import { newSpanId, siblingTraceparent } from '../infra/telemetry/traceparent';
 import { readResult } from '../job/files';
 import { type JobEvent, type JobSpec, type JobState, runAnalysis, runJob } from '../job/job';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
+import { FileHolds } from './file-holds';
+import { noteWhenRoom } from './note-when-room';
 import type { Happening, JobRecord, Phase } from './record';
 import { RecordPlace } from './record-place';
 import { remoteStages, type Workers } from './remote-stages';
@@ -15,9 +18,13 @@ export interface AttemptParts extends Workers {
   telemetry: Telemetry;
   /** Of each state. */
   seconds: Histogram;
-  /** The job's spec, from what the record has of it. */
-  specOf(record: JobRecord): JobSpec<TextDataset> & { analyzeOnly: boolean };
+  log: Logger;
+  /** The job's spec, from what the store has of it. */
+  specOf(stored: unknown): Promise<JobSpec<TextDataset> & { analyzeOnly: boolean }>;
 }
+
+/** Notes what happened to the job. */
+type Note = (...happenings: Happening[]) => Promise<JobRecord>;
 
 /**
  * Takes a job up and drives it to SUCCEEDED; results that it has already are not made again. Each state is a span of the job's
@@ -31,23 +38,25 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
   const before = store.get(id);
   if (before.attempt === 0) tellWait(before, telemetry);
   else tellCut(before, telemetry);
-  await store.note(id, { kind: 'attempt' });
+  const note: Note = (...happenings) => noteWhenRoom(store, id, happenings, signal, parts.log);
+  await note({ kind: 'attempt' });
 
-  const place = await RecordPlace.open(before, artifacts);
+  const spec = await parts.specOf(store.spec(id));
+  const holds = new FileHolds(store, artifacts);
+  const place = await RecordPlace.open(before, artifacts, holds);
   const stages = remoteStages(id, parts, place);
-  const spec = parts.specOf(before);
   const drive = spec.analyzeOnly ? runAnalysis : runJob;
   const events: AsyncGenerator<JobEvent, unknown> = drive(spec, stages, place, signal);
   /** The work of a state: all until the next one. */
   const workOf = async (state: JobState): Promise<JobState | undefined> => {
-    await store.note(id, { kind: 'state', state });
+    await note({ kind: 'state', state });
     for (;;) {
       const { done, value: event } = await events.next();
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
       // A result that is kept is no answer of a service's.
       if (event.kind !== 'artifact' || !event.kept) heard(advances(event, store.get(id)));
-      await store.note(id, ...(await happeningsOf(event, place)));
+      await note(...(await happeningsOf(event, place)));
     }
   };
   try {
@@ -56,10 +65,11 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
     while (state !== undefined) {
       const entered: JobState = state;
       if (entered === 'FAILED' || entered === 'CANCELLED') state = (await events.next()).value as undefined;
-      else state = await inPhase(entered, before, parts, () => workOf(entered));
+      else state = await inPhase(entered, before, parts, note, () => workOf(entered));
     }
   } finally {
     await events.return(undefined);
+    holds.release();
   }
 }
 
@@ -74,13 +84,14 @@ function advances(event: Exclude<JobEvent, { kind: 'state' }>, { epochs }: JobRe
 async function inPhase(
   state: JobState,
   { id, traceparent, attempt: attempts, phase: cut }: JobRecord,
-  { store, telemetry, seconds }: AttemptParts,
+  { telemetry, seconds }: AttemptParts,
+  note: Note,
   work: () => Promise<JobState | undefined>,
 ): Promise<JobState | undefined> {
   if (!telemetry.on || traceparent === undefined || state === 'QUEUED' || state === 'SUCCEEDED') return work();
   const began = performance.now();
   const phase: Phase = { state, spanId: newSpanId(), from: Date.now(), told: false };
-  await store.note(id, { kind: 'phase', phase });
+  await note({ kind: 'phase', phase });
   const settings = {
     parent: traceparent,
     spanId: phase.spanId,
@@ -92,7 +103,7 @@ async function inPhase(
     seconds.record((performance.now() - began) / 1000, { 'hifi.job.state': state.toLowerCase() });
     return next;
   } catch (error) {
-    await store.note(id, { kind: 'phase', phase: { ...phase, told: true } });
+    await note({ kind: 'phase', phase: { ...phase, told: true } });
     throw error;
   }
 }

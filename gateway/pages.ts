@@ -2,8 +2,6 @@ import { badField } from '../infra/grpc/status';
 
 /** Of a list, items a page. */
 const MOST = 1000;
-/** Form of an item's key: a job's id, a file's SHA-256. */
-const KEY = /^[\w.:-]{1,128}$/;
 
 /** What a client asks for. */
 interface PageRequest {
@@ -16,19 +14,21 @@ interface PageRequest {
  *
  * @param itemsAfter all items behind the one of that key, which need not be there any more; without a key all
  * @param keyOf names an item; the token of the next page holds that of the last one seen
+ * @param isKey whether a text may be an item's key
  * @param usual items where the client does not say
  * @throws RpcError INVALID_ARGUMENT for a size out of range, or a token that is none of ours
  */
 export function pageOf<T>(
   itemsAfter: (key?: string) => Iterable<T>,
   keyOf: (item: T) => string,
+  isKey: (text: string) => boolean,
   { pageSize = 0, pageToken = '' }: PageRequest,
   usual: number,
 ): { page: T[]; nextPageToken: string } {
   const size = pageSize || usual;
   if (size > MOST) throw badField('page_size', `is ${size}; it must be 1 to ${MOST}`);
   const page: T[] = [];
-  for (const item of itemsAfter(pageToken === '' ? undefined : keyIn(pageToken))) {
+  for (const item of itemsAfter(pageToken === '' ? undefined : keyIn(pageToken, isKey))) {
     if (page.length === size) {
       return { page, nextPageToken: Buffer.from(keyOf(page[size - 1])).toString('base64url') };
     }
@@ -37,9 +37,9 @@ export function pageOf<T>(
   return { page, nextPageToken: '' };
 }
 
-function keyIn(token: string): string {
+function keyIn(token: string, isKey: (text: string) => boolean): string {
   const key = Buffer.from(token, 'base64url').toString();
   // Decoding passes over what it does not know.
-  if (KEY.test(key) && Buffer.from(key).toString('base64url') === token) return key;
+  if (Buffer.from(key).toString('base64url') === token && isKey(key)) return key;
   throw badField('page_token', 'is none that this service gave; begin anew without it');
 }

@@ -1,7 +1,9 @@
 import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import { RpcError, status } from '../infra/grpc/status';
 import { type ResultFiles, type ResultName, readResult, resultText } from '../job/files';
 import type { JobPlace } from '../job/job';
 import type { ExportFormat } from '../results/export-request';
+import type { FileHolds } from './file-holds';
 import type { JobRecord, NamedArtifact } from './record';
 
 /**
@@ -14,11 +16,19 @@ export class RecordPlace implements JobPlace {
   /** Of it, what no event has told of. */
   private untold: NamedArtifact[] = [];
 
-  private constructor(private readonly store: ArtifactStore) {}
+  private constructor(
+    private readonly store: ArtifactStore,
+    /** Holds of this attempt: a result's file must last until the record names it. */
+    private readonly holds: FileHolds,
+  ) {}
 
   /** The place with those of a record's files that are stored, undamaged. */
-  static async open({ artifacts }: Pick<JobRecord, 'artifacts'>, store: ArtifactStore): Promise<RecordPlace> {
-    const place = new RecordPlace(store);
+  static async open(
+    { artifacts }: Pick<JobRecord, 'artifacts'>,
+    store: ArtifactStore,
+    holds: FileHolds,
+  ): Promise<RecordPlace> {
+    const place = new RecordPlace(store, holds);
     for (const artifact of artifacts)
       if (await store.isWhole(artifact.sha256)) place.files.set(artifact.name, artifact);
     return place;
@@ -38,11 +48,19 @@ export class RecordPlace implements JobPlace {
   async exported(): Promise<void> {}
 
   async write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void> {
-    this.put({ name, ...(await this.store.addText(resultText(content))) });
+    this.put({ name, ...(await this.holds.addText(resultText(content))) });
   }
 
-  /** A file that is in the store already. */
+  /**
+   * Takes a file that is in the store.
+   *
+   * @throws RpcError ABORTED where it is not: one of the same content was deleted while this one was made, and another attempt
+   *   makes it again
+   */
   put(artifact: { name: string } & StoredFile): void {
+    if (!this.holds.hold(artifact.sha256)) {
+      throw new RpcError(status.ABORTED, 'ARTIFACT_GONE', `${artifact.name} was deleted before the job had it`);
+    }
     this.files.set(artifact.name, artifact);
     this.untold.push(artifact);
   }

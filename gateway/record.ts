@@ -31,12 +31,10 @@ export interface Phase {
   told: boolean;
 }
 
-/** A job as the store keeps it: plain data, all that is needed to take it up again. */
+/** What changes of a job, as the store keeps it: plain data. With the spec, it is all that is needed to take the job up again. */
 export interface JobRecord {
   id: string;
   requestId: string;
-  /** The client's spec, in proto3's JSON form. */
-  spec: unknown;
   state: JobState;
   progress?: StageProgress;
   /** How often it was taken up. */
@@ -107,7 +105,7 @@ export function after(
     const told = take(record, happening, now);
     if (told) events.push({ jobId: record.id, sequence: ++record.sequence, time: now, event: told });
   }
-  if (happenings.length > 0) record.updateTime = Math.max(now, before.updateTime);
+  if (happenings.length > 0 && !hasEnded(before)) record.updateTime = Math.max(now, before.updateTime);
   return { record, events };
 }
 
@@ -126,7 +124,7 @@ function take(record: JobRecord, happening: Happening, now: number): JobEventRec
       return take(record, { kind: 'state', state: 'FAILED' }, now);
     case 'progress':
       record.progress = happening;
-      if (now - record.progressTime < PROGRESS_INTERVAL) return undefined;
+      if (isWithin(PROGRESS_INTERVAL, record.progressTime, now)) return undefined;
       record.progressTime = now;
       return happening;
     case 'epoch':
@@ -161,6 +159,9 @@ function take(record: JobRecord, happening: Happening, now: number): JobEventRec
       return undefined;
   }
 }
+
+/** Whether less than an interval has passed since a time. A time in the future is of a clock that was put back, and says nothing. */
+const isWithin = (interval: number, since: number, now: number) => now >= since && now - since < interval;
 
 /** Whether a job in one state may enter another. */
 function follows(from: JobState, to: JobState): boolean {

@@ -3,7 +3,8 @@ import { HifiError } from '../errors';
 import { Absence } from '../infra/grpc/absence';
 import { RpcError, rpcErrorOf, status } from '../infra/grpc/status';
 import type { Logger } from '../infra/log';
-import { hasEnded, type JobError } from './record';
+import { noteWhenRoom } from './note-when-room';
+import { type Happening, hasEnded, type JobError } from './record';
 import type { JobStore } from './store';
 
 /** Told of each thing that a service has answered, and whether it was something that a later attempt need not do again. */
@@ -32,7 +33,7 @@ const [PAUSE_MS, LONGEST_PAUSE_MS, LONGER] = [500, 5000, 1.5];
 export class Scheduler {
   /** Jobs at work. */
   private readonly running = new Map<string, { controller: AbortController; done: Promise<void> }>();
-  private draining = false;
+  private readonly draining = new AbortController();
   private readonly stopWatching: () => void;
 
   constructor(
@@ -46,10 +47,11 @@ export class Scheduler {
 
   /** Takes up what is there: also jobs that an earlier process was cut in. */
   next(): void {
-    if (this.draining || this.running.size >= this.limits.running) return;
-    // The store lists the latest first.
-    const open = [...this.store.list()].filter((record) => !hasEnded(record) && !this.running.has(record.id)).reverse();
-    for (const { id } of open.slice(0, this.limits.running - this.running.size)) this.take(id);
+    if (this.draining.signal.aborted || this.running.size >= this.limits.running) return;
+    for (const id of this.store.open()) {
+      if (!this.running.has(id)) this.take(id);
+      if (this.running.size >= this.limits.running) return;
+    }
   }
 
   /**
@@ -67,7 +69,7 @@ export class Scheduler {
 
   /** Stops taking jobs up and cuts those at work; the next process goes on with them. */
   async drain(): Promise<void> {
-    this.draining = true;
+    this.draining.abort();
     this.stopWatching();
     for (const { controller } of this.running.values()) controller.abort();
     await Promise.all([...this.running.values()].map(({ done }) => done));
@@ -87,6 +89,7 @@ export class Scheduler {
   }
 
   private async drive(id: string, signal: AbortSignal): Promise<void> {
+    const note = (happening: Happening) => noteWhenRoom(this.store, id, [happening], this.draining.signal, this.log);
     let lost = 0;
     let pause = PAUSE_MS;
     const absence = new Absence(this.limits.awayMs);
@@ -96,7 +99,7 @@ export class Scheduler {
     };
     for (;;) {
       if (this.store.get(id).cancelRequested) {
-        await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
+        await note({ kind: 'state', state: 'CANCELLED' });
         return;
       }
       absence.begin();
@@ -104,7 +107,7 @@ export class Scheduler {
         await this.attempt(id, signal, heard);
         return;
       } catch (thrown) {
-        if (this.draining) return;
+        if (this.draining.signal.aborted) return;
         if (this.store.get(id).cancelRequested) continue;
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
@@ -113,7 +116,7 @@ export class Scheduler {
         const again = full || passing;
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
         if (!again) {
-          await this.store.note(id, { kind: 'failed', error: jobError(error) });
+          await note({ kind: 'failed', error: jobError(error) });
           return;
         }
         const asked = full ? 0 : (error.details.retrySeconds ?? 0) * 1000;

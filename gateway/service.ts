@@ -12,14 +12,16 @@ import { badField, RpcError, status } from '../infra/grpc/status';
 import { currentTraceparent } from '../infra/telemetry/traceparent';
 import { type GatewayService, JobSpecSchema, type JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
 import { givenRowsOf } from '../wire/dataset';
-import { eventMessage, jobMessage, listedJob, specJson, stateOf } from '../wire/job';
+import { eventMessage, jobMessage, stateOf } from '../wire/job';
 import { estimateServed } from './estimate-served';
+import { FileHolds } from './file-holds';
 import { checkModel, servedSpec } from './job-spec';
 import { pageOf } from './pages';
 import { hasEnded } from './record';
 import { deleteJob } from './retention';
 import type { Scheduler } from './scheduler';
-import type { JobStore, Refusals } from './store';
+import { isJobId, type JobStore, type Refusals } from './store';
+import { givenSpec, listedSpec, storedSpec } from './stored-spec';
 
 export interface GatewayParts {
   store: JobStore;
@@ -31,7 +33,10 @@ export interface GatewayParts {
   engineProcess: ProcessOptions;
 }
 
+const DATASETS = ['train', 'dev'] as const;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
+/** How long a watcher may take no event that is there, in milliseconds: it continues at the next sequence number. */
+const WATCHER_IDLE_MS = 60_000;
 /** After which a client may try again when too many jobs wait, in seconds. */
 const RETRY_SECONDS = 30;
 
@@ -39,7 +44,10 @@ const RETRY_SECONDS = 30;
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
   const { store, artifacts, scheduler, analyzer, inputs } = parts;
   const estimates = new Admission();
-  const jobOf = (id: string) => ({ job: jobMessage(store.get(id)) });
+  const jobOf = async (id: string) => {
+    const record = store.get(id);
+    return { job: jobMessage(record, await givenSpec(store.spec(id), artifacts)) };
+  };
   const refusals = (requestId: string): Refusals => ({
     full() {
       const message = `${scheduler.limits.waiting} jobs wait already; try again later`;
@@ -54,7 +62,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
   /** Looks at all that a spec names. */
   const check = async (spec: SpecMessage, signal: AbortSignal) => {
     const served = servedSpec(spec);
-    for (const field of ['train', 'dev'] as const) {
+    for (const field of DATASETS) {
       if (!spec[field]) continue;
       const at = `spec.${field}`;
       const labels = !served.analyzeOnly;
@@ -74,12 +82,32 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
         throw badField('request_id', 'must be 1 to 128 letters, digits, dots, colons, underscores and hyphens');
       }
       if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
-      // A job that was accepted is not looked at again.
-      if (!store.accepted(requestId)) await check(spec, signal);
       const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
-      const job = { requestId, spec: specJson(spec), specHash, traceparent: currentTraceparent() };
-      const { record } = await store.create(job, scheduler.limits.waiting, refusals(requestId));
-      return { job: jobMessage(record) };
+      const refuse = refusals(requestId);
+      // A job that was accepted is not looked at again.
+      const accepted = store.accepted(requestId);
+      if (accepted && accepted.specHash !== specHash) refuse.otherSpec(accepted.id);
+      if (accepted) return { job: jobMessage(store.get(accepted.id), spec) };
+
+      // What the spec names must still be there once the job is accepted.
+      const holds = new FileHolds(store, artifacts);
+      const written: string[] = [];
+      try {
+        for (const field of DATASETS) if (spec[field]?.source.case === 'artifact') holds.hold(spec[field].source.value);
+        await check(spec, signal);
+        const stored = await storedSpec(spec, async (text) => {
+          const file = await holds.addText(text);
+          written.push(file.sha256);
+          return file;
+        });
+        const job = { requestId, spec: stored, specHash, traceparent: currentTraceparent() };
+        const { record } = await store.create(job, scheduler.limits.waiting, refuse);
+        return { job: jobMessage(record, spec) };
+      } finally {
+        holds.release();
+        // Of a job that was refused.
+        for (const sha256 of written) if (!store.uses(sha256)) artifacts.remove(sha256);
+      }
     },
 
     async getJob({ jobId }) {
@@ -87,12 +115,14 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
     },
 
     async listJobs({ pageSize, pageToken, states }) {
-      const wanted = states.map(stateOf);
-      const after = function* (key?: string) {
-        for (const record of store.list(key)) if (wanted.length === 0 || wanted.includes(record.state)) yield record;
-      };
-      const { page, nextPageToken } = pageOf(after, ({ id }) => id, { pageSize, pageToken }, 50);
-      return { jobs: page.map(listedJob), nextPageToken };
+      const wanted = states.map((state, i) => {
+        const known = stateOf(state);
+        if (known) return known;
+        throw badField(`states[${i}]`, `is ${state}; it must be a state of a job`);
+      });
+      const after = (key?: string) => store.list(key, wanted);
+      const { page, nextPageToken } = pageOf(after, ({ id }) => id, isJobId, { pageSize, pageToken }, 50);
+      return { jobs: page.map((record) => jobMessage(record, listedSpec(store.spec(record.id)))), nextPageToken };
     },
 
     async cancelJob({ jobId }) {
@@ -113,10 +143,11 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       return {};
     },
 
-    async *watchJob({ jobId, fromSequence = 1 }, { signal }) {
+    async *watchJob({ jobId, fromSequence = 1 }, call) {
+      call.mostIdleMs = WATCHER_IDLE_MS;
       if (fromSequence < 1) throw badField('from_sequence', `is ${fromSequence}; the first event is 1`);
       let told = false;
-      for await (const event of store.watch(jobId, fromSequence, signal)) {
+      for await (const event of store.watch(jobId, fromSequence, call.signal)) {
         told = true;
         yield { event: eventMessage(event) };
       }

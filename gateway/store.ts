@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import * as fs from 'node:fs';
-import { type Database, open, type RootDatabase } from 'lmdb';
-import { cancelled, HifiError } from '../errors';
+import { cancelled, HifiError, isNoSpace } from '../errors';
+import { JOB_PATH, type JobState } from '../job/job';
+import { JobIndex } from './job-index';
+import { type Accepted, JobTables } from './job-tables';
 import { after, type Happening, hasEnded, type JobEventRecord, type JobRecord } from './record';
+import { Watchers } from './watchers';
 
 /** What a new job is made of. */
 export interface NewJob {
   requestId: string;
+  /** As `stored-spec.ts` describes it. */
   spec: unknown;
   /** Tells one spec from another. */
   specHash: string;
@@ -33,42 +37,61 @@ export interface Unpublished {
 /** Digits of an id that are its time: milliseconds since the epoch, to base 36. */
 const ID_TIME = 9;
 
-/** What `requests` holds. */
-interface Accepted {
+/** The form of every id: anything else is the id of no job, and may be too long for a key of the database. */
+const ID = /^[0-9a-z]{1,64}$/;
+
+export const isJobId = (text: string) => ID.test(text);
+
+/** States of the jobs that have not ended. */
+const OPEN = JOB_PATH.filter((state) => !hasEnded({ state }));
+
+/** Events that are read at a time: a reader that waits holds no more of them. */
+const EVENTS_PAGE = 100;
+
+/** What a watcher has read of a job, and when: after how many changes of all jobs. */
+interface Read {
   id: string;
-  specHash: string;
+  from: number;
+  changes: number;
+  record: JobRecord;
+  events: JobEventRecord[];
 }
 
 /**
- * The jobs, in an embedded database. A job's record, its events and what is to be published of them change in one transaction,
- * so that none is lost and none is told twice, wherever the process is cut.
+ * The jobs, in an embedded database. A job's record, its events, the indexes and what is to be published change in one
+ * transaction, so that none is lost and none is reported twice, wherever the process is interrupted.
  */
 export class JobStore {
-  private readonly root: RootDatabase;
-  /** id → record. */
-  private readonly jobs: Database<JobRecord, string>;
-  /** [id, sequence] → event. */
-  private readonly events: Database<JobEventRecord, [string, number]>;
-  /** Place → the event's key. */
-  private readonly outbox: Database<[string, number], number>;
-  /** request_id → job. */
-  private readonly requests: Database<Accepted, string>;
+  private readonly tables: JobTables;
+  private readonly index: JobIndex;
   private readonly emitter = new EventEmitter().setMaxListeners(0);
+  private readonly watchers = new Watchers();
+  /** What was read last for a watcher. */
+  private latest?: Read;
+  /** Changes of all jobs so far. */
+  private changes = 0;
+  /** Up to this place events were published, though the outbox may still hold them. */
+  private sent = 0;
+  /** SHA-256 → how many hold the file. */
+  private readonly held = new Map<string, number>();
 
   /**
-   * @param folder is made where it is not there
+   * Opens a folder, which is made where it is not there. A store of an earlier layout is converted.
+   *
    * @param publishes whether events are kept for a publisher
+   * @throws HifiError DISK_FULL; FAILED for a store of a later version
    */
   constructor(
     folder: string,
     private readonly publishes: boolean,
   ) {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.root = open({ path: folder, encoding: 'json', maxDbs: 4 });
-    this.jobs = this.root.openDB('jobs', { encoding: 'json' });
-    this.events = this.root.openDB('events', { encoding: 'json' });
-    this.outbox = this.root.openDB('outbox', { encoding: 'json' });
-    this.requests = this.root.openDB('requests', { encoding: 'json' });
+    this.tables = new JobTables(folder, (tables, record, spec) => {
+      tables.specs.put(record.id, spec);
+      tables.jobs.put(record.id, record);
+      new JobIndex(tables).add(record, spec);
+    });
+    this.index = new JobIndex(this.tables);
   }
 
   /**
@@ -80,20 +103,21 @@ export class JobStore {
    */
   async create(job: NewJob, limit: number, refuse: Refusals): Promise<{ record: JobRecord; created: boolean }> {
     const now = Date.now();
-    const made = await this.transaction(() => {
-      const accepted = this.requests.get(job.requestId);
+    const made = await this.tables.transaction(() => {
+      const { requests, specs } = this.tables;
+      const accepted = requests.get(job.requestId);
       if (accepted) {
         if (accepted.specHash !== job.specHash) refuse.otherSpec(accepted.id);
         return { record: this.get(accepted.id), created: false };
       }
-      if (this.count((record) => record.state === 'QUEUED') >= limit) refuse.full();
+      if (this.hasWaiting(limit)) refuse.full();
       const id = this.newId(now);
-      this.requests.put(job.requestId, { id, specHash: job.specHash });
+      requests.put(job.requestId, { id, specHash: job.specHash });
+      specs.put(id, job.spec);
       const { requestId, spec, traceparent } = job;
       const record: JobRecord = {
         id,
         requestId,
-        spec,
         state: 'QUEUED',
         attempt: 0,
         ...(traceparent !== undefined && { traceparent }),
@@ -105,81 +129,124 @@ export class JobStore {
         sequence: 0,
         progressTime: 0,
       };
-      return { record: this.put(after(record, [{ kind: 'state', state: 'QUEUED' }], now)), created: true };
+      this.index.add(record, spec);
+      return { record: this.put(record, [{ kind: 'state', state: 'QUEUED' }], now), created: true };
     });
-    if (made.created) this.emitter.emit('change', made.record.id);
+    if (made.created) this.tell(made.record.id);
     return made;
   }
 
   /** The job that an earlier call with this `requestId` made. */
   accepted(requestId: string): Accepted | undefined {
-    return this.requests.get(requestId);
+    return this.tables.requests.get(requestId);
   }
 
-  /** Notes what happened to a job, and tells those who watch it. @throws HifiError NOT_FOUND */
+  /**
+   * Notes what happened to a job and then, once it is committed, wakes those who watch the job.
+   *
+   * @throws HifiError NOT_FOUND; DISK_FULL: nothing was noted then, and nobody was told
+   */
   async note(id: string, ...happenings: Happening[]): Promise<JobRecord> {
-    const record = await this.transaction(() => this.put(after(this.get(id), happenings, Date.now())));
-    this.emitter.emit('change', id);
+    const record = await this.tables.transaction(() => this.put(this.get(id), happenings, Date.now()));
+    this.tell(id);
     return record;
   }
 
   /** @throws HifiError NOT_FOUND */
   get(id: string): JobRecord {
-    const record = this.jobs.get(id);
+    const record = isJobId(id) ? this.tables.jobs.get(id) : undefined;
     if (record) return record;
     throw new HifiError('NOT_FOUND', `no job ${JSON.stringify(id.slice(0, 80))}`);
   }
 
-  /** The latest first; `before` is the id of the last one seen. */
-  *list(before?: string): Generator<JobRecord> {
-    for (const { value } of this.jobs.getRange({ reverse: true, ...(before !== undefined && { start: before }) })) {
-      if (value.id !== before) yield value;
-    }
+  /** A job's spec, as it was created with. @throws HifiError NOT_FOUND */
+  spec(id: string): unknown {
+    const spec = this.tables.specs.get(this.get(id).id);
+    if (spec !== undefined) return spec;
+    throw new HifiError('NOT_FOUND', `no job ${JSON.stringify(id)}`);
   }
 
-  count(which: (record: JobRecord) => boolean): number {
-    let count = 0;
-    for (const { value } of this.jobs.getRange({})) if (which(value)) count++;
-    return count;
+  /** Jobs, the latest first; `before` is the id of the last one seen, `states` those that are wanted (default: all). */
+  *list(before?: string, states: readonly JobState[] = []): Generator<JobRecord> {
+    const ids =
+      states.length > 0
+        ? this.index.ids(states, { latestFirst: true, before })
+        : this.tables.jobs.getKeys({ reverse: true, ...(before !== undefined && { start: before }) });
+    for (const id of ids) if (id !== before) yield this.get(id);
   }
 
-  /** A job's events from a sequence number on, as far as they are there. */
-  eventsFrom(id: string, sequence: number): JobEventRecord[] {
-    const range = this.events.getRange({ start: [id, sequence], end: [id, Number.MAX_SAFE_INTEGER] });
-    return [...range].map(({ value }) => value);
+  /** Ids of the jobs that have not ended, in the order they came. */
+  open(): Generator<string> {
+    return this.index.ids(OPEN, { latestFirst: false });
   }
 
-  /** Forgets a job that has ended, with its events. */
-  async delete(id: string): Promise<void> {
-    await this.transaction(() => {
-      const { requestId } = this.get(id);
-      this.requests.remove(requestId);
-      for (const key of [...this.events.getKeys({ start: [id, 0], end: [id, Number.MAX_SAFE_INTEGER] })]) {
-        this.events.remove(key);
-      }
-      this.jobs.remove(id);
+  /** Ids of the jobs that ended before a time, in milliseconds since the epoch. */
+  endedBefore(time: number): string[] {
+    return this.index.endedBefore(time);
+  }
+
+  /** A job's events from a sequence number on, as far as they are there; at most `most`. */
+  eventsFrom(id: string, sequence: number, most = EVENTS_PAGE): JobEventRecord[] {
+    const range = { start: [id, sequence], end: [id, Number.MAX_SAFE_INTEGER], limit: most } as const;
+    return [...this.tables.events.getRange(range as never)].map(({ value }) => value);
+  }
+
+  /** Removes a job that has ended, with its events. @returns the files that it had. @throws HifiError NOT_FOUND; DISK_FULL */
+  async delete(id: string): Promise<Set<string>> {
+    const files = await this.tables.transaction(() => {
+      const { requests, events, jobs, specs } = this.tables;
+      const record = this.get(id);
+      const own = this.index.remove(record, this.spec(id));
+      requests.remove(record.requestId);
+      for (const key of [...events.getKeys({ start: [id, 0], end: [id, Number.MAX_SAFE_INTEGER] })]) events.remove(key);
+      specs.remove(id);
+      jobs.remove(id);
+      return own;
     });
-    this.emitter.emit('change', id);
+    this.tell(id);
+    return files;
+  }
+
+  /** Keeps a file of the artifact store in use, though no job has it yet. @returns ends that */
+  hold(sha256: string): () => void {
+    const change = (by: number) => {
+      const count = (this.held.get(sha256) ?? 0) + by;
+      if (count > 0) this.held.set(sha256, count);
+      else this.held.delete(sha256);
+    };
+    change(1);
+    return () => change(-1);
+  }
+
+  /** Whether a job has a file of the artifact store, or something holds it. */
+  uses(sha256: string): boolean {
+    return this.held.has(sha256) || this.index.hasFile(sha256);
   }
 
   /** The first events that are still to be published, in order; those of a job that was deleted are left out. */
   unpublished(limit: number): Unpublished[] {
+    const { outbox, events, jobs } = this.tables;
     const found: Unpublished[] = [];
-    for (const { key, value } of this.outbox.getRange({})) {
+    const gone: number[] = [];
+    for (const { key, value } of outbox.getRange({ start: this.sent + 1 })) {
       if (found.length === limit) break;
-      const event = this.events.get(value);
-      const traceparent = this.jobs.get(value[0])?.traceparent;
-      if (event) found.push({ place: key, event, traceparent });
-      else void this.outbox.remove(key);
+      const event = events.get(value);
+      if (event) found.push({ place: key, event, traceparent: jobs.get(value[0])?.traceparent });
+      else gone.push(key);
     }
+    // Where that cannot be done now, the next call finds them again.
+    if (gone.length > 0) this.takeOut(gone).catch(() => {});
     return found;
   }
 
-  /** Events up to a place were published. */
+  /** Events up to a place were published: they are not offered again, also where the outbox has no room to be changed. */
   async published(place: number): Promise<void> {
-    await this.transaction(() => {
-      for (const key of [...this.outbox.getKeys({ end: place + 1 })]) this.outbox.remove(key);
-    });
+    this.sent = Math.max(this.sent, place);
+    try {
+      await this.takeOut([...this.tables.outbox.getKeys({ end: this.sent + 1 })]);
+    } catch (error) {
+      if (!isNoSpace(error)) throw error; // else: they are taken out with the next ones
+    }
   }
 
   /**
@@ -190,14 +257,14 @@ export class JobStore {
   async *watch(id: string, from: number, signal: AbortSignal): AsyncGenerator<JobEventRecord> {
     let next = from;
     while (!signal.aborted) {
-      const change = this.nextChange(id, signal);
+      const change = this.watchers.next(id, signal);
       try {
-        const record = this.get(id);
-        for (const event of this.eventsFrom(id, next)) {
+        const { record, events } = this.read(id, next);
+        for (const event of events) {
           yield event;
           next = event.sequence + 1;
         }
-        // The record was read first: all events of a job that had ended then were seen.
+        if (events.length > 0) continue;
         if (hasEnded(record)) return;
         await change.come;
       } finally {
@@ -213,52 +280,63 @@ export class JobStore {
     return () => this.emitter.off('change', changed);
   }
 
-  async close(): Promise<void> {
-    await this.root.close();
+  close(): Promise<void> {
+    return this.tables.close();
+  }
+
+  /** A job with a page of its events. Watchers that are woken together want the same, which is read once. */
+  private read(id: string, from: number): Read {
+    const { latest, changes } = this;
+    if (latest?.id === id && latest.from === from && latest.changes === changes) return latest;
+    const record = this.get(id);
+    const events = from <= record.sequence ? this.eventsFrom(id, from) : [];
+    this.latest = { id, from, changes, record, events };
+    return this.latest;
+  }
+
+  private tell(id: string): void {
+    this.changes++;
+    this.watchers.wake(id);
+    this.emitter.emit('change', id);
+  }
+
+  /** Whether as many jobs wait as may. */
+  private hasWaiting(limit: number): boolean {
+    let waiting = 0;
+    for (const _ of this.index.ids(['QUEUED'], { latestFirst: false })) if (++waiting >= limit) return true;
+    return waiting >= limit;
   }
 
   /** Sorts behind all that were given, also in one millisecond; fits for a NATS subject and a file's name. */
   private newId(now: number): string {
-    const [latest = ''] = this.jobs.getKeys({ reverse: true, limit: 1 });
+    const [latest = ''] = this.tables.jobs.getKeys({ reverse: true, limit: 1 });
     const time = Math.max(now, Number.parseInt(latest.slice(0, ID_TIME), 36) + 1 || 0);
     return `${time.toString(36).padStart(ID_TIME, '0')}${randomBytes(7).toString('hex')}`;
   }
 
-  /** @returns `come` settles at the job's next change and when the signal aborts; `forget` waits no more */
-  private nextChange(id: string, signal: AbortSignal): { come: Promise<void>; forget: () => void } {
-    let forget = () => {};
-    const come = new Promise<void>((resolve) => {
-      forget = () => {
-        this.emitter.off('change', changed);
-        signal.removeEventListener('abort', forget);
-        resolve();
-      };
-      const changed = (which: string) => which === id && forget();
-      this.emitter.on('change', changed);
-      signal.addEventListener('abort', forget, { once: true });
-    });
-    return { come, forget };
-  }
-
   /** Within a transaction. */
-  private put({ record, events }: ReturnType<typeof after>): JobRecord {
-    this.jobs.put(record.id, record);
+  private put(before: JobRecord, happenings: readonly Happening[], now: number): JobRecord {
+    const { jobs, events: table, outbox, specs } = this.tables;
+    const { record, events } = after(before, happenings, now);
+    jobs.put(record.id, record);
+    this.index.change(before, record, () => specs.get(record.id));
     let place = this.publishes ? this.lastPlace() : 0;
     for (const event of events) {
-      this.events.put([record.id, event.sequence], event);
-      if (this.publishes) this.outbox.put(++place, [record.id, event.sequence]);
+      table.put([record.id, event.sequence], event);
+      if (this.publishes) outbox.put(++place, [record.id, event.sequence]);
     }
     return record;
   }
 
-  /** Of what is still to be published: an outbox that is empty begins anew. */
+  /** Of what is still to be published. */
   private lastPlace(): number {
-    const [last] = this.outbox.getKeys({ reverse: true, limit: 1 });
-    return last ?? 0;
+    const [last = 0] = this.tables.outbox.getKeys({ reverse: true, limit: 1 });
+    return Math.max(last, this.sent);
   }
 
-  /** @param work throws, if at all, before it has changed anything */
-  private async transaction<T>(work: () => T): Promise<T> {
-    return this.root.transaction(work);
+  private takeOut(places: readonly number[]): Promise<void> {
+    return this.tables.transaction(() => {
+      for (const place of places) this.tables.outbox.remove(place);
+    });
   }
 }

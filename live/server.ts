@@ -9,10 +9,12 @@ import type { ArtifactStore } from '../artifacts/store';
 import { HifiError } from '../errors';
 import type { Scheduler } from '../gateway/scheduler';
 import type { JobStore } from '../gateway/store';
+import { listedSpec } from '../gateway/stored-spec';
 import { addressError } from '../infra/address-error';
 import { bearsToken, type Guard } from '../infra/grpc/credentials';
 import type { Logger } from '../infra/log';
-import { eventJson, listedJobJson } from '../wire/job';
+import { eventJson, jobJson } from '../wire/job';
+import { cutIdleReader, EventStream } from './event-stream';
 import { page } from './page';
 
 export interface LiveParts {
@@ -25,8 +27,6 @@ export interface LiveParts {
 
 /** Jobs that the page begins with, the latest first. */
 const MOST_JOBS = 100;
-/** Between two signs of life on a stream of events, in milliseconds: what lies between closes a silent one. */
-const ALIVE_MS = 20_000;
 const COOKIE = 'hifi-session';
 /** The largest body that is read, in bytes: a token. */
 const MOST_BODY = 4096;
@@ -89,11 +89,11 @@ export class LiveServer {
 
     const [, id, rest] = /^\/jobs\/([0-9a-z]+)\/(.+)$/.exec(path) ?? [];
     if (method === 'GET' && path === '/jobs') return this.sendJobs(response);
-    if (method === 'GET' && path === '/changes') return this.sendChanges(request, response);
-    if (method === 'GET' && rest === 'events') return this.sendEvents(id, request, response);
+    if (method === 'GET' && path === '/changes') return this.sendChanges(response);
+    if (method === 'GET' && rest === 'events') return this.sendEvents(id, response);
     if (method === 'POST' && rest === 'cancel') {
       await this.parts.scheduler.cancel(id);
-      return sendJson(response, listedJobJson(this.parts.store.get(id)));
+      return sendJson(response, this.listed(id));
     }
     const name = method === 'GET' && rest !== undefined ? decoded(rest) : undefined;
     if (name !== undefined) return this.sendArtifact(id, name, response);
@@ -137,42 +137,62 @@ export class LiveServer {
     return this.host === '0.0.0.0' || this.host === '::';
   }
 
+  /** A job as lists show it; undefined where it was deleted. */
+  private listed(id: string): unknown {
+    const { store } = this.parts;
+    try {
+      return jobJson(store.get(id), listedSpec(store.spec(id)));
+    } catch (thrown) {
+      if (HifiError.from(thrown).code === 'NOT_FOUND') return undefined;
+      throw thrown;
+    }
+  }
+
   private sendJobs(response: http.ServerResponse): void {
     const jobs: unknown[] = [];
     for (const record of this.parts.store.list()) {
-      if (jobs.push(listedJobJson(record)) === MOST_JOBS) break;
+      if (jobs.push(this.listed(record.id)) === MOST_JOBS) break;
     }
     sendJson(response, { jobs });
   }
 
-  /** Every job that changes, as it then is. */
-  private sendChanges(request: http.IncomingMessage, response: http.ServerResponse): void {
+  /** Every job that changes, as it then is; a slow reader gets the last of a job's changes alone. */
+  private sendChanges(response: http.ServerResponse): void {
     const { store } = this.parts;
-    const send = eventStream(response);
-    const stop = store.onChange((id) => {
-      try {
-        send('job', listedJobJson(store.get(id)));
-      } catch {
-        send('gone', id);
+    const stream = new EventStream(response);
+    const changed = new Set<string>();
+    let sending = false;
+    const send = async () => {
+      if (sending) return;
+      sending = true;
+      // The loop comes to what is added meanwhile.
+      for (const id of changed) {
+        changed.delete(id);
+        const job = this.listed(id);
+        await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
       }
+      sending = false;
+    };
+    const stop = store.onChange((id) => {
+      changed.add(id);
+      // The reader has left: the stream's end takes this listener away.
+      send().catch(() => {});
     });
-    request.once('close', stop);
+    response.once('close', stop);
   }
 
   /** A job's events from the first on, then as they come. */
-  private async sendEvents(id: string, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  private async sendEvents(id: string, response: http.ServerResponse): Promise<void> {
     const { store } = this.parts;
     store.get(id);
-    const left = new AbortController();
-    request.once('close', () => left.abort());
-    const send = eventStream(response);
+    const stream = new EventStream(response);
     try {
-      for await (const event of store.watch(id, 1, left.signal)) send('event', eventJson(event));
-      send('end', id);
+      for await (const event of store.watch(id, 1, stream.signal)) await stream.send('event', eventJson(event));
+      await stream.send('end', id);
     } catch {
       // The reader has left, or the job is deleted.
     }
-    response.end();
+    stream.end();
   }
 
   private async sendArtifact(id: string, name: string, response: http.ServerResponse): Promise<void> {
@@ -185,6 +205,7 @@ export class LiveServer {
     if (!type) response.setHeader('content-disposition', 'attachment');
     // A report holds texts of whoever gave the rows: it is a page of its own, which knows nothing of this one.
     response.setHeader('content-security-policy', 'sandbox allow-scripts allow-downloads');
+    cutIdleReader(response);
     try {
       await pipeline(Readable.from(artifacts.read(found.sha256, 0, 1 << 18)), response);
     } catch (error) {
@@ -196,6 +217,10 @@ export class LiveServer {
     const error = HifiError.from(thrown);
     if (error.code === 'NOT_FOUND') {
       refuse(response, 404, error.message);
+      return;
+    }
+    if (error.code === 'DISK_FULL') {
+      refuse(response, 507, error.message);
       return;
     }
     this.parts.log.error({ err: thrown }, 'the live page failed');
@@ -223,16 +248,6 @@ function refuse(response: http.ServerResponse, status: number, line: string): vo
 
 function sendJson(response: http.ServerResponse, value: unknown): void {
   response.setHeader('content-type', TYPES.json).setHeader('cache-control', 'no-store').end(JSON.stringify(value));
-}
-
-/** Begins a stream of server-sent events. @returns sends one */
-function eventStream(response: http.ServerResponse): (kind: string, data: unknown) => void {
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
-  response.write(':\n\n');
-  // One that has ended may stay open for long, where its reader takes nothing in.
-  const alive = setInterval(() => response.writableEnded || response.write(':\n\n'), ALIVE_MS);
-  response.once('close', () => clearInterval(alive));
-  return (kind, data) => void response.write(`event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 async function bodyOf(request: http.IncomingMessage): Promise<string> {

@@ -9,12 +9,12 @@ import { keepSweeping } from '../gateway/retention';
 import { SCHEDULER_DEFAULTS, Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
 import { JobStore } from '../gateway/store';
+import { givenSpec } from '../gateway/stored-spec';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Parts } from '../infra/parts';
 import { LiveServer } from '../live/server';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
-import { specMessage } from '../wire/job';
 import { ENGINE_PROCESS } from './engine-process';
 import { serviceServer } from './service-server';
 import type { Served, ServePart } from './settings';
@@ -34,6 +34,7 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
+  const specOf = async (stored: unknown) => servedSpec(await givenSpec(stored, artifacts));
   const workers = {
     store,
     seconds,
@@ -43,7 +44,8 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
     trainer,
     inputs,
     engineProcess,
-    specOf: servedSpecOf,
+    specOf,
+    log,
   };
   const limits = { ...SCHEDULER_DEFAULTS, ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }) };
   const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, workers, signal, heard), log, limits);
@@ -65,5 +67,3 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   scheduler.next();
   return { name: 'gateway', port, ...(pagePort !== undefined && { pagePort }) };
 }
-
-const servedSpecOf = ({ spec }: { spec: unknown }) => servedSpec(specMessage(spec));

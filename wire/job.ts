@@ -17,12 +17,12 @@ import { progressMessage, progressOf } from './progress';
 import { epochMessage, epochOf, metricsMessage } from './training';
 
 /** A job as clients see it. */
-export function jobMessage(record: JobRecord): MessageInitShape<typeof JobSchema> {
-  const { id, requestId, spec, state, progress, attempt, traceparent, metrics, artifacts, error, warnings } = record;
+export function jobMessage(record: JobRecord, spec: JobSpec): MessageInitShape<typeof JobSchema> {
+  const { id, requestId, state, progress, attempt, traceparent, metrics, artifacts, error, warnings } = record;
   return {
     jobId: id,
     requestId,
-    spec: specMessage(spec),
+    spec,
     state: stateMessage(state),
     ...(progress && { progress: progressMessage(progress) }),
     attempt,
@@ -37,19 +37,11 @@ export function jobMessage(record: JobRecord): MessageInitShape<typeof JobSchema
   };
 }
 
-/** The same as one of many: without the rows that its spec may hold. */
-export function listedJob(record: JobRecord): MessageInitShape<typeof JobSchema> {
-  const { train, dev, ...spec } = record.spec as Record<'train' | 'dev', { inline?: unknown } | undefined>;
-  const bare = (rows: typeof train) => rows && { ...rows, ...(rows.inline !== undefined && { inline: {} }) };
-  return jobMessage({
-    ...record,
-    spec: { ...spec, ...(train && { train: bare(train) }), ...(dev && { dev: bare(dev) }) },
+/** {@link jobMessage} in proto3's JSON form. */
+export const jobJson = (record: JobRecord, spec: JobSpec): JsonValue =>
+  toJson(JobSchema, create(JobSchema, jobMessage(record, spec)), {
+    registry: createRegistry(file_google_rpc_error_details),
   });
-}
-
-/** {@link listedJob} in proto3's JSON form. */
-export const listedJobJson = (record: JobRecord): JsonValue =>
-  toJson(JobSchema, create(JobSchema, listedJob(record)), { registry: createRegistry(file_google_rpc_error_details) });
 
 export function eventMessage({ jobId, sequence, time, event }: JobEventRecord): JobEvent {
   const told = (): MessageInitShape<typeof JobEventSchema>['event'] => {
@@ -95,7 +87,6 @@ export const stateMessage = (state: JobState): WireState => WireState[state];
 export const stateOf = (state: WireState): JobState | undefined =>
   state === WireState.UNSPECIFIED ? undefined : (WireState[state] as JobState);
 
-/** A spec as the store keeps it. */
 export const specJson = (spec: JobSpec): JsonValue => toJson(JobSpecSchema, spec);
 
 export const specMessage = (json: unknown): JobSpec => fromJson(JobSpecSchema, json as JsonValue);

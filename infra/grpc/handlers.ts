@@ -27,6 +27,11 @@ export interface Call {
   /** The method's full name: `hifi.v1.AnalyzerService/Analyze`. */
   method: string;
   metadata: Metadata;
+  /**
+   * How long the reader of a stream may take nothing while messages wait, in milliseconds; then the call ends with UNAVAILABLE.
+   * A handler sets it where a client can continue with another call. By default there is no limit.
+   */
+  mostIdleMs?: number;
 }
 
 /** A service's methods as functions of messages: async functions, and async generators for streams. */
@@ -96,7 +101,7 @@ function handlerOf(
     const work = async () => {
       const request = 'request' in call ? call.request : received(call, controller.signal);
       if (method.methodKind === 'server_streaming') {
-        await sendAll(call as ServerWritableStream<Message, Message>, handle(request, known), output, known.signal);
+        await sendAll(call as ServerWritableStream<Message, Message>, handle(request, known), output, known);
         (call as ServerWritableStream<Message, Message>).end();
       } else {
         callback?.(null, create(output, await handle(request, known)));
@@ -132,27 +137,43 @@ async function sendAll(
   stream: ServerWritableStream<Message, Message>,
   messages: AsyncIterable<MessageInitShape<DescMessage>>,
   output: DescMessage,
-  signal: AbortSignal,
+  call: Call,
 ): Promise<void> {
   for await (const message of messages) {
-    if (signal.aborted) throw cancelled();
-    if (!stream.write(create(output, message))) await drained(stream, signal);
+    if (call.signal.aborted) throw cancelled();
+    if (!stream.write(create(output, message))) await drained(stream, call);
   }
   // A handler may take a cancellation for its end.
-  if (signal.aborted) throw cancelled();
+  if (call.signal.aborted) throw cancelled();
 }
 
-function drained(stream: ServerWritableStream<Message, Message>, signal: AbortSignal): Promise<void> {
+/** Waits until a stream takes messages again. @throws RpcError UNAVAILABLE where its reader is idle for too long */
+function drained(stream: ServerWritableStream<Message, Message>, { signal, mostIdleMs }: Call): Promise<void> {
   return new Promise((resolve, reject) => {
+    let waiting = stream.writableLength;
+    const idle = () => {
+      if (stream.writableLength < waiting) waiting = stream.writableLength;
+      else stop();
+    };
+    const timer = mostIdleMs === undefined ? undefined : setInterval(idle, mostIdleMs);
     const end = (settle: () => void) => () => {
+      clearInterval(timer);
       stream.off('drain', drain);
       signal.removeEventListener('abort', abort);
       settle();
     };
     const drain = end(resolve);
     const abort = end(() => reject(cancelled()));
+    const stop = end(() => reject(tooIdle(mostIdleMs as number)));
     stream.once('drain', drain);
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
   });
 }
+
+const tooIdle = (ms: number) =>
+  new RpcError(
+    status.UNAVAILABLE,
+    'READER_IDLE',
+    `the reader took no message for ${ms / 1000} s; continue with another call`,
+  );

@@ -5,7 +5,6 @@ import { JOB_PATH, type JobState } from '../../job/job';
 const fresh = (): JobRecord => ({
   id: 'job',
   requestId: 'request',
-  spec: {},
   state: 'QUEUED',
   attempt: 0,
   epochs: 0,
@@ -113,4 +112,22 @@ test('whatever happens: sequences without gaps, states forwards, nothing after t
       if (end >= 0) expect(end).toBe(events.length - 1);
     }),
   );
+});
+
+test('a clock that is put back an hour silences no progress', () => {
+  const hour = 3600_000;
+  const first = after(fresh(), [progress(1)], 2 * hour);
+  const second = after(first.record, [progress(2)], hour);
+  expect(second.events.map(({ event }) => event)).toEqual([progress(2)]);
+  // From then on the interval counts by the clock as it is.
+  expect(after(second.record, [progress(3)], hour + 249).events).toEqual([]);
+  expect(after(second.record, [progress(3)], hour + 250).events).toHaveLength(1);
+});
+
+test('nothing changes a job that has ended, its time neither', () => {
+  const ended = after(fresh(), [{ kind: 'state', state: 'FAILED' }], 1000).record;
+  expect(after(ended, [progress(1), { kind: 'state', state: 'SUCCEEDED' }], 2000)).toEqual({
+    record: ended,
+    events: [],
+  });
 });

@@ -1,7 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { open as openDatabase } from 'lmdb';
+import { ArtifactStore } from '../../artifacts/store';
+import { type Happening, hasEnded } from '../../gateway/record';
+import { deleteJob, sweep } from '../../gateway/retention';
 import { JobStore, type NewJob } from '../../gateway/store';
-import { JOB_PATH } from '../../job/job';
+import { JOB_PATH, type JobState } from '../../job/job';
 import { temporaryFolder } from '../support/deltas';
 
 const scratch = temporaryFolder('store');
@@ -147,4 +151,204 @@ test('without a publisher nothing is kept for one', async () => {
   const store = open(undefined, false);
   await store.create(job('a'), 100, full);
   expect(store.unpublished(10)).toEqual([]);
+});
+
+const epochs = (count: number): Happening[] =>
+  Array.from({ length: count }, (_, i) => ({
+    kind: 'epoch',
+    epoch: { epoch: i + 1, trainLoss: 0, dev: {}, seconds: 0 },
+  }));
+
+/** Counts the values that lmdb decodes, and the steps of its cursors, while `work` runs. */
+async function readsOf(store: JobStore, work: () => unknown): Promise<number> {
+  let steps = 0;
+  // lmdb-js makes a class for each environment; all of its tables have this prototype.
+  const prototype = Object.getPrototypeOf((store as unknown as { tables: { jobs: object } }).tables.jobs);
+  const { getRange } = prototype;
+  const parse = jest.spyOn(JSON, 'parse');
+  prototype.getRange = function (...args: unknown[]) {
+    const range = getRange.apply(this, args);
+    const { iterate } = range;
+    range.iterate = (...given: unknown[]) => {
+      const iterator = iterate(...given);
+      const { next } = iterator;
+      iterator.next = () => {
+        steps++;
+        return next.call(iterator);
+      };
+      return iterator;
+    };
+    return range;
+  };
+  try {
+    await work();
+    return steps + parse.mock.calls.length;
+  } finally {
+    parse.mockRestore();
+    prototype.getRange = getRange;
+  }
+}
+
+test('no call reads more of a store that holds ten times the jobs', async () => {
+  const artifacts = new ArtifactStore(path.join(scratch, 'artifacts'));
+  const filled = async (count: number) => {
+    const store = open(undefined, false);
+    const ids = await Promise.all(
+      Array.from({ length: count }, async (_, i) => {
+        const { id } = (await store.create(job(`job-${i}`), count + 1, full)).record;
+        await store.note(id, ...epochs(3), { kind: 'state', state: 'SUCCEEDED' });
+        return id;
+      }),
+    );
+    return { store, ids: ids.sort() };
+  };
+  const page = (jobs: Iterable<unknown>) => {
+    let count = 0;
+    for (const _ of jobs) if (++count === 51) return;
+  };
+  const calls: Record<string, (store: JobStore, ids: string[]) => unknown> = {
+    create: (store) => store.create(job('new'), 100, full),
+    'the next jobs to run': (store) => [...store.open()],
+    'the first page': (store) => page(store.list()),
+    'a later page': (store, ids) => page(store.list(ids.at(-5))),
+    'a filter with matches': (store) => page(store.list(undefined, ['SUCCEEDED'])),
+    'a filter without a match': (store) => page(store.list(undefined, ['FAILED', 'CANCELLED'])),
+    delete: (store, ids) => deleteJob(ids[3], store, artifacts),
+    sweep: (store) => sweep(store, artifacts, Date.now()),
+  };
+  const reads = async ({ store, ids }: Awaited<ReturnType<typeof filled>>) => {
+    const counted: Record<string, number> = {};
+    for (const [name, call] of Object.entries(calls)) counted[name] = await readsOf(store, () => call(store, ids));
+    return counted;
+  };
+  const few = await reads(await filled(60));
+  expect(await reads(await filled(600))).toEqual(few);
+  // What is counted is what is read: 51 records by 51 keys.
+  expect(few['the first page']).toBeGreaterThanOrEqual(102);
+});
+
+test('jobs by state are those of the records, in both orders, whatever happens to them', async () => {
+  const store = open();
+  const ids = (await Promise.all(Array.from({ length: 12 }, (_, i) => store.create(job(`${i}`), 100, full)))).map(
+    ({ record }) => record.id,
+  );
+  const path = [...JOB_PATH, 'FAILED', 'CANCELLED'] as const;
+  for (const [i, id] of ids.entries()) {
+    for (const state of path.slice(1, 1 + (i % path.length))) await store.note(id, { kind: 'state', state });
+  }
+  await store.delete(ids[6]);
+  const all = [...store.list()];
+  expect(all.map(({ id }) => id)).toEqual(ids.filter((_, i) => i !== 6).reverse());
+  for (const states of [
+    ['QUEUED'],
+    ['TRAINING', 'QUEUED', 'ANALYZING'],
+    ['SUCCEEDED', 'SUCCEEDED'],
+    path,
+  ] as JobState[][]) {
+    const wanted = all.filter(({ state }) => states.includes(state));
+    expect([...store.list(undefined, states)]).toEqual(wanted);
+    expect([...store.list(ids[5], states)]).toEqual(wanted.filter(({ id }) => id < ids[5]));
+  }
+  const open_ = all.filter((record) => !hasEnded(record)).map(({ id }) => id);
+  expect([...store.open()]).toEqual(open_.reverse());
+  expect(store.endedBefore(Date.now() + 1).sort()).toEqual(
+    all
+      .filter(hasEnded)
+      .map(({ id }) => id)
+      .sort(),
+  );
+  expect(store.endedBefore(0)).toEqual([]);
+});
+
+test('an id that is none is that of no job, however long it is', async () => {
+  const store = open();
+  for (const id of ['', 'a'.repeat(100_000), 'é', '../x', 'none']) {
+    expect(() => store.get(id)).toThrow(/no job/);
+    await expect(store.note(id, { kind: 'cancelling' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(store.delete(id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(store.watch(id, 1, never).next()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  }
+});
+
+test('a history is read by pages, and a job that is deleted meanwhile is told of', async () => {
+  const store = open();
+  const { id } = (await store.create(job('one'), 100, full)).record;
+  await store.note(id, ...epochs(2000), { kind: 'state', state: 'SUCCEEDED' });
+  const reader = store.watch(id, 1, never);
+  const first = await readsOf(store, () => reader.next());
+  expect(first).toBeLessThan(300);
+  const seen: number[] = [];
+  for await (const { sequence } of store.watch(id, 1, never)) seen.push(sequence);
+  expect(seen).toEqual(Array.from({ length: 2002 }, (_, i) => i + 1));
+  await store.delete(id);
+  const rest = async () => {
+    for await (const _ of reader);
+  };
+  await expect(rest()).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('a spec is stored once: what changes of its job is written without it', async () => {
+  // lmdb takes its encoder when a table is opened.
+  const stringify = jest.spyOn(JSON, 'stringify');
+  const store = open();
+  const spec = { model: 'm', text: 'x'.repeat(100_000) };
+  const { id } = (await store.create({ ...job('one'), spec }, 100, full)).record;
+  const before = stringify.mock.calls.length;
+  await store.note(id, { kind: 'progress', stage: 'train', done: 1, total: 2, unit: 'steps' });
+  const written = stringify.mock.results.slice(before).map(({ value }) => value.length);
+  stringify.mockRestore();
+  // The record, the event and the event's place in the outbox.
+  expect(written).toHaveLength(3);
+  expect(Math.max(...written)).toBeLessThan(1000);
+  expect(store.spec(id)).toEqual(spec);
+});
+
+test('a store of the first layout, with specs in the records, opens with all that it holds', async () => {
+  const folder = path.join(scratch, 'first-layout');
+  fs.mkdirSync(folder);
+  const old = openDatabase({ path: folder, encoding: 'json', maxDbs: 4 });
+  const tables = Object.fromEntries(
+    ['jobs', 'events', 'outbox', 'requests'].map((name) => [
+      name,
+      old.openDB<unknown, string | (string | number)[] | number>(name, { encoding: 'json' }),
+    ]),
+  );
+  const record = (id: string, state: JobState, more: object) => ({
+    ...{ id, requestId: `request-${id}`, state, attempt: 1, epochs: 0, artifacts: [], warnings: [] },
+    ...{ createTime: 1, updateTime: 5, sequence: 1, progressTime: 0, ...more },
+  });
+  const inline = { texts: ['a', 'b'], labels: ['0', '1'] };
+  const queued = { model: 'm', train: { inline }, dev: { artifact: 'rows' } };
+  await old.transaction(() => {
+    tables.jobs.put(
+      'a0',
+      record('a0', 'SUCCEEDED', { spec: { model: 'm' }, artifacts: [{ name: 'x', sha256: 'result', sizeBytes: 1 }] }),
+    );
+    tables.jobs.put('a1', record('a1', 'QUEUED', { spec: queued, traceparent: 'parent' }));
+    for (const id of ['a0', 'a1']) {
+      tables.events.put([id, 1], { jobId: id, sequence: 1, time: 1, event: { kind: 'state', state: 'QUEUED' } });
+      tables.requests.put(`request-${id}`, { id, specHash: 'hash' });
+    }
+    tables.outbox.put(7, ['a1', 1]);
+  });
+  await old.close();
+
+  for (const time of ['converted', 'opened again']) {
+    const store = open(folder);
+    expect({ time, jobs: [...store.list()].map(({ id }) => id) }).toEqual({ time, jobs: ['a1', 'a0'] });
+    expect(store.get('a1')).toEqual(record('a1', 'QUEUED', { traceparent: 'parent' }));
+    expect(store.spec('a1')).toEqual(queued);
+    expect([...store.open()]).toEqual(['a1']);
+    expect([...store.list(undefined, ['SUCCEEDED'])].map(({ id }) => id)).toEqual(['a0']);
+    expect(store.endedBefore(6)).toEqual(['a0']);
+    expect(['result', 'rows', 'other'].map((file) => store.uses(file))).toEqual([true, true, false]);
+    expect(store.accepted('request-a1')).toEqual({ id: 'a1', specHash: 'hash' });
+    expect(store.unpublished(10)).toMatchObject([{ place: 7, traceparent: 'parent', event: { jobId: 'a1' } }]);
+    await store.close();
+    stores = [];
+  }
+  const store = open(folder);
+  await store.note('a1', { kind: 'state', state: 'CANCELLED' });
+  expect([...(await store.delete('a1'))]).toEqual(['rows']);
+  expect(store.uses('rows')).toBe(false);
 });

@@ -67,6 +67,17 @@ test('a stream waits for a slow reader', async () => {
   expect(rest).toBe(1999);
 });
 
+test('a reader that takes nothing for as long as the handler allows is told to continue with another call', async () => {
+  const messages = client.stream(analyze, { model: 'hurried 2000' });
+  await messages.next();
+  await until(() => seen.ended === 1);
+  expect(seen.sent).toBeLessThan(400);
+  const rest = async () => {
+    for await (const _ of messages);
+  };
+  expect(await thrown(rest())).toMatchObject({ code: status.UNAVAILABLE, reason: 'READER_IDLE' });
+});
+
 test('a reader that leaves ends the work', async () => {
   for await (const _ of client.stream(analyze, { model: 'wait 3' })) break;
   await until(() => seen.ended === 1 && seen.aborted + seen.ended >= 1);

@@ -25,6 +25,7 @@ export function trial(seen: Seen, errors: Record<string, () => unknown> = {}): I
     async *analyze({ model }, call) {
       const [word, count = '0'] = model.split(' ');
       if (word === 'fail') throw errors[count]();
+      if (word === 'hurried') call.mostIdleMs = 200;
       try {
         const filling = 'x'.repeat(1 << 16);
         for (let i = 0; i < Number(count); i++) {

@@ -1,0 +1,38 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { cancelled, isNoSpace } from '../errors';
+import type { Logger } from '../infra/log';
+import type { Happening, JobRecord } from './record';
+import type { JobStore } from './store';
+
+/** Between two attempts at a store without room, in milliseconds: the first pause and the longest. Each is twice the one before. */
+const [PAUSE_MS, LONGEST_PAUSE_MS] = [250, 8000];
+
+/**
+ * Notes what happened to a job at work. Where the store has no room it waits for some, so that a job is never ahead of its record,
+ * and none fails because of the disk.
+ *
+ * @param signal ends the wait, not the first attempt
+ * @throws HifiError NOT_FOUND; CANCELLED when `signal` aborts the wait
+ */
+export async function noteWhenRoom(
+  store: JobStore,
+  id: string,
+  happenings: readonly Happening[],
+  signal: AbortSignal,
+  log: Logger,
+): Promise<JobRecord> {
+  for (let pause = PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      const record = await store.note(id, ...happenings);
+      if (pause > PAUSE_MS) log.info({ job: id }, 'the job store has room again; the job goes on');
+      return record;
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      if (signal.aborted) throw cancelled();
+      if (pause === PAUSE_MS) log.error({ job: id, err: error }, 'the job store has no room; the job waits for some');
+      await delay(pause, undefined, { signal }).catch(() => {
+        throw cancelled();
+      });
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import * as fsp from 'node:fs/promises';
+import { create, fromJsonString, type JsonValue, toJsonString } from '@bufbuild/protobuf';
+import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import { InlineTextsSchema, type TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
+import type { JobSpec } from '../proto/gen/hifi/v1/gateway_pb';
+import { specJson, specMessage } from '../wire/job';
+
+/*
+ * A spec as the store keeps it: its proto3 JSON form, but the rows of `train` and `dev` are files of the artifact store where the
+ * request held them itself. Such a dataset has an empty `inline` and, beside it, `inlineRows`: the SHA-256 of an InlineTexts in
+ * JSON. Specs of the store's first layout have their rows in `inline`.
+ */
+
+const DATASETS = ['train', 'dev'] as const;
+
+interface StoredDataset {
+  artifact?: string;
+  inline?: JsonValue;
+  inlineRows?: string;
+}
+
+type StoredSpec = { [D in (typeof DATASETS)[number]]?: StoredDataset };
+
+/** Converts a client's spec for the store. @param keep puts a text into the artifact store */
+export async function storedSpec(spec: JobSpec, keep: (text: string) => Promise<StoredFile>): Promise<StoredSpec> {
+  const stored = specJson(withoutRows(spec)) as StoredSpec;
+  for (const name of DATASETS) {
+    const rows = inlineOf(spec[name]);
+    if (rows) (stored[name] as StoredDataset).inlineRows = (await keep(toJsonString(InlineTextsSchema, rows))).sha256;
+  }
+  return stored;
+}
+
+/** A stored spec as its client gave it. @throws HifiError NOT_FOUND where a file of its rows is gone */
+export async function givenSpec(stored: unknown, artifacts: ArtifactStore): Promise<JobSpec> {
+  const spec = messageOf(stored as StoredSpec);
+  for (const name of DATASETS) {
+    const sha256 = (stored as StoredSpec)[name]?.inlineRows;
+    const dataset = spec[name];
+    if (sha256 === undefined || !dataset) continue;
+    const text = await fsp.readFile(await artifacts.path(sha256), 'utf8');
+    dataset.source = { case: 'inline', value: fromJsonString(InlineTextsSchema, text) };
+  }
+  return spec;
+}
+
+/** A stored spec as lists show it: without the rows that the request held. */
+export const listedSpec = (stored: unknown): JobSpec => withoutRows(messageOf(stored as StoredSpec));
+
+/** The files of the artifact store that a stored spec names. */
+export const filesNamedBy = (stored: unknown): string[] =>
+  DATASETS.flatMap((name) => {
+    const { artifact, inlineRows } = (stored as StoredSpec)[name] ?? {};
+    return [artifact, inlineRows].filter((sha256) => sha256 !== undefined);
+  });
+
+function messageOf(stored: StoredSpec): JobSpec {
+  const json = { ...stored };
+  for (const name of DATASETS) {
+    const { inlineRows: _, ...dataset } = stored[name] ?? {};
+    if (stored[name]) json[name] = dataset;
+  }
+  return specMessage(json);
+}
+
+function withoutRows(spec: JobSpec): JobSpec {
+  const bare: JobSpec = { ...spec };
+  for (const name of DATASETS) {
+    const dataset = spec[name];
+    if (!dataset || !inlineOf(dataset)) continue;
+    bare[name] = { ...dataset, source: { case: 'inline', value: create(InlineTextsSchema) } };
+  }
+  return bare;
+}
+
+const inlineOf = (dataset: TextDataset | undefined) =>
+  dataset?.source.case === 'inline' ? dataset.source.value : undefined;
