@@ -43,12 +43,12 @@ const told = () =>
   );
 
 /** Follows the job in the background. */
-function followed(from = 1) {
+function followed(from = 1, ended?: () => Promise<boolean>) {
   const seen: JobEvent[] = [];
   const notes: string[] = [];
   const leaving = new AbortController();
   const done = (async () => {
-    const events = followOnNats(server.url, job, from, leaving.signal, (line) => notes.push(line));
+    const events = followOnNats(server.url, job, from, leaving.signal, { note: (line) => notes.push(line), ended });
     for await (const event of events) seen.push(event);
   })();
   const has = (count: number) =>
@@ -136,7 +136,7 @@ test('without JetStream what comes, and a word on what is missing', async () => 
   expect(first).toBeGreaterThan(2);
   expect(sequences(seen)).toEqual(upTo(store.get(job).sequence).slice(first - 1));
   expect(notes).toEqual([
-    'this NATS server has no JetStream: events from before now, or told while the connection is away, are missing',
+    'this NATS server has no JetStream for this account: events from before now, or told while the connection is away, are missing',
   ]);
 });
 
