@@ -1,7 +1,7 @@
 import { JetStreamApiError, type JetStreamClient, type JetStreamManager, jetstream } from '@nats-io/jetstream';
 import { TimeoutError } from '@nats-io/transport-node';
 import { failed } from '../errors';
-import { apiCode, denialIn, denialOf, findJetStream, type NatsLink, unlessAborted } from '../infra/nats';
+import { apiCode, denialIn, findJetStream, type NatsLink, unlessAborted } from '../infra/nats';
 import { type Keeper, type Keeping, keepingOf } from './event-stream';
 import {
   EVENT_ID,
@@ -176,6 +176,5 @@ function refusalOf(error: unknown, keeper?: Keeper): unknown {
   if (error instanceof TimeoutError) return failed(`${stream} does not acknowledge the event`, error);
   // In the library's words JetStream is not enabled: nobody is there who would answer.
   if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${stream} no longer takes the event`, error);
-  const denied = denialOf(error);
-  return denied === undefined ? error : failed(denied, error);
+  return error;
 }

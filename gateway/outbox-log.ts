@@ -1,7 +1,10 @@
 import type { Logger } from '../infra/log';
+import { denialOf } from '../infra/nats';
 import type { EventChannel, TooLarge } from './event-channel';
 import type { JobEventRecord } from './record';
 
+/** How long a line that comes again is left out, in milliseconds. */
+const QUIET_MS = 30_000;
 /** Reasons that are logged of one outage at most. */
 const MAX_REASONS = 10;
 
@@ -22,19 +25,18 @@ export class OutboxLog {
   /** Whether events wait, or nothing is known yet. */
   waiting = true;
 
-  /** @param quietMs how long a line that comes again is left out */
+  /** @param nats the server, as a line names it */
   constructor(
     private readonly log: Logger,
     private readonly nats: string,
-    private readonly quietMs: number,
   ) {}
 
   /** @param next the event that waits first, where there is one */
   waits(error: unknown, next: JobEventRecord | undefined): void {
     this.waiting = true;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = denialOf(error) ?? (error instanceof Error ? error.message : String(error));
     const before = this.reasons.get(reason);
-    const again = before !== undefined && (this.state === 'waiting' || Date.now() - before < this.quietMs);
+    const again = before !== undefined && (this.state === 'waiting' || Date.now() - before < QUIET_MS);
     if (again || this.reasons.size >= MAX_REASONS) return;
     this.reasons.set(reason, Date.now());
     this.state = 'waiting';
@@ -55,7 +57,7 @@ export class OutboxLog {
   /** An event that is passed over. */
   tooLarge(event: JobEventRecord, { bytes, limit, limitOf }: TooLarge): void {
     this.waiting = false;
-    if (Date.now() - this.asideTold < this.quietMs) {
+    if (Date.now() - this.asideTold < QUIET_MS) {
       this.asideSince++;
       return;
     }
@@ -79,7 +81,7 @@ export class OutboxLog {
     const where = JSON.stringify([streams, lacks]);
     if (state === this.state && where === this.where) return;
     [this.state, this.where] = [state, where];
-    for (const [reason, time] of [...this.reasons]) if (Date.now() - time >= this.quietMs) this.reasons.delete(reason);
+    for (const [reason, time] of [...this.reasons]) if (Date.now() - time >= QUIET_MS) this.reasons.delete(reason);
     if (lacks.length > 0) this.log.warn({ nats: this.nats, streams, lacks }, words);
     else this.log.info({ nats: this.nats, streams }, words);
     if (forgets.join() !== this.forgets)

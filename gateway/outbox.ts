@@ -39,7 +39,7 @@ export class Outbox {
     private readonly pauses = NATS_PAUSES,
   ) {
     this.address = natsAddress(url);
-    this.told = new OutboxLog(log, this.address.shown, pauses.longest);
+    this.told = new OutboxLog(log, this.address.shown);
     this.backoff = new Backoff(pauses);
   }
 
