@@ -120,7 +120,7 @@ class Channel implements EventChannel {
       if (this.link.fresh) return { tooLarge: { bytes, limit: maxBytes, limitOf: "the NATS server's max_payload" } };
       // A server that is given another limit while it runs tells new connections alone.
       await this.link.close();
-      throw failed(`the event has ${bytes} bytes, the server took ${maxBytes}: it is asked again for its max_payload`);
+      throw failed('an event is larger than the max_payload that the server named: it is asked again');
     }
     if (!keeper) {
       await this.link.publish(message.subject, message.body, message.headers);

@@ -136,7 +136,8 @@ function shortcomings({ name, subjects, sealed, no_ack, mirror }: StreamConfig):
 
 /** Limits by which a stream loses events before their job is forgotten. */
 function limitsOf(stream: StreamConfig): string[] {
-  const { name, discard, max_age, max_msgs, max_bytes, max_msgs_per_subject, storage, retention } = stream;
+  const { name, discard, max_age, max_msgs, max_bytes, storage, retention } = stream;
+  const { max_msgs_per_subject, discard_new_per_subject } = stream;
   const limits: string[] = [];
   const most = (limit: number, what: string) =>
     limit > 0 && limits.push(`at most ${limit.toLocaleString('en')} ${what}`);
@@ -144,7 +145,7 @@ function limitsOf(stream: StreamConfig): string[] {
     most(max_msgs, 'messages');
     most(max_bytes, 'bytes');
   }
-  most(max_msgs_per_subject, 'messages a subject');
+  if (!discard_new_per_subject) most(max_msgs_per_subject, 'messages a subject');
   if (max_age > 0 && max_age < nanos(JOB_MS)) {
     const days = max_age / nanos(DAY_MS);
     limits.push(`messages of the last ${days >= 1 ? `${days.toFixed(0)} days` : `${(max_age / 1e9).toFixed(0)} s`}`);

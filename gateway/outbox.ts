@@ -21,6 +21,8 @@ const LOOK_AGAIN_MS = 5 * 60_000;
 export class Outbox {
   private readonly address: NatsAddress;
   private readonly over = new AbortController();
+  /** Other servers of the cluster: one of them may be there when the one that was named is not. */
+  private cluster: readonly string[] = [];
   private stopping = false;
   private wake = () => {};
   private done: Promise<void> = Promise.resolve();
@@ -71,7 +73,8 @@ export class Outbox {
 
   private connect(): Promise<NatsLink> {
     const away = (error: unknown) => this.tellWaiting(error);
-    return awaitNats(this.address, 'hifi-gateway', this.over.signal, away, this.pauses);
+    const servers = [...new Set([...this.address.servers, ...this.cluster])];
+    return awaitNats({ ...this.address, servers }, 'hifi-gateway', this.over.signal, away, this.pauses);
   }
 
   /** Publishes for as long as a connection lasts. */
@@ -84,8 +87,7 @@ export class Outbox {
       while (!this.stopping && !link.lost.aborted);
     } finally {
       this.over.signal.removeEventListener('abort', close);
-      // A server may also be reached by others of its cluster.
-      this.address.servers = [...new Set([...this.address.servers, ...link.servers])];
+      this.cluster = link.cluster;
       await link.close();
     }
   }

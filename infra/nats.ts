@@ -103,6 +103,8 @@ export async function awaitNats(
 export class NatsLink {
   /** Whether what the server said of itself when the connection began, such as `maxBytes`, is still new. */
   fresh = true;
+  /** The servers of the cluster, as this one named them last. */
+  cluster: readonly string[];
   private readonly loss = new AbortController();
   /** The last messages that this user may not publish, and subjects that it may not subscribe to. */
   private denials: PermissionViolationError[] = [];
@@ -110,6 +112,7 @@ export class NatsLink {
   private fault: Error | undefined;
 
   constructor(readonly nc: NatsConnection) {
+    this.cluster = nc.info?.connect_urls ?? [];
     void this.hear();
     void nc.closed().then(() => {
       const why = this.fault ? `: ${this.fault.message}` : '';
@@ -125,11 +128,6 @@ export class NatsLink {
   /** The most bytes of a message with its headers that the server takes. */
   get maxBytes(): number {
     return this.nc.info?.max_payload ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** The servers of the cluster that are known by now. */
-  get servers(): string[] {
-    return this.nc.getServers().map(({ listen }) => listen);
   }
 
   /**
@@ -160,6 +158,7 @@ export class NatsLink {
 
   private async hear(): Promise<void> {
     for await (const status of this.nc.status()) {
+      if (status.type === 'update') this.cluster = this.nc.info?.connect_urls ?? [];
       if (status.type !== 'error') continue;
       if (status.error instanceof PermissionViolationError) this.denials = [...this.denials, status.error].slice(-8);
       else this.fault = status.error;
