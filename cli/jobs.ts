@@ -126,12 +126,12 @@ async function* eventsOf(
   if (!url)
     throw invalidInput('--nats needs the address of the NATS server in NATS_URL, such as nats://127.0.0.1:4222');
   const { followOnNats } = require('../gateway/follow-nats') as typeof import('../gateway/follow-nats');
-  const ended = () => hasEnded(client, jobId);
+  const ended = () => jobHasEnded(client, jobId);
   for await (const event of followOnNats(url, jobId, from, signal, { note, ended })) yield wire().eventOf(event);
 }
 
 /** Whether a job has ended, or is deleted; a gateway that is away does not know. */
-async function hasEnded(client: GrpcClient, jobId: string): Promise<boolean> {
+async function jobHasEnded(client: GrpcClient, jobId: string): Promise<boolean> {
   const { GatewayService, stateOf } = wire();
   const { hasEnded } = require('../gateway/record') as typeof import('../gateway/record');
   const { RpcError, status } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
