@@ -97,19 +97,17 @@ async function remove(client: GrpcClient, flags: Flags, jobId: string): Promise<
 }
 
 async function watch(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
-  const { GatewayService } = wire();
-  const last = await inSession(async (session) => {
-    let state = '';
-    for await (const event of eventsOf(client, flags, jobId, session)) {
-      tellEvent(session, event);
-      if (event.event.kind === 'state') state = event.event.state;
-    }
-    return state;
+  const { GatewayService, stateOf } = wire();
+  await inSession(async (session) => {
+    for await (const event of eventsOf(client, flags, jobId, session)) tellEvent(session, event);
+    // Followed on NATS it ends without a word.
+    if (session.signal.aborted) throw cancelled();
   });
   const { job } = await client.unary(GatewayService.method.getJob, { jobId });
   await told(flags, job);
-  if (last === 'CANCELLED') throw cancelled();
-  if (last === 'FAILED') throw failed(job?.error?.message ?? 'the job has failed');
+  const state = job && stateOf(job.state);
+  if (state === 'CANCELLED') throw cancelled();
+  if (state === 'FAILED') throw failed(job?.error?.message ?? 'the job has failed');
 }
 
 async function* eventsOf(
@@ -128,7 +126,25 @@ async function* eventsOf(
   if (!url)
     throw invalidInput('--nats needs the address of the NATS server in NATS_URL, such as nats://127.0.0.1:4222');
   const { followOnNats } = require('../gateway/follow-nats') as typeof import('../gateway/follow-nats');
-  for await (const event of followOnNats(url, jobId, from, signal, note)) yield wire().eventOf(event);
+  const ended = () => jobHasEnded(client, jobId);
+  for await (const event of followOnNats(url, jobId, from, signal, { note, ended })) yield wire().eventOf(event);
+}
+
+/** Whether a job has ended, or is deleted; a gateway that is away does not know. */
+async function jobHasEnded(client: GrpcClient, jobId: string): Promise<boolean> {
+  const { GatewayService, stateOf } = wire();
+  const { hasEnded } = require('../gateway/record') as typeof import('../gateway/record');
+  const { RpcError, status } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
+  try {
+    const { job } = await client.unary(GatewayService.method.getJob, { jobId });
+    const state = job && stateOf(job.state);
+    return state !== undefined && hasEnded({ state });
+  } catch (thrown) {
+    if (!(thrown instanceof RpcError)) throw thrown;
+    if (thrown.code === status.NOT_FOUND) return true;
+    if (thrown.code === status.UNAVAILABLE) return false;
+    throw thrown;
+  }
 }
 
 /** An event for people. */

@@ -1,113 +1,180 @@
-import { JetStreamApiCodes, type JetStreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import { type NatsConnection, nanos } from '@nats-io/transport-node';
-import { apiCode, findJetStream, unlessAborted } from '../infra/nats';
-import { ALL_SUBJECTS, EVENT_ID, EVENT_STREAM, natsMessage, sequenceOf, subjectsOf } from './nats-events';
-import { JOB_MS } from './retention';
+import { JetStreamApiError, type JetStreamClient, type JetStreamManager, jetstream } from '@nats-io/jetstream';
+import { TimeoutError } from '@nats-io/transport-node';
+import { failed } from '../errors';
+import { apiCode, denialIn, findJetStream, type NatsLink, unlessAborted } from '../infra/nats';
+import { type Keeper, type Keeping, keepingOf } from './event-stream';
+import {
+  EVENT_ID,
+  EVENT_KINDS,
+  type EventKind,
+  type NatsMessage,
+  natsMessage,
+  sequenceOf,
+  sizeOf,
+  subjectsOf,
+} from './nats-events';
 import type { Unpublished } from './store';
 
-/**
- * How long the stream knows an event that it is sent again, in milliseconds. Only one that is still on its way can come so late: what
- * an outage leaves in doubt is looked up, however long that was.
- */
-const DUPLICATE_MS = 10 * 60_000;
+/** What a stream answers to a message over its `max_msg_size`. */
+const MESSAGE_TOO_LARGE = 10_054;
 
-/** What the server answers where a stream of that name has been made meanwhile, in another way. */
-const NAME_IN_USE = 10_058;
+/** An event that has left: the server has it, or can never take it. */
+export interface Sent {
+  unpublished: Unpublished;
+  tooLarge?: TooLarge;
+}
+
+export interface TooLarge {
+  /** Bytes of the message with its headers. */
+  bytes: number;
+  /** The most that are taken, where that is known. */
+  limit?: number;
+  /** Whose limit that is. */
+  limitOf: string;
+}
 
 /** The way to NATS while a connection lasts. */
-export interface EventChannel {
-  /** Whether a stream keeps what is sent. */
-  keeps: boolean;
+export interface EventChannel extends Pick<Keeping, 'lacks' | 'forgets'> {
+  /** The streams that keep what is sent. */
+  streams: string[];
   /**
-   * Hands events over in the order given and settles once the server has them all. Those that the stream already has are left out.
+   * Hands events over in the order given, and yields each once it has left. Those that a stream already has are left out. One event
+   * after the other: were a second on its way with the first, it could be there without it when the server refuses the first or goes
+   * down.
    *
-   * @throws Error where that is not known of all
+   * @throws Error where the server refuses the next one, or is away
    */
-  send(events: readonly Unpublished[]): Promise<void>;
+  send(events: readonly Unpublished[]): AsyncGenerator<Sent>;
 }
 
-/**
- * @param signal is aborted when the connection is lost: the next one has a channel of its own
- * @throws Error where the server is away or refuses the stream; the signal's reason
- */
-export async function openChannel(nc: NatsConnection, signal: AbortSignal): Promise<EventChannel> {
+/** @throws Error where the server is away, or cannot say yet which stream keeps events */
+export async function openChannel(link: NatsLink): Promise<EventChannel> {
   // Settles at once, also where the server is away: a question would wait for its time to be over.
-  await unlessAborted(nc.flush(), signal);
-  const manager = await unlessAborted(findJetStream(nc), signal);
-  if (!manager) return coreChannel(nc, signal);
-  await unlessAborted(ensureStream(manager), signal);
-  return streamChannel(manager, signal);
+  await link.flush();
+  const found = await findJetStream(link);
+  if (found.manager) {
+    return new Channel(link, await unlessAborted(keepingOf(found.manager), link.lost), found.manager);
+  }
+  // A user that may only publish learns from the acknowledgements whether a stream keeps events.
+  const keepers: Keeping['keepers'] = new Map(found.hidden ? EVENT_KINDS.map((kind) => [kind, 'unknown']) : []);
+  return new Channel(link, { keepers, lacks: [found.lacks], forgets: [] });
 }
 
-/** Whoever listens has the events. */
-function coreChannel(nc: NatsConnection, signal: AbortSignal): EventChannel {
-  return {
-    keeps: false,
-    async send(events) {
-      signal.throwIfAborted();
-      for (const event of events) {
-        const { subject, body, headers } = natsMessage(event);
-        nc.publish(subject, body, { headers });
+class Channel implements EventChannel {
+  readonly lacks: string[];
+  readonly forgets: string[];
+  private readonly keepers: Keeping['keepers'];
+  private readonly client: JetStreamClient;
+  /** What was sent before by another channel or process, and is not known to be there, is the beginning of what is sent first. */
+  private inDoubt = true;
+
+  constructor(
+    private readonly link: NatsLink,
+    keeping: Keeping,
+    private readonly manager?: JetStreamManager,
+  ) {
+    ({ lacks: this.lacks, forgets: this.forgets, keepers: this.keepers } = keeping);
+    this.client = jetstream(link.nc);
+  }
+
+  get streams(): string[] {
+    return [...new Set([...this.keepers.values()].flatMap((each) => (each === 'unknown' ? [] : [each.name])))];
+  }
+
+  async *send(events: readonly Unpublished[]): AsyncGenerator<Sent> {
+    const kept = this.inDoubt ? await this.lastKept(events) : new Map<string, number>();
+    for (const unpublished of events) {
+      const { jobId, sequence, event } = unpublished.event;
+      if (sequence <= (kept.get(jobId) ?? 0)) yield { unpublished };
+      else yield { unpublished, ...(await this.hand(natsMessage(unpublished), event.kind)) };
+      this.link.fresh = false;
+    }
+    this.inDoubt = false;
+  }
+
+  /** The last event that a stream has of each job. @returns job → sequence number */
+  private async lastKept(events: readonly Unpublished[]): Promise<Map<string, number>> {
+    const kept = new Map<string, number>();
+    if (!this.manager) return kept;
+    for (const jobId of new Set(events.map(({ event }) => event.jobId))) {
+      for (const stream of this.streams) {
+        const asked = this.manager.streams.getMessage(stream, { last_by_subj: subjectsOf(jobId) });
+        const last = await unlessAborted(asked, this.link.lost).catch((error) => {
+          // Events that are sent again are dropped by the stream, and by readers, by their id.
+          if (denialIn(error)) return null;
+          throw error;
+        });
+        const id = last?.header.get(EVENT_ID);
+        if (id) kept.set(jobId, Math.max(kept.get(jobId) ?? 0, sequenceOf(id)));
       }
-      await unlessAborted(nc.flush(), signal);
-    },
-  };
+    }
+    return kept;
+  }
+
+  /** @returns why the server can never take the message, where that is so */
+  private async hand(message: NatsMessage, kind: EventKind): Promise<Pick<Sent, 'tooLarge'>> {
+    const keeper = this.keepers.get(kind);
+    const bytes = sizeOf(message);
+    const { maxBytes } = this.link;
+    if (bytes > maxBytes) {
+      if (this.link.fresh) return { tooLarge: { bytes, limit: maxBytes, limitOf: "the NATS server's max_payload" } };
+      // A server that is given another limit while it runs tells new connections alone.
+      await this.link.close();
+      throw failed('an event is larger than the max_payload that the server named: it is asked again');
+    }
+    if (!keeper) {
+      await this.link.publish(message.subject, message.body, message.headers);
+      return {};
+    }
+    return keeper === 'unknown' ? this.probe(message, kind) : this.keep(message, keeper, bytes);
+  }
+
+  private async keep(message: NatsMessage, keeper: Keeper, bytes: number): Promise<Pick<Sent, 'tooLarge'>> {
+    const tooLarge = { bytes, limitOf: `max_msg_size of stream ${keeper.name}` };
+    if (bytes > keeper.maxBytes) return { tooLarge: { ...tooLarge, limit: keeper.maxBytes } };
+    try {
+      await this.acknowledged(message);
+      return {};
+    } catch (error) {
+      if (apiCode(error) === MESSAGE_TOO_LARGE) return { tooLarge };
+      throw refusalOf(error, keeper);
+    }
+  }
+
+  /** Publishes where nobody may ask whether a stream keeps the event: an acknowledgement tells, and counts. */
+  private async probe(message: NatsMessage, kind: EventKind): Promise<Pick<Sent, 'tooLarge'>> {
+    try {
+      const { stream } = await this.acknowledged(message);
+      this.keepers.set(kind, { name: stream, maxBytes: Number.POSITIVE_INFINITY });
+    } catch (error) {
+      if (!unanswered(error)) throw refusalOf(error);
+      for (const [each, keeper] of [...this.keepers]) if (keeper === 'unknown') this.keepers.delete(each);
+      await this.link.publish(message.subject, message.body, message.headers);
+    }
+    return {};
+  }
+
+  private async acknowledged({ subject, body, headers }: NatsMessage) {
+    this.link.lost.throwIfAborted();
+    return unlessAborted(this.client.publish(subject, body, { headers }), this.link.lost);
+  }
 }
 
-/** One event after the other: were a second on its way with the first, it could be there without it when the server goes down. */
-function streamChannel(manager: JetStreamManager, signal: AbortSignal): EventChannel {
-  const stream = manager.jetstream();
-  // What was sent before this channel was there, by another one or another process, is the beginning of what is sent first.
-  let inDoubt = true;
-  return {
-    keeps: true,
-    async send(events) {
-      const kept = inDoubt ? await lastKept(manager, events, signal) : new Map<string, number>();
-      for (const unpublished of events) {
-        const { jobId, sequence } = unpublished.event;
-        if (sequence <= (kept.get(jobId) ?? 0)) continue;
-        const { subject, body, headers } = natsMessage(unpublished);
-        signal.throwIfAborted();
-        await unlessAborted(stream.publish(subject, body, { headers }), signal);
-      }
-      inDoubt = false;
-    },
-  };
-}
+/** Whether no stream has acknowledged a message that the server did take: none is there, or this user cannot hear it. */
+const unanswered = (error: unknown) =>
+  error instanceof TimeoutError ||
+  error instanceof SyntaxError ||
+  (error as Error).name === 'JetStreamNotEnabled' ||
+  denialIn(error)?.operation === 'subscription';
 
-/** The last event that the stream has of each job. @returns job → sequence number */
-async function lastKept(
-  { streams }: JetStreamManager,
-  events: readonly Unpublished[],
-  signal: AbortSignal,
-): Promise<Map<string, number>> {
-  const kept = new Map<string, number>();
-  for (const jobId of new Set(events.map(({ event }) => event.jobId))) {
-    const last = await unlessAborted(streams.getMessage(EVENT_STREAM, { last_by_subj: subjectsOf(jobId) }), signal);
-    if (last) kept.set(jobId, sequenceOf(last.header.get(EVENT_ID)));
+/** Why a message was not kept, in words that say what to do. */
+function refusalOf(error: unknown, keeper?: Keeper): unknown {
+  const stream = keeper ? `stream ${keeper.name}` : 'a stream';
+  if (error instanceof JetStreamApiError) {
+    return failed(`${stream} refuses the event: ${error.message}; make room in it or raise its limits`, error);
   }
-  return kept;
-}
-
-/** Makes the stream where it is not there. One that somebody has made or changed stays as it is. */
-async function ensureStream({ streams }: JetStreamManager): Promise<void> {
-  try {
-    await streams.info(EVENT_STREAM);
-    return;
-  } catch (error) {
-    if (apiCode(error) !== JetStreamApiCodes.StreamNotFound) throw error;
-  }
-  try {
-    await streams.add({
-      name: EVENT_STREAM,
-      description: 'Events of hifi jobs',
-      subjects: [ALL_SUBJECTS],
-      storage: StorageType.File,
-      retention: RetentionPolicy.Limits,
-      max_age: nanos(JOB_MS),
-      duplicate_window: nanos(DUPLICATE_MS),
-    });
-  } catch (error) {
-    if (apiCode(error) !== NAME_IN_USE) throw error;
-  }
+  if (error instanceof TimeoutError) return failed(`${stream} does not acknowledge the event`, error);
+  // In the library's words JetStream is not enabled: nobody is there who would answer.
+  if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${stream} no longer takes the event`, error);
+  return error;
 }

@@ -1,110 +1,232 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fromJsonString } from '@bufbuild/protobuf';
-import { JetStreamApiCodes, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { type ConsumerMessages, JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream';
 import { failed, invalidInput } from '../errors';
-import { apiCode, connectNats, findJetStream, lossOf, natsAddress, unlessAborted } from '../infra/nats';
+import { Backoff } from '../infra/backoff';
+import {
+  apiCode,
+  awaitNats,
+  connectNats,
+  denialOf,
+  findJetStream,
+  type NatsAddress,
+  type NatsLink,
+  natsAddress,
+  unlessAborted,
+} from '../infra/nats';
 import { type JobEvent, JobEventSchema } from '../proto/gen/hifi/v1/gateway_pb';
 import { stateOf } from '../wire/job';
-import { EVENT_STREAM, subjectsOf } from './nats-events';
+import { refusedForGood } from './event-stream';
+import { EVENT_STREAM, subjectOf, subjectsOf } from './nats-events';
 import { hasEnded } from './record';
 
-/** Between two attempts at a server that does not answer as it did, in milliseconds. */
-const PAUSE_MS = 250;
+/** Between two attempts at a server that is away or does not answer as it did, in milliseconds. */
+const PAUSES = { first: 250, longest: 5_000 };
+/** How long nothing comes before the job is asked about, in milliseconds. */
+const QUIET_MS = 2_000;
+
+/** What a follower may be given. */
+export interface Following {
+  /** Receives a line that says why events may be missing. */
+  note?(line: string): void;
+  /** Asks the gateway whether the job has ended: its last event may be missing in NATS. */
+  ended?(): Promise<boolean>;
+}
 
 /**
- * A job's events from NATS: with JetStream those that were, then those that come, each once; without it those that come. Ends with the
- * job, or without a word when the signal is aborted.
+ * A job's events from NATS: where a stream keeps them those that were, then those that come, each once; else those that come. Ends
+ * with the job, or without a word when the signal is aborted.
  *
  * @param url see `natsAddress`
  * @param fromSequence the first event wanted, from 1
- * @param note told, in a line, why events may be missing
  * @throws HifiError INVALID_INPUT where the address or the job's name is none, FAILED where NATS cannot be reached or what is published
- *   is no event
+ *   is no event; what `ended` throws
  */
 export async function* followOnNats(
   url: string,
   jobId: string,
   fromSequence: number,
   signal: AbortSignal,
-  note: (line: string) => void = () => {},
+  { note = () => {}, ended = async () => false }: Following = {},
 ): AsyncGenerator<JobEvent> {
   // Elsewhere a star or a dot would ask for the events of others.
   if (!/^[\w-]+$/.test(jobId)) throw invalidInput(`no job ${JSON.stringify(jobId.slice(0, 80))}`);
-  const nc = await connectNats(natsAddress(url), 'hifi-watch');
-  const close = () => void nc.close();
-  signal.addEventListener('abort', close, { once: true });
+  const told = new Set<string>();
+  const noteOnce = (line: string) => {
+    if (!told.has(line)) note(line);
+    told.add(line);
+  };
+  const over = new AbortController();
+  const leave = () => over.abort();
+  let failure: unknown;
+  const quiet = new Quiet(ended, (error) => {
+    failure = error;
+    leave();
+  });
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
+  let next = fromSequence;
+  let first = true;
   try {
-    if (signal.aborted) return;
-    let next = fromSequence;
-    for await (const { subject, data } of messagesOf(nc, jobId, note)) {
+    for await (const { subject, data, kept } of messagesOf(natsAddress(url), jobId, over.signal, quiet, noteOnce)) {
       const event = eventIn(subject, data);
+      quiet.heard();
       if (event.sequence >= next) {
+        if (event.sequence > next && (kept || !first)) noteOnce(missing(next, event.sequence - 1));
         yield event;
         next = event.sequence + 1;
+        first = false;
       }
       if (isLast(event)) return;
     }
-    if (!signal.aborted) throw failed('the connection to NATS was closed');
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!over.signal.aborted) throw error;
   } finally {
-    signal.removeEventListener('abort', close);
-    await nc.close();
+    quiet.stop();
+    signal.removeEventListener('abort', leave);
+  }
+  if (failure !== undefined) throw failure;
+  if (!signal.aborted) noteOnce(`the job has ended; its last events, from ${next} on, are not in NATS`);
+}
+
+const missing = (from: number, to: number) =>
+  `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} not in NATS; the gateway has what NATS lacks`;
+
+/** Ends the wait for events that do not come, once the job has ended. */
+class Quiet {
+  private timer: NodeJS.Timeout | undefined;
+  /** Whether the job had ended when it was asked about, and nothing has come since. */
+  private ended = false;
+  private running = false;
+
+  /** @param over called once it is over, or with what asking threw */
+  constructor(
+    private readonly ask: () => Promise<boolean>,
+    private readonly over: (error?: unknown) => void,
+  ) {}
+
+  /** Events could come from now on. */
+  start(): void {
+    this.running = true;
+    this.ended = false;
+    void this.look();
+  }
+
+  heard(): void {
+    this.ended = false;
+  }
+
+  /** No events can come, as the connection is away, or are wanted. */
+  stop(): void {
+    this.running = false;
+    clearTimeout(this.timer);
+  }
+
+  private async look(): Promise<void> {
+    const before = this.ended;
+    try {
+      const ended = await this.ask();
+      if (!this.running) return;
+      if (ended && before) return this.over();
+      this.ended = ended;
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => void this.look(), QUIET_MS);
+    } catch (error) {
+      this.over(error);
+    }
   }
 }
 
 interface Message {
   subject: string;
   data: Uint8Array;
+  /** Whether a stream keeps it, and had kept those before. */
+  kept: boolean;
 }
 
-async function* messagesOf(nc: NatsConnection, jobId: string, note: (line: string) => void): AsyncGenerator<Message> {
-  const manager = await findJetStream(nc);
-  if (manager && (await hasStream(manager))) {
-    yield* keptMessages(nc, manager.jetstream(), jobId);
-    return;
+/** Messages of one connection after the other; of a stream each has all of them from the first on. */
+async function* messagesOf(
+  address: NatsAddress,
+  jobId: string,
+  over: AbortSignal,
+  quiet: Quiet,
+  note: (line: string) => void,
+): AsyncGenerator<Message> {
+  const backoff = new Backoff(PAUSES);
+  let opened = false;
+  let link = await connectNats(address, 'hifi-watch');
+  for (;;) {
+    const close = () => void link.close();
+    over.addEventListener('abort', close, { once: true });
+    if (over.aborted) close();
+    try {
+      const messages = await openMessages(link, jobId, note);
+      opened = true;
+      quiet.start();
+      for await (const message of messages) {
+        backoff.reset();
+        yield message;
+      }
+    } catch (error) {
+      if (!opened && !link.lost.aborted) throw error;
+      if (denialOf(error) !== undefined) throw failed(denialOf(error) as string, error);
+    } finally {
+      quiet.stop();
+      over.removeEventListener('abort', close);
+      await link.close();
+    }
+    // The server is away, or not yet what it was.
+    await delay(backoff.next(), undefined, { signal: over });
+    link = await awaitNats(address, 'hifi-watch', over, undefined, PAUSES);
   }
-  const why = manager ? `has no stream ${EVENT_STREAM}` : 'has no JetStream';
-  note(`this NATS server ${why}: events from before now, or told while the connection is away, are missing`);
-  yield* nc.subscribe(subjectsOf(jobId));
 }
 
-async function hasStream({ streams }: JetStreamManager): Promise<boolean> {
+async function openMessages(
+  link: NatsLink,
+  jobId: string,
+  note: (line: string) => void,
+): Promise<AsyncIterable<Message>> {
+  await link.flush();
+  const { manager, lacks } = await findJetStream(link);
+  const kept = manager ? await keptMessages(link, manager, jobId) : lacks;
+  if (typeof kept !== 'string') return each(kept, true);
+  note(`${kept}: events from before now, or told while the connection is away, are missing`);
+  const heard = link.nc.subscribe(subjectsOf(jobId));
+  await link.flush();
+  return each(heard, false);
+}
+
+async function* each(messages: AsyncIterable<Omit<Message, 'kept'>>, kept: boolean): AsyncGenerator<Message> {
+  for await (const { subject, data } of messages) yield { subject, data, kept };
+}
+
+/** A stream's messages, or why there are none. */
+async function keptMessages(
+  { lost }: NatsLink,
+  manager: JetStreamManager,
+  jobId: string,
+): Promise<ConsumerMessages | string> {
   try {
-    await streams.info(EVENT_STREAM);
-    return true;
+    const stream = await unlessAborted(streamOf(manager, jobId), lost);
+    const { consumers } = manager.jetstream();
+    const consumer = consumers.get(stream, { filter_subjects: subjectsOf(jobId) });
+    return await (await unlessAborted(consumer, lost)).consume();
   } catch (error) {
-    if (apiCode(error) === JetStreamApiCodes.StreamNotFound) return false;
+    if (apiCode(error) === JetStreamApiCodes.StreamNotFound) return `this NATS server has no stream ${EVENT_STREAM}`;
+    const denied = denialOf(error);
+    if (denied !== undefined) return denied;
+    if (refusedForGood(error)) return `this NATS server gives no events of a stream: ${(error as Error).message}`;
     throw error;
   }
 }
 
-/**
- * A consumer for each connection, each from the first message on. The library's own goes on over a lost connection too, but a server
- * that goes away while it is asked for the consumer leaves it without a word for half a minute.
- */
-async function* keptMessages(
-  nc: NatsConnection,
-  { consumers }: JetStreamClient,
-  jobId: string,
-): AsyncGenerator<Message> {
-  let opened = false;
-  while (!nc.isClosed()) {
-    const lost = lossOf(nc);
-    try {
-      await unlessAborted(nc.flush(), lost);
-      const asked = consumers.get(EVENT_STREAM, { filter_subjects: subjectsOf(jobId) });
-      const messages = await (await unlessAborted(asked, lost)).consume();
-      opened = true;
-      lost.addEventListener('abort', () => messages.stop(), { once: true });
-      if (lost.aborted) messages.stop();
-      yield* messages;
-    } catch (error) {
-      if (!opened && !lost.aborted) throw error;
-    }
-    // The server is away, or not yet what it was.
-    await delay(PAUSE_MS);
+/** The stream that takes a job's events; where none does, HIFI_EVENTS may have them of another one. */
+async function streamOf({ streams }: JetStreamManager, jobId: string): Promise<string> {
+  try {
+    return await streams.find(subjectOf(jobId, 'state'));
+  } catch (error) {
+    if (apiCode(error) !== JetStreamApiCodes.StreamNotFound && denialOf(error) === undefined) throw error;
+    return EVENT_STREAM;
   }
 }
 

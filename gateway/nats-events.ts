@@ -1,4 +1,4 @@
-import { headers, type MsgHdrs } from '@nats-io/transport-node';
+import { headers, type MsgHdrs, type MsgHdrsImpl } from '@nats-io/transport-node';
 import { eventJson } from '../wire/job';
 import type { JobEventRecord } from './record';
 import type { Unpublished } from './store';
@@ -13,6 +13,13 @@ export const ALL_SUBJECTS = `${JOBS}.>`;
 
 /** Of a job's events, each of which has `KIND` in place of the star: `state`, `progress`, `epoch` or `artifact`. */
 export const subjectsOf = (jobId: string) => `${JOBS}.${jobId}.*`;
+
+/** The subject of a job's events of one kind. */
+export const subjectOf = (jobId: string, kind: EventKind) => `${JOBS}.${jobId}.${kind}`;
+
+/** Kinds of events; the last part of a subject. */
+export const EVENT_KINDS = ['state', 'progress', 'epoch', 'artifact'] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** By which a stream, and a reader, knows an event that it has. */
 export const EVENT_ID = 'Nats-Msg-Id';
@@ -32,11 +39,15 @@ export interface NatsMessage {
 export function natsMessage({ event, traceparent }: Pick<Unpublished, 'event' | 'traceparent'>): NatsMessage {
   const { jobId, event: told } = event;
   return {
-    subject: `${JOBS}.${jobId}.${told.kind}`,
+    subject: subjectOf(jobId, told.kind),
     body: JSON.stringify(eventJson(event)),
     headers: eventHeaders(event, traceparent),
   };
 }
+
+/** Bytes of a message as the server counts them: the body with the headers. */
+export const sizeOf = ({ body, headers }: NatsMessage): number =>
+  Buffer.byteLength(body) + (headers as MsgHdrsImpl).encode().length;
 
 function eventHeaders({ jobId, sequence, time, event }: JobEventRecord, traceparent: string | undefined): MsgHdrs {
   const id = `${jobId}:${sequence}`;

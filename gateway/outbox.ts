@@ -1,40 +1,48 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { Backoff } from '../infra/backoff';
 import type { Logger } from '../infra/log';
-import { awaitNats, lossOf, type NatsAddress, natsAddress } from '../infra/nats';
+import { awaitNats, NATS_PAUSES, type NatsAddress, type NatsLink, natsAddress } from '../infra/nats';
 import { type EventChannel, openChannel } from './event-channel';
-import type { JobStore } from './store';
+import { OutboxLog } from './outbox-log';
+import type { JobStore, Unpublished } from './store';
 
 /** Events that are read at a time. */
 const BATCH = 64;
-/** Between two attempts at a server that does not take what it is sent, in milliseconds. */
-const PAUSE_MS = 250;
 /** How long `stop` goes on publishing, in milliseconds. */
 const STOP_MS = 2_000;
+/** When a server that lacked something is looked at again, in milliseconds. */
+const LOOK_AGAIN_MS = 5 * 60_000;
 
 /**
  * Publishes the events of a store on NATS, in their order. An event stays in the store until the server has it; where that is not
- * known it is sent again, and a reader or the stream drops it by its id. A store has one outbox at a time.
+ * known it is sent again, and a reader or the stream drops it by its id. Events wait while the server is away or refuses the first of
+ * them. One that it can never take is passed over. A store has one outbox at a time.
  */
 export class Outbox {
   private readonly address: NatsAddress;
   private readonly over = new AbortController();
+  /** Other servers of the cluster: one of them may be there when the one that was named is not. */
+  private cluster: readonly string[] = [];
   private stopping = false;
   private wake = () => {};
   private done: Promise<void> = Promise.resolve();
-  /** What was logged last: an outage is told once. */
-  private told: 'nothing' | 'away' | 'there' = 'nothing';
+  private readonly told: OutboxLog;
+  private readonly backoff: Backoff;
 
   /**
    * @param url see `natsAddress`
+   * @param pauses between two attempts at a server that is away or refuses
    * @throws HifiError INVALID_INPUT where it is none
    */
   constructor(
     private readonly store: JobStore,
     url: string,
-    private readonly log: Logger,
+    log: Logger,
+    private readonly pauses = NATS_PAUSES,
   ) {
     this.address = natsAddress(url);
+    this.told = new OutboxLog(log, this.address.shown);
+    this.backoff = new Backoff(pauses);
   }
 
   /** Begins; NATS may come later. */
@@ -42,57 +50,89 @@ export class Outbox {
     this.done = this.run();
   }
 
-  /** Publishes what is left, for two seconds at most and not where NATS is away, and ends. The next start goes on with the rest. */
+  /** Publishes what is left, for two seconds at most and not where events wait, and ends. The next start goes on with the rest. */
   async stop(): Promise<void> {
     this.stopping = true;
     this.wake();
-    const late = setTimeout(() => this.over.abort(), this.told === 'there' ? STOP_MS : 0);
+    const late = setTimeout(() => this.over.abort(), this.told.waiting ? 0 : STOP_MS);
     await this.done;
     clearTimeout(late);
   }
 
   private async run(): Promise<void> {
     const stopWatching = this.store.onChange(() => this.wake());
-    let nc: NatsConnection | undefined;
     try {
-      nc = await awaitNats(this.address, 'hifi-gateway', this.over.signal, (error) => this.tellAway(error));
-      while (!this.stopping) await this.publishOn(nc);
+      while (!this.stopping) await this.publishOn(await this.connect());
     } catch (error) {
-      if (!this.over.signal.aborted) this.log.error({ err: error }, 'events are no longer published');
+      if (!this.over.signal.aborted) this.told.ended(error);
     } finally {
       stopWatching();
-      await nc?.close();
+      this.told.close();
     }
+  }
+
+  private connect(): Promise<NatsLink> {
+    const away = (error: unknown) => this.tellWaiting(error);
+    const servers = [...new Set([...this.address.servers, ...this.cluster])];
+    return awaitNats({ ...this.address, servers }, 'hifi-gateway', this.over.signal, away, this.pauses);
   }
 
   /** Publishes for as long as a connection lasts. */
-  private async publishOn(nc: NatsConnection): Promise<void> {
-    const signal = AbortSignal.any([lossOf(nc), this.over.signal]);
+  private async publishOn(link: NatsLink): Promise<void> {
+    const close = () => void link.close();
+    this.over.signal.addEventListener('abort', close, { once: true });
+    if (this.over.signal.aborted) close();
     try {
-      const channel = await openChannel(nc, signal);
-      this.tellThere(channel);
-      await this.publish(channel, signal);
-    } catch (error) {
-      if (this.over.signal.aborted) return;
-      this.tellAway(error);
-      await delay(PAUSE_MS, undefined, { signal: this.over.signal });
+      do await this.publishFor(link);
+      while (!this.stopping && !link.lost.aborted);
+    } finally {
+      this.over.signal.removeEventListener('abort', close);
+      this.cluster = link.cluster;
+      await link.close();
     }
   }
 
-  private async publish(channel: EventChannel, signal: AbortSignal): Promise<void> {
+  /** Publishes until the server refuses, or is to be looked at again. */
+  private async publishFor(link: NatsLink): Promise<void> {
+    try {
+      await this.publish(await openChannel(link), link.lost);
+    } catch (error) {
+      this.over.signal.throwIfAborted();
+      this.tellWaiting(error);
+      await delay(this.backoff.next(), undefined, { signal: this.over.signal });
+    }
+  }
+
+  private async publish(channel: EventChannel, lost: AbortSignal): Promise<void> {
+    const lookAgain = Date.now() + LOOK_AGAIN_MS;
     for (;;) {
-      const woken = this.nextWake(signal);
+      const woken = this.nextWake(lost);
       const events = this.store.unpublished(BATCH);
-      const last = events.at(-1);
-      if (last) {
-        await channel.send(events);
-        await this.store.published(last.place);
+      if (events.length > 0) {
+        await this.send(channel, events);
+        if (channel.lacks.length > 0 && Date.now() > lookAgain) return;
       } else if (this.stopping) {
         return;
       } else {
+        this.backoff.reset();
+        this.told.connected(channel);
         await woken;
-        signal.throwIfAborted();
+        lost.throwIfAborted();
       }
+    }
+  }
+
+  private async send(channel: EventChannel, events: readonly Unpublished[]): Promise<void> {
+    let left: number | undefined;
+    try {
+      for await (const { unpublished, tooLarge } of channel.send(events)) {
+        left = unpublished.place;
+        this.backoff.reset();
+        if (tooLarge) this.told.tooLarge(unpublished.event, tooLarge);
+        else this.told.published(channel);
+      }
+    } finally {
+      if (left !== undefined) await this.store.published(left);
     }
   }
 
@@ -110,13 +150,7 @@ export class Outbox {
     });
   }
 
-  private tellThere({ keeps }: EventChannel): void {
-    this.told = 'there';
-    this.log.info({ nats: this.address.shown, jetstream: keeps }, 'events are published');
-  }
-
-  private tellAway(error: unknown): void {
-    if (this.told !== 'away') this.log.warn({ nats: this.address.shown, err: error }, 'events wait for NATS');
-    this.told = 'away';
+  private tellWaiting(error: unknown): void {
+    this.told.waits(error, this.store.unpublished(1)[0]?.event);
   }
 }

@@ -1,29 +1,41 @@
-import * as fs from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as microtasksDone } from 'node:timers/promises';
 import { JetStreamApiError, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import { connect, credsAuthenticator, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+import {
+  connect,
+  type MsgHdrs,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  PermissionViolationError,
+  TimeoutError,
+} from '@nats-io/transport-node';
 import { failed, invalidInput } from '../errors';
+import { Backoff, type Pauses } from './backoff';
+import { natsAuthenticator } from './nats-credentials';
 
 /** How long a server may take to answer a connection, in milliseconds. */
 const CONNECT_MS = 5_000;
-/** Between two attempts at a server that is away, in milliseconds. */
-const RETRY_MS = 500;
+/** Between two attempts at a server that is away or refuses, in milliseconds. */
+export const NATS_PAUSES: Pauses = { first: 250, longest: 30_000 };
 /** Between two questions whether a silent server is still there, in milliseconds; two without an answer and it is not. */
 const PING_MS = 20_000;
 
 /** What the server answers where JetStream is on in no part of it. */
 const NOT_ENABLED = 10_076;
+/** How often JetStream is asked before it passes for one that never answers; each question waits for 5 s. */
+const QUESTIONS = 3;
 
 /** Where NATS is, and as whom it is spoken to. */
 export interface NatsAddress {
   /** Hosts and ports: all that a message may tell. */
   shown: string;
+  /** Hosts and ports, one of which answers. */
+  servers: string[];
   options: NodeConnectionOptions;
 }
 
 /**
  * @param url `nats://HOST:PORT` or `tls://HOST:PORT`, with `USER:PASSWORD@` or `TOKEN@` where the server asks for them; several
- *   servers of a cluster with commas. A credentials file is NATS_CREDS's.
+ *   servers of a cluster with commas. NATS_CREDS names a credentials file or a file with an nkey seed.
  * @throws HifiError INVALID_INPUT, which tells nothing of a password
  */
 export function natsAddress(url: string): NatsAddress {
@@ -31,30 +43,28 @@ export function natsAddress(url: string): NatsAddress {
   const { username, password } = servers.find((server) => server.username !== '') ?? servers[0];
   const creds = process.env.NATS_CREDS;
   const options: NodeConnectionOptions = {
-    servers: servers.map(({ host }) => host),
     timeout: CONNECT_MS,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: RETRY_MS,
+    // The library's own reconnection keeps a promise of every attempt that failed until one succeeds.
+    reconnect: false,
     pingInterval: PING_MS,
-    // A password may be put right, or a token renewed, while this runs.
-    ignoreAuthErrorAbort: true,
     ...(servers.some(({ protocol }) => protocol === 'tls:') && { tls: {} }),
     ...(password !== '' && { user: decodeURIComponent(username), pass: decodeURIComponent(password) }),
     ...(username !== '' && password === '' && { token: decodeURIComponent(username) }),
-    ...(creds && { authenticator: credsAuthenticator(read(creds)) }),
+    ...(creds && { authenticator: natsAuthenticator(creds) }),
   };
-  return { shown: servers.map(({ host }) => host).join(', '), options };
+  const hosts = servers.map(({ host }) => host);
+  return { shown: hosts.join(', '), servers: hosts, options };
 }
 
 /**
- * Connects once; from then on the connection comes back by itself whenever it is lost.
+ * Connects once.
  *
  * @param name what the server's own lists call this client
  * @throws HifiError FAILED where no server answers or lets this client in
  */
-export async function connectNats({ shown, options }: NatsAddress, name: string): Promise<NatsConnection> {
+export async function connectNats({ shown, servers, options }: NatsAddress, name: string): Promise<NatsLink> {
   try {
-    return await connect({ ...options, name });
+    return new NatsLink(await connect({ ...options, servers, name }));
   } catch (error) {
     throw failed(`no connection to NATS at ${shown}: ${(error as Error).message}`, error);
   }
@@ -70,8 +80,10 @@ export async function awaitNats(
   address: NatsAddress,
   name: string,
   signal: AbortSignal,
-  away: (error: unknown) => void,
-): Promise<NatsConnection> {
+  away: (error: unknown) => void = () => {},
+  pauses = NATS_PAUSES,
+): Promise<NatsLink> {
+  const backoff = new Backoff(pauses);
   for (;;) {
     const dialled = connectNats(address, name);
     try {
@@ -82,34 +94,121 @@ export async function awaitNats(
         throw error;
       }
       away(error);
-      await delay(RETRY_MS, undefined, { signal });
+      await delay(backoff.next(), undefined, { signal });
     }
   }
 }
 
-/** Is aborted once the connection is lost, also where it comes back. */
-export function lossOf(nc: NatsConnection): AbortSignal {
-  const lost = new AbortController();
-  const watch = async () => {
-    for await (const { type } of nc.status()) if (type === 'disconnect' || type === 'close') break;
-    lost.abort(failed('the connection to NATS was lost'));
-  };
-  void watch();
-  return lost.signal;
+/** A connection to NATS until it is lost. */
+export class NatsLink {
+  /** Whether what the server said of itself when the connection began, such as `maxBytes`, is still new. */
+  fresh = true;
+  /** The servers of the cluster, as this one named them last. */
+  cluster: readonly string[];
+  private readonly loss = new AbortController();
+  /** The last messages that this user may not publish, and subjects that it may not subscribe to. */
+  private denials: PermissionViolationError[] = [];
+  /** The last other error of the server: it closes the connection after it. */
+  private fault: Error | undefined;
+
+  constructor(readonly nc: NatsConnection) {
+    this.cluster = nc.info?.connect_urls ?? [];
+    void this.hear();
+    void nc.closed().then(() => {
+      const why = this.fault ? `: ${this.fault.message}` : '';
+      this.loss.abort(failed(`the connection to NATS was lost${why}`, this.fault));
+    });
+  }
+
+  /** Is aborted once the connection is lost; its reason's cause is what the server said last. */
+  get lost(): AbortSignal {
+    return this.loss.signal;
+  }
+
+  /** The most bytes of a message with its headers that the server takes. */
+  get maxBytes(): number {
+    return this.nc.info?.max_payload ?? Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * Publishes a message and settles once the server has taken it.
+   *
+   * @throws PermissionViolationError where the user may not publish it; the reason of `lost`
+   */
+  async publish(subject: string, body: string, headers: MsgHdrs): Promise<void> {
+    this.lost.throwIfAborted();
+    this.denials = [];
+    this.nc.publish(subject, body, { headers });
+    await this.flush();
+    // A server refuses a message by an error on the connection, which comes before the PONG of that flush. The library hands errors
+    // on by an iterator: some microtasks after it has settled the flush.
+    await microtasksDone();
+    const denial = this.denials.find((each) => each.operation === 'publish' && ['', subject].includes(each.subject));
+    if (denial) throw denial;
+  }
+
+  /** Settles once the server has read all that was sent; where it is away at once. @throws the reason of `lost` */
+  async flush(): Promise<void> {
+    await unlessAborted(this.nc.flush(), this.lost);
+  }
+
+  async close(): Promise<void> {
+    await this.nc.close();
+  }
+
+  private async hear(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      if (status.type === 'update') this.cluster = this.nc.info?.connect_urls ?? [];
+      if (status.type !== 'error') continue;
+      if (status.error instanceof PermissionViolationError) this.denials = [...this.denials, status.error].slice(-8);
+      else this.fault = status.error;
+    }
+  }
 }
 
+/** The permission that an attempt failed for, where that is why it failed. */
+export function denialIn(error: unknown): PermissionViolationError | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    if (each instanceof PermissionViolationError) return each;
+  }
+  return undefined;
+}
+
+/** What a user lacks, where that is why an attempt failed. */
+export function denialOf(error: unknown): string | undefined {
+  const denial = denialIn(error);
+  if (!denial) return undefined;
+  // The rest of an inbox's name is drawn.
+  const subject = denial.subject.replace(/^_INBOX\..*/, '_INBOX.>');
+  return `this NATS user may not ${denial.operation === 'publish' ? 'publish' : 'subscribe'} to "${subject}"`;
+}
+
+/** JetStream; or why it cannot be used, and whether it may be there although this user cannot ask it. */
+export type JetStream =
+  | { manager: JetStreamManager; lacks?: undefined }
+  | { manager?: undefined; lacks: string; hidden: boolean };
+
 /**
- * JetStream, where the server has it. That may be another after each reconnect.
+ * Asks whether the server has JetStream for this user.
  *
  * @throws Error where that is not known: the server is away, or a cluster has no leader yet
  */
-export async function findJetStream(nc: NatsConnection): Promise<JetStreamManager | undefined> {
-  try {
-    return await jetstreamManager(nc);
-  } catch (error) {
-    // The account may not use it, or nobody answers; or no part of the server has it.
-    if ((error as Error).name === 'JetStreamNotEnabled' || apiCode(error) === NOT_ENABLED) return undefined;
-    throw error;
+export async function findJetStream({ nc, lost }: NatsLink): Promise<JetStream> {
+  for (let question = 1; ; question++) {
+    try {
+      return { manager: await unlessAborted(jetstreamManager(nc), lost) };
+    } catch (error) {
+      const denied = denialOf(error);
+      if (denied !== undefined) return { lacks: denied, hidden: true };
+      // The account may not use it, or nobody answers; or no part of the server has it.
+      if ((error as Error).name === 'JetStreamNotEnabled' || apiCode(error) === NOT_ENABLED) {
+        return { lacks: 'this NATS server has no JetStream for this account', hidden: false };
+      }
+      if (!(error instanceof TimeoutError)) throw error;
+      if (question === QUESTIONS) {
+        return { lacks: 'JetStream does not answer this NATS user on $JS.API', hidden: true };
+      }
+    }
   }
 }
 
@@ -133,12 +232,4 @@ function serverAt(text: string): URL {
   const url = URL.canParse(whole) ? new URL(whole) : undefined;
   if (url && ['nats:', 'tls:'].includes(url.protocol) && url.hostname !== '') return url;
   throw invalidInput('the address of NATS must be nats://HOST:PORT or tls://HOST:PORT, several with commas');
-}
-
-function read(file: string): Buffer {
-  try {
-    return fs.readFileSync(file);
-  } catch (error) {
-    throw invalidInput(`NATS_CREDS is ${file}: it cannot be read: ${(error as Error).message}`, error);
-  }
 }

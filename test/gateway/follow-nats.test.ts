@@ -7,7 +7,7 @@ import { JobStore } from '../../gateway/store';
 import type { JobEvent } from '../../proto/gen/hifi/v1/gateway_pb';
 import { type NatsServer, startNats } from '../support/nats';
 import { until } from '../support/until';
-import { happening, newJob, silent, upTo } from './outbox-jobs';
+import { happening, newJob, silent, upTo, withJetStream } from './outbox-jobs';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-follow-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
@@ -43,12 +43,12 @@ const told = () =>
   );
 
 /** Follows the job in the background. */
-function followed(from = 1) {
+function followed(from = 1, ended?: () => Promise<boolean>) {
   const seen: JobEvent[] = [];
   const notes: string[] = [];
   const leaving = new AbortController();
   const done = (async () => {
-    const events = followOnNats(server.url, job, from, leaving.signal, (line) => notes.push(line));
+    const events = followOnNats(server.url, job, from, leaving.signal, { note: (line) => notes.push(line), ended });
     for await (const event of events) seen.push(event);
   })();
   const has = (count: number) =>
@@ -107,6 +107,44 @@ describe('with JetStream', () => {
     expect(sequences(seen)).toEqual(upTo(11));
   });
 
+  test('of a stream of another name, with a word on an event that it lacks', async () => {
+    await note(1, 2, 3);
+    await told();
+    await withJetStream(server.url, async ({ streams }) => {
+      // Its second event: the stream's third message, after one of another job.
+      await streams.deleteMessage('HIFI_EVENTS', 3);
+      await streams.add({ name: 'COPY', sources: [{ name: 'HIFI_EVENTS' }] });
+      await until(
+        async () => (await streams.info('COPY')).state.messages,
+        (messages) => messages === 4,
+        'the copy',
+      );
+      await streams.delete('HIFI_EVENTS');
+      await streams.update('COPY', { subjects: ['hifi.>'], sources: [] });
+    });
+    await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
+    const { seen, notes, done } = followed();
+    await done;
+    expect(sequences(seen)).toEqual([1, 3, 4, 5]);
+    expect(notes).toEqual(['event 2 is not in NATS; the gateway has what NATS lacks']);
+  });
+
+  test('ends with the job where its last event is missing', async () => {
+    await note(1);
+    await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
+    await told();
+    await withJetStream(server.url, async ({ streams }) => {
+      const { state } = await streams.info('HIFI_EVENTS');
+      await streams.deleteMessage('HIFI_EVENTS', state.last_seq);
+    });
+    const { seen, notes, done } = followed(1, async () => true);
+    await done;
+    expect(sequences(seen)).toEqual([1, 2]);
+    expect(notes).toEqual(['the job has ended; its last events, from 3 on, are not in NATS']);
+    const refused = new Error('the gateway refuses');
+    await expect(followed(3, () => Promise.reject(refused)).done).rejects.toBe(refused);
+  });
+
   test('ends without a word when it is left', async () => {
     const { seen, leave, done, has } = followed();
     await has(1);
@@ -136,7 +174,7 @@ test('without JetStream what comes, and a word on what is missing', async () => 
   expect(first).toBeGreaterThan(2);
   expect(sequences(seen)).toEqual(upTo(store.get(job).sequence).slice(first - 1));
   expect(notes).toEqual([
-    'this NATS server has no JetStream: events from before now, or told while the connection is away, are missing',
+    'this NATS server has no JetStream for this account: events from before now, or told while the connection is away, are missing',
   ]);
 });
 

@@ -1,4 +1,4 @@
-import { awaitNats, connectNats, findJetStream, lossOf, natsAddress } from '../../infra/nats';
+import { awaitNats, connectNats, findJetStream, natsAddress } from '../../infra/nats';
 import { startNats } from '../support/nats';
 import { freePorts } from '../support/ports';
 import { startProcess } from '../support/server-process';
@@ -13,8 +13,8 @@ describe('an address', () => {
 
   test('names servers, and who asks', () => {
     const at = (url: string) => {
-      const { shown, options } = natsAddress(url);
-      const { servers, user, pass, token, tls } = options;
+      const { shown, servers, options } = natsAddress(url);
+      const { user, pass, token, tls } = options;
       return { shown, servers, user, pass, token, tls };
     };
     expect(at('nats://a:4223')).toMatchObject({ shown: 'a:4223', servers: ['a:4223'], user: undefined });
@@ -35,15 +35,16 @@ describe('an address', () => {
 
 test.each([true, false])('a server with JetStream: %s', async (jetstream) => {
   const server = await startNats({ jetstream });
-  const nc = await connectNats(natsAddress(server.url), 'test');
-  expect((await findJetStream(nc)) !== undefined).toBe(jetstream);
-  const lost = lossOf(nc);
+  const link = await connectNats(natsAddress(server.url), 'test');
+  expect((await findJetStream(link)).manager !== undefined).toBe(jetstream);
+  const { lost } = link;
   expect(lost.aborted).toBe(false);
   const told = new Promise((resolve) => lost.addEventListener('abort', resolve));
   await server.kill();
   await told;
   expect(lost.reason).toMatchObject({ message: 'the connection to NATS was lost' });
-  await nc.close();
+  await expect(link.flush()).rejects.toThrow();
+  await link.close();
   await server.stop();
 });
 

@@ -4,6 +4,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { type ServerProcess, startProcess } from './server-process';
 import { findTool } from './tools';
+import { until } from './until';
 
 export interface NatsServer {
   /** `nats://127.0.0.1:PORT`; the same after `restart`. */
@@ -13,6 +14,8 @@ export interface NatsServer {
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it anew on its port and store, having killed it where it runs. */
   restart(): Promise<void>;
+  /** Gives it another configuration while it runs; settles when that is in effect. It was started with one. */
+  reload(config: string): Promise<void>;
   /** Ends it, and removes its store if that was its own. */
   stop(): Promise<void>;
 }
@@ -23,6 +26,8 @@ export interface NatsSettings {
   port?: number;
   /** JetStream's folder; by default one of the server's own. */
   storeDir?: string;
+  /** What its configuration file holds besides, such as users and their permissions. */
+  config?: string;
 }
 
 /**
@@ -31,16 +36,26 @@ export interface NatsSettings {
  * @returns the server, once it accepts connections
  * @throws Error when there is no nats-server, or with its last line when it does not start
  */
-export async function startNats({ jetstream, port = -1, storeDir }: NatsSettings): Promise<NatsServer> {
+export async function startNats({ jetstream, port = -1, storeDir, config }: NatsSettings): Promise<NatsServer> {
   const program = findTool('nats-server');
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-nats-'));
   const store = storeDir ?? path.join(folder, 'store');
+  const file = path.join(folder, 'nats.conf');
+  const log = path.join(folder, 'nats.log');
+  const write = (text: string) =>
+    fs.writeFileSync(
+      file,
+      `log_file: ${JSON.stringify(log)}\n${jetstream ? `jetstream { store_dir: ${JSON.stringify(store)} }\n` : ''}${text}`,
+    );
+  const reloads = () => fs.readFileSync(log, 'utf8').split('Reloaded server configuration').length;
+  if (config !== undefined) write(config);
 
   async function start(on: number): Promise<{ server: ServerProcess; answer: number }> {
     // Asked for port -1 it takes a free one itself, and writes to a file which.
     const ports = fs.mkdtempSync(path.join(folder, 'ports-'));
     const args = ['--addr', '127.0.0.1', '--port', String(on), '--ports_file_dir', ports];
-    if (jetstream) args.push('--jetstream', '--store_dir', store);
+    if (config !== undefined) args.push('--config', file);
+    else if (jetstream) args.push('--jetstream', '--store_dir', store);
     return startProcess(program, args, async () => {
       const bound = portIn(ports);
       return bound !== undefined && (await accepts(bound)) ? bound : undefined;
@@ -62,6 +77,14 @@ export async function startNats({ jetstream, port = -1, storeDir }: NatsSettings
     async restart() {
       await server.kill('SIGKILL');
       ({ server } = await start(bound));
+    },
+    async reload(text) {
+      const before = reloads();
+      write(text);
+      process.kill(server.pid, 'SIGHUP');
+      await until(reloads, (now) => now > before, 'the configuration to be read').catch((error) => {
+        throw new Error(`${error.message}: ${fs.readFileSync(log, 'utf8').trim().split('\n').at(-1)}`);
+      });
     },
     async stop() {
       await server.kill('SIGKILL');

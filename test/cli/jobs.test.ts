@@ -1,0 +1,63 @@
+import * as fs from 'node:fs';
+import type { GrpcClient } from '../../infra/grpc/client';
+import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
+import { createJob, LONG } from '../services/struck-job';
+import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { type NatsServer, startNats } from '../support/nats';
+import { freePorts } from '../support/ports';
+import { clientsOf, endServices, Service } from '../support/services';
+import { startHifi } from './spawn';
+
+/*
+ * `hifi jobs watch`, of a gateway whose analyzer and trainer are away: a job is there and goes nowhere.
+ */
+
+const { NATS_URL } = process.env;
+let stateDir: string;
+let nats: NatsServer;
+let client: GrpcClient;
+let service: Service;
+
+beforeAll(async () => {
+  stateDir = temporaryFolder('cli-jobs');
+  nats = await startNats({ jetstream: false });
+  process.env.NATS_URL = nats.url;
+  const [away] = await freePorts(1);
+  const peers = ['--analyzer', `127.0.0.1:${away}`, '--trainer', `127.0.0.1:${away}`];
+  const words = ['gateway', '--state-dir', stateDir, '--data-root', FIXTURES, '--gateway-port', '0', ...peers];
+  service = await Service.start(words, { NATS_URL: nats.url });
+  client = clientsOf(service.ports).gateway;
+});
+afterAll(async () => {
+  client?.close();
+  await endServices();
+  await nats?.stop();
+  fs.rmSync(stateDir, { recursive: true, force: true });
+  if (NATS_URL === undefined) delete process.env.NATS_URL;
+  else process.env.NATS_URL = NATS_URL;
+});
+
+const watch = (job: string, flags: string[], seen: Parameters<typeof startHifi>[1] = () => {}) =>
+  startHifi(['jobs', 'watch', job, ...flags, '--gateway', `127.0.0.1:${service.ports.gateway}`], seen);
+
+test('Ctrl-C while the job runs is told by the exit code, from wherever it is watched', async () => {
+  const jobId = await createJob(client, LONG);
+  // The line that says what a server without JetStream lacks shows that it listens.
+  const listens = /has no JetStream/;
+  const ends = await Promise.all([
+    watch(jobId, ['--nats'], (stderr, child) => void (listens.test(stderr) && child.kill('SIGINT'))),
+    watch(jobId, [], (stderr, child) => void (/queued/.test(stderr) && child.kill('SIGINT'))),
+  ]);
+  expect(ends.map(({ status }) => status)).toEqual([130, 130]);
+});
+
+test('a job that has ended is watched to its end on a NATS server that keeps nothing', async () => {
+  const jobId = await createJob(client, LONG);
+  await client.unary(GatewayService.method.cancelJob, { jobId });
+  const [{ status, stderr }, unknown] = await Promise.all([jobId, 'no-such-job'].map((id) => watch(id, ['--nats'])));
+  expect(stderr).toMatch(/note: the job has ended; its last events, from 1 on, are not in NATS\n/);
+  expect(stderr).toMatch(/state +cancelled/);
+  expect(status).toBe(130);
+  expect(unknown.stderr).toMatch(/hifi: no job "no-such-job"\n$/);
+  expect(unknown.status).toBe(3);
+});
