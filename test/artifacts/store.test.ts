@@ -5,7 +5,7 @@ import { keepCacheSwept, sweepCache } from '../../artifacts/cache';
 import { ArtifactStore } from '../../artifacts/store';
 import { status } from '../../infra/grpc/status';
 import { temporaryFolder } from '../support/deltas';
-import { SmallDisk } from '../support/small-disk';
+import { FillingDisk } from '../support/filling-disk';
 
 const DAY = 24 * 3600_000;
 const content = randomBytes(3 << 20);
@@ -65,7 +65,7 @@ describe.each(['a file', 'a received file', 'a text'])('%s that was damaged on t
 });
 
 describe('a disk that fills', () => {
-  const disk = SmallDisk.mount(8);
+  const disk = FillingDisk.mount(8);
   afterAll(() => disk?.unmount());
   const onDisk = disk ? it : it.skip;
   beforeEach(() => disk && new ArtifactStore(disk.folder).remove(sha256));

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { SmallDisk } from '../support/small-disk';
+import { FillingDisk } from '../support/filling-disk';
 import { fixtures } from './spawn';
 
 const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
 const HIFI = path.join(__dirname, '../../cli/hifi.ts');
-const disk = SmallDisk.mount(1);
+const disk = FillingDisk.mount(1);
 afterEach(() => disk?.empty());
 afterAll(() => disk?.unmount());
 

@@ -15,7 +15,7 @@ import { WindowsFile } from '../../server/windows-file';
 import { readRunRecord, writeRunRecord } from '../../trainer/run-record';
 import { loadState, saveState } from '../../trainer/state';
 import { temporaryFolder } from '../support/deltas';
-import { SmallDisk } from '../support/small-disk';
+import { FillingDisk } from '../support/filling-disk';
 
 const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
 
@@ -89,7 +89,7 @@ const POINTS: Record<string, Point> = {
   },
 };
 
-const disk = SmallDisk.mount(4);
+const disk = FillingDisk.mount(4);
 afterAll(() => disk?.unmount());
 afterEach(() => {
   disk?.empty();

@@ -7,8 +7,8 @@ import { JobStore } from '../../gateway/store';
 import { status } from '../../infra/grpc/status';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
 import { temporaryFolder } from '../support/deltas';
+import { FillingDisk } from '../support/filling-disk';
 import { clientsOf, endServices, Service } from '../support/services';
-import { SmallDisk } from '../support/small-disk';
 import { until } from '../support/until';
 
 /*
@@ -25,12 +25,12 @@ const refusals = { full: refused, otherSpec: refused };
 const LARGE = 'x'.repeat(50_000);
 
 const scratch = temporaryFolder('full-disk');
-let disk: SmallDisk | undefined;
+let disk: FillingDisk | undefined;
 
 beforeEach(() => {
   // lmdb-js prints the cause of each failed commit.
   jest.spyOn(console, 'error').mockImplementation(() => {});
-  disk = SmallDisk.mount(8);
+  disk = FillingDisk.mount(8);
 });
 afterEach(async () => {
   await endServices();

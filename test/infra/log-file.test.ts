@@ -3,12 +3,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { openLog } from '../../infra/log';
 import { LogFile } from '../../infra/log-file';
-import { SmallDisk } from '../support/small-disk';
+import { FillingDisk } from '../support/filling-disk';
 
 const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
 const LOG = path.join(__dirname, '../../infra/log');
 
-const disk = SmallDisk.mount(1);
+const disk = FillingDisk.mount(1);
 afterAll(() => disk?.unmount());
 const onDisk = disk ? it : it.skip;
 

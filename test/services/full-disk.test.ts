@@ -9,8 +9,8 @@ import { status } from '../../infra/grpc/status';
 import { ArtifactService } from '../../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { FillingDisk } from '../support/filling-disk';
 import { clientsOf } from '../support/services';
-import { SmallDisk } from '../support/small-disk';
 import { until } from '../support/until';
 import { createJob, deltaOf, follow, getJob, MANY_STEPS, SHORT } from './struck-job';
 
@@ -33,7 +33,7 @@ const FULL = {
   details: { retrySeconds: expect.any(Number) },
 };
 
-const disk = SmallDisk.mount(32);
+const disk = FillingDisk.mount(32);
 const elsewhere = temporaryFolder('full-disk');
 const log = path.join(elsewhere, 'log');
 const state = (...parts: string[]) => path.join(disk!.folder, 'state', ...parts);

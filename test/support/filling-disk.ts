@@ -5,7 +5,7 @@ import { freeBytes } from '../../files/disk';
 import { temporaryFolder } from './deltas';
 
 /** A file system of its own in memory. */
-export class SmallDisk {
+export class FillingDisk {
   private readonly ballast: string;
 
   private constructor(readonly folder: string) {
@@ -13,8 +13,8 @@ export class SmallDisk {
   }
 
   /** @returns undefined, and says so, where this process may not mount one */
-  static mount(megabytes: number): SmallDisk | undefined {
-    const folder = temporaryFolder('small-disk');
+  static mount(megabytes: number): FillingDisk | undefined {
+    const folder = temporaryFolder('filling-disk');
     try {
       execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder], { stdio: 'pipe' });
     } catch (error) {
@@ -22,7 +22,7 @@ export class SmallDisk {
       fs.rmSync(folder, { recursive: true });
       return undefined;
     }
-    return new SmallDisk(folder);
+    return new FillingDisk(folder);
   }
 
   /** Fills it but for so many bytes, in whole pages. */
