@@ -1,7 +1,7 @@
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { Argument, type Command } from 'commander';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
+import { homeFolder } from '../model/cache-folder';
 import { SERVICE_NAMES, type ServedName } from '../server/settings';
 import { addressOf, HOST, PORTS } from './addresses';
 import { aPath, oneOf, paths, wholeNumber } from './flag-values';
@@ -13,7 +13,7 @@ import { packageVersion } from './version';
 export function define(command: Command): void {
   const service = new Argument('[service]', `all, or one of ${SERVICE_NAMES.join(', ')}`);
   command.addArgument(service.argParser(oneOf('the service', ['all', ...SERVICE_NAMES])).default('all'));
-  add(command, '--state-dir <folder>', 'jobs, artifacts and checkpoints', aPath('folder'), defaultStateDir());
+  add(command, '--state-dir <folder>', 'jobs, artifacts and checkpoints', aPath('folder'), shownStateDir());
   const roots = 'folder that clients may name files and models in (repeatable)';
   command.option('--data-root <folder>', roots, paths('folder'), []);
   command.optionsGroup('Addresses:');
@@ -63,7 +63,7 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
   const guard = readGuard(flags);
   const { served, stop } = await serve({
     services,
-    stateDir: path.resolve(flags.stateDir as string),
+    stateDir: path.resolve((flags.stateDir as string | undefined) ?? defaultStateDir()),
     host: flags.host as string,
     ports: byName((name) => flags[`${name}Port`] as number),
     peers: byName((name) => flags[name] as string),
@@ -97,8 +97,17 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
 const byName = <T>(of: (name: ServedName) => T) =>
   Object.fromEntries(SERVICE_NAMES.map((name) => [name, of(name)])) as Record<ServedName, T>;
 
+/** For the help: undefined where there is none. */
+function shownStateDir(): string | undefined {
+  try {
+    return defaultStateDir();
+  } catch {
+    return undefined;
+  }
+}
+
 function defaultStateDir(): string {
-  return path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local/state'), 'hifi');
+  return path.join(process.env.XDG_STATE_HOME || path.join(homeFolder('--state-dir'), '.local/state'), 'hifi');
 }
 
 /** Waits until the process is told to end; the second time it ends at once. */

@@ -22,8 +22,8 @@ export type FromChild =
   | { type: 'result'; result: unknown }
   | { type: 'error'; code: ErrorCode; message: string; field?: string; trace: string };
 
-/** Beginning of the name of the folder of an engine's temporary files. */
-export const ENGINE_FOLDER = 'hifi-engine-';
+/** Beginning of the name of the folder that the parent makes (`temporaryFolder('engine')`). */
+const ENGINE_FOLDER = 'hifi-engine-';
 
 /** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
 const EVENTS_AHEAD = 256;

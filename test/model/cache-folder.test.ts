@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cacheFolder } from '../../model/cache-folder';
@@ -20,4 +21,18 @@ it.each([
   else process.env.XDG_CACHE_HOME = home;
   expect(cacheFolder()).toBe(wanted);
   expect(modelCache()).toBe(path.join(wanted, 'models'));
+});
+
+it('a user that the system does not know, without HOME, is told what to set', () => {
+  if (process.getuid?.() !== 0) {
+    process.stderr.write('left out: only root can start a process of another user\n');
+    return;
+  }
+  const { HOME: _, XDG_CACHE_HOME: __, ...env } = process.env;
+  const script =
+    'try { require(process.argv[1]).cacheFolder() } catch (error) { console.log(error.code, error.message) }';
+  const words = ['--require', require.resolve('../support/typescript-hook.cjs'), '-e', script];
+  const file = require.resolve('../../model/cache-folder');
+  const { stdout } = spawnSync(process.execPath, [...words, file], { env, uid: 54_321, gid: 54_321, encoding: 'utf8' });
+  expect(stdout).toBe('INVALID_INPUT this user has no home folder: set HOME, or give XDG_CACHE_HOME\n');
 });
