@@ -225,7 +225,11 @@ it('refuses the mask of another base and a checkpoint of another run', async () 
   const other = { ...mask, model: { name: 'other', sha256: '0'.repeat(64) } };
   await expect(finish(await request({ mask: other }))).rejects.toThrow(/the mask is of other/);
 
-  const what = await request({ options: { epochs: 50 } });
+  // The last column twice, under another name: the same bytes and the same rows, of which another label is read.
+  const dev = { ...devSentences, path: path.join(folder(), 'dev.tsv') };
+  const lines = fs.readFileSync(devSentences.path, 'utf8').trimEnd().split('\n');
+  fs.writeFileSync(dev.path, lines.map((line, i) => `${line}\t${i === 0 ? 'other' : line.at(-1)}\n`).join(''));
+  const what = await request({ dev, options: { epochs: 50 } });
   const controller = new AbortController();
   const run = train(tf, what, controller.signal);
   for (let next = await run.next(); next.value && (next.value as TrainEvent).kind !== 'epoch'; )
@@ -240,8 +244,9 @@ it('refuses the mask of another base and a checkpoint of another run', async () 
   await expect(finish({ ...what, resume: true, options: { ...what.options, lr: 1 } })).rejects.toThrow(
     /of another run/,
   );
-  const columns = { ...devSentences, textColumns: ['label'], labelColumn: 'label' };
-  await expect(finish({ ...what, resume: true, dev: columns })).rejects.toThrow(/of another run/);
+  await expect(finish({ ...what, resume: true, dev: { ...dev, labelColumn: 'other' } })).rejects.toThrow(
+    /of another run/,
+  );
 });
 
 it.each(['config.json', 'tokenizer.json', 'tokenizer_config.json'])(
