@@ -48,7 +48,7 @@ export interface ComparisonResults {
   schemaVersion: 1;
   settings: ComparisonSettings;
   seeds: number[];
-  /** Of the first seed; `leastTest` of the seed that was tested on the fewest rows, where that is another number. */
+  /** Rows of the first seed; `leastTest` is the fewest that a seed was tested on, where that is another number. */
   rows: { train: number; dev: number; test: number; leastTest?: number };
   metric: string;
   reference: Contestant;

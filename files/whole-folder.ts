@@ -46,7 +46,7 @@ export function foreignFile(folder: string, { parts, signs }: OwnFolder): string
  * write, and whose place is not touched. Then files are renamed one by one, the old ones out of the way before a new one comes,
  * so that no reader finds files of both.
  */
-export class WholeFolder {
+class WholeFolder {
   /** Where it is filled. It is there, and empty. */
   readonly staged: string;
   private readonly target: string;

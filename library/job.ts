@@ -53,7 +53,7 @@ const withSpec = <Event, Result>(
   });
 
 /** Every option, those that were not given too. What the report tells of the ranking is what heads are chosen by. */
-function jobOptions({
+export function jobOptions({
   analysis,
   selection = {},
   training = {},

@@ -1,4 +1,4 @@
-import { callEngine, type ProcessOptions } from '../infra/engine';
+import { callEngine } from '../infra/engine';
 import { follow } from '../infra/follow';
 import type { ReportParts } from './parts';
 
@@ -10,7 +10,7 @@ import type { ReportParts } from './parts';
  * @param folder made where it is missing
  * @param parts what there is to tell: an analysis alone, or all of a run
  * @param signal ends the process
- * @param options how the process is looked after
+ * @param options the process' niceness, and the milliseconds for which it may be silent before it is taken for hung; default: this process' own, and for ever
  * @returns the files' names, from `folder`
  * @throws HifiError FAILED where a file cannot be written; CANCELLED by `signal`; ENGINE_LOST where the process was killed or hangs
  */
@@ -18,7 +18,7 @@ export async function writeReportInChild(
   folder: string,
   parts: ReportParts,
   signal?: AbortSignal,
-  options?: ProcessOptions,
+  options?: { nice?: number; silenceMs?: number },
 ): Promise<string[]> {
   const call = { entry: require.resolve('./child'), method: 'writeReport', request: { folder, parts }, signal };
   return follow(callEngine<never, string[]>({ ...call, ...options }), () => {});

@@ -92,6 +92,17 @@ test('a run at a gateway leaves what a run here leaves', async () => {
 
   const jobs = await hifi('jobs', 'list', ...gateway, '--json');
   expect(JSON.parse(jobs.stdout).jobs).toHaveLength(1);
+
+  // With another option it is another job; what a job of this machine has left is no more said to be there.
+  fs.copyFileSync(path.join(here, 'state', 'job.json'), path.join(there, 'state', 'job.json'));
+  const other = await hifi(...RUN, ...gateway, '--lr', '2e-3', '--out', there, '--resume', '--json');
+  expect([other.status, other.stderr]).toEqual([
+    0,
+    expect.stringContaining(`job ${told.jobId} was asked for otherwise (training.lr was 0.001 and is 0.002)`),
+  ]);
+  expect(JSON.parse(other.stdout).jobId).not.toBe(told.jobId);
+  const record = JSON.parse(fs.readFileSync(path.join(there, 'state', 'job.json'), 'utf8'));
+  expect(Object.keys(record)).toEqual(['training']);
   const shown = await hifi('jobs', 'show', told.jobId, ...gateway, '--json');
   expect(JSON.parse(shown.stdout)).toMatchObject({ jobId: told.jobId, state: 'JOB_STATE_SUCCEEDED' });
   const watched = await hifi('jobs', 'watch', told.jobId, ...gateway);

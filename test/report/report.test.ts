@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { openCheckpoint } from '../../model/checkpoint';
 import { commandLine } from '../../report/command-line';
 import { COST_GAP, costs } from '../../report/costs';
 import { headMap } from '../../report/draw/head-map';
@@ -14,6 +15,7 @@ import { renderReport } from '../../report/report';
 import { SCRIPT } from '../../report/script';
 import { shellWord } from '../../report/shell';
 import { rankingInWords, stabilityInWords } from '../../report/words';
+import { countNumbers, taskHeadTensors, tunedSlices } from '../../results/slices';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../job/sample-results';
 import { largeRun } from './large-report';
@@ -180,6 +182,29 @@ test('what is computed of LoRA and full fine-tuning follows from the shapes', ()
   expect(alone.map(({ epochSeconds }) => epochSeconds)).toEqual([1.375, null, null]);
 });
 
+test.each(['bert', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
+  'full fine-tuning of %s trains what the trainer would train of it',
+  async (family) => {
+    const checkpoint = await openCheckpoint(path.join(__dirname, '../fixtures', `tiny-${family}`));
+    checkpoint.close();
+    const { config, parameters, name, sha256 } = checkpoint;
+    const { architecture, layers, heads, headDim, hiddenSize } = config;
+    const run = largeRun();
+    run.heads.model = { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters };
+    const taskHead = countNumbers(taskHeadTensors(config, 2));
+    run.metrics!.taskHeadParameters = taskHead;
+    const all = Array.from({ length: layers * heads }, (_, i) => ({
+      layer: Math.floor(i / heads),
+      head: i % heads,
+      score: 0,
+    }));
+    const slices = tunedSlices(config, { ...run.mask!, tune: 'full', heads: all });
+    // Of the trainer's own only the keys' biases stay: they have no gradient.
+    const full = costs(run).at(-1)!.trained;
+    expect(full).toBe(countNumbers(slices) + taskHead + layers * hiddenSize);
+  },
+);
+
 test('what the computed numbers leave out is told with the ratios that were measured', () => {
   const run = largeRun(6, 12, 32); // MiniLM's sizes
   run.heads.model.parameters = 22_713_216;
@@ -260,6 +285,8 @@ test('the sentences say what the ranking follows, and whether the sample settles
   expect(renderReport({ heads: report })).toContain(
     '3\u00a0(0.400,\u00a05.0,\u00a0100\u00a0%)'.replace('5.0', report.richness[0][3].toFixed(1)),
   );
+  report.stability[1] = [0.949, 1, 1, 1];
+  expect(stabilityInWords(report)).toMatch(/fewer than 95 % .* in 94\.9 %\.$/);
   report.stability[1] = [0.55, 1, 1, 0.45];
   expect(stabilityInWords(report)).toBe(
     '3 sequences do not settle the top 3 of layer 1: 1 of 6 heads stays in it in fewer than 95 % of 200 bootstrap ' +

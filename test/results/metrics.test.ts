@@ -134,3 +134,40 @@ describe('argmax', () => {
     expect(metrics.argmax([-5])).toBe(0);
   });
 });
+
+describe('which of two is better', () => {
+  const metricsOf = (task: 'cola' | 'mrpc' | 'sst2' | 'stsb') =>
+    metrics.metricsFor(task, { kind: 'classes', classes: 2 });
+
+  it.each<['cola' | 'mrpc' | 'sst2' | 'stsb', number[], boolean]>([
+    ['stsb', [2.5], true],
+    ['stsb', [3, 3, 3], true],
+    ['stsb', [3, 3, 4], false],
+    ['cola', [1, 1], true],
+    ['cola', [1, 0], false],
+    ['mrpc', [0, 0], true],
+    ['mrpc', [1, 1], false],
+    ['sst2', [1], false],
+  ])('the metric of %s on labels %j is undefined: %s', (task, labels, undefinedThere) => {
+    const decided = metricsOf(task);
+    expect(decided.isUndefinedOn(labels)).toBe(undefinedThere);
+    // Then it is 0 whatever is predicted.
+    if (undefinedThere) {
+      for (const predictions of [labels, labels.map(() => 0), labels.map((_, i) => i % 2)]) {
+        expect(decided.compute(predictions, labels)[decided.best]).toBe(0);
+      }
+    }
+  });
+
+  it('the larger value, of equals the earlier; the lower loss where the value is undefined', () => {
+    const [low, high] = [
+      { accuracy: 0.5, loss: 0.1 },
+      { accuracy: 0.6, loss: 0.9 },
+    ];
+    const judged = (values: typeof low, byLoss: boolean) => metrics.judgedBy(metricsOf('sst2'), values, byLoss);
+    expect(metrics.isBetter(judged(high, false), judged(low, false))).toBe(true);
+    expect(metrics.isBetter(judged({ ...low, loss: 0 }, false), judged(low, false))).toBe(false);
+    expect(metrics.isBetter(judged(low, true), judged(high, true))).toBe(true);
+    expect(metrics.isBetter(judged(low, true), judged(low, true))).toBe(false);
+  });
+});

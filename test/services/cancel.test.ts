@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as http2 from 'node:http2';
+import * as os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { status } from '../../infra/grpc/status';
@@ -113,6 +114,24 @@ describe('a deadline', () => {
     await expect(analyze({ timeoutMs: 2500 })).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
     await analyzerRests();
     await anotherIsServed();
+  });
+
+  test('of EstimateJob ends its engine, which runs below the service', async () => {
+    const before = enginesOf(service.pid, 'analyzer');
+    const { model, train: dev, selection, training } = TINY;
+    const spec = { model, train: analysis.dataset, dev, analysis: analysis.options, selection, training };
+    const answer = clients.gateway.unary(GatewayService.method.estimateJob, { spec }, { timeoutMs: 6000 });
+    const refused = expect(answer).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    const own = () => enginesOf(service.pid, 'analyzer').filter((pid) => !before.includes(pid));
+    const [engine] = await until(own, (engines) => engines.length > 0, 'an engine of the estimate');
+    await until(
+      () => os.getPriority(engine),
+      (nice) => nice > os.getPriority(service.pid),
+      'its niceness',
+    );
+    await refused;
+    await until(own, (engines) => engines.length === 0, 'the end of the engine');
+    await noTrainer();
   });
 
   test('of Analyze ends it also where the client stays and does not cancel', async () => {

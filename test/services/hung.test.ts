@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { SCHEDULER_DEFAULTS } from '../../gateway/scheduler';
 import { status } from '../../infra/grpc/status';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
+import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf, endServices, enginesOf, Service, signalTo } from '../support/services';
 import { until } from '../support/until';
@@ -57,6 +58,17 @@ test('an analysis whose engine hangs fails with ENGINE_LOST, and the next one ha
   await expect(analyze()).rejects.toMatchObject({ code: status.UNAVAILABLE, reason: 'ENGINE_LOST' });
   expect(enginesOf(service.pid, 'analyzer')).not.toContain(engine);
   expect(await analyze()).toBe(20);
+});
+
+test('an estimate whose engine hangs fails with ENGINE_LOST', async () => {
+  const before = enginesOf(service.pid, 'analyzer');
+  const answer = clients.gateway.unary(GatewayService.method.estimateJob, { spec: TINY });
+  const refused = expect(answer).rejects.toMatchObject({ code: status.UNAVAILABLE, reason: 'ENGINE_LOST' });
+  const own = () => enginesOf(service.pid, 'analyzer').filter((pid) => !before.includes(pid));
+  const [engine] = await until(own, (engines) => engines.length > 0, 'an engine of the estimate');
+  signalTo(engine, 'SIGSTOP');
+  await refused;
+  expect(own()).toEqual([]);
 });
 
 test('a job whose engine hangs goes on from its checkpoint with another one', async () => {

@@ -154,6 +154,22 @@ it('trains and predicts pairs and numbers', async () => {
   for (const { label, logits } of rows) expect(logits).toEqual([label]);
 });
 
+it('keeps the epoch of the lowest dev loss where the dev rows leave the metric undefined', async () => {
+  const columns = { textColumns: ['text_a', 'text_b'], labelColumn: 'score', regression: true };
+  const pairs = fs.readFileSync(path.join(TINY_DATA, 'pairs.tsv'), 'utf8').split('\n');
+  const one = path.join(folder(), 'one.tsv');
+  fs.writeFileSync(one, `${pairs.slice(0, 2).join('\n')}\n`);
+  const rows = { train: { ...columns, path: path.join(TINY_DATA, 'pairs.tsv') }, dev: { ...columns, path: one } };
+  const options = { maxLength: 24, epochs: 6, earlyStopping: 3, lr: 5e-3 };
+  const { metrics } = await finish(await request({ ...rows, options }));
+  const { epochs, best } = metrics;
+  expect(epochs.map(({ dev }) => dev.pearson)).toEqual(epochs.map(() => 0));
+  const losses = epochs.map(({ dev }) => dev.loss);
+  expect(best).toEqual({ epoch: 1 + losses.indexOf(Math.min(...losses)), value: 0 });
+  // Else this would not tell it from the first epoch, which was kept whatever its loss.
+  expect(best.epoch).toBeGreaterThan(1);
+});
+
 it('tunes the task head alone with an empty mask', async () => {
   const what = await request({ mask: await maskOf([[], []]) });
   const { metrics } = await finish(what);
@@ -209,7 +225,11 @@ it('refuses the mask of another base and a checkpoint of another run', async () 
   const other = { ...mask, model: { name: 'other', sha256: '0'.repeat(64) } };
   await expect(finish(await request({ mask: other }))).rejects.toThrow(/the mask is of other/);
 
-  const what = await request({ options: { epochs: 50 } });
+  // The last column twice, under another name: the same bytes and the same rows, of which another label is read.
+  const dev = { ...devSentences, path: path.join(folder(), 'dev.tsv') };
+  const lines = fs.readFileSync(devSentences.path, 'utf8').trimEnd().split('\n');
+  fs.writeFileSync(dev.path, lines.map((line, i) => `${line}\t${i === 0 ? 'other' : line.at(-1)}\n`).join(''));
+  const what = await request({ dev, options: { epochs: 50 } });
   const controller = new AbortController();
   const run = train(tf, what, controller.signal);
   for (let next = await run.next(); next.value && (next.value as TrainEvent).kind !== 'epoch'; )
@@ -222,6 +242,9 @@ it('refuses the mask of another base and a checkpoint of another run', async () 
       .then(() => run.next()),
   ).rejects.toMatchObject({ code: 'CANCELLED' });
   await expect(finish({ ...what, resume: true, options: { ...what.options, lr: 1 } })).rejects.toThrow(
+    /of another run/,
+  );
+  await expect(finish({ ...what, resume: true, dev: { ...dev, labelColumn: 'other' } })).rejects.toThrow(
     /of another run/,
   );
 });
