@@ -9,14 +9,12 @@ import { REPORT_FOLDER } from '../job/own-folders';
 import { forgetResults } from '../job/place';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
-import { addDataFlags, dataFlags } from './data-flags';
-import { aPath } from './flag-values';
+import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import {
   addAnalysisFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addNeeded,
   addOutFlag,
   addRuleFlags,
   analysisFlags,
@@ -24,11 +22,11 @@ import {
 } from './flags';
 import { printJson, secondsText, table, tellLines } from './output';
 import { askedModel, inSession, modelFolder, show } from './session';
-import { spooled } from './stdin';
+import { madeReadable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  addNeeded(command, '--data <file>', 'the rows to measure on, - for stdin; labels are not needed', aPath('file'));
+  addRowsFlag(command, '--data', 'the rows to measure on, - for stdin; labels are not needed');
   addOutFlag(command, 'folder for heads.json and report.html', 'folder');
   addRuleFlags(command);
   addDataFlags(command, false);
@@ -41,23 +39,24 @@ export function define(command: Command): void {
 async function analyzeHeads(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = analysisFlags(flags);
-  const source = dataFlags(flags, false)(flags.data as string);
+  const source = dataFlags(flags, false)(flags.data as string[]);
   const rules = { overwrite: flags.overwrite === true };
   const folders = { report: REPORT_FOLDER };
   checkFolder(out, rules, folders);
-  const report = await inSession(async (session) => {
-    const data = await spooled(source, session.signal);
+  const { report, rows } = await inSession(async (session) => {
+    const data = await madeReadable(source, session.signal);
     const model = await modelFolder(flags, session);
-    return inFolder(out, rules, folders, () => {
+    const measured = await inFolder(out, rules, folders, () => {
       const events = analyze({ model, data, options }, session.signal);
       return follow(events, (event) => show(session, event));
     });
+    return { report: measured, rows: data };
   });
   forgetResults(out, 'heads.json');
   writeJson(`${out}/heads.json`, report);
   const files = [
     'heads.json',
-    ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows: source } }),
+    ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows } }),
   ].map((name) => `${out}/${name}`);
   tellLines([...headsTable(report), ...files]);
   if (flags.json) await printJson(report);

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { downloadBytes, uploadFile } from '../artifacts/transfer';
 import type { DataSource } from '../data/dataset';
+import { filesOf, sourceName } from '../data/files';
 import { cancelled, failed, HifiError, invalidInput } from '../errors';
 import { followJob } from '../gateway/follow';
 import type { NamedArtifact } from '../gateway/record';
@@ -107,7 +108,12 @@ async function createJob(gateway: GrpcClient, spec: JobSpec, out: string, sessio
 
 /** Rows as the gateway knows them, once their file is there. */
 async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
-  const { path: name, file = name, format, task, textColumns, labelColumn, regression } = rows;
+  const { format, task, textColumns, labelColumn, regression, delimiter } = rows;
+  const [{ path: name, file = name }, ...others] = filesOf(rows);
+  if (others.length > 0) {
+    const found = `${sourceName(rows)}: ${others.length + 1} files are given; --gateway uploads one file`;
+    throw invalidInput(`${found}: put their rows into one, or create the job with a folder below the gateway's data roots`);
+  }
   if (!fs.existsSync(file)) throw invalidInput(`${name}: no such file`);
   const stored = { sha256: await sha256OfFile(file), sizeBytes: fs.statSync(file).size };
   await uploadFile(gateway, file, stored, signal, (done, total) =>
@@ -122,6 +128,7 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
     textColumns,
     labelColumn,
     regression,
+    delimiter,
   };
 }
 

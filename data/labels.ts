@@ -1,6 +1,6 @@
 import { invalidInput } from '../errors';
 import type { Dataset } from './dataset';
-import { rowNumber } from './dataset';
+import { rowName } from './dataset';
 import { TASKS } from './tasks';
 
 /** What a model predicts: one of the classes (`names[i]` is class i, in the file's own text) or a number. */
@@ -40,7 +40,7 @@ export function encodeLabels(
 ): Int32Array | Float32Array {
   const labels = labelsOf(dataset);
   const refuse = (index: number, what: string) =>
-    invalidInput(`${dataset.path}: row ${rowNumber(dataset, index)} has the label "${labels[index]}"; ${what}`);
+    invalidInput(`${rowName(dataset, index)} has the label "${labels[index]}"; ${what}`);
   if (set.kind === 'regression') {
     return Float32Array.from(labels, (label, index) => {
       const value = isNumber(label) ? Math.fround(Number(label)) : Number.NaN;

@@ -1,6 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { readingOf } from '../data/dataset';
 import { isScoreStrategy } from '../heads/scores';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { clearState } from '../trainer/state';
@@ -27,7 +28,7 @@ export interface JobInputs {
 export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName, string> {
   const { device: _a, threads: _b, ...analysis } = spec.analysis;
   const { device: _c, threads: _d, ...training } = spec.training;
-  const { path: _f, file: _g, ...columns } = spec.train;
+  const columns = readingOf(spec.train);
   const heads = keyOf([inputs.model, inputs.config, inputs.tokenizer, inputs.train, columns, analysis]);
   const scores = keyOf([heads, spec.selection.strategy, training.seed]);
   const mask = keyOf([isScoreStrategy(spec.selection.strategy) ? scores : heads, spec.selection]);

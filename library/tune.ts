@@ -1,5 +1,5 @@
 import type { DataSource } from '../data/dataset';
-import { formatOf } from '../data/format';
+import { sourceFormat } from '../data/files';
 import { follow } from '../infra/follow';
 import { trainInFolder } from '../job/in-folder';
 import { replaceFolder } from '../job/out';
@@ -99,8 +99,8 @@ const asked = <Result>(
   });
 
 /** Of the columns; a plain text has none. */
-const saysNothing = ({ path, format, task, textColumns }: DataSource) =>
-  task === undefined && textColumns === undefined && (format ?? formatOf(path)) !== 'txt';
+const saysNothing = (source: DataSource) =>
+  source.task === undefined && source.textColumns === undefined && sourceFormat(source) !== 'txt';
 
 /**
  * Makes of a base and a delta what other programs load. In a process of its own. An ONNX folder's logits are compared with the

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Encoded, encodeRows } from '../data/batches';
-import { type DataSource, type Dataset, rowNumber } from '../data/dataset';
+import { type DataSource, type Dataset, rowName, rowNumber } from '../data/dataset';
 import { encodeLabels, type LabelSet } from '../data/labels';
 import { readDataset } from '../data/read';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
@@ -223,5 +223,5 @@ function finite(logits: Logits, dataset: Dataset): Logits {
   if (at < 0) return logits;
   const row = Math.floor(at / outputs);
   const found = values.subarray(row * outputs, (row + 1) * outputs).join(', ');
-  throw failed(`${dataset.path}: row ${rowNumber(dataset, row)} has the logits [${found}]: no finite numbers`);
+  throw failed(`${rowName(dataset, row)} has the logits [${found}]: no finite numbers`);
 }

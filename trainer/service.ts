@@ -4,7 +4,8 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Inputs, ModelSettings, Opened } from '../artifacts/inputs';
 import type { Results } from '../artifacts/results';
 import type { GivenRows } from '../artifacts/rows';
-import { type DataSource, mismatchedRows } from '../data/dataset';
+import { type DataSource, mismatchedRows, readingOf } from '../data/dataset';
+import { filesOf, sourceSha256 } from '../data/files';
 import { TASK_NAMES } from '../data/tasks';
 import { invalidPart, within } from '../errors';
 import type { Admission, Place } from '../infra/admission';
@@ -245,8 +246,9 @@ async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256: string
   return runKey([sha256, modelFileHashes(model), rows, mask, options]);
 }
 
-async function rowsKey({ path: name, file = name, ...columns }: DataSource) {
-  return { ...columns, sha256: await sha256OfFile(file) };
+async function rowsKey(source: DataSource) {
+  const files = filesOf(source).map(({ path: name, file = name }) => sha256OfFile(file));
+  return { ...readingOf(source), sha256: sourceSha256(await Promise.all(files)) };
 }
 
 const deltaInfo = (folder: string): DeltaInfo =>

@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import fc from 'fast-check';
-import { csvRecords, tsvRecords } from '../../data/delimited';
+import { csvRecords } from '../../data/csv';
+import { tsvRecords } from '../../data/delimited';
 import type { TableRecord } from '../../data/records';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-delimited-'));
