@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Inputs } from '../artifacts/inputs';
+import type { Inputs, Opened } from '../artifacts/inputs';
+import type { DataSource } from '../data/dataset';
 import { estimate } from '../job/estimate';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { EstimateJobResponseSchema } from '../proto/gen/hifi/v1/gateway_pb';
@@ -16,13 +17,17 @@ export async function estimateServed(
   inputs: Inputs,
   signal: AbortSignal,
 ): Promise<MessageInitShape<typeof EstimateJobResponseSchema>> {
-  const open = (field: string, rows: TextDataset) =>
-    inputs.rows(givenRowsOf(rows, field), { field, labels: true }, signal);
-  const train = await open('spec.train', spec.train);
-  const dev = spec.dev && (await open('spec.dev', spec.dev));
+  const opened: Opened<DataSource>[] = [];
+  const open = async (field: string, rows: TextDataset) => {
+    const each = await inputs.rows(givenRowsOf(rows, field), { field, labels: true }, signal);
+    opened.push(each);
+    return each.what;
+  };
   try {
+    const train = await open('spec.train', spec.train);
+    const dev = spec.dev && (await open('spec.dev', spec.dev));
     const model = await inputs.model(spec.model, { signal });
-    const events = estimate({ ...spec, model, train: train.what, dev: dev?.what }, signal);
+    const events = estimate({ ...spec, model, train, dev }, signal);
     let step = await events.next();
     while (!step.done) step = await events.next();
     const { rows, deltaBytes, peakMemoryBytes, ...told } = step.value;
@@ -34,6 +39,6 @@ export async function estimateServed(
       devRows: rows.dev,
     };
   } finally {
-    await Promise.all([train.release(), dev?.release()]);
+    for (const each of opened) await each.release();
   }
 }

@@ -186,6 +186,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
           await place.turn(signal);
           await follow(engine.predict(asked, signal), async (event) => {
             if (event.kind === 'progress') return tell(event);
+            if (event.kind === 'warning') return out.send({ event: { case: 'warning', value: event.message } });
             await out.send({ event: { case: 'predictions', value: predictionsMessage(event.rows) } });
           });
         }),

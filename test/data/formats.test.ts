@@ -276,12 +276,13 @@ describe('drawRows', () => {
 });
 
 describe('the file', () => {
-  it('is named with the nearest when there is none, and refused when it is a folder', async () => {
+  it('is named with the nearest when there is none, and refused when it is a device or a folder of none', async () => {
     fs.writeFileSync(path.join(folder, 'train.tsv'), 'a\n1\n');
     const refused = (file: string) => refusal({ path: file, textColumns: ['a'], format: 'tsv' }, 'texts');
     expect(await refused(path.join(folder, 'trian.tsv'))).toBe('no such file; did you mean "train.tsv"?');
     expect(await refused(path.join(folder, 'no', 'such', 'x.tsv'))).toBe('no such file');
-    expect(await refused(folder)).toBe('is a folder, not a file');
+    const none = fs.mkdtempSync(path.join(folder, 'none-'));
+    expect(await refused(none)).toMatch(/^is a folder and holds no file with a name of its own/);
     expect(await refused('/dev/null')).toMatch(/^is a pipe or a device/);
   });
 
