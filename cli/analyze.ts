@@ -54,10 +54,9 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   });
   forgetResults(out, 'heads.json');
   writeJson(`${out}/heads.json`, report);
-  const files = [
-    'heads.json',
-    ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows } }),
-  ].map((name) => `${out}/${name}`);
+  const files = ['heads.json', ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows } })].map(
+    (name) => `${out}/${name}`,
+  );
   tellLines([...headsTable(report), ...files]);
   if (flags.json) await printJson(report);
 }

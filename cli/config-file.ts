@@ -158,7 +158,9 @@ function settingOf(option: Option, given: Node | null, document: Document, refus
 const isPath = (option: Option) => typeof (option.parseArg as FlagParser<unknown> | undefined)?.takes === 'string';
 
 const pathsFrom = (folder: string, option: Option, value: unknown) =>
-  Array.isArray(value) ? value.map((each) => fromFolder(folder, option, each)) : fromFolder(folder, option, String(value));
+  Array.isArray(value)
+    ? value.map((each) => fromFolder(folder, option, each))
+    : fromFolder(folder, option, String(value));
 
 /** A path, which is relative to the file's folder, as seen from here. */
 function fromFolder(folder: string, option: Option, written: string): string {

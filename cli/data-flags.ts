@@ -16,7 +16,7 @@ export function addDataFlags(command: Command, labels: boolean): void {
     command,
     '--text-columns <a[,b]>',
     'header names of one or two text columns, instead of --task; a comma that is part of a header splits nothing',
-    headerName('--text-columns'),
+    headerName('--text-columns', true),
   );
   const column = new Option('--label-column <y>', 'header name of the label column').argParser(
     headerName('--label-column'),

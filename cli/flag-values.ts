@@ -95,12 +95,13 @@ export function names(flag: string, most: number): FlagParser<string[]> {
   return Object.assign(parse, { several: most > 1 });
 }
 
-/** A header name as it stands, commas and all. */
-export function headerName(flag: string): FlagParser<string> {
-  return (text) => {
+/** A header name as it stands, commas and all. @param several whether names with commas between may stand there too */
+export function headerName(flag: string, several = false): FlagParser<string> {
+  const parse = (text: string) => {
     if (text.trim() !== '') return text.trim();
     throw refused(flag, text, 'the name of a column');
   };
+  return Object.assign(parse, { several });
 }
 
 /** Words of a list of choices between commas. */

@@ -112,7 +112,9 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
   const [{ path: name, file = name }, ...others] = filesOf(rows);
   if (others.length > 0) {
     const found = `${sourceName(rows)}: ${others.length + 1} files are given; --gateway uploads one file`;
-    throw invalidInput(`${found}: put their rows into one, or create the job with a folder below the gateway's data roots`);
+    throw invalidInput(
+      `${found}: put their rows into one, or create the job with a folder below the gateway's data roots`,
+    );
   }
   if (!fs.existsSync(file)) throw invalidInput(`${name}: no such file`);
   const stored = { sha256: await sha256OfFile(file), sizeBytes: fs.statSync(file).size };

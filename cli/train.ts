@@ -50,7 +50,10 @@ async function trainHeads(flags: Flags): Promise<void> {
   checkFolder(out, rules, folders);
   const metrics = await inSession(async (session) => {
     const { signal } = session;
-    const rows = { train: await madeReadable(trainRows, signal), dev: devRows && (await madeReadable(devRows, signal)) };
+    const rows = {
+      train: await madeReadable(trainRows, signal),
+      dev: devRows && (await madeReadable(devRows, signal)),
+    };
     const model = await modelFolder(flags, session);
     const request = { model, ...rows, mask, options, out, resume: rules.resume };
     return follow(trainInFolder(request, rules, signal), (event) => {

@@ -4,15 +4,7 @@ import { deltaTrainedAs, modelTrainedAs } from '../results/trained-as';
 import { TRAIN_DEFAULTS } from '../trainer/options';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
-import {
-  add,
-  addEngineFlags,
-  addInferenceFlags,
-  addJsonFlag,
-  addModelFlags,
-  engineFlags,
-  type Flags,
-} from './flags';
+import { add, addEngineFlags, addInferenceFlags, addJsonFlag, addModelFlags, engineFlags, type Flags } from './flags';
 import { modelFolder, type Session } from './session';
 import { madeReadable } from './stdin';
 

@@ -130,7 +130,13 @@ function ownLayout(
   const label = need === 'labels' ? columnNamed(path, header, labelColumn!, table) : undefined;
   // A regression reads the numbers, and a task has its own names for them.
   const classes = label && !regression && first.classes?.(label.at);
-  return { texts, label: label && { ...label, ...(classes && { classes }) }, names: header, header: true, lenient: false };
+  return {
+    texts,
+    label: label && { ...label, ...(classes && { classes }) },
+    names: header,
+    header: true,
+    lenient: false,
+  };
 }
 
 export const namesOf = (record: TableRecord) => fieldsOf(record).map((name) => name.trim());
@@ -155,7 +161,8 @@ function otherDelimiter(header: readonly string[], wanted: string, { format, del
   const parts = (by: string) => line.split(by).map((name) => name.trim().replace(/^"(.*)"$/, '$1'));
   const others = LIKELY_DELIMITERS.filter((by) => by !== delimiter && line.includes(by));
   const likely =
-    others.find((by) => parts(by).includes(wanted)) ?? (header.length === 1 && others.length === 1 ? others[0] : undefined);
+    others.find((by) => parts(by).includes(wanted)) ??
+    (header.length === 1 && others.length === 1 ? others[0] : undefined);
   if (likely === undefined) return undefined;
   const flags = [
     ...(likely === '\t' && format === 'csv' ? ['--format tsv'] : format === 'tsv' ? ['--format csv'] : []),

@@ -76,11 +76,13 @@ function classNames({ key_value_metadata = [] }: FileMetaData): Map<string, read
   const features: unknown = told === undefined ? undefined : parsed(told)?.info?.features;
   if (features === null || typeof features !== 'object') return new Map();
   return new Map(
-    Object.entries(features as Record<string, { _type?: unknown; names?: unknown } | null>).flatMap(([column, feature]) => {
-      const names = feature?._type === 'ClassLabel' ? feature.names : undefined;
-      const isList = Array.isArray(names) && names.every((name) => typeof name === 'string');
-      return isList ? [[column, names as string[]] as const] : [];
-    }),
+    Object.entries(features as Record<string, { _type?: unknown; names?: unknown } | null>).flatMap(
+      ([column, feature]) => {
+        const names = feature?._type === 'ClassLabel' ? feature.names : undefined;
+        const isList = Array.isArray(names) && names.every((name) => typeof name === 'string');
+        return isList ? [[column, names as string[]] as const] : [];
+      },
+    ),
   );
 }
 

@@ -85,7 +85,7 @@ describe('inputs', () => {
 
   it.each([
     ['rwos.tsv', 'did you mean "rows.tsv"?'],
-    ['deep', 'it must be a file, and is none'],
+    ['deep', 'deep/rows.csv is csv, deep/again.tsv is tsv; files that are read together must have one format'],
   ])('says what is wrong with %s', async (written, text) => {
     const error = await errorOf(atPath(written));
     expect([error.field, error.message]).toEqual(['train.path', expect.stringContaining(text)]);
