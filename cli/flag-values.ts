@@ -84,7 +84,7 @@ export const aPath = (takes: 'file' | 'folder' | 'model'): FlagParser<string> =>
   Object.assign((text: string) => text, { takes });
 
 /** Names between commas, none of them empty or given twice, no more than `most`. */
-export function names(flag: string, most: number): FlagParser<string[]> {
+function names(flag: string, most: number): FlagParser<string[]> {
   const parse = (text: string) => {
     const list = text.split(',').map((name) => name.trim());
     const right =

@@ -91,7 +91,7 @@ async function* unpacked(source: NamedFile, packed: AsyncGenerator<Buffer>): Asy
 }
 
 /** @throws HifiError INVALID_INPUT when it is not there or not a file */
-export function checkFile({ path, file = path }: NamedFile): void {
+function checkFile({ path, file = path }: NamedFile): void {
   let stat: fs.Stats;
   try {
     stat = fs.statSync(file);

@@ -53,7 +53,7 @@ export function eachLine({ bytes, line }: LineBlock, use: (line: number, start: 
 }
 
 /** How many lines end within a part of a block. */
-export function lineEnds(bytes: Buffer, from: number, to: number): number {
+function lineEnds(bytes: Buffer, from: number, to: number): number {
   const ends = new LineEnds(bytes);
   let count = 0;
   for (let start = from; ends.after(start) < to; start = ends.next) count++;

@@ -88,7 +88,7 @@ it('reads back any fields, quoted or plain, with any delimiter and line end', as
         expect(await read(content, { delimiter })).toEqual(rows.map(({ fields }) => fields.map(([text]) => text)));
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 

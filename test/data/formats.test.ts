@@ -76,6 +76,17 @@ describe('Parquet', () => {
     expect(await refused('txt')).toMatch(/no column "txt" in the schema \("text", .*\); did you mean "text"\?/);
   });
 
+  it('takes the names of classes that Hugging Face writes into the schema for labels', async () => {
+    const labels = async (source: Partial<DataSource>) =>
+      (await readDataset({ path: at('classes.parquet'), textColumns: ['text'], ...source }, 'labels')).labels;
+    expect(await labels({ labelColumn: 'label' })).toEqual(['good', 'very bad', 'bad', 'good', 'very bad', 'bad']);
+    expect(await labels({ labelColumn: 'stars' })).toEqual(['5', '1', '2', '4', '1', '3']);
+    // A regression reads the numbers themselves.
+    expect(await labels({ labelColumn: 'label', regression: true })).toEqual(['2', '0', '1', '2', '0', '1']);
+    const missing = { path: at('classes.parquet'), textColumns: ['text'], labelColumn: 'missing' };
+    expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
+  });
+
   it('refuses a file that is none, is cut off, damaged, empty or without rows', async () => {
     const bytes = fs.readFileSync(at(names[1]));
     const refused = (content: string | Uint8Array) =>
