@@ -173,7 +173,10 @@ export class Inputs {
         throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a file or a folder, and is none`);
       }
       if (stat.isFile() || this.roots.holds(located.path)) return located.path;
-      throw invalidPart(field, `${field} is ${JSON.stringify(written)}; a link in that folder leads out of the data roots`);
+      throw invalidPart(
+        field,
+        `${field} is ${JSON.stringify(written)}; a link in that folder leads out of the data roots`,
+      );
     }
     const hint = located.kind === 'missing' ? `: there is no such file${located.hint}` : '';
     const wanted = "it must be a file below one of the service's data roots";

@@ -87,7 +87,12 @@ describe('come back as they were', () => {
   it('rows as a request names them', () => {
     const column = fc.string({ unit: 'grapheme', minLength: 1 });
     const columns = fc.record(
-      { textColumns: fc.array(column, { minLength: 1, maxLength: 2 }), labelColumn: column, regression: fc.boolean(), delimiter: column },
+      {
+        textColumns: fc.array(column, { minLength: 1, maxLength: 2 }),
+        labelColumn: column,
+        regression: fc.boolean(),
+        delimiter: column,
+      },
       { requiredKeys: [] },
     );
     const files = fc.record({
