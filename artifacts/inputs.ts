@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import * as path from 'node:path';
+import type { NamedFile } from '../data/bytes';
 import { type DataSource, mismatchedRows } from '../data/dataset';
-import { formatOf } from '../data/format';
+import { filesOf } from '../data/files';
+import { formatNamed } from '../data/format';
 import { didYouMean } from '../data/nearest';
 import type { TaskName } from '../data/tasks';
 import { cancelled, HifiError, invalidInput, invalidPart, within } from '../errors';
@@ -77,7 +79,7 @@ export class Inputs {
   }
 
   /**
-   * Rows as a file that the engines read.
+   * Rows as what the engines read: a file, or a folder of files.
    *
    * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for an artifact that is nowhere
    */
@@ -95,11 +97,11 @@ export class Inputs {
     const named = source.kind === 'path' ? source.path : source.name;
     if (source.kind === 'path') {
       const file = this.file(source.path, at);
-      const rows = { path: named, file, ...layoutOf(columns, named, at, need) };
+      const rows = { path: named, file, ...layoutOf(columns, { path: named, file }, at, need) };
       this.checkSibling(rows, at);
       return { what: rows, release: async () => {} };
     }
-    const layout = layoutOf(columns, named, at, need);
+    const layout = layoutOf(columns, { path: named }, at, need);
     const stored = await this.artifact(source, field, signal);
     // A link of the call's own: the store may drop a file that was not used for long.
     return this.inScratch(async (folder) => {
@@ -172,8 +174,15 @@ export class Inputs {
   private file(written: string, field: string): string {
     const located = this.roots.locate(written);
     if (located.kind === 'found') {
-      if (fs.statSync(located.path).isFile()) return located.path;
-      throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a file, and is none`);
+      const stat = fs.statSync(located.path);
+      if (!stat.isFile() && !stat.isDirectory()) {
+        throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a file or a folder, and is none`);
+      }
+      if (stat.isFile() || this.roots.holds(located.path)) return located.path;
+      throw invalidPart(
+        field,
+        `${field} is ${JSON.stringify(written)}; a link in that folder leads out of the data roots`,
+      );
     }
     const hint = located.kind === 'missing' ? `: there is no such file${located.hint}` : '';
     const wanted = "it must be a file below one of the service's data roots";
@@ -207,13 +216,18 @@ export class Inputs {
 
 /** What a file of rows must be read by: its own columns, those of the task that the request names, or those of `need`. */
 function layoutOf(
-  { task: named, textColumns = [], labelColumn, regression }: Omit<GivenRows, 'source'>,
-  name: string,
+  { task: named, textColumns = [], labelColumn, regression, delimiter }: Omit<GivenRows, 'source'>,
+  rows: DataSource,
   nameField: string,
   { field, labels, task: known }: RowsNeed,
 ): Omit<DataSource, 'path'> {
-  const format = formatNamed(name, nameField);
-  const own = { ...(regression !== undefined && { regression }) };
+  const format = formatOfRows(rows, nameField);
+  if (delimiter !== undefined && format !== 'csv' && format !== 'tsv') {
+    const at = `${field}.delimiter`;
+    throw invalidPart(at, `${at} is ${JSON.stringify(delimiter)}; it must be left out: ${nameField} is ${format}`);
+  }
+  const separated = { ...(delimiter !== undefined && { delimiter }) };
+  const own = { ...(regression !== undefined && { regression }), ...separated };
   if (format === 'txt') {
     if (labels)
       throw invalidPart(nameField, `${nameField} is a plain text, which has no labels; labels are needed here`);
@@ -226,7 +240,7 @@ function layoutOf(
   }
   const bare = named === undefined && textColumns.length === 0 && labelColumn === undefined;
   const task = named ?? (bare ? known : undefined);
-  if (task !== undefined) return { task };
+  if (task !== undefined) return { task, ...separated };
   if (textColumns.length === 0) {
     const at = `${field}.text_columns`;
     throw invalidPart(at, `${at} is empty; it must name one or two columns of texts, unless ${field}.task is given`);
@@ -241,13 +255,17 @@ function layoutOf(
   return { textColumns, ...(labelColumn !== undefined && { labelColumn }), ...own };
 }
 
-function formatNamed(name: string, field: string) {
+function formatOfRows(rows: DataSource, field: string) {
+  let files: NamedFile[];
   try {
-    return formatOf(name);
-  } catch (error) {
-    const known = '.tsv, .csv, .jsonl, .parquet or .txt, all but Parquet also with .gz';
-    throw invalidPart(field, `${field} is ${JSON.stringify(name)}; it must end in ${known}`, error);
+    files = filesOf(rows);
+  } catch (thrown) {
+    throw invalidPart(field, `${field}: ${HifiError.from(thrown).message}`, thrown);
   }
+  const format = formatNamed(files[0].path);
+  if (format !== undefined) return format;
+  const known = '.tsv, .csv, .jsonl, .parquet or .txt, all but Parquet also with .gz';
+  throw invalidPart(field, `${field} is ${JSON.stringify(rows.path)}; it must end in ${known}`);
 }
 
 /** The file under another name too; where that cannot be, as a copy. */

@@ -9,6 +9,8 @@ export interface GivenRows {
   textColumns?: string[];
   labelColumn?: string;
   regression?: boolean;
+  /** Between the fields of CSV or TSV. */
+  delimiter?: string;
 }
 
 export type RowsSource =

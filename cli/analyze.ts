@@ -10,14 +10,12 @@ import { forgetResults } from '../job/place';
 import { percentDigits } from '../percent';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
-import { addDataFlags, dataFlags } from './data-flags';
-import { aPath } from './flag-values';
+import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import {
   addAnalysisFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addNeeded,
   addOutFlag,
   addRuleFlags,
   analysisFlags,
@@ -25,11 +23,11 @@ import {
 } from './flags';
 import { printJson, secondsText, table, tellLines } from './output';
 import { askedModel, inSession, modelFolder, show } from './session';
-import { spooled } from './stdin';
+import { madeReadable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  addNeeded(command, '--data <file>', 'the rows to measure on, - for stdin; labels are not needed', aPath('file'));
+  addRowsFlag(command, '--data', 'the rows to measure on, - for stdin; labels are not needed');
   addOutFlag(command, 'folder for heads.json and report.html', 'folder');
   addRuleFlags(command);
   addDataFlags(command, false);
@@ -42,23 +40,23 @@ export function define(command: Command): void {
 async function analyzeHeads(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = analysisFlags(flags);
-  const source = dataFlags(flags, false)(flags.data as string);
+  const source = dataFlags(flags, false)(flags.data as string[]);
   const rules = { overwrite: flags.overwrite === true };
   checkFolder(out, rules, ANALYSIS_RESULTS);
-  const report = await inSession(async (session) => {
-    const data = await spooled(source, session.signal);
+  const { report, rows } = await inSession(async (session) => {
+    const data = await madeReadable(source, session.signal);
     const model = await modelFolder(flags, session);
-    return inFolder(out, rules, ANALYSIS_RESULTS, () => {
+    const measured = await inFolder(out, rules, ANALYSIS_RESULTS, () => {
       const events = analyze({ model, data, options }, session.signal);
       return follow(events, (event) => show(session, event));
     });
+    return { report: measured, rows: data };
   });
   forgetResults(out, 'heads.json');
   writeJson(`${out}/heads.json`, report);
-  const files = [
-    'heads.json',
-    ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows: source } }),
-  ].map((name) => `${out}/${name}`);
+  const files = ['heads.json', ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows } })].map(
+    (name) => `${out}/${name}`,
+  );
   tellLines([...headsTable(report), ...files]);
   if (flags.json) await printJson(report);
 }

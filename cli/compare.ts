@@ -9,17 +9,17 @@ import { columnsOf, notesOf } from '../compare/tables';
 import type { DataSource } from '../data/dataset';
 import { follow } from '../infra/follow';
 import { addCompareFlags, compareFlags } from './compare-flags';
-import { addDataFlags, dataFlags } from './data-flags';
-import { aPath, paths } from './flag-values';
-import { addEngineFlags, addJsonFlag, addModelFlags, addNeeded, addOutFlag, type Flags } from './flags';
+import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
+import { paths } from './flag-values';
+import { addEngineFlags, addJsonFlag, addModelFlags, addOutFlag, type Flags } from './flags';
 import { metricText, printJson, secondsText, table, tellLines } from './output';
 import { askedModel, inSession, modelFolder, type Session, show } from './session';
-import { checkOneStdin, spooled } from './stdin';
+import { checkOneStdin, madeReadable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
   const drawn = 'the labelled rows that training, dev and test rows are drawn from';
-  addNeeded(command, '--train <file>', drawn, aPath('file'));
+  addRowsFlag(command, '--train', drawn);
   command.option('--test <file>', 'further labelled rows, all of them tested on (repeatable)', paths('file'), []);
   const out = 'folder for all results; that of a comparison with the same settings is gone on with';
   addOutFlag(command, out, 'folder');
@@ -37,18 +37,18 @@ async function compareStrategies(flags: Flags): Promise<void> {
   const source = dataFlags(flags, true);
   checkOneStdin(['--train', flags.train], ...(flags.test as string[]).map((file) => ['--test', file] as const));
   const testRows = (flags.test as string[]).map(source);
-  const trainRows = source(flags.train as string);
+  const trainRows = source(flags.train as string[]);
   const compared = await inSession(async (session) => {
-    const train = await spooled(trainRows, session.signal);
+    const train = await madeReadable(trainRows, session.signal);
     const test: DataSource[] = [];
-    for (const rows of testRows) test.push(await spooled(rows, session.signal));
+    for (const rows of testRows) test.push(await madeReadable(rows, session.signal));
     const model = await modelFolder(flags, session);
     const events = compare({ ...options, model, train, test, out }, session.signal);
-    return follow(events, (event) => tell(session, event));
+    return { ...(await follow(events, (event) => tell(session, event))), train, test };
   });
-  const { settings, records, failed, model: size } = compared;
+  const { settings, records, failed, model: size, train, test } = compared;
   const results = summarise(settings, records, reference, failed);
-  const asked = { ...askedModel(flags), train: trainRows, test: testRows, ...options.engine };
+  const asked = { ...askedModel(flags), train, test, ...options.engine };
   const files = writeResults(out, { results, model: size, asked }).map((name) => path.join(out, name));
   tellLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
   if (flags.json) await printJson(results);

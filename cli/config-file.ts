@@ -89,7 +89,7 @@ function readConfig(file: string, known: readonly Option[], command?: Command): 
     settings.push({
       option,
       line,
-      value: isPath(option) ? fromFolder(path.dirname(file), option, String(value)) : value,
+      value: isPath(option) ? pathsFrom(path.dirname(file), option, value) : value,
     });
   }
   checkTogether(settings, file);
@@ -142,11 +142,12 @@ function settingOf(option: Option, given: Node | null, document: Document, refus
     return typeof each.value === 'string' ? each.value : each.source;
   };
   const parse = (option.parseArg ?? String) as FlagParser<unknown>;
-  const parts = parse.several && isSeq(node) ? node.items.map(written) : [written(node)];
-  const plain = parts.every((part) => part !== undefined && !(isSeq(node) && part.includes(',')));
+  const list = (parse.several || parse.repeated) && isSeq(node);
+  const parts = list ? node.items.map(written) : [written(node)];
+  const plain = parts.every((part) => part !== undefined && (parse.repeated || !(isSeq(node) && part.includes(','))));
   let value: unknown;
   try {
-    value = parse(plain ? parts.join(',') : shown);
+    value = parse.repeated && plain ? parts : parse(plain ? parts.join(',') : shown);
   } catch (error) {
     throw refused((error as Error).message.replace(/^--/, ''));
   }
@@ -155,6 +156,11 @@ function settingOf(option: Option, given: Node | null, document: Document, refus
 }
 
 const isPath = (option: Option) => typeof (option.parseArg as FlagParser<unknown> | undefined)?.takes === 'string';
+
+const pathsFrom = (folder: string, option: Option, value: unknown) =>
+  Array.isArray(value)
+    ? value.map((each) => fromFolder(folder, option, each))
+    : fromFolder(folder, option, String(value));
 
 /** A path, which is relative to the file's folder, as seen from here. */
 function fromFolder(folder: string, option: Option, written: string): string {

@@ -1,10 +1,11 @@
 import { type Command, Option } from 'commander';
 import type { DataSource } from '../data/dataset';
-import { DATA_FORMATS, type DataFormat, formatOf } from '../data/format';
+import { sourceFormat } from '../data/files';
+import { DATA_FORMATS, type DataFormat } from '../data/format';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { invalidInput } from '../errors';
-import { aPath, names, oneOf } from './flag-values';
-import { add, type Flags } from './flags';
+import { aPath, headerName, oneOf, paths } from './flag-values';
+import { add, addNeeded, type Flags } from './flags';
 import { STDIN } from './stdin';
 
 /** @param labels whether the command needs labels; where it does not, its label flags are accepted and do nothing */
@@ -14,11 +15,11 @@ export function addDataFlags(command: Command, labels: boolean): void {
   add(
     command,
     '--text-columns <a[,b]>',
-    'header names of one or two text columns, instead of --task',
-    names('--text-columns', 2),
+    'header names of one or two text columns, instead of --task; a comma that is part of a header splits nothing',
+    headerName('--text-columns', true),
   );
   const column = new Option('--label-column <y>', 'header name of the label column').argParser(
-    (text) => names('--label-column', 1)(text)[0],
+    headerName('--label-column'),
   );
   const regression = new Option('--regression', 'the label is a number to be predicted, not a class');
   // One set of data flags then serves all commands.
@@ -29,6 +30,29 @@ export function addDataFlags(command: Command, labels: boolean): void {
     "the data's format (default: by the extension; txt: a text a line, no columns or labels)",
     oneOf('--format', DATA_FORMATS),
   );
+  add(
+    command,
+    '--delimiter <character>',
+    'what separates the fields of CSV, such as ; (default: a comma; in TSV, where quotes are literal, a tab)',
+    delimiter,
+  );
+}
+
+/** One character; a tab may be written \t. Readers check which. */
+const delimiter = (text: string) => {
+  const character = text === '\\t' ? '\t' : text;
+  if (character.length === 1) return character;
+  throw invalidInput(`--delimiter is ${JSON.stringify(text)}; it must be one character, such as ; or \\t for a tab`);
+};
+
+/** Adds a flag for the rows of a command: a file or folder, and where it is given again further ones. */
+export function addRowsFlag(command: Command, flag: '--train' | '--data', what: string): void {
+  const { takes, repeated } = paths('file');
+  // A flag takes precedence over a setting of `--config`: it does not add to it.
+  const parse = (text: string, before?: string[]) =>
+    command.getOptionValueSource(flag.slice(2)) === 'cli' ? [...before!, text] : [text];
+  const told = `${what}; a file, a folder of files of one format, or several: repeat the flag`;
+  addNeeded(command, `${flag} <file>`, told, Object.assign(parse, { takes, repeated }));
 }
 
 /** The rows that the epochs are judged by. */
@@ -38,11 +62,17 @@ export function addDevFlag(command: Command): void {
 }
 
 /**
- * Reads the group, but for the path: a function of it, as a command may have two files of one layout.
+ * Reads the group, but for the paths: a function of them, as a command may have two sources of one layout. `--text-columns` is still
+ * one name in it, which `madeReadable` splits where it must.
  * @param known the task where no flag tells what to read
  */
-export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (path: string) => DataSource {
-  const { textColumns, labelColumn, regression, format } = flags as Omit<Partial<DataSource>, 'path'>;
+export function dataFlags(
+  flags: Flags,
+  labels: boolean,
+  known?: TaskName,
+): (paths: string | readonly string[]) => DataSource {
+  const { labelColumn, regression, format, delimiter } = flags as Omit<Partial<DataSource>, 'path'>;
+  const textColumns = flags.textColumns === undefined ? undefined : [flags.textColumns as string];
   const task = (flags.task as TaskName | undefined) ?? (textColumns ? undefined : known);
   if (task !== undefined && textColumns) {
     throw invalidInput(
@@ -53,8 +83,10 @@ export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (pat
     if (labelColumn !== undefined) throw invalidInput('--label-column goes with --text-columns, a task names its own');
     if (regression) throw invalidInput('--regression goes with --text-columns, a task knows by itself');
   }
-  return (path) => {
-    const source: DataSource = { path, ...(format && { format }) };
+  return (paths) => {
+    const [path, ...others] = typeof paths === 'string' ? [paths] : paths;
+    const more = others.length > 0 && { more: others.map((other) => ({ path: other })) };
+    const source: DataSource = { path, ...more, ...(format && { format }), ...(delimiter && { delimiter }) };
     if (formatFor(source) === 'txt' && !labels && !flags.task && !textColumns) return source;
     if (task !== undefined) return { ...source, task };
     if (!textColumns) throw invalidInput(`which texts? give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`);
@@ -66,11 +98,12 @@ export function dataFlags(flags: Flags, labels: boolean, known?: TaskName): (pat
 }
 
 /** The format that is said, or that the name tells; standard input has no name. */
-function formatFor({ path, format }: DataSource): DataFormat {
-  if (path === STDIN && !format) {
+function formatFor(source: DataSource): DataFormat {
+  const { path, more = [], format } = source;
+  if (!format && [path, ...more.map((each) => each.path)].includes(STDIN)) {
     throw invalidInput(
       `${STDIN} is standard input, which has no name to tell the format: give --format ${DATA_FORMATS.join('|')}`,
     );
   }
-  return format ?? formatOf(path);
+  return sourceFormat(source);
 }

@@ -10,6 +10,8 @@ export interface FlagParser<T> {
   readonly takes?: Takes;
   /** Several may stand there, with commas between. */
   readonly several?: boolean;
+  /** The flag may be given more than once; its value is a list. */
+  readonly repeated?: boolean;
 }
 
 /** A whole number in a range. */
@@ -82,7 +84,7 @@ export const aPath = (takes: 'file' | 'folder' | 'model'): FlagParser<string> =>
   Object.assign((text: string) => text, { takes });
 
 /** Names between commas, none of them empty or given twice, no more than `most`. */
-export function names(flag: string, most: number): FlagParser<string[]> {
+function names(flag: string, most: number): FlagParser<string[]> {
   const parse = (text: string) => {
     const list = text.split(',').map((name) => name.trim());
     const right =
@@ -93,6 +95,15 @@ export function names(flag: string, most: number): FlagParser<string[]> {
   return Object.assign(parse, { several: most > 1 });
 }
 
+/** A header name as it stands, commas and all. @param several whether names with commas between may stand there too */
+export function headerName(flag: string, several = false): FlagParser<string> {
+  const parse = (text: string) => {
+    if (text.trim() !== '') return text.trim();
+    throw refused(flag, text, 'the name of a column');
+  };
+  return Object.assign(parse, { several });
+}
+
 /** Words of a list of choices between commas. */
 export function someOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T[]> {
   const parse = (text: string) => names(flag, choices.length)(text).map((name) => oneOf(flag, choices)(name));
@@ -101,7 +112,10 @@ export function someOf<T extends string>(flag: string, choices: readonly T[]): F
 
 /** The paths of a flag that may be given more than once. */
 export const paths = (takes: 'file' | 'folder') =>
-  Object.assign((text: string, before: readonly string[]): string[] => [...before, text], { takes });
+  Object.assign((text: string, before: readonly string[] = []): string[] => [...before, text], {
+    takes,
+    repeated: true,
+  });
 
 const refused = (flag: string, text: string, right: string) =>
   invalidInput(`${flag} is ${JSON.stringify(text)}; it must be ${right}`);

@@ -39,6 +39,7 @@ function writeNew(file: string, text: string): void {
 
 /** A flag's value as the file is to say it: a path as seen from the file's folder. */
 function written(option: Option, value: unknown, file: string): unknown {
+  if (Array.isArray(value)) return value.map((each) => written(option, each, file));
   const takes = (option.parseArg as FlagParser<unknown> | undefined)?.takes;
   if (typeof takes !== 'string' || typeof value !== 'string' || value === STDIN || path.isAbsolute(value)) return value;
   if (takes === 'model' && !isFolderPath(value) && !fs.existsSync(value)) return value;

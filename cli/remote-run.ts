@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { downloadBytes, uploadFile } from '../artifacts/transfer';
 import { differenceOf } from '../compare/settings';
 import type { DataSource } from '../data/dataset';
+import { filesOf, sourceName } from '../data/files';
 import { cancelled, failed, HifiError, invalidInput } from '../errors';
 import { WholeFile } from '../files/whole-file';
 import { followJob } from '../gateway/follow';
@@ -15,7 +16,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import { sha256OfFile } from '../model/hash';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
-import { modelIdentity, optionsIdentity, rowsIdentity } from '../results/identity';
+import { modelIdentity, optionsIdentity, readRowsIdentity } from '../results/identity';
 import { artifactOf } from '../wire/job';
 import { analysisMessage, selectionMessage, trainingMessage } from '../wire/options';
 import { gatewayError } from './gateway-flags';
@@ -109,15 +110,10 @@ async function earlierJob(
  * @throws HifiError INVALID_INPUT for a file that is not there
  */
 export async function askedIdentity({ model, train, dev, analysis, selection, training, exports }: JobSpec) {
-  const rows = async (source: DataSource) => {
-    const { path: name, file = name } = source;
-    if (!fs.existsSync(file)) throw invalidInput(`${name}: no such file`);
-    return rowsIdentity(source, await sha256OfFile(file));
-  };
   return {
     model: fs.existsSync(model) ? await folderIdentity(model) : model,
-    train: await rows(train),
-    dev: dev ? await rows(dev) : null,
+    train: await readRowsIdentity(train),
+    dev: dev ? await readRowsIdentity(dev) : null,
     analysis: optionsIdentity(analysis),
     selection: optionsIdentity(selection),
     training: optionsIdentity(training),
@@ -164,7 +160,14 @@ async function createJob(
 
 /** Rows as the gateway knows them, once their file is there. */
 async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
-  const { path: name, file = name, format, task, textColumns, labelColumn, regression } = rows;
+  const { format, task, textColumns, labelColumn, regression, delimiter } = rows;
+  const [{ path: name, file = name }, ...others] = filesOf(rows);
+  if (others.length > 0) {
+    const found = `${sourceName(rows)}: ${others.length + 1} files are given; --gateway uploads one file`;
+    throw invalidInput(
+      `${found}: put their rows into one, or create the job with a folder below the gateway's data roots`,
+    );
+  }
   const stored = { sha256: await sha256OfFile(file), sizeBytes: fs.statSync(file).size };
   await uploadFile(gateway, file, stored, signal, (done, total) =>
     progress.at({ stage: 'upload', done, total, unit: 'bytes' }),
@@ -178,6 +181,7 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
     textColumns,
     labelColumn,
     regression,
+    delimiter,
   };
 }
 

@@ -12,14 +12,13 @@ import { JOB_RESULTS } from '../job/own-folders';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
 import { addConfigFlag } from './config-file';
-import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
-import { aPath, someOf } from './flag-values';
+import { addDataFlags, addDevFlag, addRowsFlag, dataFlags } from './data-flags';
+import { someOf } from './flag-values';
 import {
   addAnalysisFlags,
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addNeeded,
   addOutFlag,
   addRuleFlags,
   addSelectionFlags,
@@ -33,13 +32,13 @@ import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { bytesText, grouped, percentText, printJson, secondsText, table, tellLines } from './output';
 import { maskTable } from './select';
 import { askedModel, inSession, modelFolder, type Session, show } from './session';
-import { checkOneStdin, spooled } from './stdin';
+import { checkOneStdin, madeReadable } from './stdin';
 import { epochLine, trainingSummary } from './train';
 
 /** What a run is: all that a file of settings may say. */
 export function addRunFlags(command: Command): void {
   addModelFlags(command);
-  addNeeded(command, '--train <file>', 'the labelled rows to analyse and train on', aPath('file'));
+  addRowsFlag(command, '--train', 'the labelled rows to analyse and train on');
   addDevFlag(command);
   addOutFlag(command, 'folder for all results', 'folder');
   const formats = `folders to write besides the delta, instead of checkpoint alone: ${EXPORT_FORMATS.join(', ')}`;
@@ -148,7 +147,7 @@ export function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
   const source = dataFlags(flags, true);
   checkOneStdin(['--train', flags.train], ['--dev', flags.dev]);
   const dev = flags.dev !== undefined && { dev: source(flags.dev as string) };
-  return { train: source(flags.train as string), ...dev, ...options };
+  return { train: source(flags.train as string[]), ...dev, ...options };
 }
 
 /** The whole job: its rows where they can be read more than once, its model where it lies. */
@@ -157,8 +156,8 @@ async function jobSpec(flags: Flags, job: Omit<JobSpec, 'model'>, session: Sessi
 }
 
 async function withRows(job: Omit<JobSpec, 'model'>, { signal }: Session): Promise<Omit<JobSpec, 'model'>> {
-  const train = await spooled(job.train, signal);
-  return { ...job, train, ...(job.dev && { dev: await spooled(job.dev, signal) }) };
+  const train = await madeReadable(job.train, signal);
+  return { ...job, train, ...(job.dev && { dev: await madeReadable(job.dev, signal) }) };
 }
 
 /** `--dry-run`: what the run would come to. */

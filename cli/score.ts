@@ -5,13 +5,11 @@ import { follow } from '../infra/follow';
 import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { scoreHeads } from '../trainer/engine';
-import { addDataFlags, dataFlags } from './data-flags';
-import { aPath } from './flag-values';
+import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import {
   addEngineFlags,
   addJsonFlag,
   addModelFlags,
-  addNeeded,
   addOutFlag,
   addRuleFlags,
   addScoreFlags,
@@ -20,11 +18,11 @@ import {
 } from './flags';
 import { printJson, secondsText, table, tellLines } from './output';
 import { inSession, modelFolder, show } from './session';
-import { spooled } from './stdin';
+import { madeReadable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  addNeeded(command, '--train <file>', 'the labelled rows to score on', aPath('file'));
+  addRowsFlag(command, '--train', 'the labelled rows to score on');
   addOutFlag(command, 'the file of the scores, scores.json', 'file');
   addRuleFlags(command);
   addDataFlags(command, true);
@@ -37,12 +35,12 @@ export function define(command: Command): void {
 async function score(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = scoreFlags(flags);
-  const train = dataFlags(flags, true)(flags.train as string);
+  const train = dataFlags(flags, true)(flags.train as string[]);
   const strategy = flags.strategy as ScoreStrategy;
   claimFile(out, flags.overwrite === true);
   const scores = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
-    const rows = await spooled(train, session.signal);
+    const rows = await madeReadable(train, session.signal);
     const events = scoreHeads({ model, train: rows, strategy, options }, session.signal);
     return follow(events, (event) => show(session, event));
   });

@@ -1,7 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { NamedFile } from '../data/bytes';
 import type { DataSource } from '../data/dataset';
+import { columnNames } from '../data/row-reader';
 import { cancelled, failed, invalidInput, isNoSpace } from '../errors';
 import { writing } from '../files/disk';
 import { temporaryFolder } from '../infra/temporary';
@@ -10,30 +12,55 @@ import { temporaryFolder } from '../infra/temporary';
 export const STDIN = '-';
 
 /**
- * Standard input, and any pipe, can be read once: rows are read more than once, and by another process. So its bytes are put
- * into a file for as long as this process lives. Other sources are given back as they are.
+ * A source as it is read: from files that can be read more than once, by the names of its columns.
  *
- * @throws HifiError CANCELLED when the signal aborts; FAILED when the bytes cannot be kept
+ * @throws HifiError INVALID_INPUT for columns that cannot be told; CANCELLED when the signal aborts; FAILED when the bytes of a pipe
+ *   cannot be kept
  */
-export async function spooled(source: DataSource, signal: AbortSignal): Promise<DataSource> {
-  const standard = source.path === STDIN;
-  if (!standard && !isPipe(source.path)) return source;
+export async function madeReadable(source: DataSource, signal: AbortSignal): Promise<DataSource> {
+  const { more } = source;
+  const whole: DataSource = { ...source, ...(await spooled(source, signal)) };
+  if (more) whole.more = await Promise.all(more.map((each) => spooled(each, signal)));
+  const { textColumns } = whole;
+  return textColumns === undefined ? whole : { ...whole, textColumns: await splitColumns(textColumns, whole) };
+}
+
+/** `--text-columns`: a value that is a header as it stands is one column; any other is split at its comma. */
+async function splitColumns([written, ...others]: string[], source: DataSource): Promise<string[]> {
+  if (others.length > 0 || !written.includes(',')) return [written, ...others];
+  const header = await columnNames(source);
+  if (header.includes(written)) return [written];
+  const columns = written.split(',').map((name) => name.trim());
+  if (columns.length === 2 && !columns.includes('') && columns[0] !== columns[1]) return columns;
+  throw invalidInput(
+    `--text-columns is ${JSON.stringify(written)}; it must be one name, or two with a comma between; ${source.path} has ${header.map((name) => JSON.stringify(name)).join(', ')}`,
+  );
+}
+
+/**
+ * Standard input, and any pipe, can be read once: rows are read more than once, and by another process. So its bytes are put
+ * into a file for as long as this process lives. Other files are given back as they are.
+ */
+async function spooled({ path: named, file }: NamedFile, signal: AbortSignal): Promise<NamedFile> {
+  const standard = named === STDIN;
+  if (!standard && !isPipe(named)) return { path: named, ...(file !== undefined && { file }) };
   const { path: folder } = temporaryFolder('stdin');
-  const file = path.join(folder, 'rows');
-  const bytes = standard ? process.stdin : fs.createReadStream(source.path);
+  const kept = path.join(folder, 'rows');
+  const bytes = standard ? process.stdin : fs.createReadStream(named);
   try {
-    await writing(file, () => pipeline(bytes, fs.createWriteStream(file, { mode: 0o600 }), { signal }));
+    await writing(kept, () => pipeline(bytes, fs.createWriteStream(kept, { mode: 0o600 }), { signal }));
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (isNoSpace(error)) throw error;
-    throw failed(`${source.path}: could not be kept in ${folder}: ${(error as Error).message}`, error);
+    throw failed(`${named}: could not be kept in ${folder}: ${(error as Error).message}`, error);
   }
-  return { ...source, path: standard ? 'stdin' : source.path, file };
+  return { path: standard ? 'stdin' : named, file: kept };
 }
 
-/** @throws HifiError INVALID_INPUT where two flags' files are both said to be standard input */
+/** @throws HifiError INVALID_INPUT where two files of flags are both said to be standard input */
 export function checkOneStdin(...files: (readonly [flag: string, file: unknown])[]): void {
-  const [one, other] = files.filter(([, file]) => file === STDIN);
+  const all = files.flatMap(([flag, given]) => [given].flat().map((file) => [flag, file] as const));
+  const [one, other] = all.filter(([, file]) => file === STDIN);
   if (other) throw invalidInput(`${one[0]} and ${other[0]} are both -: standard input is one file`);
 }
 

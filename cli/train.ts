@@ -6,7 +6,7 @@ import { trainInFolder } from '../job/in-folder';
 import { checkFolder, folderBytes } from '../job/out';
 import { TRAINING_RESULTS } from '../job/own-folders';
 import type { EpochMetrics, TrainMetrics } from '../trainer/options';
-import { addDataFlags, addDevFlag, dataFlags } from './data-flags';
+import { addDataFlags, addDevFlag, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
 import {
   addEngineFlags,
@@ -21,11 +21,11 @@ import {
 } from './flags';
 import { bytesText, grouped, metricText, printJson, secondsText, table, tellLines } from './output';
 import { inSession, modelFolder, show } from './session';
-import { checkOneStdin, spooled } from './stdin';
+import { checkOneStdin, madeReadable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  addNeeded(command, '--train <file>', 'the labelled rows to train on', aPath('file'));
+  addRowsFlag(command, '--train', 'the labelled rows to train on');
   addDevFlag(command);
   addNeeded(command, '--mask <mask.json>', 'the heads to tune', aPath('file'));
   addOutFlag(command, 'folder for metrics.json and delta/', 'folder');
@@ -41,7 +41,7 @@ async function trainHeads(flags: Flags): Promise<void> {
   const out = flags.out as string;
   const options = trainingFlags(flags);
   const source = dataFlags(flags, true);
-  const trainRows = source(flags.train as string);
+  const trainRows = source(flags.train as string[]);
   const devRows = flags.dev === undefined ? undefined : source(flags.dev as string);
   checkOneStdin(['--train', flags.train], ['--dev', flags.dev]);
   const mask = readMask(flags.mask as string);
@@ -49,7 +49,10 @@ async function trainHeads(flags: Flags): Promise<void> {
   checkFolder(out, rules, TRAINING_RESULTS);
   const metrics = await inSession(async (session) => {
     const { signal } = session;
-    const rows = { train: await spooled(trainRows, signal), dev: devRows && (await spooled(devRows, signal)) };
+    const rows = {
+      train: await madeReadable(trainRows, signal),
+      dev: devRows && (await madeReadable(devRows, signal)),
+    };
     const model = await modelFolder(flags, session);
     const request = { model, ...rows, mask, options, out, resume: rules.resume };
     return follow(trainInFolder(request, rules, signal), (event) => {

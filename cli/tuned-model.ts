@@ -2,20 +2,11 @@ import type { Command } from 'commander';
 import type { EvaluateRequest } from '../results/inference';
 import { deltaTrainedAs, modelTrainedAs } from '../results/trained-as';
 import { TRAIN_DEFAULTS } from '../trainer/options';
-import { addDataFlags, dataFlags } from './data-flags';
+import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
-import {
-  add,
-  addEngineFlags,
-  addInferenceFlags,
-  addJsonFlag,
-  addModelFlags,
-  addNeeded,
-  engineFlags,
-  type Flags,
-} from './flags';
+import { add, addEngineFlags, addInferenceFlags, addJsonFlag, addModelFlags, engineFlags, type Flags } from './flags';
 import { modelFolder, type Session } from './session';
-import { spooled } from './stdin';
+import { madeReadable } from './stdin';
 
 /** The flags of the commands that ask a tuned model: `evaluate` and `predict`. */
 export function addTunedModelFlags(command: Command, labels: boolean): void {
@@ -25,7 +16,7 @@ export function addTunedModelFlags(command: Command, labels: boolean): void {
   );
   add(command, '--delta <folder>', "a training's delta, to be put on the base", aPath('folder'));
   const what = labels ? 'the labelled rows, - for stdin' : 'the rows, - for stdin; labels are not needed';
-  addNeeded(command, '--data <file>', what, aPath('file'));
+  addRowsFlag(command, '--data', what);
   addDataFlags(command, labels);
   addInferenceFlags(command);
   addEngineFlags(command);
@@ -40,8 +31,8 @@ export async function tunedModelRequest(flags: Flags, labels: boolean, session: 
   // A merged checkpoint says itself which task it is of: then the model is looked at before the data flags.
   const model = open ? await modelFolder(flags, session) : undefined;
   const task = model === undefined ? trained?.task : modelTrainedAs(model).task;
-  const source = dataFlags(flags, labels, task)(flags.data as string);
-  const data = await spooled(source, session.signal);
+  const source = dataFlags(flags, labels, task)(flags.data as string[]);
+  const data = await madeReadable(source, session.signal);
   const maxLength = (flags.maxLength as number | undefined) ?? trained?.maxLength ?? TRAIN_DEFAULTS.maxLength;
   const options = { batchSize: flags.batchSize as number, maxLength, ...engineFlags(flags) };
   return { model: model ?? (await modelFolder(flags, session)), ...(delta !== undefined && { delta }), data, options };

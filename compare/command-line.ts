@@ -1,5 +1,5 @@
 import type { DataSource } from '../data/dataset';
-import { columnFlags, commandText, fileOf } from '../report/shell';
+import { columnFlags, commandText, fileFlags } from '../report/shell';
 import type { ComparisonResults } from './summary';
 
 /** The part of a comparison's command line that its results do not tell. */
@@ -23,8 +23,8 @@ export function comparisonCommand(
   return commandText('npx hifi compare', [
     ['model', model],
     ['revision', revision],
-    ['train', fileOf(train)],
-    ...test.map((each) => ['test', fileOf(each)] as const),
+    ...fileFlags('train', train),
+    ...test.flatMap((each) => fileFlags('test', each)),
     ...columnFlags(train),
     ['strategies', [...standings, ...failed].map(({ contestant }) => contestant).join(',')],
     ['seeds', seeds.every((seed, i) => seed === i) ? seeds.length : seeds.join(',')],

@@ -1,3 +1,4 @@
+import { labelWarnings } from '../data/labels';
 import { invalidInput } from '../errors';
 import { headsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
@@ -45,6 +46,7 @@ export async function* compare(
   const release = claimComparison(request.out, settings);
   const { layers, heads } = checkpoint.config;
   try {
+    for (const message of labelWarnings(data.pool, data.labels)) yield { kind: 'warning', message };
     return { settings, model: { layers, heads }, ...(yield* new Comparison(request, checkpoint, data, signal).run()) };
   } finally {
     release();

@@ -1,5 +1,5 @@
 import type { DataSource } from '../data/dataset';
-import type { StageProgress } from '../progress';
+import type { StageProgress, WarningEvent } from '../progress';
 import type { TrainOptions } from '../trainer/options';
 import type { Contestant } from './contestants';
 import type { RunRecord } from './run-record';
@@ -25,6 +25,7 @@ export interface CompareRequest
 
 export type CompareEvent =
   | StageProgress
+  | WarningEvent
   /** Of the learning rates that were tried the best was tested. */
   | { kind: 'tested'; record: RunRecord }
   /** A run has ended, or (`kept`) had ended before. */

@@ -1,5 +1,5 @@
 import { invalidInput } from '../errors';
-import { type Dataset, rowNumber } from './dataset';
+import { type Dataset, rowName } from './dataset';
 import { randomStream } from './random';
 
 /** A row as the tokenizer gives it, special tokens included: S token ids and as many segment ids. */
@@ -44,7 +44,7 @@ export function encodeRows(
   return Array.from(rows, (row) => {
     const encoded = encoder.encode(dataset.texts[row], dataset.seconds?.[row], maxLength);
     const wrong = unreadable(encoded, limits);
-    if (wrong !== undefined) throw invalidInput(`${dataset.path}: row ${rowNumber(dataset, row)} ${wrong}`);
+    if (wrong !== undefined) throw invalidInput(`${rowName(dataset, row)} ${wrong}`);
     return { ids: Int32Array.from(encoded.ids), typeIds: Uint8Array.from(encoded.typeIds) };
   });
 }

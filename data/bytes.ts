@@ -22,44 +22,71 @@ const CHUNK = 1 << 18;
  * @throws HifiError INVALID_INPUT when the file is missing, unreadable, or gzipped and damaged
  */
 export async function* readBytes(source: NamedFile, hash?: Hash): AsyncGenerator<Buffer> {
-  checkFile(source);
-  const packed = rawBytes(source, hash);
-  const first = await packed.next();
-  if (first.done) return;
-  const all = Readable.from(startingWith(first.value, packed), { objectMode: false });
-  // UTF-8 never begins with these two bytes: no text is taken for gzip.
-  const gzipped = first.value[0] === 0x1f && first.value[1] === 0x8b;
-  if (!gzipped) {
-    if (/\.gz$/i.test(source.path)) throw invalidInput(`${source.path}: is named .gz but is not gzipped`);
-    yield first.value;
-    yield* packed;
-    return;
-  }
-  const unpacked = createGunzip({ chunkSize: CHUNK });
-  pipeline(all, unpacked, () => {}); // what goes wrong is thrown below
+  const handle = await openFile(source);
   try {
-    yield* unpacked;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (!code?.startsWith('Z_')) throw error;
-    const what = code === 'Z_BUF_ERROR' ? 'the gzip file is cut off' : `the gzip file is damaged (${message})`;
-    throw invalidInput(`${source.path}: ${what}`, error);
+    const packed = rawBytes(source, handle, hash);
+    const first = await packed.next();
+    if (first.done) return;
+    if (isGzip(first.value)) {
+      yield* unpacked(source, startingWith(first.value, packed));
+    } else {
+      if (/\.gz$/i.test(source.path)) throw invalidInput(`${source.path}: is named .gz but is not gzipped`);
+      yield first.value;
+      yield* packed;
+    }
+  } finally {
+    // Waits for a read that is under way. No stream owns the descriptor: one that never starts would never close it.
+    await handle.close();
   }
 }
+
+/**
+ * Opens a file for reading; the caller closes it.
+ * @throws HifiError INVALID_INPUT when it is missing, no file, or may not be read
+ */
+export async function openFile(source: NamedFile): Promise<fs.promises.FileHandle> {
+  checkFile(source);
+  try {
+    return await fs.promises.open(source.file ?? source.path);
+  } catch (error) {
+    throw unreadable(source.path, error as NodeJS.ErrnoException);
+  }
+}
+
+async function* rawBytes({ path }: NamedFile, handle: fs.promises.FileHandle, hash?: Hash): AsyncGenerator<Buffer> {
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(CHUNK);
+    let bytesRead: number;
+    try {
+      ({ bytesRead } = await handle.read(chunk, 0, CHUNK));
+    } catch (error) {
+      throw unreadable(path, error as NodeJS.ErrnoException);
+    }
+    if (bytesRead === 0) return;
+    const bytes = chunk.subarray(0, bytesRead);
+    hash?.update(bytes);
+    yield bytes;
+  }
+}
+
+/** UTF-8 never begins with these two bytes: no text is taken for gzip. */
+const isGzip = (bytes: Buffer) => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   yield first;
   yield* rest;
 }
 
-async function* rawBytes({ path, file = path }: NamedFile, hash?: Hash): AsyncGenerator<Buffer> {
+async function* unpacked(source: NamedFile, packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip({ chunkSize: CHUNK });
+  pipeline(Readable.from(packed, { objectMode: false }), gunzip, () => {}); // what goes wrong is thrown below
   try {
-    for await (const chunk of fs.createReadStream(file, { highWaterMark: CHUNK })) {
-      hash?.update(chunk as Buffer);
-      yield chunk as Buffer;
-    }
+    yield* gunzip;
   } catch (error) {
-    throw unreadable(path, error as NodeJS.ErrnoException);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!code?.startsWith('Z_')) throw error;
+    const what = code === 'Z_BUF_ERROR' ? 'the gzip file is cut off' : `the gzip file is damaged (${message})`;
+    throw invalidInput(`${source.path}: ${what}`, error);
   }
 }
 

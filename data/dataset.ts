@@ -3,8 +3,16 @@ import type { NamedFile } from './bytes';
 import type { DataFormat } from './format';
 import { mismatchedSibling, type TaskName } from './tasks';
 
-/** A file of rows, and where in it the texts and labels are: a GLUE task's own layout, or named columns. */
+/**
+ * Rows of a file, of a folder of files or of several files, and where in them the texts and labels are: a GLUE task's own layout, or
+ * named columns.
+ */
 export interface DataSource extends NamedFile {
+  /**
+   * Further files or folders, whose rows follow. All files of a source have one format, and each its own header; row numbers go on
+   * from file to file.
+   */
+  more?: readonly NamedFile[];
   /** A GLUE task, whose columns and labels are known. Default: columns are named. */
   task?: TaskName;
   /** One or two header names; with a task or a plain text none. */
@@ -15,12 +23,17 @@ export interface DataSource extends NamedFile {
   regression?: boolean;
   /** Default: by the file's extension. */
   format?: DataFormat;
+  /** The character between the fields of CSV, or of TSV. Default: a comma, or a tab. */
+  delimiter?: string;
 }
 
-/** The rows of a file. Index `i` of `texts`, `seconds` and `labels` is one row. */
+/** The rows of a source. Index `i` of `texts`, `seconds` and `labels` is one row. */
 export interface Dataset {
+  /** What messages and reports call the source. */
   path: string;
-  /** SHA-256 of the whole file's bytes. */
+  /** The files of a source of several, in order, with the number of the first row of each. */
+  parts?: readonly { path: string; from: number }[];
+  /** SHA-256 of the whole file's bytes; of several files see `sourceSha256`. */
   sha256: string;
   texts: string[];
   /** The second texts of pairs. */
@@ -29,16 +42,23 @@ export interface Dataset {
   labels?: string[];
   /** How many rows there are, at least 1. */
   rows: number;
-  /** Row numbers in the file (0 is the first after a header), where they are not simply 0 … rows − 1. */
+  /** Row numbers in the source (0 is the first after a header), where they are not simply 0 … rows − 1. */
   rowNumbers?: Int32Array;
-  /** Rows of the file that were left out as the task prescribes (see `Task`). */
+  /** Rows of the source that were left out as the task prescribes (see `Task`). */
   skipped: number;
   task?: TaskName;
   regression: boolean;
 }
 
-/** The number in the file of the dataset's row `index`; 0 is the first row after a header. */
+/** The number in the source of the dataset's row `index`; 0 is the first row after a header. */
 export const rowNumber = (dataset: Dataset, index: number) => dataset.rowNumbers?.[index] ?? index;
+
+/** What messages call the dataset's row `index`: its file, and its number in that file. */
+export function rowName(dataset: Dataset, index: number): string {
+  const number = rowNumber(dataset, index);
+  const part = dataset.parts?.findLast(({ from }) => from <= number);
+  return part ? `${part.path}: row ${number - part.from}` : `${dataset.path}: row ${number}`;
+}
 
 /** The given rows (indices into `dataset`) as a dataset of their own; they keep their numbers in the file. */
 export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Dataset {
@@ -55,10 +75,13 @@ export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Datase
 
 /** MNLI's second dev file, where it lies beside the first; undefined for any other source. */
 export function mismatchedRows(dev: DataSource): DataSource | undefined {
-  const file = dev.task === 'mnli' ? mismatchedSibling(dev.file ?? dev.path) : undefined;
+  const file = dev.task === 'mnli' && !dev.more ? mismatchedSibling(dev.file ?? dev.path) : undefined;
   if (file === undefined) return undefined;
   return { ...dev, path: path.join(path.dirname(dev.path), path.basename(file)), file };
 }
 
-/** What is needed of each row: its label too, or its texts alone; then a label column is neither needed nor read. */
-export type Need = 'labels' | 'texts';
+/**
+ * What is needed of each row: its label too, or its texts alone, or its texts even where they are empty. A label column that is not
+ * needed is not read.
+ */
+export type Need = 'labels' | 'texts' | 'empty texts';

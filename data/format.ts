@@ -7,7 +7,7 @@ import { invalidInput } from '../errors';
  */
 export type DataFormat = 'tsv' | 'csv' | 'jsonl' | 'parquet' | 'txt';
 
-const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
+const FORMATS: Readonly<Record<string, DataFormat>> = {
   '.tsv': 'tsv',
   '.tab': 'tsv',
   '.csv': 'csv',
@@ -19,15 +19,23 @@ const EXTENSIONS: Readonly<Record<string, DataFormat>> = {
 
 export const DATA_FORMATS: readonly DataFormat[] = ['tsv', 'csv', 'jsonl', 'parquet', 'txt'];
 
+/** The extensions that messages name. */
+export const EXTENSIONS: readonly string[] = ['.tsv', '.csv', '.jsonl', '.parquet', '.txt'];
+
+/** The format that a file's name tells by its extension, `.gz` behind it passed over; undefined for another extension. */
+export function formatNamed(file: string): DataFormat | undefined {
+  const extension = path.extname(file.replace(/\.gz$/i, '')).toLowerCase();
+  return Object.hasOwn(FORMATS, extension) ? FORMATS[extension] : undefined;
+}
+
 /**
- * The format that a file's name tells by its extension; `.gz` behind it is passed over.
+ * The format that a file's name tells.
  * @throws HifiError INVALID_INPUT, naming the formats, for another extension
  */
 export function formatOf(file: string): DataFormat {
-  const extension = path.extname(file.replace(/\.gz$/i, '')).toLowerCase();
-  if (Object.hasOwn(EXTENSIONS, extension)) return EXTENSIONS[extension];
-  const known = ['.tsv', '.csv', '.jsonl', '.parquet', '.txt'].join(', ');
+  const format = formatNamed(file);
+  if (format !== undefined) return format;
   throw invalidInput(
-    `${file}: the name does not tell the format; ${known} do (or with .gz), or --format ${DATA_FORMATS.join('|')}`,
+    `${file}: the name does not tell the format; ${EXTENSIONS.join(', ')} do (or with .gz), or --format ${DATA_FORMATS.join('|')}`,
   );
 }

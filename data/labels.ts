@@ -1,6 +1,6 @@
 import { invalidInput } from '../errors';
 import type { Dataset } from './dataset';
-import { rowNumber } from './dataset';
+import { rowName } from './dataset';
 import { TASKS } from './tasks';
 
 /** What a model predicts: one of the classes (`names[i]` is class i, in the file's own text) or a number. */
@@ -26,6 +26,38 @@ export function fitLabels(train: Dataset, regression: boolean = train.regression
 }
 
 /**
+ * Warnings of classes that differ in letter case or in the composition of their characters alone: a line a group. Such classes are
+ * most often one that was written in two ways.
+ */
+export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
+  if (set.kind === 'regression') return [];
+  const alike = new Map<string, string[]>();
+  for (const name of set.names) {
+    const key = name.normalize('NFC').toLowerCase().normalize('NFC');
+    alike.set(key, [...(alike.get(key) ?? []), name]);
+  }
+  return [...alike.values()]
+    .filter((names) => names.length > 1)
+    .map((names) => {
+      const composed = new Set(names.map((name) => name.normalize('NFC'))).size < names.length;
+      const how = composed ? 'are written with other code points and look the same' : 'differ in letter case alone';
+      const shown = names.map((name) =>
+        composed ? `${JSON.stringify(name)} (${codePoints(name)})` : JSON.stringify(name),
+      );
+      return `${path}: the labels ${shown.join(', ')} ${how}; they are ${names.length} classes`;
+    });
+}
+
+/** The code points of a text, at most eight of them. */
+function codePoints(text: string): string {
+  const all = Array.from(
+    text,
+    (character) => `U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`,
+  );
+  return all.length > 8 ? `${all.slice(0, 8).join(' ')} …` : all.join(' ');
+}
+
+/**
  * The labels as numbers: class indices, or the values of a regression.
  * @param knower who knows the classes, for the message
  * @throws HifiError INVALID_INPUT, naming the row and label, when the set lacks a label or it is not a finite number
@@ -40,7 +72,7 @@ export function encodeLabels(
 ): Int32Array | Float32Array {
   const labels = labelsOf(dataset);
   const refuse = (index: number, what: string) =>
-    invalidInput(`${dataset.path}: row ${rowNumber(dataset, index)} has the label "${labels[index]}"; ${what}`);
+    invalidInput(`${rowName(dataset, index)} has the label "${labels[index]}"; ${what}`);
   if (set.kind === 'regression') {
     return Float32Array.from(labels, (label, index) => {
       const value = isNumber(label) ? Math.fround(Number(label)) : Number.NaN;

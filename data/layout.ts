@@ -1,5 +1,6 @@
 import { invalidInput } from '../errors';
 import type { DataSource, Need } from './dataset';
+import { LIKELY_DELIMITERS } from './delimited';
 import type { DataFormat } from './format';
 import { didYouMean } from './nearest';
 import { TEXT_COLUMN } from './plain-text';
@@ -13,17 +14,25 @@ export interface TableFormat {
   named: boolean;
   /** What holds the names, and that it is there, for messages. */
   names: { in: string; is: string };
+  /** The character between fields, where the format has one. */
+  delimiter?: string;
 }
 
-export function tableFormat(format: DataFormat): TableFormat {
+/** @throws HifiError INVALID_INPUT for a delimiter of a format that has none */
+export function tableFormat({ path, delimiter }: DataSource, format: DataFormat): TableFormat {
   const named = format !== 'tsv' && format !== 'csv';
   const held = format === 'jsonl' ? 'the first object' : named ? 'the schema' : 'the header';
-  return { format, named, names: { in: held, is: named ? 'are columns' : 'is a header' } };
+  const names = { in: held, is: named ? 'are columns' : 'is a header' };
+  if (!named) return { format, named, names, delimiter: delimiter ?? (format === 'csv' ? ',' : '\t') };
+  if (delimiter === undefined) return { format, named, names };
+  throw invalidInput(`${path}: --delimiter ${JSON.stringify(delimiter)} goes with CSV and TSV; this is ${format}`);
 }
 
 interface Column {
   name: string;
   at: number;
+  /** Of the label column of a Parquet file, the names of its classes; its values are their numbers. */
+  classes?: readonly string[];
 }
 
 /** Where a file's texts and labels lie. */
@@ -111,7 +120,7 @@ function taskColumns(task: Task, header: readonly string[], { named }: TableForm
 }
 
 function ownLayout(
-  { path, textColumns, labelColumn }: DataSource,
+  { path, textColumns, labelColumn, regression }: DataSource,
   first: TableRecord,
   table: TableFormat,
   need: Need,
@@ -119,18 +128,45 @@ function ownLayout(
   const header = namesOf(first);
   const texts = textColumns!.map((name) => columnNamed(path, header, name, table));
   const label = need === 'labels' ? columnNamed(path, header, labelColumn!, table) : undefined;
-  return { texts, label, names: header, header: true, lenient: false };
+  // A regression reads the numbers, and a task has its own names for them.
+  const classes = label && !regression && first.classes?.(label.at);
+  return {
+    texts,
+    label: label && { ...label, ...(classes && { classes }) },
+    names: header,
+    header: true,
+    lenient: false,
+  };
 }
 
-const namesOf = (record: TableRecord) => fieldsOf(record).map((name) => name.trim());
+export const namesOf = (record: TableRecord) => fieldsOf(record).map((name) => name.trim());
 
-function columnNamed(path: string, header: readonly string[], name: string, { names }: TableFormat): Column {
+function columnNamed(path: string, header: readonly string[], name: string, table: TableFormat): Column {
+  const { names } = table;
   const at = header.indexOf(name);
   if (at < 0) {
     const shown = header.slice(0, 12).map((column) => JSON.stringify(column.slice(0, 40)));
     const columns = shown.join(', ') + (header.length > 12 ? ', …' : '');
-    throw invalidInput(`${path}: no column "${name}" in ${names.in} (${columns})${didYouMean(name, header)}`);
+    const hint = otherDelimiter(header, name, table) ?? didYouMean(name, header);
+    throw invalidInput(`${path}: no column "${name}" in ${names.in} (${columns})${hint}`);
   }
   if (header.indexOf(name, at + 1) >= 0) throw invalidInput(`${path}: ${names.in} names the column "${name}" twice`);
   return { name, at };
+}
+
+/** The flags that read a header which another character separates: one that gives the wanted name, or parts a sole name. */
+function otherDelimiter(header: readonly string[], wanted: string, { format, delimiter }: TableFormat) {
+  if (delimiter === undefined) return undefined;
+  const line = header.join(delimiter);
+  const parts = (by: string) => line.split(by).map((name) => name.trim().replace(/^"(.*)"$/, '$1'));
+  const others = LIKELY_DELIMITERS.filter((by) => by !== delimiter && line.includes(by));
+  const likely =
+    others.find((by) => parts(by).includes(wanted)) ??
+    (header.length === 1 && others.length === 1 ? others[0] : undefined);
+  if (likely === undefined) return undefined;
+  const flags = [
+    ...(likely === '\t' && format === 'csv' ? ['--format tsv'] : format === 'tsv' ? ['--format csv'] : []),
+    ...(likely === ',' || likely === '\t' ? [] : [`--delimiter "${likely}"`]),
+  ];
+  return `; it looks separated by ${JSON.stringify(likely)}: give ${flags.join(' ') || `--delimiter "${likely}"`}`;
 }

@@ -1,22 +1,18 @@
-import * as fs from 'node:fs/promises';
+import type * as fs from 'node:fs/promises';
 import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet' with { 'resolution-mode': 'import' };
-import { HifiError, invalidInput } from '../errors';
-import { checkFile, type NamedFile, readBytes } from './bytes';
+import { failed, HifiError, invalidInput } from '../errors';
+import { type NamedFile, openFile, readBytes } from './bytes';
 import type { Pass, Records, TableRecord } from './records';
 
 /**
  * The rows of a Parquet file, after a record with its columns' names: a row group at a time, of the columns that are asked for.
  * Texts, whole and decimal numbers and booleans can be read.
- * @throws HifiError INVALID_INPUT when the file cannot be read or is no Parquet file, or for a column of another type
+ * @throws HifiError INVALID_INPUT when the file cannot be read or is no Parquet file, or for a column of another type; FAILED
+ * where hyparquet cannot be loaded
  */
 export async function* parquetRecords(source: NamedFile, { hash, columns = [] }: Pass): Records {
-  checkFile(source);
-  // Both packages are ES modules.
-  const [{ parquetMetadataAsync, parquetReadObjects, parquetSchema }, { compressors }] = await Promise.all([
-    import('hyparquet'),
-    import('hyparquet-compressors'),
-  ]);
-  const handle = await fs.open(source.file ?? source.path);
+  const { parquetMetadataAsync, parquetReadObjects, parquetSchema, compressors } = await loadHyparquet(source);
+  const handle = await openFile(source);
   try {
     const { size } = await handle.stat();
     if (size === 0) throw invalidInput(`${source.path}: the file is empty`);
@@ -24,7 +20,8 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [] }:
     const metadata = await parquetMetadataAsync(file);
     const schema = parquetSchema(metadata).children;
     const names = schema.map(({ element }) => element.name);
-    yield [{ width: names.length, field: (index) => names[index] }];
+    const classes = classNames(metadata);
+    yield [{ width: names.length, field: (index) => names[index], classes: (index) => classes.get(names[index]) }];
 
     if (hash) for await (const _ of readBytes(source, hash));
     for (const column of schema) if (columns.includes(column.element.name)) checkType(source.path, column);
@@ -42,6 +39,18 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [] }:
   }
 }
 
+/** Both packages are ES modules, which a bundler must leave outside and Yarn's PnP must be told to load. */
+async function loadHyparquet({ path }: NamedFile) {
+  try {
+    const [hyparquet, { compressors }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors')]);
+    return { ...hyparquet, compressors };
+  } catch (error) {
+    const [reason] = (error as Error).message.split('\n');
+    const right = 'in a bundle keep both packages external, with Yarn set nodeLinker: node-modules';
+    throw failed(`${path}: hyparquet or hyparquet-compressors could not be loaded (${reason}); ${right}`, error);
+  }
+}
+
 const bufferOf = (handle: fs.FileHandle, byteLength: number): AsyncBuffer => ({
   byteLength,
   slice: async (start, end = byteLength) => {
@@ -56,6 +65,33 @@ const bufferOf = (handle: fs.FileHandle, byteLength: number): AsyncBuffer => ({
 function rowGroups({ row_groups }: FileMetaData): [number, number][] {
   let end = 0;
   return row_groups.map(({ num_rows }) => [end, (end += Number(num_rows))]);
+}
+
+/**
+ * The names of classes by column, as Hugging Face's `datasets` stores a ClassLabel: in the schema's key-value metadata `huggingface`,
+ * {"info": {"features": {COLUMN: {"_type": "ClassLabel", "names": […]}}}}. Metadata of another form says nothing of classes.
+ */
+function classNames({ key_value_metadata = [] }: FileMetaData): Map<string, readonly string[]> {
+  const told = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
+  const features: unknown = told === undefined ? undefined : parsed(told)?.info?.features;
+  if (features === null || typeof features !== 'object') return new Map();
+  return new Map(
+    Object.entries(features as Record<string, { _type?: unknown; names?: unknown } | null>).flatMap(
+      ([column, feature]) => {
+        const names = feature?._type === 'ClassLabel' ? feature.names : undefined;
+        const isList = Array.isArray(names) && names.every((name) => typeof name === 'string');
+        return isList ? [[column, names as string[]] as const] : [];
+      },
+    ),
+  );
+}
+
+function parsed(json: string): { info?: { features?: unknown } | null } | null | undefined {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the values of a column are, as Parquet calls it; undefined for the plain physical type. */

@@ -4,6 +4,8 @@ import type { Hash } from 'node:crypto';
 export interface TableRecord {
   /** The line it starts on, from 1, as an editor counts; Parquet has none. */
   readonly line?: number;
+  /** Whether it is a blank line; absent in formats whose records all have names. */
+  readonly blank?: boolean;
   /** How many fields it has; a blank line has one, the empty string. */
   readonly width: number;
   /**
@@ -11,6 +13,8 @@ export interface TableRecord {
    * @throws HifiError INVALID_INPUT when it is no text, number or boolean
    */
   field(index: number): string | undefined;
+  /** Of a record of names, in Parquet: the names of the classes whose numbers column `index` holds; undefined for another column. */
+  classes?(index: number): readonly string[] | undefined;
 }
 
 /** How a pass over a file is made. */
@@ -19,6 +23,8 @@ export interface Pass {
   hash?: Hash;
   /** The columns that are read, where a format can leave the others alone; none: the first record is enough. */
   columns?: readonly string[];
+  /** The character between fields, where a format has one. Default: a tab in TSV, a comma in CSV. */
+  delimiter?: string;
 }
 
 /**

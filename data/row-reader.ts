@@ -1,11 +1,13 @@
-import type { Hash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { invalidInput } from '../errors';
 import type { NamedFile } from './bytes';
+import { csvRecords } from './csv';
 import type { DataSource, Dataset, Need } from './dataset';
-import { csvRecords, tsvRecords } from './delimited';
-import { type DataFormat, formatOf } from './format';
+import { tsvRecords } from './delimited';
+import { filesOf, sourceFormat, sourceName, sourceSha256 } from './files';
+import type { DataFormat } from './format';
 import { jsonRecords } from './jsonl';
-import { checkSource, type Layout, layoutOf, type TableFormat, tableFormat } from './layout';
+import { checkSource, type Layout, layoutOf, namesOf, type TableFormat, tableFormat } from './layout';
 import { parquetRecords } from './parquet';
 import { textRecords } from './plain-text';
 import { fieldsOf, type Pass, type Records, type TableRecord } from './records';
@@ -20,52 +22,89 @@ const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Re
   txt: textRecords,
 };
 
-/** A record that is a row, with its number in the file. */
+/** A record that is a row, with its number in the source. */
 interface Row {
   number: number;
   record: TableRecord;
+  layout: Layout;
 }
 
-/** A file of which it is known where the texts and labels are. */
+type Columns = Pick<Dataset, 'texts' | 'seconds' | 'labels'>;
+
+/** A file of a source, of which it is known where the texts and labels are. */
+interface File {
+  file: NamedFile;
+  layout: Layout;
+}
+
+/** A source of which it is known where the texts and labels are. */
 export class RowReader {
-  /** Rows of the file, those counted that the task leaves out; known after a pass. */
-  rowsInFile = 0;
+  /** Rows of the source, those counted that the task leaves out; known after a pass. */
+  rowsInSource = 0;
+  /** The SHA-256 of the source; known after a pass that hashes. */
+  sha256 = '';
+  /** The number of each file's first row; known after a pass. */
+  private readonly firstRows: number[] = [];
 
   private constructor(
     private readonly source: DataSource,
     private readonly table: TableFormat,
     private readonly task: TaskName | undefined,
-    private readonly layout: Layout,
+    private readonly need: Need,
+    private readonly files: readonly File[],
   ) {}
 
   static async open(source: DataSource, need: Need): Promise<RowReader> {
     const task = source.task === undefined ? undefined : taskNamed(source.task);
-    const format = source.format ?? formatOf(source.path);
+    const format = sourceFormat(source);
     checkSource(source, format, need);
-    const table = tableFormat(format);
-    const first = await firstRecord(READERS[format](source, {}), table);
-    if (first === undefined) throw invalidInput(`${source.path}: the file is empty`);
-    return new RowReader(source, table, task, layoutOf(source, first, table, need));
+    const table = tableFormat(source, format);
+    const files: File[] = [];
+    for (const file of filesOf(source)) {
+      const first = await firstRecord(file, table);
+      files.push({ file, layout: layoutOf({ ...source, path: file.path }, first, table, need) });
+    }
+    return new RowReader(source, table, task, need, files);
   }
 
   /** One pass over the rows that can be used, some at a time, each of them checked. */
-  async *rows(hash?: Hash): AsyncGenerator<Row[]> {
-    const { source, table, layout, task } = this;
+  async *rows(hashing = false): AsyncGenerator<Row[]> {
+    const hashes: string[] = [];
+    let number = 0;
+    let used = 0;
+    for (const [at, file] of this.files.entries()) {
+      const hash = hashing ? createHash('sha256') : undefined;
+      this.firstRows[at] = number;
+      for await (const { rows, seen } of this.rowsOfFile(file, number, hash)) {
+        number = this.firstRows[at] + seen;
+        used += rows.length;
+        if (rows.length > 0) yield rows;
+      }
+      if (hash) hashes.push(hash.digest('hex'));
+    }
+    if (number === 0) throw invalidInput(`${sourceName(this.source)}: there ${this.table.names.is} but no row`);
+    if (used === 0) throw invalidInput(`${sourceName(this.source)}: none of the ${number} rows can be used`);
+    this.rowsInSource = number;
+    if (hashing) this.sha256 = sourceSha256(hashes);
+  }
+
+  /** The rows of a file, some at a time, and how many it has so far. */
+  private async *rowsOfFile({ file, layout }: File, from: number, hash?: Hash) {
+    const { table, task } = this;
     const columns = [...layout.texts, ...(layout.label ? [layout.label] : [])].map(({ name }) => name);
     let header = layout.header;
     let blank: TableRecord[] = [];
-    let number = 0;
-    let used = 0;
-    for await (const records of READERS[table.format](source, { hash, columns })) {
+    let seen = 0;
+    for await (const records of READERS[table.format](file, { hash, columns, delimiter: table.delimiter })) {
       const rows: Row[] = [];
       const take = (record: TableRecord) => {
-        const row = { number: number++, record };
+        const number = seen++;
         if (task && isLeftOut(task, record, layout)) return;
-        checkRow(source.path, row, layout);
-        rows.push(row);
+        checkRow(file.path, number, record, layout, this.need);
+        rows.push({ number: from + number, record, layout });
       };
       for (const record of records) {
-        if (!table.named && isBlank(record)) {
+        if (record.blank) {
           // In a file of one column a blank line is a row without its text, but for those at the end.
           if (layout.names.length === 1 && !header) blank.push(record);
         } else if (header) {
@@ -76,50 +115,58 @@ export class RowReader {
           take(record);
         }
       }
-      used += rows.length;
-      if (rows.length > 0) yield rows;
+      yield { rows, seen };
     }
-    if (number === 0) throw invalidInput(`${source.path}: there ${table.names.is} but no row`);
-    if (used === 0) throw invalidInput(`${source.path}: none of the ${number} rows can be used`);
-    this.rowsInFile = number;
   }
 
-  emptyDataset(): Dataset {
-    const { source, layout, task } = this;
+  emptyColumns(): Columns {
+    const [{ layout }] = this.files;
+    return { texts: [], ...(layout.texts.length > 1 && { seconds: [] }), ...(layout.label && { labels: [] }) };
+  }
+
+  /** What a hashing pass over the source has found out, with columns that hold its `rows` usable rows or some of them. */
+  dataset(columns: Columns, rows: number): Dataset {
+    const { source, files, firstRows, task } = this;
+    const named = files.length === 1 && files[0].file.path === source.path;
     return {
-      path: source.path,
-      sha256: '',
-      texts: [],
-      ...(layout.texts.length > 1 && { seconds: [] }),
-      ...(layout.label && { labels: [] }),
-      rows: 0,
-      skipped: 0,
+      path: sourceName(source),
+      ...(!named && { parts: files.map(({ file }, at) => ({ path: file.path, from: firstRows[at] })) }),
+      sha256: this.sha256,
+      ...columns,
+      rows,
+      skipped: this.rowsInSource - rows,
       ...(task && { task }),
       regression: task ? TASKS[task].classes === null : source.regression === true,
     };
   }
 
   /** Puts a row's texts and label at index `at` of a dataset. */
-  put({ texts, seconds, labels }: Dataset, at: number, { record }: Row): void {
-    const { layout, task } = this;
+  put({ texts, seconds, labels }: Columns, at: number, { record, layout }: Row): void {
     texts[at] = record.field(layout.texts[0].at)!;
     if (seconds) seconds[at] = record.field(layout.texts[1].at)!;
     if (!labels) return;
-    const label = record.field(layout.label!.at)!.trim();
-    labels[at] = task ? classText(TASKS[task], label) : label;
+    const { at: column, classes } = layout.label!;
+    const label = record.field(column)!.trim();
+    labels[at] = this.task ? classText(TASKS[this.task], label) : (classes?.[Number(label)] ?? label);
   }
 }
 
-async function firstRecord(records: Records, { named }: TableFormat): Promise<TableRecord | undefined> {
-  for await (const some of records) {
-    const first = some.find((record) => named || !isBlank(record));
+/**
+ * The names of a source's columns, as its first file has them.
+ * @throws HifiError INVALID_INPUT when that cannot be read, or is empty
+ */
+export async function columnNames(source: DataSource): Promise<string[]> {
+  const table = tableFormat(source, sourceFormat(source));
+  return namesOf(await firstRecord(filesOf(source)[0], table));
+}
+
+async function firstRecord(file: NamedFile, { format, delimiter }: TableFormat): Promise<TableRecord> {
+  for await (const some of READERS[format](file, { delimiter })) {
+    const first = some.find((record) => !record.blank);
     if (first) return first;
   }
-  return undefined;
+  throw invalidInput(`${file.path}: the file is empty`);
 }
-
-/** Whether a record is a blank line. */
-const isBlank = (record: TableRecord) => record.width === 1 && record.field(0)!.trim() === '';
 
 /** Whether the task's own rules leave the row out (QQP's rows in pieces, MNLI's rows without a gold label). */
 function isLeftOut(name: TaskName, record: TableRecord, { texts, label }: Layout): boolean {
@@ -131,7 +178,7 @@ function isLeftOut(name: TaskName, record: TableRecord, { texts, label }: Layout
   return !!label && task.noLabel !== undefined && record.field(label.at) === task.noLabel;
 }
 
-function checkRow(path: string, { number, record }: Row, layout: Layout): void {
+function checkRow(path: string, number: number, record: TableRecord, layout: Layout, need: Need): void {
   const { texts, label, names, lenient } = layout;
   const refuse = (what: string) => {
     const line = record.line === undefined ? '' : ` (line ${record.line})`;
@@ -141,11 +188,14 @@ function checkRow(path: string, { number, record }: Row, layout: Layout): void {
   if (!lenient && record.width > names.length) {
     throw refuse(`has ${record.width} fields, the header has ${names.length}: ${excerpt(record)}`);
   }
-  for (const { name, at } of label ? [...texts, label] : texts) {
+  for (const { name, at, classes } of label ? [...texts, label] : texts) {
     const value = record.field(at);
     if (value === undefined) throw refuse(lacks(name, record, names));
-    const mayBeEmpty = lenient && name !== label?.name;
+    const mayBeEmpty = need === 'empty texts' || (lenient && name !== label?.name);
     if (!mayBeEmpty && value.trim() === '') throw refuse(`has nothing in the column "${name}": ${excerpt(record)}`);
+    if (classes && classes[Number(value)] === undefined) {
+      throw refuse(`has the class ${value} in the column "${name}"; the schema has 0 to ${classes.length - 1}`);
+    }
   }
 }
 

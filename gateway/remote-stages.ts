@@ -90,6 +90,7 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case === 'epoch') yield { kind: 'epoch', epoch: epochOf(event.value) };
         if (event.case === 'checkpoint') yield { kind: 'checkpoint', step: event.value.step };
+        if (event.case === 'warning') yield { kind: 'warning', message: event.value };
         if (event.case !== 'result') continue;
         metrics = metricsOf(answered(event.value.metrics, 'trainer'));
         event.value.artifacts.forEach(put);

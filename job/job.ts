@@ -126,11 +126,12 @@ export async function* runJob<Rows>(
   return yield* toItsEnd(signal, async function* (enter) {
     const heads = yield* analysis(spec, stages, place, enter, signal);
 
+    const warned = new Set<string>(); // of the same rows by both stages
     yield enter('SELECTING');
     let scores: HeadScores | undefined;
     if (isScoreStrategy(spec.selection.strategy)) {
       const keptScores = await keptOrInvalid(place, 'scores.json');
-      scores = keptScores ?? (yield* told(stages.score(spec, heads, signal)));
+      scores = keptScores ?? (yield* told(stages.score(spec, heads, signal), warned));
       yield await put(place, 'scores.json', scores, keptScores);
     }
     const keptMask = await keptOrInvalid(place, 'mask.json');
@@ -139,7 +140,7 @@ export async function* runJob<Rows>(
 
     yield enter('TRAINING');
     const keptMetrics = await keptOrInvalid(place, 'metrics.json');
-    const metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal)));
+    const metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal), warned));
     yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
 
     yield enter('EVALUATING');
@@ -249,12 +250,15 @@ async function put<N extends ResultName>(
 /** An engine's events as the job's: its intervals are for whoever runs it. */
 async function* told<Result>(
   events: AsyncGenerator<JobEvent | WorkInterval, Result>,
+  warned = new Set<string>(),
 ): AsyncGenerator<JobEvent, Result> {
   try {
     for (;;) {
       const { done, value } = await events.next();
       if (done) return value;
-      if (value.kind !== 'interval') yield value;
+      if (value.kind === 'interval' || (value.kind === 'warning' && warned.has(value.message))) continue;
+      if (value.kind === 'warning') warned.add(value.message);
+      yield value;
     }
   } finally {
     // Ends the engine when the reader of the job's events leaves.

@@ -6,7 +6,7 @@ import type { CheckpointEvent, EpochEvent } from '../trainer/options';
 export type AnalyzeEvent = StageProgress | WarningEvent;
 
 /** What a training tells while it runs. One that is resumed first tells again of the epochs that it has judged. */
-export type TrainEvent = StageProgress | EpochEvent | CheckpointEvent;
+export type TrainEvent = StageProgress | WarningEvent | EpochEvent | CheckpointEvent;
 
 /** What an engine tells without its intervals, which are for those who draw a picture of the time. */
 export const told = <Event extends { kind: string }, Result>(events: AsyncGenerator<Event, Result>) =>

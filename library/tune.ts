@@ -1,10 +1,10 @@
 import type { DataSource } from '../data/dataset';
-import { formatOf } from '../data/format';
+import { sourceFormat } from '../data/files';
 import { follow } from '../infra/follow';
 import { trainInFolder } from '../job/in-folder';
 import { checkFolder, claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, TRAINING_RESULTS } from '../job/own-folders';
-import { StageMeter, type StageProgress } from '../progress';
+import { StageMeter, type StageProgress, type WarningEvent } from '../progress';
 import { type Delta, readDelta as readAnyDelta } from '../results/delta';
 import type { EvaluateRequest, EvaluateResult, Prediction } from '../results/inference';
 import { deltaTrainedAs, modelTrainedAs } from '../results/trained-as';
@@ -56,7 +56,7 @@ export const evaluate = (request: InferenceRequest, options?: RunOptions): Run<S
   runOf((signal) => asked(request, signal, (whole) => engine.evaluate(whole, signal)), options);
 
 /**
- * What a tuned model says of each row, in their order; no labels are needed. In a process of its own, which takes about a second to
+ * What a tuned model says of each row, in their order; no labels are needed, and a text may be empty (a warning tells). In a process of its own, which takes about a second to
  * start: ask for many rows at once.
  *
  * Stages: `download`, `evaluate`.
@@ -67,27 +67,30 @@ export const evaluate = (request: InferenceRequest, options?: RunOptions): Run<S
  * @throws HifiError INVALID_INPUT for a bad model, rows or option, or a delta of another base; FAILED for a logit that is no finite
  *   number; CANCELLED by `signal`, within a batch; ENGINE_LOST where the process was killed
  */
-export const predict = (request: InferenceRequest, options?: RunOptions): Run<StageProgress, Prediction[]> =>
+export const predict = (
+  request: InferenceRequest,
+  options?: RunOptions,
+): Run<StageProgress | WarningEvent, Prediction[]> =>
   runOf((signal) => asked(request, signal, (whole) => predictions(whole, signal)), options);
 
 async function* predictions(
   request: EvaluateRequest,
   signal?: AbortSignal,
-): AsyncGenerator<StageProgress, Prediction[]> {
+): AsyncGenerator<StageProgress | WarningEvent, Prediction[]> {
   const all: Prediction[] = [];
   for await (const event of engine.predict(request, signal)) {
-    if (event.kind === 'progress') yield event;
+    if (event.kind !== 'rows') yield event;
     else for (const row of event.rows) all.push(row);
   }
   return all;
 }
 
 /** Fills in what a request leaves to the training that it asks about. */
-const asked = <Result>(
+const asked = <Event, Result>(
   { model, delta, data, options }: InferenceRequest,
   signal: AbortSignal | undefined,
-  work: (request: EvaluateRequest) => AsyncGenerator<StageProgress, Result>,
-): AsyncGenerator<StageProgress, Result> =>
+  work: (request: EvaluateRequest) => AsyncGenerator<Event, Result>,
+): AsyncGenerator<StageProgress | Event, Result> =>
   withRows({ data }, async function* (rows) {
     const folder = yield* modelFolder(model, signal);
     const { task, maxLength = TRAIN_DEFAULTS.maxLength } =
@@ -100,8 +103,8 @@ const asked = <Result>(
   });
 
 /** Of the columns; a plain text has none. */
-const saysNothing = ({ path, format, task, textColumns }: DataSource) =>
-  task === undefined && textColumns === undefined && (format ?? formatOf(path)) !== 'txt';
+const saysNothing = (source: DataSource) =>
+  source.task === undefined && source.textColumns === undefined && sourceFormat(source) !== 'txt';
 
 /**
  * Makes of a base and a delta what other programs load. In a process of its own. An ONNX folder's logits are compared with the

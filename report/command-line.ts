@@ -1,5 +1,5 @@
 import type { ReportParts } from './parts';
-import { columnFlags, commandText, type Flag, fileOf } from './shell';
+import { columnFlags, commandText, type Flag, fileFlags } from './shell';
 
 /**
  * The command that makes this result, with every option said: another version's defaults would not change it. What the results
@@ -13,8 +13,8 @@ export function commandLine(parts: ReportParts): string {
   const flags: Flag[] = [
     ['model', asked?.model ?? heads.model.name],
     ['revision', asked?.revision],
-    [mask ? 'train' : 'data', fileOf(rows)],
-    ['dev', asked?.dev && fileOf(asked.dev)],
+    ...fileFlags(mask ? 'train' : 'data', rows),
+    ...(asked?.dev ? fileFlags('dev', asked.dev) : []),
     ...columnFlags(rows, metrics?.task ?? undefined),
     ['samples', samples],
     ['max-samples', maxSamples],

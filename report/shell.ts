@@ -23,12 +23,13 @@ export function commandText(start: string, flags: readonly Flag[]): string {
 export const shellWord = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
-/** A file's name; standard input is a dash. */
-export const fileOf = ({ path }: Pick<DataSource, 'path'>) => (path === 'stdin' ? '-' : path);
+/** The flags that name a source's files; standard input is a dash. */
+export const fileFlags = (name: string, { path, more = [] }: Pick<DataSource, 'path' | 'more'>): Flag[] =>
+  [path, ...more.map((each) => each.path)].map((file) => [name, file === 'stdin' ? '-' : file]);
 
 /** How a file's columns were named. @param known the task, where the rows do not tell it */
 export function columnFlags(
-  { task, textColumns, labelColumn, regression, format }: Omit<DataSource, 'path'>,
+  { task, textColumns, labelColumn, regression, format, delimiter }: Omit<DataSource, 'path'>,
   known?: string,
 ): Flag[] {
   const named = task ?? (textColumns ? undefined : known);
@@ -38,5 +39,6 @@ export function columnFlags(
     ['label-column', labelColumn],
     ['regression', regression],
     ['format', format],
+    ['delimiter', delimiter],
   ];
 }

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { checkFile } from '../data/bytes';
 import type { DataSource } from '../data/dataset';
-import { formatOf } from '../data/format';
+import { filesOf, sourceFormat, sourceSha256 } from '../data/files';
+import { sha256OfFile } from '../model/hash';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 
 /*
@@ -16,6 +18,7 @@ export const EXEMPT = {
   rows: {
     path: 'where the rows are: their bytes and format count',
     file: 'where the rows are: their bytes and format count',
+    more: 'where the rows are: the bytes of all files count',
   },
   options: {
     device: 'where it is computed: a run may be resumed on another machine; bits are promised for one device',
@@ -43,11 +46,24 @@ export const modelFileHashes = (folder: string) =>
 /**
  * Rows: their bytes and how they are read. The format is the one that is used, which a file's name may tell.
  *
- * @param sha256 of the file's bytes
+ * @param sha256 of the files' bytes, see `sourceSha256`
  */
 export function rowsIdentity(source: DataSource, sha256: string): object & { sha256: string } {
-  const { format = formatOf(source.path), ...rest } = source;
-  return Object.assign(without(rest, EXEMPT.rows), { format, sha256 });
+  return Object.assign(without(source, EXEMPT.rows), { format: sourceFormat(source), sha256 });
+}
+
+/**
+ * {@link rowsIdentity} of rows whose files are here.
+ *
+ * @throws HifiError INVALID_INPUT for a file that is not there
+ */
+export async function readRowsIdentity(source: DataSource): Promise<object & { sha256: string }> {
+  const hashes: string[] = [];
+  for (const file of filesOf(source)) {
+    checkFile(file);
+    hashes.push(await sha256OfFile(file.file ?? file.path));
+  }
+  return rowsIdentity(source, sourceSha256(hashes));
 }
 
 /** Options: all of them but where it is computed. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Encoded, encodeRows } from '../data/batches';
-import { type DataSource, type Dataset, rowNumber } from '../data/dataset';
+import { type DataSource, type Dataset, rowName, rowNumber } from '../data/dataset';
 import { encodeLabels, type LabelSet } from '../data/labels';
 import { readDataset } from '../data/read';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
@@ -8,7 +8,7 @@ import { cancelled, failed, invalidPart, within } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { Device } from '../model/device';
 import { loadTokenizer } from '../model/tokenizer';
-import { StageMeter, type StageProgress } from '../progress';
+import { StageMeter, type StageProgress, type WarningEvent } from '../progress';
 import { labelsOf, type TaskHeadInfo } from './delta-info';
 import { type Logits, predictions, score } from './logits';
 import { metricsFor, problemOf } from './metrics';
@@ -60,7 +60,7 @@ export interface Prediction {
   logits: number[];
 }
 
-export type PredictEvent = StageProgress | { kind: 'rows'; rows: Prediction[] };
+export type PredictEvent = StageProgress | WarningEvent | { kind: 'rows'; rows: Prediction[] };
 
 /** A model that can be asked, whatever engine runs it. */
 export interface TunedModel {
@@ -125,7 +125,8 @@ export async function* predictModel(
   const model = await open();
   try {
     const { labels } = model;
-    const dataset = await within('data', () => readDataset(request.data, 'texts'));
+    const dataset = await within('data', () => readDataset(request.data, 'empty texts'));
+    for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
     const logits = yield* run(model, dataset, request.options, signal);
     const { values, outputs } = logits;
     const predicted = predictions(logits, labels.kind);
@@ -140,6 +141,22 @@ export async function* predictModel(
   } finally {
     await model.close();
   }
+}
+
+/** A warning of rows without a text, or without both of a pair. */
+function emptyTexts(dataset: Dataset): string[] {
+  const { texts, seconds, rows } = dataset;
+  const empty: number[] = [];
+  for (let row = 0; row < rows; row++) {
+    if (texts[row].trim() === '' || seconds?.[row].trim() === '') empty.push(row);
+  }
+  if (empty.length === 0) return [];
+  const [first] = empty;
+  const found =
+    empty.length === 1
+      ? `${rowName(dataset, first)} has`
+      : `${empty.length} rows, the first ${rowName(dataset, first)}, have`;
+  return [`${found} an empty text; it is predicted as one`];
 }
 
 /** The labels of a model that brings its task head along, and the task that it names: any text, taken where it is one of ours. */
@@ -223,5 +240,5 @@ function finite(logits: Logits, dataset: Dataset): Logits {
   if (at < 0) return logits;
   const row = Math.floor(at / outputs);
   const found = values.subarray(row * outputs, (row + 1) * outputs).join(', ');
-  throw failed(`${dataset.path}: row ${rowNumber(dataset, row)} has the logits [${found}]: no finite numbers`);
+  throw failed(`${rowName(dataset, row)} has the logits [${found}]: no finite numbers`);
 }

@@ -3,7 +3,7 @@ import type { DataSource } from '../data/dataset';
 import { invalidInput, invalidPart } from '../errors';
 import type { Mask } from '../heads/mask';
 import type { Device } from '../model/device';
-import type { StageProgress, WorkInterval } from '../progress';
+import type { StageProgress, WarningEvent, WorkInterval } from '../progress';
 
 /** How the chosen heads are tuned (docs/method.md). */
 export interface TrainOptions {
@@ -113,7 +113,7 @@ export interface EpochMetrics {
  * What a training tells while it runs. A resumed one first tells again of the epochs that it has judged. Its intervals: `load`,
  * `prefix` and one `evaluate` an epoch (attribute `epoch`).
  */
-export type TrainEvent = StageProgress | WorkInterval | EpochEvent | CheckpointEvent;
+export type TrainEvent = StageProgress | WarningEvent | WorkInterval | EpochEvent | CheckpointEvent;
 
 /** An epoch has been judged. */
 export interface EpochEvent {

@@ -1,3 +1,4 @@
+import { labelWarnings } from '../data/labels';
 import { invalidPart, within } from '../errors';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
@@ -36,6 +37,7 @@ export async function* train(
       seed: options.seed,
       limits: checkpoint.config,
     });
+    for (const message of labelWarnings(inputs.train.dataset, inputs.labels)) yield { kind: 'warning', message };
     const run = new Run(tf, checkpoint, inputs, request, signal);
     try {
       yield intervalSince(began, 'load');

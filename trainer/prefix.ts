@@ -65,12 +65,14 @@ export async function* hiddenRows(
 ): AsyncGenerator<number, HiddenRows> {
   if (part.program.lowest === 0) return new FreshRows(part, rows);
   const stored = new StoredRows(part, lengthsOf(rows), file);
-  if (stored.isWhole) {
-    yield rows.length;
-    return stored;
-  }
-  let done = 0;
+  let given = false;
   try {
+    if (stored.isWhole) {
+      yield rows.length;
+      given = true;
+      return stored;
+    }
+    let done = 0;
     for (const batch of evaluationBatches(lengthsOf(rows), PLAN_ROWS)) {
       stored.write(
         batch,
@@ -83,9 +85,10 @@ export async function* hiddenRows(
       yield done;
     }
     stored.finish();
+    given = true;
     return stored;
   } finally {
-    if (done < rows.length) stored.close(); // it failed, or its reader has left
+    if (!given) stored.close(); // it failed, or its reader has left
   }
 }
 

@@ -1,6 +1,6 @@
 import { encodeRows } from '../data/batches';
 import { rowNumber, selectRows } from '../data/dataset';
-import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { encodeLabels, fitLabels, type LabelSet, labelWarnings } from '../data/labels';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { within } from '../errors';
@@ -49,9 +49,10 @@ export async function* scoreHeads(
   try {
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const started = performance.now();
-    const { labels, data, rows } = await within('train', () =>
+    const { labels, data, rows, warnings } = await within('train', () =>
       readSample(checkpoint, request, { ...options, maxLength }),
     );
+    for (const message of warnings) yield { kind: 'warning', message };
     if (request.strategy !== 'movement' && data.sampleIds.length < options.samples) {
       const message = `${data.path} has ${data.rows} rows to score with, fewer than the ${options.samples} to sample: all are used`;
       yield { kind: 'warning', message };
@@ -91,7 +92,7 @@ async function readSample(
   checkpoint: Checkpoint,
   { model, train, strategy }: ScoreRequest,
   { samples, maxLength, seed }: { samples: number; maxLength: number; seed: number },
-): Promise<{ labels: LabelSet; data: ReportData; rows: ScoredRows }> {
+): Promise<{ labels: LabelSet; data: ReportData; rows: ScoredRows; warnings: string[] }> {
   const whole = await readDataset(train, 'labels');
   const labels = fitLabels(whole);
   const kept = holdOut(whole.rows, seed).train;
@@ -106,6 +107,7 @@ async function readSample(
   const sampleIds = Array.from(allRows(dataset), (row) => rowNumber(dataset, row));
   return {
     labels,
+    warnings: labelWarnings(whole, labels),
     data: { path, sha256, rows: kept.length, sampleIds },
     rows: { encoded, targets: encodeLabels(dataset, labels) },
   };

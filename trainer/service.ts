@@ -4,7 +4,7 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Inputs, ModelSettings, Opened } from '../artifacts/inputs';
 import type { Results } from '../artifacts/results';
 import type { GivenRows } from '../artifacts/rows';
-import { type DataSource, mismatchedRows } from '../data/dataset';
+import { mismatchedRows } from '../data/dataset';
 import { TASK_NAMES } from '../data/tasks';
 import { invalidPart, within } from '../errors';
 import type { Admission, Place } from '../infra/admission';
@@ -14,7 +14,6 @@ import type { Implementation } from '../infra/grpc/handlers';
 import { RpcError, status } from '../infra/grpc/status';
 import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
-import { sha256OfFile } from '../model/hash';
 import type { StageProgress } from '../progress';
 import type {
   EvaluateRequest as EvaluateMessage,
@@ -30,7 +29,7 @@ import type { ExportDtype } from '../results/checkpoint-export';
 import { DELTA_INFO } from '../results/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
-import { identityHash, modelIdentity, optionsIdentity, rowsIdentity } from '../results/identity';
+import { identityHash, modelIdentity, optionsIdentity, readRowsIdentity } from '../results/identity';
 import type { EvaluateRequest } from '../results/inference';
 import { artifactMessage } from '../wire/artifact';
 import { givenRowsOf, ofDataset } from '../wire/dataset';
@@ -184,6 +183,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
           await place.turn(signal);
           await follow(engine.predict(asked, signal), async (event) => {
             if (event.kind === 'progress') return tell(event);
+            if (event.kind === 'warning') return out.send({ event: { case: 'warning', value: event.message } });
             await out.send({ event: { case: 'predictions', value: predictionsMessage(event.rows) } });
           });
         }),
@@ -239,11 +239,9 @@ function otherRun(id: string): RpcError {
 export async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256: string): Promise<string> {
   const { model, train, dev, mask, options } = asked;
   const sets = [train, dev, dev && mismatchedRows(dev)];
-  const rows = await Promise.all(sets.map((each) => each && rowsKey(each)));
+  const rows = await Promise.all(sets.map((each) => each && readRowsIdentity(each)));
   return identityHash([modelIdentity(model, sha256), rows, mask, optionsIdentity(options)]);
 }
-
-const rowsKey = async (source: DataSource) => rowsIdentity(source, await sha256OfFile(source.file ?? source.path));
 
 const deltaInfo = (folder: string): DeltaInfo =>
   parseDeltaInfo(fs.readFileSync(path.join(folder, DELTA_INFO), 'utf8'), DELTA_INFO);

@@ -17,7 +17,7 @@ const DEFAULT_NAME = 'rows.tsv';
  * @throws HifiError INVALID_INPUT naming the field, what it was and what would be right
  */
 export function givenRowsOf(message: TextDataset | undefined, field: string): GivenRows {
-  const { source, textColumns, labelColumn, regression, ...given } = present(message, field);
+  const { source, textColumns, labelColumn, regression, delimiter, ...given } = present(message, field);
   const at = (part: string) => `${field}.${part}`;
   const rows = sourceOf(source, given.name, field);
   const task = given.task === undefined ? undefined : taskOf(given.task, at('task'));
@@ -25,6 +25,9 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
     const who = task === undefined ? 'inline rows have' : `the task ${task} has`;
     if (textColumns.length > 0) throw without(at('text_columns'), textColumns.join(', '), who);
     if (labelColumn !== undefined) throw without(at('label_column'), labelColumn, who);
+  }
+  if (delimiter !== undefined && rows.kind === 'inline') {
+    throw without(at('delimiter'), JSON.stringify(delimiter), 'inline rows have');
   }
   if (task !== undefined && regression === true) throw without(at('regression'), 'true', `the task ${task} has`);
   if (textColumns.length > 2) {
@@ -39,6 +42,7 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
     ...(textColumns.length > 0 && { textColumns: [...textColumns] }),
     ...(labelColumn !== undefined && { labelColumn }),
     ...(regression !== undefined && { regression }),
+    ...(delimiter !== undefined && { delimiter }),
   };
 }
 

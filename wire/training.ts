@@ -78,6 +78,8 @@ export function trainEventMessage(event: TrainEvent): TrainResponse | undefined 
       return create(TrainResponseSchema, { event: { case: 'epoch', value: epochMessage(event.epoch) } });
     case 'checkpoint':
       return create(TrainResponseSchema, { event: { case: 'checkpoint', value: { step: event.step } } });
+    case 'warning':
+      return create(TrainResponseSchema, { event: { case: 'warning', value: event.message } });
     case 'interval':
       return undefined;
   }
@@ -92,6 +94,8 @@ export function trainEventOf({ event }: TrainResponse): TrainEvent | undefined {
       return { kind: 'epoch', epoch: epochOf(event.value) };
     case 'checkpoint':
       return { kind: 'checkpoint', step: event.value.step };
+    case 'warning':
+      return { kind: 'warning', message: event.value };
     default:
       return undefined;
   }

@@ -83,9 +83,40 @@ describe('inputs', () => {
     });
   });
 
+  it('finds a folder of files of one format, unless a link in it leads out', async () => {
+    fs.mkdirSync(at('root/shards'));
+    for (const name of ['1.csv', '0.csv']) fs.writeFileSync(at('root/shards', name), `text;label\n${name};1\n`);
+    const { what } = await atPath('shards', { ...columns, delimiter: ';' });
+    expect(what).toEqual({ path: 'shards', file: fs.realpathSync(at('root/shards')), ...columns, delimiter: ';' });
+    const { texts, parts } = await readDataset(what, 'labels');
+    expect({ texts, parts }).toEqual({
+      texts: ['0.csv', '1.csv'],
+      // What messages call them is what the client named.
+      parts: [
+        { path: 'shards/0.csv', from: 0 },
+        { path: 'shards/1.csv', from: 1 },
+      ],
+    });
+    fs.symlinkSync(at('outside/rows.tsv'), at('root/shards/2.csv'));
+    const error = await errorOf(atPath('shards'));
+    expect([error.field, error.message]).toEqual([
+      'train.path',
+      'train.path is "shards"; a link in that folder leads out of the data roots',
+    ]);
+  });
+
+  it('refuses a delimiter of a format that has none', async () => {
+    fs.writeFileSync(at('root/rows.jsonl'), '{"text":"a","label":"1"}\n');
+    const error = await errorOf(atPath('rows.jsonl', { ...columns, delimiter: ';' }));
+    expect([error.field, error.message]).toEqual([
+      'train.delimiter',
+      'train.delimiter is ";"; it must be left out: train.path is jsonl',
+    ]);
+  });
+
   it.each([
     ['rwos.tsv', 'did you mean "rows.tsv"?'],
-    ['deep', 'it must be a file, and is none'],
+    ['deep', 'deep/rows.csv is csv, deep/again.tsv is tsv; files that are read together must have one format'],
   ])('says what is wrong with %s', async (written, text) => {
     const error = await errorOf(atPath(written));
     expect([error.field, error.message]).toEqual(['train.path', expect.stringContaining(text)]);

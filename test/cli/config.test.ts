@@ -107,7 +107,7 @@ describe('what init writes', () => {
     expect(text).toMatch(new RegExp(`^model: ${at('base')}$`, 'm'));
     for (const line of [
       'exact: true',
-      'text-columns: [ one, two ]',
+      'text-columns: "one, two"',
       'label-column: "null"',
       'export: [ peft, onnx ]',
       'lr: 0.0003',
@@ -115,7 +115,7 @@ describe('what init writes', () => {
       expect(text.split('\n')).toContain(line);
     }
     expect(run('--config', name)).toMatchObject({
-      ...{ model: at('base'), exact: true, textColumns: ['one', 'two'], labelColumn: 'null', lr: 3e-4 },
+      ...{ model: at('base'), exact: true, textColumns: 'one, two', labelColumn: 'null', lr: 3e-4 },
       export: ['peft', 'onnx'],
     });
     expect(path.resolve(run('--config', name).out as string)).toBe(path.resolve('here'));
@@ -161,7 +161,7 @@ describe('a file', () => {
     const name = file('model: m', 'train: t.csv', 'epochs: 7', 'seed: 3', 'k: 2', 'task: cola');
     expect(run('--config', name, '--epochs', '1')).toMatchObject({ epochs: 1, seed: 3, k: 2, task: 'cola' });
     const flags = run('--epochs', '1', '--budget', '0.1', '--text-columns', 'a', '--config', name);
-    expect(flags).toMatchObject({ epochs: 1, seed: 3, budget: 0.1, textColumns: ['a'] });
+    expect(flags).toMatchObject({ epochs: 1, seed: 3, budget: 0.1, textColumns: 'a' });
     expect([flags.k, flags.task]).toEqual([undefined, undefined]);
     const columns = file('model: m', 'train: t.csv', 'text-columns: a', 'label-column: b', 'regression: true');
     const { task, textColumns, labelColumn, regression } = run('--config', columns, '--task', 'cola');
@@ -176,7 +176,7 @@ describe('a file', () => {
     expect(run('--config', name)).toMatchObject({
       ...{
         model: at('base'),
-        train: at('rows/t.csv'),
+        train: [at('rows/t.csv')],
         dev: path.join(home, 'dev.csv'),
         out: path.join(scratch, '../out'),
       },
@@ -184,7 +184,16 @@ describe('a file', () => {
     const model = (said: string) => run('--config', file(`model: ${said}`, 'train: "-"')).model;
     expect(model('owner/name')).toBe('owner/name');
     expect(model('./nowhere')).toBe(at('nowhere'));
-    expect(run('--config', file('model: m', 'train: "-"')).train).toBe('-');
+    expect(run('--config', file('model: m', 'train: "-"')).train).toEqual(['-']);
+    const several = file('model: m', 'train: [t.csv, "rows, new"]', 'text-columns: [one, two]');
+    expect(run('--config', several)).toMatchObject({ train: [at('t.csv'), at('rows, new')], textColumns: 'one,two' });
+    // A flag takes precedence, whichever comes first.
+    for (const words of [
+      ['--config', several, '--train', 'x'],
+      ['--train', 'x', '--config', several],
+    ]) {
+      expect(run(...words).train).toEqual(['x']);
+    }
     // A folder of where the command is called, which the file cannot mean.
     expect(() => model('heads')).toThrow(/^model is "heads", no folder beside the file but one of this place/);
   });
@@ -201,7 +210,7 @@ describe('a file', () => {
     [['label-column: true'], 1, 'label-column is true; it must be text, in quotes where it is not plain'],
     [['lr: *rate'], 1, 'there is no anchor rate'],
     [['train: {a: 1}'], 1, 'train is {"a":1}; it must be text, in quotes where it is not plain'],
-    [['text-columns: [a, b, c]'], 1, 'text-columns is "a,b,c"; it must be one name, or two with a comma between'],
+    [['text-columns: " "'], 1, 'text-columns is " "; it must be the name of a column'],
     [['export:', '  - tflite'], 2, 'export is "tflite"; it must be checkpoint, peft, onnx'],
     [['k: 1', 'k: 2'], 2, 'k is set in line 1 already: keep one of them'],
     [['budget: 0.1', 'k: 2'], 2, 'k does not go with budget (line 1): keep one of them'],

@@ -109,9 +109,8 @@ test.each([
   ['--device', 'gpu', 'auto, cpu, cuda; did you mean "cpu"?'],
   ['--threads', '0', 'a whole number from 1 to 1024'],
   ['--format', 'xlsx', 'tsv, csv, jsonl, parquet, txt'],
-  ['--text-columns', 'a,b,c', 'one name, or two with a comma between'],
-  ['--text-columns', 'a,', 'one name, or two with a comma between'],
-  ['--label-column', 'a,b', 'one name'],
+  ['--text-columns', ' ', 'the name of a column'],
+  ['--label-column', '', 'the name of a column'],
   ['--export', 'tflite', 'checkpoint, peft, onnx'],
 ])('%s %s is refused', (flag, value, right) => {
   let exit: ReturnType<typeof exitOf> | undefined;
@@ -138,10 +137,41 @@ describe('data flags', () => {
   test('a task, or columns', () => {
     expect(source(true, '--task', 'cola')).toEqual({ path: 'f.tsv', task: 'cola' });
     expect(source(true, '--text-columns', 'a, b', '--label-column', 'y', '--regression', '--format', 'csv')).toEqual({
-      ...{ path: 'f.tsv', textColumns: ['a', 'b'], labelColumn: 'y', regression: true, format: 'csv' },
+      ...{ path: 'f.tsv', textColumns: ['a, b'], labelColumn: 'y', regression: true, format: 'csv' },
     });
     // Where no labels are needed the label flags are taken and do nothing.
     expect(source(false, '--text-columns', 'a', '--label-column', 'y')).toEqual({ path: 'f.tsv', textColumns: ['a'] });
+  });
+
+  test('several files, and what separates their fields', () => {
+    const flags = parsed(defineRun, ...run, '--train', 'b.csv', '--text-columns', 'a', '--label-column', 'y');
+    const rows = (...args: string[]) => {
+      const given = parsed(
+        defineRun,
+        '--model',
+        'm',
+        '--out',
+        'o',
+        '--text-columns',
+        'a',
+        '--label-column',
+        'y',
+        ...args,
+      );
+      return dataFlags(given, true)(given.train as string[]);
+    };
+    expect(flags.train).toHaveLength(2);
+    expect(rows('--train', 'b.csv', '--train', 'a.csv', '--delimiter', '\\t')).toEqual({
+      path: 'b.csv',
+      more: [{ path: 'a.csv' }],
+      textColumns: ['a'],
+      labelColumn: 'y',
+      delimiter: '\t',
+    });
+    expect(() => rows('--train', 'b.csv', '--delimiter', ';;')).toThrow(
+      /^--delimiter is ";;"; it must be one character/,
+    );
+    expect(() => rows('--train', 'b.csv', '--train', 'a.tsv')).toThrow(/^a\.tsv is tsv, b\.csv is csv; files that/);
   });
 
   test.each([

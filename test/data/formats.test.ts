@@ -76,6 +76,17 @@ describe('Parquet', () => {
     expect(await refused('txt')).toMatch(/no column "txt" in the schema \("text", .*\); did you mean "text"\?/);
   });
 
+  it('takes the names of classes that Hugging Face writes into the schema for labels', async () => {
+    const labels = async (source: Partial<DataSource>) =>
+      (await readDataset({ path: at('classes.parquet'), textColumns: ['text'], ...source }, 'labels')).labels;
+    expect(await labels({ labelColumn: 'label' })).toEqual(['good', 'very bad', 'bad', 'good', 'very bad', 'bad']);
+    expect(await labels({ labelColumn: 'stars' })).toEqual(['5', '1', '2', '4', '1', '3']);
+    // A regression reads the numbers themselves.
+    expect(await labels({ labelColumn: 'label', regression: true })).toEqual(['2', '0', '1', '2', '0', '1']);
+    const missing = { path: at('classes.parquet'), textColumns: ['text'], labelColumn: 'missing' };
+    expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
+  });
+
   it('refuses a file that is none, is cut off, damaged, empty or without rows', async () => {
     const bytes = fs.readFileSync(at(names[1]));
     const refused = (content: string | Uint8Array) =>
@@ -276,12 +287,13 @@ describe('drawRows', () => {
 });
 
 describe('the file', () => {
-  it('is named with the nearest when there is none, and refused when it is a folder', async () => {
+  it('is named with the nearest when there is none, and refused when it is a device or a folder of none', async () => {
     fs.writeFileSync(path.join(folder, 'train.tsv'), 'a\n1\n');
     const refused = (file: string) => refusal({ path: file, textColumns: ['a'], format: 'tsv' }, 'texts');
     expect(await refused(path.join(folder, 'trian.tsv'))).toBe('no such file; did you mean "train.tsv"?');
     expect(await refused(path.join(folder, 'no', 'such', 'x.tsv'))).toBe('no such file');
-    expect(await refused(folder)).toBe('is a folder, not a file');
+    const none = fs.mkdtempSync(path.join(folder, 'none-'));
+    expect(await refused(none)).toMatch(/^is a folder and holds no file with a name of its own/);
     expect(await refused('/dev/null')).toMatch(/^is a pipe or a device/);
   });
 

@@ -1,6 +1,6 @@
 import type { Dataset } from '../../data/dataset';
 import { selectRows } from '../../data/dataset';
-import { encodeLabels, fitLabels } from '../../data/labels';
+import { encodeLabels, fitLabels, labelWarnings } from '../../data/labels';
 import type { TaskName } from '../../data/tasks';
 
 const rows = (labels: string[], more: Partial<Dataset> = {}): Dataset => ({
@@ -94,5 +94,32 @@ describe('encodeLabels', () => {
 
   it('needs the labels', () => {
     expect(() => fitLabels(rows(['a'], { labels: undefined }))).toThrow(/labels were not read/);
+  });
+});
+
+describe('labelWarnings', () => {
+  const warnings = (labels: string[], more?: Partial<Dataset>) => {
+    const dataset = rows(labels, more);
+    return labelWarnings(dataset, fitLabels(dataset));
+  };
+
+  it('warns of classes that differ in letter case alone', () => {
+    expect(warnings(['NEG', 'pos', 'neg', 'Neg', 'NEG'])).toEqual([
+      'rows.tsv: the labels "NEG", "Neg", "neg" differ in letter case alone; they are 3 classes',
+    ]);
+    expect(warnings(['Straße', 'STRASSE', 'strasse'])).toHaveLength(1);
+    expect(warnings(['Σ', 'x', 'σ'])).toHaveLength(1);
+  });
+
+  it('warns of classes that are composed of other code points', () => {
+    expect(warnings(['caf\u00e9', 'bar', 'cafe\u0301'])).toEqual([
+      'rows.tsv: the labels "cafe\u0301" (U+0063 U+0061 U+0066 U+0065 U+0301), "caf\u00e9" (U+0063 U+0061 U+0066 U+00E9) are written with other code points and look the same; they are 2 classes',
+    ]);
+    expect(warnings(['CAF\u00c9', 'cafe\u0301'])).toHaveLength(1);
+  });
+
+  it('says nothing of other classes, and of numbers', () => {
+    expect(warnings(['neg', 'pos', 'negative', 'é', 'e', '1', '1.0'])).toEqual([]);
+    expect(warnings(['1e1', '1E1'], { regression: true })).toEqual([]);
   });
 });

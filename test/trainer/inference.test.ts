@@ -176,3 +176,18 @@ it('checks its options', async () => {
     message: 'training option batchSize is 0; it must be at least 1',
   });
 });
+
+it('predicts an empty text as one, and warns of it', async () => {
+  const file = path.join(folder(), 'empty.csv');
+  fs.writeFileSync(file, 'text\none fine day\n""\n" "\n');
+  const data: DataSource = { path: file, textColumns: ['text'] };
+  const warnings: string[] = [];
+  const rows: Prediction[] = [];
+  for await (const event of predict(tf, { model, delta: await deltaOf({}), data, options })) {
+    if (event.kind === 'warning') warnings.push(event.message);
+    if (event.kind === 'rows') rows.push(...event.rows);
+  }
+  expect(rows.map(({ row }) => row)).toEqual([0, 1, 2]);
+  expect(rows[1].logits).toEqual(rows[2].logits);
+  expect(warnings).toEqual([`2 rows, the first ${file}: row 1, have an empty text; it is predicted as one`]);
+});

@@ -68,6 +68,7 @@ describe('come back as they were', () => {
         progress,
         fc.record({ kind: fc.constant('epoch' as const), epoch }),
         fc.record({ kind: fc.constant('checkpoint' as const), step: count }),
+        fc.record({ kind: fc.constant('warning' as const), message: text }),
       ) as fc.Arbitrary<TrainEvent>,
       (event) => trainEventOf(crossed(TrainResponseSchema, trainEventMessage(event)!)),
     ));
@@ -86,7 +87,12 @@ describe('come back as they were', () => {
   it('rows as a request names them', () => {
     const column = fc.string({ unit: 'grapheme', minLength: 1 });
     const columns = fc.record(
-      { textColumns: fc.array(column, { minLength: 1, maxLength: 2 }), labelColumn: column, regression: fc.boolean() },
+      {
+        textColumns: fc.array(column, { minLength: 1, maxLength: 2 }),
+        labelColumn: column,
+        regression: fc.boolean(),
+        delimiter: column,
+      },
       { requiredKeys: [] },
     );
     const files = fc.record({

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/dataset.proto.
  */
 export const file_hifi_v1_dataset: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEihQIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQFCCAoGc291cmNlQgcKBV90YXNrQg8KDV9sYWJlbF9jb2x1bW5CDQoLX3JlZ3Jlc3Npb25CBwoFX25hbWUiQgoLSW5saW5lVGV4dHMSDQoFdGV4dHMYASADKAkSFAoMc2Vjb25kX3RleHRzGAIgAygJEg4KBmxhYmVscxgDIAMoCWIGcHJvdG8z");
+  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEiqwIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQESFgoJZGVsaW1pdGVyGAkgASgJSAWIAQFCCAoGc291cmNlQgcKBV90YXNrQg8KDV9sYWJlbF9jb2x1bW5CDQoLX3JlZ3Jlc3Npb25CBwoFX25hbWVCDAoKX2RlbGltaXRlciJCCgtJbmxpbmVUZXh0cxINCgV0ZXh0cxgBIAMoCRIUCgxzZWNvbmRfdGV4dHMYAiADKAkSDgoGbGFiZWxzGAMgAygJYgZwcm90bzM");
 
 /**
  * Rows of text, one text or a pair in each, with a label where the call needs one.
@@ -26,7 +26,8 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   source: {
     /**
      * A file under one of the service's data roots: absolute, or relative to a root. Its extension tells the format:
-     * .tsv, .csv, .jsonl, .parquet or .txt, all but Parquet also with .gz behind it.
+     * .tsv, .csv, .jsonl, .parquet or .txt, all but Parquet also with .gz behind it. Or a folder of files of one format, whose rows
+     * are read in the order of the files' names.
      *
      * @generated from field: string path = 1;
      */
@@ -85,6 +86,14 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
    * @generated from field: optional string name = 8;
    */
   name?: string | undefined;
+
+  /**
+   * The character between the fields of CSV, or of TSV: one ASCII character, no quote and no line end. None with another format or
+   * inline rows. Default: a comma, in TSV a tab.
+   *
+   * @generated from field: optional string delimiter = 9;
+   */
+  delimiter?: string | undefined;
 };
 
 /**
