@@ -1,11 +1,11 @@
 import * as crypto from 'node:crypto';
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
 import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
+import { readRegularFile } from '../model/regular-file';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import type { JobSpec } from './job';
 import type { JobInputs } from './place';
@@ -43,7 +43,7 @@ export async function checkInputs({ model, train, dev, selection }: JobSpec): Pr
 function hashOf(...files: string[]): string {
   const hash = crypto.createHash('sha256');
   for (const file of files) {
-    const bytes = fs.existsSync(file) ? fs.readFileSync(file) : undefined;
+    const bytes = readRegularFile(file);
     hash.update(`${bytes?.length ?? 'none'}\n`).update(bytes ?? '');
   }
   return hash.digest('hex');

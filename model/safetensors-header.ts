@@ -27,6 +27,9 @@ export const DTYPE_BITS: Readonly<Record<string, number>> = {
   C64: 64,
 };
 
+/** Most tensors that a file may have: their description takes a tenth of a second and more. */
+const MOST_TENSORS = 100_000;
+
 /** Where a tensor lies in its file; `begin` and `end` are bytes from the start of the file. */
 export interface StoredTensor {
   readonly dtype: string;
@@ -60,6 +63,10 @@ export function parseHeader(file: string, bytes: Uint8Array, fileSize: number): 
 }
 
 function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
+  const tensors = countOf('"data_offsets"', bytes);
+  if (tensors > MOST_TENSORS) {
+    throw invalidInput(`${file}: header describes ${tensors} tensors; at most ${MOST_TENSORS} are read`);
+  }
   let json: unknown;
   let text: string;
   try {
@@ -75,7 +82,17 @@ function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
   return json;
 }
 
+/** How often a text occurs in bytes. */
+function countOf(text: string, bytes: Uint8Array): number {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  let count = 0;
+  for (let at = all.indexOf(text); at >= 0; at = all.indexOf(text, at + text.length)) count++;
+  return count;
+}
+
+/** Null is no metadata, as for Python's safetensors. */
 function metadataOf(file: string, value: unknown): Record<string, string> {
+  if (value === null) return {};
   if (isJsonObject(value) && Object.values(value).every((entry) => typeof entry === 'string')) {
     return value as Record<string, string>;
   }
@@ -148,7 +165,7 @@ function firstRepeatedKey(text: string): string | undefined {
     else if (token !== ':') key = token;
     else {
       const keys = open[open.length - 1]!;
-      const name = JSON.parse(key!) as string;
+      const name: string = key!.includes('\\') ? JSON.parse(key!) : key!.slice(1, -1);
       if (keys.has(name)) return name;
       keys.add(name);
     }

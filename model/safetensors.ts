@@ -1,9 +1,13 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../errors';
+import { openRegularFile, otherContent, TOLD_BY } from './regular-file';
 import { parseHeader, type StoredTensor } from './safetensors-header';
 
-/** Longest header that is read, in bytes: the limit of the Rust and Python readers. */
-const MAX_HEADER_BYTES = 100_000_000;
+/**
+ * Longest header that is read, in bytes. The Rust and Python readers take 100 MB, which would hold a service's event loop
+ * for seconds; a model of a thousand tensors has some 100 KB.
+ */
+const MAX_HEADER_BYTES = 16_000_000;
 /** `readSync` takes at most 2^31 − 1 bytes at a time. */
 const READ_BYTES = 1 << 30;
 
@@ -26,26 +30,19 @@ export class SafetensorsFile {
 
   /**
    * Opens a file and checks its header against its size.
-   * @throws HifiError INVALID_INPUT: missing or truncated file; a header over 100 MB or no JSON; an unknown dtype; a shape
+   * @throws HifiError INVALID_INPUT: missing or truncated file; a header over 16 MB or no JSON;
+   *   over 100,000 tensors; an unknown dtype; a shape
    *   that does not fit its bytes; offsets past the end, holes, overlaps, names twice
    */
   static open(file: string): SafetensorsFile {
-    let descriptor: number;
+    const descriptor = openRegularFile(file);
+    if (descriptor === undefined) throw invalidInput(`${file}: no such file`);
     try {
-      descriptor = fs.openSync(file, 'r');
-    } catch (cause) {
-      const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-      throw invalidInput(
-        `${file}: ${missing ? 'no such file' : `cannot be read (${(cause as Error).message})`}`,
-        cause,
-      );
-    }
-    try {
-      const stat = fs.fstatSync(descriptor);
-      if (!stat.isFile()) throw invalidInput(`${file}: is not a file; a safetensors file was asked for`);
-      const headerBytes = readHeader(file, descriptor, stat.size);
-      const { tensors, metadata } = parseHeader(file, headerBytes, stat.size);
-      return new SafetensorsFile(file, descriptor, headerBytes, tensors, metadata, stat.size);
+      const { size } = fs.fstatSync(descriptor);
+      refuseOtherContent(file, descriptor, size);
+      const headerBytes = readHeader(file, descriptor, size);
+      const { tensors, metadata } = parseHeader(file, headerBytes, size);
+      return new SafetensorsFile(file, descriptor, headerBytes, tensors, metadata, size);
     } catch (error) {
       fs.closeSync(descriptor);
       throw error;
@@ -93,6 +90,14 @@ export class SafetensorsFile {
     if (this.descriptor === undefined) throw new Error(`${this.path}: is closed`);
     readFully(this.path, this.descriptor, into, position);
   }
+}
+
+/** A header's length has eight bytes, of which the last are 0: what is known by its first bytes is no safetensors. */
+function refuseOtherContent(file: string, descriptor: number, size: number): void {
+  const start = Buffer.alloc(Math.min(size, TOLD_BY));
+  readFully(file, descriptor, start, 0);
+  const other = otherContent(start);
+  if (other !== undefined) throw invalidInput(`${file}: ${other}`);
 }
 
 function readHeader(file: string, descriptor: number, size: number): Buffer {

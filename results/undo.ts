@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { nearestSibling } from '../data/nearest';
 import { failed, HifiError, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
+import { readRegularFile } from '../model/regular-file';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
@@ -82,8 +83,8 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
   weights.files.forEach((file, i) => {
     whole(`header/${files[i].name}`, file.headerBytes);
   });
-  whole(CONFIG, fs.readFileSync(path.join(checkpoint.folder, 'config.json')));
-  if (weights.sharded) whole(INDEX, fs.readFileSync(weights.path));
+  whole(CONFIG, readRegularFile(path.join(checkpoint.folder, 'config.json'))!);
+  if (weights.sharded) whole(INDEX, readRegularFile(weights.path)!);
   writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
 }
 
@@ -125,7 +126,8 @@ export function verifyUndo(folder: string): void {
 /** Copies the tokenizer's files, those that there are. */
 export function copyTokenizer(from: string, to: string): void {
   for (const name of TOKENIZER_FILES) {
-    if (fs.existsSync(path.join(from, name))) fs.copyFileSync(path.join(from, name), path.join(to, name));
+    const bytes = readRegularFile(path.join(from, name));
+    if (bytes !== undefined) fs.writeFileSync(path.join(to, name), bytes);
   }
 }
 

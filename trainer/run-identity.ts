@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Checkpoint } from '../model/checkpoint';
+import { readRegularFile } from '../model/regular-file';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import type { TrainingInputs } from './inputs';
 import type { TrainRequest } from './options';
@@ -10,8 +10,10 @@ import type { TrainRequest } from './options';
 const MODEL_FILES = ['config.json', ...TOKENIZER_FILES];
 
 /** The SHA-256 of a file's bytes; null where there is none. */
-const sha256Of = (file: string) =>
-  fs.existsSync(file) ? createHash('sha256').update(fs.readFileSync(file)).digest('hex') : null;
+function sha256Of(file: string): string | null {
+  const bytes = readRegularFile(file);
+  return bytes === undefined ? null : createHash('sha256').update(bytes).digest('hex');
+}
 
 /** Hashes of the files that decide it; null for one that is not there. */
 export const modelFileHashes = (folder: string) => MODEL_FILES.map((name) => sha256Of(path.join(folder, name)));

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Inputs, ModelSettings, Opened } from '../artifacts/inputs';
@@ -15,6 +14,7 @@ import { RpcError, status } from '../infra/grpc/status';
 import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
 import { sha256OfFile } from '../model/hash';
+import { regularFileText } from '../model/regular-file';
 import type { StageProgress } from '../progress';
 import type {
   EvaluateRequest as EvaluateMessage,
@@ -250,7 +250,7 @@ async function rowsKey({ path: name, file = name, ...columns }: DataSource) {
 }
 
 const deltaInfo = (folder: string): DeltaInfo =>
-  parseDeltaInfo(fs.readFileSync(path.join(folder, DELTA_INFO), 'utf8'), DELTA_INFO);
+  parseDeltaInfo(regularFileText(path.join(folder, DELTA_INFO)), DELTA_INFO);
 
 function formatOf(format: string): ExportFormat {
   const found = EXPORT_FORMATS.find((each) => each === format);
