@@ -63,9 +63,10 @@ export function parseHeader(file: string, bytes: Uint8Array, fileSize: number): 
 }
 
 function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
-  const tensors = countOf('"data_offsets"', bytes);
-  if (tensors > MOST_TENSORS) {
-    throw invalidInput(`${file}: header describes ${tensors} tensors; at most ${MOST_TENSORS} are read`);
+  const counted = countParts(bytes);
+  // Besides the tensors there is the header itself, and perhaps its metadata.
+  if (counted.objects > MOST_TENSORS + 2) {
+    throw invalidInput(`${file}: header describes ${counted.objects - 1} tensors; at most ${MOST_TENSORS} are read`);
   }
   let json: unknown;
   let text: string;
@@ -77,18 +78,35 @@ function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
     throw invalidInput(`${file}: header is not JSON (${why}); is this a safetensors file?`, cause);
   }
   if (!isJsonObject(json)) throw invalidInput(`${file}: header is no JSON object; is this a safetensors file?`);
-  const twice = firstRepeatedKey(text);
+  const keys = Object.values(json).reduce<number>(
+    (sum, value) => sum + (isJsonObject(value) ? Object.keys(value).length : 0),
+    Object.keys(json).length,
+  );
+  // As many keys as were written: none is there twice.
+  const twice = keys === counted.keys ? undefined : firstRepeatedKey(text);
   if (twice !== undefined) throw invalidInput(`${file}: header names "${twice}" twice; names must be unique`);
   return json;
 }
 
-/** How often a text occurs in bytes. */
-function countOf(text: string, bytes: Uint8Array): number {
-  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  let count = 0;
-  for (let at = all.indexOf(text); at >= 0; at = all.indexOf(text, at + text.length)) count++;
-  return count;
+/** Objects of a JSON text, and keys at its top and one level down; it need not be valid, and nothing of it is kept. */
+function countParts(bytes: Uint8Array): { objects: number; keys: number } {
+  let objects = 0;
+  let keys = 0;
+  let depth = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) {
+      for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
+    } else if (byte === OPEN || byte === OPEN_LIST) {
+      depth++;
+      if (byte === OPEN) objects++;
+    } else if (byte === CLOSE || byte === CLOSE_LIST) depth--;
+    else if (byte === COLON && depth <= 2) keys++;
+  }
+  return { objects, keys };
 }
+
+const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, COLON] = Buffer.from('"\\{}[]:');
 
 /** Null is no metadata, as for Python's safetensors. */
 function metadataOf(file: string, value: unknown): Record<string, string> {
