@@ -109,13 +109,9 @@ describe('what is refused', () => {
     const header = (tensors: number) =>
       `{"__metadata__":null,${Array.from({ length: tensors }, (_, i) => entry(i)).join()}}`;
     put(header(100_003), 0);
-    expect(refusal(() => SafetensorsFile.open(file))).toContain(
-      'describes 100003 tensors; at most 100000 are read',
-    );
+    expect(refusal(() => SafetensorsFile.open(file))).toContain('describes 100003 tensors; at most 100000 are read');
     put(header(100_004).replace('{', '['), 0);
-    expect(refusal(() => SafetensorsFile.open(file))).toContain(
-      'describes 100003 tensors; at most 100000 are read',
-    );
+    expect(refusal(() => SafetensorsFile.open(file))).toContain('describes 100003 tensors; at most 100000 are read');
     put(header(1000), 0);
     const opened = SafetensorsFile.open(file);
     opened.close();

@@ -161,18 +161,15 @@ test('refused answers leave no connection behind', async () => {
       .readdirSync('/proc/self/fd')
       .flatMap((fd) => linkOf(fd))
       .filter((to) => to.startsWith('socket')).length;
-  await refusal('acme/nobody');
+  // A body that is larger than what a connection holds stays there until it is read or given up.
+  const refusing = http.createServer((_, response) => response.writeHead(404).end(Buffer.alloc(4 << 20)));
+  await new Promise<void>((done) => refusing.listen(0, '127.0.0.1', done));
+  process.env.HF_ENDPOINT = `http://127.0.0.1:${(refusing.address() as net.AddressInfo).port}`;
   const before = sockets();
   for (let i = 0; i < 40; i++) await refusal('acme/nobody');
-  hub.repositories['acme/gone'] = {
-    refs: { main: ONE },
-    commits: { [ONE]: filesOf(path.join(fixtures, 'tiny-bert')) },
-  };
-  for (let i = 0; i < 20; i++) {
-    hub.fail('hub', /api\/resolve-cache.*config\.json/, { status: 404 });
-    await refusal('acme/gone');
-  }
   expect(sockets() - before).toBeLessThan(10);
+  refusing.closeAllConnections();
+  await new Promise((done) => refusing.close(done));
 });
 
 function linkOf(fd: string): string[] {
