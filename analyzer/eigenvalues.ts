@@ -1,3 +1,5 @@
+import { largestOf, multiply, rangeScale } from './number-range';
+
 /**
  * Eigenvalues of small symmetric matrices in float64: Householder tridiagonalisation and the implicit QL method, values
  * alone (Golub & Van Loan, Matrix Computations, §8.3; after EISPACK's tred1 and tql1).
@@ -5,6 +7,9 @@
 
 /** QL sweeps for one eigenvalue; two are usual. */
 const MAX_SWEEPS = 60;
+/** Where both squares of a rotation's sides lie within these bounds, their sum has all its digits. */
+const SMALLEST_SQUARE = 2 ** -900;
+const LARGEST_SQUARE = 2 ** 900;
 
 /**
  * Eigenvalues of the symmetric n×n matrix in `a` (row by row; its lower triangle is read and overwritten).
@@ -78,18 +83,37 @@ function tridiagonalise(a: Float64Array, n: number, d: Float64Array, e: Float64A
 export function tridiagonalEigenvalues(d: Float64Array, e: Float64Array, n: number): void {
   for (let i = 1; i < n; i++) e[i - 1] = e[i];
   e[n - 1] = 0;
+  const largest = Math.max(largestOf(d, n), largestOf(e, n - 1));
+  const scale = rangeScale(largest);
+  multiply(d, n, scale);
+  multiply(e, n - 1, scale);
+  implicitQl(d, e, n, Number.EPSILON ** 2 * largest * scale);
+  multiply(d, n, 1 / scale);
+}
+
+/** @param lost size up to which an off-diagonal entry counts as 0: far below the rounding of the largest entry */
+function implicitQl(d: Float64Array, e: Float64Array, n: number, lost: number): void {
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
       let m = l;
       for (; m < n - 1; m++) {
         const size = Math.abs(d[m]) + Math.abs(d[m + 1]);
-        if (Math.abs(e[m]) <= Number.EPSILON * size) break;
+        if (Math.abs(e[m]) <= Number.EPSILON * size + lost) break;
       }
       if (m === l) break;
       if (sweep === MAX_SWEEPS) throw new Error(`eigenvalue ${l} of ${n} has not converged in ${MAX_SWEEPS} sweeps`);
+      // A sweep works upwards and shrinks by each entry's size: where the lower end is lost beside the upper one,
+      // nothing would arrive there.
+      if (sweep === 0 && Math.abs(d[m]) < Number.EPSILON * Math.abs(d[l])) reverseBlock(d, e, l, m);
       qlSweep(d, e, l, m);
     }
   }
+}
+
+/** Turns the block l … m upside down, which keeps its eigenvalues. */
+function reverseBlock(d: Float64Array, e: Float64Array, l: number, m: number): void {
+  d.subarray(l, m + 1).reverse();
+  e.subarray(l, m).reverse();
 }
 
 /** One implicit QL sweep with Wilkinson's shift over the unreduced block l … m. */
@@ -104,10 +128,11 @@ function qlSweep(d: Float64Array, e: Float64Array, l: number, m: number): void {
   for (; i >= l; i--) {
     const f = s * e[i];
     const b = c * e[i];
-    const r = Math.sqrt(f * f + g * g);
+    const squares = f * f + g * g;
+    const r = squares > SMALLEST_SQUARE && squares < LARGEST_SQUARE ? Math.sqrt(squares) : Math.hypot(f, g);
     e[i + 1] = r;
     if (r === 0) {
-      // Underflow: the block falls in two.
+      // The block falls in two.
       d[i + 1] -= p;
       e[m] = 0;
       break;

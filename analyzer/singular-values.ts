@@ -1,3 +1,5 @@
+import { largestOf, multiply, rangeScale } from './number-range';
+
 /** Inner products below this are lost to underflow. */
 const UNDERFLOW = 1e-290;
 
@@ -15,6 +17,8 @@ const MAX_SWEEPS = 60;
  */
 export function singularValues(a: Float64Array, rows: number, columns: number, sigma: Float64Array): void {
   if (rows < columns) throw new RangeError(`singularValues of ${rows} × ${columns}: give the transpose`);
+  const scale = rangeScale(largestOf(a, rows * columns));
+  multiply(a, rows * columns, scale);
   const height = rows > columns ? triangularise(a, rows, columns) : rows;
   // Columns this near to orthogonal change no value by more than ε·‖a‖, the rounding of the whole.
   let squares = 0;
@@ -24,6 +28,7 @@ export function singularValues(a: Float64Array, rows: number, columns: number, s
     if (sweep === MAX_SWEEPS) throw new Error(`singular values have not converged in ${MAX_SWEEPS} sweeps`);
   }
   for (let j = 0; j < columns; j++) sigma[j] = Math.sqrt(dot(a, j * rows, j * rows, height));
+  multiply(sigma, columns, 1 / scale);
 }
 
 /** Householder QR in place: R is left in the first `columns` entries of each column. Returns R's height. */

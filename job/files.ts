@@ -7,6 +7,7 @@ import { writeWhole } from '../files/whole-file';
 import { type Mask, STRATEGIES } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
+import { readRegularFile } from '../model/regular-file';
 import type { TrainMetrics } from '../trainer/options';
 
 /** The JSON results of a job, by the names of their files. */
@@ -216,16 +217,10 @@ export function writeJson(file: string, value: unknown): void {
 
 /** @throws HifiError INVALID_INPUT where the file is missing (with the nearest name beside it) or not JSON. */
 function readJson(file: string): unknown {
-  let content: string;
+  const content = readRegularFile(file);
+  if (content === undefined) throw invalidInput(`${file}: no such file${nearestSibling(file)}`);
   try {
-    content = fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw invalidInput(`${file}: no such file${nearestSibling(file)}`, error);
-    throw invalidInput(`${file} cannot be read: ${code === 'EISDIR' ? 'it is a folder' : message}`, error);
-  }
-  try {
-    return JSON.parse(content);
+    return JSON.parse(content.toString('utf8'));
   } catch (error) {
     throw invalidInput(`${file} is not JSON: ${(error as Error).message.split('\n')[0]}`, error);
   }

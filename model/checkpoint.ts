@@ -75,12 +75,27 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
   }
 }
 
-/** Maps canonical to stored names: the file's prefix before the base's modules, and old endings. */
+/** What wrappers put before the name of every tensor: torch.compile, DataParallel, a module's field, sentence-transformers. */
+const WRAPPERS = ['_orig_mod.', 'module.', 'model.', '0.auto_model.'];
+
+/** The wrappers that all tensors of a file have, the outermost first, as one prefix. */
+function wrapperOf(names: readonly string[]): string {
+  let wrapper = '';
+  for (;;) {
+    const next = WRAPPERS.find((each) => names.every((name) => name.startsWith(wrapper + each)));
+    if (next === undefined || names.length === 0) return wrapper;
+    wrapper += next;
+  }
+}
+
+/** Maps canonical to stored names: wrappers, the file's prefix before the base's modules, and old endings. */
 function nameFinder(family: Family, weights: Weights): (canonical: string) => string | undefined {
   const anchor = `${family.modules.wordEmbeddings}.weight`;
-  const prefix = family.prefixes.find((each) => weights.tensors.has(each + anchor)) ?? family.prefixes[0];
+  const wrapper = wrapperOf([...weights.tensors.keys()]);
+  const prefixes = family.prefixes.map((each) => wrapper + each);
+  const prefix = prefixes.find((each) => weights.tensors.has(each + anchor)) ?? prefixes[0];
   return (canonical) => {
-    const today = ofTaskHead(family, canonical) ? canonical : prefix + canonical;
+    const today = (ofTaskHead(family, canonical) ? wrapper : prefix) + canonical;
     if (weights.tensors.has(today)) return today;
     for (const [stored, ending] of family.legacyEndings) {
       if (!today.endsWith(ending)) continue;
@@ -93,7 +108,11 @@ function nameFinder(family: Family, weights: Weights): (canonical: string) => st
 
 function checkTensor(weights: Weights, stored: string | undefined, { name, shape }: BaseTensor): void {
   if (stored === undefined) {
-    throw invalidInput(`${weights.path}: has no tensor "${name}"; config.json asks for one of shape ${shown(shape)}`);
+    const [first] = weights.tensors.keys();
+    const found = first === undefined ? 'it has none' : `its first is "${first}"`;
+    throw invalidInput(
+      `${weights.path}: has no tensor "${name}"; config.json asks for one of shape ${shown(shape)}, ${found}`,
+    );
   }
   const found = weights.entry(stored);
   const { path: file } = weights.fileOf(stored);
@@ -109,8 +128,10 @@ function checkTensor(weights: Weights, stored: string | undefined, { name, shape
 
 function refuseMoreLayers(family: Family, weights: Weights, { layers }: ModelConfig): void {
   const [before] = family.layer.split('{i}');
+  const wrapper = wrapperOf([...weights.tensors.keys()]);
+  const prefixes = family.prefixes.map((each) => wrapper + each);
   for (const stored of weights.tensors.keys()) {
-    const prefix = family.prefixes.find((each) => stored.startsWith(each + before));
+    const prefix = prefixes.find((each) => stored.startsWith(each + before));
     if (prefix === undefined) continue;
     const layer = Number.parseInt(stored.slice(prefix.length + before.length), 10);
     if (layer >= layers) {

@@ -2,8 +2,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput } from '../errors';
-import { type ConfigField, FAMILIES, type Family, type FamilyName } from './families';
+import { type ConfigField, FAMILIES, type Family, type FamilyName, layerModule } from './families';
 import { readJsonObject, shown } from './json-file';
+import { Weights } from './weights';
 
 /** Activations of the feed-forward layer, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
 export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
@@ -97,7 +98,7 @@ const fields = z.object({
 export function readModelConfig(folder: string): ModelConfig {
   const file = path.join(folder, 'config.json');
   const raw = readConfigFile(folder, file);
-  const name = familyOf(raw, file);
+  const name = familyOf(raw, file, folder);
   const family: Family = FAMILIES[name];
   const asked: Record<string, unknown> = {};
   for (const [field, key] of Object.entries({ ...family.defaults, ...family.config })) {
@@ -151,7 +152,7 @@ function readConfigFile(folder: string, file: string): Record<string, unknown> {
   return raw;
 }
 
-function familyOf(raw: Record<string, unknown>, file: string): FamilyName {
+function familyOf(raw: Record<string, unknown>, file: string, folder: string): FamilyName {
   const names = Object.keys(FAMILIES) as FamilyName[];
   const type = raw.model_type;
   const className = Array.isArray(raw.architectures) ? raw.architectures[0] : undefined;
@@ -162,7 +163,35 @@ function familyOf(raw: Record<string, unknown>, file: string): FamilyName {
   if (found) return found;
   const supported = `supported: ${names.map((name) => FAMILIES[name].modelType).join(', ')}`;
   if (type !== undefined) throw invalidInput(`${file}: model_type ${shown(type)} is not supported; ${supported}`);
+  if (raw.architectures === undefined) {
+    throw invalidInput(`${file}: has no model_type${modelTypeHint(folder)}; ${supported}`);
+  }
   throw invalidInput(`${file}: architectures ${shown(raw.architectures)} is not supported; ${supported}`);
+}
+
+/** Which model_type the tensors of a folder let a user add, as far as their names tell. */
+function modelTypeHint(folder: string): string {
+  let names: string[];
+  try {
+    const weights = Weights.open(folder);
+    names = [...weights.tensors.keys()];
+    weights.close();
+  } catch {
+    return '';
+  }
+  const families = Object.values(FAMILIES) as Family[];
+  const holding = (prefixes: (family: Family) => readonly string[]) =>
+    families.filter((family) =>
+      prefixes(family).some((prefix) =>
+        names.some((name) => name.includes(`${prefix}${layerModule(family, 0, 'query')}.`)),
+      ),
+    );
+  const own = holding(({ prefixes }) => prefixes.filter((prefix) => prefix !== ''));
+  const fitting = own.length > 0 ? own : holding(() => ['']);
+  if (fitting.length === 0) return '';
+  const types = fitting.map(({ modelType }) => `"model_type": "${modelType}"`);
+  const each = fitting.length === 1 ? '' : ', whichever it is';
+  return `; its tensors are those of such a model: add ${types.join(' or ')}${each}`;
 }
 
 function refuseWhatIsNotAnEncoder(raw: Record<string, unknown>, file: string): void {

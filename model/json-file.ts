@@ -1,5 +1,5 @@
-import * as fs from 'node:fs';
 import { invalidInput } from '../errors';
+import { otherContent, readRegularFile } from './regular-file';
 
 /**
  * Reads a file that holds a JSON object.
@@ -8,19 +8,16 @@ import { invalidInput } from '../errors';
  * @throws HifiError INVALID_INPUT, one line that names the file and what is wrong with it
  */
 export function readJsonObject(file: string): Record<string, unknown> | undefined {
-  let text: string;
-  try {
-    text = fs.readFileSync(file, 'utf8');
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw invalidInput(`${file}: cannot be read (${(cause as Error).message})`, cause);
-  }
+  const bytes = readRegularFile(file);
+  if (bytes === undefined) return undefined;
+  const text = bytes.toString('utf8');
   if (text.trim() === '') throw invalidInput(`${file}: is empty; a JSON object was asked for`);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw invalidInput(`${file}: is not JSON (${oneLine(cause)})`, cause);
+    const other = otherContent(bytes);
+    throw invalidInput(`${file}: ${other ?? `is not JSON (${oneLine(cause)})`}`, cause);
   }
   if (isJsonObject(value)) return value;
   throw invalidInput(`${file}: holds ${shown(value)}; a JSON object was asked for`);

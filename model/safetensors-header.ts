@@ -28,6 +28,9 @@ export const DTYPE_BITS: Readonly<Record<string, number>> = {
   C64: 64,
 };
 
+/** Most tensors that a file may have: their description takes a tenth of a second and more. */
+const MOST_TENSORS = 100_000;
+
 export interface Header {
   /** In the order of the header. */
   tensors: Map<string, StoredTensor>;
@@ -53,6 +56,11 @@ export function parseHeader(file: string, bytes: Uint8Array, fileSize: number): 
 }
 
 function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
+  const counted = countParts(bytes);
+  // Besides the tensors there is the header itself, and perhaps its metadata.
+  if (counted.objects > MOST_TENSORS + 2) {
+    throw invalidInput(`${file}: header describes ${counted.objects - 1} tensors; at most ${MOST_TENSORS} are read`);
+  }
   let json: unknown;
   let text: string;
   try {
@@ -63,12 +71,39 @@ function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
     throw invalidInput(`${file}: header is not JSON (${why}); is this a safetensors file?`, cause);
   }
   if (!isJsonObject(json)) throw invalidInput(`${file}: header is no JSON object; is this a safetensors file?`);
-  const twice = firstRepeatedKey(text);
+  const keys = Object.values(json).reduce<number>(
+    (sum, value) => sum + (isJsonObject(value) ? Object.keys(value).length : 0),
+    Object.keys(json).length,
+  );
+  // As many keys as were written: none is there twice.
+  const twice = keys === counted.keys ? undefined : firstRepeatedKey(text);
   if (twice !== undefined) throw invalidInput(`${file}: header names "${twice}" twice; names must be unique`);
   return json;
 }
 
+/** Objects of a JSON text, and keys at its top and one level down; it need not be valid, and nothing of it is kept. */
+function countParts(bytes: Uint8Array): { objects: number; keys: number } {
+  let objects = 0;
+  let keys = 0;
+  let depth = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) {
+      for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
+    } else if (byte === OPEN || byte === OPEN_LIST) {
+      depth++;
+      if (byte === OPEN) objects++;
+    } else if (byte === CLOSE || byte === CLOSE_LIST) depth--;
+    else if (byte === COLON && depth <= 2) keys++;
+  }
+  return { objects, keys };
+}
+
+const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, COLON] = Buffer.from('"\\{}[]:');
+
+/** Null is no metadata, as for Python's safetensors. */
 function metadataOf(file: string, value: unknown): Record<string, string> {
+  if (value === null) return {};
   if (isJsonObject(value) && Object.values(value).every((entry) => typeof entry === 'string')) {
     return value as Record<string, string>;
   }
@@ -141,7 +176,7 @@ function firstRepeatedKey(text: string): string | undefined {
     else if (token !== ':') key = token;
     else {
       const keys = open[open.length - 1]!;
-      const name = JSON.parse(key!) as string;
+      const name: string = key!.includes('\\') ? JSON.parse(key!) : key!.slice(1, -1);
       if (keys.has(name)) return name;
       keys.add(name);
     }

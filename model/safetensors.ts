@@ -1,10 +1,15 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../errors';
+import { openRegularFile, otherContent, TOLD_BY } from './regular-file';
 import { type Header, parseHeader } from './safetensors-header';
 import { readFully, TensorFile } from './tensor-file';
 
-/** Longest header that is read, in bytes: the limit of the Rust and Python readers. */
-const MAX_HEADER_BYTES = 100_000_000;
+/**
+ * Longest header that is read, in bytes. The Rust and Python readers take 100 MB, which would hold a service's event loop
+ * for seconds; a model of a thousand tensors has some 100 KB.
+ */
+const MAX_HEADER_BYTES = 16_000_000;
+
 /**
  * A safetensors file, opened for reading ranges of it: nothing but the header is held in memory, and all that the header
  * says was checked when it was opened, so that every tensor's bytes are there.
@@ -26,30 +31,31 @@ export class SafetensorsFile extends TensorFile {
 
   /**
    * Opens a file and checks its header against its size.
-   * @throws HifiError INVALID_INPUT: missing or truncated file; a header over 100 MB or no JSON; an unknown dtype; a shape
+   * @throws HifiError INVALID_INPUT: missing or truncated file; a header over 16 MB or no JSON;
+   *   over 100,000 tensors; an unknown dtype; a shape
    *   that does not fit its bytes; offsets past the end, holes, overlaps, names twice
    */
   static open(file: string): SafetensorsFile {
-    let descriptor: number;
+    const descriptor = openRegularFile(file);
+    if (descriptor === undefined) throw invalidInput(`${file}: no such file`);
     try {
-      descriptor = fs.openSync(file, 'r');
-    } catch (cause) {
-      const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-      throw invalidInput(
-        `${file}: ${missing ? 'no such file' : `cannot be read (${(cause as Error).message})`}`,
-        cause,
-      );
-    }
-    try {
-      const stat = fs.fstatSync(descriptor);
-      if (!stat.isFile()) throw invalidInput(`${file}: is not a file; a safetensors file was asked for`);
-      const headerBytes = readHeader(file, descriptor, stat.size);
-      return new SafetensorsFile(file, descriptor, headerBytes, parseHeader(file, headerBytes, stat.size), stat.size);
+      const { size } = fs.fstatSync(descriptor);
+      refuseOtherContent(file, descriptor, size);
+      const headerBytes = readHeader(file, descriptor, size);
+      return new SafetensorsFile(file, descriptor, headerBytes, parseHeader(file, headerBytes, size), size);
     } catch (error) {
       fs.closeSync(descriptor);
       throw error;
     }
   }
+}
+
+/** A header's length has eight bytes, of which the last are 0: what is known by its first bytes is no safetensors. */
+function refuseOtherContent(file: string, descriptor: number, size: number): void {
+  const start = Buffer.alloc(Math.min(size, TOLD_BY));
+  readFully(file, descriptor, start, 0);
+  const other = otherContent(start);
+  if (other !== undefined) throw invalidInput(`${file}: ${other}`);
 }
 
 function readHeader(file: string, descriptor: number, size: number): Buffer {

@@ -5,6 +5,7 @@ import { type AddedToken, addedTokenSplitter, parseAddedTokens } from './tokeniz
 import { bytePair } from './tokenizer/byte-pair';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer/files';
 import { type FramePart, type Frames, frames } from './tokenizer/frame';
+import { unknownKind } from './tokenizer/kind';
 import { normalizer } from './tokenizer/normalizer';
 import { preTokenizer } from './tokenizer/pre-tokenizer';
 import { unigram } from './tokenizer/unigram';
@@ -126,15 +127,16 @@ function build({ file, tokenizer }: TokenizerFiles): Stages {
   }
 }
 
+/** Of tokens that one text stands for the first counts. */
 const splitter = (tokens: readonly AddedToken[], pattern = (text: string) => text) =>
-  addedTokenSplitter(new Map(tokens.map((token) => [pattern(token.content), token])));
+  addedTokenSplitter(new Map(tokens.map((token) => [pattern(token.content), token] as const).reverse()));
 
 function model(json: unknown): Model {
   const type = isJsonObject(json) ? (json.type ?? typeOf(json)) : undefined;
   if (type === 'WordPiece') return wordPiece(json);
   if (type === 'BPE') return bytePair(json);
   if (type === 'Unigram') return unigram(json);
-  throw new Error('its model is none of WordPiece, BPE, Unigram');
+  throw new Error(unknownKind('model', ['WordPiece', 'BPE', 'Unigram'])({ input: { type } }));
 }
 
 /** Files of old versions do not name their model's type. */

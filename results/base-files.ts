@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { readRegularFile } from '../model/regular-file';
 import { SafetensorsFile, safetensorsBytes, safetensorsHeader } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
 import type { TensorFile } from '../model/tensor-file';
@@ -33,7 +33,7 @@ export function baseFilesOf(weights: Weights): BaseFiles {
   const own = weights.files.filter((file) => file instanceof SafetensorsFile);
   if (own.length === weights.files.length) {
     const files = own.map((file) => ({ name: path.basename(file.path), header: file.headerBytes, size: file.size }));
-    return { files, ...(weights.sharded && { index: fs.readFileSync(weights.path) }) };
+    return { files, ...(weights.sharded && { index: readRegularFile(weights.path)! }) };
   }
   const converted = weights.files.map((file, i) => convertedFile(file, nameOf(i, weights)));
   const hashes = converted.map(({ sha256 }) => sha256);

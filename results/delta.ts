@@ -4,6 +4,7 @@ import { nearestSibling } from '../data/nearest';
 import { diverged, invalidInput } from '../errors';
 import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
+import { regularFileText } from '../model/regular-file';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
 import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
 import { roundTo } from './rounding';
@@ -113,7 +114,7 @@ export function readDelta(folder: string, against?: Checkpoint): Delta {
   for (const file of [infoFile, tensorsFile]) {
     if (!fs.existsSync(file)) throw invalidInput(`${folder} is not a delta: it lacks ${path.basename(file)}`);
   }
-  const info = parseDeltaInfo(fs.readFileSync(infoFile, 'utf8'), infoFile);
+  const info = parseDeltaInfo(regularFileText(infoFile), infoFile);
   if (against) checkBase(info, against, folder);
   const file = SafetensorsFile.open(tensorsFile);
   try {

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { checkFile } from '../data/bytes';
 import type { DataSource } from '../data/dataset';
 import { filesOf, sourceFormat, sourceSha256 } from '../data/files';
 import { sha256OfFile } from '../model/hash';
+import { readRegularFile } from '../model/regular-file';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 
 /*
@@ -39,8 +39,8 @@ export const modelIdentity = (folder: string, weights: string) => ({ weights, fi
 /** SHA-256 of each of a model's files but its weights; null for one that is not there. */
 export const modelFileHashes = (folder: string) =>
   MODEL_FILES.map((name) => {
-    const file = path.join(folder, name);
-    return fs.existsSync(file) ? createHash('sha256').update(fs.readFileSync(file)).digest('hex') : null;
+    const bytes = readRegularFile(path.join(folder, name));
+    return bytes === undefined ? null : createHash('sha256').update(bytes).digest('hex');
   });
 
 /**

@@ -179,14 +179,19 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.min(1, Math.max(-1, r));
 }
 
-/** The values less their mean; taken from the first value, so that equal values give exact zeros. */
+/**
+ * The values less their mean, over the largest of these: a correlation does not depend on it, and squares neither
+ * under- nor overflow. The first value is taken off first, so that equal values give exact zeros.
+ */
 function centred(values: ArrayLike<number>): Float64Array {
   const shifted = Float64Array.from(values, (value) => value - values[0]);
   const mean = ratio(
     shifted.reduce((a, b) => a + b, 0),
     shifted.length,
   );
-  return shifted.map((value) => value - mean);
+  const found = shifted.map((value) => value - mean);
+  const largest = found.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return largest === 0 ? found : found.map((value) => value / largest);
 }
 
 /** The mean of the squared differences; 0 without rows. */

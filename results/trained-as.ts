@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { readModelConfig } from '../model/config';
+import { regularFileText } from '../model/regular-file';
 import { DELTA_INFO } from './delta';
 import { parseDeltaInfo } from './delta-info';
 
@@ -21,7 +22,7 @@ export interface TrainedAs {
 export function deltaTrainedAs(delta: string): TrainedAs {
   const file = path.join(delta, DELTA_INFO);
   if (!fs.existsSync(file)) return {};
-  const { task, options } = parseDeltaInfo(fs.readFileSync(file, 'utf8'), file);
+  const { task, options } = parseDeltaInfo(regularFileText(file), file);
   return { task: knownTask(task), maxLength: options.maxLength };
 }
 

@@ -7,6 +7,7 @@ import { failed, HifiError, invalidInput } from '../errors';
 import { writeFully, writing } from '../files/disk';
 import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
+import { readRegularFile } from '../model/regular-file';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
@@ -92,7 +93,7 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
   const whole = (name: string, bytes: Uint8Array) =>
     sources.push({ name, dtype: 'U8', shape: [bytes.length], bytes: () => bytes });
   for (const file of rebuilt.files) whole(`header/${file.name}`, file.header);
-  whole(CONFIG, fs.readFileSync(path.join(checkpoint.folder, 'config.json')));
+  whole(CONFIG, readRegularFile(path.join(checkpoint.folder, 'config.json'))!);
   if (rebuilt.index) whole(INDEX, rebuilt.index);
   writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
 }
@@ -136,7 +137,8 @@ export function verifyUndo(folder: string): void {
 /** Copies the tokenizer's files, those that there are. */
 export function copyTokenizer(from: string, to: string): void {
   for (const name of TOKENIZER_FILES) {
-    if (fs.existsSync(path.join(from, name))) fs.copyFileSync(path.join(from, name), path.join(to, name));
+    const bytes = readRegularFile(path.join(from, name));
+    if (bytes !== undefined) fs.writeFileSync(path.join(to, name), bytes);
   }
 }
 

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Inputs, ModelSettings, Opened } from '../artifacts/inputs';
@@ -14,6 +13,7 @@ import type { Implementation } from '../infra/grpc/handlers';
 import { RpcError, status } from '../infra/grpc/status';
 import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
+import { regularFileText } from '../model/regular-file';
 import type { StageProgress } from '../progress';
 import type {
   EvaluateRequest as EvaluateMessage,
@@ -244,7 +244,7 @@ export async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256:
 }
 
 const deltaInfo = (folder: string): DeltaInfo =>
-  parseDeltaInfo(fs.readFileSync(path.join(folder, DELTA_INFO), 'utf8'), DELTA_INFO);
+  parseDeltaInfo(regularFileText(path.join(folder, DELTA_INFO)), DELTA_INFO);
 
 function formatOf(format: string): ExportFormat {
   const found = EXPORT_FORMATS.find((each) => each === format);

@@ -31,7 +31,7 @@ export async function describeFile(
   // Unpacked on the way the length would be another.
   const headers = { 'accept-encoding': 'identity' };
   const request = { url, method: 'HEAD', headers, token: source.token, signal } as const;
-  const answer = await persistently(() => hubRequest(request), { signal });
+  const answer = await persistently(() => hubRequest(request, (each) => each), { signal });
   if (answer.status !== 200) throw refusal(source, answer, name);
   const said = (header: string) => answer.hubHeaders.map((each) => each.get(header)).find((value) => value !== null);
   const hash = (said('x-linked-etag') ?? said('etag') ?? '').replace(/^W\//, '').replaceAll('"', '');
@@ -103,28 +103,26 @@ async function appendRest(
   if (size !== undefined) requireRoom(part, size - done);
   const range: Record<string, string> = done > 0 ? { range: `bytes=${done}-` } : {};
   const headers = { 'accept-encoding': 'identity', ...range };
-  const { status, body, ...answer } = await hubRequest({ url, headers, token: source.token, signal });
-  const goesOn = status === 206 && answer.headers.get('content-range')?.startsWith(`bytes ${done}-`);
-  if (status === 416 || (status === 206 && !goesOn)) {
-    await body.return();
-    fs.truncateSync(part);
-    throw new PassingError(`${new URL(url).host} does not go on at byte ${done}`);
-  }
-  if (!goesOn && status !== 200) {
-    await body.return();
-    throw refusal(source, { status, body, ...answer }, name);
-  }
-  const output = fs.openSync(part, goesOn ? 'a' : 'w');
-  try {
-    if (!goesOn) done = 0;
-    for await (const chunk of body) {
-      writeFully(output, chunk, part);
-      done += chunk.length;
-      onBytes(done);
+  await hubRequest({ url, headers, token: source.token, signal }, async (answer) => {
+    const { status, body } = answer;
+    const goesOn = status === 206 && answer.headers.get('content-range')?.startsWith(`bytes ${done}-`);
+    if (status === 416 || (status === 206 && !goesOn)) {
+      fs.truncateSync(part);
+      throw new PassingError(`${new URL(url).host} does not go on at byte ${done}`);
     }
-  } finally {
-    fs.closeSync(output);
-  }
+    if (!goesOn && status !== 200) throw refusal(source, answer, name);
+    const output = fs.openSync(part, goesOn ? 'a' : 'w');
+    try {
+      if (!goesOn) done = 0;
+      for await (const chunk of body) {
+        writeFully(output, chunk, part);
+        done += chunk.length;
+        onBytes(done);
+      }
+    } finally {
+      fs.closeSync(output);
+    }
+  });
   if (size !== undefined && done < size) throw new PassingError(`${new URL(url).host} sent ${done} of ${size} bytes`);
 }
 

@@ -32,11 +32,11 @@ export async function repositoryAt(
   const { endpoint, repository, revision, token } = source;
   const url = `${endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
   const text = await persistently(
-    async () => {
-      const answer = await hubRequest({ url, token, signal });
-      if (answer.status !== 200) throw refusal(source, answer);
-      return textOf(answer);
-    },
+    () =>
+      hubRequest({ url, token, signal }, (answer) => {
+        if (answer.status !== 200) throw refusal(source, answer);
+        return textOf(answer);
+      }),
     { tries, signal },
   );
   try {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Headers, ProxyAgent, RequestInit, Response } from 'undici';
 import { cancelled, failed } from '../../errors';
+import { type HttpProxy, proxyFor } from './proxy';
 
 /** How long a server may take to answer, or to send the next bytes, in milliseconds. */
 const PATIENCE_MS = 15_000;
@@ -36,26 +38,35 @@ export interface HubAnswer {
 }
 
 /**
- * One request. Redirects are followed; the token goes to the first host alone, whoever it sends on to.
- * @throws PassingError; HifiError CANCELLED, FAILED for redirects without end
+ * One request. Redirects are followed; the token goes to the first host alone, whoever it sends on to. The connection is
+ * given up when `use` is done, whatever it has read of the body.
+ * @param use takes the answer, of any status but those that may pass
+ * @throws PassingError; HifiError CANCELLED, FAILED for redirects without end; what `use` throws
  */
-export async function hubRequest({ url, method, headers, token, signal }: HubRequest): Promise<HubAnswer> {
+export async function hubRequest<Result>(
+  { url, method, headers, token, signal }: HubRequest,
+  use: (answer: HubAnswer) => Result | Promise<Result>,
+): Promise<Result> {
   const { origin, host } = new URL(url);
   const hubHeaders: Headers[] = [];
   let at = new URL(url);
   for (let hop = 0; hop <= MOST_REDIRECTS && /^https?:$/.test(at.protocol); hop++) {
     const own = at.origin === origin;
-    const line = new Line(at.host, signal);
-    const sent = { ...headers, ...(own && token && { authorization: `Bearer ${token}` }) };
-    const response = await line.open(at, { method, headers: sent });
-    if (own) hubHeaders.push(response.headers);
-    const location = response.status >= 300 && response.status < 400 ? response.headers.get('location') : null;
-    if (location === null && !PASSING.includes(response.status)) {
-      return { status: response.status, headers: response.headers, hubHeaders, body: line.read(response) };
+    const line = new Line(at, signal);
+    try {
+      const sent = { ...headers, ...(own && token && { authorization: `Bearer ${token}` }) };
+      const response = await line.open({ method, headers: sent });
+      if (own) hubHeaders.push(response.headers);
+      const { status } = response;
+      const location = status >= 300 && status < 400 ? response.headers.get('location') : null;
+      if (location === null && PASSING.includes(status)) throw new PassingError(`${line.peer} answered ${status}`);
+      if (location === null) {
+        return await use({ status, headers: response.headers, hubHeaders, body: line.read(response) });
+      }
+      at = new URL(location, at);
+    } finally {
+      line.close();
     }
-    line.close();
-    if (location === null) throw new PassingError(`${at.host} answered ${response.status}`);
-    at = new URL(location, at);
   }
   throw failed(`${host} redirects without end, or to no web address`);
 }
@@ -81,23 +92,43 @@ export async function persistently<T>(
   }
 }
 
+/** An agent a proxy, whose connections are used again. */
+const agents = new Map<string, ProxyAgent>();
+
+/** A tunnel through the proxy (CONNECT), for http as for https. */
+function agentOf({ url }: HttpProxy, make: typeof ProxyAgent): ProxyAgent {
+  const agent = agents.get(url.href) ?? new make({ uri: url.href });
+  agents.set(url.href, agent);
+  return agent;
+}
+
 /** One connection, given up when its server is silent for too long. */
 class Line {
   private readonly silence = new AbortController();
   private readonly ends: AbortSignal;
   private timer: NodeJS.Timeout | undefined;
 
+  private readonly proxy: HttpProxy | undefined;
+  /** Who is at the other end, for messages: the host, and the proxy on the way. */
+  readonly peer: string;
+
+  /** @throws HifiError INVALID_INPUT for a proxy that is none */
   constructor(
-    private readonly host: string,
+    private readonly url: URL,
     private readonly signal: AbortSignal | undefined,
   ) {
+    this.proxy = proxyFor(url);
+    this.peer = this.proxy === undefined ? url.host : `${url.host} (through the proxy ${this.proxy.shown})`;
     this.ends = signal ? AbortSignal.any([signal, this.silence.signal]) : this.silence.signal;
   }
 
-  async open(url: URL, init: RequestInit): Promise<Response> {
+  async open(init: RequestInit): Promise<Response> {
     this.wait();
     try {
-      return await fetch(url, { ...init, redirect: 'manual', signal: this.ends });
+      // Node's own fetch has no proxies before 24; the library takes long to load for those who have their model.
+      const { fetch, ProxyAgent } = await import('undici');
+      const dispatcher = this.proxy && agentOf(this.proxy, ProxyAgent);
+      return await fetch(this.url, { ...init, dispatcher, redirect: 'manual', signal: this.ends });
     } catch (error) {
       throw this.failure(error);
     } finally {
@@ -118,8 +149,6 @@ class Line {
       }
     } catch (error) {
       throw this.failure(error);
-    } finally {
-      this.close();
     }
   }
 
@@ -134,12 +163,12 @@ class Line {
 
   private failure(error: unknown): Error {
     if (this.signal?.aborted) return cancelled();
-    if (this.silence.signal.aborted) return new PassingError(`${this.host} is silent for ${PATIENCE_MS / 1000} s`);
+    if (this.silence.signal.aborted) return new PassingError(`${this.peer} is silent for ${PATIENCE_MS / 1000} s`);
     const { code, message } = (error as { cause?: { code?: string; message?: string } }).cause ?? {};
     if (code !== undefined && UNREACHABLE.includes(code)) {
-      return new UnreachableError(`${this.host} cannot be reached (${code})`, { cause: error });
+      return new UnreachableError(`${this.peer} cannot be reached (${code})`, { cause: error });
     }
     const why = message ?? (error as Error).message;
-    return new PassingError(`the connection to ${this.host} was cut (${why})`, { cause: error });
+    return new PassingError(`the connection to ${this.peer} was cut (${why})`, { cause: error });
   }
 }

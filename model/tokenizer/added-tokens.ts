@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { literalSource } from './rust-pattern';
 
 const addedTokens = z.array(
   z.object({
@@ -50,7 +51,7 @@ export function addedTokenSplitter(patterns: ReadonlyMap<string, AddedToken>): (
   if (patterns.size === 0) return (text) => (text === '' ? [] : [text]);
   // Of alternatives the first wins, so the longest come first.
   const longestFirst = [...patterns.keys()].sort((a, b) => b.length - a.length);
-  const any = new RegExp(longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'gu');
+  const any = new RegExp(longestFirst.map(literalSource).join('|'), 'gu');
   return (text) => {
     const pieces: Piece[] = [];
     let done = 0;

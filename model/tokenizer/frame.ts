@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { unknownKind } from './kind';
 
 /** A token of the frame around the texts, or the place of a text (0 the first, 1 the second), with its segment. */
 export type FramePart = { id: number; type: number } | { text: 0 | 1; type: number };
@@ -15,6 +16,8 @@ const templatePart = z.union([
 ]);
 const namedToken = z.tuple([z.string(), z.int()]);
 
+const KINDS = ['BertProcessing', 'RobertaProcessing', 'TemplateProcessing', 'ByteLevel', 'Sequence'];
+
 const settings = z.discriminatedUnion(
   'type',
   [
@@ -29,10 +32,7 @@ const settings = z.discriminatedUnion(
     z.object({ type: z.literal('ByteLevel') }),
     z.object({ type: z.literal('Sequence'), processors: z.array(z.unknown()) }),
   ],
-  {
-    error:
-      'a post_processor of another kind than BertProcessing, RobertaProcessing, TemplateProcessing, ByteLevel, Sequence',
-  },
+  { error: unknownKind('post_processor', KINDS) },
 );
 
 /** Where nothing is said: the texts alone, the second in a segment of its own. */

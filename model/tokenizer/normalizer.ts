@@ -1,10 +1,15 @@
 import { z } from 'zod';
 import { bertNormalizer } from './bert-normalizer';
 import { charsmap } from './charsmap';
+import { unknownKind } from './kind';
 import { lowerCase } from './lower-case';
+import { expressionOf, patternSettings } from './rust-pattern';
 
 /** What is done to the text before it is cut into words. */
 export type Normalizer = (text: string) => string;
+
+const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
+const KINDS = ['BertNormalizer', 'Precompiled', 'Replace', 'Strip', 'Lowercase', ...FORMS, 'Sequence'];
 
 const settings = z.discriminatedUnion(
   'type',
@@ -19,18 +24,15 @@ const settings = z.discriminatedUnion(
     z.object({ type: z.literal('Precompiled'), precompiled_charsmap: z.string() }),
     z.object({
       type: z.literal('Replace'),
-      pattern: z.union([z.object({ String: z.string() }), z.object({ Regex: z.string() })]),
+      pattern: patternSettings,
       content: z.string(),
     }),
     z.object({ type: z.literal('Strip'), strip_left: z.boolean(), strip_right: z.boolean() }),
     z.object({ type: z.literal('Lowercase') }),
-    z.object({ type: z.enum(['NFC', 'NFD', 'NFKC', 'NFKD']) }),
+    z.object({ type: z.enum(FORMS) }),
     z.object({ type: z.literal('Sequence'), normalizers: z.array(z.unknown()) }),
   ],
-  {
-    error:
-      'a normalizer of another kind than BertNormalizer, Precompiled, Replace, Strip, Lowercase, NFC … NFKD, Sequence',
-  },
+  { error: unknownKind('normalizer', KINDS) },
 );
 
 /** @param json `normalizer` of tokenizer.json; null leaves the text as it is */
@@ -43,9 +45,9 @@ export function normalizer(json: unknown): Normalizer {
     case 'Precompiled':
       return charsmap(parsed.precompiled_charsmap);
     case 'Replace': {
-      const { pattern, content } = parsed;
-      const found = 'Regex' in pattern ? new RegExp(pattern.Regex, 'gu') : pattern.String;
-      return (text) => text.replaceAll(found, () => content);
+      const { content } = parsed;
+      const found = expressionOf(parsed.pattern);
+      return (text) => text.replace(found, () => content);
     }
     case 'Strip': {
       const { strip_left, strip_right } = parsed;

@@ -1,5 +1,6 @@
-import * as fs from 'node:fs';
+import { invalidInput } from '../../errors';
 import { readJsonObject } from '../json-file';
+import { otherContent, readRegularFile } from '../regular-file';
 import { specialTokens } from './special-tokens';
 import { vocabularyMap } from './vocabulary';
 
@@ -12,7 +13,7 @@ const NOTHING = { version: '1.0', truncation: null, padding: null };
  * @param config what tokenizer_config.json says
  */
 export function ofVocabTxt(folder: string, file: string, config: Json): Json {
-  const lines = fs.readFileSync(file, 'utf8').split(/\r?\n/);
+  const lines = linesOf(file);
   if (lines.at(-1) === '') lines.pop();
   const vocab = new Map(lines.map((token, id) => [token, id]));
   const { added, roles } = specialTokens(folder, config, vocab, {
@@ -78,7 +79,7 @@ export function ofVocabAndMerges(folder: string, file: string, mergesFile: strin
     mask_token: '<mask>',
   });
   const { cls_token: cls, sep_token: sep } = roles;
-  const merges = fs.readFileSync(mergesFile, 'utf8').split(/\r?\n/);
+  const merges = linesOf(mergesFile);
   const byteLevel = { add_prefix_space: config.add_prefix_space === true, trim_offsets: true };
   return {
     ...NOTHING,
@@ -105,4 +106,12 @@ export function ofVocabAndMerges(folder: string, file: string, mergesFile: strin
       merges: merges.filter((line) => line !== '' && !line.startsWith('#version')),
     },
   };
+}
+
+function linesOf(file: string): string[] {
+  const bytes = readRegularFile(file);
+  if (bytes === undefined) throw invalidInput(`${file}: no such file`);
+  const other = otherContent(bytes);
+  if (other !== undefined) throw invalidInput(`${file}: ${other}`);
+  return bytes.toString('utf8').split(/\r?\n/);
 }

@@ -1,12 +1,17 @@
 import { z } from 'zod';
 import { bertWords } from './bert-normalizer';
 import { byteCharacters, byteLevelWords } from './byte-level';
+import { unknownKind } from './kind';
+import { expressionOf, patternSettings } from './rust-pattern';
+import { BEHAVIORS, splitAt } from './split';
 
 /**
  * Cuts normalized text into words, none of them empty.
  * @param atStart whether this is the beginning of the text: nothing, not even a special token, comes before it
  */
 export type PreTokenizer = (text: string, atStart: boolean) => string[];
+
+const KINDS = ['BertPreTokenizer', 'ByteLevel', 'Metaspace', 'Split', 'WhitespaceSplit', 'Sequence'];
 
 const settings = z.discriminatedUnion(
   'type',
@@ -25,9 +30,15 @@ const settings = z.discriminatedUnion(
       add_prefix_space: z.boolean().default(true),
       split: z.boolean().default(true),
     }),
+    z.object({
+      type: z.literal('Split'),
+      pattern: patternSettings,
+      behavior: z.enum(BEHAVIORS),
+      invert: z.boolean().default(false),
+    }),
     z.object({ type: z.literal('Sequence'), pretokenizers: z.array(z.unknown()) }),
   ],
-  { error: 'a pre_tokenizer of another kind than BertPreTokenizer, ByteLevel, Metaspace, WhitespaceSplit, Sequence' },
+  { error: unknownKind('pre_tokenizer', KINDS) },
 );
 
 /** @param json `pre_tokenizer` of tokenizer.json; null takes the text as one word */
@@ -55,6 +66,11 @@ export function preTokenizer(json: unknown): PreTokenizer {
         if (asked && !marked.startsWith(replacement)) marked = replacement + marked;
         return split ? beforeEach(marked, replacement) : [marked];
       };
+    }
+    case 'Split': {
+      const { pattern, behavior, invert } = parsed;
+      const expression = expressionOf(pattern);
+      return (text) => splitAt(text, expression, behavior, invert);
     }
     case 'Sequence': {
       const steps = parsed.pretokenizers.map(preTokenizer);

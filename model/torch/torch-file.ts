@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../../errors';
+import { openRegularFile, otherContent, TOLD_BY } from '../regular-file';
 import { readFully, type StoredTensor, TensorFile } from '../tensor-file';
 import { STATE_DICT, type Storage, StorageView } from './storages';
 import { PickleError, unpickle } from './unpickle';
@@ -22,16 +23,11 @@ export class TorchFile extends TensorFile {
    *   that is no tensor; a tensor past its storage's end
    */
   static open(file: string): TorchFile {
-    let descriptor: number;
+    const descriptor = openRegularFile(file);
+    if (descriptor === undefined) throw invalidInput(`${file}: no such file`);
     try {
-      descriptor = fs.openSync(file, 'r');
-    } catch (cause) {
-      throw invalidInput(`${file}: cannot be read (${(cause as Error).message})`, cause);
-    }
-    try {
-      const stat = fs.fstatSync(descriptor);
-      if (!stat.isFile()) throw invalidInput(`${file}: is not a file; a state dict of torch.save is needed`);
-      return new TorchFile(file, descriptor, tableOf(file, descriptor, stat.size), stat.size);
+      const { size } = fs.fstatSync(descriptor);
+      return new TorchFile(file, descriptor, tableOf(file, descriptor, size), size);
     } catch (error) {
       fs.closeSync(descriptor);
       if (!(error instanceof PickleError || error instanceof ZipError)) throw error;
@@ -41,10 +37,12 @@ export class TorchFile extends TensorFile {
 }
 
 function tableOf(file: string, descriptor: number, size: number): Map<string, StoredTensor> {
-  const start = Buffer.alloc(Math.min(size, LEGACY.length));
+  const start = Buffer.alloc(Math.min(size, TOLD_BY));
   readFully(file, descriptor, start, 0);
   if (start.subarray(0, ZIP.length).equals(ZIP)) return zippedTable(file, descriptor, size);
-  if (start.equals(LEGACY)) return legacyTable(file, descriptor, size);
+  if (start.subarray(0, LEGACY.length).equals(LEGACY)) return legacyTable(file, descriptor, size);
+  const other = otherContent(start);
+  if (other !== undefined) throw invalidInput(`${file}: ${other}`);
   throw invalidInput(`${file}: is no file of torch.save (it begins with ${shownBytes(start)})`);
 }
 

@@ -3,8 +3,10 @@ import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { symmetricEigenvalues, tridiagonalEigenvalues } from '../../analyzer/eigenvalues';
 import { singularValues } from '../../analyzer/singular-values';
+import { gramMatrix, spectrumError } from './gram-matrices';
 
 const golden: {
+  gram: number[][];
   symmetric: { n: number; matrix: number[]; eigenvalues: number[] }[];
   singular: { rows: number; columns: number; matrix: number[]; values: number[] }[];
 } = JSON.parse(fs.readFileSync(path.join(__dirname, 'spectra.golden.json'), 'utf8'));
@@ -40,6 +42,46 @@ function expectClose(found: number[], wanted: number[], ulps = 64): void {
 describe('symmetricEigenvalues', () => {
   it('agrees with LAPACK', () => {
     for (const { n, matrix, eigenvalues: wanted } of golden.symmetric) expectClose(eigenvalues(matrix, n), wanted);
+  });
+
+  it('agrees with LAPACK on Gram matrices of full, pruned, graded and few head outputs, within 1e-9 of the largest', () => {
+    expect(golden.gram.length).toBeGreaterThanOrEqual(150);
+    for (const [seed, wanted] of golden.gram.entries()) {
+      const { n, matrix } = gramMatrix(seed);
+      const found = eigenvalues(matrix, n);
+      const worst = Math.max(...found.map((value, i) => Math.abs(value - wanted[i])));
+      expect({ seed, near: worst <= 1e-9 * Math.max(wanted[0], Number.MIN_VALUE) }).toEqual({ seed, near: true });
+    }
+  });
+
+  // bench/spectra.ts does the same with 100,000.
+  it('converges on 1,000 of these matrices; their trace and square sum are those of the values', () => {
+    const errors = Array.from({ length: 1000 }, (_, seed) => {
+      const { n, matrix } = gramMatrix(seed);
+      return spectrumError(matrix, n);
+    });
+    expect(Math.max(...errors)).toBeLessThan(1e-12);
+  });
+
+  it('takes numbers whose squares under- or overflow', () => {
+    const { n, matrix } = gramMatrix(1);
+    const wanted = eigenvalues(matrix, n);
+    for (const factor of [2 ** -1000, 2 ** -700, 2 ** -400, 2 ** 500, 2 ** 900]) {
+      const found = eigenvalues(
+        matrix.map((value) => value * factor),
+        n,
+      );
+      const unscaled = found.map((value) => value / factor);
+      expectClose(unscaled, wanted, 1024);
+    }
+  });
+
+  it('takes a tridiagonal matrix graded from its top to the end of the exponents', () => {
+    const d = Float64Array.from({ length: 30 }, (_, i) => 2 ** (-36 * i));
+    const e = d.slice();
+    const trace = d.reduce((sum, value) => sum + value);
+    tridiagonalEigenvalues(d, e, 30);
+    expect(d.reduce((sum, value) => sum + value)).toBeCloseTo(trace, 14);
   });
 
   it('has the closed form of a tridiagonal Toeplitz matrix: a + 2b·cos(kπ/(n+1))', () => {
@@ -132,6 +174,14 @@ describe('singularValues', () => {
 
   it('ends where numbers are lost to underflow', () => {
     expect(singular([1e-170, 1e-170, 0, -0.5], 2, 2)).toEqual([0.5, 0]);
+  });
+
+  it('takes numbers whose squares under- or overflow', () => {
+    for (const factor of [1e-300, 1e-160, 1e160, 1e300]) {
+      const [largest, least] = singular([3 * factor, 0, 4 * factor, 5 * factor], 2, 2).map((value) => value / factor);
+      expect(largest).toBeCloseTo(3 * Math.sqrt(5), 12);
+      expect(least).toBeCloseTo(Math.sqrt(5), 12);
+    }
   });
 
   it('takes zeros, and asks for a tall matrix', () => {

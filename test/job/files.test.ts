@@ -127,5 +127,5 @@ test('what is no JSON, no file or a folder is refused in one line', () => {
   fs.writeFileSync(file, '{"schemaVersion": 1,\n');
   expect(refusal(readMask, file)).toMatch(/^mask\.json is not JSON: /);
   expect(refusal(readMask, path.join(scratch, 'maks.json'))).toBe('maks.json: no such file; did you mean "mask.json"?');
-  expect(refusal(readMask, scratch)).toMatch(/cannot be read: it is a folder$/);
+  expect(refusal(readMask, scratch)).toMatch(/: is a folder; it must be a regular file$/);
 });

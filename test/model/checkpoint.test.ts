@@ -112,6 +112,24 @@ describe('a checkpoint', () => {
     expect(checkpoint.tensor(name)).toEqual(today.tensor(name));
   });
 
+  test.each(['_orig_mod.', 'module.', 'model.', '0.auto_model.', 'module._orig_mod.'])(
+    'what a wrapper put before all names: %s',
+    async (wrapper) => {
+      const today = await open(TINY);
+      const wrapped = await open(copy(TINY, { tensors: renamed(/^/, wrapper) }));
+      expect(wrapped.parameters).toBe(today.parameters);
+      expect(wrapped.storedName('pooler.dense.bias')).toBe(`${wrapper}bert.pooler.dense.bias`);
+      const name = 'encoder.layer.1.attention.self.query.weight';
+      expect(wrapped.tensor(name)).toEqual(today.tensor(name));
+      const bare = await open(copy(TINY, { tensors: renamed(/^(bert\.)?/, wrapper) }));
+      expect(bare.storedName(name)).toBe(wrapper + name);
+      const some = copy(TINY, { tensors: renamed(/^bert\./, `${wrapper}bert.`) });
+      expect(await refusal(some)).toMatch(/has no tensor "embeddings.word_embeddings.weight"; .*, its first is "/);
+      const deeper = copy(TINY, { config: { num_hidden_layers: 1 }, tensors: renamed(/^/, wrapper) });
+      expect(await refusal(deeper)).toContain('is of layer 1; config.json says num_hidden_layers 1');
+    },
+  );
+
   test('half-precision weights are widened', async () => {
     const halves = new Uint8Array(new Uint16Array(45).fill(0x3e00).buffer);
     const name = 'bert.encoder.layer.0.attention.self.value.bias';

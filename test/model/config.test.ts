@@ -210,7 +210,7 @@ test.each<[string, object, string]>([
     { model_type: undefined, architectures: ['T5Model'] },
     'architectures ["T5Model"] is not supported; supported: bert',
   ],
-  ['no model at all', { model_type: undefined, architectures: undefined }, 'architectures missing is not supported'],
+  ['no model at all', { model_type: undefined, architectures: undefined }, 'has no model_type; supported: bert'],
   ['no size', { hidden_size: undefined }, 'hidden_size is missing; it must be a positive integer'],
   ['a size in words', { num_hidden_layers: 'six' }, 'num_hidden_layers is "six"; it must be a positive integer'],
   ['a negative size', { vocab_size: -1 }, 'vocab_size is -1; it must be a positive integer'],
@@ -261,4 +261,17 @@ test('a folder that is not there, one without a config, and a file', () => {
   const file = path.join(root, 'file');
   fs.writeFileSync(file, '');
   expect(refusal(file)).toBe(`${file}: is a file; a model folder was asked for`);
+});
+
+test.each([
+  ['tiny-bert', 'add "model_type": "bert";'],
+  ['tiny-roberta', 'add "model_type": "roberta" or "model_type": "xlm-roberta", whichever it is;'],
+  ['tiny-distilbert', 'add "model_type": "distilbert";'],
+  ['seven-heads-bert', 'add "model_type": "bert" or "model_type": "roberta" or "model_type": "xlm-roberta" or'],
+])('without model_type and architectures the tensors of %s tell what to add', (name, hint) => {
+  const folder = fs.mkdtempSync(path.join(root, 'hint-'));
+  fs.cpSync(path.join(__dirname, '../fixtures', name), folder, { recursive: true });
+  const { model_type, architectures, ...rest } = JSON.parse(fs.readFileSync(path.join(folder, 'config.json'), 'utf8'));
+  fs.writeFileSync(path.join(folder, 'config.json'), JSON.stringify(rest));
+  expect(refusal(folder)).toContain(`config.json: has no model_type; its tensors are those of such a model: ${hint}`);
 });

@@ -201,12 +201,12 @@ describe('broken folders', () => {
     [
       'words cut by another rule',
       { 'tokenizer.json': changed({ pre_tokenizer: { type: 'Digits', individual_digits: true } }) },
-      'pre_tokenizer of another kind than BertPreTokenizer',
+      'its pre_tokenizer is of the kind "Digits"; supported: BertPreTokenizer, ByteLevel',
     ],
     [
       'a normalizer that is not known',
       { 'tokenizer.json': changed({ normalizer: { type: 'Sequence', normalizers: [{ type: 'Nmt' }] } }) },
-      'normalizer of another kind than BertNormalizer',
+      'its normalizer is of the kind "Nmt"; supported: BertNormalizer, Precompiled',
     ],
     [
       'half a character map',

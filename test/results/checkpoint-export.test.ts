@@ -2,13 +2,13 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { baseTensors, FAMILIES } from '../../model/families';
-import { SafetensorsFile } from '../../model/safetensors';
+import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
 import { exportCheckpoint } from '../../results/checkpoint-export';
 import { readTaskHead } from '../../results/classifier-config';
 import { applyDelta, type Delta } from '../../results/delta';
 import { roundTo } from '../../results/rounding';
-import { UNDO_FILE } from '../../results/undo';
-import { copyModel, type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { UNDO_FILE, undoCheckpoint } from '../../results/undo';
+import { copyModel, type DeltaShape, expectSameFiles, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 const folder = temporaryFolder('export');
 let count = 0;
@@ -25,6 +25,20 @@ afterAll(() => {
 });
 
 const TINY: DeltaShape = { heads: [[3], [0, 2, 4]], tune: 'qkvo', labels: ['nö', '__proto__', '2'] };
+/** A copy of a model, each of its tensors with a wrapper's prefix. */
+function wrappedModel(from: string, wrapper: string): string {
+  const to = fresh();
+  fs.cpSync(from, to, { recursive: true });
+  const file = SafetensorsFile.open(path.join(from, 'model.safetensors'));
+  const tensors = [...file.tensors].map(([name, { dtype, shape }]) => {
+    const bytes = file.bytes(name);
+    return { name: wrapper + name, dtype, shape, bytes: () => bytes };
+  });
+  file.close();
+  writeSafetensors(path.join(to, 'model.safetensors'), tensors, { format: 'pt' });
+  return to;
+}
+
 const readConfig = (of: string) => JSON.parse(fs.readFileSync(path.join(of, 'config.json'), 'utf8'));
 const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
@@ -40,6 +54,33 @@ function expectMerged(merged: Checkpoint, base: Checkpoint, delta: Delta): void 
   }
   expect(merged.weights.tensors.size).toBe(touched.size + untouched.length);
 }
+
+// Of the model without wrappers merged-golden.test.ts shows that transformers finds all it asks for, and nothing else.
+test.each(['tiny-bert', 'tiny-roberta', 'tiny-distilbert'])(
+  '%s with wrappers before its names gives the checkpoint that it gives without, and is undone to its bytes',
+  async (name) => {
+    const plain = path.join(FIXTURES, name);
+    const wrapped = wrappedModel(plain, 'module._orig_mod.');
+    const merged: string[] = [];
+    for (const from of [plain, wrapped]) {
+      const base = await open(from);
+      const out = fresh();
+      await exportCheckpoint({
+        checkpoint: base,
+        delta: randomDelta(base, { heads: [[1], [0, 2]], tune: 'qkvo', labels: ['a', 'b'] }),
+        dtype: 'base',
+        out,
+      });
+      merged.push(out);
+    }
+    const [expected, found] = merged.map((out) => fs.readFileSync(path.join(out, 'model.safetensors')));
+    expect(found.equals(expected)).toBe(true);
+    expect({ ...readConfig(merged[1]), _name_or_path: '' }).toEqual({ ...readConfig(merged[0]), _name_or_path: '' });
+    const undone = fresh();
+    undoCheckpoint(merged[1], undone);
+    expectSameFiles(undone, wrapped);
+  },
+);
 
 test.each<[string, DeltaShape]>([
   ['tiny-bert', TINY],

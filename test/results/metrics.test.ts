@@ -60,6 +60,18 @@ describe('laws', () => {
     );
   });
 
+  it("Pearson's does not depend on scale, where squares under- or overflow either", () => {
+    const [a, b] = [
+      [1, 2, 4, 8],
+      [2, 1, 5, 6],
+    ];
+    for (const factor of [1e-200, 1e-300, 1e200]) {
+      const scaled = a.map((x) => x * factor);
+      expect(metrics.pearson(scaled, b)).toBeCloseTo(metrics.pearson(a, b), 12);
+      expect(metrics.pearson(b, scaled)).toBeCloseTo(metrics.pearson(a, b), 12);
+    }
+  });
+
   it('correlations are symmetric, in [−1, 1], and flip with the sign', () => {
     fc.assert(
       fc.property(numbers, (rows) => {

@@ -289,6 +289,41 @@ describe('what is there already', () => {
   });
 });
 
+describe('a cache that another user set up', () => {
+  const asNobody = async (work: () => Promise<void>) => {
+    process.seteuid!(65534);
+    try {
+      await work();
+    } finally {
+      process.seteuid!(0);
+    }
+  };
+  // Only root can become somebody else.
+  const asRoot = process.getuid!() === 0 ? test : test.skip;
+
+  asRoot('is named with its owner and the variable, where it cannot be written or read', async () => {
+    fs.chmodSync(root, 0o755);
+    fs.mkdirSync(modelCache(), { recursive: true });
+    await asNobody(async () => {
+      const { message } = await failure(NAME);
+      expect(message).toBe(
+        `${NAME}: the cache ${modelCache()} cannot be written (EACCES, it belongs to root); set XDG_CACHE_HOME to a folder of your own`,
+      );
+      expect((await failure('all-MiniLM-L6-v2')).message).toContain('cannot be written (EACCES, it belongs to root)');
+    });
+    const python = path.join(root, 'huggingface/hub');
+    fs.mkdirSync(python, { recursive: true });
+    for (const folder of [modelCache(), python]) fs.chmodSync(folder, 0o700);
+    await asNobody(async () => {
+      const { message } = await failure(NAME, { offline: true });
+      expect(message).toContain(`${modelCache()} (cannot be read: EACCES, it belongs to root; set XDG_CACHE_HOME`);
+      expect(message).toContain(`${python} (cannot be read: EACCES, it belongs to root; set HF_HOME`);
+      const written = await failure(NAME);
+      expect(written.message).toContain(`the cache ${modelCache()} cannot be written (EACCES, it belongs to root)`);
+    });
+  });
+});
+
 describe('the token', () => {
   beforeEach(() => {
     hub.repositories[NAME].access = { token: 'hf_secret', refusal: 'GatedRepo' };

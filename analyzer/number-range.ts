@@ -1,0 +1,25 @@
+/** Numbers whose squares, and sums of squares, keep all their digits in float64. */
+const LEAST = 2 ** -400;
+const MOST = 2 ** 400;
+
+/** The largest absolute value of the first `length` values; 0 of none. */
+export function largestOf(values: Float64Array, length: number): number {
+  let largest = 0;
+  for (let i = 0; i < length; i++) largest = Math.max(largest, Math.abs(values[i]));
+  return largest;
+}
+
+/**
+ * Power of two that brings numbers up to `largest` to about 1; 1 where their squares neither underflow nor overflow
+ * anyway. Multiplying by it is exact.
+ */
+export function rangeScale(largest: number): number {
+  if ((largest >= LEAST && largest <= MOST) || largest === 0 || !Number.isFinite(largest)) return 1;
+  // 2^1022 at most, so that the scale and its inverse are both finite.
+  return 2 ** -Math.max(-1022, Math.min(1022, Math.floor(Math.log2(largest))));
+}
+
+/** Multiplies the first `length` values by `factor`. */
+export function multiply(values: Float64Array, length: number, factor: number): void {
+  if (factor !== 1) for (let i = 0; i < length; i++) values[i] *= factor;
+}
