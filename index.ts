@@ -67,8 +67,9 @@ export { renderReport } from './report/report';
 export type { ExportDtype } from './results/checkpoint-export';
 export type { Delta, DeltaTensor } from './results/delta';
 export type { DeltaInfo, ProblemType, TrainedWith } from './results/delta-info';
-export { EXPORT_FORMATS, type ExportFormat } from './results/export-request';
+export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './results/export-request';
 export type { EvaluateResult, InferenceOptions, Prediction } from './results/inference';
+export type { OnnxDtype, OnnxModel } from './results/onnx-folder';
 export { type Rebuilt, undoCheckpoint } from './results/undo';
 export {
   type CheckpointEvent,

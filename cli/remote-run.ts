@@ -89,7 +89,7 @@ function knownJob(out: string, { address }: GrpcClient): string | undefined {
 }
 
 async function createJob(gateway: GrpcClient, spec: JobSpec, out: string, session: Session): Promise<string> {
-  const { model, analysis, selection, training, exports } = spec;
+  const { model, analysis, selection, training, exports, onnxDtypes } = spec;
   const train = await uploaded(gateway, spec.train, session);
   const dev = spec.dev && (await uploaded(gateway, spec.dev, session));
   const options = {
@@ -97,7 +97,7 @@ async function createJob(gateway: GrpcClient, spec: JobSpec, out: string, sessio
     selection: selectionMessage(selection),
     training: trainingMessage(training),
   };
-  const given = { model, train, ...(dev && { dev }), ...options, exports: [...exports] };
+  const given = { model, train, ...(dev && { dev }), ...options, exports: [...exports], onnxDtypes: [...onnxDtypes] };
   const { job } = await gateway.unary(GatewayService.method.createJob, { spec: given }, { signal: session.signal });
   if (!job) throw failed('the gateway told of no job');
   writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId } satisfies RemoteJob);

@@ -7,6 +7,7 @@ import { type Mask, STRATEGIES } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
 import { writeWhole } from '../infra/whole-file';
+import { ONNX_DTYPES } from '../results/onnx-folder';
 import type { TrainMetrics } from '../trainer/options';
 
 /** The JSON results of a job, by the names of their files. */
@@ -116,6 +117,15 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
   peakRssBytes: count,
   seed: count,
   deviceUsed: oneOf(['cpu', 'cuda']),
+  onnx: list(
+    object({
+      dtype: oneOf(ONNX_DTYPES),
+      file: text,
+      bytes: positive,
+      largestDifference: number,
+      dev: z.record(z.string(), number).optional(),
+    }),
+  ).optional(),
 });
 
 /**

@@ -7,7 +7,8 @@ import type { HeadReport } from '../heads/report';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
 import type { StageProgress, WarningEvent, WorkInterval } from '../progress';
-import type { ExportFormat } from '../results/export-request';
+import type { ExportFormat, ExportResult } from '../results/export-request';
+import type { OnnxDtype } from '../results/onnx-folder';
 import type { CheckpointEvent, EpochEvent, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
 import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
@@ -39,6 +40,8 @@ export interface JobSpec<Rows = DataSource> {
   selection: SelectionOptions;
   training: TrainOptions;
   exports: readonly ExportFormat[];
+  /** Number types of an ONNX export, a file each. */
+  onnxDtypes: readonly OnnxDtype[];
 }
 
 /** What a job tells while it runs. */
@@ -82,8 +85,8 @@ export interface JobStages<Rows = DataSource> {
   select(measured: SelectionInput | ScoredHeads, options: SelectionOptions): Mask;
   /** Leaves the delta in the place of results; goes on from its own checkpoint where there is one. */
   train(spec: JobSpec<Rows>, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
-  /** @returns what the user should know, a line each. */
-  export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<string[]>;
+  /** Files of an ONNX folder are evaluated on the dev rows. */
+  export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<ExportResult>;
   /** What people read: report.html and what it draws. */
   report(spec: JobSpec<Rows>, result: Partial<JobResult> & Pick<JobResult, 'heads'>): Promise<void>;
 }
@@ -129,7 +132,7 @@ export async function* runJob<Rows>(
 
     yield enter('TRAINING');
     const keptMetrics = await keptOrInvalid(place, 'metrics.json');
-    const metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal)));
+    let metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal)));
     yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
 
     yield enter('EVALUATING');
@@ -138,8 +141,16 @@ export async function* runJob<Rows>(
     yield enter('EXPORTING');
     for (const format of spec.exports) {
       const kept = keptMetrics !== undefined && (await place.keptExport(format));
-      const notes = kept ? [] : await exportAnew(spec, stages, place, format, signal);
-      for (const message of notes) yield { kind: 'warning', message };
+      if (!kept) {
+        await place.invalidate(format);
+        const { notes, onnx } = await stages.export(spec, format, signal);
+        for (const message of notes) yield { kind: 'warning', message };
+        if (onnx) {
+          metrics = { ...metrics, onnx };
+          yield await put(place, 'metrics.json', metrics, undefined);
+        }
+        await place.exported(format);
+      }
       yield { kind: 'artifact', name: format, kept };
     }
     const result = { heads, ...(scores && { scores }), mask, metrics };
@@ -211,19 +222,6 @@ async function keptOrInvalid<N extends ResultName>(place: JobPlace, name: N): Pr
   const kept = await place.kept(name);
   if (kept === undefined) await place.invalidate(name);
   return kept;
-}
-
-async function exportAnew<Rows>(
-  spec: JobSpec<Rows>,
-  stages: JobStages<Rows>,
-  place: JobPlace,
-  format: ExportFormat,
-  signal: AbortSignal,
-): Promise<string[]> {
-  await place.invalidate(format);
-  const notes = await stages.export(spec, format, signal);
-  await place.exported(format);
-  return notes;
 }
 
 async function put<N extends ResultName>(

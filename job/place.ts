@@ -24,7 +24,7 @@ export interface JobInputs {
  * What each result depends on, as one hash: the inputs' bytes and the options that count, those of the results before it
  * included. Device, threads and paths do not count.
  */
-export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName, string> {
+export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName | ExportFormat, string> {
   const { device: _a, threads: _b, ...analysis } = spec.analysis;
   const { device: _c, threads: _d, ...training } = spec.training;
   const { path: _f, file: _g, ...columns } = spec.train;
@@ -32,7 +32,9 @@ export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName,
   const scores = keyOf([heads, spec.selection.strategy, training.seed]);
   const mask = keyOf([isScoreStrategy(spec.selection.strategy) ? scores : heads, spec.selection]);
   const metrics = keyOf([mask, inputs.dev, inputs.mismatched, training]);
-  return { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };
+  const onnx = keyOf([metrics, spec.onnxDtypes.toSorted()]);
+  const results = { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };
+  return { ...results, checkpoint: metrics, peft: metrics, onnx };
 }
 
 /** SHA-256 of a value's JSON, with the names of each object in one order. */
@@ -81,7 +83,7 @@ export class FolderPlace implements JobPlace {
   /** @param resume whether results of an earlier attempt count */
   constructor(
     private readonly folder: string,
-    private readonly keys: Record<ResultName, string>,
+    private readonly keys: Record<ResultName | ExportFormat, string>,
     private readonly model: string,
     private readonly resume: boolean,
   ) {}
@@ -98,7 +100,7 @@ export class FolderPlace implements JobPlace {
   }
 
   async keptExport(format: ExportFormat): Promise<boolean> {
-    const made = readRecord(this.folder)[format] === this.keys['metrics.json'];
+    const made = readRecord(this.folder)[format] === this.keys[format];
     return this.resume && made && fs.existsSync(path.join(this.folder, format));
   }
 
@@ -114,7 +116,7 @@ export class FolderPlace implements JobPlace {
   }
 
   async exported(format: ExportFormat): Promise<void> {
-    this.record(format, this.keys['metrics.json']);
+    this.record(format, this.keys[format]);
   }
 
   /** A checkpoint in `state/` is of use to a training with the same input and options alone: any other is dropped. */

@@ -55,7 +55,8 @@ function jobOptions({
   selection = {},
   training = {},
   exports = [],
-}: JobRequest): Pick<JobSpec, 'analysis' | 'selection' | 'training' | 'exports'> {
+  onnxDtypes = ['fp32'],
+}: JobRequest): Omit<JobSpec, 'model' | 'train' | 'dev'> {
   const { k: _, ...defaults } = SELECTION_DEFAULTS;
   const { correlation, teleport, damping, scope } = { ...ANALYSIS_DEFAULTS, ...analysis };
   const size = selection.budget === undefined ? { k: selection.k ?? SELECTION_DEFAULTS.k } : {};
@@ -67,5 +68,6 @@ function jobOptions({
     selection: chosen,
     training: trainOptions(training),
     exports,
+    onnxDtypes,
   };
 }

@@ -3,10 +3,10 @@ import * as path from 'node:path';
 import { nearestSibling } from '../data/nearest';
 import { diverged, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
+import { roundTo } from '../model/rounding';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
 import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
 import { publishFolder } from './publish';
-import { roundTo } from './rounding';
 import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tunedSlices } from './slices';
 
 export const DELTA_TENSORS = 'delta.safetensors';

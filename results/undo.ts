@@ -5,12 +5,12 @@ import { z } from 'zod';
 import { nearestSibling } from '../data/nearest';
 import { failed, HifiError, invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
+import { type FloatDtype, roundTo } from '../model/rounding';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { sha256OfShards, WEIGHTS_INDEX } from '../model/weights';
 import { publishFolder } from './publish';
-import { type FloatDtype, roundTo } from './rounding';
 import { putSlice, type Slice, takeSlice } from './slices';
 
 /*

@@ -15,6 +15,7 @@ const spec: JobSpec = {
   selection: { ...SELECTION_DEFAULTS, k: 2 },
   training: TRAIN_DEFAULTS,
   exports: ['checkpoint'],
+  onnxDtypes: ['fp32'],
 };
 
 /** A place in memory that writes down what is done to it. */
@@ -84,7 +85,7 @@ function tinyStages(log: string[], change: Partial<JobStages> = {}): JobStages {
     },
     async export(_, format) {
       log.push(`export ${format}`);
-      return ['rounded'];
+      return { notes: ['rounded'] };
     },
     async report() {
       log.push('report');

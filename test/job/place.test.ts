@@ -30,6 +30,7 @@ describe('what a resumed job keeps', () => {
     selection: SELECTION_DEFAULTS,
     training: TRAIN_DEFAULTS,
     exports: ['checkpoint'],
+    onnxDtypes: ['fp32'],
   };
   const inputs: JobInputs = {
     ...{ model: sampleReport().model.sha256, config: 'c', tokenizer: 't' },
@@ -170,14 +171,14 @@ describe('a job on a folder, cut and gone on with by other options', () => {
       },
       async export(_, format) {
         write(`${format}/config.json`, `of ${fs.readFileSync(path.join(out, 'delta/delta.json'), 'utf8')}`);
-        return [];
+        return { notes: [] };
       },
       async report() {},
     };
   }
 
   const spec = (lr: number, k: number): JobSpec => ({
-    ...{ model: 'm', train: { path: 'rows.tsv', task: 'sst2' }, exports: ['checkpoint'] },
+    ...{ model: 'm', train: { path: 'rows.tsv', task: 'sst2' }, exports: ['checkpoint'], onnxDtypes: ['fp32'] },
     ...{ analysis: ANALYSIS_DEFAULTS, selection: { ...SELECTION_DEFAULTS, k }, training: { ...TRAIN_DEFAULTS, lr } },
   });
   const inputs: JobInputs = {

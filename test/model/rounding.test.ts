@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
+import { roundTo } from '../../model/rounding';
 import { widenBF16, widenF16 } from '../../model/safetensors';
-import { roundTo } from '../../results/rounding';
 
 const halves = (bytes: Uint8Array) => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
 const all = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
