@@ -66,11 +66,11 @@ export async function exportOnnx(request: OnnxExport): Promise<OnnxModel[]> {
     const rows = drawnRows(config, segments);
     const options = { batchSize: 8, maxLength: config.maxPositions, device: 'cpu' as const };
     const expected = await reference(rows);
-    for (const dtype of dtypes) {
-      const found = await resultOf(logitsOnnx({ folder, dtype, rows, options }, signal));
+    const found = await resultOf(logitsOnnx({ folder, dtypes, rows, options }, signal));
+    for (const [i, dtype] of dtypes.entries()) {
       const file = ONNX_FILES[dtype];
       const bytes = bytesOf(path.join(folder, file));
-      models.push({ dtype, file, bytes, largestDifference: largestDifference(dtype, found, expected) });
+      models.push({ dtype, file, bytes, largestDifference: largestDifference(dtype, found[i], expected) });
     }
   });
   return models;

@@ -92,17 +92,27 @@ export type OnnxEvaluateRequest = EvaluateRequest & { dtype?: OnnxDtype };
 /** Token rows to be run through an exported model. */
 export interface OnnxLogitsRequest {
   folder: string;
-  dtype: OnnxDtype;
+  /** Files to run them through, one after the other. */
+  dtypes: readonly OnnxDtype[];
   rows: readonly Encoded[];
   options: InferenceOptions;
 }
 
-/** The bare logits of token rows. */
-export async function* onnxLogits({ folder, dtype, rows, options }: OnnxLogitsRequest): AsyncGenerator<number, Logits> {
-  const model = await openOnnxModel(folder, options, dtype);
-  try {
-    return yield* model.logits(rows, options.batchSize);
-  } finally {
-    await model.close();
+/** The bare logits of token rows, by each file in the order of the request. */
+export async function* onnxLogits({
+  folder,
+  dtypes,
+  rows,
+  options,
+}: OnnxLogitsRequest): AsyncGenerator<number, Logits[]> {
+  const all: Logits[] = [];
+  for (const dtype of dtypes) {
+    const model = await openOnnxModel(folder, options, dtype);
+    try {
+      all.push(yield* model.logits(rows, options.batchSize));
+    } finally {
+      await model.close();
+    }
   }
+  return all;
 }

@@ -113,6 +113,7 @@ test.each([
   ['--text-columns', 'a,', 'one name, or two with a comma between'],
   ['--label-column', 'a,b', 'one name'],
   ['--export', 'tflite', 'checkpoint, peft, onnx'],
+  ['--onnx-dtype', 'q4', 'fp32, fp16, q8'],
 ])('%s %s is refused', (flag, value, right) => {
   let exit: ReturnType<typeof exitOf> | undefined;
   try {

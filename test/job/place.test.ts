@@ -5,6 +5,7 @@ import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
 import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../job/job';
 import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../job/place';
+import type { OnnxDtype } from '../../results/onnx-folder';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
@@ -79,6 +80,17 @@ describe('what a resumed job keeps', () => {
     const moved = { train: { task: 'sst2' as const, path: 'elsewhere/rows.tsv' }, model: 'elsewhere' };
     const analysis = { ...ANALYSIS_DEFAULTS, threads: 1, device: 'cpu' as const };
     expect(await changed({ ...moved, analysis })).toEqual(['heads.json', 'mask.json', 'metrics.json']);
+  });
+
+  test('an ONNX folder of the same types alone', async () => {
+    const out = folder('onnx/config.json', 'checkpoint/config.json');
+    const typed = (...onnxDtypes: OnnxDtype[]) =>
+      new FolderPlace(out, resultKeys({ ...spec, onnxDtypes }, inputs), inputs.model, true);
+    await typed('fp32', 'q8').exported('onnx');
+    await typed('fp32').exported('checkpoint');
+    expect(await typed('q8', 'fp32').keptExport('onnx')).toBe(true);
+    expect(await typed('fp32').keptExport('onnx')).toBe(false);
+    expect(await typed('fp16').keptExport('checkpoint')).toBe(true);
   });
 
   test('scores, where the strategy goes by them', async () => {

@@ -10,6 +10,7 @@ import type { PredictEvent, Prediction } from '../../results/inference';
 import { exportOnnx, type OnnxExport, resultOf } from '../../results/onnx-export';
 import { ONNX_DTYPES, ONNX_FILES, type OnnxDtype, type OnnxModel } from '../../results/onnx-folder';
 import { logits, predict } from '../../trainer/inference';
+import { pythonWith, withPyTorch } from '../docs/reader';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 /*
@@ -45,6 +46,9 @@ const FAMILIES = ['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilb
 
 /** How far these models' logits may be from the trainer's in each type. They are of the order of 1. */
 const BOUNDS: Record<OnnxDtype, number> = { fp32: 1e-4, fp16: 5e-3, q8: 0.2 };
+
+/** Tools of {@link file://../fixtures/check_onnx.py}. */
+const TOOLS = 'python3 -m pip install --quiet onnx==1.23.2 onnxruntime==1.32.0 onnxconverter-common==1.16.0';
 
 interface Exported {
   model: string;
@@ -175,11 +179,33 @@ describe('the ONNX folder', () => {
         expect(largestDifference).toBeLessThan(BOUNDS[dtype]);
       }
       const [whole, half, quantized] = models;
-      expect(half.bytes).toBeLessThan(0.62 * whole.bytes);
+      expect(half.bytes).toBeLessThan(0.7 * whole.bytes);
       expect(quantized.bytes).toBeLessThan(half.bytes);
       expect(half.largestDifference).toBeGreaterThan(whole.largestDifference);
       expect(quantized.largestDifference).toBeGreaterThan(half.largestDifference);
     }
+  });
+
+  withPyTorch("in other people's tools", () => {
+    it('has types that are inferred, and is quantized and made float16 by them', async () => {
+      const env = await pythonWith(TOOLS, TOOLS, temporary);
+      const program = path.join(FIXTURES, 'check_onnx.py');
+      const asked = FAMILIES.map((base) => folders.get(base)!.out);
+      const printed = execFileSync('python3', [program, ...asked], {
+        env: { ...process.env, ...env },
+        encoding: 'utf8',
+      });
+      const lines = printed
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(lines.map(({ folder }) => folder)).toEqual(asked.map((folder) => path.basename(path.dirname(folder))));
+      for (const { quantized, float16, model_fp16: half, model_quantized: ours } of lines) {
+        expect(Math.max(quantized, ours)).toBeLessThan(BOUNDS.q8);
+        expect(Math.max(float16, half)).toBeLessThan(BOUNDS.fp16);
+        expect(Math.min(quantized, ours, float16, half)).toBeGreaterThan(0);
+      }
+    }, 600_000);
   });
 
   it('has the layout that transformers.js reads, and carries the labels', () => {
@@ -260,7 +286,8 @@ it('is checked on rows of one token to the limit, and not written where it does 
     const reference: OnnxExport['reference'] = async (rows) => {
       lengths.push(...rows.map(({ ids }) => ids.length));
       const [folder] = fs.readdirSync(temporary).filter((name) => name.startsWith('.wrong'));
-      const found = await resultOf(logitsOnnx({ folder: path.join(temporary, folder), dtype: 'fp32', rows, options }));
+      const asked = { folder: path.join(temporary, folder), dtypes: ['fp32' as const], rows, options };
+      const [found] = await resultOf(logitsOnnx(asked));
       found.values[3] += 2e-4 * Math.max(1, Math.abs(found.values[3]));
       return found;
     };
