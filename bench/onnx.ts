@@ -3,9 +3,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { encodeRows } from '../data/batches';
 import { readDataset } from '../data/read';
+import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
 import { resultOf } from '../results/onnx-export';
-import { ONNX_DTYPES, ONNX_FILES } from '../results/onnx-folder';
+import { ONNX_FILES } from '../results/onnx-folder';
 import { openOnnxModel } from '../results/onnx-model';
 import { spreadOf } from './contestant';
 
@@ -13,11 +14,11 @@ import { spreadOf } from './contestant';
 const SENTENCES = 128;
 const BATCH = 32;
 /** Rounds of all types in turn; one more goes before. */
-const ROUNDS = 7;
+const ROUNDS = 5;
 
 /**
  * The files of an ONNX folder side by side: bytes, the largest difference of a logit from model.onnx in onnxruntime and in
- * transformers.js, and seconds for 128 sentences in onnxruntime, the types in turn:
+ * transformers.js, and seconds for 128 sentences in onnxruntime on one core, the types in turn:
  * `node --require ./test/support/typescript-hook.cjs bench/onnx.ts FOLDER ROWS.tsv COLUMN`. The folder has all types.
  */
 async function benchOnnx(folder: string, file: string, column: string): Promise<void> {
@@ -25,7 +26,7 @@ async function benchOnnx(folder: string, file: string, column: string): Promise<
   const first = Int32Array.from({ length: Math.min(SENTENCES, dataset.rows) }, (_, row) => row);
   const models = [];
   for (const dtype of ONNX_DTYPES)
-    models.push(await openOnnxModel(folder, { batchSize: BATCH, maxLength: 128, device: 'cpu' }, dtype));
+    models.push(await openOnnxModel(folder, { batchSize: BATCH, maxLength: 128, device: 'cpu', threads: 1 }, dtype));
   const [{ config }] = models;
   const rows = encodeRows(dataset, first, loadTokenizer(folder), Math.min(128, config.maxPositions), config);
   const seconds: number[][] = models.map(() => []);

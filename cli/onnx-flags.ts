@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { invalidInput } from '../errors';
-import { ONNX_DTYPES, type OnnxDtype, type OnnxModel } from '../results/onnx-folder';
+import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
+import type { OnnxModel } from '../results/onnx-folder';
 import { someOf } from './flag-values';
 import type { Flags } from './flags';
 import { bytesText, metricText, table } from './output';

@@ -7,7 +7,7 @@ import { type Mask, STRATEGIES } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
 import { writeWhole } from '../infra/whole-file';
-import { ONNX_DTYPES } from '../results/onnx-folder';
+import { ONNX_DTYPES } from '../model/onnx-dtype';
 import type { TrainMetrics } from '../trainer/options';
 
 /** The JSON results of a job, by the names of their files. */

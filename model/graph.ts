@@ -2,6 +2,7 @@ import { type Arithmetic, float16Arithmetic, float32Arithmetic, q8Arithmetic } f
 import type { Activation, ModelConfig } from './config';
 import { FAMILIES, type Family, type LayerRole, layerModule } from './families';
 import { OnnxGraph, type WeightsFile } from './onnx';
+import type { OnnxDtype } from './onnx-dtype';
 
 /**
  * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Four ends to one
@@ -45,12 +46,7 @@ export const PACKING = {
   places: 'places',
 };
 
-/** Types that a classifier's numbers can have, by the names of transformers.js. */
-export const NUMBER_TYPES = ['fp32', 'fp16', 'q8'] as const;
-/** One of {@link NUMBER_TYPES}. */
-export type NumberType = (typeof NUMBER_TYPES)[number];
-
-const ARITHMETICS: Record<NumberType, (graph: OnnxGraph) => Arithmetic> = {
+const ARITHMETICS: Record<OnnxDtype, (graph: OnnxGraph) => Arithmetic> = {
   fp32: float32Arithmetic,
   fp16: float16Arithmetic,
   q8: q8Arithmetic,
@@ -141,7 +137,7 @@ export interface ClassifierEnd {
   /** Whether `token_type_ids` is an input; without it all tokens are of segment 0. */
   segments: boolean;
   /** Of the encoder's weights and matrix products; float32 when absent. */
-  type?: NumberType;
+  type?: OnnxDtype;
 }
 
 /**
@@ -179,7 +175,7 @@ interface TrunkOptions {
   packed?: boolean;
   positions?: 'given' | 'computed';
   segments?: boolean;
-  type?: NumberType;
+  type?: OnnxDtype;
   weights?: WeightsFile;
 }
 

@@ -1,6 +1,7 @@
+import type { OnnxDtype } from '../model/onnx-dtype';
 import type { ExportDtype } from './checkpoint-export';
 import type { EvaluateRequest } from './inference';
-import type { OnnxDtype, OnnxModel } from './onnx-folder';
+import type { OnnxModel } from './onnx-folder';
 
 /** Every folder that can be made of a base and a delta. */
 export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;

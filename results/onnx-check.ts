@@ -2,9 +2,9 @@ import type { Encoded } from '../data/batches';
 import { randomStream } from '../data/random';
 import { failed } from '../errors';
 import type { ModelConfig } from '../model/config';
+import type { OnnxDtype } from '../model/onnx-dtype';
 import type { Logits } from './logits';
 import { argmax } from './metrics';
-import type { OnnxDtype } from './onnx-folder';
 
 /*
  * The check that an ONNX file passes before its folder appears: its logits of drawn rows beside the trainer's.

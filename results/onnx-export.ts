@@ -5,6 +5,7 @@ import type { Checkpoint } from '../model/checkpoint';
 import { FAMILIES, type Family } from '../model/families';
 import { classifierModel } from '../model/graph';
 import { MAX_WEIGHT_BYTES, type WeightsFile, writeWeights } from '../model/onnx';
+import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
 import { classifierConfig } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
@@ -12,7 +13,7 @@ import { outputsOf } from './delta-info';
 import { logitsOnnx } from './engine';
 import type { Logits } from './logits';
 import { drawnRows, largestDifference } from './onnx-check';
-import { ONNX_DTYPES, ONNX_FILES, type OnnxDtype, type OnnxModel, PARAMETER_BYTES } from './onnx-folder';
+import { ONNX_FILES, type OnnxModel, PARAMETER_BYTES } from './onnx-folder';
 import { writeOnnxTokenizer } from './onnx-tokenizer';
 import { publishFolderWhen } from './publish';
 

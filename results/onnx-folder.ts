@@ -1,11 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { NUMBER_TYPES, type NumberType } from '../model/graph';
-
-/** Types of an ONNX file's numbers, the most exact first: float32, float16, 8-bit integers. */
-export const ONNX_DTYPES = NUMBER_TYPES;
-/** One of {@link ONNX_DTYPES}. */
-export type OnnxDtype = NumberType;
+import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
 
 /** Each type's file in an ONNX folder, as transformers.js looks for it. */
 export const ONNX_FILES: Readonly<Record<OnnxDtype, string>> = {

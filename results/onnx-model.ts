@@ -5,10 +5,11 @@ import { type Encoded, lengthsOf, type PaddedBatch, padBatch } from '../data/bat
 import { failed, invalidInput } from '../errors';
 import { readModelConfig } from '../model/config';
 import { settleDevice } from '../model/onnx-device';
+import type { OnnxDtype } from '../model/onnx-dtype';
 import { readTaskHeadInfo } from './classifier-config';
 import { type EvaluateRequest, type InferenceOptions, meaningOf, type TunedModel } from './inference';
 import { evaluateRows, type Logits } from './logits';
-import { ONNX_FILES, type OnnxDtype, onnxDtypeOf } from './onnx-folder';
+import { ONNX_FILES, onnxDtypeOf } from './onnx-folder';
 
 /** What a tokenizer gives, by the names of the model's inputs. */
 const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {

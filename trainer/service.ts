@@ -272,7 +272,7 @@ function dtypeOf(dtype: string | undefined, format: ExportFormat): ExportDtype |
   if (dtype === undefined) return undefined;
   const found = JSON.stringify(dtype);
   if (format !== 'checkpoint') {
-    throw invalidPart('dtype', `dtype is ${found}; it must be left out: with format ${format} numbers are float32`);
+    throw invalidPart('dtype', `dtype is ${found}; it must be left out: it goes with format checkpoint`);
   }
   if (dtype === 'float32' || dtype === 'base') return dtype;
   throw invalidPart('dtype', `dtype is ${found}; it must be float32 or base`);

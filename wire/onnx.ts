@@ -1,7 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { badField } from '../infra/grpc/status';
+import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
 import { type OnnxModel as OnnxMessage, OnnxModelSchema } from '../proto/gen/hifi/v1/trainer_pb';
-import { ONNX_DTYPES, type OnnxDtype, type OnnxModel } from '../results/onnx-folder';
+import type { OnnxModel } from '../results/onnx-folder';
 import { present } from './matrix';
 
 export const onnxMessage = ({ dtype, file, bytes, largestDifference, dev }: OnnxModel): OnnxMessage =>

@@ -113,7 +113,7 @@ test.each([
   ['--text-columns', 'a,', 'one name, or two with a comma between'],
   ['--label-column', 'a,b', 'one name'],
   ['--export', 'tflite', 'checkpoint, peft, onnx'],
-  ['--onnx-dtype', 'q4', 'fp32, fp16, q8'],
+  ['--onnx-dtype', 'q4', 'fp32, fp16, q8; did you mean "q8"?'],
 ])('%s %s is refused', (flag, value, right) => {
   let exit: ReturnType<typeof exitOf> | undefined;
   try {

@@ -5,7 +5,7 @@ import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
 import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../job/job';
 import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../job/place';
-import type { OnnxDtype } from '../../results/onnx-folder';
+import type { OnnxDtype } from '../../model/onnx-dtype';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { ONNX_DTYPES } from '../../model/onnx-dtype';
 import type { StageProgress } from '../../progress';
 import { ArtifactSchema } from '../../proto/gen/hifi/v1/artifact_pb';
 import { TextDatasetSchema } from '../../proto/gen/hifi/v1/dataset_pb';
@@ -10,7 +11,7 @@ import {
   TrainingResultSchema,
   TrainResponseSchema,
 } from '../../proto/gen/hifi/v1/trainer_pb';
-import { ONNX_DTYPES, type OnnxModel } from '../../results/onnx-folder';
+import type { OnnxModel } from '../../results/onnx-folder';
 import type { EpochMetrics, TrainEvent, TrainMetrics } from '../../trainer/options';
 import { artifactMessage, artifactOf } from '../../wire/artifact';
 import { datasetMessage, givenRowsOf } from '../../wire/dataset';
