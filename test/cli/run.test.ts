@@ -66,7 +66,7 @@ describe('a whole run', () => {
       expect(fs.statSync(at('run', 'onnx', file)).size).toBe(size);
       expect(found?.[metric]).toBeGreaterThan(0);
       expect(run.stderr).toContain(`${file} `);
-      expect(report).toContain(`<td>${largestDifference.toPrecision(2)}</td>`);
+      expect(report).toContain(`>${largestDifference.toPrecision(2)}</td>`);
     }
     expect(report).toContain('--onnx-dtype fp32,q8');
   });
