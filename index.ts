@@ -59,6 +59,7 @@ export type { Run, RunOptions } from './library/run';
 export { evaluate, exportModel, predict, readDelta, train } from './library/tune';
 export type { Device } from './model/device';
 export type { OnProgress } from './model/fetch';
+export { ONNX_DTYPES, type OnnxDtype } from './model/onnx-dtype';
 export { type ResolveOptions, resolveModel } from './model/resolve';
 export type { StageProgress, WarningEvent } from './progress';
 export { writeReportInChild as writeReport } from './report/engine';
@@ -67,8 +68,9 @@ export { renderReport } from './report/report';
 export type { ExportDtype } from './results/checkpoint-export';
 export type { Delta, DeltaTensor } from './results/delta';
 export type { DeltaInfo, ProblemType, TrainedWith } from './results/delta-info';
-export { EXPORT_FORMATS, type ExportFormat } from './results/export-request';
+export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './results/export-request';
 export type { EvaluateResult, InferenceOptions, Prediction } from './results/inference';
+export type { OnnxModel } from './results/onnx-folder';
 export { type Rebuilt, undoCheckpoint } from './results/undo';
 export {
   type CheckpointEvent,

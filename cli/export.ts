@@ -9,6 +9,7 @@ import { undoCheckpoint } from '../results/undo';
 import { exportModel } from '../trainer/export';
 import { aPath, oneOf } from './flag-values';
 import { add, addHubFlags, addJsonFlag, addOutFlag, addRuleFlags, type Flags } from './flags';
+import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
 import { printJson } from './output';
 import { inSession, modelFolder, type Session, show, unlessAborted } from './session';
 
@@ -25,6 +26,7 @@ export function define(command: Command): void {
     "of a checkpoint: float32 (the default), or base: rounded to the base's own",
     oneOf('--dtype', DTYPES),
   );
+  addOnnxDtypeFlag(command);
   add(command, '--undo <folder>', 'rebuild the base from a merged checkpoint instead', aPath('folder'));
   addOutFlag(command, 'a new folder', 'folder');
   addRuleFlags(command);
@@ -49,20 +51,26 @@ async function merge(flags: Flags, out: string, session: Session) {
   }
   const format = flags.format as ExportFormat;
   if (flags.dtype !== undefined && format !== 'checkpoint') {
-    throw invalidInput(`--dtype goes with --format checkpoint: ${format} is float32`);
+    throw invalidInput(
+      `--dtype goes with --format checkpoint; ${format === 'onnx' ? 'for onnx give --onnx-dtype' : 'peft is float32'}`,
+    );
   }
+  const onnxDtypes = onnxDtypeFlag(flags, format === 'onnx', '--format onnx');
   claimFolder(out, EXPORT_FOLDERS[format], flags.overwrite === true);
   const dtype = (flags.dtype as ExportDtype | undefined) ?? 'float32';
-  const source = { format, model: await modelFolder(flags, session), delta: flags.delta as string, dtype };
-  const notes = await replaceFolder(out, EXPORT_FOLDERS[format], flags.overwrite === true, (folder) =>
+  const source = { format, model: await modelFolder(flags, session), delta: flags.delta as string, dtype, onnxDtypes };
+  const { notes, onnx } = await replaceFolder(out, EXPORT_FOLDERS[format], flags.overwrite === true, (folder) =>
     follow(exportModel({ ...source, out: folder }, session.signal), (event) => show(session, event)),
   );
   for (const note of notes) session.progress.say(`note: ${note}`);
-  return { format, dtype, notes };
+  if (onnx) for (const line of onnxTable(onnx)) session.progress.say(line);
+  return { format, dtype, notes, ...(onnx && { onnx }) };
 }
 
 async function undo(flags: Flags, out: string, session: Session) {
-  const extra = ['model', 'delta', 'format', 'dtype'].find((name) => flags[name] !== undefined);
+  const { model, delta, format, dtype, onnxDtype } = flags;
+  const given = Object.entries({ model, delta, format, dtype, 'onnx-dtype': onnxDtype });
+  const [extra] = given.find(([, value]) => value !== undefined) ?? [];
   if (extra !== undefined) throw invalidInput(`--${extra} does not go with --undo, which needs --out alone`);
   return replaceFolder(out, MODEL_FOLDER, flags.overwrite === true, async (folder) => {
     await unlessAborted(session.signal);

@@ -109,7 +109,8 @@ async function earlierJob(
  *
  * @throws HifiError INVALID_INPUT for a file that is not there
  */
-export async function askedIdentity({ model, train, dev, analysis, selection, training, exports }: JobSpec) {
+export async function askedIdentity(spec: JobSpec) {
+  const { model, train, dev, analysis, selection, training, exports, onnxDtypes } = spec;
   return {
     model: fs.existsSync(model) ? await folderIdentity(model) : model,
     train: await readRowsIdentity(train),
@@ -118,6 +119,7 @@ export async function askedIdentity({ model, train, dev, analysis, selection, tr
     selection: optionsIdentity(selection),
     training: optionsIdentity(training),
     exports: [...exports],
+    onnxDtypes: onnxDtypes.toSorted(),
   };
 }
 
@@ -142,7 +144,7 @@ async function createJob(
   asked: object,
   session: Session,
 ): Promise<string> {
-  const { model, analysis, selection, training, exports } = spec;
+  const { model, analysis, selection, training, exports, onnxDtypes } = spec;
   const train = await uploaded(gateway, spec.train, session);
   const dev = spec.dev && (await uploaded(gateway, spec.dev, session));
   const options = {
@@ -150,7 +152,7 @@ async function createJob(
     selection: selectionMessage(selection),
     training: trainingMessage(training),
   };
-  const given = { model, train, ...(dev && { dev }), ...options, exports: [...exports] };
+  const given = { model, train, ...(dev && { dev }), ...options, exports: [...exports], onnxDtypes: [...onnxDtypes] };
   const { job } = await gateway.unary(GatewayService.method.createJob, { spec: given }, { signal: session.signal });
   if (!job) throw failed('the gateway told of no job');
   writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId, asked } satisfies RemoteJob);

@@ -29,6 +29,7 @@ import {
   trainingFlags,
 } from './flags';
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
+import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
 import { bytesText, grouped, percentText, printJson, secondsText, table, tellLines } from './output';
 import { maskTable } from './select';
 import { askedModel, inSession, modelFolder, type Session, show } from './session';
@@ -44,6 +45,7 @@ export function addRunFlags(command: Command): void {
   const formats = `folders to write besides the delta, instead of checkpoint alone: ${EXPORT_FORMATS.join(', ')}`;
   const option = new Option('--export <formats>', formats).argParser(someOf('--export', EXPORT_FORMATS));
   command.addOption(option.default(['checkpoint'], 'checkpoint'));
+  addOnnxDtypeFlag(command);
   addDataFlags(command, true);
   addAnalysisFlags(command);
   addSelectionFlags(command);
@@ -138,11 +140,13 @@ async function tellResult(
 
 /** What the flags say of the job, but for the model. */
 export function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
+  const exports = flags.export as ExportFormat[];
   const options = {
     analysis: analysisFlags(flags),
     selection: selectionFlags(flags),
     training: trainingFlags(flags),
-    exports: flags.export as ExportFormat[],
+    exports,
+    onnxDtypes: onnxDtypeFlag(flags, exports.includes('onnx'), '--export onnx'),
   };
   const source = dataFlags(flags, true);
   checkOneStdin(['--train', flags.train], ['--dev', flags.dev]);
@@ -203,8 +207,9 @@ function tell(session: Session, event: JobEvent): void {
 }
 
 function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
+  const onnx = metrics.onnx ? ['', ...onnxTable(metrics.onnx, metrics.metric)] : [];
   const inWords = [rankingInWords(heads), stabilityInWords(heads)].filter((sentence) => sentence !== null);
-  return ['', ...inWords, '', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta)];
+  return ['', ...inWords, '', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta), ...onnx];
 }
 
 function resultPaths(out: string, { scores }: JobResult, exports: readonly string[]): string[] {

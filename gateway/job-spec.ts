@@ -6,6 +6,7 @@ import { AnalyzerService, type DescribeModelResponse } from '../proto/gen/hifi/v
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
 import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
+import { onnxDtypesOf } from '../wire/onnx';
 import { analysisOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../wire/options';
 
 /** A job's spec with its defaults filled in. */
@@ -30,6 +31,7 @@ export function servedSpec(spec: SpecMessage): ServedSpec {
     selection: selectionOptionsOf(spec.selection, 'spec.selection'),
     training: trainingOptionsOf(spec.training, 'spec.training'),
     exports: spec.exports.map(formatNamed),
+    onnxDtypes: onnxDtypesOf(spec.onnxDtypes, 'spec.onnx_dtypes'),
     analyzeOnly: spec.analyzeOnly ?? false,
   };
 }

@@ -15,8 +15,10 @@ import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
 import { writeReportInChild } from '../report/engine';
 import { parseDeltaInfo } from '../results/delta-info';
+import type { ExportResult } from '../results/export-request';
 import type { TrainMetrics } from '../trainer/options';
 import { maskMessage } from '../wire/mask';
+import { onnxOf } from '../wire/onnx';
 import { analysisMessage, scoreMessage, trainingMessage } from '../wire/options';
 import { progressOf } from '../wire/progress';
 import { reportOf } from '../wire/report';
@@ -104,22 +106,21 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       return answered(metrics, 'trainer');
     },
 
-    async export({ model }, format, signal) {
+    async export({ model, train, dev, training, onnxDtypes }, format, signal) {
       const delta = {
         info: answered(place.find('delta/delta.json'), 'trainer').sha256,
         tensors: answered(place.find('delta/delta.safetensors'), 'trainer').sha256,
       };
-      const notes: string[] = [];
-      for await (const { event } of trainer.stream(
-        TrainerService.method.export,
-        { model, delta, format },
-        { signal },
-      )) {
+      const rows = { train, dev, options: trainingMessage(training) };
+      const request = { model, delta, format, ...(format === 'onnx' && { ...rows, onnxDtypes: [...onnxDtypes] }) };
+      let result: ExportResult | undefined;
+      for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal })) {
         if (event.case !== 'result') continue;
-        event.value.artifacts.forEach(put);
-        notes.push(...event.value.notes);
+        const { artifacts, notes, onnx } = event.value;
+        artifacts.forEach(put);
+        result = { notes, ...(onnx.length > 0 && { onnx: onnx.map(onnxOf) }) };
       }
-      return notes;
+      return answered(result, 'trainer');
     },
 
     async report(spec, result, signal) {

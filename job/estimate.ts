@@ -7,6 +7,7 @@ import type { ProcessOptions } from '../infra/engine';
 import { treePeakBytes } from '../infra/process-memory';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import type { StageProgress, WorkInterval } from '../progress';
+import { PARAMETER_BYTES } from '../results/onnx-folder';
 import { calibrate, scoreHeads } from '../trainer/engine';
 import type { JobSpec } from './job';
 
@@ -116,7 +117,13 @@ export async function* estimate(
   if (signal.aborted) throw cancelled();
   const calibrated = yield* timed(calibrate({ model, train, dev, mask, options: training }, signal, processes));
   const { seconds, furtherBytes, ...cost } = calibrated.result;
-  const exporting = (spec.exports.length * 4 * checkpoint.parameters) / EXPORT_BYTES_PER_SECOND;
+  const onnx = spec.exports.includes('onnx') ? spec.onnxDtypes : [];
+  const others = spec.exports.filter((format) => format !== 'onnx').length;
+  const parameterBytes = onnx.reduce((bytes, dtype) => bytes + PARAMETER_BYTES[dtype], 4 * others);
+  // Each ONNX file is evaluated on the dev rows, as an epoch is.
+  const exporting =
+    (parameterBytes * checkpoint.parameters) / EXPORT_BYTES_PER_SECOND +
+    (onnx.length * seconds.evaluation) / training.epochs;
   const trainingSeconds = calibrated.startSeconds + seconds.preparation + seconds.steps;
   return {
     heads: mask.heads.length,

@@ -7,6 +7,7 @@ import { writeWhole } from '../files/whole-file';
 import { type Mask, STRATEGIES } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
+import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { readRegularFile } from '../model/regular-file';
 import type { TrainMetrics } from '../trainer/options';
 
@@ -117,6 +118,15 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
   peakRssBytes: count,
   seed: count,
   deviceUsed: oneOf(['cpu', 'cuda']),
+  onnx: list(
+    object({
+      dtype: oneOf(ONNX_DTYPES),
+      file: text,
+      bytes: positive,
+      largestDifference: number,
+      dev: z.record(z.string(), number).optional(),
+    }),
+  ).optional(),
 });
 
 /**

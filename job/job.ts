@@ -6,8 +6,9 @@ import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
+import type { OnnxDtype } from '../model/onnx-dtype';
 import type { StageProgress, WarningEvent, WorkInterval } from '../progress';
-import type { ExportFormat } from '../results/export-request';
+import type { ExportFormat, ExportResult } from '../results/export-request';
 import type { CheckpointEvent, EpochEvent, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
 import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
@@ -39,6 +40,8 @@ export interface JobSpec<Rows = DataSource> {
   selection: SelectionOptions;
   training: TrainOptions;
   exports: readonly ExportFormat[];
+  /** Number types of an ONNX export, a file each. */
+  onnxDtypes: readonly OnnxDtype[];
 }
 
 /** How a job scores heads by gradients, but for the number of sequences: as many as its analysis has measured. */
@@ -88,8 +91,8 @@ export interface JobStages<Rows = DataSource> {
   select(measured: SelectionInput | ScoredHeads, options: SelectionOptions): Mask;
   /** Leaves the delta in the place of results; goes on from its own checkpoint where there is one. */
   train(spec: JobSpec<Rows>, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
-  /** @returns what the user should know, a line each. */
-  export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<string[]>;
+  /** Files of an ONNX folder are evaluated on the dev rows. */
+  export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<ExportResult>;
   /** What people read: report.html and what it draws. */
   report(
     spec: JobSpec<Rows>,
@@ -140,7 +143,7 @@ export async function* runJob<Rows>(
 
     yield enter('TRAINING');
     const keptMetrics = await keptOrInvalid(place, 'metrics.json');
-    const metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal), warned));
+    let metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal), warned));
     yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
 
     yield enter('EVALUATING');
@@ -149,8 +152,16 @@ export async function* runJob<Rows>(
     yield enter('EXPORTING');
     for (const format of spec.exports) {
       const kept = keptMetrics !== undefined && (await place.keptExport(format));
-      const notes = kept ? [] : await exportAnew(spec, stages, place, format, signal);
-      for (const message of notes) yield { kind: 'warning', message };
+      if (!kept) {
+        await place.invalidate(format);
+        const { notes, onnx } = await stages.export(spec, format, signal);
+        for (const message of notes) yield { kind: 'warning', message };
+        if (onnx) {
+          metrics = { ...metrics, onnx };
+          yield await put(place, 'metrics.json', metrics, undefined);
+        }
+        await place.exported(format);
+      }
       yield { kind: 'artifact', name: format, kept };
     }
     const result = { heads, ...(scores && { scores }), mask, metrics };
@@ -222,19 +233,6 @@ async function keptOrInvalid<N extends ResultName>(place: JobPlace, name: N): Pr
   const kept = await place.kept(name);
   if (kept === undefined) await place.invalidate(name);
   return kept;
-}
-
-async function exportAnew<Rows>(
-  spec: JobSpec<Rows>,
-  stages: JobStages<Rows>,
-  place: JobPlace,
-  format: ExportFormat,
-  signal: AbortSignal,
-): Promise<string[]> {
-  await place.invalidate(format);
-  const notes = await stages.export(spec, format, signal);
-  await place.exported(format);
-  return notes;
 }
 
 async function put<N extends ResultName>(

@@ -7,6 +7,7 @@ import { follow } from '../infra/follow';
 import { writeReportInChild } from '../report/engine';
 import type { Asked } from '../report/parts';
 import { readDelta } from '../results/delta';
+import { devRows } from '../trainer/dev-rows';
 import { exportModel, scoreHeads, train } from '../trainer/engine';
 import { type JobStages, scoringOf } from './job';
 import { folderBytes, replaceFolder } from './out';
@@ -29,10 +30,12 @@ export function localStages(out: string, resume: boolean, asked: Pick<Asked, 'mo
     select: selectHeads,
     train: ({ model, train: rows, dev, training }, mask, signal) =>
       train({ model, train: rows, dev, mask, options: training, out, resume }, signal),
-    export: ({ model }, format, signal) =>
-      replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
-        follow(exportModel({ format, model, delta, out: folder }, signal), () => {}),
-      ),
+    export: ({ model, train: rows, dev, training: options, onnxDtypes }, format, signal) => {
+      const evaluation = devRows({ train: rows, dev, options });
+      return replaceFolder(path.join(out, format), EXPORT_FOLDERS[format], true, (folder) =>
+        follow(exportModel({ format, model, delta, onnxDtypes, evaluation, out: folder }, signal), () => {}),
+      );
+    },
     report: async ({ training, train: rows, dev, exports }, result, signal) => {
       const deltaBytes = folderBytes(delta);
       const { id2label } = readDelta(delta).info;

@@ -5,7 +5,7 @@ import { REPORT_FILES } from '../report/files';
 import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS } from '../results/adapter-export';
 import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
 import type { ExportFormat } from '../results/export-request';
-import { ONNX_MODEL } from '../results/onnx-folder';
+import { ONNX_FILES } from '../results/onnx-folder';
 import { UNDO_FILE } from '../results/undo';
 import type { OwnResults } from './out';
 
@@ -16,6 +16,7 @@ import type { OwnResults } from './out';
 
 const CONFIG_FILES = ['config.json', ...TOKENIZER_FILES];
 const WEIGHTS = 'model.safetensors';
+const ONNX_MODELS = Object.values(ONNX_FILES);
 
 /** A base model, rebuilt, in one file or sharded. */
 export const MODEL_FOLDER: OwnFolder = {
@@ -28,7 +29,7 @@ const CHECKPOINT_FOLDER: OwnFolder = { parts: [UNDO_FILE, WEIGHTS, ...CONFIG_FIL
 export const EXPORT_FOLDERS: Record<ExportFormat, OwnFolder> = {
   checkpoint: CHECKPOINT_FOLDER,
   peft: { parts: [ADAPTER_CONFIG, ADAPTER_TENSORS, ADAPTER_CARD], signs: [ADAPTER_CONFIG] },
-  onnx: { parts: [ONNX_MODEL, `${ONNX_MODEL}_data`, ...CONFIG_FILES], signs: [ONNX_MODEL] },
+  onnx: { parts: [...ONNX_MODELS, ...ONNX_MODELS.map((file) => `${file}_data`), ...CONFIG_FILES], signs: ONNX_MODELS },
 };
 const DELTA_FOLDER: OwnFolder = { parts: [DELTA_INFO, DELTA_TENSORS], signs: [DELTA_INFO] };
 const REPORT_FOLDER: OwnFolder = { parts: REPORT_FILES };

@@ -17,7 +17,7 @@ export interface JobInputs {
 }
 
 /** Identity of each result, as one hash: what it is made of, the results before it included. See `results/identity.ts`. */
-export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName, string> {
+export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName | ExportFormat, string> {
   const { train, dev, selection } = spec;
   const rows = rowsIdentity(train, inputs.train);
   const devRows = dev && inputs.dev !== null ? rowsIdentity(dev, inputs.dev) : null;
@@ -25,7 +25,9 @@ export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName,
   const scores = identityHash([heads, selection.strategy, optionsIdentity(scoringOf(spec))]);
   const mask = identityHash([isScoreStrategy(selection.strategy) ? scores : heads, optionsIdentity(selection)]);
   const metrics = identityHash([mask, rows, devRows, inputs.mismatched, optionsIdentity(spec.training)]);
-  return { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };
+  const onnx = identityHash([metrics, spec.onnxDtypes.toSorted()]);
+  const results = { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };
+  return { ...results, checkpoint: metrics, peft: metrics, onnx };
 }
 
 /** What a job makes, in order: each is made of the results before it; exports do not depend on one another. */
@@ -65,7 +67,7 @@ export class FolderPlace implements JobPlace {
   /** @param resume whether results of an earlier attempt count */
   constructor(
     private readonly folder: string,
-    private readonly keys: Record<ResultName, string>,
+    private readonly keys: Record<ResultName | ExportFormat, string>,
     private readonly model: string,
     private readonly resume: boolean,
   ) {}
@@ -82,7 +84,7 @@ export class FolderPlace implements JobPlace {
   }
 
   async keptExport(format: ExportFormat): Promise<boolean> {
-    const made = readRecord(this.folder)[format] === this.keys['metrics.json'];
+    const made = readRecord(this.folder)[format] === this.keys[format];
     return this.resume && made && fs.existsSync(path.join(this.folder, format));
   }
 
@@ -98,7 +100,7 @@ export class FolderPlace implements JobPlace {
   }
 
   async exported(format: ExportFormat): Promise<void> {
-    this.record(format, this.keys['metrics.json']);
+    this.record(format, this.keys[format]);
   }
 
   /** A checkpoint in `state/` is of use to a training with the same input and options alone: any other is dropped. */

@@ -58,7 +58,8 @@ export function jobOptions({
   selection = {},
   training = {},
   exports = [],
-}: JobRequest): Pick<JobSpec, 'analysis' | 'selection' | 'training' | 'exports'> {
+  onnxDtypes = ['fp32'],
+}: JobRequest): Omit<JobSpec, 'model' | 'train' | 'dev'> {
   const { k: _, ...defaults } = SELECTION_DEFAULTS;
   const { correlation, teleport, damping, scope } = { ...ANALYSIS_DEFAULTS, ...analysis };
   const size = selection.budget === undefined ? { k: selection.k ?? SELECTION_DEFAULTS.k } : {};
@@ -70,5 +71,6 @@ export function jobOptions({
     selection: chosen,
     training: trainOptions(training),
     exports,
+    onnxDtypes,
   };
 }

@@ -2,6 +2,7 @@ import type { AnalysisOptions } from '../analyzer/options';
 import type { Mask } from '../heads/mask';
 import type { ScoreStrategy } from '../heads/scores';
 import type { SelectionOptions } from '../heads/select';
+import type { OnnxDtype } from '../model/onnx-dtype';
 import type { ExportDtype } from '../results/checkpoint-export';
 import type { ExportFormat } from '../results/export-request';
 import type { InferenceOptions } from '../results/inference';
@@ -79,6 +80,8 @@ export interface ExportRequest extends ModelRequest {
   format: ExportFormat;
   /** Of a checkpoint's numbers. Default: float32. */
   dtype?: ExportDtype;
+  /** Number types of an ONNX folder, a file each; see `OnnxDtype`. Default: fp32 alone. */
+  onnxDtypes?: readonly OnnxDtype[];
   /** New or empty, unless `overwrite` is given; it appears whole or not at all. */
   out: string;
   /** Replaces an earlier export there; a folder that holds anything else is refused. Default: false. */
@@ -99,4 +102,6 @@ export interface JobRequest extends ModelRequest {
   training?: Partial<TrainOptions>;
   /** Folders to write beside the delta. Default: none. */
   exports?: readonly ExportFormat[];
+  /** Number types of an ONNX export, a file each; see `OnnxDtype`. Default: fp32 alone. */
+  onnxDtypes?: readonly OnnxDtype[];
 }

@@ -6,6 +6,7 @@ import { checkFolder, claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, TRAINING_RESULTS } from '../job/own-folders';
 import { StageMeter, type StageProgress, type WarningEvent } from '../progress';
 import { type Delta, readDelta as readAnyDelta } from '../results/delta';
+import type { ExportResult } from '../results/export-request';
 import type { EvaluateRequest, EvaluateResult, Prediction } from '../results/inference';
 import { deltaTrainedAs, modelTrainedAs } from '../results/trained-as';
 import * as engine from '../trainer/engine';
@@ -114,22 +115,22 @@ const saysNothing = (source: DataSource) =>
  *
  * @param request the base, the delta, what is made of them and where it goes
  * @param options how it is run
- * @returns what the caller should know, a line each: the rounding of `dtype` `base`
+ * @returns what the caller should know, and the files of an ONNX folder with their largest difference from the trainer's logits
  * @throws HifiError INVALID_INPUT for a bad model or delta, or an `out` that holds something; FAILED where an ONNX folder's logits are
  *   not the trainer's; CANCELLED by `signal`, before the folder appears; ENGINE_LOST where the process was killed
  */
-export const exportModel = (request: ExportRequest, options?: RunOptions): Run<StageProgress, string[]> =>
+export const exportModel = (request: ExportRequest, options?: RunOptions): Run<StageProgress, ExportResult> =>
   runOf(async function* (signal) {
-    const { delta, format, dtype, out, overwrite = false } = request;
+    const { delta, format, dtype, onnxDtypes, out, overwrite = false } = request;
     claimFolder(out, EXPORT_FOLDERS[format], overwrite);
     const model = yield* modelFolder(request.model, signal);
     const progress = new StageMeter('export', 1, 'folders');
     yield progress.at(0);
-    const notes = await replaceFolder(out, EXPORT_FOLDERS[format], overwrite, (folder) =>
-      follow(engine.exportModel({ format, model, delta, dtype, out: folder }, signal), () => {}),
+    const result = await replaceFolder(out, EXPORT_FOLDERS[format], overwrite, (folder) =>
+      follow(engine.exportModel({ format, model, delta, dtype, onnxDtypes, out: folder }, signal), () => {}),
     );
     yield progress.at(1);
-    return notes;
+    return result;
   }, options);
 
 /**

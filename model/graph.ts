@@ -1,6 +1,8 @@
+import { type Arithmetic, float16Arithmetic, float32Arithmetic, q8Arithmetic } from './arithmetic';
 import type { Activation, ModelConfig } from './config';
 import { FAMILIES, type Family, type LayerRole, layerModule } from './families';
 import { OnnxGraph, type WeightsFile } from './onnx';
+import type { OnnxDtype } from './onnx-dtype';
 
 /**
  * The encoder as an ONNX graph (Vaswani et al. 2017; Devlin et al. 2019), built from a checkpoint's weights. Four ends to one
@@ -44,15 +46,22 @@ export const PACKING = {
   places: 'places',
 };
 
+const ARITHMETICS: Record<OnnxDtype, (graph: OnnxGraph) => Arithmetic> = {
+  fp32: float32Arithmetic,
+  fp16: float16Arithmetic,
+  q8: q8Arithmetic,
+};
+
 interface Trunk {
   graph: OnnxGraph;
+  arithmetic: Arithmetic;
   /** Whether rows are the T real tokens, and padding is put in for attention alone. */
   packed: boolean;
   source: GraphSource;
   family: Family;
   /** 0 or MASKED a key, float32 [B, 1, 1, S]. */
   keyBias: string;
-  /** 1 or 0 a token, float32 [B, S]. */
+  /** 1 or 0 a token, int64 [B, S]. */
   mask: string;
   /** Reshapes [B, S, d] to [B, S, H, dh]. */
   split: string;
@@ -71,7 +80,7 @@ export function analysisModel(source: GraphSource, outputs: HeadOutputs, weights
   const { trunk, embedded } = startTrunk(source, { packed: true, weights });
   const { graph } = trunk;
   if (outputs === 'gram') graph.input(TOKEN_SIDE, 'bool', []);
-  const tokenMask = graph.node('Unsqueeze', [trunk.mask, graph.ints([2, 3])]); // [B, S, 1, 1]
+  const tokenMask = graph.node('Unsqueeze', [graph.cast(trunk.mask, 'float32'), graph.ints([2, 3])]); // [B, S, 1, 1]
   let x = embedded;
   for (let layer = 0; layer < layers; layer++) {
     const context = attention(trunk, x, layer);
@@ -113,7 +122,7 @@ export function meanPooledModel(source: GraphSource, weights?: WeightsFile): Uin
   const { graph } = trunk;
   let x = embedded;
   for (let layer = 0; layer < layers; layer++) x = afterAttention(trunk, x, attention(trunk, x, layer), layer);
-  const real = graph.node('Unsqueeze', [trunk.mask, graph.ints([2])]); // [B, S, 1]
+  const real = graph.node('Unsqueeze', [graph.cast(trunk.mask, 'float32'), graph.ints([2])]); // [B, S, 1]
   const overTokens = (values: string) =>
     graph.node('ReduceSum', [values, graph.ints([1])], { attributes: { keepdims: { int: 0 } } });
   const sum = overTokens(graph.node('Mul', [x, real])); // [B, d]
@@ -127,22 +136,25 @@ export interface ClassifierEnd {
   outputs: number;
   /** Whether `token_type_ids` is an input; without it all tokens are of segment 0. */
   segments: boolean;
+  /** Of the encoder's weights and matrix products; float32 when absent. */
+  type?: OnnxDtype;
 }
 
 /**
  * A sequence classifier with its task head: output `logits`, float32 [B, C]. Positions are computed in the graph, so that its
- * inputs are a tokenizer's outputs. The task head reads position 0 alone: so does the last layer, but for keys and values.
+ * inputs are a tokenizer's outputs. The task head reads position 0 alone: so does the last layer, but for keys and values. The
+ * task head is float32 whatever the encoder is: it is small, and its rounding would be that of the answer.
  *
  * @param weights takes the weights, which must else take less than 2 GB
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
  */
 export function classifierModel(
   source: GraphSource,
-  { outputs, segments }: ClassifierEnd,
+  { outputs, segments, type }: ClassifierEnd,
   weights?: WeightsFile,
 ): Uint8Array {
   const { layers, hiddenSize: d } = source.config;
-  const { trunk, embedded } = startTrunk(source, { positions: 'computed', segments, weights });
+  const { trunk, embedded } = startTrunk(source, { positions: 'computed', segments, type, weights });
   const { graph, family } = trunk;
   let x = embedded;
   for (let layer = 0; layer < layers; layer++) {
@@ -151,27 +163,30 @@ export function classifierModel(
     x = afterAttention(trunk, asking, attention(trunk, x, layer, asking), layer); // [B, S, d], at last [B, 1, d]
   }
   const { taskHead } = family;
+  const head = { ...trunk, arithmetic: float32Arithmetic(graph) };
   const first = graph.node('Squeeze', [x, graph.ints([1])]); // [B, d]
-  const hidden = activate(graph, dense(trunk, first, taskHead.dense, d, d), taskHead.activation);
-  graph.output('logits', dense(trunk, hidden, taskHead.classifier, outputs, d), 'float32', ['B', outputs]);
+  const hidden = activate(graph, dense(head, first, taskHead.dense, d, d), taskHead.activation);
+  graph.output('logits', dense(head, hidden, taskHead.classifier, outputs, d), 'float32', ['B', outputs]);
   return graph.toModel();
 }
 
-/** Where positions and segments come from, and where the weights go. */
+/** Where positions and segments come from, what the weights are, and where they go. */
 interface TrunkOptions {
   packed?: boolean;
   positions?: 'given' | 'computed';
   segments?: boolean;
+  type?: OnnxDtype;
   weights?: WeightsFile;
 }
 
 /** Inputs, mask and embeddings; E is the width of the tables, projected to d where it is another. */
 function startTrunk(
   source: GraphSource,
-  { packed = false, positions = 'given', segments = true, weights }: TrunkOptions = {},
+  { packed = false, positions = 'given', segments = true, type = 'fp32', weights }: TrunkOptions = {},
 ): { trunk: Trunk; embedded: string } {
   const { config } = source;
   const graph = new OnnxGraph(config.architecture, { weights });
+  const arithmetic = ARITHMETICS[type](graph);
   const family: Family = FAMILIES[config.family];
   const { wordEmbeddings, positionEmbeddings, tokenTypeEmbeddings, embeddingsNorm, embeddingsProjection } =
     family.modules;
@@ -182,32 +197,28 @@ function startTrunk(
     const given = graph.input(name, 'int64', ['B', 'S']);
     return tokens ? graph.node('Gather', [graph.node('Reshape', [given, graph.ints([-1])]), tokens]) : given; // [T]
   };
-  const table = (module: string, rows: number) => weight(graph, source, module, [rows, embeddingSize]);
+  const rows = (module: string, rows: number, pick: PickRows) =>
+    arithmetic.rows({ module, rows, width: embeddingSize, weight: source.tensor(`${module}.weight`) }, pick);
+  const gathered = (at: string) => (table: string) => graph.node('Gather', [table, at]);
 
   const ids = input('input_ids');
-  let sum = graph.node('Gather', [table(wordEmbeddings, config.vocabSize), ids]); // [B, S, E]
+  let sum = rows(wordEmbeddings, config.vocabSize, gathered(ids)); // [B, S, E]
   if (tokenTypeEmbeddings) {
-    const types = table(tokenTypeEmbeddings, config.typeVocabSize);
     const asked = segments ? input('token_type_ids') : graph.ints([0]); // [B, S] or [1]
-    sum = graph.node('Add', [sum, graph.node('Gather', [types, asked])]);
+    sum = graph.node('Add', [sum, rows(tokenTypeEmbeddings, config.typeVocabSize, gathered(asked))]);
   }
-  const places = table(positionEmbeddings, config.positionRows);
-  const placed =
-    positions === 'given'
-      ? graph.node('Gather', [places, input('position_ids')]) // [B, S, E]
-      : computedPositions(graph, config, places, ids);
-  sum = graph.node('Add', [sum, placed]);
+  const placed = positions === 'given' ? gathered(input('position_ids')) : computedPositions(graph, config, ids);
+  sum = graph.node('Add', [sum, rows(positionEmbeddings, config.positionRows, placed)]);
 
-  const mask = graph.node('Cast', [graph.input('attention_mask', 'int64', ['B', 'S'])], {
-    attributes: { to: { int: 1 } },
-  }); // float32 [B, S]
-  const padded = graph.node('Sub', [graph.scalar(1), graph.node('Unsqueeze', [mask, graph.ints([1, 2])])]);
+  const mask = graph.input('attention_mask', 'int64', ['B', 'S']);
+  const ofKeys = graph.cast(graph.node('Unsqueeze', [mask, graph.ints([1, 2])]), 'bool'); // [B, 1, 1, S]
   const trunk: Trunk = {
     graph,
+    arithmetic,
     packed,
     source,
     family,
-    keyBias: graph.node('Mul', [padded, graph.scalar(MASKED)]), // [B, 1, 1, S]
+    keyBias: graph.node('Where', [ofKeys, graph.scalar(0), graph.scalar(MASKED)]),
     mask,
     split: graph.ints([0, 0, config.heads, config.headDim]),
     scale: graph.scalar(1 / Math.sqrt(config.headDim)),
@@ -217,20 +228,25 @@ function startTrunk(
   return { trunk, embedded: projects ? dense(trunk, normed, embeddingsProjection, hiddenSize, embeddingSize) : normed };
 }
 
+/** Takes rows from a constant table. */
+type PickRows = (table: string) => string;
+
 /**
  * Each token's row of the position table: [S, E], or [B, S, E] where the padding token has a row of its own wherever it
  * stands and is not counted. (No Gather with a computed Range: it meets a bug in onnxruntime 1.30's slice fusion.)
  */
-function computedPositions(graph: OnnxGraph, config: ModelConfig, places: string, ids: string): string {
+function computedPositions(graph: OnnxGraph, config: ModelConfig, ids: string): PickRows {
   if (FAMILIES[config.family].firstPosition === 'zero') {
     const S = graph.node('Shape', [ids], { attributes: { start: { int: 1 }, end: { int: 2 } } }); // [1]
-    return graph.node('Slice', [places, graph.ints([0]), S, graph.ints([0])]);
+    const zero = graph.ints([0]);
+    return (table) => graph.node('Slice', [table, zero, S, zero]);
   }
   const padId = graph.ints([config.padTokenId]);
   const isText = graph.node('Not', [graph.node('Equal', [ids, padId])]);
-  const counted = graph.node('Cast', [isText], { attributes: { to: { int: 7 } } }); // int64 [B, S]
+  const counted = graph.cast(isText, 'int64'); // [B, S]
   const numbers = graph.node('Mul', [graph.node('CumSum', [counted, graph.ints([1])]), counted]);
-  return graph.node('Gather', [places, graph.node('Add', [numbers, padId])]);
+  const places = graph.node('Add', [numbers, padId]);
+  return (table) => graph.node('Gather', [table, places]);
 }
 
 /**
@@ -240,20 +256,21 @@ function computedPositions(graph: OnnxGraph, config: ModelConfig, places: string
  */
 function attention(trunk: Trunk, x: string, layer: number, asking = x): string {
   const { graph, family } = trunk;
+  const { narrow, wide } = trunk.arithmetic;
   const { hiddenSize: d } = trunk.source.config;
   const project = (role: LayerRole, perm: number[]) => {
-    const given = dense(trunk, role === 'query' ? asking : x, layerModule(family, layer, role), d, d);
+    const given = product(trunk, role === 'query' ? asking : x, layerModule(family, layer, role), d, d);
     const rows = trunk.packed ? graph.node('Gather', [given, PACKING.places]) : given; // [B, S, d]
     return transpose(graph, graph.node('Reshape', [rows, trunk.split]), perm);
   };
   const query = project('query', [0, 2, 1, 3]); // [B, H, Sq, dh]
   const key = project('key', [0, 2, 3, 1]); // [B, H, dh, S]
   const value = project('value', [0, 2, 1, 3]); // [B, H, S, dh]
-  const scores = graph.node('Mul', [graph.node('MatMul', [query, key]), trunk.scale]); // [B, H, Sq, S]
+  const scores = graph.node('Mul', [wide(graph.node('MatMul', [query, key])), trunk.scale]); // [B, H, Sq, S]
   const weights = graph.node('Softmax', [graph.node('Add', [scores, trunk.keyBias])], {
     attributes: { axis: { int: -1 } },
   });
-  return transpose(graph, graph.node('MatMul', [weights, value]), [0, 2, 1, 3]);
+  return transpose(graph, wide(graph.node('MatMul', [narrow(weights), value])), [0, 2, 1, 3]);
 }
 
 /** The rest of a layer: output projection, feed-forward, both with residual and layer norm. [B, S, d], packed [T, d] */
@@ -281,7 +298,7 @@ function afterAttention(trunk: Trunk, x: string, context: string, layer: number)
 function gramOutputs(trunk: Trunk, context: string, names: ReturnType<typeof headOutputs>): void {
   const { graph } = trunk;
   const { heads, headDim } = trunk.source.config;
-  const o = graph.node('Cast', [context], { attributes: { to: { int: 11 } } }); // float64 [B, S, H, dh]
+  const o = graph.cast(context, 'float64'); // [B, S, H, dh]
   const byToken = transpose(graph, o, [0, 2, 1, 3]); // [B, H, S, dh]
   const byFeature = transpose(graph, o, [0, 2, 3, 1]); // [B, H, dh, S]
   const product = (left: string, right: string, size: number | string) => {
@@ -301,14 +318,13 @@ function gramOutputs(trunk: Trunk, context: string, names: ReturnType<typeof hea
   graph.output(names.tokenSum, tokenSum, 'float64', ['B', heads, headDim]);
 }
 
-/** The feed-forward layer's activation; onnxruntime has the two GELUs as one operator each. */
+/** The feed-forward layer's activation; `gelu_new` is the approximation by tanh (Hendrycks & Gimpel 2016). */
 function activate(graph: OnnxGraph, x: string, activation: Activation): string {
-  const domain = 'com.microsoft';
   switch (activation) {
     case 'gelu':
-      return graph.node('Gelu', [x], { domain });
+      return graph.node('Gelu', [x]);
     case 'gelu_new':
-      return graph.node('FastGelu', [x], { domain });
+      return graph.node('Gelu', [x], { attributes: { approximate: { text: 'tanh' } } });
     case 'quick_gelu':
       return graph.node('Mul', [x, graph.node('Sigmoid', [graph.node('Mul', [x, graph.scalar(1.702)])])]);
     case 'relu':
@@ -320,43 +336,25 @@ function activate(graph: OnnxGraph, x: string, activation: Activation): string {
   }
 }
 
-/** x·Wᵀ + b for a module whose weight is stored [out, into]; laid out here so that no session has to. */
-function dense({ graph, source }: Trunk, x: string, module: string, out: number, into: number): string {
-  const values = transposed(source.tensor(`${module}.weight`), out, into); // [into, out]
-  const product = graph.node('MatMul', [x, graph.constant('float32', [into, out], values, `${module}.weight`)]);
-  const bias = graph.constant('float32', [out], source.tensor(`${module}.bias`), `${module}.bias`);
-  return graph.node('Add', [product, bias]);
-}
+/** x·Wᵀ + b of a module, float32 → float32. */
+const dense = (trunk: Trunk, x: string, module: string, out: number, into: number): string =>
+  trunk.arithmetic.wide(product(trunk, x, module, out, into));
 
-/** Side of the squares that a matrix is transposed in: two of them fit the first-level cache. */
-const TILE = 32;
-
-/** [rows, columns] → [columns, rows] */
-function transposed(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const turned = new Float32Array(matrix.length);
-  for (let left = 0; left < columns; left += TILE) {
-    const right = Math.min(columns, left + TILE);
-    for (let top = 0; top < rows; top += TILE) {
-      const bottom = Math.min(rows, top + TILE);
-      for (let c = left; c < right; c++)
-        for (let r = top; r < bottom; r++) turned[c * rows + r] = matrix[r * columns + c];
-    }
-  }
-  return turned;
+/** The same, to be widened. */
+function product({ arithmetic, source }: Trunk, x: string, module: string, out: number, into: number): string {
+  const weight = source.tensor(`${module}.weight`); // [out, into]
+  const bias = source.tensor(`${module}.bias`);
+  return arithmetic.dense(arithmetic.narrow(x), { module, out, into, weight, bias });
 }
 
 /** @param width of the last axis: d, or E of the embeddings. */
 function layerNorm({ graph, source }: Trunk, x: string, module: string, width = source.config.hiddenSize): string {
   const { layerNormEps } = source.config;
-  const scale = weight(graph, source, module, [width]);
-  const bias = graph.constant('float32', [width], source.tensor(`${module}.bias`), `${module}.bias`);
+  const constant = (name: string) => graph.constant('float32', [width], source.tensor(name), name);
+  const [scale, bias] = [constant(`${module}.weight`), constant(`${module}.bias`)];
   return graph.node('LayerNormalization', [x, scale, bias], {
     attributes: { axis: { int: -1 }, epsilon: { float: layerNormEps } },
   });
-}
-
-function weight(graph: OnnxGraph, source: GraphSource, module: string, shape: number[]): string {
-  return graph.constant('float32', shape, source.tensor(`${module}.weight`), `${module}.weight`);
 }
 
 function transpose(graph: OnnxGraph, x: string, perm: number[]): string {

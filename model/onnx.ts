@@ -5,20 +5,25 @@ import { failed } from '../errors';
 import { writeFully, writing } from '../files/disk';
 
 /** Element types that our graphs use. */
-export type ElementType = 'float32' | 'float64' | 'int64' | 'bool';
+export type ElementType = 'float32' | 'float16' | 'float64' | 'int8' | 'int64' | 'bool';
 
 const { DataLocation, DataType } = onnx.TensorProto;
 const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
   float32: DataType.FLOAT,
+  float16: DataType.FLOAT16,
   float64: DataType.DOUBLE,
+  int8: DataType.INT8,
   int64: DataType.INT64,
   bool: DataType.BOOL,
 };
 
-/** ONNX operator set: 17 is the first with LayerNormalization, which onnxruntime fuses. */
-const OPSET = 17;
-/** The file format's version that goes with it. */
-const IR_VERSION = 8;
+/**
+ * ONNX operator set: 20 is the first with Gelu. All operators are standard ones, so that other tools can infer every value's
+ * type: onnxruntime's quantizer and float16 converters fail on a value without one.
+ */
+const OPSET = 20;
+/** Version of the file format that goes with it. */
+const IR_VERSION = 9;
 /** Name of the file that holds a model's weights where they are not in the model itself. */
 const WEIGHTS_FILE = 'weights';
 /** Constants from this size on, in bytes, go to that file. */
@@ -28,13 +33,16 @@ const EXTERNAL_ALIGNMENT = 4096;
 /** Protocol Buffers cannot hold a message of 2 GiB; a megabyte is left for what is not weights. */
 export const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
 
-/** An attribute of a node: whole number, real number, list of whole numbers or a subgraph. */
-export type Attribute = { int: number } | { float: number } | { ints: number[] } | { graph: OnnxGraph };
+/** Attribute of a node: whole number, real number, text, list of whole numbers or a subgraph. */
+export type Attribute =
+  | { int: number }
+  | { float: number }
+  | { text: string }
+  | { ints: number[] }
+  | { graph: OnnxGraph };
 
 export interface NodeOptions {
   attributes?: Record<string, Attribute>;
-  /** Operator set's domain; the standard one unless given ('com.microsoft'). */
-  domain?: string;
 }
 
 /**
@@ -133,12 +141,7 @@ export class OnnxGraph {
    * A constant of the graph. Its bytes are taken as they are (little-endian): written at once where there is a file for
    * weights, else not copied until the graph is encoded.
    */
-  constant(
-    type: ElementType,
-    shape: number[],
-    values: Float32Array | Float64Array | BigInt64Array,
-    name?: string,
-  ): string {
+  constant(type: ElementType, shape: number[], values: ArrayBufferView, name?: string): string {
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const made = name ?? this.freeName('constant');
     const tensor = { name: made, dataType: DATA_TYPE[type], dims: shape };
@@ -164,10 +167,20 @@ export class OnnxGraph {
 
   /** Adds a node of one output and returns that one's name. */
   node(opType: string, input: string[], options: NodeOptions = {}): string {
-    const output = this.freeName(opType);
+    return this.nodeOf(1, opType, input, options)[0];
+  }
+
+  /** Adds a node of several outputs and returns their names. */
+  nodeOf(outputs: number, opType: string, input: string[], options: NodeOptions = {}): string[] {
+    const output = Array.from({ length: outputs }, () => this.freeName(opType));
     const attribute = Object.entries(options.attributes ?? {}).map(([name, value]) => attributeProto(name, value));
-    this.nodes.push({ opType, input, output: [output], attribute, domain: options.domain ?? '', name: output });
+    this.nodes.push({ opType, input, output, attribute, name: output[0] });
     return output;
+  }
+
+  /** The value as another type. */
+  cast(value: string, type: ElementType): string {
+    return this.node('Cast', [value], { attributes: { to: { int: DATA_TYPE[type] } } });
   }
 
   /**
@@ -183,10 +196,7 @@ export class OnnxGraph {
     return onnx.ModelProto.encode({
       irVersion: IR_VERSION,
       producerName: 'hifi',
-      opsetImport: [
-        { domain: '', version: OPSET },
-        { domain: 'com.microsoft', version: 1 },
-      ],
+      opsetImport: [{ domain: '', version: OPSET }],
       graph: this.toProto(),
     }).finish();
   }
@@ -215,6 +225,7 @@ function attributeProto(name: string, value: Attribute): onnx.IAttributeProto {
   const { AttributeType } = onnx.AttributeProto;
   if ('int' in value) return { name, type: AttributeType.INT, i: value.int };
   if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float };
+  if ('text' in value) return { name, type: AttributeType.STRING, s: Buffer.from(value.text) };
   if ('ints' in value) return { name, type: AttributeType.INTS, ints: value.ints };
   return { name, type: AttributeType.GRAPH, g: value.graph.toProto() };
 }

@@ -36,6 +36,9 @@ export function commandLine(parts: ReportParts): string {
     flags.push(['device', metrics?.deviceUsed ?? training.device]);
   } else flags.push(['device', heads.deviceUsed]);
   if (mask && made && made.length > 0) flags.push(['export', made.join(',')]);
+  if (made?.includes('onnx') && metrics?.onnx) {
+    flags.push(['onnx-dtype', metrics.onnx.map(({ dtype }) => dtype).join(',')]);
+  }
   flags.push(['out', 'out']);
   return commandText(`npx hifi ${mask ? 'run' : 'analyze'}`, flags);
 }

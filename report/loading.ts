@@ -1,4 +1,5 @@
 import { TASKS, type TaskName } from '../data/tasks';
+import { ONNX_FILES } from '../results/onnx-folder';
 import type { ReportParts } from './parts';
 import { shellWord } from './shell';
 
@@ -95,7 +96,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 row = Tokenizer.from_file("onnx/tokenizer.json").encode(${example(parts)})
-session = onnxruntime.InferenceSession("onnx/onnx/model.onnx")
+session = onnxruntime.InferenceSession("onnx/${parts.metrics?.onnx?.[0].file ?? ONNX_FILES.fp32}")
 given = {"input_ids": row.ids, "attention_mask": row.attention_mask, "token_type_ids": row.type_ids}
 inputs = {each.name: np.array([given[each.name]], dtype=np.int64) for each in session.get_inputs()}
 logits = session.run(["logits"], inputs)[0]`,

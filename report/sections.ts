@@ -4,7 +4,7 @@ import { escapeXml } from './draw/theme';
 import { codeHtml, type Figure, figureHtml, type Section, wide } from './html';
 import { snippets } from './loading';
 import type { ReportParts } from './parts';
-import { costNotes, costTable, epochsTable, layersTable, repeatTable } from './tables';
+import { costNotes, costTable, epochsTable, layersTable, onnxTable, repeatTable } from './tables';
 import { convergenceInWords, rankingInWords, stabilityInWords } from './words';
 
 /** Heads of a layer from which on a map takes the whole width. */
@@ -100,7 +100,19 @@ function loadingSection(parts: ReportParts): Section | null {
     ({ title, note, code }) =>
       `<h3>${title}</h3>${note ? `<p class="note">${escapeXml(note)}</p>` : ''}${codeHtml(title, code)}`,
   );
-  return { id: 'load', name: 'Load it', html: `<p>Paths are those beside this file.</p>${html.join('\n')}` };
+  return {
+    id: 'load',
+    name: 'Load it',
+    html: `<p>Paths are those beside this file.</p>${html.join('\n')}${onnxFiles(parts)}`,
+  };
+}
+
+function onnxFiles({ metrics, exports: folders = [] }: ReportParts): string {
+  if (!metrics?.onnx || !folders.includes('onnx')) return '';
+  const note =
+    "The largest difference is that of logits from the trainer's on drawn tokens. fp16 is for GPUs; a CPU computes it in float32. " +
+    'The answers of q8 to a row depend a little on the others of its batch.';
+  return `<h3>ONNX files</h3><p class="note">${escapeXml(note)}</p>${wide('ONNX files', onnxTable(metrics.onnx, metrics.metric))}`;
 }
 
 function repeatSection(parts: ReportParts): Section {

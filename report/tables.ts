@@ -2,6 +2,7 @@ import type { Mask } from '../heads/mask';
 import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
 import { percentDigits } from '../percent';
+import type { OnnxModel } from '../results/onnx-folder';
 import type { TrainMetrics, TrainOptions } from '../trainer/options';
 import { COST_NOTES, costs } from './costs';
 import { escapeXml } from './draw/theme';
@@ -56,6 +57,18 @@ export function epochsTable({ epochs, best, metric }: TrainMetrics): string {
     'seconds',
   ];
   return htmlTable(rows, head);
+}
+
+/** The files of an ONNX folder, and how they answer; their dev metric where they were evaluated. */
+export function onnxTable(models: readonly OnnxModel[], metric: string): string {
+  const rows = models.map(({ dtype, file, bytes, largestDifference, dev }): Cell[] => [
+    `onnx/${file}`,
+    dtype,
+    megabytes(bytes),
+    largestDifference.toPrecision(2),
+    dev?.[metric]?.toFixed(4) ?? '–',
+  ]);
+  return htmlTable(rows, ['file', 'type', 'size', 'largest logit difference', `dev ${metric} ★`]);
 }
 
 /** This run beside LoRA and full fine-tuning of the same model; what is measured says so. */

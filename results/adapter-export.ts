@@ -5,12 +5,12 @@ import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, layerModule } from '../model/families';
+import { roundTo } from '../model/rounding';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { adapterCard } from './adapter-card';
 import { classifierName } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
 import { type DeltaInfo, outputsOf } from './delta-info';
-import { roundTo } from './rounding';
 import { type Slice, storedShape, takeSlice, taskHeadTensors, tunedSlices } from './slices';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';

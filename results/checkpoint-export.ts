@@ -4,11 +4,11 @@ import { invalidInput } from '../errors';
 import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { baseTensors, FAMILIES, type Family } from '../model/families';
+import { DTYPE_NAMES, type FloatDtype, firstTooLarge, roundTo } from '../model/rounding';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { classifierConfig, classifierName } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
 import { outputsOf } from './delta-info';
-import { DTYPE_NAMES, type FloatDtype, roundTo } from './rounding';
 import { taskHeadTensors } from './slices';
 import { copyTokenizer, type KeptTensor, verifyUndo, writeUndo } from './undo';
 
@@ -103,9 +103,7 @@ function commonDtype({ config, weights, storedName }: Checkpoint): FloatDtype {
 function rounded(name: string, dtype: FloatDtype, values: Float32Array): Uint8Array {
   const bytes = roundTo(dtype, values);
   if (dtype === 'F32') return bytes;
-  const halves = new Uint16Array(bytes.buffer);
-  const infinity = dtype === 'F16' ? 0x7c00 : 0x7f80;
-  const at = halves.findIndex((half) => (half & infinity) === infinity);
+  const at = firstTooLarge(dtype, bytes);
   if (at >= 0)
     throw invalidInput(
       `${name} holds ${values[at]}, too large for the base's ${DTYPE_NAMES[dtype]}: export as float32`,

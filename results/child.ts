@@ -1,12 +1,12 @@
 import { serveEngine } from '../infra/engine-child';
-import { type EvaluateRequest, evaluateModel, predictModel } from './inference';
-import { type OnnxLogitsRequest, onnxLogits, openOnnxModel } from './onnx-model';
+import { evaluateModel, predictModel } from './inference';
+import { type OnnxEvaluateRequest, type OnnxLogitsRequest, onnxLogits, openOnnxModel } from './onnx-model';
 
-const open = ({ model, options }: EvaluateRequest) => openOnnxModel(model, options);
+const open = ({ model, options, dtype }: OnnxEvaluateRequest) => openOnnxModel(model, options, dtype);
 
 /** The engine of exported models: a process with onnxruntime. */
 serveEngine({
-  evaluate: (request: EvaluateRequest, signal) => evaluateModel(() => open(request), request, signal),
-  predict: (request: EvaluateRequest, signal) => predictModel(() => open(request), request, signal),
+  evaluate: (request: OnnxEvaluateRequest, signal) => evaluateModel(() => open(request), request, signal),
+  predict: (request: OnnxEvaluateRequest, signal) => predictModel(() => open(request), request, signal),
   logits: (request: OnnxLogitsRequest) => onnxLogits(request),
 });

@@ -2,9 +2,9 @@ import { invalidInput } from '../errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, ofTaskHead } from '../model/families';
+import { DTYPE_NAMES, type FloatDtype } from '../model/rounding';
 import type { DeltaTensor } from './delta';
 import { labelsFit, outputsOf, type ProblemType, type TaskHeadInfo } from './delta-info';
-import { DTYPE_NAMES, type FloatDtype } from './rounding';
 import { taskHeadTensors } from './slices';
 
 /** A task head that a checkpoint brings along. */

@@ -5,9 +5,9 @@ import { diverged, invalidInput } from '../errors';
 import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { regularFileText } from '../model/regular-file';
+import { roundTo } from '../model/rounding';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
 import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
-import { roundTo } from './rounding';
 import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tunedSlices } from './slices';
 
 export const DELTA_TENSORS = 'delta.safetensors';

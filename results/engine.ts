@@ -1,24 +1,24 @@
 import { callEngine, type ProcessOptions } from '../infra/engine';
 import type { StageProgress } from '../progress';
-import type { EvaluateRequest, EvaluateResult, PredictEvent } from './inference';
+import type { EvaluateResult, PredictEvent } from './inference';
 import type { Logits } from './logits';
-import type { OnnxLogitsRequest } from './onnx-model';
+import type { OnnxEvaluateRequest, OnnxLogitsRequest } from './onnx-model';
 
 const call = <Event, Result>(
   method: string,
-  request: EvaluateRequest | OnnxLogitsRequest,
+  request: OnnxEvaluateRequest | OnnxLogitsRequest,
   signal?: AbortSignal,
   options?: ProcessOptions,
 ) => callEngine<Event, Result>({ entry: require.resolve('./child'), method, request, signal, ...options });
 
 /** The metrics of an exported ONNX model, in a child process. */
-export const evaluateOnnx = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+export const evaluateOnnx = (request: OnnxEvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<StageProgress, EvaluateResult>('evaluate', request, signal, options);
 
 /** The predictions of an exported ONNX model, in a child process. */
-export const predictOnnx = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+export const predictOnnx = (request: OnnxEvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<PredictEvent, void>('predict', request, signal, options);
 
-/** The bare logits of token rows, in a child process. */
+/** The bare logits of token rows by each file, in a child process. */
 export const logitsOnnx = (request: OnnxLogitsRequest, signal?: AbortSignal) =>
-  call<number, Logits>('logits', request, signal);
+  call<number, Logits[]>('logits', request, signal);

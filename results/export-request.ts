@@ -1,4 +1,7 @@
+import type { OnnxDtype } from '../model/onnx-dtype';
 import type { ExportDtype } from './checkpoint-export';
+import type { EvaluateRequest } from './inference';
+import type { OnnxModel } from './onnx-folder';
 
 /** Every folder that can be made of a base and a delta. */
 export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;
@@ -14,6 +17,18 @@ export interface ExportRequest {
   delta: string;
   /** Of a checkpoint's numbers; float32 when absent. */
   dtype?: ExportDtype;
+  /** Of an ONNX folder's files, at least one; fp32 alone when absent. */
+  onnxDtypes?: readonly OnnxDtype[];
+  /** Rows that each file of an ONNX folder is evaluated on; none when absent. */
+  evaluation?: Pick<EvaluateRequest, 'data' | 'heldOutBy' | 'options'>;
   /** New or empty folder; it appears whole or not at all. */
   out: string;
+}
+
+/** What an export came to, besides its folder. */
+export interface ExportResult {
+  /** What the user should know, a line each: the rounding of `dtype` `base`. */
+  notes: string[];
+  /** The files of an ONNX folder. */
+  onnx?: OnnxModel[];
 }

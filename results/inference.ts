@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { type Encoded, encodeRows } from '../data/batches';
-import { type DataSource, type Dataset, rowName, rowNumber } from '../data/dataset';
+import { type DataSource, type Dataset, rowName, rowNumber, selectRows } from '../data/dataset';
 import { encodeLabels, type LabelSet } from '../data/labels';
 import { readDataset } from '../data/read';
+import { holdOut } from '../data/split';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
 import { cancelled, failed, invalidPart, within } from '../errors';
 import type { ModelConfig } from '../model/config';
@@ -33,6 +34,8 @@ export interface EvaluateRequest {
   /** Folder of the delta. */
   delta?: string;
   data: DataSource;
+  /** Seed of a training without dev rows: of `data` the tenth that it held out. All rows when absent. */
+  heldOutBy?: number;
   options: InferenceOptions;
 }
 
@@ -96,7 +99,9 @@ export async function* evaluateModel(
         `${request.data.path}: the task ${task} asks for ${said(labelsOfTask(task))}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
       );
     }
-    const dataset = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
+    const whole = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
+    const dataset =
+      request.heldOutBy === undefined ? whole : selectRows(whole, holdOut(whole.rows, request.heldOutBy).dev);
     const targets = await within('data', () => encodeLabels(dataset, labels, 'the model has'));
     const logits = yield* run(model, dataset, request.options, signal);
     const metrics = metricsFor(task, problemOf(labels));

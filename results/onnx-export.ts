@@ -1,69 +1,98 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
-import { randomStream } from '../data/random';
-import { failed } from '../errors';
 import { publishFolderWhen } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
-import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
 import { classifierModel } from '../model/graph';
 import { MAX_WEIGHT_BYTES, type WeightsFile, writeWeights } from '../model/onnx';
+import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
 import { classifierConfig } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
 import { outputsOf } from './delta-info';
 import { logitsOnnx } from './engine';
 import type { Logits } from './logits';
-import { ONNX_MODEL } from './onnx-folder';
+import { drawnRows, largestDifference } from './onnx-check';
+import { ONNX_FILES, type OnnxModel, PARAMETER_BYTES } from './onnx-folder';
 import { writeOnnxTokenizer } from './onnx-tokenizer';
 
 export interface OnnxExport {
   checkpoint: Checkpoint;
   delta: Delta;
+  /** Types to write, a file each; at least one. */
+  dtypes: readonly OnnxDtype[];
   /** New or empty folder; it appears whole or not at all. */
   out: string;
-  /** The trainer's own logits of token rows, which the file's are compared with before it appears. */
+  /** The trainer's own logits of token rows, which each file's are compared with before the folder appears. */
   reference(rows: readonly Encoded[]): Promise<Logits>;
-  /** Weights that take more bytes lie in a file of their own; by default what one ONNX file can hold, 2 GB. */
+  /** A file's weights that take more bytes lie in a file of their own; by default what one ONNX file can hold, 2 GB. */
   oneFileBytes?: number;
   signal?: AbortSignal;
 }
 
-/** How far the file's logits may be from the trainer's; of logits above 1 that part of them. */
-const TOLERANCE = 1e-4;
-
 /**
  * Writes the base with the delta merged in and its task head as an ONNX folder that transformers.js and onnxruntime load
- * (docs/method.md): inputs as the tokenizer gives them, output `logits`. Its logits of drawn rows are compared with the trainer's
- * first.
+ * (docs/method.md): inputs as the tokenizer gives them, output `logits`, a file for each type. The logits of drawn rows are
+ * compared with the trainer's first.
  *
- * @throws INVALID_INPUT where the delta is not the base's or `out` holds something; FAILED where the logits differ
+ * @returns its files, as {@link ONNX_DTYPES} has them in order
+ * @throws INVALID_INPUT where the delta is not the base's, `out` holds something or a weight is too large for float16; FAILED
+ *   where a file does not pass the check
  */
-export async function exportOnnx(request: OnnxExport): Promise<void> {
+export async function exportOnnx(request: OnnxExport): Promise<OnnxModel[]> {
   const { checkpoint, delta, out, reference, oneFileBytes = MAX_WEIGHT_BYTES, signal } = request;
   const { config, folder: base } = checkpoint;
+  const dtypes = ONNX_DTYPES.filter((dtype) => request.dtypes.includes(dtype));
   const merged = applyDelta(checkpoint, delta);
   const tensor = (canonical: string) => merged.get(canonical)?.() ?? checkpoint.tensor(canonical);
   const segments = hasSegments(checkpoint);
+  const apart = (dtype: OnnxDtype) => checkpoint.parameters * PARAMETER_BYTES[dtype] > oneFileBytes;
+  const models: OnnxModel[] = [];
   await publishFolderWhen(out, async (folder) => {
-    const file = path.join(folder, ONNX_MODEL);
-    fs.mkdirSync(path.dirname(file));
-    const end = { outputs: outputsOf(delta.info), segments };
-    const build = (weights?: WeightsFile) => classifierModel({ config, tensor }, end, weights);
-    const apart = checkpoint.parameters * Float32Array.BYTES_PER_ELEMENT > oneFileBytes;
-    fs.writeFileSync(file, apart ? writeWeights(path.dirname(file), build, `${path.basename(file)}_data`) : build());
+    fs.mkdirSync(path.join(folder, 'onnx'));
+    for (const dtype of dtypes) {
+      const file = path.join(folder, ONNX_FILES[dtype]);
+      const end = { outputs: outputsOf(delta.info), segments, type: dtype };
+      const build = (weights?: WeightsFile) => classifierModel({ config, tensor }, end, weights);
+      const whole = apart(dtype) ? writeWeights(path.dirname(file), build, weightsFileOf(file)) : build();
+      fs.writeFileSync(file, whole);
+    }
     const described = {
       ...classifierConfig(config, delta.info, 'F32'),
-      // In a browser transformers.js would look for a quantized model, and for the weights where the model is.
-      'transformers.js_config': { dtype: 'fp32', ...(apart && { use_external_data_format: true }) },
+      'transformers.js_config': loading(dtypes, apart),
     };
     fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(described, null, 2)}\n`);
     writeOnnxTokenizer(base, folder, config, segments);
     const rows = drawnRows(config, segments);
     const options = { batchSize: 8, maxLength: config.maxPositions, device: 'cpu' as const };
-    compare(await resultOf(logitsOnnx({ folder, rows, options }, signal)), await reference(rows));
+    const expected = await reference(rows);
+    const found = await resultOf(logitsOnnx({ folder, dtypes, rows, options }, signal));
+    for (const [i, dtype] of dtypes.entries()) {
+      const file = ONNX_FILES[dtype];
+      const bytes = bytesOf(path.join(folder, file));
+      models.push({ dtype, file, bytes, largestDifference: largestDifference(dtype, found[i], expected) });
+    }
   });
+  return models;
+}
+
+/** The file beside a model that holds its weights where they are apart. */
+const weightsFileOf = (file: string) => `${path.basename(file)}_data`;
+
+function bytesOf(file: string): number {
+  const weights = path.join(path.dirname(file), weightsFileOf(file));
+  return fs.statSync(file).size + (fs.statSync(weights, { throwIfNoEntry: false })?.size ?? 0);
+}
+
+/**
+ * How transformers.js loads the folder. Left to itself it takes q8 in a browser's WebAssembly and fp32 elsewhere: where one of them
+ * is missing it is told to take the most exact type that is there.
+ */
+function loading(dtypes: readonly OnnxDtype[], apart: (dtype: OnnxDtype) => boolean) {
+  const choice = dtypes.includes('fp32') && dtypes.includes('q8') ? {} : { dtype: dtypes[0] };
+  const withWeights = dtypes.filter(apart).map((dtype) => [path.basename(ONNX_FILES[dtype]), true] as const);
+  return { ...choice, ...(withWeights.length > 0 && { use_external_data_format: Object.fromEntries(withWeights) }) };
 }
 
 /** Whether the model tells segments apart and its tokenizer gives them. */
@@ -73,28 +102,6 @@ function hasSegments({ config, folder }: Checkpoint): boolean {
   return loadTokenizer(folder)
     .encode('a', 'a', config.maxPositions)
     .typeIds.some((type) => type > 0);
-}
-
-/** Rows of the check. */
-const DRAWN_ROWS = 16;
-
-/** Rows of any tokens that the model knows, from one token to its limit, the later half of a row in the second segment. */
-function drawnRows({ vocabSize, maxPositions }: ModelConfig, segments: boolean): Encoded[] {
-  const random = randomStream(0, 'onnx/check');
-  return Array.from({ length: DRAWN_ROWS }, (_, i) => {
-    const length = i === 0 ? maxPositions : 1 + random.int(Math.min(maxPositions, 4 * i));
-    const ids = Array.from({ length }, () => random.int(vocabSize));
-    return { ids, typeIds: ids.map((_, at) => (segments && 2 * at > length ? 1 : 0)) };
-  });
-}
-
-function compare(found: Logits, expected: Logits): void {
-  found.values.forEach((logit, i) => {
-    const right = expected.values[i];
-    if (Math.abs(logit - right) <= TOLERANCE * Math.max(1, Math.abs(right))) return;
-    const what = `row ${Math.floor(i / expected.outputs)} of the check has the logit ${logit}, the trainer's is ${right}`;
-    throw failed(`the ONNX model is not exact, so it was not written: ${what}`);
-  });
 }
 
 /** Runs an engine's call to its end, whatever it tells on its way. */

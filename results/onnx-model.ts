@@ -5,10 +5,11 @@ import { type Encoded, lengthsOf, type PaddedBatch, padBatch } from '../data/bat
 import { failed, invalidInput } from '../errors';
 import { readModelConfig } from '../model/config';
 import { settleDevice } from '../model/onnx-device';
+import type { OnnxDtype } from '../model/onnx-dtype';
 import { readTaskHeadInfo } from './classifier-config';
-import { type InferenceOptions, meaningOf, type TunedModel } from './inference';
+import { type EvaluateRequest, type InferenceOptions, meaningOf, type TunedModel } from './inference';
 import { evaluateRows, type Logits } from './logits';
-import { ONNX_MODEL } from './onnx-folder';
+import { ONNX_FILES, onnxDtypeOf } from './onnx-folder';
 
 /** What a tokenizer gives, by the names of the model's inputs. */
 const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
@@ -20,11 +21,16 @@ const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
 /**
  * Opens an exported ONNX folder in onnxruntime. The thread that runs it is blocked meanwhile: this is for a child process.
  *
+ * @param dtype the file to open; that of the most exact type when absent
  * @throws INVALID_INPUT where the folder is no classifier of this layout; FAILED where onnxruntime does not take it
  */
-export async function openOnnxModel(folder: string, { device, threads }: InferenceOptions): Promise<TunedModel> {
+export async function openOnnxModel(
+  folder: string,
+  { device, threads }: InferenceOptions,
+  dtype: OnnxDtype = onnxDtypeOf(folder) ?? 'fp32',
+): Promise<TunedModel> {
   const config = readModelConfig(folder);
-  const file = path.join(folder, ONNX_MODEL);
+  const file = path.join(folder, ONNX_FILES[dtype]);
   const used = await settleDevice(device);
   const session = await ort.InferenceSession.create(file, {
     executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
@@ -81,19 +87,33 @@ class PaddedRows {
   }
 }
 
+/** Rows to run one file of an exported folder on; that of the most exact type when `dtype` is absent. */
+export type OnnxEvaluateRequest = EvaluateRequest & { dtype?: OnnxDtype };
+
 /** Token rows to be run through an exported model. */
 export interface OnnxLogitsRequest {
   folder: string;
+  /** Files to run them through, one after the other. */
+  dtypes: readonly OnnxDtype[];
   rows: readonly Encoded[];
   options: InferenceOptions;
 }
 
-/** The bare logits of token rows. */
-export async function* onnxLogits({ folder, rows, options }: OnnxLogitsRequest): AsyncGenerator<number, Logits> {
-  const model = await openOnnxModel(folder, options);
-  try {
-    return yield* model.logits(rows, options.batchSize);
-  } finally {
-    await model.close();
+/** The bare logits of token rows, by each file in the order of the request. */
+export async function* onnxLogits({
+  folder,
+  dtypes,
+  rows,
+  options,
+}: OnnxLogitsRequest): AsyncGenerator<number, Logits[]> {
+  const all: Logits[] = [];
+  for (const dtype of dtypes) {
+    const model = await openOnnxModel(folder, options, dtype);
+    try {
+      all.push(yield* model.logits(rows, options.batchSize));
+    } finally {
+      await model.close();
+    }
   }
+  return all;
 }

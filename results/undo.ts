@@ -8,12 +8,12 @@ import { writeFully, writing } from '../files/disk';
 import { publishFolder } from '../files/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { readRegularFile } from '../model/regular-file';
+import { type FloatDtype, roundTo } from '../model/rounding';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../model/safetensors';
 import { parseHeader } from '../model/safetensors-header';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { sha256OfShards, WEIGHTS_INDEX } from '../model/weights';
 import { baseFilesOf } from './base-files';
-import { type FloatDtype, roundTo } from './rounding';
 import { putSlice, type Slice, takeSlice } from './slices';
 
 /*

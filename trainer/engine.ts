@@ -4,7 +4,7 @@ import { callEngine, type ProcessOptions } from '../infra/engine';
 import { trainerEnvironment } from '../infra/tensorflow';
 import type { StageProgress } from '../progress';
 import { evaluateOnnx, predictOnnx } from '../results/engine';
-import type { ExportRequest } from '../results/export-request';
+import type { ExportRequest, ExportResult } from '../results/export-request';
 import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../results/inference';
 import type { Logits } from '../results/logits';
 import { isOnnxFolder } from '../results/onnx-folder';
@@ -63,7 +63,7 @@ export const logits = (request: LogitsRequest, signal?: AbortSignal) => call<num
  * and its last it is silent: `silenceMs` must be more than all of it.
  */
 export const exportModel = (request: ExportRequest, signal?: AbortSignal, options?: ProcessOptions) =>
-  call<StageProgress, string[]>('export', request, signal, options);
+  call<StageProgress, ExportResult>('export', request, signal, options);
 
 /** @throws INVALID_INPUT where a delta is to be put on an exported model */
 function isExported({ model, delta }: EvaluateRequest): boolean {

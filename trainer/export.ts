@@ -4,38 +4,37 @@ import { StageMeter, type StageProgress } from '../progress';
 import { exportAdapter } from '../results/adapter-export';
 import { exportCheckpoint } from '../results/checkpoint-export';
 import { readDelta } from '../results/delta';
-import type { ExportFormat, ExportRequest } from '../results/export-request';
+import type { ExportFormat, ExportRequest, ExportResult } from '../results/export-request';
 import { exportOnnx } from './onnx-export';
 
 /**
  * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta. The thread is blocked but for the check of an ONNX
  * folder, which engines of its own compute.
  *
- * @returns what the user should know, a line each
+ * @returns what the user should know, and how the files of an ONNX folder answer
  * @throws HifiError INVALID_INPUT for a bad model, delta or `out`; FAILED where an ONNX folder's logits are not the trainer's;
  *   CANCELLED where `signal` came before or meanwhile: then the folder is not to be kept
  */
 export async function* exportModel(
   request: ExportRequest,
   signal?: AbortSignal,
-): AsyncGenerator<StageProgress, string[]> {
+): AsyncGenerator<StageProgress, ExportResult> {
   const progress = new StageMeter('export', 1, 'folders');
   yield progress.at(0);
   await unlessAborted(signal);
-  const notes = await EXPORTERS[request.format](request, signal);
+  const result = await EXPORTERS[request.format](request, signal);
   await unlessAborted(signal);
   yield progress.at(1);
-  return notes;
+  return result;
 }
 
-type Exporter = (request: ExportRequest, signal?: AbortSignal) => Promise<string[]>;
+type Exporter = (request: ExportRequest, signal?: AbortSignal) => Promise<ExportResult>;
 
 const EXPORTERS: Record<ExportFormat, Exporter> = {
   checkpoint: async ({ model, delta, dtype = 'float32', out }) => {
     const checkpoint = await openCheckpoint(model);
     try {
-      const { notes } = await exportCheckpoint({ checkpoint, delta: readDelta(delta, checkpoint), dtype, out });
-      return notes;
+      return await exportCheckpoint({ checkpoint, delta: readDelta(delta, checkpoint), dtype, out });
     } finally {
       checkpoint.close();
     }
@@ -44,15 +43,12 @@ const EXPORTERS: Record<ExportFormat, Exporter> = {
     const checkpoint = await openCheckpoint(model);
     try {
       await exportAdapter({ checkpoint, delta: readDelta(delta, checkpoint), out });
-      return [];
+      return { notes: [] };
     } finally {
       checkpoint.close();
     }
   },
-  onnx: async ({ model, delta, out }, signal) => {
-    await exportOnnx({ model, delta, out }, signal);
-    return [];
-  },
+  onnx: async (request, signal) => ({ notes: [], onnx: await exportOnnx(request, signal) }),
 };
 
 /** Lets a signal that has come be heard, before and after work that blocks the thread. */

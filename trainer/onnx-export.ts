@@ -1,33 +1,42 @@
 import type { Encoded } from '../data/batches';
 import { openCheckpoint } from '../model/checkpoint';
 import { readDelta } from '../results/delta';
+import { evaluateOnnx } from '../results/engine';
+import type { ExportRequest } from '../results/export-request';
 import * as results from '../results/onnx-export';
+import type { OnnxModel } from '../results/onnx-folder';
 import { logits } from './engine';
 
-export interface OnnxExport {
-  /** Folder of the base model. */
-  model: string;
-  /** Folder of the delta. */
-  delta: string;
-  /** New or empty folder; it appears whole or not at all. */
-  out: string;
-}
+/** An ONNX folder to be made; see {@link ExportRequest}. */
+export type OnnxExport = Omit<ExportRequest, 'format' | 'dtype'>;
 
 /** Rows at a time in the check: they are few and of any length. */
 const BATCH_SIZE = 8;
 
 /**
- * Writes a delta's ONNX folder, checked against this trainer's own logits; see `exportOnnx` in `results/onnx-export.ts`.
+ * Writes a delta's ONNX folder, checked against this trainer's own logits; see `exportOnnx` in `results/onnx-export.ts`. Then
+ * evaluates each file on the dev rows, where there are some.
  *
  * @throws INVALID_INPUT for a bad delta or `out`; FAILED where the logits differ; CANCELLED by `signal`
  */
-export async function exportOnnx({ model, delta, out }: OnnxExport, signal?: AbortSignal): Promise<void> {
+export async function exportOnnx(request: OnnxExport, signal?: AbortSignal): Promise<OnnxModel[]> {
+  const { model, delta, onnxDtypes: dtypes = ['fp32'], evaluation, out } = request;
   const checkpoint = await openCheckpoint(model);
   const options = { batchSize: BATCH_SIZE, maxLength: checkpoint.config.maxPositions, device: 'cpu' as const };
   const reference = (rows: readonly Encoded[]) => results.resultOf(logits({ model, delta, rows, options }, signal));
+  let models: OnnxModel[];
   try {
-    await results.exportOnnx({ checkpoint, delta: readDelta(delta, checkpoint), out, reference, signal });
+    const asked = { checkpoint, delta: readDelta(delta, checkpoint), dtypes, out, reference, signal };
+    models = await results.exportOnnx(asked);
   } finally {
     checkpoint.close();
   }
+  if (evaluation === undefined) return models;
+  const evaluated: OnnxModel[] = [];
+  for (const each of models) {
+    const asked = { ...evaluation, model: out, dtype: each.dtype };
+    const { metrics, loss } = await results.resultOf(evaluateOnnx(asked, signal));
+    evaluated.push({ ...each, dev: { ...metrics, loss } });
+  }
+  return evaluated;
 }

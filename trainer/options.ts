@@ -4,6 +4,7 @@ import { invalidInput, invalidPart } from '../errors';
 import type { Mask } from '../heads/mask';
 import type { Device } from '../model/device';
 import type { StageProgress, WarningEvent, WorkInterval } from '../progress';
+import type { OnnxModel } from '../results/onnx-folder';
 
 /** How the chosen heads are tuned (docs/method.md). */
 export interface TrainOptions {
@@ -158,4 +159,6 @@ export interface TrainMetrics {
   seed: number;
   /** Where it was computed. */
   deviceUsed: 'cpu' | 'cuda';
+  /** The files of the ONNX folder, once a job has exported one. */
+  onnx?: OnnxModel[];
 }

@@ -35,11 +35,13 @@ import { artifactMessage } from '../wire/artifact';
 import { givenRowsOf, ofDataset } from '../wire/dataset';
 import { maskOf } from '../wire/mask';
 import { present } from '../wire/matrix';
+import { onnxDtypesOf, onnxMessage } from '../wire/onnx';
 import { inferenceOptionsOf, scoreOptionsOf, trainingOptionsOf } from '../wire/options';
 import { evaluationMessage, predictionsMessage } from '../wire/predictions';
 import { progressMessage } from '../wire/progress';
 import { scoreStrategyOf, scoresMessage } from '../wire/scores';
 import { outcomeMessage, trainEventMessage } from '../wire/training';
+import { devRows } from './dev-rows';
 import type * as engines from './engine';
 import type { TrainRequest } from './options';
 import type { ClaimedRun, Runs } from './runs';
@@ -194,6 +196,10 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const format = formatOf(request.format);
       const dtype = dtypeOf(request.dtype, format);
       const files = present(request.delta, 'delta');
+      const onnxDtypes = onnxDtypesOf(request.onnxDtypes, 'onnx_dtypes');
+      const options = trainingOptionsOf(request.options);
+      const givenTrain = request.train && givenRowsOf(request.train, 'train');
+      const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
       const place = admission.enter();
       return answers<ExportResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
@@ -202,11 +208,15 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
           await within('model', () => models.of(model));
           const delta = await open(inputs.delta(files, signal));
           const folder = path.join(await open(inputs.inScratch(async (folder) => folder)), format);
+          const read = (rows: GivenRows, field: string) => open(inputs.rows(rows, { field, labels: true }, signal));
+          const dev = givenDev && (await read(givenDev, 'dev'));
+          const train = dev ?? (givenTrain && (await read(givenTrain, 'train')));
+          const evaluation = train && devRows({ train, dev, options });
           await place.turn(signal);
-          const asked = { format, model, delta, ...(dtype && { dtype }), out: folder };
-          const notes = await follow(engine.exportModel(asked, signal), tell);
+          const asked = { format, model, delta, ...(dtype && { dtype }), onnxDtypes, evaluation, out: folder };
+          const { notes, onnx = [] } = await follow(engine.exportModel(asked, signal), tell);
           const artifacts = (await results.add(folder, format, signal)).map(artifactMessage);
-          await out.send({ event: { case: 'result', value: { artifacts, notes } } });
+          await out.send({ event: { case: 'result', value: { artifacts, notes, onnx: onnx.map(onnxMessage) } } });
         }),
       );
     },
@@ -256,7 +266,7 @@ function dtypeOf(dtype: string | undefined, format: ExportFormat): ExportDtype |
   if (dtype === undefined) return undefined;
   const found = JSON.stringify(dtype);
   if (format !== 'checkpoint') {
-    throw invalidPart('dtype', `dtype is ${found}; it must be left out: with format ${format} numbers are float32`);
+    throw invalidPart('dtype', `dtype is ${found}; it must be left out: it goes with format checkpoint`);
   }
   if (dtype === 'float32' || dtype === 'base') return dtype;
   throw invalidPart('dtype', `dtype is ${found}; it must be float32 or base`);

@@ -13,6 +13,7 @@ import type { EpochMetrics, TrainEvent, TrainMetrics } from '../trainer/options'
 import type { TrainingOutcome } from '../trainer/run-record';
 import { artifactMessage, artifactOf } from './artifact';
 import { present } from './matrix';
+import { onnxMessage, onnxOf } from './onnx';
 import { progressMessage, progressOf } from './progress';
 import { deviceOf } from './report';
 
@@ -31,6 +32,7 @@ export function metricsMessage({
   resumedFromStep,
   epochs,
   peakRssBytes,
+  onnx = [],
   ...metrics
 }: TrainMetrics): TrainingMetrics {
   return create(TrainingMetricsSchema, {
@@ -40,6 +42,7 @@ export function metricsMessage({
     best: { ...metrics.best },
     epochs: epochs.map(epochMessage),
     peakRssBytes: BigInt(peakRssBytes),
+    onnx: onnx.map(onnxMessage),
   });
 }
 
@@ -58,6 +61,7 @@ export function metricsOf(message: TrainingMetrics): TrainMetrics {
     peakRssBytes: Number(message.peakRssBytes),
     seed: present(message.seed, at('seed')),
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    ...(message.onnx.length > 0 && { onnx: message.onnx.map(onnxOf) }),
   };
 }
 

@@ -202,5 +202,10 @@ describe('another base', () => {
         /--dtype goes with --format checkpoint/,
       );
     }
+    const typed = ['--model', other, '--delta', delta, '--onnx-dtype', 'q8,fp16'];
+    expect(refused('export', ...typed, '--format', 'peft')).toMatch(/--onnx-dtype q8,fp16 needs --format onnx/);
+    expect(refused('run', '--model', other, '--train', train, ...columns, '--onnx-dtype', 'q8')).toMatch(
+      /--onnx-dtype q8 needs --export onnx/,
+    );
   });
 });

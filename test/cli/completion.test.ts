@@ -107,6 +107,7 @@ where('fish', 'fish knows what a line may go on with', async () => {
   expect(candidates('hifi run --strategy ').toSorted()).toEqual([...STRATEGIES].toSorted());
   expect(candidates('hifi run --export checkpoint,p')).toEqual(['checkpoint,peft']);
   expect(candidates('hifi run --export=checkpoint,o')).toEqual(['--export=checkpoint,onnx']);
+  expect(candidates('hifi export --onnx-dtype=q8,fp1')).toEqual(['--onnx-dtype=q8,fp16']);
   expect(candidates('hifi run --train ro')).toEqual(['rows of text.csv']);
   expect(candidates('hifi run --out r')).toEqual(['runs/']);
   expect(candidates('hifi run --model ').toSorted()).toEqual(['all-MiniLM-L6-v2', 'runs/']);

@@ -112,6 +112,7 @@ test.each([
   ['--text-columns', ' ', 'the name of a column'],
   ['--label-column', '', 'the name of a column'],
   ['--export', 'tflite', 'checkpoint, peft, onnx'],
+  ['--onnx-dtype', 'q4', 'fp32, fp16, q8; did you mean "q8"?'],
 ])('%s %s is refused', (flag, value, right) => {
   let exit: ReturnType<typeof exitOf> | undefined;
   try {

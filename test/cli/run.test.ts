@@ -21,7 +21,7 @@ const dev = path.join(fixtures, 'tiny-data/dev.tsv');
 const data = ['--text-columns', 'sentence', '--label-column', 'label'];
 const inputs = ['--model', model, '--train', train, '--dev', dev, ...data];
 const options = ['--samples', '40', '--max-length', '48', '--k', '2', '--epochs', '2', '--lr', '0.01'];
-const everything = ['--export', 'checkpoint,peft,onnx'];
+const everything = ['--export', 'checkpoint,peft,onnx', '--onnx-dtype', 'q8,fp32'];
 const bytes = (...parts: string[]) => fs.readFileSync(at(...parts)).toString('base64');
 
 /** Runs the command, which must end well. */
@@ -57,7 +57,18 @@ describe('a whole run', () => {
     for (const told of ['analyzing\n', 'selecting\n', 'training\n', 'epoch 2: ', 'exporting\n', '4 heads by hifi: ']) {
       expect(run.stderr).toContain(told);
     }
-    expect(fs.readFileSync(at('run', 'report.html'), 'utf8')).toContain('tiny-bert on tiny-data/train.tsv');
+    const report = fs.readFileSync(at('run', 'report.html'), 'utf8');
+    expect(report).toContain('tiny-bert on tiny-data/train.tsv');
+    const { best, metric, onnx = [] } = readMetrics(at('run', 'metrics.json'));
+    expect(onnx.map(({ dtype }) => dtype)).toEqual(['fp32', 'q8']);
+    expect(onnx[0].dev?.[metric]).toBe(best.value);
+    for (const { file, bytes: size, largestDifference, dev: found } of onnx) {
+      expect(fs.statSync(at('run', 'onnx', file)).size).toBe(size);
+      expect(found?.[metric]).toBeGreaterThan(0);
+      expect(run.stderr).toContain(`${file} `);
+      expect(report).toContain(`>${largestDifference.toPrecision(2)}</td>`);
+    }
+    expect(report).toContain('--onnx-dtype fp32,q8');
   });
 
   test('is what its steps come to one by one', () => {

@@ -15,6 +15,7 @@ const spec: JobSpec = {
   selection: { ...SELECTION_DEFAULTS, k: 2 },
   training: TRAIN_DEFAULTS,
   exports: ['checkpoint'],
+  onnxDtypes: ['fp32'],
 };
 
 /** A place in memory that writes down what is done to it. */
@@ -84,7 +85,7 @@ function tinyStages(log: string[], change: Partial<JobStages> = {}): JobStages {
     },
     async export(_, format) {
       log.push(`export ${format}`);
-      return ['rounded'];
+      return { notes: ['rounded'] };
     },
     async report() {
       log.push('report');
@@ -143,6 +144,33 @@ test('a job walks its path in order and puts each result in its place', async ()
     { kind: 'warning', message: 'rounded' },
   ]);
   expect(JSON.stringify(events)).not.toMatch(/"kind":"interval"/);
+});
+
+test('the files of an ONNX folder are in metrics.json before their folder counts as exported', async () => {
+  const place = new Memory();
+  const onnx = [
+    {
+      dtype: 'q8' as const,
+      file: 'onnx/model_quantized.onnx',
+      bytes: 9,
+      largestDifference: 0.5,
+      dev: { accuracy: 0.75 },
+    },
+  ];
+  const stages = tinyStages(place.log, { export: async () => ({ notes: [], onnx }) });
+  const what = { ...spec, exports: ['onnx' as const], onnxDtypes: ['q8' as const] };
+  const { events, result } = await drive(stages, place, undefined, what);
+  expect(place.log.slice(-5)).toEqual([
+    'write metrics.json',
+    'invalidate onnx',
+    'write metrics.json',
+    'exported onnx',
+    'report',
+  ]);
+  expect(result?.metrics).toEqual({ ...sampleMetrics(), onnx });
+  expect(place.results['metrics.json']).toEqual(result?.metrics);
+  const names = events.flatMap((event) => (event.kind === 'artifact' ? [event.name] : []));
+  expect(names.slice(-4)).toEqual(['metrics.json', 'metrics.json', 'onnx', 'report.html']);
 });
 
 test('what an earlier attempt left is not made again, what comes after it is', async () => {

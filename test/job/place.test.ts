@@ -5,6 +5,7 @@ import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
 import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../job/job';
 import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../job/place';
+import type { OnnxDtype } from '../../model/onnx-dtype';
 import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
@@ -30,6 +31,7 @@ describe('what a resumed job keeps', () => {
     selection: SELECTION_DEFAULTS,
     training: TRAIN_DEFAULTS,
     exports: ['checkpoint'],
+    onnxDtypes: ['fp32'],
   };
   const inputs: JobInputs = {
     model: { weights: sampleReport().model.sha256, files: ['config', 'tokenizer', null] },
@@ -86,6 +88,17 @@ describe('what a resumed job keeps', () => {
     const moved = { train: { task: 'sst2' as const, path: 'elsewhere/rows.tsv' }, model: 'elsewhere' };
     const analysis = { ...ANALYSIS_DEFAULTS, threads: 1, device: 'cpu' as const };
     expect(await changed({ ...moved, analysis })).toEqual(['heads.json', 'mask.json', 'metrics.json']);
+  });
+
+  test('an ONNX folder of the same types alone', async () => {
+    const out = folder('onnx/config.json', 'checkpoint/config.json');
+    const typed = (...onnxDtypes: OnnxDtype[]) =>
+      new FolderPlace(out, resultKeys({ ...spec, onnxDtypes }, inputs), inputs.model.weights, true);
+    await typed('fp32', 'q8').exported('onnx');
+    await typed('fp32').exported('checkpoint');
+    expect(await typed('q8', 'fp32').keptExport('onnx')).toBe(true);
+    expect(await typed('fp32').keptExport('onnx')).toBe(false);
+    expect(await typed('fp16').keptExport('checkpoint')).toBe(true);
   });
 
   test('scores, where the strategy goes by them', async () => {
@@ -178,14 +191,14 @@ describe('a job on a folder, cut and gone on with by other options', () => {
       },
       async export(_, format) {
         write(`${format}/config.json`, `of ${fs.readFileSync(path.join(out, 'delta/delta.json'), 'utf8')}`);
-        return [];
+        return { notes: [] };
       },
       async report() {},
     };
   }
 
   const spec = (lr: number, k: number): JobSpec => ({
-    ...{ model: 'm', train: { path: 'rows.tsv', task: 'sst2' }, exports: ['checkpoint'] },
+    ...{ model: 'm', train: { path: 'rows.tsv', task: 'sst2' }, exports: ['checkpoint'], onnxDtypes: ['fp32'] },
     ...{ analysis: ANALYSIS_DEFAULTS, selection: { ...SELECTION_DEFAULTS, k }, training: { ...TRAIN_DEFAULTS, lr } },
   });
   const inputs: JobInputs = {

@@ -108,7 +108,7 @@ test('a tuned model is asked as it was trained, and what is made of it says the 
   expect(right / rows).toBeCloseTo(metrics.accuracy, 9);
 
   const checkpoint = path.join(out, 'checkpoint');
-  expect(await exportModel({ model, delta, format: 'checkpoint', out: checkpoint })).toEqual([]);
+  expect(await exportModel({ model, delta, format: 'checkpoint', out: checkpoint })).toEqual({ notes: [] });
   const merged = await predict({ model: checkpoint, data: devSentences });
   expect(merged.map(({ label }) => label)).toEqual(predicted.map(({ label }) => label));
   const again = exportModel({ model, delta, format: 'checkpoint', out: checkpoint });

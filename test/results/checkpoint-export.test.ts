@@ -2,11 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { baseTensors, FAMILIES } from '../../model/families';
+import { roundTo } from '../../model/rounding';
 import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
 import { exportCheckpoint } from '../../results/checkpoint-export';
 import { readTaskHead } from '../../results/classifier-config';
 import { applyDelta, type Delta } from '../../results/delta';
-import { roundTo } from '../../results/rounding';
 import { UNDO_FILE, undoCheckpoint } from '../../results/undo';
 import { copyModel, type DeltaShape, expectSameFiles, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 

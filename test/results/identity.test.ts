@@ -77,13 +77,14 @@ const OTHER_ROWS: Record<string, Partial<DataSource>> = {
   textColumns: { textColumns: ['a', 'b'] },
   labelColumn: { labelColumn: 'z' },
   regression: { regression: true },
+  delimiter: { delimiter: ';' },
 };
 
 const fieldsOf = (schema: DescMessage) => schema.fields.map(({ localName }) => localName).sort();
 const isExempt = (name: string) => name in EXEMPT.options;
 
 const spec: JobSpec = {
-  ...{ model, train, dev, exports: ['checkpoint'] },
+  ...{ model, train, dev, exports: ['checkpoint'], onnxDtypes: ['fp32'] },
   ...{ analysis: ANALYSIS_DEFAULTS, selection: SELECTION_DEFAULTS, training: TRAIN_DEFAULTS },
 };
 const sha256 = (source: DataSource) => sha256OfFile(source.path);
@@ -173,8 +174,8 @@ describe.each(['train', 'dev'] as const)('rows of %s', (of) => {
       expect([key.name, await key({ ...spec, [of]: other })]).not.toEqual([key.name, await key(spec)]);
     }
     expect(await runKey({ ...training, [of]: other })).not.toBe(await runKey(training));
-    // These are read for it, which one column of CSV and the task's own columns are not.
-    if (field === 'name' || field === 'task') return;
+    // These are read for it, which one column of CSV or by semicolons and the task's own columns are not.
+    if (['name', 'task', 'delimiter'].includes(field)) return;
     expect(await checkpointKey({ ...training, [of]: other })).not.toBe(await checkpointKey(training));
   });
 
@@ -194,6 +195,7 @@ test('no dev rows, other heads, other exports', async () => {
   const { dev: _, ...withoutDev } = spec;
   for (const key of [localKeys, remoteKey]) expect(await key(withoutDev)).not.toBe(await key(spec));
   expect(await remoteKey({ ...spec, exports: ['peft'] })).not.toBe(await remoteKey(spec));
+  expect(await remoteKey({ ...spec, onnxDtypes: ['q8'] })).not.toBe(await remoteKey(spec));
   for (const key of [checkpointKey, runKey]) {
     expect(await key({ ...training, dev: undefined })).not.toBe(await key(training));
     expect(await key({ ...training, heads: [[1], [3]] })).not.toBe(await key(training));
@@ -236,7 +238,9 @@ describe('the flags of the commands', () => {
     '--label-column': ['--label-column', 'z'],
     '--regression': ['--regression'],
     '--format': ['--format', 'csv'],
+    '--delimiter': ['--delimiter', ';'],
     '--export': ['--export', 'peft'],
+    '--onnx-dtype': ['--export', 'onnx', '--onnx-dtype', 'q8'],
     '--samples': ['--samples', '7'],
     '--max-samples': ['--max-samples', '9'],
     '--k': ['--k', '2'],
@@ -308,7 +312,7 @@ describe('the flags of the commands', () => {
     const [before, now] = [jobOf(base), jobOf(wordsOf(flag, base))];
     expect(await remoteKey(now)).not.toBe(await remoteKey(before));
     // An export has a folder of its own beside what it is made of.
-    if (flag !== '--export') expect(await localKeys(now)).not.toBe(await localKeys(before));
+    if (flag !== '--export' && flag !== '--onnx-dtype') expect(await localKeys(now)).not.toBe(await localKeys(before));
   });
 
   const trainBase = [...base, '--mask', 'm'];
@@ -319,11 +323,11 @@ describe('the flags of the commands', () => {
       const source = dataFlags(flags, true);
       const devRows = flags.dev === undefined ? {} : { dev: source(flags.dev as string) };
       const options = trainingFlags(flags);
-      return { model, heads: [[1], [2]], train: source(flags.train as string), ...devRows, options };
+      return { model, heads: [[1], [2]], train: source(flags.train as string[]), ...devRows, options };
     };
     const [before, now] = [requestOf(trainBase), requestOf(wordsOf(flag, trainBase))];
     expect(await runKey(now)).not.toBe(await runKey(before));
-    if (flag !== '--task' && flag !== '--format')
+    if (!['--task', '--format', '--delimiter'].includes(flag))
       expect(await checkpointKey(now)).not.toBe(await checkpointKey(before));
   });
 });

@@ -5,11 +5,14 @@ import type { DataSource } from '../../data/dataset';
 import { isStaged } from '../../files/place';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
+import { ONNX_DTYPES, type OnnxDtype } from '../../model/onnx-dtype';
 import { type Delta, writeDelta } from '../../results/delta';
 import { logitsOnnx, predictOnnx } from '../../results/engine';
 import type { PredictEvent, Prediction } from '../../results/inference';
 import { exportOnnx, type OnnxExport, resultOf } from '../../results/onnx-export';
+import { ONNX_FILES, type OnnxModel } from '../../results/onnx-folder';
 import { logits, predict } from '../../trainer/inference';
+import { pythonWith, withPyTorch } from '../docs/reader';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 /*
@@ -40,23 +43,34 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['one-head-electra', [[0]], withSegments],
 ];
 
+/** The first of each family, which are exported in every type. */
+const FAMILIES = ['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilbert', 'tiny-electra'];
+
+/** How far these models' logits may be from the trainer's in each type. They are of the order of 1. */
+const BOUNDS: Record<OnnxDtype, number> = { fp32: 1e-4, fp16: 5e-3, q8: 0.2 };
+
+/** Tools of {@link file://../fixtures/check_onnx.py}. */
+const TOOLS = 'python3 -m pip install --quiet onnx==1.23.2 onnxruntime==1.32.0 onnxconverter-common==1.16.0';
+
 interface Exported {
   model: string;
   delta: string;
   out: string;
+  models: OnnxModel[];
 }
 
 /** An ONNX folder, checked by the trainer in this process. */
 async function exported(model: string, shape: DeltaShape, request: Partial<OnnxExport> = {}): Promise<Exported> {
   const folder = fs.mkdtempSync(path.join(temporary, `${path.basename(model)}-`));
   const [delta, out] = [path.join(folder, 'delta'), path.join(folder, 'onnx')];
+  let models: OnnxModel[] = [];
   await opened(model, async (checkpoint) => {
     const drawn = randomDelta(checkpoint, { scale: 0.3, ...shape });
     writeDelta(delta, drawn);
     const reference: OnnxExport['reference'] = (rows) => resultOf(logits(tf, { model, delta, rows, options }));
-    await exportOnnx({ checkpoint, delta: drawn, out, reference, ...request });
+    models = await exportOnnx({ checkpoint, delta: drawn, dtypes: ['fp32'], out, reference, ...request });
   });
-  return { model, delta, out };
+  return { model, delta, out, models };
 }
 
 async function opened(model: string, use: (checkpoint: Checkpoint) => Promise<void>): Promise<void> {
@@ -77,10 +91,10 @@ const byTrainer = ({ model, delta }: Exported, data: DataSource) =>
   predicted(predict(tf, { model, delta, data, options }));
 const byOnnxruntime = ({ out }: Exported, data: DataSource) => predicted(predictOnnx({ model: out, data, options }));
 
-function expectClose(found: number[][], expected: number[][]): void {
+function expectClose(found: number[][], expected: number[][], bound = BOUNDS.fp32): void {
   expect(found.map((row) => row.length)).toEqual(expected.map((row) => row.length));
   const distance = found.flatMap((row, i) => row.map((logit, c) => Math.abs(logit - expected[i][c])));
-  expect(Math.max(...distance)).toBeLessThan(1e-4);
+  expect(Math.max(...distance)).toBeLessThan(bound);
 }
 const logitsOf = (rows: readonly Prediction[]) => rows.map((row) => row.logits);
 
@@ -101,7 +115,7 @@ interface Answers {
   labels: string[] | null;
   inputs: string[];
 }
-const transformersJs = (asked: { folder: string; rows: string[][] }[]): Answers[] =>
+const transformersJs = (asked: { folder: string; dtype?: OnnxDtype; rows: string[][] }[]): Answers[] =>
   JSON.parse(
     execFileSync(process.execPath, [path.join(__dirname, '../support/transformers-js.mjs')], {
       input: JSON.stringify(asked),
@@ -114,7 +128,9 @@ describe('the ONNX folder', () => {
   const folders = new Map<string, Exported>();
   beforeAll(async () => {
     for (const [base, heads] of CASES) {
-      folders.set(base, await exported(path.join(FIXTURES, base), { heads, tune: 'qkvo', labels: LABELS }));
+      const dtypes = FAMILIES.includes(base) ? ONNX_DTYPES : (['fp32'] as const);
+      const shape = { heads, tune: 'qkvo' as const, labels: LABELS };
+      folders.set(base, await exported(path.join(FIXTURES, base), shape, { dtypes }));
     }
   });
 
@@ -141,12 +157,70 @@ describe('the ONNX folder', () => {
     }
   });
 
+  it('of every family answers in transformers.js in float16 and 8 bits too, by the names of its files', async () => {
+    const { data, texts } = startsOf(SENTENCES);
+    const asked = FAMILIES.flatMap((base) =>
+      (['fp16', 'q8'] as const).map((dtype) => ({ base, dtype, folder: folders.get(base)!.out, rows: texts })),
+    );
+    const answers = transformersJs(asked);
+    for (const [i, { base, dtype }] of asked.entries()) {
+      const expected = logitsOf(await byTrainer(folders.get(base)!, data));
+      expectClose(answers[i].logits, expected, BOUNDS[dtype]);
+      // Another file than model.onnx has answered.
+      expect(() => expectClose(answers[i].logits, expected, 1e-5)).toThrow();
+    }
+  });
+
+  it('says of each type its size and its largest difference, which is that of its rounding', () => {
+    for (const base of FAMILIES) {
+      const { models, out } = folders.get(base)!;
+      expect(models.map(({ dtype }) => dtype)).toEqual(ONNX_DTYPES);
+      for (const { dtype, file, bytes, largestDifference } of models) {
+        expect(file).toBe(ONNX_FILES[dtype]);
+        expect(bytes).toBe(fs.statSync(path.join(out, file)).size);
+        expect(largestDifference).toBeLessThan(BOUNDS[dtype]);
+      }
+      const [whole, half, quantized] = models;
+      expect(half.bytes).toBeLessThan(0.7 * whole.bytes);
+      expect(quantized.bytes).toBeLessThan(half.bytes);
+      expect(half.largestDifference).toBeGreaterThan(whole.largestDifference);
+      expect(quantized.largestDifference).toBeGreaterThan(half.largestDifference);
+    }
+  });
+
+  withPyTorch("in other people's tools", () => {
+    it('has types that are inferred, and is quantized and made float16 by them', async () => {
+      const env = await pythonWith(TOOLS, TOOLS, temporary);
+      const program = path.join(FIXTURES, 'check_onnx.py');
+      const asked = FAMILIES.map((base) => folders.get(base)!.out);
+      const printed = execFileSync('python3', [program, ...asked], {
+        env: { ...process.env, ...env },
+        encoding: 'utf8',
+      });
+      const lines = printed
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      expect(lines.map(({ folder }) => folder)).toEqual(asked.map((folder) => path.basename(path.dirname(folder))));
+      for (const { quantized, float16, model_fp16: half, model_quantized: ours } of lines) {
+        expect(Math.max(quantized, ours)).toBeLessThan(BOUNDS.q8);
+        expect(Math.max(float16, half)).toBeLessThan(BOUNDS.fp16);
+        expect(Math.min(quantized, ours, float16, half)).toBeGreaterThan(0);
+      }
+    }, 600_000);
+  });
+
   it('has the layout that transformers.js reads, and carries the labels', () => {
     const { out } = folders.get('tiny-bert')!;
     expect(fs.readdirSync(out).sort()).toEqual(['config.json', 'onnx', 'tokenizer.json', 'tokenizer_config.json']);
     const config = JSON.parse(fs.readFileSync(path.join(out, 'config.json'), 'utf8'));
     expect(config.id2label).toEqual({ 0: 'no', 1: 'maybe', 2: 'yes' });
     expect(config.label2id).toEqual({ no: 0, maybe: 1, yes: 2 });
+    // With both of the types that it takes by itself, in a browser and elsewhere, it is left to choose.
+    expect(config['transformers.js_config']).toEqual({});
+    const { out: single } = folders.get('one-head-bert')!;
+    const other = JSON.parse(fs.readFileSync(path.join(single, 'config.json'), 'utf8'));
+    expect(other['transformers.js_config']).toEqual({ dtype: 'fp32' });
   });
 });
 
@@ -157,16 +231,35 @@ it('answers with a number for a regression', async () => {
   for (const { label, logits } of found) expect(logits).toEqual([label]);
 });
 
+it('without float32 is opened by its most exact type, here and in transformers.js', async () => {
+  const folder = await exported(
+    path.join(FIXTURES, 'tiny-bert'),
+    { heads: [[0], []], labels: LABELS },
+    { dtypes: ['q8', 'fp16'] },
+  );
+  expect(fs.readdirSync(path.join(folder.out, 'onnx')).sort()).toEqual(['model_fp16.onnx', 'model_quantized.onnx']);
+  const { data, texts } = startsOf(SENTENCES);
+  const expected = logitsOf(await byTrainer(folder, data));
+  expectClose(logitsOf(await byOnnxruntime(folder, data)), expected, BOUNDS.fp16);
+  const [answers] = transformersJs([{ folder: folder.out, rows: texts }]);
+  expectClose(answers.logits, expected, BOUNDS.fp16);
+});
+
 it('keeps weights in a file of their own where one file cannot hold them', async () => {
   const folder = await exported(
     path.join(FIXTURES, 'tiny-bert'),
     { heads: [[0], []], labels: LABELS },
-    { oneFileBytes: 9 },
+    { dtypes: ['fp32', 'q8'], oneFileBytes: 100_000 },
   );
-  expect(fs.readdirSync(path.join(folder.out, 'onnx')).sort()).toEqual(['model.onnx', 'model.onnx_data']);
+  const files = ['model.onnx', 'model.onnx_data', 'model_quantized.onnx'];
+  expect(fs.readdirSync(path.join(folder.out, 'onnx')).sort()).toEqual(files);
+  const [large, small] = files.slice(0, 2).map((name) => fs.statSync(path.join(folder.out, 'onnx', name)).size);
+  expect(folder.models[0].bytes).toBe(large + small);
   const { data, texts } = startsOf(SENTENCES);
-  const [answers] = transformersJs([{ folder: folder.out, rows: texts }]);
-  expectClose(answers.logits, logitsOf(await byTrainer(folder, data)));
+  const expected = logitsOf(await byTrainer(folder, data));
+  const dtypes = ['fp32', 'q8'] as const;
+  const answers = transformersJs(dtypes.map((dtype) => ({ folder: folder.out, dtype, rows: texts })));
+  for (const [i, dtype] of dtypes.entries()) expectClose(answers[i].logits, expected, BOUNDS[dtype]);
 });
 
 it('takes a base with vocab.txt alone, and fills in what transformers.js needs', async () => {
@@ -195,13 +288,16 @@ it('is checked on rows of one token to the limit, and not written where it does 
     const reference: OnnxExport['reference'] = async (rows) => {
       lengths.push(...rows.map(({ ids }) => ids.length));
       const [folder] = fs.readdirSync(temporary).filter((name) => isStaged(name));
-      const found = await resultOf(logitsOnnx({ folder: path.join(temporary, folder), rows, options }));
+      const asked = { folder: path.join(temporary, folder), dtypes: ['fp32' as const], rows, options };
+      const [found] = await resultOf(logitsOnnx(asked));
       found.values[3] += 2e-4 * Math.max(1, Math.abs(found.values[3]));
       return found;
     };
-    await expect(exportOnnx({ checkpoint, delta, out, reference })).rejects.toMatchObject({
+    await expect(exportOnnx({ checkpoint, delta, dtypes: ['fp32'], out, reference })).rejects.toMatchObject({
       code: 'FAILED',
-      message: expect.stringMatching(/^the ONNX model is not exact, so it was not written: row 1 of the check has/),
+      message: expect.stringMatching(
+        /^the ONNX model \(fp32\) is not exact, so it was not written: row 1 of the check has/,
+      ),
     });
     expect([Math.min(...lengths), Math.max(...lengths)]).toEqual([1, 64]);
     expect(fs.readdirSync(temporary).filter((name) => isStaged(name) || name === 'wrong')).toEqual([]);

@@ -1,6 +1,8 @@
 // What a user of transformers.js does with exported folders; Jest runs CommonJS, so this is a program of its own.
 //
-//     node transformers-js.mjs < [{folder, rows: [[text] or [text, second], …]}, …] as JSON
+//     node transformers-js.mjs < [{folder, dtype, rows: [[text] or [text, second], …]}, …] as JSON
+//
+// Without a dtype the folder's config.json chooses.
 //
 // Prints for each folder {logits, labels, inputs}: of each row the logits and, but of pairs, the pipeline's label; and the
 // names of the tokenizer's outputs.
@@ -10,9 +12,9 @@ import { env, pipeline } from '@huggingface/transformers';
 
 env.allowRemoteModels = false;
 
-async function ask({ folder, rows }) {
+async function ask({ folder, dtype, rows }) {
   env.localModelPath = path.dirname(folder);
-  const classify = await pipeline('text-classification', path.basename(folder));
+  const classify = await pipeline('text-classification', path.basename(folder), dtype && { dtype });
   const pairs = rows[0].length > 1;
   const texts = rows.map(([text]) => text);
   const inputs = classify.tokenizer(texts, {

@@ -214,7 +214,8 @@ describe('the trainer service', () => {
 
   it('exports files by name, without a trace of the scratch folder', async () => {
     for (const format of ['checkpoint', 'peft', 'onnx']) {
-      const told = await all(exportModel, { model: 'tiny-bert', delta: files(), format });
+      const typed = format === 'onnx' && { onnxDtypes: ['q8', 'fp32'], dev: rows('dev') };
+      const told = await all(exportModel, { model: 'tiny-bert', delta: files(), format, ...typed });
       const { event } = told.at(-1)!;
       if (event.case !== 'result') throw new Error(`the last is ${event.case}`);
       const names = event.value.artifacts.map(({ name }) => name);
@@ -224,6 +225,14 @@ describe('the trainer service', () => {
           format
         ],
       );
+      const { onnx } = event.value;
+      expect(onnx.map(({ dtype }) => dtype)).toEqual(typed ? ['fp32', 'q8'] : []);
+      for (const { file, sizeBytes, largestDifference, dev } of onnx) {
+        const stored = event.value.artifacts.find(({ name }) => name === `onnx/${file}`);
+        expect(stored?.sizeBytes).toBe(sizeBytes);
+        expect(largestDifference).toBeLessThan(file === 'onnx/model.onnx' ? 1e-4 : 0.2);
+        expect(Object.keys(dev)).toEqual(expect.arrayContaining(['accuracy', 'loss']));
+      }
       for (const { sha256: hash } of event.value.artifacts)
         expect(sha256(fs.readFileSync(await store.path(hash)))).toBe(hash);
     }
@@ -318,6 +327,11 @@ describe('the trainer service', () => {
     });
     await expect(bad({ format: 'peft', dtype: 'base' })).rejects.toMatchObject({
       details: { violations: [{ field: 'dtype' }] },
+    });
+    await expect(bad({ format: 'onnx', onnxDtypes: ['q8', 'int4'] })).rejects.toMatchObject({
+      code: INVALID_ARGUMENT,
+      message: expect.stringContaining('onnx_dtypes[1] is "int4"; it must be one of fp32, fp16, q8'),
+      details: { violations: [{ field: 'onnx_dtypes[1]' }] },
     });
     const evaluating = client.unary(evaluate, { model: 'tiny-roberta', delta: files(), dataset: rows('dev') });
     await expect(evaluating).rejects.toMatchObject({

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { ONNX_DTYPES } from '../../model/onnx-dtype';
 import type { StageProgress } from '../../progress';
 import { ArtifactSchema } from '../../proto/gen/hifi/v1/artifact_pb';
 import { TextDatasetSchema } from '../../proto/gen/hifi/v1/dataset_pb';
@@ -10,6 +11,7 @@ import {
   TrainingResultSchema,
   TrainResponseSchema,
 } from '../../proto/gen/hifi/v1/trainer_pb';
+import type { OnnxModel } from '../../results/onnx-folder';
 import type { EpochMetrics, TrainEvent, TrainMetrics } from '../../trainer/options';
 import { artifactMessage, artifactOf } from '../../wire/artifact';
 import { datasetMessage, givenRowsOf } from '../../wire/dataset';
@@ -30,18 +32,34 @@ const artifact = fc.record({
   sizeBytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
 });
 const epoch: fc.Arbitrary<EpochMetrics> = fc.record({ epoch: count, trainLoss: number, dev: metrics, seconds: number });
-const trained: fc.Arbitrary<TrainMetrics> = fc.record({
-  task: fc.option(text),
-  metric: text,
-  best: fc.record({ epoch: count, value: number }),
-  resumedFromStep: fc.option(count),
-  epochs: fc.array(epoch),
-  trainableParameters: count,
-  taskHeadParameters: count,
-  peakRssBytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
-  seed: count,
-  deviceUsed: fc.constantFrom('cpu' as const, 'cuda' as const),
-});
+const onnx: fc.Arbitrary<OnnxModel> = fc
+  .record({
+    dtype: fc.constantFrom(...ONNX_DTYPES),
+    file: text,
+    bytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    largestDifference: number,
+    dev: metrics,
+  })
+  .map(({ dev, ...model }) => ({ ...model, ...(Object.keys(dev).length > 0 && { dev }) }));
+const files = fc.oneof(
+  fc.constant({}),
+  fc.array(onnx, { minLength: 1 }).map((each) => ({ onnx: each })),
+);
+const trained: fc.Arbitrary<TrainMetrics> = fc
+  .record({
+    task: fc.option(text),
+    metric: text,
+    best: fc.record({ epoch: count, value: number }),
+    resumedFromStep: fc.option(count),
+    epochs: fc.array(epoch),
+    trainableParameters: count,
+    taskHeadParameters: count,
+    peakRssBytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    seed: count,
+    deviceUsed: fc.constantFrom('cpu' as const, 'cuda' as const),
+    files,
+  })
+  .map(({ files: exported, ...rest }) => ({ ...rest, ...exported }));
 const progress = fc.record(
   {
     kind: fc.constant('progress' as const),

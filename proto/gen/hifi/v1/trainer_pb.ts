@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/trainer.proto.
  */
 export const file_hifi_v1_trainer: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCKhAQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg0KC190cmFpbl9sb3NzIiIKElRyYWluaW5nQ2hlY2twb2ludBIMCgRzdGVwGAEgASgNIjgKCUJlc3RFcG9jaBINCgVlcG9jaBgBIAEoDRISCgV2YWx1ZRgCIAEoAUgAiAEBQggKBl92YWx1ZSL2AgoPVHJhaW5pbmdNZXRyaWNzEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSIAoEYmVzdBgDIAEoCzISLmhpZmkudjEuQmVzdEVwb2NoEh4KEXJlc3VtZWRfZnJvbV9zdGVwGAQgASgNSAGIAQESHgoGZXBvY2hzGAUgAygLMg4uaGlmaS52MS5FcG9jaBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgGIAEoDUgCiAEBEiEKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAcgASgNSAOIAQESFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEQoEc2VlZBgJIAEoDUgEiAEBEhMKC2RldmljZV91c2VkGAogASgJQgcKBV90YXNrQhQKEl9yZXN1bWVkX2Zyb21fc3RlcEIXChVfdHJhaW5hYmxlX3BhcmFtZXRlcnNCFwoVX3Rhc2tfaGVhZF9wYXJhbWV0ZXJzQgcKBV9zZWVkImEKDlRyYWluaW5nUmVzdWx0EikKB21ldHJpY3MYASABKAsyGC5oaWZpLnYxLlRyYWluaW5nTWV0cmljcxIkCglhcnRpZmFjdHMYAiADKAsyES5oaWZpLnYxLkFydGlmYWN0IisKCkRlbHRhRmlsZXMSDAoEaW5mbxgBIAEoCRIPCgd0ZW5zb3JzGAIgASgJIpcBCg9FdmFsdWF0ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSJQoHZGF0YXNldBgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKgoHb3B0aW9ucxgEIAEoCzIZLmhpZmkudjEuSW5mZXJlbmNlT3B0aW9ucyLRAQoQRXZhbHVhdGVSZXNwb25zZRIRCgR0YXNrGAEgASgJSACIAQESDgoGbWV0cmljGAIgASgJEgwKBHJvd3MYAyABKA0SEQoEbG9zcxgEIAEoAUgBiAEBEjcKB21ldHJpY3MYBSADKAsyJi5oaWZpLnYxLkV2YWx1YXRlUmVzcG9uc2UuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgcKBV90YXNrQgcKBV9sb3NzIpYBCg5QcmVkaWN0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIiCgVkZWx0YRgCIAEoCzITLmhpZmkudjEuRGVsdGFGaWxlcxIlCgdkYXRhc2V0GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIqCgdvcHRpb25zGAQgASgLMhkuaGlmaS52MS5JbmZlcmVuY2VPcHRpb25zIoEBCg9QcmVkaWN0UmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASKwoLcHJlZGljdGlvbnMYAiABKAsyFC5oaWZpLnYxLlByZWRpY3Rpb25zSAASEQoHd2FybmluZxgDIAEoCUgAQgcKBWV2ZW50IjcKC1ByZWRpY3Rpb25zEigKC3ByZWRpY3Rpb25zGAEgAygLMhMuaGlmaS52MS5QcmVkaWN0aW9uImIKClByZWRpY3Rpb24SEAoDcm93GAEgASgNSAGIAQESDwoFbGFiZWwYAiABKAlIABIPCgV2YWx1ZRgDIAEoAUgAEg4KBmxvZ2l0cxgEIAMoAUIICgZhbnN3ZXJCBgoEX3JvdyJwCg1FeHBvcnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEg4KBmZvcm1hdBgDIAEoCRISCgVkdHlwZRgEIAEoCUgAiAEBQggKBl9kdHlwZSJpCg5FeHBvcnRSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLkV4cG9ydFJlc3VsdEgAQgcKBWV2ZW50IkMKDEV4cG9ydFJlc3VsdBIkCglhcnRpZmFjdHMYASADKAsyES5oaWZpLnYxLkFydGlmYWN0Eg0KBW5vdGVzGAIgAygJMtECCg5UcmFpbmVyU2VydmljZRJHCgpTY29yZUhlYWRzEhouaGlmaS52MS5TY29yZUhlYWRzUmVxdWVzdBobLmhpZmkudjEuU2NvcmVIZWFkc1Jlc3BvbnNlMAESOAoFVHJhaW4SFS5oaWZpLnYxLlRyYWluUmVxdWVzdBoWLmhpZmkudjEuVHJhaW5SZXNwb25zZTABEj8KCEV2YWx1YXRlEhguaGlmaS52MS5FdmFsdWF0ZVJlcXVlc3QaGS5oaWZpLnYxLkV2YWx1YXRlUmVzcG9uc2USPgoHUHJlZGljdBIXLmhpZmkudjEuUHJlZGljdFJlcXVlc3QaGC5oaWZpLnYxLlByZWRpY3RSZXNwb25zZTABEjsKBkV4cG9ydBIWLmhpZmkudjEuRXhwb3J0UmVxdWVzdBoXLmhpZmkudjEuRXhwb3J0UmVzcG9uc2UwAWIGcHJvdG8z", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
+  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCKhAQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg0KC190cmFpbl9sb3NzIiIKElRyYWluaW5nQ2hlY2twb2ludBIMCgRzdGVwGAEgASgNIjgKCUJlc3RFcG9jaBINCgVlcG9jaBgBIAEoDRISCgV2YWx1ZRgCIAEoAUgAiAEBQggKBl92YWx1ZSKYAwoPVHJhaW5pbmdNZXRyaWNzEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSIAoEYmVzdBgDIAEoCzISLmhpZmkudjEuQmVzdEVwb2NoEh4KEXJlc3VtZWRfZnJvbV9zdGVwGAQgASgNSAGIAQESHgoGZXBvY2hzGAUgAygLMg4uaGlmaS52MS5FcG9jaBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgGIAEoDUgCiAEBEiEKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAcgASgNSAOIAQESFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEQoEc2VlZBgJIAEoDUgEiAEBEhMKC2RldmljZV91c2VkGAogASgJEiAKBG9ubngYCyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbEIHCgVfdGFza0IUChJfcmVzdW1lZF9mcm9tX3N0ZXBCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhcKFV90YXNrX2hlYWRfcGFyYW1ldGVyc0IHCgVfc2VlZCLKAQoJT25ueE1vZGVsEg0KBWR0eXBlGAEgASgJEgwKBGZpbGUYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIfChJsYXJnZXN0X2RpZmZlcmVuY2UYBCABKAFIAIgBARIoCgNkZXYYBSADKAsyGy5oaWZpLnYxLk9ubnhNb2RlbC5EZXZFbnRyeRoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19sYXJnZXN0X2RpZmZlcmVuY2UiYQoOVHJhaW5pbmdSZXN1bHQSKQoHbWV0cmljcxgBIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdNZXRyaWNzEiQKCWFydGlmYWN0cxgCIAMoCzIRLmhpZmkudjEuQXJ0aWZhY3QiKwoKRGVsdGFGaWxlcxIMCgRpbmZvGAEgASgJEg8KB3RlbnNvcnMYAiABKAkilwEKD0V2YWx1YXRlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIiCgVkZWx0YRgCIAEoCzITLmhpZmkudjEuRGVsdGFGaWxlcxIlCgdkYXRhc2V0GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIqCgdvcHRpb25zGAQgASgLMhkuaGlmaS52MS5JbmZlcmVuY2VPcHRpb25zItEBChBFdmFsdWF0ZVJlc3BvbnNlEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSDAoEcm93cxgDIAEoDRIRCgRsb3NzGAQgASgBSAGIAQESNwoHbWV0cmljcxgFIAMoCzImLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZS5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCBwoFX3Rhc2tCBwoFX2xvc3MilgEKDlByZWRpY3RSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEiUKB2RhdGFzZXQYAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EioKB29wdGlvbnMYBCABKAsyGS5oaWZpLnYxLkluZmVyZW5jZU9wdGlvbnMigQEKD1ByZWRpY3RSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABIrCgtwcmVkaWN0aW9ucxgCIAEoCzIULmhpZmkudjEuUHJlZGljdGlvbnNIABIRCgd3YXJuaW5nGAMgASgJSABCBwoFZXZlbnQiNwoLUHJlZGljdGlvbnMSKAoLcHJlZGljdGlvbnMYASADKAsyEy5oaWZpLnYxLlByZWRpY3Rpb24iYgoKUHJlZGljdGlvbhIQCgNyb3cYASABKA1IAYgBARIPCgVsYWJlbBgCIAEoCUgAEg8KBXZhbHVlGAMgASgBSAASDgoGbG9naXRzGAQgAygBQggKBmFuc3dlckIGCgRfcm93IvgBCg1FeHBvcnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEg4KBmZvcm1hdBgDIAEoCRISCgVkdHlwZRgEIAEoCUgAiAEBEhMKC29ubnhfZHR5cGVzGAUgAygJEiEKA2RldhgGIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSIwoFdHJhaW4YByABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EikKB29wdGlvbnMYCCABKAsyGC5oaWZpLnYxLlRyYWluaW5nT3B0aW9uc0IICgZfZHR5cGUiaQoORXhwb3J0UmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJwoGcmVzdWx0GAIgASgLMhUuaGlmaS52MS5FeHBvcnRSZXN1bHRIAEIHCgVldmVudCJlCgxFeHBvcnRSZXN1bHQSJAoJYXJ0aWZhY3RzGAEgAygLMhEuaGlmaS52MS5BcnRpZmFjdBINCgVub3RlcxgCIAMoCRIgCgRvbm54GAMgAygLMhIuaGlmaS52MS5Pbm54TW9kZWwy0QIKDlRyYWluZXJTZXJ2aWNlEkcKClNjb3JlSGVhZHMSGi5oaWZpLnYxLlNjb3JlSGVhZHNSZXF1ZXN0GhsuaGlmaS52MS5TY29yZUhlYWRzUmVzcG9uc2UwARI4CgVUcmFpbhIVLmhpZmkudjEuVHJhaW5SZXF1ZXN0GhYuaGlmaS52MS5UcmFpblJlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
 
 /**
  * How heads are scored. Whatever is absent has its default.
@@ -590,6 +590,13 @@ export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
    * @generated from field: string device_used = 10;
    */
   deviceUsed: string;
+
+  /**
+   * Files of the ONNX folder, once a job has exported one.
+   *
+   * @generated from field: repeated hifi.v1.OnnxModel onnx = 11;
+   */
+  onnx: OnnxModel[];
 };
 
 /**
@@ -598,6 +605,55 @@ export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
  */
 export const TrainingMetricsSchema: GenMessage<TrainingMetrics> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 10);
+
+/**
+ * A file of an ONNX folder, and how it answers.
+ *
+ * @generated from message hifi.v1.OnnxModel
+ */
+export type OnnxModel = Message<"hifi.v1.OnnxModel"> & {
+  /**
+   * Type of its numbers: fp32, fp16 or q8 (8-bit integers).
+   *
+   * @generated from field: string dtype = 1;
+   */
+  dtype: string;
+
+  /**
+   * Its path in the ONNX folder, such as onnx/model.onnx.
+   *
+   * @generated from field: string file = 2;
+   */
+  file: string;
+
+  /**
+   * Its size, with the file of its weights where they are apart.
+   *
+   * @generated from field: uint64 size_bytes = 3;
+   */
+  sizeBytes: bigint;
+
+  /**
+   * Largest difference between its logits and the trainer's on rows of drawn tokens, from 0.
+   *
+   * @generated from field: optional double largest_difference = 4;
+   */
+  largestDifference?: number | undefined;
+
+  /**
+   * Metrics on the dev rows, by name, with loss. Empty where it was not evaluated.
+   *
+   * @generated from field: map<string, double> dev = 5;
+   */
+  dev: { [key: string]: number };
+};
+
+/**
+ * Describes the message hifi.v1.OnnxModel.
+ * Use `create(OnnxModelSchema)` to create a new message.
+ */
+export const OnnxModelSchema: GenMessage<OnnxModel> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 11);
 
 /**
  * @generated from message hifi.v1.TrainingResult
@@ -623,7 +679,7 @@ export type TrainingResult = Message<"hifi.v1.TrainingResult"> & {
  * Use `create(TrainingResultSchema)` to create a new message.
  */
 export const TrainingResultSchema: GenMessage<TrainingResult> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 11);
+  messageDesc(file_hifi_v1_trainer, 12);
 
 /**
  * A training's delta, to be put on its base.
@@ -651,7 +707,7 @@ export type DeltaFiles = Message<"hifi.v1.DeltaFiles"> & {
  * Use `create(DeltaFilesSchema)` to create a new message.
  */
 export const DeltaFilesSchema: GenMessage<DeltaFiles> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 12);
+  messageDesc(file_hifi_v1_trainer, 13);
 
 /**
  * @generated from message hifi.v1.EvaluateRequest
@@ -691,7 +747,7 @@ export type EvaluateRequest = Message<"hifi.v1.EvaluateRequest"> & {
  * Use `create(EvaluateRequestSchema)` to create a new message.
  */
 export const EvaluateRequestSchema: GenMessage<EvaluateRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 13);
+  messageDesc(file_hifi_v1_trainer, 14);
 
 /**
  * @generated from message hifi.v1.EvaluateResponse
@@ -738,7 +794,7 @@ export type EvaluateResponse = Message<"hifi.v1.EvaluateResponse"> & {
  * Use `create(EvaluateResponseSchema)` to create a new message.
  */
 export const EvaluateResponseSchema: GenMessage<EvaluateResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 14);
+  messageDesc(file_hifi_v1_trainer, 15);
 
 /**
  * @generated from message hifi.v1.PredictRequest
@@ -778,7 +834,7 @@ export type PredictRequest = Message<"hifi.v1.PredictRequest"> & {
  * Use `create(PredictRequestSchema)` to create a new message.
  */
 export const PredictRequestSchema: GenMessage<PredictRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 15);
+  messageDesc(file_hifi_v1_trainer, 16);
 
 /**
  * @generated from message hifi.v1.PredictResponse
@@ -821,7 +877,7 @@ export type PredictResponse = Message<"hifi.v1.PredictResponse"> & {
  * Use `create(PredictResponseSchema)` to create a new message.
  */
 export const PredictResponseSchema: GenMessage<PredictResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 16);
+  messageDesc(file_hifi_v1_trainer, 17);
 
 /**
  * Some predicted rows.
@@ -842,7 +898,7 @@ export type Predictions = Message<"hifi.v1.Predictions"> & {
  * Use `create(PredictionsSchema)` to create a new message.
  */
 export const PredictionsSchema: GenMessage<Predictions> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 17);
+  messageDesc(file_hifi_v1_trainer, 18);
 
 /**
  * What a model says of a row.
@@ -893,7 +949,7 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
  * Use `create(PredictionSchema)` to create a new message.
  */
 export const PredictionSchema: GenMessage<Prediction> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 18);
+  messageDesc(file_hifi_v1_trainer, 19);
 
 /**
  * @generated from message hifi.v1.ExportRequest
@@ -926,6 +982,34 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
    * @generated from field: optional string dtype = 4;
    */
   dtype?: string | undefined;
+
+  /**
+   * Number types of an ONNX folder, a file each: fp32, fp16, q8. Default: fp32.
+   *
+   * @generated from field: repeated string onnx_dtypes = 5;
+   */
+  onnxDtypes: string[];
+
+  /**
+   * Labelled rows that each file of an ONNX folder is evaluated on. Default: the tenth of train that the training held out.
+   *
+   * @generated from field: hifi.v1.TextDataset dev = 6;
+   */
+  dev?: TextDataset | undefined;
+
+  /**
+   * The rows of the training, where it had no dev rows. Default: without dev and train no file is evaluated.
+   *
+   * @generated from field: hifi.v1.TextDataset train = 7;
+   */
+  train?: TextDataset | undefined;
+
+  /**
+   * How rows are read and held out: batch_size, max_length, seed and device count. Default: all defaults.
+   *
+   * @generated from field: hifi.v1.TrainingOptions options = 8;
+   */
+  options?: TrainingOptions | undefined;
 };
 
 /**
@@ -933,7 +1017,7 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
  * Use `create(ExportRequestSchema)` to create a new message.
  */
 export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 19);
+  messageDesc(file_hifi_v1_trainer, 20);
 
 /**
  * @generated from message hifi.v1.ExportResponse
@@ -968,7 +1052,7 @@ export type ExportResponse = Message<"hifi.v1.ExportResponse"> & {
  * Use `create(ExportResponseSchema)` to create a new message.
  */
 export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 20);
+  messageDesc(file_hifi_v1_trainer, 21);
 
 /**
  * @generated from message hifi.v1.ExportResult
@@ -987,6 +1071,13 @@ export type ExportResult = Message<"hifi.v1.ExportResult"> & {
    * @generated from field: repeated string notes = 2;
    */
   notes: string[];
+
+  /**
+   * The files of an ONNX folder.
+   *
+   * @generated from field: repeated hifi.v1.OnnxModel onnx = 3;
+   */
+  onnx: OnnxModel[];
 };
 
 /**
@@ -994,7 +1085,7 @@ export type ExportResult = Message<"hifi.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 21);
+  messageDesc(file_hifi_v1_trainer, 22);
 
 /**
  * Tunes the chosen heads of a model, and asks tuned models.

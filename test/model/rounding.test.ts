@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { widenBF16, widenF16 } from '../../model/half-precision';
-import { roundTo } from '../../results/rounding';
+import { roundTo } from '../../model/rounding';
 
 const halves = (bytes: Uint8Array) => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
 const all = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);

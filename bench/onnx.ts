@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { encodeRows } from '../data/batches';
+import { readDataset } from '../data/read';
+import { ONNX_DTYPES } from '../model/onnx-dtype';
+import { loadTokenizer } from '../model/tokenizer';
+import { resultOf } from '../results/onnx-export';
+import { ONNX_FILES } from '../results/onnx-folder';
+import { openOnnxModel } from '../results/onnx-model';
+import { spreadOf } from './contestant';
+
+/** Sentences that are run, in batches of {@link BATCH}. */
+const SENTENCES = 128;
+const BATCH = 32;
+/** Rounds of all types in turn; one more goes before. */
+const ROUNDS = 5;
+
+/**
+ * The files of an ONNX folder side by side: bytes, the largest difference of a logit from model.onnx in onnxruntime and in
+ * transformers.js, and seconds for 128 sentences in onnxruntime on one core, the types in turn:
+ * `node --require ./test/support/typescript-hook.cjs bench/onnx.ts FOLDER ROWS.tsv COLUMN`. The folder has all types.
+ */
+async function benchOnnx(folder: string, file: string, column: string): Promise<void> {
+  const dataset = await readDataset({ path: file, textColumns: [column] }, 'texts');
+  const first = Int32Array.from({ length: Math.min(SENTENCES, dataset.rows) }, (_, row) => row);
+  const models = [];
+  for (const dtype of ONNX_DTYPES)
+    models.push(await openOnnxModel(folder, { batchSize: BATCH, maxLength: 128, device: 'cpu', threads: 1 }, dtype));
+  const [{ config }] = models;
+  const rows = encodeRows(dataset, first, loadTokenizer(folder), Math.min(128, config.maxPositions), config);
+  const seconds: number[][] = models.map(() => []);
+  const logits: Float32Array[] = [];
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [i, model] of models.entries()) {
+      const started = performance.now();
+      logits[i] = (await resultOf(model.logits(rows, BATCH))).values;
+      if (round > 0) seconds[i].push((performance.now() - started) / 1000);
+    }
+  }
+  for (const model of models) await model.close();
+  const texts = Array.from(first, (row) => [dataset.texts[row]]);
+  const program = path.join(__dirname, '../test/support/transformers-js.mjs');
+  const input = JSON.stringify(ONNX_DTYPES.map((dtype) => ({ folder: path.resolve(folder), dtype, rows: texts })));
+  const answers: { logits: number[][] }[] = JSON.parse(
+    execFileSync(process.execPath, [program], {
+      input,
+      env: { ...process.env, NODE_OPTIONS: '' },
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    }),
+  );
+  const largest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+    Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]))).toPrecision(2);
+  process.stdout.write(
+    '| type | bytes | difference in onnxruntime | in transformers.js | seconds for 128 sentences |\n|---|---|---|---|---|\n',
+  );
+  const javaScript = answers.map(({ logits: found }) => found.flat());
+  for (const [i, dtype] of ONNX_DTYPES.entries()) {
+    const { size } = fs.statSync(path.join(folder, ONNX_FILES[dtype]));
+    const { median, least, most } = spreadOf(seconds[i]);
+    const taken = [median, least, most].map((value) => value.toFixed(3));
+    const differences = [largest(logits[i], logits[0]), largest(javaScript[i], javaScript[0])];
+    process.stdout.write(
+      `| ${dtype} | ${size} | ${differences.join(' | ')} | ${taken[0]} (${taken[1]} … ${taken[2]}) |\n`,
+    );
+  }
+}
+
+const [folder, file, column] = process.argv.slice(2);
+benchOnnx(folder, file, column);

@@ -1,0 +1,42 @@
+import { type Command, Option } from 'commander';
+import { invalidInput } from '../errors';
+import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
+import type { OnnxModel } from '../results/onnx-folder';
+import { someOf } from './flag-values';
+import type { Flags } from './flags';
+import { bytesText, metricText, table } from './output';
+
+/** Adds `--onnx-dtype`. Its default is told and not set, so that whether it was given is known. */
+export function addOnnxDtypeFlag(command: Command): void {
+  const what =
+    'number types of an ONNX export, a file each: fp32; fp16, half the size, for GPUs (a CPU computes it in float32); ' +
+    'q8, a quarter of the size, 8-bit integers for browsers and CPUs';
+  const option = new Option('--onnx-dtype <types>', what).argParser(someOf('--onnx-dtype', ONNX_DTYPES));
+  command.addOption(option.default(undefined, 'fp32'));
+}
+
+/**
+ * The types that were asked for.
+ *
+ * @param onnx whether an ONNX folder is written
+ * @param needs the flag that asks for one
+ * @throws HifiError INVALID_INPUT where types are given and no ONNX folder is written
+ */
+export function onnxDtypeFlag({ onnxDtype }: Flags, onnx: boolean, needs: string): OnnxDtype[] {
+  const given = onnxDtype as OnnxDtype[] | undefined;
+  if (given !== undefined && !onnx) throw invalidInput(`--onnx-dtype ${given.join(',')} needs ${needs}`);
+  return given ?? ['fp32'];
+}
+
+/** The files of an ONNX folder; their dev metric where they were evaluated. */
+export function onnxTable(models: readonly OnnxModel[], metric?: string): string[] {
+  const head = ['ONNX file', 'type', 'size', 'largest logit difference', ...(metric ? [`dev ${metric}`] : [])];
+  const rows = models.map(({ dtype, file, bytes, largestDifference, dev }) => [
+    file,
+    dtype,
+    bytesText(bytes),
+    largestDifference.toPrecision(2),
+    ...(metric ? [dev?.[metric] === undefined ? '–' : metricText(dev[metric])] : []),
+  ]);
+  return table([head, ...rows], [2, 3, 4]);
+}

@@ -1,0 +1,164 @@
+import { invalidInput } from '../errors';
+import type { OnnxGraph } from './onnx';
+import { firstTooLarge, roundTo } from './rounding';
+
+/**
+ * How a graph stores the weights and computes the matrix products of an encoder. Values between operators are float32, but for
+ * the operands and results of matrix products, which have the arithmetic's own type: `narrow` and `wide` convert. What is no
+ * matrix product (residual sums, layer norms, softmax, activations) is float32 in every arithmetic.
+ */
+export interface Arithmetic {
+  /** float32 → the type of a matrix product's operand. */
+  narrow(x: string): string;
+  /** The type of a matrix product's result → float32. */
+  wide(x: string): string;
+  /** x·Wᵀ + b, narrow [..., into] → [..., out] to be widened. */
+  dense(x: string, layer: DenseLayer): string;
+  /** Rows of a table, float32. `pick` takes them from a constant whose first axis are the table's rows. */
+  rows(table: Table, pick: (constant: string) => string): string;
+}
+
+/** Weights of a dense layer. */
+export interface DenseLayer {
+  /** Canonical name of the module, which the constants are named after. */
+  module: string;
+  out: number;
+  into: number;
+  /** [out, into] */
+  weight: Float32Array;
+  /** [out] */
+  bias: Float32Array;
+}
+
+/** An embedding table. */
+export interface Table {
+  module: string;
+  rows: number;
+  width: number;
+  /** [rows, width] */
+  weight: Float32Array;
+}
+
+const same = (x: string) => x;
+
+/** Everything in float32. */
+export function float32Arithmetic(graph: OnnxGraph): Arithmetic {
+  return {
+    narrow: same,
+    wide: same,
+    dense(x, { module, out, into, weight, bias }) {
+      const turned = graph.constant('float32', [into, out], transposed(weight, out, into), `${module}.weight`);
+      return graph.node('Add', [
+        graph.node('MatMul', [x, turned]),
+        graph.constant('float32', [out], bias, `${module}.bias`),
+      ]);
+    },
+    rows: ({ module, rows, width, weight }, pick) =>
+      pick(graph.constant('float32', [rows, width], weight, `${module}.weight`)),
+  };
+}
+
+/**
+ * Weights and matrix products in float16, as PyTorch's autocast has it: a float16 ends at 65504, so the mask of a softmax and
+ * the sums of a layer norm are none.
+ *
+ * @throws HifiError INVALID_INPUT, when a layer is written, for a weight above 65504
+ */
+export function float16Arithmetic(graph: OnnxGraph): Arithmetic {
+  const narrow = memo((x) => graph.cast(x, 'float16'));
+  const constant = (shape: number[], values: Float32Array, name: string) => {
+    const halves = roundTo('F16', values);
+    const at = firstTooLarge('F16', halves);
+    if (at >= 0) throw invalidInput(`${name} holds ${values[at]}, too large for float16: leave out the type fp16`);
+    return graph.constant('float16', shape, halves, name);
+  };
+  return {
+    narrow,
+    wide: (x) => graph.cast(x, 'float32'),
+    dense(x, { module, out, into, weight, bias }) {
+      const turned = constant([into, out], transposed(weight, out, into), `${module}.weight`);
+      return graph.node('Add', [graph.node('MatMul', [x, turned]), constant([out], bias, `${module}.bias`)]);
+    },
+    rows: ({ module, rows, width, weight }, pick) =>
+      graph.cast(pick(constant([rows, width], weight, `${module}.weight`)), 'float32'),
+  };
+}
+
+/**
+ * Largest whole number of a dense layer's weights: 7 bits, as onnxruntime's `reduce_range` has it. Processors without VNNI add
+ * two products of an unsigned and a signed byte in 16 bits, which overflows from 65 on, and WebAssembly's relaxed SIMD asks for
+ * 7 bits: within them every processor computes the same.
+ */
+const DENSE_LEVELS = 64;
+/** The same of an embedding table, which no matrix product reads. */
+const TABLE_LEVELS = 127;
+
+/**
+ * Dynamic quantization to 8 bits: weights are whole numbers with a float32 scale for each output of a dense layer and each row of
+ * a table, symmetric about 0; a dense layer's input is quantized when it is known, one scale for the whole batch. Products of two
+ * activations stay float32.
+ */
+export function q8Arithmetic(graph: OnnxGraph): Arithmetic {
+  const quantized = memo((x) => graph.nodeOf(3, 'DynamicQuantizeLinear', [x]));
+  return {
+    narrow: same,
+    wide: same,
+    dense(x, { module, out, into, weight, bias }) {
+      const [bytes, scale, zeroPoint] = quantized(x); // uint8 [..., into], float32 [], uint8 []
+      const { levels, scales } = quantize(weight, out, into, DENSE_LEVELS);
+      const turned = graph.constant('int8', [into, out], transposed(levels, out, into), `${module}.weight_quantized`);
+      const outputScales = graph.constant('float32', [out], scales, `${module}.weight_scale`);
+      const sums = graph.node('MatMulInteger', [bytes, turned, zeroPoint]); // int32 [..., out]
+      const scaled = graph.node('Mul', [graph.cast(sums, 'float32'), graph.node('Mul', [scale, outputScales])]);
+      return graph.node('Add', [scaled, graph.constant('float32', [out], bias, `${module}.bias`)]);
+    },
+    rows({ module, rows, width, weight }, pick) {
+      const { levels, scales } = quantize(weight, rows, width, TABLE_LEVELS);
+      const bytes = pick(graph.constant('int8', [rows, width], levels, `${module}.weight_quantized`));
+      const rowScales = pick(graph.constant('float32', [rows, 1], scales, `${module}.weight_scale`));
+      return graph.node('Mul', [graph.cast(bytes, 'float32'), rowScales]);
+    },
+  };
+}
+
+/** Each row of [rows, columns] as whole numbers −most … most times a scale of its own; a row of zeros has the scale 1. */
+function quantize(matrix: Float32Array, rows: number, columns: number, most: number) {
+  const levels = new Int8Array(matrix.length);
+  const scales = new Float32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const [from, to] = [row * columns, (row + 1) * columns];
+    let largest = 0;
+    for (let i = from; i < to; i++) largest = Math.max(largest, Math.abs(matrix[i]));
+    const scale = largest / most || 1;
+    scales[row] = scale;
+    for (let i = from; i < to; i++) levels[i] = Math.round(matrix[i] / scale);
+  }
+  return { levels, scales };
+}
+
+/** A function of a value's name that is called once for each. */
+function memo<Result>(make: (x: string) => Result): (x: string) => Result {
+  const made = new Map<string, Result>();
+  return (x) => {
+    const found = made.get(x) ?? make(x);
+    made.set(x, found);
+    return found;
+  };
+}
+
+/** Side of the squares that a matrix is transposed in: two of them fit the first-level cache. */
+const TILE = 32;
+
+/** [rows, columns] → [columns, rows] */
+function transposed<Numbers extends Float32Array | Int8Array>(matrix: Numbers, rows: number, columns: number): Numbers {
+  const turned = new (matrix.constructor as new (length: number) => Numbers)(matrix.length);
+  for (let left = 0; left < columns; left += TILE) {
+    const right = Math.min(columns, left + TILE);
+    for (let top = 0; top < rows; top += TILE) {
+      const bottom = Math.min(rows, top + TILE);
+      for (let c = left; c < right; c++)
+        for (let r = top; r < bottom; r++) turned[c * rows + r] = matrix[r * columns + c];
+    }
+  }
+  return turned;
+}

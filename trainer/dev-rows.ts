@@ -1,0 +1,12 @@
+import type { EvaluateRequest } from '../results/inference';
+import type { TrainRequest } from './options';
+
+/** Rows that a training evaluates its epochs on, for an evaluation elsewhere: the dev rows, or the held-out tenth. */
+export function devRows({ train, dev, options }: Pick<TrainRequest, 'train' | 'dev' | 'options'>) {
+  const { batchSize, maxLength, device, threads, seed } = options;
+  return {
+    data: dev ?? train,
+    ...(dev === undefined && { heldOutBy: seed }),
+    options: { batchSize, maxLength, device, ...(threads !== undefined && { threads }) },
+  } satisfies Pick<EvaluateRequest, 'data' | 'heldOutBy' | 'options'>;
+}
