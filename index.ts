@@ -12,6 +12,7 @@
  * @packageDocumentation
  */
 export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './analyzer/options';
+export type { NamedFile } from './data/bytes';
 export type { DataSource } from './data/dataset';
 export type { DataFormat } from './data/format';
 export type { TaskName } from './data/tasks';
