@@ -96,6 +96,6 @@ describe('what is no state dict of tensors is refused', () => {
   });
 
   test('a folder', () => {
-    expect(refusal(scratch)).toMatch(/is not a file|cannot be read/);
+    expect(refusal(scratch)).toMatch(/is a folder; it must be a regular file/);
   });
 });
