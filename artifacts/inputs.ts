@@ -79,7 +79,7 @@ export class Inputs {
   }
 
   /**
-   * Rows as what the engines read: a file, or a folder of files.
+   * Resolves rows to the paths that the engines read: a file, or a folder of files.
    *
    * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for an artifact that is nowhere
    */
@@ -103,7 +103,7 @@ export class Inputs {
     }
     const layout = layoutOf(columns, { path: named }, at, need);
     const stored = await this.artifact(source, field, signal);
-    // A link of the call's own: the store may drop a file that was not used for long.
+    // The call has a hard link of its own: the store may drop a file that is unused for long.
     return this.inScratch(async (folder) => {
       const file = path.join(folder, 'rows');
       await linkOrCopy(stored, file);

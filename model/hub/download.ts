@@ -82,7 +82,7 @@ export async function downloadFile(
     }
     fs.renameSync(part, blob);
   } catch (error) {
-    if (isNoSpace(error)) fs.rmSync(part, { force: true }); // others need the room
+    if (isNoSpace(error)) fs.rmSync(part, { force: true }); // other programs need the room
     throw error;
   } finally {
     held.delete(part);
