@@ -1,13 +1,16 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { isLoopback } from './credentials';
 
-/** Where grpc-js 1.14 looks for a proxy, in its order, and for the hosts that go without one. */
+/**
+ * Environment variables in which grpc-js 1.14 looks for a proxy, in order, and for the hosts
+ * without one.
+ */
 const VARIABLES = ['grpc_proxy', 'https_proxy', 'http_proxy'];
 const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy'];
 
 /**
- * The proxy by which a connection to a service would go. A service of this machine is reached directly, whatever the environment
- * says: a proxy elsewhere cannot reach it.
+ * Returns the proxy of a connection to a service. A service on this machine is reached directly,
+ * whatever the environment says: a proxy elsewhere cannot reach it.
  *
  * @param address `HOST:PORT`, or `unix:PATH`
  * @returns its variable and address, without its password: `https_proxy, proxy.example:3128`
@@ -21,7 +24,10 @@ export function proxyFor(address: string): string | undefined {
   return `${variable}, ${new URL(value).host}`;
 }
 
-/** By the rules of grpc-js: networks of IPv4, and ends of names; besides, `*` for all and blanks between the names. */
+/**
+ * Matches by the rules of grpc-js (IPv4 networks and name suffixes), and also by `*` for all hosts
+ * and blanks between names.
+ */
 function isExcepted(host: string): boolean {
   const variable = EXCEPTIONS.find((name) => process.env[name]);
   const excepted = ((variable && process.env[variable]) ?? '').split(',').map((each) => each.trim());

@@ -17,7 +17,7 @@ export { status };
 const DETAILS_KEY = 'grpc-status-details-bin';
 const DOMAIN = 'hifi';
 
-/** Node's codes where the process, or the system, has as many files open as it may: that passes. */
+/** Node's codes for too many open files in the process or the system, a temporary condition. */
 const NO_DESCRIPTOR: readonly unknown[] = ['EMFILE', 'ENFILE'];
 
 /** A field of a request that is not right. */
@@ -51,7 +51,7 @@ export class RpcError extends Error {
  * An INVALID_ARGUMENT for one field.
  *
  * @param said what it was and what would be right: `is 2000; it must be 1 to 1000`
- * @param what its name in a sentence
+ * @param what name of the object in a sentence
  */
 export function badField(field: string, said: string, what = field): RpcError {
   const description = `${what} ${said}`;
@@ -69,7 +69,7 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
 };
 
-/** When a client may try again where a disk had no room, in seconds. */
+/** Seconds after which a client may try again if a disk had no room. */
 const NO_ROOM_RETRY_SECONDS = 10;
 
 /**
@@ -101,10 +101,10 @@ export function rpcErrorOf(thrown: unknown): RpcError {
 export const withoutPaths = (message: string) =>
   message.replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
 
-/** A status as grpc-js sends it. */
+/** Status in the form that grpc-js sends. */
 export type SentStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 
-/** Whether a status has the details that a `google.rpc.Status` has. */
+/** Returns true if a status has the details of a `google.rpc.Status`. */
 export const isDetailed = ({ metadata }: SentStatus) => (metadata?.get(DETAILS_KEY) ?? []).length > 0;
 
 /** What a server sends for an error: code, line and details. */
