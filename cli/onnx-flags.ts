@@ -6,7 +6,10 @@ import { someOf } from './flag-values';
 import type { Flags } from './flags';
 import { bytesText, metricText, table } from './output';
 
-/** Adds `--onnx-dtype`. Its default is told and not set, so that whether it was given is known. */
+/**
+ * Adds `--onnx-dtype`. The help names its default, but the option has none, so that an absent flag
+ * is known.
+ */
 export function addOnnxDtypeFlag(command: Command): void {
   const what =
     'number types of an ONNX export, a file each: fp32; fp16, half the size, for GPUs (a CPU computes it in float32); ' +
@@ -16,11 +19,11 @@ export function addOnnxDtypeFlag(command: Command): void {
 }
 
 /**
- * The types that were asked for.
+ * Returns the requested number types.
  *
- * @param onnx whether an ONNX folder is written
- * @param needs the flag that asks for one
- * @throws HifiError INVALID_INPUT where types are given and no ONNX folder is written
+ * @param onnx true if an ONNX folder is written
+ * @param needs the flag that requests one
+ * @throws HifiError INVALID_INPUT for types without an ONNX folder
  */
 export function onnxDtypeFlag({ onnxDtype }: Flags, onnx: boolean, needs: string): OnnxDtype[] {
   const given = onnxDtype as OnnxDtype[] | undefined;
@@ -28,7 +31,7 @@ export function onnxDtypeFlag({ onnxDtype }: Flags, onnx: boolean, needs: string
   return given ?? ['fp32'];
 }
 
-/** The files of an ONNX folder; their dev metric where they were evaluated. */
+/** Table of an ONNX folder's files, with their dev metric if they were evaluated. */
 export function onnxTable(models: readonly OnnxModel[], metric?: string): string[] {
   const head = ['ONNX file', 'type', 'size', 'largest logit difference', ...(metric ? [`dev ${metric}`] : [])];
   const rows = models.map(({ dtype, file, bytes, largestDifference, dev }) => [
