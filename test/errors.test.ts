@@ -12,7 +12,7 @@ const thrownBy = (work: () => void): unknown => {
 };
 
 describe('a write that finds no room', () => {
-  // Each write to /dev/full fails as one to a full disk does.
+  // Each write to /dev/full fails as on a full disk.
   const full = thrownBy(() => fs.writeFileSync('/dev/full', 'text'));
 
   test('is known by the codes of Node.js, of lmdb and of this project, also as a cause', () => {

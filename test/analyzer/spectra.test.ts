@@ -54,7 +54,7 @@ describe('symmetricEigenvalues', () => {
     }
   });
 
-  // bench/spectra.ts does the same with 100,000.
+  // bench/spectra.ts checks 100,000.
   it('converges on 1,000 of these matrices; their trace and square sum are those of the values', () => {
     const errors = Array.from({ length: 1000 }, (_, seed) => {
       const { n, matrix } = gramMatrix(seed);

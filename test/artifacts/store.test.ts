@@ -11,7 +11,7 @@ const DAY = 24 * 3600_000;
 const content = randomBytes(3 << 20);
 const sha256 = createHash('sha256').update(content).digest('hex');
 const whole = { sha256, sizeBytes: content.length, offset: 0 };
-/** The content from a byte on, in pieces; `between` is called before each. */
+/** Yields the content from a byte on, in pieces; calls `between` before each. */
 async function* pieces(from = 0, between: (at: number) => void | Promise<void> = () => {}) {
   for (let at = from; at < content.length; at += 1 << 20) {
     await between(at);
@@ -87,7 +87,7 @@ describe('a disk that fills', () => {
     expect([asked, left()]).toEqual([false, []]);
   });
 
-  // The system then writes a part of a piece and says how much; only the next write fails.
+  // The system writes a part of a piece and returns its length; only the next write fails.
   onDisk('a piece that finds room for a part of it is no whole piece, and what came is dropped', async () => {
     const here = new ArtifactStore(disk!.folder);
     const filling = pieces(0, (at) => {
@@ -127,7 +127,7 @@ it('two uploads of one file at once: the second is told to come again, whichever
 });
 
 it('another process that uploads the same file writes to a part of its own', async () => {
-  // As one that is at work: the process that runs this one.
+  // A part of a running process: this one.
   const others = `${sha256}.${process.ppid}-00000000-0000-4000-8000-000000000000`;
   fs.writeFileSync(path.join(folder, 'parts', others), 'half');
   const here = new ArtifactStore(folder);
@@ -137,7 +137,7 @@ it('another process that uploads the same file writes to a part of its own', asy
 });
 
 it('an upload that a process was killed in goes on', async () => {
-  const dead = 2 ** 22 + 1; // more than any process's id
+  const dead = 2 ** 22 + 1; // greater than any process id
   const left = path.join(folder, 'parts', `${sha256}.${dead}-00000000-0000-4000-8000-000000000000`);
   fs.writeFileSync(left, content.subarray(0, 1 << 20));
   const here = new ArtifactStore(folder);
@@ -151,7 +151,7 @@ it('a cache forgets what was not used for a day', async () => {
   const [old, used] = [await store.addText('old'), await store.addText('used')];
   sweepCache(store, Date.now() + DAY / 2);
   expect([store.has(old.sha256), store.has(used.sha256)]).toEqual([true, true]);
-  // The time of a use is the ctime, which nobody can set.
+  // The time of a use is the ctime, which cannot be set.
   const later = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + DAY / 2);
   const { ctimeMs } = fs.statSync(await store.path(used.sha256));
   later.mockRestore();

@@ -10,7 +10,7 @@ const disk = FillingDisk.mount(1);
 afterEach(() => disk?.empty());
 afterAll(() => disk?.unmount());
 
-/** The command in a shell, with some redirection. */
+/** Runs the command in a shell, with a redirection. */
 function hifi(redirected: string, ...words: string[]) {
   const command = ['-c', `"$@" ${redirected}`, 'bash', process.execPath, '--require', HOOK, HIFI, ...words];
   const { status, stderr, stdout } = spawnSync('bash', command, { encoding: 'utf8' });
@@ -26,7 +26,7 @@ test.each([
   expect(hifi('>/dev/full', ...words)).toMatchObject({ status: 4, stderr: oneLine });
 });
 
-// The system writes the part that there is room for, and Node's stream for files does not look at how much that was.
+// The system writes as much as fits, and Node's stream for files ignores the returned length.
 (disk ? test : test.skip)('an answer of which a part finds room is not taken for a whole one', () => {
   disk!.fill(4096);
   const file = path.join(disk!.folder, 'answer');

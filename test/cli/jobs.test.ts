@@ -9,7 +9,8 @@ import { clientsOf, endServices, Service } from '../support/services';
 import { startHifi } from './spawn';
 
 /*
- * `hifi jobs watch`, of a gateway whose analyzer and trainer are away: a job is there and goes nowhere.
+ * Tests `hifi jobs watch` on a gateway whose analyzer and trainer are away: its job makes no
+ * progress.
  */
 
 const { NATS_URL } = process.env;
@@ -42,7 +43,7 @@ const watch = (job: string, flags: string[], seen: Parameters<typeof startHifi>[
 
 test('Ctrl-C while the job runs is told by the exit code, from wherever it is watched', async () => {
   const jobId = await createJob(client, LONG);
-  // The line that says what a server without JetStream lacks shows that it listens.
+  // The line on the server's missing JetStream shows that the command listens.
   const listens = /has no JetStream/;
   const ends = await Promise.all([
     watch(jobId, ['--nats'], (stderr, child) => void (listens.test(stderr) && child.kill('SIGINT'))),

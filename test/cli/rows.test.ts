@@ -5,8 +5,8 @@ import * as path from 'node:path';
 import { fixtures } from './spawn';
 
 /*
- * Rows as people have them, by the command itself: several files, a header with a comma, semicolons, mixed line ends, labels that look
- * alike, texts that are empty.
+ * Tests the command on rows as users have them: several files, a header with a comma, semicolons,
+ * mixed line ends, labels that look alike, empty texts.
  */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-rows-test-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -48,7 +48,7 @@ it('runs on several files, warns of labels that look alike, and says how to do i
   const { status, stderr } = run('run', '--model', model, ...files, ...COLUMNS, ...options);
   expect({ status, stderr }).toMatchObject({ status: 0 });
   const warning = `warning: ${at('b.csv')} and 1 more file: the labels "NEG", "neg" differ in letter case alone; they are 2 classes`;
-  // Scoring and training both read them: it is said once.
+  // Scoring and training both read the rows: the warning appears once.
   expect(stderr.split('\n').filter((line) => line.includes('letter case'))).toEqual([warning]);
   const { data } = JSON.parse(fs.readFileSync(path.join(out, 'heads.json'), 'utf8'));
   expect(data).toMatchObject({ path: `${at('b.csv')} and 1 more file`, rows: 30 });
@@ -76,7 +76,7 @@ it('predicts a folder of files, an empty text as an empty text, and warns of it'
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(rows.map(({ row }) => row)).toEqual([0, 1, 2, 3]);
-  expect(rows[1].logits).toEqual(rows[3].logits); // one text, the empty one
+  expect(rows[1].logits).toEqual(rows[3].logits); // both texts are empty
   expect(stderr).toContain(
     `warning: 2 rows, the first ${folder}/0.csv: row 1, have an empty text; it is predicted as one`,
   );

@@ -35,7 +35,7 @@ test.each([
     expect(everywhere.size).toBe(400);
     expect(search.dev).toHaveLength(devRows);
     expect(test.length).toBeLessThan(search.test.length);
-    // Its training and dev rows are drawn from all, as before.
+    // The training and dev rows are drawn from all rows in both versions.
     expect([train, dev]).toEqual(Object.values(splitRows(classes, size, { seed, searchSeed: seed })).slice(0, 2));
   }
 });

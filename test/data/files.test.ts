@@ -13,7 +13,7 @@ const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-files-'));
 afterAll(() => fs.rmSync(root, { recursive: true }));
 
 let folders = 0;
-/** A folder of files, whose path it returns. */
+/** Creates a folder of files and returns its path. */
 function folderOf(files: Record<string, string | Buffer>): string {
   const folder = path.join(root, `folder-${folders++}`);
   for (const [name, content] of Object.entries(files)) {
@@ -47,7 +47,7 @@ it.each([
   const folder = folderOf({ [`part-1.${extension}`]: second, [`part-0.${extension}`]: first });
   const dataset = await readDataset({ path: folder, ...COLUMNS }, 'labels');
   expect(dataset).toMatchObject({ path: folder, rows: 3, texts: ['a', 'b', 'c'], labels: ['0', '1', '1'] });
-  // The other way round, as flags in that order have it.
+  // The order of the flags decides.
   const named = (name: string) => path.join(folder, `${name}.${extension}`);
   const given = { path: named('part-1'), more: [{ path: named('part-0') }], ...COLUMNS };
   const reversed = await readDataset(given, 'labels');
@@ -81,7 +81,7 @@ it('passes over hidden files, marks of other tools, folders and files of no form
   });
   const names = (source: DataSource) => filesOf(source).map((file) => path.basename(file.path));
   expect(names({ path: folder })).toEqual(['a.csv', 'b.csv']);
-  // A format that is given is that of all files: nothing is left out by its name.
+  // A given format applies to all files: none is skipped by its name.
   expect(names({ path: folder, format: 'csv' })).toEqual(['README.md', 'a.csv', 'b.csv']);
 });
 

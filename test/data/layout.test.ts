@@ -36,7 +36,7 @@ it.each([
     { delimiter: ';' },
     '("text,label"); it looks separated by ",": give --delimiter ","',
   ],
-  // The other character gives the wanted name, though this one parts the header too.
+  // The other character gives the wanted name, although this one also splits the header.
   [
     'rows.csv',
     'id;text;label, or none\n1;a;0\n',

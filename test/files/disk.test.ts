@@ -27,7 +27,7 @@ const numbers = (version: number) => new Float32Array(SIZE).fill(version);
 const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
 const text = (version: number) => `${version}`.repeat(100_000);
 
-/** A place that writes: `write` puts a version into a folder, `read` tells which one is there. */
+/** Writer under test: `write` puts a version into a folder, `read` returns the version there. */
 interface Point {
   write(folder: string, version: number): unknown;
   read(folder: string): Promise<number> | number;
@@ -104,7 +104,7 @@ const filesOf = (folder: string) =>
 const onDisk = disk ? describe : describe.skip;
 
 onDisk.each(Object.entries(POINTS))('%s', (_, { write, read }) => {
-  // With room for a part of the file the system writes that part; with none it writes nothing.
+  // With room for a part of the file, the system writes that part; with none, it writes nothing.
   it.each([0, 8192, 65_536])('old or new, with %i bytes free', async (left) => {
     const folder = path.join(disk!.folder, 'work');
     fs.mkdirSync(folder);
@@ -118,7 +118,7 @@ onDisk.each(Object.entries(POINTS))('%s', (_, { write, read }) => {
     } catch (thrown) {
       error = thrown as Error;
     }
-    // A file of a few bytes finds room in a page.
+    // A file of a few bytes fits into a page.
     if (error === undefined) expect([left > 0, await read(folder)]).toEqual([true, 2]);
     else {
       expect(error).toMatchObject({ code: 'DISK_FULL', message: expect.stringMatching(/[\d.]+ (bytes|kB|MB)/) });
@@ -165,7 +165,8 @@ onDisk('what belongs to one call', () => {
   });
 });
 
-// `ulimit -f` counts 1024 bytes; Node ignores the signal that comes with it, so that the write fails with EFBIG.
+// `ulimit -f` counts 1024 bytes. Node ignores the signal that comes with it, so the write fails
+// with EFBIG.
 it('a file size limit is told by its name, and leaves what was there', () => {
   const folder = temporaryFolder('limit');
   const file = path.join(folder, 'model.safetensors');
@@ -186,7 +187,7 @@ it('a file size limit is told by its name, and leaves what was there', () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-// What finds no descriptor has opened nothing yet.
+// A write that finds no descriptor has not opened a file yet.
 it('without a free descriptor what was there stays, and work goes on once there is one', () => {
   const folder = temporaryFolder('descriptors');
   const of = (name: string) => JSON.stringify(path.resolve(__dirname, '../..', name));

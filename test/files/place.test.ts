@@ -104,12 +104,12 @@ describe('what cannot be written is refused before any work', () => {
   const readOnly = expect.stringMatching(/cannot be written: .*\/ro is on a read-only file system$/);
   const done = { checked: 'done', written: 'done' };
   expect(outcomes(lines.slice(0, 8).join('\n'))).toEqual([
-    // Linux lets no rename replace a mount point: that is what the check says before.
+    // Linux lets no rename replace a mount point; the check reports that first.
     { checked: mounted, written: expect.stringContaining('EBUSY') },
     { checked: mounted, written: expect.stringContaining('EBUSY') },
     { checked: readOnly, written: readOnly },
     done,
-    // Once empty, once with a folder of its own kind.
+    // Once empty, once with a folder of the same kind.
     done,
     done,
     { checked: readOnly, written: readOnly },

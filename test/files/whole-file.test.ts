@@ -28,7 +28,7 @@ test('a link is followed, also one to what is not there yet', () => {
   fs.mkdirSync(at('real'), { recursive: true });
   fs.writeFileSync(at('real/old'), 'old');
   fs.symlinkSync('real/old', at('to-old'));
-  // `..` is that of the folder that is linked to.
+  // `..` is the parent of the linked folder.
   fs.symlinkSync('real', at('folder'));
   fs.symlinkSync('../new', at('real/to-new'));
   for (const name of ['to-old', 'folder/to-new']) writeWhole(at(name), name);

@@ -93,7 +93,8 @@ describe('what is of hifi in a folder', () => {
   });
 });
 
-// A mount point cannot be renamed: with one in the old folder, a file before it is out of the way already.
+// A mount point cannot be renamed: with one in the old folder, an earlier file has already moved
+// out.
 (mayMount ? test : test.skip)('the old one comes back where the new one cannot take its place', () => {
   const out = fresh();
   fs.mkdirSync(out);

@@ -17,7 +17,7 @@ const bytes = randomBytes(5_000_001);
 const file = path.join(folder, 'given');
 const stored = { sha256: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.length };
 
-/** How long a sender may send nothing here, in milliseconds. */
+/** Longest silence of a sender in this test, in milliseconds. */
 const SILENT_MS = 2000;
 
 let server: GrpcServer;

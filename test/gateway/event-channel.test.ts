@@ -39,9 +39,9 @@ let server: NatsServer;
 let admin: NatsConnection;
 let store: JobStore;
 let job: string;
-/** Messages that a subscriber has heard: `SEQUENCE KIND`. */
+/** Messages that a subscriber has received: `SEQUENCE KIND`. */
 let heard: string[];
-/** The outbox's log. */
+/** Log of the outbox. */
 let lines: { level: number; msg: string; [name: string]: unknown }[];
 const disposals: (() => unknown)[] = [];
 
@@ -98,7 +98,7 @@ const waiting = () =>
     (line) => line !== undefined,
     'events to wait',
   );
-/** A while in which a server that refuses is asked again and again. */
+/** Time in which a refusing server is asked several times. */
 async function asked(times: number): Promise<void> {
   const read = jest.spyOn(store, 'unpublished');
   await until(
@@ -175,7 +175,7 @@ describe('a server without JetStream', () => {
     expect(aside[0]).toMatchObject({ job, sequence: 3, kind: 'artifact', limit: 4096 });
     expect(aside[0].bytes).toBeGreaterThan(5000);
 
-    // The server tells connections that are there of no new limit.
+    // The server does not report a new limit to existing connections.
     await server.reload(permissions(ALL).replace('4096', '65536'));
     await large('c');
     await allPublished();
@@ -202,7 +202,7 @@ describe('a server with JetStream', () => {
   });
 
   const stream = (name: string, config: Partial<StreamConfig>) => manager.streams.add({ name, ...config });
-  /** The ids of a stream's messages, as `SEQUENCE KIND`. */
+  /** Ids of a stream's messages, as `SEQUENCE KIND`. */
   async function kept(name: string): Promise<string[]> {
     const { state } = await manager.streams.info(name);
     const found: string[] = [];
@@ -297,7 +297,7 @@ describe('a server with JetStream', () => {
       streams: [],
       lacks: [expect.stringMatching(/^this NATS user may not /)],
     });
-    // What was on its way while nobody acknowledged it may come twice.
+    // Events in flight while nobody acknowledged them may arrive twice.
     expect([...new Set(heard)]).toEqual(['1 state', '2 artifact']);
     expect(lines).toHaveLength(1);
   });
@@ -319,7 +319,8 @@ describe('a server with JetStream', () => {
     expect(await kept('HIFI_EVENTS')).toEqual(EVENTS);
     expect(messages()).toEqual(['events are published', 'events wait for NATS', 'events are published']);
 
-    // Each attempt on one connection: the library keeps an iterator of its status until that is stopped.
+    // Each attempt on one connection: the library keeps an iterator of its status until that is
+    // stopped.
     const link = await connectNats(natsAddress(as('gateway')), 'test');
     const listeners = () => (link.nc as unknown as { protocol: { listeners: unknown[] } }).protocol.listeners.length;
     for (let attempt = 0; attempt < 50; attempt++) await openChannel(link);

@@ -111,7 +111,7 @@ describe('with JetStream', () => {
     await note(1, 2, 3);
     await told();
     await withJetStream(server.url, async ({ streams }) => {
-      // Its second event: the stream's third message, after one of another job.
+      // The job's second event is the stream's third message, after one of another job.
       await streams.deleteMessage('HIFI_EVENTS', 3);
       await streams.add({ name: 'COPY', sources: [{ name: 'HIFI_EVENTS' }] });
       await until(

@@ -9,13 +9,13 @@ import { RpcError, status } from '../../infra/grpc/status';
 import { GatewayService, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
 import { freePorts } from '../support/ports';
 
-/** How long a gateway may be away here, in milliseconds. */
+/** Longest absence of a gateway in this test, in milliseconds. */
 const AWAY_MS = 1200;
 const unused = () => {
   throw new Error('it is not called');
 };
 
-/** A gateway of one job, which is silent until it has ended. */
+/** Gateway with one job, which is silent until it ends. */
 async function gatewayAt(port: number, ended: boolean): Promise<GrpcServer> {
   const server = new GrpcServer({ host: '127.0.0.1', port });
   server.add(GatewayService, {

@@ -12,8 +12,8 @@ import { clientsOf, endServices, Service } from '../support/services';
 import { until } from '../support/until';
 
 /*
- * lmdb-js 3.5 rejects the writes of a commit that failed, and another promise with its cause, which nobody handles; with
- * eventTurnBatching a third one. Each of them used to end the process.
+ * lmdb-js 3.5 rejects the writes of a failed commit, and a second promise with its cause, which
+ * nobody handles; with eventTurnBatching a third one. Each unhandled one ends the process.
  */
 
 const { createJob, getJob } = GatewayService.method;
@@ -21,7 +21,7 @@ const refused = () => {
   throw new Error('the job is refused');
 };
 const refusals = { full: refused, otherSpec: refused };
-/** Takes pages of its own: a small change may find room in pages that lmdb has freed. */
+/** Allocates pages: a small change may fit into pages that lmdb has freed. */
 const LARGE = 'x'.repeat(50_000);
 
 const scratch = temporaryFolder('full-disk');
@@ -104,7 +104,7 @@ test('a job at work waits for room and goes on; what was told of it is never ahe
   const waiting = store.get(record.id);
   expect(waiting.state).toBe('TRAINING');
   expect(waiting.epochs).toBeLessThan(20);
-  // A change that a client asks for is refused, or has room in a page that was freed; it waits for nothing.
+  // A client's change is refused, or fits into a freed page; it waits for nothing.
   const cancelled = await store.note(record.id, { kind: 'warning', message: LARGE }).catch((error) => error);
   expect(cancelled).toMatchObject({ code: 'DISK_FULL' });
 
@@ -113,7 +113,7 @@ test('a job at work waits for room and goes on; what was told of it is never ahe
   expect(store.get(record.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1, epochs: 20, warnings: [] });
   expect(seen).toEqual(Array.from({ length: 23 }, (_, i) => i + 1));
   expect(ahead).toEqual([]);
-  // One line when it begins to wait, one when it goes on.
+  // One line when the wait begins, one when it ends.
   expect(words.filter((line) => /no room|room again/.test(line))).toHaveLength(2);
   await scheduler.drain();
   await store.close();

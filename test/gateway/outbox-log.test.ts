@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => jest.useRealTimers());
 
-/** Lets seconds pass, with something in each. */
+/** Lets seconds pass, and runs an action in each. */
 function seconds(count: number, each: (second: number) => void): void {
   for (let second = 0; second < count; second++) {
     each(second);

@@ -119,7 +119,7 @@ test('a clock that is put back an hour silences no progress', () => {
   const first = after(fresh(), [progress(1)], 2 * hour);
   const second = after(first.record, [progress(2)], hour);
   expect(second.events.map(({ event }) => event)).toEqual([progress(2)]);
-  // From then on the interval counts by the clock as it is.
+  // From then on the interval counts by the new clock.
   expect(after(second.record, [progress(3)], hour + 249).events).toEqual([]);
   expect(after(second.record, [progress(3)], hour + 250).events).toHaveLength(1);
 });

@@ -26,7 +26,7 @@ let artifacts: ArtifactStore;
 let servers: GrpcServer[];
 let clients: GrpcClient[];
 let gateway: GrpcClient;
-/** Called while a spec is looked at: when the analyzer is asked for its model. */
+/** Called while a spec is checked: when the gateway asks the analyzer for its model. */
 let whileChecked: () => Promise<void>;
 
 const clientOf = async (server: GrpcServer) => {
@@ -96,7 +96,7 @@ test('rows of a request are a file of the job; its client sees the spec as it wa
   expect(answered).toEqual(wanted);
   expect((await gateway.unary(getJob, { jobId })).job!.spec).toEqual(wanted);
   expect((await gateway.unary(cancelJob, { jobId })).job!.spec).toEqual(wanted);
-  // The same request again is the same job.
+  // The same request again returns the same job.
   expect(await made(given, 'rows')).toMatchObject({ jobId, spec: wanted });
 
   const [listed] = (await gateway.unary(listJobs, {})).jobs;

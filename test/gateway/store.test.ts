@@ -162,7 +162,7 @@ const epochs = (count: number): Happening[] =>
 /** Counts the values that lmdb decodes, and the steps of its cursors, while `work` runs. */
 async function readsOf(store: JobStore, work: () => unknown): Promise<number> {
   let steps = 0;
-  // lmdb-js makes a class for each environment; all of its tables have this prototype.
+  // lmdb-js makes a class for each environment; all its tables have this prototype.
   const prototype = Object.getPrototypeOf((store as unknown as { tables: { jobs: object } }).tables.jobs);
   const { getRange } = prototype;
   const parse = jest.spyOn(JSON, 'parse');
@@ -223,7 +223,7 @@ test('no call reads more of a store that holds ten times the jobs', async () => 
   };
   const few = await reads(await filled(60));
   expect(await reads(await filled(600))).toEqual(few);
-  // What is counted is what is read: 51 records by 51 keys.
+  // The counts are the reads: 51 records by 51 keys.
   expect(few['the first page']).toBeGreaterThanOrEqual(102);
 });
 
@@ -297,7 +297,7 @@ test('a spec is stored once: what changes of its job is written without it', asy
   await store.note(id, { kind: 'progress', stage: 'train', done: 1, total: 2, unit: 'steps' });
   const written = stringify.mock.results.slice(before).map(({ value }) => value.length);
   stringify.mockRestore();
-  // The record, the event and the event's place in the outbox.
+  // The record, the event and the event's position in the outbox.
   expect(written).toHaveLength(3);
   expect(Math.max(...written)).toBeLessThan(1000);
   expect(store.spec(id)).toEqual(spec);

@@ -40,7 +40,7 @@ it('a folder whose making fails is not there', async () => {
 
 it('what a process has left that was killed is removed, and what one fills stays', async () => {
   const at = (name: string) => path.join(home, 'hifi/kind', name);
-  const dead = 2 ** 22 + 1; // more than any process's id
+  const dead = 2 ** 22 + 1; // greater than any process id
   const left = [`name.making-${dead}-abcdef`, `name.making-${process.ppid}-abcdef`, `other.making-${dead}-abcdef`];
   for (const name of left) {
     fs.mkdirSync(at(name), { recursive: true });

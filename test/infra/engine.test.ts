@@ -372,7 +372,7 @@ it('a parent that is nicer than its engines are told to be, and may not raise th
   await untilGone(pid);
 });
 
-/** What `engine-parent` tells of its child. */
+/** Output of `engine-parent` about its child. */
 async function childOf(parent: ChildProcess): Promise<{ pid: number; temporary: string }> {
   const text = await new Promise<string>((resolve, reject) => {
     parent.stdout?.once('data', (data) => resolve(String(data)));

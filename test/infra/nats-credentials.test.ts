@@ -14,7 +14,7 @@ afterAll(() => {
   else process.env.NATS_CREDS = NATS_CREDS;
 });
 
-/** Names a file in NATS_CREDS. @returns its path */
+/** Sets NATS_CREDS to a file. @returns its path */
 function credentials(text: string): string {
   const file = path.join(folder, 'nats.creds');
   fs.writeFileSync(file, text);
@@ -27,7 +27,7 @@ const seedOf = (pair: { getSeed(): Uint8Array }) => text(pair.getSeed());
 const block = (what: string, body: string) => `-----BEGIN ${what}-----\n${body}\n------END ${what}------\n\n`;
 const base64 = (value: string | Uint8Array) => Buffer.from(value).toString('base64url');
 
-/** A NATS JWT: https://docs.nats.io/running-a-nats-service/nats_admin/security/jwt */
+/** NATS JWT: https://docs.nats.io/running-a-nats-service/nats_admin/security/jwt */
 function jwt(issuer: ReturnType<typeof nkeys.createUser>, subject: string, type: string, claims = {}): string {
   const head = base64(JSON.stringify({ typ: 'JWT', alg: 'ed25519-nkey' }));
   const at = Math.floor(Date.now() / 1000);

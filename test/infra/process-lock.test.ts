@@ -54,10 +54,10 @@ describe('eight processes at once', () => {
     for (const child of children) child.disconnect();
   });
 
-  /** Has all of them want a lock. @returns how many got it, and how often it had two holders */
+  /** Lets all of them take a lock. @returns the number of successes, and of second holders */
   async function ask(file: string, times?: number): Promise<{ held: number; twice: number }> {
     const answers = children.map((child) => once(child, 'message'));
-    // They start together, once all have heard of it.
+    // They start together, once all have received the message.
     for (const child of children) child.send({ file, at: Date.now() + 6, times });
     const told = (await Promise.all(answers)).map(([answer]) => answer);
     const sum = (name: 'held' | 'twice') => told.reduce((total, answer) => total + answer[name], 0);
@@ -111,7 +111,7 @@ test('a container that shares the folder is refused while the other one lives, a
   const other = spawn('unshare', [...words, require.resolve('../../infra/process-lock'), file]);
   try {
     await once(other.stdout, 'data');
-    // Its id there is 1, which is a living process here too, of another start.
+    // Its id there is 1, which here is another living process, with another start.
     expect(fs.readFileSync(file, 'utf8').split(' ')[0]).toBe('1');
     expect(() => lockFor(file, 'the folder')).toThrow('the folder is in use by process 1 of another container');
     expect(fs.readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(1);

@@ -8,7 +8,10 @@ const HOOK = require.resolve('../support/typescript-hook.cjs');
 const scratch = scratchFolder('temporary');
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-/** How a process with two folders ends by what it does, and what it leaves. */
+/**
+ * Runs a process with two folders that ends in a given way. Returns how it ended and the remaining
+ * folders.
+ */
 function ended(does: string) {
   const parent = fs.mkdtempSync(path.join(scratch, 'tmp-'));
   const script = `const { temporaryFolder } = require(${JSON.stringify(require.resolve('../../infra/temporary'))});

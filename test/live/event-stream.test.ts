@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import * as net from 'node:net';
 import { EventStream } from '../../live/event-stream';
 
-/** Serves one stream of events of 64 KB, as many as are taken. */
+/** Serves one stream of events of 64 KB, as many as the reader takes. */
 async function served(mostIdleMs: number) {
   const seen = { sent: 0, left: false };
   let over = Promise.resolve();

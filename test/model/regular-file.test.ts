@@ -18,7 +18,7 @@ afterAll(async () => {
   fs.rmSync(root, { recursive: true });
 });
 
-/** tiny-bert with something else in a file's place. */
+/** tiny-bert with something else in place of a file. */
 function model(name: string, put: (file: string) => void): string {
   const folder = fs.mkdtempSync(path.join(root, 'model-'));
   fs.cpSync(tiny, folder, { recursive: true });

@@ -3,7 +3,10 @@ import type { Logits } from '../../results/logits';
 import { drawnRows, largestDifference } from '../../results/onnx-check';
 import { FIXTURES } from '../support/deltas';
 
-/** Two logits a row, far apart in even rows and close in odd ones; as many rows as the check draws. */
+/**
+ * Two logits per row, far apart in even rows and close in odd ones; as many rows as the check
+ * draws.
+ */
 const ROWS = drawnRows(readModelConfig(`${FIXTURES}/tiny-bert`), true).length;
 const two = (row: number): [number, number] => (row % 2 === 0 ? [2, -2] : [0.01, 0]);
 const logitsOf = (outputs: number, row: (row: number) => number[]): Logits => ({

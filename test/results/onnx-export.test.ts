@@ -43,13 +43,16 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['one-head-electra', [[0]], withSegments],
 ];
 
-/** The first of each family, which are exported in every type. */
+/** First model of each family, exported in every type. */
 const FAMILIES = ['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilbert', 'tiny-electra'];
 
-/** How far these models' logits may be from the trainer's in each type. They are of the order of 1. */
+/**
+ * Largest differences of these models' logits from the trainer's in each type. The logits are of
+ * the order of 1.
+ */
 const BOUNDS: Record<OnnxDtype, number> = { fp32: 1e-4, fp16: 5e-3, q8: 0.2 };
 
-/** Tools of {@link file://../fixtures/check_onnx.py}. */
+/** Runs a tool of {@link file://../fixtures/check_onnx.py}. */
 const TOOLS = 'python3 -m pip install --quiet onnx==1.23.2 onnxruntime==1.32.0 onnxconverter-common==1.16.0';
 
 interface Exported {
@@ -166,7 +169,7 @@ describe('the ONNX folder', () => {
     for (const [i, { base, dtype }] of asked.entries()) {
       const expected = logitsOf(await byTrainer(folders.get(base)!, data));
       expectClose(answers[i].logits, expected, BOUNDS[dtype]);
-      // Another file than model.onnx has answered.
+      // A file other than model.onnx has answered.
       expect(() => expectClose(answers[i].logits, expected, 1e-5)).toThrow();
     }
   });
@@ -216,7 +219,7 @@ describe('the ONNX folder', () => {
     const config = JSON.parse(fs.readFileSync(path.join(out, 'config.json'), 'utf8'));
     expect(config.id2label).toEqual({ 0: 'no', 1: 'maybe', 2: 'yes' });
     expect(config.label2id).toEqual({ no: 0, maybe: 1, yes: 2 });
-    // With both of the types that it takes by itself, in a browser and elsewhere, it is left to choose.
+    // transformers.js chooses itself if both of its defaults, for browsers and elsewhere, exist.
     expect(config['transformers.js_config']).toEqual({});
     const { out: single } = folders.get('one-head-bert')!;
     const other = JSON.parse(fs.readFileSync(path.join(single, 'config.json'), 'utf8'));

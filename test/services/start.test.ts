@@ -45,7 +45,10 @@ const settings = (): ServeSettings => ({
   version: '0',
 });
 
-/** What keeps this process alive, but for its standard streams and the server of the taken port. */
+/**
+ * Handles that keep this process alive, except its standard streams and the server of the taken
+ * port.
+ */
 const alive = () =>
   process
     .getActiveResourcesInfo()

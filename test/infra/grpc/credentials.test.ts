@@ -12,7 +12,7 @@ afterEach(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** What a server and its client make of a token in a file, or in the environment. */
+/** Returns the results of a server and its client for a token in a file, or in the environment. */
 function both(text: string, inFile: boolean) {
   if (inFile) fs.writeFileSync(file, text);
   else process.env.HIFI_TOKEN = text;

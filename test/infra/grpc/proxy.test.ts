@@ -15,7 +15,7 @@ const given = (environment: Record<string, string>) => {
 };
 afterAll(() => given(Object.fromEntries(before.filter(([, value]) => value !== undefined) as [string, string][])));
 
-/** A proxy that takes every CONNECT and lets none through. */
+/** Proxy that accepts every CONNECT and forwards none. */
 const asked: string[] = [];
 const proxy = net.createServer((socket) =>
   socket

@@ -14,7 +14,7 @@ const VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'NO
 const CHANGED = [...VARIABLES, 'HF_ENDPOINT', 'HF_HOME', 'HF_TOKEN', 'HF_HUB_OFFLINE', 'XDG_CACHE_HOME'];
 const environment = { ...process.env };
 
-/** A proxy that opens tunnels to whom it is asked for, once the credentials are right. */
+/** Proxy that opens the requested tunnels if the credentials are right. */
 class TunnelProxy {
   readonly asked: string[] = [];
   private readonly sockets = new Set<net.Socket>();
@@ -87,7 +87,7 @@ test.each(['http_proxy', 'HTTP_PROXY'])(
     process.env[name] = `http://me:p%40ss@127.0.0.1:${proxy.port}`;
     const folder = await resolveModel(NAME);
     expect(fs.readdirSync(folder)).toContain('model.safetensors');
-    // The Hub and the host that it sends large files from.
+    // The Hub and the host from which it serves large files.
     expect(hosts().size).toBe(2);
     expect([...hosts()]).toContain(`me:p@ss ${new URL(hub.endpoint).host}`);
   },
@@ -161,7 +161,7 @@ test('refused answers leave no connection behind', async () => {
       .readdirSync('/proc/self/fd')
       .flatMap((fd) => linkOf(fd))
       .filter((to) => to.startsWith('socket')).length;
-  // A body that is larger than what a connection holds stays there until it is read or given up.
+  // The kernel holds a body larger than the connection's buffers until it is read or abandoned.
   const refusing = http.createServer((_, response) => response.writeHead(404).end(Buffer.alloc(4 << 20)));
   await new Promise<void>((done) => refusing.listen(0, '127.0.0.1', done));
   process.env.HF_ENDPOINT = `http://127.0.0.1:${(refusing.address() as net.AddressInfo).port}`;
@@ -176,6 +176,6 @@ function linkOf(fd: string): string[] {
   try {
     return [fs.readlinkSync(`/proc/self/fd/${fd}`)];
   } catch {
-    return []; // It was closed since.
+    return []; // It has been closed since.
   }
 }

@@ -27,7 +27,10 @@ const golden: {
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-patterns-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** Those that match the empty text somewhere: JavaScript and Oniguruma go on from such a match in different ways. */
+/**
+ * Patterns that match the empty text somewhere: JavaScript and Oniguruma continue after such a
+ * match in different ways.
+ */
 const refused = (pattern: Pattern) => 'Regex' in pattern && ['a|', 'x*'].includes(pattern.Regex);
 
 test('added tokens of every printable ASCII character, in each variant', () => {
@@ -80,7 +83,7 @@ test('classes have the same code points as in the library, of all there are', ()
         run.codePointAt(0)!,
         run.codePointAt(run.length - (lowSurrogate(run.charCodeAt(run.length - 1)) ? 2 : 1))!,
       ];
-      // A lone surrogate is no text: a run over them is two.
+      // A lone surrogate is not text: a run across it is two runs.
       if (first < 0xd800 && last >= 0xe000) found.push([first, 0xd7ff], [0xe000, last]);
       else found.push([first, last]);
     }

@@ -25,7 +25,7 @@ function refusal(file: string): string {
   throw new Error('was not refused');
 }
 
-/** Writes bytes to a file of their own. */
+/** Writes bytes to a new file. */
 function fileOf(bytes: Uint8Array): string {
   const file = path.join(scratch, 'altered.bin');
   fs.writeFileSync(file, bytes);
