@@ -176,7 +176,7 @@ export class Inputs {
     if (located.kind === 'found') {
       const stat = fs.statSync(located.path);
       if (!stat.isFile() && !stat.isDirectory()) {
-        throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a file or a folder, and is none`);
+        throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a regular file or a folder`);
       }
       if (stat.isFile() || this.roots.holds(located.path)) return located.path;
       throw invalidPart(

@@ -47,7 +47,7 @@ export async function received(
     for await (const chunk of chunks) {
       sending = false;
       if (size + chunk.length > sizeBytes) {
-        throw invalidInput(`the upload has more than the ${sizeBytes} bytes that were said`);
+        throw invalidInput(`the upload has more than the ${sizeBytes} bytes announced`);
       }
       hash.update(chunk);
       await writeAll(handle, chunk, size, rest);

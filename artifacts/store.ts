@@ -144,7 +144,7 @@ export class ArtifactStore {
     const found = await this.find(sha256);
     if (found) return { sha256, sizeBytes: Number(found.size) };
     if (receiving.has(place)) {
-      const message = `another upload of ${sha256} is at work: wait for it`;
+      const message = `another upload of ${sha256} is in progress: wait for it`;
       throw new RpcError(status.ABORTED, 'UPLOAD_AT_WORK', message, { retrySeconds: RETRY_SECONDS });
     }
     const rest = this.part(sha256);

@@ -27,7 +27,7 @@ const GONE = ['EPIPE', 'EIO'];
 export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (GONE.includes(error.code as string)) process.exit(0);
-    process.stderr.write(`hifi: stdout cannot take the answer: ${error.message}\n`);
+    process.stderr.write(`hifi: stdout cannot be written: ${error.message}\n`);
     process.exit(4);
   });
   process.stderr.on('error', () => {});

@@ -43,7 +43,7 @@ function writeAll(descriptor: number, text: string): void {
     for (let done = 0; done < bytes.length; ) done += fs.writeSync(descriptor, bytes, done);
   } catch (error) {
     const { message } = error as Error;
-    throw (isNoSpace(error) ? noRoom : failed)(`stdout cannot take the answer: ${message}`, error);
+    throw (isNoSpace(error) ? noRoom : failed)(`stdout cannot be written: ${message}`, error);
   }
 }
 

@@ -94,7 +94,7 @@ async function earlierJob(
   const { jobId } = known;
   const difference = differenceOf(known.asked ?? {}, asked);
   if (difference !== undefined) {
-    session.progress.say(`note: job ${jobId} was asked for otherwise (${difference}); another one is started`);
+    session.progress.say(`note: job ${jobId} had another request (${difference}); this run starts another job`);
     return undefined;
   }
   const { job } = await gateway.unary(GatewayService.method.getJob, { jobId }, { signal: session.signal });

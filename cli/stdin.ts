@@ -52,7 +52,7 @@ async function spooled({ path: named, file }: NamedFile, signal: AbortSignal): P
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (isNoSpace(error)) throw error;
-    throw failed(`${named}: could not be kept in ${folder}: ${(error as Error).message}`, error);
+    throw failed(`${named}: could not be stored in ${folder}: ${(error as Error).message}`, error);
   }
   return { path: standard ? 'stdin' : named, file: kept };
 }

@@ -20,7 +20,7 @@ export function checkComparisonFolder(out: string): void {
   const foreign = names.includes(SETTINGS) ? undefined : names.find((name) => !isStaged(name));
   if (foreign !== undefined) {
     throw invalidInput(
-      `--out ${out} is not empty (it holds ${foreign}): give a new folder, or that of a comparison to go on with`,
+      `--out ${out} is not empty (it holds ${foreign}): give a new folder, or that of a comparison to resume`,
     );
   }
   checkPlace(out, 'folder');

@@ -87,7 +87,7 @@ async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>, silentMs: 
 async function unlessSilent<T>(next: Promise<T>, silentMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silent = new Promise<never>((_, reject) => {
-    const message = `the upload has sent nothing for ${silentMs / 1000} s; go on where GetUpload tells`;
+    const message = `the upload has sent nothing for ${silentMs / 1000} s; resume at the offset that GetUpload returns`;
     timer = setTimeout(() => reject(new RpcError(status.DEADLINE_EXCEEDED, 'UPLOAD_SILENT', message)), silentMs);
   });
   try {

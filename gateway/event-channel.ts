@@ -185,6 +185,6 @@ function refusalOf(error: unknown, keeper?: Keeper): unknown {
   }
   if (error instanceof TimeoutError) return failed(`${stream} does not acknowledge the event`, error);
   // The library's "JetStream not enabled" means that nobody answered.
-  if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${stream} no longer takes the event`, error);
+  if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${stream} no longer accepts the event`, error);
   return error;
 }

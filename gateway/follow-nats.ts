@@ -192,7 +192,7 @@ async function openMessages(
   const { manager, lacks } = await findJetStream(link);
   const kept = manager ? await keptMessages(link, manager, jobId) : lacks;
   if (typeof kept !== 'string') return each(kept, true);
-  note(`${kept}: events from before now, or told while the connection is away, are missing`);
+  note(`${kept}: earlier events, and events during a lost connection, are missing`);
   const heard = link.nc.subscribe(subjectsOf(jobId));
   await link.flush();
   return each(heard, false);

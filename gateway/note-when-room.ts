@@ -27,12 +27,12 @@ export async function noteWhenRoom(
   for (let pause = PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       const record = await store.note(id, ...happenings);
-      if (pause > PAUSE_MS) log.info({ job: id }, 'the job store has room again; the job goes on');
+      if (pause > PAUSE_MS) log.info({ job: id }, 'the job store has room again; the job resumes');
       return record;
     } catch (error) {
       if (!isNoSpace(error)) throw error;
       if (signal.aborted) throw cancelled();
-      if (pause === PAUSE_MS) log.error({ job: id, err: error }, 'the job store has no room; the job waits for some');
+      if (pause === PAUSE_MS) log.error({ job: id, err: error }, 'the job store has no room; the job waits');
       await delay(pause, undefined, { signal }).catch(() => {
         throw cancelled();
       });

@@ -82,7 +82,7 @@ export function rpcErrorOf(thrown: unknown): RpcError {
     const known = HifiError.from(thrown);
     if (NO_DESCRIPTOR.includes((thrown as { code?: unknown } | null | undefined)?.code)) {
       const details = { retrySeconds: NO_ROOM_RETRY_SECONDS, cause: thrown };
-      const message = 'the service has as many files open as it may; try again later';
+      const message = 'the service has reached its limit of open files; try again later';
       return new RpcError(status.RESOURCE_EXHAUSTED, 'TOO_MANY_FILES', message, details);
     }
     if (known.code === 'FAILED') {

@@ -171,6 +171,6 @@ class Line {
       return new UnreachableError(`${this.peer} cannot be reached (${code})`, { cause: error });
     }
     const why = message ?? (error as Error).message;
-    return new PassingError(`the connection to ${this.peer} was cut (${why})`, { cause: error });
+    return new PassingError(`the connection to ${this.peer} was interrupted (${why})`, { cause: error });
   }
 }

@@ -47,7 +47,7 @@ function tableOf(file: string, descriptor: number, size: number): Map<string, St
   if (start.subarray(0, LEGACY.length).equals(LEGACY)) return legacyTable(file, descriptor, size);
   const other = otherContent(start);
   if (other !== undefined) throw invalidInput(`${file}: ${other}`);
-  throw invalidInput(`${file}: is no file of torch.save (it begins with ${shownBytes(start)})`);
+  throw invalidInput(`${file}: was not written by torch.save (it begins with ${shownBytes(start)})`);
 }
 
 /** Reads an archive: `NAME/data.pkl`, and each storage as `NAME/data/KEY`. */

@@ -36,7 +36,7 @@ function prunedModel(): void {
 }
 
 // Householder rounding noise of such Gram matrices goes down to 1e-200, whose square is 0.
-it('measures heads whose value rows were pruned: as many singular values as there are live rows', async () => {
+it('measures heads with pruned value rows: one singular value per live row', async () => {
   prunedModel();
   const options = { ...GOLDEN_OPTIONS, samples: 60, maxLength: 128 };
   const { result } = await run({ model: folder, data: TRAIN, options });

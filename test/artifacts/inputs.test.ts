@@ -105,7 +105,7 @@ describe('inputs', () => {
     ]);
   });
 
-  it('refuses a delimiter of a format that has none', async () => {
+  it('refuses a delimiter with a format that has none', async () => {
     fs.writeFileSync(at('root/rows.jsonl'), '{"text":"a","label":"1"}\n');
     const error = await errorOf(atPath('rows.jsonl', { ...columns, delimiter: ';' }));
     expect([error.field, error.message]).toEqual([

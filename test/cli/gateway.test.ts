@@ -98,7 +98,7 @@ test('a run at a gateway leaves what a run here leaves', async () => {
   const other = await hifi(...RUN, ...gateway, '--lr', '2e-3', '--out', there, '--resume', '--json');
   expect([other.status, other.stderr]).toEqual([
     0,
-    expect.stringContaining(`job ${told.jobId} was asked for otherwise (training.lr was 0.001 and is 0.002)`),
+    expect.stringContaining(`job ${told.jobId} had another request (training.lr was 0.001 and is 0.002)`),
   ]);
   expect(JSON.parse(other.stdout).jobId).not.toBe(told.jobId);
   const record = JSON.parse(fs.readFileSync(path.join(there, 'state', 'job.json'), 'utf8'));

@@ -41,7 +41,7 @@ afterAll(async () => {
 const watch = (job: string, flags: string[], seen: Parameters<typeof startHifi>[1] = () => {}) =>
   startHifi(['jobs', 'watch', job, ...flags, '--gateway', `127.0.0.1:${service.ports.gateway}`], seen);
 
-test('Ctrl-C while the job runs is told by the exit code, from wherever it is watched', async () => {
+test('Ctrl-C during a watch sets the exit code, with gRPC and with NATS', async () => {
   const jobId = await createJob(client, LONG);
   // The line on the server's missing JetStream shows that the command listens.
   const listens = /has no JetStream/;
@@ -52,7 +52,7 @@ test('Ctrl-C while the job runs is told by the exit code, from wherever it is wa
   expect(ends.map(({ status }) => status)).toEqual([130, 130]);
 });
 
-test('a job that has ended is watched to its end on a NATS server that keeps nothing', async () => {
+test('a watch of an ended job ends on a NATS server without JetStream', async () => {
   const jobId = await createJob(client, LONG);
   await client.unary(GatewayService.method.cancelJob, { jobId });
   const [{ status, stderr }, unknown] = await Promise.all([jobId, 'no-such-job'].map((id) => watch(id, ['--nats'])));

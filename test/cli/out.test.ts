@@ -45,7 +45,7 @@ function outcomes(mounts: string, commands: readonly string[]): string[] {
 }
 
 (mayMount ? describe : describe.skip)('in mounts', () => {
-  test('a read-only file system, and a file that is mounted', () => {
+  test('a read-only file system, and a mounted file', () => {
     const [ro, bound] = ['ro', 'bound.json'].map((name) => path.join(scratch, name));
     fs.writeFileSync(bound, '');
     const mounts = `mkdir ${ro}; mount -t tmpfs -o ro none ${ro}; mount --bind ${bound} ${bound}`;
@@ -64,7 +64,7 @@ function outcomes(mounts: string, commands: readonly string[]): string[] {
     ]);
   });
 
-  test('an export fills a mount point, replaces what it wrote there, and is undone into another', async () => {
+  test('an export fills a mount point, replaces its earlier files, and undo fills another', async () => {
     const checkpoint = await openCheckpoint(model);
     const delta = path.join(scratch, 'delta');
     try {

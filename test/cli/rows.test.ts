@@ -28,7 +28,7 @@ const part = (from: number) =>
   `"Title, body";label\r\n${Array.from({ length: 15 }, (_, i) => `the sailor found ${from + i};${LABELS[i % 3]}\r`).join('')}`;
 const COLUMNS = ['--text-columns', 'Title, body', '--label-column', 'label', '--delimiter', ';'];
 
-it('runs on several files, warns of labels that look alike, and says how to do it again', () => {
+it('runs on several files, warns of labels that look alike, and prints the command to repeat', () => {
   const files = ['--train', file('b.csv', part(0)), '--train', file('a.csv', part(15))];
   const out = at('run');
   const options = [
@@ -58,7 +58,7 @@ it('runs on several files, warns of labels that look alike, and says how to do i
   expect(report).toContain(`--text-columns &#39;Title, body&#39;`.replaceAll('&#39;', "'"));
 });
 
-it('predicts a folder of files, an empty text as an empty text, and warns of it', () => {
+it('predicts a folder of files, with a warning for an empty text', () => {
   const folder = path.dirname(file('new/0.csv', 'text,label\nthe sailor,1\n"",2\r\r\n'));
   file('new/1.csv', 'label,text\n1,a boat\r2,\n');
   const { status, stdout, stderr } = run(
@@ -82,7 +82,7 @@ it('predicts a folder of files, an empty text as an empty text, and warns of it'
   );
 });
 
-it('says what separates the fields where it is no comma', () => {
+it('suggests the delimiter of a file without commas', () => {
   const semicolons = file('semicolons.csv', 'text;label\na;0\n');
   const refused = (...words: string[]) => {
     const { status, stderr } = run('analyze', '--model', model, '--out', at('none'), ...words);

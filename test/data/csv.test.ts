@@ -37,7 +37,7 @@ const GOLDEN: { bytes: string; delimiter: string; rows: string[][] }[] = JSON.pa
   fs.readFileSync(path.join(__dirname, '../fixtures/csv/golden.json'), 'utf8'),
 );
 
-it('reads random files as Python does, whichever line ends they mix', async () => {
+it('reads random files with mixed line ends as Python does', async () => {
   expect(GOLDEN.length).toBeGreaterThan(500);
   for (const { bytes, delimiter, rows } of GOLDEN) {
     // Python gives a blank line no field. hifi gives it an empty one, so that messages can name its
@@ -63,7 +63,7 @@ it.each(['csv', 'tsv', 'txt', 'jsonl'] as const)('ends a line at LF, CRLF and CR
   );
 });
 
-it('reads back any fields, quoted or plain, with any delimiter and line end', async () => {
+it('reads back random fields, quoted or plain, with any delimiter and line end', async () => {
   const field = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.string({ unit: fc.constantFrom('"', ',', ';', '\t', '|', '\r', '\n', 'a', ' ', 'é') }),
@@ -93,7 +93,7 @@ it('reads back any fields, quoted or plain, with any delimiter and line end', as
   );
 });
 
-it('keeps a record together over many chunks, wherever a chunk ends', async () => {
+it('joins a record across many chunks, wherever a chunk ends', async () => {
   const long = `${'x\r\n"",é\r'.repeat(100_000)}`; // 1 MB in one quoted field
   const text = long.replaceAll('""', '"');
   for (const lead of ['', 'ab']) {
@@ -116,12 +116,12 @@ it('does not split a CRLF between two chunks', async () => {
   }
 });
 
-it('takes a quoted empty field for a field, a blank line for none', async () => {
+it('distinguishes a quoted empty field from a blank line', async () => {
   const all = await records('text\n""\n\n  \n');
   expect(all.map(({ blank }) => blank)).toEqual([false, false, true, true]);
 });
 
-it('says in its own words what is not well-formed, where, and what would be right', async () => {
+it('reports a malformed record with its place and the correct form', async () => {
   expect(await message('a,b\r\nx,"y\rz" w\n')).toBe(
     '/rows.csv: not RFC 4180: line 3: field 2 ("\\"y\\rz\\" ") goes on after its closing quote; a quote within a quoted field must be doubled',
   );

@@ -51,7 +51,7 @@ describe.each(FORMATS)('%s', (name, reader, good, bad) => {
   fs.writeFileSync(whole, good);
   fs.writeFileSync(broken, bad);
 
-  it('has as many open descriptors after a thousand readers as before', async () => {
+  it('leaves no descriptor open after a thousand readers', async () => {
     const before = open();
     let failed = 0;
     for (let i = 0; i < 500; i++) {
@@ -71,7 +71,7 @@ describe.each(FORMATS)('%s', (name, reader, good, bad) => {
   });
 });
 
-it('is so for what looks at the columns alone', async () => {
+it('leaves no descriptor open after checks of the columns', async () => {
   const before = open();
   for (const name of ['rows.tsv', 'rows.csv', 'rows.jsonl', 'rows.parquet']) {
     for (let i = 0; i < 50; i++) await checkColumns({ path: path.join(folder, name), textColumns: ['text'] }, 'texts');

@@ -69,7 +69,7 @@ it('reads a folder of Parquet shards, and a folder of plain texts', async () => 
   expect((await readDataset({ path: texts }, 'texts')).texts).toEqual(['one', 'two', 'three']);
 });
 
-it('passes over hidden files, marks of other tools, folders and files of no format', async () => {
+it('skips hidden files, marker files of other tools, folders and files of no format', async () => {
   const folder = folderOf({
     'b.csv': 'text,label\nb,1\n',
     'a.csv': 'text,label\na,0\n',
@@ -85,7 +85,7 @@ it('passes over hidden files, marks of other tools, folders and files of no form
   expect(names({ path: folder, format: 'csv' })).toEqual(['README.md', 'a.csv', 'b.csv']);
 });
 
-it('draws from several files, and numbers rows on from file to file', async () => {
+it('draws from several files, with row numbers that continue from file to file', async () => {
   const part = (from: number) =>
     `text,label\n${Array.from({ length: 10 }, (_, i) => `row ${from + i},${i % 2}\n`).join('')}`;
   const folder = folderOf({ 'a.csv': part(0), 'b.csv': 'text,label\n', 'c.csv': part(10) });
@@ -98,7 +98,7 @@ it('draws from several files, and numbers rows on from file to file', async () =
   expect(rowName(selectRows(dataset, [1]), 0)).toBe(`${folder}/a.csv: row 3`);
 });
 
-it('names the file, and the row in it, of whatever is wrong', async () => {
+it('names the file of an error, and the row in it', async () => {
   const good = 'text,label\na,0\nb,1\n';
   const at = (second: string) => ({ path: folderOf({ 'a.csv': good, 'b.csv': second }), ...COLUMNS });
   expect(await refusal(at('text,label\nc,0\n,1\n'))).toMatch(
@@ -120,7 +120,7 @@ it('names the file, and the row in it, of whatever is wrong', async () => {
   );
 });
 
-it('refuses files of two formats, a folder without any, and one without a row', async () => {
+it('refuses files of two formats, a folder without files, and a file without rows', async () => {
   const two = folderOf({ 'a.csv': 'text,label\na,0\n', 'b.tsv': 'text\tlabel\nb\t1\n' });
   expect(await refusal({ path: two, ...COLUMNS })).toMatch(
     /^\/folder-\d+\/b\.tsv is tsv, \/folder-\d+\/a\.csv is csv; files that are read together must have one format$/,

@@ -105,7 +105,7 @@ const onDisk = disk ? describe : describe.skip;
 
 onDisk.each(Object.entries(POINTS))('%s', (_, { write, read }) => {
   // With room for a part of the file, the system writes that part; with none, it writes nothing.
-  it.each([0, 8192, 65_536])('old or new, with %i bytes free', async (left) => {
+  it.each([0, 8192, 65_536])('leaves the old or the new version, with %i bytes free', async (left) => {
     const folder = path.join(disk!.folder, 'work');
     fs.mkdirSync(folder);
     await write(folder, 1);
@@ -132,7 +132,7 @@ onDisk.each(Object.entries(POINTS))('%s', (_, { write, read }) => {
 });
 
 onDisk('what belongs to one call', () => {
-  it('rows of a request and weights for an engine say what is full', async () => {
+  it('errors of inline rows and engine weights name the full disk', async () => {
     const file = path.join(disk!.folder, 'rows.jsonl');
     const rows = { kind: 'inline' as const, texts: [text(1)] };
     disk!.fill();
@@ -149,7 +149,7 @@ onDisk('what belongs to one call', () => {
     weights.close();
   });
 
-  it("a training's windows are no reason to end it", () => {
+  it("a full disk for a training's windows does not end the training", () => {
     const windows = new WindowsFile(disk!.folder);
     windows.write({ windows: 1, milliseconds: 10 });
     disk!.fill();
@@ -157,7 +157,7 @@ onDisk('what belongs to one call', () => {
     expect(windows.read()).toEqual({ windows: 1, milliseconds: 10 });
   });
 
-  it('what does not fit is refused before a byte is written, with what it needs and what is free', () => {
+  it('a file that does not fit is refused before a byte is written, with its size and the free space', () => {
     disk!.fill(1 << 20);
     const file = path.join(disk!.folder, 'not/there/yet');
     expect(() => requireRoom(file, 1 << 19)).not.toThrow();
@@ -167,7 +167,7 @@ onDisk('what belongs to one call', () => {
 
 // `ulimit -f` counts 1024 bytes. Node ignores the signal that comes with it, so the write fails
 // with EFBIG.
-it('a file size limit is told by its name, and leaves what was there', () => {
+it('the error of a file size limit names the limit, and the old file stays', () => {
   const folder = temporaryFolder('limit');
   const file = path.join(folder, 'model.safetensors');
   writeSafetensors(file, tensors(1));
@@ -188,7 +188,7 @@ it('a file size limit is told by its name, and leaves what was there', () => {
 });
 
 // A write that finds no descriptor has not opened a file yet.
-it('without a free descriptor what was there stays, and work goes on once there is one', () => {
+it('without a free descriptor the old file stays, and a later write succeeds', () => {
   const folder = temporaryFolder('descriptors');
   const of = (name: string) => JSON.stringify(path.resolve(__dirname, '../..', name));
   const script = `
@@ -214,7 +214,7 @@ it('without a free descriptor what was there stays, and work goes on once there 
   fs.rmSync(folder, { recursive: true });
 });
 
-it('errors of another kind are as they were', async () => {
+it('errors of another kind are unchanged', async () => {
   const other = Object.assign(new Error('too many open files'), { code: 'EMFILE' });
   const throwing = () => {
     throw other;

@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
-test('a full disk is an answer of the gateway, which goes on', async () => {
+test('the gateway reports a full disk and continues', async () => {
   if (!disk) return;
   const peers = ['--analyzer', '127.0.0.1:1', '--trainer', '127.0.0.1:1'];
   const service = await Service.start(['gateway', '--state-dir', disk.folder, '--gateway-port', '0', ...peers]);
@@ -63,7 +63,7 @@ test('a full disk is an answer of the gateway, which goes on', async () => {
   expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
 });
 
-test('a job at work waits for room and goes on; what was told of it is never ahead of the store', async () => {
+test('a running job waits for room and resumes; watchers are never ahead of the store', async () => {
   if (!disk) return;
   const store = new JobStore(path.join(disk.folder, 'jobs'), true);
   const words: string[] = [];
@@ -98,7 +98,7 @@ test('a job at work waits for room and goes on; what was told of it is never ahe
 
   await until(
     () => words,
-    () => words.some((line) => line.includes('the job waits for some')),
+    () => words.some((line) => line.includes('has no room; the job waits')),
     'the disk to be full',
   );
   const waiting = store.get(record.id);
@@ -119,7 +119,7 @@ test('a job at work waits for room and goes on; what was told of it is never ahe
   await store.close();
 });
 
-test('events that were published are not offered again, though the outbox has no room to be changed', async () => {
+test('published events are not offered again, even if the outbox has no room for the change', async () => {
   if (!disk) return;
   const folder = path.join(disk.folder, 'jobs');
   const store = new JobStore(folder, true);

@@ -189,7 +189,7 @@ async function readsOf(store: JobStore, work: () => unknown): Promise<number> {
   }
 }
 
-test('no call reads more of a store that holds ten times the jobs', async () => {
+test('no call reads more of a store with ten times the jobs', async () => {
   const artifacts = new ArtifactStore(path.join(scratch, 'artifacts'));
   const filled = async (count: number) => {
     const store = open(undefined, false);
@@ -227,7 +227,7 @@ test('no call reads more of a store that holds ten times the jobs', async () => 
   expect(few['the first page']).toBeGreaterThanOrEqual(102);
 });
 
-test('jobs by state are those of the records, in both orders, whatever happens to them', async () => {
+test('the index by state matches the records, in both orders, after any change', async () => {
   const store = open();
   const ids = (await Promise.all(Array.from({ length: 12 }, (_, i) => store.create(job(`${i}`), 100, full)))).map(
     ({ record }) => record.id,
@@ -260,7 +260,7 @@ test('jobs by state are those of the records, in both orders, whatever happens t
   expect(store.endedBefore(0)).toEqual([]);
 });
 
-test('an id that is none is that of no job, however long it is', async () => {
+test('an invalid id of any length is that of no job', async () => {
   const store = open();
   for (const id of ['', 'a'.repeat(100_000), 'é', '../x', 'none']) {
     expect(() => store.get(id)).toThrow(/no job/);
@@ -270,7 +270,7 @@ test('an id that is none is that of no job, however long it is', async () => {
   }
 });
 
-test('a history is read by pages, and a job that is deleted meanwhile is told of', async () => {
+test('a history is read by pages, and a deletion in between is reported', async () => {
   const store = open();
   const { id } = (await store.create(job('one'), 100, full)).record;
   await store.note(id, ...epochs(2000), { kind: 'state', state: 'SUCCEEDED' });
@@ -287,7 +287,7 @@ test('a history is read by pages, and a job that is deleted meanwhile is told of
   await expect(rest()).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('a spec is stored once: what changes of its job is written without it', async () => {
+test('a spec is stored once: changes of its job do not write it again', async () => {
   // lmdb takes its encoder when a table is opened.
   const stringify = jest.spyOn(JSON, 'stringify');
   const store = open();
@@ -303,7 +303,7 @@ test('a spec is stored once: what changes of its job is written without it', asy
   expect(store.spec(id)).toEqual(spec);
 });
 
-test('a store of the first layout, with specs in the records, opens with all that it holds', async () => {
+test('a store of the first layout, with specs in the records, opens without a loss', async () => {
   const folder = path.join(scratch, 'first-layout');
   fs.mkdirSync(folder);
   const old = openDatabase({ path: folder, encoding: 'json', maxDbs: 4 });

@@ -35,7 +35,7 @@ onDisk('lines that find no room are lost, and told of once there is some; no lin
 it.each([
   ['a full disk', '2>/dev/full'],
   ['a pipe without a reader', '2> >(true)'],
-])('%s as stderr hurts no caller', (_, redirected) => {
+])('%s as stderr does not affect the caller', (_, redirected) => {
   const script = `
     const log = require(${JSON.stringify(LOG)}).openLog('gateway');
     for (let i = 0; i < 3; i++) log.error({ err: new Error('x'.repeat(100_000)) }, 'a long line');
@@ -46,7 +46,7 @@ it.each([
 });
 
 // Opened for reading and writing, a FIFO holds 64 KiB, which nobody reads.
-it('a full pipe that does not block costs a line, not the process', () => {
+it('a full non-blocking pipe loses a line, and the process continues', () => {
   const script = `
     const fs = require('node:fs');
     const { LogFile } = require(${JSON.stringify(path.join(__dirname, '../../infra/log-file'))});

@@ -38,7 +38,7 @@ function jwt(issuer: ReturnType<typeof nkeys.createUser>, subject: string, type:
   return `${head}.${body}.${base64(issuer.sign(Buffer.from(`${head}.${body}`)))}`;
 }
 
-test("a user's bare nkey seed, with or without its frame", async () => {
+test("a user's bare nkey seed, with or without its delimiter lines", async () => {
   const user = nkeys.createUser();
   const server = await startNats({
     jetstream: false,
@@ -74,7 +74,7 @@ test("a credentials file: a user's JWT with its seed", async () => {
   await server.stop();
 });
 
-test('anything else is refused in a line that shows no key', () => {
+test('any other file is refused in one line that shows no key', () => {
   const wanted = "it must be a credentials file of a user (JWT and seed, as nsc writes it) or a user's nkey seed (SU…)";
   const account = seedOf(nkeys.createAccount());
   const user = seedOf(nkeys.createUser());

@@ -74,7 +74,7 @@ test('float16 refuses a weight that it cannot hold', () => {
   expect(() => narrow(weight)).toThrow('m.weight holds 65520, too large for float16: leave out the type fp16');
 });
 
-test('q8 computes what its formulas say: whole numbers, a scale for each output and row, one for the input', async () => {
+test('q8 matches its formulas: integers, a scale for each output and row, one for the input', async () => {
   const { dense, rows } = await run(q8Arithmetic);
   const scaled = (weight: Float32Array, width: number, levels: number) =>
     Array.from(weight, (value, i) => {

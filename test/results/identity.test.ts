@@ -127,7 +127,7 @@ async function runKey({ heads, ...rest }: Training): Promise<string> {
   return keyOf({ ...rest, mask: await maskOf(heads, 'qkv', rest.model) }, checkpoint.sha256);
 }
 
-test('every option that the contract has is looked at here', () => {
+test('every option of the contract is covered here', () => {
   expect(Object.keys(OTHER.analysis).sort()).toEqual(fieldsOf(AnalysisOptionsSchema));
   expect(Object.keys(OTHER.selection).sort()).toEqual(fieldsOf(SelectionOptionsSchema));
   expect(Object.keys(OTHER.training).sort()).toEqual(fieldsOf(TrainingOptionsSchema));
@@ -181,7 +181,7 @@ describe.each(['train', 'dev'] as const)('rows of %s', (of) => {
     expect(await checkpointKey({ ...training, [of]: other })).not.toBe(await checkpointKey(training));
   });
 
-  test('the format that a name tells, of the same bytes; not the path', async () => {
+  test('the format by file name of the same bytes; not the path', async () => {
     const csv = { ...train, path: rowsFile('same.csv') };
     const moved = { ...(of === 'train' ? train : dev), path: rowsFile(`moved-${of}.tsv`) };
     expect(await remoteKey({ ...spec, [of]: csv })).not.toBe(await remoteKey(spec));

@@ -60,7 +60,7 @@ describe('laws', () => {
     );
   });
 
-  it("Pearson's does not depend on scale, where squares under- or overflow either", () => {
+  it("Pearson's r does not depend on scale, even if squares under- or overflow", () => {
     const [a, b] = [
       [1, 2, 4, 8],
       [2, 1, 5, 6],

@@ -160,7 +160,7 @@ describe('the ONNX folder', () => {
     }
   });
 
-  it('of every family answers in transformers.js in float16 and 8 bits too, by the names of its files', async () => {
+  it('of every family loads in transformers.js in float16 and 8 bits, by its file names', async () => {
     const { data, texts } = startsOf(SENTENCES);
     const asked = FAMILIES.flatMap((base) =>
       (['fp16', 'q8'] as const).map((dtype) => ({ base, dtype, folder: folders.get(base)!.out, rows: texts })),
@@ -174,7 +174,7 @@ describe('the ONNX folder', () => {
     }
   });
 
-  it('says of each type its size and its largest difference, which is that of its rounding', () => {
+  it('reports the size and the largest difference of each type', () => {
     for (const base of FAMILIES) {
       const { models, out } = folders.get(base)!;
       expect(models.map(({ dtype }) => dtype)).toEqual(ONNX_DTYPES);
@@ -192,7 +192,7 @@ describe('the ONNX folder', () => {
   });
 
   withPyTorch("in other people's tools", () => {
-    it('has types that are inferred, and is quantized and made float16 by them', async () => {
+    it('has inferable types, so that quantizer and float16 converter accept it', async () => {
       const env = await pythonWith(TOOLS, TOOLS, temporary);
       const program = path.join(FIXTURES, 'check_onnx.py');
       const asked = FAMILIES.map((base) => folders.get(base)!.out);
@@ -234,7 +234,7 @@ it('answers with a number for a regression', async () => {
   for (const { label, logits } of found) expect(logits).toEqual([label]);
 });
 
-it('without float32 is opened by its most exact type, here and in transformers.js', async () => {
+it('without float32 opens in its most exact type, here and in transformers.js', async () => {
   const folder = await exported(
     path.join(FIXTURES, 'tiny-bert'),
     { heads: [[0], []], labels: LABELS },
@@ -248,7 +248,7 @@ it('without float32 is opened by its most exact type, here and in transformers.j
   expectClose(answers.logits, expected, BOUNDS.fp16);
 });
 
-it('keeps weights in a file of their own where one file cannot hold them', async () => {
+it('stores weights in a separate file if one file cannot hold them', async () => {
   const folder = await exported(
     path.join(FIXTURES, 'tiny-bert'),
     { heads: [[0], []], labels: LABELS },

@@ -14,7 +14,7 @@ afterAll(async () => {
   fs.rmSync(stateDir, { recursive: true, force: true });
 });
 
-test('a trainer that stays away ends the job, whose kept results are told again at each attempt, and the next one runs', async () => {
+test('a lasting absence of the trainer ends the job, despite stored results at each attempt, and the next job runs', async () => {
   const [nobody] = await freePorts(1);
   const settings: ServeSettings = {
     services: ['gateway', 'analyzer'],

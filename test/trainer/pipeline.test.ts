@@ -154,7 +154,7 @@ it('trains and predicts pairs and numbers', async () => {
   for (const { label, logits } of rows) expect(logits).toEqual([label]);
 });
 
-it('keeps the epoch of the lowest dev loss where the dev rows leave the metric undefined', async () => {
+it('keeps the epoch with the lowest dev loss if the metric is undefined on the dev rows', async () => {
   const columns = { textColumns: ['text_a', 'text_b'], labelColumn: 'score', regression: true };
   const pairs = fs.readFileSync(path.join(TINY_DATA, 'pairs.tsv'), 'utf8').split('\n');
   const one = path.join(folder(), 'one.tsv');

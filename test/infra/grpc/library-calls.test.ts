@@ -88,7 +88,7 @@ test.each(['gzip', 'deflate'])('a message compressed by %s is read', async (enco
   expect(await answer(DESCRIBE, packed, { 'grpc-encoding': encoding })).toMatchObject({ code: 'OK' });
 });
 
-test('a message that is not what its encoding says, or of an unknown one, is refused with details', async () => {
+test('a message with a wrong or unknown encoding is refused with details', async () => {
   expect(await answer(DESCRIBE, model, { 'grpc-encoding': 'gzip' })).toMatchObject({
     code: 'INVALID_ARGUMENT',
     reason: 'INVALID_INPUT',
@@ -101,7 +101,7 @@ test('a message that is not what its encoding says, or of an unknown one, is ref
   });
 });
 
-test('a message that inflates to a hundred times its size is refused before it is read', async () => {
+test('a message that inflates to a hundred times its size is refused before parsing', async () => {
   // Unknown fields, two bytes each: parsing 32 MB of them takes seconds in which no call is
   // answered.
   const bomb = gzipSync(Buffer.alloc(32 << 20, Buffer.from([0x78, 0])), { level: 9 });
@@ -113,7 +113,7 @@ test('a message that inflates to a hundred times its size is refused before it i
   });
 });
 
-test('a deadline, which grpc-js itself answers, has details too', async () => {
+test('a deadline error, which grpc-js itself sends, has details too', async () => {
   const late = await answer('hifi.v1.AnalyzerService/Analyze', Buffer.from([0x0a, 4, ...Buffer.from('wait')]), {
     'grpc-timeout': '50m',
   });

@@ -93,14 +93,14 @@ test.each(['http_proxy', 'HTTP_PROXY'])(
   },
 );
 
-test('NO_PROXY goes direct', async () => {
+test('hosts in NO_PROXY are reached directly', async () => {
   process.env.HTTP_PROXY = 'http://127.0.0.1:9';
   process.env.NO_PROXY = 'example.com, 127.0.0.1';
   await resolveModel(NAME);
   expect(proxy.asked).toEqual([]);
 });
 
-test('a proxy that refuses or is not there is named, without its password', async () => {
+test('the error names a proxy that refuses or is away, without its password', async () => {
   process.env.http_proxy = `http://me:wrong-secret@127.0.0.1:${proxy.port}`;
   const refused = await refusal();
   expect(refused).toContain(`(through the proxy http_proxy http://127.0.0.1:${proxy.port})`);
@@ -110,7 +110,7 @@ test('a proxy that refuses or is not there is named, without its password', asyn
   expect(refused + away).not.toContain('wrong-secret');
 });
 
-test('what is no proxy is said in a line', async () => {
+test('an invalid proxy is reported in one line', async () => {
   process.env.http_proxy = 'socks5://me:secret@127.0.0.1:1080';
   expect(await refusal()).toBe(
     'http_proxy is "socks5://127.0.0.1:1080"; it must be an http or https URL, such as http://proxy.example:3128',
@@ -142,7 +142,7 @@ describe('NO_PROXY', () => {
     }
   });
 
-  test('the variable goes by the protocol; the lower case takes precedence', () => {
+  test('the protocol selects the variable; the lower case takes precedence', () => {
     const all = {
       http_proxy: 'http://a:1',
       https_proxy: 'http://b:2',

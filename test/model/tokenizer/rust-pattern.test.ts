@@ -73,7 +73,7 @@ test('Split gives the pieces that the library gives, in each behavior', () => {
   expect({ count: wrong.length, first: wrong.slice(0, 5) }).toEqual({ count: 0, first: [] });
 });
 
-test('classes have the same code points as in the library, of all there are', () => {
+test('classes have the same code points as in the library', () => {
   const codes = Array.from({ length: 0x110000 }, (_, code) => code).filter((code) => code < 0xd800 || code >= 0xe000);
   const all = codes.map((code) => String.fromCodePoint(code)).join('');
   for (const [source, asked] of golden.classes) {
@@ -120,7 +120,7 @@ test.each([
   ['[z-a]', 'the range z-a'],
   ['[[:graph:]]', '"[:graph:]"'],
   ['a\\', 'an end within a construct'],
-])('%s is refused by the name of what it has', (pattern, construct) => {
+])('%s is refused with the name of its construct', (pattern, construct) => {
   expect(() => expressionOf({ Regex: pattern })).toThrow(
     `the pattern ${JSON.stringify(pattern)} has ${construct}, which is not supported`,
   );
