@@ -68,10 +68,11 @@ async function merge(flags: Flags, out: string, session: Session) {
 }
 
 async function undo(flags: Flags, out: string, session: Session) {
-  const { model, delta, format, dtype, onnxDtype } = flags;
-  const given = Object.entries({ model, delta, format, dtype, 'onnx-dtype': onnxDtype });
+  const { model, delta, format, dtype } = flags;
+  const given = Object.entries({ model, delta, format, dtype });
   const [extra] = given.find(([, value]) => value !== undefined) ?? [];
   if (extra !== undefined) throw invalidInput(`--${extra} does not go with --undo, which needs --out alone`);
+  onnxDtypeFlag(flags, false, '--format onnx');
   return replaceFolder(out, MODEL_FOLDER, flags.overwrite === true, async (folder) => {
     await unlessAborted(session.signal);
     const rebuilt = undoCheckpoint(flags.undo as string, folder);

@@ -6,29 +6,28 @@ import { someOf } from './flag-values';
 import type { Flags } from './flags';
 import { bytesText, metricText, table } from './output';
 
-/**
- * Adds `--onnx-dtype`. The help names its default, but the option has none, so that an absent flag
- * is known.
- */
+const DEFAULT: readonly OnnxDtype[] = ['fp32'];
+
+/** Adds `--onnx-dtype`. */
 export function addOnnxDtypeFlag(command: Command): void {
   const what =
     'number types of an ONNX export, a file each: fp32; fp16, half the size, for GPUs (a CPU computes it in float32); ' +
     'q8, a quarter of the size, 8-bit integers for browsers and CPUs';
   const option = new Option('--onnx-dtype <types>', what).argParser(someOf('--onnx-dtype', ONNX_DTYPES));
-  command.addOption(option.default(undefined, 'fp32'));
+  command.addOption(option.default(DEFAULT, DEFAULT.join()));
 }
 
 /**
- * Returns the requested number types.
+ * Returns the types that the command writes.
  *
  * @param onnx true if an ONNX folder is written
  * @param needs the flag that requests one
- * @throws HifiError INVALID_INPUT for types without an ONNX folder
+ * @throws HifiError INVALID_INPUT for types other than the default without an ONNX folder
  */
 export function onnxDtypeFlag({ onnxDtype }: Flags, onnx: boolean, needs: string): OnnxDtype[] {
-  const given = onnxDtype as OnnxDtype[] | undefined;
-  if (given !== undefined && !onnx) throw invalidInput(`--onnx-dtype ${given.join(',')} needs ${needs}`);
-  return given ?? ['fp32'];
+  const types = onnxDtype as OnnxDtype[];
+  if (!onnx && types.join() !== DEFAULT.join()) throw invalidInput(`--onnx-dtype ${types.join(',')} needs ${needs}`);
+  return types;
 }
 
 /** Table of an ONNX folder's files, with their dev metric if they were evaluated. */

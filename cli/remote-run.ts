@@ -3,12 +3,15 @@ import * as path from 'node:path';
 import { downloadBytes, uploadFile } from '../artifacts/transfer';
 import { differenceOf } from '../compare/settings';
 import type { DataSource } from '../data/dataset';
-import { filesOf, sourceName } from '../data/files';
+import { filesOf } from '../data/files';
+import { jsonLines, jsonLinesSource } from '../data/json-lines';
+import { readDataset } from '../data/read';
 import { cancelled, failed, HifiError, invalidInput } from '../errors';
-import { WholeFile } from '../files/whole-file';
+import { WholeFile, writeWhole } from '../files/whole-file';
 import { followJob } from '../gateway/follow';
 import type { NamedArtifact } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
+import { temporaryFolder } from '../infra/temporary';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
 import type { JobResult, JobSpec } from '../job/job';
 import { forgetResults } from '../job/place';
@@ -92,15 +95,12 @@ async function earlierJob(
   const known = knownJob(out, gateway);
   if (known === undefined) return undefined;
   const { jobId } = known;
-  const difference = differenceOf(known.asked ?? {}, asked);
-  if (difference !== undefined) {
-    session.progress.say(`note: job ${jobId} had another request (${difference}); this run starts another job`);
-    return undefined;
-  }
   const { job } = await gateway.unary(GatewayService.method.getJob, { jobId }, { signal: session.signal });
   const ended = job && FRUITLESS[job.state];
-  if (ended === undefined) return jobId;
-  session.progress.say(`note: job ${jobId} ${ended}; another one is started`);
+  const difference = differenceOf(known.asked ?? {}, asked);
+  if (ended === undefined && difference === undefined) return jobId;
+  const why = ended ?? `was requested with other settings (${difference})`;
+  session.progress.say(`note: job ${jobId} ${why}; hifi starts another one`);
   return undefined;
 }
 
@@ -161,16 +161,28 @@ async function createJob(
   return job.jobId;
 }
 
+/** A source of several files as one file of JSON lines: a request names one. */
+async function oneFile(rows: DataSource): Promise<DataSource> {
+  const [first, ...others] = filesOf(rows);
+  if (others.length === 0) return { ...rows, ...first };
+  const dataset = await readDataset(rows, 'labels');
+  const file = path.join(temporaryFolder('upload').path, 'rows.jsonl');
+  writeWhole(file, jsonLines([dataset]));
+  return { ...jsonLinesSource(file, dataset), path: `${path.basename(rows.path)}.jsonl`, file };
+}
+
 /** Rows as the gateway knows them, once their file is there. */
 async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
-  const { format, task, textColumns, labelColumn, regression, delimiter } = rows;
-  const [{ path: name, file = name }, ...others] = filesOf(rows);
-  if (others.length > 0) {
-    const found = `${sourceName(rows)}: ${others.length + 1} files are given; --gateway uploads one file`;
-    throw invalidInput(
-      `${found}: put their rows into one, or create the job with a folder below the gateway's data roots`,
-    );
-  }
+  const {
+    path: name,
+    file = name,
+    format,
+    task,
+    textColumns,
+    labelColumn,
+    regression,
+    delimiter,
+  } = await oneFile(rows);
   const stored = { sha256: await sha256OfFile(file), sizeBytes: fs.statSync(file).size };
   await uploadFile(gateway, file, stored, signal, (done, total) =>
     progress.at({ stage: 'upload', done, total, unit: 'bytes' }),

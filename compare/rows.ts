@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type DataSource, type Dataset, selectRows } from '../data/dataset';
-import { TASKS } from '../data/tasks';
+import { jsonLines, jsonLinesSource } from '../data/json-lines';
 import { invalidInput } from '../errors';
 import { writeWhole } from '../files/whole-file';
 import { metricsFor, problemOf } from '../results/metrics';
@@ -58,9 +58,8 @@ export function seedRows(
   const testRows = split.test.length + further.reduce((sum, { rows }) => sum + rows, 0);
   const write = (name: string, sets: readonly Dataset[]): DataSource => {
     const file = path.join(folder, `${name}.jsonl`);
-    const { source, text } = asJsonLines(file, sets);
-    if (!fs.existsSync(file)) writeWhole(file, text());
-    return source;
+    if (!fs.existsSync(file)) writeWhole(file, jsonLines(sets));
+    return jsonLinesSource(file, sets[0]);
   };
   return {
     split,
@@ -69,24 +68,5 @@ export function seedRows(
     test: write('test', [selectRows(pool, split.test), ...further]),
     byLoss: metricsFor(pool.task, problemOf(labels)).isUndefinedOn(Array.from(split.dev, (row) => targets[row])),
     counts: { train: split.train.length, dev: split.dev.length, test: testRows },
-  };
-}
-
-/** Rows of one layout as a JSONL file with the columns of their task, or with names of our own. */
-function asJsonLines(file: string, sets: readonly Dataset[]): { source: DataSource; text: () => string } {
-  const [{ task, regression, seconds }] = sets;
-  const { textColumns, labelColumn } = task
-    ? TASKS[task]
-    : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
-  const line = (set: Dataset, row: number) =>
-    JSON.stringify({
-      [textColumns[0]]: set.texts[row],
-      ...(set.seconds && { [textColumns[1] as string]: set.seconds[row] }),
-      [labelColumn]: set.labels![row],
-    });
-  return {
-    source: task ? { path: file, task } : { path: file, textColumns: [...textColumns], labelColumn, regression },
-    text: () =>
-      sets.map((set) => Array.from({ length: set.rows }, (_, row) => `${line(set, row)}\n`).join('')).join(''),
   };
 }

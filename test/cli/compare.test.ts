@@ -72,7 +72,8 @@ test('a comparison ends in a table and files', () => {
     expect(search.map(({ test }) => test !== null)).toEqual(search.map((record) => record === best));
     expect(values[0]).toBe(best.test!.metrics.accuracy);
     const later = read<RunRecord>('whole', 'runs', `${contestant}-seed1-lr${lr}.json`);
-    expect(later).toMatchObject({ seed: 1, lr, test: { rows: 68 }, rows: { train: 20, dev: 12 } });
+    // 6 of the later seed's 28 rows chose the learning rate, so they are in no test.
+    expect(later).toMatchObject({ seed: 1, lr, test: { rows: 62 }, rows: { train: 20, dev: 12 } });
   }
   // `random` draws other heads with another seed.
   const masks = runsOf('whole').flatMap((name) => {

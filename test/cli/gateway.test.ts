@@ -98,7 +98,7 @@ test('a run at a gateway leaves what a run here leaves', async () => {
   const other = await hifi(...RUN, ...gateway, '--lr', '2e-3', '--out', there, '--resume', '--json');
   expect([other.status, other.stderr]).toEqual([
     0,
-    expect.stringContaining(`job ${told.jobId} had another request (training.lr was 0.001 and is 0.002)`),
+    expect.stringContaining(`job ${told.jobId} was requested with other settings (training.lr was 0.001 and is 0.002)`),
   ]);
   expect(JSON.parse(other.stdout).jobId).not.toBe(told.jobId);
   const record = JSON.parse(fs.readFileSync(path.join(there, 'state', 'job.json'), 'utf8'));
@@ -112,6 +112,21 @@ test('a run at a gateway leaves what a run here leaves', async () => {
     status: 3,
     stderr: expect.stringMatching(/^hifi: no job "\w+"\n$/),
   });
+});
+
+test('rows of a folder of files at a gateway make the same delta', async () => {
+  const [header, ...lines] = fs.readFileSync(data('train.tsv'), 'utf8').trimEnd().split('\n');
+  const rows = path.join(scratch, 'rows');
+  fs.mkdirSync(rows);
+  for (const [name, part] of Object.entries({ a: lines.slice(0, 23), b: lines.slice(23) })) {
+    fs.writeFileSync(path.join(rows, `${name}.tsv`), `${[header, ...part].join('\n')}\n`);
+  }
+  const out = path.join(scratch, 'of-files');
+  const words = RUN.map((word) => (word === data('train.tsv') ? rows : word));
+  const served = await hifi(...words, ...gateway, '--out', out);
+  expect([served.status, served.stderr]).toEqual([0, expect.stringContaining('epoch 2')]);
+  const delta = (folder: string) => fs.readFileSync(path.join(scratch, folder, 'delta/delta.safetensors'));
+  expect(Buffer.compare(delta('of-files'), delta('here'))).toBe(0);
 });
 
 test('Ctrl-C cancels the job', async () => {
@@ -133,7 +148,7 @@ test('Ctrl-C cancels the job', async () => {
   const again = await hifi(...RUN, ...gateway, '--out', out, '--resume', '--json');
   expect([again.status, again.stderr]).toEqual([
     0,
-    expect.stringContaining(`note: job ${jobs[0].jobId} was cancelled; another one is started`),
+    expect.stringContaining(`note: job ${jobs[0].jobId} was cancelled; hifi starts another one`),
   ]);
   expect(JSON.parse(again.stdout).jobId).not.toBe(jobs[0].jobId);
   expect(fs.existsSync(path.join(out, 'metrics.json'))).toBe(true);

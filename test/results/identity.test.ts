@@ -7,6 +7,7 @@ import { dataFlags } from '../../cli/data-flags';
 import { type Flags, trainingFlags } from '../../cli/flags';
 import { askedIdentity } from '../../cli/remote-run';
 import { define as defineRun, jobFlags } from '../../cli/run';
+import { madeReadable } from '../../cli/stdin';
 import { define as defineTrain } from '../../cli/train';
 import type { DataSource } from '../../data/dataset';
 import { SELECTION_DEFAULTS } from '../../heads/select';
@@ -15,7 +16,6 @@ import type { JobSpec } from '../../job/job';
 import { resultKeys } from '../../job/place';
 import { jobOptions } from '../../library/job';
 import { openCheckpoint } from '../../model/checkpoint';
-import { sha256OfFile } from '../../model/hash';
 import { loadTokenizer } from '../../model/tokenizer';
 import { TextDatasetSchema } from '../../proto/gen/hifi/v1/dataset_pb';
 import {
@@ -23,7 +23,7 @@ import {
   SelectionOptionsSchema,
   TrainingOptionsSchema,
 } from '../../proto/gen/hifi/v1/options_pb';
-import { EXEMPT, modelIdentity } from '../../results/identity';
+import { EXEMPT, modelIdentity, readRowsIdentity } from '../../results/identity';
 import { readInputs } from '../../trainer/inputs';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../trainer/options';
 import { identityOf } from '../../trainer/run-identity';
@@ -88,7 +88,7 @@ const spec: JobSpec = {
   ...{ model, train, dev, exports: ['checkpoint'], onnxDtypes: ['fp32'] },
   ...{ analysis: ANALYSIS_DEFAULTS, selection: SELECTION_DEFAULTS, training: TRAIN_DEFAULTS },
 };
-const sha256 = (source: DataSource) => sha256OfFile(source.path);
+const sha256 = async (source: DataSource) => (await readRowsIdentity(source)).sha256;
 
 /** Identities of a local job's results. */
 async function localKeys(job: JobSpec): Promise<string> {
@@ -320,14 +320,16 @@ describe('the flags of the commands', () => {
   const trainBase = [...base, '--mask', 'm'];
   const inTrain = parsed(defineTrain, trainBase).known.filter((flag) => flag in WORDS);
   test.each(inTrain)('train %s', async (flag) => {
-    const requestOf = (words: readonly string[]) => {
+    const { signal } = new AbortController();
+    const requestOf = async (words: readonly string[]) => {
       const { flags } = parsed(defineTrain, words);
       const source = dataFlags(flags, true);
-      const devRows = flags.dev === undefined ? {} : { dev: source(flags.dev as string) };
+      const rows = (given: string | string[]) => madeReadable(source(given), signal);
+      const devRows = flags.dev === undefined ? {} : { dev: await rows(flags.dev as string) };
       const options = trainingFlags(flags);
-      return { model, heads: [[1], [2]], train: source(flags.train as string[]), ...devRows, options };
+      return { model, heads: [[1], [2]], train: await rows(flags.train as string[]), ...devRows, options };
     };
-    const [before, now] = [requestOf(trainBase), requestOf(wordsOf(flag, trainBase))];
+    const [before, now] = [await requestOf(trainBase), await requestOf(wordsOf(flag, trainBase))];
     expect(await runKey(now)).not.toBe(await runKey(before));
     if (!['--task', '--format', '--delimiter'].includes(flag))
       expect(await checkpointKey(now)).not.toBe(await checkpointKey(before));

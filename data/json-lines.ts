@@ -1,0 +1,29 @@
+import type { DataSource, Dataset } from './dataset';
+import { TASKS } from './tasks';
+
+type Layout = Pick<Dataset, 'task' | 'regression' | 'seconds'>;
+
+/** The columns of a data set's task, or names of our own. */
+function columnsOf({ task, seconds }: Layout): { textColumns: readonly string[]; labelColumn: string } {
+  return task ? TASKS[task] : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
+}
+
+/** Labelled rows of one layout as JSON lines, one data set after the other. */
+export function jsonLines(sets: readonly Dataset[]): string {
+  const { textColumns, labelColumn } = columnsOf(sets[0]);
+  const line = (set: Dataset, row: number) =>
+    JSON.stringify({
+      [textColumns[0]]: set.texts[row],
+      ...(set.seconds && { [textColumns[1]]: set.seconds[row] }),
+      [labelColumn]: set.labels![row],
+    });
+  return sets.map((set) => Array.from({ length: set.rows }, (_, row) => `${line(set, row)}\n`).join('')).join('');
+}
+
+/** How a file of {@link jsonLines} is read: with the columns of its task, or with names of our own. */
+export function jsonLinesSource(file: string, layout: Layout): DataSource {
+  const { task, regression } = layout;
+  if (task) return { path: file, task };
+  const { textColumns, labelColumn } = columnsOf(layout);
+  return { path: file, textColumns: [...textColumns], labelColumn, regression };
+}
