@@ -161,7 +161,7 @@ async function createJob(
   return job.jobId;
 }
 
-/** A source of several files as one file of JSON lines: a request names one. */
+/** Merges a source of several files into one file of JSON lines: a request names one file. */
 async function oneFile(rows: DataSource): Promise<DataSource> {
   const [first, ...others] = filesOf(rows);
   if (others.length === 0) return { ...rows, ...first };
