@@ -26,6 +26,7 @@ it('each rule of the rooms finds its breach', () => {
   const breaches: Record<string, string> = {
     'heads/pure.ts': "import '../data/rows';",
     'data/rows.ts': 'export const rows = 1;',
+    'files/leaning.ts': "import '../data/rows';",
     'model/low.ts': "import '../trainer/step';",
     'trainer/step.ts': "import '../infra/engine';",
     'trainer/engine.ts': "import '../infra/engine'; // the door: allowed",
@@ -61,6 +62,7 @@ it('each rule of the rooms finds its breach', () => {
       'engines-are-apart: analyzer/other.ts → trainer/step.ts',
       'entries-are-above: infra/engine.ts → cli/hifi.ts',
       'examples-are-users: examples/inside.mts → data/rows.ts',
+      'files-are-below: files/leaning.ts → data/rows.ts',
       'heads-are-pure: heads/pure.ts → data/rows.ts',
       'library-is-above: report/above.ts → library/run.ts',
       'messages-stop-at-the-wire: job/job.ts → proto/gen/rows_pb.ts',

@@ -96,6 +96,6 @@ describe('files other than a state dict of tensors are refused', () => {
   });
 
   test('a folder', () => {
-    expect(refusal(scratch)).toMatch(/is not a file|cannot be read/);
+    expect(refusal(scratch)).toMatch(/is a folder; it must be a regular file/);
   });
 });
