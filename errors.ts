@@ -2,11 +2,13 @@ import * as os from 'node:os';
 import { SelectionError } from './heads/select';
 
 /**
- * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it. `INVALID_INPUT`: the request, a
- * file or an option is not right, as the message says. `NOT_FOUND`: a server has nothing of that name. `FAILED`: the input was good
- * and the work could not be finished. `ENGINE_LOST`: the process that computed is gone (killed, crashed, hung), which says nothing
- * against the request: it may be tried again. `DISK_FULL`: a write found no room, and may be tried again once there is some.
- * `CANCELLED`: a signal ended it, or its reader left.
+ * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it.
+ * `INVALID_INPUT`: the request, a file or an option is not right, as the message says. `NOT_FOUND`:
+ * a server has nothing of that name. `FAILED`: the input was good and the work could not be
+ * finished. `ENGINE_LOST`: the process that computed is gone (killed, crashed, hung), which says
+ * nothing against the request, which may be tried again. `DISK_FULL`: a write found no room on the
+ * disk; the request may be tried again once there is room. `CANCELLED`: a signal ended the work, or
+ * its reader left.
  */
 export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'DISK_FULL' | 'CANCELLED';
 
@@ -93,22 +95,28 @@ export const hasDiverged = (error: unknown): error is HifiError =>
 /** The process that did the work ended before it was done. */
 export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);
 
-/** A write that found no room on the disk: the request was good, and may be tried again once there is room. */
+/**
+ * Creates the error of a write that found no room on the disk: a valid request, to be tried again
+ * once there is room.
+ */
 export const noRoom = (message: string, cause?: unknown) => new HifiError('DISK_FULL', message, cause);
 
 const NO_SPACE_CODES = ['ENOSPC', 'EDQUOT'] as const;
 
-/** What lmdb has for a code: a number of the system, or MDB_MAP_FULL. A limit of its one file's size too: what is stored can wait. */
+/**
+ * Error codes of lmdb: a system error number, or MDB_MAP_FULL. A file size limit counts too, since
+ * what is stored can wait until it is raised.
+ */
 const NO_SPACE_NUMBERS = [...[...NO_SPACE_CODES, 'EFBIG' as const].map((code) => os.constants.errno[code]), -30_792];
 
 /**
- * Whether an error, or one that caused it, says that a disk or a quota leaves no room for a write: of Node.js, of
- * lmdb or of this project.
+ * Returns true if an error, or one of its causes, reports that a disk or a quota leaves no room for a
+ * write. It knows the codes of Node.js, lmdb and this project.
  */
 export function isNoSpace(thrown: unknown): boolean {
   const codes: readonly unknown[] = ['DISK_FULL', ...NO_SPACE_CODES, ...NO_SPACE_NUMBERS];
   const seen = new Set<unknown>();
-  // An error of another realm, such as a test's, is no instance of this one's Error.
+  // An error of another realm, such as Jest's, is no instance of this realm's Error.
   let each = thrown;
   while (typeof each === 'object' && each !== null && !seen.has(each)) {
     seen.add(each);

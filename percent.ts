@@ -1,9 +1,9 @@
 /**
- * A share as the digits of a percentage, with more digits where rounding would take it across a border: 0.996 is no 100 %, and 0.949 is
- * below 95 %.
+ * Formats a share as the digits of a percentage. It adds digits if rounding would cross a border:
+ * 0.996 is not 100 %, and 0.949 is below 95 %.
  *
  * @param share 0 … 1
- * @param digits after the point, at least
+ * @param digits least number of digits after the point
  * @param border a share that the reader compares it with, besides 0 and 1
  */
 export function percentDigits(share: number, digits = 0, border = 0): string {

@@ -7,7 +7,7 @@ import { largestOf, multiply, rangeScale } from './number-range';
 
 /** QL sweeps for one eigenvalue; two are usual. */
 const MAX_SWEEPS = 60;
-/** Where both squares of a rotation's sides lie within these bounds, their sum has all its digits. */
+/** Bounds of a rotation's squared sides within which their sum keeps all its digits. */
 const SMALLEST_SQUARE = 2 ** -900;
 const LARGEST_SQUARE = 2 ** 900;
 
@@ -91,7 +91,7 @@ export function tridiagonalEigenvalues(d: Float64Array, e: Float64Array, n: numb
   multiply(d, n, 1 / scale);
 }
 
-/** @param lost size up to which an off-diagonal entry counts as 0: far below the rounding of the largest entry */
+/** @param lost size at which an off-diagonal entry counts as 0, far below the largest entry */
 function implicitQl(d: Float64Array, e: Float64Array, n: number, lost: number): void {
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
@@ -102,15 +102,15 @@ function implicitQl(d: Float64Array, e: Float64Array, n: number, lost: number): 
       }
       if (m === l) break;
       if (sweep === MAX_SWEEPS) throw new Error(`eigenvalue ${l} of ${n} has not converged in ${MAX_SWEEPS} sweeps`);
-      // A sweep works upwards and shrinks by each entry's size: where the lower end is lost beside the upper one,
-      // nothing would arrive there.
+      // A sweep works upwards and shrinks by the size of each entry. If the lower end is negligible
+      // beside the upper one, the sweep has no effect there.
       if (sweep === 0 && Math.abs(d[m]) < Number.EPSILON * Math.abs(d[l])) reverseBlock(d, e, l, m);
       qlSweep(d, e, l, m);
     }
   }
 }
 
-/** Turns the block l … m upside down, which keeps its eigenvalues. */
+/** Reverses the block l … m, which keeps its eigenvalues. */
 function reverseBlock(d: Float64Array, e: Float64Array, l: number, m: number): void {
   d.subarray(l, m + 1).reverse();
   e.subarray(l, m).reverse();
@@ -132,7 +132,7 @@ function qlSweep(d: Float64Array, e: Float64Array, l: number, m: number): void {
     const r = squares > SMALLEST_SQUARE && squares < LARGEST_SQUARE ? Math.sqrt(squares) : Math.hypot(f, g);
     e[i + 1] = r;
     if (r === 0) {
-      // The block falls in two.
+      // The block splits in two.
       d[i + 1] -= p;
       e[m] = 0;
       break;

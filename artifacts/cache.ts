@@ -1,13 +1,15 @@
 import type { ArtifactStore } from './store';
 
-/** How long a cache keeps a file that nobody uses, in milliseconds: a day, as a gateway does a file that no job has. */
+/**
+ * Lifetime of an unused cached file, in milliseconds: a day, as for an unused file of a gateway.
+ */
 const UNUSED_MS = 24 * 3600_000;
-/** Between two looks, in milliseconds. */
+/** Interval between two sweeps, in milliseconds. */
 const INTERVAL_MS = 3600_000;
 
 /**
- * Drops the files of a cache that were not used for a day; a gateway has them still. What a call is using is a link of its own, in
- * the service's scratch folder.
+ * Removes cached files that were not used for a day; the gateway still has them. A running call
+ * uses a hard link of its own in the service's scratch folder.
  *
  * @param now milliseconds since the epoch
  */
@@ -19,8 +21,8 @@ export function sweepCache(store: ArtifactStore, now: number): void {
 /**
  * Sweeps a store now and every hour, as long as it is a cache.
  *
- * @param isCache asked each time: a gateway may come to share the store, and sweeps it by its jobs
- * @returns ends that
+ * @param isCache called before each sweep: a gateway that shares the store sweeps it by its jobs
+ * @returns a function that stops the sweeps
  */
 export function keepCacheSwept(
   store: ArtifactStore,

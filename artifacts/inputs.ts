@@ -78,7 +78,7 @@ export class Inputs {
   }
 
   /**
-   * Rows as what the engines read: a file, or a folder of files.
+   * Resolves rows to the paths that the engines read: a file, or a folder of files.
    *
    * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for an artifact that is nowhere
    */
@@ -104,7 +104,7 @@ export class Inputs {
     checkName(name, at);
     const layout = layoutOf(columns, formatOfName(name, name, at), at, need);
     const stored = await within(`${field}.artifact`, () => this.kept(source.sha256, signal));
-    // A link of the call's own: the store may drop a file that was not used for long.
+    // The call has a hard link of its own: the store may drop a file that is unused for long.
     return this.inScratch(async (folder) => {
       const file = path.join(folder, 'rows');
       await linkOrCopy(stored, file);
@@ -177,7 +177,7 @@ export class Inputs {
     if (located.kind === 'found') {
       const stat = fs.statSync(located.path);
       if (!stat.isFile() && !stat.isDirectory()) {
-        throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a file or a folder, and is none`);
+        throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a regular file or a folder`);
       }
       if (stat.isFile() || this.roots.holds(located.path)) return located.path;
       throw invalidPart(

@@ -4,25 +4,26 @@ import * as fsp from 'node:fs/promises';
 import { failed, invalidInput } from '../errors';
 import { requireRoom, writing } from '../files/disk';
 
-/** A file that is coming in. */
+/** Upload that is being received. */
 export interface Incoming {
-  /** Where its bytes are written. */
+  /** Path that its bytes are written to. */
   part: string;
-  /** Where they rest when the sender is cut off. */
+  /** Path that keeps its bytes when the sender is interrupted. */
   rest: string;
-  /** Where the sender begins. */
+  /** Offset at which the sender begins, in bytes. */
   offset: number;
-  /** Bytes of the whole file. */
+  /** Size of the whole file, in bytes. */
   sizeBytes: number;
 }
 
 /**
- * Writes a file's bytes to its part, from `offset` on. Where the sender is cut off or sends too few, the part rests, so that
- * another call goes on there; in all other cases it is the caller's to remove.
+ * Writes a file's bytes to its part, from `offset` on. If the sender is interrupted or sends too
+ * few bytes, the part is kept so that another call can resume it. In all other cases the caller
+ * removes it.
  *
- * @returns the SHA-256 of all its bytes
- * @throws HifiError INVALID_INPUT for more or fewer bytes than was said, or an `offset` that is not where the part ends; DISK_FULL;
- *   what `chunks` throws
+ * @returns the SHA-256 of all bytes
+ * @throws HifiError INVALID_INPUT for more or fewer bytes than announced, or an `offset` that is
+ *   not the part's end; DISK_FULL; any error of `chunks`
  */
 export async function received(
   { part, rest, offset, sizeBytes }: Incoming,
@@ -37,7 +38,7 @@ export async function received(
   const hash = createHash('sha256');
   const handle = await writing(rest, () => fsp.open(part, offset === 0 ? 'w' : 'r+'));
   let size = offset;
-  /** Whether an error would be the sender's. */
+  /** Returns true if the sender caused the error. */
   let sending = false;
   try {
     if (offset > 0)
@@ -46,7 +47,7 @@ export async function received(
     for await (const chunk of chunks) {
       sending = false;
       if (size + chunk.length > sizeBytes) {
-        throw invalidInput(`the upload has more than the ${sizeBytes} bytes that were said`);
+        throw invalidInput(`the upload has more than the ${sizeBytes} bytes announced`);
       }
       hash.update(chunk);
       await writeAll(handle, chunk, size, rest);
@@ -63,7 +64,7 @@ export async function received(
   }
 }
 
-/** Takes an upload that rests, for this process alone. @returns its bytes; 0 where there is none */
+/** Takes over a kept upload for this process alone. @returns its bytes; 0 if there is none */
 async function claimed(rest: string, part: string): Promise<number> {
   try {
     await fsp.rename(rest, part);
@@ -74,12 +75,12 @@ async function claimed(rest: string, part: string): Promise<number> {
   }
 }
 
-/** Lets an upload rest where another call finds it; there may be none. */
+/** Keeps an upload, if there is one, where another call finds it. */
 async function putBack(part: string, rest: string): Promise<void> {
   if (sizeOf(part) > 0) await fsp.rename(part, rest);
 }
 
-/** Writes a whole piece: one call of the system may write less. */
+/** Writes a whole piece: a single system call may write less. */
 async function writeAll(handle: fsp.FileHandle, chunk: Uint8Array, position: number, name: string): Promise<void> {
   await writing(name, async () => {
     for (let done = 0; done < chunk.length; )
@@ -88,10 +89,11 @@ async function writeAll(handle: fsp.FileHandle, chunk: Uint8Array, position: num
 }
 
 /**
- * Waits until a file, or a folder's names, are on the disk: after a power failure a renamed file may else be empty.
+ * Syncs a file, or the names in a folder, to the disk. Without this a renamed file may be empty
+ * after a power failure.
  *
- * @param sizeBytes of the file
- * @throws HifiError FAILED where the file has another size; DISK_FULL
+ * @param sizeBytes size of the file
+ * @throws HifiError FAILED if the file has another size; DISK_FULL
  */
 export async function synced(place: string, sizeBytes?: number): Promise<void> {
   const handle = await fsp.open(place, 'r');
@@ -106,5 +108,5 @@ export async function synced(place: string, sizeBytes?: number): Promise<void> {
   }
 }
 
-/** Bytes of a file; 0 where there is none. */
+/** Size of a file in bytes; 0 if there is none. */
 export const sizeOf = (file: string) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;

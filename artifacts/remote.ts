@@ -31,12 +31,12 @@ export class RemoteArtifacts {
           other.catch(() => {}),
           signal,
         );
-      // Another service of this process may be bringing the file into the same store.
+      // Another service of this process may be fetching the file into the same store.
       else await this.begin(sha256, signal).catch((error) => waitForOther(error, signal));
     }
   }
 
-  /** Whether the gateway has an artifact, undamaged. @throws RpcError what the gateway answered */
+  /** Returns true if the gateway has an undamaged artifact. @throws RpcError from the gateway */
   async has(sha256: string, signal: AbortSignal): Promise<boolean> {
     return (await this.gateway.unary(getUpload, { sha256 }, { signal })).complete === true;
   }

@@ -5,7 +5,9 @@ import type { Artifact, ArtifactStore } from './store';
 
 /** Where the files that a service makes go. */
 export class Results {
-  /** @param gateway where the gateway has a store of its own: files are made known to it, and come back from it */
+  /**
+   * @param gateway the gateway, if it has a store of its own: it registers files and returns them
+   */
   constructor(
     private readonly store: ArtifactStore,
     private readonly gateway?: RemoteArtifacts,
@@ -26,7 +28,10 @@ export class Results {
     return kept;
   }
 
-  /** Makes sure of files that were kept before. @returns whether all of them are there still, here or at the gateway */
+  /**
+   * Checks that stored files still exist, here or at the gateway.
+   * @returns true if all of them do
+   */
   async keep(artifacts: readonly Artifact[], signal: AbortSignal): Promise<boolean> {
     for (const { sha256 } of artifacts) {
       if (await this.store.isWhole(sha256)) await this.gateway?.publish(sha256, signal);

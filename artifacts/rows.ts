@@ -9,7 +9,7 @@ export interface GivenRows {
   textColumns?: string[];
   labelColumn?: string;
   regression?: boolean;
-  /** Between the fields of CSV or TSV. */
+  /** Delimiter of CSV or TSV fields. */
   delimiter?: string;
 }
 

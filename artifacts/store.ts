@@ -29,23 +29,27 @@ export interface UploadState {
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
-/** A part that a process is writing, or has left when it was killed: `SHA256.PID-UUID`. */
+/** Name of a part that a process is writing, or left when it was killed: `SHA256.PID-UUID`. */
 const OWN_PART = /^([0-9a-f]{64})\.(\d+)-[0-9a-f-]{36}$/;
-/** After which a sender may ask again whether another upload of the same file is over, in seconds. */
+/** Seconds after which a sender may ask again if another upload of the same file has ended. */
 const RETRY_SECONDS = 1;
 
-/** The parts that this process is writing, by the place of the whole file: several stores of a process may share a folder. */
+/**
+ * Parts that this process is writing, by the path of the whole file. Several stores of a process
+ * may share a folder.
+ */
 const receiving = new Map<string, string>();
 
 /**
- * Files stored by the SHA-256 of their bytes, in one folder that several processes of a machine may share. A file appears whole
- * or not at all, and never changes. Before a process first uses a file that it has not written itself, it compares the file's
- * hash with its name; a damaged file is removed, so that the same content can come again.
+ * Files stored by the SHA-256 of their bytes, in one folder that several processes of a machine may
+ * share. A file appears whole or not at all, and never changes. Before a process first uses a file
+ * that another process wrote, it compares the file's hash with its name. It removes a damaged file,
+ * so that the same content can be stored again.
  */
 export class ArtifactStore {
   private readonly files: string;
   private readonly parts: string;
-  /** Files that this process has written or checked: what their stat was, by SHA-256. */
+  /** Stats of the files that this process has written or checked, by SHA-256. */
   private readonly checked = new Map<string, string>();
 
   /** @param folder is made where it is not there */
@@ -56,30 +60,39 @@ export class ArtifactStore {
     this.adoptParts();
   }
 
-  /** Whether there is a file of that name. @throws HifiError INVALID_INPUT for what is no SHA-256 */
+  /**
+   * Returns true if a file of that name exists.
+   * @throws HifiError INVALID_INPUT for an invalid SHA-256
+   */
   has(sha256: string): boolean {
     return fs.existsSync(this.place(sha256));
   }
 
-  /** Whether a file is stored, undamaged; that is a use of it. @throws HifiError INVALID_INPUT for what is no SHA-256 */
+  /**
+   * Returns true if an undamaged file is stored, and marks it as used.
+   * @throws HifiError INVALID_INPUT for an invalid SHA-256
+   */
   async isWhole(sha256: string): Promise<boolean> {
     return (await this.find(sha256)) !== undefined;
   }
 
-  /** @throws HifiError INVALID_INPUT for what is no SHA-256, NOT_FOUND where it is not stored, or was damaged */
+  /**
+   * @throws HifiError INVALID_INPUT for an invalid SHA-256; NOT_FOUND if the file is missing or
+   *   damaged
+   */
   async path(sha256: string): Promise<string> {
     await this.size(sha256);
     return this.place(sha256);
   }
 
-  /** Bytes of a file. @throws HifiError as {@link path} */
+  /** Size of a file in bytes. @throws HifiError as {@link path} */
   async size(sha256: string): Promise<number> {
     const found = await this.find(sha256);
     if (found) return Number(found.size);
     throw new HifiError('NOT_FOUND', `no artifact ${sha256}`);
   }
 
-  /** Stores a file that is there; it may be removed afterwards. @throws HifiError DISK_FULL */
+  /** Stores an existing file; the caller may remove the original. @throws HifiError DISK_FULL */
   async add(file: string): Promise<StoredFile> {
     const sha256 = await sha256OfFile(file);
     const { size: sizeBytes } = await fsp.stat(file);
@@ -115,12 +128,12 @@ export class ArtifactStore {
   }
 
   /**
-   * Takes a file's bytes in, from `offset` on. What came stays where the sender is cut off, so that another call goes on there; what
-   * is not right, or finds no room, is dropped.
+   * Receives a file's bytes, from `offset` on. If the sender is interrupted, the store keeps the
+   * bytes so that another call can resume. It drops bytes that are wrong or find no room.
    *
    * @param sizeBytes of the whole file
-   * @throws HifiError INVALID_INPUT where the bytes are more, fewer or others than was said, or where `offset` is not where the
-   *   upload stands; DISK_FULL
+   * @throws HifiError INVALID_INPUT for bytes that differ from the announced number or hash, or an
+   *   `offset` that is not the upload's end; DISK_FULL
    * @throws RpcError ABORTED where another call of this process receives the same file
    */
   async receive(
@@ -131,7 +144,7 @@ export class ArtifactStore {
     const found = await this.find(sha256);
     if (found) return { sha256, sizeBytes: Number(found.size) };
     if (receiving.has(place)) {
-      const message = `another upload of ${sha256} is at work: wait for it`;
+      const message = `another upload of ${sha256} is in progress: wait for it`;
       throw new RpcError(status.ABORTED, 'UPLOAD_AT_WORK', message, { retrySeconds: RETRY_SECONDS });
     }
     const rest = this.part(sha256);
@@ -157,7 +170,9 @@ export class ArtifactStore {
     for await (const chunk of stream) yield chunk as Buffer;
   }
 
-  /** All that is stored, with the time that it came or was last used, in milliseconds since the epoch. */
+  /**
+   * Lists all files with the time of their arrival or last use, in milliseconds since the epoch.
+   */
   *list(): Generator<{ sha256: string; time: number }> {
     for (const sha256 of fs.readdirSync(this.files)) {
       const stat = fs.statSync(path.join(this.files, sha256), { throwIfNoEntry: false });
@@ -179,7 +194,7 @@ export class ArtifactStore {
     this.checked.delete(sha256);
   }
 
-  /** A stored file's stat, once the file was found to be undamaged. */
+  /** Returns the stat of a stored file after checking that it is undamaged. */
   private async find(sha256: string): Promise<fs.BigIntStats | undefined> {
     const place = this.place(sha256);
     const stat = await statOf(place);
@@ -196,7 +211,7 @@ export class ArtifactStore {
     return stat;
   }
 
-  /** Removes a damaged file; one that has taken its place meanwhile stays. */
+  /** Removes a damaged file, but not a file that has replaced it. */
   private async drop(sha256: string, damaged: fs.BigIntStats): Promise<void> {
     const aside = this.newPart();
     await ifThere(() => fsp.rename(this.place(sha256), aside));
@@ -205,7 +220,7 @@ export class ArtifactStore {
     await fsp.rm(aside, { force: true });
   }
 
-  /** Gives a file its place, where it is whole on the disk. */
+  /** Moves a file that is whole on the disk to its place. */
   private async keep(part: string, sha256: string, sizeBytes: number): Promise<void> {
     await synced(part, sizeBytes);
     const stat = await fsp.stat(part, { bigint: true });
@@ -214,7 +229,7 @@ export class ArtifactStore {
     this.checked.set(sha256, stampOf(stat));
   }
 
-  /** Lets the uploads go on that processes were killed in. */
+  /** Makes uploads resumable that were interrupted by a kill of their process. */
   private adoptParts(): void {
     const own = new Set(receiving.values());
     for (const name of fs.readdirSync(this.parts)) {
@@ -232,7 +247,7 @@ export class ArtifactStore {
     throw invalidInput(`${JSON.stringify(sha256.slice(0, 80))} is no SHA-256: 64 hexadecimal digits in lower case`);
   }
 
-  /** Where an upload rests that was cut. */
+  /** Path of an interrupted upload. */
   private part(sha256: string): string {
     return path.join(this.parts, path.basename(this.place(sha256)));
   }
@@ -242,10 +257,10 @@ export class ArtifactStore {
   }
 }
 
-/** A file's stat; undefined where it is not there. */
+/** Stat of a file; undefined if it does not exist. */
 const statOf = (file: string) => ifThere(() => fsp.stat(file, { bigint: true }));
 
-/** What `work` finds of a file that another process may remove; undefined where it is not there. */
+/** Runs `work` on a file that another process may remove; returns undefined if it was removed. */
 async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
@@ -255,13 +270,16 @@ async function ifThere<T>(work: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Tells a file from one that was put in its place or written to. */
+/** Key that changes when a file is replaced or written to. */
 const stampOf = ({ ino, size, mtimeNs }: fs.BigIntStats) => `${ino} ${size} ${mtimeNs}`;
 
-/** How old the time of a file's last use may be, in milliseconds. */
+/** Maximum age of a stored last-use time, in milliseconds. */
 const USE_MS = 60_000;
 
-/** Makes now the time of a file's last use, which is its ctime: to set its mode anew changes that alone. */
+/**
+ * Sets a file's last use to now. The last use is the ctime, which setting the same mode updates
+ * alone.
+ */
 async function noteUse(file: string, { ctimeMs, mode }: fs.BigIntStats): Promise<void> {
   if (Date.now() - Number(ctimeMs) > USE_MS) await fsp.chmod(file, Number(mode) & 0o777).catch(() => {});
 }

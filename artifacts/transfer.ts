@@ -31,7 +31,7 @@ export async function uploadFile(
       await gateway.upload(uploadArtifact, partsOf(offset), { signal });
       return;
     } catch (error) {
-      // What the gateway had was not of this file, or has changed since it was asked for.
+      // The gateway's bytes did not belong to this file, or the file has changed since the request.
       if (doubtful && offset > 0n && isRefused(error)) doubtful = false;
       else await waitForOther(error, signal);
     }
@@ -65,11 +65,11 @@ export async function* downloadBytes(
     yield chunk;
 }
 
-/** Whether bytes, or where they begin, were refused. */
+/** Returns true if the bytes, or the offset, were refused. */
 const isRefused = (error: unknown) => error instanceof RpcError && error.code === status.INVALID_ARGUMENT;
 
 /**
- * Waits as long as an error says, where it tells of another transfer of the same file.
+ * Waits for the time in an error that reports another transfer of the same file.
  *
  * @throws any other error; HifiError CANCELLED
  */

@@ -10,16 +10,17 @@ import { ONNX_FILES } from '../results/onnx-folder';
 import { openOnnxModel } from '../results/onnx-model';
 import { spreadOf } from './contestant';
 
-/** Sentences that are run, in batches of {@link BATCH}. */
+/** Number of sentences, in batches of {@link BATCH}. */
 const SENTENCES = 128;
 const BATCH = 32;
-/** Rounds of all types in turn; one more goes before. */
+/** Timed rounds of all types in turn; one more round warms up. */
 const ROUNDS = 5;
 
 /**
- * The files of an ONNX folder side by side: bytes, the largest difference of a logit from model.onnx in onnxruntime and in
- * transformers.js, and seconds for 128 sentences in onnxruntime on one core, the types in turn:
- * `node --require ./test/support/typescript-hook.cjs bench/onnx.ts FOLDER ROWS.tsv COLUMN`. The folder has all types.
+ * Compares the files of an ONNX folder, which must hold all types: `node --require
+ * ./test/support/typescript-hook.cjs bench/onnx.ts FOLDER ROWS.tsv COLUMN`. Reports bytes and the
+ * largest logit difference from model.onnx in onnxruntime and transformers.js. Also reports the
+ * seconds for 128 sentences in onnxruntime on one core, the types in turn.
  */
 async function benchOnnx(folder: string, file: string, column: string): Promise<void> {
   const dataset = await readDataset({ path: file, textColumns: [column] }, 'texts');

@@ -1,9 +1,10 @@
 import { gramMatrix, spectrumError } from '../test/analyzer/gram-matrices';
 
 /**
- * Eigenvalues of random Gram matrices of 2 to 128 dimensions, full, pruned, graded and rank-deficient, each against its
- * trace and norm: `node --require ./test/support/typescript-hook.cjs bench/spectra.ts [MATRICES]` (100,000). Seeds start
- * at 0; a matrix that does not converge ends it with its seed.
+ * Checks the eigenvalues of random Gram matrices of 2 to 128 dimensions against trace and norm:
+ * `node --require ./test/support/typescript-hook.cjs bench/spectra.ts [MATRICES]` (100,000). The
+ * matrices are full, pruned, graded or rank-deficient. Seeds start at 0; a matrix that does not
+ * converge ends the program with its seed.
  */
 function benchSpectra(matrices: number): void {
   let worst = 0;

@@ -14,10 +14,12 @@ import { openLog } from '../infra/log';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 
 /*
- * A gateway's parts on a state directory, driven by lines on stdin, each of which it answers with one line of JSON:
- *   fill N            makes N jobs that have ended, with 16 artifacts and 30 events each
- *   epochs JOB N      N events of a job as fast as they are committed, then its end
- *   progress JOB N    N progress events, one every 260 ms: CPU milliseconds, bytes of what is written and of lmdb's pages, an event
+ * A gateway's parts on a state directory. It reads commands from stdin and answers each with a line
+ * of JSON:
+ *   fill N            makes N ended jobs, with 16 artifacts and 30 events each
+ *   epochs JOB N      commits N events of a job without a pause, then its end
+ *   progress JOB N    commits N progress events, one every 260 ms; reports per event the CPU
+ *                     milliseconds, the bytes of the values and the bytes of lmdb's pages
  *   memory            resident bytes
  */
 
@@ -43,7 +45,7 @@ async function main(): Promise<void> {
   };
   const scheduler = new Scheduler(store, attempt, openLog('gateway'));
   const server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-  // Nobody is there: a model is not checked then.
+  // The service is away, so no model is checked.
   const analyzer = new GrpcClient('127.0.0.1:1');
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess: {} }));
   const work: Record<string, (...args: string[]) => Promise<unknown>> = {

@@ -3,11 +3,11 @@ import { GrpcClient } from '../infra/grpc/client';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 
 /*
- * Watches one job many times: PORT JOB WATCHERS. Prints a line once each watcher has its first event, and one of JSON with the
- * number of events that each had once the job has ended.
+ * Watches one job with many streams: PORT JOB WATCHERS. Prints a line when each watcher has its
+ * first event. Prints a line of JSON with each watcher's number of events when the job has ended.
  */
 
-/** Streams of one connection. */
+/** Streams per connection. */
 const STREAMS = 50;
 
 async function main(): Promise<void> {

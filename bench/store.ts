@@ -20,7 +20,7 @@ const AT_ONCE = 50;
 const INLINE_ROWS = 100_000;
 const PROGRESS_EVENTS = 40;
 const [WATCHERS, IDLE_READERS, IDLE_EVENTS] = [1000, 200, 20_000];
-/** Streams of one connection. */
+/** Streams per connection. */
 const STREAMS = 50;
 
 const { createJob, getJob, listJobs, cancelJob, deleteJob, watchJob } = GatewayService.method;
@@ -31,7 +31,7 @@ const spec = (texts: string[]) => ({
   analyzeOnly: true,
 });
 
-/** What 50,000 ended jobs cost, what a progress event of a large job costs, and what watchers cost. */
+/** Measures the cost of 50,000 ended jobs, of a large job's progress events, and of watchers. */
 export async function benchStore(): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   try {
@@ -53,12 +53,12 @@ export async function benchStore(): Promise<void> {
   }
 }
 
-/** `hifi serve gateway` on a store. */
+/** Starts `hifi serve gateway` on a store. */
 interface Gateway {
   child: ChildProcess;
   client: GrpcClient;
   startSeconds: number;
-  /** The latest jobs. */
+  /** Lists the latest jobs. */
   ids: string[];
 }
 
@@ -94,7 +94,7 @@ async function started(stateDir: string): Promise<Gateway> {
   return { child, client, startSeconds, ids: jobs.map(({ jobId }) => jobId) };
 }
 
-/** Calls of each kind, to the gateways in turn. */
+/** Times calls of each kind, to the gateways in turn. */
 async function benchCalls(gateways: Gateway[]): Promise<void> {
   const rows = (work: string, figures: Spread[], digits = 4) => {
     for (const [i, size] of SIZES.entries()) {
@@ -140,7 +140,7 @@ async function benchCalls(gateways: Gateway[]): Promise<void> {
   rows('resident memory after these calls, MB', memory, 0);
 }
 
-/** One large job, and many watchers. */
+/** Measures one large job and many watchers. */
 async function benchJob(stateDir: string): Promise<void> {
   const child = childOn(stateDir);
   const { port } = JSON.parse(await child.ready());

@@ -1,5 +1,6 @@
 /*
- * What it costs that a file is on the disk before it is renamed: writes of a safetensors file with and without fsync, in turn.
+ * Cost of syncing a file to the disk before its rename: writes of a safetensors file with and
+ * without fsync, in turn.
  *
  *   node --require ./test/support/typescript-hook.cjs bench/sync.ts [FOLDER]
  */
@@ -9,7 +10,9 @@ import * as path from 'node:path';
 import { ArtifactStore } from '../artifacts/store';
 import { writeSafetensors } from '../model/safetensors';
 
-/** A tiny model's checkpoint, MiniLM's delta, its merged checkpoint; in numbers of float32. */
+/**
+ * Sizes of a tiny model's checkpoint, MiniLM's delta and its merged checkpoint, in float32 numbers.
+ */
 const SIZES = { 'a small checkpoint': 28_750, 'a delta': 825_000, 'a model': 22_500_000 };
 const ROUNDS = 7;
 

@@ -38,14 +38,14 @@ export function addDataFlags(command: Command, labels: boolean): void {
   );
 }
 
-/** One character; a tab may be written \t. Readers check which. */
+/** Parses one character; `\\t` is a tab. Readers check which characters are allowed. */
 const delimiter = (text: string) => {
   const character = text === '\\t' ? '\t' : text;
   if (character.length === 1) return character;
   throw invalidInput(`--delimiter is ${JSON.stringify(text)}; it must be one character, such as ; or \\t for a tab`);
 };
 
-/** Adds a flag for the rows of a command: a file or folder, and where it is given again further ones. */
+/** Adds a flag for a command's rows: a file or folder. A repeated flag adds further ones. */
 export function addRowsFlag(command: Command, flag: '--train' | '--data', what: string): void {
   const { takes, repeated } = paths('file');
   // A flag takes precedence over a setting of `--config`: it does not add to it.
@@ -62,8 +62,8 @@ export function addDevFlag(command: Command): void {
 }
 
 /**
- * Reads the group, but for the paths: a function of them, as a command may have two sources of one layout. `--text-columns` is still
- * one name in it, which `madeReadable` splits where it must.
+ * Reads the group except the paths, which a function adds: a command may have two sources of one
+ * layout. `--text-columns` remains one name in it; `madeReadable` splits the name if needed.
  * @param known the task where no flag tells what to read
  */
 export function dataFlags(

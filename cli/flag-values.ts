@@ -10,7 +10,7 @@ export interface FlagParser<T> {
   readonly takes?: Takes;
   /** Several may stand there, with commas between. */
   readonly several?: boolean;
-  /** The flag may be given more than once; its value is a list. */
+  /** True if the flag may be repeated; its value is then a list. */
   readonly repeated?: boolean;
 }
 
@@ -95,7 +95,10 @@ function names(flag: string, most: number): FlagParser<string[]> {
   return Object.assign(parse, { several: most > 1 });
 }
 
-/** A header name as it stands, commas and all. @param several whether names with commas between may stand there too */
+/**
+ * Parses a header name as written, including commas.
+ * @param several true if names separated by commas are allowed too
+ */
 export function headerName(flag: string, several = false): FlagParser<string> {
   const parse = (text: string) => {
     if (text.trim() !== '') return text.trim();

@@ -100,7 +100,7 @@ async function watch(client: GrpcClient, flags: Flags, jobId: string): Promise<v
   const { GatewayService, stateOf } = wire();
   await inSession(async (session) => {
     for await (const event of eventsOf(client, flags, jobId, session)) tellEvent(session, event);
-    // Followed on NATS it ends without a word.
+    // A reader of NATS returns without an error here.
     if (session.signal.aborted) throw cancelled();
   });
   const { job } = await client.unary(GatewayService.method.getJob, { jobId });
@@ -130,7 +130,7 @@ async function* eventsOf(
   for await (const event of followOnNats(url, jobId, from, signal, { note, ended })) yield wire().eventOf(event);
 }
 
-/** Whether a job has ended, or is deleted; a gateway that is away does not know. */
+/** Returns true if a job has ended or is deleted; undefined while the gateway is away. */
 async function jobHasEnded(client: GrpcClient, jobId: string): Promise<boolean> {
   const { GatewayService, stateOf } = wire();
   const { hasEnded } = require('../gateway/record') as typeof import('../gateway/record');

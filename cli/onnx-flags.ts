@@ -20,9 +20,9 @@ export function addOnnxDtypeFlag(command: Command): void {
 /**
  * Returns the types that the command writes.
  *
- * @param onnx whether an ONNX folder is written
+ * @param onnx true if an ONNX folder is written
  * @param needs the flag that requests one
- * @throws HifiError INVALID_INPUT for other types than the default where no ONNX folder is written
+ * @throws HifiError INVALID_INPUT for types other than the default without an ONNX folder
  */
 export function onnxDtypeFlag({ onnxDtype }: Flags, onnx: boolean, needs: string): OnnxDtype[] {
   const types = onnxDtype as OnnxDtype[];
@@ -30,7 +30,7 @@ export function onnxDtypeFlag({ onnxDtype }: Flags, onnx: boolean, needs: string
   return types;
 }
 
-/** The files of an ONNX folder; their dev metric where they were evaluated. */
+/** Table of an ONNX folder's files, with their dev metric if they were evaluated. */
 export function onnxTable(models: readonly OnnxModel[], metric?: string): string[] {
   const head = ['ONNX file', 'type', 'size', 'largest logit difference', ...(metric ? [`dev ${metric}`] : [])];
   const rows = models.map(({ dtype, file, bytes, largestDifference, dev }) => [

@@ -14,7 +14,7 @@ export async function printJson(value: unknown): Promise<void> {
 /**
  * Prints to stdout and waits while its reader is behind.
  *
- * @throws HifiError DISK_FULL, FAILED where stdout cannot take all of it
+ * @throws HifiError DISK_FULL or FAILED if stdout does not take all of it
  */
 export async function printText(text: string): Promise<void> {
   if (printNow(text)) return;
@@ -23,14 +23,18 @@ export async function printText(text: string): Promise<void> {
   });
 }
 
-/** Prints to stdout. @returns whether its reader keeps up. @throws HifiError as {@link printText} */
+/**
+ * Prints to stdout.
+ * @returns true if its reader keeps up.
+ * @throws HifiError as {@link printText}
+ */
 export function printNow(text: string): boolean {
   if (!isFile(process.stdout)) return process.stdout.write(text);
   writeAll(process.stdout.fd, text);
   return true;
 }
 
-/** Whether a stream is one of Node's for files, which knows nothing of a write that was cut short: a disk that fills cuts one. */
+/** Returns true for Node's streams on files, which ignore a short write, as a full disk causes. */
 const isFile = (stream: object) => stream.constructor.name === 'SyncWriteStream';
 
 function writeAll(descriptor: number, text: string): void {
@@ -39,7 +43,7 @@ function writeAll(descriptor: number, text: string): void {
     for (let done = 0; done < bytes.length; ) done += fs.writeSync(descriptor, bytes, done);
   } catch (error) {
     const { message } = error as Error;
-    throw (isNoSpace(error) ? noRoom : failed)(`stdout cannot take the answer: ${message}`, error);
+    throw (isNoSpace(error) ? noRoom : failed)(`stdout cannot be written: ${message}`, error);
   }
 }
 

@@ -30,7 +30,7 @@ import type { Session } from './session';
 interface RemoteJob {
   gateway: string;
   jobId: string;
-  /** Identity of what was asked for, by {@link askedIdentity}. */
+  /** Identity of the request, by {@link askedIdentity}. */
   asked: object;
 }
 
@@ -43,11 +43,12 @@ const FRUITLESS: Partial<Record<JobState, string>> = {
 const recordFile = (out: string) => path.join(out, 'state', 'gateway.json');
 
 /**
- * Runs a job at a gateway: its rows are uploaded, its events followed, its results downloaded into `out`. A command that was cut
- * goes on with the same job, unless that was cancelled, has failed or was asked for with another model, other rows or options: then
- * another is started. Ctrl-C cancels it.
+ * Runs a job at a gateway: its rows are uploaded, its events followed, its results downloaded into
+ * `out`. A command that was cut resumes the same job, unless that was cancelled, has failed or had
+ * another model, other rows or options. Then it starts another job. Ctrl-C cancels the job.
  *
- * @throws HifiError INVALID_INPUT where the gateway refuses the job; FAILED where the job fails; CANCELLED
+ * @throws HifiError INVALID_INPUT where the gateway refuses the job; FAILED where the job fails;
+ *   CANCELLED
  */
 export async function runAtGateway(
   gateway: GrpcClient,
@@ -74,7 +75,7 @@ export async function runAtGateway(
     if (job?.error) throw new HifiError('FAILED', `job ${jobId} has failed: ${job.error.message}`);
     if (job?.state !== JobState.SUCCEEDED) throw cancelled();
     for (const warning of job.warnings) session.progress.say(`warning: ${warning}`);
-    // What a job of this machine has left there is replaced: its record must not say that it is there.
+    // Replaces the results of a local job, so its record must not list them any more.
     forgetResults(out, 'heads.json');
     const names = await download(gateway, jobId, out, session);
     return { result: resultsIn(out, names), jobId, traceId: job.traceId };
@@ -104,10 +105,10 @@ async function earlierJob(
 }
 
 /**
- * Identity of a job, as `results/identity.ts` has it: everything that its results depend on. A model that is no folder here is known by
- * its name alone.
+ * Identity of a job, as in `results/identity.ts`: everything that its results depend on. A model
+ * that is no local folder is identified by its name alone.
  *
- * @throws HifiError INVALID_INPUT for a file that is not there
+ * @throws HifiError INVALID_INPUT for a missing file
  */
 export async function askedIdentity(spec: JobSpec) {
   const { model, train, dev, analysis, selection, training, exports, onnxDtypes } = spec;
@@ -160,7 +161,7 @@ async function createJob(
   return job.jobId;
 }
 
-/** A source of several files as one file of JSON lines: a request names one. */
+/** Merges a source of several files into one file of JSON lines: a request names one file. */
 async function oneFile(rows: DataSource): Promise<DataSource> {
   const [first, ...others] = filesOf(rows);
   if (others.length === 0) return { ...rows, ...first };
@@ -200,7 +201,8 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
 }
 
 /**
- * All files of a job, each whole or not at all and checked by its hash; those that are there already are left.
+ * Downloads all files of a job, each whole or not at all and checked by its hash. Files that are
+ * already complete are kept.
  *
  * @returns their names
  */
@@ -238,7 +240,7 @@ async function fetchFile(gateway: GrpcClient, sha256: string, file: string, sign
   }
 }
 
-/** @param names files of this job: the folder may hold those of another beside them */
+/** @param names files of this job; the folder may also hold files of another one */
 function resultsIn(out: string, names: readonly string[]): JobResult {
   const at = (name: string) => path.join(out, name);
   return {

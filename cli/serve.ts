@@ -56,7 +56,8 @@ export function define(command: Command): void {
 const END_MS = 30_000;
 
 async function serveServices(service: string, flags: Flags): Promise<void> {
-  // Told while it starts, it ends once it has: what half a start leaves is nobody's.
+  // A signal during the start ends the services once they have started, so that no part is left
+  // over.
   const told = toldToEnd();
   const services = SERVICE_NAMES.filter((name) => service === 'all' || service === name);
   const { serve } = require('../server/serve') as typeof import('../server/serve');
@@ -97,7 +98,7 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
 const byName = <T>(of: (name: ServedName) => T) =>
   Object.fromEntries(SERVICE_NAMES.map((name) => [name, of(name)])) as Record<ServedName, T>;
 
-/** For the help: undefined where there is none. */
+/** Default for the help text; undefined if there is none. */
 function shownStateDir(): string | undefined {
   try {
     return defaultStateDir();
@@ -110,7 +111,7 @@ function defaultStateDir(): string {
   return path.join(process.env.XDG_STATE_HOME || path.join(homeFolder('--state-dir'), '.local/state'), 'hifi');
 }
 
-/** Waits until the process is told to end; the second time it ends at once. */
+/** Waits for a signal that ends the process; a second one ends it at once. */
 function toldToEnd(): Promise<void> {
   return new Promise((resolve) => {
     let told = false;

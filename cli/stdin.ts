@@ -12,10 +12,10 @@ import { temporaryFolder } from '../infra/temporary';
 export const STDIN = '-';
 
 /**
- * A source as it is read: from files that can be read more than once, by the names of its columns.
+ * Returns a source that can be read more than once, with its column names resolved.
  *
- * @throws HifiError INVALID_INPUT for columns that cannot be told; CANCELLED when the signal aborts; FAILED when the bytes of a pipe
- *   cannot be kept
+ * @throws HifiError INVALID_INPUT for ambiguous columns; CANCELLED when the signal aborts; FAILED
+ *   if the bytes of a pipe cannot be stored
  */
 export async function madeReadable(source: DataSource, signal: AbortSignal): Promise<DataSource> {
   const { more } = source;
@@ -25,7 +25,7 @@ export async function madeReadable(source: DataSource, signal: AbortSignal): Pro
   return textColumns === undefined ? whole : { ...whole, textColumns: await splitColumns(textColumns, whole) };
 }
 
-/** `--text-columns`: a value that is a header as it stands is one column; any other is split at its comma. */
+/** Splits `--text-columns` at its comma, unless the whole value is a header. */
 async function splitColumns([written, ...others]: string[], source: DataSource): Promise<string[]> {
   if (others.length > 0 || !written.includes(',')) return [written, ...others];
   const header = await columnNames(source);
@@ -38,8 +38,8 @@ async function splitColumns([written, ...others]: string[], source: DataSource):
 }
 
 /**
- * Standard input, and any pipe, can be read once: rows are read more than once, and by another process. So its bytes are put
- * into a file for as long as this process lives. Other files are given back as they are.
+ * Stores standard input, or any pipe, in a file for the lifetime of this process: a pipe can be
+ * read once, but rows are read twice, and by another process. Other files are returned unchanged.
  */
 async function spooled({ path: named, file }: NamedFile, signal: AbortSignal): Promise<NamedFile> {
   const standard = named === STDIN;
@@ -52,12 +52,12 @@ async function spooled({ path: named, file }: NamedFile, signal: AbortSignal): P
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (isNoSpace(error)) throw error;
-    throw failed(`${named}: could not be kept in ${folder}: ${(error as Error).message}`, error);
+    throw failed(`${named}: could not be stored in ${folder}: ${(error as Error).message}`, error);
   }
   return { path: standard ? 'stdin' : named, file: kept };
 }
 
-/** @throws HifiError INVALID_INPUT where two files of flags are both said to be standard input */
+/** @throws HifiError INVALID_INPUT if two file flags both name standard input */
 export function checkOneStdin(...files: (readonly [flag: string, file: unknown])[]): void {
   const all = files.flatMap(([flag, given]) => [given].flat().map((file) => [flag, file] as const));
   const [one, other] = all.filter(([, file]) => file === STDIN);

@@ -42,7 +42,7 @@ export async function* compare(
   const data = await readComparedData(request.train, request.test);
   checkContestants(request, checkpoint, data);
   const settings = settingsOf(request, checkpoint, data);
-  for (const seed of request.seeds) seedSplit(data, request.rows, { seed, searchSeed: request.seeds[0] }); // too few are told before anything is written
+  for (const seed of request.seeds) seedSplit(data, request.rows, { seed, searchSeed: request.seeds[0] }); // reports too few rows before it writes anything
   const release = claimComparison(request.out, settings);
   const { layers, heads } = checkpoint.config;
   try {

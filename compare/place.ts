@@ -10,16 +10,17 @@ import { type ComparisonSettings, differenceOf } from './settings';
 const SETTINGS = 'settings.json';
 
 /**
- * Checks that a comparison's results can be written into `out`: new or empty, or a comparison's. Leaves nothing behind.
+ * Checks that `out` can receive a comparison's results: new, empty, or a comparison's folder.
+ * Leaves nothing behind.
  *
- * @throws HifiError INVALID_INPUT where it holds something else or cannot be written
+ * @throws HifiError INVALID_INPUT if it holds something else or cannot be written
  */
 export function checkComparisonFolder(out: string): void {
   const names = entries(out);
   const foreign = names.includes(SETTINGS) ? undefined : names.find((name) => !isStaged(name));
   if (foreign !== undefined) {
     throw invalidInput(
-      `--out ${out} is not empty (it holds ${foreign}): give a new folder, or that of a comparison to go on with`,
+      `--out ${out} is not empty (it holds ${foreign}): give a new folder, or that of a comparison to resume`,
     );
   }
   checkPlace(out, 'folder');

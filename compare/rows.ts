@@ -13,10 +13,10 @@ export interface SeedRows {
   split: Split;
   train: DataSource;
   dev: DataSource;
-  /** Rows that nothing was trained on or chosen by, and those of the further files. */
+  /** Test rows: no training or choice used them; plus the rows of further files. */
   test: DataSource;
   counts: { train: number; dev: number; test: number };
-  /** The dev rows leave the metric undefined: their loss chooses. */
+  /** True if the metric is undefined on the dev rows: their loss then chooses. */
   byLoss: boolean;
 }
 

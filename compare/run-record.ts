@@ -19,7 +19,10 @@ export interface RunRecord extends RunKey {
   rows: { train: number; dev: number };
   /** The metric that decides, all of it larger is better. */
   metric: string;
-  /** The best epoch's value on the dev rows, with its loss where that decides; null where the training broke off: see `failure`. */
+  /**
+   * Best epoch's value on the dev rows, with its loss if that decides. Null if the training failed:
+   * see `failure`.
+   */
   dev: (Judged & { epoch: number | null }) | null;
   failure?: string;
   /** All that are left; null for a learning rate that was not the best. */

@@ -3,8 +3,9 @@ import type { TrainOptions } from '../trainer/options';
 import type { TrainingSize } from './split';
 
 /**
- * Version of the rule that splits rows. 1: a seed was tested on all rows that it neither trained nor chose by, on later seeds also on dev
- * rows of the first, which chose the learning rate. 2: those are in no test.
+ * Version of the rule that splits rows. In version 1 a seed's test rows are all rows that it
+ * neither trains on nor chooses by. For later seeds they include dev rows of the first seed, which
+ * choose the learning rate. In version 2 those rows are in no test.
  */
 export const SPLIT_VERSION = 2;
 

@@ -10,25 +10,29 @@ const MOST_DEV_ROWS = 500;
 /** A run's rows of the training file, as indices. */
 export interface Split {
   train: Int32Array;
-  /** Chooses the epoch and a regression's penalty, on the first seed the learning rate too. */
+  /**
+   * Rows that choose the epoch and a regression's penalty, and on the first seed the learning rate.
+   */
   dev: Int32Array;
-  /** Rows that nothing was trained on or chosen by. */
+  /** Rows that no training or choice uses. */
   test: Int32Array;
 }
 
-/** A run's seed, and the one whose dev rows choose the learning rate of all. */
+/** Seed of a run, and the seed whose dev rows choose the learning rate of all. */
 export interface Seeds {
   seed: number;
   searchSeed: number;
 }
 
 /**
- * Draws a run's rows without replacement, another draw for each seed: those to train on, as many others to choose by (at most
- * 500; with `rowsPerClass` of each class alike, Gao et al. 2021, §3), and all that are left to test on, but for the rows that chose the
- * learning rate. A pure function of its arguments.
+ * Draws a run's rows without replacement, another draw for each seed: those to train on, as many
+ * others to choose by (at most 500; with `rowsPerClass` of each class alike, Gao et al. 2021, §3),
+ * and all remaining rows to test on, except those that chose the learning rate. A pure function of
+ * its arguments.
  *
  * @param classes each row's class; one class for a regression // [n]
- * @param devRows in the place of as many as the training rows; with `rowsPerClass` shared out between the classes
+ * @param devRows in the place of as many as the training rows; with `rowsPerClass` shared out
+ *   between the classes
  * @throws HifiError INVALID_INPUT where there are too few rows, or dev rows for the classes
  */
 export function splitRows(

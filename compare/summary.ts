@@ -48,7 +48,9 @@ export interface ComparisonResults {
   schemaVersion: 1;
   settings: ComparisonSettings;
   seeds: number[];
-  /** Rows of the first seed; `leastTest` is the fewest that a seed was tested on, where that is another number. */
+  /**
+   * Row counts of the first seed; `leastTest` is the fewest test rows of any seed, if different.
+   */
   rows: { train: number; dev: number; test: number; leastTest?: number };
   metric: string;
   reference: Contestant;

@@ -45,14 +45,20 @@ export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): 
   ];
 }
 
-/** How many rows each seed is tested on: later seeds on fewer, as the rows that chose the learning rate are in no test. */
+/**
+ * Formats the number of test rows. Later seeds have fewer: rows that chose the learning rate are in
+ * no test.
+ */
 export const testedRows = ({ test, leastTest }: ComparisonResults['rows']) =>
   leastTest === undefined ? grouped(test) : `${grouped(leastTest)} to ${grouped(test)}`;
 
 const OLDER_SPLIT =
   'split by the first rule: on later seeds some of the rows that are tested on are among those that chose the learning rate on';
 
-/** Whether rows that chose the learning rate were tested on: so it was by the first rule, where there was a choice. */
+/**
+ * Returns true if rows that chose the learning rate are test rows: split version 1 with several
+ * learning rates.
+ */
 const sharedRows = ({ settings, seeds }: ComparisonResults) =>
   settings.schemaVersion === 1 && seeds.length > 1 && settings.lrs.length > 1;
 

@@ -148,7 +148,10 @@ const devOf = ({ best, epochs }: TrainMetrics, byLoss: boolean) => ({
   ...(byLoss && { loss: epochs[best.epoch - 1].dev.loss }),
 });
 
-/** The run that is best on the dev rows, of equals the first; undefined where none of the learning rates has led anywhere. */
+/**
+ * Returns the best run on the dev rows, the first of equals; undefined if every learning rate
+ * failed.
+ */
 export const bestOf = (records: readonly RunRecord[]): RunRecord | undefined =>
   records.reduce<RunRecord | undefined>(
     (so, record) => (record.dev && (!so?.dev || isBetter(record.dev, so.dev)) ? record : so),

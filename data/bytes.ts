@@ -35,14 +35,15 @@ export async function* readBytes(source: NamedFile, hash?: Hash): AsyncGenerator
       yield* packed;
     }
   } finally {
-    // Waits for a read that is under way. No stream owns the descriptor: one that never starts would never close it.
+    // Waits for a pending read. No stream owns the descriptor: a stream that never starts would
+    // never close it.
     await handle.close();
   }
 }
 
 /**
  * Opens a file for reading; the caller closes it.
- * @throws HifiError INVALID_INPUT when it is missing, no file, or may not be read
+ * @throws HifiError INVALID_INPUT if it is missing, not a file, or unreadable
  */
 export async function openFile(source: NamedFile): Promise<fs.promises.FileHandle> {
   checkFile(source);
@@ -69,7 +70,7 @@ async function* rawBytes({ path }: NamedFile, handle: fs.promises.FileHandle, ha
   }
 }
 
-/** UTF-8 never begins with these two bytes: no text is taken for gzip. */
+/** First two bytes of gzip. UTF-8 never begins with them, so no text is mistaken for gzip. */
 const isGzip = (bytes: Buffer) => bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
@@ -79,7 +80,7 @@ async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer>): Async
 
 async function* unpacked(source: NamedFile, packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK });
-  pipeline(Readable.from(packed, { objectMode: false }), gunzip, () => {}); // what goes wrong is thrown below
+  pipeline(Readable.from(packed, { objectMode: false }), gunzip, () => {}); // errors are thrown below
   try {
     yield* gunzip;
   } catch (error) {

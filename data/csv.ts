@@ -5,9 +5,9 @@ import { CR, LF, LONGEST_LINE, lineBlocks } from './lines';
 import type { Pass, Records, TableRecord } from './records';
 
 /**
- * The records of a CSV file as RFC 4180 has it. LF, CRLF and CR each end a record, whatever ended the records before it; a quoted
- * field may hold any of them and keeps them. Blank lines are records of one empty field.
- * @throws HifiError INVALID_INPUT when the file cannot be read, is not UTF-8 or not well-formed (naming the line)
+ * Reads the records of a CSV file as RFC 4180 defines them. LF, CRLF and CR each end a record, in
+ * any mix; a quoted field may contain them. A blank line is a record of one empty field.
+ * @throws HifiError INVALID_INPUT if the file is unreadable, not UTF-8 or malformed (with the line)
  */
 export async function* csvRecords(source: NamedFile, { hash, delimiter = ',' }: Pass): Records {
   const scanner = new Scanner(source.path, delimiterByte(source, delimiter));
@@ -24,14 +24,17 @@ class CsvRecord extends DelimitedRecord {
   }
 }
 
-/** Finds the ends of fields and records in blocks of whole lines, one block after the other. */
+/** Finds the ends of fields and records in successive blocks of whole lines. */
 class Scanner {
-  /** The line where the next record starts. */
+  /** Line number of the next record. */
   private line = 1;
-  /** The record that the blocks so far begin and do not end: a quote in it is open. */
+  /** Record that earlier blocks begin and do not end: it has an open quote. */
   private begun: Buffer[] = [];
   private bytes = 0;
-  /** It is scanned again when it has twice as many bytes: a record over many blocks takes linear time. */
+  /**
+   * Size at which the record is scanned again: twice the last one, so that a long record takes
+   * linear time.
+   */
   private enough = 0;
 
   constructor(
@@ -39,14 +42,14 @@ class Scanner {
     private readonly delimiter: number,
   ) {}
 
-  /** The records that end in the next block. */
+  /** Returns the records that end in the next block. */
   records(block: Buffer): TableRecord[] {
     this.begun.push(block);
     this.bytes += block.length;
     return this.bytes < this.enough ? [] : this.scan();
   }
 
-  /** The records that the end of the file ends. */
+  /** Returns the records that the end of the file ends. */
   last(): TableRecord[] {
     const records = this.bytes > 0 ? this.scan() : [];
     if (this.bytes === 0) return records;
@@ -75,8 +78,9 @@ class Scanner {
   }
 
   /**
-   * Adds the bounds of a record's fields to that of the first; `bounds` are those of `DelimitedRecord`.
-   * @returns the lines that the record takes; undefined where a quoted field of it has no end yet
+   * Appends the bounds of a record's fields to those of the first; `bounds` are those of
+   * `DelimitedRecord`.
+   * @returns the number of lines of the record; undefined if a quoted field has no end yet
    */
   private fields(bytes: Buffer, bounds: number[]): number | undefined {
     const { length } = bytes;
@@ -121,10 +125,10 @@ class Scanner {
     return this.malformed(`${this.where(bytes, bounds, at)} has a quote and does not begin with one; ${right}`);
   }
 
-  /** Where something is wrong, and the field up to there. */
+  /** Describes the place of an error, and the field up to there. */
   private where(bytes: Buffer, bounds: readonly number[], at: number): string {
     const start = bounds[bounds.length - 1];
-    // Line ends within the record; a CRLF is one.
+    // Counts line ends within the record; a CRLF is one.
     const lines = bytes.toString('latin1', bounds[0], at).match(/\r\n?|\n/g)?.length ?? 0;
     const found = bytes.toString('utf8', Math.max(start, at - 40), at + 1);
     return `line ${this.line + lines}: field ${bounds.length} (${JSON.stringify(found)})`;

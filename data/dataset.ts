@@ -4,13 +4,13 @@ import type { DataFormat } from './format';
 import { mismatchedSibling, type TaskName } from './tasks';
 
 /**
- * Rows of a file, of a folder of files or of several files, and where in them the texts and labels are: a GLUE task's own layout, or
- * named columns.
+ * Source of rows: a file, a folder of files or several files, and the place of texts and labels in
+ * them. The place is a GLUE task's own layout or named columns.
  */
 export interface DataSource extends NamedFile {
   /**
-   * Further files or folders, whose rows follow. All files of a source have one format, and each its own header; row numbers go on
-   * from file to file.
+   * Further files or folders, whose rows follow. All files of a source have one format, and each
+   * has its own header; row numbers continue from file to file.
    */
   more?: readonly NamedFile[];
   /** A GLUE task, whose columns and labels are known. Default: columns are named. */
@@ -23,17 +23,17 @@ export interface DataSource extends NamedFile {
   regression?: boolean;
   /** Default: by the file's extension. */
   format?: DataFormat;
-  /** The character between the fields of CSV, or of TSV. Default: a comma, or a tab. */
+  /** Delimiter of CSV or TSV fields. Default: a comma in CSV, a tab in TSV. */
   delimiter?: string;
 }
 
-/** The rows of a source. Index `i` of `texts`, `seconds` and `labels` is one row. */
+/** Rows of a source. Index `i` of `texts`, `seconds` and `labels` is one row. */
 export interface Dataset {
-  /** What messages and reports call the source. */
+  /** Name of the source in messages and reports. */
   path: string;
-  /** The files of a source of several, in order, with the number of the first row of each. */
+  /** Files of a source of several, in order, with the number of the first row of each. */
   parts?: readonly { path: string; from: number }[];
-  /** SHA-256 of the whole file's bytes; of several files see `sourceSha256`. */
+  /** SHA-256 of the whole file's bytes; for several files see `sourceSha256`. */
   sha256: string;
   texts: string[];
   /** The second texts of pairs. */
@@ -42,18 +42,18 @@ export interface Dataset {
   labels?: string[];
   /** How many rows there are, at least 1. */
   rows: number;
-  /** Row numbers in the source (0 is the first after a header), where they are not simply 0 … rows − 1. */
+  /** Row numbers in the source (0 is the first after a header), unless they are 0 … rows − 1. */
   rowNumbers?: Int32Array;
-  /** Rows of the source that were left out as the task prescribes (see `Task`). */
+  /** Number of rows that the task leaves out (see `Task`). */
   skipped: number;
   task?: TaskName;
   regression: boolean;
 }
 
-/** The number in the source of the dataset's row `index`; 0 is the first row after a header. */
+/** Returns the source's number of the dataset's row `index`; 0 is the first row after a header. */
 export const rowNumber = (dataset: Dataset, index: number) => dataset.rowNumbers?.[index] ?? index;
 
-/** What messages call the dataset's row `index`: its file, and its number in that file. */
+/** Names the dataset's row `index` in messages: its file, and its number in that file. */
 export function rowName(dataset: Dataset, index: number): string {
   const number = rowNumber(dataset, index);
   const part = dataset.parts?.findLast(({ from }) => from <= number);
@@ -81,7 +81,7 @@ export function mismatchedRows(dev: DataSource): DataSource | undefined {
 }
 
 /**
- * What is needed of each row: its label too, or its texts alone, or its texts even where they are empty. A label column that is not
- * needed is not read.
+ * Part of each row that the caller needs: texts and label, texts alone, or texts that may be empty.
+ * A label column that is not needed is not read.
  */
 export type Need = 'labels' | 'texts' | 'empty texts';

@@ -3,11 +3,12 @@ import type { NamedFile } from './bytes';
 import { eachLine, lineBlocks } from './lines';
 import type { Pass, Records, TableRecord } from './records';
 
-/** Characters that files of this kind put between fields. */
+/** Default delimiter of files of this kind. */
 export const LIKELY_DELIMITERS: readonly string[] = [',', ';', '\t', '|'];
 
 /**
- * The records of a TSV file: a line each, quotes are ordinary characters. Blank lines are records of one empty field.
+ * Reads the records of a TSV file: one per line, quotes are ordinary characters. A blank line is a
+ * record of one empty field.
  * @throws HifiError INVALID_INPUT when the file cannot be read or is not UTF-8 (naming the line)
  */
 export async function* tsvRecords(source: NamedFile, { hash, delimiter = '\t' }: Pass): Records {
@@ -25,7 +26,7 @@ export async function* tsvRecords(source: NamedFile, { hash, delimiter = '\t' }:
   }
 }
 
-/** A record whose fields are the bytes between delimiters. */
+/** Record whose fields are the bytes between delimiters. */
 export class DelimitedRecord implements TableRecord {
   /** `bounds[i]` is where field `i` starts; `bounds[i + 1] - 1` is where it ends. */
   constructor(
@@ -46,15 +47,15 @@ export class DelimitedRecord implements TableRecord {
     return index < this.width ? this.written(index) : undefined;
   }
 
-  /** A field as the file writes it. */
+  /** Returns a field as written in the file. */
   protected written(index: number): string {
     return this.bytes.toString('utf8', this.bounds[index], this.bounds[index + 1] - 1);
   }
 }
 
 /**
- * The byte of a delimiter.
- * @throws HifiError INVALID_INPUT unless it is one ASCII character that is no quote and no line end
+ * Returns the byte of a delimiter.
+ * @throws HifiError INVALID_INPUT unless it is one ASCII character other than a quote or line end
  */
 export function delimiterByte({ path }: NamedFile, delimiter: string): number {
   if (/^[^"\r\n\0\u0080-\uffff]$/.test(delimiter)) return delimiter.charCodeAt(0);

@@ -7,9 +7,10 @@ import type { DataSource } from './dataset';
 import { DATA_FORMATS, type DataFormat, EXTENSIONS, formatNamed, formatOf } from './format';
 
 /**
- * The files of a source in the order in which they are read: those that it names, and of a folder the files in it by name (by code
- * units, as `LC_ALL=C ls` sorts). In a folder, names that begin with `.` or `_` are passed over, as Hadoop's tools do; so is, where
- * no format is given, a file whose name tells none.
+ * Lists the files of a source in reading order: the named files, and the files of a named folder
+ * sorted by name (by code units, as `LC_ALL=C ls`). In a folder, names that begin with `.` or `_`
+ * are skipped, as by Hadoop's tools. Without a given format, files with an unknown extension are
+ * skipped too.
  * @throws HifiError INVALID_INPUT for a folder without such a file, and for files of two formats
  */
 export function filesOf({ path: first, file, more = [], format }: DataSource): NamedFile[] {
@@ -24,18 +25,21 @@ export function filesOf({ path: first, file, more = [], format }: DataSource): N
 }
 
 /**
- * The format of a source's files: the one that is given, else the one that their names tell.
+ * Returns the format of a source's files: the given one, or the one of their names.
  * @throws HifiError INVALID_INPUT as {@link filesOf} and {@link formatOf}
  */
 export const sourceFormat = (source: DataSource): DataFormat => source.format ?? formatOf(filesOf(source)[0].path);
 
-/** What messages and reports call all of a source's rows. */
+/** Name of all of a source's rows in messages and reports. */
 export function sourceName({ path: first, more = [] }: DataSource): string {
   if (more.length === 0) return first;
   return `${first} and ${more.length} more ${more.length === 1 ? 'file' : 'files'}`;
 }
 
-/** SHA-256 of a source, by those of its files in order: of one file its own, of several that of theirs, joined by newlines. */
+/**
+ * SHA-256 of a source: that of its one file, or that of its files' hashes in order, joined by
+ * newlines.
+ */
 export const sourceSha256 = (files: readonly string[]) =>
   files.length === 1 ? files[0] : createHash('sha256').update(files.join('\n')).digest('hex');
 

@@ -19,17 +19,20 @@ const FORMATS: Readonly<Record<string, DataFormat>> = {
 
 export const DATA_FORMATS: readonly DataFormat[] = ['tsv', 'csv', 'jsonl', 'parquet', 'txt'];
 
-/** The extensions that messages name. */
+/** Extensions that messages list. */
 export const EXTENSIONS: readonly string[] = ['.tsv', '.csv', '.jsonl', '.parquet', '.txt'];
 
-/** The format that a file's name tells by its extension, `.gz` behind it passed over; undefined for another extension. */
+/**
+ * Returns the format of a file's extension, ignoring `.gz` after it; undefined for another
+ * extension.
+ */
 export function formatNamed(file: string): DataFormat | undefined {
   const extension = path.extname(file.replace(/\.gz$/i, '')).toLowerCase();
   return Object.hasOwn(FORMATS, extension) ? FORMATS[extension] : undefined;
 }
 
 /**
- * The format that a file's name tells.
+ * Returns the format of a file's name.
  * @throws HifiError INVALID_INPUT, naming the formats, for another extension
  */
 export function formatOf(file: string): DataFormat {

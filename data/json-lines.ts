@@ -3,12 +3,12 @@ import { TASKS } from './tasks';
 
 type Layout = Pick<Dataset, 'task' | 'regression' | 'seconds'>;
 
-/** The columns of a data set's task, or names of our own. */
+/** Column names of a dataset's task, or default ones. */
 function columnsOf({ task, seconds }: Layout): { textColumns: readonly string[]; labelColumn: string } {
   return task ? TASKS[task] : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
 }
 
-/** Labelled rows of one layout as JSON lines, one data set after the other. */
+/** Labelled rows of one layout as JSON lines, one dataset after the other. */
 export function jsonLines(sets: readonly Dataset[]): string {
   const { textColumns, labelColumn } = columnsOf(sets[0]);
   const line = (set: Dataset, row: number) =>
@@ -20,7 +20,7 @@ export function jsonLines(sets: readonly Dataset[]): string {
   return sets.map((set) => Array.from({ length: set.rows }, (_, row) => `${line(set, row)}\n`).join('')).join('');
 }
 
-/** How a file of {@link jsonLines} is read: with the columns of its task, or with names of our own. */
+/** Source for a file of {@link jsonLines}: with the columns of its task, or default ones. */
 export function jsonLinesSource(file: string, layout: Layout): DataSource {
   const { task, regression } = layout;
   if (task) return { path: file, task };

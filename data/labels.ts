@@ -26,8 +26,8 @@ export function fitLabels(train: Dataset, regression: boolean = train.regression
 }
 
 /**
- * Warnings of classes that differ in letter case or in the composition of their characters alone: a line a group. Such classes are
- * most often one that was written in two ways.
+ * Warns of classes that differ only in letter case or in Unicode composition, one line per group.
+ * They are most often one class written in two ways.
  */
 export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
   if (set.kind === 'regression') return [];
@@ -48,7 +48,7 @@ export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
     });
 }
 
-/** The code points of a text, at most eight of them. */
+/** Code points of a text, eight at most. */
 function codePoints(text: string): string {
   const all = Array.from(
     text,

@@ -14,11 +14,11 @@ export interface TableFormat {
   named: boolean;
   /** What holds the names, and that it is there, for messages. */
   names: { in: string; is: string };
-  /** The character between fields, where the format has one. */
+  /** Delimiter of the fields, if the format has one. */
   delimiter?: string;
 }
 
-/** @throws HifiError INVALID_INPUT for a delimiter of a format that has none */
+/** @throws HifiError INVALID_INPUT for a delimiter with a format that has none */
 export function tableFormat({ path, delimiter }: DataSource, format: DataFormat): TableFormat {
   const named = format !== 'tsv' && format !== 'csv';
   const held = format === 'jsonl' ? 'the first object' : named ? 'the schema' : 'the header';
@@ -31,7 +31,7 @@ export function tableFormat({ path, delimiter }: DataSource, format: DataFormat)
 interface Column {
   name: string;
   at: number;
-  /** Of the label column of a Parquet file, the names of its classes; its values are their numbers. */
+  /** Class names of a Parquet label column, whose values are their indexes. */
   classes?: readonly string[];
 }
 
@@ -128,7 +128,7 @@ function ownLayout(
   const header = namesOf(first);
   const texts = textColumns!.map((name) => columnNamed(path, header, name, table));
   const label = need === 'labels' ? columnNamed(path, header, labelColumn!, table) : undefined;
-  // A regression reads the numbers, and a task has its own names for them.
+  // A regression reads the numbers themselves, and a task has its own names for them.
   const classes = label && !regression && first.classes?.(label.at);
   return {
     texts,
@@ -154,7 +154,10 @@ function columnNamed(path: string, header: readonly string[], name: string, tabl
   return { name, at };
 }
 
-/** The flags that read a header which another character separates: one that gives the wanted name, or parts a sole name. */
+/**
+ * Suggests flags for a header that another character separates: one that gives the wanted name, or
+ * splits a single name.
+ */
 function otherDelimiter(header: readonly string[], wanted: string, { format, delimiter }: TableFormat) {
   if (delimiter === undefined) return undefined;
   const line = header.join(delimiter);

@@ -5,9 +5,9 @@ import { type NamedFile, readBytes } from './bytes';
 
 /** Some whole lines of a text file, as UTF-8. */
 export interface LineBlock {
-  /** Never ends between the CR and the LF of one line end. */
+  /** Bytes of the lines; a block never ends between a CR and its LF. */
   bytes: Buffer;
-  /** The number of the first, from 1, as an editor counts. */
+  /** Number of the first line, from 1, as editors count. */
   line: number;
 }
 
@@ -18,8 +18,10 @@ export const LF = 0x0a;
 export const CR = 0x0d;
 
 /**
- * A text file in blocks of whole lines, each ended by LF, CRLF or CR; a byte order mark is dropped.
- * @throws HifiError INVALID_INPUT when the file cannot be read, or for a line that is not UTF-8 or longer than 256 MiB
+ * Reads a text file in blocks of whole lines, each ended by LF, CRLF or CR; drops a byte order
+ * mark.
+ * @throws HifiError INVALID_INPUT when the file cannot be read, or for a line that is not UTF-8 or
+ *   longer than 256 MiB
  */
 export async function* lineBlocks(source: NamedFile, hash?: Hash): AsyncGenerator<LineBlock> {
   let line = 1;
@@ -45,14 +47,14 @@ export async function* lineBlocks(source: NamedFile, hash?: Hash): AsyncGenerato
   if (pending > 0) yield whole(Buffer.concat(begun));
 }
 
-/** Calls `use` with each line's number and where it starts and ends in the block, its line end left out. */
+/** Calls `use` with each line's number, start and end in the block, without its line end. */
 export function eachLine({ bytes, line }: LineBlock, use: (line: number, start: number, end: number) => void): void {
   const ends = new LineEnds(bytes);
   let number = line;
   for (let start = 0; start < bytes.length; start = ends.next) use(number++, start, ends.after(start));
 }
 
-/** How many lines end within a part of a block. */
+/** Counts the line ends within a part of a block. */
 function lineEnds(bytes: Buffer, from: number, to: number): number {
   const ends = new LineEnds(bytes);
   let count = 0;
@@ -60,20 +62,21 @@ function lineEnds(bytes: Buffer, from: number, to: number): number {
   return count;
 }
 
-/** The line ends of a block, whichever they are, in ascending order. */
+/** Finds the line ends of a block, of any kind, in ascending order. */
 class LineEnds {
-  /** Where the line after the last end that was found begins. */
+  /** Start of the line after the last line end that was found. */
   next = 0;
   private lf = -1;
   private cr = -1;
 
   constructor(private readonly bytes: Buffer) {}
 
-  /** The first line end from `start` on, or the block's length. */
+  /** Returns the first line end from `start` on, or the block's length. */
   after(start: number): number {
     const { bytes } = this;
     const { length } = bytes;
-    // Each is looked for again only when it lies behind: a block without the one or the other is searched for it once.
+    // Each kind is searched again only when its last match is behind: a block without it is
+    // searched once.
     if (this.lf < start) this.lf = found(bytes.indexOf(LF, start), length);
     if (this.cr < start) this.cr = found(bytes.indexOf(CR, start), length);
     const end = Math.min(this.lf, this.cr);
@@ -84,7 +87,10 @@ class LineEnds {
 
 const found = (at: number, length: number) => (at < 0 ? length : at);
 
-/** The end of a chunk's last line end; 0 where it has none. A CR that ends the chunk may be half of one. */
+/**
+ * Returns the end of a chunk's last line end, or 0 if there is none. A CR at the chunk's end may be
+ * half of a CRLF.
+ */
 function lastLineEnd(chunk: Buffer): number {
   const lf = chunk.lastIndexOf(LF) + 1;
   return lf > 0 || chunk.length < 2 ? lf : chunk.lastIndexOf(CR, chunk.length - 2) + 1;

@@ -5,10 +5,10 @@ import { type NamedFile, openFile, readBytes } from './bytes';
 import type { Pass, Records, TableRecord } from './records';
 
 /**
- * The rows of a Parquet file, after a record with its columns' names: a row group at a time, of the columns that are asked for.
- * Texts, whole and decimal numbers and booleans can be read.
- * @throws HifiError INVALID_INPUT when the file cannot be read or is no Parquet file, or for a column of another type; FAILED
- * where hyparquet cannot be loaded
+ * The rows of a Parquet file, after a record with its columns' names: a row group at a time, of the
+ * columns that are asked for. Texts, whole and decimal numbers and booleans can be read.
+ * @throws HifiError INVALID_INPUT if the file is unreadable or not Parquet, or for a column of
+ *   another type; FAILED if hyparquet cannot be loaded
  */
 export async function* parquetRecords(source: NamedFile, { hash, columns = [] }: Pass): Records {
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema, compressors } = await loadHyparquet(source);
@@ -39,7 +39,9 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [] }:
   }
 }
 
-/** Both packages are ES modules, which a bundler must leave outside and Yarn's PnP must be told to load. */
+/**
+ * Loads the two ES modules, which a bundler must keep external and Yarn's PnP must be able to load.
+ */
 async function loadHyparquet({ path }: NamedFile) {
   try {
     const [hyparquet, { compressors }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors')]);
@@ -68,8 +70,9 @@ function rowGroups({ row_groups }: FileMetaData): [number, number][] {
 }
 
 /**
- * The names of classes by column, as Hugging Face's `datasets` stores a ClassLabel: in the schema's key-value metadata `huggingface`,
- * {"info": {"features": {COLUMN: {"_type": "ClassLabel", "names": […]}}}}. Metadata of another form says nothing of classes.
+ * Reads class names by column from the schema's key-value metadata `huggingface`, where Hugging
+ * Face's `datasets` stores a ClassLabel: {"info": {"features": {COLUMN: {"_type": "ClassLabel",
+ * "names": […]}}}}. Other metadata is ignored.
  */
 function classNames({ key_value_metadata = [] }: FileMetaData): Map<string, readonly string[]> {
   const told = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;

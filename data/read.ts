@@ -5,8 +5,8 @@ import { RowReader } from './row-reader';
 
 /**
  * Reads a source's rows.
- * @throws HifiError INVALID_INPUT, one line with the file, row and column, when a file cannot be read, is empty, has no
- * rows, lacks a column (naming the nearest) or a row lacks a field
+ * @throws HifiError INVALID_INPUT, one line with the file, row and column: a file is unreadable or
+ *   empty, has no rows or lacks a column (naming the nearest), or a row lacks a field
  */
 export async function readDataset(source: DataSource, need: Need): Promise<Dataset> {
   const reader = await RowReader.open(source, need);
@@ -23,24 +23,25 @@ export async function readDataset(source: DataSource, need: Need): Promise<Datas
 }
 
 /**
- * Looks whether a source has rows to be read: the first record of each file alone.
- * @throws HifiError INVALID_INPUT when a file cannot be read, is empty or lacks a column (naming the nearest)
+ * Checks that a source has rows, reading only the first record of each file.
+ * @throws HifiError INVALID_INPUT if a file is unreadable, empty or lacks a column (naming the
+ *   nearest)
  */
 export async function checkColumns(source: DataSource, need: Need): Promise<void> {
   await RowReader.open(source, need);
 }
 
-/** Some rows of a source, and how many there are to draw from. */
+/** Sampled rows of a source, and the number of rows to draw from. */
 export interface DrawnRows {
   /** The drawn rows, in the order drawn. */
   dataset: Dataset;
-  /** Rows of the source that can be used. */
+  /** Number of usable rows of the source. */
   available: number;
 }
 
 /**
- * Draws rows of a source of any size: one pass checks, counts and hashes, a second one keeps the drawn rows, so that memory
- * grows with them alone.
+ * Draws rows of a source of any size. One pass checks, counts and hashes; a second one keeps the
+ * drawn rows, so that memory grows with them alone.
  * @param draw indices, of so many rows, without repeats
  * @throws HifiError INVALID_INPUT as `readDataset`
  */

@@ -4,7 +4,7 @@ import type { Hash } from 'node:crypto';
 export interface TableRecord {
   /** The line it starts on, from 1, as an editor counts; Parquet has none. */
   readonly line?: number;
-  /** Whether it is a blank line; absent in formats whose records all have names. */
+  /** True for a blank line; absent in formats whose records all have names. */
   readonly blank?: boolean;
   /** How many fields it has; a blank line has one, the empty string. */
   readonly width: number;
@@ -13,7 +13,10 @@ export interface TableRecord {
    * @throws HifiError INVALID_INPUT when it is no text, number or boolean
    */
   field(index: number): string | undefined;
-  /** Of a record of names, in Parquet: the names of the classes whose numbers column `index` holds; undefined for another column. */
+  /**
+   * Class names whose indexes column `index` holds, in a Parquet header record; undefined for
+   * another column.
+   */
   classes?(index: number): readonly string[] | undefined;
 }
 
@@ -23,7 +26,7 @@ export interface Pass {
   hash?: Hash;
   /** The columns that are read, where a format can leave the others alone; none: the first record is enough. */
   columns?: readonly string[];
-  /** The character between fields, where a format has one. Default: a tab in TSV, a comma in CSV. */
+  /** Delimiter of the fields, if a format has one. Default: a tab in TSV, a comma in CSV. */
   delimiter?: string;
 }
 

@@ -22,7 +22,7 @@ const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Re
   txt: textRecords,
 };
 
-/** A record that is a row, with its number in the source. */
+/** Record that is a row, with its number in the source. */
 interface Row {
   number: number;
   record: TableRecord;
@@ -31,19 +31,19 @@ interface Row {
 
 type Columns = Pick<Dataset, 'texts' | 'seconds' | 'labels'>;
 
-/** A file of a source, of which it is known where the texts and labels are. */
+/** File of a source, with the known places of texts and labels. */
 interface File {
   file: NamedFile;
   layout: Layout;
 }
 
-/** A source of which it is known where the texts and labels are. */
+/** Source with the known places of texts and labels. */
 export class RowReader {
-  /** Rows of the source, those counted that the task leaves out; known after a pass. */
+  /** Number of the source's rows, including those that the task leaves out; known after a pass. */
   rowsInSource = 0;
-  /** The SHA-256 of the source; known after a pass that hashes. */
+  /** SHA-256 of the source; known after a pass that hashes. */
   sha256 = '';
-  /** The number of each file's first row; known after a pass. */
+  /** Number of each file's first row; known after a pass. */
   private readonly firstRows: number[] = [];
 
   private constructor(
@@ -88,7 +88,7 @@ export class RowReader {
     if (hashing) this.sha256 = sourceSha256(hashes);
   }
 
-  /** The rows of a file, some at a time, and how many it has so far. */
+  /** Yields the rows of a file in groups, with the number of rows so far. */
   private async *rowsOfFile({ file, layout }: File, from: number, hash?: Hash) {
     const { table, task } = this;
     const columns = [...layout.texts, ...(layout.label ? [layout.label] : [])].map(({ name }) => name);
@@ -124,7 +124,10 @@ export class RowReader {
     return { texts: [], ...(layout.texts.length > 1 && { seconds: [] }), ...(layout.label && { labels: [] }) };
   }
 
-  /** What a hashing pass over the source has found out, with columns that hold its `rows` usable rows or some of them. */
+  /**
+   * Results of a hashing pass over the source, with columns that hold some or all of its `rows`
+   * usable rows.
+   */
   dataset(columns: Columns, rows: number): Dataset {
     const { source, files, firstRows, task } = this;
     const named = files.length === 1 && files[0].file.path === source.path;
@@ -152,8 +155,8 @@ export class RowReader {
 }
 
 /**
- * The names of a source's columns, as its first file has them.
- * @throws HifiError INVALID_INPUT when that cannot be read, or is empty
+ * Names of a source's columns, from its first file.
+ * @throws HifiError INVALID_INPUT if that file is unreadable or empty
  */
 export async function columnNames(source: DataSource): Promise<string[]> {
   const table = tableFormat(source, sourceFormat(source));

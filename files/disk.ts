@@ -2,24 +2,24 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { failed, isNoSpace, noRoom } from '../errors';
 
-/** Linux writes at most 2 GiB - 4 KiB a call. */
+/** Most bytes that Linux writes per call: 2 GiB - 4 KiB. */
 const WRITE_BYTES = 1 << 30;
 
-/** Bytes that this process may still write to the disk that a path is on, whether or not the path is there. */
+/** Bytes that this process may still write to the disk of a path, which need not exist. */
 export function freeBytes(place: string): number {
   let folder = path.resolve(place);
   while (!fs.existsSync(folder)) folder = path.dirname(folder);
   const { blocks, bavail, bfree, bsize } = fs.statfsSync(folder);
-  // File systems without a size, such as some in user space, report 0 blocks.
+  // Some file systems, such as those in user space, report no size: 0 blocks.
   if (blocks === 0) return Number.POSITIVE_INFINITY;
-  // A share of the blocks is the superuser's.
+  // The superuser alone may use a share of the blocks.
   return (process.getuid?.() === 0 ? bfree : bavail) * bsize;
 }
 
 /**
- * Checks that a disk has room for a file before the first byte of it is written.
+ * Checks that a disk has room for a file before its first byte is written.
  *
- * @param bytes that are still to be written
+ * @param bytes number of bytes still to be written
  * @throws HifiError DISK_FULL
  */
 export function requireRoom(file: string, bytes: number): void {
@@ -28,10 +28,11 @@ export function requireRoom(file: string, bytes: number): void {
 }
 
 /**
- * Runs what writes a file, at once or later. An error of a full disk leaves it with the file's name and what is free, which the
- * system does not tell. A limit of the process's own is no full disk: no room that others make lifts it, so nobody waits for that.
+ * Runs `write`, which writes a file synchronously or asynchronously. Adds the file's name and the
+ * free space to the error of a full disk, which the system does not report. A
+ * file size limit of the process is no full disk: nobody waits for room, which would not lift it.
  *
- * @throws HifiError DISK_FULL; FAILED where the file would pass `ulimit -f`; else what `write` throws
+ * @throws HifiError DISK_FULL; FAILED if the file would exceed `ulimit -f`; any other error of `write`
  */
 export function writing<T>(file: string, write: () => T): T {
   const named = (error: unknown) => {
@@ -52,10 +53,10 @@ export function writing<T>(file: string, write: () => T): T {
 }
 
 /**
- * Writes all of `bytes`: a single call of the system may write less, and on a disk that fills it does.
+ * Writes all of `bytes`: a single system call may write less, and does so on a disk that fills.
  *
  * @param file its name, for errors
- * @param position in bytes from the file's start; by default where the last write ended
+ * @param position in bytes from the file's start; by default the end of the last write
  * @throws HifiError DISK_FULL
  */
 export function writeFully(descriptor: number, bytes: Uint8Array, file: string, position?: number): void {
@@ -81,7 +82,7 @@ function fullDisk(file: string, error: NodeJS.ErrnoException) {
   return noRoom(`${file} cannot be written: ${reason}`, error);
 }
 
-/** `1.2 MB`; 1 MB is 10⁶ bytes. */
+/** Formats a size as `1.2 MB`; 1 MB is 10⁶ bytes. */
 function sizeText(bytes: number): string {
   if (bytes < 1000) return `${bytes} bytes`;
   const power = Math.min(3, Math.floor(Math.log10(bytes) / 3));

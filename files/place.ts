@@ -5,26 +5,32 @@ import { HifiError, invalidInput, isNoDescriptor, isNoSpace } from '../errors';
 import { writing } from './disk';
 
 /*
- * Checks of the paths that hifi writes to. A file or folder is written under a name of its own, then renamed; whether that can
- * succeed is known before any work begins.
+ * Checks of the paths that hifi writes to. hifi writes a file or folder under a temporary name,
+ * then renames it. The checks show before any work begins that this can succeed.
  */
 
-/** Bytes of a file's name, and of a path with its final zero byte: Linux' NAME_MAX and PATH_MAX. */
+/**
+ * Most bytes of a file's name, and of a path with its final zero byte: NAME_MAX and PATH_MAX of
+ * Linux.
+ */
 const LONGEST_NAME = 255;
 const LONGEST_PATH = 4096;
-/** Links that the kernel follows before it gives up. */
+/** Most links that the kernel follows in one path. */
 const MOST_LINKS = 40;
 
-/** Name of a file or folder until it takes its place. It does not depend on that place's name, which may be as long as names get. */
+/**
+ * Creates a temporary name for a file or folder. It does not contain the final name, which may
+ * already have the maximum length.
+ */
 export const stagedName = () => `.hifi-${crypto.randomUUID()}`;
 
-/** Whether a name is one of {@link stagedName}: under such a name lies what a killed process left unfinished. */
+/** Returns true for a name of {@link stagedName}, which a killed process may have left behind. */
 export const isStaged = (name: string) => /^\.hifi-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
 
 /**
- * Path that `out` leads to: links are followed, also one to a place where there is nothing yet.
+ * Resolves the links of `out`, including one to a missing file.
  *
- * @throws HifiError INVALID_INPUT where links lead in a circle.
+ * @throws HifiError INVALID_INPUT if the links form a circle
  */
 export function placeOf(out: string): string {
   let at = path.resolve(out);
@@ -40,17 +46,17 @@ function linkTarget(file: string): string | undefined {
   try {
     return fs.readlinkSync(file);
   } catch {
-    return undefined; // Not a link, or not there.
+    return undefined; // Not a link, or missing.
   }
 }
 
 /**
- * Checks that a file or folder can be written at `out`: a file can take that place, or a folder receive files. Leaves nothing
- * behind, so that it can be called before any work.
+ * Checks that a file or folder can be written at `out`. Leaves nothing behind, so that callers can
+ * check before any work.
  *
- * @param said the place in messages
- * @throws HifiError INVALID_INPUT with the reason: no permission, a read-only file system, a path through a file, a name that is
- *   too long, a file that is a mount point; DISK_FULL
+ * @param said name of the path in messages
+ * @throws HifiError INVALID_INPUT with the reason: no permission, a read-only file system, a path
+ *   through a file, a name that is too long, a file that is a mount point; DISK_FULL
  */
 export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out ${out}`): void {
   const target = placeOf(out);
@@ -80,7 +86,10 @@ export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out $
   }
 }
 
-/** Error of a write as one line: what cannot be written, and why as far as the system says. What passes is no bad input. */
+/**
+ * Converts a write error to one line: the path, and the system's reason. Returns a temporary error,
+ * such as a full disk, as it is: it is no bad input.
+ */
 export function unwritable(said: string, folder: string, error: unknown): Error {
   const { code, message, name } = error as NodeJS.ErrnoException;
   if (name === 'HifiError' || isNoDescriptor(error)) return error as Error;
@@ -94,7 +103,7 @@ export function unwritable(said: string, folder: string, error: unknown): Error 
   return invalidInput(`${said} cannot be written: ${known[code ?? ''] ?? message}`, error);
 }
 
-/** The folder itself, or the nearest above it that is there. */
+/** Returns the folder itself, or its nearest existing ancestor. */
 function nearestFolder(folder: string): string {
   for (let at = folder; ; at = path.dirname(at)) {
     try {
@@ -107,7 +116,10 @@ function nearestFolder(folder: string): string {
   }
 }
 
-/** Whether something is mounted at a path. A bind mount has its origin's device: only the list of mounts shows it. */
+/**
+ * Returns true for a mount point. A bind mount has its origin's device, so only the list of mounts
+ * shows it.
+ */
 function isMountPoint(target: string): boolean {
   let list: string;
   try {
@@ -116,7 +128,7 @@ function isMountPoint(target: string): boolean {
     return false;
   }
   const real = fs.existsSync(target) ? fs.realpathSync(target) : target;
-  // The fifth field is the mount point, with spaces and the like as \040.
+  // The fifth field is the mount point, in which \\040 stands for a space.
   const named = (line: string) =>
     line.split(' ')[4]?.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
   return list.split('\n').some((line) => named(line) === real);

@@ -3,12 +3,12 @@ import * as path from 'node:path';
 import { writeFully, writing } from './disk';
 import { placeOf, stagedName, unwritable } from './place';
 
-/** Characters of text that are gathered before they are written. */
+/** Characters of text that are buffered before a write. */
 const CHUNK = 1 << 20;
 
 /**
- * A file that appears whole or not at all: it is written under a name of its own in the same folder, then renamed. A link is
- * followed: the file that it leads to is replaced.
+ * File that appears whole or not at all. It is written under a temporary name in the same folder,
+ * then renamed. If its path is a link, the linked file is replaced.
  */
 export class WholeFile {
   private readonly target: string;
@@ -18,7 +18,9 @@ export class WholeFile {
   private pendingLength = 0;
   private open = true;
 
-  /** @throws HifiError INVALID_INPUT where the file's folder cannot be made or written to; DISK_FULL. */
+  /**
+   * @throws HifiError INVALID_INPUT if the file's folder cannot be created or written to; DISK_FULL
+   */
   constructor(private readonly file: string) {
     this.target = placeOf(file);
     const folder = path.dirname(this.target);
@@ -38,7 +40,7 @@ export class WholeFile {
     if (this.pendingLength >= CHUNK) this.flush();
   }
 
-  /** Writes bytes at their place, or appends them. @param position bytes from the file's start; at the end when absent */
+  /** Writes bytes. @param position bytes from the file's start; the end when absent */
   writeBytes(bytes: Uint8Array, position?: number): void {
     this.flush();
     writeFully(this.handle, bytes, this.file, position);
@@ -50,7 +52,7 @@ export class WholeFile {
     return this.beside;
   }
 
-  /** Puts the file in its place; what was there is replaced. */
+  /** Moves the file to its place and replaces an existing one. */
   commit(): void {
     this.flush();
     writing(this.file, () => fs.fsyncSync(this.handle));
@@ -58,7 +60,7 @@ export class WholeFile {
     fs.renameSync(this.beside, this.target);
   }
 
-  /** Leaves nothing behind; of no effect after `commit`. */
+  /** Removes the temporary file; has no effect after `commit`. */
   abandon(): void {
     if (this.open) this.close();
     fs.rmSync(this.beside, { force: true });

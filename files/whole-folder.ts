@@ -4,20 +4,23 @@ import { invalidInput } from '../errors';
 import { writing } from './disk';
 import { isStaged, placeOf, stagedName, unwritable } from './place';
 
-/** A folder that hifi writes, by what tells it from one that a user made. */
+/** Description of a folder that hifi writes, which distinguishes it from a user's. */
 export interface OwnFolder {
-  /** Paths of the files that it may hold, from the folder, at any depth; a pattern must match such a path whole. */
+  /**
+   * Paths of its files, relative to the folder, at any depth; a pattern must match the whole path.
+   */
   parts: readonly (string | RegExp)[];
-  /** Files of which each such folder has at least one, where there are such. */
+  /** Files of which every such folder has at least one, if any. */
   signs?: readonly string[];
 }
 
-/** A folder that may hold nothing. */
+/** Description of a folder that must be empty. */
 const NOTHING: OwnFolder = { parts: [] };
 
 /**
- * First file in a folder, at any depth, that hifi does not write there; undefined where all is hifi's. A link, or a folder that
- * hifi does not make, is not hifi's. What a killed hifi left unfinished is.
+ * Returns the first file in a folder, at any depth, that hifi does not write there; undefined if
+ * there is none. Links, and folders that hifi does not write, are not hifi's. Files that a killed
+ * hifi left unfinished are hifi's.
  */
 export function foreignFile(folder: string, { parts, signs }: OwnFolder): string | undefined {
   const isPart = (file: string) =>
@@ -41,22 +44,23 @@ export function foreignFile(folder: string, { parts, signs }: OwnFolder): string
 }
 
 /**
- * A folder that appears whole or not at all. It is filled under a name of its own: beside its place, where nothing is there yet,
- * and takes it by one rename; else within the folder that is there, which may be a mount point or lie where this user may not
- * write, and whose place is not touched. Then files are renamed one by one, the old ones out of the way before a new one comes,
- * so that no reader finds files of both.
+ * Folder that appears whole or not at all. If its place is empty, it is filled under a temporary
+ * name beside it and takes the place by one rename. An existing folder stays, because it may be a
+ * mount point, or its parent may be read-only for this user. It is filled from a temporary folder
+ * inside it: first all old files move out, then the new ones move in one by one. So no reader finds
+ * files of both.
  */
 class WholeFolder {
-  /** Where it is filled. It is there, and empty. */
+  /** Path of the folder to fill. It exists and is empty. */
   readonly staged: string;
   private readonly target: string;
   private readonly exists: boolean;
-  /** First of the folders above that had to be made. */
+  /** Topmost parent folder that had to be created. */
   private readonly made: string | undefined;
 
   /**
-   * @param out new or empty, or a folder of `own` files, which are replaced
-   * @throws HifiError INVALID_INPUT where `out` holds something else, or nothing can be written there
+   * @param out a new or empty folder, or one with `own` files, which are replaced
+   * @throws HifiError INVALID_INPUT if `out` holds other files or cannot be written
    */
   constructor(
     private readonly out: string,
@@ -75,15 +79,15 @@ class WholeFolder {
     }
   }
 
-  /** Puts the folder in its place. Where that fails, all is as it was before. */
+  /** Moves the folder to its place. If that fails, everything is as before. */
   commit(): void {
-    // Else a power failure may leave empty files in it.
+    // Without this a power failure may leave empty files in it.
     writing(this.out, () => syncFiles(this.staged));
     if (!this.exists) {
       fs.renameSync(this.staged, this.target);
       return;
     }
-    // The work may have taken hours: what a user has put there since is not replaced either.
+    // The work may have taken hours: files that a user has added since are not replaced either.
     this.checkOwn();
     const names = fs.readdirSync(this.staged);
     const before = fs.readdirSync(this.target).filter((name) => name !== path.basename(this.staged));
@@ -107,7 +111,7 @@ class WholeFolder {
     fs.rmSync(old, { recursive: true });
   }
 
-  /** Leaves nothing behind; of no effect after `commit`. */
+  /** Removes the temporary folder; has no effect after `commit`. */
   abandon(): void {
     fs.rmSync(this.staged, { recursive: true, force: true });
     if (this.made !== undefined) removeEmpty(path.dirname(this.staged), this.made);
@@ -119,7 +123,7 @@ class WholeFolder {
   }
 }
 
-/** Removes a folder and those above it, up to `first`, as far as they hold nothing. */
+/** Removes a folder and its parents, up to `first`, as far as they are empty. */
 export function removeEmpty(folder: string, first: string): void {
   try {
     for (let at = folder; at.length >= first.length; at = path.dirname(at)) fs.rmdirSync(at);
@@ -128,7 +132,10 @@ export function removeEmpty(folder: string, first: string): void {
   }
 }
 
-/** Makes a folder that appears whole or not at all; see {@link WholeFolder}. @throws as its constructor, and what `fill` throws */
+/**
+ * Writes a folder that appears whole or not at all; see {@link WholeFolder}.
+ * @throws as its constructor; any error of `fill`
+ */
 export function publishFolder(out: string, fill: (folder: string) => void, own?: OwnFolder): void {
   const folder = new WholeFolder(out, own);
   try {
@@ -139,7 +146,7 @@ export function publishFolder(out: string, fill: (folder: string) => void, own?:
   }
 }
 
-/** {@link publishFolder} for a folder that takes its time: `fill` may wait. */
+/** {@link publishFolder} for an asynchronous `fill`. */
 export async function publishFolderWhen<T>(
   out: string,
   fill: (folder: string) => Promise<T>,

@@ -9,13 +9,18 @@ import type { JobStore } from './store';
 
 /** The largest file that is taken in, in bytes. */
 const MOST_BYTES = 8 * 2 ** 30;
-/** How long a sender may send nothing, in milliseconds: others wait for its upload of the same file. */
+/**
+ * Longest silence of a sender, in milliseconds: other senders of the same file wait for its upload.
+ */
 const SILENT_MS = 60_000;
 
-/** Whether a text may be an artifact's name: a path of a few parts. */
+/** Returns true for a valid artifact name: a relative path of a few parts. */
 const isName = (text: string) => text.length <= 1024;
 
-/** Files in and out of the artifact store. @param silentMs how long a sender may send nothing, in milliseconds */
+/**
+ * Uploads to and downloads from the artifact store.
+ * @param silentMs longest silence of a sender, in milliseconds
+ */
 export function artifactService(
   store: ArtifactStore,
   jobs: JobStore,
@@ -78,11 +83,11 @@ async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>, silentMs: 
   }
 }
 
-/** @throws RpcError DEADLINE_EXCEEDED where nothing comes for so long */
+/** @throws RpcError DEADLINE_EXCEEDED after a silence of `silentMs` */
 async function unlessSilent<T>(next: Promise<T>, silentMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silent = new Promise<never>((_, reject) => {
-    const message = `the upload has sent nothing for ${silentMs / 1000} s; go on where GetUpload tells`;
+    const message = `the upload has sent nothing for ${silentMs / 1000} s; resume at the offset that GetUpload returns`;
     timer = setTimeout(() => reject(new RpcError(status.DEADLINE_EXCEEDED, 'UPLOAD_SILENT', message)), silentMs);
   });
   try {

@@ -19,11 +19,11 @@ export interface AttemptParts extends Workers {
   /** Of each state. */
   seconds: Histogram;
   log: Logger;
-  /** The job's spec, from what the store has of it. */
+  /** Returns the job's spec, from its stored form. */
   specOf(stored: unknown): Promise<JobSpec<TextDataset> & { analyzeOnly: boolean }>;
 }
 
-/** Notes what happened to the job. */
+/** Records what happened to the job. */
 type Note = (...happenings: Happening[]) => Promise<JobRecord>;
 
 /**
@@ -54,7 +54,7 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
       const { done, value: event } = await events.next();
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
-      // A result that is kept is no answer of a service's.
+      // A stored result is not an answer of a service.
       if (event.kind !== 'artifact' || !event.kept) heard(advances(event, store.get(id)));
       await note(...(await happeningsOf(event, place)));
     }

@@ -16,39 +16,39 @@ import {
 } from './nats-events';
 import type { Unpublished } from './store';
 
-/** What a stream answers to a message over its `max_msg_size`. */
+/** Error code of a stream for a message over its `max_msg_size`. */
 const MESSAGE_TOO_LARGE = 10_054;
 
-/** An event that has left: the server has it, or can never take it. */
+/** Event that is settled: the server has it, or can never accept it. */
 export interface Sent {
   unpublished: Unpublished;
   tooLarge?: TooLarge;
 }
 
 export interface TooLarge {
-  /** Bytes of the message with its headers. */
+  /** Size of the message with its headers, in bytes. */
   bytes: number;
-  /** The most that are taken, where that is known. */
+  /** Largest size that is accepted, if known. */
   limit?: number;
-  /** Whose limit that is. */
+  /** Owner of that limit. */
   limitOf: string;
 }
 
 /** The way to NATS while a connection lasts. */
 export interface EventChannel extends Pick<Keeping, 'lacks' | 'forgets'> {
-  /** The streams that keep what is sent. */
+  /** Streams that store published events. */
   streams: string[];
   /**
-   * Hands events over in the order given, and yields each once it has left. Those that a stream already has are left out. One event
-   * after the other: were a second on its way with the first, it could be there without it when the server refuses the first or goes
-   * down.
+   * Publishes events in the given order, and yields each one once it is settled. Skips events that
+   * a stream already has. Publishes one event at a time: a second one in flight could be stored
+   * without the first if the server refuses the first or fails.
    *
-   * @throws Error where the server refuses the next one, or is away
+   * @throws Error if the server refuses the next event, or is away
    */
   send(events: readonly Unpublished[]): AsyncGenerator<Sent>;
 }
 
-/** @throws Error where the server is away, or cannot say yet which stream keeps events */
+/** @throws Error if the server is away, or does not report yet which streams store events */
 export async function openChannel(link: NatsLink): Promise<EventChannel> {
   // Settles at once, also where the server is away: a question would wait for its time to be over.
   await link.flush();
@@ -56,7 +56,7 @@ export async function openChannel(link: NatsLink): Promise<EventChannel> {
   if (found.manager) {
     return new Channel(link, await unlessAborted(keepingOf(found.manager), link.lost), found.manager);
   }
-  // A user that may only publish learns from the acknowledgements whether a stream keeps events.
+  // A user that may only publish learns from the acknowledgements whether a stream stores events.
   const keepers: Keeping['keepers'] = new Map(found.hidden ? EVENT_KINDS.map((kind) => [kind, 'unknown']) : []);
   return new Channel(link, { keepers, lacks: [found.lacks], forgets: [] });
 }
@@ -66,7 +66,11 @@ class Channel implements EventChannel {
   readonly forgets: string[];
   private readonly keepers: Keeping['keepers'];
   private readonly client: JetStreamClient;
-  /** What was sent before by another channel or process, and is not known to be there, is the beginning of what is sent first. */
+  /**
+   * True until this channel has looked up which of the first events a stream already has. An
+   * earlier channel or process may have published the beginning of the outbox without a
+   * confirmation.
+   */
   private inDoubt = true;
 
   constructor(
@@ -93,7 +97,7 @@ class Channel implements EventChannel {
     this.inDoubt = false;
   }
 
-  /** The last event that a stream has of each job. @returns job → sequence number */
+  /** Finds the last event of each job in a stream. @returns job → sequence number */
   private async lastKept(events: readonly Unpublished[]): Promise<Map<string, number>> {
     const kept = new Map<string, number>();
     if (!this.manager) return kept;
@@ -101,7 +105,7 @@ class Channel implements EventChannel {
       for (const stream of this.streams) {
         const asked = this.manager.streams.getMessage(stream, { last_by_subj: subjectsOf(jobId) });
         const last = await unlessAborted(asked, this.link.lost).catch((error) => {
-          // Events that are sent again are dropped by the stream, and by readers, by their id.
+          // The stream drops repeated events by their id, and so do readers.
           if (denialIn(error)) return null;
           throw error;
         });
@@ -112,14 +116,14 @@ class Channel implements EventChannel {
     return kept;
   }
 
-  /** @returns why the server can never take the message, where that is so */
+  /** @returns the reason if the server can never accept the message */
   private async hand(message: NatsMessage, kind: EventKind): Promise<Pick<Sent, 'tooLarge'>> {
     const keeper = this.keepers.get(kind);
     const bytes = sizeOf(message);
     const { maxBytes } = this.link;
     if (bytes > maxBytes) {
       if (this.link.fresh) return { tooLarge: { bytes, limit: maxBytes, limitOf: "the NATS server's max_payload" } };
-      // A server that is given another limit while it runs tells new connections alone.
+      // A running server reports a changed limit to new connections only.
       await this.link.close();
       throw failed('an event is larger than the max_payload that the server named: it is asked again');
     }
@@ -142,7 +146,10 @@ class Channel implements EventChannel {
     }
   }
 
-  /** Publishes where nobody may ask whether a stream keeps the event: an acknowledgement tells, and counts. */
+  /**
+   * Publishes an event when the user may not ask if a stream stores it: an acknowledgement shows
+   * that.
+   */
   private async probe(message: NatsMessage, kind: EventKind): Promise<Pick<Sent, 'tooLarge'>> {
     try {
       const { stream } = await this.acknowledged(message);
@@ -161,21 +168,24 @@ class Channel implements EventChannel {
   }
 }
 
-/** Whether no stream has acknowledged a message that the server did take: none is there, or this user cannot hear it. */
+/**
+ * Returns true if the server accepted a message that no stream acknowledged: there is no stream, or
+ * this user cannot receive the acknowledgement.
+ */
 const unanswered = (error: unknown) =>
   error instanceof TimeoutError ||
   error instanceof SyntaxError ||
   (error as Error).name === 'JetStreamNotEnabled' ||
   denialIn(error)?.operation === 'subscription';
 
-/** Why a message was not kept, in words that say what to do. */
+/** Reason that a message was not stored, with the remedy. */
 function refusalOf(error: unknown, keeper?: Keeper): unknown {
   const stream = keeper ? `stream ${keeper.name}` : 'a stream';
   if (error instanceof JetStreamApiError) {
     return failed(`${stream} refuses the event: ${error.message}; make room in it or raise its limits`, error);
   }
   if (error instanceof TimeoutError) return failed(`${stream} does not acknowledge the event`, error);
-  // In the library's words JetStream is not enabled: nobody is there who would answer.
-  if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${stream} no longer takes the event`, error);
+  // The library's "JetStream not enabled" means that nobody answered.
+  if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${stream} no longer accepts the event`, error);
   return error;
 }

@@ -13,40 +13,40 @@ import { ALL_SUBJECTS, EVENT_KINDS, EVENT_STREAM, type EventKind, subjectOf } fr
 import { JOB_MS } from './retention';
 
 /**
- * How long the stream knows an event that it is sent again, in milliseconds. Only one that is still on its way can come so late: what
- * an outage leaves in doubt is looked up, however long that was.
+ * Time in which the stream recognises a repeated event, in milliseconds. It covers only events in
+ * flight: after an outage of any length, a new channel looks up which events the stream has.
  */
 const DUPLICATE_MS = 10 * 60_000;
 
-/** What the server answers where a stream of that name has been made meanwhile, in another way. */
+/** Server's error code if another client has just created that stream with other settings. */
 const NAME_IN_USE = 10_058;
-/** What it answers where the account or the server has no room for another stream: memory, storage, any of them. */
+/** Server's error codes for no room for another stream: memory, storage, any resource. */
 const NO_ROOM = [10_023, 10_028, 10_047];
 
 const DAY_MS = 24 * 60 * 60_000;
 
-/** A stream that acknowledges events. */
+/** Stream that acknowledges events. */
 export interface Keeper {
   name: string;
-  /** The most bytes of a message with its headers that it takes. */
+  /** Largest message that it accepts, in bytes with headers. */
   maxBytes: number;
 }
 
-/** Where the server keeps events. */
+/** Streams in which the server stores events. */
 export interface Keeping {
-  /** The stream that acknowledges events of a kind; `unknown` where this user may not ask. */
+  /** Returns the stream that acknowledges events of a kind; `unknown` if this user may not ask. */
   keepers: Map<EventKind, Keeper | 'unknown'>;
-  /** What is missing for HIFI_EVENTS to keep every event, and what to do about it. */
+  /** Reason that HIFI_EVENTS does not store every event, with the remedy. */
   lacks: string[];
-  /** What makes a stream forget events that a late reader may want. */
+  /** Limits by which a stream discards events that a late reader may want. */
   forgets: string[];
 }
 
 /**
- * Makes HIFI_EVENTS where it does not exist and finds out which stream keeps what. A stream that somebody has made or changed stays
- * as it is; where it does not take events of a kind another stream may.
+ * Creates HIFI_EVENTS if it does not exist and finds out which stream stores which events. An
+ * existing stream stays unchanged; another stream may take the kinds of events that it does not.
  *
- * @throws Error where that is not known: the server is away, or a cluster has no leader
+ * @throws Error if that is unknown: the server is away, or a cluster has no leader
  */
 export async function keepingOf(manager: JetStreamManager): Promise<Keeping> {
   const own = await ownStream(manager);
@@ -68,7 +68,7 @@ const keeperOf = ({ name, max_msg_size }: StreamConfig): Keeper => ({
   maxBytes: max_msg_size > 0 ? max_msg_size : Number.POSITIVE_INFINITY,
 });
 
-/** HIFI_EVENTS, or why it cannot be had. */
+/** Returns HIFI_EVENTS, or the reason that it is not available. */
 async function ownStream({ streams }: JetStreamManager): Promise<StreamConfig | string> {
   try {
     return (await streams.info(EVENT_STREAM)).config;
@@ -97,11 +97,14 @@ async function ownStream({ streams }: JetStreamManager): Promise<StreamConfig | 
   }
 }
 
-/** Whether a refusal stays until somebody changes the server: a cluster that has no leader for now answers 503. */
+/**
+ * Returns true for a refusal that lasts until somebody changes the server. A cluster without a
+ * leader answers 503 and may recover.
+ */
 export const refusedForGood = (error: unknown) =>
   error instanceof JetStreamApiError && (error.status < 500 || NO_ROOM.includes(error.code));
 
-/** The stream of another name that acknowledges a subject's messages. */
+/** Returns another stream that acknowledges messages of a subject. */
 async function holderOf({ streams }: JetStreamManager, subject: string): Promise<StreamConfig | 'unknown' | undefined> {
   try {
     const { config } = await streams.info(await streams.find(subject));
@@ -113,11 +116,11 @@ async function holderOf({ streams }: JetStreamManager, subject: string): Promise
   }
 }
 
-/** Whether a stream acknowledges a subject's messages. A mirror has no subjects. */
+/** Returns true if a stream acknowledges messages of a subject. A mirror has no subjects. */
 const takes = ({ subjects, sealed, no_ack }: StreamConfig, subject: string) =>
   !sealed && !no_ack && (subjects ?? []).some((pattern) => covers(pattern, subject));
 
-/** Whether a subject, which may have wildcards itself, is within a pattern. */
+/** Returns true if a subject, which may contain wildcards, is within a pattern. */
 function covers(pattern: string, subject: string): boolean {
   const [asked, parts] = [pattern.split('.'), subject.split('.')];
   const same = asked.every(
@@ -134,7 +137,7 @@ function shortcomings({ name, subjects, sealed, no_ack, mirror }: StreamConfig):
   return [`stream ${name} takes ${(subjects ?? []).join(', ')} only: add ${ALL_SUBJECTS} to its subjects`];
 }
 
-/** Limits by which a stream loses events before their job is forgotten. */
+/** Limits by which a stream discards events before their job is deleted. */
 function limitsOf(stream: StreamConfig): string[] {
   const { name, discard, max_age, max_msgs, max_bytes, storage, retention } = stream;
   const { max_msgs_per_subject, discard_new_per_subject } = stream;

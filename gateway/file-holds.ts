@@ -2,8 +2,8 @@ import type { ArtifactStore, StoredFile } from '../artifacts/store';
 import type { JobStore } from './store';
 
 /**
- * Files that a call or an attempt relies on before a job's record names them: no deletion and no sweep removes them until they
- * are released.
+ * Files that a call or an attempt relies on before a job's record names them. No deletion and no
+ * sweep removes them until they are released.
  */
 export class FileHolds {
   private readonly held = new Map<string, () => void>();
@@ -13,17 +13,17 @@ export class FileHolds {
     private readonly artifacts: ArtifactStore,
   ) {}
 
-  /** Holds a file. @returns whether it is there */
+  /** Holds a file. @returns true if it exists */
   hold(sha256: string): boolean {
     if (!this.held.has(sha256)) this.held.set(sha256, this.store.hold(sha256));
     return this.artifacts.has(sha256);
   }
 
-  /** Puts a text into the artifact store and holds it. */
+  /** Stores a text as an artifact and holds it. */
   async addText(text: string): Promise<StoredFile> {
     for (;;) {
       const file = await this.artifacts.addText(text);
-      // One of the same content, which was there, may have been removed before it was held.
+      // A file with the same content may have been removed before it was held.
       if (this.hold(file.sha256)) return file;
     }
   }

@@ -20,27 +20,27 @@ import { refusedForGood } from './event-stream';
 import { EVENT_STREAM, subjectOf, subjectsOf } from './nats-events';
 import { hasEnded } from './record';
 
-/** Between two attempts at a server that is away or does not answer as it did, in milliseconds. */
+/** Pause between two attempts at a server that is away or answers unexpectedly, in milliseconds. */
 const PAUSES = { first: 250, longest: 5_000 };
-/** How long nothing comes before the job is asked about, in milliseconds. */
+/** Silence after which the gateway is asked about the job, in milliseconds. */
 const QUIET_MS = 2_000;
 
-/** What a follower may be given. */
+/** Options of a follower. */
 export interface Following {
   /** Receives a line that says why events may be missing. */
   note?(line: string): void;
-  /** Asks the gateway whether the job has ended: its last event may be missing in NATS. */
+  /** Asks the gateway if the job has ended: its last event may be missing in NATS. */
   ended?(): Promise<boolean>;
 }
 
 /**
- * A job's events from NATS: where a stream keeps them those that were, then those that come, each once; else those that come. Ends
- * with the job, or without a word when the signal is aborted.
+ * Yields a job's events from NATS, each once. If a stream stores them, it yields the past events
+ * first. Ends with the job, or without an error when the signal aborts.
  *
  * @param url see `natsAddress`
  * @param fromSequence the first event wanted, from 1
- * @throws HifiError INVALID_INPUT where the address or the job's name is none, FAILED where NATS cannot be reached or what is published
- *   is no event; what `ended` throws
+ * @throws HifiError INVALID_INPUT where the address or the job's name is none, FAILED where NATS
+ *   cannot be reached or what is published is no event; what `ended` throws
  */
 export async function* followOnNats(
   url: string,
@@ -92,20 +92,20 @@ export async function* followOnNats(
 const missing = (from: number, to: number) =>
   `${from === to ? `event ${from} is` : `events ${from} to ${to} are`} not in NATS; the gateway has what NATS lacks`;
 
-/** Ends the wait for events that do not come, once the job has ended. */
+/** Ends the wait for missing events once the job has ended. */
 class Quiet {
   private timer: NodeJS.Timeout | undefined;
-  /** Whether the job had ended when it was asked about, and nothing has come since. */
+  /** True if the job had ended at the last question and no event has come since. */
   private ended = false;
   private running = false;
 
-  /** @param over called once it is over, or with what asking threw */
+  /** @param over called when the wait is over, or with the error of the question */
   constructor(
     private readonly ask: () => Promise<boolean>,
     private readonly over: (error?: unknown) => void,
   ) {}
 
-  /** Events could come from now on. */
+  /** Starts the wait: events can come from now on. */
   start(): void {
     this.running = true;
     this.ended = false;
@@ -116,7 +116,7 @@ class Quiet {
     this.ended = false;
   }
 
-  /** No events can come, as the connection is away, or are wanted. */
+  /** Stops the wait: the connection is away, or no events are wanted. */
   stop(): void {
     this.running = false;
     clearTimeout(this.timer);
@@ -140,11 +140,13 @@ class Quiet {
 interface Message {
   subject: string;
   data: Uint8Array;
-  /** Whether a stream keeps it, and had kept those before. */
+  /** True if a stream stores the event, and stored those before it. */
   kept: boolean;
 }
 
-/** Messages of one connection after the other; of a stream each has all of them from the first on. */
+/**
+ * Yields the messages of each connection in turn; a stream delivers all of them from the first on.
+ */
 async function* messagesOf(
   address: NatsAddress,
   jobId: string,
@@ -190,7 +192,7 @@ async function openMessages(
   const { manager, lacks } = await findJetStream(link);
   const kept = manager ? await keptMessages(link, manager, jobId) : lacks;
   if (typeof kept !== 'string') return each(kept, true);
-  note(`${kept}: events from before now, or told while the connection is away, are missing`);
+  note(`${kept}: earlier events, and events during a lost connection, are missing`);
   const heard = link.nc.subscribe(subjectsOf(jobId));
   await link.flush();
   return each(heard, false);
@@ -200,7 +202,7 @@ async function* each(messages: AsyncIterable<Omit<Message, 'kept'>>, kept: boole
   for await (const { subject, data } of messages) yield { subject, data, kept };
 }
 
-/** A stream's messages, or why there are none. */
+/** Messages of a stream, or the reason that there are none. */
 async function keptMessages(
   { lost }: NatsLink,
   manager: JetStreamManager,
@@ -220,7 +222,10 @@ async function keptMessages(
   }
 }
 
-/** The stream that takes a job's events; where none does, HIFI_EVENTS may have them of another one. */
+/**
+ * Finds the stream of a job's events. If no stream takes them, HIFI_EVENTS may copy them from
+ * another.
+ */
 async function streamOf({ streams }: JetStreamManager, jobId: string): Promise<string> {
   try {
     return await streams.find(subjectOf(jobId, 'state'));

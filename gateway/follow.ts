@@ -7,15 +7,16 @@ import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { eventOf } from '../wire/job';
 import { hasEnded, type JobEventRecord } from './record';
 
-/** How long a gateway is waited for since it went away, in milliseconds. */
+/** Longest absence of a gateway, in milliseconds. */
 const AWAY_MS = 5 * 60_000;
 const PAUSE_MS = 500;
 
 /**
- * A job's events from a sequence number on, to its end; goes on where it was when the gateway is restarted meanwhile.
+ * A job's events from a sequence number on, to its end; goes on where it was when the gateway is
+ * restarted meanwhile.
  *
  * @param note is told a line when the gateway is away
- * @param awayMs how long it may be away
+ * @param awayMs longest absence of the gateway, in milliseconds
  * @throws HifiError NOT_FOUND for a job that is not there; FAILED for a gateway that stays away
  */
 export async function* followJob(

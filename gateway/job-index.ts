@@ -3,10 +3,13 @@ import type { JobTables } from './job-tables';
 import { hasEnded, type JobRecord } from './record';
 import { filesNamedBy } from './stored-spec';
 
-/** Behind every id in lmdb's order of keys. */
+/** Key that sorts after every id in lmdb's order. */
 const PAST_IDS = '~';
 
-/** Lookups of jobs by state, end and file, so that no call reads the whole store. Changes belong into a transaction. */
+/**
+ * Index of jobs by state, end and file, so that no call reads the whole store. Changes need a
+ * transaction.
+ */
 export class JobIndex {
   constructor(private readonly tables: Pick<JobTables, 'states' | 'ended' | 'files'>) {}
 
@@ -15,7 +18,7 @@ export class JobIndex {
     for (const sha256 of filesOf(record, spec)) this.tables.files.put([sha256, record.id], true);
   }
 
-  /** @param specOf the job's spec, which is needed where one of its files has been replaced */
+  /** @param specOf returns the job's spec, which is read when one of its files was replaced */
   change(before: JobRecord, after: JobRecord, specOf: () => unknown): void {
     if (before.state !== after.state) {
       this.leave(before);
@@ -30,7 +33,7 @@ export class JobIndex {
     for (const { sha256 } of replaced) if (!kept.has(sha256)) files.remove([sha256, after.id]);
   }
 
-  /** @returns the files that the job had */
+  /** @returns the files of the job */
   remove(record: JobRecord, spec: unknown): Set<string> {
     this.leave(record);
     const own = filesOf(record, spec);
@@ -38,7 +41,10 @@ export class JobIndex {
     return own;
   }
 
-  /** Ids of the jobs in some states, in the order they came; `latestFirst` from the one behind `before` on. */
+  /**
+   * Ids of the jobs in the given states, oldest first; `latestFirst` yields newest first, starting
+   * after `before`.
+   */
   ids(states: readonly JobState[], order: { latestFirst: boolean; before?: string }): Generator<string> {
     const { latestFirst, before } = order;
     const ranges = [...new Set(states)].map((state) => {
@@ -57,7 +63,7 @@ export class JobIndex {
     return [...this.tables.ended.getKeys({ end: [time, ''] })].map(([, id]) => id);
   }
 
-  /** Whether any job has a file. */
+  /** Returns true if any job has a file. */
   hasFile(sha256: string): boolean {
     const [found] = this.tables.files.getKeys({ start: [sha256, ''], end: [sha256, PAST_IDS], limit: 1 });
     return found !== undefined;
@@ -77,7 +83,7 @@ export class JobIndex {
 const filesOf = ({ artifacts }: JobRecord, spec: unknown) =>
   new Set([...artifacts.map(({ sha256 }) => sha256), ...filesNamedBy(spec)]);
 
-/** Merges sorted sequences into one; reads no further ahead than one item of each. */
+/** Merges sorted sequences into one; buffers at most one item of each. */
 function* merged(sources: Iterable<string>[], isFirst: (a: string, b: string) => boolean): Generator<string> {
   const iterators = sources.map((source) => source[Symbol.iterator]());
   try {

@@ -4,31 +4,34 @@ import { failed, isNoSpace, noRoom } from '../errors';
 import type { JobState } from '../job/job';
 import type { JobEventRecord, JobRecord } from './record';
 
-/** The job that a `request_id` made. */
+/** Job that a `request_id` created. */
 export interface Accepted {
   id: string;
   specHash: string;
 }
 
-/** Number of the layout below. Stores without one are of the first, which kept each spec in its job's record. */
+/**
+ * Version of the layout below. A store without a version has the first layout, which keeps each
+ * spec in its job's record.
+ */
 const LAYOUT = 2;
 
 /**
- * What lmdb reports for a commit besides the system's own errors of a full disk: EIO where the system took a part of a write, and
- * MDB_BAD_TXN where an earlier write of the same commit had failed (mdb.c).
+ * Codes that lmdb adds to the system's own errors of a full disk. EIO means that the system wrote a
+ * part of the data. MDB_BAD_TXN means that an earlier write of the same commit failed (mdb.c).
  */
 const HALF_WRITTEN: readonly unknown[] = [os.constants.errno.EIO, -30_782];
 
-/** The tables of a job store, in one lmdb environment: a transaction changes all of them or none. */
+/** Tables of a job store, in one lmdb environment: a transaction changes all of them or none. */
 export class JobTables {
   private readonly root: RootDatabase;
-  /** id → what changes of a job. */
+  /** id → the part of a job that changes. */
   readonly jobs: Database<JobRecord, string>;
-  /** id → the job's spec, as `stored-spec.ts` describes it. Written once. */
+  /** id → the job's spec, in the form of `stored-spec.ts`. Written once. */
   readonly specs: Database<unknown, string>;
   /** [id, sequence] → event. */
   readonly events: Database<JobEventRecord, [string, number]>;
-  /** Place → key of an event that is still to be published. */
+  /** Position → key of an event that is still to be published. */
   readonly outbox: Database<[string, number], number>;
   /** request_id → job. */
   readonly requests: Database<Accepted, string>;
@@ -36,20 +39,21 @@ export class JobTables {
   readonly states: Database<true, [JobState, string]>;
   /** [time of the last change, id]: the jobs that have ended. */
   readonly ended: Database<true, [number, string]>;
-  /** [SHA-256, id]: the jobs that have a file of the artifact store, as a result or in their spec. */
+  /** [SHA-256, id]: the jobs that have an artifact, as a result or in their spec. */
   readonly files: Database<true, [string, string]>;
   private readonly layout: Database<number, string>;
 
   /**
-   * Opens the tables; a store of the first layout is converted in one transaction.
+   * Opens the tables and converts a store of the first layout in one transaction.
    *
-   * @param convert files one job's record and spec under the present layout; called within that transaction
+   * @param convert adds one job's record and spec in the present layout; called within that
+   *   transaction
    * @throws HifiError FAILED for a store of a later version; DISK_FULL
    */
   constructor(folder: string, convert: (tables: JobTables, record: JobRecord, spec: unknown) => void) {
     try {
-      // With batching by event turn, lmdb-js makes a promise of its own for each batch and handles no rejection of it: one
-      // commit that fails would end the process.
+      // With batching by event turn, lmdb-js creates a promise for each batch and handles no
+      // rejection of it: one failed commit would end the process.
       this.root = open({ path: folder, encoding: 'json', maxDbs: 16, eventTurnBatching: false });
       this.jobs = this.root.openDB('jobs', { encoding: 'json' });
       this.specs = this.root.openDB('specs', { encoding: 'json' });
@@ -72,15 +76,15 @@ export class JobTables {
   /**
    * Runs `work` in a write transaction; settles when it is committed.
    *
-   * @param work throws, if at all, before it has changed anything
-   * @throws HifiError DISK_FULL where there is no room: nothing has changed then
+   * @param work may throw only before its first change
+   * @throws HifiError DISK_FULL if there is no room; nothing has changed then
    */
   async transaction<T>(work: () => T): Promise<T> {
     try {
       return await this.root.transaction(work);
     } catch (thrown) {
-      // lmdb-js rejects each write with an error that holds another promise, which rejects with the cause. Not handled, that
-      // one would end the process.
+      // lmdb-js rejects each write with an error that holds a second promise, which rejects with
+      // the cause. If unhandled, the second one would end the process.
       const { commitError } = thrown as { commitError?: Promise<never> };
       const cause: unknown = commitError ? await commitError.catch((error) => error) : thrown;
       const isHalf = commitError !== undefined && HALF_WRITTEN.includes((cause as { code?: unknown }).code);

@@ -14,7 +14,7 @@ export const ALL_SUBJECTS = `${JOBS}.>`;
 /** Of a job's events, each of which has `KIND` in place of the star: `state`, `progress`, `epoch` or `artifact`. */
 export const subjectsOf = (jobId: string) => `${JOBS}.${jobId}.*`;
 
-/** The subject of a job's events of one kind. */
+/** Subject of a job's events of one kind. */
 export const subjectOf = (jobId: string, kind: EventKind) => `${JOBS}.${jobId}.${kind}`;
 
 /** Kinds of events; the last part of a subject. */
@@ -45,7 +45,7 @@ export function natsMessage({ event, traceparent }: Pick<Unpublished, 'event' | 
   };
 }
 
-/** Bytes of a message as the server counts them: the body with the headers. */
+/** Size of a message as the server counts it: the body with the headers, in bytes. */
 export const sizeOf = ({ body, headers }: NatsMessage): number =>
   Buffer.byteLength(body) + (headers as MsgHdrsImpl).encode().length;
 

@@ -4,14 +4,17 @@ import type { Logger } from '../infra/log';
 import type { Happening, JobRecord } from './record';
 import type { JobStore } from './store';
 
-/** Between two attempts at a store without room, in milliseconds: the first pause and the longest. Each is twice the one before. */
+/**
+ * Pauses between two attempts at a store without room, in milliseconds: the first and the longest.
+ * Each is twice the one before.
+ */
 const [PAUSE_MS, LONGEST_PAUSE_MS] = [250, 8000];
 
 /**
- * Notes what happened to a job at work. Where the store has no room it waits for some, so that a job is never ahead of its record,
- * and none fails because of the disk.
+ * Records what happened to a running job. If the store has no room, it waits for room. So no job is
+ * ahead of its record, and none fails because of the disk.
  *
- * @param signal ends the wait, not the first attempt
+ * @param signal ends the wait, but not the first attempt
  * @throws HifiError NOT_FOUND; CANCELLED when `signal` aborts the wait
  */
 export async function noteWhenRoom(
@@ -24,12 +27,12 @@ export async function noteWhenRoom(
   for (let pause = PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
       const record = await store.note(id, ...happenings);
-      if (pause > PAUSE_MS) log.info({ job: id }, 'the job store has room again; the job goes on');
+      if (pause > PAUSE_MS) log.info({ job: id }, 'the job store has room again; the job resumes');
       return record;
     } catch (error) {
       if (!isNoSpace(error)) throw error;
       if (signal.aborted) throw cancelled();
-      if (pause === PAUSE_MS) log.error({ job: id, err: error }, 'the job store has no room; the job waits for some');
+      if (pause === PAUSE_MS) log.error({ job: id, err: error }, 'the job store has no room; the job waits');
       await delay(pause, undefined, { signal }).catch(() => {
         throw cancelled();
       });

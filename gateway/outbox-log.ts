@@ -3,35 +3,35 @@ import { denialOf } from '../infra/nats';
 import type { EventChannel, TooLarge } from './event-channel';
 import type { JobEventRecord } from './record';
 
-/** How long a line that comes again is left out, in milliseconds. */
+/** Interval in which a repeated line is logged once, in milliseconds. */
 const QUIET_MS = 30_000;
-/** Reasons that are logged of one outage at most. */
+/** Most reasons that are logged for one outage. */
 const MAX_REASONS = 10;
 
 /**
- * What an outbox logs: a line at a change of state. A reason to wait that comes back is logged again after a time at the earliest, and
- * so are events that are passed over.
+ * Log of an outbox: one line per change of state. It logs a repeated reason to wait, and repeated
+ * skipped events, once per interval.
  */
 export class OutboxLog {
-  /** What the last line about the state said. */
+  /** Last line about the state. */
   private state: 'nothing' | 'connected' | 'published' | 'waiting' = 'nothing';
-  /** Where events go, as it was logged last. */
+  /** Last logged destination of events. */
   private where = '';
   private forgets = '';
-  /** Reason to wait → when it was logged, in milliseconds. */
+  /** Reason to wait → time at which it was logged, in milliseconds. */
   private readonly reasons = new Map<string, number>();
   private asideTold = Number.NEGATIVE_INFINITY;
   private asideSince = 0;
-  /** Whether events wait, or nothing is known yet. */
+  /** True while events wait, or while nothing is known yet. */
   waiting = true;
 
-  /** @param nats the server, as a line names it */
+  /** @param nats name of the server in log lines */
   constructor(
     private readonly log: Logger,
     private readonly nats: string,
   ) {}
 
-  /** @param next the event that waits first, where there is one */
+  /** @param next the first waiting event, if any */
   waits(error: unknown, next: JobEventRecord | undefined): void {
     this.waiting = true;
     const reason = denialOf(error) ?? (error instanceof Error ? error.message : String(error));
@@ -43,18 +43,18 @@ export class OutboxLog {
     this.log.warn({ nats: this.nats, ...(next && named(next)), reason }, 'events wait for NATS');
   }
 
-  /** The server has taken an event. */
+  /** The server has accepted an event. */
   published(channel: EventChannel): void {
     this.there('published', 'events are published', channel);
   }
 
-  /** A server is there, and nothing waits. */
+  /** The server is there, and no event waits. */
   connected(channel: EventChannel): void {
     if (this.state !== 'published') this.there('connected', 'connected to NATS', channel);
     this.waiting = false;
   }
 
-  /** An event that is passed over. */
+  /** An event was skipped. */
   tooLarge(event: JobEventRecord, { bytes, limit, limitOf }: TooLarge): void {
     this.waiting = false;
     if (Date.now() - this.asideTold < QUIET_MS) {

@@ -10,18 +10,19 @@ import type { JobStore, Unpublished } from './store';
 const BATCH = 64;
 /** How long `stop` goes on publishing, in milliseconds. */
 const STOP_MS = 2_000;
-/** When a server that lacked something is looked at again, in milliseconds. */
+/** Interval at which a server that lacks something is checked again, in milliseconds. */
 const LOOK_AGAIN_MS = 5 * 60_000;
 
 /**
- * Publishes the events of a store on NATS, in their order. An event stays in the store until the server has it; where that is not
- * known it is sent again, and a reader or the stream drops it by its id. Events wait while the server is away or refuses the first of
- * them. One that it can never take is passed over. A store has one outbox at a time.
+ * Publishes the events of a store on NATS, in their order. An event stays in the store until the
+ * server has it; where that is not known it is sent again, and a reader or the stream drops it by
+ * its id. Events wait while the server is away or refuses the first of them. The outbox skips an
+ * event that the server can never accept. A store has one outbox at a time.
  */
 export class Outbox {
   private readonly address: NatsAddress;
   private readonly over = new AbortController();
-  /** Other servers of the cluster: one of them may be there when the one that was named is not. */
+  /** Other servers of the cluster, which may be available when the given one is not. */
   private cluster: readonly string[] = [];
   private stopping = false;
   private wake = () => {};
@@ -50,7 +51,10 @@ export class Outbox {
     this.done = this.run();
   }
 
-  /** Publishes what is left, for two seconds at most and not where events wait, and ends. The next start goes on with the rest. */
+  /**
+   * Publishes the remaining events, for at most two seconds and only if none waits, then ends. The
+   * next start resumes.
+   */
   async stop(): Promise<void> {
     this.stopping = true;
     this.wake();
@@ -92,7 +96,7 @@ export class Outbox {
     }
   }
 
-  /** Publishes until the server refuses, or is to be looked at again. */
+  /** Publishes until the server refuses an event or must be checked again. */
   private async publishFor(link: NatsLink): Promise<void> {
     try {
       await this.publish(await openChannel(link), link.lost);

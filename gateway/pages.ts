@@ -12,9 +12,10 @@ interface PageRequest {
 /**
  * A page of a list.
  *
- * @param itemsAfter all items behind the one of that key, which need not be there any more; without a key all
+ * @param itemsAfter all items behind the one of that key, which need not be there any more; without
+ *   a key all
  * @param keyOf names an item; the token of the next page holds that of the last one seen
- * @param isKey whether a text may be an item's key
+ * @param isKey returns true for a valid key of an item
  * @param usual items where the client does not say
  * @throws RpcError INVALID_ARGUMENT for a size out of range, or a token that is none of ours
  */

@@ -22,7 +22,7 @@ export class RecordPlace implements JobPlace {
     private readonly holds: FileHolds,
   ) {}
 
-  /** The place with those of a record's files that are stored, undamaged. */
+  /** Place of those files of a record that are stored and undamaged. */
   static async open(
     { artifacts }: Pick<JobRecord, 'artifacts'>,
     store: ArtifactStore,
@@ -52,10 +52,10 @@ export class RecordPlace implements JobPlace {
   }
 
   /**
-   * Takes a file that is in the store.
+   * Holds a file that is in the store.
    *
-   * @throws RpcError ABORTED where it is not: one of the same content was deleted while this one was made, and another attempt
-   *   makes it again
+   * @throws RpcError ABORTED if it is missing: it was deleted in the meantime, and another attempt
+   *   creates it again
    */
   put(artifact: { name: string } & StoredFile): void {
     if (!this.holds.hold(artifact.sha256)) {

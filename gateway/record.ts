@@ -31,7 +31,10 @@ export interface Phase {
   told: boolean;
 }
 
-/** What changes of a job, as the store keeps it: plain data. With the spec, it is all that is needed to take the job up again. */
+/**
+ * Changing part of a job, as the store keeps it: plain data. With the spec, it suffices to resume
+ * the job.
+ */
 export interface JobRecord {
   id: string;
   requestId: string;
@@ -160,7 +163,10 @@ function take(record: JobRecord, happening: Happening, now: number): JobEventRec
   }
 }
 
-/** Whether less than an interval has passed since a time. A time in the future is of a clock that was put back, and says nothing. */
+/**
+ * Returns true if less than an interval has passed since a time. A time in the future means that
+ * the clock was set back, and is ignored.
+ */
 const isWithin = (interval: number, since: number, now: number) => now >= since && now - since < interval;
 
 /** Whether a job in one state may enter another. */

@@ -33,7 +33,7 @@ export interface Workers {
   trainer: GrpcClient;
   artifacts: ArtifactStore;
   inputs: Inputs;
-  /** How the process that draws a report is looked after. */
+  /** Supervision of the process that draws a report. */
   engineProcess: ProcessOptions;
 }
 

@@ -10,19 +10,22 @@ const FILE_MS = 24 * 3600_000;
 /** Between two looks, in milliseconds. */
 const INTERVAL_MS = 3600_000;
 
-/** Files that are looked at before other calls have a turn. */
+/** Files that are checked before other calls have a turn. */
 const FILES_A_TURN = 100;
 
-/** Removes a job that has ended, and those of its files that nothing else uses. @throws HifiError NOT_FOUND; DISK_FULL */
+/**
+ * Deletes an ended job, and those of its files that nothing else uses.
+ * @throws HifiError NOT_FOUND; DISK_FULL
+ */
 export async function deleteJob(id: string, store: JobStore, artifacts: ArtifactStore): Promise<void> {
   for (const sha256 of await store.delete(id)) if (!store.uses(sha256)) artifacts.remove(sha256);
 }
 
-/** Removes what was kept long enough. @param now milliseconds since the epoch */
+/** Deletes expired jobs and files. @param now milliseconds since the epoch */
 export async function sweep(store: JobStore, artifacts: ArtifactStore, now: number): Promise<void> {
   for (const id of store.endedBefore(now - JOB_MS)) {
     await deleteJob(id, store, artifacts).catch((error) => {
-      if (HifiError.from(error).code !== 'NOT_FOUND') throw error; // else: a client has deleted it meanwhile
+      if (HifiError.from(error).code !== 'NOT_FOUND') throw error; // a client has deleted it meanwhile
     });
   }
   let seen = 0;

@@ -7,7 +7,7 @@ import { noteWhenRoom } from './note-when-room';
 import { type Happening, hasEnded, type JobError } from './record';
 import type { JobStore } from './store';
 
-/** Told of each thing that a service has answered, and whether it was something that a later attempt need not do again. */
+/** Receives each answer of a service, with true if a later attempt need not repeat that work. */
 export type Heard = (advanced: boolean) => void;
 
 /** Drives a job once; see `attempt.ts`. */
@@ -20,7 +20,7 @@ export interface SchedulerLimits {
   waiting: number;
   /** Attempts in a row that reach nothing before a job whose engine is lost again and again has failed. */
   lostEngines: number;
-  /** How long a service that cannot be reached is waited for since it went away, in milliseconds. */
+  /** Longest absence of an unreachable service, in milliseconds. */
   awayMs: number;
 }
 
@@ -115,7 +115,7 @@ export class Scheduler {
         if (this.store.get(id).cancelRequested) continue;
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
-        const full = error.reason === 'DISK_FULL'; // a job waits for room, however long that takes
+        const full = error.reason === 'DISK_FULL'; // a job waits for room without a limit
         const passing = isPassing(error) && lost < this.limits.lostEngines && !absence.isTooLong(error);
         const again = full || passing;
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');

@@ -29,13 +29,16 @@ export interface GatewayParts {
   scheduler: Scheduler;
   analyzer: GrpcClient;
   inputs: Inputs;
-  /** How the processes of an estimate are looked after. */
+  /** Supervision of an estimate's processes. */
   engineProcess: ProcessOptions;
 }
 
 const DATASETS = ['train', 'dev'] as const;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
-/** How long a watcher may take no event that is there, in milliseconds: it continues at the next sequence number. */
+/**
+ * Longest time that a watcher may leave waiting events unread, in milliseconds. It resumes at the
+ * next sequence number.
+ */
 const WATCHER_IDLE_MS = 60_000;
 /** After which a client may try again when too many jobs wait, in seconds. */
 const RETRY_SECONDS = 30;
@@ -84,12 +87,12 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
       const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
       const refuse = refusals(requestId);
-      // A job that was accepted is not looked at again.
+      // An accepted job is not checked again.
       const accepted = store.accepted(requestId);
       if (accepted && accepted.specHash !== specHash) refuse.otherSpec(accepted.id);
       if (accepted) return { job: jobMessage(store.get(accepted.id), spec) };
 
-      // What the spec names must still be there once the job is accepted.
+      // The spec's files must still exist once the job is accepted.
       const holds = new FileHolds(store, artifacts);
       const written: string[] = [];
       try {
@@ -105,7 +108,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
         return { job: jobMessage(record, spec) };
       } finally {
         holds.release();
-        // Of a job that was refused.
+        // Removes the rows of a refused job.
         for (const sha256 of written) if (!store.uses(sha256)) artifacts.remove(sha256);
       }
     },

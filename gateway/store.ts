@@ -11,7 +11,7 @@ import { Watchers } from './watchers';
 /** What a new job is made of. */
 export interface NewJob {
   requestId: string;
-  /** As `stored-spec.ts` describes it. */
+  /** Form described in `stored-spec.ts`. */
   spec: unknown;
   /** Tells one spec from another. */
   specHash: string;
@@ -37,7 +37,7 @@ export interface Unpublished {
 /** Digits of an id that are its time: milliseconds since the epoch, to base 36. */
 const ID_TIME = 9;
 
-/** The form of every id: anything else is the id of no job, and may be too long for a key of the database. */
+/** Form of every id. Any other text is the id of no job, and may be too long for a database key. */
 const ID = /^[0-9a-z]{1,64}$/;
 
 export const isJobId = (text: string) => ID.test(text);
@@ -45,10 +45,10 @@ export const isJobId = (text: string) => ID.test(text);
 /** States of the jobs that have not ended. */
 const OPEN = JOB_PATH.filter((state) => !hasEnded({ state }));
 
-/** Events that are read at a time: a reader that waits holds no more of them. */
+/** Events that are read at a time: a waiting reader holds no more of them. */
 const EVENTS_PAGE = 100;
 
-/** What a watcher has read of a job, and when: after how many changes of all jobs. */
+/** Events of a job that a watcher has read, and the number of changes of all jobs at that time. */
 interface Read {
   id: string;
   from: number;
@@ -58,25 +58,25 @@ interface Read {
 }
 
 /**
- * The jobs, in an embedded database. A job's record, its events, the indexes and what is to be published change in one
- * transaction, so that none is lost and none is reported twice, wherever the process is interrupted.
+ * Jobs in an embedded database. One transaction changes a job's record, its events, the indexes and
+ * the outbox. So none is lost and none is reported twice, wherever the process is interrupted.
  */
 export class JobStore {
   private readonly tables: JobTables;
   private readonly index: JobIndex;
   private readonly emitter = new EventEmitter().setMaxListeners(0);
   private readonly watchers = new Watchers();
-  /** What was read last for a watcher. */
+  /** Last events that were read for a watcher. */
   private latest?: Read;
-  /** Changes of all jobs so far. */
+  /** Number of changes of all jobs so far. */
   private changes = 0;
-  /** Up to this place events were published, though the outbox may still hold them. */
+  /** Position up to which events are published, though the outbox may still hold them. */
   private sent = 0;
-  /** SHA-256 → how many hold the file. */
+  /** SHA-256 → number of holders of the file. */
   private readonly held = new Map<string, number>();
 
   /**
-   * Opens a folder, which is made where it is not there. A store of an earlier layout is converted.
+   * Opens a folder, or creates it. Converts a store of an earlier layout.
    *
    * @param publishes whether events are kept for a publisher
    * @throws HifiError DISK_FULL; FAILED for a store of a later version
@@ -142,9 +142,9 @@ export class JobStore {
   }
 
   /**
-   * Notes what happened to a job and then, once it is committed, wakes those who watch the job.
+   * Records what happened to a job and, once that is committed, wakes the job's watchers.
    *
-   * @throws HifiError NOT_FOUND; DISK_FULL: nothing was noted then, and nobody was told
+   * @throws HifiError NOT_FOUND; DISK_FULL, and then nothing is recorded or reported
    */
   async note(id: string, ...happenings: Happening[]): Promise<JobRecord> {
     const record = await this.tables.transaction(() => this.put(this.get(id), happenings, Date.now()));
@@ -159,14 +159,18 @@ export class JobStore {
     throw new HifiError('NOT_FOUND', `no job ${JSON.stringify(id.slice(0, 80))}`);
   }
 
-  /** A job's spec, as it was created with. @throws HifiError NOT_FOUND */
+  /** Returns a job's spec as the client sent it. @throws HifiError NOT_FOUND */
   spec(id: string): unknown {
     const spec = this.tables.specs.get(this.get(id).id);
     if (spec !== undefined) return spec;
     throw new HifiError('NOT_FOUND', `no job ${JSON.stringify(id)}`);
   }
 
-  /** Jobs, the latest first; `before` is the id of the last one seen, `states` those that are wanted (default: all). */
+  /**
+   * Yields jobs, newest first.
+   * @param before id of the last job seen
+   * @param states wanted states; all by default
+   */
   *list(before?: string, states: readonly JobState[] = []): Generator<JobRecord> {
     const ids =
       states.length > 0
@@ -175,7 +179,7 @@ export class JobStore {
     for (const id of ids) if (id !== before) yield this.get(id);
   }
 
-  /** Ids of the jobs that have not ended, in the order they came. */
+  /** Ids of the jobs that have not ended, oldest first. */
   open(): Generator<string> {
     return this.index.ids(OPEN, { latestFirst: false });
   }
@@ -185,13 +189,17 @@ export class JobStore {
     return this.index.endedBefore(time);
   }
 
-  /** A job's events from a sequence number on, as far as they are there; at most `most`. */
+  /** Returns a job's stored events from a sequence number on; at most `most`. */
   eventsFrom(id: string, sequence: number, most = EVENTS_PAGE): JobEventRecord[] {
     const range = { start: [id, sequence], end: [id, Number.MAX_SAFE_INTEGER], limit: most } as const;
     return [...this.tables.events.getRange(range as never)].map(({ value }) => value);
   }
 
-  /** Removes a job that has ended, with its events. @returns the files that it had. @throws HifiError NOT_FOUND; DISK_FULL */
+  /**
+   * Deletes an ended job with its events.
+   * @returns its files
+   * @throws HifiError NOT_FOUND; DISK_FULL
+   */
   async delete(id: string): Promise<Set<string>> {
     const files = await this.tables.transaction(() => {
       const { requests, events, jobs, specs } = this.tables;
@@ -207,7 +215,7 @@ export class JobStore {
     return files;
   }
 
-  /** Keeps a file of the artifact store in use, though no job has it yet. @returns ends that */
+  /** Holds an artifact that no job has yet. @returns a function that releases it */
   hold(sha256: string): () => void {
     const change = (by: number) => {
       const count = (this.held.get(sha256) ?? 0) + by;
@@ -218,7 +226,7 @@ export class JobStore {
     return () => change(-1);
   }
 
-  /** Whether a job has a file of the artifact store, or something holds it. */
+  /** Returns true if a job has an artifact, or something holds it. */
   uses(sha256: string): boolean {
     return this.held.has(sha256) || this.index.hasFile(sha256);
   }
@@ -234,18 +242,21 @@ export class JobStore {
       if (event) found.push({ place: key, event, traceparent: jobs.get(value[0])?.traceparent });
       else gone.push(key);
     }
-    // Where that cannot be done now, the next call finds them again.
+    // If this fails, the next call finds them again.
     if (gone.length > 0) this.takeOut(gone).catch(() => {});
     return found;
   }
 
-  /** Events up to a place were published: they are not offered again, also where the outbox has no room to be changed. */
+  /**
+   * Marks events up to a position as published. They are not offered again, even if the outbox has
+   * no room for the change.
+   */
   async published(place: number): Promise<void> {
     this.sent = Math.max(this.sent, place);
     try {
       await this.takeOut([...this.tables.outbox.getKeys({ end: this.sent + 1 })]);
     } catch (error) {
-      if (!isNoSpace(error)) throw error; // else: they are taken out with the next ones
+      if (!isNoSpace(error)) throw error; // a later call removes them
     }
   }
 
@@ -284,7 +295,7 @@ export class JobStore {
     return this.tables.close();
   }
 
-  /** A job with a page of its events. Watchers that are woken together want the same, which is read once. */
+  /** Returns a job with a page of its events. Watchers that wake together share one read. */
   private read(id: string, from: number): Read {
     const { latest, changes } = this;
     if (latest?.id === id && latest.from === from && latest.changes === changes) return latest;
@@ -300,7 +311,7 @@ export class JobStore {
     this.emitter.emit('change', id);
   }
 
-  /** Whether as many jobs wait as may. */
+  /** Returns true if the queue is full. */
   private hasWaiting(limit: number): boolean {
     let waiting = 0;
     for (const _ of this.index.ids(['QUEUED'], { latestFirst: false })) if (++waiting >= limit) return true;
@@ -328,7 +339,7 @@ export class JobStore {
     return record;
   }
 
-  /** Of what is still to be published. */
+  /** Position in the outbox. */
   private lastPlace(): number {
     const [last = 0] = this.tables.outbox.getKeys({ reverse: true, limit: 1 });
     return Math.max(last, this.sent);

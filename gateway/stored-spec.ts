@@ -6,9 +6,9 @@ import type { JobSpec } from '../proto/gen/hifi/v1/gateway_pb';
 import { specJson, specMessage } from '../wire/job';
 
 /*
- * A spec as the store keeps it: its proto3 JSON form, but the rows of `train` and `dev` are files of the artifact store where the
- * request held them itself. Such a dataset has an empty `inline` and, beside it, `inlineRows`: the SHA-256 of an InlineTexts in
- * JSON. Specs of the store's first layout have their rows in `inline`.
+ * Stored form of a spec: its proto3 JSON form, in which inline rows of `train` and `dev` are
+ * artifacts. Such a dataset has an empty `inline` and, beside it, `inlineRows`: the SHA-256 of an
+ * InlineTexts in JSON. Specs of the store's first layout have their rows in `inline`.
  */
 
 const DATASETS = ['train', 'dev'] as const;
@@ -21,7 +21,7 @@ interface StoredDataset {
 
 type StoredSpec = { [D in (typeof DATASETS)[number]]?: StoredDataset };
 
-/** Converts a client's spec for the store. @param keep puts a text into the artifact store */
+/** Converts a client's spec for the store. @param keep stores a text as an artifact */
 export async function storedSpec(spec: JobSpec, keep: (text: string) => Promise<StoredFile>): Promise<StoredSpec> {
   const stored = specJson(withoutRows(spec)) as StoredSpec;
   for (const name of DATASETS) {
@@ -31,7 +31,10 @@ export async function storedSpec(spec: JobSpec, keep: (text: string) => Promise<
   return stored;
 }
 
-/** A stored spec as its client gave it. @throws HifiError NOT_FOUND where a file of its rows is gone */
+/**
+ * Returns a stored spec as the client sent it.
+ * @throws HifiError NOT_FOUND if a file of its rows is missing
+ */
 export async function givenSpec(stored: unknown, artifacts: ArtifactStore): Promise<JobSpec> {
   const spec = messageOf(stored as StoredSpec);
   for (const name of DATASETS) {
@@ -44,10 +47,10 @@ export async function givenSpec(stored: unknown, artifacts: ArtifactStore): Prom
   return spec;
 }
 
-/** A stored spec as lists show it: without the rows that the request held. */
+/** Returns a stored spec for lists: without its inline rows. */
 export const listedSpec = (stored: unknown): JobSpec => withoutRows(messageOf(stored as StoredSpec));
 
-/** The files of the artifact store that a stored spec names. */
+/** Artifacts that a stored spec names. */
 export const filesNamedBy = (stored: unknown): string[] =>
   DATASETS.flatMap((name) => {
     const { artifact, inlineRows } = (stored as StoredSpec)[name] ?? {};

@@ -1,8 +1,11 @@
-/** Those who wait for a job's next change, by job. */
+/** Watchers that wait for a job's next change, by job. */
 export class Watchers {
   private readonly waiting = new Map<string, Set<() => void>>();
 
-  /** @returns `come` settles at the job's next change and when the signal aborts; `forget` stops waiting */
+  /**
+   * @returns `come` settles at the job's next change and when the signal aborts; `forget` stops
+   *   waiting
+   */
   next(id: string, signal: AbortSignal): { come: Promise<void>; forget: () => void } {
     let forget = () => {};
     const come = new Promise<void>((resolve) => {
@@ -20,7 +23,7 @@ export class Watchers {
     return { come, forget };
   }
 
-  /** Wakes all who wait for a change of a job. */
+  /** Wakes all watchers of a job. */
   wake(id: string): void {
     for (const forget of [...(this.waiting.get(id) ?? [])]) forget();
   }

@@ -1,4 +1,7 @@
-/** How long to wait between attempts, in milliseconds: the first pause, doubled each time up to the longest. */
+/**
+ * Waiting times between attempts, in milliseconds: the first pause, doubled each time up to the
+ * longest.
+ */
 export interface Pauses {
   first: number;
   longest: number;
@@ -16,7 +19,7 @@ export class Backoff {
     return this.pause;
   }
 
-  /** The attempt succeeded: the next pause is the first one again. */
+  /** Restarts at the first pause after a successful attempt. */
   reset(): void {
     this.pause = 0;
   }

@@ -7,9 +7,9 @@ import { making } from '../model/making';
 export const isCached = (name: string) => fs.existsSync(path.join(cacheFolder(), name));
 
 /**
- * The folder `name` of the cache, made by `make` if it is not there. It appears whole or not at all: `make` fills a
- * folder beside it, which is then renamed. Of two that make it at once the first one wins, and the other's is dropped, as is what
- * a killed process has left.
+ * The folder `name` of the cache, made by `make` if it is not there. It appears whole or not at
+ * all: `make` fills a folder beside it, which is then renamed. If two processes make it at once,
+ * the first one wins. The other's folder is removed, as are the remains of a killed process.
  *
  * @returns the folder's path
  */

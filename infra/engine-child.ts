@@ -22,7 +22,7 @@ export type FromChild =
   | { type: 'result'; result: unknown }
   | { type: 'error'; code: ErrorCode; message: string; field?: string; trace: string };
 
-/** Beginning of the name of the folder that the parent makes (`temporaryFolder('engine')`). */
+/** Prefix of the folder name that the parent uses (`temporaryFolder('engine')`). */
 const ENGINE_FOLDER = 'hifi-engine-';
 
 /** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
@@ -56,8 +56,8 @@ export function serveEngine(handlers: EngineHandlers): void {
     running = undefined;
     if (ending) process.exit(0);
   };
-  // Ctrl-C and the closing of a terminal reach all its processes, systemd's SIGTERM all of a service: what it means is the parent's
-  // to decide.
+  // Ctrl-C and the closing of a terminal reach all processes of the terminal, and systemd's SIGTERM
+  // all processes of a service. The parent decides how to react.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
   process.once('exit', removeOwnFolder);
   process.once('disconnect', () => process.exit(1));
@@ -75,7 +75,7 @@ export function serveEngine(handlers: EngineHandlers): void {
   });
 }
 
-/** The parent made a folder for this process's temporary files; one that was killed cannot remove it. */
+/** Removes this process's temporary folder, which the parent created: a killed parent cannot. */
 function removeOwnFolder(): void {
   const folder = os.tmpdir();
   if (path.basename(folder).startsWith(ENGINE_FOLDER)) fs.rmSync(folder, { recursive: true, force: true });

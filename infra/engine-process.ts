@@ -13,7 +13,7 @@ export interface StartOptions {
   entry: string;
   /** Added to the parent's environment. */
   env?: Record<string, string>;
-  /** How much nicer than the parent the child and all its threads are, 0 … 19; by default 0. */
+  /** Niceness of the child and its threads above the parent's, 0 … 19. Default: 0. */
   nice?: number;
 }
 
@@ -35,7 +35,7 @@ export class EngineProcess {
   private sentence: string | undefined;
   private output = '';
   private wake = () => {};
-  /** The child's temporary files: gone with it, however it ends. */
+  /** Folder of the child's temporary files, removed when the child ends in any way. */
   private readonly temporary: TemporaryFolder;
 
   constructor({ entry, env, nice }: StartOptions) {
@@ -142,15 +142,15 @@ export class EngineProcess {
 }
 
 /**
- * Puts a child below this process, which may itself be below others: only root may raise what was lowered. Where the system does
- * not let it, the child works beside its parent.
+ * Lowers a child's priority below this process, which may itself be lowered: only root may raise a
+ * priority. If the system does not permit it, the child keeps its parent's priority.
  */
 function lower({ pid }: ChildProcess, by: number): void {
   if (pid === undefined) return;
   try {
     os.setPriority(pid, Math.min(os.getPriority() + by, os.constants.priority.PRIORITY_LOW));
   } catch {
-    // It has ended already, or this user may not.
+    // The child has ended already, or this user may not change it.
   }
 }
 

@@ -1,15 +1,16 @@
 import * as fs from 'node:fs';
 
-/** How often a pipe that is full is tried again, and after how long each time, in milliseconds. */
+/** Number of retries for a full pipe, and the pause before each, in milliseconds. */
 const [TRIES, PAUSE_MS] = [20, 5];
 
 /**
- * Lines to a descriptor, each written before the call returns, so that a crash loses none. It never throws: a line that finds a
- * full disk, or a pipe whose reader takes nothing, is lost, and the next one that can be written is preceded by how many were.
+ * Writes lines to a descriptor, each before the call returns, so that a crash loses none. It never
+ * throws. A line is lost if the disk is full or the reader of a pipe is stuck. The next line that
+ * succeeds is preceded by the number of lost lines.
  */
 export class LogFile {
   private lost = 0;
-  /** Whether the last line was written in part. */
+  /** True if the last line was written in part. */
   private torn = false;
 
   constructor(private readonly descriptor: number) {}
@@ -24,7 +25,7 @@ export class LogFile {
     else this.lost = 0;
   }
 
-  /** Writes what can be written. @returns how many bytes */
+  /** Writes as much as possible. @returns the number of bytes written */
   private written(bytes: Buffer): number {
     let done = 0;
     for (let tries = 0; done < bytes.length; ) {

@@ -14,10 +14,12 @@ const SECRETS = ['authorization', 'Authorization', 'cookie', 'token', 'password'
 const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
 
 /**
- * A service's log: a line of JSON an event, on stderr, with the active span's ids. Its level is HIFI_LOG's, `info` by default. A
- * line that cannot be written is lost; the caller does not notice.
+ * Opens a service's log: one line of JSON per event, on stderr, with the active span's ids.
+ * HIFI_LOG sets its level, `info` by default. A line that cannot be written is lost; the caller
+ * does not notice.
  *
- * @param to where the lines go; by default stderr, each written before the call returns, so that a crash loses none
+ * @param to where the lines go; by default stderr, each written before the call returns, so that a
+ *   crash loses none
  * @throws HifiError INVALID_INPUT when HIFI_LOG is no level
  */
 export function openLog(service: ServiceName, to: { write(line: string): void } = new LogFile(2)): Logger {

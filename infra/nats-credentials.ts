@@ -2,19 +2,20 @@ import * as fs from 'node:fs';
 import { type Authenticator, credsAuthenticator, nkeyAuthenticator, nkeys } from '@nats-io/transport-node';
 import { invalidInput } from '../errors';
 
-/** Largest credentials file that is read, in bytes: a JWT with its seed is one or two thousand. */
+/** Largest credentials file that is read, in bytes; a JWT with its seed has one or two thousand. */
 const MAX_BYTES = 1 << 20;
 
 const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/;
-/** An nkey seed: `S`, its kind (`U` is a user's), and the key to base 32. */
+/** An nkey seed: `S`, its kind (`U` is a user's), and the key in base 32. */
 const SEED = /^S[A-Z][A-Z2-7]{20,}$/;
-/** The frame of a block of a credentials file. */
+/** Delimiter lines of a block in a credentials file. */
 const FRAME = /^-{3,}.*-{3,}$/;
 
 /**
- * Reads what NATS_CREDS names: a credentials file (a user's JWT and seed, as `nsc` writes it) or a user's bare nkey seed.
+ * Reads the file that NATS_CREDS names: a credentials file (a user's JWT and seed, as `nsc` writes
+ * it) or a user's bare nkey seed.
  *
- * @throws HifiError INVALID_INPUT, which shows nothing of a key
+ * @throws HifiError INVALID_INPUT, which shows no part of a key
  */
 export function natsAuthenticator(file: string): Authenticator {
   const refuse = (why: string, cause?: unknown) => invalidInput(`NATS_CREDS is ${file}: ${why}`, cause);
@@ -37,7 +38,7 @@ export function natsAuthenticator(file: string): Authenticator {
     throw refuse('its seed is damaged: the checksum does not match', error);
   }
   if (!hasJwt) return nkeyAuthenticator(key);
-  // The library finds the two by their frames alone.
+  // The library finds the two by their delimiter lines alone.
   if (lines.filter((line) => FRAME.test(line)).length < 4) {
     throw refuse(`its JWT and seed are not within lines of dashes; ${WANTED}`);
   }

@@ -15,28 +15,31 @@ import { unlessAborted } from './unless-aborted';
 
 /** How long a server may take to answer a connection, in milliseconds. */
 const CONNECT_MS = 5_000;
-/** Between two attempts at a server that is away or refuses, in milliseconds. */
+/** Pauses between two attempts at a server that is away or refuses, in milliseconds. */
 export const NATS_PAUSES: Pauses = { first: 250, longest: 30_000 };
 /** Between two questions whether a silent server is still there, in milliseconds; two without an answer and it is not. */
 const PING_MS = 20_000;
 
 /** What the server answers where JetStream is on in no part of it. */
 const NOT_ENABLED = 10_076;
-/** How often JetStream is asked before it passes for one that never answers; each question waits for 5 s. */
+/**
+ * Number of times that JetStream is asked before it counts as silent; each question waits for 5 s.
+ */
 const QUESTIONS = 3;
 
 /** Where NATS is, and as whom it is spoken to. */
 export interface NatsAddress {
   /** Hosts and ports: all that a message may tell. */
   shown: string;
-  /** Hosts and ports, one of which answers. */
+  /** Hosts and ports, any of which may answer. */
   servers: string[];
   options: NodeConnectionOptions;
 }
 
 /**
- * @param url `nats://HOST:PORT` or `tls://HOST:PORT`, with `USER:PASSWORD@` or `TOKEN@` where the server asks for them; several
- *   servers of a cluster with commas. NATS_CREDS names a credentials file or a file with an nkey seed.
+ * @param url `nats://HOST:PORT` or `tls://HOST:PORT`, with `USER:PASSWORD@` or `TOKEN@` if the
+ *   server requires them; commas separate the servers of a cluster. NATS_CREDS names a credentials
+ *   file or a file with an nkey seed.
  * @throws HifiError INVALID_INPUT, which tells nothing of a password
  */
 export function natsAddress(url: string): NatsAddress {
@@ -45,7 +48,7 @@ export function natsAddress(url: string): NatsAddress {
   const creds = process.env.NATS_CREDS;
   const options: NodeConnectionOptions = {
     timeout: CONNECT_MS,
-    // The library's own reconnection keeps a promise of every attempt that failed until one succeeds.
+    // The library's own reconnection holds a promise for every failed attempt until one succeeds.
     reconnect: false,
     pingInterval: PING_MS,
     ...(servers.some(({ protocol }) => protocol === 'tls:') && { tls: {} }),
@@ -100,16 +103,16 @@ export async function awaitNats(
   }
 }
 
-/** A connection to NATS until it is lost. */
+/** Connection to NATS until it is lost. */
 export class NatsLink {
-  /** Whether what the server said of itself when the connection began, such as `maxBytes`, is still new. */
+  /** True while the server's first information, such as `maxBytes`, is current. */
   fresh = true;
-  /** The servers of the cluster, as this one named them last. */
+  /** Servers of the cluster, from this server's latest list. */
   cluster: readonly string[];
   private readonly loss = new AbortController();
-  /** The last messages that this user may not publish, and subjects that it may not subscribe to. */
+  /** Latest messages that this user may not publish, and subjects that it may not subscribe to. */
   private denials: PermissionViolationError[] = [];
-  /** The last other error of the server: it closes the connection after it. */
+  /** Latest other error of the server, which closes the connection after it. */
   private fault: Error | undefined;
 
   constructor(readonly nc: NatsConnection) {
@@ -121,34 +124,37 @@ export class NatsLink {
     });
   }
 
-  /** Is aborted once the connection is lost; its reason's cause is what the server said last. */
+  /** Aborts when the connection is lost; the cause of its reason is the server's last error. */
   get lost(): AbortSignal {
     return this.loss.signal;
   }
 
-  /** The most bytes of a message with its headers that the server takes. */
+  /** Largest message that the server accepts, in bytes with headers. */
   get maxBytes(): number {
     return this.nc.info?.max_payload ?? Number.POSITIVE_INFINITY;
   }
 
   /**
-   * Publishes a message and settles once the server has taken it.
+   * Publishes a message and settles once the server has accepted it.
    *
-   * @throws PermissionViolationError where the user may not publish it; the reason of `lost`
+   * @throws PermissionViolationError if the user may not publish it; the reason of `lost`
    */
   async publish(subject: string, body: string, headers: MsgHdrs): Promise<void> {
     this.lost.throwIfAborted();
     this.denials = [];
     this.nc.publish(subject, body, { headers });
     await this.flush();
-    // A server refuses a message by an error on the connection, which comes before the PONG of that flush. The library hands errors
-    // on by an iterator: some microtasks after it has settled the flush.
+    // A server refuses a message by an error on the connection, which comes before the PONG of that
+    // flush. The library's iterator emits the error some microtasks after the flush settles.
     await microtasksDone();
     const denial = this.denials.find((each) => each.operation === 'publish' && ['', subject].includes(each.subject));
     if (denial) throw denial;
   }
 
-  /** Settles once the server has read all that was sent; where it is away at once. @throws the reason of `lost` */
+  /**
+   * Settles once the server has read all sent messages; at once while it is away.
+   * @throws the reason of `lost`
+   */
   async flush(): Promise<void> {
     await unlessAborted(this.nc.flush(), this.lost);
   }
@@ -167,7 +173,7 @@ export class NatsLink {
   }
 }
 
-/** The permission that an attempt failed for, where that is why it failed. */
+/** Returns the missing permission, if an attempt failed because of one. */
 export function denialIn(error: unknown): PermissionViolationError | undefined {
   for (let each = error; each instanceof Error; each = each.cause) {
     if (each instanceof PermissionViolationError) return each;
@@ -175,22 +181,25 @@ export function denialIn(error: unknown): PermissionViolationError | undefined {
   return undefined;
 }
 
-/** What a user lacks, where that is why an attempt failed. */
+/** Describes the missing permission, if an attempt failed because of one. */
 export function denialOf(error: unknown): string | undefined {
   const denial = denialIn(error);
   if (!denial) return undefined;
-  // The rest of an inbox's name is drawn.
+  // The rest of an inbox's name is random.
   const subject = denial.subject.replace(/^_INBOX\..*/, '_INBOX.>');
   return `this NATS user may not ${denial.operation === 'publish' ? 'publish' : 'subscribe'} to "${subject}"`;
 }
 
-/** JetStream; or why it cannot be used, and whether it may be there although this user cannot ask it. */
+/**
+ * Returns JetStream, or the reason that it is not usable. `hidden` is true if it may exist although
+ * this user cannot ask it.
+ */
 export type JetStream =
   | { manager: JetStreamManager; lacks?: undefined }
   | { manager?: undefined; lacks: string; hidden: boolean };
 
 /**
- * Asks whether the server has JetStream for this user.
+ * Asks if the server has JetStream for this user.
  *
  * @throws Error where that is not known: the server is away, or a cluster has no leader yet
  */
@@ -201,7 +210,7 @@ export async function findJetStream({ nc, lost }: NatsLink): Promise<JetStream> 
     } catch (error) {
       const denied = denialOf(error);
       if (denied !== undefined) return { lacks: denied, hidden: true };
-      // The account may not use it, or nobody answers; or no part of the server has it.
+      // The account may not use it, nobody answers, or no server of the cluster has it.
       if ((error as Error).name === 'JetStreamNotEnabled' || apiCode(error) === NOT_ENABLED) {
         return { lacks: 'this NATS server has no JetStream for this account', hidden: false };
       }

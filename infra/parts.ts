@@ -1,34 +1,38 @@
-/** What ends a part that was started. */
+/** Function that ends a started part. */
 export type End = () => void | Promise<void>;
 
-/** Parts that were started, each with what ends it. */
+/** Started parts, each with the function that ends it. */
 export class Parts {
   private readonly ends: End[] = [];
   private ending: Promise<void> | undefined;
 
   /**
-   * Starts parts one after the other. Where one fails, those before it end, the last first, and the failure is thrown.
+   * Starts parts one after the other. If one fails, the earlier ones end in reverse order, and the
+   * failure is thrown.
    *
-   * @param start hands each part's end to `add` as soon as there is something to end
-   * @returns what `start` returned, and the end of all of it
+   * @param start passes each part's end to `add` as soon as there is something to end
+   * @returns the result of `start`, and a function that ends all parts
    */
   static async start<T>(start: (parts: Parts) => T | Promise<T>): Promise<{ started: T; end: () => Promise<void> }> {
     const parts = new Parts();
     try {
       return { started: await start(parts), end: () => parts.end() };
     } catch (error) {
-      // Why it could not start counts, not what its end comes to.
+      // The reason of the failed start takes precedence over errors of an end.
       await parts.end().catch(() => {});
       throw error;
     }
   }
 
-  /** A part has begun; `end` ends it, after all that begin later. */
+  /** Registers a part; `end` ends it, after all later parts. */
   add(end: End): void {
     this.ends.push(end);
   }
 
-  /** Ends all parts, the last first, once. A part that cannot be ended keeps no other from its end. @throws the first such error */
+  /**
+   * Ends all parts once, in reverse order. A failing end does not prevent the others.
+   * @throws the first such error
+   */
   end(): Promise<void> {
     this.ending ??= this.endAll();
     return this.ending;

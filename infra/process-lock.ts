@@ -4,41 +4,50 @@ import { failed, invalidInput } from '../errors';
 
 /** Interval at which a holder touches its lock, in milliseconds. */
 const BEAT_MS = 1000;
-/** Time without a beat after which a holder whose process cannot be seen from here counts as gone, in milliseconds. */
+/**
+ * Time without a touch after which a holder in an invisible process counts as gone, in
+ * milliseconds.
+ */
 const WATCH_MS = 10_000;
 
 export interface LockOptions {
-  /** What else the user could give, for the message. */
+  /** Flag that the user can set instead, for the message. */
   otherwise?: string;
   /** Replaces {@link WATCH_MS}. */
   watchMs?: number;
 }
 
-/** One line of a lock: a process that wants it, in the order of coming. */
+/** Line of a lock: a process that wants it, in order of arrival. */
 interface Ticket {
   pid: string;
-  /** Start of the process, in clock ticks since the machine's boot; empty where the system does not tell. */
+  /**
+   * Start of the process, in clock ticks since the machine's boot; empty if the system does not
+   * report it.
+   */
   start: string;
-  /** Machine's boot and pid namespace: only there do `pid` and `start` name a process. */
+  /** Machine's boot and pid namespace, outside which `pid` and `start` mean nothing. */
   place: string;
   nonce: string;
 }
 
 /**
- * Takes a folder for this process alone, until the process ends.
+ * Locks a folder for this process alone, until the process ends.
  *
- * The lock is a file of tickets. Who wants it appends one (`O_APPEND` gives all appends one order) and holds the lock if
- * every earlier ticket is of a dead process or withdrawn. No ticket of a living process ever vanishes while it counts, so two
- * living processes cannot both be first, whatever their interleaving. A verdict counts only for the file that is still at its
- * path: the holder, and it alone, replaces the file (to drop dead tickets) or removes it (to give the lock back).
+ * The lock is a file of tickets. A process that wants the lock appends one (`O_APPEND` gives all
+ * appends one order). It holds the lock if every earlier ticket is withdrawn or belongs to a dead
+ * process. A valid ticket of a living process never vanishes, so two living processes cannot both
+ * be first, whatever their interleaving. A decision is valid only for the file that is still at its
+ * path. Only the holder replaces the file (to drop dead tickets) or removes it (to release the
+ * lock).
  *
- * A process of the same boot and pid namespace is looked up by its id and start. One of elsewhere (another container, another
- * boot) cannot be: it counts as gone if its lock was not touched for `watchMs`, so containers that share a volume exclude each
- * other as long as none of them is stopped for that long.
+ * A process of the same boot and pid namespace is looked up by its id and start. A process
+ * elsewhere (another container, another boot) cannot be looked up: it counts as gone if nobody
+ * touches its lock for `watchMs`. So containers that share a volume exclude each other unless one
+ * is stopped for that long.
  *
- * @param file the lock; its folder exists
- * @param what is locked, for the message
- * @returns gives the lock back
+ * @param file the lock file; its folder exists
+ * @param what the locked object, for the message
+ * @returns a function that releases the lock
  * @throws HifiError INVALID_INPUT where a living process holds it
  */
 export function lockFor(file: string, what: string, options: LockOptions = {}): () => void {
@@ -50,7 +59,7 @@ export function lockFor(file: string, what: string, options: LockOptions = {}): 
     let held = false;
     try {
       const { holder, alone } = tryTurn(fd, own, known, watchMs);
-      // Given back or replaced meanwhile: what was seen there says nothing any more.
+      // Released or replaced meanwhile: the tickets that were read are no longer valid.
       if (!isAt(file, fd)) continue;
       if (holder !== undefined) {
         const { pid, place } = holder;
@@ -65,19 +74,20 @@ export function lockFor(file: string, what: string, options: LockOptions = {}): 
   }
 }
 
-/** Tickets of elsewhere, by their nonces, that were seen to be gone. */
+/** Nonces of tickets from elsewhere whose process counts as gone. */
 type Gone = Set<string>;
 
-/** @returns whose turn it is, where it is not ours; and whether our ticket is the only one */
+/** @returns the first ticket if it is not ours; and true if our ticket is the only one */
 function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holder?: Ticket; alone: boolean } {
-  // Looked at first without a ticket: who is refused leaves no trace, and who takes long to judge keeps no one waiting.
+  // The first look adds no ticket: a refused process leaves no trace, and a slow decision delays
+  // nobody.
   let holder = ticketsIn(fd).find((ticket) => isLiving(ticket, own, known, () => wasTouched(fd, watchMs)));
   if (holder !== undefined) return { holder, alone: false };
   append(fd, lineOf(own));
   const all = ticketsIn(fd);
   const at = all.findIndex(({ nonce }) => nonce === own.nonce);
   if (at < 0) throw failed('the lock could not be written: the disk may be full');
-  // A ticket of elsewhere that came since is one of a process that has just decided: it was first.
+  // A newer ticket from elsewhere belongs to a process that has just decided that it is first.
   holder = all.slice(0, at).find((ticket) => isLiving(ticket, own, known, () => true));
   if (holder !== undefined) append(fd, `- ${own.nonce}`);
   return { holder, alone: all.length === 1 };
@@ -92,14 +102,14 @@ function isLiving(ticket: Ticket, own: Ticket, known: Gone, isTouched: () => boo
   return false;
 }
 
-/** Keeps a lock that is held. @returns gives it back */
+/** Touches a lock that is held. @returns a function that releases it */
 function hold(file: string, fd: number): () => void {
   const beat = () => {
     const now = new Date();
     try {
       fs.futimesSync(fd, now, now);
     } catch {
-      // A disk that has gone: nobody else can take the lock there either.
+      // The disk is gone, so nobody else can take the lock there either.
     }
   };
   beat();
@@ -109,13 +119,13 @@ function hold(file: string, fd: number): () => void {
     if (!held) return;
     held = false;
     clearInterval(beating);
-    // A user may have removed the file: then the one at its path is another's.
+    // A user may have removed the file; then the file at its path belongs to another process.
     if (isAt(file, fd)) fs.rmSync(file, { force: true });
     fs.closeSync(fd);
   };
 }
 
-/** Puts a file with our ticket alone in the place of the one that we hold. @returns its descriptor */
+/** Replaces the held file with one that has our ticket alone. @returns its descriptor */
 function replaced(file: string, own: Ticket): number {
   const beside = `${file}.${own.nonce}`;
   const next = fs.openSync(beside, 'a+', 0o600);
@@ -124,7 +134,7 @@ function replaced(file: string, own: Ticket): number {
   return next;
 }
 
-/** Watches a lock for a while. @returns whether somebody touches it */
+/** Watches a lock for a while. @returns true if somebody touches it */
 function wasTouched(fd: number, watchMs: number): boolean {
   const { mtimeMs } = fs.fstatSync(fd);
   const until = performance.now() + watchMs;
@@ -142,7 +152,7 @@ function append(fd: number, line: string): void {
 
 const lineOf = ({ pid, start, place, nonce }: Ticket) => `${pid} ${start || '-'} ${place || '-'} ${nonce}`;
 
-/** The tickets that count, the first first; a line that is no whole ticket is of a process that could not write it. */
+/** Valid tickets in order; an incomplete line belongs to a process that could not write it. */
 function ticketsIn(fd: number): Ticket[] {
   const lines = contentOf(fd)
     .split('\n')
@@ -165,14 +175,14 @@ function ownTicket(): Ticket {
   return { pid, start: statOf(pid)?.start ?? '', place: ownPlace(), nonce: randomUUID() };
 }
 
-/** Empty where the system tells of neither: then there is but one. */
+/** Empty if the system reports neither: then there is only one. */
 function ownPlace(): string {
   const boot = contentOf('/proc/sys/kernel/random/boot_id')?.trim();
   const namespace = linkOf('/proc/self/ns/pid');
   return boot && namespace ? `${boot}/${namespace}` : '';
 }
 
-/** Whether there is a process of that id and start that has not ended. */
+/** Returns true if a process with that id and start is running. */
 function isProcess(pid: string, start: string): boolean {
   try {
     process.kill(Number(pid), 0);
@@ -180,9 +190,9 @@ function isProcess(pid: string, start: string): boolean {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   const stat = statOf(pid);
-  // Without /proc the id must do.
+  // Without /proc the id must suffice.
   if (stat === undefined) return true;
-  // One that was killed and whose end nobody has asked for yet holds nothing.
+  // A zombie, whose end its parent has not read yet, holds nothing.
   return stat.state !== 'Z' && stat.state !== 'X' && (start === '' || start === stat.start);
 }
 
@@ -194,7 +204,7 @@ function statOf(pid: string): { state: string; start: string } | undefined {
   return { state, start: fields[18] };
 }
 
-/** A file's text; empty where it cannot be read. */
+/** Text of a file; empty if it is unreadable. */
 function contentOf(file: string | number): string {
   try {
     if (typeof file === 'string') return fs.readFileSync(file, 'utf8');
@@ -213,7 +223,7 @@ function linkOf(file: string): string {
   }
 }
 
-/** Whether the open file is the one at that path. */
+/** Returns true if the open file is the one at that path. */
 function isAt(file: string, fd: number): boolean {
   const there = fs.statSync(file, { bigint: true, throwIfNoEntry: false });
   const open = fs.fstatSync(fd, { bigint: true });

@@ -3,24 +3,24 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { failed } from '../errors';
 
-/** What ends a process unless it listens. */
+/** Signals that end a process unless it listens. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export interface TemporaryFolder {
   path: string;
-  /** Removes it with all that is in it. */
+  /** Removes the folder with its content. */
   remove(): void;
 }
 
-/** Those that are there. */
+/** Folders that exist. */
 const folders = new Set<string>();
 
 /**
- * Makes a folder for temporary files, which may hold a user's rows: only this user can enter it, and it is gone when the process
- * is, also where an error, a signal or the closing of its terminal ends it.
+ * Creates a folder for temporary files, which may hold a user's rows. Only this user can enter it.
+ * It is removed when the process ends, also by an error, a signal or the closing of its terminal.
  *
- * @param purpose the folder's name holds it
- * @throws HifiError FAILED where no temporary file can be written
+ * @param purpose part of the folder's name
+ * @throws HifiError FAILED if no temporary file can be written
  */
 export function temporaryFolder(purpose: string): TemporaryFolder {
   const folder = made(purpose);
@@ -47,10 +47,10 @@ function made(purpose: string): string {
 
 function remove(folder: string): void {
   try {
-    // Whoever still writes in it may be ending just now.
+    // A process that still writes there may be about to end.
     fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   } catch {
-    // A disk that has gone, or that has become read-only. A process goes on, or ends, without it.
+    // The disk is gone or read-only: the process continues, or ends, without removing the folder.
   }
 }
 
@@ -59,7 +59,7 @@ function removeAll(): void {
   folders.clear();
 }
 
-/** Does what the process would do that does not listen, unless somebody else listens too: then the end is theirs to decide. */
+/** Ends the process as without a listener, unless another listener exists, which then decides. */
 function onSignal(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return;
   removeAll();
@@ -69,7 +69,7 @@ function onSignal(signal: NodeJS.Signals): void {
 
 function watch(): void {
   process.on('exit', removeAll);
-  // First of all: a listener that listens once is taken away before it is called.
+  // Runs before other listeners: a `once` listener is removed before it is called.
   for (const signal of SIGNALS) process.prependListener(signal, onSignal);
 }
 

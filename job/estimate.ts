@@ -62,10 +62,11 @@ const LARGE = 60e6;
 const EXPORT_BYTES_PER_SECOND = 180e6;
 
 /**
- * What a job would come to: its sizes from the shapes of the model, its seconds and memory from a short calibration in the engines
- * (a part of the analysis' sample, a few real training steps). Writes nothing and starts no job.
+ * What a job would come to: its sizes from the shapes of the model, its seconds and memory from a
+ * short calibration in the engines (a part of the analysis' sample, a few real training steps).
+ * Writes nothing and starts no job.
  *
- * @param processes how the engines' processes are looked after
+ * @param processes supervision of the engines' processes
  * @throws HifiError as the job would for bad input; CANCELLED by `signal`
  */
 export async function* estimate(

@@ -44,7 +44,7 @@ export interface JobSpec<Rows = DataSource> {
   onnxDtypes: readonly OnnxDtype[];
 }
 
-/** How a job scores heads by gradients, but for the number of sequences: as many as its analysis has measured. */
+/** Settings for gradient scores, except the number of sequences, which is that of the analysis. */
 export function scoringOf({ analysis, training }: Pick<JobSpec<unknown>, 'analysis' | 'training'>) {
   const { seed, device, threads } = training;
   return { maxLength: analysis.maxLength, seed, device, threads };
@@ -91,7 +91,7 @@ export interface JobStages<Rows = DataSource> {
   select(measured: SelectionInput | ScoredHeads, options: SelectionOptions): Mask;
   /** Leaves the delta in the place of results; goes on from its own checkpoint where there is one. */
   train(spec: JobSpec<Rows>, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
-  /** Files of an ONNX folder are evaluated on the dev rows. */
+  /** Evaluates the files of an ONNX folder on the dev rows. */
   export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<ExportResult>;
   /** What people read: report.html and what it draws. */
   report(
@@ -129,7 +129,7 @@ export async function* runJob<Rows>(
   return yield* toItsEnd(signal, async function* (enter) {
     const heads = yield* analysis(spec, stages, place, enter, signal);
 
-    const warned = new Set<string>(); // of the same rows by both stages
+    const warned = new Set<string>(); // both stages warn of the same rows
     yield enter('SELECTING');
     let scores: HeadScores | undefined;
     if (isScoreStrategy(spec.selection.strategy)) {

@@ -11,19 +11,21 @@ export interface OutRules {
   overwrite?: boolean;
 }
 
-/** What a command writes into its `--out`, by name. */
+/** Results that a command writes into its `--out`, by name. */
 export interface OwnResults {
   files: readonly string[];
   folders: Readonly<Record<string, OwnFolder>>;
 }
 
 /**
- * Checks that `out` may receive a command's results: new or empty, unless it may be gone on with (`resume`) or its results
- * replaced (`overwrite`); and that each of them can be written there. Leaves nothing behind, so that it can be called before any
- * work.
+ * Checks that `out` may receive a command's results: new or empty, unless it may be gone on with
+ * (`resume`) or its results replaced (`overwrite`), and that each result can be written there.
+ * Leaves nothing behind, so that callers can check before any work.
  *
- * @param results those that the command writes: a folder of such a name that holds a file of anybody else's is not replaced
- * @throws HifiError INVALID_INPUT where `out` is a file, holds something and neither is allowed, or cannot be written.
+ * @param results results of the command: a folder of such a name that holds foreign files is not
+ *   replaced
+ * @throws HifiError INVALID_INPUT if `out` is a file, holds something and neither is allowed, or
+ *   cannot be written
  */
 export function checkFolder(out: string, { resume, overwrite }: OutRules, results: OwnResults): void {
   if (resume && overwrite) throw invalidInput('--resume goes on with what --out holds, --overwrite drops it: give one');
@@ -89,10 +91,10 @@ export function makeFolder(out: string, rules: OutRules, results: OwnResults): (
 }
 
 /**
- * Checks that an output file can be written: new or empty, unless `overwrite`. Leaves nothing behind, so that it can be called
- * before any work.
+ * Checks that an output file can be written: new or empty, unless `overwrite`. Leaves nothing
+ * behind, so that callers can check before any work.
  *
- * @throws HifiError INVALID_INPUT where it cannot, or where it is no file: a folder, a pipe, a device.
+ * @throws HifiError INVALID_INPUT if it cannot, or if it is no file: a folder, a pipe, a device
  */
 export function claimFile(out: string, overwrite = false): void {
   const found = fs.statSync(out, { throwIfNoEntry: false });
@@ -110,11 +112,11 @@ const isSystems = (file: string) =>
   /^\/(dev(?!\/shm(\/|$))|proc)(\/|$)/.test(fs.realpathSync(path.dirname(path.resolve(file))));
 
 /**
- * Checks that a folder that appears as a whole can be written at `out`: new or empty, or with `overwrite` an earlier one like it.
- * Leaves nothing behind, so that it can be called before any work.
+ * Checks that a whole folder can be written at `out`: new or empty, or with `overwrite` an earlier
+ * one of its kind. Leaves nothing behind, so that callers can check before any work.
  *
- * @throws HifiError INVALID_INPUT where `out` holds something and may not be replaced, holds a file of anybody else's, or cannot
- *   be written.
+ * @throws HifiError INVALID_INPUT if `out` holds something that may not be replaced, holds a
+ *   foreign file, or cannot be written
  */
 export function claimFolder(out: string, own: OwnFolder, overwrite: boolean): void {
   const holds = entries(out);
@@ -126,9 +128,9 @@ export function claimFolder(out: string, own: OwnFolder, overwrite: boolean): vo
 }
 
 /**
- * Lets `make` write a folder that appears as a whole in the place of `out`; an earlier one is there until it does.
+ * Lets `make` write a folder that appears whole in place of `out`; an earlier one stays until then.
  *
- * @throws HifiError INVALID_INPUT as {@link claimFolder}; else what `make` throws
+ * @throws HifiError INVALID_INPUT as {@link claimFolder}; any error of `make`
  */
 export async function replaceFolder<T>(
   out: string,
@@ -140,7 +142,10 @@ export async function replaceFolder<T>(
   return publishFolderWhen(out, make, own);
 }
 
-/** @throws HifiError INVALID_INPUT where a folder is there and holds, at any depth, what the command does not write. */
+/**
+ * @throws HifiError INVALID_INPUT if a folder holds, at any depth, a file that the command does not
+ *   write
+ */
 function checkOwn(folder: string, own: OwnFolder): void {
   const foreign = entries(folder).length > 0 ? foreignFile(folder, own) : undefined;
   if (foreign === undefined) return;

@@ -10,15 +10,16 @@ import { UNDO_FILE } from '../results/undo';
 import type { OwnResults } from './out';
 
 /*
- * What commands write into their `--out`. The names tell it from a user's own files, which are never replaced or removed: a folder
- * that holds any other file, at any depth, is refused before any work.
+ * Files that commands write into their `--out`. The names distinguish hifi's files from a user's,
+ * which are never replaced or removed. A folder that holds any other file, at any depth, is refused
+ * before any work.
  */
 
 const CONFIG_FILES = ['config.json', ...TOKENIZER_FILES];
 const WEIGHTS = 'model.safetensors';
 const ONNX_MODELS = Object.values(ONNX_FILES);
 
-/** A base model, rebuilt, in one file or sharded. */
+/** Rebuilt base model, in one file or sharded. */
 export const MODEL_FOLDER: OwnFolder = {
   parts: [WEIGHTS, WEIGHTS_INDEX, /model-\d{5}-of-\d{5}\.safetensors/, ...CONFIG_FILES],
   signs: [WEIGHTS, WEIGHTS_INDEX],
@@ -34,14 +35,14 @@ export const EXPORT_FOLDERS: Record<ExportFormat, OwnFolder> = {
 const DELTA_FOLDER: OwnFolder = { parts: [DELTA_INFO, DELTA_TENSORS], signs: [DELTA_INFO] };
 const REPORT_FOLDER: OwnFolder = { parts: REPORT_FILES };
 
-/** What `hifi analyze` writes. */
+/** Results of `hifi analyze`. */
 export const ANALYSIS_RESULTS: OwnResults = {
   files: ['heads.json', 'report.html'],
   folders: { report: REPORT_FOLDER },
 };
-/** What `hifi train` writes. */
+/** Results of `hifi train`. */
 export const TRAINING_RESULTS: OwnResults = { files: ['metrics.json'], folders: { delta: DELTA_FOLDER } };
-/** What a whole job writes. */
+/** Results of a whole job. */
 export const JOB_RESULTS: OwnResults = {
   files: ['heads.json', 'scores.json', 'mask.json', 'metrics.json', 'report.html'],
   folders: { delta: DELTA_FOLDER, report: REPORT_FOLDER, ...EXPORT_FOLDERS },

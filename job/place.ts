@@ -12,11 +12,13 @@ export interface JobInputs {
   model: ReturnType<typeof modelIdentity>;
   train: string;
   dev: string | null;
-  /** MNLI's second dev file, where it lies beside the first. */
+  /** MNLI's second dev file, if it is beside the first. */
   mismatched: string | null;
 }
 
-/** Identity of each result, as one hash: what it is made of, the results before it included. See `results/identity.ts`. */
+/**
+ * Hash of each result's identity: its inputs, including earlier results. See `results/identity.ts`.
+ */
 export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName | ExportFormat, string> {
   const { train, dev, selection } = spec;
   const rows = rowsIdentity(train, inputs.train);

@@ -32,7 +32,10 @@ export const analyze = (request: AnalyzeRequest, options?: RunOptions): Run<Anal
 export interface AnalyzerOptions {
   /** The process is ended when it had nothing to do for so many milliseconds, which frees its memory. Default: it stays. */
   idleMs?: number;
-  /** How much nicer it is than this process, 0 … 19, so that this process answers while it computes. Default: 0. */
+  /**
+   * Niceness above this process, 0 … 19, so that this process answers while the engine computes.
+   * Default: 0.
+   */
   nice?: number;
 }
 

@@ -7,7 +7,7 @@ import { type TemporaryFolder, temporaryFolder } from '../infra/temporary';
 
 /** Rows that are at hand. Row `i` of a result is `texts[i]`. */
 export interface TextRows {
-  /** A text a row, or the two of a pair; at least one row, and none of them blank but for `predict`. */
+  /** One text per row, or two for a pair; at least one row. Only `predict` accepts blank texts. */
   texts: readonly string[] | readonly (readonly [first: string, second: string])[];
   /** One a row: the names of classes, or with `regression` numbers. Needed where rows are trained or scored on. */
   labels?: readonly (string | number)[];

@@ -57,16 +57,18 @@ export const evaluate = (request: InferenceRequest, options?: RunOptions): Run<S
   runOf((signal) => asked(request, signal, (whole) => engine.evaluate(whole, signal)), options);
 
 /**
- * What a tuned model says of each row, in their order; no labels are needed, and a text may be empty (a warning tells). In a process of its own, which takes about a second to
- * start: ask for many rows at once.
+ * Predicts each row with a tuned model, in the order of the rows. It needs no labels, and warns of
+ * empty texts. It runs in a process of its own, which takes about a second to start: pass many rows
+ * at once.
  *
  * Stages: `download`, `evaluate`.
  *
  * @param request the tuned model and the rows
  * @param options how it is run
  * @returns one a row, in their order
- * @throws HifiError INVALID_INPUT for a bad model, rows or option, or a delta of another base; FAILED for a logit that is no finite
- *   number; CANCELLED by `signal`, within a batch; ENGINE_LOST where the process was killed
+ * @throws HifiError INVALID_INPUT for a bad model, rows or option, or a delta of another base;
+ *   FAILED for a logit that is no finite number; CANCELLED by `signal`, within a batch; ENGINE_LOST
+ *   where the process was killed
  */
 export const predict = (
   request: InferenceRequest,
@@ -108,16 +110,18 @@ const saysNothing = (source: DataSource) =>
   source.task === undefined && source.textColumns === undefined && sourceFormat(source) !== 'txt';
 
 /**
- * Makes of a base and a delta what other programs load. In a process of its own. An ONNX folder's logits are compared with the
- * trainer's before it appears.
+ * Makes of a base and a delta what other programs load. In a process of its own. An ONNX folder's
+ * logits are compared with the trainer's before it appears.
  *
  * Stages: `download`, `export`.
  *
  * @param request the base, the delta, what is made of them and where it goes
  * @param options how it is run
- * @returns what the caller should know, and the files of an ONNX folder with their largest difference from the trainer's logits
- * @throws HifiError INVALID_INPUT for a bad model or delta, or an `out` that holds something; FAILED where an ONNX folder's logits are
- *   not the trainer's; CANCELLED by `signal`, before the folder appears; ENGINE_LOST where the process was killed
+ * @returns warnings, and the files of an ONNX folder with their largest difference from the
+ *   trainer's logits
+ * @throws HifiError INVALID_INPUT for a bad model or delta, or an `out` that holds something;
+ *   FAILED where an ONNX folder's logits are not the trainer's; CANCELLED by `signal`, before the
+ *   folder appears; ENGINE_LOST where the process was killed
  */
 export const exportModel = (request: ExportRequest, options?: RunOptions): Run<StageProgress, ExportResult> =>
   runOf(async function* (signal) {

@@ -1,18 +1,21 @@
 import type { ServerResponse } from 'node:http';
 import { cancelled } from '../errors';
 
-/** Between two signs of life on a stream, in milliseconds: what lies between closes a silent one. */
+/** Interval of keep-alive lines on a stream, in milliseconds: proxies close a silent one. */
 const ALIVE_MS = 20_000;
-/** How long a reader may take nothing while events wait for it, in milliseconds. */
+/** Longest time that a reader may leave waiting events unread, in milliseconds. */
 const MOST_IDLE_MS = 60_000;
-/** A line that readers pass over. */
+/** Line that readers ignore. */
 const COMMENT = ':\n\n';
 
-/** A stream of server-sent events to one reader, who is waited for and, if it takes nothing for a minute, disconnected. */
+/**
+ * Stream of server-sent events to one reader. It waits for the reader and disconnects one that
+ * reads nothing for a minute.
+ */
 export class EventStream {
   private readonly left = new AbortController();
 
-  /** Sends the head of the answer. */
+  /** Sends the response headers. */
   constructor(
     private readonly response: ServerResponse,
     mostIdleMs = MOST_IDLE_MS,
@@ -20,7 +23,7 @@ export class EventStream {
     cutIdleReader(response, mostIdleMs);
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write(COMMENT);
-    // While the reader is behind they would pass for activity.
+    // While the reader is behind, keep-alive lines would count as activity.
     const alive = setInterval(() => {
       if (!response.writableEnded && !response.writableNeedDrain) response.write(COMMENT);
     }, ALIVE_MS);
@@ -35,7 +38,10 @@ export class EventStream {
     return this.left.signal;
   }
 
-  /** Sends one event; settles when the reader is ready for the next. @throws HifiError CANCELLED where the reader is gone */
+  /**
+   * Sends one event; settles when the reader is ready for the next.
+   * @throws HifiError CANCELLED if the reader is gone
+   */
   async send(kind: string, data: unknown): Promise<void> {
     if (this.signal.aborted) throw cancelled();
     if (!this.response.write(`event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`)) await this.drained();
@@ -62,7 +68,9 @@ export class EventStream {
   }
 }
 
-/** Disconnects a reader that takes nothing of an answer for so long; the system's buffers count as the reader. */
+/**
+ * Disconnects a reader that reads nothing for so long; the system's buffers count as the reader.
+ */
 export function cutIdleReader(response: ServerResponse, mostIdleMs = MOST_IDLE_MS): void {
   response.setTimeout(mostIdleMs, () => response.destroy());
 }

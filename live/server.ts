@@ -137,7 +137,7 @@ export class LiveServer {
     return this.host === '0.0.0.0' || this.host === '::';
   }
 
-  /** A job as lists show it; undefined where it was deleted. */
+  /** Returns a job in its list form; undefined if it was deleted. */
   private listed(id: string): unknown {
     const { store } = this.parts;
     try {
@@ -156,7 +156,7 @@ export class LiveServer {
     sendJson(response, { jobs });
   }
 
-  /** Every job that changes, as it then is; a slow reader gets the last of a job's changes alone. */
+  /** Yields the latest state of every changed job; a slow reader skips intermediate states. */
   private sendChanges(response: http.ServerResponse): void {
     const { store } = this.parts;
     const stream = new EventStream(response);
@@ -166,7 +166,7 @@ export class LiveServer {
       if (sending) return;
       sending = true;
       try {
-        // The loop comes to what is added meanwhile.
+        // The loop reaches items that are added meanwhile.
         for (const id of changed) {
           changed.delete(id);
           const job = this.listed(id);
@@ -178,7 +178,7 @@ export class LiveServer {
     };
     const stop = store.onChange((id) => {
       changed.add(id);
-      // The reader has left: the stream's end takes this listener away.
+      // The reader has left: the end of the stream removes this listener.
       send().catch(() => {});
     });
     response.once('close', stop);

@@ -3,24 +3,28 @@ import type { OnnxGraph } from './onnx';
 import { firstTooLarge, roundTo } from './rounding';
 
 /**
- * How a graph stores the weights and computes the matrix products of an encoder. Values between operators are float32, but for
- * the operands and results of matrix products, which have the arithmetic's own type: `narrow` and `wide` convert. What is no
- * matrix product (residual sums, layer norms, softmax, activations) is float32 in every arithmetic.
+ * Arithmetic of a graph: the storage of an encoder's weights and the computation of its matrix
+ * products. Values between operators are float32. Operands and results of matrix products have the
+ * arithmetic's own type; `narrow` and `wide` convert. All other computation (residual sums, layer
+ * norms, softmax, activations) is float32 in every arithmetic.
  */
 export interface Arithmetic {
-  /** float32 → the type of a matrix product's operand. */
+  /** Converts float32 to the type of a matrix product's operand. */
   narrow(x: string): string;
-  /** The type of a matrix product's result → float32. */
+  /** Converts the type of a matrix product's result to float32. */
   wide(x: string): string;
-  /** x·Wᵀ + b, narrow [..., into] → [..., out] to be widened. */
+  /** Computes x·Wᵀ + b, narrow [..., into] → [..., out], to be passed to `wide`. */
   dense(x: string, layer: DenseLayer): string;
-  /** Rows of a table, float32. `pick` takes them from a constant whose first axis are the table's rows. */
+  /**
+   * Picks rows of a table, as float32. `pick` takes them from a constant whose first axis is the
+   * table's rows.
+   */
   rows(table: Table, pick: (constant: string) => string): string;
 }
 
 /** Weights of a dense layer. */
 export interface DenseLayer {
-  /** Canonical name of the module, which the constants are named after. */
+  /** Canonical name of the module, from which the constants take their names. */
   module: string;
   out: number;
   into: number;
@@ -30,7 +34,7 @@ export interface DenseLayer {
   bias: Float32Array;
 }
 
-/** An embedding table. */
+/** Embedding table. */
 export interface Table {
   module: string;
   rows: number;
@@ -41,7 +45,7 @@ export interface Table {
 
 const same = (x: string) => x;
 
-/** Everything in float32. */
+/** Arithmetic with everything in float32. */
 export function float32Arithmetic(graph: OnnxGraph): Arithmetic {
   return {
     narrow: same,
@@ -59,8 +63,8 @@ export function float32Arithmetic(graph: OnnxGraph): Arithmetic {
 }
 
 /**
- * Weights and matrix products in float16, as PyTorch's autocast has it: a float16 ends at 65504, so the mask of a softmax and
- * the sums of a layer norm are none.
+ * Arithmetic with weights and matrix products in float16, as PyTorch's autocast has it. float16
+ * ends at 65504, so a softmax's mask and a layer norm's sums stay float32.
  *
  * @throws HifiError INVALID_INPUT, when a layer is written, for a weight above 65504
  */
@@ -85,18 +89,20 @@ export function float16Arithmetic(graph: OnnxGraph): Arithmetic {
 }
 
 /**
- * Largest whole number of a dense layer's weights: 7 bits, as onnxruntime's `reduce_range` has it. Processors without VNNI add
- * two products of an unsigned and a signed byte in 16 bits, which overflows from 65 on, and WebAssembly's relaxed SIMD asks for
- * 7 bits: within them every processor computes the same.
+ * Largest integer weight of a dense layer: 7 bits, as with onnxruntime's `reduce_range`. Processors
+ * without VNNI add two products of an unsigned and a signed byte in 16 bits, which overflows from
+ * 65 on. WebAssembly's relaxed SIMD requires 7 bits. Within 7 bits every processor computes the
+ * same.
  */
 const DENSE_LEVELS = 64;
-/** The same of an embedding table, which no matrix product reads. */
+/** Largest integer of an embedding table, which no matrix product reads. */
 const TABLE_LEVELS = 127;
 
 /**
- * Dynamic quantization to 8 bits: weights are whole numbers with a float32 scale for each output of a dense layer and each row of
- * a table, symmetric about 0; a dense layer's input is quantized when it is known, one scale for the whole batch. Products of two
- * activations stay float32.
+ * Arithmetic of dynamic quantization to 8 bits. Weights are integers with a float32 scale for each
+ * output of a dense layer and each row of a table, symmetric about 0. A dense layer's input is
+ * quantized at run time, with one scale for the whole batch. Products of two activations stay
+ * float32.
  */
 export function q8Arithmetic(graph: OnnxGraph): Arithmetic {
   const quantized = memo((x) => graph.nodeOf(3, 'DynamicQuantizeLinear', [x]));
@@ -121,7 +127,10 @@ export function q8Arithmetic(graph: OnnxGraph): Arithmetic {
   };
 }
 
-/** Each row of [rows, columns] as whole numbers −most … most times a scale of its own; a row of zeros has the scale 1. */
+/**
+ * Quantizes each row of [rows, columns] to integers −most … most with a scale of its own; a row of
+ * zeros has the scale 1.
+ */
 function quantize(matrix: Float32Array, rows: number, columns: number, most: number) {
   const levels = new Int8Array(matrix.length);
   const scales = new Float32Array(rows);
@@ -136,7 +145,7 @@ function quantize(matrix: Float32Array, rows: number, columns: number, most: num
   return { levels, scales };
 }
 
-/** A function of a value's name that is called once for each. */
+/** Caches a function of a value's name. */
 function memo<Result>(make: (x: string) => Result): (x: string) => Result {
   const made = new Map<string, Result>();
   return (x) => {
@@ -146,10 +155,12 @@ function memo<Result>(make: (x: string) => Result): (x: string) => Result {
   };
 }
 
-/** Side of the squares that a matrix is transposed in: two of them fit the first-level cache. */
+/**
+ * Side of the square blocks in which a matrix is transposed: two of them fit the first-level cache.
+ */
 const TILE = 32;
 
-/** [rows, columns] → [columns, rows] */
+/** Transposes [rows, columns] → [columns, rows]. */
 function transposed<Numbers extends Float32Array | Int8Array>(matrix: Numbers, rows: number, columns: number): Numbers {
   const turned = new (matrix.constructor as new (length: number) => Numbers)(matrix.length);
   for (let left = 0; left < columns; left += TILE) {

@@ -3,9 +3,9 @@ import * as path from 'node:path';
 import { invalidInput } from '../errors';
 
 /**
- * Where native parts, models and wheels are kept: `$XDG_CACHE_HOME/hifi`, or `~/.cache/hifi`.
+ * Folder of native parts, models and wheels: `$XDG_CACHE_HOME/hifi`, or `~/.cache/hifi`.
  *
- * @throws HifiError INVALID_INPUT where there is neither
+ * @throws HifiError INVALID_INPUT if neither variable nor home folder is known
  */
 export function cacheFolder(): string {
   const base = process.env.XDG_CACHE_HOME;
@@ -14,9 +14,10 @@ export function cacheFolder(): string {
 }
 
 /**
- * The user's folder. Without HOME the system must know the user, and of one that a container was given by its number it does not.
+ * The user's home folder. Without HOME the system must know the user; a container that runs under a
+ * bare user number does not.
  *
- * @param instead what else the user could give
+ * @param instead setting that the user can give instead
  * @throws HifiError INVALID_INPUT
  */
 export function homeFolder(instead: string): string {

@@ -75,10 +75,13 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
   }
 }
 
-/** What wrappers put before the name of every tensor: torch.compile, DataParallel, a module's field, sentence-transformers. */
+/**
+ * Prefixes that wrappers add to all tensor names: torch.compile, DataParallel, a module's field,
+ * sentence-transformers.
+ */
 const WRAPPERS = ['_orig_mod.', 'module.', 'model.', '0.auto_model.'];
 
-/** The wrappers that all tensors of a file have, the outermost first, as one prefix. */
+/** Returns the prefix that all tensors of a file share, outermost wrapper first. */
 function wrapperOf(names: readonly string[]): string {
   let wrapper = '';
   for (;;) {
@@ -88,7 +91,10 @@ function wrapperOf(names: readonly string[]): string {
   }
 }
 
-/** Maps canonical to stored names: wrappers, the file's prefix before the base's modules, and old endings. */
+/**
+ * Maps canonical to stored names: wrappers, the file's prefix before the base's modules, and old
+ * endings.
+ */
 function nameFinder(family: Family, weights: Weights): (canonical: string) => string | undefined {
   const anchor = `${family.modules.wordEmbeddings}.weight`;
   const wrapper = wrapperOf([...weights.tensors.keys()]);

@@ -169,7 +169,7 @@ function familyOf(raw: Record<string, unknown>, file: string, folder: string): F
   throw invalidInput(`${file}: architectures ${shown(raw.architectures)} is not supported; ${supported}`);
 }
 
-/** Which model_type the tensors of a folder let a user add, as far as their names tell. */
+/** Suggests the model_type for a folder without one, from its tensors' names. */
 function modelTypeHint(folder: string): string {
   let names: string[];
   try {

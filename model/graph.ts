@@ -61,7 +61,7 @@ interface Trunk {
   family: Family;
   /** 0 or MASKED a key, float32 [B, 1, 1, S]. */
   keyBias: string;
-  /** 1 or 0 a token, int64 [B, S]. */
+  /** 1 for a token, 0 for padding, int64 [B, S]. */
   mask: string;
   /** Reshapes [B, S, d] to [B, S, H, dh]. */
   split: string;
@@ -136,14 +136,15 @@ export interface ClassifierEnd {
   outputs: number;
   /** Whether `token_type_ids` is an input; without it all tokens are of segment 0. */
   segments: boolean;
-  /** Of the encoder's weights and matrix products; float32 when absent. */
+  /** Arithmetic of the encoder; float32 when absent. */
   type?: OnnxDtype;
 }
 
 /**
- * A sequence classifier with its task head: output `logits`, float32 [B, C]. Positions are computed in the graph, so that its
- * inputs are a tokenizer's outputs. The task head reads position 0 alone: so does the last layer, but for keys and values. The
- * task head is float32 whatever the encoder is: it is small, and its rounding would be that of the answer.
+ * A sequence classifier with its task head: output `logits`, float32 [B, C]. Positions are computed
+ * in the graph, so that its inputs are a tokenizer's outputs. The task head reads position 0 alone,
+ * and so does the last layer, except for keys and values. The task head is always float32: it is
+ * small, and its rounding would directly change the logits.
  *
  * @param weights takes the weights, which must else take less than 2 GB
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
@@ -170,7 +171,7 @@ export function classifierModel(
   return graph.toModel();
 }
 
-/** Where positions and segments come from, what the weights are, and where they go. */
+/** Sources of positions, segments and weights, and the destination of the weights. */
 interface TrunkOptions {
   packed?: boolean;
   positions?: 'given' | 'computed';
@@ -228,7 +229,7 @@ function startTrunk(
   return { trunk, embedded: projects ? dense(trunk, normed, embeddingsProjection, hiddenSize, embeddingSize) : normed };
 }
 
-/** Takes rows from a constant table. */
+/** Picks rows from a constant table. */
 type PickRows = (table: string) => string;
 
 /**
@@ -318,7 +319,10 @@ function gramOutputs(trunk: Trunk, context: string, names: ReturnType<typeof hea
   graph.output(names.tokenSum, tokenSum, 'float64', ['B', heads, headDim]);
 }
 
-/** The feed-forward layer's activation; `gelu_new` is the approximation by tanh (Hendrycks & Gimpel 2016). */
+/**
+ * Activation of the feed-forward layer; `gelu_new` is the approximation by tanh (Hendrycks & Gimpel
+ * 2016).
+ */
 function activate(graph: OnnxGraph, x: string, activation: Activation): string {
   switch (activation) {
     case 'gelu':
@@ -336,11 +340,11 @@ function activate(graph: OnnxGraph, x: string, activation: Activation): string {
   }
 }
 
-/** x·Wᵀ + b of a module, float32 → float32. */
+/** Computes x·Wᵀ + b of a module, float32 → float32. */
 const dense = (trunk: Trunk, x: string, module: string, out: number, into: number): string =>
   trunk.arithmetic.wide(product(trunk, x, module, out, into));
 
-/** The same, to be widened. */
+/** Computes the same, to be passed to `wide`. */
 function product({ arithmetic, source }: Trunk, x: string, module: string, out: number, into: number): string {
   const weight = source.tensor(`${module}.weight`); // [out, into]
   const bias = source.tensor(`${module}.bias`);

@@ -5,8 +5,9 @@ import * as path from 'node:path';
 const held = new Set<string>();
 
 /**
- * Fills a new folder beside `target`, which `make` may rename there; what is left of it is removed. Its name has this process's
- * id, so that another one can remove the folder of a process that was killed.
+ * Fills a new folder beside `target`, which `make` may rename to `target`, then removes what is
+ * left of it. Its name contains this process's id, so that another process can remove the folder of
+ * a killed one.
  */
 export async function making<T>(target: string, make: (folder: string) => T | Promise<T>): Promise<T> {
   fs.mkdirSync(path.dirname(target), { recursive: true });
@@ -21,7 +22,7 @@ export async function making<T>(target: string, make: (folder: string) => T | Pr
   }
 }
 
-/** Removes what processes that were killed have left beside `target`. */
+/** Removes the folders that killed processes left beside `target`. */
 function removeLeft(target: string): void {
   const start = `${path.basename(target)}.making-`;
   for (const name of fs.readdirSync(path.dirname(target))) {
@@ -32,7 +33,7 @@ function removeLeft(target: string): void {
   }
 }
 
-/** Whether a process of this id runs. */
+/** Returns true if a process with this id is running. */
 export function isAlive(pid: number): boolean {
   if (!(pid > 0)) return false;
   try {

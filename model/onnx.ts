@@ -18,11 +18,12 @@ const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
 };
 
 /**
- * ONNX operator set: 20 is the first with Gelu. All operators are standard ones, so that other tools can infer every value's
- * type: onnxruntime's quantizer and float16 converters fail on a value without one.
+ * ONNX operator set: 20 is the first with Gelu. All operators are standard ones, so that other
+ * tools can infer every value's type: onnxruntime's quantizer and float16 converters fail on a
+ * value without one.
  */
 const OPSET = 20;
-/** Version of the file format that goes with it. */
+/** Version of the file format for that operator set. */
 const IR_VERSION = 9;
 /** Name of the file that holds a model's weights where they are not in the model itself. */
 const WEIGHTS_FILE = 'weights';
@@ -33,7 +34,7 @@ const EXTERNAL_ALIGNMENT = 4096;
 /** Protocol Buffers cannot hold a message of 2 GiB; a megabyte is left for what is not weights. */
 export const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
 
-/** Attribute of a node: whole number, real number, text, list of whole numbers or a subgraph. */
+/** Attribute of a node: integer, real number, text, list of integers or subgraph. */
 export type Attribute =
   | { int: number }
   | { float: number }
@@ -170,7 +171,7 @@ export class OnnxGraph {
     return this.nodeOf(1, opType, input, options)[0];
   }
 
-  /** Adds a node of several outputs and returns their names. */
+  /** Adds a node with several outputs and returns their names. */
   nodeOf(outputs: number, opType: string, input: string[], options: NodeOptions = {}): string[] {
     const output = Array.from({ length: outputs }, () => this.freeName(opType));
     const attribute = Object.entries(options.attributes ?? {}).map(([name, value]) => attributeProto(name, value));
@@ -178,7 +179,7 @@ export class OnnxGraph {
     return output;
   }
 
-  /** The value as another type. */
+  /** Casts the value to another type. */
   cast(value: string, type: ElementType): string {
     return this.node('Cast', [value], { attributes: { to: { int: DATA_TYPE[type] } } });
   }

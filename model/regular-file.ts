@@ -2,15 +2,17 @@ import * as fs from 'node:fs';
 import { invalidInput, isNoDescriptor } from '../errors';
 
 /**
- * Opens a file for reading, if it is a regular one: to open a FIFO waits for its writer, and a device may have no end.
- * @returns its descriptor; undefined where there is no such file
- * @throws HifiError INVALID_INPUT, one line that names what is there instead; what the system says where no descriptor is free
+ * Opens a regular file for reading. Opening a FIFO waits for its writer, and a device may have no
+ * end.
+ * @returns its descriptor; undefined if there is no such file
+ * @throws HifiError INVALID_INPUT, one line that names what is there instead;
+ *   the system's own error if no descriptor is free
  */
 export function openRegularFile(file: string): number | undefined {
   let descriptor: number | undefined;
   try {
     refuseOthers(file, fs.statSync(file));
-    // Should a FIFO have taken the file's place meanwhile, this does not wait either.
+    // This does not wait even if a FIFO has just replaced the file.
     descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     refuseOthers(file, fs.fstatSync(descriptor));
     return descriptor;
@@ -25,7 +27,10 @@ export function openRegularFile(file: string): number | undefined {
   }
 }
 
-/** Bytes of a regular file, or undefined where there is none. @throws HifiError as {@link openRegularFile} */
+/**
+ * Size of a regular file in bytes; undefined if there is none.
+ * @throws HifiError as {@link openRegularFile}
+ */
 export function readRegularFile(file: string): Buffer | undefined {
   const descriptor = openRegularFile(file);
   if (descriptor === undefined) return undefined;
@@ -38,7 +43,7 @@ export function readRegularFile(file: string): Buffer | undefined {
   }
 }
 
-/** Text of a regular file. @throws HifiError as {@link openRegularFile}, and where there is no such file */
+/** Text of a regular file. @throws HifiError as {@link openRegularFile}, and for a missing file */
 export function regularFileText(file: string): string {
   const bytes = readRegularFile(file);
   if (bytes === undefined) throw invalidInput(`${file}: no such file`);
@@ -57,11 +62,12 @@ function refuseOthers(file: string, stat: fs.Stats): void {
   throw invalidInput(`${file}: is ${found}; it must be a regular file`);
 }
 
-/** Bytes that {@link otherContent} looks at. */
+/** Number of bytes that {@link otherContent} reads. */
 export const TOLD_BY = 512;
 
 /**
- * Says what a file that is not what its name says holds: a pointer of Git LFS, a page of a website, an archive.
+ * Recognises a file whose content does not match its name: a Git LFS pointer, a web page, an
+ * archive.
  * @param bytes the first {@link TOLD_BY} bytes of a file, or all of them
  * @returns what it is and what to do; undefined for anything else
  */

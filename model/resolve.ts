@@ -153,7 +153,10 @@ async function hubModel(repository: string, options: ResolveOptions): Promise<st
   });
 }
 
-/** Runs `work`, which writes to the cache; where that is not permitted the error says whose the folder is and what to do. */
+/**
+ * Runs `work`, which writes to the cache. If that is not permitted, the error names the folder's
+ * owner and the remedy.
+ */
 async function inCache<Result>(model: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
@@ -170,7 +173,10 @@ async function inCache<Result>(model: string, work: () => Promise<Result>): Prom
   }
 }
 
-/** A cache's folder for messages: one that may not be read with its owner and the variable that names another. */
+/**
+ * Describes a cache's folder in messages; for an unreadable one also its owner and the variable to
+ * set.
+ */
 function readability(cache: string): string {
   try {
     fs.readdirSync(cache);
@@ -184,13 +190,13 @@ function readability(cache: string): string {
   return cache;
 }
 
-/** The nearest folder at or above a path that can be looked at. */
+/** Returns the nearest folder at or above a path that this user can stat. */
 function existing(at: string): string {
   for (let folder = path.resolve(at); ; folder = path.dirname(folder)) {
     try {
       if (fs.statSync(folder).isDirectory()) return folder;
     } catch {
-      // It is not there, or may not be looked at: the one above tells.
+      // The path is missing or unreadable: its parent decides.
     }
   }
 }

@@ -18,7 +18,9 @@ export function roundTo(dtype: FloatDtype, values: Float32Array): Uint8Array {
   return new Uint8Array(halves.buffer);
 }
 
-/** Index of the first number that {@link roundTo} made infinite, or −1: one above 65504 in F16. */
+/**
+ * Index of the first number that {@link roundTo} made infinite (in F16, one above 65504), or −1.
+ */
 export function firstTooLarge(dtype: Exclude<FloatDtype, 'F32'>, rounded: Uint8Array): number {
   const halves = new Uint16Array(rounded.buffer, rounded.byteOffset, rounded.length / 2);
   const infinity = dtype === 'F16' ? 0x7c00 : 0x7f80;

@@ -28,7 +28,7 @@ export const DTYPE_BITS: Readonly<Record<string, number>> = {
   C64: 64,
 };
 
-/** Most tensors that a file may have: their description takes a tenth of a second and more. */
+/** Most tensors in a file: parsing their descriptions takes more than a tenth of a second. */
 const MOST_TENSORS = 100_000;
 
 export interface Header {
@@ -57,7 +57,7 @@ export function parseHeader(file: string, bytes: Uint8Array, fileSize: number): 
 
 function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
   const counted = countParts(bytes);
-  // Besides the tensors there is the header itself, and perhaps its metadata.
+  // Besides the tensors there are the header itself and perhaps its metadata.
   if (counted.objects > MOST_TENSORS + 2) {
     throw invalidInput(`${file}: header describes ${counted.objects - 1} tensors; at most ${MOST_TENSORS} are read`);
   }
@@ -75,13 +75,16 @@ function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
     (sum, value) => sum + (isJsonObject(value) ? Object.keys(value).length : 0),
     Object.keys(json).length,
   );
-  // As many keys as were written: none is there twice.
+  // The counts are equal, so no key occurs twice.
   const twice = keys === counted.keys ? undefined : firstRepeatedKey(text);
   if (twice !== undefined) throw invalidInput(`${file}: header names "${twice}" twice; names must be unique`);
   return json;
 }
 
-/** Objects of a JSON text, and keys at its top and one level down; it need not be valid, and nothing of it is kept. */
+/**
+ * Counts objects of a JSON text, and keys at its top and one level down. The text need not be
+ * valid, and nothing of it is kept.
+ */
 function countParts(bytes: Uint8Array): { objects: number; keys: number } {
   let objects = 0;
   let keys = 0;
@@ -101,7 +104,7 @@ function countParts(bytes: Uint8Array): { objects: number; keys: number } {
 
 const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, COLON] = Buffer.from('"\\{}[]:');
 
-/** Null is no metadata, as for Python's safetensors. */
+/** Null means no metadata, as for Python's safetensors. */
 function metadataOf(file: string, value: unknown): Record<string, string> {
   if (value === null) return {};
   if (isJsonObject(value) && Object.values(value).every((entry) => typeof entry === 'string')) {

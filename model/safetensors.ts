@@ -5,8 +5,8 @@ import { type Header, parseHeader } from './safetensors-header';
 import { readFully, TensorFile } from './tensor-file';
 
 /**
- * Longest header that is read, in bytes. The Rust and Python readers take 100 MB, which would hold a service's event loop
- * for seconds; a model of a thousand tensors has some 100 KB.
+ * Longest header that is read, in bytes. The Rust and Python readers accept 100 MB, which would
+ * block a service's event loop for seconds. A model of a thousand tensors has some 100 KB.
  */
 const MAX_HEADER_BYTES = 16_000_000;
 
@@ -50,7 +50,10 @@ export class SafetensorsFile extends TensorFile {
   }
 }
 
-/** A header's length has eight bytes, of which the last are 0: what is known by its first bytes is no safetensors. */
+/**
+ * The last bytes of a header's 8-byte length are 0, so a file that starts otherwise is no
+ * safetensors file.
+ */
 function refuseOtherContent(file: string, descriptor: number, size: number): void {
   const start = Buffer.alloc(Math.min(size, TOLD_BY));
   readFully(file, descriptor, start, 0);

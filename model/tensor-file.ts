@@ -2,44 +2,47 @@ import * as fs from 'node:fs';
 import { invalidInput } from '../errors';
 import { widenBF16, widenF16 } from './half-precision';
 
-/** `readSync` takes at most 2^31 − 1 bytes at a time. */
+/** Most bytes that `readSync` reads at a time: 2^31 − 1. */
 const READ_BYTES = 1 << 30;
 
-/** Where a tensor lies in its file; `begin` and `end` are bytes from the start of the file. */
+/** Place of a tensor in its file; `begin` and `end` are bytes from the start of the file. */
 export interface StoredTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
-  /** Distance between neighbours along each axis, in numbers; absent where the numbers lie row by row. */
+  /** Distance between neighbours along each axis, in numbers; absent for row-major tensors. */
   readonly strides?: readonly number[];
 }
 
-/** Bytes of one number of each type that a strided tensor may have. */
+/** Bytes per number of each type that a strided tensor may have. */
 const STRIDED_BYTES: Readonly<Record<string, number>> = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, I16: 2 };
 
 /**
- * A file of named tensors, open for reading ranges of it. Only the table of its tensors is in memory, and whoever opened
- * it has proved that every tensor's bytes are there.
+ * File of named tensors, open for reading ranges of it. Only the table of its tensors is in memory.
+ * Its opener has checked that every tensor's bytes are in the file.
  */
 export abstract class TensorFile {
   protected constructor(
     readonly path: string,
     private descriptor: number | undefined,
-    /** In the order of the file's own table. */
+    /** Tensors in the order of the file's own table. */
     readonly tensors: ReadonlyMap<string, StoredTensor>,
     /** Size of the whole file in bytes. */
     readonly size: number,
   ) {}
 
-  /** Returns the table's entry of a tensor. @throws HifiError INVALID_INPUT where the file has no such tensor */
+  /**
+   * Returns the table's entry of a tensor.
+   * @throws HifiError INVALID_INPUT if the file has no such tensor
+   */
   entry(name: string): StoredTensor {
     const entry = this.tensors.get(name);
     if (!entry) throw invalidInput(`${this.path}: has no tensor "${name}"`);
     return entry;
   }
 
-  /** Reads a tensor's bytes, little-endian and row by row, into a buffer of its own. */
+  /** Reads a tensor's bytes, little-endian and row-major, into a new buffer. */
   bytes(name: string): Uint8Array {
     const entry = this.entry(name);
     const stored = this.range(entry.begin, entry.end);
@@ -47,8 +50,8 @@ export abstract class TensorFile {
   }
 
   /**
-   * Reads a tensor's numbers, row by row; F16 and BF16 are widened exactly.
-   * @param row index of the one row of a matrix that is read
+   * Reads a tensor's numbers, row-major; widens F16 and BF16 exactly.
+   * @param row index of the only row to read
    * @throws HifiError INVALID_INPUT for any other dtype
    */
   float32(name: string, row?: number): Float32Array {
@@ -83,7 +86,10 @@ export abstract class TensorFile {
   }
 }
 
-/** Reads from a position until `into` is full. @throws HifiError INVALID_INPUT where the file ends before that */
+/**
+ * Reads from a position until `into` is full.
+ * @throws HifiError INVALID_INPUT if the file ends before that
+ */
 export function readFully(file: string, descriptor: number, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.length; ) {
     const read = fs.readSync(descriptor, into, done, Math.min(READ_BYTES, into.length - done), position + done);
@@ -92,7 +98,10 @@ export function readFully(file: string, descriptor: number, into: Uint8Array, po
   }
 }
 
-/** Gathers a strided tensor, such as a transposed view, into rows. `stored` begins with the tensor's first number. */
+/**
+ * Copies a strided tensor, such as a transposed view, to row-major order. `stored` begins with the
+ * tensor's first number.
+ */
 function inRows(
   stored: Uint8Array,
   { dtype, shape }: StoredTensor,

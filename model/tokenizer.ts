@@ -127,7 +127,7 @@ function build({ file, tokenizer }: TokenizerFiles): Stages {
   }
 }
 
-/** Of tokens that one text stands for the first counts. */
+/** The first of several tokens with the same text takes precedence. */
 const splitter = (tokens: readonly AddedToken[], pattern = (text: string) => text) =>
   addedTokenSplitter(new Map(tokens.map((token) => [pattern(token.content), token] as const).reverse()));
 

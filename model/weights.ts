@@ -13,16 +13,16 @@ export const WEIGHTS = 'model.safetensors';
 /** The file that says which file of a sharded one holds which tensor. */
 export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
-/** A way to store a checkpoint's weights: in one file, or in several that an index names. */
+/** Way to store a checkpoint's weights: in one file, or in several that an index names. */
 export interface WeightsForm {
   readonly single: string;
   readonly index: string;
-  /** How the names of an index's files end. */
+  /** Extension of an index's files. */
   readonly ending: string;
   open(file: string): TensorFile;
 }
 
-/** In the order that they are looked for: where a folder has several forms the first is read. */
+/** Forms in order of preference: if a folder has several, the first is read. */
 export const WEIGHTS_FORMS: readonly WeightsForm[] = [
   { single: WEIGHTS, index: WEIGHTS_INDEX, ending: '.safetensors', open: (file) => SafetensorsFile.open(file) },
   {
@@ -33,17 +33,17 @@ export const WEIGHTS_FORMS: readonly WeightsForm[] = [
   },
 ];
 
-/** The form of the weights of a folder or repository; undefined where it has none that is read. */
+/** Form of the weights of a folder or repository; undefined if it has no supported one. */
 export const weightsFormOf = (has: (name: string) => boolean): WeightsForm | undefined =>
   WEIGHTS_FORMS.find(({ single, index }) => has(single) || has(index));
 
-/** All tensors of a model folder by the names they are stored under: of one file, or of the files of an index. */
+/** Tensors of a model folder by stored name: of one file, or of the files of an index. */
 export class Weights {
   /** `begin` and `end` count from the first byte of the tensor's own file. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 
   private constructor(
-    /** The one file, or the index of a sharded checkpoint. */
+    /** Path of the one file, or of the index of a sharded checkpoint. */
     readonly path: string,
     /** In the index's order: that in which it first names them. */
     readonly files: readonly TensorFile[],
@@ -53,10 +53,12 @@ export class Weights {
   }
 
   /**
-   * Opens the folder's weights: `model.safetensors`, else the files that `model.safetensors.index.json` names, else
-   * `pytorch_model.bin` or the files of its index. Checks that files and index say the same.
-   * @throws HifiError INVALID_INPUT, one line that names file and tensor: a file that is missing or none of the folder's
-   *   own, a tensor that is missing, elsewhere, twice or not in the index; and whatever is wrong with a file's header
+   * Opens the folder's weights: `model.safetensors`, else the files that
+   * `model.safetensors.index.json` names, else `pytorch_model.bin` or the files of its index.
+   * Checks that files and index agree.
+   * @throws HifiError INVALID_INPUT, one line that names file and tensor: a file that is missing or
+   *   none of the folder's own, a tensor that is missing, elsewhere, twice or not in the index; and
+   *   whatever is wrong with a file's header
    */
   static open(folder: string): Weights {
     const form = weightsFormOf((name) => fs.existsSync(path.join(folder, name)));

@@ -32,7 +32,8 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const lowest = Math.min(layers, ...mask.heads.map(({ layer }) => layer));
   const layerNumbers = 12 * d * d;
   const adapters = layers * LORA.matrices * 2 * LORA.rank * d;
-  // Of a base with a pooler, the pooler is BERT's task head or is dropped: RoBERTa's has a layer of its own.
+  // BERT's task head uses the base's pooler. Other task heads drop it: RoBERTa's has a layer of its
+  // own.
   const family: Family | undefined = FAMILIES[heads.model.architecture as FamilyName];
   const pooler = family?.modules.pooler === undefined ? 0 : d * (d + 1);
   const own = tuned > 0 ? 2 * (layers - lowest) * layerNumbers + tuned : null;

@@ -103,7 +103,7 @@ function loadingSection(parts: ReportParts): Section | null {
   return {
     id: 'load',
     name: 'Load it',
-    html: `<p>Paths are those beside this file.</p>${html.join('\n')}${onnxFiles(parts)}`,
+    html: `<p>Paths are relative to this file.</p>${html.join('\n')}${onnxFiles(parts)}`,
   };
 }
 

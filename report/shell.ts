@@ -23,7 +23,7 @@ export function commandText(start: string, flags: readonly Flag[]): string {
 export const shellWord = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
-/** The flags that name a source's files; standard input is a dash. */
+/** Flags that name a source's files; standard input is a dash. */
 export const fileFlags = (name: string, { path, more = [] }: Pick<DataSource, 'path' | 'more'>): Flag[] =>
   [path, ...more.map((each) => each.path)].map((file) => [name, file === 'stdin' ? '-' : file]);
 

@@ -59,7 +59,7 @@ export function epochsTable({ epochs, best, metric }: TrainMetrics): string {
   return htmlTable(rows, head);
 }
 
-/** The files of an ONNX folder, and how they answer; their dev metric where they were evaluated. */
+/** Table of an ONNX folder's files: size, logit difference, and dev metric if evaluated. */
 export function onnxTable(models: readonly OnnxModel[], metric: string): string {
   const rows = models.map(({ dtype, file, bytes, largestDifference, dev }): Cell[] => [
     `onnx/${file}`,

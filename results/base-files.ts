@@ -6,29 +6,31 @@ import { parseHeader } from '../model/safetensors-header';
 import type { TensorFile } from '../model/tensor-file';
 import { sha256OfShards, WEIGHTS, type Weights } from '../model/weights';
 
-/** A safetensors file of the base that undoing a merge rebuilds. */
+/** Safetensors file of the base that undoing a merge rebuilds. */
 export interface BaseFile {
   name: string;
   /** First bytes: 8 for the length, then the JSON header. */
   header: Uint8Array;
-  /** Bytes of the whole file. */
+  /** Size of the whole file in bytes. */
   size: number;
 }
 
-/** The safetensors files that undoing a merge rebuilds. */
+/** Safetensors files that undoing a merge rebuilds. */
 export interface BaseFiles {
-  /** In the order that a SHA-256 of several files takes them in. */
+  /** Files in the order in which a SHA-256 of several files takes them. */
   files: BaseFile[];
-  /** A sharded base's model.safetensors.index.json. */
+  /** Content of a sharded base's model.safetensors.index.json. */
   index?: Uint8Array;
   /**
-   * SHA-256 of the rebuilt files, where they are not the base's own: a base in PyTorch's format comes back as safetensors,
-   * each tensor with its own bytes.
+   * SHA-256 of the rebuilt files, if they are not the base's own: a base in PyTorch's format is
+   * rebuilt as safetensors, each tensor with its own bytes.
    */
   sha256?: string;
 }
 
-/** Describes the files that undoing a merge rebuilds: the base's own, or its tensors as safetensors. */
+/**
+ * Describes the files that undoing a merge rebuilds: the base's own, or its tensors as safetensors.
+ */
 export function baseFilesOf(weights: Weights): BaseFiles {
   const own = weights.files.filter((file) => file instanceof SafetensorsFile);
   if (own.length === weights.files.length) {
@@ -48,7 +50,7 @@ const shardName = (index: number, count: number) =>
 
 const nameOf = (index: number, { sharded, files }: Weights) => (sharded ? shardName(index, files.length) : WEIGHTS);
 
-/** The metadata that `transformers` writes into its own files, and asks for. */
+/** Metadata that `transformers` writes into its own files, and requires. */
 const METADATA = { format: 'pt' };
 
 function convertedFile(file: TensorFile, name: string): BaseFile & { sha256: string } {

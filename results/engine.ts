@@ -19,6 +19,6 @@ export const evaluateOnnx = (request: OnnxEvaluateRequest, signal?: AbortSignal,
 export const predictOnnx = (request: OnnxEvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<PredictEvent, void>('predict', request, signal, options);
 
-/** The bare logits of token rows by each file, in a child process. */
+/** Computes the logits of token rows by each file, in a child process. */
 export const logitsOnnx = (request: OnnxLogitsRequest, signal?: AbortSignal) =>
   call<number, Logits[]>('logits', request, signal);

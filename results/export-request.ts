@@ -17,7 +17,7 @@ export interface ExportRequest {
   delta: string;
   /** Of a checkpoint's numbers; float32 when absent. */
   dtype?: ExportDtype;
-  /** Of an ONNX folder's files, at least one; fp32 alone when absent. */
+  /** Number types of an ONNX folder, at least one; fp32 alone when absent. */
   onnxDtypes?: readonly OnnxDtype[];
   /** Rows that each file of an ONNX folder is evaluated on; none when absent. */
   evaluation?: Pick<EvaluateRequest, 'data' | 'heldOutBy' | 'options'>;
@@ -25,10 +25,10 @@ export interface ExportRequest {
   out: string;
 }
 
-/** What an export came to, besides its folder. */
+/** Result of an export, besides its folder. */
 export interface ExportResult {
-  /** What the user should know, a line each: the rounding of `dtype` `base`. */
+  /** Warnings, one line each: the rounding of `dtype` `base`. */
   notes: string[];
-  /** The files of an ONNX folder. */
+  /** Files of the ONNX folder. */
   onnx?: OnnxModel[];
 }

@@ -8,12 +8,13 @@ import { readRegularFile } from '../model/regular-file';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 
 /*
- * What a result depends on. A resumed run, a job's kept results, a run id of the trainer and a comparison are each of one identity,
- * made of the parts below: the model's files, the rows with how they are read, and every option. What is left out stands in EXEMPT
- * with its reason, so that an option that nobody thought of is part of the identity.
+ * Identity of a result: everything that the result depends on. A resumed run, a job's stored
+ * results, a run id of the trainer and a comparison use the same parts: the model's files, the rows
+ * with how they are read, and every option. EXEMPT lists the exceptions with their reasons, so that
+ * a new option is part of the identity by default.
  */
 
-/** What is no part of an identity, and why. */
+/** Fields that are not part of an identity, each with the reason. */
 export const EXEMPT = {
   rows: {
     path: 'where the rows are: their bytes and format count',
@@ -26,17 +27,18 @@ export const EXEMPT = {
   },
 } as const;
 
-/** Files of a model's folder that decide, beside the weights, what the model makes of a row. */
+/** Files of a model's folder that, beside the weights, determine its output for a row. */
 const MODEL_FILES = ['config.json', ...TOKENIZER_FILES];
 
 /**
- * A model: the hash of its weights and those of its other files, null for one that is not there. Its name and path do not count.
+ * Identity of a model: the hashes of its weights and its other files, null for a missing one. Its
+ * name and path are not part of it.
  *
- * @param weights SHA-256, as `Checkpoint` has it
+ * @param weights SHA-256, as in `Checkpoint`
  */
 export const modelIdentity = (folder: string, weights: string) => ({ weights, files: modelFileHashes(folder) });
 
-/** SHA-256 of each of a model's files but its weights; null for one that is not there. */
+/** SHA-256 of each of a model's files except its weights; null for a missing one. */
 export const modelFileHashes = (folder: string) =>
   MODEL_FILES.map((name) => {
     const bytes = readRegularFile(path.join(folder, name));
@@ -44,18 +46,19 @@ export const modelFileHashes = (folder: string) =>
   });
 
 /**
- * Rows: their bytes and how they are read. The format is the one that is used, which a file's name may tell.
+ * Identity of rows: their bytes and how they are read. The format is the effective one, which a
+ * file's name may determine.
  *
- * @param sha256 of the files' bytes, see `sourceSha256`
+ * @param sha256 hash of the files' bytes, see `sourceSha256`
  */
 export function rowsIdentity(source: DataSource, sha256: string): object & { sha256: string } {
   return Object.assign(without(source, EXEMPT.rows), { format: sourceFormat(source), sha256 });
 }
 
 /**
- * {@link rowsIdentity} of rows whose files are here.
+ * {@link rowsIdentity} of rows whose files are local.
  *
- * @throws HifiError INVALID_INPUT for a file that is not there
+ * @throws HifiError INVALID_INPUT for a missing file
  */
 export async function readRowsIdentity(source: DataSource): Promise<object & { sha256: string }> {
   const hashes: string[] = [];
@@ -66,16 +69,19 @@ export async function readRowsIdentity(source: DataSource): Promise<object & { s
   return rowsIdentity(source, sourceSha256(hashes));
 }
 
-/** Options: all of them but where it is computed. */
+/** Identity of options: all of them except the place of computation. */
 export const optionsIdentity = (options: object): object => without(options, EXEMPT.options);
 
-/** A value without some of its fields, those that are not given, and flags that are off, which say the same. */
+/**
+ * Removes some fields from a value, as well as absent fields and flags that are off, which are
+ * equivalent.
+ */
 function without(value: object, names: object): object {
   const kept = Object.entries(value).filter(([name, each]) => !(name in names) && each !== undefined && each !== false);
   return Object.fromEntries(kept);
 }
 
-/** A value as one hash. The order of an object's names does not count. */
+/** Hash of a value. The order of an object's keys does not matter. */
 export function identityHash(value: unknown): string {
   const ordered = (_: string, part: unknown) =>
     part !== null && typeof part === 'object' && !Array.isArray(part)

@@ -34,7 +34,10 @@ export interface EvaluateRequest {
   /** Folder of the delta. */
   delta?: string;
   data: DataSource;
-  /** Seed of a training without dev rows: of `data` the tenth that it held out. All rows when absent. */
+  /**
+   * Seed of a training without dev rows: selects the tenth of `data` that it held out. All rows
+   * when absent.
+   */
   heldOutBy?: number;
   options: InferenceOptions;
 }
@@ -148,7 +151,7 @@ export async function* predictModel(
   }
 }
 
-/** A warning of rows without a text, or without both of a pair. */
+/** Warning about rows with an empty text, or with both of a pair empty. */
 function emptyTexts(dataset: Dataset): string[] {
   const { texts, seconds, rows } = dataset;
   const empty: number[] = [];

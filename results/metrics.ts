@@ -21,28 +21,35 @@ export interface Metrics {
    * @throws RangeError when the two differ in length or a regression's value is not finite
    */
   compute(predictions: ArrayLike<number>, labels: ArrayLike<number>): Record<string, number>;
-  /** Whether these labels leave the deciding metric undefined, whatever is predicted: it is 0 then, and tells nothing. */
+  /**
+   * Returns true if these labels leave the deciding metric undefined for any prediction: it is then
+   * 0.
+   */
   isUndefinedOn(labels: ArrayLike<number>): boolean;
 }
 
-/** How well rows were predicted, as far as it decides. */
+/** Quality of predictions, as far as it decides. */
 export interface Judged {
-  /** The deciding metric. */
+  /** Deciding metric. */
   value: number;
-  /** The mean loss, where the metric is undefined on the rows: then the loss decides. */
+  /** Mean loss, if the metric is undefined on the rows: then the loss decides. */
   loss?: number;
 }
 
 /**
- * Whether one is better than the best before it, of equals the earlier: an epoch, a learning rate, a penalty. The larger metric decides;
- * where it is undefined, the lower loss.
+ * Returns true if one quality (of an epoch, a learning rate, a penalty) is better than the best
+ * before it. The larger metric decides; if it is undefined, the lower loss. Of equals the earlier
+ * is better.
  */
 export function isBetter(now: Judged, best: Judged): boolean {
   if (now.loss !== undefined && best.loss !== undefined) return now.loss < best.loss;
   return now.value > best.value;
 }
 
-/** What decides of {@link Metrics.compute}'s values with their `loss`. @param byLoss whether the metric is undefined on the rows */
+/**
+ * Extracts the quality from {@link Metrics.compute}'s values with their `loss`.
+ * @param byLoss true if the metric is undefined on the rows
+ */
 export const judgedBy = (metrics: Metrics, values: Record<string, number>, byLoss: boolean): Judged => ({
   value: values[metrics.best],
   ...(byLoss && { loss: values.loss }),
@@ -62,7 +69,10 @@ const METRICS = {
 
 type MetricName = keyof typeof METRICS;
 
-/** Labels on which a deciding metric is undefined; the others are defined on all. */
+/**
+ * Returns true for labels on which a deciding metric is undefined; the others are defined on all
+ * labels.
+ */
 const UNDEFINED_ON: Partial<Record<MetricName, (labels: ArrayLike<number>) => boolean>> = {
   f1: (labels) => count(labels.length, (i) => labels[i] === 1) === 0,
   matthews: isConstant,
@@ -180,8 +190,9 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /**
- * The values less their mean, over the largest of these: a correlation does not depend on it, and squares neither
- * under- nor overflow. The first value is taken off first, so that equal values give exact zeros.
+ * Returns the values minus their mean, divided by the largest absolute value. A correlation does
+ * not depend on this, and squares neither under- nor overflow. The first value is subtracted first,
+ * so that equal values give exact zeros.
  */
 function centred(values: ArrayLike<number>): Float64Array {
   const shifted = Float64Array.from(values, (value) => value - values[0]);

@@ -7,23 +7,27 @@ import type { Logits } from './logits';
 import { argmax } from './metrics';
 
 /*
- * The check that an ONNX file passes before its folder appears: its logits of drawn rows beside the trainer's.
+ * Check that an ONNX file passes before its folder appears: compares its logits with the trainer's.
  */
 
-/** How far a float32 file's logits may be from the trainer's; of logits above 1 that part of them. */
+/** Largest difference of a float32 file's logit from the trainer's; relative for logits above 1. */
 const TOLERANCE = 1e-4;
 
 /**
- * Share of the clear rows whose answer a rounded file may change. Rounding moves logits by an amount that no bound holds for
- * every model; a file that is broken answers at random, which changes half of the clear rows of two classes and more of
- * several. With 16 clear rows, one that answers at random passes once in 26 times at two classes.
+ * Share of the clear rows whose answer a rounded file may change. No bound on the rounding of
+ * logits holds for every model. A broken file answers at random, which changes half of the clear
+ * rows of two classes and more of several. With 16 clear rows and two classes, a random file passes
+ * once in 26 times.
  */
 const CHANGED_SHARE = 0.25;
 
 /** Rows of the check. */
 const DRAWN_ROWS = 32;
 
-/** Rows of any tokens that the model knows, from one token to its limit, the later half of a row in the second segment. */
+/**
+ * Draws rows of any of the model's tokens, from one token to its limit, with the later half of a
+ * row in the second segment.
+ */
 export function drawnRows({ vocabSize, maxPositions }: ModelConfig, segments: boolean): Encoded[] {
   const random = randomStream(0, 'onnx/check');
   return Array.from({ length: DRAWN_ROWS }, (_, i) => {
@@ -34,11 +38,11 @@ export function drawnRows({ vocabSize, maxPositions }: ModelConfig, segments: bo
 }
 
 /**
- * Compares a file's logits with the trainer's. A float32 file's must be the same within 1e-4; of the other types the answers are
- * compared, on the half of the rows that the trainer answers most clearly.
+ * Compares a file's logits with the trainer's. A float32 file must agree within 1e-4. For the other
+ * types the check compares answers, on the half of the rows that the trainer answers most clearly.
  *
  * @returns the largest difference of two logits
- * @throws HifiError FAILED where they differ by more, or one is no finite number
+ * @throws HifiError FAILED if they differ by more, or one is not finite
  */
 export function largestDifference(dtype: OnnxDtype, found: Logits, expected: Logits): number {
   const row = (at: number) => Math.floor(at / expected.outputs);
@@ -65,10 +69,10 @@ const notWritten = (dtype: OnnxDtype, what: string) =>
   failed(`the ONNX model (${dtype}) is not exact, so it was not written: ${what}`);
 
 /**
- * Answer to each row: its class, and the distance of the two highest logits; of a regression the side of the trainer's median,
- * and the distance from it.
+ * Answer to each row: its class, with the distance between the two highest logits. For a regression
+ * it is the side of the trainer's median, with the distance from it.
  *
- * @param expected the trainer's
+ * @param expected the trainer's logits
  */
 function answersOf({ values, outputs }: Logits, expected: Logits) {
   const rows = Array.from({ length: values.length / outputs }, (_, row) => row);

@@ -20,25 +20,31 @@ import { writeOnnxTokenizer } from './onnx-tokenizer';
 export interface OnnxExport {
   checkpoint: Checkpoint;
   delta: Delta;
-  /** Types to write, a file each; at least one. */
+  /** Number types to write, a file each; at least one. */
   dtypes: readonly OnnxDtype[];
   /** New or empty folder; it appears whole or not at all. */
   out: string;
-  /** The trainer's own logits of token rows, which each file's are compared with before the folder appears. */
+  /**
+   * Computes the trainer's logits of token rows, with which each file is compared before the folder
+   * appears.
+   */
   reference(rows: readonly Encoded[]): Promise<Logits>;
-  /** A file's weights that take more bytes lie in a file of their own; by default what one ONNX file can hold, 2 GB. */
+  /**
+   * Largest weights within one ONNX file, in bytes; larger ones are in a file of their own.
+   * Default: the format's limit, 2 GB.
+   */
   oneFileBytes?: number;
   signal?: AbortSignal;
 }
 
 /**
- * Writes the base with the delta merged in and its task head as an ONNX folder that transformers.js and onnxruntime load
- * (docs/method.md): inputs as the tokenizer gives them, output `logits`, a file for each type. The logits of drawn rows are
- * compared with the trainer's first.
+ * Writes the base with the merged delta and its task head as an ONNX folder that transformers.js
+ * and onnxruntime load (docs/method.md). The inputs are a tokenizer's outputs, the output is
+ * `logits`, and each type has a file. A comparison of logits with the trainer's comes first.
  *
- * @returns its files, as {@link ONNX_DTYPES} has them in order
- * @throws INVALID_INPUT where the delta is not the base's, `out` holds something or a weight is too large for float16; FAILED
- *   where a file does not pass the check
+ * @returns its files, in the order of {@link ONNX_DTYPES}
+ * @throws INVALID_INPUT if the delta belongs to another base, `out` holds something, or a weight is
+ *   too large for float16; FAILED if a file does not pass the check
  */
 export async function exportOnnx(request: OnnxExport): Promise<OnnxModel[]> {
   const { checkpoint, delta, out, reference, oneFileBytes = MAX_WEIGHT_BYTES, signal } = request;
@@ -77,7 +83,7 @@ export async function exportOnnx(request: OnnxExport): Promise<OnnxModel[]> {
   return models;
 }
 
-/** The file beside a model that holds its weights where they are apart. */
+/** File beside a model that holds its weights if they are separate. */
 const weightsFileOf = (file: string) => `${path.basename(file)}_data`;
 
 function bytesOf(file: string): number {
@@ -86,8 +92,8 @@ function bytesOf(file: string): number {
 }
 
 /**
- * How transformers.js loads the folder. Left to itself it takes q8 in a browser's WebAssembly and fp32 elsewhere: where one of them
- * is missing it is told to take the most exact type that is there.
+ * Configures transformers.js for the folder. By default it loads q8 in a browser's WebAssembly and
+ * fp32 elsewhere. If one of them is missing, the configuration names the most exact existing type.
  */
 function loading(dtypes: readonly OnnxDtype[], apart: (dtype: OnnxDtype) => boolean) {
   const choice = dtypes.includes('fp32') && dtypes.includes('q8') ? {} : { dtype: dtypes[0] };

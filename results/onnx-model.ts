@@ -87,19 +87,22 @@ class PaddedRows {
   }
 }
 
-/** Rows to run one file of an exported folder on; that of the most exact type when `dtype` is absent. */
+/**
+ * Request to run rows through one file of an exported folder; that of the most exact type when
+ * `dtype` is absent.
+ */
 export type OnnxEvaluateRequest = EvaluateRequest & { dtype?: OnnxDtype };
 
 /** Token rows to be run through an exported model. */
 export interface OnnxLogitsRequest {
   folder: string;
-  /** Files to run them through, one after the other. */
+  /** Files to run, one after the other. */
   dtypes: readonly OnnxDtype[];
   rows: readonly Encoded[];
   options: InferenceOptions;
 }
 
-/** The bare logits of token rows, by each file in the order of the request. */
+/** Computes the logits of token rows by each file, in the order of the request. */
 export async function* onnxLogits({
   folder,
   dtypes,

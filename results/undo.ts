@@ -17,8 +17,8 @@ import { baseFilesOf } from './base-files';
 import { putSlice, type Slice, takeSlice } from './slices';
 
 /*
- * undo.safetensors, from which the base's safetensors file, or each file of a sharded base, is rebuilt byte for byte. A base
- * in PyTorch's format is rebuilt as safetensors, each tensor byte for byte:
+ * undo.safetensors, from which a base's safetensors file or shards are rebuilt byte for byte. A
+ * base in PyTorch's format is rebuilt as safetensors, each tensor byte for byte:
  *   header/FILE      U8, the file's first bytes: 8 for the length, then its JSON header
  *   config           U8, the base's config.json
  *   index            U8, a sharded base's model.safetensors.index.json
@@ -50,7 +50,7 @@ const undoPlan = z.object({
   base: z.object({
     name: z.string(),
     sha256: z.string(),
-    /** Of the rebuilt files, where the base is not stored as safetensors. */
+    /** SHA-256 of the rebuilt files, if the base is not stored as safetensors. */
     rebuiltSha256: z.string().optional(),
     /** In the order that `sha256` takes them in; sizes in bytes. */
     files: z.array(z.object({ name: z.string().regex(/^[^/\\\0]+\.safetensors$/), size: z.int().min(0) })).min(1),
@@ -100,7 +100,10 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
 
 /** A base that was rebuilt. */
 export interface Rebuilt {
-  /** SHA-256 of its weights, in hexadecimal: the merged base's own, or that of its tensors as safetensors. */
+  /**
+   * SHA-256 of its weights, in hexadecimal: the merged base's own, or that of its tensors as
+   * safetensors.
+   */
   sha256: string;
 }
 

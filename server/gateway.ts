@@ -54,12 +54,13 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess }));
   server.add(ArtifactService, artifactService(artifacts, store));
-  // Nothing is published, swept or taken up before both ports are this process's. What ends: the jobs first, while calls are
-  // still answered, so that watchers see it; then who asks; then what publishes what they were told.
+  // Publishing, sweeping and resuming start only when this process has both ports. At the end the
+  // jobs stop first, while calls are still answered, so that watchers see it. Then the servers
+  // stop, then the outbox.
   parts.add(() => outbox?.stop());
   const port = await start();
   parts.add(() => live?.stop());
-  // A job may come as soon as the port is bound.
+  // A job may arrive as soon as the port is bound.
   parts.add(() => scheduler.drain());
   const pagePort = await live?.start(host, httpPort as number);
   outbox?.start();

@@ -14,11 +14,12 @@ import { serveTrainer } from './trainer';
 const SOCKET_FOLDER_MOST = 90;
 
 /**
- * Serves one service, or several in one process. They are reached at their ports; those of one process reach each other by a Unix
- * socket in the state directory, which no one else may enter. Where one cannot be served, all that was started has ended, in
- * order, before this throws: the locks last.
+ * Serves one service, or several in one process. They are reached at their ports; those of one
+ * process reach each other by a Unix socket in the state directory, which no other user may enter.
+ * If a service fails to start, all started parts end in order, the locks last, before this throws.
  *
- * @throws HifiError INVALID_INPUT for a state directory where one of the services is served already, or a bind that is not guarded; FAILED for a port that is taken
+ * @throws HifiError INVALID_INPUT for a state directory where one of the services is served
+ *   already, or a bind that is not guarded; FAILED for a port that is taken
  */
 export async function serve(settings: ServeSettings): Promise<{ served: Served[]; stop(): Promise<void> }> {
   const { stateDir, services, peers, credentials, guard } = settings;
@@ -45,7 +46,7 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served[]
     if (here('trainer')) served.push(await serveTrainer(part('trainer'), parts));
     if (here('gateway')) {
       const workers = { analyzer: clientOf('analyzer'), trainer: clientOf('trainer') };
-      // Ends first: it cuts its jobs, which the others are working on.
+      // Ends first: it interrupts its jobs, which the other services work on.
       served.push(await serveGateway({ ...part('gateway'), ...workers }, parts));
     }
     return served;
@@ -53,7 +54,7 @@ export async function serve(settings: ServeSettings): Promise<{ served: Served[]
   return { served: started, stop: end };
 }
 
-/** @throws HifiError INVALID_INPUT for a state directory that this user cannot write in */
+/** @throws HifiError INVALID_INPUT for a state directory that this user cannot write to */
 function ownFolder(stateDir: string): void {
   try {
     fs.mkdirSync(stateDir, { recursive: true, mode: 0o700 });
@@ -64,7 +65,10 @@ function ownFolder(stateDir: string): void {
   }
 }
 
-/** The folder of the sockets: the state directory, or a short one where its path is too long for the system. */
+/**
+ * Folder of the sockets: the state directory, or a short one if its path is too long for the
+ * system.
+ */
 function socketFolder(stateDir: string, parts: Parts): string {
   const own = path.resolve(stateDir);
   if (own.length <= SOCKET_FOLDER_MOST) return own;

@@ -11,7 +11,7 @@ import type { ServePart } from './settings';
 interface ServiceFiles {
   inputs: Inputs;
   results: Results;
-  /** Ends the sweeping of what is cached. */
+  /** Stops the sweeps of the cache. */
   stopSweeping(): void;
 }
 
@@ -20,7 +20,8 @@ export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, 
   const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
   // A gateway in this process has the same store.
   const remote = gateway && new RemoteArtifacts(store, gateway);
-  // Where there are jobs a gateway shares the state directory; its jobs say what files are needed.
+  // In a state directory with jobs, a gateway shares the store, and its jobs determine which files
+  // are needed.
   const isCache = () => remote !== undefined && !fs.existsSync(path.join(stateDir, 'jobs'));
   return {
     inputs: new Inputs({

@@ -6,7 +6,7 @@ import { openTelemetry, type Telemetry } from '../infra/telemetry';
 import type { ServedName, ServePart } from './settings';
 import { surround } from './surround';
 
-/** Log, telemetry and server, which each service has. */
+/** Log, telemetry and server of a service. */
 export interface ServiceServer {
   log: Logger;
   telemetry: Telemetry;
@@ -20,7 +20,7 @@ const GRACE_MS = 5000;
 
 /**
  * @param parts ends the telemetry, and the server once it has started
- * @throws HifiError INVALID_INPUT for a bind that is not guarded
+ * @throws HifiError INVALID_INPUT for an unprotected bind address
  */
 export function serviceServer(name: ServedName, settings: ServePart, parts: Parts): ServiceServer {
   const { host, ports, guard, insecure, version, socket } = settings;
@@ -36,7 +36,7 @@ export function serviceServer(name: ServedName, settings: ServePart, parts: Part
     telemetry,
     server,
     async start() {
-      // One of a process that was killed.
+      // A socket that a killed process left.
       fs.rmSync(socket, { force: true });
       parts.add(() => fs.rmSync(socket, { force: true }));
       const port = await server.start(socket);

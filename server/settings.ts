@@ -28,7 +28,10 @@ export interface ServeSettings {
   httpPort?: number;
   /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
   engineProcess?: ProcessOptions;
-  /** How long a job waits for a service that is away, in milliseconds; by default see `SCHEDULER_DEFAULTS`. */
+  /**
+   * Longest absence of a service that a job waits for, in milliseconds; default:
+   * `SCHEDULER_DEFAULTS`.
+   */
   awayMs?: number;
   version: string;
 }
@@ -42,7 +45,7 @@ export interface ServePart extends ServeSettings {
   gateway: GrpcClient | undefined;
 }
 
-/** A service that is served. */
+/** Running service. */
 export interface Served {
   name: ServedName;
   port: number;

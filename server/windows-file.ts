@@ -25,12 +25,15 @@ export class WindowsFile {
     }
   }
 
-  /** A training does not end for it that the file cannot be written: the bound is then what the file held before. */
+  /**
+   * A training continues if the file cannot be written: the limit is then the file's previous
+   * content.
+   */
   write(soFar: WindowsSoFar): void {
     try {
       writeWhole(this.file, JSON.stringify(soFar));
     } catch {
-      // The training's own files tell of a full disk.
+      // The training's own files report a full disk.
     }
   }
 }

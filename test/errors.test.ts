@@ -12,10 +12,10 @@ const thrownBy = (work: () => void): unknown => {
 };
 
 describe('a write that finds no room', () => {
-  // Each write to /dev/full fails as one to a full disk does.
+  // Each write to /dev/full fails as on a full disk.
   const full = thrownBy(() => fs.writeFileSync('/dev/full', 'text'));
 
-  test('is known by the codes of Node.js, of lmdb and of this project, also as a cause', () => {
+  test('is recognised by the codes of Node.js, lmdb and this project, also as a cause', () => {
     const lmdb = (code: number) => Object.assign(new Error('of lmdb'), { code });
     const found = [full, failed('wrapped', full), lmdb(28), lmdb(-30_792), noRoom('full')];
     expect(found.map(isNoSpace)).toEqual(found.map(() => true));
@@ -23,7 +23,7 @@ describe('a write that finds no room', () => {
     expect(others.map(isNoSpace)).toEqual(others.map(() => false));
   });
 
-  test('is DISK_FULL with the system’s words, and on the wire a status that says when to try again', () => {
+  test('is DISK_FULL with the system’s message, and on the wire a status with a retry delay', () => {
     expect(HifiError.from(full)).toMatchObject({
       code: 'DISK_FULL',
       message: expect.stringMatching(/^no room .*ENOSPC/),

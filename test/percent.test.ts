@@ -5,7 +5,7 @@ test.each<[share: number, digits: number, border: number | undefined, said: stri
   [1, 0, undefined, '100'],
   [0.5, 0, undefined, '50'],
   [0.042, 1, undefined, '4.2'],
-  // No 100 % of what is less, no 0 % of what is more than nothing.
+  // A share below 1 is never 100 %, and a share above 0 never 0 %.
   [0.996, 0, undefined, '99.6'],
   [0.99999, 0, undefined, '99.999'],
   [0.004, 0, undefined, '0.4'],

@@ -1,7 +1,10 @@
 import type { EvaluateRequest } from '../results/inference';
 import type { TrainRequest } from './options';
 
-/** Rows that a training evaluates its epochs on, for an evaluation elsewhere: the dev rows, or the held-out tenth. */
+/**
+ * Rows for a later evaluation that a training evaluates its epochs on: the dev rows, or the
+ * held-out tenth.
+ */
 export function devRows({ train, dev, options }: Pick<TrainRequest, 'train' | 'dev' | 'options'>) {
   const { batchSize, maxLength, device, threads, seed } = options;
   return {

@@ -8,12 +8,13 @@ import type { ExportFormat, ExportRequest, ExportResult } from '../results/expor
 import { exportOnnx } from './onnx-export';
 
 /**
- * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta. The thread is blocked but for the check of an ONNX
- * folder, which engines of its own compute.
+ * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta. The thread is blocked but
+ * for the check of an ONNX folder, which engines of its own compute.
  *
- * @returns what the user should know, and how the files of an ONNX folder answer
- * @throws HifiError INVALID_INPUT for a bad model, delta or `out`; FAILED where an ONNX folder's logits are not the trainer's;
- *   CANCELLED where `signal` came before or meanwhile: then the folder is not to be kept
+ * @returns warnings, and the files of an ONNX folder
+ * @throws HifiError INVALID_INPUT for a bad model, delta or `out`; FAILED where an ONNX folder's
+ *   logits are not the trainer's; CANCELLED where `signal` came before or meanwhile: then the
+ *   folder is not to be kept
  */
 export async function* exportModel(
   request: ExportRequest,

@@ -7,17 +7,18 @@ import * as results from '../results/onnx-export';
 import type { OnnxModel } from '../results/onnx-folder';
 import { logits } from './engine';
 
-/** An ONNX folder to be made; see {@link ExportRequest}. */
+/** Request for an ONNX folder; see {@link ExportRequest}. */
 export type OnnxExport = Omit<ExportRequest, 'format' | 'dtype'>;
 
 /** Rows at a time in the check: they are few and of any length. */
 const BATCH_SIZE = 8;
 
 /**
- * Writes a delta's ONNX folder, checked against this trainer's own logits; see `exportOnnx` in `results/onnx-export.ts`. Then
- * evaluates each file on the dev rows, where there are some.
+ * Writes a delta's ONNX folder, checked against this trainer's own logits; see `exportOnnx` in
+ * `results/onnx-export.ts`. Then evaluates each file on the dev rows, if there are any.
  *
- * @throws INVALID_INPUT for a bad delta or `out`; FAILED where the logits differ; CANCELLED by `signal`
+ * @throws INVALID_INPUT for a bad delta or `out`; FAILED where the logits differ; CANCELLED by
+ *   `signal`
  */
 export async function exportOnnx(request: OnnxExport, signal?: AbortSignal): Promise<OnnxModel[]> {
   const { model, delta, onnxDtypes: dtypes = ['fp32'], evaluation, out } = request;

@@ -140,7 +140,10 @@ export interface TrainMetrics {
   metric: string;
   /** The epoch that the delta is of. */
   best: {
-    /** From 1; of equal ones the first. Where the dev rows leave the metric undefined, the one of the lowest dev loss. */
+    /**
+     * Best epoch, from 1; the first of equals. If the metric is undefined on the dev rows, the one
+     * with the lowest dev loss.
+     */
     epoch: number;
     /** Its dev metric. */
     value: number;
@@ -159,6 +162,6 @@ export interface TrainMetrics {
   seed: number;
   /** Where it was computed. */
   deviceUsed: 'cpu' | 'cuda';
-  /** The files of the ONNX folder, once a job has exported one. */
+  /** Files of the ONNX folder, once a job has exported one. */
   onnx?: OnnxModel[];
 }

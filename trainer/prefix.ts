@@ -88,7 +88,7 @@ export async function* hiddenRows(
     given = true;
     return stored;
   } finally {
-    if (!given) stored.close(); // it failed, or its reader has left
+    if (!given) stored.close(); // the pass failed, or its reader has left
   }
 }
 
@@ -123,7 +123,7 @@ class StoredRows implements HiddenRows {
   /** Whether it was there before. */
   readonly isWhole: boolean;
   private readonly file: number;
-  /** Whether a shared file is the whole of it, in its place. */
+  /** Returns true if a shared file is complete and in its place. */
   private finished = false;
   /** Where it is while it is written. */
   private readonly beside: string;
@@ -152,7 +152,7 @@ class StoredRows implements HiddenRows {
   /** All rows are written. */
   finish(): void {
     if (!this.place.shared) return;
-    // A later process takes it for whole by its size alone.
+    // A later process recognises a complete file by its size alone.
     writing(this.place.path, () => fs.fsyncSync(this.file));
     fs.renameSync(this.beside, this.place.path);
     this.finished = true;
@@ -186,7 +186,7 @@ class StoredRows implements HiddenRows {
     if (this.place.shared && !this.isWhole && !this.finished) fs.rmSync(this.beside, { force: true });
   }
 
-  /** Reads one row, whole. */
+  /** Reads one whole row. */
   private readRow(bytes: Uint8Array, row: number): void {
     const size = this.lengths[row] * this.tokenBytes;
     const place = this.offsets[row] * this.tokenBytes;

@@ -3,7 +3,7 @@ import { identityHash, modelIdentity, optionsIdentity, rowsIdentity } from '../r
 import type { TrainingInputs } from './inputs';
 import type { TrainRequest } from './options';
 
-/** Hash that a training checkpoint must agree with: everything that the trained numbers depend on. */
+/** Hash that a training checkpoint must match: everything that the trained parameters depend on. */
 export function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, request: TrainRequest): string {
   const { train, dev, mask, options } = request;
   return identityHash({

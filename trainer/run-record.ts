@@ -14,7 +14,7 @@ export interface TrainingOutcome {
 
 /** What is known of a run beside its checkpoint. */
 export interface RunRecord {
-  /** What it was asked for, as one hash: see `identityHash`. */
+  /** Hash of the request: see `identityHash`. */
   key: string;
   /** There once it has ended. */
   outcome?: TrainingOutcome;

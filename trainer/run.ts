@@ -192,7 +192,10 @@ export class Run {
     return loss;
   }
 
-  /** Evaluates the epoch that has ended and keeps its numbers where it is the best so far; see `isBetter`. */
+  /**
+   * Evaluates the epoch that has ended and keeps its parameters if it is the best so far; see
+   * `isBetter`.
+   */
   private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
     const { dev, mismatched } = this.inputs;
     const { progress, metrics } = this;

@@ -57,7 +57,10 @@ export class ClaimedRun {
     readonly release: () => void,
   ) {}
 
-  /** Whether the name is new, or was given to a training of the same; see `identityHash`. */
+  /**
+   * Returns true if the name is new, or belongs to a training with the same identity; see
+   * `identityHash`.
+   */
   isOf(key: string): boolean {
     const record = readRunRecord(this.folder);
     return record === undefined || record.key === key;

@@ -8,7 +8,7 @@ import { present } from './matrix';
 export const onnxMessage = ({ dtype, file, bytes, largestDifference, dev }: OnnxModel): OnnxMessage =>
   create(OnnxModelSchema, { dtype, file, sizeBytes: BigInt(bytes), largestDifference, dev: { ...dev } });
 
-/** @throws HifiError INVALID_INPUT where a part is missing or a type is none of ours */
+/** @throws HifiError INVALID_INPUT for a missing part or an unknown type */
 export const onnxOf = ({ dtype, file, sizeBytes, largestDifference, dev }: OnnxMessage): OnnxModel => ({
   dtype: onnxDtypesOf([dtype], 'onnx.dtype')[0],
   file,
@@ -18,9 +18,9 @@ export const onnxOf = ({ dtype, file, sizeBytes, largestDifference, dev }: OnnxM
 });
 
 /**
- * Types of an ONNX export; fp32 alone where none is named.
+ * Number types of an ONNX export; fp32 alone if none is named.
  *
- * @throws RpcError INVALID_ARGUMENT naming the field
+ * @throws RpcError INVALID_ARGUMENT with the field's name
  */
 export function onnxDtypesOf(dtypes: readonly string[], field: string): OnnxDtype[] {
   if (dtypes.length === 0) return ['fp32'];

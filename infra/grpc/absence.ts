@@ -1,17 +1,17 @@
 import { type RpcError, status } from './status';
 
 /**
- * How long a call that nothing came of must have lasted to say that its peer was there meanwhile, in milliseconds: longer than a
- * connection takes to be made, or to be given up.
+ * Duration after which a failed call shows that its peer was there in the meantime, in
+ * milliseconds. It is longer than a connection attempt takes to succeed or fail.
  */
 const HELD_MS = 60_000;
 
-/** How long a peer has been away: since the first call that did not reach it after its last answer. */
+/** Absence of a peer: the time since the first unreachable call after its last answer. */
 export class Absence {
   private since: number | undefined;
   private began = performance.now();
 
-  /** @param longestMs how long it may be away, in milliseconds */
+  /** @param longestMs longest absence, in milliseconds */
   constructor(
     private readonly longestMs: number,
     private readonly heldMs = Math.min(HELD_MS, longestMs),
@@ -22,15 +22,15 @@ export class Absence {
     this.began = performance.now();
   }
 
-  /** The peer has answered something. */
+  /** The peer has answered. */
   answered(): void {
     this.since = undefined;
   }
 
-  /** A call has failed. @returns whether its peer has been away for too long */
+  /** A call has failed. @returns true if its peer has been away for too long */
   isTooLong({ code, reason }: RpcError): boolean {
     const now = performance.now();
-    // What has a reason of its own comes of a peer that is there.
+    // An error with a reason of its own comes from a peer that is there.
     if (code !== status.UNAVAILABLE || reason !== 'UNAVAILABLE') this.since = undefined;
     else if (this.since === undefined || now - this.began > this.heldMs) this.since = now;
     return this.since !== undefined && now - this.since > this.longestMs;

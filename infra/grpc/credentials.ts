@@ -67,15 +67,16 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
 }
 
 /**
- * The token of a server and of its clients, without the white space and the byte order mark that editors and shells put around it.
+ * Reads the token of a server and its clients. Strips white space and the byte order mark, which
+ * editors and shells add.
  *
- * @throws HifiError INVALID_INPUT for a token that cannot be read, is empty or could not be sent
+ * @throws HifiError INVALID_INPUT for a token that is unreadable, empty or not ASCII
  */
 function readToken(tokenFile: string | undefined): { token?: string } {
   const given = tokenFile === undefined ? process.env.HIFI_TOKEN : readPart('--token-file', tokenFile).toString();
   if (given === undefined) return {};
   const from = tokenFile === undefined ? 'HIFI_TOKEN' : `--token-file ${tokenFile}`;
-  // `trim` takes U+FEFF for white space.
+  // `trim` also removes U+FEFF.
   const token = given.trim();
   if (token === '') throw invalidInput(`${from}: the token is empty`);
   if (!/^[\x20-\x7e]+$/.test(token)) throw invalidInput(`${from}: the token must be one line of ASCII characters`);
@@ -118,7 +119,7 @@ function readPart(flag: string, file: string): Buffer {
   }
 }
 
-/** A certificate, or several, in PEM. */
+/** Reads one or several PEM certificates. */
 function readCertificate(flag: string, file: string): Buffer {
   const bytes = readPart(flag, file);
   try {
@@ -132,7 +133,7 @@ function readCertificate(flag: string, file: string): Buffer {
   return bytes;
 }
 
-/** A certificate and its key; OpenSSL looks at them here and not at the first connection. */
+/** Reads a certificate and its key. OpenSSL checks them here, not at the first connection. */
 function readPair(certFile: string, keyFile: string): { cert: Buffer; key: Buffer } {
   const cert = readCertificate('--tls-cert', certFile);
   const key = readPart('--tls-key', keyFile);

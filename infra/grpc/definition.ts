@@ -14,7 +14,8 @@ export function methodDefinition(method: DescMethod): MethodDefinition<Message, 
     requestStream: methodKind === 'client_streaming' || methodKind === 'bidi_streaming',
     responseStream: methodKind === 'server_streaming' || methodKind === 'bidi_streaming',
     requestSerialize: (message) => Buffer.from(toBinary(input, message)),
-    // What is kept of unknown fields costs as much time as all else: 16 MB of them hold all calls up for 10 s.
+    // Storing unknown fields costs as much time as all other work: 16 MB of them block all calls
+    // for 10 s.
     requestDeserialize: (bytes) => fromBinary(input, bytes, { readUnknownFields: false }),
     responseSerialize: (message) => Buffer.from(toBinary(output, message)),
     responseDeserialize: (bytes) => fromBinary(output, bytes),

@@ -28,8 +28,9 @@ export interface Call {
   method: string;
   metadata: Metadata;
   /**
-   * How long the reader of a stream may take nothing while messages wait, in milliseconds; then the call ends with UNAVAILABLE.
-   * A handler sets it where a client can continue with another call. By default there is no limit.
+   * Longest time that the reader of a stream may leave waiting messages unread, in milliseconds.
+   * Then the call ends with UNAVAILABLE. A handler sets it if a client can continue with another
+   * call. By default there is no limit.
    */
   mostIdleMs?: number;
 }
@@ -147,7 +148,10 @@ async function sendAll(
   if (call.signal.aborted) throw cancelled();
 }
 
-/** Waits until a stream takes messages again. @throws RpcError UNAVAILABLE where its reader is idle for too long */
+/**
+ * Waits until a stream accepts messages again.
+ * @throws RpcError UNAVAILABLE if its reader is idle for too long
+ */
 function drained(stream: ServerWritableStream<Message, Message>, { signal, mostIdleMs }: Call): Promise<void> {
   return new Promise((resolve, reject) => {
     let waiting = stream.writableLength;

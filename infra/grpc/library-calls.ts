@@ -4,22 +4,25 @@ import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 import { MESSAGE_BYTES } from './limits';
 import { badField, isDetailed, RpcError, type SentStatus, status, statusOf } from './status';
 
-/** How many times its size a message may inflate to: texts and numbers do to 3 to 30 times, a bomb of zeros to 1,000. */
+/**
+ * Largest ratio to which a message may inflate. Texts and numbers inflate 3 to 30 times, a bomb of
+ * zeros 1,000 times.
+ */
 const INFLATES = 100;
-/** What any message may inflate to, in bytes. */
+/** Size to which any message may inflate, in bytes. */
 const INFLATES_LEAST = 1 << 20;
 
-/** The part of grpc-js 1.14's own call that it has no option for. */
+/** Part of grpc-js 1.14's internal call that has no option. */
 interface LibraryCall extends ServerInterceptingCallInterface {
-  /** @param framed the message behind its 5 bytes of head. @throws StatusObject */
+  /** @param framed the message after its 5-byte header. @throws StatusObject */
   decompressMessage(framed: Buffer, encoding: string): Buffer | Promise<Buffer>;
 }
 
 /**
- * Puts this project's words and limits in the place of those of grpc-js, for what a call comes to before its handler sees it: a
- * message that is malformed, too large or in an unknown encoding. Every status that leaves has details.
+ * Replaces the messages and limits of grpc-js for requests that fail before their handler: a
+ * message that is malformed, too large or in an unknown encoding. Every status has details.
  *
- * @param path the method's, `/hifi.v1.AnalyzerService/Analyze`
+ * @param path the method's path, such as `/hifi.v1.AnalyzerService/Analyze`
  */
 export function guardLibraryCall(given: ServerInterceptingCallInterface, path: string): void {
   const call = given as LibraryCall;
@@ -42,7 +45,10 @@ const UNPACK: Readonly<Record<string, (bytes: Buffer, options: zlib.ZlibOptions)
   deflate: promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.inflate),
 };
 
-/** A message as it was before it was compressed. What is not taken is refused before it is read: reading it takes all calls' time. */
+/**
+ * Inflates a message. It rejects an excessive message before parsing, because parsing blocks all
+ * calls.
+ */
 async function inflated(bytes: Buffer, encoding: string): Promise<Buffer> {
   if (encoding === 'identity') return bytes;
   if (!Object.hasOwn(UNPACK, encoding)) {

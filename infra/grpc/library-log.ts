@@ -1,6 +1,9 @@
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 
-/** Leaves to GRPC_VERBOSITY alone what grpc-js writes to stderr: its errors are this project's, told once and in its words. */
+/**
+ * Limits the stderr output of grpc-js to GRPC_VERBOSITY: this project reports its errors once, in
+ * its own words.
+ */
 export function quietLibrary(): void {
   if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 }

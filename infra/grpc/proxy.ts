@@ -1,13 +1,16 @@
 import { isExcepted } from '../../model/hub/proxy';
 import { isLoopback } from './credentials';
 
-/** Where grpc-js 1.14 looks for a proxy, in its order, and for the hosts that go without one. */
+/**
+ * Environment variables in which grpc-js 1.14 looks for a proxy, in order, and for the hosts
+ * without one.
+ */
 const VARIABLES = ['grpc_proxy', 'https_proxy', 'http_proxy'];
 const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'];
 
 /**
- * The proxy by which a connection to a service would go. A service of this machine is reached directly, whatever the environment
- * says: a proxy elsewhere cannot reach it.
+ * Returns the proxy of a connection to a service. A service on this machine is reached directly,
+ * whatever the environment says: a proxy elsewhere cannot reach it.
  *
  * @param address `HOST:PORT`, `dns:///HOST:PORT`, or `unix:PATH`
  * @returns its variable and address, without its password: `https_proxy, proxy.example:3128`

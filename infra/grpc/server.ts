@@ -82,7 +82,7 @@ export class GrpcServer {
       this.tellHealth('SERVING');
       return bound;
     } catch (error) {
-      // What is bound already would keep the process alive.
+      // A port that is already bound would keep the process alive.
       this.server.forceShutdown();
       throw error;
     }

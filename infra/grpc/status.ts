@@ -48,7 +48,7 @@ export class RpcError extends Error {
  * An INVALID_ARGUMENT for one field.
  *
  * @param said what it was and what would be right: `is 2000; it must be 1 to 1000`
- * @param what its name in a sentence
+ * @param what name of the object in a sentence
  */
 export function badField(field: string, said: string, what = field): RpcError {
   const description = `${what} ${said}`;
@@ -66,7 +66,7 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
 };
 
-/** When a client may try again where a disk had no room, in seconds. */
+/** Seconds after which a client may try again if a disk had no room. */
 const NO_ROOM_RETRY_SECONDS = 10;
 
 /**
@@ -79,7 +79,7 @@ export function rpcErrorOf(thrown: unknown): RpcError {
     const known = HifiError.from(thrown);
     if (isNoDescriptor(thrown)) {
       const details = { retrySeconds: NO_ROOM_RETRY_SECONDS, cause: thrown };
-      const message = 'the service has as many files open as it may; try again later';
+      const message = 'the service has reached its limit of open files; try again later';
       return new RpcError(status.RESOURCE_EXHAUSTED, 'TOO_MANY_FILES', message, details);
     }
     if (known.code === 'FAILED') {
@@ -98,10 +98,10 @@ export function rpcErrorOf(thrown: unknown): RpcError {
 export const withoutPaths = (message: string) =>
   message.replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
 
-/** A status as grpc-js sends it. */
+/** Status in the form that grpc-js sends. */
 export type SentStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
 
-/** Whether a status has the details that a `google.rpc.Status` has. */
+/** Returns true if a status has the details of a `google.rpc.Status`. */
 export const isDetailed = ({ metadata }: SentStatus) => (metadata?.get(DETAILS_KEY) ?? []).length > 0;
 
 /** What a server sends for an error: code, line and details. */

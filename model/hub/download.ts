@@ -82,7 +82,7 @@ export async function downloadFile(
     }
     fs.renameSync(part, blob);
   } catch (error) {
-    if (isNoSpace(error)) fs.rmSync(part, { force: true }); // others need the room
+    if (isNoSpace(error)) fs.rmSync(part, { force: true }); // other programs need the room
     throw error;
   } finally {
     held.delete(part);
@@ -108,7 +108,7 @@ async function appendRest(
     const goesOn = status === 206 && answer.headers.get('content-range')?.startsWith(`bytes ${done}-`);
     if (status === 416 || (status === 206 && !goesOn)) {
       fs.truncateSync(part);
-      throw new PassingError(`${new URL(url).host} does not go on at byte ${done}`);
+      throw new PassingError(`${new URL(url).host} does not resume at byte ${done}`);
     }
     if (!goesOn && status !== 200) throw refusal(source, answer, name);
     const output = fs.openSync(part, goesOn ? 'a' : 'w');

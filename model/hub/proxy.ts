@@ -1,18 +1,18 @@
 import { BlockList, isIP } from 'node:net';
 import { invalidInput } from '../../errors';
 
-/** A proxy that the environment names for a URL. */
+/** Proxy that the environment names for a URL. */
 export interface HttpProxy {
-  /** With its credentials. */
+  /** URL with its credentials. */
   url: URL;
-  /** For messages: the variable and the URL without credentials. */
+  /** Variable and URL without credentials, for messages. */
   shown: string;
 }
 
 /**
- * The proxy for a URL: `https_proxy` or `http_proxy` by its protocol, else none; the lower case takes precedence, as with curl.
- * `no_proxy` lists hosts that are asked directly, see {@link isExcepted}.
- * @throws HifiError INVALID_INPUT for a proxy that is no http(s) URL
+ * Returns the proxy for a URL: `https_proxy` or `http_proxy` by its protocol. The lower case takes
+ * precedence, as with curl. `no_proxy` lists hosts that are reached directly, see {@link isExcepted}.
+ * @throws HifiError INVALID_INPUT for a proxy that is not an http(s) URL
  */
 export function proxyFor(url: URL, environment: NodeJS.ProcessEnv = process.env): HttpProxy | undefined {
   const lower = `${url.protocol.slice(0, -1)}_proxy`;
@@ -25,7 +25,7 @@ export function proxyFor(url: URL, environment: NodeJS.ProcessEnv = process.env)
   const text = written.includes('://') ? written : `http://${written}`;
   const proxy = URL.canParse(text) ? new URL(text) : undefined;
   if (proxy === undefined || !/^https?:$/.test(proxy.protocol)) {
-    // A password may stand before the last @.
+    // A password may precede the last @.
     const named = written.replace(/[^/]*@/, '');
     throw invalidInput(`${variable} is "${named}"; it must be an http or https URL, such as http://proxy.example:3128`);
   }
@@ -43,7 +43,7 @@ export function isExcepted(hostname: string, port: string, list = ''): boolean {
     .filter((entry) => entry !== '')
     .some((entry) => {
       if (entry === '*') return true;
-      // An address of IPv6 has colons of its own; with a port it is in brackets.
+      // An IPv6 address contains colons; with a port it is in brackets.
       const [, bracketed, name, at] = /^(?:\[([^\]]*)\]|([^:]*|[^:]*:[^:]*:.*?))(?::(\d+))?$/.exec(entry) ?? [];
       const wanted = bare(bracketed ?? name ?? '').replace(/^\*?\./, '');
       if (wanted === '' || (at !== undefined && at !== port)) return false;

@@ -38,10 +38,11 @@ export interface HubAnswer {
 }
 
 /**
- * One request. Redirects are followed; the token goes to the first host alone, whoever it sends on to. The connection is
- * given up when `use` is done, whatever it has read of the body.
- * @param use takes the answer, of any status but those that may pass
- * @throws PassingError; HifiError CANCELLED, FAILED for redirects without end; what `use` throws
+ * Sends one request. It follows redirects, and sends the token to the first host only. It closes
+ * the connection when `use` ends, even if a part of the body is unread.
+ * @param use receives the response, unless its status is a temporary error
+ * @throws PassingError; HifiError CANCELLED; HifiError FAILED for endless redirects; any error of
+ *   `use`
  */
 export async function hubRequest<Result>(
   { url, method, headers, token, signal }: HubRequest,
@@ -92,10 +93,10 @@ export async function persistently<T>(
   }
 }
 
-/** An agent a proxy, whose connections are used again. */
+/** Agents by proxy, whose connections are reused. */
 const agents = new Map<string, ProxyAgent>();
 
-/** A tunnel through the proxy (CONNECT), for http as for https. */
+/** Creates a tunnel through the proxy (CONNECT), for http as for https. */
 function agentOf({ url }: HttpProxy, make: typeof ProxyAgent): ProxyAgent {
   const agent = agents.get(url.href) ?? new make({ uri: url.href });
   agents.set(url.href, agent);
@@ -109,10 +110,10 @@ class Line {
   private timer: NodeJS.Timeout | undefined;
 
   private readonly proxy: HttpProxy | undefined;
-  /** Who is at the other end, for messages: the host, and the proxy on the way. */
+  /** Name of the peer in messages: the host, and the proxy on the way. */
   readonly peer: string;
 
-  /** @throws HifiError INVALID_INPUT for a proxy that is none */
+  /** @throws HifiError INVALID_INPUT for an invalid proxy */
   constructor(
     private readonly url: URL,
     private readonly signal: AbortSignal | undefined,
@@ -125,7 +126,8 @@ class Line {
   async open(init: RequestInit): Promise<Response> {
     this.wait();
     try {
-      // Node's own fetch has no proxies before 24; the library takes long to load for those who have their model.
+      // Node's own fetch has no proxy support before 24. The library loads slowly, so it loads only
+      // for a download.
       const { fetch, ProxyAgent } = await import('undici');
       const dispatcher = this.proxy && agentOf(this.proxy, ProxyAgent);
       return await fetch(this.url, { ...init, dispatcher, redirect: 'manual', signal: this.ends });
@@ -169,6 +171,6 @@ class Line {
       return new UnreachableError(`${this.peer} cannot be reached (${code})`, { cause: error });
     }
     const why = message ?? (error as Error).message;
-    return new PassingError(`the connection to ${this.peer} was cut (${why})`, { cause: error });
+    return new PassingError(`the connection to ${this.peer} was interrupted (${why})`, { cause: error });
   }
 }

@@ -1,6 +1,9 @@
 import { LETTER, NUMBER, SPACE } from './pattern-classes';
 
-/** GPT-2's words. English contractions; letters, digits or others, each with a space before it; white space but for the last before a word. */
+/**
+ * GPT-2's words: English contractions; letters, digits or others, each with a space before it;
+ * white space except the last one before a word.
+ */
 const WORDS = new RegExp(
   String.raw`'(?:[stmd]|re|ve|ll)| ?${LETTER}+| ?${NUMBER}+| ?[^${SPACE}${LETTER}${NUMBER}]+|${SPACE}+(?!\P{White_Space})|${SPACE}+`,
   'gv',

@@ -1,6 +1,9 @@
 import { isJsonObject, shown } from '../json-file';
 
-/** Message for a part of tokenizer.json of a kind that is not read: it names the kind found and those that are read. */
+/**
+ * Message for a part of tokenizer.json of an unsupported kind: it names the kind and the supported
+ * ones.
+ */
 export const unknownKind =
   (part: string, kinds: readonly string[]) =>
   ({ input }: { input?: unknown }): string => {

@@ -1,9 +1,12 @@
 /*
- * Character classes of patterns, as Oniguruma has them in Python's `tokenizers`; a test compares each with the library's for
- * every code point.
+ * Character classes of patterns, as Oniguruma defines them in Python's `tokenizers`. A test
+ * compares each with the library's for every code point.
  */
 
-/** Characters that JavaScript knows and the library's Unicode (16) has not: they belong to no class of it. */
+/**
+ * Characters that JavaScript knows but the library's Unicode (16) does not: no class of the library
+ * contains them.
+ */
 const NEWER =
   String.raw`\u088f\u0c5c\u0cdc\u1acf-\u1add\u1ae0-\u1aeb\u20c1\u2b96\ua7ce-\ua7cf\ua7d2\ua7d4\ua7f1` +
   String.raw`\ufbc3-\ufbd2\ufd90-\ufd91\ufdc8-\ufdce\u{10940}-\u{10959}\u{10ec5}-\u{10ec7}` +
@@ -18,7 +21,9 @@ const NEWER =
 const known = (set: string) => `[[${set}]--[${NEWER}]]`;
 
 const WORD_SET = String.raw`\p{Alphabetic}\p{M}\p{Nd}\p{Pc}`;
-/** What `\w` takes outside brackets: also six digits and fractions of Latin-1, which it does not take within. */
+/**
+ * Characters that `\\w` matches outside brackets only: six more digits and fractions of Latin-1.
+ */
 export const WORD = known(String.raw`${WORD_SET}\xb2\xb3\xb9\xbc-\xbe`);
 const WORD_IN_BRACKETS = known(WORD_SET);
 export const LETTER = known(String.raw`\p{L}`);
@@ -34,7 +39,7 @@ const SCRIPTS = 'Arabic Cyrillic Devanagari Greek Han Hangul Hebrew Hiragana Kat
 const CLASSES: ReadonlyMap<string, string> = new Map([
   ...CATEGORIES.map((name) => [name, known(`\\p{${name}}`)] as const),
   ...SCRIPTS.map((name) => [name, known(`\\p{Script=${name}}`)] as const),
-  // U+0295 changed its category.
+  // U+0295 has another category in that version.
   ['Ll', known(String.raw`\p{Ll}\u0295`)],
   ['Lo', `[${known(String.raw`\p{Lo}`)}--[\\u0295]]`],
   ['w', WORD],
@@ -53,9 +58,10 @@ export function classInBrackets(written: string): string | undefined {
 }
 
 /**
- * A class in JavaScript's syntax (flag `v`), in brackets.
- * @param written as the pattern has it: `w`, `S`, `p{Lu}`, `p{^Han}`, `P{N}` after a backslash, or `[:space:]`
- * @returns undefined for one that is not known
+ * Converts a class to JavaScript's syntax (flag `v`), in brackets.
+ * @param written the pattern's form: `w`, `S`, `p{Lu}`, `p{^Han}`, `P{N}` after a backslash, or
+ *   `[:space:]`
+ * @returns undefined for an unknown class
  */
 export function patternClass(written: string): string | undefined {
   const [, kind, caret, property] = /^([pP])\{(\^?)(\w+)\}$/.exec(written) ?? [];

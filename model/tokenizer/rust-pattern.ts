@@ -2,41 +2,45 @@ import { z } from 'zod';
 import { classInBrackets, patternClass, WORD } from './pattern-classes';
 
 /*
- * Patterns of tokenizer.json are Oniguruma's, in Ruby's syntax: Python's `tokenizers` compiles them so. What means the same
- * in JavaScript is translated; what does not, or is not known to, is refused by its name. Differences that the translation
- * makes up for: `^` and `$` are of lines, `.` is all but "\n", classes are Unicode's of an older version, `X*+` and `(?>X)`
- * give nothing back, `(?i:…)` also takes ſ for s and the Kelvin sign for k, classes nest.
+ * Translates the patterns of tokenizer.json to JavaScript. Python's `tokenizers` compiles them with
+ * Oniguruma, in Ruby's syntax. Constructs without a known equivalent are refused by name. The
+ * translation compensates for these differences: `^` and `$` match at lines, `.` excludes only "\
+ * ", classes have an older Unicode version, and classes nest. `X*+` and `(?>X)` do not backtrack.
+ * `(?i:…)` also matches ſ for s and the Kelvin sign for k.
  */
 
-/** A pattern as tokenizer.json has it: a text, or an expression. */
+/** Pattern in tokenizer.json: a text or a regular expression. */
 export const patternSettings = z.union([z.object({ String: z.string() }), z.object({ Regex: z.string() })], {
   error: 'pattern must be an object with String or Regex',
 });
 
-/** What matches a pattern; global. @throws Error as {@link rustPattern}; for the empty text, which matches everywhere */
+/**
+ * Returns a global expression for a pattern.
+ * @throws Error as {@link rustPattern}; for the empty text, which matches everywhere
+ */
 export function expressionOf(pattern: z.infer<typeof patternSettings>): RegExp {
   if ('Regex' in pattern) return rustPattern(pattern.Regex);
   if (pattern.String === '') throw new Error('a pattern is the empty text; it must have a character at least');
   return new RegExp(literalSource(pattern.String), 'gu');
 }
 
-/** A part of a pattern in JavaScript's syntax. */
+/** Part of a pattern in JavaScript's syntax. */
 interface Part {
   source: string;
-  /** Whether it can match the empty text. */
+  /** True if it can match the empty text. */
   empty: boolean;
 }
 
 /**
  * Translates a pattern.
  * @returns a global expression with the flag `v`, which matches the same texts in the same order
- * @throws Error, one line that names the pattern and the construct that has no translation
+ * @throws Error, one line with the pattern and the construct that has no translation
  */
 function rustPattern(pattern: string): RegExp {
   return new RegExp(new Translation(pattern).whole(), 'gv');
 }
 
-/** A text as an expression that matches it alone; each character by its number, so that none has a meaning. */
+/** Expression that matches a text alone; it escapes each character by its number. */
 export const literalSource = (text: string) =>
   Array.from(text, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`).join('');
 
@@ -51,7 +55,7 @@ const ASSERTIONS: Readonly<Record<string, string>> = {
   B: `(?!${BOUNDARY})`,
 };
 const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, a: 7, e: 27 };
-/** Letters that fold into one another with others, and pairs that fold into a ligature. */
+/** Letters that fold into each other with others, and pairs that fold into a ligature. */
 const FOLDED: Readonly<Record<string, string>> = { s: 'ſ', k: '\u212a' };
 const LIGATURES = ['ff', 'fi', 'fl', 'ss', 'st'];
 
@@ -84,7 +88,7 @@ class Translation {
     return true;
   }
 
-  /** The next character; a pattern that ends here is not whole. */
+  /** Returns the next character; a pattern that ends here is incomplete. */
   private next(): string {
     const code = this.pattern.codePointAt(this.at);
     if (code === undefined) throw this.refusal('an end within a construct');
@@ -138,7 +142,7 @@ class Translation {
     return { source: suffix === '+' ? this.atomicOf(repeated) : repeated + suffix, empty: never };
   }
 
-  /** What a look-ahead has matched is not tried again: its text is then taken by name. */
+  /** A look-ahead does not backtrack into its match; a back reference then consumes that text. */
   private atomicOf(source: string): string {
     if (this.behind) throw this.refusal('an atomic or possessive part in a look-behind');
     const name = `_${this.atomic++}`;
@@ -209,7 +213,7 @@ class Translation {
     throw this.refusal(`"\\${letter}"`);
   }
 
-  /** A character that an escape stands for. */
+  /** Character of an escape. */
   private characterCode(): string | undefined {
     const found = this.match(
       /^(?:x\{([0-9A-Fa-f]{1,6})\}|x([0-7][0-9A-Fa-f])|u([0-9A-Fa-f]{4})|([tnvfrae])|([^\w\s]|[ _]))/u,
@@ -222,7 +226,7 @@ class Translation {
     );
   }
 
-  /** A class that an escape stands for. */
+  /** Class of an escape. */
   private classEscape(sourceOf = patternClass): string | undefined {
     const found = this.match(/^(?:[wWdDsShH]|[pP]\{\^?\w+\})/);
     if (!found) return undefined;
@@ -233,7 +237,10 @@ class Translation {
     return source;
   }
 
-  /** From after its `[` to its `]`: the union of its members, or of several unions what they share. */
+  /**
+   * Parses from after a `[` to its `]`: the union of its members, or the intersection of several
+   * unions.
+   */
   private characterClass(): string {
     const negated = this.take('^');
     const unions: string[] = [''];
@@ -270,7 +277,7 @@ class Translation {
     return this.folding ? this.literal(character) : literalSource(character);
   }
 
-  /** A character, or the class that an escape stands for, in brackets. */
+  /** Parses a character, or an escaped class, in brackets. */
   private classCharacter(): string {
     const character = this.next();
     if (character !== '\\') return character;
@@ -280,5 +287,5 @@ class Translation {
   }
 }
 
-/** Tells the source of a class from a character, which has two code units at most. */
+/** Returns true for the source of a class; a character has at most two code units. */
 const isClass = (source: string) => source.length > 2;

@@ -1,10 +1,10 @@
-/** What becomes of the delimiters that a text is split at, as tokenizer.json names it. */
+/** Treatment of the delimiters at which a text is split, named as in tokenizer.json. */
 export const BEHAVIORS = ['Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext'] as const;
 
 /**
  * Splits a text at delimiters; no piece is empty.
  * @param expression global; never matches the empty text
- * @param invert true: what lies between the matches is the delimiters
+ * @param invert true if the text between the matches is the delimiter
  */
 export function splitAt(
   text: string,
@@ -34,7 +34,7 @@ export function splitAt(
   }
 }
 
-/** Joins each part to the one before it where `joins` says so. */
+/** Joins each part to the one before it if `joins` returns true. */
 function merged<Part extends { text: string }>(
   parts: readonly Part[],
   joins: (part: Part, before: Part) => boolean,

@@ -1,6 +1,6 @@
 import { PickleError, type PickleRules } from './unpickle';
 
-/** Storages of torch by name: safetensors' name of their type, and bytes of a number. */
+/** Storages of torch by name: the type's name in safetensors, and bytes per number. */
 const STORAGES: Readonly<Record<string, { dtype: string; bytes: number }>> = {
   FloatStorage: { dtype: 'F32', bytes: 4 },
   HalfStorage: { dtype: 'F16', bytes: 2 },
@@ -14,18 +14,18 @@ const STORAGES: Readonly<Record<string, { dtype: string; bytes: number }>> = {
   BoolStorage: { dtype: 'BOOL', bytes: 1 },
 };
 
-/** Numbers in a row that tensors are views of. */
+/** Sequence of numbers of which tensors are views. */
 export interface Storage {
   /** Name within the file. */
   readonly key: string;
   readonly dtype: string;
-  /** Bytes of a number. */
+  /** Bytes per number. */
   readonly bytes: number;
-  /** How many numbers it holds. */
+  /** Count of its numbers. */
   readonly numbers: number;
 }
 
-/** A view of a storage; offset, shape and strides count numbers. */
+/** View of a storage; offset, shape and strides count numbers. */
 export class StorageView {
   constructor(
     readonly storage: Storage,
@@ -43,8 +43,9 @@ class StorageType {
 }
 
 /**
- * The globals and persistent ids of a state dict: dictionaries, tensors, parameters and storages of numbers.
- * `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)` and its kin are torch's own names.
+ * Globals and persistent ids of a state dict: dictionaries, tensors, parameters and storages of
+ * numbers. `_rebuild_tensor_v2(storage, offset, shape, strides, requires_grad, hooks)` and its
+ * variants are torch's own names.
  */
 export const STATE_DICT: PickleRules = {
   global(module, name) {
@@ -70,14 +71,14 @@ export const STATE_DICT: PickleRules = {
   },
 };
 
-/** Makes an empty dictionary, or one of a list of pairs. */
+/** Creates an empty dictionary, or one from a list of pairs. */
 function orderedDict(pairs: unknown = []): Map<unknown, unknown> {
   const isPair = (pair: unknown) => Array.isArray(pair) && pair.length === 2;
   if (!Array.isArray(pairs) || !pairs.every(isPair)) throw new PickleError('its pickle has a damaged dictionary');
   return new Map(pairs);
 }
 
-/** Checks a view against its storage, so that each of its numbers is there and none is read twice. */
+/** Checks that a view is within its storage and reads no number twice. */
 function viewOf(storage: unknown, offset: unknown, shape: unknown, strides: unknown): StorageView {
   const refused = (why: string) => new PickleError(`its pickle has a tensor ${why}`);
   if (!isStorage(storage) || !isSize(offset) || !isSizes(shape) || !isSizes(strides)) throw refused('that is damaged');

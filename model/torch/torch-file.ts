@@ -6,21 +6,25 @@ import { STATE_DICT, type Storage, StorageView } from './storages';
 import { PickleError, unpickle } from './unpickle';
 import { ZipError, zipDirectory } from './zip-directory';
 
-/** Longest pickle that is read, in bytes: a state dict takes some 150 for each tensor. */
+/** Longest pickle that is read, in bytes: a state dict has some 150 per tensor. */
 const PICKLE_MOST = 16 << 20;
-/** First bytes of an archive as torch writes it since 1.6, and of the older form: its magic number, pickled. */
+/**
+ * First bytes of an archive as torch writes it since 1.6, and of the legacy format: its pickled
+ * magic number.
+ */
 const ZIP = Buffer.from('504b0304', 'hex');
 const LEGACY = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex');
 
 /**
- * A state dict that torch.save wrote, such as pytorch_model.bin: a zip archive, or torch's form before 1.6. Its pickle is
- * read by a reader that builds tensors and runs nothing (see `unpickle.ts`); no number is in memory until it is asked for.
+ * State dict that torch.save wrote, such as pytorch_model.bin: a zip archive, or torch's format
+ * before 1.6. A restricted reader builds tensors from its pickle and runs nothing (see
+ * `unpickle.ts`). Numbers are read only on request.
  */
 export class TorchFile extends TensorFile {
   /**
-   * Opens a file and checks that every tensor lies in it.
-   * @throws HifiError INVALID_INPUT: missing, truncated or damaged; a pickle that names anything but tensors; a value
-   *   that is no tensor; a tensor past its storage's end
+   * Opens a file and checks that every tensor is within it.
+   * @throws HifiError INVALID_INPUT: missing, truncated or damaged; a pickle that names anything
+   *   but tensors; a value that is not a tensor; a tensor past its storage's end
    */
   static open(file: string): TorchFile {
     const descriptor = openRegularFile(file);
@@ -43,7 +47,7 @@ function tableOf(file: string, descriptor: number, size: number): Map<string, St
   if (start.subarray(0, LEGACY.length).equals(LEGACY)) return legacyTable(file, descriptor, size);
   const other = otherContent(start);
   if (other !== undefined) throw invalidInput(`${file}: ${other}`);
-  throw invalidInput(`${file}: is no file of torch.save (it begins with ${shownBytes(start)})`);
+  throw invalidInput(`${file}: was not written by torch.save (it begins with ${shownBytes(start)})`);
 }
 
 /** Reads an archive: `NAME/data.pkl`, and each storage as `NAME/data/KEY`. */
@@ -69,7 +73,10 @@ function zippedTable(file: string, descriptor: number, size: number): Map<string
   });
 }
 
-/** Reads torch's older form: five pickles (magic, version, system, state dict, keys), then each storage after its length. */
+/**
+ * Reads the legacy format: five pickles (magic, version, system, state dict, keys), then each
+ * storage after its length.
+ */
 function legacyTable(file: string, descriptor: number, size: number): Map<string, StoredTensor> {
   const start = Buffer.alloc(Math.min(size, PICKLE_MOST));
   readFully(file, descriptor, start, 0);
@@ -115,7 +122,7 @@ function legacyTable(file: string, descriptor: number, size: number): Map<string
   });
 }
 
-/** A state dict's tensors, each where it lies. @param placeOf first byte of a storage */
+/** Tensors of a state dict with their places. @param placeOf returns the first byte of a storage */
 function tensorsOf(file: string, dict: unknown, placeOf: (storage: Storage) => number): Map<string, StoredTensor> {
   if (!(dict instanceof Map)) throw new PickleError('it holds no dictionary of tensors');
   const tensors = new Map<string, StoredTensor>();
@@ -145,7 +152,7 @@ function placed({ storage, offset, shape, strides }: StorageView, storageBegin: 
   };
 }
 
-/** Numbers from one index along an axis to the next, where they lie row by row. */
+/** Strides of a row-major tensor, in numbers. */
 const stepOf = (shape: readonly number[], axis: number) =>
   shape.slice(axis + 1).reduce((product, size) => product * size, 1);
 

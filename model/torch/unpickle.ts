@@ -1,21 +1,28 @@
 /*
- * A restricted reader of Python's pickle format (PEP 307, PEP 3154), for what torch.save writes. A pickle is a program
- * that may call any function of Python. This reader knows dictionaries, lists, tuples, texts, numbers, and the few
- * functions that its caller names; it refuses everything else by name and runs nothing.
+ * Restricted reader of Python's pickle format (PEP 307, PEP 3154), for files of torch.save. A
+ * pickle is a program that may call any function of Python. This reader knows dictionaries, lists,
+ * tuples, texts, numbers, and the few functions that its caller names. It refuses everything else
+ * by name and runs nothing.
  */
 
-/** The functions and storages that a pickle may name. */
+/** Functions and storages that a pickle may name. */
 export interface PickleRules {
-  /** Returns what stands for `module.name`; a function where the pickle may call it. Undefined: it is refused. */
+  /**
+   * Resolves `module.name`; returns a function if the pickle may call it, and undefined if it may
+   * not.
+   */
   global(module: string, name: string): unknown;
-  /** Returns what a persistent id stands for. */
+  /** Resolves a persistent id. */
   persistent(id: unknown): unknown;
 }
 
-/** A pickle that is damaged or holds what is not read; `message` continues a sentence that begins with the file. */
+/**
+ * Error of a pickle that is damaged or unsupported; `message` continues a sentence that begins with
+ * the file.
+ */
 export class PickleError extends Error {}
 
-/** Marks a place on the stack. */
+/** Mark on the stack. */
 const MARK = Symbol('mark');
 /** Most arguments of a call: torch's own have six. */
 const MOST_ARGUMENTS = 16;
@@ -26,7 +33,8 @@ const INTEGER_BYTES = 8;
  * Reads one pickle. Dictionaries become maps; lists and tuples become arrays.
  * @param at the pickle's first byte
  * @returns the value, and the byte after the pickle
- * @throws PickleError for a damaged pickle, an opcode or a global that is not read, and whatever the rules throw
+ * @throws PickleError for a damaged pickle, or an unsupported opcode or global; any error of the
+ *   rules
  */
 export function unpickle(bytes: Buffer, at: number, rules: PickleRules): { value: unknown; end: number } {
   return new Unpickler(bytes, at, rules).run();
@@ -237,18 +245,19 @@ const STOP = 0x2e;
 const damaged = () => new PickleError('its pickle is damaged');
 const endsEarly = () => new PickleError('its pickle ends too early; it is truncated');
 
-/** `os.system`, as a message may show it. */
+/** Formats `os.system` for a message. */
 function shownGlobal(module: string, name: string): string {
   const text = `${module}.${name}`.replace(/[^\w.<>]/g, '?');
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
-/** A little-endian two's complement integer. */
+/** Decodes a little-endian two's complement integer. */
 function integer(bytes: Buffer): number {
   if (bytes.length > INTEGER_BYTES) throw new PickleError(`its pickle has an integer of ${bytes.length} bytes`);
   const value = bytes.length === 0 ? 0n : BigInt.asIntN(bytes.length * 8, BigInt(`0x${hexOf(bytes)}`));
   const number = Number(value);
-  // Storage keys and sizes are far below 2^53, and the magic number of a legacy file is compared by its bytes.
+  // Storage keys and sizes are far below 2^53, and a legacy file's magic number is compared by its
+  // bytes.
   if (!Number.isSafeInteger(number)) throw new PickleError(`its pickle has the integer ${value}, beyond 2^53`);
   return number;
 }

@@ -1,13 +1,16 @@
 import { readFully } from '../tensor-file';
 
-/** A file of a zip archive that is stored as it is. */
+/** File of a zip archive, stored uncompressed. */
 export interface StoredEntry {
   /** Position of its first byte in the archive, and its size in bytes. */
   begin: number;
   size: number;
 }
 
-/** An archive that is damaged or that is not read; `message` continues a sentence that begins with the file. */
+/**
+ * Error of an archive that is damaged or unsupported; `message` continues a sentence that begins
+ * with the file.
+ */
 export class ZipError extends Error {}
 
 /** Longest directory that is read, in bytes: some 150,000 entries. */
@@ -16,12 +19,13 @@ const DIRECTORY_MOST = 16 << 20;
 const [END, END_BYTES, LONGEST_COMMENT] = [0x06054b50, 22, 0xffff];
 const [LOCATOR, LOCATOR_BYTES, END64, END64_BYTES] = [0x07064b50, 20, 0x06064b50, 56];
 const [CENTRAL, CENTRAL_BYTES, LOCAL, LOCAL_BYTES] = [0x02014b50, 46, 0x04034b50, 30];
-/** What stands in a field of 16 or 32 bits whose value is in the zip64 part. */
+/** Value of a field of 16 or 32 bits whose actual value is in the zip64 part. */
 const [IN_ZIP64_16, IN_ZIP64_32] = [0xffff, 0xffffffff];
 
 /**
- * Reads the directory of a zip archive (APPNOTE 6.3, zip64 too) and finds where each of its files lies. An archive of
- * torch stores its files uncompressed, so that they can be read in place; a compressed one is refused.
+ * Reads the directory of a zip archive (APPNOTE 6.3, including zip64) and locates each of its
+ * files. torch stores files uncompressed, so they can be read in place; a compressed file is
+ * refused.
  * @throws ZipError
  */
 export function zipDirectory(file: string, descriptor: number, size: number): Map<string, StoredEntry> {
@@ -70,7 +74,7 @@ export function zipDirectory(file: string, descriptor: number, size: number): Ma
 
 type Read = (position: number, bytes: number) => Buffer;
 
-/** Where the directory lies, as the archive's end says. */
+/** Locates the directory from the archive's end record. */
 function endOf(read: Read, size: number): { entries: number; begin: number; bytes: number } {
   const tail = read(Math.max(0, size - END_BYTES - LONGEST_COMMENT), Math.min(size, END_BYTES + LONGEST_COMMENT));
   let at = tail.length - END_BYTES;
@@ -91,7 +95,7 @@ function endOf(read: Read, size: number): { entries: number; begin: number; byte
   return { entries, bytes, begin };
 }
 
-/** An entry's fields of 32 bits, those that are too small replaced in order by the values of its zip64 part. */
+/** Fields of 32 bits of an entry, with overflowing ones replaced in order from its zip64 part. */
 function widened(fields: readonly number[], extra: Buffer): number[] {
   let wide: Buffer = Buffer.alloc(0);
   for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2)) {

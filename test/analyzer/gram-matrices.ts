@@ -1,15 +1,16 @@
 import { symmetricEigenvalues } from '../../analyzer/eigenvalues';
 
 /*
- * Gram matrices OᵀO of seeded head outputs O, as make_spectra_golden.py makes them too: entries of O are whole numbers
- * times a power of two a column, so that each Gram matrix is exact and the same in both languages.
+ * Gram matrices OᵀO of seeded head outputs O, as make_spectra_golden.py makes them too. Entries of
+ * O are integers times a power of two per column, so each Gram matrix is exact and the same in both
+ * languages.
  */
 
 /** Gram matrix of the head outputs of one seed. */
 export interface GramMatrix {
   /** dh, 2 … 128. */
   n: number;
-  /** Row by row. */
+  /** Row-major values. */
   matrix: Float64Array;
 }
 
@@ -22,8 +23,9 @@ function* draws(seed: number): Generator<number> {
 }
 
 /**
- * Draws dh, the rows (fewer than dh: rank-deficient), the share of live columns (others are 0, as pruned value rows
- * leave them), the grading of the columns and the scale.
+ * Draws dh, the number of rows, the share of live columns, the grading of the columns and the
+ * scale. Fewer rows than dh make a matrix rank-deficient. The other columns are 0, as after pruning
+ * of value rows.
  */
 export function gramMatrix(seed: number): GramMatrix {
   const stream = draws(seed);
@@ -52,8 +54,9 @@ export function gramMatrix(seed: number): GramMatrix {
 }
 
 /**
- * Eigenvalues' distance from the matrix: their sum from its trace, their sum of squares from its squared norm, relative.
- * @throws Error where a value does not converge
+ * Relative distance of the eigenvalues from the matrix: of their sum from its trace, and of their
+ * sum of squares from its squared norm.
+ * @throws Error if a value does not converge
  */
 export function spectrumError(matrix: Float64Array, n: number): number {
   let trace = 0;

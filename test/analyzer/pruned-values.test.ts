@@ -10,7 +10,7 @@ import { fixture, GOLDEN_OPTIONS, run, TRAIN } from './run';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-pruned-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** Of each head's 64 value rows every tenth is kept. */
+/** Every tenth of each head's 64 value rows is kept. */
 const isLive = (row: number) => (row % 64) % 10 === 9;
 const LIVE = 6;
 
@@ -35,8 +35,8 @@ function prunedModel(): void {
   writeSafetensors(path.join(folder, 'model.safetensors'), tensors);
 }
 
-// Householder noise of such Gram matrices is graded down to 1e-200, where a square is 0.
-it('measures heads whose value rows were pruned: as many singular values as there are live rows', async () => {
+// Householder rounding noise of such Gram matrices goes down to 1e-200, whose square is 0.
+it('measures heads with pruned value rows: one singular value per live row', async () => {
   prunedModel();
   const options = { ...GOLDEN_OPTIONS, samples: 60, maxLength: 128 };
   const { result } = await run({ model: folder, data: TRAIN, options });

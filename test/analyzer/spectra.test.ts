@@ -44,7 +44,7 @@ describe('symmetricEigenvalues', () => {
     for (const { n, matrix, eigenvalues: wanted } of golden.symmetric) expectClose(eigenvalues(matrix, n), wanted);
   });
 
-  it('agrees with LAPACK on Gram matrices of full, pruned, graded and few head outputs, within 1e-9 of the largest', () => {
+  it('agrees with LAPACK within 1e-9 of the largest, on full, pruned, graded and rank-deficient Gram matrices', () => {
     expect(golden.gram.length).toBeGreaterThanOrEqual(150);
     for (const [seed, wanted] of golden.gram.entries()) {
       const { n, matrix } = gramMatrix(seed);
@@ -54,8 +54,8 @@ describe('symmetricEigenvalues', () => {
     }
   });
 
-  // bench/spectra.ts does the same with 100,000.
-  it('converges on 1,000 of these matrices; their trace and square sum are those of the values', () => {
+  // bench/spectra.ts checks 100,000.
+  it('converges on 1,000 matrices with the right trace and sum of squares', () => {
     const errors = Array.from({ length: 1000 }, (_, seed) => {
       const { n, matrix } = gramMatrix(seed);
       return spectrumError(matrix, n);
@@ -76,7 +76,7 @@ describe('symmetricEigenvalues', () => {
     }
   });
 
-  it('takes a tridiagonal matrix graded from its top to the end of the exponents', () => {
+  it('solves a tridiagonal matrix graded down to the smallest exponents', () => {
     const d = Float64Array.from({ length: 30 }, (_, i) => 2 ** (-36 * i));
     const e = d.slice();
     const trace = d.reduce((sum, value) => sum + value);

@@ -91,7 +91,7 @@ describe('inputs', () => {
     const { texts, parts } = await readDataset(what, 'labels');
     expect({ texts, parts }).toEqual({
       texts: ['0.csv', '1.csv'],
-      // What messages call them is what the client named.
+      // Messages use the client's own name of the file.
       parts: [
         { path: 'shards/0.csv', from: 0 },
         { path: 'shards/1.csv', from: 1 },
@@ -105,7 +105,7 @@ describe('inputs', () => {
     ]);
   });
 
-  it('refuses a delimiter of a format that has none', async () => {
+  it('refuses a delimiter with a format that has none', async () => {
     fs.writeFileSync(at('root/rows.jsonl'), '{"text":"a","label":"1"}\n');
     const error = await errorOf(atPath('rows.jsonl', { ...columns, delimiter: ';' }));
     expect([error.field, error.message]).toEqual([
@@ -147,7 +147,7 @@ describe('inputs', () => {
     const { what, release } = await rowsOf({ kind: 'artifact', sha256, name: 'rows.csv' }, columns);
     expect(what).toEqual({ path: 'rows.csv', file: what.file, ...columns });
     expect(fs.readFileSync(what.file as string)).toEqual(fs.readFileSync(await store.path(sha256)));
-    // It is the call's own as long as it lasts, whatever becomes of the store's.
+    // The call's link lasts as long as the call, whatever happens to the stored file.
     store.remove(sha256);
     expect((await readDataset(what, 'labels')).labels).toEqual(['1']);
     await release();

@@ -11,7 +11,7 @@ const DAY = 24 * 3600_000;
 const content = randomBytes(3 << 20);
 const sha256 = createHash('sha256').update(content).digest('hex');
 const whole = { sha256, sizeBytes: content.length, offset: 0 };
-/** The content from a byte on, in pieces; `between` is called before each. */
+/** Yields the content from a byte on, in pieces; calls `between` before each. */
 async function* pieces(from = 0, between: (at: number) => void | Promise<void> = () => {}) {
   for (let at = from; at < content.length; at += 1 << 20) {
     await between(at);
@@ -42,7 +42,7 @@ describe.each(['a file', 'a received file', 'a text'])('%s that was damaged on t
   it.each([
     ['shorter', (file: string) => fs.truncateSync(file, 1 << 20)],
     ['as long, with other bytes', (file: string) => fs.writeFileSync(file, Buffer.alloc(fs.statSync(file).size))],
-  ])('%s: is not served by a process that starts, and comes again', async (_, damage) => {
+  ])('%s: a new process does not serve it, and accepts it again', async (_, damage) => {
     const stored = await come(store);
     const file = await store.path(stored.sha256);
     const right = fs.readFileSync(file);
@@ -55,7 +55,7 @@ describe.each(['a file', 'a received file', 'a text'])('%s that was damaged on t
     expect(parts()).toEqual([]);
   });
 
-  it('is found out by the process that wrote it too, and the same content mends it', async () => {
+  it('the process that wrote it detects it too, and accepts the same content again', async () => {
     const stored = await come(store);
     const file = await store.path(stored.sha256);
     fs.truncateSync(file, 100);
@@ -87,7 +87,7 @@ describe('a disk that fills', () => {
     expect([asked, left()]).toEqual([false, []]);
   });
 
-  // The system then writes a part of a piece and says how much; only the next write fails.
+  // The system writes a part of a piece and returns its length; only the next write fails.
   onDisk('a piece that finds room for a part of it is no whole piece, and what came is dropped', async () => {
     const here = new ArtifactStore(disk!.folder);
     const filling = pieces(0, (at) => {
@@ -112,7 +112,7 @@ describe('a disk that fills', () => {
   });
 });
 
-it('two uploads of one file at once: the second is told to come again, whichever store of the process it meets', async () => {
+it('two concurrent uploads of one file: the second must try again, at any store of the process', async () => {
   const other = new ArtifactStore(folder);
   let second: unknown;
   const first = store.receive(
@@ -126,8 +126,8 @@ it('two uploads of one file at once: the second is told to come again, whichever
   expect(await other.receive(whole, pieces())).toEqual({ sha256, sizeBytes: content.length });
 });
 
-it('another process that uploads the same file writes to a part of its own', async () => {
-  // As one that is at work: the process that runs this one.
+it('another process that receives the same file writes to its own part', async () => {
+  // A part of a running process: this one.
   const others = `${sha256}.${process.ppid}-00000000-0000-4000-8000-000000000000`;
   fs.writeFileSync(path.join(folder, 'parts', others), 'half');
   const here = new ArtifactStore(folder);
@@ -136,8 +136,8 @@ it('another process that uploads the same file writes to a part of its own', asy
   expect(fs.readFileSync(await here.path(sha256)).equals(content)).toBe(true);
 });
 
-it('an upload that a process was killed in goes on', async () => {
-  const dead = 2 ** 22 + 1; // more than any process's id
+it('an upload resumes after its process was killed', async () => {
+  const dead = 2 ** 22 + 1; // greater than any process id
   const left = path.join(folder, 'parts', `${sha256}.${dead}-00000000-0000-4000-8000-000000000000`);
   fs.writeFileSync(left, content.subarray(0, 1 << 20));
   const here = new ArtifactStore(folder);
@@ -147,11 +147,11 @@ it('an upload that a process was killed in goes on', async () => {
   expect(parts()).toEqual([]);
 });
 
-it('a cache forgets what was not used for a day', async () => {
+it('a cache drops files that were unused for a day', async () => {
   const [old, used] = [await store.addText('old'), await store.addText('used')];
   sweepCache(store, Date.now() + DAY / 2);
   expect([store.has(old.sha256), store.has(used.sha256)]).toEqual([true, true]);
-  // The time of a use is the ctime, which nobody can set.
+  // The time of a use is the ctime, which cannot be set.
   const later = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + DAY / 2);
   const { ctimeMs } = fs.statSync(await store.path(used.sha256));
   later.mockRestore();
@@ -161,7 +161,7 @@ it('a cache forgets what was not used for a day', async () => {
   expect([store.has(old.sha256), store.has(used.sha256)]).toEqual([false, true]);
 });
 
-it("a store that a gateway shares is the gateway's to sweep", async () => {
+it('a service does not sweep a store that a gateway shares', async () => {
   const { sha256 } = await store.addText('of a job');
   const later = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * DAY);
   const failed = jest.fn();

@@ -187,7 +187,7 @@ describe('a file', () => {
     expect(run('--config', file('model: m', 'train: "-"')).train).toEqual(['-']);
     const several = file('model: m', 'train: [t.csv, "rows, new"]', 'text-columns: [one, two]');
     expect(run('--config', several)).toMatchObject({ train: [at('t.csv'), at('rows, new')], textColumns: 'one,two' });
-    // A flag takes precedence, whichever comes first.
+    // A flag takes precedence in any order.
     for (const words of [
       ['--config', several, '--train', 'x'],
       ['--train', 'x', '--config', several],

@@ -144,7 +144,7 @@ describe('data flags', () => {
     expect(source(false, '--text-columns', 'a', '--label-column', 'y')).toEqual({ path: 'f.tsv', textColumns: ['a'] });
   });
 
-  test('several files, and what separates their fields', () => {
+  test('several files, and the delimiter of their fields', () => {
     const flags = parsed(defineRun, ...run, '--train', 'b.csv', '--text-columns', 'a', '--label-column', 'y');
     const rows = (...args: string[]) => {
       const given = parsed(

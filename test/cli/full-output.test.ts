@@ -10,24 +10,24 @@ const disk = FillingDisk.mount(1);
 afterEach(() => disk?.empty());
 afterAll(() => disk?.unmount());
 
-/** The command in a shell, with some redirection. */
+/** Runs the command in a shell, with a redirection. */
 function hifi(redirected: string, ...words: string[]) {
   const command = ['-c', `"$@" ${redirected}`, 'bash', process.execPath, '--require', HOOK, HIFI, ...words];
   const { status, stderr, stdout } = spawnSync('bash', command, { encoding: 'utf8' });
   return { status, stderr, stdout };
 }
-const oneLine = expect.stringMatching(/^hifi: stdout cannot take the answer: .*no space left.*\n$/);
+const oneLine = expect.stringMatching(/^hifi: stdout cannot be written: .*no space left.*\n$/);
 
 test.each([
   ['an answer', ['completion', 'bash']],
   ['help', ['run', '--help']],
   ['the version', ['--version']],
-])('%s on a full disk is one line and exit code 4', (_, words) => {
+])('%s to a full disk ends with one line and exit code 4', (_, words) => {
   expect(hifi('>/dev/full', ...words)).toMatchObject({ status: 4, stderr: oneLine });
 });
 
-// The system writes the part that there is room for, and Node's stream for files does not look at how much that was.
-(disk ? test : test.skip)('an answer of which a part finds room is not taken for a whole one', () => {
+// The system writes as much as fits, and Node's stream for files ignores the returned length.
+(disk ? test : test.skip)('a partly written answer fails', () => {
   disk!.fill(4096);
   const file = path.join(disk!.folder, 'answer');
   expect(hifi(`>${file}`, 'completion', 'bash')).toMatchObject({ status: 4, stderr: oneLine });
@@ -35,7 +35,7 @@ test.each([
   fs.rmSync(file);
 });
 
-test('what people read may find no room: the command does its work', () => {
+test('a full disk for stderr does not stop the command', () => {
   const heads = path.join(fixtures, 'no-such-heads.json');
   expect(hifi('2>/dev/full', 'completion', 'bash')).toMatchObject({ status: 0 });
   expect(hifi('2>/dev/full', 'select', '--heads', heads, '--out', 'mask.json')).toMatchObject({ status: 2 });

@@ -93,7 +93,7 @@ test('a run at a gateway leaves what a run here leaves', async () => {
   const jobs = await hifi('jobs', 'list', ...gateway, '--json');
   expect(JSON.parse(jobs.stdout).jobs).toHaveLength(1);
 
-  // With another option it is another job; what a job of this machine has left is no more said to be there.
+  // Another option makes another job, and the record of a local job no longer lists its results.
   fs.copyFileSync(path.join(here, 'state', 'job.json'), path.join(there, 'state', 'job.json'));
   const other = await hifi(...RUN, ...gateway, '--lr', '2e-3', '--out', there, '--resume', '--json');
   expect([other.status, other.stderr]).toEqual([

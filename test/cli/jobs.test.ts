@@ -9,7 +9,8 @@ import { clientsOf, endServices, Service } from '../support/services';
 import { startHifi } from './spawn';
 
 /*
- * `hifi jobs watch`, of a gateway whose analyzer and trainer are away: a job is there and goes nowhere.
+ * Tests `hifi jobs watch` on a gateway whose analyzer and trainer are away: its job makes no
+ * progress.
  */
 
 const { NATS_URL } = process.env;
@@ -40,9 +41,9 @@ afterAll(async () => {
 const watch = (job: string, flags: string[], seen: Parameters<typeof startHifi>[1] = () => {}) =>
   startHifi(['jobs', 'watch', job, ...flags, '--gateway', `127.0.0.1:${service.ports.gateway}`], seen);
 
-test('Ctrl-C while the job runs is told by the exit code, from wherever it is watched', async () => {
+test('Ctrl-C during a watch sets the exit code, with gRPC and with NATS', async () => {
   const jobId = await createJob(client, LONG);
-  // The line that says what a server without JetStream lacks shows that it listens.
+  // The line on the server's missing JetStream shows that the command listens.
   const listens = /has no JetStream/;
   const ends = await Promise.all([
     watch(jobId, ['--nats'], (stderr, child) => void (listens.test(stderr) && child.kill('SIGINT'))),
@@ -51,7 +52,7 @@ test('Ctrl-C while the job runs is told by the exit code, from wherever it is wa
   expect(ends.map(({ status }) => status)).toEqual([130, 130]);
 });
 
-test('a job that has ended is watched to its end on a NATS server that keeps nothing', async () => {
+test('a watch of an ended job ends on a NATS server without JetStream', async () => {
   const jobId = await createJob(client, LONG);
   await client.unary(GatewayService.method.cancelJob, { jobId });
   const [{ status, stderr }, unknown] = await Promise.all([jobId, 'no-such-job'].map((id) => watch(id, ['--nats'])));

@@ -6,8 +6,8 @@ import { FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 import { mayMount, withMounts } from '../support/mounts';
 
 /*
- * `--out` where nothing can be written: each command says so before it looks at anything else. The model and the rows that are named
- * here are not there.
+ * Tests an unwritable `--out`: each command reports it before it reads anything else. The named
+ * model and rows do not exist.
  */
 
 const scratch = temporaryFolder('cli-out');
@@ -36,7 +36,7 @@ const mask = {
 };
 fs.writeFileSync(path.join(scratch, 'mask.json'), JSON.stringify(mask));
 
-/** Runs commands in one shell, after `mounts`; of each the exit code and all that it said. */
+/** Runs commands in one shell, after `mounts`. Returns the exit code and the output of each. */
 function outcomes(mounts: string, commands: readonly string[]): string[] {
   const lines = commands.map((words) => `${process.execPath} ${entry} ${words} 2>&1 || echo "exit $?"; echo ----`);
   return withMounts(`${mounts}\n${lines.join('\n')}`)
@@ -45,7 +45,7 @@ function outcomes(mounts: string, commands: readonly string[]): string[] {
 }
 
 (mayMount ? describe : describe.skip)('in mounts', () => {
-  test('a read-only file system, and a file that is mounted', () => {
+  test('a read-only file system, and a mounted file', () => {
     const [ro, bound] = ['ro', 'bound.json'].map((name) => path.join(scratch, name));
     fs.writeFileSync(bound, '');
     const mounts = `mkdir ${ro}; mount -t tmpfs -o ro none ${ro}; mount --bind ${bound} ${bound}`;
@@ -64,7 +64,7 @@ function outcomes(mounts: string, commands: readonly string[]): string[] {
     ]);
   });
 
-  test('an export fills a mount point, replaces what it wrote there, and is undone into another', async () => {
+  test('an export fills a mount point, replaces its earlier files, and undo fills another', async () => {
     const checkpoint = await openCheckpoint(model);
     const delta = path.join(scratch, 'delta');
     try {

@@ -5,8 +5,8 @@ import * as path from 'node:path';
 import { fixtures } from './spawn';
 
 /*
- * Rows as people have them, by the command itself: several files, a header with a comma, semicolons, mixed line ends, labels that look
- * alike, texts that are empty.
+ * Tests the command on rows as users have them: several files, a header with a comma, semicolons,
+ * mixed line ends, labels that look alike, empty texts.
  */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-rows-test-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -28,7 +28,7 @@ const part = (from: number) =>
   `"Title, body";label\r\n${Array.from({ length: 15 }, (_, i) => `the sailor found ${from + i};${LABELS[i % 3]}\r`).join('')}`;
 const COLUMNS = ['--text-columns', 'Title, body', '--label-column', 'label', '--delimiter', ';'];
 
-it('runs on several files, warns of labels that look alike, and says how to do it again', () => {
+it('runs on several files, warns of labels that look alike, and prints the command to repeat', () => {
   const files = ['--train', file('b.csv', part(0)), '--train', file('a.csv', part(15))];
   const out = at('run');
   const options = [
@@ -48,7 +48,7 @@ it('runs on several files, warns of labels that look alike, and says how to do i
   const { status, stderr } = run('run', '--model', model, ...files, ...COLUMNS, ...options);
   expect({ status, stderr }).toMatchObject({ status: 0 });
   const warning = `warning: ${at('b.csv')} and 1 more file: the labels "NEG", "neg" differ in letter case alone; they are 2 classes`;
-  // Scoring and training both read them: it is said once.
+  // Scoring and training both read the rows: the warning appears once.
   expect(stderr.split('\n').filter((line) => line.includes('letter case'))).toEqual([warning]);
   const { data } = JSON.parse(fs.readFileSync(path.join(out, 'heads.json'), 'utf8'));
   expect(data).toMatchObject({ path: `${at('b.csv')} and 1 more file`, rows: 30 });
@@ -58,7 +58,7 @@ it('runs on several files, warns of labels that look alike, and says how to do i
   expect(report).toContain(`--text-columns &#39;Title, body&#39;`.replaceAll('&#39;', "'"));
 });
 
-it('predicts a folder of files, an empty text as an empty text, and warns of it', () => {
+it('predicts a folder of files, with a warning for an empty text', () => {
   const folder = path.dirname(file('new/0.csv', 'text,label\nthe sailor,1\n"",2\r\r\n'));
   file('new/1.csv', 'label,text\n1,a boat\r2,\n');
   const { status, stdout, stderr } = run(
@@ -76,13 +76,13 @@ it('predicts a folder of files, an empty text as an empty text, and warns of it'
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(rows.map(({ row }) => row)).toEqual([0, 1, 2, 3]);
-  expect(rows[1].logits).toEqual(rows[3].logits); // one text, the empty one
+  expect(rows[1].logits).toEqual(rows[3].logits); // both texts are empty
   expect(stderr).toContain(
     `warning: 2 rows, the first ${folder}/0.csv: row 1, have an empty text; it is predicted as one`,
   );
 });
 
-it('says what separates the fields where it is no comma', () => {
+it('suggests the delimiter of a file without commas', () => {
   const semicolons = file('semicolons.csv', 'text;label\na;0\n');
   const refused = (...words: string[]) => {
     const { status, stderr } = run('analyze', '--model', model, '--out', at('none'), ...words);

@@ -24,7 +24,7 @@ test('every row is in one part, as many as asked for, others for each seed', () 
 test.each([
   ['rows', { rows: 100 }, 100],
   ['rows of each class', { rowsPerClass: 12 }, 36],
-])('%s: what chose the learning rate is in no test, and nothing else is missing', (_, size, devRows) => {
+])('%s: the test rows are all others except those that chose the learning rate', (_, size, devRows) => {
   const classes = rows(400, 3);
   const search = splitRows(classes, size, first);
   for (const seed of [1, 2, 3]) {
@@ -35,7 +35,7 @@ test.each([
     expect(everywhere.size).toBe(400);
     expect(search.dev).toHaveLength(devRows);
     expect(test.length).toBeLessThan(search.test.length);
-    // Its training and dev rows are drawn from all, as before.
+    // The training and dev rows are drawn from all rows in both versions.
     expect([train, dev]).toEqual(Object.values(splitRows(classes, size, { seed, searchSeed: seed })).slice(0, 2));
   }
 });

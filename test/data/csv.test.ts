@@ -32,15 +32,16 @@ const message = (content: string, pass?: Pass) =>
     (error: Error) => error.message.replace(folder, ''),
   );
 
-/** Random files and what Python's csv module makes of them; test/fixtures/csv/make.py. */
+/** Random files with the output of Python's csv module; test/fixtures/csv/make.py. */
 const GOLDEN: { bytes: string; delimiter: string; rows: string[][] }[] = JSON.parse(
   fs.readFileSync(path.join(__dirname, '../fixtures/csv/golden.json'), 'utf8'),
 );
 
-it('reads random files as Python does, whichever line ends they mix', async () => {
+it('reads random files with mixed line ends as Python does', async () => {
   expect(GOLDEN.length).toBeGreaterThan(500);
   for (const { bytes, delimiter, rows } of GOLDEN) {
-    // Python has no field in a blank line; here it is an empty one, so that a row of it can be named.
+    // Python gives a blank line no field. hifi gives it an empty one, so that messages can name its
+    // row.
     const found = (await read(bytes, { delimiter })).map((row) => (row.length === 1 && row[0] === '' ? [] : row));
     const wanted = rows.map((row) => (row.length === 1 && row[0] === '' ? [] : row));
     expect({ bytes, rows: found }).toEqual({ bytes, rows: wanted });
@@ -54,7 +55,7 @@ it.each(['csv', 'tsv', 'txt', 'jsonl'] as const)('ends a line at LF, CRLF and CR
       const line = (i: number) => (format === 'jsonl' ? `{"text":"row ${i}"}` : `row ${i}`);
       const content = ends.map((each, i) => line(i) + each).join('');
       const all = await records(content, format);
-      const rows = format === 'jsonl' || format === 'txt' ? all.slice(1) : all; // the names come first
+      const rows = format === 'jsonl' || format === 'txt' ? all.slice(1) : all; // the first record has the names
       expect(fieldsOf(rows)).toEqual(ends.map((_, i) => [`row ${i}`]));
       expect(rows.map(({ line }) => line)).toEqual(ends.map((_, i) => i + 1));
     }),
@@ -62,7 +63,7 @@ it.each(['csv', 'tsv', 'txt', 'jsonl'] as const)('ends a line at LF, CRLF and CR
   );
 });
 
-it('reads back any fields, quoted or plain, with any delimiter and line end', async () => {
+it('reads back random fields, quoted or plain, with any delimiter and line end', async () => {
   const field = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc.string({ unit: fc.constantFrom('"', ',', ';', '\t', '|', '\r', '\n', 'a', ' ', 'é') }),
@@ -83,7 +84,7 @@ it('reads back any fields, quoted or plain, with any delimiter and line end', as
             ({ fields, end }) => fields.map(([text, always]) => written(text, always, delimiter)).join(delimiter) + end,
           )
           .join('');
-        // A byte order mark at the start would be taken for the file's own.
+        // A byte order mark at the start would be removed as the file's own.
         fc.pre(!content.startsWith('\ufeff'));
         expect(await read(content, { delimiter })).toEqual(rows.map(({ fields }) => fields.map(([text]) => text)));
       },
@@ -92,7 +93,7 @@ it('reads back any fields, quoted or plain, with any delimiter and line end', as
   );
 });
 
-it('keeps a record together over many chunks, wherever a chunk ends', async () => {
+it('joins a record across many chunks, wherever a chunk ends', async () => {
   const long = `${'x\r\n"",é\r'.repeat(100_000)}`; // 1 MB in one quoted field
   const text = long.replaceAll('""', '"');
   for (const lead of ['', 'ab']) {
@@ -115,12 +116,12 @@ it('does not split a CRLF between two chunks', async () => {
   }
 });
 
-it('takes a quoted empty field for a field, a blank line for none', async () => {
+it('distinguishes a quoted empty field from a blank line', async () => {
   const all = await records('text\n""\n\n  \n');
   expect(all.map(({ blank }) => blank)).toEqual([false, false, true, true]);
 });
 
-it('says in its own words what is not well-formed, where, and what would be right', async () => {
+it('reports a malformed record with its place and the correct form', async () => {
   expect(await message('a,b\r\nx,"y\rz" w\n')).toBe(
     '/rows.csv: not RFC 4180: line 3: field 2 ("\\"y\\rz\\" ") goes on after its closing quote; a quote within a quoted field must be doubled',
   );

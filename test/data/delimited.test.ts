@@ -34,7 +34,7 @@ describe('TSV', () => {
     ]);
   });
 
-  it('drops a byte order mark and whichever line end, and needs no line end at the end', async () => {
+  it('drops a byte order mark and any line end, and needs no final line end', async () => {
     const rows = [
       ['a', 'b'],
       ['x', 'y'],

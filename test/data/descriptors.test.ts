@@ -14,18 +14,18 @@ import type { Pass, Records } from '../../data/records';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-descriptors-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** Descriptors of this process that lead into the folder. */
+/** Descriptors of this process that refer to files in the folder. */
 const open = () =>
   fs.readdirSync('/proc/self/fd').filter((descriptor) => {
     try {
       return fs.readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(folder);
     } catch {
-      return false; // that of the listing itself
+      return false; // the descriptor of the listing itself
     }
   }).length;
 
 const parquet = fs.readFileSync(path.join(__dirname, '../fixtures/formats/rows.snappy.parquet'));
-/** More than is read at once, 256 KiB, in few lines. */
+/** Content longer than one read, 256 KiB, in few lines. */
 const lines = (line: (i: number) => string) => Array.from({ length: 60 }, (_, i) => line(i)).join('');
 const words = 'some words '.repeat(450);
 const tsv = `text\tlabel\n${lines((i) => `${words}\t${i}\n`)}`;
@@ -51,11 +51,11 @@ describe.each(FORMATS)('%s', (name, reader, good, bad) => {
   fs.writeFileSync(whole, good);
   fs.writeFileSync(broken, bad);
 
-  it('has as many open descriptors after a thousand readers as before', async () => {
+  it('leaves no descriptor open after a thousand readers', async () => {
     const before = open();
     let failed = 0;
     for (let i = 0; i < 500; i++) {
-      // One that is never read, one that is left after its first records, one that fails.
+      // One reader never starts, one stops after its first records, one fails.
       reader({ path: whole }, {});
       for await (const records of reader({ path: whole }, {})) if (records.length > 0) break;
       try {
@@ -71,7 +71,7 @@ describe.each(FORMATS)('%s', (name, reader, good, bad) => {
   });
 });
 
-it('is so for what looks at the columns alone', async () => {
+it('leaves no descriptor open after checks of the columns', async () => {
   const before = open();
   for (const name of ['rows.tsv', 'rows.csv', 'rows.jsonl', 'rows.parquet']) {
     for (let i = 0; i < 50; i++) await checkColumns({ path: path.join(folder, name), textColumns: ['text'] }, 'texts');

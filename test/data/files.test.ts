@@ -13,7 +13,7 @@ const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-files-'));
 afterAll(() => fs.rmSync(root, { recursive: true }));
 
 let folders = 0;
-/** A folder of files, whose path it returns. */
+/** Creates a folder of files and returns its path. */
 function folderOf(files: Record<string, string | Buffer>): string {
   const folder = path.join(root, `folder-${folders++}`);
   for (const [name, content] of Object.entries(files)) {
@@ -47,7 +47,7 @@ it.each([
   const folder = folderOf({ [`part-1.${extension}`]: second, [`part-0.${extension}`]: first });
   const dataset = await readDataset({ path: folder, ...COLUMNS }, 'labels');
   expect(dataset).toMatchObject({ path: folder, rows: 3, texts: ['a', 'b', 'c'], labels: ['0', '1', '1'] });
-  // The other way round, as flags in that order have it.
+  // The order of the flags decides.
   const named = (name: string) => path.join(folder, `${name}.${extension}`);
   const given = { path: named('part-1'), more: [{ path: named('part-0') }], ...COLUMNS };
   const reversed = await readDataset(given, 'labels');
@@ -69,7 +69,7 @@ it('reads a folder of Parquet shards, and a folder of plain texts', async () => 
   expect((await readDataset({ path: texts }, 'texts')).texts).toEqual(['one', 'two', 'three']);
 });
 
-it('passes over hidden files, marks of other tools, folders and files of no format', async () => {
+it('skips hidden files, marker files of other tools, folders and files of no format', async () => {
   const folder = folderOf({
     'b.csv': 'text,label\nb,1\n',
     'a.csv': 'text,label\na,0\n',
@@ -81,11 +81,11 @@ it('passes over hidden files, marks of other tools, folders and files of no form
   });
   const names = (source: DataSource) => filesOf(source).map((file) => path.basename(file.path));
   expect(names({ path: folder })).toEqual(['a.csv', 'b.csv']);
-  // A format that is given is that of all files: nothing is left out by its name.
+  // A given format applies to all files: none is skipped by its name.
   expect(names({ path: folder, format: 'csv' })).toEqual(['README.md', 'a.csv', 'b.csv']);
 });
 
-it('draws from several files, and numbers rows on from file to file', async () => {
+it('draws from several files, with row numbers that continue from file to file', async () => {
   const part = (from: number) =>
     `text,label\n${Array.from({ length: 10 }, (_, i) => `row ${from + i},${i % 2}\n`).join('')}`;
   const folder = folderOf({ 'a.csv': part(0), 'b.csv': 'text,label\n', 'c.csv': part(10) });
@@ -98,7 +98,7 @@ it('draws from several files, and numbers rows on from file to file', async () =
   expect(rowName(selectRows(dataset, [1]), 0)).toBe(`${folder}/a.csv: row 3`);
 });
 
-it('names the file, and the row in it, of whatever is wrong', async () => {
+it('names the file of an error, and the row in it', async () => {
   const good = 'text,label\na,0\nb,1\n';
   const at = (second: string) => ({ path: folderOf({ 'a.csv': good, 'b.csv': second }), ...COLUMNS });
   expect(await refusal(at('text,label\nc,0\n,1\n'))).toMatch(
@@ -120,7 +120,7 @@ it('names the file, and the row in it, of whatever is wrong', async () => {
   );
 });
 
-it('refuses files of two formats, a folder without any, and one without a row', async () => {
+it('refuses files of two formats, a folder without files, and a file without rows', async () => {
   const two = folderOf({ 'a.csv': 'text,label\na,0\n', 'b.tsv': 'text\tlabel\nb\t1\n' });
   expect(await refusal({ path: two, ...COLUMNS })).toMatch(
     /^\/folder-\d+\/b\.tsv is tsv, \/folder-\d+\/a\.csv is csv; files that are read together must have one format$/,

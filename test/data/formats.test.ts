@@ -76,7 +76,7 @@ describe('Parquet', () => {
     expect(await refused('txt')).toMatch(/no column "txt" in the schema \("text", .*\); did you mean "text"\?/);
   });
 
-  it('takes the names of classes that Hugging Face writes into the schema for labels', async () => {
+  it('uses the class names of a Hugging Face schema as labels', async () => {
     const labels = async (source: Partial<DataSource>) =>
       (await readDataset({ path: at('classes.parquet'), textColumns: ['text'], ...source }, 'labels')).labels;
     expect(await labels({ labelColumn: 'label' })).toEqual(['good', 'very bad', 'bad', 'good', 'very bad', 'bad']);
@@ -287,7 +287,7 @@ describe('drawRows', () => {
 });
 
 describe('the file', () => {
-  it('is named with the nearest when there is none, and refused when it is a device or a folder of none', async () => {
+  it('names the nearest path for a missing file, and refuses a device or an empty folder', async () => {
     fs.writeFileSync(path.join(folder, 'train.tsv'), 'a\n1\n');
     const refused = (file: string) => refusal({ path: file, textColumns: ['a'], format: 'tsv' }, 'texts');
     expect(await refused(path.join(folder, 'trian.tsv'))).toBe('no such file; did you mean "train.tsv"?');

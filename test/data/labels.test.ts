@@ -111,14 +111,14 @@ describe('labelWarnings', () => {
     expect(warnings(['Σ', 'x', 'σ'])).toHaveLength(1);
   });
 
-  it('warns of classes that are composed of other code points', () => {
+  it('warns of classes that differ in Unicode composition alone', () => {
     expect(warnings(['caf\u00e9', 'bar', 'cafe\u0301'])).toEqual([
       'rows.tsv: the labels "cafe\u0301" (U+0063 U+0061 U+0066 U+0065 U+0301), "caf\u00e9" (U+0063 U+0061 U+0066 U+00E9) are written with other code points and look the same; they are 2 classes',
     ]);
     expect(warnings(['CAF\u00c9', 'cafe\u0301'])).toHaveLength(1);
   });
 
-  it('says nothing of other classes, and of numbers', () => {
+  it('does not warn of other classes, or of numbers', () => {
     expect(warnings(['neg', 'pos', 'negative', 'é', 'e', '1', '1.0'])).toEqual([]);
     expect(warnings(['1e1', '1E1'], { regression: true })).toEqual([]);
   });

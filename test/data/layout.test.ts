@@ -36,7 +36,7 @@ it.each([
     { delimiter: ';' },
     '("text,label"); it looks separated by ",": give --delimiter ","',
   ],
-  // The other character gives the wanted name, though this one parts the header too.
+  // The other character gives the wanted name, although this one also splits the header.
   [
     'rows.csv',
     'id;text;label, or none\n1;a;0\n',
@@ -44,11 +44,11 @@ it.each([
     '("id;text;label", "or none"); it looks separated by ";": give --delimiter ";"',
   ],
   ['rows.csv', 'texts,label;x\na,0\n', {}, '("texts", "label;x"); did you mean "texts"?'],
-])('says what a header is separated by (%s, %j)', async (name, content, more, found) => {
+])('suggests the delimiter of a header (%s, %j)', async (name, content, more, found) => {
   expect(await refusal(name, content, more)).toBe(`no column "text" in the header ${found}`);
 });
 
-it('reads any delimiter that is given, with literal quotes in TSV', async () => {
+it('reads any given delimiter, with literal quotes in TSV', async () => {
   const file = path.join(folder, 'rows');
   fs.writeFileSync(file, 'text;label\n"a";0\n');
   const texts = async (format: 'csv' | 'tsv') =>

@@ -7,8 +7,8 @@ const root = path.join(__dirname, '../..');
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-parquet-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-it('blames no file where hyparquet cannot be loaded: in a bundle without it, or with Yarn PnP', () => {
-  // The sources where no node_modules has the package.
+it('does not blame the file if hyparquet cannot be loaded: in a bundle without it, or with Yarn PnP', () => {
+  // Sources in a folder without hyparquet in any node_modules.
   for (const part of ['data', 'heads', 'errors.ts']) {
     fs.cpSync(path.join(root, part), path.join(folder, part), { recursive: true });
   }

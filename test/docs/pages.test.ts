@@ -29,8 +29,11 @@ const IN_TEXT: Record<string, string> = {
   // What was measured: repeated by hand, on a machine with nothing else to do.
   'npm run bench -- --python PYTHON --cola CoLA': 'by hand: about an hour',
   'npm run bench -- --cola CoLA --only services': 'by hand',
+  'npm run bench -- --only store': 'by hand',
   'npx hifi run --model all-MiniLM-L6-v2 --train train.tsv --dev dev.tsv --task cola --out out':
     'by hand, with CoLA; readme.test.ts runs the like',
+  'npx hifi run --model all-MiniLM-L6-v2 --train train.tsv --dev dev.tsv --task sst2 --export onnx --onnx-dtype fp32,fp16,q8 --out out':
+    'by hand, with SST-2; onnx-export.test.ts exports all types',
   'python test/fixtures/oracle.py compare': 'by hand: needs an analysis of CoLA',
   'python test/fixtures/check_checkpoint.py': 'by hand, on CoLA; merged-golden.test.ts on its golden file',
 };

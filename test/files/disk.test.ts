@@ -27,7 +27,7 @@ const numbers = (version: number) => new Float32Array(SIZE).fill(version);
 const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer);
 const text = (version: number) => `${version}`.repeat(100_000);
 
-/** A place that writes: `write` puts a version into a folder, `read` tells which one is there. */
+/** Writer under test: `write` puts a version into a folder, `read` returns the version there. */
 interface Point {
   write(folder: string, version: number): unknown;
   read(folder: string): Promise<number> | number;
@@ -104,8 +104,8 @@ const filesOf = (folder: string) =>
 const onDisk = disk ? describe : describe.skip;
 
 onDisk.each(Object.entries(POINTS))('%s', (_, { write, read }) => {
-  // With room for a part of the file the system writes that part; with none it writes nothing.
-  it.each([0, 8192, 65_536])('old or new, with %i bytes free', async (left) => {
+  // With room for a part of the file, the system writes that part; with none, it writes nothing.
+  it.each([0, 8192, 65_536])('leaves the old or the new version, with %i bytes free', async (left) => {
     const folder = path.join(disk!.folder, 'work');
     fs.mkdirSync(folder);
     await write(folder, 1);
@@ -118,7 +118,7 @@ onDisk.each(Object.entries(POINTS))('%s', (_, { write, read }) => {
     } catch (thrown) {
       error = thrown as Error;
     }
-    // A file of a few bytes finds room in a page.
+    // A file of a few bytes fits into a page.
     if (error === undefined) expect([left > 0, await read(folder)]).toEqual([true, 2]);
     else {
       expect(error).toMatchObject({ code: 'DISK_FULL', message: expect.stringMatching(/[\d.]+ (bytes|kB|MB)/) });
@@ -132,7 +132,7 @@ onDisk.each(Object.entries(POINTS))('%s', (_, { write, read }) => {
 });
 
 onDisk('what belongs to one call', () => {
-  it('rows of a request and weights for an engine say what is full', async () => {
+  it('errors of inline rows and engine weights name the full disk', async () => {
     const file = path.join(disk!.folder, 'rows.jsonl');
     const rows = { kind: 'inline' as const, texts: [text(1)] };
     disk!.fill();
@@ -149,7 +149,7 @@ onDisk('what belongs to one call', () => {
     weights.close();
   });
 
-  it("a training's windows are no reason to end it", () => {
+  it("a full disk for a training's windows does not end the training", () => {
     const windows = new WindowsFile(disk!.folder);
     windows.write({ windows: 1, milliseconds: 10 });
     disk!.fill();
@@ -157,7 +157,7 @@ onDisk('what belongs to one call', () => {
     expect(windows.read()).toEqual({ windows: 1, milliseconds: 10 });
   });
 
-  it('what does not fit is refused before a byte is written, with what it needs and what is free', () => {
+  it('a file that does not fit is refused before a byte is written, with its size and the free space', () => {
     disk!.fill(1 << 20);
     const file = path.join(disk!.folder, 'not/there/yet');
     expect(() => requireRoom(file, 1 << 19)).not.toThrow();
@@ -165,8 +165,9 @@ onDisk('what belongs to one call', () => {
   });
 });
 
-// `ulimit -f` counts 1024 bytes; Node ignores the signal that comes with it, so that the write fails with EFBIG.
-it('a file size limit is told by its name, and leaves what was there', () => {
+// `ulimit -f` counts 1024 bytes. Node ignores the signal that comes with it, so the write fails
+// with EFBIG.
+it('the error of a file size limit names the limit, and the old file stays', () => {
   const folder = temporaryFolder('limit');
   const file = path.join(folder, 'model.safetensors');
   writeSafetensors(file, tensors(1));
@@ -186,8 +187,8 @@ it('a file size limit is told by its name, and leaves what was there', () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-// What finds no descriptor has opened nothing yet.
-it('without a free descriptor what was there stays, and work goes on once there is one', () => {
+// A write that finds no descriptor has not opened a file yet.
+it('without a free descriptor the old file stays, and a later write succeeds', () => {
   const folder = temporaryFolder('descriptors');
   const of = (name: string) => JSON.stringify(path.resolve(__dirname, '../..', name));
   const script = `
@@ -226,7 +227,7 @@ it('without a free descriptor what was there stays, and work goes on once there 
   fs.rmSync(folder, { recursive: true });
 });
 
-it('errors of another kind are as they were', async () => {
+it('errors of another kind are unchanged', async () => {
   const other = Object.assign(new Error('too many open files'), { code: 'EMFILE' });
   const throwing = () => {
     throw other;

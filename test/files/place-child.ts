@@ -5,8 +5,9 @@ import { writeWhole } from '../../files/whole-file';
 import { publishFolder } from '../../files/whole-folder';
 
 /*
- * What a process with the rights and mounts of the caller's choice can write: the verdict of `checkPlace` before, and what the write
- * itself comes to. Arguments: `file` or `folder`, then paths. Prints a JSON line for each.
+ * Compares the verdict of `checkPlace` with the result of the write itself, in a process with the
+ * rights and mounts of the caller. Arguments: `file` or `folder`, then paths. Prints a JSON line
+ * for each.
  */
 const [kind, ...paths] = process.argv.slice(2) as ['file' | 'folder', ...string[]];
 

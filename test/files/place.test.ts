@@ -21,7 +21,7 @@ const outcomes = (stdout: string): Outcome[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-describe('what cannot be written is refused before any work', () => {
+describe('a path that cannot be written is refused before any work', () => {
   beforeAll(() => {
     fs.writeFileSync(at('file'), '');
     fs.symlinkSync('round', at('round'));
@@ -46,7 +46,7 @@ describe('what cannot be written is refused before any work', () => {
     for (const kind of ['file', 'folder'] as const) expect(() => checkPlace(at(name), kind, 'X')).toThrow(line);
   });
 
-  test('what can be written is not, and leaves no trace', () => {
+  test('a writable path is accepted, and the check leaves no trace', () => {
     const before = fs.readdirSync(scratch);
     for (const name of ['n'.repeat(255), 'new/deep/er', 'ahead']) {
       for (const kind of ['file', 'folder'] as const) checkPlace(at(name), kind);
@@ -104,12 +104,12 @@ describe('what cannot be written is refused before any work', () => {
   const readOnly = expect.stringMatching(/cannot be written: .*\/ro is on a read-only file system$/);
   const done = { checked: 'done', written: 'done' };
   expect(outcomes(lines.slice(0, 8).join('\n'))).toEqual([
-    // Linux lets no rename replace a mount point: that is what the check says before.
+    // Linux lets no rename replace a mount point; the check reports that first.
     { checked: mounted, written: expect.stringContaining('EBUSY') },
     { checked: mounted, written: expect.stringContaining('EBUSY') },
     { checked: readOnly, written: readOnly },
     done,
-    // Once empty, once with a folder of its own kind.
+    // Once empty, once with a folder of the same kind.
     done,
     done,
     { checked: readOnly, written: readOnly },

@@ -6,7 +6,7 @@ import { WholeFile, writeWhole } from '../../files/whole-file';
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-whole-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-test('a file is whole or not there', () => {
+test('a file appears whole or not at all', () => {
   const target = path.join(scratch, 'new', 'lines.txt');
   const file = new WholeFile(target);
   file.write('a');
@@ -23,12 +23,12 @@ test('a file is whole or not there', () => {
   expect(fs.readdirSync(path.dirname(target))).toEqual(['lines.txt']);
 });
 
-test('a link is followed, also one to what is not there yet', () => {
+test('a link is followed, also to a missing file', () => {
   const at = (name: string) => path.join(scratch, 'links', name);
   fs.mkdirSync(at('real'), { recursive: true });
   fs.writeFileSync(at('real/old'), 'old');
   fs.symlinkSync('real/old', at('to-old'));
-  // `..` is that of the folder that is linked to.
+  // `..` is the parent of the linked folder.
   fs.symlinkSync('real', at('folder'));
   fs.symlinkSync('../new', at('real/to-new'));
   for (const name of ['to-old', 'folder/to-new']) writeWhole(at(name), name);
@@ -36,7 +36,7 @@ test('a link is followed, also one to what is not there yet', () => {
   expect([at('real/old'), at('new')].map((file) => fs.readFileSync(file, 'utf8'))).toEqual(['to-old', 'folder/to-new']);
 });
 
-test('bytes, one after the other or at their place', () => {
+test('bytes can be appended or written at a position', () => {
   const target = path.join(scratch, 'bytes');
   const file = new WholeFile(target);
   file.writeBytes(Buffer.from('de'), 3);

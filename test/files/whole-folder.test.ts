@@ -12,7 +12,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true }));
 const note = (text: string) => (into: string) => fs.writeFileSync(path.join(into, 'note'), text);
 const read = (out: string) => fs.readFileSync(path.join(out, 'note'), 'utf8');
 
-test('a new folder, an empty one and one that is linked to are filled; others can read them', () => {
+test('a new, an empty and a linked folder are filled, and other users can read them', () => {
   const [made, empty, link] = [path.join(fresh(), 'deep/er'), fresh(), fresh()];
   publishFolder(made, note('made'));
   fs.mkdirSync(empty);
@@ -24,7 +24,7 @@ test('a new folder, an empty one and one that is linked to are filled; others ca
   expect(fs.statSync(made).mode).toBe(fs.statSync(ordinary).mode);
 });
 
-test('until it is whole the folder is as it was, and a failure leaves nothing beside it', () => {
+test('the old folder stays until the new one is whole, and a failure leaves nothing beside it', () => {
   const parent = fresh();
   const out = path.join(parent, 'out');
   const failing = (into: string) => {
@@ -36,7 +36,7 @@ test('until it is whole the folder is as it was, and a failure leaves nothing be
   expect(fs.existsSync(parent)).toBe(false);
 });
 
-test('only what may be replaced is replaced', () => {
+test('only files of hifi are replaced', () => {
   const out = fresh();
   publishFolder(out, note('old'));
   expect(() => publishFolder(out, note('new'))).toThrow(`${out} holds note: give a new or an empty folder`);
@@ -49,7 +49,7 @@ test('only what may be replaced is replaced', () => {
   );
 });
 
-describe('what is of hifi in a folder', () => {
+describe('files of hifi in a folder', () => {
   const own = { parts: ['a.json', 'deep/b', /shard-\d+/], signs: ['a.json', 'deep/b'] };
   const holding = (...files: string[]) => {
     const out = fresh();
@@ -76,13 +76,13 @@ describe('what is of hifi in a folder', () => {
     expect(foreignFile(holding(...files), own)).toBe(foreign);
   });
 
-  test('a link is of a user', () => {
+  test('a link counts as a user file', () => {
     const out = holding('a.json');
     fs.symlinkSync(path.join(holding('thesis'), 'thesis'), path.join(out, 'shard-1'));
     expect(foreignFile(out, own)).toBe('shard-1');
   });
 
-  test('what came while the new one was made is left, and so is the old one', () => {
+  test('a file that a user adds meanwhile stays, and so does the old folder', () => {
     const out = holding('a.json');
     const meanwhile = (into: string) => {
       note('new')(into);
@@ -93,8 +93,9 @@ describe('what is of hifi in a folder', () => {
   });
 });
 
-// A mount point cannot be renamed: with one in the old folder, a file before it is out of the way already.
-(mayMount ? test : test.skip)('the old one comes back where the new one cannot take its place', () => {
+// A mount point cannot be renamed: with one in the old folder, an earlier file has already moved
+// out.
+(mayMount ? test : test.skip)('the old folder is restored if the new one cannot take its place', () => {
   const out = fresh();
   fs.mkdirSync(out);
   for (const name of ['a', 'b']) fs.writeFileSync(path.join(out, name), `old ${name}`);
@@ -108,7 +109,7 @@ describe('what is of hifi in a folder', () => {
   expect(rest).toEqual(['a', 'b', 'old a']);
 });
 
-test('a folder that is there stays the same folder', () => {
+test('an existing folder keeps its inode', () => {
   const out = fresh();
   fs.mkdirSync(out, { mode: 0o2770 });
   const { ino, mode } = fs.statSync(out);

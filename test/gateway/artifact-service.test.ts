@@ -17,7 +17,7 @@ const bytes = randomBytes(5_000_001);
 const file = path.join(folder, 'given');
 const stored = { sha256: createHash('sha256').update(bytes).digest('hex'), sizeBytes: bytes.length };
 
-/** How long a sender may send nothing here, in milliseconds. */
+/** Longest silence of a sender in this test, in milliseconds. */
 const SILENT_MS = 2000;
 
 let server: GrpcServer;
@@ -92,7 +92,7 @@ test('an upload that was cut goes on where it stood', async () => {
   expect(Buffer.compare(await downloaded(0), bytes)).toBe(0);
 });
 
-test('two clients that upload one file at once both end well', async () => {
+test('two concurrent uploads of one file both succeed', async () => {
   let meet = () => {};
   const met = new Promise<void>((resolve) => {
     meet = resolve;
@@ -112,7 +112,7 @@ test('two clients that upload one file at once both end well', async () => {
   expect(Buffer.compare(await downloaded(0), bytes)).toBe(0);
 });
 
-test('an upload that goes on over bytes of something else begins anew', async () => {
+test('an upload that resumes after wrong bytes starts again', async () => {
   const wrong = async function* () {
     yield* parts(whole, Buffer.alloc(2 ** 20));
     while ((await client.unary(getUpload, { sha256: stored.sha256 })).offset === 0n);
@@ -123,7 +123,7 @@ test('an upload that goes on over bytes of something else begins anew', async ()
   expect(Buffer.compare(await downloaded(0), bytes)).toBe(0);
 });
 
-test('a sender that sends nothing is cut, so that others need not wait for it', async () => {
+test('a silent sender is disconnected, so that others need not wait', async () => {
   let leave = () => {};
   const left = new Promise<void>((resolve) => {
     leave = resolve;

@@ -39,9 +39,9 @@ let server: NatsServer;
 let admin: NatsConnection;
 let store: JobStore;
 let job: string;
-/** Messages that a subscriber has heard: `SEQUENCE KIND`. */
+/** Messages that a subscriber has received: `SEQUENCE KIND`. */
 let heard: string[];
-/** The outbox's log. */
+/** Log of the outbox. */
 let lines: { level: number; msg: string; [name: string]: unknown }[];
 const disposals: (() => unknown)[] = [];
 
@@ -98,7 +98,7 @@ const waiting = () =>
     (line) => line !== undefined,
     'events to wait',
   );
-/** A while in which a server that refuses is asked again and again. */
+/** Time in which a refusing server is asked several times. */
 async function asked(times: number): Promise<void> {
   const read = jest.spyOn(store, 'unpublished');
   await until(
@@ -141,7 +141,7 @@ describe('a server without JetStream', () => {
     expect(messages()).toEqual(['events wait for NATS', 'events are published']);
   });
 
-  test('that denies one kind: what comes after it waits too, so that a reader has no gap', async () => {
+  test('that denies one kind: later events wait too, so that a reader has no gap', async () => {
     await server.reload(permissions('{ deny: "hifi.v1.jobs.*.progress" }'));
     await note(1);
     await progress();
@@ -155,7 +155,7 @@ describe('a server without JetStream', () => {
     await allHeard('1 state', '2 artifact', '3 progress', '4 artifact');
   });
 
-  test('an event over max_payload is passed over and named, and holds no other back', async () => {
+  test('an event over max_payload is skipped and logged, and blocks no other', async () => {
     const large = (name: string) =>
       store.note(job, {
         kind: 'artifact',
@@ -175,7 +175,7 @@ describe('a server without JetStream', () => {
     expect(aside[0]).toMatchObject({ job, sequence: 3, kind: 'artifact', limit: 4096 });
     expect(aside[0].bytes).toBeGreaterThan(5000);
 
-    // The server tells connections that are there of no new limit.
+    // The server does not report a new limit to existing connections.
     await server.reload(permissions(ALL).replace('4096', '65536'));
     await large('c');
     await allPublished();
@@ -202,7 +202,7 @@ describe('a server with JetStream', () => {
   });
 
   const stream = (name: string, config: Partial<StreamConfig>) => manager.streams.add({ name, ...config });
-  /** The ids of a stream's messages, as `SEQUENCE KIND`. */
+  /** Ids of a stream's messages, as `SEQUENCE KIND`. */
   async function kept(name: string): Promise<string[]> {
     const { state } = await manager.streams.info(name);
     const found: string[] = [];
@@ -222,7 +222,7 @@ describe('a server with JetStream', () => {
   }
   const line = () => lines.find(({ msg }) => msg === 'events are published');
 
-  test('whose stream of another name holds the subjects: its acknowledgement counts', async () => {
+  test('whose stream of another name has the subjects: its acknowledgement suffices', async () => {
     await stream('OTHER', { subjects: ['hifi.>'] });
     await events();
     publish();
@@ -246,7 +246,7 @@ describe('a server with JetStream', () => {
       'acknowledges nothing (no_ack): it may refuse events unnoticed',
     ],
     ['that is a mirror', { mirror: { name: 'ORIGIN' } }, 'mirrors ORIGIN and takes no events itself'],
-  ] as const)('and a HIFI_EVENTS %s: events are published, and what is missing is named', async (_, config, lacks) => {
+  ] as const)('and a HIFI_EVENTS %s: events are published, and the log names the fault', async (_, config, lacks) => {
     if ('mirror' in config) await stream('ORIGIN', { subjects: ['origin.>'] });
     const { sealed, ...settings } = { sealed: false, ...(config as Partial<StreamConfig>) };
     await stream('HIFI_EVENTS', settings);
@@ -259,7 +259,7 @@ describe('a server with JetStream', () => {
     expect(lines).toHaveLength(1);
   });
 
-  test('and a HIFI_EVENTS of states: it acknowledges those, who listens has all', async () => {
+  test('and a HIFI_EVENTS for states alone: it acknowledges those, and a subscriber receives all', async () => {
     await stream('HIFI_EVENTS', { subjects: ['hifi.v1.jobs.*.state'] });
     await events();
     publish();
@@ -269,7 +269,7 @@ describe('a server with JetStream', () => {
     expect(line()).toMatchObject({ streams: ['HIFI_EVENTS'] });
   });
 
-  test('that a user may not ask: the stream keeps events all the same, and its refusal counts', async () => {
+  test('that a user may not ask: the stream stores events, and its refusal is respected', async () => {
     await stream('HIFI_EVENTS', { subjects: ['hifi.v1.jobs.>'], max_msgs: 3, discard: DiscardPolicy.New });
     await server.reload(permissions(NO_API));
     await events();
@@ -287,7 +287,7 @@ describe('a server with JetStream', () => {
   test.each([
     ['', '">"'],
     [', nor hear acknowledgements', '{ deny: "_INBOX.>" }'],
-  ])('that a user may not ask%s, without a stream: who listens has the events', async (_, subscribe) => {
+  ])('that a user may not ask%s, without a stream: a subscriber receives the events', async (_, subscribe) => {
     await server.reload(permissions(NO_API, subscribe));
     await note(1);
     publish();
@@ -297,12 +297,12 @@ describe('a server with JetStream', () => {
       streams: [],
       lacks: [expect.stringMatching(/^this NATS user may not /)],
     });
-    // What was on its way while nobody acknowledged it may come twice.
+    // Events in flight while nobody acknowledged them may arrive twice.
     expect([...new Set(heard)]).toEqual(['1 state', '2 artifact']);
     expect(lines).toHaveLength(1);
   });
 
-  test('and a full stream that discards new messages: events wait, few lines say so, and nothing is left behind', async () => {
+  test('and a full stream that discards new messages: events wait, with few log lines and no leak', async () => {
     await stream('HIFI_EVENTS', { subjects: ['hifi.v1.jobs.>'], max_msgs: 2, discard: DiscardPolicy.New });
     await events();
     publish();
@@ -319,7 +319,8 @@ describe('a server with JetStream', () => {
     expect(await kept('HIFI_EVENTS')).toEqual(EVENTS);
     expect(messages()).toEqual(['events are published', 'events wait for NATS', 'events are published']);
 
-    // Each attempt on one connection: the library keeps an iterator of its status until that is stopped.
+    // Each attempt on one connection: the library keeps an iterator of its status until that is
+    // stopped.
     const link = await connectNats(natsAddress(as('gateway')), 'test');
     const listeners = () => (link.nc as unknown as { protocol: { listeners: unknown[] } }).protocol.listeners.length;
     for (let attempt = 0; attempt < 50; attempt++) await openChannel(link);
@@ -329,7 +330,7 @@ describe('a server with JetStream', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('and a stream that forgets is named once', async () => {
+  test('and a stream that discards old events: the log names it once', async () => {
     await stream('HIFI_EVENTS', { subjects: ['hifi.v1.jobs.>'], max_msgs: 1000, storage: StorageType.Memory });
     publish();
     await allPublished();

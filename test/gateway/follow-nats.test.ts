@@ -107,11 +107,11 @@ describe('with JetStream', () => {
     expect(sequences(seen)).toEqual(upTo(11));
   });
 
-  test('of a stream of another name, with a word on an event that it lacks', async () => {
+  test('from a stream of another name, with a note on a missing event', async () => {
     await note(1, 2, 3);
     await told();
     await withJetStream(server.url, async ({ streams }) => {
-      // Its second event: the stream's third message, after one of another job.
+      // The job's second event is the stream's third message, after one of another job.
       await streams.deleteMessage('HIFI_EVENTS', 3);
       await streams.add({ name: 'COPY', sources: [{ name: 'HIFI_EVENTS' }] });
       await until(
@@ -129,7 +129,7 @@ describe('with JetStream', () => {
     expect(notes).toEqual(['event 2 is not in NATS; the gateway has what NATS lacks']);
   });
 
-  test('ends with the job where its last event is missing', async () => {
+  test('ends with the job if its last event is missing', async () => {
     await note(1);
     await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
     await told();
@@ -174,7 +174,7 @@ test('without JetStream what comes, and a word on what is missing', async () => 
   expect(first).toBeGreaterThan(2);
   expect(sequences(seen)).toEqual(upTo(store.get(job).sequence).slice(first - 1));
   expect(notes).toEqual([
-    'this NATS server has no JetStream for this account: events from before now, or told while the connection is away, are missing',
+    'this NATS server has no JetStream for this account: earlier events, and events during a lost connection, are missing',
   ]);
 });
 

@@ -9,13 +9,13 @@ import { RpcError, status } from '../../infra/grpc/status';
 import { GatewayService, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
 import { freePorts } from '../support/ports';
 
-/** How long a gateway may be away here, in milliseconds. */
+/** Longest absence of a gateway in this test, in milliseconds. */
 const AWAY_MS = 1200;
 const unused = () => {
   throw new Error('it is not called');
 };
 
-/** A gateway of one job, which is silent until it has ended. */
+/** Gateway with one job, which is silent until it ends. */
 async function gatewayAt(port: number, ended: boolean): Promise<GrpcServer> {
   const server = new GrpcServer({ host: '127.0.0.1', port });
   server.add(GatewayService, {
@@ -34,7 +34,7 @@ async function gatewayAt(port: number, ended: boolean): Promise<GrpcServer> {
   return server;
 }
 
-test('a gateway that a silent job has been watched at for long may be restarted; one that stays away is given up', async () => {
+test('a watch of a long silent job survives a restart of the gateway, and gives up on a lasting absence', async () => {
   const [port] = await freePorts(1);
   const client = new GrpcClient(`127.0.0.1:${port}`);
   const notes: string[] = [];
@@ -59,11 +59,11 @@ test('a gateway that a silent job has been watched at for long may be restarted;
   client.close();
 });
 
-describe('how long a peer has been away', () => {
+describe('absence of a peer', () => {
   const away = new RpcError(status.UNAVAILABLE, 'UNAVAILABLE', 'no connection');
   const lost = new RpcError(status.UNAVAILABLE, 'ENGINE_LOST', 'the engine was ended by SIGKILL');
 
-  test('counts from the first call that did not reach it, whatever came of those behind', async () => {
+  test('starts at the first call that did not reach it', async () => {
     const absence = new Absence(100);
     await delay(150);
     absence.begin();
@@ -76,7 +76,7 @@ describe('how long a peer has been away', () => {
   test.each<[what: string, there: (absence: Absence) => void]>([
     ['an answer', (absence) => absence.answered()],
     ['an error of its own', (absence) => absence.isTooLong(lost)],
-  ])('begins anew with %s', async (_, there) => {
+  ])('starts again after %s', async (_, there) => {
     const absence = new Absence(100);
     expect(absence.isTooLong(away)).toBe(false);
     await delay(150);
@@ -85,7 +85,7 @@ describe('how long a peer has been away', () => {
     expect(absence.isTooLong(away)).toBe(false);
   });
 
-  test('begins anew with a call that lasted: the peer held it', async () => {
+  test('starts again after a long call: the peer was there', async () => {
     const absence = new Absence(100, 50);
     expect(absence.isTooLong(away)).toBe(false);
     await delay(60);

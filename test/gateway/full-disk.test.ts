@@ -12,8 +12,8 @@ import { clientsOf, endServices, Service } from '../support/services';
 import { until } from '../support/until';
 
 /*
- * lmdb-js 3.5 rejects the writes of a commit that failed, and another promise with its cause, which nobody handles; with
- * eventTurnBatching a third one. Each of them used to end the process.
+ * lmdb-js 3.5 rejects the writes of a failed commit, and a second promise with its cause, which
+ * nobody handles; with eventTurnBatching a third one. Each unhandled one ends the process.
  */
 
 const { createJob, getJob } = GatewayService.method;
@@ -21,7 +21,7 @@ const refused = () => {
   throw new Error('the job is refused');
 };
 const refusals = { full: refused, otherSpec: refused };
-/** Takes pages of its own: a small change may find room in pages that lmdb has freed. */
+/** Allocates pages: a small change may fit into pages that lmdb has freed. */
 const LARGE = 'x'.repeat(50_000);
 
 const scratch = temporaryFolder('full-disk');
@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
-test('a full disk is an answer of the gateway, which goes on', async () => {
+test('the gateway reports a full disk and continues', async () => {
   if (!disk) return;
   const peers = ['--analyzer', '127.0.0.1:1', '--trainer', '127.0.0.1:1'];
   const service = await Service.start(['gateway', '--state-dir', disk.folder, '--gateway-port', '0', ...peers]);
@@ -63,7 +63,7 @@ test('a full disk is an answer of the gateway, which goes on', async () => {
   expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
 });
 
-test('a job at work waits for room and goes on; what was told of it is never ahead of the store', async () => {
+test('a running job waits for room and resumes; watchers are never ahead of the store', async () => {
   if (!disk) return;
   const store = new JobStore(path.join(disk.folder, 'jobs'), true);
   const words: string[] = [];
@@ -98,13 +98,13 @@ test('a job at work waits for room and goes on; what was told of it is never ahe
 
   await until(
     () => words,
-    () => words.some((line) => line.includes('the job waits for some')),
+    () => words.some((line) => line.includes('has no room; the job waits')),
     'the disk to be full',
   );
   const waiting = store.get(record.id);
   expect(waiting.state).toBe('TRAINING');
   expect(waiting.epochs).toBeLessThan(20);
-  // A change that a client asks for is refused, or has room in a page that was freed; it waits for nothing.
+  // A client's change is refused, or fits into a freed page; it waits for nothing.
   const cancelled = await store.note(record.id, { kind: 'warning', message: LARGE }).catch((error) => error);
   expect(cancelled).toMatchObject({ code: 'DISK_FULL' });
 
@@ -113,13 +113,13 @@ test('a job at work waits for room and goes on; what was told of it is never ahe
   expect(store.get(record.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1, epochs: 20, warnings: [] });
   expect(seen).toEqual(Array.from({ length: 23 }, (_, i) => i + 1));
   expect(ahead).toEqual([]);
-  // One line when it begins to wait, one when it goes on.
+  // One line when the wait begins, one when it ends.
   expect(words.filter((line) => /no room|room again/.test(line))).toHaveLength(2);
   await scheduler.drain();
   await store.close();
 });
 
-test('events that were published are not offered again, though the outbox has no room to be changed', async () => {
+test('published events are not offered again, even if the outbox has no room for the change', async () => {
   if (!disk) return;
   const folder = path.join(disk.folder, 'jobs');
   const store = new JobStore(folder, true);

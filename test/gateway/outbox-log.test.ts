@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => jest.useRealTimers());
 
-/** Lets seconds pass, with something in each. */
+/** Lets seconds pass, and runs an action in each. */
 function seconds(count: number, each: (second: number) => void): void {
   for (let second = 0; second < count; second++) {
     each(second);
@@ -27,7 +27,7 @@ function seconds(count: number, each: (second: number) => void): void {
   }
 }
 
-test('ten minutes of one refusal are a line, and its end is another', () => {
+test('ten minutes of one refusal give one line, and their end another', () => {
   seconds(600, () => log.waits(new Error('refused'), EVENT));
   log.published(CHANNEL);
   expect(lines).toEqual([
@@ -36,7 +36,7 @@ test('ten minutes of one refusal are a line, and its end is another', () => {
   ]);
 });
 
-test('a server that takes an event and refuses the next, ten minutes long, and reasons without end', () => {
+test('alternating success and refusal for ten minutes, and endless reasons, give few lines', () => {
   seconds(600, () => {
     log.published(CHANNEL);
     log.waits(new Error('lost'), EVENT);
@@ -55,7 +55,7 @@ test('an outage soon after another one is logged when it lasts', () => {
   expect(lines.map(({ msg }) => msg)).toEqual(['events wait for NATS', 'events are published', 'events wait for NATS']);
 });
 
-test('events that are passed over are counted', () => {
+test('skipped events are counted', () => {
   const over = { bytes: 5000, limit: 4096, limitOf: "the NATS server's max_payload" };
   seconds(31, () => log.tooLarge(EVENT, over));
   log.tooLarge(EVENT, over);

@@ -114,17 +114,17 @@ test('whatever happens: sequences without gaps, states forwards, nothing after t
   );
 });
 
-test('a clock that is put back an hour silences no progress', () => {
+test('a clock set back by an hour suppresses no progress', () => {
   const hour = 3600_000;
   const first = after(fresh(), [progress(1)], 2 * hour);
   const second = after(first.record, [progress(2)], hour);
   expect(second.events.map(({ event }) => event)).toEqual([progress(2)]);
-  // From then on the interval counts by the clock as it is.
+  // From then on the interval counts by the new clock.
   expect(after(second.record, [progress(3)], hour + 249).events).toEqual([]);
   expect(after(second.record, [progress(3)], hour + 250).events).toHaveLength(1);
 });
 
-test('nothing changes a job that has ended, its time neither', () => {
+test('nothing changes an ended job, including its time', () => {
   const ended = after(fresh(), [{ kind: 'state', state: 'FAILED' }], 1000).record;
   expect(after(ended, [progress(1), { kind: 'state', state: 'SUCCEEDED' }], 2000)).toEqual({
     record: ended,

@@ -111,7 +111,7 @@ test('a job waits for room on a disk longer than for a service that is away', as
   expect(tries).toBe(3);
 });
 
-test('a job is created and taken up though the log finds no room', async () => {
+test('a job is created and started although the log has no room', async () => {
   const full = fs.openSync('/dev/full', 'w');
   scheduler = new Scheduler(store, succeed, openLog('gateway', new LogFile(full)));
   expect(await ended(await create('logged'))).toEqual(['QUEUED', 'SUCCEEDED']);

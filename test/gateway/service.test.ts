@@ -26,7 +26,7 @@ let artifacts: ArtifactStore;
 let servers: GrpcServer[];
 let clients: GrpcClient[];
 let gateway: GrpcClient;
-/** Called while a spec is looked at: when the analyzer is asked for its model. */
+/** Called while a spec is checked: when the gateway asks the analyzer for its model. */
 let whileChecked: () => Promise<void>;
 
 const clientOf = async (server: GrpcServer) => {
@@ -86,7 +86,7 @@ const inline = (...texts: string[]) => ({ source: { case: 'inline' as const, val
 const made = async (given: MessageInitShape<typeof JobSpecSchema>, requestId?: string) =>
   (await gateway.unary(createJob, { requestId, spec: given })).job!;
 
-test('rows of a request are a file of the job; its client sees the spec as it was', async () => {
+test('inline rows become a file of the job; the client sees the original spec', async () => {
   const given = {
     ...spec({ ...inline('Zwölf 🦊', ''), regression: false }),
     dev: { source: { case: 'inline' as const, value: { texts: ['a'], secondTexts: ['b'], labels: ['1'] } } },
@@ -96,7 +96,7 @@ test('rows of a request are a file of the job; its client sees the spec as it wa
   expect(answered).toEqual(wanted);
   expect((await gateway.unary(getJob, { jobId })).job!.spec).toEqual(wanted);
   expect((await gateway.unary(cancelJob, { jobId })).job!.spec).toEqual(wanted);
-  // The same request again is the same job.
+  // The same request again returns the same job.
   expect(await made(given, 'rows')).toMatchObject({ jobId, spec: wanted });
 
   const [listed] = (await gateway.unary(listJobs, {})).jobs;
@@ -110,7 +110,7 @@ test('rows of a request are a file of the job; its client sees the spec as it wa
   expect(files()).toEqual([]);
 });
 
-test('a job that is refused leaves no rows', async () => {
+test('a refused job leaves no rows', async () => {
   await expect(made(spec(inline('one'), 'unknown'))).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
   for (let i = 0; i < WAITING; i++) await made(spec(inline('shared')));
   await expect(made(spec(inline('of one more')))).rejects.toMatchObject({ reason: 'QUEUE_FULL' });
@@ -118,7 +118,7 @@ test('a job that is refused leaves no rows', async () => {
   expect(files()).toHaveLength(1);
 });
 
-test('rows that were there when a job was checked are there when it is accepted', async () => {
+test('rows that exist at the check of a job still exist at its acceptance', async () => {
   const { sha256 } = await artifacts.addText('text\tlabel\na\t0\nb\t1\n');
   const rows = { source: { case: 'artifact' as const, value: sha256 }, textColumns: ['text'], name: 'rows.tsv' };
   const first = await made(spec(rows));
@@ -134,7 +134,7 @@ test('rows that were there when a job was checked are there when it is accepted'
   expect(artifacts.has(sha256)).toBe(false);
 });
 
-test('an id or a token that is none, however long, is the client’s mistake in every call', async () => {
+test('an invalid id or token of any length is the client’s error in every call', async () => {
   const watch = async (jobId: string) => {
     for await (const _ of gateway.stream(watchJob, { jobId }));
   };

@@ -162,7 +162,7 @@ const epochs = (count: number): Happening[] =>
 /** Counts the values that lmdb decodes, and the steps of its cursors, while `work` runs. */
 async function readsOf(store: JobStore, work: () => unknown): Promise<number> {
   let steps = 0;
-  // lmdb-js makes a class for each environment; all of its tables have this prototype.
+  // lmdb-js makes a class for each environment; all its tables have this prototype.
   const prototype = Object.getPrototypeOf((store as unknown as { tables: { jobs: object } }).tables.jobs);
   const { getRange } = prototype;
   const parse = jest.spyOn(JSON, 'parse');
@@ -189,7 +189,7 @@ async function readsOf(store: JobStore, work: () => unknown): Promise<number> {
   }
 }
 
-test('no call reads more of a store that holds ten times the jobs', async () => {
+test('no call reads more of a store with ten times the jobs', async () => {
   const artifacts = new ArtifactStore(path.join(scratch, 'artifacts'));
   const filled = async (count: number) => {
     const store = open(undefined, false);
@@ -223,11 +223,11 @@ test('no call reads more of a store that holds ten times the jobs', async () => 
   };
   const few = await reads(await filled(60));
   expect(await reads(await filled(600))).toEqual(few);
-  // What is counted is what is read: 51 records by 51 keys.
+  // The counts are the reads: 51 records by 51 keys.
   expect(few['the first page']).toBeGreaterThanOrEqual(102);
 });
 
-test('jobs by state are those of the records, in both orders, whatever happens to them', async () => {
+test('the index by state matches the records, in both orders, after any change', async () => {
   const store = open();
   const ids = (await Promise.all(Array.from({ length: 12 }, (_, i) => store.create(job(`${i}`), 100, full)))).map(
     ({ record }) => record.id,
@@ -260,7 +260,7 @@ test('jobs by state are those of the records, in both orders, whatever happens t
   expect(store.endedBefore(0)).toEqual([]);
 });
 
-test('an id that is none is that of no job, however long it is', async () => {
+test('an invalid id of any length is that of no job', async () => {
   const store = open();
   for (const id of ['', 'a'.repeat(100_000), 'é', '../x', 'none']) {
     expect(() => store.get(id)).toThrow(/no job/);
@@ -270,7 +270,7 @@ test('an id that is none is that of no job, however long it is', async () => {
   }
 });
 
-test('a history is read by pages, and a job that is deleted meanwhile is told of', async () => {
+test('a history is read by pages, and a deletion in between is reported', async () => {
   const store = open();
   const { id } = (await store.create(job('one'), 100, full)).record;
   await store.note(id, ...epochs(2000), { kind: 'state', state: 'SUCCEEDED' });
@@ -287,7 +287,7 @@ test('a history is read by pages, and a job that is deleted meanwhile is told of
   await expect(rest()).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('a spec is stored once: what changes of its job is written without it', async () => {
+test('a spec is stored once: changes of its job do not write it again', async () => {
   // lmdb takes its encoder when a table is opened.
   const stringify = jest.spyOn(JSON, 'stringify');
   const store = open();
@@ -297,13 +297,13 @@ test('a spec is stored once: what changes of its job is written without it', asy
   await store.note(id, { kind: 'progress', stage: 'train', done: 1, total: 2, unit: 'steps' });
   const written = stringify.mock.results.slice(before).map(({ value }) => value.length);
   stringify.mockRestore();
-  // The record, the event and the event's place in the outbox.
+  // The record, the event and the event's position in the outbox.
   expect(written).toHaveLength(3);
   expect(Math.max(...written)).toBeLessThan(1000);
   expect(store.spec(id)).toEqual(spec);
 });
 
-test('a store of the first layout, with specs in the records, opens with all that it holds', async () => {
+test('a store of the first layout, with specs in the records, opens without a loss', async () => {
   const folder = path.join(scratch, 'first-layout');
   fs.mkdirSync(folder);
   const old = openDatabase({ path: folder, encoding: 'json', maxDbs: 4 });

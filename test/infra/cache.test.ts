@@ -38,9 +38,9 @@ it('a folder whose making fails is not there', async () => {
   expect(fs.readdirSync(path.join(home, 'hifi/kind'))).toEqual([]);
 });
 
-it('what a process has left that was killed is removed, and what one fills stays', async () => {
+it('the folder of a killed process is removed, and that of a running one stays', async () => {
   const at = (name: string) => path.join(home, 'hifi/kind', name);
-  const dead = 2 ** 22 + 1; // more than any process's id
+  const dead = 2 ** 22 + 1; // greater than any process id
   const left = [`name.making-${dead}-abcdef`, `name.making-${process.ppid}-abcdef`, `other.making-${dead}-abcdef`];
   for (const name of left) {
     fs.mkdirSync(at(name), { recursive: true });

@@ -38,7 +38,7 @@ serveEngine({
   /** Says how it is run. */
   async *self() {
     yield 'here';
-    // As systemd, or a terminal that is closed, signals all processes.
+    // systemd, or a closed terminal, signals all processes.
     for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.kill(process.pid, signal);
     await sleep(20);
     return { pid: process.pid, nice: os.getPriority(), temporary: os.tmpdir() };

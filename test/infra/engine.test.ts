@@ -316,12 +316,12 @@ describe('an engine that stays', () => {
     expect((await selfOf(engine)).pid).not.toBe(pid);
   });
 
-  it('is as much nicer than its parent as it was told to be', async () => {
+  it('has the requested niceness above its parent', async () => {
     expect((await selfOf(started({ nice: 7 }))).nice).toBe(Math.min(os.getPriority() + 7, 19));
     expect((await selfOf(started())).nice).toBe(os.getPriority());
   });
 
-  it('takes its temporary files with it, also where it is killed', async () => {
+  it('removes its temporary files, also when it is killed', async () => {
     const engine = started();
     const { pid, temporary } = await selfOf(engine);
     fs.writeFileSync(path.join(temporary, 'weights'), 'w');
@@ -358,7 +358,7 @@ it('a child does not outlive its parent', async () => {
   expect(fs.existsSync(temporary)).toBe(false);
 });
 
-it('a parent that is nicer than its engines are told to be, and may not raise them, has engines all the same', async () => {
+it('an engine starts even if its parent may not set the requested priority', async () => {
   if (process.getuid?.() !== 0) {
     process.stderr.write('left out: only root can start a process of another user\n');
     return;
@@ -372,7 +372,7 @@ it('a parent that is nicer than its engines are told to be, and may not raise th
   await untilGone(pid);
 });
 
-/** What `engine-parent` tells of its child. */
+/** Output of `engine-parent` about its child. */
 async function childOf(parent: ChildProcess): Promise<{ pid: number; temporary: string }> {
   const text = await new Promise<string>((resolve, reject) => {
     parent.stdout?.once('data', (data) => resolve(String(data)));

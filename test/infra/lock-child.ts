@@ -2,8 +2,9 @@ import * as fs from 'node:fs';
 import { lockFor } from '../../infra/process-lock';
 
 /**
- * Wants a lock when told to. `{ file, at }`: once, from that time on, and keeps it until the next message. `{ file, at, times }`: so
- * many times, each time giving it back at once; a folder that only one process can make shows a second holder.
+ * Takes a lock on request. `{ file, at }`: once, from that time on, and holds it until the next
+ * message. `{ file, at, times }`: that many times, releasing it at once each time. A folder that
+ * only one process can create reveals a second holder.
  */
 let unlock = () => {};
 process.on('message', ({ file, at, times }: { file: string; at: number; times?: number }) => {

@@ -18,14 +18,14 @@ onDisk('lines that find no room are lost, and told of once there is some; no lin
   const log = openLog('gateway', new LogFile(descriptor));
   log.info('before');
   disk!.fill();
-  // The file's own last page takes a few lines still.
+  // The file's own last page holds a few more lines.
   for (let i = 0; i < 40; i++) log.info({ text: 'x'.repeat(200) }, `lost ${i}`);
   disk!.empty();
   log.info('after');
   fs.closeSync(descriptor);
   const lines = fs.readFileSync(file, 'utf8').trimEnd().split('\n');
   const whole = lines.flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line)] : []));
-  expect(lines.length - whole.length).toBeLessThanOrEqual(1); // the one that the disk ended in
+  expect(lines.length - whole.length).toBeLessThanOrEqual(1); // the line at which the disk was full
   expect([whole[0].msg, whole.at(-1).msg]).toEqual(['before', 'after']);
   const told = whole.at(-2);
   expect(told).toMatchObject({ level: 'warn', msg: 'lines of the log could not be written' });
@@ -35,7 +35,7 @@ onDisk('lines that find no room are lost, and told of once there is some; no lin
 it.each([
   ['a full disk', '2>/dev/full'],
   ['a pipe without a reader', '2> >(true)'],
-])('%s as stderr hurts no caller', (_, redirected) => {
+])('%s as stderr does not affect the caller', (_, redirected) => {
   const script = `
     const log = require(${JSON.stringify(LOG)}).openLog('gateway');
     for (let i = 0; i < 3; i++) log.error({ err: new Error('x'.repeat(100_000)) }, 'a long line');
@@ -45,8 +45,8 @@ it.each([
   expect({ stdout, status }).toEqual({ stdout: 'went on\n', status: 0 });
 });
 
-// Opened for reading and writing, a FIFO holds 64 KiB and nobody takes them.
-it('a full pipe that does not block costs a line, not the process', () => {
+// Opened for reading and writing, a FIFO holds 64 KiB, which nobody reads.
+it('a full non-blocking pipe loses a line, and the process continues', () => {
   const script = `
     const fs = require('node:fs');
     const { LogFile } = require(${JSON.stringify(path.join(__dirname, '../../infra/log-file'))});

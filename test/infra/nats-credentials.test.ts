@@ -14,7 +14,7 @@ afterAll(() => {
   else process.env.NATS_CREDS = NATS_CREDS;
 });
 
-/** Names a file in NATS_CREDS. @returns its path */
+/** Sets NATS_CREDS to a file. @returns its path */
 function credentials(text: string): string {
   const file = path.join(folder, 'nats.creds');
   fs.writeFileSync(file, text);
@@ -27,7 +27,7 @@ const seedOf = (pair: { getSeed(): Uint8Array }) => text(pair.getSeed());
 const block = (what: string, body: string) => `-----BEGIN ${what}-----\n${body}\n------END ${what}------\n\n`;
 const base64 = (value: string | Uint8Array) => Buffer.from(value).toString('base64url');
 
-/** A NATS JWT: https://docs.nats.io/running-a-nats-service/nats_admin/security/jwt */
+/** NATS JWT: https://docs.nats.io/running-a-nats-service/nats_admin/security/jwt */
 function jwt(issuer: ReturnType<typeof nkeys.createUser>, subject: string, type: string, claims = {}): string {
   const head = base64(JSON.stringify({ typ: 'JWT', alg: 'ed25519-nkey' }));
   const at = Math.floor(Date.now() / 1000);
@@ -38,7 +38,7 @@ function jwt(issuer: ReturnType<typeof nkeys.createUser>, subject: string, type:
   return `${head}.${body}.${base64(issuer.sign(Buffer.from(`${head}.${body}`)))}`;
 }
 
-test("a user's bare nkey seed, with or without its frame", async () => {
+test("a user's bare nkey seed, with or without its delimiter lines", async () => {
   const user = nkeys.createUser();
   const server = await startNats({
     jetstream: false,
@@ -74,12 +74,12 @@ test("a credentials file: a user's JWT with its seed", async () => {
   await server.stop();
 });
 
-test('anything else is refused in a line that shows no key', () => {
+test('any other file is refused in one line that shows no key', () => {
   const wanted = "it must be a credentials file of a user (JWT and seed, as nsc writes it) or a user's nkey seed (SU…)";
   const account = seedOf(nkeys.createAccount());
   const user = seedOf(nkeys.createUser());
   const token = jwt(nkeys.createAccount(), nkeys.createUser().getPublicKey(), 'user');
-  // A letter within: the last one of base 32 has bits that stand for nothing.
+  // A letter in the middle: the last letter of base 32 has unused bits.
   const damaged = `${user.slice(0, 30)}${user[30] === 'A' ? 'B' : 'A'}${user.slice(31)}`;
   for (const [content, why] of [
     ['', `it holds neither a JWT nor a seed; ${wanted}`],

@@ -7,7 +7,7 @@ const part = (parts: Parts, ended: string[], name: string, error?: Error) =>
     if (error) throw error;
   });
 
-test('what was started ends once, the last first', async () => {
+test('started parts end once, in reverse order', async () => {
   const ended: string[] = [];
   const { started, end } = await Parts.start(async (parts) => {
     for (const name of ['lock', 'store', 'server']) part(parts, ended, name);
@@ -19,7 +19,7 @@ test('what was started ends once, the last first', async () => {
   expect(ended).toEqual(['server', 'store', 'lock']);
 });
 
-test('a part that cannot be started ends those before it, and says why', async () => {
+test('a part that fails to start ends those before it, and its error is thrown', async () => {
   const ended: string[] = [];
   const starting = Parts.start(async (parts) => {
     part(parts, ended, 'lock');
@@ -31,7 +31,7 @@ test('a part that cannot be started ends those before it, and says why', async (
   expect(ended).toEqual(['server', 'store', 'lock']);
 });
 
-test('a part that cannot be ended keeps no other from its end', async () => {
+test('a part that fails to end does not prevent the others', async () => {
   const ended: string[] = [];
   const { end } = await Parts.start((parts) => {
     part(parts, ended, 'lock');

@@ -54,17 +54,17 @@ describe('eight processes at once', () => {
     for (const child of children) child.disconnect();
   });
 
-  /** Has all of them want a lock. @returns how many got it, and how often it had two holders */
+  /** Lets all of them take a lock. @returns the number of successes, and of second holders */
   async function ask(file: string, times?: number): Promise<{ held: number; twice: number }> {
     const answers = children.map((child) => once(child, 'message'));
-    // They start together, once all have heard of it.
+    // They start together, once all have received the message.
     for (const child of children) child.send({ file, at: Date.now() + 6, times });
     const told = (await Promise.all(answers)).map(([answer]) => answer);
     const sum = (name: 'held' | 'twice') => told.reduce((total, answer) => total + answer[name], 0);
     return { held: sum('held'), twice: sum('twice') };
   }
 
-  test('exactly one gets a lock that dead processes left', async () => {
+  test('exactly one takes over the lock of dead processes', async () => {
     const left = ['999999999 1', '999999999 1 - first\n', '999999999 1 - first\n999999998 1 - second\n'];
     const holders = new Set<number>();
     for (let round = 0; round < 60; round++) {
@@ -75,7 +75,7 @@ describe('eight processes at once', () => {
     expect([...holders]).toEqual([1]);
   });
 
-  test('a lock that is given back again and again never has two holders', async () => {
+  test('a repeatedly released lock never has two holders', async () => {
     const { held, twice } = await ask(newLock(), 300);
     expect(held).toBeGreaterThan(8);
     expect(twice).toBe(0);
@@ -90,7 +90,7 @@ test('a second lock in the same process is refused', () => {
   lockFor(file, 'the folder')();
 });
 
-test('a lock whose file a user has removed does not take that of the next one with it', () => {
+test('the holder of a removed lock file does not remove the next one', () => {
   const file = newLock();
   const unlock = lockFor(file, 'the folder');
   fs.rmSync(file);
@@ -100,7 +100,7 @@ test('a lock whose file a user has removed does not take that of the next one wi
   next();
 });
 
-test('a container that shares the folder is refused while the other one lives, and takes over once it is gone', async () => {
+test('a container that shares the folder is refused while the other one runs, and takes over afterwards', async () => {
   if (spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0) {
     process.stderr.write('left out: this machine lets no process have a pid namespace of its own\n');
     return;
@@ -111,7 +111,7 @@ test('a container that shares the folder is refused while the other one lives, a
   const other = spawn('unshare', [...words, require.resolve('../../infra/process-lock'), file]);
   try {
     await once(other.stdout, 'data');
-    // Its id there is 1, which is a living process here too, of another start.
+    // Its id there is 1, which here is another living process, with another start.
     expect(fs.readFileSync(file, 'utf8').split(' ')[0]).toBe('1');
     expect(() => lockFor(file, 'the folder')).toThrow('the folder is in use by process 1 of another container');
     expect(fs.readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(1);

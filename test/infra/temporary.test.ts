@@ -8,7 +8,10 @@ const HOOK = require.resolve('../support/typescript-hook.cjs');
 const scratch = scratchFolder('temporary');
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-/** How a process with two folders ends by what it does, and what it leaves. */
+/**
+ * Runs a process with two folders that ends in a given way. Returns how it ended and the remaining
+ * folders.
+ */
 function ended(does: string) {
   const parent = fs.mkdtempSync(path.join(scratch, 'tmp-'));
   const script = `const { temporaryFolder } = require(${JSON.stringify(require.resolve('../../infra/temporary'))});
@@ -22,23 +25,26 @@ function ended(does: string) {
   return { status, signal, stdout, left: fs.readdirSync(parent) };
 }
 
-test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])('%s ends a process as if it had no folder, and leaves none', (signal) => {
-  expect(ended(`process.kill(process.pid, '${signal}')`)).toEqual({ status: null, signal, stdout: '', left: [] });
-});
+test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])(
+  '%s ends a process as without a folder, and the folder is removed',
+  (signal) => {
+    expect(ended(`process.kill(process.pid, '${signal}')`)).toEqual({ status: null, signal, stdout: '', left: [] });
+  },
+);
 
-test('neither an error nor an exit leaves one', () => {
+test('neither an error nor an exit leaves a folder', () => {
   expect(ended(`throw new Error('nobody catches it')`)).toMatchObject({ status: 1, left: [] });
   expect(ended('process.exit(3)')).toMatchObject({ status: 3, left: [] });
 });
 
-test('a signal that somebody listens to is theirs, and what they still need stays until the end', () => {
+test('another listener handles the signal, and the folder stays until the process ends', () => {
   const files = `require('fs').readdirSync(process.env.TMPDIR).length`;
   const listens = `process.once('SIGTERM', () => setTimeout(() => { console.log(${files}); process.exit(5); }, 50));`;
   const outcome = { status: 5, signal: null, stdout: '2\n', left: [] };
   expect(ended(`${listens} process.kill(process.pid, 'SIGTERM')`)).toEqual(outcome);
 });
 
-test('nothing listens any more once the folders are gone', () => {
+test('the listeners are removed with the last folder', () => {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   const count = () => signals.map((signal) => process.listenerCount(signal));
   const before = count();
@@ -49,7 +55,7 @@ test('nothing listens any more once the folders are gone', () => {
   expect(folders.some((folder) => fs.existsSync(folder.path))).toBe(false);
 });
 
-test('a folder for temporary files that cannot be written in is named', () => {
+test('the error names a temporary folder that is not writable', () => {
   const script = `try { require(process.argv[1]).temporaryFolder('rows') } catch (error) { console.log(error.code, error.message) }`;
   const env = { ...process.env, TMPDIR: path.join(scratch, 'none') };
   const words = ['--require', HOOK, '-e', script, require.resolve('../../infra/temporary')];

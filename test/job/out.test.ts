@@ -87,7 +87,7 @@ describe('--out as a folder', () => {
     expect(fs.readdirSync(parent)).toEqual(['c', 'empty', 'mine.txt']);
   });
 
-  test('what a result cannot replace is told before', () => {
+  test('a result that cannot be replaced is reported before any work', () => {
     const out = folder('heads.json/x', 'notes.txt');
     expect(() => checkFolder(out, { overwrite: true }, delta)).toThrow(/heads\.json is not a file/);
     const linked = folder('notes.txt');
@@ -95,7 +95,7 @@ describe('--out as a folder', () => {
     checkFolder(linked, { overwrite: true }, delta);
   });
 
-  test.each(Object.keys(EXPORT_FOLDERS))('a file of a user below %s/ stays, and the run is refused', async (format) => {
+  test.each(Object.keys(EXPORT_FOLDERS))('a user file below %s/ stays, and the run is refused', async (format) => {
     const { parts, signs } = JOB_RESULTS.folders[format];
     const files = [...signs!, ...parts.filter((part): part is string => typeof part === 'string')];
     const deepest = path.dirname(files.find((file) => file.includes('/')) ?? files[0]);

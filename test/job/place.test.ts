@@ -90,7 +90,7 @@ describe('what a resumed job keeps', () => {
     expect(await changed({ ...moved, analysis })).toEqual(['heads.json', 'mask.json', 'metrics.json']);
   });
 
-  test('an ONNX folder of the same types alone', async () => {
+  test('an ONNX folder is reused for the same types alone', async () => {
     const out = folder('onnx/config.json', 'checkpoint/config.json');
     const typed = (...onnxDtypes: OnnxDtype[]) =>
       new FolderPlace(out, resultKeys({ ...spec, onnxDtypes }, inputs), inputs.model.weights, true);

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import * as net from 'node:net';
 import { EventStream } from '../../live/event-stream';
 
-/** Serves one stream of events of 64 KB, as many as are taken. */
+/** Serves one stream of events of 64 KB, as many as the reader takes. */
 async function served(mostIdleMs: number) {
   const seen = { sent: 0, left: false };
   let over = Promise.resolve();
@@ -24,7 +24,7 @@ async function served(mostIdleMs: number) {
   return { server, seen, over: () => over, port: (server.address() as AddressInfo).port };
 }
 
-test('a reader that takes nothing costs what the system holds for it, and is disconnected', async () => {
+test('an idle reader costs only the system buffers, and is disconnected', async () => {
   const { server, seen, over, port } = await served(300);
   const socket = net.connect(port, '127.0.0.1');
   socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
@@ -37,7 +37,7 @@ test('a reader that takes nothing costs what the system holds for it, and is dis
   server.close();
 });
 
-test('a reader that reads gets all of it', async () => {
+test('a reader that reads receives all events', async () => {
   const { server, seen, over, port } = await served(60_000);
   const [response] = (await once(http.get({ port, host: '127.0.0.1' }), 'response')) as [http.IncomingMessage];
   let bytes = 0;

@@ -9,7 +9,7 @@ const wave = (length: number, step: number, scale = 1) =>
   Float32Array.from({ length }, (_, i) => scale * Math.sin(i * step + 0.3));
 const x = wave(ROWS * INTO, 0.7, 3);
 const layer = { module: 'm', out: OUT, into: INTO, weight: wave(OUT * INTO, 0.13, 0.4), bias: wave(OUT, 2) };
-layer.weight.fill(0, INTO, 2 * INTO); // an output without weights
+layer.weight.fill(0, INTO, 2 * INTO); // an output with weights of 0
 const table = { module: 't', rows: 4, width: 6, weight: wave(24, 1.1, 2) };
 
 async function run(make: (graph: OnnxGraph) => Arithmetic): Promise<{ dense: Float32Array; rows: Float32Array }> {
@@ -42,7 +42,7 @@ function expectWithin(found: ArrayLike<number>, expected: readonly number[], bou
   for (const [i, value] of expected.entries()) expect(Math.abs(found[i] - value)).toBeLessThan(bound);
 }
 
-/** The nearest whole number, of two the even one, as ONNX rounds. */
+/** Nearest integer, of two the even one, as ONNX rounds. */
 const nearestEven = (value: number) => {
   const below = Math.floor(value);
   if (value - below !== 0.5) return Math.round(value);
@@ -74,7 +74,7 @@ test('float16 refuses a weight that it cannot hold', () => {
   expect(() => narrow(weight)).toThrow('m.weight holds 65520, too large for float16: leave out the type fp16');
 });
 
-test('q8 computes what its formulas say: whole numbers, a scale for each output and row, one for the input', async () => {
+test('q8 matches its formulas: integers, a scale for each output and row, one for the input', async () => {
   const { dense, rows } = await run(q8Arithmetic);
   const scaled = (weight: Float32Array, width: number, levels: number) =>
     Array.from(weight, (value, i) => {

@@ -23,7 +23,7 @@ it.each([
   expect(modelCache()).toBe(path.join(wanted, 'models'));
 });
 
-it('a user that the system does not know, without HOME, is told what to set', () => {
+it('the message for an unknown user without HOME names the variable to set', () => {
   if (process.getuid?.() !== 0) {
     process.stderr.write('left out: only root can start a process of another user\n');
     return;

@@ -305,7 +305,11 @@ describe('what is refused', () => {
 
   test.each([
     ['nothing', [], 'model.safetensors: no such file; a model folder holds'],
-    ['an empty pickle', ['pytorch_model.bin'], 'pytorch_model.bin: is no file of torch.save (it begins with nothing)'],
+    [
+      'an empty pickle',
+      ['pytorch_model.bin'],
+      'pytorch_model.bin: was not written by torch.save (it begins with nothing)',
+    ],
   ])('no weights but %s', async (_, beside, message) => {
     const folder = fs.mkdtempSync(path.join(root, 'bare-'));
     fs.copyFileSync(path.join(TINY, 'config.json'), path.join(folder, 'config.json'));

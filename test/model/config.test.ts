@@ -268,7 +268,7 @@ test.each([
   ['tiny-roberta', 'add "model_type": "roberta" or "model_type": "xlm-roberta", whichever it is;'],
   ['tiny-distilbert', 'add "model_type": "distilbert";'],
   ['seven-heads-bert', 'add "model_type": "bert" or "model_type": "roberta" or "model_type": "xlm-roberta" or'],
-])('without model_type and architectures the tensors of %s tell what to add', (name, hint) => {
+])('without model_type and architectures, the message derives what to add from the tensors of %s', (name, hint) => {
   const folder = fs.mkdtempSync(path.join(root, 'hint-'));
   fs.cpSync(path.join(__dirname, '../fixtures', name), folder, { recursive: true });
   const { model_type, architectures, ...rest } = JSON.parse(fs.readFileSync(path.join(folder, 'config.json'), 'utf8'));

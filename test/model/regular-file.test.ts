@@ -18,7 +18,7 @@ afterAll(async () => {
   fs.rmSync(root, { recursive: true });
 });
 
-/** tiny-bert with something else in a file's place. */
+/** tiny-bert with something else in place of a file. */
 function model(name: string, put: (file: string) => void): string {
   const folder = fs.mkdtempSync(path.join(root, 'model-'));
   fs.cpSync(tiny, folder, { recursive: true });
@@ -89,7 +89,7 @@ test.each([
   ['an HTML page', '<!DOCTYPE html>\n<html><body>Not found</body></html>', 'is an HTML page, not the file itself'],
   ['an XML document', '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', 'is an XML document'],
   ['a ZIP archive', 'PK\x03\x04\x00\x00\x00\x00', 'is a ZIP archive, such as PyTorch writes'],
-])('%s is named wherever it lies', async (_, content, message) => {
+])('%s is named in place of any file', async (_, content, message) => {
   for (const name of ['model.safetensors', 'config.json', 'tokenizer.json', 'tokenizer_config.json']) {
     const folder = model(name, (file) => fs.writeFileSync(file, content));
     expect(await refusal(() => load(folder))).toContain(`${folder}/${name}: ${message}`);

@@ -156,7 +156,7 @@ describe("weights in PyTorch's own files", () => {
     }
   });
 
-  test('are refused where the index names a file of another kind', () => {
+  test('are refused if the index names a file of another kind', () => {
     const folder = torchModel('sharded-bert', path.join(root, 'torch-odd'));
     const index = path.join(folder, 'pytorch_model.bin.index.json');
     fs.writeFileSync(index, JSON.stringify({ weight_map: { a: 'model.safetensors' } }));

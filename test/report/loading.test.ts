@@ -90,7 +90,7 @@ describe.each(CASES)('$name', ({ name, base, words, columns }) => {
     expect([...snippets.keys()]).toEqual(['hifi', 'transformers', 'peft', 'onnxruntime', 'transformers.js']);
     expect(logits).toHaveLength(name === 'classes' ? 2 : 1);
     expect(logits.every(Number.isFinite)).toBe(true);
-    // The held-out rows that the ONNX file was evaluated on are those of the epochs.
+    // The ONNX file is evaluated on the held-out rows of the epochs.
     const { best, metric, onnx } = JSON.parse(fs.readFileSync(path.join(out, 'metrics.json'), 'utf8'));
     expect(onnx[0].dev[metric]).toBeCloseTo(best.value, 5);
   });

@@ -199,7 +199,7 @@ test.each(['bert', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
       score: 0,
     }));
     const slices = tunedSlices(config, { ...run.mask!, tune: 'full', heads: all });
-    // Of the trainer's own only the keys' biases stay: they have no gradient.
+    // Of the trainer's own parameters only the keys' biases stay unchanged: they have no gradient.
     const full = costs(run).at(-1)!.trained;
     expect(full).toBe(countNumbers(slices) + taskHead + layers * hiddenSize);
   },

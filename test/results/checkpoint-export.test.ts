@@ -25,7 +25,7 @@ afterAll(() => {
 });
 
 const TINY: DeltaShape = { heads: [[3], [0, 2, 4]], tune: 'qkvo', labels: ['nö', '__proto__', '2'] };
-/** A copy of a model, each of its tensors with a wrapper's prefix. */
+/** Copies a model and adds a wrapper's prefix to each of its tensors. */
 function wrappedModel(from: string, wrapper: string): string {
   const to = fresh();
   fs.cpSync(from, to, { recursive: true });
@@ -55,7 +55,8 @@ function expectMerged(merged: Checkpoint, base: Checkpoint, delta: Delta): void 
   expect(merged.weights.tensors.size).toBe(touched.size + untouched.length);
 }
 
-// Of the model without wrappers merged-golden.test.ts shows that transformers finds all it asks for, and nothing else.
+// merged-golden.test.ts shows for the model without wrappers that transformers finds exactly its
+// tensors.
 test.each(['tiny-bert', 'tiny-roberta', 'tiny-distilbert'])(
   '%s with wrappers before its names gives the checkpoint that it gives without, and is undone to its bytes',
   async (name) => {

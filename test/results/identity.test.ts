@@ -33,8 +33,9 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { maskOf } from '../trainer/runs';
 
 /*
- * Walks everything that a training or a job is asked for with. The lists of it are the contract's messages and the commands' own flags:
- * one that is new fails here until it has another value below, or a reason in EXEMPT why it does not count.
+ * Walks every input of a training or a job. The contract's messages and the commands' own flags
+ * list the inputs. A new input fails here until it has another value below, or a reason in EXEMPT
+ * not to count.
  */
 
 const scratch = temporaryFolder('identity');
@@ -71,7 +72,7 @@ const OTHER_ROWS: Record<string, Partial<DataSource>> = {
   path: { path: rowsFile('other.tsv', table(' long')) },
   artifact: { path: rowsFile('artifact.tsv', table(' more')) },
   inline: { path: rowsFile('inline.tsv', table(' here')) },
-  // The same bytes, read otherwise: as CSV there is one column, so the file's name alone is looked at.
+  // The same bytes in another format: as CSV there is one column, so only the file's name is used.
   name: { format: 'csv' },
   task: { task: 'sst2', textColumns: undefined, labelColumn: undefined },
   textColumns: { textColumns: ['a', 'b'] },
@@ -89,7 +90,7 @@ const spec: JobSpec = {
 };
 const sha256 = async (source: DataSource) => (await readRowsIdentity(source)).sha256;
 
-/** What a local job's results are kept by. */
+/** Identities of a local job's results. */
 async function localKeys(job: JobSpec): Promise<string> {
   const checkpoint = await openCheckpoint(job.model);
   checkpoint.close();
@@ -97,7 +98,7 @@ async function localKeys(job: JobSpec): Promise<string> {
   return resultKeys(job, { model: modelIdentity(job.model, checkpoint.sha256), ...hashes })['metrics.json'];
 }
 
-/** What a job at a gateway is taken up again by. */
+/** Identity by which `--resume` finds a gateway's job. */
 const remoteKey = async (job: JobSpec) => JSON.stringify(await askedIdentity(job));
 
 interface Training {
@@ -109,7 +110,7 @@ interface Training {
 }
 const training: Training = { model, train, dev, heads: [[1], [2]], options: TRAIN_DEFAULTS };
 
-/** What a checkpoint of `hifi train` and the library's is of. */
+/** Identity of a checkpoint of `hifi train` and of the library. */
 async function checkpointKey({ model, heads, ...rest }: Training): Promise<string> {
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
@@ -119,14 +120,14 @@ async function checkpointKey({ model, heads, ...rest }: Training): Promise<strin
   return identityOf(checkpoint, inputs, { ...rest, model, mask, out: scratch, resume: true });
 }
 
-/** What a run id of the trainer's service is of. */
+/** Identity of a run id of the trainer's service. */
 async function runKey({ heads, ...rest }: Training): Promise<string> {
   const checkpoint = await openCheckpoint(rest.model);
   checkpoint.close();
   return keyOf({ ...rest, mask: await maskOf(heads, 'qkv', rest.model) }, checkpoint.sha256);
 }
 
-test('every option that the contract has is looked at here', () => {
+test('every option of the contract is covered here', () => {
   expect(Object.keys(OTHER.analysis).sort()).toEqual(fieldsOf(AnalysisOptionsSchema));
   expect(Object.keys(OTHER.selection).sort()).toEqual(fieldsOf(SelectionOptionsSchema));
   expect(Object.keys(OTHER.training).sort()).toEqual(fieldsOf(TrainingOptionsSchema));
@@ -146,7 +147,7 @@ describe.each(Object.entries(OTHER))('a job: each option of its %s', (part, opti
     for (const key of [localKeys, remoteKey]) {
       expect([key.name, (await key(changed)) === (await key(spec))]).toEqual([key.name, isExempt(name)]);
     }
-    // The library fills in the same options; the analysis' k is that of its selection.
+    // The library adds the same options; the analysis' k is that of its selection.
     if (part === 'analysis' && name === 'k') return;
     const asked = (more: object) =>
       JSON.stringify(
@@ -174,12 +175,13 @@ describe.each(['train', 'dev'] as const)('rows of %s', (of) => {
       expect([key.name, await key({ ...spec, [of]: other })]).not.toEqual([key.name, await key(spec)]);
     }
     expect(await runKey({ ...training, [of]: other })).not.toBe(await runKey(training));
-    // These are read for it, which one column of CSV or by semicolons and the task's own columns are not.
+    // These fields need layouts that one CSV column, a semicolon or the task's own columns do not
+    // have.
     if (['name', 'task', 'delimiter'].includes(field)) return;
     expect(await checkpointKey({ ...training, [of]: other })).not.toBe(await checkpointKey(training));
   });
 
-  test('the format that a name tells, of the same bytes; not the path', async () => {
+  test('the format by file name of the same bytes; not the path', async () => {
     const csv = { ...train, path: rowsFile('same.csv') };
     const moved = { ...(of === 'train' ? train : dev), path: rowsFile(`moved-${of}.tsv`) };
     expect(await remoteKey({ ...spec, [of]: csv })).not.toBe(await remoteKey(spec));
@@ -217,7 +219,7 @@ test('every file of the model', async () => {
     const file = path.join(copy, name);
     const bytes = fs.readFileSync(file);
     const changed = Buffer.from(bytes);
-    // A weight's last bit; of JSON an end of line that says nothing.
+    // The last bit of a weight; in JSON a line end without meaning.
     if (name.endsWith('.safetensors')) changed[changed.length - 4] ^= 1;
     fs.writeFileSync(file, name.endsWith('.json') ? Buffer.concat([bytes, Buffer.from('\n')]) : changed);
     const now = await keys();
@@ -229,7 +231,7 @@ test('every file of the model', async () => {
 
 describe('the flags of the commands', () => {
   const base = ['--model', model, '--train', train.path, '--out', 'o', '--text-columns', 'a', '--label-column', 'y'];
-  /** Other words of each flag; of one that may not stand beside a column, without the columns. */
+  /** Other values of each flag. A flag that excludes named columns goes without them. */
   const WORDS: Record<string, string[]> = {
     '--train': ['--train', OTHER_ROWS.path.path!],
     '--dev': ['--dev', dev.path],
@@ -262,7 +264,7 @@ describe('the flags of the commands', () => {
     '--weight-decay': ['--weight-decay', '0.1'],
     '--early-stopping': ['--early-stopping', '2'],
   };
-  /** Flags that name no part of what is asked for, and why. */
+  /** Flags that name no input, each with the reason. */
   const NO_PART: Record<string, string> = {
     '--model': 'its files count: see above',
     '--mask': 'its heads count: see above',
@@ -311,7 +313,7 @@ describe('the flags of the commands', () => {
     const jobOf = (words: readonly string[]) => ({ ...jobFlags(parsed(defineRun, words).flags), model });
     const [before, now] = [jobOf(base), jobOf(wordsOf(flag, base))];
     expect(await remoteKey(now)).not.toBe(await remoteKey(before));
-    // An export has a folder of its own beside what it is made of.
+    // An export writes to a folder of its own, beside its input.
     if (flag !== '--export' && flag !== '--onnx-dtype') expect(await localKeys(now)).not.toBe(await localKeys(before));
   });
 

@@ -60,7 +60,7 @@ describe('laws', () => {
     );
   });
 
-  it("Pearson's does not depend on scale, where squares under- or overflow either", () => {
+  it("Pearson's r does not depend on scale, even if squares under- or overflow", () => {
     const [a, b] = [
       [1, 2, 4, 8],
       [2, 1, 5, 6],
@@ -163,7 +163,7 @@ describe('which of two is better', () => {
   ])('the metric of %s on labels %j is undefined: %s', (task, labels, undefinedThere) => {
     const decided = metricsOf(task);
     expect(decided.isUndefinedOn(labels)).toBe(undefinedThere);
-    // Then it is 0 whatever is predicted.
+    // The metric is then 0 for any prediction.
     if (undefinedThere) {
       for (const predictions of [labels, labels.map(() => 0), labels.map((_, i) => i % 2)]) {
         expect(decided.compute(predictions, labels)[decided.best]).toBe(0);

@@ -43,13 +43,16 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['one-head-electra', [[0]], withSegments],
 ];
 
-/** The first of each family, which are exported in every type. */
+/** First model of each family, exported in every type. */
 const FAMILIES = ['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilbert', 'tiny-electra'];
 
-/** How far these models' logits may be from the trainer's in each type. They are of the order of 1. */
+/**
+ * Largest differences of these models' logits from the trainer's in each type. The logits are of
+ * the order of 1.
+ */
 const BOUNDS: Record<OnnxDtype, number> = { fp32: 1e-4, fp16: 5e-3, q8: 0.2 };
 
-/** Tools of {@link file://../fixtures/check_onnx.py}. */
+/** Runs a tool of {@link file://../fixtures/check_onnx.py}. */
 const TOOLS = 'python3 -m pip install --quiet onnx==1.23.2 onnxruntime==1.32.0 onnxconverter-common==1.16.0';
 
 interface Exported {
@@ -157,7 +160,7 @@ describe('the ONNX folder', () => {
     }
   });
 
-  it('of every family answers in transformers.js in float16 and 8 bits too, by the names of its files', async () => {
+  it('of every family loads in transformers.js in float16 and 8 bits, by its file names', async () => {
     const { data, texts } = startsOf(SENTENCES);
     const asked = FAMILIES.flatMap((base) =>
       (['fp16', 'q8'] as const).map((dtype) => ({ base, dtype, folder: folders.get(base)!.out, rows: texts })),
@@ -166,12 +169,12 @@ describe('the ONNX folder', () => {
     for (const [i, { base, dtype }] of asked.entries()) {
       const expected = logitsOf(await byTrainer(folders.get(base)!, data));
       expectClose(answers[i].logits, expected, BOUNDS[dtype]);
-      // Another file than model.onnx has answered.
+      // A file other than model.onnx has answered.
       expect(() => expectClose(answers[i].logits, expected, 1e-5)).toThrow();
     }
   });
 
-  it('says of each type its size and its largest difference, which is that of its rounding', () => {
+  it('reports the size and the largest difference of each type', () => {
     for (const base of FAMILIES) {
       const { models, out } = folders.get(base)!;
       expect(models.map(({ dtype }) => dtype)).toEqual(ONNX_DTYPES);
@@ -189,7 +192,7 @@ describe('the ONNX folder', () => {
   });
 
   withPyTorch("in other people's tools", () => {
-    it('has types that are inferred, and is quantized and made float16 by them', async () => {
+    it('has inferable types, so that quantizer and float16 converter accept it', async () => {
       const env = await pythonWith(TOOLS, TOOLS, temporary);
       const program = path.join(FIXTURES, 'check_onnx.py');
       const asked = FAMILIES.map((base) => folders.get(base)!.out);
@@ -216,7 +219,7 @@ describe('the ONNX folder', () => {
     const config = JSON.parse(fs.readFileSync(path.join(out, 'config.json'), 'utf8'));
     expect(config.id2label).toEqual({ 0: 'no', 1: 'maybe', 2: 'yes' });
     expect(config.label2id).toEqual({ no: 0, maybe: 1, yes: 2 });
-    // With both of the types that it takes by itself, in a browser and elsewhere, it is left to choose.
+    // transformers.js chooses itself if both of its defaults, for browsers and elsewhere, exist.
     expect(config['transformers.js_config']).toEqual({});
     const { out: single } = folders.get('one-head-bert')!;
     const other = JSON.parse(fs.readFileSync(path.join(single, 'config.json'), 'utf8'));
@@ -231,7 +234,7 @@ it('answers with a number for a regression', async () => {
   for (const { label, logits } of found) expect(logits).toEqual([label]);
 });
 
-it('without float32 is opened by its most exact type, here and in transformers.js', async () => {
+it('without float32 opens in its most exact type, here and in transformers.js', async () => {
   const folder = await exported(
     path.join(FIXTURES, 'tiny-bert'),
     { heads: [[0], []], labels: LABELS },
@@ -245,7 +248,7 @@ it('without float32 is opened by its most exact type, here and in transformers.j
   expectClose(answers.logits, expected, BOUNDS.fp16);
 });
 
-it('keeps weights in a file of their own where one file cannot hold them', async () => {
+it('stores weights in a separate file if one file cannot hold them', async () => {
   const folder = await exported(
     path.join(FIXTURES, 'tiny-bert'),
     { heads: [[0], []], labels: LABELS },

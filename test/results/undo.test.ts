@@ -75,7 +75,7 @@ test.each<['one-head-bert' | 'sharded-bert', DeltaShape]>([
   const file = path.join(merged, 'model.safetensors');
   const bytes = fs.readFileSync(file);
   const model = SafetensorsFile.open(file);
-  // The number's exponent: the lower half of a widened one is lost with the rounding.
+  // The number's exponent: rounding removes the lower half of a widened number.
   bytes[model.entry('bert.embeddings.word_embeddings.weight').begin + 3] ^= 1;
   model.close();
   fs.writeFileSync(file, bytes);

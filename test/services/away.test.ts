@@ -14,7 +14,7 @@ afterAll(async () => {
   fs.rmSync(stateDir, { recursive: true, force: true });
 });
 
-test('a trainer that stays away ends the job, whose kept results are told again at each attempt, and the next one runs', async () => {
+test('a lasting absence of the trainer ends the job, despite stored results at each attempt, and the next job runs', async () => {
   const [nobody] = await freePorts(1);
   const settings: ServeSettings = {
     services: ['gateway', 'analyzer'],
@@ -44,7 +44,7 @@ test('a trainer that stays away ends the job, whose kept results are told again 
   const failed = await getJob(gateway, stuck);
   expect(failed).toMatchObject({ state: JobState.FAILED, error: { code: status.UNAVAILABLE } });
   expect(failed.error?.message).toBe(`127.0.0.1:${nobody} cannot be reached (ECONNREFUSED)`);
-  // It was tried more than once, with the analysis of the first attempt.
+  // The job was tried more than once, with the analysis of the first attempt.
   expect(failed.attempt).toBeGreaterThan(1);
   expect(failed.artifacts.map(({ name }) => name)).toEqual(expect.arrayContaining(['heads.json', 'mask.json']));
   await follow(gateway, next);

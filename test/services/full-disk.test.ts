@@ -15,14 +15,19 @@ import { until } from '../support/until';
 import { createJob, deltaOf, follow, getJob, MANY_STEPS, SHORT } from './struck-job';
 
 /*
- * All services with their state on one small disk, which fills. What is refused can be tried again, jobs wait, and all goes on once
- * there is room.
+ * Runs all services with their state on one small disk, which fills. Refused requests can be tried
+ * again, jobs wait, and everything continues once there is room.
  */
 
-/** Whether the job store takes a full disk for an answer: else lmdb ends the process, and its folder is on another disk here. */
+/**
+ * True if the job store survives a full disk. Otherwise lmdb ends the process, and this test puts
+ * its folder on another disk.
+ */
 const STORE_TOO = /isNoSpace/.test(fs.readFileSync(path.join(__dirname, '../../gateway/store.ts'), 'utf8'));
 
-/** How long jobs may take on a machine that does much else: their engines have its lowest priority. In milliseconds. */
+/**
+ * Longest time of a job on a busy machine, in milliseconds: its engines have the lowest priority.
+ */
 const LOADED_MS = 400_000;
 
 const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
@@ -73,7 +78,7 @@ afterAll(async () => {
 });
 const onDisk = disk ? test : test.skip;
 
-/** How often the log tells that a job's work, or its record, has found no room. */
+/** Number of log lines about a job, or its record, that found no room. */
 const foundFull = () =>
   fs
     .readFileSync(log, 'utf8')
@@ -89,7 +94,7 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
   await expect(uploadFile(gateway, file, stored)).rejects.toMatchObject(FULL);
   await expect(createJob(gateway, MANY_STEPS)).rejects.toMatchObject(FULL);
   expect([fs.readdirSync(state('artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
-  // The gateway answers all along.
+  // The gateway answers throughout.
   expect(await gateway.unary(GatewayService.method.listJobs, {})).toMatchObject({ jobs: [] });
   disk!.empty();
   await uploadFile(gateway, file, stored);
@@ -122,7 +127,8 @@ onDisk(
     };
     await struck('analysis', 0);
     for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
-      // The engine takes a second to start. There is room for what a run writes first, its record, and none for a checkpoint.
+      // The engine takes a second to start. There is room for a run's first file, its record, and
+      // none for a checkpoint.
       if (event.kind === 'state' && event.state === 'TRAINING') await struck('checkpoint', 64 << 10);
     }
     const job = await getJob(gateway, jobId);

@@ -12,17 +12,18 @@ import { type NatsServer, startNats } from '../support/nats';
 import { freePorts } from '../support/ports';
 
 /*
- * What an outbox costs that NATS refuses; by hand:
+ * Measures the cost of an outbox that NATS refuses; by hand:
  *   node --expose-gc --require ./test/support/typescript-hook.cjs test/services/nats-refuses.ts [MINUTES]
- * One outbox for each way to refuse, with four events a second. Prints each minute the lines that each has logged, the iterators of a
- * connection's status that are open, the process's handles and timers, and its heap after a collection.
+ * It runs one outbox per kind of refusal, with four events a second. Each minute it prints the log
+ * lines of each, the open iterators of connection status, the process's handles and timers, and the
+ * heap after a garbage collection.
  */
 const minutes = Number(process.argv[2] ?? 10);
 const gc = (globalThis as { gc?: () => void }).gc ?? (() => {});
 
 let iterators = 0;
 
-/** Counts the iterators of every connection's status that are open. */
+/** Counts the open iterators of every connection's status. */
 function countIterators(connection: NatsConnection): void {
   const prototype = Object.getPrototypeOf(connection) as { status(): AsyncIterable<Status> };
   const { status } = prototype;
@@ -47,7 +48,9 @@ async function started(jetstream: boolean, config: string): Promise<NatsServer> 
 
 const at = ({ port }: { port: number }) => `nats://u:a@127.0.0.1:${port}`;
 
-/** Name → the server's address, and what makes it refuse once the outbox is connected. */
+/**
+ * Name → the server's address, and the change that makes it refuse once the outbox is connected.
+ */
 async function ways(): Promise<Record<string, { url: string; refuse?: () => Promise<unknown> }>> {
   const denies = await started(false, users('a', '{ deny: "hifi.>" }'));
   const full = await started(true, users('a'));

@@ -45,7 +45,10 @@ const settings = (): ServeSettings => ({
   version: '0',
 });
 
-/** What keeps this process alive, but for its standard streams and the server of the taken port. */
+/**
+ * Handles that keep this process alive, except its standard streams and the server of the taken
+ * port.
+ */
 const alive = () =>
   process
     .getActiveResourcesInfo()
@@ -61,7 +64,7 @@ test.each<[what: string, change: Change, message: RegExp]>([
   ['NATS has no such address', (given) => void (given.natsUrl = 'http://127.0.0.1'), /address of NATS/],
   ['TLS has no certificate', (given) => void (given.guard = { tls: { cert: noFile, key: noFile } }), /PEM|start line/i],
   ['the bind is not guarded', (given) => void (given.host = '0.0.0.0'), /open to other machines/],
-])('%s: all that was started ends', async (_, change, message) => {
+])('%s: all started parts end', async (_, change, message) => {
   const before = alive();
   const given = settings();
   change(given);
@@ -70,7 +73,7 @@ test.each<[what: string, change: Change, message: RegExp]>([
   expect(fs.readdirSync(stateDir).filter((name) => /\.(lock|sock)/.test(name))).toEqual([]);
 });
 
-test('after all these starts the same folder is served, and ends', async () => {
+test('after all these starts, services on the same folder start and end', async () => {
   const before = alive();
   const { served, stop } = await serve(settings());
   expect(served.map(({ name }) => name)).toEqual(['analyzer', 'trainer', 'gateway']);
@@ -80,7 +83,7 @@ test('after all these starts the same folder is served, and ends', async () => {
   expect(fs.readdirSync(stateDir).filter((name) => /\.(lock|sock)/.test(name))).toEqual([]);
 });
 
-test('a process whose last port is taken ends by itself with one line', async () => {
+test('a process whose last port is in use exits with one line', async () => {
   const ports = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0', '--http', String(takenPort)];
   const words = ['all', '--state-dir', path.join(stateDir, 'other'), ...ports];
   const error: Error = await Service.start(words, { NATS_URL: nats.url }).then(

@@ -34,7 +34,7 @@ export const TINY: Spec = {
   exports: ['checkpoint'],
 };
 
-/** The same, of few epochs and without an export. */
+/** The same job with few epochs and without an export. */
 export const SHORT: Spec = { ...TINY, training: { ...TINY.training, epochs: 3 }, exports: [] };
 
 /** The same, long enough in its training to be met there. */

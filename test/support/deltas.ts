@@ -99,7 +99,7 @@ export function shardModel(from: string, to: string, shards: number): string {
   return to;
 }
 
-/** Copies a model of the fixtures with its weights as PyTorch's own files, see `make_torch_files.py`. */
+/** Copies a fixture model with its weights as PyTorch's own files, see `make_torch_files.py`. */
 export function torchModel(name: 'one-head-bert' | 'sharded-bert', to: string): string {
   fs.cpSync(path.join(FIXTURES, name), to, { recursive: true, filter: (file) => !file.includes('.safetensors') });
   fs.cpSync(path.join(FIXTURES, 'torch-files', name), to, { recursive: true });

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { freeBytes } from '../../files/disk';
 import { temporaryFolder } from './deltas';
 
-/** A file system of its own in memory. */
+/** Small file system in memory. */
 export class FillingDisk {
   private readonly ballast: string;
 
@@ -12,7 +12,7 @@ export class FillingDisk {
     this.ballast = path.join(folder, 'ballast');
   }
 
-  /** @returns undefined, and says so, where this process may not mount one */
+  /** @returns undefined, with a message, if this process may not mount one */
   static mount(megabytes: number): FillingDisk | undefined {
     const folder = temporaryFolder('filling-disk');
     try {
@@ -25,7 +25,7 @@ export class FillingDisk {
     return new FillingDisk(folder);
   }
 
-  /** Fills it but for so many bytes, in whole pages. */
+  /** Fills it except for some bytes, in whole pages. */
   fill(left = 0): void {
     const file = fs.openSync(this.ballast, 'a');
     try {
@@ -37,7 +37,7 @@ export class FillingDisk {
     }
   }
 
-  /** Makes room again. */
+  /** Frees the room again. */
   empty(): void {
     fs.rmSync(this.ballast, { force: true });
   }

@@ -14,7 +14,7 @@ export interface NatsServer {
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it anew on its port and store, having killed it where it runs. */
   restart(): Promise<void>;
-  /** Gives it another configuration while it runs; settles when that is in effect. It was started with one. */
+  /** Changes the configuration of the running server; settles when that is in effect. */
   reload(config: string): Promise<void>;
   /** Ends it, and removes its store if that was its own. */
   stop(): Promise<void>;
@@ -26,7 +26,7 @@ export interface NatsSettings {
   port?: number;
   /** JetStream's folder; by default one of the server's own. */
   storeDir?: string;
-  /** What its configuration file holds besides, such as users and their permissions. */
+  /** Further content of its configuration file, such as users and their permissions. */
   config?: string;
 }
 

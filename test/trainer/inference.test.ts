@@ -177,7 +177,7 @@ it('checks its options', async () => {
   });
 });
 
-it('predicts an empty text as one, and warns of it', async () => {
+it('predicts an empty text with a warning', async () => {
   const file = path.join(folder(), 'empty.csv');
   fs.writeFileSync(file, 'text\none fine day\n""\n" "\n');
   const data: DataSource = { path: file, textColumns: ['text'] };

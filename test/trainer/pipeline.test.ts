@@ -154,7 +154,7 @@ it('trains and predicts pairs and numbers', async () => {
   for (const { label, logits } of rows) expect(logits).toEqual([label]);
 });
 
-it('keeps the epoch of the lowest dev loss where the dev rows leave the metric undefined', async () => {
+it('keeps the epoch with the lowest dev loss if the metric is undefined on the dev rows', async () => {
   const columns = { textColumns: ['text_a', 'text_b'], labelColumn: 'score', regression: true };
   const pairs = fs.readFileSync(path.join(TINY_DATA, 'pairs.tsv'), 'utf8').split('\n');
   const one = path.join(folder(), 'one.tsv');
@@ -166,7 +166,7 @@ it('keeps the epoch of the lowest dev loss where the dev rows leave the metric u
   expect(epochs.map(({ dev }) => dev.pearson)).toEqual(epochs.map(() => 0));
   const losses = epochs.map(({ dev }) => dev.loss);
   expect(best).toEqual({ epoch: 1 + losses.indexOf(Math.min(...losses)), value: 0 });
-  // Else this would not tell it from the first epoch, which was kept whatever its loss.
+  // Otherwise the result would be that of the first epoch, whatever its loss.
   expect(best.epoch).toBeGreaterThan(1);
 });
 
@@ -225,7 +225,7 @@ it('refuses the mask of another base and a checkpoint of another run', async () 
   const other = { ...mask, model: { name: 'other', sha256: '0'.repeat(64) } };
   await expect(finish(await request({ mask: other }))).rejects.toThrow(/the mask is of other/);
 
-  // The last column twice, under another name: the same bytes and the same rows, of which another label is read.
+  // The last column twice, under another name: the same bytes and rows, with another label column.
   const dev = { ...devSentences, path: path.join(folder(), 'dev.tsv') };
   const lines = fs.readFileSync(devSentences.path, 'utf8').trimEnd().split('\n');
   fs.writeFileSync(dev.path, lines.map((line, i) => `${line}\t${i === 0 ? 'other' : line.at(-1)}\n`).join(''));

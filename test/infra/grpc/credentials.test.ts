@@ -12,7 +12,7 @@ afterEach(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** What a server and its client make of a token in a file, or in the environment. */
+/** Returns the results of a server and its client for a token in a file, or in the environment. */
 function both(text: string, inFile: boolean) {
   if (inFile) fs.writeFileSync(file, text);
   else process.env.HIFI_TOKEN = text;
@@ -30,7 +30,7 @@ describe.each([
     ['with a line break of Windows', 's3cret token\r\n'],
     ['with a byte order mark', '\ufeffs3cret token\r\n'],
     ['with spaces and tabs', ' \ts3cret token \n\n'],
-  ])('%s is the same to a server and its clients', (_, text) => {
+  ])('%s gives a server and its clients the same token', (_, text) => {
     const [server, client] = both(text, inFile);
     expect([server, client]).toEqual(['s3cret token', 's3cret token']);
     expect(bearsToken(`Bearer ${client}`, server as string)).toBe(true);

@@ -36,7 +36,7 @@ afterAll(async () => {
   await server.drain(0);
 });
 
-/** Sends a message as it is. @returns the answer's code, and what its details say */
+/** Sends a message unchanged. @returns the response's code, and the fields of its details */
 async function answer(method: string, body: Buffer, headers: Record<string, string> = {}) {
   const frame = Buffer.alloc(5);
   frame.writeUInt8('grpc-encoding' in headers ? 1 : 0, 0);
@@ -88,7 +88,7 @@ test.each(['gzip', 'deflate'])('a message compressed by %s is read', async (enco
   expect(await answer(DESCRIBE, packed, { 'grpc-encoding': encoding })).toMatchObject({ code: 'OK' });
 });
 
-test('a message that is not what its encoding says, or of an unknown one, is refused with details', async () => {
+test('a message with a wrong or unknown encoding is refused with details', async () => {
   expect(await answer(DESCRIBE, model, { 'grpc-encoding': 'gzip' })).toMatchObject({
     code: 'INVALID_ARGUMENT',
     reason: 'INVALID_INPUT',
@@ -101,8 +101,9 @@ test('a message that is not what its encoding says, or of an unknown one, is ref
   });
 });
 
-test('a message that inflates to a hundred times its size is refused before it is read', async () => {
-  // Fields that the message does not have, two bytes each: to read 32 MB of them takes seconds in which no call is answered.
+test('a message that inflates to a hundred times its size is refused before parsing', async () => {
+  // Unknown fields, two bytes each: parsing 32 MB of them takes seconds in which no call is
+  // answered.
   const bomb = gzipSync(Buffer.alloc(32 << 20, Buffer.from([0x78, 0])), { level: 9 });
   expect(bomb.length).toBeLessThan(64 << 10);
   expect(await answer(DESCRIBE, bomb, { 'grpc-encoding': 'gzip' })).toMatchObject({
@@ -112,7 +113,7 @@ test('a message that inflates to a hundred times its size is refused before it i
   });
 });
 
-test('a deadline, which grpc-js itself answers, has details too', async () => {
+test('a deadline error, which grpc-js itself sends, has details too', async () => {
   const late = await answer('hifi.v1.AnalyzerService/Analyze', Buffer.from([0x0a, 4, ...Buffer.from('wait')]), {
     'grpc-timeout': '50m',
   });

@@ -15,7 +15,7 @@ const given = (environment: Record<string, string>) => {
 };
 afterAll(() => given(Object.fromEntries(before.filter(([, value]) => value !== undefined) as [string, string][])));
 
-/** A proxy that takes every CONNECT and lets none through. */
+/** Proxy that accepts every CONNECT and forwards none. */
 const asked: string[] = [];
 const proxy = net.createServer((socket) =>
   socket
@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(() => proxy.close());
 beforeEach(() => asked.splice(0));
 
-test.each(NAMES.slice(0, 3))('a service of this machine is reached directly, whatever %s says', async (name) => {
+test.each(NAMES.slice(0, 3))('a service on this machine is reached directly, despite %s', async (name) => {
   const server = new GrpcServer({ host: '127.0.0.1', port: 0 });
   server.add(AnalyzerService, trial({ sent: 0, aborted: 0, ended: 0 }));
   const port = await server.start();
@@ -47,7 +47,7 @@ test.each(NAMES.slice(0, 3))('a service of this machine is reached directly, wha
   await server.drain(0);
 });
 
-test('a service elsewhere is asked for by the proxy, which the message names without its password', async () => {
+test('a service elsewhere is reached through the proxy, which the message names without its password', async () => {
   given({ https_proxy: `http://user:secret@${at}` });
   const client = new GrpcClient('hifi.invalid:7070');
   const error: Error = await client.unary(describeModel, { model: 'm' }, { timeoutMs: 5000 }).catch((thrown) => thrown);
@@ -58,7 +58,7 @@ test('a service elsewhere is asked for by the proxy, which the message names wit
   client.close();
 });
 
-test('a service that is away is not said to be behind a proxy that it is not asked for by', async () => {
+test('the message on an absent service names no unused proxy', async () => {
   const [port] = await freePorts(1);
   given({ https_proxy: `http://${at}` });
   const client = new GrpcClient(`127.0.0.1:${port}`);
@@ -67,7 +67,7 @@ test('a service that is away is not said to be behind a proxy that it is not ask
   client.close();
 });
 
-test('which services go by a proxy', () => {
+test('selection of the proxy for a service', () => {
   given({
     http_proxy: 'http://a.example',
     grpc_proxy: 'http://b.example:3128',

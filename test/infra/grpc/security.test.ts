@@ -79,7 +79,7 @@ test('an open bind without a guard is refused', () => {
     expect(() => checkBind(host, {}, false)).not.toThrow();
 });
 
-test('files that are no certificate, no key, or not of each other are refused by their flags', () => {
+test('an invalid certificate or key, or a mismatched pair, is refused with its flag', () => {
   const at = (name: string) => path.join(__dirname, '../../fixtures/tls', name);
   const [tlsCert, tlsKey, tlsClientCa] = [at('server.pem'), at('server.key'), at('authority.pem')];
   expect(readGuard({ tlsCert, tlsKey, tlsClientCa }).tls).toEqual({ ...server, clientCa: ca });

@@ -68,7 +68,7 @@ test('a stream waits for a slow reader', async () => {
   expect(rest).toBe(1999);
 });
 
-test('a reader that takes nothing for as long as the handler allows is told to continue with another call', async () => {
+test('an idle reader must continue with another call after the time that the handler allows', async () => {
   const messages = client.stream(analyze, { model: 'hurried 2000' });
   await messages.next();
   await until(() => seen.ended === 1);

@@ -298,7 +298,7 @@ describe('a cache that another user set up', () => {
       process.seteuid!(0);
     }
   };
-  // Only root can become somebody else.
+  // Only root can become another user.
   const asRoot = process.getuid!() === 0 ? test : test.skip;
 
   asRoot('is named with its owner and the variable, where it cannot be written or read', async () => {

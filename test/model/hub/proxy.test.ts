@@ -14,7 +14,7 @@ const VARIABLES = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'NO
 const CHANGED = [...VARIABLES, 'HF_ENDPOINT', 'HF_HOME', 'HF_TOKEN', 'HF_HUB_OFFLINE', 'XDG_CACHE_HOME'];
 const environment = { ...process.env };
 
-/** A proxy that opens tunnels to whom it is asked for, once the credentials are right. */
+/** Proxy that opens the requested tunnels if the credentials are right. */
 class TunnelProxy {
   readonly asked: string[] = [];
   private readonly sockets = new Set<net.Socket>();
@@ -87,20 +87,20 @@ test.each(['http_proxy', 'HTTP_PROXY'])(
     process.env[name] = `http://me:p%40ss@127.0.0.1:${proxy.port}`;
     const folder = await resolveModel(NAME);
     expect(fs.readdirSync(folder)).toContain('model.safetensors');
-    // The Hub and the host that it sends large files from.
+    // The Hub and the host from which it serves large files.
     expect(hosts().size).toBe(2);
     expect([...hosts()]).toContain(`me:p@ss ${new URL(hub.endpoint).host}`);
   },
 );
 
-test('NO_PROXY goes direct', async () => {
+test('hosts in NO_PROXY are reached directly', async () => {
   process.env.HTTP_PROXY = 'http://127.0.0.1:9';
   process.env.NO_PROXY = 'example.com, 127.0.0.1';
   await resolveModel(NAME);
   expect(proxy.asked).toEqual([]);
 });
 
-test('a proxy that refuses or is not there is named, without its password', async () => {
+test('the error names a proxy that refuses or is away, without its password', async () => {
   process.env.http_proxy = `http://me:wrong-secret@127.0.0.1:${proxy.port}`;
   const refused = await refusal();
   expect(refused).toContain(`(through the proxy http_proxy http://127.0.0.1:${proxy.port})`);
@@ -110,7 +110,7 @@ test('a proxy that refuses or is not there is named, without its password', asyn
   expect(refused + away).not.toContain('wrong-secret');
 });
 
-test('what is no proxy is said in a line', async () => {
+test('an invalid proxy is reported in one line', async () => {
   process.env.http_proxy = 'socks5://me:secret@127.0.0.1:1080';
   expect(await refusal()).toBe(
     'http_proxy is "socks5://127.0.0.1:1080"; it must be an http or https URL, such as http://proxy.example:3128',
@@ -148,7 +148,7 @@ describe('NO_PROXY', () => {
     }
   });
 
-  test('the variable goes by the protocol; the lower case takes precedence', () => {
+  test('the protocol selects the variable; the lower case takes precedence', () => {
     const all = {
       http_proxy: 'http://a:1',
       https_proxy: 'http://b:2',
@@ -167,7 +167,7 @@ test('refused answers leave no connection behind', async () => {
       .readdirSync('/proc/self/fd')
       .flatMap((fd) => linkOf(fd))
       .filter((to) => to.startsWith('socket')).length;
-  // A body that is larger than what a connection holds stays there until it is read or given up.
+  // The kernel holds a body larger than the connection's buffers until it is read or abandoned.
   const refusing = http.createServer((_, response) => response.writeHead(404).end(Buffer.alloc(4 << 20)));
   await new Promise<void>((done) => refusing.listen(0, '127.0.0.1', done));
   process.env.HF_ENDPOINT = `http://127.0.0.1:${(refusing.address() as net.AddressInfo).port}`;
@@ -182,6 +182,6 @@ function linkOf(fd: string): string[] {
   try {
     return [fs.readlinkSync(`/proc/self/fd/${fd}`)];
   } catch {
-    return []; // It was closed since.
+    return []; // It has been closed since.
   }
 }

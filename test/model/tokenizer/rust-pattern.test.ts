@@ -27,7 +27,10 @@ const golden: {
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-patterns-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** Those that match the empty text somewhere: JavaScript and Oniguruma go on from such a match in different ways. */
+/**
+ * Patterns that match the empty text somewhere: JavaScript and Oniguruma continue after such a
+ * match in different ways.
+ */
 const refused = (pattern: Pattern) => 'Regex' in pattern && ['a|', 'x*'].includes(pattern.Regex);
 
 test('added tokens of every printable ASCII character, in each variant', () => {
@@ -70,7 +73,7 @@ test('Split gives the pieces that the library gives, in each behavior', () => {
   expect({ count: wrong.length, first: wrong.slice(0, 5) }).toEqual({ count: 0, first: [] });
 });
 
-test('classes have the same code points as in the library, of all there are', () => {
+test('classes have the same code points as in the library', () => {
   const codes = Array.from({ length: 0x110000 }, (_, code) => code).filter((code) => code < 0xd800 || code >= 0xe000);
   const all = codes.map((code) => String.fromCodePoint(code)).join('');
   for (const [source, asked] of golden.classes) {
@@ -80,7 +83,7 @@ test('classes have the same code points as in the library, of all there are', ()
         run.codePointAt(0)!,
         run.codePointAt(run.length - (lowSurrogate(run.charCodeAt(run.length - 1)) ? 2 : 1))!,
       ];
-      // A lone surrogate is no text: a run over them is two.
+      // A lone surrogate is not text: a run across it is two runs.
       if (first < 0xd800 && last >= 0xe000) found.push([first, 0xd7ff], [0xe000, last]);
       else found.push([first, last]);
     }
@@ -117,7 +120,7 @@ test.each([
   ['[z-a]', 'the range z-a'],
   ['[[:graph:]]', '"[:graph:]"'],
   ['a\\', 'an end within a construct'],
-])('%s is refused by the name of what it has', (pattern, construct) => {
+])('%s is refused with the name of its construct', (pattern, construct) => {
   expect(() => expressionOf({ Regex: pattern })).toThrow(
     `the pattern ${JSON.stringify(pattern)} has ${construct}, which is not supported`,
   );

@@ -27,7 +27,7 @@ function refusal(file: string): string {
   throw new Error('was not refused');
 }
 
-/** Writes bytes to a file of their own. */
+/** Writes bytes to a new file. */
 function fileOf(bytes: Uint8Array): string {
   const file = path.join(scratch, 'altered.bin');
   fs.writeFileSync(file, bytes);
@@ -52,7 +52,7 @@ describe.each(WRITTEN)('%s', (name) => {
     held.close();
   });
 
-  test('is refused in one line wherever it is cut short or a byte is changed, and nothing else happens', () => {
+  test('is refused in one line for any truncation or changed byte', () => {
     const whole = fs.readFileSync(path.join(FILES, name));
     const before = fs.readdirSync('/proc/self/fd').length;
     fc.assert(
@@ -79,7 +79,7 @@ describe.each(WRITTEN)('%s', (name) => {
   });
 });
 
-describe('what is no state dict of tensors is refused', () => {
+describe('files other than a state dict of tensors are refused', () => {
   test.each([
     ['system.bin', /its pickle names posix\.system;/],
     ['hidden.bin', /its pickle names builtins\.eval;/],
@@ -90,7 +90,7 @@ describe('what is no state dict of tensors is refused', () => {
   });
 
   test.each<[string, string, RegExp]>([
-    ['nothing', '', /is no file of torch\.save \(it begins with nothing\)/],
+    ['nothing', '', /was not written by torch\.save \(it begins with nothing\)/],
     ['a web page', '<html>', /is an HTML page/],
     ['an archive without a directory', 'PK\x03\x04 and so on', /no directory; it is truncated/],
   ])('%s', (_, content, message) => {

@@ -26,8 +26,8 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   source: {
     /**
      * A file under one of the service's data roots: absolute, or relative to a root. Its extension tells the format:
-     * .tsv, .csv, .jsonl, .parquet or .txt, all but Parquet also with .gz behind it. Or a folder of files of one format, whose rows
-     * are read in the order of the files' names.
+     * .tsv, .csv, .jsonl, .parquet or .txt, and for all except Parquet .gz after it. Or a folder of
+     * files of one format, read in the order of their names.
      *
      * @generated from field: string path = 1;
      */
@@ -88,8 +88,8 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   name?: string | undefined;
 
   /**
-   * The character between the fields of CSV, or of TSV: one ASCII character, no quote and no line end. None with another format or
-   * inline rows. Default: a comma, in TSV a tab.
+   * Delimiter of CSV or TSV fields: one ASCII character other than a quote or line end. Only for
+   * CSV and TSV files. Default: a comma in CSV, a tab in TSV.
    *
    * @generated from field: optional string delimiter = 9;
    */

@@ -514,7 +514,8 @@ export type WatchJobRequest = Message<"hifi.v1.WatchJobRequest"> & {
   jobId: string;
 
   /**
-   * The first event wanted, inclusive, from 1; of a job that ends before it INVALID_ARGUMENT. Default: 1, all that there are.
+   * First event to send, inclusive, from 1. INVALID_ARGUMENT for a job that ended before it.
+   * Default: 1, all events.
    *
    * @generated from field: optional uint32 from_sequence = 2;
    */

@@ -408,7 +408,7 @@ export type TrainResponse = Message<"hifi.v1.TrainResponse"> & {
     case: "result";
   } | {
     /**
-     * What the user should know, one line.
+     * Warning for the user, one line.
      *
      * @generated from field: string warning = 5;
      */
@@ -607,7 +607,7 @@ export const TrainingMetricsSchema: GenMessage<TrainingMetrics> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 10);
 
 /**
- * A file of an ONNX folder, and how it answers.
+ * File of an ONNX folder, and its agreement with the trainer.
  *
  * @generated from message hifi.v1.OnnxModel
  */
@@ -620,28 +620,28 @@ export type OnnxModel = Message<"hifi.v1.OnnxModel"> & {
   dtype: string;
 
   /**
-   * Its path in the ONNX folder, such as onnx/model.onnx.
+   * Path in the ONNX folder, such as onnx/model.onnx.
    *
    * @generated from field: string file = 2;
    */
   file: string;
 
   /**
-   * Its size, with the file of its weights where they are apart.
+   * Size in bytes, including a separate file of its weights.
    *
    * @generated from field: uint64 size_bytes = 3;
    */
   sizeBytes: bigint;
 
   /**
-   * Largest difference between its logits and the trainer's on rows of drawn tokens, from 0.
+   * Largest difference between its logits and the trainer's on rows of random tokens, from 0.
    *
    * @generated from field: optional double largest_difference = 4;
    */
   largestDifference?: number | undefined;
 
   /**
-   * Metrics on the dev rows, by name, with loss. Empty where it was not evaluated.
+   * Metrics on the dev rows, by name, with loss. Empty if it was not evaluated.
    *
    * @generated from field: map<string, double> dev = 5;
    */
@@ -863,7 +863,7 @@ export type PredictResponse = Message<"hifi.v1.PredictResponse"> & {
     case: "predictions";
   } | {
     /**
-     * What the user should know, one line.
+     * Warning for the user, one line.
      *
      * @generated from field: string warning = 3;
      */
@@ -991,21 +991,24 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
   onnxDtypes: string[];
 
   /**
-   * Labelled rows that each file of an ONNX folder is evaluated on. Default: the tenth of train that the training held out.
+   * Labelled rows that each file of an ONNX folder is evaluated on. Default: the tenth of train
+   * that the training held out.
    *
    * @generated from field: hifi.v1.TextDataset dev = 6;
    */
   dev?: TextDataset | undefined;
 
   /**
-   * The rows of the training, where it had no dev rows. Default: without dev and train no file is evaluated.
+   * Rows of the training, if it had no dev rows. Default: without dev and train no file is
+   * evaluated.
    *
    * @generated from field: hifi.v1.TextDataset train = 7;
    */
   train?: TextDataset | undefined;
 
   /**
-   * How rows are read and held out: batch_size, max_length, seed and device count. Default: all defaults.
+   * How rows are read and held out: batch_size, max_length, seed and device count. Default: all
+   * defaults.
    *
    * @generated from field: hifi.v1.TrainingOptions options = 8;
    */
