@@ -101,14 +101,14 @@ export const engineLost = (message: string, cause?: unknown) => new HifiError('E
  */
 export const noRoom = (message: string, cause?: unknown) => new HifiError('DISK_FULL', message, cause);
 
-const NO_SPACE_CODES = ['ENOSPC', 'EDQUOT', 'EFBIG'] as const;
+const NO_SPACE_CODES = ['ENOSPC', 'EDQUOT'] as const;
 
-/** Error code of lmdb: a system error number, or MDB_MAP_FULL. */
-const NO_SPACE_NUMBERS = [...NO_SPACE_CODES.map((code) => os.constants.errno[code]), -30_792];
+/** What lmdb has for a code: a number of the system, or MDB_MAP_FULL. A limit of its one file's size too: what is stored can wait. */
+const NO_SPACE_NUMBERS = [...[...NO_SPACE_CODES, 'EFBIG' as const].map((code) => os.constants.errno[code]), -30_792];
 
 /**
- * Returns true if an error, or one of its causes, reports that a disk, a quota or a file size limit
- * leaves no room for a write. It knows the codes of Node.js, lmdb and this project.
+ * Whether an error, or one that caused it, says that a disk or a quota leaves no room for a write: of Node.js, of
+ * lmdb or of this project.
  */
 export function isNoSpace(thrown: unknown): boolean {
   const codes: readonly unknown[] = ['DISK_FULL', ...NO_SPACE_CODES, ...NO_SPACE_NUMBERS];
@@ -123,6 +123,10 @@ export function isNoSpace(thrown: unknown): boolean {
   }
   return false;
 }
+
+/** Whether the process, or the system, has as many files open as it may: that passes, and says nothing of the file. */
+export const isNoDescriptor = (thrown: unknown): boolean =>
+  ['EMFILE', 'ENFILE'].includes(String((thrown as { code?: unknown } | null | undefined)?.code));
 
 export const cancelled = () => new HifiError('CANCELLED', 'cancelled');
 

@@ -16,6 +16,7 @@ import { writeWeights } from '../model/onnx';
 import { settleDevice } from '../model/onnx-device';
 import { positionIds } from '../model/positions';
 import { loadTokenizer } from '../model/tokenizer';
+import { usableCores } from '../model/usable-cores';
 import { StageMeter, type StageProgress } from '../progress';
 
 /** Texts that run together. */
@@ -103,7 +104,7 @@ async function openSession(source: GraphSource, { device, threads }: EmbedReques
       {
         executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
         enableMemPattern: false,
-        intraOpNumThreads: threads ?? os.availableParallelism(),
+        intraOpNumThreads: threads ?? usableCores(),
         extra: {
           session: {
             intra_op: { allow_spinning: '0' },

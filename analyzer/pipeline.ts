@@ -1,9 +1,9 @@
-import * as os from 'node:os';
 import { type Encoded, lengthsOf, padBatch } from '../data/batches';
 import { cancelled, invalidInput, within } from '../errors';
 import type { HeadReport } from '../heads/report';
 import { type ModelConfig, readModelConfig } from '../model/config';
 import type { Tokenizer } from '../model/tokenizer';
+import { usableCores } from '../model/usable-cores';
 import { clock, intervalSince, StageMeter } from '../progress';
 import { type LoadedModel, loadModel, type ModelSource } from './loaded-model';
 import { MeasurePool, type MeasureSetup } from './measure-pool';
@@ -52,7 +52,7 @@ export async function* analyzeShard(
   if (signal?.aborted) throw cancelled();
   const loading = clock();
   yield new StageMeter('load', 1, 'models').at(0);
-  const threads = options.threads ?? os.availableParallelism();
+  const threads = options.threads ?? usableCores();
   // The workers start while the model is loaded.
   const setup = await within('model', () => measureSetup(request.model, options));
   const pool = new MeasurePool(setup, threads);

@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as fsp from 'node:fs/promises';
 import * as path from 'node:path';
-import type { NamedFile } from '../data/bytes';
 import { type DataSource, mismatchedRows } from '../data/dataset';
 import { filesOf } from '../data/files';
-import { formatNamed } from '../data/format';
+import { type DataFormat, formatNamed } from '../data/format';
 import { didYouMean } from '../data/nearest';
 import type { TaskName } from '../data/tasks';
 import { cancelled, HifiError, invalidInput, invalidPart, within } from '../errors';
@@ -93,21 +92,23 @@ export class Inputs {
         return writeInlineRows(source, { file, field: `${field}.inline`, labels: need.labels, task, regression });
       });
     }
-    const at = source.kind === 'path' ? `${field}.path` : `${field}.name`;
-    const named = source.kind === 'path' ? source.path : source.name;
     if (source.kind === 'path') {
-      const file = this.file(source.path, at);
-      const rows = { path: named, file, ...layoutOf(columns, { path: named, file }, at, need) };
+      const at = `${field}.path`;
+      const files = { path: source.path, file: this.file(source.path, at) };
+      const rows = { ...files, ...layoutOf(columns, formatOfFiles(files, at), at, need) };
       this.checkSibling(rows, at);
       return { what: rows, release: async () => {} };
     }
-    const layout = layoutOf(columns, { path: named }, at, need);
-    const stored = await this.artifact(source, field, signal);
-    // The call has a hard link of its own: the store may drop a file that is unused for long.
+    const at = `${field}.name`;
+    const { name } = source;
+    checkName(name, at);
+    const layout = layoutOf(columns, formatOfName(name, name, at), at, need);
+    const stored = await within(`${field}.artifact`, () => this.kept(source.sha256, signal));
+    // A link of the call's own: the store may drop a file that was not used for long.
     return this.inScratch(async (folder) => {
       const file = path.join(folder, 'rows');
       await linkOrCopy(stored, file);
-      return { path: named, file, ...layout };
+      return { path: name, file, ...layout };
     });
   }
 
@@ -196,15 +197,6 @@ export class Inputs {
     throw invalidPart(field, `${field}: ${second.path} beside it is a link that leads out of the data roots`);
   }
 
-  private artifact(given: { sha256: string; name: string }, field: string, signal: AbortSignal): Promise<string> {
-    const { sha256, name } = given;
-    if (name !== path.basename(name) || name.length > 255 || /[\0\\]/.test(name)) {
-      const found = JSON.stringify(name.slice(0, 80));
-      throw invalidPart(`${field}.name`, `${field}.name is ${found}; it must be a file's name, without folders`);
-    }
-    return within(`${field}.artifact`, () => this.kept(sha256, signal));
-  }
-
   /** Where an artifact lies; it is brought here where it does not. */
   private async kept(sha256: string, signal: AbortSignal): Promise<string> {
     const { store, fetch } = this.parts;
@@ -217,11 +209,10 @@ export class Inputs {
 /** What a file of rows must be read by: its own columns, those of the task that the request names, or those of `need`. */
 function layoutOf(
   { task: named, textColumns = [], labelColumn, regression, delimiter }: Omit<GivenRows, 'source'>,
-  rows: DataSource,
+  format: DataFormat,
   nameField: string,
   { field, labels, task: known }: RowsNeed,
 ): Omit<DataSource, 'path'> {
-  const format = formatOfRows(rows, nameField);
   if (delimiter !== undefined && format !== 'csv' && format !== 'tsv') {
     const at = `${field}.delimiter`;
     throw invalidPart(at, `${at} is ${JSON.stringify(delimiter)}; it must be left out: ${nameField} is ${format}`);
@@ -255,17 +246,30 @@ function layoutOf(
   return { textColumns, ...(labelColumn !== undefined && { labelColumn }), ...own };
 }
 
-function formatOfRows(rows: DataSource, field: string) {
-  let files: NamedFile[];
+/** The format of a file in a data root, or of the files of a folder there. */
+function formatOfFiles(rows: DataSource, field: string): DataFormat {
   try {
-    files = filesOf(rows);
+    return formatOfName(filesOf(rows)[0].path, rows.path, field);
   } catch (thrown) {
-    throw invalidPart(field, `${field}: ${HifiError.from(thrown).message}`, thrown);
+    const error = HifiError.from(thrown);
+    if (error.code !== 'INVALID_INPUT' || error.field !== undefined) throw thrown;
+    throw invalidPart(field, `${field}: ${error.message}`, thrown);
   }
-  const format = formatNamed(files[0].path);
+}
+
+/** @param written what the request calls the rows */
+function formatOfName(name: string, written: string, field: string): DataFormat {
+  const format = formatNamed(name);
   if (format !== undefined) return format;
   const known = '.tsv, .csv, .jsonl, .parquet or .txt, all but Parquet also with .gz';
-  throw invalidPart(field, `${field} is ${JSON.stringify(rows.path)}; it must end in ${known}`);
+  throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must end in ${known}`);
+}
+
+/** An artifact's name tells its format alone: no file of this machine is looked for by it. */
+function checkName(name: string, field: string): void {
+  if (name === path.basename(name) && name.length <= 255 && !/[\0\\]/.test(name)) return;
+  const found = JSON.stringify(name.slice(0, 80));
+  throw invalidPart(field, `${field} is ${found}; it must be a file's name, without folders`);
 }
 
 /** The file under another name too; where that cannot be, as a copy. */

@@ -1,5 +1,6 @@
 import { failed, HifiError } from '../errors';
 import type { GrpcClient } from '../infra/grpc/client';
+import { unlessAborted } from '../infra/unless-aborted';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import type { ArtifactStore } from './store';
 import { uploadFile, waitForOther } from './transfer';
@@ -25,8 +26,12 @@ export class RemoteArtifacts {
     while (!(await this.store.isWhole(sha256))) {
       const other = this.coming.get(sha256);
       // The call that another one is part of may be cancelled: then this one begins its own.
-      if (other) await Promise.race([other.catch(() => {}), aborted(signal)]);
-      // Another service of this process may be fetching the file into the same store.
+      if (other)
+        await unlessAborted(
+          other.catch(() => {}),
+          signal,
+        );
+      // Another service of this process may be bringing the file into the same store.
       else await this.begin(sha256, signal).catch((error) => waitForOther(error, signal));
     }
   }
@@ -79,12 +84,4 @@ export class RemoteArtifacts {
       await messages.return(undefined);
     }
   }
-}
-
-/** @throws the signal's reason, when it aborts */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }

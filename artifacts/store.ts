@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { HifiError, invalidInput } from '../errors';
 import { writing } from '../files/disk';
 import { RpcError, status } from '../infra/grpc/status';
-import { sha256OfFile } from '../model/hash';
+import { sha256IfThere, sha256OfFile } from '../model/hash';
 import { isAlive } from '../model/making';
 import { received, sizeOf, synced } from './parts';
 
@@ -200,7 +200,7 @@ export class ArtifactStore {
     const stat = await statOf(place);
     if (stat === undefined) return undefined;
     if (this.checked.get(sha256) !== stampOf(stat)) {
-      const came = await ifThere(() => sha256OfFile(place));
+      const came = await sha256IfThere(place);
       if (came !== sha256) {
         if (came !== undefined) await this.drop(sha256, stat);
         return undefined;

@@ -294,7 +294,12 @@ export function addEngineFlags(command: Command): void {
     oneOf('--device', ['auto', 'cpu', 'cuda']),
     'auto',
   );
-  add(command, '--threads <cores>', 'cores to use (default: all)', wholeNumber('--threads', 1, 1024));
+  add(
+    command,
+    '--threads <cores>',
+    'cores to use (default: all, or as many as a CPU quota gives)',
+    wholeNumber('--threads', 1, 1024),
+  );
 }
 
 export function engineFlags(flags: Flags): Pick<TrainOptions, 'device' | 'threads'> {

@@ -2,7 +2,7 @@ import type { Hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { invalidInput } from '../errors';
+import { invalidInput, isNoDescriptor } from '../errors';
 import { nearestSibling } from './nearest';
 
 /** A file and what to call it. */
@@ -103,7 +103,8 @@ export function checkFile({ path, file = path }: NamedFile): void {
   if (!stat.isFile()) throw invalidInput(`${path}: is a pipe or a device, which cannot be read twice; give a file`);
 }
 
-function unreadable(path: string, error: NodeJS.ErrnoException) {
+function unreadable(path: string, error: NodeJS.ErrnoException): Error {
+  if (isNoDescriptor(error)) return error;
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
     return invalidInput(`${path}: no such file${nearestSibling(path)}`, error);
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { invalidInput, isNoDescriptor } from '../errors';
 import type { NamedFile } from './bytes';
 import type { DataSource } from './dataset';
 import { DATA_FORMATS, type DataFormat, EXTENSIONS, formatNamed, formatOf } from './format';
@@ -51,6 +51,7 @@ function folderFiles({ path: folder, file: at = folder }: NamedFile, format: Dat
   try {
     names = fs.readdirSync(at).sort();
   } catch (error) {
+    if (isNoDescriptor(error)) throw error;
     throw invalidInput(`${folder}: the folder cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
   }
   const files = names

@@ -1,6 +1,6 @@
 import type * as fs from 'node:fs/promises';
 import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet' with { 'resolution-mode': 'import' };
-import { failed, HifiError, invalidInput } from '../errors';
+import { failed, HifiError, invalidInput, isNoDescriptor } from '../errors';
 import { type NamedFile, openFile, readBytes } from './bytes';
 import type { Pass, Records, TableRecord } from './records';
 
@@ -31,7 +31,7 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [] }:
       yield rows.map((row): TableRecord => ({ width: names.length, field: (index) => textOf(row[names[index]]) }));
     }
   } catch (error) {
-    if (error instanceof HifiError) throw error;
+    if (error instanceof HifiError || isNoDescriptor(error)) throw error;
     const [reason] = (error as Error).message.split('\n');
     throw invalidInput(`${source.path}: is not a Parquet file, or is damaged (${reason})`, error);
   } finally {

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { isNoSpace, noRoom } from '../errors';
+import { failed, isNoSpace, noRoom } from '../errors';
 
 /** Most bytes that Linux writes per call: 2 GiB - 4 KiB. */
 const WRITE_BYTES = 1 << 30;
@@ -28,13 +28,18 @@ export function requireRoom(file: string, bytes: number): void {
 }
 
 /**
- * Runs `write`, which writes a file synchronously or asynchronously. Adds the file's name and the
- * free space to the error of a full disk, which the system does not report.
+ * Runs what writes a file, at once or later. An error of a full disk leaves it with the file's name and what is free, which the
+ * system does not tell. A limit of the process's own is no full disk: no room that others make lifts it, so nobody waits for that.
  *
- * @throws HifiError DISK_FULL; any other error of `write`
+ * @throws HifiError DISK_FULL; FAILED where the file would pass `ulimit -f`; else what `write` throws
  */
 export function writing<T>(file: string, write: () => T): T {
-  const named = (error: unknown) => (isNoSpace(error) ? fullDisk(file, error as NodeJS.ErrnoException) : error);
+  const named = (error: unknown) => {
+    if (isTooLarge(error)) {
+      return failed(`${file} cannot be written: it would pass the size that this process may write (ulimit -f)`, error);
+    }
+    return isNoSpace(error) ? fullDisk(file, error as NodeJS.ErrnoException) : error;
+  };
   try {
     const written = write();
     if (!isPromise(written)) return written;
@@ -65,13 +70,14 @@ export function writeFully(descriptor: number, bytes: Uint8Array, file: string, 
 const isPromise = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 
+const isTooLarge = (error: unknown) => (error as NodeJS.ErrnoException | undefined)?.code === 'EFBIG';
+
 function fullDisk(file: string, error: NodeJS.ErrnoException) {
   if (error.name === 'HifiError') return error;
-  const reasons: Record<string, string> = {
-    EFBIG: 'the file would pass the size that this process may write (ulimit -f)',
-    EDQUOT: "the user's disk quota is used up",
-  };
-  const reason = reasons[error.code ?? ''] ?? `its disk is full, with ${sizeText(freeBytes(file))} free`;
+  const isQuota = error.code === 'EDQUOT';
+  const reason = isQuota
+    ? "the user's disk quota is used up"
+    : `its disk is full, with ${sizeText(freeBytes(file))} free`;
   return noRoom(`${file} cannot be written: ${reason}`, error);
 }
 

@@ -1,7 +1,7 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { type HifiError, invalidInput } from '../errors';
+import { HifiError, invalidInput, isNoDescriptor, isNoSpace } from '../errors';
 import { writing } from './disk';
 
 /*
@@ -86,10 +86,11 @@ export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out $
   }
 }
 
-/** Converts a write error to one line: the path, and the system's reason. */
-export function unwritable(said: string, folder: string, error: unknown): HifiError {
+/** Error of a write as one line: what cannot be written, and why as far as the system says. What passes is no bad input. */
+export function unwritable(said: string, folder: string, error: unknown): Error {
   const { code, message, name } = error as NodeJS.ErrnoException;
-  if (name === 'HifiError') return error as HifiError;
+  if (name === 'HifiError' || isNoDescriptor(error)) return error as Error;
+  if (isNoSpace(error)) return HifiError.from(error);
   const known: Record<string, string> = {
     EACCES: `this user may not write in ${folder}`,
     EPERM: `this user may not write in ${folder}`,

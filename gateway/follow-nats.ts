@@ -12,8 +12,8 @@ import {
   type NatsAddress,
   type NatsLink,
   natsAddress,
-  unlessAborted,
 } from '../infra/nats';
+import { unlessAborted } from '../infra/unless-aborted';
 import { type JobEvent, JobEventSchema } from '../proto/gen/hifi/v1/gateway_pb';
 import { stateOf } from '../wire/job';
 import { refusedForGood } from './event-stream';

@@ -79,7 +79,11 @@ export class Scheduler {
     const controller = new AbortController();
     this.log.info({ job: id }, 'a job is taken up');
     const done = this.drive(id, controller.signal)
-      .catch((error) => this.log.error({ job: id, err: error }, 'the job could not be driven'))
+      .catch(async (error) => {
+        this.log.error({ job: id, err: error }, 'the job could not be driven');
+        // It is still open: taken up again at once it would fail as fast as it can be read.
+        await delay(LONGEST_PAUSE_MS, undefined, { signal: this.draining.signal }).catch(() => {});
+      })
       .then(() => {
         this.log.info({ job: id, state: this.store.get(id).state }, 'a job is left');
         this.running.delete(id);

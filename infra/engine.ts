@@ -1,6 +1,7 @@
 import { cancelled, engineLost, HifiError } from '../errors';
 import type { FromChild } from './engine-child';
 import { EngineProcess, type StartOptions } from './engine-process';
+import { unlessAborted } from './unless-aborted';
 
 /** How an engine's process is looked after, where a service has many. */
 export interface ProcessOptions extends Pick<StartOptions, 'nice'> {
@@ -100,7 +101,9 @@ export class Engine {
     });
     this.turn = before.then(() => own);
     try {
-      await unlessAborted(before, signal);
+      await unlessAborted(before, signal).catch(() => {
+        throw cancelled();
+      });
       if (this.closed) throw closed(method);
       return over;
     } catch (error) {
@@ -183,18 +186,3 @@ function crossed({ code, message, field, trace }: FromChild & { type: 'error' })
 }
 
 const closed = (method: string) => engineLost(`the ${method} engine was closed`);
-
-/** @throws HifiError CANCELLED where `signal` comes first */
-async function unlessAborted(promise: Promise<void>, signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) throw cancelled();
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(cancelled());
-  });
-  signal?.addEventListener('abort', abort, { once: true });
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal?.removeEventListener('abort', abort);
-  }
-}

@@ -11,6 +11,7 @@ import {
 import { failed, invalidInput } from '../errors';
 import { Backoff, type Pauses } from './backoff';
 import { natsAuthenticator } from './nats-credentials';
+import { unlessAborted } from './unless-aborted';
 
 /** How long a server may take to answer a connection, in milliseconds. */
 const CONNECT_MS = 5_000;
@@ -223,17 +224,6 @@ export async function findJetStream({ nc, lost }: NatsLink): Promise<JetStream> 
 
 /** JetStream's own code of an error; see `JetStreamApiCodes`. */
 export const apiCode = (error: unknown) => (error instanceof JetStreamApiError ? error.code : undefined);
-
-/** What a promise gives, or the signal's reason as soon as that is aborted. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    const settled = () => signal.removeEventListener('abort', abort);
-    work.then(resolve, reject).then(settled);
-  });
-}
 
 function serverAt(text: string): URL {
   const address = text.trim();

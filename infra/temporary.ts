@@ -45,8 +45,14 @@ function made(purpose: string): string {
   }
 }
 
-/** A process that still writes there may be about to end. */
-const remove = (folder: string) => fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+function remove(folder: string): void {
+  try {
+    // Whoever still writes in it may be ending just now.
+    fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  } catch {
+    // A disk that has gone, or that has become read-only. A process goes on, or ends, without it.
+  }
+}
 
 function removeAll(): void {
   for (const folder of folders) remove(folder);

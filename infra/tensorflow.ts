@@ -1,5 +1,5 @@
-import * as os from 'node:os';
 import { failed } from '../errors';
+import { usableCores } from '../model/usable-cores';
 import { bindingFile, findPackage } from './binding';
 
 /**
@@ -37,9 +37,9 @@ export interface TensorFlow {
  * glibc's own adaptation off, and every block over 128 KB is mapped anew), with MALLOC_MMAP_MAX_=0 as well 1.2–1.5 ms,
  * 2, 460–490 MB. With the pool the MALLOC_ variables change nothing, so none is set.
  *
- * @param threads threads of an operation, by default one a core
+ * @param threads threads of an operation, by default one for each of `usableCores`
  */
-export function trainerEnvironment(threads: number = os.availableParallelism()): Record<string, string> {
+export function trainerEnvironment(threads: number = usableCores()): Record<string, string> {
   return {
     TF_ENABLE_ONEDNN_OPTS: '1',
     // Warnings of it are about instruction sets: errors only.

@@ -165,13 +165,16 @@ export class LiveServer {
     const send = async () => {
       if (sending) return;
       sending = true;
-      // The loop reaches items that are added meanwhile.
-      for (const id of changed) {
-        changed.delete(id);
-        const job = this.listed(id);
-        await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
+      try {
+        // The loop comes to what is added meanwhile.
+        for (const id of changed) {
+          changed.delete(id);
+          const job = this.listed(id);
+          await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
+        }
+      } finally {
+        sending = false;
       }
-      sending = false;
     };
     const stop = store.onChange((id) => {
       changed.add(id);

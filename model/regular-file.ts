@@ -1,11 +1,10 @@
 import * as fs from 'node:fs';
-import { invalidInput } from '../errors';
+import { invalidInput, isNoDescriptor } from '../errors';
 
 /**
- * Opens a regular file for reading. Opening a FIFO waits for its writer, and a device may have no
- * end.
- * @returns its descriptor; undefined if there is no such file
- * @throws HifiError INVALID_INPUT, one line that names what is there instead
+ * Opens a file for reading, if it is a regular one: to open a FIFO waits for its writer, and a device may have no end.
+ * @returns its descriptor; undefined where there is no such file
+ * @throws HifiError INVALID_INPUT, one line that names what is there instead; what the system says where no descriptor is free
  */
 export function openRegularFile(file: string): number | undefined {
   let descriptor: number | undefined;
@@ -19,6 +18,7 @@ export function openRegularFile(file: string): number | undefined {
     if (descriptor !== undefined) fs.closeSync(descriptor);
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
+    if (isNoDescriptor(cause)) throw cause;
     if (cause instanceof Error && code !== undefined && 'syscall' in cause)
       throw invalidInput(`${file}: cannot be read (${message})`, cause);
     throw cause;

@@ -1,4 +1,3 @@
-import * as os from 'node:os';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { type Encoded, lengthsOf, type PaddedBatch, padBatch } from '../data/batches';
@@ -6,6 +5,7 @@ import { failed, invalidInput } from '../errors';
 import { readModelConfig } from '../model/config';
 import { settleDevice } from '../model/onnx-device';
 import type { OnnxDtype } from '../model/onnx-dtype';
+import { usableCores } from '../model/usable-cores';
 import { readTaskHeadInfo } from './classifier-config';
 import { type EvaluateRequest, type InferenceOptions, meaningOf, type TunedModel } from './inference';
 import { evaluateRows, type Logits } from './logits';
@@ -34,7 +34,7 @@ export async function openOnnxModel(
   const used = await settleDevice(device);
   const session = await ort.InferenceSession.create(file, {
     executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
-    intraOpNumThreads: threads ?? os.availableParallelism(),
+    intraOpNumThreads: threads ?? usableCores(),
   }).catch((cause: Error) => {
     throw failed(`${file}: onnxruntime does not take it: ${cause.message.split('\n')[0]}`, cause);
   });

@@ -123,7 +123,7 @@ class StoredRows implements HiddenRows {
   /** Whether it was there before. */
   readonly isWhole: boolean;
   private readonly file: number;
-  /** Returns true if the file is complete and in its place. */
+  /** Whether a shared file is the whole of it, in its place. */
   private finished = false;
   /** Where it is while it is written. */
   private readonly beside: string;
@@ -151,11 +151,11 @@ class StoredRows implements HiddenRows {
 
   /** All rows are written. */
   finish(): void {
-    this.finished = true;
     if (!this.place.shared) return;
     // A later process recognises a complete file by its size alone.
     writing(this.place.path, () => fs.fsyncSync(this.file));
     fs.renameSync(this.beside, this.place.path);
+    this.finished = true;
   }
 
   read(rows: ArrayLike<number>): HiddenBatch {

@@ -65,18 +65,23 @@ export class GrpcClient {
   ): Promise<MessageShape<O>> {
     const { path, requestSerialize, responseDeserialize } = methodDefinition(method);
     const message = create(method.input, request) as Message;
-    return new Promise((resolve, reject) => {
-      const call = this.client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        message,
-        this.metadata(),
-        optionsOf(settings),
-        (error, response) => (error ? reject(this.errorOf(error)) : resolve(response as MessageShape<O>)),
-      );
-      onAbort(settings.signal, () => call.cancel());
-    });
+    let forget = () => {};
+    try {
+      return await new Promise((resolve, reject) => {
+        const call = this.client.makeUnaryRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          message,
+          this.metadata(),
+          optionsOf(settings),
+          (error, response) => (error ? reject(this.errorOf(error)) : resolve(response as MessageShape<O>)),
+        );
+        forget = onAbort(settings.signal, () => call.cancel());
+      });
+    } finally {
+      forget();
+    }
   }
 
   /** The service's messages, as fast as they are read. Who leaves cancels the call. @throws RpcError what the service answered */

@@ -7,7 +7,7 @@ import {
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
-import { cancelled, type ErrorCode, HifiError, noRoom } from '../../errors';
+import { cancelled, type ErrorCode, HifiError, isNoDescriptor, noRoom } from '../../errors';
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from '../../proto/gen/google/rpc/error_details_pb';
 import { type Status, StatusSchema } from '../../proto/gen/google/rpc/status_pb';
 
@@ -16,9 +16,6 @@ export { status };
 /** Where a `google.rpc.Status` travels: https://grpc.io/docs/guides/error/#richer-error-model */
 const DETAILS_KEY = 'grpc-status-details-bin';
 const DOMAIN = 'hifi';
-
-/** Node's codes for too many open files in the process or the system, a temporary condition. */
-const NO_DESCRIPTOR: readonly unknown[] = ['EMFILE', 'ENFILE'];
 
 /** A field of a request that is not right. */
 export interface Violation {
@@ -80,7 +77,7 @@ export function rpcErrorOf(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;
   if (!(thrown instanceof HifiError) && !(thrown instanceof Error && thrown.name === 'AbortError')) {
     const known = HifiError.from(thrown);
-    if (NO_DESCRIPTOR.includes((thrown as { code?: unknown } | null | undefined)?.code)) {
+    if (isNoDescriptor(thrown)) {
       const details = { retrySeconds: NO_ROOM_RETRY_SECONDS, cause: thrown };
       const message = 'the service has reached its limit of open files; try again later';
       return new RpcError(status.RESOURCE_EXHAUSTED, 'TOO_MANY_FILES', message, details);

@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import { invalidInput } from '../../errors';
 
 /** Proxy that the environment names for a URL. */
@@ -9,15 +10,17 @@ export interface HttpProxy {
 }
 
 /**
- * Returns the proxy for a URL: `https_proxy` or `http_proxy` by its protocol. The lower case takes
- * precedence, as with curl. `no_proxy` lists hosts that are reached directly. A host includes its
- * subdomains, `:PORT` limits it to that port, and `*` stands for all hosts.
- * @throws HifiError INVALID_INPUT for a proxy that is not an http(s) URL
+ * The proxy for a URL: `https_proxy` or `http_proxy` by its protocol, else none; the lower case takes precedence, as with curl.
+ * `no_proxy` lists hosts that are asked directly, see {@link isExcepted}.
+ * @throws HifiError INVALID_INPUT for a proxy that is no http(s) URL
  */
 export function proxyFor(url: URL, environment: NodeJS.ProcessEnv = process.env): HttpProxy | undefined {
   const lower = `${url.protocol.slice(0, -1)}_proxy`;
   const variable = [lower, lower.toUpperCase()].find((name) => environment[name]);
-  if (variable === undefined || isExcepted(url, environment.no_proxy || environment.NO_PROXY || '')) return undefined;
+  const port = url.port || (url.protocol === 'https:' ? '443' : '80');
+  if (variable === undefined || isExcepted(url.hostname, port, environment.no_proxy || environment.NO_PROXY)) {
+    return undefined;
+  }
   const written = environment[variable]!.trim();
   const text = written.includes('://') ? written : `http://${written}`;
   const proxy = URL.canParse(text) ? new URL(text) : undefined;
@@ -29,9 +32,12 @@ export function proxyFor(url: URL, environment: NodeJS.ProcessEnv = process.env)
   return { url: proxy, shown: `${variable} ${proxy.protocol}//${proxy.host}` };
 }
 
-function isExcepted({ hostname, port, protocol }: URL, list: string): boolean {
+/**
+ * Whether a list such as `no_proxy` names a host: a host also stands for its subdomains, `ADDRESS/BITS` for the addresses of a
+ * network, with `:PORT` for that port alone, and `*` for all hosts.
+ */
+export function isExcepted(hostname: string, port: string, list = ''): boolean {
   const host = bare(hostname);
-  const ownPort = port || (protocol === 'https:' ? '443' : '80');
   return list
     .split(/[\s,]+/)
     .filter((entry) => entry !== '')
@@ -40,8 +46,18 @@ function isExcepted({ hostname, port, protocol }: URL, list: string): boolean {
       // An IPv6 address contains colons; with a port it is in brackets.
       const [, bracketed, name, at] = /^(?:\[([^\]]*)\]|([^:]*|[^:]*:[^:]*:.*?))(?::(\d+))?$/.exec(entry) ?? [];
       const wanted = bare(bracketed ?? name ?? '').replace(/^\*?\./, '');
-      return wanted !== '' && (at === undefined || at === ownPort) && (host === wanted || host.endsWith(`.${wanted}`));
+      if (wanted === '' || (at !== undefined && at !== port)) return false;
+      return host === wanted || host.endsWith(`.${wanted}`) || isInNetwork(host, wanted);
     });
+}
+
+function isInNetwork(host: string, network: string): boolean {
+  const [, address, bits] = /^([\d.]+|[\da-f:.]+)\/(\d{1,3})$/.exec(network) ?? [];
+  const family = isIP(host);
+  if (family === 0 || isIP(address ?? '') !== family || Number(bits) > (family === 4 ? 32 : 128)) return false;
+  const [list, type] = [new BlockList(), family === 4 ? 'ipv4' : 'ipv6'] as const;
+  list.addSubnet(address, Number(bits), type);
+  return list.check(host, type);
 }
 
 const bare = (host: string) =>

@@ -90,6 +90,10 @@ function legacyTable(file: string, descriptor: number, size: number): Map<string
     global: STATE_DICT.global,
     persistent(id) {
       const storage = STATE_DICT.persistent(id) as Storage;
+      const { dtype, numbers } = seen.get(storage.key) ?? storage;
+      if (dtype !== storage.dtype || numbers !== storage.numbers) {
+        throw new PickleError(`its pickle gives the storage ${storage.key} two types or sizes`);
+      }
       seen.set(storage.key, storage);
       return storage;
     },
@@ -124,15 +128,15 @@ function tensorsOf(file: string, dict: unknown, placeOf: (storage: Storage) => n
   const tensors = new Map<string, StoredTensor>();
   for (const [name, view] of dict) {
     if (typeof name !== 'string' || !(view instanceof StorageView)) {
-      throw invalidInput(
-        `${file}: its entry ${JSON.stringify(String(name).slice(0, 80))} is no tensor; save model.state_dict() alone`,
-      );
+      throw invalidInput(`${file}: its entry ${shownName(name)} is no tensor; save model.state_dict() alone`);
     }
     tensors.set(name, placed(view, placeOf(view.storage)));
   }
   if (tensors.size === 0) throw new PickleError('it holds no tensor');
   return tensors;
 }
+
+const shownName = (name: unknown) => (typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : 'without a name');
 
 function placed({ storage, offset, shape, strides }: StorageView, storageBegin: number): StoredTensor {
   const begin = storageBegin + offset * storage.bytes;

@@ -24,6 +24,8 @@ export class PickleError extends Error {}
 
 /** Mark on the stack. */
 const MARK = Symbol('mark');
+/** Most arguments of a call: torch's own have six. */
+const MOST_ARGUMENTS = 16;
 /** Longest integer that is read, in bytes. */
 const INTEGER_BYTES = 8;
 
@@ -149,7 +151,8 @@ class Unpickler {
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.popMany(2);
-        this.global(String(module), String(name));
+        if (typeof module !== 'string' || typeof name !== 'string') throw damaged();
+        this.global(module, name);
         return;
       }
       case 0x51: // BINPERSID
@@ -159,7 +162,7 @@ class Unpickler {
       case 0x81: {
         // NEWOBJ
         const [callee, given] = this.popMany(2);
-        if (typeof callee !== 'function' || !Array.isArray(given)) throw damaged();
+        if (typeof callee !== 'function' || !Array.isArray(given) || given.length > MOST_ARGUMENTS) throw damaged();
         stack.push(callee(...given));
         return;
       }

@@ -165,6 +165,18 @@ describe('inputs', () => {
     expect([noHash.code, noHash.field]).toEqual(['INVALID_INPUT', 'train.artifact']);
   });
 
+  it("looks for no file of this machine by an artifact's name", async () => {
+    const { sha256 } = await store.addText('text,label\na,1\n');
+    const named = async (name: string) => (await errorOf(rowsOf({ kind: 'artifact', sha256, name }, columns))).message;
+    for (const name of [at('outside'), at('outside/model'), at('no-such-folder')]) {
+      expect(await named(name)).toBe(
+        `train.name is ${JSON.stringify(name.slice(0, 80))}; it must be a file's name, without folders`,
+      );
+    }
+    // A folder in the working directory.
+    expect(await named('node_modules')).toMatch(/^train\.name is "node_modules"; it must end in \.tsv/);
+  });
+
   it('fetches artifacts that are not there', async () => {
     const fetched: string[] = [];
     const other = new ArtifactStore(at('other-store'));

@@ -181,7 +181,7 @@ it('the error of a file size limit names the limit, and the old file stays', () 
     }`;
   const limited = ['-c', 'ulimit -f 50 && exec "$@"', 'bash', process.execPath, '--require', HOOK, '-e', script];
   const told = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
-  expect(told).toEqual({ code: 'DISK_FULL', message: expect.stringMatching(/would pass the size .*ulimit -f/) });
+  expect(told).toEqual({ code: 'FAILED', message: expect.stringMatching(/would pass the size .*ulimit -f/) });
   expect(POINTS['a safetensors file'].read(folder)).toBe(1);
   expect(fs.readdirSync(folder)).toEqual(['model.safetensors']);
   fs.rmSync(folder, { recursive: true });
@@ -195,6 +195,11 @@ it('without a free descriptor the old file stays, and a later write succeeds', (
     const fs = require('node:fs');
     const { ArtifactStore } = require(${of('artifacts/store')});
     const { rpcErrorOf } = require(${of('infra/grpc/status')});
+    const { sha256OfFile } = require(${of('model/hash')});
+    const { readDataset } = require(${of('data/read')});
+    const { writeWhole } = require(${of('files/whole-file')});
+    const file = ${of('package.json')};
+    const reasonOf = (work) => work.then(() => 'none', (error) => rpcErrorOf(error).reason);
     const store = new ArtifactStore(${JSON.stringify(folder)});
     const bytes = Buffer.from('abc');
     const sha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
@@ -204,13 +209,21 @@ it('without a free descriptor the old file stays, and a later write succeeds', (
       try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
       const { code, reason } = await receive().then(() => ({}), rpcErrorOf);
       const before = store.has(sha256);
+      const reasons = [
+        await reasonOf(sha256OfFile(file)),
+        await reasonOf(readDataset({ path: file, format: 'txt' }, 'texts')),
+        await reasonOf((async () => writeWhole(${JSON.stringify(path.join(folder, 'whole'))}, 'text'))()),
+      ];
       open.forEach((descriptor) => fs.closeSync(descriptor));
       await receive();
-      console.log(JSON.stringify({ code, reason, before, after: await store.isWhole(sha256) }));
+      console.log(JSON.stringify({ code, reason, reasons, before, after: await store.isWhole(sha256) }));
     })();`;
   const limited = ['-c', 'ulimit -n 64 && exec "$@"', 'bash', process.execPath, '--require', HOOK, '-e', script];
   const told = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
-  expect(told).toEqual({ code: status.RESOURCE_EXHAUSTED, reason: 'TOO_MANY_FILES', before: false, after: true });
+  const reason = 'TOO_MANY_FILES';
+  // None of them is bad input.
+  const reasons = [reason, reason, reason];
+  expect(told).toEqual({ code: status.RESOURCE_EXHAUSTED, reason, reasons, before: false, after: true });
   fs.rmSync(folder, { recursive: true });
 });
 

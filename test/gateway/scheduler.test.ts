@@ -215,3 +215,24 @@ test('draining cuts a job without ending it; the next scheduler goes on, and kee
   expect(await ended(wished)).toEqual(['QUEUED', 'CANCELLED']);
   expect(store.get(id).attempt).toBe(2);
 });
+
+test('a job whose store fails is not taken up again at once', async () => {
+  await create('broken');
+  let attempts = 0;
+  scheduler = new Scheduler(
+    store,
+    async (_, signal) => {
+      // Else taking it up at once would never let go of the thread.
+      if (++attempts > 20) return aborted(signal);
+      throw new Error('bad sector');
+    },
+    log,
+  );
+  const note = jest.spyOn(store, 'note').mockRejectedValue(new Error('EIO: i/o error'));
+  scheduler.next();
+  // Each turn would bring another attempt.
+  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+  await scheduler.drain();
+  note.mockRestore();
+  expect(attempts).toBe(1);
+});

@@ -7,7 +7,7 @@ import { freePorts } from '../../support/ports';
 import { trial } from './service';
 
 const { describeModel } = AnalyzerService.method;
-const NAMES = ['grpc_proxy', 'https_proxy', 'http_proxy', 'no_grpc_proxy', 'no_proxy'];
+const NAMES = ['grpc_proxy', 'https_proxy', 'http_proxy', 'no_grpc_proxy', 'no_proxy', 'NO_PROXY'];
 const before = NAMES.map((name) => [name, process.env[name]] as const);
 const given = (environment: Record<string, string>) => {
   for (const name of NAMES) delete process.env[name];
@@ -80,6 +80,8 @@ test('selection of the proxy for a service', () => {
     'gateway.local:7070',
     '10.1.255.3:7070',
     '192.0.2.7:1',
+    'dns:///localhost:7070',
+    'dns:///gateway.local:7070',
   ];
   for (const address of direct) expect([address, proxyFor(address)]).toEqual([address, undefined]);
   for (const address of ['gateway.example:7070', '10.2.0.1:7070', '[2001:db8::1]:7070']) {
@@ -87,6 +89,9 @@ test('selection of the proxy for a service', () => {
   }
   given({ https_proxy: 'http://a.example', no_proxy: '*' });
   expect(proxyFor('gateway.example:7070')).toBeUndefined();
+  given({ https_proxy: 'http://a.example', NO_PROXY: 'gateway.example:7070' });
+  expect(proxyFor('gateway.example:7070')).toBeUndefined();
+  expect(proxyFor('gateway.example:7071')).toBe('https_proxy, a.example');
   given({ https_proxy: 'socks5://a.example' });
   expect(proxyFor('gateway.example:7070')).toBeUndefined();
 });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata, status } from '@grpc/grpc-js';
 import { HifiError, invalidInput } from '../../../errors';
@@ -89,6 +90,14 @@ test('a cancelled call ends the work', async () => {
   setTimeout(() => controller.abort(), 100);
   expect((await thrown(call)).code).toBe(status.CANCELLED);
   await until(() => seen.aborted === 1);
+});
+
+test('a call that is over leaves nothing on a signal that lasts', async () => {
+  const { signal } = new AbortController();
+  for (let i = 0; i < 3; i++) await client.unary(describeModel, { model: 'tiny' }, { signal });
+  await thrown(client.unary(describeModel, { model: 'fail field' }, { signal }));
+  for await (const _ of client.stream(analyze, { model: 'count 1' }, { signal }));
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 test('a deadline ends the work, not only the answer', async () => {

@@ -135,6 +135,12 @@ describe('NO_PROXY', () => {
     ['[::1]:5000', 'https://[::1]:5000/x', false],
     ['::1', 'https://[::1]:5000/x', false],
     ['[::1]:5001', 'https://[::1]:5000/x', true],
+    ['10.1.0.0/16', 'https://10.1.255.3/x', false],
+    ['10.1.0.0/16', 'https://10.2.0.1/x', true],
+    ['10.1.0.0/16', 'https://10.1.example/x', true],
+    ['10.1.0.0/33', 'https://10.1.255.3/x', true],
+    ['2001:db8::/32', 'https://[2001:db8:1::2]/x', false],
+    ['2001:db8::/32', 'https://[2001:db9::2]/x', true],
   ])('%p, %s: through the proxy %p', (list, url, proxied) => {
     for (const name of ['no_proxy', 'NO_PROXY']) {
       const found = proxyFor(new URL(url), { HTTPS_PROXY: 'proxy:3128', [name]: list });

@@ -4,7 +4,9 @@ import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { HifiError } from '../../../errors';
 import { SafetensorsFile } from '../../../model/safetensors';
+import { STATE_DICT } from '../../../model/torch/storages';
 import { TorchFile } from '../../../model/torch/torch-file';
+import { PickleError, unpickle } from '../../../model/torch/unpickle';
 
 const FILES = path.join(__dirname, '../../fixtures/torch-files');
 const WRITTEN = ['zip.bin', 'legacy.bin', 'protocol-4.bin'];
@@ -96,6 +98,42 @@ describe('files other than a state dict of tensors are refused', () => {
   });
 
   test('a folder', () => {
-    expect(refusal(scratch)).toMatch(/is a folder; it must be a regular file/);
+    expect(refusal(scratch)).toBe('is a folder; it must be a regular file');
+  });
+});
+
+/* Pickles that no torch writes, made to harm a reader. */
+describe('a pickle is refused', () => {
+  const text = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
+  const global = (module: string, name: string) => `c${module}\n${name}\n`;
+  const read = (pickle: string) => unpickle(Buffer.from(pickle, 'latin1'), 0, STATE_DICT);
+
+  test.each<[string, string]>([
+    ['whose name of a global is a list within a list, and so on', `${']'.repeat(100_001)}${'a'.repeat(100_000)}]\x93.`],
+    ['that calls with more arguments than fit', `${global('collections', 'OrderedDict')}(${'N'.repeat(300_000)}tR.`],
+  ])('%s', (_, pickle) => {
+    expect(() => read(pickle)).toThrow(PickleError);
+  });
+
+  test('that gives one storage two sizes: a view of the larger would lie beyond the file', () => {
+    const pickled = (program: string) => `\x80\x02${program}.`;
+    const storage = (numbers: number) =>
+      `(${text('storage')}${global('torch', 'FloatStorage')}${text('0')}${text('cpu')}K${String.fromCharCode(numbers)}tQ`;
+    const tensor = (numbers: number) =>
+      `${global('torch._utils', '_rebuild_tensor_v2')}(${storage(numbers)}K\0K${String.fromCharCode(numbers)}\x85K\x01\x85\x89NtR`;
+    const magic = Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex').toString('latin1');
+    const fileWith = (first: number, second: number) =>
+      Buffer.from(
+        [
+          magic + pickled('M\xe9\x03') + pickled('}'),
+          pickled(`}(${text('a')}${tensor(first)}${text('b')}${tensor(second)}u`) + pickled(`](${text('0')}e`),
+          `${String.fromCharCode(second)}${'\0'.repeat(7)}${'\0'.repeat(4 * second)}`,
+        ].join(''),
+        'latin1',
+      );
+    const whole = TorchFile.open(fileOf(fileWith(2, 2)));
+    expect([...whole.float32('a'), ...whole.float32('b')]).toEqual([0, 0, 0, 0]);
+    whole.close();
+    expect(refusal(fileOf(fileWith(100, 2)))).toMatch(/gives the storage 0 two types or sizes/);
   });
 });
