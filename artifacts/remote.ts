@@ -31,7 +31,7 @@ export class RemoteArtifacts {
           other.catch(() => {}),
           signal,
         );
-      // Another service of this process may be bringing the file into the same store.
+      // Another service of this process may be fetching the file into the same store.
       else await this.begin(sha256, signal).catch((error) => waitForOther(error, signal));
     }
   }

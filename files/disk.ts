@@ -28,10 +28,12 @@ export function requireRoom(file: string, bytes: number): void {
 }
 
 /**
- * Runs what writes a file, at once or later. An error of a full disk leaves it with the file's name and what is free, which the
- * system does not tell. A limit of the process's own is no full disk: no room that others make lifts it, so nobody waits for that.
+ * Runs `write`, which writes a file synchronously or asynchronously. Adds the file's name and the
+ * free space to the error of a full disk, which the system does not report. A size limit of the
+ * process is not a full disk: freed room does not lift it, so no caller waits for that.
  *
- * @throws HifiError DISK_FULL; FAILED where the file would pass `ulimit -f`; else what `write` throws
+ * @throws HifiError DISK_FULL; FAILED if the file would exceed `ulimit -f`; any other error of
+ *   `write`
  */
 export function writing<T>(file: string, write: () => T): T {
   const named = (error: unknown) => {

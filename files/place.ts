@@ -86,7 +86,10 @@ export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out $
   }
 }
 
-/** Error of a write as one line: what cannot be written, and why as far as the system says. What passes is no bad input. */
+/**
+ * Converts a write error to one line: the path, and the system's reason. Temporary errors are not
+ * bad input.
+ */
 export function unwritable(said: string, folder: string, error: unknown): Error {
   const { code, message, name } = error as NodeJS.ErrnoException;
   if (name === 'HifiError' || isNoDescriptor(error)) return error as Error;

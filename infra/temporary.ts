@@ -47,10 +47,10 @@ function made(purpose: string): string {
 
 function remove(folder: string): void {
   try {
-    // Whoever still writes in it may be ending just now.
+    // A process that still writes there may be about to end.
     fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   } catch {
-    // A disk that has gone, or that has become read-only. A process goes on, or ends, without it.
+    // The disk is gone or read-only. The process continues, or ends, without the removal.
   }
 }
 

@@ -166,7 +166,7 @@ export class LiveServer {
       if (sending) return;
       sending = true;
       try {
-        // The loop comes to what is added meanwhile.
+        // The loop reaches items that are added meanwhile.
         for (const id of changed) {
           changed.delete(id);
           const job = this.listed(id);

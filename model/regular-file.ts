@@ -2,9 +2,11 @@ import * as fs from 'node:fs';
 import { invalidInput, isNoDescriptor } from '../errors';
 
 /**
- * Opens a file for reading, if it is a regular one: to open a FIFO waits for its writer, and a device may have no end.
- * @returns its descriptor; undefined where there is no such file
- * @throws HifiError INVALID_INPUT, one line that names what is there instead; what the system says where no descriptor is free
+ * Opens a regular file for reading. Opening a FIFO waits for its writer, and a device may have no
+ * end.
+ * @returns its descriptor; undefined if there is no such file
+ * @throws HifiError INVALID_INPUT, one line that names what is there instead; the system's error if
+ *   no descriptor is free
  */
 export function openRegularFile(file: string): number | undefined {
   let descriptor: number | undefined;
