@@ -104,14 +104,14 @@ export const noRoom = (message: string, cause?: unknown) => new HifiError('DISK_
 const NO_SPACE_CODES = ['ENOSPC', 'EDQUOT'] as const;
 
 /**
- * Error codes of lmdb: a system error number, or MDB_MAP_FULL. A file size limit counts too, since
- * what is stored can wait until it is raised.
+ * Codes of lmdb: a system error number, or MDB_MAP_FULL. EFBIG counts too: lmdb has one file, and
+ * its jobs can wait.
  */
 const NO_SPACE_NUMBERS = [...[...NO_SPACE_CODES, 'EFBIG' as const].map((code) => os.constants.errno[code]), -30_792];
 
 /**
- * Returns true if an error, or one of its causes, reports that a disk or a quota leaves no room for a
- * write. It knows the codes of Node.js, lmdb and this project.
+ * Returns true if an error, or one of its causes, reports that a disk or a quota leaves no room for
+ * a write. It knows the codes of Node.js, lmdb and this project.
  */
 export function isNoSpace(thrown: unknown): boolean {
   const codes: readonly unknown[] = ['DISK_FULL', ...NO_SPACE_CODES, ...NO_SPACE_NUMBERS];
@@ -127,15 +127,18 @@ export function isNoSpace(thrown: unknown): boolean {
   return false;
 }
 
-/** Whether the process, or the system, has as many files open as it may: that passes, and says nothing of the file. */
+/**
+ * Returns true if the process, or the system, has too many open files: a temporary condition that
+ * says nothing about the file.
+ */
 export const isNoDescriptor = (thrown: unknown): boolean =>
   ['EMFILE', 'ENFILE'].includes(String((thrown as { code?: unknown } | null | undefined)?.code));
 
 export const cancelled = () => new HifiError('CANCELLED', 'cancelled');
 
 /**
- * Names the part of a request that `work` looks at in the error that it throws, if it is bad input and names none itself; what it
- * names is taken to be within that part.
+ * Runs `work` and names the part of a request in its bad-input errors. A part that the error
+ * already names is taken as relative to that part.
  */
 export async function within<T>(field: string, work: () => T | Promise<T>): Promise<T> {
   try {

@@ -257,7 +257,7 @@ function formatOfFiles(rows: DataSource, field: string): DataFormat {
   }
 }
 
-/** @param written what the request calls the rows */
+/** @param written the name of the rows in the request */
 function formatOfName(name: string, written: string, field: string): DataFormat {
   const format = formatNamed(name);
   if (format !== undefined) return format;
@@ -265,7 +265,7 @@ function formatOfName(name: string, written: string, field: string): DataFormat 
   throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must end in ${known}`);
 }
 
-/** An artifact's name tells its format alone: no file of this machine is looked for by it. */
+/** Derives only the format from an artifact's name: no file of this machine is opened by it. */
 function checkName(name: string, field: string): void {
   if (name === path.basename(name) && name.length <= 255 && !/[\0\\]/.test(name)) return;
   const found = JSON.stringify(name.slice(0, 80));

@@ -162,7 +162,10 @@ export class ArtifactStore {
     }
   }
 
-  /** A file's bytes from `offset` on, in pieces. @throws HifiError as {@link path}; INVALID_INPUT for an offset past its end */
+  /**
+   * Yields a file's bytes from `offset` on.
+   * @throws HifiError as {@link path}; INVALID_INPUT for an offset past its end
+   */
   async *read(sha256: string, offset: number, chunkBytes: number): AsyncGenerator<Buffer> {
     const size = await this.size(sha256);
     if (offset > size) throw invalidInput(`offset is ${offset}; the artifact has ${size} bytes`);

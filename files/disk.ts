@@ -29,10 +29,11 @@ export function requireRoom(file: string, bytes: number): void {
 
 /**
  * Runs `write`, which writes a file synchronously or asynchronously. Adds the file's name and the
- * free space to the error of a full disk, which the system does not report. A
- * file size limit of the process is no full disk: nobody waits for room, which would not lift it.
+ * free space to the error of a full disk, which the system does not report. A size limit of the
+ * process is not a full disk: freed room does not lift it, so no caller waits for that.
  *
- * @throws HifiError DISK_FULL; FAILED if the file would exceed `ulimit -f`; any other error of `write`
+ * @throws HifiError DISK_FULL; FAILED if the file would exceed `ulimit -f`; any other error of
+ *   `write`
  */
 export function writing<T>(file: string, write: () => T): T {
   const named = (error: unknown) => {

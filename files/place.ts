@@ -87,8 +87,8 @@ export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out $
 }
 
 /**
- * Converts a write error to one line: the path, and the system's reason. Returns a temporary error,
- * such as a full disk, as it is: it is no bad input.
+ * Converts a write error to one line: the path, and the system's reason. Temporary errors are not
+ * bad input.
  */
 export function unwritable(said: string, folder: string, error: unknown): Error {
   const { code, message, name } = error as NodeJS.ErrnoException;

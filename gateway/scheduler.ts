@@ -81,7 +81,7 @@ export class Scheduler {
     const done = this.drive(id, controller.signal)
       .catch(async (error) => {
         this.log.error({ job: id, err: error }, 'the job could not be driven');
-        // It is still open: taken up again at once it would fail as fast as it can be read.
+        // The job is still open: an immediate new attempt would fail in an endless loop.
         await delay(LONGEST_PAUSE_MS, undefined, { signal: this.draining.signal }).catch(() => {});
       })
       .then(() => {

@@ -50,7 +50,7 @@ function remove(folder: string): void {
     // A process that still writes there may be about to end.
     fs.rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   } catch {
-    // The disk is gone or read-only: the process continues, or ends, without removing the folder.
+    // The disk is gone or read-only. The process continues, or ends, without the removal.
   }
 }
 

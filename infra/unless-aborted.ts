@@ -1,4 +1,7 @@
-/** What a promise gives, or the signal's reason as soon as that is aborted. Leaves no listener on the signal. */
+/**
+ * Settles as a promise, or rejects with the signal's reason once that aborts. Leaves no listener on
+ * the signal.
+ */
 export async function unlessAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {

@@ -5,8 +5,8 @@ import { invalidInput, isNoDescriptor } from '../errors';
  * Opens a regular file for reading. Opening a FIFO waits for its writer, and a device may have no
  * end.
  * @returns its descriptor; undefined if there is no such file
- * @throws HifiError INVALID_INPUT, one line that names what is there instead;
- *   the system's own error if no descriptor is free
+ * @throws HifiError INVALID_INPUT, one line that names what is there instead; the system's error if
+ *   no descriptor is free
  */
 export function openRegularFile(file: string): number | undefined {
   let descriptor: number | undefined;

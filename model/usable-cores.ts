@@ -3,11 +3,12 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 
 /**
- * Cores that this process may use: those that it may run on, and no more than the CPU quota of its control groups (`docker run
- * --cpus`), rounded up. Threads beyond a quota are stopped for a part of each period. Node counts it from libuv 1.49 on.
+ * Number of cores that this process may use: its allowed cores, limited by the CPU quota of its
+ * control groups (`docker run --cpus`), rounded up. The system stops threads beyond a quota for a
+ * part of each period. Node includes the quota from libuv 1.49 on.
  *
- * @param root where `proc` and `sys` are
- * @param most cores that the process may run on
+ * @param root folder that contains `proc` and `sys`
+ * @param most number of cores that the process may run on
  */
 export function usableCores(root = '/', most = os.availableParallelism()): number {
   return Math.max(1, Math.min(most, Math.ceil(Math.min(...quotas(root)))));
@@ -15,7 +16,7 @@ export function usableCores(root = '/', most = os.availableParallelism()): numbe
 
 /** Quotas of this process's control groups and all above them, in cores. */
 function quotas(root: string): number[] {
-  // A line a hierarchy: `ID:CONTROLLERS:GROUP`; version 2 has no controllers there.
+  // One line per hierarchy: `ID:CONTROLLERS:GROUP`; version 2 has no controllers there.
   const lines = textOf(path.join(root, 'proc/self/cgroup')).split('\n');
   return lines.flatMap((line) => {
     const [, controllers, group] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
@@ -25,19 +26,22 @@ function quotas(root: string): number[] {
   });
 }
 
-/** A group and those above it. In a container a group's path may be the host's, and the root its own. */
+/**
+ * Returns a group and its ancestors. In a container a group's path may be the host's, and the root
+ * the group's own.
+ */
 function upwards(group: string): string[] {
   const above = path.posix.dirname(group);
   return above === group ? [group] : [group, ...upwards(above)];
 }
 
-/** `cpu.max`: microseconds in each period, or `max`, and the period's. */
+/** Reads `cpu.max`: the microseconds in each period, or `max`, and the period's. */
 function quotaV2(folder: string): number {
   const [quota, period] = textOf(path.join(folder, 'cpu.max')).trim().split(' ').map(Number);
   return cores(quota, period);
 }
 
-/** Files of one number each; −1 is no quota. */
+/** Reads files of one number each; −1 means no quota. */
 function quotaV1(folder: string): number {
   const numberIn = (name: string) => Number(textOf(path.join(folder, name)));
   return cores(numberIn('cpu.cfs_quota_us'), numberIn('cpu.cfs_period_us'));
@@ -45,7 +49,7 @@ function quotaV1(folder: string): number {
 
 const cores = (quota: number, period: number) => (quota > 0 && period > 0 ? quota / period : Number.POSITIVE_INFINITY);
 
-/** A file's text; empty where it cannot be read. */
+/** Text of a file; empty if it is unreadable. */
 function textOf(file: string): string {
   try {
     return fs.readFileSync(file, 'utf8');

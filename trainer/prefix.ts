@@ -123,7 +123,7 @@ class StoredRows implements HiddenRows {
   /** Whether it was there before. */
   readonly isWhole: boolean;
   private readonly file: number;
-  /** Returns true if a shared file is complete and in its place. */
+  /** True if a shared file is complete and in its place. */
   private finished = false;
   /** Where it is while it is written. */
   private readonly beside: string;

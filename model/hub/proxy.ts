@@ -11,7 +11,8 @@ export interface HttpProxy {
 
 /**
  * Returns the proxy for a URL: `https_proxy` or `http_proxy` by its protocol. The lower case takes
- * precedence, as with curl. `no_proxy` lists hosts that are reached directly, see {@link isExcepted}.
+ * precedence, as with curl. `no_proxy` lists hosts that are reached directly, see {@link
+ * isExcepted}.
  * @throws HifiError INVALID_INPUT for a proxy that is not an http(s) URL
  */
 export function proxyFor(url: URL, environment: NodeJS.ProcessEnv = process.env): HttpProxy | undefined {
@@ -33,8 +34,8 @@ export function proxyFor(url: URL, environment: NodeJS.ProcessEnv = process.env)
 }
 
 /**
- * Whether a list such as `no_proxy` names a host: a host also stands for its subdomains, `ADDRESS/BITS` for the addresses of a
- * network, with `:PORT` for that port alone, and `*` for all hosts.
+ * Returns true if a list such as `no_proxy` names a host. A host includes its subdomains,
+ * `ADDRESS/BITS` is a network, `:PORT` limits an entry to that port, and `*` stands for all hosts.
  */
 export function isExcepted(hostname: string, port: string, list = ''): boolean {
   const host = bare(hostname);

@@ -165,7 +165,7 @@ describe('inputs', () => {
     expect([noHash.code, noHash.field]).toEqual(['INVALID_INPUT', 'train.artifact']);
   });
 
-  it("looks for no file of this machine by an artifact's name", async () => {
+  it("opens no file of this machine by an artifact's name", async () => {
     const { sha256 } = await store.addText('text,label\na,1\n');
     const named = async (name: string) => (await errorOf(rowsOf({ kind: 'artifact', sha256, name }, columns))).message;
     for (const name of [at('outside'), at('outside/model'), at('no-such-folder')]) {

@@ -216,13 +216,13 @@ test('draining cuts a job without ending it; the next scheduler goes on, and kee
   expect(store.get(id).attempt).toBe(2);
 });
 
-test('a job whose store fails is not taken up again at once', async () => {
+test('a job whose store fails is not tried again at once', async () => {
   await create('broken');
   let attempts = 0;
   scheduler = new Scheduler(
     store,
     async (_, signal) => {
-      // Else taking it up at once would never let go of the thread.
+      // An immediate new attempt would never release the thread.
       if (++attempts > 20) return aborted(signal);
       throw new Error('bad sector');
     },

@@ -13,7 +13,7 @@ it('is that of a file longer than a read', async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-it('of a file that another process has removed there is none', async () => {
+it('is undefined for a file that another process has removed', async () => {
   const file = path.join(os.tmpdir(), crypto.randomUUID());
   expect(await sha256IfThere(file)).toBeUndefined();
   await expect(sha256OfFile(file)).rejects.toMatchObject({ code: 'INVALID_INPUT', message: `${file}: no such file` });

@@ -20,12 +20,6 @@ import { createJob, deltaOf, follow, getJob, MANY_STEPS, SHORT } from './struck-
  */
 
 /**
- * True if the job store survives a full disk. Otherwise lmdb ends the process, and this test puts
- * its folder on another disk.
- */
-const STORE_TOO = /isNoSpace/.test(fs.readFileSync(path.join(__dirname, '../../gateway/store.ts'), 'utf8'));
-
-/**
  * Longest time of a job on a busy machine, in milliseconds: its engines have the lowest priority.
  */
 const LOADED_MS = 400_000;
@@ -49,10 +43,6 @@ let gateway: GrpcClient;
 beforeAll(async () => {
   if (!disk) return;
   fs.mkdirSync(state(), { mode: 0o700 });
-  if (!STORE_TOO) {
-    fs.mkdirSync(path.join(elsewhere, 'jobs'));
-    fs.symlinkSync(path.join(elsewhere, 'jobs'), state('jobs'));
-  }
   const ports = ['gateway', 'analyzer', 'trainer'].flatMap((name) => [`--${name}-port`, '0']);
   const words = ['serve', 'all', '--state-dir', state(), ...ports, '--data-root', FIXTURES, '--json'];
   service = spawn(process.execPath, ['--require', HOOK, HIFI, ...words], {
@@ -110,12 +100,9 @@ onDisk(
     const expected = deltaOf(state(), await getJob(gateway, undisturbed));
 
     disk!.fill();
-    const early = createJob(gateway, SHORT);
-    if (STORE_TOO) {
-      await expect(early).rejects.toMatchObject(FULL);
-      disk!.empty();
-    }
-    const jobId = STORE_TOO ? await createJob(gateway, SHORT) : await early;
+    await expect(createJob(gateway, SHORT)).rejects.toMatchObject(FULL);
+    disk!.empty();
+    const jobId = await createJob(gateway, SHORT);
     const strikes: string[] = [];
     const struck = async (where: string, left: number) => {
       const before = foundFull();

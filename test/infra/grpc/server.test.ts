@@ -92,7 +92,7 @@ test('a cancelled call ends the work', async () => {
   await until(() => seen.aborted === 1);
 });
 
-test('a call that is over leaves nothing on a signal that lasts', async () => {
+test('an ended call leaves no listener on a lasting signal', async () => {
   const { signal } = new AbortController();
   for (let i = 0; i < 3; i++) await client.unary(describeModel, { model: 'tiny' }, { signal });
   await thrown(client.unary(describeModel, { model: 'fail field' }, { signal }));
