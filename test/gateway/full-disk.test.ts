@@ -35,7 +35,6 @@ beforeEach(() => {
 afterEach(async () => {
   await endServices();
   disk?.unmount();
-  jest.restoreAllMocks();
 });
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
