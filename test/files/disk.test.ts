@@ -19,7 +19,10 @@ import { FillingDisk } from '../support/filling-disk';
 
 const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
 
-/* Every place that writes a file, on a disk that is full when it writes: what was there stays, and nothing else is left. */
+/*
+ * Every place that writes a file, on a disk that is full when it writes: the old file stays, and
+ * nothing else remains.
+ */
 
 /** Numbers of a file of 100 kB. */
 const SIZE = 25_000;

@@ -9,7 +9,10 @@ import { loadTokenizer } from '../../model/tokenizer';
 import { readDelta } from '../../results/delta';
 import { copyTokenizer, undoCheckpoint } from '../../results/undo';
 
-/* Files that are none: to read a FIFO that nobody writes to would wait for ever, in a service for all its callers. */
+/*
+ * Paths that are no regular files. Reading a FIFO without a writer waits forever, and a service would
+ * stop for all its callers.
+ */
 const tiny = path.join(__dirname, '../fixtures/tiny-bert');
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-regular-'));
 const server = net.createServer();

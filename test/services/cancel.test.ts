@@ -120,7 +120,8 @@ describe('a deadline', () => {
     const before = enginesOf(service.pid, 'analyzer');
     const { model, train: dev, selection, training } = TINY;
     const spec = { model, train: analysis.dataset, dev, analysis: analysis.options, selection, training };
-    // A deadline and a cancellation abort one signal; the engine of an idle machine may be done before any deadline.
+    // A deadline and a cancellation abort the same signal. On an idle machine the engine may finish
+    // before any deadline.
     const leaving = new AbortController();
     const { signal } = leaving;
     const refused = expect(

@@ -9,7 +9,7 @@ import { type NatsServer, startNats } from '../support/nats';
 import { endServices, Service } from '../support/services';
 import { until } from '../support/until';
 
-/* A start that fails anywhere leaves nothing: neither a process nor a lock, a port, a connection or a timer. */
+/* A start that fails leaves nothing: no process, lock, port, connection or timer. */
 let stateDir: string;
 let nats: NatsServer;
 let taken: net.Server;

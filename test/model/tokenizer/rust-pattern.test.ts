@@ -7,7 +7,10 @@ import { normalizer } from '../../../model/tokenizer/normalizer';
 import { preTokenizer } from '../../../model/tokenizer/pre-tokenizer';
 import { expressionOf } from '../../../model/tokenizer/rust-pattern';
 
-/* Added tokens and patterns against Python's tokenizers; made by make_tokenizer_patterns.py, whose head describes the file. */
+/*
+ * Added tokens and patterns against Python's tokenizers. make_tokenizer_patterns.py makes the golden
+ * file and describes it.
+ */
 
 type Pattern = { Regex: string } | { String: string };
 type Ranges = [first: number, last: number][];
