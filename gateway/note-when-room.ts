@@ -1,14 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { cancelled, isNoSpace } from '../errors';
+import { Backoff, type Pauses } from '../infra/backoff';
 import type { Logger } from '../infra/log';
 import type { Happening, JobRecord } from './record';
 import type { JobStore } from './store';
 
-/**
- * Pauses between two attempts at a store without room, in milliseconds: the first and the longest.
- * Each is twice the one before.
- */
-const [PAUSE_MS, LONGEST_PAUSE_MS] = [250, 8000];
+/** Pauses between two attempts at a store without room, in milliseconds. */
+const PAUSES: Pauses = { first: 250, longest: 8000 };
 
 /**
  * Records what happened to a running job. If the store has no room, it waits for room. So no job is
@@ -24,16 +22,17 @@ export async function noteWhenRoom(
   signal: AbortSignal,
   log: Logger,
 ): Promise<JobRecord> {
-  for (let pause = PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+  const backoff = new Backoff(PAUSES);
+  for (let waits = false; ; waits = true) {
     try {
       const record = await store.note(id, ...happenings);
-      if (pause > PAUSE_MS) log.info({ job: id }, 'the job store has room again; the job resumes');
+      if (waits) log.info({ job: id }, 'the job store has room again; the job resumes');
       return record;
     } catch (error) {
       if (!isNoSpace(error)) throw error;
       if (signal.aborted) throw cancelled();
-      if (pause === PAUSE_MS) log.error({ job: id, err: error }, 'the job store has no room; the job waits');
-      await delay(pause, undefined, { signal }).catch(() => {
+      if (!waits) log.error({ job: id, err: error }, 'the job store has no room; the job waits');
+      await delay(backoff.next(), undefined, { signal }).catch(() => {
         throw cancelled();
       });
     }
