@@ -28,8 +28,8 @@ const scratch = temporaryFolder('full-disk');
 let disk: FillingDisk | undefined;
 
 beforeEach(() => {
-  // lmdb-js prints the cause of each failed commit.
-  jest.spyOn(console, 'error').mockImplementation(() => {});
+  // lmdb-js prints the cause of each failed commit, also after the test; Jest restores a spy before.
+  console.error = () => {};
   disk = FillingDisk.mount(8);
 });
 afterEach(async () => {
