@@ -41,13 +41,23 @@ afterAll(async () => {
 const watch = (job: string, flags: string[], seen: Parameters<typeof startHifi>[1] = () => {}) =>
   startHifi(['jobs', 'watch', job, ...flags, '--gateway', `127.0.0.1:${service.ports.gateway}`], seen);
 
+/**
+ * Sends SIGINT when stderr first shows a line. A second one, at the line that the command ends
+ * with, could arrive after Node has removed its signal handlers.
+ */
+function interruptOnceAt(line: RegExp): Parameters<typeof startHifi>[1] {
+  let sent = false;
+  return (stderr, child) => {
+    if (!sent && line.test(stderr)) sent = child.kill('SIGINT');
+  };
+}
+
 test('Ctrl-C during a watch sets the exit code, with gRPC and with NATS', async () => {
   const jobId = await createJob(client, LONG);
   // The line on the server's missing JetStream shows that the command listens.
-  const listens = /has no JetStream/;
   const ends = await Promise.all([
-    watch(jobId, ['--nats'], (stderr, child) => void (listens.test(stderr) && child.kill('SIGINT'))),
-    watch(jobId, [], (stderr, child) => void (/queued/.test(stderr) && child.kill('SIGINT'))),
+    watch(jobId, ['--nats'], interruptOnceAt(/has no JetStream/)),
+    watch(jobId, [], interruptOnceAt(/queued/)),
   ]);
   expect(ends.map(({ status }) => status)).toEqual([130, 130]);
 });
