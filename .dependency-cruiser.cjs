@@ -1,79 +1,57 @@
-// What imports what: each room's invariant (see ARCHITECTURE.md) as a rule. `npm run check:imports`.
+// Which room may import which (ARCHITECTURE.md has the map). `npm run check:imports` checks it.
 
-/** A stage of the analysis, the training or what comes of it: all of these rooms but their doors, to the engine's process and to clients. */
-const DOORS = '^(analyzer|trainer|results)/(engine|child|service)\\.ts$';
-const STAGES = { path: '^(analyzer|trainer|results)/', pathNot: DOORS };
+/** Rooms that each room may import besides itself, from the bottom up. */
+const ROOMS = {
+  foundation: [],
+  data: ['foundation'],
+  heads: ['foundation', 'data'],
+  model: ['foundation', 'data', 'heads'],
+  delta: ['foundation', 'data', 'heads', 'model'],
+  proto: ['foundation', 'data', 'heads', 'model', 'delta'],
+  infra: ['foundation', 'data', 'model', 'delta', 'proto'],
+  report: ['foundation', 'data', 'heads', 'model', 'delta', 'infra'],
+  analyzer: ['foundation', 'data', 'heads', 'model', 'proto', 'infra'],
+  trainer: ['foundation', 'data', 'heads', 'model', 'delta', 'proto', 'infra'],
+  job: ['foundation', 'data', 'heads', 'model', 'delta', 'infra', 'report', 'analyzer', 'trainer'],
+  gateway: ['foundation', 'data', 'heads', 'delta', 'proto', 'infra', 'report', 'job'],
+  compare: ['foundation', 'data', 'heads', 'model', 'delta', 'infra', 'report', 'analyzer', 'trainer', 'job'],
+  library: ['foundation', 'data', 'heads', 'model', 'delta', 'infra', 'report', 'analyzer', 'trainer', 'job'],
+};
+ROOMS.cli = Object.keys(ROOMS).filter((room) => room !== 'library');
+
+/** Files of a service's room that are no stage: its process, its calls, its messages. */
+const ENTRIES = '(child|serve|service|runs|run-record|windows-file|\\w+-engine|\\w+-message)\\.ts$';
 
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
+
+const roomRule = ([room, below]) => {
+  const allowed = [room, ...below].join('|');
+  const named = below.length === 0 ? 'no other room' : below.map((name) => `${name}/`).join(', ');
+  return rule(
+    `${room}-imports`,
+    `${room}/ imports ${named}.`,
+    { path: `^${room}/` },
+    { path: '^([^./]+/|[^/]+\\.ts$)', pathNot: `^(${allowed}|node_modules)/`, dependencyTypesNot: ['core'] },
+  );
+};
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     rule('no-cycles', 'Imports go one way, those of types too.', {}, { circular: true }),
-    rule('resolvable', 'What is imported is there and is listed in package.json.', {}, { couldNotResolve: true }),
-    rule('heads-are-pure', 'heads/ imports nothing but itself.', { path: '^heads/' }, { pathNot: '^heads/' }),
+    rule('resolvable', 'An import exists and its package is in package.json.', {}, { couldNotResolve: true }),
+    ...Object.entries(ROOMS).map(roomRule),
     rule(
-      'files-are-below',
-      'files/ imports nothing but the errors.',
-      { path: '^files/' },
-      {
-        pathNot: '^(files/|errors\\.ts$)|^(node:)?(fs|path|crypto)$',
-      },
+      'delta-has-no-engine',
+      'Reading and writing deltas needs neither TensorFlow nor onnxruntime.',
+      { path: '^delta/' },
+      { path: 'node_modules/(@tensorflow|onnxruntime)' },
     ),
     rule(
-      'engines-are-apart',
-      'analyzer/ and trainer/ never import each other.',
-      { path: '^(analyzer|trainer)/' },
-      { path: '^(analyzer|trainer)/', pathNot: '^$1/' },
-    ),
-    rule(
-      'results-stand-alone',
-      'results/ needs no trainer: it imports model/, data/ and heads/ alone, and no TensorFlow.',
-      { path: '^results/' },
-      { path: '^(analyzer|trainer|job|gateway|cli|report)/|node_modules/@tensorflow/' },
-    ),
-    rule('stages-know-no-surroundings', 'Stages know nothing of what runs them.', STAGES, {
-      path: '^(infra|cli|job|gateway|report|proto|wire)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino|commander)/',
-    }),
-    rule(
-      'messages-stop-at-the-wire',
-      'Messages of the contract are known to wire/, to services and to those who call them: to no stage, and not to the driver of jobs.',
-      {
-        path: '^(?!(proto|wire|infra/grpc|gateway|server|cli|test|bench)/|artifacts/(remote|transfer)\\.ts|(analyzer|trainer)/service\\.ts)',
-      },
-      { path: '^proto/' },
-    ),
-    rule(
-      'wire-is-a-mapping',
-      'wire/ knows messages and domain types, and nothing of what runs them but how errors are sent.',
-      { path: '^wire/' },
-      {
-        path: '^(infra(?!/grpc/status\\.ts)|cli|server|report|bench)/|^(analyzer|trainer|results)/(engine|child|service)\\.ts$|node_modules/@grpc/',
-      },
-    ),
-    rule(
-      'a-job-needs-no-server',
-      'job/ runs without a gateway: who serves jobs imports it.',
-      { path: '^job/' },
-      { path: '^(gateway|server|cli|library|compare)/' },
-    ),
-    rule(
-      'model-and-data-are-below',
-      'model/ and data/ import no room above them.',
-      { path: '^(model|data)/' },
-      { path: '^(analyzer|trainer|results|job|gateway|cli|infra|report|wire|artifacts)/' },
-    ),
-    rule(
-      'entries-are-above',
-      'Nothing imports the command line but itself.',
-      { pathNot: '^(cli|test|bench)/' },
-      { path: '^cli/' },
-    ),
-    rule(
-      'library-is-above',
-      'What only the library adds is known to nobody else.',
-      { pathNot: '^(library|test)/|^index\\.ts$' },
-      { path: '^library/' },
+      'stages-know-no-surroundings',
+      'A stage knows no process, server, message or telemetry.',
+      { path: '^(analyzer|trainer)/', pathNot: `^(analyzer|trainer)/${ENTRIES}` },
+      { path: '^(infra|proto)/|node_modules/(@grpc|@nats-io|@opentelemetry|pino)/' },
     ),
     rule(
       'examples-are-users',
@@ -82,24 +60,10 @@ module.exports = {
       { path: '.', pathNot: '^index\\.ts$', dependencyTypesNot: ['core'] },
     ),
     rule(
-      'comparisons-are-above',
-      'A comparison drives the engines: nothing but the command line knows it.',
-      { pathNot: '^(compare|cli|test|bench)/' },
-      { path: '^compare/' },
-    ),
-    rule(
-      'what-a-comparison-says-is-pure',
+      'comparison-statistics-are-pure',
       'Statistics and regression import nothing but one another.',
       { path: '^compare/(statistics|lbfgs|logistic)\\.ts$' },
       { pathNot: '^compare/(statistics|lbfgs|logistic)\\.ts$' },
-    ),
-    rule(
-      'sources-know-no-tests',
-      'What ships imports no test.',
-      { pathNot: '^(test/|bench/|jest\\.config)' },
-      {
-        path: '^test/',
-      },
     ),
   ],
   options: {

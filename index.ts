@@ -11,14 +11,31 @@
  *
  * @packageDocumentation
  */
-export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './analyzer/options';
+
 export type { NamedFile } from './data/bytes';
 export type { DataSource } from './data/dataset';
 export type { DataFormat } from './data/format';
 export type { TaskName } from './data/tasks';
-export { type ErrorCode, HifiError } from './errors';
-export { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './heads/mask';
-export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
+export type { ExportDtype } from './delta/checkpoint-export';
+export type { Delta, DeltaTensor } from './delta/delta';
+export type { DeltaInfo, ProblemType, TrainedWith } from './delta/delta-info';
+export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './delta/export-request';
+export type { EvaluateResult, InferenceOptions, Prediction } from './delta/inference-options';
+export type { OnnxModel } from './delta/onnx-folder';
+export { SCORE_DEFAULTS, type ScoreOptions } from './delta/score-options';
+export {
+  type CheckpointEvent,
+  type EpochEvent,
+  type EpochMetrics,
+  TRAIN_DEFAULTS,
+  type TrainMetrics,
+  type TrainOptions,
+} from './delta/training-options';
+export { type Rebuilt, undoCheckpoint } from './delta/undo';
+export type { Device } from './foundation/device';
+export { type ErrorCode, HifiError } from './foundation/errors';
+export type { StageProgress, WarningEvent } from './foundation/progress';
+export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './heads/analysis-options';
 export type {
   CorrelationKind,
   HeadReport,
@@ -29,7 +46,9 @@ export type {
   ReportOptions,
   Scope,
   Teleport,
-} from './heads/report';
+} from './heads/head-report';
+export { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './heads/mask';
+export { RANKING_DEFAULTS, type Ranking, type RankingOptions } from './heads/ranking';
 export { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from './heads/scores';
 export { SELECTION_DEFAULTS, type SelectionOptions } from './heads/select';
 export type { JobEstimate } from './job/estimate';
@@ -55,30 +74,12 @@ export type {
   ScoreRequest,
   TrainRequest,
 } from './library/requests';
-export type { Rows, TextRows } from './library/rows';
 export type { Run, RunOptions } from './library/run';
+export type { Rows, TextRows } from './library/text-rows';
 export { evaluate, exportModel, predict, readDelta, train } from './library/tune';
-export type { Device } from './model/device';
 export type { OnProgress } from './model/fetch';
 export { ONNX_DTYPES, type OnnxDtype } from './model/onnx-dtype';
 export { type ResolveOptions, resolveModel } from './model/resolve';
-export type { StageProgress, WarningEvent } from './progress';
-export { writeReportInChild as writeReport } from './report/engine';
 export type { Asked, ReportParts } from './report/parts';
-export { renderReport } from './report/report';
-export type { ExportDtype } from './results/checkpoint-export';
-export type { Delta, DeltaTensor } from './results/delta';
-export type { DeltaInfo, ProblemType, TrainedWith } from './results/delta-info';
-export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './results/export-request';
-export type { EvaluateResult, InferenceOptions, Prediction } from './results/inference';
-export type { OnnxModel } from './results/onnx-folder';
-export { type Rebuilt, undoCheckpoint } from './results/undo';
-export {
-  type CheckpointEvent,
-  type EpochEvent,
-  type EpochMetrics,
-  TRAIN_DEFAULTS,
-  type TrainMetrics,
-  type TrainOptions,
-} from './trainer/options';
-export { SCORE_DEFAULTS, type ScoreOptions } from './trainer/score-options';
+export { renderReport } from './report/render-report';
+export { writeReportInChild as writeReport } from './report/write-report';

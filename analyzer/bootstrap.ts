@@ -1,4 +1,4 @@
-import type { CorrelationKind, Scope } from '../heads/report';
+import type { CorrelationKind, Scope } from '../heads/head-report';
 import { mix, poissonWeight, REPLICATES, replicateKeys } from './poisson-weights';
 
 /** What replicates must share to be added: their weights and the pairs of heads that they sum over. */

@@ -1,7 +1,7 @@
+import type { AnalyzeRequest, Shard } from '../heads/analysis-request';
 import { serveEngine } from '../infra/engine-child';
 import { type EmbedRequest, embed } from './embed';
 import { analyze, analyzeShard, merge } from './pipeline';
-import type { AnalyzeRequest, Shard } from './request';
 import type { ShardStatistics } from './shard';
 import { WarmModel } from './warm-model';
 

@@ -5,19 +5,19 @@ import * as ort from 'onnxruntime-node';
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf, type PaddedBatch, padBatch } from '../data/batches';
 import type { DataSource } from '../data/dataset';
 import { readDataset } from '../data/read';
-import { cancelled, within } from '../errors';
-import { WholeFile } from '../files/whole-file';
+import type { Device } from '../foundation/device';
+import { cancelled, within } from '../foundation/errors';
+import { StageMeter, type StageProgress } from '../foundation/progress';
+import { usableCores } from '../foundation/usable-cores';
+import { WholeFile } from '../foundation/whole-file';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import type { Device } from '../model/device';
 import { FAMILIES, type Family } from '../model/families';
 import { EMBEDDING, type GraphSource, meanPooledModel } from '../model/graph';
 import { writeWeights } from '../model/onnx';
 import { settleDevice } from '../model/onnx-device';
 import { positionIds } from '../model/positions';
 import { loadTokenizer } from '../model/tokenizer';
-import { usableCores } from '../model/usable-cores';
-import { StageMeter, type StageProgress } from '../progress';
 
 /** Texts that run together. */
 const BATCH_TEXTS = 32;

@@ -1,4 +1,4 @@
-import type { PerHead } from '../heads/report';
+import type { PerHead } from '../heads/head-report';
 import { FAMILIES, type Family, layerModule } from '../model/families';
 import type { GraphSource } from '../model/graph';
 

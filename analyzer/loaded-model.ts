@@ -1,7 +1,7 @@
-import type { PerHead, ReportModel } from '../heads/report';
+import type { Device } from '../foundation/device';
+import type { PerHead, ReportModel } from '../heads/head-report';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import type { Device } from '../model/device';
 import { type DeviceUsed, settleDevice } from '../model/onnx-device';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { headNorms } from './head-norms';

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { type ErrorCode, failed, HifiError } from '../errors';
-import type { WorkInterval } from '../progress';
+import { type ErrorCode, failed, HifiError } from '../foundation/errors';
+import type { WorkInterval } from '../foundation/progress';
 import { bootstrapBytes } from './bootstrap';
 import { buffersOf } from './hand-over';
 import type { BatchOutputs } from './measure';

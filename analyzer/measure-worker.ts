@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { HifiError } from '../errors';
-import { clock } from '../progress';
+import { HifiError } from '../foundation/errors';
+import { clock } from '../foundation/progress';
 import { release } from './hand-over';
 import { type BatchOutputs, HeadMeter } from './measure';
 import type { FromWorker, MeasureSetup, ToWorker } from './measure-pool';

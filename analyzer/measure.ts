@@ -1,4 +1,4 @@
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
 import { symmetricEigenvalues } from './eigenvalues';
 import { EXACT_SUM_RANGE } from './exact-sum';
 import { richnessCounts } from './richness';

@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family } from '../model/families';
 import { analysisModel, type GraphSource, headOutputs, PACKING, TOKEN_SIDE } from '../model/graph';

@@ -1,5 +1,5 @@
-import type { AnalysisOptions } from './options';
-import type { Shard } from './request';
+import type { AnalysisOptions } from '../heads/analysis-options';
+import type { Shard } from '../heads/analysis-request';
 
 /** Rows of the drawn sample that are planned together; a shard is whole blocks (docs/method.md). */
 export const BLOCK_ROWS = 64;

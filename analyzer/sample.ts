@@ -2,7 +2,7 @@ import { type Encoded, encodeRows, type RowEncoder } from '../data/batches';
 import { type DataSource, type Dataset, rowNumber } from '../data/dataset';
 import { drawRows } from '../data/read';
 import { drawSample } from '../data/split';
-import type { ReportData } from '../heads/report';
+import type { ReportData } from '../heads/head-report';
 import type { ModelConfig } from '../model/config';
 
 /** The rows that an analysis measures. */

@@ -1,22 +1,22 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Inputs, Opened } from '../artifacts/inputs';
-import { HifiError, invalidPart, within } from '../errors';
+import { HifiError, invalidPart, within } from '../foundation/errors';
+import { follow } from '../foundation/follow';
+import type { StageProgress } from '../foundation/progress';
+import type { AnalysisEvent } from '../heads/analysis-request';
 import type { Admission } from '../infra/admission';
-import { follow } from '../infra/follow';
+import type { Inputs, Opened } from '../infra/artifacts/inputs';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
 import type { ModelDescriptions } from '../model/description';
-import type { StageProgress } from '../progress';
+import { givenRowsOf, ofDataset } from '../proto/dataset';
 import type { AnalyzeResponseSchema, AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
-import { givenRowsOf, ofDataset } from '../wire/dataset';
-import { descriptionMessage } from '../wire/description';
-import { analysisOptionsOf } from '../wire/options';
-import { progressMessage } from '../wire/progress';
-import { reportMessage, viewOf } from '../wire/report';
-import { shardOf } from '../wire/shard';
-import { statisticsMessage, statisticsOf } from '../wire/statistics';
-import type { AnalyzerEngine } from './engine';
-import type { AnalysisEvent } from './request';
+import { reportMessage, viewOf } from '../proto/head-report';
+import { analysisOptionsOf } from '../proto/options';
+import { progressMessage } from '../proto/progress';
+import type { AnalyzerEngine } from './analysis-engine';
+import { descriptionMessage } from './description-message';
+import { shardOf } from './shard-message';
+import { statisticsMessage, statisticsOf } from './statistics-message';
 
 /** What the service is made of. */
 export interface AnalyzerParts {

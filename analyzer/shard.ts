@@ -1,6 +1,6 @@
-import { invalidInput } from '../errors';
-import type { HeadReport } from '../heads/report';
-import { makeReport, type ReportSubject } from './report';
+import { invalidInput } from '../foundation/errors';
+import type { HeadReport } from '../heads/head-report';
+import { makeReport, type ReportSubject } from './head-report';
 import { HeadStatistics, type StatisticsData } from './statistics';
 
 /** What one or more shards of an analysis measured; plain data, to be stored or sent. */

@@ -1,5 +1,5 @@
+import type { PerHead, ReportOptions } from '../heads/head-report';
 import { pagerank } from '../heads/pagerank';
-import type { PerHead, ReportOptions } from '../heads/report';
 import { byScore } from '../heads/select';
 import type { BootstrapSums } from './bootstrap';
 import { REPLICATES } from './poisson-weights';

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { analyze } from '../analyzer/engine';
-import { ANALYSIS_DEFAULTS } from '../analyzer/options';
+import { analyze } from '../analyzer/analysis-engine';
 import type { DataSource } from '../data/dataset';
+import { ANALYSIS_DEFAULTS } from '../heads/analysis-options';
 import { Contestant, inTurn, spreadOf } from './contestant';
 import { printRow } from './table';
 import { watched } from './watched';

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import type { TrainMetrics } from '../trainer/options';
+import type { TrainMetrics } from '../delta/training-options';
 import { spreadOf } from './contestant';
 import { printRow } from './table';
 import { watched } from './watched';

@@ -3,11 +3,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { encodeRows } from '../data/batches';
 import { readDataset } from '../data/read';
+import { resultOf } from '../delta/onnx-export';
+import { ONNX_FILES } from '../delta/onnx-folder';
+import { openOnnxModel } from '../infra/onnx/onnx-model';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
-import { resultOf } from '../results/onnx-export';
-import { ONNX_FILES } from '../results/onnx-folder';
-import { openOnnxModel } from '../results/onnx-model';
 import { spreadOf } from './contestant';
 
 /** Number of sentences, in batches of {@link BATCH}. */

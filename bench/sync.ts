@@ -7,7 +7,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { ArtifactStore } from '../artifacts/store';
+import { ArtifactStore } from '../infra/artifacts/store';
 import { writeSafetensors } from '../model/safetensors';
 
 /**

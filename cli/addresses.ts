@@ -1,4 +1,4 @@
-import type { ServedName } from '../server/settings';
+import type { ServedName } from '../infra/service/settings';
 
 /** Where `hifi serve` serves unless told otherwise, and where commands look for it. */
 export const HOST = '127.0.0.1';

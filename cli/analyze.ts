@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
-import { analyze } from '../analyzer/engine';
-import type { HeadReport } from '../heads/report';
+import { analyze } from '../analyzer/analysis-engine';
+import { follow } from '../foundation/follow';
+import { percentDigits } from '../foundation/percent';
+import type { HeadReport } from '../heads/head-report';
 import { byScore } from '../heads/select';
-import { follow } from '../infra/follow';
 import { writeJson } from '../job/files';
+import { forgetResults } from '../job/folder-results';
 import { checkFolder, inFolder } from '../job/out';
 import { ANALYSIS_RESULTS } from '../job/own-folders';
-import { forgetResults } from '../job/place';
-import { percentDigits } from '../percent';
 import { writeReport } from '../report/files';
 import { rankingInWords, stabilityInWords } from '../report/words';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { CONTESTANTS, type Contestant } from '../compare/contestants';
 import type { CompareRequest } from '../compare/request';
-import { invalidInput } from '../errors';
+import { SCORE_DEFAULTS } from '../delta/score-options';
+import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
+import { invalidInput } from '../foundation/errors';
 import type { Tune } from '../heads/mask';
-import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
-import { SCORE_DEFAULTS } from '../trainer/score-options';
 import { decimals, oneOf, seedList, someOf, wholeNumber } from './flag-values';
 import { add, addScheduleFlags, addSizeFlags, engineFlags, type Flags, sizeFlags } from './flags';
 

@@ -1,13 +1,13 @@
 import * as path from 'node:path';
 import type { Command } from 'commander';
 import { compare } from '../compare/comparison';
-import { checkComparisonFolder } from '../compare/place';
+import { checkComparisonFolder } from '../compare/comparison-folder';
 import type { CompareEvent } from '../compare/request';
 import { writeResults } from '../compare/results';
 import { type ComparisonResults, summarise } from '../compare/summary';
 import { columnsOf, notesOf } from '../compare/tables';
 import type { DataSource } from '../data/dataset';
-import { follow } from '../infra/follow';
+import { follow } from '../foundation/follow';
 import { addCompareFlags, compareFlags } from './compare-flags';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { paths } from './flag-values';

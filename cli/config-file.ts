@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import type { Command, Option } from 'commander';
 import type { Document, LineCounter, Node } from 'yaml';
 import { didYouMean, nearestSibling } from '../data/nearest';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { isFolderPath } from '../model/resolve';
 import { aPath, type FlagParser } from './flag-values';
 import { add } from './flags';

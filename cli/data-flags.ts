@@ -3,7 +3,7 @@ import type { DataSource } from '../data/dataset';
 import { sourceFormat } from '../data/files';
 import { DATA_FORMATS, type DataFormat } from '../data/format';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { aPath, headerName, oneOf, paths } from './flag-values';
 import { add, addNeeded, type Flags } from './flags';
 import { STDIN } from './stdin';

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writeDemoData } from '../demo/grammar';
-import { writeWhole } from '../files/whole-file';
+import { DELTA_TENSORS } from '../delta/delta';
+import type { EvaluateResult } from '../delta/inference-options';
+import { writeWhole } from '../foundation/whole-file';
 import { readMask, readMetrics } from '../job/files';
 import { folderBytes } from '../job/out';
 import { modelCache } from '../model/resolve';
-import { DELTA_TENSORS } from '../results/delta';
-import type { EvaluateResult } from '../results/inference';
+import { writeDemoData } from './demo/grammar';
 import { isMadeOf, keyOf, noteMadeOf } from './made-of';
 import { bytesText, grouped, metricText, percentText, printNow, secondsText, table } from './output';
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
 import { type Check, examine } from '../infra/doctor';
 import { addJsonFlag, type Flags } from './flags';
 import { printJson, table, tellLines } from './output';

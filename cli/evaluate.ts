@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { follow } from '../infra/follow';
-import { evaluate } from '../trainer/engine';
+import { follow } from '../foundation/follow';
+import { evaluate } from '../trainer/training-engine';
 import type { Flags } from './flags';
 import { grouped, metricText, printJson, table, tellLines } from './output';
 import { inSession, show } from './session';

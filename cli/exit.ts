@@ -1,4 +1,4 @@
-import { type ErrorCode, HifiError } from '../errors';
+import { type ErrorCode, HifiError } from '../foundation/errors';
 
 /** The one mapping from an error to the exit code of the process. */
 const EXIT_CODES: Record<ErrorCode, number> = {

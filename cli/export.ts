@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { invalidInput } from '../errors';
-import { follow } from '../infra/follow';
+import type { ExportDtype } from '../delta/checkpoint-export';
+import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
+import { undoCheckpoint } from '../delta/undo';
+import { invalidInput } from '../foundation/errors';
+import { follow } from '../foundation/follow';
 import { claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, MODEL_FOLDER } from '../job/own-folders';
-import type { ExportDtype } from '../results/checkpoint-export';
-import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
-import { undoCheckpoint } from '../results/undo';
 import { exportModel } from '../trainer/export';
 import { aPath, oneOf } from './flag-values';
 import { add, addHubFlags, addJsonFlag, addOutFlag, addRuleFlags, type Flags } from './flags';

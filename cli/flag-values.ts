@@ -1,5 +1,5 @@
 import { didYouMean } from '../data/nearest';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 
 /** What may stand after a flag, as far as it is known before: one of some words, or a path. */
 export type Takes = readonly string[] | 'file' | 'folder' | 'model';

@@ -1,11 +1,11 @@
 import { type Command, Option } from 'commander';
-import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../analyzer/options';
-import { invalidInput } from '../errors';
+import { SCORE_DEFAULTS, type ScoreOptions } from '../delta/score-options';
+import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
+import { invalidInput } from '../foundation/errors';
+import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-options';
 import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
-import { TRAIN_DEFAULTS, type TrainOptions } from '../trainer/options';
-import { SCORE_DEFAULTS, type ScoreOptions } from '../trainer/score-options';
 import { aPath, decimal, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** What commander makes of a command line: flags in camel case. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { HifiError, invalidInput } from '../errors';
+import { HifiError, invalidInput } from '../foundation/errors';
 import type { GrpcClient } from '../infra/grpc/client';
 import { addressOf } from './addresses';
 import { aPath } from './flag-values';
@@ -31,7 +31,7 @@ export function gatewayClient(flags: Flags): GrpcClient {
 
 /** What a gateway answers as an error, as the command's own; where none answers, the line says how there would be one. */
 export function gatewayError(thrown: unknown): unknown {
-  const { RpcError, hifiErrorOf } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
+  const { RpcError, hifiErrorOf } = require('../proto/status') as typeof import('../proto/status');
   if (!(thrown instanceof RpcError)) return thrown;
   const error = hifiErrorOf(thrown);
   if (!/ cannot be reached \(.*\)$/.test(error.message)) return error;

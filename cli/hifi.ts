@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { traceOf } from '../errors';
+import { traceOf } from '../foundation/errors';
 import { exitOf, usageExit } from './exit';
 import { endWithReader } from './interrupt';
 import { printNow } from './output';

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Command, Option } from 'commander';
-import { invalidInput } from '../errors';
-import { checkPlace } from '../files/place';
-import { writeWhole } from '../files/whole-file';
+import { invalidInput } from '../foundation/errors';
+import { checkPlace } from '../foundation/output-path';
+import { writeWhole } from '../foundation/whole-file';
 import { isFolderPath } from '../model/resolve';
 import { keyOf } from './config-file';
 import { aPath, type FlagParser } from './flag-values';

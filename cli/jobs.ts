@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import type { DescMessage, Message } from '@bufbuild/protobuf';
 import type { Command } from 'commander';
-import { cancelled, failed, invalidInput } from '../errors';
+import { cancelled, failed, invalidInput } from '../foundation/errors';
 import type { JobEventRecord } from '../gateway/record';
 import type { GrpcClient } from '../infra/grpc/client';
 import { JOB_PATH } from '../job/job';
@@ -55,7 +55,7 @@ export function define(command: Command): void {
 /** The services' schemas and conversions: loaded by these commands alone. */
 const wire = () => ({
   ...(require('../proto/gen/hifi/v1/gateway_pb') as typeof import('../proto/gen/hifi/v1/gateway_pb')),
-  ...(require('../wire/job') as typeof import('../wire/job')),
+  ...(require('../gateway/job-message') as typeof import('../gateway/job-message')),
   ...(require('@bufbuild/protobuf') as typeof import('@bufbuild/protobuf')),
   ...(require('@bufbuild/protobuf/wkt') as typeof import('@bufbuild/protobuf/wkt')),
 });
@@ -134,7 +134,7 @@ async function* eventsOf(
 async function jobHasEnded(client: GrpcClient, jobId: string): Promise<boolean> {
   const { GatewayService, stateOf } = wire();
   const { hasEnded } = require('../gateway/record') as typeof import('../gateway/record');
-  const { RpcError, status } = require('../infra/grpc/status') as typeof import('../infra/grpc/status');
+  const { RpcError, status } = require('../proto/status') as typeof import('../proto/status');
   try {
     const { job } = await client.unary(GatewayService.method.getJob, { jobId });
     const state = job && stateOf(job.state);

@@ -1,6 +1,6 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
-import { writeWhole } from '../files/whole-file';
+import { writeWhole } from '../foundation/whole-file';
 
 const note = (result: string) => `${result}.made-of`;
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { invalidInput } from '../errors';
+import type { OnnxModel } from '../delta/onnx-folder';
+import { invalidInput } from '../foundation/errors';
 import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
-import type { OnnxModel } from '../results/onnx-folder';
 import { someOf } from './flag-values';
 import type { Flags } from './flags';
 import { bytesText, metricText, table } from './output';

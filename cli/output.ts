@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
-import { failed, isNoSpace, noRoom } from '../errors';
-import { percentDigits } from '../percent';
+import { failed, isNoSpace, noRoom } from '../foundation/errors';
+import { percentDigits } from '../foundation/percent';
 
 /*
  * Who reads what: stdout is for programs (one JSON document, or predictions), stderr for people (progress, tables, paths).

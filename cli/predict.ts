@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { WholeFile } from '../files/whole-file';
-import { follow } from '../infra/follow';
+import type { Prediction } from '../delta/inference-options';
+import { follow } from '../foundation/follow';
+import { WholeFile } from '../foundation/whole-file';
 import { claimFile } from '../job/out';
-import type { Prediction } from '../results/inference';
-import { predict } from '../trainer/engine';
+import { predict } from '../trainer/training-engine';
 import { aPath } from './flag-values';
 import { add, type Flags } from './flags';
 import { printText } from './output';

@@ -1,5 +1,5 @@
 import type { SingleBar } from 'cli-progress';
-import type { StageProgress } from '../progress';
+import type { StageProgress } from '../foundation/progress';
 import { LossCurve } from './loss-curve';
 import { hasColours, secondsText, wrapped } from './output';
 

@@ -1,27 +1,27 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { downloadBytes, uploadFile } from '../artifacts/transfer';
 import { differenceOf } from '../compare/settings';
 import type { DataSource } from '../data/dataset';
 import { filesOf } from '../data/files';
 import { jsonLines, jsonLinesSource } from '../data/json-lines';
 import { readDataset } from '../data/read';
-import { cancelled, failed, HifiError, invalidInput } from '../errors';
-import { WholeFile, writeWhole } from '../files/whole-file';
+import { modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
+import { cancelled, failed, HifiError, invalidInput } from '../foundation/errors';
+import { sha256OfFile } from '../foundation/hash';
+import { temporaryFolder } from '../foundation/temporary';
+import { WholeFile, writeWhole } from '../foundation/whole-file';
 import { followJob } from '../gateway/follow';
+import { artifactOf } from '../gateway/job-message';
 import type { NamedArtifact } from '../gateway/record';
+import { downloadBytes, uploadFile } from '../infra/artifacts/transfer';
 import type { GrpcClient } from '../infra/grpc/client';
-import { temporaryFolder } from '../infra/temporary';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
+import { forgetResults } from '../job/folder-results';
 import type { JobResult, JobSpec } from '../job/job';
-import { forgetResults } from '../job/place';
 import { openCheckpoint } from '../model/checkpoint';
-import { sha256OfFile } from '../model/hash';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
-import { modelIdentity, optionsIdentity, readRowsIdentity } from '../results/identity';
-import { artifactOf } from '../wire/job';
-import { analysisMessage, selectionMessage, trainingMessage } from '../wire/options';
+import { analysisMessage, selectionMessage, trainingMessage } from '../proto/options';
 import { gatewayError } from './gateway-flags';
 import { tellEvent } from './jobs';
 import type { Session } from './session';
@@ -105,7 +105,7 @@ async function earlierJob(
 }
 
 /**
- * Identity of a job, as in `results/identity.ts`: everything that its results depend on. A model
+ * Identity of a job, as in `delta/identity.ts`: everything that its results depend on. A model
  * that is no local folder is identified by its name alone.
  *
  * @throws HifiError INVALID_INPUT for a missing file

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
+import { follow } from '../foundation/follow';
 import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
 import { byScore } from '../heads/select';
-import { follow } from '../infra/follow';
 import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
-import { scoreHeads } from '../trainer/engine';
+import { scoreHeads } from '../trainer/training-engine';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import {
   addEngineFlags,

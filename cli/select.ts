@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
 import { rankingWarnings } from '../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../heads/scores';

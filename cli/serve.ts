@@ -1,8 +1,8 @@
 import * as path from 'node:path';
 import { Argument, type Command } from 'commander';
+import { homeFolder } from '../foundation/cache-folder';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
-import { homeFolder } from '../model/cache-folder';
-import { SERVICE_NAMES, type ServedName } from '../server/settings';
+import { SERVICE_NAMES, type ServedName } from '../infra/service/settings';
 import { addressOf, HOST, PORTS } from './addresses';
 import { aPath, oneOf, paths, wholeNumber } from './flag-values';
 import { add, type Flags } from './flags';
@@ -60,7 +60,7 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
   // over.
   const told = toldToEnd();
   const services = SERVICE_NAMES.filter((name) => service === 'all' || service === name);
-  const { serve } = require('../server/serve') as typeof import('../server/serve');
+  const { serve } = require('./services') as typeof import('./services');
   const guard = readGuard(flags);
   const { served, stop } = await serve({
     services,

@@ -1,4 +1,4 @@
-import { cancelled } from '../errors';
+import { cancelled } from '../foundation/errors';
 import { resolveModel } from '../model/resolve';
 import type { Flags } from './flags';
 import { interruptSignal } from './interrupt';

@@ -4,9 +4,9 @@ import { pipeline } from 'node:stream/promises';
 import type { NamedFile } from '../data/bytes';
 import type { DataSource } from '../data/dataset';
 import { columnNames } from '../data/row-reader';
-import { cancelled, failed, invalidInput, isNoSpace } from '../errors';
-import { writing } from '../files/disk';
-import { temporaryFolder } from '../infra/temporary';
+import { writing } from '../foundation/disk';
+import { cancelled, failed, invalidInput, isNoSpace } from '../foundation/errors';
+import { temporaryFolder } from '../foundation/temporary';
 
 /** Standard input, in the place of a file's path. */
 export const STDIN = '-';

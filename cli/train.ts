@@ -1,11 +1,11 @@
 import * as path from 'node:path';
 import type { Command } from 'commander';
-import { follow } from '../infra/follow';
+import type { EpochMetrics, TrainMetrics } from '../delta/training-options';
+import { follow } from '../foundation/follow';
 import { readMask } from '../job/files';
 import { trainInFolder } from '../job/in-folder';
 import { checkFolder, folderBytes } from '../job/out';
 import { TRAINING_RESULTS } from '../job/own-folders';
-import type { EpochMetrics, TrainMetrics } from '../trainer/options';
 import { addDataFlags, addDevFlag, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
 import {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import type { EvaluateRequest } from '../results/inference';
-import { deltaTrainedAs, modelTrainedAs } from '../results/trained-as';
-import { TRAIN_DEFAULTS } from '../trainer/options';
+import type { EvaluateRequest } from '../delta/inference-options';
+import { deltaTrainedAs, modelTrainedAs } from '../delta/trained-as';
+import { TRAIN_DEFAULTS } from '../delta/training-options';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
 import { add, addEngineFlags, addInferenceFlags, addJsonFlag, addModelFlags, engineFlags, type Flags } from './flags';

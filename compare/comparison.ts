@@ -1,17 +1,17 @@
 import { labelWarnings } from '../data/labels';
-import { invalidInput } from '../errors';
+import { modelFileHashes, rowsIdentity } from '../delta/identity';
+import { invalidInput } from '../foundation/errors';
 import { headsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
-import { modelFileHashes, rowsIdentity } from '../results/identity';
+import { claimComparison } from './comparison-folder';
 import { type Contestant, LOGISTIC } from './contestants';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
-import { SeedMaterial } from './material';
-import { claimComparison } from './place';
 import { embeddedFiles, regressed } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
-import { seedSplit } from './rows';
 import { type RunRecord, readRun } from './run-record';
+import { SeedMaterial } from './seed-inputs';
+import { seedSplit } from './seed-rows';
 import { type ComparisonSettings, SPLIT_VERSION } from './settings';
 import { bestOf, dropped, selectionFor, tested, trainedBefore, tuned } from './tuning';
 

@@ -1,7 +1,7 @@
 import type { DataSource, Dataset } from '../data/dataset';
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { readDataset } from '../data/read';
-import { within } from '../errors';
+import { within } from '../foundation/errors';
 
 /** All rows of a comparison. */
 export interface ComparedData {

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
 import type { Matrix } from './logistic';
 
 /** Embeddings of the rows of one file, as the analyzer's `embed` writes them. */

@@ -1,4 +1,4 @@
-import { percentDigits } from '../percent';
+import { percentDigits } from '../foundation/percent';
 import { type Cell, htmlTable } from '../report/html';
 import { grouped } from '../report/words';
 import type { AskedComparison } from './command-line';

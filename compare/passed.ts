@@ -1,5 +1,5 @@
-import { filtered } from '../infra/follow';
-import type { StageProgress } from '../progress';
+import { filtered } from '../foundation/follow';
+import type { StageProgress } from '../foundation/progress';
 
 /** An engine's progress, told on; its other events, warnings of a small sample among them, are of no use here. */
 export const passed = <Result>(events: AsyncGenerator<{ kind: string }, Result>) =>

@@ -1,18 +1,18 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { embed } from '../analyzer/engine';
-import { cancelled } from '../errors';
+import { embed } from '../analyzer/analysis-engine';
+import { predictions, score } from '../delta/logits';
+import { isBetter, type Judged, judgedBy, metricsFor, problemOf } from '../delta/metrics';
+import { cancelled } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { predictions, score } from '../results/logits';
-import { isBetter, type Judged, judgedBy, metricsFor, problemOf } from '../results/metrics';
 import { LOGISTIC } from './contestants';
 import type { ComparedData } from './data';
 import { type EmbeddingFile, featuresOf } from './features';
 import { fitLogistic, type LogisticModel, logisticLogits, type Matrix } from './logistic';
-import type { SeedMaterial } from './material';
 import { passed } from './passed';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, writeRun } from './run-record';
+import type { SeedMaterial } from './seed-inputs';
 
 /** Inverse penalties that are tried on the dev rows; of equals the smallest, which shrinks most. */
 const PENALTIES = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];

@@ -1,6 +1,6 @@
 import type { DataSource } from '../data/dataset';
-import type { StageProgress, WarningEvent } from '../progress';
-import type { TrainOptions } from '../trainer/options';
+import type { TrainOptions } from '../delta/training-options';
+import type { StageProgress, WarningEvent } from '../foundation/progress';
 import type { Contestant } from './contestants';
 import type { RunRecord } from './run-record';
 import type { ComparisonSettings } from './settings';

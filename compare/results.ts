@@ -1,10 +1,10 @@
 import * as path from 'node:path';
-import { writeWhole } from '../files/whole-file';
+import { writeWhole } from '../foundation/whole-file';
 import { writeJson } from '../job/files';
 import { svgFile } from '../report/draw/theme';
+import { type ComparisonParts, renderComparison } from './comparison-page';
 import { metricOverNumbers } from './figures';
 import { knownRuns } from './known-runs';
-import { type ComparisonParts, renderComparison } from './report';
 import { csvOf, markdownOf } from './tables';
 
 /** Writes what a comparison came to; its runs are in `out` already. @returns the files' names, from `out` */

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { Judged } from '../delta/metrics';
 import { writeJson } from '../job/files';
-import type { Judged } from '../results/metrics';
 import type { Contestant } from './contestants';
 
 /** One run of one contestant: a training, or a fit of logistic regression. */

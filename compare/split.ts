@@ -1,5 +1,5 @@
 import { randomStream } from '../data/random';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 
 /** How many rows a run trains on: so many in all, or so many of each class. */
 export type TrainingSize = { rows: number } | { rowsPerClass: number };

@@ -1,5 +1,5 @@
 import { randomStream } from '../data/random';
-import { failed as failure } from '../errors';
+import { failed as failure } from '../foundation/errors';
 import type { Contestant } from './contestants';
 import type { RunRecord } from './run-record';
 import type { ComparisonSettings } from './settings';

@@ -1,20 +1,20 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { hasDiverged } from '../errors';
+import { isBetter } from '../delta/metrics';
+import { countNumbers, tunedSlices } from '../delta/slices';
+import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
+import { hasDiverged } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
 import type { ModelConfig } from '../model/config';
-import { isBetter } from '../results/metrics';
-import { countNumbers, tunedSlices } from '../results/slices';
-import { evaluate, train } from '../trainer/engine';
 import { peakOf } from '../trainer/memory';
-import { TRAIN_DEFAULTS, type TrainMetrics } from '../trainer/options';
 import { clearState } from '../trainer/state';
+import { evaluate, train } from '../trainer/training-engine';
 import { type Contestant, FULL, type LOGISTIC, selectionOf } from './contestants';
-import type { SeedMaterial } from './material';
 import { passed } from './passed';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
+import type { SeedMaterial } from './seed-inputs';
 
 type Tuned = Exclude<Contestant, typeof LOGISTIC>;
 

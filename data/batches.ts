@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { type Dataset, rowName } from './dataset';
 import { randomStream } from './random';
 

@@ -2,7 +2,7 @@ import type { Hash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { invalidInput, isNoDescriptor } from '../errors';
+import { invalidInput, isNoDescriptor } from '../foundation/errors';
 import { nearestSibling } from './nearest';
 
 /** A file and what to call it. */

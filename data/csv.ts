@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { NamedFile } from './bytes';
 import { DelimitedRecord, delimiterByte, LIKELY_DELIMITERS } from './delimited';
 import { CR, LF, LONGEST_LINE, lineBlocks } from './lines';

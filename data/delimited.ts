@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { NamedFile } from './bytes';
 import { eachLine, lineBlocks } from './lines';
 import type { Pass, Records, TableRecord } from './records';

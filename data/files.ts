@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput, isNoDescriptor } from '../errors';
+import { invalidInput, isNoDescriptor } from '../foundation/errors';
 import type { NamedFile } from './bytes';
 import type { DataSource } from './dataset';
 import { DATA_FORMATS, type DataFormat, EXTENSIONS, formatNamed, formatOf } from './format';

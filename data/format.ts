@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 
 /**
  * How a file's rows are written. `tsv`: tabs between the fields, quotes are ordinary characters; `csv`: RFC 4180; `jsonl`: an

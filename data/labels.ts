@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { Dataset } from './dataset';
 import { rowName } from './dataset';
 import { TASKS } from './tasks';

@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { DataSource, Need } from './dataset';
 import { LIKELY_DELIMITERS } from './delimited';
 import type { DataFormat } from './format';

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Hash } from 'node:crypto';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { type NamedFile, readBytes } from './bytes';
 
 /** Some whole lines of a text file, as UTF-8. */

@@ -1,6 +1,6 @@
 import type * as fs from 'node:fs/promises';
 import type { AsyncBuffer, FileMetaData, SchemaTree } from 'hyparquet' with { 'resolution-mode': 'import' };
-import { failed, HifiError, invalidInput, isNoDescriptor } from '../errors';
+import { failed, HifiError, invalidInput, isNoDescriptor } from '../foundation/errors';
 import { type NamedFile, openFile, readBytes } from './bytes';
 import type { Pass, Records, TableRecord } from './records';
 

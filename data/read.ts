@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { DataSource, Dataset, Need } from './dataset';
 import { sourceName } from './files';
 import { RowReader } from './row-reader';

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { NamedFile } from './bytes';
 import { csvRecords } from './csv';
 import type { DataSource, Dataset, Need } from './dataset';

@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { randomStream } from './random';
 
 /** Of each `HELD_OUT_OF` training rows one is held out where no dev file is given. */

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { didYouMean } from './nearest';
 
 /** The nine tasks of GLUE (Wang et al. 2019), in the form of the benchmark's own TSV files. */

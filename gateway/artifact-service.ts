@@ -1,9 +1,9 @@
-import type { ArtifactStore } from '../artifacts/store';
-import { within } from '../errors';
+import { within } from '../foundation/errors';
+import type { ArtifactStore } from '../infra/artifacts/store';
 import type { Implementation } from '../infra/grpc/handlers';
 import { CHUNK_BYTES } from '../infra/grpc/limits';
-import { badField, RpcError, status } from '../infra/grpc/status';
 import type { ArtifactService, UploadArtifactRequest, UploadHeader } from '../proto/gen/hifi/v1/artifact_pb';
+import { badField, RpcError, status } from '../proto/status';
 import { pageOf } from './pages';
 import type { JobStore } from './store';
 

@@ -1,10 +1,10 @@
 import * as path from 'node:path';
-import { inlineLayout } from '../artifacts/inline-rows';
 import type { DataSource } from '../data/dataset';
+import { inlineLayout } from '../infra/artifacts/inline-rows';
 import type { JobSpec } from '../job/job';
+import { givenRowsOf } from '../proto/dataset';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { Asked } from '../report/parts';
-import { givenRowsOf } from '../wire/dataset';
 
 /** What a command that repeats a job calls rows that came in the request. */
 const INLINE = 'ROWS.jsonl';

@@ -7,7 +7,7 @@ import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { FileHolds } from './file-holds';
 import { noteWhenRoom } from './note-when-room';
 import type { Happening, JobRecord, Phase } from './record';
-import { RecordPlace } from './record-place';
+import { RecordPlace } from './record-results';
 import { remoteStages, type Workers } from './remote-stages';
 import type { Heard } from './scheduler';
 import type { JobStore } from './store';

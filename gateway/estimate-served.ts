@@ -1,12 +1,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Inputs, Opened } from '../artifacts/inputs';
 import type { DataSource } from '../data/dataset';
+import { follow } from '../foundation/follow';
+import type { Inputs, Opened } from '../infra/artifacts/inputs';
 import type { ProcessOptions } from '../infra/engine';
-import { follow } from '../infra/follow';
 import { estimate } from '../job/estimate';
+import { givenRowsOf } from '../proto/dataset';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { EstimateJobResponseSchema } from '../proto/gen/hifi/v1/gateway_pb';
-import { givenRowsOf } from '../wire/dataset';
 import type { ServedSpec } from './job-spec';
 
 /**

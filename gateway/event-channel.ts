@@ -1,8 +1,8 @@
 import { JetStreamApiError, type JetStreamClient, type JetStreamManager, jetstream } from '@nats-io/jetstream';
 import { TimeoutError } from '@nats-io/transport-node';
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
+import { unlessAborted } from '../foundation/unless-aborted';
 import { apiCode, denialIn, findJetStream, type NatsLink } from '../infra/nats';
-import { unlessAborted } from '../infra/unless-aborted';
 import { type Keeper, type Keeping, keepingOf } from './event-stream';
 import {
   EVENT_ID,

@@ -1,4 +1,5 @@
-import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import type { StoredFile } from '../foundation/stored-file';
+import type { ArtifactStore } from '../infra/artifacts/store';
 import type { JobStore } from './store';
 
 /**

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fromJsonString } from '@bufbuild/protobuf';
 import { type ConsumerMessages, JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream';
-import { failed, invalidInput } from '../errors';
-import { Backoff } from '../infra/backoff';
+import { Backoff } from '../foundation/backoff';
+import { failed, invalidInput } from '../foundation/errors';
+import { unlessAborted } from '../foundation/unless-aborted';
 import {
   apiCode,
   awaitNats,
@@ -13,10 +14,9 @@ import {
   type NatsLink,
   natsAddress,
 } from '../infra/nats';
-import { unlessAborted } from '../infra/unless-aborted';
 import { type JobEvent, JobEventSchema } from '../proto/gen/hifi/v1/gateway_pb';
-import { stateOf } from '../wire/job';
 import { refusedForGood } from './event-stream';
+import { stateOf } from './job-message';
 import { EVENT_STREAM, subjectOf, subjectsOf } from './nats-events';
 import { hasEnded } from './record';
 

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
 import { Absence } from '../infra/grpc/absence';
 import type { GrpcClient } from '../infra/grpc/client';
-import { hifiErrorOf, RpcError, status } from '../infra/grpc/status';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
-import { eventOf } from '../wire/job';
+import { hifiErrorOf, RpcError, status } from '../proto/status';
+import { eventOf } from './job-message';
 import { hasEnded, type JobEventRecord } from './record';
 
 /** Longest absence of a gateway, in milliseconds. */

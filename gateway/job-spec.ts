@@ -1,13 +1,13 @@
+import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
 import { headsToChoose } from '../heads/select';
 import type { GrpcClient } from '../infra/grpc/client';
-import { badField, RpcError, rpcErrorOf, status } from '../infra/grpc/status';
 import type { JobSpec } from '../job/job';
 import { AnalyzerService, type DescribeModelResponse } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
-import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
-import { onnxDtypesOf } from '../wire/onnx';
-import { analysisOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../wire/options';
+import { onnxDtypesOf } from '../proto/onnx';
+import { analysisOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../proto/options';
+import { badField, RpcError, rpcErrorOf, status } from '../proto/status';
 
 /** A job's spec with its defaults filled in. */
 export type ServedSpec = JobSpec<TextDataset> & { analyzeOnly: boolean };

@@ -1,6 +1,6 @@
 import * as os from 'node:os';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { failed, isNoSpace, noRoom } from '../errors';
+import { failed, isNoSpace, noRoom } from '../foundation/errors';
 import type { JobState } from '../job/job';
 import type { JobEventRecord, JobRecord } from './record';
 

@@ -1,5 +1,5 @@
 import { headers, type MsgHdrs, type MsgHdrsImpl } from '@nats-io/transport-node';
-import { eventJson } from '../wire/job';
+import { eventJson } from './job-message';
 import type { JobEventRecord } from './record';
 import type { Unpublished } from './store';
 

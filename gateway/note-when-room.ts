@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { cancelled, isNoSpace } from '../errors';
-import { Backoff, type Pauses } from '../infra/backoff';
+import { Backoff, type Pauses } from '../foundation/backoff';
+import { cancelled, isNoSpace } from '../foundation/errors';
 import type { Logger } from '../infra/log';
 import type { Happening, JobRecord } from './record';
 import type { JobStore } from './store';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Backoff } from '../infra/backoff';
+import { Backoff } from '../foundation/backoff';
 import type { Logger } from '../infra/log';
 import { awaitNats, NATS_PAUSES, type NatsAddress, type NatsLink, natsAddress } from '../infra/nats';
 import { type EventChannel, openChannel } from './event-channel';

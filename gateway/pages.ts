@@ -1,4 +1,4 @@
-import { badField } from '../infra/grpc/status';
+import { badField } from '../proto/status';
 
 /** Of a list, items a page. */
 const MOST = 1000;

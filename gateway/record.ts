@@ -1,6 +1,6 @@
+import type { EpochMetrics, TrainMetrics } from '../delta/training-options';
+import type { StageProgress } from '../foundation/progress';
 import { JOB_PATH, type JobState } from '../job/job';
-import type { StageProgress } from '../progress';
-import type { EpochMetrics, TrainMetrics } from '../trainer/options';
 
 /** A result of a job. */
 export interface NamedArtifact {

@@ -1,11 +1,14 @@
 import * as fs from 'node:fs';
 import { trace } from '@opentelemetry/api';
-import type { Inputs } from '../artifacts/inputs';
-import type { ArtifactStore } from '../artifacts/store';
-import { HifiError } from '../errors';
-import type { HeadReport } from '../heads/report';
+import { parseDeltaInfo } from '../delta/delta-info';
+import type { ExportResult } from '../delta/export-request';
+import type { TrainMetrics } from '../delta/training-options';
+import { HifiError } from '../foundation/errors';
+import type { HeadReport } from '../heads/head-report';
 import type { HeadScores } from '../heads/scores';
 import { selectHeads } from '../heads/select';
+import type { Inputs } from '../infra/artifacts/inputs';
+import type { ArtifactStore } from '../infra/artifacts/store';
 import type { ProcessOptions } from '../infra/engine';
 import type { GrpcClient } from '../infra/grpc/client';
 import { type JobSpec, type JobStages, scoringOf } from '../job/job';
@@ -13,19 +16,16 @@ import { AnalyzerService, ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
-import { writeReportInChild } from '../report/engine';
-import { parseDeltaInfo } from '../results/delta-info';
-import type { ExportResult } from '../results/export-request';
-import type { TrainMetrics } from '../trainer/options';
-import { maskMessage } from '../wire/mask';
-import { onnxOf } from '../wire/onnx';
-import { analysisMessage, scoreMessage, trainingMessage } from '../wire/options';
-import { progressOf } from '../wire/progress';
-import { reportOf } from '../wire/report';
-import { scoresOf } from '../wire/scores';
-import { epochOf, metricsOf } from '../wire/training';
+import { reportOf } from '../proto/head-report';
+import { maskMessage } from '../proto/mask';
+import { onnxOf } from '../proto/onnx';
+import { analysisMessage, scoreMessage, trainingMessage } from '../proto/options';
+import { progressOf } from '../proto/progress';
+import { scoresOf } from '../proto/scores';
+import { epochOf, metricsOf } from '../proto/training';
+import { writeReportInChild } from '../report/write-report';
 import { askedOf } from './asked';
-import type { RecordPlace } from './record-place';
+import type { RecordPlace } from './record-results';
 
 /** Who does the work of a job. */
 export interface Workers {

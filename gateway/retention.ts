@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import type { ArtifactStore } from '../artifacts/store';
-import { HifiError } from '../errors';
+import { HifiError } from '../foundation/errors';
+import type { ArtifactStore } from '../infra/artifacts/store';
 import type { JobStore } from './store';
 
 /** How long a job that has ended is kept, and its events on NATS, in milliseconds: thirty days. */

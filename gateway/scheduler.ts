@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { HifiError } from '../errors';
+import { HifiError } from '../foundation/errors';
 import { Absence } from '../infra/grpc/absence';
-import { RpcError, rpcErrorOf, status } from '../infra/grpc/status';
 import type { Logger } from '../infra/log';
+import { RpcError, rpcErrorOf, status } from '../proto/status';
 import { noteWhenRoom } from './note-when-room';
 import { type Happening, hasEnded, type JobError } from './record';
 import type { JobStore } from './store';

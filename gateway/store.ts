@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import * as fs from 'node:fs';
-import { cancelled, HifiError, isNoSpace } from '../errors';
+import { cancelled, HifiError, isNoSpace } from '../foundation/errors';
 import { JOB_PATH, type JobState } from '../job/job';
 import { JobIndex } from './job-index';
 import { type Accepted, JobTables } from './job-tables';

@@ -1,9 +1,10 @@
 import * as fsp from 'node:fs/promises';
 import { create, fromJsonString, type JsonValue, toJsonString } from '@bufbuild/protobuf';
-import type { ArtifactStore, StoredFile } from '../artifacts/store';
+import type { StoredFile } from '../foundation/stored-file';
+import type { ArtifactStore } from '../infra/artifacts/store';
 import { InlineTextsSchema, type TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { JobSpec } from '../proto/gen/hifi/v1/gateway_pb';
-import { specJson, specMessage } from '../wire/job';
+import { specJson, specMessage } from './job-message';
 
 /*
  * Stored form of a spec: its proto3 JSON form, in which inline rows of `train` and `dev` are

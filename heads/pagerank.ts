@@ -1,5 +1,5 @@
-import type { Teleport } from './report';
-import { SelectionError } from './selection-error';
+import { SelectionError } from '../foundation/selection-error';
+import type { Teleport } from './head-report';
 
 /** ‖Δp‖₁ under which the ranking stands still. */
 const TOLERANCE = 1e-9;

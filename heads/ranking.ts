@@ -1,6 +1,6 @@
+import { SelectionError } from '../foundation/selection-error';
+import type { CorrelationKind, HeadReport, PerHead, RankCorrelations, Scope, Teleport } from './head-report';
 import { PAGERANK_DEFAULTS, pagerank } from './pagerank';
-import type { CorrelationKind, HeadReport, PerHead, RankCorrelations, Scope, Teleport } from './report';
-import { SelectionError } from './selection-error';
 import { spearman } from './spearman';
 
 /** Which graph is made of a report's numbers and how it is walked (docs/method.md). */

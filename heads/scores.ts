@@ -1,4 +1,4 @@
-import type { PerHead, ReportData, ReportModel } from './report';
+import type { PerHead, ReportData, ReportModel } from './head-report';
 
 /**
  * Strategies whose scores need gradients: `hifi score` makes them, not the analysis (docs/method.md; what each is a score of: see

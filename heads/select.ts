@@ -1,9 +1,9 @@
+import { SelectionError } from '../foundation/selection-error';
+import type { HeadReport, PerHead, Scope } from './head-report';
 import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
 import { RANKING_DEFAULTS, type RankingOptions, rankHeads } from './ranking';
-import type { HeadReport, PerHead, Scope } from './report';
 import { type HeadScores, isScoreStrategy } from './scores';
 import { seededScores } from './seeded-order';
-import { SelectionError } from './selection-error';
 
 export { SelectionError };
 

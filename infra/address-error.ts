@@ -1,4 +1,4 @@
-import { failed, type HifiError } from '../errors';
+import { failed, type HifiError } from '../foundation/errors';
 
 /** What an address cannot be served for, by the system's code, and what would do. */
 const REASONS: Readonly<Record<string, string>> = {

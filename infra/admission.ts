@@ -1,5 +1,5 @@
-import { cancelled } from '../errors';
-import { RpcError, status } from './grpc/status';
+import { cancelled } from '../foundation/errors';
+import { RpcError, status } from '../proto/status';
 
 /** Calls that may wait for their turn. */
 const MOST_WAITING = 8;

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
 import { cached } from './cache';
 import { lastLines, runCommand } from './command';
 

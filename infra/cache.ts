@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { cacheFolder } from '../model/cache-folder';
-import { making } from '../model/making';
+import { cacheFolder } from '../foundation/cache-folder';
+import { making } from '../foundation/making';
 
 /** Whether the cache has a folder `name`. */
 export const isCached = (name: string) => fs.existsSync(path.join(cacheFolder(), name));

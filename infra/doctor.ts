@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { cacheFolder } from '../model/cache-folder';
+import { cacheFolder } from '../foundation/cache-folder';
 import { resolveModel } from '../model/resolve';
 import { findPackage } from './binding';
 import { isCached } from './cache';

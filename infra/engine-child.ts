@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../errors';
+import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../foundation/errors';
 
 /** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
 export type EngineHandlers = Record<

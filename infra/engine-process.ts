@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import * as os from 'node:os';
-import { engineLost, type HifiError } from '../errors';
+import { engineLost, type HifiError } from '../foundation/errors';
+import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
 import type { FromChild, ToChild } from './engine-child';
-import { type TemporaryFolder, temporaryFolder } from './temporary';
 
 /** What is kept of what a child writes, in characters: the reason of a crash is at its end. */
 const OUTPUT_KEPT = 16_384;

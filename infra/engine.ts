@@ -1,7 +1,7 @@
-import { cancelled, engineLost, HifiError } from '../errors';
+import { cancelled, engineLost, HifiError } from '../foundation/errors';
+import { unlessAborted } from '../foundation/unless-aborted';
 import type { FromChild } from './engine-child';
 import { EngineProcess, type StartOptions } from './engine-process';
-import { unlessAborted } from './unless-aborted';
 
 /** How an engine's process is looked after, where a service has many. */
 export interface ProcessOptions extends Pick<StartOptions, 'nice'> {

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { failed } from '../errors';
-import { sha256OfFile } from '../model/hash';
+import { failed } from '../foundation/errors';
+import { sha256OfFile } from '../foundation/hash';
 import { cached } from './cache';
 import { lastLines, runCommand } from './command';
 

@@ -1,6 +1,6 @@
 import { trace } from '@opentelemetry/api';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { LogFile } from './log-file';
 import type { ServiceName } from './telemetry/spans';
 

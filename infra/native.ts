@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { cancelled, failed, HifiError } from '../errors';
+import { cancelled, failed, HifiError } from '../foundation/errors';
 import { type BindingPackage, bindingFile, bindingName, buildBinding, findPackage, linkBinding } from './binding';
 import { isCached } from './cache';
 import { lastLines, runCommand } from './command';

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { type Authenticator, credsAuthenticator, nkeyAuthenticator, nkeys } from '@nats-io/transport-node';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 
 /** Largest credentials file that is read, in bytes; a JWT with its seed has one or two thousand. */
 const MAX_BYTES = 1 << 20;

@@ -8,10 +8,10 @@ import {
   PermissionViolationError,
   TimeoutError,
 } from '@nats-io/transport-node';
-import { failed, invalidInput } from '../errors';
-import { Backoff, type Pauses } from './backoff';
+import { Backoff, type Pauses } from '../foundation/backoff';
+import { failed, invalidInput } from '../foundation/errors';
+import { unlessAborted } from '../foundation/unless-aborted';
 import { natsAuthenticator } from './nats-credentials';
-import { unlessAborted } from './unless-aborted';
 
 /** How long a server may take to answer a connection, in milliseconds. */
 const CONNECT_MS = 5_000;

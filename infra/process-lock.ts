@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
-import { failed, invalidInput } from '../errors';
+import { failed, invalidInput } from '../foundation/errors';
 
 /** Interval at which a holder touches its lock, in milliseconds. */
 const BEAT_MS = 1000;

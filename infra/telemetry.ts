@@ -1,5 +1,5 @@
 import { context, INVALID_SPAN_CONTEXT, trace } from '@opentelemetry/api';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { contextUnder, useAsyncContext } from './telemetry/context';
 import type { ServiceName, Telemetry } from './telemetry/spans';
 

@@ -1,5 +1,5 @@
-import { failed } from '../errors';
-import { usableCores } from '../model/usable-cores';
+import { failed } from '../foundation/errors';
+import { usableCores } from '../foundation/usable-cores';
 import { bindingFile, findPackage } from './binding';
 
 /**

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { cacheFolder } from '../model/cache-folder';
+import { cacheFolder } from '../foundation/cache-folder';
 import { cached } from './cache';
 import { lastLines, runCommand } from './command';
 import { isProgram, onPath } from './on-path';

@@ -1,4 +1,4 @@
-import { failed } from '../errors';
+import { failed } from '../foundation/errors';
 import { runCommand } from './command';
 
 /** A program of the system that set-up needs, as found. */

@@ -1,14 +1,14 @@
-import { analyze } from '../analyzer/engine';
-import { cancelled } from '../errors';
+import { analyze } from '../analyzer/analysis-engine';
+import { PARAMETER_BYTES } from '../delta/onnx-folder';
+import { cancelled } from '../foundation/errors';
+import type { StageProgress, WorkInterval } from '../foundation/progress';
 import { isScoreStrategy } from '../heads/scores';
 import { seededScores } from '../heads/seeded-order';
 import { selectHeads } from '../heads/select';
 import type { ProcessOptions } from '../infra/engine';
 import { treePeakBytes } from '../infra/process-memory';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
-import type { StageProgress, WorkInterval } from '../progress';
-import { PARAMETER_BYTES } from '../results/onnx-folder';
-import { calibrate, scoreHeads } from '../trainer/engine';
+import { calibrate, scoreHeads } from '../trainer/training-engine';
 import type { JobSpec } from './job';
 
 /** What a job would come to. */

@@ -2,14 +2,14 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '../data/nearest';
-import { invalidInput } from '../errors';
-import { writeWhole } from '../files/whole-file';
+import type { TrainMetrics } from '../delta/training-options';
+import { invalidInput } from '../foundation/errors';
+import { readRegularFile } from '../foundation/regular-file';
+import { writeWhole } from '../foundation/whole-file';
+import type { HeadReport } from '../heads/head-report';
 import { type Mask, STRATEGIES } from '../heads/mask';
-import type { HeadReport } from '../heads/report';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
-import { readRegularFile } from '../model/regular-file';
-import type { TrainMetrics } from '../trainer/options';
 
 /** The JSON results of a job, by the names of their files. */
 export interface ResultFiles {

@@ -1,15 +1,15 @@
 import * as path from 'node:path';
+import type { TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import type { Asked } from '../report/parts';
-import { train } from '../trainer/engine';
-import type { TrainEvent, TrainMetrics, TrainRequest } from '../trainer/options';
 import { clearState } from '../trainer/state';
+import { train } from '../trainer/training-engine';
 import { writeJson } from './files';
+import { FolderPlace, forgetResults, resultKeys } from './folder-results';
 import { checkInputs } from './inputs';
 import { type JobEvent, type JobResult, type JobSpec, runJob } from './job';
 import { localStages } from './local-stages';
 import { checkFolder, makeFolder, type OutRules } from './out';
 import { JOB_RESULTS, TRAINING_RESULTS } from './own-folders';
-import { FolderPlace, forgetResults, resultKeys } from './place';
 
 /** The folder of a whole job. */
 export interface JobFolder extends OutRules {

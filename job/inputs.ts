@@ -1,11 +1,11 @@
 import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
+import { modelIdentity } from '../delta/identity';
 import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
-import { modelIdentity } from '../results/identity';
+import type { JobInputs } from './folder-results';
 import type { JobSpec } from './job';
-import type { JobInputs } from './place';
 
 /**
  * Looks at all inputs of a job before anything is computed: a label that only the dev file has, or a `--k` or `--budget` that

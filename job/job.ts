@@ -1,16 +1,16 @@
-import type { AnalysisOptions } from '../analyzer/options';
-import type { AnalysisEvent } from '../analyzer/request';
 import type { DataSource } from '../data/dataset';
-import { cancelled, HifiError } from '../errors';
+import type { ExportFormat, ExportResult } from '../delta/export-request';
+import type { ScoreEvent } from '../delta/score-options';
+import type { CheckpointEvent, EpochEvent, TrainEvent, TrainMetrics, TrainOptions } from '../delta/training-options';
+import { cancelled, HifiError } from '../foundation/errors';
+import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
+import type { AnalysisOptions } from '../heads/analysis-options';
+import type { AnalysisEvent } from '../heads/analysis-request';
+import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
-import type { HeadReport } from '../heads/report';
 import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/select';
 import type { OnnxDtype } from '../model/onnx-dtype';
-import type { StageProgress, WarningEvent, WorkInterval } from '../progress';
-import type { ExportFormat, ExportResult } from '../results/export-request';
-import type { CheckpointEvent, EpochEvent, TrainEvent, TrainMetrics, TrainOptions } from '../trainer/options';
-import type { ScoreEvent } from '../trainer/score-options';
 import type { ResultFiles, ResultName } from './files';
 
 /** A job's path, in order; FAILED or CANCELLED may follow any of them but the last. */

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
-import { checkPlace, isStaged, placeOf, unwritable } from '../files/place';
-import { foreignFile, type OwnFolder, publishFolderWhen, removeEmpty } from '../files/whole-folder';
+import { invalidInput } from '../foundation/errors';
+import { checkPlace, isStaged, placeOf, unwritable } from '../foundation/output-path';
+import { foreignFile, type OwnFolder, publishFolderWhen, removeEmpty } from '../foundation/whole-folder';
 
 /** What a command may do with an `--out` that holds something. */
 export interface OutRules {

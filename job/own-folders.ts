@@ -1,12 +1,12 @@
-import type { OwnFolder } from '../files/whole-folder';
+import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS } from '../delta/adapter-export';
+import { DELTA_INFO, DELTA_TENSORS } from '../delta/delta';
+import type { ExportFormat } from '../delta/export-request';
+import { ONNX_FILES } from '../delta/onnx-folder';
+import { UNDO_FILE } from '../delta/undo';
+import type { OwnFolder } from '../foundation/whole-folder';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { WEIGHTS_INDEX } from '../model/weights';
 import { REPORT_FILES } from '../report/files';
-import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS } from '../results/adapter-export';
-import { DELTA_INFO, DELTA_TENSORS } from '../results/delta';
-import type { ExportFormat } from '../results/export-request';
-import { ONNX_FILES } from '../results/onnx-folder';
-import { UNDO_FILE } from '../results/undo';
 import type { OwnResults } from './out';
 
 /*

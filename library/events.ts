@@ -1,6 +1,6 @@
-import { filtered } from '../infra/follow';
-import type { StageProgress, WarningEvent } from '../progress';
-import type { CheckpointEvent, EpochEvent } from '../trainer/options';
+import type { CheckpointEvent, EpochEvent } from '../delta/training-options';
+import { filtered } from '../foundation/follow';
+import type { StageProgress, WarningEvent } from '../foundation/progress';
 
 /** What an analysis or a scoring tells while it runs. */
 export type AnalyzeEvent = StageProgress | WarningEvent;

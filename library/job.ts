@@ -1,16 +1,16 @@
-import { ANALYSIS_DEFAULTS, analysisOptions } from '../analyzer/options';
+import { trainOptions } from '../delta/training-options';
+import type { StageProgress } from '../foundation/progress';
+import { ANALYSIS_DEFAULTS, analysisOptions } from '../heads/analysis-options';
 import { rankingScope, SELECTION_DEFAULTS } from '../heads/select';
 import { estimate as estimateJob, type JobEstimate } from '../job/estimate';
 import { jobInFolder } from '../job/in-folder';
 import type { JobEvent, JobResult, JobSpec } from '../job/job';
 import { checkFolder } from '../job/out';
 import { JOB_RESULTS } from '../job/own-folders';
-import type { StageProgress } from '../progress';
-import { trainOptions } from '../trainer/options';
 import { modelFolder } from './model';
 import type { JobRequest, OutFolder } from './requests';
-import { withRows } from './rows';
 import { type Run, type RunOptions, runOf } from './run';
+import { withRows } from './text-rows';
 
 /**
  * The whole way at once: analyse, select, train, evaluate, export, with a report (`hifi run`). In `out` are then heads.json, mask.json,

@@ -1,16 +1,16 @@
-import * as engine from '../analyzer/engine';
-import { HifiError } from '../errors';
+import * as engine from '../analyzer/analysis-engine';
+import { HifiError } from '../foundation/errors';
+import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
 import { type Ranking, type RankingOptions, rankHeads } from '../heads/ranking';
-import type { HeadReport } from '../heads/report';
 import type { HeadScores } from '../heads/scores';
 import { type SelectionOptions, selectHeads } from '../heads/select';
-import * as trainer from '../trainer/engine';
+import * as trainer from '../trainer/training-engine';
 import { type AnalyzeEvent, told } from './events';
 import { modelFolder } from './model';
 import type { AnalyzeRequest, ScoreRequest } from './requests';
-import { withRows } from './rows';
 import { type Run, type RunOptions, runOf } from './run';
+import { withRows } from './text-rows';
 
 /**
  * Measures all heads of a model on a sample of rows and ranks them (HiFi §3): per head the singular values, the activation and the

@@ -1,6 +1,6 @@
-import { invalidPart, within } from '../errors';
+import { invalidPart, within } from '../foundation/errors';
+import type { StageProgress } from '../foundation/progress';
 import { resolveModel } from '../model/resolve';
-import type { StageProgress } from '../progress';
 
 /**
  * The folder of a model, as {@link resolveModel} finds it, told of as stage `download` where it has to be fetched.

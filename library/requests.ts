@@ -1,14 +1,14 @@
-import type { AnalysisOptions } from '../analyzer/options';
+import type { ExportDtype } from '../delta/checkpoint-export';
+import type { ExportFormat } from '../delta/export-request';
+import type { InferenceOptions } from '../delta/inference-options';
+import type { ScoreOptions } from '../delta/score-options';
+import type { TrainOptions } from '../delta/training-options';
+import type { AnalysisOptions } from '../heads/analysis-options';
 import type { Mask } from '../heads/mask';
 import type { ScoreStrategy } from '../heads/scores';
 import type { SelectionOptions } from '../heads/select';
 import type { OnnxDtype } from '../model/onnx-dtype';
-import type { ExportDtype } from '../results/checkpoint-export';
-import type { ExportFormat } from '../results/export-request';
-import type { InferenceOptions } from '../results/inference';
-import type { TrainOptions } from '../trainer/options';
-import type { ScoreOptions } from '../trainer/score-options';
-import type { Rows } from './rows';
+import type { Rows } from './text-rows';
 
 /** What every request names. */
 export interface ModelRequest {

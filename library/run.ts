@@ -1,4 +1,4 @@
-import { cancelled, HifiError, invalidInput } from '../errors';
+import { cancelled, HifiError, invalidInput } from '../foundation/errors';
 
 /**
  * Work that takes a while: a promise of its result that can be looped over for what it tells on the way. It starts when it is first

@@ -1,21 +1,21 @@
 import type { DataSource } from '../data/dataset';
 import { sourceFormat } from '../data/files';
-import { follow } from '../infra/follow';
+import { type Delta, readDelta as readAnyDelta } from '../delta/delta';
+import type { ExportResult } from '../delta/export-request';
+import type { EvaluateRequest, EvaluateResult, Prediction } from '../delta/inference-options';
+import { deltaTrainedAs, modelTrainedAs } from '../delta/trained-as';
+import { TRAIN_DEFAULTS, type TrainMetrics, trainOptions } from '../delta/training-options';
+import { follow } from '../foundation/follow';
+import { StageMeter, type StageProgress, type WarningEvent } from '../foundation/progress';
 import { trainInFolder } from '../job/in-folder';
 import { checkFolder, claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, TRAINING_RESULTS } from '../job/own-folders';
-import { StageMeter, type StageProgress, type WarningEvent } from '../progress';
-import { type Delta, readDelta as readAnyDelta } from '../results/delta';
-import type { ExportResult } from '../results/export-request';
-import type { EvaluateRequest, EvaluateResult, Prediction } from '../results/inference';
-import { deltaTrainedAs, modelTrainedAs } from '../results/trained-as';
-import * as engine from '../trainer/engine';
-import { TRAIN_DEFAULTS, type TrainMetrics, trainOptions } from '../trainer/options';
+import * as engine from '../trainer/training-engine';
 import { type TrainEvent, told } from './events';
 import { modelFolder } from './model';
 import type { ExportRequest, InferenceRequest, TrainRequest } from './requests';
-import { withRows } from './rows';
 import { type Run, type RunOptions, runOf } from './run';
+import { withRows } from './text-rows';
 
 /**
  * Tunes the heads of a mask, and a task head, and leaves in `out` the best epoch as `delta/`, and metrics.json; until they are there

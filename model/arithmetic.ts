@@ -1,4 +1,4 @@
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import type { OnnxGraph } from './onnx';
 import { firstTooLarge, roundTo } from './rounding';
 

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { type ModelConfig, readModelConfig } from './config';
 import { type BaseTensor, baseTensors, FAMILIES, type Family, ofTaskHead } from './families';
 import { repositoryOf } from './hub/cache';

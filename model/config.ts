@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
+import { readJsonObject, shown } from '../foundation/json-file';
 import { type ConfigField, FAMILIES, type Family, type FamilyName, layerModule } from './families';
-import { readJsonObject, shown } from './json-file';
 import { Weights } from './weights';
 
 /** Activations of the feed-forward layer, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */

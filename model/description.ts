@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { ReportModel } from '../heads/report';
+import type { ReportModel } from '../heads/head-report';
 import { openCheckpoint } from './checkpoint';
 
 /** What a model is, as far as its files tell without loading it. */

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { cancelled, failed, noRoom } from '../errors';
-import { requireRoom } from '../files/disk';
-import { sha256OfFile } from './hash';
-import { making } from './making';
+import { requireRoom } from '../foundation/disk';
+import { cancelled, failed, noRoom } from '../foundation/errors';
+import { sha256OfFile } from '../foundation/hash';
+import { making } from '../foundation/making';
 
 /** A Python package on the package index that holds a model's files. */
 export interface PackagedModel {

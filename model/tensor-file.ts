@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { invalidInput } from '../errors';
+import { invalidInput } from '../foundation/errors';
 import { widenBF16, widenF16 } from './half-precision';
 
 /** Most bytes that `readSync` reads at a time: 2^31 − 1. */

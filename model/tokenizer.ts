@@ -1,6 +1,6 @@
 import type { TokenIds } from '../data/batches';
-import { invalidInput } from '../errors';
-import { isJsonObject, oneLine } from './json-file';
+import { invalidInput } from '../foundation/errors';
+import { isJsonObject, oneLine } from '../foundation/json-file';
 import { type AddedToken, addedTokenSplitter, parseAddedTokens } from './tokenizer/added-tokens';
 import { bytePair } from './tokenizer/byte-pair';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer/files';

@@ -1,4 +1,4 @@
-import type { CorrelationKind, HeadReport } from '../heads/report';
+import type { CorrelationKind, HeadReport } from '../heads/head-report';
 
 /** Two heads, by number layer·H + head, and their correlation. */
 export type Pair = [a: number, b: number, r: number];

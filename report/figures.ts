@@ -1,6 +1,6 @@
+import { percentDigits } from '../foundation/percent';
 import { convergence } from '../heads/convergence';
-import type { HeadReport, PerHead } from '../heads/report';
-import { percentDigits } from '../percent';
+import type { HeadReport, PerHead } from '../heads/head-report';
 import { pairsOfLayer, strongestPairs } from './correlated-pairs';
 import { graphChart } from './draw/graph';
 import { headMap } from './draw/head-map';

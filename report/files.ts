@@ -1,14 +1,14 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writeWhole } from '../files/whole-file';
+import { writeWhole } from '../foundation/whole-file';
 import { convergence } from '../heads/convergence';
-import type { CorrelationKind } from '../heads/report';
+import type { CorrelationKind } from '../heads/head-report';
 import { pairsOfLayer } from './correlated-pairs';
 import { costs } from './costs';
 import { svgFile } from './draw/theme';
 import { FIGURE_NAMES, figures } from './figures';
 import type { ReportParts } from './parts';
-import { renderReport } from './report';
+import { renderReport } from './render-report';
 
 /** All that may be in `report/`. */
 export const REPORT_FILES: readonly string[] = [

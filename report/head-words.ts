@@ -1,5 +1,5 @@
-import type { HeadReport } from '../heads/report';
-import { percentDigits } from '../percent';
+import { percentDigits } from '../foundation/percent';
+import type { HeadReport } from '../heads/head-report';
 
 /** All numbers of a head, in a line. */
 export function headTip(report: HeadReport, layer: number, head: number, tuned: boolean): string {

@@ -1,5 +1,5 @@
 import { TASKS, type TaskName } from '../data/tasks';
-import { ONNX_FILES } from '../results/onnx-folder';
+import { ONNX_FILES } from '../delta/onnx-folder';
 import type { ReportParts } from './parts';
 import { shellWord } from './shell';
 

@@ -1,4 +1,4 @@
-import type { CorrelationKind, HeadReport } from '../heads/report';
+import type { CorrelationKind, HeadReport } from '../heads/head-report';
 import { type Pair, pairsOfLayer, strongestPairs } from './correlated-pairs';
 import { firstHead, headTips } from './figures';
 import type { ReportParts } from './parts';

@@ -1,8 +1,8 @@
 import type { DataSource } from '../data/dataset';
+import type { ExportFormat } from '../delta/export-request';
+import type { TrainMetrics, TrainOptions } from '../delta/training-options';
+import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
-import type { HeadReport } from '../heads/report';
-import type { ExportFormat } from '../results/export-request';
-import type { TrainMetrics, TrainOptions } from '../trainer/options';
 
 /** What there is to tell: an analysis, and of a whole run the heads chosen, the training and what came of it. */
 export interface ReportParts {

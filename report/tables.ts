@@ -1,9 +1,9 @@
+import type { OnnxModel } from '../delta/onnx-folder';
+import type { TrainMetrics, TrainOptions } from '../delta/training-options';
+import { percentDigits } from '../foundation/percent';
+import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
-import type { HeadReport } from '../heads/report';
 import { byScore } from '../heads/select';
-import { percentDigits } from '../percent';
-import type { OnnxModel } from '../results/onnx-folder';
-import type { TrainMetrics, TrainOptions } from '../trainer/options';
 import { COST_NOTES, costs } from './costs';
 import { escapeXml } from './draw/theme';
 import { type Cell, htmlTable } from './html';

@@ -3,14 +3,14 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
+import type { Prediction } from '../delta/inference-options';
+import type { HeadReport } from '../heads/head-report';
 import { rankHeads } from '../heads/ranking';
-import type { HeadReport } from '../heads/report';
 import { readHeads, readMetrics } from '../job/files';
 import { openCheckpoint } from '../model/checkpoint';
 import { hiddenStatesModel } from '../model/graph';
 import { resolveModel } from '../model/resolve';
 import { SafetensorsFile } from '../model/safetensors';
-import type { Prediction } from '../results/inference';
 import { fixtures, hifi } from './cli/spawn';
 
 /*

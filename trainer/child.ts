@@ -1,14 +1,14 @@
+import type { ExportRequest } from '../delta/export-request';
+import type { EvaluateRequest } from '../delta/inference-options';
+import type { ScoreRequest } from '../delta/score-options';
+import type { TrainRequest } from '../delta/training-options';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
-import type { ExportRequest } from '../results/export-request';
-import type { EvaluateRequest } from '../results/inference';
 import { type CalibrateRequest, calibrate } from './calibration';
 import { exportModel } from './export';
 import { evaluate, type LogitsRequest, logits, predict } from './inference';
-import type { TrainRequest } from './options';
 import { train } from './pipeline';
 import { scoreHeads } from './score';
-import type { ScoreRequest } from './score-options';
 
 const tensorFlow = ({ options }: TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest) =>
   loadTensorFlow(options.device);

@@ -1,9 +1,9 @@
 import type { LabelSet } from '../data/labels';
 import type { TaskName } from '../data/tasks';
+import type { DeltaInfo } from '../delta/delta-info';
+import type { TrainOptions } from '../delta/training-options';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
-import type { DeltaInfo } from '../results/delta-info';
-import type { TrainOptions } from './options';
 
 /** What delta.json tells of a training. Where it ran is no part of it. */
 export function describeDelta(

@@ -1,5 +1,5 @@
-import type { EvaluateRequest } from '../results/inference';
-import type { TrainRequest } from './options';
+import type { EvaluateRequest } from '../delta/inference-options';
+import type { TrainRequest } from '../delta/training-options';
 
 /**
  * Rows for a later evaluation that a training evaluates its epochs on: the dev rows, or the

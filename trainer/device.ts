@@ -1,5 +1,5 @@
-import { failed } from '../errors';
-import type { Device } from '../model/device';
+import type { Device } from '../foundation/device';
+import { failed } from '../foundation/errors';
 import { deviceOf, type TensorFlow } from './session';
 
 /** @throws FAILED where CUDA was asked for and there is none */

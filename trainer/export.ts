@@ -1,10 +1,10 @@
-import { cancelled } from '../errors';
+import { exportAdapter } from '../delta/adapter-export';
+import { exportCheckpoint } from '../delta/checkpoint-export';
+import { readDelta } from '../delta/delta';
+import type { ExportFormat, ExportRequest, ExportResult } from '../delta/export-request';
+import { cancelled } from '../foundation/errors';
+import { StageMeter, type StageProgress } from '../foundation/progress';
 import { openCheckpoint } from '../model/checkpoint';
-import { StageMeter, type StageProgress } from '../progress';
-import { exportAdapter } from '../results/adapter-export';
-import { exportCheckpoint } from '../results/checkpoint-export';
-import { readDelta } from '../results/delta';
-import type { ExportFormat, ExportRequest, ExportResult } from '../results/export-request';
 import { exportOnnx } from './onnx-export';
 
 /**

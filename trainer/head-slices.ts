@@ -1,7 +1,7 @@
+import { tunedSlices } from '../delta/slices';
+import type { PerHead } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
-import type { PerHead } from '../heads/report';
 import type { Checkpoint } from '../model/checkpoint';
-import { tunedSlices } from '../results/slices';
 import type { ParameterLayout } from './parameters';
 
 /** A mask of every head. */

@@ -1,23 +1,16 @@
 import type { Encoded } from '../data/batches';
 import type { LabelSet } from '../data/labels';
 import { taskNamed } from '../data/tasks';
-import { invalidInput, within } from '../errors';
+import { readTaskHead } from '../delta/classifier-config';
+import { type DeltaTensor, deltaParts, readDelta } from '../delta/delta';
+import { labelsOf } from '../delta/delta-info';
+import { evaluateModel, meaningOf, predictModel, type TunedModel } from '../delta/inference';
+import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../delta/inference-options';
+import { evaluateRows, type Logits } from '../delta/logits';
+import { invalidInput, within } from '../foundation/errors';
+import type { StageProgress } from '../foundation/progress';
 import type { Mask } from '../heads/mask';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
-import type { StageProgress } from '../progress';
-import { readTaskHead } from '../results/classifier-config';
-import { type DeltaTensor, deltaParts, readDelta } from '../results/delta';
-import { labelsOf } from '../results/delta-info';
-import {
-  type EvaluateRequest,
-  type EvaluateResult,
-  evaluateModel,
-  meaningOf,
-  type PredictEvent,
-  predictModel,
-  type TunedModel,
-} from '../results/inference';
-import { evaluateRows, type Logits } from '../results/logits';
 import { checkDevice } from './device';
 import { ParameterLayout } from './parameters';
 import { embeddingsFor, FreshRows } from './prefix';

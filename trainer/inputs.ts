@@ -3,7 +3,7 @@ import { type DataSource, type Dataset, mismatchedRows, selectRows } from '../da
 import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
-import { within } from '../errors';
+import { within } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Tokenizer } from '../model/tokenizer';
 

@@ -1,8 +1,8 @@
 import { evaluationBatches, lengthsOf } from '../data/batches';
-import { failed } from '../errors';
-import { StageMeter } from '../progress';
+import type { ScoreEvent } from '../delta/score-options';
+import { failed } from '../foundation/errors';
+import { StageMeter } from '../foundation/progress';
 import { sumsByHead } from './head-slices';
-import type { ScoreEvent } from './score-options';
 import {
   breathe,
   type HeadValues,

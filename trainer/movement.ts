@@ -1,8 +1,8 @@
 import { lengthsOf, likeLengthBatches } from '../data/batches';
-import { StageMeter } from '../progress';
+import type { ScoreEvent } from '../delta/score-options';
+import { TRAIN_DEFAULTS } from '../delta/training-options';
+import { StageMeter } from '../foundation/progress';
 import { sumsByHead } from './head-slices';
-import { TRAIN_DEFAULTS } from './options';
-import type { ScoreEvent } from './score-options';
 import {
   breathe,
   type HeadValues,

@@ -1,11 +1,11 @@
 import type { Encoded } from '../data/batches';
+import { readDelta } from '../delta/delta';
+import type { ExportRequest } from '../delta/export-request';
+import * as results from '../delta/onnx-export';
+import type { OnnxModel } from '../delta/onnx-folder';
+import { evaluateOnnx } from '../infra/onnx/onnx-engine';
 import { openCheckpoint } from '../model/checkpoint';
-import { readDelta } from '../results/delta';
-import { evaluateOnnx } from '../results/engine';
-import type { ExportRequest } from '../results/export-request';
-import * as results from '../results/onnx-export';
-import type { OnnxModel } from '../results/onnx-folder';
-import { logits } from './engine';
+import { logits } from './training-engine';
 
 /** Request for an ONNX folder; see {@link ExportRequest}. */
 export type OnnxExport = Omit<ExportRequest, 'format' | 'dtype'>;
@@ -15,7 +15,7 @@ const BATCH_SIZE = 8;
 
 /**
  * Writes a delta's ONNX folder, checked against this trainer's own logits; see `exportOnnx` in
- * `results/onnx-export.ts`. Then evaluates each file on the dev rows, if there are any.
+ * `delta/onnx-export.ts`. Then evaluates each file on the dev rows, if there are any.
  *
  * @throws INVALID_INPUT for a bad delta or `out`; FAILED where the logits differ; CANCELLED by
  *   `signal`

@@ -1,13 +1,13 @@
 import { labelWarnings } from '../data/labels';
-import { invalidPart, within } from '../errors';
+import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from '../delta/training-options';
+import { invalidPart, within } from '../foundation/errors';
+import { clock, intervalSince } from '../foundation/progress';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
-import { clock, intervalSince } from '../progress';
 import { checkDevice } from './device';
 import { readInputs, tokenLimit } from './inputs';
-import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from './options';
-import { Run } from './run';
 import type { TensorFlow } from './session';
+import { Run } from './training-run';
 
 /**
  * Masked fine-tuning (docs/method.md): rows → tokens → frozen prefix → steps and epochs → best epoch → delta. Stopped by `signal`

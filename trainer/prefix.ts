@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
-import { failed } from '../errors';
-import { requireRoom, writeFully, writing } from '../files/disk';
+import { requireRoom, writeFully, writing } from '../foundation/disk';
+import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
 import { Embeddings } from './embeddings';
 import type { HiddenBatch, Program, ProgramParts } from './program';

@@ -1,7 +1,7 @@
+import { identityHash, modelIdentity, optionsIdentity, rowsIdentity } from '../delta/identity';
+import type { TrainRequest } from '../delta/training-options';
 import type { Checkpoint } from '../model/checkpoint';
-import { identityHash, modelIdentity, optionsIdentity, rowsIdentity } from '../results/identity';
 import type { TrainingInputs } from './inputs';
-import type { TrainRequest } from './options';
 
 /** Hash that a training checkpoint must match: everything that the trained parameters depend on. */
 export function identityOf(checkpoint: Checkpoint, inputs: TrainingInputs, request: TrainRequest): string {

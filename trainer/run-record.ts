@@ -1,16 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { Artifact } from '../artifacts/store';
-import { writeWhole } from '../files/whole-file';
-import type { TrainMetrics } from './options';
+import type { TrainingOutcome } from '../delta/training-options';
+import { writeWhole } from '../foundation/whole-file';
 
 const FILE = 'run.json';
-
-/** What a run that has ended came to: its metrics and the delta's files. */
-export interface TrainingOutcome {
-  metrics: TrainMetrics;
-  artifacts: Artifact[];
-}
 
 /** What is known of a run beside its checkpoint. */
 export interface RunRecord {

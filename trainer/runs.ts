@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { Results } from '../artifacts/results';
-import type { TrainEvent, TrainMetrics, TrainRequest } from './options';
-import { readRunRecord, type TrainingOutcome, writeRunRecord } from './run-record';
+import type { TrainEvent, TrainingOutcome, TrainMetrics, TrainRequest } from '../delta/training-options';
+import type { Results } from '../infra/artifacts/results';
+import { readRunRecord, writeRunRecord } from './run-record';
 import { clearState } from './state';
 
 /** Trains, with its checkpoint in the request's `out`. */

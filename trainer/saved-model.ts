@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writing } from '../files/disk';
+import { writing } from '../foundation/disk';
 import type { Attribute, ElementType, Node } from './ops';
 
 /** TensorFlow's own messages, as tfjs-node brings them; it has no types for them. */

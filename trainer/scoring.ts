@@ -1,4 +1,4 @@
-import { cancelled } from '../errors';
+import { cancelled } from '../foundation/errors';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Embeddings } from './embeddings';

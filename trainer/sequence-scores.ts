@@ -1,9 +1,9 @@
 import { type Encoded, evaluationBatches, lengthsOf } from '../data/batches';
-import { failed } from '../errors';
-import { StageMeter } from '../progress';
+import type { ScoreEvent } from '../delta/score-options';
+import { failed } from '../foundation/errors';
+import { StageMeter } from '../foundation/progress';
 import type { OfHeads } from './attention';
 import { embedRows } from './prefix';
-import type { ScoreEvent } from './score-options';
 import { breathe, type HeadValues, type Scored, type ScoredRows, type Scoring, targetsOf } from './scoring';
 import { NO_HEADS, SequenceGradients } from './sequence-gradients';
 import { trainable } from './trainable';

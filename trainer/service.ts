@@ -1,20 +1,28 @@
 import * as path from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { Inputs, ModelSettings, Opened } from '../artifacts/inputs';
-import type { Results } from '../artifacts/results';
-import type { GivenRows } from '../artifacts/rows';
 import { mismatchedRows } from '../data/dataset';
+import type { GivenRows } from '../data/given-rows';
 import { TASK_NAMES } from '../data/tasks';
-import { invalidPart, within } from '../errors';
+import type { ExportDtype } from '../delta/checkpoint-export';
+import { DELTA_INFO } from '../delta/delta';
+import { type DeltaInfo, parseDeltaInfo } from '../delta/delta-info';
+import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
+import { identityHash, modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
+import type { EvaluateRequest } from '../delta/inference-options';
+import type { TrainRequest } from '../delta/training-options';
+import { invalidPart, within } from '../foundation/errors';
+import { follow } from '../foundation/follow';
+import type { StageProgress } from '../foundation/progress';
+import { regularFileText } from '../foundation/regular-file';
 import type { Admission, Place } from '../infra/admission';
-import { follow } from '../infra/follow';
+import type { Inputs, ModelSettings, Opened } from '../infra/artifacts/inputs';
+import type { Results } from '../infra/artifacts/results';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
-import { RpcError, status } from '../infra/grpc/status';
 import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
-import { regularFileText } from '../model/regular-file';
-import type { StageProgress } from '../progress';
+import { artifactMessage } from '../proto/artifact';
+import { givenRowsOf, ofDataset } from '../proto/dataset';
 import type {
   EvaluateRequest as EvaluateMessage,
   EvaluateResponse,
@@ -25,26 +33,18 @@ import type {
   TrainerService,
   TrainResponseSchema,
 } from '../proto/gen/hifi/v1/trainer_pb';
-import type { ExportDtype } from '../results/checkpoint-export';
-import { DELTA_INFO } from '../results/delta';
-import { type DeltaInfo, parseDeltaInfo } from '../results/delta-info';
-import { EXPORT_FORMATS, type ExportFormat } from '../results/export-request';
-import { identityHash, modelIdentity, optionsIdentity, readRowsIdentity } from '../results/identity';
-import type { EvaluateRequest } from '../results/inference';
-import { artifactMessage } from '../wire/artifact';
-import { givenRowsOf, ofDataset } from '../wire/dataset';
-import { maskOf } from '../wire/mask';
-import { present } from '../wire/matrix';
-import { onnxDtypesOf, onnxMessage } from '../wire/onnx';
-import { inferenceOptionsOf, scoreOptionsOf, trainingOptionsOf } from '../wire/options';
-import { evaluationMessage, predictionsMessage } from '../wire/predictions';
-import { progressMessage } from '../wire/progress';
-import { scoreStrategyOf, scoresMessage } from '../wire/scores';
-import { outcomeMessage, trainEventMessage } from '../wire/training';
+import { maskOf } from '../proto/mask';
+import { present } from '../proto/matrix';
+import { onnxDtypesOf, onnxMessage } from '../proto/onnx';
+import { inferenceOptionsOf, scoreOptionsOf, trainingOptionsOf } from '../proto/options';
+import { progressMessage } from '../proto/progress';
+import { scoreStrategyOf, scoresMessage } from '../proto/scores';
+import { RpcError, status } from '../proto/status';
+import { outcomeMessage, trainEventMessage } from '../proto/training';
 import { devRows } from './dev-rows';
-import type * as engines from './engine';
-import type { TrainRequest } from './options';
+import { evaluationMessage, predictionsMessage } from './prediction-message';
 import type { ClaimedRun, Runs } from './runs';
+import type * as engines from './training-engine';
 
 type ScoreHeadsResponse = MessageInitShape<typeof ScoreHeadsResponseSchema>;
 type TrainResponse = MessageInitShape<typeof TrainResponseSchema>;

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
-import { invalidInput } from '../errors';
-import { isStaged } from '../files/place';
+import type { EpochMetrics } from '../delta/training-options';
+import { invalidInput } from '../foundation/errors';
+import { isStaged } from '../foundation/output-path';
 import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
-import type { EpochMetrics } from './options';
 import type { TrainingState } from './program';
 
 /** Where a run stands, besides its tensors. */

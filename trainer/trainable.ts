@@ -1,8 +1,8 @@
 import { randomStream } from '../data/random';
+import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 import { FAMILIES, type Family, ofTaskHead } from '../model/families';
-import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from '../results/slices';
 import { ParameterLayout } from './parameters';
 
 /** All that is trained: where each tensor lies in the flat vector, and what it starts as. */

@@ -1,4 +1,4 @@
-import { diverged } from '../errors';
+import { diverged } from '../foundation/errors';
 import { learningRate } from './optimizer';
 import type { HiddenBatch, Program } from './program';
 

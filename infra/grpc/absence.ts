@@ -1,4 +1,4 @@
-import { type RpcError, status } from './status';
+import { type RpcError, status } from '../../proto/status';
 
 /**
  * Duration after which a failed call shows that its peer was there in the meantime, in

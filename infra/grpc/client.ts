@@ -16,14 +16,14 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { cancelled } from '../../errors';
+import { cancelled } from '../../foundation/errors';
+import { errorOfStatus, RpcError, status } from '../../proto/status';
 import { currentTraceparent } from '../telemetry/traceparent';
 import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
 import { proxyFor } from './proxy';
-import { errorOfStatus, RpcError, status } from './status';
 
 /** How long a call may take and what ends it. */
 export interface CallSettings {

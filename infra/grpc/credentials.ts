@@ -2,7 +2,7 @@ import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
-import { invalidInput } from '../../errors';
+import { invalidInput } from '../../foundation/errors';
 
 /** What a client shows and trusts. */
 export interface Credentials {

@@ -17,8 +17,8 @@ import type {
   sendUnaryData,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { cancelled } from '../../errors';
-import { RpcError, rpcErrorOf, status, statusOf } from './status';
+import { cancelled } from '../../foundation/errors';
+import { RpcError, rpcErrorOf, status, statusOf } from '../../proto/status';
 
 /** What a handler knows of the call besides its request. */
 export interface Call {

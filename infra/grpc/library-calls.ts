@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
+import { badField, isDetailed, RpcError, type SentStatus, status, statusOf } from '../../proto/status';
 import { MESSAGE_BYTES } from './limits';
-import { badField, isDetailed, RpcError, type SentStatus, status, statusOf } from './status';
 
 /**
  * Largest ratio to which a message may inflate. Texts and numbers inflate 3 to 30 times, a bomb of

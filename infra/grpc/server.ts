@@ -8,6 +8,7 @@ import {
   type ServerInterceptor,
 } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
+import { RpcError, status, statusOf } from '../../proto/status';
 import { addressError } from '../address-error';
 import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
 import { serviceDefinition } from './definition';
@@ -16,7 +17,6 @@ import { guardLibraryCall } from './library-calls';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
 import { reflectionOf } from './reflection';
-import { RpcError, status, statusOf } from './status';
 
 /** How long calls may go on once the server drains, in milliseconds. */
 const DRAIN_MS = 10_000;

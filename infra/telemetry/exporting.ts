@@ -4,7 +4,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 import { contextUnder } from './context';
 import { SpanIds } from './span-ids';
 import type { RecordedSettings, ServiceName, SpanSettings, Telemetry } from './spans';

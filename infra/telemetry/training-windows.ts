@@ -1,4 +1,4 @@
-import type { StageProgress } from '../../progress';
+import type { StageProgress } from '../../foundation/progress';
 import type { Telemetry } from './spans';
 import { currentTraceparent } from './traceparent';
 

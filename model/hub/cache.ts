@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writing } from '../../files/disk';
+import { writing } from '../../foundation/disk';
 import { readWeightsIndex, weightsFormOf } from '../weights';
 import { hasTokenizer } from './files';
 

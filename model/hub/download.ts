@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { failed, isNoSpace } from '../../errors';
-import { requireRoom, writeFully } from '../../files/disk';
-import { isAlive } from '../making';
+import { requireRoom, writeFully } from '../../foundation/disk';
+import { failed, isNoSpace } from '../../foundation/errors';
+import { isAlive } from '../../foundation/making';
 import { type HubSource, refusal } from './repository';
 import { hubRequest, PassingError, persistently } from './request';
 

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { invalidInput } from '../../errors';
+import { invalidInput } from '../../foundation/errors';
 
 /** Proxy that the environment names for a URL. */
 export interface HttpProxy {

@@ -1,4 +1,4 @@
-import { HifiError, invalidInput } from '../../errors';
+import { HifiError, invalidInput } from '../../foundation/errors';
 import { isCommit } from './cache';
 import { type HubAnswer, hubRequest, PassingError, persistently } from './request';
 

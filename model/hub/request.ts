@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Headers, ProxyAgent, RequestInit, Response } from 'undici';
-import { cancelled, failed } from '../../errors';
+import { cancelled, failed } from '../../foundation/errors';
 import { type HttpProxy, proxyFor } from './proxy';
 
 /** How long a server may take to answer, or to send the next bytes, in milliseconds. */

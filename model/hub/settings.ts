@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { invalidInput } from '../../errors';
+import { invalidInput } from '../../foundation/errors';
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
 

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../../errors';
-import { making } from '../making';
+import { invalidInput } from '../../foundation/errors';
+import { making } from '../../foundation/making';
 import { readWeightsIndex, WEIGHTS_FORMS, weightsFormOf } from '../weights';
 import { cachedSnapshot, repositoryFolder, snapshotFolder } from './cache';
 import { describeFile, downloadFile, type HubFile } from './download';

@@ -1,4 +1,4 @@
-import { isJsonObject, shown } from '../json-file';
+import { isJsonObject, shown } from '../../foundation/json-file';
 
 /**
  * Message for a part of tokenizer.json of an unsupported kind: it names the kind and the supported

@@ -1,6 +1,6 @@
-import { invalidInput } from '../../errors';
-import { readJsonObject } from '../json-file';
-import { otherContent, readRegularFile } from '../regular-file';
+import { invalidInput } from '../../foundation/errors';
+import { readJsonObject } from '../../foundation/json-file';
+import { otherContent, readRegularFile } from '../../foundation/regular-file';
 import { specialTokens } from './special-tokens';
 import { vocabularyMap } from './vocabulary';
 

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import { isJsonObject, readJsonObject } from '../json-file';
+import { isJsonObject, readJsonObject } from '../../foundation/json-file';
 import { type AddedToken, numbered } from './added-tokens';
 
 /** A token that the small files name, with its properties. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isJsonObject } from '../json-file';
+import { isJsonObject } from '../../foundation/json-file';
 
 /** What cuts a word into tokens of its vocabulary. */
 export interface Model {

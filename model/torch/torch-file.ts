@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
-import { invalidInput } from '../../errors';
-import { openRegularFile, otherContent, TOLD_BY } from '../regular-file';
+import { invalidInput } from '../../foundation/errors';
+import { openRegularFile, otherContent, TOLD_BY } from '../../foundation/regular-file';
 import { readFully, type StoredTensor, TensorFile } from '../tensor-file';
 import { STATE_DICT, type Storage, StorageView } from './storages';
 import { PickleError, unpickle } from './unpickle';

@@ -1,12 +1,12 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { type AnalysisOptions, analysisOptions } from '../../analyzer/options';
+import { rankStatistics } from '../../analyzer/head-report';
 import { analyzeShard } from '../../analyzer/pipeline';
 import { sampleSizes } from '../../analyzer/plan';
-import { rankStatistics } from '../../analyzer/report';
 import { HeadStatistics } from '../../analyzer/statistics';
 import { randomStream } from '../../data/random';
+import { type AnalysisOptions, analysisOptions } from '../../heads/analysis-options';
 import { drain, fixture, GOLDEN_OPTIONS, run, warningsOf } from './run';
 
 const ROWS = 700;

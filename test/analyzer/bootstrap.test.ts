@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
 import { BootstrapSums } from '../../analyzer/bootstrap';
-import { analysisOptions, reportOptions } from '../../analyzer/options';
+import { rankStatistics } from '../../analyzer/head-report';
 import { analyzeShard } from '../../analyzer/pipeline';
 import { mix, poissonWeight, REPLICATES, replicateKeys } from '../../analyzer/poisson-weights';
-import { rankStatistics } from '../../analyzer/report';
 import { HeadStatistics } from '../../analyzer/statistics';
-import type { CorrelationKind, Scope, Teleport } from '../../heads/report';
+import { analysisOptions, reportOptions } from '../../heads/analysis-options';
+import type { CorrelationKind, Scope, Teleport } from '../../heads/head-report';
 import { drain, fixture, GOLDEN_OPTIONS, PAIRS, TRAIN } from './run';
 
 interface Golden {

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import type { CorrelationKind, HeadReport, Scope, Teleport } from '../../heads/report';
+import type { CorrelationKind, HeadReport, Scope, Teleport } from '../../heads/head-report';
 import { fixture } from './run';
 
 export interface Ranking {

@@ -1,7 +1,7 @@
+import { makeReport } from '../../analyzer/head-report';
 import { type BatchOutputs, HeadMeter } from '../../analyzer/measure';
-import { makeReport } from '../../analyzer/report';
 import { HeadStatistics } from '../../analyzer/statistics';
-import { XI_GRID } from '../../heads/report';
+import { XI_GRID } from '../../heads/head-report';
 
 const [LAYERS, HEADS, DH] = [1, 3, 4];
 

@@ -1,4 +1,4 @@
-import { ANALYSIS_DEFAULTS, analysisOptions } from '../../analyzer/options';
+import { ANALYSIS_DEFAULTS, analysisOptions } from '../../heads/analysis-options';
 
 describe('analysisOptions', () => {
   it('fills in the defaults that the method names', () => {

@@ -1,15 +1,15 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { analyze as analyzeInChild } from '../../analyzer/engine';
+import { analyze as analyzeInChild } from '../../analyzer/analysis-engine';
 import { analyze } from '../../analyzer/pipeline';
-import type { AnalyzeRequest } from '../../analyzer/request';
 import { readDataset } from '../../data/read';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
+import { clock } from '../../foundation/progress';
+import type { AnalyzeRequest } from '../../heads/analysis-request';
 import { rankHeads } from '../../heads/ranking';
 import { openCheckpoint } from '../../model/checkpoint';
 import { loadTokenizer } from '../../model/tokenizer';
-import { clock } from '../../progress';
 import { expectNear, expectSameCounts, goldenOf } from './golden';
 import { drain, fixture, GOLDEN_OPTIONS, PAIRS, run, TRAIN, warningsOf } from './run';
 

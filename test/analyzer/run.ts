@@ -1,8 +1,8 @@
 import * as path from 'node:path';
-import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { analyze } from '../../analyzer/pipeline';
-import type { AnalysisEvent, AnalyzeRequest } from '../../analyzer/request';
 import type { DataSource } from '../../data/dataset';
+import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
+import type { AnalysisEvent, AnalyzeRequest } from '../../heads/analysis-request';
 
 /** What the tests of the analyzer run on: see test/fixtures/README.md. */
 export const fixture = (name: string) => path.join(__dirname, '../fixtures', name);

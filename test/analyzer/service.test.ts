@@ -2,13 +2,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { AnalyzerEngine } from '../../analyzer/engine';
-import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
+import { AnalyzerEngine } from '../../analyzer/analysis-engine';
 import { analyze as analyzeHere } from '../../analyzer/pipeline';
 import { analyzerService } from '../../analyzer/service';
+import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
-import { RpcError, status } from '../../infra/grpc/status';
 import {
   type AnalyzeRequestSchema,
   type AnalyzeResponse,
@@ -17,7 +16,8 @@ import {
   type ShardStatistics,
 } from '../../proto/gen/hifi/v1/analyzer_pb';
 import type { HeadReport } from '../../proto/gen/hifi/v1/heads_pb';
-import { reportOf } from '../../wire/report';
+import { reportOf } from '../../proto/head-report';
+import { RpcError, status } from '../../proto/status';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { serviceParts } from '../support/service-files';
 import { drain } from './run';

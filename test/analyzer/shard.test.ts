@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { AnalyzerEngine } from '../../analyzer/engine';
+import { AnalyzerEngine } from '../../analyzer/analysis-engine';
 import { analyzeShard } from '../../analyzer/pipeline';
-import type { AnalyzeRequest } from '../../analyzer/request';
 import { mergeShards, reportOfShards, type ShardStatistics } from '../../analyzer/shard';
+import type { AnalyzeRequest } from '../../heads/analysis-request';
 import { drain, fixture, GOLDEN_OPTIONS, run, warningsOf } from './run';
 
 /** 200 rows of the fixtures' sentences: 4 blocks. */

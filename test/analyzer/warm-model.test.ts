@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { AnalyzerEngine } from '../../analyzer/engine';
+import { AnalyzerEngine } from '../../analyzer/analysis-engine';
 import { loadModel } from '../../analyzer/loaded-model';
-import type { AnalyzeRequest } from '../../analyzer/request';
 import { WarmModel } from '../../analyzer/warm-model';
+import type { AnalyzeRequest } from '../../heads/analysis-request';
 import { temporaryFolder } from '../support/deltas';
 import { drain, fixture, GOLDEN_OPTIONS, run, TRAIN } from './run';
 

@@ -2,14 +2,14 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { Command } from 'commander';
-import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { analysisFlags, type Flags, selectionFlags, trainingFlags } from '../../cli/flags';
 import { define as defineInit } from '../../cli/init';
 import { define as defineRun } from '../../cli/run';
-import { HifiError } from '../../errors';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
+import { HifiError } from '../../foundation/errors';
+import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import { SELECTION_DEFAULTS } from '../../heads/select';
 import { readHeads, readMask } from '../../job/files';
-import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { fixtures, hifi } from './spawn';
 
 /*

@@ -1,5 +1,5 @@
 import { exitOf } from '../../cli/exit';
-import { cancelled, engineLost, failed, HifiError, invalidInput, traceOf } from '../../errors';
+import { cancelled, engineLost, failed, HifiError, invalidInput, traceOf } from '../../foundation/errors';
 import { SelectionError } from '../../heads/select';
 
 test.each<[unknown, number, string]>([

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
 import { define as defineAnalyze } from '../../cli/analyze';
 import { dataFlags } from '../../cli/data-flags';
 import { define as defineEvaluate } from '../../cli/evaluate';
@@ -7,8 +6,9 @@ import { exitOf, usageExit } from '../../cli/exit';
 import { analysisFlags, type Flags, selectionFlags, trainingFlags } from '../../cli/flags';
 import { define as defineRun } from '../../cli/run';
 import { define as defineSelect } from '../../cli/select';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
+import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import { SELECTION_DEFAULTS } from '../../heads/select';
-import { TRAIN_DEFAULTS } from '../../trainer/options';
 
 /** The flags that a command line gives; the command's own action is not run. */
 function parsed(define: (command: Command) => void, ...args: string[]): Flags {

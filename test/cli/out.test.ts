@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writeDelta } from '../../delta/delta';
 import { openCheckpoint } from '../../model/checkpoint';
-import { writeDelta } from '../../results/delta';
 import { FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 import { mayMount, withMounts } from '../support/mounts';
 

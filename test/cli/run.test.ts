@@ -3,9 +3,9 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { Command } from 'commander';
 import { define as defineExport } from '../../cli/export';
+import { deltaBytes, readDelta } from '../../delta/delta';
 import { readHeads, readMask, readMetrics, readScores } from '../../job/files';
 import { openCheckpoint } from '../../model/checkpoint';
-import { deltaBytes, readDelta } from '../../results/delta';
 import { fixtures, hifi, startHifi } from './spawn';
 
 /*

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { renderComparison } from '../../compare/report';
+import { renderComparison } from '../../compare/comparison-page';
 import { columnsOf } from '../../compare/tables';
 import { openBrowser } from '../support/browser';
 import { temporaryFolder } from '../support/deltas';

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import type { ComparisonParts } from '../../compare/comparison-page';
 import { CONTESTANTS, type Contestant } from '../../compare/contestants';
 import { knownRuns } from '../../compare/known-runs';
-import type { ComparisonParts } from '../../compare/report';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonResults, summarise } from '../../compare/summary';
 import { randomStream } from '../../data/random';

@@ -5,7 +5,7 @@ import type { DataSource } from '../../data/dataset';
 import { rowNumber, selectRows } from '../../data/dataset';
 import { readDataset } from '../../data/read';
 import type { TaskName } from '../../data/tasks';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-dataset-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));

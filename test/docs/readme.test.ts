@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as zlib from 'node:zlib';
-import { demoData } from '../../demo/grammar';
+import { demoData } from '../../cli/demo/grammar';
 import { resolveModel } from '../../model/resolve';
 import { shows } from './page';
 import { checkout, pageOf, Reader } from './reader';

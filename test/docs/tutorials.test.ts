@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { Prediction } from '../../results/inference';
+import type { Prediction } from '../../delta/inference-options';
 import type { Block } from './page';
 import { takePictures } from './pictures';
 import { checkout, differences, PYTORCH, pageOf, pythonWith, Reader, withPyTorch } from './reader';

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { demoData } from '../../demo/grammar';
+import { demoData } from '../../cli/demo/grammar';
 import { blocksOf } from '../docs/page';
 import { checkout, packedProject, withoutHook } from '../support/packed';
 

@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { ArtifactStore } from '../../artifacts/store';
-import { downloadBytes, uploadFile } from '../../artifacts/transfer';
 import { artifactService } from '../../gateway/artifact-service';
 import { JobStore } from '../../gateway/store';
+import { ArtifactStore } from '../../infra/artifacts/store';
+import { downloadBytes, uploadFile } from '../../infra/artifacts/transfer';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
-import { status } from '../../infra/grpc/status';
 import { ArtifactService } from '../../proto/gen/hifi/v1/artifact_pb';
+import { status } from '../../proto/status';
 import { temporaryFolder } from '../support/deltas';
 
 const { uploadArtifact, getUpload, downloadArtifact, listArtifacts } = ArtifactService.method;

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 import { followJob } from '../../gateway/follow';
 import { Absence } from '../../infra/grpc/absence';
 import { GrpcClient } from '../../infra/grpc/client';
 import type { Call } from '../../infra/grpc/handlers';
 import { GrpcServer } from '../../infra/grpc/server';
-import { RpcError, status } from '../../infra/grpc/status';
 import { GatewayService, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
+import { RpcError, status } from '../../proto/status';
 import { freePorts } from '../support/ports';
 
 /** Longest absence of a gateway in this test, in milliseconds. */

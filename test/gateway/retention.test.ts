@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { ArtifactStore } from '../../artifacts/store';
 import { deleteJob, sweep } from '../../gateway/retention';
 import { JobStore } from '../../gateway/store';
+import { ArtifactStore } from '../../infra/artifacts/store';
 import { temporaryFolder } from '../support/deltas';
 
 const DAY = 24 * 3600_000;

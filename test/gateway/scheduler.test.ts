@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
 import { pino } from 'pino';
-import { HifiError, noRoom } from '../../errors';
+import { HifiError, noRoom } from '../../foundation/errors';
 import { type Attempt, SCHEDULER_DEFAULTS, Scheduler } from '../../gateway/scheduler';
 import { JobStore } from '../../gateway/store';
-import { RpcError, status } from '../../infra/grpc/status';
 import { openLog } from '../../infra/log';
 import { LogFile } from '../../infra/log-file';
+import { RpcError, status } from '../../proto/status';
 import { temporaryFolder } from '../support/deltas';
 
 const log = pino({ level: 'silent' });

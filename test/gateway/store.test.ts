@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { open as openDatabase } from 'lmdb';
-import { ArtifactStore } from '../../artifacts/store';
 import { type Happening, hasEnded } from '../../gateway/record';
 import { deleteJob, sweep } from '../../gateway/retention';
 import { JobStore, type NewJob } from '../../gateway/store';
+import { ArtifactStore } from '../../infra/artifacts/store';
 import { JOB_PATH, type JobState } from '../../job/job';
 import { temporaryFolder } from '../support/deltas';
 

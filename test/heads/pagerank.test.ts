@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
+import { SelectionError } from '../../foundation/selection-error';
+import type { Teleport } from '../../heads/head-report';
 import { pagerank, pagerankRounds } from '../../heads/pagerank';
-import type { Teleport } from '../../heads/report';
-import { SelectionError } from '../../heads/selection-error';
 
 const golden: {
   graphs: {

@@ -1,5 +1,5 @@
 import { Admission } from '../../infra/admission';
-import { RpcError, status } from '../../infra/grpc/status';
+import { RpcError, status } from '../../proto/status';
 
 const never = new AbortController().signal;
 

@@ -1,6 +1,6 @@
 import * as os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { invalidInput } from '../../errors';
+import { invalidInput } from '../../foundation/errors';
 import { serveEngine } from '../../infra/engine-child';
 
 /** How often `tidy` has come to its end. */

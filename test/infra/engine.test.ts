@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HifiError } from '../../errors';
+import type { HifiError } from '../../foundation/errors';
 import { callEngine, Engine, type EngineOptions } from '../../infra/engine';
 
 const entry = require.resolve('./engine-child');

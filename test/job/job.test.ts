@@ -1,11 +1,11 @@
-import { ANALYSIS_DEFAULTS } from '../../analyzer/options';
-import type { AnalysisEvent } from '../../analyzer/request';
-import { failed, HifiError } from '../../errors';
-import type { HeadReport } from '../../heads/report';
+import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics } from '../../delta/training-options';
+import { failed, HifiError } from '../../foundation/errors';
+import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
+import type { AnalysisEvent } from '../../heads/analysis-request';
+import type { HeadReport } from '../../heads/head-report';
 import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
 import type { ResultFiles, ResultName } from '../../job/files';
 import { JOB_PATH, type JobEvent, type JobPlace, type JobSpec, type JobStages, runJob } from '../../job/job';
-import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
 
 const spec: JobSpec = {

@@ -1,8 +1,8 @@
+import type { TrainMetrics } from '../../delta/training-options';
+import type { HeadReport } from '../../heads/head-report';
 import type { Mask } from '../../heads/mask';
-import type { HeadReport } from '../../heads/report';
 import type { HeadScores } from '../../heads/scores';
 import { selectHeads } from '../../heads/select';
-import type { TrainMetrics } from '../../trainer/options';
 
 /** A made-up report whose numbers differ from head to head in a way that is easy to follow. */
 export function sampleReport(layers = 2, heads = 4): HeadReport {

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import type { DataSource, Dataset } from '../../data/dataset';
 import { readDataset } from '../../data/read';
-import { type Rows, type TextRows, withRows } from '../../library/rows';
+import { type Rows, type TextRows, withRows } from '../../library/text-rows';
 
 /** What an engine would read of the rows, and where. */
 async function read(rows: Rows, need: 'labels' | 'texts' = 'texts'): Promise<{ source: DataSource; dataset: Dataset }> {

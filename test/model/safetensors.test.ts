@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 import { widenBF16, widenF16 } from '../../model/half-precision';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 

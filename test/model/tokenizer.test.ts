@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import * as fc from 'fast-check';
 import { encodeRows } from '../../data/batches';
 import { readDataset } from '../../data/read';
-import { HifiError } from '../../errors';
+import { HifiError } from '../../foundation/errors';
 import { loadTokenizer, longestFirst, type Tokenizer } from '../../model/tokenizer';
 
 const FIXTURES = path.join(__dirname, '../fixtures');

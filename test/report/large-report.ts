@@ -1,9 +1,9 @@
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
+import type { HeadReport, PerHead } from '../../heads/head-report';
 import { rankHeads } from '../../heads/ranking';
-import type { HeadReport, PerHead } from '../../heads/report';
 import { seededScores } from '../../heads/seeded-order';
 import { selectHeads } from '../../heads/select';
 import type { ReportParts } from '../../report/parts';
-import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMetrics, sampleReport } from '../job/sample-results';
 
 /** A made-up run of BERT-large's sizes: 24 layers of 16 heads of 64, every number its own. */

@@ -1,6 +1,8 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { openCheckpoint } from '../../model/checkpoint';
 import { commandLine } from '../../report/command-line';
 import { COST_GAP, costs } from '../../report/costs';
@@ -11,12 +13,10 @@ import { figures } from '../../report/figures';
 import { REPORT_FILES, writeReport } from '../../report/files';
 import { snippets } from '../../report/loading';
 import type { ReportParts } from '../../report/parts';
-import { renderReport } from '../../report/report';
+import { renderReport } from '../../report/render-report';
 import { SCRIPT } from '../../report/script';
 import { shellWord } from '../../report/shell';
 import { rankingInWords, stabilityInWords } from '../../report/words';
-import { countNumbers, taskHeadTensors, tunedSlices } from '../../results/slices';
-import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { sampleMask, sampleMetrics, sampleReport } from '../job/sample-results';
 import { largeRun } from './large-report';
 

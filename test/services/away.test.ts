@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import { status } from '@grpc/grpc-js';
 import { PORTS } from '../../cli/addresses';
+import type { ServeSettings } from '../../infra/service/settings';
 import { JobState } from '../../proto/gen/hifi/v1/gateway_pb';
-import type { ServeSettings } from '../../server/settings';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { freePorts } from '../support/ports';
 import { clientsOf, endServices, Service } from '../support/services';

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { uploadFile } from '../../artifacts/transfer';
 import { followJob } from '../../gateway/follow';
+import { uploadFile } from '../../infra/artifacts/transfer';
 import type { GrpcClient } from '../../infra/grpc/client';
-import { status } from '../../infra/grpc/status';
 import { ArtifactService } from '../../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
+import { status } from '../../proto/status';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { FillingDisk } from '../support/filling-disk';
 import { clientsOf } from '../support/services';
@@ -83,7 +83,7 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
   disk!.fill(64 << 10);
   await expect(uploadFile(gateway, file, stored)).rejects.toMatchObject(FULL);
   await expect(createJob(gateway, MANY_STEPS)).rejects.toMatchObject(FULL);
-  expect([fs.readdirSync(state('artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
+  expect([fs.readdirSync(state('infra/artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
   // The gateway answers throughout.
   expect(await gateway.unary(GatewayService.method.listJobs, {})).toMatchObject({ jobs: [] });
   disk!.empty();

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SCHEDULER_DEFAULTS } from '../../gateway/scheduler';
-import { status } from '../../infra/grpc/status';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
+import { status } from '../../proto/status';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf, endServices, enginesOf, Service, signalTo } from '../support/services';
 import { until } from '../support/until';

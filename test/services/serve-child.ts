@@ -1,4 +1,4 @@
-import { serve } from '../../server/serve';
+import { serve } from '../../cli/services';
 
 // Services with settings that the command has no flags for. They are given as JSON; the ports come as `hifi serve --json` prints them.
 serve(JSON.parse(process.argv[2])).then(

@@ -1,13 +1,13 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { type Delta, makeDelta } from '../../delta/delta';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import type { Mask, Tune } from '../../heads/mask';
 import type { Checkpoint } from '../../model/checkpoint';
 import { roundTo } from '../../model/rounding';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 import { WEIGHTS_INDEX } from '../../model/weights';
-import { type Delta, makeDelta } from '../../results/delta';
-import { TRAIN_DEFAULTS } from '../../trainer/options';
 
 export const FIXTURES = path.join(__dirname, '../fixtures');
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { freeBytes } from '../../files/disk';
+import { freeBytes } from '../../foundation/disk';
 import { temporaryFolder } from './deltas';
 
 /** Small file system in memory. */

@@ -1,8 +1,8 @@
 import * as path from 'node:path';
-import { Inputs } from '../../artifacts/inputs';
-import { Results } from '../../artifacts/results';
-import { ArtifactStore } from '../../artifacts/store';
 import { Admission } from '../../infra/admission';
+import { Inputs } from '../../infra/artifacts/inputs';
+import { Results } from '../../infra/artifacts/results';
+import { ArtifactStore } from '../../infra/artifacts/store';
 import { ModelDescriptions } from '../../model/description';
 import { FIXTURES } from './deltas';
 

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type CalibrateRequest, calibrate, type TrainingCost } from '../../trainer/calibration';
-import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { temporaryFolder } from '../support/deltas';
 import { devSentences, maskOf, model, sentences } from './runs';
 

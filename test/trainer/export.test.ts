@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writeDelta } from '../../delta/delta';
+import { EXPORT_FORMATS, type ExportFormat } from '../../delta/export-request';
+import { resultOf } from '../../delta/onnx-export';
 import { openCheckpoint } from '../../model/checkpoint';
-import { writeDelta } from '../../results/delta';
-import { EXPORT_FORMATS, type ExportFormat } from '../../results/export-request';
-import { resultOf } from '../../results/onnx-export';
-import { exportModel as exportInChild } from '../../trainer/engine';
 import { exportModel } from '../../trainer/export';
+import { exportModel as exportInChild } from '../../trainer/training-engine';
 import { FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 const temporary = temporaryFolder('export');

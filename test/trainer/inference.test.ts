@@ -1,15 +1,14 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
+import { exportCheckpoint } from '../../delta/checkpoint-export';
+import { writeDelta } from '../../delta/delta';
+import type { EvaluateRequest, EvaluateResult, Prediction } from '../../delta/inference-options';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
-import { exportCheckpoint } from '../../results/checkpoint-export';
-import { writeDelta } from '../../results/delta';
-import type { EvaluateRequest, EvaluateResult, Prediction } from '../../results/inference';
 import { evaluate, predict } from '../../trainer/inference';
-
-import { TRAIN_DEFAULTS } from '../../trainer/options';
 import { type DeltaShape, FIXTURES, randomDelta } from '../support/deltas';
 
 import { devSentences, model, runs, sentences, TINY_DATA } from './runs';

@@ -1,12 +1,12 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
+import { writeDelta } from '../../delta/delta';
+import type { EvaluateRequest, EvaluateResult } from '../../delta/inference-options';
+import { resultOf } from '../../delta/onnx-export';
 import { openCheckpoint } from '../../model/checkpoint';
-import { writeDelta } from '../../results/delta';
-import type { EvaluateRequest, EvaluateResult } from '../../results/inference';
-import { resultOf } from '../../results/onnx-export';
-import { evaluate, predict } from '../../trainer/engine';
 import { exportOnnx } from '../../trainer/onnx-export';
+import { evaluate, predict } from '../../trainer/training-engine';
 import { FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 const temporary = temporaryFolder('onnx-engines');

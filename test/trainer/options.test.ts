@@ -1,4 +1,4 @@
-import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../trainer/options';
+import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../delta/training-options';
 
 it('fills in what was not given', () => {
   expect(trainOptions({})).toEqual(TRAIN_DEFAULTS);

@@ -1,14 +1,14 @@
 import { fork } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { writeDemoData } from '../../cli/demo/grammar';
 import { randomStream } from '../../data/random';
 import { readDataset } from '../../data/read';
-import { writeDemoData } from '../../demo/grammar';
+import type { TrainEvent } from '../../delta/training-options';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { loadTokenizer } from '../../model/tokenizer';
 import { evaluate, predict } from '../../trainer/inference';
-import type { TrainEvent } from '../../trainer/options';
 import { train } from '../../trainer/pipeline';
 import { Program } from '../../trainer/program';
 import { clearState } from '../../trainer/state';

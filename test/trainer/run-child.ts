@@ -1,5 +1,5 @@
+import type { TrainRequest } from '../../delta/training-options';
 import { loadTensorFlow } from '../../infra/tensorflow';
-import type { TrainRequest } from '../../trainer/options';
 import { train } from '../../trainer/pipeline';
 
 // A training run in a process of its own, to be killed: tells its parent of every event.

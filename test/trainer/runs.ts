@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics, type TrainRequest } from '../../delta/training-options';
 import type { Mask } from '../../heads/mask';
 import { openCheckpoint } from '../../model/checkpoint';
-import { TRAIN_DEFAULTS, type TrainEvent, type TrainMetrics, type TrainRequest } from '../../trainer/options';
 import { train } from '../../trainer/pipeline';
 import type { TensorFlow } from '../../trainer/session';
 import { FIXTURES, temporaryFolder } from '../support/deltas';

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { evaluationBatches } from '../../data/batches';
+import type { ScoreEvent, ScoreRequest } from '../../delta/score-options';
 import type { HeadScores } from '../../heads/scores';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
@@ -10,7 +11,6 @@ import { meanGradientScores } from '../../trainer/mean-gradient';
 import { moved } from '../../trainer/movement';
 import { embedRows } from '../../trainer/prefix';
 import { scoreHeads } from '../../trainer/score';
-import type { ScoreEvent, ScoreRequest } from '../../trainer/score-options';
 import { type Scoring, wholeTraining } from '../../trainer/scoring';
 import { NO_HEADS, SequenceGradients } from '../../trainer/sequence-gradients';
 import { trainable } from '../../trainer/trainable';

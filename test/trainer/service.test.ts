@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DescMethodServerStreaming, MessageInitShape, MessageShape } from '@bufbuild/protobuf';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
-import { RpcError, status } from '../../infra/grpc/status';
 import { openCheckpoint } from '../../model/checkpoint';
 import type { Artifact } from '../../proto/gen/hifi/v1/artifact_pb';
 import {
@@ -14,13 +14,13 @@ import {
   type TrainingResult,
   type TrainRequestSchema,
 } from '../../proto/gen/hifi/v1/trainer_pb';
-import * as engine from '../../trainer/engine';
-import { TRAIN_DEFAULTS } from '../../trainer/options';
+import { maskOf } from '../../proto/mask';
+import { scoresOf } from '../../proto/scores';
+import { RpcError, status } from '../../proto/status';
+import { predictionsOf } from '../../trainer/prediction-message';
 import { Runs } from '../../trainer/runs';
 import { trainerService } from '../../trainer/service';
-import { maskOf } from '../../wire/mask';
-import { predictionsOf } from '../../wire/predictions';
-import { scoresOf } from '../../wire/scores';
+import * as engine from '../../trainer/training-engine';
 import { drain } from '../analyzer/run';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { serviceParts } from '../support/service-files';

@@ -13,8 +13,8 @@ import {
   readGuard,
 } from '../../../infra/grpc/credentials';
 import { GrpcServer } from '../../../infra/grpc/server';
-import type { RpcError } from '../../../infra/grpc/status';
 import { AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
+import type { RpcError } from '../../../proto/status';
 import { trial } from './service';
 
 const pem = (name: string) => fs.readFileSync(path.join(__dirname, '../../fixtures/tls', name));

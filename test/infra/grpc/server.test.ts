@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata, status } from '@grpc/grpc-js';
-import { HifiError, invalidInput } from '../../../errors';
+import { HifiError, invalidInput } from '../../../foundation/errors';
 import { GrpcClient } from '../../../infra/grpc/client';
 import { GrpcServer } from '../../../infra/grpc/server';
-import { badField, RpcError } from '../../../infra/grpc/status';
 import { AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
+import { badField, RpcError } from '../../../proto/status';
 import { grpcurl } from '../../support/grpcurl';
 import { type Seen, trial } from './service';
 

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import type { HifiError } from '../../../errors';
+import type { HifiError } from '../../../foundation/errors';
 import { openCheckpoint } from '../../../model/checkpoint';
 import { modelCache, type ResolveOptions, resolveModel } from '../../../model/resolve';
 import { fixtures, startHifi } from '../../cli/spawn';

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
-import { HifiError } from '../../../errors';
+import { HifiError } from '../../../foundation/errors';
 import { SafetensorsFile } from '../../../model/safetensors';
 import { STATE_DICT } from '../../../model/torch/storages';
 import { TorchFile } from '../../../model/torch/torch-file';

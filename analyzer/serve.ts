@@ -1,0 +1,34 @@
+import { Admission } from '../infra/admission';
+import type { Parts } from '../infra/parts';
+import { ENGINE_PROCESS, IDLE_MS } from '../infra/service/engine-process';
+import { serviceFiles } from '../infra/service/service-files';
+import { serviceServer } from '../infra/service/service-server';
+import type { Served, ServePart } from '../infra/service/settings';
+import { engineSpans } from '../infra/telemetry/engine-spans';
+import { ModelDescriptions } from '../model/description';
+import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
+import { AnalyzerEngine } from './analysis-engine';
+import { analyzerService } from './service';
+
+/** Serves analyses; the model of the last one stays loaded for a while. */
+export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<Served> {
+  const { log, telemetry, server, start } = serviceServer('analyzer', settings, parts);
+  const { inputs, stopSweeping } = serviceFiles(settings, log);
+  parts.add(stopSweeping);
+  const engine = new AnalyzerEngine({ ...(settings.engineProcess ?? ENGINE_PROCESS), idleMs: IDLE_MS });
+  parts.add(() => engine.close());
+  server.add(
+    AnalyzerService,
+    analyzerService({
+      engine: {
+        analyze: (request, signal) => engineSpans(telemetry, engine.analyze(request, signal)),
+        analyzeShard: (request, signal) => engineSpans(telemetry, engine.analyzeShard(request, signal)),
+        merge: (shards, signal) => engineSpans(telemetry, engine.merge(shards, signal)),
+      },
+      inputs,
+      models: new ModelDescriptions(),
+      admission: new Admission(),
+    }),
+  );
+  return { name: 'analyzer', port: await start() };
+}

@@ -1,0 +1,115 @@
+import { create } from '@bufbuild/protobuf';
+import { invalidPart } from '../foundation/errors';
+import { reportOptions } from '../heads/analysis-options';
+import {
+  type ShardStatistics as ShardStatisticsMessage,
+  ShardStatisticsSchema,
+} from '../proto/gen/hifi/v1/analyzer_pb';
+import { deviceOf } from '../proto/head-report';
+import { checkLength, matrixOf } from '../proto/matrix';
+import { measuredRowsMessage, measuredRowsOf } from '../proto/measured-rows';
+import { modelMessage, modelOf } from '../proto/model';
+import { analysisMessage, analysisOptionsOf } from '../proto/options';
+import { notExact } from './exact-sum';
+import { keptXis } from './head-report';
+import type { ShardStatistics } from './shard';
+import { type StatisticsData, statisticsLengths } from './statistics';
+
+/** A shard's statistics and what its user should know. */
+export interface ToldStatistics {
+  part: ShardStatistics;
+  warnings: string[];
+}
+
+export function statisticsMessage({ part, warnings }: ToldStatistics): ShardStatisticsMessage {
+  const { subject, statistics, shardCount, shards, elapsedSeconds } = part;
+  const { model, data, options, headNorms, deviceUsed } = subject;
+  const { layers, heads, headDim } = model;
+  return create(ShardStatisticsSchema, {
+    model: modelMessage(model),
+    layers,
+    heads,
+    headDim,
+    data: measuredRowsMessage(data),
+    options: analysisMessage(options),
+    headNorms: headNorms.flat(),
+    deviceUsed,
+    shardCount,
+    shards,
+    elapsedSeconds,
+    sequences: statistics.sequences,
+    xis: statistics.shape.xis,
+    counts: Array.from(statistics.counts),
+    squares: Array.from(statistics.squares),
+    pearson: Array.from(statistics.pearson),
+    covariance: Array.from(statistics.covariance),
+    activation: Array.from(statistics.activation),
+    spectrum: Array.from(statistics.spectrum),
+    bootstrapDraws: Array.from(statistics.bootstrap.draws),
+    bootstrapSums: Array.from(statistics.bootstrap.sums),
+    warnings,
+  });
+}
+
+/**
+ * The same statistics, to the last bit.
+ *
+ * @throws HifiError INVALID_INPUT for sums of other lengths than the shape asks for, and for numbers that are not finite
+ */
+export function statisticsOf(message: ShardStatisticsMessage, field: string): ToldStatistics {
+  const at = (part: string) => `${field}.${part}`;
+  const { layers, heads, headDim, shardCount, shards, elapsedSeconds, sequences } = message;
+  if (!(layers >= 1 && heads >= 1 && headDim >= 1)) {
+    const found = `layers ${layers}, heads ${heads}, head_dim ${headDim}`;
+    throw invalidPart(field, `${field} has ${found}; each must be at least 1`);
+  }
+  const options = reportOptions(analysisOptionsOf(message.options, at('options')));
+  const { xi, seed, correlation, scope } = options;
+  const xis = keptXis(xi);
+  if (JSON.stringify(message.xis) !== JSON.stringify(xis)) {
+    throw invalidPart(at('xis'), `${at('xis')} is [${message.xis.join(', ')}]; it must be [${xis.join(', ')}]`);
+  }
+  const shape = { layers, heads, headDim, xis, xi, bootstrap: { seed, correlation, scope } };
+  const lengths = statisticsLengths(shape);
+  const sums = (part: keyof typeof lengths, name: string) => {
+    checkLength(message[part], lengths[part], at(name));
+    return Float64Array.from(message[part]);
+  };
+  const exact = (part: 'pearson' | 'covariance' | 'activation' | 'spectrum') => {
+    const bins = sums(part, part);
+    const wrong = notExact(bins);
+    if (wrong < 0) return bins;
+    throw invalidPart(
+      at(part),
+      `${at(part)}[${wrong}] is ${bins[wrong]}, which no sum of an analysis has: it was changed`,
+    );
+  };
+  const statistics: StatisticsData = {
+    shape,
+    sequences,
+    counts: sums('counts', 'counts'),
+    squares: sums('squares', 'squares'),
+    pearson: exact('pearson'),
+    covariance: exact('covariance'),
+    activation: exact('activation'),
+    spectrum: exact('spectrum'),
+    bootstrap: {
+      draws: sums('bootstrapDraws', 'bootstrap_draws'),
+      sums: sums('bootstrapSums', 'bootstrap_sums'),
+    },
+  };
+  const part: ShardStatistics = {
+    subject: {
+      model: modelOf(message.model, { layers, heads, headDim }, at('model')),
+      data: measuredRowsOf(message.data, at('data')),
+      options,
+      headNorms: matrixOf(message.headNorms, layers, heads, at('head_norms')),
+      deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    },
+    shardCount,
+    shards: [...shards],
+    statistics,
+    elapsedSeconds,
+  };
+  return { part, warnings: [...message.warnings] };
+}

@@ -1,0 +1,58 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../foundation/errors';
+import { checkPlace, isStaged } from '../foundation/output-path';
+import { lockFor } from '../infra/process-lock';
+import { writeJson } from '../job/files';
+import { entries } from '../job/out';
+import { type ComparisonSettings, differenceOf } from './settings';
+
+const SETTINGS = 'settings.json';
+
+/**
+ * Checks that `out` can receive a comparison's results: new, empty, or a comparison's folder.
+ * Leaves nothing behind.
+ *
+ * @throws HifiError INVALID_INPUT if it holds something else or cannot be written
+ */
+export function checkComparisonFolder(out: string): void {
+  const names = entries(out);
+  const foreign = names.includes(SETTINGS) ? undefined : names.find((name) => !isStaged(name));
+  if (foreign !== undefined) {
+    throw invalidInput(
+      `--out ${out} is not empty (it holds ${foreign}): give a new folder, or that of a comparison to resume`,
+    );
+  }
+  checkPlace(out, 'folder');
+}
+
+/**
+ * Makes `out` a comparison's, and this process's alone: new or empty, or one with the same settings.
+ *
+ * @returns gives it back
+ * @throws HifiError INVALID_INPUT where it is of other settings, naming the first that differs, or holds something else, or
+ *   another process runs it
+ */
+export function claimComparison(out: string, settings: ComparisonSettings): () => void {
+  checkComparisonFolder(out);
+  const file = path.join(out, SETTINGS);
+  const before = readSettings(file);
+  if (before) {
+    const difference = differenceOf(before, settings);
+    if (difference !== undefined) {
+      throw invalidInput(`--out ${out} is a comparison with other settings: ${difference}; give another --out`);
+    }
+  } else {
+    writeJson(file, settings);
+  }
+  fs.mkdirSync(path.join(out, 'state'), { recursive: true });
+  return lockFor(path.join(out, 'state', 'lock'), `--out ${out}`, { otherwise: 'another --out' });
+}
+
+function readSettings(file: string): ComparisonSettings | undefined {
+  try {
+    return JSON.parse(fs.readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,83 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { analyze } from '../analyzer/analysis-engine';
+import { ANALYSIS_DEFAULTS } from '../heads/analysis-options';
+import type { HeadReport } from '../heads/head-report';
+import { type HeadScores, isScoreStrategy, type ScoreStrategy } from '../heads/scores';
+import type { ScoredHeads, SelectionInput } from '../heads/select';
+import { readHeads, readScores, writeJson } from '../job/files';
+import { scoreHeads } from '../trainer/training-engine';
+import type { ComparedData } from './data';
+import { passed } from './passed';
+import type { CompareEvent, CompareRequest } from './request';
+import { type SeedRows, seedRows } from './seed-rows';
+
+/** What all runs of one seed share: its rows, its analysis and its scores. Each is made when it is first asked for, and kept. */
+export class SeedMaterial {
+  readonly rows: SeedRows;
+  private readonly folder: string;
+  private heads: HeadReport | undefined;
+  private readonly scores = new Map<ScoreStrategy, HeadScores>();
+
+  constructor(
+    private readonly request: CompareRequest,
+    data: ComparedData,
+    readonly seed: number,
+  ) {
+    this.folder = path.join(request.out, 'state', `seed-${seed}`);
+    fs.mkdirSync(this.folder, { recursive: true });
+    this.rows = seedRows(data, request.rows, { seed, searchSeed: request.seeds[0] }, this.folder);
+  }
+
+  /** Where what frozen layers put out for its rows lies, for the trainings that have the same below what they tune. */
+  get prefixes(): string {
+    return path.join(this.folder, 'prefixes');
+  }
+
+  /** All that has to do with the seed is done: what is large goes. */
+  leave(): void {
+    fs.rmSync(this.prefixes, { recursive: true, force: true });
+  }
+
+  /** What a strategy goes by, and the seconds that it took. */
+  async *measured(
+    strategy: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<CompareEvent, { measured: SelectionInput | ScoredHeads; seconds: number }> {
+    const measured = isScoreStrategy(strategy) ? yield* this.scored(strategy, signal) : yield* this.analysis(signal);
+    return { measured, seconds: measured.elapsedSeconds };
+  }
+
+  private async *analysis(signal: AbortSignal): AsyncGenerator<CompareEvent, HeadReport> {
+    const file = path.join(this.folder, 'heads.json');
+    this.heads ??= kept(file, readHeads);
+    if (this.heads) return this.heads;
+    const { model, training, samples, engine } = this.request;
+    const { maxLength } = training;
+    const options = { ...ANALYSIS_DEFAULTS, ...engine, samples, maxLength, seed: this.seed };
+    this.heads = yield* passed(analyze({ model, data: this.rows.train, options }, signal));
+    writeJson(file, this.heads);
+    return this.heads;
+  }
+
+  private async *scored(strategy: ScoreStrategy, signal: AbortSignal): AsyncGenerator<CompareEvent, HeadScores> {
+    const file = path.join(this.folder, `scores-${strategy}.json`);
+    const before = this.scores.get(strategy) ?? kept(file, readScores);
+    if (before) return before;
+    const { model, training, samples, engine } = this.request;
+    const options = { ...engine, samples, maxLength: training.maxLength, seed: this.seed };
+    const scores = yield* passed(scoreHeads({ model, train: this.rows.train, strategy, options }, signal));
+    writeJson(file, scores);
+    this.scores.set(strategy, scores);
+    return scores;
+  }
+}
+
+/** What an earlier attempt has left; undefined where it is not there or damaged. */
+function kept<T>(file: string, read: (file: string) => T): T | undefined {
+  try {
+    return read(file);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,72 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { type DataSource, type Dataset, selectRows } from '../data/dataset';
+import { jsonLines, jsonLinesSource } from '../data/json-lines';
+import { metricsFor, problemOf } from '../delta/metrics';
+import { invalidInput } from '../foundation/errors';
+import { writeWhole } from '../foundation/whole-file';
+import type { ComparedData } from './data';
+import { type Seeds, type Split, splitRows, type TrainingSize } from './split';
+
+/** The files of one seed's rows, as engines read them. */
+export interface SeedRows {
+  split: Split;
+  train: DataSource;
+  dev: DataSource;
+  /** Test rows: no training or choice used them; plus the rows of further files. */
+  test: DataSource;
+  counts: { train: number; dev: number; test: number };
+  /** True if the metric is undefined on the dev rows: their loss then chooses. */
+  byLoss: boolean;
+}
+
+/**
+ * A seed's rows, those of the further files not counted.
+ *
+ * @throws HifiError INVALID_INPUT where there are too few rows, of a class or in all, or none to test on
+ */
+export function seedSplit(
+  { pool, further, targets, labels }: ComparedData,
+  size: TrainingSize & { dev?: number },
+  seeds: Seeds,
+): Split {
+  const { seed } = seeds;
+  const classes = labels.kind === 'classes' ? targets : new Int32Array(pool.rows);
+  const split = splitRows(classes, size, seeds, size.dev);
+  if (labels.kind === 'classes') {
+    const drawn = new Set(Array.from(split.train, (row) => targets[row]));
+    const missing = labels.names.findIndex((_, index) => !drawn.has(index));
+    if (missing >= 0) {
+      throw invalidInput(
+        `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; draw more, or --rows-per-class`,
+      );
+    }
+  }
+  if (split.test.length > 0 || further.length > 0) return split;
+  throw invalidInput('no row is left to test on: give fewer --rows, or --test files');
+}
+
+/** Writes a seed's rows as JSONL into `folder`, whole files; those that are there are kept. @throws as {@link seedSplit} */
+export function seedRows(
+  data: ComparedData,
+  size: TrainingSize & { dev?: number },
+  seeds: Seeds,
+  folder: string,
+): SeedRows {
+  const { pool, further, targets, labels } = data;
+  const split = seedSplit(data, size, seeds);
+  const testRows = split.test.length + further.reduce((sum, { rows }) => sum + rows, 0);
+  const write = (name: string, sets: readonly Dataset[]): DataSource => {
+    const file = path.join(folder, `${name}.jsonl`);
+    if (!fs.existsSync(file)) writeWhole(file, jsonLines(sets));
+    return jsonLinesSource(file, sets[0]);
+  };
+  return {
+    split,
+    train: write('train', [selectRows(pool, split.train)]),
+    dev: write('dev', [selectRows(pool, split.dev)]),
+    test: write('test', [selectRows(pool, split.test), ...further]),
+    byLoss: metricsFor(pool.task, problemOf(labels)).isUndefinedOn(Array.from(split.dev, (row) => targets[row])),
+    counts: { train: split.train.length, dev: split.dev.length, test: testRows },
+  };
+}

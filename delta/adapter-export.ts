@@ -1,0 +1,147 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../foundation/errors';
+import { publishFolder } from '../foundation/whole-folder';
+import type { Checkpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
+import { FAMILIES, type Family, layerModule } from '../model/families';
+import { roundTo } from '../model/rounding';
+import { type TensorSource, writeSafetensors } from '../model/safetensors';
+import { adapterCard } from './adapter-card';
+import { classifierName } from './classifier-config';
+import { applyDelta, type Delta } from './delta';
+import { type DeltaInfo, outputsOf } from './delta-info';
+import { type Slice, storedShape, takeSlice, taskHeadTensors, tunedSlices } from './slices';
+
+export const ADAPTER_CONFIG = 'adapter_config.json';
+export const ADAPTER_TENSORS = 'adapter_model.safetensors';
+export const ADAPTER_CARD = 'README.md';
+
+/** What PEFT puts before the base's own names. */
+const PREFIX = 'base_model.model.';
+
+export interface AdapterExport {
+  checkpoint: Checkpoint;
+  delta: Delta;
+  /** New or empty folder; it appears whole or not at all. */
+  out: string;
+}
+
+/**
+ * Writes a delta as a LoRA adapter that Hugging Face PEFT loads on the base (docs/method.md): a change of `n` rows of a matrix is
+ * a product B·A of rank n, B the one-hot selection and A the rows of the change; of columns the other way round. Nothing is
+ * lost but the rounding of base + change. A card beside it says how to load it.
+ *
+ * @throws INVALID_INPUT where the delta is not the base's or of full fine-tuning, or `out` holds something.
+ */
+export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): Promise<void> {
+  if (delta.info.mask.tune === 'full') throw invalidInput('full fine-tuning is no adapter: export a checkpoint of it');
+  const tensors = adapterTensors(checkpoint, delta);
+  const config = adapterConfig(checkpoint, delta);
+  publishFolder(out, (folder) => {
+    writeSafetensors(path.join(folder, ADAPTER_TENSORS), tensors, { format: 'pt' });
+    fs.writeFileSync(path.join(folder, ADAPTER_CONFIG), `${JSON.stringify(config, null, 2)}\n`);
+    fs.writeFileSync(path.join(folder, ADAPTER_CARD), adapterCard(delta.info));
+  });
+}
+
+/** All modules have one rank, that of the layer with most tuned heads; the others are filled up with zeros. */
+const rankOf = (slices: readonly Slice[]) => Math.max(1, ...slices.map(({ indices }) => indices.length));
+
+/** The tuned matrices. PEFT wants one at least: where the task head alone was tuned, one of which nothing changes. */
+function tunedMatrices(config: ModelConfig, mask: DeltaInfo['mask']): Slice[] {
+  const found = tunedSlices(config, mask).filter(({ canonical }) => canonical.endsWith('.weight'));
+  if (found.length > 0) return found;
+  const canonical = `${layerModule(FAMILIES[config.family], 0, 'query')}.weight`;
+  return [{ canonical, axis: 'rows', indices: new Int32Array(0), shape: [0, config.hiddenSize] }];
+}
+
+const moduleOf = ({ canonical }: Slice) => canonical.replace(/\.weight$/, '');
+
+/** Every tensor of adapter_model.safetensors, F32, by name. */
+function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
+  const { config } = checkpoint;
+  const family: Family = FAMILIES[config.family];
+  const merged = applyDelta(checkpoint, delta);
+  const slices = tunedMatrices(config, delta.info.mask);
+  const rank = rankOf(slices);
+  const whole = (canonical: string) => merged.get(canonical)?.() ?? checkpoint.tensor(canonical);
+  const sources: TensorSource[] = [];
+  const add = (name: string, shape: number[], values: () => Float32Array) =>
+    sources.push({ name: PREFIX + name, dtype: 'F32', shape, bytes: () => roundTo('F32', values()) });
+
+  for (const slice of slices) {
+    const [out, into] = storedShape(checkpoint, slice.canonical);
+    const module = moduleOf(slice);
+    const name = classifierName(family, module);
+    const change = () => changeOf(checkpoint, slice, whole(slice.canonical));
+    const byRows = slice.axis === 'rows';
+    add(`${name}.lora_A.weight`, [rank, into], () =>
+      byRows ? padded(change(), rank * into) : picks(slice, rank, into),
+    );
+    add(`${name}.lora_B.weight`, [out, rank], () =>
+      transposed(byRows ? picks(slice, rank, out) : padded(change(), rank * out), rank, out),
+    );
+    // PEFT's `lora_only` holds every bias of the modules that it adapts, those that were not tuned too.
+    add(`${name}.base_layer.bias`, [out], () => whole(`${module}.bias`));
+  }
+  for (const { canonical, shape } of taskHeadTensors(config, outputsOf(delta.info))) {
+    add(classifierName(family, canonical), shape, () => whole(canonical));
+  }
+  return sources.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Tuned values less the base's; columns transposed. // [n, d] */
+function changeOf(checkpoint: Checkpoint, slice: Slice, tuned: Float32Array): Float32Array {
+  const shape = storedShape(checkpoint, slice.canonical);
+  const before = takeSlice(checkpoint.tensor(slice.canonical), shape, slice);
+  return takeSlice(tuned, shape, slice).map((value, i) => value - before[i]);
+}
+
+/** The one-hot selection: row i has a 1 where the slice's i-th row or column is. // [rank, width] */
+function picks({ indices }: Slice, rank: number, width: number): Float32Array {
+  const rows = new Float32Array(rank * width);
+  for (const [i, index] of indices.entries()) rows[i * width + index] = 1;
+  return rows;
+}
+
+/** Values with zeros behind them. */
+function padded(values: Float32Array, length: number): Float32Array {
+  const longer = new Float32Array(length);
+  longer.set(values);
+  return longer;
+}
+
+/** [rows, columns] → [columns, rows] */
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  return values.map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]);
+}
+
+/** adapter_config.json: what says something; PEFT fills in the rest. */
+function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, unknown> {
+  const family: Family = FAMILIES[config.family];
+  const slices = tunedMatrices(config, info.mask);
+  const rank = rankOf(slices);
+  const modules = slices.map((slice) => classifierName(family, moduleOf(slice)));
+  return {
+    peft_type: 'LORA',
+    task_type: 'SEQ_CLS',
+    base_model_name_or_path: info.base.name,
+    r: rank,
+    lora_alpha: rank,
+    lora_dropout: 0,
+    bias: 'lora_only',
+    target_modules: alternatives(modules),
+    modules_to_save: taskHeadModules(family),
+    fan_in_fan_out: false,
+    inference_mode: true,
+  };
+}
+
+/** A regular expression that these names alone match as a whole. */
+const alternatives = (names: readonly string[]) => names.map((name) => name.replaceAll('.', '\\.')).join('|');
+
+/** The task head's modules below the model, e.g. `classifier`. */
+const taskHeadModules = ({ taskHead }: Family) => [
+  ...new Set([taskHead.dense, taskHead.classifier].map((module) => module.split('.')[0])),
+];

@@ -1,0 +1,112 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { invalidInput } from '../foundation/errors';
+import { publishFolder } from '../foundation/whole-folder';
+import type { Checkpoint } from '../model/checkpoint';
+import { baseTensors, FAMILIES, type Family } from '../model/families';
+import { DTYPE_NAMES, type FloatDtype, firstTooLarge, roundTo } from '../model/rounding';
+import { type TensorSource, writeSafetensors } from '../model/safetensors';
+import { classifierConfig, classifierName } from './classifier-config';
+import { applyDelta, type Delta, deltaParts } from './delta';
+import { outputsOf } from './delta-info';
+import { taskHeadTensors } from './slices';
+import { copyTokenizer, type KeptTensor, verifyUndo, writeUndo } from './undo';
+
+/** `base`: the base's own number format; what was tuned is rounded to it. */
+export type ExportDtype = 'float32' | 'base';
+
+export interface CheckpointExport {
+  checkpoint: Checkpoint;
+  delta: Delta;
+  dtype: ExportDtype;
+  /** New or empty folder; it appears whole or not at all. */
+  out: string;
+}
+
+export interface CheckpointExportResult {
+  /** What the user should know, a line each: the rounding of `--dtype base`. */
+  notes: string[];
+}
+
+/**
+ * Writes the base with the delta merged in as a checkpoint that Hugging Face `transformers` loads with no extra code, and
+ * beside it what `undoCheckpoint` needs; that the base can be rebuilt from it is checked before the folder appears. One tensor
+ * at a time is in memory.
+ *
+ * @throws INVALID_INPUT where the delta is not the base's, `out` holds something, or a tuned number is too large for `base`.
+ */
+export async function exportCheckpoint(request: CheckpointExport): Promise<CheckpointExportResult> {
+  const { checkpoint, delta, dtype, out } = request;
+  const { config } = checkpoint;
+  const plan = mergePlan(checkpoint, delta, dtype);
+  const used = new Set(plan.sources.map((source) => source.dtype as FloatDtype));
+  const main = plan.common;
+  publishFolder(out, (folder) => {
+    writeSafetensors(path.join(folder, 'model.safetensors'), plan.sources, { format: 'pt' });
+    writeUndo(folder, checkpoint, plan.kept);
+    const merged = classifierConfig(config, delta.info, main);
+    fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(merged, null, 2)}\n`);
+    copyTokenizer(checkpoint.folder, folder);
+    verifyUndo(folder);
+  });
+  used.delete('F32');
+  const rounded = [...used].map((each) => DTYPE_NAMES[each]).join(' and ');
+  return { notes: rounded ? [`tuned weights and the task head were rounded to the base's ${rounded}`] : [] };
+}
+
+interface MergePlan {
+  /** All tensors of the merged model.safetensors, by name. */
+  sources: TensorSource[];
+  /** The base's tensors among them. */
+  kept: KeptTensor[];
+  /** The format that config.json names. */
+  common: FloatDtype;
+}
+
+function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): MergePlan {
+  const { config, weights } = checkpoint;
+  const family: Family = FAMILIES[config.family];
+  const touched = applyDelta(checkpoint, delta);
+  const slices = new Map(deltaParts(checkpoint, delta.info).map((part) => [part.canonical, part.slice]));
+  const common = dtype === 'base' ? commonDtype(checkpoint) : 'F32';
+  const sources: TensorSource[] = [];
+  const kept: KeptTensor[] = [];
+
+  const head = taskHeadTensors(config, outputsOf(delta.info));
+  for (const { canonical, shape } of head) {
+    const name = classifierName(family, canonical);
+    sources.push({ name, dtype: common, shape, bytes: () => rounded(name, common, touched.get(canonical)!()) });
+  }
+  const whole = new Set(head.map(({ canonical }) => canonical));
+  for (const { name: canonical, shape, optional } of baseTensors(family, config)) {
+    const base = checkpoint.storedName(canonical);
+    // A pooler is the task head's, or no part of the classifier: `transformers` would call it unexpected.
+    if (whole.has(canonical) || optional || base === undefined) continue;
+    const name = classifierName(family, canonical);
+    const stored = weights.entry(base).dtype;
+    const target = dtype === 'base' ? (stored as FloatDtype) : 'F32';
+    const merge = touched.get(canonical);
+    const untouched = () => (stored === target ? weights.bytes(base) : roundTo('F32', weights.float32(base)));
+    sources.push({ name, dtype: target, shape, bytes: merge ? () => rounded(name, target, merge()) : untouched });
+    kept.push({ base, merged: name, slice: slices.get(canonical) });
+  }
+  sources.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return { sources, kept, common };
+}
+
+/** The format of the base's largest part, its word embeddings. */
+function commonDtype({ config, weights, storedName }: Checkpoint): FloatDtype {
+  return weights.entry(storedName(`${FAMILIES[config.family].modules.wordEmbeddings}.weight`)!).dtype as FloatDtype;
+}
+
+/** F16 ends at 65504: what is larger must not become infinite unnoticed. */
+function rounded(name: string, dtype: FloatDtype, values: Float32Array): Uint8Array {
+  const bytes = roundTo(dtype, values);
+  if (dtype === 'F32') return bytes;
+  const at = firstTooLarge(dtype, bytes);
+  if (at >= 0)
+    throw invalidInput(
+      `${name} holds ${values[at]}, too large for the base's ${DTYPE_NAMES[dtype]}: export as float32`,
+    );
+  return bytes;
+}

@@ -1,0 +1,162 @@
+import { z } from 'zod';
+import type { LabelSet } from '../data/labels';
+import { invalidInput } from '../foundation/errors';
+import type { Mask } from '../heads/mask';
+
+/** Whether a task head tells classes apart or predicts a number; the names are those of Hugging Face's config.json. */
+export type ProblemType = 'single_label_classification' | 'regression';
+
+/** delta.json: all that is needed to know what a delta belongs to and what its logits mean. */
+export interface DeltaInfo {
+  /** Of this format. */
+  schemaVersion: 1;
+  /** What it belongs to. */
+  base: {
+    /** The known name, or the folder's last part. */
+    name: string;
+    /** Of its weights, in hexadecimal: a delta is put on no other base. */
+    sha256: string;
+    /** config.json's own name of the class. */
+    architecture: string;
+  };
+  /** The tuned heads. */
+  mask: Mask;
+  /** Class number → the training file's own text; null for a regression. */
+  id2label: Record<string, string> | null;
+  /** What the logits are. */
+  problemType: ProblemType;
+  /** GLUE task, null for other data. */
+  task: string | null;
+  /** How it was trained. */
+  options: TrainedWith;
+  /** Of shuffle, dropout and new weights. */
+  seed: number;
+}
+
+const index = z.int('an integer from 0').min(0, 'an integer from 0');
+const text = z.string('a text');
+const number = z.number('a number');
+const hash = z.string('a SHA-256').regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal');
+
+// Loose where a later version may say more than what reading a delta needs.
+const mask = z.looseObject({
+  schemaVersion: z.literal(1, '1'),
+  model: z.object({ name: text, sha256: text }),
+  strategy: text,
+  tune: z.enum(['qkv', 'qkvo', 'full'], '"qkv", "qkvo" or "full"'),
+  heads: z.array(z.object({ layer: index, head: index, score: number })),
+  trainableParameters: index,
+  totalParameters: index,
+  share: number,
+});
+
+const options = z.looseObject({
+  epochs: number,
+  batchSize: number,
+  lr: number,
+  warmup: number,
+  weightDecay: number,
+  maxLength: index,
+  seed: index,
+});
+
+/** What a task head's logits mean. */
+export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
+
+/** The training's options; where it computed is no part of what it made. */
+export interface TrainedWith {
+  /** Passes over the training rows. */
+  epochs: number;
+  /** Rows a step. */
+  batchSize: number;
+  /** Peak learning rate. */
+  lr: number;
+  /** Share of the steps over which the learning rate rose, 0 … 1. */
+  warmup: number;
+  /** Decoupled weight decay. */
+  weightDecay: number;
+  /** Tokens that a row was cut at. */
+  maxLength: number;
+  /** As `DeltaInfo.seed`. */
+  seed: number;
+  /** What a later version may add. */
+  [option: string]: unknown;
+}
+
+const deltaInfo = z
+  .object({
+    schemaVersion: z.literal(1, '1'),
+    base: z.object({ name: text, sha256: hash, architecture: text }),
+    mask,
+    id2label: z.record(z.string(), text).nullable(),
+    problemType: z.enum(['single_label_classification', 'regression'], '"single_label_classification" or "regression"'),
+    task: text.nullable(),
+    options,
+    seed: index,
+  })
+  .refine((info) => labelsFit(info.id2label, info.problemType), {
+    path: ['id2label'],
+    message: 'null for a regression, else two or more different labels numbered from "0"',
+  });
+
+/** Whether labels are what the problem asks for: none for a regression, else ≥ 2 different ones, numbered 0 … n − 1. */
+export function labelsFit(id2label: Record<string, string> | null, problemType: ProblemType): boolean {
+  if (problemType === 'regression') return id2label === null;
+  if (!id2label) return false;
+  const labels = Object.values(id2label);
+  return (
+    labels.length >= 2 &&
+    labels.every((_, i) => Object.hasOwn(id2label, String(i))) &&
+    new Set(labels).size === labels.length
+  );
+}
+
+/** Logits a row: the number of classes, 1 for a regression. */
+export function outputsOf({ id2label }: Pick<DeltaInfo, 'id2label'>): number {
+  return id2label ? Object.keys(id2label).length : 1;
+}
+
+/** What a delta's logits mean. */
+export const labelsOf = ({ id2label }: Pick<DeltaInfo, 'id2label'>): LabelSet =>
+  id2label ? { kind: 'classes', names: Object.values(id2label) } : { kind: 'regression' };
+
+/** delta.json's text: one line, always in the same order, whatever the order of the keys and heads that are given. */
+export function formatDeltaInfo(info: DeltaInfo): string {
+  const { schemaVersion, base, mask, id2label, problemType, task, options, seed } = info;
+  const { name, sha256, architecture } = base;
+  const ordered = {
+    schemaVersion,
+    base: { name, sha256, architecture },
+    mask: byKey({ ...mask, heads: [...mask.heads].sort((a, b) => a.layer - b.layer || a.head - b.head) }),
+    id2label,
+    problemType,
+    task,
+    options: byKey(options),
+    seed,
+  };
+  return `${JSON.stringify(ordered)}\n`;
+}
+
+/** The value with the keys of every object in it in alphabetical order. */
+function byKey(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(byKey);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, each]) => [key, byKey(each)]));
+}
+
+/** @throws INVALID_INPUT naming `file`, the field and what would be right. */
+export function parseDeltaInfo(json: string, file: string): DeltaInfo {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw invalidInput(`${file} is not JSON`, error);
+  }
+  const parsed = deltaInfo.safeParse(value);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0];
+    throw invalidInput(`${file}: ${path.length > 0 ? path.join('.') : 'its content'} must be ${message}`, parsed.error);
+  }
+  return parsed.data as unknown as DeltaInfo;
+}

@@ -1,0 +1,196 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { nearestSibling } from '../data/nearest';
+import { diverged, invalidInput } from '../foundation/errors';
+import { regularFileText } from '../foundation/regular-file';
+import { publishFolder } from '../foundation/whole-folder';
+import type { Checkpoint } from '../model/checkpoint';
+import { roundTo } from '../model/rounding';
+import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
+import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
+import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tunedSlices } from './slices';
+
+export const DELTA_TENSORS = 'delta.safetensors';
+export const DELTA_INFO = 'delta.json';
+
+/** The trained values of one tensor: its tuned slice, or the whole of a task head's tensor. */
+export interface DeltaTensor {
+  /** [rows, columns] of a matrix (tuned columns are transposed), [rows] of a bias. */
+  shape: number[];
+  /** Row by row, as many as the shape says; finite. */
+  values: Float32Array;
+}
+
+/** What a training run hands back: values, not differences, to be put in the place of the base's. */
+export interface Delta {
+  /** delta.json. */
+  info: DeltaInfo;
+  /** By the name that the base's file has for the tensor. */
+  tensors: Map<string, DeltaTensor>;
+}
+
+/** One tensor that a delta must hold. */
+export interface DeltaPart {
+  /** In delta.safetensors: the base file's own name, the canonical one where the base has no such tensor. */
+  name: string;
+  canonical: string;
+  shape: number[];
+  /** The slice of the base's tensor that it is; absent for the task head, which is whole. */
+  slice?: Slice;
+}
+
+/**
+ * All tensors of a delta for this base, mask and number of classes.
+ *
+ * @throws INVALID_INPUT for a mask that does not fit the model.
+ */
+export function deltaParts(checkpoint: Checkpoint, info: Pick<DeltaInfo, 'mask' | 'id2label'>): DeltaPart[] {
+  const { config } = checkpoint;
+  const name = (canonical: string) => checkpoint.storedName(canonical) ?? canonical;
+  return [
+    ...tunedSlices(config, info.mask).map(({ canonical, shape }, i, slices) => ({
+      name: name(canonical),
+      canonical,
+      shape,
+      slice: slices[i],
+    })),
+    ...taskHeadTensors(config, outputsOf(info)).map(({ canonical, shape }) => ({
+      name: name(canonical),
+      canonical,
+      shape,
+    })),
+  ];
+}
+
+/** A delta out of trained values, which `values` gives by canonical name in the shapes of {@link deltaParts}. */
+export function makeDelta(checkpoint: Checkpoint, info: DeltaInfo, values: (part: DeltaPart) => Float32Array): Delta {
+  const parts = deltaParts(checkpoint, info);
+  return { info, tensors: new Map(parts.map((part) => [part.name, { shape: part.shape, values: values(part) }])) };
+}
+
+/**
+ * Writes `delta.safetensors` and `delta.json`; the same delta always gives the same bytes. The folder appears whole or not at
+ * all, in the place of an older delta if there is one.
+ *
+ * @throws INVALID_INPUT where the folder holds something else; FAILED for a value that is not finite.
+ */
+export function writeDelta(folder: string, delta: Delta): void {
+  const names = [...delta.tensors.keys()].sort();
+  for (const name of names) {
+    const { values } = delta.tensors.get(name)!;
+    const at = notFinite(values);
+    if (at >= 0)
+      throw diverged(`${name} became ${values[at]} at ${at}: no delta was written; a lower learning rate may help`);
+  }
+  const fill = (beside: string) => {
+    writeSafetensors(
+      path.join(beside, DELTA_TENSORS),
+      names.map((name) => {
+        const { shape, values } = delta.tensors.get(name)!;
+        return { name, dtype: 'F32' as const, shape, bytes: () => roundTo('F32', values) };
+      }),
+    );
+    fs.writeFileSync(path.join(beside, DELTA_INFO), formatDeltaInfo(delta.info));
+  };
+  publishFolder(folder, fill, { parts: [DELTA_TENSORS, DELTA_INFO] });
+}
+
+/** Bytes of the two files that {@link writeDelta} would write for this base: they do not depend on the values. */
+export function deltaBytes(checkpoint: Checkpoint, info: DeltaInfo): number {
+  const tensors = deltaParts(checkpoint, info).map(({ name, shape }) => ({ name, dtype: 'F32', shape }));
+  return safetensorsBytes(tensors) + Buffer.byteLength(formatDeltaInfo(info));
+}
+
+/**
+ * Reads a delta and checks it: every value finite and, given the base that it is to be put on, that it belongs to that very
+ * base and holds exactly the tensors that its mask asks for.
+ *
+ * @throws INVALID_INPUT naming the file and what is wrong.
+ */
+export function readDelta(folder: string, against?: Checkpoint): Delta {
+  const infoFile = path.join(folder, DELTA_INFO);
+  const tensorsFile = path.join(folder, DELTA_TENSORS);
+  if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder${nearestSibling(folder, 'folders')}`);
+  for (const file of [infoFile, tensorsFile]) {
+    if (!fs.existsSync(file)) throw invalidInput(`${folder} is not a delta: it lacks ${path.basename(file)}`);
+  }
+  const info = parseDeltaInfo(regularFileText(infoFile), infoFile);
+  if (against) checkBase(info, against, folder);
+  const file = SafetensorsFile.open(tensorsFile);
+  try {
+    const tensors = new Map<string, DeltaTensor>();
+    for (const [name, { dtype, shape }] of file.tensors) {
+      if (dtype !== 'F32') throw invalidInput(`${tensorsFile}: ${name} is ${dtype}, a delta's tensors are F32`);
+      const values = file.float32(name);
+      checkFinite(`${tensorsFile}: ${name}`, values);
+      tensors.set(name, { shape: [...shape], values });
+    }
+    const delta = { info, tensors };
+    if (against) checkTensors(delta, against, tensorsFile);
+    return delta;
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * The base's tensors that a delta touches, merged, F32, by canonical name; each is read from the base and merged when it is
+ * asked for, so that no more than one need be in memory.
+ *
+ * @throws INVALID_INPUT where the delta does not fit the base.
+ */
+export function applyDelta(checkpoint: Checkpoint, delta: Delta): ReadonlyMap<string, () => Float32Array> {
+  checkDelta(delta, checkpoint);
+  return new Map(
+    deltaParts(checkpoint, delta.info).map(({ name, canonical, slice }) => {
+      const { values } = delta.tensors.get(name)!;
+      if (!slice) return [canonical, () => values];
+      const shape = storedShape(checkpoint, canonical);
+      return [canonical, () => putSlice(checkpoint.tensor(canonical), shape, slice, values)];
+    }),
+  );
+}
+
+/** @throws INVALID_INPUT where the delta is another base's or does not hold exactly the tensors that its mask asks for. */
+function checkDelta(delta: Delta, checkpoint: Checkpoint): void {
+  checkBase(delta.info, checkpoint, 'the delta');
+  checkTensors(delta, checkpoint, 'the delta');
+}
+
+function checkBase({ base }: DeltaInfo, checkpoint: Checkpoint, what: string): void {
+  if (base.sha256 === checkpoint.sha256) return;
+  throw invalidInput(
+    `${what} was trained on ${base.name} (sha256 ${base.sha256}), not on ${checkpoint.name} (sha256 ${checkpoint.sha256})`,
+  );
+}
+
+function checkTensors({ info, tensors }: Delta, checkpoint: Checkpoint, what: string): void {
+  const parts = deltaParts(checkpoint, info);
+  for (const { name, shape } of parts) {
+    const found = tensors.get(name);
+    if (!found) throw invalidInput(`${what}: ${name} is missing, its mask asks for it`);
+    if (!sameShape(found.shape, shape)) {
+      throw invalidInput(`${what}: ${name} has shape [${found.shape}], its mask and base ask for [${shape}]`);
+    }
+    if (found.values.length !== countNumbers([found])) {
+      throw invalidInput(`${what}: ${name} has ${found.values.length} numbers, its shape [${shape}] asks for others`);
+    }
+  }
+  const asked = new Set(parts.map(({ name }) => name));
+  const extra = [...tensors.keys()].find((name) => !asked.has(name));
+  if (extra !== undefined) throw invalidInput(`${what}: ${extra} is not what its mask tunes`);
+}
+
+function checkFinite(what: string, values: Float32Array): void {
+  const at = notFinite(values);
+  if (at >= 0) throw invalidInput(`${what} holds ${values[at]} at ${at}: a delta's numbers are finite`);
+}
+
+/** Index of the first NaN or infinity, or -1. */
+function notFinite(values: Float32Array): number {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
+  return -1;
+}
+
+const sameShape = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((n, i) => n === b[i]);

@@ -1,0 +1,180 @@
+import { type Encoded, encodeRows } from '../data/batches';
+import { type DataSource, type Dataset, rowName, rowNumber, selectRows } from '../data/dataset';
+import { encodeLabels, type LabelSet } from '../data/labels';
+import { readDataset } from '../data/read';
+import { holdOut } from '../data/split';
+import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
+import { cancelled, failed, invalidPart, within } from '../foundation/errors';
+import { StageMeter, type StageProgress } from '../foundation/progress';
+import type { ModelConfig } from '../model/config';
+import { loadTokenizer } from '../model/tokenizer';
+import { labelsOf, type TaskHeadInfo } from './delta-info';
+import {
+  checkInference,
+  type EvaluateRequest,
+  type EvaluateResult,
+  type InferenceOptions,
+  type PredictEvent,
+} from './inference-options';
+import { type Logits, predictions, score } from './logits';
+import { metricsFor, problemOf } from './metrics';
+
+/** A model that can be asked, whatever engine runs it. */
+export interface TunedModel {
+  /** Its folder, with its tokenizer. */
+  folder: string;
+  config: ModelConfig;
+  labels: LabelSet;
+  task: TaskName | null;
+  /** Logits of all rows; yields rows done. */
+  logits(rows: readonly Encoded[], batchSize: number): AsyncGenerator<number, Logits>;
+  close(): void | Promise<void>;
+}
+
+/**
+ * The metrics of a tuned model on labelled rows.
+ *
+ * @param open makes the engine ready
+ * @throws INVALID_INPUT for a bad option, bad rows or labels that the model lacks, or a task that it does not solve
+ */
+export async function* evaluateModel(
+  open: () => Promise<TunedModel>,
+  request: EvaluateRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<StageProgress, EvaluateResult> {
+  checkInference(request.options);
+  const model = await open();
+  try {
+    const { labels } = model;
+    const task = request.data.task ? taskNamed(request.data.task) : model.task;
+    if (task && !solves(labels, task)) {
+      throw invalidPart(
+        'data.task',
+        `${request.data.path}: the task ${task} asks for ${said(labelsOfTask(task))}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
+      );
+    }
+    const whole = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
+    const dataset =
+      request.heldOutBy === undefined ? whole : selectRows(whole, holdOut(whole.rows, request.heldOutBy).dev);
+    const targets = await within('data', () => encodeLabels(dataset, labels, 'the model has'));
+    const logits = yield* run(model, dataset, request.options, signal);
+    const metrics = metricsFor(task, problemOf(labels));
+    const { loss, ...scores } = score(logits, targets, labels.kind, metrics);
+    return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
+  } finally {
+    await model.close();
+  }
+}
+
+/** Predicted rows that are told of at once. */
+const ROWS_AT_ONCE = 1000;
+
+/**
+ * What a tuned model says of each row; no labels are needed. Rows come in the file's order, a thousand at a time.
+ *
+ * @param open makes the engine ready
+ * @throws INVALID_INPUT for a bad option or bad rows
+ */
+export async function* predictModel(
+  open: () => Promise<TunedModel>,
+  request: EvaluateRequest,
+  signal?: AbortSignal,
+): AsyncGenerator<PredictEvent> {
+  checkInference(request.options);
+  const model = await open();
+  try {
+    const { labels } = model;
+    const dataset = await within('data', () => readDataset(request.data, 'empty texts'));
+    for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
+    const logits = yield* run(model, dataset, request.options, signal);
+    const { values, outputs } = logits;
+    const predicted = predictions(logits, labels.kind);
+    for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
+      const rows = Array.from(predicted.subarray(from, from + ROWS_AT_ONCE), (prediction, i) => ({
+        row: rowNumber(dataset, from + i),
+        label: labels.kind === 'classes' ? labels.names[prediction] : prediction,
+        logits: Array.from(values.subarray((from + i) * outputs, (from + i + 1) * outputs)),
+      }));
+      yield { kind: 'rows', rows };
+    }
+  } finally {
+    await model.close();
+  }
+}
+
+/** Warning about rows with an empty text, or with both of a pair empty. */
+function emptyTexts(dataset: Dataset): string[] {
+  const { texts, seconds, rows } = dataset;
+  const empty: number[] = [];
+  for (let row = 0; row < rows; row++) {
+    if (texts[row].trim() === '' || seconds?.[row].trim() === '') empty.push(row);
+  }
+  if (empty.length === 0) return [];
+  const [first] = empty;
+  const found =
+    empty.length === 1
+      ? `${rowName(dataset, first)} has`
+      : `${empty.length} rows, the first ${rowName(dataset, first)}, have`;
+  return [`${found} an empty text; it is predicted as one`];
+}
+
+/** The labels of a model that brings its task head along, and the task that it names: any text, taken where it is one of ours. */
+export function meaningOf(info: TaskHeadInfo): Pick<TunedModel, 'labels' | 'task'> {
+  const labels = labelsOf(info);
+  return { labels, task: TASK_NAMES.find((name) => name === info.task && solves(labels, name)) ?? null };
+}
+
+/** The data with its labels read as what the model predicts, classes or numbers; a task knows its own. */
+const asTheModel = (data: DataSource, labels: LabelSet): DataSource =>
+  data.task ? data : { ...data, regression: labels.kind === 'regression' };
+
+const labelsOfTask = (task: TaskName): LabelSet => {
+  const { classes } = TASKS[task];
+  return classes ? { kind: 'classes', names: [...classes] } : { kind: 'regression' };
+};
+
+/** Whether a model with these labels has the task's kind of answer, and as many classes. */
+function solves(labels: LabelSet, task: TaskName): boolean {
+  const asked = labelsOfTask(task);
+  if (labels.kind === 'regression' || asked.kind === 'regression') return labels.kind === asked.kind;
+  return labels.names.length === asked.names.length;
+}
+
+const said = (labels: LabelSet) => (labels.kind === 'regression' ? 'a regression' : `${labels.names.length} classes`);
+
+/** Runs every row through the model; ends between two batches where `signal` aborts. */
+async function* run(
+  model: TunedModel,
+  dataset: Dataset,
+  { batchSize, maxLength }: InferenceOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<StageProgress, Logits> {
+  const { config, folder } = model;
+  const all = Int32Array.from({ length: dataset.rows }, (_, row) => row);
+  const limit = Math.min(maxLength, config.maxPositions);
+  const tokenizer = await within('model', () => loadTokenizer(folder));
+  const rows = await within('data', () => encodeRows(dataset, all, tokenizer, limit, config));
+  const meter = new StageMeter('evaluate', rows.length, 'rows');
+  const batches = model.logits(rows, batchSize);
+  try {
+    for (;;) {
+      const { done, value } = await batches.next();
+      if (done) return finite(value, dataset);
+      yield* meter.due(value);
+      await new Promise(setImmediate);
+      if (signal?.aborted) throw cancelled();
+    }
+  } finally {
+    await batches.return(undefined as never);
+  }
+}
+
+/** @throws FAILED naming the first row with a logit that is no finite number */
+function finite(logits: Logits, dataset: Dataset): Logits {
+  const { values, outputs } = logits;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return logits;
+  const row = Math.floor(at / outputs);
+  const found = values.subarray(row * outputs, (row + 1) * outputs).join(', ');
+  throw failed(`${rowName(dataset, row)} has the logits [${found}]: no finite numbers`);
+}

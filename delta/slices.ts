@@ -1,0 +1,162 @@
+import { invalidInput } from '../foundation/errors';
+import type { Mask } from '../heads/mask';
+import type { Checkpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
+import { baseTensors, FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
+
+/**
+ * The tuned part of one matrix or bias: whole rows (output features) or whole columns (input features). In full fine-tuning all
+ * rows of any tensor.
+ */
+export interface Slice {
+  /** Canonical parameter name, e.g. `encoder.layer.0.attention.self.query.weight`. */
+  canonical: string;
+  axis: 'rows' | 'columns';
+  /** Rows or columns of the whole matrix, ascending: of heads h·dh … (h+1)·dh − 1 of each chosen head h. */
+  indices: Int32Array;
+  /** As the delta holds it: [indices, width], columns transposed, or [indices] for a bias or norm. */
+  shape: number[];
+}
+
+/** A whole tensor of the task head. */
+export interface TaskHeadTensor {
+  canonical: string;
+  shape: number[];
+}
+
+/**
+ * What a mask tunes (docs/method.md): the chosen heads' rows of W_Q, W_K and W_V, of the biases of Q and V (the key's bias has no
+ * gradient), and with `qkvo` their columns of W_O. By layer; layers without a chosen head give nothing. With `full` all that is
+ * not of heads comes after that: embeddings, norms, feed-forward layers, the biases of the attention's output.
+ *
+ * @throws INVALID_INPUT for a head that the model does not have, or one named twice.
+ */
+export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tune'>): Slice[] {
+  const d = config.hiddenSize;
+  const slices: Slice[] = [];
+  for (const [layer, heads] of headsByLayer(config, mask.heads)) {
+    const at = (role: LayerRole) => layerModule(FAMILIES[config.family], layer, role);
+    const indices = Int32Array.from(heads.flatMap((head) => range(head * config.headDim, config.headDim)));
+    const n = indices.length;
+    const rows = (canonical: string, shape: number[]) => slices.push({ canonical, axis: 'rows', indices, shape });
+    rows(`${at('query')}.weight`, [n, d]);
+    rows(`${at('query')}.bias`, [n]);
+    rows(`${at('key')}.weight`, [n, d]);
+    rows(`${at('value')}.weight`, [n, d]);
+    rows(`${at('value')}.bias`, [n]);
+    if (mask.tune !== 'qkv') {
+      slices.push({ canonical: `${at('attentionOutput')}.weight`, axis: 'columns', indices, shape: [n, d] });
+    }
+  }
+  return mask.tune === 'full' ? [...slices, ...besideHeads(config)] : slices;
+}
+
+/** Every tensor of the base, whole, that is neither of heads nor of its pooler. */
+function besideHeads(config: ModelConfig): Slice[] {
+  const family: Family = FAMILIES[config.family];
+  const ofHeads = Array.from({ length: config.layers }, (_, layer) => {
+    const at = (role: LayerRole) => layerModule(family, layer, role);
+    const projections = [at('query'), at('key'), at('value')];
+    return [
+      ...projections.flatMap((module) => [`${module}.weight`, `${module}.bias`]),
+      `${at('attentionOutput')}.weight`,
+    ];
+  });
+  const without = new Set([...ofHeads.flat(), `${family.modules.pooler}.weight`, `${family.modules.pooler}.bias`]);
+  return baseTensors(family, config)
+    .filter(({ name }) => !without.has(name))
+    .map(({ name, shape }) => ({ canonical: name, axis: 'rows', indices: Int32Array.from(range(0, shape[0])), shape }));
+}
+
+/**
+ * The tensors of Hugging Face's own task head of the model's family, trained whole (docs/method.md). BERT: pooler and classifier.
+ *
+ * @param outputs logits a row: the number of classes, 1 for a regression.
+ */
+export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadTensor[] {
+  const d = config.hiddenSize;
+  const family: Family = FAMILIES[config.family];
+  const modules = [family.taskHead.dense, family.taskHead.classifier];
+  return modules.flatMap((module, i) => {
+    const out = i === modules.length - 1 ? outputs : d;
+    return [
+      { canonical: `${module}.weight`, shape: [out, d] },
+      { canonical: `${module}.bias`, shape: [out] },
+    ];
+  });
+}
+
+/** The shape of a base tensor that there is, as its file has it. */
+export const storedShape = ({ weights, storedName }: Checkpoint, canonical: string): readonly number[] =>
+  weights.entry(storedName(canonical) as string).shape;
+
+/** Rows or columns of a matrix, or entries of a bias. */
+export type Selection = Pick<Slice, 'axis' | 'indices'>;
+
+/** A tensor's numbers as they are, or their bytes, whatever the type of the numbers. */
+type Values = Float32Array | Uint8Array;
+
+/**
+ * A slice's values, in the order of the delta: rows as they are, columns transposed.
+ *
+ * @param shape of the whole tensor
+ */
+export function takeSlice<V extends Values>(whole: V, shape: readonly number[], selection: Selection): V {
+  const across = selection.axis === 'rows' ? shape[0] : shape[1];
+  const part = whole.slice(0, (whole.length / across) * selection.indices.length) as V;
+  eachRun(whole.length, shape, selection, (inPart, inWhole, length) => {
+    part.set(whole.subarray(inWhole, inWhole + length), inPart);
+  });
+  return part;
+}
+
+/** Puts what {@link takeSlice} takes into its place in `whole`, and returns that. */
+export function putSlice<V extends Values>(whole: V, shape: readonly number[], selection: Selection, part: V): V {
+  eachRun(whole.length, shape, selection, (inPart, inWhole, length) => {
+    whole.set(part.subarray(inPart, inPart + length), inWhole);
+  });
+  return whole;
+}
+
+/** Where the values of a slice lie, in the part's order: row by row, or number by number down each column. */
+function eachRun(
+  length: number,
+  [rows, columns = 1]: readonly number[],
+  { axis, indices }: Selection,
+  visit: (inPart: number, inWhole: number, length: number) => void,
+): void {
+  const row = length / rows;
+  const number = row / columns;
+  indices.forEach((index, i) => {
+    if (axis === 'rows') visit(i * row, index * row, row);
+    else for (let r = 0; r < rows; r++) visit((i * rows + r) * number, r * row + index * number, number);
+  });
+}
+
+/** How many numbers tensors of these shapes hold. */
+export function countNumbers(tensors: Iterable<{ shape: number[] }>): number {
+  let sum = 0;
+  for (const { shape } of tensors) sum += shape.reduce((product, size) => product * size, 1);
+  return sum;
+}
+
+/** Chosen heads of each layer that has any, both ascending. */
+function headsByLayer(config: ModelConfig, heads: Mask['heads']): [layer: number, heads: number[]][] {
+  const layers: number[][] = Array.from({ length: config.layers }, () => []);
+  for (const { layer, head } of heads) {
+    if (!isIndex(layer, config.layers) || !isIndex(head, config.heads)) {
+      throw invalidInput(
+        `mask: there is no layer ${layer}, head ${head}: the model has layers 0 to ${config.layers - 1} of heads 0 to ${config.heads - 1}`,
+      );
+    }
+    if (layers[layer].includes(head)) throw invalidInput(`mask: layer ${layer}, head ${head} is named twice`);
+    layers[layer].push(head);
+  }
+  return layers.flatMap((chosen, layer): [number, number[]][] =>
+    chosen.length > 0 ? [[layer, chosen.sort((a, b) => a - b)]] : [],
+  );
+}
+
+const isIndex = (value: number, size: number) => Number.isInteger(value) && value >= 0 && value < size;
+
+const range = (start: number, count: number) => Array.from({ length: count }, (_, i) => start + i);

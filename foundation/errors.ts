@@ -1,0 +1,152 @@
+import * as os from 'node:os';
+import { SelectionError } from './selection-error';
+
+/**
+ * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it.
+ * `INVALID_INPUT`: the request, a file or an option is not right, as the message says. `NOT_FOUND`:
+ * a server has nothing of that name. `FAILED`: the input was good and the work could not be
+ * finished. `ENGINE_LOST`: the process that computed is gone (killed, crashed, hung), which says
+ * nothing against the request, which may be tried again. `DISK_FULL`: a write found no room on the
+ * disk; the request may be tried again once there is room. `CANCELLED`: a signal ended the work, or
+ * its reader left.
+ */
+export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'DISK_FULL' | 'CANCELLED';
+
+const DIVERGED = 'options.lr';
+
+/** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
+export class HifiError extends Error {
+  /** Tells it from other errors, also where two copies of this package are loaded. */
+  override readonly name = 'HifiError';
+  /**
+   * Where it is known, the part that is not right, such as `options.xi`, `model` or `data`. Of work that failed it is `options.lr`,
+   * where a training's numbers ceased to be finite.
+   */
+  field?: string;
+
+  /**
+   * @param code what a program can act on
+   * @param message one line for a person
+   * @param cause what it came of
+   */
+  constructor(
+    /** What a program can act on. */
+    readonly code: ErrorCode,
+    message: string,
+    cause?: unknown,
+  ) {
+    super(message, { cause });
+  }
+
+  /**
+   * Any thrown value as a `HifiError`; what is not known is `FAILED`.
+   *
+   * @param thrown what was caught
+   * @returns it, where it is one; else one whose `cause` it is
+   */
+  static from(thrown: unknown): HifiError {
+    if (thrown instanceof HifiError) return thrown;
+    if (thrown instanceof SelectionError) return new HifiError('INVALID_INPUT', thrown.message, thrown);
+    if (thrown instanceof Error && thrown.name === 'AbortError') return cancelled();
+    if (isNoSpace(thrown)) return noRoom(`no room on the disk: ${(thrown as Error).message}`, thrown);
+    return new HifiError('FAILED', thrown instanceof Error ? thrown.message : String(thrown), thrown);
+  }
+}
+
+/** An error's stack and, line by line, those of what caused it, for whoever mends it: never for a client. */
+export function traceOf(thrown: unknown): string {
+  const seen = new Set<unknown>();
+  const parts: string[] = [];
+  for (
+    let each = thrown;
+    each !== undefined && !seen.has(each);
+    each = each instanceof Error ? each.cause : undefined
+  ) {
+    seen.add(each);
+    parts.push(each instanceof Error ? (each.stack ?? String(each)) : String(each));
+  }
+  return parts.join('\ncaused by ');
+}
+
+/** Bad input: `message` is one line that names the thing, what it was and what would be right. */
+export const invalidInput = (message: string, cause?: unknown) => new HifiError('INVALID_INPUT', message, cause);
+
+/** Bad input of which the part that is not right is known. */
+export function invalidPart(field: string, message: string, cause?: unknown): HifiError {
+  const error = invalidInput(message, cause);
+  error.field = field;
+  return error;
+}
+
+/** The work could not be finished though its input was good. */
+export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
+
+/** A training whose numbers ceased to be finite: begun again it would come to the same. */
+export function diverged(message: string, cause?: unknown): HifiError {
+  const error = failed(message, cause);
+  error.field = DIVERGED;
+  return error;
+}
+
+/** Whether it is one of {@link diverged}, from whatever process. */
+export const hasDiverged = (error: unknown): error is HifiError =>
+  error instanceof HifiError && error.code === 'FAILED' && error.field === DIVERGED;
+
+/** The process that did the work ended before it was done. */
+export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);
+
+/**
+ * Creates the error of a write that found no room on the disk: a valid request, to be tried again
+ * once there is room.
+ */
+export const noRoom = (message: string, cause?: unknown) => new HifiError('DISK_FULL', message, cause);
+
+const NO_SPACE_CODES = ['ENOSPC', 'EDQUOT'] as const;
+
+/**
+ * Codes of lmdb: a system error number, or MDB_MAP_FULL. EFBIG counts too: lmdb has one file, and
+ * its jobs can wait.
+ */
+const NO_SPACE_NUMBERS = [...[...NO_SPACE_CODES, 'EFBIG' as const].map((code) => os.constants.errno[code]), -30_792];
+
+/**
+ * Returns true if an error, or one of its causes, reports that a disk or a quota leaves no room for
+ * a write. It knows the codes of Node.js, lmdb and this project.
+ */
+export function isNoSpace(thrown: unknown): boolean {
+  const codes: readonly unknown[] = ['DISK_FULL', ...NO_SPACE_CODES, ...NO_SPACE_NUMBERS];
+  const seen = new Set<unknown>();
+  // An error of another realm, such as Jest's, is no instance of this realm's Error.
+  let each = thrown;
+  while (typeof each === 'object' && each !== null && !seen.has(each)) {
+    seen.add(each);
+    const { code, cause } = each as { code?: unknown; cause?: unknown };
+    if (codes.includes(code)) return true;
+    each = cause;
+  }
+  return false;
+}
+
+/**
+ * Returns true if the process, or the system, has too many open files: a temporary condition that
+ * says nothing about the file.
+ */
+export const isNoDescriptor = (thrown: unknown): boolean =>
+  ['EMFILE', 'ENFILE'].includes(String((thrown as { code?: unknown } | null | undefined)?.code));
+
+export const cancelled = () => new HifiError('CANCELLED', 'cancelled');
+
+/**
+ * Runs `work` and names the part of a request in its bad-input errors. A part that the error
+ * already names is taken as relative to that part.
+ */
+export async function within<T>(field: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const error = HifiError.from(thrown);
+    if (error.code !== 'INVALID_INPUT') throw thrown;
+    error.field = error.field === undefined ? field : `${field}.${error.field}`;
+    throw error;
+  }
+}

@@ -1,0 +1,263 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { HifiError } from '../../foundation/errors';
+import { addressError } from '../../infra/address-error';
+import type { ArtifactStore } from '../../infra/artifacts/store';
+import { bearsToken, type Guard } from '../../infra/grpc/credentials';
+import type { Logger } from '../../infra/log';
+import { eventJson, jobJson } from '../job-message';
+import type { Scheduler } from '../scheduler';
+import type { JobStore } from '../store';
+import { listedSpec } from '../stored-spec';
+import { cutIdleReader, EventStream } from './event-stream';
+import { page } from './page';
+
+export interface LiveParts {
+  store: JobStore;
+  artifacts: ArtifactStore;
+  scheduler: Scheduler;
+  log: Logger;
+  guard: Guard;
+}
+
+/** Jobs that the page begins with, the latest first. */
+const MOST_JOBS = 100;
+const COOKIE = 'hifi-session';
+/** The largest body that is read, in bytes: a token. */
+const MOST_BODY = 4096;
+
+/** What an artifact's name says of its kind; anything else is to be saved. */
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  json: 'application/json',
+  csv: 'text/csv; charset=utf-8',
+  svg: 'image/svg+xml',
+};
+
+/**
+ * The live page: jobs, their progress as it comes, and the report of each. Who shows the gateway's token once has a cookie from then
+ * on. Only pages of this server can make it do something: a request must name a host that it is served on, and one that changes
+ * something a header that no other page may send.
+ */
+export class LiveServer {
+  private readonly server: http.Server;
+  /** Of those who have shown the token. */
+  private readonly sessions = new Set<string>();
+  private host = '';
+
+  constructor(private readonly parts: LiveParts) {
+    const answer = (request: http.IncomingMessage, response: http.ServerResponse) =>
+      void this.answer(request, response).catch((thrown) => this.fail(response, thrown));
+    const { tls } = parts.guard;
+    this.server = tls
+      ? https.createServer({ cert: tls.cert, key: tls.key, ca: tls.clientCa, requestCert: !!tls.clientCa }, answer)
+      : http.createServer(answer);
+  }
+
+  /** @returns the port. @throws HifiError FAILED where it is taken */
+  async start(host: string, port: number): Promise<number> {
+    this.host = host;
+    try {
+      this.server.listen(port, host);
+      await once(this.server, 'listening');
+    } catch (error) {
+      throw addressError(`${host}:${port}`, error as Error);
+    }
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private async answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const { method = 'GET', url = '/' } = request;
+    response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeader('referrer-policy', 'no-referrer');
+    if (!this.isOwnHost(request.headers.host)) return refuse(response, 421, 'this server has another name');
+    const [path] = url.split('?');
+    if (method === 'GET' && path === '/') return this.sendPage(response);
+    if (method === 'POST' && request.headers['x-hifi'] !== '1') return refuse(response, 403, 'x-hifi is missing');
+    if (method === 'POST' && path === '/session') return this.openSession(request, response);
+    if (!this.mayEnter(request)) return refuse(response, 401, 'the token is missing');
+
+    const [, id, rest] = /^\/jobs\/([0-9a-z]+)\/(.+)$/.exec(path) ?? [];
+    if (method === 'GET' && path === '/jobs') return this.sendJobs(response);
+    if (method === 'GET' && path === '/changes') return this.sendChanges(response);
+    if (method === 'GET' && rest === 'events') return this.sendEvents(id, response);
+    if (method === 'POST' && rest === 'cancel') {
+      await this.parts.scheduler.cancel(id);
+      return sendJson(response, this.listed(id));
+    }
+    const name = method === 'GET' && rest !== undefined ? decoded(rest) : undefined;
+    if (name !== undefined) return this.sendArtifact(id, name, response);
+    refuse(response, 404, 'there is no such page');
+  }
+
+  private sendPage(response: http.ServerResponse): void {
+    const nonce = randomBytes(16).toString('base64');
+    response.setHeader(
+      'content-security-policy',
+      `default-src 'none'; connect-src 'self'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    );
+    response.setHeader('content-type', TYPES.html).end(page(nonce));
+  }
+
+  private async openSession(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const { token, tls } = this.parts.guard;
+    if (token === undefined || !bearsToken(await bodyOf(request), token))
+      return refuse(response, 401, 'that is not the token');
+    const session = randomBytes(32).toString('base64url');
+    this.sessions.add(session);
+    response.setHeader('set-cookie', `${COOKIE}=${session}; HttpOnly; SameSite=Strict; Path=/${tls ? '; Secure' : ''}`);
+    response.writeHead(204).end();
+  }
+
+  private mayEnter({ headers }: http.IncomingMessage): boolean {
+    const { token } = this.parts.guard;
+    if (token === undefined || bearsToken(headers.authorization, token)) return true;
+    const cookies = (headers.cookie ?? '').split(/;\s*/).map((cookie) => cookie.split('='));
+    return cookies.some(([name, value]) => name === COOKIE && this.sessions.has(value));
+  }
+
+  /** A page elsewhere whose name leads to this address, for a moment, is not to read what is here. */
+  private isOwnHost(named: string | undefined): boolean {
+    const host = (named ?? '')
+      .toLowerCase()
+      .replace(/:\d+$/, '')
+      .replace(/^\[(.*)\]$/, '$1');
+    if (['localhost', '127.0.0.1', '::1', this.host.toLowerCase()].includes(host)) return true;
+    // Served on all addresses: its names are not known here, and the guard is asked for.
+    return this.host === '0.0.0.0' || this.host === '::';
+  }
+
+  /** Returns a job in its list form; undefined if it was deleted. */
+  private listed(id: string): unknown {
+    const { store } = this.parts;
+    try {
+      return jobJson(store.get(id), listedSpec(store.spec(id)));
+    } catch (thrown) {
+      if (HifiError.from(thrown).code === 'NOT_FOUND') return undefined;
+      throw thrown;
+    }
+  }
+
+  private sendJobs(response: http.ServerResponse): void {
+    const jobs: unknown[] = [];
+    for (const record of this.parts.store.list()) {
+      if (jobs.push(this.listed(record.id)) === MOST_JOBS) break;
+    }
+    sendJson(response, { jobs });
+  }
+
+  /** Yields the latest state of every changed job; a slow reader skips intermediate states. */
+  private sendChanges(response: http.ServerResponse): void {
+    const { store } = this.parts;
+    const stream = new EventStream(response);
+    const changed = new Set<string>();
+    let sending = false;
+    const send = async () => {
+      if (sending) return;
+      sending = true;
+      try {
+        // The loop reaches items that are added meanwhile.
+        for (const id of changed) {
+          changed.delete(id);
+          const job = this.listed(id);
+          await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
+        }
+      } finally {
+        sending = false;
+      }
+    };
+    const stop = store.onChange((id) => {
+      changed.add(id);
+      // The reader has left: the end of the stream removes this listener.
+      send().catch(() => {});
+    });
+    response.once('close', stop);
+  }
+
+  /** A job's events from the first on, then as they come. */
+  private async sendEvents(id: string, response: http.ServerResponse): Promise<void> {
+    const { store } = this.parts;
+    store.get(id);
+    const stream = new EventStream(response);
+    try {
+      for await (const event of store.watch(id, 1, stream.signal)) await stream.send('event', eventJson(event));
+      await stream.send('end', id);
+    } catch {
+      // The reader has left, or the job is deleted.
+    }
+    stream.end();
+  }
+
+  private async sendArtifact(id: string, name: string, response: http.ServerResponse): Promise<void> {
+    const { store, artifacts } = this.parts;
+    const found = store.get(id).artifacts.find((artifact) => artifact.name === name);
+    if (!found) return refuse(response, 404, `job ${id} has no ${name}`);
+    const type = TYPES[name.split('.').at(-1) as string];
+    response.setHeader('content-type', type ?? 'application/octet-stream');
+    response.setHeader('content-length', found.sizeBytes);
+    if (!type) response.setHeader('content-disposition', 'attachment');
+    // A report holds texts of whoever gave the rows: it is a page of its own, which knows nothing of this one.
+    response.setHeader('content-security-policy', 'sandbox allow-scripts allow-downloads');
+    cutIdleReader(response);
+    try {
+      await pipeline(Readable.from(artifacts.read(found.sha256, 0, 1 << 18)), response);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error; // else: the reader has left
+    }
+  }
+
+  private fail(response: http.ServerResponse, thrown: unknown): void {
+    const error = HifiError.from(thrown);
+    if (error.code === 'NOT_FOUND') {
+      refuse(response, 404, error.message);
+      return;
+    }
+    if (error.code === 'DISK_FULL') {
+      refuse(response, 507, error.message);
+      return;
+    }
+    this.parts.log.error({ err: thrown }, 'the live page failed');
+    refuse(response, 500, 'internal error; the service has logged it');
+  }
+}
+
+/** What a path stands for; undefined where it is none. */
+function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(response: http.ServerResponse, status: number, line: string): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  for (const name of response.getHeaderNames()) if (name.startsWith('content-')) response.removeHeader(name);
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(`${line}\n`);
+}
+
+function sendJson(response: http.ServerResponse, value: unknown): void {
+  response.setHeader('content-type', TYPES.json).setHeader('cache-control', 'no-store').end(JSON.stringify(value));
+}
+
+async function bodyOf(request: http.IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const chunk of request) {
+    body += chunk;
+    if (body.length > MOST_BODY) return '';
+  }
+  return body.trim();
+}

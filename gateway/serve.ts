@@ -1,0 +1,70 @@
+import * as path from 'node:path';
+import { Inputs } from '../infra/artifacts/inputs';
+import { ArtifactStore } from '../infra/artifacts/store';
+import type { GrpcClient } from '../infra/grpc/client';
+import type { Parts } from '../infra/parts';
+import { ENGINE_PROCESS } from '../infra/service/engine-process';
+import { serviceServer } from '../infra/service/service-server';
+import type { Served, ServePart } from '../infra/service/settings';
+import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
+import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
+import { artifactService } from './artifact-service';
+import { attempt } from './attempt';
+import { servedSpec } from './job-spec';
+import { LiveServer } from './live/server';
+import { Outbox } from './outbox';
+import { keepSweeping } from './retention';
+import { SCHEDULER_DEFAULTS, Scheduler } from './scheduler';
+import { gatewayService } from './service';
+import { JobStore } from './store';
+import { givenSpec } from './stored-spec';
+
+export interface ServeGateway extends ServePart {
+  analyzer: GrpcClient;
+  trainer: GrpcClient;
+}
+
+/** Serves jobs and artifacts; jobs that an earlier process was cut in go on. */
+export async function serveGateway(settings: ServeGateway, parts: Parts): Promise<Served> {
+  const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer } = settings;
+  const { engineProcess = ENGINE_PROCESS } = settings;
+  const { log, telemetry, server, start } = serviceServer('gateway', settings, parts);
+  const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
+  parts.add(() => store.close());
+  const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
+  const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
+  const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
+  const specOf = async (stored: unknown) => servedSpec(await givenSpec(stored, artifacts));
+  const workers = {
+    store,
+    seconds,
+    artifacts,
+    telemetry,
+    analyzer,
+    trainer,
+    inputs,
+    engineProcess,
+    specOf,
+    log,
+  };
+  const limits = { ...SCHEDULER_DEFAULTS, ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }) };
+  const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, workers, signal, heard), log, limits);
+  const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
+  const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
+
+  server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess }));
+  server.add(ArtifactService, artifactService(artifacts, store));
+  // Publishing, sweeping and resuming start only when this process has both ports. At the end the
+  // jobs stop first, while calls are still answered, so that watchers see it. Then the servers
+  // stop, then the outbox.
+  parts.add(() => outbox?.stop());
+  const port = await start();
+  parts.add(() => live?.stop());
+  // A job may arrive as soon as the port is bound.
+  parts.add(() => scheduler.drain());
+  const pagePort = await live?.start(host, httpPort as number);
+  outbox?.start();
+  parts.add(keepSweeping(store, artifacts, (error) => log.error({ err: error }, 'sweeping failed')));
+  scheduler.next();
+  return { name: 'gateway', port, ...(pagePort !== undefined && { pagePort }) };
+}

@@ -1,0 +1,68 @@
+import * as fs from 'node:fs/promises';
+import type { DataSource } from '../../data/dataset';
+import type { InlineRows } from '../../data/given-rows';
+import { TASKS, type TaskName } from '../../data/tasks';
+import { writing } from '../../foundation/disk';
+import { invalidPart } from '../../foundation/errors';
+
+/** The columns of rows that are of no task. */
+const COLUMNS = { texts: ['text', 'second_text'], label: 'label' };
+/** What messages and reports call such rows. */
+const NAME = 'inline';
+
+/** Where rows of a request go, and what is asked of them. */
+export interface InlineNeed {
+  /** The file that they become. */
+  file: string;
+  /** Where the request has them, for errors. */
+  field: string;
+  labels: boolean;
+  task?: TaskName;
+  regression?: boolean;
+}
+
+/**
+ * Writes rows of a request as JSON Lines: the same rows give the same bytes.
+ *
+ * @throws HifiError INVALID_INPUT where labels are needed and not there, or second texts are not what the task has
+ */
+export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promise<DataSource> {
+  const { texts, secondTexts, labels } = rows;
+  const { file, field, task, regression } = need;
+  if (need.labels && labels === undefined) {
+    throw invalidPart(`${field}.labels`, `${field}.labels is empty; labels are needed here, ${texts.length} of them`);
+  }
+  const paired = task === undefined ? secondTexts !== undefined : TASKS[task].textColumns.length === 2;
+  if (paired !== (secondTexts !== undefined)) {
+    const wanted = paired ? `has pairs, so there must be ${texts.length}` : 'has one text a row, so there must be none';
+    throw invalidPart(
+      `${field}.second_texts`,
+      `${field}.second_texts has ${secondTexts?.length ?? 0} entries; the task ${task} ${wanted}`,
+    );
+  }
+  const textColumns = task === undefined ? columnsOf(rows) : TASKS[task].textColumns;
+  const labelColumn = task === undefined ? COLUMNS.label : TASKS[task].labelColumn;
+  const lines = texts.map((text, i) => {
+    const row: Record<string, string> = { [textColumns[0]]: text };
+    if (secondTexts) row[textColumns[1] as string] = secondTexts[i];
+    if (labels) row[labelColumn] = labels[i];
+    return `${JSON.stringify(row)}\n`;
+  });
+  const text = lines.join('');
+  await writing(file, () => fs.writeFile(file, text, { mode: 0o600 }));
+  return { path: NAME, file, ...inlineLayout(rows, { task, regression }) };
+}
+
+/** How rows of a request are read once they are a file. */
+export function inlineLayout(
+  rows: InlineRows,
+  { task, regression }: Pick<InlineNeed, 'task' | 'regression'>,
+): Omit<DataSource, 'path'> {
+  const columns =
+    task === undefined
+      ? { textColumns: columnsOf(rows), ...(rows.labels && { labelColumn: COLUMNS.label }) }
+      : { task };
+  return { format: 'jsonl', ...columns, ...(regression !== undefined && { regression }) };
+}
+
+const columnsOf = ({ secondTexts }: InlineRows) => COLUMNS.texts.slice(0, secondTexts ? 2 : 1);

@@ -1,0 +1,52 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Artifact } from '../../foundation/stored-file';
+import type { RemoteArtifacts } from './remote';
+import type { ArtifactStore } from './store';
+
+/** Where the files that a service makes go. */
+export class Results {
+  /**
+   * @param gateway the gateway, if it has a store of its own: it registers files and returns them
+   */
+  constructor(
+    private readonly store: ArtifactStore,
+    private readonly gateway?: RemoteArtifacts,
+  ) {}
+
+  /**
+   * Keeps all files of a folder, which may be removed afterwards.
+   *
+   * @returns them by name, `<prefix>/<path in the folder>`, sorted
+   */
+  async add(folder: string, prefix: string, signal: AbortSignal): Promise<Artifact[]> {
+    const kept: Artifact[] = [];
+    for (const file of filesOf(folder)) {
+      const stored = await this.store.add(path.join(folder, file));
+      await this.gateway?.publish(stored.sha256, signal);
+      kept.push({ name: `${prefix}/${file}`, ...stored });
+    }
+    return kept;
+  }
+
+  /**
+   * Checks that stored files still exist, here or at the gateway.
+   * @returns true if all of them do
+   */
+  async keep(artifacts: readonly Artifact[], signal: AbortSignal): Promise<boolean> {
+    for (const { sha256 } of artifacts) {
+      if (await this.store.isWhole(sha256)) await this.gateway?.publish(sha256, signal);
+      else if (!(await this.gateway?.has(sha256, signal))) return false;
+    }
+    return true;
+  }
+}
+
+/** The files below a folder by their paths in it, sorted. */
+function filesOf(folder: string): string[] {
+  return fs
+    .readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .sort();
+}

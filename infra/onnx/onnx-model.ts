@@ -1,0 +1,123 @@
+import * as path from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { type Encoded, lengthsOf, type PaddedBatch, padBatch } from '../../data/batches';
+import { readTaskHeadInfo } from '../../delta/classifier-config';
+import { meaningOf, type TunedModel } from '../../delta/inference';
+import type { EvaluateRequest, InferenceOptions } from '../../delta/inference-options';
+import { evaluateRows, type Logits } from '../../delta/logits';
+import { ONNX_FILES, onnxDtypeOf } from '../../delta/onnx-folder';
+import { failed, invalidInput } from '../../foundation/errors';
+import { usableCores } from '../../foundation/usable-cores';
+import { readModelConfig } from '../../model/config';
+import { settleDevice } from '../../model/onnx-device';
+import type { OnnxDtype } from '../../model/onnx-dtype';
+
+/** What a tokenizer gives, by the names of the model's inputs. */
+const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
+  input_ids: ({ ids }) => ids,
+  attention_mask: ({ mask }) => mask,
+  token_type_ids: ({ typeIds }) => typeIds,
+};
+
+/**
+ * Opens an exported ONNX folder in onnxruntime. The thread that runs it is blocked meanwhile: this is for a child process.
+ *
+ * @param dtype the file to open; that of the most exact type when absent
+ * @throws INVALID_INPUT where the folder is no classifier of this layout; FAILED where onnxruntime does not take it
+ */
+export async function openOnnxModel(
+  folder: string,
+  { device, threads }: InferenceOptions,
+  dtype: OnnxDtype = onnxDtypeOf(folder) ?? 'fp32',
+): Promise<TunedModel> {
+  const config = readModelConfig(folder);
+  const file = path.join(folder, ONNX_FILES[dtype]);
+  const used = await settleDevice(device);
+  const session = await ort.InferenceSession.create(file, {
+    executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
+    intraOpNumThreads: threads ?? usableCores(),
+  }).catch((cause: Error) => {
+    throw failed(`${file}: onnxruntime does not take it: ${cause.message.split('\n')[0]}`, cause);
+  });
+  try {
+    const strange = session.inputNames.find((name) => !Object.hasOwn(INPUTS, name));
+    if (strange !== undefined) {
+      throw invalidInput(`${file}: has an input ${strange}; its inputs must be a tokenizer's outputs`);
+    }
+    const [output] = session.outputMetadata;
+    const outputs = output?.isTensor && output.name === 'logits' ? output.shape[1] : undefined;
+    if (typeof outputs !== 'number') throw invalidInput(`${file}: its first output must be logits, [rows, classes]`);
+    const run = async (batch: PaddedBatch) => {
+      const feeds = session.inputNames.map((name) => [name, tensorOf(INPUTS[name](batch), batch)] as const);
+      const { logits } = await session.run(Object.fromEntries(feeds), ['logits']);
+      return logits.data as Float32Array;
+    };
+    return {
+      folder,
+      config,
+      ...meaningOf(readTaskHeadInfo({ config, folder }, outputs)),
+      logits: (rows, batchSize) => evaluateRows(run, new PaddedRows(rows, config.padTokenId), batchSize),
+      close: () => session.release(),
+    };
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/** int64 [B, S] */
+const tensorOf = (values: Int32Array, { B, S }: PaddedBatch) =>
+  new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [B, S]);
+
+/** Token rows in padded batches. */
+class PaddedRows {
+  readonly lengths: Int32Array;
+
+  constructor(
+    private readonly rows: readonly Encoded[],
+    private readonly padId: number,
+  ) {
+    this.lengths = lengthsOf(rows);
+  }
+
+  read(rows: Int32Array): PaddedBatch {
+    return padBatch(
+      Array.from(rows, (row) => this.rows[row]),
+      this.padId,
+    );
+  }
+}
+
+/**
+ * Request to run rows through one file of an exported folder; that of the most exact type when
+ * `dtype` is absent.
+ */
+export type OnnxEvaluateRequest = EvaluateRequest & { dtype?: OnnxDtype };
+
+/** Token rows to be run through an exported model. */
+export interface OnnxLogitsRequest {
+  folder: string;
+  /** Files to run, one after the other. */
+  dtypes: readonly OnnxDtype[];
+  rows: readonly Encoded[];
+  options: InferenceOptions;
+}
+
+/** Computes the logits of token rows by each file, in the order of the request. */
+export async function* onnxLogits({
+  folder,
+  dtypes,
+  rows,
+  options,
+}: OnnxLogitsRequest): AsyncGenerator<number, Logits[]> {
+  const all: Logits[] = [];
+  for (const dtype of dtypes) {
+    const model = await openOnnxModel(folder, options, dtype);
+    try {
+      all.push(yield* model.logits(rows, options.batchSize));
+    } finally {
+      await model.close();
+    }
+  }
+  return all;
+}

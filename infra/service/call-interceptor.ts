@@ -1,0 +1,49 @@
+import { rpcErrorOf, status } from '../../proto/status';
+import type { Surround } from '../grpc/handlers';
+import type { Logger } from '../log';
+import type { Telemetry } from '../telemetry';
+
+/** Calls that look and change nothing: too many to be told of each. */
+const QUIET = /\/(Get|List|Watch)/;
+/** What a client can mend is no error of the service's. */
+const CLIENTS = [
+  status.INVALID_ARGUMENT,
+  status.NOT_FOUND,
+  status.ALREADY_EXISTS,
+  status.FAILED_PRECONDITION,
+  status.CANCELLED,
+  status.RESOURCE_EXHAUSTED,
+];
+
+/** What surrounds every call of a service: its span, its seconds, its error in the log. */
+export function surround(telemetry: Telemetry, log: Logger): Surround {
+  const seconds = telemetry.histogram('rpc.server.call.duration', 's', 'How long calls took');
+  return async (call, work) => {
+    const started = performance.now();
+    const [parent] = call.metadata.get('traceparent');
+    const traced = async () => {
+      try {
+        await work();
+        seconds.record((performance.now() - started) / 1000, { 'rpc.method': call.method });
+      } catch (thrown) {
+        const error = rpcErrorOf(thrown);
+        const attributes = { 'rpc.method': call.method, 'rpc.response.status_code': status[error.code] };
+        seconds.record((performance.now() - started) / 1000, attributes);
+        const level = CLIENTS.includes(error.code) ? 'info' : 'error';
+        const cause = level === 'error' ? { err: thrown } : {};
+        log[level]({ method: call.method, code: status[error.code], reason: error.reason, ...cause }, error.message);
+        throw thrown;
+      }
+    };
+    if (QUIET.test(call.method)) return traced();
+    return telemetry.inSpan(
+      call.method,
+      {
+        kind: 'server',
+        parent: typeof parent === 'string' ? parent : null,
+        attributes: { 'rpc.system.name': 'grpc', 'rpc.method': call.method },
+      },
+      traced,
+    );
+  };
+}

@@ -1,0 +1,36 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { keepCacheSwept } from '../artifacts/cache';
+import { Inputs } from '../artifacts/inputs';
+import { RemoteArtifacts } from '../artifacts/remote';
+import { Results } from '../artifacts/results';
+import { ArtifactStore } from '../artifacts/store';
+import type { Logger } from '../log';
+import type { ServePart } from './settings';
+
+interface ServiceFiles {
+  inputs: Inputs;
+  results: Results;
+  /** Stops the sweeps of the cache. */
+  stopSweeping(): void;
+}
+
+/** Where a service finds what requests name, and where its results go. */
+export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, log: Logger): ServiceFiles {
+  const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
+  // A gateway in this process has the same store.
+  const remote = gateway && new RemoteArtifacts(store, gateway);
+  // In a state directory with jobs, a gateway shares the store, and its jobs determine which files
+  // are needed.
+  const isCache = () => remote !== undefined && !fs.existsSync(path.join(stateDir, 'jobs'));
+  return {
+    inputs: new Inputs({
+      store,
+      dataRoots,
+      scratch: path.join(stateDir, 'scratch', name),
+      ...(remote && { fetch: (sha256, signal) => remote.fetch(sha256, signal) }),
+    }),
+    results: new Results(store, remote),
+    stopSweeping: keepCacheSwept(store, isCache, (error) => log.error({ err: error }, 'sweeping failed')),
+  };
+}

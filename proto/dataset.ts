@@ -1,0 +1,118 @@
+import { create } from '@bufbuild/protobuf';
+import type { GivenRows, InlineRows, RowsSource } from '../data/given-rows';
+import { taskNamed } from '../data/tasks';
+import { HifiError, invalidPart } from '../foundation/errors';
+import { type InlineTexts, type TextDataset, TextDatasetSchema } from './gen/hifi/v1/dataset_pb';
+import { present } from './matrix';
+
+/** The most rows that a request may hold itself; more are a file's. */
+const MOST_INLINE_ROWS = 100_000;
+/** The name of a file whose request tells none. */
+const DEFAULT_NAME = 'rows.tsv';
+
+/**
+ * Rows as a request names them, checked as far as can be without looking at them.
+ *
+ * @param field where the request has them
+ * @throws HifiError INVALID_INPUT naming the field, what it was and what would be right
+ */
+export function givenRowsOf(message: TextDataset | undefined, field: string): GivenRows {
+  const { source, textColumns, labelColumn, regression, delimiter, ...given } = present(message, field);
+  const at = (part: string) => `${field}.${part}`;
+  const rows = sourceOf(source, given.name, field);
+  const task = given.task === undefined ? undefined : taskOf(given.task, at('task'));
+  if (task !== undefined || rows.kind === 'inline') {
+    const who = task === undefined ? 'inline rows have' : `the task ${task} has`;
+    if (textColumns.length > 0) throw without(at('text_columns'), textColumns.join(', '), who);
+    if (labelColumn !== undefined) throw without(at('label_column'), labelColumn, who);
+  }
+  if (delimiter !== undefined && rows.kind === 'inline') {
+    throw without(at('delimiter'), JSON.stringify(delimiter), 'inline rows have');
+  }
+  if (task !== undefined && regression === true) throw without(at('regression'), 'true', `the task ${task} has`);
+  if (textColumns.length > 2) {
+    throw invalidPart(
+      at('text_columns'),
+      `${at('text_columns')} has ${textColumns.length} names; it must have one or two`,
+    );
+  }
+  return {
+    source: rows,
+    ...(task !== undefined && { task }),
+    ...(textColumns.length > 0 && { textColumns: [...textColumns] }),
+    ...(labelColumn !== undefined && { labelColumn }),
+    ...(regression !== undefined && { regression }),
+    ...(delimiter !== undefined && { delimiter }),
+  };
+}
+
+function sourceOf(source: TextDataset['source'], name: string | undefined, field: string): RowsSource {
+  switch (source.case) {
+    case 'path':
+      if (source.value !== '') return { kind: 'path', path: source.value };
+      throw invalidPart(`${field}.path`, `${field}.path is empty; it must be a file below a data root`);
+    case 'artifact':
+      return { kind: 'artifact', sha256: source.value, name: name ?? DEFAULT_NAME };
+    case 'inline':
+      return inlineOf(source.value, `${field}.inline`);
+    case undefined:
+      throw invalidPart(field, `${field} names no rows; it must have one of path, artifact and inline`);
+  }
+}
+
+function inlineOf({ texts, secondTexts, labels }: InlineTexts, field: string): InlineRows {
+  if (texts.length === 0)
+    throw invalidPart(`${field}.texts`, `${field}.texts is empty; it must have at least one text`);
+  if (texts.length > MOST_INLINE_ROWS) {
+    const most = `it must have at most ${MOST_INLINE_ROWS}: upload more as a file`;
+    throw invalidPart(`${field}.texts`, `${field}.texts has ${texts.length} texts; ${most}`);
+  }
+  const column = (values: string[], name: string) => {
+    if (values.length === 0) return undefined;
+    if (values.length === texts.length) return [...values];
+    const found = `has ${values.length} entries, ${field}.texts has ${texts.length}`;
+    throw invalidPart(`${field}.${name}`, `${field}.${name} ${found}; it must have as many, or none`);
+  };
+  const [seconds, given] = [column(secondTexts, 'second_texts'), column(labels, 'labels')];
+  return {
+    kind: 'inline',
+    texts: [...texts],
+    ...(seconds && { secondTexts: seconds }),
+    ...(given && { labels: given }),
+  };
+}
+
+function taskOf(name: string, field: string) {
+  try {
+    return taskNamed(name);
+  } catch (thrown) {
+    throw invalidPart(field, `${field}: ${HifiError.from(thrown).message}`, thrown);
+  }
+}
+
+const without = (field: string, found: string, who: string) =>
+  invalidPart(field, `${field} is ${found}; it must be left out: ${who} columns of its own`);
+
+/** An error of an engine, whose request has `data` where the message has `dataset`. */
+export function ofDataset(thrown: unknown): unknown {
+  if (thrown instanceof HifiError) thrown.field = thrown.field?.replace(/^data(?=\.|$)/, 'dataset');
+  return thrown;
+}
+
+export function datasetMessage({ source, ...rows }: GivenRows): TextDataset {
+  const name = source.kind === 'artifact' ? { name: source.name } : {};
+  return create(TextDatasetSchema, { ...rows, ...name, source: sourceMessage(source) });
+}
+
+function sourceMessage(source: RowsSource) {
+  switch (source.kind) {
+    case 'path':
+      return { case: 'path', value: source.path } as const;
+    case 'artifact':
+      return { case: 'artifact', value: source.sha256 } as const;
+    case 'inline': {
+      const { texts, secondTexts = [], labels = [] } = source;
+      return { case: 'inline', value: { texts, secondTexts, labels } } as const;
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { create } from '@bufbuild/protobuf';
+import type { OnnxModel } from '../delta/onnx-folder';
+import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
+import { type OnnxModel as OnnxMessage, OnnxModelSchema } from './gen/hifi/v1/trainer_pb';
+import { present } from './matrix';
+import { badField } from './status';
+
+export const onnxMessage = ({ dtype, file, bytes, largestDifference, dev }: OnnxModel): OnnxMessage =>
+  create(OnnxModelSchema, { dtype, file, sizeBytes: BigInt(bytes), largestDifference, dev: { ...dev } });
+
+/** @throws HifiError INVALID_INPUT for a missing part or an unknown type */
+export const onnxOf = ({ dtype, file, sizeBytes, largestDifference, dev }: OnnxMessage): OnnxModel => ({
+  dtype: onnxDtypesOf([dtype], 'onnx.dtype')[0],
+  file,
+  bytes: Number(sizeBytes),
+  largestDifference: present(largestDifference, 'onnx.largest_difference'),
+  ...(Object.keys(dev).length > 0 && { dev: { ...dev } }),
+});
+
+/**
+ * Number types of an ONNX export; fp32 alone if none is named.
+ *
+ * @throws RpcError INVALID_ARGUMENT with the field's name
+ */
+export function onnxDtypesOf(dtypes: readonly string[], field: string): OnnxDtype[] {
+  if (dtypes.length === 0) return ['fp32'];
+  return dtypes.map((dtype, i) => {
+    const known = ONNX_DTYPES.find((each) => each === dtype);
+    if (known) return known;
+    throw badField(`${field}[${i}]`, `is ${JSON.stringify(dtype)}; it must be one of ${ONNX_DTYPES.join(', ')}`);
+  });
+}

@@ -1,0 +1,69 @@
+import { create } from '@bufbuild/protobuf';
+import { invalidPart } from '../foundation/errors';
+import { type HeadScores, isScoreStrategy, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
+import { type HeadScores as HeadScoresMessage, HeadScoresSchema } from './gen/hifi/v1/trainer_pb';
+import { deviceOf } from './head-report';
+import { matrixOf, present } from './matrix';
+import { measuredRowsMessage, measuredRowsOf } from './measured-rows';
+import { modelMessage, modelOf } from './model';
+import { scoreMessage, scoreOptionsOf } from './options';
+
+/** Scores and what their user should know. */
+export interface ToldScores {
+  scores: HeadScores;
+  warnings: string[];
+}
+
+/** @throws HifiError INVALID_INPUT for a strategy that needs no gradients, or is none */
+export function scoreStrategyOf(strategy = 'gradient', field = 'strategy'): ScoreStrategy {
+  if (isScoreStrategy(strategy)) return strategy;
+  const known = SCORE_STRATEGIES.join(', ');
+  throw invalidPart(field, `${field} is ${JSON.stringify(strategy)}; it must be ${known}: others need no scores`);
+}
+
+export function scoresMessage({ scores: told, warnings }: ToldScores): HeadScoresMessage {
+  const { strategy, model, data, options, seed, samples, scores, scoresStderr, warmUp } = told;
+  const { layers, heads, headDim } = model;
+  return create(HeadScoresSchema, {
+    strategy,
+    model: modelMessage(model),
+    layers,
+    heads,
+    headDim,
+    data: measuredRowsMessage(data),
+    options: scoreMessage({ ...options, seed }),
+    samples,
+    scores: scores.flat(),
+    scoresStderr: scoresStderr.flat().filter((error) => error !== null),
+    warmUp: { ...warmUp },
+    deviceUsed: told.deviceUsed,
+    elapsedSeconds: told.elapsedSeconds,
+    warnings,
+  });
+}
+
+/** The same scores. @throws HifiError INVALID_INPUT where a part is missing or of another size */
+export function scoresOf(message: HeadScoresMessage, field = 'scores'): ToldScores {
+  const { layers, heads, headDim, scoresStderr } = message;
+  const at = (part: string) => `${field}.${part}`;
+  const { samples, maxLength, seed } = scoreOptionsOf(message.options, at('options'));
+  const { epochs, steps, lr, firstLoss, lastLoss } = present(message.warmUp, at('warm_up'));
+  const scores: HeadScores = {
+    schemaVersion: 1,
+    strategy: scoreStrategyOf(message.strategy, at('strategy')),
+    model: modelOf(message.model, { layers, heads, headDim }, at('model')),
+    data: measuredRowsOf(message.data, at('data')),
+    options: { samples, maxLength },
+    seed,
+    samples: message.samples,
+    scores: matrixOf(message.scores, layers, heads, at('scores')),
+    scoresStderr:
+      scoresStderr.length === 0
+        ? Array.from({ length: layers }, () => new Array<null>(heads).fill(null))
+        : matrixOf(scoresStderr, layers, heads, at('scores_stderr')),
+    warmUp: { epochs, steps, lr, firstLoss, lastLoss },
+    deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    elapsedSeconds: message.elapsedSeconds,
+  };
+  return { scores, warnings: [...message.warnings] };
+}

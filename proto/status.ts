@@ -1,0 +1,167 @@
+import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { type Any, AnySchema, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt';
+import {
+  Metadata,
+  type ServerInterceptingCallInterface,
+  type ServiceError,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import { cancelled, type ErrorCode, HifiError, isNoDescriptor, noRoom } from '../foundation/errors';
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb';
+import { type Status, StatusSchema } from './gen/google/rpc/status_pb';
+
+export { status };
+
+/** Where a `google.rpc.Status` travels: https://grpc.io/docs/guides/error/#richer-error-model */
+const DETAILS_KEY = 'grpc-status-details-bin';
+const DOMAIN = 'hifi';
+
+/** A field of a request that is not right. */
+export interface Violation {
+  /** Its path, such as `options.damping` or `mask.heads[2].layer`. */
+  field: string;
+  /** What it was, and what would be right. */
+  description: string;
+}
+
+/** An error as it crosses the wire: a gRPC status with a reason for programs and a line for people. */
+export class RpcError extends Error {
+  override readonly name = 'RpcError';
+
+  /**
+   * @param code a gRPC status
+   * @param reason in UPPER_SNAKE
+   * @param message one line; what is in it goes to the client
+   */
+  constructor(
+    readonly code: status,
+    readonly reason: string,
+    message: string,
+    readonly details: { violations?: readonly Violation[]; retrySeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause: details.cause });
+  }
+}
+
+/**
+ * An INVALID_ARGUMENT for one field.
+ *
+ * @param said what it was and what would be right: `is 2000; it must be 1 to 1000`
+ * @param what name of the object in a sentence
+ */
+export function badField(field: string, said: string, what = field): RpcError {
+  const description = `${what} ${said}`;
+  return new RpcError(status.INVALID_ARGUMENT, 'INVALID_INPUT', description, { violations: [{ field, description }] });
+}
+
+export const notFound = (what: string) => new RpcError(status.NOT_FOUND, 'NOT_FOUND', what);
+
+const CODES: Record<ErrorCode, [code: status, reason: string]> = {
+  INVALID_INPUT: [status.INVALID_ARGUMENT, 'INVALID_INPUT'],
+  NOT_FOUND: [status.NOT_FOUND, 'NOT_FOUND'],
+  FAILED: [status.INTERNAL, 'FAILED'],
+  CANCELLED: [status.CANCELLED, 'CANCELLED'],
+  ENGINE_LOST: [status.UNAVAILABLE, 'ENGINE_LOST'],
+  DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
+};
+
+/** Seconds after which a client may try again if a disk had no room. */
+const NO_ROOM_RETRY_SECONDS = 10;
+
+/**
+ * The one mapping from any thrown value to what a client sees. What is no error of this project's is INTERNAL without a word of
+ * its own: it may hold anything.
+ */
+export function rpcErrorOf(thrown: unknown): RpcError {
+  if (thrown instanceof RpcError) return thrown;
+  if (!(thrown instanceof HifiError) && !(thrown instanceof Error && thrown.name === 'AbortError')) {
+    const known = HifiError.from(thrown);
+    if (isNoDescriptor(thrown)) {
+      const details = { retrySeconds: NO_ROOM_RETRY_SECONDS, cause: thrown };
+      const message = 'the service has reached its limit of open files; try again later';
+      return new RpcError(status.RESOURCE_EXHAUSTED, 'TOO_MANY_FILES', message, details);
+    }
+    if (known.code === 'FAILED') {
+      return new RpcError(status.INTERNAL, 'INTERNAL', 'internal error; the service has logged it', { cause: thrown });
+    }
+  }
+  const error = HifiError.from(thrown);
+  const [code, reason] = CODES[error.code];
+  const message = withoutPaths(error.message);
+  const violations = error.code === 'INVALID_INPUT' ? [{ field: error.field ?? '', description: message }] : undefined;
+  const retrySeconds = error.code === 'DISK_FULL' ? NO_ROOM_RETRY_SECONDS : undefined;
+  return new RpcError(code, reason, message, { violations, retrySeconds, cause: thrown });
+}
+
+/** A message without the folders of this machine: of every absolute path its last part. */
+export const withoutPaths = (message: string) =>
+  message.replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
+
+/** Status in the form that grpc-js sends. */
+export type SentStatus = Parameters<ServerInterceptingCallInterface['sendStatus']>[0];
+
+/** Returns true if a status has the details of a `google.rpc.Status`. */
+export const isDetailed = ({ metadata }: SentStatus) => (metadata?.get(DETAILS_KEY) ?? []).length > 0;
+
+/** What a server sends for an error: code, line and details. */
+export function statusOf(error: RpcError): StatusObject {
+  const metadata = new Metadata();
+  metadata.set(DETAILS_KEY, Buffer.from(toBinary(StatusSchema, statusMessage(error))));
+  return { code: error.code, details: error.message, metadata };
+}
+
+/** An error as the message `google.rpc.Status`. */
+export function statusMessage({ code, reason, message, details }: RpcError): Status {
+  const { violations, retrySeconds } = details;
+  const packed: Any[] = [pack(ErrorInfoSchema, { reason, domain: DOMAIN })];
+  if (violations) packed.push(pack(BadRequestSchema, { fieldViolations: [...violations] }));
+  if (retrySeconds !== undefined) {
+    const seconds = Math.trunc(retrySeconds);
+    const retryDelay = { seconds: BigInt(seconds), nanos: Math.round((retrySeconds - seconds) * 1e9) };
+    packed.push(pack(RetryInfoSchema, { retryDelay }));
+  }
+  return create(StatusSchema, { code, message, details: packed });
+}
+
+function pack<D extends DescMessage>(schema: D, value: MessageInitShape<D>): Any {
+  return create(AnySchema, anyPack(schema, create(schema, value)));
+}
+
+/** What a client was sent, as an error of this project's. */
+export function errorOfStatus(error: ServiceError): RpcError {
+  const [bytes] = error.metadata?.get(DETAILS_KEY) ?? [];
+  const sent = bytes instanceof Buffer ? fromBinary(StatusSchema, bytes) : undefined;
+  const info = sent && firstDetail(sent, ErrorInfoSchema);
+  const bad = sent && firstDetail(sent, BadRequestSchema);
+  const delay = sent && firstDetail(sent, RetryInfoSchema)?.retryDelay;
+  return new RpcError(error.code, info?.reason ?? status[error.code], error.details || error.message, {
+    ...(bad && { violations: bad.fieldViolations.map(({ field, description }) => ({ field, description })) }),
+    ...(delay && { retrySeconds: Number(delay.seconds) + delay.nanos / 1e9 }),
+    cause: error,
+  });
+}
+
+function firstDetail<D extends DescMessage>(sent: Status, schema: D) {
+  for (const detail of sent.details) {
+    const unpacked = anyUnpack(detail, schema);
+    if (unpacked) return unpacked;
+  }
+  return undefined;
+}
+
+const OWN_CODES: Partial<Record<status, ErrorCode>> = {
+  [status.INVALID_ARGUMENT]: 'INVALID_INPUT',
+  [status.ALREADY_EXISTS]: 'INVALID_INPUT',
+  [status.FAILED_PRECONDITION]: 'INVALID_INPUT',
+  [status.UNAUTHENTICATED]: 'INVALID_INPUT',
+  [status.PERMISSION_DENIED]: 'INVALID_INPUT',
+  [status.NOT_FOUND]: 'NOT_FOUND',
+};
+
+/** The same for a command or a job: an error of the project's own type. */
+export function hifiErrorOf(error: RpcError): HifiError {
+  if (error.code === status.CANCELLED) return cancelled();
+  if (error.reason === 'DISK_FULL') return noRoom(error.message, error);
+  return new HifiError(OWN_CODES[error.code] ?? 'FAILED', error.message, error);
+}

@@ -1,0 +1,105 @@
+import { create } from '@bufbuild/protobuf';
+import type { EpochMetrics, TrainEvent, TrainingOutcome, TrainMetrics } from '../delta/training-options';
+import { artifactMessage, artifactOf } from './artifact';
+import {
+  type Epoch,
+  EpochSchema,
+  type TrainingMetrics,
+  TrainingMetricsSchema,
+  type TrainingResult,
+  TrainingResultSchema,
+  type TrainResponse,
+  TrainResponseSchema,
+} from './gen/hifi/v1/trainer_pb';
+import { deviceOf } from './head-report';
+import { present } from './matrix';
+import { onnxMessage, onnxOf } from './onnx';
+import { progressMessage, progressOf } from './progress';
+
+export const epochMessage = ({ epoch, trainLoss, dev, seconds }: EpochMetrics): Epoch =>
+  create(EpochSchema, { epoch, trainLoss, dev: { ...dev }, seconds });
+
+export const epochOf = ({ epoch, trainLoss, dev, seconds }: Epoch): EpochMetrics => ({
+  epoch,
+  trainLoss: present(trainLoss, 'epoch.train_loss'),
+  dev: { ...dev },
+  seconds,
+});
+
+export function metricsMessage({
+  task,
+  resumedFromStep,
+  epochs,
+  peakRssBytes,
+  onnx = [],
+  ...metrics
+}: TrainMetrics): TrainingMetrics {
+  return create(TrainingMetricsSchema, {
+    ...metrics,
+    ...(task !== null && { task }),
+    ...(resumedFromStep !== null && { resumedFromStep }),
+    best: { ...metrics.best },
+    epochs: epochs.map(epochMessage),
+    peakRssBytes: BigInt(peakRssBytes),
+    onnx: onnx.map(onnxMessage),
+  });
+}
+
+/** @throws HifiError INVALID_INPUT where a part is missing */
+export function metricsOf(message: TrainingMetrics): TrainMetrics {
+  const at = (part: string) => `metrics.${part}`;
+  const best = present(message.best, at('best'));
+  return {
+    task: message.task ?? null,
+    metric: message.metric,
+    best: { epoch: best.epoch, value: present(best.value, at('best.value')) },
+    resumedFromStep: message.resumedFromStep ?? null,
+    epochs: message.epochs.map(epochOf),
+    trainableParameters: present(message.trainableParameters, at('trainable_parameters')),
+    taskHeadParameters: present(message.taskHeadParameters, at('task_head_parameters')),
+    peakRssBytes: Number(message.peakRssBytes),
+    seed: present(message.seed, at('seed')),
+    deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    ...(message.onnx.length > 0 && { onnx: message.onnx.map(onnxOf) }),
+  };
+}
+
+export const outcomeMessage = ({ metrics, artifacts }: TrainingOutcome): TrainingResult =>
+  create(TrainingResultSchema, { metrics: metricsMessage(metrics), artifacts: artifacts.map(artifactMessage) });
+
+export const outcomeOf = ({ metrics, artifacts }: TrainingResult): TrainingOutcome => ({
+  metrics: metricsOf(present(metrics, 'metrics')),
+  artifacts: artifacts.map(artifactOf),
+});
+
+/** @returns undefined for an interval, which is for whoever runs the engine */
+export function trainEventMessage(event: TrainEvent): TrainResponse | undefined {
+  switch (event.kind) {
+    case 'progress':
+      return create(TrainResponseSchema, { event: { case: 'progress', value: progressMessage(event) } });
+    case 'epoch':
+      return create(TrainResponseSchema, { event: { case: 'epoch', value: epochMessage(event.epoch) } });
+    case 'checkpoint':
+      return create(TrainResponseSchema, { event: { case: 'checkpoint', value: { step: event.step } } });
+    case 'warning':
+      return create(TrainResponseSchema, { event: { case: 'warning', value: event.message } });
+    case 'interval':
+      return undefined;
+  }
+}
+
+/** What a training tells; undefined for its result, and for what a later version may add. */
+export function trainEventOf({ event }: TrainResponse): TrainEvent | undefined {
+  switch (event.case) {
+    case 'progress':
+      return progressOf(event.value);
+    case 'epoch':
+      return { kind: 'epoch', epoch: epochOf(event.value) };
+    case 'checkpoint':
+      return { kind: 'checkpoint', step: event.value.step };
+    case 'warning':
+      return { kind: 'warning', message: event.value };
+    default:
+      return undefined;
+  }
+}

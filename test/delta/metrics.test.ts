@@ -1,0 +1,185 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import fc from 'fast-check';
+import { TASK_NAMES } from '../../data/tasks';
+import * as metrics from '../../delta/metrics';
+import { spearman } from '../../heads/spearman';
+
+interface Case {
+  name: string;
+  predictions: number[];
+  labels: number[];
+  expected: Record<string, number>;
+}
+
+/** Made by test/fixtures/make_metrics_golden.py with SciPy and scikit-learn. */
+const golden: { classes: Case[]; values: Case[] } = JSON.parse(
+  fs.readFileSync(path.join(__dirname, '../fixtures/metrics.golden.json'), 'utf8'),
+);
+
+const measures = {
+  accuracy: metrics.accuracy,
+  f1: metrics.f1,
+  matthews: metrics.matthews,
+  pearson: metrics.pearson,
+  spearman,
+  mse: metrics.meanSquaredError,
+};
+
+describe('against SciPy and scikit-learn', () => {
+  it.each([...golden.classes, ...golden.values])('$name', ({ predictions, labels, expected }) => {
+    for (const [name, value] of Object.entries(expected)) {
+      const ours = measures[name as keyof typeof measures](predictions, labels);
+      expect(Math.abs(ours - value)).toBeLessThanOrEqual(1e-10 * Math.max(1, Math.abs(value)));
+    }
+  });
+
+  it('covers every measure', () => {
+    const named = new Set([...golden.classes, ...golden.values].flatMap(({ expected }) => Object.keys(expected)));
+    expect([...named].sort()).toEqual(Object.keys(measures).sort());
+  });
+});
+
+describe('undefined values are 0', () => {
+  it.each(Object.entries(measures))('%s of no rows', (_, measure) => expect(measure([], [])).toBe(0));
+});
+
+const bits = fc.array(fc.tuple(fc.nat(1), fc.nat(1)), { minLength: 1, maxLength: 60 });
+const numbers = fc.array(fc.tuple(fc.float({ noNaN: true, min: -100, max: 100 }), fc.integer({ min: 0, max: 5 })), {
+  minLength: 2,
+  maxLength: 60,
+});
+
+describe('laws', () => {
+  it('Matthews is Pearson of the classes', () => {
+    fc.assert(
+      fc.property(bits, (rows) => {
+        const [a, b] = [rows.map(([x]) => x), rows.map(([, y]) => y)];
+        expect(metrics.matthews(a, b)).toBeCloseTo(metrics.pearson(a, b), 12);
+      }),
+    );
+  });
+
+  it("Pearson's r does not depend on scale, even if squares under- or overflow", () => {
+    const [a, b] = [
+      [1, 2, 4, 8],
+      [2, 1, 5, 6],
+    ];
+    for (const factor of [1e-200, 1e-300, 1e200]) {
+      const scaled = a.map((x) => x * factor);
+      expect(metrics.pearson(scaled, b)).toBeCloseTo(metrics.pearson(a, b), 12);
+      expect(metrics.pearson(b, scaled)).toBeCloseTo(metrics.pearson(a, b), 12);
+    }
+  });
+
+  it('correlations are symmetric, in [−1, 1], and flip with the sign', () => {
+    fc.assert(
+      fc.property(numbers, (rows) => {
+        const [a, b] = [rows.map(([x]) => x), rows.map(([, y]) => y)];
+        for (const r of [metrics.pearson, spearman]) {
+          expect(r(a, b)).toBeCloseTo(r(b, a), 12);
+          expect(Math.abs(r(a, b))).toBeLessThanOrEqual(1);
+          expect(
+            r(
+              a.map((x) => -x),
+              b,
+            ),
+          ).toBeCloseTo(-r(a, b), 12);
+        }
+      }),
+    );
+  });
+});
+
+describe('metricsFor', () => {
+  const two = { kind: 'classes', classes: 2 } as const;
+  const three = { kind: 'classes', classes: 3 } as const;
+  const number = { kind: 'regression' } as const;
+
+  it("has GLUE's metrics, the deciding one first", () => {
+    const table = Object.fromEntries(TASK_NAMES.map((task) => [task, metrics.metricsFor(task, two).names.join(' ')]));
+    expect(table).toEqual({
+      cola: 'matthews',
+      sst2: 'accuracy',
+      mrpc: 'f1 accuracy',
+      stsb: 'pearson spearman',
+      qqp: 'f1 accuracy',
+      mnli: 'accuracy',
+      qnli: 'accuracy',
+      rte: 'accuracy',
+      wnli: 'accuracy majorityAccuracy',
+    });
+    expect(metrics.metricsFor('mrpc', two).best).toBe('f1');
+  });
+
+  it("measures one's own data by the kind of problem", () => {
+    expect(metrics.metricsFor(undefined, two).names).toEqual(['accuracy', 'f1']);
+    expect(metrics.metricsFor(null, three).names).toEqual(['accuracy']);
+    expect(metrics.metricsFor(undefined, number).names).toEqual(['pearson', 'spearman', 'mse']);
+  });
+
+  it('computes them by name', () => {
+    expect(metrics.metricsFor('mrpc', two).compute([1, 1, 0, 1], [1, 0, 0, 1])).toEqual({ f1: 0.8, accuracy: 0.75 });
+    expect(metrics.metricsFor('wnli', two).compute([1, 1, 1], Int32Array.of(0, 1, 0))).toEqual({
+      accuracy: 1 / 3,
+      majorityAccuracy: 2 / 3,
+    });
+    expect(metrics.metricsFor(undefined, number).compute(Float32Array.of(1, 2), [3, 5])).toEqual({
+      pearson: expect.closeTo(1, 12),
+      spearman: expect.closeTo(1, 12),
+      mse: 6.5,
+    });
+  });
+
+  it('refuses predictions that are not numbers, and of another count', () => {
+    const { compute } = metrics.metricsFor(undefined, number);
+    expect(() => compute([1, Number.NaN], [1, 2])).toThrow('the prediction of row 1 is NaN');
+    expect(() => compute([1, 2], [1, Number.POSITIVE_INFINITY])).toThrow('the label of row 1 is Infinity');
+    expect(() => compute([1], [1, 2])).toThrow('1 predictions for 2 labels');
+  });
+});
+
+describe('argmax', () => {
+  it('takes the largest, of equal ones the lowest', () => {
+    expect(metrics.argmax([0.1, 3, 2])).toBe(1);
+    expect(metrics.argmax(Float32Array.of(2, 1, 2))).toBe(0);
+    expect(metrics.argmax([-5])).toBe(0);
+  });
+});
+
+describe('which of two is better', () => {
+  const metricsOf = (task: 'cola' | 'mrpc' | 'sst2' | 'stsb') =>
+    metrics.metricsFor(task, { kind: 'classes', classes: 2 });
+
+  it.each<['cola' | 'mrpc' | 'sst2' | 'stsb', number[], boolean]>([
+    ['stsb', [2.5], true],
+    ['stsb', [3, 3, 3], true],
+    ['stsb', [3, 3, 4], false],
+    ['cola', [1, 1], true],
+    ['cola', [1, 0], false],
+    ['mrpc', [0, 0], true],
+    ['mrpc', [1, 1], false],
+    ['sst2', [1], false],
+  ])('the metric of %s on labels %j is undefined: %s', (task, labels, undefinedThere) => {
+    const decided = metricsOf(task);
+    expect(decided.isUndefinedOn(labels)).toBe(undefinedThere);
+    // The metric is then 0 for any prediction.
+    if (undefinedThere) {
+      for (const predictions of [labels, labels.map(() => 0), labels.map((_, i) => i % 2)]) {
+        expect(decided.compute(predictions, labels)[decided.best]).toBe(0);
+      }
+    }
+  });
+
+  it('the larger value, of equals the earlier; the lower loss where the value is undefined', () => {
+    const [low, high] = [
+      { accuracy: 0.5, loss: 0.1 },
+      { accuracy: 0.6, loss: 0.9 },
+    ];
+    const judged = (values: typeof low, byLoss: boolean) => metrics.judgedBy(metricsOf('sst2'), values, byLoss);
+    expect(metrics.isBetter(judged(high, false), judged(low, false))).toBe(true);
+    expect(metrics.isBetter(judged({ ...low, loss: 0 }, false), judged(low, false))).toBe(false);
+    expect(metrics.isBetter(judged(low, true), judged(high, true))).toBe(true);
+    expect(metrics.isBetter(judged(low, true), judged(low, true))).toBe(false);
+  });
+});

@@ -1,0 +1,224 @@
+import * as fs from 'node:fs';
+import * as http from 'node:http';
+import * as path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { GrpcClient } from '../../../infra/grpc/client';
+import { GatewayService } from '../../../proto/gen/hifi/v1/gateway_pb';
+import { openBrowser } from '../../support/browser';
+import { FIXTURES, temporaryFolder } from '../../support/deltas';
+import { endServices, Service } from '../../support/services';
+
+const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const TOKEN = 'the right token';
+const rows = (name: string) => ({
+  source: { case: 'path' as const, value: `tiny-data/${name}` },
+  textColumns: ['sentence'],
+  labelColumn: 'label',
+});
+const spec = (epochs: number) => ({
+  model: 'tiny-bert',
+  train: rows('train.tsv'),
+  dev: rows('dev.tsv'),
+  training: { epochs, batchSize: 8 },
+  selection: { k: 1 },
+});
+
+let folder: string;
+let service: Service;
+let gateway: GrpcClient;
+let browser: Browser;
+let port: number;
+/** What pages have said and asked for elsewhere. */
+let complaints: string[];
+
+beforeAll(async () => {
+  folder = temporaryFolder('live');
+  fs.writeFileSync(path.join(folder, 'token'), TOKEN);
+  const ports = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0', '--http', '0'];
+  const guard = ['--token-file', path.join(folder, 'token')];
+  const state = ['--state-dir', path.join(folder, 'state'), '--data-root', FIXTURES];
+  service = await Service.start(['all', ...state, ...ports, ...guard]);
+  port = (service.ports as Record<string, number>).http;
+  gateway = new GrpcClient(`127.0.0.1:${service.ports.gateway}`, { token: TOKEN });
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  gateway?.close();
+  await endServices();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+beforeEach(() => {
+  complaints = [];
+});
+
+const createJob = async (epochs: number) =>
+  (await gateway.unary(GatewayService.method.createJob, { spec: spec(epochs) })).job!.jobId;
+
+async function ended(jobId: string): Promise<void> {
+  for await (const _ of gateway.stream(GatewayService.method.watchJob, { jobId }));
+}
+
+/** The page, entered with the token. */
+async function onPage(use: (page: Page) => Promise<void>, options: BrowserContextOptions = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  try {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => complaints.push(error.message));
+    page.on('console', (message) => {
+      // The browser's own word on the question that the door is the answer to.
+      if (!message.text().includes('401')) complaints.push(message.text());
+    });
+    page.on('request', (request) => {
+      if (!request.url().startsWith(`http://127.0.0.1:${port}/`) && !request.url().startsWith('data:')) {
+        complaints.push(request.url());
+      }
+    });
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.fill('#token', TOKEN);
+    await page.click('text=Enter');
+    await page.waitForSelector('body[data-ready=yes]');
+    await use(page);
+    expect(complaints).toEqual([]);
+  } finally {
+    await context.close();
+  }
+}
+
+/** An answer of the server's, as any program gets it. */
+function asked(at: string, { method = 'GET', headers = {}, body = '' }: http.RequestOptions & { body?: string } = {}) {
+  return new Promise<{ status: number; headers: http.IncomingHttpHeaders; body: string }>((resolve, reject) => {
+    const request = http.request({ host: '127.0.0.1', port, path: at, method, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => (text += chunk));
+      response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: text }));
+    });
+    request.on('error', reject).end(body);
+  });
+}
+
+test('a job appears, moves and ends by itself; its epochs, its loss and its report are there', async () => {
+  await onPage(async (page) => {
+    const jobId = await createJob(20);
+    const row = page.locator(`#job-${jobId}`);
+    await row.waitFor();
+    await row.locator('button').click();
+    await page.locator('#epochRows tr').first().waitFor();
+    await row.locator('.state.succeeded').waitFor({ timeout: 60_000 });
+    expect(await page.locator('#epochRows tr').count()).toBe(20);
+    expect((await page.locator('#curve').getAttribute('points'))!.split(' ').length).toBeGreaterThan(1);
+    expect(await row.textContent()).toMatch(/accuracy 0\.\d{4}|accuracy 1\.0000/);
+    expect(await page.textContent('#said')).toBe(`job ${jobId} is succeeded`);
+
+    const [report] = await Promise.all([page.waitForEvent('popup'), page.click('text=report.html')]);
+    await report.waitForLoadState();
+    expect(await report.textContent('h1')).toContain('tiny-bert');
+  });
+});
+
+test('a job is cancelled from the page', async () => {
+  await onPage(async (page) => {
+    const jobId = await createJob(5000);
+    await page.locator(`#job-${jobId} button`).click();
+    await page.locator(`#job-${jobId} progress`).waitFor();
+    await page.click('#cancel');
+    await page.locator(`#job-${jobId} .state.cancelled`).waitFor();
+    await page.locator('#cancel').waitFor({ state: 'hidden' });
+  });
+});
+
+test.each([
+  ['light', { colorScheme: 'light' }],
+  ['dark', { colorScheme: 'dark' }],
+  ['narrow', { viewport: { width: 400, height: 800 } }],
+] as const)('nothing that axe finds: %s', async (_, options) => {
+  const jobId = await createJob(1);
+  await ended(jobId);
+  await onPage(async (page) => {
+    await page.locator(`#job-${jobId} button`).click();
+    await page.locator('#epochRows tr').first().waitFor();
+    await page.evaluate(AXE);
+    // biome-ignore lint/suspicious/noExplicitAny: of the page
+    const { violations } = await page.evaluate(() => (globalThis as any).axe.run());
+    // biome-ignore lint/suspicious/noExplicitAny: axe's own form
+    expect(violations.map(({ id, nodes }: any) => [id, nodes[0].html])).toEqual([]);
+    if (process.env.HIFI_SHOTS)
+      await page.screenshot({ path: `${process.env.HIFI_SHOTS}/live-${_}.png`, fullPage: true });
+  }, options);
+});
+
+test('the keyboard alone opens a job', async () => {
+  const jobId = await createJob(1);
+  await ended(jobId);
+  await onPage(async (page) => {
+    await page.locator(`#job-${jobId} button`).focus();
+    await page.keyboard.press('Enter');
+    expect(await page.textContent('#title')).toBe(`Job ${jobId}`);
+  });
+});
+
+test('without the token nothing is told, and other pages can do nothing', async () => {
+  for (const at of ['/jobs', '/changes', '/jobs/x/events', '/jobs/x/report.html']) {
+    expect(await asked(at)).toMatchObject({ status: 401, body: 'the token is missing\n' });
+  }
+  const session = (body: string, headers = {}) => asked('/session', { method: 'POST', body, headers });
+  expect((await session(TOKEN)).status).toBe(403); // no x-hifi: a form of another page's
+  expect((await session('wrong', { 'x-hifi': '1' })).status).toBe(401);
+  const entered = await session(TOKEN, { 'x-hifi': '1' });
+  expect(entered.status).toBe(204);
+  const [cookie] = entered.headers['set-cookie']!;
+  expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
+  expect(cookie).not.toContain(TOKEN);
+  const headers = { cookie: cookie.split(';')[0] };
+  expect((await asked('/jobs', { headers })).status).toBe(200);
+  expect((await asked('/jobs', { headers: { authorization: `Bearer ${TOKEN}` } })).status).toBe(200);
+  // A name elsewhere that leads here for a moment.
+  expect((await asked('/jobs', { headers: { ...headers, host: 'rebound.example' } })).status).toBe(421);
+  const { jobs } = JSON.parse((await asked('/jobs', { headers })).body);
+  const cancel = `/jobs/${jobs[0].jobId}/cancel`;
+  expect((await asked(cancel, { method: 'POST', headers })).status).toBe(403);
+});
+
+test('what is not there is said, and no name leads out', async () => {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const { jobs } = JSON.parse((await asked('/jobs', { headers })).body);
+  const at = async (url: string) => (await asked(url, { headers })).status;
+  expect(await at('/jobs/none/report.html')).toBe(404);
+  expect(await at(`/jobs/${jobs[0].jobId}/..%2F..%2Fgateway.lock`)).toBe(404);
+  expect(await at('/etc/passwd')).toBe(404);
+  expect(await at(`/jobs/${jobs[0].jobId}/%`)).toBe(404);
+  const own = { ...headers, host: `LOCALHOST:${port}` };
+  expect((await asked('/jobs', { headers: own })).status).toBe(200);
+  const [{ name }] = jobs[0].artifacts ?? [{ name: 'heads.json' }];
+  expect(await at(`/jobs/${jobs[0].jobId}/${name}`)).toBe(200);
+  expect(service.log).not.toContain(TOKEN);
+});
+
+test('a gateway that was restarted asks an open page for the token, and then shows no job twice and no epoch', async () => {
+  const jobId = await createJob(3);
+  await ended(jobId);
+  const gone = await createJob(1);
+  await ended(gone);
+  await onPage(async (page) => {
+    await page.locator(`#job-${jobId} button`).click();
+    await page.locator('#epochRows tr').nth(2).waitFor();
+    await service.kill();
+    await page.locator('#away').waitFor();
+    await service.restart();
+    // The client waits a moment before it connects again.
+    await gateway.unary(GatewayService.method.getJob, { jobId }).catch(() => setTimeout(3000));
+    await gateway.unary(GatewayService.method.deleteJob, { jobId: gone });
+    await page.locator('#door').waitFor();
+    await page.fill('#token', TOKEN);
+    await page.click('text=Enter');
+    await page.locator('#away').waitFor({ state: 'hidden' });
+    await page.locator(`#job-${gone}`).waitFor({ state: 'detached' });
+    expect(await page.locator(`#job-${jobId}`).count()).toBe(1);
+    await page.locator(`#job-${jobId} button`).click();
+    await page.locator('#epochRows tr').nth(2).waitFor();
+    expect(await page.locator('#epochRows tr').count()).toBe(3);
+    // The browser's own word on connections that are refused.
+    complaints = complaints.filter((line) => !line.includes('net::ERR_'));
+  });
+});

@@ -1,0 +1,237 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
+import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
+import { SELECTION_DEFAULTS, selectHeads } from '../../heads/select';
+import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../job/folder-results';
+import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../job/job';
+import type { OnnxDtype } from '../../model/onnx-dtype';
+import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-place-'));
+afterAll(() => fs.rmSync(scratch, { recursive: true }));
+let count = 0;
+
+/** A folder with files in it. */
+function folder(...files: string[]): string {
+  const at = path.join(scratch, `out-${count++}`);
+  for (const file of files) {
+    fs.mkdirSync(path.dirname(path.join(at, file)), { recursive: true });
+    fs.writeFileSync(path.join(at, file), file);
+  }
+  return at;
+}
+
+describe('what a resumed job keeps', () => {
+  const spec: JobSpec = {
+    model: 'm',
+    train: { path: 'rows.tsv', task: 'sst2' },
+    analysis: ANALYSIS_DEFAULTS,
+    selection: SELECTION_DEFAULTS,
+    training: TRAIN_DEFAULTS,
+    exports: ['checkpoint'],
+    onnxDtypes: ['fp32'],
+  };
+  const inputs: JobInputs = {
+    model: { weights: sampleReport().model.sha256, files: ['config', 'tokenizer', null] },
+    ...{ train: 'rows', dev: null, mismatched: null },
+  };
+  const { weights } = inputs.model;
+  const keys = resultKeys(spec, inputs);
+
+  async function finished(): Promise<string> {
+    const out = folder('delta/delta.json', 'checkpoint/config.json');
+    const place = new FolderPlace(out, keys, weights, false);
+    await place.write('heads.json', sampleReport());
+    await place.write('mask.json', sampleMask());
+    await place.write('metrics.json', sampleMetrics());
+    await place.exported('checkpoint');
+    return out;
+  }
+
+  const keeps = async (out: string, now = keys, model = weights, resume = true) => {
+    const place = new FolderPlace(out, now, model, resume);
+    const names = ['heads.json', 'mask.json', 'metrics.json'] as const;
+    const kept = await Promise.all(names.map((name) => place.kept(name)));
+    return names.filter((_, i) => kept[i] !== undefined);
+  };
+
+  test('all that is whole and made of the same', async () => {
+    const out = await finished();
+    expect(await keeps(out)).toEqual(['heads.json', 'mask.json', 'metrics.json']);
+    expect(await keeps(out, keys, weights, false)).toEqual([]);
+    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(true);
+    expect(await keeps(out, keys, 'another model')).toEqual(['metrics.json']);
+  });
+
+  test('nothing that depends on what has changed', async () => {
+    const out = await finished();
+    const changed = (change: Partial<JobSpec>, files = inputs) => keeps(out, resultKeys({ ...spec, ...change }, files));
+    expect(await changed({ training: { ...TRAIN_DEFAULTS, lr: 2e-3 } })).toEqual(['heads.json', 'mask.json']);
+    expect(await changed({ selection: { ...SELECTION_DEFAULTS, k: 1 } })).toEqual(['heads.json']);
+    expect(await changed({ analysis: { ...ANALYSIS_DEFAULTS, samples: 7 } })).toEqual([]);
+    expect(await changed({ train: { path: 'rows.tsv', task: 'cola' } })).toEqual([]);
+    expect(await changed({}, { ...inputs, train: 'other rows' })).toEqual([]);
+    expect(await changed({ dev: { path: 'dev.tsv', task: 'sst2' } }, { ...inputs, dev: 'dev rows' })).toEqual([
+      'heads.json',
+      'mask.json',
+    ]);
+    expect(await changed({}, { ...inputs, mismatched: 'more dev rows' })).toEqual(['heads.json', 'mask.json']);
+    expect(
+      await changed({}, { ...inputs, model: { ...inputs.model, files: ['another activation', 'tokenizer', null] } }),
+    ).toEqual([]);
+    expect(
+      await changed({}, { ...inputs, model: { ...inputs.model, files: ['config', 'other words', null] } }),
+    ).toEqual([]);
+    // Where it runs, and by which path, changes nothing.
+    const moved = { train: { task: 'sst2' as const, path: 'elsewhere/rows.tsv' }, model: 'elsewhere' };
+    const analysis = { ...ANALYSIS_DEFAULTS, threads: 1, device: 'cpu' as const };
+    expect(await changed({ ...moved, analysis })).toEqual(['heads.json', 'mask.json', 'metrics.json']);
+  });
+
+  test('an ONNX folder is reused for the same types alone', async () => {
+    const out = folder('onnx/config.json', 'checkpoint/config.json');
+    const typed = (...onnxDtypes: OnnxDtype[]) =>
+      new FolderPlace(out, resultKeys({ ...spec, onnxDtypes }, inputs), inputs.model.weights, true);
+    await typed('fp32', 'q8').exported('onnx');
+    await typed('fp32').exported('checkpoint');
+    expect(await typed('q8', 'fp32').keptExport('onnx')).toBe(true);
+    expect(await typed('fp32').keptExport('onnx')).toBe(false);
+    expect(await typed('fp16').keptExport('checkpoint')).toBe(true);
+  });
+
+  test('scores, where the strategy goes by them', async () => {
+    const gradient = { ...spec, selection: { ...SELECTION_DEFAULTS, strategy: 'gradient' as const } };
+    const out = folder();
+    const place = new FolderPlace(out, resultKeys(gradient, inputs), weights, true);
+    await place.write('heads.json', sampleReport());
+    await place.write('scores.json', sampleScores());
+    await place.write('mask.json', sampleMask());
+    const kept = async (now: JobSpec) => {
+      const later = new FolderPlace(out, resultKeys(now, inputs), weights, true);
+      const names = ['heads.json', 'scores.json', 'mask.json'] as const;
+      const found = await Promise.all(names.map((name) => later.kept(name)));
+      return names.filter((_, i) => found[i] !== undefined);
+    };
+    expect(await kept(gradient)).toEqual(['heads.json', 'scores.json', 'mask.json']);
+    expect(await kept({ ...gradient, selection: { ...gradient.selection, k: 1 } })).toEqual([
+      'heads.json',
+      'scores.json',
+    ]);
+    expect(await kept({ ...gradient, training: { ...TRAIN_DEFAULTS, seed: 1 } })).toEqual(['heads.json']);
+    expect(await kept(spec)).toEqual(['heads.json']);
+  });
+
+  test('nothing that is damaged or gone', async () => {
+    const out = await finished();
+    fs.truncateSync(path.join(out, 'heads.json'), 100);
+    fs.rmSync(path.join(out, 'delta'), { recursive: true });
+    expect(await keeps(out)).toEqual(['mask.json']);
+    fs.rmSync(path.join(out, 'state'), { recursive: true });
+    expect(await keeps(out)).toEqual([]);
+  });
+
+  test('nothing that was forgotten, nor what is made of it', async () => {
+    const out = await finished();
+    forgetResults(out, 'metrics.json');
+    expect(await keeps(out)).toEqual(['heads.json', 'mask.json']);
+    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(false);
+    const exported = await finished();
+    const place = new FolderPlace(exported, keys, weights, true);
+    await place.invalidate('peft');
+    await place.invalidate('onnx');
+    expect(await place.keptExport('checkpoint')).toBe(true);
+    const empty = folder();
+    forgetResults(empty, 'heads.json');
+    expect(fs.existsSync(empty)).toBe(false);
+  });
+
+  test("a trainer's checkpoint goes when metrics.json is there, or when it is of other options", async () => {
+    const out = folder('state/training.safetensors');
+    const checkpoint = path.join(out, 'state', 'training.safetensors');
+    const begin = async (now = keys, resume = true) => {
+      await new FolderPlace(out, now, weights, resume).invalidate('metrics.json');
+      const there = fs.existsSync(checkpoint);
+      fs.writeFileSync(checkpoint, 'cut');
+      return there;
+    };
+    // Of whom it is nobody says; then of this training; then of one with other options.
+    expect([await begin(), await begin(), await begin()]).toEqual([false, true, true]);
+    const other = resultKeys({ ...spec, training: { ...TRAIN_DEFAULTS, lr: 2e-3 } }, inputs);
+    expect([await begin(other), await begin(other), await begin(keys), await begin(keys, false)]).toEqual([
+      ...[false, true, false, false],
+    ]);
+    await new FolderPlace(out, keys, weights, true).write('metrics.json', sampleMetrics());
+    expect(fs.existsSync(checkpoint)).toBe(false);
+  });
+});
+
+describe('a job on a folder, cut and gone on with by other options', () => {
+  /** Stages whose results say which options they were made by. */
+  function stagesIn(out: string, label: (spec: JobSpec) => string): JobStages {
+    const write = (name: string, text: string) => {
+      fs.mkdirSync(path.dirname(path.join(out, name)), { recursive: true });
+      fs.writeFileSync(path.join(out, name), text);
+    };
+    return {
+      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      async *analyze() {
+        return sampleReport();
+      },
+      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      async *score() {
+        return sampleScores();
+      },
+      select: (report, options) => selectHeads(report, options),
+      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      async *train(spec) {
+        write('delta/delta.json', label(spec));
+        return { ...sampleMetrics(), metric: label(spec) };
+      },
+      async export(_, format) {
+        write(`${format}/config.json`, `of ${fs.readFileSync(path.join(out, 'delta/delta.json'), 'utf8')}`);
+        return { notes: [] };
+      },
+      async report() {},
+    };
+  }
+
+  const spec = (lr: number, k: number): JobSpec => ({
+    ...{ model: 'm', train: { path: 'rows.tsv', task: 'sst2' }, exports: ['checkpoint'], onnxDtypes: ['fp32'] },
+    ...{ analysis: ANALYSIS_DEFAULTS, selection: { ...SELECTION_DEFAULTS, k }, training: { ...TRAIN_DEFAULTS, lr } },
+  });
+  const inputs: JobInputs = {
+    model: { weights: sampleReport().model.sha256, files: ['config', 'tokenizer', null] },
+    ...{ train: 'rows', dev: null, mismatched: null },
+  };
+  const label = ({ training, selection }: JobSpec) => `lr ${training.lr}, k ${selection.k}`;
+
+  /** Runs a job in `out`; after the event of the artifact `cut` its process is gone. */
+  async function attempt(out: string, job: JobSpec, cut?: string): Promise<void> {
+    const place = new FolderPlace(out, resultKeys(job, inputs), inputs.model.weights, true);
+    const events: AsyncGenerator<JobEvent> = runJob(job, stagesIn(out, label), place, new AbortController().signal);
+    for await (const event of events) if (event.kind === 'artifact' && event.name === cut) return;
+  }
+
+  const cuts = ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint', 'report.html'];
+
+  test.each(cuts)('after %s: all results are of the last options', async (cut) => {
+    const wanted = folder();
+    await attempt(wanted, spec(1e-3, 1));
+    const read = (out: string) =>
+      ['heads.json', 'mask.json', 'metrics.json', 'delta/delta.json', 'checkpoint/config.json'].map((name) =>
+        fs.readFileSync(path.join(out, name), 'utf8'),
+      );
+    for (const other of [spec(2e-3, 1), spec(1e-3, 2), spec(2e-3, 2)]) {
+      // Once from nothing, once from a whole job of the wanted options.
+      for (const first of [undefined, spec(1e-3, 1)]) {
+        const out = folder();
+        if (first) await attempt(out, first);
+        await attempt(out, other, cut);
+        await attempt(out, spec(1e-3, 1));
+        expect(read(out)).toEqual(read(wanted));
+      }
+    }
+  });
+});

@@ -1,0 +1,153 @@
+import fc from 'fast-check';
+import type { OnnxModel } from '../../delta/onnx-folder';
+import type { EpochMetrics, TrainEvent, TrainMetrics } from '../../delta/training-options';
+import type { StageProgress } from '../../foundation/progress';
+import { ONNX_DTYPES } from '../../model/onnx-dtype';
+import { artifactMessage, artifactOf } from '../../proto/artifact';
+import { datasetMessage, givenRowsOf } from '../../proto/dataset';
+import { ArtifactSchema } from '../../proto/gen/hifi/v1/artifact_pb';
+import { TextDatasetSchema } from '../../proto/gen/hifi/v1/dataset_pb';
+import { ProgressSchema } from '../../proto/gen/hifi/v1/progress_pb';
+import {
+  EvaluateResponseSchema,
+  HeadScoresSchema,
+  PredictionsSchema,
+  TrainingResultSchema,
+  TrainResponseSchema,
+} from '../../proto/gen/hifi/v1/trainer_pb';
+import { progressMessage, progressOf } from '../../proto/progress';
+import { scoresMessage, scoresOf } from '../../proto/scores';
+import { outcomeMessage, outcomeOf, trainEventMessage, trainEventOf } from '../../proto/training';
+import { evaluationMessage, evaluationOf, predictionsMessage, predictionsOf } from '../../trainer/prediction-message';
+import { sampleScores } from '../job/sample-results';
+import { crossed } from './crossing';
+
+const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+const count = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const text = fc.string({ unit: 'grapheme' });
+const metrics = fc.dictionary(fc.stringMatching(/^[a-z_]{1,12}$/), number).map((each) => ({ ...each }));
+const artifact = fc.record({
+  name: text,
+  sha256: fc.constant('ab'.repeat(32)),
+  sizeBytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+});
+const epoch: fc.Arbitrary<EpochMetrics> = fc.record({ epoch: count, trainLoss: number, dev: metrics, seconds: number });
+const onnx: fc.Arbitrary<OnnxModel> = fc
+  .record({
+    dtype: fc.constantFrom(...ONNX_DTYPES),
+    file: text,
+    bytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    largestDifference: number,
+    dev: metrics,
+  })
+  .map(({ dev, ...model }) => ({ ...model, ...(Object.keys(dev).length > 0 && { dev }) }));
+const files = fc.oneof(
+  fc.constant({}),
+  fc.array(onnx, { minLength: 1 }).map((each) => ({ onnx: each })),
+);
+const trained: fc.Arbitrary<TrainMetrics> = fc
+  .record({
+    task: fc.option(text),
+    metric: text,
+    best: fc.record({ epoch: count, value: number }),
+    resumedFromStep: fc.option(count),
+    epochs: fc.array(epoch),
+    trainableParameters: count,
+    taskHeadParameters: count,
+    peakRssBytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+    seed: count,
+    deviceUsed: fc.constantFrom('cpu' as const, 'cuda' as const),
+    files,
+  })
+  .map(({ files: exported, ...rest }) => ({ ...rest, ...exported }));
+const progress = fc.record(
+  {
+    kind: fc.constant('progress' as const),
+    stage: text,
+    done: count,
+    total: count,
+    unit: text,
+    rate: number,
+    remainingSeconds: number,
+    loss: number,
+  },
+  { requiredKeys: ['kind', 'stage', 'done', 'total', 'unit'] },
+) as fc.Arbitrary<StageProgress>;
+
+const same = <T>(drawn: fc.Arbitrary<T>, there: (value: T) => unknown) =>
+  fc.assert(fc.property(drawn, (value) => expect(there(value)).toEqual(value)));
+
+describe('come back as they were', () => {
+  it('progress', () => same(progress, (each) => progressOf(crossed(ProgressSchema, progressMessage(each)))));
+  it('artifacts', () => same(artifact, (each) => artifactOf(crossed(ArtifactSchema, artifactMessage(each)))));
+  it('events of a training', () =>
+    same(
+      fc.oneof(
+        progress,
+        fc.record({ kind: fc.constant('epoch' as const), epoch }),
+        fc.record({ kind: fc.constant('checkpoint' as const), step: count }),
+        fc.record({ kind: fc.constant('warning' as const), message: text }),
+      ) as fc.Arbitrary<TrainEvent>,
+      (event) => trainEventOf(crossed(TrainResponseSchema, trainEventMessage(event)!)),
+    ));
+  it('what a training came to', () =>
+    same(fc.record({ metrics: trained, artifacts: fc.array(artifact) }), (outcome) =>
+      outcomeOf(crossed(TrainingResultSchema, outcomeMessage(outcome))),
+    ));
+  it('predictions', () =>
+    same(fc.array(fc.record({ row: count, label: fc.oneof(text, number), logits: fc.array(number) })), (rows) =>
+      predictionsOf(crossed(PredictionsSchema, predictionsMessage(rows))),
+    ));
+  it('evaluations', () =>
+    same(fc.record({ task: fc.option(text), metric: text, rows: count, loss: number, metrics }), (result) =>
+      evaluationOf(crossed(EvaluateResponseSchema, evaluationMessage(result))),
+    ));
+  it('rows as a request names them', () => {
+    const column = fc.string({ unit: 'grapheme', minLength: 1 });
+    const columns = fc.record(
+      {
+        textColumns: fc.array(column, { minLength: 1, maxLength: 2 }),
+        labelColumn: column,
+        regression: fc.boolean(),
+        delimiter: column,
+      },
+      { requiredKeys: [] },
+    );
+    const files = fc.record({
+      source: fc.oneof(
+        fc.record({ kind: fc.constant('path' as const), path: column }),
+        fc.record({ kind: fc.constant('artifact' as const), sha256: column, name: column }),
+      ),
+    });
+    const inline = fc.array(fc.tuple(text, text, text), { minLength: 1 }).chain((rows) =>
+      fc.record(
+        {
+          kind: fc.constant('inline' as const),
+          texts: fc.constant(rows.map(([each]) => each)),
+          secondTexts: fc.constant(rows.map(([, each]) => each)),
+          labels: fc.constant(rows.map(([, , each]) => each)),
+        },
+        { requiredKeys: ['kind', 'texts'] },
+      ),
+    );
+    const given = fc.oneof(
+      fc.tuple(files, columns).map(([source, rest]) => ({ ...source, ...rest })),
+      fc.tuple(files, fc.constant({ task: 'mnli' as const })).map(([source, rest]) => ({ ...source, ...rest })),
+      fc.record({ source: inline }),
+    );
+    same(given, (rows) => givenRowsOf(crossed(TextDatasetSchema, datasetMessage(rows)), 'dataset'));
+  });
+
+  it('scores, of one sequence too', () => {
+    const scores = sampleScores();
+    const none = { ...scores, scoresStderr: scores.scores.map((row) => row.map(() => null)) };
+    for (const each of [scores, none]) {
+      const message = crossed(HeadScoresSchema, scoresMessage({ scores: each, warnings: ['few'] }));
+      expect(scoresOf(message)).toEqual({ scores: each, warnings: ['few'] });
+    }
+  });
+});
+
+it('an interval is for whoever runs the engine', () => {
+  expect(trainEventMessage({ kind: 'interval', name: 'load', from: 0, to: 1 })).toBeUndefined();
+});

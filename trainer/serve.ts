@@ -1,0 +1,46 @@
+import * as path from 'node:path';
+import { Admission } from '../infra/admission';
+import type { Parts } from '../infra/parts';
+import { treeResidentBytes } from '../infra/process-memory';
+import { ENGINE_PROCESS } from '../infra/service/engine-process';
+import { serviceFiles } from '../infra/service/service-files';
+import { serviceServer } from '../infra/service/service-server';
+import type { Served, ServePart } from '../infra/service/settings';
+import { engineSpans } from '../infra/telemetry/engine-spans';
+import { ModelDescriptions } from '../model/description';
+import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
+import { Runs } from './runs';
+import { trainerService } from './service';
+import { evaluate, exportModel, predict, scoreHeads, train } from './training-engine';
+import { WindowsFile } from './windows-file';
+
+/** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
+export async function serveTrainer(settings: ServePart, parts: Parts): Promise<Served> {
+  const { log, telemetry, server, start } = serviceServer('trainer', settings, parts);
+  const { inputs, results, stopSweeping } = serviceFiles(settings, log);
+  parts.add(stopSweeping);
+  const { engineProcess = ENGINE_PROCESS } = settings;
+  const memory = () => treeResidentBytes();
+  const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) => {
+    const told = new WindowsFile(request.out);
+    const onWindow = telemetry.on ? told.write.bind(told) : undefined;
+    return engineSpans(telemetry, train(request, signal, engineProcess), { memory, before: told.read(), onWindow });
+  });
+  server.add(
+    TrainerService,
+    trainerService({
+      engine: {
+        scoreHeads: (request, signal) => engineSpans(telemetry, scoreHeads(request, signal, engineProcess)),
+        evaluate: (request, signal) => engineSpans(telemetry, evaluate(request, signal, engineProcess)),
+        predict: (request, signal) => engineSpans(telemetry, predict(request, signal, engineProcess)),
+        exportModel: (request, signal) => engineSpans(telemetry, exportModel(request, signal, engineProcess)),
+      },
+      runs,
+      inputs,
+      results,
+      models: new ModelDescriptions(),
+      admission: new Admission(),
+    }),
+  );
+  return { name: 'trainer', port: await start() };
+}

@@ -1,0 +1,276 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { type Encoded, likeLengthBatches } from '../data/batches';
+import { makeDelta, writeDelta } from '../delta/delta';
+import { evaluateRows, score } from '../delta/logits';
+import { isBetter, judgedBy, MISMATCHED, metricsFor, problemOf } from '../delta/metrics';
+import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
+import { cancelled, diverged, failed, hasDiverged } from '../foundation/errors';
+import { clock, intervalSince, StageMeter } from '../foundation/progress';
+import type { Checkpoint } from '../model/checkpoint';
+import { describeDelta } from './describe-delta';
+import type { LabelledRows, TrainingInputs } from './inputs';
+import { peakResidentBytes } from './memory';
+import { embeddingsFor, type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
+import { Program } from './program';
+import { identityOf } from './run-identity';
+import { deviceOf, type TensorFlow } from './session';
+import { loadState, type Progress, saveState } from './state';
+import { type Trainable, trainable } from './trainable';
+import { Training } from './training';
+
+/**
+ * A checkpoint is written that often, in milliseconds, after every epoch, and when the run is cancelled; more rarely where it
+ * would take more than a thirtieth of the time.
+ */
+const CHECKPOINT_INTERVAL = 10_000;
+const SAVING_SHARE = 1 / 30;
+
+/** One training run, its tensors and files. */
+export class Run {
+  private readonly state: string;
+  private readonly identity: string;
+  private readonly trainable: Trainable;
+  private readonly program: Program;
+  /** Of the training rows, the dev rows and MNLI's second dev rows. */
+  private readonly hidden: HiddenRows[] = [];
+  private readonly stepsPerEpoch: number;
+  private readonly resumedFromStep: number | null;
+  private readonly training: Training;
+  private progress: Progress;
+  private best: Float32Array;
+  private lastSaved = 0;
+  /** What the last checkpoint took, in milliseconds. */
+  private saving = 0;
+  /** Trained on in this process, padding not counted. */
+  private tokens = 0;
+
+  constructor(
+    private readonly tf: TensorFlow,
+    private readonly checkpoint: Checkpoint,
+    private readonly inputs: TrainingInputs,
+    private readonly request: TrainRequest,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    const { options, mask } = request;
+    this.state = path.join(request.out, 'state');
+    this.identity = identityOf(checkpoint, inputs, request);
+    this.stepsPerEpoch = Math.ceil(inputs.train.dataset.rows / options.batchSize);
+    const outputs = inputs.labels.kind === 'classes' ? inputs.labels.names.length : 1;
+    this.trainable = trainable(checkpoint, mask, outputs, options.seed);
+    const { layout, initial } = this.trainable;
+    const saved = request.resume ? loadState(this.state, this.identity, layout.size) : undefined;
+    this.resumedFromStep = saved?.progress.step ?? null;
+    this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
+    this.best = saved?.best ?? initial;
+    const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
+    const parts = { checkpoint, mask, layout, outputs, problem: inputs.labels.kind };
+    this.program = new Program(tf, parts, initial);
+    if (saved) this.program.write(saved.training);
+    this.training = new Training(this.program, schedule);
+  }
+
+  private get metrics() {
+    const { labels, train } = this.inputs;
+    return metricsFor(train.dataset.task, problemOf(labels));
+  }
+
+  /** Whether every epoch is done: nothing is left but {@link Run.finish}. */
+  get trained(): boolean {
+    return this.progress.epochs.length >= this.request.options.epochs || this.stopsEarly();
+  }
+
+  /** The epochs that are done: those of a resumed run, which its reader may have missed. */
+  *judged(): Generator<TrainEvent> {
+    for (const epoch of this.progress.epochs) yield { kind: 'epoch', epoch };
+  }
+
+  /** What the frozen layers put out, for every row. */
+  async *prepare(): AsyncGenerator<TrainEvent> {
+    const { train, dev, mismatched } = this.inputs;
+    const began = clock();
+    fs.mkdirSync(this.state, { recursive: true });
+    const embeddings = embeddingsFor({ checkpoint: this.checkpoint, mask: this.request.mask });
+    const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
+    const meter = new StageMeter(
+      'prefix',
+      sets.reduce((sum, set) => sum + set.dataset.rows, 0),
+      'rows',
+    );
+    const part = { program: this.program, checkpoint: this.checkpoint, embeddings };
+    let before = 0;
+    for (const [i, { encoded }] of sets.entries()) {
+      const rows = hiddenRows(part, encoded, this.prefixFile(part, encoded, i));
+      this.hidden.push(yield* this.follow(rows, meter, before));
+      before += encoded.length;
+    }
+    yield intervalSince(began, 'prefix');
+  }
+
+  /** @param set which of the sets of rows it is */
+  private prefixFile(part: FrozenPart, rows: readonly Encoded[], set: number): PrefixFile {
+    const { prefixes } = this.request;
+    if (prefixes === undefined) return { path: path.join(this.state, `prefix-${set}.f32`), shared: false };
+    fs.mkdirSync(prefixes, { recursive: true });
+    return { path: path.join(prefixes, prefixName(part, rows, deviceOf(this.tf))), shared: true };
+  }
+
+  /** Every epoch that is still to do. */
+  async *epochs(): AsyncGenerator<TrainEvent> {
+    const { options } = this.request;
+    const steps = options.epochs * this.stepsPerEpoch;
+    const meter = new StageMeter('train', steps, 'steps', this.progress.step);
+    this.lastSaved = performance.now();
+    // An epoch is done when it was judged: a run may have been cut between its last step and that.
+    while (!this.trained) {
+      const epoch = this.progress.epochs.length;
+      const batches = likeLengthBatches(this.hidden[0].lengths, {
+        batchSize: options.batchSize,
+        seed: options.seed,
+        epoch,
+      });
+      for (const rows of batches.slice(this.progress.step - epoch * this.stepsPerEpoch)) {
+        const loss = this.step(rows);
+        yield* meter.due(this.progress.step, { loss, tokens: this.tokens });
+        await this.breathe(() => this.save());
+        const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
+        const pause = Math.max(CHECKPOINT_INTERVAL, this.saving / SAVING_SHARE);
+        if (!last && performance.now() - this.lastSaved > pause) yield this.save();
+      }
+      yield* this.judge(epoch + 1);
+      yield this.save();
+    }
+  }
+
+  /** Writes the best epoch's delta. The state stays: the caller clears it once the metrics are kept. */
+  finish(): TrainMetrics {
+    const { checkpoint, inputs, request, trainable } = this;
+    const { labels, train } = inputs;
+    const { options, mask } = request;
+    const info = describeDelta(checkpoint, mask, labels, train.dataset.task, options);
+    const values = trainable.layout.views(this.best);
+    const delta = makeDelta(checkpoint, info, ({ canonical }) => values.get(canonical)!.values);
+    writeDelta(path.join(request.out, 'delta'), delta);
+    const { epochs, bestEpoch } = this.progress;
+    const metric = this.metrics.best;
+    return {
+      task: info.task,
+      metric,
+      best: { epoch: bestEpoch, value: epochs[bestEpoch - 1].dev[metric] },
+      resumedFromStep: this.resumedFromStep,
+      epochs,
+      trainableParameters: trainable.tunedParameters,
+      taskHeadParameters: trainable.taskHeadParameters,
+      peakRssBytes: peakResidentBytes(),
+      seed: options.seed,
+      deviceUsed: deviceOf(this.tf),
+    };
+  }
+
+  dispose(): void {
+    this.program.close();
+    for (const rows of this.hidden) rows.close();
+  }
+
+  private step(rows: Int32Array): number {
+    const { train } = this.inputs;
+    const { progress } = this;
+    const start = performance.now();
+    const targets = Array.from(rows, (row) => train.targets[row]);
+    let loss: number;
+    try {
+      loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
+    } catch (error) {
+      if (hasDiverged(error)) throw error;
+      throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
+    }
+    progress.step++;
+    for (const row of rows) this.tokens += train.encoded[row].ids.length;
+    progress.lossSum += loss * rows.length;
+    progress.lossRows += rows.length;
+    progress.seconds += (performance.now() - start) / 1000;
+    return loss;
+  }
+
+  /**
+   * Evaluates the epoch that has ended and keeps its parameters if it is the best so far; see
+   * `isBetter`.
+   */
+  private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
+    const { dev, mismatched } = this.inputs;
+    const { progress, metrics } = this;
+    const began = clock();
+    const scores = yield* this.evaluate(this.hidden[1], dev);
+    if (mismatched) {
+      const second = yield* this.evaluate(this.hidden[2], mismatched);
+      scores[MISMATCHED] = second[metrics.best];
+    }
+    yield intervalSince(began, 'evaluate', { epoch });
+    const trainLoss = progress.lossSum / progress.lossRows;
+    const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
+    const best = progress.epochs[progress.bestEpoch - 1]?.dev;
+    const judged = (of: Record<string, number>) => judgedBy(metrics, of, metrics.isUndefinedOn(dev.targets));
+    if (best === undefined || isBetter(judged(scores), judged(best))) {
+      progress.bestEpoch = epoch;
+      this.best = this.program.read().parameters;
+    }
+    Object.assign(progress, { lossSum: 0, lossRows: 0, seconds: 0, epochs: [...progress.epochs, result] });
+    yield { kind: 'epoch', epoch: result };
+  }
+
+  private async *evaluate(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
+    const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
+    const { batchSize } = this.request.options;
+    const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize);
+    const logits = yield* this.follow(batches, meter);
+    if (!logits.values.every(Number.isFinite))
+      throw diverged('a logit is no finite number; a lower learning rate may help');
+    return score(logits, rows.targets, this.inputs.labels.kind, this.metrics);
+  }
+
+  /** Tells how many rows are done, and stops between two batches. */
+  private async *follow<Result>(
+    rows: AsyncGenerator<number, Result>,
+    meter: StageMeter,
+    before = 0,
+  ): AsyncGenerator<TrainEvent, Result> {
+    try {
+      for (;;) {
+        const { done, value } = await rows.next();
+        if (done) return value;
+        yield* meter.due(before + value);
+        await this.breathe();
+      }
+    } finally {
+      await rows.return(undefined as never);
+    }
+  }
+
+  private stopsEarly(): boolean {
+    const { earlyStopping } = this.request.options;
+    const { epochs, bestEpoch } = this.progress;
+    return earlyStopping !== undefined && epochs.length - bestEpoch >= earlyStopping;
+  }
+
+  private save(): TrainEvent {
+    const began = performance.now();
+    saveState(this.state, this.identity, { progress: this.progress, training: this.program.read(), best: this.best });
+    this.lastSaved = performance.now();
+    this.saving = this.lastSaved - began;
+    return { kind: 'checkpoint', step: this.progress.step };
+  }
+
+  private lastCheckpoint(): string {
+    return fs.existsSync(this.state) && fs.readdirSync(this.state).some((name) => name.endsWith('.safetensors'))
+      ? `the last checkpoint is kept in ${this.state}`
+      : 'no checkpoint had been written';
+  }
+
+  /** Lets messages in between two steps: an abort among them. */
+  private async breathe(beforeLeaving: () => void = () => {}): Promise<void> {
+    await new Promise(setImmediate);
+    if (!this.signal?.aborted) return;
+    beforeLeaving();
+    throw cancelled();
+  }
+}
