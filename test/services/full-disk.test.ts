@@ -83,7 +83,7 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
   disk!.fill(64 << 10);
   await expect(uploadFile(gateway, file, stored)).rejects.toMatchObject(FULL);
   await expect(createJob(gateway, MANY_STEPS)).rejects.toMatchObject(FULL);
-  expect([fs.readdirSync(state('infra/artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
+  expect([fs.readdirSync(state('artifacts/parts')), fs.readdirSync(state('scratch/gateway'))]).toEqual([[], []]);
   // The gateway answers throughout.
   expect(await gateway.unary(GatewayService.method.listJobs, {})).toMatchObject({ jobs: [] });
   disk!.empty();
