@@ -8,7 +8,7 @@ import { mayMount, withMounts } from '../support/mounts';
 const scratch = temporaryFolder('place');
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 const at = (...names: string[]) => path.join(scratch, ...names);
-const child = [process.execPath, path.join(__dirname, 'place-child.ts')];
+const child = [process.execPath, path.join(__dirname, 'output-path-child.ts')];
 
 interface Outcome {
   checked: string;

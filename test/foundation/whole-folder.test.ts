@@ -99,7 +99,7 @@ describe('files of hifi in a folder', () => {
   const out = fresh();
   fs.mkdirSync(out);
   for (const name of ['a', 'b']) fs.writeFileSync(path.join(out, name), `old ${name}`);
-  const child = path.join(__dirname, 'place-child.ts');
+  const child = path.join(__dirname, 'output-path-child.ts');
   const script = `
     mount --bind ${out}/a ${out}/b
     ${process.execPath} ${child} folder ${out}; ls -A ${out}; cat ${out}/a
