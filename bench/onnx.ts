@@ -3,8 +3,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { encodeRows } from '../data/batches';
 import { readDataset } from '../data/read';
-import { resultOf } from '../delta/onnx-export';
 import { ONNX_FILES } from '../delta/onnx-folder';
+import { follow } from '../foundation/follow';
 import { openOnnxModel } from '../infra/onnx/onnx-model';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
@@ -26,8 +26,7 @@ async function benchOnnx(folder: string, file: string, column: string): Promise<
   const dataset = await readDataset({ path: file, textColumns: [column] }, 'texts');
   const first = Int32Array.from({ length: Math.min(SENTENCES, dataset.rows) }, (_, row) => row);
   const models = [];
-  for (const dtype of ONNX_DTYPES)
-    models.push(await openOnnxModel(folder, { batchSize: BATCH, maxLength: 128, device: 'cpu', threads: 1 }, dtype));
+  for (const dtype of ONNX_DTYPES) models.push(await openOnnxModel(folder, { device: 'cpu', threads: 1 }, dtype));
   const [{ config }] = models;
   const rows = encodeRows(dataset, first, loadTokenizer(folder), Math.min(128, config.maxPositions), config);
   const seconds: number[][] = models.map(() => []);
@@ -35,7 +34,7 @@ async function benchOnnx(folder: string, file: string, column: string): Promise<
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [i, model] of models.entries()) {
       const started = performance.now();
-      logits[i] = (await resultOf(model.logits(rows, BATCH))).values;
+      logits[i] = (await follow(model.logits(rows, BATCH), () => {})).values;
       if (round > 0) seconds[i].push((performance.now() - started) / 1000);
     }
   }

@@ -6,7 +6,7 @@ import { invalidInput } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import { claimFolder, replaceFolder } from '../job/out';
 import { EXPORT_FOLDERS, MODEL_FOLDER } from '../job/own-folders';
-import { exportModel } from '../trainer/export';
+import { exportModel } from '../trainer/training-engine';
 import { aPath, oneOf } from './flag-values';
 import { add, addHubFlags, addJsonFlag, addOutFlag, addRuleFlags, type Flags } from './flags';
 import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
+import { cancelled } from '../foundation/errors';
 import { publishFolderWhen } from '../foundation/whole-folder';
-import { logitsOnnx } from '../infra/onnx/onnx-engine';
 import type { Checkpoint } from '../model/checkpoint';
 import { FAMILIES, type Family } from '../model/families';
 import { classifierModel } from '../model/graph';
@@ -17,70 +17,98 @@ import { drawnRows, largestDifference } from './onnx-check';
 import { ONNX_FILES, type OnnxModel, PARAMETER_BYTES } from './onnx-folder';
 import { writeOnnxTokenizer } from './onnx-tokenizer';
 
-export interface OnnxExport {
+export interface OnnxFiles {
   checkpoint: Checkpoint;
   delta: Delta;
   /** Number types to write, a file each; at least one. */
   dtypes: readonly OnnxDtype[];
-  /** New or empty folder; it appears whole or not at all. */
-  out: string;
-  /**
-   * Computes the trainer's logits of token rows, with which each file is compared before the folder
-   * appears.
-   */
-  reference(rows: readonly Encoded[]): Promise<Logits>;
+  /** Empty folder to fill. */
+  folder: string;
   /**
    * Largest weights within one ONNX file, in bytes; larger ones are in a file of their own.
    * Default: the format's limit, 2 GB.
    */
   oneFileBytes?: number;
-  signal?: AbortSignal;
 }
 
 /**
- * Writes the base with the merged delta and its task head as an ONNX folder that transformers.js
- * and onnxruntime load (docs/method.md). The inputs are a tokenizer's outputs, the output is
- * `logits`, and each type has a file. A comparison of logits with the trainer's comes first.
+ * Writes the base with the merged delta and its task head as the files that transformers.js and
+ * onnxruntime load (docs/method.md). The inputs are a tokenizer's outputs, the output is `logits`,
+ * and each type has a file.
  *
- * @returns its files, in the order of {@link ONNX_DTYPES}
- * @throws INVALID_INPUT if the delta belongs to another base, `out` holds something, or a weight is
- *   too large for float16; FAILED if a file does not pass the check
+ * @returns the token rows that the files are checked on
+ * @throws INVALID_INPUT if the delta belongs to another base, or a weight is too large for float16
  */
-export async function exportOnnx(request: OnnxExport): Promise<OnnxModel[]> {
-  const { checkpoint, delta, out, reference, oneFileBytes = MAX_WEIGHT_BYTES, signal } = request;
+export function writeOnnxFiles(request: OnnxFiles): Encoded[] {
+  const { checkpoint, delta, dtypes, folder, oneFileBytes = MAX_WEIGHT_BYTES } = request;
   const { config, folder: base } = checkpoint;
-  const dtypes = ONNX_DTYPES.filter((dtype) => request.dtypes.includes(dtype));
   const merged = applyDelta(checkpoint, delta);
   const tensor = (canonical: string) => merged.get(canonical)?.() ?? checkpoint.tensor(canonical);
   const segments = hasSegments(checkpoint);
   const apart = (dtype: OnnxDtype) => checkpoint.parameters * PARAMETER_BYTES[dtype] > oneFileBytes;
-  const models: OnnxModel[] = [];
-  await publishFolderWhen(out, async (folder) => {
-    fs.mkdirSync(path.join(folder, 'onnx'));
-    for (const dtype of dtypes) {
-      const file = path.join(folder, ONNX_FILES[dtype]);
-      const end = { outputs: outputsOf(delta.info), segments, type: dtype };
-      const build = (weights?: WeightsFile) => classifierModel({ config, tensor }, end, weights);
-      const whole = apart(dtype) ? writeWeights(path.dirname(file), build, weightsFileOf(file)) : build();
-      fs.writeFileSync(file, whole);
+  fs.mkdirSync(path.join(folder, 'onnx'));
+  for (const dtype of dtypes) {
+    const file = path.join(folder, ONNX_FILES[dtype]);
+    const end = { outputs: outputsOf(delta.info), segments, type: dtype };
+    const build = (weights?: WeightsFile) => classifierModel({ config, tensor }, end, weights);
+    const whole = apart(dtype) ? writeWeights(path.dirname(file), build, weightsFileOf(file)) : build();
+    fs.writeFileSync(file, whole);
+  }
+  const described = {
+    ...classifierConfig(config, delta.info, 'F32'),
+    'transformers.js_config': loading(dtypes, apart),
+  };
+  fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(described, null, 2)}\n`);
+  writeOnnxTokenizer(base, folder, config, segments);
+  return drawnRows(config, segments);
+}
+
+/** Work on an ONNX folder that needs an engine, or a process of its own. */
+export interface OnnxWork {
+  /** Fills the folder. @returns the token rows that the files are checked on */
+  write(folder: string, dtypes: readonly OnnxDtype[]): Promise<readonly Encoded[]>;
+  /** Computes the trainer's logits of token rows. */
+  reference(rows: readonly Encoded[]): Promise<Logits>;
+  /** Computes the logits of token rows by each file. */
+  answers(folder: string, dtypes: readonly OnnxDtype[], rows: readonly Encoded[]): Promise<Logits[]>;
+  /** Evaluates one file on the dev rows; absent if there are none. */
+  evaluate?(folder: string, dtype: OnnxDtype): Promise<Record<string, number>>;
+}
+
+/**
+ * Publishes an ONNX folder whose files answer as the trainer does: they are written, compared with
+ * the trainer's logits and evaluated before the folder appears.
+ *
+ * @param out new or empty folder; it appears whole or not at all
+ * @param asked number types to write, a file each; at least one
+ * @returns its files, in the order of {@link ONNX_DTYPES}
+ * @throws INVALID_INPUT if `out` holds something; FAILED if a file does not pass the check;
+ *   CANCELLED by `signal`; any error of `work`
+ */
+export function publishOnnxFolder(
+  out: string,
+  asked: readonly OnnxDtype[],
+  work: OnnxWork,
+  signal?: AbortSignal,
+): Promise<OnnxModel[]> {
+  const dtypes = ONNX_DTYPES.filter((dtype) => asked.includes(dtype));
+  return publishFolderWhen(out, async (folder) => {
+    const rows = await work.write(folder, dtypes);
+    const expected = await work.reference(rows);
+    const found = await work.answers(folder, dtypes, rows);
+    const models: OnnxModel[] = dtypes.map((dtype, i) => ({
+      dtype,
+      file: ONNX_FILES[dtype],
+      bytes: bytesOf(path.join(folder, ONNX_FILES[dtype])),
+      largestDifference: largestDifference(dtype, found[i], expected),
+    }));
+    for (const model of models) {
+      const dev = await work.evaluate?.(folder, model.dtype);
+      if (dev) model.dev = dev;
     }
-    const described = {
-      ...classifierConfig(config, delta.info, 'F32'),
-      'transformers.js_config': loading(dtypes, apart),
-    };
-    fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(described, null, 2)}\n`);
-    writeOnnxTokenizer(base, folder, config, segments);
-    const rows = drawnRows(config, segments);
-    const options = { batchSize: 8, maxLength: config.maxPositions, device: 'cpu' as const };
-    const expected = await reference(rows);
-    const found = await resultOf(logitsOnnx({ folder, dtypes, rows, options }, signal));
-    for (const [i, dtype] of dtypes.entries()) {
-      const file = ONNX_FILES[dtype];
-      const bytes = bytesOf(path.join(folder, file));
-      models.push({ dtype, file, bytes, largestDifference: largestDifference(dtype, found[i], expected) });
-    }
+    if (signal?.aborted) throw cancelled();
+    return models;
   });
-  return models;
 }
 
 /** File beside a model that holds its weights if they are separate. */
@@ -108,12 +136,4 @@ function hasSegments({ config, folder }: Checkpoint): boolean {
   return loadTokenizer(folder)
     .encode('a', 'a', config.maxPositions)
     .typeIds.some((type) => type > 0);
-}
-
-/** Runs an engine's call to its end, whatever it tells on its way. */
-export async function resultOf<Result>(events: AsyncGenerator<unknown, Result>): Promise<Result> {
-  for (;;) {
-    const { done, value } = await events.next();
-    if (done) return value;
-  }
 }

@@ -1,11 +1,10 @@
-import type { ExportRequest } from '../delta/export-request';
+import { exportMerged, exportOnnxFiles, type MergeRequest, type OnnxFilesRequest } from '../delta/export';
 import type { EvaluateRequest } from '../delta/inference-options';
 import type { ScoreRequest } from '../delta/score-options';
 import type { TrainRequest } from '../delta/training-options';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
 import { type CalibrateRequest, calibrate } from './calibration';
-import { exportModel } from './export';
 import { evaluate, type LogitsRequest, logits, predict } from './inference';
 import { train } from './pipeline';
 import { scoreHeads } from './score';
@@ -21,5 +20,6 @@ serveEngine({
   evaluate: (request: EvaluateRequest, signal) => evaluate(tensorFlow(request), request, signal),
   logits: (request: LogitsRequest) => logits(tensorFlow(request), request),
   predict: (request: EvaluateRequest, signal) => predict(tensorFlow(request), request, signal),
-  export: (request: ExportRequest, signal) => exportModel(request, signal),
+  merge: (request: MergeRequest, signal) => exportMerged(request, signal),
+  onnxFiles: (request: OnnxFilesRequest) => exportOnnxFiles(request),
 });

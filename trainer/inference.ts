@@ -5,7 +5,7 @@ import { readTaskHead } from '../delta/classifier-config';
 import { type DeltaTensor, deltaParts, readDelta } from '../delta/delta';
 import { labelsOf } from '../delta/delta-info';
 import { evaluateModel, meaningOf, predictModel, type TunedModel } from '../delta/inference';
-import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../delta/inference-options';
+import type { EvaluateRequest, EvaluateResult, InferenceOptions, PredictEvent } from '../delta/inference-options';
 import { evaluateRows, type Logits } from '../delta/logits';
 import { invalidInput, within } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
@@ -41,8 +41,10 @@ export const predict = (tf: TensorFlow, request: EvaluateRequest, signal?: Abort
   predictModel(() => tunedModel(tf, request), request, signal);
 
 /** Token rows to be run through a base with its delta. */
-export interface LogitsRequest extends Omit<EvaluateRequest, 'data'> {
+export interface LogitsRequest extends Omit<EvaluateRequest, 'data' | 'options'> {
   rows: readonly Encoded[];
+  /** Rows have their lengths. */
+  options: Omit<InferenceOptions, 'maxLength'>;
 }
 
 /** The bare logits of token rows. */
@@ -55,7 +57,7 @@ export async function* logits(tf: TensorFlow, request: LogitsRequest): AsyncGene
   }
 }
 
-async function tunedModel(tf: TensorFlow, request: Omit<EvaluateRequest, 'data'>): Promise<TunedModel> {
+async function tunedModel(tf: TensorFlow, request: Omit<LogitsRequest, 'rows'>): Promise<TunedModel> {
   checkDevice(tf, request.options.device);
   const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   const { delta } = request;

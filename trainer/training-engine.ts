@@ -1,24 +1,31 @@
+import type { Encoded } from '../data/batches';
+import type { MergeRequest, OnnxFilesRequest } from '../delta/export';
 import type { ExportRequest, ExportResult } from '../delta/export-request';
 import type { EvaluateRequest, EvaluateResult, PredictEvent } from '../delta/inference-options';
 import type { Logits } from '../delta/logits';
+import { type OnnxWork, publishOnnxFolder } from '../delta/onnx-export';
 import { isOnnxFolder } from '../delta/onnx-folder';
 import type { ScoreEvent, ScoreRequest } from '../delta/score-options';
 import type { TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
-import type { StageProgress } from '../foundation/progress';
+import { follow } from '../foundation/follow';
+import { StageMeter, type StageProgress } from '../foundation/progress';
 import type { HeadScores } from '../heads/scores';
 import { callEngine, type ProcessOptions } from '../infra/engine';
-import { evaluateOnnx, predictOnnx } from '../infra/onnx/onnx-engine';
+import { evaluateOnnx, logitsOnnx, predictOnnx } from '../infra/onnx/onnx-engine';
 import { trainerEnvironment } from '../infra/tensorflow';
 import type { CalibrateRequest, TrainingCost } from './calibration';
 import type { LogitsRequest } from './inference';
 
 type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
 
+/** Rows per batch in the check of an ONNX folder: they are few and of any length. */
+const CHECK_BATCH_SIZE = 8;
+
 /** The environment is that of the engine's threads; an export has none of its own. */
 const call = <Event, Result>(
   method: string,
-  request: Request | ExportRequest,
+  request: Request | MergeRequest | OnnxFilesRequest,
   signal?: AbortSignal,
   options?: ProcessOptions,
 ) =>
@@ -56,14 +63,47 @@ export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?
     : call<PredictEvent, void>('predict', request, signal, options);
 
 /** The bare logits of token rows, in a child process. */
-export const logits = (request: LogitsRequest, signal?: AbortSignal) => call<number, Logits>('logits', request, signal);
+export const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<number, Logits>('logits', request, signal, options);
 
 /**
- * A checkpoint, an adapter or an ONNX folder, made in a child process; see `exportModel` in `export.ts`. Between its first event
- * and its last it is silent: `silenceMs` must be more than all of it.
+ * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta in child processes. A
+ * merge is silent between its two events: `silenceMs` must be more than all of it.
+ *
+ * @throws HifiError as `exportMerged` and `publishOnnxFolder`; where `signal` aborts the folder is
+ *   not to be kept
  */
-export const exportModel = (request: ExportRequest, signal?: AbortSignal, options?: ProcessOptions) =>
-  call<StageProgress, ExportResult>('export', request, signal, options);
+export async function* exportModel(
+  request: ExportRequest,
+  signal?: AbortSignal,
+  options?: ProcessOptions,
+): AsyncGenerator<StageProgress, ExportResult> {
+  const { format, model, delta, dtype, onnxDtypes = ['fp32'], evaluation, out } = request;
+  if (format !== 'onnx') {
+    return yield* call<StageProgress, ExportResult>('merge', { format, model, delta, dtype, out }, signal, options);
+  }
+  const progress = new StageMeter('export', 1, 'folders');
+  yield progress.at(0);
+  const inference = { batchSize: CHECK_BATCH_SIZE, device: 'cpu' as const };
+  const result = <T>(events: AsyncGenerator<unknown, T>) => follow(events, () => {});
+  const work: OnnxWork = {
+    write: (folder, dtypes) =>
+      result(call<never, Encoded[]>('onnxFiles', { model, delta, dtypes, folder, out }, signal, options)),
+    reference: (rows) => result(logits({ model, delta, rows, options: inference }, signal, options)),
+    answers: (folder, dtypes, rows) =>
+      result(logitsOnnx({ folder, dtypes, rows, options: inference }, signal, options)),
+    ...(evaluation && {
+      evaluate: async (folder, type) => {
+        const asked = { ...evaluation, model: folder, dtype: type };
+        const { metrics, loss } = await result(evaluateOnnx(asked, signal, options));
+        return { ...metrics, loss };
+      },
+    }),
+  };
+  const onnx = await publishOnnxFolder(out, onnxDtypes, work, signal);
+  yield progress.at(1);
+  return { notes: [], onnx };
+}
 
 /** @throws INVALID_INPUT where a delta is to be put on an exported model */
 function isExported({ model, delta }: EvaluateRequest): boolean {

@@ -20,5 +20,5 @@ export const predictOnnx = (request: OnnxEvaluateRequest, signal?: AbortSignal, 
   call<PredictEvent, void>('predict', request, signal, options);
 
 /** Computes the logits of token rows by each file, in a child process. */
-export const logitsOnnx = (request: OnnxLogitsRequest, signal?: AbortSignal) =>
-  call<number, Logits[]>('logits', request, signal);
+export const logitsOnnx = (request: OnnxLogitsRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+  call<number, Logits[]>('logits', request, signal, options);

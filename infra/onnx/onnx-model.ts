@@ -27,7 +27,7 @@ const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
  */
 export async function openOnnxModel(
   folder: string,
-  { device, threads }: InferenceOptions,
+  { device, threads }: Pick<InferenceOptions, 'device' | 'threads'>,
   dtype: OnnxDtype = onnxDtypeOf(folder) ?? 'fp32',
 ): Promise<TunedModel> {
   const config = readModelConfig(folder);
@@ -100,7 +100,8 @@ export interface OnnxLogitsRequest {
   /** Files to run, one after the other. */
   dtypes: readonly OnnxDtype[];
   rows: readonly Encoded[];
-  options: InferenceOptions;
+  /** Rows have their lengths. */
+  options: Omit<InferenceOptions, 'maxLength'>;
 }
 
 /** Computes the logits of token rows by each file, in the order of the request. */

@@ -4,8 +4,10 @@ import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
 import { type Delta, writeDelta } from '../../delta/delta';
 import type { PredictEvent, Prediction } from '../../delta/inference-options';
-import { exportOnnx, type OnnxExport, resultOf } from '../../delta/onnx-export';
+import type { Logits } from '../../delta/logits';
+import { type OnnxFiles, type OnnxWork, publishOnnxFolder, writeOnnxFiles } from '../../delta/onnx-export';
 import { ONNX_FILES, type OnnxModel } from '../../delta/onnx-folder';
+import { follow } from '../../foundation/follow';
 import { isStaged } from '../../foundation/output-path';
 import { logitsOnnx, predictOnnx } from '../../infra/onnx/onnx-engine';
 import { loadTensorFlow } from '../../infra/tensorflow';
@@ -62,16 +64,25 @@ interface Exported {
   models: OnnxModel[];
 }
 
-/** An ONNX folder, checked by the trainer in this process. */
-async function exported(model: string, shape: DeltaShape, request: Partial<OnnxExport> = {}): Promise<Exported> {
+const resultOf = <T>(events: AsyncGenerator<unknown, T>) => follow(events, () => {});
+
+/** An ONNX folder, written and checked by the trainer in this process. */
+async function exported(
+  model: string,
+  shape: DeltaShape,
+  { dtypes = ['fp32'], oneFileBytes }: Partial<Pick<OnnxFiles, 'dtypes' | 'oneFileBytes'>> = {},
+): Promise<Exported> {
   const folder = fs.mkdtempSync(path.join(temporary, `${path.basename(model)}-`));
   const [delta, out] = [path.join(folder, 'delta'), path.join(folder, 'onnx')];
   let models: OnnxModel[] = [];
   await opened(model, async (checkpoint) => {
     const drawn = randomDelta(checkpoint, { scale: 0.3, ...shape });
     writeDelta(delta, drawn);
-    const reference: OnnxExport['reference'] = (rows) => resultOf(logits(tf, { model, delta, rows, options }));
-    models = await exportOnnx({ checkpoint, delta: drawn, dtypes: ['fp32'], out, reference, ...request });
+    models = await publishOnnxFolder(out, dtypes, {
+      write: async (folder, dtypes) => writeOnnxFiles({ checkpoint, delta: drawn, dtypes, folder, oneFileBytes }),
+      reference: (rows) => resultOf(logits(tf, { model, delta, rows, options })),
+      answers: (folder, dtypes, rows) => resultOf(logitsOnnx({ folder, dtypes, rows, options })),
+    });
   });
   return { model, delta, out, models };
 }
@@ -288,15 +299,24 @@ it('is checked on rows of one token to the limit, and not written where it does 
     const out = path.join(temporary, 'wrong');
     const delta: Delta = randomDelta(checkpoint, { heads: [[0], [4]], labels: ['0', '1'], scale: 0.1 });
     const lengths: number[] = [];
-    const reference: OnnxExport['reference'] = async (rows) => {
-      lengths.push(...rows.map(({ ids }) => ids.length));
-      const [folder] = fs.readdirSync(temporary).filter((name) => isStaged(name));
-      const asked = { folder: path.join(temporary, folder), dtypes: ['fp32' as const], rows, options };
-      const [found] = await resultOf(logitsOnnx(asked));
-      found.values[3] += 2e-4 * Math.max(1, Math.abs(found.values[3]));
-      return found;
+    let right: Logits[] = [];
+    const work: OnnxWork = {
+      async write(folder, dtypes) {
+        const rows = writeOnnxFiles({ checkpoint, delta, dtypes, folder });
+        lengths.push(...rows.map(({ ids }) => ids.length));
+        right = await resultOf(logitsOnnx({ folder, dtypes, rows, options }));
+        return rows;
+      },
+      async reference() {
+        const [{ values, outputs }] = right;
+        const changed = Float32Array.from(values, (value, i) =>
+          i === 3 ? value + 2e-4 * Math.max(1, Math.abs(value)) : value,
+        );
+        return { values: changed, outputs };
+      },
+      answers: async () => right,
     };
-    await expect(exportOnnx({ checkpoint, delta, dtypes: ['fp32'], out, reference })).rejects.toMatchObject({
+    await expect(publishOnnxFolder(out, ['fp32'], work)).rejects.toMatchObject({
       code: 'FAILED',
       message: expect.stringMatching(
         /^the ONNX model \(fp32\) is not exact, so it was not written: row 1 of the check has/,

@@ -1,11 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeDelta } from '../../delta/delta';
-import { EXPORT_FORMATS, type ExportFormat } from '../../delta/export-request';
-import { resultOf } from '../../delta/onnx-export';
+import { exportMerged } from '../../delta/export';
+import { follow } from '../../foundation/follow';
 import { openCheckpoint } from '../../model/checkpoint';
-import { exportModel } from '../../trainer/export';
-import { exportModel as exportInChild } from '../../trainer/training-engine';
+import { exportModel } from '../../trainer/training-engine';
 import { FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 const temporary = temporaryFolder('export');
@@ -18,7 +17,14 @@ beforeAll(async () => {
   checkpoint.close();
 });
 
-const requestFor = (format: ExportFormat, name: string) => ({ format, model, delta, out: path.join(temporary, name) });
+const FORMATS = ['checkpoint', 'peft'] as const;
+const resultOf = <T>(events: AsyncGenerator<unknown, T>) => follow(events, () => {});
+const requestFor = (format: (typeof FORMATS)[number], name: string) => ({
+  format,
+  model,
+  delta,
+  out: path.join(temporary, name),
+});
 
 /** Every file of a folder by its path in it. */
 function contents(folder: string): Record<string, string> {
@@ -31,10 +37,10 @@ function contents(folder: string): Record<string, string> {
   );
 }
 
-it.each(EXPORT_FORMATS)('makes the same %s here and in a process of its own', async (format) => {
-  const here = await resultOf(exportModel(requestFor(format, `${format}-here`)));
+it.each(FORMATS)('makes the same %s here and in a process of its own', async (format) => {
+  const here = await resultOf(exportMerged(requestFor(format, `${format}-here`)));
   const options = { nice: 5, silenceMs: 60_000 };
-  const there = await resultOf(exportInChild(requestFor(format, `${format}-there`), undefined, options));
+  const there = await resultOf(exportModel(requestFor(format, `${format}-there`), undefined, options));
   expect(there).toEqual(here);
   const files = contents(path.join(temporary, `${format}-here`));
   expect(Object.keys(files).length).toBeGreaterThan(1);
@@ -43,9 +49,9 @@ it.each(EXPORT_FORMATS)('makes the same %s here and in a process of its own', as
 
 it('tells the notes of a rounded checkpoint and the refusal of a folder that is not empty', async () => {
   const rounded = { ...requestFor('checkpoint', 'rounded'), dtype: 'base' } as const;
-  const notes = await resultOf(exportInChild(rounded));
-  expect(notes).toEqual(await resultOf(exportModel({ ...rounded, out: path.join(temporary, 'rounded-here') })));
-  await expect(resultOf(exportInChild({ ...rounded, format: 'peft' }))).rejects.toMatchObject({
+  const notes = await resultOf(exportModel(rounded));
+  expect(notes).toEqual(await resultOf(exportMerged({ ...rounded, out: path.join(temporary, 'rounded-here') })));
+  await expect(resultOf(exportModel({ ...rounded, format: 'peft' }))).rejects.toMatchObject({
     code: 'INVALID_INPUT',
     message: expect.stringMatching(/rounded holds .*: give a new or an empty folder/),
   });
@@ -53,7 +59,7 @@ it('tells the notes of a rounded checkpoint and the refusal of a folder that is 
 
 it('leaves nothing where it was told to end before', async () => {
   const out = path.join(temporary, 'cut');
-  const told = resultOf(exportModel({ ...requestFor('checkpoint', 'cut') }, AbortSignal.abort()));
+  const told = resultOf(exportMerged({ ...requestFor('checkpoint', 'cut') }, AbortSignal.abort()));
   await expect(told).rejects.toMatchObject({ code: 'CANCELLED' });
   expect(fs.existsSync(out)).toBe(false);
 });

@@ -3,11 +3,12 @@ import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
 import { writeDelta } from '../../delta/delta';
 import type { EvaluateRequest, EvaluateResult } from '../../delta/inference-options';
-import { resultOf } from '../../delta/onnx-export';
+import { follow } from '../../foundation/follow';
 import { openCheckpoint } from '../../model/checkpoint';
-import { exportOnnx } from '../../trainer/onnx-export';
-import { evaluate, predict } from '../../trainer/training-engine';
+import { evaluate, exportModel, predict } from '../../trainer/training-engine';
 import { FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { descendantsOf, signalTo } from '../support/services';
+import { until } from '../support/until';
 
 const temporary = temporaryFolder('onnx-engines');
 afterAll(() => fs.rmSync(temporary, { recursive: true }));
@@ -19,25 +20,65 @@ const data: DataSource = {
   labelColumn: 'label',
 };
 const options = { batchSize: 8, maxLength: 64, device: 'cpu' as const };
+const resultOf = <T>(events: AsyncGenerator<unknown, T>) => follow(events, () => {});
 const evaluated = (request: Omit<EvaluateRequest, 'options' | 'data'>): Promise<EvaluateResult> =>
   resultOf(evaluate({ ...request, data, options }));
+const exported = (name: string, signal?: AbortSignal) => {
+  const evaluation = { data, options };
+  const request = { format: 'onnx' as const, model, delta, evaluation, out: path.join(temporary, name) };
+  return resultOf(exportModel(request, signal));
+};
+/** What a failed export must not leave: neither its folder nor a staged one. */
+const left = () => fs.readdirSync(temporary).filter((name) => !['delta', 'onnx'].includes(name));
 
-it('exports a folder that has the metrics of base and delta, its task known, and takes no delta', async () => {
+beforeAll(async () => {
   const checkpoint = await openCheckpoint(model);
   const drawn = randomDelta(checkpoint, { heads: [[0], [1, 2]], labels: ['0', '1'], scale: 0.3 });
   checkpoint.close();
   writeDelta(delta, { ...drawn, info: { ...drawn.info, task: 'cola' } });
-  await exportOnnx({ model, delta, out });
+});
+
+it('exports a folder that has the metrics of base and delta, in engines that start no process', async () => {
+  const engines = new Set<number>();
+  const below: number[] = [];
+  const watch = setInterval(() => {
+    for (const engine of descendantsOf(process.pid)) {
+      engines.add(engine);
+      below.push(...descendantsOf(engine));
+    }
+  }, 20);
+  const { onnx } = await exported('onnx').finally(() => clearInterval(watch));
+  expect(below).toEqual([]);
+  // The files, the trainer's logits, those of the files, and the dev rows.
+  expect(engines.size).toBe(4);
   const found = await evaluated({ model: out });
   const expected = await evaluated({ model, delta });
   expect(found).toEqual({ ...expected, loss: found.loss });
   expect(found).toMatchObject({ task: 'cola', metric: 'matthews' });
   expect(found.loss).toBeCloseTo(expected.loss, 5);
+  expect(onnx).toMatchObject([{ dtype: 'fp32', dev: { ...found.metrics, loss: found.loss } }]);
   expect(() => predict({ model: out, delta, data, options })).toThrow(/leave out the delta/);
 });
 
 it('leaves nothing where it is told to end', async () => {
-  const told = exportOnnx({ model, delta, out: path.join(temporary, 'cut') }, AbortSignal.timeout(1));
-  await expect(told).rejects.toMatchObject({ code: 'CANCELLED' });
-  expect(fs.readdirSync(temporary).filter((name) => name.includes('cut'))).toEqual([]);
+  const leaving = new AbortController();
+  const told = expect(exported('cut', leaving.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+  await until(left, (names) => names.length > 0, 'a staged folder');
+  leaving.abort();
+  await told;
+  expect(left()).toEqual([]);
+});
+
+it('leaves nothing where an engine is killed, and no engine', async () => {
+  const lost = expect(exported('killed')).rejects.toMatchObject({ code: 'ENGINE_LOST' });
+  await until(left, (names) => names.length > 0, 'a staged folder');
+  const [engine] = await until(
+    () => descendantsOf(process.pid),
+    (engines) => engines.length > 0,
+    'an engine',
+  );
+  signalTo(engine, 'SIGKILL');
+  await lost;
+  expect(left()).toEqual([]);
+  expect(descendantsOf(process.pid)).toEqual([]);
 });
