@@ -1,4 +1,5 @@
 import type { StageProgress } from '../foundation/progress';
+import type { AnalysisCost } from '../heads/analysis-cost';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from '../heads/analysis-request';
 import type { HeadReport } from '../heads/head-report';
 import { callEngine, Engine, type EngineOptions, type ProcessOptions } from '../infra/engine';
@@ -20,6 +21,15 @@ export function analyze(
   options?: ProcessOptions,
 ): AsyncGenerator<AnalysisEvent, HeadReport> {
   return callEngine({ entry, method: 'analyze', request, env: env(), signal, ...options });
+}
+
+/** Measures what an analysis costs, in a child process; see `calibrateAnalysis`. */
+export function calibrateAnalysis(
+  request: AnalyzeRequest,
+  signal?: AbortSignal,
+  options?: ProcessOptions,
+): AsyncGenerator<StageProgress, AnalysisCost> {
+  return callEngine({ entry, method: 'calibrate', request, env: env(), signal, ...options });
 }
 
 /** `embed` in a child process. */

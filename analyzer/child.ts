@@ -1,5 +1,6 @@
 import type { AnalyzeRequest, Shard } from '../heads/analysis-request';
 import { serveEngine } from '../infra/engine-child';
+import { calibrateAnalysis } from './analysis-calibration';
 import { type EmbedRequest, embed } from './embed';
 import { analyze, analyzeShard, merge } from './pipeline';
 import type { ShardStatistics } from './shard';
@@ -11,6 +12,7 @@ const models = new WarmModel();
 serveEngine({
   analyze: (request: AnalyzeRequest, signal) => analyze(request, signal, models),
   analyzeShard: (request: AnalyzeRequest & { shard: Shard }, signal) => analyzeShard(request, signal, models),
+  calibrate: (request: AnalyzeRequest, signal) => calibrateAnalysis(request, signal),
   merge: (shards: ShardStatistics[], signal) => merge(shards, signal),
   embed: (request: EmbedRequest, signal) => embed(request, signal),
 });

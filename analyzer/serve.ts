@@ -7,7 +7,7 @@ import type { Served, ServePart } from '../infra/service/settings';
 import { engineSpans } from '../infra/telemetry/engine-spans';
 import { ModelDescriptions } from '../model/description';
 import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
-import { AnalyzerEngine } from './analysis-engine';
+import { AnalyzerEngine, calibrateAnalysis } from './analysis-engine';
 import { analyzerService } from './service';
 
 /** Serves analyses; the model of the last one stays loaded for a while. */
@@ -15,7 +15,8 @@ export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<
   const { log, telemetry, server, start } = serviceServer('analyzer', settings, parts);
   const { inputs, stopSweeping } = serviceFiles(settings, log);
   parts.add(stopSweeping);
-  const engine = new AnalyzerEngine({ ...(settings.engineProcess ?? ENGINE_PROCESS), idleMs: IDLE_MS });
+  const { engineProcess = ENGINE_PROCESS } = settings;
+  const engine = new AnalyzerEngine({ ...engineProcess, idleMs: IDLE_MS });
   parts.add(() => engine.close());
   server.add(
     AnalyzerService,
@@ -25,6 +26,7 @@ export async function serveAnalyzer(settings: ServePart, parts: Parts): Promise<
         analyzeShard: (request, signal) => engineSpans(telemetry, engine.analyzeShard(request, signal)),
         merge: (shards, signal) => engineSpans(telemetry, engine.merge(shards, signal)),
       },
+      calibrate: (request, signal) => calibrateAnalysis(request, signal, engineProcess),
       inputs,
       models: new ModelDescriptions(),
       admission: new Admission(),

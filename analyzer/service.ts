@@ -1,19 +1,26 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { DataSource } from '../data/dataset';
+import type { GivenRows } from '../data/given-rows';
 import { HifiError, invalidPart, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
 import type { AnalysisEvent } from '../heads/analysis-request';
-import type { Admission } from '../infra/admission';
+import { Admission, type Place } from '../infra/admission';
 import type { Inputs, Opened } from '../infra/artifacts/inputs';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
 import type { ModelDescriptions } from '../model/description';
+import { analysisCostMessage } from '../proto/costs';
 import { givenRowsOf, ofDataset } from '../proto/dataset';
-import type { AnalyzeResponseSchema, AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
+import type {
+  AnalyzeResponseSchema,
+  AnalyzerService,
+  CalibrateAnalysisResponseSchema,
+} from '../proto/gen/hifi/v1/analyzer_pb';
 import { reportMessage, viewOf } from '../proto/head-report';
 import { analysisOptionsOf } from '../proto/options';
 import { progressMessage } from '../proto/progress';
-import type { AnalyzerEngine } from './analysis-engine';
+import type { AnalyzerEngine, calibrateAnalysis } from './analysis-engine';
 import { descriptionMessage } from './description-message';
 import { shardOf } from './shard-message';
 import { statisticsMessage, statisticsOf } from './statistics-message';
@@ -21,24 +28,40 @@ import { statisticsMessage, statisticsOf } from './statistics-message';
 /** What the service is made of. */
 export interface AnalyzerParts {
   engine: Pick<AnalyzerEngine, 'analyze' | 'analyzeShard' | 'merge'>;
+  /** Calibrates in a process of its own. */
+  calibrate: typeof calibrateAnalysis;
   inputs: Inputs;
   models: ModelDescriptions;
+  /** Turns of analyses and merges. A calibration waits for other calibrations alone. */
   admission: Admission;
 }
 
 type Response = MessageInitShape<typeof AnalyzeResponseSchema>;
+type CalibrateResponse = MessageInitShape<typeof CalibrateAnalysisResponseSchema>;
+type Tell = (progress: StageProgress) => void;
+
+/** A call, and what it names. */
+interface Turn {
+  model: string;
+  rows: GivenRows;
+  place: Place;
+  signal: AbortSignal;
+  tell: Tell;
+}
 
 /** The analyzer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/analyzer.proto`. */
 export function analyzerService({
   engine,
+  calibrate,
   inputs,
   models,
   admission,
 }: AnalyzerParts): Implementation<typeof AnalyzerService> {
+  const calibrations = new Admission();
   /** Follows an engine's call. @returns its result, and what the user should know */
   async function followed<Result>(
     events: AsyncGenerator<AnalysisEvent, Result>,
-    tell: (progress: StageProgress) => void = () => {},
+    tell: Tell = () => {},
   ): Promise<{ result: Result; warnings: string[] }> {
     const warnings: string[] = [];
     const result = await follow(events, (event) => {
@@ -48,6 +71,26 @@ export function analyzerService({
     return { result, warnings };
   }
 
+  /** Makes model and rows ready, and gives them to `work` at the call's turn. */
+  async function inTurn(
+    { model: name, rows, place, signal, tell }: Turn,
+    work: (sources: { model: string; data: DataSource }, tell: Tell) => Promise<void>,
+  ): Promise<void> {
+    let opened: Opened<DataSource> | undefined;
+    try {
+      const model = await inputs.model(name, { signal, tell });
+      await within('model', () => models.of(model)); // what is no model is told of before the call waits
+      opened = await inputs.rows(rows, { field: 'dataset', labels: false }, signal);
+      await place.turn(signal);
+      await work({ model, data: opened.what }, tell);
+    } catch (thrown) {
+      throw ofDataset(thrown);
+    } finally {
+      place.leave();
+      await opened?.release();
+    }
+  }
+
   return {
     analyze(request, { signal }) {
       const options = analysisOptionsOf(request.options);
@@ -55,16 +98,9 @@ export function analyzerService({
       const view = viewOf(request.view);
       const rows = givenRowsOf(request.dataset, 'dataset');
       const place = admission.enter();
-      return answers<Response>(signal, async (out, signal) => {
-        const opened: Opened<unknown>[] = [];
-        const tell = progressTo(out);
-        try {
-          const model = await inputs.model(request.model, { signal, tell });
-          await within('model', () => models.of(model)); // what is no model is told of before the call waits
-          const data = await inputs.rows(rows, { field: 'dataset', labels: false }, signal);
-          opened.push(data);
-          await place.turn(signal);
-          const asked = { model, data: data.what, options };
+      return answers<Response>(signal, (out, signal) =>
+        inTurn({ model: request.model, rows, place, signal, tell: progressTo(out) }, async (sources, tell) => {
+          const asked = { ...sources, options };
           if (shard) {
             const { result, warnings } = await followed(engine.analyzeShard({ ...asked, shard }, signal), tell);
             const value = statisticsMessage({ part: result, warnings });
@@ -73,13 +109,20 @@ export function analyzerService({
             const { result, warnings } = await followed(engine.analyze(asked, signal), tell);
             await out.send({ event: { case: 'report', value: reportMessage({ report: result, warnings }, view) } });
           }
-        } catch (thrown) {
-          throw ofDataset(thrown);
-        } finally {
-          place.leave();
-          for (const each of opened) await each.release();
-        }
-      });
+        }),
+      );
+    },
+
+    calibrateAnalysis(request, { signal }) {
+      const options = analysisOptionsOf(request.options);
+      const rows = givenRowsOf(request.dataset, 'dataset');
+      const place = calibrations.enter();
+      return answers<CalibrateResponse>(signal, (out, signal) =>
+        inTurn({ model: request.model, rows, place, signal, tell: progressTo(out) }, async (sources, tell) => {
+          const cost = await follow(calibrate({ ...sources, options }, signal), tell);
+          await out.send({ event: { case: 'result', value: analysisCostMessage(cost) } });
+        }),
+      );
     },
 
     async mergeStatistics({ statistics, view: asked }, { signal }) {
@@ -107,8 +150,10 @@ export function analyzerService({
   };
 }
 
-const progressTo = (out: Answers<Response>) => (progress: StageProgress) =>
-  out.progress({ event: { case: 'progress', value: progressMessage(progress) } });
+const progressTo =
+  <M>(out: Answers<M | { event: { case: 'progress'; value: ReturnType<typeof progressMessage> } }>): Tell =>
+  (progress) =>
+    out.progress({ event: { case: 'progress', value: progressMessage(progress) } });
 
 /** Bad input to a merge is in the shards. */
 function ofStatistics(thrown: unknown): unknown {

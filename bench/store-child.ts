@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   const server = new GrpcServer({ host: '127.0.0.1', port: 0 });
   // The service is away, so no model is checked.
   const analyzer = new GrpcClient('127.0.0.1:1');
-  server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess: {} }));
+  server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, trainer: analyzer }));
   const work: Record<string, (...args: string[]) => Promise<unknown>> = {
     fill: (count) => fill(store, artifacts, Number(count)),
     async epochs(id, count) {

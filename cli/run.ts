@@ -8,6 +8,7 @@ import { estimate, type JobEstimate } from '../job/estimate';
 import { jobInFolder } from '../job/in-folder';
 import { checkInputs } from '../job/inputs';
 import type { JobEvent, JobResult, JobSpec } from '../job/job';
+import { localCalibrations } from '../job/local-calibrations';
 import { checkFolder, folderBytes, inFolder } from '../job/out';
 import { JOB_RESULTS } from '../job/own-folders';
 import { rankingInWords, stabilityInWords } from '../report/words';
@@ -170,7 +171,7 @@ async function dryRun(flags: Flags): Promise<void> {
   const told = await inSession(async (session) => {
     const spec = await jobSpec(flags, job, session);
     await checkInputs(spec);
-    return follow(estimate(spec, session.signal), (event) => show(session, event));
+    return follow(estimate(spec, localCalibrations, session.signal), (event) => show(session, event));
   });
   tellLines(estimateTable(told));
   if (flags.json) await printJson(told);

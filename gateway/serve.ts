@@ -52,7 +52,7 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
   const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 
-  server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess }));
+  server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer, inputs }));
   server.add(ArtifactService, artifactService(artifacts, store));
   // Publishing, sweeping and resuming start only when this process has both ports. At the end the
   // jobs stop first, while calls are still answered, so that watchers see it. Then the servers

@@ -2,22 +2,23 @@ import { createHash, randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { checkColumns } from '../data/read';
 import { within } from '../foundation/errors';
-import { Admission } from '../infra/admission';
+import { follow } from '../foundation/follow';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
-import type { ProcessOptions } from '../infra/engine';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { currentTraceparent } from '../infra/telemetry/traceparent';
+import { estimate } from '../job/estimate';
 import { givenRowsOf } from '../proto/dataset';
 import { type GatewayService, JobSpecSchema, type JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
 import { badField, RpcError, status } from '../proto/status';
-import { estimateServed } from './estimate-served';
+import { estimateMessage } from './estimate-message';
 import { FileHolds } from './file-holds';
 import { eventMessage, jobMessage, stateOf } from './job-message';
 import { checkModel, servedSpec } from './job-spec';
 import { pageOf } from './pages';
 import { hasEnded } from './record';
+import { remoteCalibrations } from './remote-calibrations';
 import { deleteJob } from './retention';
 import type { Scheduler } from './scheduler';
 import { isJobId, type JobStore, type Refusals } from './store';
@@ -28,9 +29,8 @@ export interface GatewayParts {
   artifacts: ArtifactStore;
   scheduler: Scheduler;
   analyzer: GrpcClient;
+  trainer: GrpcClient;
   inputs: Inputs;
-  /** Supervision of an estimate's processes. */
-  engineProcess: ProcessOptions;
 }
 
 const DATASETS = ['train', 'dev'] as const;
@@ -45,8 +45,7 @@ const RETRY_SECONDS = 30;
 
 /** Jobs: taken in, told of, cancelled. */
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
-  const { store, artifacts, scheduler, analyzer, inputs } = parts;
-  const estimates = new Admission();
+  const { store, artifacts, scheduler, analyzer, trainer, inputs } = parts;
   const jobOf = async (id: string) => {
     const record = store.get(id);
     return { job: jobMessage(record, await givenSpec(store.spec(id), artifacts)) };
@@ -166,13 +165,8 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
       const served = await check(spec, signal);
       if (served.analyzeOnly) throw badField('spec.analyze_only', 'is true; only a training can be estimated');
-      const place = estimates.enter();
-      try {
-        await place.turn(signal);
-        return await estimateServed(served, inputs, signal, parts.engineProcess);
-      } finally {
-        place.leave();
-      }
+      const events = estimate(served, remoteCalibrations(analyzer, trainer), signal);
+      return estimateMessage(await follow(events, () => {}));
     },
   };
 }

@@ -1,15 +1,11 @@
-import { analyze } from '../analyzer/analysis-engine';
+import type { DataSource } from '../data/dataset';
 import { PARAMETER_BYTES } from '../delta/onnx-folder';
+import type { ScoreOptions } from '../delta/score-options';
+import type { TrainingCost } from '../delta/training-cost';
 import { cancelled } from '../foundation/errors';
-import type { StageProgress, WorkInterval } from '../foundation/progress';
-import { isScoreStrategy } from '../heads/scores';
-import { seededScores } from '../heads/seeded-order';
-import { selectHeads } from '../heads/select';
-import type { ProcessOptions } from '../infra/engine';
-import { treePeakBytes } from '../infra/process-memory';
-import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
-import { calibrate, scoreHeads } from '../trainer/training-engine';
-import type { JobSpec } from './job';
+import type { StageProgress } from '../foundation/progress';
+import type { AnalysisCost } from '../heads/analysis-cost';
+import { type JobSpec, scoringOf } from './job';
 
 /** What a job would come to. */
 export interface JobEstimate {
@@ -53,154 +49,64 @@ export interface JobEstimate {
   };
 }
 
-/** Sequences that the analysis and the scoring are tried on; fewer where a forward pass is long. */
-const TRIED = { few: 16, many: 64 };
-/** Parameters of a model from which on they are few. */
-const LARGE = 60e6;
-
-/** Bytes a second at which a checkpoint is merged and written, with its hash: measured with MiniLM (91 MB in 0.5 s). */
+/** Bytes per second at which a checkpoint is merged and written, with its hash: measured with MiniLM (91 MB in 0.5 s). */
 const EXPORT_BYTES_PER_SECOND = 180e6;
 
+/** Measurements of a job's work, made by engines of this machine or by services. */
+export interface Calibrations<Rows = DataSource> {
+  analysis(spec: JobSpec<Rows>, signal: AbortSignal): AsyncGenerator<StageProgress, AnalysisCost>;
+  /** Measures the training, and for a strategy that needs gradients the scoring. */
+  training(spec: JobSpec<Rows>, signal: AbortSignal): AsyncGenerator<StageProgress, TrainingCost>;
+}
+
+/** Returns the settings of a job's scoring, with `samples` `auto` the most that it may draw. */
+export function scoringToMeasure(spec: Pick<JobSpec<unknown>, 'analysis' | 'training'>): ScoreOptions {
+  const { samples, maxSamples } = spec.analysis;
+  return { samples: samples === 'auto' ? maxSamples : samples, ...scoringOf(spec) };
+}
+
 /**
- * What a job would come to: its sizes from the shapes of the model, its seconds and memory from a
- * short calibration in the engines (a part of the analysis' sample, a few real training steps).
- * Writes nothing and starts no job.
+ * Estimates a job from the costs that `calibrations` measures. Writes nothing and starts no job.
  *
- * @param processes supervision of the engines' processes
  * @throws HifiError as the job would for bad input; CANCELLED by `signal`
  */
-export async function* estimate(
-  spec: JobSpec,
+export async function* estimate<Rows>(
+  spec: JobSpec<Rows>,
+  calibrations: Calibrations<Rows>,
   signal: AbortSignal = new AbortController().signal,
-  processes: ProcessOptions = {},
 ): AsyncGenerator<StageProgress, JobEstimate> {
-  const checkpoint = await openCheckpoint(spec.model);
-  checkpoint.close();
-  const mask = maskOfShape(checkpoint, spec);
-  const tried = checkpoint.parameters < LARGE ? TRIED.many : TRIED.few;
-  const { model, train, dev, analysis, training } = spec;
-
-  // With `auto` the most that may be drawn: how many it takes, the analysis alone can tell.
-  const asked = analysis.samples === 'auto' ? analysis.maxSamples : analysis.samples;
-  const samples = Math.min(tried, asked);
-  const measuring = timed(analyze({ model, data: train, options: { ...analysis, samples } }, signal, processes));
-  const measured = yield* measuring;
-  const sequences = Math.min(asked, measured.result.data.rows);
-  const analysisSeconds = scaledSeconds(measured, ['encode', 'measure'], sequences / measured.result.samples);
-  let peak = measured.peakBytes;
-
-  let scoring: number | undefined;
-  const { strategy } = spec.selection;
-  const moves = strategy === 'movement';
-  if (isScoreStrategy(strategy)) {
-    const { seed, device, threads } = training;
-    const options = { samples, maxLength: analysis.maxLength, seed, device, threads };
-    // That of `movement` is half an epoch long: its warm-up is that of `gradient`, its steps are tried below.
-    const tried = moves ? 'gradient' : strategy;
-    const scored = yield* timed(scoreHeads({ model, train, strategy: tried, options }, signal, processes));
-    scoring = scaledSeconds(
-      scored,
-      ['prefix', 'score'],
-      Math.min(sequences, scored.result.data.rows) / scored.result.samples,
-    );
-    peak = Math.max(peak, scored.peakBytes);
-  }
-
+  const analysis = yield* calibrations.analysis(spec, signal);
   if (signal.aborted) throw cancelled();
-  if (moves) {
-    const whole = maskOfShape(checkpoint, { ...spec, selection: { ...spec.selection, strategy: 'all' } });
-    const options = { ...training, epochs: 1 };
-    const tuned = yield* timed(calibrate({ model, train, dev, mask: whole, options }, signal, processes));
-    scoring = (scoring ?? 0) + tuned.startSeconds + tuned.result.seconds.steps / 2;
-    peak = Math.max(peak, tuned.peakBytes + tuned.result.furtherBytes);
-  }
+  return estimateOf(spec, analysis, yield* calibrations.training(spec, signal));
+}
 
-  if (signal.aborted) throw cancelled();
-  const calibrated = yield* timed(calibrate({ model, train, dev, mask, options: training }, signal, processes));
-  const { seconds, furtherBytes, ...cost } = calibrated.result;
-  const onnx = spec.exports.includes('onnx') ? spec.onnxDtypes : [];
-  const others = spec.exports.filter((format) => format !== 'onnx').length;
+/** Computes a job's estimate from measured costs. */
+export function estimateOf(
+  { training: { epochs }, exports, onnxDtypes }: Pick<JobSpec<unknown>, 'training' | 'exports' | 'onnxDtypes'>,
+  analysis: AnalysisCost,
+  training: TrainingCost,
+): JobEstimate {
+  const { deltaBytes, rows, steps, seconds, peakBytes, ...parameters } = training;
+  const onnx = exports.includes('onnx') ? onnxDtypes : [];
+  const others = exports.filter((format) => format !== 'onnx').length;
   const parameterBytes = onnx.reduce((bytes, dtype) => bytes + PARAMETER_BYTES[dtype], 4 * others);
-  // Each ONNX file is evaluated on the dev rows, as an epoch is.
-  const exporting =
-    (parameterBytes * checkpoint.parameters) / EXPORT_BYTES_PER_SECOND +
-    (onnx.length * seconds.evaluation) / training.epochs;
-  const trainingSeconds = calibrated.startSeconds + seconds.preparation + seconds.steps;
+  const times = {
+    analysis: analysis.seconds,
+    ...(seconds.scoring !== undefined && { scoring: seconds.scoring }),
+    training: seconds.preparation + seconds.steps,
+    evaluation: seconds.evaluation,
+    // Each ONNX file is evaluated on the dev rows, as an epoch is.
+    export:
+      (parameterBytes * parameters.totalParameters) / EXPORT_BYTES_PER_SECOND +
+      (onnx.length * seconds.evaluation) / epochs,
+  };
   return {
-    heads: mask.heads.length,
-    trainableParameters: cost.trainableParameters,
-    taskHeadParameters: cost.taskHeadParameters,
-    totalParameters: mask.totalParameters,
-    share: mask.share,
-    deltaBytes: cost.deltaBytes,
-    peakMemoryBytes: Math.max(peak, calibrated.peakBytes + furtherBytes),
-    seconds: {
-      analysis: analysisSeconds,
-      ...(scoring !== undefined && { scoring }),
-      training: trainingSeconds,
-      evaluation: seconds.evaluation,
-      export: exporting,
-      total: analysisSeconds + (scoring ?? 0) + trainingSeconds + seconds.evaluation + exporting,
-    },
-    steps: cost.steps,
-    rows: cost.rows,
+    ...parameters,
+    share: parameters.trainableParameters / parameters.totalParameters,
+    deltaBytes,
+    peakMemoryBytes: Math.max(analysis.peakBytes, peakBytes),
+    seconds: { ...times, total: Object.values(times).reduce((sum, each) => sum + each) },
+    steps,
+    rows,
   };
 }
-
-/** As many heads of each layer as the strategy would choose, drawn at random. */
-function maskOfShape({ name, sha256, parameters, config }: Checkpoint, { selection }: JobSpec) {
-  const { layers, heads, headDim, hiddenSize } = config;
-  const drawn = seededScores(0, layers * heads);
-  const scores = Array.from({ length: layers }, (_, layer) => drawn.slice(layer * heads, (layer + 1) * heads));
-  const model = { name, sha256, layers, heads, headDim, hiddenSize, parameters };
-  return selectHeads({ model, strategy: selection.strategy, scores }, selection);
-}
-
-/** An engine's work, with what it took. */
-interface Timed<Result> {
-  result: Result;
-  /** Until its first event, which is the engine's start; and in all. */
-  startSeconds: number;
-  seconds: number;
-  /** Of each stage, from its first event to its last. */
-  stages: Map<string, number>;
-  peakBytes: number;
-}
-
-/** Follows an engine's work; its progress is told on. */
-async function* timed<Result>(
-  events: AsyncGenerator<StageProgress | WorkInterval | { kind: 'warning' }, Result>,
-): AsyncGenerator<StageProgress, Timed<Result>> {
-  const started = performance.now();
-  const since = (from: number) => (performance.now() - from) / 1000;
-  const begun = new Map<string, number>();
-  const stages = new Map<string, number>();
-  let startSeconds: number | undefined;
-  let peakBytes = 0;
-  try {
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done)
-        return {
-          result: value,
-          startSeconds: startSeconds ?? since(started),
-          seconds: since(started),
-          stages,
-          peakBytes,
-        };
-      startSeconds ??= since(started);
-      peakBytes = Math.max(peakBytes, treePeakBytes());
-      if (value.kind !== 'progress') continue;
-      const from = begun.get(value.stage) ?? performance.now();
-      begun.set(value.stage, from);
-      stages.set(value.stage, since(from));
-      yield value;
-    }
-  } finally {
-    await events.return(undefined as never);
-  }
-}
-
-/** The whole time, where some of the stages are `factor` times as long. */
-const scaledSeconds = ({ seconds, stages }: Timed<unknown>, scaled: readonly string[], factor: number) =>
-  scaled.reduce((total, stage) => total + (factor - 1) * (stages.get(stage) ?? 0), seconds);

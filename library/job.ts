@@ -5,6 +5,7 @@ import { rankingScope, SELECTION_DEFAULTS } from '../heads/select';
 import { estimate as estimateJob, type JobEstimate } from '../job/estimate';
 import { jobInFolder } from '../job/in-folder';
 import type { JobEvent, JobResult, JobSpec } from '../job/job';
+import { localCalibrations } from '../job/local-calibrations';
 import { checkFolder } from '../job/out';
 import { JOB_RESULTS } from '../job/own-folders';
 import { modelFolder } from './model';
@@ -39,7 +40,7 @@ export const runJob = (request: JobRequest & OutFolder, options?: RunOptions): R
  * @throws HifiError as {@link runJob}
  */
 export const estimate = (request: JobRequest, options?: RunOptions): Run<StageProgress, JobEstimate> =>
-  runOf((signal) => withSpec(request, signal, (spec) => estimateJob(spec, signal)), options);
+  runOf((signal) => withSpec(request, signal, (spec) => estimateJob(spec, localCalibrations, signal)), options);
 
 const withSpec = <Event, Result>(
   request: JobRequest,

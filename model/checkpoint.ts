@@ -62,7 +62,7 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
       name: name ?? repositoryOf(folder) ?? path.basename(path.resolve(folder)),
       sha256: await weights.sha256(),
       config,
-      parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0),
+      parameters: parametersOf(config),
       weights,
       has: (canonical) => storedName(canonical) !== undefined,
       storedName,
@@ -74,6 +74,13 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
     throw error;
   }
 }
+
+/** Parameters of a base model with its pooler; see {@link Checkpoint.parameters}. */
+export const parametersOf = (config: ModelConfig): number =>
+  baseTensors(FAMILIES[config.family], config).reduce(
+    (sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1),
+    0,
+  );
 
 /**
  * Prefixes that wrappers add to all tensor names: torch.compile, DataParallel, a module's field,

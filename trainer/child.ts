@@ -1,13 +1,15 @@
 import { exportMerged, exportOnnxFiles, type MergeRequest, type OnnxFilesRequest } from '../delta/export';
 import type { EvaluateRequest } from '../delta/inference-options';
 import type { ScoreRequest } from '../delta/score-options';
+import type { CalibrateRequest } from '../delta/training-cost';
 import type { TrainRequest } from '../delta/training-options';
 import { serveEngine } from '../infra/engine-child';
 import { loadTensorFlow } from '../infra/tensorflow';
-import { type CalibrateRequest, calibrate } from './calibration';
 import { evaluate, type LogitsRequest, logits, predict } from './inference';
 import { train } from './pipeline';
 import { scoreHeads } from './score';
+import { calibrateScoring } from './scoring-calibration';
+import { calibrate } from './training-calibration';
 
 const tensorFlow = ({ options }: TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest) =>
   loadTensorFlow(options.device);
@@ -17,6 +19,7 @@ serveEngine({
   train: (request: TrainRequest, signal) => train(tensorFlow(request), request, signal),
   scoreHeads: (request: ScoreRequest, signal) => scoreHeads(tensorFlow(request), request, signal),
   calibrate: (request: CalibrateRequest, signal) => calibrate(tensorFlow(request), request, signal),
+  calibrateScoring: (request: CalibrateRequest, signal) => calibrateScoring(tensorFlow(request), request, signal),
   evaluate: (request: EvaluateRequest, signal) => evaluate(tensorFlow(request), request, signal),
   logits: (request: LogitsRequest) => logits(tensorFlow(request), request),
   predict: (request: EvaluateRequest, signal) => predict(tensorFlow(request), request, signal),

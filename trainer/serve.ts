@@ -1,7 +1,7 @@
 import * as path from 'node:path';
+import { treeResidentBytes } from '../foundation/process-memory';
 import { Admission } from '../infra/admission';
 import type { Parts } from '../infra/parts';
-import { treeResidentBytes } from '../infra/process-memory';
 import { ENGINE_PROCESS } from '../infra/service/engine-process';
 import { serviceFiles } from '../infra/service/service-files';
 import { serviceServer } from '../infra/service/service-server';
@@ -11,7 +11,7 @@ import { ModelDescriptions } from '../model/description';
 import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
 import { Runs } from './runs';
 import { trainerService } from './service';
-import { evaluate, exportModel, predict, scoreHeads, train } from './training-engine';
+import { calibrateTraining, evaluate, exportModel, predict, scoreHeads, train } from './training-engine';
 import { WindowsFile } from './windows-file';
 
 /** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
@@ -31,6 +31,7 @@ export async function serveTrainer(settings: ServePart, parts: Parts): Promise<S
     trainerService({
       engine: {
         scoreHeads: (request, signal) => engineSpans(telemetry, scoreHeads(request, signal, engineProcess)),
+        calibrateTraining: (request, signal) => calibrateTraining(request, signal, engineProcess),
         evaluate: (request, signal) => engineSpans(telemetry, evaluate(request, signal, engineProcess)),
         predict: (request, signal) => engineSpans(telemetry, predict(request, signal, engineProcess)),
         exportModel: (request, signal) => engineSpans(telemetry, exportModel(request, signal, engineProcess)),

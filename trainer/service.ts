@@ -14,7 +14,8 @@ import { invalidPart, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
 import { regularFileText } from '../foundation/regular-file';
-import type { Admission, Place } from '../infra/admission';
+import { headsToChoose } from '../heads/select';
+import { Admission, type Place } from '../infra/admission';
 import type { Inputs, ModelSettings, Opened } from '../infra/artifacts/inputs';
 import type { Results } from '../infra/artifacts/results';
 import { type Answers, answers } from '../infra/grpc/answers';
@@ -22,8 +23,10 @@ import type { Implementation } from '../infra/grpc/handlers';
 import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
 import { artifactMessage } from '../proto/artifact';
+import { trainingCostMessage } from '../proto/costs';
 import { givenRowsOf, ofDataset } from '../proto/dataset';
 import type {
+  CalibrateTrainingResponseSchema,
   EvaluateRequest as EvaluateMessage,
   EvaluateResponse,
   ExportResponseSchema,
@@ -36,7 +39,7 @@ import type {
 import { maskOf } from '../proto/mask';
 import { present } from '../proto/matrix';
 import { onnxDtypesOf, onnxMessage } from '../proto/onnx';
-import { inferenceOptionsOf, scoreOptionsOf, trainingOptionsOf } from '../proto/options';
+import { inferenceOptionsOf, scoreOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../proto/options';
 import { progressMessage } from '../proto/progress';
 import { scoreStrategyOf, scoresMessage } from '../proto/scores';
 import { RpcError, status } from '../proto/status';
@@ -47,17 +50,19 @@ import type { ClaimedRun, Runs } from './runs';
 import type * as engines from './training-engine';
 
 type ScoreHeadsResponse = MessageInitShape<typeof ScoreHeadsResponseSchema>;
+type CalibrateTrainingResponse = MessageInitShape<typeof CalibrateTrainingResponseSchema>;
 type TrainResponse = MessageInitShape<typeof TrainResponseSchema>;
 type PredictResponse = MessageInitShape<typeof PredictResponseSchema>;
 type ExportResponse = MessageInitShape<typeof ExportResponseSchema>;
 
 /** What the service is made of. */
 export interface TrainerParts {
-  engine: Pick<typeof engines, 'scoreHeads' | 'evaluate' | 'predict' | 'exportModel'>;
+  engine: Pick<typeof engines, 'scoreHeads' | 'calibrateTraining' | 'evaluate' | 'predict' | 'exportModel'>;
   runs: Runs;
   inputs: Inputs;
   results: Results;
   models: ModelDescriptions;
+  /** Turns of all calls but calibrations, which wait for other calibrations alone. */
   admission: Admission;
 }
 
@@ -70,6 +75,7 @@ const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** The trainer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/trainer.proto`. */
 export function trainerService(parts: TrainerParts): Implementation<typeof TrainerService> {
   const { engine, runs, inputs, results, models, admission } = parts;
+  const calibrations = new Admission();
 
   /** Gives a call its place, and back what it has opened. */
   async function inTurn(place: Place, work: (open: Open) => Promise<void>): Promise<void> {
@@ -161,6 +167,30 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
           } finally {
             run.release();
           }
+        }),
+      );
+    },
+
+    calibrateTraining(request, { signal }) {
+      const selection = selectionOptionsOf(request.selection);
+      const options = trainingOptionsOf(request.options);
+      const scoring = scoreOptionsOf(request.scoring, 'scoring');
+      const given = givenRowsOf(request.train, 'train');
+      const givenDev = request.dev && givenRowsOf(request.dev, 'dev');
+      const place = calibrations.enter();
+      return answers<CalibrateTrainingResponse>(signal, (out, signal) =>
+        inTurn(place, async (open) => {
+          const tell = telling(out);
+          const model = await inputs.model(request.model, { signal, tell });
+          const description = await within('model', () => models.of(model));
+          await within('selection', () => headsToChoose(selection, description));
+          const read = (rows: GivenRows, field: string) => open(inputs.rows(rows, { field, labels: true }, signal));
+          const train = await read(given, 'train');
+          const dev = givenDev && (await read(givenDev, 'dev'));
+          await place.turn(signal);
+          const asked = { model, train, dev, selection, options, scoring };
+          const cost = await follow(engine.calibrateTraining(asked, signal), tell);
+          await out.send({ event: { case: 'result', value: trainingCostMessage(cost) } });
         }),
       );
     },

@@ -6,16 +6,17 @@ import type { Logits } from '../delta/logits';
 import { type OnnxWork, publishOnnxFolder } from '../delta/onnx-export';
 import { isOnnxFolder } from '../delta/onnx-folder';
 import type { ScoreEvent, ScoreRequest } from '../delta/score-options';
+import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
 import type { TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import { StageMeter, type StageProgress } from '../foundation/progress';
-import type { HeadScores } from '../heads/scores';
+import { type HeadScores, isScoreStrategy } from '../heads/scores';
 import { callEngine, type ProcessOptions } from '../infra/engine';
 import { evaluateOnnx, logitsOnnx, predictOnnx } from '../infra/onnx/onnx-engine';
 import { trainerEnvironment } from '../infra/tensorflow';
-import type { CalibrateRequest, TrainingCost } from './calibration';
 import type { LogitsRequest } from './inference';
+import type { ScoringCost } from './scoring-calibration';
 
 type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
 
@@ -46,9 +47,23 @@ export const train = (request: TrainRequest, signal?: AbortSignal, options?: Pro
 export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<ScoreEvent, HeadScores>('scoreHeads', request, signal, options);
 
-/** What a training would cost, in a child process; see `calibrate` in `calibration.ts`. */
-export const calibrate = (request: CalibrateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
-  call<StageProgress, TrainingCost>('calibrate', request, signal, options);
+/**
+ * Measures what a training costs, and before it the scoring for a strategy that needs gradients,
+ * each in a child process of its own; see `scoring-calibration.ts` and `training-calibration.ts`.
+ */
+export async function* calibrateTraining(
+  request: CalibrateRequest,
+  signal?: AbortSignal,
+  options?: ProcessOptions,
+): AsyncGenerator<StageProgress, TrainingCost> {
+  const scored = isScoreStrategy(request.selection.strategy)
+    ? yield* call<StageProgress, ScoringCost>('calibrateScoring', request, signal, options)
+    : undefined;
+  const trained = yield* call<StageProgress, TrainingCost>('calibrate', request, signal, options);
+  if (!scored) return trained;
+  const peakBytes = Math.max(scored.peakBytes, trained.peakBytes);
+  return { ...trained, seconds: { scoring: scored.seconds, ...trained.seconds }, peakBytes };
+}
 
 /** The metrics of a tuned model, in a child process: of an exported ONNX folder in onnxruntime's. See `evaluateModel`. */
 export const evaluate = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
@@ -63,7 +78,7 @@ export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?
     : call<PredictEvent, void>('predict', request, signal, options);
 
 /** The bare logits of token rows, in a child process. */
-export const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessOptions) =>
+const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<number, Logits>('logits', request, signal, options);
 
 /**

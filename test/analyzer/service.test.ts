@@ -2,13 +2,14 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { AnalyzerEngine } from '../../analyzer/analysis-engine';
+import { AnalyzerEngine, calibrateAnalysis } from '../../analyzer/analysis-engine';
 import { analyze as analyzeHere } from '../../analyzer/pipeline';
 import { analyzerService } from '../../analyzer/service';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
 import {
+  type AnalysisCost,
   type AnalyzeRequestSchema,
   type AnalyzeResponse,
   AnalyzerService,
@@ -24,7 +25,7 @@ import { drain } from './run';
 
 type Request = MessageInitShape<typeof AnalyzeRequestSchema>;
 
-const { analyze, mergeStatistics, describeModel } = AnalyzerService.method;
+const { analyze, calibrateAnalysis: calibrate, mergeStatistics, describeModel } = AnalyzerService.method;
 const lines = fs.readFileSync(path.join(FIXTURES, 'tiny-data/train.tsv'), 'utf8').trim().split('\n').slice(1);
 const texts = lines.map((line) => line.split('\t')[0]);
 const inline = (rows: string[]) => ({ source: { case: 'inline', value: { texts: rows } } }) as const;
@@ -41,7 +42,7 @@ describe('the analyzer service', () => {
   beforeAll(async () => {
     process.env.HF_HUB_OFFLINE = '1';
     server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-    server.add(AnalyzerService, analyzerService({ engine, ...serviceParts(stateDir) }));
+    server.add(AnalyzerService, analyzerService({ engine, calibrate: calibrateAnalysis, ...serviceParts(stateDir) }));
     client = new GrpcClient(`127.0.0.1:${await server.start()}`);
   });
   afterAll(async () => {
@@ -97,6 +98,24 @@ describe('the analyzer service', () => {
     const { result } = await drain(here);
     const expected = { ...result, elapsedSeconds: 0, data: { ...result.data, path: 'tiny-data/train.tsv' } };
     expect({ ...report, elapsedSeconds: 0 }).toEqual(expected);
+  });
+
+  it('measures the cost of an analysis on a part of its sample', async () => {
+    const rows = Array.from({ length: 400 }, (_, i) => texts[i % texts.length]);
+    const asked = { model: 'tiny-bert', dataset: inline(rows), options: { ...options, samples: 300 } };
+    const events = [];
+    for await (const { event } of client.stream(calibrate, asked)) events.push(event);
+    expect(events.at(-1)).toMatchObject({ case: 'result', value: { sequences: 300, measuredSequences: 64 } });
+    const { seconds, peakMemoryBytes } = events.at(-1)!.value as AnalysisCost;
+    // The process of the service has started the engine: both count.
+    expect(Number(peakMemoryBytes)).toBeGreaterThan(process.memoryUsage.rss());
+    expect(seconds).toBeGreaterThan(0);
+    const measured = events.flatMap((event) => (event.case === 'progress' ? [event.value] : []));
+    expect(measured.filter(({ stage }) => stage === 'measure').at(-1)).toMatchObject({ total: 64 });
+    await untilScratchIsEmpty();
+
+    const unknown = client.stream(calibrate, { ...asked, model: 'nothing' });
+    await expect(unknown.next()).rejects.toMatchObject({ details: { violations: [{ field: 'model' }] } });
   });
 
   it('merges shards to the bits of the whole', async () => {

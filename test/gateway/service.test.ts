@@ -56,7 +56,7 @@ beforeAll(async () => {
   const limits = { running: 0, waiting: WAITING, lostEngines: 3, awayMs: 1000 };
   const scheduler = new Scheduler(store, async () => {}, pino({ level: 'silent' }), limits);
   const serving = newServer();
-  serving.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, engineProcess: {} }));
+  serving.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer: analyzer, inputs }));
   serving.add(ArtifactService, artifactService(artifacts, store));
   gateway = await clientOf(serving);
 });

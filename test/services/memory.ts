@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { treeResidentBytes } from '../../infra/process-memory';
+import { treeResidentBytes } from '../../foundation/process-memory';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { descendantsOf, endServices, enginesOf, startAll } from '../support/services';

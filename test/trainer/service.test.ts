@@ -10,6 +10,7 @@ import { openCheckpoint } from '../../model/checkpoint';
 import type { Artifact } from '../../proto/gen/hifi/v1/artifact_pb';
 import {
   TrainerService,
+  type TrainingCost,
   type TrainingMetrics,
   type TrainingResult,
   type TrainRequestSchema,
@@ -26,7 +27,7 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { serviceParts } from '../support/service-files';
 import { devSentences, model, sentences } from './runs';
 
-const { scoreHeads, train, evaluate, predict, export: exportModel } = TrainerService.method;
+const { scoreHeads, calibrateTraining, train, evaluate, predict, export: exportModel } = TrainerService.method;
 
 type Request = MessageInitShape<typeof TrainRequestSchema>;
 
@@ -236,6 +237,27 @@ describe('the trainer service', () => {
       for (const { sha256: hash } of event.value.artifacts)
         expect(sha256(fs.readFileSync(await store.path(hash)))).toBe(hash);
     }
+    await untilScratchIsEmpty();
+  });
+
+  it('measures the cost of a training, with the scores of its strategy', async () => {
+    const { model, train, dev, options } = asked;
+    const request = { model, train, dev, options, selection: { strategy: 'gradient', k: 2 }, scoring: { samples: 16 } };
+    const events = (await all(calibrateTraining, request)).map(({ event }) => event);
+    const stages = events.flatMap((event) => (event.case === 'progress' ? [event.value.stage] : []));
+    expect(stages).toEqual(expect.arrayContaining(['score', 'calibrate']));
+    expect(events.at(-1)).toMatchObject({
+      case: 'result',
+      value: { heads: 4, trainRows: 60, devRows: 40, steps: 3 * 8 },
+    });
+    const { scoring, preparation, steps, evaluation } = (events.at(-1)!.value as TrainingCost).seconds!;
+    for (const seconds of [scoring, preparation, steps, evaluation]) expect(seconds).toBeGreaterThan(0);
+
+    const many = all(calibrateTraining, { ...request, selection: { k: 9 } });
+    await expect(many).rejects.toMatchObject({
+      code: status.INVALID_ARGUMENT,
+      details: { violations: [{ field: 'selection' }] },
+    });
     await untilScratchIsEmpty();
   });
 

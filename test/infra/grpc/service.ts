@@ -42,6 +42,10 @@ export function trial(seen: Seen, errors: Record<string, () => unknown> = {}): I
     async mergeStatistics({ statistics }) {
       return { report: { samples: statistics.length } };
     },
+    // biome-ignore lint/correctness/useYield: it fails before anything
+    async *calibrateAnalysis() {
+      throw new Error('not tried');
+    },
     async describeModel({ model }, call) {
       if (model === 'wait') await wait(call);
       if (model.startsWith('fail ')) throw errors[model.slice(5)]();

@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/analyzer.proto.
  */
 export const file_hifi_v1_analyzer: GenFile = /*@__PURE__*/
-  fileDesc("ChZoaWZpL3YxL2FuYWx5emVyLnByb3RvEgdoaWZpLnYxIjQKBVNoYXJkEhIKBWluZGV4GAEgASgNSACIAQESDQoFY291bnQYAiABKA1CCAoGX2luZGV4IsEBCg5BbmFseXplUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIlCgdkYXRhc2V0GAIgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIpCgdvcHRpb25zGAMgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnMSHQoFc2hhcmQYBCABKAsyDi5oaWZpLnYxLlNoYXJkEiYKBHZpZXcYBSABKA4yEy5oaWZpLnYxLlJlcG9ydFZpZXdIAIgBAUIHCgVfdmlldyKYAQoPQW5hbHl6ZVJlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEiUKBnJlcG9ydBgCIAEoCzITLmhpZmkudjEuSGVhZFJlcG9ydEgAEi4KCnN0YXRpc3RpY3MYAyABKAsyGC5oaWZpLnYxLlNoYXJkU3RhdGlzdGljc0gAQgcKBWV2ZW50Iu8DCg9TaGFyZFN0YXRpc3RpY3MSJQoFbW9kZWwYASABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAIgASgNEg0KBWhlYWRzGAMgASgNEhAKCGhlYWRfZGltGAQgASgNEiMKBGRhdGEYBSABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnMSEgoKaGVhZF9ub3JtcxgHIAMoARITCgtkZXZpY2VfdXNlZBgIIAEoCRITCgtzaGFyZF9jb3VudBgJIAEoDRIOCgZzaGFyZHMYCiADKA0SFwoPZWxhcHNlZF9zZWNvbmRzGAsgASgBEhEKCXNlcXVlbmNlcxgMIAEoDRILCgN4aXMYDSADKAESDgoGY291bnRzGA4gAygBEg8KB3NxdWFyZXMYDyADKAESDwoHcGVhcnNvbhgQIAMoARISCgpjb3ZhcmlhbmNlGBEgAygBEhIKCmFjdGl2YXRpb24YEiADKAESEAoIc3BlY3RydW0YEyADKAESFwoPYm9vdHN0cmFwX2RyYXdzGBQgAygBEhYKDmJvb3RzdHJhcF9zdW1zGBUgAygBEhAKCHdhcm5pbmdzGBYgAygJIncKFk1lcmdlU3RhdGlzdGljc1JlcXVlc3QSLAoKc3RhdGlzdGljcxgBIAMoCzIYLmhpZmkudjEuU2hhcmRTdGF0aXN0aWNzEiYKBHZpZXcYAiABKA4yEy5oaWZpLnYxLlJlcG9ydFZpZXdIAIgBAUIHCgVfdmlldyI+ChdNZXJnZVN0YXRpc3RpY3NSZXNwb25zZRIjCgZyZXBvcnQYASABKAsyEy5oaWZpLnYxLkhlYWRSZXBvcnQiJQoURGVzY3JpYmVNb2RlbFJlcXVlc3QSDQoFbW9kZWwYASABKAkijQIKFURlc2NyaWJlTW9kZWxSZXNwb25zZRIMCgRuYW1lGAEgASgJEg4KBnNoYTI1NhgCIAEoCRIUCgxhcmNoaXRlY3R1cmUYAyABKAkSDgoGbGF5ZXJzGAQgASgNEg0KBWhlYWRzGAUgASgNEhAKCGhlYWRfZGltGAYgASgNEhMKC2hpZGRlbl9zaXplGAcgASgNEhIKCm1heF9sZW5ndGgYCCABKA0SEgoKcGFyYW1ldGVycxgJIAEoDRIfChdwYXJhbWV0ZXJzX3Blcl9oZWFkX3FrdhgKIAEoDRIgChhwYXJhbWV0ZXJzX3Blcl9oZWFkX3Frdm8YCyABKA0SDwoHdHVuYWJsZRgMIAMoCSpWCgpSZXBvcnRWaWV3EhsKF1JFUE9SVF9WSUVXX1VOU1BFQ0lGSUVEEAASFQoRUkVQT1JUX1ZJRVdfQkFTSUMQARIUChBSRVBPUlRfVklFV19GVUxMEAIy9wEKD0FuYWx5emVyU2VydmljZRI+CgdBbmFseXplEhcuaGlmaS52MS5BbmFseXplUmVxdWVzdBoYLmhpZmkudjEuQW5hbHl6ZVJlc3BvbnNlMAESVAoPTWVyZ2VTdGF0aXN0aWNzEh8uaGlmaS52MS5NZXJnZVN0YXRpc3RpY3NSZXF1ZXN0GiAuaGlmaS52MS5NZXJnZVN0YXRpc3RpY3NSZXNwb25zZRJOCg1EZXNjcmliZU1vZGVsEh0uaGlmaS52MS5EZXNjcmliZU1vZGVsUmVxdWVzdBoeLmhpZmkudjEuRGVzY3JpYmVNb2RlbFJlc3BvbnNlYgZwcm90bzM", [file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
+  fileDesc("ChZoaWZpL3YxL2FuYWx5emVyLnByb3RvEgdoaWZpLnYxIjQKBVNoYXJkEhIKBWluZGV4GAEgASgNSACIAQESDQoFY291bnQYAiABKA1CCAoGX2luZGV4IsEBCg5BbmFseXplUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIlCgdkYXRhc2V0GAIgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIpCgdvcHRpb25zGAMgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnMSHQoFc2hhcmQYBCABKAsyDi5oaWZpLnYxLlNoYXJkEiYKBHZpZXcYBSABKA4yEy5oaWZpLnYxLlJlcG9ydFZpZXdIAIgBAUIHCgVfdmlldyKYAQoPQW5hbHl6ZVJlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEiUKBnJlcG9ydBgCIAEoCzITLmhpZmkudjEuSGVhZFJlcG9ydEgAEi4KCnN0YXRpc3RpY3MYAyABKAsyGC5oaWZpLnYxLlNoYXJkU3RhdGlzdGljc0gAQgcKBWV2ZW50Iu8DCg9TaGFyZFN0YXRpc3RpY3MSJQoFbW9kZWwYASABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAIgASgNEg0KBWhlYWRzGAMgASgNEhAKCGhlYWRfZGltGAQgASgNEiMKBGRhdGEYBSABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnMSEgoKaGVhZF9ub3JtcxgHIAMoARITCgtkZXZpY2VfdXNlZBgIIAEoCRITCgtzaGFyZF9jb3VudBgJIAEoDRIOCgZzaGFyZHMYCiADKA0SFwoPZWxhcHNlZF9zZWNvbmRzGAsgASgBEhEKCXNlcXVlbmNlcxgMIAEoDRILCgN4aXMYDSADKAESDgoGY291bnRzGA4gAygBEg8KB3NxdWFyZXMYDyADKAESDwoHcGVhcnNvbhgQIAMoARISCgpjb3ZhcmlhbmNlGBEgAygBEhIKCmFjdGl2YXRpb24YEiADKAESEAoIc3BlY3RydW0YEyADKAESFwoPYm9vdHN0cmFwX2RyYXdzGBQgAygBEhYKDmJvb3RzdHJhcF9zdW1zGBUgAygBEhAKCHdhcm5pbmdzGBYgAygJIncKFk1lcmdlU3RhdGlzdGljc1JlcXVlc3QSLAoKc3RhdGlzdGljcxgBIAMoCzIYLmhpZmkudjEuU2hhcmRTdGF0aXN0aWNzEiYKBHZpZXcYAiABKA4yEy5oaWZpLnYxLlJlcG9ydFZpZXdIAIgBAUIHCgVfdmlldyI+ChdNZXJnZVN0YXRpc3RpY3NSZXNwb25zZRIjCgZyZXBvcnQYASABKAsyEy5oaWZpLnYxLkhlYWRSZXBvcnQiewoYQ2FsaWJyYXRlQW5hbHlzaXNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiUKB2RhdGFzZXQYAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EikKB29wdGlvbnMYAyABKAsyGC5oaWZpLnYxLkFuYWx5c2lzT3B0aW9ucyJ0ChlDYWxpYnJhdGVBbmFseXNpc1Jlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEicKBnJlc3VsdBgCIAEoCzIVLmhpZmkudjEuQW5hbHlzaXNDb3N0SABCBwoFZXZlbnQiaQoMQW5hbHlzaXNDb3N0EhEKCXNlcXVlbmNlcxgBIAEoDRIaChJtZWFzdXJlZF9zZXF1ZW5jZXMYAiABKA0SDwoHc2Vjb25kcxgDIAEoARIZChFwZWFrX21lbW9yeV9ieXRlcxgEIAEoBCIlChREZXNjcmliZU1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSKNAgoVRGVzY3JpYmVNb2RlbFJlc3BvbnNlEgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhQKDGFyY2hpdGVjdHVyZRgDIAEoCRIOCgZsYXllcnMYBCABKA0SDQoFaGVhZHMYBSABKA0SEAoIaGVhZF9kaW0YBiABKA0SEwoLaGlkZGVuX3NpemUYByABKA0SEgoKbWF4X2xlbmd0aBgIIAEoDRISCgpwYXJhbWV0ZXJzGAkgASgNEh8KF3BhcmFtZXRlcnNfcGVyX2hlYWRfcWt2GAogASgNEiAKGHBhcmFtZXRlcnNfcGVyX2hlYWRfcWt2bxgLIAEoDRIPCgd0dW5hYmxlGAwgAygJKlYKClJlcG9ydFZpZXcSGwoXUkVQT1JUX1ZJRVdfVU5TUEVDSUZJRUQQABIVChFSRVBPUlRfVklFV19CQVNJQxABEhQKEFJFUE9SVF9WSUVXX0ZVTEwQAjLVAgoPQW5hbHl6ZXJTZXJ2aWNlEj4KB0FuYWx5emUSFy5oaWZpLnYxLkFuYWx5emVSZXF1ZXN0GhguaGlmaS52MS5BbmFseXplUmVzcG9uc2UwARJUCg9NZXJnZVN0YXRpc3RpY3MSHy5oaWZpLnYxLk1lcmdlU3RhdGlzdGljc1JlcXVlc3QaIC5oaWZpLnYxLk1lcmdlU3RhdGlzdGljc1Jlc3BvbnNlElwKEUNhbGlicmF0ZUFuYWx5c2lzEiEuaGlmaS52MS5DYWxpYnJhdGVBbmFseXNpc1JlcXVlc3QaIi5oaWZpLnYxLkNhbGlicmF0ZUFuYWx5c2lzUmVzcG9uc2UwARJOCg1EZXNjcmliZU1vZGVsEh0uaGlmaS52MS5EZXNjcmliZU1vZGVsUmVxdWVzdBoeLmhpZmkudjEuRGVzY3JpYmVNb2RlbFJlc3BvbnNlYgZwcm90bzM", [file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
 
 /**
  * A part of an analysis: whole blocks of 64 rows of the sample.
@@ -352,6 +352,117 @@ export const MergeStatisticsResponseSchema: GenMessage<MergeStatisticsResponse> 
   messageDesc(file_hifi_v1_analyzer, 5);
 
 /**
+ * @generated from message hifi.v1.CalibrateAnalysisRequest
+ */
+export type CalibrateAnalysisRequest = Message<"hifi.v1.CalibrateAnalysisRequest"> & {
+  /**
+   * As in AnalyzeRequest.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * The texts; labels are not needed.
+   *
+   * @generated from field: hifi.v1.TextDataset dataset = 2;
+   */
+  dataset?: TextDataset | undefined;
+
+  /**
+   * Options of the analysis. Default: all defaults.
+   *
+   * @generated from field: hifi.v1.AnalysisOptions options = 3;
+   */
+  options?: AnalysisOptions | undefined;
+};
+
+/**
+ * Describes the message hifi.v1.CalibrateAnalysisRequest.
+ * Use `create(CalibrateAnalysisRequestSchema)` to create a new message.
+ */
+export const CalibrateAnalysisRequestSchema: GenMessage<CalibrateAnalysisRequest> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_analyzer, 6);
+
+/**
+ * @generated from message hifi.v1.CalibrateAnalysisResponse
+ */
+export type CalibrateAnalysisResponse = Message<"hifi.v1.CalibrateAnalysisResponse"> & {
+  /**
+   * What there is to tell.
+   *
+   * @generated from oneof hifi.v1.CalibrateAnalysisResponse.event
+   */
+  event: {
+    /**
+     * While it runs.
+     *
+     * @generated from field: hifi.v1.Progress progress = 1;
+     */
+    value: Progress;
+    case: "progress";
+  } | {
+    /**
+     * The last message.
+     *
+     * @generated from field: hifi.v1.AnalysisCost result = 2;
+     */
+    value: AnalysisCost;
+    case: "result";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message hifi.v1.CalibrateAnalysisResponse.
+ * Use `create(CalibrateAnalysisResponseSchema)` to create a new message.
+ */
+export const CalibrateAnalysisResponseSchema: GenMessage<CalibrateAnalysisResponse> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_analyzer, 7);
+
+/**
+ * Cost of an analysis, measured on a part of its sample.
+ *
+ * @generated from message hifi.v1.AnalysisCost
+ */
+export type AnalysisCost = Message<"hifi.v1.AnalysisCost"> & {
+  /**
+   * Sequences of the whole sample, 1 or more. With auto_samples the most that it may draw.
+   *
+   * @generated from field: uint32 sequences = 1;
+   */
+  sequences: number;
+
+  /**
+   * Sequences that were measured, 1 … sequences.
+   *
+   * @generated from field: uint32 measured_sequences = 2;
+   */
+  measuredSequences: number;
+
+  /**
+   * Wall time of the whole analysis in seconds, with the start of its process.
+   *
+   * @generated from field: double seconds = 3;
+   */
+  seconds: number;
+
+  /**
+   * Highest resident memory in bytes of the processes in which it ran. 0 where the system does not
+   * report it.
+   *
+   * @generated from field: uint64 peak_memory_bytes = 4;
+   */
+  peakMemoryBytes: bigint;
+};
+
+/**
+ * Describes the message hifi.v1.AnalysisCost.
+ * Use `create(AnalysisCostSchema)` to create a new message.
+ */
+export const AnalysisCostSchema: GenMessage<AnalysisCost> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_analyzer, 8);
+
+/**
  * @generated from message hifi.v1.DescribeModelRequest
  */
 export type DescribeModelRequest = Message<"hifi.v1.DescribeModelRequest"> & {
@@ -368,7 +479,7 @@ export type DescribeModelRequest = Message<"hifi.v1.DescribeModelRequest"> & {
  * Use `create(DescribeModelRequestSchema)` to create a new message.
  */
 export const DescribeModelRequestSchema: GenMessage<DescribeModelRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_analyzer, 6);
+  messageDesc(file_hifi_v1_analyzer, 9);
 
 /**
  * @generated from message hifi.v1.DescribeModelResponse
@@ -464,7 +575,7 @@ export type DescribeModelResponse = Message<"hifi.v1.DescribeModelResponse"> & {
  * Use `create(DescribeModelResponseSchema)` to create a new message.
  */
 export const DescribeModelResponseSchema: GenMessage<DescribeModelResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_analyzer, 7);
+  messageDesc(file_hifi_v1_analyzer, 10);
 
 /**
  * How much of a report is wanted.
@@ -525,6 +636,17 @@ export const AnalyzerService: GenService<{
     methodKind: "unary";
     input: typeof MergeStatisticsRequestSchema;
     output: typeof MergeStatisticsResponseSchema;
+  },
+  /**
+   * Measures what an analysis costs on a part of its sample: progress, then one result. It does not
+   * wait for a running analysis.
+   *
+   * @generated from rpc hifi.v1.AnalyzerService.CalibrateAnalysis
+   */
+  calibrateAnalysis: {
+    methodKind: "server_streaming";
+    input: typeof CalibrateAnalysisRequestSchema;
+    output: typeof CalibrateAnalysisResponseSchema;
   },
   /**
    * What a model is and what of it can be tuned.

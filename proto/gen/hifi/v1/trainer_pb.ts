@@ -10,7 +10,7 @@ import type { TextDataset } from "./dataset_pb";
 import { file_hifi_v1_dataset } from "./dataset_pb";
 import type { Mask, MeasuredRows, ModelIdentity } from "./heads_pb";
 import { file_hifi_v1_heads } from "./heads_pb";
-import type { InferenceOptions, TrainingOptions } from "./options_pb";
+import type { InferenceOptions, SelectionOptions, TrainingOptions } from "./options_pb";
 import { file_hifi_v1_options } from "./options_pb";
 import type { Progress } from "./progress_pb";
 import { file_hifi_v1_progress } from "./progress_pb";
@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/trainer.proto.
  */
 export const file_hifi_v1_trainer: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCKhAQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg0KC190cmFpbl9sb3NzIiIKElRyYWluaW5nQ2hlY2twb2ludBIMCgRzdGVwGAEgASgNIjgKCUJlc3RFcG9jaBINCgVlcG9jaBgBIAEoDRISCgV2YWx1ZRgCIAEoAUgAiAEBQggKBl92YWx1ZSKYAwoPVHJhaW5pbmdNZXRyaWNzEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSIAoEYmVzdBgDIAEoCzISLmhpZmkudjEuQmVzdEVwb2NoEh4KEXJlc3VtZWRfZnJvbV9zdGVwGAQgASgNSAGIAQESHgoGZXBvY2hzGAUgAygLMg4uaGlmaS52MS5FcG9jaBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgGIAEoDUgCiAEBEiEKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAcgASgNSAOIAQESFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEQoEc2VlZBgJIAEoDUgEiAEBEhMKC2RldmljZV91c2VkGAogASgJEiAKBG9ubngYCyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbEIHCgVfdGFza0IUChJfcmVzdW1lZF9mcm9tX3N0ZXBCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhcKFV90YXNrX2hlYWRfcGFyYW1ldGVyc0IHCgVfc2VlZCLKAQoJT25ueE1vZGVsEg0KBWR0eXBlGAEgASgJEgwKBGZpbGUYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIfChJsYXJnZXN0X2RpZmZlcmVuY2UYBCABKAFIAIgBARIoCgNkZXYYBSADKAsyGy5oaWZpLnYxLk9ubnhNb2RlbC5EZXZFbnRyeRoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19sYXJnZXN0X2RpZmZlcmVuY2UiYQoOVHJhaW5pbmdSZXN1bHQSKQoHbWV0cmljcxgBIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdNZXRyaWNzEiQKCWFydGlmYWN0cxgCIAMoCzIRLmhpZmkudjEuQXJ0aWZhY3QiKwoKRGVsdGFGaWxlcxIMCgRpbmZvGAEgASgJEg8KB3RlbnNvcnMYAiABKAkilwEKD0V2YWx1YXRlUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIiCgVkZWx0YRgCIAEoCzITLmhpZmkudjEuRGVsdGFGaWxlcxIlCgdkYXRhc2V0GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIqCgdvcHRpb25zGAQgASgLMhkuaGlmaS52MS5JbmZlcmVuY2VPcHRpb25zItEBChBFdmFsdWF0ZVJlc3BvbnNlEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSDAoEcm93cxgDIAEoDRIRCgRsb3NzGAQgASgBSAGIAQESNwoHbWV0cmljcxgFIAMoCzImLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZS5NZXRyaWNzRW50cnkaLgoMTWV0cmljc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCBwoFX3Rhc2tCBwoFX2xvc3MilgEKDlByZWRpY3RSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEiUKB2RhdGFzZXQYAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EioKB29wdGlvbnMYBCABKAsyGS5oaWZpLnYxLkluZmVyZW5jZU9wdGlvbnMigQEKD1ByZWRpY3RSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABIrCgtwcmVkaWN0aW9ucxgCIAEoCzIULmhpZmkudjEuUHJlZGljdGlvbnNIABIRCgd3YXJuaW5nGAMgASgJSABCBwoFZXZlbnQiNwoLUHJlZGljdGlvbnMSKAoLcHJlZGljdGlvbnMYASADKAsyEy5oaWZpLnYxLlByZWRpY3Rpb24iYgoKUHJlZGljdGlvbhIQCgNyb3cYASABKA1IAYgBARIPCgVsYWJlbBgCIAEoCUgAEg8KBXZhbHVlGAMgASgBSAASDgoGbG9naXRzGAQgAygBQggKBmFuc3dlckIGCgRfcm93IvgBCg1FeHBvcnRSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEg4KBmZvcm1hdBgDIAEoCRISCgVkdHlwZRgEIAEoCUgAiAEBEhMKC29ubnhfZHR5cGVzGAUgAygJEiEKA2RldhgGIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSIwoFdHJhaW4YByABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EikKB29wdGlvbnMYCCABKAsyGC5oaWZpLnYxLlRyYWluaW5nT3B0aW9uc0IICgZfZHR5cGUiaQoORXhwb3J0UmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJwoGcmVzdWx0GAIgASgLMhUuaGlmaS52MS5FeHBvcnRSZXN1bHRIAEIHCgVldmVudCJlCgxFeHBvcnRSZXN1bHQSJAoJYXJ0aWZhY3RzGAEgAygLMhEuaGlmaS52MS5BcnRpZmFjdBINCgVub3RlcxgCIAMoCRIgCgRvbm54GAMgAygLMhIuaGlmaS52MS5Pbm54TW9kZWwy0QIKDlRyYWluZXJTZXJ2aWNlEkcKClNjb3JlSGVhZHMSGi5oaWZpLnYxLlNjb3JlSGVhZHNSZXF1ZXN0GhsuaGlmaS52MS5TY29yZUhlYWRzUmVzcG9uc2UwARI4CgVUcmFpbhIVLmhpZmkudjEuVHJhaW5SZXF1ZXN0GhYuaGlmaS52MS5UcmFpblJlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
+  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCKhAQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg0KC190cmFpbl9sb3NzIiIKElRyYWluaW5nQ2hlY2twb2ludBIMCgRzdGVwGAEgASgNIjgKCUJlc3RFcG9jaBINCgVlcG9jaBgBIAEoDRISCgV2YWx1ZRgCIAEoAUgAiAEBQggKBl92YWx1ZSKYAwoPVHJhaW5pbmdNZXRyaWNzEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSIAoEYmVzdBgDIAEoCzISLmhpZmkudjEuQmVzdEVwb2NoEh4KEXJlc3VtZWRfZnJvbV9zdGVwGAQgASgNSAGIAQESHgoGZXBvY2hzGAUgAygLMg4uaGlmaS52MS5FcG9jaBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgGIAEoDUgCiAEBEiEKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAcgASgNSAOIAQESFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEQoEc2VlZBgJIAEoDUgEiAEBEhMKC2RldmljZV91c2VkGAogASgJEiAKBG9ubngYCyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbEIHCgVfdGFza0IUChJfcmVzdW1lZF9mcm9tX3N0ZXBCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhcKFV90YXNrX2hlYWRfcGFyYW1ldGVyc0IHCgVfc2VlZCLKAQoJT25ueE1vZGVsEg0KBWR0eXBlGAEgASgJEgwKBGZpbGUYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIfChJsYXJnZXN0X2RpZmZlcmVuY2UYBCABKAFIAIgBARIoCgNkZXYYBSADKAsyGy5oaWZpLnYxLk9ubnhNb2RlbC5EZXZFbnRyeRoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19sYXJnZXN0X2RpZmZlcmVuY2UiYQoOVHJhaW5pbmdSZXN1bHQSKQoHbWV0cmljcxgBIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdNZXRyaWNzEiQKCWFydGlmYWN0cxgCIAMoCzIRLmhpZmkudjEuQXJ0aWZhY3Qi8gEKGENhbGlicmF0ZVRyYWluaW5nUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIjCgV0cmFpbhgCIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSIQoDZGV2GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIsCglzZWxlY3Rpb24YBCABKAsyGS5oaWZpLnYxLlNlbGVjdGlvbk9wdGlvbnMSKQoHb3B0aW9ucxgFIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zEiYKB3Njb3JpbmcYBiABKAsyFS5oaWZpLnYxLlNjb3JlT3B0aW9ucyJ0ChlDYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEicKBnJlc3VsdBgCIAEoCzIVLmhpZmkudjEuVHJhaW5pbmdDb3N0SABCBwoFZXZlbnQisAIKDFRyYWluaW5nQ29zdBISCgVoZWFkcxgBIAEoDUgAiAEBEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAIgASgNSAGIAQESHAoUdGFza19oZWFkX3BhcmFtZXRlcnMYAyABKA0SGAoQdG90YWxfcGFyYW1ldGVycxgEIAEoDRITCgtkZWx0YV9ieXRlcxgFIAEoBBISCgp0cmFpbl9yb3dzGAYgASgNEhAKCGRldl9yb3dzGAcgASgNEg0KBXN0ZXBzGAggASgNEikKB3NlY29uZHMYCSABKAsyGC5oaWZpLnYxLlRyYWluaW5nU2Vjb25kcxIZChFwZWFrX21lbW9yeV9ieXRlcxgKIAEoBEIICgZfaGVhZHNCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzImsKD1RyYWluaW5nU2Vjb25kcxIUCgdzY29yaW5nGAEgASgBSACIAQESEwoLcHJlcGFyYXRpb24YAiABKAESDQoFc3RlcHMYAyABKAESEgoKZXZhbHVhdGlvbhgEIAEoAUIKCghfc2NvcmluZyIrCgpEZWx0YUZpbGVzEgwKBGluZm8YASABKAkSDwoHdGVuc29ycxgCIAEoCSKXAQoPRXZhbHVhdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEiUKB2RhdGFzZXQYAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EioKB29wdGlvbnMYBCABKAsyGS5oaWZpLnYxLkluZmVyZW5jZU9wdGlvbnMi0QEKEEV2YWx1YXRlUmVzcG9uc2USEQoEdGFzaxgBIAEoCUgAiAEBEg4KBm1ldHJpYxgCIAEoCRIMCgRyb3dzGAMgASgNEhEKBGxvc3MYBCABKAFIAYgBARI3CgdtZXRyaWNzGAUgAygLMiYuaGlmaS52MS5FdmFsdWF0ZVJlc3BvbnNlLk1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIHCgVfdGFza0IHCgVfbG9zcyKWAQoOUHJlZGljdFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSJQoHZGF0YXNldBgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKgoHb3B0aW9ucxgEIAEoCzIZLmhpZmkudjEuSW5mZXJlbmNlT3B0aW9ucyKBAQoPUHJlZGljdFJlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEisKC3ByZWRpY3Rpb25zGAIgASgLMhQuaGlmaS52MS5QcmVkaWN0aW9uc0gAEhEKB3dhcm5pbmcYAyABKAlIAEIHCgVldmVudCI3CgtQcmVkaWN0aW9ucxIoCgtwcmVkaWN0aW9ucxgBIAMoCzITLmhpZmkudjEuUHJlZGljdGlvbiJiCgpQcmVkaWN0aW9uEhAKA3JvdxgBIAEoDUgBiAEBEg8KBWxhYmVsGAIgASgJSAASDwoFdmFsdWUYAyABKAFIABIOCgZsb2dpdHMYBCADKAFCCAoGYW5zd2VyQgYKBF9yb3ci+AEKDUV4cG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSDgoGZm9ybWF0GAMgASgJEhIKBWR0eXBlGAQgASgJSACIAQESEwoLb25ueF9kdHlwZXMYBSADKAkSIQoDZGV2GAYgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIjCgV0cmFpbhgHIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKQoHb3B0aW9ucxgIIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zQggKBl9kdHlwZSJpCg5FeHBvcnRSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLkV4cG9ydFJlc3VsdEgAQgcKBWV2ZW50ImUKDEV4cG9ydFJlc3VsdBIkCglhcnRpZmFjdHMYASADKAsyES5oaWZpLnYxLkFydGlmYWN0Eg0KBW5vdGVzGAIgAygJEiAKBG9ubngYAyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbDKvAwoOVHJhaW5lclNlcnZpY2USRwoKU2NvcmVIZWFkcxIaLmhpZmkudjEuU2NvcmVIZWFkc1JlcXVlc3QaGy5oaWZpLnYxLlNjb3JlSGVhZHNSZXNwb25zZTABEjgKBVRyYWluEhUuaGlmaS52MS5UcmFpblJlcXVlc3QaFi5oaWZpLnYxLlRyYWluUmVzcG9uc2UwARJcChFDYWxpYnJhdGVUcmFpbmluZxIhLmhpZmkudjEuQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0GiIuaGlmaS52MS5DYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
 
 /**
  * How heads are scored. Whatever is absent has its default.
@@ -682,6 +682,221 @@ export const TrainingResultSchema: GenMessage<TrainingResult> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 12);
 
 /**
+ * @generated from message hifi.v1.CalibrateTrainingRequest
+ */
+export type CalibrateTrainingRequest = Message<"hifi.v1.CalibrateTrainingRequest"> & {
+  /**
+   * As in AnalyzeRequest.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Labelled rows.
+   *
+   * @generated from field: hifi.v1.TextDataset train = 2;
+   */
+  train?: TextDataset | undefined;
+
+  /**
+   * Labelled rows that the epochs are evaluated on. Default: a seeded tenth of train is held out.
+   *
+   * @generated from field: hifi.v1.TextDataset dev = 3;
+   */
+  dev?: TextDataset | undefined;
+
+  /**
+   * How many heads are tuned, and whether they are scored first. Default: all defaults.
+   *
+   * @generated from field: hifi.v1.SelectionOptions selection = 4;
+   */
+  selection?: SelectionOptions | undefined;
+
+  /**
+   * Options of the training. Default: all defaults.
+   *
+   * @generated from field: hifi.v1.TrainingOptions options = 5;
+   */
+  options?: TrainingOptions | undefined;
+
+  /**
+   * Options of the scoring, for a strategy that needs gradients. Default: all defaults.
+   *
+   * @generated from field: hifi.v1.ScoreOptions scoring = 6;
+   */
+  scoring?: ScoreOptions | undefined;
+};
+
+/**
+ * Describes the message hifi.v1.CalibrateTrainingRequest.
+ * Use `create(CalibrateTrainingRequestSchema)` to create a new message.
+ */
+export const CalibrateTrainingRequestSchema: GenMessage<CalibrateTrainingRequest> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 13);
+
+/**
+ * @generated from message hifi.v1.CalibrateTrainingResponse
+ */
+export type CalibrateTrainingResponse = Message<"hifi.v1.CalibrateTrainingResponse"> & {
+  /**
+   * What there is to tell.
+   *
+   * @generated from oneof hifi.v1.CalibrateTrainingResponse.event
+   */
+  event: {
+    /**
+     * While it runs.
+     *
+     * @generated from field: hifi.v1.Progress progress = 1;
+     */
+    value: Progress;
+    case: "progress";
+  } | {
+    /**
+     * The last message.
+     *
+     * @generated from field: hifi.v1.TrainingCost result = 2;
+     */
+    value: TrainingCost;
+    case: "result";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message hifi.v1.CalibrateTrainingResponse.
+ * Use `create(CalibrateTrainingResponseSchema)` to create a new message.
+ */
+export const CalibrateTrainingResponseSchema: GenMessage<CalibrateTrainingResponse> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 14);
+
+/**
+ * Cost of a training, measured on a few of its steps.
+ *
+ * @generated from message hifi.v1.TrainingCost
+ */
+export type TrainingCost = Message<"hifi.v1.TrainingCost"> & {
+  /**
+   * Heads that are tuned, from 0.
+   *
+   * @generated from field: optional uint32 heads = 1;
+   */
+  heads?: number | undefined;
+
+  /**
+   * Numbers of the base that are tuned, without the task head, from 0.
+   *
+   * @generated from field: optional uint32 trainable_parameters = 2;
+   */
+  trainableParameters?: number | undefined;
+
+  /**
+   * Numbers of the task head, 1 or more.
+   *
+   * @generated from field: uint32 task_head_parameters = 3;
+   */
+  taskHeadParameters: number;
+
+  /**
+   * Numbers of the base with its pooler, 1 or more.
+   *
+   * @generated from field: uint32 total_parameters = 4;
+   */
+  totalParameters: number;
+
+  /**
+   * Size of the delta's two files in bytes.
+   *
+   * @generated from field: uint64 delta_bytes = 5;
+   */
+  deltaBytes: bigint;
+
+  /**
+   * Rows to train on, 1 or more.
+   *
+   * @generated from field: uint32 train_rows = 6;
+   */
+  trainRows: number;
+
+  /**
+   * Rows that each epoch is evaluated on, 1 or more.
+   *
+   * @generated from field: uint32 dev_rows = 7;
+   */
+  devRows: number;
+
+  /**
+   * Training steps in all, 1 or more.
+   *
+   * @generated from field: uint32 steps = 8;
+   */
+  steps: number;
+
+  /**
+   * Wall times in seconds.
+   *
+   * @generated from field: hifi.v1.TrainingSeconds seconds = 9;
+   */
+  seconds?: TrainingSeconds | undefined;
+
+  /**
+   * Highest resident memory in bytes of the processes in which it runs.
+   *
+   * @generated from field: uint64 peak_memory_bytes = 10;
+   */
+  peakMemoryBytes: bigint;
+};
+
+/**
+ * Describes the message hifi.v1.TrainingCost.
+ * Use `create(TrainingCostSchema)` to create a new message.
+ */
+export const TrainingCostSchema: GenMessage<TrainingCost> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 15);
+
+/**
+ * Wall times of a training, in seconds.
+ *
+ * @generated from message hifi.v1.TrainingSeconds
+ */
+export type TrainingSeconds = Message<"hifi.v1.TrainingSeconds"> & {
+  /**
+   * Scores of the heads, with the start of their process. Absent for a strategy that needs none.
+   *
+   * @generated from field: optional double scoring = 1;
+   */
+  scoring?: number | undefined;
+
+  /**
+   * Start of the process, reading, tokenizing and loading.
+   *
+   * @generated from field: double preparation = 2;
+   */
+  preparation: number;
+
+  /**
+   * Steps of all epochs.
+   *
+   * @generated from field: double steps = 3;
+   */
+  steps: number;
+
+  /**
+   * Evaluation on the dev rows, in all epochs.
+   *
+   * @generated from field: double evaluation = 4;
+   */
+  evaluation: number;
+};
+
+/**
+ * Describes the message hifi.v1.TrainingSeconds.
+ * Use `create(TrainingSecondsSchema)` to create a new message.
+ */
+export const TrainingSecondsSchema: GenMessage<TrainingSeconds> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 16);
+
+/**
  * A training's delta, to be put on its base.
  *
  * @generated from message hifi.v1.DeltaFiles
@@ -707,7 +922,7 @@ export type DeltaFiles = Message<"hifi.v1.DeltaFiles"> & {
  * Use `create(DeltaFilesSchema)` to create a new message.
  */
 export const DeltaFilesSchema: GenMessage<DeltaFiles> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 13);
+  messageDesc(file_hifi_v1_trainer, 17);
 
 /**
  * @generated from message hifi.v1.EvaluateRequest
@@ -747,7 +962,7 @@ export type EvaluateRequest = Message<"hifi.v1.EvaluateRequest"> & {
  * Use `create(EvaluateRequestSchema)` to create a new message.
  */
 export const EvaluateRequestSchema: GenMessage<EvaluateRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 14);
+  messageDesc(file_hifi_v1_trainer, 18);
 
 /**
  * @generated from message hifi.v1.EvaluateResponse
@@ -794,7 +1009,7 @@ export type EvaluateResponse = Message<"hifi.v1.EvaluateResponse"> & {
  * Use `create(EvaluateResponseSchema)` to create a new message.
  */
 export const EvaluateResponseSchema: GenMessage<EvaluateResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 15);
+  messageDesc(file_hifi_v1_trainer, 19);
 
 /**
  * @generated from message hifi.v1.PredictRequest
@@ -834,7 +1049,7 @@ export type PredictRequest = Message<"hifi.v1.PredictRequest"> & {
  * Use `create(PredictRequestSchema)` to create a new message.
  */
 export const PredictRequestSchema: GenMessage<PredictRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 16);
+  messageDesc(file_hifi_v1_trainer, 20);
 
 /**
  * @generated from message hifi.v1.PredictResponse
@@ -877,7 +1092,7 @@ export type PredictResponse = Message<"hifi.v1.PredictResponse"> & {
  * Use `create(PredictResponseSchema)` to create a new message.
  */
 export const PredictResponseSchema: GenMessage<PredictResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 17);
+  messageDesc(file_hifi_v1_trainer, 21);
 
 /**
  * Some predicted rows.
@@ -898,7 +1113,7 @@ export type Predictions = Message<"hifi.v1.Predictions"> & {
  * Use `create(PredictionsSchema)` to create a new message.
  */
 export const PredictionsSchema: GenMessage<Predictions> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 18);
+  messageDesc(file_hifi_v1_trainer, 22);
 
 /**
  * What a model says of a row.
@@ -949,7 +1164,7 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
  * Use `create(PredictionSchema)` to create a new message.
  */
 export const PredictionSchema: GenMessage<Prediction> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 19);
+  messageDesc(file_hifi_v1_trainer, 23);
 
 /**
  * @generated from message hifi.v1.ExportRequest
@@ -1020,7 +1235,7 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
  * Use `create(ExportRequestSchema)` to create a new message.
  */
 export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 20);
+  messageDesc(file_hifi_v1_trainer, 24);
 
 /**
  * @generated from message hifi.v1.ExportResponse
@@ -1055,7 +1270,7 @@ export type ExportResponse = Message<"hifi.v1.ExportResponse"> & {
  * Use `create(ExportResponseSchema)` to create a new message.
  */
 export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 21);
+  messageDesc(file_hifi_v1_trainer, 25);
 
 /**
  * @generated from message hifi.v1.ExportResult
@@ -1088,7 +1303,7 @@ export type ExportResult = Message<"hifi.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 22);
+  messageDesc(file_hifi_v1_trainer, 26);
 
 /**
  * Tunes the chosen heads of a model, and asks tuned models.
@@ -1116,6 +1331,17 @@ export const TrainerService: GenService<{
     methodKind: "server_streaming";
     input: typeof TrainRequestSchema;
     output: typeof TrainResponseSchema;
+  },
+  /**
+   * Measures what a training costs on a few of its steps: progress, then one result. It does not
+   * wait for a running training.
+   *
+   * @generated from rpc hifi.v1.TrainerService.CalibrateTraining
+   */
+  calibrateTraining: {
+    methodKind: "server_streaming";
+    input: typeof CalibrateTrainingRequestSchema;
+    output: typeof CalibrateTrainingResponseSchema;
   },
   /**
    * The metrics of a tuned model on labelled rows.

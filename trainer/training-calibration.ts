@@ -4,10 +4,15 @@ import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { deltaBytes } from '../delta/delta';
-import { type TrainRequest, trainOptions } from '../delta/training-options';
+import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
+import { trainOptions } from '../delta/training-options';
 import { cancelled } from '../foundation/errors';
+import { peakResidentBytes } from '../foundation/process-memory';
 import { StageMeter, type StageProgress } from '../foundation/progress';
-import { openCheckpoint } from '../model/checkpoint';
+import type { Mask } from '../heads/mask';
+import { seededScores } from '../heads/seeded-order';
+import { type SelectionOptions, selectHeads } from '../heads/select';
+import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { interpolate, type Point } from './cost';
@@ -39,33 +44,10 @@ const TOKEN_BYTES = 16;
  */
 const GROWTH_BYTES = 128 * 2 ** 20;
 
-/** A training as it would be; of each layer as many heads as would be tuned, whichever. */
-export type CalibrateRequest = Omit<TrainRequest, 'out' | 'resume'>;
-
-/** What a training would cost, by a few of its steps. */
-export interface TrainingCost {
-  trainableParameters: number;
-  taskHeadParameters: number;
-  /** Of the two files of the delta; that of delta.json differs by the digits of the heads' scores. */
-  deltaBytes: number;
-  rows: { train: number; dev: number };
-  steps: number;
-  seconds: {
-    /** Reading, tokenizing, loading, and the frozen layers' one pass over all rows. */
-    preparation: number;
-    /** All epochs' steps. */
-    steps: number;
-    /** All epochs' dev rows. */
-    evaluation: number;
-  };
-  /** Memory that a training takes and this measurement did not. */
-  furtherBytes: number;
-}
-
 /**
  * Measures a few real training steps, at lengths from the tenth shortest batch to the longest, and reckons from them what the whole
  * training costs: a row's cost as a function of its batch's length, linear between two lengths that were measured, summed over the
- * lengths of the first epoch's batches. Writes nothing.
+ * lengths of the first epoch's batches. Belongs in a process of its own, whose start and memory count. Writes nothing.
  *
  * @throws as `train` does for bad input
  */
@@ -74,24 +56,21 @@ export async function* calibrate(
   request: CalibrateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, TrainingCost> {
+  const startSeconds = process.uptime();
   const meter = new StageMeter('calibrate', QUANTILES.length, 'lengths');
   yield meter.at(0);
   const started = performance.now();
   const options = trainOptions(request.options);
   checkDevice(tf, options.device);
-  const checkpoint = await openCheckpoint(request.model, request.modelName);
+  const checkpoint = await openCheckpoint(request.model);
   try {
+    const mask = drawnMask(checkpoint, request.selection);
     const tokenizer = loadTokenizer(request.model);
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const { labels, train, dev } = await readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
     const outputs = labels.kind === 'classes' ? labels.names.length : 1;
-    const { layout, initial, tunedParameters, taskHeadParameters } = trainable(
-      checkpoint,
-      request.mask,
-      outputs,
-      options.seed,
-    );
-    const parts = { checkpoint, mask: request.mask, layout, outputs, problem: labels.kind };
+    const { layout, initial, tunedParameters, taskHeadParameters } = trainable(checkpoint, mask, outputs, options.seed);
+    const parts = { checkpoint, mask, layout, outputs, problem: labels.kind };
     const program = new Program(tf, parts, initial);
     const stepsPerEpoch = Math.ceil(train.rows / options.batchSize);
     const steps = options.epochs * stepsPerEpoch;
@@ -143,20 +122,22 @@ export async function* calibrate(
       }, 0);
       const restOfEncoding = [train, ...dev].reduce((total, set) => total + set.restSeconds, 0);
       const restOfTokens = [train, ...dev].reduce((total, set) => total + set.restTokens, 0);
-      const { mask } = request;
+      // Besides, the other rows' tokens and the best epoch's numbers.
+      const furtherBytes = GROWTH_BYTES + TOKEN_BYTES * restOfTokens + 4 * layout.size;
       return {
+        heads: mask.heads.length,
         trainableParameters: tunedParameters,
         taskHeadParameters,
+        totalParameters: checkpoint.parameters,
         deltaBytes: deltaBytes(checkpoint, describeDelta(checkpoint, mask, labels, train.dataset.task, options)),
         rows: { train: train.rows, dev: dev.reduce((total, set) => total + set.rows, 0) },
         steps,
         seconds: {
-          preparation: loadSeconds + restOfEncoding + frozenPass,
+          preparation: startSeconds + loadSeconds + restOfEncoding + frozenPass,
           steps: options.epochs * sum(cost.step, batches, seen(train.lengths)),
           evaluation: options.epochs * evaluation,
         },
-        // Besides, the other rows' tokens and the best epoch's numbers.
-        furtherBytes: GROWTH_BYTES + TOKEN_BYTES * restOfTokens + 4 * layout.size,
+        peakBytes: peakResidentBytes() + furtherBytes,
       };
     } finally {
       program.close();
@@ -164,6 +145,15 @@ export async function* calibrate(
   } finally {
     checkpoint.close();
   }
+}
+
+/** Draws as many heads of each layer as the strategy would choose. */
+function drawnMask({ name, sha256, parameters, config }: Checkpoint, selection: SelectionOptions): Mask {
+  const { layers, heads, headDim, hiddenSize } = config;
+  const drawn = seededScores(0, layers * heads);
+  const scores = Array.from({ length: layers }, (_, layer) => drawn.slice(layer * heads, (layer + 1) * heads));
+  const model = { name, sha256, layers, heads, headDim, hiddenSize, parameters };
+  return selectHeads({ model, strategy: selection.strategy, scores }, selection);
 }
 
 /** The rows of a file, some of them tokenized. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { treePeakBytes, treeResidentBytes } from '../../infra/process-memory';
+import { peakOf, peakResidentBytes, treeResidentBytes } from '../../foundation/process-memory';
 
 /** Starts a child that runs a script, and waits until that has printed something. */
 async function running(script: string) {
@@ -10,14 +10,15 @@ async function running(script: string) {
   return child;
 }
 
-test('the peak of the process tree counts a living child, and what it has held before', async () => {
-  const alone = treePeakBytes();
-  expect(alone).toBeGreaterThan(2 ** 20);
+test('the peak of a process is what it has held before, and that of an engine counts its parent', async () => {
   const child = await running('let held = Buffer.alloc(3e8, 1); held = undefined');
-  expect(treePeakBytes()).toBeGreaterThan(alone + 3e8);
+  expect(peakOf(String(child.pid))).toBeGreaterThan(3e8);
+  const both = peakOf('self') + peakOf(String(process.ppid));
+  expect(peakResidentBytes()).toBeGreaterThanOrEqual(both);
+  expect(both).toBeGreaterThan(peakOf('self') + 2 ** 20);
   child.kill();
   await once(child, 'exit');
-  expect(treePeakBytes(child.pid as number)).toBe(0);
+  expect(peakOf(String(child.pid))).toBe(0);
 });
 
 test('what the process tree holds counts a living child, and not what it has given back', async () => {
@@ -27,7 +28,7 @@ test('what the process tree holds counts a living child, and not what it has giv
   expect(kept).toBeGreaterThan(3e8);
   expect(left).toBeGreaterThan(2 ** 20);
   expect(left).toBeLessThan(3e8);
-  expect(treePeakBytes(gaveBack.pid as number)).toBeGreaterThan(3e8);
+  expect(peakOf(String(gaveBack.pid))).toBeGreaterThan(3e8);
   expect(treeResidentBytes()).toBeGreaterThan(kept + left);
   for (const child of [keeps, gaveBack]) {
     child.kill();

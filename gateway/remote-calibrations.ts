@@ -1,0 +1,82 @@
+import { failed } from '../foundation/errors';
+import type { StageProgress } from '../foundation/progress';
+import type { GrpcClient } from '../infra/grpc/client';
+import { type Calibrations, scoringToMeasure } from '../job/estimate';
+import { analysisCostOf, trainingCostOf } from '../proto/costs';
+import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
+import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
+import type { Progress } from '../proto/gen/hifi/v1/progress_pb';
+import { TrainerService } from '../proto/gen/hifi/v1/trainer_pb';
+import { analysisMessage, scoreMessage, selectionMessage, trainingMessage } from '../proto/options';
+import { progressOf } from '../proto/progress';
+import { RpcError } from '../proto/status';
+
+/** Part of a job's spec that each field of the services' requests comes from. */
+const FIELDS = {
+  analysis: { model: 'model', dataset: 'train', options: 'analysis' },
+  training: {
+    model: 'model',
+    train: 'train',
+    dev: 'dev',
+    selection: 'selection',
+    options: 'training',
+    scoring: 'analysis',
+  },
+};
+
+/** Measurements by the analyzer's and the trainer's services. */
+export function remoteCalibrations(analyzer: GrpcClient, trainer: GrpcClient): Calibrations<TextDataset> {
+  return {
+    analysis({ model, train: dataset, analysis }, signal) {
+      const request = { model, dataset, options: analysisMessage(analysis) };
+      const messages = analyzer.stream(AnalyzerService.method.calibrateAnalysis, request, { signal });
+      return costOf(messages, analysisCostOf, 'analyzer', FIELDS.analysis);
+    },
+    training(spec, signal) {
+      const { model, train, dev } = spec;
+      const request = {
+        ...{ model, train, dev },
+        selection: selectionMessage(spec.selection),
+        options: trainingMessage(spec.training),
+        scoring: scoreMessage(scoringToMeasure(spec)),
+      };
+      const messages = trainer.stream(TrainerService.method.calibrateTraining, request, { signal });
+      return costOf(messages, trainingCostOf, 'trainer', FIELDS.training);
+    },
+  };
+}
+
+/** Message of a calibration's stream. */
+interface Message<Result> {
+  event: { case: 'progress'; value: Progress } | { case: 'result'; value: Result } | { case: undefined };
+}
+
+/** @throws RpcError what the service answered; HifiError FAILED where it ended without a result */
+async function* costOf<Result, Cost>(
+  messages: AsyncIterable<Message<Result>>,
+  convert: (result: Result) => Cost,
+  service: string,
+  fields: Readonly<Record<string, string>>,
+): AsyncGenerator<StageProgress, Cost> {
+  let cost: Cost | undefined;
+  try {
+    for await (const { event } of messages) {
+      if (event.case === 'progress') yield progressOf(event.value);
+      if (event.case === 'result') cost = convert(event.value);
+    }
+  } catch (thrown) {
+    throw ofSpec(thrown, fields);
+  }
+  if (cost === undefined) throw failed(`the ${service} ended without a result`);
+  return cost;
+}
+
+/** A service's error, whose fields are renamed to those of the job's spec. */
+function ofSpec(thrown: unknown, fields: Readonly<Record<string, string>>): unknown {
+  if (!(thrown instanceof RpcError)) return thrown;
+  const violations = thrown.details.violations?.map(({ field, description }) => ({
+    field: field.replace(/^\w+/, (first) => `spec.${fields[first] ?? first}`),
+    description,
+  }));
+  return new RpcError(thrown.code, thrown.reason, thrown.message, { ...thrown.details, violations });
+}
