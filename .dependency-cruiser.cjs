@@ -22,6 +22,12 @@ ROOMS.cli = Object.keys(ROOMS).filter((room) => room !== 'library');
 /** Files of a service's room that are no stage: its process, its calls, its messages. */
 const ENTRIES = '(child|serve|service|runs|run-record|windows-file|\\w+-engine|\\w+-message)\\.ts$';
 
+/** Rooms of the engines' processes. */
+const CHILDREN = 'analyzer|trainer|report|infra/onnx';
+
+/** What starts a process that computes with TensorFlow or onnxruntime, and what runs in it. */
+const ENGINES = '^(analyzer|trainer)/|^infra/(onnx/|tensorflow\\.ts$)';
+
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
 
 const roomRule = ([room, below]) => {
@@ -45,7 +51,19 @@ module.exports = {
       'delta-has-no-engine',
       'Reading and writing deltas needs neither TensorFlow nor onnxruntime.',
       { path: '^delta/' },
-      { path: 'node_modules/(@tensorflow|onnxruntime)' },
+      { path: 'node_modules/(@tensorflow|onnxruntime)', reachable: true },
+    ),
+    rule(
+      'gateway-reaches-no-engine',
+      'A gateway serves jobs on a machine without TensorFlow and onnxruntime, and starts no process but that of a report.',
+      { path: '^(gateway|report)/' },
+      { path: `${ENGINES}|node_modules/(@tensorflow|onnxruntime)`, reachable: true },
+    ),
+    rule(
+      'engines-start-no-process',
+      "An engine's process starts none: its parent starts all that a piece of work needs.",
+      { path: `^(${CHILDREN})/child\\.ts$` },
+      { path: '^infra/(engine|engine-process)\\.ts$', reachable: true },
     ),
     rule(
       'stages-know-no-surroundings',

@@ -6,7 +6,7 @@ import { drawSample, holdOut } from '../data/split';
 import { deltaBytes } from '../delta/delta';
 import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
 import { trainOptions } from '../delta/training-options';
-import { cancelled } from '../foundation/errors';
+import { cancelled, within } from '../foundation/errors';
 import { peakResidentBytes } from '../foundation/process-memory';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import type { Mask } from '../heads/mask';
@@ -62,10 +62,10 @@ export async function* calibrate(
   const started = performance.now();
   const options = trainOptions(request.options);
   checkDevice(tf, options.device);
-  const checkpoint = await openCheckpoint(request.model);
+  const checkpoint = await within('model', () => openCheckpoint(request.model));
   try {
-    const mask = drawnMask(checkpoint, request.selection);
-    const tokenizer = loadTokenizer(request.model);
+    const mask = await within('selection', () => drawnMask(checkpoint, request.selection));
+    const tokenizer = await within('model', () => loadTokenizer(request.model));
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const { labels, train, dev } = await readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
     const outputs = labels.kind === 'classes' ? labels.names.length : 1;
@@ -178,8 +178,8 @@ async function readRows(
   maxLength: number,
   seed: number,
 ): Promise<{ labels: LabelSet; train: SampledRows; dev: SampledRows[] }> {
-  const whole = await readDataset(source.train, 'labels');
-  const labels = fitLabels(whole);
+  const whole = await within('train', () => readDataset(source.train, 'labels'));
+  const labels = await within('train', () => fitLabels(whole));
   const sampled = (dataset: Dataset, all: Int32Array): SampledRows => {
     const sample = drawSample(all.length, SAMPLE_ROWS, seed).map((at) => all[at]);
     const targets = encodeLabels(dataset, labels);
@@ -206,14 +206,14 @@ async function readRows(
     );
   if (!source.dev) {
     const { train, dev } = holdOut(whole.rows, seed);
-    return { labels, train: sampled(whole, train), dev: [sampled(whole, dev)] };
+    return within('train', () => ({ labels, train: sampled(whole, train), dev: [sampled(whole, dev)] }));
   }
   const second = mismatchedRows(source.dev);
   const dev = second ? [source.dev, second] : [source.dev];
   return {
     labels,
-    train: every(whole),
-    dev: await Promise.all(dev.map(async (each) => every(await readDataset(each, 'labels')))),
+    train: await within('train', () => every(whole)),
+    dev: await within('dev', () => Promise.all(dev.map(async (each) => every(await readDataset(each, 'labels'))))),
   };
 }
 

@@ -23,8 +23,12 @@ export interface Project {
   tsc(...args: string[]): string;
 }
 
-/** What `npm pack` makes of the build, unpacked into a new project whose other packages are links to this checkout's. */
-export function packedProject(): Project {
+/**
+ * What `npm pack` makes of the build, unpacked into a new project whose other packages are links to this checkout's.
+ *
+ * @param without packages that the project lacks
+ */
+export function packedProject(without: readonly string[] = []): Project {
   const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-package-')));
   const installed = path.join(folder, 'node_modules', manifest.name);
   const run = (command: string, ...args: string[]) => {
@@ -36,6 +40,7 @@ export function packedProject(): Project {
   fs.mkdirSync(installed, { recursive: true });
   run('tar', '-xzf', `${manifest.name}-${manifest.version}.tgz`, '-C', installed, '--strip-components=1');
   for (const name of Object.keys(manifest.dependencies)) {
+    if (without.includes(name)) continue;
     const link = path.join(folder, 'node_modules', name);
     fs.mkdirSync(path.dirname(link), { recursive: true });
     fs.symlinkSync(path.join(checkout, 'node_modules', name), link);
