@@ -82,8 +82,8 @@ const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessO
   call<number, Logits>('logits', request, signal, options);
 
 /**
- * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta in child processes. A
- * merge is silent between its two events: `silenceMs` must be more than all of it.
+ * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta in child processes. The
+ * one that merges or writes the files is silent meanwhile: `silenceMs` must be more than that.
  *
  * @throws HifiError as `exportMerged` and `publishOnnxFolder`; where `signal` aborts the folder is
  *   not to be kept

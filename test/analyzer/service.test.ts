@@ -195,6 +195,11 @@ describe('the analyzer service', () => {
     expect(error.details.retrySeconds).toBeGreaterThanOrEqual(1);
     // What needs no engine is answered meanwhile.
     expect((await client.unary(describeModel, { model: 'tiny-bert' })).layers).toBe(2);
+    // A calibration has turns of its own.
+    const kinds: unknown[] = [];
+    const asked = { model: 'tiny-bert', dataset: inline(texts), options };
+    for await (const { event } of client.stream(calibrate, asked)) kinds.push(event.case);
+    expect(kinds.at(-1)).toBe('result');
     for (const each of others) each.abort();
     expect((await settled).map(({ status }) => status)).toEqual(others.map(() => 'rejected'));
     await first.return();

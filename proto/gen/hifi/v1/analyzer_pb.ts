@@ -440,7 +440,7 @@ export type AnalysisCost = Message<"hifi.v1.AnalysisCost"> & {
   measuredSequences: number;
 
   /**
-   * Wall time of the whole analysis in seconds, with the start of its process.
+   * Wall time of the whole analysis in seconds, above 0, with the start of its process.
    *
    * @generated from field: double seconds = 3;
    */

@@ -805,7 +805,7 @@ export type TrainingCost = Message<"hifi.v1.TrainingCost"> & {
   totalParameters: number;
 
   /**
-   * Size of the delta's two files in bytes.
+   * Size of the delta's two files in bytes, 1 or more.
    *
    * @generated from field: uint64 delta_bytes = 5;
    */
@@ -840,7 +840,7 @@ export type TrainingCost = Message<"hifi.v1.TrainingCost"> & {
   seconds?: TrainingSeconds | undefined;
 
   /**
-   * Highest resident memory in bytes of the processes in which it runs.
+   * Highest resident memory in bytes of the processes in which it runs, 1 or more.
    *
    * @generated from field: uint64 peak_memory_bytes = 10;
    */
@@ -855,7 +855,7 @@ export const TrainingCostSchema: GenMessage<TrainingCost> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 15);
 
 /**
- * Wall times of a training, in seconds.
+ * Wall times of a training, in seconds, 0 or more.
  *
  * @generated from message hifi.v1.TrainingSeconds
  */
