@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
+import { resultOf } from '../foundation/follow';
 import { publishFolderWhen } from '../foundation/whole-folder';
 import { logitsOnnx } from '../infra/onnx/onnx-engine';
 import type { Checkpoint } from '../model/checkpoint';
@@ -108,12 +109,4 @@ function hasSegments({ config, folder }: Checkpoint): boolean {
   return loadTokenizer(folder)
     .encode('a', 'a', config.maxPositions)
     .typeIds.some((type) => type > 0);
-}
-
-/** Runs an engine's call to its end, whatever it tells on its way. */
-export async function resultOf<Result>(events: AsyncGenerator<unknown, Result>): Promise<Result> {
-  for (;;) {
-    const { done, value } = await events.next();
-    if (done) return value;
-  }
 }

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../foundation/errors';
+import { Waker } from '../foundation/waker';
 
 /** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
 export type EngineHandlers = Record<
@@ -132,7 +133,7 @@ function send(message: FromChild): Promise<void> {
 /** Counts the events that the reader has not taken yet. */
 class Window {
   private ahead = 0;
-  private resume = () => {};
+  private readonly waker = new Waker();
 
   constructor(private size: number) {}
 
@@ -140,19 +141,17 @@ class Window {
   async sent(): Promise<void> {
     this.ahead += 1;
     if (this.ahead < this.size) return;
-    await new Promise<void>((resolve) => {
-      this.resume = resolve;
-    });
+    await this.waker.sleep();
   }
 
   taken(): void {
     this.ahead -= 1;
-    this.resume();
+    this.waker.wake();
   }
 
   /** No more waiting. */
   open(): void {
     this.size = Number.POSITIVE_INFINITY;
-    this.resume();
+    this.waker.wake();
   }
 }

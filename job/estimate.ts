@@ -1,6 +1,7 @@
 import { analyze } from '../analyzer/analysis-engine';
 import { PARAMETER_BYTES } from '../delta/onnx-folder';
 import { cancelled } from '../foundation/errors';
+import { relayed } from '../foundation/follow';
 import type { StageProgress, WorkInterval } from '../foundation/progress';
 import { isScoreStrategy } from '../heads/scores';
 import { seededScores } from '../heads/seeded-order';
@@ -177,28 +178,16 @@ async function* timed<Result>(
   const stages = new Map<string, number>();
   let startSeconds: number | undefined;
   let peakBytes = 0;
-  try {
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done)
-        return {
-          result: value,
-          startSeconds: startSeconds ?? since(started),
-          seconds: since(started),
-          stages,
-          peakBytes,
-        };
-      startSeconds ??= since(started);
-      peakBytes = Math.max(peakBytes, treePeakBytes());
-      if (value.kind !== 'progress') continue;
-      const from = begun.get(value.stage) ?? performance.now();
-      begun.set(value.stage, from);
-      stages.set(value.stage, since(from));
-      yield value;
-    }
-  } finally {
-    await events.return(undefined as never);
-  }
+  const result = yield* relayed(events, function* (event) {
+    startSeconds ??= since(started);
+    peakBytes = Math.max(peakBytes, treePeakBytes());
+    if (event.kind !== 'progress') return;
+    const from = begun.get(event.stage) ?? performance.now();
+    begun.set(event.stage, from);
+    stages.set(event.stage, since(from));
+    yield event;
+  });
+  return { result, startSeconds: startSeconds ?? since(started), seconds: since(started), stages, peakBytes };
 }
 
 /** The whole time, where some of the stages are `factor` times as long. */

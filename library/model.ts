@@ -1,5 +1,6 @@
 import { invalidPart, within } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
+import { Waker } from '../foundation/waker';
 import { resolveModel } from '../model/resolve';
 
 /**
@@ -14,26 +15,24 @@ export async function* modelFolder(model: string, signal?: AbortSignal): AsyncGe
   const leaving = new AbortController();
   let told: StageProgress | undefined;
   let over = false;
-  let wake = () => {};
+  const waker = new Waker();
   const resolving = within('model', () =>
     resolveModel(model, {
       signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
       onProgress: ({ done, total }) => {
         told = { kind: 'progress', stage: 'download', done, total, unit: 'bytes' };
-        wake();
+        waker.wake();
       },
     }),
   );
   const ended = () => {
     over = true;
-    wake();
+    waker.wake();
   };
   resolving.then(ended, ended);
   try {
     while (!over) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+      await waker.sleep();
       if (told === undefined) continue;
       const event = told;
       told = undefined;

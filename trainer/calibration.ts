@@ -5,7 +5,7 @@ import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { deltaBytes } from '../delta/delta';
 import { type TrainRequest, trainOptions } from '../delta/training-options';
-import { cancelled } from '../foundation/errors';
+import { breathe } from '../foundation/breathe';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
@@ -124,8 +124,7 @@ export async function* calibrate(
         cost.frozen.push({ at: whole, seconds: program.lowest === 0 ? 0 : reading });
         cost.step.push({ at, seconds: again + run(() => training.step(hidden, targets, step++)) });
         cost.evaluation.push({ at, seconds: again + run(() => program.logits(hidden)) });
-        await new Promise(setImmediate);
-        if (signal?.aborted) throw cancelled();
+        await breathe(signal);
         yield meter.at(i + 1);
       }
       program.read(); // as a checkpoint does

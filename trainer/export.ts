@@ -2,7 +2,7 @@ import { exportAdapter } from '../delta/adapter-export';
 import { exportCheckpoint } from '../delta/checkpoint-export';
 import { readDelta } from '../delta/delta';
 import type { ExportFormat, ExportRequest, ExportResult } from '../delta/export-request';
-import { cancelled } from '../foundation/errors';
+import { breathe } from '../foundation/breathe';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import { openCheckpoint } from '../model/checkpoint';
 import { exportOnnx } from './onnx-export';
@@ -22,9 +22,9 @@ export async function* exportModel(
 ): AsyncGenerator<StageProgress, ExportResult> {
   const progress = new StageMeter('export', 1, 'folders');
   yield progress.at(0);
-  await unlessAborted(signal);
+  await breathe(signal);
   const result = await EXPORTERS[request.format](request, signal);
-  await unlessAborted(signal);
+  await breathe(signal);
   yield progress.at(1);
   return result;
 }
@@ -51,9 +51,3 @@ const EXPORTERS: Record<ExportFormat, Exporter> = {
   },
   onnx: async (request, signal) => ({ notes: [], onnx: await exportOnnx(request, signal) }),
 };
-
-/** Lets a signal that has come be heard, before and after work that blocks the thread. */
-async function unlessAborted(signal?: AbortSignal): Promise<void> {
-  await new Promise(setImmediate);
-  if (signal?.aborted) throw cancelled();
-}

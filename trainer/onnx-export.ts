@@ -3,6 +3,7 @@ import { readDelta } from '../delta/delta';
 import type { ExportRequest } from '../delta/export-request';
 import * as results from '../delta/onnx-export';
 import type { OnnxModel } from '../delta/onnx-folder';
+import { resultOf } from '../foundation/follow';
 import { evaluateOnnx } from '../infra/onnx/onnx-engine';
 import { openCheckpoint } from '../model/checkpoint';
 import { logits } from './training-engine';
@@ -24,7 +25,7 @@ export async function exportOnnx(request: OnnxExport, signal?: AbortSignal): Pro
   const { model, delta, onnxDtypes: dtypes = ['fp32'], evaluation, out } = request;
   const checkpoint = await openCheckpoint(model);
   const options = { batchSize: BATCH_SIZE, maxLength: checkpoint.config.maxPositions, device: 'cpu' as const };
-  const reference = (rows: readonly Encoded[]) => results.resultOf(logits({ model, delta, rows, options }, signal));
+  const reference = (rows: readonly Encoded[]) => resultOf(logits({ model, delta, rows, options }, signal));
   let models: OnnxModel[];
   try {
     const asked = { checkpoint, delta: readDelta(delta, checkpoint), dtypes, out, reference, signal };
@@ -36,7 +37,7 @@ export async function exportOnnx(request: OnnxExport, signal?: AbortSignal): Pro
   const evaluated: OnnxModel[] = [];
   for (const each of models) {
     const asked = { ...evaluation, model: out, dtype: each.dtype };
-    const { metrics, loss } = await results.resultOf(evaluateOnnx(asked, signal));
+    const { metrics, loss } = await resultOf(evaluateOnnx(asked, signal));
     evaluated.push({ ...each, dev: { ...metrics, loss } });
   }
   return evaluated;

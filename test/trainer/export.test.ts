@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeDelta } from '../../delta/delta';
 import { EXPORT_FORMATS, type ExportFormat } from '../../delta/export-request';
-import { resultOf } from '../../delta/onnx-export';
+import { resultOf } from '../../foundation/follow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { exportModel } from '../../trainer/export';
 import { exportModel as exportInChild } from '../../trainer/training-engine';

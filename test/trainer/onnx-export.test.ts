@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import type { DataSource } from '../../data/dataset';
 import { writeDelta } from '../../delta/delta';
 import type { EvaluateRequest, EvaluateResult } from '../../delta/inference-options';
-import { resultOf } from '../../delta/onnx-export';
+import { resultOf } from '../../foundation/follow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { exportOnnx } from '../../trainer/onnx-export';
 import { evaluate, predict } from '../../trainer/training-engine';
