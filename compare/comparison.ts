@@ -163,7 +163,7 @@ class Comparison {
   }
 }
 
-/** @throws HifiError or SelectionError for what the model or the data do not allow */
+/** @throws HifiError INVALID_INPUT for what the model or the data do not allow */
 function checkContestants(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
   const { config, parameters } = checkpoint;
   for (const contestant of request.contestants) {

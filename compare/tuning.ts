@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { isBetter } from '../delta/metrics';
 import { countNumbers, tunedSlices } from '../delta/slices';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
-import { hasDiverged } from '../foundation/errors';
+import { HifiError } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
 import type { ModelConfig } from '../model/config';
@@ -138,8 +138,9 @@ async function* attempt(
   try {
     return { metrics: yield* passed(events) };
   } catch (thrown) {
-    if (!hasDiverged(thrown)) throw thrown;
-    return { failure: thrown.message };
+    const error = HifiError.from(thrown);
+    if (error.code !== 'DIVERGED') throw thrown;
+    return { failure: error.message };
   }
 }
 

@@ -12,10 +12,10 @@ import type { ModelConfig } from '../model/config';
 import { loadTokenizer } from '../model/tokenizer';
 import { labelsOf, type TaskHeadInfo } from './delta-info';
 import {
-  checkInference,
   type EvaluateRequest,
   type EvaluateResult,
   type InferenceOptions,
+  inferenceOptions,
   type PredictEvent,
 } from './inference-options';
 import { type Logits, predictions, score } from './logits';
@@ -44,7 +44,7 @@ export async function* evaluateModel(
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, EvaluateResult> {
-  checkInference(request.options);
+  inferenceOptions(request.options);
   const model = await open();
   try {
     const { labels } = model;
@@ -82,7 +82,7 @@ export async function* predictModel(
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<PredictEvent> {
-  checkInference(request.options);
+  inferenceOptions(request.options);
   const model = await open();
   try {
     const { labels } = model;

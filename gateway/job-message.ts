@@ -1,5 +1,6 @@
 import { create, createRegistry, fromJson, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { invalidPart } from '../foundation/errors';
 import type { JobState } from '../job/job';
 import { file_google_rpc_error_details } from '../proto/gen/google/rpc/error_details_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
@@ -12,7 +13,7 @@ import {
   JobState as WireState,
 } from '../proto/gen/hifi/v1/gateway_pb';
 import { progressMessage, progressOf } from '../proto/progress';
-import { badField, RpcError, statusMessage } from '../proto/status';
+import { RpcError, statusMessage } from '../proto/status';
 import { epochMessage, epochOf, metricsMessage } from '../proto/training';
 import type { JobError, JobEventRecord, JobRecord, NamedArtifact } from './record';
 
@@ -72,7 +73,7 @@ export function eventOf({ jobId, sequence, time, event }: JobEvent): JobEventRec
       case 'artifact':
         return { kind: 'artifact', artifact: artifactOf(event.value) };
       default:
-        throw badField('event', 'is of a kind that is not known here');
+        throw invalidPart('event', 'event is of a kind that is not known here');
     }
   };
   return { jobId, sequence, time: time ? timestampMs(time) : 0, event: told() };

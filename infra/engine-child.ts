@@ -21,7 +21,10 @@ export type ToChild =
 export type FromChild =
   | { type: 'event'; event: unknown }
   | { type: 'result'; result: unknown }
-  | { type: 'error'; code: ErrorCode; message: string; field?: string; trace: string };
+  | { type: 'error'; code: ErrorCode; message: string; part: ErrorPart; trace: string };
+
+/** Part of the input that an error names. */
+type ErrorPart = Pick<HifiError, 'field' | 'value' | 'expected'>;
 
 /** Prefix of the folder name that the parent uses (`temporaryFolder('engine')`). */
 const ENGINE_FOLDER = 'hifi-engine-';
@@ -120,7 +123,8 @@ async function answer(
 /** An error as it crosses to the parent. */
 function crossing(thrown: unknown): FromChild {
   const error = HifiError.from(thrown);
-  return { type: 'error', code: error.code, message: error.message, field: error.field, trace: traceOf(thrown) };
+  const { code, message, field, value, expected } = error;
+  return { type: 'error', code, message, part: { field, value, expected }, trace: traceOf(thrown) };
 }
 
 /** Settles when the message is on its way: a process that exits before that loses it. */

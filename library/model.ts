@@ -1,4 +1,4 @@
-import { invalidPart, within } from '../foundation/errors';
+import { invalidValue, shown, within } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
 import { Waker } from '../foundation/waker';
 import { resolveModel } from '../model/resolve';
@@ -10,7 +10,7 @@ import { resolveModel } from '../model/resolve';
  */
 export async function* modelFolder(model: string, signal?: AbortSignal): AsyncGenerator<StageProgress, string> {
   if (typeof model !== 'string') {
-    throw invalidPart('model', `model is ${JSON.stringify(model)}; it must be a folder or the name of a model`);
+    throw invalidValue({ field: 'model', value: shown(model), expected: 'a folder or the name of a model' });
   }
   const leaving = new AbortController();
   let told: StageProgress | undefined;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../foundation/errors';
+import { invalidInput, shown } from '../foundation/errors';
 import { sha256OfFile } from '../foundation/hash';
-import { isJsonObject, readJsonObject, shown } from '../foundation/json-file';
+import { isJsonObject, readJsonObject } from '../foundation/json-file';
 import { SafetensorsFile } from './safetensors';
 import type { StoredTensor, TensorFile } from './tensor-file';
 import { TorchFile } from './torch/torch-file';

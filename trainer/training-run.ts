@@ -6,7 +6,7 @@ import { evaluateRows, score } from '../delta/logits';
 import { isBetter, judgedBy, MISMATCHED, metricsFor, problemOf } from '../delta/metrics';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
-import { cancelled, diverged, failed, hasDiverged } from '../foundation/errors';
+import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
 import { relayed } from '../foundation/follow';
 import { clock, intervalSince, StageMeter } from '../foundation/progress';
 import type { Checkpoint } from '../model/checkpoint';
@@ -183,7 +183,7 @@ export class Run {
     try {
       loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
     } catch (error) {
-      if (hasDiverged(error)) throw error;
+      if (HifiError.from(error).code === 'DIVERGED') throw error;
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
     }
     progress.step++;

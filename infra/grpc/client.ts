@@ -164,11 +164,10 @@ export class GrpcClient {
     const found = errorOfStatus(error);
     if (found.code !== status.UNAVAILABLE || !found.message.includes('No connection established')) return found;
     const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
-    const by =
-      this.proxy === undefined ? '' : ` by the proxy of ${this.proxy}; no_proxy names what is reached without it`;
-    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, {
-      cause: error,
-    });
+    const { proxy } = this;
+    const by = proxy === undefined ? '' : ` by the proxy of ${proxy}; no_proxy names what is reached without it`;
+    const details = { unreachable: proxy === undefined, cause: error };
+    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, details);
   }
 
   private metadata(): Metadata {
