@@ -1,7 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { checkColumns } from '../data/read';
 import { invalidValue, shown, within } from '../foundation/errors';
+import { sha256Of } from '../foundation/hash';
 import { Admission } from '../infra/admission';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
@@ -86,7 +87,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
         throw invalidValue({ field: 'request_id', value: shown(requestId), expected });
       }
       if (!spec) throw noSpec();
-      const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
+      const specHash = sha256Of(toBinary(JobSpecSchema, spec));
       const refuse = refusals(requestId);
       // An accepted job is not checked again.
       const accepted = store.accepted(requestId);

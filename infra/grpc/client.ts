@@ -23,7 +23,7 @@ import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
-import { proxyFor } from './proxy';
+import { grpcProxyFor } from './proxy';
 
 /** How long a call may take and what ends it. */
 export interface CallSettings {
@@ -43,7 +43,7 @@ export class GrpcClient {
     private readonly credentials: Credentials = {},
   ) {
     quietLibrary();
-    this.proxy = proxyFor(address);
+    this.proxy = grpcProxyFor(address);
     this.client = new Client(address, channelCredentials(credentials), {
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,

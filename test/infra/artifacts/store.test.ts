@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { processMark } from '../../../foundation/process-identity';
 import { keepCacheSwept, sweepCache } from '../../../infra/artifacts/cache';
 import { ArtifactStore } from '../../../infra/artifacts/store';
 import { status } from '../../../proto/status';
@@ -128,7 +129,7 @@ it('two concurrent uploads of one file: the second must try again, at any store 
 
 it('another process that receives the same file writes to its own part', async () => {
   // A part of a running process: this one.
-  const others = `${sha256}.${process.ppid}-00000000-0000-4000-8000-000000000000`;
+  const others = `${sha256}.${processMark(process.ppid)}-00000000-0000-4000-8000-000000000000`;
   fs.writeFileSync(path.join(folder, 'parts', others), 'half');
   const here = new ArtifactStore(folder);
   await here.receive(whole, pieces());
