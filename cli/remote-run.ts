@@ -64,7 +64,9 @@ export async function runAtGateway(
     const jobId = earlier ?? (await createJob(gateway, spec, out, asked, session));
     const cancelJob = () => gateway.unary(GatewayService.method.cancelJob, { jobId }).catch(() => {});
     try {
-      for await (const event of followJob(gateway, jobId, 1, signal, (line) => session.progress.say(`note: ${line}`))) {
+      for await (const event of followJob(gateway, jobId, 1, signal, {
+        note: (line) => session.progress.say(`note: ${line}`),
+      })) {
         tellEvent(session, event);
       }
     } catch (error) {

@@ -43,11 +43,10 @@ export async function* embeddedFiles(
 
 /** Logistic regression on the frozen model's mean-pooled embeddings, its penalty chosen on the dev rows. */
 export async function* regressed(
-  request: CompareRequest,
+  request: CompareRequest & Pick<Checkpoint, 'parameters'>,
   material: SeedMaterial,
   { pool, further, targets, furtherTargets, labels }: ComparedData,
   files: EmbeddingFile[],
-  { parameters }: Pick<Checkpoint, 'parameters'>,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { seed, rows } = material;
@@ -93,7 +92,7 @@ export async function* regressed(
     heads: [],
     trainableParameters: 0,
     taskHeadParameters: model.weights.length + model.biases.length,
-    totalParameters: parameters,
+    totalParameters: request.parameters,
     c,
     seconds: { selection: 0, run: (fitted - started) / 1000, test: (performance.now() - fitted) / 1000 },
     peakRssBytes: null,

@@ -33,8 +33,7 @@ export function selectionFor(
 export async function* tuned(
   request: CompareRequest,
   material: SeedMaterial,
-  contestant: Tuned,
-  lr: number,
+  { contestant, lr }: { contestant: Tuned; lr: number },
   config: ModelConfig,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
