@@ -9,7 +9,6 @@ import { readModelConfig } from '../model/config';
 import { keptXis, rankStatistics } from './head-report';
 import { type LoadedModel, loadModel, type ModelSource } from './loaded-model';
 import { MeasurePool, type MeasureSetup } from './measure-pool';
-import type { HeadEncoder } from './outputs';
 import { mostSamples, planBatches, sampleSizes, shardRows } from './plan';
 import { encodeSample, readSample, reportData, rowNumbers, rowsOf, type Sample } from './sample';
 import { mergeShards, reportOfShards, type ShardStatistics } from './shard';
