@@ -2,6 +2,7 @@ import { invalidValue, within } from '../foundation/errors';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { Implementation } from '../infra/grpc/handlers';
 import { CHUNK_BYTES } from '../infra/grpc/limits';
+import { artifactMessage } from '../proto/artifact';
 import type { ArtifactService, UploadArtifactRequest, UploadHeader } from '../proto/gen/hifi/v1/artifact_pb';
 import { RpcError, status } from '../proto/status';
 import { pageOf } from './pages';
@@ -61,7 +62,7 @@ export function artifactService(
       const after = (key = '') => artifacts.filter(({ name }) => name > key);
       const { page, nextPageToken } = pageOf(after, ({ name }) => name, isName, { pageSize, pageToken }, 100);
       return {
-        artifacts: page.map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes: BigInt(sizeBytes) })),
+        artifacts: page.map(artifactMessage),
         nextPageToken,
       };
     },

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DataSource } from '../data/dataset';
+import { jsonLinesOf } from '../data/json-lines';
 import { writing } from '../foundation/disk';
 import { invalidPart, invalidValue, shown } from '../foundation/errors';
 import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
@@ -56,33 +57,34 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
   }
 }
 
-/** JSON Lines: the same rows give the same bytes. */
+/** Rows as JSON Lines, and their columns. */
 function linesOf(name: string, { texts, labels }: TextRows) {
   if (!Array.isArray(texts) || texts.length === 0) {
     throw invalidValue({ field: `${name}.texts`, value: shown(texts), expected: 'a list of at least one text' });
   }
-  const width = typeof texts[0] === 'string' ? 1 : 2;
-  const kind = width === 1 ? 'a text' : 'a pair of texts';
   if (labels !== undefined && labels.length !== texts.length) {
     throw invalidPart(
       `${name}.labels`,
       `${name}.labels are ${labels.length}, ${name}.texts ${texts.length}: one a row`,
     );
   }
-  const lines = texts.map((given: unknown, row) => {
+  const wrong = (part: string, row: number, value: unknown, expected: string) =>
+    invalidValue({ field: `${name}.${part}`, value: shown(value), expected }, `${name}.${part}[${row}]`);
+  const width = typeof texts[0] === 'string' ? 1 : 2;
+  const pairs = texts.map((given: unknown, row): string[] => {
     const parts = width === 1 ? [given] : given;
-    const whole = Array.isArray(parts) && parts.length === width && parts.every((text) => typeof text === 'string');
-    const wrong = (part: string, value: unknown, expected: string) =>
-      invalidValue({ field: `${name}.${part}`, value: shown(value), expected }, `${name}.${part}[${row}]`);
-    if (!whole) throw wrong('texts', given, kind);
-    const label = labels?.[row];
-    if (labels && typeof label !== 'string' && !Number.isFinite(label)) {
-      throw wrong('labels', label, 'a text or a number');
-    }
-    const fields = parts.map((text: string, i: number) => [COLUMNS[i], text]);
-    if (label !== undefined) fields.push([LABEL, String(label)]);
-    return `${JSON.stringify(Object.fromEntries(fields))}\n`;
+    if (Array.isArray(parts) && parts.length === width && parts.every((text) => typeof text === 'string')) return parts;
+    throw wrong('texts', row, given, width === 1 ? 'a text' : 'a pair of texts');
   });
+  const words = labels?.map((label: unknown, row) => {
+    if (typeof label === 'string' || Number.isFinite(label)) return String(label);
+    throw wrong('labels', row, label, 'a text or a number');
+  });
+  const rows = {
+    texts: pairs.map(([first]) => first),
+    ...(width === 2 && { seconds: pairs.map(([, second]) => second) }),
+    ...(words && { labels: words }),
+  };
   const columns = { textColumns: COLUMNS.slice(0, width), ...(labels && { labelColumn: LABEL }) };
-  return { text: lines.join(''), columns };
+  return { text: jsonLinesOf(rows, { textColumns: COLUMNS, labelColumn: LABEL }), columns };
 }

@@ -138,7 +138,7 @@ it('another process that receives the same file writes to its own part', async (
 });
 
 it('an upload resumes after its process was killed', async () => {
-  const dead = 2 ** 22 + 1; // greater than any process id
+  const dead = processMark(2 ** 22 + 1); // greater than any process id
   const left = path.join(folder, 'parts', `${sha256}.${dead}-00000000-0000-4000-8000-000000000000`);
   fs.writeFileSync(left, content.subarray(0, 1 << 20));
   const here = new ArtifactStore(folder);
