@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { lastLines, runCommand } from '../foundation/command';
 import { failed } from '../foundation/errors';
 import { cached } from './cache';
-import { lastLines, runCommand } from './command';
 
 /** Node-API version that tfjs-node's binding is built for; the highest that its package names, and Node 20 has it. */
 const NAPI = 8;

@@ -195,7 +195,7 @@ test.each<[string, (json: string) => string, string]>([
   [
     'a head that the model has not',
     (json) => json.replace('"head":3', '"head":5'),
-    'mask.heads[2].head is 5; it must be 0 to 4',
+    'mask.heads[0].head is 5; it must be 0 to 4',
   ],
 ])('delta.json with %s is refused', (_, change, message) => {
   const out = fresh();

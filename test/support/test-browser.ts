@@ -1,4 +1,4 @@
-import { lastLines, runCommand } from '../../infra/command';
+import { lastLines, runCommand } from '../../foundation/command';
 import { onPath } from '../../infra/on-path';
 
 /** What Chromium is called; the first that is there is taken. */

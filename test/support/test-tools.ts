@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { cacheFolder } from '../../foundation/cache-folder';
+import { lastLines, runCommand } from '../../foundation/command';
 import { cached } from '../../infra/cache';
-import { lastLines, runCommand } from '../../infra/command';
 import { isProgram, onPath } from '../../infra/on-path';
 import { setUpTestBrowser } from './test-browser';
 
