@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort';
+
 /** Lets one reader sleep until there is something new. */
 export class Waker {
   private end = () => {};
@@ -9,13 +11,11 @@ export class Waker {
   sleep(signal?: AbortSignal): Promise<void> {
     this.end();
     return new Promise((resolve) => {
-      const end = () => {
-        signal?.removeEventListener('abort', end);
+      const forget = onAbort(signal, resolve);
+      this.end = () => {
+        forget();
         resolve();
       };
-      this.end = end;
-      signal?.addEventListener('abort', end, { once: true });
-      if (signal?.aborted) end();
     });
   }
 

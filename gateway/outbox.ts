@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Backoff } from '../foundation/backoff';
+import { onAbort } from '../foundation/on-abort';
 import { Waker } from '../foundation/waker';
 import type { Logger } from '../infra/log';
 import { awaitNats, NATS_PAUSES, type NatsAddress, type NatsLink, natsAddress } from '../infra/nats';
@@ -84,14 +85,12 @@ export class Outbox {
 
   /** Publishes for as long as a connection lasts. */
   private async publishOn(link: NatsLink): Promise<void> {
-    const close = () => void link.close();
-    this.over.signal.addEventListener('abort', close, { once: true });
-    if (this.over.signal.aborted) close();
+    const forget = onAbort(this.over.signal, () => void link.close());
     try {
       do await this.publishFor(link);
       while (!this.stopping && !link.lost.aborted);
     } finally {
-      this.over.signal.removeEventListener('abort', close);
+      forget();
       this.cluster = link.cluster;
       await link.close();
     }

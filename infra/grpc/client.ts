@@ -17,6 +17,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { cancelled } from '../../foundation/errors';
+import { onAbort } from '../../foundation/on-abort';
 import { errorOfStatus, RpcError, status } from '../../proto/status';
 import { currentTraceparent } from '../telemetry/traceparent';
 import { type Credentials, channelCredentials } from './credentials';
@@ -182,10 +183,3 @@ export class GrpcClient {
 
 const optionsOf = ({ timeoutMs }: CallSettings): CallOptions =>
   timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-
-/** @returns takes the listener away */
-function onAbort(signal: AbortSignal | undefined, cancel: () => void): () => void {
-  if (signal?.aborted) cancel();
-  signal?.addEventListener('abort', cancel, { once: true });
-  return () => signal?.removeEventListener('abort', cancel);
-}
