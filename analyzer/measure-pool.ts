@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, failed, HifiError } from '../foundation/errors';
 import type { WorkInterval } from '../foundation/progress';
+import { Waker } from '../foundation/waker';
 import { bootstrapBytes } from './bootstrap';
 import { buffersOf } from './hand-over';
 import type { BatchOutputs } from './measure';
@@ -40,7 +41,7 @@ export class MeasurePool {
   private parts: HeadStatistics[] = [];
   private intervals: WorkInterval[] = [];
   private error: HifiError | undefined;
-  private wake: () => void = () => {};
+  private readonly waker = new Waker();
 
   constructor(
     private readonly setup: MeasureSetup,
@@ -88,11 +89,7 @@ export class MeasurePool {
    * @throws HifiError the first error of a worker.
    */
   async change(): Promise<void> {
-    if (!this.error) {
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-    }
+    if (!this.error) await this.waker.sleep();
     if (this.error) throw this.error;
   }
 
@@ -131,11 +128,11 @@ export class MeasurePool {
     } else {
       this.parts.push(HeadStatistics.from(message.data));
     }
-    this.wake();
+    this.waker.wake();
   }
 
   private fail(error: HifiError): void {
     this.error ??= error;
-    this.wake();
+    this.waker.wake();
   }
 }

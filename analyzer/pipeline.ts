@@ -5,12 +5,10 @@ import { usableCores } from '../foundation/usable-cores';
 import { type AnalysisOptions, analysisOptions, reportOptions } from '../heads/analysis-options';
 import type { AnalysisEvent, AnalyzeRequest, Shard } from '../heads/analysis-request';
 import type { HeadReport } from '../heads/head-report';
-import { type ModelConfig, readModelConfig } from '../model/config';
-import type { Tokenizer } from '../model/tokenizer';
+import { readModelConfig } from '../model/config';
 import { keptXis, rankStatistics } from './head-report';
 import { type LoadedModel, loadModel, type ModelSource } from './loaded-model';
 import { MeasurePool, type MeasureSetup } from './measure-pool';
-import type { HeadEncoder } from './outputs';
 import { mostSamples, planBatches, sampleSizes, shardRows } from './plan';
 import { encodeSample, readSample, reportData, rowNumbers, rowsOf, type Sample } from './sample';
 import { mergeShards, reportOfShards, type ShardStatistics } from './shard';
@@ -68,7 +66,10 @@ export async function* analyzeShard(
         yield { kind: 'warning', message: `the model takes ${maxLength} tokens at most: longer texts are cut there` };
       }
 
-      const { used, statistics } = yield* measureSample(sample, options, model, pool, maxLength, request.shard, signal);
+      const { used, statistics } = yield* measureSample(sample, {
+        ...{ options, model, pool, maxLength, signal },
+        shard: request.shard,
+      });
       const { headNorms, deviceUsed, description } = model;
       return {
         subject: {
@@ -136,16 +137,23 @@ function measureSetup(folder: string, options: AnalysisOptions): MeasureSetup {
   return { shape, maxTokens: Math.min(options.maxLength, maxPositions) };
 }
 
+/** Means of measuring a sample. */
+interface Measuring {
+  options: AnalysisOptions;
+  model: LoadedModel;
+  pool: MeasurePool;
+  /** Tokens that a sequence is truncated to. */
+  maxLength: number;
+  shard: Shard;
+  signal?: AbortSignal;
+}
+
 /** Encodes and measures the sample: all of it at once, or with `auto` until the top k of every layer holds. */
 async function* measureSample(
   sample: Sample,
-  options: AnalysisOptions,
-  { config, tokenizer, encoder }: LoadedModel,
-  pool: MeasurePool,
-  maxLength: number,
-  shard: Shard,
-  signal?: AbortSignal,
+  means: Measuring,
 ): AsyncGenerator<AnalysisEvent, { used: Sample; statistics: HeadStatistics }> {
+  const { options, pool, shard } = means;
   const drawn = sample.rows.length;
   const sizes = sampleSizes(options, drawn);
   const encoding = new StageMeter('encode', drawn, 'sequences');
@@ -154,9 +162,9 @@ async function* measureSample(
     const size = sizes.shift() as number;
     const part = rowsOf(sample, from, size);
     const began = clock();
-    const encoded = yield* encode(part, from, encoding, tokenizer, config, maxLength, signal);
+    const encoded = yield* encode(part, from, encoding, means);
     yield intervalSince(began, 'encode', { sequences: encoded.length });
-    yield* measure(part, encoded, shard, measuring, encoder, pool, config.padTokenId, signal);
+    yield* measure(part, encoded, measuring, means);
     const statistics = await pool.statistics();
     if (sizes.length === 0 || holds(statistics, options)) return { used: rowsOf(sample, 0, size), statistics };
     from = size;
@@ -176,10 +184,7 @@ async function* encode(
   sample: Sample,
   before: number,
   progress: StageMeter,
-  tokenizer: Tokenizer,
-  config: ModelConfig,
-  maxLength: number,
-  signal?: AbortSignal,
+  { model: { tokenizer, config }, maxLength, signal }: Measuring,
 ): AsyncGenerator<AnalysisEvent, Encoded[]> {
   const encoded: Encoded[] = [];
   yield progress.at(before);
@@ -196,12 +201,8 @@ async function* encode(
 async function* measure(
   sample: Sample,
   encoded: Encoded[],
-  shard: Shard,
   progress: StageMeter,
-  encoder: HeadEncoder,
-  pool: MeasurePool,
-  padId: number,
-  signal?: AbortSignal,
+  { model: { encoder, config }, pool, shard, signal }: Measuring,
 ): AsyncGenerator<AnalysisEvent, void> {
   const numbers = rowNumbers(sample);
   let told = pool.measured;
@@ -211,7 +212,7 @@ async function* measure(
     if (signal?.aborted) throw cancelled();
     const padded = padBatch(
       batch.map((row) => encoded[row]),
-      padId,
+      config.padTokenId,
     );
     const from = clock();
     const outputs = await encoder.run(padded);

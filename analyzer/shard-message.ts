@@ -1,4 +1,4 @@
-import { invalidPart } from '../foundation/errors';
+import { invalidPart, invalidValue } from '../foundation/errors';
 import type { AnalysisOptions } from '../heads/analysis-options';
 import type { Shard } from '../heads/analysis-request';
 import type { Shard as ShardMessage } from '../proto/gen/hifi/v1/analyzer_pb';
@@ -6,10 +6,11 @@ import { present } from '../proto/matrix';
 
 /** @throws HifiError INVALID_INPUT for a part that there is none of, and where the options do not allow parts */
 export function shardOf({ index: given, count }: ShardMessage, options: AnalysisOptions, field = 'shard'): Shard {
-  if (count < 1) throw invalidPart(`${field}.count`, `${field}.count is ${count}; it must be at least 1`);
+  if (count < 1) throw invalidValue({ field: `${field}.count`, value: String(count), expected: 'at least 1' });
   const index = present(given, `${field}.index`);
   if (index >= count) {
-    throw invalidPart(`${field}.index`, `${field}.index is ${index}; of ${count} shards it must be 0 to ${count - 1}`);
+    const expected = `0 to ${count - 1}: there are ${count} shards`;
+    throw invalidValue({ field: `${field}.index`, value: String(index), expected });
   }
   if (count > 1 && options.samples === 'auto') {
     const name = 'options.auto_samples';

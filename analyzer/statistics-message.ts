@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { invalidPart } from '../foundation/errors';
+import { invalidPart, invalidValue } from '../foundation/errors';
 import { reportOptions } from '../heads/analysis-options';
 import {
   type ShardStatistics as ShardStatisticsMessage,
@@ -67,7 +67,8 @@ export function statisticsOf(message: ShardStatisticsMessage, field: string): To
   const { xi, seed, correlation, scope } = options;
   const xis = keptXis(xi);
   if (JSON.stringify(message.xis) !== JSON.stringify(xis)) {
-    throw invalidPart(at('xis'), `${at('xis')} is [${message.xis.join(', ')}]; it must be [${xis.join(', ')}]`);
+    const list = (values: readonly number[]) => `[${values.join(', ')}]`;
+    throw invalidValue({ field: at('xis'), value: list(message.xis), expected: list(xis) });
   }
   const shape = { layers, heads, headDim, xis, xi, bootstrap: { seed, correlation, scope } };
   const lengths = statisticsLengths(shape);

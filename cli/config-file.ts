@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import type { Command, Option } from 'commander';
 import type { Document, LineCounter, Node } from 'yaml';
 import { didYouMean, nearestSibling } from '../data/nearest';
-import { invalidInput } from '../foundation/errors';
+import { HifiError, invalidInput, renamed } from '../foundation/errors';
 import { isFolderPath } from '../model/resolve';
 import { aPath, type FlagParser } from './flag-values';
 import { add } from './flags';
@@ -149,7 +149,7 @@ function settingOf(option: Option, given: Node | null, document: Document, refus
   try {
     value = parse.repeated && plain ? parts : parse(plain ? parts.join(',') : shown);
   } catch (error) {
-    throw refused((error as Error).message.replace(/^--/, ''));
+    throw refused(renamed(HifiError.from(error), keyOf(option)).message);
   }
   if (!plain) throw refused(`${keyOf(option)} is ${shown}; it must be text, in quotes where it is not plain`);
   return value;

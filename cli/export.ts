@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ExportDtype } from '../delta/checkpoint-export';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
 import { undoCheckpoint } from '../delta/undo';
+import { breathe } from '../foundation/breathe';
 import { invalidInput } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import { claimFolder, replaceFolder } from '../job/out';
@@ -11,7 +12,7 @@ import { aPath, oneOf } from './flag-values';
 import { add, addHubFlags, addJsonFlag, addOutFlag, addRuleFlags, type Flags } from './flags';
 import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
 import { printJson } from './output';
-import { inSession, modelFolder, type Session, show, unlessAborted } from './session';
+import { inSession, modelFolder, type Session, show } from './session';
 
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];
 
@@ -74,9 +75,9 @@ async function undo(flags: Flags, out: string, session: Session) {
   if (extra !== undefined) throw invalidInput(`--${extra} does not go with --undo, which needs --out alone`);
   onnxDtypeFlag(flags, false, '--format onnx');
   return replaceFolder(out, MODEL_FOLDER, flags.overwrite === true, async (folder) => {
-    await unlessAborted(session.signal);
+    await breathe(session.signal);
     const rebuilt = undoCheckpoint(flags.undo as string, folder);
-    await unlessAborted(session.signal);
+    await breathe(session.signal);
     return rebuilt;
   });
 }

@@ -1,5 +1,5 @@
 import { didYouMean } from '../data/nearest';
-import { invalidInput } from '../foundation/errors';
+import { invalidValue } from '../foundation/errors';
 
 /** What may stand after a flag, as far as it is known before: one of some words, or a path. */
 export type Takes = readonly string[] | 'file' | 'folder' | 'model';
@@ -121,4 +121,4 @@ export const paths = (takes: 'file' | 'folder') =>
   });
 
 const refused = (flag: string, text: string, right: string) =>
-  invalidInput(`${flag} is ${JSON.stringify(text)}; it must be ${right}`);
+  invalidValue({ field: flag.replace(/^--/, ''), value: JSON.stringify(text), expected: right }, flag);

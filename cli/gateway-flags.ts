@@ -34,6 +34,6 @@ export function gatewayError(thrown: unknown): unknown {
   const { RpcError, hifiErrorOf } = require('../proto/status') as typeof import('../proto/status');
   if (!(thrown instanceof RpcError)) return thrown;
   const error = hifiErrorOf(thrown);
-  if (!/ cannot be reached \(.*\)$/.test(error.message)) return error;
+  if (!thrown.details.unreachable) return error;
   return new HifiError(error.code, `${error.message}: hifi serve starts a gateway, --gateway names another`, thrown);
 }

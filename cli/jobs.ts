@@ -120,7 +120,7 @@ async function* eventsOf(
   const from = flags.from as number;
   if (!flags.nats) {
     const { followJob } = require('../gateway/follow') as typeof import('../gateway/follow');
-    return yield* followJob(client, jobId, from, signal, note);
+    return yield* followJob(client, jobId, from, signal, { note });
   }
   const url = process.env.NATS_URL;
   if (!url)

@@ -8,17 +8,17 @@ import { readDataset } from '../data/read';
 import { modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
 import { cancelled, failed, HifiError, invalidInput } from '../foundation/errors';
 import { sha256OfFile } from '../foundation/hash';
+import type { Artifact } from '../foundation/stored-file';
 import { temporaryFolder } from '../foundation/temporary';
 import { WholeFile, writeWhole } from '../foundation/whole-file';
 import { followJob } from '../gateway/follow';
-import { artifactOf } from '../gateway/job-message';
-import type { NamedArtifact } from '../gateway/record';
 import { downloadBytes, uploadFile } from '../infra/artifacts/transfer';
 import type { GrpcClient } from '../infra/grpc/client';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
 import { forgetResults } from '../job/folder-results';
 import type { JobResult, JobSpec } from '../job/job';
 import { openCheckpoint } from '../model/checkpoint';
+import { artifactOf } from '../proto/artifact';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
 import { analysisMessage, selectionMessage, trainingMessage } from '../proto/options';
@@ -64,7 +64,9 @@ export async function runAtGateway(
     const jobId = earlier ?? (await createJob(gateway, spec, out, asked, session));
     const cancelJob = () => gateway.unary(GatewayService.method.cancelJob, { jobId }).catch(() => {});
     try {
-      for await (const event of followJob(gateway, jobId, 1, signal, (line) => session.progress.say(`note: ${line}`))) {
+      for await (const event of followJob(gateway, jobId, 1, signal, {
+        note: (line) => session.progress.say(`note: ${line}`),
+      })) {
         tellEvent(session, event);
       }
     } catch (error) {
@@ -207,7 +209,7 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
  * @returns their names
  */
 async function download(gateway: GrpcClient, jobId: string, out: string, session: Session): Promise<string[]> {
-  const all: NamedArtifact[] = [];
+  const all: Artifact[] = [];
   let pageToken = '';
   do {
     const page = await gateway.unary(ArtifactService.method.listArtifacts, { jobId, pageToken, pageSize: 1000 });

@@ -82,7 +82,7 @@ async function run(flags: Flags): Promise<void> {
     return follow(events, (event) => tell(session, event));
   });
 
-  await tellResult(flags, job, out, result, started);
+  await tellResult(flags, job, { out, result, started });
 }
 
 /** `--gateway`: the same job, at a gateway. */
@@ -100,7 +100,7 @@ async function runRemotely(
       const spec = { ...(await withRows(job, session)), model: remoteModel(flags) };
       return inFolder(out, rules, JOB_RESULTS, () => runAtGateway(gateway, spec, out, rules.resume, session));
     });
-    await tellResult(flags, job, out, result, started, { jobId, traceId });
+    await tellResult(flags, job, { out, result, started }, { jobId, traceId });
   } finally {
     gateway.close();
   }
@@ -116,9 +116,7 @@ function remoteModel({ model, revision }: Flags): string {
 async function tellResult(
   flags: Flags,
   job: Omit<JobSpec, 'model'>,
-  out: string,
-  result: JobResult,
-  started: number,
+  { out, result, started }: { out: string; result: JobResult; started: number },
   served: { jobId?: string; traceId?: string } = {},
 ): Promise<void> {
   const seconds = (performance.now() - started) / 1000;

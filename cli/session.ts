@@ -1,4 +1,3 @@
-import { cancelled } from '../foundation/errors';
 import { resolveModel } from '../model/resolve';
 import type { Flags } from './flags';
 import { interruptSignal } from './interrupt';
@@ -18,16 +17,6 @@ export async function inSession<T>(work: (session: Session) => Promise<T>): Prom
   } finally {
     progress.stop();
   }
-}
-
-/**
- * Lets a signal that has come be heard between two steps of work that blocks the thread.
- *
- * @throws HifiError CANCELLED where it has come.
- */
-export async function unlessAborted(signal: AbortSignal): Promise<void> {
-  await new Promise(setImmediate);
-  if (signal.aborted) throw cancelled();
 }
 
 /** Shows an engine's progress and warnings; other events are left to the caller. */

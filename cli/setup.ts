@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { breathe } from '../foundation/breathe';
 import { setUp } from '../infra/native';
 import type { Flags } from './flags';
-import { inSession, unlessAborted } from './session';
+import { inSession } from './session';
 
 export function define(command: Command): void {
   command.option('--gpu', "TensorFlow's CUDA build as well", false);
@@ -16,7 +17,7 @@ async function makeReady({ gpu }: Flags): Promise<void> {
       onProgress: (event) => progress.at(event),
       signal,
     });
-    await unlessAborted(signal);
+    await breathe(signal);
     progress.say('the native parts are ready');
   });
 }

@@ -120,7 +120,7 @@ class Comparison {
     for (const key of keys) {
       const started = performance.now();
       const kept = trainedBefore(out, key);
-      let record = kept ?? (yield* tuned(this.request, material, contestant, key.lr, this.checkpoint.config, signal));
+      let record = kept ?? (yield* tuned(this.request, material, key, this.checkpoint.config, signal));
       if (alone && record.dev) record = yield* tested(this.request, material, record, signal);
       records.push(record);
       yield this.told(record, kept !== undefined, started);
@@ -142,7 +142,13 @@ class Comparison {
       return kept;
     }
     this.files ??= yield* embeddedFiles(request, data, checkpoint, signal);
-    const record = yield* regressed(request, this.material(seed), data, this.files, checkpoint, signal);
+    const record = yield* regressed(
+      { ...request, parameters: checkpoint.parameters },
+      this.material(seed),
+      data,
+      this.files,
+      signal,
+    );
     yield this.told(record, false, started);
     return record;
   }
@@ -163,7 +169,7 @@ class Comparison {
   }
 }
 
-/** @throws HifiError or SelectionError for what the model or the data do not allow */
+/** @throws HifiError INVALID_INPUT for what the model or the data do not allow */
 function checkContestants(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
   const { config, parameters } = checkpoint;
   for (const contestant of request.contestants) {

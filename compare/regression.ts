@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { embed } from '../analyzer/analysis-engine';
 import { predictions, score } from '../delta/logits';
 import { isBetter, type Judged, judgedBy, metricsFor, problemOf } from '../delta/metrics';
-import { cancelled } from '../foundation/errors';
+import { breathe } from '../foundation/breathe';
 import type { Checkpoint } from '../model/checkpoint';
 import { LOGISTIC } from './contestants';
 import type { ComparedData } from './data';
@@ -43,11 +43,10 @@ export async function* embeddedFiles(
 
 /** Logistic regression on the frozen model's mean-pooled embeddings, its penalty chosen on the dev rows. */
 export async function* regressed(
-  request: CompareRequest,
+  request: CompareRequest & Pick<Checkpoint, 'parameters'>,
   material: SeedMaterial,
   { pool, further, targets, furtherTargets, labels }: ComparedData,
   files: EmbeddingFile[],
-  { parameters }: Pick<Checkpoint, 'parameters'>,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { seed, rows } = material;
@@ -65,8 +64,7 @@ export async function* regressed(
   let best: { c: number; model: LogisticModel; dev: Judged } | undefined;
   for (const [i, c] of PENALTIES.entries()) {
     yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
-    await new Promise(setImmediate);
-    if (signal.aborted) throw cancelled();
+    await breathe(signal);
     const model = fitLogistic(train.x, train.y, classes, c);
     const judged = judgedBy(metrics, score(logits(model, dev.x), dev.y, 'classes', metrics), rows.byLoss);
     if (best === undefined || isBetter(judged, best.dev)) best = { c, model, dev: judged };
@@ -78,8 +76,7 @@ export async function* regressed(
   for (const [i, part] of [split.test, ...further.map((set) => every(set.rows))].entries()) {
     for (let at = 0; at < part.length; at += BLOCK) {
       for (const answer of answers(model, featuresOf(files[i], part.subarray(at, at + BLOCK)))) told.push(answer);
-      await new Promise(setImmediate);
-      if (signal.aborted) throw cancelled();
+      await breathe(signal);
     }
   }
   const y = [...pick(targets, split.test), ...furtherTargets.flatMap((values) => Array.from(values))];
@@ -95,7 +92,7 @@ export async function* regressed(
     heads: [],
     trainableParameters: 0,
     taskHeadParameters: model.weights.length + model.biases.length,
-    totalParameters: parameters,
+    totalParameters: request.parameters,
     c,
     seconds: { selection: 0, run: (fitted - started) / 1000, test: (performance.now() - fitted) / 1000 },
     peakRssBytes: null,

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { isBetter } from '../delta/metrics';
 import { countNumbers, tunedSlices } from '../delta/slices';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
-import { hasDiverged } from '../foundation/errors';
+import { HifiError } from '../foundation/errors';
 import { peakOf } from '../foundation/process-memory';
 import type { Mask } from '../heads/mask';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads/select';
@@ -33,8 +33,7 @@ export function selectionFor(
 export async function* tuned(
   request: CompareRequest,
   material: SeedMaterial,
-  contestant: Tuned,
-  lr: number,
+  { contestant, lr }: { contestant: Tuned; lr: number },
   config: ModelConfig,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
@@ -138,8 +137,9 @@ async function* attempt(
   try {
     return { metrics: yield* passed(events) };
   } catch (thrown) {
-    if (!hasDiverged(thrown)) throw thrown;
-    return { failure: thrown.message };
+    const error = HifiError.from(thrown);
+    if (error.code !== 'DIVERGED') throw thrown;
+    return { failure: error.message };
   }
 }
 

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { invalidInput, isNoDescriptor } from '../foundation/errors';
+import { otherKind } from '../foundation/regular-file';
 import { nearestSibling } from './nearest';
 
 /** A file and what to call it. */
@@ -99,8 +100,8 @@ export function checkFile({ path, file = path }: NamedFile): void {
   } catch (error) {
     throw unreadable(path, error as NodeJS.ErrnoException);
   }
-  if (stat.isDirectory()) throw invalidInput(`${path}: is a folder, not a file`);
-  if (!stat.isFile()) throw invalidInput(`${path}: is a pipe or a device, which cannot be read twice; give a file`);
+  const kind = otherKind(stat);
+  if (kind !== undefined) throw invalidInput(`${path}: is ${kind}; it must be a regular file, which is read twice`);
 }
 
 function unreadable(path: string, error: NodeJS.ErrnoException): Error {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput, isNoDescriptor } from '../foundation/errors';
+import { sha256Of } from '../foundation/hash';
 import type { NamedFile } from './bytes';
 import type { DataSource } from './dataset';
 import { DATA_FORMATS, type DataFormat, EXTENSIONS, formatNamed, formatOf } from './format';
@@ -40,8 +40,7 @@ export function sourceName({ path: first, more = [] }: DataSource): string {
  * SHA-256 of a source: that of its one file, or that of its files' hashes in order, joined by
  * newlines.
  */
-export const sourceSha256 = (files: readonly string[]) =>
-  files.length === 1 ? files[0] : createHash('sha256').update(files.join('\n')).digest('hex');
+export const sourceSha256 = (files: readonly string[]) => (files.length === 1 ? files[0] : sha256Of(files.join('\n')));
 
 const isFolder = ({ path: named, file = named }: NamedFile) =>
   fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true;

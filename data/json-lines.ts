@@ -8,17 +8,30 @@ function columnsOf({ task, seconds }: Layout): { textColumns: readonly string[];
   return task ? TASKS[task] : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
 }
 
-/** Labelled rows of one layout as JSON lines, one dataset after the other. */
-export function jsonLines(sets: readonly Dataset[]): string {
-  const { textColumns, labelColumn } = columnsOf(sets[0]);
-  const line = (set: Dataset, row: number) =>
-    JSON.stringify({
-      [textColumns[0]]: set.texts[row],
-      ...(set.seconds && { [textColumns[1]]: set.seconds[row] }),
-      [labelColumn]: set.labels![row],
-    });
-  return sets.map((set) => Array.from({ length: set.rows }, (_, row) => `${line(set, row)}\n`).join('')).join('');
+/** Texts of rows with their labels, if they have any. */
+export interface LabelledTexts {
+  texts: readonly string[];
+  seconds?: readonly string[];
+  labels?: readonly string[];
 }
+
+/** Rows as JSON Lines, with these columns. The same rows give the same bytes. */
+export function jsonLinesOf(
+  { texts, seconds, labels }: LabelledTexts,
+  { textColumns, labelColumn }: { textColumns: readonly string[]; labelColumn: string },
+): string {
+  const line = (row: number) =>
+    JSON.stringify({
+      [textColumns[0]]: texts[row],
+      ...(seconds && { [textColumns[1]]: seconds[row] }),
+      ...(labels && { [labelColumn]: labels[row] }),
+    });
+  return texts.map((_, row) => `${line(row)}\n`).join('');
+}
+
+/** Labelled rows of one layout as JSON lines, one dataset after the other. */
+export const jsonLines = (sets: readonly Dataset[]): string =>
+  sets.map((set) => jsonLinesOf(set, columnsOf(sets[0]))).join('');
 
 /** Source for a file of {@link jsonLines}: with the columns of its task, or default ones. */
 export function jsonLinesSource(file: string, layout: Layout): DataSource {

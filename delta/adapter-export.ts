@@ -7,6 +7,7 @@ import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, layerModule } from '../model/families';
 import { roundTo } from '../model/rounding';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
+import { transposed } from '../model/transposed';
 import { adapterCard } from './adapter-card';
 import { classifierName } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
@@ -110,11 +111,6 @@ function padded(values: Float32Array, length: number): Float32Array {
   const longer = new Float32Array(length);
   longer.set(values);
   return longer;
-}
-
-/** [rows, columns] → [columns, rows] */
-function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
-  return values.map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]);
 }
 
 /** adapter_config.json: what says something; PEFT fills in the rest. */

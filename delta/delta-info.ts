@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { LabelSet } from '../data/labels';
+import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
 
@@ -127,22 +128,14 @@ export function formatDeltaInfo(info: DeltaInfo): string {
   const ordered = {
     schemaVersion,
     base: { name, sha256, architecture },
-    mask: byKey({ ...mask, heads: [...mask.heads].sort((a, b) => a.layer - b.layer || a.head - b.head) }),
+    mask: sortedKeys({ ...mask, heads: [...mask.heads].sort((a, b) => a.layer - b.layer || a.head - b.head) }),
     id2label,
     problemType,
     task,
-    options: byKey(options),
+    options: sortedKeys(options),
     seed,
   };
   return `${JSON.stringify(ordered)}\n`;
-}
-
-/** The value with the keys of every object in it in alphabetical order. */
-function byKey(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(byKey);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, each]) => [key, byKey(each)]));
 }
 
 /** @throws INVALID_INPUT naming `file`, the field and what would be right. */

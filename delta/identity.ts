@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import * as path from 'node:path';
 import { checkFile } from '../data/bytes';
 import type { DataSource } from '../data/dataset';
 import { filesOf, sourceFormat, sourceSha256 } from '../data/files';
-import { sha256OfFile } from '../foundation/hash';
+import { sha256Of, sha256OfFile } from '../foundation/hash';
 import { readRegularFile } from '../foundation/regular-file';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
 
@@ -42,7 +41,7 @@ export const modelIdentity = (folder: string, weights: string) => ({ weights, fi
 export const modelFileHashes = (folder: string) =>
   MODEL_FILES.map((name) => {
     const bytes = readRegularFile(path.join(folder, name));
-    return bytes === undefined ? null : createHash('sha256').update(bytes).digest('hex');
+    return bytes === undefined ? null : sha256Of(bytes);
   });
 
 /**
@@ -79,13 +78,4 @@ export const optionsIdentity = (options: object): object => without(options, EXE
 function without(value: object, names: object): object {
   const kept = Object.entries(value).filter(([name, each]) => !(name in names) && each !== undefined && each !== false);
   return Object.fromEntries(kept);
-}
-
-/** Hash of a value. The order of an object's keys does not matter. */
-export function identityHash(value: unknown): string {
-  const ordered = (_: string, part: unknown) =>
-    part !== null && typeof part === 'object' && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part;
-  return createHash('sha256').update(JSON.stringify(value, ordered)).digest('hex');
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
 import type { Device } from '../foundation/device';
-import { invalidPart } from '../foundation/errors';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
+import { ENGINE_RULES, optionsCheck, wholeFrom1 } from '../heads/options';
 
 /** How a tuned model is run. */
 export interface InferenceOptions {
@@ -58,25 +58,7 @@ export interface Prediction {
 
 export type PredictEvent = StageProgress | WarningEvent | { kind: 'rows'; rows: Prediction[] };
 
-const wholeFrom1 = z.int('must be a whole number from 1').min(1, 'must be at least 1');
-const schema = z.object({
-  batchSize: wholeFrom1,
-  maxLength: wholeFrom1,
-  device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: wholeFrom1.max(1024, 'must be at most 1024').optional(),
-});
+const schema = z.object({ batchSize: wholeFrom1, maxLength: wholeFrom1, ...ENGINE_RULES });
 
-/**
- * @param said what a message calls an option
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
- */
-export function checkInference(
-  options: InferenceOptions,
-  said: (option: string) => string = (option) => `option ${option}`,
-): void {
-  const { error } = schema.safeParse(options);
-  if (!error) return;
-  const [{ path, message }] = error.issues;
-  const name = path[0] as keyof InferenceOptions;
-  throw invalidPart(name, `${said(name)} is ${JSON.stringify(options[name]) ?? 'missing'}; it ${message}`);
-}
+/** Checks the options of an inference; see {@link optionsCheck}. */
+export const inferenceOptions = optionsCheck<InferenceOptions>('inference', schema, {});

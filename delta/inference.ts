@@ -4,16 +4,18 @@ import { encodeLabels, type LabelSet } from '../data/labels';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
-import { cancelled, failed, invalidPart, within } from '../foundation/errors';
+import { breathe } from '../foundation/breathe';
+import { failed, invalidPart, within } from '../foundation/errors';
+import { relayed } from '../foundation/follow';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer } from '../model/tokenizer';
 import { labelsOf, type TaskHeadInfo } from './delta-info';
 import {
-  checkInference,
   type EvaluateRequest,
   type EvaluateResult,
   type InferenceOptions,
+  inferenceOptions,
   type PredictEvent,
 } from './inference-options';
 import { type Logits, predictions, score } from './logits';
@@ -42,7 +44,7 @@ export async function* evaluateModel(
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, EvaluateResult> {
-  checkInference(request.options);
+  inferenceOptions(request.options);
   const model = await open();
   try {
     const { labels } = model;
@@ -80,7 +82,7 @@ export async function* predictModel(
   request: EvaluateRequest,
   signal?: AbortSignal,
 ): AsyncGenerator<PredictEvent> {
-  checkInference(request.options);
+  inferenceOptions(request.options);
   const model = await open();
   try {
     const { labels } = model;
@@ -155,18 +157,11 @@ async function* run(
   const tokenizer = await within('model', () => loadTokenizer(folder));
   const rows = await within('data', () => encodeRows(dataset, all, tokenizer, limit, config));
   const meter = new StageMeter('evaluate', rows.length, 'rows');
-  const batches = model.logits(rows, batchSize);
-  try {
-    for (;;) {
-      const { done, value } = await batches.next();
-      if (done) return finite(value, dataset);
-      yield* meter.due(value);
-      await new Promise(setImmediate);
-      if (signal?.aborted) throw cancelled();
-    }
-  } finally {
-    await batches.return(undefined as never);
-  }
+  const logits = yield* relayed(model.logits(rows, batchSize), async function* (done) {
+    yield* meter.due(done);
+    await breathe(signal);
+  });
+  return finite(logits, dataset);
 }
 
 /** @throws FAILED naming the first row with a logit that is no finite number */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
-import { invalidInput, invalidPart } from '../foundation/errors';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
+import { ENGINE_RULES, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
 import type { ScoreStrategy } from '../heads/scores';
 import { TRAIN_DEFAULTS, type TrainOptions } from './training-options';
 
@@ -15,37 +15,10 @@ const { maxLength, seed, device } = TRAIN_DEFAULTS;
 /** 300 sequences of at most 128 tokens. */
 export const SCORE_DEFAULTS: ScoreOptions = { samples: 300, maxLength, seed, device };
 
-const wholeFrom1 = z.int('must be a whole number from 1').min(1, 'must be a whole number from 1');
-const schema = z.strictObject({
-  samples: wholeFrom1,
-  maxLength: wholeFrom1,
-  seed: z
-    .int('must be a whole number from 0')
-    .min(0, 'must be at least 0')
-    .max(2 ** 32 - 1, 'must be below 2^32'),
-  device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: wholeFrom1.max(1024, 'must be at most 1024').optional(),
-});
+const schema = z.strictObject({ samples: wholeFrom1, maxLength: wholeFrom1, seed: seedRule, ...ENGINE_RULES });
 
-/**
- * Fills in what was not given and checks the rest.
- *
- * @param said what a message calls an option
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
- */
-export function scoreOptions(
-  given: Partial<ScoreOptions>,
-  said: (option: string) => string = (option) => `scoring option ${option}`,
-): ScoreOptions {
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const options = { ...SCORE_DEFAULTS, ...known };
-  const { error } = schema.safeParse(options);
-  if (!error) return options;
-  const [issue] = error.issues;
-  if (issue.code === 'unrecognized_keys') throw invalidInput(`scoring has no option "${issue.keys[0]}"`);
-  const name = issue.path.join('.') as keyof ScoreOptions;
-  throw invalidPart(name, `${said(name)} is ${JSON.stringify(options[name])}; it ${issue.message}`);
-}
+/** Fills in defaults and checks the rest; see {@link optionsCheck}. */
+export const scoreOptions = optionsCheck<ScoreOptions>('scoring', schema, SCORE_DEFAULTS);
 
 /** One scoring of all heads. */
 export interface ScoreRequest {

@@ -1,5 +1,4 @@
-import { invalidInput } from '../foundation/errors';
-import type { Mask } from '../heads/mask';
+import { checkedHeads, type Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { baseTensors, FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
@@ -142,21 +141,9 @@ export function countNumbers(tensors: Iterable<{ shape: number[] }>): number {
 
 /** Chosen heads of each layer that has any, both ascending. */
 function headsByLayer(config: ModelConfig, heads: Mask['heads']): [layer: number, heads: number[]][] {
-  const layers: number[][] = Array.from({ length: config.layers }, () => []);
-  for (const { layer, head } of heads) {
-    if (!isIndex(layer, config.layers) || !isIndex(head, config.heads)) {
-      throw invalidInput(
-        `mask: there is no layer ${layer}, head ${head}: the model has layers 0 to ${config.layers - 1} of heads 0 to ${config.heads - 1}`,
-      );
-    }
-    if (layers[layer].includes(head)) throw invalidInput(`mask: layer ${layer}, head ${head} is named twice`);
-    layers[layer].push(head);
-  }
-  return layers.flatMap((chosen, layer): [number, number[]][] =>
-    chosen.length > 0 ? [[layer, chosen.sort((a, b) => a - b)]] : [],
-  );
+  const layers = new Map<number, number[]>();
+  for (const { layer, head } of checkedHeads(heads, config)) layers.set(layer, [...(layers.get(layer) ?? []), head]);
+  return [...layers];
 }
-
-const isIndex = (value: number, size: number) => Number.isInteger(value) && value >= 0 && value < size;
 
 const range = (start: number, count: number) => Array.from({ length: count }, (_, i) => start + i);

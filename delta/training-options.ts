@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
 import type { Device } from '../foundation/device';
-import { invalidInput, invalidPart } from '../foundation/errors';
 import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
 import type { Artifact } from '../foundation/stored-file';
 import type { Mask } from '../heads/mask';
+import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
 import type { OnnxModel } from './onnx-folder';
 
 /** How the chosen heads are tuned (docs/method.md). */
@@ -43,42 +43,20 @@ export const TRAIN_DEFAULTS: TrainOptions = {
   device: 'auto',
 };
 
-const wholeFrom = (lowest: number) =>
-  z.int(`must be a whole number from ${lowest}`).min(lowest, `must be at least ${lowest}`);
-
 const schema = z.strictObject({
-  epochs: wholeFrom(1),
-  batchSize: wholeFrom(1),
-  lr: z.number('must be a number above 0').gt(0, 'must be above 0'),
-  warmup: z.number('must be a number from 0 to 1').min(0, 'must be at least 0').max(1, 'must be at most 1'),
-  weightDecay: z.number('must be a number from 0').min(0, 'must be at least 0'),
-  maxLength: wholeFrom(1),
-  earlyStopping: wholeFrom(1).optional(),
-  seed: wholeFrom(0).max(2 ** 32 - 1, 'must be below 2^32'),
-  device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: wholeFrom(1).max(1024, 'must be at most 1024').optional(),
+  epochs: wholeFrom1,
+  batchSize: wholeFrom1,
+  lr: numberIn('above 0', (lr) => lr > 0),
+  warmup: numberIn('from 0 to 1', (share) => share >= 0 && share <= 1),
+  weightDecay: numberIn('at least 0', (decay) => decay >= 0),
+  maxLength: wholeFrom1,
+  earlyStopping: wholeFrom1.optional(),
+  seed: seedRule,
+  ...ENGINE_RULES,
 });
 
-/**
- * Fills in what was not given and checks the rest.
- *
- * @param said what a message calls an option
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
- */
-export function trainOptions(
-  given: Partial<TrainOptions>,
-  said: (option: string) => string = (option) => `training option ${option}`,
-): TrainOptions {
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const options = { ...TRAIN_DEFAULTS, ...known };
-  const { error } = schema.safeParse(options);
-  if (!error) return options;
-  const [issue] = error.issues;
-  if (issue.code === 'unrecognized_keys') throw invalidInput(`the training has no option "${issue.keys[0]}"`);
-  const name = issue.path.join('.') as keyof TrainOptions;
-  const value = typeof options[name] === 'number' ? String(options[name]) : JSON.stringify(options[name]);
-  throw invalidPart(name, `${said(name)} is ${value}; it ${issue.message}`);
-}
+/** Fills in defaults and checks the rest; see {@link optionsCheck}. */
+export const trainOptions = optionsCheck<TrainOptions>('training', schema, TRAIN_DEFAULTS);
 
 /** One training run. */
 export interface TrainRequest {

@@ -15,6 +15,7 @@ const STATUS: Record<ErrorCode, number> = {
   NOT_FOUND: 404,
   CANCELLED: 499,
   FAILED: 500,
+  DIVERGED: 500,
   ENGINE_LOST: 503, // says nothing against the request: it may be tried again
   DISK_FULL: 507,
 };

@@ -1,28 +1,37 @@
 import * as os from 'node:os';
-import { SelectionError } from './selection-error';
 
 /**
  * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it.
- * `INVALID_INPUT`: the request, a file or an option is not right, as the message says. `NOT_FOUND`:
- * a server has nothing of that name. `FAILED`: the input was good and the work could not be
- * finished. `ENGINE_LOST`: the process that computed is gone (killed, crashed, hung), which says
- * nothing against the request, which may be tried again. `DISK_FULL`: a write found no room on the
- * disk; the request may be tried again once there is room. `CANCELLED`: a signal ended the work, or
- * its reader left.
+ *
+ * | code | meaning |
+ * |---|---|
+ * | `INVALID_INPUT` | the request, a file or an option is wrong, as the message says |
+ * | `NOT_FOUND` | a server has nothing of that name |
+ * | `FAILED` | the input was good and the work could not be finished |
+ * | `DIVERGED` | a training's numbers ceased to be finite: the same training would diverge again |
+ * | `ENGINE_LOST` | the computing process is gone (killed, crashed, hung); the request may be tried again |
+ * | `DISK_FULL` | a write found no room on the disk; the request may be tried again once there is room |
+ * | `CANCELLED` | a signal ended the work, or its reader left |
  */
-export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'DISK_FULL' | 'CANCELLED';
-
-const DIVERGED = 'options.lr';
+export type ErrorCode =
+  | 'INVALID_INPUT'
+  | 'NOT_FOUND'
+  | 'FAILED'
+  | 'DIVERGED'
+  | 'ENGINE_LOST'
+  | 'DISK_FULL'
+  | 'CANCELLED';
 
 /** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
   /** Tells it from other errors, also where two copies of this package are loaded. */
   override readonly name = 'HifiError';
-  /**
-   * Where it is known, the part that is not right, such as `options.xi`, `model` or `data`. Of work that failed it is `options.lr`,
-   * where a training's numbers ceased to be finite.
-   */
+  /** Part of the input that is wrong, if it is known, such as `options.xi`, `model` or `data`. */
   field?: string;
+  /** Value of that part as the message shows it, such as `1.5`, `"relu"` or `missing`. */
+  value?: string;
+  /** Description of a right value, such as `a whole number from 1`. */
+  expected?: string;
 
   /**
    * @param code what a program can act on
@@ -46,7 +55,6 @@ export class HifiError extends Error {
    */
   static from(thrown: unknown): HifiError {
     if (thrown instanceof HifiError) return thrown;
-    if (thrown instanceof SelectionError) return new HifiError('INVALID_INPUT', thrown.message, thrown);
     if (thrown instanceof Error && thrown.name === 'AbortError') return cancelled();
     if (isNoSpace(thrown)) return noRoom(`no room on the disk: ${(thrown as Error).message}`, thrown);
     return new HifiError('FAILED', thrown instanceof Error ? thrown.message : String(thrown), thrown);
@@ -78,19 +86,47 @@ export function invalidPart(field: string, message: string, cause?: unknown): Hi
   return error;
 }
 
+/** Part of the input with a wrong value. */
+export interface WrongValue {
+  /** Its path, such as `options.xi`. */
+  field: string;
+  /** What it is: {@link shown}, or words such as `missing`. */
+  value: string;
+  /** What it must be, such as `above 0, at most 1`. */
+  expected: string;
+}
+
+/**
+ * Bad input with its value and what would be right. The message is `options.xi is 2; it must be
+ * above 0, at most 1`.
+ *
+ * @param named name of the part in the message
+ */
+export function invalidValue(wrong: WrongValue, named: string = wrong.field, cause?: unknown): HifiError {
+  const { field, value, expected } = wrong;
+  const error = invalidPart(field, `${named} is ${value}; it must be ${expected}`, cause);
+  return Object.assign(error, { value, expected });
+}
+
+/** A bad-input error for a request that calls its part `field`, in the error and in its message. */
+export function renamed(error: HifiError, field: string, named = field): HifiError {
+  const { value, expected } = error;
+  if (value === undefined || expected === undefined) return invalidPart(field, `${named}: ${error.message}`, error);
+  return invalidValue({ field, value, expected }, named, error);
+}
+
+/** A value as a message shows it, in at most 80 characters: JSON, or `missing`. */
+export function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  const text = typeof value === 'number' || typeof value === 'bigint' ? String(value) : JSON.stringify(value);
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
+}
+
 /** The work could not be finished though its input was good. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
 
-/** A training whose numbers ceased to be finite: begun again it would come to the same. */
-export function diverged(message: string, cause?: unknown): HifiError {
-  const error = failed(message, cause);
-  error.field = DIVERGED;
-  return error;
-}
-
-/** Whether it is one of {@link diverged}, from whatever process. */
-export const hasDiverged = (error: unknown): error is HifiError =>
-  error instanceof HifiError && error.code === 'FAILED' && error.field === DIVERGED;
+/** A training whose numbers ceased to be finite. */
+export const diverged = (message: string, cause?: unknown) => new HifiError('DIVERGED', message, cause);
 
 /** The process that did the work ended before it was done. */
 export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);

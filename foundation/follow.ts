@@ -1,33 +1,39 @@
-/** Reads a generator to its end: each event goes to `see`, the result comes back. */
-export async function follow<Event, Result>(
+/**
+ * Passes each event of a generator to `relay`, yields what that gives, and returns the generator's
+ * result. The generator, and an engine behind it, ends also if `relay` throws or the reader leaves.
+ */
+export async function* relayed<Event, Relayed, Result>(
   events: AsyncGenerator<Event, Result>,
-  see: (event: Event) => void | Promise<void>,
-): Promise<Result> {
+  relay: (event: Event) => Iterable<Relayed> | AsyncIterable<Relayed> | Promise<Iterable<Relayed>>,
+): AsyncGenerator<Relayed, Result> {
   try {
     for (;;) {
       const { done, value } = await events.next();
       if (done) return value;
-      await see(value);
+      yield* await relay(value);
     }
   } finally {
-    // Where `see` throws, the engine behind the generator ends too.
     await events.return(undefined as never);
   }
 }
 
-/** A generator's events that `keep` lets through, and its result. */
-export async function* filtered<Event, Kept extends Event, Result>(
+/** Reads a generator to its end: passes each event to `see` and returns the result. */
+export async function follow<Event, Result>(
+  events: AsyncGenerator<Event, Result>,
+  see: (event: Event) => void | Promise<void>,
+): Promise<Result> {
+  const seen = relayed(events, async (event): Promise<never[]> => {
+    await see(event);
+    return [];
+  });
+  return (await seen.next()).value;
+}
+
+/** Result of a generator whose events do not matter. */
+export const resultOf = <Result>(events: AsyncGenerator<unknown, Result>): Promise<Result> => follow(events, () => {});
+
+/** Events of a generator for which `keep` returns true, and its result. */
+export const filtered = <Event, Kept extends Event, Result>(
   events: AsyncGenerator<Event, Result>,
   keep: (event: Event) => event is Kept,
-): AsyncGenerator<Kept, Result> {
-  try {
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done) return value;
-      if (keep(value)) yield value;
-    }
-  } finally {
-    // Where the reader leaves, the engine behind the generator ends too.
-    await events.return(undefined as never);
-  }
-}
+): AsyncGenerator<Kept, Result> => relayed(events, (event) => (keep(event) ? [event] : []));

@@ -21,3 +21,6 @@ export async function sha256IfThere(file: string): Promise<string | undefined> {
   for await (const chunk of fs.createReadStream(file, { fd, highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
+
+/** SHA-256 of bytes or of a text in UTF-8, in hexadecimal. */
+export const sha256Of = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');

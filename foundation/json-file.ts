@@ -1,4 +1,4 @@
-import { invalidInput } from './errors';
+import { invalidInput, shown } from './errors';
 import { otherContent, readRegularFile } from './regular-file';
 
 /**
@@ -32,10 +32,3 @@ export const oneLine = (cause: unknown) =>
   String((cause as Error)?.message ?? cause)
     .replace(/\s+/g, ' ')
     .slice(0, 160);
-
-/** A value of JSON's as a message shows it. */
-export function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  const text = JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 77)}…` : text;
-}

@@ -1,24 +1,39 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-
-/** Folders that this process is filling. */
-const held = new Set<string>();
+import { isLeft, MARK, processMark } from './process-identity';
 
 /**
  * Fills a new folder beside `target`, which `make` may rename to `target`, then removes what is
- * left of it. Its name contains this process's id, so that another process can remove the folder of
- * a killed one.
+ * left of it. Its name contains this process's mark, so that another process can remove the folder
+ * of a killed one.
  */
 export async function making<T>(target: string, make: (folder: string) => T | Promise<T>): Promise<T> {
   fs.mkdirSync(path.dirname(target), { recursive: true });
   removeLeft(target);
-  const folder = fs.mkdtempSync(`${target}.making-${process.pid}-`);
-  held.add(folder);
+  const folder = fs.mkdtempSync(`${target}.making-${processMark()}-`);
   try {
     return await make(folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
-    held.delete(folder);
+  }
+}
+
+/**
+ * Renames a folder that was made to its place. Of two processes that make the same folder at once,
+ * the first wins: the other's folder is not needed.
+ *
+ * @param isWhole returns true if the place holds the whole folder; any other folder there is replaced
+ */
+export function putInPlace(folder: string, target: string, isWhole: () => boolean): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      fs.renameSync(folder, target);
+      return;
+    } catch (error) {
+      if (isWhole()) return;
+      if (attempt === 3) throw error;
+      fs.rmSync(target, { recursive: true, force: true });
+    }
   }
 }
 
@@ -28,18 +43,7 @@ function removeLeft(target: string): void {
   for (const name of fs.readdirSync(path.dirname(target))) {
     if (!name.startsWith(start)) continue;
     const left = path.join(path.dirname(target), name);
-    const pid = Number(name.slice(start.length).split('-')[0]);
-    if (!held.has(left) && (pid === process.pid || !isAlive(pid))) fs.rmSync(left, { recursive: true, force: true });
-  }
-}
-
-/** Returns true if a process with this id is running. */
-export function isAlive(pid: number): boolean {
-  if (!(pid > 0)) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const mark = new RegExp(`^${MARK}`).exec(name.slice(start.length))?.[0] ?? '';
+    if (isLeft(left, mark)) fs.rmSync(left, { recursive: true, force: true });
   }
 }

@@ -51,15 +51,20 @@ export function regularFileText(file: string): string {
 }
 
 function refuseOthers(file: string, stat: fs.Stats): void {
-  if (stat.isFile()) return;
+  const kind = otherKind(stat);
+  if (kind !== undefined) throw invalidInput(`${file}: is ${kind}; it must be a regular file`);
+}
+
+/** Kind of what is no regular file, such as `a folder`; undefined for a regular file. */
+export function otherKind(stat: fs.Stats): string | undefined {
+  if (stat.isFile()) return undefined;
   const kinds = {
     'a folder': stat.isDirectory(),
     'a FIFO': stat.isFIFO(),
     'a socket': stat.isSocket(),
     'a device': stat.isCharacterDevice() || stat.isBlockDevice(),
   };
-  const found = Object.entries(kinds).find(([, is]) => is)?.[0] ?? 'no file';
-  throw invalidInput(`${file}: is ${found}; it must be a regular file`);
+  return Object.entries(kinds).find(([, is]) => is)?.[0] ?? 'no file';
 }
 
 /** Number of bytes that {@link otherContent} reads. */

@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort';
+
 /**
  * Settles as a promise, or rejects with the signal's reason once that aborts. Leaves no listener on
  * the signal.
@@ -5,10 +7,7 @@
 export async function unlessAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    const settled = () => signal.removeEventListener('abort', abort);
-    work.then(resolve, reject).then(settled);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    const forget = onAbort(signal, () => reject(signal.reason));
+    work.then(resolve, reject).then(forget);
   });
 }

@@ -89,3 +89,18 @@ export function writeWhole(file: string, text: string): void {
     whole.abandon();
   }
 }
+
+/**
+ * Replaces a file or a link by one that `write` makes at a temporary path beside it.
+ *
+ * @throws any error of `write`, which leaves nothing behind
+ */
+export function replaceWhole(file: string, write: (beside: string) => void): void {
+  const beside = path.join(path.dirname(file), stagedName());
+  try {
+    write(beside);
+    fs.renameSync(beside, file);
+  } finally {
+    fs.rmSync(beside, { force: true });
+  }
+}

@@ -1,9 +1,10 @@
-import { within } from '../foundation/errors';
+import { invalidValue, within } from '../foundation/errors';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { Implementation } from '../infra/grpc/handlers';
 import { CHUNK_BYTES } from '../infra/grpc/limits';
+import { artifactMessage } from '../proto/artifact';
 import type { ArtifactService, UploadArtifactRequest, UploadHeader } from '../proto/gen/hifi/v1/artifact_pb';
-import { badField, RpcError, status } from '../proto/status';
+import { RpcError, status } from '../proto/status';
 import { pageOf } from './pages';
 import type { JobStore } from './store';
 
@@ -50,7 +51,8 @@ export function artifactService(
     async *downloadArtifact({ sha256, offset = 0n }) {
       const size = await within('sha256', () => store.size(sha256));
       const sizeBytes = BigInt(size);
-      if (offset > sizeBytes) throw badField('offset', `is ${offset}; the artifact has ${size} bytes`);
+      if (offset > sizeBytes)
+        throw invalidValue({ field: 'offset', value: String(offset), expected: `0 to ${size}, the artifact's bytes` });
       if (offset === sizeBytes) yield { chunk: new Uint8Array(), sizeBytes };
       for await (const chunk of store.read(sha256, Number(offset), CHUNK_BYTES)) yield { chunk, sizeBytes };
     },
@@ -60,7 +62,7 @@ export function artifactService(
       const after = (key = '') => artifacts.filter(({ name }) => name > key);
       const { page, nextPageToken } = pageOf(after, ({ name }) => name, isName, { pageSize, pageToken }, 100);
       return {
-        artifacts: page.map(({ name, sha256, sizeBytes }) => ({ name, sha256, sizeBytes: BigInt(sizeBytes) })),
+        artifacts: page.map(artifactMessage),
         nextPageToken,
       };
     },
@@ -69,16 +71,21 @@ export function artifactService(
 
 function headerOf({ value, done }: IteratorResult<UploadArtifactRequest>): UploadHeader {
   if (!done && value.part.case === 'header') return value.part.value;
-  throw badField('header', 'is missing; it must be the first message of an upload');
+  throw invalidValue({ field: 'header', value: 'missing', expected: 'the first message of an upload' });
 }
 
 async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>, silentMs: number): AsyncGenerator<Uint8Array> {
   for (;;) {
     const { value, done } = await unlessSilent(parts.next(), silentMs);
     if (done) return;
-    if (value.part.case !== 'chunk') throw badField('chunk', 'is missing; after the header all messages must have one');
+    if (value.part.case !== 'chunk') {
+      throw invalidValue({ field: 'chunk', value: 'missing', expected: 'in each message after the header' });
+    }
     const { length } = value.part.value;
-    if (length > CHUNK_BYTES) throw badField('chunk', `has ${length} bytes; it must have ${CHUNK_BYTES} at most`);
+    if (length > CHUNK_BYTES) {
+      const expected = `at most ${CHUNK_BYTES} bytes`;
+      throw invalidValue({ field: 'chunk', value: `${length} bytes`, expected });
+    }
     yield value.part.value;
   }
 }

@@ -3,6 +3,7 @@ import { fromJsonString } from '@bufbuild/protobuf';
 import { type ConsumerMessages, JetStreamApiCodes, type JetStreamManager } from '@nats-io/jetstream';
 import { Backoff } from '../foundation/backoff';
 import { failed, invalidInput } from '../foundation/errors';
+import { onAbort } from '../foundation/on-abort';
 import { unlessAborted } from '../foundation/unless-aborted';
 import {
   apiCode,
@@ -63,8 +64,7 @@ export async function* followOnNats(
     failure = error;
     leave();
   });
-  signal.addEventListener('abort', leave, { once: true });
-  if (signal.aborted) leave();
+  const forget = onAbort(signal, leave);
   let next = fromSequence;
   let first = true;
   try {
@@ -83,7 +83,7 @@ export async function* followOnNats(
     if (!over.signal.aborted) throw error;
   } finally {
     quiet.stop();
-    signal.removeEventListener('abort', leave);
+    forget();
   }
   if (failure !== undefined) throw failure;
   if (!signal.aborted) noteOnce(`the job has ended; its last events, from ${next} on, are not in NATS`);
@@ -158,9 +158,7 @@ async function* messagesOf(
   let opened = false;
   let link = await connectNats(address, 'hifi-watch');
   for (;;) {
-    const close = () => void link.close();
-    over.addEventListener('abort', close, { once: true });
-    if (over.aborted) close();
+    const forget = onAbort(over, () => void link.close());
     try {
       const messages = await openMessages(link, jobId, note);
       opened = true;
@@ -174,7 +172,7 @@ async function* messagesOf(
       if (denialOf(error) !== undefined) throw failed(denialOf(error) as string, error);
     } finally {
       quiet.stop();
-      over.removeEventListener('abort', close);
+      forget();
       await link.close();
     }
     // The server is away, or not yet what it was.

@@ -11,12 +11,17 @@ import { hasEnded, type JobEventRecord } from './record';
 const AWAY_MS = 5 * 60_000;
 const PAUSE_MS = 500;
 
+export interface FollowSettings {
+  /** Receives a line when the gateway is away. */
+  note?: (line: string) => void;
+  /** Longest absence of the gateway, in milliseconds. */
+  awayMs?: number;
+}
+
 /**
  * A job's events from a sequence number on, to its end; goes on where it was when the gateway is
  * restarted meanwhile.
  *
- * @param note is told a line when the gateway is away
- * @param awayMs longest absence of the gateway, in milliseconds
  * @throws HifiError NOT_FOUND for a job that is not there; FAILED for a gateway that stays away
  */
 export async function* followJob(
@@ -24,8 +29,7 @@ export async function* followJob(
   jobId: string,
   fromSequence: number,
   signal: AbortSignal,
-  note: (line: string) => void = () => {},
-  awayMs = AWAY_MS,
+  { note = () => {}, awayMs = AWAY_MS }: FollowSettings = {},
 ): AsyncGenerator<JobEventRecord> {
   let next = fromSequence;
   const absence = new Absence(awayMs);

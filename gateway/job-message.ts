@@ -1,8 +1,9 @@
 import { create, createRegistry, fromJson, type JsonValue, type MessageInitShape, toJson } from '@bufbuild/protobuf';
 import { timestampFromMs, timestampMs } from '@bufbuild/protobuf/wkt';
+import { invalidPart } from '../foundation/errors';
 import type { JobState } from '../job/job';
+import { artifactMessage, artifactOf } from '../proto/artifact';
 import { file_google_rpc_error_details } from '../proto/gen/google/rpc/error_details_pb';
-import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import {
   type JobEvent,
   JobEventSchema,
@@ -12,9 +13,9 @@ import {
   JobState as WireState,
 } from '../proto/gen/hifi/v1/gateway_pb';
 import { progressMessage, progressOf } from '../proto/progress';
-import { badField, RpcError, statusMessage } from '../proto/status';
+import { RpcError, statusMessage } from '../proto/status';
 import { epochMessage, epochOf, metricsMessage } from '../proto/training';
-import type { JobError, JobEventRecord, JobRecord, NamedArtifact } from './record';
+import type { JobError, JobEventRecord, JobRecord } from './record';
 
 /** A job as clients see it. */
 export function jobMessage(record: JobRecord, spec: JobSpec): MessageInitShape<typeof JobSchema> {
@@ -72,7 +73,7 @@ export function eventOf({ jobId, sequence, time, event }: JobEvent): JobEventRec
       case 'artifact':
         return { kind: 'artifact', artifact: artifactOf(event.value) };
       default:
-        throw badField('event', 'is of a kind that is not known here');
+        throw invalidPart('event', 'event is of a kind that is not known here');
     }
   };
   return { jobId, sequence, time: time ? timestampMs(time) : 0, event: told() };
@@ -90,18 +91,6 @@ export const stateOf = (state: WireState): JobState | undefined =>
 export const specJson = (spec: JobSpec): JsonValue => toJson(JobSpecSchema, spec);
 
 export const specMessage = (json: unknown): JobSpec => fromJson(JobSpecSchema, json as JsonValue);
-
-export const artifactOf = ({ name, sha256, sizeBytes }: Artifact): NamedArtifact => ({
-  name,
-  sha256,
-  sizeBytes: Number(sizeBytes),
-});
-
-const artifactMessage = ({ name, sha256, sizeBytes }: NamedArtifact) => ({
-  name,
-  sha256,
-  sizeBytes: BigInt(sizeBytes),
-});
 
 const errorMessage = ({ code, reason, message, violations }: JobError) =>
   statusMessage(new RpcError(code, reason, message, { violations }));

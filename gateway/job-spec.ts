@@ -1,4 +1,5 @@
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
+import { HifiError, invalidValue, renamed, shown } from '../foundation/errors';
 import { headsToChoose } from '../heads/select';
 import type { GrpcClient } from '../infra/grpc/client';
 import type { JobSpec } from '../job/job';
@@ -7,7 +8,7 @@ import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
 import { onnxDtypesOf } from '../proto/onnx';
 import { analysisOptionsOf, selectionOptionsOf, trainingOptionsOf } from '../proto/options';
-import { badField, RpcError, rpcErrorOf, status } from '../proto/status';
+import { RpcError, rpcErrorOf, status } from '../proto/status';
 
 /** A job's spec with its defaults filled in. */
 export type ServedSpec = JobSpec<TextDataset> & { analyzeOnly: boolean };
@@ -18,11 +19,14 @@ const DESCRIBE_MS = 5000;
 /**
  * A client's spec, checked as far as it can be without reading what it names.
  *
- * @throws RpcError INVALID_ARGUMENT naming the field, such as `spec.training.lr`
+ * @throws HifiError INVALID_INPUT naming the field, such as `spec.training.lr`
  */
 export function servedSpec(spec: SpecMessage): ServedSpec {
-  if (spec.model === '') throw badField('spec.model', "is missing; it must be a model's name or folder");
-  if (!spec.train) throw badField('spec.train', 'is missing; it must be the rows to analyse and train on');
+  if (spec.model === '')
+    throw invalidValue({ field: 'spec.model', value: 'missing', expected: "a model's name or folder" });
+  if (!spec.train) {
+    throw invalidValue({ field: 'spec.train', value: 'missing', expected: 'the rows to analyse and train on' });
+  }
   return {
     model: spec.model,
     train: spec.train,
@@ -39,14 +43,15 @@ export function servedSpec(spec: SpecMessage): ServedSpec {
 function formatNamed(format: string, i: number): ExportFormat {
   const known = EXPORT_FORMATS.find((name) => name === format);
   if (known) return known;
-  throw badField(`spec.exports[${i}]`, `is ${JSON.stringify(format)}; it must be one of ${EXPORT_FORMATS.join(', ')}`);
+  const expected = `one of ${EXPORT_FORMATS.join(', ')}`;
+  throw invalidValue({ field: `spec.exports[${i}]`, value: shown(format), expected });
 }
 
 /**
  * Asks the analyzer whether it knows the model, and looks whether the model has as many heads as are to be tuned. An analyzer that
  * is away is no reason to refuse a job.
  *
- * @throws RpcError what the analyzer says of the model; INVALID_ARGUMENT for a `k` or `budget` that the model does not allow
+ * @throws RpcError what the analyzer says of the model; HifiError INVALID_INPUT for a `k` or `budget` that the model does not allow
  */
 export async function checkModel(spec: ServedSpec, analyzer: GrpcClient, signal: AbortSignal): Promise<void> {
   let model: DescribeModelResponse;
@@ -63,8 +68,7 @@ export async function checkModel(spec: ServedSpec, analyzer: GrpcClient, signal:
   try {
     headsToChoose(spec.selection, model);
   } catch (thrown) {
-    const field = spec.selection.budget === undefined ? 'k' : 'budget';
-    // Its message begins with the option's name.
-    throw badField(`spec.selection.${field}`, (thrown as Error).message.replace(/^\w+ /, ''));
+    const error = HifiError.from(thrown);
+    throw renamed(error, `spec.selection.${error.field}`);
   }
 }

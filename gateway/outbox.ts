@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Backoff } from '../foundation/backoff';
+import { onAbort } from '../foundation/on-abort';
+import { Waker } from '../foundation/waker';
 import type { Logger } from '../infra/log';
 import { awaitNats, NATS_PAUSES, type NatsAddress, type NatsLink, natsAddress } from '../infra/nats';
 import { type EventChannel, openChannel } from './event-channel';
@@ -25,7 +27,7 @@ export class Outbox {
   /** Other servers of the cluster, which may be available when the given one is not. */
   private cluster: readonly string[] = [];
   private stopping = false;
-  private wake = () => {};
+  private readonly waker = new Waker();
   private done: Promise<void> = Promise.resolve();
   private readonly told: OutboxLog;
   private readonly backoff: Backoff;
@@ -57,14 +59,14 @@ export class Outbox {
    */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.wake();
+    this.waker.wake();
     const late = setTimeout(() => this.over.abort(), this.told.waiting ? 0 : STOP_MS);
     await this.done;
     clearTimeout(late);
   }
 
   private async run(): Promise<void> {
-    const stopWatching = this.store.onChange(() => this.wake());
+    const stopWatching = this.store.onChange(() => this.waker.wake());
     try {
       while (!this.stopping) await this.publishOn(await this.connect());
     } catch (error) {
@@ -83,14 +85,12 @@ export class Outbox {
 
   /** Publishes for as long as a connection lasts. */
   private async publishOn(link: NatsLink): Promise<void> {
-    const close = () => void link.close();
-    this.over.signal.addEventListener('abort', close, { once: true });
-    if (this.over.signal.aborted) close();
+    const forget = onAbort(this.over.signal, () => void link.close());
     try {
       do await this.publishFor(link);
       while (!this.stopping && !link.lost.aborted);
     } finally {
-      this.over.signal.removeEventListener('abort', close);
+      forget();
       this.cluster = link.cluster;
       await link.close();
     }
@@ -110,7 +110,7 @@ export class Outbox {
   private async publish(channel: EventChannel, lost: AbortSignal): Promise<void> {
     const lookAgain = Date.now() + LOOK_AGAIN_MS;
     for (;;) {
-      const woken = this.nextWake(lost);
+      const woken = this.waker.sleep(lost);
       const events = this.store.unpublished(BATCH);
       if (events.length > 0) {
         await this.send(channel, events);
@@ -138,20 +138,6 @@ export class Outbox {
     } finally {
       if (left !== undefined) await this.store.published(left);
     }
-  }
-
-  /** Settles when something has changed, when this is to stop, and when the signal is aborted. */
-  private nextWake(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.wake();
-      this.wake = wake;
-      signal.addEventListener('abort', wake, { once: true });
-      if (signal.aborted) wake();
-    });
   }
 
   private tellWaiting(error: unknown): void {

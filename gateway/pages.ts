@@ -1,4 +1,4 @@
-import { badField } from '../proto/status';
+import { invalidPart, invalidValue } from '../foundation/errors';
 
 /** Of a list, items a page. */
 const MOST = 1000;
@@ -17,7 +17,7 @@ interface PageRequest {
  * @param keyOf names an item; the token of the next page holds that of the last one seen
  * @param isKey returns true for a valid key of an item
  * @param usual items where the client does not say
- * @throws RpcError INVALID_ARGUMENT for a size out of range, or a token that is none of ours
+ * @throws HifiError INVALID_INPUT for a size out of range, or a token that is none of ours
  */
 export function pageOf<T>(
   itemsAfter: (key?: string) => Iterable<T>,
@@ -27,7 +27,7 @@ export function pageOf<T>(
   usual: number,
 ): { page: T[]; nextPageToken: string } {
   const size = pageSize || usual;
-  if (size > MOST) throw badField('page_size', `is ${size}; it must be 1 to ${MOST}`);
+  if (size > MOST) throw invalidValue({ field: 'page_size', value: String(size), expected: `1 to ${MOST}` });
   const page: T[] = [];
   for (const item of itemsAfter(pageToken === '' ? undefined : keyIn(pageToken, isKey))) {
     if (page.length === size) {
@@ -42,5 +42,5 @@ function keyIn(token: string, isKey: (text: string) => boolean): string {
   const key = Buffer.from(token, 'base64url').toString();
   // Decoding passes over what it does not know.
   if (Buffer.from(key).toString('base64url') === token && isKey(key)) return key;
-  throw badField('page_token', 'is none that this service gave; begin anew without it');
+  throw invalidPart('page_token', 'page_token is none that this service gave; begin anew without it');
 }

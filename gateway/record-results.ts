@@ -1,11 +1,11 @@
 import type { ExportFormat } from '../delta/export-request';
-import type { StoredFile } from '../foundation/stored-file';
+import type { Artifact, StoredFile } from '../foundation/stored-file';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import { type ResultFiles, type ResultName, readResult, resultText } from '../job/files';
 import type { JobPlace } from '../job/job';
 import { RpcError, status } from '../proto/status';
 import type { FileHolds } from './file-holds';
-import type { JobRecord, NamedArtifact } from './record';
+import type { JobRecord } from './record';
 
 /**
  * A server's place for a job's results: files in the artifact store, named in the job's record. What the record names was made of
@@ -13,9 +13,9 @@ import type { JobRecord, NamedArtifact } from './record';
  */
 export class RecordPlace implements JobPlace {
   /** What is there, by name. */
-  private readonly files = new Map<string, NamedArtifact>();
+  private readonly files = new Map<string, Artifact>();
   /** Of it, what no event has told of. */
-  private untold: NamedArtifact[] = [];
+  private untold: Artifact[] = [];
 
   private constructor(
     private readonly store: ArtifactStore,
@@ -67,7 +67,7 @@ export class RecordPlace implements JobPlace {
   }
 
   /** Files of a result, or of a folder of results, that no event has told of; from now on one has. */
-  take(result: string): NamedArtifact[] {
+  take(result: string): Artifact[] {
     const taken = this.untold.filter(({ name }) => isOf(name, result));
     this.untold = this.untold.filter(({ name }) => !isOf(name, result));
     return taken;
@@ -78,7 +78,7 @@ export class RecordPlace implements JobPlace {
   }
 
   /** A file of the job, made now or before. */
-  find(name: string): NamedArtifact | undefined {
+  find(name: string): Artifact | undefined {
     return this.files.get(name);
   }
 }

@@ -1,14 +1,7 @@
 import type { EpochMetrics, TrainMetrics } from '../delta/training-options';
 import type { StageProgress } from '../foundation/progress';
+import type { Artifact } from '../foundation/stored-file';
 import { JOB_PATH, type JobState } from '../job/job';
-
-/** A result of a job. */
-export interface NamedArtifact {
-  /** `heads.json`, `delta/delta.safetensors`, … */
-  name: string;
-  sha256: string;
-  sizeBytes: number;
-}
 
 /** Why a job failed, as a client is told. */
 export interface JobError {
@@ -48,7 +41,7 @@ export interface JobRecord {
   phase?: Phase;
   epochs: number;
   metrics?: TrainMetrics;
-  artifacts: NamedArtifact[];
+  artifacts: Artifact[];
   warnings: string[];
   error?: JobError;
   cancelRequested?: true;
@@ -72,7 +65,7 @@ export interface JobEventRecord {
     | { kind: 'state'; state: JobState }
     | StageProgress
     | { kind: 'epoch'; epoch: EpochMetrics }
-    | { kind: 'artifact'; artifact: NamedArtifact };
+    | { kind: 'artifact'; artifact: Artifact };
 }
 
 /** Something that happened to a job; not all of it is an event. */

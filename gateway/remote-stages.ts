@@ -12,6 +12,7 @@ import type { ArtifactStore } from '../infra/artifacts/store';
 import type { ProcessOptions } from '../infra/engine';
 import type { GrpcClient } from '../infra/grpc/client';
 import { type JobSpec, type JobStages, scoringOf } from '../job/job';
+import { artifactOf } from '../proto/artifact';
 import { AnalyzerService, ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
 import type { Artifact } from '../proto/gen/hifi/v1/artifact_pb';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
@@ -40,7 +41,7 @@ export interface Workers {
 /** The work of a job's states, done by the analyzer's and the trainer's services; results go to `place`. */
 export function remoteStages(runId: string, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
   const { analyzer, trainer, artifacts, inputs, engineProcess } = workers;
-  const put = ({ name, sha256, sizeBytes }: Artifact) => place.put({ name, sha256, sizeBytes: Number(sizeBytes) });
+  const put = (artifact: Artifact) => place.put(artifactOf(artifact));
   return {
     async *analyze({ model, train: dataset, analysis }, signal) {
       const options = analysisMessage(analysis);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Backoff, type Pauses } from '../foundation/backoff';
 import { HifiError } from '../foundation/errors';
 import { Absence } from '../infra/grpc/absence';
 import type { Logger } from '../infra/log';
@@ -26,8 +27,8 @@ export interface SchedulerLimits {
 
 export const SCHEDULER_DEFAULTS: SchedulerLimits = { running: 1, waiting: 100, lostEngines: 3, awayMs: 15 * 60_000 };
 
-/** Between two attempts, in milliseconds: the first pause, the longest, and how much longer each is than the one before. */
-const [PAUSE_MS, LONGEST_PAUSE_MS, LONGER] = [500, 5000, 1.5];
+/** Pauses between two attempts. */
+const PAUSES: Pauses = { first: 500, longest: 5000 };
 
 /** Runs the jobs of a store in the order they came, some at a time, each as often as it takes. */
 export class Scheduler {
@@ -82,7 +83,7 @@ export class Scheduler {
       .catch(async (error) => {
         this.log.error({ job: id, err: error }, 'the job could not be driven');
         // The job is still open: an immediate new attempt would fail in an endless loop.
-        await delay(LONGEST_PAUSE_MS, undefined, { signal: this.draining.signal }).catch(() => {});
+        await delay(PAUSES.longest, undefined, { signal: this.draining.signal }).catch(() => {});
       })
       .then(() => {
         this.log.info({ job: id, state: this.store.get(id).state }, 'a job is left');
@@ -95,11 +96,13 @@ export class Scheduler {
   private async drive(id: string, signal: AbortSignal): Promise<void> {
     const note = (happening: Happening) => noteWhenRoom(this.store, id, [happening], this.draining.signal, this.log);
     let lost = 0;
-    let pause = PAUSE_MS;
+    const backoff = new Backoff(PAUSES);
     const absence = new Absence(this.limits.awayMs);
     const heard: Heard = (advanced) => {
-      if (advanced) [lost, pause] = [0, PAUSE_MS];
       absence.answered();
+      if (!advanced) return;
+      lost = 0;
+      backoff.reset();
     };
     for (;;) {
       if (this.store.get(id).cancelRequested) {
@@ -124,8 +127,8 @@ export class Scheduler {
           return;
         }
         const asked = full ? 0 : (error.details.retrySeconds ?? 0) * 1000;
+        const pause = backoff.next();
         await delay(asked || pause, undefined, { signal }).catch(() => {});
-        pause = Math.min(pause * LONGER, LONGEST_PAUSE_MS);
       }
     }
   }

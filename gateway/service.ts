@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { checkColumns } from '../data/read';
-import { within } from '../foundation/errors';
+import { invalidValue, shown, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
+import { sha256Of } from '../foundation/hash';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { GrpcClient } from '../infra/grpc/client';
@@ -11,7 +12,7 @@ import { currentTraceparent } from '../infra/telemetry/traceparent';
 import { estimate } from '../job/estimate';
 import { givenRowsOf } from '../proto/dataset';
 import { type GatewayService, JobSpecSchema, type JobSpec as SpecMessage } from '../proto/gen/hifi/v1/gateway_pb';
-import { badField, RpcError, status } from '../proto/status';
+import { RpcError, status } from '../proto/status';
 import { estimateMessage } from './estimate-message';
 import { FileHolds } from './file-holds';
 import { eventMessage, jobMessage, stateOf } from './job-message';
@@ -81,10 +82,11 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
   return {
     async createJob({ requestId = randomUUID(), spec }, { signal }) {
       if (!REQUEST_ID.test(requestId)) {
-        throw badField('request_id', 'must be 1 to 128 letters, digits, dots, colons, underscores and hyphens');
+        const expected = '1 to 128 letters, digits, dots, colons, underscores and hyphens';
+        throw invalidValue({ field: 'request_id', value: shown(requestId), expected });
       }
-      if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
-      const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
+      if (!spec) throw noSpec();
+      const specHash = sha256Of(toBinary(JobSpecSchema, spec));
       const refuse = refusals(requestId);
       // An accepted job is not checked again.
       const accepted = store.accepted(requestId);
@@ -120,7 +122,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const wanted = states.map((state, i) => {
         const known = stateOf(state);
         if (known) return known;
-        throw badField(`states[${i}]`, `is ${state}; it must be a state of a job`);
+        throw invalidValue({ field: `states[${i}]`, value: shown(state), expected: 'a state of a job' });
       });
       const after = (key?: string) => store.list(key, wanted);
       const { page, nextPageToken } = pageOf(after, ({ id }) => id, isJobId, { pageSize, pageToken }, 50);
@@ -147,7 +149,9 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
 
     async *watchJob({ jobId, fromSequence = 1 }, call) {
       call.mostIdleMs = WATCHER_IDLE_MS;
-      if (fromSequence < 1) throw badField('from_sequence', `is ${fromSequence}; the first event is 1`);
+      const wrong = (expected: string) =>
+        invalidValue({ field: 'from_sequence', value: String(fromSequence), expected });
+      if (fromSequence < 1) throw wrong('1 or more');
       let told = false;
       for await (const event of store.watch(jobId, fromSequence, call.signal)) {
         told = true;
@@ -155,18 +159,20 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       }
       if (told) return;
       const { sequence } = store.get(jobId);
-      throw badField(
-        'from_sequence',
-        `is ${fromSequence}; job ${jobId} has ended with event ${sequence}: give 1 to ${sequence}`,
-      );
+      throw wrong(`1 to ${sequence}: job ${jobId} has ended with event ${sequence}`);
     },
 
     async estimateJob({ spec }, { signal }) {
-      if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
+      if (!spec) throw noSpec();
       const served = await check(spec, signal);
-      if (served.analyzeOnly) throw badField('spec.analyze_only', 'is true; only a training can be estimated');
+      if (served.analyzeOnly) {
+        const expected = 'false: only a training can be estimated';
+        throw invalidValue({ field: 'spec.analyze_only', value: 'true', expected });
+      }
       const events = estimate(served, remoteCalibrations(analyzer, trainer), signal);
       return estimateMessage(await follow(events, () => {}));
     },
   };
 }
+
+const noSpec = () => invalidValue({ field: 'spec', value: 'missing', expected: 'what is to be done' });

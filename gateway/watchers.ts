@@ -1,30 +1,26 @@
+import { Waker } from '../foundation/waker';
+
 /** Watchers that wait for a job's next change, by job. */
 export class Watchers {
-  private readonly waiting = new Map<string, Set<() => void>>();
+  private readonly waiting = new Map<string, Set<Waker>>();
 
   /**
    * @returns `come` settles at the job's next change and when the signal aborts; `forget` stops
    *   waiting
    */
   next(id: string, signal: AbortSignal): { come: Promise<void>; forget: () => void } {
-    let forget = () => {};
-    const come = new Promise<void>((resolve) => {
-      const waiting = this.waiting.get(id) ?? new Set();
-      this.waiting.set(id, waiting);
-      forget = () => {
-        waiting.delete(forget);
-        if (waiting.size === 0 && this.waiting.get(id) === waiting) this.waiting.delete(id);
-        signal.removeEventListener('abort', forget);
-        resolve();
-      };
-      waiting.add(forget);
-      signal.addEventListener('abort', forget, { once: true });
+    const waker = new Waker();
+    const waiting = this.waiting.get(id) ?? new Set();
+    this.waiting.set(id, waiting.add(waker));
+    const come = waker.sleep(signal).then(() => {
+      waiting.delete(waker);
+      if (waiting.size === 0 && this.waiting.get(id) === waiting) this.waiting.delete(id);
     });
-    return { come, forget };
+    return { come, forget: () => waker.wake() };
   }
 
   /** Wakes all watchers of a job. */
   wake(id: string): void {
-    for (const forget of [...(this.waiting.get(id) ?? [])]) forget();
+    for (const waker of this.waiting.get(id) ?? []) waker.wake();
   }
 }

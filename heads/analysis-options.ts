@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Device } from '../foundation/device';
-import { invalidInput, invalidPart } from '../foundation/errors';
 import type { ReportOptions } from './head-report';
-import { RANKING_DEFAULTS, type RankingOptions } from './ranking';
+import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from './options';
+import { RANKING_DEFAULTS, RANKING_RULES, type RankingOptions } from './ranking';
 
 /** How heads are measured and ranked (docs/method.md). */
 export interface AnalysisOptions extends RankingOptions {
@@ -42,56 +42,22 @@ export const ANALYSIS_DEFAULTS: AnalysisOptions = {
   ...RANKING_DEFAULTS,
 };
 
-const SAMPLES = 'must be a whole number from 1, or auto';
+const SAMPLES = 'a whole number from 1, or auto';
 
 const schema = z.strictObject({
   samples: z.union([z.literal('auto'), z.int(SAMPLES).min(1, SAMPLES)], SAMPLES),
-  maxSamples: z.int('must be a whole number from 1').min(1, 'must be a whole number from 1'),
-  k: z.int('must be a whole number from 1').min(1, 'must be a whole number from 1'),
-  xi: z
-    .number('must be a number above 0, at most 1')
-    .gt(0, 'must be above 0, at most 1')
-    .max(1, 'must be above 0, at most 1'),
-  maxLength: z.int('must be a whole number from 1').min(1, 'must be a whole number from 1'),
-  seed: z
-    .int('must be a whole number from 0')
-    .min(0, 'must be at least 0')
-    .max(2 ** 32 - 1, 'must be below 2^32'),
-  exact: z.boolean('must be true or false'),
-  device: z.enum(['auto', 'cpu', 'cuda'], 'must be auto, cpu or cuda'),
-  threads: z
-    .int('must be a whole number from 1')
-    .min(1, 'must be at least 1')
-    .max(1024, 'must be at most 1024')
-    .optional(),
-  correlation: z.enum(['pearson', 'covariance'], 'must be pearson or covariance'),
-  teleport: z.enum(['richness', 'uniform'], 'must be richness or uniform'),
-  damping: z
-    .number('must be a number between 0 and 1')
-    .gt(0, 'must be above 0 and below 1')
-    .lt(1, 'must be above 0 and below 1'),
-  scope: z.enum(['layer', 'model'], 'must be layer or model'),
+  maxSamples: wholeFrom1,
+  k: wholeFrom1,
+  xi: numberIn('above 0, at most 1', (xi) => xi > 0 && xi <= 1),
+  maxLength: wholeFrom1,
+  seed: seedRule,
+  exact: z.boolean('true or false'),
+  ...ENGINE_RULES,
+  ...RANKING_RULES,
 });
 
-/**
- * Fills in what was not given and checks the rest.
- *
- * @param said what a message calls an option
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
- */
-export function analysisOptions(
-  given: Partial<AnalysisOptions>,
-  said: (option: string) => string = (option) => `analysis option ${option}`,
-): AnalysisOptions {
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const options = { ...ANALYSIS_DEFAULTS, ...known };
-  const { error } = schema.safeParse(options);
-  if (!error) return options;
-  const [issue] = error.issues;
-  if (issue.code === 'unrecognized_keys') throw invalidInput(`the analysis has no option "${issue.keys[0]}"`);
-  const name = issue.path.join('.') as keyof AnalysisOptions;
-  throw invalidPart(name, `${said(name)} is ${JSON.stringify(options[name])}; it ${issue.message}`);
-}
+/** Fills in defaults and checks the rest; see {@link optionsCheck}. */
+export const analysisOptions = optionsCheck<AnalysisOptions>('analysis', schema, ANALYSIS_DEFAULTS);
 
 /** The options that a report is made by; device and threads are not among them, nor a bound that bounds nothing. */
 export function reportOptions(options: AnalysisOptions): ReportOptions {

@@ -5,7 +5,7 @@ import type { RankingInput, RankingOptions } from './ranking';
  * ‖Δp‖₁ of every round of PageRank, as a ranking with these options takes them: one list a graph, which is a layer or, in scope
  * `model`, all heads. A graph of one head takes no round.
  *
- * @throws SelectionError as the ranking does
+ * @throws HifiError as the ranking does
  */
 export function convergence({ richness, correlation }: RankingInput, options: RankingOptions): number[][] {
   const { correlation: kind, teleport, damping, scope } = options;

@@ -1,3 +1,5 @@
+import { invalidPart, invalidValue } from '../foundation/errors';
+
 /** Every way to choose heads (docs/method.md). */
 export const STRATEGIES = [
   'hifi',
@@ -58,4 +60,77 @@ export interface Mask {
   totalParameters: number;
   /** trainableParameters / totalParameters, 0 … 1. */
   share: number;
+}
+
+/** Size of a model, as far as it decides which heads there are. */
+export interface HeadCounts {
+  layers: number;
+  /** Heads per layer. */
+  heads: number;
+}
+
+/**
+ * Checks a mask: it is of the model, and so are its heads; each head comes once; it has either k or
+ * a budget.
+ *
+ * @param model the mask's model; without it, what depends on a model is not checked
+ * @param field name of the mask in errors; empty if the mask is the whole input
+ * @returns the mask with its heads sorted by layer, then head
+ * @throws HifiError INVALID_INPUT for its first wrong part
+ */
+export function checkedMask(mask: Mask, model?: HeadCounts & Mask['model'], field = 'mask'): Mask {
+  const at = (part: string) => (field === '' ? part : `${field}.${part}`);
+  const { sha256, name } = mask.model;
+  if (model !== undefined && sha256 !== model.sha256) {
+    const expected = `${versionOf(model)}: make the mask from this model's heads.json`;
+    throw invalidValue({ field: at('model.sha256'), value: versionOf({ name, sha256 }), expected });
+  }
+  const { k, budget } = mask;
+  if ((k === undefined) === (budget === undefined)) {
+    const found = k === undefined ? 'there is neither k nor budget' : `k is ${k} and budget is ${budget}`;
+    throw invalidPart(at('budget'), `${field === '' ? '' : `${field}: `}${found}; give one of them`);
+  }
+  if (k !== undefined && model !== undefined) checkIndex(k, model.heads + 1, at('k'), ofLayer(model));
+  if (budget !== undefined && !(budget > 0 && budget <= 1)) {
+    throw invalidValue({ field: at('budget'), value: String(budget), expected: 'above 0, at most 1' });
+  }
+  return { ...mask, heads: checkedHeads(mask.heads, model, at('heads')) };
+}
+
+/**
+ * Checks heads as {@link checkedMask} does.
+ *
+ * @returns them sorted by layer, then head
+ */
+export function checkedHeads(heads: readonly MaskHead[], model?: HeadCounts, field = 'mask.heads'): MaskHead[] {
+  const places = new Map<string, number>();
+  for (const [i, { layer, head, score }] of heads.entries()) {
+    const at = `${field}[${i}]`;
+    if (model !== undefined) {
+      checkIndex(layer, model.layers, `${at}.layer`, `the model has ${model.layers} layers`);
+      checkIndex(head, model.heads, `${at}.head`, ofLayer(model));
+    }
+    if (!Number.isFinite(score)) {
+      throw invalidValue({ field: `${at}.score`, value: String(score), expected: 'a finite number' });
+    }
+    const before = places.get(`${layer}.${head}`);
+    if (before !== undefined) {
+      const found = `layer ${layer}, head ${head}, which ${field}[${before}] was already`;
+      throw invalidPart(at, `${at} is ${found}; each must come once`);
+    }
+    places.set(`${layer}.${head}`, i);
+  }
+  return heads.toSorted((a, b) => a.layer - b.layer || a.head - b.head);
+}
+
+const ofLayer = ({ heads }: HeadCounts) => `a layer of the model has ${heads} heads`;
+
+function checkIndex(index: number, count: number, field: string, because: string): void {
+  if (Number.isInteger(index) && index >= 0 && index < count) return;
+  throw invalidValue({ field, value: String(index), expected: `0 to ${count - 1}: ${because}` });
+}
+
+function versionOf({ name, sha256 }: Mask['model']): string {
+  const short = sha256.length > 16 ? `${sha256.slice(0, 12)}…` : JSON.stringify(sha256);
+  return name === '' ? short : `${short} (${name})`;
 }

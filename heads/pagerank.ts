@@ -1,4 +1,4 @@
-import { SelectionError } from '../foundation/selection-error';
+import { invalidInput, invalidValue } from '../foundation/errors';
 import type { Teleport } from './head-report';
 
 /** ‖Δp‖₁ under which the ranking stands still. */
@@ -32,7 +32,7 @@ export function pagerankRounds(damping: number): number {
  * loops, p⁰ = I/ΣI, `p ← (1−δ)·v + δ·Mᵀp` until ‖Δp‖₁ < 1e-9.
  *
  * @returns `scores` (length n, sum 1) and the rounds it took, 0 for a single head.
- * @throws SelectionError for a matrix, a richness or a damping that is out of range.
+ * @throws HifiError INVALID_INPUT for a matrix, a richness or a damping that is out of range.
  * @throws Error when it has not converged after `maxRounds`.
  */
 export function pagerank(input: PageRankInput): { scores: Float64Array; iterations: number } {
@@ -91,24 +91,25 @@ function transitionMatrix(correlation: ArrayLike<number>, v: Float64Array): Floa
 
 function checkGraph(correlation: ArrayLike<number>, richness: ArrayLike<number>, damping: number): void {
   const n = richness.length;
-  if (!(damping > 0 && damping < 1)) throw new SelectionError(`damping is ${damping}; it must lie between 0 and 1`);
-  if (correlation.length !== n * n) {
-    throw new SelectionError(`correlation has ${correlation.length} entries; ${n} heads need ${n * n}`);
+  if (!(damping > 0 && damping < 1)) {
+    throw invalidValue({ field: 'damping', value: String(damping), expected: 'above 0 and below 1' });
   }
+  if (correlation.length !== n * n) {
+    throw invalidInput(`correlation has ${correlation.length} entries; ${n} heads need ${n * n}`);
+  }
+  const isWeight = (value: number) => value >= 0 && value < Infinity;
+  const wrong = (field: string, value: number, named: string) =>
+    invalidValue({ field, value: String(value), expected: 'finite and ≥ 0' }, named);
   for (let row = 0; row < n; row++) {
     for (let column = 0; column < n; column++) {
       const r = correlation[row * n + column];
-      if (row !== column && !(r >= 0 && r < Infinity)) {
-        throw new SelectionError(`correlation of heads ${row} and ${column} is ${r}; it must be finite and ≥ 0`);
-      }
+      if (row !== column && !isWeight(r)) throw wrong('correlation', r, `correlation of heads ${row} and ${column}`);
     }
   }
   for (let h = 0; h < n; h++) {
-    if (!(richness[h] >= 0 && richness[h] < Infinity)) {
-      throw new SelectionError(`richness of head ${h} is ${richness[h]}; it must be finite and ≥ 0`);
-    }
+    if (!isWeight(richness[h])) throw wrong('richness', richness[h], `richness of head ${h}`);
   }
-  if (!(sum(richness) > 0)) throw new SelectionError(`richness is 0 for all ${n} heads; at least one must be > 0`);
+  if (!(sum(richness) > 0)) throw invalidInput(`richness is 0 for all ${n} heads; at least one must be > 0`);
 }
 
 function sum(values: ArrayLike<number>): number {

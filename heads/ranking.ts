@@ -1,5 +1,7 @@
-import { SelectionError } from '../foundation/selection-error';
+import { z } from 'zod';
+import { invalidInput } from '../foundation/errors';
 import type { CorrelationKind, HeadReport, PerHead, RankCorrelations, Scope, Teleport } from './head-report';
+import { numberIn } from './options';
 import { PAGERANK_DEFAULTS, pagerank } from './pagerank';
 import { spearman } from './spearman';
 
@@ -17,6 +19,14 @@ export interface RankingOptions {
 
 /** Pearson's r, one graph a layer, jumps by richness, δ = 0.5. */
 export const RANKING_DEFAULTS: RankingOptions = { correlation: 'pearson', scope: 'layer', ...PAGERANK_DEFAULTS };
+
+/** Rules for the ranking's options. */
+export const RANKING_RULES = {
+  correlation: z.enum(['pearson', 'covariance'], 'pearson or covariance'),
+  teleport: z.enum(['richness', 'uniform'], 'richness or uniform'),
+  damping: numberIn('above 0 and below 1', (damping) => damping > 0 && damping < 1),
+  scope: z.enum(['layer', 'model'], 'layer or model'),
+};
 
 /** The part of a report that a ranking is made of. */
 export type RankingInput = Pick<HeadReport, 'richness' | 'correlation'>;
@@ -36,7 +46,7 @@ export interface Ranking {
 /**
  * Ranks the heads of a report by PageRank over their correlation (HiFi §3; docs/method.md).
  *
- * @throws SelectionError for options out of range or a report whose shapes do not fit together.
+ * @throws HifiError INVALID_INPUT for options out of range or a report whose shapes do not fit together.
  */
 export function rankHeads(report: RankingInput, options: Partial<RankingOptions> = {}): Ranking {
   const { correlation: kind, teleport, damping, scope } = { ...RANKING_DEFAULTS, ...defined(options) };
@@ -92,7 +102,7 @@ function byLayer(flat: number[], heads: number): PerHead {
 function checkShapes(richness: PerHead, matrix: number[][], kind: string): void {
   const heads = richness[0]?.length ?? 0;
   if (heads === 0 || richness.some((row) => row.length !== heads)) {
-    throw new SelectionError(
+    throw invalidInput(
       `richness must be one number a head, [layers][heads], found rows of ${richness.map((r) => r.length)}`,
     );
   }
@@ -100,6 +110,6 @@ function checkShapes(richness: PerHead, matrix: number[][], kind: string): void 
   const wrong = matrix.findIndex((row) => row.length !== nodes);
   if (matrix.length !== nodes || wrong >= 0) {
     const found = wrong >= 0 ? `row ${wrong} has ${matrix[wrong].length} numbers` : `it has ${matrix.length} rows`;
-    throw new SelectionError(`correlation.${kind} must be ${nodes} × ${nodes} for ${nodes} heads, but ${found}`);
+    throw invalidInput(`correlation.${kind} must be ${nodes} × ${nodes} for ${nodes} heads, but ${found}`);
   }
 }

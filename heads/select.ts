@@ -1,11 +1,11 @@
-import { SelectionError } from '../foundation/selection-error';
+import { z } from 'zod';
+import { invalidInput, invalidPart, invalidValue } from '../foundation/errors';
 import type { HeadReport, PerHead, Scope } from './head-report';
 import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
-import { RANKING_DEFAULTS, type RankingOptions, rankHeads } from './ranking';
+import { numberIn, optionsCheck, seedRule, wholeFrom1 } from './options';
+import { RANKING_DEFAULTS, RANKING_RULES, type RankingOptions, rankHeads } from './ranking';
 import { type HeadScores, isScoreStrategy } from './scores';
 import { seededScores } from './seeded-order';
-
-export { SelectionError };
 
 /**
  * Values no further apart than this are one value: what is left of the iteration's tolerance, not of the heads. Gradients come in
@@ -39,6 +39,27 @@ export const SELECTION_DEFAULTS: SelectionOptions & Required<Pick<SelectionOptio
   ...RANKING_DEFAULTS,
 };
 
+/** Rules for the options that do not depend on the model. */
+const RULES = {
+  strategy: z.enum(STRATEGIES, `one of ${STRATEGIES.join(', ')}`),
+  tune: z.enum(['qkv', 'qkvo'], 'qkv or qkvo'),
+  seed: seedRule,
+  ...RANKING_RULES,
+};
+
+const SHARE = 'above 0, at most 1';
+const isShare = (budget: number) => budget > 0 && budget <= 1;
+
+/** Checks options as far as can be without the model; {@link headsToChoose} checks k and budget against it. */
+export const selectionOptions = optionsCheck<SelectionOptions>(
+  'selection',
+  z.object({ ...RULES, k: wholeFrom1.optional(), budget: numberIn(SHARE, isShare).optional() }),
+  {},
+);
+
+/** Fills in defaults and checks all but k and budget. */
+const sizelessOptions = optionsCheck<SelectionOptions>('selection', z.object(RULES), SELECTION_DEFAULTS);
+
 /** The part of heads.json that a selection is made of. */
 export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'activation' | 'headNorms'> & {
   model: Pick<HeadReport['model'], 'name' | 'sha256' | 'layers' | 'heads' | 'headDim' | 'hiddenSize' | 'parameters'>;
@@ -53,13 +74,14 @@ export type ScoredHeads = Pick<HeadScores, 'scores'> & { strategy: Strategy; mod
  * report with the options given.
  *
  * @param report heads.json; for a strategy whose scores need gradients scores.json
- * @throws SelectionError for an unknown strategy, a k outside 1 … H, a budget out of range or too small for one head, both of
+ * @throws HifiError INVALID_INPUT for an unknown strategy, a k outside 1 … H, a budget out of range or too small for one head, both of
  *   them, a seed out of range or, where the heads are ranked, a ranking option.
  */
 export function selectHeads(report: SelectionInput | ScoredHeads, options: Partial<SelectionOptions> = {}): Mask {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const chosen = { ...SELECTION_DEFAULTS, ...given };
-  checkOptions(chosen, options);
+  const chosen = sizelessOptions(options);
+  if (options.k !== undefined && options.budget !== undefined) {
+    throw invalidPart('budget', `k is ${options.k} and budget is ${options.budget}; give one of them`);
+  }
   const { layers, heads } = report.model;
   const size = headsToChoose(chosen, report.model);
   const ofModel = size.budget !== undefined;
@@ -151,7 +173,8 @@ function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOption
     case 'grad-l1':
     case 'fisher':
     case 'movement':
-      throw new SelectionError(
+      throw invalidPart(
+        'strategy',
         `strategy ${options.strategy} goes by scores that an analysis does not have; hifi score makes them`,
       );
   }
@@ -160,28 +183,13 @@ function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOption
 function scoresGiven(given: ScoredHeads, strategy: Strategy): PerHead {
   if (given.strategy === strategy) return given.scores;
   const advice = isScoreStrategy(strategy) ? '' : ', which goes by an analysis';
-  throw new SelectionError(
-    `the scores are of strategy ${given.strategy}, the strategy asked for is ${strategy}${advice}`,
-  );
-}
-
-function checkOptions({ strategy, seed, tune }: SelectionOptions, given: Partial<SelectionOptions>): void {
-  if (!STRATEGIES.includes(strategy)) {
-    throw new SelectionError(`strategy is "${strategy}"; it must be one of ${STRATEGIES.join(', ')}`);
-  }
-  if (tune !== 'qkv' && tune !== 'qkvo') throw new SelectionError(`tune is "${tune}"; it must be qkv or qkvo`);
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
-    throw new SelectionError(`seed is ${seed}; it must be a whole number from 0 to 4294967295`);
-  }
-  if (given.k !== undefined && given.budget !== undefined) {
-    throw new SelectionError(`k is ${given.k} and budget is ${given.budget}; give one of them`);
-  }
+  throw invalidInput(`the scores are of strategy ${given.strategy}, the strategy asked for is ${strategy}${advice}`);
 }
 
 /**
  * How many heads are chosen: of each layer, or under a budget of all layers.
  *
- * @throws SelectionError for a k or a budget that the model does not allow.
+ * @throws HifiError INVALID_INPUT for a k or a budget that the model does not allow.
  */
 export function headsToChoose(
   { strategy, k = SELECTION_DEFAULTS.k, budget, tune }: SelectionOptions,
@@ -192,20 +200,21 @@ export function headsToChoose(
   if (strategy === 'none') return { heads: 0 };
   if (budget !== undefined) return { heads: headsWithin(budget, parametersPerHead(model, tune), parameters), budget };
   if (!Number.isInteger(k) || k < 1 || k > heads) {
-    throw new SelectionError(`k is ${k}; a layer of this model has ${heads} heads, so it must be 1 to ${heads}`);
+    const expected = `1 to ${heads}: a layer of this model has ${heads} heads`;
+    throw invalidValue({ field: 'k', value: String(k), expected });
   }
   return { heads: k };
 }
 
 /** The most heads whose share of the parameters does not exceed the budget. */
 function headsWithin(budget: number, perHead: number, parameters: number): number {
-  if (!(budget > 0 && budget <= 1)) throw new SelectionError(`budget is ${budget}; it must be above 0, at most 1`);
+  const wrong = (expected: string) => invalidValue({ field: 'budget', value: String(budget), expected });
+  if (!isShare(budget)) throw wrong(SHARE);
   let count = Math.round((budget * parameters) / perHead);
   if ((count * perHead) / parameters > budget) count--; // the very share that a mask tells
   if (count > 0) return count;
-  throw new SelectionError(
-    `budget is ${budget}; one head is ${perHead} of the model's ${parameters} parameters, so it must be at least ${roundedUp(perHead / parameters)}`,
-  );
+  const least = roundedUp(perHead / parameters);
+  throw wrong(`at least ${least}: one head is ${perHead} of the model's ${parameters} parameters`);
 }
 
 /** To three digits, so that the number is short and large enough. */

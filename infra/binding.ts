@@ -1,8 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { lastLines, runCommand } from '../foundation/command';
 import { failed } from '../foundation/errors';
+import { replaceWhole } from '../foundation/whole-file';
 import { cached } from './cache';
-import { lastLines, runCommand } from './command';
 
 /** Node-API version that tfjs-node's binding is built for; the highest that its package names, and Node 20 has it. */
 const NAPI = 8;
@@ -88,11 +89,11 @@ export function linkBinding(tfjs: BindingPackage, library: string, binding: stri
   const copied = fs.existsSync(target) && fs.readFileSync(target).equals(fs.readFileSync(binding));
   if (!linked) {
     if (linkTarget(deps) === undefined) fs.rmSync(deps, { recursive: true, force: true });
-    replace(deps, (beside) => fs.symlinkSync(library, beside));
+    replaceWhole(deps, (beside) => fs.symlinkSync(library, beside));
   }
   if (!copied) {
     fs.mkdirSync(path.dirname(target), { recursive: true });
-    replace(target, (beside) => fs.copyFileSync(binding, beside));
+    replaceWhole(target, (beside) => fs.copyFileSync(binding, beside));
   }
   return !linked || !copied;
 }
@@ -103,14 +104,6 @@ function linkTarget(file: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Writes a file or link beside its place, then renames it there, so that no one ever sees half of it. */
-function replace(file: string, write: (beside: string) => void): void {
-  const beside = `${file}.${process.pid}`;
-  fs.rmSync(beside, { force: true });
-  write(beside);
-  fs.renameSync(beside, file);
 }
 
 /**

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { cacheFolder } from '../foundation/cache-folder';
-import { making } from '../foundation/making';
+import { making, putInPlace } from '../foundation/making';
 
 /** Whether the cache has a folder `name`. */
 export const isCached = (name: string) => fs.existsSync(path.join(cacheFolder(), name));
@@ -18,11 +18,7 @@ export async function cached(name: string, make: (folder: string) => Promise<voi
   if (fs.existsSync(folder)) return folder;
   return making(folder, async (beside) => {
     await make(beside);
-    try {
-      fs.renameSync(beside, folder);
-    } catch (error) {
-      if (!fs.existsSync(folder)) throw error;
-    }
+    putInPlace(beside, folder, () => fs.existsSync(folder));
     return folder;
   });
 }

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { cacheFolder } from '../foundation/cache-folder';
+import { lastLines, runCommand } from '../foundation/command';
 import { resolveModel } from '../model/resolve';
 import { findPackage } from './binding';
 import { isCached } from './cache';
-import { lastLines, runCommand } from './command';
 import { CPU_WHEEL, libraryName } from './libtensorflow';
 import { trainerEnvironment } from './tensorflow';
 import { findTools } from './tools';

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../foundation/errors';
+import { Waker } from '../foundation/waker';
 
 /** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
 export type EngineHandlers = Record<
@@ -20,7 +21,10 @@ export type ToChild =
 export type FromChild =
   | { type: 'event'; event: unknown }
   | { type: 'result'; result: unknown }
-  | { type: 'error'; code: ErrorCode; message: string; field?: string; trace: string };
+  | { type: 'error'; code: ErrorCode; message: string; part: ErrorPart; trace: string };
+
+/** Part of the input that an error names. */
+type ErrorPart = Pick<HifiError, 'field' | 'value' | 'expected'>;
 
 /** Prefix of the folder name that the parent uses (`temporaryFolder('engine')`). */
 const ENGINE_FOLDER = 'hifi-engine-';
@@ -119,7 +123,8 @@ async function answer(
 /** An error as it crosses to the parent. */
 function crossing(thrown: unknown): FromChild {
   const error = HifiError.from(thrown);
-  return { type: 'error', code: error.code, message: error.message, field: error.field, trace: traceOf(thrown) };
+  const { code, message, field, value, expected } = error;
+  return { type: 'error', code, message, part: { field, value, expected }, trace: traceOf(thrown) };
 }
 
 /** Settles when the message is on its way: a process that exits before that loses it. */
@@ -132,7 +137,7 @@ function send(message: FromChild): Promise<void> {
 /** Counts the events that the reader has not taken yet. */
 class Window {
   private ahead = 0;
-  private resume = () => {};
+  private readonly waker = new Waker();
 
   constructor(private size: number) {}
 
@@ -140,19 +145,17 @@ class Window {
   async sent(): Promise<void> {
     this.ahead += 1;
     if (this.ahead < this.size) return;
-    await new Promise<void>((resolve) => {
-      this.resume = resolve;
-    });
+    await this.waker.sleep();
   }
 
   taken(): void {
     this.ahead -= 1;
-    this.resume();
+    this.waker.wake();
   }
 
   /** No more waiting. */
   open(): void {
     this.size = Number.POSITIVE_INFINITY;
-    this.resume();
+    this.waker.wake();
   }
 }

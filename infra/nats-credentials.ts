@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { type Authenticator, credsAuthenticator, nkeyAuthenticator, nkeys } from '@nats-io/transport-node';
 import { invalidInput } from '../foundation/errors';
+import { otherKind } from '../foundation/regular-file';
 
 /** Largest credentials file that is read, in bytes; a JWT with its seed has one or two thousand. */
 const MAX_BYTES = 1 << 20;
@@ -51,7 +52,8 @@ function read(file: string, refuse: (why: string, cause?: unknown) => Error): Bu
   try {
     // Opening a FIFO would wait for its writer.
     const stat = fs.statSync(file);
-    if (!stat.isFile()) throw refuse('it is no regular file');
+    const kind = otherKind(stat);
+    if (kind !== undefined) throw refuse(`it is ${kind}; it must be a regular file`);
     if (stat.size > MAX_BYTES) throw refuse(`it has ${stat.size} bytes; ${WANTED}`);
     return fs.readFileSync(file);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { failed, invalidInput } from '../foundation/errors';
+import { identityOf, isRunning, type ProcessIdentity } from '../foundation/process-identity';
 
 /** Interval at which a holder touches its lock, in milliseconds. */
 const BEAT_MS = 1000;
@@ -18,15 +19,7 @@ export interface LockOptions {
 }
 
 /** Line of a lock: a process that wants it, in order of arrival. */
-interface Ticket {
-  pid: string;
-  /**
-   * Start of the process, in clock ticks since the machine's boot; empty if the system does not
-   * report it.
-   */
-  start: string;
-  /** Machine's boot and pid namespace, outside which `pid` and `start` mean nothing. */
-  place: string;
+interface Ticket extends ProcessIdentity {
   nonce: string;
 }
 
@@ -95,7 +88,7 @@ function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holde
 
 function isLiving(ticket: Ticket, own: Ticket, known: Gone, isTouched: () => boolean): boolean {
   const { pid, start, place, nonce } = ticket;
-  if (place === own.place || place === '') return isProcess(pid, start);
+  if (place === own.place || place === '') return isRunning({ pid, start });
   if (known.has(nonce)) return false;
   if (isTouched()) return true;
   known.add(nonce);
@@ -170,54 +163,13 @@ function ticketsIn(fd: number): Ticket[] {
 
 const fieldOf = (text: string) => (text === '-' ? '' : text);
 
-function ownTicket(): Ticket {
-  const pid = String(process.pid);
-  return { pid, start: statOf(pid)?.start ?? '', place: ownPlace(), nonce: randomUUID() };
-}
+const ownTicket = (): Ticket => ({ ...identityOf(), nonce: randomUUID() });
 
-/** Empty if the system reports neither: then there is only one. */
-function ownPlace(): string {
-  const boot = contentOf('/proc/sys/kernel/random/boot_id')?.trim();
-  const namespace = linkOf('/proc/self/ns/pid');
-  return boot && namespace ? `${boot}/${namespace}` : '';
-}
-
-/** Returns true if a process with that id and start is running. */
-function isProcess(pid: string, start: string): boolean {
+/** Text of an open file; empty if it is unreadable. */
+function contentOf(fd: number): string {
   try {
-    process.kill(Number(pid), 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  const stat = statOf(pid);
-  // Without /proc the id must suffice.
-  if (stat === undefined) return true;
-  // A zombie, whose end its parent has not read yet, holds nothing.
-  return stat.state !== 'Z' && stat.state !== 'X' && (start === '' || start === stat.start);
-}
-
-function statOf(pid: string): { state: string; start: string } | undefined {
-  const stat = contentOf(`/proc/${pid}/stat`);
-  if (!stat) return undefined;
-  // The command, in brackets, may hold anything: fields are counted behind it; the start is the 22nd of all.
-  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return { state, start: fields[18] };
-}
-
-/** Text of a file; empty if it is unreadable. */
-function contentOf(file: string | number): string {
-  try {
-    if (typeof file === 'string') return fs.readFileSync(file, 'utf8');
-    const bytes = Buffer.alloc(fs.fstatSync(file).size);
-    return bytes.toString('utf8', 0, fs.readSync(file, bytes, 0, bytes.length, 0));
-  } catch {
-    return '';
-  }
-}
-
-function linkOf(file: string): string {
-  try {
-    return fs.readlinkSync(file);
+    const bytes = Buffer.alloc(fs.fstatSync(fd).size);
+    return bytes.toString('utf8', 0, fs.readSync(fd, bytes, 0, bytes.length, 0));
   } catch {
     return '';
   }

@@ -114,8 +114,11 @@ async function nativeParts(gpu) {
   await setUp({ gpu, log: say, onProgress: downloadLine() });
 }
 
+/** Prepares programs that tests start. These sources are no part of the build. */
 async function testTools() {
-  const { setUpTestTools } = require(path.join(root, 'dist/infra/test-tools.js'));
+  const support = path.join(root, 'test/support');
+  require(path.join(support, 'typescript-hook.cjs'));
+  const { setUpTestTools } = require(path.join(support, 'test-tools.ts'));
   await setUpTestTools(say);
 }
 

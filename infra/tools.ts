@@ -1,5 +1,5 @@
+import { runCommand } from '../foundation/command';
 import { failed } from '../foundation/errors';
-import { runCommand } from './command';
 
 /** A program of the system that set-up needs, as found. */
 export interface Tool {

@@ -3,11 +3,11 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '../data/nearest';
 import type { TrainMetrics } from '../delta/training-options';
-import { invalidInput } from '../foundation/errors';
+import { HifiError, invalidInput } from '../foundation/errors';
 import { readRegularFile } from '../foundation/regular-file';
 import { writeWhole } from '../foundation/whole-file';
 import type { HeadReport } from '../heads/head-report';
-import { type Mask, STRATEGIES } from '../heads/mask';
+import { checkedMask, type Mask, STRATEGIES } from '../heads/mask';
 import { type HeadScores, SCORE_STRATEGIES } from '../heads/scores';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
 
@@ -168,20 +168,11 @@ export function readScores(file: string): HeadScores {
  */
 export function readMask(file: string): Mask {
   const mask = check(file, readJson(file), maskSchema);
-  if ((mask.k === undefined) === (mask.budget === undefined)) {
-    throw invalidInput(
-      `${file}: it has ${mask.k === undefined ? 'neither k nor' : 'both k and'} budget; it must have one of them`,
-    );
+  try {
+    return checkedMask(mask, undefined, '');
+  } catch (thrown) {
+    throw invalidInput(`${file}: ${HifiError.from(thrown).message}`, thrown);
   }
-  const seen = new Map<string, number>();
-  for (const [i, { layer, head }] of mask.heads.entries()) {
-    const before = seen.get(`${layer}.${head}`);
-    if (before !== undefined) {
-      throw invalidInput(`${file}: heads[${i}] is layer ${layer}, head ${head}, which heads[${before}] was already`);
-    }
-    seen.set(`${layer}.${head}`, i);
-  }
-  return { ...mask, heads: mask.heads.toSorted((a, b) => a.layer - b.layer || a.head - b.head) };
 }
 
 /**

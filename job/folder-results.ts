@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
-import { identityHash, type modelIdentity, optionsIdentity, rowsIdentity } from '../delta/identity';
+import { type modelIdentity, optionsIdentity, rowsIdentity } from '../delta/identity';
+import { canonicalHash } from '../foundation/canonical-json';
 import { isScoreStrategy } from '../heads/scores';
 import { clearState } from '../trainer/state';
 import { type ResultFiles, type ResultName, readResult, writeJson } from './files';
@@ -23,11 +24,11 @@ export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName 
   const { train, dev, selection } = spec;
   const rows = rowsIdentity(train, inputs.train);
   const devRows = dev && inputs.dev !== null ? rowsIdentity(dev, inputs.dev) : null;
-  const heads = identityHash([inputs.model, rows, optionsIdentity(spec.analysis)]);
-  const scores = identityHash([heads, selection.strategy, optionsIdentity(scoringOf(spec))]);
-  const mask = identityHash([isScoreStrategy(selection.strategy) ? scores : heads, optionsIdentity(selection)]);
-  const metrics = identityHash([mask, rows, devRows, inputs.mismatched, optionsIdentity(spec.training)]);
-  const onnx = identityHash([metrics, spec.onnxDtypes.toSorted()]);
+  const heads = canonicalHash([inputs.model, rows, optionsIdentity(spec.analysis)]);
+  const scores = canonicalHash([heads, selection.strategy, optionsIdentity(scoringOf(spec))]);
+  const mask = canonicalHash([isScoreStrategy(selection.strategy) ? scores : heads, optionsIdentity(selection)]);
+  const metrics = canonicalHash([mask, rows, devRows, inputs.mismatched, optionsIdentity(spec.training)]);
+  const onnx = canonicalHash([metrics, spec.onnxDtypes.toSorted()]);
   const results = { 'heads.json': heads, 'scores.json': scores, 'mask.json': mask, 'metrics.json': metrics };
   return { ...results, checkpoint: metrics, peft: metrics, onnx };
 }

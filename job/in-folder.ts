@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import type { TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
+import { relayed } from '../foundation/follow';
 import type { Asked } from '../report/parts';
 import { clearState } from '../trainer/state';
 import { train } from '../trainer/training-engine';
@@ -54,25 +55,21 @@ export async function* trainInFolder(
   const { out } = request;
   const leave = makeFolder(out, rules, TRAINING_RESULTS);
   const state = path.join(out, 'state');
-  const events = train(request, signal);
+  let begun = false;
   try {
-    for (let begun = false; ; ) {
-      const { done, value } = await events.next();
-      if (done) {
-        writeJson(path.join(out, 'metrics.json'), value);
-        clearState(state);
-        return value;
-      }
+    const metrics = yield* relayed(train(request, signal), function* (event) {
       // The engine has looked at the input and found it good: what an earlier command left is of no more use.
       if (!begun) {
         begun = true;
         forgetResults(out, 'metrics.json');
         if (!request.resume) clearState(state);
       }
-      yield value;
-    }
+      yield event;
+    });
+    writeJson(path.join(out, 'metrics.json'), metrics);
+    clearState(state);
+    return metrics;
   } finally {
-    await events.return(undefined as never);
     leave();
   }
 }

@@ -3,6 +3,7 @@ import type { ExportFormat, ExportResult } from '../delta/export-request';
 import type { ScoreEvent } from '../delta/score-options';
 import type { CheckpointEvent, EpochEvent, TrainEvent, TrainMetrics, TrainOptions } from '../delta/training-options';
 import { cancelled, HifiError } from '../foundation/errors';
+import { filtered } from '../foundation/follow';
 import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
 import type { AnalysisOptions } from '../heads/analysis-options';
 import type { AnalysisEvent } from '../heads/analysis-request';
@@ -245,21 +246,10 @@ async function put<N extends ResultName>(
   return { kind: 'artifact', name, kept: kept !== undefined };
 }
 
-/** An engine's events as the job's: its intervals are for whoever runs it. */
-async function* told<Result>(
-  events: AsyncGenerator<JobEvent | WorkInterval, Result>,
-  warned = new Set<string>(),
-): AsyncGenerator<JobEvent, Result> {
-  try {
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done) return value;
-      if (value.kind === 'interval' || (value.kind === 'warning' && warned.has(value.message))) continue;
-      if (value.kind === 'warning') warned.add(value.message);
-      yield value;
-    }
-  } finally {
-    // Ends the engine when the reader of the job's events leaves.
-    await events.return(undefined as never);
-  }
-}
+/** An engine's events without its intervals, which are not the job's, and without repeated warnings. */
+const told = <Result>(events: AsyncGenerator<JobEvent | WorkInterval, Result>, warned = new Set<string>()) =>
+  filtered(events, (event): event is JobEvent => {
+    if (event.kind === 'interval' || (event.kind === 'warning' && warned.has(event.message))) return false;
+    if (event.kind === 'warning') warned.add(event.message);
+    return true;
+  });

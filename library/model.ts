@@ -1,5 +1,6 @@
-import { invalidPart, within } from '../foundation/errors';
+import { invalidValue, shown, within } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
+import { Waker } from '../foundation/waker';
 import { resolveModel } from '../model/resolve';
 
 /**
@@ -9,31 +10,29 @@ import { resolveModel } from '../model/resolve';
  */
 export async function* modelFolder(model: string, signal?: AbortSignal): AsyncGenerator<StageProgress, string> {
   if (typeof model !== 'string') {
-    throw invalidPart('model', `model is ${JSON.stringify(model)}; it must be a folder or the name of a model`);
+    throw invalidValue({ field: 'model', value: shown(model), expected: 'a folder or the name of a model' });
   }
   const leaving = new AbortController();
   let told: StageProgress | undefined;
   let over = false;
-  let wake = () => {};
+  const waker = new Waker();
   const resolving = within('model', () =>
     resolveModel(model, {
       signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
       onProgress: ({ done, total }) => {
         told = { kind: 'progress', stage: 'download', done, total, unit: 'bytes' };
-        wake();
+        waker.wake();
       },
     }),
   );
   const ended = () => {
     over = true;
-    wake();
+    waker.wake();
   };
   resolving.then(ended, ended);
   try {
     while (!over) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
+      await waker.sleep();
       if (told === undefined) continue;
       const event = told;
       told = undefined;

@@ -1,4 +1,5 @@
 import { cancelled, HifiError, invalidInput } from '../foundation/errors';
+import { resultOf } from '../foundation/follow';
 
 /**
  * Work that takes a while: a promise of its result that can be looped over for what it tells on the way. It starts when it is first
@@ -75,12 +76,7 @@ class Reading<Event, Result> implements Promise<Result>, AsyncIterable<Event> {
   }
 
   private async drain(): Promise<void> {
-    const events = this.read();
-    try {
-      while (!(await events.next()).done);
-    } catch {
-      // The result tells.
-    }
+    await resultOf(this.read()).catch(() => {}); // the result reports the error
   }
 
   private async *read(): AsyncGenerator<Event, Result> {

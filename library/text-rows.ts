@@ -1,8 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DataSource } from '../data/dataset';
+import { jsonLinesOf } from '../data/json-lines';
 import { writing } from '../foundation/disk';
-import { invalidPart } from '../foundation/errors';
+import { invalidPart, invalidValue, shown } from '../foundation/errors';
 import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
 
 /** Rows that are at hand. Row `i` of a result is `texts[i]`. */
@@ -40,7 +41,7 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
     const sources = Object.entries(rows).map(([name, given]): [string, DataSource | undefined] => {
       if (given === undefined) return [name, undefined];
       if (given === null || typeof given !== 'object' || !('texts' in given || 'path' in given)) {
-        throw invalidPart(name, `${name} is ${shown(given)}; it must be { path, … } of a file or { texts, … }`);
+        throw invalidValue({ field: name, value: shown(given), expected: '{ path, … } of a file or { texts, … }' });
       }
       if (!('texts' in given)) return [name, given];
       const lines = linesOf(name, given);
@@ -56,36 +57,34 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
   }
 }
 
-/** JSON Lines: the same rows give the same bytes. */
+/** Rows as JSON Lines, and their columns. */
 function linesOf(name: string, { texts, labels }: TextRows) {
   if (!Array.isArray(texts) || texts.length === 0) {
-    throw invalidPart(`${name}.texts`, `${name}.texts is ${shown(texts)}; it must be a list of at least one text`);
+    throw invalidValue({ field: `${name}.texts`, value: shown(texts), expected: 'a list of at least one text' });
   }
-  const width = typeof texts[0] === 'string' ? 1 : 2;
-  const kind = width === 1 ? 'a text' : 'a pair of texts';
   if (labels !== undefined && labels.length !== texts.length) {
     throw invalidPart(
       `${name}.labels`,
       `${name}.labels are ${labels.length}, ${name}.texts ${texts.length}: one a row`,
     );
   }
-  const lines = texts.map((given: unknown, row) => {
+  const wrong = (part: string, row: number, value: unknown, expected: string) =>
+    invalidValue({ field: `${name}.${part}`, value: shown(value), expected }, `${name}.${part}[${row}]`);
+  const width = typeof texts[0] === 'string' ? 1 : 2;
+  const pairs = texts.map((given: unknown, row): string[] => {
     const parts = width === 1 ? [given] : given;
-    const whole = Array.isArray(parts) && parts.length === width && parts.every((text) => typeof text === 'string');
-    if (!whole) throw invalidPart(`${name}.texts`, `${name}.texts[${row}] is ${shown(given)}; it must be ${kind}`);
-    const label = labels?.[row];
-    if (labels && typeof label !== 'string' && !Number.isFinite(label)) {
-      throw invalidPart(`${name}.labels`, `${name}.labels[${row}] is ${shown(label)}; it must be a text or a number`);
-    }
-    const fields = parts.map((text: string, i: number) => [COLUMNS[i], text]);
-    if (label !== undefined) fields.push([LABEL, String(label)]);
-    return `${JSON.stringify(Object.fromEntries(fields))}\n`;
+    if (Array.isArray(parts) && parts.length === width && parts.every((text) => typeof text === 'string')) return parts;
+    throw wrong('texts', row, given, width === 1 ? 'a text' : 'a pair of texts');
   });
+  const words = labels?.map((label: unknown, row) => {
+    if (typeof label === 'string' || Number.isFinite(label)) return String(label);
+    throw wrong('labels', row, label, 'a text or a number');
+  });
+  const rows = {
+    texts: pairs.map(([first]) => first),
+    ...(width === 2 && { seconds: pairs.map(([, second]) => second) }),
+    ...(words && { labels: words }),
+  };
   const columns = { textColumns: COLUMNS.slice(0, width), ...(labels && { labelColumn: LABEL }) };
-  return { text: lines.join(''), columns };
-}
-
-function shown(value: unknown): string {
-  const json = JSON.stringify(value) ?? String(value);
-  return json.length > 40 ? `${json.slice(0, 40)}…` : json;
+  return { text: jsonLinesOf(rows, { textColumns: COLUMNS, labelColumn: LABEL }), columns };
 }

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
-import { invalidInput } from '../foundation/errors';
-import { readJsonObject, shown } from '../foundation/json-file';
+import { invalidInput, shown } from '../foundation/errors';
+import { readJsonObject } from '../foundation/json-file';
 import { type ConfigField, FAMILIES, type Family, type FamilyName, layerModule } from './families';
 import { Weights } from './weights';
 

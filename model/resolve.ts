@@ -79,11 +79,16 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
 
 /**
  * A model's name → its folder in a cache; the file system beside the caches is not looked at.
+ * @param others names that an error may suggest, besides those of known and cached models
  * @throws HifiError as {@link resolveModel}
  */
-export async function namedModel(name: string, options: ResolveOptions = {}): Promise<string> {
+export async function namedModel(
+  name: string,
+  options: ResolveOptions = {},
+  others: readonly string[] = [],
+): Promise<string> {
   const { revision } = options;
-  if (!Object.hasOwn(KNOWN_MODELS, name)) return hubModel(name, options);
+  if (!Object.hasOwn(KNOWN_MODELS, name)) return hubModel(name, options, others);
   if (revision !== undefined) {
     throw invalidInput(`${name}: is kept in one version alone; for revision ${revision} name its owner on the Hub too`);
   }
@@ -107,9 +112,9 @@ async function packagedModel(name: string, { offline, onProgress, signal }: Reso
 }
 
 /** A model of the Hugging Face Hub. */
-async function hubModel(repository: string, options: ResolveOptions): Promise<string> {
+async function hubModel(repository: string, options: ResolveOptions, others: readonly string[]): Promise<string> {
   const { revision = 'main', offline, onProgress, onNote, signal } = options;
-  const hint = () => nearestModel(repository);
+  const hint = () => nearestModel(repository, others);
   if (!HUB_NAME.test(repository) || /--|\.\./.test(repository)) {
     throw invalidInput(`${repository}: neither a folder nor a model's name (owner/name)${hint()}`);
   }
@@ -210,10 +215,10 @@ function userName(uid: number): string {
   }
 }
 
-/** The nearest of the names that are known here. */
-function nearestModel(name: string): string {
+/** The nearest of the names that are known here, and of `others`. */
+function nearestModel(name: string, others: readonly string[]): string {
   const here = [modelCache(), pythonHubCache()].flatMap(cachedRepositories).filter((known) => known !== name);
-  const known = [...Object.keys(KNOWN_MODELS), ...here];
+  const known = [...Object.keys(KNOWN_MODELS), ...here, ...others];
   return didYouMean(name, known) || didYouMean(path.basename(name), known);
 }
 

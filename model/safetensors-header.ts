@@ -1,5 +1,5 @@
-import { invalidInput } from '../foundation/errors';
-import { isJsonObject, shown } from '../foundation/json-file';
+import { invalidInput, shown } from '../foundation/errors';
+import { isJsonObject } from '../foundation/json-file';
 import type { StoredTensor } from './tensor-file';
 
 /** Bits of one number of each type of the format. */

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../foundation/errors';
-import { sha256OfFile } from '../foundation/hash';
-import { isJsonObject, readJsonObject, shown } from '../foundation/json-file';
+import { invalidInput, shown } from '../foundation/errors';
+import { sha256Of, sha256OfFile } from '../foundation/hash';
+import { isJsonObject, readJsonObject } from '../foundation/json-file';
 import { SafetensorsFile } from './safetensors';
 import type { StoredTensor, TensorFile } from './tensor-file';
 import { TorchFile } from './torch/torch-file';
@@ -126,8 +125,7 @@ export class Weights {
 }
 
 /** A sharded checkpoint's SHA-256 from those of its files, in the index's order. All in hexadecimal. */
-export const sha256OfShards = (hashes: readonly string[]) =>
-  createHash('sha256').update(hashes.join('\n')).digest('hex');
+export const sha256OfShards = (hashes: readonly string[]) => sha256Of(hashes.join('\n'));
 
 /** Tensor → file, as the index's `weight_map` has it; files are names within the folder, whatever a stranger wrote there. */
 export function readWeightsIndex(index: string, { ending }: Pick<WeightsForm, 'ending'>): Map<string, string> {

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { GivenRows, InlineRows, RowsSource } from '../data/given-rows';
 import { taskNamed } from '../data/tasks';
-import { HifiError, invalidPart } from '../foundation/errors';
+import { HifiError, invalidPart, invalidValue, renamed, shown } from '../foundation/errors';
 import { type InlineTexts, type TextDataset, TextDatasetSchema } from './gen/hifi/v1/dataset_pb';
 import { present } from './matrix';
 
@@ -27,7 +27,7 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
     if (labelColumn !== undefined) throw without(at('label_column'), labelColumn, who);
   }
   if (delimiter !== undefined && rows.kind === 'inline') {
-    throw without(at('delimiter'), JSON.stringify(delimiter), 'inline rows have');
+    throw without(at('delimiter'), shown(delimiter), 'inline rows have');
   }
   if (task !== undefined && regression === true) throw without(at('regression'), 'true', `the task ${task} has`);
   if (textColumns.length > 2) {
@@ -50,7 +50,7 @@ function sourceOf(source: TextDataset['source'], name: string | undefined, field
   switch (source.case) {
     case 'path':
       if (source.value !== '') return { kind: 'path', path: source.value };
-      throw invalidPart(`${field}.path`, `${field}.path is empty; it must be a file below a data root`);
+      throw invalidValue({ field: `${field}.path`, value: 'empty', expected: 'a file below a data root' });
     case 'artifact':
       return { kind: 'artifact', sha256: source.value, name: name ?? DEFAULT_NAME };
     case 'inline':
@@ -86,12 +86,12 @@ function taskOf(name: string, field: string) {
   try {
     return taskNamed(name);
   } catch (thrown) {
-    throw invalidPart(field, `${field}: ${HifiError.from(thrown).message}`, thrown);
+    throw renamed(HifiError.from(thrown), field);
   }
 }
 
 const without = (field: string, found: string, who: string) =>
-  invalidPart(field, `${field} is ${found}; it must be left out: ${who} columns of its own`);
+  invalidValue({ field, value: found, expected: `left out: ${who} columns of its own` });
 
 /** An error of an engine, whose request has `data` where the message has `dataset`. */
 export function ofDataset(thrown: unknown): unknown {

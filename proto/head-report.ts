@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { invalidPart } from '../foundation/errors';
+import { invalidValue, shown } from '../foundation/errors';
 import { reportOptions } from '../heads/analysis-options';
 import type { HeadReport } from '../heads/head-report';
 import { byScore } from '../heads/select';
@@ -25,7 +25,7 @@ const BEST = 5;
 export function viewOf(view: ReportView = ReportView.BASIC, field = 'view'): View {
   if (view === ReportView.FULL) return 'full';
   if (view === ReportView.BASIC || view === ReportView.UNSPECIFIED) return 'basic';
-  throw invalidPart(field, `${field} is ${view}; it must be REPORT_VIEW_BASIC or REPORT_VIEW_FULL`);
+  throw invalidValue({ field, value: shown(view), expected: 'REPORT_VIEW_BASIC or REPORT_VIEW_FULL' });
 }
 
 /** A report and what its user should know. */
@@ -139,5 +139,5 @@ export function reportOf(message: HeadReportMessage, field = 'report'): ToldRepo
 /** @throws HifiError INVALID_INPUT for another word than cpu or cuda */
 export function deviceOf(device: string, field: string): 'cpu' | 'cuda' {
   if (device === 'cpu' || device === 'cuda') return device;
-  throw invalidPart(field, `${field} is ${JSON.stringify(device)}; it must be cpu or cuda`);
+  throw invalidValue({ field, value: shown(device), expected: 'cpu or cuda' });
 }

@@ -1,4 +1,4 @@
-import { invalidPart } from '../foundation/errors';
+import { invalidPart, invalidValue } from '../foundation/errors';
 
 /**
  * A flat matrix as rows.
@@ -17,7 +17,8 @@ export function checkLength(values: readonly number[], length: number, field: st
     throw invalidPart(field, `${field} has ${values.length} numbers; it must have ${length}`);
   }
   const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw invalidPart(field, `${field}[${at}] is ${values[at]}; it must be a finite number`);
+  if (at < 0) return;
+  throw invalidValue({ field, value: String(values[at]), expected: 'a finite number' }, `${field}[${at}]`);
 }
 
 /**
@@ -27,5 +28,5 @@ export function checkLength(values: readonly number[], length: number, field: st
  */
 export function present<T>(value: T | undefined, field: string): T {
   if (value !== undefined) return value;
-  throw invalidPart(field, `${field} is missing; it must be given`);
+  throw invalidValue({ field, value: 'missing', expected: 'given' });
 }

@@ -1,9 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import type { OnnxModel } from '../delta/onnx-folder';
+import { invalidValue, shown } from '../foundation/errors';
 import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
 import { type OnnxModel as OnnxMessage, OnnxModelSchema } from './gen/hifi/v1/trainer_pb';
 import { present } from './matrix';
-import { badField } from './status';
 
 export const onnxMessage = ({ dtype, file, bytes, largestDifference, dev }: OnnxModel): OnnxMessage =>
   create(OnnxModelSchema, { dtype, file, sizeBytes: BigInt(bytes), largestDifference, dev: { ...dev } });
@@ -20,13 +20,14 @@ export const onnxOf = ({ dtype, file, sizeBytes, largestDifference, dev }: OnnxM
 /**
  * Number types of an ONNX export; fp32 alone if none is named.
  *
- * @throws RpcError INVALID_ARGUMENT with the field's name
+ * @throws HifiError INVALID_INPUT with the field's name
  */
 export function onnxDtypesOf(dtypes: readonly string[], field: string): OnnxDtype[] {
   if (dtypes.length === 0) return ['fp32'];
   return dtypes.map((dtype, i) => {
     const known = ONNX_DTYPES.find((each) => each === dtype);
     if (known) return known;
-    throw badField(`${field}[${i}]`, `is ${JSON.stringify(dtype)}; it must be one of ${ONNX_DTYPES.join(', ')}`);
+    const expected = `one of ${ONNX_DTYPES.join(', ')}`;
+    throw invalidValue({ field: `${field}[${i}]`, value: shown(dtype), expected });
   });
 }

@@ -1,13 +1,11 @@
 import { create, type Message } from '@bufbuild/protobuf';
-import { z } from 'zod';
-import { checkInference, type InferenceOptions } from '../delta/inference-options';
+import { type InferenceOptions, inferenceOptions } from '../delta/inference-options';
 import { type ScoreOptions, scoreOptions } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../delta/training-options';
-import { HifiError, invalidPart } from '../foundation/errors';
+import { HifiError, invalidPart, renamed } from '../foundation/errors';
 import { type AnalysisOptions, analysisOptions } from '../heads/analysis-options';
 import type { ReportOptions } from '../heads/head-report';
-import { STRATEGIES } from '../heads/mask';
-import { SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
+import { SELECTION_DEFAULTS, type SelectionOptions, selectionOptions } from '../heads/select';
 import {
   type AnalysisOptions as AnalysisMessage,
   AnalysisOptionsSchema,
@@ -33,7 +31,7 @@ export function analysisOptionsOf(message: AnalysisMessage | undefined, field = 
     throw invalidPart(name, `${name} is true and ${field}.samples is ${samples}; give one of them`);
   }
   const chosen = { ...given, samples: autoSamples ? 'auto' : samples } as Partial<AnalysisOptions>;
-  return named(field, (said) => analysisOptions(chosen, said));
+  return named(field, () => analysisOptions(chosen));
 }
 
 export function analysisMessage({ samples, ...options }: AnalysisOptions | ReportOptions): AnalysisMessage {
@@ -43,7 +41,7 @@ export function analysisMessage({ samples, ...options }: AnalysisOptions | Repor
 
 /** Options of a training with their defaults filled in, checked. @throws HifiError as {@link analysisOptionsOf} */
 export function trainingOptionsOf(message: TrainingMessage | undefined, field = 'options'): TrainOptions {
-  return named(field, (said) => trainOptions(fieldsOf(message) as Partial<TrainOptions>, said));
+  return named(field, () => trainOptions(fieldsOf(message) as Partial<TrainOptions>));
 }
 
 export const trainingMessage = (options: TrainOptions): TrainingMessage =>
@@ -51,7 +49,7 @@ export const trainingMessage = (options: TrainOptions): TrainingMessage =>
 
 /** Options of a scoring with their defaults filled in, checked. @throws HifiError as {@link analysisOptionsOf} */
 export function scoreOptionsOf(message: ScoreMessage | undefined, field = 'options'): ScoreOptions {
-  return named(field, (said) => scoreOptions(fieldsOf(message) as Partial<ScoreOptions>, said));
+  return named(field, () => scoreOptions(fieldsOf(message) as Partial<ScoreOptions>));
 }
 
 export const scoreMessage = (options: Omit<ScoreOptions, 'device'> & Partial<ScoreOptions>): ScoreMessage =>
@@ -69,25 +67,13 @@ export function inferenceOptionsOf(
   field = 'options',
 ): InferenceOptions {
   const { batchSize, device } = TRAIN_DEFAULTS;
-  const options = { batchSize, maxLength, device, ...fieldsOf(message) } as InferenceOptions;
-  named(field, (said) => checkInference(options, said));
-  return options;
+  return named(field, () =>
+    inferenceOptions({ batchSize, maxLength, device, ...fieldsOf(message) } as InferenceOptions),
+  );
 }
 
 export const inferenceMessage = (options: InferenceOptions): InferenceMessage =>
   create(InferenceOptionsSchema, { ...options });
-
-const SHARE = 'must be a number above 0, at most 1';
-const selectionSchema = z.object({
-  strategy: z.enum(STRATEGIES, `must be one of ${STRATEGIES.join(', ')}`),
-  k: z.int('must be a whole number from 1').min(1, 'must be a whole number from 1').optional(),
-  budget: z.number(SHARE).gt(0, SHARE).max(1, SHARE).optional(),
-  tune: z.enum(['qkv', 'qkvo'], 'must be qkv or qkvo'),
-  correlation: z.enum(['pearson', 'covariance'], 'must be pearson or covariance'),
-  teleport: z.enum(['richness', 'uniform'], 'must be richness or uniform'),
-  damping: z.number('must be a number between 0 and 1').gt(0, 'must be above 0').lt(1, 'must be below 1'),
-  scope: z.enum(['layer', 'model'], 'must be layer or model'),
-});
 
 /**
  * Options of a selection with their defaults filled in, checked as far as can be without the model: `headsToChoose` does the
@@ -103,13 +89,7 @@ export function selectionOptionsOf(message: SelectionMessage | undefined, field 
   }
   const { k, ...defaults } = SELECTION_DEFAULTS;
   const size = given.budget === undefined ? { k } : {};
-  const options = { ...defaults, ...size, ...given } as SelectionOptions;
-  const { error } = selectionSchema.safeParse(options);
-  if (!error) return options;
-  const [issue] = error.issues;
-  const option = issue.path[0] as keyof SelectionOptions;
-  const name = `${field}.${snakeCase(option)}`;
-  throw invalidPart(name, `${name} is ${JSON.stringify(options[option])}; it ${issue.message}`);
+  return named(field, () => selectionOptions({ ...defaults, ...size, ...given } as SelectionOptions));
 }
 
 export const selectionMessage = (options: SelectionOptions): SelectionMessage =>
@@ -122,14 +102,13 @@ function fieldsOf<M extends Message>(message: M | undefined): Partial<Omit<M, '$
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<M>;
 }
 
-/** Lets a check speak of options as the request names them, in its message and as the error's field. */
-function named<T>(field: string, check: (said: (option: string) => string) => T): T {
+/** Runs a check of options and names them in its errors as the request does. */
+function named<T>(field: string, check: () => T): T {
   try {
-    return check((option) => `${field}.${snakeCase(option)}`);
+    return check();
   } catch (thrown) {
     const error = HifiError.from(thrown);
-    error.field = error.field === undefined ? field : `${field}.${snakeCase(error.field)}`;
-    throw error;
+    throw error.field === undefined ? renamed(error, field) : renamed(error, `${field}.${snakeCase(error.field)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { invalidPart } from '../foundation/errors';
+import { invalidValue, shown } from '../foundation/errors';
 import { type HeadScores, isScoreStrategy, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
 import { type HeadScores as HeadScoresMessage, HeadScoresSchema } from './gen/hifi/v1/trainer_pb';
 import { deviceOf } from './head-report';
@@ -17,8 +17,8 @@ export interface ToldScores {
 /** @throws HifiError INVALID_INPUT for a strategy that needs no gradients, or is none */
 export function scoreStrategyOf(strategy = 'gradient', field = 'strategy'): ScoreStrategy {
   if (isScoreStrategy(strategy)) return strategy;
-  const known = SCORE_STRATEGIES.join(', ');
-  throw invalidPart(field, `${field} is ${JSON.stringify(strategy)}; it must be ${known}: others need no scores`);
+  const expected = `${SCORE_STRATEGIES.join(', ')}: others need no scores`;
+  throw invalidValue({ field, value: shown(strategy), expected });
 }
 
 export function scoresMessage({ scores: told, warnings }: ToldScores): HeadScoresMessage {

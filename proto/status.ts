@@ -25,6 +25,18 @@ export interface Violation {
   description: string;
 }
 
+/** What a client learns besides the message, and what it does not. */
+export interface RpcDetails {
+  /** Fields of the request that are wrong. */
+  violations?: readonly Violation[];
+  /** Seconds after which the call may be tried again. */
+  retrySeconds?: number;
+  /** Set by a client if nothing answers at the service's address. */
+  unreachable?: boolean;
+  /** Kept by this process: a client never sees it. */
+  cause?: unknown;
+}
+
 /** An error as it crosses the wire: a gRPC status with a reason for programs and a line for people. */
 export class RpcError extends Error {
   override readonly name = 'RpcError';
@@ -38,21 +50,10 @@ export class RpcError extends Error {
     readonly code: status,
     readonly reason: string,
     message: string,
-    readonly details: { violations?: readonly Violation[]; retrySeconds?: number; cause?: unknown } = {},
+    readonly details: RpcDetails = {},
   ) {
     super(message, { cause: details.cause });
   }
-}
-
-/**
- * An INVALID_ARGUMENT for one field.
- *
- * @param said what it was and what would be right: `is 2000; it must be 1 to 1000`
- * @param what name of the object in a sentence
- */
-export function badField(field: string, said: string, what = field): RpcError {
-  const description = `${what} ${said}`;
-  return new RpcError(status.INVALID_ARGUMENT, 'INVALID_INPUT', description, { violations: [{ field, description }] });
 }
 
 export const notFound = (what: string) => new RpcError(status.NOT_FOUND, 'NOT_FOUND', what);
@@ -61,6 +62,7 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   INVALID_INPUT: [status.INVALID_ARGUMENT, 'INVALID_INPUT'],
   NOT_FOUND: [status.NOT_FOUND, 'NOT_FOUND'],
   FAILED: [status.INTERNAL, 'FAILED'],
+  DIVERGED: [status.INTERNAL, 'FAILED'],
   CANCELLED: [status.CANCELLED, 'CANCELLED'],
   ENGINE_LOST: [status.UNAVAILABLE, 'ENGINE_LOST'],
   DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],

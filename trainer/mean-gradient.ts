@@ -1,10 +1,10 @@
 import { evaluationBatches, lengthsOf } from '../data/batches';
 import type { ScoreEvent } from '../delta/score-options';
+import { breathe } from '../foundation/breathe';
 import { failed } from '../foundation/errors';
 import { StageMeter } from '../foundation/progress';
 import { sumsByHead } from './head-slices';
 import {
-  breathe,
   type HeadValues,
   type Scored,
   type ScoredRows,
@@ -56,7 +56,7 @@ async function* meanGradient(
     for (let i = 0; i < mean.length; i++) mean[i] += (values[i] * batch.length) / n;
     done += batch.length;
     yield meter.at(done);
-    await breathe(scoring);
+    await breathe(scoring.signal);
   }
   return mean;
 }

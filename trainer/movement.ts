@@ -1,10 +1,10 @@
 import { lengthsOf, likeLengthBatches } from '../data/batches';
 import type { ScoreEvent } from '../delta/score-options';
 import { TRAIN_DEFAULTS } from '../delta/training-options';
+import { breathe } from '../foundation/breathe';
 import { StageMeter } from '../foundation/progress';
 import { sumsByHead } from './head-slices';
 import {
-  breathe,
   type HeadValues,
   type Scored,
   type ScoredRows,
@@ -50,7 +50,7 @@ export async function* moved(
   for (const [step, batch] of batches.entries()) {
     const loss = training.step(hidden.read(batch), targetsOf(rows, batch), step);
     yield* meter.due(step + 1, { loss });
-    await breathe(scoring);
+    await breathe(scoring.signal);
   }
   const { parameters } = program.read();
   const squares = sumsByHead(scoring.checkpoint, layout, (at) => (parameters[at] - initial[at]) ** 2);

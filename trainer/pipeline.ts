@@ -1,8 +1,9 @@
 import { labelWarnings } from '../data/labels';
 import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from '../delta/training-options';
-import { invalidPart, within } from '../foundation/errors';
+import { within } from '../foundation/errors';
 import { clock, intervalSince } from '../foundation/progress';
-import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
+import { checkedMask } from '../heads/mask';
+import { openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
 import { checkDevice } from './device';
 import { readInputs, tokenLimit } from './inputs';
@@ -30,7 +31,7 @@ export async function* train(
   const began = clock();
   const checkpoint = await within('model', () => openCheckpoint(request.model, request.modelName));
   try {
-    checkMask(checkpoint, request);
+    checkedMask(request.mask, { name: checkpoint.name, sha256: checkpoint.sha256, ...checkpoint.config });
     const tokenizer = await within('model', () => loadTokenizer(request.model));
     const inputs = await readInputs(request, tokenizer, {
       maxLength: tokenLimit(checkpoint, options.maxLength),
@@ -53,12 +54,4 @@ export async function* train(
   } finally {
     checkpoint.close();
   }
-}
-
-function checkMask(checkpoint: Checkpoint, { mask }: TrainRequest): void {
-  if (mask.model.sha256 === checkpoint.sha256) return;
-  throw invalidPart(
-    'mask',
-    `the mask is of ${mask.model.name} (SHA-256 ${mask.model.sha256.slice(0, 12)}…), the model ${checkpoint.name} is ${checkpoint.sha256.slice(0, 12)}…; make the mask from this model's heads.json`,
-  );
 }

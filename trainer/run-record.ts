@@ -7,7 +7,7 @@ const FILE = 'run.json';
 
 /** What is known of a run beside its checkpoint. */
 export interface RunRecord {
-  /** Hash of the request: see `identityHash`. */
+  /** Hash of the request: see `canonicalHash`. */
   key: string;
   /** There once it has ended. */
   outcome?: TrainingOutcome;

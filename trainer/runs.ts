@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { TrainEvent, TrainingOutcome, TrainMetrics, TrainRequest } from '../delta/training-options';
+import { relayed } from '../foundation/follow';
 import type { Results } from '../infra/artifacts/results';
 import { readRunRecord, writeRunRecord } from './run-record';
 import { clearState } from './state';
@@ -59,7 +60,7 @@ export class ClaimedRun {
 
   /**
    * Returns true if the name is new, or belongs to a training with the same identity; see
-   * `identityHash`.
+   * `canonicalHash`.
    */
   isOf(key: string): boolean {
     const record = readRunRecord(this.folder);
@@ -84,21 +85,15 @@ export class ClaimedRun {
   ): AsyncGenerator<TrainEvent, TrainingOutcome> {
     const { folder } = this;
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const events = this.engine({ ...request, out: folder, resume: true }, signal);
-    let metrics: TrainMetrics | undefined;
+    let metrics: TrainMetrics;
+    let begun = false;
     try {
-      for (let begun = false; ; ) {
-        const step = await events.next();
-        if (step.done) {
-          metrics = step.value;
-          break;
-        }
+      metrics = yield* relayed(this.engine({ ...request, out: folder, resume: true }, signal), function* (event) {
         if (!begun) writeRunRecord(folder, { key });
         begun = true;
-        yield step.value;
-      }
+        yield event;
+      });
     } finally {
-      await events.return(undefined as never);
       removeEmpty(folder);
     }
     const delta = path.join(folder, 'delta');

@@ -1,4 +1,3 @@
-import { cancelled } from '../foundation/errors';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Embeddings } from './embeddings';
@@ -64,12 +63,6 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
 
 /** Class indices, or numbers, of a batch. */
 export const targetsOf = ({ targets }: ScoredRows, batch: Int32Array) => Array.from(batch, (row) => targets[row]);
-
-/** Lets an abort in between two batches. @throws HifiError CANCELLED */
-export async function breathe({ signal }: Scoring): Promise<void> {
-  await new Promise(setImmediate);
-  if (signal?.aborted) throw cancelled();
-}
 
 /** Scores that have no standard error: they are no mean over the sequences. */
 export const withoutError = (scores: number[][]): Scored => ({

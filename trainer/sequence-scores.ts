@@ -1,10 +1,11 @@
 import { type Encoded, evaluationBatches, lengthsOf } from '../data/batches';
 import type { ScoreEvent } from '../delta/score-options';
+import { breathe } from '../foundation/breathe';
 import { failed } from '../foundation/errors';
 import { StageMeter } from '../foundation/progress';
 import type { OfHeads } from './attention';
 import { embedRows } from './prefix';
-import { breathe, type HeadValues, type Scored, type ScoredRows, type Scoring, targetsOf } from './scoring';
+import { type HeadValues, type Scored, type ScoredRows, type Scoring, targetsOf } from './scoring';
 import { NO_HEADS, SequenceGradients } from './sequence-gradients';
 import { trainable } from './trainable';
 
@@ -45,7 +46,7 @@ export async function* sequenceScores(
       });
       done += batch.length;
       yield meter.at(done);
-      await breathe(scoring);
+      await breathe(scoring.signal);
     }
   } finally {
     gradients.close();

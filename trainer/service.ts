@@ -7,10 +7,11 @@ import type { ExportDtype } from '../delta/checkpoint-export';
 import { DELTA_INFO } from '../delta/delta';
 import { type DeltaInfo, parseDeltaInfo } from '../delta/delta-info';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
-import { identityHash, modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
+import { modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
 import type { EvaluateRequest } from '../delta/inference-options';
 import type { TrainRequest } from '../delta/training-options';
-import { invalidPart, within } from '../foundation/errors';
+import { canonicalHash } from '../foundation/canonical-json';
+import { invalidValue, shown, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
 import { regularFileText } from '../foundation/regular-file';
@@ -261,7 +262,7 @@ const telling =
 function runIdOf(runId: string): string {
   if (RUN_ID.test(runId)) return runId;
   const wanted = '1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first';
-  throw invalidPart('run_id', `run_id is ${JSON.stringify(runId.slice(0, 80))}; it must be ${wanted}`);
+  throw invalidValue({ field: 'run_id', value: shown(runId), expected: wanted });
 }
 
 function claimed(runs: Runs, id: string): ClaimedRun {
@@ -280,7 +281,7 @@ export async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256:
   const { model, train, dev, mask, options } = asked;
   const sets = [train, dev, dev && mismatchedRows(dev)];
   const rows = await Promise.all(sets.map((each) => each && readRowsIdentity(each)));
-  return identityHash([modelIdentity(model, sha256), rows, mask, optionsIdentity(options)]);
+  return canonicalHash([modelIdentity(model, sha256), rows, mask, optionsIdentity(options)]);
 }
 
 const deltaInfo = (folder: string): DeltaInfo =>
@@ -289,15 +290,13 @@ const deltaInfo = (folder: string): DeltaInfo =>
 function formatOf(format: string): ExportFormat {
   const found = EXPORT_FORMATS.find((each) => each === format);
   if (found !== undefined) return found;
-  throw invalidPart('format', `format is ${JSON.stringify(format)}; it must be one of ${EXPORT_FORMATS.join(', ')}`);
+  throw invalidValue({ field: 'format', value: shown(format), expected: `one of ${EXPORT_FORMATS.join(', ')}` });
 }
 
 function dtypeOf(dtype: string | undefined, format: ExportFormat): ExportDtype | undefined {
   if (dtype === undefined) return undefined;
-  const found = JSON.stringify(dtype);
-  if (format !== 'checkpoint') {
-    throw invalidPart('dtype', `dtype is ${found}; it must be left out: it goes with format checkpoint`);
-  }
+  const wrong = (expected: string) => invalidValue({ field: 'dtype', value: shown(dtype), expected });
+  if (format !== 'checkpoint') throw wrong('left out: it goes with format checkpoint');
   if (dtype === 'float32' || dtype === 'base') return dtype;
-  throw invalidPart('dtype', `dtype is ${found}; it must be float32 or base`);
+  throw wrong('float32 or base');
 }

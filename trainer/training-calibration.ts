@@ -6,7 +6,8 @@ import { drawSample, holdOut } from '../data/split';
 import { deltaBytes } from '../delta/delta';
 import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
 import { trainOptions } from '../delta/training-options';
-import { cancelled, within } from '../foundation/errors';
+import { breathe } from '../foundation/breathe';
+import { within } from '../foundation/errors';
 import { peakResidentBytes } from '../foundation/process-memory';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import type { Mask } from '../heads/mask';
@@ -103,8 +104,7 @@ export async function* calibrate(
         cost.frozen.push({ at: whole, seconds: program.lowest === 0 ? 0 : reading });
         cost.step.push({ at, seconds: again + run(() => training.step(hidden, targets, step++)) });
         cost.evaluation.push({ at, seconds: again + run(() => program.logits(hidden)) });
-        await new Promise(setImmediate);
-        if (signal?.aborted) throw cancelled();
+        await breathe(signal);
         yield meter.at(i + 1);
       }
       program.read(); // as a checkpoint does

@@ -5,7 +5,9 @@ import { makeDelta, writeDelta } from '../delta/delta';
 import { evaluateRows, score } from '../delta/logits';
 import { isBetter, judgedBy, MISMATCHED, metricsFor, problemOf } from '../delta/metrics';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
-import { cancelled, diverged, failed, hasDiverged } from '../foundation/errors';
+import { breathe } from '../foundation/breathe';
+import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
+import { relayed } from '../foundation/follow';
 import { peakResidentBytes } from '../foundation/process-memory';
 import { clock, intervalSince, StageMeter } from '../foundation/progress';
 import type { Checkpoint } from '../model/checkpoint';
@@ -132,7 +134,7 @@ export class Run {
       for (const rows of batches.slice(this.progress.step - epoch * this.stepsPerEpoch)) {
         const loss = this.step(rows);
         yield* meter.due(this.progress.step, { loss, tokens: this.tokens });
-        await this.breathe(() => this.save());
+        await this.breatheOrSave();
         const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
         const pause = Math.max(CHECKPOINT_INTERVAL, this.saving / SAVING_SHARE);
         if (!last && performance.now() - this.lastSaved > pause) yield this.save();
@@ -181,7 +183,7 @@ export class Run {
     try {
       loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
     } catch (error) {
-      if (hasDiverged(error)) throw error;
+      if (HifiError.from(error).code === 'DIVERGED') throw error;
       throw failed(`${(error as Error).message} (${this.lastCheckpoint()})`, error);
     }
     progress.step++;
@@ -229,21 +231,16 @@ export class Run {
   }
 
   /** Tells how many rows are done, and stops between two batches. */
-  private async *follow<Result>(
+  private follow<Result>(
     rows: AsyncGenerator<number, Result>,
     meter: StageMeter,
     before = 0,
   ): AsyncGenerator<TrainEvent, Result> {
-    try {
-      for (;;) {
-        const { done, value } = await rows.next();
-        if (done) return value;
-        yield* meter.due(before + value);
-        await this.breathe();
-      }
-    } finally {
-      await rows.return(undefined as never);
-    }
+    const { signal } = this;
+    return relayed(rows, async function* (done) {
+      yield* meter.due(before + done);
+      await breathe(signal);
+    });
   }
 
   private stopsEarly(): boolean {
@@ -266,11 +263,11 @@ export class Run {
       : 'no checkpoint had been written';
   }
 
-  /** Lets messages in between two steps: an abort among them. */
-  private async breathe(beforeLeaving: () => void = () => {}): Promise<void> {
-    await new Promise(setImmediate);
+  /** Lets an abort in between two steps, and saves the state before it takes effect. */
+  private async breatheOrSave(): Promise<void> {
+    await breathe();
     if (!this.signal?.aborted) return;
-    beforeLeaving();
+    this.save();
     throw cancelled();
   }
 }

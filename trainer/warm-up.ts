@@ -3,11 +3,13 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { lengthsOf, likeLengthBatches } from '../data/batches';
 import type { ScoreEvent } from '../delta/score-options';
+import { breathe } from '../foundation/breathe';
+import { relayed } from '../foundation/follow';
 import { StageMeter } from '../foundation/progress';
 import type { HeadScores } from '../heads/scores';
 import { type HiddenRows, hiddenRows } from './prefix';
 import { Program } from './program';
-import { breathe, type HeadValues, type ScoredRows, type Scoring, targetsOf } from './scoring';
+import { type HeadValues, type ScoredRows, type Scoring, targetsOf } from './scoring';
 import { NO_HEADS } from './sequence-gradients';
 import { trainable } from './trainable';
 import { Training } from './training';
@@ -51,17 +53,11 @@ async function* frozen(
   // The file is unlinked when it is made.
   const file = path.join(os.tmpdir(), `hifi-score-${randomUUID()}.f32`);
   yield meter.at(0);
-  const running = hiddenRows({ program, checkpoint, embeddings }, encoded, { path: file, shared: false });
-  try {
-    for (;;) {
-      const { done, value } = await running.next();
-      if (done) return value;
-      yield meter.at(value);
-      await breathe(scoring);
-    }
-  } finally {
-    await running.return(undefined as never);
-  }
+  const rows = hiddenRows({ program, checkpoint, embeddings }, encoded, { path: file, shared: false });
+  return yield* relayed(rows, async function* (done) {
+    yield meter.at(done);
+    await breathe(scoring.signal);
+  });
 }
 
 async function* trainHead(
@@ -86,7 +82,7 @@ async function* trainHead(
       const loss = training.step(hidden.read(batch), targetsOf(rows, batch), step++);
       sum += loss * batch.length;
       yield* meter.due(step, { loss });
-      await breathe(scoring);
+      await breathe(scoring.signal);
     }
     losses.push(sum / n);
   }

@@ -26,7 +26,11 @@ export function demoData(seed: number): Record<DemoSplit, DemoRow[]> {
   const drawn = (split: DemoSplit, phenomena: Record<string, Phenomenon>) => {
     const names = Object.keys(phenomena);
     const rows = names.flatMap((name) =>
-      drawRows(name, phenomena[name], seed, split, DEMO_ROWS[split] / names.length, seen),
+      drawRows(name, phenomena[name], {
+        random: randomStream(seed, `demo/${split}/${name}`),
+        count: DEMO_ROWS[split] / names.length,
+        seen,
+      }),
     );
     return Array.from(randomStream(seed, `demo/${split}/order`).shuffle(rows.length), (at) => rows[at]);
   };
@@ -36,12 +40,8 @@ export function demoData(seed: number): Record<DemoSplit, DemoRow[]> {
 function drawRows(
   phenomenon: string,
   draw: Phenomenon,
-  seed: number,
-  split: string,
-  count: number,
-  seen: Set<string>,
+  { random, count, seen }: { random: ReturnType<typeof randomStream>; count: number; seen: Set<string> },
 ): DemoRow[] {
-  const random = randomStream(seed, `demo/${split}/${phenomenon}`);
   const rows: DemoRow[] = [];
   while (rows.length < count) {
     const group = draw(random).map(({ words, acceptable }) => ({ sentence: asSentence(words), acceptable }));

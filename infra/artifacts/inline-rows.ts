@@ -1,6 +1,7 @@
 import * as fs from 'node:fs/promises';
 import type { DataSource } from '../../data/dataset';
 import type { InlineRows } from '../../data/given-rows';
+import { jsonLinesOf } from '../../data/json-lines';
 import { TASKS, type TaskName } from '../../data/tasks';
 import { writing } from '../../foundation/disk';
 import { invalidPart } from '../../foundation/errors';
@@ -42,13 +43,7 @@ export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promi
   }
   const textColumns = task === undefined ? columnsOf(rows) : TASKS[task].textColumns;
   const labelColumn = task === undefined ? COLUMNS.label : TASKS[task].labelColumn;
-  const lines = texts.map((text, i) => {
-    const row: Record<string, string> = { [textColumns[0]]: text };
-    if (secondTexts) row[textColumns[1] as string] = secondTexts[i];
-    if (labels) row[labelColumn] = labels[i];
-    return `${JSON.stringify(row)}\n`;
-  });
-  const text = lines.join('');
+  const text = jsonLinesOf({ texts, seconds: secondTexts, labels }, { textColumns, labelColumn });
   await writing(file, () => fs.writeFile(file, text, { mode: 0o600 }));
   return { path: NAME, file, ...inlineLayout(rows, { task, regression }) };
 }

@@ -6,10 +6,9 @@ import { type DataSource, mismatchedRows } from '../../data/dataset';
 import { filesOf } from '../../data/files';
 import { type DataFormat, formatNamed } from '../../data/format';
 import type { GivenRows } from '../../data/given-rows';
-import { didYouMean } from '../../data/nearest';
 import type { TaskName } from '../../data/tasks';
 import { writing } from '../../foundation/disk';
-import { cancelled, HifiError, invalidInput, invalidPart, within } from '../../foundation/errors';
+import { cancelled, HifiError, invalidPart, invalidValue, renamed, shown, within } from '../../foundation/errors';
 import type { StageProgress } from '../../foundation/progress';
 import { namedModel } from '../../model/resolve';
 import { writeInlineRows } from './inline-rows';
@@ -73,8 +72,23 @@ export class Inputs {
    *
    * @throws HifiError INVALID_INPUT of the field `model`; FAILED where a download fails; CANCELLED
    */
-  model(name: string, settings: ModelSettings): Promise<string> {
-    return within('model', () => this.modelFolder(name, settings));
+  async model(name: string, { signal, tell }: ModelSettings): Promise<string> {
+    const wanted = "a known name, a name on the Hugging Face Hub, or a folder below one of the service's data roots";
+    const wrong = (why: string, value = shown(name)) =>
+      invalidValue({ field: 'model', value, expected: `${wanted}${why}` });
+    if (name.trim() === '') throw wrong('', 'empty');
+    const located = this.roots.locate(name);
+    if (located.kind === 'found') {
+      if (!fs.statSync(located.path).isDirectory()) throw wrong(': this is a file');
+      if (!this.roots.holds(located.path)) throw wrong(': a link in it leads out');
+      return located.path;
+    }
+    if (/^(\/|\.\.?(\/|$)|~)/.test(name)) {
+      throw wrong(located.kind === 'missing' ? `: there is no such folder${located.hint}` : '');
+    }
+    const onProgress = ({ done, total }: { done: number; total: number }) =>
+      tell?.({ kind: 'progress', stage: 'download', done, total, unit: 'bytes' });
+    return within('model', () => namedModel(name, { signal, onProgress }, this.roots.folders()));
   }
 
   /**
@@ -146,48 +160,19 @@ export class Inputs {
     }
   }
 
-  private async modelFolder(name: string, { signal, tell }: ModelSettings): Promise<string> {
-    const wanted = "a known name, a name on the Hugging Face Hub, or a folder below one of the service's data roots";
-    if (name.trim() === '') throw invalidInput(`model is empty; it must be ${wanted}`);
-    const located = this.roots.locate(name);
-    if (located.kind === 'found') {
-      const outside = `model is ${JSON.stringify(name)}; it must be ${wanted}`;
-      if (!fs.statSync(located.path).isDirectory()) throw invalidInput(`${outside}: this is a file`);
-      if (!this.roots.holds(located.path)) throw invalidInput(`${outside}: a link in it leads out`);
-      return located.path;
-    }
-    if (/^(\/|\.\.?(\/|$)|~)/.test(name)) {
-      const hint = located.kind === 'missing' ? `: there is no such folder${located.hint}` : '';
-      throw invalidInput(`model is ${JSON.stringify(name)}; it must be ${wanted}${hint}`);
-    }
-    try {
-      return await namedModel(name, {
-        signal,
-        onProgress: ({ done, total }) => tell?.({ kind: 'progress', stage: 'download', done, total, unit: 'bytes' }),
-      });
-    } catch (thrown) {
-      const error = HifiError.from(thrown);
-      if (error.code !== 'INVALID_INPUT' || error.message.includes('did you mean')) throw error;
-      throw invalidInput(`${error.message}${didYouMean(name, this.roots.folders())}`, error);
-    }
-  }
-
   private file(written: string, field: string): string {
     const located = this.roots.locate(written);
+    const wrong = (expected: string) => invalidValue({ field, value: shown(written), expected });
     if (located.kind === 'found') {
       const stat = fs.statSync(located.path);
       if (!stat.isFile() && !stat.isDirectory()) {
-        throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must be a regular file or a folder`);
+        throw wrong('a regular file or a folder');
       }
       if (stat.isFile() || this.roots.holds(located.path)) return located.path;
-      throw invalidPart(
-        field,
-        `${field} is ${JSON.stringify(written)}; a link in that folder leads out of the data roots`,
-      );
+      throw wrong('a folder whose links do not lead out of the data roots');
     }
     const hint = located.kind === 'missing' ? `: there is no such file${located.hint}` : '';
-    const wanted = "it must be a file below one of the service's data roots";
-    throw invalidPart(field, `${field} is ${JSON.stringify(written)}; ${wanted}${hint}`);
+    throw wrong(`a file below one of the service's data roots${hint}`);
   }
 
   /** MNLI's second file is read where it lies beside the first: it must not lead out either. */
@@ -215,7 +200,7 @@ function layoutOf(
 ): Omit<DataSource, 'path'> {
   if (delimiter !== undefined && format !== 'csv' && format !== 'tsv') {
     const at = `${field}.delimiter`;
-    throw invalidPart(at, `${at} is ${JSON.stringify(delimiter)}; it must be left out: ${nameField} is ${format}`);
+    throw invalidValue({ field: at, value: shown(delimiter), expected: `left out: ${nameField} is ${format}` });
   }
   const separated = { ...(delimiter !== undefined && { delimiter }) };
   const own = { ...(regression !== undefined && { regression }), ...separated };
@@ -253,7 +238,7 @@ function formatOfFiles(rows: DataSource, field: string): DataFormat {
   } catch (thrown) {
     const error = HifiError.from(thrown);
     if (error.code !== 'INVALID_INPUT' || error.field !== undefined) throw thrown;
-    throw invalidPart(field, `${field}: ${error.message}`, thrown);
+    throw renamed(error, field);
   }
 }
 
@@ -262,14 +247,13 @@ function formatOfName(name: string, written: string, field: string): DataFormat 
   const format = formatNamed(name);
   if (format !== undefined) return format;
   const known = '.tsv, .csv, .jsonl, .parquet or .txt, all but Parquet also with .gz';
-  throw invalidPart(field, `${field} is ${JSON.stringify(written)}; it must end in ${known}`);
+  throw invalidValue({ field, value: shown(written), expected: `a name that ends in ${known}` });
 }
 
 /** Derives only the format from an artifact's name: no file of this machine is opened by it. */
 function checkName(name: string, field: string): void {
   if (name === path.basename(name) && name.length <= 255 && !/[\0\\]/.test(name)) return;
-  const found = JSON.stringify(name.slice(0, 80));
-  throw invalidPart(field, `${field} is ${found}; it must be a file's name, without folders`);
+  throw invalidValue({ field, value: shown(name), expected: "a file's name, without folders" });
 }
 
 /** The file under another name too; where that cannot be, as a copy. */

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { writing } from '../../foundation/disk';
 import { HifiError, invalidInput } from '../../foundation/errors';
 import { sha256IfThere, sha256OfFile } from '../../foundation/hash';
-import { isAlive } from '../../foundation/making';
+import { isLeft, MARK, processMark } from '../../foundation/process-identity';
 import type { StoredFile } from '../../foundation/stored-file';
 import { RpcError, status } from '../../proto/status';
 import { received, sizeOf, synced } from './parts';
@@ -18,8 +18,8 @@ export interface UploadState {
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
-/** Name of a part that a process is writing, or left when it was killed: `SHA256.PID-UUID`. */
-const OWN_PART = /^([0-9a-f]{64})\.(\d+)-[0-9a-f-]{36}$/;
+/** Name of a part that a process is writing, or left when it was killed: `SHA256.MARK-UUID`. */
+const OWN_PART = new RegExp(`^([0-9a-f]{64})\\.(${MARK})-[0-9a-f-]{36}$`);
 /** Seconds after which a sender may ask again if another upload of the same file has ended. */
 const RETRY_SECONDS = 1;
 
@@ -138,7 +138,7 @@ export class ArtifactStore {
     }
     const rest = this.part(sha256);
     // No other process writes to a part of this name.
-    const part = `${rest}.${process.pid}-${randomUUID()}`;
+    const part = `${rest}.${processMark()}-${randomUUID()}`;
     receiving.set(place, part);
     try {
       const came = await received({ part, rest, offset, sizeBytes }, chunks);
@@ -225,10 +225,10 @@ export class ArtifactStore {
   private adoptParts(): void {
     const own = new Set(receiving.values());
     for (const name of fs.readdirSync(this.parts)) {
-      const [, sha256, pid] = OWN_PART.exec(name) ?? [];
+      const [, sha256, mark] = OWN_PART.exec(name) ?? [];
       const part = path.join(this.parts, name);
       if (sha256 === undefined || own.has(part)) continue;
-      if (Number(pid) !== process.pid && isAlive(Number(pid))) continue;
+      if (mark !== processMark() && !isLeft(part, mark)) continue;
       if (sizeOf(part) > sizeOf(this.part(sha256))) fs.renameSync(part, this.part(sha256));
       else fs.rmSync(part, { force: true });
     }

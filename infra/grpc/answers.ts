@@ -1,3 +1,4 @@
+import { Waker } from '../../foundation/waker';
 /** Where a call that streams puts its messages. */
 export interface Answers<M> {
   /** Settles when the message is on its way; who need not wait for that need not await it. */
@@ -19,12 +20,12 @@ export async function* answers<M>(
   const waiting: { message: M; old: boolean; taken: () => void }[] = [];
   const left = new AbortController();
   let over = false;
-  let wake = () => {};
+  const waker = new Waker();
   const put = (message: M, old: boolean) =>
     new Promise<void>((taken) => {
       if (left.signal.aborted) return taken();
       waiting.push({ message, old, taken });
-      wake();
+      waker.wake();
     });
   const progress = (message: M) => {
     const before = waiting.findIndex(({ old }) => old);
@@ -34,7 +35,7 @@ export async function* answers<M>(
   const working = work({ send: (message) => put(message, false), progress }, AbortSignal.any([signal, left.signal]));
   const ended = working.finally(() => {
     over = true;
-    wake();
+    waker.wake();
   });
   ended.catch(() => {}); // awaited below
   try {
@@ -46,9 +47,7 @@ export async function* answers<M>(
       } else if (over) {
         return await ended;
       } else {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+        await waker.sleep();
       }
     }
   } finally {

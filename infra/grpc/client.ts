@@ -17,13 +17,14 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { cancelled } from '../../foundation/errors';
+import { onAbort } from '../../foundation/on-abort';
 import { errorOfStatus, RpcError, status } from '../../proto/status';
 import { currentTraceparent } from '../telemetry/traceparent';
 import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
-import { proxyFor } from './proxy';
+import { grpcProxyFor } from './proxy';
 
 /** How long a call may take and what ends it. */
 export interface CallSettings {
@@ -43,7 +44,7 @@ export class GrpcClient {
     private readonly credentials: Credentials = {},
   ) {
     quietLibrary();
-    this.proxy = proxyFor(address);
+    this.proxy = grpcProxyFor(address);
     this.client = new Client(address, channelCredentials(credentials), {
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,
@@ -164,11 +165,10 @@ export class GrpcClient {
     const found = errorOfStatus(error);
     if (found.code !== status.UNAVAILABLE || !found.message.includes('No connection established')) return found;
     const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
-    const by =
-      this.proxy === undefined ? '' : ` by the proxy of ${this.proxy}; no_proxy names what is reached without it`;
-    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, {
-      cause: error,
-    });
+    const { proxy } = this;
+    const by = proxy === undefined ? '' : ` by the proxy of ${proxy}; no_proxy names what is reached without it`;
+    const details = { unreachable: proxy === undefined, cause: error };
+    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, details);
   }
 
   private metadata(): Metadata {
@@ -183,10 +183,3 @@ export class GrpcClient {
 
 const optionsOf = ({ timeoutMs }: CallSettings): CallOptions =>
   timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
-
-/** @returns takes the listener away */
-function onAbort(signal: AbortSignal | undefined, cancel: () => void): () => void {
-  if (signal?.aborted) cancel();
-  signal?.addEventListener('abort', cancel, { once: true });
-  return () => signal?.removeEventListener('abort', cancel);
-}

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
-import { badField, isDetailed, RpcError, type SentStatus, status, statusOf } from '../../proto/status';
+import { isDetailed, RpcError, type SentStatus, status, statusOf } from '../../proto/status';
 import { MESSAGE_BYTES } from './limits';
 
 /**
@@ -35,9 +35,15 @@ function detailed(sent: SentStatus, path: string): SentStatus {
   const { code, details } = sent;
   if (code === status.OK || isDetailed(sent)) return sent;
   if (details === 'Error deserializing request') {
-    return statusOf(badField('', `is no message of ${path.slice(1)} in protobuf's binary form`, 'the request'));
+    return badRequest(`the request is no message of ${path.slice(1)} in protobuf's binary form`);
   }
   return { ...sent, metadata: statusOf(new RpcError(code, status[code], details)).metadata };
+}
+
+/** Status of a request that is wrong as a whole. The method's path in the message is no path of this machine. */
+function badRequest(message: string): SentStatus {
+  const violations = [{ field: '', description: message }];
+  return statusOf(new RpcError(status.INVALID_ARGUMENT, 'INVALID_INPUT', message, { violations }));
 }
 
 const UNPACK: Readonly<Record<string, (bytes: Buffer, options: zlib.ZlibOptions) => Promise<Buffer>>> = {
@@ -60,7 +66,7 @@ async function inflated(bytes: Buffer, encoding: string): Promise<Buffer> {
     return await UNPACK[encoding](bytes, { maxOutputLength });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') {
-      throw statusOf(badField('', `cannot be inflated: it must be compressed by ${encoding}`, 'the request'));
+      throw badRequest(`the request cannot be inflated: it must be compressed by ${encoding}`);
     }
     const message = `the message of ${bytes.length} bytes inflates to more than ${maxOutputLength}; send it in smaller parts, or uncompressed up to ${MESSAGE_BYTES} bytes`;
     throw statusOf(new RpcError(status.RESOURCE_EXHAUSTED, 'MESSAGE_TOO_LARGE', message));

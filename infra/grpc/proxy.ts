@@ -1,4 +1,4 @@
-import { isExcepted } from '../../model/hub/proxy';
+import { isExcepted } from '../../foundation/no-proxy';
 import { isLoopback } from './credentials';
 
 /**
@@ -15,7 +15,7 @@ const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'];
  * @param address `HOST:PORT`, `dns:///HOST:PORT`, or `unix:PATH`
  * @returns its variable and address, without its password: `https_proxy, proxy.example:3128`
  */
-export function proxyFor(address: string): string | undefined {
+export function grpcProxyFor(address: string): string | undefined {
   if (address.startsWith('unix:')) return undefined;
   const [, host, port = ''] = /^(?:dns:(?:\/\/[^/]*\/)?)?(.*?)(?::(\d+))?$/.exec(address) ?? ['', address];
   const list = EXCEPTIONS.map((name) => process.env[name]).find((value) => value);

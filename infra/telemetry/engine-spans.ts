@@ -1,3 +1,4 @@
+import { relayed } from '../../foundation/follow';
 import type { StageProgress } from '../../foundation/progress';
 import { type Interval, IntervalSpans } from './intervals';
 import type { Telemetry } from './spans';
@@ -31,21 +32,18 @@ async function* passed<Event extends { kind: string }, Result>(
   windows: TrainingWindows,
 ): AsyncGenerator<Exclude<Event, Interval>, Result> {
   try {
-    for (;;) {
-      const { done, value } = await events.next();
-      if (done) return value;
-      if (isInterval(value)) {
-        intervals.take(value);
-        windows.otherwise(value.to);
-        continue;
+    return yield* relayed(events, function* (event) {
+      if (isInterval(event)) {
+        intervals.take(event);
+        windows.otherwise(event.to);
+        return;
       }
-      if (isProgress(value)) windows.take(value);
-      yield value as Exclude<Event, Interval>;
-    }
+      if (isProgress(event)) windows.take(event);
+      yield event as Exclude<Event, Interval>;
+    });
   } finally {
     intervals.end();
     windows.end();
-    await events.return(undefined as never);
   }
 }
 

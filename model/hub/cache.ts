@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { writing } from '../../foundation/disk';
+import { writeWhole } from '../../foundation/whole-file';
 import { readWeightsIndex, weightsFormOf } from '../weights';
 import { hasTokenizer } from './files';
 
@@ -36,14 +36,7 @@ export function rememberCommit(cache: string, repository: string, revision: stri
   if (isCommit(revision)) return;
   const ref = path.join(repositoryFolder(cache, repository), 'refs', revision);
   if (cachedCommit(cache, repository, revision) === commit) return;
-  fs.mkdirSync(path.dirname(ref), { recursive: true });
-  const beside = `${ref}.${process.pid}.making`;
-  try {
-    writing(beside, () => fs.writeFileSync(beside, commit));
-    fs.renameSync(beside, ref);
-  } finally {
-    fs.rmSync(beside, { force: true });
-  }
+  writeWhole(ref, commit);
 }
 
 /** The folder of a commit's snapshot, where it holds all that a model needs; else undefined. */

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { requireRoom, writeFully } from '../../foundation/disk';
 import { failed, isNoSpace } from '../../foundation/errors';
-import { isAlive } from '../../foundation/making';
+import { isLeft, MARK, processMark } from '../../foundation/process-identity';
 import { type HubSource, refusal } from './repository';
 import { hubRequest, PassingError, persistently } from './request';
 
@@ -126,19 +126,22 @@ async function appendRest(
   if (size !== undefined && done < size) throw new PassingError(`${new URL(url).host} sent ${done} of ${size} bytes`);
 }
 
+/** End of a part's name. */
+const PART = new RegExp(`\\.(${MARK})-\\d+\\.part$`);
+
 /** Parts that this process is writing. */
 const held = new Set<string>();
 let claims = 0;
 
-/** A part of this process's own for a blob: one that a process left which is no more, else a new one. */
+/** A part of this process's own for a blob: one that no process works on any more, else a new one. */
 function claimPart(blob: string): string {
-  const own = `${blob}.${process.pid}-${claims++}.part`;
+  const own = `${blob}.${processMark()}-${claims++}.part`;
   held.add(own);
   const folder = path.dirname(blob);
   for (const name of fs.readdirSync(folder)) {
-    const pid = name.startsWith(`${path.basename(blob)}.`) && /\.(\d+)-\d+\.part$/.exec(name)?.[1];
     const left = path.join(folder, name);
-    if (!pid || held.has(left) || (Number(pid) !== process.pid && isAlive(Number(pid)))) continue;
+    const mark = name.startsWith(`${path.basename(blob)}.`) ? PART.exec(name)?.[1] : undefined;
+    if (mark === undefined || held.has(left) || (mark !== processMark() && !isLeft(left, mark))) continue;
     try {
       fs.renameSync(left, own);
       return own;

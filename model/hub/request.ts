@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Headers, ProxyAgent, RequestInit, Response } from 'undici';
 import { cancelled, failed } from '../../foundation/errors';
-import { type HttpProxy, proxyFor } from './proxy';
+import { type HttpProxy, httpProxyFor } from './proxy';
 
 /** How long a server may take to answer, or to send the next bytes, in milliseconds. */
 const PATIENCE_MS = 15_000;
@@ -118,7 +118,7 @@ class Line {
     private readonly url: URL,
     private readonly signal: AbortSignal | undefined,
   ) {
-    this.proxy = proxyFor(url);
+    this.proxy = httpProxyFor(url);
     this.peer = this.proxy === undefined ? url.host : `${url.host} (through the proxy ${this.proxy.shown})`;
     this.ends = signal ? AbortSignal.any([signal, this.silence.signal]) : this.silence.signal;
   }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../../foundation/errors';
-import { making } from '../../foundation/making';
+import { making, putInPlace } from '../../foundation/making';
 import { readWeightsIndex, WEIGHTS_FORMS, weightsFormOf } from '../weights';
 import { cachedSnapshot, repositoryFolder, snapshotFolder } from './cache';
 import { describeFile, downloadFile, type HubFile } from './download';
@@ -81,15 +81,8 @@ function putTogether(
   const folder = snapshotFolder(cache, repository, commit);
   return making(folder, (beside) => {
     for (const { name, hash } of files) fs.symlinkSync(path.join('../../blobs', hash), path.join(beside, name));
-    for (let attempt = 1; ; attempt++) {
-      try {
-        fs.renameSync(beside, folder);
-        return folder;
-      } catch (error) {
-        if (cachedSnapshot(cache, repository, commit) !== undefined) return folder;
-        if (attempt === 3) throw error;
-        fs.rmSync(folder, { recursive: true, force: true }); // One whose blobs were taken away.
-      }
-    }
+    // A folder that is there and not whole has lost its blobs.
+    putInPlace(beside, folder, () => cachedSnapshot(cache, repository, commit) !== undefined);
+    return folder;
   });
 }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { invalidInput } from '../../foundation/errors';
-import { isJsonObject, readJsonObject, shown } from '../../foundation/json-file';
+import { invalidInput, shown } from '../../foundation/errors';
+import { isJsonObject, readJsonObject } from '../../foundation/json-file';
 import { bertSettings, ofVocabAndMerges, ofVocabTxt } from './older-files';
 
 /** The files of a model folder that decide what a text's tokens are. */

@@ -1,4 +1,5 @@
-import { isJsonObject, shown } from '../../foundation/json-file';
+import { shown } from '../../foundation/errors';
+import { isJsonObject } from '../../foundation/json-file';
 
 /**
  * Message for a part of tokenizer.json of an unsupported kind: it names the kind and the supported

@@ -25,12 +25,12 @@ describe('analysisOptions', () => {
     [{ maxSamples: 0 }, 'maxSamples is 0'],
     [{ k: 0 }, 'k is 0'],
     [{ samples: 2.5 }, 'samples is 2.5; it must be a whole number'],
-    [{ samples: Number.POSITIVE_INFINITY }, 'samples is null; it must'],
+    [{ samples: Number.POSITIVE_INFINITY }, 'samples is Infinity; it must'],
     [{ xi: 0 }, 'xi is 0; it must be above 0, at most 1'],
     [{ xi: 1.1 }, 'xi is 1.1; it must be above 0, at most 1'],
     [{ maxLength: 0 }, 'maxLength is 0'],
     [{ seed: -1 }, 'seed is -1'],
-    [{ seed: 2 ** 32 }, 'seed is 4294967296; it must be below 2^32'],
+    [{ seed: 2 ** 32 }, 'seed is 4294967296; it must be a whole number from 0 to 4294967295'],
     [{ damping: 1 }, 'damping is 1; it must be above 0 and below 1'],
     [{ scope: 'head' as 'layer' }, 'scope is "head"; it must be layer or model'],
     [{ device: 'tpu' as 'cpu' }, 'device is "tpu"; it must be auto, cpu or cuda'],
@@ -40,6 +40,6 @@ describe('analysisOptions', () => {
   });
 
   it('refuses what it does not know', () => {
-    expect(() => analysisOptions({ sample: 3 } as object)).toThrow('the analysis has no option "sample"');
+    expect(() => analysisOptions({ sample: 3 } as object)).toThrow('there is no analysis option "sample"');
   });
 });

@@ -1,10 +1,9 @@
 import { exitOf } from '../../cli/exit';
-import { cancelled, engineLost, failed, HifiError, invalidInput, traceOf } from '../../foundation/errors';
-import { SelectionError } from '../../heads/select';
+import { cancelled, diverged, engineLost, failed, HifiError, invalidInput, traceOf } from '../../foundation/errors';
 
 test.each<[unknown, number, string]>([
   [invalidInput('--k is 0'), 2, 'hifi: --k is 0'],
-  [new SelectionError('k is 0'), 2, 'hifi: k is 0'],
+  [diverged('the loss is NaN'), 4, 'hifi: the loss is NaN'],
   [new HifiError('NOT_FOUND', 'no job 7'), 3, 'hifi: no job 7'],
   [failed('the disk is full'), 4, 'hifi: the disk is full'],
   [engineLost('the train engine was ended by SIGKILL'), 4, 'hifi: the train engine was ended by SIGKILL'],

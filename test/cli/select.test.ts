@@ -101,10 +101,13 @@ test.each([
     ['select', '--heads', path.join(scratch, 'head.json'), '--out', 'x'],
     /no such file; did you mean "heads.json"\?\n$/,
   ],
-  [['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--k', '5'], /^hifi: k is 5; .* must be 1 to 4\n$/],
+  [
+    ['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--k', '5'],
+    /^hifi: k is 5; it must be 1 to 4: a layer of this model has 4 heads\n$/,
+  ],
   [
     ['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--budget', '0.001'],
-    /^hifi: budget is 0\.001; one head is 784 of the model's 100000 parameters, so it must be at least 0\.00784\n$/,
+    /^hifi: budget is 0\.001; it must be at least 0\.00784: one head is 784 of the model's 100000 parameters\n$/,
   ],
   [
     ['select', '--heads', heads, '--out', path.join(scratch, 'x'), '--budget', '0.1', '--k', '3'],

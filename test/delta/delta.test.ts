@@ -195,7 +195,7 @@ test.each<[string, (json: string) => string, string]>([
   [
     'a head that the model has not',
     (json) => json.replace('"head":3', '"head":5'),
-    'mask: there is no layer 0, head 5',
+    'mask.heads[0].head is 5; it must be 0 to 4',
   ],
 ])('delta.json with %s is refused', (_, change, message) => {
   const out = fresh();
@@ -226,7 +226,7 @@ test('an older delta is replaced, anything else is left alone, and a failed writ
 
   const diverged = randomDelta(tiny, UNEQUAL);
   diverged.tensors.get(QUERY)!.values[5] = Number.POSITIVE_INFINITY;
-  expect(() => writeDelta(path.join(parent, 'other'), diverged)).toThrow(expect.objectContaining({ code: 'FAILED' }));
+  expect(() => writeDelta(path.join(parent, 'other'), diverged)).toThrow(expect.objectContaining({ code: 'DIVERGED' }));
   const broken = randomDelta(tiny, UNEQUAL);
   broken.tensors.set(QUERY, { shape: [1], values: new Float32Array(2) });
   expect(() => writeDelta(out, broken)).toThrow('bytes');

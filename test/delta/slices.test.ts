@@ -93,11 +93,11 @@ test('takes rows as they are and columns transposed, of numbers and of their byt
 });
 
 test.each([
-  [{ layer: 2, head: 0 }, 'mask: there is no layer 2, head 0: the model has layers 0 to 1 of heads 0 to 4'],
-  [{ layer: 0, head: 5 }, 'mask: there is no layer 0, head 5: the model has layers 0 to 1 of heads 0 to 4'],
-  [{ layer: 0, head: -1 }, 'mask: there is no layer 0, head -1: the model has layers 0 to 1 of heads 0 to 4'],
-  [{ layer: 0.5, head: 0 }, 'mask: there is no layer 0.5, head 0: the model has layers 0 to 1 of heads 0 to 4'],
-  [{ layer: 1, head: 3 }, 'mask: layer 1, head 3 is named twice'],
+  [{ layer: 2, head: 0 }, 'mask.heads[1].layer is 2; it must be 0 to 1: the model has 2 layers'],
+  [{ layer: 0, head: 5 }, 'mask.heads[1].head is 5; it must be 0 to 4: a layer of the model has 5 heads'],
+  [{ layer: 0, head: -1 }, 'mask.heads[1].head is -1; it must be 0 to 4: a layer of the model has 5 heads'],
+  [{ layer: 0.5, head: 0 }, 'mask.heads[1].layer is 0.5; it must be 0 to 1: the model has 2 layers'],
+  [{ layer: 1, head: 3 }, 'mask.heads[1] is layer 1, head 3, which mask.heads[0] was already; each must come once'],
 ])('a mask with %p is refused', (extra, message) => {
   const heads = [...chosen([[], [3]]), { ...extra, score: 0 }];
   expect(() => tunedSlices(config, { heads, tune: 'qkv' })).toThrow(message);

@@ -1,5 +1,15 @@
 import * as fs from 'node:fs';
-import { failed, HifiError, isNoSpace, noRoom } from '../../foundation/errors';
+import {
+  diverged,
+  failed,
+  HifiError,
+  invalidPart,
+  invalidValue,
+  isNoSpace,
+  noRoom,
+  renamed,
+  shown,
+} from '../../foundation/errors';
 import { hifiErrorOf, rpcErrorOf, status } from '../../proto/status';
 
 const thrownBy = (work: () => void): unknown => {
@@ -35,5 +45,37 @@ describe('a write that finds no room', () => {
       details: { retrySeconds: expect.any(Number) },
     });
     expect(hifiErrorOf(sent)).toMatchObject({ code: 'DISK_FULL', message: sent.message });
+  });
+});
+
+describe('bad input', () => {
+  test('names the part, its value and what would be right, also under another name', () => {
+    const error = invalidValue({ field: 'k', value: shown(13), expected: '1 to 12' });
+    const expected = { code: 'INVALID_INPUT', field: 'k', value: '13', expected: '1 to 12' };
+    expect(error).toMatchObject({ ...expected, message: 'k is 13; it must be 1 to 12' });
+    expect(renamed(error, 'spec.selection.k')).toMatchObject({
+      ...{ ...expected, field: 'spec.selection.k', cause: error },
+      message: 'spec.selection.k is 13; it must be 1 to 12',
+    });
+    const named = invalidValue({ field: 'k', value: '13', expected: '1 to 12' }, 'selection option k');
+    expect(named).toMatchObject({ ...expected, message: 'selection option k is 13; it must be 1 to 12' });
+    expect(renamed(invalidPart('a', 'no task "x"'), 'b')).toMatchObject({ field: 'b', message: 'b: no task "x"' });
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, 'missing'],
+    [Number.NaN, 'NaN'],
+    [7n, '7'],
+    ['a "b"', '"a \\"b\\""'],
+    [{ a: [1] }, '{"a":[1]}'],
+    ['x'.repeat(100), `"${'x'.repeat(76)}…`],
+  ])('shows %p as %s', (value, text) => expect(shown(value)).toBe(text));
+
+  test('on the wire it is a violation of its field; a divergence is INTERNAL', () => {
+    const sent = rpcErrorOf(invalidValue({ field: 'options.xi', value: '2', expected: 'above 0, at most 1' }));
+    const description = 'options.xi is 2; it must be above 0, at most 1';
+    expect(sent).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_INPUT', message: description });
+    expect(sent.details.violations).toEqual([{ field: 'options.xi', description }]);
+    expect(rpcErrorOf(diverged('the loss is NaN'))).toMatchObject({ code: status.INTERNAL, reason: 'FAILED' });
   });
 });

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { WholeFile, writeWhole } from '../../foundation/whole-file';
+import { replaceWhole, WholeFile, writeWhole } from '../../foundation/whole-file';
 
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-whole-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -44,4 +44,20 @@ test('bytes can be appended or written at a position', () => {
   expect(fs.readFileSync(file.written(), 'utf8')).toBe('abcde');
   file.commit();
   expect(fs.readFileSync(target, 'utf8')).toBe('abcde');
+});
+
+test('a file or a link is replaced, unless making the new one fails', () => {
+  const place = path.join(scratch, 'replaced', 'place');
+  fs.mkdirSync(path.dirname(place));
+  replaceWhole(place, (beside) => fs.writeFileSync(beside, 'file'));
+  expect(fs.readFileSync(place, 'utf8')).toBe('file');
+  replaceWhole(place, (beside) => fs.symlinkSync('elsewhere', beside));
+  expect(fs.readlinkSync(place)).toBe('elsewhere');
+  const failing = (beside: string) => {
+    fs.writeFileSync(beside, 'half');
+    throw new Error('no more');
+  };
+  expect(() => replaceWhole(place, failing)).toThrow('no more');
+  expect(fs.readlinkSync(place)).toBe('elsewhere');
+  expect(fs.readdirSync(path.dirname(place))).toEqual(['place']);
 });

@@ -148,7 +148,7 @@ test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], messa
     'a large piece',
     { sha256: 'd'.repeat(64), sizeBytes: 2n ** 21n },
     [Buffer.alloc(2 ** 20 + 1)],
-    /chunk has 1048577 bytes/,
+    /chunk is 1048577 bytes; it must be at most 1048576 bytes/,
   ],
   ['an offset that is not reached', { sha256: 'e'.repeat(64), sizeBytes: 9n, offset: 5n }, [], /stands at 0/],
 ])('%s: refused', async (_, header, chunks, message) => {

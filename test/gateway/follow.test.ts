@@ -38,7 +38,8 @@ test('a watch of a long silent job survives a restart of the gateway, and gives 
   const [port] = await freePorts(1);
   const client = new GrpcClient(`127.0.0.1:${port}`);
   const notes: string[] = [];
-  const follow = () => followJob(client, 'job', 1, new AbortController().signal, (line) => notes.push(line), AWAY_MS);
+  const follow = () =>
+    followJob(client, 'job', 1, new AbortController().signal, { note: (line) => notes.push(line), awayMs: AWAY_MS });
   let server = await gatewayAt(port, false);
   const first = follow().next();
   first.catch(() => {});

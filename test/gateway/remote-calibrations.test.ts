@@ -1,4 +1,5 @@
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
+import { invalidValue } from '../../foundation/errors';
 import { follow } from '../../foundation/follow';
 import type { StageProgress } from '../../foundation/progress';
 import { remoteCalibrations } from '../../gateway/remote-calibrations';
@@ -9,7 +10,7 @@ import { GrpcServer } from '../../infra/grpc/server';
 import { estimate } from '../../job/estimate';
 import { AnalyzerService, type CalibrateAnalysisRequest } from '../../proto/gen/hifi/v1/analyzer_pb';
 import type { TextDataset } from '../../proto/gen/hifi/v1/dataset_pb';
-import { badField, RpcError, status } from '../../proto/status';
+import { RpcError, status } from '../../proto/status';
 import { trial } from '../infra/grpc/service';
 
 /* The gateway's side of a calibration, against an analyzer that answers as it is told to. */
@@ -70,10 +71,10 @@ test.each([
   ['dataset.path', 'spec.train.path'],
   ['options.xi', 'spec.analysis.xi'],
 ])('names %s as the part of the spec that it is', async (field, part) => {
-  answer = refusing(badField(field, 'is wrong'));
+  answer = refusing(invalidValue({ field, value: 'x', expected: 'right' }));
   await expect(estimated()).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
-    details: { violations: [{ field: part, description: `${field} is wrong` }] },
+    details: { violations: [{ field: part, description: `${field} is x; it must be right` }] },
   });
 });
 

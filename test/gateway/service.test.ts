@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { pino } from 'pino';
+import { invalidPart } from '../../foundation/errors';
 import { artifactService } from '../../gateway/artifact-service';
 import { Scheduler } from '../../gateway/scheduler';
 import { gatewayService } from '../../gateway/service';
@@ -13,7 +14,7 @@ import { GrpcServer } from '../../infra/grpc/server';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { ArtifactService } from '../../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService, JobSpecSchema, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
-import { badField, status } from '../../proto/status';
+import { status } from '../../proto/status';
 import { trial } from '../infra/grpc/service';
 import { temporaryFolder } from '../support/deltas';
 
@@ -47,7 +48,7 @@ beforeAll(async () => {
     ...trial({ sent: 0, aborted: 0, ended: 0 }),
     async describeModel({ model }) {
       await whileChecked();
-      if (model === 'unknown') throw badField('model', 'is unknown');
+      if (model === 'unknown') throw invalidPart('model', 'model is unknown');
       return { name: model, layers: 1, heads: 12 };
     },
   });

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as fc from 'fast-check';
-import { SelectionError } from '../../foundation/selection-error';
+import { HifiError } from '../../foundation/errors';
 import type { Teleport } from '../../heads/head-report';
 import { pagerank, pagerankRounds } from '../../heads/pagerank';
 
@@ -108,7 +108,7 @@ describe('pagerank', () => {
     [{ correlation: [0, 1, 1, 0], richness: [1, -1] }, 'richness of head 1 is -1'],
     [{ correlation: [0, 1, 1, 0], richness: [0, 0] }, 'richness is 0 for all 2 heads'],
   ])('refuses %j', (input, message) => {
-    expect(() => pagerank(input)).toThrow(SelectionError);
+    expect(() => pagerank(input)).toThrow(HifiError);
     expect(() => pagerank(input)).toThrow(message);
   });
 });

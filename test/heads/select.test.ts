@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
+import { HifiError, invalidPart } from '../../foundation/errors';
 import { type Mask, STRATEGIES } from '../../heads/mask';
 import { rankHeads } from '../../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../../heads/scores';
-import { byScore, parametersPerHead, SelectionError, type SelectionInput, selectHeads } from '../../heads/select';
+import { byScore, parametersPerHead, type SelectionInput, selectHeads } from '../../heads/select';
 
 /** A report of L layers and H heads with the given numbers a head, all heads correlated by `r`. */
 function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {
@@ -58,7 +59,10 @@ test('scores of one strategy choose heads by that strategy alone', () => {
   const report = reportOf(2, 3, (node) => node + 1);
   for (const strategy of SCORE_STRATEGIES) {
     expect(() => selectHeads(report, { strategy, k: 2 })).toThrow(
-      new SelectionError(`strategy ${strategy} goes by scores that an analysis does not have; hifi score makes them`),
+      invalidPart(
+        'strategy',
+        `strategy ${strategy} goes by scores that an analysis does not have; hifi score makes them`,
+      ),
     );
   }
   // Gradients come in any scale: nothing ties because it is small.
@@ -164,7 +168,7 @@ describe('selectHeads', () => {
     const report = reportOf(2, 3, () => 1);
     report.correlation = { pearson: [], covariance: [] };
     expect(selectHeads(report, { strategy, k: 1 }).heads).toHaveLength(count);
-    expect(() => selectHeads(report, { strategy: 'hifi', k: 1 })).toThrow(SelectionError);
+    expect(() => selectHeads(report, { strategy: 'hifi', k: 1 })).toThrow(HifiError);
   });
 
   it('draws by seed: the same again, others with another seed, each head about as often', () => {
@@ -191,8 +195,8 @@ describe('selectHeads', () => {
   });
 
   it.each([
-    [{ k: 0 }, 'k is 0; a layer of this model has 4 heads, so it must be 1 to 4'],
-    [{ k: 5 }, 'k is 5; a layer of this model has 4 heads'],
+    [{ k: 0 }, 'k is 0; it must be 1 to 4: a layer of this model has 4 heads'],
+    [{ k: 5 }, 'k is 5; it must be 1 to 4: a layer of this model has 4 heads'],
     [{ k: 1.5 }, 'k is 1.5'],
     [{ strategy: 'best' as 'hifi' }, 'strategy is "best"; it must be one of hifi, '],
     [{ tune: 'qk' as 'qkv' }, 'tune is "qk"'],
@@ -205,7 +209,7 @@ describe('selectHeads', () => {
     // A head of this model: 3·4·16 + 2·4 numbers of 100,000.
     [
       { budget: 0.0019 },
-      "budget is 0.0019; one head is 200 of the model's 100000 parameters, so it must be at least 0.002",
+      "budget is 0.0019; it must be at least 0.00201: one head is 200 of the model's 100000 parameters",
     ],
   ])('refuses %j', (options, message) => {
     const select = () =>
@@ -213,7 +217,7 @@ describe('selectHeads', () => {
         reportOf(2, 4, () => 1),
         options,
       );
-    expect(select).toThrow(SelectionError);
+    expect(select).toThrow(HifiError);
     expect(select).toThrow(message);
   });
 });
@@ -297,7 +301,7 @@ describe('a budget', () => {
     expect(mask.heads).toHaveLength(34);
     expect(mask.share).toBeCloseTo((34 * 196_736) / 335_141_888, 12);
     expect(selectHeads(report, { strategy: 'richness-only', budget: 0.02, tune: 'qkvo' }).heads).toHaveLength(25);
-    expect(() => selectHeads(report, { budget: 0.0005 })).toThrow('so it must be at least 0.000588');
+    expect(() => selectHeads(report, { budget: 0.0005 })).toThrow('it must be at least 0.000588');
     expect(selectHeads(report, { budget: 0.000588 }).heads).toHaveLength(1);
   });
 });

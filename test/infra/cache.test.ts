@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { processMark } from '../../foundation/process-identity';
 import { cached, isCached } from '../../infra/cache';
 
 let home: string;
@@ -40,8 +41,9 @@ it('a folder whose making fails is not there', async () => {
 
 it('the folder of a killed process is removed, and that of a running one stays', async () => {
   const at = (name: string) => path.join(home, 'hifi/kind', name);
-  const dead = 2 ** 22 + 1; // greater than any process id
-  const left = [`name.making-${dead}-abcdef`, `name.making-${process.ppid}-abcdef`, `other.making-${dead}-abcdef`];
+  const dead = processMark(2 ** 22 + 1); // greater than any process id
+  const living = processMark(process.ppid);
+  const left = [`name.making-${dead}-abcdef`, `name.making-${living}-abcdef`, `other.making-${dead}-abcdef`];
   for (const name of left) {
     fs.mkdirSync(at(name), { recursive: true });
     fs.writeFileSync(path.join(at(name), 'half'), '');

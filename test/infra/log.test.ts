@@ -1,4 +1,4 @@
-import { runCommand } from '../../infra/command';
+import { runCommand } from '../../foundation/command';
 import { openLog } from '../../infra/log';
 import { openTelemetry } from '../../infra/telemetry';
 

@@ -76,7 +76,13 @@ it('ends with the one line that the native parts fail with', () => {
 });
 
 it('looks for the tools of tests only where the script of npm test asks for it', () => {
-  write('infra/test-tools.ts', "export async function setUpTestTools(log: (line: string) => void) { log('tools'); }\n");
+  for (const file of ['test/support/typescript-hook.cjs', 'test/support/swc.cjs']) {
+    write(file, fs.readFileSync(path.join(root, file), 'utf8'));
+  }
+  write(
+    'test/support/test-tools.ts',
+    "export async function setUpTestTools(log: (line: string) => void) { log('tools'); }\n",
+  );
   expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
   expect(setUp('--test-tools')).toEqual({ status: 0, lines: ['tools'] });
   const { scripts } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));

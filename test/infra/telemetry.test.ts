@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { trace } from '@opentelemetry/api';
+import { runCommand } from '../../foundation/command';
 import { failed, HifiError } from '../../foundation/errors';
-import { runCommand } from '../../infra/command';
 import { openTelemetry, type ServiceName, type Span, type Telemetry } from '../../infra/telemetry';
 import { currentTraceparent, newSpanId, siblingTraceparent, traceIdOf } from '../../infra/telemetry/traceparent';
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp';

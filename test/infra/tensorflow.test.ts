@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { runCommand } from '../../infra/command';
+import { runCommand } from '../../foundation/command';
 import { trainerEnvironment } from '../../infra/tensorflow';
 
 const entry = require.resolve('../../infra/tensorflow');

@@ -85,7 +85,7 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
   ['mask.json: heads[1].head is -1; it must be a whole number from 0', (m) => (m.heads[1].head = -1)],
   ['mask.json: heads[0].layer is 0.5; it must be a whole number from 0', (m) => (m.heads[0].layer = 0.5)],
   [
-    'mask.json: heads[4] is layer 0, head 0, which heads[0] was already',
+    'mask.json: heads[4] is layer 0, head 0, which heads[0] was already; each must come once',
     (m) => m.heads.push({ ...m.heads[0], head: 0 }),
   ],
 ])('%s', (message, spoil) => {
@@ -102,13 +102,13 @@ test('a mask has k or a budget', () => {
       readMask,
       spoiled('mask.json', mask, () => {}),
     ),
-  ).toBe('mask.json: it has neither k nor budget; it must have one of them');
+  ).toBe('mask.json: there is neither k nor budget; give one of them');
   expect(
     refusal(
       readMask,
       spoiled('mask.json', { ...budgeted, k: 2 }, () => {}),
     ),
-  ).toBe('mask.json: it has both k and budget; it must have one of them');
+  ).toBe('mask.json: k is 2 and budget is 0.05; give one of them');
 });
 
 test('a strategy that is not known is refused with those that are', () => {

@@ -1,6 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { HifiError } from '../../foundation/errors';
-import { SelectionError } from '../../foundation/selection-error';
+import { HifiError, invalidInput } from '../../foundation/errors';
 import { runOf } from '../../library/run';
 
 /** Counts to `last`, and says when it has begun and when it has ended. */
@@ -93,7 +92,7 @@ test('every error is a HifiError, in the loop and in the result, and none is unh
     for await (const _ of run);
   };
   await expect(loop()).rejects.toMatchObject({ name: 'HifiError', code: 'FAILED', message: 'a bug' });
-  await expect(failing(new SelectionError('k is 0'))).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  await expect(failing(invalidInput('k is 0'))).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   expect(await failing(new Error('no')).catch((error) => error.code)).toBe('FAILED');
   await wait(10);
   expect(unhandled).not.toHaveBeenCalled();

@@ -64,7 +64,7 @@ describe('a mask', () => {
     [
       { heads: [{ layer: 4, head: 0 }] },
       'mask.heads[0].layer',
-      'mask.heads[0].layer is 4; the model has 4 layers, so it must be 0 to 3',
+      'mask.heads[0].layer is 4; it must be 0 to 3: the model has 4 layers',
     ],
     [
       {
@@ -74,7 +74,7 @@ describe('a mask', () => {
         ],
       },
       'mask.heads[1].head',
-      'mask.heads[1].head is 5; a layer of the model has 5 heads, so it must be 0 to 4',
+      'mask.heads[1].head is 5; it must be 0 to 4: a layer of the model has 5 heads',
     ],
     [
       {
@@ -90,11 +90,11 @@ describe('a mask', () => {
     [
       { model: { sha256: 'cd'.repeat(32) } },
       'mask.model.sha256',
-      'mask.model.sha256 is cdcdcdcdcdcd…; the model sample',
+      'mask.model.sha256 is cdcdcdcdcdcd… (sample); it must be ',
     ],
     [{ strategy: 'hify' }, 'mask.strategy', 'mask.strategy is "hify"; it must be one of hifi, '],
     [{ tune: 'all' }, 'mask.tune', 'mask.tune is "all"; it must be one of qkv, qkvo'],
-    [{ k: 6 }, 'mask.k', 'mask.k is 6; a layer has 5 heads, so it must be 0 to 5'],
+    [{ k: 6 }, 'mask.k', 'mask.k is 6; it must be 0 to 5: a layer of the model has 5 heads'],
     [{ budget: 0 }, 'mask.budget', 'mask.budget is 0; it must be above 0, at most 1'],
     [{ budget: 0.1, k: 1 }, 'mask.budget', 'give one of them'],
   ])('refuses %j', (mask, field, text) => {

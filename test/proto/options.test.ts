@@ -138,12 +138,12 @@ describe('what cannot be meant', () => {
     [
       () => analysisOptionsOf(create(AnalysisOptionsSchema, { threads: 1025 })),
       'options.threads',
-      'options.threads is 1025; it must be at most 1024',
+      'options.threads is 1025; it must be a whole number from 1 to 1024',
     ],
     [
       () => trainingOptionsOf(create(TrainingOptionsSchema, { batchSize: 0 }), 'training'),
       'training.batch_size',
-      'training.batch_size is 0; it must be at least 1',
+      'training.batch_size is 0; it must be a whole number from 1',
     ],
     [
       () => trainingOptionsOf(create(TrainingOptionsSchema, { lr: Number.NaN })),
@@ -168,7 +168,7 @@ describe('what cannot be meant', () => {
     [
       () => inferenceOptionsOf(create(InferenceOptionsSchema, { maxLength: 0 })),
       'options.max_length',
-      'options.max_length is 0; it must be at least 1',
+      'options.max_length is 0; it must be a whole number from 1',
     ],
   ])('names the field %#', (work, field, message) => {
     const { code, field: found, message: told } = error(work);

@@ -1,5 +1,5 @@
 import { type Browser, chromium } from 'playwright-core';
-import { BROWSER_COMMAND, findBrowser } from '../../infra/test-browser';
+import { BROWSER_COMMAND, findBrowser } from './test-browser';
 
 /** Nothing of the browser's own goes anywhere. */
 const ARGS = [

@@ -1,4 +1,4 @@
-import { findProgram, installCommand, TEST_TOOLS } from '../../infra/test-tools';
+import { findProgram, installCommand, TEST_TOOLS } from './test-tools';
 
 /**
  * A program that a test starts, by its name.

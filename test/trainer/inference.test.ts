@@ -166,13 +166,13 @@ it('predicts a thousand rows at a time', async () => {
 });
 
 it('checks its options', async () => {
-  const wrong = { code: 'INVALID_INPUT', message: 'option batchSize is 0; it must be at least 1' };
+  const wrong = { code: 'INVALID_INPUT', message: 'inference option batchSize is 0; it must be a whole number from 1' };
   const asked = { model, delta: await deltaOf({}), data: devSentences, options: { ...options, batchSize: 0 } };
   await expect(evaluated(asked)).rejects.toMatchObject(wrong);
   await expect(predicted(asked)).rejects.toMatchObject(wrong);
   await expect(finish(await request({ options: { batchSize: 0 } }))).rejects.toMatchObject({
     code: 'INVALID_INPUT',
-    message: 'training option batchSize is 0; it must be at least 1',
+    message: 'training option batchSize is 0; it must be a whole number from 1',
   });
 });
 

@@ -223,7 +223,9 @@ it('names the step where the loss is lost, and keeps the checkpoint', async () =
 it('refuses the mask of another base and a checkpoint of another run', async () => {
   const mask = await maskOf([[0], [0]]);
   const other = { ...mask, model: { name: 'other', sha256: '0'.repeat(64) } };
-  await expect(finish(await request({ mask: other }))).rejects.toThrow(/the mask is of other/);
+  await expect(finish(await request({ mask: other }))).rejects.toThrow(
+    /^mask\.model\.sha256 is 000000000000… \(other\); it must be [0-9a-f]{12}… \(/,
+  );
 
   // The last column twice, under another name: the same bytes and rows, with another label column.
   const dev = { ...devSentences, path: path.join(folder(), 'dev.tsv') };

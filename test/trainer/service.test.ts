@@ -290,7 +290,7 @@ describe('the trainer service', () => {
         },
       },
       'mask.heads[1].layer',
-      'mask.heads[1].layer is 2; the model has 2 layers, so it must be 0 to 1',
+      'mask.heads[1].layer is 2; it must be 0 to 1: the model has 2 layers',
     ],
     ['a head', { mask: { heads: [{ layer: 0, head: 99 }] } }, 'mask.heads[0].head', 'mask.heads[0].head is 99'],
     ['a head without a layer', { mask: { heads: [{ head: 1 }] } }, 'mask.heads[0].layer', 'is missing'],

@@ -101,7 +101,7 @@ describe('inputs', () => {
     const error = await errorOf(atPath('shards'));
     expect([error.field, error.message]).toEqual([
       'train.path',
-      'train.path is "shards"; a link in that folder leads out of the data roots',
+      'train.path is "shards"; it must be a folder whose links do not lead out of the data roots',
     ]);
   });
 
@@ -131,7 +131,7 @@ describe('inputs', () => {
     ['no columns', 'rows.tsv', {}, 'train.text_columns', 'is empty'],
     ['no label column', 'rows.tsv', { textColumns: ['text'] }, 'train.label_column', 'labels are needed here'],
     ['labels of a plain text', 'notes.txt', {}, 'train.path', 'a plain text, which has no labels'],
-    ['an unknown extension', 'models/tiny/config.json', columns, 'train.path', 'it must end in .tsv'],
+    ['an unknown extension', 'models/tiny/config.json', columns, 'train.path', 'it must be a name that ends in .tsv'],
   ])('refuses %s', async (_, written, more, field, text) => {
     const error = await errorOf(atPath(written, more));
     expect([error.field, error.message]).toEqual([field, expect.stringContaining(text)]);
@@ -174,7 +174,7 @@ describe('inputs', () => {
       );
     }
     // A folder in the working directory.
-    expect(await named('node_modules')).toMatch(/^train\.name is "node_modules"; it must end in \.tsv/);
+    expect(await named('node_modules')).toMatch(/^train\.name is "node_modules"; it must be a name that ends in \.tsv/);
   });
 
   it('fetches artifacts that are not there', async () => {

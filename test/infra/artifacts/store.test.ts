@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { processMark } from '../../../foundation/process-identity';
 import { keepCacheSwept, sweepCache } from '../../../infra/artifacts/cache';
 import { ArtifactStore } from '../../../infra/artifacts/store';
 import { status } from '../../../proto/status';
@@ -128,7 +129,7 @@ it('two concurrent uploads of one file: the second must try again, at any store 
 
 it('another process that receives the same file writes to its own part', async () => {
   // A part of a running process: this one.
-  const others = `${sha256}.${process.ppid}-00000000-0000-4000-8000-000000000000`;
+  const others = `${sha256}.${processMark(process.ppid)}-00000000-0000-4000-8000-000000000000`;
   fs.writeFileSync(path.join(folder, 'parts', others), 'half');
   const here = new ArtifactStore(folder);
   await here.receive(whole, pieces());
@@ -137,7 +138,7 @@ it('another process that receives the same file writes to its own part', async (
 });
 
 it('an upload resumes after its process was killed', async () => {
-  const dead = 2 ** 22 + 1; // greater than any process id
+  const dead = processMark(2 ** 22 + 1); // greater than any process id
   const left = path.join(folder, 'parts', `${sha256}.${dead}-00000000-0000-4000-8000-000000000000`);
   fs.writeFileSync(left, content.subarray(0, 1 << 20));
   const here = new ArtifactStore(folder);

@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import { GrpcClient } from '../../../infra/grpc/client';
-import { proxyFor } from '../../../infra/grpc/proxy';
+import { grpcProxyFor } from '../../../infra/grpc/proxy';
 import { GrpcServer } from '../../../infra/grpc/server';
 import { AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
 import { freePorts } from '../../support/ports';
@@ -83,15 +83,15 @@ test('selection of the proxy for a service', () => {
     'dns:///localhost:7070',
     'dns:///gateway.local:7070',
   ];
-  for (const address of direct) expect([address, proxyFor(address)]).toEqual([address, undefined]);
+  for (const address of direct) expect([address, grpcProxyFor(address)]).toEqual([address, undefined]);
   for (const address of ['gateway.example:7070', '10.2.0.1:7070', '[2001:db8::1]:7070']) {
-    expect([address, proxyFor(address)]).toEqual([address, 'grpc_proxy, b.example:3128']);
+    expect([address, grpcProxyFor(address)]).toEqual([address, 'grpc_proxy, b.example:3128']);
   }
   given({ https_proxy: 'http://a.example', no_proxy: '*' });
-  expect(proxyFor('gateway.example:7070')).toBeUndefined();
+  expect(grpcProxyFor('gateway.example:7070')).toBeUndefined();
   given({ https_proxy: 'http://a.example', NO_PROXY: 'gateway.example:7070' });
-  expect(proxyFor('gateway.example:7070')).toBeUndefined();
-  expect(proxyFor('gateway.example:7071')).toBe('https_proxy, a.example');
+  expect(grpcProxyFor('gateway.example:7070')).toBeUndefined();
+  expect(grpcProxyFor('gateway.example:7071')).toBe('https_proxy, a.example');
   given({ https_proxy: 'socks5://a.example' });
-  expect(proxyFor('gateway.example:7070')).toBeUndefined();
+  expect(grpcProxyFor('gateway.example:7070')).toBeUndefined();
 });

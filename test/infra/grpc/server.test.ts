@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Metadata, status } from '@grpc/grpc-js';
-import { HifiError, invalidInput } from '../../../foundation/errors';
+import { HifiError, invalidInput, invalidValue } from '../../../foundation/errors';
 import { GrpcClient } from '../../../infra/grpc/client';
 import { GrpcServer } from '../../../infra/grpc/server';
 import { AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
-import { badField, RpcError } from '../../../proto/status';
+import { RpcError } from '../../../proto/status';
 import { grpcurl } from '../../support/grpcurl';
 import { type Seen, trial } from './service';
 
@@ -16,7 +16,7 @@ let server: GrpcServer;
 let client: GrpcClient;
 let seen: Seen;
 const errors = {
-  field: () => badField('options.damping', 'is 1.5; it must be above 0 and below 1'),
+  field: () => invalidValue({ field: 'options.damping', value: '1.5', expected: 'above 0 and below 1' }),
   input: () => invalidInput('/root/.cache/hifi/models/secret-model/config.json: has no "hidden_size"'),
   unknown: () => new Error('ENOENT: /etc/hifi/token'),
   lost: () => new HifiError('ENGINE_LOST', 'the analyze engine was ended by SIGKILL'),

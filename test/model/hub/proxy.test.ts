@@ -3,7 +3,7 @@ import * as http from 'node:http';
 import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { proxyFor } from '../../../model/hub/proxy';
+import { httpProxyFor } from '../../../model/hub/proxy';
 import { resolveModel } from '../../../model/resolve';
 import { fixtures } from '../../cli/spawn';
 import { FakeHub, filesOf } from '../../support/hub';
@@ -143,7 +143,7 @@ describe('NO_PROXY', () => {
     ['2001:db8::/32', 'https://[2001:db9::2]/x', true],
   ])('%p, %s: through the proxy %p', (list, url, proxied) => {
     for (const name of ['no_proxy', 'NO_PROXY']) {
-      const found = proxyFor(new URL(url), { HTTPS_PROXY: 'proxy:3128', [name]: list });
+      const found = httpProxyFor(new URL(url), { HTTPS_PROXY: 'proxy:3128', [name]: list });
       expect(found?.shown).toBe(proxied ? 'HTTPS_PROXY http://proxy:3128' : undefined);
     }
   });
@@ -155,9 +155,9 @@ describe('NO_PROXY', () => {
       HTTPS_PROXY: 'http://c:3',
       HTTP_PROXY: 'http://d:4',
     };
-    expect(proxyFor(new URL('https://x'), all)?.shown).toBe('https_proxy http://b:2');
-    expect(proxyFor(new URL('http://x'), all)?.shown).toBe('http_proxy http://a:1');
-    expect(proxyFor(new URL('http://x'), { https_proxy: 'http://b:2' })).toBeUndefined();
+    expect(httpProxyFor(new URL('https://x'), all)?.shown).toBe('https_proxy http://b:2');
+    expect(httpProxyFor(new URL('http://x'), all)?.shown).toBe('http_proxy http://a:1');
+    expect(httpProxyFor(new URL('http://x'), { https_proxy: 'http://b:2' })).toBeUndefined();
   });
 });
 

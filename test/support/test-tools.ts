@@ -1,8 +1,8 @@
 import * as path from 'node:path';
-import { cacheFolder } from '../foundation/cache-folder';
-import { cached } from './cache';
-import { lastLines, runCommand } from './command';
-import { isProgram, onPath } from './on-path';
+import { cacheFolder } from '../../foundation/cache-folder';
+import { lastLines, runCommand } from '../../foundation/command';
+import { cached } from '../../infra/cache';
+import { isProgram, onPath } from '../../infra/on-path';
 import { setUpTestBrowser } from './test-browser';
 
 /** A program that tests start. What they need is a real one: a stand-in would have our own errors. */

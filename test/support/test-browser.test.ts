@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { findBrowser, setUpTestBrowser } from '../../infra/test-browser';
-import { openBrowser } from '../support/browser';
+import { openBrowser } from './browser';
+import { findBrowser, setUpTestBrowser } from './test-browser';
 
 const before = process.env.PATH;
 let folder: string;

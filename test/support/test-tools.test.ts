@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { findProgram, setUpTestTools } from '../../infra/test-tools';
-import { findTool, hasTool } from '../support/tools';
+import { findProgram, setUpTestTools } from './test-tools';
+import { findTool, hasTool } from './tools';
 
 const before = { ...process.env };
 let folder: string;

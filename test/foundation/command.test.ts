@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { lastLines, runCommand } from '../../infra/command';
+import { lastLines, runCommand } from '../../foundation/command';
 
 const node = (script: string, options = {}) => runCommand(process.execPath, ['-e', script], options);
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cancelled } from '../foundation/errors';
+import { cancelled } from './errors';
 
 /** How a command ended, with what it wrote. */
 export interface CommandResult {

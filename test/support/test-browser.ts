@@ -1,5 +1,5 @@
-import { lastLines, runCommand } from './command';
-import { onPath } from './on-path';
+import { lastLines, runCommand } from '../../foundation/command';
+import { onPath } from '../../infra/on-path';
 
 /** What Chromium is called; the first that is there is taken. */
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];

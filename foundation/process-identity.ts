@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import * as fs from 'node:fs';
+
+/** A process, as another process can judge it later. */
+export interface ProcessIdentity {
+  pid: string;
+  /**
+   * Start of the process, in clock ticks since the machine's boot; empty if the system does not
+   * report it.
+   */
+  start: string;
+  /**
+   * Machine's boot and pid namespace, outside which `pid` and `start` mean nothing; empty if the
+   * system reports neither, because there is only one.
+   */
+  place: string;
+}
+
+/** Identity of a process of this place; by default this process. */
+export function identityOf(pid: number | string = process.pid): ProcessIdentity {
+  return { pid: String(pid), start: statOf(String(pid))?.start ?? '', place: ownPlace() };
+}
+
+/** Returns true if a process of this place, with that id and start, is running. */
+export function isRunning({ pid, start }: Pick<ProcessIdentity, 'pid' | 'start'>): boolean {
+  try {
+    process.kill(Number(pid), 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  const stat = statOf(pid);
+  // Without /proc the id must suffice.
+  if (stat === undefined) return true;
+  // A zombie, whose end its parent has not read yet, holds nothing.
+  return stat.state !== 'Z' && stat.state !== 'X' && (start === '' || start === stat.start);
+}
+
+/** Time without a change after which a file of an invisible process counts as left, in milliseconds. */
+const LEFT_MS = 3_600_000;
+
+/** Pattern of {@link processMark}, for patterns of whole names. */
+export const MARK = '\\d+_\\d*_[0-9a-f]*';
+
+/** Part of the name of a file that a process works on, so that others can tell if the process left it. */
+export function processMark(pid?: number): string {
+  const { pid: id, start, place } = identityOf(pid);
+  return `${id}_${start}_${placeMark(place)}`;
+}
+
+/**
+ * Returns true if the process that works on a file, or on a folder, has left it.
+ *
+ * A process of the same boot and pid namespace is looked up by its id and start. A process elsewhere
+ * (another container that shares the folder, another boot) cannot be looked up: the file counts as
+ * left if nobody has changed it for an hour. The same holds for a mark that is none.
+ *
+ * @param mark the file's {@link processMark}
+ */
+export function isLeft(file: string, mark: string): boolean {
+  const [, pid, start, place] = /^(\d+)_(\d*)_([0-9a-f]*)$/.exec(mark) ?? [];
+  if (pid !== undefined && place === placeMark(ownPlace())) return !isRunning({ pid, start });
+  const stat = fs.statSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.mtimeMs > LEFT_MS;
+}
+
+const placeMark = (place: string) =>
+  place === '' ? '' : createHash('sha256').update(place).digest('hex').slice(0, 12);
+
+function ownPlace(): string {
+  const boot = textOf('/proc/sys/kernel/random/boot_id').trim();
+  const namespace = linkOf('/proc/self/ns/pid');
+  return boot && namespace ? `${boot}/${namespace}` : '';
+}
+
+function statOf(pid: string): { state: string; start: string } | undefined {
+  const stat = textOf(`/proc/${pid}/stat`);
+  if (!stat) return undefined;
+  // The command, in brackets, may hold anything: fields are counted behind it; the start is the 22nd of all.
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state, start: fields[18] };
+}
+
+/** Text of a file; empty if it is unreadable. */
+function textOf(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function linkOf(file: string): string {
+  try {
+    return fs.readlinkSync(file);
+  } catch {
+    return '';
+  }
+}
