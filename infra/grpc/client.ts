@@ -18,7 +18,7 @@ import {
 } from '@grpc/grpc-js';
 import { cancelled } from '../../foundation/errors';
 import { errorOfStatus, RpcError, status } from '../../proto/status';
-import { currentTraceparent } from '../telemetry/traceparent';
+import { inject } from '../telemetry/propagation';
 import { type Credentials, channelCredentials } from './credentials';
 import { methodDefinition } from './definition';
 import { quietLibrary } from './library-log';
@@ -175,8 +175,7 @@ export class GrpcClient {
     const metadata = new Metadata();
     const { token } = this.credentials;
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
-    const traceparent = currentTraceparent();
-    if (traceparent !== undefined) metadata.set('traceparent', traceparent);
+    inject(metadata);
     return metadata;
   }
 }
