@@ -117,7 +117,7 @@ async function answer(
 }
 
 /** An error as it crosses to the parent. */
-function crossing(thrown: unknown): FromChild {
+export function crossing(thrown: unknown): FromChild & { type: 'error' } {
   const error = HifiError.from(thrown);
   return { type: 'error', code: error.code, message: error.message, field: error.field, trace: traceOf(thrown) };
 }

@@ -179,8 +179,8 @@ export class Engine {
 }
 
 /** The child's error as the parent's. */
-function crossed({ code, message, field, trace }: FromChild & { type: 'error' }): HifiError {
-  const error = new HifiError(code, message, `in the engine: ${trace}`);
+export function crossed({ code, message, field, trace }: FromChild & { type: 'error' }): HifiError {
+  const error = new HifiError(code, message, `in the child process: ${trace}`);
   if (field !== undefined) error.field = field;
   return error;
 }

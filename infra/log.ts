@@ -23,7 +23,10 @@ const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
  *   crash loses none
  * @throws HifiError INVALID_INPUT when HIFI_LOG is no level
  */
-export function openLog(service: ServiceName, to: { write(line: string): void } = new LogFile(2)): Logger {
+export function openLog(
+  service: ServiceName | 'supervisor',
+  to: { write(line: string): void } = new LogFile(2),
+): Logger {
   const level = process.env.HIFI_LOG || 'info';
   if (!LEVELS.includes(level)) throw invalidInput(`HIFI_LOG is "${level}": it must be one of ${LEVELS.join(', ')}`);
   return pino(

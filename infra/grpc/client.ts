@@ -19,8 +19,9 @@ import {
 import { cancelled } from '../../foundation/errors';
 import { errorOfStatus, RpcError, status } from '../../proto/status';
 import { inject } from '../telemetry/propagation';
-import { type Credentials, channelCredentials } from './credentials';
+import type { Credentials } from './credentials';
 import { methodDefinition } from './definition';
+import { channelCredentials } from './grpc-credentials';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
 import { proxyFor } from './proxy';

@@ -2,8 +2,8 @@ import type { Attributes, Span } from '@opentelemetry/api';
 
 export type { Attributes, Span };
 
-/** The processes that tell of themselves; to a collector they are `hifi-gateway` and so on. */
-export type ServiceName = 'gateway' | 'analyzer' | 'trainer' | 'cli';
+/** Services; a collector knows them as `hifi-gateway` and so on. */
+export type ServiceName = 'gateway' | 'analyzer' | 'trainer';
 
 export interface SpanSettings {
   /** `server` and `client` are the ends of a call, `producer` and `consumer` those of a queue; `internal` by default. */
