@@ -104,7 +104,7 @@ describe('a span', () => {
   });
 
   it('is marked by the error that is thrown on', async () => {
-    const telemetry = telemetryOf('cli');
+    const telemetry = telemetryOf('trainer');
     const error = failed('no memory for 12 tensors');
     await expect(telemetry.inSpan('fails', {}, () => Promise.reject(error))).rejects.toBe(error);
     await expect(
@@ -212,14 +212,14 @@ it('a histogram comes with its values in buckets of seconds', async () => {
 
 describe('shutting down', () => {
   it('sends what is not sent yet', async () => {
-    const telemetry = telemetryOf('cli');
+    const telemetry = telemetryOf('trainer');
     for (let i = 0; i < 1500; i++) telemetry.record('many', Date.now() - 1, Date.now());
     await telemetry.shutdown();
     expect(receiver.spans).toHaveLength(1500);
   });
 
   it.each(['is gone', 'hangs'])('ends also where the collector %s, and work does not notice', async (state) => {
-    const telemetry = telemetryOf('cli');
+    const telemetry = telemetryOf('trainer');
     if (state === 'hangs') receiver.hang(true);
     else await receiver.stop();
     telemetry.histogram('hifi.stage.duration', 's', '').record(1);
@@ -288,7 +288,7 @@ describe('without a collector', () => {
 
   it.each(['localhost:4318', 'http://', 'collector'])('what is no address (%s) is refused', (endpoint) => {
     process.env[VARIABLE] = endpoint;
-    expect(() => openTelemetry('cli')).toThrow(
+    expect(() => openTelemetry('trainer')).toThrow(
       `OTEL_EXPORTER_OTLP_ENDPOINT is "${endpoint}": it must be an address such as http://127.0.0.1:4318`,
     );
   });
