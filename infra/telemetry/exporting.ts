@@ -65,7 +65,8 @@ export interface ExportingSettings {
  */
 export function exporting({ service, version, signals, collectors, warn }: ExportingSettings): Telemetry {
   for (const [name, value] of Object.entries(DEFAULTS)) process.env[name] ||= value;
-  reportSdk(warn, new ExportFailures(collectors, warn));
+  const failures = new ExportFailures(collectors, warn);
+  reportSdk(warn, failures);
   const ids = new SpanIds();
   const about = { 'service.name': `hifi-${service}`, ...(version && { 'service.version': version }) };
   const sdk = new NodeSDK({
@@ -116,7 +117,7 @@ export function exporting({ service, version, signals, collectors, warn }: Expor
     },
 
     shutdown() {
-      ended ??= end(sdk);
+      ended ??= end(sdk, failures);
       return ended;
     },
   };
@@ -133,10 +134,10 @@ function reportSdk(warn: (line: string) => void, failures: ExportFailures): void
 }
 
 /** Sends what is left, within a limit, and frees OpenTelemetry's global API. */
-async function end(sdk: NodeSDK): Promise<void> {
+async function end(sdk: NodeSDK, failures: ExportFailures): Promise<void> {
   await within(
     SHUTDOWN_MS,
-    sdk.shutdown().catch(() => {}),
+    sdk.shutdown().catch((error) => failures.report(error)),
   );
   for (const api of [trace, metrics, logs, propagation, context, diag]) api.disable();
 }
