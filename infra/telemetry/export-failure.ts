@@ -28,7 +28,7 @@ const CONVENTION = 'by convention port 4317 is gRPC and port 4318 is HTTP';
  * Line for a failed export. The SDK does not say which signal failed: the line names each collector
  * that the failure can concern.
  */
-export function failureLine(thrown: unknown, collectors: readonly Collector[]): string {
+function failureLine(thrown: unknown, collectors: readonly Collector[]): string {
   const { message, code }: Error & { code?: unknown } = thrown instanceof Error ? thrown : new Error(String(thrown));
   const text = message.replace(/^PeriodicExportingMetricReader: .*?\(error (.*)\)$/s, '$1');
   const isGrpc = /^\d+ [A-Z_]+: /.test(text.replace(/^Error: /, ''));

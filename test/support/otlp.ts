@@ -219,8 +219,8 @@ interface WireValue {
   boolValue?: boolean;
   intValue?: string | number;
   doubleValue?: number;
-  arrayValue?: { values: WireValue[] };
-  kvlistValue?: { values: WireAttribute[] };
+  arrayValue?: { values?: WireValue[] };
+  kvlistValue?: { values?: WireAttribute[] };
 }
 interface WireSpan {
   traceId: string;
@@ -331,7 +331,7 @@ const plain = (attributes: WireAttribute[] = []): Attributes =>
 
 function plainValue(value: WireValue): unknown {
   if (value.intValue !== undefined) return Number(value.intValue);
-  if (value.arrayValue) return value.arrayValue.values.map(plainValue);
+  if (value.arrayValue) return (value.arrayValue.values ?? []).map(plainValue);
   if (value.kvlistValue) return plain(value.kvlistValue.values);
   return value.stringValue ?? value.boolValue ?? value.doubleValue;
 }
