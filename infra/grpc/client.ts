@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import {
   create,
   type DescMessage,
@@ -38,7 +39,7 @@ export class GrpcClient {
   private readonly client: Client;
   private readonly proxy: string | undefined;
 
-  /** @param address `HOST:PORT` */
+  /** @param address `HOST:PORT`, or `unix:PATH` of a socket that is named after its service */
   constructor(
     readonly address: string,
     private readonly credentials: Credentials = {},
@@ -167,7 +168,7 @@ export class GrpcClient {
     const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
     const by =
       this.proxy === undefined ? '' : ` by the proxy of ${this.proxy}; no_proxy names what is reached without it`;
-    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, {
+    return new RpcError(found.code, found.reason, `${shown(this.address)} cannot be reached (${reason})${by}`, {
       cause: error,
     });
   }
@@ -180,6 +181,9 @@ export class GrpcClient {
     return metadata;
   }
 }
+
+/** Server in a message, which may reach a client: the service instead of a socket's path. */
+const shown = (address: string) => (address.startsWith('unix:') ? `the ${path.basename(address, '.sock')}` : address);
 
 const optionsOf = ({ timeoutMs }: CallSettings): CallOptions =>
   timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };

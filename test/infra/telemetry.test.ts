@@ -13,7 +13,7 @@ let receiver: OtlpReceiver;
 let open: Telemetry[] = [];
 
 function telemetryOf(service: ServiceName, warn?: (line: string) => void): Telemetry {
-  setOtel({ [VARIABLE]: receiver.endpoint });
+  setOtel({ [VARIABLE]: receiver.endpoint, OTEL_EXPORTER_OTLP_TIMEOUT: '5000' });
   const telemetry = openTelemetry(service, '1.2.3', warn);
   open.push(telemetry);
   return telemetry;

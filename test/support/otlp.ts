@@ -92,7 +92,7 @@ export interface OtlpReceiver {
    * @param what named when it never does, with the names of the spans that came
    */
   waitFor(predicate: (receiver: OtlpReceiver) => boolean, what: string, waitMs?: number): Promise<void>;
-  /** Answers nothing any more, as a collector that hangs; `false` undoes it. */
+  /** Answers nothing any more, as a collector that hangs; `false` undoes it and breaks off what hangs over HTTP. */
   hang(on: boolean): void;
   /** Answers that it is forbidden. */
   refuse(on: boolean): void;
@@ -106,6 +106,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const metrics: ReceivedPoint[] = [];
   const logs: ReceivedLog[] = [];
   const requests: ReceivedRequest[] = [];
+  const hung: http.ServerResponse[] = [];
   let [hanging, refusing, refused] = [false, false, 0];
 
   const take = (signal: Signal, protocol: ReceivedRequest['protocol'], headers: object, body: Wire) => {
@@ -123,7 +124,10 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const server = http.createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    if (hanging) return;
+    if (hanging) {
+      hung.push(response);
+      return;
+    }
     const [, signal] = /^\/v1\/(traces|metrics|logs)$/.exec(request.url ?? '') ?? [];
     if (signal === undefined || refusing) {
       if (signal === 'traces') refused += 1;
@@ -177,6 +181,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     },
     hang(on) {
       hanging = on;
+      if (!on) for (const response of hung.splice(0)) response.destroy();
     },
     refuse(on) {
       refusing = on;
