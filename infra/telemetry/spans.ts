@@ -31,6 +31,7 @@ export interface Histogram {
 
 /** What a service tells of its work: spans and histograms. Where it is off, work is done and nothing is told. */
 export interface Telemetry {
+  /** True if spans are recorded. */
   readonly on: boolean;
   /**
    * Does work in a span, which is active meanwhile: spans begun by the work, and lines it logs, are below it.

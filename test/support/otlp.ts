@@ -92,7 +92,10 @@ export interface OtlpReceiver {
    * @param what named when it never does, with the names of the spans that came
    */
   waitFor(predicate: (receiver: OtlpReceiver) => boolean, what: string, waitMs?: number): Promise<void>;
-  /** Answers nothing any more, as a collector that hangs; `false` undoes it and breaks off what hangs over HTTP. */
+  /**
+   * Answers nothing any more, as a collector that hangs. `false` undoes it, and ends the requests
+   * that hang over HTTP.
+   */
   hang(on: boolean): void;
   /** Answers that it is forbidden. */
   refuse(on: boolean): void;
