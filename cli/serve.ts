@@ -2,7 +2,8 @@ import * as path from 'node:path';
 import { Argument, type Command } from 'commander';
 import { homeFolder } from '../foundation/cache-folder';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
-import { SERVICE_NAMES, type ServedName } from '../infra/service/settings';
+import { SERVICE_NAMES, type ServedName, type ServeSettings } from '../infra/service/settings';
+import type { SuperviseSettings } from '../infra/service/supervisor';
 import { addressOf, HOST, PORTS } from './addresses';
 import { aPath, oneOf, paths, wholeNumber } from './flag-values';
 import { add, type Flags } from './flags';
@@ -55,27 +56,27 @@ export function define(command: Command): void {
 /** How long calls and saving may take once the process is told to end, in milliseconds. */
 const END_MS = 30_000;
 
-async function serveServices(service: string, flags: Flags): Promise<void> {
+async function serveServices(service: ServedName | 'all', flags: Flags): Promise<void> {
   // A signal during the start ends the services once they have started, so that no part is left
   // over.
   const told = toldToEnd();
-  const services = SERVICE_NAMES.filter((name) => service === 'all' || service === name);
-  const { serve } = require('./services') as typeof import('./services');
   const guard = readGuard(flags);
-  const { served, stop } = await serve({
-    services,
+  const common = {
     stateDir: path.resolve((flags.stateDir as string | undefined) ?? defaultStateDir()),
     host: flags.host as string,
-    ports: byName((name) => flags[`${name}Port`] as number),
-    peers: byName((name) => flags[name] as string),
     dataRoots: (flags.dataRoot as string[]).map((folder) => path.resolve(folder)),
     guard,
-    credentials: readCredentials(flags, guard.tls !== undefined),
     insecure: flags.insecure === true,
     ...(flags.http !== undefined && { httpPort: flags.http as number }),
     ...(process.env.NATS_URL && { natsUrl: process.env.NATS_URL }),
     version: packageVersion(),
-  });
+  };
+  const ports = byName((name) => flags[`${name}Port`] as number);
+  const credentials = readCredentials(flags, guard.tls !== undefined);
+  const peers = byName((name) => flags[name] as string);
+  const { served, stop } = await (service === 'all'
+    ? serveAll({ ...common, ports })
+    : serveOne({ ...common, name: service, port: ports[service], peers, credentials }));
   for (const { name, port, pagePort } of served) {
     process.stderr.write(`${name} on ${flags.host}:${port}\n`);
     const scheme = guard.tls ? 'https' : 'http';
@@ -93,6 +94,17 @@ async function serveServices(service: string, flags: Flags): Promise<void> {
   await stop();
   // What a library still holds open is nobody's any more.
   process.exit(0);
+}
+
+function serveAll(settings: Omit<SuperviseSettings, 'entry'>) {
+  const { supervise } = require('../infra/service/supervisor') as typeof import('../infra/service/supervisor');
+  return supervise({ ...settings, entry: require.resolve('./service-child') });
+}
+
+async function serveOne(settings: ServeSettings) {
+  const { serve } = require('./services') as typeof import('./services');
+  const { served, stop } = await serve(settings);
+  return { served: [served], stop };
 }
 
 const byName = <T>(of: (name: ServedName) => T) =>

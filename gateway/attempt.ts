@@ -88,8 +88,14 @@ async function inPhase(
   note: Note,
   work: () => Promise<JobState | undefined>,
 ): Promise<JobState | undefined> {
-  if (!telemetry.on || traceparent === undefined || state === 'QUEUED' || state === 'SUCCEEDED') return work();
+  if (state === 'QUEUED' || state === 'SUCCEEDED') return work();
   const began = performance.now();
+  const timed = async () => {
+    const next = await work();
+    seconds.record((performance.now() - began) / 1000, { 'hifi.job.state': state.toLowerCase() });
+    return next;
+  };
+  if (!telemetry.on || traceparent === undefined) return timed();
   const phase: Phase = { state, spanId: newSpanId(), from: Date.now(), told: false };
   await note({ kind: 'phase', phase });
   const settings = {
@@ -99,9 +105,7 @@ async function inPhase(
     links: cut?.state === state ? [siblingTraceparent(traceparent, cut.spanId) ?? traceparent] : [],
   };
   try {
-    const next = await telemetry.inSpan(spanName(state), settings, work);
-    seconds.record((performance.now() - began) / 1000, { 'hifi.job.state': state.toLowerCase() });
-    return next;
+    return await telemetry.inSpan(spanName(state), settings, timed);
   } catch (error) {
     await note({ kind: 'phase', phase: { ...phase, told: true } });
     throw error;

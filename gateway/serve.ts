@@ -28,7 +28,7 @@ export interface ServeGateway extends ServePart {
 export async function serveGateway(settings: ServeGateway, parts: Parts): Promise<Served> {
   const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer } = settings;
   const { engineProcess = ENGINE_PROCESS } = settings;
-  const { log, telemetry, server, start } = serviceServer('gateway', settings, parts);
+  const { log, telemetry, server, start } = serviceServer(settings, parts);
   const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
   parts.add(() => store.close());
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));

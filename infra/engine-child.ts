@@ -121,7 +121,7 @@ async function answer(
 }
 
 /** An error as it crosses to the parent. */
-function crossing(thrown: unknown): FromChild {
+export function crossing(thrown: unknown): FromChild & { type: 'error' } {
   const error = HifiError.from(thrown);
   const { code, message, field, value, expected } = error;
   return { type: 'error', code, message, part: { field, value, expected }, trace: traceOf(thrown) };

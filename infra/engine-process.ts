@@ -151,7 +151,8 @@ function lower({ pid }: ChildProcess, by: number): void {
   }
 }
 
-function died(code: number | null, signal: string | null, output: string): string {
+/** The end of a child in words: `ended with exit code 7: a library gave up`. */
+export function died(code: number | null, signal: string | null, output: string): string {
   const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
   const hint = signal === 'SIGKILL' ? ' (the system may be out of memory)' : '';
   const last = lastWords(output, signal === null);

@@ -179,8 +179,8 @@ export class Engine {
 }
 
 /** The child's error as the parent's. */
-function crossed({ code, message, part, trace }: FromChild & { type: 'error' }): HifiError {
-  return Object.assign(new HifiError(code, message, `in the engine: ${trace}`), part);
+export function crossed({ code, message, part, trace }: FromChild & { type: 'error' }): HifiError {
+  return Object.assign(new HifiError(code, message, `in the child process: ${trace}`), part);
 }
 
 const closed = (method: string) => engineLost(`the ${method} engine was closed`);

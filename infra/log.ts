@@ -2,6 +2,7 @@ import { trace } from '@opentelemetry/api';
 import { type Logger, pino, stdTimeFunctions } from 'pino';
 import { invalidInput } from '../foundation/errors';
 import { LogFile } from './log-file';
+import { emitLogRecord } from './telemetry/log-records';
 import type { ServiceName } from './telemetry/spans';
 
 export type { Logger };
@@ -16,13 +17,16 @@ const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
 /**
  * Opens a service's log: one line of JSON per event, on stderr, with the active span's ids.
  * HIFI_LOG sets its level, `info` by default. A line that cannot be written is lost; the caller
- * does not notice.
+ * does not notice. The line is also an OpenTelemetry log record, if logs are exported.
  *
  * @param to where the lines go; by default stderr, each written before the call returns, so that a
  *   crash loses none
  * @throws HifiError INVALID_INPUT when HIFI_LOG is no level
  */
-export function openLog(service: ServiceName, to: { write(line: string): void } = new LogFile(2)): Logger {
+export function openLog(
+  service: ServiceName | 'supervisor',
+  to: { write(line: string): void } = new LogFile(2),
+): Logger {
   const level = process.env.HIFI_LOG || 'info';
   if (!LEVELS.includes(level)) throw invalidInput(`HIFI_LOG is "${level}": it must be one of ${LEVELS.join(', ')}`);
   return pino(
@@ -34,7 +38,12 @@ export function openLog(service: ServiceName, to: { write(line: string): void } 
       redact: { paths: SECRETS.flatMap((name) => DEPTHS.map((depth) => depth + name)), censor: '[redacted]' },
       mixin: spanIds,
     },
-    to,
+    {
+      write(line: string) {
+        to.write(line);
+        emitLogRecord(line);
+      },
+    },
   );
 }
 

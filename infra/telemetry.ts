@@ -1,6 +1,7 @@
-import { context, INVALID_SPAN_CONTEXT, trace } from '@opentelemetry/api';
-import { invalidInput } from '../foundation/errors';
-import { contextUnder, useAsyncContext } from './telemetry/context';
+import { context, INVALID_SPAN_CONTEXT, propagation, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { collectorsOf, exportedSignals } from './telemetry/collectors';
+import { contextUnder, TRACE_CONTEXT } from './telemetry/propagation';
 import type { ServiceName, Telemetry } from './telemetry/spans';
 
 export type {
@@ -13,42 +14,43 @@ export type {
   Telemetry,
 } from './telemetry/spans';
 
-/** Where the collector's address is: its root, to which `/v1/traces` and `/v1/metrics` are added. */
-const ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
-
 /**
- * The telemetry of a service. It is on where OTEL_EXPORTER_OTLP_ENDPOINT names a collector (OTLP over HTTP, e.g.
- * `http://127.0.0.1:4318`); a span is there within a second of its end. Without it none of the packages that measure and send is
- * loaded; a caller's traceparent is still passed on.
+ * Opens the telemetry of this process, which is one service. OpenTelemetry's SDK for Node reads the
+ * OTEL_* variables and is loaded only if they name an exporter, an OTLP endpoint or propagators.
+ * Without it a caller's traceparent is still passed on. OpenTelemetry's API is global, so a process
+ * opens telemetry again only after `shutdown`.
  *
- * @param version of the package, told with each span
- * @param warn told a line when the collector cannot be reached, once until it can
- * @throws HifiError INVALID_INPUT when the variable is no address
+ * @param version of the package, an attribute of the resource
+ * @param warn receives a line if telemetry cannot be sent, once while it lasts
+ * @throws HifiError INVALID_INPUT for an endpoint that is no address
  */
 export function openTelemetry(
   service: ServiceName,
   version?: string,
   warn: (line: string) => void = () => {},
 ): Telemetry {
-  useAsyncContext();
-  const endpoint = process.env[ENDPOINT]?.trim();
-  if (!endpoint) return OFF;
-  if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint)) {
-    throw invalidInput(`${ENDPOINT} is "${endpoint}": it must be an address such as http://127.0.0.1:4318`);
-  }
-  // Loaded here and not above: where telemetry is off it costs no time and no memory.
+  const signals = exportedSignals();
+  const collectors = collectorsOf(signals);
+  if (signals.length === 0 && !process.env.OTEL_PROPAGATORS) return off();
   const loaded: typeof import('./telemetry/exporting') = require('./telemetry/exporting');
-  return loaded.exporting(service, version, warn);
+  return loaded.exporting({ service, version, signals, collectors, warn });
 }
 
-const OFF: Telemetry = {
-  on: false,
-  async inSpan(_name, { parent }, work) {
-    const under = contextUnder(parent);
-    const span = trace.getSpan(under) ?? trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
-    return context.with(under, work, undefined, span);
-  },
-  record() {},
-  histogram: () => ({ record() {} }),
-  async shutdown() {},
-};
+function off(): Telemetry {
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager());
+  propagation.setGlobalPropagator(TRACE_CONTEXT);
+  return {
+    on: false,
+    async inSpan(_name, { parent }, work) {
+      const under = contextUnder(parent);
+      const span = trace.getSpan(under) ?? trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+      return context.with(under, work, undefined, span);
+    },
+    record() {},
+    histogram: () => ({ record() {} }),
+    async shutdown() {
+      context.disable();
+      propagation.disable();
+    },
+  };
+}

@@ -16,7 +16,7 @@ import { WindowsFile } from './windows-file';
 
 /** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
 export async function serveTrainer(settings: ServePart, parts: Parts): Promise<Served> {
-  const { log, telemetry, server, start } = serviceServer('trainer', settings, parts);
+  const { log, telemetry, server, start } = serviceServer(settings, parts);
   const { inputs, results, stopSweeping } = serviceFiles(settings, log);
   parts.add(stopSweeping);
   const { engineProcess = ENGINE_PROCESS } = settings;

@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import {
   create,
   type DescMessage,
@@ -19,9 +20,10 @@ import {
 import { cancelled } from '../../foundation/errors';
 import { onAbort } from '../../foundation/on-abort';
 import { errorOfStatus, RpcError, status } from '../../proto/status';
-import { currentTraceparent } from '../telemetry/traceparent';
-import { type Credentials, channelCredentials } from './credentials';
+import { inject } from '../telemetry/propagation';
+import type { Credentials } from './credentials';
 import { methodDefinition } from './definition';
+import { channelCredentials } from './grpc-credentials';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
 import { grpcProxyFor } from './proxy';
@@ -38,7 +40,7 @@ export class GrpcClient {
   private readonly client: Client;
   private readonly proxy: string | undefined;
 
-  /** @param address `HOST:PORT` */
+  /** @param address `HOST:PORT`, or `unix:PATH` of a socket that is named after its service */
   constructor(
     readonly address: string,
     private readonly credentials: Credentials = {},
@@ -168,18 +170,20 @@ export class GrpcClient {
     const { proxy } = this;
     const by = proxy === undefined ? '' : ` by the proxy of ${proxy}; no_proxy names what is reached without it`;
     const details = { unreachable: proxy === undefined, cause: error };
-    return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, details);
+    return new RpcError(found.code, found.reason, `${shown(this.address)} cannot be reached (${reason})${by}`, details);
   }
 
   private metadata(): Metadata {
     const metadata = new Metadata();
     const { token } = this.credentials;
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
-    const traceparent = currentTraceparent();
-    if (traceparent !== undefined) metadata.set('traceparent', traceparent);
+    inject(metadata);
     return metadata;
   }
 }
+
+/** Server in a message, which may reach a client: the service instead of a socket's path. */
+const shown = (address: string) => (address.startsWith('unix:') ? `the ${path.basename(address, '.sock')}` : address);
 
 const optionsOf = ({ timeoutMs }: CallSettings): CallOptions =>
   timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };

@@ -1,7 +1,6 @@
 import * as crypto from 'node:crypto';
 import * as fs from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 import { invalidInput } from '../../foundation/errors';
 
 /** What a client shows and trusts. */
@@ -15,11 +14,6 @@ export interface Credentials {
     /** PEM of the client's own certificate and key, for mutual TLS. */
     certificate?: { cert: Buffer; key: Buffer };
   };
-}
-
-export function channelCredentials({ tls }: Credentials): ChannelCredentials {
-  if (!tls) return ChannelCredentials.createInsecure();
-  return ChannelCredentials.createSsl(tls.ca ?? null, tls.certificate?.key ?? null, tls.certificate?.cert ?? null);
 }
 
 /** How a server is guarded. */
@@ -149,12 +143,6 @@ function readPair(certFile: string, keyFile: string): { cert: Buffer; key: Buffe
     throw invalidInput(`--tls-key ${keyFile} is not the key of --tls-cert ${certFile}`, error);
   }
   return { cert, key };
-}
-
-export function serverCredentials({ tls }: Guard): ServerCredentials {
-  if (!tls) return ServerCredentials.createInsecure();
-  const pair = [{ cert_chain: tls.cert, private_key: tls.key }];
-  return ServerCredentials.createSsl(tls.clientCa ?? null, pair, tls.clientCa !== undefined);
 }
 
 /**

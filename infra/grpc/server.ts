@@ -10,8 +10,9 @@ import {
 import { HealthImplementation } from 'grpc-health-check';
 import { RpcError, status, statusOf } from '../../proto/status';
 import { addressError } from '../address-error';
-import { bearsToken, checkBind, type Guard, serverCredentials } from './credentials';
+import { bearsToken, checkBind, type Guard } from './credentials';
 import { serviceDefinition } from './definition';
+import { serverCredentials } from './grpc-credentials';
 import { handlersOf, type Implementation, type Surround } from './handlers';
 import { guardLibraryCall } from './library-calls';
 import { quietLibrary } from './library-log';

@@ -1,7 +1,9 @@
+import { context } from '@opentelemetry/api';
 import { rpcErrorOf, status } from '../../proto/status';
 import type { Surround } from '../grpc/handlers';
 import type { Logger } from '../log';
 import type { Telemetry } from '../telemetry';
+import { extract } from '../telemetry/propagation';
 
 /** Calls that look and change nothing: too many to be told of each. */
 const QUIET = /\/(Get|List|Watch)/;
@@ -20,7 +22,6 @@ export function surround(telemetry: Telemetry, log: Logger): Surround {
   const seconds = telemetry.histogram('rpc.server.call.duration', 's', 'How long calls took');
   return async (call, work) => {
     const started = performance.now();
-    const [parent] = call.metadata.get('traceparent');
     const traced = async () => {
       try {
         await work();
@@ -35,15 +36,9 @@ export function surround(telemetry: Telemetry, log: Logger): Surround {
         throw thrown;
       }
     };
-    if (QUIET.test(call.method)) return traced();
-    return telemetry.inSpan(
-      call.method,
-      {
-        kind: 'server',
-        parent: typeof parent === 'string' ? parent : null,
-        attributes: { 'rpc.system.name': 'grpc', 'rpc.method': call.method },
-      },
-      traced,
+    const attributes = { 'rpc.system.name': 'grpc', 'rpc.method': call.method };
+    return context.with(extract(call.metadata), () =>
+      QUIET.test(call.method) ? traced() : telemetry.inSpan(call.method, { kind: 'server', attributes }, traced),
     );
   };
 }

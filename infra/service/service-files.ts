@@ -18,7 +18,6 @@ interface ServiceFiles {
 /** Where a service finds what requests name, and where its results go. */
 export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, log: Logger): ServiceFiles {
   const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
-  // A gateway in this process has the same store.
   const remote = gateway && new RemoteArtifacts(store, gateway);
   // In a state directory with jobs, a gateway shares the store, and its jobs determine which files
   // are needed.

@@ -4,7 +4,7 @@ import { type Logger, openLog } from '../log';
 import type { Parts } from '../parts';
 import { openTelemetry, type Telemetry } from '../telemetry';
 import { surround } from './call-interceptor';
-import type { ServedName, ServePart } from './settings';
+import type { ServePart } from './settings';
 
 /** Log, telemetry and server of a service. */
 export interface ServiceServer {
@@ -22,27 +22,29 @@ const GRACE_MS = 5000;
  * @param parts ends the telemetry, and the server once it has started
  * @throws HifiError INVALID_INPUT for an unprotected bind address
  */
-export function serviceServer(name: ServedName, settings: ServePart, parts: Parts): ServiceServer {
-  const { host, ports, guard, insecure, version, socket } = settings;
+export function serviceServer(settings: ServePart, parts: Parts): ServiceServer {
+  const { name, host, port, guard, insecure, version, socket } = settings;
   const log = openLog(name);
   const telemetry = openTelemetry(name, version, (line) => log.warn(line));
   parts.add(async () => {
     await telemetry.shutdown();
     log.info('ended');
   });
-  const server = new GrpcServer({ host, port: ports[name], guard, insecure, surround: surround(telemetry, log) });
+  const server = new GrpcServer({ host, port, guard, insecure, surround: surround(telemetry, log) });
   return {
     log,
     telemetry,
     server,
     async start() {
-      // A socket that a killed process left.
-      fs.rmSync(socket, { force: true });
-      parts.add(() => fs.rmSync(socket, { force: true }));
-      const port = await server.start(socket);
+      if (socket !== undefined) {
+        // A socket that a killed process left.
+        fs.rmSync(socket, { force: true });
+        parts.add(() => fs.rmSync(socket, { force: true }));
+      }
+      const bound = await server.start(socket);
       parts.add(() => server.drain(GRACE_MS));
-      log.info({ host, port }, 'serving');
-      return port;
+      log.info({ host, port: bound }, 'serving');
+      return bound;
     },
   };
 }

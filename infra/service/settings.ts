@@ -5,28 +5,31 @@ import type { Credentials, Guard } from '../grpc/credentials';
 export const SERVICE_NAMES = ['gateway', 'analyzer', 'trainer'] as const;
 export type ServedName = (typeof SERVICE_NAMES)[number];
 
+/** Settings of one service, as plain data that crosses to another process. */
 export interface ServeSettings {
-  services: readonly ServedName[];
-  /** Jobs, artifacts and checkpoints; is made where it is not there. */
+  name: ServedName;
+  /** Folder of jobs, artifacts and checkpoints; created if it is missing. */
   stateDir: string;
   host: string;
-  /** 0: any that is free. */
-  ports: Record<ServedName, number>;
+  /** 0: any free port. */
+  port: number;
+  /** Unix socket on which it serves too, without TLS, for the other services of this user. */
+  socket?: string;
   /**
-   * Where the other services are, `HOST:PORT`; not asked for those that are served here. Without a gateway artifacts are in the
-   * state directory, which it shares.
+   * Addresses of the other services: `HOST:PORT` or `unix:PATH`. Without a gateway artifacts are in
+   * the state directory, which it shares.
    */
   peers: Record<'analyzer' | 'trainer', string> & { gateway?: string };
   /** Folders that clients may name files and models in. */
   dataRoots: readonly string[];
   guard: Guard;
-  /** What this process shows to other services. */
+  /** Credentials for calls to other services. */
   credentials: Credentials;
   insecure: boolean;
   natsUrl?: string;
-  /** The port of the live page, which the gateway serves; 0: any that is free. Without it there is none. */
+  /** Port of the gateway's live page; 0: any free port. Without it there is no page. */
   httpPort?: number;
-  /** How the engines' processes are looked after; by default see `ENGINE_PROCESS`. */
+  /** Supervision of the engines' processes; default: `ENGINE_PROCESS`. */
   engineProcess?: ProcessOptions;
   /**
    * Longest absence of a service that a job waits for, in milliseconds; default:
@@ -36,12 +39,9 @@ export interface ServeSettings {
   version: string;
 }
 
-/** What one of the services is served with. */
+/** Settings of a service with its connection to the gateway. */
 export interface ServePart extends ServeSettings {
-  name: ServedName;
-  /** A Unix socket to be served on too. */
-  socket: string;
-  /** Where the gateway's artifacts are; undefined where they are this process's own. */
+  /** Gateway that stores the artifacts; undefined if the state directory has them. */
   gateway: GrpcClient | undefined;
 }
 
@@ -49,6 +49,6 @@ export interface ServePart extends ServeSettings {
 export interface Served {
   name: ServedName;
   port: number;
-  /** Of the live page. */
+  /** Port of the live page. */
   pagePort?: number;
 }

@@ -1,24 +1,38 @@
-import { context, isValidSpanId, type Link, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
-import { MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
-import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
+import {
+  context,
+  DiagLogLevel,
+  diag,
+  isValidSpanId,
+  type Link,
+  metrics,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { logs } from '@opentelemetry/api-logs';
+import { core, NodeSDK, resources } from '@opentelemetry/sdk-node';
 import { HifiError } from '../../foundation/errors';
-import { contextUnder } from './context';
+import type { Collector, Signal } from './collectors';
+import { ExportFailures } from './export-failure';
+import { contextUnder } from './propagation';
 import { SpanIds } from './span-ids';
 import type { RecordedSettings, ServiceName, SpanSettings, Telemetry } from './spans';
 import { parseTraceparent } from './traceparent';
 
-/** How long a span that has ended waits for others to be sent with, in milliseconds: a running job is looked at. */
-const SPANS_WAIT_MS = 250;
-/** Spans that wait while a collector is away, the newest being dropped beyond; about a kilobyte each. */
-const SPANS_KEPT = 8192;
-/** How often histograms are sent, in milliseconds. */
-const METRICS_EVERY_MS = 5000;
-/** How long the exporter tries to send a batch, in milliseconds. */
-const SENDING_MS = 5000;
-/** How long a service that ends waits for its last spans, in milliseconds. */
+/**
+ * Defaults where a job is watched as it runs, for variables that the user has not set. Times are in
+ * milliseconds.
+ */
+const DEFAULTS = {
+  // A span is at the collector soon after its end.
+  OTEL_BSP_SCHEDULE_DELAY: '250',
+  // Spans that wait while a collector is away, about a kilobyte each; more are dropped.
+  OTEL_BSP_MAX_QUEUE_SIZE: '8192',
+  OTEL_METRIC_EXPORT_INTERVAL: '5000',
+};
+/** Longest time that a service that ends waits for its last telemetry, in milliseconds. */
 const SHUTDOWN_MS = 3000;
 
 /** Upper bounds of a histogram of seconds: from a message to a day, in steps of two to three. */
@@ -35,33 +49,37 @@ const KINDS = {
   consumer: SpanKind.CONSUMER,
 };
 
+export interface ExportingSettings {
+  service: ServiceName;
+  version: string | undefined;
+  /** Signals to export; there may be none. */
+  signals: readonly Signal[];
+  /** Collectors that receive them, for messages. */
+  collectors: readonly Collector[];
+  warn(line: string): void;
+}
+
 /**
- * Telemetry that is on: sends to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names, by OTLP over HTTP. A collector that
- * is away costs spans and no work. Nothing of it is global, so a process may hold several services.
- *
- * @param warn told a line when sending begins to fail
+ * Starts OpenTelemetry's SDK, which reads the OTEL_* variables. An absent collector costs spans and
+ * no work.
  */
-export function exporting(service: ServiceName, version: string | undefined, warn: (line: string) => void): Telemetry {
-  // OTEL_RESOURCE_ATTRIBUTES may say more of the process, but not what it is.
-  const resource = detectResources({ detectors: [envDetector] }).merge(
-    resourceFromAttributes({ 'service.name': `hifi-${service}`, ...(version && { 'service.version': version }) }),
-  );
+export function exporting({ service, version, signals, collectors, warn }: ExportingSettings): Telemetry {
+  for (const [name, value] of Object.entries(DEFAULTS)) process.env[name] ||= value;
+  const failures = new ExportFailures(collectors, warn);
+  reportSdk(warn, failures);
   const ids = new SpanIds();
-  const exporter = telling(new OTLPTraceExporter({ timeoutMillis: SENDING_MS }), warn);
-  const spans = new NodeTracerProvider({
-    resource,
+  const about = { 'service.name': `hifi-${service}`, ...(version && { 'service.version': version }) };
+  const sdk = new NodeSDK({
+    // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence over these.
+    resource: resources.defaultResource().merge(resources.resourceFromAttributes(about)),
     idGenerator: ids,
-    spanProcessors: [
-      new BatchSpanProcessor(exporter, { scheduledDelayMillis: SPANS_WAIT_MS, maxQueueSize: SPANS_KEPT }),
-    ],
+    // Otherwise the variables decide, and OTLP is their default.
+    ...(!signals.includes('TRACES') && { spanProcessors: [] }),
+    ...(!signals.includes('METRICS') && { metricReaders: [] }),
+    ...(!signals.includes('LOGS') && { logRecordProcessors: [] }),
   });
-  const reader = new PeriodicExportingMetricReader({
-    exporter: new OTLPMetricExporter({ timeoutMillis: SENDING_MS }),
-    exportIntervalMillis: METRICS_EVERY_MS,
-    exportTimeoutMillis: METRICS_EVERY_MS,
-  });
-  const metrics = new MeterProvider({ resource, readers: [reader] });
-  const tracer = spans.getTracer('hifi', version);
+  sdk.start();
+  const tracer = trace.getTracer('hifi', version);
   const meter = metrics.getMeter('hifi', version);
   let ended: Promise<void> | undefined;
 
@@ -73,7 +91,7 @@ export function exporting(service: ServiceName, version: string | undefined, war
   };
 
   return {
-    on: true,
+    on: signals.includes('TRACES'),
 
     async inSpan(name, settings, work) {
       const span = start(name, settings);
@@ -99,10 +117,29 @@ export function exporting(service: ServiceName, version: string | undefined, war
     },
 
     shutdown() {
-      ended ??= within(SHUTDOWN_MS, Promise.allSettled([spans.shutdown(), metrics.shutdown()]));
+      ended ??= end(sdk, failures);
       return ended;
     },
   };
+}
+
+/** Passes on what the SDK reports: its failures, and its warnings of variables. */
+function reportSdk(warn: (line: string) => void, failures: ExportFailures): void {
+  const level = core.diagLogLevelFromString(process.env.OTEL_LOG_LEVEL) ?? DiagLogLevel.WARN;
+  // With this variable the SDK would write to stdout.
+  delete process.env.OTEL_LOG_LEVEL;
+  const report = (...given: unknown[]) => warn(`OpenTelemetry: ${given.join(' ')}`);
+  diag.setLogger({ error: report, warn: report, info: report, debug: report, verbose: report }, level);
+  core.setGlobalErrorHandler((error) => failures.report(error));
+}
+
+/** Sends what is left, within a limit, and frees OpenTelemetry's global API. */
+async function end(sdk: NodeSDK, failures: ExportFailures): Promise<void> {
+  await within(
+    SHUTDOWN_MS,
+    sdk.shutdown().catch((error) => failures.report(error)),
+  );
+  for (const api of [trace, metrics, logs, propagation, context, diag]) api.disable();
 }
 
 const linksOf = (links: string[] = []): Link[] =>
@@ -126,20 +163,4 @@ async function within(ms: number, work: Promise<unknown>): Promise<void> {
   });
   await Promise.race([work, late]);
   clearTimeout(timer);
-}
-
-/** The exporter, but that it says when it begins to fail: once until it has sent something again. */
-function telling(exporter: SpanExporter, warn: (line: string) => void): SpanExporter {
-  let failing = false;
-  return {
-    export(spans, done) {
-      exporter.export(spans, (result) => {
-        if (result.error && !failing) warn(`spans cannot be sent to the collector: ${result.error.message}`);
-        failing = result.error !== undefined;
-        done(result);
-      });
-    },
-    forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve(),
-    shutdown: () => exporter.shutdown(),
-  };
 }

@@ -1,19 +1,19 @@
-import { type IdGenerator, RandomIdGenerator } from '@opentelemetry/sdk-trace-node';
+import { randomBytes } from 'node:crypto';
+import { newSpanId } from './traceparent';
 
-/** Random ids, but for a span that is to have one that was made in advance. */
-export class SpanIds implements IdGenerator {
-  private readonly random = new RandomIdGenerator();
+/** Random ids, except for a span that is to have an id made in advance. */
+export class SpanIds {
   private adopted: string | undefined;
 
   generateTraceId(): string {
-    return this.random.generateTraceId();
+    return randomBytes(16).toString('hex');
   }
 
   generateSpanId(): string {
-    return this.adopted ?? this.random.generateSpanId();
+    return this.adopted ?? newSpanId();
   }
 
-  /** Makes one span, which gets this id; a random one where it is `undefined`. */
+  /** Makes one span with this id; with a random one if it is `undefined`. */
   adopt<T>(spanId: string | undefined, make: () => T): T {
     this.adopted = spanId;
     try {

@@ -2,8 +2,8 @@ import type { Attributes, Span } from '@opentelemetry/api';
 
 export type { Attributes, Span };
 
-/** The processes that tell of themselves; to a collector they are `hifi-gateway` and so on. */
-export type ServiceName = 'gateway' | 'analyzer' | 'trainer' | 'cli';
+/** Services; a collector knows them as `hifi-gateway` and so on. */
+export type ServiceName = 'gateway' | 'analyzer' | 'trainer';
 
 export interface SpanSettings {
   /** `server` and `client` are the ends of a call, `producer` and `consumer` those of a queue; `internal` by default. */
@@ -31,6 +31,7 @@ export interface Histogram {
 
 /** What a service tells of its work: spans and histograms. Where it is off, work is done and nothing is told. */
 export interface Telemetry {
+  /** True if spans are recorded. */
   readonly on: boolean;
   /**
    * Does work in a span, which is active meanwhile: spans begun by the work, and lines it logs, are below it.

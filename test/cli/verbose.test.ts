@@ -28,7 +28,7 @@ test('an error of the engine is one line without it, and with it the stacks of b
   expect(plain.stderr.endsWith(`${line}\n`)).toBe(true);
   expect(plain.stderr).not.toMatch(/^ +at /m);
   const [, trace] = verbose.stderr.split(`${line}\n`);
-  const [parent, child] = trace.split('\ncaused by in the engine: ');
+  const [parent, child] = trace.split('\ncaused by in the child process: ');
   expect(parent).toMatch(/^HifiError: .*no column "sentense".*\n( +at .*\n)* +at .*infra\/engine\.ts/);
   expect(child).toMatch(/^HifiError: .*no column "sentense".*\n( +at .*\n)* +at .*data\/layout\.ts/);
 });

@@ -67,7 +67,7 @@ beforeAll(async () => {
   const at = ['gateway', 'analyzer', 'trainer'].flatMap((name, i) => [`--${name}-port`, String(ports[i])]);
   services = spawn(process.execPath, [entry, ...words.split(' '), ...at], {
     cwd: folder,
-    env: { ...env, ...(jaeger && { OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.otlp }) },
+    env: { ...env, ...(jaeger && { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${jaeger.otlp}/v1/traces` }) },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   services.stderr?.setEncoding('utf8').on('data', (text) => {

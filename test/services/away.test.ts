@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
 import { status } from '@grpc/grpc-js';
-import { PORTS } from '../../cli/addresses';
 import type { ServeSettings } from '../../infra/service/settings';
 import { JobState } from '../../proto/gen/hifi/v1/gateway_pb';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
@@ -16,12 +15,15 @@ afterAll(async () => {
 
 test('a lasting absence of the trainer ends the job, despite stored results at each attempt, and the next job runs', async () => {
   const [nobody] = await freePorts(1);
+  const roots = ['--state-dir', stateDir, '--data-root', FIXTURES];
+  const silent = { HIFI_LOG: 'silent' };
+  const analyzer = await Service.start(['analyzer', '--analyzer-port', '0', ...roots], silent);
   const settings: ServeSettings = {
-    services: ['gateway', 'analyzer'],
+    name: 'gateway',
     stateDir,
     host: '127.0.0.1',
-    ports: { gateway: 0, analyzer: 0, trainer: 0 },
-    peers: { analyzer: `127.0.0.1:${PORTS.analyzer}`, trainer: `127.0.0.1:${nobody}` },
+    port: 0,
+    peers: { analyzer: `127.0.0.1:${analyzer.ports.analyzer}`, trainer: `127.0.0.1:${nobody}` },
     dataRoots: [FIXTURES],
     guard: {},
     credentials: {},
@@ -30,7 +32,7 @@ test('a lasting absence of the trainer ends the job, despite stored results at e
     version: '0',
   };
   const entry = require.resolve('./serve-child');
-  const service = await Service.start([JSON.stringify(settings)], { HIFI_LOG: 'silent' }, entry);
+  const service = await Service.start([JSON.stringify(settings)], silent, entry);
   const { gateway, ...others } = clientsOf(service.ports);
   const stuck = await createJob(gateway, TINY);
   const next = await createJob(gateway, {

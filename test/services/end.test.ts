@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { followJob } from '../../gateway/follow';
 import type { GrpcClient } from '../../infra/grpc/client';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
-import { descendantsOf, endServices, Service, startAll } from '../support/services';
+import { descendantsOf, endServices, enginesOf, processOf, Service, startAll } from '../support/services';
 import { until } from '../support/until';
 import { complaints, createJob, deltaOf, eventsOf, follow, getJob, keptOf, MANY_STEPS, TINY } from './struck-job';
 
@@ -51,7 +51,7 @@ test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is
 test('a second serve on a state directory is refused with one line, and the first one goes on', async () => {
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
   const jobId = await createJob(clients.gateway, TINY);
-  for (const name of ['all', 'gateway', 'analyzer', 'trainer']) {
+  for (const name of ['all', 'gateway', 'analyzer', 'trainer'] as const) {
     const words = [name, '--state-dir', stateDir, '--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
     const error: Error = await Service.start(words).then(
       () => new Error('it was served'),
@@ -59,8 +59,9 @@ test('a second serve on a state directory is refused with one line, and the firs
     );
     const [how, ...lines] = error.message.trim().split('\n');
     expect(how).toContain('{"status":2,"signal":null}');
-    const which = name === 'all' ? 'gateway' : name;
-    const line = `hifi: the ${which} of ${stateDir} is in use by process ${service.pid}: end that one first, or give another --state-dir`;
+    const which = name === 'all' ? 'analyzer' : name;
+    const holder = processOf(service.pid, which);
+    const line = `hifi: the ${which} of ${stateDir} is in use by process ${holder}: end that one first, or give another --state-dir`;
     expect(lines).toEqual([line]);
   }
   const events = await follow(clients.gateway, jobId);
@@ -68,17 +69,17 @@ test('a second serve on a state directory is refused with one line, and the firs
   for (const client of Object.values(clients)) client.close();
 });
 
-test('what was killed with a call at work leaves no engine behind', async () => {
+test('what was killed with a call at work leaves no service and no engine behind', async () => {
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
   const jobId = await createJob(clients.gateway, MANY_STEPS);
   await stepOf(clients.gateway, jobId);
-  const engines = descendantsOf(service.pid);
-  expect(engines.length).toBeGreaterThan(0);
+  const below = descendantsOf(service.pid);
+  expect(enginesOf(service.pid, 'trainer')).toHaveLength(1);
   await service.kill('SIGKILL');
   await until(
-    () => engines.filter((pid) => fs.existsSync(`/proc/${pid}`)),
+    () => below.filter((pid) => fs.existsSync(`/proc/${pid}`)),
     (left) => left.length === 0,
-    'the end of the engines',
+    'the end of the services and engines',
   );
   for (const client of Object.values(clients)) client.close();
 });

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { SCHEDULER_DEFAULTS } from '../../gateway/scheduler';
+import type { SuperviseSettings } from '../../infra/service/supervisor';
 import { AnalyzerService } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
 import { status } from '../../proto/status';
@@ -19,16 +20,12 @@ let clients: ReturnType<typeof clientsOf>;
 
 beforeAll(async () => {
   stateDir = temporaryFolder('hung');
-  const names = ['gateway', 'analyzer', 'trainer'];
-  const settings = {
-    services: names,
+  const settings: Omit<SuperviseSettings, 'entry'> = {
     stateDir,
     host: '127.0.0.1',
-    ports: Object.fromEntries(names.map((name) => [name, 0])),
-    peers: {},
+    ports: { gateway: 0, analyzer: 0, trainer: 0 },
     dataRoots: [FIXTURES],
     guard: {},
-    credentials: {},
     insecure: false,
     engineProcess: { silenceMs: SILENCE_MS },
     version: '0.0.0',

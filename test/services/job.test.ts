@@ -76,7 +76,10 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
       }
     })();
     await connection.flush();
-    const env = { NATS_URL: nats.url, OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint };
+    const otlp: Record<string, string> = jetstream
+      ? { OTEL_EXPORTER_OTLP_ENDPOINT: collector.grpcEndpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }
+      : { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint };
+    const env = { NATS_URL: nats.url, ...otlp };
     service = await Service.start(['all', '--state-dir', stateDir, '--data-root', FIXTURES, ...ANY_PORTS], env);
   });
 
@@ -149,6 +152,8 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
       'hifi.device_used': 'cpu',
     });
     expect(ofJob().filter(({ name }) => name.includes(job.jobId))).toEqual([]);
+    const serving = collector.logs.filter(({ body }) => body === 'serving').map(({ service }) => service);
+    expect(serving.sort()).toEqual(['hifi-analyzer', 'hifi-gateway', 'hifi-trainer']);
   });
 
   test('the same request_id is the same job; with another spec it is refused', async () => {
@@ -309,7 +314,7 @@ whereJaegerIs('Jaeger shows a job while it runs, and whole once it has ended', a
   let jaeger: Jaeger | undefined;
   try {
     jaeger = await startJaeger();
-    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.otlp };
+    const env = { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${jaeger.otlp}/v1/traces` };
     const service = await Service.start(['all', '--state-dir', stateDir, '--data-root', FIXTURES, ...ANY_PORTS], env);
     const longer = { ...SPEC, training: { epochs: 40, batch_size: 2 } };
     const [{ job }] = await call(service.ports.gateway, 'GatewayService/CreateJob', { spec: longer });

@@ -31,7 +31,8 @@ async function measure(): Promise<void> {
       });
       await until(
         () => descendantsOf(service.pid).length - enginesOf(service.pid, 'analyzer').length,
-        (engines) => engines === 0,
+        // The three services.
+        (processes) => processes === 3,
         'the end of the engines',
       );
       await sleep(500);

@@ -3,7 +3,7 @@ import * as net from 'node:net';
 import * as path from 'node:path';
 import { PORTS } from '../../cli/addresses';
 import { serve } from '../../cli/services';
-import { SERVICE_NAMES, type ServeSettings } from '../../infra/service/settings';
+import { SERVICE_NAMES, type ServedName, type ServeSettings } from '../../infra/service/settings';
 import { temporaryFolder } from '../support/deltas';
 import { type NatsServer, startNats } from '../support/nats';
 import { endServices, Service } from '../support/services';
@@ -30,11 +30,12 @@ afterAll(async () => {
   fs.rmSync(stateDir, { recursive: true, force: true });
 });
 
-const settings = (): ServeSettings => ({
-  services: SERVICE_NAMES,
+const settings = (name: ServedName): ServeSettings => ({
+  name,
   stateDir,
   host: '127.0.0.1',
-  ports: { gateway: 0, analyzer: 0, trainer: 0 },
+  port: 0,
+  socket: path.join(stateDir, `${name}.sock`),
   peers: { analyzer: `127.0.0.1:${PORTS.analyzer}`, trainer: `127.0.0.1:${PORTS.trainer}` },
   dataRoots: [],
   guard: {},
@@ -56,31 +57,41 @@ const alive = () =>
 
 type Change = (settings: ServeSettings) => void;
 const noFile = Buffer.from('no certificate');
-test.each<[what: string, change: Change, message: RegExp]>([
-  ["the analyzer's port is taken", ({ ports }) => void (ports.analyzer = takenPort), /cannot be served on/],
-  ["the trainer's port is taken", ({ ports }) => void (ports.trainer = takenPort), /cannot be served on/],
-  ["the gateway's port is taken", ({ ports }) => void (ports.gateway = takenPort), /cannot be served on/],
-  ["the live page's port is taken", (given) => void (given.httpPort = takenPort), /cannot be served on/],
-  ['NATS has no such address', (given) => void (given.natsUrl = 'http://127.0.0.1'), /address of NATS/],
-  ['TLS has no certificate', (given) => void (given.guard = { tls: { cert: noFile, key: noFile } }), /PEM|start line/i],
-  ['the bind is not guarded', (given) => void (given.host = '0.0.0.0'), /open to other machines/],
-])('%s: all started parts end', async (_, change, message) => {
+test.each<[what: string, name: ServedName, change: Change, message: RegExp]>([
+  ["the analyzer's port is taken", 'analyzer', (given) => void (given.port = takenPort), /cannot be served on/],
+  ["the trainer's port is taken", 'trainer', (given) => void (given.port = takenPort), /cannot be served on/],
+  ["the gateway's port is taken", 'gateway', (given) => void (given.port = takenPort), /cannot be served on/],
+  ["the live page's port is taken", 'gateway', (given) => void (given.httpPort = takenPort), /cannot be served on/],
+  ['NATS has no such address', 'gateway', (given) => void (given.natsUrl = 'http://127.0.0.1'), /address of NATS/],
+  [
+    'TLS has no certificate',
+    'trainer',
+    (given) => void (given.guard = { tls: { cert: noFile, key: noFile } }),
+    /PEM|start line/i,
+  ],
+  ['the bind is not guarded', 'analyzer', (given) => void (given.host = '0.0.0.0'), /open to other machines/],
+])('%s: all started parts end', async (_, name, change, message) => {
   const before = alive();
-  const given = settings();
+  const given = settings(name);
   change(given);
   await expect(serve(given)).rejects.toThrow(message);
   await until(alive, (left) => left.length <= before.length, 'what was started to end');
-  expect(fs.readdirSync(stateDir).filter((name) => /\.(lock|sock)/.test(name))).toEqual([]);
+  expect(fs.readdirSync(stateDir).filter((file) => /\.(lock|sock)/.test(file))).toEqual([]);
 });
 
-test('after all these starts, services on the same folder start and end', async () => {
+test('after all these starts, each service on the same folder starts and ends', async () => {
   const before = alive();
-  const { served, stop } = await serve(settings());
-  expect(served.map(({ name }) => name)).toEqual(['analyzer', 'trainer', 'gateway']);
-  expect(fs.readdirSync(stateDir).filter((name) => name.endsWith('.lock'))).toHaveLength(3);
-  await stop();
+  for (const name of SERVICE_NAMES) {
+    const { served, stop } = await serve(settings(name));
+    expect(served.name).toBe(name);
+    expect(fs.readdirSync(stateDir).filter((file) => /\.(lock|sock)/.test(file))).toEqual([
+      `${name}.lock`,
+      `${name}.sock`,
+    ]);
+    await stop();
+  }
   await until(alive, (left) => left.length <= before.length, 'what was started to end');
-  expect(fs.readdirSync(stateDir).filter((name) => /\.(lock|sock)/.test(name))).toEqual([]);
+  expect(fs.readdirSync(stateDir).filter((file) => /\.(lock|sock)/.test(file))).toEqual([]);
 });
 
 test('a process whose last port is in use exits with one line', async () => {

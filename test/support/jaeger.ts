@@ -23,7 +23,7 @@ export interface JaegerTrace {
 }
 
 export interface Jaeger {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** Address of OTLP over HTTP: traces are received below `/v1/traces`. */
   readonly otlp: string;
   /** The address of its page and its API. */
   readonly query: string;

@@ -1,10 +1,13 @@
 import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import { readRequest } from './otlp-protobuf';
 import { until } from './until';
 
 /*
- * A collector of OpenTelemetry's spans and metrics, as OTLP over HTTP with JSON bodies brings them. It keeps what it is
- * sent, flattened, in the order of arrival.
+ * Collector of OpenTelemetry's spans, metrics and log records, as OTLP brings them: by gRPC, or by
+ * HTTP with bodies in protobuf or JSON. It stores what it receives, flattened, in the order of
+ * arrival.
  */
 
 /** Attribute values as they were; 64-bit integers as numbers. */
@@ -46,10 +49,41 @@ export interface ReceivedPoint {
   value?: number;
 }
 
+export interface ReceivedLog {
+  service: string;
+  /** Milliseconds since the epoch. */
+  time: number;
+  severity: string;
+  severityNumber: number;
+  body: unknown;
+  attributes: Attributes;
+  /** `undefined` outside a span. */
+  traceId: string | undefined;
+  spanId: string | undefined;
+}
+
+/** Request of an exporter. */
+export interface ReceivedRequest {
+  signal: Signal;
+  protocol: 'grpc' | 'http/protobuf' | 'http/json';
+  /** Headers, or metadata. */
+  headers: Record<string, unknown>;
+  /** Attributes of its resource. */
+  resource: Attributes;
+  /** Number of spans, metrics or log records. */
+  items: number;
+}
+
+type Signal = 'traces' | 'metrics' | 'logs';
+
 export interface OtlpReceiver {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** For OTEL_EXPORTER_OTLP_ENDPOINT, with a protocol over HTTP. */
   readonly endpoint: string;
+  /** The same for gRPC. */
+  readonly grpcEndpoint: string;
+  readonly requests: ReceivedRequest[];
   readonly spans: ReceivedSpan[];
+  readonly logs: ReceivedLog[];
   /** Each point of each export: those of one histogram come again and again, with growing counts. */
   readonly metrics: ReceivedPoint[];
   /**
@@ -58,7 +92,10 @@ export interface OtlpReceiver {
    * @param what named when it never does, with the names of the spans that came
    */
   waitFor(predicate: (receiver: OtlpReceiver) => boolean, what: string, waitMs?: number): Promise<void>;
-  /** Answers nothing any more, as a collector that hangs; `false` undoes it. */
+  /**
+   * Answers nothing any more, as a collector that hangs. `false` undoes it, and ends the requests
+   * that hang over HTTP.
+   */
   hang(on: boolean): void;
   /** Answers that it is forbidden. */
   refuse(on: boolean): void;
@@ -67,38 +104,87 @@ export interface OtlpReceiver {
   stop(): Promise<void>;
 }
 
-/** @param port by default a free one of the loopback interface */
-export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
+export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const metrics: ReceivedPoint[] = [];
+  const logs: ReceivedLog[] = [];
+  const requests: ReceivedRequest[] = [];
+  const hung: http.ServerResponse[] = [];
   let [hanging, refusing, refused] = [false, false, 0];
+
+  const take = (signal: Signal, protocol: ReceivedRequest['protocol'], headers: object, body: Wire) => {
+    const [resources] = Object.values(body) as [{ resource: { attributes: WireAttribute[] } }[]];
+    const [before, all] = [spans.length + logs.length, () => spans.length + logs.length];
+    spans.push(...spansIn(body));
+    const points = pointsIn(body);
+    metrics.push(...points);
+    logs.push(...logsIn(body));
+    const resource = plain(resources[0].resource.attributes);
+    const items = all() - before + points.length;
+    requests.push({ signal, protocol, headers: { ...headers }, resource, items });
+  };
+
   const server = http.createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    if (hanging) return;
-    if (refusing) {
-      if (request.url === '/v1/traces') refused += 1;
-      response.writeHead(403).end();
+    if (hanging) {
+      hung.push(response);
       return;
     }
-    const body = () => JSON.parse(Buffer.concat(chunks).toString('utf8'));
-    if (request.url === '/v1/traces') spans.push(...spansIn(body()));
-    else if (request.url === '/v1/metrics') metrics.push(...pointsIn(body()));
-    else response.statusCode = 404;
-    response.setHeader('content-type', 'application/json');
-    response.end('{}');
+    const [, signal] = /^\/v1\/(traces|metrics|logs)$/.exec(request.url ?? '') ?? [];
+    if (signal === undefined || refusing) {
+      if (signal === 'traces') refused += 1;
+      response.writeHead(signal === undefined ? 404 : 403).end();
+      return;
+    }
+    const json = request.headers['content-type'] === 'application/json';
+    const bytes = Buffer.concat(chunks);
+    const body = json ? JSON.parse(bytes.toString('utf8')) : readRequest(signal as Signal, bytes);
+    take(signal as Signal, json ? 'http/json' : 'http/protobuf', request.headers, body);
+    response.setHeader('content-type', request.headers['content-type'] as string);
+    response.end(json ? '{}' : '');
   });
-  await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+
+  const grpc = new Server();
+  const bytesAsTheyAre = (bytes: Buffer) => bytes;
+  for (const signal of ['traces', 'metrics', 'logs'] as const) {
+    const name = { traces: 'trace', metrics: 'metrics', logs: 'logs' }[signal];
+    const service = `${name[0].toUpperCase()}${name.slice(1)}Service`;
+    const method = {
+      path: `/opentelemetry.proto.collector.${name}.v1.${service}/Export`,
+      ...{ requestStream: false, responseStream: false },
+      ...{ requestSerialize: bytesAsTheyAre, requestDeserialize: bytesAsTheyAre },
+      ...{ responseSerialize: bytesAsTheyAre, responseDeserialize: bytesAsTheyAre },
+    };
+    const answer = ({ request, metadata }: ServerUnaryCall<Buffer, Buffer>, done: sendUnaryData<Buffer>) => {
+      if (hanging) return;
+      if (refusing) return done({ code: status.PERMISSION_DENIED, details: 'refused' });
+      take(signal, 'grpc', metadata.getMap(), readRequest(signal, request));
+      done(null, Buffer.alloc(0));
+    };
+    grpc.addService({ export: method }, { export: answer });
+  }
+  const grpcPort = await new Promise<number>((bound, failed) =>
+    grpc.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+      error ? failed(error) : bound(port),
+    ),
+  );
+
   const receiver: OtlpReceiver = {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    grpcEndpoint: `http://127.0.0.1:${grpcPort}`,
+    requests,
     spans,
     metrics,
+    logs,
     async waitFor(predicate, what, waitMs) {
       const names = () => ({ came: [...spans, ...metrics].map(({ name }) => name), holds: predicate(receiver) });
       await until(names, ({ holds }) => holds, what, waitMs);
     },
     hang(on) {
       hanging = on;
+      if (!on) for (const response of hung.splice(0)) response.destroy();
     },
     refuse(on) {
       refusing = on;
@@ -107,6 +193,7 @@ export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
       return refused;
     },
     async stop() {
+      grpc.forceShutdown();
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
     },
@@ -120,6 +207,16 @@ const STATUSES = ['unset', 'ok', 'error'] as const;
 interface Wire {
   resourceSpans?: { resource: { attributes: WireAttribute[] }; scopeSpans: { spans: WireSpan[] }[] }[];
   resourceMetrics?: { resource: { attributes: WireAttribute[] }; scopeMetrics: { metrics: WireMetric[] }[] }[];
+  resourceLogs?: { resource: { attributes: WireAttribute[] }; scopeLogs: { logRecords: WireLog[] }[] }[];
+}
+interface WireLog {
+  timeUnixNano: string;
+  severityText: string;
+  severityNumber: number;
+  body: WireValue;
+  attributes?: WireAttribute[];
+  traceId?: string;
+  spanId?: string;
 }
 interface WireAttribute {
   key: string;
@@ -130,7 +227,8 @@ interface WireValue {
   boolValue?: boolean;
   intValue?: string | number;
   doubleValue?: number;
-  arrayValue?: { values: WireValue[] };
+  arrayValue?: { values?: WireValue[] };
+  kvlistValue?: { values?: WireAttribute[] };
 }
 interface WireSpan {
   traceId: string;
@@ -215,6 +313,23 @@ function pointsIn({ resourceMetrics = [] }: Wire): ReceivedPoint[] {
   );
 }
 
+function logsIn({ resourceLogs = [] }: Wire): ReceivedLog[] {
+  return resourceLogs.flatMap(({ resource, scopeLogs }) =>
+    scopeLogs
+      .flatMap((scope) => scope.logRecords)
+      .map((record) => ({
+        service: serviceOf(resource),
+        time: milliseconds(record.timeUnixNano),
+        severity: record.severityText,
+        severityNumber: record.severityNumber,
+        body: plainValue(record.body),
+        attributes: plain(record.attributes),
+        traceId: record.traceId || undefined,
+        spanId: record.spanId || undefined,
+      })),
+  );
+}
+
 const serviceOf = (resource: { attributes: WireAttribute[] }) => String(plain(resource.attributes)['service.name']);
 
 const milliseconds = (nanoseconds: string) => Number(BigInt(nanoseconds) / 1000n) / 1000;
@@ -224,6 +339,7 @@ const plain = (attributes: WireAttribute[] = []): Attributes =>
 
 function plainValue(value: WireValue): unknown {
   if (value.intValue !== undefined) return Number(value.intValue);
-  if (value.arrayValue) return value.arrayValue.values.map(plainValue);
+  if (value.arrayValue) return (value.arrayValue.values ?? []).map(plainValue);
+  if (value.kvlistValue) return plain(value.kvlistValue.values);
   return value.stringValue ?? value.boolValue ?? value.doubleValue;
 }

@@ -25,7 +25,7 @@ export interface End {
 /** Every process that was started and is not gone. */
 const alive = new Set<Service>();
 
-/** One process of `hifi serve`, from the sources. */
+/** `hifi serve` with its processes, from the sources. */
 export class Service {
   /** Where it serves. */
   ports: Ports = {};
@@ -158,7 +158,7 @@ export async function startTrio({ stateDir, dataRoots, env = {} }: TrioSettings)
   }
 }
 
-/** All three services in one process, on ports that are free, and a client of each. */
+/** `hifi serve all` on free ports, and a client of each service. */
 export async function startAll({ stateDir, dataRoots, env = {} }: TrioSettings) {
   const ports = (['gateway', 'analyzer', 'trainer'] as const).flatMap((name) => [`--${name}-port`, '0']);
   const roots = dataRoots.flatMap((root) => ['--data-root', root]);
@@ -175,6 +175,15 @@ export function clientsOf(ports: Ports): Record<Name, GrpcClient> {
 export function descendantsOf(pid: number): number[] {
   const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
   return [...children, ...children.flatMap(descendantsOf)];
+}
+
+/** Process of a service below `hifi serve all`. */
+export function processOf(pid: number, name: Name): number {
+  const found = descendantsOf(pid).filter((each) =>
+    new RegExp(`/service-child[^\0]*\0${name}\0`).test(read(`/proc/${each}/cmdline`)),
+  );
+  if (found.length !== 1) throw new Error(`process ${pid} has ${found.length} processes of the ${name}`);
+  return found[0];
 }
 
 /** The engines below a process: those of `analyzer/child`, or `trainer/child`. */

@@ -67,6 +67,13 @@ test('the message on an absent service names no unused proxy', async () => {
   client.close();
 });
 
+test('the message on an absent service at a socket names the service and no path', async () => {
+  const client = new GrpcClient('unix:/nowhere/analyzer.sock');
+  const line = /^the analyzer cannot be reached \(ENOENT\)$/;
+  await expect(client.unary(describeModel, { model: 'm' }, { timeoutMs: 5000 })).rejects.toThrow(line);
+  client.close();
+});
+
 test('selection of the proxy for a service', () => {
   given({
     http_proxy: 'http://a.example',
