@@ -7,6 +7,7 @@ import { filesOf } from '../../data/files';
 import { type DataFormat, formatNamed } from '../../data/format';
 import type { GivenRows } from '../../data/given-rows';
 import { didYouMean } from '../../data/nearest';
+import { namedProblem } from '../../data/problem';
 import type { TaskName } from '../../data/tasks';
 import { writing } from '../../foundation/disk';
 import { cancelled, HifiError, invalidInput, invalidPart, within } from '../../foundation/errors';
@@ -86,10 +87,9 @@ export class Inputs {
     const { source, ...columns } = given;
     const { field } = need;
     if (source.kind === 'inline') {
-      const { task, regression } = columns;
       return this.inScratch((folder) => {
         const file = path.join(folder, 'rows.jsonl');
-        return writeInlineRows(source, { file, field: `${field}.inline`, labels: need.labels, task, regression });
+        return writeInlineRows(source, { ...columns, file, field: `${field}.inline`, labels: need.labels });
       });
     }
     if (source.kind === 'path') {
@@ -208,7 +208,7 @@ export class Inputs {
 
 /** What a file of rows must be read by: its own columns, those of the task that the request names, or those of `need`. */
 function layoutOf(
-  { task: named, textColumns = [], labelColumn, regression, delimiter }: Omit<GivenRows, 'source'>,
+  { task: named, textColumns = [], labelColumn, delimiter, ...given }: Omit<GivenRows, 'source'>,
   format: DataFormat,
   nameField: string,
   { field, labels, task: known }: RowsNeed,
@@ -218,7 +218,8 @@ function layoutOf(
     throw invalidPart(at, `${at} is ${JSON.stringify(delimiter)}; it must be left out: ${nameField} is ${format}`);
   }
   const separated = { ...(delimiter !== undefined && { delimiter }) };
-  const own = { ...(regression !== undefined && { regression }), ...separated };
+  const problem = namedProblem(given);
+  const own = { ...(problem !== undefined && { problem }), ...separated };
   if (format === 'txt') {
     if (labels)
       throw invalidPart(nameField, `${nameField} is a plain text, which has no labels; labels are needed here`);
