@@ -64,7 +64,7 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
   }
   if (task !== undefined) {
     if (textColumns.length === 0 && labelColumn === undefined && problem === undefined) return;
-    throw invalidInput(`${path}: the task ${task} names its columns itself; give either a task or columns`);
+    throw invalidInput(`${path}: the task ${task} names its columns and problem itself; give either a task or those`);
   }
   if (textColumns.length === 0) throw invalidInput(`${path}: which texts? give a task or --text-columns a[,b]`);
   if (textColumns.length > 2) {

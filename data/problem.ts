@@ -2,8 +2,9 @@ import { invalidInput } from '../foundation/errors';
 import { didYouMean } from './nearest';
 
 /**
- * Problems that a model can be trained for. Each room that treats them differently has a table with an entry for each: `LABELS` here, `PROBLEMS` in delta/, `LOSSES` in
- * trainer/, `COMPARED` in compare/.
+ * Problems that a model can be trained for. Each room that treats them differently has a table with
+ * an entry for each: `LABELS` here, `PROBLEMS` in delta/, `LOSSES` in trainer/, `COMPARED` in
+ * compare/.
  */
 export const PROBLEM_TYPES = ['single-label', 'regression'] as const;
 

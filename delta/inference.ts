@@ -17,7 +17,7 @@ import {
   type InferenceOptions,
   type PredictEvent,
 } from './inference-options';
-import { type Logits, predictions, score } from './logits';
+import { type Logits, rowOf, score } from './logits';
 import { metricsOf, PROBLEMS } from './problems';
 
 /** A model that can be asked, whatever engine runs it. */
@@ -88,14 +88,12 @@ export async function* predictModel(
     const dataset = await within('data', () => readDataset(request.data, 'empty texts'));
     for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
     const logits = yield* run(model, dataset, request.options, signal);
-    const { values, outputs } = logits;
-    const predicted = predictions(logits, labels.problem);
+    const { answer } = PROBLEMS[labels.problem];
     for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
-      const rows = Array.from(predicted.subarray(from, from + ROWS_AT_ONCE), (prediction, i) => ({
-        row: rowNumber(dataset, from + i),
-        label: PROBLEMS[labels.problem].answer(prediction, labels.names),
-        logits: Array.from(values.subarray((from + i) * outputs, (from + i + 1) * outputs)),
-      }));
+      const rows = Array.from({ length: Math.min(ROWS_AT_ONCE, dataset.rows - from) }, (_, i) => {
+        const ofRow = rowOf(logits, from + i);
+        return { row: rowNumber(dataset, from + i), ...answer(ofRow, labels.names), logits: Array.from(ofRow) };
+      });
       yield { kind: 'rows', rows };
     }
   } finally {

@@ -52,7 +52,8 @@ export const predictions = (logits: Logits, problem: ProblemType): Float64Array 
     PROBLEMS[problem].predict(rowOf(logits, row)),
   );
 
-const rowOf = ({ values, outputs }: Logits, row: number) => values.subarray(row * outputs, (row + 1) * outputs);
+/** One row's logits. // [C] */
+export const rowOf = ({ values, outputs }: Logits, row: number) => values.subarray(row * outputs, (row + 1) * outputs);
 
 /** The task's metrics, and the mean loss as `loss`. */
 export function score(

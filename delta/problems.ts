@@ -1,10 +1,10 @@
-import type { LabelSet, ProblemType } from '../data/problem';
+import { type LabelSet, PROBLEM_TYPES, type ProblemType } from '../data/problem';
 import type { TaskName } from '../data/tasks';
+import type { Prediction } from './inference-options';
 import { argmax, type MetricName, type Metrics, metricsFor } from './metrics';
 
-/** Names of the problems in delta.json's `problemType` and in `problem_type` of a checkpoint's config.json. */
-export const STORED_PROBLEMS = ['single_label_classification', 'regression'] as const;
-export type StoredProblem = (typeof STORED_PROBLEMS)[number];
+/** Name of a problem in delta.json's `problemType` and in `problem_type` of a checkpoint's config.json. */
+export type StoredProblem = 'single_label_classification' | 'regression';
 
 /** Names that Hugging Face's libraries have for models with a kind of task head. */
 interface TransformersNames {
@@ -30,8 +30,8 @@ interface LogitMeaning {
   metrics(names: readonly string[]): readonly MetricName[];
   /** Prediction for a row, as metrics take it: a class index or a value. @param logits // [C] */
   predict(logits: Float32Array): number;
-  /** Answer to people for a prediction: a label in the training file's own text, or a number. */
-  answer(prediction: number, names: readonly string[]): string | number;
+  /** Answer of `hifi predict` for a row. @param logits // [C] */
+  answer(logits: Float32Array, names: readonly string[]): Omit<Prediction, 'row' | 'logits'>;
   /** Loss of a row, in float64. @param logits // [C] */
   loss(logits: Float32Array, target: number): number;
 }
@@ -43,7 +43,7 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
     transformers: SEQUENCE_CLASSIFICATION,
     metrics: ({ length }) => (length === 2 ? ['accuracy', 'f1'] : ['accuracy']),
     predict: argmax,
-    answer: (prediction, names) => names[prediction],
+    answer: (logits, names) => ({ label: names[argmax(logits)] }),
     loss: crossEntropy,
   },
   regression: {
@@ -51,7 +51,7 @@ export const PROBLEMS: Readonly<Record<ProblemType, LogitMeaning>> = {
     transformers: SEQUENCE_CLASSIFICATION,
     metrics: () => ['pearson', 'spearman', 'mse'],
     predict: ([value]) => value,
-    answer: (prediction) => prediction,
+    answer: ([value]) => ({ label: value }),
     loss: ([value], target) => (value - target) ** 2,
   },
 };
@@ -62,11 +62,10 @@ function crossEntropy(logits: Float32Array, target: number): number {
   return Math.log(exponentials) + highest - logits[target];
 }
 
+export const STORED_PROBLEMS = PROBLEM_TYPES.map((problem) => PROBLEMS[problem].storedName);
+
 /** The problem that a file names. */
-export function problemStoredAs(name: StoredProblem): ProblemType {
-  const all = Object.keys(PROBLEMS) as ProblemType[];
-  return all.find((problem) => PROBLEMS[problem].storedName === name)!;
-}
+export const problemStoredAs = (name: StoredProblem): ProblemType => PROBLEM_TYPES[STORED_PROBLEMS.indexOf(name)];
 
 /** Metrics of a task; for rows of no task, those of the problem. */
 export const metricsOf = (task: TaskName | null | undefined, { problem, names }: LabelSet): Metrics =>

@@ -5,7 +5,7 @@ import { logitCount, PROBLEM_TYPES, type ProblemType } from '../../data/problem'
 import { labelArguments } from '../../delta/adapter-card';
 import { classifierConfig, readTaskHeadInfo } from '../../delta/classifier-config';
 import { formatDeltaInfo, labelsOf, parseDeltaInfo } from '../../delta/delta-info';
-import { predictions, score } from '../../delta/logits';
+import { predictions, rowOf, score } from '../../delta/logits';
 import { metricsOf, PROBLEMS, problemStoredAs } from '../../delta/problems';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { openCheckpoint } from '../../model/checkpoint';
@@ -14,21 +14,25 @@ import { FIXTURES } from '../support/deltas';
 import { maskOf } from '../trainer/runs';
 
 /** Rows of each problem, and what a model that is right says of them. */
-const ROWS: Record<ProblemType, { labels: string[]; logits: number[][]; answers: (string | number)[]; loss: number }> =
-  {
-    'single-label': {
-      labels: ['b', 'a', 'c', 'a'],
-      logits: [
-        [0, 2, 0],
-        [2, 0, 0],
-        [0, 0, 2],
-        [2, 0, 0],
-      ],
-      answers: ['b', 'a', 'c', 'a'],
-      loss: Math.log(Math.exp(2) + 2) - 2,
-    },
-    regression: { labels: ['1', '-2.5', '0'], logits: [[1], [-2.5], [0]], answers: [1, -2.5, 0], loss: 0 },
-  };
+const ROWS: Record<ProblemType, { labels: string[]; logits: number[][]; answers: object[]; loss: number }> = {
+  'single-label': {
+    labels: ['b', 'a', 'c', 'a'],
+    logits: [
+      [0, 2, 0],
+      [2, 0, 0],
+      [0, 0, 2],
+      [2, 0, 0],
+    ],
+    answers: [{ label: 'b' }, { label: 'a' }, { label: 'c' }, { label: 'a' }],
+    loss: Math.log(Math.exp(2) + 2) - 2,
+  },
+  regression: {
+    labels: ['1', '-2.5', '0'],
+    logits: [[1], [-2.5], [0]],
+    answers: [{ label: 1 }, { label: -2.5 }, { label: 0 }],
+    loss: 0,
+  },
+};
 
 describe.each(PROBLEM_TYPES)('%s, from labels to answers and files', (problem) => {
   const { labels, logits, answers, loss } = ROWS[problem];
@@ -49,7 +53,7 @@ describe.each(PROBLEM_TYPES)('%s, from labels to answers and files', (problem) =
     const rows = { values: Float32Array.from(logits.flat()), outputs: logitCount(set) };
     const predicted = Array.from(predictions(rows, problem));
     expect(predicted).toEqual(Array.from(targets));
-    expect(predicted.map((prediction) => PROBLEMS[problem].answer(prediction, set.names))).toEqual(answers);
+    expect(labels.map((_, row) => PROBLEMS[problem].answer(rowOf(rows, row), set.names))).toEqual(answers);
     const metrics = metricsOf(undefined, set);
     const values = score(rows, targets, problem, metrics);
     expect(Object.keys(values)).toEqual([...metrics.names, 'loss']);
