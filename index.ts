@@ -15,13 +15,15 @@
 export type { NamedFile } from './data/bytes';
 export type { DataSource } from './data/dataset';
 export type { DataFormat } from './data/format';
+export { type NamedProblem, PROBLEM_TYPES, type ProblemType } from './data/problem';
 export type { TaskName } from './data/tasks';
 export type { ExportDtype } from './delta/checkpoint-export';
 export type { Delta, DeltaTensor } from './delta/delta';
-export type { DeltaInfo, ProblemType, TrainedWith } from './delta/delta-info';
+export type { DeltaInfo, TaskHeadInfo, TrainedWith } from './delta/delta-info';
 export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './delta/export-request';
 export type { EvaluateResult, InferenceOptions, Prediction } from './delta/inference-options';
 export type { OnnxModel } from './delta/onnx-folder';
+export type { StoredProblem } from './delta/problems';
 export { SCORE_DEFAULTS, type ScoreOptions } from './delta/score-options';
 export {
   type CheckpointEvent,

@@ -23,7 +23,11 @@ async function main(): Promise<void> {
   ).flat();
   const mask: Pick<Mask, 'heads' | 'tune'> = { heads, tune: 'qkv' };
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
-  const program = new Program(loadTensorFlow(), { checkpoint, mask, layout, outputs: 2, problem: 'classes' }, initial);
+  const program = new Program(
+    loadTensorFlow(),
+    { checkpoint, mask, layout, outputs: 2, problem: 'single-label' },
+    initial,
+  );
   const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };
   const training = new Training(program, schedule);
   const embeddings = new Embeddings(checkpoint);

@@ -28,8 +28,10 @@ export interface Setting {
 const INSTEAD: Readonly<Record<string, readonly string[]>> = {
   budget: ['k'],
   k: ['budget'],
-  task: ['textColumns', 'labelColumn', 'regression'],
+  task: ['textColumns', 'labelColumn', 'problem', 'regression'],
   textColumns: ['task'],
+  problem: ['regression'],
+  regression: ['problem'],
 };
 
 /** Adds `--config`. The flags that the command has by now are what a file may say; of those added later it is told that it may not. */

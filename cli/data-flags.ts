@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import type { DataSource } from '../data/dataset';
 import { sourceFormat } from '../data/files';
 import { DATA_FORMATS, type DataFormat } from '../data/format';
+import { namedProblem, PROBLEM_TYPES } from '../data/problem';
 import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { invalidInput } from '../foundation/errors';
 import { aPath, headerName, oneOf, paths } from './flag-values';
@@ -21,9 +22,13 @@ export function addDataFlags(command: Command, labels: boolean): void {
   const column = new Option('--label-column <y>', 'header name of the label column').argParser(
     headerName('--label-column'),
   );
-  const regression = new Option('--regression', 'the label is a number to be predicted, not a class');
+  const problem = new Option(
+    `--problem <${PROBLEM_TYPES.join('|')}>`,
+    'what is predicted: a class, or a number (default: single-label; a task knows its own)',
+  ).argParser(oneOf('--problem', PROBLEM_TYPES));
+  const regression = new Option('--regression', 'short for --problem regression');
   // One set of data flags then serves all commands.
-  command.addOption(column.hideHelp(!labels)).addOption(regression.hideHelp(!labels));
+  for (const option of [column, problem, regression]) command.addOption(option.hideHelp(!labels));
   add(
     command,
     '--format <tsv|csv|jsonl|parquet|txt>',
@@ -71,7 +76,8 @@ export function dataFlags(
   labels: boolean,
   known?: TaskName,
 ): (paths: string | readonly string[]) => DataSource {
-  const { labelColumn, regression, format, delimiter } = flags as Omit<Partial<DataSource>, 'path'>;
+  const { labelColumn, format, delimiter } = flags as Omit<Partial<DataSource>, 'path'>;
+  const problem = namedProblem(flags);
   const textColumns = flags.textColumns === undefined ? undefined : [flags.textColumns as string];
   const task = (flags.task as TaskName | undefined) ?? (textColumns ? undefined : known);
   if (task !== undefined && textColumns) {
@@ -81,7 +87,10 @@ export function dataFlags(
   }
   if (task !== undefined) {
     if (labelColumn !== undefined) throw invalidInput('--label-column goes with --text-columns, a task names its own');
-    if (regression) throw invalidInput('--regression goes with --text-columns, a task knows by itself');
+    if (problem !== undefined) {
+      const flag = flags.problem === undefined ? '--regression' : '--problem';
+      throw invalidInput(`${flag} goes with --text-columns, a task knows by itself`);
+    }
   }
   return (paths) => {
     const [path, ...others] = typeof paths === 'string' ? [paths] : paths;
@@ -93,7 +102,7 @@ export function dataFlags(
     if (labels && labelColumn === undefined) {
       throw invalidInput('labels are needed here: give --label-column with --text-columns');
     }
-    return { ...source, textColumns, ...(labels && { labelColumn, ...(regression && { regression }) }) };
+    return { ...source, textColumns, ...(labels && { labelColumn, ...(problem && { problem }) }) };
   };
 }
 

@@ -4,6 +4,7 @@ import { differenceOf } from '../compare/settings';
 import type { DataSource } from '../data/dataset';
 import { filesOf } from '../data/files';
 import { jsonLines, jsonLinesSource } from '../data/json-lines';
+import { namedProblem } from '../data/problem';
 import { readDataset } from '../data/read';
 import { modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
 import { cancelled, failed, HifiError, invalidInput } from '../foundation/errors';
@@ -175,16 +176,8 @@ async function oneFile(rows: DataSource): Promise<DataSource> {
 
 /** Rows as the gateway knows them, once their file is there. */
 async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
-  const {
-    path: name,
-    file = name,
-    format,
-    task,
-    textColumns,
-    labelColumn,
-    regression,
-    delimiter,
-  } = await oneFile(rows);
+  const sent = await oneFile(rows);
+  const { path: name, file = name, format, task, textColumns, labelColumn, delimiter } = sent;
   const stored = { sha256: await sha256OfFile(file), sizeBytes: fs.statSync(file).size };
   await uploadFile(gateway, file, stored, signal, (done, total) =>
     progress.at({ stage: 'upload', done, total, unit: 'bytes' }),
@@ -197,7 +190,7 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
     task,
     textColumns,
     labelColumn,
-    regression,
+    problem: namedProblem(sent),
     delimiter,
   };
 }

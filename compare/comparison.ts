@@ -7,6 +7,7 @@ import { claimComparison } from './comparison-folder';
 import { type Contestant, LOGISTIC } from './contestants';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
+import { COMPARED } from './problems';
 import { embeddedFiles, regressed } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, readRun } from './run-record';
@@ -172,11 +173,12 @@ class Comparison {
 /** @throws HifiError INVALID_INPUT for what the model or the data do not allow */
 function checkContestants(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
   const { config, parameters } = checkpoint;
+  const { noLogistic } = COMPARED[labels.problem];
   for (const contestant of request.contestants) {
     if (contestant !== LOGISTIC) {
       headsToChoose(selectionFor(contestant, request, 0), { ...config, parameters });
-    } else if (labels.kind === 'regression') {
-      throw invalidInput(`${LOGISTIC} tells classes apart, and the labels are numbers: leave it out of --strategies`);
+    } else if (noLogistic !== undefined) {
+      throw invalidInput(`${LOGISTIC} tells classes apart, and ${noLogistic}: leave it out of --strategies`);
     }
   }
 }

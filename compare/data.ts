@@ -1,5 +1,6 @@
 import type { DataSource, Dataset } from '../data/dataset';
-import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { encodeLabels, fitLabels, type Targets } from '../data/labels';
+import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { within } from '../foundation/errors';
 
@@ -9,10 +10,10 @@ export interface ComparedData {
   pool: Dataset;
   labels: LabelSet;
   /** The pool's classes, or numbers. // [n] */
-  targets: Int32Array | Float32Array;
+  targets: Targets;
   /** Further files, all of whose rows are tested on, and their classes or numbers. */
   further: Dataset[];
-  furtherTargets: (Int32Array | Float32Array)[];
+  furtherTargets: Targets[];
 }
 
 /** @throws HifiError INVALID_INPUT for whatever is wrong with a file, a row or a label */
@@ -21,7 +22,7 @@ export async function readComparedData(train: DataSource, test: readonly DataSou
   const labels = await within('train', () => fitLabels(pool));
   const targets = await within('train', () => encodeLabels(pool, labels));
   const further: Dataset[] = [];
-  const furtherTargets: (Int32Array | Float32Array)[] = [];
+  const furtherTargets: Targets[] = [];
   for (const source of test) {
     const dataset = await within('test', () => readDataset(source, 'labels'));
     furtherTargets.push(await within('test', () => encodeLabels(dataset, labels)));

@@ -1,8 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { embed } from '../analyzer/analysis-engine';
+import { logitCount } from '../data/problem';
 import { predictions, score } from '../delta/logits';
-import { isBetter, type Judged, judgedBy, metricsFor, problemOf } from '../delta/metrics';
+import { isBetter, type Judged, judgedBy } from '../delta/metrics';
+import { metricsOf } from '../delta/problems';
 import { breathe } from '../foundation/breathe';
 import type { Checkpoint } from '../model/checkpoint';
 import { LOGISTIC } from './contestants';
@@ -51,8 +53,8 @@ export async function* regressed(
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { seed, rows } = material;
   const { split } = rows;
-  const metrics = metricsFor(pool.task, problemOf(labels));
-  const classes = labels.kind === 'classes' ? labels.names.length : 1;
+  const metrics = metricsOf(pool.task, labels);
+  const classes = logitCount(labels);
   const started = performance.now();
   const ofPool = (part: Int32Array) => ({
     x: featuresOf(files[0], part),
@@ -60,13 +62,13 @@ export async function* regressed(
   });
   const [train, dev] = [ofPool(split.train), ofPool(split.dev)];
   const logits = (model: LogisticModel, x: Matrix) => ({ values: logisticLogits(model, x), outputs: classes });
-  const answers = (model: LogisticModel, x: Matrix) => predictions(logits(model, x), 'classes');
+  const answers = (model: LogisticModel, x: Matrix) => predictions(logits(model, x), labels.problem);
   let best: { c: number; model: LogisticModel; dev: Judged } | undefined;
   for (const [i, c] of PENALTIES.entries()) {
     yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
     await breathe(signal);
     const model = fitLogistic(train.x, train.y, classes, c);
-    const judged = judgedBy(metrics, score(logits(model, dev.x), dev.y, 'classes', metrics), rows.byLoss);
+    const judged = judgedBy(metrics, score(logits(model, dev.x), dev.y, labels.problem, metrics), rows.byLoss);
     if (best === undefined || isBetter(judged, best.dev)) best = { c, model, dev: judged };
   }
   const { c, model, dev: chosen } = best!;

@@ -2,10 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type DataSource, type Dataset, selectRows } from '../data/dataset';
 import { jsonLines, jsonLinesSource } from '../data/json-lines';
-import { metricsFor, problemOf } from '../delta/metrics';
+import { metricsOf } from '../delta/problems';
 import { invalidInput } from '../foundation/errors';
 import { writeWhole } from '../foundation/whole-file';
 import type { ComparedData } from './data';
+import { COMPARED } from './problems';
 import { type Seeds, type Split, splitRows, type TrainingSize } from './split';
 
 /** The files of one seed's rows, as engines read them. */
@@ -26,21 +27,19 @@ export interface SeedRows {
  * @throws HifiError INVALID_INPUT where there are too few rows, of a class or in all, or none to test on
  */
 export function seedSplit(
-  { pool, further, targets, labels }: ComparedData,
+  { further, targets, labels }: ComparedData,
   size: TrainingSize & { dev?: number },
   seeds: Seeds,
 ): Split {
   const { seed } = seeds;
-  const classes = labels.kind === 'classes' ? targets : new Int32Array(pool.rows);
+  const classes = COMPARED[labels.problem].classes(targets);
   const split = splitRows(classes, size, seeds, size.dev);
-  if (labels.kind === 'classes') {
-    const drawn = new Set(Array.from(split.train, (row) => targets[row]));
-    const missing = labels.names.findIndex((_, index) => !drawn.has(index));
-    if (missing >= 0) {
-      throw invalidInput(
-        `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; draw more, or --rows-per-class`,
-      );
-    }
+  const drawn = new Set(Array.from(split.train, (row) => classes[row]));
+  const missing = labels.names.findIndex((_, index) => !drawn.has(index));
+  if (missing >= 0) {
+    throw invalidInput(
+      `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; draw more, or --rows-per-class`,
+    );
   }
   if (split.test.length > 0 || further.length > 0) return split;
   throw invalidInput('no row is left to test on: give fewer --rows, or --test files');
@@ -66,7 +65,7 @@ export function seedRows(
     train: write('train', [selectRows(pool, split.train)]),
     dev: write('dev', [selectRows(pool, split.dev)]),
     test: write('test', [selectRows(pool, split.test), ...further]),
-    byLoss: metricsFor(pool.task, problemOf(labels)).isUndefinedOn(Array.from(split.dev, (row) => targets[row])),
+    byLoss: metricsOf(pool.task, labels).isUndefinedOn(Array.from(split.dev, (row) => targets[row])),
     counts: { train: split.train.length, dev: split.dev.length, test: testRows },
   };
 }

@@ -1,13 +1,14 @@
 import * as path from 'node:path';
 import type { NamedFile } from './bytes';
 import type { DataFormat } from './format';
+import type { NamedProblem, ProblemType } from './problem';
 import { mismatchedSibling, type TaskName } from './tasks';
 
 /**
  * Source of rows: a file, a folder of files or several files, and the place of texts and labels in
  * them. The place is a GLUE task's own layout or named columns.
  */
-export interface DataSource extends NamedFile {
+export interface DataSource extends NamedFile, NamedProblem {
   /**
    * Further files or folders, whose rows follow. All files of a source have one format, and each
    * has its own header; row numbers continue from file to file.
@@ -19,8 +20,6 @@ export interface DataSource extends NamedFile {
   textColumns?: string[];
   /** A header name, where labels are needed; with a task none. */
   labelColumn?: string;
-  /** The label is a number to be predicted, not a class. A task knows by itself. */
-  regression?: boolean;
   /** Default: by the file's extension. */
   format?: DataFormat;
   /** Delimiter of CSV or TSV fields. Default: a comma in CSV, a tab in TSV. */
@@ -47,7 +46,7 @@ export interface Dataset {
   /** Number of rows that the task leaves out (see `Task`). */
   skipped: number;
   task?: TaskName;
-  regression: boolean;
+  problem: ProblemType;
 }
 
 /** Returns the source's number of the dataset's row `index`; 0 is the first row after a header. */

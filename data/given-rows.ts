@@ -1,14 +1,14 @@
+import type { NamedProblem } from './problem';
 import type { TaskName } from './tasks';
 
 /** Rows as a request names them. */
-export interface GivenRows {
+export interface GivenRows extends NamedProblem {
   source: RowsSource;
   /** A GLUE task, which names its columns itself. */
   task?: TaskName;
   /** One or two, of a file with columns. */
   textColumns?: string[];
   labelColumn?: string;
-  regression?: boolean;
   /** Delimiter of CSV or TSV fields. */
   delimiter?: string;
 }

@@ -1,7 +1,7 @@
 import type { DataSource, Dataset } from './dataset';
 import { TASKS } from './tasks';
 
-type Layout = Pick<Dataset, 'task' | 'regression' | 'seconds'>;
+type Layout = Pick<Dataset, 'task' | 'problem' | 'seconds'>;
 
 /** Column names of a dataset's task, or default ones. */
 function columnsOf({ task, seconds }: Layout): { textColumns: readonly string[]; labelColumn: string } {
@@ -35,8 +35,8 @@ export const jsonLines = (sets: readonly Dataset[]): string =>
 
 /** Source for a file of {@link jsonLines}: with the columns of its task, or default ones. */
 export function jsonLinesSource(file: string, layout: Layout): DataSource {
-  const { task, regression } = layout;
+  const { task, problem } = layout;
   if (task) return { path: file, task };
   const { textColumns, labelColumn } = columnsOf(layout);
-  return { path: file, textColumns: [...textColumns], labelColumn, regression };
+  return { path: file, textColumns: [...textColumns], labelColumn, problem };
 }

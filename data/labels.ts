@@ -1,28 +1,58 @@
 import { invalidInput } from '../foundation/errors';
 import type { Dataset } from './dataset';
 import { rowName } from './dataset';
+import type { LabelSet, ProblemType } from './problem';
 import { TASKS } from './tasks';
 
-/** What a model predicts: one of the classes (`names[i]` is class i, in the file's own text) or a number. */
-export type LabelSet = { kind: 'classes'; names: string[] } | { kind: 'regression' };
+/** Labels as numbers: class indices or values. // [n] */
+export type Targets = Int32Array | Float32Array;
+
+/** How a problem's labels are read. */
+interface LabelReading {
+  /** Whether labels are names: the label set has them, and a Parquet column of classes gives them. */
+  readonly named: boolean;
+  /** The names that the training rows have. @throws HifiError INVALID_INPUT if no model can be trained on them */
+  names(train: Dataset): readonly string[];
+  /**
+   * Encodes the labels of some rows.
+   * @param knower who knows the names, for the message
+   * @throws HifiError INVALID_INPUT, naming the row and label
+   */
+  encode(dataset: Dataset, names: readonly string[], knower: string): Targets;
+  /** What a model with these labels answers, for messages. */
+  described(names: readonly string[]): string;
+}
+
+/** Labels of each problem. */
+export const LABELS: Readonly<Record<ProblemType, LabelReading>> = {
+  'single-label': {
+    named: true,
+    names: classNames,
+    encode: classIndices,
+    described: (names) => `${names.length} classes`,
+  },
+  regression: { named: false, names: () => [], encode: numbers, described: () => 'a regression' },
+};
 
 /**
  * The labels that the training rows know. A task's classes stand in GLUE's order; others are sorted, by value where all
  * are numbers.
  * @throws HifiError INVALID_INPUT when there are fewer than two classes, or one that the task does not know
  */
-export function fitLabels(train: Dataset, regression: boolean = train.regression): LabelSet {
-  if (regression) return { kind: 'regression' };
+export const fitLabels = (train: Dataset): LabelSet => ({
+  problem: train.problem,
+  names: LABELS[train.problem].names(train),
+});
+
+function classNames(train: Dataset): readonly string[] {
   const labels = labelsOf(train);
   const found = [...new Set(labels)];
-  const ofTask = train.task && TASKS[train.task].classes;
-  const names = ofTask ? [...ofTask] : sortLabels(found);
-  const set: LabelSet = { kind: 'classes', names };
-  if (ofTask) encodeLabels(train, set, `the task ${train.task} knows`);
+  const names = train.task ? TASKS[train.task].labels.names : sortLabels(found);
+  if (train.task) classIndices(train, names, `the task ${train.task} knows`);
   if (found.length < 2) {
     throw invalidInput(`${train.path}: all ${train.rows} rows have the label "${found[0]}"; two classes are needed`);
   }
-  return set;
+  return names;
 }
 
 /**
@@ -30,7 +60,6 @@ export function fitLabels(train: Dataset, regression: boolean = train.regression
  * They are most often one class written in two ways.
  */
 export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
-  if (set.kind === 'regression') return [];
   const alike = new Map<string, string[]>();
   for (const name of set.names) {
     const key = name.normalize('NFC').toLowerCase().normalize('NFC');
@@ -62,31 +91,31 @@ function codePoints(text: string): string {
  * @param knower who knows the classes, for the message
  * @throws HifiError INVALID_INPUT, naming the row and label, when the set lacks a label or it is not a finite number
  */
-export function encodeLabels(dataset: Dataset, set: { kind: 'classes'; names: string[] }, knower?: string): Int32Array;
-export function encodeLabels(dataset: Dataset, set: { kind: 'regression' }, knower?: string): Float32Array;
-export function encodeLabels(dataset: Dataset, set: LabelSet, knower?: string): Int32Array | Float32Array;
-export function encodeLabels(
+export const encodeLabels = (
   dataset: Dataset,
-  set: LabelSet,
+  { problem, names }: LabelSet,
   knower = 'the training rows have',
-): Int32Array | Float32Array {
-  const labels = labelsOf(dataset);
-  const refuse = (index: number, what: string) =>
-    invalidInput(`${rowName(dataset, index)} has the label "${labels[index]}"; ${what}`);
-  if (set.kind === 'regression') {
-    return Float32Array.from(labels, (label, index) => {
-      const value = isNumber(label) ? Math.fround(Number(label)) : Number.NaN;
-      if (!Number.isFinite(value)) throw refuse(index, 'a regression needs a finite number');
-      return value;
-    });
-  }
-  const classOf = new Map(set.names.map((name, index) => [name, index]));
-  return Int32Array.from(labels, (label, index) => {
+): Targets => LABELS[problem].encode(dataset, names, knower);
+
+function classIndices(dataset: Dataset, names: readonly string[], knower: string): Int32Array {
+  const classOf = new Map(names.map((name, index) => [name, index]));
+  return Int32Array.from(labelsOf(dataset), (label, index) => {
     const known = classOf.get(label);
-    if (known === undefined) throw refuse(index, `${knower} ${listOf(set.names)}`);
+    if (known === undefined) throw refused(dataset, index, `${knower} ${listOf(names)}`);
     return known;
   });
 }
+
+function numbers(dataset: Dataset): Float32Array {
+  return Float32Array.from(labelsOf(dataset), (label, index) => {
+    const value = isNumber(label) ? Math.fround(Number(label)) : Number.NaN;
+    if (!Number.isFinite(value)) throw refused(dataset, index, 'a regression needs a finite number');
+    return value;
+  });
+}
+
+const refused = (dataset: Dataset, index: number, what: string) =>
+  invalidInput(`${rowName(dataset, index)} has the label "${labelsOf(dataset)[index]}"; ${what}`);
 
 function labelsOf(dataset: Dataset): string[] {
   if (!dataset.labels) throw invalidInput(`${dataset.path}: the labels were not read`);

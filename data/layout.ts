@@ -2,8 +2,10 @@ import { invalidInput } from '../foundation/errors';
 import type { DataSource, Need } from './dataset';
 import { LIKELY_DELIMITERS } from './delimited';
 import type { DataFormat } from './format';
+import { LABELS } from './labels';
 import { didYouMean } from './nearest';
 import { TEXT_COLUMN } from './plain-text';
+import { namedProblem, problemOf } from './problem';
 import { fieldsOf, type TableRecord } from './records';
 import { TASKS, type Task, type TaskColumns, type TaskName, taskNamed } from './tasks';
 
@@ -49,7 +51,8 @@ export interface Layout {
 
 /** @throws HifiError INVALID_INPUT for a source that says too little, too much or what does not go together */
 export function checkSource(source: DataSource, format: DataFormat, need: Need): void {
-  const { path, task, textColumns = [], labelColumn, regression } = source;
+  const { path, task, textColumns = [], labelColumn } = source;
+  const problem = namedProblem(source);
   if (format === 'txt') {
     if (need === 'labels') {
       throw invalidInput(
@@ -60,8 +63,8 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
     throw invalidInput(`${path}: a plain text has no columns, and is of no task; --format tsv reads it as a table`);
   }
   if (task !== undefined) {
-    if (textColumns.length === 0 && labelColumn === undefined && regression !== true) return;
-    throw invalidInput(`${path}: the task ${task} names its columns itself; give either a task or columns`);
+    if (textColumns.length === 0 && labelColumn === undefined && problem === undefined) return;
+    throw invalidInput(`${path}: the task ${task} names its columns and problem itself; give either a task or those`);
   }
   if (textColumns.length === 0) throw invalidInput(`${path}: which texts? give a task or --text-columns a[,b]`);
   if (textColumns.length > 2) {
@@ -119,17 +122,14 @@ function taskColumns(task: Task, header: readonly string[], { named }: TableForm
   return whole ?? (named ? known.at(-1)! : task);
 }
 
-function ownLayout(
-  { path, textColumns, labelColumn, regression }: DataSource,
-  first: TableRecord,
-  table: TableFormat,
-  need: Need,
-): Layout {
+function ownLayout(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
+  const { path, textColumns, labelColumn } = source;
   const header = namesOf(first);
   const texts = textColumns!.map((name) => columnNamed(path, header, name, table));
   const label = need === 'labels' ? columnNamed(path, header, labelColumn!, table) : undefined;
-  // A regression reads the numbers themselves, and a task has its own names for them.
-  const classes = label && !regression && first.classes?.(label.at);
+  // A number is read as it is, and a task has its own names for its classes.
+  const { named } = LABELS[problemOf(source)];
+  const classes = label && named && first.classes?.(label.at);
   return {
     texts,
     label: label && { ...label, ...(classes && { classes }) },

@@ -10,6 +10,7 @@ import { jsonRecords } from './jsonl';
 import { checkSource, type Layout, layoutOf, namesOf, type TableFormat, tableFormat } from './layout';
 import { parquetRecords } from './parquet';
 import { textRecords } from './plain-text';
+import { problemOf } from './problem';
 import { fieldsOf, type Pass, type Records, type TableRecord } from './records';
 import { classText, TASKS, type TaskName, taskNamed } from './tasks';
 
@@ -139,7 +140,7 @@ export class RowReader {
       rows,
       skipped: this.rowsInSource - rows,
       ...(task && { task }),
-      regression: task ? TASKS[task].classes === null : source.regression === true,
+      problem: task ? TASKS[task].labels.problem : problemOf(source),
     };
   }
 

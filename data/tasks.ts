@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../foundation/errors';
 import { didYouMean } from './nearest';
+import type { LabelSet } from './problem';
 
 /** The nine tasks of GLUE (Wang et al. 2019), in the form of the benchmark's own TSV files. */
 export type TaskName = 'cola' | 'sst2' | 'mrpc' | 'stsb' | 'qqp' | 'mnli' | 'qnli' | 'rte' | 'wnli';
@@ -16,8 +17,8 @@ export interface TaskColumns {
 
 /** How a task's files are laid out, and what its labels mean. */
 export interface Task extends TaskColumns {
-  /** The labels as the files write them, in the order of GLUE's class numbers; null for a score. */
-  readonly classes: readonly string[] | null;
+  /** The labels as the files write them, in the order of GLUE's class numbers. */
+  readonly labels: LabelSet;
   /** The columns in the data set `glue` of the Hugging Face Hub, where they have other names. */
   readonly hub?: TaskColumns;
   /** Where the columns are (from 0) in a file without a header: CoLA's train and dev files. */
@@ -31,8 +32,9 @@ export interface Task extends TaskColumns {
   readonly noLabel?: string;
 }
 
-const binary = ['0', '1'] as const;
-const entailment = ['entailment', 'not_entailment'] as const;
+const classes = (...names: string[]): LabelSet => ({ problem: 'single-label', names });
+const binary = classes('0', '1');
+const entailment = classes('entailment', 'not_entailment');
 
 const hub = (first: string, second: string): TaskColumns => ({ textColumns: [first, second], labelColumn: 'label' });
 
@@ -41,39 +43,39 @@ export const TASKS: Readonly<Record<TaskName, Task>> = {
   cola: {
     textColumns: ['sentence'],
     labelColumn: 'label',
-    classes: binary,
+    labels: binary,
     headerless: { texts: [3], label: 1, width: 4 },
   },
-  sst2: { textColumns: ['sentence'], labelColumn: 'label', classes: binary },
+  sst2: { textColumns: ['sentence'], labelColumn: 'label', labels: binary },
   mrpc: {
     textColumns: ['#1 String', '#2 String'],
     labelColumn: 'Quality',
-    classes: binary,
+    labels: binary,
     hub: hub('sentence1', 'sentence2'),
   },
   stsb: {
     textColumns: ['sentence1', 'sentence2'],
     labelColumn: 'score',
-    classes: null,
+    labels: { problem: 'regression', names: [] },
     hub: hub('sentence1', 'sentence2'),
   },
   qqp: {
     textColumns: ['question1', 'question2'],
     labelColumn: 'is_duplicate',
-    classes: binary,
+    labels: binary,
     skipBrokenRows: true,
     hub: hub('question1', 'question2'),
   },
   mnli: {
     textColumns: ['sentence1', 'sentence2'],
     labelColumn: 'gold_label',
-    classes: ['entailment', 'neutral', 'contradiction'],
+    labels: classes('entailment', 'neutral', 'contradiction'),
     noLabel: '-',
     hub: hub('premise', 'hypothesis'),
   },
-  qnli: { textColumns: ['question', 'sentence'], labelColumn: 'label', classes: entailment },
-  rte: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'label', classes: entailment },
-  wnli: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'label', classes: binary },
+  qnli: { textColumns: ['question', 'sentence'], labelColumn: 'label', labels: entailment },
+  rte: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'label', labels: entailment },
+  wnli: { textColumns: ['sentence1', 'sentence2'], labelColumn: 'label', labels: binary },
 };
 
 export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
@@ -85,8 +87,8 @@ export function taskNamed(name: string): TaskName {
 }
 
 /** A label as the task's own files write it: the Hub's data set `glue` has the numbers of the classes. */
-export function classText({ classes }: Task, label: string): string {
-  return (/^\d$/.test(label) && classes?.[Number(label)]) || label;
+export function classText({ labels }: Task, label: string): string {
+  return (/^\d$/.test(label) && labels.names[Number(label)]) || label;
 }
 
 /**

@@ -1,13 +1,15 @@
-import type { DeltaInfo } from './delta-info';
+import type { DeltaInfo, TaskHeadInfo } from './delta-info';
+import { PROBLEMS, problemStoredAs } from './problems';
 
 /** The adapter's README.md, a Hugging Face model card: what it is and how it is loaded. */
-export function adapterCard({ base, mask, id2label, task }: DeltaInfo): string {
-  const labels = id2label === null ? 'num_labels=1, problem_type="regression"' : labelsArgument(id2label);
+export function adapterCard(info: DeltaInfo): string {
+  const { base, mask, id2label, task } = info;
+  const { pipeline, modelClass } = PROBLEMS[problemStoredAs(info.problemType)].transformers;
   const layers = new Set(mask.heads.map(({ layer }) => layer)).size;
   return `---
 base_model: ${JSON.stringify(base.name)}
 library_name: peft
-pipeline_tag: text-classification
+pipeline_tag: ${pipeline}
 ---
 
 # ${mask.heads.length} tuned attention heads as a LoRA adapter
@@ -19,11 +21,11 @@ The adapter is exact: the one-hot halves of A and B select the tuned rows.
 
 \`\`\`python
 from peft import PeftModel
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel${modelClass}, AutoTokenizer
 
 base = ${JSON.stringify(base.name)}  # its name on the Hub, or its folder
-model = AutoModelForSequenceClassification.from_pretrained(
-    base, dtype="float32", ignore_mismatched_sizes=True, ${labels}
+model = AutoModel${modelClass}.from_pretrained(
+    base, dtype="float32", ignore_mismatched_sizes=True, ${labelArguments(info)}
 )
 model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
 tokenizer = AutoTokenizer.from_pretrained(base)
@@ -34,8 +36,9 @@ adapters but refuse \`modules_to_save\` or trained biases do not take it: give t
 `;
 }
 
-/** Arguments that name the labels, as Python has them. */
-function labelsArgument(id2label: Record<string, string>): string {
+/** Python arguments of `from_pretrained` that give a base model this task head's labels. */
+export function labelArguments({ id2label, problemType }: Omit<TaskHeadInfo, 'task'>): string {
+  if (id2label === null) return `num_labels=1, problem_type="${problemType}"`;
   const entries = Object.entries(id2label).map(([id, label]) => `${id}: ${JSON.stringify(label)}`);
   return `num_labels=${entries.length}, id2label={${entries.join(', ')}}`;
 }

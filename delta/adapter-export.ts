@@ -12,6 +12,7 @@ import { adapterCard } from './adapter-card';
 import { classifierName } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
 import { type DeltaInfo, outputsOf } from './delta-info';
+import { PROBLEMS, problemStoredAs } from './problems';
 import { type Slice, storedShape, takeSlice, taskHeadTensors, tunedSlices } from './slices';
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
@@ -121,7 +122,7 @@ function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, 
   const modules = slices.map((slice) => classifierName(family, moduleOf(slice)));
   return {
     peft_type: 'LORA',
-    task_type: 'SEQ_CLS',
+    task_type: PROBLEMS[problemStoredAs(info.problemType)].transformers.peftTask,
     base_model_name_or_path: info.base.name,
     r: rank,
     lora_alpha: rank,

@@ -1,10 +1,13 @@
+import { LABELS } from '../data/labels';
+import { PROBLEM_TYPES, type ProblemType } from '../data/problem';
 import { invalidInput } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import { DTYPE_NAMES, type FloatDtype } from '../model/rounding';
 import type { DeltaTensor } from './delta';
-import { labelsFit, outputsOf, type ProblemType, type TaskHeadInfo } from './delta-info';
+import { labelsFit, outputsOf, STORED_PROBLEM_CHOICE, type TaskHeadInfo } from './delta-info';
+import { PROBLEMS, problemStoredAs, STORED_PROBLEMS } from './problems';
 import { taskHeadTensors } from './slices';
 
 /** A task head that a checkpoint brings along. */
@@ -14,8 +17,9 @@ export interface StoredTaskHead {
   info: TaskHeadInfo;
 }
 
-/** Hugging Face's class of a family's sequence classifiers, e.g. `BertForSequenceClassification`. */
-const classifierClass = (family: Family) => `${family.classPrefix}ForSequenceClassification`;
+/** Hugging Face's class of a family's models for a problem, e.g. `BertForSequenceClassification`. */
+const classifierClass = (family: Family, problem: ProblemType) =>
+  `${family.classPrefix}${PROBLEMS[problem].transformers.modelClass}`;
 
 /** What that class calls a tensor or module: the base's under the family's prefix, the task head's own bare. */
 export function classifierName(family: Family, canonical: string): string {
@@ -35,7 +39,7 @@ export function classifierConfig(
   const { num_labels: _count, torch_dtype: _dtype, finetuning_task: _task, ...raw } = config.raw;
   return {
     ...raw,
-    architectures: [classifierClass(family)],
+    architectures: [classifierClass(family, problemStoredAs(problemType))],
     model_type: family.modelType,
     dtype: DTYPE_NAMES[dtype],
     ...(task === null ? {} : { finetuning_task: task }),
@@ -57,7 +61,8 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
   const family: Family = FAMILIES[config.family];
   const output = `${family.taskHead.classifier}.weight`;
   const { architectures } = config.raw;
-  const otherClass = Array.isArray(architectures) && !architectures.includes(classifierClass(family));
+  const known = PROBLEM_TYPES.map((problem) => classifierClass(family, problem));
+  const otherClass = Array.isArray(architectures) && !known.some((name) => architectures.includes(name));
   const stored = checkpoint.storedName(output);
   if (otherClass || stored === undefined) return undefined;
 
@@ -91,15 +96,12 @@ export function readTaskHeadInfo(
   const { raw } = config;
   const wrong = (field: string, right: string) =>
     invalidInput(`${folder}/config.json: ${field} is ${JSON.stringify(raw[field]) ?? 'missing'}; it must be ${right}`);
-  const problem = raw.problem_type ?? (outputs === 1 ? 'regression' : 'single_label_classification');
-  if (problem !== 'regression' && problem !== 'single_label_classification') {
-    throw wrong('problem_type', '"single_label_classification" or "regression"');
-  }
-  const problemType: ProblemType = problem;
+  const implied = PROBLEMS[outputs === 1 ? 'regression' : 'single-label'].storedName;
+  const problemType = STORED_PROBLEMS.find((name) => name === (raw.problem_type ?? implied));
+  if (problemType === undefined) throw wrong('problem_type', STORED_PROBLEM_CHOICE);
   const task = typeof raw.finetuning_task === 'string' ? raw.finetuning_task : null;
-  if (problemType === 'regression') {
-    if (outputs !== 1)
-      throw wrong('problem_type', `"single_label_classification", as the task head has ${outputs} outputs`);
+  if (!LABELS[problemStoredAs(problemType)].named) {
+    if (outputs !== 1) throw wrong('problem_type', `"${implied}", as the task head has ${outputs} outputs`);
     return { id2label: null, problemType, task };
   }
   const id2label = (raw.id2label ?? defaultLabels(outputs)) as Record<string, string>;

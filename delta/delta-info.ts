@@ -1,11 +1,10 @@
 import { z } from 'zod';
-import type { LabelSet } from '../data/labels';
+import { LABELS } from '../data/labels';
+import type { LabelSet } from '../data/problem';
 import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
-
-/** Whether a task head tells classes apart or predicts a number; the names are those of Hugging Face's config.json. */
-export type ProblemType = 'single_label_classification' | 'regression';
+import { problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
 
 /** delta.json: all that is needed to know what a delta belongs to and what its logits mean. */
 export interface DeltaInfo {
@@ -25,7 +24,7 @@ export interface DeltaInfo {
   /** Class number → the training file's own text; null for a regression. */
   id2label: Record<string, string> | null;
   /** What the logits are. */
-  problemType: ProblemType;
+  problemType: StoredProblem;
   /** GLUE task, null for other data. */
   task: string | null;
   /** How it was trained. */
@@ -84,13 +83,16 @@ export interface TrainedWith {
   [option: string]: unknown;
 }
 
+/** The stored names, for messages. */
+export const STORED_PROBLEM_CHOICE = STORED_PROBLEMS.map((name) => `"${name}"`).join(' or ');
+
 const deltaInfo = z
   .object({
     schemaVersion: z.literal(1, '1'),
     base: z.object({ name: text, sha256: hash, architecture: text }),
     mask,
     id2label: z.record(z.string(), text).nullable(),
-    problemType: z.enum(['single_label_classification', 'regression'], '"single_label_classification" or "regression"'),
+    problemType: z.enum(STORED_PROBLEMS, STORED_PROBLEM_CHOICE),
     task: text.nullable(),
     options,
     seed: index,
@@ -101,8 +103,8 @@ const deltaInfo = z
   });
 
 /** Whether labels are what the problem asks for: none for a regression, else ≥ 2 different ones, numbered 0 … n − 1. */
-export function labelsFit(id2label: Record<string, string> | null, problemType: ProblemType): boolean {
-  if (problemType === 'regression') return id2label === null;
+export function labelsFit(id2label: Record<string, string> | null, problemType: StoredProblem): boolean {
+  if (!LABELS[problemStoredAs(problemType)].named) return id2label === null;
   if (!id2label) return false;
   const labels = Object.values(id2label);
   return (
@@ -118,8 +120,10 @@ export function outputsOf({ id2label }: Pick<DeltaInfo, 'id2label'>): number {
 }
 
 /** What a delta's logits mean. */
-export const labelsOf = ({ id2label }: Pick<DeltaInfo, 'id2label'>): LabelSet =>
-  id2label ? { kind: 'classes', names: Object.values(id2label) } : { kind: 'regression' };
+export const labelsOf = ({ id2label, problemType }: Pick<DeltaInfo, 'id2label' | 'problemType'>): LabelSet => ({
+  problem: problemStoredAs(problemType),
+  names: Object.values(id2label ?? {}),
+});
 
 /** delta.json's text: one line, always in the same order, whatever the order of the keys and heads that are given. */
 export function formatDeltaInfo(info: DeltaInfo): string {

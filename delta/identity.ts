@@ -2,6 +2,7 @@ import * as path from 'node:path';
 import { checkFile } from '../data/bytes';
 import type { DataSource } from '../data/dataset';
 import { filesOf, sourceFormat, sourceSha256 } from '../data/files';
+import { DEFAULT_PROBLEM, problemOf } from '../data/problem';
 import { sha256Of, sha256OfFile } from '../foundation/hash';
 import { readRegularFile } from '../foundation/regular-file';
 import { TOKENIZER_FILES } from '../model/tokenizer/files';
@@ -46,12 +47,15 @@ export const modelFileHashes = (folder: string) =>
 
 /**
  * Identity of rows: their bytes and how they are read. The format is the effective one, which a
- * file's name may determine.
+ * file's name may determine, and so is the problem; the default one is left out, as in sources that
+ * name none.
  *
  * @param sha256 hash of the files' bytes, see `sourceSha256`
  */
 export function rowsIdentity(source: DataSource, sha256: string): object & { sha256: string } {
-  return Object.assign(without(source, EXEMPT.rows), { format: sourceFormat(source), sha256 });
+  const problem = problemOf(source);
+  const read = { ...source, regression: undefined, problem: problem === DEFAULT_PROBLEM ? undefined : problem };
+  return Object.assign(without(read, EXEMPT.rows), { format: sourceFormat(source), sha256 });
 }
 
 /**

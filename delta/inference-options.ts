@@ -46,11 +46,11 @@ export interface EvaluateResult {
   metrics: Record<string, number>;
 }
 
-/** One predicted row: its label as the training file wrote it (a number for a regression) and the raw logits. */
+/** One predicted row: what the model answers, and the raw logits. */
 export interface Prediction {
   /** Its number: of rows at hand the index, of a file 0 for the first after a header. */
   row: number;
-  /** The most likely class, or the number of a regression. */
+  /** The most likely class as the training file wrote it, or the number of a regression. */
   label: string | number;
   /** One a class, in the order of the labels' numbers; of a regression one: [C]. */
   logits: number[];

@@ -1,6 +1,7 @@
 import { type Encoded, encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, rowName, rowNumber, selectRows } from '../data/dataset';
-import { encodeLabels, type LabelSet } from '../data/labels';
+import { encodeLabels, LABELS } from '../data/labels';
+import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
@@ -18,8 +19,8 @@ import {
   inferenceOptions,
   type PredictEvent,
 } from './inference-options';
-import { type Logits, predictions, score } from './logits';
-import { metricsFor, problemOf } from './metrics';
+import { type Logits, rowOf, score } from './logits';
+import { metricsOf, PROBLEMS } from './problems';
 
 /** A model that can be asked, whatever engine runs it. */
 export interface TunedModel {
@@ -52,7 +53,7 @@ export async function* evaluateModel(
     if (task && !solves(labels, task)) {
       throw invalidPart(
         'data.task',
-        `${request.data.path}: the task ${task} asks for ${said(labelsOfTask(task))}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
+        `${request.data.path}: the task ${task} asks for ${said(TASKS[task].labels)}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
       );
     }
     const whole = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
@@ -60,8 +61,8 @@ export async function* evaluateModel(
       request.heldOutBy === undefined ? whole : selectRows(whole, holdOut(whole.rows, request.heldOutBy).dev);
     const targets = await within('data', () => encodeLabels(dataset, labels, 'the model has'));
     const logits = yield* run(model, dataset, request.options, signal);
-    const metrics = metricsFor(task, problemOf(labels));
-    const { loss, ...scores } = score(logits, targets, labels.kind, metrics);
+    const metrics = metricsOf(task, labels);
+    const { loss, ...scores } = score(logits, targets, labels.problem, metrics);
     return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
   } finally {
     await model.close();
@@ -89,14 +90,12 @@ export async function* predictModel(
     const dataset = await within('data', () => readDataset(request.data, 'empty texts'));
     for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
     const logits = yield* run(model, dataset, request.options, signal);
-    const { values, outputs } = logits;
-    const predicted = predictions(logits, labels.kind);
+    const { answer } = PROBLEMS[labels.problem];
     for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
-      const rows = Array.from(predicted.subarray(from, from + ROWS_AT_ONCE), (prediction, i) => ({
-        row: rowNumber(dataset, from + i),
-        label: labels.kind === 'classes' ? labels.names[prediction] : prediction,
-        logits: Array.from(values.subarray((from + i) * outputs, (from + i + 1) * outputs)),
-      }));
+      const rows = Array.from({ length: Math.min(ROWS_AT_ONCE, dataset.rows - from) }, (_, i) => {
+        const ofRow = rowOf(logits, from + i);
+        return { row: rowNumber(dataset, from + i), ...answer(ofRow, labels.names), logits: Array.from(ofRow) };
+      });
       yield { kind: 'rows', rows };
     }
   } finally {
@@ -126,23 +125,17 @@ export function meaningOf(info: TaskHeadInfo): Pick<TunedModel, 'labels' | 'task
   return { labels, task: TASK_NAMES.find((name) => name === info.task && solves(labels, name)) ?? null };
 }
 
-/** The data with its labels read as what the model predicts, classes or numbers; a task knows its own. */
+/** The data with its labels read as those of the model's problem; a task knows its own. */
 const asTheModel = (data: DataSource, labels: LabelSet): DataSource =>
-  data.task ? data : { ...data, regression: labels.kind === 'regression' };
+  data.task ? data : { ...data, problem: labels.problem, regression: undefined };
 
-const labelsOfTask = (task: TaskName): LabelSet => {
-  const { classes } = TASKS[task];
-  return classes ? { kind: 'classes', names: [...classes] } : { kind: 'regression' };
-};
-
-/** Whether a model with these labels has the task's kind of answer, and as many classes. */
-function solves(labels: LabelSet, task: TaskName): boolean {
-  const asked = labelsOfTask(task);
-  if (labels.kind === 'regression' || asked.kind === 'regression') return labels.kind === asked.kind;
-  return labels.names.length === asked.names.length;
+/** Whether a model with these labels has the task's problem, and as many classes. */
+function solves({ problem, names }: LabelSet, task: TaskName): boolean {
+  const { labels } = TASKS[task];
+  return problem === labels.problem && names.length === labels.names.length;
 }
 
-const said = (labels: LabelSet) => (labels.kind === 'regression' ? 'a regression' : `${labels.names.length} classes`);
+const said = ({ problem, names }: LabelSet) => LABELS[problem].described(names);
 
 /** Runs every row through the model; ends between two batches where `signal` aborts. */
 async function* run(

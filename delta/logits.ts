@@ -1,8 +1,7 @@
 import { evaluationBatches } from '../data/batches';
-import type { LabelSet } from '../data/labels';
-import { argmax, type Metrics } from './metrics';
-
-type ProblemKind = LabelSet['kind'];
+import type { ProblemType } from '../data/problem';
+import type { Metrics } from './metrics';
+import { PROBLEMS } from './problems';
 
 /** Logits of every row, in the rows' order. // [n, C] */
 export interface Logits {
@@ -48,35 +47,27 @@ export async function* evaluateRows<Batch>(
 }
 
 /** What the logits say of each row: the likeliest class, or the number. */
-export function predictions({ values, outputs }: Logits, problem: ProblemKind): Float64Array {
-  return Float64Array.from({ length: values.length / outputs }, (_, row) => {
-    const logits = values.subarray(row * outputs, (row + 1) * outputs);
-    return problem === 'regression' ? logits[0] : argmax(logits);
-  });
-}
+export const predictions = (logits: Logits, problem: ProblemType): Float64Array =>
+  Float64Array.from({ length: logits.values.length / logits.outputs }, (_, row) =>
+    PROBLEMS[problem].predict(rowOf(logits, row)),
+  );
+
+/** One row's logits. // [C] */
+export const rowOf = ({ values, outputs }: Logits, row: number) => values.subarray(row * outputs, (row + 1) * outputs);
 
 /** The task's metrics, and the mean loss as `loss`. */
 export function score(
   logits: Logits,
   targets: ArrayLike<number>,
-  problem: ProblemKind,
+  problem: ProblemType,
   metrics: Metrics,
 ): Record<string, number> {
   return { ...metrics.compute(predictions(logits, problem), targets), loss: meanLoss(logits, targets, problem) };
 }
 
-/** Mean cross-entropy or squared error, in float64. */
-function meanLoss({ values, outputs }: Logits, targets: ArrayLike<number>, problem: ProblemKind): number {
+/** Mean loss, in float64. */
+function meanLoss(logits: Logits, targets: ArrayLike<number>, problem: ProblemType): number {
   let sum = 0;
-  for (let row = 0; row < targets.length; row++) {
-    const logits = values.subarray(row * outputs, (row + 1) * outputs);
-    if (problem === 'regression') {
-      sum += (logits[0] - targets[row]) ** 2;
-      continue;
-    }
-    const highest = logits.reduce((a, b) => Math.max(a, b));
-    const exponentials = logits.reduce((total, logit) => total + Math.exp(logit - highest), 0);
-    sum += Math.log(exponentials) + highest - logits[targets[row]];
-  }
+  for (let row = 0; row < targets.length; row++) sum += PROBLEMS[problem].loss(rowOf(logits, row), targets[row]);
   return sum / targets.length;
 }

@@ -1,13 +1,5 @@
-import type { LabelSet } from '../data/labels';
 import type { TaskName } from '../data/tasks';
 import { spearman } from '../heads/spearman';
-
-/** What is predicted: one of `classes` classes, or a number. */
-export type Problem = { kind: 'classes'; classes: number } | { kind: 'regression' };
-
-/** The kind of problem that a model with these labels solves. */
-export const problemOf = (labels: LabelSet): Problem =>
-  labels.kind === 'classes' ? { kind: 'classes', classes: labels.names.length } : { kind: 'regression' };
 
 /** The metrics of one task: which there are, which decides, and how they are had. */
 export interface Metrics {
@@ -67,7 +59,7 @@ const METRICS = {
   majorityAccuracy: (_: ArrayLike<number>, labels: ArrayLike<number>) => majorityAccuracy(labels),
 } satisfies Record<string, Metric>;
 
-type MetricName = keyof typeof METRICS;
+export type MetricName = keyof typeof METRICS;
 
 /**
  * Returns true for labels on which a deciding metric is undefined; the others are defined on all
@@ -100,11 +92,11 @@ const TASK_METRICS: Readonly<Record<TaskName, readonly MetricName[]>> = {
 export const MISMATCHED = 'accuracyMismatched';
 
 /**
- * The metrics of a task, or for one's own data of the kind of problem: accuracy (two classes: F1 of class 1 too), or
- * Pearson, Spearman and the mean squared error.
+ * Metrics of a task.
+ * @param own those of rows of no task, see `metricsOf`
  */
-export function metricsFor(task: TaskName | null | undefined, problem: Problem): Metrics {
-  const names = task ? TASK_METRICS[task] : ownMetrics(problem);
+export function metricsFor(task: TaskName | null | undefined, own: readonly MetricName[]): Metrics {
+  const names = task ? TASK_METRICS[task] : own;
   return {
     names,
     best: names[0],
@@ -114,11 +106,6 @@ export function metricsFor(task: TaskName | null | undefined, problem: Problem):
     },
     isUndefinedOn: (labels) => UNDEFINED_ON[names[0]]?.(labels) ?? false,
   };
-}
-
-function ownMetrics(problem: Problem): readonly MetricName[] {
-  if (problem.kind === 'regression') return ['pearson', 'spearman', 'mse'];
-  return problem.classes === 2 ? ['accuracy', 'f1'] : ['accuracy'];
 }
 
 function checkValues(predictions: ArrayLike<number>, labels: ArrayLike<number>): void {

@@ -140,8 +140,8 @@ async function trained({ training, exports }: JobSpec<TextDataset>, place: Recor
   const [info, tensors] = ['delta/delta.json', 'delta/delta.safetensors'].map((name) =>
     answered(place.find(name), 'trainer'),
   );
-  const { id2label } = parseDeltaInfo(fs.readFileSync(await place.pathOf(info), 'utf8'), info.name);
-  return { training, exports, deltaBytes: info.sizeBytes + tensors.sizeBytes, id2label };
+  const taskHead = parseDeltaInfo(fs.readFileSync(await place.pathOf(info), 'utf8'), info.name);
+  return { training, exports, deltaBytes: info.sizeBytes + tensors.sizeBytes, taskHead };
 }
 
 /** Says something of the span of the state at work. */

@@ -38,9 +38,9 @@ export function localStages(out: string, resume: boolean, asked: Pick<Asked, 'mo
     },
     report: async ({ training, train: rows, dev, exports }, result, signal) => {
       const deltaBytes = folderBytes(delta);
-      const { id2label } = readDelta(delta).info;
+      const { info: taskHead } = readDelta(delta);
       const base = beside(out, asked.model);
-      const told = { deltaBytes, id2label, exports, asked: { ...asked, base, rows, ...(dev && { dev }) } };
+      const told = { deltaBytes, taskHead, exports, asked: { ...asked, base, rows, ...(dev && { dev }) } };
       await writeReportInChild(out, { ...result, training, ...told }, signal);
     },
   };

@@ -2,18 +2,17 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { DataSource } from '../data/dataset';
 import { jsonLinesOf } from '../data/json-lines';
+import { type NamedProblem, namedProblem } from '../data/problem';
 import { writing } from '../foundation/disk';
 import { invalidPart, invalidValue, shown } from '../foundation/errors';
 import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
 
 /** Rows that are at hand. Row `i` of a result is `texts[i]`. */
-export interface TextRows {
+export interface TextRows extends NamedProblem {
   /** One text per row, or two for a pair; at least one row. Only `predict` accepts blank texts. */
   texts: readonly string[] | readonly (readonly [first: string, second: string])[];
-  /** One a row: the names of classes, or with `regression` numbers. Needed where rows are trained or scored on. */
+  /** One a row: the names of classes, or the numbers of a regression. Needed where rows are trained or scored on. */
   labels?: readonly (string | number)[];
-  /** The labels are numbers to be predicted, not classes. Default: false. */
-  regression?: boolean;
 }
 
 /** Rows of a file ({@link DataSource}), or such as are at hand ({@link TextRows}). */
@@ -48,8 +47,8 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
       folder ??= temporaryFolder('rows');
       const file = path.join(folder.path, `${name}.jsonl`);
       writing(file, () => fs.writeFileSync(file, lines.text, { mode: 0o600 }));
-      const { regression } = given;
-      return [name, { path: name, file, format: 'jsonl', ...lines.columns, ...(regression && { regression }) }];
+      const problem = namedProblem(given);
+      return [name, { path: name, file, format: 'jsonl', ...lines.columns, ...(problem && { problem }) }];
     });
     return yield* work(Object.fromEntries(sources) as Parameters<typeof work>[0]);
   } finally {

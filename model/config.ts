@@ -25,6 +25,9 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   tanh: 'tanh',
 };
 
+/** Last hidden states that a task head reads: those of each sequence's first token. */
+export type TaskHeadInput = 'first-token';
+
 /** What config.json says of an encoder, checked. */
 export interface ModelConfig {
   /** Named in heads.json and delta.json. */
@@ -58,6 +61,8 @@ export interface ModelConfig {
   attentionDropout: number;
   /** The task head's: `classifier_dropout`, else the hidden rate; DistilBERT's `seq_classif_dropout`. */
   classifierDropout: number;
+  /** Which last hidden states the task head reads. */
+  taskHeadInput: TaskHeadInput;
   /** Standard deviation of new weights. */
   initializerRange: number;
   padTokenId: number;
@@ -136,6 +141,7 @@ export function readModelConfig(folder: string): ModelConfig {
     headDim: rest.hiddenSize / rest.heads,
     activation: ACTIVATIONS[activation],
     classifierDropout: classifierDropout ?? rest.hiddenDropout,
+    taskHeadInput: 'first-token',
     padTokenId: padTokenId ?? 0,
     raw,
   };

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { GivenRows, InlineRows, RowsSource } from '../data/given-rows';
+import { namedProblem, problemNamed } from '../data/problem';
 import { taskNamed } from '../data/tasks';
 import { HifiError, invalidPart, invalidValue, renamed, shown } from '../foundation/errors';
 import { type InlineTexts, type TextDataset, TextDatasetSchema } from './gen/hifi/v1/dataset_pb';
@@ -20,7 +21,9 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
   const { source, textColumns, labelColumn, regression, delimiter, ...given } = present(message, field);
   const at = (part: string) => `${field}.${part}`;
   const rows = sourceOf(source, given.name, field);
-  const task = given.task === undefined ? undefined : taskOf(given.task, at('task'));
+  const task = given.task === undefined ? undefined : known(taskNamed, given.task, at('task'));
+  const problem = given.problem === undefined ? undefined : known(problemNamed, given.problem, at('problem'));
+  const named = known(namedProblem, { problem, regression }, at('regression'));
   if (task !== undefined || rows.kind === 'inline') {
     const who = task === undefined ? 'inline rows have' : `the task ${task} has`;
     if (textColumns.length > 0) throw without(at('text_columns'), textColumns.join(', '), who);
@@ -29,7 +32,10 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
   if (delimiter !== undefined && rows.kind === 'inline') {
     throw without(at('delimiter'), shown(delimiter), 'inline rows have');
   }
-  if (task !== undefined && regression === true) throw without(at('regression'), 'true', `the task ${task} has`);
+  if (task !== undefined && named !== undefined) {
+    const [part, found] = problem === undefined ? ['regression', 'true'] : ['problem', problem];
+    throw without(at(part), found, `the task ${task} has a problem and`);
+  }
   if (textColumns.length > 2) {
     throw invalidPart(
       at('text_columns'),
@@ -41,6 +47,7 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
     ...(task !== undefined && { task }),
     ...(textColumns.length > 0 && { textColumns: [...textColumns] }),
     ...(labelColumn !== undefined && { labelColumn }),
+    ...(problem !== undefined && { problem }),
     ...(regression !== undefined && { regression }),
     ...(delimiter !== undefined && { delimiter }),
   };
@@ -82,9 +89,10 @@ function inlineOf({ texts, secondTexts, labels }: InlineTexts, field: string): I
   };
 }
 
-function taskOf(name: string, field: string) {
+/** @throws HifiError INVALID_INPUT naming the field, where `read` throws */
+function known<Given, Value>(read: (given: Given) => Value, given: Given, field: string): Value {
   try {
-    return taskNamed(name);
+    return read(given);
   } catch (thrown) {
     throw renamed(HifiError.from(thrown), field);
   }

@@ -1,5 +1,8 @@
+import { problemOf } from '../data/problem';
 import { TASKS, type TaskName } from '../data/tasks';
+import { labelArguments } from '../delta/adapter-card';
 import { ONNX_FILES } from '../delta/onnx-folder';
+import { PROBLEMS, problemStoredAs } from '../delta/problems';
 import type { ReportParts } from './parts';
 import { shellWord } from './shell';
 
@@ -51,35 +54,34 @@ function cli(parts: ReportParts): Snippet {
   };
 }
 
+/** Names of the model's kind in Hugging Face's libraries. */
+const namesOf = ({ taskHead, asked }: ReportParts) =>
+  PROBLEMS[taskHead ? problemStoredAs(taskHead.problemType) : problemOf(asked?.rows ?? {})].transformers;
+
 function transformers(parts: ReportParts): Snippet {
+  const model = `AutoModel${namesOf(parts).modelClass}`;
   return {
     title: 'transformers',
-    code: `from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    code: `from transformers import ${model}, AutoTokenizer
 
-model = AutoModelForSequenceClassification.from_pretrained("checkpoint").eval()
+model = ${model}.from_pretrained("checkpoint").eval()
 tokenizer = AutoTokenizer.from_pretrained("checkpoint")
 logits = model(**tokenizer(${example(parts)}, return_tensors="pt")).logits`,
   };
 }
 
 function peft(parts: ReportParts): Snippet {
-  const { id2label } = parts;
-  const labels =
-    id2label === null
-      ? 'num_labels=1, problem_type="regression"'
-      : id2label
-        ? `num_labels=${Object.keys(id2label).length}, id2label={${Object.entries(id2label)
-            .map(([id, label]) => `${id}: ${JSON.stringify(label)}`)
-            .join(', ')}}`
-        : 'num_labels=…, id2label=…';
+  const { taskHead } = parts;
+  const model = `AutoModel${namesOf(parts).modelClass}`;
+  const labels = taskHead ? labelArguments(taskHead) : 'num_labels=…, id2label=…';
   return {
     title: 'peft',
-    note: id2label === undefined ? 'The labels are on the card, peft/README.md.' : undefined,
+    note: taskHead === undefined ? 'The labels are on the card, peft/README.md.' : undefined,
     code: `from peft import PeftModel
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import ${model}, AutoTokenizer
 
 base = ${JSON.stringify(baseOf(parts))}  # its name on the Hub, or its folder
-model = AutoModelForSequenceClassification.from_pretrained(
+model = ${model}.from_pretrained(
     base, dtype="float32", ignore_mismatched_sizes=True, ${labels}
 )
 model = PeftModel.from_pretrained(model, "peft").eval()
@@ -105,23 +107,24 @@ logits = session.run(["logits"], inputs)[0]`,
 
 function transformersJs(parts: ReportParts): Snippet {
   const pairs = ofPairs(parts);
+  const { modelClass, pipeline } = namesOf(parts);
   const given = pairs ? `'${EXAMPLE}', { text_pair: '${SECOND}' }` : `'${EXAMPLE}'`;
   return {
     title: 'transformers.js',
     // Its pipeline has labels alone, and takes no pairs.
     code:
-      pairs || parts.id2label === null
-        ? `import { AutoModelForSequenceClassification, AutoTokenizer, env } from '@huggingface/transformers';
+      pairs || parts.taskHead?.id2label === null
+        ? `import { AutoModel${modelClass}, AutoTokenizer, env } from '@huggingface/transformers';
 
 env.localModelPath = '.';
-const model = await AutoModelForSequenceClassification.from_pretrained('onnx');
+const model = await AutoModel${modelClass}.from_pretrained('onnx');
 const tokenizer = await AutoTokenizer.from_pretrained('onnx');
 const { logits } = await model(tokenizer(${given}));
 console.log(logits.tolist());`
         : `import { env, pipeline } from '@huggingface/transformers';
 
 env.localModelPath = '.';
-const classify = await pipeline('text-classification', 'onnx');
+const classify = await pipeline('${pipeline}', 'onnx');
 console.log(await classify('${EXAMPLE}'));`,
   };
 }

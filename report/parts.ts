@@ -1,4 +1,5 @@
 import type { DataSource } from '../data/dataset';
+import type { TaskHeadInfo } from '../delta/delta-info';
 import type { ExportFormat } from '../delta/export-request';
 import type { TrainMetrics, TrainOptions } from '../delta/training-options';
 import type { HeadReport } from '../heads/head-report';
@@ -16,8 +17,8 @@ export interface ReportParts {
   training?: TrainOptions;
   /** Bytes of the delta's files. */
   deltaBytes?: number;
-  /** The labels by number, null for a regression. */
-  id2label?: Record<string, string> | null;
+  /** What the logits mean. */
+  taskHead?: TaskHeadInfo;
   /** The folders beside the report that were made of the delta. */
   exports?: readonly ExportFormat[];
   /** What was asked for, as far as the results do not tell it. */

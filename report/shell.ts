@@ -1,4 +1,5 @@
 import type { DataSource } from '../data/dataset';
+import { namedProblem } from '../data/problem';
 
 /** A flag's name and value: `true` is a flag without one, `false` and undefined are none. */
 export type Flag = readonly [name: string, value: unknown];
@@ -28,16 +29,14 @@ export const fileFlags = (name: string, { path, more = [] }: Pick<DataSource, 'p
   [path, ...more.map((each) => each.path)].map((file) => [name, file === 'stdin' ? '-' : file]);
 
 /** How a file's columns were named. @param known the task, where the rows do not tell it */
-export function columnFlags(
-  { task, textColumns, labelColumn, regression, format, delimiter }: Omit<DataSource, 'path'>,
-  known?: string,
-): Flag[] {
+export function columnFlags(source: Omit<DataSource, 'path'>, known?: string): Flag[] {
+  const { task, textColumns, labelColumn, format, delimiter } = source;
   const named = task ?? (textColumns ? undefined : known);
   return [
     ['task', named],
     ['text-columns', named === undefined ? textColumns?.join(',') : undefined],
     ['label-column', labelColumn],
-    ['regression', regression],
+    ['problem', namedProblem(source)],
     ['format', format],
     ['delimiter', delimiter],
   ];

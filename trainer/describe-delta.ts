@@ -1,6 +1,7 @@
-import type { LabelSet } from '../data/labels';
+import type { LabelSet } from '../data/problem';
 import type { TaskName } from '../data/tasks';
 import type { DeltaInfo } from '../delta/delta-info';
+import { PROBLEMS } from '../delta/problems';
 import type { TrainOptions } from '../delta/training-options';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
@@ -9,7 +10,7 @@ import type { Checkpoint } from '../model/checkpoint';
 export function describeDelta(
   { name, sha256, config }: Checkpoint,
   mask: Mask,
-  labels: LabelSet,
+  { problem, names }: LabelSet,
   task: TaskName | undefined,
   { device, threads, ...options }: TrainOptions,
 ): DeltaInfo {
@@ -17,8 +18,8 @@ export function describeDelta(
     schemaVersion: 1,
     base: { name, sha256, architecture: config.architecture },
     mask,
-    id2label: labels.kind === 'classes' ? Object.fromEntries(labels.names.map((label, i) => [i, label])) : null,
-    problemType: labels.kind === 'classes' ? 'single_label_classification' : 'regression',
+    id2label: names.length > 0 ? Object.fromEntries(names.map((label, i) => [i, label])) : null,
+    problemType: PROBLEMS[problem].storedName,
     task: task ?? null,
     options,
     seed: options.seed,

@@ -1,5 +1,5 @@
 import type { Encoded } from '../data/batches';
-import type { LabelSet } from '../data/labels';
+import { logitCount } from '../data/problem';
 import { taskNamed } from '../data/tasks';
 import { readTaskHead } from '../delta/classifier-config';
 import { type DeltaTensor, deltaParts, readDelta } from '../delta/delta';
@@ -108,7 +108,7 @@ async function* run(
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
   const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
-  const parts = { checkpoint, mask, layout, outputs: outputsOf(labels), problem: labels.kind };
+  const parts = { checkpoint, mask, layout, outputs: logitCount(labels), problem: labels.problem };
   const program = new Program(
     tf,
     parts,
@@ -121,5 +121,3 @@ async function* run(
     program.close();
   }
 }
-
-const outputsOf = (labels: LabelSet) => (labels.kind === 'classes' ? labels.names.length : 1);

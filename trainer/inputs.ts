@@ -1,6 +1,7 @@
 import { type EmbeddingLimits, type Encoded, encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, mismatchedRows, selectRows } from '../data/dataset';
-import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { encodeLabels, fitLabels, type Targets } from '../data/labels';
+import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
 import { within } from '../foundation/errors';
@@ -12,7 +13,7 @@ export interface LabelledRows {
   dataset: Dataset;
   encoded: Encoded[];
   /** Class indices, or numbers. // [n] */
-  targets: Int32Array | Float32Array;
+  targets: Targets;
 }
 
 /** What a run trains on and what it is judged on. */

@@ -1,6 +1,7 @@
 import { encodeRows } from '../data/batches';
 import { rowNumber, selectRows } from '../data/dataset';
-import { encodeLabels, fitLabels, type LabelSet, labelWarnings } from '../data/labels';
+import { encodeLabels, fitLabels, labelWarnings } from '../data/labels';
+import { type LabelSet, logitCount } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { type ScoreEvent, type ScoreRequest, scoreOptions } from '../delta/score-options';
@@ -57,10 +58,10 @@ export async function* scoreHeads(
       const message = `${data.path} has ${data.rows} rows to score with, fewer than the ${options.samples} to sample: all are used`;
       yield { kind: 'warning', message };
     }
-    const outputs = labels.kind === 'classes' ? labels.names.length : 1;
+    const outputs = logitCount(labels);
     const { seed } = options;
     const embeddings = new Embeddings(checkpoint);
-    const scoring: Scoring = { tf, checkpoint, embeddings, outputs, problem: labels.kind, seed, signal };
+    const scoring: Scoring = { tf, checkpoint, embeddings, outputs, problem: labels.problem, seed, signal };
     const first = options.samples;
     const warmed = yield* warmUp(scoring, {
       encoded: rows.encoded.slice(0, first),

@@ -1,9 +1,9 @@
+import type { ProblemType } from '../data/problem';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Embeddings } from './embeddings';
 import { allHeads } from './head-slices';
 import type { LabelledRows } from './inputs';
-import type { ProblemKind } from './loss';
 import type { ParameterLayout } from './parameters';
 import { FreshRows, type HiddenRows } from './prefix';
 import { Program } from './program';
@@ -17,7 +17,7 @@ export interface Scoring {
   embeddings: Embeddings;
   /** Logits a row, and what they mean. */
   outputs: number;
-  problem: ProblemKind;
+  problem: ProblemType;
   seed: number;
   signal: AbortSignal | undefined;
 }

@@ -1,6 +1,7 @@
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
 import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
-import { encodeLabels, fitLabels, type LabelSet } from '../data/labels';
+import { encodeLabels, fitLabels } from '../data/labels';
+import { type LabelSet, logitCount } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
 import { deltaBytes } from '../delta/delta';
@@ -69,9 +70,9 @@ export async function* calibrate(
     const tokenizer = await within('model', () => loadTokenizer(request.model));
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const { labels, train, dev } = await readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
-    const outputs = labels.kind === 'classes' ? labels.names.length : 1;
+    const outputs = logitCount(labels);
     const { layout, initial, tunedParameters, taskHeadParameters } = trainable(checkpoint, mask, outputs, options.seed);
-    const parts = { checkpoint, mask, layout, outputs, problem: labels.kind };
+    const parts = { checkpoint, mask, layout, outputs, problem: labels.problem };
     const program = new Program(tf, parts, initial);
     const stepsPerEpoch = Math.ceil(train.rows / options.batchSize);
     const steps = options.epochs * stepsPerEpoch;

@@ -1,9 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Encoded, likeLengthBatches } from '../data/batches';
+import { logitCount } from '../data/problem';
 import { makeDelta, writeDelta } from '../delta/delta';
 import { evaluateRows, score } from '../delta/logits';
-import { isBetter, judgedBy, MISMATCHED, metricsFor, problemOf } from '../delta/metrics';
+import { isBetter, judgedBy, MISMATCHED } from '../delta/metrics';
+import { metricsOf } from '../delta/problems';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
 import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
@@ -58,7 +60,7 @@ export class Run {
     this.state = path.join(request.out, 'state');
     this.identity = identityOf(checkpoint, inputs, request);
     this.stepsPerEpoch = Math.ceil(inputs.train.dataset.rows / options.batchSize);
-    const outputs = inputs.labels.kind === 'classes' ? inputs.labels.names.length : 1;
+    const outputs = logitCount(inputs.labels);
     this.trainable = trainable(checkpoint, mask, outputs, options.seed);
     const { layout, initial } = this.trainable;
     const saved = request.resume ? loadState(this.state, this.identity, layout.size) : undefined;
@@ -66,7 +68,7 @@ export class Run {
     this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
     this.best = saved?.best ?? initial;
     const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
-    const parts = { checkpoint, mask, layout, outputs, problem: inputs.labels.kind };
+    const parts = { checkpoint, mask, layout, outputs, problem: inputs.labels.problem };
     this.program = new Program(tf, parts, initial);
     if (saved) this.program.write(saved.training);
     this.training = new Training(this.program, schedule);
@@ -74,7 +76,7 @@ export class Run {
 
   private get metrics() {
     const { labels, train } = this.inputs;
-    return metricsFor(train.dataset.task, problemOf(labels));
+    return metricsOf(train.dataset.task, labels);
   }
 
   /** Whether every epoch is done: nothing is left but {@link Run.finish}. */
@@ -227,7 +229,7 @@ export class Run {
     const logits = yield* this.follow(batches, meter);
     if (!logits.values.every(Number.isFinite))
       throw diverged('a logit is no finite number; a lower learning rate may help');
-    return score(logits, rows.targets, this.inputs.labels.kind, this.metrics);
+    return score(logits, rows.targets, this.inputs.labels.problem, this.metrics);
   }
 
   /** Tells how many rows are done, and stops between two batches. */

@@ -2,6 +2,7 @@ import * as fs from 'node:fs/promises';
 import type { DataSource } from '../../data/dataset';
 import type { InlineRows } from '../../data/given-rows';
 import { jsonLinesOf } from '../../data/json-lines';
+import { type NamedProblem, namedProblem } from '../../data/problem';
 import { TASKS, type TaskName } from '../../data/tasks';
 import { writing } from '../../foundation/disk';
 import { invalidPart } from '../../foundation/errors';
@@ -12,14 +13,13 @@ const COLUMNS = { texts: ['text', 'second_text'], label: 'label' };
 const NAME = 'inline';
 
 /** Where rows of a request go, and what is asked of them. */
-export interface InlineNeed {
+export interface InlineNeed extends NamedProblem {
   /** The file that they become. */
   file: string;
   /** Where the request has them, for errors. */
   field: string;
   labels: boolean;
   task?: TaskName;
-  regression?: boolean;
 }
 
 /**
@@ -29,7 +29,7 @@ export interface InlineNeed {
  */
 export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promise<DataSource> {
   const { texts, secondTexts, labels } = rows;
-  const { file, field, task, regression } = need;
+  const { file, field, task } = need;
   if (need.labels && labels === undefined) {
     throw invalidPart(`${field}.labels`, `${field}.labels is empty; labels are needed here, ${texts.length} of them`);
   }
@@ -45,19 +45,20 @@ export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promi
   const labelColumn = task === undefined ? COLUMNS.label : TASKS[task].labelColumn;
   const text = jsonLinesOf({ texts, seconds: secondTexts, labels }, { textColumns, labelColumn });
   await writing(file, () => fs.writeFile(file, text, { mode: 0o600 }));
-  return { path: NAME, file, ...inlineLayout(rows, { task, regression }) };
+  return { path: NAME, file, ...inlineLayout(rows, need) };
 }
 
 /** How rows of a request are read once they are a file. */
 export function inlineLayout(
   rows: InlineRows,
-  { task, regression }: Pick<InlineNeed, 'task' | 'regression'>,
+  { task, ...given }: Pick<InlineNeed, 'task' | keyof NamedProblem>,
 ): Omit<DataSource, 'path'> {
+  const problem = namedProblem(given);
   const columns =
     task === undefined
       ? { textColumns: columnsOf(rows), ...(rows.labels && { labelColumn: COLUMNS.label }) }
       : { task };
-  return { format: 'jsonl', ...columns, ...(regression !== undefined && { regression }) };
+  return { format: 'jsonl', ...columns, ...(problem !== undefined && { problem }) };
 }
 
 const columnsOf = ({ secondTexts }: InlineRows) => COLUMNS.texts.slice(0, secondTexts ? 2 : 1);

@@ -6,6 +6,7 @@ import { type DataSource, mismatchedRows } from '../../data/dataset';
 import { filesOf } from '../../data/files';
 import { type DataFormat, formatNamed } from '../../data/format';
 import type { GivenRows } from '../../data/given-rows';
+import { namedProblem } from '../../data/problem';
 import type { TaskName } from '../../data/tasks';
 import { writing } from '../../foundation/disk';
 import { cancelled, HifiError, invalidPart, invalidValue, renamed, shown, within } from '../../foundation/errors';
@@ -100,10 +101,9 @@ export class Inputs {
     const { source, ...columns } = given;
     const { field } = need;
     if (source.kind === 'inline') {
-      const { task, regression } = columns;
       return this.inScratch((folder) => {
         const file = path.join(folder, 'rows.jsonl');
-        return writeInlineRows(source, { file, field: `${field}.inline`, labels: need.labels, task, regression });
+        return writeInlineRows(source, { ...columns, file, field: `${field}.inline`, labels: need.labels });
       });
     }
     if (source.kind === 'path') {
@@ -193,7 +193,7 @@ export class Inputs {
 
 /** What a file of rows must be read by: its own columns, those of the task that the request names, or those of `need`. */
 function layoutOf(
-  { task: named, textColumns = [], labelColumn, regression, delimiter }: Omit<GivenRows, 'source'>,
+  { task: named, textColumns = [], labelColumn, delimiter, ...given }: Omit<GivenRows, 'source'>,
   format: DataFormat,
   nameField: string,
   { field, labels, task: known }: RowsNeed,
@@ -203,7 +203,8 @@ function layoutOf(
     throw invalidValue({ field: at, value: shown(delimiter), expected: `left out: ${nameField} is ${format}` });
   }
   const separated = { ...(delimiter !== undefined && { delimiter }) };
-  const own = { ...(regression !== undefined && { regression }), ...separated };
+  const problem = namedProblem(given);
+  const own = { ...(problem !== undefined && { problem }), ...separated };
   if (format === 'txt') {
     if (labels)
       throw invalidPart(nameField, `${nameField} is a plain text, which has no labels; labels are needed here`);

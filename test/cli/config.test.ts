@@ -166,6 +166,8 @@ describe('a file', () => {
     const columns = file('model: m', 'train: t.csv', 'text-columns: a', 'label-column: b', 'regression: true');
     const { task, textColumns, labelColumn, regression } = run('--config', columns, '--task', 'cola');
     expect([task, textColumns, labelColumn, regression]).toEqual(['cola', undefined, undefined, undefined]);
+    const named = run('--config', columns, '--problem', 'single-label');
+    expect([named.problem, named.regression]).toEqual(['single-label', undefined]);
     expect(() => run('--config', file('model: m'))).toThrow(/required option '--train <file>' not specified/);
   });
 

@@ -6,6 +6,7 @@ import { exitOf, usageExit } from '../../cli/exit';
 import { analysisFlags, type Flags, selectionFlags, trainingFlags } from '../../cli/flags';
 import { define as defineRun } from '../../cli/run';
 import { define as defineSelect } from '../../cli/select';
+import { PROBLEM_TYPES } from '../../data/problem';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import { SELECTION_DEFAULTS } from '../../heads/select';
@@ -138,10 +139,18 @@ describe('data flags', () => {
   test('a task, or columns', () => {
     expect(source(true, '--task', 'cola')).toEqual({ path: 'f.tsv', task: 'cola' });
     expect(source(true, '--text-columns', 'a, b', '--label-column', 'y', '--regression', '--format', 'csv')).toEqual({
-      ...{ path: 'f.tsv', textColumns: ['a, b'], labelColumn: 'y', regression: true, format: 'csv' },
+      ...{ path: 'f.tsv', textColumns: ['a, b'], labelColumn: 'y', problem: 'regression', format: 'csv' },
     });
     // Where no labels are needed the label flags are taken and do nothing.
-    expect(source(false, '--text-columns', 'a', '--label-column', 'y')).toEqual({ path: 'f.tsv', textColumns: ['a'] });
+    const label = ['--label-column', 'y', '--problem', 'regression'];
+    expect(source(false, '--text-columns', 'a', ...label)).toEqual({ path: 'f.tsv', textColumns: ['a'] });
+  });
+
+  test.each(PROBLEM_TYPES)('the problem %s', (problem) => {
+    const named = (...args: string[]) => source(true, '--text-columns', 'a', '--label-column', 'y', ...args);
+    expect(named('--problem', problem)).toEqual({ path: 'f.tsv', textColumns: ['a'], labelColumn: 'y', problem });
+    expect(named()).not.toHaveProperty('problem');
+    expect(named('--problem', 'regression', '--regression')).toEqual(named('--regression'));
   });
 
   test('several files, and the delimiter of their fields', () => {
@@ -181,6 +190,9 @@ describe('data flags', () => {
     [['--task', 'cola', '--text-columns', 'a'], /give one of them$/],
     [['--task', 'cola', '--label-column', 'y'], /^--label-column goes with --text-columns/],
     [['--task', 'cola', '--regression'], /^--regression goes with --text-columns/],
+    [['--task', 'cola', '--problem', 'single-label'], /^--problem goes with --text-columns/],
+    [['--problem', 'tokens'], /^--problem is "tokens"; it must be single-label, regression$/],
+    [['--problem', 'single-label', '--regression'], /^regression is short for .* single-label is given too: keep one$/],
   ])('%j is refused', (args, message) => {
     expect(() => source(true, ...args)).toThrow(message);
   });

@@ -48,7 +48,7 @@ describe('named columns', () => {
       labels: ['good', 'bad'],
       rows: 2,
       skipped: 0,
-      regression: false,
+      problem: 'single-label',
     });
     expect(dataset.seconds).toBeUndefined();
     expect(dataset.rowNumbers).toBeUndefined();
@@ -63,7 +63,7 @@ describe('named columns', () => {
       texts: ['one\ntwo', 'four'],
       seconds: ['three', 'five, six'],
       labels: ['1.5', '2'],
-      regression: true,
+      problem: 'regression',
     });
   });
 
@@ -153,7 +153,7 @@ describe("GLUE's files", () => {
     expect(dataset).toMatchObject({
       texts: ['The pond froze.', 'The "more" pond.'],
       labels: ['1', '0'],
-      regression: false,
+      problem: 'single-label',
       task: 'cola',
     });
   });
@@ -196,7 +196,12 @@ describe("GLUE's files", () => {
       glue('stsb', `${header}0\tg\tf\t2012\t1\tn\tn\tA plane.\tA jet.\t5.000\n`),
       'labels',
     );
-    expect(dataset).toMatchObject({ texts: ['A plane.'], seconds: ['A jet.'], labels: ['5.000'], regression: true });
+    expect(dataset).toMatchObject({
+      texts: ['A plane.'],
+      seconds: ['A jet.'],
+      labels: ['5.000'],
+      problem: 'regression',
+    });
   });
 
   it('QQP: rows in pieces are left out, the others keep their numbers', async () => {

@@ -110,10 +110,10 @@ it('names the file of an error, and the row in it', async () => {
   await expect(checkColumns(at('text\nc\n'), 'labels')).rejects.toThrow(/b\.csv: no column "label"/);
 
   const dataset = await readDataset(at('text,label\nc,x\n'), 'labels');
-  expect(() => encodeLabels(dataset, { kind: 'classes', names: ['0', '1'] })).toThrow(
+  expect(() => encodeLabels(dataset, { problem: 'single-label', names: ['0', '1'] })).toThrow(
     /\/b\.csv: row 0 has the label "x"/,
   );
-  expect(fitLabels(dataset)).toEqual({ kind: 'classes', names: ['0', '1', 'x'] });
+  expect(fitLabels(dataset)).toEqual({ problem: 'single-label', names: ['0', '1', 'x'] });
   const nothing = { encode: () => ({ ids: [], typeIds: [] }) };
   expect(() => encodeRows(dataset, [2], nothing, 8, { vocabSize: 1, typeVocabSize: 0 })).toThrow(
     /\/b\.csv: row 0 gives no tokens/,

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { type DataSource, rowNumber } from '../../data/dataset';
 import { drawRows, readDataset } from '../../data/read';
 import { drawSample } from '../../data/split';
+import { TASKS } from '../../data/tasks';
 
 /*
  * Files that pyarrow and Python's json, csv and gzip wrote: test/fixtures/make_formats.py. And files that are broken.
@@ -82,7 +83,7 @@ describe('Parquet', () => {
     expect(await labels({ labelColumn: 'label' })).toEqual(['good', 'very bad', 'bad', 'good', 'very bad', 'bad']);
     expect(await labels({ labelColumn: 'stars' })).toEqual(['5', '1', '2', '4', '1', '3']);
     // A regression reads the numbers themselves.
-    expect(await labels({ labelColumn: 'label', regression: true })).toEqual(['2', '0', '1', '2', '0', '1']);
+    expect(await labels({ labelColumn: 'label', problem: 'regression' })).toEqual(['2', '0', '1', '2', '0', '1']);
     const missing = { path: at('classes.parquet'), textColumns: ['text'], labelColumn: 'missing' };
     expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
   });
@@ -163,7 +164,11 @@ describe('plain text', () => {
   it('is a text a line, blank lines left out', async () => {
     const path = write('rows.txt', 'one\ttab "quoted"\r\n\n  two \n\n\nthree');
     const dataset = await readDataset({ path }, 'texts');
-    expect(dataset).toMatchObject({ texts: ['one\ttab "quoted"', '  two ', 'three'], rows: 3, regression: false });
+    expect(dataset).toMatchObject({
+      texts: ['one\ttab "quoted"', '  two ', 'three'],
+      rows: 3,
+      problem: 'single-label',
+    });
     expect(dataset.labels).toBeUndefined();
   });
 
@@ -231,7 +236,7 @@ describe("GLUE's tasks in the columns of the Hub's data set", () => {
   ] as const)('%s', async (task, row, label) => {
     const path = write(`${task}.jsonl`, `${JSON.stringify({ idx: 0, ...row })}\n`);
     const dataset = await readDataset({ path, task }, 'labels');
-    expect(dataset).toMatchObject({ texts: ['a'], labels: [label], regression: task === 'stsb' });
+    expect(dataset).toMatchObject({ texts: ['a'], labels: [label], problem: TASKS[task].labels.problem });
     expect(dataset.seconds).toEqual('sentence' in row && task !== 'qnli' ? undefined : ['b']);
   });
 

@@ -10,7 +10,7 @@ const rows = (labels: string[], more: Partial<Dataset> = {}): Dataset => ({
   labels,
   rows: labels.length,
   skipped: 0,
-  regression: false,
+  problem: 'single-label',
   ...more,
 });
 
@@ -35,13 +35,13 @@ describe('fitLabels', () => {
       ['0', '1', '1.0'],
     ],
   ])('sorts the classes of %j, numbers by value', (labels, names) => {
-    expect(fitLabels(rows(labels))).toEqual({ kind: 'classes', names });
-    expect(fitLabels(rows([...labels].reverse()))).toEqual({ kind: 'classes', names });
+    expect(fitLabels(rows(labels))).toEqual({ problem: 'single-label', names });
+    expect(fitLabels(rows([...labels].reverse()))).toEqual({ problem: 'single-label', names });
   });
 
   it("has a task's classes in GLUE's order, those too that the rows lack", () => {
     expect(fitLabels(glue('mnli', ['contradiction', 'entailment']))).toEqual({
-      kind: 'classes',
+      problem: 'single-label',
       names: ['entailment', 'neutral', 'contradiction'],
     });
     expect(() => fitLabels(glue('rte', ['entailment', 'neutral']))).toThrow(
@@ -56,9 +56,8 @@ describe('fitLabels', () => {
     expect(() => fitLabels(glue('cola', ['1', '1']))).toThrow(/all 2 rows have the label "1"/);
   });
 
-  it('is a regression where the rows or the caller say so', () => {
-    expect(fitLabels(rows(['1', '1']), true)).toEqual({ kind: 'regression' });
-    expect(fitLabels(rows(['1', '2'], { regression: true }))).toEqual({ kind: 'regression' });
+  it('has no names of a regression', () => {
+    expect(fitLabels(rows(['1', '1'], { problem: 'regression' }))).toEqual({ problem: 'regression', names: [] });
   });
 });
 
@@ -82,12 +81,12 @@ describe('encodeLabels', () => {
   });
 
   it('gives the numbers of a regression', () => {
-    const values = encodeLabels(rows(['4.5', '-1', '1e-3', '.5', '3.', '+2']), { kind: 'regression' });
+    const values = encodeLabels(rows(['4.5', '-1', '1e-3', '.5', '3.', '+2']), { problem: 'regression', names: [] });
     expect(values).toEqual(Float32Array.of(4.5, -1, 1e-3, 0.5, 3, 2));
   });
 
   it.each(['high', 'NaN', 'Infinity', '0x10', '1,5', '1e39', '', '4.5.1'])('refuses %j as a number', (label) => {
-    expect(() => encodeLabels(rows(['1', label]), { kind: 'regression' })).toThrow(
+    expect(() => encodeLabels(rows(['1', label]), { problem: 'regression', names: [] })).toThrow(
       `rows.tsv: row 1 has the label "${label}"; a regression needs a finite number`,
     );
   });
@@ -120,6 +119,6 @@ describe('labelWarnings', () => {
 
   it('does not warn of other classes, or of numbers', () => {
     expect(warnings(['neg', 'pos', 'negative', 'é', 'e', '1', '1.0'])).toEqual([]);
-    expect(warnings(['1e1', '1E1'], { regression: true })).toEqual([]);
+    expect(warnings(['1e1', '1E1'], { problem: 'regression' })).toEqual([]);
   });
 });

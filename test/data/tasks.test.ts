@@ -6,10 +6,10 @@ import { mismatchedSibling, TASK_NAMES, TASKS, taskNamed } from '../../data/task
 describe('TASKS', () => {
   it("has GLUE's nine, in its class order", () => {
     expect(TASK_NAMES).toEqual(['cola', 'sst2', 'mrpc', 'stsb', 'qqp', 'mnli', 'qnli', 'rte', 'wnli']);
-    expect(TASKS.mnli.classes).toEqual(['entailment', 'neutral', 'contradiction']);
-    expect(TASKS.qnli.classes).toEqual(['entailment', 'not_entailment']);
-    expect(TASKS.rte.classes).toEqual(['entailment', 'not_entailment']);
-    expect(TASK_NAMES.filter((name) => TASKS[name].classes === null)).toEqual(['stsb']);
+    expect(TASKS.mnli.labels.names).toEqual(['entailment', 'neutral', 'contradiction']);
+    expect(TASKS.qnli.labels.names).toEqual(['entailment', 'not_entailment']);
+    expect(TASKS.rte.labels.names).toEqual(['entailment', 'not_entailment']);
+    expect(TASK_NAMES.filter((name) => TASKS[name].labels.problem === 'regression')).toEqual(['stsb']);
     expect(TASK_NAMES.filter((name) => TASKS[name].textColumns.length === 1)).toEqual(['cola', 'sst2']);
   });
 

@@ -9,7 +9,8 @@ import { define as defineRun, jobFlags } from '../../cli/run';
 import { madeReadable } from '../../cli/stdin';
 import { define as defineTrain } from '../../cli/train';
 import type { DataSource } from '../../data/dataset';
-import { EXEMPT, modelIdentity, readRowsIdentity } from '../../delta/identity';
+import type { NamedProblem } from '../../data/problem';
+import { EXEMPT, modelIdentity, readRowsIdentity, rowsIdentity } from '../../delta/identity';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../delta/training-options';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import { SELECTION_DEFAULTS } from '../../heads/select';
@@ -78,6 +79,7 @@ const OTHER_ROWS: Record<string, Partial<DataSource>> = {
   textColumns: { textColumns: ['a', 'b'] },
   labelColumn: { labelColumn: 'z' },
   regression: { regression: true },
+  problem: { problem: 'regression' },
   delimiter: { delimiter: ';' },
 };
 
@@ -193,6 +195,13 @@ describe.each(['train', 'dev'] as const)('rows of %s', (of) => {
   });
 });
 
+test('a problem in either form, and the default one named or not', () => {
+  const key = (named: NamedProblem) => rowsIdentity({ ...train, ...named }, '');
+  expect(key({ regression: true })).toEqual(key({ problem: 'regression' }));
+  expect(key({ problem: 'single-label', regression: false })).toEqual(key({}));
+  expect(key({})).not.toHaveProperty('problem');
+});
+
 test('no dev rows, other heads, other exports', async () => {
   const { dev: _, ...withoutDev } = spec;
   for (const key of [localKeys, remoteKey]) expect(await key(withoutDev)).not.toBe(await key(spec));
@@ -238,6 +247,7 @@ describe('the flags of the commands', () => {
     '--task': ['--task', 'sst2'],
     '--text-columns': ['--text-columns', 'a,b'],
     '--label-column': ['--label-column', 'z'],
+    '--problem': ['--problem', 'regression'],
     '--regression': ['--regression'],
     '--format': ['--format', 'csv'],
     '--delimiter': ['--delimiter', ';'],

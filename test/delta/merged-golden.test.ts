@@ -46,7 +46,7 @@ it.each(cases)(
     const head = readTaskHead(merged)!;
     const layout = new ParameterLayout([...head.tensors].map(([name, { shape }]) => ({ name, shape })));
     const untuned = { heads: [], tune: 'qkv' as const };
-    const problem = golden.classes === 1 ? 'regression' : 'classes';
+    const problem = golden.classes === 1 ? 'regression' : 'single-label';
     const parts: ProgramParts = { checkpoint: merged, mask: untuned, layout, outputs: golden.classes, problem };
     const program = new Program(
       tf,

@@ -1,8 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import fc from 'fast-check';
+import type { LabelSet } from '../../data/problem';
 import { TASK_NAMES } from '../../data/tasks';
 import * as metrics from '../../delta/metrics';
+import { metricsOf } from '../../delta/problems';
 import { spearman } from '../../heads/spearman';
 
 interface Case {
@@ -91,13 +93,13 @@ describe('laws', () => {
   });
 });
 
-describe('metricsFor', () => {
-  const two = { kind: 'classes', classes: 2 } as const;
-  const three = { kind: 'classes', classes: 3 } as const;
-  const number = { kind: 'regression' } as const;
+describe('metricsOf', () => {
+  const two: LabelSet = { problem: 'single-label', names: ['0', '1'] };
+  const three: LabelSet = { problem: 'single-label', names: ['0', '1', '2'] };
+  const number: LabelSet = { problem: 'regression', names: [] };
 
   it("has GLUE's metrics, the deciding one first", () => {
-    const table = Object.fromEntries(TASK_NAMES.map((task) => [task, metrics.metricsFor(task, two).names.join(' ')]));
+    const table = Object.fromEntries(TASK_NAMES.map((task) => [task, metricsOf(task, two).names.join(' ')]));
     expect(table).toEqual({
       cola: 'matthews',
       sst2: 'accuracy',
@@ -109,22 +111,22 @@ describe('metricsFor', () => {
       rte: 'accuracy',
       wnli: 'accuracy majorityAccuracy',
     });
-    expect(metrics.metricsFor('mrpc', two).best).toBe('f1');
+    expect(metricsOf('mrpc', two).best).toBe('f1');
   });
 
-  it("measures one's own data by the kind of problem", () => {
-    expect(metrics.metricsFor(undefined, two).names).toEqual(['accuracy', 'f1']);
-    expect(metrics.metricsFor(null, three).names).toEqual(['accuracy']);
-    expect(metrics.metricsFor(undefined, number).names).toEqual(['pearson', 'spearman', 'mse']);
+  it("measures one's own data by the problem", () => {
+    expect(metricsOf(undefined, two).names).toEqual(['accuracy', 'f1']);
+    expect(metricsOf(null, three).names).toEqual(['accuracy']);
+    expect(metricsOf(undefined, number).names).toEqual(['pearson', 'spearman', 'mse']);
   });
 
   it('computes them by name', () => {
-    expect(metrics.metricsFor('mrpc', two).compute([1, 1, 0, 1], [1, 0, 0, 1])).toEqual({ f1: 0.8, accuracy: 0.75 });
-    expect(metrics.metricsFor('wnli', two).compute([1, 1, 1], Int32Array.of(0, 1, 0))).toEqual({
+    expect(metricsOf('mrpc', two).compute([1, 1, 0, 1], [1, 0, 0, 1])).toEqual({ f1: 0.8, accuracy: 0.75 });
+    expect(metricsOf('wnli', two).compute([1, 1, 1], Int32Array.of(0, 1, 0))).toEqual({
       accuracy: 1 / 3,
       majorityAccuracy: 2 / 3,
     });
-    expect(metrics.metricsFor(undefined, number).compute(Float32Array.of(1, 2), [3, 5])).toEqual({
+    expect(metricsOf(undefined, number).compute(Float32Array.of(1, 2), [3, 5])).toEqual({
       pearson: expect.closeTo(1, 12),
       spearman: expect.closeTo(1, 12),
       mse: 6.5,
@@ -132,7 +134,7 @@ describe('metricsFor', () => {
   });
 
   it('refuses predictions that are not numbers, and of another count', () => {
-    const { compute } = metrics.metricsFor(undefined, number);
+    const { compute } = metricsOf(undefined, number);
     expect(() => compute([1, Number.NaN], [1, 2])).toThrow('the prediction of row 1 is NaN');
     expect(() => compute([1, 2], [1, Number.POSITIVE_INFINITY])).toThrow('the label of row 1 is Infinity');
     expect(() => compute([1], [1, 2])).toThrow('1 predictions for 2 labels');
@@ -148,8 +150,8 @@ describe('argmax', () => {
 });
 
 describe('which of two is better', () => {
-  const metricsOf = (task: 'cola' | 'mrpc' | 'sst2' | 'stsb') =>
-    metrics.metricsFor(task, { kind: 'classes', classes: 2 });
+  const metricsOfTask = (task: 'cola' | 'mrpc' | 'sst2' | 'stsb') =>
+    metricsOf(task, { problem: 'single-label', names: ['0', '1'] });
 
   it.each<['cola' | 'mrpc' | 'sst2' | 'stsb', number[], boolean]>([
     ['stsb', [2.5], true],
@@ -161,7 +163,7 @@ describe('which of two is better', () => {
     ['mrpc', [1, 1], false],
     ['sst2', [1], false],
   ])('the metric of %s on labels %j is undefined: %s', (task, labels, undefinedThere) => {
-    const decided = metricsOf(task);
+    const decided = metricsOfTask(task);
     expect(decided.isUndefinedOn(labels)).toBe(undefinedThere);
     // The metric is then 0 for any prediction.
     if (undefinedThere) {
@@ -176,7 +178,7 @@ describe('which of two is better', () => {
       { accuracy: 0.5, loss: 0.1 },
       { accuracy: 0.6, loss: 0.9 },
     ];
-    const judged = (values: typeof low, byLoss: boolean) => metrics.judgedBy(metricsOf('sst2'), values, byLoss);
+    const judged = (values: typeof low, byLoss: boolean) => metrics.judgedBy(metricsOfTask('sst2'), values, byLoss);
     expect(metrics.isBetter(judged(high, false), judged(low, false))).toBe(true);
     expect(metrics.isBetter(judged({ ...low, loss: 0 }, false), judged(low, false))).toBe(false);
     expect(metrics.isBetter(judged(low, true), judged(high, true))).toBe(true);

@@ -29,7 +29,7 @@ test('rows of a request have the columns that they are given', () => {
     path: 'ROWS.jsonl',
     textColumns: ['text', 'second_text'],
     labelColumn: 'label',
-    regression: true,
+    problem: 'regression',
   });
   const ofTask = rows({ source: { case: 'inline', value: { texts: ['x'] } }, task: 'sst2' });
   expect(askedOf({ model: 'm', train: ofTask }).rows).toEqual({ path: 'ROWS.jsonl', task: 'sst2' });

@@ -33,8 +33,10 @@ test('pairs, labels and numbers to be predicted', async () => {
   ];
   const pairs = await read({ texts, labels: ['yes', 'no'] }, 'labels');
   expect(pairs.dataset).toMatchObject({ texts: ['a', 'c'], seconds: ['b', 'd'], labels: ['yes', 'no'] });
-  const numbers = await read({ texts, labels: [0, 2.5], regression: true }, 'labels');
-  expect(numbers.dataset).toMatchObject({ labels: ['0', '2.5'], regression: true });
+  for (const named of [{ problem: 'regression' }, { regression: true }] as const) {
+    const numbers = await read({ texts, labels: [0, 2.5], ...named }, 'labels');
+    expect(numbers.dataset).toMatchObject({ labels: ['0', '2.5'], problem: 'regression' });
+  }
 });
 
 test('a file is left as it is', async () => {

@@ -68,6 +68,7 @@ test('a config with all its fields', () => {
     hiddenDropout: 0.2,
     attentionDropout: 0.1,
     classifierDropout: 0.2,
+    taskHeadInput: 'first-token',
     initializerRange: 0.02,
     padTokenId: 0,
     raw: MINILM,

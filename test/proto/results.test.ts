@@ -1,4 +1,6 @@
+import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
+import { type NamedProblem, PROBLEM_TYPES } from '../../data/problem';
 import type { OnnxModel } from '../../delta/onnx-folder';
 import type { EpochMetrics, TrainEvent, TrainMetrics } from '../../delta/training-options';
 import type { StageProgress } from '../../foundation/progress';
@@ -109,10 +111,12 @@ describe('come back as they were', () => {
         textColumns: fc.array(column, { minLength: 1, maxLength: 2 }),
         labelColumn: column,
         regression: fc.boolean(),
+        problem: fc.constantFrom(...PROBLEM_TYPES),
         delimiter: column,
       },
       { requiredKeys: [] },
     );
+    const agrees = ({ problem = 'regression', regression }: NamedProblem) => !regression || problem === 'regression';
     const files = fc.record({
       source: fc.oneof(
         fc.record({ kind: fc.constant('path' as const), path: column }),
@@ -131,11 +135,23 @@ describe('come back as they were', () => {
       ),
     );
     const given = fc.oneof(
-      fc.tuple(files, columns).map(([source, rest]) => ({ ...source, ...rest })),
+      fc.tuple(files, columns.filter(agrees)).map(([source, rest]) => ({ ...source, ...rest })),
       fc.tuple(files, fc.constant({ task: 'mnli' as const })).map(([source, rest]) => ({ ...source, ...rest })),
       fc.record({ source: inline }),
     );
     same(given, (rows) => givenRowsOf(crossed(TextDatasetSchema, datasetMessage(rows)), 'dataset'));
+  });
+
+  it.each([
+    [{ problem: 'tokens' }, 'train.problem', 'train.problem: no problem "tokens"; there are single-label, regression'],
+    [{ problem: 'single-label', regression: true }, 'train.regression', 'the problem single-label is given too'],
+    [{ problem: 'regression', task: 'stsb' }, 'train.problem', 'is regression; it must be left out: the task stsb has'],
+    [{ regression: true, task: 'stsb' }, 'train.regression', 'is true; it must be left out: the task stsb has'],
+  ])('rows of no problem: %j', (given, field, message) => {
+    const rows = create(TextDatasetSchema, { source: { case: 'path', value: 'a.tsv' }, ...given });
+    expect(() => givenRowsOf(rows, 'train')).toThrow(
+      expect.objectContaining({ code: 'INVALID_INPUT', field, message: expect.stringContaining(message) }),
+    );
   });
 
   it('scores, of one sequence too', () => {

@@ -59,6 +59,7 @@ export function largeRun(layers = 24, heads = 16, headDim = 64): ReportParts {
   };
   return {
     ...{ heads: report, mask, metrics, training: TRAIN_DEFAULTS, deltaBytes: 60_870_000 },
-    ...{ id2label: { 0: 'no', 1: 'yes' }, exports: ['checkpoint', 'peft', 'onnx'] },
+    taskHead: { id2label: { 0: 'no', 1: 'yes' }, problemType: 'single_label_classification', task: null },
+    exports: ['checkpoint', 'peft', 'onnx'],
   };
 }

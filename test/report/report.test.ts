@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import type { TaskHeadInfo } from '../../delta/delta-info';
 import { countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { openCheckpoint } from '../../model/checkpoint';
@@ -249,10 +250,14 @@ test('the ways to load it are those that were made', () => {
   expect(titles(whole)).toEqual(['hifi']);
   expect(titles(largeRun())).toEqual(['hifi', 'transformers', 'peft', 'onnxruntime', 'transformers.js']);
   expect(titles({ heads: sampleReport() })).toEqual([]);
-  const peft = (id2label: ReportParts['id2label']) =>
-    snippets({ ...whole, exports: ['peft'], id2label }).find(({ title }) => title === 'peft')!.code;
-  expect(peft({ 0: 'no', 1: '"yes"' })).toContain('num_labels=2, id2label={0: "no", 1: "\\"yes\\""}');
-  expect(peft(null)).toContain('num_labels=1, problem_type="regression"');
+  const peft = (taskHead: Omit<TaskHeadInfo, 'task'>) =>
+    snippets({ ...whole, exports: ['peft'], taskHead: { ...taskHead, task: null } }).find(
+      ({ title }) => title === 'peft',
+    )!.code;
+  expect(peft({ id2label: { 0: 'no', 1: '"yes"' }, problemType: 'single_label_classification' })).toContain(
+    'num_labels=2, id2label={0: "no", 1: "\\"yes\\""}',
+  );
+  expect(peft({ id2label: null, problemType: 'regression' })).toContain('num_labels=1, problem_type="regression"');
 });
 
 test('an analysis alone has no training to tell of', () => {

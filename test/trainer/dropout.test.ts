@@ -125,7 +125,7 @@ it.each<[string, number[][]]>([
   const hidden = Float32Array.from({ length: B * S * config.hiddenSize }, () => random.normal());
   const padding = Float32Array.from({ length: B * S }, (_, i) => (i === 2 * S - 1 || i === 2 * S - 2 ? -1e9 : 0));
   const targets = [0, 1, 1, 0];
-  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'classes' }, initial);
+  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'single-label' }, initial);
 
   /** The loss and its gradient. */
   const at = (values: Float32Array) => {
@@ -203,7 +203,7 @@ it.each([
   const padding = ops.input('mask', 'float32', [null, 1, 1, null]);
   const targets = ops.input('targets', 'float32', [null, 2]);
   const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
-  differentiate(ops, network, hidden, padding, targets, ops.scalar(2), 'classes', dropout);
+  differentiate(ops, network, hidden, padding, targets, ops.scalar(2), 'single-label', dropout);
 
   const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
   const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;

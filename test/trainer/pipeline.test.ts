@@ -107,7 +107,7 @@ it('leaves all that is frozen alone in 1,000 steps with weight decay', async () 
   ];
   const mask = await maskOf(chosen);
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
-  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'classes' }, initial);
+  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'single-label' }, initial);
   const schedule = { lr: 1e-3, warmup: 0.06, weightDecay: 0.1, steps: 1000, seed: 0 };
   const training = new Training(program, schedule);
   const start = program.read();
@@ -135,7 +135,7 @@ it('leaves all that is frozen alone in 1,000 steps with weight decay', async () 
 it('trains and predicts pairs and numbers', async () => {
   const pairs = { path: path.join(TINY_DATA, 'pairs.tsv'), textColumns: ['text_a', 'text_b'] };
   const what = await request({
-    train: { ...pairs, labelColumn: 'score', regression: true },
+    train: { ...pairs, labelColumn: 'score', problem: 'regression' },
     dev: undefined,
     options: { maxLength: 24 },
   });

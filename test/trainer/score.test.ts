@@ -104,7 +104,7 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
     if (key.startsWith('head/')) head.set(key.slice('head/'.length), stored.float32(key));
   }
   stored.close();
-  const problem = about.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
+  const problem = about.problemType === 'regression' ? ('regression' as const) : ('single-label' as const);
   const embeddings = new Embeddings(checkpoint);
   return { scoring: { tf, checkpoint, embeddings, outputs: about.classes, problem, seed: 0, signal: undefined }, head };
 }

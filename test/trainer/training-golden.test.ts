@@ -34,7 +34,7 @@ async function prepare(name: string) {
     expect(values).toHaveLength(size);
     made.initial.set(values, offset);
   }
-  const problem = golden.problemType === 'regression' ? ('regression' as const) : ('classes' as const);
+  const problem = golden.problemType === 'regression' ? ('regression' as const) : ('single-label' as const);
   const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, problem };
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');

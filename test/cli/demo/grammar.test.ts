@@ -119,7 +119,7 @@ describe('writeDemoData', () => {
       );
       expect(dataset.texts).toEqual(data[split].map((row) => row.sentence));
       expect(dataset.labels).toEqual(data[split].map((row) => row.label));
-      expect(fitLabels(dataset)).toEqual({ kind: 'classes', names: ['acceptable', 'unacceptable'] });
+      expect(fitLabels(dataset)).toEqual({ problem: 'single-label', names: ['acceptable', 'unacceptable'] });
     }
   });
 });

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/dataset.proto.
  */
 export const file_hifi_v1_dataset: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEiqwIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQESFgoJZGVsaW1pdGVyGAkgASgJSAWIAQFCCAoGc291cmNlQgcKBV90YXNrQg8KDV9sYWJlbF9jb2x1bW5CDQoLX3JlZ3Jlc3Npb25CBwoFX25hbWVCDAoKX2RlbGltaXRlciJCCgtJbmxpbmVUZXh0cxINCgV0ZXh0cxgBIAMoCRIUCgxzZWNvbmRfdGV4dHMYAiADKAkSDgoGbGFiZWxzGAMgAygJYgZwcm90bzM");
+  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEizQIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQESFgoJZGVsaW1pdGVyGAkgASgJSAWIAQESFAoHcHJvYmxlbRgKIAEoCUgGiAEBQggKBnNvdXJjZUIHCgVfdGFza0IPCg1fbGFiZWxfY29sdW1uQg0KC19yZWdyZXNzaW9uQgcKBV9uYW1lQgwKCl9kZWxpbWl0ZXJCCgoIX3Byb2JsZW0iQgoLSW5saW5lVGV4dHMSDQoFdGV4dHMYASADKAkSFAoMc2Vjb25kX3RleHRzGAIgAygJEg4KBmxhYmVscxgDIAMoCWIGcHJvdG8z");
 
 /**
  * Rows of text, one text or a pair in each, with a label where the call needs one.
@@ -74,7 +74,7 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   labelColumn?: string | undefined;
 
   /**
-   * Whether the label is a number to be predicted and not a class. Default: false; a task knows by itself.
+   * Short form of the problem regression. Default: false; a task knows by itself.
    *
    * @generated from field: optional bool regression = 7;
    */
@@ -94,6 +94,14 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
    * @generated from field: optional string delimiter = 9;
    */
   delimiter?: string | undefined;
+
+  /**
+   * The problem that the labels pose: single-label (a class a row) or regression (a number a row).
+   * Default: single-label; a task knows its own.
+   *
+   * @generated from field: optional string problem = 10;
+   */
+  problem?: string | undefined;
 };
 
 /**

@@ -1,0 +1,16 @@
+import type { Targets } from '../data/labels';
+import type { ProblemType } from '../data/problem';
+
+/** How a problem's rows are compared. */
+interface ComparedProblem {
+  /** The class of each row, of which a draw takes so many each; one class if there are none. // [n] */
+  classes(targets: Targets): ArrayLike<number>;
+  /** Why logistic regression cannot be compared; undefined if it can. */
+  readonly noLogistic?: string;
+}
+
+/** Each problem in a comparison. */
+export const COMPARED: Readonly<Record<ProblemType, ComparedProblem>> = {
+  'single-label': { classes: (targets) => targets },
+  regression: { classes: ({ length }) => new Int32Array(length), noLogistic: 'the labels are numbers' },
+};

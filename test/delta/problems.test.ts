@@ -1,0 +1,78 @@
+import * as path from 'node:path';
+import type { Dataset } from '../../data/dataset';
+import { encodeLabels, fitLabels, LABELS } from '../../data/labels';
+import { logitCount, PROBLEM_TYPES, type ProblemType } from '../../data/problem';
+import { labelArguments } from '../../delta/adapter-card';
+import { classifierConfig, readTaskHeadInfo } from '../../delta/classifier-config';
+import { formatDeltaInfo, labelsOf, parseDeltaInfo } from '../../delta/delta-info';
+import { predictions, rowOf, score } from '../../delta/logits';
+import { metricsOf, PROBLEMS, problemStoredAs } from '../../delta/problems';
+import { TRAIN_DEFAULTS } from '../../delta/training-options';
+import { openCheckpoint } from '../../model/checkpoint';
+import { describeDelta } from '../../trainer/describe-delta';
+import { FIXTURES } from '../support/deltas';
+import { maskOf } from '../trainer/runs';
+
+/** Rows of each problem, and what a model that is right says of them. */
+const ROWS: Record<ProblemType, { labels: string[]; logits: number[][]; answers: object[]; loss: number }> = {
+  'single-label': {
+    labels: ['b', 'a', 'c', 'a'],
+    logits: [
+      [0, 2, 0],
+      [2, 0, 0],
+      [0, 0, 2],
+      [2, 0, 0],
+    ],
+    answers: [{ label: 'b' }, { label: 'a' }, { label: 'c' }, { label: 'a' }],
+    loss: Math.log(Math.exp(2) + 2) - 2,
+  },
+  regression: {
+    labels: ['1', '-2.5', '0'],
+    logits: [[1], [-2.5], [0]],
+    answers: [{ label: 1 }, { label: -2.5 }, { label: 0 }],
+    loss: 0,
+  },
+};
+
+describe.each(PROBLEM_TYPES)('%s, from labels to answers and files', (problem) => {
+  const { labels, logits, answers, loss } = ROWS[problem];
+  const dataset: Dataset = {
+    ...{ path: 'rows.tsv', sha256: '', texts: labels, labels, rows: labels.length, skipped: 0, problem },
+  };
+  const set = fitLabels(dataset);
+  const targets = encodeLabels(dataset, set);
+
+  test('labels become targets, and as many logits', () => {
+    expect(set.problem).toBe(problem);
+    expect(set.names.length > 0).toBe(LABELS[problem].named);
+    expect(targets).toHaveLength(labels.length);
+    expect(logitCount(set)).toBe(logits[0].length);
+  });
+
+  test('logits become answers, metrics and a loss', () => {
+    const rows = { values: Float32Array.from(logits.flat()), outputs: logitCount(set) };
+    const predicted = Array.from(predictions(rows, problem));
+    expect(predicted).toEqual(Array.from(targets));
+    expect(labels.map((_, row) => PROBLEMS[problem].answer(rowOf(rows, row), set.names))).toEqual(answers);
+    const metrics = metricsOf(undefined, set);
+    const values = score(rows, targets, problem, metrics);
+    expect(Object.keys(values)).toEqual([...metrics.names, 'loss']);
+    expect(values[metrics.best]).toBeCloseTo(1, 12);
+    expect(values.loss).toBeCloseTo(loss, 12);
+  });
+
+  test('files name it, and are read as it', async () => {
+    const model = path.join(FIXTURES, 'tiny-bert');
+    const checkpoint = await openCheckpoint(model);
+    checkpoint.close();
+    const info = describeDelta(checkpoint, await maskOf([[0]], 'qkv', model), set, undefined, TRAIN_DEFAULTS);
+    const { id2label, problemType, task } = parseDeltaInfo(formatDeltaInfo(info), 'delta.json');
+    expect(problemStoredAs(problemType)).toBe(problem);
+    expect(labelsOf({ id2label, problemType })).toEqual(set);
+    const raw = classifierConfig(checkpoint.config, info, 'F32');
+    expect(raw.architectures).toEqual([`Bert${PROBLEMS[problem].transformers.modelClass}`]);
+    const folder = { folder: model, config: { ...checkpoint.config, raw } };
+    expect(readTaskHeadInfo(folder, logitCount(set))).toEqual({ id2label, problemType, task });
+    expect(labelArguments(info)).toContain(`num_labels=${logitCount(set)}`);
+  });
+});
