@@ -5,19 +5,19 @@ import { predictions, score } from '../delta/logits';
 import { isBetter, type Judged, judgedBy, metricsFor, problemOf } from '../delta/metrics';
 import { cancelled } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { LOGISTIC } from './contestants';
 import type { ComparedData } from './data';
+import { progressOf } from './engine-progress';
 import { type EmbeddingFile, featuresOf } from './features';
 import { fitLogistic, type LogisticModel, logisticLogits, type Matrix } from './logistic';
-import { passed } from './passed';
+import { LOGISTIC } from './methods';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, writeRun } from './run-record';
-import type { SeedMaterial } from './seed-inputs';
+import type { SeedInputs } from './seed-inputs';
 
-/** Inverse penalties that are tried on the dev rows; of equals the smallest, which shrinks most. */
+/** Inverse penalties, compared on the dev rows. Of equals the smallest wins: it shrinks most. */
 const PENALTIES = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
 
-/** Rows that are predicted at once. */
+/** Rows predicted at once. */
 const BLOCK = 4096;
 
 /** Embeds the rows of all files, once for all seeds. */
@@ -33,7 +33,7 @@ export async function* embeddedFiles(
     const { maxLength } = training;
     if (!fs.existsSync(file)) {
       fs.mkdirSync(path.dirname(file), { recursive: true });
-      yield* passed(embed({ model, data, maxLength, ...engine, out: file }, signal));
+      yield* progressOf(embed({ model, data, maxLength, ...engine, out: file }, signal));
     }
     const { rows, seconds } = [pool, ...further][i];
     files.push({ file, rows, width: config.hiddenSize, pairs: seconds !== undefined });
@@ -41,16 +41,16 @@ export async function* embeddedFiles(
   return files;
 }
 
-/** Logistic regression on the frozen model's mean-pooled embeddings, its penalty chosen on the dev rows. */
+/** Fits logistic regression on mean-pooled embeddings; the dev rows choose its penalty. */
 export async function* regressed(
   request: CompareRequest,
-  material: SeedMaterial,
+  inputs: SeedInputs,
   { pool, further, targets, furtherTargets, labels }: ComparedData,
   files: EmbeddingFile[],
   { parameters }: Pick<Checkpoint, 'parameters'>,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
-  const { seed, rows } = material;
+  const { seed, rows } = inputs;
   const { split } = rows;
   const metrics = metricsFor(pool.task, problemOf(labels));
   const classes = labels.kind === 'classes' ? labels.names.length : 1;
@@ -74,10 +74,10 @@ export async function* regressed(
   const { c, model, dev: chosen } = best!;
   const fitted = performance.now();
   const every = (count: number) => Int32Array.from({ length: count }, (_, row) => row);
-  const told: number[] = [];
+  const predicted: number[] = [];
   for (const [i, part] of [split.test, ...further.map((set) => every(set.rows))].entries()) {
     for (let at = 0; at < part.length; at += BLOCK) {
-      for (const answer of answers(model, featuresOf(files[i], part.subarray(at, at + BLOCK)))) told.push(answer);
+      for (const answer of answers(model, featuresOf(files[i], part.subarray(at, at + BLOCK)))) predicted.push(answer);
       await new Promise(setImmediate);
       if (signal.aborted) throw cancelled();
     }
@@ -91,7 +91,7 @@ export async function* regressed(
     rows: { train: rows.counts.train, dev: rows.counts.dev },
     metric: metrics.best,
     dev: { ...chosen, epoch: null },
-    test: { rows: y.length, metrics: metrics.compute(told, y) },
+    test: { rows: y.length, metrics: metrics.compute(predicted, y) },
     heads: [],
     trainableParameters: 0,
     taskHeadParameters: model.weights.length + model.biases.length,

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { metricOverNumbers } from '../../compare/figures';
+import { metricOverParameters } from '../../compare/figures';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonResults, type Standing, summarise } from '../../compare/summary';
 import { markdownOf } from '../../compare/tables';
@@ -34,7 +34,7 @@ function testedRuns(name: string, { standings, seeds }: ComparisonResults): RunR
   );
 }
 
-test.each(names)('%s: table and plot are what its runs say', (name) => {
+test.each(names)('%s: table and chart follow from the stored runs', (name) => {
   const results = resultsOf(name);
   const { settings, reference, standings } = results;
   const made = summarise(settings, testedRuns(name, results), reference);
@@ -43,7 +43,7 @@ test.each(names)('%s: table and plot are what its runs say', (name) => {
   expect(order(made.standings)).toEqual(order(standings));
   expect({ ...made, standings }).toEqual(results);
   expect(textOf('docs/comparison', name, 'results.md')).toBe(markdownOf(results));
-  expect(textOf('docs/comparison', name, 'results.svg')).toBe(svgFile(metricOverNumbers(results)));
+  expect(textOf('docs/comparison', name, 'results.svg')).toBe(svgFile(metricOverParameters(results)));
 });
 
 test('docs/comparison/README.md has each table, and the command that made it', () => {

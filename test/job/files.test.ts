@@ -40,11 +40,8 @@ test('each result is read as it was written', () => {
 });
 
 test.each<[string, Parameters<typeof spoiled>[2]]>([
-  ['heads.json: schemaVersion is 2; it must be 1, the only version that is known here', (r) => (r.schemaVersion = 2)],
-  [
-    'heads.json: schemaVersion is missing; it must be 1, the only version that is known here',
-    (r) => delete r.schemaVersion,
-  ],
+  ['heads.json: schemaVersion is 2; it must be 1, the only known version', (r) => (r.schemaVersion = 2)],
+  ['heads.json: schemaVersion is missing; it must be 1, the only known version', (r) => delete r.schemaVersion],
   ['heads.json: model is missing; it must be an object', (r) => delete r.model],
   ['heads.json: model.heads is "4"; it must be a whole number from 1', (r) => (r.model.heads = '4')],
   [
@@ -78,16 +75,10 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
 });
 
 test.each<[string, Parameters<typeof spoiled>[2]]>([
-  [
-    'mask.json: schemaVersion is "1"; it must be 1, the only version that is known here',
-    (m) => (m.schemaVersion = '1'),
-  ],
+  ['mask.json: schemaVersion is "1"; it must be 1, the only known version', (m) => (m.schemaVersion = '1')],
   ['mask.json: heads[1].head is -1; it must be a whole number from 0', (m) => (m.heads[1].head = -1)],
   ['mask.json: heads[0].layer is 0.5; it must be a whole number from 0', (m) => (m.heads[0].layer = 0.5)],
-  [
-    'mask.json: heads[4] is layer 0, head 0, which heads[0] was already',
-    (m) => m.heads.push({ ...m.heads[0], head: 0 }),
-  ],
+  ['mask.json: heads[4] repeats heads[0]: layer 0, head 0', (m) => m.heads.push({ ...m.heads[0], head: 0 })],
 ])('%s', (message, spoil) => {
   const mask = { ...sampleMask(), heads: [0, 1, 2, 3].map((head) => ({ layer: 0, head, score: 0 })) };
   expect(refusal(readMask, spoiled('mask.json', mask, spoil))).toBe(message);

@@ -53,7 +53,7 @@ describe('what a resumed job keeps', () => {
   const keeps = async (out: string, now = keys, model = weights, resume = true) => {
     const place = new FolderPlace(out, now, model, resume);
     const names = ['heads.json', 'mask.json', 'metrics.json'] as const;
-    const kept = await Promise.all(names.map((name) => place.kept(name)));
+    const kept = await Promise.all(names.map((name) => place.stored(name)));
     return names.filter((_, i) => kept[i] !== undefined);
   };
 
@@ -61,7 +61,7 @@ describe('what a resumed job keeps', () => {
     const out = await finished();
     expect(await keeps(out)).toEqual(['heads.json', 'mask.json', 'metrics.json']);
     expect(await keeps(out, keys, weights, false)).toEqual([]);
-    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(true);
+    expect(await new FolderPlace(out, keys, weights, true).storedExport('checkpoint')).toBe(true);
     expect(await keeps(out, keys, 'another model')).toEqual(['metrics.json']);
   });
 
@@ -96,9 +96,9 @@ describe('what a resumed job keeps', () => {
       new FolderPlace(out, resultKeys({ ...spec, onnxDtypes }, inputs), inputs.model.weights, true);
     await typed('fp32', 'q8').exported('onnx');
     await typed('fp32').exported('checkpoint');
-    expect(await typed('q8', 'fp32').keptExport('onnx')).toBe(true);
-    expect(await typed('fp32').keptExport('onnx')).toBe(false);
-    expect(await typed('fp16').keptExport('checkpoint')).toBe(true);
+    expect(await typed('q8', 'fp32').storedExport('onnx')).toBe(true);
+    expect(await typed('fp32').storedExport('onnx')).toBe(false);
+    expect(await typed('fp16').storedExport('checkpoint')).toBe(true);
   });
 
   test('scores, where the strategy goes by them', async () => {
@@ -111,7 +111,7 @@ describe('what a resumed job keeps', () => {
     const kept = async (now: JobSpec) => {
       const later = new FolderPlace(out, resultKeys(now, inputs), weights, true);
       const names = ['heads.json', 'scores.json', 'mask.json'] as const;
-      const found = await Promise.all(names.map((name) => later.kept(name)));
+      const found = await Promise.all(names.map((name) => later.stored(name)));
       return names.filter((_, i) => found[i] !== undefined);
     };
     expect(await kept(gradient)).toEqual(['heads.json', 'scores.json', 'mask.json']);
@@ -136,12 +136,12 @@ describe('what a resumed job keeps', () => {
     const out = await finished();
     forgetResults(out, 'metrics.json');
     expect(await keeps(out)).toEqual(['heads.json', 'mask.json']);
-    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(false);
+    expect(await new FolderPlace(out, keys, weights, true).storedExport('checkpoint')).toBe(false);
     const exported = await finished();
     const place = new FolderPlace(exported, keys, weights, true);
     await place.invalidate('peft');
     await place.invalidate('onnx');
-    expect(await place.keptExport('checkpoint')).toBe(true);
+    expect(await place.storedExport('checkpoint')).toBe(true);
     const empty = folder();
     forgetResults(empty, 'heads.json');
     expect(fs.existsSync(empty)).toBe(false);

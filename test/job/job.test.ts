@@ -25,11 +25,11 @@ class Memory implements JobPlace {
 
   constructor(private readonly earlier: Partial<ResultFiles> = {}) {}
 
-  async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
+  async stored<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
     return this.earlier[name] as ResultFiles[N] | undefined;
   }
 
-  async keptExport(): Promise<boolean> {
+  async storedExport(): Promise<boolean> {
     return this.earlier['metrics.json'] !== undefined;
   }
 

@@ -39,7 +39,7 @@ describe('--out as a folder', () => {
       /is not empty \(it holds delta\): give a new folder, --overwrite$/,
     );
     expect(() => checkFolder(out, { resume: false }, none)).toThrow(/give a new folder, --resume or --overwrite$/);
-    expect(() => checkFolder(out, { resume: true, overwrite: true }, none)).toThrow(/give one$/);
+    expect(() => checkFolder(out, { resume: true, overwrite: true }, none)).toThrow(/give one of them$/);
     for (const rules of [{ resume: true }, { overwrite: true }]) {
       await claim(out, rules, delta);
       expect(fs.readdirSync(out)).toEqual(['delta', 'heads.json', 'notes.txt']);

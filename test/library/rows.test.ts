@@ -79,7 +79,7 @@ const bad: [string, unknown, string, string][] = [
     'too few labels',
     { texts: ['a', 'b'], labels: ['x'] },
     'train.labels',
-    'train.labels are 1, train.texts 2: one a row',
+    'train.labels has 1 entries, train.texts 2; each row must have one label',
   ],
   [
     'a label that is none',
