@@ -1,6 +1,6 @@
 import { percentDigits } from '../foundation/percent';
 import { type Cell, htmlTable } from '../report/html';
-import { grouped } from '../report/words';
+import { grouped } from '../report/sentences';
 import type { AskedComparison } from './command-line';
 import type { KnownRuns } from './known-runs';
 import { costsOf, trainedAfter } from './run-costs';

@@ -1,4 +1,4 @@
-import { grouped } from '../report/words';
+import { grouped } from '../report/sentences';
 import type { RunCost } from './run-costs';
 import { trainedAfter } from './run-costs';
 import type { ComparisonResults } from './summary';

@@ -1,4 +1,4 @@
-import { grouped } from '../report/words';
+import { grouped } from '../report/sentences';
 import type { ComparisonResults, Estimate, Standing } from './summary';
 
 /** Column of the table. If not all fit, the highest ranks go first. */

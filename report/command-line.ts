@@ -2,8 +2,8 @@ import type { ReportParts } from './parts';
 import { columnFlags, commandText, type Flag, fileFlags } from './shell';
 
 /**
- * The command that makes this result, with every option said: another version's defaults would not change it. What the results
- * do not tell, and was not given as `asked`, stands as a word in capitals.
+ * Command that repeats this result. It has every option, so other defaults do not change it. Where
+ * neither the results nor `asked` have a value, it has a placeholder in capitals.
  */
 export function commandLine(parts: ReportParts): string {
   const { heads, mask, metrics, training, asked, exports: made } = parts;

@@ -146,7 +146,7 @@ test('the command is copied', () =>
     'cola',
     async (page) => {
       await page.getByRole('button', { name: 'Copy: the command line' }).click();
-      await page.locator('#told', { hasText: 'Copied' }).waitFor({ state: 'attached' });
+      await page.locator('#status', { hasText: 'Copied' }).waitFor({ state: 'attached' });
       const command = await page.evaluate(() => navigator.clipboard.readText());
       expect(command.replaceAll(/ \\\n */g, ' ')).toBe(
         'npx hifi compare --model all-MiniLM-L6-v2 --train train.tsv --test dev.tsv --test dev_out_of_domain.tsv --task cola ' +
