@@ -9,7 +9,7 @@ import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
 export interface TextRows {
   /** One text per row, or two for a pair; at least one row. Only `predict` accepts blank texts. */
   texts: readonly string[] | readonly (readonly [first: string, second: string])[];
-  /** Label of each row: a class name, or with `regression` a number. `train` and `score` need it. */
+  /** Labels: class names, or numbers with `regression`. `train` and `score` need them. */
   labels?: readonly (string | number)[];
   /** True: labels are numbers to predict, not classes. Default: false. */
   regression?: boolean;

@@ -8,8 +8,8 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-files-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 let count = 0;
 
-/** A file with a sample, changed. */
-// biome-ignore lint/suspicious/noExplicitAny: a test spoils any field
+/** Writes a sample with a fault to a file. */
+// biome-ignore lint/suspicious/noExplicitAny: tests change any field
 function spoiled(name: string, sample: object, spoil: (value: any) => void): string {
   const value = structuredClone(sample);
   spoil(value);
@@ -18,7 +18,7 @@ function spoiled(name: string, sample: object, spoil: (value: any) => void): str
   return file;
 }
 
-/** The one line that a bad file is refused with, without the folder. */
+/** The error for a bad file, which must be one line, without the folder. */
 function refusal(read: (file: string) => unknown, file: string): string {
   try {
     read(file);
@@ -30,7 +30,7 @@ function refusal(read: (file: string) => unknown, file: string): string {
   throw new Error(`${file} was taken`);
 }
 
-test('each result is read as it was written', () => {
+test('each result is read back unchanged', () => {
   const same = (value: unknown) => spoiled('same.json', value as object, () => {});
   expect(readHeads(same(sampleReport()))).toEqual(sampleReport());
   expect(readHeads(same(sampleReport(1, 1)))).toEqual(sampleReport(1, 1));
@@ -84,7 +84,7 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
   expect(refusal(readMask, spoiled('mask.json', mask, spoil))).toBe(message);
 });
 
-test('a mask has k or a budget', () => {
+test('a mask must have either k or a budget', () => {
   const { k: _, ...mask } = sampleMask();
   const budgeted = { ...mask, budget: 0.05 };
   expect(readMask(spoiled('mask.json', budgeted, () => {}))).toEqual(budgeted);
@@ -102,18 +102,18 @@ test('a mask has k or a budget', () => {
   ).toBe('mask.json: it has both k and budget; it must have one of them');
 });
 
-test('a strategy that is not known is refused with those that are', () => {
+test('an unknown strategy is refused with the known ones', () => {
   const file = spoiled('mask.json', sampleMask(), (mask) => (mask.strategy = 'best'));
   expect(refusal(readMask, file)).toMatch(/^mask\.json: strategy is "best"; it must be one of hifi, hifi-mid-top, /);
 });
 
-test('the heads of a mask made by hand are put in order', () => {
+test('the heads of a handwritten mask are sorted', () => {
   const heads = sampleMask().heads;
   const file = spoiled('mask.json', sampleMask(), (mask) => mask.heads.reverse());
   expect(readMask(file).heads).toEqual(heads);
 });
 
-test('what is no JSON, no file or a folder is refused in one line', () => {
+test('text that is not JSON, a missing file and a folder are refused in one line', () => {
   const file = path.join(scratch, 'mask.json');
   fs.writeFileSync(file, '{"schemaVersion": 1,\n');
   expect(refusal(readMask, file)).toMatch(/^mask\.json is not JSON: /);

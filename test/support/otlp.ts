@@ -3,26 +3,26 @@ import type { AddressInfo } from 'node:net';
 import { until } from './until';
 
 /*
- * A collector of OpenTelemetry's spans and metrics, as OTLP over HTTP with JSON bodies brings them. It keeps what it is
- * sent, flattened, in the order of arrival.
+ * Collector of OpenTelemetry's spans and metrics by OTLP over HTTP with JSON bodies. It stores what
+ * it receives, flattened, in the order of arrival.
  */
 
-/** Attribute values as they were; 64-bit integers as numbers. */
+/** Attribute values; 64-bit integers become numbers. */
 export type Attributes = Record<string, unknown>;
 
 export interface ReceivedSpan {
   traceId: string;
   spanId: string;
-  /** `undefined` of a root. */
+  /** `undefined` for a root. */
   parentSpanId: string | undefined;
   name: string;
   kind: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
-  /** The resource's `service.name`. */
+  /** `service.name` of the resource. */
   service: string;
   /** Milliseconds since the epoch. */
   start: number;
   end: number;
-  /** When it came here. */
+  /** Time of arrival. */
   arrived: number;
   attributes: Attributes;
   events: { name: string; time: number; attributes: Attributes }[];
@@ -32,42 +32,42 @@ export interface ReceivedSpan {
 
 export interface ReceivedPoint {
   service: string;
-  /** The metric's name, e.g. `hifi.stage.seconds`. */
+  /** Name of the metric, e.g. `hifi.stage.seconds`. */
   name: string;
   unit: string;
   description: string;
   attributes: Attributes;
-  /** Of a histogram: how many values, their sum, and how many fell into each bucket. */
+  /** For a histogram: number of values, their sum, and the counts of the buckets. */
   count?: number;
   sum?: number;
   bounds?: number[];
   buckets?: number[];
-  /** Of a counter or gauge. */
+  /** For a counter or gauge. */
   value?: number;
 }
 
 export interface OtlpReceiver {
-  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
+  /** Value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly endpoint: string;
   readonly spans: ReceivedSpan[];
-  /** Each point of each export: those of one histogram come again and again, with growing counts. */
+  /** Points of all exports. A histogram's points repeat, with growing counts. */
   readonly metrics: ReceivedPoint[];
   /**
-   * Waits until `predicate` holds of what has come.
+   * Waits until `predicate` holds for the received data.
    *
-   * @param what named when it never does, with the names of the spans that came
+   * @param what name for the error, which also lists the names of the received spans
    */
   waitFor(predicate: (receiver: OtlpReceiver) => boolean, what: string, waitMs?: number): Promise<void>;
-  /** Answers nothing any more, as a collector that hangs; `false` undoes it. */
+  /** Stops answering, like a collector that hangs; `false` undoes it. */
   hang(on: boolean): void;
-  /** Answers that it is forbidden. */
+  /** Answers every export with 403. */
   refuse(on: boolean): void;
-  /** How many batches of spans were refused. */
+  /** Number of refused batches of spans. */
   readonly refused: number;
   stop(): Promise<void>;
 }
 
-/** @param port by default a free one of the loopback interface */
+/** @param port default: a free port of the loopback interface */
 export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const metrics: ReceivedPoint[] = [];
