@@ -70,7 +70,7 @@ describe('docs/load.md', () => {
       const blocks = pageOf('README.md').filter(({ kind }) => kind === 'python');
       expect(blocks.length).toBeGreaterThan(0);
       for (const { body, line } of blocks) {
-        fs.writeFileSync(reader.at('program.py'), `${body}\nprint(sorted(model.config.id2label.values()))\n`);
+        fs.writeFileSync(reader.at('program.py'), `${body}\nprint(sorted(classify.model.config.id2label.values()))\n`);
         const { status, printed } = await reader.bash('python3 program.py');
         expect([line, status, printed]).toEqual([line, 0, expect.stringContaining("['delivery', 'fault', 'payment']")]);
       }

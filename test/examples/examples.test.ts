@@ -75,12 +75,12 @@ test('analyze prints matrices of all heads', async () => {
   };
   const sum = (row: number[]) => row.reduce((all, value) => all + value, 0);
   for (const row of matrix(/^richness/)) for (const value of row) expect(value).toBeGreaterThanOrEqual(1);
-  for (const title of [/^PageRank$/, /^PageRank, literally$/]) {
+  for (const title of [/^PageRank$/, /^PageRank, literal reading$/]) {
     const rows = matrix(title);
     expect(rows.map((row) => row.length)).toEqual([5, 5]);
     for (const row of rows) expect(sum(row)).toBeCloseTo(1, 2);
   }
-  expect(matrix(/^PageRank$/)).not.toEqual(matrix(/literally/));
+  expect(matrix(/^PageRank$/)).not.toEqual(matrix(/literal reading/));
   expect(printed.find((line) => line.startsWith('correlation'))).toMatch(/ 0\.\d{3}$/);
 });
 
