@@ -156,12 +156,12 @@ class Comparison {
   }
 
   /** Event of a finished run. */
-  private ended(record: RunRecord, kept: boolean, started?: number): CompareEvent {
+  private ended(record: RunRecord, stored: boolean, started?: number): CompareEvent {
     this.done++;
-    if (!kept && started !== undefined) this.taken.push((performance.now() - started) / 1000);
+    if (!stored && started !== undefined) this.taken.push((performance.now() - started) / 1000);
     const mean = this.taken.reduce((sum, seconds) => sum + seconds, 0) / this.taken.length;
     const remainingSeconds = this.taken.length > 0 ? (this.total - this.done) * mean : null;
-    return { kind: 'run', record, kept, done: this.done, total: this.total, remainingSeconds };
+    return { kind: 'run', record, stored, done: this.done, total: this.total, remainingSeconds };
   }
 }
 

@@ -85,9 +85,7 @@ export function ratesFigure({ settings, metric }: ComparisonResults, { search }:
   const { lrs, searchSeed } = settings;
   if (search.length === 0 || (lrs.length < 2 && search.every(({ dev }) => dev))) return null;
   const names = [...new Set(search.map(({ contestant }) => contestant))];
-  const runs = names.map((contestant) =>
-    lrs.map((lr) => search.find((run) => run.contestant === contestant && run.lr === lr)),
-  );
+  const runs = names.map((method) => lrs.map((lr) => search.find((run) => run.contestant === method && run.lr === lr)));
   const tip = (row: number, column: number) => {
     const run = runs[row][column];
     const at = `${names[row]}, learning rate ${lrs[column]}`;

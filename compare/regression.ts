@@ -68,8 +68,8 @@ export async function* regressed(
     await new Promise(setImmediate);
     if (signal.aborted) throw cancelled();
     const model = fitLogistic(train.x, train.y, classes, c);
-    const judged = judgedBy(metrics, score(logits(model, dev.x), dev.y, 'classes', metrics), rows.byLoss);
-    if (best === undefined || isBetter(judged, best.dev)) best = { c, model, dev: judged };
+    const value = judgedBy(metrics, score(logits(model, dev.x), dev.y, 'classes', metrics), rows.byLoss);
+    if (best === undefined || isBetter(value, best.dev)) best = { c, model, dev: value };
   }
   const { c, model, dev: chosen } = best!;
   const fitted = performance.now();

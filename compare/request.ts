@@ -28,5 +28,5 @@ export type CompareEvent =
   | WarningEvent
   /** The best of the learning rates was tested. */
   | { kind: 'tested'; record: RunRecord }
-  /** A run has ended; `kept`: in an earlier call. */
-  | { kind: 'run'; record: RunRecord; kept: boolean; done: number; total: number; remainingSeconds: number | null };
+  /** A run has ended; `stored`: in an earlier call. */
+  | { kind: 'run'; record: RunRecord; stored: boolean; done: number; total: number; remainingSeconds: number | null };

@@ -83,20 +83,20 @@ export function summarise(
   const [first] = records;
   const methods = [...new Set(records.map(({ contestant }) => contestant))];
   const seeds = [...new Set(records.map(({ seed }) => seed))];
-  const of = (contestant: Method) => records.filter((record) => record.contestant === contestant);
-  const strata = (contestant: Method): Strata => [of(contestant).map((record) => metricOf(record, first.metric))];
-  const standings = methods.map((contestant): Standing => {
-    const runs = of(contestant);
-    const own = strata(contestant);
+  const of = (method: Method) => records.filter((record) => record.contestant === method);
+  const strata = (method: Method): Strata => [of(method).map((record) => metricOf(record, first.metric))];
+  const standings = methods.map((method): Standing => {
+    const runs = of(method);
+    const own = strata(method);
     const other = strata(reference);
     const estimate = (sides: Strata[], statistic: (...sides: Strata[]) => number): Estimate => ({
       value: statistic(...sides),
       interval: bootstrapInterval(sides, statistic, bootstrap()) ?? null,
     });
-    const isReference = contestant === reference;
+    const isReference = method === reference;
     const mean = (part: (record: RunRecord) => number) => runs.reduce((sum, run) => sum + part(run), 0) / runs.length;
     return {
-      contestant,
+      contestant: method,
       lr: runs[0].lr,
       values: [...own[0]],
       score: estimate([own], ofAll),

@@ -12,7 +12,7 @@ const BROAD = 20;
 
 /** Sections of the page, in order; those without content are left out. */
 export function sections(parts: ReportParts, drawn: readonly Figure[]): Section[] {
-  const made = [
+  const all = [
     headsSection(parts, drawn),
     graphSection(parts, drawn),
     rankingSection(parts, drawn),
@@ -21,7 +21,7 @@ export function sections(parts: ReportParts, drawn: readonly Figure[]): Section[
     loadingSection(parts),
     repeatSection(parts),
   ];
-  return made.filter((section) => section !== null);
+  return all.filter((section) => section !== null);
 }
 
 function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
@@ -94,9 +94,9 @@ ${wide('Cost', costTable(parts))}${costNotes()}`;
 }
 
 function loadingSection(parts: ReportParts): Section | null {
-  const made = snippets(parts);
-  if (made.length === 0) return null;
-  const html = made.map(
+  const examples = snippets(parts);
+  if (examples.length === 0) return null;
+  const html = examples.map(
     ({ title, note, code }) =>
       `<h3>${title}</h3>${note ? `<p class="note">${escapeXml(note)}</p>` : ''}${codeHtml(title, code)}`,
   );

@@ -26,7 +26,7 @@ export function tips({ data }: Page): void {
         each.classList.add('near');
     }
   };
-  const tell = (from: Element, x: number, y: number) => {
+  const show = (from: Element, x: number, y: number) => {
     const [layer, head] = (from.getAttribute('data-head') ?? '').split('.').map(Number);
     tip.textContent =
       from.getAttribute('data-tip') ??
@@ -41,7 +41,7 @@ export function tips({ data }: Page): void {
   };
   document.addEventListener('pointermove', (event) => {
     const from = source(event.target);
-    if (from) tell(from, event.clientX, event.clientY);
+    if (from) show(from, event.clientX, event.clientY);
     else if (!source(document.activeElement)) hide();
   });
   document.addEventListener('pointerleave', hide);
@@ -49,7 +49,7 @@ export function tips({ data }: Page): void {
     const from = source(event.target);
     if (!from) return hide();
     const { right, bottom } = from.getBoundingClientRect();
-    tell(from, right - 10, bottom - 12);
+    show(from, right - 10, bottom - 12);
   });
   document.addEventListener('focusout', hide);
   document.addEventListener('keydown', ({ key }) => {

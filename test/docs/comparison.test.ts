@@ -35,11 +35,11 @@ function testedRuns(name: string, { standings, seeds }: ComparisonResults): RunR
 test.each(names)('%s: table and chart follow from the stored runs', (name) => {
   const results = resultsOf(name);
   const { settings, reference, standings } = results;
-  const made = summarise(settings, testedRuns(name, results), reference);
+  const summary = summarise(settings, testedRuns(name, results), reference);
   // Equal scores are in the order of the command line.
   const order = (all: Standing[]) => all.toSorted((a, b) => a.contestant.localeCompare(b.contestant));
-  expect(order(made.standings)).toEqual(order(standings));
-  expect({ ...made, standings }).toEqual(results);
+  expect(order(summary.standings)).toEqual(order(standings));
+  expect({ ...summary, standings }).toEqual(results);
   expect(textOf('docs/comparison', name, 'results.md')).toBe(markdownOf(results));
   expect(textOf('docs/comparison', name, 'results.svg')).toBe(svgFile(metricOverParameters(results)));
 });

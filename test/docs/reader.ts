@@ -123,7 +123,7 @@ function pythonFolder(pins: string): string {
  * @returns environment variables
  */
 export async function pythonWith(install: string, pins: string, cwd: string): Promise<NodeJS.ProcessEnv> {
-  const made = await cached(pythonFolder(pins), async (making) => {
+  const environment = await cached(pythonFolder(pins), async (making) => {
     const PATH = [path.join(making, 'bin'), process.env.PATH].join(path.delimiter);
     const { status, printed } = await bash(`python3 -m venv '${making}' && hash -r && ${install}`, cwd, {
       ...process.env,
@@ -131,7 +131,7 @@ export async function pythonWith(install: string, pins: string, cwd: string): Pr
     });
     if (status !== 0) throw new Error(`the page's Python packages cannot be installed:\n${printed.slice(-3000)}`);
   });
-  return { PATH: [path.join(made, 'bin'), process.env.PATH].join(path.delimiter) };
+  return { PATH: [path.join(environment, 'bin'), process.env.PATH].join(path.delimiter) };
 }
 
 /** Packages of docs/load.md: PyTorch, transformers, PEFT, onnxruntime. */

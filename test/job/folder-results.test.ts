@@ -53,8 +53,8 @@ describe('a resumed job reuses', () => {
   const keeps = async (out: string, now = keys, model = weights, resume = true) => {
     const place = new FolderPlace(out, now, model, resume);
     const names = ['heads.json', 'mask.json', 'metrics.json'] as const;
-    const kept = await Promise.all(names.map((name) => place.stored(name)));
-    return names.filter((_, i) => kept[i] !== undefined);
+    const stored = await Promise.all(names.map((name) => place.stored(name)));
+    return names.filter((_, i) => stored[i] !== undefined);
   };
 
   test('whole results of the same inputs', async () => {
@@ -108,19 +108,19 @@ describe('a resumed job reuses', () => {
     await place.write('heads.json', sampleReport());
     await place.write('scores.json', sampleScores());
     await place.write('mask.json', sampleMask());
-    const kept = async (now: JobSpec) => {
+    const stored = async (now: JobSpec) => {
       const later = new FolderPlace(out, resultKeys(now, inputs), weights, true);
       const names = ['heads.json', 'scores.json', 'mask.json'] as const;
       const found = await Promise.all(names.map((name) => later.stored(name)));
       return names.filter((_, i) => found[i] !== undefined);
     };
-    expect(await kept(gradient)).toEqual(['heads.json', 'scores.json', 'mask.json']);
-    expect(await kept({ ...gradient, selection: { ...gradient.selection, k: 1 } })).toEqual([
+    expect(await stored(gradient)).toEqual(['heads.json', 'scores.json', 'mask.json']);
+    expect(await stored({ ...gradient, selection: { ...gradient.selection, k: 1 } })).toEqual([
       'heads.json',
       'scores.json',
     ]);
-    expect(await kept({ ...gradient, training: { ...TRAIN_DEFAULTS, seed: 1 } })).toEqual(['heads.json']);
-    expect(await kept(spec)).toEqual(['heads.json']);
+    expect(await stored({ ...gradient, training: { ...TRAIN_DEFAULTS, seed: 1 } })).toEqual(['heads.json']);
+    expect(await stored(spec)).toEqual(['heads.json']);
   });
 
   test('no damaged or missing result', async () => {

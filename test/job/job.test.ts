@@ -186,8 +186,8 @@ test('stored results are reused, later ones are repeated', async () => {
     'exported checkpoint',
     'report',
   ]);
-  const kept = events.flatMap((event) => (event.kind === 'artifact' && event.kept ? [event.name] : []));
-  expect(kept).toEqual(['heads.json', 'mask.json']);
+  const reused = events.flatMap((event) => (event.kind === 'artifact' && event.kept ? [event.name] : []));
+  expect(reused).toEqual(['heads.json', 'mask.json']);
 
   const done = new Memory({ 'heads.json': sampleReport(), 'mask.json': sampleMask(), 'metrics.json': sampleMetrics() });
   expect(states((await drive(tinyStages(done.log), done)).events)).toEqual([...JOB_PATH]);

@@ -42,9 +42,9 @@ test('an analyzer reuses its process until it is closed', async () => {
 
 test('rank gives the ranking of an analysis with those options', async () => {
   const literal = { correlation: 'covariance', teleport: 'uniform', damping: 0.85 } as const;
-  const asked = await analyze({ model, data: sentences, options: literal });
+  const analysis = await analyze({ model, data: sentences, options: literal });
   const report = await analyze({ model, data: sentences });
-  expect(rank(report, literal).pagerank).toEqual(asked.pagerank);
+  expect(rank(report, literal).pagerank).toEqual(analysis.pagerank);
   expect(rank(report).pagerank).toEqual(report.pagerank);
   expect(() => rank(report, { damping: 2 })).toThrow(library.HifiError);
 });
@@ -179,8 +179,8 @@ describe('models by name', () => {
   });
 
   test.each(['acme/none', './nowhere', ''])('that do not exist are INVALID_INPUT: %s', async (name) => {
-    const asked = analyze({ model: name, data: { texts: ['a'] } });
-    await expect(asked).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'model' });
+    const analysis = analyze({ model: name, data: { texts: ['a'] } });
+    await expect(analysis).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'model' });
     const missing = analyze({ data: { texts: ['a'] } } as unknown as library.AnalyzeRequest);
     await expect(missing).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'model' });
   });

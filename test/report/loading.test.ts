@@ -68,8 +68,8 @@ describe.each(CASES)('$name', ({ name, base, words, columns }) => {
     fs.writeFileSync(path.join(packages, '.bin/hifi'), `#!/bin/sh\nexec '${process.execPath}' '${entry}' "$@"\n`, {
       mode: 0o755,
     });
-    const asked = ['run', '--model', base, ...words, '--epochs', '1', '--k', '1', '--export', 'checkpoint,peft,onnx'];
-    ran(process.execPath, [entry, ...asked, '--out', 'out'], home);
+    const args = ['run', '--model', base, ...words, '--epochs', '1', '--k', '1', '--export', 'checkpoint,peft,onnx'];
+    ran(process.execPath, [entry, ...args, '--out', 'out'], home);
 
     const page = fs.readFileSync(path.join(out, 'report.html'), 'utf8');
     const load = page.slice(page.indexOf('<h2 id="load">'), page.indexOf('<h2 id="repeat">'));

@@ -94,7 +94,7 @@ export async function startOtlpReceiver(port = 0): Promise<OtlpReceiver> {
     spans,
     metrics,
     async waitFor(predicate, what, waitMs) {
-      const names = () => ({ came: [...spans, ...metrics].map(({ name }) => name), holds: predicate(receiver) });
+      const names = () => ({ received: [...spans, ...metrics].map(({ name }) => name), holds: predicate(receiver) });
       await until(names, ({ holds }) => holds, what, waitMs);
     },
     hang(on) {
