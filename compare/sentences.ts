@@ -55,7 +55,7 @@ export function doubtInWords({ seeds, standings }: ComparisonResults): string | 
   );
 }
 
-/** Sentence on the cost of the best method, and of the fastest one not distinguishable from it. */
+/** Sentence on the cost of the best method, and of the fastest that it does not clearly beat. */
 export function costInWords({ seeds }: ComparisonResults, { best, leads }: Verdict, costs: readonly RunCost[]): string {
   const of = (name: string) => costs.find(({ method }) => method === name)!;
   const own = of(best.contestant);
@@ -66,8 +66,8 @@ export function costInWords({ seeds }: ComparisonResults, { best, leads }: Verdi
   if (alike.length === 0 || seeds.length === 1) return first;
   const fastest = alike.reduce((a, b) => (trainedAfter(b) < trainedAfter(a) ? b : a));
   if (trainedAfter(fastest) >= trainedAfter(own))
-    return `${first} No method that is not distinguishable from it is faster.`;
-  return `${first} The fastest method that is not distinguishable from it is ${fastest.method}, with ${secondsValue(trainedAfter(fastest))}.`;
+    return `${first} Of the methods that it does not clearly beat, none is faster.`;
+  return `${first} Of the methods that it does not clearly beat, ${fastest.method} is the fastest, with ${secondsValue(trainedAfter(fastest))}.`;
 }
 
 /** Headline figures of the page: name, value and explanation. */
