@@ -7,7 +7,7 @@ import { claimComparison } from './comparison-folder';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
 import { LOGISTIC, type Method } from './methods';
-import { embeddedFiles, regressed } from './regression';
+import { embeddedFiles, fitRegression } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, readRun } from './run-record';
 import { SeedInputs } from './seed-inputs';
@@ -144,7 +144,7 @@ class Comparison {
       return stored;
     }
     this.files ??= yield* embeddedFiles(request, data, checkpoint, signal);
-    const record = yield* regressed(request, this.inputs(seed), data, this.files, checkpoint, signal);
+    const record = yield* fitRegression(request, this.inputs(seed), data, this.files, checkpoint, signal);
     yield this.ended(record, false, started);
     return record;
   }

@@ -42,7 +42,7 @@ export async function* embeddedFiles(
 }
 
 /** Fits logistic regression on mean-pooled embeddings; the dev rows choose its penalty. */
-export async function* regressed(
+export async function* fitRegression(
   request: CompareRequest,
   inputs: SeedInputs,
   { pool, further, targets, furtherTargets, labels }: ComparedData,
