@@ -105,7 +105,7 @@ export interface JobStages<Rows = DataSource> {
 export interface JobPlace {
   /** Reads a result if it is whole and comes from the same input and options. */
   stored<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined>;
-  /** Reports if an export of an earlier attempt comes from the stored results. */
+  /** True if an earlier attempt made this export from the stored results. */
   storedExport(format: ExportFormat): Promise<boolean>;
   /** Invalidates a result and all that depend on it: the job is about to repeat it. */
   invalidate(from: ResultName | ExportFormat): Promise<void>;
