@@ -59,7 +59,7 @@ export async function benchServices(model: string, cola: string, rounds: number)
       }
       await delay(PAUSE_MS);
     }
-    if ((await state()) !== JobState.TRAINING) throw new Error('the job ended before all calls were made');
+    if ((await state()) !== JobState.TRAINING) throw new Error('the job ended before the last call');
     for (const [name, each] of Object.entries(seconds)) {
       const all = spreadOf(each);
       const p99 = spreadOf([each.toSorted((a, b) => a - b)[Math.floor(0.99 * CALLS)]]);
@@ -87,5 +87,5 @@ async function started(
   const args = [HIFI, 'serve', 'all', '--state-dir', stateDir, ...any, ...data, '--json'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   for await (const line of createInterface({ input: child.stdout! })) return { child, ports: JSON.parse(line) };
-  throw new Error('hifi serve ended before it served');
+  throw new Error('hifi serve ended before it was ready');
 }

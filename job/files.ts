@@ -304,7 +304,7 @@ function checkMatrices(
     const wrong = matrix.findIndex((row) => row.length !== columns);
     if (wrong >= 0) {
       throw invalidInput(
-        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads a layer it must have ${columns}`,
+        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads per layer it must have ${columns}`,
       );
     }
   }

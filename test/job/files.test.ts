@@ -50,7 +50,7 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
   ],
   ['heads.json: richness[1][2] is null; it must be a finite number', (r) => (r.richness[1][2] = Number.NaN)],
   ['heads.json: richness has 1 rows; with 2 layers of 4 heads it must have 2', (r) => r.richness.pop()],
-  ['heads.json: pagerank[1] has 3 entries; with 4 heads a layer it must have 4', (r) => r.pagerank[1].pop()],
+  ['heads.json: pagerank[1] has 3 entries; with 4 heads per layer it must have 4', (r) => r.pagerank[1].pop()],
   [
     'heads.json: correlation.pearson has 7 rows; with 2 layers of 4 heads it must have 8',
     (r) => r.correlation.pearson.pop(),
@@ -68,7 +68,7 @@ test.each<[string, Parameters<typeof spoiled>[2]]>([
   ['scores.json: scores[1][0] is -1; it must be a number from 0', (s) => (s.scores[1][0] = -1)],
   ['scores.json: scores[0][3] is null; it must be a finite number', (s) => (s.scores[0][3] = Number.NaN)],
   ['scores.json: scores has 1 rows; with 2 layers of 4 heads it must have 2', (s) => s.scores.pop()],
-  ['scores.json: scores[1] has 3 entries; with 4 heads a layer it must have 4', (s) => s.scores[1].pop()],
+  ['scores.json: scores[1] has 3 entries; with 4 heads per layer it must have 4', (s) => s.scores[1].pop()],
   ['scores.json: model.layers is missing; it must be a whole number from 1', (s) => delete s.model.layers],
 ])('%s', (message, spoil) => {
   expect(refusal(readScores, spoiled('scores.json', sampleScores(), spoil))).toBe(message);

@@ -44,7 +44,7 @@ const SERVERS = [
   'query.grpc-server',
   'admin.http',
 ];
-/** Starts at most if another process has taken one of the ports. */
+/** Most starts; another process may take one of the ports. */
 const ATTEMPTS = 3;
 
 /**

@@ -6,7 +6,7 @@ import { freePorts } from './ports';
 
 /** Longest start and end of services on a busy machine, in milliseconds. */
 const WAIT_MS = 60_000;
-/** Starts at most if another process has taken a free port. */
+/** Most starts; another process may take a free port. */
 const TRIES = 3;
 
 const HOOK = path.join(__dirname, 'typescript-hook.cjs');
@@ -211,7 +211,7 @@ function read(file: string): string {
 function timeout(what: string): { over: Promise<never>; clear: () => void } {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS / 1000} s in vain for ${what}`)), WAIT_MS);
+    timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS / 1000} s for ${what}, without success`)), WAIT_MS);
   });
   return { over, clear: () => clearTimeout(timer) };
 }

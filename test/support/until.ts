@@ -25,7 +25,7 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > end) throw new Error(`waited ${waitMs / 1000} s in vain for ${what}; at last: ${last}`);
+    if (performance.now() > end) throw new Error(`waited ${waitMs / 1000} s for ${what}, without success; last: ${last}`);
     await sleep(20);
   }
 }
