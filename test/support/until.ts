@@ -25,7 +25,8 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > end) throw new Error(`waited ${waitMs / 1000} s for ${what}, without success; last: ${last}`);
+    if (performance.now() > end)
+      throw new Error(`waited ${waitMs / 1000} s for ${what}, without success; last: ${last}`);
     await sleep(20);
   }
 }
