@@ -1,13 +1,15 @@
 /// <reference types="node" preserve="true" />
 /**
- * The library: each step of `hifi` as a function, and the whole of it as {@link runJob}.
+ * The library of `hifi`: each step as a function, and all steps as {@link runJob}.
  *
- * What takes a while gives a {@link Run}: `await` it for its result, loop over it for its progress, end it by an `AbortSignal`. It computes
- * in a child process, so that this one stays free. What goes wrong is a {@link HifiError} with a code.
+ * Long work returns a {@link Run}: `await` it for its result, iterate it for its progress, end it
+ * with an `AbortSignal`. The work runs in a child process, so it does not block this one. Every
+ * error is a {@link HifiError} with a code.
  *
- * Matrices are arrays of rows. `[L][H]` is one number a head: first index the layer, second the head, both from 0. `[L·H][L·H]` is one a
- * pair of heads, head `h` of layer `l` being number `l·H + h`. Formulas are those of HiFi (Gui & Xiao, ACL 2023), as `docs/method.md` reads
- * them.
+ * Matrices are arrays of rows. `[L][H]` has one number per head: the first index is the layer, the
+ * second the head, both from 0. `[L·H][L·H]` has one number per pair of heads, and head `h` of
+ * layer `l` has the index `l·H + h`. Formulas are those of HiFi (Gui & Xiao, ACL 2023), as
+ * `docs/method.md` reads them.
  *
  * @packageDocumentation
  */

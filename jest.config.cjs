@@ -1,8 +1,8 @@
 const path = require('node:path');
 const { swc, swcModule } = require('./test/support/swc.cjs');
 
-// Engines are child processes and their helpers worker threads: in tests they run the sources, not the build.
-// TensorFlow's and onnxruntime's remarks on the machine are no part of a test's output.
+// Engines are child processes with worker threads; in tests they run the sources, not the build.
+// The output of tests omits remarks of TensorFlow and onnxruntime about the machine.
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 
 const hook = path.join(__dirname, 'test/support/typescript-hook.cjs');
@@ -14,7 +14,7 @@ module.exports = {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testEnvironment: '<rootDir>/test/support/native-environment.cjs',
   transform: { '\\.ts$': ['@swc/jest', swc], '\\.js$': ['@swc/jest', swcModule] },
-  // ES modules, and a package that loads Node's http by `import()`: Jest has them compiled as it has the sources.
+  // Jest compiles ES modules, and a package that loads Node's http by `import()`.
   transformIgnorePatterns: [
     '/node_modules/(?!(.*/)?(hyparquet|hyparquet-compressors|hysnappy|fzstd|otlp-exporter-base)/)',
   ],

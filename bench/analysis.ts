@@ -4,13 +4,13 @@ import * as path from 'node:path';
 import { analyze } from '../analyzer/analysis-engine';
 import type { DataSource } from '../data/dataset';
 import { ANALYSIS_DEFAULTS } from '../heads/analysis-options';
-import { Contestant, inTurn, spreadOf } from './contestant';
+import { Candidate, inTurn, spreadOf } from './candidate';
 import { printRow } from './table';
 import { watched } from './watched';
 
 const COMMAND = path.join(__dirname, '../dist/cli/hifi.js');
 
-/** The analysis without loading, beside PyTorch, NumPy and NetworkX; and its memory at two sample sizes. */
+/** Measures the analysis without loading against PyTorch, NumPy and NetworkX, and its memory. */
 export async function benchAnalysis(model: string, python: string, cola: string, rounds: number): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   try {
@@ -27,13 +27,13 @@ export async function benchAnalysis(model: string, python: string, cola: string,
 async function beside(work: string, model: string, python: string, data: DataSource, rounds: number): Promise<void> {
   const source = data.task ? ['--task', data.task] : ['--text-columns', data.textColumns!.join()];
   const peer = (name: string, spectrum: string) =>
-    new Contestant(name, python, [
+    new Candidate(name, python, [
       path.join(__dirname, 'peer_analysis.py'),
       ...['--model', model, '--data', data.path, ...source, '--spectrum', spectrum, '--serve'],
     ]);
   const peers = [
     peer('PyTorch, NumPy SVD, NetworkX', 'svd'),
-    peer('the same with eigenvalues of the smaller Gram matrix, as hifi has them', 'gram'),
+    peer('the same with eigenvalues of the smaller Gram matrix, like hifi', 'gram'),
   ];
   await Promise.all(peers.map((each) => each.ready()));
   const hifi = async () => {
@@ -44,13 +44,13 @@ async function beside(work: string, model: string, python: string, data: DataSou
     }
   };
   const all = [undefined, ...peers];
-  const work1 = async (one?: Contestant) => (one ? JSON.parse(await one.ask('run')).seconds : hifi());
+  const work1 = async (one?: Candidate) => (one ? JSON.parse(await one.request('run')).seconds : hifi());
   const spreads = await inTurn(all, work1, rounds, 1);
   for (const [i, one] of all.entries()) printRow(work, one?.name ?? 'hifi', spreads[i], spreads[0]);
   for (const each of peers) each.quit();
 }
 
-/** A file of 10,000 texts, each of more than 128 tokens: sentences of CoLA, end to end. */
+/** Writes 10,000 texts of more than 128 tokens each: joined sentences of CoLA. */
 function longTexts(cola: string, folder: string): string {
   const sentences = fs
     .readFileSync(path.join(cola, 'train.tsv'), 'utf8')

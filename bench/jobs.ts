@@ -2,22 +2,22 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { TrainMetrics } from '../delta/training-options';
-import { spreadOf } from './contestant';
+import { spreadOf } from './candidate';
 import { printRow } from './table';
 import { watched } from './watched';
 
 const COMMAND = path.join(__dirname, '../dist/cli/hifi.js');
 const EPOCHS = 3;
 
-/** What one whole job took. */
+/** Cost of a whole job. */
 interface Job {
   seconds: number;
-  /** Of each epoch, training alone. */
+  /** Training seconds of each epoch. */
   epochs: number[];
   peakBytes: number;
 }
 
-/** Whole jobs on CoLA: hifi's analysis, training, evaluation and results beside PEFT's training and evaluation. */
+/** Measures whole jobs on CoLA: all of hifi's work against PEFT's training and evaluation. */
 export async function benchJobs(model: string, python: string, cola: string, rounds: number): Promise<void> {
   const [train, dev] = ['train.tsv', 'dev.tsv'].map((name) => path.join(cola, name));
   const hifi = (strategy: string) => async (): Promise<Job> => {
@@ -45,19 +45,19 @@ export async function benchJobs(model: string, python: string, cola: string, rou
     ]);
     return { seconds, peakBytes, epochs: JSON.parse(stdout).epochSeconds };
   };
-  const contestants: [name: string, run: () => Promise<Job>][] = [
+  const candidates: [name: string, run: () => Promise<Job>][] = [
     ['hifi', hifi('hifi')],
     ['hifi-mid-top', hifi('hifi-mid-top')],
     ['PEFT LoRA r = 8', peer('lora')],
     ['PEFT LoRA r = 8, upper half', peer('lora-top')],
   ];
-  const jobs: Job[][] = contestants.map(() => []);
+  const jobs: Job[][] = candidates.map(() => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, [, run]] of contestants.entries()) jobs[i].push(await run());
+    for (const [i, [, run]] of candidates.entries()) jobs[i].push(await run());
   }
   const rows = (work: string, figures: (job: Job) => number[], digits: number) => {
     const spreads = jobs.map((each) => spreadOf(each.flatMap(figures)));
-    for (const [i, [name]] of contestants.entries()) printRow(work, name, spreads[i], spreads[0], digits);
+    for (const [i, [name]] of candidates.entries()) printRow(work, name, spreads[i], spreads[0], digits);
   };
   rows('later epoch on CoLA, s', ({ epochs }) => epochs.slice(1), 2);
   rows(`whole job on CoLA, ${EPOCHS} epochs, s`, ({ seconds }) => [seconds], 1);

@@ -8,19 +8,20 @@ import { follow } from '../foundation/follow';
 import { openOnnxModel } from '../infra/onnx/onnx-model';
 import { ONNX_DTYPES } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
-import { spreadOf } from './contestant';
+import { spreadOf } from './candidate';
 
 /** Number of sentences, in batches of {@link BATCH}. */
 const SENTENCES = 128;
 const BATCH = 32;
-/** Timed rounds of all types in turn; one more round warms up. */
+/** Timed rounds, each with all types in turn, after one round as warm-up. */
 const ROUNDS = 5;
 
 /**
- * Compares the files of an ONNX folder, which must hold all types: `node --require
- * ./test/support/typescript-hook.cjs bench/onnx.ts FOLDER ROWS.tsv COLUMN`. Reports bytes and the
- * largest logit difference from model.onnx in onnxruntime and transformers.js. Also reports the
- * seconds for 128 sentences in onnxruntime on one core, the types in turn.
+ * Compares the files of an ONNX folder with all types. Reports bytes and the largest logit
+ * difference from model.onnx in onnxruntime and transformers.js, and the seconds for 128 sentences
+ * in onnxruntime on one core, with the types in turn.
+ *
+ *   node --require ./test/support/typescript-hook.cjs bench/onnx.ts FOLDER ROWS.tsv COLUMN
  */
 async function benchOnnx(folder: string, file: string, column: string): Promise<void> {
   const dataset = await readDataset({ path: file, textColumns: [column] }, 'texts');

@@ -1,11 +1,11 @@
-"""Seconds of the same head analysis with PyTorch, NumPy and NetworkX: what a user would write instead.
+"""Measures the same head analysis with PyTorch, NumPy and NetworkX, as a user would write it.
 
     python bench/peer_analysis.py --model M --data F (--task cola | --text-columns a[,b]) [--heads heads.json]
                                   [--samples 300] [--seed 0] [--max-length 128] [--batch-size 32] [--repeat 3]
                                   [--spectrum gram|svd] [--threads N] [--serve]
 
-Best sensible: inference mode, float32 forward with scaled-dot-product attention, batches of like lengths padded to
-their longest, all threads; the last layer ends at its heads. Singular values in float64, per sequence without
+Fastest sensible settings: inference mode, float32 forward with scaled-dot-product attention, batches of similar
+lengths padded to their longest, all threads; the last layer ends at its heads. Singular values in float64, per sequence without
 padding, all heads of a batch's sequences in a pool of threads: from the smaller Gram matrix (`gram`), or NumPy's SVD
 (`svd`). PageRank from NetworkX, a graph a layer, correlation pearson, teleport richness, damping 0.5.
 
@@ -50,7 +50,7 @@ TASK_COLUMNS = {
 
 
 class LastHeads(Exception):
-    """Raised by the last layer's hook: nothing after its heads is needed."""
+    """Raised by the last layer's hook, which ends the forward pass after its heads."""
 
 
 def read_texts(path, task, text_columns):

@@ -1,10 +1,10 @@
-"""A whole fine-tuning job with what a user would pick instead: PyTorch with PEFT's LoRA on a task of GLUE's.
+"""Measures a whole fine-tuning job with PyTorch and PEFT's LoRA on a GLUE task.
 
     python bench/peer_job.py --model M --train train.tsv --dev dev.tsv [--mode lora|lora-top|shira|masked|full]
                              [--epochs 3] [--batch-size 32] [--max-length 128] [--rows N] [--threads N] [--seed 0]
 
-CoLA's format: label in column 1, sentence in column 3, no header. At its best sensible settings: a fast tokenizer, rows
-of like lengths together (shuffled within and among groups of 50 batches), each batch padded to its longest, scaled-dot-
+CoLA's format: label in column 1, sentence in column 3, no header. Fastest sensible settings: a fast tokenizer, rows
+of similar lengths together (shuffled within and among groups of 50 batches), each batch padded to its longest, scaled-dot-
 product attention, fused AdamW, evaluation in inference mode on rows sorted by length. The modes are peer_lora.py's.
 Prints one JSON line: seconds of each epoch, of the evaluations, of the whole job from its start with loading, the
 highest resident memory, and the dev set's Matthews correlation after each epoch.
@@ -28,7 +28,7 @@ def read(path, rows=None):
 
 
 def like_lengths(lengths, size, generator):
-    """→ shuffled batches of rows of like lengths, as transformers' LengthGroupedSampler makes them."""
+    """Shuffled batches of rows of similar lengths, like transformers' LengthGroupedSampler."""
     order = torch.randperm(len(lengths), generator=generator).tolist()
     groups = [order[at : at + 50 * size] for at in range(0, len(order), 50 * size)]
     rows = [row for group in groups for row in sorted(group, key=lambda row: -lengths[row])]

@@ -1,4 +1,4 @@
-"""Seconds a training step with what a user would pick instead: PyTorch with PEFT's LoRA.
+"""Measures a training step with PyTorch and PEFT's LoRA.
 
     python bench/peer_lora.py --model M [--mode lora|lora-top|shira|masked|full] [--shapes 16x128,32x16] [--steps 10] [--warmup 3]
                               [--threads N] [--seed 0]
@@ -7,12 +7,12 @@
 Modes
     lora      PEFT LoRA, r = 8, alpha 16, on query and value of every layer, pooler and classifier trained whole
     lora-top  the same in the upper half of the layers alone (layers_to_transform)
-    shira     PEFT SHiRA on the rows of --k heads a layer in query, key and value: the numbers that hifi trains (but biases)
+    shira     PEFT SHiRA on the rows of --k heads a layer in query, key and value: the parameters that hifi trains, except biases
     masked    gradients of the full Q/K/V matrices multiplied by a mask of --k heads a layer, and the task head
     full      every parameter
 Each runs BertForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's
 dropout, fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward,
-backward, clipping and update. Prints a JSON line a shape: median, least and most seconds over --steps steps, after
+backward, clipping and update. Prints a JSON line per shape: median, least and most seconds over --steps steps, after
 --warmup steps not counted.
 
 --serve, so that another program can interleave its own steps with these: prints one JSON line {"ready": true, …}
@@ -94,7 +94,7 @@ def adapter(mode, config, k):
             mask[:rows] = 1
             return mask
 
-        # SHiRA counts r · (in + out) numbers a matrix: here k·dh rows of d.
+        # SHiRA counts r · (in + out) parameters per matrix: here k·dh rows of d.
         shira = peft.ShiraConfig(r=rows // 2, target_modules=["query", "key", "value"], **whole)
         shira.mask_fn = head_rows
         return shira

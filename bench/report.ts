@@ -5,14 +5,16 @@ import { pathToFileURL } from 'node:url';
 import { writeReport } from '../report/files';
 import { largeRun } from '../test/report/large-report';
 import { openBrowser } from '../test/support/browser';
-import { spreadOf } from './contestant';
+import { spreadOf } from './candidate';
 
-/** Loads of the page, each in a new profile's first page; one more goes before. */
+/** Loads of the page, each in a new profile, after one load as warm-up. */
 const LOADS = 9;
 
 /**
- * How long the report of a model of BERT-large's sizes takes to write and to be ready in Chromium, and how large it is:
- * `node --require ./test/support/typescript-hook.cjs bench/report.ts`.
+ * Measures the report of a model of BERT-large's size: the time to write it, the time until it is
+ * ready in Chromium, and its bytes.
+ *
+ *   node --require ./test/support/typescript-hook.cjs bench/report.ts
  */
 async function benchReport(): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-report-'));

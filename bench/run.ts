@@ -9,10 +9,11 @@ import { benchStore } from './store';
 import { TABLE_HEAD } from './table';
 
 /*
- *   npm run bench -- --python PYTHON --cola FOLDER [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store]
+ *   npm run bench -- --python PYTHON --cola FOLDER
+ *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store]
  *
- * hifi beside PyTorch, in turn, in one run, all cores each. PYTHON has the packages of
- * test/fixtures/requirements.txt; FOLDER holds CoLA's train.tsv and dev.tsv. `jobs` takes some four
+ * Measures hifi and PyTorch in turn in one run, with all cores each. PYTHON has the packages of
+ * test/fixtures/requirements.txt; FOLDER has CoLA's train.tsv and dev.tsv. `jobs` takes some four
  * minutes per round and has a third of the rounds. Needs the built command (npm run build) and an
  * idle machine. `--only store` needs neither PYTHON nor FOLDER.
  */

@@ -9,7 +9,7 @@ import { service as health } from 'grpc-health-check';
 import { GrpcClient } from '../infra/grpc/client';
 import { AnalyzerService } from '../proto/gen/hifi/v1/analyzer_pb';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
-import { spreadOf } from './contestant';
+import { spreadOf } from './candidate';
 import { printRow } from './table';
 
 const HIFI = path.join(__dirname, '../dist/cli/hifi.js');
@@ -17,7 +17,7 @@ const HIFI = path.join(__dirname, '../dist/cli/hifi.js');
 const CALLS = 1000;
 const PAUSE_MS = 10;
 
-/** How the services answer: an analysis of two sentences on a warm analyzer, and small calls while a job trains. */
+/** Measures an analysis of two sentences on a warm analyzer, and small calls while a job trains. */
 export async function benchServices(model: string, cola: string, rounds: number): Promise<void> {
   const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   const { child, ports } = await started(stateDir, [cola, path.dirname(model)]);
@@ -31,7 +31,7 @@ export async function benchServices(model: string, cola: string, rounds: number)
       for await (const _ of analyzer.stream(AnalyzerService.method.analyze, { model, dataset }));
       if (round > 0) adHoc.push((performance.now() - start) / 1000);
     }
-    printRow('two sentences analysed ad hoc, warm, s', 'AnalyzerService.Analyze', spreadOf(adHoc), spreadOf(adHoc));
+    printRow('analysis of two sentences, warm, s', 'AnalyzerService.Analyze', spreadOf(adHoc), spreadOf(adHoc));
 
     const train = { source: { case: 'path' as const, value: path.resolve(cola, 'train.tsv') }, task: 'cola' };
     const { job } = await gateway.unary(GatewayService.method.createJob, {
@@ -59,12 +59,12 @@ export async function benchServices(model: string, cola: string, rounds: number)
       }
       await delay(PAUSE_MS);
     }
-    if ((await state()) !== JobState.TRAINING) throw new Error('the job ended before all calls were made');
+    if ((await state()) !== JobState.TRAINING) throw new Error('the job ended before the last call');
     for (const [name, each] of Object.entries(seconds)) {
       const all = spreadOf(each);
       const p99 = spreadOf([each.toSorted((a, b) => a - b)[Math.floor(0.99 * CALLS)]]);
       printRow(`${CALLS} calls while a job trains, s`, name, all, all, 4);
-      printRow('of these the 99th percentile, s', name, p99, all, 4);
+      printRow('their 99th percentile, s', name, p99, all, 4);
     }
     checks.close();
     await gateway.unary(GatewayService.method.cancelJob, { jobId });
@@ -87,5 +87,5 @@ async function started(
   const args = [HIFI, 'serve', 'all', '--state-dir', stateDir, ...any, ...data, '--json'];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   for await (const line of createInterface({ input: child.stdout! })) return { child, ports: JSON.parse(line) };
-  throw new Error('hifi serve ended before it served');
+  throw new Error('hifi serve ended before it was ready');
 }

@@ -1,10 +1,11 @@
 import { gramMatrix, spectrumError } from '../test/analyzer/gram-matrices';
 
 /**
- * Checks the eigenvalues of random Gram matrices of 2 to 128 dimensions against trace and norm:
- * `node --require ./test/support/typescript-hook.cjs bench/spectra.ts [MATRICES]` (100,000). The
+ * Checks the eigenvalues of random Gram matrices of 2 to 128 dimensions against trace and norm. The
  * matrices are full, pruned, graded or rank-deficient. Seeds start at 0; a matrix that does not
  * converge ends the program with its seed.
+ *
+ *   node --require ./test/support/typescript-hook.cjs bench/spectra.ts [MATRICES]   (100,000)
  */
 function benchSpectra(matrices: number): void {
   let worst = 0;

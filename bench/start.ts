@@ -1,13 +1,13 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { inTurn } from './contestant';
+import { inTurn } from './candidate';
 import { printRow } from './table';
 import { watched } from './watched';
 
 const COMMAND = path.join(__dirname, '../dist/cli/hifi.js');
 
-/** How long a command takes to say something. */
+/** Measures the time until a command ends or prints its first line. */
 export async function benchStart(model: string, cola: string, rounds: number): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   const hifi = (...args: string[]) => watched(process.execPath, [COMMAND, ...args]);

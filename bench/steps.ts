@@ -1,30 +1,30 @@
 import * as path from 'node:path';
 import { trainerEnvironment } from '../infra/tensorflow';
-import { Contestant, inTurn, spreadOf } from './contestant';
+import { Candidate, inTurn, spreadOf } from './candidate';
 import { printRow } from './table';
 
 const SHAPES = ['16 128', '32 16'];
 const WARMUP = 3;
-/** Steps after which a process has had its peak. */
+/** Steps after which a process has reached its peak memory. */
 const STEPS_TO_PEAK = 6;
 
-/** hifi's steps and those of PyTorch, in the order of the table. */
-function contestants(model: string, python: string): Contestant[] {
+/** Training steps of hifi and of PyTorch, in the order of the table. */
+function candidates(model: string, python: string): Candidate[] {
   const hook = path.join(__dirname, '../test/support/typescript-hook.cjs');
   const child = path.join(__dirname, 'training-child.ts');
   const peers = path.join(__dirname, 'peer_lora.py');
   const ours = (name: string, firstLayer: number) =>
-    new Contestant(
+    new Candidate(
       name,
       process.execPath,
       ['--require', hook, child, model, '3', String(firstLayer)],
       trainerEnvironment(),
     );
   const peer = (name: string, mode: string) =>
-    new Contestant(name, python, [peers, '--model', model, '--mode', mode, '--serve']);
+    new Candidate(name, python, [peers, '--model', model, '--mode', mode, '--serve']);
   return [
     ours('hifi, 3 heads in all layers', 0),
-    ours('hifi-mid-top, prefix computed before', 3),
+    ours('hifi-mid-top, cached prefix', 3),
     peer('PEFT LoRA r = 8', 'lora'),
     peer('PEFT LoRA r = 8, upper half', 'lora-top'),
     peer('PEFT SHiRA, the same rows', 'shira'),
@@ -33,20 +33,20 @@ function contestants(model: string, python: string): Contestant[] {
   ];
 }
 
-/** Seconds a training step on full rows of random tokens, and the engine process's memory. */
+/** Measures a training step on full rows of random tokens, and the memory of its process. */
 export async function benchSteps(model: string, python: string, rounds: number): Promise<void> {
   for (const shape of SHAPES) {
-    const all = contestants(model, python);
-    await Promise.all(all.map((contestant) => contestant.ready()));
-    const step = async (one: Contestant) => Number(await one.ask(`step ${shape}`));
+    const all = candidates(model, python);
+    await Promise.all(all.map((candidate) => candidate.ready()));
+    const step = async (one: Candidate) => Number(await one.request(`step ${shape}`));
     const spreads = await inTurn(all, step, Math.max(rounds, STEPS_TO_PEAK), WARMUP);
-    const peaks = await Promise.all(all.map(async (one) => spreadOf([Number(await one.ask('peak')) / 1e6])));
+    const peaks = await Promise.all(all.map(async (one) => spreadOf([Number(await one.request('peak')) / 1e6])));
     const size = shape.replace(' ', ' × ');
     for (const [i, { name }] of all.entries())
       printRow(`training step, ${size} tokens, s`, name, spreads[i], spreads[0]);
     for (const [i, { name }] of all.entries()) {
       printRow(`peak memory of these steps, ${size}, MB`, name, peaks[i], peaks[0], 0);
     }
-    for (const contestant of all) contestant.quit();
+    for (const candidate of all) candidate.quit();
   }
 }

@@ -14,7 +14,7 @@ import { openLog } from '../infra/log';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 
 /*
- * A gateway's parts on a state directory. It reads commands from stdin and answers each with a line
+ * Parts of a gateway on a state directory. Reads commands from stdin and answers each with a line
  * of JSON:
  *   fill N            makes N ended jobs, with 16 artifacts and 30 events each
  *   epochs JOB N      commits N events of a job without a pause, then its end
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   };
   const scheduler = new Scheduler(store, attempt, openLog('gateway'));
   const server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-  // The service is away, so no model is checked.
+  // Without an analyzer no model is checked.
   const analyzer = new GrpcClient('127.0.0.1:1');
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, inputs, trainer: analyzer }));
   const work: Record<string, (...args: string[]) => Promise<unknown>> = {
@@ -80,7 +80,7 @@ async function main(): Promise<void> {
 
 async function fill(store: JobStore, artifacts: ArtifactStore, count: number): Promise<object> {
   const files = await Promise.all(Array.from({ length: 16 }, (_, i) => artifacts.addText(`artifact ${i}`)));
-  const told: Happening[] = [
+  const events: Happening[] = [
     ...Array.from({ length: 5 }, (_, i) => epoch(i + 1)),
     ...files.map((file, i): Happening => ({ kind: 'artifact', artifact: { name: `delta/file-${i}.json`, ...file } })),
     { kind: 'state', state: 'SUCCEEDED' },
@@ -93,7 +93,7 @@ async function fill(store: JobStore, artifacts: ArtifactStore, count: number): P
       await store.note(
         record.id,
         ...(['ANALYZING', 'SELECTING', 'TRAINING'] as const).map((state) => ({ kind: 'state', state }) as const),
-        ...told,
+        ...events,
       );
     });
     await Promise.all(some);

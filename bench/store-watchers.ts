@@ -4,7 +4,7 @@ import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 
 /*
  * Watches one job with many streams: PORT JOB WATCHERS. Prints a line when each watcher has its
- * first event. Prints a line of JSON with each watcher's number of events when the job has ended.
+ * first event, and a line of JSON with each watcher's number of events when the job has ended.
  */
 
 /** Streams per connection. */

@@ -6,12 +6,12 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GrpcClient } from '../infra/grpc/client';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
-import { Contestant, type Spread, spreadOf } from './contestant';
+import { Candidate, type Spread, spreadOf } from './candidate';
 import { printRow } from './table';
 
 const HIFI = path.join(__dirname, '../dist/cli/hifi.js');
 const HOOK = path.join(__dirname, '../test/support/typescript-hook.cjs');
-/** Ended jobs in the two stores that are compared. */
+/** Ended jobs in the two compared stores. */
 const SIZES = [100, 50_000];
 /** Calls of each kind. */
 const CALLS = 60;
@@ -31,7 +31,7 @@ const spec = (texts: string[]) => ({
   analyzeOnly: true,
 });
 
-/** Measures the cost of 50,000 ended jobs, of a large job's progress events, and of watchers. */
+/** Measures 50,000 ended jobs, the progress events of a large job, and watchers. */
 export async function benchStore(): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bench-'));
   try {
@@ -64,7 +64,7 @@ interface Gateway {
 
 const childOn = (stateDir: string) => {
   fs.mkdirSync(stateDir, { recursive: true });
-  return new Contestant(
+  return new Candidate(
     'store',
     process.execPath,
     ['--require', HOOK, path.join(__dirname, 'store-child.ts'), stateDir],
@@ -77,7 +77,7 @@ const childOn = (stateDir: string) => {
 async function fill(stateDir: string, jobs: number): Promise<void> {
   const filler = childOn(stateDir);
   await filler.ready();
-  await filler.ask(`fill ${jobs}`);
+  await filler.request(`fill ${jobs}`);
   filler.quit();
   await delay(1000);
 }
@@ -148,28 +148,28 @@ async function benchJob(stateDir: string): Promise<void> {
     Array.from({ length: Math.ceil(streams / STREAMS) }, () => new GrpcClient(`127.0.0.1:${port}`));
   const [client] = connect(1);
   const create = async (texts: string[]) => (await client.unary(createJob, { spec: spec(texts) })).job!.jobId;
-  const row = (work: string, contestant: string, figure: Spread, digits = 3) =>
-    printRow(work, contestant, figure, figure, digits);
+  const row = (work: string, candidate: string, figure: Spread, digits = 3) =>
+    printRow(work, candidate, figure, figure, digits);
 
   const large = await create(
     Array.from({ length: INLINE_ROWS }, (_, i) => `row ${i} has a text of some forty letters`),
   );
-  const { cpuMs, content, bytes } = JSON.parse(await child.ask(`progress ${large} ${PROGRESS_EVENTS}`));
+  const { cpuMs, content, bytes } = JSON.parse(await child.request(`progress ${large} ${PROGRESS_EVENTS}`));
   const job = `a job of ${INLINE_ROWS.toLocaleString('en')} inline rows`;
   row('a progress event: CPU, ms', job, only(cpuMs));
   row('a progress event: bytes of record and event', job, only(content), 0);
   row("a progress event: bytes of lmdb's pages of 4 KB", job, only(bytes), 0);
 
   const watched = await create(['one', 'two']);
-  const watchers = new Contestant('watchers', process.execPath, [
+  const watchers = new Candidate('watchers', process.execPath, [
     ...['--require', HOOK, path.join(__dirname, 'store-watchers.ts')],
     ...[String(port), watched, String(WATCHERS)],
   ]);
   await watchers.ready();
-  const told = child.ask(`progress ${watched} ${PROGRESS_EVENTS}`);
+  const progress = child.request(`progress ${watched} ${PROGRESS_EVENTS}`);
   const calls: number[] = [];
   let over = false;
-  void told.then(() => {
+  void progress.then(() => {
     over = true;
   });
   while (!over) {
@@ -178,21 +178,21 @@ async function benchJob(stateDir: string): Promise<void> {
     calls.push(since(from));
     await delay(20);
   }
-  await child.ask(`epochs ${watched} 5`);
+  await child.request(`epochs ${watched} 5`);
   const counts: number[] = JSON.parse(await watchers.ready());
   const expected = 1 + PROGRESS_EVENTS + 5 + 1;
   const missed = counts.filter((count) => count !== expected).length;
   row(
     `a progress event while ${WATCHERS} watch its job: CPU, ms`,
     'the gateway',
-    only(JSON.parse(await told).cpuMs),
+    only(JSON.parse(await progress).cpuMs),
     1,
   );
   row(`GetJob while ${WATCHERS} watch one job, s`, `${missed} of the watchers missed an event`, spreadOf(calls), 4);
 
   const ended = await create(['one', 'two']);
-  await child.ask(`epochs ${ended} ${IDLE_EVENTS}`);
-  const memory = async () => JSON.parse(await child.ask('memory')).bytes / 1e6;
+  await child.request(`epochs ${ended} ${IDLE_EVENTS}`);
+  const memory = async () => JSON.parse(await child.request('memory')).bytes / 1e6;
   const before = await memory();
   const idle = connect(IDLE_READERS);
   const streams = Array.from({ length: IDLE_READERS }, (_, i) =>

@@ -10,9 +10,7 @@ import * as path from 'node:path';
 import { ArtifactStore } from '../infra/artifacts/store';
 import { writeSafetensors } from '../model/safetensors';
 
-/**
- * Sizes of a tiny model's checkpoint, MiniLM's delta and its merged checkpoint, in float32 numbers.
- */
+/** Float32 numbers of a tiny model's checkpoint, MiniLM's delta and its merged checkpoint. */
 const SIZES = { 'a small checkpoint': 28_750, 'a delta': 825_000, 'a model': 22_500_000 };
 const ROUNDS = 7;
 
@@ -20,7 +18,7 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 const folder = fs.mkdtempSync(path.join(process.argv[2] ?? os.tmpdir(), 'hifi-sync-'));
 const { fsyncSync } = fs;
 
-/** Milliseconds of one write. */
+/** Measures one write, in milliseconds. */
 function write(file: string, size: number, synced: boolean): number {
   const bytes = new Uint8Array(4 * size).fill(Math.random() * 256);
   Object.assign(fs, { fsyncSync: synced ? fsyncSync : () => {} });

@@ -1,11 +1,11 @@
-import type { Spread } from './contestant';
+import type { Spread } from './candidate';
 
-/** The head of the table that all parts print their rows of. */
-export const TABLE_HEAD = '| work | contestant | median (least … most) | in units of hifi |\n|---|---|---|---|\n';
+/** Head of the table for the rows of all parts. */
+export const TABLE_HEAD = '| work | candidate | median (least … most) | in units of hifi |\n|---|---|---|---|\n';
 
-/** Prints one row: a contestant's figure at some work, and how many times hifi's it is. */
-export function printRow(work: string, contestant: string, figure: Spread, hifi: Spread, digits = 3): void {
+/** Prints one row: a candidate's figure for some work, and its ratio to hifi's. */
+export function printRow(work: string, candidate: string, figure: Spread, hifi: Spread, digits = 3): void {
   const [median, least, most] = [figure.median, figure.least, figure.most].map((value) => value.toFixed(digits));
   const ratio = (figure.median / hifi.median).toFixed(2);
-  process.stdout.write(`| ${work} | ${contestant} | ${median} (${least} … ${most}) | ${ratio} |\n`);
+  process.stdout.write(`| ${work} | ${candidate} | ${median} (${least} … ${most}) | ${ratio} |\n`);
 }

@@ -9,9 +9,9 @@ import { trainable } from '../trainer/trainable';
 import { Training } from '../trainer/training';
 
 /*
- * hifi's training steps behind the line protocol of peer_lora.py: `step B S` on stdin runs one step on B full rows of S
- * random tokens and prints its seconds, `peak` the process's highest resident memory. Arguments: model folder, k, first tuned
- * layer.
+ * Training steps of hifi behind the line protocol of peer_lora.py. `step B S` on stdin runs a step
+ * on B full rows of S random tokens and prints its seconds; `peak` prints the peak resident memory
+ * of the process. Arguments: model folder, k, first tuned layer.
  */
 
 async function main(): Promise<void> {

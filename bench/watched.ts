@@ -1,19 +1,20 @@
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 
-/** What a whole process did. */
+/** Output and cost of a whole process. */
 export interface Watched {
   seconds: number;
-  /** From its start to the first line on stderr that `seen` accepts; NaN if none did. */
+  /** Seconds from the start to the first line on stderr that `seen` accepts; NaN if none did. */
   firstSeconds: number;
-  /** Most resident memory of it and of all it started, together at one time, in bytes. */
+  /** Peak resident memory of the process tree, in bytes. */
   peakBytes: number;
   stdout: string;
 }
 
 /**
- * Runs a command to its end, and looks at its process tree meanwhile.
- * @throws Error with its stderr where it ends with another status than 0
+ * Runs a command to its end and observes its process tree.
+ *
+ * @throws Error with its stderr if its exit status is not 0
  */
 export async function watched(
   command: string,
@@ -42,7 +43,7 @@ export async function watched(
   return { seconds: since(), firstSeconds, peakBytes, stdout };
 }
 
-/** Resident memory of a process and of those it started; 0 where it has ended. */
+/** Resident memory of a process tree; 0 if it has ended. */
 function residentBytes(pid: number): number {
   try {
     const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';

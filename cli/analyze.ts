@@ -9,7 +9,7 @@ import { forgetResults } from '../job/folder-results';
 import { checkFolder, inFolder } from '../job/out';
 import { ANALYSIS_RESULTS } from '../job/own-folders';
 import { writeReport } from '../report/files';
-import { rankingInWords, stabilityInWords } from '../report/words';
+import { rankingInWords, stabilityInWords } from '../report/sentences';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import {
   addAnalysisFlags,

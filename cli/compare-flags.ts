@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { CONTESTANTS, type Contestant } from '../compare/contestants';
+import { METHODS, type Method } from '../compare/methods';
 import type { CompareRequest } from '../compare/request';
 import { SCORE_DEFAULTS } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
@@ -11,7 +11,7 @@ import { add, addScheduleFlags, addSizeFlags, engineFlags, type Flags, sizeFlags
 /** Who is compared, and on which rows. */
 export function addCompareFlags(command: Command): void {
   command.optionsGroup('Comparison:');
-  add(command, '--strategies <a,b,…>', CONTESTANTS.join(', '), someOf('--strategies', CONTESTANTS));
+  add(command, '--strategies <a,b,…>', METHODS.join(', '), someOf('--strategies', METHODS));
   add(command, '--seeds <n or list>', 'so many seeds from 0, or a list such as 3,5,8', seedList('--seeds'), [0, 1, 2]);
   add(command, '--reference <name>', 'who the others are compared with (default: random, else the first)', String);
   add(
@@ -48,9 +48,9 @@ export function addCompareFlags(command: Command): void {
 /** Reads the group, but for the files. @throws HifiError INVALID_INPUT for flags that do not go together */
 export function compareFlags(
   flags: Flags,
-): Omit<CompareRequest, 'model' | 'train' | 'test' | 'out'> & { reference: Contestant } {
+): Omit<CompareRequest, 'model' | 'train' | 'test' | 'out'> & { reference: Method } {
   const { strategies, seeds, reference, rows, rowsPerClass, devRows, lrs, tune, samples } = flags as {
-    strategies?: Contestant[];
+    strategies?: Method[];
     seeds: number[];
     reference?: string;
     rows?: number;
@@ -68,7 +68,7 @@ export function compareFlags(
   const drawn = rowsPerClass === undefined ? { rows: rows ?? 1000 } : { rowsPerClass };
   const fallback = strategies.includes('random') ? 'random' : strategies[0];
   return {
-    contestants: strategies,
+    methods: strategies,
     seeds,
     reference: reference === undefined ? fallback : oneOf('--reference', strategies)(reference),
     rows: { ...drawn, ...(devRows !== undefined && { dev: devRows }) },

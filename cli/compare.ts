@@ -63,13 +63,13 @@ function tell(session: Session, event: CompareEvent): void {
     );
   }
   if (event.kind !== 'run') return;
-  const { record, kept, done, total, remainingSeconds } = event;
+  const { record, stored, done, total, remainingSeconds } = event;
   const { contestant, seed, lr, dev, test, metric, failure, seconds } = record;
   const told = [
     `run ${done}/${total}  ${contestant}, seed ${seed}${lr === null ? '' : `, rate ${lr}`}:`,
     dev === null ? `broke off (${failure})` : `dev ${metric} ${metricText(dev.value)}`,
     ...(test ? [`test ${metricText(test.metrics[metric])}`] : []),
-    kept ? 'there already' : secondsText(seconds.run + seconds.test),
+    stored ? 'there already' : secondsText(seconds.run + seconds.test),
     ...(remainingSeconds !== null && done < total ? [`about ${secondsText(remainingSeconds)} left`] : []),
   ];
   session.progress.say(`${told[0]} ${told.slice(1).join(', ')}`);

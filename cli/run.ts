@@ -11,7 +11,7 @@ import type { JobEvent, JobResult, JobSpec } from '../job/job';
 import { localCalibrations } from '../job/local-calibrations';
 import { checkFolder, folderBytes, inFolder } from '../job/out';
 import { JOB_RESULTS } from '../job/own-folders';
-import { rankingInWords, stabilityInWords } from '../report/words';
+import { rankingInWords, stabilityInWords } from '../report/sentences';
 import { addConfigFlag } from './config-file';
 import { addDataFlags, addDevFlag, addRowsFlag, dataFlags } from './data-flags';
 import { someOf } from './flag-values';

@@ -2,7 +2,7 @@ import type { DataSource } from '../data/dataset';
 import { columnFlags, commandText, fileFlags } from '../report/shell';
 import type { ComparisonResults } from './summary';
 
-/** The part of a comparison's command line that its results do not tell. */
+/** Options of a comparison's command line that its results do not record. */
 export interface AskedComparison {
   model: string;
   revision?: string;
@@ -12,7 +12,7 @@ export interface AskedComparison {
   threads?: number;
 }
 
-/** The command that makes this comparison, with every option said: another version's defaults would not change it. */
+/** Command that repeats a comparison. It has every option, so other defaults do not change it. */
 export function comparisonCommand(
   { settings, seeds, standings, reference, failed = [] }: ComparisonResults,
   { model, revision, train, test, device, threads }: AskedComparison,

@@ -27,18 +27,19 @@ export function checkComparisonFolder(out: string): void {
 }
 
 /**
- * Makes `out` a comparison's, and this process's alone: new or empty, or one with the same settings.
+ * Claims `out` for a comparison and this process: a new or empty folder, or one with the same
+ * settings.
  *
- * @returns gives it back
- * @throws HifiError INVALID_INPUT where it is of other settings, naming the first that differs, or holds something else, or
- *   another process runs it
+ * @returns function that releases the folder
+ * @throws HifiError INVALID_INPUT if `out` has other settings, with the first that differs, holds
+ *   something else, or is in use by another process
  */
 export function claimComparison(out: string, settings: ComparisonSettings): () => void {
   checkComparisonFolder(out);
   const file = path.join(out, SETTINGS);
-  const before = readSettings(file);
-  if (before) {
-    const difference = differenceOf(before, settings);
+  const stored = readSettings(file);
+  if (stored) {
+    const difference = differenceOf(stored, settings);
     if (difference !== undefined) {
       throw invalidInput(`--out ${out} is a comparison with other settings: ${difference}; give another --out`);
     }

@@ -8,12 +8,12 @@ import * as figures from './figures';
 import { costTable, repeatTable, seedsTable } from './html-tables';
 import type { KnownRuns } from './known-runs';
 import { costsOf } from './run-costs';
+import { answersOf, bestInWords, costInWords, doubtInWords, referenceInWords } from './sentences';
 import type { ComparisonResults } from './summary';
 import { columnsOf, notesOf } from './tables';
 import { verdictOf } from './verdict';
-import { answersOf, bestInWords, costInWords, doubtInWords, referenceInWords } from './words';
 
-/** What the page of a comparison is made of. */
+/** Content of a comparison's page. */
 export interface ComparisonParts {
   results: ComparisonResults;
   runs: KnownRuns;
@@ -21,10 +21,10 @@ export interface ComparisonParts {
   asked: AskedComparison;
 }
 
-/** The only script of a comparison's page: nothing is drawn anew there. */
+/** The only script of a comparison's page, which redraws no chart. */
 const COMPARISON_SCRIPT = pageScript([charts]);
 
-/** report.html of a comparison: which contestant is best, how sure that is, and what it costs. */
+/** Renders a comparison's report.html: the best method, the certainty of that, and the costs. */
 export function renderComparison(parts: ComparisonParts): string {
   const { results, runs, asked } = parts;
   const verdict = verdictOf(results);
@@ -32,8 +32,8 @@ export function renderComparison(parts: ComparisonParts): string {
   const { standings, failed = [], metric } = results;
   const rows = asked.train.path.split('/').slice(-2).join('/');
   return htmlPage({
-    title: `${standings.length + failed.length} contestants on ${rows}, ${results.settings.model.name}`,
-    lead: `Ways to choose what is tuned, on the same rows with the same schedule, by ${metric} on rows that none of them has seen.`,
+    title: `${standings.length + failed.length} methods on ${rows}, ${results.settings.model.name}`,
+    lead: `Methods that choose what to tune, trained on the same rows with the same schedule and scored by ${metric} on unseen rows.`,
     answers: answersOf(results, verdict, costs),
     sections: [
       standingsSection(results, [bestInWords(results, verdict), referenceInWords(results), doubtInWords(results)]),
@@ -47,7 +47,7 @@ export function renderComparison(parts: ComparisonParts): string {
   });
 }
 
-/** Columns of the standings up to this rank: what a contestant costs has a section of its own. */
+/** Highest rank of a column in the standings; costs have a section of their own. */
 const TABLE_RANK = 5;
 
 function standingsSection(results: ComparisonResults, words: readonly (string | null)[]): Section {
@@ -56,8 +56,8 @@ function standingsSection(results: ComparisonResults, words: readonly (string | 
     results.standings.map((standing) => columns.map(({ cell }) => cell(standing))),
     columns.map(({ head }) => head),
   );
-  const told = words.filter((sentence) => sentence !== null).map((sentence) => paragraph(sentence));
-  const html = `${told.join('\n')}
+  const paragraphs = words.filter((sentence) => sentence !== null).map((sentence) => paragraph(sentence));
+  const html = `${paragraphs.join('\n')}
 ${figureHtml(figures.scoreFigure(results))}
 ${wide('Standings', table)}
 ${notesOf(results)
@@ -76,16 +76,16 @@ function differencesSection(results: ComparisonResults): Section | null {
 
 function costSection({ results, runs }: ComparisonParts, words: string): Section {
   const memory = figures.memoryFigure(results, runs);
-  const svg = figures.metricOverNumbers(results);
-  const caption = `Test ${results.metric} over the numbers that are trained; contestants of as many stand side by side.`;
+  const svg = figures.metricOverParameters(results);
+  const caption = `Test ${results.metric} over the trainable parameters; methods with equal numbers are side by side.`;
   const logistic = results.standings.some(({ contestant }) => contestant === 'logistic')
-    ? ' The seconds of logistic are those of its fit: the embeddings of all rows are made once for all seeds and are not in them.'
+    ? ' The seconds of logistic are those of its fit, without the embeddings of all rows: these are computed once for all seeds.'
     : '';
   const html = `${paragraph(words)}
 ${figureHtml({ svg, caption })}
 <div class="pair">${[figures.secondsFigure(results, runs), ...(memory ? [memory] : [])].map(figureHtml).join('\n')}</div>
 ${wide('Cost', costTable(results, runs))}
-${paragraph(`Seconds are wall times, means over the seeds, on the machine that ran this and under its load. What heads are chosen by is measured once a seed and shared by all contestants that use it: each is charged the whole of it. What stands below the tuned layers is run over a seed's rows once, and charged to the run that did it.${logistic}`, 'note')}`;
+${paragraph(`Seconds are wall times, means over the seeds, on the machine that ran this and under its load. The measurements that choose heads are made once per seed, and each method that uses them is charged all of their time. The layers below the tuned ones run once over a seed's rows, and the first run is charged.${logistic}`, 'note')}`;
   return { id: 'cost', name: 'Cost', html };
 }
 
@@ -94,9 +94,9 @@ function searchSection({ results, runs }: ComparisonParts): Section | null {
   if (!drawn) return null;
   const broken = runs.search.filter(({ dev }) => dev === null);
   const lines = broken.map(
-    ({ contestant, lr, failure }) => `<li>${escapeXml(`${contestant}, rate ${lr}: ${failure}`)}</li>`,
+    ({ contestant, lr, failure }) => `<li>${escapeXml(`${contestant}, learning rate ${lr}: ${failure}`)}</li>`,
   );
-  const list = lines.length > 0 ? `\n<h3>Broke off</h3>\n<ul>${lines.join('')}</ul>` : '';
+  const list = lines.length > 0 ? `\n<h3>Failed trainings</h3>\n<ul>${lines.join('')}</ul>` : '';
   return { id: 'rates', name: 'Learning rates', html: `${figureHtml(drawn)}${list}` };
 }
 
@@ -104,7 +104,7 @@ function headsSection({ results, runs, model }: ComparisonParts): Section | null
   const maps: Figure[] = figures.chosenFigures(results, runs, model);
   if (maps.length === 0) return null;
   const { length } = results.seeds;
-  const html = `${paragraph(`In how many of ${length} seed${length === 1 ? '' : 's'} each contestant chose each head. Layers and heads count from 0. Point at a head, or move with the arrow keys: it is marked in all maps.`, 'note')}
+  const html = `${paragraph(`Number of seeds, of ${length}, in which each method chose each head. Layers and heads count from 0. Point at a head, or move with the arrow keys: all maps mark it.`, 'note')}
 <div class="multiples">${maps.map(figureHtml).join('\n')}</div>`;
   return { id: 'heads', name: 'Chosen heads', html };
 }

@@ -4,35 +4,37 @@ import { invalidInput } from '../foundation/errors';
 import { headsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { claimComparison } from './comparison-folder';
-import { type Contestant, LOGISTIC } from './contestants';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
+import { LOGISTIC, type Method } from './methods';
 import { COMPARED } from './problems';
-import { embeddedFiles, regressed } from './regression';
+import { embeddedFiles, fitRegression } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, readRun } from './run-record';
-import { SeedMaterial } from './seed-inputs';
+import { SeedInputs } from './seed-inputs';
 import { seedSplit } from './seed-rows';
 import { type ComparisonSettings, SPLIT_VERSION } from './settings';
-import { bestOf, dropped, selectionFor, tested, trainedBefore, tuned } from './tuning';
+import { bestOf, removeDelta, selectionFor, storedRun, testMethod, trainMethod } from './tuning';
 
-/** What a comparison came to. */
+/** Result of a comparison. */
 export interface Compared {
   settings: ComparisonSettings;
-  /** Layers of the model, and heads of each. */
+  /** Layers of the model and heads per layer. */
   model: { layers: number; heads: number };
-  /** Every run that counts: one a contestant and seed, all tested. */
+  /** Tested runs that count: one per method and seed. */
   records: RunRecord[];
-  /** Of each contestant that is out the run that broke off. */
+  /** Failed run of each excluded method. */
   failed: RunRecord[];
 }
 
 /**
- * Runs every contestant with every seed, engines in child processes one after the other: on the first seed once for each learning
- * rate, then with the rate that was best on its dev rows. A run is kept when it ends; those that are there are not made again, and one
- * that was cut goes on from its checkpoint. A contestant whose training breaks off at every rate, or at its rate on a later seed, is out.
+ * Runs every method with every seed, in child processes one after the other. On the first seed it
+ * trains with each learning rate, later with the best one on the dev rows. Finished runs are stored
+ * and not repeated; an interrupted run continues from its checkpoint. A method is excluded if its
+ * training fails at every learning rate, or on a later seed.
  *
- * @throws HifiError INVALID_INPUT for bad input, or an `out` of other settings; CANCELLED by `signal`
+ * @throws HifiError INVALID_INPUT for bad input, or an `out` with other settings; CANCELLED by
+ *   `signal`
  */
 export async function* compare(
   request: CompareRequest,
@@ -41,9 +43,10 @@ export async function* compare(
   const checkpoint = await openCheckpoint(request.model);
   checkpoint.close();
   const data = await readComparedData(request.train, request.test);
-  checkContestants(request, checkpoint, data);
+  checkMethods(request, checkpoint, data);
   const settings = settingsOf(request, checkpoint, data);
-  for (const seed of request.seeds) seedSplit(data, request.rows, { seed, searchSeed: request.seeds[0] }); // reports too few rows before it writes anything
+  // Reports too few rows before anything is written.
+  for (const seed of request.seeds) seedSplit(data, request.rows, { seed, searchSeed: request.seeds[0] });
   const release = claimComparison(request.out, settings);
   const { layers, heads } = checkpoint.config;
   try {
@@ -55,11 +58,11 @@ export async function* compare(
 }
 
 class Comparison {
-  private readonly materials = new Map<number, SeedMaterial>();
+  private readonly inputsBySeed = new Map<number, SeedInputs>();
   private files: EmbeddingFile[] | undefined;
   private total: number;
   private done = 0;
-  /** Seconds of the runs that this process has made, to tell the rest by. */
+  /** Seconds of the runs of this process, from which the remaining time follows. */
   private readonly taken: number[] = [];
 
   constructor(
@@ -68,117 +71,116 @@ class Comparison {
     private readonly data: ComparedData,
     private readonly signal: AbortSignal,
   ) {
-    const { contestants, seeds, lrs } = request;
-    const runs = (contestant: Contestant) => seeds.length + (contestant === LOGISTIC ? 0 : lrs.length - 1);
-    this.total = contestants.reduce((sum, contestant) => sum + runs(contestant), 0);
+    const { methods, seeds, lrs } = request;
+    const runs = (method: Method) => seeds.length + (method === LOGISTIC ? 0 : lrs.length - 1);
+    this.total = methods.reduce((sum, method) => sum + runs(method), 0);
   }
 
   async *run(): AsyncGenerator<CompareEvent, Pick<Compared, 'records' | 'failed'>> {
-    const { contestants, seeds } = this.request;
-    const rates = new Map<Contestant, number>();
+    const { methods, seeds } = this.request;
+    const rates = new Map<Method, number>();
     const records: RunRecord[] = [];
-    const failed = new Map<Contestant, RunRecord>();
+    const failed = new Map<Method, RunRecord>();
     for (const [i, seed] of seeds.entries()) {
-      for (const contestant of contestants) {
-        if (failed.has(contestant)) continue;
-        const lrs = rates.has(contestant) ? [rates.get(contestant)!] : this.request.lrs;
-        const record =
-          contestant === LOGISTIC ? yield* this.regression(seed) : yield* this.tuning(contestant, seed, lrs);
-        if (record.lr !== null) rates.set(contestant, record.lr);
+      for (const method of methods) {
+        if (failed.has(method)) continue;
+        const lrs = rates.has(method) ? [rates.get(method)!] : this.request.lrs;
+        const record = method === LOGISTIC ? yield* this.regression(seed) : yield* this.tuning(method, seed, lrs);
+        if (record.lr !== null) rates.set(method, record.lr);
         if (record.test) records.push(record);
         else {
-          failed.set(contestant, record);
+          failed.set(method, record);
           this.total -= seeds.length - 1 - i;
         }
       }
-      this.materials.get(seed)?.leave();
-      this.materials.delete(seed);
+      this.inputsBySeed.get(seed)?.removeLargeFiles();
+      this.inputsBySeed.delete(seed);
     }
     return { records: records.filter(({ contestant }) => !failed.has(contestant)), failed: [...failed.values()] };
   }
 
-  /** Trains with each of the rates and tests the best; where all have broken off the first of them is given back, untested. */
+  /** Trains with each learning rate and tests the best. If all fail, returns the first run. */
   private async *tuning(
-    contestant: Exclude<Contestant, typeof LOGISTIC>,
+    method: Exclude<Method, typeof LOGISTIC>,
     seed: number,
     lrs: readonly number[],
   ): AsyncGenerator<CompareEvent, RunRecord> {
     const { out } = this.request;
     const { signal } = this;
-    const keys = lrs.map((lr) => ({ contestant, seed, lr }));
+    const keys = lrs.map((lr) => ({ contestant: method, seed, lr }));
     const recorded = keys.map((key) => readRun(out, key));
     const before = recorded.find((record) => record?.test);
     if (before && recorded.every((record) => record !== undefined)) {
       for (const [i, record] of recorded.entries()) {
-        dropped(out, keys[i]);
-        yield this.told(record, true);
+        removeDelta(out, keys[i]);
+        yield this.ended(record, true);
       }
       return before;
     }
-    const material = this.material(seed);
+    const inputs = this.inputs(seed);
     const records: RunRecord[] = [];
     const alone = keys.length === 1;
     for (const key of keys) {
       const started = performance.now();
-      const kept = trainedBefore(out, key);
-      let record = kept ?? (yield* tuned(this.request, material, key, this.checkpoint.config, signal));
-      if (alone && record.dev) record = yield* tested(this.request, material, record, signal);
+      const stored = storedRun(out, key);
+      let record = stored ?? (yield* trainMethod(this.request, inputs, key, this.checkpoint.config, signal));
+      if (alone && record.dev) record = yield* testMethod(this.request, inputs, record, signal);
       records.push(record);
-      yield this.told(record, kept !== undefined, started);
+      yield this.ended(record, stored !== undefined, started);
     }
     const best = bestOf(records);
     if (!best) return records[0];
-    const whole = best.test ? best : yield* tested(this.request, material, best, signal);
-    for (const record of records) dropped(out, record);
+    const whole = best.test ? best : yield* testMethod(this.request, inputs, best, signal);
+    for (const record of records) removeDelta(out, record);
     if (!alone) yield { kind: 'tested', record: whole };
     return whole;
   }
 
   private async *regression(seed: number): AsyncGenerator<CompareEvent, RunRecord> {
     const { request, data, checkpoint, signal } = this;
-    const kept = readRun(request.out, { contestant: LOGISTIC, seed, lr: null });
+    const stored = readRun(request.out, { contestant: LOGISTIC, seed, lr: null });
     const started = performance.now();
-    if (kept) {
-      yield this.told(kept, true);
-      return kept;
+    if (stored) {
+      yield this.ended(stored, true);
+      return stored;
     }
     this.files ??= yield* embeddedFiles(request, data, checkpoint, signal);
-    const record = yield* regressed(
+    const record = yield* fitRegression(
       { ...request, parameters: checkpoint.parameters },
-      this.material(seed),
+      this.inputs(seed),
       data,
       this.files,
       signal,
     );
-    yield this.told(record, false, started);
+    yield this.ended(record, false, started);
     return record;
   }
 
-  private material(seed: number): SeedMaterial {
-    const made = this.materials.get(seed) ?? new SeedMaterial(this.request, this.data, seed);
-    this.materials.set(seed, made);
-    return made;
+  private inputs(seed: number): SeedInputs {
+    const inputs = this.inputsBySeed.get(seed) ?? new SeedInputs(this.request, this.data, seed);
+    this.inputsBySeed.set(seed, inputs);
+    return inputs;
   }
 
-  /** A run is over. */
-  private told(record: RunRecord, kept: boolean, started?: number): CompareEvent {
+  /** Event of a finished run. */
+  private ended(record: RunRecord, stored: boolean, started?: number): CompareEvent {
     this.done++;
-    if (!kept && started !== undefined) this.taken.push((performance.now() - started) / 1000);
+    if (!stored && started !== undefined) this.taken.push((performance.now() - started) / 1000);
     const mean = this.taken.reduce((sum, seconds) => sum + seconds, 0) / this.taken.length;
     const remainingSeconds = this.taken.length > 0 ? (this.total - this.done) * mean : null;
-    return { kind: 'run', record, kept, done: this.done, total: this.total, remainingSeconds };
+    return { kind: 'run', record, stored, done: this.done, total: this.total, remainingSeconds };
   }
 }
 
-/** @throws HifiError INVALID_INPUT for what the model or the data do not allow */
-function checkContestants(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
+/** @throws HifiError INVALID_INPUT if the model or the data do not allow a method */
+function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
   const { config, parameters } = checkpoint;
   const { noLogistic } = COMPARED[labels.problem];
-  for (const contestant of request.contestants) {
-    if (contestant !== LOGISTIC) {
-      headsToChoose(selectionFor(contestant, request, 0), { ...config, parameters });
+  for (const method of request.methods) {
+    if (method !== LOGISTIC) {
+      headsToChoose(selectionFor(method, request, 0), { ...config, parameters });
     } else if (noLogistic !== undefined) {
-      throw invalidInput(`${LOGISTIC} tells classes apart, and ${noLogistic}: leave it out of --strategies`);
+      throw invalidInput(`${LOGISTIC} needs classes, and ${noLogistic}: remove it from --strategies`);
     }
   }
 }

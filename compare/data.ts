@@ -6,17 +6,17 @@ import { within } from '../foundation/errors';
 
 /** All rows of a comparison. */
 export interface ComparedData {
-  /** The file that training, dev and test rows are drawn from. */
+  /** File that training, dev and test rows are drawn from. */
   pool: Dataset;
   labels: LabelSet;
-  /** The pool's classes, or numbers. // [n] */
+  /** Class, or number for a regression, of each row of the pool. // [n] */
   targets: Targets;
-  /** Further files, all of whose rows are tested on, and their classes or numbers. */
+  /** Further files, all rows of which are test rows, and their classes or numbers. */
   further: Dataset[];
   furtherTargets: Targets[];
 }
 
-/** @throws HifiError INVALID_INPUT for whatever is wrong with a file, a row or a label */
+/** @throws HifiError INVALID_INPUT for any fault of a file, a row or a label */
 export async function readComparedData(train: DataSource, test: readonly DataSource[]): Promise<ComparedData> {
   const pool = await within('train', () => readDataset(train, 'labels'));
   const labels = await within('train', () => fitLabels(pool));

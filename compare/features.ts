@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { failed } from '../foundation/errors';
 import type { Matrix } from './logistic';
 
-/** Embeddings of the rows of one file, as the analyzer's `embed` writes them. */
+/** File with the embeddings of a dataset's rows, written by the analyzer's `embed`. */
 export interface EmbeddingFile {
   file: string;
   rows: number;
@@ -11,10 +11,11 @@ export interface EmbeddingFile {
 }
 
 /**
- * What logistic regression sees of rows: a text's embedding u; of a pair [u, v, |u − v|, u ⊙ v] (Conneau et al. 2017, §3.1).
- * Read row by row: a file may be larger than there is memory for.
+ * Reads the features of rows for logistic regression: a text's embedding u, or for a pair
+ * [u, v, |u − v|, u ⊙ v] (Conneau et al. 2017, §3.1). Reads row by row, because a file may exceed
+ * memory.
  *
- * @param chosen rows, in the order wanted
+ * @param chosen rows, in the requested order
  * @returns // [n, d], of pairs [n, 4·d]
  */
 export function featuresOf({ file, rows, width: d, pairs }: EmbeddingFile, chosen: ArrayLike<number>): Matrix {

@@ -4,14 +4,14 @@ import { headAxes } from '../report/draw/head-map';
 import { intervalChart } from '../report/draw/intervals';
 import { scatterChart } from '../report/draw/scatter';
 import type { Figure } from '../report/html';
-import type { Contestant } from './contestants';
 import type { KnownRuns } from './known-runs';
+import type { Method } from './methods';
 import { costsOf, trainedAfter } from './run-costs';
 import type { RunRecord } from './run-record';
 import type { ComparisonResults, Estimate } from './summary';
-import { metricValue, secondsValue, signedValue } from './values';
+import { metricValue, secondsValue, signedValue } from './value-text';
 
-/** A contestant's chosen heads cannot be drawn without the model's sizes. */
+/** Sizes of a model, from which the maps of its heads are drawn. */
 export interface ModelSize {
   layers: number;
   heads: number;
@@ -21,12 +21,15 @@ const pair = ({ interval }: Estimate): [number, number] | null => interval && [i
 
 const seedsOf = ({ seeds }: ComparisonResults) => `${seeds.length} seed${seeds.length === 1 ? '' : 's'}`;
 
-/** Test metric over trained numbers (powers of ten), with intervals; the reference is orange. results.svg is this. */
-export function metricOverNumbers(results: ComparisonResults): string {
+/**
+ * Chart of the test metric over the trainable parameters (powers of ten), with intervals. The
+ * reference is orange. results.svg is this chart.
+ */
+export function metricOverParameters(results: ComparisonResults): string {
   const { standings, metric, reference } = results;
   return scatterChart({
-    title: `Test ${metric} over trained numbers of ${standings.length} contestants, ${seedsOf(results)}`,
-    x: 'trained numbers, task head included',
+    title: `Test ${metric} over trainable parameters of ${standings.length} methods, ${seedsOf(results)}`,
+    x: 'trainable parameters, task head included',
     y: `test ${metric}`,
     points: standings.map(({ contestant, score, trainableParameters, taskHeadParameters }) => ({
       name: contestant,
@@ -38,11 +41,11 @@ export function metricOverNumbers(results: ComparisonResults): string {
   });
 }
 
-/** Each contestant's score with its interval, and the seeds behind it. */
+/** Chart of each method's score with its interval and the values of all seeds. */
 export function scoreFigure(results: ComparisonResults): Figure {
   const { standings, metric, reference, seeds } = results;
   const svg = intervalChart({
-    title: `Test ${metric} of each contestant and seed`,
+    title: `Test ${metric} of each method and seed`,
     x: `test ${metric}`,
     rows: standings.map(({ contestant, score, values }) => ({
       ...{ name: contestant, value: score.value, interval: pair(score), marked: contestant === reference },
@@ -51,11 +54,11 @@ export function scoreFigure(results: ComparisonResults): Figure {
     })),
   });
   const interval = seeds.length > 1 ? `, with its ${100 * results.bootstrap.level} % interval` : '';
-  const caption = `A dot: one seed. A stroke: the interquartile mean over the seeds${interval}. Orange: ${reference}, who the others are compared with.`;
+  const caption = `A dot: one seed. A stroke: the interquartile mean over the seeds${interval}. Orange: ${reference}, the reference of all differences.`;
   return { name: 'score', caption, svg };
 }
 
-/** What the others have more than the reference, seed by seed; none of one contestant. */
+/** Chart of each method's difference to the reference, seed by seed; null for a single method. */
 export function differenceFigure({ standings, metric, reference, bootstrap }: ComparisonResults): Figure | null {
   const rows = standings.flatMap(({ contestant, difference, improvement }) =>
     difference && improvement ? [{ contestant, difference, improvement }] : [],
@@ -63,7 +66,7 @@ export function differenceFigure({ standings, metric, reference, bootstrap }: Co
   if (rows.length === 0) return null;
   const better = `P(> ${reference})`;
   const svg = intervalChart({
-    title: `Test ${metric} of each contestant less that of ${reference}`,
+    title: `Test ${metric} of each method minus that of ${reference}`,
     x: `test ${metric} − ${reference}, seed by seed`,
     notes: better,
     line: 0,
@@ -77,25 +80,23 @@ export function differenceFigure({ standings, metric, reference, bootstrap }: Co
   return { name: 'difference', caption, svg };
 }
 
-/** The dev value of each contestant with each learning rate; none where a single rate was given and all went well. */
+/** Map of dev values by method and learning rate; null for a single rate without a failure. */
 export function ratesFigure({ settings, metric }: ComparisonResults, { search }: KnownRuns): Figure | null {
   const { lrs, searchSeed } = settings;
   if (search.length === 0 || (lrs.length < 2 && search.every(({ dev }) => dev))) return null;
   const names = [...new Set(search.map(({ contestant }) => contestant))];
-  const runs = names.map((contestant) =>
-    lrs.map((lr) => search.find((run) => run.contestant === contestant && run.lr === lr)),
-  );
+  const runs = names.map((method) => lrs.map((lr) => search.find((run) => run.contestant === method && run.lr === lr)));
   const tip = (row: number, column: number) => {
     const run = runs[row][column];
-    const at = `${names[row]}, rate ${lrs[column]}`;
+    const at = `${names[row]}, learning rate ${lrs[column]}`;
     if (!run) return `${at}: not run`;
-    if (!run.dev) return `${at}: broke off (${run.failure ?? 'no reason told'})`;
+    if (!run.dev) return `${at}: failed (${run.failure ?? 'no reason recorded'})`;
     const epoch = run.dev.epoch === null ? '' : ` after epoch ${run.dev.epoch}`;
     return `${at}: dev ${metric} ${run.dev.value.toFixed(4)}${epoch}${run.test ? ', the best' : ''}`;
   };
   const svg = gridMap({
-    title: `Dev ${metric} of each contestant with each learning rate`,
-    rows: { name: 'contestant ↓', labels: names },
+    title: `Dev ${metric} of each method with each learning rate`,
+    rows: { name: 'method ↓', labels: names },
     columns: { name: 'learning rate →', labels: lrs.map(String) },
     values: runs.map((line) => line.map((run) => run?.dev?.value ?? null)),
     text: (value) => value.toFixed(4),
@@ -107,51 +108,51 @@ export function ratesFigure({ settings, metric }: ComparisonResults, { search }:
     left: 136,
     labelled: true,
   });
-  const caption = `Dev ${metric} on seed ${searchSeed}, the best epoch's; each contestant's best rate is used for all seeds. –: the training broke off.`;
+  const caption = `Dev ${metric} of the best epoch on seed ${searchSeed}; the best learning rate of each method is used for all seeds. –: the training failed.`;
   return { name: 'rates', caption, svg };
 }
 
-/** Seconds of a run. */
+/** Chart of the seconds of a run. */
 export function secondsFigure(results: ComparisonResults, { counted }: KnownRuns): Figure {
   const costs = costsOf(results, counted);
   const parts = ['choosing heads', 'training'];
   const svg = barChart({
-    title: 'Seconds of a run of each contestant',
+    title: 'Seconds of a run of each method',
     x: `seconds a run, mean over ${seedsOf(results)}`,
     parts,
     rows: costs.map((cost) => ({
-      name: cost.contestant,
+      name: cost.method,
       parts: [cost.seconds.selection, cost.seconds.run],
       note: secondsValue(trainedAfter(cost)),
     })),
     tip: (row, part) => {
-      const { contestant, seconds } = costs[row];
-      return `${contestant}, ${parts[part]}: ${secondsValue(part === 0 ? seconds.selection : seconds.run)}`;
+      const { method, seconds } = costs[row];
+      return `${method}, ${parts[part]}: ${secondsValue(part === 0 ? seconds.selection : seconds.run)}`;
     },
   });
   return { name: 'seconds', caption: 'Wall time of a run, without the test.', svg };
 }
 
-/** Most memory of a run; none where none was measured. */
+/** Chart of the peak memory of a run; null if no run measured it. */
 export function memoryFigure(results: ComparisonResults, { counted }: KnownRuns): Figure | null {
   const costs = costsOf(results, counted);
   if (costs.every(({ peakRssBytes }) => peakRssBytes === null)) return null;
   const megabytes = (bytes: number) => `${Math.round(bytes / 1e6).toLocaleString('en-US')} MB`;
   const svg = barChart({
-    title: 'Most memory of a run of each contestant',
-    x: 'most memory of the training process, MB',
+    title: 'Peak memory of a run of each method',
+    x: 'peak memory of the training process, MB',
     parts: ['memory'],
-    rows: costs.map(({ contestant, peakRssBytes }) => ({
-      name: contestant,
+    rows: costs.map(({ method, peakRssBytes }) => ({
+      name: method,
       parts: peakRssBytes === null ? null : [peakRssBytes / 1e6],
       note: peakRssBytes === null ? 'not measured' : megabytes(peakRssBytes),
     })),
-    tip: (row) => `${costs[row].contestant}: ${megabytes(costs[row].peakRssBytes ?? 0)} at most`,
+    tip: (row) => `${costs[row].method}: ${megabytes(costs[row].peakRssBytes ?? 0)} at most`,
   });
-  return { name: 'memory', caption: 'The most of any seed.', svg };
+  return { name: 'memory', caption: 'Maximum over the seeds.', svg };
 }
 
-/** A map for each contestant that tunes heads: in how many seeds it chose each. */
+/** Map for each method that tunes heads: number of seeds in which it chose each head. */
 export function chosenFigures(
   { standings, seeds }: ComparisonResults,
   { counted }: KnownRuns,
@@ -187,5 +188,4 @@ export function chosenFigures(
   });
 }
 
-const runsOf = (counted: readonly RunRecord[], contestant: Contestant) =>
-  counted.filter((run) => run.contestant === contestant);
+const runsOf = (counted: readonly RunRecord[], method: Method) => counted.filter((run) => run.contestant === method);

@@ -1,13 +1,13 @@
 import { percentDigits } from '../foundation/percent';
 import { type Cell, htmlTable } from '../report/html';
-import { grouped } from '../report/words';
+import { grouped } from '../report/sentences';
 import type { AskedComparison } from './command-line';
 import type { KnownRuns } from './known-runs';
 import { costsOf, trainedAfter } from './run-costs';
 import type { ComparisonResults } from './summary';
 import { testedRows } from './tables';
 
-/** Every seed's test value. */
+/** Table of the test values by seed. */
 export function seedsTable({ standings, seeds, metric }: ComparisonResults): string {
   const rows = standings.map(({ contestant, values }): Cell[] => [
     contestant,
@@ -16,7 +16,7 @@ export function seedsTable({ standings, seeds, metric }: ComparisonResults): str
   return htmlTable(rows, [`test ${metric}`, ...seeds.map((seed) => `seed ${seed}`)]);
 }
 
-/** Numbers, seconds and memory. */
+/** Table of parameters, seconds and memory. */
 export function costTable(results: ComparisonResults, { counted }: KnownRuns): string {
   const costs = costsOf(results, counted);
   const rows = results.standings.map((standing, i): Cell[] => {
@@ -31,7 +31,7 @@ export function costTable(results: ComparisonResults, { counted }: KnownRuns): s
     ];
   });
   return htmlTable(rows, [
-    'contestant',
+    'method',
     'tuned',
     'share of the base',
     'task head',
@@ -43,7 +43,7 @@ export function costTable(results: ComparisonResults, { counted }: KnownRuns): s
   ]);
 }
 
-/** Hashes and options: all that a repetition needs. */
+/** Table of hashes and options, from which the comparison can be repeated. */
 export function repeatTable(
   { settings, seeds, rows, bootstrap, standings }: ComparisonResults,
   { train, test }: AskedComparison,
@@ -51,7 +51,7 @@ export function repeatTable(
 ): string {
   const { model, data, size, tune, lrs, searchSeed, training, samples } = settings;
   const hashes = model.files.filter((hash) => hash !== null);
-  const regression = counted.flatMap(({ contestant, seed, c }) =>
+  const penalties = counted.flatMap(({ contestant, seed, c }) =>
     c === undefined ? [] : [`${contestant}, seed ${seed}: C = ${c}`],
   );
   return htmlTable([
@@ -67,10 +67,10 @@ export function repeatTable(
     ['training', settingsText(training)],
     ['learning rates', `${lrs.join(', ')}, tried on seed ${searchSeed}`],
     [
-      'chosen rates',
+      'chosen learning rates',
       standings.flatMap(({ contestant, lr }) => (lr === null ? [] : [`${contestant} ${lr}`])).join(', ') || '–',
     ],
-    ...(regression.length > 0 ? [['inverse penalty', regression.join('; ')]] : []),
+    ...(penalties.length > 0 ? [['inverse penalty', penalties.join('; ')]] : []),
     ['seeds', seeds.join(', ')],
     ['bootstrap', settingsText(bootstrap)],
   ]);

@@ -1,15 +1,15 @@
 import { type RunRecord, readRun } from './run-record';
 import type { ComparisonResults } from './summary';
 
-/** The runs behind a comparison's results. */
+/** Runs behind a comparison's results. */
 export interface KnownRuns {
-  /** Those that count: one a contestant and seed. */
+  /** Runs that count: one per method and seed. */
   counted: RunRecord[];
-  /** Those of the first seed, one a contestant and learning rate. */
+  /** Runs of the first seed: one per method and learning rate. */
   search: RunRecord[];
 }
 
-/** Reads from `runs/` in `out` what the results were made of; a file that is gone is left out. */
+/** Reads the runs behind the results from `runs/` in `out`; missing files are left out. */
 export function knownRuns(out: string, { settings, seeds, standings, failed = [] }: ComparisonResults): KnownRuns {
   const found = (records: (RunRecord | undefined)[]) => records.filter((record) => record !== undefined);
   const tuned = [...standings.filter(({ lr }) => lr !== null), ...failed].map(({ contestant }) => contestant);

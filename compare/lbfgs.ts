@@ -1,19 +1,20 @@
-/** Steps whose curvature is remembered. */
+/** Steps from which the curvature is estimated. */
 const MEMORY = 10;
-/** Armijo's constant: the share of the promised decrease that a step must bring. */
+/** Armijo's constant: share of the predicted decrease that a step must reach. */
 const SUFFICIENT = 1e-4;
-/** Halvings of a step after which there is nothing left to gain. */
+/** Most halvings of a step. After them no decrease is left. */
 const MOST_HALVINGS = 40;
 
-/** A smooth function: its value at `x`, with its gradient put into `gradient`. */
+/** Smooth function: returns its value at `x` and writes its gradient to `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
 /**
- * Minimises a smooth convex function by limited-memory BFGS (Nocedal & Wright 2006, algorithm 7.5; two-loop recursion 7.4) with
- * backtracking.
+ * Minimizes a smooth convex function by limited-memory BFGS with backtracking (Nocedal & Wright
+ * 2006, algorithm 7.5; two-loop recursion 7.4).
  *
  * @param tolerance largest entry of the gradient at which it ends, > 0
- * @returns the minimum's place; it ends after `maxSteps`, or where no step along the direction decreases the function any more
+ * @returns location of the minimum; ends early after `maxSteps`, or if no step along the direction
+ *   decreases the function
  */
 export function minimise(
   objective: Objective,
@@ -37,7 +38,7 @@ export function minimise(
       if (nextValue <= value + SUFFICIENT * length * slope) break;
       length /= 2;
     }
-    if (!(nextValue < value)) break; // down to the last digits of the function's value
+    if (!(nextValue < value)) break; // no decrease within the digits of the function's value
     const s = next.map((v, i) => v - x[i]);
     const y = nextGradient.map((v, i) => v - gradient[i]);
     const sy = dot(s, y);
@@ -50,7 +51,7 @@ export function minimise(
   return x;
 }
 
-/** −H·g, H the inverse Hessian as the remembered steps have it. */
+/** −H·g, with the inverse Hessian H estimated from the last steps. */
 function descent(gradient: Float64Array, pairs: readonly { s: Float64Array; y: Float64Array; sy: number }[]) {
   const q = gradient.map((v) => -v);
   const alphas: number[] = [];

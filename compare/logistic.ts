@@ -1,31 +1,33 @@
 import { minimise } from './lbfgs';
 
-/** A matrix, row by row. */
+/** Matrix, row by row. */
 export interface Matrix {
   values: Float64Array; // [rows, columns]
   rows: number;
   columns: number;
 }
 
-/** Multinomial logistic regression: the logits of a row x are W·x + b. */
+/** Multinomial logistic regression; the logits of a row x are W·x + b. */
 export interface LogisticModel {
   weights: Float64Array; // [C, f]
   biases: Float64Array; // [C]
 }
 
 /**
- * Fits multinomial logistic regression: W, b minimise ½‖W‖² + c·Σ −log softmax(W·x + b)_y (Hastie, Tibshirani & Friedman 2009, §4.4,
- * with an L2 penalty; what scikit-learn's LogisticRegression minimises for more than two classes). The biases are not penalised. With
- * two classes it is the usual regression with c doubled, as either of the two weight vectors has half of their difference.
+ * Fits multinomial logistic regression: W and b minimize ½‖W‖² + c·Σ −log softmax(W·x + b)_y
+ * (Hastie, Tibshirani & Friedman 2009, §4.4, with an L2 penalty), as scikit-learn's
+ * LogisticRegression does for more than two classes. The biases are not penalized. With two classes
+ * it equals binary regression with 2·c: each of the two weight vectors has half of their
+ * difference.
  *
- * @param x a row an example // [n, f]
+ * @param x one row per example // [n, f]
  * @param classes class indices, 0 … C − 1 // [n]
  * @param c inverse strength of the penalty, > 0
  */
 export function fitLogistic(x: Matrix, classes: ArrayLike<number>, count: number, c: number): LogisticModel {
   const { rows: n, columns: f, values } = x;
   const weightCount = count * f;
-  const decay = 1 / (c * n); // beside the mean loss
+  const decay = 1 / (c * n); // relative to the mean loss
   const logits = new Float64Array(count);
   const meanLoss = (parameters: Float64Array, gradient: Float64Array) => {
     const model = { weights: parameters.subarray(0, weightCount), biases: parameters.subarray(weightCount) };
@@ -52,7 +54,7 @@ export function fitLogistic(x: Matrix, classes: ArrayLike<number>, count: number
   return { weights: solution.slice(0, weightCount), biases: solution.slice(weightCount) };
 }
 
-/** The logits of every row. // [n, f] → [n, C] */
+/** Logits of every row. // [n, f] → [n, C] */
 export function logisticLogits(model: LogisticModel, { values, rows, columns: f }: Matrix): Float32Array {
   const count = model.biases.length;
   const all = new Float32Array(rows * count);

@@ -7,19 +7,19 @@ import { isBetter, type Judged, judgedBy } from '../delta/metrics';
 import { metricsOf } from '../delta/problems';
 import { breathe } from '../foundation/breathe';
 import type { Checkpoint } from '../model/checkpoint';
-import { LOGISTIC } from './contestants';
 import type { ComparedData } from './data';
+import { progressOf } from './engine-progress';
 import { type EmbeddingFile, featuresOf } from './features';
 import { fitLogistic, type LogisticModel, logisticLogits, type Matrix } from './logistic';
-import { passed } from './passed';
+import { LOGISTIC } from './methods';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunRecord, writeRun } from './run-record';
-import type { SeedMaterial } from './seed-inputs';
+import type { SeedInputs } from './seed-inputs';
 
-/** Inverse penalties that are tried on the dev rows; of equals the smallest, which shrinks most. */
+/** Inverse penalties, compared on the dev rows. Of equals the smallest wins: it shrinks most. */
 const PENALTIES = [1e-3, 1e-2, 1e-1, 1, 10, 100, 1000];
 
-/** Rows that are predicted at once. */
+/** Rows predicted at once. */
 const BLOCK = 4096;
 
 /** Embeds the rows of all files, once for all seeds. */
@@ -35,7 +35,7 @@ export async function* embeddedFiles(
     const { maxLength } = training;
     if (!fs.existsSync(file)) {
       fs.mkdirSync(path.dirname(file), { recursive: true });
-      yield* passed(embed({ model, data, maxLength, ...engine, out: file }, signal));
+      yield* progressOf(embed({ model, data, maxLength, ...engine, out: file }, signal));
     }
     const { rows, seconds } = [pool, ...further][i];
     files.push({ file, rows, width: config.hiddenSize, pairs: seconds !== undefined });
@@ -43,15 +43,15 @@ export async function* embeddedFiles(
   return files;
 }
 
-/** Logistic regression on the frozen model's mean-pooled embeddings, its penalty chosen on the dev rows. */
-export async function* regressed(
+/** Fits logistic regression on mean-pooled embeddings; the dev rows choose its penalty. */
+export async function* fitRegression(
   request: CompareRequest & Pick<Checkpoint, 'parameters'>,
-  material: SeedMaterial,
+  inputs: SeedInputs,
   { pool, further, targets, furtherTargets, labels }: ComparedData,
   files: EmbeddingFile[],
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
-  const { seed, rows } = material;
+  const { seed, rows } = inputs;
   const { split } = rows;
   const metrics = metricsOf(pool.task, labels);
   const classes = logitCount(labels);
@@ -68,16 +68,16 @@ export async function* regressed(
     yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
     await breathe(signal);
     const model = fitLogistic(train.x, train.y, classes, c);
-    const judged = judgedBy(metrics, score(logits(model, dev.x), dev.y, labels.problem, metrics), rows.byLoss);
-    if (best === undefined || isBetter(judged, best.dev)) best = { c, model, dev: judged };
+    const value = judgedBy(metrics, score(logits(model, dev.x), dev.y, labels.problem, metrics), rows.byLoss);
+    if (best === undefined || isBetter(value, best.dev)) best = { c, model, dev: value };
   }
   const { c, model, dev: chosen } = best!;
   const fitted = performance.now();
   const every = (count: number) => Int32Array.from({ length: count }, (_, row) => row);
-  const told: number[] = [];
+  const predicted: number[] = [];
   for (const [i, part] of [split.test, ...further.map((set) => every(set.rows))].entries()) {
     for (let at = 0; at < part.length; at += BLOCK) {
-      for (const answer of answers(model, featuresOf(files[i], part.subarray(at, at + BLOCK)))) told.push(answer);
+      for (const answer of answers(model, featuresOf(files[i], part.subarray(at, at + BLOCK)))) predicted.push(answer);
       await breathe(signal);
     }
   }
@@ -90,7 +90,7 @@ export async function* regressed(
     rows: { train: rows.counts.train, dev: rows.counts.dev },
     metric: metrics.best,
     dev: { ...chosen, epoch: null },
-    test: { rows: y.length, metrics: metrics.compute(told, y) },
+    test: { rows: y.length, metrics: metrics.compute(predicted, y) },
     heads: [],
     trainableParameters: 0,
     taskHeadParameters: model.weights.length + model.biases.length,

@@ -1,32 +1,32 @@
 import type { DataSource } from '../data/dataset';
 import type { TrainOptions } from '../delta/training-options';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
-import type { Contestant } from './contestants';
+import type { Method } from './methods';
 import type { RunRecord } from './run-record';
 import type { ComparisonSettings } from './settings';
 
-/** A comparison on one data set. */
+/** A comparison on one dataset. */
 export interface CompareRequest
   extends Pick<ComparisonSettings, 'rows' | 'size' | 'tune' | 'lrs' | 'training' | 'samples'> {
   /** Folder of the base model. */
   model: string;
-  /** What training, dev and test rows are drawn from. */
+  /** File that training, dev and test rows are drawn from. */
   train: DataSource;
-  /** Further rows, all of them tested on. */
+  /** Further files, all rows of which are test rows. */
   test: DataSource[];
-  /** Each once. */
-  contestants: Contestant[];
-  /** Each once; the first is the one that learning rates are tried with. */
+  /** Methods, without repetition. */
+  methods: Method[];
+  /** Seeds, without repetition. The learning rates are compared on the first. */
   seeds: number[];
   engine: Pick<TrainOptions, 'device' | 'threads'>;
-  /** Folder of all that it writes; one of an earlier comparison with the same settings is gone on with. */
+  /** Folder of all results. A comparison with the same settings there is continued. */
   out: string;
 }
 
 export type CompareEvent =
   | StageProgress
   | WarningEvent
-  /** Of the learning rates that were tried the best was tested. */
+  /** The best of the learning rates was tested. */
   | { kind: 'tested'; record: RunRecord }
-  /** A run has ended, or (`kept`) had ended before. */
-  | { kind: 'run'; record: RunRecord; kept: boolean; done: number; total: number; remainingSeconds: number | null };
+  /** A run has ended; `stored`: in an earlier call. */
+  | { kind: 'run'; record: RunRecord; stored: boolean; done: number; total: number; remainingSeconds: number | null };

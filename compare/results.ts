@@ -3,17 +3,17 @@ import { writeWhole } from '../foundation/whole-file';
 import { writeJson } from '../job/files';
 import { svgFile } from '../report/draw/theme';
 import { type ComparisonParts, renderComparison } from './comparison-page';
-import { metricOverNumbers } from './figures';
+import { metricOverParameters } from './figures';
 import { knownRuns } from './known-runs';
 import { csvOf, markdownOf } from './tables';
 
-/** Writes what a comparison came to; its runs are in `out` already. @returns the files' names, from `out` */
+/** Writes the results of a comparison beside its runs. @returns names of the files, from `out` */
 export function writeResults(out: string, { results, ...parts }: Omit<ComparisonParts, 'runs'>): string[] {
   writeJson(path.join(out, 'results.json'), results);
   const texts = {
     'results.csv': csvOf(results),
     'results.md': markdownOf(results),
-    'results.svg': svgFile(metricOverNumbers(results)),
+    'results.svg': svgFile(metricOverParameters(results)),
     'report.html': renderComparison({ results, runs: knownRuns(out, results), ...parts }),
   };
   for (const [name, text] of Object.entries(texts)) writeWhole(path.join(out, name), text);

@@ -1,23 +1,23 @@
-import type { Contestant } from './contestants';
+import type { Method } from './methods';
 import type { RunRecord } from './run-record';
 import type { ComparisonResults } from './summary';
 
-/** What a contestant costs with one seed and learning rate. */
+/** Cost of a method with one seed and learning rate. */
 export interface RunCost {
-  contestant: Contestant;
-  /** Means over the seeds: to choose heads, to train, to test. */
+  method: Method;
+  /** Means over the seeds: choosing heads, training, testing. */
   seconds: { selection: number; run: number; test: number };
-  /** The most of any seed; null where it was not measured. */
+  /** Maximum over the seeds; null if not measured. */
   peakRssBytes: number | null;
 }
 
-/** In the order of the standings. @param runs those that count, one a contestant and seed */
+/** Costs in the order of the standings. @param runs runs that count, one per method and seed */
 export function costsOf({ standings }: ComparisonResults, runs: readonly RunRecord[]): RunCost[] {
   return standings.map(({ contestant, seconds }) => {
     const peaks = runs.flatMap((run) => (run.contestant === contestant && run.peakRssBytes ? [run.peakRssBytes] : []));
-    return { contestant, seconds, peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null };
+    return { method: contestant, seconds, peakRssBytes: peaks.length > 0 ? Math.max(...peaks) : null };
   });
 }
 
-/** Seconds of a run until it can be tested. */
+/** Seconds of a run before its test. */
 export const trainedAfter = ({ seconds }: Pick<RunCost, 'seconds'>) => seconds.selection + seconds.run;

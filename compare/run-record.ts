@@ -2,22 +2,23 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Judged } from '../delta/metrics';
 import { writeJson } from '../job/files';
-import type { Contestant } from './contestants';
+import type { Method } from './methods';
 
-/** One run of one contestant: a training, or a fit of logistic regression. */
+/** Identity of a run: a training, or a fit of logistic regression. */
 export interface RunKey {
-  contestant: Contestant;
+  /** Method; result files fix the name of this field. */
+  contestant: Method;
   seed: number;
   /** Null for logistic regression. */
   lr: number | null;
 }
 
-/** `runs/NAME.json`: what a run came to. */
+/** Content of `runs/NAME.json`: the result of a run. */
 export interface RunRecord extends RunKey {
   schemaVersion: 1;
-  /** Rows trained on, and those that the epoch, the learning rate or the penalty is chosen by. */
+  /** Training rows, and dev rows, which choose the epoch, the learning rate or the penalty. */
   rows: { train: number; dev: number };
-  /** The metric that decides, all of it larger is better. */
+  /** Metric that decides; larger is better. */
   metric: string;
   /**
    * Best epoch's value on the dev rows, with its loss if that decides. Null if the training failed:
@@ -25,28 +26,28 @@ export interface RunRecord extends RunKey {
    */
   dev: (Judged & { epoch: number | null }) | null;
   failure?: string;
-  /** All that are left; null for a learning rate that was not the best. */
+  /** Metrics of all test rows; null for a learning rate that was not the best. */
   test: { rows: number; metrics: Record<string, number> } | null;
   /** Chosen heads, as [layer, head]; none for logistic regression. */
   heads: [layer: number, head: number][];
-  /** Tuned numbers of the base, of the task head (or the regression), and all of the base's. */
+  /** Trainable parameters of the base and of the task head (or regression); all of the base. */
   trainableParameters: number;
   taskHeadParameters: number;
   totalParameters: number;
   /** Inverse penalty of logistic regression. */
   c?: number;
-  /** Wall times: heads measured and scored (shared by all runs of a seed), the run, the test. */
+  /** Wall times: measuring heads, shared by all runs of a seed; the run; the test. */
   seconds: { selection: number; run: number; test: number };
   peakRssBytes: number | null;
 }
 
-/** A file's name, without its ending. */
+/** Name of a run's file, without its extension. */
 export const runName = ({ contestant, seed, lr }: RunKey) =>
   `${contestant}-seed${seed}${lr === null ? '' : `-lr${lr}`}`;
 
 const fileOf = (out: string, key: RunKey) => path.join(out, 'runs', `${runName(key)}.json`);
 
-/** What a run came to before; undefined where it has not ended, or its file is damaged. */
+/** Reads a run's result; undefined if the run has not ended or its file is damaged. */
 export function readRun(out: string, key: RunKey): RunRecord | undefined {
   try {
     const record: RunRecord = JSON.parse(fs.readFileSync(fileOf(out, key), 'utf8'));
@@ -56,7 +57,7 @@ export function readRun(out: string, key: RunKey): RunRecord | undefined {
   }
 }
 
-/** Keeps a run, whole or not at all. */
+/** Stores a run's result, whole or not at all. */
 export function writeRun(out: string, record: RunRecord): void {
   writeJson(fileOf(out, record), record);
 }

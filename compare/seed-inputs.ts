@@ -8,12 +8,12 @@ import type { ScoredHeads, SelectionInput } from '../heads/select';
 import { readHeads, readScores, writeJson } from '../job/files';
 import { scoreHeads } from '../trainer/training-engine';
 import type { ComparedData } from './data';
-import { passed } from './passed';
+import { progressOf } from './engine-progress';
 import type { CompareEvent, CompareRequest } from './request';
 import { type SeedRows, seedRows } from './seed-rows';
 
-/** What all runs of one seed share: its rows, its analysis and its scores. Each is made when it is first asked for, and kept. */
-export class SeedMaterial {
+/** Inputs that all runs of a seed share: rows, analysis and scores. Made on demand and cached. */
+export class SeedInputs {
   readonly rows: SeedRows;
   private readonly folder: string;
   private heads: HeadReport | undefined;
@@ -29,17 +29,17 @@ export class SeedMaterial {
     this.rows = seedRows(data, request.rows, { seed, searchSeed: request.seeds[0] }, this.folder);
   }
 
-  /** Where what frozen layers put out for its rows lies, for the trainings that have the same below what they tune. */
+  /** Folder of cached outputs of frozen layers, for trainings with the same frozen layers. */
   get prefixes(): string {
     return path.join(this.folder, 'prefixes');
   }
 
-  /** All that has to do with the seed is done: what is large goes. */
-  leave(): void {
+  /** Removes large files, once all runs of the seed have ended. */
+  removeLargeFiles(): void {
     fs.rmSync(this.prefixes, { recursive: true, force: true });
   }
 
-  /** What a strategy goes by, and the seconds that it took. */
+  /** Measurement from which a strategy chooses heads, and the seconds that it took. */
   async *measured(
     strategy: string,
     signal: AbortSignal,
@@ -50,31 +50,31 @@ export class SeedMaterial {
 
   private async *analysis(signal: AbortSignal): AsyncGenerator<CompareEvent, HeadReport> {
     const file = path.join(this.folder, 'heads.json');
-    this.heads ??= kept(file, readHeads);
+    this.heads ??= readIfWhole(file, readHeads);
     if (this.heads) return this.heads;
     const { model, training, samples, engine } = this.request;
     const { maxLength } = training;
     const options = { ...ANALYSIS_DEFAULTS, ...engine, samples, maxLength, seed: this.seed };
-    this.heads = yield* passed(analyze({ model, data: this.rows.train, options }, signal));
+    this.heads = yield* progressOf(analyze({ model, data: this.rows.train, options }, signal));
     writeJson(file, this.heads);
     return this.heads;
   }
 
   private async *scored(strategy: ScoreStrategy, signal: AbortSignal): AsyncGenerator<CompareEvent, HeadScores> {
     const file = path.join(this.folder, `scores-${strategy}.json`);
-    const before = this.scores.get(strategy) ?? kept(file, readScores);
-    if (before) return before;
+    const stored = this.scores.get(strategy) ?? readIfWhole(file, readScores);
+    if (stored) return stored;
     const { model, training, samples, engine } = this.request;
     const options = { ...engine, samples, maxLength: training.maxLength, seed: this.seed };
-    const scores = yield* passed(scoreHeads({ model, train: this.rows.train, strategy, options }, signal));
+    const scores = yield* progressOf(scoreHeads({ model, train: this.rows.train, strategy, options }, signal));
     writeJson(file, scores);
     this.scores.set(strategy, scores);
     return scores;
   }
 }
 
-/** What an earlier attempt has left; undefined where it is not there or damaged. */
-function kept<T>(file: string, read: (file: string) => T): T | undefined {
+/** Reads a file of an earlier attempt; undefined if it is missing or damaged. */
+function readIfWhole<T>(file: string, read: (file: string) => T): T | undefined {
   try {
     return read(file);
   } catch {

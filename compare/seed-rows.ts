@@ -22,9 +22,9 @@ export interface SeedRows {
 }
 
 /**
- * A seed's rows, those of the further files not counted.
+ * Splits a seed's rows, without those of further files.
  *
- * @throws HifiError INVALID_INPUT where there are too few rows, of a class or in all, or none to test on
+ * @throws HifiError INVALID_INPUT if there are too few rows, of a class or in all, or none to test
  */
 export function seedSplit(
   { further, targets, labels }: ComparedData,
@@ -38,14 +38,18 @@ export function seedSplit(
   const missing = labels.names.findIndex((_, index) => !drawn.has(index));
   if (missing >= 0) {
     throw invalidInput(
-      `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; draw more, or --rows-per-class`,
+      `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; give more --rows, or --rows-per-class`,
     );
   }
   if (split.test.length > 0 || further.length > 0) return split;
-  throw invalidInput('no row is left to test on: give fewer --rows, or --test files');
+  throw invalidInput('no row is left for the test: give fewer --rows, or --test files');
 }
 
-/** Writes a seed's rows as JSONL into `folder`, whole files; those that are there are kept. @throws as {@link seedSplit} */
+/**
+ * Writes a seed's rows as JSONL into `folder`, each file whole; existing files stay.
+ *
+ * @throws as {@link seedSplit}
+ */
 export function seedRows(
   data: ComparedData,
   size: TrainingSize & { dev?: number },

@@ -9,26 +9,26 @@ import type { TrainingSize } from './split';
  */
 export const SPLIT_VERSION = 2;
 
-/** What all runs of a comparison have in common; who runs, and how often, is not among it. */
+/** Settings that all runs of a comparison share; methods and seeds may differ. */
 export interface ComparisonSettings {
   schemaVersion: 1 | typeof SPLIT_VERSION;
-  /** The weights' hash, and those of the other files that decide what the model makes of a row. */
+  /** Hashes of the weights, and of the other files that affect the model's result for a row. */
   model: { name: string; sha256: string; files: (string | null)[] };
-  /** Hashes of the training file and of the further test files, and what is read of them. */
+  /** Hashes of the training file and of further test files, and their columns. */
   data: { train: string; test: string[]; columns: object };
   rows: TrainingSize & { dev?: number };
-  /** Heads a layer, or the share of the model. */
+  /** Heads per layer, or share of the model. */
   size: { k: number } | { budget: number };
   tune: Tune;
-  /** Learning rates that each contestant is tried with, on the first seed. */
+  /** Learning rates of each method on the first seed. */
   lrs: number[];
   searchSeed: number;
   training: Omit<TrainOptions, 'lr' | 'seed' | 'device' | 'threads'>;
-  /** Sequences that heads are measured and scored on. */
+  /** Sequences for measuring and scoring heads. */
   samples: number;
 }
 
-/** The first thing in which two comparisons differ, in words; undefined where they are of one kind. */
+/** First difference of two settings, in words; undefined if they agree. */
 export function differenceOf(before: object, now: object, name = ''): string | undefined {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
   for (const key of keys) {
@@ -38,7 +38,7 @@ export function differenceOf(before: object, now: object, name = ''): string | u
       const difference = differenceOf(a, b, at);
       if (difference !== undefined) return difference;
     } else if (JSON.stringify(a) !== JSON.stringify(b)) {
-      return `${at} was ${said(a)} and is ${said(b)}`;
+      return `${at} was ${shown(a)} and is ${shown(b)}`;
     }
   }
   return undefined;
@@ -47,4 +47,4 @@ export function differenceOf(before: object, now: object, name = ''): string | u
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const said = (value: unknown) => (value === undefined ? 'not given' : JSON.stringify(value).slice(0, 60));
+const shown = (value: unknown) => (value === undefined ? 'not given' : JSON.stringify(value).slice(0, 60));

@@ -1,18 +1,16 @@
 import { randomStream } from '../data/random';
 import { invalidInput } from '../foundation/errors';
 
-/** How many rows a run trains on: so many in all, or so many of each class. */
+/** Number of training rows: in all, or per class. */
 export type TrainingSize = { rows: number } | { rowsPerClass: number };
 
-/** Most dev rows unless told otherwise. */
+/** Default for the most dev rows. */
 const MOST_DEV_ROWS = 500;
 
 /** A run's rows of the training file, as indices. */
 export interface Split {
   train: Int32Array;
-  /**
-   * Rows that choose the epoch and a regression's penalty, and on the first seed the learning rate.
-   */
+  /** Rows that choose the epoch and a regression's penalty; on the first seed also the rate. */
   dev: Int32Array;
   /** Rows that no training or choice uses. */
   test: Int32Array;
@@ -25,15 +23,15 @@ export interface Seeds {
 }
 
 /**
- * Draws a run's rows without replacement, another draw for each seed: those to train on, as many
- * others to choose by (at most 500; with `rowsPerClass` of each class alike, Gao et al. 2021, §3),
- * and all remaining rows to test on, except those that chose the learning rate. A pure function of
- * its arguments.
+ * Draws a run's rows without replacement; each seed gives another draw. There are as many dev rows
+ * as training rows, at most 500; with `rowsPerClass` equally many of each class (Gao et al. 2021,
+ * §3). All remaining rows are test rows, except those that chose the learning rate. A pure function
+ * of its arguments.
  *
- * @param classes each row's class; one class for a regression // [n]
- * @param devRows in the place of as many as the training rows; with `rowsPerClass` shared out
- *   between the classes
- * @throws HifiError INVALID_INPUT where there are too few rows, or dev rows for the classes
+ * @param classes class of each row; a single class for a regression // [n]
+ * @param devRows number of dev rows, instead of the default; with `rowsPerClass` divided among the
+ *   classes
+ * @throws HifiError INVALID_INPUT for too few rows, or fewer dev rows than classes
  */
 export function splitRows(
   classes: ArrayLike<number>,
@@ -47,7 +45,7 @@ export function splitRows(
   return { ...split, test: split.test.filter((row) => !chose.has(row)) };
 }
 
-/** Training rows, dev rows and all others. */
+/** Training rows, dev rows and all remaining rows. */
 function drawnRows(classes: ArrayLike<number>, size: TrainingSize, seed: number, devRows?: number): Split {
   const order = randomStream(seed, 'compare').shuffle(classes.length);
   if ('rows' in size) {
@@ -55,7 +53,7 @@ function drawnRows(classes: ArrayLike<number>, size: TrainingSize, seed: number,
     const wanted = size.rows + dev;
     if (wanted > classes.length) {
       throw invalidInput(
-        `--rows is ${size.rows}, and ${dev} more are needed to choose by; the training file has ${classes.length} rows`,
+        `--rows is ${size.rows}, and ${dev} more are needed as dev rows; the training file has ${classes.length} rows`,
       );
     }
     return { train: order.slice(0, size.rows), dev: order.slice(size.rows, wanted), test: order.slice(wanted).sort() };
@@ -69,11 +67,12 @@ function drawnRows(classes: ArrayLike<number>, size: TrainingSize, seed: number,
   }
   const count = byClass.size;
   const perClass = Math.floor((devRows ?? Math.max(count, Math.min(k * count, MOST_DEV_ROWS))) / count);
-  if (perClass === 0) throw invalidInput(`--dev-rows is ${devRows}; of ${count} classes it must be at least ${count}`);
+  if (perClass === 0)
+    throw invalidInput(`--dev-rows is ${devRows}; with ${count} classes it must be at least ${count}`);
   for (const [, rows] of byClass) {
     if (rows.length < k + perClass) {
       throw invalidInput(
-        `--rows-per-class is ${k}, and ${perClass} more are needed to choose by; a class of the training file has ${rows.length} rows`,
+        `--rows-per-class is ${k}, and ${perClass} more are needed as dev rows; a class of the training file has ${rows.length} rows`,
       );
     }
   }

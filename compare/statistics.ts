@@ -1,9 +1,9 @@
 /*
- * What may be said of a few runs of several contestants (Agarwal et al. 2021, "Deep reinforcement learning at the edge of the
- * statistical precipice", arXiv 2108.13264). Pure: imports nothing.
+ * Statistics for comparing methods by a few runs each (Agarwal et al. 2021, "Deep reinforcement
+ * learning at the edge of the statistical precipice", arXiv 2108.13264). Pure: imports nothing.
  */
 
-/** Runs of one contestant: a list a task (stratum), a number a run. */
+/** Runs of one method: one list per task (stratum), one number per run. */
 export type Strata = readonly (readonly number[])[];
 
 export interface Interval {
@@ -11,37 +11,39 @@ export interface Interval {
   high: number;
 }
 
-/** How intervals are made: `draw(n)` is a whole number from 0 to n − 1, all equally likely. */
+/** Settings of a bootstrap. `draw(n)` returns a whole number from 0 to n − 1, uniformly. */
 export interface Bootstrap {
   replicates: number;
-  /** Share of the replicates within an interval, 0 … 1. */
+  /** Share of the replicates inside an interval, 0 … 1. */
   level: number;
   draw: (n: number) => number;
 }
 
 /**
- * The mean of the middle half: ⌊n/4⌋ of the smallest and of the largest values are left out (Agarwal et al. 2021, §4.3; the
- * trimmed mean at 0.25). Of fewer than four values it is the mean.
+ * Mean of the middle half, without the ⌊n/4⌋ smallest and ⌊n/4⌋ largest values: the trimmed mean at
+ * 0.25 (Agarwal et al. 2021, §4.3). Of fewer than four values it is the mean.
  *
- * @throws RangeError for no values
+ * @throws RangeError for an empty list
  */
 export function interquartileMean(values: readonly number[]): number {
-  if (values.length === 0) throw new RangeError('no values to take the mean of');
+  if (values.length === 0) throw new RangeError('the list of values is empty; a mean needs at least one value');
   const cut = Math.floor(values.length / 4);
   const middle = values.toSorted((a, b) => a - b).slice(cut, values.length - cut);
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
 }
 
 /**
- * P(X > Y) of a run of either side drawn at random, ties counted half, the mean over tasks (Agarwal et al. 2021, §4.3): the
- * Mann–Whitney statistic U/(n·m).
+ * P(X > Y) for a random run of either side, with ties as half, averaged over tasks (Agarwal et al.
+ * 2021, §4.3). It is the Mann–Whitney statistic U/(n·m).
  *
  * @returns 0 … 1
- * @throws RangeError for sides of different numbers of tasks, or one without runs
+ * @throws RangeError for sides with different numbers of tasks, or a task without runs
  */
 export function probabilityOfImprovement(x: Strata, y: Strata): number {
   if (x.length !== y.length || [...x, ...y].some((runs) => runs.length === 0)) {
-    throw new RangeError(`${x.length} and ${y.length} tasks; both sides need the same, with a run or more of each`);
+    throw new RangeError(
+      `the sides have ${x.length} and ${y.length} tasks; both need the same tasks, with at least one run each`,
+    );
   }
   const ofTask = x.map((runs, task) => {
     let wins = 0;
@@ -51,16 +53,16 @@ export function probabilityOfImprovement(x: Strata, y: Strata): number {
   return ofTask.reduce((sum, share) => sum + share, 0) / ofTask.length;
 }
 
-/** Runs of one seed by two contestants, subtracted. */
+/** Differences of two methods, seed by seed. */
 export const differences = (x: Strata, y: Strata): number[][] =>
   x.map((runs, task) => runs.map((value, run) => value - y[task][run]));
 
 /**
- * A percentile interval by the stratified bootstrap (Efron 1979; Agarwal et al. 2021, §4.1): the runs of each task are drawn anew
- * with replacement, the same runs of every side, so that what belongs together stays together.
+ * Percentile interval by the stratified bootstrap (Efron 1979; Agarwal et al. 2021, §4.1). The runs
+ * of each task are drawn with replacement. Every side uses the same draws, so pairs stay together.
  *
- * @param sides the strata of each side; all have the same tasks and runs
- * @returns undefined where there is but one run a task: nothing can be said then
+ * @param sides strata of each side; all have the same tasks and runs
+ * @returns undefined if each task has a single run, which allows no interval
  */
 export function bootstrapInterval(
   sides: readonly Strata[],
@@ -75,7 +77,7 @@ export function bootstrapInterval(
   return { low: quantile(values, (1 - level) / 2), high: quantile(values, (1 + level) / 2) };
 }
 
-/** Linear between two order statistics, as NumPy has it by default (Hyndman & Fan 1996, type 7). */
+/** Quantile by linear interpolation, NumPy's default (Hyndman & Fan 1996, type 7). */
 function quantile(sorted: Float64Array, share: number): number {
   const at = share * (sorted.length - 1);
   const below = Math.floor(at);

@@ -1,6 +1,6 @@
 import { randomStream } from '../data/random';
 import { failed as failure } from '../foundation/errors';
-import type { Contestant } from './contestants';
+import type { Method } from './methods';
 import type { RunRecord } from './run-record';
 import type { ComparisonSettings } from './settings';
 import {
@@ -13,29 +13,29 @@ import {
   type Strata,
 } from './statistics';
 
-/** How intervals are made. */
+/** Settings of all intervals. */
 const BOOTSTRAP = { replicates: 2000, level: 0.95, seed: 0 };
 
-/** A value with its bootstrap interval over the seeds; none where there is but one. */
+/** Value with its bootstrap interval over the seeds; null for a single seed. */
 export interface Estimate {
   value: number;
   interval: Interval | null;
 }
 
-/** How one contestant has done. */
+/** Result of one method. */
 export interface Standing {
-  contestant: Contestant;
-  /** The rate that was best on the first seed's dev rows; null for logistic regression. */
+  contestant: Method;
+  /** Best learning rate on the first seed's dev rows; null for logistic regression. */
   lr: number | null;
-  /** The test metric of each seed, in their order. */
+  /** Test metric of each seed, in the order of the seeds. */
   values: number[];
-  /** The interquartile mean of the values. */
+  /** Interquartile mean of the values. */
   score: Estimate;
-  /** Against the reference, seed by seed: the interquartile mean of the differences; null for the reference itself. */
+  /** Interquartile mean of the differences to the reference, by seed; null for the reference. */
   difference: Estimate | null;
-  /** P(a run of it is better than one of the reference). */
+  /** P(a run of this method is better than one of the reference). */
   improvement: Estimate | null;
-  /** Tuned numbers of the base and of the task head (or regression), and the former's share of the base. */
+  /** Trainable parameters of the base and of the task head (or regression); the base's share. */
   trainableParameters: number;
   taskHeadParameters: number;
   share: number;
@@ -43,62 +43,60 @@ export interface Standing {
   seconds: { selection: number; run: number; test: number };
 }
 
-/** results.json. */
+/** Content of results.json. */
 export interface ComparisonResults {
   schemaVersion: 1;
   settings: ComparisonSettings;
   seeds: number[];
-  /**
-   * Row counts of the first seed; `leastTest` is the fewest test rows of any seed, if different.
-   */
+  /** Row counts of the first seed; `leastTest`: fewest test rows of any seed, if different. */
   rows: { train: number; dev: number; test: number; leastTest?: number };
   metric: string;
-  reference: Contestant;
+  reference: Method;
   bootstrap: typeof BOOTSTRAP;
-  /** The best score first. */
+  /** Methods, best score first. */
   standings: Standing[];
-  /** Contestants whose training broke off, and where: they have no standing. Left out where there are none. */
-  failed?: { contestant: Contestant; seed: number; failure: string }[];
+  /** Excluded methods, whose training failed. Absent if there are none. */
+  failed?: { contestant: Method; seed: number; failure: string }[];
 }
 
 /**
- * What a comparison's runs say.
+ * Summarizes the runs of a comparison.
  *
- * @param records one a contestant and seed, all tested
- * @param reference one of the contestants
- * @param failed of each contestant that is out the run that broke off
- * @throws HifiError FAILED where the reference is out
+ * @param records tested runs, one per method and seed
+ * @param reference method that all others are compared with
+ * @param failed failed run of each excluded method
+ * @throws HifiError FAILED if the reference is excluded
  */
 export function summarise(
   settings: ComparisonSettings,
   records: readonly RunRecord[],
-  reference: Contestant,
+  reference: Method,
   failed: readonly RunRecord[] = [],
 ): ComparisonResults {
   const out = failed.map(({ contestant, seed, failure = '' }) => ({ contestant, seed, failure }));
   const lost = out.find(({ contestant }) => contestant === reference);
   if (lost) {
     throw failure(
-      `${reference}, who the others are compared with, broke off on seed ${lost.seed}: ${lost.failure}; give another --reference, or other --lrs`,
+      `the training of ${reference}, the reference, failed on seed ${lost.seed}: ${lost.failure}; give another --reference, or other --lrs`,
     );
   }
   const [first] = records;
-  const contestants = [...new Set(records.map(({ contestant }) => contestant))];
+  const methods = [...new Set(records.map(({ contestant }) => contestant))];
   const seeds = [...new Set(records.map(({ seed }) => seed))];
-  const of = (contestant: Contestant) => records.filter((record) => record.contestant === contestant);
-  const strata = (contestant: Contestant): Strata => [of(contestant).map((record) => metricOf(record, first.metric))];
-  const standings = contestants.map((contestant): Standing => {
-    const runs = of(contestant);
-    const own = strata(contestant);
+  const of = (method: Method) => records.filter((record) => record.contestant === method);
+  const strata = (method: Method): Strata => [of(method).map((record) => metricOf(record, first.metric))];
+  const standings = methods.map((method): Standing => {
+    const runs = of(method);
+    const own = strata(method);
     const other = strata(reference);
     const estimate = (sides: Strata[], statistic: (...sides: Strata[]) => number): Estimate => ({
       value: statistic(...sides),
       interval: bootstrapInterval(sides, statistic, bootstrap()) ?? null,
     });
-    const isReference = contestant === reference;
+    const isReference = method === reference;
     const mean = (part: (record: RunRecord) => number) => runs.reduce((sum, run) => sum + part(run), 0) / runs.length;
     return {
-      contestant,
+      contestant: method,
       lr: runs[0].lr,
       values: [...own[0]],
       score: estimate([own], ofAll),
@@ -133,7 +131,7 @@ const ofAll = (strata: Strata) => interquartileMean(strata.flat());
 
 const metricOf = ({ test }: RunRecord, metric: string) => test!.metrics[metric];
 
-/** The same draws for every statistic. */
+/** Bootstrap with the same draws for every statistic. */
 export function bootstrap(): Bootstrap {
   const random = randomStream(BOOTSTRAP.seed, 'comparison');
   return { ...BOOTSTRAP, draw: random.int };

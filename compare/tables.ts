@@ -1,24 +1,24 @@
-import { grouped } from '../report/words';
+import { grouped } from '../report/sentences';
 import type { ComparisonResults, Estimate, Standing } from './summary';
 
-/** A column of the table; where not all fit, the last of the rank go first. */
+/** Column of the table. If not all fit, the highest ranks go first. */
 export interface Column {
   head: string;
   cell: (standing: Standing) => string;
   right: boolean;
-  /** 0 is never left out. */
+  /** Priority; a column of rank 0 always stays. */
   rank: number;
 }
 
-/** The table's columns, most of them numbers. */
+/** Columns of the standings. */
 export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): Column[] {
   const percent = `${100 * bootstrap.level} %`;
   const estimate = (pick: (standing: Standing) => Estimate | null, digits: number, signed: boolean) => {
     const text = (value: number) => `${signed && value > 0 ? '+' : ''}${value.toFixed(digits).replace('-', '−')}`;
     return {
       value: (standing: Standing) => {
-        const told = pick(standing);
-        return told === null ? '–' : text(told.value);
+        const estimated = pick(standing);
+        return estimated === null ? '–' : text(estimated.value);
       },
       interval: (standing: Standing) => {
         const interval = pick(standing)?.interval;
@@ -31,7 +31,7 @@ export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): 
   const improvement = estimate(({ improvement }) => improvement, 2, false);
   const right = true;
   return [
-    { head: 'contestant', cell: ({ contestant }) => contestant, right: false, rank: 0 },
+    { head: 'method', cell: ({ contestant }) => contestant, right: false, rank: 0 },
     { head: metric, cell: score.value, right, rank: 0 },
     { head: percent, cell: score.interval, right, rank: 2 },
     { head: `− ${reference}`, cell: difference.value, right, rank: 1 },
@@ -45,24 +45,17 @@ export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): 
   ];
 }
 
-/**
- * Formats the number of test rows. Later seeds have fewer: rows that chose the learning rate are in
- * no test.
- */
+/** Formats the number of test rows. Rows that chose the rate are in no test of later seeds. */
 export const testedRows = ({ test, leastTest }: ComparisonResults['rows']) =>
   leastTest === undefined ? grouped(test) : `${grouped(leastTest)} to ${grouped(test)}`;
 
-const OLDER_SPLIT =
-  'split by the first rule: on later seeds some of the rows that are tested on are among those that chose the learning rate on';
+const OLDER_SPLIT = 'split version 1: on later seeds, some test rows are among those that chose the learning rate on';
 
-/**
- * Returns true if rows that chose the learning rate are test rows: split version 1 with several
- * learning rates.
- */
+/** True if rows that chose the learning rate are test rows: split version 1, several rates. */
 const sharedRows = ({ settings, seeds }: ComparisonResults) =>
   settings.schemaVersion === 1 && seeds.length > 1 && settings.lrs.length > 1;
 
-/** What the table is of, a sentence each. */
+/** Notes on the table, one sentence each. */
 export function notesOf(results: ComparisonResults): string[] {
   const { settings, seeds, rows, metric, reference, bootstrap, failed = [] } = results;
   const size = 'k' in settings.size ? `k = ${settings.size.k}` : `a budget of ${100 * settings.size.budget} %`;
@@ -73,17 +66,19 @@ export function notesOf(results: ComparisonResults): string[] {
   const { epochs } = settings.training;
   const once = seeds.length === 1;
   return [
-    `${settings.model.name}, ${size}, ${epochs} epochs on ${drawn}, drawn anew for each of ${seeds.length} seed${once ? '' : 's'}; ${grouped(rows.dev)} others choose learning rate (on seed ${settings.searchSeed}) and epoch; tested on ${testedRows(rows)}`,
+    `${settings.model.name}, ${size}, ${epochs} epochs on ${drawn}, redrawn for each of ${seeds.length} seed${once ? '' : 's'}; ${grouped(rows.dev)} other rows choose the learning rate (on seed ${settings.searchSeed}) and the epoch; tested on ${testedRows(rows)} rows`,
     ...(sharedRows(results) ? [`${OLDER_SPLIT} seed ${settings.searchSeed}`] : []),
     `${metric}: interquartile mean over the seeds; − ${reference}: that of the differences seed by seed; P(> ${reference}): the probability that a run is better than one of ${reference}`,
     once
       ? 'one seed: no intervals'
       : `intervals: ${100 * bootstrap.level} % of ${grouped(bootstrap.replicates)} bootstrap replicates of the seeds; with few seeds they are too narrow`,
-    ...failed.map(({ contestant, seed, failure }) => `${contestant} is out: it broke off on seed ${seed} (${failure})`),
+    ...failed.map(
+      ({ contestant, seed, failure }) => `${contestant} is excluded: it failed on seed ${seed} (${failure})`,
+    ),
   ];
 }
 
-/** results.md. */
+/** Content of results.md. */
 export function markdownOf(results: ComparisonResults): string {
   const columns = columnsOf(results);
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
@@ -96,7 +91,7 @@ export function markdownOf(results: ComparisonResults): string {
   ].join('\n');
 }
 
-/** results.csv: a line a run. */
+/** Content of results.csv: one line per run. */
 export function csvOf({ standings, seeds, metric }: ComparisonResults): string {
   const head = `contestant,seed,lr,${metric},trainable_parameters,task_head_parameters`;
   const lines = standings.flatMap(({ contestant, lr, values, trainableParameters, taskHeadParameters }) =>

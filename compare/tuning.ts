@@ -10,46 +10,46 @@ import { SELECTION_DEFAULTS, type SelectionOptions, selectHeads } from '../heads
 import type { ModelConfig } from '../model/config';
 import { clearState } from '../trainer/state';
 import { evaluate, train } from '../trainer/training-engine';
-import { type Contestant, FULL, type LOGISTIC, selectionOf } from './contestants';
-import { passed } from './passed';
+import { progressOf } from './engine-progress';
+import { FULL, type LOGISTIC, type Method, selectionOf } from './methods';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
-import type { SeedMaterial } from './seed-inputs';
+import type { SeedInputs } from './seed-inputs';
 
-type Tuned = Exclude<Contestant, typeof LOGISTIC>;
+type Tuned = Exclude<Method, typeof LOGISTIC>;
 
-/** The options that a contestant's heads are chosen by; `random` draws others for each seed. */
+/** Options of the selection for a method; `random` draws other heads for each seed. */
 export function selectionFor(
-  contestant: Tuned,
+  method: Tuned,
   { size, tune }: Pick<CompareRequest, 'size' | 'tune'>,
   seed: number,
 ): SelectionOptions {
-  const { strategy, ranking } = selectionOf(contestant);
+  const { strategy, ranking } = selectionOf(method);
   const { k: _, ...defaults } = SELECTION_DEFAULTS;
   return { ...defaults, ...ranking, strategy, ...size, tune, seed };
 }
 
-/** Trains one contestant with one seed and learning rate; its delta is kept until {@link tested} or {@link dropped}. */
-export async function* tuned(
+/** Trains a method with one seed and learning rate; {@link testMethod} removes its delta. */
+export async function* trainMethod(
   request: CompareRequest,
-  material: SeedMaterial,
-  { contestant, lr }: { contestant: Tuned; lr: number },
+  inputs: SeedInputs,
+  { contestant: method, lr }: { contestant: Tuned; lr: number },
   config: ModelConfig,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { model, training, engine, out } = request;
-  const { seed, rows } = material;
-  const key = { contestant, seed, lr };
-  const options = selectionFor(contestant, request, seed);
-  const { measured, seconds } = yield* material.measured(options.strategy, signal);
+  const { seed, rows } = inputs;
+  const key = { contestant: method, seed, lr };
+  const options = selectionFor(method, request, seed);
+  const { measured, seconds } = yield* inputs.measured(options.strategy, signal);
   const chosen = selectHeads(measured, options);
-  const mask = contestant === FULL ? wholeModel(chosen, config) : chosen;
+  const mask = method === FULL ? wholeModel(chosen, config) : chosen;
   const folder = deltaFolder(out, key);
   fs.mkdirSync(folder, { recursive: true });
   const started = performance.now();
-  const asked = { model, train: rows.train, dev: rows.dev, mask, options: { ...training, ...engine, lr, seed } };
-  const { metrics, failure } = yield* attempt(
-    train({ ...asked, out: folder, prefixes: material.prefixes, resume: true }, signal),
+  const trainRequest = { model, train: rows.train, dev: rows.dev, mask, options: { ...training, ...engine, lr, seed } };
+  const { metrics, failure } = yield* trainingOrFailure(
+    train({ ...trainRequest, out: folder, prefixes: inputs.prefixes, resume: true }, signal),
   );
   const record: RunRecord = {
     schemaVersion: 1,
@@ -61,49 +61,49 @@ export async function* tuned(
     test: null,
     ...sizesOf(mask, metrics),
     seconds: {
-      selection: goesBy(options.strategy) ? seconds : 0,
-      // One that was cut has its epochs' seconds in its checkpoint, those of this process are the rest.
+      selection: usesMeasurement(options.strategy) ? seconds : 0,
+      // The checkpoint of an interrupted run has the seconds of its epochs.
       run: Math.max((performance.now() - started) / 1000, sumOf(metrics?.epochs.map((epoch) => epoch.seconds) ?? [])),
       test: 0,
     },
-    // The engine counts the process that started it, which holds here what all contestants share.
+    // The engine's peak includes its parent process, whose memory serves all methods.
     peakRssBytes: metrics ? Math.max(0, metrics.peakRssBytes - peakOf('self')) : null,
   };
   writeRun(out, record);
   if (metrics) clearState(path.join(folder, 'state'));
-  else dropped(out, key);
+  else removeDelta(out, key);
   return record;
 }
 
-/** Tests what {@link tuned} has trained on all rows that are left. */
-export async function* tested(
+/** Tests a method trained by {@link trainMethod} on all test rows. */
+export async function* testMethod(
   request: CompareRequest,
-  material: SeedMaterial,
+  inputs: SeedInputs,
   record: RunRecord,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
   const { model, training, engine, out } = request;
   const started = performance.now();
   const delta = path.join(deltaFolder(out, record), 'delta');
-  // A training in small batches is no reason to test in small ones.
+  // The training's batch size may be small for reasons that do not hold for the test.
   const options = { ...engine, batchSize: TRAIN_DEFAULTS.batchSize, maxLength: training.maxLength };
-  const { rows, metrics } = yield* passed(evaluate({ model, delta, data: material.rows.test, options }, signal));
+  const { rows, metrics } = yield* progressOf(evaluate({ model, delta, data: inputs.rows.test, options }, signal));
   const seconds = { ...record.seconds, test: (performance.now() - started) / 1000 };
   const whole = { ...record, test: { rows, metrics }, seconds };
   writeRun(out, whole);
-  dropped(out, record);
+  removeDelta(out, record);
   return whole;
 }
 
-/** A run that need not be trained again: it was tested, broke off, or has its delta still. */
-export function trainedBefore(out: string, key: RunKey): RunRecord | undefined {
+/** Run that needs no training: it was tested, it failed, or its delta still exists. */
+export function storedRun(out: string, key: RunKey): RunRecord | undefined {
   const record = readRun(out, key);
   if (record === undefined || record.test !== null || record.dev === null) return record;
   return fs.existsSync(path.join(deltaFolder(out, key), 'delta', 'delta.json')) ? record : undefined;
 }
 
 /** Removes a run's delta. */
-export function dropped(out: string, key: RunKey): void {
+export function removeDelta(out: string, key: RunKey): void {
   fs.rmSync(deltaFolder(out, key), { recursive: true, force: true });
 }
 
@@ -111,10 +111,10 @@ const deltaFolder = (out: string, key: RunKey) => path.join(out, 'state', 'train
 
 const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 
-/** Whether a strategy's heads are chosen by what was measured. */
-const goesBy = (strategy: string) => !['random', 'all', 'none'].includes(strategy);
+/** True if a strategy chooses heads by a measurement. */
+const usesMeasurement = (strategy: string) => !['random', 'all', 'none'].includes(strategy);
 
-/** Every head, and the rest of the model with them. */
+/** Mask of every head and all other parameters of the model. */
 function wholeModel(allHeads: Mask, config: ModelConfig): Mask {
   const mask: Mask = { ...allHeads, tune: 'full' };
   const trainableParameters = countNumbers(tunedSlices(config, mask));
@@ -130,12 +130,12 @@ function sizesOf(mask: Mask, metrics: TrainMetrics | undefined) {
   };
 }
 
-/** A training whose loss is no number any more has lost, and is no reason to end the comparison. */
-async function* attempt(
+/** A training whose loss is not finite is a failed method and does not end the comparison. */
+async function* trainingOrFailure(
   events: AsyncGenerator<{ kind: string }, TrainMetrics>,
 ): AsyncGenerator<CompareEvent, { metrics?: TrainMetrics; failure?: string }> {
   try {
-    return { metrics: yield* passed(events) };
+    return { metrics: yield* progressOf(events) };
   } catch (thrown) {
     const error = HifiError.from(thrown);
     if (error.code !== 'DIVERGED') throw thrown;
@@ -148,10 +148,7 @@ const devOf = ({ best, epochs }: TrainMetrics, byLoss: boolean) => ({
   ...(byLoss && { loss: epochs[best.epoch - 1].dev.loss }),
 });
 
-/**
- * Returns the best run on the dev rows, the first of equals; undefined if every learning rate
- * failed.
- */
+/** Best run on the dev rows, the first of equals; undefined if every learning rate failed. */
 export const bestOf = (records: readonly RunRecord[]): RunRecord | undefined =>
   records.reduce<RunRecord | undefined>(
     (so, record) => (record.dev && (!so?.dev || isBetter(record.dev, so.dev)) ? record : so),

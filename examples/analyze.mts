@@ -1,5 +1,6 @@
 /*
- * Which heads matter for my texts? Measures them, shows two of the matrices, and ranks the heads by another reading of the paper.
+ * Measures which heads matter for some texts, prints two of the matrices, and ranks the heads by
+ * another reading of the paper.
  *
  *   analyze.mts [model]
  */
@@ -21,10 +22,10 @@ const report = await run;
 
 const { layers, heads } = report.model;
 console.log(`${report.model.name}: ${layers} layers of ${heads} heads, on ${report.samples} texts`);
-show('richness: singular values that hold 90 % of a head', report.richness);
+show('richness: singular values that make up 90 % of a head', report.richness);
 show('PageRank', report.pagerank);
 
-// Two heads are a row and a column of [L·H][L·H].
+// Two heads give a row and a column of [L·H][L·H].
 const [a, b] = [
   { layer: 0, head: 0 },
   { layer: layers - 1, head: heads - 1 },
@@ -32,8 +33,11 @@ const [a, b] = [
 const index = ({ layer, head }: typeof a) => layer * heads + head;
 console.log(`correlation of the first and the last head: ${report.correlation.pearson[index(a)][index(b)].toFixed(3)}`);
 
-// Another graph of the same measurements: no model is run.
-show('PageRank, literally', rank(report, { correlation: 'covariance', teleport: 'uniform', damping: 0.85 }).pagerank);
+// Another ranking of the same measurements; no model runs.
+show(
+  'PageRank, literal reading',
+  rank(report, { correlation: 'covariance', teleport: 'uniform', damping: 0.85 }).pagerank,
+);
 
 function show(title: string, matrix: PerHead): void {
   console.log(title);

@@ -1,5 +1,5 @@
 /*
- * A whole job in one call: first an estimate, then the run. Ctrl-C cancels it; the same command goes on where it was.
+ * Estimates a whole job and runs it. Ctrl-C cancels it, and the same command resumes it.
  *
  *   job.mts train.tsv out [model]      (columns: sentence, label)
  */
@@ -25,7 +25,7 @@ try {
   const run = runJob({ ...request, out, resume: true }, { signal });
   for await (const event of run) {
     if (event.kind === 'state') console.log(event.state);
-    if (event.kind === 'artifact') console.log(`  ${out}/${event.name}${event.kept ? ' (was there)' : ''}`);
+    if (event.kind === 'artifact') console.log(`  ${out}/${event.name}${event.kept ? ' (from before)' : ''}`);
     if (event.kind === 'warning') console.warn(event.message);
   }
   const { metrics } = await run;

@@ -1,6 +1,6 @@
 /*
- * In a service: POST { "texts": […] } gives each head's PageRank. One process stays for all requests and keeps the model; a client that
- * leaves ends its analysis, and bad input is the client's error.
+ * HTTP service: POST { "texts": […] } returns each head's PageRank. One process serves all requests
+ * and caches the model. A client that disconnects ends its analysis; bad input gives status 400.
  *
  *   service.mts [model] [port]
  */
@@ -16,7 +16,7 @@ const STATUS: Record<ErrorCode, number> = {
   CANCELLED: 499,
   FAILED: 500,
   DIVERGED: 500,
-  ENGINE_LOST: 503, // says nothing against the request: it may be tried again
+  ENGINE_LOST: 503, // not a fault of the request: the client may retry
   DISK_FULL: 507,
 };
 
@@ -52,7 +52,7 @@ async function body(request: IncomingMessage) {
   try {
     return Object(JSON.parse(text));
   } catch {
-    throw new HifiError('INVALID_INPUT', 'the body is no JSON; it must be { "texts": […] }');
+    throw new HifiError('INVALID_INPUT', 'the body is not JSON; it must be { "texts": […] }');
   }
 }
 

@@ -1,5 +1,5 @@
 /*
- * Step by step: measure, choose, tune, test, ask, hand on.
+ * Step by step: measure, select, train, evaluate, predict, export.
  *
  *   tune.mts train.tsv dev.tsv out [model]      (columns: sentence, label)
  */
@@ -21,7 +21,7 @@ for await (const event of training) {
 const { best, metric } = await training;
 console.log(`best: epoch ${best.epoch}, ${metric} ${best.value}`);
 
-// What heads were measured on and why they were chosen, for `hifi select` and for later.
+// The measurements and the reason for the choice, for `hifi select` and later use.
 writeJson(`${out}/heads.json`, heads);
 writeJson(`${out}/mask.json`, mask);
 
@@ -29,7 +29,7 @@ const delta = `${out}/delta`;
 const { info, tensors } = readDelta(delta);
 console.log(`${tensors.size} tensors, labels ${Object.values(info.id2label ?? {}).join(' and ')}`);
 const { metrics } = await evaluate({ model, delta, data: dev });
-console.log(`again: ${JSON.stringify(metrics)}`);
+console.log(`evaluation: ${JSON.stringify(metrics)}`);
 
 await exportModel({ model, delta, format: 'onnx', out: `${out}/onnx` });
 const texts = ['The keys are here.', 'The keys is here.'];

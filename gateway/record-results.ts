@@ -35,12 +35,12 @@ export class RecordPlace implements JobPlace {
     return place;
   }
 
-  async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
+  async stored<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
     const found = this.find(name);
     return found && readResult(name, await this.pathOf(found));
   }
 
-  async keptExport(format: ExportFormat): Promise<boolean> {
+  async storedExport(format: ExportFormat): Promise<boolean> {
     return [...this.files.keys()].some((name) => isOf(name, format));
   }
 

@@ -1,17 +1,17 @@
 #!/usr/bin/env node
-// `npm run setup`: what a bare clone needs before anything runs, in plain JavaScript for that reason: packages, the
-// build, the native parts. Each step is skipped when it is done already; a second run takes a second or so.
+// `npm run setup`: installs packages, builds, and sets up the native parts. It is plain JavaScript
+// because a bare clone has no build. It skips steps that are done: a second run takes about 1 s.
 const { spawnSync } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.dirname(__dirname);
-/** Holds the build's stamp: SHA-256 over all that goes into a build. */
+/** Stamp of the build: SHA-256 over all its sources. */
 const STAMP = path.join(root, 'dist/.stamp');
-/** Holds the process id of the set-up at work. */
+/** Process id of the running set-up. */
 const LOCK = path.join(root, 'dist/.setup-lock');
-/** Folders that the build leaves out, as tsconfig.build.json has it. */
+/** Folders outside the build, as in tsconfig.build.json. */
 const NOT_BUILT = ['node_modules', 'dist', 'coverage', 'test', 'bench'];
 
 const say = (line) => process.stderr.write(`${line}\n`);
@@ -22,10 +22,10 @@ function checkNode() {
   const least = /\d+\.\d+/.exec(readJson('package.json').engines.node)[0].split('.').map(Number);
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > least[0] || (major === least[0] && minor >= least[1])) return;
-  throw new Missing(`Node.js ${process.versions.node} is too old: ${least.join('.')} or newer is needed`);
+  throw new Missing(`Node.js is ${process.versions.node}; it must be ${least.join('.')} or newer`);
 }
 
-/** Whether `node_modules` holds the versions of `package-lock.json`, by the record that npm keeps of what it put there. */
+/** True if `node_modules` has the versions of `package-lock.json`, by npm's own record. */
 function packagesMatch() {
   let installed;
   try {
@@ -35,7 +35,7 @@ function packagesMatch() {
   }
   return Object.entries(readJson('package-lock.json').packages).every(([place, wanted]) => {
     if (place === '') return true;
-    if (installed[place] === undefined) return wanted.optional === true; // another platform's
+    if (installed[place] === undefined) return wanted.optional === true; // of another platform
     return installed[place].version === wanted.version && fs.existsSync(path.join(root, place, 'package.json'));
   });
 }
@@ -45,7 +45,7 @@ function installPackages() {
   say('installing packages (npm ci)');
   const args = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
-  // onnxruntime-node's own installer fetches CUDA parts, which the CPU does not need.
+  // onnxruntime-node's own installer downloads CUDA parts, which the CPU does not need.
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
   const options = { cwd: root, env, stdio: ['ignore', 2, 2] };
   const { status, error } = npm?.endsWith('.js')
@@ -54,7 +54,7 @@ function installPackages() {
   if (status !== 0) throw new Missing(`npm ci failed${error ? `: ${error.message}` : ''}`);
 }
 
-/** All that the build depends on. */
+/** Files that the build depends on. */
 function sources() {
   const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
   const walk = (folder) => {
@@ -82,7 +82,7 @@ function build() {
   const whole = built.every((file) => fs.existsSync(path.join(root, 'dist', `${file}.js`)));
   if (whole && fs.existsSync(STAMP) && fs.readFileSync(STAMP, 'utf8') === stamp) return;
   say('building (tsc)');
-  // What tsc remembers of its last build says nothing of files that were taken away since.
+  // tsc's record of its last build does not mention files removed since.
   if (!whole) fs.rmSync(path.join(root, 'dist/.tsbuildinfo'), { force: true });
   removeOrphans(new Set(built));
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
@@ -94,12 +94,12 @@ function build() {
   fs.writeFileSync(STAMP, stamp);
 }
 
-/** Takes away what was built from sources that are no more. */
-function removeOrphans(kept) {
+/** Removes built files whose sources no longer exist. */
+function removeOrphans(sources) {
   const dist = path.join(root, 'dist');
   for (const file of fs.readdirSync(dist, { recursive: true })) {
     const built = /^(.*?)(\.d\.ts|\.js)$/.exec(file);
-    if (built && !kept.has(built[1])) fs.rmSync(path.join(dist, file), { force: true });
+    if (built && !sources.has(built[1])) fs.rmSync(path.join(dist, file), { force: true });
   }
 }
 
@@ -122,7 +122,7 @@ async function testTools() {
   await setUpTestTools(say);
 }
 
-/** A line that is written over on a terminal; elsewhere the steps' own lines suffice. */
+/** Progress line that is overwritten on a terminal; undefined elsewhere. */
 function downloadLine() {
   if (!process.stderr.isTTY) return undefined;
   return ({ done, total }) => {
@@ -135,7 +135,7 @@ function readJson(file) {
   return JSON.parse(fs.readFileSync(path.join(root, file), 'utf8'));
 }
 
-/** One set-up at a time in a checkout: `npm test` and `npm run demo` may be started together. */
+/** Runs one set-up at a time in a checkout: `npm test` and `npm run demo` may start together. */
 async function withLock(work) {
   fs.mkdirSync(path.dirname(LOCK), { recursive: true });
   let waited = false;
@@ -153,7 +153,7 @@ async function withLock(work) {
   release();
 }
 
-/** @returns the process id in a lock, 0 where there is none */
+/** @returns process id in a lock, 0 if there is none */
 function holder(lock = LOCK) {
   try {
     return Number(fs.readFileSync(lock, 'utf8')) || 0;
@@ -162,7 +162,7 @@ function holder(lock = LOCK) {
   }
 }
 
-/** The lock appears with its content, by a link: no one ever reads half of it. */
+/** Takes the lock by a link, so that it appears with its content. */
 function takeLock() {
   const own = `${LOCK}.${process.pid}`;
   fs.writeFileSync(own, String(process.pid));
@@ -177,21 +177,21 @@ function takeLock() {
 }
 
 /**
- * Takes a dead process's lock away, by a name of its own: of two that saw it dead, one may find that it took the
- * other's new lock instead. That one goes back.
+ * Removes a dead process's lock by renaming it. Of two processes that do so, the second may rename
+ * the first one's new lock; it puts that lock back.
  */
 function dropDeadLock(aside) {
   try {
     fs.renameSync(LOCK, aside);
   } catch (error) {
-    if (error.code === 'ENOENT') return; // Released or taken away meanwhile.
+    if (error.code === 'ENOENT') return; // Already released or removed.
     throw error;
   }
   if (alive(holder(aside))) link(aside, LOCK);
   fs.rmSync(aside);
 }
 
-/** @returns whether `to` was free */
+/** @returns true if `to` was free */
 function link(from, to) {
   try {
     fs.linkSync(from, to);
@@ -218,9 +218,9 @@ async function main() {
     installPackages();
     build();
     makeRunnable();
-    // A package is packed without the native parts, which belong to the machine.
+    // A package contains no native parts, which depend on the machine.
     if (!process.argv.includes('--build-only')) await nativeParts(process.argv.includes('--gpu'));
-    // For `npm test` alone: no one who uses the package needs them.
+    // Only `npm test` needs them.
     if (process.argv.includes('--test-tools')) await testTools();
   });
 }

@@ -7,59 +7,62 @@ import type { StageProgress } from '../foundation/progress';
 import type { AnalysisCost } from '../heads/analysis-cost';
 import { type JobSpec, scoringOf } from './job';
 
-/** What a job would come to. */
+/** Estimated sizes, memory and seconds of a job. */
 export interface JobEstimate {
-  /** Heads that would be tuned; with the other three, known without an analysis. */
+  /** Tuned heads. Like the other three counts, known without an analysis. */
   heads: number;
-  /** Tuned numbers of the base, without the task head. */
+  /** Trainable parameters of the base, without the task head. */
   trainableParameters: number;
-  /** Numbers of the task head, all of them trained. */
+  /** Parameters of the task head; all of them are trained. */
   taskHeadParameters: number;
-  /** The base with its pooler, without a task head's other weights. */
+  /** Parameters of the base with its pooler, without a task head's other weights. */
   totalParameters: number;
   /** trainableParameters / totalParameters, 0 … 1. */
   share: number;
-  /** Of the delta's two files, known but for the digits of the heads' scores. */
+  /** Size of the delta's two files. Exact except for the digits of the heads' scores. */
   deltaBytes: number;
   /** Highest resident memory of the process tree, in bytes. */
   peakMemoryBytes: number;
   /** Wall times. */
   seconds: {
-    /** Of the analysis. */
+    /** The analysis. */
     analysis: number;
-    /** Of the scores, for a strategy that needs gradients. */
+    /** Gradient scores, for a strategy that needs them. */
     scoring?: number;
-    /** Preparation and all epochs' steps. */
+    /** Preparation and the steps of all epochs. */
     training: number;
-    /** All epochs' dev rows. */
+    /** The dev rows of all epochs. */
     evaluation: number;
-    /** Of the folders beside the delta. */
+    /** The exported folders. */
     export: number;
-    /** Of all of these. */
+    /** Sum of the others. */
     total: number;
   };
-  /** Training steps in all. */
+  /** Training steps of all epochs. */
   steps: number;
-  /** How many rows there are. */
+  /** Numbers of rows. */
   rows: {
-    /** Trained on. */
+    /** Rows for training. */
     train: number;
-    /** Judged by, each epoch. */
+    /** Rows for the evaluation of each epoch. */
     dev: number;
   };
 }
 
-/** Bytes per second at which a checkpoint is merged and written, with its hash: measured with MiniLM (91 MB in 0.5 s). */
+/**
+ * Bytes per second at which a checkpoint is merged, hashed and written. Measured with MiniLM: 91 MB
+ * in 0.5 s.
+ */
 const EXPORT_BYTES_PER_SECOND = 180e6;
 
-/** Measurements of a job's work, made by engines of this machine or by services. */
+/** Measurements of a job's work, by engines of this machine or by services. */
 export interface Calibrations<Rows = DataSource> {
   analysis(spec: JobSpec<Rows>, signal: AbortSignal): AsyncGenerator<StageProgress, AnalysisCost>;
   /** Measures the training, and for a strategy that needs gradients the scoring. */
   training(spec: JobSpec<Rows>, signal: AbortSignal): AsyncGenerator<StageProgress, TrainingCost>;
 }
 
-/** Returns the settings of a job's scoring, with `samples` `auto` the most that it may draw. */
+/** Settings of a job's scoring; with `samples` `auto`, the most sequences that it may draw. */
 export function scoringToMeasure(spec: Pick<JobSpec<unknown>, 'analysis' | 'training'>): ScoreOptions {
   const { samples, maxSamples } = spec.analysis;
   return { samples: samples === 'auto' ? maxSamples : samples, ...scoringOf(spec) };
@@ -95,7 +98,7 @@ export function estimateOf(
     ...(seconds.scoring !== undefined && { scoring: seconds.scoring }),
     training: seconds.preparation + seconds.steps,
     evaluation: seconds.evaluation,
-    // Each ONNX file is evaluated on the dev rows, as an epoch is.
+    // Each ONNX file is evaluated on the dev rows, like an epoch.
     export:
       (parameterBytes * parameters.totalParameters) / EXPORT_BYTES_PER_SECOND +
       (onnx.length * seconds.evaluation) / epochs,

@@ -27,7 +27,7 @@ const positive = z.int('a whole number from 1').min(1, 'a whole number from 1');
 const SAMPLES = 'a whole number from 1, or auto';
 const SHA256 = 'a SHA-256: 64 hexadecimal digits, lower case';
 const sha256 = z.string(SHA256).regex(/^[0-9a-f]{64}$/, SHA256);
-const version = z.literal(1, '1, the only version that is known here');
+const version = z.literal(1, '1, the only known version');
 const list = <T extends z.ZodType>(item: T) => z.array(item, 'a list');
 const object = <T extends z.ZodRawShape>(shape: T) => z.object(shape, 'an object');
 const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, `one of ${values.join(', ')}`);
@@ -49,7 +49,7 @@ const headsSchema: z.ZodType<HeadReport> = object({
   schemaVersion: version,
   model: measuredModel,
   data: measuredData,
-  // Told for the record: nothing is computed from them.
+  // Recorded only: nothing is computed from them.
   options: object({
     samples: z.union([z.literal('auto'), z.int(SAMPLES).min(1, SAMPLES)], SAMPLES),
     maxSamples: positive,
@@ -132,9 +132,10 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
 /**
  * Reads heads.json and checks it.
  *
- * @param file its path
- * @returns its content
- * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ * @param file path of the file
+ * @returns content of the file
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, its value and what would be
+ *   right
  */
 export function readHeads(file: string): HeadReport {
   const report = check(file, readJson(file), headsSchema);
@@ -145,9 +146,10 @@ export function readHeads(file: string): HeadReport {
 /**
  * Reads scores.json and checks it.
  *
- * @param file its path
- * @returns its content
- * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ * @param file path of the file
+ * @returns content of the file
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, its value and what would be
+ *   right
  */
 export function readScores(file: string): HeadScores {
   const scores = check(file, readJson(file), scoresSchema);
@@ -160,11 +162,13 @@ export function readScores(file: string): HeadScores {
 }
 
 /**
- * Reads mask.json. Heads of a mask made by hand may stand in any order; they are sorted by layer, then head.
+ * Reads mask.json and checks it. A handwritten mask may list its heads in any order: they are
+ * sorted by layer, then head.
  *
- * @param file its path
- * @returns its content
- * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ * @param file path of the file
+ * @returns content of the file
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, its value and what would be
+ *   right
  */
 export function readMask(file: string): Mask {
   const mask = check(file, readJson(file), maskSchema);
@@ -178,9 +182,10 @@ export function readMask(file: string): Mask {
 /**
  * Reads metrics.json and checks it.
  *
- * @param file its path
- * @returns its content
- * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ * @param file path of the file
+ * @returns content of the file
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, its value and what would be
+ *   right
  */
 export function readMetrics(file: string): TrainMetrics {
   return check(file, readJson(file), metricsSchema);
@@ -194,29 +199,33 @@ const READERS: { [N in ResultName]: (file: string) => ResultFiles[N] } = {
 };
 
 /**
- * Reads a result by its name.
+ * Reads a result by its name and checks it.
  *
- * @throws HifiError INVALID_INPUT: one line with the file, the field, what it was and what would be right.
+ * @throws HifiError INVALID_INPUT: one line with the file, the field, its value and what would be
+ *   right
  */
 export const readResult = <N extends ResultName>(name: N, file: string): ResultFiles[N] => READERS[name](file);
 
-/** A result as its file's text: small documents are indented for people, big ones are one line. */
+/** JSON text of a result: below 64 KiB indented for people, from there on one line. */
 export function resultText(value: unknown): string {
   const line = JSON.stringify(value);
   return `${line.length < 65_536 ? JSON.stringify(value, null, 2) : line}\n`;
 }
 
 /**
- * Writes any result as JSON, whole or not at all.
+ * Writes a result as JSON, whole or not at all.
  *
- * @param file its path; folders above it are made
- * @param value what `analyze`, `score`, `select` or `train` gives
+ * @param file path of the file; missing folders above it are created
+ * @param value result of `analyze`, `score`, `select` or `train`
  */
 export function writeJson(file: string, value: unknown): void {
   writeWhole(file, resultText(value));
 }
 
-/** @throws HifiError INVALID_INPUT where the file is missing (with the nearest name beside it) or not JSON. */
+/**
+ * @throws HifiError INVALID_INPUT if the file is missing, with the nearest name beside it, or is
+ *   not JSON
+ */
 function readJson(file: string): unknown {
   const content = readRegularFile(file);
   if (content === undefined) throw invalidInput(`${file}: no such file${nearestSibling(file)}`);
@@ -250,7 +259,7 @@ function shown(value: unknown): string {
   return json.length > 40 ? `${json.slice(0, 40)}…` : json;
 }
 
-/** The parts of a report must be of one size: a head that is missing in one of them is found here, not in a ranking. */
+/** Checks that all parts of a report have one size, so that no ranking misses a head. */
 function checkShapes(file: string, report: HeadReport): void {
   const { layers, heads } = report.model;
   const nodes = layers * heads;
@@ -286,7 +295,7 @@ function checkMatrices(
     const wrong = matrix.findIndex((row) => row.length !== columns);
     if (wrong >= 0) {
       throw invalidInput(
-        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads a layer it must have ${columns}`,
+        `${file}: ${name}[${wrong}] has ${matrix[wrong].length} entries; with ${heads} heads per layer it must have ${columns}`,
       );
     }
   }

@@ -8,18 +8,16 @@ import { clearState } from '../trainer/state';
 import { type ResultFiles, type ResultName, readResult, writeJson } from './files';
 import { type JobPlace, type JobSpec, scoringOf } from './job';
 
-/** Hashes of what a job reads. */
+/** Hashes of a job's inputs. */
 export interface JobInputs {
   model: ReturnType<typeof modelIdentity>;
   train: string;
   dev: string | null;
-  /** MNLI's second dev file, if it is beside the first. */
+  /** MNLI's second dev file, if it exists beside the first. */
   mismatched: string | null;
 }
 
-/**
- * Hash of each result's identity: its inputs, including earlier results. See `delta/identity.ts`.
- */
+/** Hash of each result's identity: its inputs, including earlier results (`delta/identity.ts`). */
 export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName | ExportFormat, string> {
   const { train, dev, selection } = spec;
   const rows = rowsIdentity(train, inputs.train);
@@ -33,12 +31,12 @@ export function resultKeys(spec: JobSpec, inputs: JobInputs): Record<ResultName 
   return { ...results, checkpoint: metrics, peft: metrics, onnx };
 }
 
-/** What a job makes, in order: each is made of the results before it; exports do not depend on one another. */
-const MADE = ['heads.json', 'scores.json', 'mask.json', 'metrics.json', ...EXPORT_FORMATS] as const;
-type Made = (typeof MADE)[number];
+/** Results in the job's order: each depends on those before it, but no export on another. */
+const RESULTS = ['heads.json', 'scores.json', 'mask.json', 'metrics.json', ...EXPORT_FORMATS] as const;
+type Result = (typeof RESULTS)[number];
 
-/** `state/job.json`: what each result that is there was made of, and what the trainer's checkpoint is of. */
-type JobRecord = Partial<Record<Made | 'training', string>>;
+/** `state/job.json`: identity of each stored result and of the trainer's checkpoint. */
+type JobRecord = Partial<Record<Result | 'training', string>>;
 
 const recordFile = (folder: string) => path.join(folder, 'state', 'job.json');
 
@@ -51,23 +49,23 @@ function readRecord(folder: string): JobRecord {
   }
 }
 
-/** Takes back what a job's record in `folder` says of a result and all after it: they are made anew, or by another command. */
-export function forgetResults(folder: string, from: Made): void {
+/** Removes a result and all that depend on it from the job's record: a resume repeats them. */
+export function forgetResults(folder: string, from: Result): void {
   const record = readRecord(folder);
-  const made = (EXPORT_FORMATS as readonly string[]).includes(from) ? [from] : MADE.slice(MADE.indexOf(from));
-  const gone = made.filter((name) => name in record);
+  const outdated = (EXPORT_FORMATS as readonly string[]).includes(from) ? [from] : RESULTS.slice(RESULTS.indexOf(from));
+  const gone = outdated.filter((name) => name in record);
   if (gone.length === 0) return;
   for (const name of gone) delete record[name];
   writeJson(recordFile(folder), record);
 }
 
 /**
- * A folder as a job's place. Beside the results, `state/` holds `job.json`, which says what each was made of, so that a resumed
- * job makes again what was made of something else, is damaged or is of another model; and the trainer's checkpoint, while the
- * training has no result.
+ * Folder that stores a job's results. `state/job.json` records the identity of each result, and
+ * `state/` holds the trainer's checkpoint until the training has a result. A resumed job repeats
+ * each result that has another identity, is damaged or belongs to another model.
  */
 export class FolderPlace implements JobPlace {
-  /** @param resume whether results of an earlier attempt count */
+  /** @param resume true: results of an earlier attempt are used */
   constructor(
     private readonly folder: string,
     private readonly keys: Record<ResultName | ExportFormat, string>,
@@ -75,20 +73,20 @@ export class FolderPlace implements JobPlace {
     private readonly resume: boolean,
   ) {}
 
-  async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
+  async stored<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
     if (!this.resume || readRecord(this.folder)[name] !== this.keys[name]) return undefined;
     if (name === 'metrics.json' && !fs.existsSync(path.join(this.folder, 'delta', 'delta.json'))) return undefined;
     try {
       const result = readResult(name, path.join(this.folder, name));
       return 'model' in result && result.model.sha256 !== this.model ? undefined : result;
     } catch {
-      return undefined; // Missing or damaged: it is made again.
+      return undefined; // Missing or damaged: the job repeats it.
     }
   }
 
-  async keptExport(format: ExportFormat): Promise<boolean> {
-    const made = readRecord(this.folder)[format] === this.keys[format];
-    return this.resume && made && fs.existsSync(path.join(this.folder, format));
+  async storedExport(format: ExportFormat): Promise<boolean> {
+    const same = readRecord(this.folder)[format] === this.keys[format];
+    return this.resume && same && fs.existsSync(path.join(this.folder, format));
   }
 
   async invalidate(from: ResultName | ExportFormat): Promise<void> {
@@ -106,7 +104,7 @@ export class FolderPlace implements JobPlace {
     this.record(format, this.keys[format]);
   }
 
-  /** A checkpoint in `state/` is of use to a training with the same input and options alone: any other is dropped. */
+  /** Drops the checkpoint in `state/` unless it is of the same input and options. */
   private startTraining(): void {
     const key = this.keys['metrics.json'];
     if (this.resume && readRecord(this.folder).training === key) return;

@@ -12,17 +12,18 @@ import { localStages } from './local-stages';
 import { checkFolder, makeFolder, type OutRules } from './out';
 import { JOB_RESULTS, TRAINING_RESULTS } from './own-folders';
 
-/** The folder of a whole job. */
+/** The folder of a whole job, and what its report says about the model. */
 export interface JobFolder extends OutRules {
   out: string;
-  /** The model as it was asked for, for the report. */
+  /** The model as the user named it. */
   asked: Pick<Asked, 'model' | 'revision'>;
 }
 
 /**
- * A whole job in this machine's engines, with its results in a folder: `hifi run`. With `resume` it goes on from what is there.
+ * Runs a whole job in engines on this machine and stores its results in a folder (`hifi run`).
+ * `resume` continues from the results in the folder.
  *
- * @throws HifiError INVALID_INPUT for bad input, told before anything is computed; else as `runJob`
+ * @throws HifiError INVALID_INPUT for bad input, before any computing; else as `runJob`
  */
 export async function* jobInFolder(
   spec: JobSpec,
@@ -42,8 +43,8 @@ export async function* jobInFolder(
 }
 
 /**
- * A training with its results in a folder, metrics.json beside `delta/`: `hifi train`. Its checkpoint is there until the metrics
- * are.
+ * Trains and stores metrics.json and `delta/` in a folder (`hifi train`). The trainer's checkpoint
+ * stays in `state/` until the metrics are written.
  *
  * @throws HifiError INVALID_INPUT for bad input; else as `train`
  */
@@ -58,7 +59,7 @@ export async function* trainInFolder(
   let begun = false;
   try {
     const metrics = yield* relayed(train(request, signal), function* (event) {
-      // The engine has looked at the input and found it good: what an earlier command left is of no more use.
+      // The engine has accepted the input, so results of an earlier command are now outdated.
       if (!begun) {
         begun = true;
         forgetResults(out, 'metrics.json');

@@ -8,10 +8,10 @@ import type { JobInputs } from './folder-results';
 import type { JobSpec } from './job';
 
 /**
- * Looks at all inputs of a job before anything is computed: a label that only the dev file has, or a `--k` or `--budget` that
- * the model does not allow, is told now and not after the analysis.
+ * Checks all inputs of a job before any computing. So a label that only the dev file has, or a
+ * `--k` that the model does not allow, is reported before the analysis.
  *
- * @throws HifiError INVALID_INPUT for whatever is wrong with them
+ * @throws HifiError INVALID_INPUT for any fault of an input
  */
 export async function checkInputs({ model, train, dev, selection }: JobSpec): Promise<JobInputs> {
   const checkpoint = await openCheckpoint(model);

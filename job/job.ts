@@ -14,7 +14,7 @@ import type { ScoredHeads, SelectionInput, SelectionOptions } from '../heads/sel
 import type { OnnxDtype } from '../model/onnx-dtype';
 import type { ResultFiles, ResultName } from './files';
 
-/** A job's path, in order; FAILED or CANCELLED may follow any of them but the last. */
+/** States of a successful job, in order. FAILED or CANCELLED may follow each but the last. */
 export const JOB_PATH = [
   'QUEUED',
   'ANALYZING',
@@ -24,59 +24,59 @@ export const JOB_PATH = [
   'EXPORTING',
   'SUCCEEDED',
 ] as const;
-/** A job's states: those of its path, and how it may end otherwise. */
+/** State of a job: one of {@link JOB_PATH}, or FAILED or CANCELLED. */
 export type JobState = (typeof JOB_PATH)[number] | 'FAILED' | 'CANCELLED';
 
 /**
- * What is to be done: everything that a result depends on, and nothing of where it runs.
+ * Work of a job: everything that a result depends on, and nothing about where it runs.
  *
- * @typeParam Rows what tells where rows are: a file, or for a server what its clients send
+ * @typeParam Rows location of rows: a file, or for a server what its clients send
  */
 export interface JobSpec<Rows = DataSource> {
   model: string;
   train: Rows;
-  /** Rows the epochs are judged on; a seeded tenth of `train` is held out when absent. */
+  /** Rows for the evaluation of each epoch. Absent: a seeded tenth of `train` is held out. */
   dev?: Rows;
   analysis: AnalysisOptions;
   selection: SelectionOptions;
   training: TrainOptions;
   exports: readonly ExportFormat[];
-  /** Number types of an ONNX export, a file each. */
+  /** Number types of an ONNX export; each gives one file. */
   onnxDtypes: readonly OnnxDtype[];
 }
 
-/** Settings for gradient scores, except the number of sequences, which is that of the analysis. */
+/** Settings for gradient scores, without the number of sequences: the analysis determines it. */
 export function scoringOf({ analysis, training }: Pick<JobSpec<unknown>, 'analysis' | 'training'>) {
   const { seed, device, threads } = training;
   return { maxLength: analysis.maxLength, seed, device, threads };
 }
 
-/** What a job tells while it runs. */
+/** Events that a job emits while it runs. */
 export type JobEvent = StateEvent | StageProgress | WarningEvent | EpochEvent | CheckpointEvent | ArtifactEvent;
 
-/** The job has entered a state. */
+/** Emitted when the job enters a state. */
 export interface StateEvent {
-  /** What event it is. */
+  /** Discriminates events. */
   kind: 'state';
-  /** The state. */
+  /** State that the job has entered. */
   state: JobState;
 }
 
-/** A result is in its place. */
+/** Emitted when a result is stored. */
 export interface ArtifactEvent {
-  /** What event it is. */
+  /** Discriminates events. */
   kind: 'artifact';
-  /** Of its file or folder. */
+  /** Name of the result's file or folder. */
   name: string;
-  /** It was there from an earlier attempt and was not made again. */
+  /** True if an earlier attempt stored the result and this one reused it. */
   kept: boolean;
 }
 
-/** What a job has made, besides folders. */
+/** JSON results of a job. */
 export interface JobResult {
   /** heads.json. */
   heads: HeadReport;
-  /** scores.json. There for a strategy that needs gradients. */
+  /** scores.json. Present for a strategy that needs gradients. */
   scores?: HeadScores;
   /** mask.json. */
   mask: Mask;
@@ -84,17 +84,17 @@ export interface JobResult {
   metrics: TrainMetrics;
 }
 
-/** The work of each state. `hifi run` gives the engines themselves, a server gives its clients. */
+/** Work of each stage of a job. `hifi run` passes engines, a server passes clients of services. */
 export interface JobStages<Rows = DataSource> {
   analyze(spec: JobSpec<Rows>, signal: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport>;
-  /** For a strategy that needs gradients: on as many sequences as the analysis has measured. */
+  /** Used by strategies that need gradients; scores as many sequences as the analysis measured. */
   score(spec: JobSpec<Rows>, heads: HeadReport, signal: AbortSignal): AsyncGenerator<ScoreEvent, HeadScores>;
   select(measured: SelectionInput | ScoredHeads, options: SelectionOptions): Mask;
-  /** Leaves the delta in the place of results; goes on from its own checkpoint where there is one. */
+  /** Stores the delta beside the results. Resumes from its own checkpoint, if there is one. */
   train(spec: JobSpec<Rows>, mask: Mask, signal: AbortSignal): AsyncGenerator<TrainEvent, TrainMetrics>;
-  /** Evaluates the files of an ONNX folder on the dev rows. */
+  /** Writes an export; evaluates the files of an ONNX folder on the dev rows. */
   export(spec: JobSpec<Rows>, format: ExportFormat, signal: AbortSignal): Promise<ExportResult>;
-  /** What people read: report.html and what it draws. */
+  /** Writes report.html and its charts. */
   report(
     spec: JobSpec<Rows>,
     result: Partial<JobResult> & Pick<JobResult, 'heads'>,
@@ -102,24 +102,25 @@ export interface JobStages<Rows = DataSource> {
   ): Promise<void>;
 }
 
-/** Where results are put, and what an earlier attempt at the same job has left there. */
+/** Storage of a job's results, including those of earlier attempts at the same job. */
 export interface JobPlace {
-  /** A result that need not be made again: whole, and made of the same input with the same options. */
-  kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined>;
-  /** Whether the export of an earlier attempt is there, made from the results that are kept. */
-  keptExport(format: ExportFormat): Promise<boolean>;
-  /** A result is about to be made anew: from now on neither it nor what is made of it is kept. */
+  /** Reads a result if it is whole and comes from the same input and options. */
+  stored<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined>;
+  /** True if an earlier attempt made this export from the stored results. */
+  storedExport(format: ExportFormat): Promise<boolean>;
+  /** Invalidates a result and all that depend on it: the job is about to repeat it. */
   invalidate(from: ResultName | ExportFormat): Promise<void>;
-  /** An export is in its place, made from the results that are there. */
+  /** Records that an export of the stored results is complete. */
   exported(format: ExportFormat): Promise<void>;
   write<N extends ResultName>(name: N, content: ResultFiles[N]): Promise<void>;
 }
 
 /**
- * Drives a job along its path: analyse, select, train, evaluate, export. Results that the place has kept are not made again.
- * Knows nothing of files, processes or networks.
+ * Drives a job along its path: analyze, select, train, evaluate, export. Reuses stored results.
+ * Knows nothing about files, processes or networks.
  *
- * @throws HifiError the stage's error, after the event FAILED or CANCELLED; CANCELLED between two stages when `signal` aborts.
+ * @throws HifiError the stage's error, after the event FAILED or CANCELLED; CANCELLED between two
+ *   stages if `signal` aborts
  */
 export async function* runJob<Rows>(
   spec: JobSpec<Rows>,
@@ -127,32 +128,32 @@ export async function* runJob<Rows>(
   place: JobPlace,
   signal: AbortSignal,
 ): AsyncGenerator<JobEvent, JobResult> {
-  return yield* toItsEnd(signal, async function* (enter) {
+  return yield* withEndState(signal, async function* (enter) {
     const heads = yield* analysis(spec, stages, place, enter, signal);
 
     const warned = new Set<string>(); // both stages warn of the same rows
     yield enter('SELECTING');
     let scores: HeadScores | undefined;
     if (isScoreStrategy(spec.selection.strategy)) {
-      const keptScores = await keptOrInvalid(place, 'scores.json');
-      scores = keptScores ?? (yield* told(stages.score(spec, heads, signal), warned));
-      yield await put(place, 'scores.json', scores, keptScores);
+      const storedScores = await storedOrInvalidated(place, 'scores.json');
+      scores = storedScores ?? (yield* jobEvents(stages.score(spec, heads, signal), warned));
+      yield await put(place, 'scores.json', scores, storedScores);
     }
-    const keptMask = await keptOrInvalid(place, 'mask.json');
-    const mask = keptMask ?? stages.select(scores ?? heads, spec.selection);
-    yield await put(place, 'mask.json', mask, keptMask);
+    const storedMask = await storedOrInvalidated(place, 'mask.json');
+    const mask = storedMask ?? stages.select(scores ?? heads, spec.selection);
+    yield await put(place, 'mask.json', mask, storedMask);
 
     yield enter('TRAINING');
-    const keptMetrics = await keptOrInvalid(place, 'metrics.json');
-    let metrics = keptMetrics ?? (yield* told(stages.train(spec, mask, signal), warned));
-    yield { kind: 'artifact', name: 'delta', kept: keptMetrics !== undefined };
+    const storedMetrics = await storedOrInvalidated(place, 'metrics.json');
+    let metrics = storedMetrics ?? (yield* jobEvents(stages.train(spec, mask, signal), warned));
+    yield { kind: 'artifact', name: 'delta', kept: storedMetrics !== undefined };
 
     yield enter('EVALUATING');
-    yield await put(place, 'metrics.json', metrics, keptMetrics);
+    yield await put(place, 'metrics.json', metrics, storedMetrics);
 
     yield enter('EXPORTING');
     for (const format of spec.exports) {
-      const kept = keptMetrics !== undefined && (await place.keptExport(format));
+      const kept = storedMetrics !== undefined && (await place.storedExport(format));
       if (!kept) {
         await place.invalidate(format);
         const { notes, onnx } = await stages.export(spec, format, signal);
@@ -184,7 +185,7 @@ export async function* runAnalysis<Rows>(
   place: JobPlace,
   signal: AbortSignal,
 ): AsyncGenerator<JobEvent, HeadReport> {
-  return yield* toItsEnd(signal, async function* (enter) {
+  return yield* withEndState(signal, async function* (enter) {
     const heads = yield* analysis(spec, stages, place, enter, signal);
     await stages.report(spec, { heads }, signal);
     yield { kind: 'artifact', name: 'report.html', kept: false };
@@ -194,8 +195,8 @@ export async function* runAnalysis<Rows>(
 
 type Enter = (state: JobState) => JobEvent;
 
-/** A path from QUEUED to its end: SUCCEEDED, or where it throws FAILED or CANCELLED. */
-async function* toItsEnd<Result>(
+/** Emits QUEUED, the events of `path`, and SUCCEEDED; after an error FAILED or CANCELLED. */
+async function* withEndState<Result>(
   signal: AbortSignal,
   path: (enter: Enter) => AsyncGenerator<JobEvent, Result>,
 ): AsyncGenerator<JobEvent, Result> {
@@ -223,31 +224,34 @@ async function* analysis<Rows>(
   signal: AbortSignal,
 ): AsyncGenerator<JobEvent, HeadReport> {
   yield enter('ANALYZING');
-  const kept = await keptOrInvalid(place, 'heads.json');
-  const heads = kept ?? (yield* told(stages.analyze(spec, signal)));
-  yield await put(place, 'heads.json', heads, kept);
+  const stored = await storedOrInvalidated(place, 'heads.json');
+  const heads = stored ?? (yield* jobEvents(stages.analyze(spec, signal)));
+  yield await put(place, 'heads.json', heads, stored);
   return heads;
 }
 
-/** A result of an earlier attempt; where there is none to keep, nothing that was made of it is kept either. */
-async function keptOrInvalid<N extends ResultName>(place: JobPlace, name: N): Promise<ResultFiles[N] | undefined> {
-  const kept = await place.kept(name);
-  if (kept === undefined) await place.invalidate(name);
-  return kept;
+/** Reads a result of an earlier attempt. If there is none, invalidates all that depend on it. */
+async function storedOrInvalidated<N extends ResultName>(
+  place: JobPlace,
+  name: N,
+): Promise<ResultFiles[N] | undefined> {
+  const stored = await place.stored(name);
+  if (stored === undefined) await place.invalidate(name);
+  return stored;
 }
 
 async function put<N extends ResultName>(
   place: JobPlace,
   name: N,
   content: ResultFiles[N],
-  kept: ResultFiles[N] | undefined,
+  stored: ResultFiles[N] | undefined,
 ): Promise<JobEvent> {
-  if (kept === undefined) await place.write(name, content);
-  return { kind: 'artifact', name, kept: kept !== undefined };
+  if (stored === undefined) await place.write(name, content);
+  return { kind: 'artifact', name, kept: stored !== undefined };
 }
 
-/** An engine's events without its intervals, which are not the job's, and without repeated warnings. */
-const told = <Result>(events: AsyncGenerator<JobEvent | WorkInterval, Result>, warned = new Set<string>()) =>
+/** Events of an engine without its intervals and without warnings in `warned`. */
+const jobEvents = <Result>(events: AsyncGenerator<JobEvent | WorkInterval, Result>, warned = new Set<string>()) =>
   filtered(events, (event): event is JobEvent => {
     if (event.kind === 'interval' || (event.kind === 'warning' && warned.has(event.message))) return false;
     if (event.kind === 'warning') warned.add(event.message);

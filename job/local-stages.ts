@@ -14,9 +14,9 @@ import { folderBytes, replaceFolder } from './out';
 import { EXPORT_FOLDERS } from './own-folders';
 
 /**
- * The pipelines themselves, each engine in a child process, results in `out`.
+ * Stages that run each engine in a child process and store results in `out`.
  *
- * @param asked the model as it was asked for
+ * @param asked the model as the user named it
  */
 export function localStages(out: string, resume: boolean, asked: Pick<Asked, 'model' | 'revision'>): JobStages {
   const delta = path.join(out, 'delta');
@@ -40,12 +40,12 @@ export function localStages(out: string, resume: boolean, asked: Pick<Asked, 'mo
       const deltaBytes = folderBytes(delta);
       const { info: taskHead } = readDelta(delta);
       const base = beside(out, asked.model);
-      const told = { deltaBytes, taskHead, exports, asked: { ...asked, base, rows, ...(dev && { dev }) } };
-      await writeReportInChild(out, { ...result, training, ...told }, signal);
+      const recorded = { deltaBytes, taskHead, exports, asked: { ...asked, base, rows, ...(dev && { dev }) } };
+      await writeReportInChild(out, { ...result, training, ...recorded }, signal);
     },
   };
 }
 
-/** A model's folder as it is called from within `out`; a name is a name everywhere. */
+/** Path of a model's folder relative to `out`; a name stays as it is. */
 const beside = (out: string, model: string) =>
   fs.existsSync(model) && !path.isAbsolute(model) ? path.relative(out, model) : model;

@@ -4,9 +4,9 @@ import { invalidInput } from '../foundation/errors';
 import { checkPlace, isStaged, placeOf, unwritable } from '../foundation/output-path';
 import { foreignFile, type OwnFolder, publishFolderWhen, removeEmpty } from '../foundation/whole-folder';
 
-/** What a command may do with an `--out` that holds something. */
+/** Ways in which a command may use an `--out` that holds something. */
 export interface OutRules {
-  /** Absent where the command cannot go on with what is there. */
+  /** Absent if the command cannot resume. */
   resume?: boolean;
   overwrite?: boolean;
 }
@@ -18,17 +18,18 @@ export interface OwnResults {
 }
 
 /**
- * Checks that `out` may receive a command's results: new or empty, unless it may be gone on with
- * (`resume`) or its results replaced (`overwrite`), and that each result can be written there.
- * Leaves nothing behind, so that callers can check before any work.
+ * Checks that `out` may receive a command's results. It must be new or empty, unless `resume`
+ * continues or `overwrite` replaces what it holds, and each result must be writable. Leaves nothing
+ * behind, so that callers can check before any work.
  *
- * @param results results of the command: a folder of such a name that holds foreign files is not
+ * @param results results of the command; a folder of such a name that holds foreign files is not
  *   replaced
- * @throws HifiError INVALID_INPUT if `out` is a file, holds something and neither is allowed, or
- *   cannot be written
+ * @throws HifiError INVALID_INPUT if `out` is a file, holds something that may be neither continued
+ *   nor replaced, or cannot be written
  */
 export function checkFolder(out: string, { resume, overwrite }: OutRules, results: OwnResults): void {
-  if (resume && overwrite) throw invalidInput('--resume goes on with what --out holds, --overwrite drops it: give one');
+  if (resume && overwrite)
+    throw invalidInput('--resume continues what --out holds, --overwrite replaces it: give one of them');
   const holds = entries(out);
   if (holds.length > 0 && !resume && !overwrite) {
     const choice = resume === undefined ? '' : '--resume or ';
@@ -48,10 +49,11 @@ export function checkFolder(out: string, { resume, overwrite }: OutRules, result
 }
 
 /**
- * Lets `work` put its results into `out`; each replaces its predecessor when it is made, so that bad input leaves what was
- * there. Where it fails, the folders that were made for it and are still empty are removed again.
+ * Runs `work`, which writes its results into `out`. Each result replaces its predecessor once it is
+ * complete, so bad input changes nothing. If `work` fails, new folders that are still empty are
+ * removed.
  *
- * @throws HifiError INVALID_INPUT as {@link makeFolder}; else what `work` throws.
+ * @throws HifiError INVALID_INPUT as {@link makeFolder}; any error of `work`
  */
 export async function inFolder<T>(
   out: string,
@@ -69,10 +71,10 @@ export async function inFolder<T>(
 }
 
 /**
- * Makes `out`, with the folders above it, where it may receive results.
+ * Creates `out` and missing folders above it, if it may receive results.
  *
- * @returns to be called where the work has failed: removes the folders again that were made and are still empty
- * @throws HifiError INVALID_INPUT as {@link checkFolder}, or where the folder cannot be made.
+ * @returns function to call after a failure: removes the new folders that are still empty
+ * @throws HifiError INVALID_INPUT as {@link checkFolder}, or if the folder cannot be created
  */
 export function makeFolder(out: string, rules: OutRules, results: OwnResults): () => void {
   checkFolder(out, rules, results);
@@ -91,15 +93,15 @@ export function makeFolder(out: string, rules: OutRules, results: OwnResults): (
 }
 
 /**
- * Checks that an output file can be written: new or empty, unless `overwrite`. Leaves nothing
- * behind, so that callers can check before any work.
+ * Checks that an output file can be written: it must be new or empty, unless `overwrite`. Leaves
+ * nothing behind, so that callers can check before any work.
  *
- * @throws HifiError INVALID_INPUT if it cannot, or if it is no file: a folder, a pipe, a device
+ * @throws HifiError INVALID_INPUT if it cannot be written, or is a folder, a pipe or a device
  */
 export function claimFile(out: string, overwrite = false): void {
   const found = fs.statSync(out, { throwIfNoEntry: false });
   if (found?.isDirectory()) throw invalidInput(`--out ${out} is a folder: give the name of a file`);
-  // `/dev/stdout` may lead to a file: a new one cannot take its place all the same.
+  // `/dev/stdout` may be a link to a file, but a new file cannot replace the link.
   if (found && (!found.isFile() || isSystems(out))) {
     throw invalidInput(`--out ${out} is a device or a pipe: give the name of a file`);
   }
@@ -107,13 +109,13 @@ export function claimFile(out: string, overwrite = false): void {
   checkPlace(out, 'file');
 }
 
-/** Whether a path lies in a folder of the system's own that holds no files (`/dev/shm` does). */
+/** True for a path in a system folder without regular files; `/dev/shm` has them. */
 const isSystems = (file: string) =>
   /^\/(dev(?!\/shm(\/|$))|proc)(\/|$)/.test(fs.realpathSync(path.dirname(path.resolve(file))));
 
 /**
- * Checks that a whole folder can be written at `out`: new or empty, or with `overwrite` an earlier
- * one of its kind. Leaves nothing behind, so that callers can check before any work.
+ * Checks that a whole folder can be written at `out`: it must be new or empty, or with `overwrite`
+ * an earlier one of its kind. Leaves nothing behind, so that callers can check before any work.
  *
  * @throws HifiError INVALID_INPUT if `out` holds something that may not be replaced, holds a
  *   foreign file, or cannot be written
@@ -128,7 +130,8 @@ export function claimFolder(out: string, own: OwnFolder, overwrite: boolean): vo
 }
 
 /**
- * Lets `make` write a folder that appears whole in place of `out`; an earlier one stays until then.
+ * Lets `make` write a folder that then replaces `out` as a whole; an earlier folder stays until
+ * then.
  *
  * @throws HifiError INVALID_INPUT as {@link claimFolder}; any error of `make`
  */
@@ -154,7 +157,7 @@ function checkOwn(folder: string, own: OwnFolder): void {
   );
 }
 
-/** The names in a folder; none where there is no folder. */
+/** Names in a folder; none if there is no folder. */
 export function entries(folder: string): string[] {
   try {
     return fs.readdirSync(folder);
@@ -166,7 +169,7 @@ export function entries(folder: string): string[] {
   }
 }
 
-/** Bytes of the files of a folder. */
+/** Sum of the sizes of a folder's files, in bytes. */
 export function folderBytes(folder: string): number {
   const names = fs.readdirSync(folder).filter((name) => !isStaged(name));
   return names.reduce((sum, name) => sum + fs.statSync(path.join(folder, name)).size, 0);

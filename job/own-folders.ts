@@ -24,7 +24,7 @@ export const MODEL_FOLDER: OwnFolder = {
   parts: [WEIGHTS, WEIGHTS_INDEX, /model-\d{5}-of-\d{5}\.safetensors/, ...CONFIG_FILES],
   signs: [WEIGHTS, WEIGHTS_INDEX],
 };
-/** A merged checkpoint. A base model has the same files, but for what undoes the merge. */
+/** Merged checkpoint: the files of a base model and the undo file. */
 const CHECKPOINT_FOLDER: OwnFolder = { parts: [UNDO_FILE, WEIGHTS, ...CONFIG_FILES], signs: [UNDO_FILE] };
 /** Exports by format. */
 export const EXPORT_FOLDERS: Record<ExportFormat, OwnFolder> = {

@@ -14,14 +14,16 @@ import { type Run, type RunOptions, runOf } from './run';
 import { withRows } from './text-rows';
 
 /**
- * The whole way at once: analyse, select, train, evaluate, export, with a report (`hifi run`). In `out` are then heads.json, mask.json,
- * metrics.json, `delta/`, a folder for each export, report.html and `report/`. Engines have processes of their own.
+ * Runs a whole job, like `hifi run`: analysis, selection, training, evaluation, exports and report.
+ * Writes heads.json, mask.json, metrics.json, `delta/`, a folder per export, report.html and
+ * `report/` to `out`. Engines run in child processes.
  *
- * @param request what is done, and where it goes
- * @param options how it is run
- * @returns what it made, besides folders
- * @throws HifiError INVALID_INPUT for anything bad in the request, before anything is computed; CANCELLED by `signal`; FAILED and
- *   ENGINE_LOST as the steps' own functions. What was done before is kept: `resume` goes on from there
+ * @param request work of the job and folder of its results
+ * @param options cancellation
+ * @returns JSON results of the job
+ * @throws HifiError INVALID_INPUT for any fault of the request, before any computing; CANCELLED by
+ *   `signal`; FAILED and ENGINE_LOST as the steps' own functions. `resume` continues from the
+ *   results stored until then
  */
 export const runJob = (request: JobRequest & OutFolder, options?: RunOptions): Run<JobEvent, JobResult> =>
   runOf((signal) => {
@@ -31,12 +33,12 @@ export const runJob = (request: JobRequest & OutFolder, options?: RunOptions): R
   }, options);
 
 /**
- * What a job would come to: its sizes from the shapes of the model, its seconds and memory from a short calibration in the engines. Writes
- * nothing.
+ * Estimates a job: sizes from the shapes of the model, seconds and memory from a short calibration
+ * in the engines. Writes nothing.
  *
- * @param request what would be done
- * @param options how it is run
- * @returns sizes exactly, seconds and memory about
+ * @param request work of the job
+ * @param options cancellation
+ * @returns exact sizes, approximate seconds and memory
  * @throws HifiError as {@link runJob}
  */
 export const estimate = (request: JobRequest, options?: RunOptions): Run<StageProgress, JobEstimate> =>
@@ -53,7 +55,7 @@ const withSpec = <Event, Result>(
     return yield* work({ model, ...rows, ...options });
   });
 
-/** Every option, those that were not given too. What the report tells of the ranking is what heads are chosen by. */
+/** All options of a job, with defaults. The analysis ranks heads as the selection does. */
 export function jobOptions({
   analysis,
   selection = {},
@@ -66,9 +68,9 @@ export function jobOptions({
   const size = selection.budget === undefined ? { k: selection.k ?? SELECTION_DEFAULTS.k } : {};
   const chosen = { ...defaults, correlation, teleport, damping, scope, ...size, ...selection };
   const { correlation: by, teleport: jumps, damping: follows } = chosen;
-  const told = { correlation: by, teleport: jumps, damping: follows, scope: rankingScope(chosen) };
+  const ranking = { correlation: by, teleport: jumps, damping: follows, scope: rankingScope(chosen) };
   return {
-    analysis: analysisOptions({ ...analysis, k: chosen.k ?? ANALYSIS_DEFAULTS.k, ...told }),
+    analysis: analysisOptions({ ...analysis, k: chosen.k ?? ANALYSIS_DEFAULTS.k, ...ranking }),
     selection: chosen,
     training: trainOptions(training),
     exports,

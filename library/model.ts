@@ -4,23 +4,24 @@ import { Waker } from '../foundation/waker';
 import { resolveModel } from '../model/resolve';
 
 /**
- * The folder of a model, as {@link resolveModel} finds it, told of as stage `download` where it has to be fetched.
+ * Resolves a model to its folder, as {@link resolveModel} does. A download is the stage `download`.
  *
- * @throws HifiError INVALID_INPUT of field `model`; FAILED for a download that fails; CANCELLED by `signal`
+ * @throws HifiError INVALID_INPUT with the field `model`; FAILED if a download fails; CANCELLED by
+ *   `signal`
  */
 export async function* modelFolder(model: string, signal?: AbortSignal): AsyncGenerator<StageProgress, string> {
   if (typeof model !== 'string') {
     throw invalidValue({ field: 'model', value: shown(model), expected: 'a folder or the name of a model' });
   }
   const leaving = new AbortController();
-  let told: StageProgress | undefined;
+  let latest: StageProgress | undefined;
   let over = false;
   const waker = new Waker();
   const resolving = within('model', () =>
     resolveModel(model, {
       signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
       onProgress: ({ done, total }) => {
-        told = { kind: 'progress', stage: 'download', done, total, unit: 'bytes' };
+        latest = { kind: 'progress', stage: 'download', done, total, unit: 'bytes' };
         waker.wake();
       },
     }),
@@ -33,14 +34,14 @@ export async function* modelFolder(model: string, signal?: AbortSignal): AsyncGe
   try {
     while (!over) {
       await waker.sleep();
-      if (told === undefined) continue;
-      const event = told;
-      told = undefined;
+      if (latest === undefined) continue;
+      const event = latest;
+      latest = undefined;
       yield event;
     }
     return await resolving;
   } finally {
-    // The reader may have left.
+    // Ends the download if the reader has left.
     leaving.abort();
     await resolving.catch(() => {});
   }

@@ -10,98 +10,102 @@ import type { SelectionOptions } from '../heads/select';
 import type { OnnxDtype } from '../model/onnx-dtype';
 import type { Rows } from './text-rows';
 
-/** What every request names. */
+/** Model of a request. */
 export interface ModelRequest {
   /**
-   * The base model: a folder with config.json, safetensors and a tokenizer, or a name, which is looked up and fetched on first use as
-   * `resolveModel` does.
+   * Base model: a folder with config.json, safetensors and a tokenizer, or a name, which
+   * `resolveModel` resolves and downloads on first use.
    */
   model: string;
 }
 
-/** What `analyze` measures. */
+/** Request of `analyze`. */
 export interface AnalyzeRequest extends ModelRequest {
-  /** What the sample is drawn from; labels are not needed. */
+  /** Rows that the sample is drawn from; labels are not needed. */
   data: Rows;
-  /** Where other than `ANALYSIS_DEFAULTS`. */
+  /** Options that differ from `ANALYSIS_DEFAULTS`. */
   options?: Partial<AnalysisOptions>;
 }
 
-/** What `score` scores by gradients. */
+/** Request of `score`. */
 export interface ScoreRequest extends ModelRequest {
-  /** Labelled rows; the tenth that a training without dev rows holds out is left out. */
+  /** Labelled rows. The tenth that a training without dev rows holds out is not scored. */
   train: Rows;
-  /** Which score; see `HeadScores.scores`. */
+  /** Strategy that defines the score; see `HeadScores.scores`. */
   strategy: ScoreStrategy;
-  /** Where other than `SCORE_DEFAULTS`. */
+  /** Options that differ from `SCORE_DEFAULTS`. */
   options?: Partial<ScoreOptions>;
 }
 
-/** Where results go. */
+/** Folder of the results. */
 export interface OutFolder {
-  /** New or empty, unless `resume` or `overwrite` is given; made where it is missing. */
+  /** New or empty folder, unless `resume` or `overwrite` is given; created if missing. */
   out: string;
-  /** Goes on with what an earlier run has left there, and ends in the same result, bit for bit. Default: false. */
+  /** Continues an interrupted run; the result is bit-identical. Default: false. */
   resume?: boolean;
-  /** Replaces an earlier result there; a folder that holds anything else is refused. Default: false. */
+  /** Replaces an earlier result; a folder that holds anything else is refused. Default: false. */
   overwrite?: boolean;
 }
 
-/** What `train` tunes. */
+/** Request of `train`. */
 export interface TrainRequest extends ModelRequest, OutFolder {
   /** Labelled rows. */
   train: Rows;
-  /** Rows that the epochs are judged by. Default: a seeded tenth of `train`, which is not trained on. */
+  /** Rows for the evaluation of each epoch. Default: a held-out, seeded tenth of `train`. */
   dev?: Rows;
-  /** The heads to tune, of this very model: what `select` gives, or `readMask`. */
+  /** Heads to tune, of this very model: result of `select` or `readMask`. */
   mask: Mask;
-  /** Where other than `TRAIN_DEFAULTS`. */
+  /** Options that differ from `TRAIN_DEFAULTS`. */
   options?: Partial<TrainOptions>;
 }
 
-/** The rows that `evaluate` and `predict` run a tuned model on. */
+/** Request of `evaluate` and `predict`. */
 export interface InferenceRequest extends ModelRequest {
-  /** The folder of a training's delta, to be put on the base. Absent where `model` is a merged checkpoint or an ONNX folder. */
+  /** Folder of a training's delta. Absent if `model` is a merged checkpoint or an ONNX folder. */
   delta?: string;
-  /** Rows of a file without `task` and `textColumns` are those of the task that the model was trained for. */
+  /** Rows. A file without `task` and `textColumns` has those of the model's training task. */
   data: Rows;
-  /** Default: 32 rows at a time, as many tokens as in the training (128 where it is not known), device `auto`. */
+  /**
+   * Options that differ from the defaults: batches of 32 rows, the training's `maxLength` (128 if
+   * it is unknown), device `auto`.
+   */
   options?: Partial<InferenceOptions>;
 }
 
-/** What `exportModel` makes of a base and a delta. */
+/** Request of `exportModel`. */
 export interface ExportRequest extends ModelRequest {
-  /** The folder of the training's delta. */
+  /** Folder of the training's delta. */
   delta: string;
   /**
-   * `checkpoint`: the merged model for Hugging Face transformers, from which `undoCheckpoint` gives the base back; `peft`: a LoRA
-   * adapter for PEFT; `onnx`: the merged model for onnxruntime and transformers.js.
+   * `checkpoint`: the merged model for Hugging Face transformers, from which `undoCheckpoint`
+   * restores the base. `peft`: a LoRA adapter for PEFT. `onnx`: the merged model for onnxruntime
+   * and transformers.js.
    */
   format: ExportFormat;
-  /** Of a checkpoint's numbers. Default: float32. */
+  /** Number type of a checkpoint. Default: float32. */
   dtype?: ExportDtype;
-  /** Number types of an ONNX folder, a file each; see `OnnxDtype`. Default: fp32 alone. */
+  /** Number types of an ONNX folder; each gives one file, see `OnnxDtype`. Default: fp32. */
   onnxDtypes?: readonly OnnxDtype[];
-  /** New or empty, unless `overwrite` is given; it appears whole or not at all. */
+  /** New or empty folder, unless `overwrite` is given; appears whole or not at all. */
   out: string;
-  /** Replaces an earlier export there; a folder that holds anything else is refused. Default: false. */
+  /** Replaces an earlier export; a folder that holds anything else is refused. Default: false. */
   overwrite?: boolean;
 }
 
-/** What `runJob` does, and `estimate` estimates: everything that the results depend on. */
+/** Request of `runJob` and `estimate`: everything that the results depend on. */
 export interface JobRequest extends ModelRequest {
-  /** Labelled rows, to be analysed and trained on. */
+  /** Labelled rows for analysis and training. */
   train: Rows;
-  /** Rows that the epochs are judged by. Default: a seeded tenth of `train`, which is not trained on. */
+  /** Rows for the evaluation of each epoch. Default: a held-out, seeded tenth of `train`. */
   dev?: Rows;
-  /** Where other than `ANALYSIS_DEFAULTS`; `k` is that of the selection. */
+  /** Options that differ from `ANALYSIS_DEFAULTS`; `k` is that of the selection. */
   analysis?: Partial<AnalysisOptions>;
-  /** Where other than `SELECTION_DEFAULTS`; heads are ranked as `analysis` says, unless something else is said here. */
+  /** Options that differ from `SELECTION_DEFAULTS`; ranking options default to `analysis`. */
   selection?: Partial<SelectionOptions>;
-  /** Where other than `TRAIN_DEFAULTS`. */
+  /** Options that differ from `TRAIN_DEFAULTS`. */
   training?: Partial<TrainOptions>;
   /** Folders to write beside the delta. Default: none. */
   exports?: readonly ExportFormat[];
-  /** Number types of an ONNX export, a file each; see `OnnxDtype`. Default: fp32 alone. */
+  /** Number types of an ONNX export; each gives one file, see `OnnxDtype`. Default: fp32. */
   onnxDtypes?: readonly OnnxDtype[];
 }

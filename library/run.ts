@@ -2,8 +2,8 @@ import { cancelled, HifiError, invalidInput } from '../foundation/errors';
 import { resultOf } from '../foundation/follow';
 
 /**
- * Work that takes a while: a promise of its result that can be looped over for what it tells on the way. It starts when it is first
- * awaited or looped over, and can be looped over once.
+ * Promise of a result that also iterates over the events on the way. The work starts when the run
+ * is first awaited or iterated. A run can be iterated once.
  *
  * ```ts
  * const report = await analyze(request); // its result alone
@@ -13,36 +13,36 @@ import { resultOf } from '../foundation/follow';
  * const same = await run;
  * ```
  *
- * Leaving the loop (`break`, `return`, an error) ends the work, and so does the `signal` that it was given: then the result is a
- * {@link HifiError} `CANCELLED`. Every other error is a `HifiError` too, thrown by the loop and by `await`. The process that computes is
- * gone when either has ended.
+ * Leaving the loop (`break`, `return`, an error) ends the work, and so does an abort of `signal`:
+ * the result is then a {@link HifiError} `CANCELLED`. The loop and `await` throw a `HifiError` for
+ * every other error, too. The child process has ended when either of them ends.
  *
  * An `async` function that returns a run returns its result, as with any promise.
  *
- * @typeParam Event what it tells: each has a `kind`. Pass over those that you do not know
- * @typeParam Result what `await` gives
+ * @typeParam Event events on the way; each has a `kind`. Skip unknown kinds
+ * @typeParam Result result of the work
  */
 export type Run<Event, Result> = Promise<Result> & AsyncIterable<Event>;
 
-/** How any work of the library is run. */
+/** Options of all long work. */
 export interface RunOptions {
-  /** Ends the work, within a batch or a training step: its result is a {@link HifiError} `CANCELLED`. */
+  /** Ends the work within a batch or a training step, with a {@link HifiError} `CANCELLED`. */
   signal?: AbortSignal;
 }
 
-/** An engine's generator as a run. */
+/** Turns an engine's generator into a run. */
 export const runOf = <Event, Result>(
   work: (signal?: AbortSignal) => AsyncGenerator<Event, Result>,
   { signal }: RunOptions = {},
 ): Run<Event, Result> =>
-  new Reading(async function* () {
+  new LazyRun(async function* () {
     if (signal?.aborted) throw cancelled();
     return yield* work(signal);
   });
 
-class Reading<Event, Result> implements Promise<Result>, AsyncIterable<Event> {
+class LazyRun<Event, Result> implements Promise<Result>, AsyncIterable<Event> {
   readonly [Symbol.toStringTag] = 'Run';
-  private begun = false;
+  private started = false;
   private readonly result: Promise<Result>;
   private settle!: { resolve(result: Result): void; reject(error: HifiError): void };
 
@@ -50,7 +50,7 @@ class Reading<Event, Result> implements Promise<Result>, AsyncIterable<Event> {
     this.result = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
     });
-    // Who loops over it hears of an error there; who awaits it has a promise that was made of this one.
+    // The loop throws the error itself, and `await` has a promise derived from this one.
     this.result.catch(() => {});
   }
 
@@ -63,7 +63,7 @@ class Reading<Event, Result> implements Promise<Result>, AsyncIterable<Event> {
     taken?: ((result: Result) => A | PromiseLike<A>) | null,
     failed?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    if (!this.begun) void this.drain();
+    if (!this.started) void this.drain();
     return this.result.then(taken, failed);
   }
 
@@ -76,12 +76,13 @@ class Reading<Event, Result> implements Promise<Result>, AsyncIterable<Event> {
   }
 
   private async drain(): Promise<void> {
-    await resultOf(this.read()).catch(() => {}); // the result reports the error
+    await resultOf(this.read()).catch(() => {}); // The result rejects with the same error.
   }
 
   private async *read(): AsyncGenerator<Event, Result> {
-    if (this.begun) throw invalidInput('a run can be looped over once, and before it is awaited: what it told is gone');
-    this.begun = true;
+    if (this.started)
+      throw invalidInput('a run can be iterated once, and only before it is awaited: its events are not stored');
+    this.started = true;
     try {
       const result = yield* this.work();
       this.settle.resolve(result);
@@ -91,7 +92,7 @@ class Reading<Event, Result> implements Promise<Result>, AsyncIterable<Event> {
       this.settle.reject(error);
       throw error;
     } finally {
-      this.settle.reject(cancelled()); // The reader has left; else it has settled before.
+      this.settle.reject(cancelled()); // No effect unless the reader has left: the promise is settled already.
     }
   }
 }

@@ -7,27 +7,27 @@ import { writing } from '../foundation/disk';
 import { invalidPart, invalidValue, shown } from '../foundation/errors';
 import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
 
-/** Rows that are at hand. Row `i` of a result is `texts[i]`. */
+/** Rows in memory. Row `i` of a result is `texts[i]`. */
 export interface TextRows extends NamedProblem {
   /** One text per row, or two for a pair; at least one row. Only `predict` accepts blank texts. */
   texts: readonly string[] | readonly (readonly [first: string, second: string])[];
-  /** One a row: the names of classes, or the numbers of a regression. Needed where rows are trained or scored on. */
+  /** Labels: class names, or numbers for a regression. `train` and `score` need them. */
   labels?: readonly (string | number)[];
 }
 
-/** Rows of a file ({@link DataSource}), or such as are at hand ({@link TextRows}). */
+/** Rows of a file ({@link DataSource}) or in memory ({@link TextRows}). */
 export type Rows = DataSource | TextRows;
 
-/** Where rows at hand lie while an engine reads them: it is another process, and reads them twice. */
+/** Columns of the temporary file for rows in memory, which an engine's process reads twice. */
 const COLUMNS = ['text', 'second_text'];
 const LABEL = 'label';
 
 /**
- * Gives `work` the rows as files; those that are made for it are gone when it is over. They are called by the part of the request
- * that they are.
+ * Runs `work` on rows as files, and removes the temporary ones after it. Each file has the name of
+ * the request's part.
  *
- * @param rows the parts by name; one that is undefined stays so
- * @throws HifiError INVALID_INPUT, with its `field`, for rows that are none
+ * @param rows parts of the request by name; an undefined part stays undefined
+ * @throws HifiError INVALID_INPUT with its `field` if a part has no valid rows
  */
 export async function* withRows<Given extends Record<string, Rows | undefined>, Event, Result>(
   rows: Given,
@@ -56,16 +56,14 @@ export async function* withRows<Given extends Record<string, Rows | undefined>, 
   }
 }
 
-/** Rows as JSON Lines, and their columns. */
+/** JSON Lines of rows, with their columns; equal rows give equal bytes. */
 function linesOf(name: string, { texts, labels }: TextRows) {
   if (!Array.isArray(texts) || texts.length === 0) {
     throw invalidValue({ field: `${name}.texts`, value: shown(texts), expected: 'a list of at least one text' });
   }
   if (labels !== undefined && labels.length !== texts.length) {
-    throw invalidPart(
-      `${name}.labels`,
-      `${name}.labels are ${labels.length}, ${name}.texts ${texts.length}: one a row`,
-    );
+    const sizes = `${name}.labels has ${labels.length} entries, ${name}.texts ${texts.length}`;
+    throw invalidPart(`${name}.labels`, `${sizes}; each row must have one label`);
   }
   const wrong = (part: string, row: number, value: unknown, expected: string) =>
     invalidValue({ field: `${name}.${part}`, value: shown(value), expected }, `${name}.${part}[${row}]`);

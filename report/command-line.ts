@@ -2,11 +2,11 @@ import type { ReportParts } from './parts';
 import { columnFlags, commandText, type Flag, fileFlags } from './shell';
 
 /**
- * The command that makes this result, with every option said: another version's defaults would not change it. What the results
- * do not tell, and was not given as `asked`, stands as a word in capitals.
+ * Command that repeats this result. It has every option, so other defaults do not change it. Where
+ * neither the results nor `asked` have a value, it has a placeholder in capitals.
  */
 export function commandLine(parts: ReportParts): string {
-  const { heads, mask, metrics, training, asked, exports: made } = parts;
+  const { heads, mask, metrics, training, asked, exports: formats } = parts;
   const { samples, maxSamples, k, xi, maxLength, seed, exact, correlation, teleport, damping, scope } = heads.options;
   const rows = asked?.rows ?? { path: heads.data.path };
   const budget = mask?.budget;
@@ -35,8 +35,8 @@ export function commandLine(parts: ReportParts): string {
     flags.push(['weight-decay', weightDecay], ['early-stopping', earlyStopping], ['threads', threads]);
     flags.push(['device', metrics?.deviceUsed ?? training.device]);
   } else flags.push(['device', heads.deviceUsed]);
-  if (mask && made && made.length > 0) flags.push(['export', made.join(',')]);
-  if (made?.includes('onnx') && metrics?.onnx) {
+  if (mask && formats && formats.length > 0) flags.push(['export', formats.join(',')]);
+  if (formats?.includes('onnx') && metrics?.onnx) {
     flags.push(['onnx-dtype', metrics.onnx.map(({ dtype }) => dtype).join(',')]);
   }
   flags.push(['out', 'out']);

@@ -3,10 +3,10 @@ import type { CorrelationKind, HeadReport } from '../heads/head-report';
 /** Two heads, by number layer·H + head, and their correlation. */
 export type Pair = [a: number, b: number, r: number];
 
-/** Pairs of the model that its graph shows. */
+/** Pairs of the model in its graph. */
 const STRONGEST = 300;
 
-/** All pairs of a layer's heads. */
+/** Pairs of a layer's heads, in order. */
 export function pairsOfLayer({ correlation, model }: HeadReport, kind: CorrelationKind, layer: number): Pair[] {
   const first = layer * model.heads;
   const pairs: Pair[] = [];
@@ -16,20 +16,20 @@ export function pairsOfLayer({ correlation, model }: HeadReport, kind: Correlati
   return pairs;
 }
 
-/** The strongest pairs of all heads, strongest first. */
+/** Strongest pairs of all heads, strongest first. */
 export function strongestPairs({ correlation }: HeadReport, kind: CorrelationKind, count = STRONGEST): Pair[] {
   const matrix = correlation[kind];
   let found: Pair[] = [];
   let least = Number.NEGATIVE_INFINITY;
-  const cut = () => {
+  const prune = () => {
     found = found.sort((x, y) => y[2] - x[2] || x[0] - y[0] || x[1] - y[1]).slice(0, count);
     if (found.length === count) least = found[count - 1][2];
   };
   for (let a = 0; a < matrix.length; a++) {
     const row = matrix[a];
     for (let b = a + 1; b < row.length; b++) if (row[b] > least) found.push([a, b, row[b]]);
-    if (found.length > 8 * count) cut();
+    if (found.length > 8 * count) prune();
   }
-  cut();
+  prune();
   return found;
 }

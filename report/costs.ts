@@ -1,30 +1,30 @@
 import { FAMILIES, type Family, type FamilyName } from '../model/families';
 import type { ReportParts } from './parts';
 
-/** The LoRA that is compared with: its rank, and how many matrices of a layer it adapts (query, key, value). */
+/** LoRA of the cost table: its rank, and the adapted matrices of a layer (query, key, value). */
 const LORA = { rank: 8, matrices: 3 };
 /** Bytes of a float32. */
 const FLOAT = 4;
 
-/** A way to tune the same model for the same task. */
+/** Cost of a way to tune the same model for the same task. */
 export interface Cost {
   name: string;
-  /** Trained numbers, task head included. */
+  /** Trainable parameters, task head included. */
   trained: number;
-  /** Bytes of what is new: its files as measured, else float32 numbers. */
+  /** Bytes of the result: file sizes if measured, else float32 numbers. */
   resultBytes: number;
   measuredBytes: boolean;
-  /** Weights, and a gradient and two moments for each trained number. */
+  /** Bytes of the weights, and of a gradient and two moments per trainable parameter. */
   stateBytes: number;
-  /** Multiply-adds a token and training step in the layers; null where none is run in an epoch. */
+  /** Multiply-adds per token and training step in the layers; null if an epoch runs no layer. */
   multiplyAdds: number | null;
-  /** A later epoch: measured, or in proportion to the multiply-adds. */
+  /** Seconds of a later epoch: measured, or in proportion to the multiply-adds. */
   epochSeconds: number | null;
-  /** Highest memory of the processes, where it was measured. */
+  /** Peak memory of the processes, if measured. */
   peakBytes: number | null;
 }
 
-/** A run beside LoRA and full fine-tuning, which are computed from the shapes (`COST_NOTES` has the formulas). */
+/** Costs of a run, of LoRA and of full fine-tuning. {@link COST_NOTES} has the formulas. */
 export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[] {
   if (!mask || !metrics) return [];
   const { layers, hiddenSize: d, parameters } = heads.model;
@@ -32,8 +32,7 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const lowest = Math.min(layers, ...mask.heads.map(({ layer }) => layer));
   const layerNumbers = 12 * d * d;
   const adapters = layers * LORA.matrices * 2 * LORA.rank * d;
-  // BERT's task head uses the base's pooler. Other task heads drop it: RoBERTa's has a layer of its
-  // own.
+  // BERT's task head uses the base's pooler. Other task heads drop it: RoBERTa's has its own layer.
   const family: Family | undefined = FAMILIES[heads.model.architecture as FamilyName];
   const pooler = family?.modules.pooler === undefined ? 0 : d * (d + 1);
   const own = tuned > 0 ? 2 * (layers - lowest) * layerNumbers + tuned : null;
@@ -60,30 +59,30 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   ];
 }
 
-/** What the computed numbers leave out, with docs/measured.md's measurements beside them (MiniLM, k = 3). */
+/** Limits of the computed numbers, with the measured ratios of docs/measured.md (MiniLM, k = 3). */
 export const COST_GAP =
-  "Multiply-adds leave out attention's own products, what moves through memory, the optimizer's pass, what this program saves in the last " +
-  'layer, and how well a program uses the machine: on MiniLM they say 0.98 times a step of hifi for LoRA and 1.45 times for full ' +
-  'fine-tuning, where PyTorch with PEFT took 1.62 to 2.11 times and 2.55 to 2.81 times as long.';
+  "Multiply-adds omit attention's own products, memory traffic, the optimizer's pass, what this program saves in the last " +
+  'layer, and how well a program uses the machine. On MiniLM they predict 0.98 times a step of hifi for LoRA and 1.45 times for full ' +
+  'fine-tuning; PyTorch with PEFT took 1.62 to 2.11 times and 2.55 to 2.81 times as long.';
 
-/** How the numbers of {@link costs} are computed. */
+/** Formulas of {@link costs}. */
 export const COST_NOTES: readonly [what: string, how: string][] = [
   [
-    'trained numbers',
-    "LoRA: L · 3 · 2 · r · d, a pair of matrices for each query, key and value, and the task head. Full: P without a pooler, and the task head, which is BERT's pooler and a classifier. P: all numbers of the base, d: hidden size, L: layers.",
+    'trainable parameters',
+    "LoRA: L · 3 · 2 · r · d, which is a pair of matrices per query, key and value, and the task head. Full: P without a pooler, and the task head, which is BERT's pooler and a classifier. P: parameters of the base, d: hidden size, L: layers.",
   ],
-  ['bytes of the result', '4 · T for T trained numbers in float32. Of this run: the size of its files.'],
+  ['bytes of the result', '4 · T for T trainable parameters in float32. For this run: the size of its files.'],
   [
     'weights, gradients, moments',
-    '4 · (P + 3 · T) bytes: the base, and a gradient and two Adam moments for each trained number. Activations come on top of it.',
+    '4 · (P + 3 · T) bytes: the base, and a gradient and two Adam moments per trainable parameter. Activations are not included.',
   ],
   [
     'multiply-adds',
-    'A token and step, in layers of 12 · d² numbers (a feed-forward layer of 4 · d). Forward and back through a layer: 2 · 12 · d²; a trained number adds 1, one of LoRA 3; full: 3 · 12 · d². Layers below the lowest tuned one are computed once and not counted; what the last layer saves is not counted in any column.',
+    'Per token and step, in layers of 12 · d² parameters (a feed-forward layer of 4 · d). Forward and back through a layer: 2 · 12 · d². A trainable parameter adds 1, one of LoRA 3. Full: 3 · 12 · d². Layers below the lowest tuned one are computed once and not counted. Savings in the last layer are not counted in any column.',
   ],
   [
-    'seconds an epoch',
-    'Of this run: measured, the median. The others: that, times their multiply-adds, divided by those of this run. On other hardware and in other programs they differ.',
+    'seconds per epoch',
+    'This run: the measured median. Others: that median times the ratio of the multiply-adds. Other hardware and programs differ.',
   ],
 ];
 

@@ -6,11 +6,11 @@ import { graphChart } from './draw/graph';
 import { headMap } from './draw/head-map';
 import { lineChart } from './draw/line-chart';
 import { spectrumChart } from './draw/spectrum';
-import { headTip } from './head-words';
+import { headTip } from './head-tip';
 import type { Figure } from './html';
 import type { ReportParts } from './parts';
 
-/** The names of all charts that there may be. */
+/** Names of all possible charts. */
 export const FIGURE_NAMES = [
   'richness',
   'pagerank',
@@ -24,7 +24,7 @@ export const FIGURE_NAMES = [
   'metrics',
 ] as const;
 
-/** The charts, in the order of the page. */
+/** Charts of a report, in the order of the page. */
 export function figures(parts: ReportParts): Figure[] {
   const { metrics } = parts;
   return [
@@ -63,7 +63,7 @@ function maps({ heads: report, mask }: ReportParts): Figure[] {
     map(
       'pagerank',
       'PageRank of each head',
-      `PageRank over the heads' correlation, in % of ${ofAll}: what ${mask?.strategy.startsWith('hifi') === false ? 'hifi would choose' : 'hifi chooses'} by.`,
+      `PageRank over the heads' correlation, in % of ${ofAll}: the score by which ${mask?.strategy.startsWith('hifi') === false ? 'hifi would choose' : 'hifi chooses'}.`,
       report.pagerank,
       { text: (value) => (100 * value).toFixed(decimals) },
     ),
@@ -93,7 +93,7 @@ function maps({ heads: report, mask }: ReportParts): Figure[] {
   return drawn;
 }
 
-/** What is told of each head, by head number. */
+/** Texts of all heads, by head number. */
 export function headTips({ heads: report, mask }: Pick<ReportParts, 'heads' | 'mask'>): string[] {
   const tuned = new Set(mask?.heads.map(({ layer, head }) => `${layer}.${head}`));
   return report.richness.flatMap((row, layer) =>
@@ -101,7 +101,7 @@ export function headTips({ heads: report, mask }: Pick<ReportParts, 'heads' | 'm
   );
 }
 
-/** The head that is shown until another is asked for: the best of the tuned ones, else of all. */
+/** Head that the page shows first: the best tuned one, or else the best of all. */
 export function firstHead({ heads: { pagerank }, mask }: Pick<ReportParts, 'heads' | 'mask'>): [number, number] {
   const all = pagerank.flatMap((row, layer) => row.map((_, head) => ({ layer, head })));
   const from = mask && mask.heads.length > 0 ? mask.heads : all;
@@ -156,7 +156,7 @@ function convergenceFigure(report: HeadReport): Figure {
   const ofModel = report.options.scope === 'model';
   return {
     name: 'convergence',
-    caption: `What a round of PageRank moves, ‖Δp‖₁${ofModel ? '' : ', a line for each layer'}. It ends below 10⁻⁹.`,
+    caption: `Change of PageRank per round, ‖Δp‖₁${ofModel ? '' : ', one line per layer'}. It ends below 10⁻⁹.`,
     svg: lineChart({
       title: 'Convergence of PageRank',
       x: 'round',
@@ -169,7 +169,7 @@ function convergenceFigure(report: HeadReport): Figure {
         return {
           name,
           values,
-          tip: (value, round) => `${name}: ${round} rounds, the last moves ${value.toExponential(1)}`,
+          tip: (value, round) => `${name}: ${round} rounds, change in the last ${value.toExponential(1)}`,
         };
       }),
     }),
@@ -213,5 +213,5 @@ function metricFigure({ epochs, metric }: Metrics): Figure {
   };
 }
 
-/** `97 %`. */
+/** Share in percent: `97 %`. */
 const percent = (share: number) => `${percentDigits(share)} %`;

@@ -10,7 +10,7 @@ import { FIGURE_NAMES, figures } from './figures';
 import type { ReportParts } from './parts';
 import { renderReport } from './render-report';
 
-/** All that may be in `report/`. */
+/** Possible files in `report/`. */
 export const REPORT_FILES: readonly string[] = [
   ...FIGURE_NAMES.map((name) => `${name}.svg`),
   'heads.csv',
@@ -22,10 +22,10 @@ export const REPORT_FILES: readonly string[] = [
 ];
 
 /**
- * Writes report.html and, in `report/`, what it draws: each chart as SVG, the numbers behind them as CSV and JSON. Files of an
- * earlier report that this one has not are removed.
+ * Writes report.html, and to `report/` its charts as SVG and their numbers as CSV and JSON. Removes
+ * files that only an earlier report had.
  *
- * @returns the files' names, from `folder`
+ * @returns names of the files, from `folder`
  */
 export function writeReport(folder: string, parts: ReportParts): string[] {
   const files: [name: string, text: string][] = [
@@ -46,7 +46,7 @@ export function writeReport(folder: string, parts: ReportParts): string[] {
   return names;
 }
 
-/** One line a head. */
+/** CSV with one line per head. */
 function headsCsv({ heads: report, mask }: ReportParts): string {
   const tuned = new Set(mask?.heads.map(({ layer, head }) => `${layer}.${head}`));
   const lines = ['layer,head,richness,richness_stderr,pagerank,activation,head_norm,stability,tuned'];
@@ -62,7 +62,7 @@ function headsCsv({ heads: report, mask }: ReportParts): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** One line an epoch. */
+/** CSV with one line per epoch. */
 function epochsCsv({ epochs }: NonNullable<ReportParts['metrics']>): string {
   const names = Object.keys(epochs[0]?.dev ?? {});
   const lines = [['epoch', 'train_loss', ...names.map((name) => `dev_${name}`), 'seconds'].join(',')];
@@ -72,7 +72,7 @@ function epochsCsv({ epochs }: NonNullable<ReportParts['metrics']>): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** One line a singular value of a head: its share of their sum, mean over the sequences. */
+/** CSV with one line per singular value: its share of their sum, mean over the sequences. */
 function spectraCsv({ heads: { spectrum } }: ReportParts): string {
   const lines = ['layer,head,value,share,cumulative'];
   for (const [layer, heads] of spectrum.entries()) {
@@ -84,7 +84,7 @@ function spectraCsv({ heads: { spectrum } }: ReportParts): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** One line a pair of heads of one layer; those of the whole model are in heads.json. */
+/** CSV with one line per pair of heads of a layer; heads.json has all pairs of the model. */
 function correlationCsv({ heads: report }: ReportParts): string {
   const { heads, layers } = report.model;
   const of = (kind: CorrelationKind, layer: number) => pairsOfLayer(report, kind, layer);
@@ -98,7 +98,7 @@ function correlationCsv({ heads: report }: ReportParts): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** One line a round of PageRank; in scope `model` all are of graph 0. */
+/** CSV with one line per round of PageRank; in scope `model` all are of graph 0. */
 function convergenceCsv({ heads: report }: ReportParts): string {
   const lines = ['graph,round,change'];
   for (const [graph, changes] of convergence(report, report.options).entries()) {
@@ -107,7 +107,7 @@ function convergenceCsv({ heads: report }: ReportParts): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The numbers of the charts, without the correlations and spectra that heads.json has. */
+/** Numbers of the charts, without the correlations and spectra, which heads.json has. */
 function drawn(parts: ReportParts): object {
   const { heads: report, mask, metrics } = parts;
   const { model, data, options, samples, richness, richnessStderr, pagerank, activation, headNorms } = report;

@@ -3,21 +3,21 @@ import { escapeXml } from './draw/theme';
 import type { Section } from './html';
 import { STYLE } from './style';
 
-/** What a page is made of. */
+/** Content of a page. */
 export interface HtmlPage {
   title: string;
-  /** What it is about, in a sentence. */
+  /** Subject of the page, in one sentence. */
   lead: string;
-  /** The first questions of a reader: what, its number, and what is behind it. */
+  /** Headline figures: name, value and explanation. */
   answers: readonly (readonly [what: string, value: string, more: string])[];
   sections: readonly Section[];
-  /** What the script draws from. */
+  /** Numbers that the script draws. */
   data?: object;
-  /** The only script that a browser may run there. */
+  /** The only script that the page's policy allows. */
   script: string;
 }
 
-/** A page that needs nothing besides itself and asks no one for anything: light or dark as its reader likes, fit to print. */
+/** Renders a self-contained page, light or dark by the reader's preference, ready for print. */
 export function htmlPage({ title, lead, answers, sections, data, script }: HtmlPage): string {
   const hash = crypto.createHash('sha256').update(script).digest('base64');
   const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
@@ -48,7 +48,7 @@ export function htmlPage({ title, lead, answers, sections, data, script }: HtmlP
 <dl class="facts">${facts.join('')}</dl>
 </header>
 ${body.join('\n')}
-<p id="told" class="unseen" role="status"></p>
+<p id="status" class="unseen" role="status"></p>
 </main>
 <script type="application/json" id="data">${JSON.stringify(data ?? {}).replaceAll('<', '\\u003c')}</script>
 <script>${script}</script>

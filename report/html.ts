@@ -1,27 +1,27 @@
 import { escapeXml } from './draw/theme';
 
-/** A part of a page with its name in the contents. */
+/** Section of a page with its name in the contents. */
 export interface Section {
   id: string;
   name: string;
   html: string;
 }
 
-/** A chart, as a file of its own too. */
+/** A chart that is also a file. */
 export interface Figure {
-  /** The file's name without its ending. */
+  /** Name of the file without its extension. */
   name: string;
   caption: string;
   svg: string;
 }
 
-/** A value of a table: texts are escaped, numbers stand to the right. */
+/** Value of a table: texts are escaped, numbers are right-aligned. */
 export type Cell = string | number;
 
-/** Numbers as tables have them: signed, with an interval's ellipsis, or none. */
+/** Text of a number in a table: with a sign, as an interval, or a dash. */
 const NUMERIC = /^(?:[+−-]?[\d,.]+(?:e[+-]?\d+)?(?: … [+−-]?[\d,.]+)?(?: %)?|–)$/;
 
-/** An HTML table; the first column names the rows. Under a head, columns of numbers stand to the right. */
+/** HTML table whose first column names the rows; below a head, numbers are right-aligned. */
 export function htmlTable(rows: readonly (readonly Cell[])[], head?: readonly string[]): string {
   const numeric = (cell: Cell) => typeof cell === 'number' || NUMERIC.test(cell);
   const right = head?.map((_, i) => i > 0 && rows.length > 0 && rows.every((row) => numeric(row[i]))) ?? [];
@@ -40,10 +40,10 @@ export function htmlTable(rows: readonly (readonly Cell[])[], head?: readonly st
 export const figureHtml = ({ svg, caption }: Pick<Figure, 'svg' | 'caption'>) =>
   `<figure>${svg}<figcaption>${escapeXml(caption)}</figcaption></figure>`;
 
-/** What may be wider than the page scrolls by itself, with the keyboard too. */
+/** Lets content wider than the page scroll by itself, with the keyboard too. */
 export const wide = (name: string, html: string) =>
   `<div class="wide" role="group" aria-label="${escapeXml(name)}" tabindex="0">${html}</div>`;
 
-/** Code with a button that copies it. */
+/** Code block; the page's script adds a button that copies it. */
 export const codeHtml = (name: string, code: string) =>
   `<div class="code" data-name="${escapeXml(name)}"><pre tabindex="0" role="group" aria-label="${escapeXml(name)}">${escapeXml(code)}</pre></div>`;

@@ -6,10 +6,10 @@ import { PROBLEMS, problemStoredAs } from '../delta/problems';
 import type { ReportParts } from './parts';
 import { shellWord } from './shell';
 
-/** A way to load the result, to be copied. */
+/** Code that loads the result, for copying. */
 export interface Snippet {
   title: string;
-  /** What must be known besides. */
+  /** Remark for the reader. */
   note?: string;
   code: string;
 }
@@ -17,28 +17,28 @@ export interface Snippet {
 const EXAMPLE = 'The book was written by her.';
 const SECOND = 'She wrote the book.';
 
-/** How to load what is there; paths are those beside the report. */
+/** Code for each existing result; paths are relative to the report. */
 export function snippets(parts: ReportParts): Snippet[] {
   const { mask, metrics, exports: folders = [] } = parts;
   if (!mask || !metrics) return [];
-  const made = [cli(parts)];
-  if (folders.includes('checkpoint')) made.push(transformers(parts));
-  if (folders.includes('peft')) made.push(peft(parts));
-  if (folders.includes('onnx')) made.push(onnxruntime(parts), transformersJs(parts));
-  return made;
+  const all = [cli(parts)];
+  if (folders.includes('checkpoint')) all.push(transformers(parts));
+  if (folders.includes('peft')) all.push(peft(parts));
+  if (folders.includes('onnx')) all.push(onnxruntime(parts), transformersJs(parts));
+  return all;
 }
 
-/** Whether a row has two texts. */
+/** True if a row has two texts. */
 const ofPairs = ({ asked, metrics }: ReportParts) => {
   const task = asked?.rows.task ?? metrics?.task;
   const columns = task && task in TASKS ? TASKS[task as TaskName].textColumns : asked?.rows.textColumns;
   return columns?.length === 2;
 };
 
-/** The texts of an example, as arguments of a call. */
+/** Texts of an example as arguments of a call. */
 const example = (parts: ReportParts) => (ofPairs(parts) ? `"${EXAMPLE}", "${SECOND}"` : `"${EXAMPLE}"`);
 
-/** The base model, as it is found from the report's folder. */
+/** Path of the base model from the report's folder, or its name. */
 const baseOf = ({ heads, asked }: ReportParts) => asked?.base ?? asked?.model ?? heads.model.name;
 
 function cli(parts: ReportParts): Snippet {
@@ -49,7 +49,7 @@ function cli(parts: ReportParts): Snippet {
     : `--task ${rows?.task ?? metrics?.task ?? 'TASK'}`;
   return {
     title: 'hifi',
-    note: 'A line of JSON for each row.',
+    note: 'One line of JSON per row.',
     code: `npx hifi predict --model ${shellWord(baseOf(parts))} --delta delta \\\n  --data new.tsv ${columns}`,
   };
 }
@@ -76,7 +76,7 @@ function peft(parts: ReportParts): Snippet {
   const labels = taskHead ? labelArguments(taskHead) : 'num_labels=…, id2label=…';
   return {
     title: 'peft',
-    note: taskHead === undefined ? 'The labels are on the card, peft/README.md.' : undefined,
+    note: taskHead === undefined ? 'peft/README.md lists the labels.' : undefined,
     code: `from peft import PeftModel
 from transformers import ${model}, AutoTokenizer
 
@@ -111,7 +111,7 @@ function transformersJs(parts: ReportParts): Snippet {
   const given = pairs ? `'${EXAMPLE}', { text_pair: '${SECOND}' }` : `'${EXAMPLE}'`;
   return {
     title: 'transformers.js',
-    // Its pipeline has labels alone, and takes no pairs.
+    // The pipeline returns labels only and accepts no pairs.
     code:
       pairs || parts.taskHead?.id2label === null
         ? `import { AutoModel${modelClass}, AutoTokenizer, env } from '@huggingface/transformers';

@@ -3,29 +3,29 @@ import { type Pair, pairsOfLayer, strongestPairs } from './correlated-pairs';
 import { firstHead, headTips } from './figures';
 import type { ReportParts } from './parts';
 
-/** What the page's script draws from. */
+/** Numbers that the page's script draws. */
 export interface PageData {
   layers: number;
   heads: number;
   xi: number;
   kind: CorrelationKind;
-  /** Shown at first. */
+  /** Head shown first. */
   head: [layer: number, head: number];
-  /** [L·H]. */
+  /** Text per head, [L·H]. */
   tips: string[];
   pagerank: number[];
   richness: number[];
-  /** Head numbers. */
+  /** Numbers of the tuned heads. */
   chosen: number[];
-  /** [L·H][m]. */
+  /** Singular values per head, [L·H][m]. */
   spectrum: number[][];
-  /** By ξ, [L·H]. */
+  /** Richness per ξ, [L·H]. */
   richnessByXi: [xi: string, richness: number[]][];
-  /** Of each layer the pairs in the order of `pairsOfLayer`, and the model's strongest. */
+  /** Pairs of each layer in the order of `pairsOfLayer`, and the strongest of the model. */
   correlation: Record<CorrelationKind, { layers: number[][]; model: Pair[] }>;
 }
 
-/** The page's numbers with as many digits as it shows: the whole ones are in heads.json. */
+/** Numbers of the page, with the digits that it shows; heads.json has all digits. */
 export function pageData(parts: ReportParts): PageData {
   const { heads: report, mask } = parts;
   const { layers, heads } = report.model;

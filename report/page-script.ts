@@ -3,15 +3,15 @@ import type { Page } from './page/page';
 import { rove } from './page/rove';
 import { tips } from './page/tips';
 
-/** A part of a page's script: uses nothing but its argument and what browsers have, and imports types alone. */
+/** Part of a page's script. Uses only its argument and the browser's API; imports only types. */
 export type PagePart = (page: Page) => void;
 
 /**
- * A page's script: the texts of the functions themselves, so that what draws here draws there and no bundle has to be built.
- * It marks the page as ready when all is drawn.
+ * Assembles a page's script from the texts of functions, so that it needs no bundle and draws with
+ * the same code as Node. The script marks the page as ready when all is drawn.
  *
- * @param parts in the order they run, after those that every page has
- * @param draw the functions that draw in the page, by name
+ * @param parts parts in the order they run, after those of every page
+ * @param draw functions that draw in the page, by name
  */
 export function pageScript(parts: readonly PagePart[], draw: Record<string, (chart: never) => string> = {}): string {
   const drawing = Object.entries(draw).map(([name, text]) => `, ${name}: ${text}`);

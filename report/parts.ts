@@ -5,36 +5,36 @@ import type { TrainMetrics, TrainOptions } from '../delta/training-options';
 import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
 
-/** What there is to tell: an analysis, and of a whole run the heads chosen, the training and what came of it. */
+/** Content of a report: an analysis, and for a whole run the mask, the training and its results. */
 export interface ReportParts {
-  /** heads.json. */
+  /** Content of heads.json. */
   heads: HeadReport;
-  /** mask.json. */
+  /** Content of mask.json. */
   mask?: Mask;
-  /** metrics.json. */
+  /** Content of metrics.json. */
   metrics?: TrainMetrics;
-  /** How it was trained. */
+  /** Options of the training. */
   training?: TrainOptions;
-  /** Bytes of the delta's files. */
+  /** Size of the delta's files, in bytes. */
   deltaBytes?: number;
-  /** What the logits mean. */
+  /** Problem and labels of the logits. */
   taskHead?: TaskHeadInfo;
-  /** The folders beside the report that were made of the delta. */
+  /** Exported folders beside the report. */
   exports?: readonly ExportFormat[];
-  /** What was asked for, as far as the results do not tell it. */
+  /** Model and rows of the command line, which the results do not record. */
   asked?: Asked;
 }
 
-/** The part of a command line that names model and rows. */
+/** Model and rows of a command line. */
 export interface Asked {
-  /** Its folder or its name. */
+  /** Folder or name of the model. */
   model: string;
-  /** Branch, tag or commit of a name, where one was asked for. */
+  /** Requested branch, tag or commit of a model by name. */
   revision?: string;
-  /** Where the model is found from the report's folder, if that is another name for it. */
+  /** Path of the model from the report's folder, if it differs from `model`. */
   base?: string;
-  /** The rows that were analysed, and of a run trained on. */
+  /** Rows of the analysis and of the training. */
   rows: DataSource;
-  /** Those that the epochs were judged by. */
+  /** Rows for the evaluation of each epoch. */
   dev?: DataSource;
 }

@@ -4,16 +4,16 @@ import { pageData } from './page-data';
 import type { ReportParts } from './parts';
 import { SCRIPT } from './script';
 import { sections } from './sections';
-import { answers } from './words';
+import { answers } from './sentences';
 
 export type { ReportParts } from './parts';
 
 /**
- * The report of an analysis or a run: one page of HTML that needs nothing besides itself, light or dark as its reader likes, fit to print.
- * It is drawn in this thread: some hundred milliseconds.
+ * Renders the report of an analysis or a run as one self-contained HTML page, light or dark by the
+ * reader's preference, ready for print. It blocks its thread for some hundred milliseconds.
  *
- * @param parts what there is to tell: an analysis alone, or all of a run
- * @returns the page's text
+ * @param parts an analysis, or all results of a run
+ * @returns text of the page
  */
 export function renderReport(parts: ReportParts): string {
   const { model, data } = parts.heads;

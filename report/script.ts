@@ -4,5 +4,5 @@ import { graphPanel } from './page/graph-panel';
 import { headPanel } from './page/head-panel';
 import { pageScript } from './page-script';
 
-/** The script of a run's or an analysis' page. */
+/** Script of the page of a run or an analysis. */
 export const SCRIPT = pageScript([headPanel, graphPanel], { spectrumChart, graphChart });

@@ -4,15 +4,15 @@ import { escapeXml } from './draw/theme';
 import { codeHtml, type Figure, figureHtml, type Section, wide } from './html';
 import { snippets } from './loading';
 import type { ReportParts } from './parts';
+import { convergenceInWords, rankingInWords, stabilityInWords } from './sentences';
 import { costNotes, costTable, epochsTable, layersTable, onnxTable, repeatTable } from './tables';
-import { convergenceInWords, rankingInWords, stabilityInWords } from './words';
 
-/** Heads of a layer from which on a map takes the whole width. */
+/** Heads per layer from which on a map takes the whole width. */
 const BROAD = 20;
 
-/** The page's sections, in order: those that there is something to say in. */
+/** Sections of the page, in order; those without content are left out. */
 export function sections(parts: ReportParts, drawn: readonly Figure[]): Section[] {
-  const made = [
+  const all = [
     headsSection(parts, drawn),
     graphSection(parts, drawn),
     rankingSection(parts, drawn),
@@ -21,7 +21,7 @@ export function sections(parts: ReportParts, drawn: readonly Figure[]): Section[
     loadingSection(parts),
     repeatSection(parts),
   ];
-  return made.filter((section) => section !== null);
+  return all.filter((section) => section !== null);
 }
 
 function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
@@ -36,7 +36,7 @@ function headsSection(parts: ReportParts, drawn: readonly Figure[]): Section {
 <h3 id="head-name" data-part="name">${escapeXml(spectrum.caption.replace(/^.*of head (\d+) of layer (\d+).*$/, 'Head $1 of layer $2'))}</h3>
 <p class="note" data-part="numbers"></p>
 <div class="sides">
-<figure><div data-part="spectrum">${spectrum.svg}</div><figcaption>Singular values of the head's output, each as a share of their sum, mean over the sequences. Richness is the mean of where ξ cuts each sequence; the line is where it cuts their mean.</figcaption></figure>
+<figure><div data-part="spectrum">${spectrum.svg}</div><figcaption>Singular values of the head's output, each as a share of their sum, mean over the sequences. Richness is the mean of the number that each sequence needs to reach ξ; the line is where the mean values reach ξ.</figcaption></figure>
 <div class="lists"><div><h3>Richness at each ξ</h3><dl class="short" data-part="xi"></dl></div>
 <div><h3>Most correlated</h3><dl class="short" data-part="partners"></dl></div></div>
 </div>
@@ -74,7 +74,7 @@ function rankingSection(parts: ReportParts, drawn: readonly Figure[]): Section {
   const moves = drawn.find(({ name }) => name === 'convergence');
   const html = `<p>${escapeXml(rankingInWords(heads))}</p>
 ${moves ? `<p>${escapeXml(convergenceInWords(heads))}</p><div id="convergence">${figureHtml(moves)}</div>` : ''}
-<p class="note">Each layer's best heads (head${share}), and Spearman's rank correlation ρ of PageRank with the two things it is made of.</p>
+<p class="note">Each layer's best heads (head${share}), and Spearman's rank correlation ρ of PageRank with richness and with the sum of correlations.</p>
 ${wide("Each layer's best heads", layersTable(heads, mask))}`;
   return { id: 'ranking', name: 'Ranking', html };
 }
@@ -88,15 +88,15 @@ function trainingSection(parts: ReportParts, drawn: readonly Figure[]): Section 
 
 function costSection(parts: ReportParts): Section | null {
   if (!parts.metrics || !parts.mask) return null;
-  const html = `<p class="note">The same model, tuned for the same task in float32. What is computed follows from the shapes; nothing else was run. ${escapeXml(COST_GAP)}</p>
+  const html = `<p class="note">The same model, tuned for the same task in float32. Computed figures follow from the shapes; only this run was measured. ${escapeXml(COST_GAP)}</p>
 ${wide('Cost', costTable(parts))}${costNotes()}`;
   return { id: 'cost', name: 'Cost', html };
 }
 
 function loadingSection(parts: ReportParts): Section | null {
-  const made = snippets(parts);
-  if (made.length === 0) return null;
-  const html = made.map(
+  const examples = snippets(parts);
+  if (examples.length === 0) return null;
+  const html = examples.map(
     ({ title, note, code }) =>
       `<h3>${title}</h3>${note ? `<p class="note">${escapeXml(note)}</p>` : ''}${codeHtml(title, code)}`,
   );
@@ -110,8 +110,8 @@ function loadingSection(parts: ReportParts): Section | null {
 function onnxFiles({ metrics, exports: folders = [] }: ReportParts): string {
   if (!metrics?.onnx || !folders.includes('onnx')) return '';
   const note =
-    "The largest difference is that of logits from the trainer's on drawn tokens. fp16 is for GPUs; a CPU computes it in float32. " +
-    'The answers of q8 to a row depend a little on the others of its batch.';
+    "The largest difference is that of logits from the trainer's on random tokens. fp16 is for GPUs; a CPU computes it in float32. " +
+    "A row's q8 logits depend slightly on the other rows of its batch.";
   return `<h3>ONNX files</h3><p class="note">${escapeXml(note)}</p>${wide('ONNX files', onnxTable(metrics.onnx, metrics.metric))}`;
 }
 

@@ -1,13 +1,13 @@
 import type { DataSource } from '../data/dataset';
 import { namedProblem } from '../data/problem';
 
-/** A flag's name and value: `true` is a flag without one, `false` and undefined are none. */
+/** Name and value of a flag. `true`: a flag without a value; `false` and undefined: no flag. */
 export type Flag = readonly [name: string, value: unknown];
 
-/** Characters of a line. */
+/** Characters per line. */
 const WIDTH = 92;
 
-/** A command with its flags, as a POSIX shell reads it, on lines that it reads as one. */
+/** Formats a command for a POSIX shell, with line continuations. */
 export function commandText(start: string, flags: readonly Flag[]): string {
   const lines = [start];
   for (const [name, value] of flags) {
@@ -20,15 +20,15 @@ export function commandText(start: string, flags: readonly Flag[]): string {
   return lines.join(' \\\n');
 }
 
-/** As a POSIX shell takes it for one word. */
+/** Quotes a text as one word of a POSIX shell. */
 export const shellWord = (text: string) =>
   /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
-/** Flags that name a source's files; standard input is a dash. */
+/** Flags for a source's files; standard input is a dash. */
 export const fileFlags = (name: string, { path, more = [] }: Pick<DataSource, 'path' | 'more'>): Flag[] =>
   [path, ...more.map((each) => each.path)].map((file) => [name, file === 'stdin' ? '-' : file]);
 
-/** How a file's columns were named. @param known the task, where the rows do not tell it */
+/** Flags for a file's columns. @param known task, if the rows do not name it */
 export function columnFlags(source: Omit<DataSource, 'path'>, known?: string): Flag[] {
   const { task, textColumns, labelColumn, format, delimiter } = source;
   const named = task ?? (textColumns ? undefined : known);

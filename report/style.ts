@@ -1,6 +1,6 @@
 import { CHART_STYLE, THEME_STYLE } from './draw/theme';
 
-/** The report's looks: system fonts, one column, two themes, and plain black on white in print. */
+/** Style of a report: system fonts, one column, two themes, plain black on white in print. */
 export const STYLE = `${THEME_STYLE}
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }

@@ -8,12 +8,12 @@ import { COST_NOTES, costs } from './costs';
 import { escapeXml } from './draw/theme';
 import { type Cell, htmlTable } from './html';
 import type { ReportParts } from './parts';
-import { grouped } from './words';
+import { grouped } from './sentences';
 
-/** How many heads of a layer are listed. */
+/** Number of listed heads per layer. */
 const TOP = 4;
 
-/** Each layer's best heads by PageRank, and what PageRank goes along with. */
+/** Table of each layer's best heads by PageRank, and its correlations with their causes. */
 export function layersTable(
   { pagerank, richness, rankCorrelations, stability, options }: HeadReport,
   mask?: Mask,
@@ -26,7 +26,7 @@ export function layersTable(
     const { richness: withRichness, correlationSum } = rankCorrelations[layer];
     return [
       String(layer),
-      // One cell a head, in which nothing breaks.
+      // A head's cell has no line breaks.
       ...best.map((head) => {
         const numbers = [scores[head].toFixed(decimals), richness[layer][head].toFixed(1)];
         if (stability) numbers.push(percent(stability[layer][head]));
@@ -41,7 +41,7 @@ export function layersTable(
   return htmlTable(rows, ['layer', ...places, ...(mask ? ['tuned'] : []), 'ρ richness', 'ρ Σ correlation']);
 }
 
-/** The epochs of a training; the best one is marked. */
+/** Table of the epochs of a training, with the best one marked. */
 export function epochsTable({ epochs, best, metric }: TrainMetrics): string {
   const names = Object.keys(epochs[0]?.dev ?? {});
   const rows = epochs.map(({ epoch, trainLoss, dev, seconds }): Cell[] => [
@@ -71,7 +71,7 @@ export function onnxTable(models: readonly OnnxModel[], metric: string): string 
   return htmlTable(rows, ['file', 'type', 'size', 'largest logit difference', `dev ${metric} ★`]);
 }
 
-/** This run beside LoRA and full fine-tuning of the same model; what is measured says so. */
+/** Table of this run, LoRA and full fine-tuning of the same model; each value has its origin. */
 export function costTable(parts: ReportParts): string {
   const each = costs(parts);
   const about = (value: number | null, text: (value: number) => string, computed: boolean) =>
@@ -79,28 +79,28 @@ export function costTable(parts: ReportParts): string {
   const seconds = (value: number) => `${value.toPrecision(3)} s`;
   const own = each[0]?.multiplyAdds;
   const rows: Cell[][] = [
-    ['trained numbers', ...each.map(({ trained }) => grouped(trained))],
+    ['trainable parameters', ...each.map(({ trained }) => grouped(trained))],
     ['bytes of the result', ...each.map((cost) => about(cost.resultBytes, megabytes, !cost.measuredBytes))],
     ['weights, gradients, moments', ...each.map(({ stateBytes }) => about(stateBytes, megabytes, true))],
-    ['most memory of the processes', ...each.map(({ peakBytes }) => about(peakBytes, megabytes, false))],
+    ['peak memory of the processes', ...each.map(({ peakBytes }) => about(peakBytes, megabytes, false))],
     [
       'multiply-adds of a step, relative',
       ...each.map(({ multiplyAdds }) =>
         own && multiplyAdds ? about(multiplyAdds / own, (ratio) => ratio.toFixed(2), true) : '–',
       ),
     ],
-    ['seconds an epoch', ...each.map(({ epochSeconds }, i) => about(epochSeconds, seconds, i > 0))],
+    ['seconds per epoch', ...each.map(({ epochSeconds }, i) => about(epochSeconds, seconds, i > 0))],
   ];
   return htmlTable(rows, ['quantity', ...each.map(({ name }) => name)]);
 }
 
-/** The formulas of {@link costTable}. */
+/** Formulas of {@link costTable}. */
 export function costNotes(): string {
   const entries = COST_NOTES.map(([what, how]) => `<dt>${escapeXml(what)}</dt><dd>${escapeXml(how)}</dd>`);
   return `<details open><summary>How this is computed</summary><dl>${entries.join('')}</dl></details>`;
 }
 
-/** Hashes and options: all that a repetition needs. */
+/** Table of hashes and options, from which the result can be repeated. */
 export function repeatTable(
   { model, data, options, iterations }: HeadReport,
   mask?: Mask,
@@ -126,9 +126,9 @@ export function repeatTable(
   return htmlTable(rows);
 }
 
-/** `97 %`. */
+/** Share in percent: `97 %`. */
 const percent = (share: number) => `${percentDigits(share)} %`;
 
-/** 1 MB is 10⁶ bytes. */
+/** Size in MB of 10⁶ bytes. */
 const megabytes = (bytes: number) =>
   `${bytes < 99.5e6 ? (bytes / 1e6).toFixed(1) : grouped(Math.round(bytes / 1e6))} MB`;

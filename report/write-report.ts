@@ -3,16 +3,16 @@ import { callEngine } from '../infra/engine';
 import type { ReportParts } from './parts';
 
 /**
- * Writes report.html and, in `report/`, what it draws: each chart as SVG, the numbers behind them
- * as CSV and JSON. Files of an earlier report that this one has not are removed. It is drawn in a
- * child process: that takes some hundred milliseconds, for which a server must not be deaf.
+ * Writes report.html, and to `report/` its charts as SVG and their numbers as CSV and JSON. Removes
+ * files that only an earlier report had. Drawing takes some hundred milliseconds and runs in a
+ * child process, so that a server stays responsive.
  *
- * @param folder made where it is missing
- * @param parts what there is to tell: an analysis alone, or all of a run
+ * @param folder folder of the report; created if missing
+ * @param parts an analysis, or all results of a run
  * @param signal ends the process
- * @param options the process's niceness, and the milliseconds of silence after which it counts as
- *   hung; default: this process's niceness, no limit
- * @returns the files' names, from `folder`
+ * @param options niceness of the process, and the milliseconds of silence after which it counts as
+ *   hung; default: niceness of this process, no limit
+ * @returns names of the files, from `folder`
  * @throws HifiError FAILED if a file cannot be written; CANCELLED by `signal`; ENGINE_LOST if the
  *   process was killed or hangs
  */

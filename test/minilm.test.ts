@@ -14,8 +14,8 @@ import { SafetensorsFile } from '../model/safetensors';
 import { fixtures, hifi } from './cli/spawn';
 
 /*
- * The main job on a real pretrained model, by the command itself, against the float64 oracle
- * (test/fixtures/make_minilm_golden.py). The model is fetched on first use.
+ * Runs the main job on a real pretrained model with the command itself, against the float64 oracle
+ * (test/fixtures/make_minilm_golden.py). Downloads the model on first use.
  */
 const folder = path.join(fixtures, 'minilm');
 const golden = JSON.parse(fs.readFileSync(path.join(folder, 'golden.json'), 'utf8'));
@@ -26,7 +26,7 @@ afterAll(() => fs.rmSync(out, { recursive: true }));
 let model: string;
 let report: HeadReport;
 
-/** Runs the command, which must end well. */
+/** Runs the command and expects success. */
 function done(...words: string[]): string {
   const { status, stdout, stderr } = hifi(...words);
   expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
@@ -42,7 +42,7 @@ beforeAll(async () => {
   report = readHeads(path.join(out, 'run/heads.json'));
 }, 300_000);
 
-it('measures what the oracle measures', () => {
+it("the measurements equal the oracle's", () => {
   expect(report.model).toMatchObject({ name: 'all-MiniLM-L6-v2', sha256: golden.sha256, parameters: 22_713_216 });
   expect(report.samples).toBe(120);
   report.richness.forEach((layer, l) => {
@@ -59,7 +59,7 @@ it('measures what the oracle measures', () => {
   });
 });
 
-it('ranks as the oracle ranks, whatever the options', () => {
+it("the rankings equal the oracle's for all options", () => {
   expect(golden.rankings).toHaveLength(8);
   for (const { pagerank, ...options } of golden.rankings) {
     const ranking = rankHeads(report, { ...options, scope: 'layer' });
@@ -77,7 +77,7 @@ it('ranks as the oracle ranks, whatever the options', () => {
   }
 });
 
-it('has the hidden states of transformers', async () => {
+it('the hidden states equal those of transformers', async () => {
   const checkpoint = await openCheckpoint(model);
   const session = await ort.InferenceSession.create(hiddenStatesModel(checkpoint));
   checkpoint.close();
@@ -104,7 +104,7 @@ it('has the hidden states of transformers', async () => {
   await session.release();
 });
 
-it('learns, predicts the same from delta and checkpoint, and gives the base back', () => {
+it('a training learns, delta and checkpoint predict the same, and undo restores the base', () => {
   const { epochs, deviceUsed } = readMetrics(path.join(out, 'run/metrics.json'));
   expect(deviceUsed).toMatch(/cpu|cuda/);
   expect(epochs[1].trainLoss).toBeLessThan(epochs[0].trainLoss);

@@ -3,15 +3,15 @@ import * as path from 'node:path';
 import { manifest, packedProject } from './support/packed';
 
 /*
- * What `npm pack` makes of the build, in a project elsewhere. What an install from a registry adds, npm's own work and the set-up of
- * the native parts, is not seen here (native.test.ts and setup.test.ts have the set-up).
+ * Checks the package of `npm pack` in a project elsewhere. It does not check npm's own work in an
+ * install from a registry; native.test.ts and setup.test.ts check the set-up of the native parts.
  */
 const fixtures = path.join(__dirname, 'fixtures');
 const { folder: app, installed, run, tsc } = packedProject();
 const hifi = (...words: string[]) => run(path.join(installed, manifest.bin.hifi), ...words);
 afterAll(() => fs.rmSync(app, { recursive: true }));
 
-/** All that it exports. */
+/** Names of all exports. */
 const NAMES = [
   'ANALYSIS_DEFAULTS',
   'Analyzer',
@@ -47,7 +47,7 @@ const NAMES = [
   'writeReport',
 ];
 
-test('it holds the build, its types, the contract and the legal texts, and nothing else', () => {
+test('the package has the build, its types, the contract and the legal texts, and nothing else', () => {
   const files = fs.readdirSync(installed, { recursive: true, withFileTypes: true }).flatMap((entry) => {
     return entry.isFile() ? [path.relative(installed, path.join(entry.parentPath, entry.name))] : [];
   });
@@ -60,7 +60,7 @@ test('it holds the build, its types, the contract and the legal texts, and nothi
   expect(files.filter((file) => /(^|\/)(test|bench|examples)\/|\.test\./.test(file))).toEqual([]);
 });
 
-test('require and import give the library by name, and nothing of its inside', () => {
+test('require and import give the exported names, and no inner module', () => {
   const print = (library: string) => `console.log(Object.keys(${library}).join(' '))`;
   expect(run(process.execPath, '-e', print(`require('${manifest.name}')`)).split(/\s+/)).toEqual(
     expect.arrayContaining(NAMES),
@@ -68,7 +68,7 @@ test('require and import give the library by name, and nothing of its inside', (
   const named = `import * as all from '${manifest.name}';\nimport { ${NAMES.join(', ')} } from '${manifest.name}';`;
   fs.writeFileSync(path.join(app, 'named.mjs'), `${named}\n${print('all')};\nif (analyze !== all.analyze) throw 1;\n`);
   const names = run(process.execPath, 'named.mjs').trim().split(' ');
-  // Those that Node itself adds to a CommonJS package.
+  // Node itself adds some names to a CommonJS package.
   expect(names.filter((name) => !['__esModule', 'default', 'module.exports'].includes(name)).sort()).toEqual(NAMES);
   const inside = `try { require('${manifest.name}/dist/errors.js') } catch (error) { console.log(error.code) }`;
   expect(run(process.execPath, '-e', inside)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
@@ -79,7 +79,7 @@ export async function chosen(model: string): Promise<HeadReport> {
   const run = analyze({ model, data: { texts: ['a text'] } }, { signal: AbortSignal.timeout(1000) });
   for await (const event of run) {
     if (event.kind === 'progress') event.done satisfies number;
-    // @ts-expect-error: there are progress and warnings, no epochs
+    // @ts-expect-error: an analysis emits progress and warnings, no epochs
     if (event.kind === 'epoch') return run;
   }
   const report = await run;
@@ -102,7 +102,7 @@ test.each([
   tsc('--noEmit', '--module', module[0], '--moduleResolution', module[1], file);
 });
 
-test('the command tells its version, analyses a model and selects heads', () => {
+test('the command prints its version, analyzes a model and selects heads', () => {
   expect(hifi('--version')).toBe(`${manifest.version}\n`);
   const data = path.join(fixtures, 'tiny-data/train.tsv');
   const words = ['--model', path.join(fixtures, 'tiny-bert'), '--data', data, '--text-columns', 'sentence'];

@@ -1,4 +1,4 @@
-/** Steps of 1, 2 or 5 times a power of ten that span the values, some five of them. */
+/** Some five ticks that span the values, in steps of 1, 2 or 5 times a power of ten. */
 export function roundTicks(values: readonly number[]): number[] {
   const [least, most] = values.length > 0 ? [Math.min(...values), Math.max(...values)] : [0, 1];
   const span = most - least || Math.abs(most) || 1;
@@ -10,7 +10,7 @@ export function roundTicks(values: readonly number[]): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(10)));
 }
 
-/** Every power of ten that spans the values (all above 0), or every other and so on where they are many. */
+/** Powers of ten that span the values (all above 0); a regular part of them if there are many. */
 export function powersOfTen(values: readonly number[]): number[] {
   const logs = values.length > 0 ? values.map(Math.log10) : [-1, 0];
   const [from, to] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs))];
@@ -21,7 +21,7 @@ export function powersOfTen(values: readonly number[]): number[] {
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
-/** `−0.5`, or on an axis of powers `10⁻⁹`. */
+/** Label of a tick: `−0.5`, or `10⁻⁹` on an axis of powers. */
 export function tickText(tick: number, logarithmic = false): string {
   if (!logarithmic) return String(tick).replace('-', '−');
   const power = Math.round(Math.log10(tick));

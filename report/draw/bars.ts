@@ -2,11 +2,11 @@ import { roundTicks, tickText } from './axis';
 import { markOf } from './mark';
 import { escapeXml } from './theme';
 
-/** What a bar is made of; null where it is not known. */
+/** A bar and its parts; null if they are unknown. */
 export interface BarRow {
   name: string;
   parts: readonly number[] | null;
-  /** Stands at the bar's end. */
+  /** Text at the end of the bar. */
   note: string;
 }
 
@@ -14,19 +14,19 @@ export interface BarChart {
   title: string;
   /** Name of the axis. */
   x: string;
-  /** Names of the parts, in the order of each row's. */
+  /** Names of the parts, in the order of each row. */
   parts: readonly string[];
   rows: readonly BarRow[];
-  /** What a part tells. */
+  /** Text about a part. */
   tip: (row: number, part: number) => string;
 }
 
 const LOOKS = ['blue', 'green', 'violet'];
 const [LEFT, WIDTH, ROW, TOP, BOTTOM] = [118, 500, 23, 26, 42];
-/** Pixels of the longest note. */
+/** Width of the longest note, in pixels. */
 const NOTE = 70;
 
-/** Bars from 0 on one axis, each of its parts end to end. */
+/** Draws bars from 0 on one axis, each with its parts end to end. */
 export function barChart({ title, x, parts, rows, tip }: BarChart): string {
   const right = WIDTH - NOTE;
   const ends = rows.map((row) => (row.parts ?? []).reduce((sum, part) => sum + part, 0));
@@ -43,7 +43,7 @@ export function barChart({ title, x, parts, rows, tip }: BarChart): string {
     const drawn = (row.parts ?? []).map((part, column) => {
       const [start, end] = [px(from), px((from += part))];
       const mark = markOf({ row: i, column, of: row.name, tip: tip(i, column) });
-      // A part too small to be seen has the width of a hair, so that it can be pointed at.
+      // A tiny part is one pixel wide, so that a pointer can reach it.
       return `<rect class="part ${LOOKS[column]}" x="${start}" y="${y + 4}" width="${fixed(Math.max(1, end - start))}" height="${ROW - 8}" ${mark}/>`;
     });
     return (

@@ -3,21 +3,22 @@ export interface Graph {
   title: string;
   layers: number;
   heads: number;
-  /** The layer that is drawn, or null for all of them. */
+  /** Layer to draw; null: all layers. */
   layer: number | null;
-  /** Head numbers layer·H + head, and their correlation: of a layer all pairs, of the model the strongest. */
+  /** Pairs of head numbers layer·H + head: all of a layer, or the strongest of the model. */
   edges: readonly (readonly [a: number, b: number, r: number])[];
-  /** [L·H]. */
+  /** PageRank of each head, [L·H]. */
   pagerank: readonly number[];
-  /** Head numbers that are outlined. */
+  /** Numbers of outlined heads. */
   chosen: readonly number[];
-  /** What a node tells, by head number. */
+  /** Text about each head, by head number. */
   tips: readonly string[];
 }
 
 /**
- * A layer's heads in a circle, or the model's in the places that they have in the heat maps; stronger edges are wider and
- * less faint, heads of higher PageRank larger. The page runs this text too: it uses nothing but its argument.
+ * Draws a layer's heads in a circle, or the model's heads in the places of the heat maps. Stronger
+ * edges are wider and darker, heads of higher PageRank larger. The page runs this text, too, so it
+ * uses only its argument.
  */
 export function graphChart({ title, layers, heads, layer, edges, pagerank, chosen, tips }: Graph): string {
   const fixed = (value: number) => Number(value.toFixed(1));
@@ -38,13 +39,13 @@ export function graphChart({ title, layers, heads, layer, edges, pagerank, chose
   const least = Math.min(...values);
   const span = Math.max(...values) - least || 1;
   const name = (node: number) => `head ${node % heads} of layer ${Math.floor(node / heads)}`;
-  // The strongest last, so that they lie above.
+  // The strongest edges come last, so they are on top.
   const lines = [...edges]
     .sort((a, b) => a[2] - b[2])
     .map(([a, b, r]) => {
       const strength = (r - least) / span;
       const [[x1, y1], [x2, y2]] = [place(a), place(b)];
-      // On the plan of the maps a straight line would run through the heads between: it bends.
+      // Between the places of the maps, a straight line would run through other heads, so it bends.
       const bend = ring ? 0 : 0.14 * Math.hypot(x2 - x1, y2 - y1) + 4;
       const length = Math.hypot(x2 - x1, y2 - y1) || 1;
       const [cx, cy] = [(x1 + x2) / 2 - ((y2 - y1) / length) * bend, (y1 + y2) / 2 + ((x2 - x1) / length) * bend];
@@ -58,7 +59,7 @@ export function graphChart({ title, layers, heads, layer, edges, pagerank, chose
   const [small, large] = ring ? [8, 22] : [3, 10];
   const points = nodes.map((node) => {
     const [x, y] = place(node);
-    // By area: PageRank sums to 1.
+    // PageRank sums to 1; it determines the area.
     const size = small + (large - small) * Math.sqrt(pagerank[node] / highest);
     const label = ring ? `<text class="middle" x="${x}" y="${y + 4}">${node % heads}</text>` : '';
     const look = chosen.includes(node) ? 'node chosen' : 'node';

@@ -1,51 +1,51 @@
 import { escapeXml } from './theme';
 
-/** An axis of a map: its name with an arrow, and what each row or column is. */
+/** Axis of a map: its name with an arrow, and the labels of its rows or columns. */
 export interface MapAxis {
   name: string;
   labels: readonly string[];
-  /** Only every so manieth label has room. */
+  /** Only every nth label is drawn. */
   every?: number;
 }
 
-/** A number for each row and column, to be drawn in shades. */
+/** One number per row and column, drawn in shades. */
 export interface GridMap {
   title: string;
   rows: MapAxis;
   columns: MapAxis;
-  /** Null where there is none. */
+  /** Values; null: none. */
   values: readonly (readonly (number | null)[])[];
-  /** A value as text, in cells and legend. */
+  /** Formats a value for cells and legend. */
   text: (value: number) => string;
-  /** All that there is to tell of a cell. */
+  /** Full text about a cell. */
   tip: (row: number, column: number) => string;
-  /** Attributes of a cell, by which the page's script knows it. */
+  /** Attributes by which the page's script finds a cell. */
   attributes: (row: number, column: number) => string;
-  /** Whether a cell is outlined. */
+  /** True for outlined cells. */
   chosen: (row: number, column: number) => boolean;
-  /** What an outline means, where there is one. */
+  /** Meaning of an outline, if there is one. */
   key: string;
-  /** Ends of the scale; by default those of the values. */
+  /** Ends of the scale. Default: the least and greatest value. */
   scale?: readonly [least: number, most: number];
-  /** The values are yes (1) and no (0), by these names. */
+  /** Names of the values yes (1) and no (0). */
   yesNo?: readonly [yes: string, no: string];
-  /** Pixels of a cell. */
+  /** Size of a cell, in pixels. */
   cell: { width: number; height: number };
-  /** Pixels of the rows' labels. */
+  /** Width of the rows' labels, in pixels. */
   left?: number;
-  /** Values stand in the cells. */
+  /** True: cells contain their values. */
   labelled: boolean;
 }
 
-/** Shades of the scale: the theme's q0 … q8. */
+/** Shades of the scale: q0 … q8 of the theme. */
 const SHADES = 9;
-/** Below this width, in pixels, values are smaller. */
+/** Width in pixels below which values are smaller. */
 const TIGHT = 34;
-/** From this width on they have room on a small screen too. */
+/** Width in pixels from which on values have room on a small screen. */
 const ROOMY = 60;
 const MARGIN = { left: 44, right: 8, top: 38, bottom: 34 };
 
-/** A map with its legend: a grid whose cells can be focused and tell their values. */
+/** Draws a map with its legend: a grid whose cells can be focused and show their values. */
 export function gridMap(map: GridMap): string {
   const { title, rows, columns, values, text, tip, attributes, chosen, yesNo, cell, labelled } = map;
   const left = map.left ?? MARGIN.left;
@@ -63,12 +63,12 @@ export function gridMap(map: GridMap): string {
       const inset = outlined && !yesNo ? 2.5 : 1;
       const x = left + column * cell.width;
       const shown = labelled && (value === null || text(value) !== '');
-      const told = shown && value !== null ? `${text(value)}: ${tip(row, column)}` : tip(row, column);
+      const fullText = shown && value !== null ? `${text(value)}: ${tip(row, column)}` : tip(row, column);
       const label = shown
         ? `<text class="middle" x="${x + cell.width / 2}" y="${y + middle}">${value === null ? '–' : escapeXml(text(value))}</text>`
         : '';
       return (
-        `<g class="cell ${lookOf(value, outlined, yesNo, shade)}" role="gridcell" tabindex="-1" ${attributes(row, column)} aria-label="${escapeXml(told)}">` +
+        `<g class="cell ${lookOf(value, outlined, yesNo, shade)}" role="gridcell" tabindex="-1" ${attributes(row, column)} aria-label="${escapeXml(fullText)}">` +
         `<rect x="${x + inset}" y="${y + inset}" width="${cell.width - 2 * inset}" height="${cell.height - 2 * inset}" rx="2"/>${label}</g>`
       );
     });

@@ -1,28 +1,28 @@
 import { gridMap } from './grid-map';
 
-/** A number a head, to be drawn as a map of layers and heads. */
+/** One number per head, drawn as a map of layers and heads. */
 export interface HeadMap {
   title: string;
-  /** [L][H]. */
+  /** Values, [L][H]. */
   values: readonly (readonly number[])[];
-  /** A cell's value as text. */
+  /** Formats the value of a cell. */
   text: (value: number) => string;
-  /** All that there is to tell of a cell. */
+  /** Full text about a head. */
   tip: (layer: number, head: number) => string;
-  /** Heads to be outlined. */
+  /** Outlined heads. */
   chosen: readonly { layer: number; head: number }[];
-  /** Ends of the scale; by default those of the values. */
+  /** Ends of the scale. Default: the least and greatest value. */
   scale?: readonly [least: number, most: number];
-  /** The values are yes (1) and no (0). */
+  /** True: the values are yes (1) and no (0). */
   yesNo?: boolean;
 }
 
-/** From this number of heads in a row on a cell is too narrow for its value. */
+/** Heads per layer from which on a cell is too narrow for its value. */
 const MOST_LABELLED = 16;
-/** From this number of heads in a row on, not every one has its number. */
+/** Heads per layer from which on only some heads have their number. */
 const MOST_NUMBERED = 32;
 
-/** A map of layers (downwards) and heads, with its legend. */
+/** Draws a map of layers (downwards) and heads, with its legend. */
 export function headMap({ title, values, text, tip, chosen, scale, yesNo = false }: HeadMap): string {
   const heads = values[0].length;
   const isChosen = new Set(chosen.map(({ layer, head }) => layer * heads + head));
@@ -36,7 +36,7 @@ export function headMap({ title, values, text, tip, chosen, scale, yesNo = false
   });
 }
 
-/** Layers downwards, heads to the right; both count from 0. */
+/** Axes with layers downwards and heads to the right; both count from 0. */
 export const headAxes = (layers: number, heads: number) => ({
   rows: { name: 'layer ↓', labels: Array.from({ length: layers }, (_, layer) => String(layer)) },
   columns: {

@@ -2,17 +2,17 @@ import { roundTicks, tickText } from './axis';
 import { type Mark, markOf } from './mark';
 import { escapeXml } from './theme';
 
-/** A value with its interval, by name. */
+/** A named value with its interval. */
 export interface IntervalRow {
   name: string;
   value: number;
   interval: readonly [low: number, high: number] | null;
   tip: string;
-  /** Single values that the value stands for. */
+  /** Single values behind the value. */
   dots?: readonly { value: number; tip: string }[];
-  /** The one that the others are compared with. */
+  /** True for the reference of the others. */
   marked?: boolean;
-  /** Stands at the right. */
+  /** Text at the right. */
   note?: string;
 }
 
@@ -21,15 +21,15 @@ export interface IntervalChart {
   /** Name of the axis. */
   x: string;
   rows: readonly IntervalRow[];
-  /** What the notes are. */
+  /** Title of the notes. */
   notes?: string;
-  /** A value that a line across all rows is drawn at. */
+  /** Value of a line across all rows. */
   line?: number;
 }
 
 const [LEFT, WIDTH, ROW, TOP, BOTTOM] = [136, 640, 25, 24, 42];
 
-/** Values as points on one axis, with their intervals as bars and the single values behind them as dots. */
+/** Draws values as points on one axis, with intervals as bars and single values as dots. */
 export function intervalChart({ title, x, rows, notes, line }: IntervalChart): string {
   const right = WIDTH - (notes === undefined ? 20 : 104);
   const all = rows.flatMap(({ value, interval, dots }) => [
@@ -48,7 +48,7 @@ export function intervalChart({ title, x, rows, notes, line }: IntervalChart): s
   const drawn = rows.map(({ name, value, interval, tip, dots = [], marked, note }, row) => {
     const y = TOP + (row + 0.5) * ROW;
     const look = marked ? 'tuned' : 'blue';
-    const mark = (column: number, told: string): Mark => ({ row, column, of: name, tip: told });
+    const mark = (column: number, text: string): Mark => ({ row, column, of: name, tip: text });
     const bar = interval
       ? `<path class="curve ${look}" data-of="${escapeXml(name)}" d="M${px(interval[0])} ${y}H${px(interval[1])}"/>`
       : '';
@@ -56,7 +56,7 @@ export function intervalChart({ title, x, rows, notes, line }: IntervalChart): s
       (dot, i) =>
         `<circle class="dot ${look}" cx="${px(dot.value)}" cy="${y}" r="3.5" ${markOf(mark(i + 1, dot.tip))}/>`,
     );
-    // A stroke where there are dots, so that they stay to be seen.
+    // Among dots the value is a stroke, so the dots stay visible.
     const at = px(value);
     const point =
       dots.length > 0

@@ -3,9 +3,9 @@ import { escapeXml } from './theme';
 
 export interface Line {
   name: string;
-  /** One a step of the x axis, which counts from 1; missing ones leave a gap at the end. */
+  /** One value per step of the x axis, from 1; missing ones leave a gap at the end. */
   values: readonly number[];
-  /** What a point tells. */
+  /** Text about a point. */
   tip?: (value: number, step: number) => string;
 }
 
@@ -14,11 +14,11 @@ export interface LineChart {
   /** Name of the x axis, which counts from 1. */
   x: string;
   lines: readonly Line[];
-  /** Powers of ten on the y axis; values ≤ 0 are left out. */
+  /** True: powers of ten on the y axis; values ≤ 0 are left out. */
   logarithmic?: boolean;
-  /** A value that is marked across the chart. */
+  /** Value of a line across the chart. */
   mark?: { value: number; name: string };
-  /** So many lines that they are told apart by their tips alone. */
+  /** True: so many lines that only their tips distinguish them. */
   bundle?: boolean;
   width?: number;
 }
@@ -26,7 +26,7 @@ export interface LineChart {
 const LOOKS = ['blue', 'tuned', 'green', 'violet'];
 const HEIGHT = 250;
 
-/** Values over steps. */
+/** Draws values over steps. */
 export function lineChart({
   title,
   x,
@@ -63,7 +63,7 @@ export function lineChart({
   const curves = lines.map(({ name, values, tip }, i) => {
     const look = bundle ? 'blue thin' : LOOKS[i % LOOKS.length];
     const points = values.flatMap((value, step) => (shown(value) ? [[px(step + 1), py(value)] as const] : []));
-    const told = escapeXml(tip ? tip(values.at(-1)!, values.length) : name);
+    const last = escapeXml(tip ? tip(values.at(-1)!, values.length) : name);
     const dots = bundle
       ? ''
       : values
@@ -73,7 +73,7 @@ export function lineChart({
               : '',
           )
           .join('');
-    return `<path class="curve ${look}" data-tip="${told}" d="M${points.map(([a, b]) => `${a} ${b}`).join('L')}"/>${dots}`;
+    return `<path class="curve ${look}" data-tip="${last}" d="M${points.map(([a, b]) => `${a} ${b}`).join('L')}"/>${dots}`;
   });
   let keyAt = margin.left;
   const keys = bundle

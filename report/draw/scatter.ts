@@ -2,14 +2,14 @@ import { powersOfTen, roundTicks, tickText } from './axis';
 import { markOf } from './mark';
 import { escapeXml } from './theme';
 
-/** A point with its name, and where it is known the interval of its value. */
+/** A named point with the interval of its value, if known. */
 export interface ScatterPoint {
   name: string;
-  /** ≥ 0; 0 has a place of its own left of the powers. */
+  /** Value ≥ 0; 0 has its own place to the left of the powers. */
   x: number;
   y: number;
   interval?: readonly [low: number, high: number] | null;
-  /** The one that the others are compared with. */
+  /** True for the reference of the others. */
   marked?: boolean;
 }
 
@@ -23,12 +23,15 @@ export interface Scatter {
 
 const [WIDTH, HEIGHT] = [700, 400];
 const MARGIN = { left: 62, right: 20, top: 18, bottom: 46 };
-/** Pixels: least distance of two names, within which width, how far down another point is in a name's way, and a letter. */
+/**
+ * Pixels between two names, width within which this holds, vertical distance at which a point is in
+ * the way of a name, and width of a letter.
+ */
 const NAMES = { apart: 14, width: 150, way: 30, letter: 6.5 };
-/** Pixels between points of the same number, which stand side by side, and of all of them at most. */
+/** Pixels between points with equal numbers, and between the outermost of them at most. */
 const [BESIDE, MOST_BESIDE] = [5, 45];
 
-/** Values over a number that spans powers of ten, with their intervals. */
+/** Draws values with intervals over a number that spans powers of ten. */
 export function scatterChart({ title, x, y, points }: Scatter): string {
   const above = points.map((point) => point.x).filter((value) => value > 0);
   const powers = powersOfTen(above.length > 0 ? [Math.min(...above), 2 * Math.max(...above)] : [1, 10]);
@@ -55,7 +58,7 @@ export function scatterChart({ title, x, y, points }: Scatter): string {
       ? `<path class="curve ${look}" opacity=".6" data-of="${escapeXml(name)}" d="M${places[column].x} ${py(interval[0])}V${py(interval[1])}"/>`
       : '';
     const span = interval ? ` (${interval.map((end) => end.toFixed(4)).join(' to ')})` : '';
-    const tip = `${name}: ${value.toFixed(4)}${span}, ${at.toLocaleString('en-US')} numbers`;
+    const tip = `${name}: ${value.toFixed(4)}${span}, ${at.toLocaleString('en-US')} parameters`;
     return `${bar}<circle class="${look}" cx="${places[column].x}" cy="${py(value)}" r="4.5" ${markOf({ row: 0, column, of: name, tip })}/>`;
   });
   return (
@@ -66,13 +69,13 @@ export function scatterChart({ title, x, y, points }: Scatter): string {
   );
 }
 
-/** Where a point stands, and the rightmost of those that it stands beside. */
+/** Place of a point, and the right edge of its group. */
 interface Place {
   x: number;
   edge: number;
 }
 
-/** Points that would hide one another stand side by side, the first ones at the right. */
+/** Places points that would hide one another side by side, the first at the right. */
 function sideBySide(places: readonly number[]): Place[] {
   return places.map((place, i) => {
     const group = [...places.keys()].filter((other) => Math.abs(places[other] - place) < BESIDE);
@@ -82,7 +85,10 @@ function sideBySide(places: readonly number[]): Place[] {
   });
 }
 
-/** The points' names beside them: left of a point that has others at its right, moved down where they would lie on one another. */
+/**
+ * Names beside their points. A name is to the left of its point if another point is at the right,
+ * and moves down if names would overlap.
+ */
 function names(points: readonly ScatterPoint[], places: readonly Place[], py: (y: number) => number): string {
   const placed: { x: number; y: number; end: boolean }[] = [];
   return [...points.keys()]
@@ -101,7 +107,7 @@ function names(points: readonly ScatterPoint[], places: readonly Place[], py: (y
       const at = { x: end ? x - 9 : edge + 9, y: py(y) + 4, end };
       const near = (other: typeof at) =>
         other.end === end && Math.abs(other.x - at.x) < NAMES.width && Math.abs(other.y - at.y) < NAMES.apart;
-      // A little more than that: a sum that is rounded down would lie on the other for ever.
+      // The extra 0.01 prevents an endless loop if the sum is rounded down.
       for (let clash = placed.find(near); clash; clash = placed.find(near)) at.y = clash.y + NAMES.apart + 0.01;
       placed.push(at);
       return `<text${end ? ' class="end"' : ''} data-of="${escapeXml(name)}" x="${fixed(at.x)}" y="${fixed(at.y)}">${escapeXml(name)}</text>`;

@@ -1,15 +1,15 @@
-/** The singular values of a head's output. */
+/** Singular values of a head's output. */
 export interface Spectrum {
   title: string;
   /** Mean over the sample of σ_i/Σσ, largest first; they sum to 1. */
   shares: readonly number[];
-  /** ξ, 0 … 1. */
+  /** Share ξ, 0 … 1. */
   xi: number;
 }
 
 /**
- * A head's singular values, cumulative above and each below, and where ξ cuts them. The page runs this text too: it uses
- * nothing but its argument.
+ * Draws a head's singular values, cumulative above and single below, and the place where they reach
+ * ξ. The page runs this text, too, so it uses only its argument.
  */
 export function spectrumChart({ title, shares, xi }: Spectrum): string {
   const [width, left, right] = [520, 46, 508];
@@ -20,7 +20,7 @@ export function spectrumChart({ title, shares, xi }: Spectrum): string {
   for (const share of shares) cumulative.push((cumulative.at(-1) ?? 0) + share);
   const total = cumulative.at(-1) || 1;
   const found = cumulative.findIndex((sum) => sum >= xi * total * (1 - 1e-12));
-  const cut = found < 0 ? count : found + 1; // values up to here are needed
+  const cut = found < 0 ? count : found + 1; // singular values needed to reach ξ
   const most = Math.max(...shares, 1e-12);
   const slot = (right - left) / count;
   const fixed = (value: number) => Number(value.toFixed(2));
@@ -51,7 +51,7 @@ export function spectrumChart({ title, shares, xi }: Spectrum): string {
     `<path class="dashed" d="M${left} ${upperY(xi)}H${right}"/>` +
     `<path class="curve blue" d="M${left} ${upper.bottom}L${line}"/>` +
     `<path class="dashed" d="M${cutX} ${upper.top}V${upper.bottom}M${cutX} ${lower.top}V${lower.bottom}"/>` +
-    `<text class="${near ? 'end' : ''}" x="${near ? cutX - 6 : cutX + 6}" y="${upper.bottom - 8}">ξ = ${xi} cuts after ${cut} of ${count}</text>` +
+    `<text class="${near ? 'end' : ''}" x="${near ? cutX - 6 : cutX + 6}" y="${upper.bottom - 8}">ξ = ${xi}: ${cut} of ${count}</text>` +
     `<text class="quiet" x="${left}" y="${lower.top - 8}">each, mean of σ/Σσ (the largest ${percent(most)})</text>` +
     `${bars.join('')}<path class="axis" d="M${left} ${lower.bottom}H${right}"/>${names.join('')}` +
     `<text class="quiet middle" x="${(left + right) / 2}" y="286">singular value, largest first</text></svg>`

@@ -1,6 +1,6 @@
-/** Blues from light to dark (ColorBrewer's "Blues", 9 classes): read in print and with every kind of colour vision. */
+/** Blues from light to dark: ColorBrewer's "Blues", 9 classes, for print and all colour vision. */
 const BLUES = ['#f7fbff', '#deebf7', '#c6dbef', '#9ecae1', '#6baed6', '#4292c6', '#2171b5', '#08519c', '#08306b'];
-/** The same for a dark page, where more is lighter. */
+/** Blues for a dark page, on which larger values are lighter. */
 const BLUES_ON_DARK = [
   '#15202c',
   '#17304a',
@@ -12,7 +12,7 @@ const BLUES_ON_DARK = [
   '#abcdea',
   '#d9e9f6',
 ];
-/** From these on a cell's text has the other ink. */
+/** Shades from which on the text of a cell has the other ink. */
 const FIRST_DARK = 6;
 const FIRST_LIGHT = 5;
 
@@ -26,7 +26,7 @@ const shades = (colours: readonly string[], texts: readonly [from: number, low: 
     ]),
   );
 
-/** Colours by name. Text has a contrast of at least 4.5 on what it stands on, lines and outlines one of 3. */
+/** Colours by name. Text has a contrast of at least 4.5 to its background, lines one of 3. */
 const LIGHT: Theme = {
   paper: '#ffffff',
   panel: '#f6f8fa',
@@ -60,12 +60,12 @@ const variables = (theme: Theme) =>
     .map(([name, colour]) => `--${name}:${colour}`)
     .join(';');
 
-/** The colours as CSS variables: light, dark as the reader likes, light in print. */
+/** Colours as CSS variables: light or dark by the reader's preference, light in print. */
 export const THEME_STYLE = `:root{${variables(LIGHT)}}
 @media screen and (prefers-color-scheme:dark){:root{${variables(DARK)}}}
 `;
 
-/** How the charts look: classes alone, so that they follow the page's theme. */
+/** Look of the charts. They have classes only, so they follow the page's theme. */
 export const CHART_STYLE = `
 .chart{font:11px system-ui,sans-serif}
 .chart text{fill:var(--ink)}
@@ -106,14 +106,14 @@ ${BLUES.map((_, i) => `.chart .q${i} rect,.chart rect.q${i}{fill:var(--q${i})}.c
 `;
 
 /**
- * A chart of the page as a file of its own: light, with its colours written out (programs other than browsers know no CSS
- * variables) and a ground.
+ * Turns a chart of the page into a file: light, with its colours written out and a background.
+ * Programs other than browsers know no CSS variables.
  */
 export function svgFile(svg: string): string {
   const style = CHART_STYLE.replaceAll(/var\(--(\w+)\)/g, (_, name) => LIGHT[name]);
   return `${svg.replace(/>/, `><style>${style}</style><rect width="100%" height="100%" fill="${LIGHT.paper}"/>`)}\n`;
 }
 
-/** Text as XML or HTML content or attribute. */
+/** Escapes text for XML or HTML content and attributes. */
 export const escapeXml = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

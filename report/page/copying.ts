@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 
-/** Buttons that copy the code beside them; where the clipboard is closed to files they select it. */
+/** Adds buttons that copy code, or select it if the browser denies the clipboard to files. */
 export function copying(): void {
   for (const code of document.querySelectorAll<HTMLElement>('.code')) {
     const text = code.querySelector('pre')!;
@@ -16,7 +16,7 @@ export function copying(): void {
         getSelection()?.selectAllChildren(text);
         button.textContent = 'Selected';
       }
-      document.getElementById('told')!.textContent = `${button.textContent}: ${code.dataset.name}`;
+      document.getElementById('status')!.textContent = `${button.textContent}: ${code.dataset.name}`;
       setTimeout(() => {
         button.textContent = 'Copy';
       }, 1500);

@@ -2,7 +2,7 @@
 import type { Pair } from '../correlated-pairs';
 import type { Page } from './page';
 
-/** The graph of the layer and the correlation that are chosen, and its strongest pairs as a table. */
+/** Draws the graph of the chosen layer and correlation, and lists its strongest pairs. */
 export function graphPanel(page: Page): void {
   const { data } = page;
   const form = document.querySelector<HTMLFormElement>('#graph-of');
@@ -61,7 +61,7 @@ export function graphPanel(page: Page): void {
     for (const line of document.querySelectorAll('#convergence .curve')) line.classList.remove('near');
     if (layer !== null) document.querySelectorAll('#convergence .curve')[layer]?.classList.add('near');
   };
-  // A node brings its edges out.
+  // Pointing at a node highlights its edges.
   const light = (target: EventTarget | null) => {
     const node = target instanceof Element ? target.closest('[data-node]')?.getAttribute('data-node') : undefined;
     chart.classList.toggle('lit', node !== undefined && node !== null);

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Page } from './page';
 
-/** The panel of one head: its numbers, its spectrum, the heads that it correlates most with. */
+/** Shows one head: its numbers, its spectrum and its most correlated heads. */
 export function headPanel(page: Page): void {
   const { data } = page;
   const panel = document.getElementById('head')!;
@@ -29,7 +29,7 @@ export function headPanel(page: Page): void {
       'xi',
       data.richnessByXi.map(([xi, richness]) => [`ξ = ${xi}`, richness[node].toFixed(2)]),
     );
-    // Pairs of a layer stand in the order (0, 1), (0, 2) … (1, 2) …
+    // Order of a layer's pairs: (0, 1), (0, 2) … (1, 2) …
     const partners: [head: number, r: number][] = [];
     let at = 0;
     for (let a = 0; a < data.heads; a++) {

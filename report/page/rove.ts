@@ -1,7 +1,10 @@
 /// <reference lib="dom" />
 import type { Page } from './page';
 
-/** One stop of the tab key for a group of cells or nodes; arrow keys, Home and End move among them, Enter and Space choose. */
+/**
+ * Makes a group of cells or nodes one stop of the tab key. Arrow keys, Home and End move in it;
+ * Enter and Space choose.
+ */
 export function rove(page: Page): void {
   page.rove = (root, selector) => {
     const all = () => [...root.querySelectorAll<SVGElement>(selector)];

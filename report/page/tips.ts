@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import type { Page } from './page';
 
-/** A tip by the pointer, or by what has the focus, for every part of a chart that has something to tell. Escape takes it away. */
+/** Shows the text of a chart's part at the pointer or the focus. Escape hides it. */
 export function tips({ data }: Page): void {
   const tip = document.createElement('div');
   tip.id = 'tip';
@@ -16,7 +16,7 @@ export function tips({ data }: Page): void {
     const top = y + 18 + height > window.innerHeight ? y - height - 12 : y + 18;
     tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(Math.max(4, top))}px)`;
   };
-  /** Marks all parts that are of the same head, or of the same contestant. */
+  /** Marks all parts of the same head or method. */
   const mark = (from: Element | null) => {
     for (const each of document.querySelectorAll('.chart .near')) each.classList.remove('near');
     for (const name of ['data-head', 'data-of']) {
@@ -26,7 +26,7 @@ export function tips({ data }: Page): void {
         each.classList.add('near');
     }
   };
-  const tell = (from: Element, x: number, y: number) => {
+  const show = (from: Element, x: number, y: number) => {
     const [layer, head] = (from.getAttribute('data-head') ?? '').split('.').map(Number);
     tip.textContent =
       from.getAttribute('data-tip') ??
@@ -41,7 +41,7 @@ export function tips({ data }: Page): void {
   };
   document.addEventListener('pointermove', (event) => {
     const from = source(event.target);
-    if (from) tell(from, event.clientX, event.clientY);
+    if (from) show(from, event.clientX, event.clientY);
     else if (!source(document.activeElement)) hide();
   });
   document.addEventListener('pointerleave', hide);
@@ -49,7 +49,7 @@ export function tips({ data }: Page): void {
     const from = source(event.target);
     if (!from) return hide();
     const { right, bottom } = from.getBoundingClientRect();
-    tell(from, right - 10, bottom - 12);
+    show(from, right - 10, bottom - 12);
   });
   document.addEventListener('focusout', hide);
   document.addEventListener('keydown', ({ key }) => {

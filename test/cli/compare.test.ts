@@ -113,7 +113,7 @@ test('killed and gone on with it ends in the same, and repeats no run', async ()
   expect(written(runsOf('cut'))).toEqual(all);
 });
 
-test('more seeds and contestants go into the same folder; other settings do not', () => {
+test('more seeds and methods go into the same folder; other settings do not', () => {
   const more = hifi(...words(at('whole')), '--strategies', 'random,none,full,logistic', '--seeds', '0,1,5', '--json');
   expect(more.status).toBe(0);
   const wider = JSON.parse(more.stdout) as ComparisonResults;
@@ -160,7 +160,7 @@ test('a task keeps its own metric; so many rows of each class; Ctrl-C keeps what
   expect(read<RunRecord>('cola', 'runs', 'hifi-literal-seed0-lr0.001.json').heads).toHaveLength(2);
 });
 
-test('who breaks off at every rate is out, and the others are compared; the page tells of it', () => {
+test('a method that fails at every learning rate is excluded, and the page says so', () => {
   const asked = words(at('broken')).map((word) => (word === '1e-3,4e-3' ? '1e30' : word));
   const { status, stdout } = hifi(...asked, '--strategies', 'random,logistic', '--reference', 'logistic', '--json');
   expect(status).toBe(0);
@@ -169,7 +169,7 @@ test('who breaks off at every rate is out, and the others are compared; the page
   expect(failed).toEqual([{ contestant: 'random', seed: 0, failure: expect.stringContaining('the loss is NaN') }]);
   expect(runsOf('broken')).toEqual(['logistic-seed0.json', 'logistic-seed1.json', 'random-seed0-lr1e+30.json']);
   const page = fs.readFileSync(at('broken', 'report.html'), 'utf8').replaceAll(/ \\\n */g, ' ');
-  expect(page).toContain('random is out: it broke off on seed 0 (');
+  expect(page).toContain('random is excluded: it failed on seed 0 (');
   expect(page).toContain('--strategies logistic,random --seeds 2 --reference logistic --rows 20 --dev-rows 12');
 
   expect(fs.readdirSync(at('broken', 'state', 'trained'))).toEqual([]);
@@ -178,7 +178,7 @@ test('who breaks off at every rate is out, and the others are compared; the page
   expect({ status: lost.status, line: lost.stderr.trimEnd().split('\n').at(-1) }).toEqual({
     status: 4,
     line: expect.stringMatching(
-      /^hifi: random, who the others are compared with, broke off on seed 0: .*give another --reference/,
+      /^hifi: the training of random, the reference, failed on seed 0: .*give another --reference/,
     ),
   });
 });

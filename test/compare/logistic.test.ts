@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { minimise } from '../../compare/lbfgs';
 import { fitLogistic, logisticLogits } from '../../compare/logistic';
 
-// scikit-learn's: see test/fixtures/make_comparison_golden.py.
+// Results of scikit-learn: test/fixtures/make_comparison_golden.py.
 interface Regression {
   classes: number;
   c: number;
@@ -17,14 +17,14 @@ const { regressions }: { regressions: Regression[] } = JSON.parse(
   fs.readFileSync(path.join(__dirname, '../fixtures/comparison.golden.json'), 'utf8'),
 );
 
-test.each(regressions)("scikit-learn's regression of $classes classes at C = $c", (golden) => {
+test.each(regressions)("the fit equals scikit-learn's: $classes classes, C = $c", (golden) => {
   const x = { values: Float64Array.from(golden.x.flat()), rows: golden.x.length, columns: golden.x[0].length };
   const model = fitLogistic(x, golden.y, golden.classes, golden.c);
   const largest = Math.max(...golden.weights.flat().map(Math.abs));
   golden.weights.flat().forEach((weight, i) => {
     expect(Math.abs(model.weights[i] - weight)).toBeLessThan(1e-3 * largest);
   });
-  // The softmax does not see what all biases have in common.
+  // The softmax does not depend on the mean of the biases.
   const centred = (values: ArrayLike<number>) => {
     const list = Array.from(values);
     const mean = list.reduce((a, b) => a + b, 0) / list.length;
@@ -42,7 +42,7 @@ test.each(regressions)("scikit-learn's regression of $classes classes at C = $c"
   });
 });
 
-test('the minimum of a quadratic function is that of its equations', () => {
+test('the minimum of a quadratic function solves its linear equations', () => {
   // ½xᵀAx − bᵀx with A = [[4, 1], [1, 3]]: x = A⁻¹b.
   const found = minimise(
     (x, gradient) => {

@@ -29,30 +29,30 @@ const on = async (name: string, use: (page: Page) => Promise<void>, options?: Br
 const chart = (page: Page, label: string) => page.locator(`svg.chart[aria-label^="${label}"]`);
 const near = (page: Page) => page.locator('.chart .near');
 
-test.each(NAMES)('%s: the page is below 3 MB, and of finite numbers', (name) => {
+test.each(NAMES)('%s: the page has less than 3 MB and only finite numbers', (name) => {
   const page = fs.readFileSync(fileOf(name), 'utf8');
   expect(page.length).toBeLessThan(3e6);
   expect(page.replace(/<script>[\s\S]*/, '')).not.toMatch(/NaN|Infinity|undefined|\[object|null/);
 });
 
-test('the real comparison: every plot is drawn, with all its parts', () =>
+test('the page of a real comparison draws every chart with all its parts', () =>
   on('cola', async (page) => {
     const { standings } = results;
     const [count, seeds] = [standings.length, results.seeds.length];
-    const scores = chart(page, 'Test matthews of each contestant and seed');
+    const scores = chart(page, 'Test matthews of each method and seed');
     expect(await scores.locator('circle.dot').count()).toBe(count * seeds);
     expect(await scores.locator('rect.at').count()).toBe(count);
     expect(await scores.locator('path.curve').count()).toBe(count);
-    const differences = chart(page, 'Test matthews of each contestant less that of random');
+    const differences = chart(page, 'Test matthews of each method minus that of random');
     expect(await differences.locator('circle').count()).toBe(count - 1);
     expect(await differences.locator('path.curve').count()).toBe(count - 1);
     expect(await differences.locator('path.dashed').count()).toBe(1);
     const shares = standings.flatMap(({ improvement }) => (improvement ? [improvement.value.toFixed(2)] : []));
     const ends = await differences.locator('text.end').allTextContents();
     for (const share of shares) expect(ends).toContain(share);
-    expect(await chart(page, 'Test matthews over trained numbers').locator('circle').count()).toBe(count);
+    expect(await chart(page, 'Test matthews over trainable parameters').locator('circle').count()).toBe(count);
     expect(await chart(page, 'Seconds').locator('rect.part[data-at]').count()).toBe(2 * count);
-    expect(await chart(page, 'Most memory').locator('rect.part[data-at]').count()).toBe(count - 1); // not of logistic
+    expect(await chart(page, 'Peak memory').locator('rect.part[data-at]').count()).toBe(count - 1); // not of logistic
     const rates = chart(page, 'Dev matthews');
     expect(await rates.locator('[role=gridcell]').count()).toBe(3 * (count - 1));
     expect(await rates.locator('.chosen[role=gridcell]').count()).toBe(count - 1);
@@ -65,23 +65,23 @@ test('the real comparison: every plot is drawn, with all its parts', () =>
     }
   }));
 
-test('the real comparison: what stands there is what was measured', () =>
+test('the page of a real comparison shows the measured values', () =>
   on('cola', async (page) => {
     const cells = await page.locator('[aria-label="Standings"] tbody tr').first().locator('th, td').allTextContents();
     const columns = columnsOf(results).filter(({ rank }) => rank <= 5);
     expect(cells).toEqual(columns.map(({ cell }) => cell(results.standings[0])));
-    // Both sides of each lead from the runs themselves: movement's three values against each other's.
+    // The leads are computed from the values of the runs: movement's three against another's three.
     const values = (name: string) => results.standings.find(({ contestant }) => contestant === name)!.values;
     const lead = (name: string) => values('movement').map((value, seed) => value - values(name)[seed]);
-    const told = await page.locator('section[aria-labelledby="standings"] p').first().textContent();
+    const sentences = await page.locator('section[aria-labelledby="standings"] p').first().textContent();
     for (const { contestant } of results.standings.slice(1)) {
       const whole = lead(contestant).every((value) => value > 0);
-      expect([contestant, new RegExp(`Over [^.]*\\b${contestant}\\b[^.]*interval`).test(told!)]).toEqual([
+      expect([contestant, new RegExp(`Over [^.]*\\b${contestant}\\b[^.]*interval`).test(sentences!)]).toEqual([
         contestant,
         whole,
       ]);
     }
-    expect(told).toMatch(/^movement has the highest test matthews, 0\.0725 \(0\.0578 to 0\.0821\)\./);
+    expect(sentences).toMatch(/^movement has the highest test matthews, 0\.0725 \(0\.0578 to 0\.0821\)\./);
     const seconds = await page.locator('[aria-label="Cost"] tbody tr').first().locator('td').allTextContents();
     const memory = Math.max(
       ...runs.counted.flatMap((run) => (run.contestant === 'movement' ? [run.peakRssBytes!] : [])),
@@ -102,11 +102,11 @@ test('the real comparison: what stands there is what was measured', () =>
     }
   }));
 
-test('a part tells its value where the pointer is; its contestant is marked in every chart', () =>
+test('pointing at a part shows its value and marks its method in every chart', () =>
   on('cola', async (page) => {
     const tip = page.locator('#tip');
     const { difference, improvement } = results.standings[0];
-    await chart(page, 'Test matthews of each contestant less').locator('circle').first().hover();
+    await chart(page, 'Test matthews of each method minus').locator('circle').first().hover();
     expect(await tip.textContent()).toBe(
       `movement − random: +${difference!.value.toFixed(4)} (+0.0232 to +0.0354); P(> random) ${improvement!.value.toFixed(2)}`,
     );
@@ -117,7 +117,9 @@ test('a part tells its value where the pointer is; its contestant is marked in e
     await page.mouse.move(3, 3);
     expect([await tip.isVisible(), await near(page).count()]).toEqual([false, 0]);
     await chart(page, 'Dev matthews').locator('[data-at="0.2"]').hover();
-    expect(await tip.textContent()).toMatch(/movement, rate 0\.003: dev matthews 0\.0241 after epoch \d, the best$/);
+    expect(await tip.textContent()).toMatch(
+      /movement, learning rate 0\.003: dev matthews 0\.0241 after epoch \d, the best$/,
+    );
     await page.locator('svg[aria-label="Heads that hifi chose"] [data-at="1.8"]').hover();
     expect(await page.locator('svg[aria-label^="Heads that"] .near').count()).toBe(9);
   }));
@@ -126,15 +128,15 @@ test('the keyboard does what the pointer does', () =>
   on('cola', async (page) => {
     const stops = await page.locator('svg.chart [tabindex="0"]').count();
     expect(stops).toBe(await page.locator('svg.chart').count()); // one a chart
-    const told = () => page.locator('#tip').textContent();
+    const tip = () => page.locator('#tip').textContent();
     await page.locator('nav a').last().focus();
     await page.keyboard.press('Tab');
-    expect(await told()).toBe('movement: 0.0725 (0.0578 to 0.0821)');
+    expect(await tip()).toBe('movement: 0.0725 (0.0578 to 0.0821)');
     await page.keyboard.press('ArrowRight');
-    expect(await told()).toBe('movement, seed 0: 0.0821');
+    expect(await tip()).toBe('movement, seed 0: 0.0821');
     await page.keyboard.press('ArrowDown');
-    expect(await told()).toBe('hifi-mid-top, seed 0: 0.0793');
-    await page.keyboard.press('Enter'); // there is no more to see of it
+    expect(await tip()).toBe('hifi-mid-top, seed 0: 0.0793');
+    await page.keyboard.press('Enter'); // no effect: the tip has no more lines
     await page.keyboard.press('Escape');
     expect(await page.locator('#tip').isVisible()).toBe(false);
   }));
@@ -144,7 +146,7 @@ test('the command is copied', () =>
     'cola',
     async (page) => {
       await page.getByRole('button', { name: 'Copy: the command line' }).click();
-      await page.locator('#told', { hasText: 'Copied' }).waitFor({ state: 'attached' });
+      await page.locator('#status', { hasText: 'Copied' }).waitFor({ state: 'attached' });
       const command = await page.evaluate(() => navigator.clipboard.readText());
       expect(command.replaceAll(/ \\\n */g, ' ')).toBe(
         'npx hifi compare --model all-MiniLM-L6-v2 --train train.tsv --test dev.tsv --test dev_out_of_domain.tsv --task cola ' +
@@ -156,47 +158,49 @@ test('the command is copied', () =>
     { permissions: ['clipboard-read', 'clipboard-write'] },
   ));
 
-test('one seed tells of no interval, one contestant of no difference', async () => {
+test('a single seed has no interval, a single method no difference', async () => {
   await on('one seed', async (page) => {
     expect(await page.locator('svg.intervals path.curve').count()).toBe(0);
-    expect(await page.locator('#standings ~ p').first().textContent()).toContain('With one seed nothing can be said');
+    expect(await page.locator('#standings ~ p').first().textContent()).toContain(
+      'One seed does not show how certain that is',
+    );
     expect(await page.locator('#rates').count()).toBe(0); // one rate: nothing was searched
   });
-  await on('one contestant', async (page) => {
+  await on('one method', async (page) => {
     expect(await page.locator('#differences').count()).toBe(0);
-    expect(await page.locator('#standings ~ p').first().textContent()).toContain('Nobody else has a standing');
+    expect(await page.locator('#standings ~ p').first().textContent()).toContain('There is no other method');
   });
 });
 
-test('who broke off is told with the reason, and has no standing', () =>
+test('a method whose training failed has its reason but no standing', () =>
   on('failed', async (page) => {
     expect(await page.locator('[aria-label="Standings"] tbody tr').count()).toBe(2);
     expect(await page.locator('#standings ~ .note').allTextContents()).toContain(
-      'movement is out: it broke off on seed 0 (the loss of step 7 is not a number).',
+      'movement is excluded: it failed on seed 0 (the loss of step 7 is not a number).',
     );
     const rates = chart(page, 'Dev accuracy');
-    expect(await rates.locator('.none[role=gridcell]').count()).toBe(4); // movement at both rates, the others at the second
+    expect(await rates.locator('.none[role=gridcell]').count()).toBe(4); // movement at both learning rates, the others at the second
     await rates.locator('.none').last().hover();
     expect(await page.locator('#tip').textContent()).toBe(
-      'movement, rate 0.01: broke off (the loss of step 7 is not a number)',
+      'movement, learning rate 0.01: failed (the loss of step 7 is not a number)',
     );
     expect(await page.locator('section[aria-labelledby="rates"] li').count()).toBe(4);
   }));
 
-test('twenty seeds are twenty dots', () =>
+test('twenty seeds give twenty dots per method', () =>
   on('twenty seeds', async (page) => {
     expect(await page.locator('circle.dot').count()).toBe(4 * 20);
-    const told = await page.locator('section[aria-labelledby="standings"] p').allTextContents();
-    expect(told.join(' ')).not.toContain('With 20 seeds');
+    const sentences = await page.locator('section[aria-labelledby="standings"] p').allTextContents();
+    expect(sentences.join(' ')).not.toContain('With 20 seeds');
   }));
 
-test.each(NAMES)('axe finds nothing wrong, light or dark: %s', async (name) => {
+test.each(NAMES)('axe finds no fault in light or dark: %s', async (name) => {
   for (const colorScheme of ['light', 'dark'] as const) {
     await on(name, async (page) => expect(await violations(page)).toEqual([]), { colorScheme });
   }
 });
 
-test.each(NAMES)('400 pixels are wide enough, and paper has all plots: %s', async (name) => {
+test.each(NAMES)('the page fits into 400 pixels, and its print has all charts: %s', async (name) => {
   await on(
     name,
     async (page) => {
@@ -205,7 +209,7 @@ test.each(NAMES)('400 pixels are wide enough, and paper has all plots: %s', asyn
     },
     { viewport: { width: 400, height: 800 } },
   );
-  // A4 less its margins.
+  // A4 without its margins.
   await on(
     name,
     async (page) => {

@@ -1,4 +1,4 @@
-import { metricOverNumbers } from '../../compare/figures';
+import { metricOverParameters } from '../../compare/figures';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonSettings, differenceOf } from '../../compare/settings';
 import { summarise } from '../../compare/summary';
@@ -42,11 +42,11 @@ const records = [
 ];
 const results = summarise(settings, records, 'random');
 
-test('contestants stand by their score, beside the reference seed by seed', () => {
+test('methods are ordered by score, with their differences to the reference seed by seed', () => {
   expect(results.standings.map(({ contestant }) => contestant)).toEqual(['hifi', 'random', 'logistic']);
   const [hifi, random, logistic] = results.standings;
   expect(hifi.score.value).toBeCloseTo(0.3, 12);
-  // Each seed is better by a tenth: the interval of the difference has no width, that of the score has.
+  // Each seed is better by 0.1, so only the interval of the score has a width.
   expect(hifi.difference!.value).toBeCloseTo(0.1, 12);
   expect(hifi.difference!.interval!.high - hifi.difference!.interval!.low).toBeLessThan(1e-12);
   expect(hifi.score.interval!.low).toBeLessThan(0.25);
@@ -58,9 +58,9 @@ test('contestants stand by their score, beside the reference seed by seed', () =
   expect(summarise(settings, records, 'random')).toEqual(results);
 });
 
-test('the table names what stands in it', () => {
+test('results.md and results.csv have the standings', () => {
   const [head, rule, first] = markdownOf(results).split('\n');
-  expect(head).toMatch(/^\| contestant \| matthews \| 95 % \| − random \|/);
+  expect(head).toMatch(/^\| method \| matthews \| 95 % \| − random \|/);
   expect(rule).toMatch(/^\| --- \| ---: \|/);
   expect(first).toMatch(
     /^\| hifi \| 0\.3000 \| 0\.2\d+ … 0\.\d+ \| \+0\.1000 \| \+0\.1000 … \+0\.1000 \| 0\.78 \| 4,000 \|/,
@@ -73,18 +73,18 @@ test('the table names what stands in it', () => {
   ]);
 });
 
-test('the plot names every contestant and stands by itself, on its own ground', () => {
-  const svg = svgFile(metricOverNumbers(results));
+test('the chart names every method and has its own colours and background', () => {
+  const svg = svgFile(metricOverParameters(results));
   for (const { contestant } of results.standings) expect(svg).toContain(`>${contestant}</text>`);
   expect(svg).toMatch(
-    /^<svg [^>]*role="group" aria-label="Test matthews over trained numbers of 3 contestants, 3 seeds"/,
+    /^<svg [^>]*role="group" aria-label="Test matthews over trainable parameters of 3 methods, 3 seeds"/,
   );
   expect(svg).toContain('<rect width="100%" height="100%" fill="');
   expect(svg).not.toContain('var(--');
   expect(svg).not.toMatch(/NaN|undefined|https?:(?!\/\/www\.w3\.org)/);
 });
 
-test('what differs between two comparisons is named', () => {
+test('the first difference of two settings is named', () => {
   expect(differenceOf(settings, structuredClone(settings))).toBeUndefined();
   const now = (change: object) => differenceOf(settings, { ...settings, ...change });
   expect(now({ lrs: [1e-3, 3e-3] })).toBe('lrs was [0.001] and is [0.001,0.003]');

@@ -1,16 +1,16 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { ComparisonParts } from '../../compare/comparison-page';
-import { CONTESTANTS, type Contestant } from '../../compare/contestants';
 import { knownRuns } from '../../compare/known-runs';
+import { METHODS, type Method } from '../../compare/methods';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonResults, summarise } from '../../compare/summary';
 import { randomStream } from '../../data/random';
 
-/** The comparison that the README tells of: its results and its runs, as they were written. */
+/** Stored results and runs of the comparison that the README reports. */
 const COLA = path.join(__dirname, '../../docs/comparison/cola-1000');
 
-/** MiniLM on 1,000 rows of CoLA: 11 contestants, 3 seeds, 3 learning rates. */
+/** MiniLM on 1,000 rows of CoLA: 11 methods, 3 seeds, 3 learning rates. */
 function colaComparison(): ComparisonParts {
   const results: ComparisonResults = JSON.parse(fs.readFileSync(path.join(COLA, 'results.json'), 'utf8'));
   const test = ['dev.tsv', 'dev_out_of_domain.tsv'].map((name) => ({ path: name, task: 'cola' as const }));
@@ -22,21 +22,21 @@ function colaComparison(): ComparisonParts {
   };
 }
 
-/** What a made-up comparison is made of. */
+/** Parameters of a made-up comparison. */
 interface MadeUp {
-  contestants: readonly Contestant[];
+  methods: readonly Method[];
   seeds: number;
   lrs?: number[];
   metric?: string;
   layers?: number;
   heads?: number;
-  /** Runs that broke off. */
-  broken?: (contestant: Contestant, seed: number, lr: number) => boolean;
+  /** True for failed runs. */
+  broken?: (method: Method, seed: number, lr: number) => boolean;
 }
 
-/** A comparison of drawn numbers, for the sizes and mishaps that the real one does not have. */
+/** Comparison of random numbers, for sizes and failures that the real one lacks. */
 function madeUpComparison({
-  contestants,
+  methods,
   seeds: count,
   lrs = [1e-3],
   metric = 'accuracy',
@@ -46,27 +46,25 @@ function madeUpComparison({
 }: MadeUp): ComparisonParts {
   const random = randomStream(1, 'made-up comparison');
   const seeds = Array.from({ length: count }, (_, seed) => seed);
-  const record = (contestant: Contestant, seed: number, lr: number | null, tested: boolean): RunRecord => {
-    const cut = lr !== null && broken(contestant, seed, lr);
+  const record = (contestant: Method, seed: number, lr: number | null, tested: boolean): RunRecord => {
+    const isBroken = lr !== null && broken(contestant, seed, lr);
     const none = contestant === 'logistic' || contestant === 'none';
     return {
-      ...{ schemaVersion: 1, contestant, seed, lr, metric: cut ? '' : metric, rows: { train: 100, dev: 50 } },
-      dev: cut ? null : { value: random.int(1000) / 1000, epoch: lr === null ? null : 2 },
-      ...(cut && { failure: 'the loss of step 7 is not a number' }),
-      test: cut || !tested ? null : { rows: 400, metrics: { [metric]: (random.int(2000) - 500) / 1500 } },
+      ...{ schemaVersion: 1, contestant, seed, lr, metric: isBroken ? '' : metric, rows: { train: 100, dev: 50 } },
+      dev: isBroken ? null : { value: random.int(1000) / 1000, epoch: lr === null ? null : 2 },
+      ...(isBroken && { failure: 'the loss of step 7 is not a number' }),
+      test: isBroken || !tested ? null : { rows: 400, metrics: { [metric]: (random.int(2000) - 500) / 1500 } },
       heads: none ? [] : Array.from({ length: layers }, (_, layer): [number, number] => [layer, random.int(heads)]),
       ...{ trainableParameters: none ? 0 : 4000, taskHeadParameters: 1000, totalParameters: 100_000 },
       seconds: { selection: none ? 0 : 1.5, run: 3 + random.int(40) / 10, test: 1 },
       peakRssBytes: contestant === 'logistic' ? null : 600e6 + random.int(100) * 1e6,
     };
   };
-  const ratesOf = (contestant: Contestant): (number | null)[] => (contestant === 'logistic' ? [null] : lrs);
-  const search = contestants.flatMap((contestant) =>
-    ratesOf(contestant).map((lr, i) => record(contestant, 0, lr, i === 0)),
-  );
-  const later = seeds.slice(1).flatMap((seed) => contestants.map((name) => record(name, seed, ratesOf(name)[0], true)));
+  const ratesOf = (method: Method): (number | null)[] => (method === 'logistic' ? [null] : lrs);
+  const search = methods.flatMap((method) => ratesOf(method).map((lr, i) => record(method, 0, lr, i === 0)));
+  const later = seeds.slice(1).flatMap((seed) => methods.map((name) => record(name, seed, ratesOf(name)[0], true)));
   const chosen = [...search.filter((run) => run.lr === null || run.lr === lrs[0]), ...later];
-  const failed = contestants.flatMap((name) => chosen.find((run) => run.contestant === name && !run.test) ?? []);
+  const failed = methods.flatMap((name) => chosen.find((run) => run.contestant === name && !run.test) ?? []);
   const counted = chosen.filter((run) => !failed.some(({ contestant }) => contestant === run.contestant));
   const { settings } = colaComparison().results;
   const reference = counted.some(({ contestant }) => contestant === 'random') ? 'random' : counted[0].contestant;
@@ -83,21 +81,21 @@ function madeUpComparison({
   };
 }
 
-/** A comparison of each kind that a page may be of. */
+/** Comparisons of each kind. */
 export const COMPARISONS: Record<string, ComparisonParts> = {
   cola: colaComparison(),
-  'one seed': madeUpComparison({ contestants: ['hifi', 'random', 'logistic'], seeds: 1 }),
-  regression: madeUpComparison({ contestants: ['hifi', 'random', 'none'], seeds: 4, metric: 'pearson' }),
+  'one seed': madeUpComparison({ methods: ['hifi', 'random', 'logistic'], seeds: 1 }),
+  regression: madeUpComparison({ methods: ['hifi', 'random', 'none'], seeds: 4, metric: 'pearson' }),
   failed: madeUpComparison({
-    contestants: ['hifi', 'random', 'movement'],
+    methods: ['hifi', 'random', 'movement'],
     seeds: 3,
     lrs: [1e-3, 1e-2],
-    broken: (contestant, _, lr) => contestant === 'movement' || lr > 1e-3,
+    broken: (method, _, lr) => method === 'movement' || lr > 1e-3,
   }),
-  'twenty seeds': madeUpComparison({ contestants: ['hifi', 'random', 'gradient', 'logistic'], seeds: 20 }),
-  'one contestant': madeUpComparison({ contestants: ['hifi'], seeds: 3 }),
+  'twenty seeds': madeUpComparison({ methods: ['hifi', 'random', 'gradient', 'logistic'], seeds: 20 }),
+  'one method': madeUpComparison({ methods: ['hifi'], seeds: 3 }),
   'all of BERT-large': madeUpComparison({
-    contestants: CONTESTANTS,
+    methods: METHODS,
     seeds: 5,
     lrs: [3e-4, 1e-3, 3e-3],
     layers: 24,

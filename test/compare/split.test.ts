@@ -4,7 +4,7 @@ import { splitRows } from '../../compare/split';
 const first = { seed: 0, searchSeed: 0 };
 const rows = (n: number, classes: number) => Int32Array.from({ length: n }, (_, row) => row % classes);
 
-test('every row is in one part, as many as asked for, others for each seed', () => {
+test('every row is in exactly one part, parts have the requested sizes, and each seed draws others', () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 2 ** 32 - 1 }), fc.integer({ min: 2, max: 40 }), (seed, train) => {
       const split = splitRows(rows(100, 3), { rows: train }, { seed: seed, searchSeed: seed });
@@ -40,7 +40,7 @@ test.each([
   }
 });
 
-test('so many of each class, and as many to choose by', () => {
+test('training and dev rows have the same number of each class', () => {
   const classes = rows(90, 3);
   const { train, dev, test } = splitRows(classes, { rowsPerClass: 8 }, first);
   const counts = (part: Int32Array) => [0, 1, 2].map((name) => part.filter((row) => classes[row] === name).length);
@@ -52,25 +52,25 @@ test('so many of each class, and as many to choose by', () => {
   expect(counts(splitRows(classes, { rowsPerClass: 8 }, first, 6).dev)).toEqual([2, 2, 2]);
 });
 
-test('at most 500 rows to choose by unless told otherwise', () => {
+test('there are at most 500 dev rows by default', () => {
   expect(splitRows(rows(4000, 2), { rows: 1000 }, first).dev).toHaveLength(500);
   expect(splitRows(rows(4000, 2), { rows: 1000 }, first, 900).dev).toHaveLength(900);
   expect(splitRows(rows(4000, 2), { rowsPerClass: 400 }, first).dev).toHaveLength(500);
 });
 
 test.each([
-  [{ rows: 60 }, '--rows is 60, and 60 more are needed to choose by; the training file has 100 rows'],
+  [{ rows: 60 }, '--rows is 60, and 60 more are needed as dev rows; the training file has 100 rows'],
   [
     { rowsPerClass: 20 },
-    '--rows-per-class is 20, and 20 more are needed to choose by; a class of the training file has 33 rows',
+    '--rows-per-class is 20, and 20 more are needed as dev rows; a class of the training file has 33 rows',
   ],
-])('%j of too few', (size, message) => {
+])('too few rows for %j are refused', (size, message) => {
   expect(() => splitRows(rows(100, 3), size, first)).toThrow(message);
 });
 
-test('of many classes one each at least chooses', () => {
+test('each class has at least one dev row', () => {
   expect(splitRows(rows(1300, 600), { rowsPerClass: 1 }, first).dev).toHaveLength(600);
   expect(() => splitRows(rows(100, 3), { rowsPerClass: 8 }, first, 2)).toThrow(
-    '--dev-rows is 2; of 3 classes it must be at least 3',
+    '--dev-rows is 2; with 3 classes it must be at least 3',
   );
 });

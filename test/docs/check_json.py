@@ -1,4 +1,4 @@
-"""Whether JSON bodies and binary messages are the same to Python's protobuf.
+"""Compares JSON bodies with binary messages by Python's protobuf.
 
 Reads a JSON list of {"type": "WatchJobResponse", "json": …, "binary": base64, "without": [field, …]} from stdin; the messages may differ in
 the fields of `without`. Prints how many were compared."""

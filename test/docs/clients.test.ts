@@ -19,8 +19,8 @@ import { type Block, outputsIn, scriptOf } from './page';
 import { bash as bashIn, checkout, differences, pageOf, pythonWith } from './reader';
 
 /*
- * docs/clients.md as its reader does it: all blocks for a shell, in order and as they are written, in a folder that has the package,
- * against services on MiniLM. Ports alone are others, which the page lets its variables say.
+ * Runs docs/clients.md like a reader: all shell blocks in order and as written, in a folder with
+ * the package, against services on MiniLM. Only the ports differ, through the page's variables.
  */
 const page = pageOf('docs/clients.md');
 const serveAt = page.findIndex(({ kind }) => kind === 'sh serve');
@@ -34,7 +34,7 @@ let log = '';
 
 const bash = (script: string, cwd: string, more: NodeJS.ProcessEnv = {}) => bashIn(script, cwd, { ...env, ...more });
 
-/** The blocks' outputs. @throws Error with what the block printed that failed */
+/** Runs blocks and returns their outputs. @throws Error with the output of a failed block */
 async function run(blocks: readonly Block[]): Promise<string[]> {
   const { status, printed } = await bash(scriptOf(blocks), folder);
   const outputs = outputsIn(printed);
@@ -54,7 +54,7 @@ beforeAll(async () => {
 
   nats = await startNats({ jetstream: true });
   if (hasTool('jaeger-all-in-one')) jaeger = await startJaeger();
-  else console.info('no jaeger-all-in-one on PATH: what the page says of traces is not looked at');
+  else console.info('no jaeger-all-in-one on PATH: the page is not checked for traces');
   const ports = await freePorts(4);
   const address = ports.map((port) => `127.0.0.1:${port}`);
   [gateway, analyzer] = address;
@@ -89,7 +89,7 @@ afterAll(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-test('all of its commands succeed and print what it shows', async () => {
+test('all commands of docs/clients.md succeed and print the shown output', async () => {
   const kinds = ['sh', ...(jaeger ? ['sh jaeger'] : [])];
   const blocks = page.filter(({ kind }, i) => i > serveAt && kinds.includes(kind));
   const outputs = await run(blocks);
@@ -97,10 +97,10 @@ test('all of its commands succeed and print what it shows', async () => {
   expect(differences('docs/clients.md', page, blocks, outputs)).toBe('');
 }, 240_000);
 
-test('docs/follow.md, at the same services', async () => {
+test('all commands of docs/follow.md succeed with the same services', async () => {
   const name = 'docs/follow.md';
   const follow = pageOf(name);
-  // The servers run already, on other ports.
+  // The servers already run, on other ports.
   const servers = ['sh nats', 'sh jaeger server', 'sh serve'];
   const known = [...servers, 'sh', 'sh jaeger', 'text'];
   expect(follow.filter(({ kind }) => !known.includes(kind))).toEqual([]);
@@ -110,7 +110,7 @@ test('docs/follow.md, at the same services', async () => {
   expect(differences(name, follow, blocks, outputs.slice(rows.length))).toBe('');
 }, 300_000);
 
-test("the README's call works as it is written, but for the port", async () => {
+test("the README's call works as written, except for the port", async () => {
   const readme = fs.readFileSync(path.join(checkout, 'README.md'), 'utf8');
   const [call] = /^grpcurl .*$/m.exec(readme) as RegExpExecArray;
   const { status, printed } = await bash(call.replace('localhost:7071', analyzer), folder);
@@ -122,14 +122,14 @@ if (!python) console.info('no python3 on PATH: the Python client is not run');
 const go = hasTool('go');
 if (!go) console.info('no go on PATH: the Go client is not run');
 
-/** A block in the checkout; what it generates git does not see. */
+/** Runs a block in the checkout; git ignores the files that it generates. */
 const inCheckout = async (kind: string, more: NodeJS.ProcessEnv = {}) => {
   const { status, printed } = await bash(`set -e\n${page.find((block) => block.kind === kind)?.body}`, checkout, more);
   if (status !== 0) throw new Error(`docs/clients.md, ${kind}: status ${status}\n${printed}`);
   return printed;
 };
 
-/** The environment that the page asks for. */
+/** Environment that the page requires. */
 const pythonEnvironment = () => {
   const needed = fs.readFileSync(path.join(checkout, 'docs/clients/python/requirements.txt'), 'utf8');
   const install = 'python3 -m pip install --quiet -r requirements.txt';
@@ -167,7 +167,7 @@ const pythonEnvironment = () => {
   600_000,
 );
 
-/** A new job's events as NATS has them, and the bytes of the same ones as the gateway tells them. */
+/** Events of a new job as NATS has them, and the gateway's bytes of the same events. */
 async function eventPairs() {
   const texts = ['Fry the onions.', 'The striker scored.', 'Whisk the eggs.'];
   const rows = { inline: { texts, labels: ['kitchen', 'sport', 'kitchen'] } };
@@ -198,7 +198,7 @@ async function eventPairs() {
   return bodies.map((event, i) => ({ type: 'WatchJobResponse', json: { event }, binary: sent[i] }));
 }
 
-/** A whole report as grpcurl prints it, and the bytes of another run's, which differs in its seconds alone. */
+/** Report printed by grpcurl, and the bytes of another run, which differs only in seconds. */
 async function reportPair() {
   const dataset = { inline: { texts: ['The keys to the cabinet are on the table.', 'Whisk the eggs.'] } };
   const request = { model: 'all-MiniLM-L6-v2', dataset, view: 'REPORT_VIEW_FULL' };
@@ -221,7 +221,7 @@ async function reportPair() {
   return { type: 'AnalyzeResponse', json, binary: sent.at(-1), without: ['report.elapsed_seconds'] };
 }
 
-/** A stream's messages as they came over the wire, in base64. */
+/** Messages of a stream as they arrived, in base64. */
 async function bytesOf<I extends DescMessage, O extends DescMessage>(
   address: string,
   method: DescMethodServerStreaming<I, O>,

@@ -1,14 +1,12 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { metricOverNumbers } from '../../compare/figures';
+import { metricOverParameters } from '../../compare/figures';
 import type { RunRecord } from '../../compare/run-record';
 import { type ComparisonResults, type Standing, summarise } from '../../compare/summary';
 import { markdownOf } from '../../compare/tables';
 import { svgFile } from '../../report/draw/theme';
 
-/*
- * The figures of the comparisons that were made, from the file of each run to the tables in the pages: all say the same.
- */
+/* Checks that the figures of the comparisons agree, from the files of the runs to the pages. */
 const checkout = path.join(__dirname, '../..');
 const folder = path.join(checkout, 'docs/comparison');
 const names = fs
@@ -19,7 +17,7 @@ const names = fs
 const textOf = (...parts: string[]) => fs.readFileSync(path.join(checkout, ...parts), 'utf8');
 const resultsOf = (name: string): ComparisonResults => JSON.parse(textOf('docs/comparison', name, 'results.json'));
 
-/** A comparison's runs that count: of each contestant and seed the one that was tested. */
+/** Runs of a comparison that count: the tested one of each method and seed. */
 function testedRuns(name: string, { standings, seeds }: ComparisonResults): RunRecord[] {
   const runs = path.join(folder, name, 'runs');
   const all = fs
@@ -34,16 +32,16 @@ function testedRuns(name: string, { standings, seeds }: ComparisonResults): RunR
   );
 }
 
-test.each(names)('%s: table and plot are what its runs say', (name) => {
+test.each(names)('%s: table and chart follow from the stored runs', (name) => {
   const results = resultsOf(name);
   const { settings, reference, standings } = results;
-  const made = summarise(settings, testedRuns(name, results), reference);
-  // What stands equally is in the order of the command line.
+  const summary = summarise(settings, testedRuns(name, results), reference);
+  // Equal scores are in the order of the command line.
   const order = (all: Standing[]) => all.toSorted((a, b) => a.contestant.localeCompare(b.contestant));
-  expect(order(made.standings)).toEqual(order(standings));
-  expect({ ...made, standings }).toEqual(results);
+  expect(order(summary.standings)).toEqual(order(standings));
+  expect({ ...summary, standings }).toEqual(results);
   expect(textOf('docs/comparison', name, 'results.md')).toBe(markdownOf(results));
-  expect(textOf('docs/comparison', name, 'results.svg')).toBe(svgFile(metricOverNumbers(results)));
+  expect(textOf('docs/comparison', name, 'results.svg')).toBe(svgFile(metricOverParameters(results)));
 });
 
 test('docs/comparison/README.md has each table, and the command that made it', () => {
@@ -56,7 +54,7 @@ test('docs/comparison/README.md has each table, and the command that made it', (
   }
 });
 
-/** A table's cells, a row a line. */
+/** Cells of a table, by row. */
 const cellsOf = (line: string) =>
   line
     .split('|')
@@ -66,14 +64,14 @@ const cellsOf = (line: string) =>
 const figure = (value: number, signed = false) =>
   `${signed && value > 0 ? '+' : ''}${value.toFixed(4).replace('-', '−')}`;
 
-/** `score (low … high)`: the interquartile mean, and the interval of its difference to the reference. */
-function told({ score, difference }: Standing): string {
+/** Text `score (low … high)`: interquartile mean, and interval of the difference. */
+function cellOf({ score, difference }: Standing): string {
   const interval = difference?.interval;
   const range = interval ? ` (${figure(interval.low, true)} … ${figure(interval.high, true)})` : '';
   return `${figure(score.value)}${range}`;
 }
 
-test('its tables of several comparisons have their figures', () => {
+test('tables over several comparisons have the figures of each', () => {
   const lines = textOf('docs/comparison/README.md').split('\n');
   const heads = lines.flatMap((line, i) => (/^\|.*\]\([\w-]+\/results\.md\)/.test(line) ? [i] : []));
   expect(heads.length).toBeGreaterThan(0);
@@ -86,7 +84,7 @@ test('its tables of several comparisons have their figures', () => {
     for (const [contestant, ...cells] of rows.map(cellsOf)) {
       const figures = columns.slice(1).map((name) => {
         const standing = resultsOf(name as string).standings.find((each) => `\`${each.contestant}\`` === contestant);
-        return standing ? told(standing) : '–';
+        return standing ? cellOf(standing) : '–';
       });
       expect([contestant, ...cells]).toEqual([contestant, ...figures]);
     }

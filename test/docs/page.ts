@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
 
-/** A piece of a page that is fenced by three backticks. */
+/** Code block of a page, fenced by three backticks. */
 export interface Block {
-  /** What is behind the first fence: `sh`, `sh serve`, `text`, … */
+  /** Text after the first fence: `sh`, `sh serve`, `text`, … */
   kind: string;
   body: string;
-  /** Of its first line in the page, from 1. */
+  /** Number of its first line in the page, from 1. */
   line: number;
 }
 
@@ -29,16 +29,16 @@ export function blocksOf(file: string): Block[] {
 const END = '@@ end of block';
 
 /**
- * Blocks as one script for bash, whose variables and functions last from block to block. It ends with the first block whose last
- * command fails.
+ * Joins blocks to one bash script, so that variables and functions stay from block to block. The
+ * script ends with the first block whose last command fails.
  */
 export const scriptOf = (blocks: readonly Block[]) =>
   blocks.map(({ body }) => `${body.trimEnd()}\nstatus=$?; echo '${END}'; [ $status = 0 ] || exit $status\n`).join('');
 
-/** What each of the script's blocks printed; of one that failed there is none. */
+/** Outputs of the script's blocks, without that of a failed one. */
 export const outputsIn = (printed: string) => printed.split(`${END}\n`).slice(0, -1);
 
-/** A text with what differs from run to run made alike: ids, hashes, times, measured numbers. */
+/** Replaces what differs from run to run: ids, hashes, times, measured numbers. */
 const steady = (text: string) =>
   text
     .replace(/\b\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
@@ -52,7 +52,7 @@ const steady = (text: string) =>
     .replace(/-?\b\d+\.\d+(e-?\d+)?/g, '#')
     .replace(/[ \t]+/g, ' ');
 
-/** Whether a page's output is what was printed; a line `…` of the page stands for any number of lines. */
+/** True if a page shows the output; a line `…` of the page stands for any number of lines. */
 export function shows(page: string, printed: string): boolean {
   const lines = steady(page).trimEnd().split('\n');
   const pattern = lines.map((line) => (line.trim() === '…' ? '(?:.*\n)*?' : `${escaped(line)} ?\n`)).join('');

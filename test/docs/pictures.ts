@@ -5,16 +5,17 @@ import type { Page } from 'playwright-core';
 import { openBrowser } from '../support/browser';
 
 /*
- * The pictures in docs/pictures, of the report that the demo leaves:
+ * Takes the pictures in docs/pictures, from the demo's report:
  *
  *   npm run demo
- *   node --require ./test/support/typescript-hook.cjs test/docs/pictures.ts demo-out/heads/report.html docs/pictures
+ *   node --require ./test/support/typescript-hook.cjs test/docs/pictures.ts \
+ *     demo-out/heads/report.html docs/pictures
  */
 
-/** Pixels of the page's width. */
+/** Width of the page, in pixels. */
 const WIDTH = 1080;
 
-/** What is on each picture: from the top of the first to the end of the last. */
+/** Parts on each picture: from the top of the first to the end of the last. */
 const PICTURES: Record<string, [from: string, to: string]> = {
   'report.png': ['#heads', '.maps'],
   'head.png': ['#head', '#head'],
@@ -23,12 +24,12 @@ const PICTURES: Record<string, [from: string, to: string]> = {
 };
 
 /**
- * Takes the pictures of a report in Chromium, in its light colours.
+ * Takes the pictures of a report in Chromium, in light colours.
  *
- * @param report a report.html of a whole run
- * @param folder where the PNG files go
- * @returns their names
- * @throws Error where the report has no such part
+ * @param report report.html of a whole run
+ * @param folder folder of the PNG files
+ * @returns names of the files
+ * @throws Error if the report lacks a part
  */
 export async function takePictures(report: string, folder: string): Promise<string[]> {
   fs.mkdirSync(folder, { recursive: true });
@@ -46,7 +47,7 @@ export async function takePictures(report: string, folder: string): Promise<stri
   }
 }
 
-/** The whole width from one part to another, with some room. */
+/** Area of the whole width from one part to another, with a margin. */
 async function clipOf(page: Page, from: string, to: string) {
   const boxes = [];
   for (const part of [from, to]) {

@@ -8,19 +8,19 @@ import { type Block, blocksOf, outputsIn, scriptOf, shows } from './page';
 
 export const checkout = path.join(__dirname, '../..');
 
-/** The blocks of a page, by its path in the checkout. */
+/** Blocks of a page, by its path in the checkout. */
 export const pageOf = (name: string) => blocksOf(path.join(checkout, name));
 
 export interface Ended {
   status: number | null;
-  /** stdout and stderr, as on a terminal. */
+  /** stdout and stderr, mixed as on a terminal. */
   printed: string;
 }
 
-/** Packages that pages import, besides our own. */
+/** Packages that pages import, besides this one. */
 const IMPORTED = ['@huggingface/transformers', 'onnxruntime-node'];
 
-/** A folder as a reader has it, who did the set-up: `npx hifi` is the build there, and `hifi-heads` can be imported. */
+/** Folder of a reader after set-up: `npx hifi` is the build, and `hifi-heads` can be imported. */
 export class Reader {
   readonly folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-docs-')));
   readonly env: NodeJS.ProcessEnv;
@@ -49,17 +49,17 @@ export class Reader {
     fs.symlinkSync(target, this.at(name));
   }
 
-  /** Runs a script in the folder. What it leaves running ends with it. */
+  /** Runs a script in the folder. Processes that it leaves end with it. */
   bash(script: string, more: NodeJS.ProcessEnv = {}): Promise<Ended> {
     return bash(script, this.folder, { ...this.env, ...more });
   }
 
   /**
-   * Runs a page's blocks in their order, as one script.
+   * Runs a page's blocks in order, as one script.
    *
-   * @param more what the page lets variables say
-   * @returns the blocks' outputs
-   * @throws Error with what the block printed that failed
+   * @param more values for the page's variables
+   * @returns outputs of the blocks
+   * @throws Error with the output of a failed block
    */
   async run(name: string, blocks: readonly Block[], more: NodeJS.ProcessEnv = {}): Promise<string[]> {
     const { status, printed } = await this.bash(scriptOf(blocks), more);
@@ -74,9 +74,10 @@ export class Reader {
   }
 }
 
-/** Runs a script in a folder, with all that it starts in a process group of its own, which ends with it. */
+/** Runs a script in a folder. All its processes are one process group, which ends with it. */
 export function bash(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Ended> {
-  // Without a standard input: bash takes Node's pipe for a network connection, and then may read .bashrc, which has a PATH of its own.
+  // No standard input: bash takes Node's pipe for a network connection and may then read .bashrc,
+  // which sets its own PATH.
   const child = spawn('bash', ['-c', `exec 2>&1\n${script}`], {
     cwd,
     env,
@@ -91,14 +92,14 @@ export function bash(script: string, cwd: string, env: NodeJS.ProcessEnv): Promi
     try {
       process.kill(-child.pid!, 'SIGKILL');
     } catch {
-      // Nothing of it is left.
+      // The group has already ended.
     }
   };
   child.once('exit', end);
   return new Promise((resolve) => child.once('close', (status) => resolve({ status, printed })));
 }
 
-/** Where blocks printed something else than the output below them shows; '' where they did not. */
+/** Differences between blocks' outputs and the text below them; '' if there are none. */
 export function differences(name: string, page: readonly Block[], blocks: readonly Block[], outputs: string[]): string {
   const wrong = blocks.flatMap((block, i) => {
     const shown = page[page.indexOf(block) + 1];
@@ -108,21 +109,21 @@ export function differences(name: string, page: readonly Block[], blocks: readon
   return wrong.join('\n');
 }
 
-/** The folder of the cache for a Python environment with the packages that `pins` names. */
+/** Cache folder of a Python environment with the packages of `pins`. */
 function pythonFolder(pins: string): string {
   const { stdout: version } = spawnSync('python3', ['--version']);
   return `docs/python-${crypto.createHash('sha256').update(pins).update(version).digest('hex').slice(0, 12)}`;
 }
 
 /**
- * A Python environment with packages, made once for each version of what brings them.
+ * Python environment with packages, installed once per version of its source.
  *
- * @param install a script that runs in the environment and in `cwd`, and installs them
- * @param pins what `install` reads, or the same again
- * @returns what is in its variables besides
+ * @param install script that runs in the environment and in `cwd`, and installs the packages
+ * @param pins text that determines the packages, or `install` itself
+ * @returns environment variables
  */
 export async function pythonWith(install: string, pins: string, cwd: string): Promise<NodeJS.ProcessEnv> {
-  const made = await cached(pythonFolder(pins), async (making) => {
+  const environment = await cached(pythonFolder(pins), async (making) => {
     const PATH = [path.join(making, 'bin'), process.env.PATH].join(path.delimiter);
     const { status, printed } = await bash(`python3 -m venv '${making}' && hash -r && ${install}`, cwd, {
       ...process.env,
@@ -130,15 +131,16 @@ export async function pythonWith(install: string, pins: string, cwd: string): Pr
     });
     if (status !== 0) throw new Error(`the page's Python packages cannot be installed:\n${printed.slice(-3000)}`);
   });
-  return { PATH: [path.join(made, 'bin'), process.env.PATH].join(path.delimiter) };
+  return { PATH: [path.join(environment, 'bin'), process.env.PATH].join(path.delimiter) };
 }
 
-/** What docs/load.md has its reader install: PyTorch, transformers, PEFT, onnxruntime. */
+/** Packages of docs/load.md: PyTorch, transformers, PEFT, onnxruntime. */
 export const [{ body: PYTORCH }] = pageOf('docs/load.md').filter(({ kind }) => kind === 'sh packages');
 
 /**
- * Tests for programs in Python that need {@link PYTORCH}: 5 GB, which nobody gets without asking for them. With HIFI_TEST_PYTORCH=1
- * they are installed once, into the cache; where they are neither there nor asked for, the tests are left out.
+ * Describes tests of Python programs that need {@link PYTORCH}, 5 GB. HIFI_TEST_PYTORCH=1 installs
+ * the packages once, into the cache. If they are neither cached nor requested, the tests are
+ * skipped.
  */
 export const withPyTorch =
   process.env.HIFI_TEST_PYTORCH === '1' || isCached(pythonFolder(PYTORCH)) ? describe : describe.skip;

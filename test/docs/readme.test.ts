@@ -6,19 +6,19 @@ import { shows } from './page';
 import { checkout, pageOf, Reader } from './reader';
 
 /*
- * README.md as its reader does it: each block as it is written, in a folder with the files that it names. They are small: the rows of
- * docs/own-data.md, and of the demo's data in CoLA's layout.
+ * Runs README.md like a reader: each block as written, in a folder with the files that it names.
+ * These are small: rows of docs/own-data.md, and the demo's data in CoLA's layout.
  */
 const README = 'README.md';
 const page = pageOf(README);
 const reader = new Reader();
 
-/** Blocks that are run elsewhere. What is not among them, and of no kind that is run here, fails. */
+/** Blocks that other tests run. Any other block of an unknown kind fails. */
 const ELSEWHERE: Record<string, string> = {
   'npm run demo\nnpm test\n': 'the demo below; npm test is what runs this',
   'npx hifi serve all --data-root hifi-data\n': 'clients.test.ts, with a state directory and other ports',
 };
-/** Kinds of blocks that are run elsewhere as a whole. */
+/** Kinds of blocks that other tests run. */
 const KINDS_ELSEWHERE: Record<string, string> = {
   'sh grpcurl': 'clients.test.ts',
   python: 'tutorials.test.ts, which has the packages',
@@ -27,7 +27,7 @@ const KINDS_ELSEWHERE: Record<string, string> = {
 };
 
 const here = (kind: string) => page.filter((block) => block.kind === kind && !(block.body in ELSEWHERE));
-/** Trains for minutes with its own sizes; has a test of its own. */
+/** Trains for minutes; has its own test. */
 const comparing = here('sh').filter(({ body }) => body.includes('hifi compare'));
 
 beforeAll(async () => {
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => reader.remove());
 
-/** train.tsv and dev.tsv in CoLA's layout: source, label, what the author wrote, sentence; no header. */
+/** train.tsv and dev.tsv in CoLA's layout: source, label, original label, sentence; no header. */
 function writeCola(to: Reader, train: number, dev: number): void {
   const data = demoData(0);
   for (const [split, count] of Object.entries({ train, dev } as const)) {
@@ -53,7 +53,7 @@ function writeCola(to: Reader, train: number, dev: number): void {
   }
 }
 
-test('it has no block that nobody runs', () => {
+test('some test runs each block', () => {
   const kinds = ['sh', ...Object.keys(KINDS_ELSEWHERE)];
   const nobodys = page.filter(({ kind, body }) => !kinds.includes(kind) && !(body in ELSEWHERE));
   expect(nobodys).toEqual([]);
@@ -62,7 +62,7 @@ test('it has no block that nobody runs', () => {
   expect(comparing).toHaveLength(1);
 });
 
-test('its commands succeed, in their order', async () => {
+test('all commands succeed, in order', async () => {
   const blocks = here('sh').filter((block) => !comparing.includes(block));
   const outputs = await reader.run(README, blocks);
   const predicted = outputs.join('').match(/^\{"row":\d+,"label":"(delivery|payment|fault)",/gm);
@@ -75,14 +75,14 @@ test('its commands succeed, in their order', async () => {
   expect([samples, data.rows]).toEqual([300, 400]);
 }, 600_000);
 
-/** The comparison is run with fewer rows, seeds and rates, on a model of two small layers: as it is written it takes hours. */
+/** Smaller comparison on a small model; as written, the block takes hours. */
 const FEWER: [RegExp, string][] = [
   [/--rows \d+/, '--rows 40'],
   [/--seeds \d+/, '--seeds 2'],
   [/--lrs \S+/, '--lrs 3e-3'],
 ];
 
-test('its comparison runs, of a smaller size', async () => {
+test('a smaller comparison succeeds', async () => {
   const small = new Reader();
   try {
     small.link(`${checkout}/test/fixtures/tiny-bert`, 'M');
@@ -103,10 +103,10 @@ test('its comparison runs, of a smaller size', async () => {
   }
 }, 600_000);
 
-test('npm run demo prints what it shows', async () => {
+test('npm run demo prints the shown output', async () => {
   const demo = new Reader();
   try {
-    // The checkout's own scripts; what the demo leaves is in this folder.
+    // Runs the scripts of the checkout, with the demo's results in this folder.
     fs.rmSync(demo.at('package.json'));
     for (const name of ['package.json', 'infra', 'dist']) demo.link(`${checkout}/${name}`, name);
     const { status, printed } = await demo.bash('npm run demo');

@@ -6,8 +6,8 @@ import { blocksOf } from '../docs/page';
 import { checkout, packedProject, withoutHook } from '../support/packed';
 
 /*
- * The examples, and what README.md shows of the library, as their reader has them: in a project with the package, compiled strictly to
- * ES modules and run by Node.
+ * Runs the examples and README.md's library code like a reader: in a project with the package,
+ * compiled strictly to ES modules and run by Node.
  */
 const { folder: app, tsc } = packedProject();
 const fixtures = path.join(checkout, 'test/fixtures');
@@ -24,27 +24,27 @@ interface Ended {
 function start(name: string, ...args: string[]) {
   const child = spawn(process.execPath, [`build/${name}.mjs`, ...args], { cwd: app, env: withoutHook() });
   children.add(child);
-  const told = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text) => (told.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text) => (told.stderr += text));
+  const printed = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text) => (printed.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text) => (printed.stderr += text));
   const ended = new Promise<Ended>((resolve) => {
     child.once('close', (status) => {
       children.delete(child);
-      resolve({ status, ...told });
+      resolve({ status, ...printed });
     });
   });
-  /** Its output, once it holds that. */
-  const said = (what: RegExp) =>
+  /** Waits for a text in the output, and returns the output. */
+  const waitFor = (what: RegExp) =>
     new Promise<string>((resolve, reject) => {
-      const look = () => what.test(told.stdout) && resolve(told.stdout);
+      const look = () => what.test(printed.stdout) && resolve(printed.stdout);
       child.stdout.on('data', look);
-      child.once('close', () => reject(new Error(`${name} ended before ${what}: ${told.stdout}${told.stderr}`)));
+      child.once('close', () => reject(new Error(`${name} ended before ${what}: ${printed.stdout}${printed.stderr}`)));
       look();
     });
-  return { child, ended, said };
+  return { child, ended, waitFor };
 }
 
-/** Runs an example to its good end. @returns its lines */
+/** Runs an example and expects success. @returns its lines */
 async function lines(name: string, ...args: string[]): Promise<string[]> {
   const { status, stdout, stderr } = await start(name, ...args).ended;
   if (status !== 0) throw new Error(`${name}: status ${status}\n${stderr}${stdout}`);
@@ -66,34 +66,34 @@ afterAll(() => {
   fs.rmSync(app, { recursive: true });
 });
 
-test('analyze: matrices of all heads', async () => {
-  const told = await lines('analyze', model);
-  expect(told[0]).toBe('tiny-bert: 2 layers of 5 heads, on 4 texts');
+test('analyze prints matrices of all heads', async () => {
+  const printed = await lines('analyze', model);
+  expect(printed[0]).toBe('tiny-bert: 2 layers of 5 heads, on 4 texts');
   const matrix = (title: RegExp) => {
-    const at = told.findIndex((line) => title.test(line));
-    return told.slice(at + 1, at + 3).map((line) => line.split(' ').map(Number));
+    const at = printed.findIndex((line) => title.test(line));
+    return printed.slice(at + 1, at + 3).map((line) => line.split(' ').map(Number));
   };
   const sum = (row: number[]) => row.reduce((all, value) => all + value, 0);
   for (const row of matrix(/^richness/)) for (const value of row) expect(value).toBeGreaterThanOrEqual(1);
-  for (const title of [/^PageRank$/, /^PageRank, literally$/]) {
+  for (const title of [/^PageRank$/, /^PageRank, literal reading$/]) {
     const rows = matrix(title);
     expect(rows.map((row) => row.length)).toEqual([5, 5]);
     for (const row of rows) expect(sum(row)).toBeCloseTo(1, 2);
   }
-  expect(matrix(/^PageRank$/)).not.toEqual(matrix(/literally/));
-  expect(told.find((line) => line.startsWith('correlation'))).toMatch(/ 0\.\d{3}$/);
+  expect(matrix(/^PageRank$/)).not.toEqual(matrix(/literal reading/));
+  expect(printed.find((line) => line.startsWith('correlation'))).toMatch(/ 0\.\d{3}$/);
 });
 
-test('tune: the delta that was trained is the one that is tested, asked and handed on', async () => {
-  const told = await lines('tune', trainFile, devFile, 'tuned', model);
+test('tune evaluates, uses and exports the trained delta', async () => {
+  const printed = await lines('tune', trainFile, devFile, 'tuned', model);
   const { best, metric, epochs } = json('tuned/metrics.json');
-  expect(told[0]).toMatch(/^2 heads, \d+\.\d\d % of the parameters$/);
+  expect(printed[0]).toMatch(/^2 heads, \d+\.\d\d % of the parameters$/);
   expect(epochs).toHaveLength(2);
-  expect(told).toContain(`best: epoch ${best.epoch}, ${metric} ${best.value}`);
-  const again = JSON.parse(told.find((line) => line.startsWith('again: '))!.slice('again: '.length));
-  expect(again[metric]).toBeCloseTo(best.value, 6);
-  expect(told).toContainEqual(expect.stringMatching(/^\d+ tensors, labels 0 and 1$/));
-  expect(told.slice(-2)).toEqual([
+  expect(printed).toContain(`best: epoch ${best.epoch}, ${metric} ${best.value}`);
+  const evaluation = JSON.parse(printed.find((line) => line.startsWith('evaluation: '))!.slice('evaluation: '.length));
+  expect(evaluation[metric]).toBeCloseTo(best.value, 6);
+  expect(printed).toContainEqual(expect.stringMatching(/^\d+ tensors, labels 0 and 1$/));
+  expect(printed.slice(-2)).toEqual([
     expect.stringMatching(/^The keys are here\. [01] \(-?\d+\.\d\d, -?\d+\.\d\d\)$/),
     expect.stringMatching(/^The keys is here\. [01] \(-?\d+\.\d\d, -?\d+\.\d\d\)$/),
   ]);
@@ -101,9 +101,9 @@ test('tune: the delta that was trained is the one that is tested, asked and hand
   expect(fs.readdirSync(path.join(app, 'tuned')).sort()).toEqual(files);
 });
 
-test('job: it is cancelled, goes on, and the next time all is there', async () => {
+test('job resumes after a cancellation, and reuses all results after that', async () => {
   const first = start('job', trainFile, 'job', model);
-  await first.said(/ANALYZING/);
+  await first.waitFor(/ANALYZING/);
   first.child.kill('SIGINT');
   const cut = await first.ended;
   expect(cut).toMatchObject({ status: 130, stderr: 'CANCELLED: cancelled\n' });
@@ -115,21 +115,21 @@ test('job: it is cancelled, goes on, and the next time all is there', async () =
   const bytes = fs
     .readdirSync(path.join(app, 'job/delta'))
     .map((name) => fs.statSync(path.join(app, 'job/delta', name)).size);
-  const told = Number(/(\d+) bytes/.exec(whole[0])![1]);
-  expect(Math.abs(told - bytes.reduce((a, b) => a + b)) / told).toBeLessThan(0.01);
+  const printed = Number(/(\d+) bytes/.exec(whole[0])![1]);
+  expect(Math.abs(printed - bytes.reduce((a, b) => a + b)) / printed).toBeLessThan(0.01);
   expect(fs.existsSync(path.join(app, 'job/checkpoint/model.safetensors'))).toBe(true);
   expect(fs.readFileSync(path.join(app, 'job/report.html'), 'utf8')).toMatch(/tiny-bert/);
 
   const again = await lines('job', trainFile, 'job', model);
   for (const name of ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint']) {
-    expect(again).toContain(`  job/${name} (was there)`);
+    expect(again).toContain(`  job/${name} (from before)`);
   }
   expect(again.at(-1)).toBe(whole.at(-1));
 });
 
-test('service: one process answers all, and survives bad input and clients that leave', async () => {
-  const { child, ended, said } = start('service', model);
-  const [, port] = /port (\d+)/.exec(await said(/port \d+\n/))!;
+test('service has one process for all requests, which survives bad input and disconnects', async () => {
+  const { child, ended, waitFor } = start('service', model);
+  const [, port] = /port (\d+)/.exec(await waitFor(/port \d+\n/))!;
   const ask = async (body: string, signal?: AbortSignal) => {
     const response = await fetch(`http://127.0.0.1:${port}`, { method: 'POST', body, signal });
     return { status: response.status, content: (await response.json()) as Record<string, unknown> };
@@ -156,14 +156,14 @@ test('service: one process answers all, and survives bad input and clients that 
   expect(await ended).toMatchObject({ status: 0, stderr: '' });
 });
 
-test('README.md: what it shows of the library, on the model that it names', async () => {
+test('the library code of README.md runs with its model', async () => {
   const rows = demoData(0).train.slice(0, 120);
   fs.writeFileSync(
     path.join(app, 'train.csv'),
     `text,label\n${rows.map(({ sentence, label }) => `"${sentence}",${label}\n`).join('')}`,
   );
-  const told = await lines('readme');
-  expect(['acceptable', 'unacceptable']).toContain(told.at(-1));
+  const printed = await lines('readme');
+  expect(['acceptable', 'unacceptable']).toContain(printed.at(-1));
   expect(json('trained/metrics.json').epochs).toHaveLength(5);
   expect(fs.readdirSync(path.join(app, 'trained')).sort()).toEqual(['delta', 'metrics.json']);
 });

@@ -84,7 +84,7 @@ test('measures the analysis, then the training, and tells the progress of both',
 test('a signal between the two ends it', async () => {
   const leaving = new AbortController();
   const calibrations: Calibrations = {
-    // biome-ignore lint/correctness/useYield: it tells nothing
+    // biome-ignore lint/correctness/useYield: it emits no events
     async *analysis() {
       leaving.abort();
       return analysis;

@@ -13,7 +13,7 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-place-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 let count = 0;
 
-/** A folder with files in it. */
+/** Creates a folder with files. */
 function folder(...files: string[]): string {
   const at = path.join(scratch, `out-${count++}`);
   for (const file of files) {
@@ -23,7 +23,7 @@ function folder(...files: string[]): string {
   return at;
 }
 
-describe('what a resumed job keeps', () => {
+describe('a resumed job reuses', () => {
   const spec: JobSpec = {
     model: 'm',
     train: { path: 'rows.tsv', task: 'sst2' },
@@ -53,19 +53,19 @@ describe('what a resumed job keeps', () => {
   const keeps = async (out: string, now = keys, model = weights, resume = true) => {
     const place = new FolderPlace(out, now, model, resume);
     const names = ['heads.json', 'mask.json', 'metrics.json'] as const;
-    const kept = await Promise.all(names.map((name) => place.kept(name)));
-    return names.filter((_, i) => kept[i] !== undefined);
+    const stored = await Promise.all(names.map((name) => place.stored(name)));
+    return names.filter((_, i) => stored[i] !== undefined);
   };
 
-  test('all that is whole and made of the same', async () => {
+  test('whole results of the same inputs', async () => {
     const out = await finished();
     expect(await keeps(out)).toEqual(['heads.json', 'mask.json', 'metrics.json']);
     expect(await keeps(out, keys, weights, false)).toEqual([]);
-    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(true);
+    expect(await new FolderPlace(out, keys, weights, true).storedExport('checkpoint')).toBe(true);
     expect(await keeps(out, keys, 'another model')).toEqual(['metrics.json']);
   });
 
-  test('nothing that depends on what has changed', async () => {
+  test('no result that depends on a change', async () => {
     const out = await finished();
     const changed = (change: Partial<JobSpec>, files = inputs) => keeps(out, resultKeys({ ...spec, ...change }, files));
     expect(await changed({ training: { ...TRAIN_DEFAULTS, lr: 2e-3 } })).toEqual(['heads.json', 'mask.json']);
@@ -84,46 +84,46 @@ describe('what a resumed job keeps', () => {
     expect(
       await changed({}, { ...inputs, model: { ...inputs.model, files: ['config', 'other words', null] } }),
     ).toEqual([]);
-    // Where it runs, and by which path, changes nothing.
+    // Device and path change nothing.
     const moved = { train: { task: 'sst2' as const, path: 'elsewhere/rows.tsv' }, model: 'elsewhere' };
     const analysis = { ...ANALYSIS_DEFAULTS, threads: 1, device: 'cpu' as const };
     expect(await changed({ ...moved, analysis })).toEqual(['heads.json', 'mask.json', 'metrics.json']);
   });
 
-  test('an ONNX folder is reused for the same types alone', async () => {
+  test('an ONNX folder only for the same types', async () => {
     const out = folder('onnx/config.json', 'checkpoint/config.json');
     const typed = (...onnxDtypes: OnnxDtype[]) =>
       new FolderPlace(out, resultKeys({ ...spec, onnxDtypes }, inputs), inputs.model.weights, true);
     await typed('fp32', 'q8').exported('onnx');
     await typed('fp32').exported('checkpoint');
-    expect(await typed('q8', 'fp32').keptExport('onnx')).toBe(true);
-    expect(await typed('fp32').keptExport('onnx')).toBe(false);
-    expect(await typed('fp16').keptExport('checkpoint')).toBe(true);
+    expect(await typed('q8', 'fp32').storedExport('onnx')).toBe(true);
+    expect(await typed('fp32').storedExport('onnx')).toBe(false);
+    expect(await typed('fp16').storedExport('checkpoint')).toBe(true);
   });
 
-  test('scores, where the strategy goes by them', async () => {
+  test('scores only for a strategy that needs them', async () => {
     const gradient = { ...spec, selection: { ...SELECTION_DEFAULTS, strategy: 'gradient' as const } };
     const out = folder();
     const place = new FolderPlace(out, resultKeys(gradient, inputs), weights, true);
     await place.write('heads.json', sampleReport());
     await place.write('scores.json', sampleScores());
     await place.write('mask.json', sampleMask());
-    const kept = async (now: JobSpec) => {
+    const stored = async (now: JobSpec) => {
       const later = new FolderPlace(out, resultKeys(now, inputs), weights, true);
       const names = ['heads.json', 'scores.json', 'mask.json'] as const;
-      const found = await Promise.all(names.map((name) => later.kept(name)));
+      const found = await Promise.all(names.map((name) => later.stored(name)));
       return names.filter((_, i) => found[i] !== undefined);
     };
-    expect(await kept(gradient)).toEqual(['heads.json', 'scores.json', 'mask.json']);
-    expect(await kept({ ...gradient, selection: { ...gradient.selection, k: 1 } })).toEqual([
+    expect(await stored(gradient)).toEqual(['heads.json', 'scores.json', 'mask.json']);
+    expect(await stored({ ...gradient, selection: { ...gradient.selection, k: 1 } })).toEqual([
       'heads.json',
       'scores.json',
     ]);
-    expect(await kept({ ...gradient, training: { ...TRAIN_DEFAULTS, seed: 1 } })).toEqual(['heads.json']);
-    expect(await kept(spec)).toEqual(['heads.json']);
+    expect(await stored({ ...gradient, training: { ...TRAIN_DEFAULTS, seed: 1 } })).toEqual(['heads.json']);
+    expect(await stored(spec)).toEqual(['heads.json']);
   });
 
-  test('nothing that is damaged or gone', async () => {
+  test('no damaged or missing result', async () => {
     const out = await finished();
     fs.truncateSync(path.join(out, 'heads.json'), 100);
     fs.rmSync(path.join(out, 'delta'), { recursive: true });
@@ -132,31 +132,31 @@ describe('what a resumed job keeps', () => {
     expect(await keeps(out)).toEqual([]);
   });
 
-  test('nothing that was forgotten, nor what is made of it', async () => {
+  test('no forgotten result, nor one that depends on it', async () => {
     const out = await finished();
     forgetResults(out, 'metrics.json');
     expect(await keeps(out)).toEqual(['heads.json', 'mask.json']);
-    expect(await new FolderPlace(out, keys, weights, true).keptExport('checkpoint')).toBe(false);
+    expect(await new FolderPlace(out, keys, weights, true).storedExport('checkpoint')).toBe(false);
     const exported = await finished();
     const place = new FolderPlace(exported, keys, weights, true);
     await place.invalidate('peft');
     await place.invalidate('onnx');
-    expect(await place.keptExport('checkpoint')).toBe(true);
+    expect(await place.storedExport('checkpoint')).toBe(true);
     const empty = folder();
     forgetResults(empty, 'heads.json');
     expect(fs.existsSync(empty)).toBe(false);
   });
 
-  test("a trainer's checkpoint goes when metrics.json is there, or when it is of other options", async () => {
+  test("no trainer's checkpoint once metrics.json exists, or with other options", async () => {
     const out = folder('state/training.safetensors');
     const checkpoint = path.join(out, 'state', 'training.safetensors');
     const begin = async (now = keys, resume = true) => {
       await new FolderPlace(out, now, weights, resume).invalidate('metrics.json');
       const there = fs.existsSync(checkpoint);
-      fs.writeFileSync(checkpoint, 'cut');
+      fs.writeFileSync(checkpoint, 'partial');
       return there;
     };
-    // Of whom it is nobody says; then of this training; then of one with other options.
+    // First the owner is unknown, then it is this training, then one with other options.
     expect([await begin(), await begin(), await begin()]).toEqual([false, true, true]);
     const other = resultKeys({ ...spec, training: { ...TRAIN_DEFAULTS, lr: 2e-3 } }, inputs);
     expect([await begin(other), await begin(other), await begin(keys), await begin(keys, false)]).toEqual([
@@ -167,24 +167,24 @@ describe('what a resumed job keeps', () => {
   });
 });
 
-describe('a job on a folder, cut and gone on with by other options', () => {
-  /** Stages whose results say which options they were made by. */
+describe('an interrupted job that is resumed with other options', () => {
+  /** Stages whose results contain the options that they used. */
   function stagesIn(out: string, label: (spec: JobSpec) => string): JobStages {
     const write = (name: string, text: string) => {
       fs.mkdirSync(path.dirname(path.join(out, name)), { recursive: true });
       fs.writeFileSync(path.join(out, name), text);
     };
     return {
-      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      // biome-ignore lint/correctness/useYield: an engine without events
       async *analyze() {
         return sampleReport();
       },
-      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      // biome-ignore lint/correctness/useYield: an engine without events
       async *score() {
         return sampleScores();
       },
       select: (report, options) => selectHeads(report, options),
-      // biome-ignore lint/correctness/useYield: an engine with nothing to tell
+      // biome-ignore lint/correctness/useYield: an engine without events
       async *train(spec) {
         write('delta/delta.json', label(spec));
         return { ...sampleMetrics(), metric: label(spec) };
@@ -207,16 +207,16 @@ describe('a job on a folder, cut and gone on with by other options', () => {
   };
   const label = ({ training, selection }: JobSpec) => `lr ${training.lr}, k ${selection.k}`;
 
-  /** Runs a job in `out`; after the event of the artifact `cut` its process is gone. */
-  async function attempt(out: string, job: JobSpec, cut?: string): Promise<void> {
+  /** Runs a job in `out` and leaves it after the event of the artifact `last`. */
+  async function attempt(out: string, job: JobSpec, last?: string): Promise<void> {
     const place = new FolderPlace(out, resultKeys(job, inputs), inputs.model.weights, true);
     const events: AsyncGenerator<JobEvent> = runJob(job, stagesIn(out, label), place, new AbortController().signal);
-    for await (const event of events) if (event.kind === 'artifact' && event.name === cut) return;
+    for await (const event of events) if (event.kind === 'artifact' && event.name === last) return;
   }
 
   const cuts = ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint', 'report.html'];
 
-  test.each(cuts)('after %s: all results are of the last options', async (cut) => {
+  test.each(cuts)('has results of the last options only: interrupted after %s', async (cut) => {
     const wanted = folder();
     await attempt(wanted, spec(1e-3, 1));
     const read = (out: string) =>
@@ -224,7 +224,7 @@ describe('a job on a folder, cut and gone on with by other options', () => {
         fs.readFileSync(path.join(out, name), 'utf8'),
       );
     for (const other of [spec(2e-3, 1), spec(1e-3, 2), spec(2e-3, 2)]) {
-      // Once from nothing, once from a whole job of the wanted options.
+      // Once without, once with all results of the wanted options.
       for (const first of [undefined, spec(1e-3, 1)]) {
         const out = folder();
         if (first) await attempt(out, first);

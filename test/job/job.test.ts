@@ -18,18 +18,18 @@ const spec: JobSpec = {
   onnxDtypes: ['fp32'],
 };
 
-/** A place in memory that writes down what is done to it. */
+/** Storage in memory that logs its calls. */
 class Memory implements JobPlace {
   readonly log: string[] = [];
   readonly results: Partial<ResultFiles> = {};
 
   constructor(private readonly earlier: Partial<ResultFiles> = {}) {}
 
-  async kept<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
+  async stored<N extends ResultName>(name: N): Promise<ResultFiles[N] | undefined> {
     return this.earlier[name] as ResultFiles[N] | undefined;
   }
 
-  async keptExport(): Promise<boolean> {
+  async storedExport(): Promise<boolean> {
     return this.earlier['metrics.json'] !== undefined;
   }
 
@@ -47,7 +47,7 @@ class Memory implements JobPlace {
   }
 }
 
-/** Engines of a tiny kind: real generators that yield a little and write down when they begin and end. */
+/** Stages as small generators that yield a few events and log their begin and end. */
 function tinyStages(log: string[], change: Partial<JobStages> = {}): JobStages {
   return {
     async *analyze(): AsyncGenerator<AnalysisEvent, HeadReport> {
@@ -110,7 +110,7 @@ async function drive(stages: JobStages, place: JobPlace, signal = new AbortContr
   }
 }
 
-test('a job walks its path in order and puts each result in its place', async () => {
+test('a job passes its states in order and stores each result', async () => {
   const place = new Memory();
   const { events, result } = await drive(tinyStages(place.log), place);
   expect(states(events)).toEqual([...JOB_PATH]);
@@ -146,7 +146,7 @@ test('a job walks its path in order and puts each result in its place', async ()
   expect(JSON.stringify(events)).not.toMatch(/"kind":"interval"/);
 });
 
-test('the files of an ONNX folder are in metrics.json before their folder counts as exported', async () => {
+test('metrics.json has the files of an ONNX folder before the folder counts as exported', async () => {
   const place = new Memory();
   const onnx = [
     {
@@ -173,7 +173,7 @@ test('the files of an ONNX folder are in metrics.json before their folder counts
   expect(names.slice(-4)).toEqual(['metrics.json', 'metrics.json', 'onnx', 'report.html']);
 });
 
-test('what an earlier attempt left is not made again, what comes after it is', async () => {
+test('stored results are reused, later ones are repeated', async () => {
   const place = new Memory({ 'heads.json': sampleReport(), 'mask.json': sampleMask() });
   const { events } = await drive(tinyStages(place.log), place);
   expect(place.log).toEqual([
@@ -186,15 +186,15 @@ test('what an earlier attempt left is not made again, what comes after it is', a
     'exported checkpoint',
     'report',
   ]);
-  const kept = events.flatMap((event) => (event.kind === 'artifact' && event.kept ? [event.name] : []));
-  expect(kept).toEqual(['heads.json', 'mask.json']);
+  const reused = events.flatMap((event) => (event.kind === 'artifact' && event.kept ? [event.name] : []));
+  expect(reused).toEqual(['heads.json', 'mask.json']);
 
   const done = new Memory({ 'heads.json': sampleReport(), 'mask.json': sampleMask(), 'metrics.json': sampleMetrics() });
   expect(states((await drive(tinyStages(done.log), done)).events)).toEqual([...JOB_PATH]);
   expect(done.log).toEqual(['report']);
 });
 
-test('a strategy that needs gradients has its scores made before the selection, and kept', async () => {
+test('a strategy that needs gradients stores its scores before the selection', async () => {
   const gradient: JobSpec = { ...spec, selection: { ...spec.selection, strategy: 'gradient' } };
   const place = new Memory();
   const { events, result } = await drive(tinyStages(place.log), place, undefined, gradient);

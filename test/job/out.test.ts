@@ -9,7 +9,7 @@ const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-out-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 let count = 0;
 
-/** A folder with files in it. */
+/** Creates a folder with files. */
 function folder(...files: string[]): string {
   const at = path.join(scratch, `out-${count++}`);
   for (const file of files) {
@@ -26,20 +26,20 @@ describe('--out as a folder', () => {
   const own = { parts: ['delta.json', 'delta.safetensors'], signs: ['delta.json'] };
   const delta = { files: ['heads.json'], folders: { delta: own } };
 
-  test('new or empty is taken', async () => {
+  test('may be new or empty', async () => {
     const out = path.join(folder(), 'deep', 'er');
     expect(await claim(out, {})).toBe(7);
     expect(fs.readdirSync(out)).toEqual([]);
     expect(await claim(out, {})).toBe(7);
   });
 
-  test('what holds something is taken with --resume or --overwrite alone, and stays until it is replaced', async () => {
+  test('may hold results with --resume or --overwrite only, and keeps them until they are replaced', async () => {
     const out = folder('heads.json', 'delta/delta.json', 'notes.txt');
     expect(() => checkFolder(out, {}, none)).toThrow(
       /is not empty \(it holds delta\): give a new folder, --overwrite$/,
     );
     expect(() => checkFolder(out, { resume: false }, none)).toThrow(/give a new folder, --resume or --overwrite$/);
-    expect(() => checkFolder(out, { resume: true, overwrite: true }, none)).toThrow(/give one$/);
+    expect(() => checkFolder(out, { resume: true, overwrite: true }, none)).toThrow(/give one of them$/);
     for (const rules of [{ resume: true }, { overwrite: true }]) {
       await claim(out, rules, delta);
       expect(fs.readdirSync(out)).toEqual(['delta', 'heads.json', 'notes.txt']);
@@ -62,7 +62,7 @@ describe('--out as a folder', () => {
     for (const file of files) expect(fs.existsSync(path.join(out, file))).toBe(true);
   });
 
-  test('what a killed process left half written does not count', async () => {
+  test('may hold partial files of a killed process', async () => {
     const out = folder(
       'delta/delta.json',
       'delta/.hifi-01234567-89ab-cdef-0123-456789abcdef',
@@ -71,7 +71,7 @@ describe('--out as a folder', () => {
     expect(await claim(out, { overwrite: true }, delta)).toBe(7);
   });
 
-  test('where the work fails, nothing is left of a folder that was made for it', async () => {
+  test('is removed after a failure if it was new', async () => {
     const fail = (make: string) => async (out: string) => {
       fs.mkdirSync(path.join(out, make), { recursive: true });
       throw new Error('bad input');
@@ -87,7 +87,7 @@ describe('--out as a folder', () => {
     expect(fs.readdirSync(parent)).toEqual(['c', 'empty', 'mine.txt']);
   });
 
-  test('a result that cannot be replaced is reported before any work', () => {
+  test('may not hold a result that cannot be replaced: reported before any work', () => {
     const out = folder('heads.json/x', 'notes.txt');
     expect(() => checkFolder(out, { overwrite: true }, delta)).toThrow(/heads\.json is not a file/);
     const linked = folder('notes.txt');
@@ -95,7 +95,7 @@ describe('--out as a folder', () => {
     checkFolder(linked, { overwrite: true }, delta);
   });
 
-  test.each(Object.keys(EXPORT_FOLDERS))('a user file below %s/ stays, and the run is refused', async (format) => {
+  test.each(Object.keys(EXPORT_FOLDERS))('may not hold a user file below %s/, which stays', async (format) => {
     const { parts, signs } = JOB_RESULTS.folders[format];
     const files = [...signs!, ...parts.filter((part): part is string => typeof part === 'string')];
     const deepest = path.dirname(files.find((file) => file.includes('/')) ?? files[0]);
@@ -111,14 +111,14 @@ describe('--out as a folder', () => {
     checkFolder(out, { overwrite: true }, JOB_RESULTS);
   });
 
-  test('a file is refused', () => {
+  test('may not be a file', () => {
     expect(() => checkFolder(path.join(folder('file'), 'file'), { resume: true }, none)).toThrow(
       /is a file: give a folder$/,
     );
   });
 });
 
-test('--out as a file: new or empty, else --overwrite', () => {
+test('--out as a file must be new or empty, unless --overwrite is given', () => {
   const out = folder('mask.json', 'deep/er');
   fs.writeFileSync(path.join(out, 'empty.json'), '');
   claimFile(path.join(out, 'new.json'));
@@ -128,21 +128,24 @@ test('--out as a file: new or empty, else --overwrite', () => {
   expect(() => claimFile(path.join(out, 'deep'), true)).toThrow(/is a folder/);
 });
 
-test.each(['/dev/null', '/dev/stdout', 'socket'])('--out as a file: not %s, with --overwrite neither', async (name) => {
-  const out = path.resolve(folder('mask.json'), name);
-  const server = net.createServer();
-  if (name === 'socket') await new Promise<void>((resolve) => server.listen(out, resolve));
-  const refusal = { code: 'INVALID_INPUT', message: `--out ${out} is a device or a pipe: give the name of a file` };
-  try {
-    for (const overwrite of [false, true]) {
-      expect(() => claimFile(out, overwrite)).toThrow(expect.objectContaining(refusal));
+test.each(['/dev/null', '/dev/stdout', 'socket'])(
+  '--out as a file may not be %s, even with --overwrite',
+  async (name) => {
+    const out = path.resolve(folder('mask.json'), name);
+    const server = net.createServer();
+    if (name === 'socket') await new Promise<void>((resolve) => server.listen(out, resolve));
+    const refusal = { code: 'INVALID_INPUT', message: `--out ${out} is a device or a pipe: give the name of a file` };
+    try {
+      for (const overwrite of [false, true]) {
+        expect(() => claimFile(out, overwrite)).toThrow(expect.objectContaining(refusal));
+      }
+    } finally {
+      server.close();
     }
-  } finally {
-    server.close();
-  }
-});
+  },
+);
 
-test('--out as a file: not a descriptor, though it may lead to a file', () => {
+test('--out as a file may not be a descriptor, even one of a file', () => {
   const handle = fs.openSync(path.join(folder('lines.jsonl'), 'lines.jsonl'), 'r');
   try {
     expect(() => claimFile(`/dev/fd/${handle}`, true)).toThrow(/is a device or a pipe/);
@@ -151,7 +154,7 @@ test('--out as a file: not a descriptor, though it may lead to a file', () => {
   }
 });
 
-describe('a folder that appears as a whole', () => {
+describe('a folder that is replaced as a whole', () => {
   const make = async (at: string) => {
     fs.mkdirSync(at, { recursive: true });
     fs.writeFileSync(path.join(at, 'undo'), 'new');
@@ -160,12 +163,12 @@ describe('a folder that appears as a whole', () => {
 
   const own = { parts: ['undo', 'model'], signs: ['undo'] };
 
-  test('replaces one of its own kind, no other', async () => {
+  test('replaces a folder of its own kind, no other', async () => {
     const mine = folder('undo', 'model');
     await expect(replaceFolder(mine, own, false, make)).rejects.toThrow(/--overwrite$/);
     expect(await replaceFolder(mine, own, true, make)).toBe(7);
     expect(fs.readdirSync(mine)).toEqual(['undo']);
-    // A base model has the same files but for the one that tells.
+    // A base model has the same files, except the undo file.
     for (const other of [folder('model'), folder('undo', 'thesis.doc')]) {
       const before = fs.readdirSync(other);
       await expect(replaceFolder(other, own, true, make)).rejects.toThrow(/is left alone: give another --out$/);
@@ -173,7 +176,7 @@ describe('a folder that appears as a whole', () => {
     }
   });
 
-  test('stays as it was where the new one fails', async () => {
+  test('stays unchanged if the new one fails', async () => {
     const mine = folder('undo', 'model');
     const fail = async (at: string) => {
       await make(at);
@@ -185,7 +188,7 @@ describe('a folder that appears as a whole', () => {
     expect(fs.readdirSync(scratch)).toEqual(beside);
   });
 
-  test('does not appear where making it fails', async () => {
+  test('does not appear if the new one fails', async () => {
     const out = folder();
     const fail = async (at: string) => {
       await make(at);

@@ -12,14 +12,14 @@ const folder = () => path.join(fs.mkdtempSync(path.join(root, 'run-')), 'out');
 const options = { epochs: 2, batchSize: 8, lr: 2e-3 };
 const HEADS = [[1], [0, 2]];
 
-/** The texts and labels of a file, as rows at hand. */
-function atHand({ path: file }: { path: string }): library.TextRows & { texts: string[] } {
+/** Texts and labels of a file, as rows in memory. */
+function inMemory({ path: file }: { path: string }): library.TextRows & { texts: string[] } {
   const [, ...lines] = fs.readFileSync(file, 'utf8').trimEnd().split('\n');
   return { texts: lines.map((line) => line.split('\t')[0]), labels: lines.map((line) => line.split('\t')[1]) };
 }
 
-test('rows at hand give what rows of a file give', async () => {
-  const { texts } = atHand(sentences);
+test('rows in memory and rows of a file give the same result', async () => {
+  const { texts } = inMemory(sentences);
   const [ofFile, ofTexts] = [await analyze({ model, data: sentences }), await analyze({ model, data: { texts } })];
   for (const part of ['pagerank', 'richness', 'correlation', 'spectrum', 'samples'] as const) {
     expect(ofTexts[part]).toEqual(ofFile[part]);
@@ -27,9 +27,9 @@ test('rows at hand give what rows of a file give', async () => {
   expect(ofTexts.data.path).toBe('data');
 });
 
-test('an analyzer keeps its process from one analysis to the next, until it is closed', async () => {
+test('an analyzer reuses its process until it is closed', async () => {
   const analyzer = new Analyzer();
-  const { texts } = atHand(devSentences);
+  const { texts } = inMemory(devSentences);
   const first = analyzer.analyze({ model, data: { texts } });
   const stages = new Set<string>();
   for await (const event of first) if (event.kind === 'progress') stages.add(event.stage);
@@ -40,18 +40,18 @@ test('an analyzer keeps its process from one analysis to the next, until it is c
   await expect(analyzer.analyze({ model, data: { texts } })).rejects.toMatchObject({ code: 'ENGINE_LOST' });
 });
 
-test('a ranking made anew is what an analysis with those options ranks', async () => {
+test('rank gives the ranking of an analysis with those options', async () => {
   const literal = { correlation: 'covariance', teleport: 'uniform', damping: 0.85 } as const;
-  const asked = await analyze({ model, data: sentences, options: literal });
+  const analysis = await analyze({ model, data: sentences, options: literal });
   const report = await analyze({ model, data: sentences });
-  expect(rank(report, literal).pagerank).toEqual(asked.pagerank);
+  expect(rank(report, literal).pagerank).toEqual(analysis.pagerank);
   expect(rank(report).pagerank).toEqual(report.pagerank);
   expect(() => rank(report, { damping: 2 })).toThrow(library.HifiError);
 });
 
-test('heads are selected by an analysis or by scores, and what does not fit is INVALID_INPUT', async () => {
+test('select accepts an analysis or scores; the wrong kind is INVALID_INPUT', async () => {
   const report = await analyze({ model, data: sentences });
-  const scores = await score({ model, train: atHand(sentences), strategy: 'gradient', options: { samples: 16 } });
+  const scores = await score({ model, train: inMemory(sentences), strategy: 'gradient', options: { samples: 16 } });
   const mask = select(scores, { strategy: 'gradient', k: 2 });
   for (const { layer, head, score: value } of mask.heads) expect(value).toBe(scores.scores[layer][head]);
   const coded = { name: 'HifiError', code: 'INVALID_INPUT' };
@@ -67,37 +67,43 @@ test('heads are selected by an analysis or by scores, and what does not fit is I
   expect(caught(() => select(scores, { strategy: 'hifi' }))).toMatchObject(coded);
 });
 
-test('a training that is cancelled is resumed to the same delta, bit for bit', async () => {
-  const request = { model, train: atHand(sentences), dev: atHand(devSentences), mask: await maskOf(HEADS), options };
-  const [whole, cut] = [folder(), folder()];
+test('a cancelled and resumed training gives the same delta, bit for bit', async () => {
+  const request = {
+    model,
+    train: inMemory(sentences),
+    dev: inMemory(devSentences),
+    mask: await maskOf(HEADS),
+    options,
+  };
+  const [whole, resumedOut] = [folder(), folder()];
   const metrics = await train({ ...request, out: whole });
   expect(library.readMetrics(path.join(whole, 'metrics.json'))).toEqual(metrics);
   expect(fs.readdirSync(whole).sort()).toEqual(['delta', 'metrics.json']);
 
   const cancelling = new AbortController();
-  const run = train({ ...request, out: cut }, { signal: cancelling.signal });
+  const run = train({ ...request, out: resumedOut }, { signal: cancelling.signal });
   const loop = async () => {
     for await (const event of run) if (event.kind === 'checkpoint') cancelling.abort();
   };
   await expect(loop()).rejects.toMatchObject({ code: 'CANCELLED' });
   await expect(run).rejects.toMatchObject({ code: 'CANCELLED' });
-  expect(fs.readdirSync(cut)).toEqual(['state']);
-  await expect(train({ ...request, out: cut })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  expect(fs.readdirSync(resumedOut)).toEqual(['state']);
+  await expect(train({ ...request, out: resumedOut })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
 
-  const resumed = await train({ ...request, out: cut, resume: true });
+  const resumed = await train({ ...request, out: resumedOut, resume: true });
   expect(resumed.resumedFromStep).toBeGreaterThan(0);
-  expect(deltaHash(cut)).toBe(deltaHash(whole));
-  // Rows of a file are the same rows.
-  await train({ ...request, train: sentences, dev: devSentences, out: cut, overwrite: true });
-  expect(deltaHash(cut)).toBe(deltaHash(whole));
+  expect(deltaHash(resumedOut)).toBe(deltaHash(whole));
+  // Rows of a file give the same delta.
+  await train({ ...request, train: sentences, dev: devSentences, out: resumedOut, overwrite: true });
+  expect(deltaHash(resumedOut)).toBe(deltaHash(whole));
 });
 
-test('a tuned model is asked as it was trained, and what is made of it says the same', async () => {
+test('evaluate and predict use the options of the training; exports predict the same', async () => {
   const out = folder();
   const mask = await maskOf(HEADS);
   const { best, metric } = await train({ model, train: sentences, dev: devSentences, mask, options, out });
   const delta = path.join(out, 'delta');
-  const dev = atHand(devSentences);
+  const dev = inMemory(devSentences);
   const { metrics, rows } = await evaluate({ model, delta, data: dev });
   expect(rows).toBe(dev.texts.length);
   expect(metrics[metric]).toBeCloseTo(best.value, 6);
@@ -123,7 +129,7 @@ test('a tuned model is asked as it was trained, and what is made of it says the 
   await expect(predict({ model: other, delta, data: dev })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
 });
 
-test('a job selects by what it reports: the ranking that the analysis was asked for', async () => {
+test('a job selects heads by the ranking of its analysis', async () => {
   const out = folder();
   const analysis = { samples: 20, damping: 0.85 };
   const request = { model, train: sentences, analysis, selection: { k: 2 }, training: { epochs: 1 }, out };
@@ -159,7 +165,7 @@ describe('models by name', () => {
     }
   });
 
-  test('are fetched on first use, which is told', async () => {
+  test('are downloaded on first use, as the stage `download`', async () => {
     const data = { texts: ['the keys are here', 'the key is there'] };
     const stages = async () => {
       const seen = new Set<string>();
@@ -172,9 +178,9 @@ describe('models by name', () => {
     expect(await stages()).toEqual(['load', 'encode', 'measure', 'rank']);
   });
 
-  test.each(['acme/none', './nowhere', ''])('that are none are told: %s', async (name) => {
-    const asked = analyze({ model: name, data: { texts: ['a'] } });
-    await expect(asked).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'model' });
+  test.each(['acme/none', './nowhere', ''])('that do not exist are INVALID_INPUT: %s', async (name) => {
+    const analysis = analyze({ model: name, data: { texts: ['a'] } });
+    await expect(analysis).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'model' });
     const missing = analyze({ data: { texts: ['a'] } } as unknown as library.AnalyzeRequest);
     await expect(missing).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'model' });
   });

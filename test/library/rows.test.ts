@@ -4,7 +4,7 @@ import type { DataSource, Dataset } from '../../data/dataset';
 import { readDataset } from '../../data/read';
 import { type Rows, type TextRows, withRows } from '../../library/text-rows';
 
-/** What an engine would read of the rows, and where. */
+/** Source and dataset that an engine would read. */
 async function read(rows: Rows, need: 'labels' | 'texts' = 'texts'): Promise<{ source: DataSource; dataset: Dataset }> {
   const reading = withRows({ train: rows }, async function* ({ train }) {
     yield train;
@@ -17,7 +17,7 @@ async function read(rows: Rows, need: 'labels' | 'texts' = 'texts'): Promise<{ s
 
 const left = () => fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith('hifi-rows-'));
 
-test('texts arrive as they are, whatever is in them', async () => {
+test('texts of any content arrive unchanged', async () => {
   const texts = ['plain', 'a\ttab and a "quote"', 'two\nlines', ' spaces ', 'ä 💡 \u2028 \\u0041'];
   const { dataset, source } = await read({ texts });
   expect(dataset.texts).toEqual(texts);
@@ -26,7 +26,7 @@ test('texts arrive as they are, whatever is in them', async () => {
   expect((await read({ texts })).dataset.sha256).toBe(dataset.sha256);
 });
 
-test('pairs, labels and numbers to be predicted', async () => {
+test('pairs, class labels and numbers arrive unchanged', async () => {
   const texts: [string, string][] = [
     ['a', 'b'],
     ['c', 'd'],
@@ -39,7 +39,7 @@ test('pairs, labels and numbers to be predicted', async () => {
   }
 });
 
-test('a file is left as it is', async () => {
+test('rows of a file pass unchanged', async () => {
   const source: DataSource = { path: 'rows.tsv', task: 'cola' };
   const reading = withRows({ data: source, dev: undefined }, async function* (rows) {
     yield rows;
@@ -47,7 +47,7 @@ test('a file is left as it is', async () => {
   expect((await reading.next()).value).toEqual({ data: source, dev: undefined });
 });
 
-test('their files are gone when the work is over, however it ends', async () => {
+test('temporary files are removed however the work ends', async () => {
   const before = left();
   await read({ texts: ['a'] });
   const failing = withRows({ data: { texts: ['a'] } }, async function* ({ data }) {
@@ -81,7 +81,7 @@ const bad: [string, unknown, string, string][] = [
     'too few labels',
     { texts: ['a', 'b'], labels: ['x'] },
     'train.labels',
-    'train.labels are 1, train.texts 2: one a row',
+    'train.labels has 1 entries, train.texts 2; each row must have one label',
   ],
   [
     'a label that is none',
@@ -90,6 +90,6 @@ const bad: [string, unknown, string, string][] = [
     'train.labels[0] is NaN; it must be a text or a number',
   ],
 ];
-test.each(bad)('bad rows are told with their place: %s', async (_, rows, field, message) => {
+test.each(bad)('bad rows are INVALID_INPUT with their place: %s', async (_, rows, field, message) => {
   await expect(read(rows as TextRows)).rejects.toMatchObject({ code: 'INVALID_INPUT', field, message });
 });

@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { HifiError, invalidInput } from '../../foundation/errors';
 import { runOf } from '../../library/run';
 
-/** Counts to `last`, and says when it has begun and when it has ended. */
+/** Counts to `last`, and records its begin and end. */
 function counting(last: number) {
   const seen = { begun: 0, ended: 0 };
   async function* count(signal?: AbortSignal): AsyncGenerator<number, string> {
@@ -21,7 +21,7 @@ function counting(last: number) {
   return { seen, count };
 }
 
-test('await gives the result; the work starts then and not before', async () => {
+test('await starts the work and gives the result', async () => {
   const { seen, count } = counting(3);
   const run = runOf(count);
   await wait(10);
@@ -31,15 +31,15 @@ test('await gives the result; the work starts then and not before', async () => 
   expect(seen).toEqual({ begun: 1, ended: 1 });
 });
 
-test('a loop gives what it tells, then await the result', async () => {
+test('a loop gives the events, and then await the result', async () => {
   const run = runOf(counting(3).count);
-  const told: number[] = [];
-  for await (const event of run) told.push(event);
-  expect(told).toEqual([1, 2, 3]);
+  const events: number[] = [];
+  for await (const event of run) events.push(event);
+  expect(events).toEqual([1, 2, 3]);
   expect(await run).toBe('counted to 3');
 });
 
-test('it is taken wherever a promise is', async () => {
+test('a run is accepted wherever a promise is', async () => {
   const both = await Promise.all([runOf(counting(1).count), runOf(counting(2).count)]);
   expect(both).toEqual(['counted to 1', 'counted to 2']);
   const ended = jest.fn();
@@ -47,7 +47,7 @@ test('it is taken wherever a promise is', async () => {
   expect(ended).toHaveBeenCalledTimes(1);
 });
 
-test('what was told is told once', async () => {
+test('events are emitted once', async () => {
   const run = runOf(counting(2).count);
   await run;
   const again = async () => {
@@ -57,7 +57,7 @@ test('what was told is told once', async () => {
   expect(await run).toBe('counted to 2');
 });
 
-test('who leaves the loop ends the work', async () => {
+test('leaving the loop ends the work', async () => {
   const { seen, count } = counting(1000);
   const run = runOf(count);
   for await (const event of run) if (event === 2) break;
@@ -65,7 +65,7 @@ test('who leaves the loop ends the work', async () => {
   await expect(run).rejects.toMatchObject({ name: 'HifiError', code: 'CANCELLED' });
 });
 
-test('a signal ends it, also one that came before', async () => {
+test('an abort ends the work, also one before its start', async () => {
   const { seen, count } = counting(1_000_000);
   const controller = new AbortController();
   const run = runOf(count, { signal: controller.signal });

@@ -6,7 +6,7 @@ import { selectHeads } from '../../heads/select';
 import type { ReportParts } from '../../report/parts';
 import { sampleMetrics, sampleReport } from '../job/sample-results';
 
-/** A made-up run of BERT-large's sizes: 24 layers of 16 heads of 64, every number its own. */
+/** Made-up run with BERT-large's sizes: 24 layers of 16 heads of size 64, all values different. */
 export function largeRun(layers = 24, heads = 16, headDim = 64): ReportParts {
   const nodes = layers * heads;
   const drawn = seededScores(1, nodes * (nodes + 4));

@@ -6,8 +6,8 @@ import { PYTORCH, pythonWith, withPyTorch } from '../docs/reader';
 import { temporaryFolder } from '../support/deltas';
 
 /*
- * The ways to load a result, as a reader of a real report.html copies them and runs them in the folder that it lies in, where the package
- * and transformers.js are installed.
+ * Runs the loading code of a real report.html in the folder of the report, where the package and
+ * transformers.js are installed.
  */
 const checkout = path.join(__dirname, '../..');
 const entry = path.join(checkout, 'cli/hifi.ts');
@@ -18,7 +18,7 @@ interface Loaded {
   name: string;
   base: string;
   words: string[];
-  /** The columns of new rows, and the example's texts. */
+  /** Columns of new rows, and the texts of the example. */
   columns: string[];
 }
 
@@ -68,8 +68,8 @@ describe.each(CASES)('$name', ({ name, base, words, columns }) => {
     fs.writeFileSync(path.join(packages, '.bin/hifi'), `#!/bin/sh\nexec '${process.execPath}' '${entry}' "$@"\n`, {
       mode: 0o755,
     });
-    const asked = ['run', '--model', base, ...words, '--epochs', '1', '--k', '1', '--export', 'checkpoint,peft,onnx'];
-    ran(process.execPath, [entry, ...asked, '--out', 'out'], home);
+    const args = ['run', '--model', base, ...words, '--epochs', '1', '--k', '1', '--export', 'checkpoint,peft,onnx'];
+    ran(process.execPath, [entry, ...args, '--out', 'out'], home);
 
     const page = fs.readFileSync(path.join(out, 'report.html'), 'utf8');
     const load = page.slice(page.indexOf('<h2 id="load">'), page.indexOf('<h2 id="repeat">'));
@@ -86,7 +86,7 @@ describe.each(CASES)('$name', ({ name, base, words, columns }) => {
     logits = JSON.parse(ran('sh', ['-c', snippets.get('hifi') as string], out)).logits;
   });
 
-  test('all that were made are there, and the command line gives the logits', () => {
+  test('the report has code for each export, and the command line gives the logits', () => {
     expect([...snippets.keys()]).toEqual(['hifi', 'transformers', 'peft', 'onnxruntime', 'transformers.js']);
     expect(logits).toHaveLength(name === 'classes' ? 2 : 1);
     expect(logits.every(Number.isFinite)).toBe(true);
@@ -95,7 +95,7 @@ describe.each(CASES)('$name', ({ name, base, words, columns }) => {
     expect(onnx[0].dev[metric]).toBeCloseTo(best.value, 5);
   });
 
-  test('transformers.js', () => {
+  test('the code for transformers.js gives the logits', () => {
     fs.writeFileSync(path.join(out, 'load.mjs'), snippets.get('transformers.js') as string);
     const printed = ran(process.execPath, ['load.mjs'], out);
     if (name === 'classes') {

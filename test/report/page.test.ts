@@ -15,7 +15,7 @@ const [LAYERS, HEADS] = [24, 16];
 
 let folder: string;
 let browser: Browser;
-/** The reports by what is in them. */
+/** Files of the reports, by case. */
 const files: Record<string, string> = {};
 
 const CASES: Record<string, ReportParts> = {
@@ -41,17 +41,17 @@ afterAll(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-/** Of every page: it says nothing on the console and asks no one for anything. */
+/** Opens a page and checks that it logs nothing and makes no requests. */
 const onPage = async (name: string, use: (page: Page) => Promise<void>, options?: BrowserContextOptions) =>
   expect(await onReport(browser, files[name], use, options)).toEqual([]);
 
 const map = (page: Page, name: string) => page.locator(`svg.map[aria-label^="${name}"]`);
 
-test('the file of a large model is below 3 MB', () => {
+test('the report of a large model has less than 3 MB', () => {
   expect(fs.statSync(files.large).size).toBeLessThan(3e6);
 });
 
-test('every plot is drawn, with all its parts', () =>
+test('every chart is drawn with all its parts', () =>
   onPage('large', async (page) => {
     const count = (selector: string) => page.locator(selector).count();
     for (const name of ['Information richness', 'PageRank', 'Stability', 'Tuned heads']) {
@@ -73,7 +73,7 @@ test('every plot is drawn, with all its parts', () =>
     }
   }));
 
-test('a head tells its numbers where the pointer is, and is marked in every map', () =>
+test('pointing at a head shows its numbers and marks it in every map', () =>
   onPage('large', async (page) => {
     const tip = page.locator('#tip');
     expect(await tip.isVisible()).toBe(false);
@@ -96,7 +96,7 @@ test('a click shows the spectrum of a head', () =>
     expect(await page.locator('#head').textContent()).toContain(`PageRank ${pagerank[7][3].toFixed(4)}`);
     let [sum, cut] = [0, 0];
     while (sum < 0.9 * (1 - 1e-12)) sum += spectrum[7][3][cut++];
-    expect(await page.locator('#head .spectrum').innerHTML()).toContain(`ξ = 0.9 cuts after ${cut} of 64`);
+    expect(await page.locator('#head .spectrum').innerHTML()).toContain(`ξ = 0.9: ${cut} of 64`);
     expect(await page.locator('#head .spectrum .bar').count()).toBe(cut);
     expect(await page.locator('svg.map .shown').count()).toBe(4);
     expect(await page.locator('#head [data-part=xi] dd').count()).toBe(7);
@@ -105,7 +105,7 @@ test('a click shows the spectrum of a head', () =>
 test('the keyboard does what the pointer does', () =>
   onPage('large', async (page) => {
     const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-head'));
-    // One stop a map.
+    // Each map is one tab stop.
     expect(await page.locator('svg.map [tabindex="0"]').count()).toBe(4);
     await page.locator('nav a').last().focus();
     await page.keyboard.press('Tab');
@@ -136,7 +136,7 @@ test('the keyboard does what the pointer does', () =>
     );
   }));
 
-test('the graph is that of the layer and the correlation that are chosen', () =>
+test('the graph shows the chosen layer and correlation', () =>
   onPage('large', async (page) => {
     const { correlation } = CASES.large.heads;
     const caption = () => page.locator('#graph-caption').textContent();
@@ -169,19 +169,19 @@ test('the graph is that of the layer and the correlation that are chosen', () =>
     expect(await page.locator('#pairs tbody tr').count()).toBe(10);
   }));
 
-test('commands are copied', () =>
+test('buttons copy the code', () =>
   onPage(
     'large',
     async (page) => {
       await page.getByRole('button', { name: 'Copy: transformers', exact: true }).click();
-      await page.locator('#told', { hasText: ': transformers' }).waitFor({ state: 'attached' });
-      expect(await page.locator('#told').textContent()).toBe('Copied: transformers');
+      await page.locator('#status', { hasText: ': transformers' }).waitFor({ state: 'attached' });
+      expect(await page.locator('#status').textContent()).toBe('Copied: transformers');
       expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('from_pretrained("checkpoint")');
     },
     { permissions: ['clipboard-read', 'clipboard-write'] },
   ));
 
-test.each(Object.keys(CASES))('axe finds nothing wrong, light or dark: %s', async (name) => {
+test.each(Object.keys(CASES))('axe finds no fault in light or dark: %s', async (name) => {
   for (const colorScheme of ['light', 'dark'] as const) {
     await onPage(
       name,
@@ -193,7 +193,7 @@ test.each(Object.keys(CASES))('axe finds nothing wrong, light or dark: %s', asyn
   }
 });
 
-test('dark is dark', () =>
+test('the dark theme has a dark background', () =>
   onPage(
     'run',
     async (page) => {
@@ -204,7 +204,7 @@ test('dark is dark', () =>
     { colorScheme: 'dark' },
   ));
 
-test.each(Object.keys(CASES))('400 pixels are wide enough: %s', (name) =>
+test.each(Object.keys(CASES))('the page fits into 400 pixels: %s', (name) =>
   onPage(
     name,
     async (page) => {
@@ -215,7 +215,7 @@ test.each(Object.keys(CASES))('400 pixels are wide enough: %s', (name) =>
   ),
 );
 
-test('on paper there is what was on the screen, without what is to be pressed', () =>
+test('a print has the charts of the screen, without buttons and forms', () =>
   onPage('large', async (page) => {
     await page.emulateMedia({ media: 'print' });
     for (const selector of ['form', 'nav', '.code button']) {
@@ -225,7 +225,7 @@ test('on paper there is what was on the screen, without what is to be pressed', 
     expect((await page.pdf({ format: 'A4' })).subarray(0, 5).toString()).toBe('%PDF-');
   }));
 
-test('without scripts all is there but what they draw anew', async () => {
+test('without scripts the page has everything but interaction', async () => {
   const context = await browser.newContext({ javaScriptEnabled: false });
   try {
     const page = await context.newPage();

@@ -16,8 +16,8 @@ import { snippets } from '../../report/loading';
 import type { ReportParts } from '../../report/parts';
 import { renderReport } from '../../report/render-report';
 import { SCRIPT } from '../../report/script';
+import { rankingInWords, stabilityInWords } from '../../report/sentences';
 import { shellWord } from '../../report/shell';
-import { rankingInWords, stabilityInWords } from '../../report/words';
 import { sampleMask, sampleMetrics, sampleReport } from '../job/sample-results';
 import { largeRun } from './large-report';
 
@@ -30,7 +30,7 @@ const whole: ReportParts = {
   training: TRAIN_DEFAULTS,
 };
 
-/** Reads XML strictly enough to find what a browser would stumble over; gives the elements by name. */
+/** Strict reader of XML, which finds what browsers reject. Returns the elements by name. */
 function elements(xml: string): Map<string, string[]> {
   const found = new Map<string, string[]>();
   const open: string[] = [];
@@ -71,11 +71,11 @@ test.each([...figures(whole), ...figures(largeRun())].map((figure) => [figure.na
 
 const figure = (name: string, parts = whole) => figures(parts).find((one) => one.name === name)!.svg;
 
-test('a head map has a cell, a value and all numbers a head, and outlines the chosen heads', () => {
+test('a head map has a cell with a value and a full text per head, and outlines the chosen heads', () => {
   for (const svg of [figure('richness'), figure('pagerank')]) {
-    const told = [...svg.matchAll(/aria-label="([^"]*layer \d[^"]*)"/g)].map(([, text]) => text);
-    expect(told).toHaveLength(8);
-    expect(new Set(told).size).toBe(8);
+    const texts = [...svg.matchAll(/aria-label="([^"]*layer \d[^"]*)"/g)].map(([, text]) => text);
+    expect(texts).toHaveLength(8);
+    expect(new Set(texts).size).toBe(8);
     expect(svg.match(/class="cell q\d chosen"/g)).toHaveLength(sampleMask().heads.length);
   }
   expect(figure('richness')).toContain('layer 1, head 2 (tuned): richness 5.00 ± 0.25, PageRank 0.4000');
@@ -87,7 +87,7 @@ test('a head map has a cell, a value and all numbers a head, and outlines the ch
   );
 });
 
-test('equal values, one head and many heads are drawn too', () => {
+test('maps of equal values, of one head and of many heads are drawn', () => {
   const map = (layers: number, heads: number) => {
     const values = Array.from({ length: layers }, () => Array.from({ length: heads }, () => 1));
     return headMap({ title: 'a < b & "c"', values, text: String, tip: (l, h) => `${l}.${h}`, chosen: [] });
@@ -101,7 +101,7 @@ test('equal values, one head and many heads are drawn too', () => {
   expect(flat).not.toContain('NaN');
 });
 
-test('a chart spans its values with round numbers', () => {
+test('ticks are round numbers that span the values', () => {
   const ticks = (values: number[], logarithmic = false) =>
     [
       ...lineChart({ title: '', x: '', lines: [{ name: '', values }], logarithmic }).matchAll(
@@ -113,7 +113,7 @@ test('a chart spans its values with round numbers', () => {
   expect(ticks([0.3, 0.02, 0.004], true)).toEqual(['10⁻³', '10⁻²', '10⁻¹', '10⁰']);
 });
 
-test('texts on every shade can be read: WCAG contrast of at least 4.5, in light and dark', () => {
+test('text on every shade has a WCAG contrast of at least 4.5, in light and dark', () => {
   const luminance = (hex: string) => {
     const [r, g, b] = [1, 3, 5]
       .map((at) => Number.parseInt(hex.slice(at, at + 2), 16) / 255)
@@ -137,7 +137,7 @@ test('texts on every shade can be read: WCAG contrast of at least 4.5, in light 
   }
 });
 
-test('the page stands alone and tells what there is to tell', () => {
+test('the page is self-contained and has all results', () => {
   const page = renderReport(whole);
   expect(page).toMatch(/^<!doctype html>/);
   const without = page.replace(SCRIPT, '').replaceAll(/xmlns(:\w+)?="[^"]*"/g, '');
@@ -145,7 +145,7 @@ test('the page stands alone and tells what there is to tell', () => {
   expect(without).not.toMatch(/NaN|Infinity|undefined|\[object/);
   expect(SCRIPT).not.toMatch(/https?:(?!\/\/www\.w3\.org\/2000\/svg)|fetch\(|XMLHttp|import\(|require\(|exports/);
   expect(page.match(/<script/g)).toHaveLength(2);
-  for (const told of [
+  for (const text of [
     'ab'.repeat(32),
     'cd'.repeat(32),
     'prefers-color-scheme:dark',
@@ -153,38 +153,39 @@ test('the page stands alone and tells what there is to tell', () => {
     'lr 0.001',
     "script-src 'sha256-",
   ]) {
-    expect(page).toContain(told);
+    expect(page).toContain(text);
   }
 });
 
-test('the script uses nothing of this module: each of its functions stands alone', () => {
+test('the script is self-contained: no function uses an import', () => {
   const parsed = new Function('document', 'performance', SCRIPT);
   expect(parsed).toBeInstanceOf(Function);
-  expect(SCRIPT).not.toMatch(/\(0, _|\b_[a-z]+\d*\./); // what a compiler makes of an import
+  expect(SCRIPT).not.toMatch(/\(0, _|\b_[a-z]+\d*\./); // compiled imports
 });
 
-test('what is computed of LoRA and full fine-tuning follows from the shapes', () => {
+test('the costs of LoRA and full fine-tuning follow from the shapes', () => {
   const [own, lora, full] = costs(largeRun());
-  // BERT-large, k = 3: docs/method.md. Its LoRA r = 8 on q, k, v as PEFT counts it: 24 · 3 · (8·1024 + 1024·8).
+  // BERT-large, k = 3: docs/method.md. LoRA with r = 8 on q, k, v in PEFT's count:
+  // 24 · 3 · (8·1024 + 1024·8).
   expect(own.trained).toBe(14_164_992 + 1_051_650);
   expect(lora.trained).toBe(1_179_648 + 1_051_650);
   expect(full.trained).toBe(335_141_888 + 1_051_650 - 1024 * 1025);
-  // Adam in float32: weights, gradients and two moments, 16 bytes a number.
+  // Adam in float32: weights, gradients and two moments, 16 bytes per parameter.
   expect(full.stateBytes).toBe(16 * 335_141_888 + 12 * 2050);
   expect([own.measuredBytes, lora.measuredBytes]).toEqual([true, false]);
   expect([own.peakBytes, full.peakBytes]).toEqual([123_456_789, null]);
-  // Three passes of a matrix against two, and a third of the tuned rows.
+  // Full fine-tuning makes three passes per matrix, hifi two, and a third one over tuned rows.
   expect(full.multiplyAdds! / own.multiplyAdds!).toBeCloseTo(1.5 / (1 + (9 * 64) / (24 * 1024)), 3);
   expect(full.epochSeconds! / own.epochSeconds!).toBeCloseTo(full.multiplyAdds! / own.multiplyAdds!, 10);
   expect(costs({ heads: sampleReport() })).toEqual([]);
-  // The task head alone runs no layer in an epoch: there is nothing to be in proportion to.
+  // With the task head alone an epoch runs no layer, so seconds cannot be in proportion.
   const none = { ...sampleMask(), heads: [], trainableParameters: 0 };
   const alone = costs({ ...whole, mask: none, metrics: { ...sampleMetrics(), trainableParameters: 0 } });
   expect(alone.map(({ epochSeconds }) => epochSeconds)).toEqual([1.375, null, null]);
 });
 
 test.each(['bert', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
-  'full fine-tuning of %s trains what the trainer would train of it',
+  'full fine-tuning of %s has the parameters that the trainer trains',
   async (family) => {
     const checkpoint = await openCheckpoint(path.join(__dirname, '../fixtures', `tiny-${family}`));
     checkpoint.close();
@@ -200,13 +201,13 @@ test.each(['bert', 'roberta', 'xlm-roberta', 'distilbert', 'electra'])(
       score: 0,
     }));
     const slices = tunedSlices(config, { ...run.mask!, tune: 'full', heads: all });
-    // Of the trainer's own parameters only the keys' biases stay unchanged: they have no gradient.
+    // The trainer leaves out only the biases of the keys, which have no gradient.
     const full = costs(run).at(-1)!.trained;
     expect(full).toBe(countNumbers(slices) + taskHead + layers * hiddenSize);
   },
 );
 
-test('what the computed numbers leave out is told with the ratios that were measured', () => {
+test('the limits of the computed numbers have the measured ratios of docs/measured.md', () => {
   const run = largeRun(6, 12, 32); // MiniLM's sizes
   run.heads.model.parameters = 22_713_216;
   const [own, lora, full] = costs(run).map(({ multiplyAdds }) => multiplyAdds!);
@@ -216,17 +217,17 @@ test('what the computed numbers leave out is told with the ratios that were meas
     );
     return rows.map((line) => line.split('|')[4].trim()).sort();
   };
-  const told = [...COST_GAP.matchAll(/\d\.\d\d/g)].map(([number]) => number);
-  expect(told).toEqual([
+  const stated = [...COST_GAP.matchAll(/\d\.\d\d/g)].map(([number]) => number);
+  expect(stated).toEqual([
     (lora / own).toFixed(2),
     (full / own).toFixed(2),
     ...ratios('PEFT LoRA r = 8'),
     ...ratios('full fine-tuning'),
   ]);
-  expect(renderReport(largeRun())).toContain('Multiply-adds leave out');
+  expect(renderReport(largeRun())).toContain('Multiply-adds omit');
 });
 
-test('the command line says every option', () => {
+test('the command line has every option', () => {
   const asked = { model: 'a model', rows: { path: 'data/rows.csv', textColumns: ['a', 'b'], labelColumn: "it's" } };
   expect(commandLine({ ...whole, asked, exports: ['peft', 'onnx'] }).replaceAll(/ \\\n */g, ' ')).toBe(
     "npx hifi run --model 'a model' --train data/rows.csv --text-columns a,b --label-column 'it'\\''s' --samples 3 --xi 0.9 " +
@@ -245,7 +246,7 @@ test('the command line says every option', () => {
   expect(['a-b.c/d', '', 'a b', '$x'].map(shellWord)).toEqual(['a-b.c/d', "''", "'a b'", "'$x'"]);
 });
 
-test('the ways to load it are those that were made', () => {
+test('the page has loading code for each existing result', () => {
   const titles = (parts: ReportParts) => snippets(parts).map(({ title }) => title);
   expect(titles(whole)).toEqual(['hifi']);
   expect(titles(largeRun())).toEqual(['hifi', 'transformers', 'peft', 'onnxruntime', 'transformers.js']);
@@ -260,23 +261,24 @@ test('the ways to load it are those that were made', () => {
   expect(peft({ id2label: null, problemType: 'regression' })).toContain('num_labels=1, problem_type="regression"');
 });
 
-test('an analysis alone has no training to tell of', () => {
+test('the report of an analysis has no training', () => {
   const page = renderReport({ heads: sampleReport() });
   expect(page.match(/<svg /g)).toHaveLength(SCRIPT.match(/<svg /g)!.length + 5);
   expect(page.replace(SCRIPT, '')).not.toMatch(/Training|tuned heads|undefined/);
 });
 
-test('the sentences say what the ranking follows, and whether the sample settles the top k', () => {
-  const report = sampleReport(); // ρ 0.75 with richness and −0.5 with correlation in both layers; PageRank rises to one head
+test('sentences state what the ranking follows and how certain the top k is', () => {
+  // ρ is 0.75 with richness and −0.5 with correlation in both layers.
+  const report = sampleReport();
   expect(rankingInWords(report)).toBe(
-    'The ranking follows information richness more: its rank correlation with information richness is 0.75 ' +
+    'The ranking follows information richness more closely: its rank correlation with information richness is 0.75 ' +
       '(0.75 to 0.75 over the layers), with the sum of correlations -0.50 (-0.50 to -0.50).',
   );
   report.rankCorrelations = [0.1, 0.3].map((richness) => ({ richness, correlationSum: richness + 0.05 }));
   expect(rankingInWords(report)).toContain(
-    'follows both alike: its rank correlation with information richness is 0.20',
+    'follows both equally: its rank correlation with information richness is 0.20',
   );
-  expect(rankingInWords(sampleReport(2, 1))).toContain('nothing to rank');
+  expect(rankingInWords(sampleReport(2, 1))).toContain('no ranking');
   expect(stabilityInWords(report)).toBeNull();
 
   // PageRank orders layer 0 as 3 2 1 0 and layer 1 as 2 1 0 3; k = 3.
@@ -285,7 +287,7 @@ test('the sentences say what the ranking follows, and whether the sample settles
     [0.95, 1, 1, 0.05],
   ];
   expect(stabilityInWords(report)).toBe(
-    '3 sequences are enough for this top 3: each of its heads stays in it in at least 95 % of 200 bootstrap replicates.',
+    '3 sequences are enough for this top 3: each of its heads is in it in at least 95 % of 200 bootstrap replicates.',
   );
   expect(renderReport({ heads: report })).toContain(
     '3\u00a0(0.400,\u00a05.0,\u00a0100\u00a0%)'.replace('5.0', report.richness[0][3].toFixed(1)),
@@ -294,21 +296,21 @@ test('the sentences say what the ranking follows, and whether the sample settles
   expect(stabilityInWords(report)).toMatch(/fewer than 95 % .* in 94\.9 %\.$/);
   report.stability[1] = [0.55, 1, 1, 0.45];
   expect(stabilityInWords(report)).toBe(
-    '3 sequences do not settle the top 3 of layer 1: 1 of 6 heads stays in it in fewer than 95 % of 200 bootstrap ' +
+    '3 sequences leave the top 3 of layer 1 uncertain: 1 of 6 heads is in it in fewer than 95 % of 200 bootstrap ' +
       'replicates, head 0 of layer 1 in 55 %.',
   );
-  expect(renderReport({ heads: report })).toContain('do not settle the top 3 of layer 1');
+  expect(renderReport({ heads: report })).toContain('leave the top 3 of layer 1 uncertain');
   expect(figure('pagerank', { heads: report })).toContain('in the top 3 of 55 % of replicates');
 });
 
-test('a mask under a budget is told with its budget', () => {
+test('a mask with a budget shows the budget', () => {
   const { k: _, ...mask } = sampleMask();
   const page = renderReport({ heads: sampleReport(), mask: { ...mask, budget: 0.04 } });
   expect(page).toContain('hifi, budget 4.00 %, qkv');
   expect(page).toContain('strategy hifi, budget 0.04, tune qkv');
 });
 
-test('names are shown as they are, never run', () => {
+test('names with markup are escaped', () => {
   const heads = sampleReport();
   heads.model.name = '<script>alert(1)</script>';
   heads.options.xi = 0.9;
@@ -319,7 +321,7 @@ test('names are shown as they are, never run', () => {
   expect(page).toContain('&lt;script&gt;alert(1)&lt;/script&gt; on a&amp;b/&quot;rows&quot;.tsv');
 });
 
-test('what is drawn lies beside the page as SVG, CSV and JSON', () => {
+test('report/ has the charts as SVG and their numbers as CSV and JSON', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-report-'));
   try {
     const names = writeReport(folder, whole);
@@ -371,7 +373,7 @@ test('what is drawn lies beside the page as SVG, CSV and JSON', () => {
     expect(read('report/correlation.csv').split('\n')).toHaveLength(1 + 2 * 6 + 1);
     expect(read('report/convergence.csv')).toMatch(/^graph,round,change\n0,1,0\.\d+\n/);
 
-    // An analysis alone in the same folder leaves nothing of the training; what hifi never writes stays.
+    // A later report of an analysis removes the training's files, but no foreign file.
     fs.writeFileSync(path.join(folder, 'report', 'notes.txt'), 'mine');
     writeReport(folder, { heads: sampleReport() });
     expect(fs.readdirSync(path.join(folder, 'report'))).toEqual([

@@ -1,7 +1,7 @@
 import { type Browser, chromium } from 'playwright-core';
 import { BROWSER_COMMAND, findBrowser } from './test-browser';
 
-/** Nothing of the browser's own goes anywhere. */
+/** Flags that disable the browser's own requests. */
 const ARGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -12,9 +12,9 @@ const ARGS = [
 ];
 
 /**
- * A Chromium without a window and with an empty profile, which goes with it.
+ * Opens a headless Chromium with an empty profile, which is removed with it.
  *
- * @throws Error with one line that says how to get it where there is none
+ * @throws Error with one line on how to install Chromium if it is missing
  */
 export async function openBrowser(): Promise<Browser> {
   const executablePath = findBrowser();

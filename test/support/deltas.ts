@@ -11,20 +11,20 @@ import { WEIGHTS_INDEX } from '../../model/weights';
 
 export const FIXTURES = path.join(__dirname, '../fixtures');
 
-/** A new folder that the test removes by itself: `afterAll(() => fs.rmSync(...))`. */
+/** Creates a folder that the test removes: `afterAll(() => fs.rmSync(...))`. */
 export const temporaryFolder = (name: string) => fs.mkdtempSync(path.join(os.tmpdir(), `hifi-${name}-`));
 
 export interface DeltaShape {
   /** Chosen heads of each layer. */
   heads: number[][];
   tune?: Tune;
-  /** Class labels in order; a regression without. */
+  /** Class labels in order. Absent: a regression. */
   labels?: string[];
-  /** Scale of the drawn values. */
+  /** Scale of the random values. */
   scale?: number;
 }
 
-/** A mask that names these heads, layer by layer. */
+/** Mask of these heads, layer by layer. */
 function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[][], tune: Tune = 'qkv'): Mask {
   const { hiddenSize: d, headDim: dh } = config;
   const count = heads.flat().length;
@@ -42,7 +42,7 @@ function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[
   };
 }
 
-/** A delta of values that no base has, drawn by a small congruential generator. */
+/** Delta with values that no base has, from a small congruential generator. */
 export function randomDelta(checkpoint: Checkpoint, { heads, tune, labels, scale = 1 }: DeltaShape): Delta {
   const { name, sha256, config } = checkpoint;
   let state = 12345;
@@ -66,7 +66,7 @@ export function randomDelta(checkpoint: Checkpoint, { heads, tune, labels, scale
   );
 }
 
-/** Copies a model folder, its F32 tensors rounded to another format. */
+/** Copies a model folder with its F32 tensors rounded to another format. */
 export function copyModel(from: string, to: string, dtype: 'F32' | 'F16' | 'BF16'): string {
   fs.cpSync(from, to, { recursive: true });
   const file = SafetensorsFile.open(path.join(from, 'model.safetensors'));
@@ -79,7 +79,7 @@ export function copyModel(from: string, to: string, dtype: 'F32' | 'F16' | 'BF16
   return to;
 }
 
-/** Copies a model folder, its tensors dealt out to the files of an index one after the other. */
+/** Copies a model folder with its tensors distributed over the files of an index. */
 export function shardModel(from: string, to: string, shards: number): string {
   fs.cpSync(from, to, { recursive: true });
   fs.rmSync(path.join(to, 'model.safetensors'));
@@ -99,14 +99,14 @@ export function shardModel(from: string, to: string, shards: number): string {
   return to;
 }
 
-/** Copies a fixture model with its weights as PyTorch's own files, see `make_torch_files.py`. */
+/** Copies a fixture model with its weights as PyTorch's own files (`make_torch_files.py`). */
 export function torchModel(name: 'one-head-bert' | 'sharded-bert', to: string): string {
   fs.cpSync(path.join(FIXTURES, name), to, { recursive: true, filter: (file) => !file.includes('.safetensors') });
   fs.cpSync(path.join(FIXTURES, 'torch-files', name), to, { recursive: true });
   return to;
 }
 
-/** Two folders hold the same files, byte for byte. */
+/** Expects two folders to have the same files, byte for byte. */
 export function expectSameFiles(found: string, expected: string): void {
   expect(fs.readdirSync(found).sort()).toEqual(fs.readdirSync(expected).sort());
   for (const name of fs.readdirSync(expected)) {

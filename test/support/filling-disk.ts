@@ -25,7 +25,7 @@ export class FillingDisk {
     return new FillingDisk(folder);
   }
 
-  /** Fills it except for some bytes, in whole pages. */
+  /** Fills the file system except for some bytes, in whole pages. */
   fill(left = 0): void {
     const file = fs.openSync(this.ballast, 'a');
     try {
@@ -37,7 +37,7 @@ export class FillingDisk {
     }
   }
 
-  /** Frees the room again. */
+  /** Frees the filled space. */
   empty(): void {
     fs.rmSync(this.ballast, { force: true });
   }

@@ -2,17 +2,17 @@ import { spawn } from 'node:child_process';
 import { findTool } from './tools';
 
 export interface GrpcurlResult {
-  /** Exit status: 0, or 64 and the gRPC status code of a call that failed. */
+  /** Exit status: 0, or 64 plus the gRPC status code of a failed call. */
   status: number;
   stdout: string;
   stderr: string;
 }
 
 /**
- * Runs grpcurl as a user does, e.g. `['-plaintext', '127.0.0.1:7070', 'list']`.
+ * Runs grpcurl as a user does, e.g. with `['-plaintext', '127.0.0.1:7070', 'list']`.
  *
- * @param options.input what it reads with `-d @`; without it its standard input is empty
- * @throws Error when there is no grpcurl
+ * @param options.input text for `-d @`; default: empty standard input
+ * @throws Error if grpcurl is missing
  */
 export function grpcurl(args: string[], { input = '' }: { input?: string } = {}): Promise<GrpcurlResult> {
   const program = findTool('grpcurl');
@@ -26,7 +26,7 @@ export function grpcurl(args: string[], { input = '' }: { input?: string } = {})
     }
     child.once('error', reject);
     child.once('close', (status) => resolve({ status: status ?? -1, ...result }));
-    // It may end without having read all.
+    // grpcurl may end before it has read all.
     child.stdin.on('error', () => {}).end(input);
   });
 }

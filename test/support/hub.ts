@@ -5,8 +5,9 @@ import type { AddressInfo } from 'node:net';
 import * as path from 'node:path';
 
 /*
- * A server that behaves as the Hugging Face Hub does, as far as a download sees it: small files by a redirect on the same host,
- * large ones by one to a CDN on another port, hashes as ETags, Range; and what goes wrong with it, on demand.
+ * Server that behaves like the Hugging Face Hub for downloads. It redirects small files on its own
+ * host and large ones to a CDN on another port, has hashes as ETags, and supports Range. It fails
+ * on demand.
  */
 
 export interface Repository {
@@ -14,7 +15,7 @@ export interface Repository {
   refs: Record<string, string>;
   /** Commit → files. */
   commits: Record<string, Record<string, Buffer>>;
-  /** Who may see it; all by default. */
+  /** Token that may see the repository. Default: anyone. */
   access?: { token: string; refusal: 'GatedRepo' | 'RepoNotFound' };
 }
 
@@ -26,7 +27,7 @@ export interface Seen {
   range: string | undefined;
 }
 
-/** What goes wrong, once: an answer of another status, a body that is cut or stalls after some bytes, or other bytes. */
+/** A single fault: another status, a body that is truncated or stalls, or wrong bytes. */
 export type Fault = { status: number } | { cutAt: number } | { stallAt: number } | { body: Buffer } | { noRange: true };
 
 export class FakeHub {
@@ -52,12 +53,12 @@ export class FakeHub {
     return `http://127.0.0.1:${(this.hub.address() as AddressInfo).port}`;
   }
 
-  /** The next GET of such a URL goes wrong. */
+  /** Makes the next GET of a matching URL fail. */
   fail(host: Seen['host'], url: RegExp, fault: Fault): void {
     this.faults.push({ host, url, fault });
   }
 
-  /** Which files were sent, from which byte; empties the list. */
+  /** Returns the files sent, each with its first byte, and empties the list. */
   takeSeen(): Seen[] {
     return this.seen.splice(0);
   }
@@ -127,7 +128,7 @@ export class FakeHub {
     else response.end(sent);
   }
 
-  /** Notes the request, and answers it where it is to go wrong. */
+  /** Records the request, and answers it if it has a fault. */
   private goesWrong(host: Seen['host'], request: http.IncomingMessage, response: http.ServerResponse): boolean {
     const { method = '', url = '', headers } = request;
     this.seen.push({ host, method, url, authorization: headers.authorization, range: headers.range });
@@ -147,7 +148,7 @@ export class FakeHub {
   }
 }
 
-/** A folder's files, as a commit has them. */
+/** Files of a folder as the files of a commit. */
 export function filesOf(folder: string): Record<string, Buffer> {
   return Object.fromEntries(fs.readdirSync(folder).map((name) => [name, fs.readFileSync(path.join(folder, name))]));
 }

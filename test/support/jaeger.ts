@@ -2,7 +2,7 @@ import { freePorts } from './ports';
 import { type ServerProcess, startProcess } from './server-process';
 import { findTool } from './tools';
 
-/** A span as Jaeger's API tells it; times in microseconds since the epoch. */
+/** Span in the form of Jaeger's API; times in microseconds since the epoch. */
 export interface JaegerSpan {
   traceID: string;
   spanID: string;
@@ -25,16 +25,16 @@ export interface JaegerTrace {
 export interface Jaeger {
   /** Address of OTLP over HTTP: traces are received below `/v1/traces`. */
   readonly otlp: string;
-  /** The address of its page and its API. */
+  /** Address of Jaeger's page and API. */
   readonly query: string;
-  /** The latest traces that a service, e.g. `hifi-gateway`, has a part in. */
+  /** Latest traces with a span of a service, e.g. `hifi-gateway`. */
   traces(service: string): Promise<JaegerTrace[]>;
-  /** One trace, with what has come of it so far; `undefined` where nothing has. */
+  /** Trace with its spans so far; `undefined` if there are none. */
   trace(id: string): Promise<JaegerTrace | undefined>;
   stop(): Promise<void>;
 }
 
-/** Servers of Jaeger 1.76, each of which has a port of its own. */
+/** Servers of Jaeger 1.76, each with its own port. */
 const SERVERS = [
   'query.http-server',
   'collector.otlp.http',
@@ -44,13 +44,13 @@ const SERVERS = [
   'query.grpc-server',
   'admin.http',
 ];
-/** Times that it is started anew when another process has taken one of its ports. */
+/** Most starts; another process may take one of the ports. */
 const ATTEMPTS = 3;
 
 /**
  * Starts Jaeger (1.x, all in one, traces in memory) on free ports of the loopback interface.
  *
- * @throws Error when there is no jaeger-all-in-one, or with its last line when it does not start
+ * @throws Error if jaeger-all-in-one is missing, or with its last line if it does not start
  */
 export async function startJaeger(): Promise<Jaeger> {
   const program = findTool('jaeger-all-in-one');

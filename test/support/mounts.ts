@@ -6,7 +6,8 @@ export const mayMount = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs',
 if (!mayMount) process.stderr.write('this user may not mount file systems: tests that need one are left out\n');
 
 /**
- * Runs a shell script in a mount namespace of its own, which ends with the script.
+ * Runs a shell script in its own mount namespace, which ends with the script.
+ *
  * @returns its standard output
  */
 export function withMounts(script: string): string {

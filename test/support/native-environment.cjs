@@ -1,5 +1,5 @@
-// Jest runs each test file in a realm of its own, where `Float32Array` is not the one that the native packages check
-// for and make. This environment gives tests the host's typed arrays and buffers.
+// Jest runs each test file in its own realm, whose `Float32Array` differs from that of the native
+// packages. This environment gives tests the host's typed arrays and buffers.
 const { TestEnvironment } = require('jest-environment-node');
 
 const SHARED = [

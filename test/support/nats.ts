@@ -7,24 +7,24 @@ import { findTool } from './tools';
 import { until } from './until';
 
 export interface NatsServer {
-  /** `nats://127.0.0.1:PORT`; the same after `restart`. */
+  /** Address `nats://127.0.0.1:PORT`, also after `restart`. */
   readonly url: string;
   readonly port: number;
-  /** Ends it by a signal, SIGKILL by default. Settles when the process is gone. */
+  /** Ends the server by a signal, SIGKILL by default. Settles when the process has ended. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Starts it anew on its port and store, having killed it where it runs. */
+  /** Restarts the server on its port and store; kills it first if it runs. */
   restart(): Promise<void>;
-  /** Changes the configuration of the running server; settles when that is in effect. */
+  /** Changes the configuration of the running server; settles when the change is in effect. */
   reload(config: string): Promise<void>;
-  /** Ends it, and removes its store if that was its own. */
+  /** Ends the server and removes its own store. */
   stop(): Promise<void>;
 }
 
 export interface NatsSettings {
   jetstream: boolean;
-  /** By default a free one. */
+  /** Port. Default: a free one. */
   port?: number;
-  /** JetStream's folder; by default one of the server's own. */
+  /** JetStream's folder. Default: the server's own. */
   storeDir?: string;
   /** Further content of its configuration file, such as users and their permissions. */
   config?: string;
@@ -51,7 +51,7 @@ export async function startNats({ jetstream, port = -1, storeDir, config }: Nats
   if (config !== undefined) write(config);
 
   async function start(on: number): Promise<{ server: ServerProcess; answer: number }> {
-    // Asked for port -1 it takes a free one itself, and writes to a file which.
+    // With port -1 the server chooses a free port and writes it to a file.
     const ports = fs.mkdtempSync(path.join(folder, 'ports-'));
     const args = ['--addr', '127.0.0.1', '--port', String(on), '--ports_file_dir', ports];
     if (config !== undefined) args.push('--config', file);
@@ -93,7 +93,7 @@ export async function startNats({ jetstream, port = -1, storeDir, config }: Nats
   };
 }
 
-/** The clients' port that a server has written into its folder, once it is there. */
+/** Clients' port that a server wrote into its folder, once the file exists. */
 function portIn(folder: string): number | undefined {
   const file = fs.readdirSync(folder).find((name) => name.endsWith('.ports'));
   if (file === undefined) return undefined;
@@ -104,7 +104,7 @@ function portIn(folder: string): number | undefined {
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1');
-    // It greets who connects.
+    // The server sends INFO to each new connection.
     socket.once('data', () => resolve(true)).once('data', () => socket.destroy());
     socket.once('error', () => {}).once('close', () => resolve(false));
   });

@@ -10,22 +10,22 @@ import { until } from './until';
  * arrival.
  */
 
-/** Attribute values as they were; 64-bit integers as numbers. */
+/** Attribute values; 64-bit integers become numbers. */
 export type Attributes = Record<string, unknown>;
 
 export interface ReceivedSpan {
   traceId: string;
   spanId: string;
-  /** `undefined` of a root. */
+  /** `undefined` for a root. */
   parentSpanId: string | undefined;
   name: string;
   kind: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
-  /** The resource's `service.name`. */
+  /** `service.name` of the resource. */
   service: string;
   /** Milliseconds since the epoch. */
   start: number;
   end: number;
-  /** When it came here. */
+  /** Time of arrival. */
   arrived: number;
   attributes: Attributes;
   events: { name: string; time: number; attributes: Attributes }[];
@@ -35,17 +35,17 @@ export interface ReceivedSpan {
 
 export interface ReceivedPoint {
   service: string;
-  /** The metric's name, e.g. `hifi.stage.seconds`. */
+  /** Name of the metric, e.g. `hifi.stage.seconds`. */
   name: string;
   unit: string;
   description: string;
   attributes: Attributes;
-  /** Of a histogram: how many values, their sum, and how many fell into each bucket. */
+  /** For a histogram: number of values, their sum, and the counts of the buckets. */
   count?: number;
   sum?: number;
   bounds?: number[];
   buckets?: number[];
-  /** Of a counter or gauge. */
+  /** For a counter or gauge. */
   value?: number;
 }
 
@@ -87,9 +87,9 @@ export interface OtlpReceiver {
   /** Each point of each export: those of one histogram come again and again, with growing counts. */
   readonly metrics: ReceivedPoint[];
   /**
-   * Waits until `predicate` holds of what has come.
+   * Waits until `predicate` holds for the received data.
    *
-   * @param what named when it never does, with the names of the spans that came
+   * @param what name for the error, which also lists the names of the received spans
    */
   waitFor(predicate: (receiver: OtlpReceiver) => boolean, what: string, waitMs?: number): Promise<void>;
   /**
@@ -97,9 +97,9 @@ export interface OtlpReceiver {
    * that hang over HTTP.
    */
   hang(on: boolean): void;
-  /** Answers that it is forbidden. */
+  /** Answers every export with 403. */
   refuse(on: boolean): void;
-  /** How many batches of spans were refused. */
+  /** Number of refused batches of spans. */
   readonly refused: number;
   stop(): Promise<void>;
 }
@@ -179,7 +179,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     metrics,
     logs,
     async waitFor(predicate, what, waitMs) {
-      const names = () => ({ came: [...spans, ...metrics].map(({ name }) => name), holds: predicate(receiver) });
+      const names = () => ({ received: [...spans, ...metrics].map(({ name }) => name), holds: predicate(receiver) });
       await until(names, ({ holds }) => holds, what, waitMs);
     },
     hang(on) {

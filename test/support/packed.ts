@@ -6,25 +6,25 @@ import * as path from 'node:path';
 export const checkout = path.join(__dirname, '../..');
 export const manifest = JSON.parse(fs.readFileSync(path.join(checkout, 'package.json'), 'utf8'));
 
-/** Without the hook that lets the tests' processes run the sources. */
+/** Environment without the hook that lets the tests' processes run the sources. */
 export function withoutHook(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS: _, ...env } = process.env;
   return env;
 }
 
-/** A project elsewhere that has the package, and of other packages those that it lists as its dependencies. */
+/** Project elsewhere that has the package and the package's dependencies. */
 export interface Project {
   folder: string;
-  /** The package in it. */
+  /** Folder of the package. */
   installed: string;
-  /** Runs a command there to its end. @throws Error with what it printed where it fails */
+  /** Runs a command there to its end. @throws Error with its output if it fails */
   run(command: string, ...args: string[]): string;
-  /** TypeScript's compiler, strict, on all declarations too. */
+  /** Runs TypeScript's compiler, strict, also on all declarations. */
   tsc(...args: string[]): string;
 }
 
 /**
- * What `npm pack` makes of the build, unpacked into a new project whose other packages are links to this checkout's.
+ * Unpacks `npm pack`'s package into a new project with links to this checkout's other packages.
  *
  * @param without packages that the project lacks
  */

@@ -1,8 +1,8 @@
 import * as net from 'node:net';
 
 /**
- * Ports of the loopback interface that are free now, all different. Between this and their use another process may take one: who
- * starts a server on them tries again.
+ * Finds different free ports of the loopback interface. Another process may take one before it is
+ * used; then callers try again.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => net.createServer());

@@ -5,9 +5,9 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 
 /**
- * Runs a test on a page of a file that says that it is ready.
+ * Runs a test on a page from a file, once the page is ready.
  *
- * @returns what the page has said on the console and asked for besides itself: nothing, if all is well
+ * @returns console messages of the page and requests beyond itself: none for a good page
  */
 export async function onPage(
   browser: Browser,
@@ -33,7 +33,7 @@ export async function onPage(
   return complaints;
 }
 
-/** What axe finds wrong, a line each. */
+/** Violations that axe finds, one per line. */
 export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate(async () => {

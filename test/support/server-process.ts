@@ -1,18 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { until } from './until';
 
-/** A server that a test has started. */
+/** Server that a test has started. */
 export interface ServerProcess {
   pid: number;
-  /** Sends a signal and settles when the process is gone; at once where it is. */
+  /** Sends a signal and settles when the process has ended; at once if it already has. */
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
 /**
- * Starts a server and waits until it is `ready`, which is asked again and again.
+ * Starts a server and waits until `ready`, which is called repeatedly, succeeds.
  *
- * @returns the process, and what `ready` answered
- * @throws Error with the server's last line when it ends before that, or does not become ready; it is gone then
+ * @returns the process and the result of `ready`
+ * @throws Error with the server's last line if it ends or does not become ready; it has ended then
  */
 export async function startProcess<T>(
   program: string,

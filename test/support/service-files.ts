@@ -6,7 +6,7 @@ import { ArtifactStore } from '../../infra/artifacts/store';
 import { ModelDescriptions } from '../../model/description';
 import { FIXTURES } from './deltas';
 
-/** What a service is made of beside its engine; clients may name the fixtures. */
+/** Parts of a service other than its engine; clients may name the fixtures. */
 export function serviceParts(stateDir: string) {
   const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
   return {

@@ -4,36 +4,36 @@ import * as path from 'node:path';
 import { GrpcClient } from '../../infra/grpc/client';
 import { freePorts } from './ports';
 
-/** How long services may take to be served, and to end, in milliseconds: on a machine that does much else beside. */
+/** Longest start and end of services on a busy machine, in milliseconds. */
 const WAIT_MS = 60_000;
-/** How often services are started anew where a port that was free is taken. */
+/** Most starts; another process may take a free port. */
 const TRIES = 3;
 
 const HOOK = path.join(__dirname, 'typescript-hook.cjs');
-/** The command from its sources; for a measurement that is to be of the built one, that: `HIFI_ENTRY=dist/cli/hifi.js`. */
+/** Command from its sources. `HIFI_ENTRY=dist/cli/hifi.js` measures the built one instead. */
 const HIFI = path.resolve(process.env.HIFI_ENTRY ?? path.join(__dirname, '../../cli/hifi.ts'));
 
 export type Name = 'gateway' | 'analyzer' | 'trainer';
 export type Ports = Partial<Record<Name, number>>;
 
-/** How a process has ended. */
+/** How a process ended. */
 export interface End {
   status: number | null;
   signal: NodeJS.Signals | null;
 }
 
-/** Every process that was started and is not gone. */
+/** All started processes that still run. */
 const alive = new Set<Service>();
 
 /** `hifi serve` with its processes, from the sources. */
 export class Service {
-  /** Where it serves. */
+  /** Addresses of its services. */
   ports: Ports = {};
   private child!: ChildProcess;
   private ended!: Promise<End>;
   private words = '';
 
-  /** @param entry a file that is started instead of the command */
+  /** @param entry file to start instead of the command */
   private constructor(
     private readonly args: string[],
     private readonly env: Record<string, string>,
@@ -41,10 +41,10 @@ export class Service {
   ) {}
 
   /**
-   * Starts the command and waits until all that it serves is there.
+   * Starts the command and waits until all its services are ready.
    *
-   * @param args behind `hifi serve`
-   * @throws Error with all that it has written when it ends before that
+   * @param args arguments of `hifi serve`
+   * @throws Error with all its output if it ends before that
    */
   static async start(args: string[], env: Record<string, string> = {}, entry = HIFI): Promise<Service> {
     const words = entry === HIFI ? ['serve', ...args, '--json'] : args;
@@ -57,23 +57,23 @@ export class Service {
     return this.child.pid as number;
   }
 
-  /** All that its processes have written to stderr. */
+  /** All output of its processes to stderr. */
   get log(): string {
     return this.words;
   }
 
-  /** Sends a signal. @returns its end, when it is gone */
+  /** Sends a signal. @returns how the process ended */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<End> {
     this.child.kill(signal);
     return this.gone();
   }
 
-  /** Its end, when it comes by itself. */
+  /** Waits for the process to end by itself. */
   gone(): Promise<End> {
     return this.ended;
   }
 
-  /** Starts it once more; it is gone, and its ports are those that it had. */
+  /** Starts the ended process again, on the same ports. */
   async restart(): Promise<void> {
     for (const [name, port] of Object.entries(this.ports)) {
       const at = this.args.indexOf(name === 'http' ? '--http' : `--${name}-port`);
@@ -92,18 +92,18 @@ export class Service {
     child.stderr.setEncoding('utf8').on('data', (text) => {
       this.words += text;
     });
-    // 'exit', not 'close': an engine that is stopped holds the pipes.
+    // 'exit', not 'close': a stopped engine holds the pipes.
     this.ended = new Promise((resolve) => {
       child.once('exit', (status, signal) => {
         alive.delete(this);
         resolve({ status, signal });
       });
     });
-    let told = '';
+    let output = '';
     const served = new Promise<string>((resolve) => {
       child.stdout.setEncoding('utf8').on('data', (text) => {
-        told += text;
-        if (told.includes('\n}') || /^\{.*\}\n/.test(told)) resolve(told);
+        output += text;
+        if (output.includes('\n}') || /^\{.*\}\n/.test(output)) resolve(output);
       });
     });
     const late = timeout(`${this.args.join(' ')} to be served`);
@@ -113,11 +113,11 @@ export class Service {
   }
 }
 
-/** Ends all that was started, and what that has started. */
+/** Ends all started processes and their children. */
 export async function endServices(): Promise<void> {
   await Promise.all(
     [...alive].map(async (service) => {
-      // An engine that was stopped does not hear that its parent is gone.
+      // A stopped engine does not notice that its parent has ended.
       const engines = descendantsOf(service.pid);
       await service.kill();
       for (const pid of engines) signalTo(pid, 'SIGKILL');
@@ -125,7 +125,7 @@ export async function endServices(): Promise<void> {
   );
 }
 
-/** The three services in three processes with one state directory, and a client of each. */
+/** Starts the three services in three processes with one state directory, with clients. */
 export interface Trio extends Record<Name, Service> {
   clients: Record<Name, GrpcClient>;
   stateDir: string;
@@ -171,7 +171,7 @@ export function clientsOf(ports: Ports): Record<Name, GrpcClient> {
   return { gateway: clientOf('gateway'), analyzer: clientOf('analyzer'), trainer: clientOf('trainer') };
 }
 
-/** The living processes below one, its children first. */
+/** Living descendants of a process, its children first. */
 export function descendantsOf(pid: number): number[] {
   const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
   return [...children, ...children.flatMap(descendantsOf)];
@@ -190,7 +190,7 @@ export function processOf(pid: number, name: Name): number {
 export const enginesOf = (pid: number, of: 'analyzer' | 'trainer') =>
   descendantsOf(pid).filter((each) => read(`/proc/${each}/cmdline`).includes(`/${of}/child`));
 
-/** Processor time of a process so far, all its threads, in clock ticks (hundredths of a second); 0 where it is gone. */
+/** Processor time of a process with all threads, in clock ticks of 10 ms; 0 if it has ended. */
 export function ticksOf(pid: number): number {
   const stat = read(`/proc/${pid}/stat`);
   const [user, system] = stat
@@ -200,7 +200,7 @@ export function ticksOf(pid: number): number {
   return Number(user ?? 0) + Number(system ?? 0);
 }
 
-/** Sends a signal to a process that may be gone. @returns whether it was there */
+/** Sends a signal to a process that may have ended. @returns true if it still ran */
 export function signalTo(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
@@ -220,7 +220,7 @@ function read(file: string): string {
 function timeout(what: string): { over: Promise<never>; clear: () => void } {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS / 1000} s in vain for ${what}`)), WAIT_MS);
+    timer = setTimeout(() => reject(new Error(`waited ${WAIT_MS / 1000} s for ${what}, without success`)), WAIT_MS);
   });
   return { over, clear: () => clearTimeout(timer) };
 }

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Runs a command on a terminal of its own (a pty, by util-linux's `script`) and gives back all that the terminal shows, in which
- * standard output and standard error are one.
+ * Runs a command on its own terminal (a pty, by util-linux's `script`). Returns what the terminal
+ * shows, which mixes standard output and standard error.
  *
  * @param command for `sh`
- * @param typed keys, as one text: `\t` is the Tab key, `\r` Enter
+ * @param typed keys as one text: `\t` is the Tab key, `\r` Enter
  */
 export function onTerminal(
   command: string,

@@ -1,9 +1,9 @@
 import { findProgram, installCommand, TEST_TOOLS } from './test-tools';
 
 /**
- * A program that a test starts, by its name.
+ * Finds a program that a test starts, by its name.
  *
- * @throws Error with one line that says how to get it
+ * @throws Error with one line on how to install it
  */
 export function findTool(name: string): string {
   const found = findProgram(name);
@@ -13,5 +13,5 @@ export function findTool(name: string): string {
   throw new Error(`this test needs ${name}${how}`);
 }
 
-/** Whether a program is there; for tests that may be left out, such as those that look at traces in Jaeger. */
+/** True if a program exists; for optional tests, such as those with traces in Jaeger. */
 export const hasTool = (name: string) => findProgram(name) !== undefined;

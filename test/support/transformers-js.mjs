@@ -1,18 +1,18 @@
-// What a user of transformers.js does with exported folders; Jest runs CommonJS, so this is a program of its own.
+// Runs exported folders in transformers.js, as a user does. Jest runs CommonJS, so this is a
+// separate program.
 //
 //     node transformers-js.mjs < [{folder, dtype, rows: [[text] or [text, second], …]}, …] as JSON
 //
-// Without a dtype the folder's config.json chooses.
-//
-// Prints for each folder {logits, labels, inputs}: of each row the logits and, but of pairs, the pipeline's label; and the
-// names of the tokenizer's outputs.
+// Without a dtype the folder's config.json chooses. Prints {logits, labels, inputs} per folder: the
+// logits of each row, the pipeline's label of each row unless rows are pairs, and the names of the
+// tokenizer's outputs.
 import fs from 'node:fs';
 import path from 'node:path';
 import { env, pipeline } from '@huggingface/transformers';
 
 env.allowRemoteModels = false;
 
-async function ask({ folder, dtype, rows }) {
+async function answerTo({ folder, dtype, rows }) {
   env.localModelPath = path.dirname(folder);
   const classify = await pipeline('text-classification', path.basename(folder), dtype && { dtype });
   const pairs = rows[0].length > 1;
@@ -28,5 +28,5 @@ async function ask({ folder, dtype, rows }) {
 }
 
 const answers = [];
-for (const asked of JSON.parse(fs.readFileSync(0, 'utf8'))) answers.push(await ask(asked));
+for (const request of JSON.parse(fs.readFileSync(0, 'utf8'))) answers.push(await answerTo(request));
 process.stdout.write(JSON.stringify(answers));

@@ -1,4 +1,4 @@
-// Lets the processes and worker threads that tests start run the TypeScript sources: node --require THIS child.ts
+// Lets processes and worker threads of tests run TypeScript: node --require THIS child.ts
 const fs = require('node:fs');
 const Module = require('node:module');
 

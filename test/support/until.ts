@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How long a test waits for another process by default, in milliseconds. */
+/** Default for the longest wait for another process, in milliseconds. */
 const WAIT_MS = 20_000;
 
 /**
- * Asks again and again, every 20 ms, until the answer satisfies. Asking may fail meanwhile.
+ * Calls a function every 20 ms until its result satisfies a condition. It may fail meanwhile.
  *
- * @param what named when it never does, e.g. `the span of the call`
- * @throws Error when `waitMs` are over, with the last answer or error
+ * @param what name for the error, e.g. `the span of the call`
+ * @throws Error after `waitMs`, with the last result or error
  */
 export async function until<T>(
   ask: () => T | Promise<T>,
@@ -25,7 +25,8 @@ export async function until<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() > end) throw new Error(`waited ${waitMs / 1000} s in vain for ${what}; at last: ${last}`);
+    if (performance.now() > end)
+      throw new Error(`waited ${waitMs / 1000} s for ${what}, without success; last: ${last}`);
     await sleep(20);
   }
 }

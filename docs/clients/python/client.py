@@ -19,7 +19,7 @@ with grpc.insecure_channel(sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:7070
     job_id = gateway.CreateJob(hifi.CreateJobRequest(spec=spec)).job.job_id
     for answer in gateway.WatchJob(hifi.WatchJobRequest(job_id=job_id)):
         event, kind = answer.event, answer.event.WhichOneof("event")
-        told = hifi.JobState.Name(event.state) if kind == "state" else " ".join(str(getattr(event, kind)).split())
-        print(event.sequence, kind, told)
+        text = hifi.JobState.Name(event.state) if kind == "state" else " ".join(str(getattr(event, kind)).split())
+        print(event.sequence, kind, text)
     metrics = gateway.GetJob(hifi.GetJobRequest(job_id=job_id)).job.metrics
     print(f"best {metrics.metric}: {metrics.best.value:.4f} in epoch {metrics.best.epoch}")

@@ -3,17 +3,17 @@ import type { Estimate } from './summary';
 const interval = ({ interval }: Estimate, text: (value: number) => string) =>
   interval ? ` (${text(interval.low)} to ${text(interval.high)})` : '';
 
-/** `0.0725 (0.0578 to 0.0821)`. */
+/** Value with its interval: `0.0725 (0.0578 to 0.0821)`. */
 export const metricValue = (estimate: Estimate) => {
   const text = (value: number) => value.toFixed(4).replace('-', '−');
   return text(estimate.value) + interval(estimate, text);
 };
 
-/** `+0.0301 (+0.0232 to +0.0354)`. */
+/** Difference with its interval: `+0.0301 (+0.0232 to +0.0354)`. */
 export const signedValue = (estimate: Estimate) => {
   const text = (value: number) => `${value > 0 ? '+' : ''}${value.toFixed(4).replace('-', '−')}`;
   return text(estimate.value) + interval(estimate, text);
 };
 
-/** `4.1 s`. */
+/** Seconds: `4.1 s`. */
 export const secondsValue = (seconds: number) => `${seconds < 99.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;

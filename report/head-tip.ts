@@ -1,7 +1,7 @@
 import { percentDigits } from '../foundation/percent';
 import type { HeadReport } from '../heads/head-report';
 
-/** All numbers of a head, in a line. */
+/** Numbers of a head, on one line. */
 export function headTip(report: HeadReport, layer: number, head: number, tuned: boolean): string {
   const { richness, richnessStderr, pagerank, activation, headNorms, stability, options } = report;
   const error = richnessStderr[layer][head];

@@ -3,29 +3,29 @@ import type { HeadReport } from '../heads/head-report';
 import { byScore } from '../heads/select';
 import type { ReportParts } from './parts';
 
-/** Share of the replicates from which on a head's place in its layer's top k counts as settled. */
+/** Share of the replicates from which on a head's place in its layer's top k is certain. */
 const SETTLED = 0.95;
 
-/** Layers that a sentence names; more are counted. */
+/** Most layers that a sentence names; more are counted. */
 const MOST_NAMED = 6;
 
-/** What the ranking follows, in a sentence: Spearman's ρ of PageRank with the two things it is made of (docs/method.md). */
+/** Sentence on what the ranking follows, by Spearman's ρ of PageRank (docs/method.md). */
 export function rankingInWords({ rankCorrelations, model }: HeadReport): string {
-  if (model.heads === 1) return 'The layers have one head each: there is nothing to rank.';
+  if (model.heads === 1) return 'The layers have one head each, so there is no ranking.';
   const richness = rankCorrelations.map((layer) => layer.richness);
   const correlation = rankCorrelations.map((layer) => layer.correlationSum);
   const [byRichness, byCorrelation] = [median(richness), median(correlation)];
   const nearer =
     Math.abs(byRichness) >= Math.abs(byCorrelation) ? 'information richness' : 'correlation with other heads';
   const clear = Math.abs(byRichness - byCorrelation) >= 0.1;
-  const follows = clear ? `follows ${nearer} more` : 'follows both alike';
+  const follows = clear ? `follows ${nearer} more closely` : 'follows both equally';
   return (
     `The ranking ${follows}: its rank correlation with information richness is ${byRichness.toFixed(2)} ` +
     `(${range(richness)} over the layers), with the sum of correlations ${byCorrelation.toFixed(2)} (${range(correlation)}).`
   );
 }
 
-/** Whether the sample was large enough for the top k, in a sentence; `null` where that was not measured. */
+/** Sentence on the certainty of the top k; `null` if it was not measured. */
 export function stabilityInWords({ stability, pagerank, options, samples }: HeadReport): string | null {
   if (stability === null || options.k === undefined) return null;
   const k = Math.min(options.k, pagerank[0].length);
@@ -38,28 +38,28 @@ export function stabilityInWords({ stability, pagerank, options, samples }: Head
   const sequences = `${samples} sequence${samples === 1 ? '' : 's'}`;
   const layers = [...new Set(open.map(({ layer }) => layer))];
   if (open.length === 0) {
-    return `${sequences} are enough for this top ${k}: each of its heads stays in it in at least 95 % of 200 bootstrap replicates.`;
+    return `${sequences} are enough for this top ${k}: each of its heads is in it in at least 95 % of 200 bootstrap replicates.`;
   }
   const some = `layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}`;
   const which = layers.length > MOST_NAMED ? `${layers.length} of ${pagerank.length} layers` : some;
   const least = open.reduce((a, b) => (b.share < a.share ? b : a));
   return (
-    `${sequences} do not settle the top ${k} of ${which}: ` +
-    `${open.length} of ${shares.length} heads ${open.length === 1 ? 'stays' : 'stay'} in it in fewer than 95 % of 200 bootstrap replicates, ` +
+    `${sequences} leave the top ${k} of ${which} uncertain: ` +
+    `${open.length} of ${shares.length} heads ${open.length === 1 ? 'is' : 'are'} in it in fewer than 95 % of 200 bootstrap replicates, ` +
     `head ${least.head} of layer ${least.layer} in ${percentDigits(least.share, 0, SETTLED)} %.`
   );
 }
 
-/** How fast PageRank came to rest, in a sentence. */
+/** Sentence on the convergence of PageRank. */
 export function convergenceInWords({ iterations, options }: HeadReport): string {
   const graphs = options.scope === 'model' ? 'The graph of the model' : 'The slowest layer';
   return (
-    `PageRank starts from the richness of the heads. ${graphs} came to rest in ${iterations} rounds ` +
+    `PageRank starts from the richness of the heads. ${graphs} converged in ${iterations} rounds ` +
     `(damping ${options.damping}, teleport ${options.teleport}, correlation ${options.correlation}).`
   );
 }
 
-/** The first questions of a reader: what, its number, and what is behind it. */
+/** Headline figures of the page: name, value and explanation. */
 export function answers({
   heads,
   mask,
@@ -67,19 +67,23 @@ export function answers({
   deltaBytes,
 }: ReportParts): [what: string, value: string, more: string][] {
   const { model, samples, elapsedSeconds, deviceUsed, options } = heads;
-  const told: [string, string, string][] = [
+  const figures: [string, string, string][] = [
     ['layers × heads', `${model.layers} × ${model.heads}`, `${grouped(model.parameters)} parameters`],
     ['sequences measured', grouped(samples), `${elapsedSeconds.toFixed(1)} s, ${deviceUsed.toUpperCase()}`],
   ];
   if (mask) {
     const size = mask.budget === undefined ? `k = ${mask.k}` : `budget ${percentDigits(mask.budget, 2)} %`;
     const { heads: tuned, strategy, tune, share } = mask;
-    told.push(['tuned heads', `${tuned.length} (${percentDigits(share, 1)}\u00a0%)`, `${strategy}, ${size}, ${tune}`]);
-  } else told.push(['ranked by', options.correlation, `teleport ${options.teleport}, damping ${options.damping}`]);
+    figures.push([
+      'tuned heads',
+      `${tuned.length} (${percentDigits(share, 1)}\u00a0%)`,
+      `${strategy}, ${size}, ${tune}`,
+    ]);
+  } else figures.push(['ranked by', options.correlation, `teleport ${options.teleport}, damping ${options.damping}`]);
   if (metrics) {
     const { best, metric, epochs, peakRssBytes } = metrics;
     const seconds = epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
-    told.push(
+    figures.push(
       [`dev ${metric}`, best.value.toFixed(4), `epoch ${best.epoch} of ${epochs.length}, the best`],
       [
         'training',
@@ -89,14 +93,14 @@ export function answers({
       [
         'delta',
         deltaBytes === undefined ? '–' : `${(deltaBytes / 1e6).toFixed(1)} MB`,
-        `${grouped(metrics.trainableParameters + metrics.taskHeadParameters)} numbers`,
+        `${grouped(metrics.trainableParameters + metrics.taskHeadParameters)} parameters`,
       ],
     );
   }
-  return told;
+  return figures;
 }
 
-/** `12,345`. */
+/** Number with thousands separators: `12,345`. */
 export const grouped = (value: number) => value.toLocaleString('en-US');
 
 function median(values: readonly number[]): number {

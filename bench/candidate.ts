@@ -1,8 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import * as readline from 'node:readline';
 
-/** A process that does one piece of work a line on its stdin and answers with a line. */
-export class Contestant {
+/** Process that does one piece of work per line of its stdin and replies with one line. */
+export class Candidate {
   private readonly child: ChildProcessWithoutNullStreams;
   private readonly lines: AsyncIterator<string>;
 
@@ -17,29 +17,29 @@ export class Contestant {
     this.lines = readline.createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Waits for the line that says that it is ready. */
+  /** Waits for the first line, which the process writes when it is ready. */
   ready(): Promise<string> {
-    return this.answer();
+    return this.reply();
   }
 
-  /** One piece of work. */
-  async ask(line: string): Promise<string> {
+  /** Requests one piece of work. */
+  async request(line: string): Promise<string> {
     this.child.stdin.write(`${line}\n`);
-    return this.answer();
+    return this.reply();
   }
 
   quit(): void {
     this.child.stdin.end('quit\n');
   }
 
-  private async answer(): Promise<string> {
+  private async reply(): Promise<string> {
     const { value, done } = await this.lines.next();
     if (done) throw new Error(`${this.name} ended`);
     return value;
   }
 }
 
-/** Least, median and most of some seconds. */
+/** Least, median and most of a list of seconds. */
 export interface Spread {
   least: number;
   median: number;
@@ -53,27 +53,27 @@ export function spreadOf(seconds: number[]): Spread {
   return { least: sorted[0], median, most: sorted[sorted.length - 1] };
 }
 
-/** Between two pieces of work: a thread pool may spin for 200 ms after its work, on the cores of the next contestant. */
+/** Pause between pieces of work: a thread pool may spin for 200 ms after its work. */
 const REST_MILLISECONDS = 300;
 
 /**
- * Runs the same work on all contestants in turn, round after round, so that a drift of the machine meets all alike; each begins
- * on idle cores.
+ * Runs the same work on all candidates in turn, round after round, so that a drift of the machine
+ * affects all alike. Each starts on idle cores.
  *
- * @param work one round's piece of work: its seconds
- * @param warmup rounds that do not count
+ * @param work piece of work of one round; returns its seconds
+ * @param warmup rounds that are not counted
  */
 export async function inTurn<T>(
-  contestants: readonly T[],
-  work: (contestant: T) => Promise<number>,
+  candidates: readonly T[],
+  work: (candidate: T) => Promise<number>,
   rounds: number,
   warmup: number,
 ): Promise<Spread[]> {
-  const seconds: number[][] = contestants.map(() => []);
+  const seconds: number[][] = candidates.map(() => []);
   for (let round = -warmup; round < rounds; round++) {
-    for (const [i, contestant] of contestants.entries()) {
+    for (const [i, candidate] of candidates.entries()) {
       await new Promise((resolve) => setTimeout(resolve, REST_MILLISECONDS));
-      const taken = await work(contestant);
+      const taken = await work(candidate);
       if (round >= 0) seconds[i].push(taken);
     }
   }
