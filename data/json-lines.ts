@@ -8,7 +8,7 @@ function columnsOf({ task, seconds }: Layout): { textColumns: readonly string[];
   return task ? TASKS[task] : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
 }
 
-/** Labelled rows of one layout as JSON lines, one dataset after the other. */
+/** Labelled rows of datasets of one layout as JSON lines, one dataset after the other. */
 export function jsonLines(sets: readonly Dataset[]): string {
   const { textColumns, labelColumn } = columnsOf(sets[0]);
   const line = (set: Dataset, row: number) =>
@@ -20,7 +20,7 @@ export function jsonLines(sets: readonly Dataset[]): string {
   return sets.map((set) => Array.from({ length: set.rows }, (_, row) => `${line(set, row)}\n`).join('')).join('');
 }
 
-/** Source for a file of {@link jsonLines}: with the columns of its task, or default ones. */
+/** Source for a file of {@link jsonLines}, with the columns of its task or default ones. */
 export function jsonLinesSource(file: string, layout: Layout): DataSource {
   const { task, regression } = layout;
   if (task) return { path: file, task };

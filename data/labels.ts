@@ -3,13 +3,16 @@ import type { Dataset } from './dataset';
 import { rowName } from './dataset';
 import { TASKS } from './tasks';
 
-/** What a model predicts: one of the classes (`names[i]` is class i, in the file's own text) or a number. */
+/**
+ * Output of a model: a number, or one of several classes, where `names[i]` is the file's text of
+ * class i.
+ */
 export type LabelSet = { kind: 'classes'; names: string[] } | { kind: 'regression' };
 
 /**
- * The labels that the training rows know. A task's classes stand in GLUE's order; others are sorted, by value where all
- * are numbers.
- * @throws HifiError INVALID_INPUT when there are fewer than two classes, or one that the task does not know
+ * Collects the labels of the training rows. A task's classes have GLUE's order; others are sorted,
+ * by value if all are numbers.
+ * @throws HifiError INVALID_INPUT if there are fewer than two classes, or one that the task lacks
  */
 export function fitLabels(train: Dataset, regression: boolean = train.regression): LabelSet {
   if (regression) return { kind: 'regression' };
@@ -18,7 +21,7 @@ export function fitLabels(train: Dataset, regression: boolean = train.regression
   const ofTask = train.task && TASKS[train.task].classes;
   const names = ofTask ? [...ofTask] : sortLabels(found);
   const set: LabelSet = { kind: 'classes', names };
-  if (ofTask) encodeLabels(train, set, `the task ${train.task} knows`);
+  if (ofTask) encodeLabels(train, set, `the task ${train.task} has`);
   if (found.length < 2) {
     throw invalidInput(`${train.path}: all ${train.rows} rows have the label "${found[0]}"; two classes are needed`);
   }
@@ -40,7 +43,7 @@ export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
     .filter((names) => names.length > 1)
     .map((names) => {
       const composed = new Set(names.map((name) => name.normalize('NFC'))).size < names.length;
-      const how = composed ? 'are written with other code points and look the same' : 'differ in letter case alone';
+      const how = composed ? 'look the same but have different code points' : 'differ only in letter case';
       const shown = names.map((name) =>
         composed ? `${JSON.stringify(name)} (${codePoints(name)})` : JSON.stringify(name),
       );
@@ -48,7 +51,7 @@ export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
     });
 }
 
-/** Code points of a text, eight at most. */
+/** Code points of a text, at most eight. */
 function codePoints(text: string): string {
   const all = Array.from(
     text,
@@ -58,17 +61,18 @@ function codePoints(text: string): string {
 }
 
 /**
- * The labels as numbers: class indices, or the values of a regression.
- * @param knower who knows the classes, for the message
- * @throws HifiError INVALID_INPUT, naming the row and label, when the set lacks a label or it is not a finite number
+ * Converts labels to numbers: class indices, or the values of a regression.
+ * @param owner subject and verb before the list of known classes in the message
+ * @throws HifiError INVALID_INPUT, with row and label, if a label is not in `set` or not a finite
+ *   number
  */
-export function encodeLabels(dataset: Dataset, set: { kind: 'classes'; names: string[] }, knower?: string): Int32Array;
-export function encodeLabels(dataset: Dataset, set: { kind: 'regression' }, knower?: string): Float32Array;
-export function encodeLabels(dataset: Dataset, set: LabelSet, knower?: string): Int32Array | Float32Array;
+export function encodeLabels(dataset: Dataset, set: { kind: 'classes'; names: string[] }, owner?: string): Int32Array;
+export function encodeLabels(dataset: Dataset, set: { kind: 'regression' }, owner?: string): Float32Array;
+export function encodeLabels(dataset: Dataset, set: LabelSet, owner?: string): Int32Array | Float32Array;
 export function encodeLabels(
   dataset: Dataset,
   set: LabelSet,
-  knower = 'the training rows have',
+  owner = 'the training rows have',
 ): Int32Array | Float32Array {
   const labels = labelsOf(dataset);
   const refuse = (index: number, what: string) =>
@@ -83,7 +87,7 @@ export function encodeLabels(
   const classOf = new Map(set.names.map((name, index) => [name, index]));
   return Int32Array.from(labels, (label, index) => {
     const known = classOf.get(label);
-    if (known === undefined) throw refuse(index, `${knower} ${listOf(set.names)}`);
+    if (known === undefined) throw refuse(index, `${owner} ${listOf(set.names)}`);
     return known;
   });
 }

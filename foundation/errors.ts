@@ -2,35 +2,39 @@ import * as os from 'node:os';
 import { SelectionError } from './selection-error';
 
 /**
- * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it.
- * `INVALID_INPUT`: the request, a file or an option is not right, as the message says. `NOT_FOUND`:
- * a server has nothing of that name. `FAILED`: the input was good and the work could not be
- * finished. `ENGINE_LOST`: the process that computed is gone (killed, crashed, hung), which says
- * nothing against the request, which may be tried again. `DISK_FULL`: a write found no room on the
- * disk; the request may be tried again once there is room. `CANCELLED`: a signal ended the work, or
- * its reader left.
+ * Reason of an error, as far as a caller can act on it. The command line's exit codes follow from
+ * it.
+ *
+ * - `INVALID_INPUT`: the request, a file or an option is invalid, as the message says.
+ * - `NOT_FOUND`: a server has nothing of that name.
+ * - `FAILED`: the input was valid and the work could not be finished.
+ * - `ENGINE_LOST`: the computing process was killed, crashed or hung. The request may be valid; it
+ *   can be tried again.
+ * - `DISK_FULL`: a write found no room on the disk. The request can be tried again once there is
+ *   room.
+ * - `CANCELLED`: a signal ended the work, or its reader left.
  */
 export type ErrorCode = 'INVALID_INPUT' | 'NOT_FOUND' | 'FAILED' | 'ENGINE_LOST' | 'DISK_FULL' | 'CANCELLED';
 
 const DIVERGED = 'options.lr';
 
-/** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
+/** Error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
-  /** Tells it from other errors, also where two copies of this package are loaded. */
+  /** Identifies the type even if two copies of this package are loaded. */
   override readonly name = 'HifiError';
   /**
-   * Where it is known, the part that is not right, such as `options.xi`, `model` or `data`. Of work that failed it is `options.lr`,
-   * where a training's numbers ceased to be finite.
+   * Name of the invalid part, if known, such as `options.xi`, `model` or `data`. In a `FAILED`
+   * error it is `options.lr` if a training's numbers ceased to be finite.
    */
   field?: string;
 
   /**
-   * @param code what a program can act on
+   * @param code reason that a program can act on
    * @param message one line for a person
-   * @param cause what it came of
+   * @param cause error that led to this one
    */
   constructor(
-    /** What a program can act on. */
+    /** Reason that a program can act on. */
     readonly code: ErrorCode,
     message: string,
     cause?: unknown,
@@ -39,10 +43,10 @@ export class HifiError extends Error {
   }
 
   /**
-   * Any thrown value as a `HifiError`; what is not known is `FAILED`.
+   * Converts any thrown value to a `HifiError`. The code of an unknown error is `FAILED`.
    *
-   * @param thrown what was caught
-   * @returns it, where it is one; else one whose `cause` it is
+   * @param thrown caught value
+   * @returns `thrown` itself if it is a `HifiError`, else a new one with `thrown` as its `cause`
    */
   static from(thrown: unknown): HifiError {
     if (thrown instanceof HifiError) return thrown;
@@ -53,7 +57,9 @@ export class HifiError extends Error {
   }
 }
 
-/** An error's stack and, line by line, those of what caused it, for whoever mends it: never for a client. */
+/**
+ * Stack traces of an error and of its causes, for the log of whoever debugs it. Never for a client.
+ */
 export function traceOf(thrown: unknown): string {
   const seen = new Set<unknown>();
   const parts: string[] = [];
@@ -68,31 +74,31 @@ export function traceOf(thrown: unknown): string {
   return parts.join('\ncaused by ');
 }
 
-/** Bad input: `message` is one line that names the thing, what it was and what would be right. */
+/** Creates the error of bad input: one line with the thing, its value and what would be right. */
 export const invalidInput = (message: string, cause?: unknown) => new HifiError('INVALID_INPUT', message, cause);
 
-/** Bad input of which the part that is not right is known. */
+/** Creates the error of bad input whose invalid part is known. */
 export function invalidPart(field: string, message: string, cause?: unknown): HifiError {
   const error = invalidInput(message, cause);
   error.field = field;
   return error;
 }
 
-/** The work could not be finished though its input was good. */
+/** Creates the error of work that could not be finished though its input was valid. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
 
-/** A training whose numbers ceased to be finite: begun again it would come to the same. */
+/** Creates the error of a training whose numbers ceased to be finite. A repeat would fail too. */
 export function diverged(message: string, cause?: unknown): HifiError {
   const error = failed(message, cause);
   error.field = DIVERGED;
   return error;
 }
 
-/** Whether it is one of {@link diverged}, from whatever process. */
+/** Returns true for an error of {@link diverged}, also from another process. */
 export const hasDiverged = (error: unknown): error is HifiError =>
   error instanceof HifiError && error.code === 'FAILED' && error.field === DIVERGED;
 
-/** The process that did the work ended before it was done. */
+/** Creates the error of a computing process that ended before its work was done. */
 export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);
 
 /**

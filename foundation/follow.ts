@@ -1,4 +1,4 @@
-/** Reads a generator to its end: each event goes to `see`, the result comes back. */
+/** Reads a generator to its end. Calls `see` with each event and returns the result. */
 export async function follow<Event, Result>(
   events: AsyncGenerator<Event, Result>,
   see: (event: Event) => void | Promise<void>,
@@ -10,12 +10,12 @@ export async function follow<Event, Result>(
       await see(value);
     }
   } finally {
-    // Where `see` throws, the engine behind the generator ends too.
+    // If `see` throws, the engine behind the generator ends too.
     await events.return(undefined as never);
   }
 }
 
-/** A generator's events that `keep` lets through, and its result. */
+/** Generator with the events that `keep` accepts, and with the same result. */
 export async function* filtered<Event, Kept extends Event, Result>(
   events: AsyncGenerator<Event, Result>,
   keep: (event: Event) => event is Kept,
@@ -27,7 +27,7 @@ export async function* filtered<Event, Kept extends Event, Result>(
       if (keep(value)) yield value;
     }
   } finally {
-    // Where the reader leaves, the engine behind the generator ends too.
+    // If the reader leaves, the engine behind the generator ends too.
     await events.return(undefined as never);
   }
 }

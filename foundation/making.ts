@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 
 /** Folders that this process is filling. */
-const held = new Set<string>();
+const filling = new Set<string>();
 
 /**
  * Fills a new folder beside `target`, which `make` may rename to `target`, then removes what is
@@ -13,12 +13,12 @@ export async function making<T>(target: string, make: (folder: string) => T | Pr
   fs.mkdirSync(path.dirname(target), { recursive: true });
   removeLeft(target);
   const folder = fs.mkdtempSync(`${target}.making-${process.pid}-`);
-  held.add(folder);
+  filling.add(folder);
   try {
     return await make(folder);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
-    held.delete(folder);
+    filling.delete(folder);
   }
 }
 
@@ -29,7 +29,7 @@ function removeLeft(target: string): void {
     if (!name.startsWith(start)) continue;
     const left = path.join(path.dirname(target), name);
     const pid = Number(name.slice(start.length).split('-')[0]);
-    if (!held.has(left) && (pid === process.pid || !isAlive(pid))) fs.rmSync(left, { recursive: true, force: true });
+    if (!filling.has(left) && (pid === process.pid || !isAlive(pid))) fs.rmSync(left, { recursive: true, force: true });
   }
 }
 

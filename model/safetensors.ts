@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../foundation/errors';
-import { openRegularFile, otherContent, TOLD_BY } from '../foundation/regular-file';
+import { openRegularFile, otherContent, RECOGNISED_BYTES } from '../foundation/regular-file';
 import { type Header, parseHeader } from './safetensors-header';
 import { readFully, TensorFile } from './tensor-file';
 
@@ -55,7 +55,7 @@ export class SafetensorsFile extends TensorFile {
  * safetensors file.
  */
 function refuseOtherContent(file: string, descriptor: number, size: number): void {
-  const start = Buffer.alloc(Math.min(size, TOLD_BY));
+  const start = Buffer.alloc(Math.min(size, RECOGNISED_BYTES));
   readFully(file, descriptor, start, 0);
   const other = otherContent(start);
   if (other !== undefined) throw invalidInput(`${file}: ${other}`);

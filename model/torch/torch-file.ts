@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../../foundation/errors';
-import { openRegularFile, otherContent, TOLD_BY } from '../../foundation/regular-file';
+import { openRegularFile, otherContent, RECOGNISED_BYTES } from '../../foundation/regular-file';
 import { readFully, type StoredTensor, TensorFile } from '../tensor-file';
 import { STATE_DICT, type Storage, StorageView } from './storages';
 import { PickleError, unpickle } from './unpickle';
@@ -41,7 +41,7 @@ export class TorchFile extends TensorFile {
 }
 
 function tableOf(file: string, descriptor: number, size: number): Map<string, StoredTensor> {
-  const start = Buffer.alloc(Math.min(size, TOLD_BY));
+  const start = Buffer.alloc(Math.min(size, RECOGNISED_BYTES));
   readFully(file, descriptor, start, 0);
   if (start.subarray(0, ZIP.length).equals(ZIP)) return zippedTable(file, descriptor, size);
   if (start.subarray(0, LEGACY.length).equals(LEGACY)) return legacyTable(file, descriptor, size);

@@ -123,7 +123,7 @@ it('distinguishes a quoted empty field from a blank line', async () => {
 
 it('reports a malformed record with its place and the correct form', async () => {
   expect(await message('a,b\r\nx,"y\rz" w\n')).toBe(
-    '/rows.csv: not RFC 4180: line 3: field 2 ("\\"y\\rz\\" ") goes on after its closing quote; a quote within a quoted field must be doubled',
+    '/rows.csv: not RFC 4180: line 3: field 2 ("\\"y\\rz\\" ") continues after its closing quote; a quote within a quoted field must be doubled',
   );
   expect(await message('a,b\nsay "hi",1\n')).toBe(
     '/rows.csv: not RFC 4180: line 2: field 1 ("say \\"") has a quote and does not begin with one; such a field must be quoted, and quotes in it doubled (--format tsv takes quotes literally)',

@@ -129,7 +129,7 @@ describe('bad input is told in one line', () => {
     expect(await refusal(own(rows, { textColumns: [] }))).toMatch(/--text-columns/);
     expect(await refusal(own(rows, { labelColumn: undefined }))).toMatch(/--label-column/);
     expect(await refusal(own(rows, { textColumns: ['sentence', 'label', 'z'] }))).toMatch(
-      /one or two text columns, not 3/,
+      /3 text columns given (.*); give one or two/,
     );
     expect(await refusal(own(rows, { labelColumn: 'sentence' }))).toMatch(/"sentence" is named twice/);
     expect(await refusal(own(rows, { task: 'sst2' }))).toMatch(/either a task or columns/);
@@ -138,7 +138,7 @@ describe('bad input is told in one line', () => {
   it('a task that does not exist, with the nearest', async () => {
     const source = { path: write('x\n'), task: 'sst-2' as TaskName };
     await expect(readDataset(source, 'labels')).rejects.toThrow(
-      /no task "sst-2"; there are cola, .* did you mean "sst2"\?/,
+      /no task "sst-2"; the tasks are cola, .* did you mean "sst2"\?/,
     );
     await expect(readDataset({ ...source, task: 'toString' as TaskName }, 'labels')).rejects.toThrow(/no task/);
   });

@@ -136,9 +136,9 @@ describe('JSONL', () => {
       refusal({ path: write('rows.jsonl', content), textColumns: ['text'], labelColumn: 'y' });
     const good = '{"text": "a", "y": 1}\n';
     expect(await refused(`${good}\n[1, 2]\n`)).toBe(
-      'line 3 is a list, not an object; JSON Lines has one object a line',
+      'line 3 is a list, not an object; JSON Lines has one object per line',
     );
-    expect(await refused('[\n{"text": "a"}\n]\n')).toMatch(/^line 1 is not JSON .*one object a line$/);
+    expect(await refused('[\n{"text": "a"}\n]\n')).toMatch(/^line 1 is not JSON .*one object per line$/);
     expect(await refused(`${good}{"text": "a", "y": NaN}\n`)).toMatch(/^line 2 is not JSON/);
     expect(await refused(`${good}"words"\n`)).toMatch(/^line 2 is a string, not an object/);
     expect(await refused(`${good}null\n`)).toMatch(/^line 2 is null/);
@@ -196,8 +196,8 @@ describe('gzip', () => {
     const bytes = gzipSync(`text\n${'some words\n'.repeat(100_000)}`);
     const refused = (content: string | Uint8Array, name = 'rows.tsv.gz') =>
       refusal({ path: write(name, content), textColumns: ['text'] }, 'texts');
-    expect(await refused(bytes.subarray(0, bytes.length - 20))).toBe('the gzip file is cut off');
-    expect(await refused(bytes.subarray(0, 5))).toBe('the gzip file is cut off');
+    expect(await refused(bytes.subarray(0, bytes.length - 20))).toBe('the gzip file is truncated');
+    expect(await refused(bytes.subarray(0, 5))).toBe('the gzip file is truncated');
     const damaged = Buffer.from(bytes);
     damaged[bytes.length - 6] ^= 1; // of the checksum
     expect(await refused(damaged)).toMatch(/^the gzip file is damaged \(.*data check/);

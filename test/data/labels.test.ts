@@ -45,7 +45,7 @@ describe('fitLabels', () => {
       names: ['entailment', 'neutral', 'contradiction'],
     });
     expect(() => fitLabels(glue('rte', ['entailment', 'neutral']))).toThrow(
-      'rows.tsv: row 1 has the label "neutral"; the task rte knows "entailment", "not_entailment"',
+      'rows.tsv: row 1 has the label "neutral"; the task rte has "entailment", "not_entailment"',
     );
   });
 
@@ -103,9 +103,9 @@ describe('labelWarnings', () => {
     return labelWarnings(dataset, fitLabels(dataset));
   };
 
-  it('warns of classes that differ in letter case alone', () => {
+  it('warns of classes that differ only in letter case', () => {
     expect(warnings(['NEG', 'pos', 'neg', 'Neg', 'NEG'])).toEqual([
-      'rows.tsv: the labels "NEG", "Neg", "neg" differ in letter case alone; they are 3 classes',
+      'rows.tsv: the labels "NEG", "Neg", "neg" differ only in letter case; they are 3 classes',
     ]);
     expect(warnings(['Straße', 'STRASSE', 'strasse'])).toHaveLength(1);
     expect(warnings(['Σ', 'x', 'σ'])).toHaveLength(1);
@@ -113,7 +113,7 @@ describe('labelWarnings', () => {
 
   it('warns of classes that differ in Unicode composition alone', () => {
     expect(warnings(['caf\u00e9', 'bar', 'cafe\u0301'])).toEqual([
-      'rows.tsv: the labels "cafe\u0301" (U+0063 U+0061 U+0066 U+0065 U+0301), "caf\u00e9" (U+0063 U+0061 U+0066 U+00E9) are written with other code points and look the same; they are 2 classes',
+      'rows.tsv: the labels "cafe\u0301" (U+0063 U+0061 U+0066 U+0065 U+0301), "caf\u00e9" (U+0063 U+0061 U+0066 U+00E9) look the same but have different code points; they are 2 classes',
     ]);
     expect(warnings(['CAF\u00c9', 'cafe\u0301'])).toHaveLength(1);
   });

@@ -184,7 +184,7 @@ it('the error of a file size limit names the limit, and the old file stays', () 
     }`;
   const limited = ['-c', 'ulimit -f 50 && exec "$@"', 'bash', process.execPath, '--require', HOOK, '-e', script];
   const told = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
-  expect(told).toEqual({ code: 'FAILED', message: expect.stringMatching(/would pass the size .*ulimit -f/) });
+  expect(told).toEqual({ code: 'FAILED', message: expect.stringMatching(/would exceed .*ulimit -f/) });
   expect(POINTS['a safetensors file'].read(folder)).toBe(1);
   expect(fs.readdirSync(folder)).toEqual(['model.safetensors']);
   fs.rmSync(folder, { recursive: true });

@@ -53,12 +53,12 @@ test('scores of one strategy choose heads by that strategy alone', () => {
     { layer: 1, head: 2, score: 8 },
   ]);
   expect(() => selectHeads(scored, { strategy: 'bottom', k: 2 })).toThrow(
-    'the scores are of strategy gradient, the strategy asked for is bottom, which goes by an analysis',
+    'the scores are of strategy gradient, the requested strategy is bottom, which needs an analysis',
   );
   const report = reportOf(2, 3, (node) => node + 1);
   for (const strategy of SCORE_STRATEGIES) {
     expect(() => selectHeads(report, { strategy, k: 2 })).toThrow(
-      new SelectionError(`strategy ${strategy} goes by scores that an analysis does not have; hifi score makes them`),
+      new SelectionError(`strategy ${strategy} needs scores that an analysis does not have; hifi score computes them`),
     );
   }
   // Gradients come in any scale: nothing ties because it is small.

@@ -246,7 +246,7 @@ test.each<[string, object, string]>([
 test.each([
   ['an empty file', '', 'is empty'],
   ['half a file', '{"model_type": "bert",', 'is not JSON'],
-  ['a list', '[]', 'holds []; a JSON object was asked for'],
+  ['a list', '[]', 'holds []; expected a JSON object'],
 ])('%s is refused', (_, text, message) => {
   put(text);
   expect(refusal(root)).toContain(`config.json: ${message}`);

@@ -174,7 +174,7 @@ describe('broken folders', () => {
     ['no file', {}, 'tokenizer.json: no such file'],
     ['an empty file', { 'tokenizer.json': '' }, 'tokenizer.json: is empty'],
     ['half a file', { 'tokenizer.json': whole.slice(0, whole.length / 2) }, 'tokenizer.json: is not JSON'],
-    ['another kind of JSON', { 'tokenizer.json': '[1]' }, 'tokenizer.json: holds [1]; a JSON object was asked for'],
+    ['another kind of JSON', { 'tokenizer.json': '[1]' }, 'tokenizer.json: holds [1]; expected a JSON object'],
     ['nothing in it', { 'tokenizer.json': '{}' }, 'tokenizer.json: is no tokenizer that can be used'],
     [
       'an unknown model',
