@@ -1,6 +1,6 @@
 import type { DeltaInfo } from './delta-info';
 
-/** The adapter's README.md, a Hugging Face model card: what it is and how it is loaded. */
+/** README.md of an adapter: a Hugging Face model card that says what it is and how to load it. */
 export function adapterCard({ base, mask, id2label, task }: DeltaInfo): string {
   const labels = id2label === null ? 'num_labels=1, problem_type="regression"' : labelsArgument(id2label);
   const layers = new Set(mask.heads.map(({ layer }) => layer)).size;
@@ -29,12 +29,12 @@ model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
 tokenizer = AutoTokenizer.from_pretrained(base)
 \`\`\`
 
-\`transformers\` says that the classifier is new or of another size: the adapter brings it along (\`modules_to_save\`). Servers that load LoRA
-adapters but refuse \`modules_to_save\` or trained biases do not take it: give them the merged checkpoint or the ONNX file.
+\`transformers\` reports that the classifier is new or has another size; the adapter contains it (\`modules_to_save\`). Servers that load
+LoRA adapters but refuse \`modules_to_save\` or trained biases do not accept it: give them the merged checkpoint or the ONNX file.
 `;
 }
 
-/** Arguments that name the labels, as Python has them. */
+/** Arguments that name the labels, in Python's syntax. */
 function labelsArgument(id2label: Record<string, string>): string {
   const entries = Object.entries(id2label).map(([id, label]) => `${id}: ${JSON.stringify(label)}`);
   return `num_labels=${entries.length}, id2label={${entries.join(', ')}}`;

@@ -3,33 +3,37 @@ import type { LabelSet } from '../data/labels';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
 
-/** Whether a task head tells classes apart or predicts a number; the names are those of Hugging Face's config.json. */
+/**
+ * Problem of a task head: classes or a number. The names are those of Hugging Face's config.json.
+ */
 export type ProblemType = 'single_label_classification' | 'regression';
 
-/** delta.json: all that is needed to know what a delta belongs to and what its logits mean. */
+/**
+ * Content of delta.json: the base of a delta, its mask and training, and the meaning of its logits.
+ */
 export interface DeltaInfo {
-  /** Of this format. */
+  /** Version of this format. */
   schemaVersion: 1;
-  /** What it belongs to. */
+  /** Base model to which it belongs. */
   base: {
-    /** The known name, or the folder's last part. */
+    /** Known name, or the folder's last part. */
     name: string;
-    /** Of its weights, in hexadecimal: a delta is put on no other base. */
+    /** SHA-256 of its weights, in hexadecimal. A delta fits no other base. */
     sha256: string;
-    /** config.json's own name of the class. */
+    /** Class name from config.json. */
     architecture: string;
   };
-  /** The tuned heads. */
+  /** Tuned heads. */
   mask: Mask;
-  /** Class number → the training file's own text; null for a regression. */
+  /** Label of each class number, as in the training file; null for a regression. */
   id2label: Record<string, string> | null;
-  /** What the logits are. */
+  /** Problem that the logits answer. */
   problemType: ProblemType;
-  /** GLUE task, null for other data. */
+  /** GLUE task; null for other data. */
   task: string | null;
-  /** How it was trained. */
+  /** Options of the training. */
   options: TrainedWith;
-  /** Of shuffle, dropout and new weights. */
+  /** Seed for shuffling, dropout and initial weights. */
   seed: number;
 }
 
@@ -38,7 +42,7 @@ const text = z.string('a text');
 const number = z.number('a number');
 const hash = z.string('a SHA-256').regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal');
 
-// Loose where a later version may say more than what reading a delta needs.
+// Loose, because a later version may have more fields than reading a delta needs.
 const mask = z.looseObject({
   schemaVersion: z.literal(1, '1'),
   model: z.object({ name: text, sha256: text }),
@@ -60,14 +64,14 @@ const options = z.looseObject({
   seed: index,
 });
 
-/** What a task head's logits mean. */
+/** Meaning of a task head's logits. */
 export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
 
-/** The training's options; where it computed is no part of what it made. */
+/** Options of a training, except the place of computation, which does not determine its result. */
 export interface TrainedWith {
-  /** Passes over the training rows. */
+  /** Number of passes over the training rows. */
   epochs: number;
-  /** Rows a step. */
+  /** Number of rows per step. */
   batchSize: number;
   /** Peak learning rate. */
   lr: number;
@@ -75,11 +79,11 @@ export interface TrainedWith {
   warmup: number;
   /** Decoupled weight decay. */
   weightDecay: number;
-  /** Tokens that a row was cut at. */
+  /** Number of tokens to which a row was truncated. */
   maxLength: number;
-  /** As `DeltaInfo.seed`. */
+  /** Seed, equal to {@link DeltaInfo.seed}. */
   seed: number;
-  /** What a later version may add. */
+  /** Options of later versions. */
   [option: string]: unknown;
 }
 
@@ -99,7 +103,10 @@ const deltaInfo = z
     message: 'null for a regression, else two or more different labels numbered from "0"',
   });
 
-/** Whether labels are what the problem asks for: none for a regression, else ≥ 2 different ones, numbered 0 … n − 1. */
+/**
+ * Returns true if labels match the problem: none for a regression, else ≥ 2 different ones,
+ * numbered 0 … n − 1.
+ */
 export function labelsFit(id2label: Record<string, string> | null, problemType: ProblemType): boolean {
   if (problemType === 'regression') return id2label === null;
   if (!id2label) return false;
@@ -111,16 +118,16 @@ export function labelsFit(id2label: Record<string, string> | null, problemType: 
   );
 }
 
-/** Logits a row: the number of classes, 1 for a regression. */
+/** Number of logits per row: the number of classes, 1 for a regression. */
 export function outputsOf({ id2label }: Pick<DeltaInfo, 'id2label'>): number {
   return id2label ? Object.keys(id2label).length : 1;
 }
 
-/** What a delta's logits mean. */
+/** Labels of a delta's logits. */
 export const labelsOf = ({ id2label }: Pick<DeltaInfo, 'id2label'>): LabelSet =>
   id2label ? { kind: 'classes', names: Object.values(id2label) } : { kind: 'regression' };
 
-/** delta.json's text: one line, always in the same order, whatever the order of the keys and heads that are given. */
+/** Formats delta.json as one line. The order of keys and heads in `info` does not matter. */
 export function formatDeltaInfo(info: DeltaInfo): string {
   const { schemaVersion, base, mask, id2label, problemType, task, options, seed } = info;
   const { name, sha256, architecture } = base;
@@ -137,7 +144,7 @@ export function formatDeltaInfo(info: DeltaInfo): string {
   return `${JSON.stringify(ordered)}\n`;
 }
 
-/** The value with the keys of every object in it in alphabetical order. */
+/** Copy of a value in which the keys of every object are in alphabetical order. */
 function byKey(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(byKey);
   if (typeof value !== 'object' || value === null) return value;
@@ -145,7 +152,7 @@ function byKey(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, each]) => [key, byKey(each)]));
 }
 
-/** @throws INVALID_INPUT naming `file`, the field and what would be right. */
+/** Parses delta.json. @throws INVALID_INPUT with `file`, the field and what would be right */
 export function parseDeltaInfo(json: string, file: string): DeltaInfo {
   let value: unknown;
   try {

@@ -4,24 +4,24 @@ import { argmax, type Metrics } from './metrics';
 
 type ProblemKind = LabelSet['kind'];
 
-/** Logits of every row, in the rows' order. // [n, C] */
+/** Logits of all rows, in the rows' order, [n, C]. */
 export interface Logits {
   values: Float32Array;
   outputs: number;
 }
 
-/** Rows that can be read in batches, as an engine takes them. */
+/** Rows that an engine reads in batches. */
 export interface BatchedRows<Batch> {
-  /** Tokens of each row. */
+  /** Number of tokens of each row. */
   lengths: ArrayLike<number>;
   read(rows: Int32Array): Batch;
 }
 
 /**
- * Runs all rows through a network, likes with likes.
+ * Runs all rows through a network, in batches of similar lengths.
  *
- * @param logitsOf runs one batch // → [B, C]
- * @yields rows done
+ * @param logitsOf runs one batch and returns [B, C]
+ * @yields the number of rows done
  */
 export async function* evaluateRows<Batch>(
   logitsOf: (batch: Batch) => Float32Array | Promise<Float32Array>,
@@ -47,7 +47,7 @@ export async function* evaluateRows<Batch>(
   return { values, outputs };
 }
 
-/** What the logits say of each row: the likeliest class, or the number. */
+/** Predictions of all rows: the most likely class, or the number of a regression. */
 export function predictions({ values, outputs }: Logits, problem: ProblemKind): Float64Array {
   return Float64Array.from({ length: values.length / outputs }, (_, row) => {
     const logits = values.subarray(row * outputs, (row + 1) * outputs);
@@ -55,7 +55,7 @@ export function predictions({ values, outputs }: Logits, problem: ProblemKind): 
   });
 }
 
-/** The task's metrics, and the mean loss as `loss`. */
+/** Values of a task's metrics, and the mean loss as `loss`. */
 export function score(
   logits: Logits,
   targets: ArrayLike<number>,

@@ -5,14 +5,14 @@ import type { StageProgress, WarningEvent } from '../foundation/progress';
 import type { ScoreStrategy } from '../heads/scores';
 import { TRAIN_DEFAULTS, type TrainOptions } from './training-options';
 
-/** How heads are scored by gradients (docs/method.md). */
+/** Options of scoring heads by gradients (docs/method.md). */
 export interface ScoreOptions extends Pick<TrainOptions, 'maxLength' | 'seed' | 'device' | 'threads'> {
-  /** Sequences to draw, ≥ 1; all where there are fewer. */
+  /** Number of sequences to draw, ≥ 1; all if there are fewer. */
   samples: number;
 }
 
 const { maxLength, seed, device } = TRAIN_DEFAULTS;
-/** 300 sequences of at most 128 tokens. */
+/** Default options: 300 sequences of at most 128 tokens. */
 export const SCORE_DEFAULTS: ScoreOptions = { samples: 300, maxLength, seed, device };
 
 const wholeFrom1 = z.int('must be a whole number from 1').min(1, 'must be a whole number from 1');
@@ -28,14 +28,15 @@ const schema = z.strictObject({
 });
 
 /**
- * Fills in what was not given and checks the rest.
+ * Fills in defaults and checks all options.
  *
- * @param said what a message calls an option
- * @throws HifiError INVALID_INPUT naming the option, its value and what would be right; `field` is the option.
+ * @param label returns the name of an option in messages
+ * @throws HifiError INVALID_INPUT with the option, its value and what would be right; `field` is
+ *   the option
  */
 export function scoreOptions(
   given: Partial<ScoreOptions>,
-  said: (option: string) => string = (option) => `scoring option ${option}`,
+  label: (option: string) => string = (option) => `scoring option ${option}`,
 ): ScoreOptions {
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const options = { ...SCORE_DEFAULTS, ...known };
@@ -44,14 +45,14 @@ export function scoreOptions(
   const [issue] = error.issues;
   if (issue.code === 'unrecognized_keys') throw invalidInput(`scoring has no option "${issue.keys[0]}"`);
   const name = issue.path.join('.') as keyof ScoreOptions;
-  throw invalidPart(name, `${said(name)} is ${JSON.stringify(options[name])}; it ${issue.message}`);
+  throw invalidPart(name, `${label(name)} is ${JSON.stringify(options[name])}; it ${issue.message}`);
 }
 
-/** One scoring of all heads. */
+/** Request to score all heads. */
 export interface ScoreRequest {
   /** Folder of the base model. */
   model: string;
-  /** The name the model was asked for by; the folder's last part when absent. */
+  /** Name under which the model was requested. Default: the folder's last part. */
   modelName?: string;
   train: DataSource;
   strategy: ScoreStrategy;

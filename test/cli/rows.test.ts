@@ -78,7 +78,7 @@ it('predicts a folder of files, with a warning for an empty text', () => {
   expect(rows.map(({ row }) => row)).toEqual([0, 1, 2, 3]);
   expect(rows[1].logits).toEqual(rows[3].logits); // both texts are empty
   expect(stderr).toContain(
-    `warning: 2 rows, the first ${folder}/0.csv: row 1, have an empty text; it is predicted as one`,
+    `warning: 2 rows, the first ${folder}/0.csv: row 1, have an empty text, which is predicted like any other`,
   );
 });
 

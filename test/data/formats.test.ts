@@ -171,7 +171,7 @@ describe('plain text', () => {
     const path = write('rows.txt', 'text\tlabel\na\t1\n');
     expect(await refusal({ path })).toMatch(/^a plain text has no labels; give a TSV, CSV, JSONL or Parquet file/);
     expect(await refusal({ path, textColumns: ['text'] }, 'texts')).toMatch(/no columns.*--format tsv/);
-    expect(await refusal({ path, task: 'sst2' }, 'texts')).toMatch(/of no task; --format tsv/);
+    expect(await refusal({ path, task: 'sst2' }, 'texts')).toMatch(/no task; --format tsv/);
     expect((await readDataset({ path, format: 'tsv', textColumns: ['text'] }, 'texts')).texts).toEqual(['a']);
     expect(await refusal({ path: write('rows.txt', '\n\n') }, 'texts')).toBe('the file is empty');
   });

@@ -136,7 +136,7 @@ const changeQuery = (to: Partial<TensorSource>) => (tensors: TensorSource[]) =>
   tensors.map((tensor) => (tensor.name === QUERY ? { ...tensor, ...to } : tensor));
 
 test.each<[string, (tensors: TensorSource[]) => TensorSource[], string]>([
-  ['a tensor too few', (all) => all.filter(({ name }) => name !== QUERY), `${QUERY} is missing, its mask asks for it`],
+  ['a tensor too few', (all) => all.filter(({ name }) => name !== QUERY), `${QUERY} is missing; its mask requires it`],
   [
     'a tensor too many',
     (all) => [
@@ -148,19 +148,19 @@ test.each<[string, (tensors: TensorSource[]) => TensorSource[], string]>([
         bytes: () => new Uint8Array(4),
       },
     ],
-    'bert.encoder.layer.0.attention.self.key.bias is not what its mask tunes',
+    'its mask does not tune bert.encoder.layer.0.attention.self.key.bias',
   ],
   [
     'a wrong shape',
     changeQuery({ shape: [26, 45], bytes: () => new Uint8Array(26 * 45 * 4) }),
-    `${QUERY} has shape [26,45], its mask and base ask for [27,45]`,
+    `${QUERY} has shape [26,45]; its mask and base require [27,45]`,
   ],
   [
     'a NaN',
     changeQuery({
       bytes: () => new Uint8Array(Float32Array.from({ length: 27 * 45 }, (_, i) => (i === 7 ? NaN : 0)).buffer),
     }),
-    `${QUERY} holds NaN at 7: a delta's numbers are finite`,
+    `${QUERY} holds NaN at index 7; a delta's numbers must be finite`,
   ],
   [
     'another type',
@@ -195,7 +195,7 @@ test.each<[string, (json: string) => string, string]>([
   [
     'a head that the model has not',
     (json) => json.replace('"head":3', '"head":5'),
-    'mask: there is no layer 0, head 5',
+    'mask: layer 0, head 5 does not exist',
   ],
 ])('delta.json with %s is refused', (_, change, message) => {
   const out = fresh();

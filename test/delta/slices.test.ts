@@ -93,10 +93,10 @@ test('takes rows as they are and columns transposed, of numbers and of their byt
 });
 
 test.each([
-  [{ layer: 2, head: 0 }, 'mask: there is no layer 2, head 0: the model has layers 0 to 1 of heads 0 to 4'],
-  [{ layer: 0, head: 5 }, 'mask: there is no layer 0, head 5: the model has layers 0 to 1 of heads 0 to 4'],
-  [{ layer: 0, head: -1 }, 'mask: there is no layer 0, head -1: the model has layers 0 to 1 of heads 0 to 4'],
-  [{ layer: 0.5, head: 0 }, 'mask: there is no layer 0.5, head 0: the model has layers 0 to 1 of heads 0 to 4'],
+  [{ layer: 2, head: 0 }, 'mask: layer 2, head 0 does not exist; the model has layers 0 to 1 and heads 0 to 4'],
+  [{ layer: 0, head: 5 }, 'mask: layer 0, head 5 does not exist; the model has layers 0 to 1 and heads 0 to 4'],
+  [{ layer: 0, head: -1 }, 'mask: layer 0, head -1 does not exist; the model has layers 0 to 1 and heads 0 to 4'],
+  [{ layer: 0.5, head: 0 }, 'mask: layer 0.5, head 0 does not exist; the model has layers 0 to 1 and heads 0 to 4'],
   [{ layer: 1, head: 3 }, 'mask: layer 1, head 3 is named twice'],
 ])('a mask with %p is refused', (extra, message) => {
   const heads = [...chosen([[], [3]]), { ...extra, score: 0 }];

@@ -135,7 +135,7 @@ test('a plan that names a file of another folder is refused', async () => {
   writeSafetensors(`${file}.changed`, tensors, { ...undo.metadata, plan: JSON.stringify(plan) });
   undo.close();
   fs.renameSync(`${file}.changed`, file);
-  expect(() => undoCheckpoint(merged, fresh())).toThrow('its metadata has no plan to undo a merge by');
+  expect(() => undoCheckpoint(merged, fresh())).toThrow('its metadata holds no plan for undoing a merge');
 });
 
 /** Changes the byte at `offset` of a tensor. */

@@ -50,7 +50,7 @@ describe('rankHeads', () => {
 
   it('refuses a report whose shapes do not fit', () => {
     const short = { ...report, correlation: { ...report.correlation, pearson: pearson.slice(1) } };
-    expect(() => rankHeads(short)).toThrow('correlation.pearson must be 4 × 4 for 4 heads, but it has 3 rows');
+    expect(() => rankHeads(short)).toThrow('correlation.pearson must be 4 × 4 for 4 heads; it has 3 rows');
     expect(() => rankHeads({ ...report, richness: [[1, 2], [3]] })).toThrow('richness must be one number per head');
   });
 });

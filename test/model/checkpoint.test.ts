@@ -197,13 +197,13 @@ describe('a checkpoint of each family', () => {
     [
       'tiny-electra',
       /embeddings_project\.bias/,
-      'has no tensor "embeddings_project.bias"; config.json asks for one of shape [20]',
+      'has no tensor "embeddings_project.bias"; config.json requires one of shape [20]',
     ],
     ['tiny-distilbert', /sa_layer_norm\.bias/, 'has no tensor "transformer.layer.0.sa_layer_norm.bias"'],
     [
       'tiny-roberta',
       /position_embeddings/,
-      'has no tensor "embeddings.position_embeddings.weight"; config.json asks for one of shape [42, 24]',
+      'has no tensor "embeddings.position_embeddings.weight"; config.json requires one of shape [42, 24]',
     ],
   ])('%s lacks a tensor', async (name, tensor, message) => {
     expect(await refusal(copy(path.join(TINY, '..', name), { tensors: without(tensor) }))).toContain(message);
@@ -217,32 +217,32 @@ describe('what is refused', () => {
     [
       'hidden_size',
       { hidden_size: 50 },
-      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json asks for [300, 50]',
+      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json requires [300, 50]',
     ],
     [
       'vocab_size',
       { vocab_size: 301 },
-      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json asks for [301, 45]',
+      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json requires [301, 45]',
     ],
     [
       'max_position_embeddings',
       { max_position_embeddings: 63 },
-      'position_embeddings.weight" has shape [64, 45]; config.json asks for [63, 45]',
+      'position_embeddings.weight" has shape [64, 45]; config.json requires [63, 45]',
     ],
     [
       'type_vocab_size',
       { type_vocab_size: 1 },
-      'token_type_embeddings.weight" has shape [2, 45]; config.json asks for [1, 45]',
+      'token_type_embeddings.weight" has shape [2, 45]; config.json requires [1, 45]',
     ],
     [
       'intermediate_size',
       { intermediate_size: 71 },
-      'layer.0.intermediate.dense.weight" has shape [70, 45]; config.json asks for [71, 45]',
+      'layer.0.intermediate.dense.weight" has shape [70, 45]; config.json requires [71, 45]',
     ],
     [
       'more layers',
       { num_hidden_layers: 3 },
-      'has no tensor "encoder.layer.2.attention.self.query.weight"; config.json asks for one of shape [45, 45]',
+      'has no tensor "encoder.layer.2.attention.self.query.weight"; config.json requires one of shape [45, 45]',
     ],
     [
       'fewer layers',
@@ -259,13 +259,13 @@ describe('what is refused', () => {
     [
       'a missing tensor',
       without(/layer\.1\.output\.dense\.bias/),
-      'has no tensor "encoder.layer.1.output.dense.bias"; config.json asks for one of shape [45]',
+      'has no tensor "encoder.layer.1.output.dense.bias"; config.json requires one of shape [45]',
     ],
     ['half a pooler', without(/pooler\.dense\.bias/), 'has no tensor "pooler.dense.bias"'],
     [
       'another shape',
       changed(query, { shape: [2025] }),
-      `tensor "${query}" has shape [2025]; config.json asks for [45, 45]`,
+      `tensor "${query}" has shape [2025]; config.json requires [45, 45]`,
     ],
     ['another type', changed(query, { dtype: 'I32' }), `tensor "${query}" is I32; it must be F32, F16, BF16`],
     ['another model', renamed(/^bert\./, 'roberta.'), 'has no tensor "embeddings.word_embeddings.weight"'],

@@ -254,13 +254,13 @@ test.each([
 
 test('a folder that is not there, one without a config, and a file', () => {
   expect(refusal(path.join(root, 'none'))).toBe(
-    `${path.join(root, 'none')}: no such folder; a model folder was asked for`,
+    `${path.join(root, 'none')}: no such folder; expected a model folder`,
   );
   const empty = fs.mkdtempSync(path.join(root, 'empty-'));
   expect(refusal(empty)).toContain(`${path.join(empty, 'config.json')}: no such file`);
   const file = path.join(root, 'file');
   fs.writeFileSync(file, '');
-  expect(refusal(file)).toBe(`${file}: is a file; a model folder was asked for`);
+  expect(refusal(file)).toBe(`${file}: is a file; expected a model folder`);
 });
 
 test.each([

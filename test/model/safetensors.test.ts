@@ -180,7 +180,7 @@ describe('what is refused', () => {
     writeSafetensors(file, [source('a', 'F32', [3], f32(1, 2, 3))]);
     const opened = SafetensorsFile.open(file);
     fs.truncateSync(file, opened.size - 4);
-    expect(refusal(() => opened.float32('a'))).toContain('cut short');
+    expect(refusal(() => opened.float32('a'))).toContain('truncated');
     opened.close();
     expect(() => opened.float32('a')).toThrow('is closed');
   });
@@ -331,7 +331,7 @@ describe('writing', () => {
     ];
     expect(() => writeSafetensors(file, failing)).toThrow('no more');
     expect(() => writeSafetensors(file, [source('a', 'F32', [2], f32(1))])).toThrow(
-      'tensor "a" has 4 bytes, its shape asks for 8',
+      'tensor "a" has 4 bytes; its shape requires 8',
     );
     const twice = source('a', 'F32', [1], f32(1));
     expect(() => writeSafetensors(file, [twice, twice])).toThrow('tensor "a"');

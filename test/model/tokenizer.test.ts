@@ -175,14 +175,14 @@ describe('broken folders', () => {
     ['an empty file', { 'tokenizer.json': '' }, 'tokenizer.json: is empty'],
     ['half a file', { 'tokenizer.json': whole.slice(0, whole.length / 2) }, 'tokenizer.json: is not JSON'],
     ['another kind of JSON', { 'tokenizer.json': '[1]' }, 'tokenizer.json: holds [1]; expected a JSON object'],
-    ['nothing in it', { 'tokenizer.json': '{}' }, 'tokenizer.json: is no tokenizer that can be used'],
+    ['nothing in it', { 'tokenizer.json': '{}' }, 'tokenizer.json: the tokenizer cannot be used'],
     [
       'an unknown model',
       { 'tokenizer.json': changed({ model: { type: 'Magic' } }) },
-      'is no tokenizer that can be used',
+      'the tokenizer cannot be used',
     ],
-    ['no model', { 'tokenizer.json': changed({ model: null }) }, 'is no tokenizer that can be used'],
-    ['no list of added tokens', { 'tokenizer.json': changed({ added_tokens: 3 }) }, 'is no tokenizer that can be used'],
+    ['no model', { 'tokenizer.json': changed({ model: null }) }, 'the tokenizer cannot be used'],
+    ['no list of added tokens', { 'tokenizer.json': changed({ added_tokens: 3 }) }, 'the tokenizer cannot be used'],
     [
       'an empty vocabulary',
       { 'tokenizer.json': changed({ added_tokens: [], model: { type: 'WordPiece', unk_token: '[UNK]', vocab: {} } }) },
@@ -216,7 +216,7 @@ describe('broken folders', () => {
     [
       'a merge of a token that is not there',
       { 'tokenizer.json': changed({ model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: ['a b'] } }) },
-      'merges speak of "ab", which is no token of vocab',
+      'merges use "ab", which is no token of vocab',
     ],
     [
       'a merge of one token',
@@ -244,7 +244,7 @@ describe('broken folders', () => {
       { 'vocab.txt': 'a', 'tokenizer_config.json': '{"tokenizer_class": "BertJapaneseTokenizer"}' },
       'vocab.txt: tokenizer_class is "BertJapaneseTokenizer", which needs its tokenizer.json',
     ],
-    ['an empty vocab.txt', { 'vocab.txt': '' }, 'vocab.txt: is no tokenizer that can be used'],
+    ['an empty vocab.txt', { 'vocab.txt': '' }, 'vocab.txt: the tokenizer cannot be used'],
     ['vocab.json alone', { 'vocab.json': '{}' }, 'tokenizer.json: no such file; a model folder holds'],
     ['a SentencePiece model alone', { 'sentencepiece.bpe.model': 'x' }, 'save the tokenizer with transformers'],
     [

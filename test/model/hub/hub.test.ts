@@ -123,7 +123,7 @@ describe('a download', () => {
     const error = await failure(NAME);
     expect(error.code).toBe('FAILED');
     expect(error.message).toMatch(
-      /^acme\/tiny-bert: model\.safetensors: its hash is [0-9a-f]{64}; the Hub says [0-9a-f]{64}$/,
+      /^acme\/tiny-bert: model\.safetensors: its hash is [0-9a-f]{64}; it must be [0-9a-f]{64}$/,
     );
     expect(fs.existsSync(snapshot(ONE))).toBe(false);
     expect(blobs().filter((name) => name.includes('.part'))).toEqual([]);
@@ -136,7 +136,7 @@ describe('a download', () => {
     const error = await failure(NAME);
     expect([error.code, error.message]).toEqual([
       'FAILED',
-      expect.stringMatching(/^acme\/tiny-bert: .* answered 500$/),
+      expect.stringMatching(/^acme\/tiny-bert: .* responded with status 500$/),
     ]);
     expect(fs.existsSync(snapshot(ONE))).toBe(false);
     weightRequests();
@@ -248,7 +248,7 @@ describe('what is there already', () => {
     await hub.stop();
     const onNote = jest.fn();
     expect(await resolveModel(NAME, { onNote })).toBe(snapshot(ONE));
-    expect(onNote.mock.calls).toEqual([[expect.stringMatching(/^acme\/tiny-bert: .*; using the copy that is there$/)]]);
+    expect(onNote.mock.calls).toEqual([[expect.stringMatching(/^acme\/tiny-bert: .*; using the cached copy$/)]]);
   });
 
   test('without it no network and no model, which is bad input; a near name is told', async () => {
@@ -257,7 +257,7 @@ describe('what is there already', () => {
     const { code, message } = await failure('acme/tiny-bart');
     expect(code).toBe('INVALID_INPUT');
     expect(message).toMatch(
-      /^acme\/tiny-bart: not here, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); did you mean "acme\/tiny-bert"\?$/,
+      /^acme\/tiny-bart: not cached, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); did you mean "acme\/tiny-bert"\?$/,
     );
   });
 
@@ -352,11 +352,11 @@ describe('the token', () => {
     const without = await failure(NAME);
     expect([without.code, without.message]).toEqual([
       'INVALID_INPUT',
-      `acme/tiny-bert: access is restricted; ask for it at ${hub.endpoint}/acme/tiny-bert, then set HF_TOKEN to a token of yours`,
+      `acme/tiny-bert: access is restricted; request it at ${hub.endpoint}/acme/tiny-bert, then set HF_TOKEN to your token`,
     ]);
     process.env.HF_TOKEN = 'hf_other';
     const wrong = await failure(NAME);
-    expect(wrong.message).toContain('the token must be of a user who was let in');
+    expect(wrong.message).toContain('use the token of a user who has access');
     expect(wrong.message + String(wrong.stack)).not.toContain('hf_other');
   });
 });
@@ -368,7 +368,7 @@ test.each([
   ['acme/binary', {}, /has no model\.safetensors or pytorch_model\.bin at "main"; tf_model\.h5 is not read/],
   ['acme/tiny-bert/deep', {}, /neither a folder nor a model's name \(owner\/name\)/],
   ['acme/..', {}, /neither a folder nor/],
-  ['all-MiniLM-L6-v2', { revision: 'v1' }, /kept in one version alone/],
+  ['all-MiniLM-L6-v2', { revision: 'v1' }, /has one version only/],
   [model, { revision: 'v1' }, /is a folder; a revision \(v1\)/],
 ])('%s %j is refused', async (name, options, message) => {
   await resolveModel(NAME);

@@ -133,6 +133,6 @@ test('the message names tokenizer.json, the pattern and the construct, on one li
   const normalizer = { type: 'Replace', pattern: { Regex: String.raw`\X+` }, content: '' };
   fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify({ ...golden.tokenizer, normalizer }));
   expect(() => loadTokenizer(folder)).toThrow(
-    `${folder}/tokenizer.json: is no tokenizer that can be used (the pattern "\\\\X+" has "\\X", which is not supported)`,
+    `${folder}/tokenizer.json: the tokenizer cannot be used (the pattern "\\\\X+" has "\\X", which is not supported)`,
   );
 });
