@@ -72,9 +72,12 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
     if (textColumns.length === 0 && labelColumn === undefined && regression !== true) return;
     throw invalidInput(`${path}: the task ${task} names its columns itself; give either a task or columns`);
   }
-  if (textColumns.length === 0) throw invalidInput(`${path}: no text column given; give a task or --text-columns a[,b]`);
+  if (textColumns.length === 0)
+    throw invalidInput(`${path}: no text column given; give a task or --text-columns a[,b]`);
   if (textColumns.length > 2) {
-    throw invalidInput(`${path}: ${textColumns.length} text columns given (${textColumns.join(', ')}); give one or two`);
+    throw invalidInput(
+      `${path}: ${textColumns.length} text columns given (${textColumns.join(', ')}); give one or two`,
+    );
   }
   if (need === 'labels' && labelColumn === undefined) {
     throw invalidInput(`${path}: labels are needed here; give a task or --label-column`);

@@ -54,7 +54,7 @@ function linkTarget(file: string): string | undefined {
  * Checks that a file or folder can be written at `out`. Leaves nothing behind, so that callers can
  * check before any work.
  *
-   * @param label name of the path in messages
+ * @param label name of the path in messages
  * @throws HifiError INVALID_INPUT with the reason: no permission, a read-only file system, a path
  *   through a file, a name that is too long, a file that is a mount point; DISK_FULL
  */

@@ -41,7 +41,10 @@ function createFolder(purpose: string): string {
     return fs.mkdtempSync(path.join(parent, `hifi-${purpose}-`));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw failed(`cannot write temporary files in ${parent} (${code}); set TMPDIR to a folder that you can write`, error);
+    throw failed(
+      `cannot write temporary files in ${parent} (${code}); set TMPDIR to a folder that you can write`,
+      error,
+    );
   }
 }
 

@@ -77,8 +77,7 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
   const { revision } = options;
   const folder = name === '~' || name.startsWith('~/') ? path.join(os.homedir(), name.slice(1)) : name;
   if (fs.existsSync(folder)) {
-    if (!fs.statSync(folder).isDirectory())
-      throw invalidInput(`${name}: is a file; expected a model's folder or name`);
+    if (!fs.statSync(folder).isDirectory()) throw invalidInput(`${name}: is a file; expected a model's folder or name`);
     if (revision !== undefined)
       throw invalidInput(`${name}: is a folder; a revision (${revision}) needs a model by name`);
     return folder;

@@ -69,7 +69,7 @@ describe('samples auto', () => {
     expect(result.data.sampleIds).toHaveLength(result.samples);
   });
 
-  it('ends at its bound, and says which layers still hang on the sample', async () => {
+  it('ends at its maximum, with a warning that names the layers that still depend on the sample', async () => {
     const options = { k: 2, seed: 4, maxSamples: 70 };
     const { result, events } = await run(request({ ...options, samples: 'auto' }));
     expect(result.samples).toBe(70);
@@ -77,12 +77,12 @@ describe('samples auto', () => {
     const open = holds.flatMap((share, layer) => (share < 0.95 ? [layer] : []));
     expect(open.length).toBeGreaterThan(0);
     expect(warningsOf(events)).toEqual([
-      expect.stringContaining(`after 70 sequences the top 2 still hang on the sample in ${open.length} of 2 layers`),
+      expect.stringContaining(`after 70 sequences the top 2 still depend on the sample in ${open.length} of 2 layers`),
     ]);
   });
 
   it('is refused for a shard, which does not see the whole sample', async () => {
     const shard = analyzeShard({ ...request({ samples: 'auto' }), shard: { index: 0, count: 2 } });
-    await expect(drain(shard)).rejects.toThrow('samples is auto, which looks at the whole sample');
+    await expect(drain(shard)).rejects.toThrow('samples is auto, which needs the whole sample');
   });
 });

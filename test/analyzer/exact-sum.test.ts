@@ -90,7 +90,7 @@ describe('ExactSums', () => {
   });
 
   it('refuses bins and sums of another size', () => {
-    expect(() => new ExactSums(2, new Float64Array(4))).toThrow('2 exact sums need 8 numbers, found 4');
-    expect(() => new ExactSums(2).merge(new ExactSums(3))).toThrow('2 sums and 3 cannot be merged');
+    expect(() => new ExactSums(2, new Float64Array(4))).toThrow('2 exact sums need 8 numbers; got 4');
+    expect(() => new ExactSums(2).merge(new ExactSums(3))).toThrow('cannot merge 2 sums with 3');
   });
 });

@@ -33,7 +33,7 @@ describe("a shard's statistics", () => {
     ['too few', (message) => message.pearson.pop(), 'pearson', 'numbers; it must have'],
     ['none', (message) => (message.bootstrapSums = []), 'bootstrap_sums', 'has 0 numbers; it must have'],
     ['no number', (message) => (message.counts[2] = Number.NaN), 'counts', 'counts[2] is NaN'],
-    ['what no sum has', (message) => (message.spectrum[0] += 0.3), 'spectrum', 'it was changed'],
+    ['what no sum has', (message) => (message.spectrum[0] += 0.3), 'spectrum', 'which is no exact sum'],
     ['other ξ', (message) => message.xis.pop(), 'xis', 'it must be [0.5, 0.6'],
     ['no data', (message) => (message.data = undefined), 'data', 'is missing'],
     ['no head', (message) => (message.heads = 0), '', 'each must be at least 1'],

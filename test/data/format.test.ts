@@ -17,5 +17,7 @@ it('is told by the extension, in any letter case, gzipped or not', () => {
 });
 
 it.each(['rows.xlsx', 'rows', 'rows.gz', 'toString', 'a.constructor'])('%s does not tell it', (name) => {
-  expect(() => formatOf(name)).toThrow(/the extension is not one of \.tsv, \.csv, .*; give --format tsv\|csv\|jsonl\|parquet\|txt/);
+  expect(() => formatOf(name)).toThrow(
+    /the extension is not one of \.tsv, \.csv, .*; give --format tsv\|csv\|jsonl\|parquet\|txt/,
+  );
 });

@@ -108,7 +108,8 @@ describe('randomStream', () => {
   });
 
   it('refuses a seed that is no whole number, and a sample larger than the rows', () => {
-    for (const seed of [-1, 0.5, Number.NaN, 2 ** 53]) expect(() => randomStream(seed, 'x')).toThrow(/seed must be a whole/);
+    for (const seed of [-1, 0.5, Number.NaN, 2 ** 53])
+      expect(() => randomStream(seed, 'x')).toThrow(/seed must be a whole/);
     expect(() => randomStream(0, 'x').sample(3, 4)).toThrow('4 of 3 rows');
   });
 });

@@ -253,9 +253,7 @@ test.each([
 });
 
 test('a folder that is not there, one without a config, and a file', () => {
-  expect(refusal(path.join(root, 'none'))).toBe(
-    `${path.join(root, 'none')}: no such folder; expected a model folder`,
-  );
+  expect(refusal(path.join(root, 'none'))).toBe(`${path.join(root, 'none')}: no such folder; expected a model folder`);
   const empty = fs.mkdtempSync(path.join(root, 'empty-'));
   expect(refusal(empty)).toContain(`${path.join(empty, 'config.json')}: no such file`);
   const file = path.join(root, 'file');

@@ -176,11 +176,7 @@ describe('broken folders', () => {
     ['half a file', { 'tokenizer.json': whole.slice(0, whole.length / 2) }, 'tokenizer.json: is not JSON'],
     ['another kind of JSON', { 'tokenizer.json': '[1]' }, 'tokenizer.json: holds [1]; expected a JSON object'],
     ['nothing in it', { 'tokenizer.json': '{}' }, 'tokenizer.json: the tokenizer cannot be used'],
-    [
-      'an unknown model',
-      { 'tokenizer.json': changed({ model: { type: 'Magic' } }) },
-      'the tokenizer cannot be used',
-    ],
+    ['an unknown model', { 'tokenizer.json': changed({ model: { type: 'Magic' } }) }, 'the tokenizer cannot be used'],
     ['no model', { 'tokenizer.json': changed({ model: null }) }, 'the tokenizer cannot be used'],
     ['no list of added tokens', { 'tokenizer.json': changed({ added_tokens: 3 }) }, 'the tokenizer cannot be used'],
     [

@@ -1,4 +1,4 @@
-import { buffersOf, release } from '../../analyzer/hand-over';
+import { buffersOf, release } from '../../analyzer/batch-memory';
 
 const MEGABYTE = 1 << 20;
 
