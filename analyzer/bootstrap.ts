@@ -123,7 +123,7 @@ export class BootstrapSums {
   flush(): void {
     const { columns, rows, sums, hashes } = this;
     const most = Math.ceil(hashes.length / STRIDE) * STRIDE;
-    const counts = new Int32Array(REPLICATES); // drawn rows of each replicate, rounded up to whole strides
+    const counts = new Int32Array(REPLICATES); // drawn rows, in whole strides
     const drawn = new Int32Array(REPLICATES * most); // start of each drawn row in `rows`
     const weights = new Float64Array(REPLICATES * most); // 0 for rows that fill up a stride
     for (let replicate = 0; replicate < REPLICATES; replicate++) {

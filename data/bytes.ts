@@ -83,7 +83,8 @@ async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer>): Async
 
 async function* unpacked(source: NamedFile, packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK });
-  pipeline(Readable.from(packed, { objectMode: false }), gunzip, () => {}); // errors are thrown below
+  // The loop below throws the errors.
+  pipeline(Readable.from(packed, { objectMode: false }), gunzip, () => {});
   try {
     yield* gunzip;
   } catch (error) {

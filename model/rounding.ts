@@ -33,7 +33,8 @@ export function firstTooLarge(dtype: Exclude<FloatDtype, 'F32'>, rounded: Uint8A
 function halfBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7c00 | (magnitude & 0x7fe000 ? (magnitude & 0x7fe000) >>> 13 : 0x200); // NaN
+  // NaN
+  if (magnitude > 0x7f800000) return sign | 0x7c00 | (magnitude & 0x7fe000 ? (magnitude & 0x7fe000) >>> 13 : 0x200);
   if (magnitude >= 0x47800000) return sign | 0x7c00; // 2¹⁶ and more
   if (magnitude >= 0x38800000) {
     // Normal in both: rebias the exponent from 127 to 15 and drop 13 bits. A carry moves into the
@@ -51,6 +52,7 @@ function halfBits(bits: number): number {
 
 /** bfloat16 bits of binary32 bits: the upper half. */
 function brainBits(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | (bits & 0x7f0000 ? 0 : 0x40); // NaN stays one
+  // A NaN stays a NaN.
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | (bits & 0x7f0000 ? 0 : 0x40);
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }

@@ -19,7 +19,8 @@ export function unigram(json: unknown): Model {
   const { vocab: pieces, unk_id: unknown, byte_fallback } = settings.parse(json);
   const vocab = new Map<string, number>();
   const scores = new Float64Array(pieces.length);
-  const longest = new Uint16Array(0x10000); // first code unit → length of the longest piece that starts with it
+  // Length of the longest piece by its first code unit.
+  const longest = new Uint16Array(0x10000);
   for (const [id, entry] of pieces.entries()) {
     const [piece, score] = Array.isArray(entry) ? entry : [];
     if (typeof piece !== 'string' || typeof score !== 'number') throw new Error(`vocab[${id}] is no [piece, score]`);
@@ -42,7 +43,7 @@ export function unigram(json: unknown): Model {
     vocab,
     tokenize(word) {
       const whole = word.length;
-      const best = new Float64Array(whole + 1).fill(-Infinity); // score of the best split up to here
+      const best = new Float64Array(whole + 1).fill(-Infinity); // score of the best split
       const start = new Int32Array(whole + 1); // start of that split's last piece
       const last = new Int32Array(whole + 1); // id of that piece
       best[0] = 0;

@@ -55,7 +55,8 @@ it.each(['csv', 'tsv', 'txt', 'jsonl'] as const)('ends a line at LF, CRLF and CR
       const line = (i: number) => (format === 'jsonl' ? `{"text":"row ${i}"}` : `row ${i}`);
       const content = ends.map((each, i) => line(i) + each).join('');
       const all = await records(content, format);
-      const rows = format === 'jsonl' || format === 'txt' ? all.slice(1) : all; // the first record has the names
+      // The first record has the names.
+      const rows = format === 'jsonl' || format === 'txt' ? all.slice(1) : all;
       expect(fieldsOf(rows)).toEqual(ends.map((_, i) => [`row ${i}`]));
       expect(rows.map(({ line }) => line)).toEqual(ends.map((_, i) => i + 1));
     }),

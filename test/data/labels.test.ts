@@ -39,7 +39,7 @@ describe('fitLabels', () => {
     expect(fitLabels(rows([...labels].reverse()))).toEqual({ kind: 'classes', names });
   });
 
-  it("has a task's classes in GLUE's order, those too that the rows lack", () => {
+  it("has a task's classes in GLUE's order, also those that no row has", () => {
     expect(fitLabels(glue('mnli', ['contradiction', 'entailment']))).toEqual({
       kind: 'classes',
       names: ['entailment', 'neutral', 'contradiction'],
@@ -56,19 +56,19 @@ describe('fitLabels', () => {
     expect(() => fitLabels(glue('cola', ['1', '1']))).toThrow(/all 2 rows have the label "1"/);
   });
 
-  it('is a regression where the rows or the caller say so', () => {
+  it('is a regression if the rows or the caller say so', () => {
     expect(fitLabels(rows(['1', '1']), true)).toEqual({ kind: 'regression' });
     expect(fitLabels(rows(['1', '2'], { regression: true }))).toEqual({ kind: 'regression' });
   });
 });
 
 describe('encodeLabels', () => {
-  it('gives class indices', () => {
+  it('returns class indices', () => {
     const train = rows(['b', 'a', 'c']);
     expect(encodeLabels(rows(['c', 'c', 'a']), fitLabels(train))).toEqual(Int32Array.of(2, 2, 0));
   });
 
-  it('names the row of the file, the label and the known ones when training had no such label', () => {
+  it('refuses an unknown label, with its row in the file and the known labels', () => {
     const set = fitLabels(rows(['yes', 'no']));
     const dev = selectRows(rows(['no', 'yes', 'no', 'perhaps'], { path: 'dev.tsv' }), [3, 0]);
     expect(() => encodeLabels(dev, set)).toThrow(
@@ -81,7 +81,7 @@ describe('encodeLabels', () => {
     expect(() => encodeLabels(rows(['x']), set)).toThrow(/"19" and 5 more$/);
   });
 
-  it('gives the numbers of a regression', () => {
+  it('returns the numbers of a regression', () => {
     const values = encodeLabels(rows(['4.5', '-1', '1e-3', '.5', '3.', '+2']), { kind: 'regression' });
     expect(values).toEqual(Float32Array.of(4.5, -1, 1e-3, 0.5, 3, 2));
   });
@@ -92,7 +92,7 @@ describe('encodeLabels', () => {
     );
   });
 
-  it('needs the labels', () => {
+  it('refuses a dataset without labels', () => {
     expect(() => fitLabels(rows(['a'], { labels: undefined }))).toThrow(/labels were not read/);
   });
 });
@@ -111,7 +111,7 @@ describe('labelWarnings', () => {
     expect(warnings(['Σ', 'x', 'σ'])).toHaveLength(1);
   });
 
-  it('warns of classes that differ in Unicode composition alone', () => {
+  it('warns of classes that differ only in Unicode composition', () => {
     expect(warnings(['caf\u00e9', 'bar', 'cafe\u0301'])).toEqual([
       'rows.tsv: the labels "cafe\u0301" (U+0063 U+0061 U+0066 U+0065 U+0301), "caf\u00e9" (U+0063 U+0061 U+0066 U+00E9) look the same but have different code points; they are 2 classes',
     ]);

@@ -56,7 +56,7 @@ describe('a path that cannot be written is refused before any work', () => {
 });
 
 (process.getuid?.() === 0 ? test : test.skip)(
-  'a user without the right: refused before, but for a folder of their own in one that is not',
+  "a user without permission is refused first, except in a folder of their own inside another's",
   () => {
     fs.chmodSync(scratch, 0o755);
     fs.mkdirSync(at('closed', 'own'), { recursive: true });

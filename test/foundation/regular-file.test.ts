@@ -10,8 +10,8 @@ import { openCheckpoint } from '../../model/checkpoint';
 import { loadTokenizer } from '../../model/tokenizer';
 
 /*
- * Paths that are no regular files. Reading a FIFO without a writer waits forever, and a service would
- * stop for all its callers.
+ * Paths that are no regular files. Reading a FIFO without a writer waits forever, so a service
+ * would stop for all its callers.
  */
 const tiny = path.join(__dirname, '../fixtures/tiny-bert');
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-regular-'));
@@ -21,7 +21,7 @@ afterAll(async () => {
   fs.rmSync(root, { recursive: true });
 });
 
-/** tiny-bert with something else in place of a file. */
+/** Copy of tiny-bert with something else in place of a file. */
 function model(name: string, put: (file: string) => void): string {
   const folder = fs.mkdtempSync(path.join(root, 'model-'));
   fs.cpSync(tiny, folder, { recursive: true });

@@ -33,7 +33,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])(
 );
 
 test('neither an error nor an exit leaves a folder', () => {
-  expect(ended(`throw new Error('nobody catches it')`)).toMatchObject({ status: 1, left: [] });
+  expect(ended(`throw new Error('not caught')`)).toMatchObject({ status: 1, left: [] });
   expect(ended('process.exit(3)')).toMatchObject({ status: 3, left: [] });
 });
 
