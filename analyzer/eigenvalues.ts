@@ -98,8 +98,8 @@ export function tridiagonalEigenvalues(d: Float64Array, e: Float64Array, n: numb
 }
 
 /**
- * Runs the implicit QL method. @param lost size at which an off-diagonal entry counts as 0, far
- * below the largest entry
+ * Runs the implicit QL method.
+ * @param lost size at which an off-diagonal entry counts as 0, far below the largest entry
  */
 function implicitQl(d: Float64Array, e: Float64Array, n: number, lost: number): void {
   for (let l = 0; l < n; l++) {

@@ -75,8 +75,8 @@ export class HeadMeter {
   }
 
   /**
-   * Adds a batch. @throws HifiError FAILED with layer and head, if an output is not finite or too
-   * large
+   * Adds a batch.
+   * @throws HifiError FAILED with layer and head, if an output is not finite or too large
    */
   addBatch(batch: BatchOutputs): void {
     const { layers, heads, headDim } = this.statistics.shape;

@@ -128,8 +128,8 @@ async function* rank(whole: ShardStatistics): AsyncGenerator<AnalysisEvent, Head
 }
 
 /**
- * Sizes of a measurement. @throws HifiError INVALID_INPUT for an invalid config.json, or heads of
- * size 1
+ * Sizes of a measurement.
+ * @throws HifiError INVALID_INPUT for an invalid config.json, or heads of size 1
  */
 function measureSetup(folder: string, options: AnalysisOptions): MeasureSetup {
   const { layers, heads, headDim, hiddenSize, maxPositions } = readModelConfig(folder);

@@ -5,8 +5,8 @@ import type { Shard as ShardMessage } from '../proto/gen/hifi/v1/analyzer_pb';
 import { present } from '../proto/matrix';
 
 /**
- * Reads a shard. @throws HifiError INVALID_INPUT if it is out of range, or the options do not allow
- * shards
+ * Reads a shard.
+ * @throws HifiError INVALID_INPUT if it is out of range, or the options do not allow shards
  */
 export function shardOf({ index: given, count }: ShardMessage, options: AnalysisOptions, field = 'shard'): Shard {
   if (count < 1) throw invalidPart(`${field}.count`, `${field}.count is ${count}; it must be at least 1`);

@@ -162,8 +162,8 @@ export function applyDelta(checkpoint: Checkpoint, delta: Delta): ReadonlyMap<st
 }
 
 /**
- * Checks a delta. @throws INVALID_INPUT if it belongs to another base, or its tensors differ from
- * those of its mask
+ * Checks a delta.
+ * @throws INVALID_INPUT if it belongs to another base, or its tensors differ from those of its mask
  */
 function checkDelta(delta: Delta, checkpoint: Checkpoint): void {
   checkBase(delta.info, checkpoint, 'the delta');

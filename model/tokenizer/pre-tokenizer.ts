@@ -42,8 +42,8 @@ const settings = z.discriminatedUnion(
 );
 
 /**
- * Creates a pre-tokenizer. @param json `pre_tokenizer` of tokenizer.json; null takes the text as
- * one word
+ * Creates a pre-tokenizer.
+ * @param json `pre_tokenizer` of tokenizer.json; null takes the text as one word
  */
 export function preTokenizer(json: unknown): PreTokenizer {
   if (json == null) return (text) => [text];

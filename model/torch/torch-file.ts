@@ -123,7 +123,8 @@ function legacyTable(file: string, descriptor: number, size: number): Map<string
 }
 
 /**
- * Tensors of a state dict, with their places. @param placeOf returns the first byte of a storage
+ * Tensors of a state dict, with their places.
+ * @param placeOf returns the first byte of a storage
  */
 function tensorsOf(file: string, dict: unknown, placeOf: (storage: Storage) => number): Map<string, StoredTensor> {
   if (!(dict instanceof Map)) throw new PickleError('it holds no dictionary of tensors');
