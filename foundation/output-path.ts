@@ -130,7 +130,7 @@ function isMountPoint(target: string): boolean {
     return false;
   }
   const real = fs.existsSync(target) ? fs.realpathSync(target) : target;
-  // The fifth field is the mount point, in which \\040 stands for a space.
+  // The fifth field is the mount point, in which \040 stands for a space.
   const named = (line: string) =>
     line.split(' ')[4]?.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
   return list.split('\n').some((line) => named(line) === real);

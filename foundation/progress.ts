@@ -41,7 +41,7 @@ export interface WorkInterval {
 /** Milliseconds since the Unix epoch. The clock is monotonic; all threads of a process share it. */
 export const clock = () => performance.timeOrigin + performance.now();
 
-/** An interval that ends now. */
+/** Interval that ends now. */
 export const intervalSince = (
   from: number,
   name: string,

@@ -76,7 +76,7 @@ export function frames(json: unknown, has: (token: string) => boolean): Frames {
         { text: 0, type: 0 },
         { id: sep, type: 0 },
       ];
-      // RoBERTa has one segment, and a separator after each text and between them.
+      // RoBERTa has one segment, and two separators between the texts.
       const type = parsed.type === 'BertProcessing' ? 1 : 0;
       const between: FramePart[] = parsed.type === 'BertProcessing' ? [] : [{ id: sep, type }];
       return { single, pair: [...single, ...between, { text: 1, type }, { id: sep, type }] };
