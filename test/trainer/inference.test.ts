@@ -92,7 +92,7 @@ it('refuses logits that are no numbers, naming the row', async () => {
   const delta = await deltaOf({ labels: ['0', '1'], scale: 3e38 });
   const wrong = {
     code: 'FAILED',
-    message: expect.stringMatching(/dev\.tsv: row \d+ has the logits \[.*\]: no finite/),
+    message: expect.stringMatching(/dev\.tsv: row \d+ has the logits \[.*\]; they must be finite/),
   };
   await expect(predicted({ model, delta, data: devSentences, options })).rejects.toMatchObject(wrong);
   await expect(evaluated({ model, delta, data: devSentences, options })).rejects.toMatchObject(wrong);
