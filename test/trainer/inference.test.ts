@@ -99,12 +99,7 @@ it('refuses logits that are no numbers, naming the row', async () => {
 });
 
 it.each<[string, DeltaShape['labels'], string, string]>([
-  [
-    'classes of a regression',
-    undefined,
-    'cola',
-    'the task cola needs 2 classes; DELTA was trained for a regression',
-  ],
+  ['classes of a regression', undefined, 'cola', 'the task cola needs 2 classes; DELTA was trained for a regression'],
   ['a number of classes', ['0', '1'], 'stsb', 'the task stsb needs a regression; DELTA was trained for 2 classes'],
   ['three classes of two', ['0', '1'], 'mnli', 'the task mnli needs 3 classes; DELTA was trained for 2 classes'],
 ])('refuses a task that asks for %s', async (_, labels, task, message) => {
