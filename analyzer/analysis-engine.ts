@@ -9,12 +9,13 @@ import type { ShardStatistics } from './shard';
 const entry = require.resolve('./child');
 
 /**
- * The young generation of each thread's heap is 4 MB to a side, not 16: rows are many and short-lived, and would fill what there
- * is before anything is collected. It takes no time (CPU seconds of 2,000 CoLA rows: the same to 2 %).
+ * Environment of the child. The young generation of each thread's heap is 4 MB per semi-space
+ * instead of 16, because many short-lived rows would fill it before a collection. It takes no extra
+ * time: 2,000 CoLA rows need the same CPU seconds within 2 %.
  */
 const env = () => ({ NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=4`.trim() });
 
-/** `pipeline.analyze` in a child process. */
+/** Runs `pipeline.analyze` in a child process. */
 export function analyze(
   request: AnalyzeRequest,
   signal?: AbortSignal,
@@ -23,7 +24,7 @@ export function analyze(
   return callEngine({ entry, method: 'analyze', request, env: env(), signal, ...options });
 }
 
-/** Measures what an analysis costs, in a child process; see `calibrateAnalysis`. */
+/** Runs `calibrateAnalysis` in a child process. */
 export function calibrateAnalysis(
   request: AnalyzeRequest,
   signal?: AbortSignal,
@@ -32,12 +33,15 @@ export function calibrateAnalysis(
   return callEngine({ entry, method: 'calibrate', request, env: env(), signal, ...options });
 }
 
-/** `embed` in a child process. */
+/** Runs `embed` in a child process. */
 export function embed(request: EmbedRequest, signal?: AbortSignal): AsyncGenerator<StageProgress, Embedded> {
   return callEngine({ entry, method: 'embed', request, env: env(), signal });
 }
 
-/** Analyses in one child process, one after the other. It keeps the last model, so that the next analysis of it starts at once. */
+/**
+ * Child process that runs analyses one after the other. It caches the last model, so the next
+ * analysis of it starts at once.
+ */
 export class AnalyzerEngine {
   private readonly engine: Engine;
 
@@ -45,17 +49,17 @@ export class AnalyzerEngine {
     this.engine = new Engine({ entry, env: env(), ...options });
   }
 
-  /** Of the child; undefined where there is none. */
+  /** Process id of the child; undefined if there is none. */
   get pid(): number | undefined {
     return this.engine.pid;
   }
 
-  /** `pipeline.analyze`; see {@link Engine.call} for what the process adds. */
+  /** Runs `pipeline.analyze`; see {@link Engine.call}. */
   analyze(request: AnalyzeRequest, signal?: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport> {
     return this.engine.call('analyze', request, signal);
   }
 
-  /** `pipeline.analyzeShard`. */
+  /** Runs `pipeline.analyzeShard`. */
   analyzeShard(
     request: AnalyzeRequest & { shard: Shard },
     signal?: AbortSignal,
@@ -63,7 +67,7 @@ export class AnalyzerEngine {
     return this.engine.call('analyzeShard', request, signal);
   }
 
-  /** `pipeline.merge`. */
+  /** Runs `pipeline.merge`. */
   merge(shards: ShardStatistics[], signal?: AbortSignal): AsyncGenerator<AnalysisEvent, HeadReport> {
     return this.engine.call('merge', shards, signal);
   }

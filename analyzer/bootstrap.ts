@@ -1,33 +1,39 @@
 import type { CorrelationKind, Scope } from '../heads/head-report';
 import { mix, poissonWeight, REPLICATES, replicateKeys } from './poisson-weights';
 
-/** What replicates must share to be added: their weights and the pairs of heads that they sum over. */
+/**
+ * Shape that replicates must share to be added: their weights, and the pairs of heads over which
+ * they sum.
+ */
 export interface BootstrapShape {
-  /** Of the weights; unsigned 32-bit. */
+  /** Seed of the weights; unsigned 32-bit. */
   seed: number;
-  /** Which correlation of the pairs is summed. */
+  /** Correlation of the pairs that is summed. */
   correlation: CorrelationKind;
-  /** Pairs within a layer, or of the whole model: those that the ranking's graphs have edges for. */
+  /** Pairs within a layer or of the whole model, as the ranking's graphs have edges. */
   scope: Scope;
 }
 
-/** The replicates' sums as plain data. */
+/** Sums of the replicates as plain data. */
 export interface BootstrapData {
   draws: Float64Array;
   sums: Float64Array;
 }
 
 /**
- * Quanta that a correlation is cut into: each sum is a whole multiple of its own and stays under 2⁵³ of them for 2²⁶ rows, so
- * that all additions are exact (docs/method.md). |r| ≤ 1 needs one; |cov| may be as large as 2²⁶ and
- * as small as the square of a small output.
+ * Quanta into which a correlation is split. Each sum is a whole multiple of its quantum, below 2⁵³
+ * of them for 2²⁶ rows, so all additions are exact (docs/method.md). |r| ≤ 1 needs one quantum.
+ * |cov| may be as large as 2²⁶ and as small as the square of a small output.
  */
 const QUANTA: Record<CorrelationKind, readonly number[]> = {
   pearson: [2 ** -26],
   covariance: [1, 2 ** -26, 2 ** -52],
 };
 
-/** Bytes of a bootstrap's sums: 0.75 MB for 6 layers of 12 heads; 118 MB for the 73,536 pairs of a whole model of 24 × 16. */
+/**
+ * Size of a bootstrap's sums in bytes: 0.75 MB for 6 layers of 12 heads; 118 MB for the 73,536
+ * pairs of a whole model of 24 × 16.
+ */
 export function bootstrapBytes(shape: BootstrapShape, layers: number, heads: number): number {
   return 8 * REPLICATES * sizesOf(shape, layers, heads).columns;
 }
@@ -39,30 +45,38 @@ function sizesOf({ correlation, scope }: BootstrapShape, layers: number, heads: 
   return { nodes, graph, pairs, columns: nodes + QUANTA[correlation].length * pairs };
 }
 
-/** Columns that are summed together: what they take of a batch's rows stays in the processor's cache. */
+/**
+ * Number of columns that are summed together: their part of a batch's rows fits the processor's
+ * cache.
+ */
 const TILE = 1024;
 
-/** Rows that one pass over a replicate's sums adds. */
+/** Number of rows that one pass over a replicate's sums adds. */
 const STRIDE = 4;
 
 /**
- * Bootstrap of the sample (Efron 1979; docs/method.md): the sums of t and of the pairs' correlation, with each row counted as often
- * as its Poisson(1) weight says, once a replicate. Constant memory in the rows; parts of a sample add up to the same bits.
+ * Bootstrap of the sample (Efron 1979; docs/method.md): sums of t and of the pairs' correlation. In
+ * each replicate a row counts as often as its Poisson(1) weight says. Memory does not grow with the
+ * rows; parts of a sample add up to the same bits.
  */
 export class BootstrapSums {
   /** Σw of each replicate. */
   readonly draws: Float64Array;
-  /** [replicates, columns]: Σw·t of the N heads, then Σw·c of the pairs, a block of all pairs for each quantum. */
+  /**
+   * Sums, [replicates, columns]: Σw·t of the N heads, then Σw·c of the pairs, a block of all pairs
+   * for each quantum.
+   */
   readonly sums: Float64Array;
-  /** N = L·H. */
+  /** Number of heads, N = L·H. */
   readonly nodes: number;
-  /** Nodes of one graph, H or N: the pairs are those i < j within each graph, row by row. */
+  /** Number of nodes of one graph, H or N. The pairs are i < j within each graph, row by row. */
   readonly graph: number;
+  /** Number of pairs. */
   readonly pairs: number;
   private readonly columns: number;
   private readonly quanta: readonly number[];
   private readonly keys: Uint32Array;
-  /** Rows waiting to be added, [rows, columns], and their weights' hashes. */
+  /** Rows to be added, [rows, columns], with the hashes of their weights. */
   private rows = new Float64Array(0);
   private hashes: number[] = [];
 
@@ -84,11 +98,11 @@ export class BootstrapSums {
   }
 
   /**
-   * Takes a row of the data; it counts from the next `flush` on.
+   * Takes a row. The next `flush` adds it.
    *
-   * @param row its number in the data
+   * @param row number of the row in the data
    * @param counts t of the N heads
-   * @param correlations c of the pairs, 0 ≤ c ≤ 2²⁶; rounded to the last quantum
+   * @param correlations c of the pairs, 0 ≤ c ≤ 2²⁶, which are rounded to the last quantum
    */
   add(row: number, counts: Float64Array, correlations: Float64Array): void {
     const from = this.hashes.length * this.columns;
@@ -99,16 +113,19 @@ export class BootstrapSums {
     }
     this.hashes.push(mix(row));
     this.rows.set(counts, from);
-    cutToQuanta(correlations, this.quanta, this.rows, from + this.nodes);
+    splitToQuanta(correlations, this.quanta, this.rows, from + this.nodes);
   }
 
-  /** Adds the rows taken since the last call to all replicates: weights [replicates, rows] × rows [rows, columns]. */
+  /**
+   * Adds the rows since the last call to all replicates: weights [replicates, rows] × rows [rows,
+   * columns].
+   */
   flush(): void {
     const { columns, rows, sums, hashes } = this;
     const most = Math.ceil(hashes.length / STRIDE) * STRIDE;
-    const counts = new Int32Array(REPLICATES); // drawn rows of each replicate, rounded up to whole strides
-    const drawn = new Int32Array(REPLICATES * most); // where in `rows` each begins
-    const weights = new Float64Array(REPLICATES * most); // 0 where rounded up
+    const counts = new Int32Array(REPLICATES); // drawn rows, in whole strides
+    const drawn = new Int32Array(REPLICATES * most); // start of each drawn row in `rows`
+    const weights = new Float64Array(REPLICATES * most); // 0 for rows that fill up a stride
     for (let replicate = 0; replicate < REPLICATES; replicate++) {
       let count = 0;
       for (let row = 0; row < hashes.length; row++) {
@@ -131,7 +148,7 @@ export class BootstrapSums {
     this.hashes = [];
   }
 
-  /** Adds another part's replicates to these. */
+  /** Adds the replicates of another part. */
   merge(other: BootstrapSums): void {
     for (let i = 0; i < this.draws.length; i++) this.draws[i] += other.draws[i];
     for (let i = 0; i < this.sums.length; i++) this.sums[i] += other.sums[i];
@@ -155,8 +172,11 @@ export class BootstrapSums {
   }
 }
 
-/** Each value as whole multiples of the quanta, the last one rounded: into `to`, a block of all values for each quantum. */
-function cutToQuanta(values: Float64Array, quanta: readonly number[], to: Float64Array, from: number): void {
+/**
+ * Splits each value into whole multiples of the quanta, with the last one rounded. `to` gets a
+ * block of all values for each quantum.
+ */
+function splitToQuanta(values: Float64Array, quanta: readonly number[], to: Float64Array, from: number): void {
   let at = from;
   const last = quanta.length - 1;
   const rest = last === 0 ? values : values.slice();
@@ -173,8 +193,9 @@ function cutToQuanta(values: Float64Array, quanta: readonly number[], to: Float6
 }
 
 /**
- * sums[to …] += Σ weights[i + r]·rows[drawn[i + r] + from …] over the rows r of one stride. A function of its own, and so small, so
- * that the compiler has it ready after a few hundred of the calls that the first batch makes.
+ * Adds the rows r of one stride: sums[to …] += Σ weights[i + r]·rows[drawn[i + r] + from …]. It is
+ * a small function of its own, so that the compiler optimises it after a few hundred calls, within
+ * the first batch.
  */
 function addRows(
   sums: Float64Array,

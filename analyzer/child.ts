@@ -8,7 +8,10 @@ import { WarmModel } from './warm-model';
 
 const models = new WarmModel();
 
-/** The analyzer's engine: the one process that loads onnxruntime to measure heads, or to embed texts. */
+/**
+ * Engine of the analyzer: the only process that loads onnxruntime to measure heads or to embed
+ * texts.
+ */
 serveEngine({
   analyze: (request: AnalyzeRequest, signal) => analyze(request, signal, models),
   analyzeShard: (request: AnalyzeRequest & { shard: Shard }, signal) => analyzeShard(request, signal, models),

@@ -5,6 +5,7 @@ import { type DescribeModelResponse, DescribeModelResponseSchema } from '../prot
 
 const TUNABLE = ['qkv', 'qkvo'] as const;
 
+/** Converts a model's description to its message. */
 export function descriptionMessage(description: ModelDescription): DescribeModelResponse {
   const [parametersPerHeadQkv, parametersPerHeadQkvo] = TUNABLE.map((tune) => parametersPerHead(description, tune));
   return create(DescribeModelResponseSchema, {

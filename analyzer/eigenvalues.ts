@@ -1,29 +1,33 @@
 import { largestOf, multiply, rangeScale } from './number-range';
 
-/**
- * Eigenvalues of small symmetric matrices in float64: Householder tridiagonalisation and the implicit QL method, values
- * alone (Golub & Van Loan, Matrix Computations, §8.3; after EISPACK's tred1 and tql1).
+/*
+ * Eigenvalues of small symmetric matrices in float64: Householder tridiagonalisation and the
+ * implicit QL method, without eigenvectors (Golub & Van Loan, Matrix Computations, §8.3; after
+ * EISPACK's tred1 and tql1).
  */
 
-/** QL sweeps for one eigenvalue; two are usual. */
+/** Maximum number of QL sweeps for one eigenvalue; two are usual. */
 const MAX_SWEEPS = 60;
-/** Bounds of a rotation's squared sides within which their sum keeps all its digits. */
+/** Bounds of the squared sides of a rotation within which their sum is accurate. */
 const SMALLEST_SQUARE = 2 ** -900;
 const LARGEST_SQUARE = 2 ** 900;
 
 /**
- * Eigenvalues of the symmetric n×n matrix in `a` (row by row; its lower triangle is read and overwritten).
+ * Computes the eigenvalues of a symmetric n×n matrix.
  *
- * @param eigenvalues the first n entries are set, in no order.
- * @param work scratch of at least n numbers.
- * @throws Error when a value has not converged, which a finite matrix does not bring about.
+ * @param a the matrix row by row; its lower triangle is read and overwritten
+ * @param eigenvalues gets the values in its first n entries, in no order
+ * @param work scratch of at least n numbers
+ * @throws Error if a value has not converged, which does not happen for a finite matrix
  */
 export function symmetricEigenvalues(a: Float64Array, n: number, eigenvalues: Float64Array, work: Float64Array): void {
   tridiagonalise(a, n, eigenvalues, work);
   tridiagonalEigenvalues(eigenvalues, work, n);
 }
 
-/** a → QᵀaQ, tridiagonal: its diagonal into `d`, its subdiagonal into `e[1 … n−1]`, `e[0]` = 0. */
+/**
+ * Reduces a to tridiagonal QᵀaQ: its diagonal in `d`, its subdiagonal in `e[1 … n−1]`; `e[0]` = 0.
+ */
 function tridiagonalise(a: Float64Array, n: number, d: Float64Array, e: Float64Array): void {
   for (let i = n - 1; i > 0; i--) {
     const row = i * n;
@@ -34,7 +38,8 @@ function tridiagonalise(a: Float64Array, n: number, d: Float64Array, e: Float64A
       d[i] = a[row + i];
       continue;
     }
-    // u = the row left of the diagonal, reflected onto its last entry; scaled so that squares neither over- nor underflow.
+    // u = the row left of the diagonal, reflected onto its last entry. It is scaled so that squares
+    // neither over- nor underflow.
     let h = 0;
     for (let k = 0; k < i; k++) {
       const u = a[row + k] / scale;
@@ -47,7 +52,8 @@ function tridiagonalise(a: Float64Array, n: number, d: Float64Array, e: Float64A
     d[i] = a[row + i];
     h -= f * g;
     a[row + i - 1] = f - g;
-    // p = A·u/h into e[0 … i−1]: rows of the lower triangle are read once each, for themselves and their mirror image.
+    // p = A·u/h in e[0 … i−1]. Each row of the lower triangle is read once, for itself and its
+    // mirror image.
     for (let j = 0; j < i; j++) e[j] = 0;
     for (let j = 0; j < i; j++) {
       const uj = a[row + j];
@@ -79,7 +85,7 @@ function tridiagonalise(a: Float64Array, n: number, d: Float64Array, e: Float64A
   e[0] = 0;
 }
 
-/** Eigenvalues of the tridiagonal matrix (d, e[1 … n−1]), left in `d`; `e` is used up. */
+/** Computes the eigenvalues of the tridiagonal matrix (d, e[1 … n−1]) in `d`. Overwrites `e`. */
 export function tridiagonalEigenvalues(d: Float64Array, e: Float64Array, n: number): void {
   for (let i = 1; i < n; i++) e[i - 1] = e[i];
   e[n - 1] = 0;
@@ -91,7 +97,10 @@ export function tridiagonalEigenvalues(d: Float64Array, e: Float64Array, n: numb
   multiply(d, n, 1 / scale);
 }
 
-/** @param lost size at which an off-diagonal entry counts as 0, far below the largest entry */
+/**
+ * Runs the implicit QL method.
+ * @param lost size at which an off-diagonal entry counts as 0, far below the largest entry
+ */
 function implicitQl(d: Float64Array, e: Float64Array, n: number, lost: number): void {
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
@@ -110,13 +119,13 @@ function implicitQl(d: Float64Array, e: Float64Array, n: number, lost: number): 
   }
 }
 
-/** Reverses the block l … m, which keeps its eigenvalues. */
+/** Reverses the block l … m, which does not change its eigenvalues. */
 function reverseBlock(d: Float64Array, e: Float64Array, l: number, m: number): void {
   d.subarray(l, m + 1).reverse();
   e.subarray(l, m).reverse();
 }
 
-/** One implicit QL sweep with Wilkinson's shift over the unreduced block l … m. */
+/** Runs one implicit QL sweep with Wilkinson's shift over the unreduced block l … m. */
 function qlSweep(d: Float64Array, e: Float64Array, l: number, m: number): void {
   const ratio = (d[l + 1] - d[l]) / (2 * e[l]);
   const root = Math.sqrt(ratio * ratio + 1);

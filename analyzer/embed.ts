@@ -19,36 +19,44 @@ import { settleDevice } from '../model/onnx-device';
 import { positionIds } from '../model/positions';
 import { loadTokenizer } from '../model/tokenizer';
 
-/** Texts that run together. */
+/** Number of texts per batch. */
 const BATCH_TEXTS = 32;
 
-/** Rows whose texts are to be embedded, each by itself: the frozen model's last hidden states, the mean over the real tokens. */
+/**
+ * Request to embed the texts of rows, each by itself: the mean of the frozen model's last hidden
+ * states over the real tokens.
+ */
 export interface EmbedRequest {
   /** Folder of the checkpoint. */
   model: string;
-  /** Labelled rows: the same rows in the same order as a training reads them. */
+  /** Labelled rows, the same rows in the same order as a training reads them. */
   data: DataSource;
   maxLength: number;
   device: Device;
   threads?: number;
-  /** The file for the numbers: float32, little endian, [n, d] of the texts, then of the second texts of pairs. */
+  /**
+   * File for the embeddings: float32, little-endian, [n, d] of the texts, then of the second texts
+   * of pairs.
+   */
   out: string;
 }
 
+/** Shape of the embeddings. */
 export interface Embedded {
-  /** n. */
+  /** Number of rows, n. */
   rows: number;
-  /** d. */
+  /** Size of an embedding, d. */
   width: number;
-  /** Whether the rows are pairs. */
+  /** True if the rows are pairs. */
   pairs: boolean;
 }
 
 /**
- * Embeds the texts of all rows; the file appears whole or not at all. The engine blocks the thread that runs this: it belongs in a
- * child process (see `engine.ts`).
+ * Embeds the texts of all rows. The file appears whole or not at all. The engine blocks the thread,
+ * so this runs in a child process (see {@link AnalyzerEngine}).
  *
- * @throws HifiError INVALID_INPUT for a bad model or data set; CANCELLED within a batch of the signal.
+ * @throws HifiError INVALID_INPUT for an invalid model or dataset; CANCELLED within a batch of the
+ *   signal
  */
 export async function* embed(request: EmbedRequest, signal?: AbortSignal): AsyncGenerator<StageProgress, Embedded> {
   const dataset = await within('data', () => readDataset(request.data, 'labels'));
@@ -94,7 +102,7 @@ export async function* embed(request: EmbedRequest, signal?: AbortSignal): Async
   }
 }
 
-/** The weights go to the engine by a temporary file, as those of an analysis do. */
+/** Creates a session. The engine reads the weights from a temporary file, as in an analysis. */
 async function openSession(source: GraphSource, { device, threads }: EmbedRequest): Promise<ort.InferenceSession> {
   const used = await settleDevice(device);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
@@ -118,7 +126,7 @@ async function openSession(source: GraphSource, { device, threads }: EmbedReques
   }
 }
 
-/** // → [B, d] */
+/** Runs one batch and returns its embeddings, [B, d]. */
 async function run(session: ort.InferenceSession, config: ModelConfig, rows: Encoded[]): Promise<Float32Array> {
   const batch: PaddedBatch = padBatch(rows, config.padTokenId);
   const family: Family = FAMILIES[config.family];

@@ -1,8 +1,8 @@
-/**
- * Sums of doubles that are the same bits in any order and any partition (docs/method.md): fixed point
- * in four bins. A value is rounded once to a multiple of 2⁻⁷⁸ and cut, without error, into multiples of the four quanta
- * (`(v + M) − M` rounds v to M's last place); each bin adds whole multiples of its quantum and stays under 2⁵³ of them, so
- * its additions are exact.
+/*
+ * Sums of doubles with the same bits in any order and any partition (docs/method.md): fixed point
+ * in four bins. A value is rounded once to a multiple of 2⁻⁷⁸ and split without error into
+ * multiples of the four quanta: `(v + M) − M` rounds v to M's last place. Each bin adds whole
+ * multiples of its quantum, below 2⁵³ of them, so its additions are exact.
  */
 
 /** Exponents of the bins' quanta: 2⁰, 2⁻²⁶, 2⁻⁵², 2⁻⁷⁸. */
@@ -12,16 +12,19 @@ const BINS = EXPONENTS.length;
 /** Adding and subtracting 1.5·2⁵²·quantum rounds to a multiple of the quantum. */
 const [M0, M1, M2, M3] = EXPONENTS.map((exponent) => 1.5 * 2 ** (52 + exponent));
 
-/** Greatest absolute value that may be added. */
+/** Largest absolute value that may be added. */
 export const EXACT_SUM_RANGE = 2 ** 26;
 
-/** Most values that may be added to one sum: 2²⁶ values of 2²⁶ quanta each stay under 2⁵³. */
+/** Maximum number of values in one sum: 2²⁶ values of 2²⁶ quanta each stay below 2⁵³. */
 export const EXACT_SUM_COUNT = 2 ** 26;
 
-/** Numbers that so many sums take. */
+/** Number of bins of `length` sums. */
 export const exactSumNumbers = (length: number) => BINS * length;
 
-/** The first of some sums' numbers that cannot be one of theirs, no whole multiple of its bin's quantum; −1 where all can. */
+/**
+ * Index of the first bin that is no whole multiple of its quantum, so that no sum has it; −1 if
+ * there is none.
+ */
 export function notExact(bins: ArrayLike<number>): number {
   const length = bins.length / BINS;
   for (let i = 0; i < bins.length; i++) {
@@ -30,22 +33,22 @@ export function notExact(bins: ArrayLike<number>): number {
   return -1;
 }
 
-/** `length` sums beside each other. */
+/** Array of `length` sums. */
 export class ExactSums {
-  /** [bins, length], bin by bin; each entry a whole multiple of its bin's quantum. */
+  /** Bins, [bins, length], bin by bin; each entry is a whole multiple of its bin's quantum. */
   readonly bins: Float64Array;
   private readonly bin0: Float64Array;
   private readonly bin1: Float64Array;
   private readonly bin2: Float64Array;
   private readonly bin3: Float64Array;
 
-  /** @param bins of sums to go on with; taken over, not copied. */
+  /** @param bins bins of sums to continue, which are used without a copy */
   constructor(
     readonly length: number,
     bins?: Float64Array,
   ) {
     if (bins && bins.length !== exactSumNumbers(length)) {
-      throw new RangeError(`${length} exact sums need ${exactSumNumbers(length)} numbers, found ${bins.length}`);
+      throw new RangeError(`${length} exact sums need ${exactSumNumbers(length)} numbers; got ${bins.length}`);
     }
     this.bins = bins ?? new Float64Array(BINS * length);
     [this.bin0, this.bin1, this.bin2, this.bin3] = EXPONENTS.map((_, b) =>
@@ -56,11 +59,11 @@ export class ExactSums {
   /**
    * Adds `value` to sum `index`.
    *
-   * @throws RangeError for a value beyond ±2²⁶ or not a number.
+   * @throws RangeError if the value is beyond ±2²⁶ or not a number
    */
   add(index: number, value: number): void {
     if (!(value <= EXACT_SUM_RANGE && value >= -EXACT_SUM_RANGE)) {
-      throw new RangeError(`${value} cannot be summed exactly; values must lie within ±${EXACT_SUM_RANGE}`);
+      throw new RangeError(`${value} cannot be summed exactly; values must be within ±${EXACT_SUM_RANGE}`);
     }
     const part0 = value + M0 - M0;
     const rest0 = value - part0;
@@ -74,13 +77,13 @@ export class ExactSums {
     this.bin3[index] += rest2 + M3 - M3;
   }
 
-  /** Adds another's sums to these, sum by sum. */
+  /** Adds other sums to these, sum by sum. */
   merge(other: ExactSums): void {
-    if (other.length !== this.length) throw new RangeError(`${this.length} sums and ${other.length} cannot be merged`);
+    if (other.length !== this.length) throw new RangeError(`cannot merge ${this.length} sums with ${other.length}`);
     for (let i = 0; i < this.bins.length; i++) this.bins[i] += other.bins[i];
   }
 
-  /** Sum `index`, rounded once to the nearest double. */
+  /** Returns sum `index`, rounded once to the nearest double. */
   value(index: number): number {
     let units = 0n; // in quanta of the last bin
     for (let b = 0; b < BINS; b++) {

@@ -2,11 +2,13 @@ import type { PerHead } from '../heads/head-report';
 import { FAMILIES, type Family, layerModule } from '../model/families';
 import type { GraphSource } from '../model/graph';
 
-/** ‖[W_Q; W_K; W_V]_h‖_F of each head, [L][H]: the control `magnitude` (docs/method.md). */
+/**
+ * Computes ‖[W_Q; W_K; W_V]_h‖_F of each head, [L][H]: the control `magnitude` (docs/method.md).
+ */
 export function headNorms(source: GraphSource): PerHead {
   const { layers, heads, headDim, hiddenSize, family } = source.config;
   const rows: Family = FAMILIES[family];
-  const perHead = headDim * hiddenSize; // numbers of one head's rows
+  const perHead = headDim * hiddenSize; // weights of one head in one matrix
   return Array.from({ length: layers }, (_, layer) => {
     const squares = new Float64Array(heads);
     for (const role of ['query', 'key', 'value'] as const) {

@@ -12,7 +12,7 @@ import type { DeviceUsed } from '../model/onnx-device';
 import { isStable, STABLE, type Stability, stabilityOf } from './stability';
 import type { HeadStatistics } from './statistics';
 
-/** What a report tells besides the statistics. */
+/** Content of a report besides the statistics. */
 export interface ReportSubject {
   model: ReportModel;
   data: ReportData;
@@ -21,12 +21,12 @@ export interface ReportSubject {
   deviceUsed: DeviceUsed;
 }
 
-/** Each ξ that an analysis keeps counts for: the grid and its own, ascending. */
-export function keptXis(xi: number): number[] {
+/** Values of ξ for which an analysis counts singular values: the grid and its own, ascending. */
+export function countedXis(xi: number): number[] {
   return [...new Set([...XI_GRID, xi])].sort((a, b) => a - b);
 }
 
-/** The means of the statistics and the ranking made of them: heads.json (docs/method.md). */
+/** Computes heads.json: the means of the statistics, and their ranking (docs/method.md). */
 export function makeReport(
   subject: ReportSubject,
   statistics: HeadStatistics,
@@ -64,7 +64,7 @@ export function makeReport(
   return { report, warnings: [...rankingWarnings(options), ...stabilityWarnings(options, n, stability)] };
 }
 
-/** What the ranking is made of, the ranking, and how far it hangs on the sample: null for a single sequence. */
+/** Computes the ranking, its inputs, and its stability, which is null for a single sequence. */
 export function rankStatistics(options: ReportOptions, statistics: HeadStatistics) {
   const measured = {
     richness: richnessAt(statistics, options.xi),
@@ -76,25 +76,25 @@ export function rankStatistics(options: ReportOptions, statistics: HeadStatistic
   return { measured, ranking, stability };
 }
 
-/** `auto` that ended at its bound, or at the last row, without a stable top k. */
+/** Warns if `auto` ended at its maximum, or at the last row, without a stable top k. */
 function stabilityWarnings({ samples, k }: ReportOptions, n: number, stability: Stability | null): string[] {
   if (samples !== 'auto' || stability === null || isStable(stability)) return [];
   const { holds } = stability;
   const layers = holds.flatMap((share, layer) => (share < STABLE ? [layer] : []));
   const least = Math.min(...holds);
   return [
-    `after ${n} sequences the top ${k} still hang on the sample in ${layers.length} of ${holds.length} layers (${layers.join(', ')}): ` +
-      `those of layer ${holds.indexOf(least)} are the same in ${percentDigits(least, 0, STABLE)} % of the bootstrap replicates, not in ${100 * STABLE} %`,
+    `after ${n} sequences the top ${k} still depend on the sample in ${layers.length} of ${holds.length} layers (${layers.join(', ')}): ` +
+      `those of layer ${holds.indexOf(least)} are the same in ${percentDigits(least, 0, STABLE)} % of the bootstrap replicates, below ${100 * STABLE} %`,
   ];
 }
 
-/** I_h at one of the kept ξ. */
+/** Richness I_h at one of the counted ξ. */
 function richnessAt({ shape, nodes, counts, sequences }: HeadStatistics, xi: number): PerHead {
   const from = shape.xis.indexOf(xi) * nodes;
   return byLayer(nodes, shape.heads, (node) => counts[from + node] / sequences);
 }
 
-/** Of a mean of n integers with the sums Σt and Σt²; null where n = 1. */
+/** Standard error of a mean of n integers with the sums Σt and Σt²; null if n = 1. */
 function standardError(n: number, sum: number, squares: number): number | null {
   return n === 1 ? null : Math.sqrt((n * squares - sum * sum) / (n - 1)) / n;
 }
@@ -117,7 +117,7 @@ function covarianceMatrix(statistics: HeadStatistics): number[][] {
   );
 }
 
-/** [N, N] from its diagonal and its pairs i < j. */
+/** Symmetric matrix [N, N] from its diagonal and its pairs i < j. */
 function symmetric(
   { nodes }: HeadStatistics,
   diagonal: (node: number) => number,

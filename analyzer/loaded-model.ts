@@ -4,41 +4,42 @@ import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { type DeviceUsed, settleDevice } from '../model/onnx-device';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
+import { HeadEncoder } from './head-encoder';
 import { headNorms } from './head-norms';
-import { HeadEncoder } from './outputs';
 
-/** The settings that shape an engine's session. */
+/** Settings of an engine's session. */
 export interface ModelSettings {
   device: Device;
-  /** Fetch the head outputs themselves, not their Gram matrices. */
+  /** True to fetch the head outputs themselves instead of their Gram matrices. */
   exact: boolean;
   threads: number;
 }
 
-/** A model that can be measured, as long as it is not released; its files may be gone. */
+/** Model that is ready to measure, until it is released. Its files may have been removed. */
 export interface LoadedModel {
   config: ModelConfig;
   tokenizer: Tokenizer;
   encoder: HeadEncoder;
   headNorms: PerHead;
   deviceUsed: DeviceUsed;
-  /** What a report tells of it, by the name that its folder tells. */
+  /** Description for the report, with the name from its folder. */
   description: ReportModel;
   release(): Promise<void>;
 }
 
-/** Where an analysis has its model from. */
+/** Source of an analysis's model. */
 export interface ModelSource {
   /**
-   * The model of a folder. It is the caller's alone until it is given back.
+   * Takes the model of a folder. Nobody else uses it until it is given back.
    *
-   * @throws HifiError INVALID_INPUT for a bad model; FAILED for a device that does not work here
+   * @throws HifiError INVALID_INPUT for an invalid model; FAILED for a device that does not work
+   *   here
    */
   take(folder: string, settings: ModelSettings): Promise<LoadedModel>;
   giveBack(model: LoadedModel): Promise<void>;
 }
 
-/** Reads a model and makes it ready to run; see {@link ModelSource.take}. */
+/** Loads a model into the engine; see {@link ModelSource.take}. */
 export async function loadModel(folder: string, settings: ModelSettings): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(folder);
   try {

@@ -2,20 +2,24 @@ import { Worker } from 'node:worker_threads';
 import { type ErrorCode, failed, HifiError } from '../foundation/errors';
 import type { WorkInterval } from '../foundation/progress';
 import { Waker } from '../foundation/waker';
+import { buffersOf } from './batch-memory';
 import { bootstrapBytes } from './bootstrap';
-import { buffersOf } from './hand-over';
 import type { BatchOutputs } from './measure';
 import { HeadStatistics, type StatisticsData, type StatisticsShape } from './statistics';
 
-/** Batches that a worker may have before it: one in work, one to go on with. */
+/** Number of batches that a worker may have: one in work, one to continue with. */
 const QUEUE = 2;
 
-/** What the replicates' sums of all workers may take; with a graph of a large model's heads there are then fewer workers. */
+/**
+ * Maximum size of the replicates' sums of all workers, in bytes. A graph of a large model's heads
+ * reduces the number of workers.
+ */
 const MOST_BOOTSTRAP_BYTES = 2 ** 30;
 
+/** Setup of a worker. */
 export interface MeasureSetup {
   shape: StatisticsShape;
-  /** Tokens of the longest sequence that may come. */
+  /** Number of tokens of the longest possible sequence. */
   maxTokens: number;
 }
 
@@ -31,11 +35,11 @@ interface Slot {
 }
 
 /**
- * Worker threads that measure batches while the next one is in the engine. Which worker gets a batch does not matter: the
- * statistics add up to the same bits.
+ * Worker threads that measure batches while the engine runs the next one. Any worker may measure a
+ * batch, because the statistics add up to the same bits.
  */
 export class MeasurePool {
-  /** Sequences measured so far. */
+  /** Number of sequences measured so far. */
   measured = 0;
   private readonly slots: Slot[];
   private parts: HeadStatistics[] = [];
@@ -49,32 +53,32 @@ export class MeasurePool {
   ) {
     const { bootstrap, layers, heads } = setup.shape;
     const most = Math.max(1, Math.floor(MOST_BOOTSTRAP_BYTES / bootstrapBytes(bootstrap, layers, heads)));
-    // Half the cores: the engine wants them too, and each worker has to compile what it runs.
+    // Half the cores: the engine needs them too, and each worker compiles its own code.
     const workers = Math.min(Math.ceil(threads / 2), most);
     this.slots = Array.from({ length: workers }, () => ({ worker: this.start(), waiting: 0 }));
   }
 
-  /** When the batches were measured that have been since this was last asked. */
+  /** Returns the intervals of the batches that were measured since the last call. */
   takeIntervals(): WorkInterval[] {
     const { intervals } = this;
     this.intervals = [];
     return intervals;
   }
 
-  /** Whether a worker can take another batch. */
+  /** True if a worker can take another batch. */
   get ready(): boolean {
     return this.slots.some((slot) => slot.waiting < QUEUE);
   }
 
-  /** Whether batches are still in work. */
+  /** True if batches are still in work. */
   get busy(): boolean {
     return this.slots.some((slot) => slot.waiting > 0);
   }
 
   /**
-   * Hands a batch over to the worker with the least to do: its arrays are empty here from now on.
+   * Transfers a batch to the worker with the least to do. Its arrays are then empty here.
    *
-   * @throws HifiError the first error of a worker.
+   * @throws HifiError the first error of a worker
    */
   add(batch: BatchOutputs): void {
     if (this.error) throw this.error;
@@ -84,21 +88,21 @@ export class MeasurePool {
   }
 
   /**
-   * Waits until a worker says something.
+   * Waits for the next message of a worker.
    *
-   * @throws HifiError the first error of a worker.
+   * @throws HifiError the first error of a worker
    */
   async change(): Promise<void> {
     if (!this.error) await this.waker.sleep();
     if (this.error) throw this.error;
   }
 
-  /** The workers' statistics so far as one; to be called when none is busy. */
+  /** Merges the workers' statistics so far. No worker may be busy. */
   async statistics(): Promise<HeadStatistics> {
     this.parts = [];
     for (const { worker } of this.slots) worker.postMessage('statistics' satisfies ToWorker);
     while (this.parts.length < this.slots.length) await this.change();
-    const [total, ...others] = this.parts; // copies: the workers keep their own
+    const [total, ...others] = this.parts; // copies of the workers' own
     for (const part of others) total.merge(part);
     return total;
   }
@@ -108,8 +112,8 @@ export class MeasurePool {
   }
 
   private start(): Worker {
-    // The neighbour file, whichever of the sources and the build this is; the environment is passed on whole because
-    // NODE_OPTIONS is heeded only then.
+    // The file is that of the sources or of the build. The whole environment is passed on, because
+    // NODE_OPTIONS has no effect otherwise.
     const worker = new Worker(require.resolve('./measure-worker'), { workerData: this.setup, env: { ...process.env } });
     worker.on('message', (message: FromWorker) => this.take(worker, message));
     worker.on('error', (cause: Error) => this.fail(failed(`a measuring thread failed: ${cause.message}`, cause)));

@@ -1,19 +1,19 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { HifiError } from '../foundation/errors';
 import { clock } from '../foundation/progress';
-import { release } from './hand-over';
+import { release } from './batch-memory';
 import { type BatchOutputs, HeadMeter } from './measure';
 import type { FromWorker, MeasureSetup, ToWorker } from './measure-pool';
 import { HeadStatistics } from './statistics';
 
-/** A worker thread of `MeasurePool`: keeps statistics of its own until it is asked for them. */
+/** Worker thread of `MeasurePool`. It collects its own statistics until they are requested. */
 const { shape, maxTokens } = workerData as MeasureSetup;
 const statistics = new HeadStatistics(shape);
 const meter = new HeadMeter(statistics, maxTokens);
 
 parentPort!.on('message', (message: ToWorker) => {
-  if (message === 'statistics') tell({ kind: 'statistics', data: statistics.toData() });
-  else tell(measured(message));
+  if (message === 'statistics') send({ kind: 'statistics', data: statistics.toData() });
+  else send(measured(message));
 });
 
 function measured(batch: BatchOutputs): FromWorker {
@@ -29,6 +29,6 @@ function measured(batch: BatchOutputs): FromWorker {
   }
 }
 
-function tell(message: FromWorker): void {
+function send(message: FromWorker): void {
   parentPort!.postMessage(message);
 }

@@ -5,42 +5,51 @@ import { richnessCounts } from './richness';
 import { singularValues } from './singular-values';
 import type { HeadStatistics } from './statistics';
 
-/** One layer's heads of a batch, as the graph gives them. */
+/** Outputs of one layer's heads for a batch, from the graph. */
 export type LayerOutputs =
   /** Gram matrices [B, H, m, m] and token sums [B, H, dh]. */
   | { gram: Float64Array; tokenSum: Float64Array }
   /** Head outputs [B, S, H, dh], zero where padded. */
   | { context: Float32Array };
 
-/** One batch's head outputs. */
+/** Head outputs of one batch. */
 export interface EncodedOutputs {
-  /** Real tokens of each row. */
+  /** Number of real tokens of each row. */
   lengths: Int32Array;
-  /** S. */
+  /** Padded length S. */
   tokens: number;
-  /** Size m of the Gram matrices: dh, or S where that is smaller. */
+  /** Size m of the Gram matrices: dh, or S if it is smaller. */
   gramSize: number;
-  /** One a layer. */
+  /** Outputs of each layer. */
   layers: LayerOutputs[];
 }
 
-/** The same with the rows' numbers in the data, which the bootstrap's weights go by. */
+/** Head outputs with the rows' numbers in the data, from which the bootstrap's weights follow. */
 export interface BatchOutputs extends EncodedOutputs {
   rows: Int32Array;
 }
 
-/** Greatest mean square of a head's output that can be summed exactly; variances and covariances are at most twice that. */
+/**
+ * Largest mean square of a head's output that can be summed exactly. Variances and covariances are
+ * at most twice that.
+ */
 const LARGEST_SQUARE = EXACT_SUM_RANGE / 2;
 
-/** Adds sequences to statistics: singular values, counts, spectrum, activation, correlations (docs/method.md). No garbage. */
+/**
+ * Adds sequences to statistics: singular values, counts, spectrum, activation, correlations
+ * (docs/method.md). Allocates nothing per sequence.
+ */
 export class HeadMeter {
   private readonly matrix: Float64Array;
   private readonly sigma: Float64Array;
   private readonly work: Float64Array;
   private readonly counts: Float64Array;
-  /** Where among the ξ the bootstrap's stands. */
+  /** Index of the bootstrap's ξ among the ξ of the counts. */
   private readonly xi: number;
-  /** Of one sequence, for the bootstrap: t at that ξ of each head, and c of the pairs within a graph. */
+  /**
+   * Values of one sequence for the bootstrap: t at that ξ of each head, and c of the pairs within a
+   * graph.
+   */
   private readonly rowCounts: Float64Array;
   private readonly edges: Float64Array;
   /** o_h − mean(o_h) of each head of one sequence, [N, dh]. */
@@ -65,7 +74,10 @@ export class HeadMeter {
     this.inverseNorm = new Float64Array(nodes);
   }
 
-  /** @throws HifiError FAILED naming layer and head where an output is not a finite number, or beyond all bounds. */
+  /**
+   * Adds a batch.
+   * @throws HifiError FAILED with layer and head, if an output is not finite or too large
+   */
   addBatch(batch: BatchOutputs): void {
     const { layers, heads, headDim } = this.statistics.shape;
     const { bootstrap } = this.statistics;
@@ -89,7 +101,10 @@ export class HeadMeter {
     bootstrap.flush();
   }
 
-  /** Singular values into `sigma`, the centred mean output into `centred`; returns trace(OᵀO), NaN if anything is. */
+  /**
+   * Puts singular values in `sigma` and the centred mean output in `centred`. Returns trace(OᵀO),
+   * or NaN if any value is not finite.
+   */
   private takeGram(
     { gram, tokenSum }: { gram: Float64Array; tokenSum: Float64Array },
     batch: BatchOutputs,
@@ -100,7 +115,7 @@ export class HeadMeter {
     const { heads, headDim } = this.statistics.shape;
     const { gramSize } = batch;
     const length = batch.lengths[row];
-    // On the tokens' side the rows beyond the last real token are zero, and are left out.
+    // On the tokens' side the rows after the last real token are zero and are skipped.
     const size = Math.min(gramSize, gramSize === headDim ? headDim : length);
     const from = (row * heads + head) * gramSize * gramSize;
     let trace = 0;
@@ -116,7 +131,7 @@ export class HeadMeter {
     return trace;
   }
 
-  /** The same from the head's outputs themselves. */
+  /** Does the same as `takeGram` from the head's outputs themselves. */
   private takeContext(context: Float32Array, batch: BatchOutputs, row: number, head: number, node: number): number {
     const { heads, headDim } = this.statistics.shape;
     const { matrix, work } = this;
@@ -139,7 +154,7 @@ export class HeadMeter {
     return squares;
   }
 
-  /** o_h from its token sum, less its mean. False when it is not finite. */
+  /** Computes o_h − mean(o_h) from a token sum. Returns false if it is not finite. */
   private centre(tokenSum: Float64Array, from: number, length: number, node: number): boolean {
     const { headDim } = this.statistics.shape;
     const { centred } = this;
@@ -158,7 +173,7 @@ export class HeadMeter {
       centred[to + i] -= mean;
       squares += centred[to + i] * centred[to + i];
     }
-    // Where all entries are alike, what is left of them is the rounding of their mean: no variance.
+    // If all entries are equal, the rest is the rounding of their mean: there is no variance.
     const rounding = 4 * Number.EPSILON * largest;
     if (squares <= headDim * rounding * rounding) {
       centred.fill(0, to, to + headDim);
@@ -185,7 +200,7 @@ export class HeadMeter {
     statistics.activation.add(node, squares / (length * headDim));
   }
 
-  /** |r| and |cov| of all pairs of the sequence whose o_h are in `centred`. */
+  /** Adds |r| and |cov| of all pairs of the sequence whose o_h are in `centred`. */
   private addCorrelations(): void {
     const { statistics, centred, inverseNorm, edges } = this;
     const { nodes, bootstrap } = statistics;
@@ -220,7 +235,7 @@ function unusable(layer: number, head: number, squares: number) {
   return failed(`layer ${layer}, head ${head}: its output ${what}; do the model's weights overflow?`);
 }
 
-/** Insertion: the values come nearly in order, and few. */
+/** Insertion sort: the values are few and nearly in order. */
 function sortDescending(values: Float64Array, length: number): void {
   for (let i = 1; i < length; i++) {
     const value = values[i];

@@ -1,4 +1,4 @@
-/** Numbers whose squares, and sums of squares, keep all their digits in float64. */
+/** Range of numbers whose squares, and sums of squares, are accurate in float64. */
 const LEAST = 2 ** -400;
 const MOST = 2 ** 400;
 

@@ -6,7 +6,7 @@ import { type AnalysisOptions, analysisOptions, reportOptions } from '../heads/a
 import type { AnalysisEvent, AnalyzeRequest, Shard } from '../heads/analysis-request';
 import type { HeadReport } from '../heads/head-report';
 import { readModelConfig } from '../model/config';
-import { keptXis, rankStatistics } from './head-report';
+import { countedXis, rankStatistics } from './head-report';
 import { type LoadedModel, loadModel, type ModelSource } from './loaded-model';
 import { MeasurePool, type MeasureSetup } from './measure-pool';
 import { mostSamples, planBatches, sampleSizes, shardRows } from './plan';
@@ -15,14 +15,15 @@ import { mergeShards, reportOfShards, type ShardStatistics } from './shard';
 import { isStable } from './stability';
 import type { HeadStatistics } from './statistics';
 
-/** Each model is loaded when it is asked for, and released after. */
-const LOADED_ANEW: ModelSource = { take: loadModel, giveBack: (model) => model.release() };
+/** Source that loads each model on request and releases it after use. */
+const UNCACHED: ModelSource = { take: loadModel, giveBack: (model) => model.release() };
 
 /**
- * Measures and ranks the heads of a model on a data set (HiFi §3; docs/method.md). The engine blocks the thread that runs
- * this: it belongs in a child process (see `engine.ts`).
+ * Measures and ranks the heads of a model on a dataset (HiFi §3; docs/method.md). The engine blocks
+ * the thread, so this runs in a child process (see {@link AnalyzerEngine}).
  *
- * @throws HifiError INVALID_INPUT for a bad model, data set or option; CANCELLED within a batch of the signal.
+ * @throws HifiError INVALID_INPUT for an invalid model, dataset or option; CANCELLED within a batch
+ *   of the signal
  */
 export async function* analyze(
   request: AnalyzeRequest,
@@ -32,11 +33,11 @@ export async function* analyze(
   return yield* rank(yield* analyzeShard({ ...request, shard: { index: 0, count: 1 } }, signal, models));
 }
 
-/** The same for some of the sample's blocks; the parts are put together by {@link merge}. */
+/** Measures a shard, whole blocks of the sample. {@link merge} combines the shards. */
 export async function* analyzeShard(
   request: AnalyzeRequest & { shard: Shard },
   signal?: AbortSignal,
-  models: ModelSource = LOADED_ANEW,
+  models: ModelSource = UNCACHED,
 ): AsyncGenerator<AnalysisEvent, ShardStatistics> {
   const started = performance.now();
   const options = analysisOptions(request.options ?? {});
@@ -63,7 +64,7 @@ export async function* analyzeShard(
       const { maxPositions } = model.config;
       const maxLength = Math.min(options.maxLength, maxPositions);
       if (maxLength < options.maxLength) {
-        yield { kind: 'warning', message: `the model takes ${maxLength} tokens at most: longer texts are cut there` };
+        yield { kind: 'warning', message: `the model takes at most ${maxLength} tokens: longer texts are truncated` };
       }
 
       const { used, statistics } = yield* measureSample(sample, {
@@ -93,9 +94,10 @@ export async function* analyzeShard(
 }
 
 /**
- * The report of all shards of an analysis, in any order.
+ * Merges all shards of an analysis, in any order, into its report.
  *
- * @throws HifiError INVALID_INPUT for none, for shards of different analyses, one that is missing and one that is there twice.
+ * @throws HifiError INVALID_INPUT if there are no shards, they are of different analyses, one is
+ *   missing, or one occurs twice
  */
 export async function* merge(
   shards: readonly ShardStatistics[],
@@ -126,14 +128,17 @@ async function* rank(whole: ShardStatistics): AsyncGenerator<AnalysisEvent, Head
   return { ...report, elapsedSeconds: report.elapsedSeconds + (ranked.to - ranked.from) / 1000 };
 }
 
-/** @throws HifiError INVALID_INPUT for a bad config.json, and for heads of which there is nothing to measure. */
+/**
+ * Sizes of a measurement.
+ * @throws HifiError INVALID_INPUT for an invalid config.json, or heads of size 1
+ */
 function measureSetup(folder: string, options: AnalysisOptions): MeasureSetup {
   const { layers, heads, headDim, hiddenSize, maxPositions } = readModelConfig(folder);
   if (headDim === 1) {
     throw invalidInput(`${folder}: its heads have size 1 (${heads} heads of ${hiddenSize}); at least 2 is needed`);
   }
   const { xi, seed, correlation, scope } = options;
-  const shape = { layers, heads, headDim, xis: keptXis(xi), xi, bootstrap: { seed, correlation, scope } };
+  const shape = { layers, heads, headDim, xis: countedXis(xi), xi, bootstrap: { seed, correlation, scope } };
   return { shape, maxTokens: Math.min(options.maxLength, maxPositions) };
 }
 
@@ -148,7 +153,10 @@ interface Measuring {
   signal?: AbortSignal;
 }
 
-/** Encodes and measures the sample: all of it at once, or with `auto` until the top k of every layer holds. */
+/**
+ * Encodes and measures the sample: all of it at once, or with `auto` until the top k of every layer
+ * is stable.
+ */
 async function* measureSample(
   sample: Sample,
   means: Measuring,
@@ -171,13 +179,13 @@ async function* measureSample(
   }
 }
 
-/** Whether the sample so far chooses each layer's top k as its bootstrap replicates do. */
+/** Returns true if the sample so far chooses each layer's top k as its bootstrap replicates do. */
 function holds(statistics: HeadStatistics, options: AnalysisOptions): boolean {
   const { stability } = rankStatistics(reportOptions(options), statistics);
   return stability !== null && isStable(stability);
 }
 
-/** Rows encoded between two looks at the signal: some ten milliseconds. */
+/** Number of rows that are encoded between two checks of the signal: some ten milliseconds. */
 const ENCODE_ROWS = 256;
 
 async function* encode(
@@ -197,7 +205,7 @@ async function* encode(
   return encoded;
 }
 
-/** Plan → head outputs → statistics: the engine runs a batch while the workers measure those before it. */
+/** Runs the planned batches: the engine runs a batch while the workers measure those before it. */
 async function* measure(
   sample: Sample,
   encoded: Encoded[],
@@ -205,9 +213,9 @@ async function* measure(
   { model: { encoder, config }, pool, shard, signal }: Measuring,
 ): AsyncGenerator<AnalysisEvent, void> {
   const numbers = rowNumbers(sample);
-  let told = pool.measured;
-  const news = () => (pool.measured > told ? [progress.at((told = pool.measured))] : []);
-  yield progress.at(told);
+  let reported = pool.measured;
+  const news = () => (pool.measured > reported ? [progress.at((reported = pool.measured))] : []);
+  yield progress.at(reported);
   for (const batch of planBatches(lengthsOf(encoded), shard)) {
     if (signal?.aborted) throw cancelled();
     const padded = padBatch(
@@ -238,6 +246,6 @@ function checkShard({ index, count }: Shard, { samples }: AnalysisOptions): void
     throw invalidInput(`shard is ${index} of ${count}; it must be 0 to count − 1, of at least 1`);
   }
   if (count > 1 && samples === 'auto') {
-    throw invalidInput('samples is auto, which looks at the whole sample; with shards it must be a number');
+    throw invalidInput('samples is auto, which needs the whole sample; with shards it must be a number');
   }
 }

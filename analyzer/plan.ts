@@ -1,21 +1,28 @@
 import type { AnalysisOptions } from '../heads/analysis-options';
 import type { Shard } from '../heads/analysis-request';
 
-/** Rows of the drawn sample that are planned together; a shard is whole blocks (docs/method.md). */
+/**
+ * Number of rows in a block of the drawn sample. A block is planned as a whole; a shard has whole
+ * blocks (docs/method.md).
+ */
 export const BLOCK_ROWS = 64;
 
-/** Bounds of a batch: rows, and rows × padded tokens. */
+/** Limits of a batch: rows, and rows × padded tokens. */
 const MAX_ROWS = 16;
 const MAX_TOKENS = 2048;
 
-/** The first size at which `auto` looks whether the ranking holds: at fewer rows it would now and then by chance. */
+/**
+ * Number of blocks before `auto` first checks the stability. With fewer rows it would sometimes be
+ * stable by chance.
+ */
 const LEAST_BLOCKS = 2;
 
 /**
- * The sizes of the sample at which a measurement may end, ascending; all of them whole blocks but the last. One for a fixed
- * number of samples; for `auto` each a quarter more than the one before, until `maxSamples` or the rows end.
+ * Sizes of the sample at which a measurement may end, ascending. All but the last are whole blocks.
+ * A fixed number of samples has one size. With `auto` each size is a quarter larger than the one
+ * before, up to `maxSamples` or the last row.
  *
- * @param rows that there are to draw.
+ * @param rows number of rows to draw from
  */
 export function sampleSizes(
   { samples, maxSamples }: Pick<AnalysisOptions, 'samples' | 'maxSamples'>,
@@ -31,17 +38,17 @@ export function sampleSizes(
   return [...sizes, most];
 }
 
-/** The most rows that an analysis draws. */
+/** Maximum number of rows that an analysis draws. */
 export const mostSamples = ({ samples, maxSamples }: Pick<AnalysisOptions, 'samples' | 'maxSamples'>) =>
   samples === 'auto' ? maxSamples : samples;
 
 /**
- * The fixed batches of a sample, or of a shard of it: the drawn order is cut into blocks of 64, each block sorted by length
- * (ties by position) and cut from the short end. A pure function of a block's lengths, so that a shard's batches are the
- * very ones of the whole run.
+ * Plans the batches of a sample, or of a shard of it. The drawn order is split into blocks of 64.
+ * Each block is sorted by length (ties by position) and split into batches from the short end. A
+ * block's batches depend on its lengths alone, so a shard has the same batches as the whole run.
  *
- * @param lengths tokens of each drawn sequence, in the order drawn.
- * @returns batches of positions in that order, shortest first within a block.
+ * @param lengths number of tokens of each drawn sequence, in the order drawn
+ * @returns batches of positions in that order, shortest first within a block
  */
 export function planBatches(lengths: ArrayLike<number>, shard: Shard = { index: 0, count: 1 }): number[][] {
   const { from, to } = shardRange(lengths.length, shard);
@@ -49,25 +56,25 @@ export function planBatches(lengths: ArrayLike<number>, shard: Shard = { index: 
   for (let start = from; start < to; start += BLOCK_ROWS) {
     const rows = Math.min(BLOCK_ROWS, lengths.length - start);
     const byLength = Array.from({ length: rows }, (_, i) => start + i).sort((a, b) => lengths[a] - lengths[b] || a - b);
-    batches.push(...cut(byLength, lengths));
+    batches.push(...inBatches(byLength, lengths));
   }
   return batches;
 }
 
-/** How many rows of a drawn sample are a shard's. */
+/** Number of rows of a drawn sample in a shard. */
 export function shardRows(rows: number, shard: Shard): number {
   const { from, to } = shardRange(rows, shard);
   return to - from;
 }
 
-/** A shard's rows: whole blocks of the drawn sample, but for its end. */
+/** Rows of a shard: whole blocks of the drawn sample, except at its end. */
 function shardRange(rows: number, { index, count }: Shard): { from: number; to: number } {
   const blocks = Math.ceil(rows / BLOCK_ROWS);
   const start = (part: number) => Math.min(rows, Math.floor((blocks * part) / count) * BLOCK_ROWS);
   return { from: start(index), to: start(index + 1) };
 }
 
-function cut(rows: number[], lengths: ArrayLike<number>): number[][] {
+function inBatches(rows: number[], lengths: ArrayLike<number>): number[][] {
   const batches: number[][] = [];
   let batch: number[] = [];
   for (const row of rows) {

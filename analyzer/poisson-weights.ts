@@ -1,15 +1,17 @@
-/**
- * How often a bootstrap replicate draws a row: Poisson(1), the limit of drawing n of n rows with replacement, as a pure
- * function of (seed, replicate, row) (docs/method.md). So any part of a sample knows its own weights.
+/*
+ * Number of times that a bootstrap replicate draws a row: Poisson(1), the limit of drawing n of n
+ * rows with replacement. It is a pure function of (seed, replicate, row), so any part of a sample
+ * has its own weights (docs/method.md).
  *
  *     u = mix(mix(mix(seed) ⊕ replicate) ⊕ mix(row)), all of 32 bits;
- *     w = how many j of 0 … 12 have ⌊2³²·P(X ≤ j)⌋ ≤ u, X ~ Poisson(1): its distribution function inverted at u/2³².
+ *     w = number of j in 0 … 12 with ⌊2³²·P(X ≤ j)⌋ ≤ u, X ~ Poisson(1): the inverse of its
+ *         distribution function at u/2³².
  */
 
-/** Replicates of every bootstrap. */
+/** Number of replicates of every bootstrap. */
 export const REPLICATES = 200;
 
-/** ⌊2³²·Σ_{i≤j} e⁻¹/i!⌋ for j = 0 … 12; beyond lies less than 2⁻³². */
+/** ⌊2³²·Σ_{i≤j} e⁻¹/i!⌋ for j = 0 … 12; less than 2⁻³² is beyond. */
 const THRESHOLDS = [
   1580030168, 3160060337, 3950075421, 4213413783, 4279248373, 4292415291, 4294609777, 4294923276, 4294962463,
   4294966817, 4294967252, 4294967292, 4294967295,
@@ -23,15 +25,15 @@ export function mix(value: number): number {
   return (z ^ (z >>> 15)) >>> 0;
 }
 
-/** mix(mix(seed) ⊕ replicate) of each replicate. @param seed unsigned 32-bit */
+/** Computes mix(mix(seed) ⊕ replicate) of each replicate. @param seed unsigned 32-bit */
 export function replicateKeys(seed: number): Uint32Array {
   return Uint32Array.from({ length: REPLICATES }, (_, replicate) => mix(mix(seed) ^ replicate));
 }
 
 /**
- * w, 0 … 13.
+ * Computes the weight w of a row in a replicate, 0 … 13.
  *
- * @param key of the replicate, see `replicateKeys`
+ * @param key key of the replicate, see {@link replicateKeys}
  * @param row mix(row number)
  */
 export function poissonWeight(key: number, row: number): number {

@@ -1,12 +1,13 @@
-/** Room for rounding in the comparison of the two sums (docs/method.md). */
+/** Tolerance for rounding in the comparison of the two sums (docs/method.md). */
 const SLACK = 1 - 1e-12;
 
 /**
- * Head richness (HiFi §3; docs/method.md): for each ξ the least t with Σ_{i≤t} σ_i ≥ ξ·Σσ.
+ * Computes head richness (HiFi §3; docs/method.md): for each ξ the smallest t with Σ_{i≤t} σ_i ≥
+ * ξ·Σσ.
  *
- * @param sigma singular values, descending; the first m count. All zero: t = 1.
- * @param xis ascending.
- * @param counts set to t for each ξ, 1 … m.
+ * @param sigma singular values, descending, of which the first m count; if all are zero, t = 1
+ * @param xis values of ξ, ascending
+ * @param counts gets t for each ξ, 1 … m
  */
 export function richnessCounts(sigma: Float64Array, m: number, xis: readonly number[], counts: Float64Array): void {
   let total = 0;

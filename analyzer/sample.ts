@@ -5,19 +5,19 @@ import { drawSample } from '../data/split';
 import type { ReportData } from '../heads/head-report';
 import type { ModelConfig } from '../model/config';
 
-/** The rows that an analysis measures. */
+/** Rows that an analysis measures. */
 export interface Sample {
-  /** The drawn rows alone, in the order drawn. */
+  /** Drawn rows, in the order drawn. */
   dataset: Dataset;
   /** Indices into the dataset. */
   rows: Int32Array;
-  /** Rows of the file that could be drawn. */
+  /** Number of rows in the file that could be drawn. */
   available: number;
 }
 
 /**
- * Draws `most` rows of the data without replacement; all of them where there are fewer (docs/method.md). Memory grows with the drawn
- * rows alone.
+ * Draws `most` rows without replacement, or all if there are fewer (docs/method.md). Memory grows
+ * with the drawn rows only.
  */
 export async function readSample(source: DataSource, most: number, seed: number): Promise<Sample> {
   const draw = (available: number) => drawSample(available, most, seed);
@@ -25,16 +25,16 @@ export async function readSample(source: DataSource, most: number, seed: number)
   return { dataset, rows: Int32Array.from({ length: dataset.rows }, (_, row) => row), available };
 }
 
-/** A part of a sample. Its first rows are what a smaller draw with the same seed would have given. */
+/** Part of a sample. The first rows are those of a smaller draw with the same seed. */
 export const rowsOf = (sample: Sample, from: number, to: number): Sample => ({
   ...sample,
   rows: sample.rows.subarray(from, to),
 });
 
-/** The rows' numbers in the data, in the order drawn. */
+/** Numbers of the rows in the data, in the order drawn. */
 export const rowNumbers = ({ dataset, rows }: Sample): number[] => Array.from(rows, (row) => rowNumber(dataset, row));
 
-/** What the report tells of the data. */
+/** Description of the data in the report. */
 export function reportData(sample: Sample): ReportData {
   const { dataset, available } = sample;
   return {
@@ -46,9 +46,10 @@ export function reportData(sample: Sample): ReportData {
 }
 
 /**
- * Token ids of the sample, in the order drawn.
+ * Encodes the sample to token ids, in the order drawn.
  *
- * @throws HifiError INVALID_INPUT for a row without tokens, or an id that the model has no embedding for.
+ * @throws HifiError INVALID_INPUT for a row without tokens, or an id that the model has no
+ *   embedding for
  */
 export function encodeSample(
   { dataset, rows }: Sample,

@@ -25,7 +25,7 @@ import { descriptionMessage } from './description-message';
 import { shardOf } from './shard-message';
 import { statisticsMessage, statisticsOf } from './statistics-message';
 
-/** What the service is made of. */
+/** Dependencies of the service. */
 export interface AnalyzerParts {
   engine: Pick<AnalyzerEngine, 'analyze' | 'analyzeShard' | 'merge'>;
   /** Calibrates in a process of its own. */
@@ -49,7 +49,10 @@ interface Turn {
   tell: Tell;
 }
 
-/** The analyzer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/analyzer.proto`. */
+/**
+ * Methods of the analyzer. They check requests; the engine runs one call at a time. See
+ * `hifi/v1/analyzer.proto`.
+ */
 export function analyzerService({
   engine,
   calibrate,
@@ -58,7 +61,7 @@ export function analyzerService({
   admission,
 }: AnalyzerParts): Implementation<typeof AnalyzerService> {
   const calibrations = new Admission();
-  /** Follows an engine's call. @returns its result, and what the user should know */
+  /** Follows an engine's call. @returns its result and its warnings */
   async function followed<Result>(
     events: AsyncGenerator<AnalysisEvent, Result>,
     tell: Tell = () => {},
@@ -79,7 +82,7 @@ export function analyzerService({
     let opened: Opened<DataSource> | undefined;
     try {
       const model = await inputs.model(name, { signal, tell });
-      await within('model', () => models.of(model)); // what is no model is told of before the call waits
+      await within('model', () => models.of(model)); // reports an invalid model early
       opened = await inputs.rows(rows, { field: 'dataset', labels: false }, signal);
       await place.turn(signal);
       await work({ model, data: opened.what }, tell);
@@ -155,7 +158,7 @@ const progressTo =
   (progress) =>
     out.progress({ event: { case: 'progress', value: progressMessage(progress) } });
 
-/** Bad input to a merge is in the shards. */
+/** Names the shards as the field of invalid input to a merge. */
 function ofStatistics(thrown: unknown): unknown {
   if (thrown instanceof HifiError && thrown.code === 'INVALID_INPUT') thrown.field ??= 'statistics';
   return thrown;

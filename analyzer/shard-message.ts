@@ -4,7 +4,10 @@ import type { Shard } from '../heads/analysis-request';
 import type { Shard as ShardMessage } from '../proto/gen/hifi/v1/analyzer_pb';
 import { present } from '../proto/matrix';
 
-/** @throws HifiError INVALID_INPUT for a part that there is none of, and where the options do not allow parts */
+/**
+ * Reads a shard.
+ * @throws HifiError INVALID_INPUT if it is out of range, or the options do not allow shards
+ */
 export function shardOf({ index: given, count }: ShardMessage, options: AnalysisOptions, field = 'shard'): Shard {
   if (count < 1) throw invalidValue({ field: `${field}.count`, value: String(count), expected: 'at least 1' });
   const index = present(given, `${field}.index`);
@@ -14,7 +17,7 @@ export function shardOf({ index: given, count }: ShardMessage, options: Analysis
   }
   if (count > 1 && options.samples === 'auto') {
     const name = 'options.auto_samples';
-    throw invalidPart(name, `${name} is true, which looks at the whole sample; with shards it must be false`);
+    throw invalidPart(name, `${name} is true, which needs the whole sample; with shards it must be false`);
   }
   return { index, count };
 }

@@ -3,21 +3,22 @@ import type { HeadReport } from '../heads/head-report';
 import { makeReport, type ReportSubject } from './head-report';
 import { HeadStatistics, type StatisticsData } from './statistics';
 
-/** What one or more shards of an analysis measured; plain data, to be stored or sent. */
+/** Measurement of one or more shards of an analysis, as plain data to store or send. */
 export interface ShardStatistics {
   subject: ReportSubject;
-  /** Shards that the analysis was cut into, and which of them are in here, ascending. */
+  /** Number of shards of the analysis. */
   shardCount: number;
+  /** Numbers of the shards that are included, ascending. */
   shards: number[];
   statistics: StatisticsData;
-  /** Wall time of the slowest shard in here, without loading the model. */
+  /** Wall time in seconds of the slowest included shard, without loading the model. */
   elapsedSeconds: number;
 }
 
 /**
- * Two parts of one analysis as one: in any order and grouping the same bits (docs/method.md).
+ * Merges two parts of one analysis. Any order and grouping gives the same bits (docs/method.md).
  *
- * @throws HifiError INVALID_INPUT for parts of different analyses, or parts that share a shard.
+ * @throws HifiError INVALID_INPUT for parts of different analyses, or parts that share a shard
  */
 export function mergeShards(a: ShardStatistics, b: ShardStatistics): ShardStatistics {
   const identity = ({ subject: { model, data, options }, shardCount }: ShardStatistics) => {
@@ -43,9 +44,9 @@ export function mergeShards(a: ShardStatistics, b: ShardStatistics): ShardStatis
 }
 
 /**
- * The report of all shards.
+ * Computes the report of all shards.
  *
- * @throws HifiError INVALID_INPUT when a shard is missing.
+ * @throws HifiError INVALID_INPUT if a shard is missing
  */
 export function reportOfShards(whole: ShardStatistics): { report: HeadReport; warnings: string[] } {
   for (let shard = 0; shard < whole.shardCount; shard++) {

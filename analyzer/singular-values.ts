@@ -1,26 +1,29 @@
 import { largestOf, multiply, rangeScale } from './number-range';
 
-/** Inner products below this are lost to underflow. */
+/** Inner products below this underflow. */
 const UNDERFLOW = 1e-290;
 
-/** Sweeps over all pairs of columns; convergence is quadratic, 6 to 10 are usual. */
+/**
+ * Maximum number of sweeps over all pairs of columns. Convergence is quadratic; 6 to 10 are usual.
+ */
 const MAX_SWEEPS = 60;
 
 /**
- * Singular values in float64 by one-sided Jacobi (Hestenes 1958; Golub & Van Loan §8.6.3): pairs of columns are rotated until
- * all are orthogonal, then their norms are the values. A tall matrix is first reduced to its triangular factor, which has the
- * same values.
+ * Computes singular values in float64 by one-sided Jacobi (Hestenes 1958; Golub & Van Loan §8.6.3).
+ * Pairs of columns are rotated until all are orthogonal; their norms are the values. A tall matrix
+ * is first reduced to its triangular factor, which has the same values.
  *
- * @param a the matrix's columns one after another, `rows` numbers each; rows ≥ columns; overwritten.
- * @param sigma the first `columns` entries are set, in no order.
- * @throws Error when it has not converged, which a finite matrix does not bring about.
+ * @param a columns of the matrix one after another, `rows` numbers each; rows ≥ columns;
+ *   overwritten
+ * @param sigma gets the values in its first `columns` entries, in no order
+ * @throws Error if it has not converged, which does not happen for a finite matrix
  */
 export function singularValues(a: Float64Array, rows: number, columns: number, sigma: Float64Array): void {
   if (rows < columns) throw new RangeError(`singularValues of ${rows} × ${columns}: give the transpose`);
   const scale = rangeScale(largestOf(a, rows * columns));
   multiply(a, rows * columns, scale);
   const height = rows > columns ? triangularise(a, rows, columns) : rows;
-  // Columns this near to orthogonal change no value by more than ε·‖a‖, the rounding of the whole.
+  // Columns this close to orthogonal change no value by more than ε·‖a‖, the rounding of the whole.
   let squares = 0;
   for (let j = 0; j < columns; j++) squares += dot(a, j * rows, j * rows, height);
   const negligible = Math.max(squares * Number.EPSILON * Number.EPSILON, UNDERFLOW);
@@ -31,7 +34,10 @@ export function singularValues(a: Float64Array, rows: number, columns: number, s
   multiply(sigma, columns, 1 / scale);
 }
 
-/** Householder QR in place: R is left in the first `columns` entries of each column. Returns R's height. */
+/**
+ * Computes Householder QR in place, with R in the first `columns` entries of each column. Returns
+ * R's height.
+ */
 function triangularise(a: Float64Array, rows: number, columns: number): number {
   for (let j = 0; j < columns; j++) {
     const at = j * rows + j;
@@ -39,7 +45,7 @@ function triangularise(a: Float64Array, rows: number, columns: number): number {
     const norm = Math.sqrt(dot(a, at, at, length));
     if (norm === 0) continue;
     const alpha = a[at] >= 0 ? -norm : norm;
-    a[at] -= alpha; // the reflector's vector u now stands where the column stood
+    a[at] -= alpha; // the column now holds the reflector's vector u
     const half = -alpha * a[at]; // uᵀu / 2
     for (let k = j + 1; k < columns; k++) {
       const other = k * rows + j;
@@ -52,10 +58,10 @@ function triangularise(a: Float64Array, rows: number, columns: number): number {
   return columns;
 }
 
-/** Rotates each pair of columns once; true when none needed it. */
+/** Rotates each pair of columns once. Returns true if none needed it. */
 function sweepPairs(a: Float64Array, stride: number, height: number, columns: number, negligible: number): boolean {
   let settled = true;
-  const tolerance = height * Number.EPSILON; // what rounding leaves of an inner product
+  const tolerance = height * Number.EPSILON; // rounding error of an inner product
   for (let p = 0; p < columns - 1; p++) {
     for (let q = p + 1; q < columns; q++) {
       const x = p * stride;

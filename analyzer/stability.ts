@@ -5,22 +5,22 @@ import type { BootstrapSums } from './bootstrap';
 import { REPLICATES } from './poisson-weights';
 import type { StatisticsShape } from './statistics';
 
-/** Share of the replicates in which a layer's top k must be the sample's own to be called stable. */
+/** Share of the replicates in which a stable layer has the same top k as the sample. */
 export const STABLE = 0.95;
 
-/** How far the ranking hangs on the sample: shares of the bootstrap replicates, 0 … 1. */
+/** Stability of the ranking: shares of the bootstrap replicates, 0 … 1. */
 export interface Stability {
-  /** [L][H]: the replicates in which the head is in its layer's top k. */
+  /** Share of the replicates in which the head is in its layer's top k, [L][H]. */
   perHead: PerHead;
-  /** [L]: those in which the layer's top k are the very heads that the sample itself has there. */
+  /** Share of the replicates in which the layer's top k are the sample's own, [L]. */
   holds: number[];
 }
 
 /**
- * Ranks the heads of every bootstrap replicate as those of the sample are ranked (docs/method.md). A replicate that drew no
- * row at all, which a sample of a few rows has, is left out.
+ * Ranks the heads of every bootstrap replicate like those of the sample (docs/method.md). A
+ * replicate that drew no row, which is possible for a few rows, is skipped.
  *
- * @param ranked the sample's own PageRank, [L][H].
+ * @param ranked PageRank of the sample, [L][H]
  */
 export function stabilityOf(
   bootstrap: BootstrapSums,
@@ -49,12 +49,15 @@ export function stabilityOf(
   };
 }
 
-/** Whether the top k of every layer holds. */
+/** Returns true if the top k of every layer is stable. */
 export const isStable = ({ holds }: Stability) => holds.every((share) => share >= STABLE);
 
 const topHeads = (scores: readonly number[], k: number) => byScore(scores).slice(0, k);
 
-/** p of all heads in one replicate, [L·H]. PageRank goes by ratios: the sums do as well as the means. */
+/**
+ * Computes p of all heads in one replicate, [L·H]. PageRank depends on ratios only, so sums serve
+ * as well as means.
+ */
 function rankReplicate(
   bootstrap: BootstrapSums,
   replicate: number,

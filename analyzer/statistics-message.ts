@@ -11,17 +11,18 @@ import { measuredRowsMessage, measuredRowsOf } from '../proto/measured-rows';
 import { modelMessage, modelOf } from '../proto/model';
 import { analysisMessage, analysisOptionsOf } from '../proto/options';
 import { notExact } from './exact-sum';
-import { keptXis } from './head-report';
+import { countedXis } from './head-report';
 import type { ShardStatistics } from './shard';
 import { type StatisticsData, statisticsLengths } from './statistics';
 
-/** A shard's statistics and what its user should know. */
-export interface ToldStatistics {
+/** Statistics of a shard, with warnings for the user. */
+export interface StatisticsWithWarnings {
   part: ShardStatistics;
   warnings: string[];
 }
 
-export function statisticsMessage({ part, warnings }: ToldStatistics): ShardStatisticsMessage {
+/** Converts statistics to their message. */
+export function statisticsMessage({ part, warnings }: StatisticsWithWarnings): ShardStatisticsMessage {
   const { subject, statistics, shardCount, shards, elapsedSeconds } = part;
   const { model, data, options, headNorms, deviceUsed } = subject;
   const { layers, heads, headDim } = model;
@@ -52,11 +53,12 @@ export function statisticsMessage({ part, warnings }: ToldStatistics): ShardStat
 }
 
 /**
- * The same statistics, to the last bit.
+ * Reads statistics from their message, equal to the last bit.
  *
- * @throws HifiError INVALID_INPUT for sums of other lengths than the shape asks for, and for numbers that are not finite
+ * @throws HifiError INVALID_INPUT if sums do not have the lengths of the shape, or numbers are not
+ *   finite
  */
-export function statisticsOf(message: ShardStatisticsMessage, field: string): ToldStatistics {
+export function statisticsOf(message: ShardStatisticsMessage, field: string): StatisticsWithWarnings {
   const at = (part: string) => `${field}.${part}`;
   const { layers, heads, headDim, shardCount, shards, elapsedSeconds, sequences } = message;
   if (!(layers >= 1 && heads >= 1 && headDim >= 1)) {
@@ -65,7 +67,7 @@ export function statisticsOf(message: ShardStatisticsMessage, field: string): To
   }
   const options = reportOptions(analysisOptionsOf(message.options, at('options')));
   const { xi, seed, correlation, scope } = options;
-  const xis = keptXis(xi);
+  const xis = countedXis(xi);
   if (JSON.stringify(message.xis) !== JSON.stringify(xis)) {
     const list = (values: readonly number[]) => `[${values.join(', ')}]`;
     throw invalidValue({ field: at('xis'), value: list(message.xis), expected: list(xis) });
@@ -82,7 +84,7 @@ export function statisticsOf(message: ShardStatisticsMessage, field: string): To
     if (wrong < 0) return bins;
     throw invalidPart(
       at(part),
-      `${at(part)}[${wrong}] is ${bins[wrong]}, which no sum of an analysis has: it was changed`,
+      `${at(part)}[${wrong}] is ${bins[wrong]}, which is no exact sum; send the statistics of AnalyzeResponse unchanged`,
     );
   };
   const statistics: StatisticsData = {

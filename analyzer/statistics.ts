@@ -7,14 +7,14 @@ export interface StatisticsShape {
   layers: number;
   heads: number;
   headDim: number;
-  /** Each ξ that counts are kept for, ascending. */
+  /** Values of ξ with counts, ascending. */
   xis: number[];
   /** The ξ whose counts the bootstrap replicates sum: one of `xis`. */
   xi: number;
   bootstrap: BootstrapShape;
 }
 
-/** The statistics as plain data, to cross a thread, a process or a wire. */
+/** Statistics as plain data, to send to another thread or process. */
 export interface StatisticsData {
   shape: StatisticsShape;
   sequences: number;
@@ -27,7 +27,7 @@ export interface StatisticsData {
   bootstrap: BootstrapData;
 }
 
-/** How many numbers each part of such data has; nothing is allocated. */
+/** Length of each part of such data. Allocates nothing. */
 export function statisticsLengths({ layers, heads, headDim, xis, bootstrap }: StatisticsShape) {
   const nodes = layers * heads;
   const pairs = (nodes * (nodes - 1)) / 2;
@@ -44,13 +44,14 @@ export function statisticsLengths({ layers, heads, headDim, xis, bootstrap }: St
 }
 
 /**
- * Sums over sequences of what is measured of each head and each pair of heads (docs/method.md). All of them are integers or exact
- * sums, so that statistics of parts of a sample add up to the same bits in any order.
+ * Sums over sequences of the measurements of each head and each pair of heads (docs/method.md). All
+ * are integers or exact sums, so statistics of parts of a sample add up to the same bits in any
+ * order.
  */
 export class HeadStatistics {
-  /** N = L·H; head index layer·H + head. */
+  /** Number of heads, N = L·H; the head index is layer·H + head. */
   readonly nodes: number;
-  /** n. */
+  /** Number of sequences, n. */
   sequences: number;
   /** Σt and Σt², [ξ, N]. */
   readonly counts: Float64Array;
@@ -86,7 +87,7 @@ export class HeadStatistics {
     return new HeadStatistics(data.shape, data);
   }
 
-  /** @returns views of these sums, not copies. */
+  /** Returns views of these sums, not copies. */
   toData(): StatisticsData {
     return {
       shape: this.shape,
@@ -102,9 +103,9 @@ export class HeadStatistics {
   }
 
   /**
-   * Adds what another part of the sample gave.
+   * Adds the statistics of another part of the sample.
    *
-   * @throws RangeError when the two do not measure the same heads in the same way.
+   * @throws RangeError if the two do not measure the same heads in the same way
    */
   merge(other: HeadStatistics): void {
     if (JSON.stringify(other.shape) !== JSON.stringify(this.shape)) {

@@ -4,20 +4,24 @@ import { TOKENIZER_FILES } from '../model/tokenizer/files';
 import { WEIGHTS_FORMS } from '../model/weights';
 import { type LoadedModel, loadModel, type ModelSettings, type ModelSource } from './loaded-model';
 
-/** Keeps the last model for an analysis of the same folder with the same settings, as long as its files are the same. */
+/**
+ * Caches the last model for an analysis of the same folder with the same settings, while its files
+ * are unchanged.
+ */
 export class WarmModel implements ModelSource {
-  private kept: { key: string; model: LoadedModel } | undefined;
+  private cached: { key: string; model: LoadedModel } | undefined;
 
   async take(folder: string, settings: ModelSettings): Promise<LoadedModel> {
-    // Looked at before they are read: a file that changes meanwhile is read anew the next time.
+    // The state of the files is read before they are: a file that changes meanwhile is read again
+    // next time.
     const key = JSON.stringify([path.resolve(folder), settings, filesOf(folder)]);
-    const { kept } = this;
-    if (kept?.key === key && kept.model.encoder.sound) return kept.model;
-    this.kept = undefined;
-    // Before the other is loaded: memory for two may not be there.
-    await kept?.model.release();
+    const { cached } = this;
+    if (cached?.key === key && cached.model.encoder.sound) return cached.model;
+    this.cached = undefined;
+    // The memory may not suffice for two models, so the old one is released first.
+    await cached?.model.release();
     const model = await loadModel(folder, settings);
-    this.kept = { key, model };
+    this.cached = { key, model };
     return model;
   }
 
@@ -27,7 +31,7 @@ export class WarmModel implements ModelSource {
 const FILES = ['config.json', ...WEIGHTS_FORMS.map(({ index }) => index), ...TOKENIZER_FILES];
 const ENDINGS = WEIGHTS_FORMS.map(({ ending }) => ending);
 
-/** What tells a changed file, of each that a model may be read from. */
+/** State of the files from which a model may be read. It differs for a changed file. */
 function filesOf(folder: string): [name: string, size: number, mtimeMs: number, inode: number][] {
   const names = fs.existsSync(folder) ? fs.readdirSync(folder).sort() : [];
   return names

@@ -2,37 +2,40 @@ import { invalidInput } from '../foundation/errors';
 import { type Dataset, rowName } from './dataset';
 import { randomStream } from './random';
 
-/** A row as the tokenizer gives it, special tokens included: S token ids and as many segment ids. */
+/** Encoded row: S token ids and as many segment ids, special tokens included. */
 export interface TokenIds {
   ids: number[];
   typeIds: number[];
 }
 
-/** The same, where many are held: five bytes a token. */
+/** Encoded row in five bytes per token, for large datasets. */
 export interface CompactTokenIds {
   ids: Int32Array;
   typeIds: Uint8Array;
 }
 
+/** Encoded row in either form. */
 export type Encoded = TokenIds | CompactTokenIds;
 
-/** What turns a text, or a pair, into at most `maxLength` tokens: the model's tokenizer. */
+/** Tokenizer of a model: encodes a text, or a pair, to at most `maxLength` tokens. */
 export interface RowEncoder {
   encode(text: string, second: string | undefined, maxLength: number): TokenIds;
 }
 
-/** How many tokens and segments a model has embeddings for. */
+/** Sizes of a model's embedding tables. */
 export interface EmbeddingLimits {
   vocabSize: number;
-  /** 0 for a model without segments: it reads no segment ids. */
+  /** Number of segments; 0 for a model that reads no segment ids. */
   typeVocabSize: number;
 }
 
 /**
- * Encodes the given rows (indices into the dataset) in their order.
+ * Encodes rows of a dataset, in the given order.
  *
- * @param limits of the model that is to read them
- * @throws HifiError INVALID_INPUT, naming file and row, for a row without tokens, or an id that the model has no embedding for
+ * @param rows indices into the dataset
+ * @param limits sizes of the reading model's embedding tables
+ * @throws HifiError INVALID_INPUT, with file and row, if a row has no tokens, or an id that the
+ *   model has no embedding for
  */
 export function encodeRows(
   dataset: Dataset,
@@ -49,7 +52,7 @@ export function encodeRows(
   });
 }
 
-/** What of a row a model cannot read; undefined where it can read it all. */
+/** Describes why the model cannot read a row; undefined if it can. */
 function unreadable({ ids, typeIds }: TokenIds, { vocabSize, typeVocabSize }: EmbeddingLimits): string | undefined {
   if (ids.length === 0) return 'gives no tokens; at least one is needed';
   const id = ids.find((each) => !(each >= 0 && each < vocabSize));
@@ -62,18 +65,22 @@ function unreadable({ ids, typeIds }: TokenIds, { vocabSize, typeVocabSize }: Em
   return `gives segment ${type}; the model has ${segments}`;
 }
 
-/** Tokens of each row. */
+/** Number of tokens of each row. */
 export const lengthsOf = (rows: readonly Encoded[]) => Int32Array.from(rows, (row) => row.ids.length);
 
-/** Batches whose lengths are sorted together in training: large enough for little padding, small enough to stay random. */
+/**
+ * Number of batches whose rows are sorted by length together in training. Large enough for little
+ * padding, small enough to stay random.
+ */
 const CHUNK_BATCHES = 50;
 
 /**
- * An epoch's batches for training: each row exactly once, ⌈rows / batchSize⌉ batches of like lengths, their composition
- * and order drawn anew each epoch. A pure function of its arguments.
- * @param lengths tokens of each row
- * @param epoch from 0
- * @returns for each batch the rows' indices; one batch may be smaller than `batchSize`
+ * Training batches of one epoch: each row exactly once, in ⌈rows / batchSize⌉ batches of similar
+ * lengths. Their composition and order differ from epoch to epoch. A pure function of its
+ * arguments.
+ * @param lengths number of tokens of each row
+ * @param epoch number of the epoch, from 0
+ * @returns row indices of each batch; one batch may be smaller than `batchSize`
  */
 export function likeLengthBatches(
   lengths: ArrayLike<number>,
@@ -90,15 +97,15 @@ export function likeLengthBatches(
 }
 
 /**
- * The batches of an evaluation: all rows sorted by length (ties in row order), cut from the shortest on. The indices tell
- * where each result belongs.
+ * Evaluation batches: all rows, shortest first; rows of equal length stay in row order. The indices
+ * show where each result belongs.
  */
 export function evaluationBatches(lengths: ArrayLike<number>, batchSize: number): Int32Array[] {
   const rows = Int32Array.from({ length: lengths.length }, (_, row) => row);
   return inBatches(sortedByLength(rows, lengths), batchSize);
 }
 
-// Stable: rows of one length keep their order.
+// Stable: rows of equal length keep their order.
 const sortedByLength = (rows: Int32Array, lengths: ArrayLike<number>) =>
   Int32Array.from(Array.from(rows).sort((a, b) => lengths[a] - lengths[b]));
 
@@ -107,25 +114,25 @@ function inBatches(rows: Int32Array, batchSize: number): Int32Array[] {
   return Array.from({ length: count }, (_, i) => rows.slice(i * batchSize, (i + 1) * batchSize));
 }
 
-/** A batch padded on the right to its longest row. */
+/** Batch, padded on the right to its longest row. */
 export interface PaddedBatch {
-  /** [B, S] token ids, row by row. */
+  /** Token ids, [B, S], row by row. */
   ids: Int32Array;
-  /** [B, S] segment ids; 0 where padded. */
+  /** Segment ids, [B, S]; 0 in the padding. */
   typeIds: Int32Array;
-  /** [B, S] 1 for a real token, 0 for padding. */
+  /** 1 for a real token, 0 for padding, [B, S]. */
   mask: Int32Array;
-  /** [B] real tokens of each row. */
+  /** Number of real tokens of each row, [B]. */
   lengths: Int32Array;
   B: number;
   S: number;
 }
 
 /**
- * Lays rows out as matrices.
- * @param padId the padding token's id
+ * Pads rows to matrices.
+ * @param padId id of the padding token
  * @param multiple S is rounded up to a multiple of this; default 1
- * @throws RangeError for a batch without rows or a row without tokens
+ * @throws RangeError for a batch without rows, or a row without tokens
  */
 export function padBatch(rows: readonly Encoded[], padId: number, multiple = 1): PaddedBatch {
   const lengths = lengthsOf(rows);

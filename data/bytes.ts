@@ -6,21 +6,24 @@ import { invalidInput, isNoDescriptor } from '../foundation/errors';
 import { otherKind } from '../foundation/regular-file';
 import { nearestSibling } from './nearest';
 
-/** A file and what to call it. */
+/** File, with its name in messages. */
 export interface NamedFile {
-  /** What messages call it: its path, unless `file` is given. */
+  /** Name of the file in messages. It is the path, unless `file` is given. */
   path: string;
-  /** Where its bytes lie, if not at `path`: standard input is kept in a file, as it is read more than once. */
+  /**
+   * Path of the bytes, if not `path`. Standard input is stored in a file, because it is read more
+   * than once.
+   */
   file?: string;
 }
 
-/** Bytes read at once. */
+/** Number of bytes that one read requests. */
 const CHUNK = 1 << 18;
 
 /**
- * The bytes of a file, a piece at a time; unpacked where they are gzipped.
- * @param hash is given the bytes as they lie there
- * @throws HifiError INVALID_INPUT when the file is missing, unreadable, or gzipped and damaged
+ * Reads a file chunk by chunk and unpacks gzip.
+ * @param hash is updated with the bytes of the file, before they are unpacked
+ * @throws HifiError INVALID_INPUT if the file is missing, unreadable, or gzipped and damaged
  */
 export async function* readBytes(source: NamedFile, hash?: Hash): AsyncGenerator<Buffer> {
   const handle = await openFile(source);
@@ -81,18 +84,19 @@ async function* startingWith(first: Buffer, rest: AsyncGenerator<Buffer>): Async
 
 async function* unpacked(source: NamedFile, packed: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: CHUNK });
-  pipeline(Readable.from(packed, { objectMode: false }), gunzip, () => {}); // errors are thrown below
+  // The loop below throws the errors.
+  pipeline(Readable.from(packed, { objectMode: false }), gunzip, () => {});
   try {
     yield* gunzip;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (!code?.startsWith('Z_')) throw error;
-    const what = code === 'Z_BUF_ERROR' ? 'the gzip file is cut off' : `the gzip file is damaged (${message})`;
+    const what = code === 'Z_BUF_ERROR' ? 'the gzip file is truncated' : `the gzip file is damaged (${message})`;
     throw invalidInput(`${source.path}: ${what}`, error);
   }
 }
 
-/** @throws HifiError INVALID_INPUT when it is not there or not a file */
+/** Checks that a regular file exists. @throws HifiError INVALID_INPUT if not */
 export function checkFile({ path, file = path }: NamedFile): void {
   let stat: fs.Stats;
   try {

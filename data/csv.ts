@@ -117,7 +117,7 @@ class Scanner {
     const likely = LIKELY_DELIMITERS.includes(next)
       ? `where ${JSON.stringify(next)} separates fields, give --delimiter ${JSON.stringify(next)}`
       : 'a quote within a quoted field must be doubled';
-    return this.malformed(`${this.where(bytes, bounds, at)} goes on after its closing quote; ${likely}`);
+    return this.malformed(`${this.where(bytes, bounds, at)} continues after its closing quote; ${likely}`);
   }
 
   private withinField(bytes: Buffer, bounds: readonly number[], at: number) {

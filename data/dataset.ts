@@ -16,11 +16,11 @@ export interface DataSource extends NamedFile, NamedProblem {
   more?: readonly NamedFile[];
   /** A GLUE task, whose columns and labels are known. Default: columns are named. */
   task?: TaskName;
-  /** One or two header names; with a task or a plain text none. */
+  /** One or two column names; none with a task or a plain text. */
   textColumns?: string[];
-  /** A header name, where labels are needed; with a task none. */
+  /** A column name, if labels are needed; none with a task. */
   labelColumn?: string;
-  /** Default: by the file's extension. */
+  /** Format of the files. Default: by the file's extension. */
   format?: DataFormat;
   /** Delimiter of CSV or TSV fields. Default: a comma in CSV, a tab in TSV. */
   delimiter?: string;
@@ -35,11 +35,11 @@ export interface Dataset {
   /** SHA-256 of the whole file's bytes; for several files see `sourceSha256`. */
   sha256: string;
   texts: string[];
-  /** The second texts of pairs. */
+  /** Second texts of pairs. */
   seconds?: string[];
-  /** The labels as the file writes them, trimmed; there when they were asked for. */
+  /** Labels as the file has them, trimmed; present if they were requested. */
   labels?: string[];
-  /** How many rows there are, at least 1. */
+  /** Number of rows, at least 1. */
   rows: number;
   /** Row numbers in the source (0 is the first after a header), unless they are 0 … rows − 1. */
   rowNumbers?: Int32Array;
@@ -59,7 +59,7 @@ export function rowName(dataset: Dataset, index: number): string {
   return part ? `${part.path}: row ${number - part.from}` : `${dataset.path}: row ${number}`;
 }
 
-/** The given rows (indices into `dataset`) as a dataset of their own; they keep their numbers in the file. */
+/** Dataset of the given rows (indices into `dataset`), which keep their numbers in the file. */
 export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   const pick = <T>(values: T[]) => Array.from(indices, (index) => values[index]);
   return {
@@ -72,7 +72,7 @@ export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Datase
   };
 }
 
-/** MNLI's second dev file, where it lies beside the first; undefined for any other source. */
+/** MNLI's second dev file, if it exists beside the first; undefined for any other source. */
 export function mismatchedRows(dev: DataSource): DataSource | undefined {
   const file = dev.task === 'mnli' && !dev.more ? mismatchedSibling(dev.file ?? dev.path) : undefined;
   if (file === undefined) return undefined;

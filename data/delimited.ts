@@ -3,13 +3,13 @@ import type { NamedFile } from './bytes';
 import { eachLine, lineBlocks } from './lines';
 import type { Pass, Records, TableRecord } from './records';
 
-/** Default delimiter of files of this kind. */
+/** Delimiters that files of this kind often have. */
 export const LIKELY_DELIMITERS: readonly string[] = [',', ';', '\t', '|'];
 
 /**
  * Reads the records of a TSV file: one per line, quotes are ordinary characters. A blank line is a
  * record of one empty field.
- * @throws HifiError INVALID_INPUT when the file cannot be read or is not UTF-8 (naming the line)
+ * @throws HifiError INVALID_INPUT if the file is unreadable or not UTF-8 (with the line)
  */
 export async function* tsvRecords(source: NamedFile, { hash, delimiter = '\t' }: Pass): Records {
   const between = delimiterByte(source, delimiter);

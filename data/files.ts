@@ -58,7 +58,8 @@ function folderFiles({ path: folder, file: at = folder }: NamedFile, format: Dat
     .map((name) => ({ path: path.join(folder, name), ...(at !== folder && { file: path.join(at, name) }) }))
     .filter((each) => !isFolder(each));
   if (files.length > 0) return files;
-  const wanted = format === undefined ? `a name that ends in ${EXTENSIONS.join(', ')}` : 'a name of its own';
+  const wanted =
+    format === undefined ? `a name that ends in ${EXTENSIONS.join(', ')}` : 'a name that does not begin with . or _';
   throw invalidInput(
     `${folder}: is a folder and holds no file with ${wanted}; give a file, or the folder that holds the files${
       format === undefined ? `, or --format ${DATA_FORMATS.join('|')}` : ''

@@ -2,8 +2,13 @@ import * as path from 'node:path';
 import { invalidInput } from '../foundation/errors';
 
 /**
- * How a file's rows are written. `tsv`: tabs between the fields, quotes are ordinary characters; `csv`: RFC 4180; `jsonl`: an
- * object a line; `parquet`: Apache Parquet; `txt`: a text a line, without columns and labels. All but Parquet may be gzipped.
+ * Format of a file's rows. All formats but Parquet may be gzipped.
+ *
+ * - `tsv`: tabs between the fields; quotes are ordinary characters.
+ * - `csv`: RFC 4180.
+ * - `jsonl`: one object per line.
+ * - `parquet`: Apache Parquet.
+ * - `txt`: one text per line, without columns and labels.
  */
 export type DataFormat = 'tsv' | 'csv' | 'jsonl' | 'parquet' | 'txt';
 
@@ -33,12 +38,12 @@ export function formatNamed(file: string): DataFormat | undefined {
 
 /**
  * Returns the format of a file's name.
- * @throws HifiError INVALID_INPUT, naming the formats, for another extension
+ * @throws HifiError INVALID_INPUT, with the known formats, for another extension
  */
 export function formatOf(file: string): DataFormat {
   const format = formatNamed(file);
   if (format !== undefined) return format;
   throw invalidInput(
-    `${file}: the name does not tell the format; ${EXTENSIONS.join(', ')} do (or with .gz), or --format ${DATA_FORMATS.join('|')}`,
+    `${file}: the extension is not one of ${EXTENSIONS.join(', ')} (also with .gz); give --format ${DATA_FORMATS.join('|')}`,
   );
 }

@@ -1,26 +1,27 @@
 import type { NamedProblem } from './problem';
 import type { TaskName } from './tasks';
 
-/** Rows as a request names them. */
+/** Rows of a request. */
 export interface GivenRows extends NamedProblem {
   source: RowsSource;
-  /** A GLUE task, which names its columns itself. */
+  /** A GLUE task, whose columns are known. */
   task?: TaskName;
-  /** One or two, of a file with columns. */
+  /** One or two column names, for a file with columns. */
   textColumns?: string[];
   labelColumn?: string;
   /** Delimiter of CSV or TSV fields. */
   delimiter?: string;
 }
 
+/** Place of a request's rows. */
 export type RowsSource =
-  /** A file below a data root, as the client wrote it. */
+  /** A file below a data root, as the client wrote its path. */
   | { kind: 'path'; path: string }
-  /** A kept file, and the name that it had: its extension tells the format. */
+  /** A stored file with its original name, whose extension gives the format. */
   | { kind: 'artifact'; sha256: string; name: string }
   | InlineRows;
 
-/** The rows themselves: row i is `texts[i]` with `secondTexts[i]` and `labels[i]`. */
+/** Rows inside a request: row i is `texts[i]` with `secondTexts[i]` and `labels[i]`. */
 export interface InlineRows {
   kind: 'inline';
   /** At least one. */

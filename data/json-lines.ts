@@ -8,7 +8,7 @@ function columnsOf({ task, seconds }: Layout): { textColumns: readonly string[];
   return task ? TASKS[task] : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
 }
 
-/** Texts of rows with their labels, if they have any. */
+/** Texts of rows of datasets with their labels, if they have any. */
 export interface LabelledTexts {
   texts: readonly string[];
   seconds?: readonly string[];
@@ -33,7 +33,7 @@ export function jsonLinesOf(
 export const jsonLines = (sets: readonly Dataset[]): string =>
   sets.map((set) => jsonLinesOf(set, columnsOf(sets[0]))).join('');
 
-/** Source for a file of {@link jsonLines}: with the columns of its task, or default ones. */
+/** Source for a file of {@link jsonLines}, with the columns of its task or default ones. */
 export function jsonLinesSource(file: string, layout: Layout): DataSource {
   const { task, problem } = layout;
   if (task) return { path: file, task };

@@ -4,9 +4,11 @@ import { eachLine, lineBlocks } from './lines';
 import type { Pass, Records, TableRecord } from './records';
 
 /**
- * The objects of a JSON Lines file, after a record with the names of the first one's keys. Blank lines are passed over. A number
- * or boolean is the text that stands in the line; half a surrogate pair, which no UTF-8 can hold, is U+FFFD.
- * @throws HifiError INVALID_INPUT when the file cannot be read, or for a line that is not UTF-8 or not an object
+ * Reads the objects of a JSON Lines file. The first record has the keys of the first object. Blank
+ * lines are skipped. A number or boolean is read as the text in the line. Half a surrogate pair,
+ * which UTF-8 cannot encode, becomes U+FFFD.
+ * @throws HifiError INVALID_INPUT if the file is unreadable, or a line is not UTF-8 or not an
+ *   object
  */
 export async function* jsonRecords(source: NamedFile, { hash }: Pass): Records {
   let names: string[] | undefined;
@@ -59,19 +61,20 @@ function parsed(path: string, line: number, json: string): Record<string, unknow
     value = JSON.parse(json);
   } catch (error) {
     const [reason] = (error as Error).message.split('\n');
-    throw invalidInput(`${path}: line ${line} is not JSON (${reason}); JSON Lines has one object a line`, error);
+    throw invalidInput(`${path}: line ${line} is not JSON (${reason}); JSON Lines has one object per line`, error);
   }
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
   const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`;
-  throw invalidInput(`${path}: line ${line} is ${kind}, not an object; JSON Lines has one object a line`);
+  throw invalidInput(`${path}: line ${line} is ${kind}, not an object; JSON Lines has one object per line`);
 }
 
-/** Strings, brackets, colons, commas; whatever else stands together is a number or a word. */
+/** Strings, brackets, colons, commas; any other run of characters is a number or a word. */
 const TOKENS = /"(?:[^"\\]|\\.)*"|[[\]{}:,]|[^\s"[\]{}:,]+/g;
 
 /**
- * The number or word of a key as the line has it: 1.0 is not 1. Where the key comes twice the last counts, as in JSON.parse.
- * @param json a line that JSON.parse takes
+ * Number or word of a key as written in the line: 1.0 is not 1. If the key occurs twice, the last
+ * one counts, as in JSON.parse.
+ * @param json a line that JSON.parse accepts
  */
 function ownText(json: string, name: string): string | undefined {
   let depth = 0;

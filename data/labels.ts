@@ -7,19 +7,23 @@ import { TASKS } from './tasks';
 /** Labels as numbers: class indices or values. // [n] */
 export type Targets = Int32Array | Float32Array;
 
-/** How a problem's labels are read. */
+/** Rules for reading the labels of a problem. */
 interface LabelReading {
-  /** Whether labels are names: the label set has them, and a Parquet column of classes gives them. */
+  /** True if labels are names. Then the label set lists them, and a Parquet column may store them. */
   readonly named: boolean;
-  /** The names that the training rows have. @throws HifiError INVALID_INPUT if no model can be trained on them */
+  /**
+   * Names in the training rows.
+   *
+   * @throws HifiError INVALID_INPUT if no model can be trained on them
+   */
   names(train: Dataset): readonly string[];
   /**
    * Encodes the labels of some rows.
-   * @param knower who knows the names, for the message
+   * @param owner subject and verb before the list of known names in messages
    * @throws HifiError INVALID_INPUT, naming the row and label
    */
-  encode(dataset: Dataset, names: readonly string[], knower: string): Targets;
-  /** What a model with these labels answers, for messages. */
+  encode(dataset: Dataset, names: readonly string[], owner: string): Targets;
+  /** Description of the labels for messages. */
   described(names: readonly string[]): string;
 }
 
@@ -35,9 +39,9 @@ export const LABELS: Readonly<Record<ProblemType, LabelReading>> = {
 };
 
 /**
- * The labels that the training rows know. A task's classes stand in GLUE's order; others are sorted, by value where all
- * are numbers.
- * @throws HifiError INVALID_INPUT when there are fewer than two classes, or one that the task does not know
+ * Collects the labels of the training rows. A task's classes have GLUE's order; others are sorted,
+ * by value if all are numbers.
+ * @throws HifiError INVALID_INPUT if there are fewer than two classes, or one that the task lacks
  */
 export const fitLabels = (train: Dataset): LabelSet => ({
   problem: train.problem,
@@ -48,7 +52,7 @@ function classNames(train: Dataset): readonly string[] {
   const labels = labelsOf(train);
   const found = [...new Set(labels)];
   const names = train.task ? TASKS[train.task].labels.names : sortLabels(found);
-  if (train.task) classIndices(train, names, `the task ${train.task} knows`);
+  if (train.task) classIndices(train, names, `the task ${train.task} has`);
   if (found.length < 2) {
     throw invalidInput(`${train.path}: all ${train.rows} rows have the label "${found[0]}"; two classes are needed`);
   }
@@ -69,7 +73,7 @@ export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
     .filter((names) => names.length > 1)
     .map((names) => {
       const composed = new Set(names.map((name) => name.normalize('NFC'))).size < names.length;
-      const how = composed ? 'are written with other code points and look the same' : 'differ in letter case alone';
+      const how = composed ? 'look the same but have different code points' : 'differ only in letter case';
       const shown = names.map((name) =>
         composed ? `${JSON.stringify(name)} (${codePoints(name)})` : JSON.stringify(name),
       );
@@ -77,7 +81,7 @@ export function labelWarnings({ path }: Dataset, set: LabelSet): string[] {
     });
 }
 
-/** Code points of a text, eight at most. */
+/** Code points of a text, at most eight. */
 function codePoints(text: string): string {
   const all = Array.from(
     text,
@@ -87,21 +91,22 @@ function codePoints(text: string): string {
 }
 
 /**
- * The labels as numbers: class indices, or the values of a regression.
- * @param knower who knows the classes, for the message
- * @throws HifiError INVALID_INPUT, naming the row and label, when the set lacks a label or it is not a finite number
+ * Converts labels to numbers: class indices, or the values of a regression.
+ * @param owner subject and verb before the list of known classes in the message
+ * @throws HifiError INVALID_INPUT, with row and label, if a label is not in `set` or not a finite
+ *   number
  */
 export const encodeLabels = (
   dataset: Dataset,
   { problem, names }: LabelSet,
-  knower = 'the training rows have',
-): Targets => LABELS[problem].encode(dataset, names, knower);
+  owner = 'the training rows have',
+): Targets => LABELS[problem].encode(dataset, names, owner);
 
-function classIndices(dataset: Dataset, names: readonly string[], knower: string): Int32Array {
+function classIndices(dataset: Dataset, names: readonly string[], owner: string): Int32Array {
   const classOf = new Map(names.map((name, index) => [name, index]));
   return Int32Array.from(labelsOf(dataset), (label, index) => {
     const known = classOf.get(label);
-    if (known === undefined) throw refused(dataset, index, `${knower} ${listOf(names)}`);
+    if (known === undefined) throw refused(dataset, index, `${owner} ${listOf(names)}`);
     return known;
   });
 }

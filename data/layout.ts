@@ -9,25 +9,31 @@ import { namedProblem, problemOf } from './problem';
 import { fieldsOf, type TableRecord } from './records';
 import { TASKS, type Task, type TaskColumns, type TaskName, taskNamed } from './tasks';
 
-/** A format as the rules for rows know it. */
+/** Table format, as far as the checks of rows depend on it. */
 export interface TableFormat {
   format: DataFormat;
-  /** Every record has the columns' names, so that none is blank and the first one is always a header. */
+  /**
+   * True if every record has the columns' names. Then no record is blank, and the first one is
+   * always a header.
+   */
   named: boolean;
-  /** What holds the names, and that it is there, for messages. */
+  /** For messages: what holds the columns' names (`in`), and a statement that it exists (`is`). */
   names: { in: string; is: string };
   /** Delimiter of the fields, if the format has one. */
   delimiter?: string;
 }
 
-/** @throws HifiError INVALID_INPUT for a delimiter with a format that has none */
+/**
+ * Returns the table format of a source.
+ * @throws HifiError INVALID_INPUT if a delimiter is given for a format that has none
+ */
 export function tableFormat({ path, delimiter }: DataSource, format: DataFormat): TableFormat {
   const named = format !== 'tsv' && format !== 'csv';
-  const held = format === 'jsonl' ? 'the first object' : named ? 'the schema' : 'the header';
-  const names = { in: held, is: named ? 'are columns' : 'is a header' };
+  const holder = format === 'jsonl' ? 'the first object' : named ? 'the schema' : 'the header';
+  const names = { in: holder, is: named ? 'are columns' : 'is a header' };
   if (!named) return { format, named, names, delimiter: delimiter ?? (format === 'csv' ? ',' : '\t') };
   if (delimiter === undefined) return { format, named, names };
-  throw invalidInput(`${path}: --delimiter ${JSON.stringify(delimiter)} goes with CSV and TSV; this is ${format}`);
+  throw invalidInput(`${path}: --delimiter ${JSON.stringify(delimiter)} is for CSV and TSV; this is ${format}`);
 }
 
 interface Column {
@@ -37,19 +43,22 @@ interface Column {
   classes?: readonly string[];
 }
 
-/** Where a file's texts and labels lie. */
+/** Positions of a file's texts and labels. */
 export interface Layout {
   texts: Column[];
   label?: Column;
-  /** The fields that each record must have, by name. */
+  /** Names of the fields that each record must have. */
   names: string[];
-  /** Whether the first record holds the names. */
+  /** True if the first record holds the names. */
   header: boolean;
-  /** GLUE's files: more fields than the header, and empty texts, are taken as they come. */
+  /** True for GLUE's files, which may have more fields than the header, and empty texts. */
   lenient: boolean;
 }
 
-/** @throws HifiError INVALID_INPUT for a source that says too little, too much or what does not go together */
+/**
+ * Checks the options of a source.
+ * @throws HifiError INVALID_INPUT if one is missing, superfluous or contradicts another
+ */
 export function checkSource(source: DataSource, format: DataFormat, need: Need): void {
   const { path, task, textColumns = [], labelColumn } = source;
   const problem = namedProblem(source);
@@ -60,15 +69,18 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
       );
     }
     if (task === undefined && textColumns.length === 0) return;
-    throw invalidInput(`${path}: a plain text has no columns, and is of no task; --format tsv reads it as a table`);
+    throw invalidInput(`${path}: a plain text has no columns and no task; --format tsv reads it as a table`);
   }
   if (task !== undefined) {
     if (textColumns.length === 0 && labelColumn === undefined && problem === undefined) return;
     throw invalidInput(`${path}: the task ${task} names its columns and problem itself; give either a task or those`);
   }
-  if (textColumns.length === 0) throw invalidInput(`${path}: which texts? give a task or --text-columns a[,b]`);
+  if (textColumns.length === 0)
+    throw invalidInput(`${path}: no text column given; give a task or --text-columns a[,b]`);
   if (textColumns.length > 2) {
-    throw invalidInput(`${path}: one or two text columns, not ${textColumns.length} (${textColumns.join(', ')})`);
+    throw invalidInput(
+      `${path}: ${textColumns.length} text columns given (${textColumns.join(', ')}); give one or two`,
+    );
   }
   if (need === 'labels' && labelColumn === undefined) {
     throw invalidInput(`${path}: labels are needed here; give a task or --label-column`);
@@ -79,9 +91,9 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
 }
 
 /**
- * Where the texts and labels of a source lie, by the first record of its file.
+ * Finds the positions of a source's texts and labels, from the first record of its file.
  *
- * @throws HifiError INVALID_INPUT for a column that is not there, naming the nearest, or is there twice
+ * @throws HifiError INVALID_INPUT if a column is missing, with the nearest name, or occurs twice
  */
 export function layoutOf(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
   const { path, task } = source;
@@ -112,13 +124,13 @@ function taskLayout(path: string, name: TaskName, first: TableRecord, table: Tab
   };
 }
 
-/** The names that a task's columns have in a file: in the benchmark's own files, or in the Hub's data set. */
+/** Names of a task's columns in a file: those of the benchmark's files or of the Hub's dataset. */
 function taskColumns(task: Task, header: readonly string[], { named }: TableFormat, need: Need): TaskColumns {
   const known = [task, ...(task.hub ? [task.hub] : [])];
   const whole = known.find(({ textColumns, labelColumn }) =>
     [...textColumns, ...(need === 'labels' ? [labelColumn] : [])].every((name) => header.includes(name)),
   );
-  // Where neither is whole, the message asks for what such a file would have.
+  // If neither set is complete, the message names the columns that such a file should have.
   return whole ?? (named ? known.at(-1)! : task);
 }
 

@@ -3,7 +3,7 @@ import type { Hash } from 'node:crypto';
 import { invalidInput } from '../foundation/errors';
 import { type NamedFile, readBytes } from './bytes';
 
-/** Some whole lines of a text file, as UTF-8. */
+/** Block of whole lines of a UTF-8 text file. */
 export interface LineBlock {
   /** Bytes of the lines; a block never ends between a CR and its LF. */
   bytes: Buffer;
@@ -11,7 +11,7 @@ export interface LineBlock {
   line: number;
 }
 
-/** Longest line that is read: beyond it the file is no text of lines, and would not fit a string. */
+/** Bytes of the longest line that is read. A longer one is not text and would not fit a string. */
 export const LONGEST_LINE = 1 << 28;
 
 export const LF = 0x0a;
@@ -20,8 +20,8 @@ export const CR = 0x0d;
 /**
  * Reads a text file in blocks of whole lines, each ended by LF, CRLF or CR; drops a byte order
  * mark.
- * @throws HifiError INVALID_INPUT when the file cannot be read, or for a line that is not UTF-8 or
- *   longer than 256 MiB
+ * @throws HifiError INVALID_INPUT if the file is unreadable, or a line is not UTF-8 or longer than
+ *   256 MiB
  */
 export async function* lineBlocks(source: NamedFile, hash?: Hash): AsyncGenerator<LineBlock> {
   let line = 1;

@@ -1,7 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 
-/** Of `known` the name most like `name` (edit distance, letter case counting half), or undefined when none is near. */
+/**
+ * Finds the most similar known name by edit distance; a difference in letter case counts half.
+ * @returns undefined if no name is near
+ */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(2, name.length / 2) + 0.5;
@@ -12,7 +15,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** Insertions, deletions and replacements that turn `a` into `b`; another case of the same letter costs a half. */
+/** Number of insertions, deletions and replacements between two names; a change of case is 0.5. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -26,16 +29,16 @@ function editDistance(a: string, b: string): number {
   return row[b.length];
 }
 
-/** `; did you mean "x"?`, or nothing when no known name is near. */
+/** Suggests the nearest known name as `; did you mean "x"?`; empty if none is near. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const match = nearest(name, known);
   return match === undefined ? '' : `; did you mean "${match}"?`;
 }
 
 /**
- * `; did you mean "x"?` for a path that does not exist, by what lies beside it.
+ * Suggests a sibling of a missing path as `; did you mean "x"?`; empty if none is near.
  *
- * @param among what may have been meant: files and folders, or folders alone
+ * @param among candidates: files and folders, or folders alone
  */
 export function nearestSibling(missing: string, among: 'all' | 'folders' = 'all'): string {
   try {

@@ -5,10 +5,10 @@ import { type NamedFile, openFile, readBytes } from './bytes';
 import type { Pass, Records, TableRecord } from './records';
 
 /**
- * The rows of a Parquet file, after a record with its columns' names: a row group at a time, of the
- * columns that are asked for. Texts, whole and decimal numbers and booleans can be read.
- * @throws HifiError INVALID_INPUT if the file is unreadable or not Parquet, or for a column of
- *   another type; FAILED if hyparquet cannot be loaded
+ * Reads the requested columns of a Parquet file, one row group at a time. The first record has the
+ * columns' names. The values may be texts, whole and decimal numbers, and booleans.
+ * @throws HifiError INVALID_INPUT if the file is unreadable or not Parquet, or a column has another
+ *   type; FAILED if hyparquet cannot be loaded
  */
 export async function* parquetRecords(source: NamedFile, { hash, columns = [] }: Pass): Records {
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema, compressors } = await loadHyparquet(source);
@@ -75,8 +75,8 @@ function rowGroups({ row_groups }: FileMetaData): [number, number][] {
  * "names": […]}}}}. Other metadata is ignored.
  */
 function classNames({ key_value_metadata = [] }: FileMetaData): Map<string, readonly string[]> {
-  const told = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
-  const features: unknown = told === undefined ? undefined : parsed(told)?.info?.features;
+  const json = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
+  const features: unknown = json === undefined ? undefined : parsed(json)?.info?.features;
   if (features === null || typeof features !== 'object') return new Map();
   return new Map(
     Object.entries(features as Record<string, { _type?: unknown; names?: unknown } | null>).flatMap(
@@ -97,7 +97,7 @@ function parsed(json: string): { info?: { features?: unknown } | null } | null |
   }
 }
 
-/** What the values of a column are, as Parquet calls it; undefined for the plain physical type. */
+/** Parquet's logical type of a column; undefined for a plain physical type. */
 const annotation = ({ element }: SchemaTree) => element.logical_type?.type ?? element.converted_type;
 
 const TEXTS = ['STRING', 'UTF8', 'ENUM'];
@@ -116,7 +116,7 @@ function checkType(path: string, column: SchemaTree): void {
   );
 }
 
-/** NaN stands for nothing: pandas writes it where a number is missing. */
+/** Text of a value. NaN is a missing value: pandas writes it for a missing number. */
 function textOf(value: unknown): string | undefined {
   return value === null || value === undefined || Number.isNaN(value) ? undefined : String(value);
 }

@@ -2,12 +2,13 @@ import type { NamedFile } from './bytes';
 import { eachLine, lineBlocks } from './lines';
 import type { Pass, Records, TableRecord } from './records';
 
-/** The one column of a plain text. */
+/** Name of the one column of a plain text. */
 export const TEXT_COLUMN = 'text';
 
 /**
- * The lines of a plain text as records of one field, after a record with its name. Blank lines are passed over.
- * @throws HifiError INVALID_INPUT when the file cannot be read or is not UTF-8 (naming the line)
+ * Reads the lines of a plain text as records of one field. The first record has the field's name.
+ * Blank lines are skipped.
+ * @throws HifiError INVALID_INPUT if the file is unreadable or not UTF-8 (with the line)
  */
 export async function* textRecords(source: NamedFile, { hash }: Pass): Records {
   let named = false;

@@ -3,35 +3,38 @@ import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
-/** A stream of random draws. Each call moves it on; two streams of one seed and purpose give the same draws. */
+/** Stream of random draws. Two streams with the same seed and purpose give the same draws. */
 export interface RandomStream {
-  /** An integer in [0, n), all equally likely. */
+  /** Draws an integer in [0, n), all equally likely. */
   int(n: number): number;
-  /** A float64 in [0, 1), a multiple of 2⁻⁵³. */
+  /** Draws a float64 in [0, 1), a multiple of 2⁻⁵³. */
   uniform(): number;
-  /** A draw of N(0, 1). */
+  /** Draws from N(0, 1). */
   normal(): number;
-  /** A permutation of 0 … n − 1. */
+  /** Draws a permutation of 0 … n − 1. */
   shuffle(n: number): Int32Array;
-  /** `k` of 0 … n − 1 without replacement, in the order drawn: the first `k` of what `shuffle(n)` would have given. */
+  /**
+   * Draws `k` of 0 … n − 1 without replacement, in the order drawn. They are the first `k` that
+   * `shuffle(n)` would have given.
+   */
   sample(n: number, k: number): Int32Array;
 }
 
 /**
- * The generator behind every draw of data: a pure function of `(seed, purpose)`, so that the draws for one purpose never
- * depend on how many another has made.
- * @param purpose what is drawn, e.g. `sample` or `shuffle/3`; streams of different purposes are unrelated
- * @throws RangeError when the seed is not a whole number from 0 to 2⁵³ − 1
+ * Creates the generator of all draws of data. Its state depends on `(seed, purpose)` alone, so the
+ * draws for one purpose never depend on the number of draws for another.
+ * @param purpose what is drawn, such as `sample` or `shuffle/3`; different purposes are unrelated
+ * @throws RangeError if the seed is not a whole number from 0 to 2⁵³ − 1
  */
 export function randomStream(seed: number, purpose: string): RandomStream {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new RangeError(`a seed is a whole number from 0 to 2^53 - 1, not ${seed}`);
+    throw new RangeError(`the seed must be a whole number from 0 to 2^53 - 1; got ${seed}`);
   }
   const digest = createHash('sha256').update(`${seed}/${purpose}`).digest();
   const generator = xoroshiro128plusFromState([0, 4, 8, 12].map((at) => digest.readInt32LE(at)));
   const uniform = () => uniformFloat64(generator);
 
-  // Fisher and Yates: draw i swaps the ids at i and at one of i … n − 1.
+  // Fisher–Yates shuffle: draw i swaps the id at i with the id at one of i … n − 1.
   const other = (i: number, n: number) => (i < n - 1 ? uniformInt(generator, i, n - 1) : i);
 
   const shuffle = (n: number): Int32Array => {
@@ -45,9 +48,9 @@ export function randomStream(seed: number, purpose: string): RandomStream {
     return ids;
   };
 
-  // The same draws, but only the ids that were moved are kept: memory grows with k, not with n.
+  // Same draws as `shuffle`, but stores only the ids that moved: memory grows with k, not with n.
   const sample = (n: number, k: number): Int32Array => {
-    if (!(k <= n)) throw new RangeError(`${k} of ${n} rows cannot be drawn without replacement`);
+    if (!(k <= n)) throw new RangeError(`cannot draw ${k} of ${n} rows without replacement`);
     const moved = new Map<number, number>();
     return Int32Array.from({ length: k }, (_, i) => {
       const j = other(i, n);

@@ -6,7 +6,7 @@ import { RowReader } from './row-reader';
 /**
  * Reads a source's rows.
  * @throws HifiError INVALID_INPUT, one line with the file, row and column: a file is unreadable or
- *   empty, has no rows or lacks a column (naming the nearest), or a row lacks a field
+ *   empty, has no rows or lacks a column (with the nearest name), or a row lacks a field
  */
 export async function readDataset(source: DataSource, need: Need): Promise<Dataset> {
   const reader = await RowReader.open(source, need);
@@ -24,8 +24,8 @@ export async function readDataset(source: DataSource, need: Need): Promise<Datas
 
 /**
  * Checks that a source has rows, reading only the first record of each file.
- * @throws HifiError INVALID_INPUT if a file is unreadable, empty or lacks a column (naming the
- *   nearest)
+ * @throws HifiError INVALID_INPUT if a file is unreadable, empty or lacks a column (with the
+ *   nearest name)
  */
 export async function checkColumns(source: DataSource, need: Need): Promise<void> {
   await RowReader.open(source, need);
@@ -40,9 +40,9 @@ export interface DrawnRows {
 }
 
 /**
- * Draws rows of a source of any size. One pass checks, counts and hashes; a second one keeps the
- * drawn rows, so that memory grows with them alone.
- * @param draw indices, of so many rows, without repeats
+ * Draws rows of a source of any size. One pass checks, counts and hashes; a second pass stores the
+ * drawn rows, so memory grows only with them.
+ * @param draw returns distinct indices below the given number of rows
  * @throws HifiError INVALID_INPUT as `readDataset`
  */
 export async function drawRows(
@@ -71,6 +71,6 @@ export async function drawRows(
     }
     if (left === 0) break;
   }
-  if (left > 0) throw invalidInput(`${sourceName(source)}: the file was changed while it was read`);
+  if (left > 0) throw invalidInput(`${sourceName(source)}: the file changed while it was read`);
   return { dataset: { ...dataset, rowNumbers }, available };
 }

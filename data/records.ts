@@ -1,16 +1,16 @@
 import type { Hash } from 'node:crypto';
 
-/** One record of a file. Fields are made when they are asked for, so that unused columns cost nothing. */
+/** Record of a file. A field is decoded when it is requested, so unused columns cost nothing. */
 export interface TableRecord {
-  /** The line it starts on, from 1, as an editor counts; Parquet has none. */
+  /** Line on which it starts, from 1; absent in Parquet. */
   readonly line?: number;
   /** True for a blank line; absent in formats whose records all have names. */
   readonly blank?: boolean;
-  /** How many fields it has; a blank line has one, the empty string. */
+  /** Number of fields; a blank line has one, the empty string. */
   readonly width: number;
   /**
-   * Field `index` as text; undefined where the record has no such field, or null in it.
-   * @throws HifiError INVALID_INPUT when it is no text, number or boolean
+   * Field `index` as text; undefined if the record has no such field, or null in it.
+   * @throws HifiError INVALID_INPUT if it is no text, number or boolean
    */
   field(index: number): string | undefined;
   /**
@@ -20,19 +20,22 @@ export interface TableRecord {
   classes?(index: number): readonly string[] | undefined;
 }
 
-/** How a pass over a file is made. */
+/** Options of a pass over a file. */
 export interface Pass {
-  /** Is given all of the file's bytes, as they lie there. */
+  /** Is updated with all bytes of the file, before they are unpacked. */
   hash?: Hash;
-  /** The columns that are read, where a format can leave the others alone; none: the first record is enough. */
+  /**
+   * Columns to read, in formats that can skip the others. If there are none, the first record is
+   * enough.
+   */
   columns?: readonly string[];
   /** Delimiter of the fields, if a format has one. Default: a tab in TSV, a comma in CSV. */
   delimiter?: string;
 }
 
 /**
- * A pass over the records of a file, some at a time. The first record holds the columns' names, but for a TSV or CSV file
- * without a header.
+ * Records of a file, in groups. The first record holds the columns' names, except in a TSV or CSV
+ * file without a header.
  */
 export type Records = AsyncGenerator<TableRecord[], void, void>;
 

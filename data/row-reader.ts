@@ -14,7 +14,7 @@ import { problemOf } from './problem';
 import { fieldsOf, type Pass, type Records, type TableRecord } from './records';
 import { classText, TASKS, type TaskName, taskNamed } from './tasks';
 
-/** How each format is read. */
+/** Reader of each format. */
 const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Records>> = {
   tsv: tsvRecords,
   csv: csvRecords,
@@ -23,7 +23,7 @@ const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Re
   txt: textRecords,
 };
 
-/** Record that is a row, with its number in the source. */
+/** Record of a row, with its number in the source. */
 interface Row {
   number: number;
   record: TableRecord;
@@ -68,7 +68,7 @@ export class RowReader {
     return new RowReader(source, table, task, need, files);
   }
 
-  /** One pass over the rows that can be used, some at a time, each of them checked. */
+  /** Yields the usable rows in groups and checks each of them. */
   async *rows(hashing = false): AsyncGenerator<Row[]> {
     const hashes: string[] = [];
     let number = 0;
@@ -106,7 +106,7 @@ export class RowReader {
       };
       for (const record of records) {
         if (record.blank) {
-          // In a file of one column a blank line is a row without its text, but for those at the end.
+          // In a file of one column a blank line is a row without a text, except at the end.
           if (layout.names.length === 1 && !header) blank.push(record);
         } else if (header) {
           header = false;
@@ -172,7 +172,10 @@ async function firstRecord(file: NamedFile, { format, delimiter }: TableFormat):
   throw invalidInput(`${file.path}: the file is empty`);
 }
 
-/** Whether the task's own rules leave the row out (QQP's rows in pieces, MNLI's rows without a gold label). */
+/**
+ * Returns true if the task skips the row: a broken row of QQP, or a row of MNLI without a gold
+ * label.
+ */
 function isLeftOut(name: TaskName, record: TableRecord, { texts, label }: Layout): boolean {
   const task = TASKS[name];
   if (task.skipBrokenRows) {
@@ -203,7 +206,7 @@ function checkRow(path: string, number: number, record: TableRecord, layout: Lay
   }
 }
 
-/** That a record has no such field, or nothing in it. */
+/** Describes a missing field or value of a record. */
 function lacks(name: string, record: TableRecord, names: readonly string[]): string {
   if (record.width >= names.length) return `has no value in the column "${name}"`;
   const found = `${record.width} field${record.width === 1 ? '' : 's'} of ${names.length}`;

@@ -4,31 +4,34 @@ import { invalidInput } from '../foundation/errors';
 import { didYouMean } from './nearest';
 import type { LabelSet } from './problem';
 
-/** The nine tasks of GLUE (Wang et al. 2019), in the form of the benchmark's own TSV files. */
+/** GLUE task (Wang et al. 2019), in the format of the benchmark's own TSV files. */
 export type TaskName = 'cola' | 'sst2' | 'mrpc' | 'stsb' | 'qqp' | 'mnli' | 'qnli' | 'rte' | 'wnli';
 
-/** The names of a task's columns. */
+/** Names of a task's columns. */
 export interface TaskColumns {
-  /** Of the one or two texts. */
+  /** Names of the one or two text columns. */
   readonly textColumns: readonly [string] | readonly [string, string];
-  /** Of the label; the test files lack it. */
+  /** Name of the label column, which the test files lack. */
   readonly labelColumn: string;
 }
 
-/** How a task's files are laid out, and what its labels mean. */
+/** Layout of a task's files, and its labels. */
 export interface Task extends TaskColumns {
-  /** The labels as the files write them, in the order of GLUE's class numbers. */
+  /** Labels as the files write them, in the order of GLUE's class numbers. */
   readonly labels: LabelSet;
-  /** The columns in the data set `glue` of the Hugging Face Hub, where they have other names. */
+  /** Columns in the Hugging Face Hub's dataset `glue`, if they have other names. */
   readonly hub?: TaskColumns;
-  /** Where the columns are (from 0) in a file without a header: CoLA's train and dev files. */
+  /** Positions of the columns, from 0, in files without a header: CoLA's train and dev files. */
   readonly headerless?: { readonly texts: readonly [number]; readonly label: number; readonly width: number };
   /**
-   * QQP: some questions hold a line break, which leaves rows in pieces. Rows without one of the needed fields are left
-   * out, as Hugging Face's `datasets` does; in any other task such a row is an error.
+   * True for QQP, where questions with a line break leave broken rows. Rows without a needed field
+   * are skipped, as in Hugging Face's `datasets`. In any other task such a row is an error.
    */
   readonly skipBrokenRows?: true;
-  /** MNLI: `-` stands where the annotators did not agree; such rows have no label and are left out where one is needed. */
+  /**
+   * Label of rows without a gold label: MNLI's `-`, on which the annotators did not agree. Such
+   * rows are skipped if labels are needed.
+   */
   readonly noLabel?: string;
 }
 
@@ -38,7 +41,9 @@ const entailment = classes('entailment', 'not_entailment');
 
 const hub = (first: string, second: string): TaskColumns => ({ textColumns: [first, second], labelColumn: 'label' });
 
-/** The table of tasks. MRPC's byte order mark is dropped by the reader; quotes are literal in all of the files. */
+/**
+ * Layouts of the tasks. The reader drops MRPC's byte order mark. Quotes are literal in all files.
+ */
 export const TASKS: Readonly<Record<TaskName, Task>> = {
   cola: {
     textColumns: ['sentence'],
@@ -80,20 +85,20 @@ export const TASKS: Readonly<Record<TaskName, Task>> = {
 
 export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
 
-/** @throws HifiError INVALID_INPUT when there is no such task */
+/** Checks the name of a task. @throws HifiError INVALID_INPUT if there is no such task */
 export function taskNamed(name: string): TaskName {
   if (Object.hasOwn(TASKS, name)) return name as TaskName;
-  throw invalidInput(`no task "${name}"; there are ${TASK_NAMES.join(', ')}${didYouMean(name, TASK_NAMES)}`);
+  throw invalidInput(`no task "${name}"; the tasks are ${TASK_NAMES.join(', ')}${didYouMean(name, TASK_NAMES)}`);
 }
 
-/** A label as the task's own files write it: the Hub's data set `glue` has the numbers of the classes. */
+/** Label as the task's own files write it. The Hub's dataset `glue` has class numbers instead. */
 export function classText({ labels }: Task, label: string): string {
   return (/^\d$/.test(label) && labels.names[Number(label)]) || label;
 }
 
 /**
- * MNLI is evaluated on two files. For `…/dev_matched.tsv`: `…/dev_mismatched.tsv`, where that file lies beside it; for
- * any other file undefined.
+ * Path of MNLI's second dev file: `…/dev_mismatched.tsv` for `…/dev_matched.tsv`, if it exists;
+ * undefined for any other file.
  */
 export function mismatchedSibling(file: string): string | undefined {
   const name = path.basename(file);

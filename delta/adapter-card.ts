@@ -1,7 +1,7 @@
 import type { DeltaInfo, TaskHeadInfo } from './delta-info';
 import { PROBLEMS, problemStoredAs } from './problems';
 
-/** The adapter's README.md, a Hugging Face model card: what it is and how it is loaded. */
+/** README.md of an adapter: a Hugging Face model card that says what it is and how to load it. */
 export function adapterCard(info: DeltaInfo): string {
   const { base, mask, id2label, task } = info;
   const { pipeline, modelClass } = PROBLEMS[problemStoredAs(info.problemType)].transformers;
@@ -31,8 +31,8 @@ model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
 tokenizer = AutoTokenizer.from_pretrained(base)
 \`\`\`
 
-\`transformers\` says that the classifier is new or of another size: the adapter brings it along (\`modules_to_save\`). Servers that load LoRA
-adapters but refuse \`modules_to_save\` or trained biases do not take it: give them the merged checkpoint or the ONNX file.
+\`transformers\` reports that the classifier is new or has another size; the adapter contains it (\`modules_to_save\`). Servers that load
+LoRA adapters but refuse \`modules_to_save\` or trained biases do not accept it: give them the merged checkpoint or the ONNX file.
 `;
 }
 

@@ -19,9 +19,10 @@ export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_TENSORS = 'adapter_model.safetensors';
 export const ADAPTER_CARD = 'README.md';
 
-/** What PEFT puts before the base's own names. */
+/** Prefix that PEFT puts before the base's own names. */
 const PREFIX = 'base_model.model.';
 
+/** Request to export an adapter. */
 export interface AdapterExport {
   checkpoint: Checkpoint;
   delta: Delta;
@@ -30,14 +31,16 @@ export interface AdapterExport {
 }
 
 /**
- * Writes a delta as a LoRA adapter that Hugging Face PEFT loads on the base (docs/method.md): a change of `n` rows of a matrix is
- * a product B·A of rank n, B the one-hot selection and A the rows of the change; of columns the other way round. Nothing is
- * lost but the rounding of base + change. A card beside it says how to load it.
+ * Writes a delta as a LoRA adapter that Hugging Face PEFT loads on the base (docs/method.md). A
+ * change of `n` rows of a matrix is a product B·A of rank n: B is the one-hot selection, A the rows
+ * of the change. For columns it is the other way round. Only base + change is rounded. A card
+ * beside it says how to load it.
  *
- * @throws INVALID_INPUT where the delta is not the base's or of full fine-tuning, or `out` holds something.
+ * @throws INVALID_INPUT if the delta belongs to another base or is of full fine-tuning, or `out` is
+ *   not empty
  */
 export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): Promise<void> {
-  if (delta.info.mask.tune === 'full') throw invalidInput('full fine-tuning is no adapter: export a checkpoint of it');
+  if (delta.info.mask.tune === 'full') throw invalidInput('full fine-tuning has no adapter; export a checkpoint');
   const tensors = adapterTensors(checkpoint, delta);
   const config = adapterConfig(checkpoint, delta);
   publishFolder(out, (folder) => {
@@ -47,10 +50,16 @@ export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): 
   });
 }
 
-/** All modules have one rank, that of the layer with most tuned heads; the others are filled up with zeros. */
+/**
+ * Rank of all modules: that of the layer with the most tuned heads. Other layers are padded with
+ * zeros.
+ */
 const rankOf = (slices: readonly Slice[]) => Math.max(1, ...slices.map(({ indices }) => indices.length));
 
-/** The tuned matrices. PEFT wants one at least: where the task head alone was tuned, one of which nothing changes. */
+/**
+ * Tuned matrices. PEFT needs at least one: if only the task head was tuned, it is one without
+ * changes.
+ */
 function tunedMatrices(config: ModelConfig, mask: DeltaInfo['mask']): Slice[] {
   const found = tunedSlices(config, mask).filter(({ canonical }) => canonical.endsWith('.weight'));
   if (found.length > 0) return found;
@@ -60,7 +69,7 @@ function tunedMatrices(config: ModelConfig, mask: DeltaInfo['mask']): Slice[] {
 
 const moduleOf = ({ canonical }: Slice) => canonical.replace(/\.weight$/, '');
 
-/** Every tensor of adapter_model.safetensors, F32, by name. */
+/** All tensors of adapter_model.safetensors, F32, sorted by name. */
 function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
   const { config } = checkpoint;
   const family: Family = FAMILIES[config.family];
@@ -84,7 +93,7 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
     add(`${name}.lora_B.weight`, [out, rank], () =>
       transposed(byRows ? picks(slice, rank, out) : padded(change(), rank * out), rank, out),
     );
-    // PEFT's `lora_only` holds every bias of the modules that it adapts, those that were not tuned too.
+    // PEFT's `lora_only` stores every bias of the adapted modules, also those that were not tuned.
     add(`${name}.base_layer.bias`, [out], () => whole(`${module}.bias`));
   }
   for (const { canonical, shape } of taskHeadTensors(config, outputsOf(delta.info))) {
@@ -93,28 +102,28 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
   return sources.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Tuned values less the base's; columns transposed. // [n, d] */
+/** Tuned values minus the base's, [n, d]; columns are transposed. */
 function changeOf(checkpoint: Checkpoint, slice: Slice, tuned: Float32Array): Float32Array {
   const shape = storedShape(checkpoint, slice.canonical);
   const before = takeSlice(checkpoint.tensor(slice.canonical), shape, slice);
   return takeSlice(tuned, shape, slice).map((value, i) => value - before[i]);
 }
 
-/** The one-hot selection: row i has a 1 where the slice's i-th row or column is. // [rank, width] */
+/** One-hot selection, [rank, width]: row i has a 1 at the slice's i-th row or column. */
 function picks({ indices }: Slice, rank: number, width: number): Float32Array {
   const rows = new Float32Array(rank * width);
   for (const [i, index] of indices.entries()) rows[i * width + index] = 1;
   return rows;
 }
 
-/** Values with zeros behind them. */
+/** Values, padded with zeros at the end. */
 function padded(values: Float32Array, length: number): Float32Array {
   const longer = new Float32Array(length);
   longer.set(values);
   return longer;
 }
 
-/** adapter_config.json: what says something; PEFT fills in the rest. */
+/** Content of adapter_config.json without PEFT's defaults. */
 function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, unknown> {
   const family: Family = FAMILIES[config.family];
   const slices = tunedMatrices(config, info.mask);
@@ -135,10 +144,10 @@ function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, 
   };
 }
 
-/** A regular expression that these names alone match as a whole. */
+/** Regular expression that matches exactly these names. */
 const alternatives = (names: readonly string[]) => names.map((name) => name.replaceAll('.', '\\.')).join('|');
 
-/** The task head's modules below the model, e.g. `classifier`. */
+/** Names of the task head's modules in the model, such as `classifier`. */
 const taskHeadModules = ({ taskHead }: Family) => [
   ...new Set([taskHead.dense, taskHead.classifier].map((module) => module.split('.')[0])),
 ];

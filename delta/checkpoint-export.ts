@@ -12,9 +12,13 @@ import { outputsOf } from './delta-info';
 import { taskHeadTensors } from './slices';
 import { copyTokenizer, type KeptTensor, verifyUndo, writeUndo } from './undo';
 
-/** `base`: the base's own number format; what was tuned is rounded to it. */
+/**
+ * Number format of a merged checkpoint. `base` is the base's own format, to which tuned weights are
+ * rounded.
+ */
 export type ExportDtype = 'float32' | 'base';
 
+/** Request to export a merged checkpoint. */
 export interface CheckpointExport {
   checkpoint: Checkpoint;
   delta: Delta;
@@ -24,16 +28,17 @@ export interface CheckpointExport {
 }
 
 export interface CheckpointExportResult {
-  /** What the user should know, a line each: the rounding of `--dtype base`. */
+  /** Warnings, one line each: the rounding of `dtype` `base`. */
   notes: string[];
 }
 
 /**
- * Writes the base with the delta merged in as a checkpoint that Hugging Face `transformers` loads with no extra code, and
- * beside it what `undoCheckpoint` needs; that the base can be rebuilt from it is checked before the folder appears. One tensor
- * at a time is in memory.
+ * Writes the base with the merged delta as a checkpoint that Hugging Face `transformers` loads
+ * without extra code, and beside it the file that {@link undoCheckpoint} needs. Checks that the
+ * base can be rebuilt from it before the folder appears. One tensor at a time is in memory.
  *
- * @throws INVALID_INPUT where the delta is not the base's, `out` holds something, or a tuned number is too large for `base`.
+ * @throws INVALID_INPUT if the delta belongs to another base, `out` is not empty, or a tuned number
+ *   is too large for `base`
  */
 export async function exportCheckpoint(request: CheckpointExport): Promise<CheckpointExportResult> {
   const { checkpoint, delta, dtype, out } = request;
@@ -55,11 +60,11 @@ export async function exportCheckpoint(request: CheckpointExport): Promise<Check
 }
 
 interface MergePlan {
-  /** All tensors of the merged model.safetensors, by name. */
+  /** All tensors of the merged model.safetensors, sorted by name. */
   sources: TensorSource[];
   /** The base's tensors among them. */
   kept: KeptTensor[];
-  /** The format that config.json names. */
+  /** Number format that config.json names. */
   common: FloatDtype;
 }
 
@@ -80,7 +85,8 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
   const whole = new Set(head.map(({ canonical }) => canonical));
   for (const { name: canonical, shape, optional } of baseTensors(family, config)) {
     const base = checkpoint.storedName(canonical);
-    // A pooler is the task head's, or no part of the classifier: `transformers` would call it unexpected.
+    // The task head owns the pooler, or it is no part of the classifier, and `transformers` would
+    // report it as unexpected.
     if (whole.has(canonical) || optional || base === undefined) continue;
     const name = classifierName(family, canonical);
     const stored = weights.entry(base).dtype;
@@ -94,12 +100,14 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
   return { sources, kept, common };
 }
 
-/** The format of the base's largest part, its word embeddings. */
+/** Number format of the base's largest tensor, its word embeddings. */
 function commonDtype({ config, weights, storedName }: Checkpoint): FloatDtype {
   return weights.entry(storedName(`${FAMILIES[config.family].modules.wordEmbeddings}.weight`)!).dtype as FloatDtype;
 }
 
-/** F16 ends at 65504: what is larger must not become infinite unnoticed. */
+/**
+ * Rounds values to a format. F16 ends at 65504: a larger value must not become infinite unnoticed.
+ */
 function rounded(name: string, dtype: FloatDtype, values: Float32Array): Uint8Array {
   const bytes = roundTo(dtype, values);
   if (dtype === 'F32') return bytes;

@@ -10,24 +10,29 @@ import { labelsFit, outputsOf, STORED_PROBLEM_CHOICE, type TaskHeadInfo } from '
 import { PROBLEMS, problemStoredAs, STORED_PROBLEMS } from './problems';
 import { taskHeadTensors } from './slices';
 
-/** A task head that a checkpoint brings along. */
+/** Task head of a checkpoint. */
 export interface StoredTaskHead {
-  /** Whole tensors by canonical name, those of `taskHeadTensors`. */
+  /** Whole tensors by canonical name, as {@link taskHeadTensors} lists them. */
   tensors: Map<string, DeltaTensor>;
   info: TaskHeadInfo;
 }
 
-/** Hugging Face's class of a family's models for a problem, e.g. `BertForSequenceClassification`. */
+/**
+ * Hugging Face's class of a family's models for a problem, such as `BertForSequenceClassification`.
+ */
 const classifierClass = (family: Family, problem: ProblemType) =>
   `${family.classPrefix}${PROBLEMS[problem].transformers.modelClass}`;
 
-/** What that class calls a tensor or module: the base's under the family's prefix, the task head's own bare. */
+/**
+ * Name of a tensor or module in that class: the base's have the family's prefix, the task head's
+ * have none.
+ */
 export function classifierName(family: Family, canonical: string): string {
   if (ofTaskHead(family, canonical)) return canonical;
   return `${family.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
 }
 
-/** config.json of a merged checkpoint: the base's own, but for what makes it this classifier. */
+/** Content of a merged checkpoint's config.json: the base's, with the fields of this classifier. */
 export function classifierConfig(
   config: ModelConfig,
   { id2label, problemType, task }: TaskHeadInfo,
@@ -35,7 +40,7 @@ export function classifierConfig(
 ): Record<string, unknown> {
   const family: Family = FAMILIES[config.family];
   const labels = id2label ?? { 0: 'LABEL_0' };
-  // `num_labels` follows from `id2label`; the others are what the base may say of another type or task.
+  // `num_labels` follows from `id2label`; the other two may describe the base's type or task.
   const { num_labels: _count, torch_dtype: _dtype, finetuning_task: _task, ...raw } = config.raw;
   return {
     ...raw,
@@ -50,11 +55,12 @@ export function classifierConfig(
 }
 
 /**
- * The task head of a merged checkpoint or of another sequence classifier in Hugging Face's layout; undefined where the
- * checkpoint has none. What config.json leaves open is read as `transformers` does: labels `LABEL_0` …, a regression where
- * there is but one.
+ * Reads the task head of a merged checkpoint or of another sequence classifier in Hugging Face's
+ * layout. Defaults of config.json are those of `transformers`: labels `LABEL_0` …, and a regression
+ * if there is one output.
  *
- * @throws INVALID_INPUT for a head that does not fit its config, or that answers with several labels at once.
+ * @returns undefined if the checkpoint has no task head
+ * @throws INVALID_INPUT if the head does not match its config, or predicts several labels at once
  */
 export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined {
   const { config, weights } = checkpoint;
@@ -84,10 +90,10 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
 }
 
 /**
- * What the logits of a folder's classifier mean, by its config.json.
+ * Reads the meaning of a classifier's logits from its folder's config.json.
  *
- * @param outputs logits a row
- * @throws INVALID_INPUT where config.json says something else, or that the model answers with several labels at once
+ * @param outputs number of logits per row
+ * @throws INVALID_INPUT if config.json contradicts it, or the model predicts several labels at once
  */
 export function readTaskHeadInfo(
   { config, folder }: Pick<Checkpoint, 'config' | 'folder'>,

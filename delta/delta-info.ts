@@ -6,30 +6,32 @@ import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
 import { problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
 
-/** delta.json: all that is needed to know what a delta belongs to and what its logits mean. */
+/**
+ * Content of delta.json: the base of a delta, its mask and training, and the meaning of its logits.
+ */
 export interface DeltaInfo {
-  /** Of this format. */
+  /** Version of this format. */
   schemaVersion: 1;
-  /** What it belongs to. */
+  /** Base model to which it belongs. */
   base: {
-    /** The known name, or the folder's last part. */
+    /** Known name, or the folder's last part. */
     name: string;
-    /** Of its weights, in hexadecimal: a delta is put on no other base. */
+    /** SHA-256 of its weights, in hexadecimal. A delta fits no other base. */
     sha256: string;
-    /** config.json's own name of the class. */
+    /** Class name from config.json. */
     architecture: string;
   };
-  /** The tuned heads. */
+  /** Tuned heads. */
   mask: Mask;
-  /** Class number → the training file's own text; null for a regression. */
+  /** Label of each class number, as in the training file; null for a regression. */
   id2label: Record<string, string> | null;
-  /** What the logits are. */
+  /** Problem that the logits answer. */
   problemType: StoredProblem;
-  /** GLUE task, null for other data. */
+  /** GLUE task; null for other data. */
   task: string | null;
-  /** How it was trained. */
+  /** Options of the training. */
   options: TrainedWith;
-  /** Of shuffle, dropout and new weights. */
+  /** Seed for shuffling, dropout and initial weights. */
   seed: number;
 }
 
@@ -38,7 +40,7 @@ const text = z.string('a text');
 const number = z.number('a number');
 const hash = z.string('a SHA-256').regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal');
 
-// Loose where a later version may say more than what reading a delta needs.
+// Loose, because a later version may have more fields than reading a delta needs.
 const mask = z.looseObject({
   schemaVersion: z.literal(1, '1'),
   model: z.object({ name: text, sha256: text }),
@@ -60,14 +62,14 @@ const options = z.looseObject({
   seed: index,
 });
 
-/** What a task head's logits mean. */
+/** Meaning of a task head's logits. */
 export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
 
-/** The training's options; where it computed is no part of what it made. */
+/** Options of a training, except the place of computation, which does not determine its result. */
 export interface TrainedWith {
-  /** Passes over the training rows. */
+  /** Number of passes over the training rows. */
   epochs: number;
-  /** Rows a step. */
+  /** Number of rows per step. */
   batchSize: number;
   /** Peak learning rate. */
   lr: number;
@@ -75,11 +77,11 @@ export interface TrainedWith {
   warmup: number;
   /** Decoupled weight decay. */
   weightDecay: number;
-  /** Tokens that a row was cut at. */
+  /** Number of tokens to which a row was truncated. */
   maxLength: number;
-  /** As `DeltaInfo.seed`. */
+  /** Seed, equal to {@link DeltaInfo.seed}. */
   seed: number;
-  /** What a later version may add. */
+  /** Options of later versions. */
   [option: string]: unknown;
 }
 
@@ -102,7 +104,10 @@ const deltaInfo = z
     message: 'null for a regression, else two or more different labels numbered from "0"',
   });
 
-/** Whether labels are what the problem asks for: none for a regression, else ≥ 2 different ones, numbered 0 … n − 1. */
+/**
+ * Returns true if labels match the problem: none for a regression, else ≥ 2 different ones,
+ * numbered 0 … n − 1.
+ */
 export function labelsFit(id2label: Record<string, string> | null, problemType: StoredProblem): boolean {
   if (!LABELS[problemStoredAs(problemType)].named) return id2label === null;
   if (!id2label) return false;
@@ -114,18 +119,18 @@ export function labelsFit(id2label: Record<string, string> | null, problemType: 
   );
 }
 
-/** Logits a row: the number of classes, 1 for a regression. */
+/** Number of logits per row: the number of classes, 1 for a regression. */
 export function outputsOf({ id2label }: Pick<DeltaInfo, 'id2label'>): number {
   return id2label ? Object.keys(id2label).length : 1;
 }
 
-/** What a delta's logits mean. */
+/** Labels of a delta's logits. */
 export const labelsOf = ({ id2label, problemType }: Pick<DeltaInfo, 'id2label' | 'problemType'>): LabelSet => ({
   problem: problemStoredAs(problemType),
   names: Object.values(id2label ?? {}),
 });
 
-/** delta.json's text: one line, always in the same order, whatever the order of the keys and heads that are given. */
+/** Formats delta.json as one line. The order of keys and heads in `info` does not matter. */
 export function formatDeltaInfo(info: DeltaInfo): string {
   const { schemaVersion, base, mask, id2label, problemType, task, options, seed } = info;
   const { name, sha256, architecture } = base;
@@ -142,7 +147,7 @@ export function formatDeltaInfo(info: DeltaInfo): string {
   return `${JSON.stringify(ordered)}\n`;
 }
 
-/** @throws INVALID_INPUT naming `file`, the field and what would be right. */
+/** Parses delta.json. @throws INVALID_INPUT with `file`, the field and what would be right */
 export function parseDeltaInfo(json: string, file: string): DeltaInfo {
   let value: unknown;
   try {

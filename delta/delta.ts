@@ -13,36 +13,39 @@ import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tuned
 export const DELTA_TENSORS = 'delta.safetensors';
 export const DELTA_INFO = 'delta.json';
 
-/** The trained values of one tensor: its tuned slice, or the whole of a task head's tensor. */
+/** Trained values of one tensor: its tuned slice, or a whole tensor of the task head. */
 export interface DeltaTensor {
-  /** [rows, columns] of a matrix (tuned columns are transposed), [rows] of a bias. */
+  /** Shape: [rows, columns] of a matrix (tuned columns are transposed), [rows] of a bias. */
   shape: number[];
-  /** Row by row, as many as the shape says; finite. */
+  /** Finite values, row by row. */
   values: Float32Array;
 }
 
-/** What a training run hands back: values, not differences, to be put in the place of the base's. */
+/** Result of a training: values, not differences, which replace the base's. */
 export interface Delta {
-  /** delta.json. */
+  /** Content of delta.json. */
   info: DeltaInfo;
-  /** By the name that the base's file has for the tensor. */
+  /** Tensors by their name in the base's file. */
   tensors: Map<string, DeltaTensor>;
 }
 
-/** One tensor that a delta must hold. */
+/** Description of one tensor of a delta. */
 export interface DeltaPart {
-  /** In delta.safetensors: the base file's own name, the canonical one where the base has no such tensor. */
+  /**
+   * Name in delta.safetensors: that of the base's file, or the canonical one if the base has no
+   * such tensor.
+   */
   name: string;
   canonical: string;
   shape: number[];
-  /** The slice of the base's tensor that it is; absent for the task head, which is whole. */
+  /** Tuned slice of the base's tensor; absent for the task head, which is stored whole. */
   slice?: Slice;
 }
 
 /**
- * All tensors of a delta for this base, mask and number of classes.
+ * Lists all tensors of a delta for this base, mask and number of classes.
  *
- * @throws INVALID_INPUT for a mask that does not fit the model.
+ * @throws INVALID_INPUT if the mask does not fit the model
  */
 export function deltaParts(checkpoint: Checkpoint, info: Pick<DeltaInfo, 'mask' | 'id2label'>): DeltaPart[] {
   const { config } = checkpoint;
@@ -62,17 +65,21 @@ export function deltaParts(checkpoint: Checkpoint, info: Pick<DeltaInfo, 'mask' 
   ];
 }
 
-/** A delta out of trained values, which `values` gives by canonical name in the shapes of {@link deltaParts}. */
+/**
+ * Creates a delta from trained values.
+ *
+ * @param values returns the values of a part of {@link deltaParts}, in its shape
+ */
 export function makeDelta(checkpoint: Checkpoint, info: DeltaInfo, values: (part: DeltaPart) => Float32Array): Delta {
   const parts = deltaParts(checkpoint, info);
   return { info, tensors: new Map(parts.map((part) => [part.name, { shape: part.shape, values: values(part) }])) };
 }
 
 /**
- * Writes `delta.safetensors` and `delta.json`; the same delta always gives the same bytes. The folder appears whole or not at
- * all, in the place of an older delta if there is one.
+ * Writes `delta.safetensors` and `delta.json`. The same delta always gives the same bytes. The
+ * folder appears whole or not at all and replaces an older delta.
  *
- * @throws INVALID_INPUT where the folder holds something else; FAILED for a value that is not finite.
+ * @throws INVALID_INPUT if the folder holds other files; FAILED if a value is not finite
  */
 export function writeDelta(folder: string, delta: Delta): void {
   const names = [...delta.tensors.keys()].sort();
@@ -95,17 +102,20 @@ export function writeDelta(folder: string, delta: Delta): void {
   publishFolder(folder, fill, { parts: [DELTA_TENSORS, DELTA_INFO] });
 }
 
-/** Bytes of the two files that {@link writeDelta} would write for this base: they do not depend on the values. */
+/**
+ * Size in bytes of the two files that {@link writeDelta} writes for this base, which does not
+ * depend on the values.
+ */
 export function deltaBytes(checkpoint: Checkpoint, info: DeltaInfo): number {
   const tensors = deltaParts(checkpoint, info).map(({ name, shape }) => ({ name, dtype: 'F32', shape }));
   return safetensorsBytes(tensors) + Buffer.byteLength(formatDeltaInfo(info));
 }
 
 /**
- * Reads a delta and checks it: every value finite and, given the base that it is to be put on, that it belongs to that very
- * base and holds exactly the tensors that its mask asks for.
+ * Reads a delta and checks that every value is finite.
  *
- * @throws INVALID_INPUT naming the file and what is wrong.
+ * @param against base to which the delta must belong, and with whose mask its tensors must match
+ * @throws INVALID_INPUT with the file and its fault
  */
 export function readDelta(folder: string, against?: Checkpoint): Delta {
   const infoFile = path.join(folder, DELTA_INFO);
@@ -120,7 +130,7 @@ export function readDelta(folder: string, against?: Checkpoint): Delta {
   try {
     const tensors = new Map<string, DeltaTensor>();
     for (const [name, { dtype, shape }] of file.tensors) {
-      if (dtype !== 'F32') throw invalidInput(`${tensorsFile}: ${name} is ${dtype}, a delta's tensors are F32`);
+      if (dtype !== 'F32') throw invalidInput(`${tensorsFile}: ${name} is ${dtype}; a delta's tensors are F32`);
       const values = file.float32(name);
       checkFinite(`${tensorsFile}: ${name}`, values);
       tensors.set(name, { shape: [...shape], values });
@@ -134,10 +144,10 @@ export function readDelta(folder: string, against?: Checkpoint): Delta {
 }
 
 /**
- * The base's tensors that a delta touches, merged, F32, by canonical name; each is read from the base and merged when it is
- * asked for, so that no more than one need be in memory.
+ * Merges a delta into the base's tensors that it changes: F32, by canonical name. Each tensor is
+ * read and merged when it is requested, so that only one needs to be in memory.
  *
- * @throws INVALID_INPUT where the delta does not fit the base.
+ * @throws INVALID_INPUT if the delta does not fit the base
  */
 export function applyDelta(checkpoint: Checkpoint, delta: Delta): ReadonlyMap<string, () => Float32Array> {
   checkDelta(delta, checkpoint);
@@ -151,7 +161,10 @@ export function applyDelta(checkpoint: Checkpoint, delta: Delta): ReadonlyMap<st
   );
 }
 
-/** @throws INVALID_INPUT where the delta is another base's or does not hold exactly the tensors that its mask asks for. */
+/**
+ * Checks a delta.
+ * @throws INVALID_INPUT if it belongs to another base, or its tensors differ from those of its mask
+ */
 function checkDelta(delta: Delta, checkpoint: Checkpoint): void {
   checkBase(delta.info, checkpoint, 'the delta');
   checkTensors(delta, checkpoint, 'the delta');
@@ -168,25 +181,25 @@ function checkTensors({ info, tensors }: Delta, checkpoint: Checkpoint, what: st
   const parts = deltaParts(checkpoint, info);
   for (const { name, shape } of parts) {
     const found = tensors.get(name);
-    if (!found) throw invalidInput(`${what}: ${name} is missing, its mask asks for it`);
+    if (!found) throw invalidInput(`${what}: ${name} is missing; its mask requires it`);
     if (!sameShape(found.shape, shape)) {
-      throw invalidInput(`${what}: ${name} has shape [${found.shape}], its mask and base ask for [${shape}]`);
+      throw invalidInput(`${what}: ${name} has shape [${found.shape}]; its mask and base require [${shape}]`);
     }
     if (found.values.length !== countNumbers([found])) {
-      throw invalidInput(`${what}: ${name} has ${found.values.length} numbers, its shape [${shape}] asks for others`);
+      throw invalidInput(`${what}: ${name} has ${found.values.length} numbers, which do not fit its shape [${shape}]`);
     }
   }
-  const asked = new Set(parts.map(({ name }) => name));
-  const extra = [...tensors.keys()].find((name) => !asked.has(name));
-  if (extra !== undefined) throw invalidInput(`${what}: ${extra} is not what its mask tunes`);
+  const known = new Set(parts.map(({ name }) => name));
+  const extra = [...tensors.keys()].find((name) => !known.has(name));
+  if (extra !== undefined) throw invalidInput(`${what}: its mask does not tune ${extra}`);
 }
 
 function checkFinite(what: string, values: Float32Array): void {
   const at = notFinite(values);
-  if (at >= 0) throw invalidInput(`${what} holds ${values[at]} at ${at}: a delta's numbers are finite`);
+  if (at >= 0) throw invalidInput(`${what} holds ${values[at]} at index ${at}; a delta's numbers must be finite`);
 }
 
-/** Index of the first NaN or infinity, or -1. */
+/** Index of the first NaN or infinity; -1 if there is none. */
 function notFinite(values: Float32Array): number {
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i;
   return -1;

@@ -3,23 +3,23 @@ import type { ExportDtype } from './checkpoint-export';
 import type { EvaluateRequest } from './inference-options';
 import type { OnnxModel } from './onnx-folder';
 
-/** Every folder that can be made of a base and a delta. */
+/** Formats in which a base with a delta can be exported. */
 export const EXPORT_FORMATS = ['checkpoint', 'peft', 'onnx'] as const;
 /** One of {@link EXPORT_FORMATS}. */
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-/** One result to be made of a base and a delta. */
+/** Request to export a base with a delta. */
 export interface ExportRequest {
   format: ExportFormat;
   /** Folder of the base model. */
   model: string;
   /** Folder of the delta. */
   delta: string;
-  /** Of a checkpoint's numbers; float32 when absent. */
+  /** Number format of a checkpoint. Default: float32. */
   dtype?: ExportDtype;
-  /** Number types of an ONNX folder, at least one; fp32 alone when absent. */
+  /** Number types of an ONNX folder, at least one. Default: fp32. */
   onnxDtypes?: readonly OnnxDtype[];
-  /** Rows that each file of an ONNX folder is evaluated on; none when absent. */
+  /** Rows on which each file of an ONNX folder is evaluated. Default: none. */
   evaluation?: Pick<EvaluateRequest, 'data' | 'heldOutBy' | 'options'>;
   /** New or empty folder; it appears whole or not at all. */
   out: string;

@@ -80,6 +80,6 @@ export const optionsIdentity = (options: object): object => without(options, EXE
  * equivalent.
  */
 function without(value: object, names: object): object {
-  const kept = Object.entries(value).filter(([name, each]) => !(name in names) && each !== undefined && each !== false);
-  return Object.fromEntries(kept);
+  const rest = Object.entries(value).filter(([name, each]) => !(name in names) && each !== undefined && each !== false);
+  return Object.fromEntries(rest);
 }

@@ -4,55 +4,55 @@ import type { Device } from '../foundation/device';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
 import { ENGINE_RULES, optionsCheck, wholeFrom1 } from '../heads/options';
 
-/** How a tuned model is run. */
+/** Options of running a tuned model. */
 export interface InferenceOptions {
-  /** Rows at a time, ≥ 1. */
+  /** Number of rows per batch, ≥ 1. */
   batchSize: number;
-  /** Tokens a row is cut at, special tokens counted, ≥ 1. */
+  /** Number of tokens to which a row is truncated, special tokens included, ≥ 1. */
   maxLength: number;
-  /** Where it computes. */
+  /** Device of the computation. */
   device: Device;
-  /** Cores the engine may use; all when absent. */
+  /** Number of cores that the engine may use. Default: all. */
   threads?: number;
 }
 
-/** Rows to run a tuned model on. */
+/** Request to run a tuned model on rows. */
 export interface EvaluateRequest {
-  /** Folder of the base model; of a merged checkpoint or of an exported ONNX model when `delta` is absent. */
+  /** Folder of the base model; without `delta` of a merged checkpoint or an exported ONNX model. */
   model: string;
   modelName?: string;
   /** Folder of the delta. */
   delta?: string;
   data: DataSource;
   /**
-   * Seed of a training without dev rows: selects the tenth of `data` that it held out. All rows
-   * when absent.
+   * Seed of a training without dev rows. It selects the hold-out split of `data`, a tenth of the
+   * rows. Default: all rows.
    */
   heldOutBy?: number;
   options: InferenceOptions;
 }
 
-/** How a tuned model does on labelled rows. */
+/** Quality of a tuned model on labelled rows. */
 export interface EvaluateResult {
-  /** The GLUE task whose metrics these are; null for other rows. */
+  /** GLUE task of the metrics; null for other rows. */
   task: string | null;
-  /** The one of `metrics` that decides, larger is better. */
+  /** Name of the deciding metric in `metrics`; larger is better. */
   metric: string;
-  /** Rows that were judged. */
+  /** Number of evaluated rows. */
   rows: number;
-  /** Mean cross-entropy, of a regression mean squared error. */
+  /** Mean cross-entropy; for a regression the mean squared error. */
   loss: number;
-  /** By name, such as `accuracy`, `f1`, `matthews`, `pearson`. */
+  /** Metrics by name, such as `accuracy`, `f1`, `matthews`, `pearson`. */
   metrics: Record<string, number>;
 }
 
-/** One predicted row: what the model answers, and the raw logits. */
+/** Prediction of one row: its answer and its raw logits. */
 export interface Prediction {
-  /** Its number: of rows at hand the index, of a file 0 for the first after a header. */
+  /** Number of the row: the index of an inline row; in a file 0 is the first row after a header. */
   row: number;
-  /** The most likely class as the training file wrote it, or the number of a regression. */
+  /** Most likely class as the training file wrote it, as the training file wrote it; a number for a regression. */
   label: string | number;
-  /** One a class, in the order of the labels' numbers; of a regression one: [C]. */
+  /** Logits, one per class in the order of the class numbers, [C]; one for a regression. */
   logits: number[];
 }
 

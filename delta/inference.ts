@@ -22,23 +22,24 @@ import {
 import { type Logits, rowOf, score } from './logits';
 import { metricsOf, PROBLEMS } from './problems';
 
-/** A model that can be asked, whatever engine runs it. */
+/** Tuned model, ready to run, in any engine. */
 export interface TunedModel {
-  /** Its folder, with its tokenizer. */
+  /** Folder of the model, with its tokenizer. */
   folder: string;
   config: ModelConfig;
   labels: LabelSet;
   task: TaskName | null;
-  /** Logits of all rows; yields rows done. */
+  /** Computes the logits of all rows. @yields the number of rows done */
   logits(rows: readonly Encoded[], batchSize: number): AsyncGenerator<number, Logits>;
   close(): void | Promise<void>;
 }
 
 /**
- * The metrics of a tuned model on labelled rows.
+ * Evaluates a tuned model on labelled rows.
  *
- * @param open makes the engine ready
- * @throws INVALID_INPUT for a bad option, bad rows or labels that the model lacks, or a task that it does not solve
+ * @param open loads the model into an engine
+ * @throws INVALID_INPUT for an invalid option, invalid rows, labels that the model lacks, or a task
+ *   that it does not solve
  */
 export async function* evaluateModel(
   open: () => Promise<TunedModel>,
@@ -53,7 +54,7 @@ export async function* evaluateModel(
     if (task && !solves(labels, task)) {
       throw invalidPart(
         'data.task',
-        `${request.data.path}: the task ${task} asks for ${said(TASKS[task].labels)}; ${request.delta ?? request.model} was trained for ${said(labels)}`,
+        `${request.data.path}: the task ${task} needs ${kindOf(TASKS[task].labels)}; ${request.delta ?? request.model} was trained for ${kindOf(labels)}`,
       );
     }
     const whole = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
@@ -69,14 +70,15 @@ export async function* evaluateModel(
   }
 }
 
-/** Predicted rows that are told of at once. */
+/** Number of predicted rows per event. */
 const ROWS_AT_ONCE = 1000;
 
 /**
- * What a tuned model says of each row; no labels are needed. Rows come in the file's order, a thousand at a time.
+ * Predicts each row with a tuned model, without labels. Rows come in the file's order, a thousand
+ * per event.
  *
- * @param open makes the engine ready
- * @throws INVALID_INPUT for a bad option or bad rows
+ * @param open loads the model into an engine
+ * @throws INVALID_INPUT for an invalid option or invalid rows
  */
 export async function* predictModel(
   open: () => Promise<TunedModel>,
@@ -116,28 +118,31 @@ function emptyTexts(dataset: Dataset): string[] {
     empty.length === 1
       ? `${rowName(dataset, first)} has`
       : `${empty.length} rows, the first ${rowName(dataset, first)}, have`;
-  return [`${found} an empty text; it is predicted as one`];
+  return [`${found} an empty text, which is predicted like any other`];
 }
 
-/** The labels of a model that brings its task head along, and the task that it names: any text, taken where it is one of ours. */
+/**
+ * Labels and task of a model with its own task head. The task is null unless it is a GLUE task that
+ * the labels fit.
+ */
 export function meaningOf(info: TaskHeadInfo): Pick<TunedModel, 'labels' | 'task'> {
   const labels = labelsOf(info);
   return { labels, task: TASK_NAMES.find((name) => name === info.task && solves(labels, name)) ?? null };
 }
 
-/** The data with its labels read as those of the model's problem; a task knows its own. */
+/** Source whose labels are read by the model's problem. A task knows its own problem. */
 const asTheModel = (data: DataSource, labels: LabelSet): DataSource =>
   data.task ? data : { ...data, problem: labels.problem, regression: undefined };
 
-/** Whether a model with these labels has the task's problem, and as many classes. */
+/** Returns true if a model with these labels has the task's problem, and as many classes. */
 function solves({ problem, names }: LabelSet, task: TaskName): boolean {
   const { labels } = TASKS[task];
   return problem === labels.problem && names.length === labels.names.length;
 }
 
-const said = ({ problem, names }: LabelSet) => LABELS[problem].described(names);
+const kindOf = ({ problem, names }: LabelSet) => LABELS[problem].described(names);
 
-/** Runs every row through the model; ends between two batches where `signal` aborts. */
+/** Runs all rows through the model. Ends between two batches if `signal` aborts. */
 async function* run(
   model: TunedModel,
   dataset: Dataset,
@@ -157,12 +162,12 @@ async function* run(
   return finite(logits, dataset);
 }
 
-/** @throws FAILED naming the first row with a logit that is no finite number */
+/** Checks logits. @throws FAILED with the first row whose logits are not finite */
 function finite(logits: Logits, dataset: Dataset): Logits {
   const { values, outputs } = logits;
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return logits;
   const row = Math.floor(at / outputs);
   const found = values.subarray(row * outputs, (row + 1) * outputs).join(', ');
-  throw failed(`${rowName(dataset, row)} has the logits [${found}]: no finite numbers`);
+  throw failed(`${rowName(dataset, row)} has the logits [${found}]; they must be finite`);
 }

@@ -3,24 +3,24 @@ import type { ProblemType } from '../data/problem';
 import type { Metrics } from './metrics';
 import { PROBLEMS } from './problems';
 
-/** Logits of every row, in the rows' order. // [n, C] */
+/** Logits of all rows, in the rows' order, [n, C]. */
 export interface Logits {
   values: Float32Array;
   outputs: number;
 }
 
-/** Rows that can be read in batches, as an engine takes them. */
+/** Rows that an engine reads in batches. */
 export interface BatchedRows<Batch> {
-  /** Tokens of each row. */
+  /** Number of tokens of each row. */
   lengths: ArrayLike<number>;
   read(rows: Int32Array): Batch;
 }
 
 /**
- * Runs all rows through a network, likes with likes.
+ * Runs all rows through a network, in batches of similar lengths.
  *
- * @param logitsOf runs one batch // → [B, C]
- * @yields rows done
+ * @param logitsOf runs one batch and returns [B, C]
+ * @yields the number of rows done
  */
 export async function* evaluateRows<Batch>(
   logitsOf: (batch: Batch) => Float32Array | Promise<Float32Array>,
@@ -46,7 +46,7 @@ export async function* evaluateRows<Batch>(
   return { values, outputs };
 }
 
-/** What the logits say of each row: the likeliest class, or the number. */
+/** Predictions of all rows: the most likely class, or the number of a regression. */
 export const predictions = (logits: Logits, problem: ProblemType): Float64Array =>
   Float64Array.from({ length: logits.values.length / logits.outputs }, (_, row) =>
     PROBLEMS[problem].predict(rowOf(logits, row)),
@@ -55,7 +55,7 @@ export const predictions = (logits: Logits, problem: ProblemType): Float64Array 
 /** One row's logits. // [C] */
 export const rowOf = ({ values, outputs }: Logits, row: number) => values.subarray(row * outputs, (row + 1) * outputs);
 
-/** The task's metrics, and the mean loss as `loss`. */
+/** Values of a task's metrics, and the mean loss as `loss`. */
 export function score(
   logits: Logits,
   targets: ArrayLike<number>,

@@ -1,26 +1,28 @@
 import type { TaskName } from '../data/tasks';
 import { spearman } from '../heads/spearman';
 
-/** The metrics of one task: which there are, which decides, and how they are had. */
+/** Metrics of a task. */
 export interface Metrics {
-  /** The keys of what `compute` returns, the deciding one first. */
+  /** Keys of the values of `compute`, the deciding one first. */
   readonly names: readonly string[];
-  /** The key that decides the best epoch. All deciding metrics are better when larger. */
+  /** Key of the metric that decides the best epoch. Larger is better for all deciding metrics. */
   readonly best: string;
   /**
+   * Computes the metrics.
+   *
    * @param predictions class indices, or the predicted values of a regression
    * @param labels class indices, or the true values
-   * @throws RangeError when the two differ in length or a regression's value is not finite
+   * @throws RangeError if the two differ in length, or a regression's value is not finite
    */
   compute(predictions: ArrayLike<number>, labels: ArrayLike<number>): Record<string, number>;
   /**
-   * Returns true if these labels leave the deciding metric undefined for any prediction: it is then
+   * Returns true if these labels leave the deciding metric undefined for any prediction. It is then
    * 0.
    */
   isUndefinedOn(labels: ArrayLike<number>): boolean;
 }
 
-/** Quality of predictions, as far as it decides. */
+/** Quality of predictions, as far as it decides between candidates. */
 export interface Judged {
   /** Deciding metric. */
   value: number;
@@ -29,8 +31,8 @@ export interface Judged {
 }
 
 /**
- * Returns true if one quality (of an epoch, a learning rate, a penalty) is better than the best
- * before it. The larger metric decides; if it is undefined, the lower loss. Of equals the earlier
+ * Returns true if a quality is better than the best one before it, of an epoch, a learning rate or
+ * a penalty. The larger metric is better; if it is undefined, the lower loss. Of equals the earlier
  * is better.
  */
 export function isBetter(now: Judged, best: Judged): boolean {
@@ -75,7 +77,10 @@ function isConstant(labels: ArrayLike<number>): boolean {
   return count(labels.length, (i) => labels[i] !== labels[0]) === 0;
 }
 
-/** GLUE's metrics (Wang et al. 2019, table 1), the deciding one first. WNLI's majority is told beside its own score. */
+/**
+ * GLUE's metrics (Wang et al. 2019, table 1), the deciding one first. WNLI also has the majority's
+ * accuracy.
+ */
 const TASK_METRICS: Readonly<Record<TaskName, readonly MetricName[]>> = {
   cola: ['matthews'],
   sst2: ['accuracy'],
@@ -88,7 +93,10 @@ const TASK_METRICS: Readonly<Record<TaskName, readonly MetricName[]>> = {
   wnli: ['accuracy', 'majorityAccuracy'],
 };
 
-/** The key of MNLI's second metric, accuracy on the mismatched file; `accuracy` is that on the matched one, and decides. */
+/**
+ * Key of MNLI's second metric, accuracy on the mismatched file. `accuracy`, on the matched file,
+ * decides.
+ */
 export const MISMATCHED = 'accuracyMismatched';
 
 /**
@@ -118,14 +126,14 @@ function checkValues(predictions: ArrayLike<number>, labels: ArrayLike<number>):
   }
 }
 
-/** The class of the largest logit; of equal ones the lowest. */
+/** Class with the largest logit; of equal ones the lowest. */
 export function argmax(logits: ArrayLike<number>): number {
   let best = 0;
   for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
   return best;
 }
 
-/** 0 where a quotient is undefined. */
+/** Quotient; 0 if it is undefined. */
 const ratio = (a: number, b: number) => (b === 0 ? 0 : a / b);
 
 const count = (n: number, holds: (i: number) => boolean) => {
@@ -134,7 +142,7 @@ const count = (n: number, holds: (i: number) => boolean) => {
   return hits;
 };
 
-/** The share of predictions that equal their label; 0 without rows. */
+/** Share of predictions that equal their label; 0 without rows. */
 export function accuracy(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
   return ratio(
     count(labels.length, (i) => predictions[i] === labels[i]),
@@ -142,7 +150,7 @@ export function accuracy(predictions: ArrayLike<number>, labels: ArrayLike<numbe
   );
 }
 
-/** The accuracy of always saying the commonest label. */
+/** Accuracy of a constant prediction of the most frequent label. */
 function majorityAccuracy(labels: ArrayLike<number>): number {
   const counts = new Map<number, number>();
   for (let i = 0; i < labels.length; i++) counts.set(labels[i], (counts.get(labels[i]) ?? 0) + 1);
@@ -155,19 +163,19 @@ function confusion(predictions: ArrayLike<number>, labels: ArrayLike<number>) {
   return { tp: cell(true, true), fp: cell(true, false), fn: cell(false, true), tn: cell(false, false) };
 }
 
-/** The harmonic mean of precision and recall of class 1; 0 where there is neither such a label nor prediction. */
+/** Harmonic mean of precision and recall of class 1; 0 if no label and no prediction is class 1. */
 export function f1(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
   const { tp, fp, fn } = confusion(predictions, labels);
   return ratio(2 * tp, 2 * tp + fp + fn);
 }
 
-/** Matthews' correlation of two classes, −1 to 1; 0 where one side has one class only. */
+/** Matthews correlation of two classes, −1 to 1; 0 if one side has only one class. */
 export function matthews(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
   const { tp, fp, fn, tn } = confusion(predictions, labels);
   return ratio(tp * tn - fp * fn, Math.sqrt((tp + fp) * (tp + fn)) * Math.sqrt((tn + fp) * (tn + fn)));
 }
 
-/** Pearson's correlation, −1 to 1; 0 where one side does not vary. */
+/** Pearson correlation, −1 to 1; 0 if one side is constant. */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const x = centred(a);
   const y = centred(b);
@@ -192,7 +200,7 @@ function centred(values: ArrayLike<number>): Float64Array {
   return largest === 0 ? found : found.map((value) => value / largest);
 }
 
-/** The mean of the squared differences; 0 without rows. */
+/** Mean of the squared differences; 0 without rows. */
 export function meanSquaredError(predictions: ArrayLike<number>, labels: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < labels.length; i++) sum += (predictions[i] - labels[i]) ** 2;

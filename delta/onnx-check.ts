@@ -7,7 +7,7 @@ import type { Logits } from './logits';
 import { argmax } from './metrics';
 
 /*
- * Check that an ONNX file passes before its folder appears: compares its logits with the trainer's.
+ * Check of an ONNX file before its folder appears: its logits are compared with the trainer's.
  */
 
 /** Largest difference of a float32 file's logit from the trainer's; relative for logits above 1. */
@@ -21,7 +21,7 @@ const TOLERANCE = 1e-4;
  */
 const CHANGED_SHARE = 0.25;
 
-/** Rows of the check. */
+/** Number of rows in the check. */
 const DRAWN_ROWS = 32;
 
 /**

@@ -129,7 +129,7 @@ function loading(dtypes: readonly OnnxDtype[], apart: (dtype: OnnxDtype) => bool
   return { ...choice, ...(withWeights.length > 0 && { use_external_data_format: Object.fromEntries(withWeights) }) };
 }
 
-/** Whether the model tells segments apart and its tokenizer gives them. */
+/** Returns true if the model distinguishes segments and its tokenizer sets them. */
 function hasSegments({ config, folder }: Checkpoint): boolean {
   const family: Family = FAMILIES[config.family];
   if (!family.modules.tokenTypeEmbeddings || config.typeVocabSize < 2) return false;

@@ -16,7 +16,7 @@ export const PARAMETER_BYTES: Readonly<Record<OnnxDtype, number>> = { fp32: 4, f
 export const onnxDtypeOf = (folder: string): OnnxDtype | undefined =>
   ONNX_DTYPES.find((dtype) => fs.existsSync(path.join(folder, ONNX_FILES[dtype])));
 
-/** Whether a folder holds an exported ONNX model, and no checkpoint that the trainer would read. */
+/** Returns true for a folder with an exported ONNX model and without a checkpoint. */
 export const isOnnxFolder = (folder: string) =>
   onnxDtypeOf(folder) !== undefined && !fs.existsSync(path.join(folder, 'model.safetensors'));
 

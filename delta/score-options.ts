@@ -5,14 +5,14 @@ import { ENGINE_RULES, optionsCheck, seedRule, wholeFrom1 } from '../heads/optio
 import type { ScoreStrategy } from '../heads/scores';
 import { TRAIN_DEFAULTS, type TrainOptions } from './training-options';
 
-/** How heads are scored by gradients (docs/method.md). */
+/** Options of scoring heads by gradients (docs/method.md). */
 export interface ScoreOptions extends Pick<TrainOptions, 'maxLength' | 'seed' | 'device' | 'threads'> {
-  /** Sequences to draw, ≥ 1; all where there are fewer. */
+  /** Number of sequences to draw, ≥ 1; all if there are fewer. */
   samples: number;
 }
 
 const { maxLength, seed, device } = TRAIN_DEFAULTS;
-/** 300 sequences of at most 128 tokens. */
+/** Default options: 300 sequences of at most 128 tokens. */
 export const SCORE_DEFAULTS: ScoreOptions = { samples: 300, maxLength, seed, device };
 
 const schema = z.strictObject({ samples: wholeFrom1, maxLength: wholeFrom1, seed: seedRule, ...ENGINE_RULES });
@@ -20,11 +20,11 @@ const schema = z.strictObject({ samples: wholeFrom1, maxLength: wholeFrom1, seed
 /** Fills in defaults and checks the rest; see {@link optionsCheck}. */
 export const scoreOptions = optionsCheck<ScoreOptions>('scoring', schema, SCORE_DEFAULTS);
 
-/** One scoring of all heads. */
+/** Request to score all heads. */
 export interface ScoreRequest {
   /** Folder of the base model. */
   model: string;
-  /** The name the model was asked for by; the folder's last part when absent. */
+  /** Name under which the model was requested. Default: the folder's last part. */
   modelName?: string;
   train: DataSource;
   strategy: ScoreStrategy;

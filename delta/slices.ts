@@ -4,31 +4,34 @@ import type { ModelConfig } from '../model/config';
 import { baseTensors, FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
 
 /**
- * The tuned part of one matrix or bias: whole rows (output features) or whole columns (input features). In full fine-tuning all
- * rows of any tensor.
+ * Tuned part of one matrix or bias: whole rows (output features) or whole columns (input features).
+ * In full fine-tuning it has all rows of any tensor.
  */
 export interface Slice {
-  /** Canonical parameter name, e.g. `encoder.layer.0.attention.self.query.weight`. */
+  /** Canonical parameter name, such as `encoder.layer.0.attention.self.query.weight`. */
   canonical: string;
   axis: 'rows' | 'columns';
-  /** Rows or columns of the whole matrix, ascending: of heads h·dh … (h+1)·dh − 1 of each chosen head h. */
+  /** Rows or columns of the whole matrix, ascending: h·dh … (h+1)·dh − 1 of each chosen head h. */
   indices: Int32Array;
-  /** As the delta holds it: [indices, width], columns transposed, or [indices] for a bias or norm. */
+  /**
+   * Shape in the delta: [indices, width] with columns transposed, or [indices] of a bias or norm.
+   */
   shape: number[];
 }
 
-/** A whole tensor of the task head. */
+/** Whole tensor of the task head. */
 export interface TaskHeadTensor {
   canonical: string;
   shape: number[];
 }
 
 /**
- * What a mask tunes (docs/method.md): the chosen heads' rows of W_Q, W_K and W_V, of the biases of Q and V (the key's bias has no
- * gradient), and with `qkvo` their columns of W_O. By layer; layers without a chosen head give nothing. With `full` all that is
- * not of heads comes after that: embeddings, norms, feed-forward layers, the biases of the attention's output.
+ * Lists the slices that a mask tunes (docs/method.md), layer by layer. They are the chosen heads'
+ * rows of W_Q, W_K and W_V and of the biases of Q and V; the key's bias has no gradient. `qkvo`
+ * adds their columns of W_O. With `full` the rest of the base follows: embeddings, norms,
+ * feed-forward layers, the biases of the attention's output.
  *
- * @throws INVALID_INPUT for a head that the model does not have, or one named twice.
+ * @throws INVALID_INPUT if the model lacks a head, or one is named twice
  */
 export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tune'>): Slice[] {
   const d = config.hiddenSize;
@@ -50,7 +53,7 @@ export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tun
   return mask.tune === 'full' ? [...slices, ...besideHeads(config)] : slices;
 }
 
-/** Every tensor of the base, whole, that is neither of heads nor of its pooler. */
+/** All tensors of the base, whole, that belong neither to heads nor to the pooler. */
 function besideHeads(config: ModelConfig): Slice[] {
   const family: Family = FAMILIES[config.family];
   const ofHeads = Array.from({ length: config.layers }, (_, layer) => {
@@ -68,9 +71,10 @@ function besideHeads(config: ModelConfig): Slice[] {
 }
 
 /**
- * The tensors of Hugging Face's own task head of the model's family, trained whole (docs/method.md). BERT: pooler and classifier.
+ * Lists the tensors of Hugging Face's task head of the model's family, which are trained whole
+ * (docs/method.md). BERT: pooler and classifier.
  *
- * @param outputs logits a row: the number of classes, 1 for a regression.
+ * @param outputs number of logits per row: the number of classes, 1 for a regression
  */
 export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadTensor[] {
   const d = config.hiddenSize;
@@ -85,20 +89,20 @@ export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadT
   });
 }
 
-/** The shape of a base tensor that there is, as its file has it. */
+/** Shape of a base tensor in its file. The tensor must exist. */
 export const storedShape = ({ weights, storedName }: Checkpoint, canonical: string): readonly number[] =>
   weights.entry(storedName(canonical) as string).shape;
 
 /** Rows or columns of a matrix, or entries of a bias. */
 export type Selection = Pick<Slice, 'axis' | 'indices'>;
 
-/** A tensor's numbers as they are, or their bytes, whatever the type of the numbers. */
+/** Numbers of a tensor, or their bytes in any number type. */
 type Values = Float32Array | Uint8Array;
 
 /**
- * A slice's values, in the order of the delta: rows as they are, columns transposed.
+ * Copies the values of a slice in the order of the delta: rows as stored, columns transposed.
  *
- * @param shape of the whole tensor
+ * @param shape shape of the whole tensor
  */
 export function takeSlice<V extends Values>(whole: V, shape: readonly number[], selection: Selection): V {
   const across = selection.axis === 'rows' ? shape[0] : shape[1];
@@ -109,7 +113,7 @@ export function takeSlice<V extends Values>(whole: V, shape: readonly number[], 
   return part;
 }
 
-/** Puts what {@link takeSlice} takes into its place in `whole`, and returns that. */
+/** Puts the values of {@link takeSlice} back into `whole` and returns `whole`. */
 export function putSlice<V extends Values>(whole: V, shape: readonly number[], selection: Selection, part: V): V {
   eachRun(whole.length, shape, selection, (inPart, inWhole, length) => {
     whole.set(part.subarray(inPart, inPart + length), inWhole);
@@ -117,7 +121,9 @@ export function putSlice<V extends Values>(whole: V, shape: readonly number[], s
   return whole;
 }
 
-/** Where the values of a slice lie, in the part's order: row by row, or number by number down each column. */
+/**
+ * Visits the values of a slice in the part's order: row by row, or value by value down each column.
+ */
 function eachRun(
   length: number,
   [rows, columns = 1]: readonly number[],
@@ -132,14 +138,14 @@ function eachRun(
   });
 }
 
-/** How many numbers tensors of these shapes hold. */
+/** Number of values in tensors of these shapes. */
 export function countNumbers(tensors: Iterable<{ shape: number[] }>): number {
   let sum = 0;
   for (const { shape } of tensors) sum += shape.reduce((product, size) => product * size, 1);
   return sum;
 }
 
-/** Chosen heads of each layer that has any, both ascending. */
+/** Chosen heads of each layer that has any; layers and heads ascending. */
 function headsByLayer(config: ModelConfig, heads: Mask['heads']): [layer: number, heads: number[]][] {
   const layers = new Map<number, number[]>();
   for (const { layer, head } of checkedHeads(heads, config)) layers.set(layer, [...(layers.get(layer) ?? []), head]);

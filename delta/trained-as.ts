@@ -6,16 +6,16 @@ import { readModelConfig } from '../model/config';
 import { DELTA_INFO } from './delta';
 import { parseDeltaInfo } from './delta-info';
 
-/** What new rows are read by where nobody says otherwise. */
+/** Defaults for reading new rows, from a model's training. */
 export interface TrainedAs {
-  /** The task whose files the training rows were; undefined for other rows. */
+  /** Task of the training files; undefined for other rows. */
   task?: TaskName;
-  /** Tokens that rows were cut at; undefined where it is not known. */
+  /** Number of tokens to which rows were truncated; undefined if unknown. */
   maxLength?: number;
 }
 
 /**
- * How a delta was trained; nothing where it is not there, which the engine tells better.
+ * Defaults from a delta's training; empty if the delta is missing, which the engine reports better.
  *
  * @throws HifiError INVALID_INPUT for a damaged delta.json
  */
@@ -27,15 +27,15 @@ export function deltaTrainedAs(delta: string): TrainedAs {
 }
 
 /**
- * How a merged checkpoint or an ONNX folder was trained.
+ * Defaults from the training of a merged checkpoint or an ONNX folder.
  *
- * @throws HifiError INVALID_INPUT for a folder that is no model
+ * @throws HifiError INVALID_INPUT if the folder is no model
  */
 export const modelTrainedAs = (model: string): TrainedAs => ({
   task: knownTask(readModelConfig(model).raw.finetuning_task),
 });
 
-/** A task that has a file layout of its own; undefined for any other word. */
+/** Returns a task that has its own file layout; undefined for any other text. */
 function knownTask(task: unknown): TaskName | undefined {
   return TASK_NAMES.find((name) => name === task);
 }

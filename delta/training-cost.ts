@@ -37,7 +37,7 @@ export interface TrainingCost {
   seconds: {
     /** Scores of the heads; absent for a strategy that needs no gradients. */
     scoring?: number;
-    /** Start of the process, reading, tokenizing, loading, and the frozen layers' pass over all rows. */
+    /** Start of the process, reading, tokenizing, loading, frozen layers' pass over all rows. */
     preparation: number;
     /** Steps of all epochs. */
     steps: number;

@@ -7,31 +7,34 @@ import type { Mask } from '../heads/mask';
 import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
 import type { OnnxModel } from './onnx-folder';
 
-/** How the chosen heads are tuned (docs/method.md). */
+/** Options of tuning the chosen heads (docs/method.md). */
 export interface TrainOptions {
-  /** Passes over the training rows, ≥ 1. */
+  /** Number of passes over the training rows, ≥ 1. */
   epochs: number;
-  /** Rows a step, ≥ 1. */
+  /** Number of rows per step, ≥ 1. */
   batchSize: number;
   /** Peak learning rate, > 0. */
   lr: number;
   /** Share of the steps over which the learning rate rises, 0 … 1. */
   warmup: number;
-  /** Decoupled weight decay, ≥ 0, on matrices and not on biases or norms. */
+  /** Decoupled weight decay, ≥ 0, of matrices but not of biases or norms. */
   weightDecay: number;
-  /** Tokens a row is cut at, special tokens counted. */
+  /** Number of tokens to which a row is truncated, special tokens included. */
   maxLength: number;
-  /** Stop after that many epochs without a better dev metric; off when absent. */
+  /** Number of epochs without a better dev metric after which the training stops. Default: off. */
   earlyStopping?: number;
-  /** Seed of shuffle, dropout and new weights, an integer 0 … 2³²−1. */
+  /** Seed for shuffling, dropout and initial weights, an integer 0 … 2³²−1. */
   seed: number;
-  /** Where it computes. */
+  /** Device of the computation. */
   device: Device;
-  /** Cores the engine may use; all when absent. */
+  /** Number of cores that the engine may use. Default: all. */
   threads?: number;
 }
 
-/** Five epochs, 32 rows a step, a learning rate of 1e-3 after a warm-up of 6 % of the steps, rows cut at 128 tokens. */
+/**
+ * Default options: five epochs of 32 rows per step, learning rate 1e-3 after a warm-up over 6 % of
+ * the steps, 128 tokens per row.
+ */
 export const TRAIN_DEFAULTS: TrainOptions = {
   epochs: 5,
   batchSize: 32,
@@ -58,88 +61,88 @@ const schema = z.strictObject({
 /** Fills in defaults and checks the rest; see {@link optionsCheck}. */
 export const trainOptions = optionsCheck<TrainOptions>('training', schema, TRAIN_DEFAULTS);
 
-/** One training run. */
+/** Request of one training run. */
 export interface TrainRequest {
   /** Folder of the base model. */
   model: string;
-  /** The name the model was asked for by; the folder's last part when absent. */
+  /** Name under which the model was requested. Default: the folder's last part. */
   modelName?: string;
   train: DataSource;
-  /** Rows the epochs are judged on; a seeded tenth of `train` is held out when absent. */
+  /** Rows on which epochs are evaluated. Default: the hold-out split, a seeded tenth of `train`. */
   dev?: DataSource;
   mask: Mask;
   options: TrainOptions;
   /** Folder that receives `delta/` and, until the caller clears it, `state/`. */
   out: string;
-  /** Folder in which what the frozen layers put out is kept for other trainings on the same rows, and taken from. */
+  /** Folder that caches outputs of the frozen layers for other trainings on the same rows. */
   prefixes?: string;
-  /** Go on from `state/` where there is a checkpoint of this very run. */
+  /** True to resume from the checkpoint of this run in `state/`, if there is one. */
   resume: boolean;
 }
 
-/** One epoch's outcome, as metrics.json holds it. */
+/** Result of one epoch, as in metrics.json. */
 export interface EpochMetrics {
-  /** From 1. */
+  /** Number of the epoch, from 1. */
   epoch: number;
   /** Mean loss over the epoch's rows. */
   trainLoss: number;
-  /** The task's metrics on the dev rows, with `loss`. */
+  /** Metrics on the dev rows, with `loss`. */
   dev: Record<string, number>;
-  /** Wall time of the training alone, without evaluation, in seconds. */
+  /** Wall time in seconds of the training alone, without evaluation. */
   seconds: number;
 }
 
 /**
- * What a training tells while it runs. A resumed one first tells again of the epochs that it has judged. Its intervals: `load`,
- * `prefix` and one `evaluate` an epoch (attribute `epoch`).
+ * Event of a running training. A resumed run first repeats the events of the epochs that it has
+ * evaluated. Its intervals: `load`, `prefix` and one `evaluate` per epoch (attribute `epoch`).
  */
 export type TrainEvent = StageProgress | WarningEvent | WorkInterval | EpochEvent | CheckpointEvent;
 
-/** An epoch has been judged. */
+/** Event of an epoch that was evaluated. */
 export interface EpochEvent {
-  /** What event it is. */
+  /** Kind of event. */
   kind: 'epoch';
-  /** How it went. */
+  /** Result of the epoch. */
   epoch: EpochMetrics;
 }
 
-/** The training was saved: with `resume` a cut after this loses nothing before it. */
+/** Event of a saved checkpoint, from which `resume` continues after an interruption. */
 export interface CheckpointEvent {
-  /** What event it is. */
+  /** Kind of event. */
   kind: 'checkpoint';
-  /** Steps done, from the first epoch on. */
+  /** Number of steps done since the first epoch. */
   step: number;
 }
 
-/** metrics.json. */
+/** Content of metrics.json. */
 export interface TrainMetrics {
-  /** The GLUE task whose metrics these are; null for other rows. */
+  /** GLUE task of the metrics; null for other rows. */
   task: string | null;
-  /** The dev metric that decides the best epoch. */
+  /** Name of the dev metric that decides the best epoch. */
   metric: string;
-  /** The epoch that the delta is of. */
+  /** Epoch of the delta. */
   best: {
     /**
      * Best epoch, from 1; the first of equals. If the metric is undefined on the dev rows, the one
      * with the lowest dev loss.
      */
     epoch: number;
-    /** Its dev metric. */
+    /** Dev metric of that epoch. */
     value: number;
   };
-  /** The step the run went on from, null if it was not resumed. */
+  /** Step from which the run was resumed; null if it was not. */
   resumedFromStep: number | null;
-  /** Every epoch, in order. */
+  /** All epochs, in order. */
   epochs: EpochMetrics[];
-  /** Tuned numbers of the base, without the task head. */
+  /** Number of the base's trainable parameters, without the task head. */
   trainableParameters: number;
-  /** Numbers of the task head, all of them trained. */
+  /** Number of the task head's parameters, all of them trained. */
   taskHeadParameters: number;
   /** Highest resident memory of the process tree, in bytes. */
   peakRssBytes: number;
-  /** Of shuffle, dropout and new weights. */
+  /** Seed for shuffling, dropout and initial weights. */
   seed: number;
-  /** Where it was computed. */
+  /** Device of the computation. */
   deviceUsed: 'cpu' | 'cuda';
   /** Files of the ONNX folder, once a job has exported one. */
   onnx?: OnnxModel[];

@@ -17,32 +17,32 @@ import { baseFilesOf } from './base-files';
 import { putSlice, type Slice, takeSlice } from './slices';
 
 /*
- * undo.safetensors, from which a base's safetensors file or shards are rebuilt byte for byte. A
- * base in PyTorch's format is rebuilt as safetensors, each tensor byte for byte:
+ * Format of undo.safetensors, from which a base's safetensors file or shards are rebuilt byte for
+ * byte. A base in PyTorch's format is rebuilt as safetensors, each tensor byte for byte.
  *   header/FILE      U8, the file's first bytes: 8 for the length, then its JSON header
  *   config           U8, the base's config.json
  *   index            U8, a sharded base's model.safetensors.index.json
- *   rows/NAME        what a tuned slice displaced, in the base's type; columns transposed, as in the delta
+ *   rows/NAME        displaced values of a tuned slice, in the base's type; columns transposed
  *   tensor/NAME      a whole tensor that the merged checkpoint dropped or replaced
- *   metadata.plan    UndoPlan: where each other tensor of the base lies in the merged checkpoint
+ *   metadata.plan    UndoPlan: the name of each other tensor of the base in the merged checkpoint
  */
 export const UNDO_FILE = 'undo.safetensors';
 const CONFIG = 'config';
 const INDEX = 'index';
 
-/** A tensor of the base that lives on in the merged checkpoint. */
+/** Tensor of the base that is also in the merged checkpoint. */
 export interface KeptTensor {
-  /** The base file's name. */
+  /** Name in the base's file. */
   base: string;
-  /** The merged checkpoint's name. */
+  /** Name in the merged checkpoint. */
   merged: string;
-  /** The part that was tuned, if any. */
+  /** Tuned part, if any. */
   slice?: Slice;
 }
 
 const tuned = z.object({
   axis: z.enum(['rows', 'columns']),
-  /** Runs of indices, [first, one past the last]. */
+  /** Runs of indices: [first, one past the last]. */
   runs: z.array(z.tuple([z.int().min(0), z.int().min(0)])),
 });
 const undoPlan = z.object({
@@ -52,15 +52,18 @@ const undoPlan = z.object({
     sha256: z.string(),
     /** SHA-256 of the rebuilt files, if the base is not stored as safetensors. */
     rebuiltSha256: z.string().optional(),
-    /** In the order that `sha256` takes them in; sizes in bytes. */
+    /** Files in the order in which `sha256` takes them; sizes in bytes. */
     files: z.array(z.object({ name: z.string().regex(/^[^/\\\0]+\.safetensors$/), size: z.int().min(0) })).min(1),
   }),
-  /** Names in the base's file and in the merged one; what is not here lies in undo.safetensors as a whole. */
+  /**
+   * Names in the base's file and in the merged one. Any other tensor is stored whole in
+   * undo.safetensors.
+   */
   kept: z.array(z.object({ base: z.string(), merged: z.string(), tuned: tuned.optional() })),
 });
 type UndoPlan = z.infer<typeof undoPlan>;
 
-/** Writes into `folder` what {@link undoCheckpoint} needs besides the merged model.safetensors. */
+/** Writes the file that {@link undoCheckpoint} needs beside the merged model.safetensors. */
 export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly KeptTensor[]): void {
   const { weights, name, sha256 } = checkpoint;
   const rebuilt = baseFilesOf(weights);
@@ -98,7 +101,7 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
   writeSafetensors(path.join(folder, UNDO_FILE), sources, { format: 'hifi-undo', plan: JSON.stringify(plan) });
 }
 
-/** A base that was rebuilt. */
+/** Rebuilt base. */
 export interface Rebuilt {
   /**
    * SHA-256 of its weights, in hexadecimal: the merged base's own, or that of its tensors as
@@ -108,16 +111,17 @@ export interface Rebuilt {
 }
 
 /**
- * Rebuilds the base that a merged checkpoint was made from: `model.safetensors`, or a sharded base's files and index, and
- * `config.json` byte for byte, and the tokenizer's files. `out` must be new or empty and appears whole or not at all.
+ * Rebuilds the base from a merged checkpoint, byte for byte: `model.safetensors`, or a sharded
+ * base's files and index, `config.json` and the tokenizer's files. `out` must be new or empty and
+ * appears whole or not at all.
  *
- * It blocks the thread until it is done.
+ * Blocks the thread until it is done.
  *
- * @param folder the merged checkpoint
- * @param out the base's new folder
- * @returns what was rebuilt
- * @throws INVALID_INPUT where `folder` is no merged checkpoint; FAILED where what was rebuilt is not the base, because either
- * file was changed since.
+ * @param folder folder of the merged checkpoint
+ * @param out new folder of the base
+ * @returns hash of the rebuilt base
+ * @throws INVALID_INPUT if `folder` is no merged checkpoint; FAILED if the result is not the base,
+ *   because a file has changed since the merge
  */
 export function undoCheckpoint(folder: string, out: string): Rebuilt {
   return withMerged(folder, (merged) => {
@@ -132,12 +136,12 @@ export function undoCheckpoint(folder: string, out: string): Rebuilt {
   });
 }
 
-/** Checks that {@link undoCheckpoint} would give the base's bytes, without writing anything. */
+/** Checks that {@link undoCheckpoint} would rebuild the base's bytes, without writing anything. */
 export function verifyUndo(folder: string): void {
   withMerged(folder, (merged) => checkRebuilt(merged, () => ({ write() {}, close() {} })));
 }
 
-/** Copies the tokenizer's files, those that there are. */
+/** Copies the tokenizer's files that exist. */
 export function copyTokenizer(from: string, to: string): void {
   for (const name of TOKENIZER_FILES) {
     const bytes = readRegularFile(path.join(from, name));
@@ -174,17 +178,17 @@ function readPlan(undo: SafetensorsFile, file: string): UndoPlan {
   try {
     return undoPlan.parse(JSON.parse(undo.metadata?.plan ?? ''));
   } catch (error) {
-    throw invalidInput(`${file}: its metadata has no plan to undo a merge by`, error);
+    throw invalidInput(`${file}: its metadata holds no plan for undoing a merge`, error);
   }
 }
 
-/** Where a rebuilt file's bytes go. */
+/** Destination of a rebuilt file's bytes. */
 interface Sink {
   write(bytes: Uint8Array): void;
   close(): void;
 }
 
-/** Rebuilds the base, a file at a time and each piece by piece, and compares its SHA-256. */
+/** Rebuilds the base file by file, each piece by piece, and compares its SHA-256. */
 function checkRebuilt(merged: Merged, sink: (file: string) => Sink): void {
   const { name, sha256, rebuiltSha256 = sha256, files } = merged.plan.base;
   const hashes: string[] = [];
@@ -205,19 +209,19 @@ function checkRebuilt(merged: Merged, sink: (file: string) => Sink): void {
   } catch (error) {
     if (!(error instanceof HifiError) && (error as NodeJS.ErrnoException).code) throw error;
     throw failed(
-      `${merged.folder}: its files do not fit together (${(error as Error).message}); was one changed?`,
+      `${merged.folder}: its files do not fit together (${(error as Error).message}); has one changed?`,
       error,
     );
   }
   const found = merged.undo.tensors.has(INDEX) ? sha256OfShards(hashes) : hashes[0];
   if (found !== rebuiltSha256) {
     throw failed(
-      `${merged.folder}: what was rebuilt (sha256 ${found}) is not the base ${name} (sha256 ${rebuiltSha256})`,
+      `${merged.folder}: the rebuilt file (sha256 ${found}) is not the base ${name} (sha256 ${rebuiltSha256})`,
     );
   }
 }
 
-/** A file of the base: its header, then its tensors in the order of their bytes. */
+/** Yields a file of the base: its header, then its tensors in the order of their bytes. */
 function* rebuild({ plan, undo, model }: Merged, file: UndoPlan['base']['files'][number]): Generator<Uint8Array> {
   const header = undo.bytes(`header/${file.name}`);
   yield header;
@@ -238,7 +242,10 @@ function* rebuild({ plan, undo, model }: Merged, file: UndoPlan['base']['files']
   }
 }
 
-/** A merged tensor's bytes in the base's type. An untuned number comes back exactly: it was widened from that type. */
+/**
+ * Bytes of a merged tensor in the base's type. An untuned number is exact, because it was widened
+ * from that type.
+ */
 function bytesAs(dtype: string, model: SafetensorsFile, name: string): Uint8Array {
   return model.entry(name).dtype === dtype ? model.bytes(name) : roundTo(dtype as FloatDtype, model.float32(name));
 }
@@ -256,7 +263,7 @@ function toRuns(indices: Int32Array): [number, number][] {
 const fromRuns = (runs: readonly (readonly [number, number])[]) =>
   Int32Array.from(runs.flatMap(([start, end]) => Array.from({ length: end - start }, (_, i) => start + i)));
 
-/** A new file, written from its start to its end. */
+/** New file that is written from start to end. */
 class FileWriter implements Sink {
   private readonly handle: number;
 

@@ -13,7 +13,7 @@ export class Backoff {
 
   constructor(private readonly pauses: Pauses) {}
 
-  /** @returns milliseconds to wait before the next attempt */
+  /** Returns the milliseconds to wait before the next attempt. */
   next(): number {
     this.pause = Math.min(Math.max(2 * this.pause, this.pauses.first), this.pauses.longest);
     return this.pause;

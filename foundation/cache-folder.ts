@@ -9,15 +9,15 @@ import { invalidInput } from './errors';
  */
 export function cacheFolder(): string {
   const base = process.env.XDG_CACHE_HOME;
-  // The XDG specification: a relative path is to be ignored.
+  // The XDG specification: relative paths are invalid and must be ignored.
   return path.join(base && path.isAbsolute(base) ? base : path.join(homeFolder('XDG_CACHE_HOME'), '.cache'), 'hifi');
 }
 
 /**
- * The user's home folder. Without HOME the system must know the user; a container that runs under a
- * bare user number does not.
+ * Home folder of the user. Without HOME the system must know the user; a container that runs under
+ * a bare user number does not.
  *
- * @param instead setting that the user can give instead
+ * @param instead setting that the user can give in its place
  * @throws HifiError INVALID_INPUT
  */
 export function homeFolder(instead: string): string {

@@ -1,2 +1,5 @@
-/** Where an engine computes: `auto` takes CUDA where it works and the CPU else; `cuda` fails where it does not. */
+/**
+ * Device on which an engine computes. `auto` uses CUDA if it works, else the CPU; `cuda` fails if
+ * CUDA does not work.
+ */
 export type Device = 'auto' | 'cpu' | 'cuda';

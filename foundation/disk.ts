@@ -38,7 +38,7 @@ export function requireRoom(file: string, bytes: number): void {
 export function writing<T>(file: string, write: () => T): T {
   const named = (error: unknown) => {
     if (isTooLarge(error)) {
-      return failed(`${file} cannot be written: it would pass the size that this process may write (ulimit -f)`, error);
+      return failed(`${file} cannot be written: it would exceed this process's file size limit (ulimit -f)`, error);
     }
     return isNoSpace(error) ? fullDisk(file, error as NodeJS.ErrnoException) : error;
   };

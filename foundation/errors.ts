@@ -1,16 +1,16 @@
 import * as os from 'node:os';
 
 /**
- * What went wrong, as far as a caller can act on it. The command line's exit codes follow from it.
+ * Reason of an error, as far as a caller can act on it. The exit codes follow from it.
  *
  * | code | meaning |
  * |---|---|
  * | `INVALID_INPUT` | the request, a file or an option is wrong, as the message says |
  * | `NOT_FOUND` | a server has nothing of that name |
- * | `FAILED` | the input was good and the work could not be finished |
+ * | `FAILED` | the input was valid and the work could not be finished |
  * | `DIVERGED` | a training's numbers ceased to be finite: the same training would diverge again |
- * | `ENGINE_LOST` | the computing process is gone (killed, crashed, hung); the request may be tried again |
- * | `DISK_FULL` | a write found no room on the disk; the request may be tried again once there is room |
+ * | `ENGINE_LOST` | the computing process was killed, crashed or hung; a retry may succeed |
+ * | `DISK_FULL` | a write found no room on the disk; a retry may succeed once there is room |
  * | `CANCELLED` | a signal ended the work, or its reader left |
  */
 export type ErrorCode =
@@ -22,11 +22,11 @@ export type ErrorCode =
   | 'DISK_FULL'
   | 'CANCELLED';
 
-/** The one error type of the project: a line for a person, a code for a program and the cause for a log. */
+/** Error type of the project: a line for a person, a code for a program and the cause for a log. */
 export class HifiError extends Error {
-  /** Tells it from other errors, also where two copies of this package are loaded. */
+  /** Identifies the type even if two copies of this package are loaded. */
   override readonly name = 'HifiError';
-  /** Part of the input that is wrong, if it is known, such as `options.xi`, `model` or `data`. */
+  /** Name of the invalid part, if known, such as `options.xi`, `model` or `data`. */
   field?: string;
   /** Value of that part as the message shows it, such as `1.5`, `"relu"` or `missing`. */
   value?: string;
@@ -34,12 +34,12 @@ export class HifiError extends Error {
   expected?: string;
 
   /**
-   * @param code what a program can act on
+   * @param code reason that a program can act on
    * @param message one line for a person
-   * @param cause what it came of
+   * @param cause error that led to this one
    */
   constructor(
-    /** What a program can act on. */
+    /** Reason that a program can act on. */
     readonly code: ErrorCode,
     message: string,
     cause?: unknown,
@@ -48,10 +48,10 @@ export class HifiError extends Error {
   }
 
   /**
-   * Any thrown value as a `HifiError`; what is not known is `FAILED`.
+   * Converts any thrown value to a `HifiError`. The code of an unknown error is `FAILED`.
    *
-   * @param thrown what was caught
-   * @returns it, where it is one; else one whose `cause` it is
+   * @param thrown caught value
+   * @returns `thrown` itself if it is a `HifiError`, else a new one with `thrown` as its `cause`
    */
   static from(thrown: unknown): HifiError {
     if (thrown instanceof HifiError) return thrown;
@@ -61,7 +61,9 @@ export class HifiError extends Error {
   }
 }
 
-/** An error's stack and, line by line, those of what caused it, for whoever mends it: never for a client. */
+/**
+ * Stack traces of an error and of its causes, for the log of whoever debugs it. Never for a client.
+ */
 export function traceOf(thrown: unknown): string {
   const seen = new Set<unknown>();
   const parts: string[] = [];
@@ -76,10 +78,10 @@ export function traceOf(thrown: unknown): string {
   return parts.join('\ncaused by ');
 }
 
-/** Bad input: `message` is one line that names the thing, what it was and what would be right. */
+/** Creates the error of bad input: one line with the thing, its value and what would be right. */
 export const invalidInput = (message: string, cause?: unknown) => new HifiError('INVALID_INPUT', message, cause);
 
-/** Bad input of which the part that is not right is known. */
+/** Creates the error of bad input whose invalid part is known. */
 export function invalidPart(field: string, message: string, cause?: unknown): HifiError {
   const error = invalidInput(message, cause);
   error.field = field;
@@ -97,7 +99,7 @@ export interface WrongValue {
 }
 
 /**
- * Bad input with its value and what would be right. The message is `options.xi is 2; it must be
+ * Bad input with its value and what would be right. Creates the error of message is `options.xi is 2; it must be
  * above 0, at most 1`.
  *
  * @param named name of the part in the message
@@ -122,13 +124,13 @@ export function shown(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 77)}…` : text;
 }
 
-/** The work could not be finished though its input was good. */
+/** The work that could not be finished though its input was valid. */
 export const failed = (message: string, cause?: unknown) => new HifiError('FAILED', message, cause);
 
-/** A training whose numbers ceased to be finite. */
+/** Creates the error of a training whose numbers ceased to be finite. A repeat would fail too. */
 export const diverged = (message: string, cause?: unknown) => new HifiError('DIVERGED', message, cause);
 
-/** The process that did the work ended before it was done. */
+/** Creates the error of a computing process that ended before its work was done. */
 export const engineLost = (message: string, cause?: unknown) => new HifiError('ENGINE_LOST', message, cause);
 
 /**

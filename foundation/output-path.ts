@@ -54,20 +54,20 @@ function linkTarget(file: string): string | undefined {
  * Checks that a file or folder can be written at `out`. Leaves nothing behind, so that callers can
  * check before any work.
  *
- * @param said name of the path in messages
+ * @param label name of the path in messages
  * @throws HifiError INVALID_INPUT with the reason: no permission, a read-only file system, a path
  *   through a file, a name that is too long, a file that is a mount point; DISK_FULL
  */
-export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out ${out}`): void {
+export function checkPlace(out: string, kind: 'file' | 'folder', label = `--out ${out}`): void {
   const target = placeOf(out);
-  const refuse = (reason: string, error?: unknown) => invalidInput(`${said} cannot be written: ${reason}`, error);
+  const refuse = (reason: string, error?: unknown) => invalidInput(`${label} cannot be written: ${reason}`, error);
   const tooLong = path
     .relative('/', target)
     .split(path.sep)
     .find((name) => Buffer.byteLength(name) > LONGEST_NAME);
   if (tooLong !== undefined) {
     const bytes = Buffer.byteLength(tooLong);
-    throw refuse(`the name ${tooLong.slice(0, 20)}… has ${bytes} bytes; the most is ${LONGEST_NAME}`);
+    throw refuse(`the name ${tooLong.slice(0, 20)}… has ${bytes} bytes; the maximum is ${LONGEST_NAME}`);
   }
   const deepest = kind === 'file' ? path.dirname(target) : target;
   const pathBytes = Buffer.byteLength(path.join(deepest, stagedName())) + 1;
@@ -79,7 +79,7 @@ export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out $
     fs.closeSync(writing(out, () => fs.openSync(probe, 'wx')));
     fs.rmSync(probe);
   } catch (error) {
-    throw unwritable(said, folder, error);
+    throw unwritable(label, folder, error);
   }
   if (kind === 'file' && isMountPoint(target)) {
     throw refuse('it is a mount point, which no new file can replace; mount its folder, or give another file');
@@ -89,8 +89,10 @@ export function checkPlace(out: string, kind: 'file' | 'folder', said = `--out $
 /**
  * Converts a write error to one line: the path, and the system's reason. Temporary errors are not
  * bad input.
+ *
+ * @param label name of the path in the message
  */
-export function unwritable(said: string, folder: string, error: unknown): Error {
+export function unwritable(label: string, folder: string, error: unknown): Error {
   const { code, message, name } = error as NodeJS.ErrnoException;
   if (name === 'HifiError' || isNoDescriptor(error)) return error as Error;
   if (isNoSpace(error)) return HifiError.from(error);
@@ -100,7 +102,7 @@ export function unwritable(said: string, folder: string, error: unknown): Error 
     EROFS: `${folder} is on a read-only file system`,
     ENOTDIR: `${folder} is a file, not a folder`,
   };
-  return invalidInput(`${said} cannot be written: ${known[code ?? ''] ?? message}`, error);
+  return invalidInput(`${label} cannot be written: ${known[code ?? ''] ?? message}`, error);
 }
 
 /** Returns the folder itself, or its nearest existing ancestor. */
@@ -128,7 +130,7 @@ function isMountPoint(target: string): boolean {
     return false;
   }
   const real = fs.existsSync(target) ? fs.realpathSync(target) : target;
-  // The fifth field is the mount point, in which \\040 stands for a space.
+  // The fifth field is the mount point, in which \040 stands for a space.
   const named = (line: string) =>
     line.split(' ')[4]?.replaceAll(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
   return list.split('\n').some((line) => named(line) === real);

@@ -4,7 +4,7 @@
  *
  * @param share 0 … 1
  * @param digits least number of digits after the point
- * @param border a share that the reader compares it with, besides 0 and 1
+ * @param border another share that the reader compares `share` with, besides 0 and 1
  */
 export function percentDigits(share: number, digits = 0, border = 0): string {
   const MOST_DIGITS = 12;

@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 
 /*
- * Memory of processes, in bytes. It is read from Linux's /proc: 0 where the system does not report it.
+ * Memory of processes, in bytes. It is read from Linux's /proc and is 0 if the system does not
+ * report it.
  */
 
 /**

@@ -1,34 +1,34 @@
-/** How far a stage of some long work is: what every engine yields and every reader shows. */
+/** Progress of one stage of long work, as every engine yields it. */
 export interface StageProgress {
-  /** What event it is. */
+  /** Kind of event. */
   kind: 'progress';
-  /** What is being done, in a word: `measure`, `train`. */
+  /** Name of the stage in one word, such as `measure` or `train`. */
   stage: string;
-  /** Units done, 0 … `total`. */
+  /** Number of units done, 0 … `total`. */
   done: number;
-  /** Units in all; with `samples` `auto` the most that it may come to. */
+  /** Number of units in all; with `samples` `auto` the maximum. */
   total: number;
-  /** What is counted: `sequences`, `steps`, `bytes`. */
+  /** Unit of the counts, such as `sequences`, `steps` or `bytes`. */
   unit: string;
-  /** Units a second since the stage began, once there is something to tell it by. */
+  /** Units per second since the stage began; absent until a unit is done. */
   rate?: number;
-  /** What is left of the stage at that rate. */
+  /** Seconds until the stage ends at that rate. */
   remainingSeconds?: number;
-  /** Of a training step. */
+  /** Loss of a training step. */
   loss?: number;
-  /** Tokens that this process has trained on so far, padding not counted. */
+  /** Tokens that this process has trained on so far, without padding. */
   tokens?: number;
 }
 
-/** Something that the caller should know. */
+/** Warning for the caller, which does not end the work. */
 export interface WarningEvent {
-  /** What event it is. */
+  /** Kind of event. */
   kind: 'warning';
   /** One line. */
   message: string;
 }
 
-/** When a piece of work was done, for whoever draws a picture of the time. Most readers pass it over. */
+/** Start and end of a piece of work, for traces. Most readers ignore it. */
 export interface WorkInterval {
   kind: 'interval';
   name: string;
@@ -38,25 +38,25 @@ export interface WorkInterval {
   attributes?: Record<string, number | string>;
 }
 
-/** Milliseconds since the Unix epoch: one clock for all threads of a process, which nobody sets back. */
+/** Milliseconds since the Unix epoch. The clock is monotonic; all threads of a process share it. */
 export const clock = () => performance.timeOrigin + performance.now();
 
-/** An interval that ends now. */
+/** Interval that ends now. */
 export const intervalSince = (
   from: number,
   name: string,
   attributes?: Record<string, number | string>,
 ): WorkInterval => ({ kind: 'interval', name, from, to: clock(), ...(attributes && { attributes }) });
 
-/** Least time between two events that {@link StageMeter.due} lets through, in milliseconds. */
+/** Least time between two events of {@link StageMeter.due}, in milliseconds. */
 const INTERVAL = 250;
 
-/** Tells how far one stage is. */
+/** Creates the progress events of one stage. */
 export class StageMeter {
   private readonly started = performance.now();
   private last = Number.NEGATIVE_INFINITY;
 
-  /** @param from what was done before this stage began, by a run that was cut */
+  /** @param from number of units that an earlier, interrupted run had done */
   constructor(
     private readonly stage: string,
     private readonly total: number,
@@ -64,7 +64,7 @@ export class StageMeter {
     private readonly from = 0,
   ) {}
 
-  /** @param step what there is to tell of the step just done */
+  /** Progress after `done` units. @param step numbers of the last step */
   at(done: number, step: Pick<StageProgress, 'loss' | 'tokens'> = {}): StageProgress {
     const { stage, total, unit, from } = this;
     const seconds = (performance.now() - this.started) / 1000;
@@ -74,7 +74,7 @@ export class StageMeter {
     return { ...event, rate, remainingSeconds: (total - done) / rate };
   }
 
-  /** An event, but no more often than a reader can follow; the stage's last one always comes. */
+  /** Progress, at most one event per 250 ms; the last event of the stage always comes. */
   due(done: number, step?: Pick<StageProgress, 'loss' | 'tokens'>): StageProgress[] {
     const now = performance.now();
     if (now - this.last < INTERVAL && done < this.total) return [];

@@ -28,7 +28,8 @@ export function openRegularFile(file: string): number | undefined {
 }
 
 /**
- * Size of a regular file in bytes; undefined if there is none.
+ * Reads a regular file.
+ * @returns its bytes; undefined if there is no such file
  * @throws HifiError as {@link openRegularFile}
  */
 export function readRegularFile(file: string): Buffer | undefined {
@@ -68,22 +69,22 @@ export function otherKind(stat: fs.Stats): string | undefined {
 }
 
 /** Number of bytes that {@link otherContent} reads. */
-export const TOLD_BY = 512;
+export const RECOGNISED_BYTES = 512;
 
 /**
  * Recognises a file whose content does not match its name: a Git LFS pointer, a web page, an
  * archive.
- * @param bytes the first {@link TOLD_BY} bytes of a file, or all of them
- * @returns what it is and what to do; undefined for anything else
+ * @param bytes the first {@link RECOGNISED_BYTES} bytes of a file, or all of them
+ * @returns what it is and how to fix it; undefined for anything else
  */
 export function otherContent(bytes: Uint8Array): string | undefined {
-  const start = Buffer.from(bytes.subarray(0, TOLD_BY)).toString('latin1');
+  const start = Buffer.from(bytes.subarray(0, RECOGNISED_BYTES)).toString('latin1');
   if (start.startsWith('version https://git-lfs.github.com/spec/'))
-    return 'is a pointer of Git LFS, not the file itself; `git lfs pull` fetches it';
+    return 'is a Git LFS pointer, not the file itself; `git lfs pull` fetches the file';
   if (/^\s*<(?:!doctype html|html|head|body|!--)/i.test(start))
-    return 'is an HTML page, not the file itself; download it again from its direct link';
+    return 'is an HTML page, not the file itself; download the file again from its direct link';
   if (/^\s*<(?:\?xml|Error>)/i.test(start))
-    return 'is an XML document, such as a server answers an error with; download it again';
+    return "is an XML document, such as a server's error response; download the file again";
   if (start.startsWith('PK\x03\x04'))
     return 'is a ZIP archive, such as PyTorch writes; name it pytorch_model.bin if it is one, else unpack it';
   if (start.startsWith('\x1f\x8b')) return 'is compressed by gzip; unpack it';

@@ -23,7 +23,7 @@ const folders = new Set<string>();
  * @throws HifiError FAILED if no temporary file can be written
  */
 export function temporaryFolder(purpose: string): TemporaryFolder {
-  const folder = made(purpose);
+  const folder = createFolder(purpose);
   if (folders.size === 0) watch();
   folders.add(folder);
   return {
@@ -35,13 +35,16 @@ export function temporaryFolder(purpose: string): TemporaryFolder {
   };
 }
 
-function made(purpose: string): string {
+function createFolder(purpose: string): string {
   const parent = os.tmpdir();
   try {
     return fs.mkdtempSync(path.join(parent, `hifi-${purpose}-`));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw failed(`no temporary file can be written in ${parent} (${code}): set TMPDIR to a folder of your own`, error);
+    throw failed(
+      `cannot write temporary files in ${parent} (${code}); set TMPDIR to a folder that you can write`,
+      error,
+    );
   }
 }
 

@@ -4,32 +4,35 @@ import type { ReportOptions } from './head-report';
 import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from './options';
 import { RANKING_DEFAULTS, RANKING_RULES, type RankingOptions } from './ranking';
 
-/** How heads are measured and ranked (docs/method.md). */
+/** Options of measuring and ranking heads (docs/method.md). */
 export interface AnalysisOptions extends RankingOptions {
   /**
-   * Sequences to draw, n ≥ 1; all rows where there are fewer. `auto`: as many as it takes until the top k of every layer holds
-   * in 95 % of the bootstrap replicates, looked at after whole blocks.
+   * Number of sequences to draw, n ≥ 1; all rows if there are fewer. With `auto` the analysis draws
+   * blocks until the top k of every layer is stable in 95 % of the bootstrap replicates.
    */
   samples: number | 'auto';
-  /** The most that `auto` draws. */
+  /** Maximum number of sequences that `auto` draws. */
   maxSamples: number;
-  /** The top k whose stability is told, heads a layer; all heads where a layer has fewer. */
+  /** Heads per layer in the top k whose stability is reported; all heads if a layer has fewer. */
   k: number;
-  /** ξ, 0 < ξ ≤ 1: the share of Σσ that t singular values must reach. */
+  /** ξ, 0 < ξ ≤ 1: share of Σσ that the first t singular values must reach. */
   xi: number;
-  /** Tokens a sequence is truncated to, special tokens included. */
+  /** Number of tokens to which a sequence is truncated, special tokens included. */
   maxLength: number;
-  /** Of the draw; unsigned 32-bit. */
+  /** Seed for drawing the sample; unsigned 32-bit. */
   seed: number;
-  /** Singular values from a float64 SVD of the head outputs, not from a Gram matrix: slower, for comparisons. */
+  /**
+   * Takes singular values from a float64 SVD of the head outputs, not from a Gram matrix. Slower;
+   * for comparisons.
+   */
   exact: boolean;
-  /** Where the encoder runs. */
+  /** Device of the encoder. */
   device: Device;
-  /** Threads of the engine and of the measuring; all cores unless given. */
+  /** Number of threads of the engine and of the measurement. Default: all cores. */
   threads?: number;
 }
 
-/** 300 sequences of at most 128 tokens, ξ = 0.9. */
+/** Default options: 300 sequences of at most 128 tokens, ξ = 0.9. */
 export const ANALYSIS_DEFAULTS: AnalysisOptions = {
   samples: 300,
   maxSamples: 3000,
@@ -59,8 +62,11 @@ const schema = z.strictObject({
 /** Fills in defaults and checks the rest; see {@link optionsCheck}. */
 export const analysisOptions = optionsCheck<AnalysisOptions>('analysis', schema, ANALYSIS_DEFAULTS);
 
-/** The options that a report is made by; device and threads are not among them, nor a bound that bounds nothing. */
+/**
+ * Selects the options that determine a report: all but device and threads, and `maxSamples` only
+ * with `samples` `auto`.
+ */
 export function reportOptions(options: AnalysisOptions): ReportOptions {
-  const { device: _device, threads: _threads, maxSamples, ...kept } = options;
-  return kept.samples === 'auto' ? { ...kept, maxSamples } : kept;
+  const { device: _device, threads: _threads, maxSamples, ...rest } = options;
+  return rest.samples === 'auto' ? { ...rest, maxSamples } : rest;
 }

@@ -2,24 +2,28 @@ import type { DataSource } from '../data/dataset';
 import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
 import type { AnalysisOptions } from './analysis-options';
 
-/** A part of an analysis that one process does: whole blocks of the sample. */
+/** Part of an analysis that one process computes: whole blocks of the sample. */
 export interface Shard {
-  /** 0 … count − 1. */
+  /** Number of the shard, 0 … count − 1. */
   index: number;
   count: number;
 }
 
+/** Request of an analysis. */
 export interface AnalyzeRequest {
   /** Folder of the checkpoint. */
   model: string;
-  /** What the report calls the model; the folder's last part unless given. */
+  /** Name of the model in the report. Default: the folder's last part. */
   modelName?: string;
   data: DataSource;
   options?: Partial<AnalysisOptions>;
 }
 
 /**
- * What an analysis tells while it runs. Its intervals: `load`, `encode`, `rank`, one `onnxruntime` a batch (attributes `sequences`,
- * `tokens`: without padding) and one `eigenvalues` for what a worker then measures of it (`sequences`, `worker`).
+ * Event of a running analysis. Its intervals:
+ *
+ * - `load`, `encode` and `rank`;
+ * - `onnxruntime`, one per batch, with `sequences` and `tokens` (without padding);
+ * - `eigenvalues`, one per batch that a worker measures, with `sequences` and `worker`.
  */
 export type AnalysisEvent = StageProgress | WorkInterval | WarningEvent;

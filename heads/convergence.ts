@@ -2,15 +2,15 @@ import { pagerank } from './pagerank';
 import type { RankingInput, RankingOptions } from './ranking';
 
 /**
- * ‖Δp‖₁ of every round of PageRank, as a ranking with these options takes them: one list a graph, which is a layer or, in scope
- * `model`, all heads. A graph of one head takes no round.
+ * ‖Δp‖₁ of every round of PageRank with these options, one list per graph. A graph is a layer or,
+ * with scope `model`, all heads. A graph of one head has no rounds.
  *
  * @throws HifiError as the ranking does
  */
 export function convergence({ richness, correlation }: RankingInput, options: RankingOptions): number[][] {
   const { correlation: kind, teleport, damping, scope } = options;
   const flat = richness.flat(); // [L·H]
-  const nodes = scope === 'layer' ? richness[0].length : flat.length; // of one graph
+  const nodes = scope === 'layer' ? richness[0].length : flat.length; // nodes of one graph
   const traces: number[][] = [];
   for (let first = 0; first < flat.length; first += nodes) {
     const rows = correlation[kind].slice(first, first + nodes);

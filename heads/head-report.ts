@@ -1,119 +1,142 @@
-/** One number a head, `[L][H]`: first index the layer, second the head, both from 0. */
+/** One number per head, `[L][H]`: first index the layer, second the head, both from 0. */
 export type PerHead = number[][];
 
-/** The values of ξ for which every analysis keeps its counts, so that another ξ needs no second pass (docs/method.md). */
+/**
+ * Values of ξ for which every analysis counts singular values, so that another ξ needs no second
+ * pass (docs/method.md).
+ */
 export const XI_GRID = [0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99] as const;
 
-/** Two readings of "correlation" of two heads: mean |Pearson's r| or mean |covariance| of their mean outputs (docs/method.md). */
+/**
+ * Definition of the correlation of two heads: mean |Pearson's r| or mean |covariance| of their mean
+ * outputs (docs/method.md).
+ */
 export type CorrelationKind = 'pearson' | 'covariance';
 
-/** Where PageRank's random surfer jumps: by richness or to each head alike (docs/method.md). */
+/** Teleport distribution of PageRank: proportional to richness, or uniform (docs/method.md). */
 export type Teleport = 'richness' | 'uniform';
 
-/** One graph a layer, or one graph of all L·H heads (docs/method.md). */
+/** Scope of one graph: the heads of a layer, or all L·H heads (docs/method.md). */
 export type Scope = 'layer' | 'model';
 
-/** The model that a report or a mask speaks of. */
+/** Model of a report or a mask. */
 export interface ReportModel {
-  /** The known name, or the folder's last part. */
+  /** Known name, or the folder's last part. */
   name: string;
   /** SHA-256 of the safetensors file, in hexadecimal. */
   sha256: string;
-  /** config.json's own name of the class, such as `BertModel`. */
+  /** Class name from config.json, such as `BertModel`. */
   architecture: string;
-  /** L. */
+  /** Number of layers, L. */
   layers: number;
-  /** H, of each layer. */
+  /** Number of heads per layer, H. */
   heads: number;
-  /** dh, numbers of a head's output; `hiddenSize` = H·dh. */
+  /** Size of a head's output, dh; `hiddenSize` = H·dh. */
   headDim: number;
-  /** d. */
+  /** Hidden size, d. */
   hiddenSize: number;
-  /** All numbers of the base model, embeddings and pooler included, without a task head's other weights. */
+  /**
+   * Number of the base model's parameters: embeddings and pooler included, without a task head's
+   * other weights.
+   */
   parameters: number;
 }
 
-/** The rows that were measured. */
+/** Rows of a measurement. */
 export interface ReportData {
-  /** As it was given; of rows at hand the part of the request that they were. */
+  /** Path as given; for inline rows the field of the request that had them. */
   path: string;
-  /** Of the file's bytes, in hexadecimal. */
+  /** SHA-256 of the file's bytes, in hexadecimal. */
   sha256: string;
-  /** Rows of the file that can be used: what the sample is drawn from. */
+  /** Number of usable rows in the file, from which the sample is drawn. */
   rows: number;
   /** Row numbers of the sample, from 0, in the order drawn. */
   sampleIds: number[];
 }
 
-/** How the measurement was made, and how `pagerank` was made from it. */
+/** Options of a measurement, and of the ranking in `pagerank`. */
 export interface ReportOptions {
-  /** Sequences asked for. */
+  /** Number of requested sequences. */
   samples: number | 'auto';
-  /** What bounds `auto`. */
+  /** Maximum number of sequences with `auto`. */
   maxSamples?: number;
-  /** The top k that `stability` speaks of. */
+  /** Heads per layer in the top k whose `stability` is reported. */
   k: number;
-  /** ξ, 0 < ξ ≤ 1: the share of Σσ that t singular values had to reach. */
+  /** ξ, 0 < ξ ≤ 1: share of Σσ that the first t singular values had to reach. */
   xi: number;
-  /** Tokens that a sequence was cut at. */
+  /** Number of tokens to which a sequence was truncated. */
   maxLength: number;
-  /** Of the draw. */
+  /** Seed for drawing the sample. */
   seed: number;
-  /** Whether singular values are those of the head outputs themselves, in float64. */
+  /** True if the singular values come from a float64 SVD of the head outputs. */
   exact: boolean;
-  /** What the graph's edges weigh. */
+  /** Weight of the graph's edges. */
   correlation: CorrelationKind;
-  /** Where the random surfer jumps. */
+  /** Teleport distribution of PageRank. */
   teleport: Teleport;
-  /** δ, 0 < δ < 1. */
+  /** Damping δ of PageRank, 0 < δ < 1. */
   damping: number;
-  /** What one graph is of. */
+  /** Scope of one graph. */
   scope: Scope;
 }
 
-/** What is told of a layer's ranking: Spearman's ρ of PageRank with I and with Σr, −1 … 1, 0 where undefined. */
+/** Spearman's ρ between PageRank and its two inputs in one layer, −1 … 1; 0 if undefined. */
 export interface RankCorrelations {
-  /** With I_h. */
+  /** ρ of PageRank and richness I_h. */
   richness: number;
-  /** With Σ r, the head's correlation with all others of its graph. */
+  /** ρ of PageRank and Σ r, the head's correlation with all others of its graph. */
   correlationSum: number;
 }
 
-/** heads.json: everything that an analysis measured, enough to make any ranking anew. */
+/** Content of heads.json: everything that an analysis measured, enough for any other ranking. */
 export interface HeadReport {
-  /** Of this format. */
+  /** Version of this format. */
   schemaVersion: 1;
-  /** What was measured. */
+  /** Measured model. */
   model: ReportModel;
-  /** What it was measured on. */
+  /** Rows on which it was measured. */
   data: ReportData;
-  /** How. */
+  /** Options of the measurement and ranking. */
   options: ReportOptions;
-  /** Sequences measured, n. */
+  /** Number of measured sequences, n. */
   samples: number;
-  /** I_h: how many singular values hold the share ξ of their sum, mean over the sequences, 1 … min(S, dh) (HiFi §3.1). */
+  /**
+   * Richness I_h: number of singular values that hold the share ξ of their sum, mean over the
+   * sequences, 1 … min(S, dh) (HiFi §3.1).
+   */
   richness: PerHead;
-  /** Standard error of I_h; null where n = 1. */
+  /** Standard error of I_h; null if n = 1. */
   richnessStderr: (number | null)[][];
-  /** I_h for each ξ of the grid, keyed by the number's own text ("0.5"). */
+  /** I_h for each ξ of the grid, keyed by ξ as text, such as "0.5". */
   richnessByXi: Record<string, PerHead>;
-  /** By kind [L·H][L·H], head index layer·H + head: mean |Pearson's r|, 0 … 1 (the diagonal is 1), and mean |covariance|, ≥ 0 (mean variance). */
+  /**
+   * Correlation by kind, [L·H][L·H], with head index layer·H + head.
+   *
+   * - `pearson`: mean |Pearson's r|, 0 … 1; the diagonal is 1.
+   * - `covariance`: mean |covariance|, ≥ 0; the diagonal is the mean variance.
+   */
   correlation: Record<CorrelationKind, number[][]>;
-  /** The ranking by `options`, > 0: sums to 1 in each layer, with scope `model` over all heads (HiFi §3). */
+  /**
+   * PageRank with `options`, > 0. It sums to 1 in each layer, or over all heads with scope `model`
+   * (HiFi §3).
+   */
   pagerank: PerHead;
   /** Mean square of the head's outputs, ≥ 0: trace(OᵀO)/(S·dh), mean over the sequences. */
   activation: PerHead;
   /** Norm of the head's weights, ‖[W_Q; W_K; W_V]_h‖_F. */
   headNorms: PerHead;
-  /** Share of 200 bootstrap replicates in which the head is in its layer's top `options.k`; null where n = 1. */
+  /**
+   * Share of 200 bootstrap replicates in which the head is in its layer's top `options.k`; null if
+   * n = 1.
+   */
   stability: PerHead | null;
-  /** What the ranking goes by, one a layer: [L]. */
+  /** Rank correlations of PageRank with its inputs, one entry per layer, [L]. */
   rankCorrelations: RankCorrelations[];
-  /** [L][H][dh]: mean of σ_i/Σσ, a sequence's values beyond its m = min(S, dh) being 0. */
+  /** Mean of σ_i/Σσ, [L][H][dh]. A sequence's values beyond m = min(S, dh) are 0. */
   spectrum: number[][][];
-  /** Rounds of PageRank, the most that any of its graphs took. */
+  /** Maximum number of PageRank rounds over the graphs. */
   iterations: number;
-  /** Where the encoder ran. */
+  /** Device of the encoder. */
   deviceUsed: 'cpu' | 'cuda';
   /** Wall time in seconds, without loading the model. */
   elapsedSeconds: number;

@@ -1,6 +1,6 @@
 import { invalidPart, invalidValue } from '../foundation/errors';
 
-/** Every way to choose heads (docs/method.md). */
+/** Strategies for choosing heads (docs/method.md). */
 export const STRATEGIES = [
   'hifi',
   'hifi-mid-top',
@@ -20,45 +20,52 @@ export const STRATEGIES = [
 /** One of {@link STRATEGIES}. */
 export type Strategy = (typeof STRATEGIES)[number];
 
-/** Which matrices of a chosen head are tuned: its rows of W_Q, W_K, W_V, or those and its columns of W_O. */
+/** Tuned matrices of a chosen head: its rows of W_Q, W_K, W_V, or those and its columns of W_O. */
 export type Tune = 'qkv' | 'qkvo';
 
-/** One chosen head. */
+/** Chosen head. */
 export interface MaskHead {
-  /** From 0. */
+  /** Number of the layer, from 0. */
   layer: number;
-  /** Of its layer, from 0. */
+  /** Number of the head in its layer, from 0. */
   head: number;
-  /** The number that it was chosen by; 0 with `all`, which goes by none. */
+  /** Score by which the strategy chose it; 0 with `all`, which uses no score. */
   score: number;
 }
 
-/** mask.json: which heads are tuned, and how much of the model that is. */
+/** Content of mask.json: the heads to tune, and their share of the model. */
 export interface Mask {
-  /** Of this format. */
+  /** Version of this format. */
   schemaVersion: 1;
-  /** The base that the heads are of. */
+  /** Base model of the heads. */
   model: {
-    /** The known name, or the folder's last part. */
+    /** Known name, or the folder's last part. */
     name: string;
-    /** Of its weights, in hexadecimal: what tells whether a model is the mask's. */
+    /**
+     * SHA-256 of its weights, in hexadecimal. It identifies the model to which the mask belongs.
+     */
     sha256: string;
   };
-  /** What they were chosen by. */
+  /** Strategy that chose the heads. */
   strategy: Strategy;
-  /** Heads a layer, in the layers that the strategy looks at; or `budget`. */
+  /** Heads per layer, in the layers that the strategy uses; absent with `budget`. */
   k?: number;
-  /** The share of the parameters that was not to be exceeded, above 0, at most 1. */
+  /** Maximum share of the parameters, above 0, at most 1. */
   budget?: number;
-  /** What of each is tuned; `full`, in a comparison alone, where they are all heads and the rest of the model is tuned too. */
+  /**
+   * Tuned matrices of each head. `full` occurs only in comparisons: all heads and the rest of the
+   * model are tuned.
+   */
   tune: Tune | 'full';
-  /** By layer, then head. */
+  /** Chosen heads, sorted by layer, then head. */
   heads: MaskHead[];
-  /** Tuned numbers without the task head. */
+  /** Number of trainable parameters, without the task head. */
   trainableParameters: number;
-  /** The base with its pooler, without a task head's other weights. */
+  /**
+   * Number of the base model's parameters: pooler included, without a task head's other weights.
+   */
   totalParameters: number;
-  /** trainableParameters / totalParameters, 0 … 1. */
+  /** Share trainableParameters / totalParameters, 0 … 1. */
   share: number;
 }
 

@@ -1,39 +1,43 @@
 import { invalidInput, invalidValue } from '../foundation/errors';
 import type { Teleport } from './head-report';
 
-/** ‖Δp‖₁ under which the ranking stands still. */
+/** ‖Δp‖₁ below which the ranking has converged. */
 const TOLERANCE = 1e-9;
 
-/** The ranking's own choices; the damping and the teleport are readings of the paper (docs/method.md). */
+/** Default damping and teleport, which are readings of the paper (docs/method.md). */
 export const PAGERANK_DEFAULTS = { damping: 0.5, teleport: 'richness' as Teleport };
 
-/** One graph of n heads. */
+/** Graph of n heads, with the options of PageRank. */
 export interface PageRankInput {
-  /** r, n×n row by row, ≥ 0; the diagonal is not looked at. */
+  /** r, n×n row by row, ≥ 0; the diagonal is ignored. */
   correlation: ArrayLike<number>;
   /** I, length n, ≥ 0, not all zero. */
   richness: ArrayLike<number>;
   /** δ, 0 < δ < 1. */
   damping?: number;
   teleport?: Teleport;
-  /** Rounds after which a ranking that still moves is given up; see `pagerankRounds`. */
+  /**
+   * Number of rounds after which a ranking without convergence fails. Default:
+   * {@link pagerankRounds}.
+   */
   maxRounds?: number;
-  /** Told ‖Δp‖₁ after each round. */
+  /** Is called with ‖Δp‖₁ after each round. */
   onRound?: (change: number) => void;
 }
 
-/** The most rounds that a ranking may take: 10 + ⌈ln(2·10⁹)/−ln δ⌉, 142 at δ = 0.85. */
+/** Maximum number of rounds of a ranking: 10 + ⌈ln(2·10⁹)/−ln δ⌉, 142 at δ = 0.85. */
 export function pagerankRounds(damping: number): number {
   return 10 + Math.ceil(Math.log(2 / TOLERANCE) / -Math.log(damping));
 }
 
 /**
- * PageRank of the heads of one graph (Page et al. 1999; HiFi §3; docs/method.md): edges weighted by correlation without self
- * loops, p⁰ = I/ΣI, `p ← (1−δ)·v + δ·Mᵀp` until ‖Δp‖₁ < 1e-9.
+ * Computes PageRank of the heads of one graph (Page et al. 1999; HiFi §3; docs/method.md). Edges
+ * are weighted by correlation, without self loops. p⁰ = I/ΣI; `p ← (1−δ)·v + δ·Mᵀp` until ‖Δp‖₁ <
+ * 1e-9.
  *
- * @returns `scores` (length n, sum 1) and the rounds it took, 0 for a single head.
- * @throws HifiError INVALID_INPUT for a matrix, a richness or a damping that is out of range.
- * @throws Error when it has not converged after `maxRounds`.
+ * @returns `scores` (length n, sum 1) and the number of rounds, 0 for a single head
+ * @throws HifiError INVALID_INPUT if the matrix, the richness or the damping is out of range
+ * @throws Error if it has not converged after `maxRounds`
  */
 export function pagerank(input: PageRankInput): { scores: Float64Array; iterations: number } {
   const { correlation, richness } = input;
@@ -60,7 +64,7 @@ export function pagerank(input: PageRankInput): { scores: Float64Array; iteratio
   throw new Error(`PageRank has not converged in ${maxRounds} rounds (damping ${damping}, ${n} heads)`);
 }
 
-/** One round into `next`: (1−δ)·v + δ·Mᵀp; returns ‖next − p‖₁. */
+/** Computes one round into `next`: (1−δ)·v + δ·Mᵀp. Returns ‖next − p‖₁. */
 function walk(p: Float64Array, transition: Float64Array, v: Float64Array, damping: number, next: Float64Array): number {
   const n = p.length;
   for (let h = 0; h < n; h++) next[h] = (1 - damping) * v[h];
@@ -74,7 +78,7 @@ function walk(p: Float64Array, transition: Float64Array, v: Float64Array, dampin
   return change;
 }
 
-/** m_{h,h'} = r_{h,h'} / Σ_{k≠h} r_{h,k}; a row of zeros spreads by v. */
+/** Transition matrix m_{h,h'} = r_{h,h'} / Σ_{k≠h} r_{h,k}; a row of zeros becomes v. */
 function transitionMatrix(correlation: ArrayLike<number>, v: Float64Array): Float64Array {
   const n = v.length;
   const transition = new Float64Array(n * n);

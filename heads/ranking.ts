@@ -5,19 +5,19 @@ import { numberIn } from './options';
 import { PAGERANK_DEFAULTS, pagerank } from './pagerank';
 import { spearman } from './spearman';
 
-/** Which graph is made of a report's numbers and how it is walked (docs/method.md). */
+/** Options of the graph and its PageRank (docs/method.md). */
 export interface RankingOptions {
-  /** What the graph's edges weigh. */
+  /** Weight of the graph's edges. */
   correlation: CorrelationKind;
-  /** Where PageRank's random surfer jumps. */
+  /** Teleport distribution of PageRank. */
   teleport: Teleport;
-  /** δ, 0 < δ < 1: how often the surfer follows an edge. */
+  /** Damping δ, 0 < δ < 1: probability with which the random surfer follows an edge. */
   damping: number;
-  /** What one graph is of. */
+  /** Scope of one graph. */
   scope: Scope;
 }
 
-/** Pearson's r, one graph a layer, jumps by richness, δ = 0.5. */
+/** Default ranking: Pearson's r, one graph per layer, teleport by richness, δ = 0.5. */
 export const RANKING_DEFAULTS: RankingOptions = { correlation: 'pearson', scope: 'layer', ...PAGERANK_DEFAULTS };
 
 /** Rules for the ranking's options. */
@@ -28,25 +28,25 @@ export const RANKING_RULES = {
   scope: z.enum(['layer', 'model'], 'layer or model'),
 };
 
-/** The part of a report that a ranking is made of. */
+/** Part of a report from which a ranking is computed. */
 export type RankingInput = Pick<HeadReport, 'richness' | 'correlation'>;
 
-/** The heads' scores, [L][H]. */
+/** Scores of all heads, [L][H]. */
 export interface Ranking {
-  /** Sums to 1 in each layer, or over the model, as the scope is. */
+  /** PageRank. It sums to 1 in each layer, or over the model, according to the scope. */
   pagerank: PerHead;
-  /** Σ_{h'≠h} r over the graph that the head is a node of. */
+  /** Σ_{h'≠h} r over the graph of the head. */
   correlationSum: PerHead;
-  /** The most rounds that any of the graphs took. */
+  /** Maximum number of PageRank rounds over the graphs. */
   iterations: number;
-  /** One a layer. */
+  /** Rank correlations of PageRank with its inputs, one entry per layer. */
   rankCorrelations: RankCorrelations[];
 }
 
 /**
  * Ranks the heads of a report by PageRank over their correlation (HiFi §3; docs/method.md).
  *
- * @throws HifiError INVALID_INPUT for options out of range or a report whose shapes do not fit together.
+ * @throws HifiError INVALID_INPUT if an option is out of range, or the report's shapes do not match
  */
 export function rankHeads(report: RankingInput, options: Partial<RankingOptions> = {}): Ranking {
   const { correlation: kind, teleport, damping, scope } = { ...RANKING_DEFAULTS, ...defined(options) };
@@ -84,13 +84,13 @@ export function rankHeads(report: RankingInput, options: Partial<RankingOptions>
   return { pagerank: pagerankByLayer, correlationSum, iterations, rankCorrelations };
 }
 
-/** What a reader of a ranking with these options should know. */
+/** Warnings for the reader of a ranking with these options. */
 export function rankingWarnings({ scope, correlation }: Pick<RankingOptions, 'scope' | 'correlation'>): string[] {
   if (scope !== 'model' || correlation !== 'covariance') return [];
   return ['scope model with covariance ranks the layers by the scale of their outputs'];
 }
 
-/** An option given as undefined is an option not given. */
+/** Drops undefined options, so that defaults apply. */
 function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }
@@ -103,13 +103,13 @@ function checkShapes(richness: PerHead, matrix: number[][], kind: string): void 
   const heads = richness[0]?.length ?? 0;
   if (heads === 0 || richness.some((row) => row.length !== heads)) {
     throw invalidInput(
-      `richness must be one number a head, [layers][heads], found rows of ${richness.map((r) => r.length)}`,
+      `richness must be one number per head, [layers][heads]; found rows of ${richness.map((r) => r.length)}`,
     );
   }
   const nodes = richness.length * heads;
   const wrong = matrix.findIndex((row) => row.length !== nodes);
   if (matrix.length !== nodes || wrong >= 0) {
     const found = wrong >= 0 ? `row ${wrong} has ${matrix[wrong].length} numbers` : `it has ${matrix.length} rows`;
-    throw invalidInput(`correlation.${kind} must be ${nodes} × ${nodes} for ${nodes} heads, but ${found}`);
+    throw invalidInput(`correlation.${kind} must be ${nodes} × ${nodes} for ${nodes} heads; ${found}`);
   }
 }

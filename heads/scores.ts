@@ -1,60 +1,68 @@
 import type { PerHead, ReportData, ReportModel } from './head-report';
 
 /**
- * Strategies whose scores need gradients: `hifi score` makes them, not the analysis (docs/method.md; what each is a score of: see
- * `HeadScores.scores`).
+ * Strategies whose scores need gradients. `hifi score` computes them, not the analysis
+ * (docs/method.md). {@link HeadScores.scores} defines each score.
  */
 export const SCORE_STRATEGIES = ['gradient', 'grad-l1', 'fisher', 'movement'] as const;
 /** One of {@link SCORE_STRATEGIES}. */
 export type ScoreStrategy = (typeof SCORE_STRATEGIES)[number];
 
+/** Returns true for a strategy whose scores need gradients. */
 export const isScoreStrategy = (strategy: string): strategy is ScoreStrategy =>
   (SCORE_STRATEGIES as readonly string[]).includes(strategy);
 
-/** scores.json: scores of all heads that an analysis cannot tell. */
+/** Content of scores.json: scores of all heads that need gradients. */
 export interface HeadScores {
-  /** Of this format. */
+  /** Version of this format. */
   schemaVersion: 1;
-  /** Which score it is. */
+  /** Strategy that uses the scores. */
   strategy: ScoreStrategy;
-  /** What was scored. */
+  /** Scored model. */
   model: ReportModel;
-  /** What it was scored on; `rows`: those that the sample is drawn from. */
+  /** Rows on which it was scored; the sample is drawn from `rows`. */
   data: ReportData;
-  /** How it was scored. */
+  /** Options of the scoring. */
   options: {
-    /** Sequences asked for. */
+    /** Number of requested sequences. */
     samples: number;
-    /** Tokens that a sequence was cut at. */
+    /** Number of tokens to which a sequence was truncated. */
     maxLength: number;
   };
-  /** Of the draw and of the task head. */
+  /** Seed for drawing the sample and for the task head. */
   seed: number;
-  /** Sequences scored, n. */
+  /** Number of scored sequences, n. */
   samples: number;
   /**
-   * ≥ 0, g being the gradient by what tuning a head would tune, its rows of W_Q, W_K and W_V and of the biases of Q and V.
-   * `gradient`: mean over the sequences of |∂loss/∂gate| (Michel et al. 2019). `grad-l1`: ‖E g‖₁, as SHiRA-Grad (Bhardwaj et al.
-   * 2024) chooses single numbers. `fisher`: Σ E g², g of one sequence at a time: the empirical Fisher's diagonal (FISH Mask, Sung et
-   * al. 2021). `movement`: ‖ΔW‖_F after half an epoch with all heads tuned (Ansell et al. 2022).
+   * Scores, ≥ 0. g is the gradient with respect to what tuning would change: the head's rows of
+   * W_Q, W_K and W_V and of the biases of Q and V.
+   *
+   * - `gradient`: mean over the sequences of |∂loss/∂gate| (Michel et al. 2019).
+   * - `grad-l1`: ‖E g‖₁, as SHiRA-Grad (Bhardwaj et al. 2024) chooses single parameters.
+   * - `fisher`: Σ E g², with g of one sequence at a time: the diagonal of the empirical Fisher
+   *   information (FISH Mask, Sung et al. 2021).
+   * - `movement`: ‖ΔW‖_F after half an epoch with all heads tuned (Ansell et al. 2022).
    */
   scores: PerHead;
-  /** Their standard error, where they are means over the sequences (`gradient`, `fisher`) and n > 1; else null. */
+  /**
+   * Standard errors of scores that are means over n > 1 sequences (`gradient`, `fisher`); else
+   * null.
+   */
   scoresStderr: (number | null)[][];
-  /** How the task head was trained before. */
+  /** Training of the task head before the scoring. */
   warmUp: {
-    /** Passes over the scored rows. */
+    /** Number of passes over the scored rows. */
     epochs: number;
-    /** Steps in all. */
+    /** Number of steps in all. */
     steps: number;
-    /** Its learning rate. */
+    /** Learning rate. */
     lr: number;
     /** Mean loss of the first pass. */
     firstLoss: number;
     /** Mean loss of the last pass. */
     lastLoss: number;
   };
-  /** Where it was computed. */
+  /** Device of the computation. */
   deviceUsed: 'cpu' | 'cuda';
   /** Wall time in seconds, without loading the model. */
   elapsedSeconds: number;

@@ -1,8 +1,8 @@
 /**
- * Uniform numbers in [0, 1) as a pure function of a seed: one a head, the control that any ranking must beat. SplitMix32, kept
- * here because `heads/` imports nothing else; the same seed gives the same heads on every machine.
+ * Draws one uniform number in [0, 1) per head: the scores of strategy `random`, the control that
+ * any ranking must beat. A pure function of the seed, by SplitMix32, equal on every machine.
  *
- * @param seed unsigned 32-bit integer.
+ * @param seed unsigned 32-bit integer
  */
 export function seededScores(seed: number, count: number): number[] {
   let state = seed >>> 0;

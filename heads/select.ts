@@ -8,29 +8,31 @@ import { type HeadScores, isScoreStrategy } from './scores';
 import { seededScores } from './seeded-order';
 
 /**
- * Values no further apart than this are one value: what is left of the iteration's tolerance, not of the heads. Gradients come in
- * any scale: of theirs it is a share of the largest.
+ * Largest difference of scores that tie. It covers the tolerance of PageRank's iteration. For
+ * gradients, which have any scale, it is a share of the largest score.
  */
 const TIE = 1e-8;
 
-/** How heads are chosen (docs/method.md). */
+/** Options of choosing heads (docs/method.md). */
 export interface SelectionOptions extends RankingOptions {
-  /** What they are chosen by. */
+  /** Score by which heads are chosen. */
   strategy: Strategy;
-  /** Heads a layer, 1 … H; 3 where neither it nor `budget` is given. `all` and `none` look at neither. */
+  /**
+   * Heads per layer, 1 … H; 3 if neither `k` nor `budget` is given. `all` and `none` ignore both.
+   */
   k?: number;
   /**
-   * Instead of k: the share of the base model's parameters that may be tuned, 0 < budget ≤ 1. The best heads of the whole model,
-   * in as many as do not exceed it; the graph is that of scope `model`, whatever `scope` says.
+   * Maximum share of the base model's parameters to tune, instead of `k`, 0 < budget ≤ 1. It
+   * chooses the best heads of the whole model; the graph has scope `model`, and `scope` is ignored.
    */
   budget?: number;
-  /** What of each is tuned. */
+  /** Tuned matrices of each head. */
   tune: Tune;
-  /** Of `random`; unsigned 32-bit. */
+  /** Seed of strategy `random`; unsigned 32-bit. */
   seed: number;
 }
 
-/** HiFi's own: the three heads a layer of the highest PageRank, of which Q, K and V are tuned. */
+/** Defaults of HiFi: tune Q, K and V of the three heads per layer with the highest PageRank. */
 export const SELECTION_DEFAULTS: SelectionOptions & Required<Pick<SelectionOptions, 'k'>> = {
   strategy: 'hifi',
   k: 3,
@@ -60,22 +62,23 @@ export const selectionOptions = optionsCheck<SelectionOptions>(
 /** Fills in defaults and checks all but k and budget. */
 const sizelessOptions = optionsCheck<SelectionOptions>('selection', z.object(RULES), SELECTION_DEFAULTS);
 
-/** The part of heads.json that a selection is made of. */
+/** Part of heads.json from which a selection is computed. */
 export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'activation' | 'headNorms'> & {
   model: Pick<HeadReport['model'], 'name' | 'sha256' | 'layers' | 'heads' | 'headDim' | 'hiddenSize' | 'parameters'>;
 };
 
-/** The part of scores.json that a selection is made of. */
+/** Part of scores.json from which a selection is computed. */
 export type ScoredHeads = Pick<HeadScores, 'scores'> & { strategy: Strategy; model: SelectionInput['model'] };
 
 /**
- * Chooses the heads to tune (HiFi §3; docs/method.md): in each layer (`hifi-mid-top`: each of the upper half) the k best by the
- * strategy's score, or with a budget the best of all those layers. Where the score is PageRank or Σr it is made anew from the
- * report with the options given.
+ * Chooses the heads to tune (HiFi §3; docs/method.md). In each layer it takes the k best by the
+ * strategy's score; `hifi-mid-top` uses the upper half of the layers. With a budget it takes the
+ * best of all those layers. PageRank and Σr are computed from the report with the given options.
  *
- * @param report heads.json; for a strategy whose scores need gradients scores.json
- * @throws HifiError INVALID_INPUT for an unknown strategy, a k outside 1 … H, a budget out of range or too small for one head, both of
- *   them, a seed out of range or, where the heads are ranked, a ranking option.
+ * @param report heads.json, or scores.json for a strategy whose scores need gradients
+ * @throws HifiError INVALID_INPUT for an unknown strategy; a k outside 1 … H; a budget that is out of range
+ *   or too small for one head; a k and a budget; a seed out of range; a ranking option out of
+ *   range, if the heads are ranked
  */
 export function selectHeads(report: SelectionInput | ScoredHeads, options: Partial<SelectionOptions> = {}): Mask {
   const chosen = sizelessOptions(options);
@@ -88,7 +91,7 @@ export function selectHeads(report: SelectionInput | ScoredHeads, options: Parti
   const scores = scoresOf(report, { ...chosen, scope: rankingScope(chosen) });
   const firstLayer = chosen.strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
 
-  // Each graph of heads to choose the best from: a layer, or with a budget all layers together.
+  // Groups of heads to choose the best from: each layer, or with a budget all layers together.
   const groups = ofModel ? [scores.slice(firstLayer).flat()] : scores.slice(firstLayer);
   const tie = isScoreStrategy(chosen.strategy) ? TIE * Math.max(...scores.flat()) : TIE;
   const best = groups.map((group) => byScore(group, chosen.strategy === 'bottom', tie).slice(0, size.heads));
@@ -114,13 +117,13 @@ export function selectHeads(report: SelectionInput | ScoredHeads, options: Parti
   };
 }
 
-/** The graph that the heads are ranked in: a budget is spent over the whole model. */
+/** Scope of the graph in which heads are ranked. A budget covers the whole model. */
 export const rankingScope = ({ budget, scope }: Pick<SelectionOptions, 'budget' | 'scope'>): Scope =>
   budget === undefined ? scope : 'model';
 
 /**
- * What one head has to tune: its dh rows of W_Q, W_K and W_V, and of the biases of Q and V; the key's bias has no gradient
- * (docs/method.md). `qkvo` adds its dh columns of W_O.
+ * Number of trainable parameters per head: its dh rows of W_Q, W_K and W_V, and of the biases of Q
+ * and V. The key's bias has no gradient (docs/method.md). `qkvo` adds its dh columns of W_O.
  */
 export function parametersPerHead(model: { headDim: number; hiddenSize: number }, tune: Tune): number {
   const { headDim, hiddenSize } = model;
@@ -128,9 +131,10 @@ export function parametersPerHead(model: { headDim: number; hiddenSize: number }
 }
 
 /**
- * Indices by score, highest first (`lowestFirst`: lowest first). Scores within `tie` (1e-8) tie, and ties go to the lower index.
- * "Within" is not transitive, so it is read from the top: the best score gathers all that lie so near it, the best
- * of the rest gathers its own, and so on. The order thus depends on the scores alone, not on the order they are looked at.
+ * Sorts indices by score, highest first, or lowest first with `lowestFirst`. Scores within `tie`
+ * (1e-8) tie; ties go to the lower index. The best score ties with all scores within `tie` of it,
+ * then the best of the rest does, and so on, because "within" is not transitive. So the order
+ * depends on the scores alone, not on their positions.
  */
 export function byScore(scores: readonly number[], lowestFirst = false, tie = TIE): number[] {
   const keys = scores.map((score) => (lowestFirst ? -score : score));
@@ -145,7 +149,7 @@ export function byScore(scores: readonly number[], lowestFirst = false, tie = TI
   return result;
 }
 
-/** The numbers that a strategy goes by, [L][H]. */
+/** Scores that a strategy uses, [L][H]. */
 function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOptions): PerHead {
   const { layers, heads } = report.model;
   if ('scores' in report) return scoresGiven(report, options.strategy);
@@ -175,21 +179,21 @@ function scoresOf(report: SelectionInput | ScoredHeads, options: SelectionOption
     case 'movement':
       throw invalidPart(
         'strategy',
-        `strategy ${options.strategy} goes by scores that an analysis does not have; hifi score makes them`,
+        `strategy ${options.strategy} needs scores that an analysis does not have; hifi score computes them`,
       );
   }
 }
 
 function scoresGiven(given: ScoredHeads, strategy: Strategy): PerHead {
   if (given.strategy === strategy) return given.scores;
-  const advice = isScoreStrategy(strategy) ? '' : ', which goes by an analysis';
-  throw invalidInput(`the scores are of strategy ${given.strategy}, the strategy asked for is ${strategy}${advice}`);
+  const advice = isScoreStrategy(strategy) ? '' : ', which needs an analysis';
+  throw invalidInput(`the scores are of strategy ${given.strategy}, the requested strategy is ${strategy}${advice}`);
 }
 
 /**
- * How many heads are chosen: of each layer, or under a budget of all layers.
+ * Number of heads to choose in each layer, or with a budget in all layers together.
  *
- * @throws HifiError INVALID_INPUT for a k or a budget that the model does not allow.
+ * @throws HifiError INVALID_INPUT if the model does not allow k or the budget
  */
 export function headsToChoose(
   { strategy, k = SELECTION_DEFAULTS.k, budget, tune }: SelectionOptions,
@@ -206,18 +210,18 @@ export function headsToChoose(
   return { heads: k };
 }
 
-/** The most heads whose share of the parameters does not exceed the budget. */
+/** Largest number of heads whose share of the parameters does not exceed the budget. */
 function headsWithin(budget: number, perHead: number, parameters: number): number {
   const wrong = (expected: string) => invalidValue({ field: 'budget', value: String(budget), expected });
   if (!isShare(budget)) throw wrong(SHARE);
   let count = Math.round((budget * parameters) / perHead);
-  if ((count * perHead) / parameters > budget) count--; // the very share that a mask tells
+  if ((count * perHead) / parameters > budget) count--; // the same share as in the mask
   if (count > 0) return count;
   const least = roundedUp(perHead / parameters);
   throw wrong(`at least ${least}: one head is ${perHead} of the model's ${parameters} parameters`);
 }
 
-/** To three digits, so that the number is short and large enough. */
+/** Rounds up to three digits, so that the number is short and large enough. */
 function roundedUp(share: number): number {
   const step = 10 ** (Math.floor(Math.log10(share)) - 2);
   return Number((Math.ceil(share / step) * step).toPrecision(3));

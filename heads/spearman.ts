@@ -1,7 +1,7 @@
 /**
- * Spearman's rank correlation, ties given their average rank.
+ * Computes Spearman's rank correlation; equal values get their average rank.
  *
- * @returns −1 … 1; 0 where it is undefined (fewer than two values, or all alike).
+ * @returns −1 … 1; 0 if it is undefined (fewer than two values, or all equal)
  */
 export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new RangeError(`spearman of ${a.length} and ${b.length} values`);
@@ -19,7 +19,7 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return xx === 0 || yy === 0 ? 0 : xy / Math.sqrt(xx * yy);
 }
 
-/** Ranks from 1; equal values share the mean of the ranks that they take up. */
+/** Ranks from 1; equal values get the mean of the ranks that they occupy. */
 function averageRanks(values: ArrayLike<number>): Float64Array {
   const order = Array.from(values, (_, i) => i).sort((i, j) => values[i] - values[j]);
   const ranks = new Float64Array(values.length);

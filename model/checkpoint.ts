@@ -5,44 +5,56 @@ import { type BaseTensor, baseTensors, FAMILIES, type Family, ofTaskHead } from 
 import { repositoryOf } from './hub/cache';
 import { Weights } from './weights';
 
-/** Types that weights are read from. */
+/** Number types from which weights are read. */
 const WEIGHT_DTYPES = ['F32', 'F16', 'BF16'];
 
-/** A model folder whose encoder was checked, tensor by tensor, against its config.json; weights are read when asked for. */
+/**
+ * Model folder whose encoder was checked against its config.json, tensor by tensor. A weight is
+ * read when it is requested.
+ */
 export interface Checkpoint {
   readonly folder: string;
-  /** The name that was given, the `owner/name` of a folder in a cache of the Hub's, or the folder's last part. */
+  /**
+   * Name as given, else the `owner/name` of a folder in a cache of the Hub, else the folder's last
+   * part.
+   */
   readonly name: string;
-  /** Hex SHA-256 of model.safetensors; of a sharded checkpoint that of its files' hashes, see {@link Weights.sha256}. */
+  /**
+   * SHA-256 of model.safetensors in hexadecimal; for a sharded checkpoint see
+   * {@link Weights.sha256}.
+   */
   readonly sha256: string;
   readonly config: ModelConfig;
   /**
-   * All the base model's numbers: embeddings, layers and the pooler, which counts where the file lacks it too; no other
-   * weights of a task head, no position_ids.
+   * Number of the base model's parameters: embeddings, layers and the pooler, which counts even if
+   * the file lacks it. Other weights of a task head and position_ids do not count.
    */
   readonly parameters: number;
-  /** Every tensor that is stored, the base's or not. */
+  /** All stored tensors, also those that are not the base's. */
   readonly weights: Weights;
-  /** Whether a tensor of this canonical name is stored, such as `pooler.dense.weight`. */
+  /** Returns true if a tensor with this canonical name is stored, such as `pooler.dense.weight`. */
   has(canonical: string): boolean;
-  /** What it is stored as, such as `bert.pooler.dense.weight`. */
+  /**
+   * Name under which a tensor is stored, such as `bert.pooler.dense.weight`; undefined if it is
+   * not.
+   */
   storedName(canonical: string): string | undefined;
   /**
-   * A tensor's numbers, row by row, in an array of their own.
-   * @param canonical such as `encoder.layer.0.attention.self.query.weight`
-   * @param row that row of a matrix alone
-   * @throws HifiError INVALID_INPUT where it is missing or a number of it is not finite (named with its index)
+   * Reads the numbers of a tensor, row by row, into a new array.
+   * @param canonical canonical name, such as `encoder.layer.0.attention.self.query.weight`
+   * @param row index of the only row to read, of a matrix
+   * @throws HifiError INVALID_INPUT if it is missing, or a number is not finite (with its index)
    */
   tensor(canonical: string, row?: number): Float32Array;
   close(): void;
 }
 
 /**
- * Opens a model folder: reads config.json and the header of model.safetensors, or of each file of a sharded checkpoint,
- * checks that every tensor of the encoder is there in the shape that the config asks for, and hashes the files. No weight is
- * loaded.
- * @param name what the caller knows the model as; by default the folder tells, see {@link Checkpoint.name}
- * @throws HifiError INVALID_INPUT, one line that names file, tensor, the shape found and the shape asked for
+ * Opens a model folder. Reads config.json and the header of model.safetensors, or of each file of a
+ * sharded checkpoint. Checks that the encoder has all tensors in the shapes that the config
+ * requires, and hashes the files. Loads no weight.
+ * @param name name of the model. Default: from the folder, see {@link Checkpoint.name}
+ * @throws HifiError INVALID_INPUT, one line with file, tensor, found shape and required shape
  */
 export async function openCheckpoint(folder: string, name?: string): Promise<Checkpoint> {
   const config = readModelConfig(folder);
@@ -124,7 +136,7 @@ function checkTensor(weights: Weights, stored: string | undefined, { name, shape
     const [first] = weights.tensors.keys();
     const found = first === undefined ? 'it has none' : `its first is "${first}"`;
     throw invalidInput(
-      `${weights.path}: has no tensor "${name}"; config.json asks for one of shape ${shown(shape)}, ${found}`,
+      `${weights.path}: has no tensor "${name}"; config.json requires one of shape ${shown(shape)}, ${found}`,
     );
   }
   const found = weights.entry(stored);
@@ -134,7 +146,7 @@ function checkTensor(weights: Weights, stored: string | undefined, { name, shape
   }
   if (shown(found.shape) !== shown(shape)) {
     throw invalidInput(
-      `${file}: tensor "${stored}" has shape ${shown(found.shape)}; config.json asks for ${shown(shape)}`,
+      `${file}: tensor "${stored}" has shape ${shown(found.shape)}; config.json requires ${shown(shape)}`,
     );
   }
 }
@@ -148,8 +160,8 @@ function refuseMoreLayers(family: Family, weights: Weights, { layers }: ModelCon
     if (prefix === undefined) continue;
     const layer = Number.parseInt(stored.slice(prefix.length + before.length), 10);
     if (layer >= layers) {
-      const asked = `config.json says ${family.config.layers} ${layers}, so the last layer is ${layers - 1}`;
-      throw invalidInput(`${weights.fileOf(stored).path}: tensor "${stored}" is of layer ${layer}; ${asked}`);
+      const right = `config.json says ${family.config.layers} ${layers}, so the last layer is ${layers - 1}`;
+      throw invalidInput(`${weights.fileOf(stored).path}: tensor "${stored}" is of layer ${layer}; ${right}`);
     }
   }
 }
@@ -158,7 +170,7 @@ function finiteTensor(weights: Weights, stored: string | undefined, canonical: s
   if (stored === undefined) throw invalidInput(`${weights.path}: has no tensor "${canonical}"`);
   const floats = weights.float32(stored, row);
   for (let i = 0; i < floats.length; i++) {
-    // Finite numbers alone minus themselves are 0.
+    // Only a finite number minus itself is 0.
     if (floats[i] - floats[i] !== 0) {
       const at = shown(position((row ?? 0) * floats.length + i, weights.entry(stored).shape));
       throw invalidInput(
@@ -169,7 +181,7 @@ function finiteTensor(weights: Weights, stored: string | undefined, canonical: s
   return floats;
 }
 
-/** Index along each axis of the `flat`-th number. */
+/** Index of the `flat`-th number along each axis. */
 function position(flat: number, shape: readonly number[]): number[] {
   let rest = flat;
   return shape

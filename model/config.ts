@@ -6,10 +6,10 @@ import { readJsonObject } from '../foundation/json-file';
 import { type ConfigField, FAMILIES, type Family, type FamilyName, layerModule } from './families';
 import { Weights } from './weights';
 
-/** Activations of the feed-forward layer, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
+/** Activation of the feed-forward layer. `gelu` is the exact form, `gelu_new` the tanh form. */
 export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
 
-/** Every spelling that config.json may use, and the formula that it stands for. */
+/** Formula of each spelling that config.json may use. */
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   gelu: 'gelu',
   gelu_python: 'gelu',
@@ -28,45 +28,48 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 /** Last hidden states that a task head reads: those of each sequence's first token. */
 export type TaskHeadInput = 'first-token';
 
-/** What config.json says of an encoder, checked. */
+/** Checked content of an encoder's config.json. */
 export interface ModelConfig {
-  /** Named in heads.json and delta.json. */
+  /** Family name, as in heads.json and delta.json. */
   architecture: FamilyName;
   /** Row of `FAMILIES`. */
   family: FamilyName;
-  /** L. */
+  /** Number of layers, L. */
   layers: number;
-  /** H, a layer. */
+  /** Number of heads per layer, H. */
   heads: number;
-  /** dh = d / H. */
+  /** Head size, dh = d / H. */
   headDim: number;
-  /** d. */
+  /** Hidden size, d. */
   hiddenSize: number;
-  /** Width of the embedding tables; the hidden size but in some ELECTRA models. */
+  /** Width of the embedding tables; differs from the hidden size in some ELECTRA models. */
   embeddingSize: number;
   intermediateSize: number;
   vocabSize: number;
-  /** Rows of the position table. */
+  /** Number of rows of the position table. */
   positionRows: number;
   /** Row of the position table for a sequence's first token. */
   firstPosition: number;
-  /** Longest sequence in tokens. */
+  /** Maximum length of a sequence in tokens. */
   maxPositions: number;
-  /** 0 where the family has no segments. */
+  /** Number of segments; 0 if the family has none. */
   typeVocabSize: number;
   activation: Activation;
   layerNormEps: number;
-  /** Rates in [0, 1). */
+  /** Dropout rates in [0, 1). */
   hiddenDropout: number;
   attentionDropout: number;
-  /** The task head's: `classifier_dropout`, else the hidden rate; DistilBERT's `seq_classif_dropout`. */
+  /**
+   * Dropout rate of the task head: `classifier_dropout`, else the hidden rate; for DistilBERT
+   * `seq_classif_dropout`.
+   */
   classifierDropout: number;
   /** Which last hidden states the task head reads. */
   taskHeadInput: TaskHeadInput;
   /** Standard deviation of new weights. */
   initializerRange: number;
   padTokenId: number;
-  /** config.json as it stands. */
+  /** Content of config.json, unchanged. */
   raw: Record<string, unknown>;
 }
 
@@ -77,7 +80,10 @@ const size = z
 const rate = z.number('a rate from 0 to below 1').min(0, 'a rate from 0 to below 1').lt(1, 'a rate from 0 to below 1');
 const positive = z.number('a positive number').gt(0, 'a positive number');
 
-/** Sizes are asked for; the rest has the defaults of Hugging Face's configuration classes. */
+/**
+ * Checks of the fields. Sizes are required; the others have the defaults of Hugging Face's
+ * configuration classes.
+ */
 const fields = z.object({
   layers: size,
   heads: size,
@@ -98,23 +104,24 @@ const fields = z.object({
 
 /**
  * Reads `config.json` of a model folder.
- * @throws HifiError INVALID_INPUT, one line that names the file, the field, its value and what would be right
+ * @throws HifiError INVALID_INPUT, one line with the file, the field, its value and what would be
+ *   right
  */
 export function readModelConfig(folder: string): ModelConfig {
   const file = path.join(folder, 'config.json');
   const raw = readConfigFile(folder, file);
   const name = familyOf(raw, file, folder);
   const family: Family = FAMILIES[name];
-  const asked: Record<string, unknown> = {};
+  const given: Record<string, unknown> = {};
   for (const [field, key] of Object.entries({ ...family.defaults, ...family.config })) {
-    asked[field] = typeof key === 'string' ? raw[key] : undefined;
-    asked[field] ??= family.defaults[field as ConfigField];
+    given[field] = typeof key === 'string' ? raw[key] : undefined;
+    given[field] ??= family.defaults[field as ConfigField];
   }
-  const parsed = fields.safeParse(asked);
+  const parsed = fields.safeParse(given);
   if (!parsed.success) {
     const { path: at, message } = parsed.error.issues[0];
     const field = String(at[0]) as ConfigField;
-    throw refusal(file, family.config[field] ?? field, asked[field], message);
+    throw refusal(file, family.config[field] ?? field, given[field], message);
   }
   const { classifierDropout, padTokenId, activation, embeddingSize, ...rest } = parsed.data;
   if (rest.hiddenSize % rest.heads !== 0) {
@@ -130,7 +137,7 @@ export function readModelConfig(folder: string): ModelConfig {
     const right = `above ${firstPosition}: the first token's position comes after the padding token's number`;
     throw refusal(file, family.config.positionRows ?? 'positionRows', rest.positionRows, right);
   }
-  refuseWhatIsNotAnEncoder(raw, file);
+  checkEncoder(raw, file);
   return {
     architecture: name,
     family: name,
@@ -147,10 +154,13 @@ export function readModelConfig(folder: string): ModelConfig {
   };
 }
 
-/** Tells a folder that is not there from one that is no model's. */
+/**
+ * Reads config.json. A missing folder, a file and a folder without a model have messages of their
+ * own.
+ */
 function readConfigFile(folder: string, file: string): Record<string, unknown> {
-  if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder; a model folder was asked for`);
-  if (!fs.statSync(folder).isDirectory()) throw invalidInput(`${folder}: is a file; a model folder was asked for`);
+  if (!fs.existsSync(folder)) throw invalidInput(`${folder}: no such folder; expected a model folder`);
+  if (!fs.statSync(folder).isDirectory()) throw invalidInput(`${folder}: is a file; expected a model folder`);
   const raw = readJsonObject(file);
   if (!raw) {
     throw invalidInput(`${file}: no such file; a model folder holds config.json, model.safetensors, tokenizer.json`);
@@ -175,7 +185,9 @@ function familyOf(raw: Record<string, unknown>, file: string, folder: string): F
   throw invalidInput(`${file}: architectures ${shown(raw.architectures)} is not supported; ${supported}`);
 }
 
-/** Suggests the model_type for a folder without one, from its tensors' names. */
+/**
+ * Suggests the model_type for a config.json without one, from the names of the folder's tensors.
+ */
 function modelTypeHint(folder: string): string {
   let names: string[];
   try {
@@ -200,11 +212,11 @@ function modelTypeHint(folder: string): string {
   return `; its tensors are those of such a model: add ${types.join(' or ')}${each}`;
 }
 
-function refuseWhatIsNotAnEncoder(raw: Record<string, unknown>, file: string): void {
+function checkEncoder(raw: Record<string, unknown>, file: string): void {
   const { position_embedding_type: position = 'absolute', pruned_heads: pruned } = raw;
   if (position !== 'absolute') throw refusal(file, 'position_embedding_type', position, '"absolute"');
   for (const flag of ['is_decoder', 'add_cross_attention']) {
-    if (raw[flag]) throw refusal(file, flag, raw[flag], 'false: encoders alone are supported');
+    if (raw[flag]) throw refusal(file, flag, raw[flag], 'false: only encoders are supported');
   }
   if (pruned && Object.keys(pruned).length > 0) throw refusal(file, 'pruned_heads', pruned, 'empty');
 }

@@ -3,32 +3,35 @@ import * as path from 'node:path';
 import type { ReportModel } from '../heads/head-report';
 import { openCheckpoint } from './checkpoint';
 
-/** What a model is, as far as its files tell without loading it. */
+/** Description of a model from its files, without loading it. */
 export interface ModelDescription extends ReportModel {
-  /** The longest sequence, in tokens. */
+  /** Maximum length of a sequence in tokens. */
   maxLength: number;
 }
 
-/** Folders that are remembered. */
-const MOST_KNOWN = 64;
+/** Number of cached descriptions. */
+const MOST_CACHED = 64;
 
-/** Describes model folders; the weights are hashed once, and again when a file of the folder has changed. */
+/**
+ * Describes model folders. The weights are hashed once, and again if a file of the folder has
+ * changed.
+ */
 export class ModelDescriptions {
-  private readonly known = new Map<string, { stamp: string; description: Promise<ModelDescription> }>();
+  private readonly cached = new Map<string, { stamp: string; description: Promise<ModelDescription> }>();
 
-  /** @throws HifiError INVALID_INPUT for a folder that is no model */
+  /** Describes a folder. @throws HifiError INVALID_INPUT if it is no model */
   async of(folder: string): Promise<ModelDescription> {
     const stamp = stampOf(folder);
-    const found = this.known.get(folder);
+    const found = this.cached.get(folder);
     if (found?.stamp === stamp) return found.description;
     const description = describe(folder);
-    this.known.delete(folder);
-    this.known.set(folder, { stamp, description });
-    if (this.known.size > MOST_KNOWN) this.known.delete([...this.known.keys()][0]);
+    this.cached.delete(folder);
+    this.cached.set(folder, { stamp, description });
+    if (this.cached.size > MOST_CACHED) this.cached.delete([...this.cached.keys()][0]);
     try {
       return await description;
     } catch (error) {
-      if (this.known.get(folder)?.description === description) this.known.delete(folder);
+      if (this.cached.get(folder)?.description === description) this.cached.delete(folder);
       throw error;
     }
   }
@@ -45,7 +48,7 @@ async function describe(folder: string): Promise<ModelDescription> {
   }
 }
 
-/** Tells by name, size, time and number of each file whether a folder is as it was. */
+/** State of a folder: name, size, times and inode of each file. It changes when a file changes. */
 function stampOf(folder: string): string {
   const names = fs.existsSync(folder) ? fs.readdirSync(folder).sort() : [];
   return JSON.stringify(

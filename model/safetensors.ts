@@ -1,24 +1,24 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../foundation/errors';
-import { openRegularFile, otherContent, TOLD_BY } from '../foundation/regular-file';
+import { openRegularFile, otherContent, RECOGNISED_BYTES } from '../foundation/regular-file';
 import { type Header, parseHeader } from './safetensors-header';
 import { readFully, TensorFile } from './tensor-file';
 
 /**
- * Longest header that is read, in bytes. The Rust and Python readers accept 100 MB, which would
- * block a service's event loop for seconds. A model of a thousand tensors has some 100 KB.
+ * Maximum size of a header in bytes. The Rust and Python readers accept 100 MB, which would block a
+ * service's event loop for seconds. A model of a thousand tensors has some 100 KB.
  */
 const MAX_HEADER_BYTES = 16_000_000;
 
 /**
- * A safetensors file, opened for reading ranges of it: nothing but the header is held in memory, and all that the header
- * says was checked when it was opened, so that every tensor's bytes are there.
+ * Safetensors file, open for reading ranges of it. Only the header is in memory. It was checked
+ * when the file was opened, so every tensor's bytes exist.
  */
 export class SafetensorsFile extends TensorFile {
   private constructor(
     path: string,
     descriptor: number,
-    /** The file's first bytes as they are: length (8 bytes) and header, up to the first tensor. */
+    /** First bytes of the file: length (8 bytes) and header, up to the first tensor. */
     readonly headerBytes: Uint8Array,
     { tensors, metadata }: Header,
     size: number,
@@ -31,9 +31,9 @@ export class SafetensorsFile extends TensorFile {
 
   /**
    * Opens a file and checks its header against its size.
-   * @throws HifiError INVALID_INPUT: missing or truncated file; a header over 16 MB or no JSON;
-   *   over 100,000 tensors; an unknown dtype; a shape
-   *   that does not fit its bytes; offsets past the end, holes, overlaps, names twice
+   * @throws HifiError INVALID_INPUT for a missing or truncated file; a header over 16 MB or not
+   *   JSON; over 100,000 tensors; an unknown dtype; a shape that does not fit its bytes; offsets
+   *   past the end; holes; overlaps; repeated names
    */
   static open(file: string): SafetensorsFile {
     const descriptor = openRegularFile(file);
@@ -51,18 +51,18 @@ export class SafetensorsFile extends TensorFile {
 }
 
 /**
- * The last bytes of a header's 8-byte length are 0, so a file that starts otherwise is no
- * safetensors file.
+ * Refuses a file of another kind. The last bytes of a header's 8-byte length are 0, so a file that
+ * starts with other bytes is no safetensors file.
  */
 function refuseOtherContent(file: string, descriptor: number, size: number): void {
-  const start = Buffer.alloc(Math.min(size, TOLD_BY));
+  const start = Buffer.alloc(Math.min(size, RECOGNISED_BYTES));
   readFully(file, descriptor, start, 0);
   const other = otherContent(start);
   if (other !== undefined) throw invalidInput(`${file}: ${other}`);
 }
 
 function readHeader(file: string, descriptor: number, size: number): Buffer {
-  if (size === 0) throw invalidInput(`${file}: is empty; a safetensors file was asked for`);
+  if (size === 0) throw invalidInput(`${file}: is empty; expected a safetensors file`);
   if (size < 8)
     throw invalidInput(`${file}: has ${size} bytes; a safetensors file starts with the 8 of its header's length`);
   const length = Buffer.alloc(8);

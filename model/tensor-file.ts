@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { invalidInput } from '../foundation/errors';
 import { widenBF16, widenF16 } from './half-precision';
 
-/** Most bytes that `readSync` reads at a time: 2^31 − 1. */
+/** Maximum number of bytes that `readSync` reads at a time: 2^31 − 1. */
 const READ_BYTES = 1 << 30;
 
 /** Place of a tensor in its file; `begin` and `end` are bytes from the start of the file. */
@@ -93,7 +93,7 @@ export abstract class TensorFile {
 export function readFully(file: string, descriptor: number, into: Uint8Array, position: number): void {
   for (let done = 0; done < into.length; ) {
     const read = fs.readSync(descriptor, into, done, Math.min(READ_BYTES, into.length - done), position + done);
-    if (read === 0) throw invalidInput(`${file}: ends at byte ${position + done}; it was cut short while it was read`);
+    if (read === 0) throw invalidInput(`${file}: ends at byte ${position + done}; it was truncated while it was read`);
     done += read;
   }
 }

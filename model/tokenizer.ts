@@ -12,18 +12,22 @@ import { unigram } from './tokenizer/unigram';
 import type { Model } from './tokenizer/vocabulary';
 import { wordPiece } from './tokenizer/wordpiece';
 
-/** Text → token ids, the same as Python's `tokenizers` gives with truncation `longest_first`. */
+/**
+ * Converts texts to the same token ids as Python's `tokenizers` with truncation `longest_first`.
+ */
 export interface Tokenizer {
   /**
-   * @param second the other text of a pair; an empty one is still a pair
-   * @param maxLength most tokens, the special ones included; of a pair the longer text is cut first
+   * Encodes a text or a pair.
+   * @param second other text of a pair; an empty one is still a pair
+   * @param maxLength maximum number of tokens, special tokens included; of a pair the longer text
+   *   is truncated first
    */
   encode(text: string, second: string | undefined, maxLength: number): TokenIds;
-  /** One more than the highest id; a model's vocabulary must not be smaller. */
+  /** Highest id plus one; a model's vocabulary must not be smaller. */
   readonly vocabSize: number;
 }
 
-/** The stages of a tokenizer. */
+/** Stages of a tokenizer. */
 interface Stages {
   tokenIds(text: string): number[];
   frames: Frames;
@@ -31,14 +35,14 @@ interface Stages {
 }
 
 /**
- * Reads a model folder's tokenizer: WordPiece, byte-level BPE or Unigram, from `tokenizer.json` or the older files
- * ({@link readTokenizerFiles}).
- * @throws HifiError INVALID_INPUT, one line that names the file and what is wrong with it
+ * Reads a model folder's tokenizer: WordPiece, byte-level BPE or Unigram, from `tokenizer.json` or
+ * the older files ({@link readTokenizerFiles}).
+ * @throws HifiError INVALID_INPUT, one line with the file and its fault
  */
 export function loadTokenizer(folder: string): Tokenizer {
   const files = readTokenizerFiles(folder);
   const { tokenIds, frames, vocabSize } = build(files);
-  const cutLeft = files.config.truncation_side === 'left';
+  const truncatesLeft = files.config.truncation_side === 'left';
   return {
     vocabSize,
     encode(text, second, maxLength) {
@@ -47,21 +51,22 @@ export function loadTokenizer(folder: string): Tokenizer {
       const room = maxLength - (parts.length - texts.length);
       if (room < 0)
         throw invalidInput(`maxLength is ${maxLength}; it must be ${maxLength - room} or more for the special tokens`);
-      const kept = longestFirst(
+      const lengths = longestFirst(
         texts.map((ids) => ids.length),
         room,
       );
       return fill(
         parts,
-        texts.map((ids, i) => (cutLeft ? ids.slice(ids.length - kept[i]) : ids.slice(0, kept[i]))),
+        texts.map((ids, i) => (truncatesLeft ? ids.slice(ids.length - lengths[i]) : ids.slice(0, lengths[i]))),
       );
     },
   };
 }
 
 /**
- * How many tokens of each text are kept: Hugging Face's `longest_first`. The longer text is cut down to the shorter one's
- * length; if that is not enough, both get half, and the one that was longer (or the second) the odd token.
+ * Number of tokens of each text after truncation: Hugging Face's `longest_first`. The longer text
+ * is truncated to the shorter one's length. If that is not enough, both get half, and the longer
+ * one (or the second) gets the odd token.
  */
 export function longestFirst(lengths: number[], room: number): number[] {
   if (lengths.length === 1) return [Math.min(lengths[0], room)];
@@ -88,14 +93,14 @@ function fill(parts: readonly FramePart[], texts: readonly number[][]): TokenIds
   return { ids, typeIds };
 }
 
-/** tokenizer.json → its stages, in the order in which a text passes through them. */
+/** Creates the stages of tokenizer.json, in the order in which a text passes through them. */
 function build({ file, tokenizer }: TokenizerFiles): Stages {
   try {
     const { vocab, tokenize } = model(tokenizer.model);
     const added = parseAddedTokens(tokenizer.added_tokens, vocab);
     const normalize = normalizer(tokenizer.normalizer);
     const words = preTokenizer(tokenizer.pre_tokenizer);
-    const wordIds = remembered(tokenize);
+    const wordIds = cached(tokenize);
     const splitRaw = splitter(added.filter((token) => !token.normalized));
     const splitNormal = splitter(
       added.filter((token) => token.normalized),
@@ -123,11 +128,11 @@ function build({ file, tokenizer }: TokenizerFiles): Stages {
       },
     };
   } catch (cause) {
-    throw invalidInput(`${file}: is no tokenizer that can be used (${complaint(cause)})`, cause);
+    throw invalidInput(`${file}: the tokenizer cannot be used (${complaint(cause)})`, cause);
   }
 }
 
-/** The first of several tokens with the same text takes precedence. */
+/** Splits at added tokens. The first of several tokens with the same text takes precedence. */
 const splitter = (tokens: readonly AddedToken[], pattern = (text: string) => text) =>
   addedTokenSplitter(new Map(tokens.map((token) => [pattern(token.content), token] as const).reverse()));
 
@@ -139,31 +144,34 @@ function model(json: unknown): Model {
   throw new Error(unknownKind('model', ['WordPiece', 'BPE', 'Unigram'])({ input: { type } }));
 }
 
-/** Files of old versions do not name their model's type. */
+/** Type of a model. Files of old versions do not name it. */
 function typeOf(json: Record<string, unknown>): string | undefined {
   if ('merges' in json) return 'BPE';
   if ('unk_id' in json) return 'Unigram';
   return 'continuing_subword_prefix' in json ? 'WordPiece' : undefined;
 }
 
-/** What is wrong, on one line; of a schema's issues the first, with the field's name. */
+/** Fault of a file on one line; of a schema's issues the first, with the field's name. */
 function complaint(cause: unknown): string {
   const [issue] = (cause as { issues?: { path: PropertyKey[]; message: string }[] }).issues ?? [];
   return issue ? [issue.path.join('.'), issue.message].filter((each) => each !== '').join(': ') : oneLine(cause);
 }
 
-/** Longer words and more of them are not kept: text has few words that come often. */
-const REMEMBERED_WORDS = 20_000;
-const REMEMBERED_LENGTH = 64;
+/**
+ * Limits of the cache. A text has few words that occur often, so longer ones and more are not
+ * cached.
+ */
+const CACHED_WORDS = 20_000;
+const CACHED_LENGTH = 64;
 
-function remembered(tokenize: Model['tokenize']): Model['tokenize'] {
+function cached(tokenize: Model['tokenize']): Model['tokenize'] {
   const known = new Map<string, readonly number[]>();
   return (word) => {
     let ids = known.get(word);
     if (ids) return ids;
     ids = tokenize(word);
-    if (word.length <= REMEMBERED_LENGTH) {
-      if (known.size >= REMEMBERED_WORDS) known.clear();
+    if (word.length <= CACHED_LENGTH) {
+      if (known.size >= CACHED_WORDS) known.clear();
       known.set(word, ids);
     }
     return ids;

@@ -7,9 +7,9 @@ import { SafetensorsFile } from './safetensors';
 import type { StoredTensor, TensorFile } from './tensor-file';
 import { TorchFile } from './torch/torch-file';
 
-/** The file of a checkpoint in one piece. */
+/** File of a checkpoint in one piece. */
 export const WEIGHTS = 'model.safetensors';
-/** The file that says which file of a sharded one holds which tensor. */
+/** Index of a sharded checkpoint: the file of each tensor. */
 export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 /** Way to store a checkpoint's weights: in one file, or in several that an index names. */
@@ -38,13 +38,15 @@ export const weightsFormOf = (has: (name: string) => boolean): WeightsForm | und
 
 /** Tensors of a model folder by stored name: of one file, or of the files of an index. */
 export class Weights {
-  /** `begin` and `end` count from the first byte of the tensor's own file. */
+  /**
+   * Tensors by stored name. `begin` and `end` count from the first byte of the tensor's own file.
+   */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 
   private constructor(
     /** Path of the one file, or of the index of a sharded checkpoint. */
     readonly path: string,
-    /** In the index's order: that in which it first names them. */
+    /** Files in the order in which the index first names them. */
     readonly files: readonly TensorFile[],
     private readonly homes: ReadonlyMap<string, TensorFile>,
   ) {
@@ -55,9 +57,9 @@ export class Weights {
    * Opens the folder's weights: `model.safetensors`, else the files that
    * `model.safetensors.index.json` names, else `pytorch_model.bin` or the files of its index.
    * Checks that files and index agree.
-   * @throws HifiError INVALID_INPUT, one line that names file and tensor: a file that is missing or
-   *   none of the folder's own, a tensor that is missing, elsewhere, twice or not in the index; and
-   *   whatever is wrong with a file's header
+   * @throws HifiError INVALID_INPUT, one line with file and tensor: a file is missing or outside of
+   *   the folder; a tensor is missing, elsewhere, twice or not in the index; or a file's header is
+   *   invalid
    */
   static open(folder: string): Weights {
     const form = weightsFormOf((name) => fs.existsSync(path.join(folder, name)));
@@ -85,36 +87,41 @@ export class Weights {
     }
   }
 
-  /** The file that holds a tensor. @throws HifiError INVALID_INPUT where none does */
+  /** File that holds a tensor. @throws HifiError INVALID_INPUT if none does */
   fileOf(name: string): TensorFile {
     const file = this.homes.get(name);
     if (!file) throw invalidInput(`${this.path}: has no tensor "${name}"`);
     return file;
   }
 
-  /** Header's entry of a tensor. @throws HifiError INVALID_INPUT where there is no such tensor */
+  /** Header's entry of a tensor. @throws HifiError INVALID_INPUT if there is no such tensor */
   entry(name: string): StoredTensor {
     return this.fileOf(name).entry(name);
   }
 
-  /** A tensor's bytes, little-endian as stored, in a buffer of its own. */
+  /** Reads a tensor's bytes, little-endian as stored, into a new buffer. */
   bytes(name: string): Uint8Array {
     return this.fileOf(name).bytes(name);
   }
 
-  /** A tensor's numbers, row by row; F16 and BF16 are widened exactly; one row of a matrix, or all. */
+  /**
+   * Reads a tensor's numbers, row by row, or one row of a matrix. F16 and BF16 are widened exactly.
+   */
   float32(name: string, row?: number): Float32Array {
     return this.fileOf(name).float32(name, row);
   }
 
-  /** Hex SHA-256 of the file; of several files that of their hashes in the index's order, joined by newlines. */
+  /**
+   * SHA-256 of the file in hexadecimal; of several files that of their hashes in the index's order,
+   * joined by newlines.
+   */
   async sha256(): Promise<string> {
     const hashes: string[] = [];
     for (const file of this.files) hashes.push(await sha256OfFile(file.path));
     return this.sharded ? sha256OfShards(hashes) : hashes[0];
   }
 
-  /** Whether an index names the files. */
+  /** True if an index names the files. */
   get sharded(): boolean {
     return this.path !== this.files[0].path;
   }
@@ -124,10 +131,16 @@ export class Weights {
   }
 }
 
-/** A sharded checkpoint's SHA-256 from those of its files, in the index's order. All in hexadecimal. */
+/**
+ * SHA-256 of a sharded checkpoint, from those of its files in the index's order. All are
+ * hexadecimal.
+ */
 export const sha256OfShards = (hashes: readonly string[]) => sha256Of(hashes.join('\n'));
 
-/** Tensor → file, as the index's `weight_map` has it; files are names within the folder, whatever a stranger wrote there. */
+/**
+ * Reads the file of each tensor from an index's `weight_map`. Checks that each is a file name
+ * within the folder.
+ */
 export function readWeightsIndex(index: string, { ending }: Pick<WeightsForm, 'ending'>): Map<string, string> {
   const map = readJsonObject(index)?.weight_map;
   if (!isJsonObject(map) || Object.keys(map).length === 0) {
@@ -147,7 +160,7 @@ function homesOf(files: readonly TensorFile[]): Map<string, TensorFile> {
   for (const file of files) {
     for (const name of file.tensors.keys()) {
       const other = homes.get(name);
-      if (other) throw invalidInput(`${file.path}: tensor "${name}" is in ${path.basename(other.path)} too`);
+      if (other) throw invalidInput(`${file.path}: tensor "${name}" is also in ${path.basename(other.path)}`);
       homes.set(name, file);
     }
   }

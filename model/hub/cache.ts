@@ -5,22 +5,23 @@ import { readWeightsIndex, weightsFormOf } from '../weights';
 import { hasTokenizer } from './files';
 
 /*
- * A cache of the Hub's layout, which Python's tools share: models--OWNER--NAME/ holds `refs/REVISION` (a file with the commit's
- * hash), `snapshots/COMMIT/` (the files, as links) and `blobs/` (their bytes, by content).
+ * Cache in the Hub's layout, which Python's tools share. models--OWNER--NAME/ has `refs/REVISION`
+ * (a file with a commit's hash), `snapshots/COMMIT/` (the files, as links) and `blobs/` (their
+ * bytes, by content).
  */
 
-/** A commit's hash, whole. */
+/** Returns true for the full hash of a commit. */
 export const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
 
 /** Folder of a repository in a cache. */
 export const repositoryFolder = (cache: string, repository: string) =>
   path.join(cache, `models--${repository.replace('/', '--')}`);
 
-/** The snapshot's folder of a commit, there or not. */
+/** Folder of a commit's snapshot in a cache. It need not exist. */
 export const snapshotFolder = (cache: string, repository: string, commit: string) =>
   path.join(repositoryFolder(cache, repository), 'snapshots', commit);
 
-/** The commit that a revision was when it was last asked for, or undefined. */
+/** Cached commit of a revision, from its last request; undefined if there is none. */
 export function cachedCommit(cache: string, repository: string, revision: string): string | undefined {
   if (isCommit(revision)) return revision;
   try {
@@ -31,7 +32,7 @@ export function cachedCommit(cache: string, repository: string, revision: string
   }
 }
 
-/** Notes which commit a revision is. */
+/** Caches the commit of a revision. */
 export function rememberCommit(cache: string, repository: string, revision: string, commit: string): void {
   if (isCommit(revision)) return;
   const ref = path.join(repositoryFolder(cache, repository), 'refs', revision);
@@ -39,13 +40,13 @@ export function rememberCommit(cache: string, repository: string, revision: stri
   writeWhole(ref, commit);
 }
 
-/** The folder of a commit's snapshot, where it holds all that a model needs; else undefined. */
+/** Folder of a commit's snapshot if it has all that a model needs; else undefined. */
 export function cachedSnapshot(cache: string, repository: string, commit: string): string | undefined {
   const folder = snapshotFolder(cache, repository, commit);
   return isWhole(folder) ? folder : undefined;
 }
 
-/** The repositories that a cache knows. */
+/** Repositories of a cache. */
 export function cachedRepositories(cache: string): string[] {
   try {
     return fs.readdirSync(cache).flatMap((name) => repositoryOf(path.join(cache, name, 'snapshots', 'any')) ?? []);
@@ -62,7 +63,10 @@ export function repositoryOf(folder: string): string | undefined {
     : undefined;
 }
 
-/** Python's tools fetch file by file: a snapshot of theirs may lack some, and a link's blob may be gone. */
+/**
+ * Returns true if a snapshot is complete. Python's tools fetch file by file, so theirs may lack
+ * files, and a link's blob may be missing.
+ */
 function isWhole(folder: string): boolean {
   const has = (name: string) => fs.existsSync(path.join(folder, name));
   if (!has('config.json') || !hasTokenizer(has)) return false;

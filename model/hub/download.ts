@@ -5,21 +5,24 @@ import { requireRoom, writeFully } from '../../foundation/disk';
 import { failed, isNoSpace } from '../../foundation/errors';
 import { isLeft, MARK, processMark } from '../../foundation/process-identity';
 import { type HubSource, refusal } from './repository';
-import { hubRequest, PassingError, persistently } from './request';
+import { hubRequest, TemporaryError, withRetries } from './request';
 
-/** A file of a commit, as the Hub describes it. */
+/** File of a commit, as the Hub describes it. */
 export interface HubFile {
   name: string;
   url: string;
-  /** Bytes; undefined where the Hub does not tell. */
+  /** Size in bytes; undefined if the Hub does not send it. */
   size: number | undefined;
-  /** Hex hash of the content: a SHA-256 (64 digits) of a large file, Git's SHA-1 of a small one (40 digits). */
+  /**
+   * Hash of the content in hexadecimal: SHA-256 (64 digits) of a large file, Git's SHA-1 (40
+   * digits) of a small one.
+   */
   hash: string;
 }
 
 /**
- * Asks for a file's size and hash.
- * @throws HifiError INVALID_INPUT, FAILED, CANCELLED; PassingError
+ * Requests a file's size and hash.
+ * @throws HifiError INVALID_INPUT, FAILED, CANCELLED; TemporaryError
  */
 export async function describeFile(
   source: HubSource,
@@ -28,26 +31,27 @@ export async function describeFile(
   signal?: AbortSignal,
 ): Promise<HubFile> {
   const url = `${source.endpoint}/${source.repository}/resolve/${commit}/${encodeURIComponent(name)}`;
-  // Unpacked on the way the length would be another.
+  // With a content encoding the length would differ.
   const headers = { 'accept-encoding': 'identity' };
   const request = { url, method: 'HEAD', headers, token: source.token, signal } as const;
-  const answer = await persistently(() => hubRequest(request, (each) => each), { signal });
-  if (answer.status !== 200) throw refusal(source, answer, name);
-  const said = (header: string) => answer.hubHeaders.map((each) => each.get(header)).find((value) => value !== null);
-  const hash = (said('x-linked-etag') ?? said('etag') ?? '').replace(/^W\//, '').replaceAll('"', '');
+  const response = await withRetries(() => hubRequest(request, (each) => each), { signal });
+  if (response.status !== 200) throw refusal(source, response, name);
+  const sent = (header: string) => response.hubHeaders.map((each) => each.get(header)).find((value) => value !== null);
+  const hash = (sent('x-linked-etag') ?? sent('etag') ?? '').replace(/^W\//, '').replaceAll('"', '');
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(hash)) {
-    throw failed(`${source.repository}: ${name}: ${new URL(url).host} tells no hash of it (ETag "${hash}")`);
+    throw failed(`${source.repository}: ${name}: ${new URL(url).host} sends no hash of it (ETag "${hash}")`);
   }
-  const size = said('x-linked-size') ?? answer.headers.get('content-length');
+  const size = sent('x-linked-size') ?? response.headers.get('content-length');
   return { name, url, size: size == null ? undefined : Number(size), hash };
 }
 
 /**
- * Downloads a file to `blob`, where it appears whole and checked, or not at all. What a cut leaves in a part beside it is gone
- * on with. Parts are named by content, so that those of two versions never meet, and by process: two that download at once
- * write each its own, and a part is taken over only from a process that is no more.
- * @param onBytes told how many of its bytes are there
- * @throws HifiError FAILED, CANCELLED; PassingError
+ * Downloads a file to `blob`, where it appears whole and checked, or not at all. An interrupted
+ * download resumes from a part beside it. A part's name contains the content's hash, so that parts
+ * of two versions never meet. It also contains the process's id: simultaneous downloads write
+ * separate parts, and a process takes over only a part of a process that has ended.
+ * @param onBytes is called with the number of bytes so far
+ * @throws HifiError FAILED, CANCELLED; TemporaryError
  */
 export async function downloadFile(
   source: HubSource,
@@ -68,28 +72,28 @@ export async function downloadFile(
       return grew;
     };
     const append = () => appendRest(source, file, part, onBytes, signal);
-    await persistently(append, { advanced, signal });
+    await withRetries(append, { advanced, signal });
     let found = await contentHash(part, file.hash);
     if (found !== file.hash && started > 0) {
-      // What lay there was not of this file after all.
+      // The bytes of the part were not this file's.
       fs.truncateSync(part);
-      await persistently(append, { signal });
+      await withRetries(append, { signal });
       found = await contentHash(part, file.hash);
     }
     if (found !== file.hash) {
       fs.rmSync(part);
-      throw failed(`${source.repository}: ${file.name}: its hash is ${found}; the Hub says ${file.hash}`);
+      throw failed(`${source.repository}: ${file.name}: its hash is ${found}; it must be ${file.hash}`);
     }
     fs.renameSync(part, blob);
   } catch (error) {
     if (isNoSpace(error)) fs.rmSync(part, { force: true }); // other programs need the room
     throw error;
   } finally {
-    held.delete(part);
+    ownParts.delete(part);
   }
 }
 
-/** Fetches what a part lacks. */
+/** Downloads the missing bytes of a part. */
 async function appendRest(
   source: HubSource,
   { name, url, size }: HubFile,
@@ -103,17 +107,17 @@ async function appendRest(
   if (size !== undefined) requireRoom(part, size - done);
   const range: Record<string, string> = done > 0 ? { range: `bytes=${done}-` } : {};
   const headers = { 'accept-encoding': 'identity', ...range };
-  await hubRequest({ url, headers, token: source.token, signal }, async (answer) => {
-    const { status, body } = answer;
-    const goesOn = status === 206 && answer.headers.get('content-range')?.startsWith(`bytes ${done}-`);
-    if (status === 416 || (status === 206 && !goesOn)) {
+  await hubRequest({ url, headers, token: source.token, signal }, async (response) => {
+    const { status, body } = response;
+    const resumes = status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${done}-`);
+    if (status === 416 || (status === 206 && !resumes)) {
       fs.truncateSync(part);
-      throw new PassingError(`${new URL(url).host} does not resume at byte ${done}`);
+      throw new TemporaryError(`${new URL(url).host} does not resume at byte ${done}`);
     }
-    if (!goesOn && status !== 200) throw refusal(source, answer, name);
-    const output = fs.openSync(part, goesOn ? 'a' : 'w');
+    if (!resumes && status !== 200) throw refusal(source, response, name);
+    const output = fs.openSync(part, resumes ? 'a' : 'w');
     try {
-      if (!goesOn) done = 0;
+      if (!resumes) done = 0;
       for await (const chunk of body) {
         writeFully(output, chunk, part);
         done += chunk.length;
@@ -123,25 +127,25 @@ async function appendRest(
       fs.closeSync(output);
     }
   });
-  if (size !== undefined && done < size) throw new PassingError(`${new URL(url).host} sent ${done} of ${size} bytes`);
+  if (size !== undefined && done < size) throw new TemporaryError(`${new URL(url).host} sent ${done} of ${size} bytes`);
 }
 
 /** End of a part's name. */
 const PART = new RegExp(`\\.(${MARK})-\\d+\\.part$`);
 
 /** Parts that this process is writing. */
-const held = new Set<string>();
+const ownParts = new Set<string>();
 let claims = 0;
 
-/** A part of this process's own for a blob: one that no process works on any more, else a new one. */
+/** Claims a part for a blob: one of a process that has ended, else a new one. */
 function claimPart(blob: string): string {
   const own = `${blob}.${processMark()}-${claims++}.part`;
-  held.add(own);
+  ownParts.add(own);
   const folder = path.dirname(blob);
   for (const name of fs.readdirSync(folder)) {
     const left = path.join(folder, name);
     const mark = name.startsWith(`${path.basename(blob)}.`) ? PART.exec(name)?.[1] : undefined;
-    if (mark === undefined || held.has(left) || (mark !== processMark() && !isLeft(left, mark))) continue;
+    if (mark === undefined || ownParts.has(left) || (mark !== processMark() && !isLeft(left, mark))) continue;
     try {
       fs.renameSync(left, own);
       return own;
@@ -155,7 +159,9 @@ function claimPart(blob: string): string {
 
 const sizeOf = (file: string) => fs.statSync(file).size;
 
-/** Hex hash of a file, of the kind that `like` is: SHA-256, or the SHA-1 that Git names a blob by. */
+/**
+ * Hash of a file in hexadecimal, of the same kind as `like`: SHA-256, or the SHA-1 of a Git blob.
+ */
 async function contentHash(file: string, like: string): Promise<string> {
   const hash = like.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${sizeOf(file)}\0`);
   for await (const chunk of fs.createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);

@@ -11,8 +11,8 @@ export interface HttpProxy {
 
 /**
  * Returns the proxy for a URL: `https_proxy` or `http_proxy` by its protocol. The lower case takes
- * precedence, as with curl. `no_proxy` lists hosts that are reached directly, see {@link
- * isExcepted}.
+ * precedence, as with curl. `no_proxy` lists hosts that are reached directly, see
+ * {@link isExcepted}.
  * @throws HifiError INVALID_INPUT for a proxy that is not an http(s) URL
  */
 export function httpProxyFor(url: URL, environment: NodeJS.ProcessEnv = process.env): HttpProxy | undefined {

@@ -1,29 +1,30 @@
 import { HifiError, invalidInput } from '../../foundation/errors';
 import { isCommit } from './cache';
-import { type HubAnswer, hubRequest, PassingError, persistently } from './request';
+import { type HubResponse, hubRequest, TemporaryError, withRetries } from './request';
 
-/** A repository of the Hub at one revision, and how to ask for it. */
+/** Repository of the Hub at one revision, with the access to it. */
 export interface HubSource {
-  /** See `hubEndpoint`. */
+  /** URL of {@link hubEndpoint}. */
   endpoint: string;
   token?: string;
-  /** `owner/name`, or the bare name of a model from the Hub's first days. */
+  /** `owner/name`, or the name alone of an early model of the Hub. */
   repository: string;
-  /** A branch, a tag, a pull request (`refs/pr/1`) or a commit. */
+  /** Branch, tag, pull request (`refs/pr/1`) or commit. */
   revision: string;
 }
 
+/** Commit of a repository. */
 export interface HubCommit {
-  /** The commit's hash. */
+  /** Hash of the commit. */
   commit: string;
   /** Paths of its files. */
   files: string[];
 }
 
 /**
- * What the Hub has under a revision.
- * @throws HifiError INVALID_INPUT where there is no such repository or revision, or it may not be seen; FAILED, CANCELLED;
- *   PassingError where the Hub does not answer
+ * Requests the commit and files of a revision.
+ * @throws HifiError INVALID_INPUT if the repository or revision does not exist or may not be read;
+ *   FAILED, CANCELLED; TemporaryError if the Hub does not respond
  */
 export async function repositoryAt(
   source: HubSource,
@@ -31,11 +32,11 @@ export async function repositoryAt(
 ): Promise<HubCommit> {
   const { endpoint, repository, revision, token } = source;
   const url = `${endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
-  const text = await persistently(
+  const text = await withRetries(
     () =>
-      hubRequest({ url, token, signal }, (answer) => {
-        if (answer.status !== 200) throw refusal(source, answer);
-        return textOf(answer);
+      hubRequest({ url, token, signal }, (response) => {
+        if (response.status !== 200) throw refusal(source, response);
+        return textOf(response);
       }),
     { tries, signal },
   );
@@ -43,15 +44,15 @@ export async function repositoryAt(
     const { sha, siblings } = JSON.parse(text) as { sha: string; siblings: { rfilename: string }[] };
     if (isCommit(sha)) return { commit: sha, files: siblings.map(({ rfilename }) => rfilename) };
   } catch {
-    // Said below.
+    // The error below says it.
   }
-  throw new HifiError('FAILED', `${repository}: ${new URL(endpoint).host} does not answer as the Hub does`);
+  throw new HifiError('FAILED', `${repository}: ${new URL(endpoint).host} does not respond as the Hub does`);
 }
 
-/** The error for an answer that is none: what it means for the user, and what to do. */
+/** Converts an unsuccessful response to an error: its meaning for the user, and the remedy. */
 export function refusal(
   { endpoint, repository, revision, token }: HubSource,
-  { status, headers }: HubAnswer,
+  { status, headers }: HubResponse,
   file = '',
 ) {
   const { host } = new URL(endpoint);
@@ -61,23 +62,26 @@ export function refusal(
     return invalidInput(`${what}: ${host} has no ${file === '' ? 'such revision' : 'such file at'} "${revision}"`);
   }
   if (code === 'GatedRepo' || status === 403) {
-    const login = token ? 'the token must be of a user who was let in' : 'set HF_TOKEN to a token of yours';
-    return invalidInput(`${what}: access is restricted; ask for it at ${endpoint}/${repository}, then ${login}`);
+    const login = token ? 'use the token of a user who has access' : 'set HF_TOKEN to your token';
+    return invalidInput(`${what}: access is restricted; request it at ${endpoint}/${repository}, then ${login}`);
   }
-  // The Hub does not tell strangers which private repositories there are.
+  // The Hub does not reveal to strangers which private repositories exist.
   if (status === 401 || status === 404) {
-    const seen = token ? 'or none that the token may see' : 'or it is private: then set HF_TOKEN';
+    const seen = token ? 'or the token has no access to it' : 'or it is private; to read it set HF_TOKEN';
     return invalidInput(`${what}: no such model at ${host}, ${seen}`);
   }
-  return new HifiError('FAILED', `${what}: ${host} answered ${status}`);
+  return new HifiError('FAILED', `${what}: ${host} responded with status ${status}`);
 }
 
-async function textOf({ body }: HubAnswer): Promise<string> {
+async function textOf({ body }: HubResponse): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** A failure that did not pass, as the error that users see; any other as it is. */
-export const lasting = (what: string, error: unknown) =>
-  error instanceof PassingError ? new HifiError('FAILED', `${what}: ${error.message}`, error) : error;
+/**
+ * Converts a temporary error that did not pass to the error that users see. Returns any other error
+ * unchanged.
+ */
+export const permanentError = (what: string, error: unknown) =>
+  error instanceof TemporaryError ? new HifiError('FAILED', `${what}: ${error.message}`, error) : error;

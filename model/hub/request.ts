@@ -3,23 +3,26 @@ import type { Headers, ProxyAgent, RequestInit, Response } from 'undici';
 import { cancelled, failed } from '../../foundation/errors';
 import { type HttpProxy, httpProxyFor } from './proxy';
 
-/** How long a server may take to answer, or to send the next bytes, in milliseconds. */
+/** Milliseconds that a server may take to respond, or to send the next bytes. */
 const PATIENCE_MS = 15_000;
-/** Tries of what may pass by itself; the wait doubles from one to the next. */
+/** Number of tries after temporary errors. The wait doubles from one to the next. */
 const TRIES = 5;
 const FIRST_WAIT_MS = 300;
-/** Redirects that are followed: the Hub needs one or two. */
+/** Number of redirects that are followed; the Hub needs one or two. */
 const MOST_REDIRECTS = 5;
-/** A server's answers that may be others a moment later. */
-const PASSING = [408, 429, 500, 502, 503, 504];
-/** Failures to find a server at all: a machine without a network, and no reason to try again. */
+/** Statuses that may differ a moment later. */
+const TEMPORARY = [408, 429, 500, 502, 503, 504];
+/**
+ * Errors of a machine without a network or of a missing server, which another try does not solve.
+ */
 const UNREACHABLE = ['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH'];
 
-/** What may pass by itself: a cut connection, a server that is busy. */
-export class PassingError extends Error {}
-/** No server was found. */
-class UnreachableError extends PassingError {}
+/** Error that may pass by itself: an interrupted connection, a busy server. */
+export class TemporaryError extends Error {}
+/** Error of a server that cannot be reached. */
+class UnreachableError extends TemporaryError {}
 
+/** Request to the Hub. */
 export interface HubRequest {
   url: string;
   method?: 'GET' | 'HEAD';
@@ -28,12 +31,16 @@ export interface HubRequest {
   signal?: AbortSignal;
 }
 
-export interface HubAnswer {
+/** Response of the Hub, or of the server to which it redirects. */
+export interface HubResponse {
   status: number;
   headers: Headers;
-  /** Of the answers on the way there those of the first host: a CDN's headers say nothing of the Hub's file. */
+  /**
+   * Headers of the first host's responses on the way. Those of a CDN do not describe the Hub's
+   * file.
+   */
   hubHeaders: Headers[];
-  /** The body as it comes. @throws PassingError where it ends too early or stops coming; HifiError CANCELLED */
+  /** Body in chunks. @throws TemporaryError if it ends too early or stalls; HifiError CANCELLED */
   body: AsyncGenerator<Uint8Array, void>;
 }
 
@@ -41,42 +48,44 @@ export interface HubAnswer {
  * Sends one request. It follows redirects, and sends the token to the first host only. It closes
  * the connection when `use` ends, even if a part of the body is unread.
  * @param use receives the response, unless its status is a temporary error
- * @throws PassingError; HifiError CANCELLED; HifiError FAILED for endless redirects; any error of
+ * @throws TemporaryError; HifiError CANCELLED; HifiError FAILED for endless redirects; any error of
  *   `use`
  */
 export async function hubRequest<Result>(
   { url, method, headers, token, signal }: HubRequest,
-  use: (answer: HubAnswer) => Result | Promise<Result>,
+  use: (response: HubResponse) => Result | Promise<Result>,
 ): Promise<Result> {
   const { origin, host } = new URL(url);
   const hubHeaders: Headers[] = [];
   let at = new URL(url);
   for (let hop = 0; hop <= MOST_REDIRECTS && /^https?:$/.test(at.protocol); hop++) {
     const own = at.origin === origin;
-    const line = new Line(at, signal);
+    const connection = new Connection(at, signal);
     try {
       const sent = { ...headers, ...(own && token && { authorization: `Bearer ${token}` }) };
-      const response = await line.open({ method, headers: sent });
+      const response = await connection.open({ method, headers: sent });
       if (own) hubHeaders.push(response.headers);
       const { status } = response;
       const location = status >= 300 && status < 400 ? response.headers.get('location') : null;
-      if (location === null && PASSING.includes(status)) throw new PassingError(`${line.peer} answered ${status}`);
+      if (location === null && TEMPORARY.includes(status)) {
+        throw new TemporaryError(`${connection.peer} responded with status ${status}`);
+      }
       if (location === null) {
-        return await use({ status, headers: response.headers, hubHeaders, body: line.read(response) });
+        return await use({ status, headers: response.headers, hubHeaders, body: connection.read(response) });
       }
       at = new URL(location, at);
     } finally {
-      line.close();
+      connection.close();
     }
   }
-  throw failed(`${host} redirects without end, or to no web address`);
+  throw failed(`${host} redirects too often, or not to a web address`);
 }
 
 /**
- * Runs `work` again and again while what fails may pass by itself.
- * @param advanced tells that a try that failed was not in vain: then the tries count from one again
+ * Runs `work`, and again after a temporary error.
+ * @param advanced returns true if a failed try made progress, which restarts the count of tries
  */
-export async function persistently<T>(
+export async function withRetries<T>(
   work: () => Promise<T>,
   { tries = TRIES, advanced = () => false, signal }: { tries?: number; advanced?: () => boolean; signal?: AbortSignal },
 ): Promise<T> {
@@ -85,7 +94,7 @@ export async function persistently<T>(
       return await work();
     } catch (error) {
       if (advanced()) tried = 1;
-      if (!(error instanceof PassingError) || error instanceof UnreachableError || tried >= tries) throw error;
+      if (!(error instanceof TemporaryError) || error instanceof UnreachableError || tried >= tries) throw error;
       await sleep(FIRST_WAIT_MS * 2 ** (tried - 1), undefined, { signal }).catch(() => {
         throw cancelled();
       });
@@ -103,8 +112,8 @@ function agentOf({ url }: HttpProxy, make: typeof ProxyAgent): ProxyAgent {
   return agent;
 }
 
-/** One connection, given up when its server is silent for too long. */
-class Line {
+/** Connection for one request. It aborts if its server is silent for too long. */
+class Connection {
   private readonly silence = new AbortController();
   private readonly ends: AbortSignal;
   private timer: NodeJS.Timeout | undefined;
@@ -165,12 +174,12 @@ class Line {
 
   private failure(error: unknown): Error {
     if (this.signal?.aborted) return cancelled();
-    if (this.silence.signal.aborted) return new PassingError(`${this.peer} is silent for ${PATIENCE_MS / 1000} s`);
+    if (this.silence.signal.aborted) return new TemporaryError(`${this.peer} is silent for ${PATIENCE_MS / 1000} s`);
     const { code, message } = (error as { cause?: { code?: string; message?: string } }).cause ?? {};
     if (code !== undefined && UNREACHABLE.includes(code)) {
       return new UnreachableError(`${this.peer} cannot be reached (${code})`, { cause: error });
     }
     const why = message ?? (error as Error).message;
-    return new PassingError(`the connection to ${this.peer} was interrupted (${why})`, { cause: error });
+    return new TemporaryError(`the connection to ${this.peer} was interrupted (${why})`, { cause: error });
   }
 }

@@ -6,12 +6,12 @@ import { invalidInput } from '../../foundation/errors';
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
 
 /*
- * The environment variables of Hugging Face's own tools: a machine that is set up for them is set up for this.
+ * Settings from the environment variables of Hugging Face's own tools.
  */
 
 /**
- * The Hub, or the mirror that `HF_ENDPOINT` names, without a slash at its end.
- * @throws HifiError INVALID_INPUT where that is no http(s) URL
+ * URL of the Hub, or of the mirror in `HF_ENDPOINT`, without a slash at its end.
+ * @throws HifiError INVALID_INPUT if it is no http(s) URL
  */
 export function hubEndpoint(): string {
   const endpoint = (process.env.HF_ENDPOINT || DEFAULT_ENDPOINT).replace(/\/+$/, '');
@@ -21,10 +21,13 @@ export function hubEndpoint(): string {
   return endpoint;
 }
 
-/** The user's token: `HF_TOKEN`, else what Hugging Face's login wrote; undefined where there is none. */
+/**
+ * Token of the user: `HF_TOKEN`, else the one that Hugging Face's login stored; undefined if there
+ * is none.
+ */
 export function hubToken(): string | undefined {
-  const said = process.env.HF_TOKEN?.trim();
-  if (said) return said;
+  const token = process.env.HF_TOKEN?.trim();
+  if (token) return token;
   const file = process.env.HF_TOKEN_PATH || path.join(hubHome(), 'token');
   try {
     return fs.readFileSync(file, 'utf8').trim() || undefined;
@@ -33,10 +36,10 @@ export function hubToken(): string | undefined {
   }
 }
 
-/** Whether `HF_HUB_OFFLINE` forbids the network. */
+/** Returns true if `HF_HUB_OFFLINE` forbids the network. */
 export const hubOffline = () => /^(1|on|yes|true)$/i.test(process.env.HF_HUB_OFFLINE ?? '');
 
-/** Where Hugging Face's Python tools keep models: read here, never written. */
+/** Model cache of Hugging Face's Python tools. It is read here, never written. */
 export const pythonHubCache = () => process.env.HF_HUB_CACHE || path.join(hubHome(), 'hub');
 
 function hubHome(): string {

@@ -6,15 +6,16 @@ import { readWeightsIndex, WEIGHTS_FORMS, weightsFormOf } from '../weights';
 import { cachedSnapshot, repositoryFolder, snapshotFolder } from './cache';
 import { describeFile, downloadFile, type HubFile } from './download';
 import { hasTokenizer, neededFiles } from './files';
-import { type HubCommit, type HubSource, lasting } from './repository';
+import { type HubCommit, type HubSource, permanentError } from './repository';
 
-/** Bytes so far and in all. */
+/** Callback for the progress, in bytes so far and in all. */
 type OnProgress = (progress: { done: number; total: number }) => void;
 
 /**
- * Downloads what a model needs of a commit into a cache of the Hub's layout. The snapshot's folder appears whole or not at all.
- * @returns the folder
- * @throws HifiError INVALID_INPUT where the repository has no weights that can be read; FAILED, CANCELLED
+ * Downloads a commit's files that a model needs into a cache in the Hub's layout. The snapshot's
+ * folder appears whole or not at all.
+ * @returns the snapshot's folder
+ * @throws HifiError INVALID_INPUT if the repository has no supported weights; FAILED, CANCELLED
  */
 export async function fetchSnapshot(
   source: HubSource,
@@ -48,19 +49,19 @@ export async function fetchSnapshot(
       wanted.push(...(await Promise.all([...shards].map(describe))));
     }
     await fetchAll(wanted);
-    return await putTogether(cache, source, commit, wanted);
+    return await linkSnapshot(cache, source, commit, wanted);
   } catch (error) {
-    throw lasting(repository, error);
+    throw permanentError(repository, error);
   }
 }
 
 function refuseUnreadable(repository: string, revision: string, files: readonly string[]): void {
   const has = (name: string) => files.includes(name);
   if (!has('config.json'))
-    throw invalidInput(`${repository}: has no config.json at "${revision}": no model to be read`);
+    throw invalidInput(`${repository}: has no config.json at "${revision}", so it is no model that hifi can read`);
   if (!weightsFormOf(has)) {
     const other = files.find((name) => /^(tf_model\.h5|flax_model\.msgpack)/.test(name));
-    const instead = other === undefined ? '' : `; ${other} is not read, save the model as safetensors`;
+    const instead = other === undefined ? '' : `; hifi does not read ${other}; save the model as safetensors`;
     const read = WEIGHTS_FORMS.map(({ single }) => single).join(' or ');
     throw invalidInput(`${repository}: has no ${read} at "${revision}"${instead}`);
   }
@@ -71,8 +72,11 @@ function refuseUnreadable(repository: string, revision: string, files: readonly 
   }
 }
 
-/** The folder of links to the blobs. Of two processes that make it at once one is first, and both are right. */
-function putTogether(
+/**
+ * Creates the folder of links to the blobs. If two processes create it at once, the first one's is
+ * used.
+ */
+function linkSnapshot(
   cache: string,
   { repository }: HubSource,
   commit: string,

@@ -11,14 +11,17 @@ const addedTokens = z.array(
   }),
 );
 
-/** A token that is found in the text itself, before the text is cut into words. */
+/** Token that is found in the text itself, before the text is split into words. */
 export type AddedToken = z.infer<typeof addedTokens>[number] & { id: number };
 
-/** @param json `added_tokens` of tokenizer.json */
+/** Parses `added_tokens` of tokenizer.json. */
 export const parseAddedTokens = (json: unknown, vocab: ReadonlyMap<string, number>): AddedToken[] =>
   numbered(addedTokens.parse(json ?? []), vocab);
 
-/** Gives added tokens their ids: the vocabulary's where it has them, else the next free ones in turn, whatever their file says. */
+/**
+ * Assigns ids to added tokens: the vocabulary's, else the next free ones in order. The ids in the
+ * file are ignored.
+ */
 export function numbered<Token extends { content: string }>(
   tokens: readonly Token[],
   vocab: ReadonlyMap<string, number>,
@@ -35,21 +38,22 @@ export function numbered<Token extends { content: string }>(
     });
 }
 
-/** Text, or the id of an added token in its place. */
+/** Text, or the id of an added token. */
 export type Piece = string | number;
 
 const ENDS_IN_WORD = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const STARTS_IN_WORD = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
-/** A code unit: no white space needs two. */
+/** One code unit of white space; none needs two. */
 const SPACE = /^\p{White_Space}$/u;
 
 /**
- * Splits text at added tokens: the leftmost, of several the longest. Empty text is left out.
- * @param patterns the tokens, each under the text that stands for it
+ * Creates a function that splits a text at added tokens: at the leftmost match, of several the
+ * longest. Empty pieces are dropped.
+ * @param patterns tokens by the text that stands for each
  */
 export function addedTokenSplitter(patterns: ReadonlyMap<string, AddedToken>): (text: string) => Piece[] {
   if (patterns.size === 0) return (text) => (text === '' ? [] : [text]);
-  // Of alternatives the first wins, so the longest come first.
+  // A regular expression takes the first alternative that matches, so the longest come first.
   const longestFirst = [...patterns.keys()].sort((a, b) => b.length - a.length);
   const any = new RegExp(longestFirst.map(literalSource).join('|'), 'gu');
   return (text) => {
@@ -71,6 +75,6 @@ export function addedTokenSplitter(patterns: ReadonlyMap<string, AddedToken>): (
   };
 }
 
-/** Whether a letter, mark, digit or joiner stands beside `text[start … end)`. */
+/** Returns true if a letter, mark, digit or joiner is beside `text[start … end)`. */
 const insideWord = (text: string, start: number, end: number) =>
   ENDS_IN_WORD.test(text.slice(Math.max(0, start - 2), start)) || STARTS_IN_WORD.test(text.slice(end, end + 2));

@@ -1,7 +1,8 @@
-/**
- * Character classes of Hugging Face's Rust tokenizers, which know the categories of an older Unicode than JavaScript does.
- * The lists are what JavaScript's classes have and Rust's have not; without them a word with a newer mark in it would get
- * other tokens. A test compares each class with Rust's for every code point.
+/*
+ * Character classes of Hugging Face's Rust tokenizers, which have an older Unicode than JavaScript.
+ * The lists are the characters that only JavaScript's classes have. They are excluded, because a
+ * word with a newer mark would get other tokens. A test compares each class with Rust's for every
+ * code point.
  */
 
 const NEWER_MARKS =
@@ -34,10 +35,10 @@ const NEWER_FORMATS = String.raw`\u0890-\u0891\u08e2\u{110cd}\u{13430}-\u{1343f}
 const inside = (set: string, except: string) => `[[${set}]--[${except}]]`;
 const punctuation = inside(String.raw`\p{P}\u166d\u{111c9}\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e`, NEWER_PUNCTUATION);
 
-/** Accents and other marks without width: stripped where a tokenizer strips accents. */
+/** Accents and other marks without width, which are removed if a tokenizer strips accents. */
 export const MARKS = new RegExp(inside(String.raw`\p{Mn}\u1734\u{1171e}`, NEWER_MARKS), 'gv');
 
-/** Control, format, private-use and surrogate characters and U+FFFD: dropped by `clean_text`. */
+/** Control, format, private-use and surrogate characters and U+FFFD, which `clean_text` drops. */
 export const DROPPED = new RegExp(
   inside(String.raw`\p{Cc}\p{Cf}\p{Co}\p{Cs}\ufffd`, String.raw`\t\n\r${NEWER_FORMATS}`),
   'gv',
@@ -45,9 +46,12 @@ export const DROPPED = new RegExp(
 
 export const SPACES = /\p{White_Space}/gu;
 
-/** Ideographs, each a word of its own where a tokenizer handles Chinese characters. */
+/** Ideographs, each of which is a word if a tokenizer handles Chinese characters. */
 export const IDEOGRAPHS =
   /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
 
-/** The words of BERT's pre-tokenizer: a punctuation character, or all between two of them and white space. */
+/**
+ * Words of BERT's pre-tokenizer: a punctuation character, or a run without punctuation and white
+ * space.
+ */
 export const BERT_WORDS = new RegExp(`[^\\p{White_Space}${punctuation}]+|${punctuation}`, 'gv');

@@ -1,7 +1,7 @@
 import { BERT_WORDS, DROPPED, IDEOGRAPHS, MARKS, SPACES } from './bert-characters';
 import { lowerCase } from './lower-case';
 
-/** The settings of a `BertNormalizer` in tokenizer.json. */
+/** Settings of a `BertNormalizer` in tokenizer.json. */
 export interface BertNormalizerSettings {
   clean_text?: boolean;
   handle_chinese_chars?: boolean;
@@ -9,12 +9,12 @@ export interface BertNormalizerSettings {
   lowercase?: boolean;
 }
 
-/** Nothing here changes but letter case. */
+/** Text in which only letter case can change. */
 const PLAIN = /^[\x20-\x7e]*$/;
 
 /**
- * BERT's normalizer as Hugging Face's Rust library has it: accents are stripped before letters are lower-cased, and a word's
- * last Σ becomes σ like any other.
+ * Creates BERT's normalizer as in Hugging Face's Rust library: accents are stripped before letters
+ * are lower-cased, and a word's last Σ becomes σ like any other.
  */
 export function bertNormalizer(settings: BertNormalizerSettings): (text: string) => string {
   const { clean_text = true, handle_chinese_chars = true, strip_accents, lowercase = true } = settings;
@@ -28,5 +28,7 @@ export function bertNormalizer(settings: BertNormalizerSettings): (text: string)
   };
 }
 
-/** BERT's pre-tokenizer: text → words and punctuation characters, white space dropped. */
+/**
+ * Splits a text into words and punctuation characters, without white space: BERT's pre-tokenizer.
+ */
 export const bertWords = (text: string): string[] => text.match(BERT_WORDS) ?? [];

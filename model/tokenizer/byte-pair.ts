@@ -14,8 +14,9 @@ const settings = z.object({
 });
 
 /**
- * Byte-pair encoding (Sennrich et al. 2016): a word's characters, merged two by two, the pair of the lowest rank first and
- * of equal pairs the leftmost. Characters without a token are the unknown token, or dropped where there is none.
+ * Byte-pair encoding (Sennrich et al. 2016). The characters of a word are merged pair by pair, the
+ * pair of the lowest rank first, of equal pairs the leftmost. A character without a token becomes
+ * the unknown token, or is dropped if there is none.
  */
 export function bytePair(json: unknown): Model {
   const parsed = settings.parse(json);
@@ -25,7 +26,7 @@ export function bytePair(json: unknown): Model {
   const mergedId = new Int32Array(parsed.merges.length); // rank → id
   const idOf = (token: string) => {
     const id = vocab.get(token);
-    if (id === undefined) throw new Error(`merges speak of ${JSON.stringify(token)}, which is no token of vocab`);
+    if (id === undefined) throw new Error(`merges use ${JSON.stringify(token)}, which is no token of vocab`);
     return id;
   };
   for (const [rank, merge] of parsed.merges.entries()) {
@@ -57,10 +58,13 @@ export function bytePair(json: unknown): Model {
   };
 }
 
-/** Ranks come before positions in a queue entry: `rank · POSITIONS + position`. */
+/** Queue entries are `rank · POSITIONS + position`, so ranks are compared first. */
 const POSITIONS = 2 ** 28;
 
-/** Merges until no neighbours have a rank. Symbols are a linked list; a merged one keeps its left part's place. */
+/**
+ * Merges until no neighbours have a rank. Symbols are a linked list; a merged one stays at the
+ * place of its left part.
+ */
 function mergeAll(ids: number[], size: number, rankOf: Map<number, number>, mergedId: Int32Array): number[] {
   if (ids.length < 2) return ids;
   const next = Int32Array.from(ids, (_, i) => i + 1);
@@ -76,7 +80,7 @@ function mergeAll(ids: number[], size: number, rankOf: Map<number, number>, merg
     const entry = popHeap(queue);
     const i = entry % POSITIONS;
     const rank = (entry - i) / POSITIONS;
-    if (ids[i] < 0 || rankAt(i) !== rank) continue; // Another merge was there before.
+    if (ids[i] < 0 || rankAt(i) !== rank) continue; // Another merge has replaced the pair.
     const gone = next[i];
     ids[i] = mergedId[rank];
     ids[gone] = -1;

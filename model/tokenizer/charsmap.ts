@@ -1,17 +1,20 @@
 import { graphemesOf } from './graphemes';
 
-/** A cluster of this many bytes of UTF-8 or more is looked up a character at a time. */
+/** Clusters of at least this many UTF-8 bytes are looked up character by character. */
 const CLUSTER_BYTES = 6;
 
 /** Printable ASCII. */
 const PLAIN = /^[\x20-\x7e]*$/;
 
 /**
- * SentencePiece's precompiled character map (`nmt_nfkc` and the like): a little-endian uint32 with the size of a Darts-clone
- * double-array trie, the trie, and the replacements, each ended by a zero byte, which the trie's values are offsets into.
+ * Creates a normalizer from SentencePiece's precompiled character map, such as `nmt_nfkc`. The map
+ * is a little-endian uint32 with the size of a Darts-clone double-array trie, the trie, and the
+ * replacements. Each replacement ends with a zero byte; the trie's values are offsets of
+ * replacements.
  *
- * As Hugging Face's `spm_precompiled` applies it: the shortest key that a short grapheme cluster starts with replaces the
- * whole cluster; longer clusters are replaced a character at a time.
+ * The map is applied as in Hugging Face's `spm_precompiled`. The shortest key with which a short
+ * grapheme cluster begins replaces the whole cluster. Longer clusters are replaced character by
+ * character.
  *
  * @param base64 `precompiled_charsmap` of tokenizer.json
  */
@@ -51,7 +54,7 @@ export function charsmap(base64: string): (text: string) => string {
   };
 }
 
-/** The value of the shortest key that starts `text`, −1 where none does. */
+/** Value of the shortest key with which `text` begins; −1 if there is none. */
 function shortestPrefix(trie: Uint32Array, text: Uint8Array): number {
   let at = offsetOf(trie[0]);
   for (const byte of text) {

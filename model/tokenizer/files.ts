@@ -2,9 +2,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput, shown } from '../../foundation/errors';
 import { isJsonObject, readJsonObject } from '../../foundation/json-file';
-import { bertSettings, ofVocabAndMerges, ofVocabTxt } from './older-files';
+import { bertSettings, fromVocabAndMerges, fromVocabTxt } from './older-files';
 
-/** The files of a model folder that decide what a text's tokens are. */
+/** Files of a model folder that determine the tokens of a text. */
 export const TOKENIZER_FILES: readonly string[] = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -17,20 +17,20 @@ export const TOKENIZER_FILES: readonly string[] = [
 
 type Json = Record<string, unknown>;
 
-/** A tokenizer as its files tell it. */
+/** Tokenizer as its files describe it. */
 export interface TokenizerFiles {
-  /** The file that the tokenizer is read from, for messages. */
+  /** File from which the tokenizer is read, for messages. */
   file: string;
-  /** What tokenizer.json holds, or would hold. */
+  /** Content of tokenizer.json, or its equivalent. */
   tokenizer: Json;
-  /** What tokenizer_config.json holds. */
+  /** Content of tokenizer_config.json. */
   config: Json;
 }
 
 /**
- * Reads `tokenizer.json` of a model folder, or makes what it would hold of `vocab.txt` (BERT's WordPiece) or of `vocab.json`
- * and `merges.txt` (RoBERTa's byte-level BPE).
- * @throws HifiError INVALID_INPUT, one line that names the file and what is wrong with it
+ * Reads `tokenizer.json` of a model folder, or builds its equivalent from `vocab.txt` (BERT's
+ * WordPiece) or from `vocab.json` and `merges.txt` (RoBERTa's byte-level BPE).
+ * @throws HifiError INVALID_INPUT, one line with the file and its fault
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
   const at = (name: string) => path.join(folder, name);
@@ -41,17 +41,17 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   if (has('vocab.txt')) {
     const file = at('vocab.txt');
     mustBe(BERT_LIKE, config, file);
-    return { file, tokenizer: ofVocabTxt(folder, file, config), config };
+    return { file, tokenizer: fromVocabTxt(folder, file, config), config };
   }
   if (has('vocab.json') && has('merges.txt')) {
     const file = at('vocab.json');
     mustBe(ROBERTA_LIKE, config, file);
-    return { file, tokenizer: ofVocabAndMerges(folder, file, at('merges.txt'), config), config };
+    return { file, tokenizer: fromVocabAndMerges(folder, file, at('merges.txt'), config), config };
   }
-  const asked = has('sentencepiece.bpe.model')
+  const right = has('sentencepiece.bpe.model')
     ? 'sentencepiece.bpe.model alone is not enough: save the tokenizer with transformers, which writes tokenizer.json'
     : 'a model folder holds config.json, model.safetensors, tokenizer.json (or vocab.txt; or vocab.json, merges.txt)';
-  throw invalidInput(`${at('tokenizer.json')}: no such file; ${asked}`);
+  throw invalidInput(`${at('tokenizer.json')}: no such file; ${right}`);
 }
 
 const BERT_LIKE = /^(?:(?:Bert|DistilBert|Electra)Tokenizer(?:Fast)?)?$/;
@@ -59,14 +59,20 @@ const ROBERTA_LIKE = /^(?:RobertaTokenizer(?:Fast)?)?$/;
 
 const className = ({ tokenizer_class }: Json) => String(tokenizer_class ?? '');
 
-/** Vocabularies of one form are cut differently by other classes: BertJapaneseTokenizer, for one. */
+/**
+ * Checks the tokenizer's class. Other classes, such as BertJapaneseTokenizer, use a vocabulary of
+ * the same form differently.
+ */
 function mustBe(classes: RegExp, config: Json, file: string): void {
   if (classes.test(className(config))) return;
   const name = shown(config.tokenizer_class);
   throw invalidInput(`${file}: tokenizer_class is ${name}, which needs its tokenizer.json: save it with transformers`);
 }
 
-/** What tokenizer_config.json says of the normalizer and the words: `transformers` lets it win over tokenizer.json. */
+/**
+ * Applies the normalizer and pre-tokenizer settings of tokenizer_config.json, which take precedence
+ * in `transformers`.
+ */
 function withOverrides(tokenizer: Json, config: Json): Json {
   const { normalizer, pre_tokenizer } = tokenizer;
   const { add_prefix_space } = config;

@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import { unknownKind } from './kind';
 
-/** A token of the frame around the texts, or the place of a text (0 the first, 1 the second), with its segment. */
+/**
+ * Token of the frame around the texts, or place of a text (0 the first, 1 the second), with its
+ * segment.
+ */
 export type FramePart = { id: number; type: number } | { text: 0 | 1; type: number };
 
-/** What stands around one text, and around a pair. */
+/** Frames around one text and around a pair. */
 export interface Frames {
   single: readonly FramePart[];
   pair: readonly FramePart[];
@@ -35,7 +38,7 @@ const settings = z.discriminatedUnion(
   { error: unknownKind('post_processor', KINDS) },
 );
 
-/** Where nothing is said: the texts alone, the second in a segment of its own. */
+/** Default frames: the texts alone, with the second in its own segment. */
 const BARE: Frames = {
   single: [{ text: 0, type: 0 }],
   pair: [
@@ -45,8 +48,9 @@ const BARE: Frames = {
 };
 
 /**
+ * Creates the frames of a post-processor.
  * @param json `post_processor` of tokenizer.json, or null
- * @param has whether the vocabulary has a token
+ * @param has returns true for a token of the vocabulary
  */
 export function frames(json: unknown, has: (token: string) => boolean): Frames {
   if (json == null) return BARE;
@@ -55,7 +59,7 @@ export function frames(json: unknown, has: (token: string) => boolean): Frames {
     if (!has(token)) throw new Error(`post_processor adds "${token}"; it must be a token of the vocabulary`);
   };
   switch (parsed.type) {
-    case 'ByteLevel': // Trims offsets, which nobody asks for here.
+    case 'ByteLevel': // Trims offsets, which are not used here.
       return BARE;
     case 'Sequence': {
       const framing = parsed.processors.map((each) => frames(each, has)).filter((each) => each !== BARE);
@@ -72,7 +76,7 @@ export function frames(json: unknown, has: (token: string) => boolean): Frames {
         { text: 0, type: 0 },
         { id: sep, type: 0 },
       ];
-      // RoBERTa has one segment, and ends both texts.
+      // RoBERTa has one segment, and two separators between the texts.
       const type = parsed.type === 'BertProcessing' ? 1 : 0;
       const between: FramePart[] = parsed.type === 'BertProcessing' ? [] : [{ id: sep, type }];
       return { single, pair: [...single, ...between, { text: 1, type }, { id: sep, type }] };
@@ -84,7 +88,7 @@ export function frames(json: unknown, has: (token: string) => boolean): Frames {
           const { id: token, type_id: type } = part.SpecialToken;
           known(token);
           const ids = parsed.special_tokens[token]?.ids;
-          if (!ids) throw new Error(`post_processor does not say what "${token}" of its template is`);
+          if (!ids) throw new Error(`post_processor does not define "${token}" of its template`);
           return ids.map((id) => ({ id, type }));
         });
       return { single: template(parsed.single), pair: template(parsed.pair) };

@@ -1,2 +1,2 @@
-/** Each character in lower case by itself, as Rust has it: a word's last Σ is no exception. */
+/** Lower-cases each character by itself, as Rust does: a word's last Σ becomes σ. */
 export const lowerCase = (text: string): string => text.replaceAll('Σ', 'σ').toLowerCase();

@@ -5,7 +5,7 @@ import { unknownKind } from './kind';
 import { lowerCase } from './lower-case';
 import { expressionOf, patternSettings } from './rust-pattern';
 
-/** What is done to the text before it is cut into words. */
+/** Changes a text before it is split into words. */
 export type Normalizer = (text: string) => string;
 
 const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
@@ -35,7 +35,7 @@ const settings = z.discriminatedUnion(
   { error: unknownKind('normalizer', KINDS) },
 );
 
-/** @param json `normalizer` of tokenizer.json; null leaves the text as it is */
+/** Creates a normalizer. @param json `normalizer` of tokenizer.json; null leaves texts unchanged */
 export function normalizer(json: unknown): Normalizer {
   if (json == null) return (text) => text;
   const parsed = settings.parse(json);

@@ -9,10 +9,11 @@ type Json = Record<string, unknown>;
 const NOTHING = { version: '1.0', truncation: null, padding: null };
 
 /**
- * What tokenizer.json would hold for BERT's `vocab.txt`, a token a line, as `transformers` makes it.
- * @param config what tokenizer_config.json says
+ * Builds the equivalent of tokenizer.json for BERT's `vocab.txt`, with one token per line, as
+ * `transformers` does.
+ * @param config content of tokenizer_config.json
  */
-export function ofVocabTxt(folder: string, file: string, config: Json): Json {
+export function fromVocabTxt(folder: string, file: string, config: Json): Json {
   const lines = linesOf(file);
   if (lines.at(-1) === '') lines.pop();
   const vocab = new Map(lines.map((token, id) => [token, id]));
@@ -57,7 +58,9 @@ export function ofVocabTxt(folder: string, file: string, config: Json): Json {
   };
 }
 
-/** What tokenizer_config.json says of BERT's normalizer. (`never_split` counts in no tokenizer of Rust's.) */
+/**
+ * Settings of BERT's normalizer in tokenizer_config.json. Rust's tokenizers ignore `never_split`.
+ */
 export function bertSettings({ do_lower_case, tokenize_chinese_chars, strip_accents }: Json): Json {
   return {
     ...(typeof do_lower_case === 'boolean' && { lowercase: do_lower_case }),
@@ -66,8 +69,11 @@ export function bertSettings({ do_lower_case, tokenize_chinese_chars, strip_acce
   };
 }
 
-/** What tokenizer.json would hold for RoBERTa's `vocab.json` and `merges.txt`, a pair a line, as `transformers` makes it. */
-export function ofVocabAndMerges(folder: string, file: string, mergesFile: string, config: Json): Json {
+/**
+ * Builds the equivalent of tokenizer.json for RoBERTa's `vocab.json` and `merges.txt`, with one
+ * pair per line, as `transformers` does.
+ */
+export function fromVocabAndMerges(folder: string, file: string, mergesFile: string, config: Json): Json {
   const vocab = readJsonObject(file) ?? {};
   const { added, roles } = specialTokens(folder, config, vocabularyMap(vocab), {
     bos_token: '<s>',

@@ -6,8 +6,8 @@ import { expressionOf, patternSettings } from './rust-pattern';
 import { BEHAVIORS, splitAt } from './split';
 
 /**
- * Cuts normalized text into words, none of them empty.
- * @param atStart whether this is the beginning of the text: nothing, not even a special token, comes before it
+ * Splits a normalized text into words, none of them empty.
+ * @param atStart true at the beginning of the text, without even a special token before it
  */
 export type PreTokenizer = (text: string, atStart: boolean) => string[];
 
@@ -41,7 +41,10 @@ const settings = z.discriminatedUnion(
   { error: unknownKind('pre_tokenizer', KINDS) },
 );
 
-/** @param json `pre_tokenizer` of tokenizer.json; null takes the text as one word */
+/**
+ * Creates a pre-tokenizer.
+ * @param json `pre_tokenizer` of tokenizer.json; null takes the text as one word
+ */
 export function preTokenizer(json: unknown): PreTokenizer {
   if (json == null) return (text) => [text];
   const parsed = settings.parse(json);
@@ -62,8 +65,8 @@ export function preTokenizer(json: unknown): PreTokenizer {
       const prepend = parsed.prepend_scheme ?? (parsed.add_prefix_space ? 'always' : 'never');
       return (text, atStart) => {
         let marked = text.replaceAll(' ', () => replacement);
-        const asked = prepend === 'always' || (prepend === 'first' && atStart);
-        if (asked && !marked.startsWith(replacement)) marked = replacement + marked;
+        const marks = prepend === 'always' || (prepend === 'first' && atStart);
+        if (marks && !marked.startsWith(replacement)) marked = replacement + marked;
         return split ? beforeEach(marked, replacement) : [marked];
       };
     }
@@ -80,7 +83,7 @@ export function preTokenizer(json: unknown): PreTokenizer {
   }
 }
 
-/** Text cut before every mark. */
+/** Splits a text before every mark. */
 function beforeEach(text: string, mark: string): string[] {
   const words: string[] = [];
   let start = 0;

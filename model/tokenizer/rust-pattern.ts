@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { classInBrackets, patternClass, WORD } from './pattern-classes';
 
 /*
- * Translates the patterns of tokenizer.json to JavaScript. Python's `tokenizers` compiles them with
- * Oniguruma, in Ruby's syntax. Constructs without a known equivalent are refused by name. The
- * translation compensates for these differences: `^` and `$` match at lines, `.` excludes only "\
- * ", classes have an older Unicode version, and classes nest. `X*+` and `(?>X)` do not backtrack.
- * `(?i:…)` also matches ſ for s and the Kelvin sign for k.
+ * Translation of the patterns of tokenizer.json to JavaScript. Python's `tokenizers` compiles them
+ * with Oniguruma, in Ruby's syntax. Constructs without a known equivalent are refused by name. The
+ * translation compensates for these differences: `^` and `$` match at lines, `.` excludes only the
+ * line feed, classes have an older Unicode version, and classes nest. `X*+` and `(?>X)` do not
+ * backtrack. `(?i:…)` also matches ſ for s and the Kelvin sign for k.
  */
 
 /** Pattern in tokenizer.json: a text or a regular expression. */
@@ -20,7 +20,7 @@ export const patternSettings = z.union([z.object({ String: z.string() }), z.obje
  */
 export function expressionOf(pattern: z.infer<typeof patternSettings>): RegExp {
   if ('Regex' in pattern) return rustPattern(pattern.Regex);
-  if (pattern.String === '') throw new Error('a pattern is the empty text; it must have a character at least');
+  if (pattern.String === '') throw new Error('a pattern is empty; it must have at least one character');
   return new RegExp(literalSource(pattern.String), 'gu');
 }
 
@@ -40,7 +40,7 @@ function rustPattern(pattern: string): RegExp {
   return new RegExp(new Translation(pattern).whole(), 'gv');
 }
 
-/** Expression that matches a text alone; it escapes each character by its number. */
+/** Expression that matches exactly this text. It escapes each character by its number. */
 export const literalSource = (text: string) =>
   Array.from(text, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`).join('');
 

@@ -7,18 +7,20 @@ const settings = z.object({
   byte_fallback: z.boolean().nullish(),
 });
 
-/** How much less an unknown character scores than the worst piece. */
+/** Difference between the score of the worst piece and that of an unknown character. */
 const UNKNOWN_PENALTY = 10;
 
 /**
- * Unigram language model (Kudo 2018): the cut of a word with the highest sum of its pieces' scores, log probabilities, found
- * by Viterbi's algorithm. Neighbouring unknown characters are one unknown token, or their bytes' tokens with `byte_fallback`.
+ * Unigram language model (Kudo 2018). It splits a word so that the sum of the pieces' scores, log
+ * probabilities, is highest (Viterbi's algorithm). Adjacent unknown characters are one unknown
+ * token, or their bytes' tokens with `byte_fallback`.
  */
 export function unigram(json: unknown): Model {
   const { vocab: pieces, unk_id: unknown, byte_fallback } = settings.parse(json);
   const vocab = new Map<string, number>();
   const scores = new Float64Array(pieces.length);
-  const longest = new Uint16Array(0x10000); // first code unit → length of the longest piece that starts with it
+  // Length of the longest piece by its first code unit.
+  const longest = new Uint16Array(0x10000);
   for (const [id, entry] of pieces.entries()) {
     const [piece, score] = Array.isArray(entry) ? entry : [];
     if (typeof piece !== 'string' || typeof score !== 'number') throw new Error(`vocab[${id}] is no [piece, score]`);
@@ -30,7 +32,7 @@ export function unigram(json: unknown): Model {
   if (unknown >= pieces.length) throw new Error(`unk_id is ${unknown}; vocab has ${pieces.length} pieces`);
   const unknownScore = scores.reduce((least, score) => Math.min(least, score)) - UNKNOWN_PENALTY;
 
-  /** The tokens of what has no piece of its own. */
+  /** Tokens of a text without a piece. */
   const unknownIds = (text: string): number[] => {
     if (!byte_fallback) return [unknown];
     const bytes = Array.from(Buffer.from(text), (byte) => vocab.get(byteToken(byte)));
@@ -41,9 +43,9 @@ export function unigram(json: unknown): Model {
     vocab,
     tokenize(word) {
       const whole = word.length;
-      const best = new Float64Array(whole + 1).fill(-Infinity); // score of the best cut that ends here
-      const start = new Int32Array(whole + 1); // where that cut's last piece starts
-      const last = new Int32Array(whole + 1); // and its id
+      const best = new Float64Array(whole + 1).fill(-Infinity); // score of the best split
+      const start = new Int32Array(whole + 1); // start of that split's last piece
+      const last = new Int32Array(whole + 1); // id of that piece
       best[0] = 0;
       const offer = (from: number, to: number, id: number, score: number) => {
         if (best[from] + score <= best[to]) return;

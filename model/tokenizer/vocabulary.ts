@@ -1,23 +1,23 @@
 import { z } from 'zod';
 import { isJsonObject } from '../../foundation/json-file';
 
-/** What cuts a word into tokens of its vocabulary. */
+/** Model that splits a word into tokens of its vocabulary. */
 export interface Model {
   readonly vocab: ReadonlyMap<string, number>;
   tokenize(word: string): readonly number[];
 }
 
-/** A vocabulary as tokenizer.json has it, token → id. */
+/** Converts a vocabulary of tokenizer.json to a map from token to id. */
 export function vocabularyMap(vocab: Record<string, unknown>): Map<string, number> {
   const ids = new Map<string, number>();
   for (const token of Object.keys(vocab)) {
     const id = vocab[token];
-    if (!Number.isInteger(id)) throw new Error(`vocab gives ${JSON.stringify(token)} no whole number`);
+    if (!Number.isInteger(id)) throw new Error(`vocab has no whole number for ${JSON.stringify(token)}`);
     ids.set(token, id as number);
   }
   return ids;
 }
 
-/** Big parts of a file, which a schema would copy: checked as they are read. */
+/** Schemas of large parts of a file. They do not copy them; the readers check the content. */
 export const bigObject = z.custom<Record<string, unknown>>(isJsonObject, 'is no object');
 export const bigList = z.custom<unknown[]>(Array.isArray, 'is no list');

@@ -8,7 +8,10 @@ const settings = z.object({
   max_input_chars_per_word: z.int().default(100),
 });
 
-/** WordPiece: from the left the longest token that fits, all but the first with the prefix; a word that none fits is unknown. */
+/**
+ * WordPiece: takes the longest token that fits, from left to right; all but the first have the
+ * prefix. A word without such tokens is unknown.
+ */
 export function wordPiece(json: unknown): Model {
   const { unk_token, continuing_subword_prefix: prefix, max_input_chars_per_word, ...parsed } = settings.parse(json);
   const vocab = vocabularyMap(parsed.vocab);

@@ -1,12 +1,12 @@
 import * as fs from 'node:fs';
 import { invalidInput } from '../../foundation/errors';
-import { openRegularFile, otherContent, TOLD_BY } from '../../foundation/regular-file';
+import { openRegularFile, otherContent, RECOGNISED_BYTES } from '../../foundation/regular-file';
 import { readFully, type StoredTensor, TensorFile } from '../tensor-file';
 import { STATE_DICT, type Storage, StorageView } from './storages';
 import { PickleError, unpickle } from './unpickle';
 import { ZipError, zipDirectory } from './zip-directory';
 
-/** Longest pickle that is read, in bytes: a state dict has some 150 per tensor. */
+/** Maximum size of a pickle in bytes; a state dict has some 150 per tensor. */
 const PICKLE_MOST = 16 << 20;
 /**
  * First bytes of an archive as torch writes it since 1.6, and of the legacy format: its pickled
@@ -41,7 +41,7 @@ export class TorchFile extends TensorFile {
 }
 
 function tableOf(file: string, descriptor: number, size: number): Map<string, StoredTensor> {
-  const start = Buffer.alloc(Math.min(size, TOLD_BY));
+  const start = Buffer.alloc(Math.min(size, RECOGNISED_BYTES));
   readFully(file, descriptor, start, 0);
   if (start.subarray(0, ZIP.length).equals(ZIP)) return zippedTable(file, descriptor, size);
   if (start.subarray(0, LEGACY.length).equals(LEGACY)) return legacyTable(file, descriptor, size);
@@ -104,13 +104,13 @@ function legacyTable(file: string, descriptor: number, size: number): Map<string
   let at = end;
   for (const key of keys) {
     const storage = seen.get(key);
-    if (storage === undefined) throw new PickleError('its list of storages has one that no tensor is of');
+    if (storage === undefined) throw new PickleError('its list of storages has one that no tensor uses');
     const length = Buffer.alloc(8);
     if (at + length.length > size) throw new PickleError('its storages end too early; it is truncated');
     readFully(file, descriptor, length, at);
     const bytes = storage.numbers * storage.bytes;
     if (length.readBigInt64LE() !== BigInt(storage.numbers) || at + length.length + bytes > size) {
-      throw new PickleError('its storages are not of the lengths that the pickle says; it is truncated');
+      throw new PickleError('its storages do not have the lengths in the pickle; it is truncated');
     }
     places.set(storage.key, at + length.length);
     at += length.length + bytes;
@@ -122,7 +122,10 @@ function legacyTable(file: string, descriptor: number, size: number): Map<string
   });
 }
 
-/** Tensors of a state dict with their places. @param placeOf returns the first byte of a storage */
+/**
+ * Tensors of a state dict, with their places.
+ * @param placeOf returns the first byte of a storage
+ */
 function tensorsOf(file: string, dict: unknown, placeOf: (storage: Storage) => number): Map<string, StoredTensor> {
   if (!(dict instanceof Map)) throw new PickleError('it holds no dictionary of tensors');
   const tensors = new Map<string, StoredTensor>();

@@ -24,9 +24,9 @@ export class PickleError extends Error {}
 
 /** Mark on the stack. */
 const MARK = Symbol('mark');
-/** Most arguments of a call: torch's own have six. */
+/** Maximum number of arguments of a call; torch's own have six. */
 const MOST_ARGUMENTS = 16;
-/** Longest integer that is read, in bytes. */
+/** Maximum size of an integer in bytes. */
 const INTEGER_BYTES = 8;
 
 /**

@@ -13,7 +13,7 @@ export interface StoredEntry {
  */
 export class ZipError extends Error {}
 
-/** Longest directory that is read, in bytes: some 150,000 entries. */
+/** Maximum size of a directory in bytes: some 150,000 entries. */
 const DIRECTORY_MOST = 16 << 20;
 
 const [END, END_BYTES, LONGEST_COMMENT] = [0x06054b50, 22, 0xffff];

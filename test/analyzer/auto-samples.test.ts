@@ -27,19 +27,19 @@ const request = (options: Partial<AnalysisOptions>) => ({
   options: { ...GOLDEN_OPTIONS, ...options },
 });
 
-/** Shares of the replicates in which each layer's top k are the sample's own. */
+/** Returns the share of replicates in which each layer has the sample's top k. */
 async function holdsAt(samples: number, options: Partial<AnalysisOptions>): Promise<number[]> {
-  const asked = request({ ...options, samples });
-  const { result } = await drain(analyzeShard({ ...asked, shard: { index: 0, count: 1 } }));
+  const wanted = request({ ...options, samples });
+  const { result } = await drain(analyzeShard({ ...wanted, shard: { index: 0, count: 1 } }));
   const { stability } = rankStatistics(
-    { ...analysisOptions(asked.options), samples },
+    { ...analysisOptions(wanted.options), samples },
     HeadStatistics.from(result.statistics),
   );
   return stability!.holds;
 }
 
 describe('samples auto', () => {
-  it('looks after whole blocks, each time a quarter later, and at its end', () => {
+  it('checks after whole blocks, each time a quarter later, and at its end', () => {
     const sizes = (maxSamples: number, rows: number) => sampleSizes({ samples: 'auto', maxSamples }, rows);
     const blocks = [2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 27, 33, 41];
     expect(sizes(3000, 1e6)).toEqual([...blocks.map((count) => 64 * count), 3000]);
@@ -50,7 +50,7 @@ describe('samples auto', () => {
     expect(sampleSizes({ samples: 300, maxSamples: 100 }, 200)).toEqual([200]);
   });
 
-  it('ends at the first size at which every layer holds, with the bits of that size', async () => {
+  it('ends at the first size at which every layer is stable, with the bits of that size', async () => {
     const options = { k: 2, seed: 4 };
     const { result, events } = await run(request({ ...options, samples: 'auto' }));
     const sizes = sampleSizes({ samples: 'auto', maxSamples: 3000 }, ROWS);
@@ -69,7 +69,7 @@ describe('samples auto', () => {
     expect(result.data.sampleIds).toHaveLength(result.samples);
   });
 
-  it('ends at its bound, and says which layers still hang on the sample', async () => {
+  it('ends at its maximum, with a warning that names the layers that still depend on the sample', async () => {
     const options = { k: 2, seed: 4, maxSamples: 70 };
     const { result, events } = await run(request({ ...options, samples: 'auto' }));
     expect(result.samples).toBe(70);
@@ -77,12 +77,12 @@ describe('samples auto', () => {
     const open = holds.flatMap((share, layer) => (share < 0.95 ? [layer] : []));
     expect(open.length).toBeGreaterThan(0);
     expect(warningsOf(events)).toEqual([
-      expect.stringContaining(`after 70 sequences the top 2 still hang on the sample in ${open.length} of 2 layers`),
+      expect.stringContaining(`after 70 sequences the top 2 still depend on the sample in ${open.length} of 2 layers`),
     ]);
   });
 
-  it('is refused for a shard, which does not see the whole sample', async () => {
+  it('is refused for a shard, which does not have the whole sample', async () => {
     const shard = analyzeShard({ ...request({ samples: 'auto' }), shard: { index: 0, count: 2 } });
-    await expect(drain(shard)).rejects.toThrow('samples is auto, which looks at the whole sample');
+    await expect(drain(shard)).rejects.toThrow('samples is auto, which needs the whole sample');
   });
 });

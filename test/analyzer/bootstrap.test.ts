@@ -28,7 +28,7 @@ interface Golden {
 const golden: Golden = JSON.parse(fs.readFileSync(fixture('bootstrap.golden.json'), 'utf8'));
 
 describe('the weights', () => {
-  it('are those of the definition, computed by another language', () => {
+  it('are those of the definition, as computed in another language', () => {
     for (const [seed, rows] of Object.entries(golden.weights)) {
       const keys = replicateKeys(Number(seed));
       for (const [row, weights] of Object.entries(rows)) {
@@ -37,14 +37,15 @@ describe('the weights', () => {
     }
   });
 
-  it('are Poisson(1): mean, variance, shares, and no relation of rows or replicates', () => {
+  it('are Poisson(1): mean, variance, shares; rows and replicates are independent', () => {
     const rows = 5000;
     const n = REPLICATES * rows;
     const all = Array.from(replicateKeys(3), (key) =>
       Float64Array.from({ length: rows }, (_, row) => poissonWeight(key, mix(row)) - 1),
     );
     const sumOf = (f: (value: number) => number) => all.reduce((sum, one) => one.reduce((s, v) => s + f(v), sum), 0);
-    // Five standard errors: σ² = 1, the fourth central moment is 4, so the variance's own variance is 3/n.
+    // Five standard errors: σ² = 1, the fourth central moment is 4, so the variance has variance
+    // 3/n.
     expect(Math.abs(sumOf((v) => v) / n)).toBeLessThan(5 / Math.sqrt(n));
     expect(Math.abs(sumOf((v) => v * v) / n - 1)).toBeLessThan(5 * Math.sqrt(3 / n));
     let share = Math.exp(-1);
@@ -84,7 +85,7 @@ describe.each(['pearson', 'covariance'] as const)('the sums of replicates of %s'
   };
   const all = Array.from({ length: rows }, (_, row) => row);
 
-  it('are Σw·t to the last bit and Σw·c but for the rounding of c', () => {
+  it('are Σw·t to the last bit, and Σw·c up to the rounding of c', () => {
     const sums = sumsOf(all, 16);
     const quantum = correlation === 'pearson' ? 2 ** -26 : 2 ** -52;
     for (const [replicate, key] of replicateKeys(5).entries()) {
@@ -100,7 +101,7 @@ describe.each(['pearson', 'covariance'] as const)('the sums of replicates of %s'
     }
   });
 
-  it('are the same bits in any order, batches and parts', () => {
+  it('have the same bits in any order, batches and parts', () => {
     const whole = sumsOf(all, 16);
     const backwards = sumsOf(all.toReversed(), 7);
     const parts = sumsOf(all.slice(33), 64);

@@ -22,7 +22,7 @@ async function embedded(model: string, source: object, maxLength: number, signal
   return { ...step.value, numbers };
 }
 
-// The last hidden states of some rows are transformers' in float64: see test/fixtures/oracle.py.
+// Golden hidden states of some rows are transformers' in float64, see test/fixtures/oracle.py.
 test.each(fs.readdirSync(path.join(FIXTURES, 'families')))('the mean of the last hidden states: %s', async (file) => {
   const golden = JSON.parse(fs.readFileSync(path.join(FIXTURES, 'families', file), 'utf8'));
   const { rows, width, pairs, numbers } = await embedded(golden.model, {}, golden.maxLength);
@@ -38,7 +38,7 @@ test.each(fs.readdirSync(path.join(FIXTURES, 'families')))('the mean of the last
   }
 });
 
-test('the texts of pairs are embedded each by itself', async () => {
+test('each text of a pair is embedded by itself', async () => {
   const pairs = { path: path.join(FIXTURES, 'tiny-data/pairs.tsv'), textColumns: ['text_a', 'text_b'] };
   const both = await embedded('tiny-bert', { ...pairs, labelColumn: 'score', regression: true }, 32);
   expect(both).toMatchObject({ rows: 48, width: 45, pairs: true });
@@ -47,7 +47,7 @@ test('the texts of pairs are embedded each by itself', async () => {
   expect(both.numbers.subarray(48 * 45)).toEqual(alone.numbers);
 });
 
-test('a signal ends it and leaves nothing', async () => {
+test('a signal ends it without a file', async () => {
   const controller = new AbortController();
   controller.abort();
   fs.rmSync(path.join(folder, 'tiny-bert.f32'), { force: true });

@@ -15,7 +15,7 @@ const sumOf = (numbers: readonly number[]) => {
   return sums;
 };
 
-/** A double as a whole number of 2⁻⁷⁸, rounded to even: read off its bits, without floating-point arithmetic. */
+/** Converts a double to multiples of 2⁻⁷⁸, rounded to even, from its bits alone. */
 function units(number: number): bigint {
   const bits = new BigUint64Array(Float64Array.of(number).buffer)[0];
   const exponent = Number((bits >> 52n) & 0x7ffn);
@@ -60,20 +60,20 @@ describe('ExactSums', () => {
         const total = new ExactSums(1);
         for (let i = bounds.length - 2; i >= 0; i--) total.merge(sumOf(shuffled.slice(bounds[i], bounds[i + 1])));
         const whole = sumOf(numbers);
-        // −0 and 0 are one number, and differ in a bit.
+        // −0 and 0 are equal but differ in a bit.
         expect(total.bins.map((bin) => bin + 0)).toEqual(whole.bins.map((bin) => bin + 0));
         expect(total.value(0)).toBe(whole.value(0));
       }),
     );
   });
 
-  it('keeps what plain addition loses', () => {
+  it('preserves digits that plain addition loses', () => {
     const numbers = [2 ** 26, 2 ** -52, -(2 ** 26)];
     expect(numbers.reduce((a, b) => a + b)).toBe(0);
     expect(sumOf(numbers).value(0)).toBe(2 ** -52);
   });
 
-  it('keeps sums apart and goes on from its bins', () => {
+  it('separates its sums, and continues from its bins', () => {
     const sums = new ExactSums(3);
     sums.add(0, 1.5);
     sums.add(2, -0.1);
@@ -90,7 +90,7 @@ describe('ExactSums', () => {
   });
 
   it('refuses bins and sums of another size', () => {
-    expect(() => new ExactSums(2, new Float64Array(4))).toThrow('2 exact sums need 8 numbers, found 4');
-    expect(() => new ExactSums(2).merge(new ExactSums(3))).toThrow('2 sums and 3 cannot be merged');
+    expect(() => new ExactSums(2, new Float64Array(4))).toThrow('2 exact sums need 8 numbers; got 4');
+    expect(() => new ExactSums(2).merge(new ExactSums(3))).toThrow('cannot merge 2 sums with 3');
   });
 });

@@ -2,7 +2,10 @@ import { rankHeads } from '../../heads/ranking';
 import { expectNear, expectSameCounts, goldenOf } from './golden';
 import { fixture, GOLDEN_OPTIONS, PAIRS, run, TRAIN, warningsOf } from './run';
 
-/** Every family, number format and odd size of the small checkpoints, in texts of 3 tokens up to what the model takes. */
+/**
+ * All families, number formats and odd sizes of the small checkpoints, with texts up to their
+ * limit.
+ */
 const MODELS: [name: string, architecture: string, layers: number, heads: number, headDim: number][] = [
   ['tiny-roberta', 'roberta', 2, 4, 6],
   ['tiny-xlm-roberta', 'xlm-roberta', 2, 3, 8],
@@ -31,7 +34,7 @@ describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, 
       options: { ...GOLDEN_OPTIONS, samples: lengths.length, maxLength: 128, exact },
     });
     expect(report.model).toMatchObject({ name, architecture, layers, heads, headDim, hiddenSize: heads * headDim });
-    expect(warningsOf(events)).toEqual([expect.stringContaining(`the model takes ${golden.maxLength} tokens at most`)]);
+    expect(warningsOf(events)).toEqual([expect.stringContaining(`the model takes at most ${golden.maxLength} tokens`)]);
     expectSameCounts(report, wanted);
     expectNear(report.richness, wanted.richnessByXi['0.9'], 0.02);
     expectNear(report.richnessStderr, wanted.richnessStderr, 0.02);

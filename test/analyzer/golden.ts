@@ -31,17 +31,17 @@ export interface Golden {
   analyses: Record<string, GoldenAnalysis>;
 }
 
-/** What oracle.py found: see test/fixtures/README.md. */
+/** Results of oracle.py, see test/fixtures/README.md. */
 export const goldenOf = (file: string): Golden => JSON.parse(fs.readFileSync(fixture(file), 'utf8'));
 
-/** Every number of `found` within `tolerance` of the one in its place in `wanted`. */
+/** Checks that all numbers of `found` are within `tolerance` of those of `wanted`. */
 export function expectNear(found: unknown, wanted: unknown, tolerance: number): void {
   const [a, b] = [[found].flat(9) as number[], [wanted].flat(9) as number[]];
   expect(a).toHaveLength(b.length);
   for (const [i, value] of b.entries()) expect(Math.abs(a[i] - value)).toBeLessThanOrEqual(tolerance);
 }
 
-/** The counts must be the oracle's, but where the oracle itself stood within 1e-5 of the next count. */
+/** Checks that counts are the oracle's, unless the oracle was within 1e-5 of the next count. */
 export function expectSameCounts(report: HeadReport, golden: GoldenAnalysis): void {
   for (const [xi, perHead] of Object.entries(golden.richnessByXi)) {
     for (const [layer, heads] of perHead.entries()) {

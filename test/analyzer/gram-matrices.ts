@@ -8,7 +8,7 @@ import { symmetricEigenvalues } from '../../analyzer/eigenvalues';
 
 /** Gram matrix of the head outputs of one seed. */
 export interface GramMatrix {
-  /** dh, 2 … 128. */
+  /** Head size dh, 2 … 128. */
   n: number;
   /** Row-major values. */
   matrix: Float64Array;

@@ -2,8 +2,9 @@
 
     python test/analyzer/make_spectra_golden.py          → spectra.golden.json beside this script
 
-Needs test/fixtures/requirements.txt. Matrices are written whole, row by row; the values descending. Of the Gram
-matrices the values alone are written, in the order of their seeds: gram-matrices.ts makes the same matrices.
+Needs test/fixtures/requirements.txt. Matrices are written whole, row by row, with their values in
+descending order. For Gram matrices only the values are written, in the order of their seeds:
+gram-matrices.ts makes the same matrices.
 """
 
 import json

@@ -5,7 +5,7 @@ import { XI_GRID } from '../../heads/head-report';
 
 const [LAYERS, HEADS, DH] = [1, 3, 4];
 
-/** One sequence's head outputs `o[h][token][i]` as the graph would give them, by Gram matrix or whole. */
+/** Outputs of one sequence's heads `o[h][token][i]`, as the graph has them: Gram or whole. */
 function batchOf(o: number[][][], kind: 'gram' | 'context', padding = 0): BatchOutputs {
   const length = o[0].length;
   const tokens = length + padding;
@@ -66,19 +66,20 @@ describe.each(KINDS)('HeadMeter on %s', (kind) => {
       [0.4, 0.3, 0.2, 0.1],
     ]);
     expect(report.activation[0].map((value) => Number(value.toFixed(9)))).toEqual([30 / 16, 32 / 16, 30 / 16]);
-    // o₀ = (4, 3, 2, 1)/4, o₁ = −(4, 4, 0, 0)/4: centred (1.5, .5, −.5, −1.5)/4 and −(2, 2, −2, −2)/4.
+    // o₀ = (4, 3, 2, 1)/4, o₁ = −(4, 4, 0, 0)/4: centred (1.5, .5, −.5, −1.5)/4 and −(2, 2, −2,
+    // −2)/4.
     expect(report.correlation.covariance[0][1]).toBeCloseTo(8 / 16 / 3, 12);
     expect(report.correlation.covariance[0][0]).toBeCloseTo(5 / 16 / 3, 12);
     expect(report.correlation.pearson[0][1]).toBeCloseTo(8 / Math.sqrt(5 * 16), 12);
     expect(report.correlation.pearson[0][2]).toBe(1);
   });
 
-  it('takes a zero output and a single token for t = 1, and no variance for no correlation', () => {
+  it('has t = 1 for a zero output and a single token, and no correlation without variance', () => {
     const some = [
       [1, 2, 3, 5],
       [2, 0, 1, 1],
     ];
-    // 0.1 in all places: its mean is not 0.1 to the last bit.
+    // All entries are 0.1; their mean is not 0.1 to the last bit.
     const constant = some.map(() => ZERO.map(() => 0.1));
     const report = measure([batchOf([[ZERO, ZERO], constant, some], kind)]);
     expect(report.richness[0].slice(0, 2)).toEqual([1, 1]);
@@ -95,7 +96,7 @@ describe.each(KINDS)('HeadMeter on %s', (kind) => {
     [Number.NaN, 'layer 0, head 1: its output is not a finite number'],
     [Number.POSITIVE_INFINITY, 'layer 0, head 1: its output is not a finite number'],
     [1e6, 'layer 0, head 1: its output is too large to be measured'],
-  ])('refuses an output of %d, naming layer and head', (value, message) => {
+  ])('refuses an output of %d, with layer and head', (value, message) => {
     const fine = [[1, 2, 3, 4]];
     expect(() => measure([batchOf([fine, [[1, value, 3, 4]], fine], kind)])).toThrow(message);
   });

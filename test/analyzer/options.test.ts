@@ -1,7 +1,7 @@
 import { ANALYSIS_DEFAULTS, analysisOptions } from '../../heads/analysis-options';
 
 describe('analysisOptions', () => {
-  it('fills in the defaults that the method names', () => {
+  it("fills in the method's defaults", () => {
     expect(analysisOptions({ seed: undefined, samples: 12 })).toEqual({ ...ANALYSIS_DEFAULTS, samples: 12 });
     expect(ANALYSIS_DEFAULTS).toEqual({
       samples: 300,
@@ -39,7 +39,7 @@ describe('analysisOptions', () => {
     expect(() => analysisOptions(given)).toThrow(`analysis option ${message}`);
   });
 
-  it('refuses what it does not know', () => {
+  it('refuses an unknown option', () => {
     expect(() => analysisOptions({ sample: 3 } as object)).toThrow('there is no analysis option "sample"');
   });
 });

@@ -39,7 +39,7 @@ describe.each([
     expectNear(report.headNorms, headNorms, 1e-5);
   });
 
-  it('ranks as the oracle does, each way', async () => {
+  it("has the oracle's ranking, with each option", async () => {
     const { result: measured } = await run(requestFor(model, data));
     expect(golden.rankings).toHaveLength(16);
     for (const { pagerank, rankCorrelations, ...options } of golden.rankings) {
@@ -56,7 +56,7 @@ describe.each([
 });
 
 describe('analyze', () => {
-  it('tells all that heads.json holds, and no more', async () => {
+  it('reports exactly the fields of heads.json', async () => {
     const { result: report, events } = await run(requestFor('tiny-bert', TRAIN, { xi: 0.85, seed: 3 }));
     expect(Object.keys(report)).toEqual([
       'schemaVersion',
@@ -109,7 +109,7 @@ describe('analyze', () => {
     expect(measured[measured.length - 1]).toMatchObject({ done: 60, total: 60, unit: 'sequences' });
   });
 
-  it('tells when each batch was run and measured, by one clock', async () => {
+  it('reports when each batch was run and measured, by one clock', async () => {
     const began = clock();
     const { events } = await run(requestFor('tiny-bert', TRAIN));
     const intervals = events.flatMap((event) => (event.kind === 'interval' ? [event] : []));
@@ -132,7 +132,7 @@ describe('analyze', () => {
     expect(named('eigenvalues').map(({ attributes }) => attributes!.worker)).toContain(0);
   });
 
-  it('has the same bits in a child process and with other numbers of threads', async () => {
+  it('has the same bits in a child process and with any number of threads', async () => {
     const request = requestFor('tiny-bert');
     const { result: here } = await run(request);
     const { result: inChild } = await drain(analyzeInChild(request));
@@ -141,7 +141,7 @@ describe('analyze', () => {
       expect({ ...other, elapsedSeconds: 0 }).toEqual({ ...here, elapsedSeconds: 0 });
   });
 
-  it('draws the sample by seed, and uses all rows where there are fewer, with a warning', async () => {
+  it('draws the sample by seed, and uses all rows if there are fewer, with a warning', async () => {
     const few = (seed: number) => run(requestFor('tiny-bert', TRAIN, { samples: 5, seed }));
     const [{ result: first }, { result: again }, { result: other }] = [await few(1), await few(1), await few(2)];
     expect(first.data.sampleIds).toHaveLength(5);
@@ -152,19 +152,19 @@ describe('analyze', () => {
     expect(warningsOf(events)).toEqual([expect.stringContaining('has 60 rows, fewer than the 300 to sample')]);
   });
 
-  it('has no standard error of a single sequence', async () => {
+  it('has no standard error for a single sequence', async () => {
     const { result } = await run(requestFor('tiny-bert', TRAIN, { samples: 1 }));
     expect(result.samples).toBe(1);
     expect(result.richnessStderr).toEqual(Array(2).fill(Array(5).fill(null)));
     expect(result.stability).toBeNull();
   });
 
-  it('cuts texts at what the model takes, and says so', async () => {
+  it("truncates texts to the model's limit, with a warning", async () => {
     const { events } = await run(requestFor('one-head-bert', PAIRS, { maxLength: 500 }));
-    expect(warningsOf(events)).toEqual([expect.stringContaining('the model takes 40 tokens at most')]);
+    expect(warningsOf(events)).toEqual([expect.stringContaining('the model takes at most 40 tokens')]);
   });
 
-  it('stops at the signal', async () => {
+  it('ends at the signal', async () => {
     const controller = new AbortController();
     controller.abort();
     await expect(run(requestFor('tiny-bert'), controller.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
@@ -210,7 +210,7 @@ describe('analyze', () => {
     fs.rmSync(folder, { recursive: true });
   });
 
-  it('refuses bad options, models and data in a line each', async () => {
+  it('refuses invalid options, models and data in one line each', async () => {
     const refusals: [AnalyzeRequest, string][] = [
       [requestFor('tiny-bert', TRAIN, { samples: 0 }), 'samples is 0'],
       [requestFor('tiny-bert', TRAIN, { xi: 1.5 }), 'xi is 1.5'],

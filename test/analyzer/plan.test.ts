@@ -4,7 +4,7 @@ import { BLOCK_ROWS, planBatches } from '../../analyzer/plan';
 const lengths = fc.array(fc.integer({ min: 1, max: 512 }), { minLength: 1, maxLength: 400 });
 
 describe('planBatches', () => {
-  it('takes each sequence once, at most 16 rows and 2,048 padded tokens, each block by length', () => {
+  it('has each sequence once, at most 16 rows and 2,048 padded tokens per batch, and each block by length', () => {
     fc.assert(
       fc.property(lengths, (sizes) => {
         const batches = planBatches(sizes);
@@ -20,7 +20,7 @@ describe('planBatches', () => {
     );
   });
 
-  it('cuts shards into whole blocks whose batches are those of the whole', () => {
+  it('gives shards whole blocks, with the batches of the whole sample', () => {
     fc.assert(
       fc.property(lengths, fc.integer({ min: 1, max: 9 }), (sizes, count) => {
         const parts = Array.from({ length: count }, (_, index) => planBatches(sizes, { index, count }));
@@ -29,13 +29,13 @@ describe('planBatches', () => {
     );
   });
 
-  it('does not let one block change the batches of another', () => {
+  it('plans the batches of a block independently of other blocks', () => {
     const short = new Array<number>(BLOCK_ROWS).fill(7);
     const alone = planBatches(short);
     expect(planBatches([...short, ...short.map(() => 500)]).slice(0, alone.length)).toEqual(alone);
   });
 
-  it('keeps the order drawn among sequences of one length', () => {
+  it('keeps the order drawn among sequences of equal length', () => {
     expect(planBatches([5, 3, 5, 3])).toEqual([[1, 3, 0, 2]]);
   });
 });

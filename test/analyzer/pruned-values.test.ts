@@ -10,11 +10,11 @@ import { fixture, GOLDEN_OPTIONS, run, TRAIN } from './run';
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-pruned-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** Every tenth of each head's 64 value rows is kept. */
+/** The pruning leaves every tenth of each head's 64 value rows. */
 const isLive = (row: number) => (row % 64) % 10 === 9;
 const LIVE = 6;
 
-/** tiny-bert's configuration and tokenizer with two layers of two heads of 64. */
+/** Model with tiny-bert's tokenizer, and two layers of two heads of size 64. */
 function prunedModel(): void {
   const settings = JSON.parse(fs.readFileSync(fixture('tiny-bert/config.json'), 'utf8'));
   const shape = { hidden_size: 128, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 128 };

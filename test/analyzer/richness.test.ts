@@ -8,12 +8,12 @@ const countsOf = (sigma: number[], xis: number[]) => {
 };
 
 describe('richnessCounts', () => {
-  it('counts up to the share of the sum that ξ asks for, equality included', () => {
+  it('counts up to the share ξ of the sum, including equality', () => {
     // Sums 4, 7, 9, 10 of 10.
     expect(countsOf([4, 3, 2, 1], [0.3, 0.4, 0.41, 0.7, 0.9, 0.91, 1])).toEqual([1, 1, 2, 2, 3, 4, 4]);
   });
 
-  it('takes equality for reached in spite of rounding', () => {
+  it('counts equality as reached in spite of rounding', () => {
     // 0.9 · (0.1 + … ten times) is above nine tenths in doubles.
     expect(countsOf(new Array(10).fill(0.1), [0.9])).toEqual([9]);
   });
@@ -23,7 +23,7 @@ describe('richnessCounts', () => {
     expect(countsOf([3], [0.9])).toEqual([1]);
   });
 
-  it('is the least t of the definition', () => {
+  it('is the smallest t of the definition', () => {
     const sigmas = fc.array(fc.double({ min: 0, max: 10, noNaN: true }), { minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(sigmas, fc.double({ min: 0.01, max: 1, noNaN: true }), (values, xi) => {

@@ -4,15 +4,15 @@ import type { DataSource } from '../../data/dataset';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import type { AnalysisEvent, AnalyzeRequest } from '../../heads/analysis-request';
 
-/** What the tests of the analyzer run on: see test/fixtures/README.md. */
+/** Models and data of the analyzer's tests, see test/fixtures/README.md. */
 export const fixture = (name: string) => path.join(__dirname, '../fixtures', name);
 export const TRAIN: DataSource = { path: fixture('tiny-data/train.tsv'), textColumns: ['sentence'] };
 export const PAIRS: DataSource = { path: fixture('tiny-data/pairs.tsv'), textColumns: ['text_a', 'text_b'] };
 
-/** The options of the golden files. */
+/** Options of the golden files. */
 export const GOLDEN_OPTIONS = { ...ANALYSIS_DEFAULTS, samples: 60, maxLength: 32, device: 'cpu' as const, threads: 2 };
 
-/** Runs a generator to its end and keeps what it told. */
+/** Runs a generator to its end. @returns its events and its result */
 export async function drain<Event, Result>(generator: AsyncGenerator<Event, Result>) {
   const events: Event[] = [];
   for (;;) {

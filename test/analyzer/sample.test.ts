@@ -6,7 +6,7 @@ const config = readModelConfig(fixture('tiny-bert'));
 const encoderOf = (ids: number[], typeIds = ids.map(() => 0)) => ({ encode: () => ({ ids, typeIds }) });
 
 describe('encodeSample', () => {
-  it('refuses what the model has no embedding for, naming file and row', async () => {
+  it('refuses a token without an embedding, with file and row', async () => {
     const sample = await readSample(TRAIN, 3, 0);
     const row = sample.dataset.rowNumbers![0];
     const encode = (ids: number[], typeIds?: number[]) => () =>

@@ -70,12 +70,12 @@ describe('the analyzer service', () => {
       },
       (error: RpcError) => error,
     );
-  /** Of calls that were left the scratch files go when the service has heard of it. */
+  /** The service removes scratch files of an abandoned call once it notices. */
   const untilScratchIsEmpty = async () => {
     while (fs.readdirSync(path.join(stateDir, 'scratch')).length > 0) await sleep(5);
   };
 
-  it('tells progress, then the five best heads and the scalars', async () => {
+  it('sends progress, then the five best heads and the scalars', async () => {
     const responses = await all({ dataset: inline(texts) });
     const kinds = responses.map(({ event }) => event.case);
     expect(new Set(kinds.slice(0, -1))).toEqual(new Set(['progress']));
@@ -86,9 +86,9 @@ describe('the analyzer service', () => {
     await untilScratchIsEmpty();
   });
 
-  it('gives the full report that the pipeline gives here', async () => {
-    const asked = { dataset: file('tiny-data/train.tsv'), view: ReportView.FULL };
-    const { report } = reportOf(await reportFor(asked));
+  it('sends the same full report as the pipeline', async () => {
+    const request = { dataset: file('tiny-data/train.tsv'), view: ReportView.FULL };
+    const { report } = reportOf(await reportFor(request));
     const data = { path: path.join(FIXTURES, 'tiny-data/train.tsv'), textColumns: ['sentence'] };
     const here = analyzeHere({
       model: path.join(FIXTURES, 'tiny-bert'),
@@ -120,16 +120,16 @@ describe('the analyzer service', () => {
 
   it('merges shards to the bits of the whole', async () => {
     const rows = Array.from({ length: 150 }, (_, i) => `${texts[i % texts.length]} ${texts[(7 * i) % texts.length]}`);
-    const asked = { dataset: inline(rows), view: ReportView.FULL };
-    const whole = await reportFor(asked);
+    const request = { dataset: inline(rows), view: ReportView.FULL };
+    const whole = await reportFor(request);
     const statistics: ShardStatistics[] = [];
     for (const index of [1, 0]) {
-      const part = await last({ ...asked, shard: { index, count: 2 } });
+      const part = await last({ ...request, shard: { index, count: 2 } });
       expect(part.case).toBe('statistics');
       statistics.push(part.value as ShardStatistics);
     }
     const { report } = await client.unary(mergeStatistics, { statistics, view: ReportView.FULL });
-    const same = (told: HeadReport) => ({ ...reportOf(told).report, elapsedSeconds: 0 });
+    const same = (response: HeadReport) => ({ ...reportOf(response).report, elapsedSeconds: 0 });
     expect(same(report!)).toEqual(same(whole));
     expect(report!.warnings).toEqual(whole.warnings);
 
@@ -146,7 +146,7 @@ describe('the analyzer service', () => {
     });
   });
 
-  it('describes a model, by its folder or by what it is in a data root', async () => {
+  it('describes a model by its folder or its path in a data root', async () => {
     const described = await client.unary(describeModel, { model: path.join(FIXTURES, 'tiny-bert') });
     expect(described).toMatchObject({ name: 'tiny-bert', architecture: 'bert', layers: 2, tunable: ['qkv', 'qkvo'] });
     expect(described.parametersPerHeadQkvo - described.parametersPerHeadQkv).toBe(
@@ -161,10 +161,10 @@ describe('the analyzer service', () => {
     for await (const { event } of { [Symbol.asyncIterator]: () => ({ next: () => calls.next() }) }) {
       if (event.case === 'progress' && event.value.stage === 'measure' && event.value.done! > 0) return;
     }
-    throw new Error('it was over before');
+    throw new Error('it had ended before');
   };
 
-  it('stops within a batch when the client leaves, and then works on the next call', async () => {
+  it('ends within a batch when the client leaves, and then runs the next call', async () => {
     const leaving = new AbortController();
     const calls = call(long, leaving.signal);
     await measuring(calls);
@@ -174,7 +174,7 @@ describe('the analyzer service', () => {
     await untilScratchIsEmpty();
   });
 
-  it('stops at the deadline', async () => {
+  it('ends at the deadline', async () => {
     const calls = call(long, undefined, 1500);
     await expect(
       (async () => {
@@ -184,7 +184,7 @@ describe('the analyzer service', () => {
     expect((await reportFor({ dataset: inline(texts) })).samples).toBe(texts.length);
   });
 
-  it('lets a few calls wait and refuses more, with the time to wait', async () => {
+  it('queues a few calls and refuses more, with the time to wait', async () => {
     const first = call(long);
     await measuring(first);
     const others = Array.from({ length: 8 }, () => new AbortController());
@@ -193,7 +193,7 @@ describe('the analyzer service', () => {
     const error = await errorOf({ dataset: inline(texts) });
     expect(error).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: 'BUSY' });
     expect(error.details.retrySeconds).toBeGreaterThanOrEqual(1);
-    // What needs no engine is answered meanwhile.
+    // Calls without the engine are answered meanwhile.
     expect((await client.unary(describeModel, { model: 'tiny-bert' })).layers).toBe(2);
     // A calibration has turns of its own.
     const kinds: unknown[] = [];
@@ -213,7 +213,7 @@ describe('the analyzer service', () => {
     ['no source', { dataset: {} }, INVALID_ARGUMENT, 'dataset', 'one of path, artifact and inline'],
     ['no texts', { dataset: inline([]) }, INVALID_ARGUMENT, 'dataset.inline.texts', 'is empty'],
     [
-      'labels that do not fit',
+      'too few labels',
       { dataset: { source: { case: 'inline', value: { texts: ['a', 'b'], labels: ['1'] } } } },
       INVALID_ARGUMENT,
       'dataset.inline.labels',

@@ -7,7 +7,7 @@ import { mergeShards, reportOfShards, type ShardStatistics } from '../../analyze
 import type { AnalyzeRequest } from '../../heads/analysis-request';
 import { drain, fixture, GOLDEN_OPTIONS, run, warningsOf } from './run';
 
-/** 200 rows of the fixtures' sentences: 4 blocks. */
+/** Dataset of 200 rows of the fixtures' sentences: 4 blocks. */
 function writeRows(folder: string): string {
   const lines = ['train', 'dev'].flatMap((name) =>
     fs
@@ -64,7 +64,7 @@ describe('shards', () => {
     }
   });
 
-  it('come out of a child process as they are, and go into one', async () => {
+  it('cross process boundaries unchanged', async () => {
     const engine = new AnalyzerEngine();
     try {
       const parts = await shards(2);
@@ -88,13 +88,13 @@ describe('shards', () => {
     }
   });
 
-  it('may be more than there are blocks', async () => {
+  it('may outnumber the blocks', async () => {
     const parts = await shards(5);
     expect(parts.map((part) => part.statistics.sequences)).toContain(0);
     expect(reportOf(parts).samples).toBe(190);
   });
 
-  it('are refused where they do not make up one analysis', async () => {
+  it('are refused if they do not make up one analysis', async () => {
     const [first, second] = await shards(2);
     expect(() => reportOfShards(first)).toThrow('shard 1 of 2 is missing');
     expect(() => mergeShards(first, first)).toThrow('shard 0 of 2 is given twice');

@@ -19,7 +19,7 @@ function eigenvalues(matrix: ArrayLike<number>, n: number): number[] {
   return descending(values);
 }
 
-/** `matrix` row by row. */
+/** Flattens `matrix` row by row. */
 function singular(matrix: ArrayLike<number>, rows: number, columns: number): number[] {
   const byColumn = Float64Array.from({ length: rows * columns }, (_, i) => {
     const row = i % rows;
@@ -30,7 +30,10 @@ function singular(matrix: ArrayLike<number>, rows: number, columns: number): num
   return descending(values);
 }
 
-/** Within `ulps` units of the largest value's last place: what a backward stable method promises. */
+/**
+ * Checks values within `ulps` units in the last place of the largest, as of a backward stable
+ * method.
+ */
 function expectClose(found: number[], wanted: number[], ulps = 64): void {
   expect(found).toHaveLength(wanted.length);
   const scale = Math.max(...wanted.map(Math.abs), Number.MIN_VALUE);
@@ -63,7 +66,7 @@ describe('symmetricEigenvalues', () => {
     expect(Math.max(...errors)).toBeLessThan(1e-12);
   });
 
-  it('takes numbers whose squares under- or overflow', () => {
+  it('accepts numbers whose squares under- or overflow', () => {
     const { n, matrix } = gramMatrix(1);
     const wanted = eigenvalues(matrix, n);
     for (const factor of [2 ** -1000, 2 ** -700, 2 ** -400, 2 ** 500, 2 ** 900]) {
@@ -99,7 +102,7 @@ describe('symmetricEigenvalues', () => {
     }
   });
 
-  it('gives a diagonal matrix its diagonal, and xxᵀ one value ‖x‖²', () => {
+  it('returns the diagonal of a diagonal matrix, and one value ‖x‖² of xxᵀ', () => {
     const diagonal = [5, -3, 0, 1e-9, 7];
     const matrix = diagonal.flatMap((value, i) => diagonal.map((_, j) => (i === j ? value : 0)));
     expectClose(eigenvalues(matrix, 5), [7, 5, 1e-9, 0, -3], 1);
@@ -118,12 +121,12 @@ describe('symmetricEigenvalues', () => {
     expect(eigenvalues(hilbert(4), 4).reduce((a, b) => a + b)).toBeCloseTo(1 + 1 / 3 + 1 / 5 + 1 / 7, 14);
   });
 
-  it('reads the lower triangle alone', () => {
+  it('reads only the lower triangle', () => {
     const matrix = [2, Number.NaN, Number.NaN, 1, 2, Number.NaN, 0, 1, 2];
     expectClose(eigenvalues(matrix, 3), [2 + Math.SQRT2, 2, 2 - Math.SQRT2]);
   });
 
-  it('says so when it cannot converge', () => {
+  it('throws if it does not converge', () => {
     const d = Float64Array.of(1, Number.NaN, 1);
     expect(() => tridiagonalEigenvalues(d, Float64Array.of(0, 1, 1), 3)).toThrow('has not converged');
   });
@@ -135,7 +138,7 @@ describe('singularValues', () => {
       expectClose(singular(matrix, rows, columns), values);
   });
 
-  it('are the roots of the eigenvalues of the Gram matrix, found in another way', () => {
+  it("are the roots of the Gram matrix's eigenvalues", () => {
     const sizes = fc.record({ rows: fc.integer({ min: 1, max: 14 }), columns: fc.integer({ min: 1, max: 10 }) });
     const matrices = sizes
       .filter(({ rows, columns }) => rows >= columns)
@@ -167,16 +170,16 @@ describe('singularValues', () => {
   });
 
   it('finds values far below the largest, which a Gram matrix loses', () => {
-    // Two columns that nearly coincide: σ = √(1 ± cos), about √2 and 1e-10/√2.
+    // Two nearly equal columns: σ = √(1 ± cos), about √2 and 1e-10/√2.
     const values = singular([1, 1, 0, 1e-10], 2, 2);
     expect(values[1] / (1e-10 / Math.SQRT2)).toBeCloseTo(1, 6);
   });
 
-  it('ends where numbers are lost to underflow', () => {
+  it('converges for numbers that underflow', () => {
     expect(singular([1e-170, 1e-170, 0, -0.5], 2, 2)).toEqual([0.5, 0]);
   });
 
-  it('takes numbers whose squares under- or overflow', () => {
+  it('accepts numbers whose squares under- or overflow', () => {
     for (const factor of [1e-300, 1e-160, 1e160, 1e300]) {
       const [largest, least] = singular([3 * factor, 0, 4 * factor, 5 * factor], 2, 2).map((value) => value / factor);
       expect(largest).toBeCloseTo(3 * Math.sqrt(5), 12);
@@ -184,7 +187,7 @@ describe('singularValues', () => {
     }
   });
 
-  it('takes zeros, and asks for a tall matrix', () => {
+  it('accepts zeros, and requires a tall matrix', () => {
     expect(singular(new Float64Array(12), 4, 3)).toEqual([0, 0, 0]);
     expect(() => singularValues(new Float64Array(6), 2, 3, new Float64Array(3))).toThrow('give the transpose');
   });

@@ -19,11 +19,11 @@ describe("a shard's statistics", () => {
     }
   });
 
-  it('come back to the last bit', () => {
+  it('are restored to the last bit', () => {
     for (const part of parts) {
-      const told = { part, warnings: ['a line'] };
-      const found = statisticsOf(crossed(ShardStatisticsSchema, statisticsMessage(told)), 'statistics[0]');
-      expect(found).toEqual(told);
+      const sent = { part, warnings: ['a line'] };
+      const found = statisticsOf(crossed(ShardStatisticsSchema, statisticsMessage(sent)), 'statistics[0]');
+      expect(found).toEqual(sent);
       const bits = ({ statistics }: ShardStatistics) => Buffer.from(statistics.covariance.slice().buffer);
       expect(bits(found.part).equals(bits(part))).toBe(true);
     }
@@ -33,11 +33,11 @@ describe("a shard's statistics", () => {
     ['too few', (message) => message.pearson.pop(), 'pearson', 'numbers; it must have'],
     ['none', (message) => (message.bootstrapSums = []), 'bootstrap_sums', 'has 0 numbers; it must have'],
     ['no number', (message) => (message.counts[2] = Number.NaN), 'counts', 'counts[2] is NaN'],
-    ['what no sum has', (message) => (message.spectrum[0] += 0.3), 'spectrum', 'it was changed'],
+    ['an inexact sum', (message) => (message.spectrum[0] += 0.3), 'spectrum', 'which is no exact sum'],
     ['other ξ', (message) => message.xis.pop(), 'xis', 'it must be [0.5, 0.6'],
     ['no data', (message) => (message.data = undefined), 'data', 'is missing'],
     ['no head', (message) => (message.heads = 0), '', 'each must be at least 1'],
-    ['heads without end', (message) => (message.heads = 2 ** 32 - 1), 'counts', 'it must have'],
+    ['too many heads', (message) => (message.heads = 2 ** 32 - 1), 'counts', 'it must have'],
     ['an option', (message) => (message.options!.xi = 2), 'options.xi', 'it must be above 0, at most 1'],
     ['a device', (message) => (message.deviceUsed = 'tpu'), 'device_used', 'it must be cpu or cuda'],
   ])('are refused with %s', (_, change, part, text) => {

@@ -21,7 +21,7 @@ const requestFor = (model: string, options = {}): AnalyzeRequest => ({
 });
 const SETTINGS = { device: 'cpu', exact: false, threads: 1 } as const;
 
-/** Other weights under the same name, in a file of the same size: the last numbers are halved. */
+/** Replaces the weights in a file of the same name and size: halves the last numbers. */
 function changeWeights(folder: string): void {
   const file = path.join(folder, 'model.safetensors');
   const bytes = fs.readFileSync(file);
@@ -31,11 +31,11 @@ function changeWeights(folder: string): void {
   fs.renameSync(`${file}.new`, file);
 }
 
-describe('an engine that stays', () => {
+describe('an engine that runs several analyses', () => {
   const engine = new AnalyzerEngine();
   afterAll(() => engine.close());
 
-  /** The report of the engine, which must have the bits of a run that loads the model anew. */
+  /** Report of the engine, which must have the bits of a run that loads the model. */
   async function checked(request: AnalyzeRequest) {
     const { result } = await drain(engine.analyze(request));
     const { result: cold } = await run(request);
@@ -43,7 +43,7 @@ describe('an engine that stays', () => {
     return result;
   }
 
-  it('gives the bits of a cold run: again, with other options, of another model and of the first one again', async () => {
+  it('gives the bits of a cold run: again, with other options, for another model and for the first again', async () => {
     const [bert, roberta] = [copyOf('tiny-bert'), copyOf('tiny-roberta')];
     const first = await checked(requestFor(bert));
     const { pid } = engine;
@@ -55,7 +55,7 @@ describe('an engine that stays', () => {
     expect(engine.pid).toBe(pid);
   });
 
-  it('sees that a file of the model was replaced', async () => {
+  it('notices a replaced file of the model', async () => {
     const folder = copyOf('tiny-bert');
     const before = await checked(requestFor(folder));
     changeWeights(folder);
@@ -73,7 +73,7 @@ describe('an engine that stays', () => {
     await checked(requestFor(fixture('tiny-bert')));
   });
 
-  it('gives the same after a cancelled analysis, and after one that failed', async () => {
+  it('gives the same report after a cancelled and a failed analysis', async () => {
     const request = requestFor(fixture('tiny-bert'));
     await checked(request);
     for await (const event of engine.analyze(request)) {
@@ -87,7 +87,7 @@ describe('an engine that stays', () => {
 });
 
 describe('the warm model', () => {
-  it('is the same one for the same files and settings alone', async () => {
+  it('is reused only for the same files and settings', async () => {
     const folder = copyOf('sharded-bert');
     const models = new WarmModel();
     const first = await models.take(folder, SETTINGS);
@@ -104,7 +104,7 @@ describe('the warm model', () => {
     await last.release();
   });
 
-  it('lets the one before go first', async () => {
+  it('is loaded after the release of the one before', async () => {
     const models = new WarmModel();
     const first = await models.take(fixture('tiny-bert'), SETTINGS);
     const order: string[] = [];
@@ -120,7 +120,7 @@ describe('the warm model', () => {
     await Promise.all([first.release(), again.release()]);
   });
 
-  it('needs its files no more once it is loaded', async () => {
+  it('does not need its files once it is loaded', async () => {
     const folder = copyOf('tiny-bert');
     const model = await loadModel(folder, SETTINGS);
     fs.rmSync(folder, { recursive: true });

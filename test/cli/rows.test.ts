@@ -47,7 +47,7 @@ it('runs on several files, warns of labels that look alike, and prints the comma
   ];
   const { status, stderr } = run('run', '--model', model, ...files, ...COLUMNS, ...options);
   expect({ status, stderr }).toMatchObject({ status: 0 });
-  const warning = `warning: ${at('b.csv')} and 1 more file: the labels "NEG", "neg" differ in letter case alone; they are 2 classes`;
+  const warning = `warning: ${at('b.csv')} and 1 more file: the labels "NEG", "neg" differ only in letter case; they are 2 classes`;
   // Scoring and training both read the rows: the warning appears once.
   expect(stderr.split('\n').filter((line) => line.includes('letter case'))).toEqual([warning]);
   const { data } = JSON.parse(fs.readFileSync(path.join(out, 'heads.json'), 'utf8'));
@@ -78,7 +78,7 @@ it('predicts a folder of files, with a warning for an empty text', () => {
   expect(rows.map(({ row }) => row)).toEqual([0, 1, 2, 3]);
   expect(rows[1].logits).toEqual(rows[3].logits); // both texts are empty
   expect(stderr).toContain(
-    `warning: 2 rows, the first ${folder}/0.csv: row 1, have an empty text; it is predicted as one`,
+    `warning: 2 rows, the first ${folder}/0.csv: row 1, have an empty text, which is predicted like any other`,
   );
 });
 

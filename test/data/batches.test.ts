@@ -28,7 +28,7 @@ describe('likeLengthBatches', () => {
     );
   });
 
-  it('composes the batches anew each epoch and with each seed, rows of one length too', () => {
+  it('composes other batches in each epoch and with each seed, also of rows of one length', () => {
     const companions = (seed: number, epoch: number, rows: number[]) =>
       likeLengthBatches(rows, { batchSize: 4, seed, epoch }).find((batch) => batch.includes(0));
     const same = new Array(100).fill(7);
@@ -39,13 +39,13 @@ describe('likeLengthBatches', () => {
     }
   });
 
-  it('does not go from short to long', () => {
+  it('does not order the batches by length', () => {
     const rows = ascending(1000);
     const firsts = likeLengthBatches(rows, { batchSize: 10, seed: 0, epoch: 0 }).map((batch) => batch[0]);
     expect(firsts).not.toEqual([...firsts].sort((a, b) => a - b));
   });
 
-  it('pads little: of rows in random order a tenth of what plain batches do', () => {
+  it('adds a tenth of the padding of plain batches in random order', () => {
     const rows = ascending(2000).map((i) => 5 + ((i * 7919) % 60));
     const padding = (batches: Int32Array[]) =>
       batches.reduce((sum, batch) => {
@@ -72,7 +72,7 @@ describe('evaluationBatches', () => {
 });
 
 describe('encodeRows', () => {
-  it('encodes the rows asked for, pairs with their seconds', () => {
+  it('encodes the given rows, and pairs with their second texts', () => {
     const encoder = {
       encode: (text: string, second: string | undefined, maxLength: number): TokenIds => {
         const ids = [...text, ...(second ?? '')].map((letter) => letter.charCodeAt(0)).slice(0, maxLength);
@@ -109,7 +109,7 @@ describe('encodeRows on a model', () => {
     expect(attempt).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }));
   });
 
-  it('asks nothing of the segments where the model reads none', () => {
+  it('does not check segments if the model reads none', () => {
     expect(encode([1], [5], { vocabSize: 30, typeVocabSize: 0 })()).toHaveLength(1);
   });
 });
@@ -120,7 +120,7 @@ describe('padBatch', () => {
     { ids: [8], typeIds: [1] },
   ];
 
-  it('lays rows out as matrices, padded on the right', () => {
+  it('pads rows on the right to matrices', () => {
     expect(padBatch(rows, 9)).toEqual({
       ids: Int32Array.of(5, 6, 7, 8, 9, 9),
       typeIds: Int32Array.of(0, 0, 1, 1, 0, 0),
@@ -138,7 +138,7 @@ describe('padBatch', () => {
     expect([...padBatch(rows, 4, 4).ids]).toEqual([5, 6, 7, 4, 8, 4, 4, 4]);
   });
 
-  it('refuses a batch of nothing', () => {
+  it('refuses an empty batch', () => {
     expect(() => padBatch([], 0)).toThrow(RangeError);
     expect(() => padBatch([{ ids: [], typeIds: [] }], 0)).toThrow(RangeError);
   });

@@ -55,7 +55,8 @@ it.each(['csv', 'tsv', 'txt', 'jsonl'] as const)('ends a line at LF, CRLF and CR
       const line = (i: number) => (format === 'jsonl' ? `{"text":"row ${i}"}` : `row ${i}`);
       const content = ends.map((each, i) => line(i) + each).join('');
       const all = await records(content, format);
-      const rows = format === 'jsonl' || format === 'txt' ? all.slice(1) : all; // the first record has the names
+      // The first record has the names.
+      const rows = format === 'jsonl' || format === 'txt' ? all.slice(1) : all;
       expect(fieldsOf(rows)).toEqual(ends.map((_, i) => [`row ${i}`]));
       expect(rows.map(({ line }) => line)).toEqual(ends.map((_, i) => i + 1));
     }),
@@ -123,7 +124,7 @@ it('distinguishes a quoted empty field from a blank line', async () => {
 
 it('reports a malformed record with its place and the correct form', async () => {
   expect(await message('a,b\r\nx,"y\rz" w\n')).toBe(
-    '/rows.csv: not RFC 4180: line 3: field 2 ("\\"y\\rz\\" ") goes on after its closing quote; a quote within a quoted field must be doubled',
+    '/rows.csv: not RFC 4180: line 3: field 2 ("\\"y\\rz\\" ") continues after its closing quote; a quote within a quoted field must be doubled',
   );
   expect(await message('a,b\nsay "hi",1\n')).toBe(
     '/rows.csv: not RFC 4180: line 2: field 1 ("say \\"") has a quote and does not begin with one; such a field must be quoted, and quotes in it doubled (--format tsv takes quotes literally)',

@@ -26,7 +26,7 @@ const own = (content: string, more: Partial<DataSource> = {}): DataSource => ({
 
 const glue = (task: TaskName, content: string): DataSource => ({ path: write(content), task });
 
-/** The one line in which a source is refused. */
+/** Error message of a refused source, one line. */
 async function refusal(source: DataSource, need: 'labels' | 'texts' = 'labels'): Promise<string> {
   try {
     await readDataset(source, need);
@@ -41,7 +41,7 @@ async function refusal(source: DataSource, need: 'labels' | 'texts' = 'labels'):
 }
 
 describe('named columns', () => {
-  it('reads texts and labels wherever their columns stand', async () => {
+  it('reads texts and labels at any position of their columns', async () => {
     const dataset = await readDataset(own('id\tlabel\tsentence\n7\t good \t"so far"\n8\tbad\tso what\n'), 'labels');
     expect(dataset).toMatchObject({
       texts: ['"so far"', 'so what'],
@@ -67,18 +67,18 @@ describe('named columns', () => {
     });
   });
 
-  it('neither needs nor reads labels where texts are enough', async () => {
+  it('neither needs nor reads labels if texts suffice', async () => {
     const dataset = await readDataset(own('sentence\nx\ny\n', { labelColumn: undefined }), 'texts');
     expect(dataset.texts).toEqual(['x', 'y']);
     expect(dataset.labels).toBeUndefined();
     expect((await readDataset(own('sentence\nx\n'), 'texts')).labels).toBeUndefined();
   });
 
-  it('passes over blank lines, which are no rows', async () => {
+  it('skips blank lines, which are no rows', async () => {
     expect((await readDataset(own('sentence\tlabel\n\nx\t1\n\ny\t0\n\n\n'), 'labels')).texts).toEqual(['x', 'y']);
   });
 
-  it('takes a format that the name does not tell', async () => {
+  it('reads a given format if the name has none', async () => {
     const path = write('sentence,label\nx,1\n', 'rows.data');
     const source = { path, textColumns: ['sentence'], labelColumn: 'label' };
     expect(await refusal(source)).toMatch('--format tsv|csv');
@@ -86,8 +86,8 @@ describe('named columns', () => {
   });
 });
 
-describe('bad input is told in one line', () => {
-  it('a file that is missing, empty, or a header alone', async () => {
+describe('bad input is reported in one line', () => {
+  it('a file that is missing, is empty or has only a header', async () => {
     expect(await refusal({ path: path.join(folder, 'none.tsv'), textColumns: ['a'], labelColumn: 'b' })).toMatch(
       /no such file/,
     );
@@ -95,7 +95,7 @@ describe('bad input is told in one line', () => {
     expect(await refusal(own('sentence\tlabel\n\n'))).toMatch(/a header but no row/);
   });
 
-  it('a column that is not there, with the nearest', async () => {
+  it('a missing column, with the nearest name', async () => {
     expect(await refusal(own('Sentense\tlabel\nx\t1\n'))).toMatch(
       /no column "sentence" in the header \("Sentense", "label"\); did you mean "Sentense"\?/,
     );
@@ -123,22 +123,22 @@ describe('bad input is told in one line', () => {
     expect(await refusal(own('sentence\tlabel\nx\ty\t1\n'))).toMatch(/row 0 \(line 2\) has 3 fields, the header has 2/);
   });
 
-  it('a source that does not say what to read, or says it twice', async () => {
+  it('a source without columns or task, or with both', async () => {
     const rows = 'sentence\tlabel\nx\t1\n';
     expect(await refusal(own(rows, { textColumns: undefined }))).toMatch(/--text-columns/);
     expect(await refusal(own(rows, { textColumns: [] }))).toMatch(/--text-columns/);
     expect(await refusal(own(rows, { labelColumn: undefined }))).toMatch(/--label-column/);
     expect(await refusal(own(rows, { textColumns: ['sentence', 'label', 'z'] }))).toMatch(
-      /one or two text columns, not 3/,
+      /3 text columns given (.*); give one or two/,
     );
     expect(await refusal(own(rows, { labelColumn: 'sentence' }))).toMatch(/"sentence" is named twice/);
     expect(await refusal(own(rows, { task: 'sst2' }))).toMatch(/either a task or columns/);
   });
 
-  it('a task that does not exist, with the nearest', async () => {
+  it('an unknown task, with the nearest name', async () => {
     const source = { path: write('x\n'), task: 'sst-2' as TaskName };
     await expect(readDataset(source, 'labels')).rejects.toThrow(
-      /no task "sst-2"; there are cola, .* did you mean "sst2"\?/,
+      /no task "sst-2"; the tasks are cola, .* did you mean "sst2"\?/,
     );
     await expect(readDataset({ ...source, task: 'toString' as TaskName }, 'labels')).rejects.toThrow(/no task/);
   });
@@ -158,13 +158,13 @@ describe("GLUE's files", () => {
     });
   });
 
-  it('CoLA: the test file has one, and no labels', async () => {
+  it('CoLA: the test file has a header and no labels', async () => {
     const source = glue('cola', 'index\tsentence\n0\tBill whistled past the house.\n');
     expect((await readDataset(source, 'texts')).texts).toEqual(['Bill whistled past the house.']);
     expect(await refusal(source)).toMatch(/no column "label" in the header \("index", "sentence"\)/);
   });
 
-  it('CoLA: a row without its sentence', async () => {
+  it('CoLA: a row without a sentence', async () => {
     expect(await refusal(glue('cola', 'gj04\t1\t\tFine.\ngj04\t1\n'))).toMatch(
       /row 1 \(line 2\) has no column "sentence": 2 fields of 4/,
     );
@@ -204,7 +204,7 @@ describe("GLUE's files", () => {
     });
   });
 
-  it('QQP: rows in pieces are left out, the others keep their numbers', async () => {
+  it('QQP: broken rows are skipped, the others keep their numbers', async () => {
     const content =
       'id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n' +
       '1\t2\t3\tWhy?\tHow?\t0\n' +
@@ -231,7 +231,7 @@ describe("GLUE's files", () => {
     ).toMatch(/none of the 1 rows/);
   });
 
-  it('MNLI: rows without a gold label count where texts are enough, and not where labels are needed', async () => {
+  it('MNLI: rows without a gold label count if texts suffice, and are skipped if labels are needed', async () => {
     const content = 'index\tsentence1\tsentence2\tlabel1\tgold_label\n0\ta\tb\tneutral\tneutral\n1\tc\td\tneutral\t-\n';
     expect(await readDataset(glue('mnli', content), 'labels')).toMatchObject({
       labels: ['neutral'],

@@ -34,7 +34,7 @@ describe('TSV', () => {
     ]);
   });
 
-  it('drops a byte order mark and any line end, and needs no final line end', async () => {
+  it('drops a byte order mark and any line end; the final line end may be missing', async () => {
     const rows = [
       ['a', 'b'],
       ['x', 'y'],
@@ -53,20 +53,20 @@ describe('TSV', () => {
     ]);
   });
 
-  it('reads back whatever fields were written', async () => {
+  it('reads back any fields as written', async () => {
     const field = fc.string({ unit: 'binary' }).map((text) => text.replace(/[\t\r\n]/g, ' '));
     const table = fc.array(fc.array(field, { minLength: 2, maxLength: 4 }), { minLength: 1, maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(table, fc.constantFrom('\n', '\r\n'), async (rows, end) => {
         const content = rows.map((row) => row.join('\t') + end).join('');
-        // A byte order mark at the start of the first field would be taken for the file's own.
+        // A byte order mark at the start of the first field would be read as the file's own.
         fc.pre(!content.startsWith('\ufeff'));
         expect(await read(content, 'tsv')).toEqual(rows);
       }),
     );
   });
 
-  it('numbers the lines from 1, and has no field beyond the last', async () => {
+  it('numbers the lines from 1; a field beyond the last is undefined', async () => {
     expect(await lines('a\tb\n\nx\ty\n', 'tsv')).toEqual([1, 2, 3]);
     expect((await records('a\tb\n', 'tsv'))[0].field(2)).toBeUndefined();
   });
@@ -81,18 +81,18 @@ describe('CSV', () => {
     ]);
   });
 
-  it('drops a byte order mark, before a quote too', async () => {
+  it('drops a byte order mark, also before a quote', async () => {
     expect(await read('\ufeff"a",b\nx,y\n', 'csv')).toEqual([
       ['a', 'b'],
       ['x', 'y'],
     ]);
   });
 
-  it('tells the line where a record starts', async () => {
+  it('knows the line on which a record starts', async () => {
     expect(await lines('a,b\n"x\ny\nz",1\nw,2\n', 'csv')).toEqual([1, 2, 5]);
   });
 
-  it('says in one line what is not well-formed, and where', async () => {
+  it('reports a malformed record in one line, with its place', async () => {
     const message = (content: string) =>
       read(content, 'csv').then(
         () => 'was read',
@@ -104,16 +104,16 @@ describe('CSV', () => {
   });
 });
 
-it.each(['tsv', 'csv'] as const)('is refused when it is not UTF-8, naming the line (%s)', async (format) => {
+it.each(['tsv', 'csv'] as const)('is refused if it is not UTF-8, with the line (%s)', async (format) => {
   const latin = Buffer.concat([Buffer.from('a,b\nx,1\ncaf'), Buffer.from([0xe9]), Buffer.from(',1\n')]);
   await expect(read(latin, format)).rejects.toThrow(/line 3 is not UTF-8/);
   await expect(read(Buffer.from('\ufeffa,b\n', 'utf16le'), format)).rejects.toThrow(/line 1 is not UTF-8/);
-  // A character cut off by the end of the file.
+  // The end of the file truncates a character.
   await expect(read(Buffer.from('a,b\nx,é').subarray(0, -1), format)).rejects.toThrow(/line 2 is not UTF-8/);
 });
 
-it.each(['tsv', 'csv'] as const)('reads the same in one piece and in many (%s)', async (format) => {
-  // Three times what is read at once, with a record and a multibyte character over each border.
+it.each(['tsv', 'csv'] as const)('reads the same in one chunk and in many (%s)', async (format) => {
+  // Three times the chunk size, with a record and a multibyte character across each border.
   const row = (i: number) => [`${i} ${'é😀'.repeat(i % 50)}`, `y${i}`];
   const rows = Array.from({ length: 10_000 }, (_, i) => row(i));
   const content = rows.map((each) => `${each.join(format === 'tsv' ? '\t' : ',')}\n`).join('');

@@ -1,6 +1,6 @@
 import { formatOf } from '../../data/format';
 
-it('is told by the extension, in any letter case, gzipped or not', () => {
+it('follows from the extension, in any letter case, gzipped or not', () => {
   const names = [
     'a.csv',
     'A.CSV',
@@ -16,6 +16,8 @@ it('is told by the extension, in any letter case, gzipped or not', () => {
   expect(names.map((name) => formatOf(name))).toEqual('csv csv tsv tsv jsonl jsonl parquet txt tsv txt'.split(' '));
 });
 
-it.each(['rows.xlsx', 'rows', 'rows.gz', 'toString', 'a.constructor'])('%s does not tell it', (name) => {
-  expect(() => formatOf(name)).toThrow(/tell the format; \.tsv, \.csv, .* or --format tsv\|csv\|jsonl\|parquet\|txt/);
+it.each(['rows.xlsx', 'rows', 'rows.gz', 'toString', 'a.constructor'])('%s has no known extension', (name) => {
+  expect(() => formatOf(name)).toThrow(
+    /the extension is not one of \.tsv, \.csv, .*; give --format tsv\|csv\|jsonl\|parquet\|txt/,
+  );
 });

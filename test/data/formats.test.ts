@@ -9,7 +9,8 @@ import { drawSample } from '../../data/split';
 import { TASKS } from '../../data/tasks';
 
 /*
- * Files that pyarrow and Python's json, csv and gzip wrote: test/fixtures/make_formats.py. And files that are broken.
+ * Files that pyarrow and Python's json, csv and gzip wrote (test/fixtures/make_formats.py), and
+ * broken files.
  */
 const formats = path.join(__dirname, '../fixtures/formats');
 const at = (name: string) => path.join(formats, name);
@@ -27,7 +28,7 @@ function write(name: string, content: string | Uint8Array): string {
   return file;
 }
 
-/** A column, read as the label of each row. */
+/** Values of a column, read as labels. */
 const column = async (file: string, labelColumn: string, textColumn = 'text') =>
   (await readDataset({ path: file, textColumns: [textColumn], labelColumn }, 'labels')).labels;
 
@@ -60,15 +61,15 @@ describe('Parquet', () => {
     }
   });
 
-  it('refuses a row without a value, by its number', async () => {
+  it('refuses a row without a value, with its number', async () => {
     const refused = (name: string) => refusal({ path: at(names[1]), textColumns: ['text'], labelColumn: name });
     expect(await refused('null_text')).toBe('row 9 has no value in the column "null_text"');
     expect(await refused('null_int')).toBe('row 30 has no value in the column "null_int"');
-    // A column that is not asked for may hold anything.
+    // A column that is not requested may hold anything.
     expect((await readDataset({ path: at(names[1]), textColumns: ['text'] }, 'texts')).rows).toBe(40);
   });
 
-  it('refuses a column of another type, or that is not there', async () => {
+  it('refuses a column of another type, and a missing column', async () => {
     const refused = (name: string) => refusal({ path: at(names[0]), textColumns: [name] }, 'texts');
     const right = 'it must be of texts, whole or decimal numbers, or booleans';
     expect(await refused('when')).toBe(`the column "when" is TIMESTAMP; ${right}`);
@@ -88,7 +89,7 @@ describe('Parquet', () => {
     expect(await refusal(missing)).toBe('row 2 has the class -1 in the column "missing"; the schema has 0 to 1');
   });
 
-  it('refuses a file that is none, is cut off, damaged, empty or without rows', async () => {
+  it('refuses another file, and one that is truncated, damaged, empty or without rows', async () => {
     const bytes = fs.readFileSync(at(names[1]));
     const refused = (content: string | Uint8Array) =>
       refusal({ path: write('rows.parquet', content), textColumns: ['text'] }, 'texts');
@@ -106,7 +107,7 @@ describe('Parquet', () => {
 describe('JSONL', () => {
   const wellFormed = (value: string | boolean) => String(value).replace(/\p{Surrogate}/gu, '\ufffd');
 
-  it.each(['rows.jsonl', 'rows.jsonl.gz'])('%s: numbers and words as they stand in the line', async (name) => {
+  it.each(['rows.jsonl', 'rows.jsonl.gz'])('%s: numbers and words as written in the line', async (name) => {
     const expected = (key: string) => golden.jsonl.map((row) => wellFormed(row[key]));
     const source = { path: at(name), textColumns: ['text', 'second'], labelColumn: 'class' };
     const dataset = await readDataset(source, 'labels');
@@ -121,25 +122,25 @@ describe('JSONL', () => {
     );
   });
 
-  it('passes over blank lines, which are no rows, and a byte order mark', async () => {
+  it('skips blank lines, which are no rows, and a byte order mark', async () => {
     const path = write('rows.jsonl', '\ufeff\n{"text":"a","y":true}\r\n\n  \n{"y":false,"text":"b"}');
     const dataset = await readDataset({ path, textColumns: ['text'], labelColumn: 'y' }, 'labels');
     expect(dataset).toMatchObject({ texts: ['a', 'b'], labels: ['true', 'false'], rows: 2 });
   });
 
-  it('takes the last of a key that comes twice', async () => {
+  it('takes the last value of a repeated key', async () => {
     const file = write('rows.jsonl', '{"text":"a","y":1,"z":{"y":2},"\\u0079":3.0}\n');
     expect(await column(file, 'y')).toEqual(['3.0']);
   });
 
-  it('refuses a line that is no object, or what is no text in one, with its number', async () => {
+  it("refuses a line that is no object, and a value that is no text, with the line's number", async () => {
     const refused = (content: string) =>
       refusal({ path: write('rows.jsonl', content), textColumns: ['text'], labelColumn: 'y' });
     const good = '{"text": "a", "y": 1}\n';
     expect(await refused(`${good}\n[1, 2]\n`)).toBe(
-      'line 3 is a list, not an object; JSON Lines has one object a line',
+      'line 3 is a list, not an object; JSON Lines has one object per line',
     );
-    expect(await refused('[\n{"text": "a"}\n]\n')).toMatch(/^line 1 is not JSON .*one object a line$/);
+    expect(await refused('[\n{"text": "a"}\n]\n')).toMatch(/^line 1 is not JSON .*one object per line$/);
     expect(await refused(`${good}{"text": "a", "y": NaN}\n`)).toMatch(/^line 2 is not JSON/);
     expect(await refused(`${good}"words"\n`)).toMatch(/^line 2 is a string, not an object/);
     expect(await refused(`${good}null\n`)).toMatch(/^line 2 is null/);
@@ -161,7 +162,7 @@ describe('JSONL', () => {
 });
 
 describe('plain text', () => {
-  it('is a text a line, blank lines left out', async () => {
+  it('has one text per line; blank lines are skipped', async () => {
     const path = write('rows.txt', 'one\ttab "quoted"\r\n\n  two \n\n\nthree');
     const dataset = await readDataset({ path }, 'texts');
     expect(dataset).toMatchObject({
@@ -172,18 +173,18 @@ describe('plain text', () => {
     expect(dataset.labels).toBeUndefined();
   });
 
-  it('has neither labels nor columns nor a task', async () => {
+  it('has no labels, no columns and no task', async () => {
     const path = write('rows.txt', 'text\tlabel\na\t1\n');
     expect(await refusal({ path })).toMatch(/^a plain text has no labels; give a TSV, CSV, JSONL or Parquet file/);
     expect(await refusal({ path, textColumns: ['text'] }, 'texts')).toMatch(/no columns.*--format tsv/);
-    expect(await refusal({ path, task: 'sst2' }, 'texts')).toMatch(/of no task; --format tsv/);
+    expect(await refusal({ path, task: 'sst2' }, 'texts')).toMatch(/no task; --format tsv/);
     expect((await readDataset({ path, format: 'tsv', textColumns: ['text'] }, 'texts')).texts).toEqual(['a']);
     expect(await refusal({ path: write('rows.txt', '\n\n') }, 'texts')).toBe('the file is empty');
   });
 });
 
 describe('gzip', () => {
-  it("is unpacked: Python's files, in one member and in two", async () => {
+  it("is unpacked: Python's files with one member and with two", async () => {
     const { text, second, label } = golden.parquet;
     const csv = { path: at('rows.csv.gz'), textColumns: ['text', 'second'], labelColumn: 'label' };
     expect(await readDataset(csv, 'labels')).toMatchObject({ texts: text, seconds: second, labels: label });
@@ -192,19 +193,19 @@ describe('gzip', () => {
     expect(await readDataset({ path: at('rows.txt.gz') }, 'texts')).toMatchObject({ texts: text });
   });
 
-  it('is told by its first bytes too, whatever the name', async () => {
+  it('is recognised by its first bytes, whatever the name', async () => {
     const path = write('rows.tsv', fs.readFileSync(at('rows.tsv.gz')));
     expect((await readDataset({ path, textColumns: ['text'] }, 'texts')).texts).toEqual(golden.parquet.text);
   });
 
-  it('refuses what is cut off, damaged, not gzipped or empty inside', async () => {
+  it('refuses a file that is truncated, damaged, not gzipped or empty inside', async () => {
     const bytes = gzipSync(`text\n${'some words\n'.repeat(100_000)}`);
     const refused = (content: string | Uint8Array, name = 'rows.tsv.gz') =>
       refusal({ path: write(name, content), textColumns: ['text'] }, 'texts');
-    expect(await refused(bytes.subarray(0, bytes.length - 20))).toBe('the gzip file is cut off');
-    expect(await refused(bytes.subarray(0, 5))).toBe('the gzip file is cut off');
+    expect(await refused(bytes.subarray(0, bytes.length - 20))).toBe('the gzip file is truncated');
+    expect(await refused(bytes.subarray(0, 5))).toBe('the gzip file is truncated');
     const damaged = Buffer.from(bytes);
-    damaged[bytes.length - 6] ^= 1; // of the checksum
+    damaged[bytes.length - 6] ^= 1; // in the checksum
     expect(await refused(damaged)).toMatch(/^the gzip file is damaged \(.*data check/);
     expect(await refused('text\nwords\n')).toBe('is named .gz but is not gzipped');
     expect(await refused('')).toBe('the file is empty');
@@ -213,8 +214,8 @@ describe('gzip', () => {
   });
 });
 
-describe("GLUE's tasks in the columns of the Hub's data set", () => {
-  it.each(['mnli.jsonl', 'mnli.parquet'])('%s: class numbers are the classes of the task', async (name) => {
+describe("GLUE's tasks in the columns of the Hub's dataset", () => {
+  it.each(['mnli.jsonl', 'mnli.parquet'])('%s: class numbers become the classes of the task', async (name) => {
     expect(await readDataset({ path: at(name), task: 'mnli' }, 'labels')).toMatchObject({
       texts: ['p0', 'p1', 'p2', 'p3', 'p4', 'p5'],
       seconds: ['h0', 'h1', 'h2', 'h3', 'h4', 'h5'],
@@ -240,7 +241,7 @@ describe("GLUE's tasks in the columns of the Hub's data set", () => {
     expect(dataset.seconds).toEqual('sentence' in row && task !== 'qnli' ? undefined : ['b']);
   });
 
-  it('asks for the columns of such a file', async () => {
+  it('names the missing columns of such a file', async () => {
     const path = write('mnli.jsonl', '{"premise": "a", "hypothesys": "b", "label": 0}\n');
     expect(await refusal({ path, task: 'mnli' })).toMatch(/no column "hypothesis" .*did you mean "hypothesys"\?/);
     const cola = write('cola.jsonl', '{"text": "a", "label": 0}\n');
@@ -253,7 +254,7 @@ describe('drawRows', () => {
   const path = write('many.tsv', `text\n${rows.join('\n')}\n`);
   const all = { path, textColumns: ['text'] };
 
-  it('keeps the drawn rows of the whole, in the order drawn', async () => {
+  it('returns the drawn rows, in the order drawn', async () => {
     const drawn = drawSample(rows.length, 50, 7);
     const whole = await readDataset(all, 'texts');
     const { dataset, available } = await drawRows(all, 'texts', (count) => drawSample(count, 50, 7));
@@ -263,7 +264,7 @@ describe('drawRows', () => {
     expect(dataset.rowNumbers).toEqual(drawn);
   });
 
-  it('draws among the rows that can be used, and tells their numbers in the file', async () => {
+  it('draws among the usable rows, and reports their numbers in the file', async () => {
     const lines = ['0\tp\tq\tx', '1\tp\tbroken', '2\tp\tq\ty', '3\tp', '4\tp\tq\tz'];
     const file = write('qqp.tsv', `id\tqid1\tquestion1\tquestion2\n${lines.join('\n')}\n`);
     const source = { path: file, task: 'qqp' as const };
@@ -273,13 +274,13 @@ describe('drawRows', () => {
     expect([0, 1].map((index) => rowNumber(dataset, index))).toEqual([4, 0]);
   });
 
-  it('refuses a row that it does not draw', async () => {
+  it('refuses an invalid row even if it is not drawn', async () => {
     const file = write('bad.tsv', `text\tlabel\n${'words\t1\n'.repeat(100)}only words\n`);
     const source = { path: file, textColumns: ['text'] };
     await expect(drawRows(source, 'texts', () => Int32Array.of(0))).rejects.toThrow(/row 100 \(line 102\)/);
   });
 
-  it('tells of a file that changed between its two passes', async () => {
+  it('reports a file that changed between its two passes', async () => {
     const file = write('changing.txt', 'a\nb\nc\n');
     const draw = () => {
       fs.writeFileSync(file, 'a\n');
@@ -298,17 +299,17 @@ describe('the file', () => {
     expect(await refused(path.join(folder, 'trian.tsv'))).toBe('no such file; did you mean "train.tsv"?');
     expect(await refused(path.join(folder, 'no', 'such', 'x.tsv'))).toBe('no such file');
     const none = fs.mkdtempSync(path.join(folder, 'none-'));
-    expect(await refused(none)).toMatch(/^is a folder and holds no file with a name of its own/);
+    expect(await refused(none)).toMatch(/^is a folder and holds no file with a name that does not begin with \. or _/);
     expect(await refused('/dev/null')).toMatch(/^is a device; it must be a regular file/);
   });
 
-  it('is hashed over its bytes, byte order mark and all', async () => {
+  it('is hashed with all its bytes, including the byte order mark', async () => {
     const bytes = Buffer.from('\ufeffa\tb\r\nx\ty\r\n');
     const { sha256 } = await readDataset({ path: write('hash.tsv', bytes), textColumns: ['a'] }, 'texts');
     expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
   });
 
-  it('may lie elsewhere than its name says', async () => {
+  it('may be stored at another path than its name', async () => {
     const file = write('spooled', 'one\ntwo\n');
     const source = { path: 'stdin', file, format: 'txt' as const };
     expect(await readDataset(source, 'texts')).toMatchObject({ path: 'stdin', texts: ['one', 'two'] });
@@ -323,7 +324,7 @@ describe('the file', () => {
     ['csv', '\n\n'],
     ['jsonl', ''],
     ['txt', '\ufeff\n'],
-  ] as const)('is refused when it is empty (%s, %j)', async (format, content) => {
+  ] as const)('is refused if it is empty (%s, %j)', async (format, content) => {
     const source = { path: write('empty', content), format, ...(format !== 'txt' && { textColumns: ['a'] }) };
     expect(await refusal(source, 'texts')).toBe('the file is empty');
   });

@@ -39,13 +39,13 @@ describe('fitLabels', () => {
     expect(fitLabels(rows([...labels].reverse()))).toEqual({ problem: 'single-label', names });
   });
 
-  it("has a task's classes in GLUE's order, those too that the rows lack", () => {
+  it("has a task's classes in GLUE's order, also those that no row has", () => {
     expect(fitLabels(glue('mnli', ['contradiction', 'entailment']))).toEqual({
       problem: 'single-label',
       names: ['entailment', 'neutral', 'contradiction'],
     });
     expect(() => fitLabels(glue('rte', ['entailment', 'neutral']))).toThrow(
-      'rows.tsv: row 1 has the label "neutral"; the task rte knows "entailment", "not_entailment"',
+      'rows.tsv: row 1 has the label "neutral"; the task rte has "entailment", "not_entailment"',
     );
   });
 
@@ -62,12 +62,12 @@ describe('fitLabels', () => {
 });
 
 describe('encodeLabels', () => {
-  it('gives class indices', () => {
+  it('returns class indices', () => {
     const train = rows(['b', 'a', 'c']);
     expect(encodeLabels(rows(['c', 'c', 'a']), fitLabels(train))).toEqual(Int32Array.of(2, 2, 0));
   });
 
-  it('names the row of the file, the label and the known ones when training had no such label', () => {
+  it('refuses an unknown label, with its row in the file and the known labels', () => {
     const set = fitLabels(rows(['yes', 'no']));
     const dev = selectRows(rows(['no', 'yes', 'no', 'perhaps'], { path: 'dev.tsv' }), [3, 0]);
     expect(() => encodeLabels(dev, set)).toThrow(
@@ -80,7 +80,7 @@ describe('encodeLabels', () => {
     expect(() => encodeLabels(rows(['x']), set)).toThrow(/"19" and 5 more$/);
   });
 
-  it('gives the numbers of a regression', () => {
+  it('returns the numbers of a regression', () => {
     const values = encodeLabels(rows(['4.5', '-1', '1e-3', '.5', '3.', '+2']), { problem: 'regression', names: [] });
     expect(values).toEqual(Float32Array.of(4.5, -1, 1e-3, 0.5, 3, 2));
   });
@@ -91,7 +91,7 @@ describe('encodeLabels', () => {
     );
   });
 
-  it('needs the labels', () => {
+  it('refuses a dataset without labels', () => {
     expect(() => fitLabels(rows(['a'], { labels: undefined }))).toThrow(/labels were not read/);
   });
 });
@@ -102,17 +102,17 @@ describe('labelWarnings', () => {
     return labelWarnings(dataset, fitLabels(dataset));
   };
 
-  it('warns of classes that differ in letter case alone', () => {
+  it('warns of classes that differ only in letter case', () => {
     expect(warnings(['NEG', 'pos', 'neg', 'Neg', 'NEG'])).toEqual([
-      'rows.tsv: the labels "NEG", "Neg", "neg" differ in letter case alone; they are 3 classes',
+      'rows.tsv: the labels "NEG", "Neg", "neg" differ only in letter case; they are 3 classes',
     ]);
     expect(warnings(['Straße', 'STRASSE', 'strasse'])).toHaveLength(1);
     expect(warnings(['Σ', 'x', 'σ'])).toHaveLength(1);
   });
 
-  it('warns of classes that differ in Unicode composition alone', () => {
+  it('warns of classes that differ only in Unicode composition', () => {
     expect(warnings(['caf\u00e9', 'bar', 'cafe\u0301'])).toEqual([
-      'rows.tsv: the labels "cafe\u0301" (U+0063 U+0061 U+0066 U+0065 U+0301), "caf\u00e9" (U+0063 U+0061 U+0066 U+00E9) are written with other code points and look the same; they are 2 classes',
+      'rows.tsv: the labels "cafe\u0301" (U+0063 U+0061 U+0066 U+0065 U+0301), "caf\u00e9" (U+0063 U+0061 U+0066 U+00E9) look the same but have different code points; they are 2 classes',
     ]);
     expect(warnings(['CAF\u00c9', 'cafe\u0301'])).toHaveLength(1);
   });

@@ -55,6 +55,6 @@ it('reads any given delimiter, with literal quotes in TSV', async () => {
     (await readDataset({ path: file, format, delimiter: ';', textColumns: ['text'] }, 'texts')).texts;
   expect([await texts('csv'), await texts('tsv')]).toEqual([['a'], ['"a"']]);
   expect(await refusal('rows.jsonl', '{"text":"a","label":0}\n', { delimiter: ';' })).toBe(
-    '--delimiter ";" goes with CSV and TSV; this is jsonl',
+    '--delimiter ";" is for CSV and TSV; this is jsonl',
   );
 });

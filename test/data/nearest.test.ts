@@ -12,7 +12,7 @@ describe('nearest', () => {
     expect(nearest('lable', known)).toBe('label');
   });
 
-  it('finds none where none is near', () => {
+  it('finds none if none is near', () => {
     expect(nearest('text', ['relatedness_score'])).toBeUndefined();
     expect(nearest('x', [])).toBeUndefined();
     expect(didYouMean('text', ['relatedness_score'])).toBe('');
@@ -20,7 +20,7 @@ describe('nearest', () => {
   });
 });
 
-it('names what lies beside a path that is not there', () => {
+it('suggests a sibling of a missing path', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-nearest-'));
   fs.writeFileSync(path.join(folder, 'train.tsv'), '');
   fs.mkdirSync(path.join(folder, 'trains'));

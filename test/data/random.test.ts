@@ -16,7 +16,7 @@ const tally = (cells: number, draws: number, draw: () => number) => {
 };
 
 describe('randomStream', () => {
-  it('gives the same draws for the same seed and purpose, whatever else was drawn', () => {
+  it('gives the same draws for the same seed and purpose, whatever else is drawn', () => {
     fc.assert(
       fc.property(seeds, fc.string(), (seed, purpose) => {
         const [a, b, other] = [randomStream(seed, purpose), randomStream(seed, purpose), randomStream(seed, 'other!')];
@@ -59,7 +59,7 @@ describe('randomStream', () => {
     };
     const begins = [0, 1, 2, 3, 2 ** 31, 2 ** 32 - 1].flatMap((seed) => ['a', 'b', ''].map((p) => begin(seed, p)));
     expect(new Set(begins).size).toBe(begins.length);
-    // The seed and the purpose cannot run into one another.
+    // The seed and the purpose are separated.
     expect(begin(1, '1/x')).not.toBe(begin(11, '/x'));
   });
 
@@ -107,8 +107,9 @@ describe('randomStream', () => {
     expect(Math.abs(beyond - 0.05)).toBeLessThan(0.004);
   });
 
-  it('refuses a seed that is no whole number, and a sample larger than the rows', () => {
-    for (const seed of [-1, 0.5, Number.NaN, 2 ** 53]) expect(() => randomStream(seed, 'x')).toThrow(/seed is a whole/);
+  it('refuses a seed that is no whole number, and a sample larger than the dataset', () => {
+    for (const seed of [-1, 0.5, Number.NaN, 2 ** 53])
+      expect(() => randomStream(seed, 'x')).toThrow(/seed must be a whole/);
     expect(() => randomStream(0, 'x').sample(3, 4)).toThrow('4 of 3 rows');
   });
 });

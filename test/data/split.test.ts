@@ -4,7 +4,7 @@ import { drawSample, holdOut } from '../../data/split';
 const seeds = fc.nat();
 
 describe('holdOut', () => {
-  it('holds a tenth out: both ascending, each row in one of the two', () => {
+  it('holds out a tenth: both parts ascending, each row in one of the two', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 500 }), seeds, (rows, seed) => {
         const { train, dev } = holdOut(rows, seed);
@@ -16,13 +16,13 @@ describe('holdOut', () => {
     );
   });
 
-  it('holds others out with another seed', () => expect(holdOut(100, 0).dev).not.toEqual(holdOut(100, 1).dev));
+  it('holds out other rows with another seed', () => expect(holdOut(100, 0).dev).not.toEqual(holdOut(100, 1).dev));
 
   it('cannot split one row', () => expect(() => holdOut(1, 0)).toThrow(/one training row/));
 });
 
 describe('drawSample', () => {
-  it('draws different rows; a larger sample begins with the smaller; all where there are fewer', () => {
+  it('draws distinct rows; a larger sample begins with the smaller; fewer rows are all drawn', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 400 }), fc.integer({ min: 1, max: 500 }), seeds, (rows, n, seed) => {
         const sample = drawSample(rows, n, seed);

@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { mismatchedSibling, TASK_NAMES, TASKS, taskNamed } from '../../data/tasks';
 
 describe('TASKS', () => {
-  it("has GLUE's nine, in its class order", () => {
+  it("has GLUE's nine tasks, with its order of classes", () => {
     expect(TASK_NAMES).toEqual(['cola', 'sst2', 'mrpc', 'stsb', 'qqp', 'mnli', 'qnli', 'rte', 'wnli']);
     expect(TASKS.mnli.labels.names).toEqual(['entailment', 'neutral', 'contradiction']);
     expect(TASKS.qnli.labels.names).toEqual(['entailment', 'not_entailment']);
@@ -13,14 +13,14 @@ describe('TASKS', () => {
     expect(TASK_NAMES.filter((name) => TASKS[name].textColumns.length === 1)).toEqual(['cola', 'sst2']);
   });
 
-  it('is asked by name', () => expect(TASK_NAMES.map(taskNamed)).toEqual(TASK_NAMES));
+  it('are found by name', () => expect(TASK_NAMES.map(taskNamed)).toEqual(TASK_NAMES));
 });
 
 describe('mismatchedSibling', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-mnli-'));
   afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-  it('is found beside the matched file, and only there', () => {
+  it('is found only beside the matched file', () => {
     const [matched, mismatched] = ['dev_matched.tsv', 'dev_mismatched.tsv'].map((name) => path.join(folder, name));
     fs.writeFileSync(matched, '');
     expect(mismatchedSibling(matched)).toBeUndefined();

@@ -7,7 +7,7 @@ import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
-/** Of `make_adapter_golden.py`. */
+/** Output of `make_adapter_golden.py`. */
 interface Golden {
   heads: number[][];
   tune: Tune;
@@ -52,7 +52,7 @@ const labelsFor = (outputs: number) =>
 describe.each(Object.entries(golden))('the adapter of %s', (model, { heads, tune, outputs, ...expected }) => {
   const shape = { heads, tune, labels: labelsFor(outputs) };
 
-  it('has the tensors and the settings that PEFT itself saves', () =>
+  it('has the same tensors and settings as PEFT saves', () =>
     adapted(model, shape, ({ config, tensors }) => {
       expect(Object.fromEntries([...tensors.tensors].map(([name, { shape }]) => [name, shape]))).toEqual(
         expected.tensors,
@@ -65,7 +65,7 @@ describe.each(Object.entries(golden))('the adapter of %s', (model, { heads, tune
       expect(expected.linear.filter((name) => pattern.test(name))).toEqual(expected.adapted);
     }));
 
-  it('changes the tuned rows and columns alone, by the very difference', () =>
+  it('changes only the tuned rows and columns, by the exact difference', () =>
     adapted(model, shape, ({ checkpoint, delta, tensors }) => {
       const merged = applyDelta(checkpoint, delta);
       for (const name of expected.adapted) {
@@ -91,7 +91,7 @@ describe.each(Object.entries(golden))('the adapter of %s', (model, { heads, tune
     }));
 });
 
-/** B·A, [out, rank]·[rank, into], in float32's own numbers: one summand of each sum is not zero. */
+/** B·A, [out, rank]·[rank, into], exact in float32: one summand of each sum is not zero. */
 function multiply(b: Float32Array, a: Float32Array, [out, rank, into]: number[]): Float32Array {
   const product = new Float32Array(out * into);
   for (let o = 0; o < out; o++) {
@@ -102,7 +102,7 @@ function multiply(b: Float32Array, a: Float32Array, [out, rank, into]: number[])
   return product;
 }
 
-it('tells on its card how to load it, labels and all', async () => {
+it('says on its card how to load it, with its labels', async () => {
   await adapted('tiny-bert', { heads: [[0], []], labels: ['no', 'a "yes"\n'] }, ({ card, delta }) => {
     expect(card).toContain('num_labels=2, id2label={0: "no", 1: "a \\"yes\\"\\n"}');
     expect(card).toContain(delta.info.base.sha256);
@@ -113,7 +113,7 @@ it('tells on its card how to load it, labels and all', async () => {
   });
 });
 
-it('adapts nothing where the task head alone was tuned, in a layout that PEFT loads', () =>
+it('changes nothing if only the task head was tuned, in a layout that PEFT loads', () =>
   adapted('tiny-bert', { heads: [[], []], labels: ['0', '1'] }, ({ config, tensors }) => {
     expect(config).toMatchObject({ r: 1, target_modules: 'bert\\.encoder\\.layer\\.0\\.attention\\.self\\.query' });
     const at = 'base_model.model.bert.encoder.layer.0.attention.self.query';
@@ -121,7 +121,7 @@ it('adapts nothing where the task head alone was tuned, in a layout that PEFT lo
     expect(tensors.float32(`${at}.lora_B.weight`)).toEqual(new Float32Array(45));
   }));
 
-it('refuses a folder that holds something, and a delta of another base', async () => {
+it('refuses a folder that is not empty, and a delta of another base', async () => {
   const checkpoint = await openCheckpoint(path.join(FIXTURES, 'tiny-bert'));
   const delta = randomDelta(checkpoint, { heads: [[0], []] });
   const full = fs.mkdtempSync(path.join(temporary, 'full-'));

@@ -42,7 +42,7 @@ function wrappedModel(from: string, wrapper: string): string {
 const readConfig = (of: string) => JSON.parse(fs.readFileSync(path.join(of, 'config.json'), 'utf8'));
 const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
-/** Every tensor of the merged checkpoint has the delta's numbers where it was tuned and else the base's. */
+/** Checks that all tensors of a merged checkpoint have the delta's numbers, else the base's. */
 function expectMerged(merged: Checkpoint, base: Checkpoint, delta: Delta): void {
   const touched = applyDelta(base, delta);
   const untouched = baseTensors(FAMILIES.bert, base.config).filter(({ name }) => !touched.has(name));
@@ -58,7 +58,7 @@ function expectMerged(merged: Checkpoint, base: Checkpoint, delta: Delta): void 
 // merged-golden.test.ts shows for the model without wrappers that transformers finds exactly its
 // tensors.
 test.each(['tiny-bert', 'tiny-roberta', 'tiny-distilbert'])(
-  '%s with wrappers before its names gives the checkpoint that it gives without, and is undone to its bytes',
+  '%s with wrappers before its names gives the same checkpoint as without, and is undone to its bytes',
   async (name) => {
     const plain = path.join(FIXTURES, name);
     const wrapped = wrappedModel(plain, 'module._orig_mod.');
@@ -87,7 +87,7 @@ test.each<[string, DeltaShape]>([
   ['tiny-bert', TINY],
   ['tiny-bert', { heads: [[], [1, 2]] }],
   ['one-head-bert', { heads: [[0]], labels: ['no', 'yes'] }],
-])('%s with a delta opens as a base of its own, task head and all', async (name, shape) => {
+])('%s with a merged delta opens as a base, with its task head', async (name, shape) => {
   const base = await open(path.join(FIXTURES, name));
   const delta = randomDelta(base, shape);
   const out = fresh();
@@ -115,7 +115,7 @@ test.each<[string, DeltaShape]>([
   ]);
 });
 
-test("config.json is the base's, but for what makes it a classifier", async () => {
+test("config.json is the base's, except for the fields of a classifier", async () => {
   const base = copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), 'F32');
   const raw = {
     ...readConfig(base),
@@ -158,7 +158,7 @@ test("config.json is the base's, but for what makes it a classifier", async () =
   });
 });
 
-test("the tokenizer's files come along", async () => {
+test("the tokenizer's files are copied", async () => {
   const base = copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), 'F32');
   fs.writeFileSync(path.join(base, 'vocab.txt'), '[PAD]\n');
   fs.writeFileSync(path.join(base, 'special_tokens_map.json'), '{}');
@@ -179,7 +179,7 @@ describe.each([
 ] as const)('a base in %s', (format, called) => {
   const base = copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), format);
 
-  test('is merged in F32 by default: its own numbers widened exactly, the tuned ones whole', async () => {
+  test('is merged in F32 by default: its own numbers are widened exactly, the tuned ones unchanged', async () => {
     const checkpoint = await open(base);
     const delta = randomDelta(checkpoint, TINY);
     const out = fresh();
@@ -190,7 +190,7 @@ describe.each([
     expect(readConfig(out).dtype).toBe('float32');
   });
 
-  test("in its own type on demand: what was tuned is rounded, which is told, the rest is the base's bytes", async () => {
+  test("is merged in its own type on request: tuned numbers are rounded, with a note; the rest has the base's bytes", async () => {
     const checkpoint = await open(base);
     const delta = randomDelta(checkpoint, TINY);
     const out = fresh();
@@ -209,7 +209,7 @@ describe.each([
   });
 });
 
-test('a tuned number that F16 cannot hold is refused, and nothing is left', async () => {
+test('a tuned number that F16 cannot hold is refused, and no file remains', async () => {
   const checkpoint = await open(copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), 'F16'));
   const parent = fresh();
   const request = {
@@ -242,7 +242,7 @@ test('a delta of another base, or a folder that is not empty, is refused', async
   expect(fs.readdirSync(full)).toEqual(['mine']);
 });
 
-test('a base that changed after it was opened is noticed', async () => {
+test('a base that changed after it was opened is an error', async () => {
   const base = copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), 'F32');
   const checkpoint = await open(base);
   const handle = fs.openSync(path.join(base, 'model.safetensors'), 'r+');
@@ -268,7 +268,7 @@ describe('a stored task head', () => {
     return readTaskHead(await open(copy));
   };
 
-  test('is read as transformers reads it where config.json leaves things open', async () => {
+  test('has the defaults of transformers if config.json lacks fields', async () => {
     const head = await withConfig({
       id2label: undefined,
       label2id: undefined,
@@ -282,7 +282,7 @@ describe('a stored task head', () => {
     });
   });
 
-  test('of another kind of model is none', async () => {
+  test('of another kind of model is ignored', async () => {
     expect(await withConfig({ architectures: ['BertForTokenClassification'] })).toBeUndefined();
   });
 

@@ -27,8 +27,8 @@ const UNEQUAL: DeltaShape = { heads: [[3], [0, 2, 4]], tune: 'qkvo', labels: ['n
 test.each<[string, DeltaShape]>([
   ['unequal heads, W_O too', UNEQUAL],
   ['a layer without heads, regression', { heads: [[], [1, 2]] }],
-  ['task head alone', { heads: [[], []], labels: ['a', 'b'] }],
-])('what was written is read: %s', (_, shape) => {
+  ['only the task head', { heads: [[], []], labels: ['a', 'b'] }],
+])('a written delta is read back: %s', (_, shape) => {
   const delta = randomDelta(tiny, shape);
   const out = fresh();
   writeDelta(out, delta);
@@ -38,7 +38,7 @@ test.each<[string, DeltaShape]>([
   expect(new Map([...read.tensors].sort())).toEqual(new Map([...delta.tensors].sort()));
 });
 
-test('the same delta gives the same bytes, in whatever order its keys and heads are given', () => {
+test('the same delta gives the same bytes in any order of its keys and heads', () => {
   const delta = randomDelta(tiny, UNEQUAL);
   const reversed = <T extends object>(value: T) => Object.fromEntries(Object.entries(value).reverse()) as T;
   const { mask, options } = delta.info;
@@ -75,7 +75,7 @@ test("tensors have the base file's own names", () => {
   ]);
 });
 
-test('a delta costs at most 160 bytes a tensor and 4 KB over its numbers, and its bytes do not vary', () => {
+test('a delta has at most 160 bytes per tensor and 4 KB beside its numbers, and always the same bytes', () => {
   const delta = randomDelta(tiny, UNEQUAL);
   const backwards = { ...delta, tensors: new Map([...delta.tensors].reverse()) };
   const [first, second] = [fresh(), fresh()];
@@ -88,7 +88,7 @@ test('a delta costs at most 160 bytes a tensor and 4 KB over its numbers, and it
   }
 });
 
-test('applied, the tuned rows and columns are the delta and all other numbers the base', () => {
+test("a merged tensor has the delta's rows and columns, and the base's other numbers", () => {
   const delta = randomDelta(tiny, UNEQUAL);
   const merged = applyDelta(tiny, delta);
   expect([...merged.keys()].sort()).toEqual([...delta.tensors.keys()].map((name) => name.replace('bert.', '')).sort());
@@ -136,9 +136,9 @@ const changeQuery = (to: Partial<TensorSource>) => (tensors: TensorSource[]) =>
   tensors.map((tensor) => (tensor.name === QUERY ? { ...tensor, ...to } : tensor));
 
 test.each<[string, (tensors: TensorSource[]) => TensorSource[], string]>([
-  ['a tensor too few', (all) => all.filter(({ name }) => name !== QUERY), `${QUERY} is missing, its mask asks for it`],
+  ['a missing tensor', (all) => all.filter(({ name }) => name !== QUERY), `${QUERY} is missing; its mask requires it`],
   [
-    'a tensor too many',
+    'a superfluous tensor',
     (all) => [
       ...all,
       {
@@ -148,24 +148,24 @@ test.each<[string, (tensors: TensorSource[]) => TensorSource[], string]>([
         bytes: () => new Uint8Array(4),
       },
     ],
-    'bert.encoder.layer.0.attention.self.key.bias is not what its mask tunes',
+    'its mask does not tune bert.encoder.layer.0.attention.self.key.bias',
   ],
   [
     'a wrong shape',
     changeQuery({ shape: [26, 45], bytes: () => new Uint8Array(26 * 45 * 4) }),
-    `${QUERY} has shape [26,45], its mask and base ask for [27,45]`,
+    `${QUERY} has shape [26,45]; its mask and base require [27,45]`,
   ],
   [
     'a NaN',
     changeQuery({
       bytes: () => new Uint8Array(Float32Array.from({ length: 27 * 45 }, (_, i) => (i === 7 ? NaN : 0)).buffer),
     }),
-    `${QUERY} holds NaN at 7: a delta's numbers are finite`,
+    `${QUERY} holds NaN at index 7; a delta's numbers must be finite`,
   ],
   [
     'another type',
     changeQuery({ dtype: 'F16', bytes: () => new Uint8Array(27 * 45 * 2) }),
-    `${QUERY} is F16, a delta's tensors are F32`,
+    `${QUERY} is F16; a delta's tensors are F32`,
   ],
 ])('%s is refused by name', (_, change, message) => {
   expect(() => reread((all) => all)).not.toThrow();
@@ -188,12 +188,12 @@ test.each<[string, (json: string) => string, string]>([
     'mask.heads.0.head must be an integer from 0',
   ],
   [
-    'one label twice',
+    'a repeated label',
     (json) => json.replace('"no"', '"yes"'),
     'id2label must be null for a regression, else two or more different',
   ],
   [
-    'a head that the model has not',
+    'a head that the model lacks',
     (json) => json.replace('"head":3', '"head":5'),
     'mask.heads[0].head is 5; it must be 0 to 4',
   ],
@@ -207,7 +207,7 @@ test.each<[string, (json: string) => string, string]>([
   );
 });
 
-test('a folder that is no delta, or lacks half of it, is named', () => {
+test('a folder that is no delta, or lacks one of its files, is named', () => {
   const out = fresh();
   expect(() => readDelta(out)).toThrow(/: no such folder/);
   fs.mkdirSync(out);
@@ -217,7 +217,7 @@ test('a folder that is no delta, or lacks half of it, is named', () => {
   expect(() => readDelta(out)).toThrow(/is not a delta: it lacks delta\.safetensors$/);
 });
 
-test('an older delta is replaced, anything else is left alone, and a failed write leaves nothing', () => {
+test('an older delta is replaced, other files stay, and a failed write leaves no file', () => {
   const parent = fresh();
   const out = path.join(parent, 'delta');
   writeDelta(out, randomDelta(tiny, { heads: [[0], []] }));

@@ -43,7 +43,7 @@ const scratch = temporaryFolder('identity');
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 const model = path.join(FIXTURES, 'tiny-bert');
 
-/** Rows with columns to choose from: the same texts in `a` and `b`, labels that are numbers. */
+/** Rows with a choice of columns: the same texts in `a` and `b`, and labels that are numbers. */
 const line = (i: number, end = '') => `the film ${i}${end}\tand ${i}\t${i % 2}\t${(i + 1) % 2}\n`;
 const table = (end = '') => `a\tb\ty\tz\n${Array.from({ length: 40 }, (_, i) => line(i, end)).join('')}`;
 const rowsFile = (name: string, text = table()) => {
@@ -151,12 +151,12 @@ describe.each(Object.entries(OTHER))('a job: each option of its %s', (part, opti
     }
     // The library adds the same options; the analysis' k is that of its selection.
     if (part === 'analysis' && name === 'k') return;
-    const asked = (more: object) =>
+    const identityOf = (more: object) =>
       JSON.stringify(
         jobOptions({ model, train: { texts: [] }, ...more } as Parameters<typeof jobOptions>[0])[part as 'training'],
       );
     const given = autoSamples ? { samples: 'auto' } : value;
-    expect(asked({ [part]: given })).not.toBe(asked({}));
+    expect(identityOf({ [part]: given })).not.toBe(identityOf({}));
   });
 });
 
@@ -228,7 +228,7 @@ test('every file of the model', async () => {
     const file = path.join(copy, name);
     const bytes = fs.readFileSync(file);
     const changed = Buffer.from(bytes);
-    // The last bit of a weight; in JSON a line end without meaning.
+    // The last bit of a weight; in JSON an insignificant line end.
     if (name.endsWith('.safetensors')) changed[changed.length - 4] ^= 1;
     fs.writeFileSync(file, name.endsWith('.json') ? Buffer.concat([bytes, Buffer.from('\n')]) : changed);
     const now = await keys();
@@ -288,12 +288,12 @@ describe('the flags of the commands', () => {
     '--dry-run': 'this call',
     '--json': 'this call',
     '--config': 'other words for the same flags',
-    '--gateway': 'who does it: its address is in the record',
-    '--token-file': 'who does it',
-    '--tls': 'who does it',
-    '--tls-ca': 'who does it',
-    '--tls-cert': 'who does it',
-    '--tls-key': 'who does it',
+    '--gateway': 'place of the work: its address is in the record',
+    '--token-file': 'place of the work',
+    '--tls': 'place of the work',
+    '--tls-ca': 'place of the work',
+    '--tls-cert': 'place of the work',
+    '--tls-key': 'place of the work',
   };
 
   const parsed = (define: (command: Command) => void, words: readonly string[]): { flags: Flags; known: string[] } => {
@@ -323,7 +323,7 @@ describe('the flags of the commands', () => {
     const jobOf = (words: readonly string[]) => ({ ...jobFlags(parsed(defineRun, words).flags), model });
     const [before, now] = [jobOf(base), jobOf(wordsOf(flag, base))];
     expect(await remoteKey(now)).not.toBe(await remoteKey(before));
-    // An export writes to a folder of its own, beside its input.
+    // An export writes to its own folder, beside its input.
     if (flag !== '--export' && flag !== '--onnx-dtype') expect(await localKeys(now)).not.toBe(await localKeys(before));
   });
 

@@ -13,8 +13,8 @@ import { FreshRows } from '../../trainer/prefix';
 import { Program, type ProgramParts } from '../../trainer/program';
 import { expectSameFiles, randomDelta, temporaryFolder } from '../support/deltas';
 
-// The oracle's tuned numbers, merged: transformers' own classifier of each family says what a checkpoint holds and what it
-// answers (test/fixtures/make_training_golden.py).
+// The oracle's tuned numbers, merged: transformers' own classifier of each family says what a
+// checkpoint holds and what it answers (test/fixtures/make_training_golden.py).
 const fixtures = path.join(__dirname, '../fixtures');
 const folder = path.join(fixtures, 'training-golden');
 const cases = fs.readdirSync(folder).flatMap((name) => /^(.*)\.golden\.json$/.exec(name)?.[1] ?? []);
@@ -22,47 +22,44 @@ const tf = loadTensorFlow();
 const scratch = temporaryFolder('merged');
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
-it.each(cases)(
-  '%s, merged, has the tensors and the logits of transformers, and undone it is the base',
-  async (name) => {
-    const golden = JSON.parse(fs.readFileSync(path.join(folder, `${name}.golden.json`), 'utf8'));
-    const stored = SafetensorsFile.open(path.join(folder, `${name}.golden.safetensors`));
-    const base = path.join(fixtures, golden.model);
-    const checkpoint = await openCheckpoint(base);
-    const labels = golden.classes === 1 ? undefined : Array.from({ length: golden.classes }, (_, i) => `label ${i}`);
-    const delta = randomDelta(checkpoint, { heads: golden.heads, tune: golden.tune, labels });
-    for (const part of deltaParts(checkpoint, delta.info)) {
-      delta.tensors.set(part.name, { shape: part.shape, values: stored.float32(`final/${part.canonical}`) });
-    }
-    const out = path.join(scratch, name);
-    await exportCheckpoint({ checkpoint, delta, dtype: 'float32', out });
-    checkpoint.close();
+it.each(cases)('merged, %s has the tensors and logits of transformers; undone, it is the base', async (name) => {
+  const golden = JSON.parse(fs.readFileSync(path.join(folder, `${name}.golden.json`), 'utf8'));
+  const stored = SafetensorsFile.open(path.join(folder, `${name}.golden.safetensors`));
+  const base = path.join(fixtures, golden.model);
+  const checkpoint = await openCheckpoint(base);
+  const labels = golden.classes === 1 ? undefined : Array.from({ length: golden.classes }, (_, i) => `label ${i}`);
+  const delta = randomDelta(checkpoint, { heads: golden.heads, tune: golden.tune, labels });
+  for (const part of deltaParts(checkpoint, delta.info)) {
+    delta.tensors.set(part.name, { shape: part.shape, values: stored.float32(`final/${part.canonical}`) });
+  }
+  const out = path.join(scratch, name);
+  await exportCheckpoint({ checkpoint, delta, dtype: 'float32', out });
+  checkpoint.close();
 
-    const merged = await openCheckpoint(out);
-    const shapes = [...merged.weights.tensors].map(([tensor, { shape }]) => [tensor, [...shape]] as const);
-    expect(Object.fromEntries(shapes)).toEqual(golden.stateDict);
-    expect(merged.config.raw.architectures).toEqual([golden.className]);
+  const merged = await openCheckpoint(out);
+  const shapes = [...merged.weights.tensors].map(([tensor, { shape }]) => [tensor, [...shape]] as const);
+  expect(Object.fromEntries(shapes)).toEqual(golden.stateDict);
+  expect(merged.config.raw.architectures).toEqual([golden.className]);
 
-    const head = readTaskHead(merged)!;
-    const layout = new ParameterLayout([...head.tensors].map(([name, { shape }]) => ({ name, shape })));
-    const untuned = { heads: [], tune: 'qkv' as const };
-    const problem = golden.classes === 1 ? 'regression' : 'single-label';
-    const parts: ProgramParts = { checkpoint: merged, mask: untuned, layout, outputs: golden.classes, problem };
-    const program = new Program(
-      tf,
-      parts,
-      layout.gather(({ name }) => head.tensors.get(name)!.values),
-    );
-    const rows = new FreshRows({ program, checkpoint: merged, embeddings: new Embeddings(merged) }, golden.rows);
-    const logits = program.logits(rows.read(golden.gradientBatch));
-    golden.finalLogits.flat().forEach((logit: number, i: number) => {
-      expect(Math.abs(logits[i] - logit)).toBeLessThan(1e-4);
-    });
-    program.close();
-    merged.close();
+  const head = readTaskHead(merged)!;
+  const layout = new ParameterLayout([...head.tensors].map(([name, { shape }]) => ({ name, shape })));
+  const untuned = { heads: [], tune: 'qkv' as const };
+  const problem = golden.classes === 1 ? 'regression' : 'single-label';
+  const parts: ProgramParts = { checkpoint: merged, mask: untuned, layout, outputs: golden.classes, problem };
+  const program = new Program(
+    tf,
+    parts,
+    layout.gather(({ name }) => head.tensors.get(name)!.values),
+  );
+  const rows = new FreshRows({ program, checkpoint: merged, embeddings: new Embeddings(merged) }, golden.rows);
+  const logits = program.logits(rows.read(golden.gradientBatch));
+  golden.finalLogits.flat().forEach((logit: number, i: number) => {
+    expect(Math.abs(logits[i] - logit)).toBeLessThan(1e-4);
+  });
+  program.close();
+  merged.close();
 
-    const undone = path.join(scratch, `${name}-undone`);
-    undoCheckpoint(out, undone);
-    expectSameFiles(undone, base);
-  },
-);
+  const undone = path.join(scratch, `${name}-undone`);
+  undoCheckpoint(out, undone);
+  expectSameFiles(undone, base);
+});

@@ -14,7 +14,7 @@ interface Case {
   expected: Record<string, number>;
 }
 
-/** Made by test/fixtures/make_metrics_golden.py with SciPy and scikit-learn. */
+/** Output of test/fixtures/make_metrics_golden.py, by SciPy and scikit-learn. */
 const golden: { classes: Case[]; values: Case[] } = JSON.parse(
   fs.readFileSync(path.join(__dirname, '../fixtures/metrics.golden.json'), 'utf8'),
 );
@@ -114,7 +114,7 @@ describe('metricsOf', () => {
     expect(metricsOf('mrpc', two).best).toBe('f1');
   });
 
-  it("measures one's own data by the problem", () => {
+  it('has metrics by the problem for other data', () => {
     expect(metricsOf(undefined, two).names).toEqual(['accuracy', 'f1']);
     expect(metricsOf(null, three).names).toEqual(['accuracy']);
     expect(metricsOf(undefined, number).names).toEqual(['pearson', 'spearman', 'mse']);
@@ -133,7 +133,7 @@ describe('metricsOf', () => {
     });
   });
 
-  it('refuses predictions that are not numbers, and of another count', () => {
+  it('refuses predictions that are not numbers, and another count of them', () => {
     const { compute } = metricsOf(undefined, number);
     expect(() => compute([1, Number.NaN], [1, 2])).toThrow('the prediction of row 1 is NaN');
     expect(() => compute([1, 2], [1, Number.POSITIVE_INFINITY])).toThrow('the label of row 1 is Infinity');
@@ -142,14 +142,14 @@ describe('metricsOf', () => {
 });
 
 describe('argmax', () => {
-  it('takes the largest, of equal ones the lowest', () => {
+  it('returns the index of the largest logit, of equal ones the lowest', () => {
     expect(metrics.argmax([0.1, 3, 2])).toBe(1);
     expect(metrics.argmax(Float32Array.of(2, 1, 2))).toBe(0);
     expect(metrics.argmax([-5])).toBe(0);
   });
 });
 
-describe('which of two is better', () => {
+describe('the better of two qualities', () => {
   const metricsOfTask = (task: 'cola' | 'mrpc' | 'sst2' | 'stsb') =>
     metricsOf(task, { problem: 'single-label', names: ['0', '1'] });
 
@@ -173,15 +173,15 @@ describe('which of two is better', () => {
     }
   });
 
-  it('the larger value, of equals the earlier; the lower loss where the value is undefined', () => {
+  it('is the larger value, of equals the earlier; the lower loss if the value is undefined', () => {
     const [low, high] = [
       { accuracy: 0.5, loss: 0.1 },
       { accuracy: 0.6, loss: 0.9 },
     ];
-    const judged = (values: typeof low, byLoss: boolean) => metrics.judgedBy(metricsOfTask('sst2'), values, byLoss);
-    expect(metrics.isBetter(judged(high, false), judged(low, false))).toBe(true);
-    expect(metrics.isBetter(judged({ ...low, loss: 0 }, false), judged(low, false))).toBe(false);
-    expect(metrics.isBetter(judged(low, true), judged(high, true))).toBe(true);
-    expect(metrics.isBetter(judged(low, true), judged(low, true))).toBe(false);
+    const quality = (values: typeof low, byLoss: boolean) => metrics.judgedBy(metricsOfTask('sst2'), values, byLoss);
+    expect(metrics.isBetter(quality(high, false), quality(low, false))).toBe(true);
+    expect(metrics.isBetter(quality({ ...low, loss: 0 }, false), quality(low, false))).toBe(false);
+    expect(metrics.isBetter(quality(low, true), quality(high, true))).toBe(true);
+    expect(metrics.isBetter(quality(low, true), quality(low, true))).toBe(false);
   });
 });

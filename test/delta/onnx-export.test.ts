@@ -18,8 +18,8 @@ import { pythonWith, withPyTorch } from '../docs/reader';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
 
 /*
- * The folder against the trainer's logits, in onnxruntime and in transformers.js, for every family. The trainer runs in this
- * process, onnxruntime and transformers.js each in one of its own.
+ * Logits of the exported folder in onnxruntime and in transformers.js against the trainer's, for
+ * every family. The trainer runs in this process, the other two in processes of their own.
  */
 const temporary = temporaryFolder('onnx');
 afterAll(() => fs.rmSync(temporary, { recursive: true }));
@@ -66,7 +66,7 @@ interface Exported {
 
 const resultOf = <T>(events: AsyncGenerator<unknown, T>) => follow(events, () => {});
 
-/** An ONNX folder, written and checked by the trainer in this process. */
+/** Writes an ONNX folder, checked by the trainer in this process. */
 async function exported(
   model: string,
   shape: DeltaShape,
@@ -112,7 +112,10 @@ function expectClose(found: number[][], expected: number[][], bound = BOUNDS.fp3
 }
 const logitsOf = (rows: readonly Prediction[]) => rows.map((row) => row.logits);
 
-/** A file of the first rows with the starts of their texts, so that transformers.js need not cut: it would cut `[SEP]` off. */
+/**
+ * Writes the first rows with the starts of their texts; if transformers.js truncated, it would drop
+ * `[SEP]`.
+ */
 function startsOf({ path: file, textColumns }: DataSource): { data: DataSource; texts: string[][] } {
   const [header, ...rows] = fs
     .readFileSync(file, 'utf8')
@@ -148,7 +151,7 @@ describe('the ONNX folder', () => {
     }
   });
 
-  it.each(CASES)('of %s answers in onnxruntime as the trainer does', async (base) => {
+  it.each(CASES)("of %s gives the trainer's logits in onnxruntime", async (base) => {
     const folder = folders.get(base)!;
     for (const data of [SENTENCES, PAIRS]) {
       const expected = await byTrainer(folder, data);
@@ -158,7 +161,7 @@ describe('the ONNX folder', () => {
     }
   });
 
-  it('of every family answers in transformers.js as the trainer does, with the inputs of its tokenizer', async () => {
+  it("of every family gives the trainer's logits in transformers.js, with the inputs of its tokenizer", async () => {
     for (const source of [SENTENCES, PAIRS]) {
       const { data, texts } = startsOf(source);
       const answers = transformersJs(CASES.map(([base]) => ({ folder: folders.get(base)!.out, rows: texts })));
@@ -224,7 +227,7 @@ describe('the ONNX folder', () => {
     }, 600_000);
   });
 
-  it('has the layout that transformers.js reads, and carries the labels', () => {
+  it('has the layout that transformers.js reads, with the labels', () => {
     const { out } = folders.get('tiny-bert')!;
     expect(fs.readdirSync(out).sort()).toEqual(['config.json', 'onnx', 'tokenizer.json', 'tokenizer_config.json']);
     const config = JSON.parse(fs.readFileSync(path.join(out, 'config.json'), 'utf8'));
@@ -238,7 +241,7 @@ describe('the ONNX folder', () => {
   });
 });
 
-it('answers with a number for a regression', async () => {
+it('has one output for a regression', async () => {
   const folder = await exported(path.join(FIXTURES, 'tiny-bert'), { heads: [[], [4]] });
   const found = await byOnnxruntime(folder, PAIRS);
   expectClose(logitsOf(found), logitsOf(await byTrainer(folder, PAIRS)));
@@ -276,7 +279,7 @@ it('stores weights in a separate file if one file cannot hold them', async () =>
   for (const [i, dtype] of dtypes.entries()) expectClose(answers[i].logits, expected, BOUNDS[dtype]);
 });
 
-it('takes a base with vocab.txt alone, and fills in what transformers.js needs', async () => {
+it('accepts a base with only vocab.txt, and adds what transformers.js needs', async () => {
   const base = path.join(temporary, 'vocab-alone');
   fs.cpSync(path.join(FIXTURES, 'tiny-bert'), base, { recursive: true });
   const tokenizer = JSON.parse(fs.readFileSync(path.join(base, 'tokenizer.json'), 'utf8'));
@@ -294,7 +297,7 @@ it('takes a base with vocab.txt alone, and fills in what transformers.js needs',
   expectClose(answers.logits, logitsOf(await byTrainer(folder, data)));
 });
 
-it('is checked on rows of one token to the limit, and not written where it does not answer as the trainer does', () =>
+it("is checked on rows from one token to the limit, and is not written if its logits differ from the trainer's", () =>
   opened(path.join(FIXTURES, 'tiny-bert'), async (checkpoint) => {
     const out = path.join(temporary, 'wrong');
     const delta: Delta = randomDelta(checkpoint, { heads: [[0], [4]], labels: ['0', '1'], scale: 0.1 });

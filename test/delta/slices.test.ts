@@ -45,7 +45,7 @@ test('qkvo adds the columns of W_O; a layer without a chosen head has nothing', 
   expect(tunedSlices(config, { heads: [], tune: 'qkvo' })).toEqual([]);
 });
 
-test('whatever is chosen, slices hold as many numbers as the mask says', () => {
+test('with any choice, slices have as many numbers as the mask says', () => {
   const { layers, heads, headDim, hiddenSize } = config;
   const perHead = () => Array.from({ length: layers }, (_, l) => Array.from({ length: heads }, (_, h) => l + h + 1));
   const size = layers * heads;
@@ -72,7 +72,7 @@ test('whatever is chosen, slices hold as many numbers as the mask says', () => {
   );
 });
 
-test('takes rows as they are and columns transposed, of numbers and of their bytes, and puts them back', () => {
+test('takes rows unchanged and columns transposed, of numbers and of bytes, and puts them back', () => {
   const whole = Float32Array.of(1, 2, 3, 4, 5, 6); // [2, 3]
   const bytes = (values: Float32Array) => new Uint8Array(values.slice().buffer);
   const cases = [

@@ -56,7 +56,7 @@ test.each([
 test.each<['one-head-bert' | 'sharded-bert', DeltaShape]>([
   ['one-head-bert', { heads: [[0]], tune: 'qkvo', labels: ['no', 'yes'] }],
   ['sharded-bert', { heads: [[], [1], [0, 1]], labels: ['no', 'yes'] }],
-])("a base in PyTorch's files comes back as safetensors, each tensor byte for byte: %s", async (name, shape) => {
+])("a base in PyTorch's files is rebuilt as safetensors, each tensor byte for byte: %s", async (name, shape) => {
   const base = torchModel(name, fresh());
   const merged = await merge(base, shape);
   const out = fresh();
@@ -81,7 +81,7 @@ test.each<['one-head-bert' | 'sharded-bert', DeltaShape]>([
   expect(() => undoCheckpoint(merged, fresh())).toThrow(/is not the base/);
 });
 
-test('so is a base with old names, odd types, empty tensors and bytes in an order of its own', async () => {
+test('a base with old names, odd types, empty tensors and another order of bytes is rebuilt byte for byte', async () => {
   const base = fresh();
   fs.cpSync(path.join(FIXTURES, 'tiny-bert'), base, { recursive: true });
   const file = SafetensorsFile.open(path.join(FIXTURES, 'tiny-bert/model.safetensors'));
@@ -118,7 +118,7 @@ test.each([
   expect(() => undoCheckpoint(merged, fresh())).toThrow('is not the base');
 });
 
-test('so is a sharded base of one file', async () => {
+test('a sharded base of one file is rebuilt byte for byte', async () => {
   const base = shardModel(path.join(FIXTURES, 'one-head-bert'), fresh(), 1);
   const out = fresh();
   undoCheckpoint(await merge(base, { heads: [[0]] }), out);
@@ -135,7 +135,7 @@ test('a plan that names a file of another folder is refused', async () => {
   writeSafetensors(`${file}.changed`, tensors, { ...undo.metadata, plan: JSON.stringify(plan) });
   undo.close();
   fs.renameSync(`${file}.changed`, file);
-  expect(() => undoCheckpoint(merged, fresh())).toThrow('its metadata has no plan to undo a merge by');
+  expect(() => undoCheckpoint(merged, fresh())).toThrow('its metadata holds no plan for undoing a merge');
 });
 
 /** Changes the byte at `offset` of a tensor. */
@@ -157,7 +157,7 @@ test.each([
   ],
   ['a displaced row', UNDO_FILE, 'rows/bert.encoder.layer.0.attention.self.query.bias', 'is not the base tiny-bert'],
   ['the header', UNDO_FILE, 'header/model.safetensors', 'header is not JSON'],
-])('changed in %s, it is not the base any more: an error, and nothing is left', async (_, name, tensor, message) => {
+])('a change in %s is an error, and no file remains', async (_, name, tensor, message) => {
   const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
   touch(path.join(merged, name), tensor, 8);
   const parent = fresh();
@@ -167,7 +167,7 @@ test.each([
   expect(fs.existsSync(parent)).toBe(false);
 });
 
-test('a tuned number may be changed: it is not the base', async () => {
+test("a change of a tuned number does not matter: it is not the base's", async () => {
   const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
   touch(path.join(merged, 'model.safetensors'), 'classifier.weight');
   const out = fresh();
@@ -180,7 +180,7 @@ test('a folder that is no merged checkpoint is refused', () => {
   expect(() => undoCheckpoint(base, fresh())).toThrow(`${base} is not a merged checkpoint: it lacks undo.safetensors`);
 });
 
-test('what lies in the way is left alone', async () => {
+test('existing files stay', async () => {
   const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
   expect(() => undoCheckpoint(merged, merged)).toThrow('give a new or an empty folder');
   expect(fs.existsSync(path.join(merged, UNDO_FILE))).toBe(true);

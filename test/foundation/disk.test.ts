@@ -20,8 +20,8 @@ import { FillingDisk } from '../support/filling-disk';
 const HOOK = path.join(__dirname, '../support/typescript-hook.cjs');
 
 /*
- * Every place that writes a file, on a disk that is full when it writes: the old file stays, and
- * nothing else remains.
+ * Every writer of files, on a disk that is full when it writes: the old file stays, and nothing
+ * else remains.
  */
 
 /** Numbers of a file of 100 kB. */
@@ -183,8 +183,8 @@ it('the error of a file size limit names the limit, and the old file stays', () 
       console.log(JSON.stringify({ code, message }));
     }`;
   const limited = ['-c', 'ulimit -f 50 && exec "$@"', 'bash', process.execPath, '--require', HOOK, '-e', script];
-  const told = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
-  expect(told).toEqual({ code: 'FAILED', message: expect.stringMatching(/would pass the size .*ulimit -f/) });
+  const reported = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
+  expect(reported).toEqual({ code: 'FAILED', message: expect.stringMatching(/would exceed .*ulimit -f/) });
   expect(POINTS['a safetensors file'].read(folder)).toBe(1);
   expect(fs.readdirSync(folder)).toEqual(['model.safetensors']);
   fs.rmSync(folder, { recursive: true });
@@ -222,11 +222,11 @@ it('without a free descriptor the old file stays, and a later write succeeds', (
       console.log(JSON.stringify({ code, reason, reasons, before, after: await store.isWhole(sha256) }));
     })();`;
   const limited = ['-c', 'ulimit -n 64 && exec "$@"', 'bash', process.execPath, '--require', HOOK, '-e', script];
-  const told = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
+  const reported = JSON.parse(execFileSync('bash', limited, { encoding: 'utf8' }));
   const reason = 'TOO_MANY_FILES';
   // None of them is bad input.
   const reasons = [reason, reason, reason];
-  expect(told).toEqual({ code: status.RESOURCE_EXHAUSTED, reason, reasons, before: false, after: true });
+  expect(reported).toEqual({ code: status.RESOURCE_EXHAUSTED, reason, reasons, before: false, after: true });
   fs.rmSync(folder, { recursive: true });
 });
 

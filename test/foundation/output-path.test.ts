@@ -33,7 +33,7 @@ describe('a path that cannot be written is refused before any work', () => {
     [
       'a name that is too long',
       'é'.repeat(150),
-      /^X cannot be written: the name é{20}… has 300 bytes; the most is 255$/,
+      /^X cannot be written: the name é{20}… has 300 bytes; the maximum is 255$/,
     ],
     ['such a name of a folder above', `${'n'.repeat(256)}/x`, /the name n{20}… has 256 bytes/],
     [
@@ -56,7 +56,7 @@ describe('a path that cannot be written is refused before any work', () => {
 });
 
 (process.getuid?.() === 0 ? test : test.skip)(
-  'a user without the right: refused before, but for a folder of their own in one that is not',
+  "a user without permission is refused first, except in a folder of their own inside another's",
   () => {
     fs.chmodSync(scratch, 0o755);
     fs.mkdirSync(at('closed', 'own'), { recursive: true });

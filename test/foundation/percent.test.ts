@@ -1,6 +1,6 @@
 import { percentDigits } from '../../foundation/percent';
 
-test.each<[share: number, digits: number, border: number | undefined, said: string]>([
+test.each<[share: number, digits: number, border: number | undefined, text: string]>([
   [0, 0, undefined, '0'],
   [1, 0, undefined, '100'],
   [0.5, 0, undefined, '50'],
@@ -17,6 +17,6 @@ test.each<[share: number, digits: number, border: number | undefined, said: stri
   [0.95, 0, 0.95, '95'],
   [0.07, 0, 0.07, '7'],
   [0.94, 0, 0.95, '94'],
-])('%s with %i digits beside %s is %s %%', (share, digits, border, said) => {
-  expect(percentDigits(share, digits, border)).toBe(said);
+])('%s with %i digits beside %s is %s %%', (share, digits, border, text) => {
+  expect(percentDigits(share, digits, border)).toBe(text);
 });

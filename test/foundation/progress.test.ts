@@ -1,6 +1,6 @@
 import { StageMeter } from '../../foundation/progress';
 
-it('tells rate and remaining time from what this run has done', async () => {
+it('computes rate and remaining time from the work of this run', async () => {
   const meter = new StageMeter('train', 300, 'steps', 100);
   expect(meter.at(100)).toEqual({ kind: 'progress', stage: 'train', done: 100, total: 300, unit: 'steps' });
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -11,7 +11,7 @@ it('tells rate and remaining time from what this run has done', async () => {
   expect(loss).toBe(0.5);
 });
 
-it('lets the first and the last event through, and few between', () => {
+it('returns the first and the last event, and few between', () => {
   const meter = new StageMeter('encode', 1000, 'rows');
   const events = Array.from({ length: 1001 }, (_, done) => meter.due(done)).flat();
   expect(events[0].done).toBe(0);

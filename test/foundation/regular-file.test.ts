@@ -10,8 +10,8 @@ import { openCheckpoint } from '../../model/checkpoint';
 import { loadTokenizer } from '../../model/tokenizer';
 
 /*
- * Paths that are no regular files. Reading a FIFO without a writer waits forever, and a service would
- * stop for all its callers.
+ * Paths that are no regular files. Reading a FIFO without a writer waits forever, so a service
+ * would stop for all its callers.
  */
 const tiny = path.join(__dirname, '../fixtures/tiny-bert');
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-regular-'));
@@ -21,7 +21,7 @@ afterAll(async () => {
   fs.rmSync(root, { recursive: true });
 });
 
-/** tiny-bert with something else in place of a file. */
+/** Copy of tiny-bert with something else in place of a file. */
 function model(name: string, put: (file: string) => void): string {
   const folder = fs.mkdtempSync(path.join(root, 'model-'));
   fs.cpSync(tiny, folder, { recursive: true });
@@ -88,7 +88,7 @@ test('a device, a socket and a folder are named', async () => {
 const POINTER =
   'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n';
 test.each([
-  ['a pointer of Git LFS', POINTER, 'is a pointer of Git LFS, not the file itself; `git lfs pull` fetches it'],
+  ['a Git LFS pointer', POINTER, 'is a Git LFS pointer, not the file itself; `git lfs pull` fetches the file'],
   ['an HTML page', '<!DOCTYPE html>\n<html><body>Not found</body></html>', 'is an HTML page, not the file itself'],
   ['an XML document', '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', 'is an XML document'],
   ['a ZIP archive', 'PK\x03\x04\x00\x00\x00\x00', 'is a ZIP archive, such as PyTorch writes'],

@@ -33,7 +33,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'])(
 );
 
 test('neither an error nor an exit leaves a folder', () => {
-  expect(ended(`throw new Error('nobody catches it')`)).toMatchObject({ status: 1, left: [] });
+  expect(ended(`throw new Error('not caught')`)).toMatchObject({ status: 1, left: [] });
   expect(ended('process.exit(3)')).toMatchObject({ status: 3, left: [] });
 });
 
@@ -60,6 +60,6 @@ test('the error names a temporary folder that is not writable', () => {
   const env = { ...process.env, TMPDIR: path.join(scratch, 'none') };
   const words = ['--require', HOOK, '-e', script, require.resolve('../../foundation/temporary')];
   const { stdout } = spawnSync(process.execPath, words, { env, encoding: 'utf8' });
-  const line = `no temporary file can be written in ${scratch}/none (ENOENT): set TMPDIR to a folder of your own`;
+  const line = `cannot write temporary files in ${scratch}/none (ENOENT); set TMPDIR to a folder that you can write`;
   expect(stdout).toBe(`FAILED ${line}\n`);
 });

@@ -7,7 +7,7 @@ describe('cores by the quota of the control groups', () => {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-cores-'));
   afterAll(() => fs.rmSync(root, { recursive: true }));
 
-  /** A machine's files, by their paths. @returns what the process may use of its 16 cores */
+  /** Creates a machine's files, by path. @returns how many of its 16 cores the process may use */
   function of16(files: Record<string, string>): number {
     const machine = fs.mkdtempSync(path.join(root, 'machine-'));
     for (const [file, text] of Object.entries(files)) {
@@ -23,7 +23,7 @@ describe('cores by the quota of the control groups', () => {
     ['a container', { 'proc/self/cgroup': '0::/\n', 'sys/fs/cgroup/cpu.max': '200000 100000\n' }, 2],
     ['a part of a core', { 'proc/self/cgroup': '0::/\n', 'sys/fs/cgroup/cpu.max': '250000 100000\n' }, 3],
     ['less than a core', { 'proc/self/cgroup': '0::/\n', 'sys/fs/cgroup/cpu.max': '10000 100000\n' }, 1],
-    ['more than there are', { 'proc/self/cgroup': '0::/\n', 'sys/fs/cgroup/cpu.max': '6400000 100000\n' }, 16],
+    ['more than the machine has', { 'proc/self/cgroup': '0::/\n', 'sys/fs/cgroup/cpu.max': '6400000 100000\n' }, 16],
     [
       'a group above',
       {
@@ -58,7 +58,7 @@ describe('cores by the quota of the control groups', () => {
   });
 });
 
-it('of this machine', () => {
+it('of this machine is at least one', () => {
   expect(usableCores()).toBeGreaterThanOrEqual(1);
   expect(usableCores()).toBeLessThanOrEqual(os.availableParallelism());
 });

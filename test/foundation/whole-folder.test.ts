@@ -64,8 +64,8 @@ describe('files of hifi in a folder', () => {
   test.each([
     ['all that it writes', ['a.json', 'deep/b', 'shard-12'], undefined],
     ['one sign of two', ['deep/b'], undefined],
-    ['what a killed process left', ['a.json', `${left}/anything`, `deep/${left}`], undefined],
-    ['nothing but that', [`${left}/anything`], undefined],
+    ['leftovers of a killed process', ['a.json', `${left}/anything`, `deep/${left}`], undefined],
+    ['only leftovers', [`${left}/anything`], undefined],
     ['no sign', ['shard-1'], 'shard-1'],
     ['a file beside them', ['a.json', 'notes.txt'], 'notes.txt'],
     ['a file further down', ['a.json', 'deep/b', 'deep/notes.txt'], 'deep/notes.txt'],

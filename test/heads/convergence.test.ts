@@ -2,7 +2,7 @@ import { convergence } from '../../heads/convergence';
 import { RANKING_DEFAULTS, rankHeads } from '../../heads/ranking';
 import { sampleReport } from '../job/sample-results';
 
-it('has the closed form of two heads: round t moves 2·|v₁ − v₂|·δᵗ', () => {
+it('v₁ − v₂|·δᵗ|has the closed form of two heads: round t moves 2·|v₁ − v₂|·δᵗ|v₁ − v₂|·δᵗ', () => {
   const correlation = { pearson: [[1, 0.3], [0.3, 1]], covariance: [[1, 0.3], [0.3, 1]] }; // biome-ignore format: matrices
   for (const damping of [0.2, 0.5, 0.85]) {
     const [changes, ...more] = convergence({ richness: [[3, 1]], correlation }, { ...RANKING_DEFAULTS, damping });
@@ -13,7 +13,7 @@ it('has the closed form of two heads: round t moves 2·|v₁ − v₂|·δᵗ', 
   }
 });
 
-it('takes the rounds of the ranking, a graph a layer or one of the model', () => {
+it('has the rounds of the ranking, for one graph per layer or one of the model', () => {
   const report = sampleReport(3, 5);
   for (const scope of ['layer', 'model'] as const) {
     const options = { ...RANKING_DEFAULTS, scope };

@@ -2,8 +2,8 @@
 
     python test/heads/make_ranking_golden.py          → ranking.golden.json beside this script
 
-Needs test/fixtures/requirements.txt. Graphs: the weight of each edge h → h' is r[h][h'], no self loops; one graph has a row of
-zeros, which NetworkX calls dangling and spreads by `dangling`.
+Needs test/fixtures/requirements.txt. The weight of each edge h → h' of a graph is r[h][h'], without
+self loops. One graph has a row of zeros, which NetworkX calls dangling and spreads by `dangling`.
 """
 
 import json

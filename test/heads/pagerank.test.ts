@@ -16,17 +16,17 @@ const golden: {
 const TELEPORTS: Teleport[] = ['richness', 'uniform'];
 
 describe('pagerank', () => {
-  it('agrees with NetworkX, rows of zeros included', () => {
+  it('agrees with NetworkX, also for rows of zeros', () => {
     for (const { correlation, richness, results } of golden.graphs) {
       for (const { damping, teleport, scores } of results) {
-        const made = pagerank({
+        const ranked = pagerank({
           correlation: correlation.flat(),
           richness,
           damping,
           teleport,
         });
         // The rounds end at ‖Δp‖₁ < 1e-9, which leaves at most δ/(1−δ) times that.
-        for (const [h, score] of scores.entries()) expect(Math.abs(made.scores[h] - score)).toBeLessThan(4e-8);
+        for (const [h, score] of scores.entries()) expect(Math.abs(ranked.scores[h] - score)).toBeLessThan(4e-8);
       }
     }
   });
@@ -39,7 +39,7 @@ describe('pagerank', () => {
     }
   });
 
-  it('gives all heads 1/n where all edges are alike and the teleport is uniform, whatever the richness', () => {
+  it('gives all heads 1/n with equal edges and uniform teleport, whatever the richness', () => {
     const n = 7;
     const { scores } = pagerank({
       correlation: new Float64Array(n * n).fill(0.4),
@@ -50,16 +50,16 @@ describe('pagerank', () => {
     for (const score of scores) expect(score).toBeCloseTo(1 / n, 8);
   });
 
-  it('stays at p⁰ where no head is correlated with another and the teleport is by richness', () => {
+  it('stays at p⁰ without correlations and with teleport by richness', () => {
     const { scores } = pagerank({ correlation: new Float64Array(9), richness: [1, 2, 5], teleport: 'richness' });
     expect(Array.from(scores)).toEqual([1 / 8, 2 / 8, 5 / 8]);
   });
 
-  it('gives a single head all there is', () => {
+  it('gives a single head the whole score', () => {
     expect(pagerank({ correlation: [0], richness: [4] })).toEqual({ scores: Float64Array.of(1), iterations: 0 });
   });
 
-  it('does not look at the diagonal', () => {
+  it('ignores the diagonal', () => {
     const richness = [1, 2, 3];
     const withOnes = pagerank({ correlation: [1, 0.2, 0.5, 0.2, 1, 0.7, 0.5, 0.7, 1], richness });
     const withOther = pagerank({ correlation: [9, 0.2, 0.5, 0.2, -9, 0.7, 0.5, 0.7, Number.NaN], richness });
@@ -91,7 +91,7 @@ describe('pagerank', () => {
     );
   });
 
-  it('may take 142 rounds at a damping of 0.85, and past its rounds it is an error', () => {
+  it('may take 142 rounds at a damping of 0.85; more rounds are an error', () => {
     expect(pagerankRounds(0.85)).toBe(142);
     const graph = { correlation: [0, 1, 1, 0], richness: [5, 1], damping: 0.85 };
     expect(() => pagerank({ ...graph, maxRounds: 3 })).toThrow('PageRank has not converged in 3 rounds');

@@ -15,7 +15,7 @@ const report = {
 };
 
 describe('rankHeads', () => {
-  it('makes one graph a layer, or one of all heads', () => {
+  it('ranks one graph per layer, or one of all heads', () => {
     const byLayer = rankHeads(report, { scope: 'layer' });
     for (const layer of byLayer.pagerank) expect(layer[0] + layer[1]).toBeCloseTo(1, 12);
     // Two heads, δ = ½, v = p⁰ = (⅔, ⅓): p = (⅔ + ½·⅓, …)/1.5
@@ -29,7 +29,7 @@ describe('rankHeads', () => {
     expect(whole.correlationSum[1][0]).toBeCloseTo(0.2 + 0.3 + 0.6, 12);
   });
 
-  it('tells how the ranking goes with richness and with Σr, 0 where all are alike', () => {
+  it("reports the ranking's correlation with richness and with Σr, 0 if all heads are equal", () => {
     const { rankCorrelations } = rankHeads(report);
     expect(rankCorrelations).toEqual([
       { richness: 1, correlationSum: 0 },
@@ -37,7 +37,7 @@ describe('rankHeads', () => {
     ]);
   });
 
-  it('ranks a single head a layer', () => {
+  it('ranks layers of a single head', () => {
     const one = { richness: [[3]], correlation: { pearson: [[1]], covariance: [[1]] } };
     expect(rankHeads(one)).toMatchObject({ pagerank: [[1]], correlationSum: [[0]], iterations: 0 });
   });
@@ -48,9 +48,9 @@ describe('rankHeads', () => {
     expect(rankingWarnings({ scope: 'layer', correlation: 'covariance' })).toEqual([]);
   });
 
-  it('refuses a report whose shapes do not fit', () => {
+  it('refuses a report whose shapes do not match', () => {
     const short = { ...report, correlation: { ...report.correlation, pearson: pearson.slice(1) } };
-    expect(() => rankHeads(short)).toThrow('correlation.pearson must be 4 × 4 for 4 heads, but it has 3 rows');
-    expect(() => rankHeads({ ...report, richness: [[1, 2], [3]] })).toThrow('richness must be one number a head');
+    expect(() => rankHeads(short)).toThrow('correlation.pearson must be 4 × 4 for 4 heads; it has 3 rows');
+    expect(() => rankHeads({ ...report, richness: [[1, 2], [3]] })).toThrow('richness must be one number per head');
   });
 });

@@ -5,7 +5,7 @@ import { rankHeads } from '../../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../../heads/scores';
 import { byScore, parametersPerHead, type SelectionInput, selectHeads } from '../../heads/select';
 
-/** A report of L layers and H heads with the given numbers a head, all heads correlated by `r`. */
+/** Report of L layers and H heads with the given values per head, all heads correlated by `r`. */
 function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {
   const perHead = (f: (node: number) => number) =>
     Array.from({ length: layers }, (_, l) => Array.from({ length: heads }, (_, h) => f(l * heads + h)));
@@ -44,7 +44,7 @@ const anyReport = fc
       })),
   );
 
-test('scores of one strategy choose heads by that strategy alone', () => {
+test('scores of one strategy choose heads only by that strategy', () => {
   const { model, richness } = reportOf(2, 3, (node) => [1, 3, 2, 9, 7, 8][node]);
   const scored = { model, strategy: 'gradient' as const, scores: richness };
   expect(selectHeads(scored, { strategy: 'gradient', k: 2 }).heads).toEqual([
@@ -54,18 +54,18 @@ test('scores of one strategy choose heads by that strategy alone', () => {
     { layer: 1, head: 2, score: 8 },
   ]);
   expect(() => selectHeads(scored, { strategy: 'bottom', k: 2 })).toThrow(
-    'the scores are of strategy gradient, the strategy asked for is bottom, which goes by an analysis',
+    'the scores are of strategy gradient, the requested strategy is bottom, which needs an analysis',
   );
   const report = reportOf(2, 3, (node) => node + 1);
   for (const strategy of SCORE_STRATEGIES) {
     expect(() => selectHeads(report, { strategy, k: 2 })).toThrow(
       invalidPart(
         'strategy',
-        `strategy ${strategy} goes by scores that an analysis does not have; hifi score makes them`,
+        `strategy ${strategy} needs scores that an analysis does not have; hifi score computes them`,
       ),
     );
   }
-  // Gradients come in any scale: nothing ties because it is small.
+  // Gradients have any scale: small scores do not tie.
   const small = { ...scored, strategy: 'fisher' as const, scores: richness.map((row) => row.map((v) => v * 1e-9)) };
   const large = { ...scored, strategy: 'fisher' as const };
   const places = (mask: Mask) => mask.heads.map(({ layer, head }) => [layer, head]);
@@ -75,7 +75,7 @@ test('scores of one strategy choose heads by that strategy alone', () => {
 });
 
 describe('selectHeads', () => {
-  it('chooses k heads of each layer, the same number whatever the strategy', () => {
+  it('chooses k heads of each layer with every strategy', () => {
     fc.assert(
       fc.property(anyReport, fc.constantFrom('qkv' as const, 'qkvo' as const), ({ report, k }, tune) => {
         const { layers, heads, parameters } = report.model;
@@ -96,21 +96,21 @@ describe('selectHeads', () => {
     );
   });
 
-  it('chooses the highest, and ties go to the lower index', () => {
+  it('chooses the highest scores; ties go to the lower index', () => {
     const report = reportOf(2, 4, (node) => [1, 7, 7, 7, 2, 5, 9, 5][node]);
     expect(chosen(report, { strategy: 'richness-only', k: 2 })).toEqual(['0.1', '0.2', '1.1', '1.2']);
     expect(chosen(report, { strategy: 'activation', k: 1 })).toEqual(['0.1', '1.2']);
     expect(chosen(report, { strategy: 'magnitude', k: 3 })).toEqual(['0.1', '0.2', '0.3', '1.1', '1.2', '1.3']);
   });
 
-  it('gives bottom the heads that hifi would choose last', () => {
+  it('chooses with bottom the heads that hifi would choose last', () => {
     const report = reportOf(1, 5, (node) => [9, 2, 7, 2, 5][node]);
     expect(chosen(report, { strategy: 'hifi', k: 2 })).toEqual(['0.0', '0.2']);
     expect(chosen(report, { strategy: 'bottom', k: 2 })).toEqual(['0.1', '0.3']);
     expect(chosen(report, { strategy: 'bottom', k: 1 })).toEqual(['0.1']);
   });
 
-  it('gives mid-top the heads of hifi in the upper half of the layers, the middle one included', () => {
+  it('chooses with mid-top the heads of hifi in the upper half of the layers, including the middle one', () => {
     fc.assert(
       fc.property(anyReport, ({ report, k }) => {
         const from = Math.floor(report.model.layers / 2);
@@ -122,7 +122,7 @@ describe('selectHeads', () => {
     );
   });
 
-  it('goes by Σr over the graph of its scope', () => {
+  it('uses Σr over the graph of its scope', () => {
     // Head 0 of layer 0 is tied to the other layer, head 1 to its own.
     const report = reportOf(
       2,
@@ -134,8 +134,8 @@ describe('selectHeads', () => {
     expect(chosen(report, { strategy: 'correlation-only', k: 1, scope: 'model' })[0]).toBe('0.0');
   });
 
-  it('follows the heads when they are given other numbers', () => {
-    // Equal scores are the one thing that a renumbering may show in; here all differ.
+  it('chooses the same heads if they are renumbered', () => {
+    // Only ties may depend on the numbering; here all scores differ.
     const order = fc.shuffledSubarray([0, 1, 2, 3, 4, 5], { minLength: 6 });
     fc.assert(
       fc.property(order, fc.integer({ min: 1, max: 5 }), (renamed, k) => {
@@ -171,7 +171,7 @@ describe('selectHeads', () => {
     expect(() => selectHeads(report, { strategy: 'hifi', k: 1 })).toThrow(HifiError);
   });
 
-  it('draws by seed: the same again, others with another seed, each head about as often', () => {
+  it('draws by seed: the same heads again, others with another seed, each head about as often', () => {
     const report = reportOf(4, 6, () => 1);
     expect(chosen(report, { strategy: 'random', seed: 7 })).toEqual(chosen(report, { strategy: 'random', seed: 7 }));
     const counts = new Map<string, number>();
@@ -185,7 +185,7 @@ describe('selectHeads', () => {
     for (const count of counts.values()) expect(Math.abs(count - 200)).toBeLessThan(60);
   });
 
-  it('counts what the paper tells of BERT-large: 14,164,992 of 335,141,888', () => {
+  it('counts BERT-large as in the paper: 14,164,992 of 335,141,888', () => {
     const report = reportOf(24, 16, () => 1);
     report.model = { ...report.model, headDim: 64, hiddenSize: 1024, parameters: 335_141_888 };
     const mask = selectHeads(report, { k: 3 });
@@ -206,7 +206,7 @@ describe('selectHeads', () => {
     [{ budget: 0 }, 'budget is 0; it must be above 0, at most 1'],
     [{ budget: 1.5 }, 'budget is 1.5; it must be above 0, at most 1'],
     [{ budget: Number.NaN }, 'budget is NaN'],
-    // A head of this model: 3·4·16 + 2·4 numbers of 100,000.
+    // A head of this model has 3·4·16 + 2·4 of 100,000 parameters.
     [
       { budget: 0.0019 },
       "budget is 0.0019; it must be at least 0.00201: one head is 200 of the model's 100000 parameters",
@@ -237,11 +237,11 @@ describe('a budget', () => {
   ];
   const strategies = fc.constantFrom(...(ranked as (typeof STRATEGIES)[number][]));
 
-  it('is spent to the last head that fits, on the best of the whole model', () => {
+  it('is spent on the best heads of the whole model, up to the last that fits', () => {
     fc.assert(
       fc.property(anyReport, anyBudget, tunes, strategies, ({ report }, budget, tune, strategy) => {
         const { layers, heads } = report.model;
-        report.model.parameters = 50 * parametersPerHead(report.model, 'qkvo'); // 0.02 is one head at least
+        report.model.parameters = 50 * parametersPerHead(report.model, 'qkvo'); // 0.02 is a head
         const mask = selectHeads(report, { budget, tune, strategy });
         const first = strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
         const perHead = parametersPerHead(report.model, tune);
@@ -255,18 +255,18 @@ describe('a budget', () => {
         const places = mask.heads.map(({ layer, head }) => layer * heads + head);
         expect(places).toEqual([...new Set(places)].sort((a, b) => a - b));
         expect(mask.heads.every(({ layer }) => layer >= first)).toBe(true);
-        // Its own share buys the same heads again.
+        // The mask's own share selects the same heads again.
         expect(selectHeads(report, { budget: mask.share, tune, strategy }).heads).toEqual(mask.heads);
       }),
     );
   });
 
-  it('takes the highest scores of all layers together, or with bottom the lowest', () => {
+  it('takes the highest scores of all layers together, with bottom the lowest', () => {
     const report = reportOf(3, 3, (node) => [1, 9, 2, 8, 8, 3, 7, 1, 8][node]);
     report.model.parameters = 10 * parametersPerHead(report.model, 'qkv');
     expect(chosen(report, { strategy: 'richness-only', budget: 0.3 })).toEqual(['0.1', '1.0', '1.1']);
     expect(chosen(report, { strategy: 'richness-only', budget: 0.4 })).toEqual(['0.1', '1.0', '1.1', '2.2']);
-    // All heads are correlated alike: PageRank over the whole model goes by richness.
+    // All correlations are equal: PageRank over the whole model depends on richness.
     expect(chosen(report, { strategy: 'hifi', budget: 0.4 })).toEqual(['0.1', '1.0', '1.1', '2.2']);
     expect(chosen(report, { strategy: 'hifi-mid-top', budget: 0.4 })).toEqual(['1.0', '1.1', '2.0', '2.2']);
     expect(chosen(report, { strategy: 'bottom', budget: 0.2 })).toEqual(['0.0', '2.1']);
@@ -287,16 +287,16 @@ describe('a budget', () => {
     expect(budgeted.heads[0].score).toBe(rankHeads(report, { scope: 'model' }).pagerank[0][0]);
   });
 
-  it('is not looked at by all and none', () => {
+  it('is ignored by all and none', () => {
     const report = reportOf(2, 3, () => 1);
     expect(selectHeads(report, { strategy: 'all', budget: 1e-9 })).toMatchObject({ k: 3 });
     expect(selectHeads(report, { strategy: 'none', budget: 0.5 })).toMatchObject({ k: 0, heads: [] });
   });
 
-  it('counts BERT-large: 2 % are 34 heads of 384, qkvo 25', () => {
+  it('counts BERT-large: 2 % are 34 of 384 heads, 25 with qkvo', () => {
     const report = reportOf(24, 16, (node) => 1 + (node % 7));
     report.model = { ...report.model, headDim: 64, hiddenSize: 1024, parameters: 335_141_888 };
-    // A head is 3·64·1024 + 2·64 = 196,736 numbers, 0.0587 %; with W_O 262,272, 0.0783 %.
+    // A head has 3·64·1024 + 2·64 = 196,736 parameters, 0.0587 %; with W_O 262,272, 0.0783 %.
     const mask = selectHeads(report, { strategy: 'richness-only', budget: 0.02 });
     expect(mask.heads).toHaveLength(34);
     expect(mask.share).toBeCloseTo((34 * 196_736) / 335_141_888, 12);
@@ -307,7 +307,7 @@ describe('a budget', () => {
 });
 
 describe('byScore', () => {
-  it('takes scores within 1e-8 of the best of their group as one', () => {
+  it('treats scores within 1e-8 of the best of their group as equal', () => {
     expect(byScore([0.1, 0.2, 0.2 + 0.9e-8, 0.3])).toEqual([3, 1, 2, 0]);
     expect(byScore([0.1, 0.2, 0.2 + 1.1e-8, 0.3])).toEqual([3, 2, 1, 0]);
     expect(byScore([0.5, 0.5 - 0.9e-8, 0.4], true)).toEqual([2, 0, 1]);

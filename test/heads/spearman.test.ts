@@ -7,12 +7,12 @@ const golden: { spearman: { a: number[]; b: number[]; rho: number }[] } = JSON.p
 );
 
 describe('spearman', () => {
-  it('agrees with SciPy, ties included', () => {
+  it('agrees with SciPy, also on ties', () => {
     expect(golden.spearman.length).toBeGreaterThan(2);
     for (const { a, b, rho } of golden.spearman) expect(spearman(a, b)).toBeCloseTo(rho, 12);
   });
 
-  it('is 1 for any rising and −1 for any falling function', () => {
+  it('is 1 for any increasing and −1 for any decreasing function', () => {
     const x = [3, 1, 4, 1.5, 9, 2.6];
     expect(spearman(x, x.map(Math.exp))).toBeCloseTo(1, 12);
     expect(
@@ -23,7 +23,7 @@ describe('spearman', () => {
     ).toBeCloseTo(-1, 12);
   });
 
-  it('is 0 where it is undefined', () => {
+  it('is 0 if it is undefined', () => {
     expect(spearman([1], [2])).toBe(0);
     expect(spearman([1, 1, 1], [1, 2, 3])).toBe(0);
   });

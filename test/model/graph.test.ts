@@ -220,7 +220,7 @@ describe('writeWeights', () => {
       throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     };
     expect(() => writeWeights(folder, full)).toThrow(
-      `${folder}: no room for the model's weights; TMPDIR names a folder that has`,
+      `${folder}: no room for the model's weights; set TMPDIR to a folder with more room`,
     );
   });
 });

@@ -9,11 +9,11 @@ const withCuda = fs
   .some((file) => file.endsWith('libonnxruntime_providers_cuda.so'));
 
 describe('settleDevice', () => {
-  it('takes the CPU where it is asked for', async () => {
+  it('selects the CPU on request', async () => {
     expect(await settleDevice('cpu')).toBe('cpu');
   });
 
-  (withCuda ? it.skip : it)('without CUDA falls back on auto, and fails on cuda', async () => {
+  (withCuda ? it.skip : it)('without CUDA, auto falls back to the CPU and cuda fails', async () => {
     expect(await settleDevice('auto')).toBe('cpu');
     await expect(settleDevice('cuda')).rejects.toMatchObject({
       code: 'FAILED',
@@ -24,7 +24,7 @@ describe('settleDevice', () => {
   });
 });
 
-it('knows the CUDA library where the package’s installer puts it', () => {
+it('finds the CUDA library at the place of the package’s installer', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-device-'));
   const place = path.join(folder, 'bin/napi-v6/linux/x64');
   fs.mkdirSync(place, { recursive: true });

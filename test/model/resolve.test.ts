@@ -9,7 +9,7 @@ const before = { PATH: process.env.PATH, XDG_CACHE_HOME: process.env.XDG_CACHE_H
 const cwd = process.cwd();
 
 beforeAll(() => {
-  // Nothing here may start a download: there is no python3 to be found.
+  // No test may start a download: PATH has no python3.
   process.env.PATH = root;
   process.env.XDG_CACHE_HOME = path.join(root, 'cache');
   fs.mkdirSync(path.join(root, 'mine'));
@@ -32,7 +32,7 @@ async function refusal(name: string, options = {}): Promise<string> {
 }
 
 test.each([
-  ['a name that exists', 'mine', () => 'mine'],
+  ['an existing name', 'mine', () => 'mine'],
   ['a path', './mine', () => './mine'],
   ['the home folder', '~', () => os.homedir()],
   ['the folder itself', '.', () => '.'],
@@ -40,7 +40,7 @@ test.each([
   expect(await resolveModel(name)).toBe(folder());
 });
 
-test('a folder of a known name is taken for the folder', async () => {
+test('a folder with a known name takes precedence', async () => {
   const folder = path.join(root, 'all-MiniLM-L6-v2');
   fs.mkdirSync(folder);
   expect(await resolveModel('all-MiniLM-L6-v2')).toBe('all-MiniLM-L6-v2');
@@ -61,7 +61,7 @@ test.each([
   expect(await refusal(name, { offline: true })).toContain(message);
 });
 
-test('a known model is taken from the cache when it is whole, else it must be downloaded', async () => {
+test('a known model is read from the cache if it is complete, else it must be downloaded', async () => {
   const name = 'all-MiniLM-L6-v2';
   const folder = path.join(modelCache(), name);
   expect(folder).toBe(path.join(root, 'cache/hifi/models', name));
@@ -73,16 +73,16 @@ test('a known model is taken from the cache when it is whole, else it must be do
     fs.writeFileSync(path.join(folder, file), '');
     fs.truncateSync(path.join(folder, file), size);
   }
-  const told = jest.fn();
-  expect(await resolveModel(name, { onProgress: told })).toBe(folder);
+  const reported = jest.fn();
+  expect(await resolveModel(name, { onProgress: reported })).toBe(folder);
   expect(await resolveModel(name, { offline: true })).toBe(folder);
-  expect(told).not.toHaveBeenCalled();
+  expect(reported).not.toHaveBeenCalled();
 
   fs.truncateSync(path.join(folder, 'model.safetensors'), 1);
   expect(await refusal(name, { offline: true })).toContain('nothing may be downloaded offline');
 });
 
-test('a signal that was given before counts', async () => {
+test('a signal that has already aborted counts', async () => {
   await expect(resolveModel('all-MiniLM-L6-v2', { signal: AbortSignal.abort() })).rejects.toMatchObject({
     code: 'CANCELLED',
   });

@@ -9,12 +9,12 @@ describe.each([
   ['F16', widenF16, 0x7c00, 2 ** 16],
   ['BF16', widenBF16, 0x7f80, 2 ** 128],
 ] as const)('rounding to %s', (dtype, widen, infinity, beyond) => {
-  test('gives every one of its 65,536 numbers back, NaN and all', () => {
+  test('restores all of its 65,536 numbers, also NaN', () => {
     expect(Buffer.compare(roundTo(dtype, widen(all)), new Uint8Array(all.buffer))).toBe(0);
   });
 
-  test('takes the nearest number, of two the even one', () => {
-    // Positive finite numbers are in the order of their bits; the first one past them counts as 2^16 or 2^128.
+  test('rounds to the nearest number, ties to even', () => {
+    // Positive finite numbers are in the order of their bits; the next counts as 2^16 or 2^128.
     const values = Array.from(widen(all.slice(0, infinity)));
     const at = (bits: number) => (bits === infinity ? beyond : values[bits]);
     const check = (value: number) => {
@@ -42,6 +42,6 @@ describe.each([
   });
 });
 
-test('F32 is left as it is', () => {
+test('F32 is unchanged', () => {
   expect(Buffer.from(roundTo('F32', Float32Array.of(1, -0))).toString('hex')).toBe('0000803f00000080');
 });

@@ -18,7 +18,7 @@ const source = (name: string, dtype: string, shape: number[], bytes: Uint8Array)
   bytes: () => bytes,
 });
 
-/** A file of this header text, with its true length before it unless told otherwise, and `data` zero bytes. */
+/** Creates a file of a header with its length, by default the true one, and `data` zero bytes. */
 function put(header: string | Buffer, data: number, length?: bigint): string {
   const text = Buffer.from(header as string);
   const first = Buffer.alloc(8);
@@ -41,7 +41,7 @@ function refusal(make: () => unknown): string {
   throw new Error('was not refused');
 }
 
-describe('what is refused', () => {
+describe('refuses', () => {
   const tensor = (begin: number, end: number, shape = [(end - begin) / 4], dtype = 'F32') => ({
     dtype,
     shape,
@@ -94,7 +94,7 @@ describe('what is refused', () => {
     expect(refusal(() => SafetensorsFile.open(file))).toContain(message);
   });
 
-  test('a name given twice, also when one is spelled with an escape', () => {
+  test('a repeated name, also if one is spelled with an escape', () => {
     const a = JSON.stringify(tensor(0, 4));
     const b = JSON.stringify(tensor(4, 8));
     put(`{"a":${a},"b":${b},"a":${b}}`, 8);
@@ -105,7 +105,7 @@ describe('what is refused', () => {
     expect(refusal(() => SafetensorsFile.open(file))).toContain('header names "shape" twice');
   });
 
-  test('more than 100,000 tensors, before the header is parsed; null for no metadata is read', () => {
+  test('more than 100,000 tensors, before the header is parsed; null metadata is accepted', () => {
     const entry = (i: number) => `"${i}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`;
     const header = (tensors: number) =>
       `{"__metadata__":null,${Array.from({ length: tensors }, (_, i) => entry(i)).join()}}`;
@@ -155,7 +155,7 @@ describe('what is refused', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50e6);
   });
 
-  test('empty, tiny, missing and cut files', () => {
+  test('empty, tiny, missing and truncated files', () => {
     fs.writeFileSync(file, '');
     expect(refusal(() => SafetensorsFile.open(file))).toContain('is empty');
     fs.writeFileSync(file, '1234567');
@@ -180,14 +180,14 @@ describe('what is refused', () => {
     writeSafetensors(file, [source('a', 'F32', [3], f32(1, 2, 3))]);
     const opened = SafetensorsFile.open(file);
     fs.truncateSync(file, opened.size - 4);
-    expect(refusal(() => opened.float32('a'))).toContain('cut short');
+    expect(refusal(() => opened.float32('a'))).toContain('truncated');
     opened.close();
     expect(() => opened.float32('a')).toThrow('is closed');
   });
 });
 
 describe('reading', () => {
-  test('a tensor, its bytes', () => {
+  test('a tensor and its bytes', () => {
     writeSafetensors(file, [
       source('odd', 'U8', [3], Uint8Array.of(1, 2, 3)),
       source('m', 'F32', [3, 2], f32(1, 2, 3, 4, 5, 6)),
@@ -217,8 +217,8 @@ describe('reading', () => {
     opened.close();
   });
 
-  test('a header past 2 GB of offsets is read at the right place', () => {
-    // A sparse file: 2.2 GB of zeros, then three numbers.
+  test('tensors past 2 GB are read at the right place', () => {
+    // The file is sparse: 2.2 GB of zeros, then three numbers.
     const zeros = 2_200_000_000;
     const header = JSON.stringify({
       zeros: { dtype: 'U8', shape: [zeros], data_offsets: [0, zeros] },
@@ -237,7 +237,7 @@ describe('reading', () => {
 
 describe('exact widening of all 65,536 numbers', () => {
   const all = Uint16Array.from({ length: 0x10000 }, (_, bits) => bits);
-  /** (−1)^sign · 1.fraction · 2^(exponent − bias), from the definition. */
+  /** Value by the definition: (−1)^sign · 1.fraction · 2^(exponent − bias). */
   const value = (bits: number, fractionBits: number, exponentBits: number) => {
     const fraction = (bits % 2 ** fractionBits) / 2 ** fractionBits;
     const exponent = Math.floor(bits / 2 ** fractionBits) % 2 ** exponentBits;
@@ -272,7 +272,7 @@ describe('writing', () => {
   const filled = (shape: number[], dtype: string, seed: number) =>
     Uint8Array.from({ length: shape.reduce((product, axis) => product * axis, widths[dtype]) }, (_, i) => seed + 7 * i);
 
-  test('what is written is read back, aligned, with its metadata', () => {
+  test('written tensors are read back, aligned, with their metadata', () => {
     fc.assert(
       fc.property(tensors, fc.dictionary(fc.string(), fc.string()), (list, metadata) => {
         const sources = list.map(({ name, dtype, shape, seed }) =>
@@ -294,21 +294,21 @@ describe('writing', () => {
     );
   });
 
-  test("a file of Python's safetensors, written again, is the same file", () => {
+  test("a file of Python's safetensors, written again, has the same bytes", () => {
     const fixtures = path.join(__dirname, '../fixtures');
     for (const model of ['tiny-bert', 'one-head-bert']) {
-      const made = path.join(fixtures, model, 'model.safetensors');
-      const opened = SafetensorsFile.open(made);
+      const original = path.join(fixtures, model, 'model.safetensors');
+      const opened = SafetensorsFile.open(original);
       const sources = [...opened.tensors].map(([name, { dtype, shape }]) =>
         source(name, dtype, [...shape], opened.bytes(name)),
       );
       writeSafetensors(file, sources, opened.metadata);
       opened.close();
-      expect(fs.readFileSync(file).equals(fs.readFileSync(made))).toBe(true);
+      expect(fs.readFileSync(file).equals(fs.readFileSync(original))).toBe(true);
     }
   });
 
-  test('the same tensors make the same bytes', () => {
+  test('the same tensors give the same bytes', () => {
     const list = [source('b', 'F32', [1], f32(1)), source('a', 'I64', [1], new Uint8Array(8))];
     writeSafetensors(file, list, { format: 'pt' });
     const first = fs.readFileSync(file);
@@ -316,7 +316,7 @@ describe('writing', () => {
     expect(fs.readFileSync(file)).toEqual(first);
   });
 
-  test('a failure leaves the old file as it was and nothing beside it', () => {
+  test('a failure leaves the old file unchanged and nothing beside it', () => {
     writeSafetensors(file, [source('a', 'F32', [1], f32(1))]);
     const before = fs.readFileSync(file);
     const listing = fs.readdirSync(folder);
@@ -331,7 +331,7 @@ describe('writing', () => {
     ];
     expect(() => writeSafetensors(file, failing)).toThrow('no more');
     expect(() => writeSafetensors(file, [source('a', 'F32', [2], f32(1))])).toThrow(
-      'tensor "a" has 4 bytes, its shape asks for 8',
+      'tensor "a" has 4 bytes; its shape requires 8',
     );
     const twice = source('a', 'F32', [1], f32(1));
     expect(() => writeSafetensors(file, [twice, twice])).toThrow('tensor "a"');

@@ -10,7 +10,7 @@ import { loadTokenizer, longestFirst, type Tokenizer } from '../../model/tokeniz
 const FIXTURES = path.join(__dirname, '../fixtures');
 const TINY = path.join(FIXTURES, 'tiny-wordpiece');
 
-/** [text, second text or null, longest, ids, type ids], made by make_tokenizer_golden.py. */
+/** Row of make_tokenizer_golden.py; `longest` is the maximum length. */
 type Row = [text: string, second: string | null, longest: number, ids: number[], typeIds: number[]];
 const golden: Row[] = JSON.parse(fs.readFileSync(path.join(FIXTURES, 'tokenizer.golden.json'), 'utf8'));
 
@@ -23,14 +23,14 @@ describe('encode, against Python transformers', () => {
         second,
         longest,
         found: tokenizer.encode(text, second ?? undefined, longest),
-        asked: { ids, typeIds },
+        expected: { ids, typeIds },
       }))
-      .filter(({ found, asked }) => JSON.stringify(found) !== JSON.stringify(asked));
+      .filter(({ found, expected }) => JSON.stringify(found) !== JSON.stringify(expected));
 
   test.each([
     ['single texts', (row: Row) => row[1] === null && row[2] === 128, 250],
-    ['single texts cut short', (row: Row) => row[1] === null && row[2] < 128, 80],
-    ['pairs, whole or cut', (row: Row) => row[1] !== null, 400],
+    ['truncated single texts', (row: Row) => row[1] === null && row[2] < 128, 80],
+    ['pairs, whole or truncated', (row: Row) => row[1] !== null, 400],
   ])('%s have the same ids and type ids', (_, which, atLeast) => {
     const rows = golden.filter(which);
     expect(rows.length).toBeGreaterThanOrEqual(atLeast);
@@ -43,17 +43,17 @@ describe('encode, against Python transformers', () => {
     expect(last).not.toEqual(tokenizer.encode('σοφος', undefined, 128));
   });
 
-  test('an empty second text is a pair, none is not', () => {
+  test('an empty second text makes a pair', () => {
     expect(tokenizer.encode('the sea', '', 128).typeIds.at(-1)).toBe(1);
     expect(tokenizer.encode('the sea', undefined, 128).typeIds).not.toContain(1);
   });
 
-  test('what it says of its vocabulary', () => {
+  test('the size of the vocabulary', () => {
     const { model } = JSON.parse(fs.readFileSync(path.join(TINY, 'tokenizer.json'), 'utf8'));
     expect(tokenizer.vocabSize).toBe(Object.keys(model.vocab).length);
   });
 
-  test('a limit with no room for the special tokens is refused', () => {
+  test('a limit without room for the special tokens is refused', () => {
     expect(tokenizer.encode('the', 'sea', 3).ids).toHaveLength(3);
     expect(() => tokenizer.encode('the', 'sea', 2)).toThrow('maxLength is 2; it must be 3 or more');
     expect(() => tokenizer.encode('the', undefined, 1)).toThrow('maxLength is 1; it must be 2 or more');
@@ -61,13 +61,13 @@ describe('encode, against Python transformers', () => {
 });
 
 describe('longestFirst', () => {
-  /** The rule as it is told: as long as it is too much, take a token from the longer text. */
+  /** Definition: while there are too many tokens, take one from the longer text. */
   const oneByOne = ([a, b]: number[], room: number) => {
     while (a + b > room) a > b ? a-- : b--;
     return a + b;
   };
 
-  test('keeps as many tokens as fit, never more than there are, and cuts the longer text', () => {
+  test('keeps as many tokens as fit and truncates the longer text', () => {
     const length = fc.nat(300);
     fc.assert(
       fc.property(length, length, fc.nat(400), (first, second, room) => {
@@ -84,7 +84,7 @@ describe('longestFirst', () => {
 });
 
 describe('settings of other tokenizers', () => {
-  /** The parts of tokenizer.json that are changed. */
+  /** Parts of tokenizer.json that the tests change. */
   type Settings = Record<'truncation' | 'padding' | 'post_processor' | 'normalizer', object>;
   const withSettings = (change: (tokenizer: Settings) => void, config: object = {}) => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-tokenizer-'));
@@ -95,7 +95,7 @@ describe('settings of other tokenizers', () => {
     return loadTokenizer(folder);
   };
 
-  test('truncation and padding in tokenizer.json do not count', () => {
+  test('truncation and padding in tokenizer.json are ignored', () => {
     const tokenizer = withSettings((json) => {
       json.truncation = { direction: 'Right', max_length: 4, strategy: 'LongestFirst', stride: 0 };
       json.padding = { strategy: { Fixed: 64 }, direction: 'Right', pad_id: 0, pad_type_id: 0, pad_token: '[PAD]' };
@@ -105,7 +105,7 @@ describe('settings of other tokenizers', () => {
     );
   });
 
-  test('BertProcessing frames as the template does', () => {
+  test('BertProcessing has the same frames as the template', () => {
     const tokenizer = withSettings((json) => {
       json.post_processor = { type: 'BertProcessing', sep: ['[SEP]', 3], cls: ['[CLS]', 2] };
     });
@@ -115,7 +115,7 @@ describe('settings of other tokenizers', () => {
     }
   });
 
-  test('truncation_side left keeps the ends', () => {
+  test('truncation_side left keeps the end of a text', () => {
     const whole = loadTokenizer(TINY).encode('she sells sea shells', undefined, 128).ids;
     const cut = withSettings(() => {}, { truncation_side: 'left' }).encode('she sells sea shells', undefined, 4).ids;
     expect(cut).toEqual([whole[0], ...whole.slice(-3)]);
@@ -130,7 +130,7 @@ describe('settings of other tokenizers', () => {
     expect(cased.encode('SHELLS', undefined, 9)).not.toEqual(plain.encode('SHELLS', undefined, 9));
   });
 
-  test("tokenizer_config.json wins over tokenizer.json, as in transformers, where the tokenizer is BERT's", () => {
+  test("tokenizer_config.json takes precedence over tokenizer.json for BERT's tokenizer, as in transformers", () => {
     const cased = withSettings((json) => {
       json.normalizer = { ...json.normalizer, lowercase: false };
     });
@@ -147,7 +147,7 @@ describe('settings of other tokenizers', () => {
 });
 
 describe('families with one segment or none', () => {
-  test.each(['tiny-bpe', 'tiny-unigram'])('%s: pairs are of one segment, and rows can be read', async (name) => {
+  test.each(['tiny-bpe', 'tiny-unigram'])('%s: pairs have one segment, and rows can be read', async (name) => {
     const tokenizer = loadTokenizer(path.join(FIXTURES, name));
     const file = path.join(FIXTURES, 'tiny-data/pairs.tsv');
     const pairs = await readDataset({ path: file, textColumns: ['text_a', 'text_b'] }, 'texts');
@@ -173,23 +173,19 @@ describe('broken folders', () => {
   test.each([
     ['no file', {}, 'tokenizer.json: no such file'],
     ['an empty file', { 'tokenizer.json': '' }, 'tokenizer.json: is empty'],
-    ['half a file', { 'tokenizer.json': whole.slice(0, whole.length / 2) }, 'tokenizer.json: is not JSON'],
-    ['another kind of JSON', { 'tokenizer.json': '[1]' }, 'tokenizer.json: holds [1]; a JSON object was asked for'],
-    ['nothing in it', { 'tokenizer.json': '{}' }, 'tokenizer.json: is no tokenizer that can be used'],
-    [
-      'an unknown model',
-      { 'tokenizer.json': changed({ model: { type: 'Magic' } }) },
-      'is no tokenizer that can be used',
-    ],
-    ['no model', { 'tokenizer.json': changed({ model: null }) }, 'is no tokenizer that can be used'],
-    ['no list of added tokens', { 'tokenizer.json': changed({ added_tokens: 3 }) }, 'is no tokenizer that can be used'],
+    ['half of a file', { 'tokenizer.json': whole.slice(0, whole.length / 2) }, 'tokenizer.json: is not JSON'],
+    ['another kind of JSON', { 'tokenizer.json': '[1]' }, 'tokenizer.json: holds [1]; expected a JSON object'],
+    ['an empty object', { 'tokenizer.json': '{}' }, 'tokenizer.json: the tokenizer cannot be used'],
+    ['an unknown model', { 'tokenizer.json': changed({ model: { type: 'Magic' } }) }, 'the tokenizer cannot be used'],
+    ['no model', { 'tokenizer.json': changed({ model: null }) }, 'the tokenizer cannot be used'],
+    ['no list of added tokens', { 'tokenizer.json': changed({ added_tokens: 3 }) }, 'the tokenizer cannot be used'],
     [
       'an empty vocabulary',
       { 'tokenizer.json': changed({ added_tokens: [], model: { type: 'WordPiece', unk_token: '[UNK]', vocab: {} } }) },
       'unk_token "[UNK]" is no token of vocab',
     ],
     [
-      'a frame of tokens that are not there',
+      'a frame of unknown tokens',
       {
         'tokenizer.json': changed({
           added_tokens: [],
@@ -199,24 +195,24 @@ describe('broken folders', () => {
       'post_processor adds "[CLS]"; it must be a token of the vocabulary',
     ],
     [
-      'words cut by another rule',
+      'an unknown pre-tokenizer',
       { 'tokenizer.json': changed({ pre_tokenizer: { type: 'Digits', individual_digits: true } }) },
       'its pre_tokenizer is of the kind "Digits"; supported: BertPreTokenizer, ByteLevel',
     ],
     [
-      'a normalizer that is not known',
+      'an unknown normalizer',
       { 'tokenizer.json': changed({ normalizer: { type: 'Sequence', normalizers: [{ type: 'Nmt' }] } }) },
       'its normalizer is of the kind "Nmt"; supported: BertNormalizer, Precompiled',
     ],
     [
-      'half a character map',
+      'half of a character map',
       { 'tokenizer.json': changed({ normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAAAA==' } }) },
       'precompiled_charsmap is no character map',
     ],
     [
-      'a merge of a token that is not there',
+      'a merge of an unknown token',
       { 'tokenizer.json': changed({ model: { type: 'BPE', vocab: { a: 0, b: 1 }, merges: ['a b'] } }) },
-      'merges speak of "ab", which is no token of vocab',
+      'merges use "ab", which is no token of vocab',
     ],
     [
       'a merge of one token',
@@ -234,7 +230,7 @@ describe('broken folders', () => {
       'vocab[1] is no [piece, score]',
     ],
     [
-      'no unknown piece',
+      'no id of the unknown piece',
       { 'tokenizer.json': changed({ model: { type: 'Unigram', unk_id: null, vocab: [['a', 0]] } }) },
       'unk_id is missing; characters without a piece need one',
     ],
@@ -244,7 +240,7 @@ describe('broken folders', () => {
       { 'vocab.txt': 'a', 'tokenizer_config.json': '{"tokenizer_class": "BertJapaneseTokenizer"}' },
       'vocab.txt: tokenizer_class is "BertJapaneseTokenizer", which needs its tokenizer.json',
     ],
-    ['an empty vocab.txt', { 'vocab.txt': '' }, 'vocab.txt: is no tokenizer that can be used'],
+    ['an empty vocab.txt', { 'vocab.txt': '' }, 'vocab.txt: the tokenizer cannot be used'],
     ['vocab.json alone', { 'vocab.json': '{}' }, 'tokenizer.json: no such file; a model folder holds'],
     ['a SentencePiece model alone', { 'sentencepiece.bpe.model': 'x' }, 'save the tokenizer with transformers'],
     [
@@ -252,7 +248,7 @@ describe('broken folders', () => {
       { 'tokenizer.json': whole, 'tokenizer_config.json': '{' },
       'tokenizer_config.json: is not JSON',
     ],
-  ])('%s is one line that names the file', (_, files, message) => {
+  ])('%s is reported in one line with the file', (_, files, message) => {
     const folder = folderWith(files as unknown as Record<string, string>);
     let thrown: unknown;
     try {

@@ -19,7 +19,7 @@ const tensor = (name: string, ...values: number[]): TensorSource => ({
   bytes: () => new Uint8Array(Float32Array.from(values).buffer),
 });
 
-/** A folder of two files, the second named first in the index. */
+/** Creates a folder of two files, the second named first in the index. */
 function sharded(weightMap: unknown = { b: SECOND, a: FIRST, c: SECOND }): string {
   const folder = fs.mkdtempSync(path.join(root, 'model-'));
   writeSafetensors(path.join(folder, FIRST), [tensor('a', 1, 2)]);
@@ -43,7 +43,7 @@ function refusal(folder: string): string {
 const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe('sharded weights', () => {
-  test('are read as one, each tensor from its file', () => {
+  test('are read together, each tensor from its file', () => {
     const folder = sharded();
     const weights = Weights.open(folder);
     expect(weights.files.map((file) => path.basename(file.path))).toEqual([SECOND, FIRST]);
@@ -64,14 +64,14 @@ describe('sharded weights', () => {
     weights.close();
   });
 
-  test('of one file are still sharded: the index says so', async () => {
+  test('of one file are still sharded, because there is an index', async () => {
     const folder = sharded({ a: FIRST });
     const weights = Weights.open(folder);
     expect(await weights.sha256()).toBe(sha256(sha256(fs.readFileSync(path.join(folder, FIRST)))));
     weights.close();
   });
 
-  test('yield to a model.safetensors beside them', async () => {
+  test('are not read if there is a model.safetensors', async () => {
     const folder = sharded();
     const single = path.join(folder, 'model.safetensors');
     writeSafetensors(single, [tensor('z', 9)]);
@@ -96,7 +96,7 @@ describe('sharded weights', () => {
       `tensor "d" is not in ${FIRST}, nor in any of the files`,
     ],
     ['a tensor of another file', { a: FIRST, b: FIRST, c: SECOND }, `tensor "b" is not in ${FIRST} but in ${SECOND}`],
-    ['a tensor too few', { a: FIRST, b: SECOND }, `tensor "c" of ${SECOND} is not in weight_map`],
+    ['a missing tensor', { a: FIRST, b: SECOND }, `tensor "c" of ${SECOND} is not in weight_map`],
   ])('are refused with %s in the index', (_, weightMap, message) => {
     const folder = sharded(weightMap);
     expect(refusal(folder)).toContain(`${path.join(folder, INDEX)}: ${message}`);
@@ -108,13 +108,13 @@ describe('sharded weights', () => {
     expect(refusal(folder)).toBe(`${path.join(folder, FIRST)}: no such file; ${INDEX} names it`);
   });
 
-  test('are refused where two files have one tensor', () => {
+  test('are refused if two files have the same tensor', () => {
     const folder = sharded();
     writeSafetensors(path.join(folder, FIRST), [tensor('a', 1, 2), tensor('b', 3)]);
-    expect(refusal(folder)).toBe(`${path.join(folder, FIRST)}: tensor "b" is in ${SECOND} too`);
+    expect(refusal(folder)).toBe(`${path.join(folder, FIRST)}: tensor "b" is also in ${SECOND}`);
   });
 
-  test('are refused with an index that is no JSON, or a file cut short', () => {
+  test('are refused with an index that is no JSON, or a truncated file', () => {
     const folder = sharded();
     fs.truncateSync(path.join(folder, FIRST), 20);
     expect(refusal(folder)).toContain(`${path.join(folder, FIRST)}: header ends at byte`);
@@ -122,7 +122,7 @@ describe('sharded weights', () => {
     expect(refusal(folder)).toContain(`${path.join(folder, INDEX)}: is not JSON`);
   });
 
-  test('leave no file open when refused', () => {
+  test('leave no file open if they are refused', () => {
     const open = () => fs.readdirSync('/proc/self/fd').length;
     const folder = sharded({ a: FIRST, b: SECOND });
     const before = open();
@@ -132,7 +132,7 @@ describe('sharded weights', () => {
 });
 
 describe("weights in PyTorch's own files", () => {
-  test.each(['one-head-bert', 'sharded-bert'] as const)('%s: are the numbers of its safetensors', async (name) => {
+  test.each(['one-head-bert', 'sharded-bert'] as const)('%s: have the numbers of its safetensors', async (name) => {
     const folder = torchModel(name, path.join(root, `torch-${name}`));
     const [torch, safe] = [folder, path.join(FIXTURES, name)].map((each) => Weights.open(each));
     expect([...torch.tensors.keys()].sort()).toEqual([...safe.tensors.keys()].sort());
@@ -146,7 +146,7 @@ describe("weights in PyTorch's own files", () => {
     safe.close();
   });
 
-  test('yield to safetensors beside them, whole or sharded', () => {
+  test('are not read if there are safetensors, whole or sharded', () => {
     for (const name of ['one-head-bert', 'sharded-bert'] as const) {
       const folder = torchModel(name, path.join(root, `both-${name}`));
       fs.cpSync(path.join(FIXTURES, name), folder, { recursive: true });

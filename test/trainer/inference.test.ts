@@ -92,21 +92,16 @@ it('refuses logits that are no numbers, naming the row', async () => {
   const delta = await deltaOf({ labels: ['0', '1'], scale: 3e38 });
   const wrong = {
     code: 'FAILED',
-    message: expect.stringMatching(/dev\.tsv: row \d+ has the logits \[.*\]: no finite/),
+    message: expect.stringMatching(/dev\.tsv: row \d+ has the logits \[.*\]; they must be finite/),
   };
   await expect(predicted({ model, delta, data: devSentences, options })).rejects.toMatchObject(wrong);
   await expect(evaluated({ model, delta, data: devSentences, options })).rejects.toMatchObject(wrong);
 });
 
 it.each<[string, DeltaShape['labels'], string, string]>([
-  [
-    'classes of a regression',
-    undefined,
-    'cola',
-    'the task cola asks for 2 classes; DELTA was trained for a regression',
-  ],
-  ['a number of classes', ['0', '1'], 'stsb', 'the task stsb asks for a regression; DELTA was trained for 2 classes'],
-  ['three classes of two', ['0', '1'], 'mnli', 'the task mnli asks for 3 classes; DELTA was trained for 2 classes'],
+  ['classes of a regression', undefined, 'cola', 'the task cola needs 2 classes; DELTA was trained for a regression'],
+  ['a number of classes', ['0', '1'], 'stsb', 'the task stsb needs a regression; DELTA was trained for 2 classes'],
+  ['three classes of two', ['0', '1'], 'mnli', 'the task mnli needs 3 classes; DELTA was trained for 2 classes'],
 ])('refuses a task that asks for %s', async (_, labels, task, message) => {
   const delta = await deltaOf({ labels });
   const data = { path: devSentences.path, task: task as DataSource['task'] };
@@ -188,5 +183,5 @@ it('predicts an empty text with a warning', async () => {
   }
   expect(rows.map(({ row }) => row)).toEqual([0, 1, 2]);
   expect(rows[1].logits).toEqual(rows[2].logits);
-  expect(warnings).toEqual([`2 rows, the first ${file}: row 1, have an empty text; it is predicted as one`]);
+  expect(warnings).toEqual([`2 rows, the first ${file}: row 1, have an empty text, which is predicted like any other`]);
 });

@@ -10,7 +10,7 @@ import { torchModel } from '../../support/deltas';
 import { FakeHub, filesOf } from '../../support/hub';
 
 /*
- * Models by name, from a server of this test's own that behaves as the Hub does: real sockets, redirects, cuts.
+ * Models by name, from a local server that behaves as the Hub does.
  */
 const [ONE, TWO] = ['1', '2'].map((digit) => digit.repeat(40));
 const NAME = 'acme/tiny-bert';
@@ -47,7 +47,7 @@ afterEach(async () => {
 
 const snapshot = (commit: string, cache = modelCache()) =>
   path.join(cache, 'models--acme--tiny-bert', 'snapshots', commit);
-/** A folder's files as text, which a test compares in no time. */
+/** Files of a folder as text, for a fast comparison. */
 const textsOf = (files: Record<string, Buffer>) =>
   Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.toString('latin1')]));
 const textsIn = (folder: string) => textsOf(filesOf(folder));
@@ -65,7 +65,7 @@ async function failure(name: string, options: ResolveOptions = {}): Promise<Hifi
   return error as HifiError;
 }
 
-/** A cache of Python's that holds the model, as `snapshot_download` leaves it. */
+/** Creates a cache of Python's with the model, as `snapshot_download` does. */
 function pythonCache(commit: string): string {
   const cache = path.join(root, 'huggingface/hub');
   const at = path.join(cache, 'models--acme--tiny-bert');
@@ -80,14 +80,14 @@ function pythonCache(commit: string): string {
 }
 
 describe('a download', () => {
-  test('takes the files that are needed, byte by byte, tells its progress, and is a model of its name', async () => {
-    const told: { done: number; total: number }[] = [];
-    const folder = await resolveModel(NAME, { onProgress: (progress) => told.push(progress) });
+  test('fetches the needed files, reports its progress, and is a model of its name', async () => {
+    const reported: { done: number; total: number }[] = [];
+    const folder = await resolveModel(NAME, { onProgress: (progress) => reported.push(progress) });
     expect(folder).toBe(snapshot(ONE));
     expect(textsIn(folder)).toEqual(textsIn(model));
     const bytes = Object.values(filesOf(model)).reduce((sum, { length }) => sum + length, 0);
-    expect(told.at(-1)).toEqual({ done: bytes, total: bytes });
-    expect(told.map(({ done }) => done)).toEqual(told.map(({ done }) => done).sort((a, b) => a - b));
+    expect(reported.at(-1)).toEqual({ done: bytes, total: bytes });
+    expect(reported.map(({ done }) => done)).toEqual(reported.map(({ done }) => done).sort((a, b) => a - b));
     const checkpoint = await openCheckpoint(folder);
     checkpoint.close();
     expect(checkpoint.name).toBe(NAME);
@@ -102,7 +102,7 @@ describe('a download', () => {
     expect(blobs()).toHaveLength(Object.keys(filesOf(model)).length);
   });
 
-  test('goes on after cuts where it was, over busy servers', async () => {
+  test('resumes after interruptions, and tries busy servers again', async () => {
     hub.fail('hub', /revision/, { status: 503 });
     hub.fail('cdn', /safetensors/, { cutAt: 10_000 });
     hub.fail('cdn', /safetensors/, { status: 500 });
@@ -112,31 +112,31 @@ describe('a download', () => {
     expect(sent).toEqual(['GET ', 'GET bytes=10000-', 'GET bytes=10000-', 'GET bytes=15000-']);
   });
 
-  test('starts anew where the server does not know ranges', async () => {
+  test('starts again if the server does not support ranges', async () => {
     hub.fail('cdn', /safetensors/, { cutAt: 10_000 });
     hub.fail('cdn', /safetensors/, { noRange: true });
     expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
   });
 
-  test('refuses other bytes by their hash, and keeps none of them', async () => {
+  test('refuses other bytes by their hash, and removes them', async () => {
     hub.fail('cdn', /safetensors/, { body: Buffer.alloc(weights.length) });
     const error = await failure(NAME);
     expect(error.code).toBe('FAILED');
     expect(error.message).toMatch(
-      /^acme\/tiny-bert: model\.safetensors: its hash is [0-9a-f]{64}; the Hub says [0-9a-f]{64}$/,
+      /^acme\/tiny-bert: model\.safetensors: its hash is [0-9a-f]{64}; it must be [0-9a-f]{64}$/,
     );
     expect(fs.existsSync(snapshot(ONE))).toBe(false);
     expect(blobs().filter((name) => name.includes('.part'))).toEqual([]);
     expect(textsIn(await resolveModel(NAME))).toEqual(textsIn(model));
   });
 
-  test('gives up in a line when a server stays busy; what came is gone on with', async () => {
+  test('fails in one line if a server stays busy, and can be resumed', async () => {
     hub.fail('cdn', /safetensors/, { cutAt: 10_000 });
     for (let i = 0; i < 6; i++) hub.fail('cdn', /safetensors/, { status: 500 });
     const error = await failure(NAME);
     expect([error.code, error.message]).toEqual([
       'FAILED',
-      expect.stringMatching(/^acme\/tiny-bert: .* answered 500$/),
+      expect.stringMatching(/^acme\/tiny-bert: .* responded with status 500$/),
     ]);
     expect(fs.existsSync(snapshot(ONE))).toBe(false);
     weightRequests();
@@ -145,7 +145,7 @@ describe('a download', () => {
     expect(weightRequests()).toContain('GET bytes=10000-');
   });
 
-  test('that is cancelled ends at once and is gone on with', async () => {
+  test('ends at once if it is cancelled, and can be resumed', async () => {
     hub.fail('cdn', /safetensors/, { stallAt: 20_000 });
     const controller = new AbortController();
     const onProgress = ({ done }: { done: number }) => done > 20_000 && controller.abort();
@@ -155,7 +155,7 @@ describe('a download', () => {
     expect(weightRequests()).toContain('GET bytes=20000-');
   });
 
-  test('a part of another version is not gone on with', async () => {
+  test('a part of another version is not resumed', async () => {
     hub.fail('cdn', /safetensors/, { stallAt: 20_000 });
     const controller = new AbortController();
     const onProgress = ({ done }: { done: number }) => done > 20_000 && controller.abort();
@@ -168,7 +168,7 @@ describe('a download', () => {
     expect(weightRequests().every((request) => !request.includes('bytes'))).toBe(true);
   });
 
-  test('of shards: the index and what it names', async () => {
+  test('of shards fetches the index and the files in it', async () => {
     const { 'model.safetensors': whole, ...small } = filesOf(model);
     const shards = { 'model-1.safetensors': whole.subarray(0, 5_000), 'model-2.safetensors': whole.subarray(5_000) };
     const index = { weight_map: { a: 'model-1.safetensors', b: 'model-2.safetensors', c: 'model-1.safetensors' } };
@@ -192,7 +192,7 @@ describe('two processes at once', () => {
     return { process: process_, ended };
   };
 
-  test('both end well, in the same folder', async () => {
+  test('both succeed, in the same folder', async () => {
     const both = [start(), start()];
     expect(await Promise.all(both.map(({ ended }) => ended))).toEqual([snapshot(ONE), snapshot(ONE)]);
     expect(textsIn(snapshot(ONE))).toEqual(textsIn(model));
@@ -200,7 +200,7 @@ describe('two processes at once', () => {
     expect(fs.readdirSync(path.dirname(snapshot(ONE)))).toEqual([ONE]);
   });
 
-  test('one that was killed is gone on from by the next; one that is at work is let alone', async () => {
+  test('the next process resumes the part of a killed one, not that of a running one', async () => {
     hub.fail('cdn', /safetensors/, { stallAt: 30_000 });
     const first = start();
     const part = () => {
@@ -222,8 +222,8 @@ describe('two processes at once', () => {
   });
 });
 
-describe('what is there already', () => {
-  test('a commit is never asked for twice, a branch only for where it stands', async () => {
+describe('a cached model', () => {
+  test('a commit is never requested twice, a branch only for its current commit', async () => {
     await resolveModel(NAME);
     hub.takeSeen();
     expect(await resolveModel(NAME, { revision: ONE })).toBe(snapshot(ONE));
@@ -232,7 +232,7 @@ describe('what is there already', () => {
     expect(hub.takeSeen().map(({ url }) => url)).toEqual([`/api/models/${NAME}/revision/main`]);
   });
 
-  test('a branch that moved is fetched, but for the blobs that stayed', async () => {
+  test('a branch that moved is fetched, except unchanged blobs', async () => {
     await resolveModel(NAME);
     hub.repositories[NAME].refs.main = TWO;
     hub.repositories[NAME].commits[TWO] = { ...filesOf(model), 'vocab.txt': Buffer.from('new') };
@@ -243,21 +243,21 @@ describe('what is there already', () => {
     expect(await resolveModel(NAME, { offline: true, revision: ONE })).toBe(snapshot(ONE));
   });
 
-  test('the network is away: the copy is used, and that is said', async () => {
+  test('without a network the copy is used, with a note', async () => {
     await resolveModel(NAME);
     await hub.stop();
     const onNote = jest.fn();
     expect(await resolveModel(NAME, { onNote })).toBe(snapshot(ONE));
-    expect(onNote.mock.calls).toEqual([[expect.stringMatching(/^acme\/tiny-bert: .*; using the copy that is there$/)]]);
+    expect(onNote.mock.calls).toEqual([[expect.stringMatching(/^acme\/tiny-bert: .*; using the cached copy$/)]]);
   });
 
-  test('without it no network and no model, which is bad input; a near name is told', async () => {
+  test('without a copy and a network the model is bad input, with the nearest name', async () => {
     await resolveModel(NAME);
     await hub.stop();
     const { code, message } = await failure('acme/tiny-bart');
     expect(code).toBe('INVALID_INPUT');
     expect(message).toMatch(
-      /^acme\/tiny-bart: not here, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); did you mean "acme\/tiny-bert"\?$/,
+      /^acme\/tiny-bart: not cached, and 127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\); did you mean "acme\/tiny-bert"\?$/,
     );
   });
 
@@ -265,7 +265,7 @@ describe('what is there already', () => {
     ['HF_HUB_CACHE', (cache: string) => cache],
     ['HF_HOME', (cache: string) => path.dirname(cache)],
     ['XDG_CACHE_HOME', (cache: string) => path.dirname(path.dirname(cache))],
-  ])("Python's cache is read by %s, and nothing is asked or written offline", async (name, value) => {
+  ])("Python's cache is read by %s, and nothing is requested or written offline", async (name, value) => {
     const cache = pythonCache(TWO);
     process.env.XDG_CACHE_HOME = path.join(root, 'elsewhere');
     process.env[name] = value(cache);
@@ -279,7 +279,7 @@ describe('what is there already', () => {
     expect(fs.existsSync(modelCache())).toBe(false);
   });
 
-  test("Python's copy of today's commit is used; one that lacks a file, or whose blob is gone, is not", async () => {
+  test("Python's copy of the current commit is used, unless a file or its blob is missing", async () => {
     const cache = pythonCache(ONE);
     expect(await resolveModel(NAME)).toBe(snapshot(ONE, cache));
     expect(hub.takeSeen()).toHaveLength(1);
@@ -289,7 +289,7 @@ describe('what is there already', () => {
   });
 });
 
-describe('a cache that another user set up', () => {
+describe('a cache of another user', () => {
   const asNobody = async (work: () => Promise<void>) => {
     process.seteuid!(65534);
     try {
@@ -301,7 +301,7 @@ describe('a cache that another user set up', () => {
   // Only root can become another user.
   const asRoot = process.getuid!() === 0 ? test : test.skip;
 
-  asRoot('is named with its owner and the variable, where it cannot be written or read', async () => {
+  asRoot('is named with its owner and the variable, if it cannot be written or read', async () => {
     fs.chmodSync(root, 0o755);
     fs.mkdirSync(modelCache(), { recursive: true });
     await asNobody(async () => {
@@ -333,7 +333,7 @@ describe('the token', () => {
     ['HF_TOKEN', () => 'hf_secret'],
     ['HF_TOKEN_PATH', () => 'token'],
     ['HF_HOME', () => ''],
-  ])('from %s goes to the Hub alone', async (name, value) => {
+  ])('from %s is sent only to the Hub', async (name, value) => {
     const file = path.join(root, 'token');
     if (name !== 'HF_TOKEN') fs.writeFileSync(file, 'hf_secret\n');
     process.env[name] = name === 'HF_TOKEN' ? value() : path.join(root, value());
@@ -348,15 +348,15 @@ describe('the token', () => {
     ]);
   });
 
-  test('is asked for where there is none, and never told', async () => {
+  test('is requested if it is missing, and never printed', async () => {
     const without = await failure(NAME);
     expect([without.code, without.message]).toEqual([
       'INVALID_INPUT',
-      `acme/tiny-bert: access is restricted; ask for it at ${hub.endpoint}/acme/tiny-bert, then set HF_TOKEN to a token of yours`,
+      `acme/tiny-bert: access is restricted; request it at ${hub.endpoint}/acme/tiny-bert, then set HF_TOKEN to your token`,
     ]);
     process.env.HF_TOKEN = 'hf_other';
     const wrong = await failure(NAME);
-    expect(wrong.message).toContain('the token must be of a user who was let in');
+    expect(wrong.message).toContain('use the token of a user who has access');
     expect(wrong.message + String(wrong.stack)).not.toContain('hf_other');
   });
 });
@@ -365,10 +365,10 @@ test.each([
   ['acme/tiny-bort', {}, /^acme\/tiny-bort: no such model at 127.*HF_TOKEN; did you mean "acme\/tiny-bert"\?$/],
   ['acme/tiny-bert', { revision: 'v9' }, /has no such revision "v9"/],
   ['acme/tiny-bert', { revision: '../main' }, /--revision is "\.\.\/main"; it must be/],
-  ['acme/binary', {}, /has no model\.safetensors or pytorch_model\.bin at "main"; tf_model\.h5 is not read/],
+  ['acme/binary', {}, /has no model\.safetensors or pytorch_model\.bin at "main"; hifi does not read tf_model\.h5/],
   ['acme/tiny-bert/deep', {}, /neither a folder nor a model's name \(owner\/name\)/],
   ['acme/..', {}, /neither a folder nor/],
-  ['all-MiniLM-L6-v2', { revision: 'v1' }, /kept in one version alone/],
+  ['all-MiniLM-L6-v2', { revision: 'v1' }, /has one version only/],
   [model, { revision: 'v1' }, /is a folder; a revision \(v1\)/],
 ])('%s %j is refused', async (name, options, message) => {
   await resolveModel(NAME);
@@ -381,7 +381,7 @@ test.each([
   expect(error.message).toMatch(message);
 });
 
-test.each(['one-head-bert', 'sharded-bert'] as const)("weights in PyTorch's own files alone: %s", async (name) => {
+test.each(['one-head-bert', 'sharded-bert'] as const)("a repository with only PyTorch's files: %s", async (name) => {
   const folder = torchModel(name, path.join(root, name));
   hub.repositories['acme/old'] = { refs: { main: ONE }, commits: { [ONE]: filesOf(folder) } };
   const resolved = await resolveModel('acme/old');
@@ -393,7 +393,7 @@ test.each(['one-head-bert', 'sharded-bert'] as const)("weights in PyTorch's own 
   checkpoint.close();
 });
 
-test('an old bare name, a pull request', async () => {
+test('an old name without owner, and a pull request', async () => {
   hub.repositories['tiny-bert-uncased'] = { refs: { 'refs/pr/1': ONE }, commits: hub.repositories[NAME].commits };
   const folder = await resolveModel('tiny-bert-uncased', { revision: 'refs/pr/1' });
   expect(folder).toBe(path.join(modelCache(), 'models--tiny-bert-uncased/snapshots', ONE));

@@ -16,14 +16,14 @@ const environment = { ...process.env };
 
 /** Proxy that opens the requested tunnels if the credentials are right. */
 class TunnelProxy {
-  readonly asked: string[] = [];
+  readonly requested: string[] = [];
   private readonly sockets = new Set<net.Socket>();
   readonly server = http.createServer((_, response) => response.writeHead(405).end());
 
   async start(): Promise<void> {
     this.server.on('connect', (request, client, head) => {
       const credentials = Buffer.from(request.headers['proxy-authorization']?.replace('Basic ', '') ?? '', 'base64');
-      this.asked.push(`${credentials} ${request.url}`);
+      this.requested.push(`${credentials} ${request.url}`);
       if (String(credentials) !== 'me:p@ss') {
         client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
         return;
@@ -68,7 +68,7 @@ beforeEach(() => {
   for (const name of CHANGED) delete process.env[name];
   process.env.XDG_CACHE_HOME = root;
   process.env.HF_ENDPOINT = hub.endpoint;
-  proxy.asked.length = 0;
+  proxy.requested.length = 0;
 });
 afterEach(() => {
   for (const name of CHANGED) {
@@ -78,7 +78,7 @@ afterEach(() => {
   fs.rmSync(root, { recursive: true });
 });
 
-const hosts = () => new Set(proxy.asked);
+const hosts = () => new Set(proxy.requested);
 const refusal = async (name = NAME) => ((await resolveModel(name).catch((thrown: unknown) => thrown)) as Error).message;
 
 test.each(['http_proxy', 'HTTP_PROXY'])(
@@ -97,7 +97,7 @@ test('hosts in NO_PROXY are reached directly', async () => {
   process.env.HTTP_PROXY = 'http://127.0.0.1:9';
   process.env.NO_PROXY = 'example.com, 127.0.0.1';
   await resolveModel(NAME);
-  expect(proxy.asked).toEqual([]);
+  expect(proxy.requested).toEqual([]);
 });
 
 test('the error names a proxy that refuses or is away, without its password', async () => {

@@ -1,6 +1,6 @@
 import { resolveModel } from '../../../model/resolve';
 
-/** A process of its own that fetches a model, argv[2], and prints its folder. */
+/** Process that fetches a model, argv[2], and prints its folder. */
 resolveModel(process.argv[2]).then(
   (folder) => process.stdout.write(folder),
   (error: Error) => {

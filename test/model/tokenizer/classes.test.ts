@@ -5,7 +5,9 @@ import { byteLevelWords } from '../../../model/tokenizer/byte-level';
 import { charsmap } from '../../../model/tokenizer/charsmap';
 
 type Ranges = [first: number, last: number][];
-/** What the Rust library does with every code point; made by make_tokenizer_lines.py, whose head describes it. */
+/**
+ * Classes of all code points in the Rust library; make_tokenizer_lines.py makes and describes it.
+ */
 const golden: Record<string, Ranges> & { maps: Record<string, string> } = JSON.parse(
   zlib
     .gunzipSync(fs.readFileSync(path.join(__dirname, '../../fixtures/tokenizer-lines/classes.golden.json.gz')))
@@ -25,13 +27,13 @@ test.each<[string, Ranges, (character: string) => boolean]>([
   ['extend', EVERY, (character) => joinsA(`a${character}`) === 'x'],
   ['apart', golden.candidates, (character) => candidate(`${character}\u0301`) === 'x\u0301'],
   ['before', golden.candidates, (character) => candidate(`${character}b`) === 'x'],
-])('%s: the same code points as in the Rust library, of all there are', (name, of, inClass) => {
-  const asked = new Uint8Array(0x110000);
-  for (const [first, last] of golden[name]) asked.fill(1, first, last + 1);
+])('%s: the same of all code points as in the Rust library', (name, of, inClass) => {
+  const expected = new Uint8Array(0x110000);
+  for (const [first, last] of golden[name]) expected.fill(1, first, last + 1);
   const differing: string[] = [];
   for (const [first, last] of of) {
     for (let code = first; code <= last; code++) {
-      if (inClass(String.fromCodePoint(code)) !== (asked[code] === 1)) differing.push(code.toString(16));
+      if (inClass(String.fromCodePoint(code)) !== (expected[code] === 1)) differing.push(code.toString(16));
     }
   }
   expect(differing).toEqual([]);

@@ -5,8 +5,8 @@ import * as zlib from 'node:zlib';
 import { loadTokenizer, type Tokenizer } from '../../../model/tokenizer';
 
 /*
- * Token ids of a thousand lines with every kind of character, against Python's tokenizers; made by make_tokenizer_lines.py,
- * whose head describes the files.
+ * Token ids of a thousand lines with every kind of character, against Python's tokenizers.
+ * make_tokenizer_lines.py makes and describes the files.
  */
 
 const FOLDER = path.join(__dirname, '../../fixtures/tokenizer-lines');
@@ -37,13 +37,13 @@ function loaded(files: Record<string, string>): Tokenizer {
   return loadTokenizer(folder);
 }
 
-/** What is not as it should be, few enough to read. */
-function differing<T>(texts: readonly string[], asked: readonly T[], found: (text: string, i: number) => T) {
-  expect(asked.length).toBe(texts.length);
-  const wrong: { text: string; found: T; asked: T }[] = [];
+/** Differences, few enough to read. */
+function differing<T>(texts: readonly string[], expected: readonly T[], found: (text: string, i: number) => T) {
+  expect(expected.length).toBe(texts.length);
+  const wrong: { text: string; found: T; expected: T }[] = [];
   for (const [i, text] of texts.entries()) {
     const got = found(text, i);
-    if (JSON.stringify(got) !== JSON.stringify(asked[i])) wrong.push({ text, found: got, asked: asked[i] });
+    if (JSON.stringify(got) !== JSON.stringify(expected[i])) wrong.push({ text, found: got, expected: expected[i] });
   }
   return { count: wrong.length, first: wrong.slice(0, 3) };
 }
@@ -63,7 +63,7 @@ describe.each(['wordpiece', 'bpe', 'unigram'])('%s', (kind) => {
     expect(differing(golden.lines, ids, (text) => right.encode(text, undefined, WHOLE).ids)).toEqual(NONE);
   });
 
-  test('pairs and single texts, cut on either side', () => {
+  test('pairs and single texts, truncated on either side', () => {
     const texts = golden.pairs.map(([first]) => golden.lines[first]);
     const found = (text: string, i: number): [number[], number[]] => {
       const [, second, longest, fromLeft] = golden.pairs[i];
@@ -74,7 +74,7 @@ describe.each(['wordpiece', 'bpe', 'unigram'])('%s', (kind) => {
     expect(differing(texts, pairs, found)).toEqual(NONE);
   });
 
-  test('ids stay below what it says of its vocabulary', () => {
+  test('ids are below the size of the vocabulary', () => {
     const highest = Math.max(...ids.flat());
     expect(right.vocabSize).toBeGreaterThan(highest);
     expect(right.vocabSize).toBe(

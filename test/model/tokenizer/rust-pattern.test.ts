@@ -8,8 +8,8 @@ import { preTokenizer } from '../../../model/tokenizer/pre-tokenizer';
 import { expressionOf } from '../../../model/tokenizer/rust-pattern';
 
 /*
- * Added tokens and patterns against Python's tokenizers. make_tokenizer_patterns.py makes the golden
- * file and describes it.
+ * Added tokens and patterns against Python's tokenizers. make_tokenizer_patterns.py makes and
+ * describes the golden file.
  */
 
 type Pattern = { Regex: string } | { String: string };
@@ -51,26 +51,26 @@ test('added tokens of every printable ASCII character, in each variant', () => {
   expect({ count: wrong.length, first: wrong.slice(0, 3) }).toEqual({ count: 0, first: [] });
 });
 
-test('Replace gives the texts that the library gives', () => {
+test('Replace gives the same texts as the library', () => {
   const wrong: unknown[] = [];
-  for (const [pattern, asked] of golden.replaced) {
+  for (const [pattern, expected] of golden.replaced) {
     if (refused(pattern)) continue;
     const replace = normalizer({ type: 'Replace', pattern, content: '<>' });
     for (const [i, text] of golden.texts.entries())
-      if (replace(text) !== asked[i]) wrong.push({ pattern, text, asked: asked[i], found: replace(text) });
+      if (replace(text) !== expected[i]) wrong.push({ pattern, text, expected: expected[i], found: replace(text) });
   }
   expect({ count: wrong.length, first: wrong.slice(0, 5) }).toEqual({ count: 0, first: [] });
 });
 
-test('Split gives the pieces that the library gives, in each behavior', () => {
+test('Split gives the same pieces as the library, in each behavior', () => {
   const wrong: unknown[] = [];
-  for (const [pattern, behavior, invert, asked] of golden.split) {
+  for (const [pattern, behavior, invert, expected] of golden.split) {
     if (refused(pattern)) continue;
     const split = preTokenizer({ type: 'Split', pattern, behavior, invert });
     for (const [i, text] of golden.texts.entries()) {
       const found = split(text, true);
-      if (JSON.stringify(found) !== JSON.stringify(asked[i]))
-        wrong.push({ pattern, behavior, invert, text, asked: asked[i], found });
+      if (JSON.stringify(found) !== JSON.stringify(expected[i]))
+        wrong.push({ pattern, behavior, invert, text, expected: expected[i], found });
     }
   }
   expect({ count: wrong.length, first: wrong.slice(0, 5) }).toEqual({ count: 0, first: [] });
@@ -79,7 +79,7 @@ test('Split gives the pieces that the library gives, in each behavior', () => {
 test('classes have the same code points as in the library', () => {
   const codes = Array.from({ length: 0x110000 }, (_, code) => code).filter((code) => code < 0xd800 || code >= 0xe000);
   const all = codes.map((code) => String.fromCodePoint(code)).join('');
-  for (const [source, asked] of golden.classes) {
+  for (const [source, expected] of golden.classes) {
     const found: Ranges = [];
     for (const [run] of all.matchAll(expressionOf({ Regex: `(?:${source})+` }))) {
       const [first, last] = [
@@ -90,7 +90,7 @@ test('classes have the same code points as in the library', () => {
       if (first < 0xd800 && last >= 0xe000) found.push([first, 0xd7ff], [0xe000, last]);
       else found.push([first, last]);
     }
-    expect([source, found]).toEqual([source, asked]);
+    expect([source, found]).toEqual([source, expected]);
   }
 });
 
@@ -133,6 +133,6 @@ test('the message names tokenizer.json, the pattern and the construct, on one li
   const normalizer = { type: 'Replace', pattern: { Regex: String.raw`\X+` }, content: '' };
   fs.writeFileSync(path.join(folder, 'tokenizer.json'), JSON.stringify({ ...golden.tokenizer, normalizer }));
   expect(() => loadTokenizer(folder)).toThrow(
-    `${folder}/tokenizer.json: is no tokenizer that can be used (the pattern "\\\\X+" has "\\X", which is not supported)`,
+    `${folder}/tokenizer.json: the tokenizer cannot be used (the pattern "\\\\X+" has "\\X", which is not supported)`,
   );
 });

@@ -35,21 +35,21 @@ function fileOf(bytes: Uint8Array): string {
 }
 
 describe.each(WRITTEN)('%s', (name) => {
-  test('holds the numbers that torch wrote, views and shared storages too', () => {
+  test('has the numbers that torch wrote, also of views and shared storages', () => {
     const torch = TorchFile.open(path.join(FILES, name));
-    const held = SafetensorsFile.open(path.join(FILES, 'held.safetensors'));
-    expect([...torch.tensors.keys()].sort()).toEqual([...held.tensors.keys()].sort());
-    for (const [tensor, { dtype, shape }] of held.tensors) {
+    const expected = SafetensorsFile.open(path.join(FILES, 'held.safetensors'));
+    expect([...torch.tensors.keys()].sort()).toEqual([...expected.tensors.keys()].sort());
+    for (const [tensor, { dtype, shape }] of expected.tensors) {
       expect([tensor, torch.entry(tensor)]).toMatchObject([tensor, { dtype, shape }]);
-      expect([tensor, torch.bytes(tensor)]).toEqual([tensor, held.bytes(tensor)]);
+      expect([tensor, torch.bytes(tensor)]).toEqual([tensor, expected.bytes(tensor)]);
       if (!['F32', 'F16', 'BF16'].includes(dtype)) continue;
-      expect(torch.float32(tensor)).toEqual(held.float32(tensor));
+      expect(torch.float32(tensor)).toEqual(expected.float32(tensor));
       if (shape.length === 2 && shape[0] > 0) {
-        expect([tensor, torch.float32(tensor, 1)]).toEqual([tensor, held.float32(tensor, 1)]);
+        expect([tensor, torch.float32(tensor, 1)]).toEqual([tensor, expected.float32(tensor, 1)]);
       }
     }
     torch.close();
-    held.close();
+    expected.close();
   });
 
   test('is refused in one line for any truncation or changed byte', () => {
@@ -102,7 +102,7 @@ describe('files other than a state dict of tensors are refused', () => {
   });
 });
 
-/* Pickles that no torch writes, made to harm a reader. */
+// Pickles that torch does not write, made to harm a reader.
 describe('a pickle is refused', () => {
   const text = (value: string) => `X${String.fromCharCode(value.length)}\0\0\0${value}`;
   const global = (module: string, name: string) => `c${module}\n${name}\n`;
@@ -115,7 +115,7 @@ describe('a pickle is refused', () => {
     expect(() => read(pickle)).toThrow(PickleError);
   });
 
-  test('that gives one storage two sizes: a view of the larger would lie beyond the file', () => {
+  test('that gives one storage two sizes: a view of the larger would be beyond the file', () => {
     const pickled = (program: string) => `\x80\x02${program}.`;
     const storage = (numbers: number) =>
       `(${text('storage')}${global('torch', 'FloatStorage')}${text('0')}${text('cpu')}K${String.fromCharCode(numbers)}tQ`;

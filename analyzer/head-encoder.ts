@@ -14,14 +14,14 @@ import type { EncodedOutputs, LayerOutputs } from './measure';
 
 export interface EncoderOptions {
   device: DeviceUsed;
-  /** Fetch the head outputs themselves, not their Gram matrices. */
+  /** True to fetch the head outputs themselves instead of their Gram matrices. */
   exact: boolean;
   threads: number;
 }
 
-/** The encoder in the engine: batches in, head outputs out. */
+/** Encoder in the engine, which computes the head outputs of batches. */
 export class HeadEncoder {
-  /** Whether every batch so far could be run: after a failure the engine may be in no state to run another. */
+  /** False after a failed batch, because the engine may be unable to run another. */
   sound = true;
 
   private constructor(
@@ -31,10 +31,11 @@ export class HeadEncoder {
   ) {}
 
   /**
-   * The weights go to the engine by a temporary file, a tensor at a time: nothing holds the model twice, and its size has no
-   * limit.
+   * Loads the encoder. The engine reads the weights from a temporary file, which is written one
+   * tensor at a time. So the model is never in memory twice, and its size has no limit.
    *
-   * @throws HifiError INVALID_INPUT for weights that are not finite; FAILED where the folder for temporary files is full.
+   * @throws HifiError INVALID_INPUT for weights that are not finite; FAILED if the folder for
+   *   temporary files is full
    */
   static async load(source: GraphSource, { device, exact, threads }: EncoderOptions): Promise<HeadEncoder> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
@@ -44,13 +45,14 @@ export class HeadEncoder {
         executionProviders: device === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
         graphOptimizationLevel: 'all',
         executionMode: 'sequential',
-        // Batches differ in shape: with a memory plan for each the arena grows with every greater one.
+        // Batches differ in shape: with a memory plan for each, the arena would grow with every
+        // larger one.
         enableMemPattern: false,
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
         extra: {
           session: {
-            // Idle engine threads sleep, so that the cores are free for the measuring between two operators.
+            // Idle engine threads sleep, so that measuring can use the cores between two operators.
             intra_op: { allow_spinning: '0' },
             model_external_initializers_file_folder_path: folder,
           },
@@ -62,7 +64,7 @@ export class HeadEncoder {
     }
   }
 
-  /** Runs one batch. The thread that calls is blocked meanwhile. */
+  /** Runs one batch. Blocks the calling thread meanwhile. */
   async run(batch: PaddedBatch): Promise<EncodedOutputs> {
     const { layers, headDim } = this.config;
     // The smaller side of the Gram matrix, by the batch's padded length (docs/method.md).

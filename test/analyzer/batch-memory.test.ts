@@ -1,8 +1,8 @@
-import { buffersOf, release } from '../../analyzer/hand-over';
+import { buffersOf, release } from '../../analyzer/batch-memory';
 
 const MEGABYTE = 1 << 20;
 
-/** Two layers' outputs of two megabytes each. */
+/** Outputs of two layers, two megabytes each. */
 const batch = () => ({
   layers: [
     { gram: new Float64Array(MEGABYTE / 8), tokenSum: new Float64Array(MEGABYTE / 8) },
@@ -10,14 +10,14 @@ const batch = () => ({
   ],
 });
 
-it('frees what it is given without the collector, at any time', async () => {
-  // The closing of the port is heard of when the event loop turns.
+it('frees a batch without the garbage collector, at any time', async () => {
+  // The port closes in a later turn of the event loop.
   await new Promise((resolve) => setTimeout(resolve, 20));
   for (let turn = 0; turn < 3; turn++) {
     const outputs = batch();
-    const held = process.memoryUsage().arrayBuffers;
+    const before = process.memoryUsage().arrayBuffers;
     release(outputs);
-    expect(held - process.memoryUsage().arrayBuffers).toBeGreaterThanOrEqual(4 * MEGABYTE);
+    expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThanOrEqual(4 * MEGABYTE);
     expect(buffersOf(outputs).map((buffer) => buffer.byteLength)).toEqual([0, 0, 0]);
   }
 });
