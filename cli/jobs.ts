@@ -119,7 +119,7 @@ async function* eventsOf(
   const note = (line: string) => progress.say(`note: ${line}`);
   const from = flags.from as number;
   if (!flags.nats) {
-    const { followJob } = require('../gateway/follow') as typeof import('../gateway/follow');
+    const { followJob } = require('../gateway/follow-job') as typeof import('../gateway/follow-job');
     return yield* followJob(client, jobId, from, signal, note);
   }
   const url = process.env.NATS_URL;

@@ -10,7 +10,7 @@ import { cancelled, failed, HifiError, invalidInput } from '../foundation/errors
 import { sha256OfFile } from '../foundation/hash';
 import { temporaryFolder } from '../foundation/temporary';
 import { WholeFile, writeWhole } from '../foundation/whole-file';
-import { followJob } from '../gateway/follow';
+import { followJob } from '../gateway/follow-job';
 import { artifactOf } from '../gateway/job-message';
 import type { NamedArtifact } from '../gateway/record';
 import { downloadBytes, uploadFile } from '../infra/artifacts/transfer';

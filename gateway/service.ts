@@ -36,14 +36,14 @@ export interface GatewayParts {
 const DATASETS = ['train', 'dev'] as const;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /**
- * Longest time that a watcher may leave waiting events unread, in milliseconds. It resumes at the
- * next sequence number.
+ * Longest time that a watcher may leave waiting events unread, in milliseconds. It can resume at
+ * the next sequence number.
  */
 const WATCHER_IDLE_MS = 60_000;
-/** After which a client may try again when too many jobs wait, in seconds. */
+/** Retry delay for a client when too many jobs wait, in seconds. */
 const RETRY_SECONDS = 30;
 
-/** Jobs: taken in, told of, cancelled. */
+/** Service that creates, reports, cancels and deletes jobs. */
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
   const { store, artifacts, scheduler, analyzer, inputs } = parts;
   const estimates = new Admission();
@@ -62,7 +62,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', description, { violations });
     },
   });
-  /** Looks at all that a spec names. */
+  /** Checks a spec: its options, datasets and model. */
   const check = async (spec: SpecMessage, signal: AbortSignal) => {
     const served = servedSpec(spec);
     for (const field of DATASETS) {
@@ -84,7 +84,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!REQUEST_ID.test(requestId)) {
         throw badField('request_id', 'must be 1 to 128 letters, digits, dots, colons, underscores and hyphens');
       }
-      if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
+      if (!spec) throw badField('spec', 'is missing; it must describe the job');
       const specHash = createHash('sha256').update(toBinary(JobSpecSchema, spec)).digest('hex');
       const refuse = refusals(requestId);
       // An accepted job is not checked again.
@@ -149,12 +149,12 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
     async *watchJob({ jobId, fromSequence = 1 }, call) {
       call.mostIdleMs = WATCHER_IDLE_MS;
       if (fromSequence < 1) throw badField('from_sequence', `is ${fromSequence}; the first event is 1`);
-      let told = false;
+      let sent = false;
       for await (const event of store.watch(jobId, fromSequence, call.signal)) {
-        told = true;
+        sent = true;
         yield { event: eventMessage(event) };
       }
-      if (told) return;
+      if (sent) return;
       const { sequence } = store.get(jobId);
       throw badField(
         'from_sequence',
@@ -163,7 +163,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
     },
 
     async estimateJob({ spec }, { signal }) {
-      if (!spec) throw badField('spec', 'is missing; it must say what is to be done');
+      if (!spec) throw badField('spec', 'is missing; it must describe the job');
       const served = await check(spec, signal);
       if (served.analyzeOnly) throw badField('spec.analyze_only', 'is true; only a training can be estimated');
       const place = estimates.enter();

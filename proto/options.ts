@@ -21,9 +21,9 @@ import {
 import { type ScoreOptions as ScoreMessage, ScoreOptionsSchema } from './gen/hifi/v1/trainer_pb';
 
 /**
- * Options of an analysis with their defaults filled in, checked.
+ * Checks the options of an analysis, and fills in defaults.
  *
- * @param field where the request has them: errors name `options.max_length`
+ * @param field field of the options in the request: errors name `options.max_length`
  * @throws HifiError INVALID_INPUT naming the option, its value and what would be right
  */
 export function analysisOptionsOf(message: AnalysisMessage | undefined, field = 'options'): AnalysisOptions {
@@ -33,7 +33,7 @@ export function analysisOptionsOf(message: AnalysisMessage | undefined, field = 
     throw invalidPart(name, `${name} is true and ${field}.samples is ${samples}; give one of them`);
   }
   const chosen = { ...given, samples: autoSamples ? 'auto' : samples } as Partial<AnalysisOptions>;
-  return named(field, (said) => analysisOptions(chosen, said));
+  return named(field, (nameOf) => analysisOptions(chosen, nameOf));
 }
 
 export function analysisMessage({ samples, ...options }: AnalysisOptions | ReportOptions): AnalysisMessage {
@@ -41,26 +41,34 @@ export function analysisMessage({ samples, ...options }: AnalysisOptions | Repor
   return create(AnalysisOptionsSchema, { ...drawn, ...options });
 }
 
-/** Options of a training with their defaults filled in, checked. @throws HifiError as {@link analysisOptionsOf} */
+/**
+ * Checks the options of a training, and fills in defaults.
+ *
+ * @throws HifiError as {@link analysisOptionsOf}
+ */
 export function trainingOptionsOf(message: TrainingMessage | undefined, field = 'options'): TrainOptions {
-  return named(field, (said) => trainOptions(fieldsOf(message) as Partial<TrainOptions>, said));
+  return named(field, (nameOf) => trainOptions(fieldsOf(message) as Partial<TrainOptions>, nameOf));
 }
 
 export const trainingMessage = (options: TrainOptions): TrainingMessage =>
   create(TrainingOptionsSchema, { ...options });
 
-/** Options of a scoring with their defaults filled in, checked. @throws HifiError as {@link analysisOptionsOf} */
+/**
+ * Checks the options of a scoring, and fills in defaults.
+ *
+ * @throws HifiError as {@link analysisOptionsOf}
+ */
 export function scoreOptionsOf(message: ScoreMessage | undefined, field = 'options'): ScoreOptions {
-  return named(field, (said) => scoreOptions(fieldsOf(message) as Partial<ScoreOptions>, said));
+  return named(field, (nameOf) => scoreOptions(fieldsOf(message) as Partial<ScoreOptions>, nameOf));
 }
 
 export const scoreMessage = (options: Omit<ScoreOptions, 'device'> & Partial<ScoreOptions>): ScoreMessage =>
   create(ScoreOptionsSchema, { ...options });
 
 /**
- * Options of how a tuned model is asked with their defaults filled in, checked.
+ * Checks the options of an inference, and fills in defaults.
  *
- * @param maxLength the default: what the model was trained with, where that is known
+ * @param maxLength default: the option of the model's training, if known
  * @throws HifiError as {@link analysisOptionsOf}
  */
 export function inferenceOptionsOf(
@@ -70,7 +78,7 @@ export function inferenceOptionsOf(
 ): InferenceOptions {
   const { batchSize, device } = TRAIN_DEFAULTS;
   const options = { batchSize, maxLength, device, ...fieldsOf(message) } as InferenceOptions;
-  named(field, (said) => checkInference(options, said));
+  named(field, (nameOf) => checkInference(options, nameOf));
   return options;
 }
 
@@ -90,8 +98,8 @@ const selectionSchema = z.object({
 });
 
 /**
- * Options of a selection with their defaults filled in, checked as far as can be without the model: `headsToChoose` does the
- * rest.
+ * Checks the options of a selection as far as it can without the model, and fills in defaults.
+ * `headsToChoose` checks the rest.
  *
  * @throws HifiError as {@link analysisOptionsOf}
  */
@@ -115,15 +123,15 @@ export function selectionOptionsOf(message: SelectionMessage | undefined, field 
 export const selectionMessage = (options: SelectionOptions): SelectionMessage =>
   create(SelectionOptionsSchema, { ...options });
 
-/** What a message holds: the fields that are set. */
+/** Returns the fields of a message that are set. */
 function fieldsOf<M extends Message>(message: M | undefined): Partial<Omit<M, '$typeName' | '$unknown'>> {
   if (message === undefined) return {};
   const { $typeName: _type, $unknown: _unknown, ...fields } = message;
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<M>;
 }
 
-/** Lets a check speak of options as the request names them, in its message and as the error's field. */
-function named<T>(field: string, check: (said: (option: string) => string) => T): T {
+/** Runs a check that names options as the request does, in its message and in the error's field. */
+function named<T>(field: string, check: (nameOf: (option: string) => string) => T): T {
   try {
     return check((option) => `${field}.${snakeCase(option)}`);
   } catch (thrown) {
@@ -133,5 +141,5 @@ function named<T>(field: string, check: (said: (option: string) => string) => T)
   }
 }
 
-/** A name as the contract writes it: `maxLength` → `max_length`. */
+/** Converts a name to the contract's form: `maxLength` → `max_length`. */
 const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -34,7 +34,10 @@ svg { display: block; max-width: 100%; height: auto; }
 @media (max-width: 600px) { main { padding: 20px 14px 48px; } }
 `;
 
-/** Runs in the browser: the whole program of the page. It is given to it as text and may use nothing from here. */
+/**
+ * The page's whole program. It is sent as text and runs in the browser, so it may use nothing
+ * outside.
+ */
 function program(): void {
   // biome-ignore lint/suspicious/noExplicitAny: messages in proto3's JSON form
   type Job = any;
@@ -93,7 +96,7 @@ function program(): void {
     const work = sorted.filter((job) => !ENDS.includes(stateOf(job))).length;
     at('summary').textContent = `${sorted.length} jobs, ${work} at work or waiting`;
   };
-  /** Answers and changes come by ways of their own: what is older than what is known is not taken. */
+  /** Returns true unless a newer state is known: answers and changes arrive in any order. */
   const isNews = (job: Job) => (job.lastSequence ?? 0) >= (jobs.get(job.jobId)?.lastSequence ?? 0);
   const take = (job: Job) => {
     if (!isNews(job)) return;
@@ -139,7 +142,7 @@ function program(): void {
     at('filesTitle').hidden = files.length === 0;
   };
 
-  /** Loss of the training steps, as a line. */
+  /** Loss of the reported training steps. */
   const losses: number[] = [];
   const drawLoss = () => {
     at('loss').hidden = losses.length < 2;
@@ -147,7 +150,7 @@ function program(): void {
     const [width, height, margin] = [640, 150, 34];
     let [low, high] = [losses[0], losses[0]];
     for (const loss of losses) [low, high] = [Math.min(low, loss), Math.max(high, loss)];
-    // About as many as there are pixels, the last among them.
+    // Draws about one point per pixel; the last one is always drawn.
     const every = Math.ceil(losses.length / width);
     const x = (i: number) => margin + (i / (losses.length - 1)) * (width - margin - 8);
     const y = (value: number) => 10 + (1 - (value - low) / (high - low || 1)) * (height - 24);
@@ -158,9 +161,9 @@ function program(): void {
     at('most').textContent = high.toFixed(2);
     at('least').textContent = low.toFixed(2);
     at('lossTitle').textContent =
-      `training loss, ${losses.length} times told, last ${losses[losses.length - 1].toFixed(4)}`;
+      `training loss, ${losses.length} values, last ${losses[losses.length - 1].toFixed(4)}`;
   };
-  /** At the next frame: of a job that is looked at late all its events come at once. */
+  /** True while a redraw waits for the next frame: the past events of a job arrive all at once. */
   let drawing = false;
   const drawLossSoon = () => {
     if (drawing) return;
@@ -196,7 +199,7 @@ function program(): void {
     drawFacts(jobs.get(id));
     for (const row of at('rows').children) row.setAttribute('aria-selected', String(row.id === `job-${id}`));
     events = new EventSource(`/jobs/${id}/events`);
-    // Each connection, a second one too, begins with the first event.
+    // Each connection, also a repeated one, starts with the first event.
     events.onopen = () => {
       losses.length = 0;
       at('epochRows').replaceChildren();
@@ -212,7 +215,7 @@ function program(): void {
     events.addEventListener('end', () => events?.close());
   };
 
-  /** The jobs as they are; those that were deleted are gone. @returns the status of the answer */
+  /** Fetches all jobs and drops deleted ones. @returns the answer's HTTP status */
   const fill = async (): Promise<number> => {
     const known = [...jobs.keys()];
     const answer = await fetch('/jobs');
@@ -240,7 +243,7 @@ function program(): void {
       draw();
     });
     changes.onopen = async () => {
-      // What changed while the connection was away.
+      // Fetches the changes that happened while the connection was lost.
       await fill();
       const open = shown === undefined ? undefined : jobs.get(shown);
       if (open) drawFacts(open);
@@ -249,7 +252,8 @@ function program(): void {
     };
     changes.onerror = () => {
       at('away').hidden = false;
-      // The browser tries again by itself, unless the answer was no stream: a gateway that was restarted asks for the token anew.
+      // The browser reconnects by itself, unless the answer was no stream: a restarted gateway
+      // requests the token again.
       if (changes.readyState === EventSource.CLOSED) beginAgain();
     };
   };
@@ -269,7 +273,7 @@ function program(): void {
   begin().catch(beginAgain);
 }
 
-/** The page, for one answer: `nonce` is what its policy lets run. */
+/** Returns the page for one response. Its policy allows only code with this `nonce`. */
 export const page = (nonce: string) => `<!doctype html>
 <html lang="en">
 <head>

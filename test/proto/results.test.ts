@@ -77,7 +77,7 @@ const progress = fc.record(
 const same = <T>(drawn: fc.Arbitrary<T>, there: (value: T) => unknown) =>
   fc.assert(fc.property(drawn, (value) => expect(there(value)).toEqual(value)));
 
-describe('come back as they were', () => {
+describe('both conversions preserve', () => {
   it('progress', () => same(progress, (each) => progressOf(crossed(ProgressSchema, progressMessage(each)))));
   it('artifacts', () => same(artifact, (each) => artifactOf(crossed(ArtifactSchema, artifactMessage(each)))));
   it('events of a training', () =>
@@ -90,7 +90,7 @@ describe('come back as they were', () => {
       ) as fc.Arbitrary<TrainEvent>,
       (event) => trainEventOf(crossed(TrainResponseSchema, trainEventMessage(event)!)),
     ));
-  it('what a training came to', () =>
+  it('the outcome of a training', () =>
     same(fc.record({ metrics: trained, artifacts: fc.array(artifact) }), (outcome) =>
       outcomeOf(crossed(TrainingResultSchema, outcomeMessage(outcome))),
     ));
@@ -102,7 +102,7 @@ describe('come back as they were', () => {
     same(fc.record({ task: fc.option(text), metric: text, rows: count, loss: number, metrics }), (result) =>
       evaluationOf(crossed(EvaluateResponseSchema, evaluationMessage(result))),
     ));
-  it('rows as a request names them', () => {
+  it('rows of a request', () => {
     const column = fc.string({ unit: 'grapheme', minLength: 1 });
     const columns = fc.record(
       {
@@ -138,7 +138,7 @@ describe('come back as they were', () => {
     same(given, (rows) => givenRowsOf(crossed(TextDatasetSchema, datasetMessage(rows)), 'dataset'));
   });
 
-  it('scores, of one sequence too', () => {
+  it('scores, also of a single sequence', () => {
     const scores = sampleScores();
     const none = { ...scores, scoresStderr: scores.scores.map((row) => row.map(() => null)) };
     for (const each of [scores, none]) {
@@ -148,6 +148,6 @@ describe('come back as they were', () => {
   });
 });
 
-it('an interval is for whoever runs the engine', () => {
+it('an interval is not sent to clients', () => {
   expect(trainEventMessage({ kind: 'interval', name: 'load', from: 0, to: 1 })).toBeUndefined();
 });

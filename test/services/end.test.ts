@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { followJob } from '../../gateway/follow';
+import { followJob } from '../../gateway/follow-job';
 import type { GrpcClient } from '../../infra/grpc/client';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { descendantsOf, endServices, Service, startAll } from '../support/services';

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { followJob } from '../../gateway/follow';
+import { followJob } from '../../gateway/follow-job';
 import { uploadFile } from '../../infra/artifacts/transfer';
 import type { GrpcClient } from '../../infra/grpc/client';
 import { ArtifactService } from '../../proto/gen/hifi/v1/artifact_pb';

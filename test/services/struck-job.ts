@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { followJob } from '../../gateway/follow';
+import { followJob } from '../../gateway/follow-job';
 import { eventOf } from '../../gateway/job-message';
 import type { JobEventRecord } from '../../gateway/record';
 import type { GrpcClient } from '../../infra/grpc/client';
