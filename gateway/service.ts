@@ -166,12 +166,12 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       if (!spec) throw badField('spec', 'is missing; it must describe the job');
       const served = await check(spec, signal);
       if (served.analyzeOnly) throw badField('spec.analyze_only', 'is true; only a training can be estimated');
-      const place = estimates.enter();
+      const ticket = estimates.enter();
       try {
-        await place.turn(signal);
+        await ticket.turn(signal);
         return await estimateServed(served, inputs, signal, parts.engineProcess);
       } finally {
-        place.leave();
+        ticket.leave();
       }
     },
   };

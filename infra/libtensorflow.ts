@@ -5,7 +5,10 @@ import { sha256OfFile } from '../foundation/hash';
 import { cached } from './cache';
 import { lastLines, runCommand } from './command';
 
-/** An official TensorFlow wheel that libtensorflow is taken from. One wheel serves every Python: only files are read. */
+/**
+ * Official TensorFlow wheel from which libtensorflow is taken. One wheel serves every Python: only
+ * its files are read.
+ */
 export interface TensorFlowWheel {
   package: string;
   version: string;
@@ -14,7 +17,7 @@ export interface TensorFlowWheel {
   bytes: number;
 }
 
-/** The CPU build. 2.18.1 is the smallest of the current ones (2.21.0: 274 MB). */
+/** CPU build. 2.18.1 is the smallest of the current ones (2.21.0: 274 MB). */
 export const CPU_WHEEL: TensorFlowWheel = {
   package: 'tensorflow-cpu',
   version: '2.18.1',
@@ -22,7 +25,7 @@ export const CPU_WHEEL: TensorFlowWheel = {
   bytes: 230_236_181,
 };
 
-/** The CUDA build of the same version. It takes CUDA 12 and cuDNN 9 from the system. */
+/** CUDA build of the same version. It uses the system's CUDA 12 and cuDNN 9. */
 export const CUDA_WHEEL: TensorFlowWheel = {
   package: 'tensorflow',
   version: '2.18.1',
@@ -30,19 +33,19 @@ export const CUDA_WHEEL: TensorFlowWheel = {
   bytes: 615_510_377,
 };
 
-/** What `onProgress` hears while something is fetched. */
+/** Progress of a download. */
 export interface SetUpProgress {
   stage: 'download';
-  /** Bytes so far. */
+  /** Number of downloaded bytes. */
   done: number;
-  /** Bytes in all. */
+  /** Size of the download in bytes. */
   total: number;
   unit: 'bytes';
 }
 
 /**
- * Unpacks the two libraries and the C headers out of a wheel, streaming: argv = wheel, target folder.
- * The other 20,000 files of the wheel are not needed.
+ * Python program that unpacks the two libraries and the C headers of a wheel, streaming; argv =
+ * wheel, target folder. It skips the wheel's other 20,000 files.
  */
 const UNPACK = `
 import os, shutil, sys, zipfile
@@ -68,16 +71,16 @@ with zipfile.ZipFile(wheel) as archive:
             shutil.copyfileobj(source, sink, 1 << 20)
 `;
 
-/** The library's folder in the cache. */
+/** Cache folder of the library. */
 export const libraryName = (wheel: TensorFlowWheel) =>
   `native/${wheel.package}-${wheel.version}-${wheel.sha256.slice(0, 12)}`;
 
 /**
- * libtensorflow of `wheel` as the binding's build wants it, from the cache or out of the wheel:
- * `lib/libtensorflow.so`, `lib/libtensorflow_framework.so` and `include/`.
+ * Provides libtensorflow of `wheel` in the layout that the binding's build needs, from the cache or
+ * the wheel: `lib/libtensorflow.so`, `lib/libtensorflow_framework.so` and `include/`.
  *
  * @returns the folder
- * @throws HifiError FAILED when the wheel cannot be had or is not the one that is expected; CANCELLED
+ * @throws HifiError FAILED if the wheel cannot be downloaded or has another hash; CANCELLED
  */
 export async function libtensorflow(
   wheel: TensorFlowWheel,
@@ -96,13 +99,16 @@ export async function libtensorflow(
     if (status !== 0)
       throw failed(`could not unpack ${path.basename(file)}: ${lastLines(output, 1)[0] ?? 'no reason given'}`);
     fs.rmSync(download, { recursive: true });
-    // What the wheel calls the C++ library holds the C interface as well.
+    // The wheel's C++ library also contains the C interface.
     fs.symlinkSync('libtensorflow_cc.so.2', path.join(folder, 'lib/libtensorflow.so'));
     fs.symlinkSync('libtensorflow_framework.so.2', path.join(folder, 'lib/libtensorflow_framework.so'));
   });
 }
 
-/** Lets pip, which knows the user's index and proxy, download the wheel into `folder`; checks its SHA-256. */
+/**
+ * Downloads the wheel into `folder` with pip, which knows the user's index and proxy. Checks its
+ * SHA-256.
+ */
 async function downloadWheel(
   wheel: TensorFlowWheel,
   folder: string,
@@ -136,7 +142,7 @@ async function downloadWheel(
   return file;
 }
 
-/** Bytes of all files under a folder that may be changing. */
+/** Returns the bytes of all files below a folder that may be changing. */
 function folderBytes(folder: string): number {
   let bytes = 0;
   try {
@@ -144,7 +150,7 @@ function folderBytes(folder: string): number {
       if (entry.isFile()) bytes += fs.statSync(path.join(entry.parentPath ?? entry.path, entry.name)).size;
     }
   } catch {
-    // pip moved a file meanwhile: what was counted will do for a progress line.
+    // pip moved a file in the meantime; the partial count suffices for a progress line.
   }
   return bytes;
 }

@@ -25,8 +25,8 @@ interface Ticket {
    * report it.
    */
   start: string;
-  /** Machine's boot and pid namespace, outside which `pid` and `start` mean nothing. */
-  place: string;
+  /** Boot and pid namespace, outside which `pid` and `start` mean nothing. */
+  namespace: string;
   nonce: string;
 }
 
@@ -41,14 +41,14 @@ interface Ticket {
  * lock).
  *
  * A process of the same boot and pid namespace is looked up by its id and start. A process
- * elsewhere (another container, another boot) cannot be looked up: it counts as gone if nobody
+ * elsewhere (another container, another boot) cannot be looked up. It counts as gone if nobody
  * touches its lock for `watchMs`. So containers that share a volume exclude each other unless one
  * is stopped for that long.
  *
  * @param file the lock file; its folder exists
  * @param what the locked object, for the message
  * @returns a function that releases the lock
- * @throws HifiError INVALID_INPUT where a living process holds it
+ * @throws HifiError INVALID_INPUT if a living process holds it
  */
 export function lockFor(file: string, what: string, options: LockOptions = {}): () => void {
   const { otherwise = 'another --state-dir', watchMs = WATCH_MS } = options;
@@ -59,11 +59,13 @@ export function lockFor(file: string, what: string, options: LockOptions = {}): 
     let held = false;
     try {
       const { holder, alone } = tryTurn(fd, own, known, watchMs);
-      // Released or replaced meanwhile: the tickets that were read are no longer valid.
+      // The file was released or replaced in the meantime: the tickets that were read are no longer
+      // valid.
       if (!isAt(file, fd)) continue;
       if (holder !== undefined) {
-        const { pid, place } = holder;
-        const who = place === own.place || place === '' ? `process ${pid}` : `process ${pid} of another container`;
+        const { pid, namespace } = holder;
+        const who =
+          namespace === own.namespace || namespace === '' ? `process ${pid}` : `process ${pid} of another container`;
         throw invalidInput(`${what} is in use by ${who}: end that one first, or give ${otherwise}`);
       }
       held = alone;
@@ -77,7 +79,11 @@ export function lockFor(file: string, what: string, options: LockOptions = {}): 
 /** Nonces of tickets from elsewhere whose process counts as gone. */
 type Gone = Set<string>;
 
-/** @returns the first ticket if it is not ours; and true if our ticket is the only one */
+/**
+ * Adds a ticket and looks for an earlier one.
+ *
+ * @returns the first ticket if it is not ours; and true if our ticket is the only one
+ */
 function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holder?: Ticket; alone: boolean } {
   // The first look adds no ticket: a refused process leaves no trace, and a slow decision delays
   // nobody.
@@ -94,8 +100,8 @@ function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holde
 }
 
 function isLiving(ticket: Ticket, own: Ticket, known: Gone, isTouched: () => boolean): boolean {
-  const { pid, start, place, nonce } = ticket;
-  if (place === own.place || place === '') return isProcess(pid, start);
+  const { pid, start, namespace, nonce } = ticket;
+  if (namespace === own.namespace || namespace === '') return isProcess(pid, start);
   if (known.has(nonce)) return false;
   if (isTouched()) return true;
   known.add(nonce);
@@ -150,7 +156,7 @@ function append(fd: number, line: string): void {
   fs.writeSync(fd, `${whole ? '' : '\n'}${line}\n`);
 }
 
-const lineOf = ({ pid, start, place, nonce }: Ticket) => `${pid} ${start || '-'} ${place || '-'} ${nonce}`;
+const lineOf = ({ pid, start, namespace, nonce }: Ticket) => `${pid} ${start || '-'} ${namespace || '-'} ${nonce}`;
 
 /** Valid tickets in order; an incomplete line belongs to a process that could not write it. */
 function ticketsIn(fd: number): Ticket[] {
@@ -160,10 +166,10 @@ function ticketsIn(fd: number): Ticket[] {
   const withdrawn = new Set(lines.filter(([first]) => first === '-').map(([, nonce]) => nonce));
   return lines
     .filter(([pid, , , nonce]) => /^\d+$/.test(pid) && !withdrawn.has(nonce ?? ''))
-    .map(([pid, start = '-', place = '-', nonce = '']) => ({
+    .map(([pid, start = '-', namespace = '-', nonce = '']) => ({
       pid,
       start: fieldOf(start),
-      place: fieldOf(place),
+      namespace: fieldOf(namespace),
       nonce,
     }));
 }
@@ -172,11 +178,11 @@ const fieldOf = (text: string) => (text === '-' ? '' : text);
 
 function ownTicket(): Ticket {
   const pid = String(process.pid);
-  return { pid, start: statOf(pid)?.start ?? '', place: ownPlace(), nonce: randomUUID() };
+  return { pid, start: statOf(pid)?.start ?? '', namespace: ownNamespace(), nonce: randomUUID() };
 }
 
-/** Empty if the system reports neither: then there is only one. */
-function ownPlace(): string {
+/** Returns this process's boot and pid namespace; empty if the system reports neither. */
+function ownNamespace(): string {
   const boot = contentOf('/proc/sys/kernel/random/boot_id')?.trim();
   const namespace = linkOf('/proc/self/ns/pid');
   return boot && namespace ? `${boot}/${namespace}` : '';
@@ -199,7 +205,8 @@ function isProcess(pid: string, start: string): boolean {
 function statOf(pid: string): { state: string; start: string } | undefined {
   const stat = contentOf(`/proc/${pid}/stat`);
   if (!stat) return undefined;
-  // The command, in brackets, may hold anything: fields are counted behind it; the start is the 22nd of all.
+  // The command, in brackets, may contain anything, so fields are counted after it. The start is
+  // the 22nd field.
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { state, start: fields[18] };
 }

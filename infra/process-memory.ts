@@ -1,18 +1,18 @@
 import * as fs from 'node:fs';
 
 /**
- * Highest resident memory so far of this process and of its living descendants, added up; their peaks need not coincide, so it is
- * an upper bound. In bytes; 0 where the system does not tell (it is read from Linux's /proc).
+ * Peak resident memory of this process and its living descendants, in bytes. It adds up peaks that
+ * need not coincide, so it is an upper bound. Read from Linux's /proc; 0 on other systems.
  */
 export const treePeakBytes = (pid: number | 'self' = 'self') => treeBytes(pid, 'VmHWM');
 
 /**
- * Resident memory now of this process and of its living descendants, added up; pages that they share count once for each. In
- * bytes; 0 where the system does not tell.
+ * Current resident memory of this process and its living descendants, in bytes. Shared pages count
+ * once for each process. Read from Linux's /proc; 0 on other systems.
  */
 export const treeResidentBytes = (pid: number | 'self' = 'self') => treeBytes(pid, 'VmRSS');
 
-/** @param field of /proc/PID/status, in KiB there */
+/** Sums a field over a process tree. @param field of /proc/PID/status, in KiB there */
 function treeBytes(pid: number | 'self', field: 'VmHWM' | 'VmRSS'): number {
   const status = read(`/proc/${pid}/status`);
   const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status);
@@ -22,7 +22,7 @@ function treeBytes(pid: number | 'self', field: 'VmHWM' | 'VmRSS'): number {
   return children.reduce((sum, child) => sum + treeBytes(Number(child), field), own);
 }
 
-/** A file's text; nothing where it is gone. */
+/** Returns a file's text; empty if it is gone. */
 function read(file: string): string {
   try {
     return fs.readFileSync(file, 'utf8');

@@ -1,17 +1,18 @@
 #!/usr/bin/env node
-// `npm run setup`: what a bare clone needs before anything runs, in plain JavaScript for that reason: packages, the
-// build, the native parts. Each step is skipped when it is done already; a second run takes a second or so.
+// `npm run setup`: sets up a bare clone: packages, the build, the native parts. It is plain
+// JavaScript, because nothing is built yet. Each step is skipped if it is done already; a second
+// run takes about a second.
 const { spawnSync } = require('node:child_process');
 const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.dirname(__dirname);
-/** Holds the build's stamp: SHA-256 over all that goes into a build. */
+/** File with the build's stamp: SHA-256 of everything that goes into a build. */
 const STAMP = path.join(root, 'dist/.stamp');
-/** Holds the process id of the set-up at work. */
+/** File with the process id of the running set-up. */
 const LOCK = path.join(root, 'dist/.setup-lock');
-/** Folders that the build leaves out, as tsconfig.build.json has it. */
+/** Folders that the build excludes, as in tsconfig.build.json. */
 const NOT_BUILT = ['node_modules', 'dist', 'coverage', 'test', 'bench'];
 
 const say = (line) => process.stderr.write(`${line}\n`);
@@ -25,7 +26,10 @@ function checkNode() {
   throw new Missing(`Node.js ${process.versions.node} is too old: ${least.join('.')} or newer is needed`);
 }
 
-/** Whether `node_modules` holds the versions of `package-lock.json`, by the record that npm keeps of what it put there. */
+/**
+ * Returns true if `node_modules` has the versions of `package-lock.json`, by npm's own record of
+ * its installation.
+ */
 function packagesMatch() {
   let installed;
   try {
@@ -35,7 +39,7 @@ function packagesMatch() {
   }
   return Object.entries(readJson('package-lock.json').packages).every(([place, wanted]) => {
     if (place === '') return true;
-    if (installed[place] === undefined) return wanted.optional === true; // another platform's
+    if (installed[place] === undefined) return wanted.optional === true; // of another platform
     return installed[place].version === wanted.version && fs.existsSync(path.join(root, place, 'package.json'));
   });
 }
@@ -45,7 +49,7 @@ function installPackages() {
   say('installing packages (npm ci)');
   const args = ['ci', '--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const npm = process.env.npm_execpath;
-  // onnxruntime-node's own installer fetches CUDA parts, which the CPU does not need.
+  // onnxruntime-node's own installer downloads CUDA parts, which the CPU does not need.
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
   const options = { cwd: root, env, stdio: ['ignore', 2, 2] };
   const { status, error } = npm?.endsWith('.js')
@@ -54,7 +58,7 @@ function installPackages() {
   if (status !== 0) throw new Missing(`npm ci failed${error ? `: ${error.message}` : ''}`);
 }
 
-/** All that the build depends on. */
+/** Lists all files that the build depends on. */
 function sources() {
   const files = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
   const walk = (folder) => {
@@ -82,7 +86,7 @@ function build() {
   const whole = built.every((file) => fs.existsSync(path.join(root, 'dist', `${file}.js`)));
   if (whole && fs.existsSync(STAMP) && fs.readFileSync(STAMP, 'utf8') === stamp) return;
   say('building (tsc)');
-  // What tsc remembers of its last build says nothing of files that were taken away since.
+  // tsc's record of its last build does not notice files that were removed from dist.
   if (!whole) fs.rmSync(path.join(root, 'dist/.tsbuildinfo'), { force: true });
   removeOrphans(new Set(built));
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
@@ -94,7 +98,7 @@ function build() {
   fs.writeFileSync(STAMP, stamp);
 }
 
-/** Takes away what was built from sources that are no more. */
+/** Removes the build's output of deleted sources. */
 function removeOrphans(kept) {
   const dist = path.join(root, 'dist');
   for (const file of fs.readdirSync(dist, { recursive: true })) {
@@ -119,7 +123,7 @@ async function testTools() {
   await setUpTestTools(say);
 }
 
-/** A line that is written over on a terminal; elsewhere the steps' own lines suffice. */
+/** Progress line that is overwritten on a terminal. Elsewhere the steps' own lines suffice. */
 function downloadLine() {
   if (!process.stderr.isTTY) return undefined;
   return ({ done, total }) => {
@@ -132,7 +136,7 @@ function readJson(file) {
   return JSON.parse(fs.readFileSync(path.join(root, file), 'utf8'));
 }
 
-/** One set-up at a time in a checkout: `npm test` and `npm run demo` may be started together. */
+/** Allows one set-up at a time in a checkout: `npm test` and `npm run demo` may start together. */
 async function withLock(work) {
   fs.mkdirSync(path.dirname(LOCK), { recursive: true });
   let waited = false;
@@ -150,7 +154,7 @@ async function withLock(work) {
   release();
 }
 
-/** @returns the process id in a lock, 0 where there is none */
+/** Returns the process id in a lock; 0 if there is none. */
 function holder(lock = LOCK) {
   try {
     return Number(fs.readFileSync(lock, 'utf8')) || 0;
@@ -159,7 +163,7 @@ function holder(lock = LOCK) {
   }
 }
 
-/** The lock appears with its content, by a link: no one ever reads half of it. */
+/** Creates the lock with its content by a link, so that no one reads half of it. */
 function takeLock() {
   const own = `${LOCK}.${process.pid}`;
   fs.writeFileSync(own, String(process.pid));
@@ -174,21 +178,21 @@ function takeLock() {
 }
 
 /**
- * Takes a dead process's lock away, by a name of its own: of two that saw it dead, one may find that it took the
- * other's new lock instead. That one goes back.
+ * Removes a dead process's lock, under a name of its own. Of two processes that saw it dead, one
+ * may move the other's new lock instead. That one goes back.
  */
 function dropDeadLock(aside) {
   try {
     fs.renameSync(LOCK, aside);
   } catch (error) {
-    if (error.code === 'ENOENT') return; // Released or taken away meanwhile.
+    if (error.code === 'ENOENT') return; // Released or removed in the meantime.
     throw error;
   }
   if (alive(holder(aside))) link(aside, LOCK);
   fs.rmSync(aside);
 }
 
-/** @returns whether `to` was free */
+/** Links a file. Returns false if `to` exists. */
 function link(from, to) {
   try {
     fs.linkSync(from, to);
@@ -215,9 +219,9 @@ async function main() {
     installPackages();
     build();
     makeRunnable();
-    // A package is packed without the native parts, which belong to the machine.
+    // A package is packed without the native parts, which depend on the machine.
     if (!process.argv.includes('--build-only')) await nativeParts(process.argv.includes('--gpu'));
-    // For `npm test` alone: no one who uses the package needs them.
+    // Only `npm test` needs the test tools; users of the package do not.
     if (process.argv.includes('--test-tools')) await testTools();
   });
 }

@@ -14,9 +14,9 @@ import { invalidPart, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
 import { regularFileText } from '../foundation/regular-file';
-import type { Admission, Place } from '../infra/admission';
+import type { Admission, Ticket } from '../infra/admission';
 import type { Inputs, ModelSettings, Opened } from '../infra/artifacts/inputs';
-import type { Results } from '../infra/artifacts/results';
+import type { ResultArtifacts } from '../infra/artifacts/result-artifacts';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
 import { readModelConfig } from '../model/config';
@@ -56,7 +56,7 @@ export interface TrainerParts {
   engine: Pick<typeof engines, 'scoreHeads' | 'evaluate' | 'predict' | 'exportModel'>;
   runs: Runs;
   inputs: Inputs;
-  results: Results;
+  results: ResultArtifacts;
   models: ModelDescriptions;
   admission: Admission;
 }
@@ -72,7 +72,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
   const { engine, runs, inputs, results, models, admission } = parts;
 
   /** Gives a call its place, and back what it has opened. */
-  async function inTurn(place: Place, work: (open: Open) => Promise<void>): Promise<void> {
+  async function inTurn(place: Ticket, work: (open: Open) => Promise<void>): Promise<void> {
     const opened: Opened<unknown>[] = [];
     try {
       await work(async (making) => {

@@ -25,14 +25,14 @@ import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
 import { proxyFor } from './proxy';
 
-/** How long a call may take and what ends it. */
+/** Limits of a call. */
 export interface CallSettings {
   signal?: AbortSignal;
-  /** Milliseconds until DEADLINE_EXCEEDED; by default none. */
+  /** Time until DEADLINE_EXCEEDED, in milliseconds. Default: none. */
   timeoutMs?: number;
 }
 
-/** A connection to a service: calls as async functions and generators, errors as `RpcError`. */
+/** Connection to a service: calls are async functions and generators, errors are `RpcError`s. */
 export class GrpcClient {
   private readonly client: Client;
   private readonly proxy: string | undefined;
@@ -50,14 +50,14 @@ export class GrpcClient {
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 20_000,
       'grpc.enable_http_proxy': this.proxy === undefined ? 0 : 1,
-      // A service that was restarted is found again soon.
+      // Short pauses find a restarted service again soon.
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 2000,
       'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     });
   }
 
-  /** @throws RpcError what the service answered */
+  /** Makes a call with one answer. @throws RpcError the service's error */
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
@@ -84,7 +84,11 @@ export class GrpcClient {
     }
   }
 
-  /** The service's messages, as fast as they are read. Who leaves cancels the call. @throws RpcError what the service answered */
+  /**
+   * Yields the service's messages as fast as they are read. Leaving the loop cancels the call.
+   *
+   * @throws RpcError the service's error
+   */
   async *stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     request: MessageInitShape<I>,
@@ -112,7 +116,7 @@ export class GrpcClient {
     }
   }
 
-  /** Sends messages, as fast as the service takes them. @throws RpcError what the service answered */
+  /** Sends messages as fast as the service takes them. @throws RpcError the service's error */
   async upload<I extends DescMessage, O extends DescMessage>(
     method: DescMethodClientStreaming<I, O>,
     requests: AsyncIterable<MessageInitShape<I>>,
@@ -159,13 +163,13 @@ export class GrpcClient {
     this.client.close();
   }
 
-  /** What the service answered, or that there is none. */
+  /** Converts a call's error; describes a failed connection. */
   private errorOf(error: ServiceError): RpcError {
     const found = errorOfStatus(error);
     if (found.code !== status.UNAVAILABLE || !found.message.includes('No connection established')) return found;
     const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
     const by =
-      this.proxy === undefined ? '' : ` by the proxy of ${this.proxy}; no_proxy names what is reached without it`;
+      this.proxy === undefined ? '' : ` by the proxy of ${this.proxy}; list hosts to reach without it in no_proxy`;
     return new RpcError(found.code, found.reason, `${this.address} cannot be reached (${reason})${by}`, {
       cause: error,
     });
@@ -184,7 +188,7 @@ export class GrpcClient {
 const optionsOf = ({ timeoutMs }: CallSettings): CallOptions =>
   timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
 
-/** @returns takes the listener away */
+/** Calls `cancel` when the signal aborts. @returns a function that removes the listener */
 function onAbort(signal: AbortSignal | undefined, cancel: () => void): () => void {
   if (signal?.aborted) cancel();
   signal?.addEventListener('abort', cancel, { once: true });

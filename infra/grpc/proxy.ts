@@ -2,8 +2,8 @@ import { isExcepted } from '../../model/hub/proxy';
 import { isLoopback } from './credentials';
 
 /**
- * Environment variables in which grpc-js 1.14 looks for a proxy, in order, and for the hosts
- * without one.
+ * Environment variables in which grpc-js 1.14 looks for a proxy, in order.
+ * The second list names the hosts without one.
  */
 const VARIABLES = ['grpc_proxy', 'https_proxy', 'http_proxy'];
 const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'];

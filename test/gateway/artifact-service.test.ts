@@ -150,7 +150,12 @@ test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], messa
     [Buffer.alloc(2 ** 20 + 1)],
     /chunk has 1048577 bytes/,
   ],
-  ['an offset that is not reached', { sha256: 'e'.repeat(64), sizeBytes: 9n, offset: 5n }, [], /stands at 0/],
+  [
+    'an offset that is not reached',
+    { sha256: 'e'.repeat(64), sizeBytes: 9n, offset: 5n },
+    [],
+    /the upload has 0 bytes/,
+  ],
 ])('%s: refused', async (_, header, chunks, message) => {
   const error = await client.upload(uploadArtifact, parts(header, ...chunks)).catch((thrown) => thrown);
   expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, message: expect.stringMatching(message) });

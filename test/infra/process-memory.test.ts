@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { treePeakBytes, treeResidentBytes } from '../../infra/process-memory';
 
-/** Starts a child that runs a script, and waits until that has printed something. */
+/** Starts a child that runs a script, and waits until it prints something. */
 async function running(script: string) {
   const args = ['--expose-gc', '-e', `${script}; console.log("ready"); setInterval(() => {}, 1000)`];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -10,7 +10,7 @@ async function running(script: string) {
   return child;
 }
 
-test('the peak of the process tree counts a living child, and what it has held before', async () => {
+test('the peak of the process tree counts a living child and its released memory', async () => {
   const alone = treePeakBytes();
   expect(alone).toBeGreaterThan(2 ** 20);
   const child = await running('let held = Buffer.alloc(3e8, 1); held = undefined');
@@ -20,16 +20,16 @@ test('the peak of the process tree counts a living child, and what it has held b
   expect(treePeakBytes(child.pid as number)).toBe(0);
 });
 
-test('what the process tree holds counts a living child, and not what it has given back', async () => {
-  const keeps = await running('globalThis.held = Buffer.alloc(3e8, 1)');
-  const gaveBack = await running('let held = Buffer.alloc(3e8, 1); held = undefined; gc()');
-  const [kept, left] = [keeps, gaveBack].map(({ pid }) => treeResidentBytes(pid as number));
+test('the resident memory of the process tree counts a living child, but not its released memory', async () => {
+  const holding = await running('globalThis.held = Buffer.alloc(3e8, 1)');
+  const released = await running('let held = Buffer.alloc(3e8, 1); held = undefined; gc()');
+  const [kept, left] = [holding, released].map(({ pid }) => treeResidentBytes(pid as number));
   expect(kept).toBeGreaterThan(3e8);
   expect(left).toBeGreaterThan(2 ** 20);
   expect(left).toBeLessThan(3e8);
-  expect(treePeakBytes(gaveBack.pid as number)).toBeGreaterThan(3e8);
+  expect(treePeakBytes(released.pid as number)).toBeGreaterThan(3e8);
   expect(treeResidentBytes()).toBeGreaterThan(kept + left);
-  for (const child of [keeps, gaveBack]) {
+  for (const child of [holding, released]) {
     child.kill();
     await once(child, 'exit');
     expect(treeResidentBytes(child.pid as number)).toBe(0);

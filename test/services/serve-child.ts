@@ -1,6 +1,7 @@
 import { serve } from '../../cli/services';
 
-// Services with settings that the command has no flags for. They are given as JSON; the ports come as `hifi serve --json` prints them.
+// Starts services with settings that the command has no flags for, given as JSON. Prints the ports
+// as `hifi serve --json` does.
 serve(JSON.parse(process.argv[2])).then(
   ({ served }) => {
     process.stdout.write(`${JSON.stringify(Object.fromEntries(served.map(({ name, port }) => [name, port])))}\n`);
