@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { setUp } from '../infra/native';
 import type { Flags } from './flags';
-import { inSession, unlessAborted } from './session';
+import { checkAborted, inSession } from './session';
 
 export function define(command: Command): void {
-  command.option('--gpu', "TensorFlow's CUDA build as well", false);
-  command.action(makeReady);
+  command.option('--gpu', "set up TensorFlow's CUDA build as well", false);
+  command.action(setUpParts);
 }
 
-async function makeReady({ gpu }: Flags): Promise<void> {
+async function setUpParts({ gpu }: Flags): Promise<void> {
   await inSession(async ({ progress, signal }) => {
     await setUp({
       gpu: gpu === true,
@@ -16,7 +16,7 @@ async function makeReady({ gpu }: Flags): Promise<void> {
       onProgress: (event) => progress.at(event),
       signal,
     });
-    await unlessAborted(signal);
+    await checkAborted(signal);
     progress.say('the native parts are ready');
   });
 }

@@ -239,7 +239,7 @@ describe('a server with JetStream', () => {
 
   test.each([
     ['with other subjects', { subjects: ['other.>'] }, 'accepts other.> only: add hifi.v1.jobs.> to its subjects'],
-    ['that is sealed', { subjects: ['hifi.v1.jobs.>'], sealed: true }, 'is sealed: delete it, and hifi makes another'],
+    ['that is sealed', { subjects: ['hifi.v1.jobs.>'], sealed: true }, 'is sealed: delete it, and hifi creates another'],
     [
       'that acknowledges nothing',
       { subjects: ['hifi.v1.jobs.>'], no_ack: true },

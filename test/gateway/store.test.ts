@@ -343,7 +343,7 @@ test('a store of the first layout, with specs in the records, opens without a lo
     expect(store.endedBefore(6)).toEqual(['a0']);
     expect(['result', 'rows', 'other'].map((file) => store.uses(file))).toEqual([true, true, false]);
     expect(store.accepted('request-a1')).toEqual({ id: 'a1', specHash: 'hash' });
-    expect(store.unpublished(10)).toMatchObject([{ place: 7, traceparent: 'parent', event: { jobId: 'a1' } }]);
+    expect(store.unpublished(10)).toMatchObject([{ position: 7, traceparent: 'parent', event: { jobId: 'a1' } }]);
     await store.close();
     stores = [];
   }
