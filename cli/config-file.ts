@@ -33,8 +33,8 @@ const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Adds `--config`. A file may set the flags that the command has at this point. For flags that are
- * added later, an error says that a file may not set them.
+ * Adds `--config`. A file may set the flags that the command has at this point; flags that are
+ * added later are refused there with their own error.
  */
 export function addConfigFlag(command: Command): void {
   const known = [...command.options];

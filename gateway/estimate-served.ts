@@ -10,9 +10,10 @@ import type { EstimateJobResponseSchema } from '../proto/gen/hifi/v1/gateway_pb'
 import type { ServedSpec } from './job-spec';
 
 /**
- * What a served job would come to, measured on the gateway's machine by engines of its own.
+ * Estimates a served job, measured on the gateway's machine by its own engines.
  *
- * @throws HifiError or RpcError as the job would for bad input; HifiError CANCELLED when `signal` aborts
+ * @throws HifiError or RpcError, as for the job, for bad input; HifiError CANCELLED when `signal`
+ *   aborts
  */
 export async function estimateServed(
   spec: ServedSpec,

@@ -193,7 +193,7 @@ function refusalOf(error: unknown, stream?: AckStream): unknown {
     return failed(`${name} refuses the event: ${error.message}; make room in it or raise its limits`, error);
   }
   if (error instanceof TimeoutError) return failed(`${name} does not acknowledge the event`, error);
-  // The library's "JetStream not enabled" means that nobody answered.
+  // The library's "JetStream not enabled" means that there was no answer.
   if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${name} no longer accepts the event`, error);
   return error;
 }

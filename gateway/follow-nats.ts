@@ -27,7 +27,7 @@ const QUIET_MS = 2_000;
 
 /** Options of a follower. */
 export interface Following {
-  /** Receives a line that says why events may be missing. */
+  /** Receives a line with the reason that events may be missing. */
   note?(line: string): void;
   /** Asks the gateway if the job has ended: its last event may be missing in NATS. */
   ended?(): Promise<boolean>;
@@ -99,7 +99,7 @@ class Quiet {
   private ended = false;
   private running = false;
 
-  /** @param over called when the wait ends, with the error if the check failed */
+  /** Creates a stopped wait. @param over called at its end, with the error if the check failed */
   constructor(
     private readonly ask: () => Promise<boolean>,
     private readonly over: (error?: unknown) => void,

@@ -33,8 +33,8 @@ export class JobIndex {
     for (const { sha256 } of after.artifacts) files.put([sha256, after.id], true);
     const replaced = before.artifacts.filter(({ sha256 }) => !after.artifacts.some((each) => each.sha256 === sha256));
     if (replaced.length === 0) return;
-    const kept = filesOf(after, specOf());
-    for (const { sha256 } of replaced) if (!kept.has(sha256)) files.remove([sha256, after.id]);
+    const current = filesOf(after, specOf());
+    for (const { sha256 } of replaced) if (!current.has(sha256)) files.remove([sha256, after.id]);
   }
 
   /** Removes a job. @returns its files */

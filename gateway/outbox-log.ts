@@ -25,7 +25,7 @@ export class OutboxLog {
   /** True while events wait, or while the server's state is unknown. */
   waiting = true;
 
-  /** @param nats the server's name in log lines */
+  /** Creates a log. @param nats the server's name in log lines */
   constructor(
     private readonly log: Logger,
     private readonly nats: string,

@@ -31,6 +31,8 @@ export class Outbox {
   private readonly backoff: Backoff;
 
   /**
+   * Creates an outbox; `start` connects it.
+   *
    * @param url see `natsAddress`
    * @param pauses pauses between two attempts at a server that is away or refuses
    * @throws HifiError INVALID_INPUT for an invalid address

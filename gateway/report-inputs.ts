@@ -6,7 +6,7 @@ import { givenRowsOf } from '../proto/dataset';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { Asked } from '../report/parts';
 
-/** File name in the report's command line for rows that came in the request. */
+/** File name of inline rows in the report's command line. */
 const INLINE = 'ROWS.jsonl';
 
 /**

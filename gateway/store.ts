@@ -59,7 +59,7 @@ interface Read {
 
 /**
  * Jobs in an embedded database. One transaction changes a job's record, its events, the indexes and
- * the outbox. So none is lost and none is reported twice, wherever the process is interrupted.
+ * the outbox. So an interruption at any point loses no event and reports none twice.
  */
 export class JobStore {
   private readonly tables: JobTables;

@@ -17,7 +17,7 @@ export interface Check {
   required: boolean;
   /** Short description of the finding. */
   found: string;
-  /** How to fix it; `null` if the check passed. */
+  /** Remedy; `null` if the check passed. */
   mend: string | null;
 }
 

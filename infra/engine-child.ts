@@ -9,7 +9,7 @@ import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../founda
  */
 export type EngineHandlers = Record<
   string,
-  // biome-ignore lint/suspicious/noExplicitAny: each method has a request of its own; the callers name the types
+  // biome-ignore lint/suspicious/noExplicitAny: each method has its own request type
   (request: any, signal: AbortSignal) => AsyncGenerator<unknown, unknown>
 >;
 

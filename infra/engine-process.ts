@@ -70,7 +70,7 @@ export class EngineProcess {
         resolve();
         this.wake();
       };
-      // 'close' comes after the last message; 'exit' may come before it.
+      // 'close' follows the last message; 'exit' may precede it.
       child.once('close', (code, signal) => ended(died(code, signal, this.output)));
       child.on('error', (error) => {
         if (child.pid === undefined) ended(`could not be started: ${error.message}`);

@@ -60,7 +60,7 @@ export class Engine {
   private child: EngineProcess | undefined;
   /** Settles when all earlier calls are over. */
   private turn: Promise<void> = Promise.resolve();
-  /** Settles when all children that were asked to end have ended. */
+  /** Settles when all children that should end have ended. */
   private gone: Promise<unknown> = Promise.resolve();
   private idle: NodeJS.Timeout | undefined;
   private calls = 0;

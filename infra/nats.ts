@@ -147,7 +147,7 @@ export class NatsLink {
     this.denials = [];
     this.nc.publish(subject, body, { headers });
     await this.flush();
-    // A server refuses a message by an error on the connection, which comes before the PONG of that
+    // A server refuses a message by an error on the connection, which precedes the PONG of that
     // flush. The library's iterator emits the error some microtasks after the flush settles.
     await microtasksDone();
     const denial = this.denials.find((each) => each.operation === 'publish' && ['', subject].includes(each.subject));

@@ -85,8 +85,8 @@ type Gone = Set<string>;
  * @returns the first ticket if it is not ours; and true if our ticket is the only one
  */
 function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holder?: Ticket; alone: boolean } {
-  // The first look adds no ticket: a refused process leaves no trace, and a slow decision delays
-  // nobody.
+  // The first look adds no ticket: a refused process leaves no trace, and a slow decision delays no
+  // other process.
   let holder = ticketsIn(fd).find((ticket) => isLiving(ticket, own, known, () => wasTouched(fd, watchMs)));
   if (holder !== undefined) return { holder, alone: false };
   append(fd, lineOf(own));
@@ -115,7 +115,7 @@ function hold(file: string, fd: number): () => void {
     try {
       fs.futimesSync(fd, now, now);
     } catch {
-      // The disk is gone, so nobody else can take the lock there either.
+      // The disk is gone, so no other process can take the lock there either.
     }
   };
   beat();

@@ -99,11 +99,11 @@ function build() {
 }
 
 /** Removes the build's output of deleted sources. */
-function removeOrphans(kept) {
+function removeOrphans(sources) {
   const dist = path.join(root, 'dist');
   for (const file of fs.readdirSync(dist, { recursive: true })) {
     const built = /^(.*?)(\.d\.ts|\.js)$/.exec(file);
-    if (built && !kept.has(built[1])) fs.rmSync(path.join(dist, file), { force: true });
+    if (built && !sources.has(built[1])) fs.rmSync(path.join(dist, file), { force: true });
   }
 }
 

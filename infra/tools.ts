@@ -6,7 +6,7 @@ export interface Tool {
   name: string;
   /** Version that it reports, or `null` if it is missing. */
   found: string | null;
-  /** How to install it. */
+  /** Instruction to install it. */
   remedy: string;
 }
 

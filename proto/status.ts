@@ -33,6 +33,8 @@ export class RpcError extends Error {
   override readonly name = 'RpcError';
 
   /**
+   * Creates an error.
+   *
    * @param code gRPC status
    * @param reason reason in UPPER_SNAKE
    * @param message one line, sent to the client as it is

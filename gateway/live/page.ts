@@ -110,7 +110,7 @@ function program(): void {
       row.replaceWith(next);
       if (focused) next.querySelector('button')?.focus();
     }
-    if (before && stateOf(before) !== stateOf(job)) at('said').textContent = `job ${job.jobId} is ${wordOf(job)}`;
+    if (before && stateOf(before) !== stateOf(job)) at('notice').textContent = `job ${job.jobId} is ${wordOf(job)}`;
     if (job.jobId === shown) drawFacts(job);
   };
 
@@ -230,7 +230,7 @@ function program(): void {
     const status = await fill();
     if (status !== 200 && status !== 401) throw new Error(`status ${status}`);
     at('away').hidden = true;
-    at('door').hidden = status !== 401;
+    at('login').hidden = status !== 401;
     at('jobs').hidden = status === 401;
     if (status === 401) {
       at('token').focus();
@@ -258,7 +258,7 @@ function program(): void {
     };
   };
   const beginAgain = () => void setTimeout(() => void begin().catch(beginAgain), 3000);
-  at<HTMLFormElement>('doorForm').onsubmit = async (event) => {
+  at<HTMLFormElement>('loginForm').onsubmit = async (event) => {
     event.preventDefault();
     const body = at<HTMLInputElement>('token').value;
     const answer = await fetch('/session', { method: 'POST', headers: { 'x-hifi': '1' }, body });
@@ -268,7 +268,7 @@ function program(): void {
   at('cancel').onclick = async () => {
     const answer = await fetch(`/jobs/${shown}/cancel`, { method: 'POST', headers: { 'x-hifi': '1' } });
     if (answer.ok) take(await answer.json());
-    else at('said').textContent = await answer.text();
+    else at('notice').textContent = await answer.text();
   };
   begin().catch(beginAgain);
 }
@@ -288,9 +288,9 @@ export const page = (nonce: string) => `<!doctype html>
 <h1>hifi jobs</h1>
 <p class="quiet" id="summary"></p>
 <p id="away" class="error" hidden>The gateway is away; waiting for it.</p>
-<p id="said" class="quiet" role="status"></p>
-<section id="door" hidden aria-label="Token">
-<form id="doorForm"><p><label>The gateway's token <input id="token" type="password" autocomplete="off"></label> <button>Enter</button></p></form>
+<p id="notice" class="quiet" role="status"></p>
+<section id="login" hidden aria-label="Token">
+<form id="loginForm"><p><label>The gateway's token <input id="token" type="password" autocomplete="off"></label> <button>Enter</button></p></form>
 <p id="wrong" class="error" hidden>That is not the token.</p>
 </section>
 <section id="jobs" hidden aria-label="Jobs">

@@ -170,7 +170,7 @@ export class LiveServer {
       if (sending) return;
       sending = true;
       try {
-        // The loop reaches items that are added meanwhile.
+        // The loop also reaches items that are added during it.
         for (const id of changed) {
           changed.delete(id);
           const job = this.listed(id);

@@ -67,7 +67,10 @@ const STALE_MS = 24 * 60 * 60 * 1000;
 export class Inputs {
   private readonly roots: DataRoots;
 
-  /** @throws HifiError INVALID_INPUT for a data root that is no folder */
+  /**
+   * Creates the scratch folder, and removes stale files. @throws HifiError INVALID_INPUT for a data
+   * root that is no folder
+   */
   constructor(private readonly parts: InputsParts) {
     this.roots = new DataRoots(parts.dataRoots);
     fs.mkdirSync(parts.scratch, { recursive: true, mode: 0o700 });

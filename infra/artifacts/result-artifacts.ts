@@ -7,6 +7,8 @@ import type { ArtifactStore } from './store';
 /** Stores a service's results as artifacts. */
 export class ResultArtifacts {
   /**
+   * Creates the storage of results.
+   *
    * @param gateway the gateway if it has a store of its own: it registers files and returns them
    */
   constructor(

@@ -17,7 +17,7 @@ export class DataRoots {
   /** Roots as given, and with links followed. */
   private readonly roots: readonly { given: string; real: string }[];
 
-  /** @throws HifiError INVALID_INPUT for a root that is no folder */
+  /** Resolves the folders. @throws HifiError INVALID_INPUT for a root that is no folder */
   constructor(folders: readonly string[]) {
     this.roots = folders.map((folder) => {
       if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {

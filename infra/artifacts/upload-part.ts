@@ -38,7 +38,7 @@ export async function received(
   const hash = createHash('sha256');
   const handle = await writing(rest, () => fsp.open(part, offset === 0 ? 'w' : 'r+'));
   let size = offset;
-  /** True while an error comes from the sender. */
+  /** True while the sender would be the cause of an error. */
   let sending = false;
   try {
     if (offset > 0)

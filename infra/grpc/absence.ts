@@ -11,7 +11,7 @@ export class Absence {
   private since: number | undefined;
   private began = performance.now();
 
-  /** @param longestMs longest absence, in milliseconds */
+  /** Starts without an absence. @param longestMs longest absence, in milliseconds */
   constructor(
     private readonly longestMs: number,
     private readonly longCallMs = Math.min(LONG_CALL_MS, longestMs),

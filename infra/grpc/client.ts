@@ -37,7 +37,7 @@ export class GrpcClient {
   private readonly client: Client;
   private readonly proxy: string | undefined;
 
-  /** @param address `HOST:PORT` */
+  /** Creates a client, which connects at its first call. @param address `HOST:PORT` */
   constructor(
     readonly address: string,
     private readonly credentials: Credentials = {},

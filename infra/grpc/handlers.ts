@@ -133,7 +133,7 @@ function fail(call: AnyCall, error: RpcError, callback?: sendUnaryData<Message>)
   else (call as ServerWritableStream<Message, Message>).emit('error', sent);
 }
 
-/** Yields a client's messages to their end. A client that is cut off is an error. */
+/** Yields a client's messages to their end. A client that disconnects before it is an error. */
 async function* received(requests: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
   for await (const request of requests) yield request;
   if (signal.aborted) throw cancelled();

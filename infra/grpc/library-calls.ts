@@ -14,7 +14,7 @@ const INFLATES_LEAST = 1 << 20;
 
 /** Part of grpc-js 1.14's internal call that no option controls. */
 interface LibraryCall extends ServerInterceptingCallInterface {
-  /** @param framed the message after its 5-byte header. @throws StatusObject */
+  /** Inflates a message. @param framed the message with its 5-byte header. @throws StatusObject */
   decompressMessage(framed: Buffer, encoding: string): Buffer | Promise<Buffer>;
 }
 

@@ -9,8 +9,8 @@ const VARIABLES = ['grpc_proxy', 'https_proxy', 'http_proxy'];
 const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'];
 
 /**
- * Returns the proxy of a connection to a service. A service on this machine is reached directly,
- * whatever the environment says: a proxy elsewhere cannot reach it.
+ * Returns the proxy of a connection to a service. A service on this machine is always reached
+ * directly: a proxy on another machine cannot reach it.
  *
  * @param address `HOST:PORT`, `dns:///HOST:PORT`, or `unix:PATH`
  * @returns its variable and address, without its password: `https_proxy, proxy.example:3128`

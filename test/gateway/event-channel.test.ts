@@ -239,7 +239,11 @@ describe('a server with JetStream', () => {
 
   test.each([
     ['with other subjects', { subjects: ['other.>'] }, 'accepts other.> only: add hifi.v1.jobs.> to its subjects'],
-    ['that is sealed', { subjects: ['hifi.v1.jobs.>'], sealed: true }, 'is sealed: delete it, and hifi creates another'],
+    [
+      'that is sealed',
+      { subjects: ['hifi.v1.jobs.>'], sealed: true },
+      'is sealed: delete it, and hifi creates another',
+    ],
     [
       'that acknowledges nothing',
       { subjects: ['hifi.v1.jobs.>'], no_ack: true },
@@ -297,7 +301,7 @@ describe('a server with JetStream', () => {
       streams: [],
       lacks: [expect.stringMatching(/^this NATS user may not /)],
     });
-    // Events in flight while nobody acknowledged them may arrive twice.
+    // Events that were in flight without an acknowledgement may arrive twice.
     expect([...new Set(received)]).toEqual(['1 state', '2 artifact']);
     expect(lines).toHaveLength(1);
   });
@@ -319,8 +323,8 @@ describe('a server with JetStream', () => {
     expect(await stored('HIFI_EVENTS')).toEqual(EVENTS);
     expect(messages()).toEqual(['events are published', 'events wait for NATS', 'events are published']);
 
-    // Each attempt on one connection: the library keeps an iterator of its status until that is
-    // stopped.
+    // Repeats the attempts on one connection: the library holds an iterator of its status until it
+    // is stopped.
     const link = await connectNats(natsAddress(as('gateway')), 'test');
     const listeners = () => (link.nc as unknown as { protocol: { listeners: unknown[] } }).protocol.listeners.length;
     for (let attempt = 0; attempt < 50; attempt++) await openChannel(link);

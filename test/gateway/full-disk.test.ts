@@ -12,8 +12,9 @@ import { clientsOf, endServices, Service } from '../support/services';
 import { until } from '../support/until';
 
 /*
- * lmdb-js 3.5 rejects the writes of a failed commit, and a second promise with its cause, which
- * nobody handles. With eventTurnBatching there is a third one. Each unhandled one ends the process.
+ * lmdb-js 3.5 rejects the writes of a failed commit, and a second promise with its cause, which it
+ * does not handle. With eventTurnBatching there is a third one. Each unhandled one ends the
+ * process.
  */
 
 const { createJob, getJob } = GatewayService.method;
@@ -28,7 +29,8 @@ const scratch = temporaryFolder('full-disk');
 let disk: FillingDisk | undefined;
 
 beforeEach(() => {
-  // lmdb-js prints the cause of each failed commit, also after the test; Jest restores a spy before.
+  // lmdb-js prints the cause of each failed commit, also after the test; Jest restores a spy too
+  // early.
   console.error = () => {};
   disk = FillingDisk.mount(8);
 });

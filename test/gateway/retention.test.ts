@@ -24,7 +24,7 @@ afterEach(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-const kept = async (text: string) => (await artifacts.addText(text)).sha256;
+const addFile = async (text: string) => (await artifacts.addText(text)).sha256;
 
 /** Creates a job with result files and uploaded rows. */
 async function job(requestId: string, made: string[], { rows, ended }: { rows?: string; ended: boolean }) {
@@ -39,7 +39,7 @@ async function job(requestId: string, made: string[], { rows, ended }: { rows?: 
 }
 
 test('deleting a job deletes its files, except those of another job', async () => {
-  const [own, shared, rows] = [await kept('own'), await kept('shared'), await kept('rows')];
+  const [own, shared, rows] = [await addFile('own'), await addFile('shared'), await addFile('rows')];
   const first = await job('first', [own, shared], { rows, ended: true });
   await job('second', [shared], { ended: false });
   await deleteJob(first, store, artifacts);
@@ -48,7 +48,7 @@ test('deleting a job deletes its files, except those of another job', async () =
 });
 
 test('a sweep deletes jobs thirty days after their end, and unused files and unfinished uploads after a day', async () => {
-  const [made, rows, orphan] = [await kept('made'), await kept('rows'), await kept('orphan')];
+  const [made, rows, orphan] = [await addFile('made'), await addFile('rows'), await addFile('orphan')];
   const ended = await job('ended', [made], { rows, ended: true });
   const running = await job('running', [], { ended: false });
   const wanted = createHash('sha256').update('never uploaded').digest('hex');

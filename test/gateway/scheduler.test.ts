@@ -203,7 +203,7 @@ test('draining interrupts a job without ending it; the next scheduler resumes it
     },
     log,
   );
-  const id = await create('cut');
+  const id = await create('interrupted');
   while (!begun) await new Promise(setImmediate);
   const wished = await create('wished');
   await scheduler.drain();

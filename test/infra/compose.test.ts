@@ -74,7 +74,7 @@ test('ports are published only on the loopback; volumes, networks and secrets ar
 test.each(['Dockerfile', 'Dockerfile.cuda'])('%s copies existing files from existing stages', (name) => {
   const lines = instructions(name);
   const stages = lines.flatMap((line) => /^FROM .* AS (\w+)$/.exec(line)?.[1] ?? []);
-  const kept = read(`${name}.dockerignore`).split('\n');
+  const ignore = read(`${name}.dockerignore`).split('\n');
   for (const line of lines.filter((each) => each.startsWith('COPY '))) {
     const from = /--from=(\w+)/.exec(line)?.[1];
     const sources = line
@@ -82,15 +82,15 @@ test.each(['Dockerfile', 'Dockerfile.cuda'])('%s copies existing files from exis
       .slice(1, -1)
       .filter((word) => !word.startsWith('--'));
     if (from) expect(stages).toContain(from);
-    else for (const source of sources.filter((each) => each !== '.')) expect(kept).toContain(`!${source}`);
+    else for (const source of sources.filter((each) => each !== '.')) expect(ignore).toContain(`!${source}`);
   }
-  for (const file of kept.filter((each) => /^![^*]+$/.test(each))) {
+  for (const file of ignore.filter((each) => /^![^*]+$/.test(each))) {
     expect(fs.existsSync(path.join(checkout, file.slice(1)))).toBe(true);
   }
 });
 
 test('every built file reaches the image', () => {
-  const kept = read('Dockerfile.dockerignore').split('\n');
+  const ignore = read('Dockerfile.dockerignore').split('\n');
   const { exclude } = JSON.parse(fs.readFileSync(path.join(checkout, 'tsconfig.build.json'), 'utf8'));
   const rooms = fs.readdirSync(checkout, { withFileTypes: true }).filter((entry) => {
     if (!entry.isDirectory() || entry.name.startsWith('.') || exclude.includes(entry.name)) return false;
@@ -98,7 +98,7 @@ test('every built file reaches the image', () => {
       .readdirSync(path.join(checkout, entry.name), { recursive: true })
       .some((file) => `${file}`.endsWith('.ts'));
   });
-  expect(rooms.map(({ name }) => `!${name}`).filter((name) => !kept.includes(name))).toEqual([]);
+  expect(rooms.map(({ name }) => `!${name}`).filter((name) => !ignore.includes(name))).toEqual([]);
 });
 
 test("the image's set-up steps work in a folder with the copied files", () => {

@@ -45,7 +45,7 @@ it.each([
   expect({ stdout, status }).toEqual({ stdout: 'went on\n', status: 0 });
 });
 
-// Opened for reading and writing, a FIFO holds 64 KiB, which nobody reads.
+// Opened for reading and writing, a FIFO holds 64 KiB without a reader.
 it('a full non-blocking pipe loses a line, and the process continues', () => {
   const script = `
     const fs = require('node:fs');

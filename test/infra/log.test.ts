@@ -10,14 +10,14 @@ afterEach(() => {
   else process.env.HIFI_LOG = before;
 });
 
-function kept() {
+function capturedLog() {
   const text: string[] = [];
   const log = openLog('gateway', { write: (line) => void text.push(line) });
   return { log, text, lines: () => text.map((line) => JSON.parse(line)) };
 }
 
 it('a line has time, level, service and message', () => {
-  const { log, lines } = kept();
+  const { log, lines } = capturedLog();
   log.warn({ jobs: 3 }, 'the queue is full');
   expect(lines()).toEqual([
     {
@@ -28,7 +28,7 @@ it('a line has time, level, service and message', () => {
 });
 
 it('a line in a span has the ids of the trace and the span', async () => {
-  const { log, lines } = kept();
+  const { log, lines } = capturedLog();
   const telemetry = openTelemetry('gateway');
   await telemetry.inSpan('call', { parent: CALLER }, async () => log.child({ job: 'j1' }).info('inside'));
   log.info('outside');
@@ -38,7 +38,7 @@ it('a line in a span has the ids of the trace and the span', async () => {
 });
 
 it('no line contains credentials or content of a call', () => {
-  const { log, text } = kept();
+  const { log, text } = capturedLog();
   const secrets = { authorization: 'Bearer secret', token: 'secret', body: { texts: ['secret'] }, request: 'secret' };
   log.info(secrets);
   log.info({ metadata: { authorization: ['Bearer secret'] }, calls: [{ peer: { token: 'secret' } }] });
@@ -52,7 +52,7 @@ it('no line contains credentials or content of a call', () => {
 
 it('HIFI_LOG sets the level', () => {
   process.env.HIFI_LOG = 'warn';
-  const { log, text } = kept();
+  const { log, text } = capturedLog();
   log.info('not logged');
   log.warn('logged');
   expect(text).toHaveLength(1);

@@ -23,12 +23,12 @@ test('the peak of the process tree counts a living child and its released memory
 test('the resident memory of the process tree counts a living child, but not its released memory', async () => {
   const holding = await running('globalThis.held = Buffer.alloc(3e8, 1)');
   const released = await running('let held = Buffer.alloc(3e8, 1); held = undefined; gc()');
-  const [kept, left] = [holding, released].map(({ pid }) => treeResidentBytes(pid as number));
-  expect(kept).toBeGreaterThan(3e8);
-  expect(left).toBeGreaterThan(2 ** 20);
-  expect(left).toBeLessThan(3e8);
+  const [full, freed] = [holding, released].map(({ pid }) => treeResidentBytes(pid as number));
+  expect(full).toBeGreaterThan(3e8);
+  expect(freed).toBeGreaterThan(2 ** 20);
+  expect(freed).toBeLessThan(3e8);
   expect(treePeakBytes(released.pid as number)).toBeGreaterThan(3e8);
-  expect(treeResidentBytes()).toBeGreaterThan(kept + left);
+  expect(treeResidentBytes()).toBeGreaterThan(full + freed);
   for (const child of [holding, released]) {
     child.kill();
     await once(child, 'exit');

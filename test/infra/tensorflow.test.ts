@@ -37,7 +37,7 @@ it('uses the requested number of threads', async () => {
   expect(Number(trainerEnvironment().TF_NUM_INTRAOP_THREADS)).toBeGreaterThan(0);
 });
 
-it('freed memory is kept for the next operation', async () => {
+it('freed memory is reused by the next operation', async () => {
   const script = `
     const tf = loadTensorFlow();
     const x = tf.createTensor([16, 128, 1536], tf.TF_FLOAT, new Float32Array(16 * 128 * 1536));

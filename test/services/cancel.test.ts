@@ -192,7 +192,7 @@ describe('a deadline', () => {
         if (stop(steps.at(-1)!)) return;
       }
     };
-    /** @returns the status */
+    /** Runs the training once. @returns the call's status */
     const run = async (settings: { timeoutMs?: number }, stop: (step: number) => boolean = () => false) => {
       for (;;) {
         const code: status = await once(settings, stop).then(

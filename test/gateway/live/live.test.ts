@@ -112,7 +112,7 @@ test('a job appears, progresses and ends without a reload; its epochs, loss and 
     expect(await page.locator('#epochRows tr').count()).toBe(20);
     expect((await page.locator('#curve').getAttribute('points'))!.split(' ').length).toBeGreaterThan(1);
     expect(await row.textContent()).toMatch(/accuracy 0\.\d{4}|accuracy 1\.0000/);
-    expect(await page.textContent('#said')).toBe(`job ${jobId} is succeeded`);
+    expect(await page.textContent('#notice')).toBe(`job ${jobId} is succeeded`);
 
     const [report] = await Promise.all([page.waitForEvent('popup'), page.click('text=report.html')]);
     await report.waitForLoadState();
@@ -212,7 +212,7 @@ test('a restarted gateway requests the token from an open page, which then shows
     // The client waits a moment before it connects again.
     await gateway.unary(GatewayService.method.getJob, { jobId }).catch(() => setTimeout(3000));
     await gateway.unary(GatewayService.method.deleteJob, { jobId: gone });
-    await page.locator('#door').waitFor();
+    await page.locator('#login').waitFor();
     await page.fill('#token', TOKEN);
     await page.click('text=Enter');
     await page.locator('#away').waitFor({ state: 'hidden' });

@@ -11,8 +11,8 @@ import { ArtifactService } from '../../../proto/gen/hifi/v1/artifact_pb';
 import { type Seen, trial } from './service';
 
 /*
- * grpc-js 1.14 sends its own statuses without details, and reports a malformed message as INTERNAL. It
- * has no option for either.
+ * grpc-js 1.14 sends its own statuses without details, and reports a malformed message as INTERNAL.
+ * It has no option for either.
  */
 const unused = () => {
   throw new Error('it is not called');
