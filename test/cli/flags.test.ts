@@ -177,7 +177,7 @@ describe('data flags', () => {
 
   test.each([
     [[], /^the text columns are missing; give --task \(cola, .*\) or --text-columns a\[,b\]$/],
-    [['--text-columns', 'a'], /^labels are needed here: give --label-column/],
+    [['--text-columns', 'a'], /^labels are needed here; give --label-column/],
     [['--task', 'cola', '--text-columns', 'a'], /give one of them$/],
     [['--task', 'cola', '--label-column', 'y'], /^--label-column needs --text-columns/],
     [['--task', 'cola', '--regression'], /^--regression needs --text-columns/],
