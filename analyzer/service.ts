@@ -5,7 +5,7 @@ import { HifiError, invalidPart, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
 import type { AnalysisEvent } from '../heads/analysis-request';
-import { Admission, type Place } from '../infra/admission';
+import { Admission, type Ticket } from '../infra/admission';
 import type { Inputs, Opened } from '../infra/artifacts/inputs';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
@@ -44,7 +44,7 @@ type Tell = (progress: StageProgress) => void;
 interface Turn {
   model: string;
   rows: GivenRows;
-  place: Place;
+  place: Ticket;
   signal: AbortSignal;
   tell: Tell;
 }

@@ -21,9 +21,9 @@ import {
   analysisFlags,
   type Flags,
 } from './flags';
-import { printJson, secondsText, table, tellLines } from './output';
-import { askedModel, inSession, modelFolder, show } from './session';
-import { madeReadable } from './stdin';
+import { printJson, secondsText, table, writeLines } from './output';
+import { inSession, modelFolder, requestedModel, show } from './session';
+import { readable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
@@ -44,7 +44,7 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   const rules = { overwrite: flags.overwrite === true };
   checkFolder(out, rules, ANALYSIS_RESULTS);
   const { report, rows } = await inSession(async (session) => {
-    const data = await madeReadable(source, session.signal);
+    const data = await readable(source, session.signal);
     const model = await modelFolder(flags, session);
     const measured = await inFolder(out, rules, ANALYSIS_RESULTS, () => {
       const events = analyze({ model, data, options }, session.signal);
@@ -54,19 +54,19 @@ async function analyzeHeads(flags: Flags): Promise<void> {
   });
   forgetResults(out, 'heads.json');
   writeJson(`${out}/heads.json`, report);
-  const files = ['heads.json', ...writeReport(out, { heads: report, asked: { ...askedModel(flags), rows } })].map(
+  const files = ['heads.json', ...writeReport(out, { heads: report, asked: { ...requestedModel(flags), rows } })].map(
     (name) => `${out}/${name}`,
   );
-  tellLines([...headsTable(report), ...files]);
+  writeLines([...headsTable(report), ...files]);
   if (flags.json) await printJson(report);
 }
 
-/** The best heads of each layer, with what they were ranked by. */
+/** Table of the best heads of each layer, with their scores. */
 function headsTable(report: HeadReport): string[] {
   const { stability } = report;
   const { layers, heads } = report.model;
   const k = Math.min(report.options.k, heads);
-  const inWords = stabilityInWords(report);
+  const stabilityLine = stabilityInWords(report);
   const percent = (share: number) => `${percentDigits(share)} %`;
   const rows = report.pagerank.map((scores, layer) => [
     String(layer),
@@ -86,7 +86,7 @@ function headsTable(report: HeadReport): string[] {
       [0],
     ),
     rankingInWords(report),
-    ...(inWords === null ? [] : [inWords]),
+    ...(stabilityLine === null ? [] : [stabilityLine]),
     `${layers} layers of ${heads} heads, ${report.samples} sequences, ${secondsText(report.elapsedSeconds)}, ${report.deviceUsed}`,
   ];
 }

@@ -8,28 +8,39 @@ import type { Tune } from '../heads/mask';
 import { decimals, oneOf, seedList, someOf, wholeNumber } from './flag-values';
 import { add, addScheduleFlags, addSizeFlags, engineFlags, type Flags, sizeFlags } from './flags';
 
-/** Who is compared, and on which rows. */
+/** Adds the flags for the compared methods and their rows. */
 export function addCompareFlags(command: Command): void {
   command.optionsGroup('Comparison:');
   add(command, '--strategies <a,b,…>', METHODS.join(', '), someOf('--strategies', METHODS));
-  add(command, '--seeds <n or list>', 'so many seeds from 0, or a list such as 3,5,8', seedList('--seeds'), [0, 1, 2]);
-  add(command, '--reference <name>', 'who the others are compared with (default: random, else the first)', String);
+  add(
+    command,
+    '--seeds <n or list>',
+    'number of seeds from 0, or a list such as 3,5,8',
+    seedList('--seeds'),
+    [0, 1, 2],
+  );
+  add(
+    command,
+    '--reference <name>',
+    'method that the others are compared with (default: random, else the first)',
+    String,
+  );
   add(
     command,
     '--rows <rows>',
-    'rows of the training file to train on, others for each seed (default: 1000)',
+    'number of training rows, drawn for each seed from the training file (default: 1000)',
     wholeNumber('--rows', 2),
   );
   add(
     command,
     '--rows-per-class <rows>',
-    'instead of --rows: so many of each class',
+    'number of training rows of each class, instead of --rows',
     wholeNumber('--rows-per-class', 1),
   );
   add(
     command,
     '--dev-rows <rows>',
-    'further rows that learning rate, epoch and penalty are chosen by (default: as many as are trained on, at most 500)',
+    'number of further rows that choose learning rate, epoch and penalty (default: as many as training rows, at most 500)',
     wholeNumber('--dev-rows', 1),
   );
   add(command, '--lrs <a,b,…>', 'learning rates to try on the first seed', decimals('--lrs'), [TRAIN_DEFAULTS.lr]);
@@ -38,14 +49,17 @@ export function addCompareFlags(command: Command): void {
   add(
     command,
     '--samples <sequences>',
-    'sequences that heads are measured and scored on',
+    'sequences for the analysis and the scores',
     wholeNumber('--samples', 1),
     samples,
   );
   addScheduleFlags(command);
 }
 
-/** Reads the group, but for the files. @throws HifiError INVALID_INPUT for flags that do not go together */
+/**
+ * Reads the group, except the files. @throws HifiError INVALID_INPUT for flags that exclude each
+ * other
+ */
 export function compareFlags(
   flags: Flags,
 ): Omit<CompareRequest, 'model' | 'train' | 'test' | 'out'> & { reference: Method } {
@@ -60,7 +74,8 @@ export function compareFlags(
     tune: Tune;
     samples: number;
   };
-  if (strategies === undefined) throw invalidInput('which are to be compared? give --strategies a,b,…');
+  if (strategies === undefined)
+    throw invalidInput('--strategies is missing; give the methods to compare: --strategies a,b,…');
   if (rows !== undefined && rowsPerClass !== undefined) {
     throw invalidInput(`--rows ${rows} and --rows-per-class ${rowsPerClass} are given; give one of them`);
   }

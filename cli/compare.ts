@@ -12,16 +12,16 @@ import { addCompareFlags, compareFlags } from './compare-flags';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { paths } from './flag-values';
 import { addEngineFlags, addJsonFlag, addModelFlags, addOutFlag, type Flags } from './flags';
-import { metricText, printJson, secondsText, table, tellLines } from './output';
-import { askedModel, inSession, modelFolder, type Session, show } from './session';
-import { checkOneStdin, madeReadable } from './stdin';
+import { metricText, printJson, secondsText, table, writeLines } from './output';
+import { inSession, modelFolder, requestedModel, type Session, show } from './session';
+import { checkOneStdin, readable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
   const drawn = 'the labelled rows that training, dev and test rows are drawn from';
   addRowsFlag(command, '--train', drawn);
-  command.option('--test <file>', 'further labelled rows, all of them tested on (repeatable)', paths('file'), []);
-  const out = 'folder for all results; that of a comparison with the same settings is gone on with';
+  command.option('--test <file>', 'further labelled rows, all of them for the test (repeatable)', paths('file'), []);
+  const out = 'folder for all results; resumes a comparison with the same settings';
   addOutFlag(command, out, 'folder');
   addDataFlags(command, true);
   addCompareFlags(command);
@@ -39,46 +39,46 @@ async function compareStrategies(flags: Flags): Promise<void> {
   const testRows = (flags.test as string[]).map(source);
   const trainRows = source(flags.train as string[]);
   const compared = await inSession(async (session) => {
-    const train = await madeReadable(trainRows, session.signal);
+    const train = await readable(trainRows, session.signal);
     const test: DataSource[] = [];
-    for (const rows of testRows) test.push(await madeReadable(rows, session.signal));
+    for (const rows of testRows) test.push(await readable(rows, session.signal));
     const model = await modelFolder(flags, session);
     const events = compare({ ...options, model, train, test, out }, session.signal);
-    return { ...(await follow(events, (event) => tell(session, event))), train, test };
+    return { ...(await follow(events, (event) => showEvent(session, event))), train, test };
   });
   const { settings, records, failed, model: size, train, test } = compared;
   const results = summarise(settings, records, reference, failed);
-  const asked = { ...askedModel(flags), train, test, ...options.engine };
+  const asked = { ...requestedModel(flags), train, test, ...options.engine };
   const files = writeResults(out, { results, model: size, asked }).map((name) => path.join(out, name));
-  tellLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
+  writeLines(['', ...standingsTable(results, widthOf(process.stderr)), '', ...files]);
   if (flags.json) await printJson(results);
 }
 
-function tell(session: Session, event: CompareEvent): void {
+function showEvent(session: Session, event: CompareEvent): void {
   show(session, event);
   if (event.kind === 'tested') {
     const { contestant, lr, metric, test, seconds } = event.record;
     session.progress.say(
-      `${contestant}: rate ${lr} was the best, test ${metric} ${metricText(test!.metrics[metric])}, ${secondsText(seconds.test)}`,
+      `${contestant}: learning rate ${lr} was the best, test ${metric} ${metricText(test!.metrics[metric])}, ${secondsText(seconds.test)}`,
     );
   }
   if (event.kind !== 'run') return;
   const { record, stored, done, total, remainingSeconds } = event;
   const { contestant, seed, lr, dev, test, metric, failure, seconds } = record;
-  const told = [
-    `run ${done}/${total}  ${contestant}, seed ${seed}${lr === null ? '' : `, rate ${lr}`}:`,
-    dev === null ? `broke off (${failure})` : `dev ${metric} ${metricText(dev.value)}`,
+  const parts = [
+    `run ${done}/${total}  ${contestant}, seed ${seed}${lr === null ? '' : `, learning rate ${lr}`}:`,
+    dev === null ? `failed (${failure})` : `dev ${metric} ${metricText(dev.value)}`,
     ...(test ? [`test ${metricText(test.metrics[metric])}`] : []),
-    stored ? 'there already' : secondsText(seconds.run + seconds.test),
+    stored ? 'stored' : secondsText(seconds.run + seconds.test),
     ...(remainingSeconds !== null && done < total ? [`about ${secondsText(remainingSeconds)} left`] : []),
   ];
-  session.progress.say(`${told[0]} ${told.slice(1).join(', ')}`);
+  session.progress.say(`${parts[0]} ${parts.slice(1).join(', ')}`);
 }
 
-/** Columns of text that a reader's lines have room for; a file's have none that ends. */
+/** Width of a terminal in columns; unlimited for a file. */
 const widthOf = (stream: NodeJS.WriteStream) => (stream.isTTY ? stream.columns : Number.POSITIVE_INFINITY);
 
-/** The table, without the columns that matter least where it would not fit. */
+/** Table of the standings; if it would not fit, without the least important columns. */
 function standingsTable(results: ComparisonResults, width: number): string[] {
   const columns = columnsOf(results);
   for (;;) {

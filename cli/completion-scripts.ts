@@ -1,10 +1,10 @@
 import { KNOWN_MODELS } from '../model/resolve';
-import type { CompletedCommand, CompletedFlag, Place } from './completion-table';
+import type { CompletedCommand, CompletedFlag, Completion } from './completion-table';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
-/** The script that makes a shell complete the command. */
+/** Shell → function that returns its completion script. */
 export const SCRIPTS: Readonly<Record<Shell, (program: CompletedCommand) => string>> = {
   bash: bashScript,
   zsh: zshScript,
@@ -13,9 +13,9 @@ export const SCRIPTS: Readonly<Record<Shell, (program: CompletedCommand) => stri
 
 const MODELS = Object.keys(KNOWN_MODELS);
 
-/** A command and all below it. */
+/** A command and all its subcommands. */
 const all = (command: CompletedCommand): CompletedCommand[] => [command, ...command.commands.flatMap(all)];
-/** For a POSIX shell's single quotes. */
+/** Quotes a text for a POSIX shell, with single quotes. */
 const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
 
 // ---- bash ----
@@ -35,11 +35,11 @@ function bashScript(program: CompletedCommand): string {
     }
   }
   const flags = [...flagCases].map(([action, cases]) => `    ${cases.join(' | ')}) ${action}; return ;;`);
-  const places = commands.map(({ path, commands: below, flags: own, argument }) => {
+  const commandCases = commands.map(({ path, commands: below, flags: own, argument }) => {
     const words = own.flatMap(({ names }) => names).join(' ');
-    const place =
+    const completion =
       below.length > 0 ? { takes: below.map((each) => each.path.at(-1) as string), several: false } : argument;
-    return `    ${quoted(path.join(' '))}) flags=${quoted(words)}; ${place ? bashAction(place) : ':'} ;;`;
+    return `    ${quoted(path.join(' '))}) flags=${quoted(words)}; ${completion ? bashAction(completion) : ':'} ;;`;
   });
   return `# Completion of hifi for bash: put  eval "$(hifi completion bash)"  into ~/.bashrc
 
@@ -57,7 +57,7 @@ _hifi_models() { _hifi_words ${quoted(MODELS.join(' '))}; compopt -o plusdirs; }
 _hifi() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]} command= flags= i
   COMPREPLY=()
-  # bash takes --flag=value for three words.
+  # bash splits --flag=value into three words.
   if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=\${COMP_WORDS[COMP_CWORD - 2]}; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "\${command:+$command }\${COMP_WORDS[i]}" in
@@ -68,7 +68,7 @@ _hifi() {
 ${flags.join('\n')}
   esac
   case "$command" in
-${places.join('\n')}
+${commandCases.join('\n')}
   esac
   if [[ $cur == -* || ( -z $cur && \${#COMPREPLY[@]} -eq 0 ) ]]; then _hifi_words "$flags"; fi
 }
@@ -76,7 +76,7 @@ complete -F _hifi hifi
 `;
 }
 
-function bashAction({ takes, several }: Place): string {
+function bashAction({ takes, several }: Completion): string {
   if (typeof takes !== 'string') return `_hifi_${several ? 'several' : 'words'} ${quoted(takes.join(' '))}`;
   return takes === 'anything' ? ':' : `_hifi_${takes}s`;
 }
@@ -121,13 +121,13 @@ ${cases.map((each) => `  ${each}`).join('\n')}
 }
 
 function zshFlag({ names, what, value }: CompletedFlag): string[] {
-  const told = `[${what.replaceAll(/[\\[\]]/g, '\\$&')}]`;
-  if (!value) return names.map((name) => quoted(`${name}${told}`));
+  const text = `[${what.replaceAll(/[\\[\]]/g, '\\$&')}]`;
+  if (!value) return names.map((name) => quoted(`${name}${text}`));
   const after = `:${value.name.replaceAll(/[\\:]/g, '\\$&')}:${zshAction(value)}`;
-  return names.map((name) => quoted(`${name}=${told}${after}`));
+  return names.map((name) => quoted(`${name}=${text}${after}`));
 }
 
-function zshAction({ takes, several }: Place): string {
+function zshAction({ takes, several }: Completion): string {
   if (typeof takes !== 'string') return several ? `_values -s , word ${takes.join(' ')}` : `(${takes.join(' ')})`;
   return { anything: ' ', file: '_files', folder: '_files -/', model: '_hifi_models' }[takes];
 }
@@ -150,7 +150,7 @@ function fishScript(program: CompletedCommand): string {
   });
   return `# Completion of hifi for fish: hifi completion fish > ~/.config/fish/completions/hifi.fish
 
-# The words so far begin with these, or are these and no others.
+# Test if the words so far begin with these, or are exactly these.
 function __hifi_in
     set -l words (commandline -opc)[2..]
     test "$words[1..$(count $argv)]" = "$argv"
@@ -173,7 +173,7 @@ ${lines.join('\n')}
 `;
 }
 
-function fishAction({ takes, several }: Place): string {
+function fishAction({ takes, several }: Completion): string {
   const words = (text: string) => `-f -a ${fishQuoted(text)}`;
   if (typeof takes !== 'string') return words(several ? `(__hifi_several ${takes.join(' ')})` : takes.join(' '));
   const folders = words('(__fish_complete_directories (commandline -ct))');

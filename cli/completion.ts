@@ -4,7 +4,7 @@ import { completed } from './completion-table';
 import { oneOf } from './flag-values';
 import { printText } from './output';
 
-/** The program must have all its commands by the time that the action runs. */
+/** Defines the command. The program must have all its commands when the action runs. */
 export function define(command: Command): void {
   command.addArgument(new Argument('<shell>', SHELLS.join(', ')).argParser(oneOf('the shell', SHELLS)));
   command.action((shell: Shell) => printText(SCRIPTS[shell](completed(command.parent as Command))));

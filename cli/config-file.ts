@@ -11,21 +11,21 @@ import { add } from './flags';
 import { STDIN } from './stdin';
 
 /*
- * A configuration file is YAML: a flag without its dashes, a colon, and what would stand after the flag. Its values go through the
- * very parsers of the flags. What is null counts as not said.
+ * Configuration file in YAML. A line has a flag without its dashes, a colon, and the flag's value.
+ * Values go through the parsers of the flags. A null value counts as absent.
  */
 
-/** What a file says of one flag. */
+/** Setting of one flag in a file. */
 export interface Setting {
   option: Option;
-  /** As the flag's own parser gives it. */
+  /** Value, parsed by the flag's own parser. */
   value: unknown;
-  /** In the file, from 1. */
+  /** Line in the file, from 1. */
   line: number;
 }
 
-/** What excludes what, by the flags' names in camel case. */
-const INSTEAD: Readonly<Record<string, readonly string[]>> = {
+/** Settings that exclude each other, by the flags' names in camel case. */
+const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
   budget: ['k'],
   k: ['budget'],
   task: ['textColumns', 'labelColumn', 'problem', 'regression'],
@@ -34,10 +34,13 @@ const INSTEAD: Readonly<Record<string, readonly string[]>> = {
   regression: ['problem'],
 };
 
-/** Adds `--config`. The flags that the command has by now are what a file may say; of those added later it is told that it may not. */
+/**
+ * Adds `--config`. A file may set the flags that the command has at this point; flags that are
+ * added later are refused there with their own error.
+ */
 export function addConfigFlag(command: Command): void {
   const known = [...command.options];
-  const what = 'a file of settings, which hifi init writes: flags given here count more';
+  const what = 'file of settings, as hifi init writes it; flags on the command line take precedence';
   add(command, '--config <file>', what, aPath('file'));
   command.on('option:config', (file: string) => {
     for (const { option, value } of readConfig(file, known, command)) {
@@ -45,9 +48,9 @@ export function addConfigFlag(command: Command): void {
       if (command.getOptionValueSource(name) !== 'cli') command.setOptionValueWithSource(name, value, 'config');
     }
   });
-  // `--budget` on the command line is in the place of the file's `k`, not beside it.
+  // `--budget` on the command line replaces the file's `k`.
   command.hook('preAction', () => {
-    for (const [name, others] of Object.entries(INSTEAD)) {
+    for (const [name, others] of Object.entries(EXCLUDED)) {
       if (command.getOptionValueSource(name) !== 'cli') continue;
       for (const other of others) {
         if (command.getOptionValueSource(other) === 'config') command.setOptionValue(other, undefined);
@@ -59,9 +62,9 @@ export function addConfigFlag(command: Command): void {
 /**
  * Reads a file of settings.
  *
- * @param known what it may say
- * @param command whose other flags are told apart from what is unknown
- * @throws HifiError INVALID_INPUT, one line: file, line number, what it was and what would be right
+ * @param known flags that it may set
+ * @param command its other flags get an error of their own, unlike unknown ones
+ * @throws HifiError INVALID_INPUT, one line: file, line number, the value and what would be right
  */
 function readConfig(file: string, known: readonly Option[], command?: Command): Setting[] {
   const yaml = require('yaml') as typeof import('yaml');
@@ -85,7 +88,7 @@ function readConfig(file: string, known: readonly Option[], command?: Command): 
     if (!option) throw refused(offset, unknown(name, file, known, command));
     const line = lineOf(offset);
     const before = settings.find((each) => each.option === option);
-    if (before) throw refused(offset, `${name} is set in line ${before.line} already: keep one of them`);
+    if (before) throw refused(offset, `${name} is set in line ${before.line} already; keep one of them`);
     const value = settingOf(option, given, document, (what) => refused(given?.range?.[0] ?? offset, what));
     if (value === undefined) continue;
     settings.push({
@@ -118,16 +121,16 @@ function readText(file: string): string {
 
 function unknown(name: string, file: string, known: readonly Option[], command?: Command): string {
   if (command?.options.some(({ long }) => long === `--${name}`)) {
-    return `${name} is of one call, not of a file: hifi run --config ${file} --${name}`;
+    return `${name} can only be given on the command line: hifi run --config ${file} --${name}`;
   }
   const names = known.map(keyOf);
   return `there is no setting ${JSON.stringify(name)}${didYouMean(name, names) || `; there are ${names.join(', ')}`}`;
 }
 
-/** A flag's name in a file: without its dashes. */
+/** Returns a flag's name in a file: without its dashes. */
 export const keyOf = (option: Option) => String(option.long).slice(2);
 
-/** The value by the flag's own parser; undefined where nothing is said. */
+/** Parses a value with the flag's own parser; undefined for null. */
 function settingOf(option: Option, given: Node | null, document: Document, refused: (what: string) => Error): unknown {
   const { isAlias, isScalar, isSeq } = require('yaml') as typeof import('yaml');
   const node = isAlias(given) ? given.resolve(document) : given;
@@ -138,7 +141,7 @@ function settingOf(option: Option, given: Node | null, document: Document, refus
     if (isScalar(node) && typeof node.value === 'boolean') return node.value || undefined;
     throw refused(`${keyOf(option)} is ${shown}; it must be true or false`);
   }
-  // As it is written: 1e3 is no whole number here, as it is none after a flag.
+  // Scalars are used as written: 1e3 is no whole number here, as on the command line.
   const written = (each: unknown) => {
     if (!isScalar(each) || typeof each.value === 'boolean') return undefined;
     return typeof each.value === 'string' ? each.value : each.source;
@@ -153,7 +156,8 @@ function settingOf(option: Option, given: Node | null, document: Document, refus
   } catch (error) {
     throw refused(renamed(HifiError.from(error), keyOf(option)).message);
   }
-  if (!plain) throw refused(`${keyOf(option)} is ${shown}; it must be text, in quotes where it is not plain`);
+  if (!plain)
+    throw refused(`${keyOf(option)} is ${shown}; it must be text, in quotes if YAML would read it as something else`);
   return value;
 }
 
@@ -164,7 +168,10 @@ const pathsFrom = (folder: string, option: Option, value: unknown) =>
     ? value.map((each) => fromFolder(folder, option, each))
     : fromFolder(folder, option, String(value));
 
-/** A path, which is relative to the file's folder, as seen from here. */
+/**
+ * Converts a path that is relative to the file's folder to one that is relative to the working
+ * folder.
+ */
 function fromFolder(folder: string, option: Option, written: string): string {
   if (written === STDIN || path.isAbsolute(written)) return written;
   if (/^~(\/|$)/.test(written)) return path.join(os.homedir(), written.slice(1));
@@ -172,23 +179,24 @@ function fromFolder(folder: string, option: Option, written: string): string {
   const there = path.join(folder, written);
   const isModel = (option.parseArg as FlagParser<unknown>).takes === 'model';
   if (!isModel || fs.existsSync(there)) return there;
-  // A folder that is missed must not be looked up as a name, nor a name be taken for a folder of this place.
+  // A missing folder must not be looked up as a name, and a name must not be taken for a folder of
+  // the working folder.
   if (isFolderPath(written)) return isFolderPath(there) ? there : `./${there}`;
   if (fs.existsSync(written))
-    throw invalidInput(`model is "${written}", no folder beside the file but one of this place: write its path`);
+    throw invalidInput(`model is "${written}", a folder of the working folder and not of the file's; write its path`);
   return written;
 }
 
-/** @throws HifiError INVALID_INPUT where two settings exclude each other */
+/** Checks settings for exclusive ones. @throws HifiError INVALID_INPUT if two exclude each other */
 function checkTogether(settings: readonly Setting[], file: string): void {
   const named = new Map(settings.map((setting) => [setting.option.attributeName(), setting]));
-  for (const [name, others] of Object.entries(INSTEAD)) {
+  for (const [name, others] of Object.entries(EXCLUDED)) {
     for (const other of others) {
       const [one, two] = [named.get(name), named.get(other)];
       if (!one || !two) continue;
       const [first, second] = one.line < two.line ? [one, two] : [two, one];
-      const both = `${keyOf(second.option)} does not go with ${keyOf(first.option)} (line ${first.line})`;
-      throw invalidInput(`${file}:${second.line}: ${both}: keep one of them`);
+      const both = `${keyOf(second.option)} excludes ${keyOf(first.option)} (line ${first.line})`;
+      throw invalidInput(`${file}:${second.line}: ${both}; keep one of them`);
     }
   }
 }

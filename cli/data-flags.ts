@@ -9,14 +9,17 @@ import { aPath, headerName, oneOf, paths } from './flag-values';
 import { add, addNeeded, type Flags } from './flags';
 import { STDIN } from './stdin';
 
-/** @param labels whether the command needs labels; where it does not, its label flags are accepted and do nothing */
+/**
+ * Adds the data flags. @param labels false if the command needs no labels: its label flags are
+ * accepted and ignored
+ */
 export function addDataFlags(command: Command, labels: boolean): void {
   command.optionsGroup('Data:');
   add(command, '--task <name>', `a GLUE task's own file layout: ${TASK_NAMES.join(', ')}`, oneOf('--task', TASK_NAMES));
   add(
     command,
     '--text-columns <a[,b]>',
-    'header names of one or two text columns, instead of --task; a comma that is part of a header splits nothing',
+    'header names of one or two text columns, instead of --task; a comma within a header does not split it',
     headerName('--text-columns', true),
   );
   const column = new Option('--label-column <y>', 'header name of the label column').argParser(
@@ -24,7 +27,7 @@ export function addDataFlags(command: Command, labels: boolean): void {
   );
   const problem = new Option(
     `--problem <${PROBLEM_TYPES.join('|')}>`,
-    'what is predicted: a class, or a number (default: single-label; a task knows its own)',
+    'problem to solve: predict a class or a number (default: single-label; a task sets its own)',
   ).argParser(oneOf('--problem', PROBLEM_TYPES));
   const regression = new Option('--regression', 'short for --problem regression');
   // One set of data flags then serves all commands.
@@ -32,13 +35,13 @@ export function addDataFlags(command: Command, labels: boolean): void {
   add(
     command,
     '--format <tsv|csv|jsonl|parquet|txt>',
-    "the data's format (default: by the extension; txt: a text a line, no columns or labels)",
+    "the data's format (default: by the extension; txt: one text per line, without columns or labels)",
     oneOf('--format', DATA_FORMATS),
   );
   add(
     command,
     '--delimiter <character>',
-    'what separates the fields of CSV, such as ; (default: a comma; in TSV, where quotes are literal, a tab)',
+    'separator of CSV fields, such as ; (default: a comma; in TSV, where quotes are literal, a tab)',
     delimiter,
   );
 }
@@ -50,26 +53,27 @@ const delimiter = (text: string) => {
   throw invalidInput(`--delimiter is ${JSON.stringify(text)}; it must be one character, such as ; or \\t for a tab`);
 };
 
-/** Adds a flag for a command's rows: a file or folder. A repeated flag adds further ones. */
+/** Adds a flag for a command's rows: a file or folder. Repeated flags add further ones. */
 export function addRowsFlag(command: Command, flag: '--train' | '--data', what: string): void {
   const { takes, repeated } = paths('file');
-  // A flag takes precedence over a setting of `--config`: it does not add to it.
+  // A flag replaces a setting of `--config`; it does not add to it.
   const parse = (text: string, before?: string[]) =>
     command.getOptionValueSource(flag.slice(2)) === 'cli' ? [...before!, text] : [text];
-  const told = `${what}; a file, a folder of files of one format, or several: repeat the flag`;
-  addNeeded(command, `${flag} <file>`, told, Object.assign(parse, { takes, repeated }));
+  const help = `${what}; a file, a folder of files of one format, or several: repeat the flag`;
+  addNeeded(command, `${flag} <file>`, help, Object.assign(parse, { takes, repeated }));
 }
 
-/** The rows that the epochs are judged by. */
+/** Adds the flag for the rows that evaluate each epoch. */
 export function addDevFlag(command: Command): void {
-  const what = 'labelled rows to judge the epochs by (default: a seeded tenth of --train, held out)';
+  const what = 'labelled rows that evaluate each epoch (default: a seeded tenth of --train, held out)';
   add(command, '--dev <file>', what, aPath('file'));
 }
 
 /**
  * Reads the group except the paths, which a function adds: a command may have two sources of one
- * layout. `--text-columns` remains one name in it; `madeReadable` splits the name if needed.
- * @param known the task where no flag tells what to read
+ * layout. `--text-columns` remains one name in it; `readable` splits the name if needed.
+ *
+ * @param known the task if no flag names the columns
  */
 export function dataFlags(
   flags: Flags,
@@ -86,10 +90,11 @@ export function dataFlags(
     );
   }
   if (task !== undefined) {
-    if (labelColumn !== undefined) throw invalidInput('--label-column goes with --text-columns, a task names its own');
+    if (labelColumn !== undefined)
+      throw invalidInput('--label-column needs --text-columns; a task has its own label column');
     if (problem !== undefined) {
       const flag = flags.problem === undefined ? '--regression' : '--problem';
-      throw invalidInput(`${flag} goes with --text-columns, a task knows by itself`);
+      throw invalidInput(`${flag} needs --text-columns; a task sets it itself`);
     }
   }
   return (paths) => {
@@ -98,21 +103,22 @@ export function dataFlags(
     const source: DataSource = { path, ...more, ...(format && { format }), ...(delimiter && { delimiter }) };
     if (formatFor(source) === 'txt' && !labels && !flags.task && !textColumns) return source;
     if (task !== undefined) return { ...source, task };
-    if (!textColumns) throw invalidInput(`which texts? give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`);
+    if (!textColumns)
+      throw invalidInput(
+        `the text columns are missing; give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`,
+      );
     if (labels && labelColumn === undefined) {
-      throw invalidInput('labels are needed here: give --label-column with --text-columns');
+      throw invalidInput('labels are needed here; give --label-column with --text-columns');
     }
     return { ...source, textColumns, ...(labels && { labelColumn, ...(problem && { problem }) }) };
   };
 }
 
-/** The format that is said, or that the name tells; standard input has no name. */
+/** Returns the given format, or that of the file's name; standard input has no name. */
 function formatFor(source: DataSource): DataFormat {
   const { path, more = [], format } = source;
   if (!format && [path, ...more.map((each) => each.path)].includes(STDIN)) {
-    throw invalidInput(
-      `${STDIN} is standard input, which has no name to tell the format: give --format ${DATA_FORMATS.join('|')}`,
-    );
+    throw invalidInput(`${STDIN} is standard input, which has no extension; give --format ${DATA_FORMATS.join('|')}`);
   }
   return sourceFormat(source);
 }

@@ -8,12 +8,12 @@ import { readMask, readMetrics } from '../job/files';
 import { folderBytes } from '../job/out';
 import { modelCache } from '../model/resolve';
 import { writeDemoData } from './demo/grammar';
-import { isMadeOf, keyOf, noteMadeOf } from './made-of';
 import { bytesText, grouped, metricText, percentText, printNow, secondsText, table } from './output';
+import { hasKey, keyOf, storeKey } from './result-key';
 
 /*
- * `npm run demo`: the main job from nothing, by the commands that a user would type, and a table of what came out. What an
- * earlier demo has finished is kept.
+ * `npm run demo`: runs the main job with the commands that a user would type, and prints a table of
+ * the results. Finished results of an earlier demo are reused.
  */
 
 const OUT = 'demo-out';
@@ -27,7 +27,7 @@ const at = (...parts: string[]) => path.join(OUT, ...parts);
 function main(): void {
   const started = performance.now();
   const data = writeDemoData(at('data'), SEED);
-  say(`made ${data.train}, ${data.dev} and ${data.test}: minimal pairs of acceptable and unacceptable English`);
+  say(`wrote ${data.train}, ${data.dev} and ${data.test}: minimal pairs of acceptable and unacceptable English`);
   const rows = ['--train', data.train, '--dev', data.dev, ...COLUMNS];
   const [heads, alone] = [at('heads'), at('task-head-alone')];
 
@@ -39,21 +39,21 @@ function main(): void {
   say(`\n${secondsText((performance.now() - started) / 1000)} in all; the model is in ${modelCache()}`);
 }
 
-/** `hifi train` without any head; kept where the command, the mask and the rows are those that it was made of. */
+/** Runs `hifi train` without any head; reuses a result of the same command, mask and rows. */
 function trainHeadAlone(report: string, rows: readonly string[], files: readonly string[], out: string): void {
   const mask = at('task-head-alone-mask.json');
   hifi('select', '--heads', report, '--strategy', 'none', '--out', mask, '--overwrite');
   const words = ['train', '--model', MODEL, ...rows, ...EPOCHS, '--mask', mask, '--out', out];
   const key = keyOf(words, [mask, ...files]);
-  const same = isMadeOf(out, key);
+  const same = hasKey(out, key);
   if (same && fs.existsSync(path.join(out, 'metrics.json'))) return;
-  // Noted before it is made: one that is cut is gone on with.
+  // The key is stored before the training, so that an interrupted one can be resumed.
   fs.rmSync(path.join(out, 'metrics.json'), { force: true });
-  noteMadeOf(out, key);
+  storeKey(out, key);
   hifi(...words, same ? '--resume' : '--overwrite');
 }
 
-/** The comparison: what was tuned, how it did an epoch, and what it weighs. */
+/** Comparison of the two trainings: tuned parameters, metrics per epoch, size. */
 function summary(heads: string, alone: string, heldOut: EvaluateResult[]): string[] {
   const mask = readMask(path.join(heads, 'mask.json'));
   const runs = [heads, alone].map((out) => readMetrics(path.join(out, 'metrics.json')));
@@ -80,7 +80,7 @@ function summary(heads: string, alone: string, heldOut: EvaluateResult[]): strin
         cells('training, without evaluation', (run) =>
           secondsText(runs[run].epochs.reduce((sum, { seconds }) => sum + seconds, 0)),
         ),
-        cells('most memory', (run) => bytesText(runs[run].peakRssBytes)),
+        cells('peak memory', (run) => bytesText(runs[run].peakRssBytes)),
       ],
       [1, 2],
     ),
@@ -91,18 +91,18 @@ function summary(heads: string, alone: string, heldOut: EvaluateResult[]): strin
   ];
 }
 
-/** `hifi evaluate`, kept in a file while the delta and the rows are the same. */
-function evaluation(delta: string, file: string, kept: string): EvaluateResult {
+/** Runs `hifi evaluate`; reuses its stored result for the same delta and rows. */
+function evaluation(delta: string, file: string, stored: string): EvaluateResult {
   const words = ['evaluate', '--model', MODEL, '--delta', delta, '--data', file, ...COLUMNS, '--json'];
   const key = keyOf(words, [path.join(delta, DELTA_TENSORS), file]);
-  if (!fs.existsSync(kept) || !isMadeOf(kept, key)) {
-    writeWhole(kept, hifi(...words));
-    noteMadeOf(kept, key);
+  if (!fs.existsSync(stored) || !hasKey(stored, key)) {
+    writeWhole(stored, hifi(...words));
+    storeKey(stored, key);
   }
-  return JSON.parse(fs.readFileSync(kept, 'utf8'));
+  return JSON.parse(fs.readFileSync(stored, 'utf8'));
 }
 
-/** Runs one command as a user would, and shows it. */
+/** Runs one command as a user would, and prints it. */
 function hifi(...words: string[]): string {
   say(`\n$ hifi ${words.join(' ')}`);
   const command = [require.resolve('./hifi'), ...words];

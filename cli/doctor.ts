@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { failed } from '../foundation/errors';
 import { type Check, examine } from '../infra/doctor';
 import { addJsonFlag, type Flags } from './flags';
-import { printJson, table, tellLines } from './output';
+import { printJson, table, writeLines } from './output';
 
 export function define(command: Command): void {
   addJsonFlag(command);
@@ -12,7 +12,7 @@ export function define(command: Command): void {
 async function doctor(flags: Flags): Promise<void> {
   const checks = await examine();
   const missing = checks.filter(({ ok, required }) => required && !ok);
-  tellLines(checkTable(checks));
+  writeLines(checkTable(checks));
   if (flags.json) await printJson({ ok: missing.length === 0, checks });
   if (missing.length > 0) throw failed(`missing: ${missing.map(({ name }) => name).join(', ')}`);
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { follow } from '../foundation/follow';
 import { evaluate } from '../trainer/training-engine';
 import type { Flags } from './flags';
-import { grouped, metricText, printJson, table, tellLines } from './output';
+import { grouped, metricText, printJson, table, writeLines } from './output';
 import { inSession, show } from './session';
 import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
@@ -21,6 +21,6 @@ async function evaluateModel(flags: Flags): Promise<void> {
     metricText(value),
   ]);
   const lines = [...table(rows, [1]), `on ${grouped(result.rows)} rows`];
-  tellLines(lines);
+  writeLines(lines);
   if (flags.json) await printJson(result);
 }

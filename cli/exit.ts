@@ -1,6 +1,6 @@
 import { type ErrorCode, HifiError } from '../foundation/errors';
 
-/** The one mapping from an error to the exit code of the process. */
+/** Exit code of each error code. No other place maps them. */
 const EXIT_CODES: Record<ErrorCode, number> = {
   INVALID_INPUT: 2,
   NOT_FOUND: 3,
@@ -11,17 +11,17 @@ const EXIT_CODES: Record<ErrorCode, number> = {
   CANCELLED: 130,
 };
 
-/** What a command that threw leaves behind: one line for stderr and the exit code. */
+/** End of a failed command: one line for stderr and the exit code. */
 export interface Exit {
   line: string;
   code: number;
 }
 
 /**
- * Any thrown value as the command's end.
+ * Converts any thrown value to a command's end.
  *
- * @param verbose whether its causes are told besides; else the line says how to learn of them, where there are any and the
- *   message is not about what the user gave
+ * @param verbose true if the caller prints the causes. Otherwise the line of an internal failure
+ *   with a cause names the flag that prints it.
  */
 export function exitOf(thrown: unknown, verbose = false): Exit {
   const error = HifiError.from(thrown);
@@ -29,14 +29,14 @@ export function exitOf(thrown: unknown, verbose = false): Exit {
   return { line: `hifi: ${oneLine(error.message)}${more ? MORE : ''}`, code: EXIT_CODES[error.code] };
 }
 
-const MORE = '; --verbose tells the cause';
+const MORE = '; --verbose prints the cause';
 
-/** Bad usage, in the parser's words. */
+/** Converts the parser's message on bad usage to a command's end. */
 export function usageExit(message: string): Exit {
   return { line: `hifi: ${oneLine(message.replace(/^error: /, ''))}`, code: EXIT_CODES.INVALID_INPUT };
 }
 
-/** A message may quote what a user gave or a library said: line breaks in it must not make it look like two errors. */
+/** Joins the lines of a message: a quoted text must not make it look like two errors. */
 const oneLine = (message: string) =>
   message
     .split(/\s*[\r\n]+\s*/)

@@ -17,18 +17,23 @@ import { inSession, modelFolder, type Session, show } from './session';
 const DTYPES: readonly ExportDtype[] = ['float32', 'base'];
 
 export function define(command: Command): void {
-  add(command, '--model <folder or name>', 'the base model', aPath('model'));
+  add(command, '--model <folder or name>', 'base model', aPath('model'));
   addHubFlags(command);
   add(command, '--delta <folder>', "a training's delta", aPath('folder'));
   add(command, '--format <name>', `what to write: ${EXPORT_FORMATS.join(', ')}`, oneOf('--format', EXPORT_FORMATS));
   add(
     command,
     '--dtype <type>',
-    "of a checkpoint: float32 (the default), or base: rounded to the base's own",
+    "number type of a checkpoint: float32 (the default), or base: rounded to the base's own type",
     oneOf('--dtype', DTYPES),
   );
   addOnnxDtypeFlag(command);
-  add(command, '--undo <folder>', 'rebuild the base from a merged checkpoint instead', aPath('folder'));
+  add(
+    command,
+    '--undo <folder>',
+    'merged checkpoint from which to rebuild the base, instead of an export',
+    aPath('folder'),
+  );
   addOutFlag(command, 'a new folder', 'folder');
   addRuleFlags(command);
   addJsonFlag(command);
@@ -47,13 +52,13 @@ async function exportOrUndo(flags: Flags): Promise<void> {
 async function merge(flags: Flags, out: string, session: Session) {
   for (const needed of ['model', 'delta', 'format']) {
     if (flags[needed] === undefined) {
-      throw invalidInput(`--${needed} is missing: give --model, --delta and --format, or --undo`);
+      throw invalidInput(`--${needed} is missing; give --model, --delta and --format, or --undo`);
     }
   }
   const format = flags.format as ExportFormat;
   if (flags.dtype !== undefined && format !== 'checkpoint') {
     throw invalidInput(
-      `--dtype goes with --format checkpoint; ${format === 'onnx' ? 'for onnx give --onnx-dtype' : 'peft is float32'}`,
+      `--dtype needs --format checkpoint; ${format === 'onnx' ? 'for onnx give --onnx-dtype' : 'peft is float32'}`,
     );
   }
   const onnxDtypes = onnxDtypeFlag(flags, format === 'onnx', '--format onnx');
@@ -72,7 +77,7 @@ async function undo(flags: Flags, out: string, session: Session) {
   const { model, delta, format, dtype } = flags;
   const given = Object.entries({ model, delta, format, dtype });
   const [extra] = given.find(([, value]) => value !== undefined) ?? [];
-  if (extra !== undefined) throw invalidInput(`--${extra} does not go with --undo, which needs --out alone`);
+  if (extra !== undefined) throw invalidInput(`--${extra} excludes --undo, which needs only --out`);
   onnxDtypeFlag(flags, false, '--format onnx');
   return replaceFolder(out, MODEL_FOLDER, flags.overwrite === true, async (folder) => {
     await breathe(session.signal);

@@ -1,20 +1,20 @@
 import { didYouMean } from '../data/nearest';
 import { invalidValue } from '../foundation/errors';
 
-/** What may stand after a flag, as far as it is known before: one of some words, or a path. */
+/** Kind of a flag's value, as far as it is known: one of some words, or a path. */
 export type Takes = readonly string[] | 'file' | 'folder' | 'model';
 
-/** Turns what stands after a flag into its value. @throws HifiError INVALID_INPUT: flag, value and what would be right. */
+/** Parses a flag's value. @throws HifiError INVALID_INPUT: flag, value and what would be right */
 export interface FlagParser<T> {
   (text: string): T;
   readonly takes?: Takes;
-  /** Several may stand there, with commas between. */
+  /** True if the value is a list with commas. */
   readonly several?: boolean;
   /** True if the flag may be repeated; its value is then a list. */
   readonly repeated?: boolean;
 }
 
-/** A whole number in a range. */
+/** Parses a whole number in a range. */
 export function wholeNumber(flag: string, least: number, most = Number.MAX_SAFE_INTEGER): FlagParser<number> {
   const right = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
   return (text) => {
@@ -24,7 +24,7 @@ export function wholeNumber(flag: string, least: number, most = Number.MAX_SAFE_
   };
 }
 
-/** A whole number from `least`, or a word. */
+/** Parses a whole number from `least`, or a word. */
 export function wholeNumberOr<W extends string>(flag: string, least: number, word: W): FlagParser<number | W> {
   const parse = (text: string) => {
     if (text === word) return word;
@@ -35,16 +35,16 @@ export function wholeNumberOr<W extends string>(flag: string, least: number, wor
   return Object.assign(parse, { takes: [word] });
 }
 
-/** A decimal number that `holds`; `right` tells which. */
-export function decimal(flag: string, right: string, holds: (value: number) => boolean): FlagParser<number> {
+/** Parses a decimal number that `isValid`; `right` describes valid ones. */
+export function decimal(flag: string, right: string, isValid: (value: number) => boolean): FlagParser<number> {
   return (text) => {
     const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
-    if (Number.isFinite(value) && holds(value)) return value;
+    if (Number.isFinite(value) && isValid(value)) return value;
     throw refused(flag, text, right);
   };
 }
 
-/** Decimal numbers above 0 between commas, none of them twice. */
+/** Parses decimal numbers above 0 with commas, each once. */
 export function decimals(flag: string): FlagParser<number[]> {
   const right = 'numbers above 0 with commas between, none twice';
   return (text) => {
@@ -54,7 +54,7 @@ export function decimals(flag: string): FlagParser<number[]> {
   };
 }
 
-/** How many seeds there are, from 0 on; or a list of them, none twice. */
+/** Parses a number of seeds, from 0 on, or a list of seeds, each once. */
 export function seedList(flag: string): FlagParser<number[]> {
   const right = 'a whole number from 1, or seeds from 0 to 4294967295 with commas between, none twice';
   return (text) => {
@@ -70,7 +70,7 @@ export function seedList(flag: string): FlagParser<number[]> {
   };
 }
 
-/** One of some words. */
+/** Parses one of some words. */
 export function oneOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T> {
   const parse = (text: string) => {
     if ((choices as readonly string[]).includes(text)) return text as T;
@@ -79,11 +79,13 @@ export function oneOf<T extends string>(flag: string, choices: readonly T[]): Fl
   return Object.assign(parse, { takes: choices });
 }
 
-/** The path of a file or folder, or a model: a folder or a name. What it leads to is looked at by who opens it. */
+/**
+ * Accepts the path of a file or folder, or a model: a folder or a name. Whoever opens it checks it.
+ */
 export const aPath = (takes: 'file' | 'folder' | 'model'): FlagParser<string> =>
   Object.assign((text: string) => text, { takes });
 
-/** Names between commas, none of them empty or given twice, no more than `most`. */
+/** Parses names with commas, none empty, each once, at most `most`. */
 function names(flag: string, most: number): FlagParser<string[]> {
   const parse = (text: string) => {
     const list = text.split(',').map((name) => name.trim());
@@ -97,6 +99,7 @@ function names(flag: string, most: number): FlagParser<string[]> {
 
 /**
  * Parses a header name as written, including commas.
+ *
  * @param several true if names separated by commas are allowed too
  */
 export function headerName(flag: string, several = false): FlagParser<string> {
@@ -107,13 +110,13 @@ export function headerName(flag: string, several = false): FlagParser<string> {
   return Object.assign(parse, { several });
 }
 
-/** Words of a list of choices between commas. */
+/** Parses words from a list of choices, with commas. */
 export function someOf<T extends string>(flag: string, choices: readonly T[]): FlagParser<T[]> {
   const parse = (text: string) => names(flag, choices.length)(text).map((name) => oneOf(flag, choices)(name));
   return Object.assign(parse, { takes: choices, several: true });
 }
 
-/** The paths of a flag that may be given more than once. */
+/** Collects the paths of a repeatable flag. */
 export const paths = (takes: 'file' | 'folder') =>
   Object.assign((text: string, before: readonly string[] = []): string[] => [...before, text], {
     takes,

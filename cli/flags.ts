@@ -8,19 +8,22 @@ import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
 import { aPath, decimal, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
-/** What commander makes of a command line: flags in camel case. */
+/** Flags as commander parses them, with names in camel case. */
 export type Flags = Record<string, unknown>;
 
 const SEED_MOST = 2 ** 32 - 1;
 
-/** Adds a flag that takes a value. Groups share `--seed`, `--k` and `--max-length`: who comes second finds it there. */
+/**
+ * Adds a flag that takes a value. Groups share `--seed`, `--k` and `--max-length`: only the first
+ * group adds it.
+ */
 export function add<T>(command: Command, flag: string, what: string, parse: FlagParser<T>, initial?: T): void {
   const option = new Option(flag, what).argParser(parse);
   if (initial !== undefined) option.default(initial, String(initial));
   addOnce(command, option);
 }
 
-/** Adds a flag that must be given. */
+/** Adds a required flag. */
 export function addNeeded<T>(command: Command, flag: string, what: string, parse: FlagParser<T>): void {
   addOnce(command, new Option(flag, what).argParser(parse).makeOptionMandatory());
 }
@@ -41,7 +44,7 @@ export function addHubFlags(command: Command): void {
   command.option('--offline', 'download nothing: a model by name must be in a cache');
 }
 
-// ---- ranking: which graph is made of the measurements ----
+// ---- ranking: how the graph is built from the measurements ----
 
 function addRankingFlags(command: Command): void {
   command.optionsGroup('Ranking:');
@@ -50,28 +53,28 @@ function addRankingFlags(command: Command): void {
   add(
     command,
     '--correlation <kind>',
-    "how two heads' mean outputs are compared: pearson or covariance",
+    "correlation of two heads' mean outputs: pearson or covariance",
     oneOf('--correlation', ['pearson', 'covariance']),
     correlation,
   );
   add(
     command,
     '--teleport <where>',
-    "where PageRank's walk starts anew: richness (more often at rich heads) or uniform",
+    "where PageRank's walk restarts: richness (more often at rich heads) or uniform",
     oneOf('--teleport', ['richness', 'uniform']),
     teleport,
   );
   add(
     command,
     '--damping <share>',
-    "PageRank's damping, above 0 and below 1: how often the walk goes on to a neighbour",
+    "PageRank's damping, above 0 and below 1: how often the walk continues to a neighbour",
     decimal('--damping', 'a number between 0 and 1', between),
     damping,
   );
   add(
     command,
     '--scope <what>',
-    'the graph that heads are ranked in: one a layer, or one of the whole model',
+    'graph that ranks the heads: one per layer, or one of the whole model',
     oneOf('--scope', ['layer', 'model']),
     scope,
   );
@@ -91,14 +94,14 @@ export function addAnalysisFlags(command: Command): void {
   add(
     command,
     '--samples <sequences>',
-    'sequences to measure, or auto: until the top k of every layer is stable; more make a surer ranking',
+    'number of sequences to measure, or auto: until the top k of every layer is stable; more give a more stable ranking',
     wholeNumberOr('--samples', 1, 'auto'),
     samples,
   );
   add(
     command,
     '--max-samples <sequences>',
-    'the most that --samples auto measures',
+    'largest number of sequences with --samples auto',
     wholeNumber('--max-samples', 1),
     maxSamples,
   );
@@ -106,7 +109,7 @@ export function addAnalysisFlags(command: Command): void {
   add(
     command,
     '--xi <share>',
-    "share of the singular values' sum, above 0, at most 1: a head counts as rich as the values needed to reach it",
+    "share of the singular values' sum, above 0, at most 1: a head's richness is the number of values that reach it",
     decimal('--xi', 'a number above 0, at most 1', share),
     xi,
   );
@@ -119,21 +122,21 @@ export function addAnalysisFlags(command: Command): void {
 export function analysisFlags(flags: Flags): AnalysisOptions {
   const { samples, maxSamples, k, xi, maxLength, seed, exact } = flags as unknown as AnalysisOptions;
   const ranking = rankingFlags(flags);
-  // What a run reports is what it selects by.
+  // A run reports the ranking that it selects by.
   const scope = rankingScope({ ...ranking, budget: flags.budget as number | undefined });
   const top = k ?? ANALYSIS_DEFAULTS.k;
   return { samples, maxSamples, k: top, xi, maxLength, seed, exact, ...ranking, scope, ...engineFlags(flags) };
 }
 
-// ---- selection: which heads are tuned ----
+// ---- selection: which heads to tune ----
 
 export function addSelectionFlags(command: Command): void {
   command.optionsGroup('Selection:');
   const { strategy, seed } = SELECTION_DEFAULTS;
-  const how = `how heads are chosen: ${STRATEGIES.join(', ')}`;
+  const how = `how heads are selected: ${STRATEGIES.join(', ')}`;
   add(command, '--strategy <name>', how, oneOf('--strategy', STRATEGIES), strategy);
   addSizeFlags(command);
-  add(command, '--seed <n>', 'of the random strategy', wholeNumber('--seed', 0, SEED_MOST), seed);
+  add(command, '--seed <n>', 'seed for the random strategy', wholeNumber('--seed', 0, SEED_MOST), seed);
   addRankingFlags(command);
 }
 
@@ -142,7 +145,7 @@ export function selectionFlags(flags: Flags): SelectionOptions {
   return { strategy, ...sizeFlags(flags), tune, seed, ...rankingFlags(flags) };
 }
 
-/** @throws HifiError INVALID_INPUT where both are given */
+/** Reads `--k` or `--budget`. @throws HifiError INVALID_INPUT if both are given */
 export function sizeFlags(flags: Flags): { k: number } | { budget: number } {
   const { k, budget } = flags as Pick<SelectionOptions, 'k' | 'budget'>;
   if (k !== undefined && budget !== undefined) {
@@ -151,7 +154,10 @@ export function sizeFlags(flags: Flags): { k: number } | { budget: number } {
   return budget === undefined ? { k: k ?? SELECTION_DEFAULTS.k } : { budget };
 }
 
-/** Which and how much of the chosen heads is tuned: what selections and comparisons share. */
+/**
+ * Adds the flags for the number of tuned heads and their tuned parts, which selections and
+ * comparisons share.
+ */
 export function addSizeFlags(command: Command): void {
   addKFlag(command);
   add(
@@ -163,30 +169,30 @@ export function addSizeFlags(command: Command): void {
   add(
     command,
     '--tune <what>',
-    "the chosen heads' query, key and value (qkv), or their output too (qkvo)",
+    'tuned parts of the selected heads: query, key and value (qkv), or their output too (qkvo)',
     oneOf('--tune', ['qkv', 'qkvo']),
     SELECTION_DEFAULTS.tune,
   );
 }
 
-/** Its default is told and not set: whether it was given tells it from `--budget`. */
+/** Adds `--k`. Its default is shown but not set, so that `--budget` can exclude a given `--k`. */
 function addKFlag(command: Command): void {
-  const told = String(SELECTION_DEFAULTS.k);
-  const what = `heads a layer: more can learn more, and make a larger delta (default: ${told})`;
-  addOnce(command, new Option('--k <heads>', what).argParser(wholeNumber('--k', 1)).default(undefined, told));
+  const initial = String(SELECTION_DEFAULTS.k);
+  const what = `heads per layer: more can learn more, and give a larger delta (default: ${initial})`;
+  addOnce(command, new Option('--k <heads>', what).argParser(wholeNumber('--k', 1)).default(undefined, initial));
 }
 
 function addMaxLengthFlag(command: Command, initial: number): void {
-  const what = 'where texts are cut: longer ones cost time and memory';
+  const what = 'tokens after which texts are truncated; longer ones cost time and memory';
   add(command, '--max-length <tokens>', what, wholeNumber('--max-length', 1), initial);
 }
 
 function addSeedFlag(command: Command, initial: number): void {
-  const what = 'of every random draw: the same seed makes the same result';
+  const what = 'seed for all random draws: the same seed gives the same result';
   add(command, '--seed <n>', what, wholeNumber('--seed', 0, SEED_MOST), initial);
 }
 
-// ---- scores: what an analysis cannot tell of a head ----
+// ---- scores: how heads are scored by gradients ----
 
 export function addScoreFlags(command: Command, strategies: readonly string[]): void {
   command.optionsGroup('Scores:');
@@ -208,35 +214,35 @@ export function addTrainingFlags(command: Command): void {
   command.optionsGroup('Training:');
   const { lr, seed } = TRAIN_DEFAULTS;
   const positive = (value: number) => value > 0;
-  const peak = 'learning rate at its peak, after the warm-up';
+  const peak = 'peak learning rate, after the warm-up';
   add(command, '--lr <rate>', peak, decimal('--lr', 'a number above 0', positive), lr);
   addScheduleFlags(command);
   add(
     command,
     '--early-stopping <epochs>',
-    'stop after so many epochs that were no better on the dev rows (default: off)',
+    'stop after this many epochs without a better dev metric (default: off)',
     wholeNumber('--early-stopping', 1),
   );
   addSeedFlag(command, seed);
 }
 
-/** What trainings and comparisons share. */
+/** Adds the flags that trainings and comparisons share. */
 export function addScheduleFlags(command: Command): void {
   const { epochs, batchSize, warmup, weightDecay, maxLength } = TRAIN_DEFAULTS;
-  const passes = 'passes over the training rows; the best by the dev rows is kept';
+  const passes = 'passes over the training rows; the best one by the dev metric is kept';
   add(command, '--epochs <passes>', passes, wholeNumber('--epochs', 1), epochs);
   addBatchSizeFlag(command, batchSize);
   add(
     command,
     '--warmup <share>',
-    'share of the steps over which the rate rises; then it falls to 0',
+    'share of the steps in which the learning rate rises; then it falls to 0',
     decimal('--warmup', 'a number from 0 to 1', (value) => value >= 0 && value <= 1),
     warmup,
   );
   add(
     command,
     '--weight-decay <rate>',
-    'decoupled, of weights and not of biases; against overfitting',
+    'decoupled weight decay, of weights and not of biases; against overfitting',
     decimal('--weight-decay', 'a number from 0', (value) => value >= 0),
     weightDecay,
   );
@@ -268,7 +274,7 @@ export function addInferenceFlags(command: Command): void {
   add(
     command,
     '--max-length <tokens>',
-    `where texts are cut (default: as the delta was trained, else ${TRAIN_DEFAULTS.maxLength})`,
+    `tokens after which texts are truncated (default: as the delta was trained, else ${TRAIN_DEFAULTS.maxLength})`,
     wholeNumber('--max-length', 1),
   );
 }
@@ -277,7 +283,7 @@ function addBatchSizeFlag(command: Command, initial: number): void {
   add(
     command,
     '--batch-size <rows>',
-    'rows a step; memory does not grow with it',
+    'rows per step; memory does not grow with it',
     wholeNumber('--batch-size', 1),
     initial,
   );
@@ -290,14 +296,14 @@ export function addEngineFlags(command: Command): void {
   add(
     command,
     '--device <which>',
-    'what computes: auto (CUDA where it works, else the CPU), cpu or cuda',
+    'device: auto (CUDA if it works, else the CPU), cpu or cuda',
     oneOf('--device', ['auto', 'cpu', 'cuda']),
     'auto',
   );
   add(
     command,
     '--threads <cores>',
-    'cores to use (default: all, or as many as a CPU quota gives)',
+    'number of cores (default: all, or as many as a CPU quota allows)',
     wholeNumber('--threads', 1, 1024),
   );
 }
@@ -314,13 +320,14 @@ export function addJsonFlag(command: Command): void {
   command.option('--json', 'print one JSON document on stdout and nothing else there');
 }
 
-/** @param takes the path's kind: what the command writes */
+/** Adds `--out`. @param takes kind of the path: what the command writes */
 export function addOutFlag(command: Command, what: string, takes: 'file' | 'folder'): void {
   addNeeded(command, '--out <path>', what, aPath(takes));
 }
 
-/** @param resumable whether the command can go on with what `--out` holds */
+/** Adds `--overwrite`. @param resumable true to add `--resume` */
 export function addRuleFlags(command: Command, resumable = false): void {
-  if (resumable) command.option('--resume', 'go on with what --out holds; with nothing there, start anew');
+  if (resumable)
+    command.option('--resume', 'resume from the results in --out; start from the beginning if there are none');
   command.option('--overwrite', "replace an earlier command's results in --out");
 }

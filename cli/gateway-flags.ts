@@ -5,18 +5,21 @@ import { addressOf } from './addresses';
 import { aPath } from './flag-values';
 import { add, type Flags } from './flags';
 
-/** The flags of a command that calls a gateway: where it is, and what is shown to it. */
+/** Adds the flags of a command that calls a gateway: its address and the credentials. */
 export function addGatewayFlags(command: Command, address?: string): void {
   command.optionsGroup('Gateway:');
-  command.option('--gateway <host:port>', 'the gateway that does the work', address);
-  add(command, '--token-file <file>', 'the token that it asks for (or HIFI_TOKEN)', aPath('file'));
-  command.option('--tls', "call it over TLS, by the system's authorities");
-  add(command, '--tls-ca <file>', 'call it over TLS, by this authority', aPath('file'));
-  add(command, '--tls-cert <file>', 'the certificate to show, PEM', aPath('file'));
-  add(command, '--tls-key <file>', 'the key of --tls-cert, PEM', aPath('file'));
+  command.option('--gateway <host:port>', 'address of the gateway that does the work', address);
+  add(command, '--token-file <file>', "file with the gateway's token (or HIFI_TOKEN)", aPath('file'));
+  command.option('--tls', "connect over TLS, with the system's certificate authorities");
+  add(command, '--tls-ca <file>', 'connect over TLS, with this certificate authority', aPath('file'));
+  add(command, '--tls-cert <file>', 'client certificate, PEM', aPath('file'));
+  add(command, '--tls-key <file>', 'key of --tls-cert, PEM', aPath('file'));
 }
 
-/** @throws HifiError INVALID_INPUT for an address that is none, or a file that cannot be read */
+/**
+ * Connects to the gateway. @throws HifiError INVALID_INPUT for an invalid address or an unreadable
+ * file
+ */
 export function gatewayClient(flags: Flags): GrpcClient {
   const address = flags.gateway as string;
   if (!/^[^\s/]+:\d{1,5}$/.test(address)) {
@@ -29,7 +32,10 @@ export function gatewayClient(flags: Flags): GrpcClient {
   return new GrpcClient(address, readCredentials(flags, flags.tls === true));
 }
 
-/** What a gateway answers as an error, as the command's own; where none answers, the line says how there would be one. */
+/**
+ * Converts a gateway's error to the command's own. If no gateway answers, the line names the
+ * remedy.
+ */
 export function gatewayError(thrown: unknown): unknown {
   const { RpcError, hifiErrorOf } = require('../proto/status') as typeof import('../proto/status');
   if (!(thrown instanceof RpcError)) return thrown;

@@ -6,34 +6,33 @@ import { endWithReader } from './interrupt';
 import { printNow } from './output';
 import { packageVersion } from './version';
 
-/** A command's file: it adds flags and the action. Loaded only when the command is named, so that a start takes no time. */
+/**
+ * Module of a command, which adds flags and the action. It is loaded only if the command is named,
+ * so that hifi starts fast.
+ */
 interface CommandFile {
   define(command: Command): void;
 }
 
 const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][] = [
-  ['run', 'analyse, select, train and export, in one go', () => require('./run') as typeof import('./run')],
-  ['init', 'write a commented file of settings for run --config', () => require('./init') as typeof import('./init')],
+  ['run', 'analyse, select, train and export in one command', () => require('./run') as typeof import('./run')],
+  ['init', 'write a commented settings file for run --config', () => require('./init') as typeof import('./init')],
   [
     'analyze',
-    'measure and rank the attention heads of a model on a data set',
+    'measure and rank the attention heads of a model on a dataset',
     () => require('./analyze') as typeof import('./analyze'),
   ],
   [
     'select',
-    'choose the heads to tune, from heads.json or scores.json',
+    'select the heads to tune, from heads.json or scores.json',
     () => require('./select') as typeof import('./select'),
   ],
   ['score', 'score the heads by gradients, for select --scores', () => require('./score') as typeof import('./score')],
   ['train', 'tune the heads of a mask', () => require('./train') as typeof import('./train')],
-  [
-    'evaluate',
-    'the metrics of a tuned model on labelled rows',
-    () => require('./evaluate') as typeof import('./evaluate'),
-  ],
+  ['evaluate', 'evaluate a tuned model on labelled rows', () => require('./evaluate') as typeof import('./evaluate')],
   [
     'predict',
-    'labels and logits of a tuned model, a JSON line a row',
+    'predict labels and logits with a tuned model, one JSON line per row',
     () => require('./predict') as typeof import('./predict'),
   ],
   [
@@ -43,7 +42,7 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
   ],
   [
     'compare',
-    'compare strategies, full fine-tuning and logistic regression on one data set, over several seeds',
+    'compare strategies, full fine-tuning and logistic regression on one dataset, over several seeds',
     () => require('./compare') as typeof import('./compare'),
   ],
   [
@@ -58,16 +57,23 @@ const COMMANDS: readonly [name: string, what: string, load: () => CommandFile][]
   ],
   [
     'completion',
-    'print a script that makes a shell complete commands, flags and their values',
+    'print a script by which a shell completes commands, flags and their values',
     () => require('./completion') as typeof import('./completion'),
   ],
   ['setup', 'download and build the native parts (TensorFlow)', () => require('./setup') as typeof import('./setup')],
-  ['doctor', 'check what hifi needs on this machine', () => require('./doctor') as typeof import('./doctor')],
+  [
+    'doctor',
+    'check this machine for everything that hifi needs',
+    () => require('./doctor') as typeof import('./doctor'),
+  ],
 ];
 
 const VERBOSE = '--verbose';
 
-/** Every command has it, in the last of its groups; what it does is done where an error ends the command. */
+/**
+ * Adds `--verbose` to every command, in its last group. `main` reads it when an error ends the
+ * command.
+ */
 function addVerboseFlag(command: Command): void {
   if (command.commands.length > 0) command.commands.forEach(addVerboseFlag);
   else command.option(VERBOSE, 'print the causes and stack traces of an error too');
@@ -76,7 +82,7 @@ function addVerboseFlag(command: Command): void {
 async function main(args: readonly string[]): Promise<void> {
   endWithReader();
   const program = new Command('hifi')
-    .description('Find the attention heads that matter for a task and tune those alone.')
+    .description('Find the attention heads that matter for a task, and tune only those.')
     .version(packageVersion(), '--version')
     .exitOverride()
     .configureOutput({
@@ -93,7 +99,7 @@ async function main(args: readonly string[]): Promise<void> {
     await program.parseAsync(args, { from: 'user' });
   } catch (thrown) {
     if (thrown instanceof CommanderError) {
-      // Said already: help and the version to stdout, bad usage to stderr.
+      // Already printed: help and the version to stdout, bad usage to stderr.
       process.exitCode = thrown.exitCode === 0 ? 0 : usageExit(thrown.message).code;
       return;
     }

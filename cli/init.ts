@@ -13,11 +13,11 @@ import { addRunFlags } from './run';
 import { STDIN } from './stdin';
 
 const DEFAULT_FILE = 'hifi.yaml';
-/** Characters of a line of the file, but for words that are longer. */
+/** Line width of the file in characters, unless a word is longer. */
 const WIDTH = 100;
 
 export function define(command: Command): void {
-  command.argument('[file]', 'the file to write', aPath('file'), DEFAULT_FILE);
+  command.argument('[file]', 'file to write', aPath('file'), DEFAULT_FILE);
   addRunFlags(command);
   const known = command.options.filter((option) => !option.hidden);
   const needed = new Set(command.options.filter(({ mandatory }) => mandatory));
@@ -30,27 +30,27 @@ export function define(command: Command): void {
   });
 }
 
-/** @throws HifiError INVALID_INPUT where there is something already, or nothing can be written */
+/** Writes a new file. @throws HifiError INVALID_INPUT if it exists or cannot be written */
 function writeNew(file: string, text: string): void {
-  if (fs.existsSync(file)) throw invalidInput(`${file} exists: give another name, or remove it first`);
+  if (fs.existsSync(file)) throw invalidInput(`${file} exists; give another name, or remove it first`);
   checkPlace(file, 'file', file);
   writeWhole(file, text);
 }
 
-/** A flag's value as the file is to say it: a path as seen from the file's folder. */
+/** Converts a flag's value to that of the file: paths become relative to the file's folder. */
 function written(option: Option, value: unknown, file: string): unknown {
   if (Array.isArray(value)) return value.map((each) => written(option, each, file));
   const takes = (option.parseArg as FlagParser<unknown> | undefined)?.takes;
   if (typeof takes !== 'string' || typeof value !== 'string' || value === STDIN || path.isAbsolute(value)) return value;
   if (takes === 'model' && !isFolderPath(value) && !fs.existsSync(value)) return value;
   const there = path.relative(path.dirname(path.resolve(file)), path.resolve(value)) || '.';
-  // Were it moved, a folder must not be taken for a name of the Hub.
+  // A relative folder must not look like a name on the Hub.
   return takes === 'model' && !isFolderPath(there) ? `./${there}` : there;
 }
 
 /**
- * A file of settings: each flag with what `--help` says of it; those that are given as they are, all others commented out, with
- * their defaults. Without the # before a setting's name such a line says what holds without it.
+ * Returns the text of a settings file: each flag with its help. Given flags have their values; all
+ * others are commented out, with their defaults.
  *
  * @param given values by flag
  */
@@ -61,33 +61,36 @@ export function configText(
   file: string,
 ): string {
   const lines = comment(
-    `What hifi run is to do: hifi run --config ${file}. A setting is a flag without its dashes. Those with a # before the name are at ` +
-      'their default; take the # away to change them. A flag on the command line counts more than its setting here. Relative ' +
+    `Settings of hifi run: hifi run --config ${file}. A setting is a flag without its dashes. A # before its name means that it has ` +
+      'its default; remove the # to change it. A flag on the command line takes precedence over its setting here. Relative ' +
       "paths are relative to this file's folder.",
   );
   let group: string | undefined;
   for (const option of known) {
     if (option.helpGroupHeading !== group)
       lines.push('', `# ---- ${((group = option.helpGroupHeading))?.replace(':', '')} ----`);
-    const told = given.has(option);
-    const must = needed.has(option) && !told ? 'needed: ' : '';
-    const value = yamlText(told ? given.get(option) : defaultOf(option));
+    const isGiven = given.has(option);
+    const must = needed.has(option) && !isGiven ? 'required: ' : '';
+    const value = yamlText(isGiven ? given.get(option) : defaultOf(option));
     lines.push('', ...comment(`${option.flags}: ${must}${option.description}`));
-    lines.push(`${told ? '' : '#'}${keyOf(option)}:${value && ` ${value}`}`);
+    lines.push(`${isGiven ? '' : '#'}${keyOf(option)}:${value && ` ${value}`}`);
   }
   return `${lines.join('\n')}\n`;
 }
 
 const comment = (text: string) => wrapped(text, WIDTH - 2).map((line) => `# ${line}`);
 
-/** As commander has it, or as it is told where commander must not know it; undefined where there is none. */
+/**
+ * Returns a flag's default as commander has it, or as its help shows it if commander must not set
+ * it.
+ */
 function defaultOf(option: Option): unknown {
-  const { defaultValue, defaultValueDescription: told, parseArg } = option;
+  const { defaultValue, defaultValueDescription: shown, parseArg } = option;
   if (defaultValue !== undefined || option.isBoolean()) return defaultValue ?? false;
-  return told && parseArg ? parseArg(told, undefined) : told;
+  return shown && parseArg ? parseArg(shown, undefined) : shown;
 }
 
-/** A value in one line of YAML; of a list with one entry that entry. */
+/** Formats a value as one line of YAML; a list with one entry as that entry. */
 function yamlText(value: unknown): string {
   if (value === undefined) return '';
   const one = Array.isArray(value) && value.length === 1 ? value[0] : value;

@@ -10,7 +10,7 @@ import { addressOf } from './addresses';
 import { oneOf, wholeNumber } from './flag-values';
 import { addJsonFlag, type Flags } from './flags';
 import { addGatewayFlags, gatewayClient, gatewayError } from './gateway-flags';
-import { bytesText, metricText, percentText, printJson, table, tellLines } from './output';
+import { bytesText, metricText, percentText, printJson, table, writeLines } from './output';
 import { inSession, type Session, show } from './session';
 import { epochLine } from './train';
 
@@ -24,10 +24,10 @@ export function define(command: Command): void {
     what: string,
     action: (client: GrpcClient, flags: Flags, id: string) => Promise<void>,
   ) => {
-    const made = command.command(words).description(what);
-    addGatewayFlags(made, addressOf('gateway'));
-    addJsonFlag(made);
-    made.action(async (...given: unknown[]) => {
+    const subcommand = command.command(words).description(what);
+    addGatewayFlags(subcommand, addressOf('gateway'));
+    addJsonFlag(subcommand);
+    subcommand.action(async (...given: unknown[]) => {
       const id = typeof given[0] === 'string' ? given[0] : '';
       const flags = (id === '' ? given[0] : given[1]) as Flags;
       const client = gatewayClient(flags);
@@ -39,20 +39,20 @@ export function define(command: Command): void {
         client.close();
       }
     });
-    return made;
+    return subcommand;
   };
-  add('list', 'all jobs, the latest first', list)
-    .option('--state <state>', `those in this state alone: ${STATES.join(', ')}`, state)
-    .option('--most <n>', 'how many', wholeNumber('--most', 1), 50);
-  add('show <job>', 'a job as it stands', showJob);
-  add('watch <job>', "a job's events from the first on, to its end", watch)
-    .option('--from <n>', 'the first event wanted, from 1', wholeNumber('--from', 1), 1)
-    .option('--nats', 'from NATS (NATS_URL) instead of the gateway');
-  add('cancel <job>', 'end a job', cancel);
-  add('delete <job>', 'forget a job that has ended', remove);
+  add('list', 'list all jobs, the latest first', list)
+    .option('--state <state>', `list only jobs in this state: ${STATES.join(', ')}`, state)
+    .option('--most <n>', 'largest number of jobs', wholeNumber('--most', 1), 50);
+  add('show <job>', "show a job's current state", showJob);
+  add('watch <job>', "print a job's events from the first on, up to its end", watch)
+    .option('--from <n>', 'first event to print, from 1', wholeNumber('--from', 1), 1)
+    .option('--nats', 'read from NATS (NATS_URL) instead of the gateway');
+  add('cancel <job>', 'cancel a job', cancel);
+  add('delete <job>', 'delete a job that has ended', remove);
 }
 
-/** The services' schemas and conversions: loaded by these commands alone. */
+/** Loads the services' schemas and conversions, which only these commands need. */
 const wire = () => ({
   ...(require('../proto/gen/hifi/v1/gateway_pb') as typeof import('../proto/gen/hifi/v1/gateway_pb')),
   ...(require('../gateway/job-message') as typeof import('../gateway/job-message')),
@@ -75,18 +75,18 @@ async function list(client: GrpcClient, flags: Flags): Promise<void> {
   } while (pageToken !== '' && jobs.length < (flags.most as number));
   const rows = jobs.map((job) => [job.jobId, stateText(job), createdText(job), modelText(job), outcome(job)]);
   const lines = rows.length === 0 ? ['no jobs'] : table([['job', 'state', 'created', 'model', ''], ...rows]);
-  tellLines(lines);
+  writeLines(lines);
   if (flags.json) await printJson({ jobs: jobs.map((job) => json(JobSchema, job)) });
 }
 
 async function showJob(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
   const { GatewayService } = wire();
-  await told(flags, (await client.unary(GatewayService.method.getJob, { jobId })).job);
+  await printJob(flags, (await client.unary(GatewayService.method.getJob, { jobId })).job);
 }
 
 async function cancel(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
   const { GatewayService } = wire();
-  await told(flags, (await client.unary(GatewayService.method.cancelJob, { jobId })).job);
+  await printJob(flags, (await client.unary(GatewayService.method.cancelJob, { jobId })).job);
 }
 
 async function remove(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
@@ -99,12 +99,12 @@ async function remove(client: GrpcClient, flags: Flags, jobId: string): Promise<
 async function watch(client: GrpcClient, flags: Flags, jobId: string): Promise<void> {
   const { GatewayService, stateOf } = wire();
   await inSession(async (session) => {
-    for await (const event of eventsOf(client, flags, jobId, session)) tellEvent(session, event);
+    for await (const event of eventsOf(client, flags, jobId, session)) showJobEvent(session, event);
     // A reader of NATS returns without an error here.
     if (session.signal.aborted) throw cancelled();
   });
   const { job } = await client.unary(GatewayService.method.getJob, { jobId });
-  await told(flags, job);
+  await printJob(flags, job);
   const state = job && stateOf(job.state);
   if (state === 'CANCELLED') throw cancelled();
   if (state === 'FAILED') throw failed(job?.error?.message ?? 'the job has failed');
@@ -119,7 +119,7 @@ async function* eventsOf(
   const note = (line: string) => progress.say(`note: ${line}`);
   const from = flags.from as number;
   if (!flags.nats) {
-    const { followJob } = require('../gateway/follow') as typeof import('../gateway/follow');
+    const { followJob } = require('../gateway/follow-job') as typeof import('../gateway/follow-job');
     return yield* followJob(client, jobId, from, signal, { note });
   }
   const url = process.env.NATS_URL;
@@ -147,8 +147,8 @@ async function jobHasEnded(client: GrpcClient, jobId: string): Promise<boolean> 
   }
 }
 
-/** An event for people. */
-export function tellEvent(session: Session, { event }: JobEventRecord): void {
+/** Shows an event on stderr. */
+export function showJobEvent(session: Session, { event }: JobEventRecord): void {
   show(session, event);
   if (event.kind === 'state') session.progress.say(event.state.toLowerCase());
   if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
@@ -157,8 +157,8 @@ export function tellEvent(session: Session, { event }: JobEventRecord): void {
   }
 }
 
-async function told(flags: Flags, job: Job | undefined): Promise<void> {
-  if (!job) throw failed('the gateway told of no job');
+async function printJob(flags: Flags, job: Job | undefined): Promise<void> {
+  if (!job) throw failed('the gateway returned no job');
   const { JobSchema } = wire();
   const rows = [
     ['job', job.jobId],
@@ -172,11 +172,11 @@ async function told(flags: Flags, job: Job | undefined): Promise<void> {
     ...job.warnings.map((warning) => ['warning', warning]),
     ...job.artifacts.map(({ name, sizeBytes, sha256 }) => [name, `${bytesText(Number(sizeBytes))}, SHA-256 ${sha256}`]),
   ];
-  tellLines(table(rows));
+  writeLines(table(rows));
   if (flags.json) await printJson(json(JobSchema, job));
 }
 
-/** Of a folder its last part: a line has little room. */
+/** Returns the model's name, or a folder's last part: a line has little room. */
 const modelText = ({ spec }: Job) => (spec?.model.startsWith('/') ? path.basename(spec.model) : (spec?.model ?? ''));
 
 const stateText = ({ state }: Job) => wire().JobState[state].toLowerCase();
@@ -190,7 +190,7 @@ function createdText({ createTime }: Job): string {
     : '';
 }
 
-/** What came of a job, or how far it is, in a few words. */
+/** Describes a job's result or its progress in a few words. */
 function outcome({ metrics, error, progress }: Job): string {
   if (error) return error.message;
   if (metrics?.best) return `${metrics.metric} ${metricText(metrics.best.value ?? 0)}`;

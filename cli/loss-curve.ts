@@ -1,8 +1,11 @@
 const BARS = '▁▂▃▄▅▆▇█';
-/** Share of a new loss in the smoothed one, which a step's own noise would hide. */
+/**
+ * Weight of a new loss in the smoothed loss; without smoothing, the noise of single steps would
+ * hide the trend.
+ */
 const NEW = 0.3;
 
-/** The losses of a training as a line of bars, from its first step to the latest. */
+/** Losses of a training as a line of bars, from the first step to the latest. */
 export class LossCurve {
   /** Smoothed losses, each the mean of `step` of them. */
   private points: number[] = [];
@@ -11,7 +14,7 @@ export class LossCurve {
   private sum = 0;
   private count = 0;
 
-  /** @param most bars; twice as many losses are kept at most, however long the training is */
+  /** Creates a curve. @param most largest number of bars; it stores at most twice as many losses */
   constructor(private readonly most: number) {}
 
   add(loss: number): void {
@@ -25,7 +28,10 @@ export class LossCurve {
     this.step *= 2;
   }
 
-  /** `█▆▄▃▂▁`: the highest loss so far is a whole bar, the lowest the least; empty with fewer than two. */
+  /**
+   * Returns the line: `█▆▄▃▂▁`. The highest loss so far is a full bar, the lowest the smallest one.
+   * Empty with fewer than two losses.
+   */
   text(): string {
     const shown = this.points.length > this.most ? halved(this.points) : this.points;
     if (shown.length < 2) return '';
@@ -35,7 +41,7 @@ export class LossCurve {
   }
 }
 
-/** Means of neighbours; a last one without a neighbour stays. */
+/** Averages pairs of neighbours; a last one without a neighbour stays. */
 function halved(values: readonly number[]): number[] {
   return values.flatMap((value, i) => (i % 2 === 1 ? [] : [(value + (values[i + 1] ?? value)) / 2]));
 }

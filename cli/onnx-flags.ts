@@ -11,16 +11,16 @@ const DEFAULT: readonly OnnxDtype[] = ['fp32'];
 /** Adds `--onnx-dtype`. */
 export function addOnnxDtypeFlag(command: Command): void {
   const what =
-    'number types of an ONNX export, a file each: fp32; fp16, half the size, for GPUs (a CPU computes it in float32); ' +
+    'number types of an ONNX export, one file each: fp32; fp16, half the size, for GPUs (a CPU computes it in float32); ' +
     'q8, a quarter of the size, 8-bit integers for browsers and CPUs';
   const option = new Option('--onnx-dtype <types>', what).argParser(someOf('--onnx-dtype', ONNX_DTYPES));
   command.addOption(option.default(DEFAULT, DEFAULT.join()));
 }
 
 /**
- * Returns the types that the command writes.
+ * Reads `--onnx-dtype`.
  *
- * @param onnx true if an ONNX folder is written
+ * @param onnx true if the command writes an ONNX folder
  * @param needs the flag that requests one
  * @throws HifiError INVALID_INPUT for types other than the default without an ONNX folder
  */

@@ -3,7 +3,8 @@ import { failed, isNoSpace, noRoom } from '../foundation/errors';
 import { percentDigits } from '../foundation/percent';
 
 /*
- * Who reads what: stdout is for programs (one JSON document, or predictions), stderr for people (progress, tables, paths).
+ * Output of commands. stdout is for programs (one JSON document, or predictions), stderr for people
+ * (progress, tables, paths).
  */
 
 /** Prints a command's one JSON document. */
@@ -25,7 +26,8 @@ export async function printText(text: string): Promise<void> {
 
 /**
  * Prints to stdout.
- * @returns true if its reader keeps up.
+ *
+ * @returns true if its reader keeps up
  * @throws HifiError as {@link printText}
  */
 export function printNow(text: string): boolean {
@@ -47,24 +49,24 @@ function writeAll(descriptor: number, text: string): void {
   }
 }
 
-/** Lines for people. On a terminal those that are wider than it are broken between words, but for paths, which have none. */
-export function tellLines(lines: readonly string[], stream: NodeJS.WriteStream = process.stderr): void {
+/** Writes lines for people. Lines that are wider than the terminal are wrapped between words. */
+export function writeLines(lines: readonly string[], stream: NodeJS.WriteStream = process.stderr): void {
   const width = stream.columns ?? Number.POSITIVE_INFINITY;
   stream.write(`${lines.flatMap((line) => wrapped(line, width)).join('\n')}\n`);
 }
 
-/** Whether a stream's reader sees colours (https://no-color.org). */
+/** Returns true if a stream shows colours (https://no-color.org). */
 export const hasColours = (stream: NodeJS.WriteStream) =>
   stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
 
-/** Least width of a column that is wrapped. */
+/** Smallest width of a wrapped column. */
 const LEAST_WRAPPED = 20;
 
 /**
- * Rows of cells as aligned columns, two spaces apart; the columns named in `right` end alike, such as numbers. Where a row is
- * wider than `width`, its last column is wrapped between words.
+ * Formats rows of cells as columns, two spaces apart. The columns in `right` are aligned to the
+ * right, such as numbers. If a row is wider than `width`, its last column is wrapped between words.
  *
- * @param width of the terminal; as wide as need be where stderr is none
+ * @param width width of the terminal; default: that of stderr, unlimited for a file
  */
 export function table(
   rows: readonly (readonly string[])[],
@@ -90,8 +92,8 @@ export function table(
 }
 
 /**
- * Lines of at most `room` characters, but for words that are longer, all as far in as the text is. What stands two spaces apart is
- * broken there first.
+ * Wraps a text into lines of at most `room` characters, with its indentation. Only a longer word
+ * exceeds that. Breaks at double spaces first.
  */
 export function wrapped(text: string, room: number): string[] {
   if (text.length <= room) return [text];
@@ -107,10 +109,10 @@ export function wrapped(text: string, room: number): string[] {
   return gap === ' ' ? lines : lines.flatMap((line) => wrapped(line, room));
 }
 
-/** `12,345` for a whole number. (By hand: the first `toLocaleString` of a process takes 20 ms.) */
+/** Formats a whole number: `12,345`. `toLocaleString` would take 20 ms at its first call. */
 export const grouped = (value: number) => String(value).replaceAll(/\B(?=(\d{3})+$)/g, ',');
 
-/** `1.2 MB`; 1 MB is 10⁶ bytes. */
+/** Formats a size: `1.2 MB`; 1 MB is 10⁶ bytes. */
 export function bytesText(bytes: number): string {
   if (bytes < 1000) return `${bytes} bytes`;
   const units = ['kB', 'MB', 'GB', 'TB'];
@@ -118,10 +120,10 @@ export function bytesText(bytes: number): string {
   return `${(bytes / 1000 ** power).toFixed(1)} ${units[power - 1]}`;
 }
 
-/** `4.2 %`. */
+/** Formats a share: `4.2 %`. */
 export const percentText = (share: number) => `${percentDigits(share, share < 0.01 ? 2 : 1)} %`;
 
-/** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */
+/** Formats a duration: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */
 export function secondsText(seconds: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -130,5 +132,5 @@ export function secondsText(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** A metric's value, to four decimals. */
+/** Formats a metric with four decimals. */
 export const metricText = (value: number) => value.toFixed(4);

@@ -12,8 +12,8 @@ import { addTunedModelFlags, tunedModelRequest } from './tuned-model';
 
 export function define(command: Command): void {
   addTunedModelFlags(command, false);
-  add(command, '--out <file>', 'where the lines go (default: stdout)', aPath('file'));
-  command.option('--overwrite', 'replace what is in --out');
+  add(command, '--out <file>', 'file for the lines (default: stdout)', aPath('file'));
+  command.option('--overwrite', 'replace the file in --out');
   command.action(predictRows);
 }
 
@@ -23,17 +23,17 @@ async function predictRows(flags: Flags): Promise<void> {
   await inSession(async (session) => {
     const file = out === undefined ? undefined : new WholeFile(out);
     const array = flags.json ? new JsonArray() : undefined;
-    const held: string[][] = [];
+    const pending: string[][] = [];
     try {
       await eachPart(flags, session, async (rows) => {
         const lines = rows.map((row) => JSON.stringify(row));
         file?.write(`${lines.join('\n')}\n`);
-        if (file && array) held.push(lines);
+        if (file && array) pending.push(lines);
         else if (!file) await printText(array ? array.next(lines) : `${lines.join('\n')}\n`);
       });
-      // The file is in its place before anything is printed: who reads that may leave.
+      // The file must be complete before anything is printed: the reader of stdout may leave.
       file?.commit();
-      for (const lines of held) await printText(array!.next(lines));
+      for (const lines of pending) await printText(array!.next(lines));
       if (array) await printText(array.end());
     } finally {
       file?.abandon();
@@ -42,19 +42,19 @@ async function predictRows(flags: Flags): Promise<void> {
   if (out !== undefined) process.stderr.write(`${out}\n`);
 }
 
-/** Gives the predictions, some rows at a time, in the order of the file. */
+/** Passes on the predictions in batches, in the order of the file. */
 async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]) => Promise<void>): Promise<void> {
   const request = await tunedModelRequest(flags, false, session);
   await follow(predict(request, session.signal), async (event) => {
-    const told = event.kind === 'progress' ? { ...event, stage: 'predict' } : event;
-    if (told.kind !== 'rows') return show(session, told);
-    // On one terminal the lines and the bar would tear each other.
+    const shown = event.kind === 'progress' ? { ...event, stage: 'predict' } : event;
+    if (shown.kind !== 'rows') return show(session, shown);
+    // On a terminal, the progress bar would garble the lines.
     if (flags.out === undefined && process.stdout.isTTY) session.progress.stop();
-    await use(told.rows);
+    await use(shown.rows);
   });
 }
 
-/** One JSON array, piece by piece. */
+/** JSON array that is printed in pieces. */
 class JsonArray {
   private started = false;
 

@@ -3,21 +3,21 @@ import type { StageProgress } from '../foundation/progress';
 import { LossCurve } from './loss-curve';
 import { hasColours, secondsText, wrapped } from './output';
 
-/** What is shown of a stage. */
+/** Progress of a stage as shown. */
 export type StageEvent = Omit<StageProgress, 'kind'>;
 
-/** Least time between two plain lines, in milliseconds. */
+/** Shortest time between two plain lines, in milliseconds. */
 const LINE_INTERVAL = 3_000;
 const BAR_WIDTH = 24;
-/** Where a line leaves the bar less than that, it tells less instead. */
+/** Smallest bar; on a narrower line the text is shortened instead. */
 const LEAST_BAR = 8;
-/** Bars of the loss curve; on a narrow terminal it is left out. */
+/** Width of the loss curve; a narrow terminal does not show it. */
 const CURVE_WIDTH = 16;
 
 /**
- * Progress on stderr: a live bar where that is a terminal, in a training with its loss as a curve, else a plain line every few
- * seconds, the first at once.
- * Lines that stay are written with `say`, so that the bar does not tear them.
+ * Progress on stderr: a live bar on a terminal, in a training with its loss as a curve. Elsewhere a
+ * plain line every few seconds, the first one at once. `say` writes permanent lines, so that the
+ * bar does not garble them.
  */
 export class Progress {
   private readonly live: boolean;
@@ -32,7 +32,7 @@ export class Progress {
     this.live = stream.isTTY === true && process.env.TERM !== 'dumb';
   }
 
-  /** How far the work is. */
+  /** Shows the progress of a stage. */
   at(event: StageEvent): void {
     const now = performance.now();
     if (event.stage !== this.stage) {
@@ -40,32 +40,32 @@ export class Progress {
       this.curve = new LossCurve(CURVE_WIDTH);
     }
     if (event.loss !== undefined) this.curve.add(event.loss);
-    const told = this.told(event, now);
+    const parts = this.partsOf(event, now);
     if (this.live) {
       this.bar ??= this.newBar(event);
       this.bar.setTotal(Math.max(1, event.total));
-      this.bar.update(event.done, { line: this.line(event, told) });
+      this.bar.update(event.done, { line: this.line(event, parts) });
     } else if (now - this.lastLine >= LINE_INTERVAL) {
       this.lastLine = now;
-      this.stream.write(`${`${event.stage}  ${inWords(told)}`.trimEnd()}\n`);
+      this.stream.write(`${`${event.stage}  ${inWords(parts)}`.trimEnd()}\n`);
     }
   }
 
-  /** A line that stays. */
+  /** Writes a permanent line. */
   say(line: string): void {
     this.stop();
     const lines = this.live ? wrapped(line, this.stream.columns ?? 80) : [line];
     this.stream.write(`${lines.join('\n')}\n`);
   }
 
-  /** Takes the bar away. */
+  /** Removes the bar. */
   stop(): void {
     this.bar?.stop();
     this.bar = undefined;
   }
 
   private newBar({ total, done }: StageEvent): SingleBar {
-    // Loaded where it is needed: most runs are no terminal's, and every millisecond of a start counts.
+    // Loaded only if needed: most runs have no terminal, and every millisecond of a start counts.
     const { SingleBar } = require('cli-progress') as typeof import('cli-progress');
     const bar = new SingleBar({
       stream: this.stream,
@@ -77,14 +77,14 @@ export class Progress {
     return bar;
   }
 
-  /** The live line: stage, bar, how far it is and, where there is room, the losses as a curve. */
-  private line(event: StageEvent, told: Told): string {
+  /** Returns the live line: stage, bar, progress and, if there is room, the loss curve. */
+  private line(event: StageEvent, parts: ProgressParts): string {
     const { stage, done, total } = event;
-    // One thing to be done, such as loading a model, is begun or over.
+    // A single unit, such as loading a model, has no intermediate progress.
     if (total <= 1) return `${stage} …`;
     const columns = (this.stream.columns ?? 80) - 1;
     const room = (text: string) => columns - stage.length - text.length - 4;
-    const texts = [told, { ...told, rate: undefined }, { ...told, rate: undefined, unit: '' }].map(inWords);
+    const texts = [parts, { ...parts, rate: undefined }, { ...parts, rate: undefined, unit: '' }].map(inWords);
     const text = texts.find((each) => room(each) >= LEAST_BAR) ?? (texts.at(-1) as string);
     const width = Math.min(BAR_WIDTH, room(text));
     if (width < LEAST_BAR) return `${stage}  ${text}`;
@@ -92,13 +92,16 @@ export class Progress {
     const bar = '━'.repeat(full) + '─'.repeat(width - full);
     const [colour, plain] = hasColours(this.stream) ? ['\u001b[36m', '\u001b[0m'] : ['', ''];
     const curve = this.curve.text();
-    // A line that wraps is not taken back.
+    // A wrapped line could not be overwritten.
     const shown = curve !== '' && room(text) - width > CURVE_WIDTH ? `${text} ${curve}` : text;
     return `${stage}  ${colour}${bar}${plain}  ${shown}`;
   }
 
-  /** What there is to tell of a stage. Rate and time come from the stage itself, else from its start as seen here. */
-  private told({ done, total, unit, rate, remainingSeconds, loss }: StageEvent, now: number): Told {
+  /**
+   * Computes the parts of a progress text. Rate and time come from the stage, else from its start
+   * as seen here.
+   */
+  private partsOf({ done, total, unit, rate, remainingSeconds, loss }: StageEvent, now: number): ProgressParts {
     const seconds = (now - this.stageStart) / 1000;
     const seen = rate ?? (done > this.stageFrom && seconds > 0.5 ? (done - this.stageFrom) / seconds : undefined);
     const left = remainingSeconds ?? (seen ? (total - done) / seen : undefined);
@@ -112,8 +115,8 @@ export class Progress {
   }
 }
 
-/** How far a stage is, in pieces: on a narrow terminal some are left out. */
-interface Told {
+/** Parts of a progress text; a narrow terminal shows only some. */
+interface ProgressParts {
   amount?: string;
   unit?: string;
   rate?: string;
@@ -121,8 +124,8 @@ interface Told {
   loss?: string;
 }
 
-/** `128/300 sequences, 85/s, 2 s left`. */
-function inWords({ amount, unit = '', rate, left, loss }: Told): string {
+/** Joins the parts: `128/300 sequences, 85/s, 2 s left`. */
+function inWords({ amount, unit = '', rate, left, loss }: ProgressParts): string {
   return [amount && `${amount}${unit}`, rate, left, loss].filter((part) => part !== undefined).join(', ');
 }
 

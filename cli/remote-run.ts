@@ -12,7 +12,7 @@ import { sha256OfFile } from '../foundation/hash';
 import type { Artifact } from '../foundation/stored-file';
 import { temporaryFolder } from '../foundation/temporary';
 import { WholeFile, writeWhole } from '../foundation/whole-file';
-import { followJob } from '../gateway/follow';
+import { followJob } from '../gateway/follow-job';
 import { downloadBytes, uploadFile } from '../infra/artifacts/transfer';
 import type { GrpcClient } from '../infra/grpc/client';
 import { readHeads, readMask, readMetrics, readScores, writeJson } from '../job/files';
@@ -24,19 +24,19 @@ import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService, JobState } from '../proto/gen/hifi/v1/gateway_pb';
 import { analysisMessage, selectionMessage, trainingMessage } from '../proto/options';
 import { gatewayError } from './gateway-flags';
-import { tellEvent } from './jobs';
+import { showJobEvent } from './jobs';
 import type { Session } from './session';
 
-/** What `--out/state/` knows of a job that a gateway runs. */
+/** Record in `--out/state/` of a job at a gateway. */
 interface RemoteJob {
   gateway: string;
   jobId: string;
-  /** Identity of the request, by {@link askedIdentity}. */
+  /** Identity of the request; see {@link requestIdentity}. */
   asked: object;
 }
 
-/** Ends of a job that leave nothing to fetch. */
-const FRUITLESS: Partial<Record<JobState, string>> = {
+/** States of an ended job without results. */
+const WITHOUT_RESULT: Partial<Record<JobState, string>> = {
   [JobState.CANCELLED]: 'was cancelled',
   [JobState.FAILED]: 'has failed',
 };
@@ -44,11 +44,11 @@ const FRUITLESS: Partial<Record<JobState, string>> = {
 const recordFile = (out: string) => path.join(out, 'state', 'gateway.json');
 
 /**
- * Runs a job at a gateway: its rows are uploaded, its events followed, its results downloaded into
- * `out`. A command that was cut resumes the same job, unless that was cancelled, has failed or had
- * another model, other rows or options. Then it starts another job. Ctrl-C cancels the job.
+ * Runs a job at a gateway: uploads its rows, follows its events, and downloads its results into
+ * `out`. An interrupted command resumes the same job. It starts another job if the earlier one was
+ * cancelled, has failed or had another model, other rows or options. Ctrl-C cancels the job.
  *
- * @throws HifiError INVALID_INPUT where the gateway refuses the job; FAILED where the job fails;
+ * @throws HifiError INVALID_INPUT if the gateway refuses the job; FAILED if the job fails;
  *   CANCELLED
  */
 export async function runAtGateway(
@@ -60,15 +60,15 @@ export async function runAtGateway(
 ): Promise<{ result: JobResult; jobId: string; traceId: string }> {
   const { signal } = session;
   try {
-    const asked = await askedIdentity(spec);
-    const earlier = resume ? await earlierJob(gateway, out, asked, session) : undefined;
-    const jobId = earlier ?? (await createJob(gateway, spec, out, asked, session));
+    const identity = await requestIdentity(spec);
+    const earlier = resume ? await earlierJob(gateway, out, identity, session) : undefined;
+    const jobId = earlier ?? (await createJob(gateway, spec, out, identity, session));
     const cancelJob = () => gateway.unary(GatewayService.method.cancelJob, { jobId }).catch(() => {});
     try {
       for await (const event of followJob(gateway, jobId, 1, signal, {
         note: (line) => session.progress.say(`note: ${line}`),
       })) {
-        tellEvent(session, event);
+        showJobEvent(session, event);
       }
     } catch (error) {
       if (signal.aborted) await cancelJob();
@@ -78,7 +78,7 @@ export async function runAtGateway(
     if (job?.error) throw new HifiError('FAILED', `job ${jobId} has failed: ${job.error.message}`);
     if (job?.state !== JobState.SUCCEEDED) throw cancelled();
     for (const warning of job.warnings) session.progress.say(`warning: ${warning}`);
-    // Replaces the results of a local job, so its record must not list them any more.
+    // The download replaces the results of a local job, so its record must no longer list them.
     forgetResults(out, 'heads.json');
     const names = await download(gateway, jobId, out, session);
     return { result: resultsIn(out, names), jobId, traceId: job.traceId };
@@ -88,19 +88,21 @@ export async function runAtGateway(
   }
 }
 
-/** The job that an earlier command has started, where it may still come to something. */
+/**
+ * Returns the job that an earlier command started, if it can still produce this command's results.
+ */
 async function earlierJob(
   gateway: GrpcClient,
   out: string,
-  asked: object,
+  identity: object,
   session: Session,
 ): Promise<string | undefined> {
   const known = knownJob(out, gateway);
   if (known === undefined) return undefined;
   const { jobId } = known;
   const { job } = await gateway.unary(GatewayService.method.getJob, { jobId }, { signal: session.signal });
-  const ended = job && FRUITLESS[job.state];
-  const difference = differenceOf(known.asked ?? {}, asked);
+  const ended = job && WITHOUT_RESULT[job.state];
+  const difference = differenceOf(known.asked ?? {}, identity);
   if (ended === undefined && difference === undefined) return jobId;
   const why = ended ?? `was requested with other settings (${difference})`;
   session.progress.say(`note: job ${jobId} ${why}; hifi starts another one`);
@@ -108,12 +110,12 @@ async function earlierJob(
 }
 
 /**
- * Identity of a job, as in `delta/identity.ts`: everything that its results depend on. A model
- * that is no local folder is identified by its name alone.
+ * Computes a job's identity, as in `delta/identity.ts`: everything that its results depend on. A
+ * model that is no local folder is identified only by its name.
  *
  * @throws HifiError INVALID_INPUT for a missing file
  */
-export async function askedIdentity(spec: JobSpec) {
+export async function requestIdentity(spec: JobSpec) {
   const { model, train, dev, analysis, selection, training, exports, onnxDtypes } = spec;
   return {
     model: fs.existsSync(model) ? await folderIdentity(model) : model,
@@ -138,14 +140,16 @@ function knownJob(out: string, { address }: GrpcClient): (Partial<RemoteJob> & {
   if (!fs.existsSync(file)) return undefined;
   const known = JSON.parse(fs.readFileSync(file, 'utf8')) as RemoteJob;
   if (known.gateway === address) return known;
-  throw invalidInput(`${file} is of the gateway ${known.gateway}, not of ${address}: give that one, or another --out`);
+  throw invalidInput(
+    `${file} belongs to the gateway ${known.gateway}, not to ${address}; give that gateway, or another --out`,
+  );
 }
 
 async function createJob(
   gateway: GrpcClient,
   spec: JobSpec,
   out: string,
-  asked: object,
+  identity: object,
   session: Session,
 ): Promise<string> {
   const { model, analysis, selection, training, exports, onnxDtypes } = spec;
@@ -158,8 +162,8 @@ async function createJob(
   };
   const given = { model, train, ...(dev && { dev }), ...options, exports: [...exports], onnxDtypes: [...onnxDtypes] };
   const { job } = await gateway.unary(GatewayService.method.createJob, { spec: given }, { signal: session.signal });
-  if (!job) throw failed('the gateway told of no job');
-  writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId, asked } satisfies RemoteJob);
+  if (!job) throw failed('the gateway returned no job');
+  writeJson(recordFile(out), { gateway: gateway.address, jobId: job.jobId, asked: identity } satisfies RemoteJob);
   session.progress.say(`job ${job.jobId}${job.traceId ? `, trace ${job.traceId}` : ''}`);
   return job.jobId;
 }
@@ -174,7 +178,7 @@ async function oneFile(rows: DataSource): Promise<DataSource> {
   return { ...jsonLinesSource(file, dataset), path: `${path.basename(rows.path)}.jsonl`, file };
 }
 
-/** Rows as the gateway knows them, once their file is there. */
+/** Uploads a dataset's file and returns the dataset as the gateway's request names it. */
 async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
   const sent = await oneFile(rows);
   const { path: name, file = name, format, task, textColumns, labelColumn, delimiter } = sent;
@@ -182,7 +186,7 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
   await uploadFile(gateway, file, stored, signal, (done, total) =>
     progress.at({ stage: 'upload', done, total, unit: 'bytes' }),
   );
-  // The extension tells the format: a format that was said becomes one.
+  // The extension gives the format, so a format flag becomes an extension.
   const base = path.basename(name);
   return {
     source: { case: 'artifact' as const, value: stored.sha256 },
@@ -196,8 +200,8 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
 }
 
 /**
- * Downloads all files of a job, each whole or not at all and checked by its hash. Files that are
- * already complete are kept.
+ * Downloads all files of a job, each whole or not at all and checked by its hash. Complete files
+ * are not downloaded again.
  *
  * @returns their names
  */
@@ -228,14 +232,17 @@ async function fetchFile(gateway: GrpcClient, sha256: string, file: string, sign
   try {
     for await (const chunk of downloadBytes(gateway, sha256, 0, signal)) whole.writeBytes(chunk);
     const found = await sha256OfFile(whole.written());
-    if (found !== sha256) throw failed(`${path.basename(file)} came with SHA-256 ${found}; it must be ${sha256}`);
+    if (found !== sha256) throw failed(`${path.basename(file)} arrived with SHA-256 ${found}; it must be ${sha256}`);
     whole.commit();
   } finally {
     whole.abandon();
   }
 }
 
-/** @param names files of this job; the folder may also hold files of another one */
+/**
+ * Reads a job's results. @param names files of this job; the folder may also hold files of another
+ * one
+ */
 function resultsIn(out: string, names: readonly string[]): JobResult {
   const at = (name: string) => path.join(out, name);
   return {

@@ -31,13 +31,13 @@ import {
 } from './flags';
 import { addGatewayFlags, gatewayClient } from './gateway-flags';
 import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
-import { bytesText, grouped, percentText, printJson, secondsText, table, tellLines } from './output';
+import { bytesText, grouped, percentText, printJson, secondsText, table, writeLines } from './output';
 import { maskTable } from './select';
-import { askedModel, inSession, modelFolder, type Session, show } from './session';
-import { checkOneStdin, madeReadable } from './stdin';
+import { inSession, modelFolder, requestedModel, type Session, show } from './session';
+import { checkOneStdin, readable } from './stdin';
 import { epochLine, trainingSummary } from './train';
 
-/** What a run is: all that a file of settings may say. */
+/** Adds the flags that describe a run, all of which a settings file may set. */
 export function addRunFlags(command: Command): void {
   addModelFlags(command);
   addRowsFlag(command, '--train', 'the labelled rows to analyse and train on');
@@ -60,9 +60,9 @@ export function define(command: Command): void {
   command.optionsGroup('This call:');
   addConfigFlag(command);
   addRuleFlags(command, true);
-  command.option('--dry-run', 'tell what it would come to (parameters, memory, seconds), start and write nothing');
+  command.option('--dry-run', 'estimate parameters, memory and seconds; start and write nothing');
   addJsonFlag(command);
-  // There is nothing to be put anywhere in a dry run.
+  // A dry run needs no folder.
   command.options.find(({ long }) => long === '--out')?.makeOptionMandatory(false);
   command.action((flags: Flags) => (flags.dryRun ? dryRun(flags) : run(flags)));
 }
@@ -78,14 +78,14 @@ async function run(flags: Flags): Promise<void> {
   if (flags.gateway !== undefined) return runRemotely(flags, job, out, rules, started);
   const result = await inSession(async (session) => {
     const spec = await jobSpec(flags, job, session);
-    const events = jobInFolder(spec, { out, ...rules, asked: askedModel(flags) }, session.signal);
-    return follow(events, (event) => tell(session, event));
+    const events = jobInFolder(spec, { out, ...rules, asked: requestedModel(flags) }, session.signal);
+    return follow(events, (event) => showEvent(session, event));
   });
 
-  await tellResult(flags, job, { out, result, started });
+  await reportResult(flags, job, { out, result, started });
 }
 
-/** `--gateway`: the same job, at a gateway. */
+/** Runs the same job at a gateway, for `--gateway`. */
 async function runRemotely(
   flags: Flags,
   job: Omit<JobSpec, 'model'>,
@@ -100,20 +100,23 @@ async function runRemotely(
       const spec = { ...(await withRows(job, session)), model: remoteModel(flags) };
       return inFolder(out, rules, JOB_RESULTS, () => runAtGateway(gateway, spec, out, rules.resume, session));
     });
-    await tellResult(flags, job, { out, result, started }, { jobId, traceId });
+    await reportResult(flags, job, { out, result, started }, { jobId, traceId });
   } finally {
     gateway.close();
   }
 }
 
-/** A model that the gateway's services know: by its name, or by its folder where they lie on the same machine. */
+/**
+ * Returns the model for a gateway: its name, or its absolute folder if the services run on the same
+ * machine.
+ */
 function remoteModel({ model, revision }: Flags): string {
-  if (revision !== undefined) throw invalidInput('--revision does not go with --gateway: the services look models up');
+  if (revision !== undefined) throw invalidInput('--revision excludes --gateway: the services look models up');
   return fs.existsSync(model as string) ? path.resolve(model as string) : (model as string);
 }
 
-/** What a run came to, for people and with `--json` for programs. */
-async function tellResult(
+/** Reports a run's results, for people and with `--json` for programs. */
+async function reportResult(
   flags: Flags,
   job: Omit<JobSpec, 'model'>,
   { out, result, started }: { out: string; result: JobResult; started: number },
@@ -122,7 +125,7 @@ async function tellResult(
   const seconds = (performance.now() - started) / 1000;
   const delta = path.join(out, 'delta');
   const paths = resultPaths(out, result, job.exports);
-  tellLines([...summary(result, delta), `${secondsText(seconds)} in all`, ...paths]);
+  writeLines([...summary(result, delta), `${secondsText(seconds)} in all`, ...paths]);
   if (flags.json) {
     const { mask, metrics } = result;
     await printJson({
@@ -137,7 +140,7 @@ async function tellResult(
   }
 }
 
-/** What the flags say of the job, but for the model. */
+/** Reads the job from the flags, except its model. */
 export function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
   const exports = flags.export as ExportFormat[];
   const options = {
@@ -153,62 +156,70 @@ export function jobFlags(flags: Flags): Omit<JobSpec, 'model'> {
   return { train: source(flags.train as string[]), ...dev, ...options };
 }
 
-/** The whole job: its rows where they can be read more than once, its model where it lies. */
+/** Completes a job: makes its rows readable more than once, and resolves its model. */
 async function jobSpec(flags: Flags, job: Omit<JobSpec, 'model'>, session: Session): Promise<JobSpec> {
   return { ...(await withRows(job, session)), model: await modelFolder(flags, session) };
 }
 
 async function withRows(job: Omit<JobSpec, 'model'>, { signal }: Session): Promise<Omit<JobSpec, 'model'>> {
-  const train = await madeReadable(job.train, signal);
-  return { ...job, train, ...(job.dev && { dev: await madeReadable(job.dev, signal) }) };
+  const train = await readable(job.train, signal);
+  return { ...job, train, ...(job.dev && { dev: await readable(job.dev, signal) }) };
 }
 
-/** `--dry-run`: what the run would come to. */
+/** Estimates the run, for `--dry-run`. */
 async function dryRun(flags: Flags): Promise<void> {
   const job = jobFlags(flags);
-  const told = await inSession(async (session) => {
+  const estimated = await inSession(async (session) => {
     const spec = await jobSpec(flags, job, session);
     await checkInputs(spec);
     return follow(estimate(spec, localCalibrations, session.signal), (event) => show(session, event));
   });
-  tellLines(estimateTable(told));
-  if (flags.json) await printJson(told);
+  writeLines(estimateTable(estimated));
+  if (flags.json) await printJson(estimated);
 }
 
-function estimateTable({ seconds, rows, ...told }: JobEstimate): string[] {
+function estimateTable({ seconds, rows, ...sizes }: JobEstimate): string[] {
   const { analysis, scoring, training, evaluation, total } = seconds;
   const about = (time: number) => `about ${secondsText(time)}`;
   return table([
     [
       'tuned',
-      `${told.heads} heads, ${grouped(told.trainableParameters)} of ${grouped(told.totalParameters)} parameters (${percentText(told.share)})`,
+      `${sizes.heads} heads, ${grouped(sizes.trainableParameters)} of ${grouped(sizes.totalParameters)} parameters (${percentText(sizes.share)})`,
     ],
-    ['task head', `${grouped(told.taskHeadParameters)} parameters`],
-    ['delta', bytesText(told.deltaBytes)],
-    ['most memory', `about ${bytesText(told.peakMemoryBytes)}`],
+    ['task head', `${grouped(sizes.taskHeadParameters)} parameters`],
+    ['delta', bytesText(sizes.deltaBytes)],
+    ['peak memory', `about ${bytesText(sizes.peakMemoryBytes)}`],
     ['analysis', about(analysis)],
     ...(scoring === undefined ? [] : [['scoring', about(scoring)]]),
-    ['training', `${about(training)}, ${grouped(told.steps)} steps on ${grouped(rows.train)} rows`],
-    ['evaluation', `${about(evaluation)}, ${grouped(rows.dev)} rows an epoch`],
-    ['in all', about(total)],
+    ['training', `${about(training)}, ${grouped(sizes.steps)} steps on ${grouped(rows.train)} rows`],
+    ['evaluation', `${about(evaluation)}, ${grouped(rows.dev)} rows per epoch`],
+    ['total', about(total)],
     ['', 'nothing was started'],
   ]);
 }
 
-/** States that are told as they begin; the others are the command's start and its end. */
-const SAID: ReadonlySet<string> = new Set(['ANALYZING', 'SELECTING', 'TRAINING', 'EVALUATING', 'EXPORTING']);
+/** States that are shown when they begin. The others are the command's own start and end. */
+const SHOWN_STATES: ReadonlySet<string> = new Set(['ANALYZING', 'SELECTING', 'TRAINING', 'EVALUATING', 'EXPORTING']);
 
-function tell(session: Session, event: JobEvent): void {
+function showEvent(session: Session, event: JobEvent): void {
   show(session, event);
-  if (event.kind === 'state' && SAID.has(event.state)) session.progress.say(event.state.toLowerCase());
+  if (event.kind === 'state' && SHOWN_STATES.has(event.state)) session.progress.say(event.state.toLowerCase());
   if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
-  if (event.kind === 'artifact' && event.kept) session.progress.say(`${event.name} is there already`);
+  if (event.kind === 'artifact' && event.kept) session.progress.say(`${event.name} is stored already`);
 }
 
 function summary({ heads, mask, metrics }: JobResult, delta: string): string[] {
   const onnx = metrics.onnx ? ['', ...onnxTable(metrics.onnx, metrics.metric)] : [];
-  const inWords = [rankingInWords(heads), stabilityInWords(heads)].filter((sentence) => sentence !== null);
-  return ['', ...inWords, '', ...maskTable(mask, heads.model.layers), '', ...trainingSummary(metrics, delta), ...onnx];
+  const sentences = [rankingInWords(heads), stabilityInWords(heads)].filter((sentence) => sentence !== null);
+  return [
+    '',
+    ...sentences,
+    '',
+    ...maskTable(mask, heads.model.layers),
+    '',
+    ...trainingSummary(metrics, delta),
+    ...onnx,
+  ];
 }
 
 function resultPaths(out: string, { scores }: JobResult, exports: readonly string[]): string[] {

@@ -16,14 +16,14 @@ import {
   type Flags,
   scoreFlags,
 } from './flags';
-import { printJson, secondsText, table, tellLines } from './output';
+import { printJson, secondsText, table, writeLines } from './output';
 import { inSession, modelFolder, show } from './session';
-import { madeReadable } from './stdin';
+import { readable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  addRowsFlag(command, '--train', 'the labelled rows to score on');
-  addOutFlag(command, 'the file of the scores, scores.json', 'file');
+  addRowsFlag(command, '--train', 'labelled rows to score on');
+  addOutFlag(command, 'file for the scores, scores.json', 'file');
   addRuleFlags(command);
   addDataFlags(command, true);
   addScoreFlags(command, SCORE_STRATEGIES);
@@ -40,16 +40,16 @@ async function score(flags: Flags): Promise<void> {
   claimFile(out, flags.overwrite === true);
   const scores = await inSession(async (session) => {
     const model = await modelFolder(flags, session);
-    const rows = await madeReadable(train, session.signal);
+    const rows = await readable(train, session.signal);
     const events = scoreHeads({ model, train: rows, strategy, options }, session.signal);
     return follow(events, (event) => show(session, event));
   });
   writeJson(out, scores);
-  tellLines([...scoresTable(scores), out]);
+  writeLines([...scoresTable(scores), out]);
   if (flags.json) await printJson(scores);
 }
 
-/** The best heads of each layer. */
+/** Table of the best heads of each layer. */
 function scoresTable({ scores, model, samples, strategy, elapsedSeconds, deviceUsed }: HeadScores): string[] {
   const rows = scores.map((values, layer) => [
     String(layer),

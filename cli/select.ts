@@ -14,12 +14,17 @@ import { readHeads, readScores, writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { aPath } from './flag-values';
 import { add, addJsonFlag, addOutFlag, addRuleFlags, addSelectionFlags, type Flags, selectionFlags } from './flags';
-import { grouped, percentText, printJson, table, tellLines } from './output';
+import { grouped, percentText, printJson, table, writeLines } from './output';
 
 export function define(command: Command): void {
-  add(command, '--heads <heads.json>', 'an analysis', aPath('file'));
-  add(command, '--scores <scores.json>', 'what hifi score made, for a strategy that needs gradients', aPath('file'));
-  addOutFlag(command, 'the file of the mask, mask.json', 'file');
+  add(command, '--heads <heads.json>', 'heads.json of an analysis', aPath('file'));
+  add(
+    command,
+    '--scores <scores.json>',
+    'scores.json of hifi score, for a strategy that needs gradients',
+    aPath('file'),
+  );
+  addOutFlag(command, 'file for the mask, mask.json', 'file');
   addRuleFlags(command);
   addSelectionFlags(command);
   addJsonFlag(command);
@@ -37,21 +42,24 @@ async function select(flags: Flags): Promise<void> {
     (message) => `warning: ${message}`,
   );
   const lines = [...warnings, ...maskTable(mask, report.model.layers), out];
-  tellLines(lines);
+  writeLines(lines);
   if (flags.json) await printJson(mask);
 }
 
-/** What the strategy goes by: an analysis, or scores that need gradients; given both, they must be of one model. */
+/**
+ * Reads the strategy's input: an analysis, or scores by gradients. If both are given, they must be
+ * of one model.
+ */
 function readMeasured({ heads, scores }: Flags, { strategy }: SelectionOptions): SelectionInput | ScoredHeads {
   if (!isScoreStrategy(strategy)) {
     if (scores !== undefined)
-      throw invalidInput(`--scores goes with --strategy ${SCORE_STRATEGIES.join(', ')}, not with ${strategy}`);
+      throw invalidInput(`--scores needs --strategy ${SCORE_STRATEGIES.join(', ')}; got ${strategy}`);
     if (heads === undefined) throw invalidInput("required option '--heads <heads.json>' not specified");
     return readHeads(heads as string);
   }
   if (scores === undefined) {
     throw invalidInput(
-      `--strategy ${strategy} needs --scores scores.json, which hifi score --strategy ${strategy} makes`,
+      `--strategy ${strategy} needs --scores scores.json, which hifi score --strategy ${strategy} writes`,
     );
   }
   const given = readScores(scores as string);
@@ -62,7 +70,7 @@ function readMeasured({ heads, scores }: Flags, { strategy }: SelectionOptions):
   throw invalidInput(`${scores} is of ${shown(given.model)}, ${heads} of ${shown(model)}; they must be of one model`);
 }
 
-/** The chosen heads of each layer, and how much of the model that is. */
+/** Table of the selected heads of each layer, and their share of the model. */
 export function maskTable(mask: Mask, layers: number): string[] {
   const rows = Array.from({ length: layers }, (_, layer) => {
     const heads = mask.heads.filter((head) => head.layer === layer).map(({ head }) => String(head));

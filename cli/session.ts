@@ -3,13 +3,13 @@ import type { Flags } from './flags';
 import { interruptSignal } from './interrupt';
 import { Progress, type StageEvent } from './progress';
 
-/** What every command that takes a while has: a signal to stop by and a place to tell its progress. */
+/** Context of a long command: a signal that stops it, and its progress display. */
 export interface Session {
   signal: AbortSignal;
   progress: Progress;
 }
 
-/** Runs a command's work; the progress bar is gone when it ends, however it ends. */
+/** Runs a command's work. The progress bar is removed at the end, in any case. */
 export async function inSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
   const progress = new Progress();
   try {
@@ -25,13 +25,13 @@ export function show({ progress }: Session, event: { kind: string }): void {
   if (event.kind === 'warning') progress.say(`warning: ${(event as unknown as { message: string }).message}`);
 }
 
-/** The folder of `--model`; a model by name is fetched on first use. It is told: the first that is seen of a command. */
-/** The model as it was asked for. */
-export const askedModel = ({ model, revision }: Flags) => ({
+/** Returns the requested model, as the flags name it. */
+export const requestedModel = ({ model, revision }: Flags) => ({
   model: model as string,
   ...(revision !== undefined && { revision: revision as string }),
 });
 
+/** Returns the folder of `--model`, and shows it. A model by name is downloaded on first use. */
 export async function modelFolder({ model, revision, offline }: Flags, { signal, progress }: Session): Promise<string> {
   const folder = await resolveModel(model as string, {
     revision: revision as string | undefined,

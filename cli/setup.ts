@@ -5,11 +5,11 @@ import type { Flags } from './flags';
 import { inSession } from './session';
 
 export function define(command: Command): void {
-  command.option('--gpu', "TensorFlow's CUDA build as well", false);
-  command.action(makeReady);
+  command.option('--gpu', "set up TensorFlow's CUDA build as well", false);
+  command.action(setUpParts);
 }
 
-async function makeReady({ gpu }: Flags): Promise<void> {
+async function setUpParts({ gpu }: Flags): Promise<void> {
   await inSession(async ({ progress, signal }) => {
     await setUp({
       gpu: gpu === true,

@@ -8,7 +8,7 @@ import { writing } from '../foundation/disk';
 import { cancelled, failed, invalidInput, isNoSpace } from '../foundation/errors';
 import { temporaryFolder } from '../foundation/temporary';
 
-/** Standard input, in the place of a file's path. */
+/** Path that stands for standard input. */
 export const STDIN = '-';
 
 /**
@@ -17,7 +17,7 @@ export const STDIN = '-';
  * @throws HifiError INVALID_INPUT for ambiguous columns; CANCELLED when the signal aborts; FAILED
  *   if the bytes of a pipe cannot be stored
  */
-export async function madeReadable(source: DataSource, signal: AbortSignal): Promise<DataSource> {
+export async function readable(source: DataSource, signal: AbortSignal): Promise<DataSource> {
   const { more } = source;
   const whole: DataSource = { ...source, ...(await spooled(source, signal)) };
   if (more) whole.more = await Promise.all(more.map((each) => spooled(each, signal)));
@@ -45,19 +45,22 @@ async function spooled({ path: named, file }: NamedFile, signal: AbortSignal): P
   const standard = named === STDIN;
   if (!standard && !isPipe(named)) return { path: named, ...(file !== undefined && { file }) };
   const { path: folder } = temporaryFolder('stdin');
-  const kept = path.join(folder, 'rows');
+  const stored = path.join(folder, 'rows');
   const bytes = standard ? process.stdin : fs.createReadStream(named);
   try {
-    await writing(kept, () => pipeline(bytes, fs.createWriteStream(kept, { mode: 0o600 }), { signal }));
+    await writing(stored, () => pipeline(bytes, fs.createWriteStream(stored, { mode: 0o600 }), { signal }));
   } catch (error) {
     if (signal.aborted) throw cancelled();
     if (isNoSpace(error)) throw error;
     throw failed(`${named}: could not be stored in ${folder}: ${(error as Error).message}`, error);
   }
-  return { path: standard ? 'stdin' : named, file: kept };
+  return { path: standard ? 'stdin' : named, file: stored };
 }
 
-/** @throws HifiError INVALID_INPUT if two file flags both name standard input */
+/**
+ * Checks that standard input is used once. @throws HifiError INVALID_INPUT if two file flags name
+ * it
+ */
 export function checkOneStdin(...files: (readonly [flag: string, file: unknown])[]): void {
   const all = files.flatMap(([flag, given]) => [given].flat().map((file) => [flag, file] as const));
   const [one, other] = all.filter(([, file]) => file === STDIN);

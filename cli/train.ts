@@ -19,15 +19,15 @@ import {
   type Flags,
   trainingFlags,
 } from './flags';
-import { bytesText, grouped, metricText, printJson, secondsText, table, tellLines } from './output';
+import { bytesText, grouped, metricText, printJson, secondsText, table, writeLines } from './output';
 import { inSession, modelFolder, show } from './session';
-import { checkOneStdin, madeReadable } from './stdin';
+import { checkOneStdin, readable } from './stdin';
 
 export function define(command: Command): void {
   addModelFlags(command);
-  addRowsFlag(command, '--train', 'the labelled rows to train on');
+  addRowsFlag(command, '--train', 'labelled rows to train on');
   addDevFlag(command);
-  addNeeded(command, '--mask <mask.json>', 'the heads to tune', aPath('file'));
+  addNeeded(command, '--mask <mask.json>', 'heads to tune', aPath('file'));
   addOutFlag(command, 'folder for metrics.json and delta/', 'folder');
   addRuleFlags(command, true);
   addDataFlags(command, true);
@@ -50,8 +50,8 @@ async function trainHeads(flags: Flags): Promise<void> {
   const metrics = await inSession(async (session) => {
     const { signal } = session;
     const rows = {
-      train: await madeReadable(trainRows, signal),
-      dev: devRows && (await madeReadable(devRows, signal)),
+      train: await readable(trainRows, signal),
+      dev: devRows && (await readable(devRows, signal)),
     };
     const model = await modelFolder(flags, session);
     const request = { model, ...rows, mask, options, out, resume: rules.resume };
@@ -65,17 +65,17 @@ async function trainHeads(flags: Flags): Promise<void> {
     path.join(out, 'metrics.json'),
     path.join(out, 'delta'),
   ];
-  tellLines(lines);
+  writeLines(lines);
   if (flags.json) await printJson(metrics);
 }
 
-/** One epoch in a line. */
+/** Formats an epoch as one line. */
 export function epochLine({ epoch, trainLoss, dev, seconds }: EpochMetrics): string {
   const metrics = Object.entries(dev).map(([name, value]) => `${name} ${metricText(value)}`);
   return `epoch ${epoch}: training loss ${metricText(trainLoss)}, dev ${metrics.join(', ')}, ${secondsText(seconds)}`;
 }
 
-/** Epochs, what was tuned and how big the delta is. */
+/** Summary of a training: epochs, tuned parameters and size of the delta. */
 export function trainingSummary(metrics: TrainMetrics, delta: string): string[] {
   const rows = metrics.epochs.map(({ epoch, trainLoss, dev, seconds }) => [
     `${epoch}${epoch === metrics.best.epoch ? ' *' : '  '}`,
@@ -87,6 +87,6 @@ export function trainingSummary(metrics: TrainMetrics, delta: string): string[] 
     ...table([['epoch  ', 'training loss', `dev ${metrics.metric}`, 'time'], ...rows], [0, 1, 2, 3]),
     `* the best, which the delta holds: dev ${metrics.metric} ${metricText(metrics.best.value)}`,
     `tuned: ${grouped(metrics.trainableParameters)} parameters of the base, ${grouped(metrics.taskHeadParameters)} of the task head`,
-    `delta: ${bytesText(folderBytes(delta))}; most memory: ${bytesText(metrics.peakRssBytes)}; device: ${metrics.deviceUsed}`,
+    `delta: ${bytesText(folderBytes(delta))}; peak memory: ${bytesText(metrics.peakRssBytes)}; device: ${metrics.deviceUsed}`,
   ];
 }

@@ -6,16 +6,16 @@ import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
 import { add, addEngineFlags, addInferenceFlags, addJsonFlag, addModelFlags, engineFlags, type Flags } from './flags';
 import { modelFolder, type Session } from './session';
-import { madeReadable } from './stdin';
+import { readable } from './stdin';
 
-/** The flags of the commands that ask a tuned model: `evaluate` and `predict`. */
+/** Adds the flags of the commands that run a tuned model: `evaluate` and `predict`. */
 export function addTunedModelFlags(command: Command, labels: boolean): void {
   addModelFlags(
     command,
     'folder of the base model, or its name on the Hub, or a merged checkpoint, or an exported ONNX folder',
   );
-  add(command, '--delta <folder>', "a training's delta, to be put on the base", aPath('folder'));
-  const what = labels ? 'the labelled rows, - for stdin' : 'the rows, - for stdin; labels are not needed';
+  add(command, '--delta <folder>', "a training's delta, to apply to the base", aPath('folder'));
+  const what = labels ? 'labelled rows, - for stdin' : 'rows, - for stdin; labels are not needed';
   addRowsFlag(command, '--data', what);
   addDataFlags(command, labels);
   addInferenceFlags(command);
@@ -23,16 +23,19 @@ export function addTunedModelFlags(command: Command, labels: boolean): void {
   addJsonFlag(command);
 }
 
-/** The request that they make. What is not said is as the delta was trained: its task, its length. */
+/**
+ * Builds the request of these commands. Absent flags have the values of the delta's training: its
+ * task, its length.
+ */
 export async function tunedModelRequest(flags: Flags, labels: boolean, session: Session): Promise<EvaluateRequest> {
   const delta = flags.delta as string | undefined;
   const trained = delta === undefined ? undefined : deltaTrainedAs(delta);
   const open = delta === undefined && flags.task === undefined && flags.textColumns === undefined;
-  // A merged checkpoint says itself which task it is of: then the model is looked at before the data flags.
+  // A merged checkpoint has its own task, so the model is read before the data flags.
   const model = open ? await modelFolder(flags, session) : undefined;
   const task = model === undefined ? trained?.task : modelTrainedAs(model).task;
   const source = dataFlags(flags, labels, task)(flags.data as string[]);
-  const data = await madeReadable(source, session.signal);
+  const data = await readable(source, session.signal);
   const maxLength = (flags.maxLength as number | undefined) ?? trained?.maxLength ?? TRAIN_DEFAULTS.maxLength;
   const options = { batchSize: flags.batchSize as number, maxLength, ...engineFlags(flags) };
   return { model: model ?? (await modelFolder(flags, session)), ...(delta !== undefined && { delta }), data, options };

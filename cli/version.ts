@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 
-/** Of the package that this file is part of, built or not. */
+/** Returns the version of the package that this file belongs to, built or not. */
 export function packageVersion(): string {
   for (let folder = __dirname; ; folder = path.dirname(folder)) {
     const file = path.join(folder, 'package.json');

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cancelled } from './errors';
 
-/** How a command ended, with what it wrote. */
+/** Result of a command. */
 export interface CommandResult {
   /** Exit status; 127 when the command does not exist, 1 when a signal ended it. */
   status: number;
@@ -9,14 +9,14 @@ export interface CommandResult {
   output: string;
 }
 
-/** What is kept of a command's output, in characters. */
+/** Length of the stored end of a command's output, in characters. */
 const OUTPUT_KEPT = 65_536;
 
 /**
- * Runs a command without a shell and without input. A command that is not there has status 127.
+ * Runs a command without a shell and without input. A missing command has status 127.
  *
- * @param options.signal ends the command, and what it has started, when it aborts
- * @throws HifiError CANCELLED when `signal` aborts, once the command is gone; nothing else
+ * @param options.signal ends the command and its children when it aborts
+ * @throws HifiError CANCELLED when `signal` aborts, once the command has ended; nothing else
  */
 export function runCommand(
   command: string,
@@ -37,7 +37,7 @@ export function runCommand(
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own, to be ended as a whole.
+      // A process group of its own can be ended as a whole.
       detached: signal !== undefined,
     });
     const abort = () => endGroup(child);
@@ -56,17 +56,17 @@ export function runCommand(
   });
 }
 
-/** Ends a command that leads a process group, and with it the compilers and installers that it runs. */
+/** Ends a command's process group, with the compilers and installers that it runs. */
 function endGroup(child: ChildProcess): void {
   if (child.pid === undefined) return;
   try {
     process.kill(-child.pid, 'SIGTERM');
   } catch {
-    // Gone already.
+    // It has already ended.
   }
 }
 
-/** The last `count` lines of a text that say something. */
+/** Returns the last `count` non-blank lines of a text. */
 export function lastLines(text: string, count: number): string[] {
   return text
     .split(/[\r\n]+/)

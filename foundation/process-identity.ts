@@ -13,15 +13,15 @@ export interface ProcessIdentity {
    * Machine's boot and pid namespace, outside which `pid` and `start` mean nothing; empty if the
    * system reports neither, because there is only one.
    */
-  place: string;
+  namespace: string;
 }
 
-/** Identity of a process of this place; by default this process. */
+/** Identity of a process of this namespace; by default this process. */
 export function identityOf(pid: number | string = process.pid): ProcessIdentity {
-  return { pid: String(pid), start: statOf(String(pid))?.start ?? '', place: ownPlace() };
+  return { pid: String(pid), start: statOf(String(pid))?.start ?? '', namespace: ownNamespace() };
 }
 
-/** Returns true if a process of this place, with that id and start, is running. */
+/** Returns true if a process of this namespace, with that id and start, is running. */
 export function isRunning({ pid, start }: Pick<ProcessIdentity, 'pid' | 'start'>): boolean {
   try {
     process.kill(Number(pid), 0);
@@ -43,8 +43,8 @@ export const MARK = '\\d+_\\d*_[0-9a-f]*';
 
 /** Part of the name of a file that a process works on, so that others can tell if the process left it. */
 export function processMark(pid?: number): string {
-  const { pid: id, start, place } = identityOf(pid);
-  return `${id}_${start}_${placeMark(place)}`;
+  const { pid: id, start, namespace } = identityOf(pid);
+  return `${id}_${start}_${namespaceMark(namespace)}`;
 }
 
 /**
@@ -57,16 +57,16 @@ export function processMark(pid?: number): string {
  * @param mark the file's {@link processMark}
  */
 export function isLeft(file: string, mark: string): boolean {
-  const [, pid, start, place] = /^(\d+)_(\d*)_([0-9a-f]*)$/.exec(mark) ?? [];
-  if (pid !== undefined && place === placeMark(ownPlace())) return !isRunning({ pid, start });
+  const [, pid, start, namespace] = /^(\d+)_(\d*)_([0-9a-f]*)$/.exec(mark) ?? [];
+  if (pid !== undefined && namespace === namespaceMark(ownNamespace())) return !isRunning({ pid, start });
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   return stat !== undefined && Date.now() - stat.mtimeMs > LEFT_MS;
 }
 
-const placeMark = (place: string) =>
-  place === '' ? '' : createHash('sha256').update(place).digest('hex').slice(0, 12);
+const namespaceMark = (namespace: string) =>
+  namespace === '' ? '' : createHash('sha256').update(namespace).digest('hex').slice(0, 12);
 
-function ownPlace(): string {
+function ownNamespace(): string {
   const boot = textOf('/proc/sys/kernel/random/boot_id').trim();
   const namespace = linkOf('/proc/self/ns/pid');
   return boot && namespace ? `${boot}/${namespace}` : '';

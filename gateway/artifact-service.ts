@@ -8,18 +8,19 @@ import { RpcError, status } from '../proto/status';
 import { pageOf } from './pages';
 import type { JobStore } from './store';
 
-/** The largest file that is taken in, in bytes. */
+/** Largest accepted file, in bytes. */
 const MOST_BYTES = 8 * 2 ** 30;
 /**
- * Longest silence of a sender, in milliseconds: other senders of the same file wait for its upload.
+ * Longest silence of a sender, in milliseconds. Other senders of the same file wait for its upload.
  */
 const SILENT_MS = 60_000;
 
-/** Returns true for a valid artifact name: a relative path of a few parts. */
+/** Returns true for a text that can be an artifact's name. */
 const isName = (text: string) => text.length <= 1024;
 
 /**
- * Uploads to and downloads from the artifact store.
+ * Service for uploads to and downloads from the artifact store.
+ *
  * @param silentMs longest silence of a sender, in milliseconds
  */
 export function artifactService(
@@ -35,7 +36,7 @@ export function artifactService(
         throw new RpcError(
           status.RESOURCE_EXHAUSTED,
           'ARTIFACT_TOO_LARGE',
-          `the file has ${sizeBytes} bytes; at most ${MOST_BYTES} are taken`,
+          `the file has ${sizeBytes} bytes; it must have at most ${MOST_BYTES}`,
         );
       }
       const file = { sha256, sizeBytes: Number(sizeBytes), offset: Number(offset) };
@@ -90,7 +91,7 @@ async function* chunksOf(parts: AsyncIterator<UploadArtifactRequest>, silentMs: 
   }
 }
 
-/** @throws RpcError DEADLINE_EXCEEDED after a silence of `silentMs` */
+/** Returns the next message. @throws RpcError DEADLINE_EXCEEDED after a silence of `silentMs` */
 async function unlessSilent<T>(next: Promise<T>, silentMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const silent = new Promise<never>((_, reject) => {

@@ -9,14 +9,14 @@ import { noteWhenRoom } from './note-when-room';
 import type { Happening, JobRecord, Phase } from './record';
 import { RecordPlace } from './record-results';
 import { remoteStages, type Workers } from './remote-stages';
-import type { Heard } from './scheduler';
+import type { OnAnswer } from './scheduler';
 import type { JobStore } from './store';
 
-/** What an attempt needs besides the job. */
+/** Dependencies of an attempt. */
 export interface AttemptParts extends Workers {
   store: JobStore;
   telemetry: Telemetry;
-  /** Of each state. */
+  /** Duration of each state, in seconds. */
   seconds: Histogram;
   log: Logger;
   /** Returns the job's spec, from its stored form. */
@@ -27,17 +27,17 @@ export interface AttemptParts extends Workers {
 type Note = (...happenings: Happening[]) => Promise<JobRecord>;
 
 /**
- * Takes a job up and drives it to SUCCEEDED; results that it has already are not made again. Each state is a span of the job's
- * trace. What goes wrong is left to the caller: it may be worth another attempt.
+ * Runs a job to SUCCEEDED; stored results are not computed again. Each state is a span of the job's
+ * trace. Errors are left to the caller, which may make another attempt.
  *
- * @param heard see `Heard`
+ * @param onAnswer see `OnAnswer`
  * @throws whatever a stage throws; HifiError CANCELLED when `signal` aborts
  */
-export async function attempt(id: string, parts: AttemptParts, signal: AbortSignal, heard: Heard): Promise<void> {
+export async function attempt(id: string, parts: AttemptParts, signal: AbortSignal, onAnswer: OnAnswer): Promise<void> {
   const { store, telemetry, artifacts } = parts;
   const before = store.get(id);
-  if (before.attempt === 0) tellWait(before, telemetry);
-  else tellCut(before, telemetry);
+  if (before.attempt === 0) recordWait(before, telemetry);
+  else recordInterrupted(before, telemetry);
   const note: Note = (...happenings) => noteWhenRoom(store, id, happenings, signal, parts.log);
   await note({ kind: 'attempt' });
 
@@ -47,7 +47,7 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
   const stages = remoteStages(id, parts, place);
   const drive = spec.analyzeOnly ? runAnalysis : runJob;
   const events: AsyncGenerator<JobEvent, unknown> = drive(spec, stages, place, signal);
-  /** The work of a state: all until the next one. */
+  /** Does the work of a state, up to the next state. */
   const workOf = async (state: JobState): Promise<JobState | undefined> => {
     await note({ kind: 'state', state });
     for (;;) {
@@ -55,12 +55,13 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
       // A stored result is not an answer of a service.
-      if (event.kind !== 'artifact' || !event.kept) heard(advances(event, store.get(id)));
+      if (event.kind !== 'artifact' || !event.kept) onAnswer(advances(event, store.get(id)));
       await note(...(await happeningsOf(event, place)));
     }
   };
   try {
-    // The driver's own FAILED and CANCELLED come before it throws: what becomes of the job is the caller's to say.
+    // The driver yields its own FAILED and CANCELLED before it throws; the caller decides the
+    // state.
     let state: JobState | undefined = 'QUEUED';
     while (state !== undefined) {
       const entered: JobState = state;
@@ -73,17 +74,17 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
   }
 }
 
-/** Whether an attempt has reached something that those before had not: a resumed one tells again of what there is. */
+/** Returns true if an event shows new progress: a resumed attempt first repeats earlier events. */
 function advances(event: Exclude<JobEvent, { kind: 'state' }>, { epochs }: JobRecord): boolean {
   if (event.kind === 'epoch') return event.epoch.epoch > epochs;
   if (event.kind === 'artifact') return !event.kept;
   return event.kind === 'checkpoint';
 }
 
-/** Does a state's work in a span, whose id the record holds meanwhile. */
+/** Does a state's work in a span. The job's record holds the span's id in the meantime. */
 async function inPhase(
   state: JobState,
-  { id, traceparent, attempt: attempts, phase: cut }: JobRecord,
+  { id, traceparent, attempt: attempts, phase: interrupted }: JobRecord,
   { telemetry, seconds }: AttemptParts,
   note: Note,
   work: () => Promise<JobState | undefined>,
@@ -102,7 +103,7 @@ async function inPhase(
     parent: traceparent,
     spanId: phase.spanId,
     attributes: { 'hifi.job_id': id, 'hifi.attempt': attempts + 1 },
-    links: cut?.state === state ? [siblingTraceparent(traceparent, cut.spanId) ?? traceparent] : [],
+    links: interrupted?.state === state ? [siblingTraceparent(traceparent, interrupted.spanId) ?? traceparent] : [],
   };
   try {
     return await telemetry.inSpan(spanName(state), settings, timed);
@@ -114,33 +115,41 @@ async function inPhase(
 
 const spanName = (state: JobState) => `hifi.job.${state.toLowerCase()}`;
 
-/** The time in the queue, as a span. */
-function tellWait({ id, traceparent, createTime }: JobRecord, telemetry: Telemetry): void {
+/** Records the time in the queue as a span. */
+function recordWait({ id, traceparent, createTime }: JobRecord, telemetry: Telemetry): void {
   if (traceparent === undefined) return;
   const attributes = { 'hifi.job_id': id };
   telemetry.record('hifi.job.queued', createTime, Date.now(), { parent: traceparent, attributes });
 }
 
-/** The span of the state in which an earlier attempt was cut with its process, under the id that the spans below it know. */
-function tellCut({ id, traceparent, phase, attempt: attempts, updateTime }: JobRecord, telemetry: Telemetry): void {
+/**
+ * Records the span of the state in which an earlier attempt's process ended, under the id that its
+ * child spans have.
+ */
+function recordInterrupted(
+  { id, traceparent, phase, attempt: attempts, updateTime }: JobRecord,
+  telemetry: Telemetry,
+): void {
   if (!phase || phase.told || traceparent === undefined) return;
   telemetry.record(spanName(phase.state), phase.from, Math.max(updateTime, phase.from), {
     parent: traceparent,
     spanId: phase.spanId,
     attributes: { 'hifi.job_id': id, 'hifi.attempt': attempts },
-    error: 'cut: the job is taken up again by another attempt',
+    error: 'interrupted: another attempt resumes the job',
   });
 }
 
-/** What the driver tells, as what happened to the job. Results come as the files that they are. */
+/**
+ * Converts a driver's event to changes of the job. A result becomes the files that it consists of.
+ */
 async function happeningsOf(event: Exclude<JobEvent, { kind: 'state' }>, place: RecordPlace): Promise<Happening[]> {
   if (event.kind !== 'artifact') return [event];
-  // The report's files are one result.
+  // report.html and the folder report/ are one result.
   const names = event.name === 'report.html' ? ['report.html', 'report'] : [event.name];
-  const told = names.flatMap((name) => place.take(name));
-  const happened: Happening[] = told.map((artifact) => ({ kind: 'artifact', artifact }));
-  if (event.name === 'metrics.json' && told.length > 0) {
-    happened.push({ kind: 'metrics', metrics: readResult('metrics.json', await place.pathOf(told[0])) });
+  const files = names.flatMap((name) => place.take(name));
+  const happened: Happening[] = files.map((artifact) => ({ kind: 'artifact', artifact }));
+  if (event.name === 'metrics.json' && files.length > 0) {
+    happened.push({ kind: 'metrics', metrics: readResult('metrics.json', await place.pathOf(files[0])) });
   }
   return happened;
 }

@@ -3,7 +3,6 @@ import { TimeoutError } from '@nats-io/transport-node';
 import { failed } from '../foundation/errors';
 import { unlessAborted } from '../foundation/unless-aborted';
 import { apiCode, denialIn, findJetStream, type NatsLink } from '../infra/nats';
-import { type Keeper, type Keeping, keepingOf } from './event-stream';
 import {
   EVENT_ID,
   EVENT_KINDS,
@@ -14,12 +13,13 @@ import {
   sizeOf,
   subjectsOf,
 } from './nats-events';
+import { type AckStream, type StreamLayout, streamLayout } from './nats-stream';
 import type { Unpublished } from './store';
 
 /** Error code of a stream for a message over its `max_msg_size`. */
 const MESSAGE_TOO_LARGE = 10_054;
 
-/** Event that is settled: the server has it, or can never accept it. */
+/** Settled event: the server has it, or can never accept it. */
 export interface Sent {
   unpublished: Unpublished;
   tooLarge?: TooLarge;
@@ -34,8 +34,8 @@ export interface TooLarge {
   limitOf: string;
 }
 
-/** The way to NATS while a connection lasts. */
-export interface EventChannel extends Pick<Keeping, 'lacks' | 'forgets'> {
+/** Publisher of events over one connection to NATS. */
+export interface EventChannel extends Pick<StreamLayout, 'lacks' | 'discards'> {
   /** Streams that store published events. */
   streams: string[];
   /**
@@ -48,23 +48,29 @@ export interface EventChannel extends Pick<Keeping, 'lacks' | 'forgets'> {
   send(events: readonly Unpublished[]): AsyncGenerator<Sent>;
 }
 
-/** @throws Error if the server is away, or does not report yet which streams store events */
+/**
+ * Opens a channel on a connection.
+ *
+ * @throws Error if the server is away, or does not report yet which streams store events
+ */
 export async function openChannel(link: NatsLink): Promise<EventChannel> {
-  // Settles at once, also where the server is away: a question would wait for its time to be over.
+  // Fails at once if the server is away; a request would wait for its timeout.
   await link.flush();
   const found = await findJetStream(link);
   if (found.manager) {
-    return new Channel(link, await unlessAborted(keepingOf(found.manager), link.lost), found.manager);
+    return new Channel(link, await unlessAborted(streamLayout(found.manager), link.lost), found.manager);
   }
   // A user that may only publish learns from the acknowledgements whether a stream stores events.
-  const keepers: Keeping['keepers'] = new Map(found.hidden ? EVENT_KINDS.map((kind) => [kind, 'unknown']) : []);
-  return new Channel(link, { keepers, lacks: [found.lacks], forgets: [] });
+  const ackStreams: StreamLayout['ackStreams'] = new Map(
+    found.hidden ? EVENT_KINDS.map((kind) => [kind, 'unknown']) : [],
+  );
+  return new Channel(link, { ackStreams, lacks: [found.lacks], discards: [] });
 }
 
 class Channel implements EventChannel {
   readonly lacks: string[];
-  readonly forgets: string[];
-  private readonly keepers: Keeping['keepers'];
+  readonly discards: string[];
+  private readonly ackStreams: StreamLayout['ackStreams'];
   private readonly client: JetStreamClient;
   /**
    * True until this channel has looked up which of the first events a stream already has. An
@@ -75,88 +81,90 @@ class Channel implements EventChannel {
 
   constructor(
     private readonly link: NatsLink,
-    keeping: Keeping,
+    layout: StreamLayout,
     private readonly manager?: JetStreamManager,
   ) {
-    ({ lacks: this.lacks, forgets: this.forgets, keepers: this.keepers } = keeping);
+    ({ lacks: this.lacks, discards: this.discards, ackStreams: this.ackStreams } = layout);
     this.client = jetstream(link.nc);
   }
 
   get streams(): string[] {
-    return [...new Set([...this.keepers.values()].flatMap((each) => (each === 'unknown' ? [] : [each.name])))];
+    return [...new Set([...this.ackStreams.values()].flatMap((each) => (each === 'unknown' ? [] : [each.name])))];
   }
 
   async *send(events: readonly Unpublished[]): AsyncGenerator<Sent> {
-    const kept = this.inDoubt ? await this.lastKept(events) : new Map<string, number>();
+    const stored = this.inDoubt ? await this.lastStored(events) : new Map<string, number>();
     for (const unpublished of events) {
       const { jobId, sequence, event } = unpublished.event;
-      if (sequence <= (kept.get(jobId) ?? 0)) yield { unpublished };
-      else yield { unpublished, ...(await this.hand(natsMessage(unpublished), event.kind)) };
+      if (sequence <= (stored.get(jobId) ?? 0)) yield { unpublished };
+      else yield { unpublished, ...(await this.publish(natsMessage(unpublished), event.kind)) };
       this.link.fresh = false;
     }
     this.inDoubt = false;
   }
 
-  /** Finds the last event of each job in a stream. @returns job → sequence number */
-  private async lastKept(events: readonly Unpublished[]): Promise<Map<string, number>> {
-    const kept = new Map<string, number>();
-    if (!this.manager) return kept;
+  /** Finds the last stored event of each job. @returns job → sequence number */
+  private async lastStored(events: readonly Unpublished[]): Promise<Map<string, number>> {
+    const stored = new Map<string, number>();
+    if (!this.manager) return stored;
     for (const jobId of new Set(events.map(({ event }) => event.jobId))) {
       for (const stream of this.streams) {
-        const asked = this.manager.streams.getMessage(stream, { last_by_subj: subjectsOf(jobId) });
-        const last = await unlessAborted(asked, this.link.lost).catch((error) => {
-          // The stream drops repeated events by their id, and so do readers.
+        const request = this.manager.streams.getMessage(stream, { last_by_subj: subjectsOf(jobId) });
+        const last = await unlessAborted(request, this.link.lost).catch((error) => {
+          // Without the lookup, the stream and the readers drop repeated events by their id.
           if (denialIn(error)) return null;
           throw error;
         });
         const id = last?.header.get(EVENT_ID);
-        if (id) kept.set(jobId, Math.max(kept.get(jobId) ?? 0, sequenceOf(id)));
+        if (id) stored.set(jobId, Math.max(stored.get(jobId) ?? 0, sequenceOf(id)));
       }
     }
-    return kept;
+    return stored;
   }
 
-  /** @returns the reason if the server can never accept the message */
-  private async hand(message: NatsMessage, kind: EventKind): Promise<Pick<Sent, 'tooLarge'>> {
-    const keeper = this.keepers.get(kind);
+  /** Publishes one message. @returns the reason if the server can never accept it */
+  private async publish(message: NatsMessage, kind: EventKind): Promise<Pick<Sent, 'tooLarge'>> {
+    const stream = this.ackStreams.get(kind);
     const bytes = sizeOf(message);
     const { maxBytes } = this.link;
     if (bytes > maxBytes) {
       if (this.link.fresh) return { tooLarge: { bytes, limit: maxBytes, limitOf: "the NATS server's max_payload" } };
       // A running server reports a changed limit to new connections only.
       await this.link.close();
-      throw failed('an event is larger than the max_payload that the server named: it is asked again');
+      throw failed(
+        'an event is larger than the max_payload of this connection; a new connection reports the current one',
+      );
     }
-    if (!keeper) {
+    if (!stream) {
       await this.link.publish(message.subject, message.body, message.headers);
       return {};
     }
-    return keeper === 'unknown' ? this.probe(message, kind) : this.keep(message, keeper, bytes);
+    return stream === 'unknown' ? this.probe(message, kind) : this.keep(message, stream, bytes);
   }
 
-  private async keep(message: NatsMessage, keeper: Keeper, bytes: number): Promise<Pick<Sent, 'tooLarge'>> {
-    const tooLarge = { bytes, limitOf: `max_msg_size of stream ${keeper.name}` };
-    if (bytes > keeper.maxBytes) return { tooLarge: { ...tooLarge, limit: keeper.maxBytes } };
+  private async keep(message: NatsMessage, stream: AckStream, bytes: number): Promise<Pick<Sent, 'tooLarge'>> {
+    const tooLarge = { bytes, limitOf: `max_msg_size of stream ${stream.name}` };
+    if (bytes > stream.maxBytes) return { tooLarge: { ...tooLarge, limit: stream.maxBytes } };
     try {
       await this.acknowledged(message);
       return {};
     } catch (error) {
       if (apiCode(error) === MESSAGE_TOO_LARGE) return { tooLarge };
-      throw refusalOf(error, keeper);
+      throw refusalOf(error, stream);
     }
   }
 
   /**
-   * Publishes an event when the user may not ask if a stream stores it: an acknowledgement shows
-   * that.
+   * Publishes an event if the user may not ask whether a stream stores it; an acknowledgement shows
+   * that one does.
    */
   private async probe(message: NatsMessage, kind: EventKind): Promise<Pick<Sent, 'tooLarge'>> {
     try {
       const { stream } = await this.acknowledged(message);
-      this.keepers.set(kind, { name: stream, maxBytes: Number.POSITIVE_INFINITY });
+      this.ackStreams.set(kind, { name: stream, maxBytes: Number.POSITIVE_INFINITY });
     } catch (error) {
       if (!unanswered(error)) throw refusalOf(error);
-      for (const [each, keeper] of [...this.keepers]) if (keeper === 'unknown') this.keepers.delete(each);
+      for (const [each, known] of [...this.ackStreams]) if (known === 'unknown') this.ackStreams.delete(each);
       await this.link.publish(message.subject, message.body, message.headers);
     }
     return {};
@@ -169,8 +177,8 @@ class Channel implements EventChannel {
 }
 
 /**
- * Returns true if the server accepted a message that no stream acknowledged: there is no stream, or
- * this user cannot receive the acknowledgement.
+ * Returns true if the server accepted a message that no stream acknowledged. Either there is no
+ * stream, or this user cannot receive the acknowledgement.
  */
 const unanswered = (error: unknown) =>
   error instanceof TimeoutError ||
@@ -178,14 +186,14 @@ const unanswered = (error: unknown) =>
   (error as Error).name === 'JetStreamNotEnabled' ||
   denialIn(error)?.operation === 'subscription';
 
-/** Reason that a message was not stored, with the remedy. */
-function refusalOf(error: unknown, keeper?: Keeper): unknown {
-  const stream = keeper ? `stream ${keeper.name}` : 'a stream';
+/** Error for a message that was not stored, with the remedy. */
+function refusalOf(error: unknown, stream?: AckStream): unknown {
+  const name = stream ? `stream ${stream.name}` : 'a stream';
   if (error instanceof JetStreamApiError) {
-    return failed(`${stream} refuses the event: ${error.message}; make room in it or raise its limits`, error);
+    return failed(`${name} refuses the event: ${error.message}; make room in it or raise its limits`, error);
   }
-  if (error instanceof TimeoutError) return failed(`${stream} does not acknowledge the event`, error);
-  // The library's "JetStream not enabled" means that nobody answered.
-  if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${stream} no longer accepts the event`, error);
+  if (error instanceof TimeoutError) return failed(`${name} does not acknowledge the event`, error);
+  // The library's "JetStream not enabled" means that there was no answer.
+  if ((error as Error).name === 'JetStreamNotEnabled') return failed(`${name} no longer accepts the event`, error);
   return error;
 }

@@ -24,7 +24,7 @@ export class FileHolds {
   async addText(text: string): Promise<StoredFile> {
     for (;;) {
       const file = await this.artifacts.addText(text);
-      // A file with the same content may have been removed before it was held.
+      // The file may have existed before, and may have been removed before it was held.
       if (this.hold(file.sha256)) return file;
     }
   }

@@ -16,19 +16,19 @@ import {
   natsAddress,
 } from '../infra/nats';
 import { type JobEvent, JobEventSchema } from '../proto/gen/hifi/v1/gateway_pb';
-import { refusedForGood } from './event-stream';
 import { stateOf } from './job-message';
 import { EVENT_STREAM, subjectOf, subjectsOf } from './nats-events';
+import { refusedForGood } from './nats-stream';
 import { hasEnded } from './record';
 
 /** Pause between two attempts at a server that is away or answers unexpectedly, in milliseconds. */
 const PAUSES = { first: 250, longest: 5_000 };
-/** Silence after which the gateway is asked about the job, in milliseconds. */
+/** Silence after which the gateway reports whether the job has ended, in milliseconds. */
 const QUIET_MS = 2_000;
 
 /** Options of a follower. */
 export interface Following {
-  /** Receives a line that says why events may be missing. */
+  /** Receives a line with the reason that events may be missing. */
   note?(line: string): void;
   /** Asks the gateway if the job has ended: its last event may be missing in NATS. */
   ended?(): Promise<boolean>;
@@ -39,9 +39,9 @@ export interface Following {
  * first. Ends with the job, or without an error when the signal aborts.
  *
  * @param url see `natsAddress`
- * @param fromSequence the first event wanted, from 1
- * @throws HifiError INVALID_INPUT where the address or the job's name is none, FAILED where NATS
- *   cannot be reached or what is published is no event; what `ended` throws
+ * @param fromSequence first event to yield, from 1
+ * @throws HifiError INVALID_INPUT for an invalid address or job name; FAILED if NATS cannot be
+ *   reached or a message is no event; what `ended` throws
  */
 export async function* followOnNats(
   url: string,
@@ -50,12 +50,12 @@ export async function* followOnNats(
   signal: AbortSignal,
   { note = () => {}, ended = async () => false }: Following = {},
 ): AsyncGenerator<JobEvent> {
-  // Elsewhere a star or a dot would ask for the events of others.
+  // In a subject, a star or a dot would select the events of other jobs.
   if (!/^[\w-]+$/.test(jobId)) throw invalidInput(`no job ${JSON.stringify(jobId.slice(0, 80))}`);
-  const told = new Set<string>();
+  const noted = new Set<string>();
   const noteOnce = (line: string) => {
-    if (!told.has(line)) note(line);
-    told.add(line);
+    if (!noted.has(line)) note(line);
+    noted.add(line);
   };
   const over = new AbortController();
   const leave = () => over.abort();
@@ -68,11 +68,11 @@ export async function* followOnNats(
   let next = fromSequence;
   let first = true;
   try {
-    for await (const { subject, data, kept } of messagesOf(natsAddress(url), jobId, over.signal, quiet, noteOnce)) {
+    for await (const { subject, data, stored } of messagesOf(natsAddress(url), jobId, over.signal, quiet, noteOnce)) {
       const event = eventIn(subject, data);
-      quiet.heard();
+      quiet.eventCame();
       if (event.sequence >= next) {
-        if (event.sequence > next && (kept || !first)) noteOnce(missing(next, event.sequence - 1));
+        if (event.sequence > next && (stored || !first)) noteOnce(missing(next, event.sequence - 1));
         yield event;
         next = event.sequence + 1;
         first = false;
@@ -95,11 +95,11 @@ const missing = (from: number, to: number) =>
 /** Ends the wait for missing events once the job has ended. */
 class Quiet {
   private timer: NodeJS.Timeout | undefined;
-  /** True if the job had ended at the last question and no event has come since. */
+  /** True if the job had ended at the last check and no event has come since. */
   private ended = false;
   private running = false;
 
-  /** @param over called when the wait is over, or with the error of the question */
+  /** Creates a stopped wait. @param over called at its end, with the error if the check failed */
   constructor(
     private readonly ask: () => Promise<boolean>,
     private readonly over: (error?: unknown) => void,
@@ -112,11 +112,11 @@ class Quiet {
     void this.look();
   }
 
-  heard(): void {
+  eventCame(): void {
     this.ended = false;
   }
 
-  /** Stops the wait: the connection is away, or no events are wanted. */
+  /** Stops the wait, because the connection is lost or no more events are wanted. */
   stop(): void {
     this.running = false;
     clearTimeout(this.timer);
@@ -141,7 +141,7 @@ interface Message {
   subject: string;
   data: Uint8Array;
   /** True if a stream stores the event, and stored those before it. */
-  kept: boolean;
+  stored: boolean;
 }
 
 /**
@@ -175,7 +175,7 @@ async function* messagesOf(
       forget();
       await link.close();
     }
-    // The server is away, or not yet what it was.
+    // The server is away, or is still recovering.
     await delay(backoff.next(), undefined, { signal: over });
     link = await awaitNats(address, 'hifi-watch', over, undefined, PAUSES);
   }
@@ -188,20 +188,20 @@ async function openMessages(
 ): Promise<AsyncIterable<Message>> {
   await link.flush();
   const { manager, lacks } = await findJetStream(link);
-  const kept = manager ? await keptMessages(link, manager, jobId) : lacks;
-  if (typeof kept !== 'string') return each(kept, true);
-  note(`${kept}: earlier events, and events during a lost connection, are missing`);
-  const heard = link.nc.subscribe(subjectsOf(jobId));
+  const stored = manager ? await storedMessages(link, manager, jobId) : lacks;
+  if (typeof stored !== 'string') return each(stored, true);
+  note(`${stored}: earlier events, and events during a lost connection, are missing`);
+  const live = link.nc.subscribe(subjectsOf(jobId));
   await link.flush();
-  return each(heard, false);
+  return each(live, false);
 }
 
-async function* each(messages: AsyncIterable<Omit<Message, 'kept'>>, kept: boolean): AsyncGenerator<Message> {
-  for await (const { subject, data } of messages) yield { subject, data, kept };
+async function* each(messages: AsyncIterable<Omit<Message, 'stored'>>, stored: boolean): AsyncGenerator<Message> {
+  for await (const { subject, data } of messages) yield { subject, data, stored };
 }
 
 /** Messages of a stream, or the reason that there are none. */
-async function keptMessages(
+async function storedMessages(
   { lost }: NatsLink,
   manager: JetStreamManager,
   jobId: string,
@@ -215,7 +215,7 @@ async function keptMessages(
     if (apiCode(error) === JetStreamApiCodes.StreamNotFound) return `this NATS server has no stream ${EVENT_STREAM}`;
     const denied = denialOf(error);
     if (denied !== undefined) return denied;
-    if (refusedForGood(error)) return `this NATS server gives no events of a stream: ${(error as Error).message}`;
+    if (refusedForGood(error)) return `this NATS server delivers no events of a stream: ${(error as Error).message}`;
     throw error;
   }
 }
@@ -237,7 +237,7 @@ function eventIn(subject: string, data: Uint8Array): JobEvent {
   try {
     return fromJsonString(JobEventSchema, Buffer.from(data).toString(), { ignoreUnknownFields: true });
   } catch (error) {
-    throw failed(`${subject}: what is published there is no event of a job: ${(error as Error).message}`, error);
+    throw failed(`${subject}: the message is no event of a job: ${(error as Error).message}`, error);
   }
 }
 

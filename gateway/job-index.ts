@@ -18,7 +18,11 @@ export class JobIndex {
     for (const sha256 of filesOf(record, spec)) this.tables.files.put([sha256, record.id], true);
   }
 
-  /** @param specOf returns the job's spec, which is read when one of its files was replaced */
+  /**
+   * Updates the index for a changed job.
+   *
+   * @param specOf returns the job's spec, which is read when one of its files was replaced
+   */
   change(before: JobRecord, after: JobRecord, specOf: () => unknown): void {
     if (before.state !== after.state) {
       this.leave(before);
@@ -29,11 +33,11 @@ export class JobIndex {
     for (const { sha256 } of after.artifacts) files.put([sha256, after.id], true);
     const replaced = before.artifacts.filter(({ sha256 }) => !after.artifacts.some((each) => each.sha256 === sha256));
     if (replaced.length === 0) return;
-    const kept = filesOf(after, specOf());
-    for (const { sha256 } of replaced) if (!kept.has(sha256)) files.remove([sha256, after.id]);
+    const current = filesOf(after, specOf());
+    for (const { sha256 } of replaced) if (!current.has(sha256)) files.remove([sha256, after.id]);
   }
 
-  /** @returns the files of the job */
+  /** Removes a job. @returns its files */
   remove(record: JobRecord, spec: unknown): Set<string> {
     this.leave(record);
     const own = filesOf(record, spec);

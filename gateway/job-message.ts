@@ -17,7 +17,7 @@ import { RpcError, statusMessage } from '../proto/status';
 import { epochMessage, epochOf, metricsMessage } from '../proto/training';
 import type { JobError, JobEventRecord, JobRecord } from './record';
 
-/** A job as clients see it. */
+/** Converts a job to the message that clients receive. */
 export function jobMessage(record: JobRecord, spec: JobSpec): MessageInitShape<typeof JobSchema> {
   const { id, requestId, state, progress, attempt, traceparent, metrics, artifacts, error, warnings } = record;
   return {
@@ -45,7 +45,7 @@ export const jobJson = (record: JobRecord, spec: JobSpec): JsonValue =>
   });
 
 export function eventMessage({ jobId, sequence, time, event }: JobEventRecord): JobEvent {
-  const told = (): MessageInitShape<typeof JobEventSchema>['event'] => {
+  const payload = (): MessageInitShape<typeof JobEventSchema>['event'] => {
     switch (event.kind) {
       case 'state':
         return { case: 'state', value: stateMessage(event.state) };
@@ -57,12 +57,14 @@ export function eventMessage({ jobId, sequence, time, event }: JobEventRecord): 
         return { case: 'artifact', value: artifactMessage(event.artifact) };
     }
   };
-  return create(JobEventSchema, { jobId, sequence, time: timestampFromMs(time), event: told() });
+  return create(JobEventSchema, { jobId, sequence, time: timestampFromMs(time), event: payload() });
 }
 
-/** @throws RpcError INVALID_ARGUMENT for an event of a kind that is not known here */
+/**
+ * Converts an event's message to its record. @throws RpcError INVALID_ARGUMENT for an unknown kind
+ */
 export function eventOf({ jobId, sequence, time, event }: JobEvent): JobEventRecord {
-  const told = (): JobEventRecord['event'] => {
+  const payload = (): JobEventRecord['event'] => {
     switch (event.case) {
       case 'state':
         return { kind: 'state', state: stateOf(event.value) ?? 'QUEUED' };
@@ -73,18 +75,18 @@ export function eventOf({ jobId, sequence, time, event }: JobEvent): JobEventRec
       case 'artifact':
         return { kind: 'artifact', artifact: artifactOf(event.value) };
       default:
-        throw invalidPart('event', 'event is of a kind that is not known here');
+        throw invalidPart('event', 'event is of an unknown kind');
     }
   };
-  return { jobId, sequence, time: time ? timestampMs(time) : 0, event: told() };
+  return { jobId, sequence, time: time ? timestampMs(time) : 0, event: payload() };
 }
 
-/** The same in proto3's JSON form, as it is published: the one conversion. */
+/** Converts an event to proto3's JSON form, as it is published. The only such conversion. */
 export const eventJson = (event: JobEventRecord): JsonValue => toJson(JobEventSchema, eventMessage(event));
 
 export const stateMessage = (state: JobState): WireState => WireState[state];
 
-/** @returns undefined for the enum's zero */
+/** Returns a job's state; undefined for the enum's zero. */
 export const stateOf = (state: WireState): JobState | undefined =>
   state === WireState.UNSPECIFIED ? undefined : (WireState[state] as JobState);
 

@@ -13,11 +13,11 @@ import { RpcError, rpcErrorOf, status } from '../proto/status';
 /** A job's spec with its defaults filled in. */
 export type ServedSpec = JobSpec<TextDataset> & { analyzeOnly: boolean };
 
-/** How long the analyzer is asked what a model is, in milliseconds. */
+/** Longest wait for the analyzer's description of a model, in milliseconds. */
 const DESCRIBE_MS = 5000;
 
 /**
- * A client's spec, checked as far as it can be without reading what it names.
+ * Checks a client's spec, without reading the files that it names.
  *
  * @throws HifiError INVALID_INPUT naming the field, such as `spec.training.lr`
  */
@@ -48,10 +48,11 @@ function formatNamed(format: string, i: number): ExportFormat {
 }
 
 /**
- * Asks the analyzer whether it knows the model, and looks whether the model has as many heads as are to be tuned. An analyzer that
- * is away is no reason to refuse a job.
+ * Checks a spec against its model: the analyzer must know the model, and the model must have enough
+ * heads. Accepts the spec if the analyzer is away.
  *
- * @throws RpcError what the analyzer says of the model; HifiError INVALID_INPUT for a `k` or `budget` that the model does not allow
+ * @throws RpcError the analyzer's error for the model; HifiError INVALID_INPUT for a `k` or `budget` that
+ *   the model does not allow
  */
 export async function checkModel(spec: ServedSpec, analyzer: GrpcClient, signal: AbortSignal): Promise<void> {
   let model: DescribeModelResponse;

@@ -11,7 +11,7 @@ export interface Accepted {
 }
 
 /**
- * Version of the layout below. A store without a version has the first layout, which keeps each
+ * Version of the layout below. A store without a version has the first layout, which stores each
  * spec in its job's record.
  */
 const LAYOUT = 2;
@@ -46,7 +46,7 @@ export class JobTables {
   /**
    * Opens the tables and converts a store of the first layout in one transaction.
    *
-   * @param convert adds one job's record and spec in the present layout; called within that
+   * @param convert adds one job's record and spec in the current layout; called within that
    *   transaction
    * @throws HifiError FAILED for a store of a later version; DISK_FULL
    */
@@ -84,7 +84,7 @@ export class JobTables {
       return await this.root.transaction(work);
     } catch (thrown) {
       // lmdb-js rejects each write with an error that holds a second promise, which rejects with
-      // the cause. If unhandled, the second one would end the process.
+      // the cause. An unhandled second one would end the process.
       const { commitError } = thrown as { commitError?: Promise<never> };
       const cause: unknown = commitError ? await commitError.catch((error) => error) : thrown;
       const isHalf = commitError !== undefined && HALF_WRITTEN.includes((cause as { code?: unknown }).code);

@@ -3,15 +3,18 @@ import { eventJson } from './job-message';
 import type { JobEventRecord } from './record';
 import type { Unpublished } from './store';
 
-/** The stream that keeps the events, where the server has JetStream. */
+/** Stream that stores the events, if the server has JetStream. */
 export const EVENT_STREAM = 'HIFI_EVENTS';
 
 const JOBS = 'hifi.v1.jobs';
 
-/** Of all jobs' events. */
+/** Subjects of all jobs' events. */
 export const ALL_SUBJECTS = `${JOBS}.>`;
 
-/** Of a job's events, each of which has `KIND` in place of the star: `state`, `progress`, `epoch` or `artifact`. */
+/**
+ * Subjects of a job's events; the star stands for the kind: `state`, `progress`, `epoch`,
+ * `artifact`.
+ */
 export const subjectsOf = (jobId: string) => `${JOBS}.${jobId}.*`;
 
 /** Subject of a job's events of one kind. */
@@ -21,25 +24,28 @@ export const subjectOf = (jobId: string, kind: EventKind) => `${JOBS}.${jobId}.$
 export const EVENT_KINDS = ['state', 'progress', 'epoch', 'artifact'] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
-/** By which a stream, and a reader, knows an event that it has. */
+/** Header by which a stream or a reader recognises a repeated event. */
 export const EVENT_ID = 'Nats-Msg-Id';
 
-/** @returns the sequence number of the event whose id this is */
+/** Returns the sequence number in an event's id. */
 export const sequenceOf = (id: string) => Number(id.slice(id.lastIndexOf(':') + 1));
 
-/** An event as it is published. */
+/** Published form of an event. */
 export interface NatsMessage {
   subject: string;
-  /** A JobEvent in proto3's JSON form. */
+  /** JobEvent in proto3's JSON form. */
   body: string;
   headers: MsgHdrs;
 }
 
-/** CloudEvents 1.0 in binary mode: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/nats-protocol-binding.md */
+/**
+ * Converts an event to a message: CloudEvents 1.0 in binary mode.
+ * https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/nats-protocol-binding.md
+ */
 export function natsMessage({ event, traceparent }: Pick<Unpublished, 'event' | 'traceparent'>): NatsMessage {
-  const { jobId, event: told } = event;
+  const { jobId, event: payload } = event;
   return {
-    subject: subjectOf(jobId, told.kind),
+    subject: subjectOf(jobId, payload.kind),
     body: JSON.stringify(eventJson(event)),
     headers: eventHeaders(event, traceparent),
   };
@@ -51,15 +57,15 @@ export const sizeOf = ({ body, headers }: NatsMessage): number =>
 
 function eventHeaders({ jobId, sequence, time, event }: JobEventRecord, traceparent: string | undefined): MsgHdrs {
   const id = `${jobId}:${sequence}`;
-  const told = headers();
-  told.set(EVENT_ID, id);
-  told.set('ce-specversion', '1.0');
-  told.set('ce-id', id);
-  told.set('ce-source', '/hifi/gateway');
-  told.set('ce-type', `hifi.v1.job.${event.kind}`);
-  told.set('ce-time', new Date(time).toISOString());
-  told.set('ce-subject', jobId);
-  told.set('content-type', 'application/json');
-  if (traceparent !== undefined) told.set('traceparent', traceparent);
-  return told;
+  const fields = headers();
+  fields.set(EVENT_ID, id);
+  fields.set('ce-specversion', '1.0');
+  fields.set('ce-id', id);
+  fields.set('ce-source', '/hifi/gateway');
+  fields.set('ce-type', `hifi.v1.job.${event.kind}`);
+  fields.set('ce-time', new Date(time).toISOString());
+  fields.set('ce-subject', jobId);
+  fields.set('content-type', 'application/json');
+  if (traceparent !== undefined) fields.set('traceparent', traceparent);
+  return fields;
 }

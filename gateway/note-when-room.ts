@@ -9,8 +9,8 @@ import type { JobStore } from './store';
 const PAUSES: Pauses = { first: 250, longest: 8000 };
 
 /**
- * Records what happened to a running job. If the store has no room, it waits for room. So no job is
- * ahead of its record, and none fails because of the disk.
+ * Records a running job's changes. If the store has no room, it waits for room. So no job is ahead
+ * of its record, and none fails because of the disk.
  *
  * @param signal ends the wait, but not the first attempt
  * @throws HifiError NOT_FOUND; CANCELLED when `signal` aborts the wait

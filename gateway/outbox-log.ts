@@ -13,25 +13,25 @@ const MAX_REASONS = 10;
  * skipped events, once per interval.
  */
 export class OutboxLog {
-  /** Last line about the state. */
+  /** State of the last logged line. */
   private state: 'nothing' | 'connected' | 'published' | 'waiting' = 'nothing';
-  /** Last logged destination of events. */
+  /** Last logged streams and shortcomings. */
   private where = '';
-  private forgets = '';
-  /** Reason to wait → time at which it was logged, in milliseconds. */
+  private discards = '';
+  /** Reason to wait → time when it was last logged, in milliseconds. */
   private readonly reasons = new Map<string, number>();
-  private asideTold = Number.NEGATIVE_INFINITY;
-  private asideSince = 0;
-  /** True while events wait, or while nothing is known yet. */
+  private skippedTime = Number.NEGATIVE_INFINITY;
+  private skippedSince = 0;
+  /** True while events wait, or while the server's state is unknown. */
   waiting = true;
 
-  /** @param nats name of the server in log lines */
+  /** Creates a log. @param nats the server's name in log lines */
   constructor(
     private readonly log: Logger,
     private readonly nats: string,
   ) {}
 
-  /** @param next the first waiting event, if any */
+  /** Logs that events wait. @param next first waiting event, if any */
   waits(error: unknown, next: JobEventRecord | undefined): void {
     this.waiting = true;
     const reason = denialOf(error) ?? (error instanceof Error ? error.message : String(error));
@@ -43,29 +43,29 @@ export class OutboxLog {
     this.log.warn({ nats: this.nats, ...(next && named(next)), reason }, 'events wait for NATS');
   }
 
-  /** The server has accepted an event. */
+  /** Logs that the server accepted an event. */
   published(channel: EventChannel): void {
     this.there('published', 'events are published', channel);
   }
 
-  /** The server is there, and no event waits. */
+  /** Logs that the server is connected and no event waits. */
   connected(channel: EventChannel): void {
     if (this.state !== 'published') this.there('connected', 'connected to NATS', channel);
     this.waiting = false;
   }
 
-  /** An event was skipped. */
+  /** Logs a skipped event. */
   tooLarge(event: JobEventRecord, { bytes, limit, limitOf }: TooLarge): void {
     this.waiting = false;
-    if (Date.now() - this.asideTold < QUIET_MS) {
-      this.asideSince++;
+    if (Date.now() - this.skippedTime < QUIET_MS) {
+      this.skippedSince++;
       return;
     }
     const reason = `it has ${bytes} bytes, over ${limitOf}${limit === undefined ? '' : ` of ${limit}`}`;
-    const more = this.asideSince > 0 ? { othersBefore: this.asideSince } : {};
+    const more = this.skippedSince > 0 ? { othersBefore: this.skippedSince } : {};
     this.log.warn({ nats: this.nats, ...named(event), bytes, limit, ...more, reason }, 'an event is not published');
-    this.asideTold = Date.now();
-    this.asideSince = 0;
+    this.skippedTime = Date.now();
+    this.skippedSince = 0;
   }
 
   ended(error: unknown): void {
@@ -73,10 +73,11 @@ export class OutboxLog {
   }
 
   close(): void {
-    if (this.asideSince > 0) this.log.warn({ nats: this.nats, others: this.asideSince }, 'events are not published');
+    if (this.skippedSince > 0)
+      this.log.warn({ nats: this.nats, others: this.skippedSince }, 'events are not published');
   }
 
-  private there(state: 'connected' | 'published', words: string, { streams, lacks, forgets }: EventChannel): void {
+  private there(state: 'connected' | 'published', words: string, { streams, lacks, discards }: EventChannel): void {
     this.waiting = false;
     const where = JSON.stringify([streams, lacks]);
     if (state === this.state && where === this.where) return;
@@ -84,9 +85,9 @@ export class OutboxLog {
     for (const [reason, time] of [...this.reasons]) if (Date.now() - time >= QUIET_MS) this.reasons.delete(reason);
     if (lacks.length > 0) this.log.warn({ nats: this.nats, streams, lacks }, words);
     else this.log.info({ nats: this.nats, streams }, words);
-    if (forgets.join() !== this.forgets)
-      this.log.warn({ nats: this.nats, reasons: forgets }, 'events may be forgotten');
-    this.forgets = forgets.join();
+    if (discards.join() !== this.discards)
+      this.log.warn({ nats: this.nats, reasons: discards }, 'the stream may discard events');
+    this.discards = discards.join();
   }
 }
 

@@ -8,17 +8,17 @@ import { type EventChannel, openChannel } from './event-channel';
 import { OutboxLog } from './outbox-log';
 import type { JobStore, Unpublished } from './store';
 
-/** Events that are read at a time. */
+/** Number of events that are read at once. */
 const BATCH = 64;
-/** How long `stop` goes on publishing, in milliseconds. */
+/** Longest time that `stop` continues to publish, in milliseconds. */
 const STOP_MS = 2_000;
 /** Interval at which a server that lacks something is checked again, in milliseconds. */
 const LOOK_AGAIN_MS = 5 * 60_000;
 
 /**
- * Publishes the events of a store on NATS, in their order. An event stays in the store until the
- * server has it; where that is not known it is sent again, and a reader or the stream drops it by
- * its id. Events wait while the server is away or refuses the first of them. The outbox skips an
+ * Publishes the events of a store on NATS, in their order. The store keeps an event until the
+ * server has it. If that is unknown, the outbox sends it again, and the stream or a reader drops it
+ * by its id. Events wait while the server is away or refuses the first of them. The outbox skips an
  * event that the server can never accept. A store has one outbox at a time.
  */
 export class Outbox {
@@ -29,13 +29,15 @@ export class Outbox {
   private stopping = false;
   private readonly waker = new Waker();
   private done: Promise<void> = Promise.resolve();
-  private readonly told: OutboxLog;
+  private readonly log: OutboxLog;
   private readonly backoff: Backoff;
 
   /**
+   * Creates an outbox; `start` connects it.
+   *
    * @param url see `natsAddress`
-   * @param pauses between two attempts at a server that is away or refuses
-   * @throws HifiError INVALID_INPUT where it is none
+   * @param pauses pauses between two attempts at a server that is away or refuses
+   * @throws HifiError INVALID_INPUT for an invalid address
    */
   constructor(
     private readonly store: JobStore,
@@ -44,11 +46,11 @@ export class Outbox {
     private readonly pauses = NATS_PAUSES,
   ) {
     this.address = natsAddress(url);
-    this.told = new OutboxLog(log, this.address.shown);
+    this.log = new OutboxLog(log, this.address.shown);
     this.backoff = new Backoff(pauses);
   }
 
-  /** Begins; NATS may come later. */
+  /** Starts to publish, as soon as NATS is available. */
   start(): void {
     this.done = this.run();
   }
@@ -60,7 +62,7 @@ export class Outbox {
   async stop(): Promise<void> {
     this.stopping = true;
     this.waker.wake();
-    const late = setTimeout(() => this.over.abort(), this.told.waiting ? 0 : STOP_MS);
+    const late = setTimeout(() => this.over.abort(), this.log.waiting ? 0 : STOP_MS);
     await this.done;
     clearTimeout(late);
   }
@@ -70,15 +72,15 @@ export class Outbox {
     try {
       while (!this.stopping) await this.publishOn(await this.connect());
     } catch (error) {
-      if (!this.over.signal.aborted) this.told.ended(error);
+      if (!this.over.signal.aborted) this.log.ended(error);
     } finally {
       stopWatching();
-      this.told.close();
+      this.log.close();
     }
   }
 
   private connect(): Promise<NatsLink> {
-    const away = (error: unknown) => this.tellWaiting(error);
+    const away = (error: unknown) => this.logWaiting(error);
     const servers = [...new Set([...this.address.servers, ...this.cluster])];
     return awaitNats({ ...this.address, servers }, 'hifi-gateway', this.over.signal, away, this.pauses);
   }
@@ -102,7 +104,7 @@ export class Outbox {
       await this.publish(await openChannel(link), link.lost);
     } catch (error) {
       this.over.signal.throwIfAborted();
-      this.tellWaiting(error);
+      this.logWaiting(error);
       await delay(this.backoff.next(), undefined, { signal: this.over.signal });
     }
   }
@@ -119,7 +121,7 @@ export class Outbox {
         return;
       } else {
         this.backoff.reset();
-        this.told.connected(channel);
+        this.log.connected(channel);
         await woken;
         lost.throwIfAborted();
       }
@@ -130,17 +132,17 @@ export class Outbox {
     let left: number | undefined;
     try {
       for await (const { unpublished, tooLarge } of channel.send(events)) {
-        left = unpublished.place;
+        left = unpublished.position;
         this.backoff.reset();
-        if (tooLarge) this.told.tooLarge(unpublished.event, tooLarge);
-        else this.told.published(channel);
+        if (tooLarge) this.log.tooLarge(unpublished.event, tooLarge);
+        else this.log.published(channel);
       }
     } finally {
       if (left !== undefined) await this.store.published(left);
     }
   }
 
-  private tellWaiting(error: unknown): void {
-    this.told.waits(error, this.store.unpublished(1)[0]?.event);
+  private logWaiting(error: unknown): void {
+    this.log.waits(error, this.store.unpublished(1)[0]?.event);
   }
 }

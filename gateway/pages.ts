@@ -1,32 +1,31 @@
 import { invalidPart, invalidValue } from '../foundation/errors';
 
-/** Of a list, items a page. */
+/** Largest number of items per page. */
 const MOST = 1000;
 
-/** What a client asks for. */
+/** Page fields of a list request. */
 interface PageRequest {
   pageSize?: number;
   pageToken?: string;
 }
 
 /**
- * A page of a list.
+ * Returns a page of a list.
  *
- * @param itemsAfter all items behind the one of that key, which need not be there any more; without
- *   a key all
- * @param keyOf names an item; the token of the next page holds that of the last one seen
+ * @param itemsAfter returns all items after that of a key, which may be deleted; without a key all
+ * @param keyOf returns an item's key; the next page's token holds that of the last item
  * @param isKey returns true for a valid key of an item
- * @param usual items where the client does not say
- * @throws HifiError INVALID_INPUT for a size out of range, or a token that is none of ours
+ * @param defaultSize number of items if the client gives none
+ * @throws HifiError INVALID_INPUT for a size out of range or an invalid token
  */
 export function pageOf<T>(
   itemsAfter: (key?: string) => Iterable<T>,
   keyOf: (item: T) => string,
   isKey: (text: string) => boolean,
   { pageSize = 0, pageToken = '' }: PageRequest,
-  usual: number,
+  defaultSize: number,
 ): { page: T[]; nextPageToken: string } {
-  const size = pageSize || usual;
+  const size = pageSize || defaultSize;
   if (size > MOST) throw invalidValue({ field: 'page_size', value: String(size), expected: `1 to ${MOST}` });
   const page: T[] = [];
   for (const item of itemsAfter(pageToken === '' ? undefined : keyIn(pageToken, isKey))) {
@@ -40,7 +39,7 @@ export function pageOf<T>(
 
 function keyIn(token: string, isKey: (text: string) => boolean): string {
   const key = Buffer.from(token, 'base64url').toString();
-  // Decoding passes over what it does not know.
+  // Decoding ignores invalid characters.
   if (Buffer.from(key).toString('base64url') === token && isKey(key)) return key;
-  throw invalidPart('page_token', 'page_token is none that this service gave; begin anew without it');
+  throw invalidPart('page_token', 'page_token is not a token of this service; start again without it');
 }

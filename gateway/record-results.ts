@@ -8,22 +8,23 @@ import type { FileHolds } from './file-holds';
 import type { JobRecord } from './record';
 
 /**
- * A server's place for a job's results: files in the artifact store, named in the job's record. What the record names was made of
- * the same spec, so it is kept; what was made since waits here until the job's event tells of it.
+ * Results of a job on a server: files of the artifact store, named in the job's record. The
+ * record's results belong to the same spec, so they are reused. A new result waits here until the
+ * job's event names it.
  */
 export class RecordPlace implements JobPlace {
-  /** What is there, by name. */
+  /** Stored results by name. */
   private readonly files = new Map<string, Artifact>();
-  /** Of it, what no event has told of. */
-  private untold: Artifact[] = [];
+  /** Results that no event has reported yet. */
+  private unreported: Artifact[] = [];
 
   private constructor(
     private readonly store: ArtifactStore,
-    /** Holds of this attempt: a result's file must last until the record names it. */
+    /** Holds of this attempt: a result's file must exist until the record names it. */
     private readonly holds: FileHolds,
   ) {}
 
-  /** Place of those files of a record that are stored and undamaged. */
+  /** Opens the results of a record: those whose files are stored and undamaged. */
   static async open(
     { artifacts }: Pick<JobRecord, 'artifacts'>,
     store: ArtifactStore,
@@ -53,7 +54,7 @@ export class RecordPlace implements JobPlace {
   }
 
   /**
-   * Holds a file that is in the store.
+   * Adds a file of the store to the results, and holds it.
    *
    * @throws RpcError ABORTED if it is missing: it was deleted in the meantime, and another attempt
    *   creates it again
@@ -63,13 +64,13 @@ export class RecordPlace implements JobPlace {
       throw new RpcError(status.ABORTED, 'ARTIFACT_GONE', `${artifact.name} was deleted before the job had it`);
     }
     this.files.set(artifact.name, artifact);
-    this.untold.push(artifact);
+    this.unreported.push(artifact);
   }
 
-  /** Files of a result, or of a folder of results, that no event has told of; from now on one has. */
+  /** Returns the unreported files of a result or folder of results, and marks them as reported. */
   take(result: string): Artifact[] {
-    const taken = this.untold.filter(({ name }) => isOf(name, result));
-    this.untold = this.untold.filter(({ name }) => !isOf(name, result));
+    const taken = this.unreported.filter(({ name }) => isOf(name, result));
+    this.unreported = this.unreported.filter(({ name }) => !isOf(name, result));
     return taken;
   }
 
@@ -77,7 +78,7 @@ export class RecordPlace implements JobPlace {
     return this.store.path(sha256);
   }
 
-  /** A file of the job, made now or before. */
+  /** Returns a file of the job, from this attempt or an earlier one. */
   find(name: string): Artifact | undefined {
     return this.files.get(name);
   }

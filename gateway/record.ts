@@ -3,41 +3,41 @@ import type { StageProgress } from '../foundation/progress';
 import type { Artifact } from '../foundation/stored-file';
 import { JOB_PATH, type JobState } from '../job/job';
 
-/** Why a job failed, as a client is told. */
+/** Error of a failed job, as clients receive it. */
 export interface JobError {
-  /** A gRPC status. */
+  /** gRPC status code. */
   code: number;
-  /** UPPER_SNAKE. */
+  /** Reason in UPPER_SNAKE. */
   reason: string;
   message: string;
   violations?: { field: string; description: string }[];
 }
 
-/** The span of a state: a gateway that was restarted tells of one that was cut, and the next attempt links to it. */
+/**
+ * Span of a state. A restarted gateway reports an interrupted one, and the next attempt links to
+ * it.
+ */
 export interface Phase {
   state: JobState;
-  /** 16 hexadecimal digits. */
+  /** Span id, 16 hexadecimal digits. */
   spanId: string;
-  /** Milliseconds since the epoch. */
+  /** Start, in milliseconds since the epoch. */
   from: number;
-  /** Whether the collector knows of it. */
+  /** True once the collector has the span. */
   told: boolean;
 }
 
-/**
- * Changing part of a job, as the store keeps it: plain data. With the spec, it suffices to resume
- * the job.
- */
+/** Stored part of a job that changes: plain data. With the spec, it suffices to resume the job. */
 export interface JobRecord {
   id: string;
   requestId: string;
   state: JobState;
   progress?: StageProgress;
-  /** How often it was taken up. */
+  /** Number of attempts. */
   attempt: number;
   /** W3C traceparent of the CreateJob call's span, the root of the job's trace. */
   traceparent?: string;
-  /** The phase at work, for the trace. */
+  /** Span of the current state. */
   phase?: Phase;
   epochs: number;
   metrics?: TrainMetrics;
@@ -45,21 +45,21 @@ export interface JobRecord {
   warnings: string[];
   error?: JobError;
   cancelRequested?: true;
-  /** Milliseconds since the epoch. */
+  /** Creation and last change, in milliseconds since the epoch. */
   createTime: number;
   updateTime: number;
-  /** Of the last event; 0 before the first. */
+  /** Sequence number of the last event; 0 before the first. */
   sequence: number;
-  /** When the last progress event was, in milliseconds since the epoch. */
+  /** Time of the last progress event, in milliseconds since the epoch. */
   progressTime: number;
 }
 
-/** Something that a client is told of a job. */
+/** Event of a job, as clients receive it. */
 export interface JobEventRecord {
   jobId: string;
-  /** From 1, without gaps. */
+  /** Sequence number within the job, from 1, without gaps. */
   sequence: number;
-  /** Milliseconds since the epoch. */
+  /** Time, in milliseconds since the epoch. */
   time: number;
   event:
     | { kind: 'state'; state: JobState }
@@ -68,7 +68,7 @@ export interface JobEventRecord {
     | { kind: 'artifact'; artifact: Artifact };
 }
 
-/** Something that happened to a job; not all of it is an event. */
+/** Change of a job; not every change is an event. */
 export type Happening =
   | JobEventRecord['event']
   | { kind: 'warning'; message: string }
@@ -83,12 +83,13 @@ const ENDS: readonly JobState[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
 
 export const hasEnded = ({ state }: Pick<JobRecord, 'state'>) => ENDS.includes(state);
 
-/** Least time between two progress events of a job, in milliseconds: at most four a second. */
+/** Shortest time between two progress events of a job, in milliseconds: at most four per second. */
 const PROGRESS_INTERVAL = 250;
 
 /**
- * The job after something happened, and what is told of it. States go forwards alone: an attempt that begins anew passes through
- * those that the job has behind it without a word. What was told before is not told again.
+ * Computes a job's record after some changes, and their events. States only go forward: a new
+ * attempt passes silently through the states that the job has already left. No event is reported
+ * twice.
  */
 export function after(
   before: JobRecord,
@@ -98,14 +99,16 @@ export function after(
   const record: JobRecord = { ...before };
   const events: JobEventRecord[] = [];
   for (const happening of happenings) {
-    const told = take(record, happening, now);
-    if (told) events.push({ jobId: record.id, sequence: ++record.sequence, time: now, event: told });
+    const event = take(record, happening, now);
+    if (event) events.push({ jobId: record.id, sequence: ++record.sequence, time: now, event });
   }
   if (happenings.length > 0 && !hasEnded(before)) record.updateTime = Math.max(now, before.updateTime);
   return { record, events };
 }
 
-/** Changes `record`; gives back what a client is told. A job that has ended stays as it is. */
+/**
+ * Applies a change to `record` and returns its event, if any. A job that has ended does not change.
+ */
 function take(record: JobRecord, happening: Happening, now: number): JobEventRecord['event'] | undefined {
   if (hasEnded(record)) return undefined;
   switch (happening.kind) {
@@ -162,9 +165,9 @@ function take(record: JobRecord, happening: Happening, now: number): JobEventRec
  */
 const isWithin = (interval: number, since: number, now: number) => now >= since && now - since < interval;
 
-/** Whether a job in one state may enter another. */
+/** Returns true if a job may go from one state to another. */
 function follows(from: JobState, to: JobState): boolean {
   if (to === 'FAILED' || to === 'CANCELLED') return true;
-  const place = (state: JobState) => (JOB_PATH as readonly JobState[]).indexOf(state);
-  return place(to) > place(from);
+  const position = (state: JobState) => (JOB_PATH as readonly JobState[]).indexOf(state);
+  return position(to) > position(from);
 }

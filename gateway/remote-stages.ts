@@ -25,10 +25,10 @@ import { progressOf } from '../proto/progress';
 import { scoresOf } from '../proto/scores';
 import { epochOf, metricsOf } from '../proto/training';
 import { writeReportInChild } from '../report/write-report';
-import { askedOf } from './asked';
 import type { RecordPlace } from './record-results';
+import { reportInputs } from './report-inputs';
 
-/** Who does the work of a job. */
+/** Services and stores that a job's stages use. */
 export interface Workers {
   analyzer: GrpcClient;
   trainer: GrpcClient;
@@ -38,7 +38,7 @@ export interface Workers {
   engineProcess: ProcessOptions;
 }
 
-/** The work of a job's states, done by the analyzer's and the trainer's services; results go to `place`. */
+/** Stages of a job that call the analyzer's and the trainer's services; results go to `place`. */
 export function remoteStages(runId: string, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
   const { analyzer, trainer, artifacts, inputs, engineProcess } = workers;
   const put = (artifact: Artifact) => place.put(artifactOf(artifact));
@@ -125,7 +125,7 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
     },
 
     async report(spec, result, signal) {
-      const parts = { ...result, asked: askedOf(spec), ...(result.metrics && (await trained(spec, place))) };
+      const parts = { ...result, asked: reportInputs(spec), ...(result.metrics && (await trained(spec, place))) };
       const drawn = await inputs.inScratch(async (folder) => {
         const files = await writeReportInChild(folder, parts, signal, engineProcess);
         for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
@@ -135,7 +135,7 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
   };
 }
 
-/** What a report tells of a training besides its metrics. */
+/** Reads what a report shows of a training besides its metrics. */
 async function trained({ training, exports }: JobSpec<TextDataset>, place: RecordPlace) {
   const [info, tensors] = ['delta/delta.json', 'delta/delta.safetensors'].map((name) =>
     answered(place.find(name), 'trainer'),
@@ -144,13 +144,13 @@ async function trained({ training, exports }: JobSpec<TextDataset>, place: Recor
   return { training, exports, deltaBytes: info.sizeBytes + tensors.sizeBytes, taskHead };
 }
 
-/** Says something of the span of the state at work. */
+/** Adds attributes to the span of the current state. */
 function attribute(attributes: Record<string, string | number>): void {
   const named = Object.entries(attributes).map(([name, value]) => [`hifi.${name}`, value]);
   trace.getActiveSpan()?.setAttributes(Object.fromEntries(named));
 }
 
-/** @throws HifiError FAILED where a service ended its answer without a result */
+/** Returns a service's result. @throws HifiError FAILED if its answer ended without one */
 function answered<T>(result: T | undefined, who: string): T {
   if (result === undefined) throw new HifiError('FAILED', `the ${who} ended without a result`);
   return result;

@@ -3,18 +3,19 @@ import { HifiError } from '../foundation/errors';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { JobStore } from './store';
 
-/** How long a job that has ended is kept, and its events on NATS, in milliseconds: thirty days. */
+/** Retention of an ended job and of its events on NATS, in milliseconds: thirty days. */
 export const JOB_MS = 30 * 24 * 3600_000;
-/** How long a file is kept that no job has (yet), in milliseconds: a day. */
+/** Retention of a file that no job uses, in milliseconds: a day. */
 const FILE_MS = 24 * 3600_000;
-/** Between two looks, in milliseconds. */
+/** Interval of the sweeps, in milliseconds. */
 const INTERVAL_MS = 3600_000;
 
-/** Files that are checked before other calls have a turn. */
+/** Number of files that are checked before other calls get a turn. */
 const FILES_A_TURN = 100;
 
 /**
  * Deletes an ended job, and those of its files that nothing else uses.
+ *
  * @throws HifiError NOT_FOUND; DISK_FULL
  */
 export async function deleteJob(id: string, store: JobStore, artifacts: ArtifactStore): Promise<void> {
@@ -36,11 +37,11 @@ export async function sweep(store: JobStore, artifacts: ArtifactStore, now: numb
   artifacts.dropParts(now - FILE_MS);
 }
 
-/** Sweeps now and every hour. @returns ends that */
+/** Sweeps now and every hour. @returns a function that stops it */
 export function keepSweeping(store: JobStore, artifacts: ArtifactStore, failed: (error: unknown) => void): () => void {
-  const look = () => void sweep(store, artifacts, Date.now()).catch(failed);
-  const timer = setInterval(look, INTERVAL_MS);
+  const run = () => void sweep(store, artifacts, Date.now()).catch(failed);
+  const timer = setInterval(run, INTERVAL_MS);
   timer.unref();
-  look();
+  run();
   return () => clearInterval(timer);
 }

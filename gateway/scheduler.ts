@@ -8,18 +8,21 @@ import { noteWhenRoom } from './note-when-room';
 import { type Happening, hasEnded, type JobError } from './record';
 import type { JobStore } from './store';
 
-/** Receives each answer of a service, with true if a later attempt need not repeat that work. */
-export type Heard = (advanced: boolean) => void;
+/**
+ * Receives each answer of a service: `advanced` is true if a later attempt need not repeat that
+ * work.
+ */
+export type OnAnswer = (advanced: boolean) => void;
 
-/** Drives a job once; see `attempt.ts`. */
-export type Attempt = (id: string, signal: AbortSignal, heard: Heard) => Promise<void>;
+/** Runs a job once; see `attempt.ts`. */
+export type Attempt = (id: string, signal: AbortSignal, onAnswer: OnAnswer) => Promise<void>;
 
 export interface SchedulerLimits {
-  /** Jobs that run at once: the engines take all cores for one. */
+  /** Number of jobs that run at once: the engines use all cores for one. */
   running: number;
-  /** Jobs that wait. */
+  /** Largest number of waiting jobs. */
   waiting: number;
-  /** Attempts in a row that reach nothing before a job whose engine is lost again and again has failed. */
+  /** Number of lost engines in a row, without new progress, after which a job fails. */
   lostEngines: number;
   /** Longest absence of an unreachable service, in milliseconds. */
   awayMs: number;
@@ -30,9 +33,12 @@ export const SCHEDULER_DEFAULTS: SchedulerLimits = { running: 1, waiting: 100, l
 /** Pauses between two attempts. */
 const PAUSES: Pauses = { first: 500, longest: 5000 };
 
-/** Runs the jobs of a store in the order they came, some at a time, each as often as it takes. */
+/**
+ * Runs the jobs of a store in the order of their creation, a limited number at once. Makes as many
+ * attempts at a job as it needs.
+ */
 export class Scheduler {
-  /** Jobs at work. */
+  /** Running jobs. */
   private readonly running = new Map<string, { controller: AbortController; done: Promise<void> }>();
   private readonly draining = new AbortController();
   private readonly stopWatching: () => void;
@@ -46,17 +52,17 @@ export class Scheduler {
     this.stopWatching = store.onChange(() => this.next());
   }
 
-  /** Takes up what is there: also jobs that an earlier process was cut in. */
+  /** Starts the next jobs, interrupted jobs of an earlier process included. */
   next(): void {
     if (this.draining.signal.aborted || this.running.size >= this.limits.running) return;
     for (const id of this.store.open()) {
-      if (!this.running.has(id)) this.take(id);
+      if (!this.running.has(id)) this.startJob(id);
       if (this.running.size >= this.limits.running) return;
     }
   }
 
   /**
-   * Has a job cancelled: one that waits at once, one at work within a step.
+   * Cancels a job: a waiting one at once, a running one within a step.
    *
    * @throws HifiError NOT_FOUND
    */
@@ -68,7 +74,7 @@ export class Scheduler {
     else await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
   }
 
-  /** Stops taking jobs up and cuts those at work; the next process goes on with them. */
+  /** Starts no more jobs and interrupts the running ones; the next process resumes them. */
   async drain(): Promise<void> {
     this.draining.abort();
     this.stopWatching();
@@ -76,17 +82,17 @@ export class Scheduler {
     await Promise.all([...this.running.values()].map(({ done }) => done));
   }
 
-  private take(id: string): void {
+  private startJob(id: string): void {
     const controller = new AbortController();
-    this.log.info({ job: id }, 'a job is taken up');
+    this.log.info({ job: id }, 'a job starts or resumes');
     const done = this.drive(id, controller.signal)
       .catch(async (error) => {
-        this.log.error({ job: id, err: error }, 'the job could not be driven');
+        this.log.error({ job: id, err: error }, 'the job could not be run');
         // The job is still open: an immediate new attempt would fail in an endless loop.
         await delay(PAUSES.longest, undefined, { signal: this.draining.signal }).catch(() => {});
       })
       .then(() => {
-        this.log.info({ job: id, state: this.store.get(id).state }, 'a job is left');
+        this.log.info({ job: id, state: this.store.get(id).state }, 'a job has ended or was interrupted');
         this.running.delete(id);
         this.next();
       });
@@ -98,7 +104,7 @@ export class Scheduler {
     let lost = 0;
     const backoff = new Backoff(PAUSES);
     const absence = new Absence(this.limits.awayMs);
-    const heard: Heard = (advanced) => {
+    const onAnswer: OnAnswer = (advanced) => {
       absence.answered();
       if (!advanced) return;
       lost = 0;
@@ -111,7 +117,7 @@ export class Scheduler {
       }
       absence.begin();
       try {
-        await this.attempt(id, signal, heard);
+        await this.attempt(id, signal, onAnswer);
         return;
       } catch (thrown) {
         if (this.draining.signal.aborted) return;
@@ -134,16 +140,18 @@ export class Scheduler {
   }
 }
 
-/** What a service answered, where that is behind the driver's error. */
+/** Returns a service's error if it caused the driver's error. */
 function causeOf(thrown: unknown): RpcError {
   return rpcErrorOf(thrown instanceof HifiError && thrown.cause instanceof RpcError ? thrown.cause : thrown);
 }
 
-/** Whether another attempt may do better: the service was away or busy, or its engine died. */
+/**
+ * Returns true if another attempt may succeed: the service was away or busy, or its engine died.
+ */
 const isPassing = ({ code, details }: RpcError) =>
   code === status.UNAVAILABLE ||
   code === status.ABORTED ||
-  // A message that is too large stays so: nobody says when to try again.
+  // A message that is too large stays too large: such an error has no retry delay.
   (code === status.RESOURCE_EXHAUSTED && details.retrySeconds !== undefined);
 
 const jobError = ({ code, reason, message, details: { violations } }: RpcError): JobError => ({

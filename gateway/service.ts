@@ -37,14 +37,14 @@ export interface GatewayParts {
 const DATASETS = ['train', 'dev'] as const;
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 /**
- * Longest time that a watcher may leave waiting events unread, in milliseconds. It resumes at the
- * next sequence number.
+ * Longest time that a watcher may leave waiting events unread, in milliseconds. It can resume at
+ * the next sequence number.
  */
 const WATCHER_IDLE_MS = 60_000;
-/** After which a client may try again when too many jobs wait, in seconds. */
+/** Retry delay for a client when too many jobs wait, in seconds. */
 const RETRY_SECONDS = 30;
 
-/** Jobs: taken in, told of, cancelled. */
+/** Service that creates, reports, cancels and deletes jobs. */
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
   const { store, artifacts, scheduler, analyzer, trainer, inputs } = parts;
   const jobOf = async (id: string) => {
@@ -62,7 +62,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       throw new RpcError(status.ALREADY_EXISTS, 'REQUEST_EXISTS', description, { violations });
     },
   });
-  /** Looks at all that a spec names. */
+  /** Checks a spec: its options, datasets and model. */
   const check = async (spec: SpecMessage, signal: AbortSignal) => {
     const served = servedSpec(spec);
     for (const field of DATASETS) {
@@ -152,12 +152,12 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const wrong = (expected: string) =>
         invalidValue({ field: 'from_sequence', value: String(fromSequence), expected });
       if (fromSequence < 1) throw wrong('1 or more');
-      let told = false;
+      let sent = false;
       for await (const event of store.watch(jobId, fromSequence, call.signal)) {
-        told = true;
+        sent = true;
         yield { event: eventMessage(event) };
       }
-      if (told) return;
+      if (sent) return;
       const { sequence } = store.get(jobId);
       throw wrong(`1 to ${sequence}: job ${jobId} has ended with event ${sequence}`);
     },

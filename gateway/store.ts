@@ -8,36 +8,36 @@ import { type Accepted, JobTables } from './job-tables';
 import { after, type Happening, hasEnded, type JobEventRecord, type JobRecord } from './record';
 import { Watchers } from './watchers';
 
-/** What a new job is made of. */
+/** Content of a new job. */
 export interface NewJob {
   requestId: string;
   /** Form described in `stored-spec.ts`. */
   spec: unknown;
-  /** Tells one spec from another. */
+  /** SHA-256 of the client's spec. */
   specHash: string;
   traceparent: string | undefined;
 }
 
-/** Why a job is not taken in: each throws. */
+/** Reasons to refuse a job: each function throws. */
 export interface Refusals {
-  /** As many jobs wait as may. */
+  /** The queue is full. */
   full(): never;
-  /** The `requestId` is that of another job. */
+  /** The `requestId` belongs to a job with another spec. */
   otherSpec(id: string): never;
 }
 
-/** An event that is still to be published, with its place in the order of all jobs' events. */
+/** Unpublished event, with its position in the outbox. */
 export interface Unpublished {
-  place: number;
+  position: number;
   event: JobEventRecord;
-  /** Of the job's root span. */
+  /** Context of the job's root span. */
   traceparent: string | undefined;
 }
 
-/** Digits of an id that are its time: milliseconds since the epoch, to base 36. */
+/** Number of leading digits of an id that are its time: milliseconds since the epoch in base 36. */
 const ID_TIME = 9;
 
-/** Form of every id. Any other text is the id of no job, and may be too long for a database key. */
+/** Form of every id. Any other text is no job's id, and may be too long for a database key. */
 const ID = /^[0-9a-z]{1,64}$/;
 
 export const isJobId = (text: string) => ID.test(text);
@@ -45,7 +45,7 @@ export const isJobId = (text: string) => ID.test(text);
 /** States of the jobs that have not ended. */
 const OPEN = JOB_PATH.filter((state) => !hasEnded({ state }));
 
-/** Events that are read at a time: a waiting reader holds no more of them. */
+/** Number of events that are read at once; a waiting reader holds no more of them. */
 const EVENTS_PAGE = 100;
 
 /** Events of a job that a watcher has read, and the number of changes of all jobs at that time. */
@@ -59,7 +59,7 @@ interface Read {
 
 /**
  * Jobs in an embedded database. One transaction changes a job's record, its events, the indexes and
- * the outbox. So none is lost and none is reported twice, wherever the process is interrupted.
+ * the outbox. So an interruption at any point loses no event and reports none twice.
  */
 export class JobStore {
   private readonly tables: JobTables;
@@ -78,7 +78,7 @@ export class JobStore {
   /**
    * Opens a folder, or creates it. Converts a store of an earlier layout.
    *
-   * @param publishes whether events are kept for a publisher
+   * @param publishes true if the outbox stores events for a publisher
    * @throws HifiError DISK_FULL; FAILED for a store of a later version
    */
   constructor(
@@ -95,22 +95,22 @@ export class JobStore {
   }
 
   /**
-   * Takes a job in, once for each `requestId`.
+   * Creates a job, once for each `requestId`.
    *
-   * @param limit how many jobs may wait
-   * @returns the job, and whether it is new
+   * @param limit largest number of waiting jobs
+   * @returns the job, and true if it is new
    * @throws what `refuse` throws
    */
   async create(job: NewJob, limit: number, refuse: Refusals): Promise<{ record: JobRecord; created: boolean }> {
     const now = Date.now();
-    const made = await this.tables.transaction(() => {
+    const result = await this.tables.transaction(() => {
       const { requests, specs } = this.tables;
       const accepted = requests.get(job.requestId);
       if (accepted) {
         if (accepted.specHash !== job.specHash) refuse.otherSpec(accepted.id);
         return { record: this.get(accepted.id), created: false };
       }
-      if (this.hasWaiting(limit)) refuse.full();
+      if (this.isFull(limit)) refuse.full();
       const id = this.newId(now);
       requests.put(job.requestId, { id, specHash: job.specHash });
       specs.put(id, job.spec);
@@ -132,34 +132,34 @@ export class JobStore {
       this.index.add(record, spec);
       return { record: this.put(record, [{ kind: 'state', state: 'QUEUED' }], now), created: true };
     });
-    if (made.created) this.tell(made.record.id);
-    return made;
+    if (result.created) this.notify(result.record.id);
+    return result;
   }
 
-  /** The job that an earlier call with this `requestId` made. */
+  /** Returns the job that an earlier call with this `requestId` created. */
   accepted(requestId: string): Accepted | undefined {
     return this.tables.requests.get(requestId);
   }
 
   /**
-   * Records what happened to a job and, once that is committed, wakes the job's watchers.
+   * Records a job's changes and, once they are committed, wakes the job's watchers.
    *
    * @throws HifiError NOT_FOUND; DISK_FULL, and then nothing is recorded or reported
    */
   async note(id: string, ...happenings: Happening[]): Promise<JobRecord> {
     const record = await this.tables.transaction(() => this.put(this.get(id), happenings, Date.now()));
-    this.tell(id);
+    this.notify(id);
     return record;
   }
 
-  /** @throws HifiError NOT_FOUND */
+  /** Returns a job. @throws HifiError NOT_FOUND */
   get(id: string): JobRecord {
     const record = isJobId(id) ? this.tables.jobs.get(id) : undefined;
     if (record) return record;
     throw new HifiError('NOT_FOUND', `no job ${JSON.stringify(id.slice(0, 80))}`);
   }
 
-  /** Returns a job's spec as the client sent it. @throws HifiError NOT_FOUND */
+  /** Returns a job's stored spec. @throws HifiError NOT_FOUND */
   spec(id: string): unknown {
     const spec = this.tables.specs.get(this.get(id).id);
     if (spec !== undefined) return spec;
@@ -168,6 +168,7 @@ export class JobStore {
 
   /**
    * Yields jobs, newest first.
+   *
    * @param before id of the last job seen
    * @param states wanted states; all by default
    */
@@ -197,6 +198,7 @@ export class JobStore {
 
   /**
    * Deletes an ended job with its events.
+   *
    * @returns its files
    * @throws HifiError NOT_FOUND; DISK_FULL
    */
@@ -211,7 +213,7 @@ export class JobStore {
       jobs.remove(id);
       return own;
     });
-    this.tell(id);
+    this.notify(id);
     return files;
   }
 
@@ -231,7 +233,7 @@ export class JobStore {
     return this.held.has(sha256) || this.index.hasFile(sha256);
   }
 
-  /** The first events that are still to be published, in order; those of a job that was deleted are left out. */
+  /** Returns the first unpublished events in order, without those of deleted jobs. */
   unpublished(limit: number): Unpublished[] {
     const { outbox, events, jobs } = this.tables;
     const found: Unpublished[] = [];
@@ -239,31 +241,31 @@ export class JobStore {
     for (const { key, value } of outbox.getRange({ start: this.sent + 1 })) {
       if (found.length === limit) break;
       const event = events.get(value);
-      if (event) found.push({ place: key, event, traceparent: jobs.get(value[0])?.traceparent });
+      if (event) found.push({ position: key, event, traceparent: jobs.get(value[0])?.traceparent });
       else gone.push(key);
     }
     // If this fails, the next call finds them again.
-    if (gone.length > 0) this.takeOut(gone).catch(() => {});
+    if (gone.length > 0) this.removeFromOutbox(gone).catch(() => {});
     return found;
   }
 
   /**
-   * Marks events up to a position as published. They are not offered again, even if the outbox has
+   * Marks events up to a position as published. They are not returned again, even if the outbox has
    * no room for the change.
    */
-  async published(place: number): Promise<void> {
-    this.sent = Math.max(this.sent, place);
+  async published(position: number): Promise<void> {
+    this.sent = Math.max(this.sent, position);
     try {
-      await this.takeOut([...this.tables.outbox.getKeys({ end: this.sent + 1 })]);
+      await this.removeFromOutbox([...this.tables.outbox.getKeys({ end: this.sent + 1 })]);
     } catch (error) {
       if (!isNoSpace(error)) throw error; // a later call removes them
     }
   }
 
   /**
-   * A job's events from a sequence number on: those that were, then those that come, until the last one.
+   * Yields a job's events from a sequence number on: past events, then new ones, up to the last.
    *
-   * @throws HifiError NOT_FOUND where there is no such job, or no more; CANCELLED when `signal` aborts
+   * @throws HifiError NOT_FOUND if there is no such job; CANCELLED when `signal` aborts
    */
   async *watch(id: string, from: number, signal: AbortSignal): AsyncGenerator<JobEventRecord> {
     let next = from;
@@ -285,7 +287,7 @@ export class JobStore {
     throw cancelled();
   }
 
-  /** Calls back whenever any job changes. @returns stops that */
+  /** Calls back whenever any job changes. @returns a function that stops it */
   onChange(changed: (id: string) => void): () => void {
     this.emitter.on('change', changed);
     return () => this.emitter.off('change', changed);
@@ -305,49 +307,52 @@ export class JobStore {
     return this.latest;
   }
 
-  private tell(id: string): void {
+  private notify(id: string): void {
     this.changes++;
     this.watchers.wake(id);
     this.emitter.emit('change', id);
   }
 
   /** Returns true if the queue is full. */
-  private hasWaiting(limit: number): boolean {
+  private isFull(limit: number): boolean {
     let waiting = 0;
     for (const _ of this.index.ids(['QUEUED'], { latestFirst: false })) if (++waiting >= limit) return true;
     return waiting >= limit;
   }
 
-  /** Sorts behind all that were given, also in one millisecond; fits for a NATS subject and a file's name. */
+  /**
+   * Returns an id that sorts after all earlier ones, also within one millisecond. It is valid in a
+   * NATS subject and a file name.
+   */
   private newId(now: number): string {
     const [latest = ''] = this.tables.jobs.getKeys({ reverse: true, limit: 1 });
     const time = Math.max(now, Number.parseInt(latest.slice(0, ID_TIME), 36) + 1 || 0);
     return `${time.toString(36).padStart(ID_TIME, '0')}${randomBytes(7).toString('hex')}`;
   }
 
-  /** Within a transaction. */
+  /** Applies changes to a job; runs within a transaction. */
   private put(before: JobRecord, happenings: readonly Happening[], now: number): JobRecord {
     const { jobs, events: table, outbox, specs } = this.tables;
     const { record, events } = after(before, happenings, now);
     jobs.put(record.id, record);
     this.index.change(before, record, () => specs.get(record.id));
-    let place = this.publishes ? this.lastPlace() : 0;
+    let position = this.publishes ? this.lastPosition() : 0;
     for (const event of events) {
       table.put([record.id, event.sequence], event);
-      if (this.publishes) outbox.put(++place, [record.id, event.sequence]);
+      if (this.publishes) outbox.put(++position, [record.id, event.sequence]);
     }
     return record;
   }
 
-  /** Position in the outbox. */
-  private lastPlace(): number {
+  /** Last position in the outbox. */
+  private lastPosition(): number {
     const [last = 0] = this.tables.outbox.getKeys({ reverse: true, limit: 1 });
     return Math.max(last, this.sent);
   }
 
-  private takeOut(places: readonly number[]): Promise<void> {
+  private removeFromOutbox(positions: readonly number[]): Promise<void> {
     return this.tables.transaction(() => {
-      for (const place of places) this.tables.outbox.remove(place);
+      for (const position of positions) this.tables.outbox.remove(position);
     });
   }
 }

@@ -22,18 +22,20 @@ interface StoredDataset {
 
 type StoredSpec = { [D in (typeof DATASETS)[number]]?: StoredDataset };
 
-/** Converts a client's spec for the store. @param keep stores a text as an artifact */
-export async function storedSpec(spec: JobSpec, keep: (text: string) => Promise<StoredFile>): Promise<StoredSpec> {
+/** Converts a client's spec to its stored form. @param addText stores a text as an artifact */
+export async function storedSpec(spec: JobSpec, addText: (text: string) => Promise<StoredFile>): Promise<StoredSpec> {
   const stored = specJson(withoutRows(spec)) as StoredSpec;
   for (const name of DATASETS) {
     const rows = inlineOf(spec[name]);
-    if (rows) (stored[name] as StoredDataset).inlineRows = (await keep(toJsonString(InlineTextsSchema, rows))).sha256;
+    if (rows)
+      (stored[name] as StoredDataset).inlineRows = (await addText(toJsonString(InlineTextsSchema, rows))).sha256;
   }
   return stored;
 }
 
 /**
  * Returns a stored spec as the client sent it.
+ *
  * @throws HifiError NOT_FOUND if a file of its rows is missing
  */
 export async function givenSpec(stored: unknown, artifacts: ArtifactStore): Promise<JobSpec> {

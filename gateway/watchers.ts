@@ -5,8 +5,9 @@ export class Watchers {
   private readonly waiting = new Map<string, Set<Waker>>();
 
   /**
-   * @returns `come` settles at the job's next change and when the signal aborts; `forget` stops
-   *   waiting
+   * Waits for a job's next change.
+   *
+   * @returns `come` settles at that change and when the signal aborts; `forget` stops the wait
    */
   next(id: string, signal: AbortSignal): { come: Promise<void>; forget: () => void } {
     const waker = new Waker();

@@ -1,39 +1,39 @@
 import { cancelled } from '../foundation/errors';
 import { RpcError, status } from '../proto/status';
 
-/** Calls that may wait for their turn. */
+/** Largest number of calls that wait for their turn. */
 const MOST_WAITING = 8;
-/** Bounds of what a refused caller is told to wait, in seconds. */
+/** Bounds of the retry delay of a refused call, in seconds. */
 const [LEAST_RETRY, MOST_RETRY] = [1, 60];
-/** How long a call takes before one was seen, in seconds. */
+/** Assumed duration of a call before the first one has ended, in seconds. */
 const FIRST_GUESS = 5;
 
-/** A call's place: in the queue, then at work. */
-export interface Place {
+/** Admitted call: it waits in the queue, then runs. */
+export interface Ticket {
   /**
-   * Waits for the call's turn: no other is at work until it has left.
+   * Waits for the call's turn: no other call runs until this one leaves.
    *
-   * @throws HifiError CANCELLED where `signal` comes first
+   * @throws HifiError CANCELLED if `signal` aborts first
    */
   turn(signal: AbortSignal): Promise<void>;
-  /** To be called when the call is over, however it ends. */
+  /** Ends the call; must be called once it is over, in any case. */
   leave(): void;
 }
 
-/** Lets one heavy call work at a time, and a few wait. */
+/** Admits one heavy call at a time, and lets a few wait. */
 export class Admission {
-  /** Calls that have a place. */
-  private places = 0;
+  /** Number of admitted calls. */
+  private admitted = 0;
   private working = false;
   private readonly queue: (() => void)[] = [];
   private lastSeconds = FIRST_GUESS;
 
   constructor(private readonly mostWaiting = MOST_WAITING) {}
 
-  /** @throws RpcError RESOURCE_EXHAUSTED, with how long to wait, where one works and as many wait as may */
-  enter(): Place {
-    if (this.places > this.mostWaiting) throw this.busy();
-    this.places++;
+  /** Admits a call. @throws RpcError RESOURCE_EXHAUSTED with a retry delay if the queue is full */
+  enter(): Ticket {
+    if (this.admitted > this.mostWaiting) throw this.busy();
+    this.admitted++;
     let started: number | undefined;
     let left = false;
     return {
@@ -44,7 +44,7 @@ export class Admission {
       leave: () => {
         if (left) return;
         left = true;
-        this.places--;
+        this.admitted--;
         if (started === undefined) return;
         this.lastSeconds = (performance.now() - started) / 1000;
         const next = this.queue.shift();
@@ -76,7 +76,7 @@ export class Admission {
 
   private busy(): RpcError {
     const retrySeconds = Math.round(Math.min(MOST_RETRY, Math.max(LEAST_RETRY, this.lastSeconds)));
-    const message = `the service is busy: one call is at work and ${this.mostWaiting} wait; try again in ${retrySeconds} s`;
+    const message = `the service is busy: one call is running and ${this.mostWaiting} wait; try again in ${retrySeconds} s`;
     return new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', message, { retrySeconds });
   }
 }

@@ -5,10 +5,12 @@ import { failed } from '../foundation/errors';
 import { replaceWhole } from '../foundation/whole-file';
 import { cached } from './cache';
 
-/** Node-API version that tfjs-node's binding is built for; the highest that its package names, and Node 20 has it. */
+/**
+ * Node-API version of tfjs-node's binding: the highest that its package names; Node 20 supports it.
+ */
 const NAPI = 8;
 
-/** Where the package looks for its binding, relative to its folder. */
+/** Path of the binding, relative to the package's folder. */
 const BINDING = `lib/napi-v${NAPI}/tfjs_binding.node`;
 
 /** The installed `@tensorflow/tfjs-node` or `@tensorflow/tfjs-node-gpu`. */
@@ -18,7 +20,7 @@ export interface BindingPackage {
   version: string;
 }
 
-/** @returns the installed package, or `undefined` when it is not installed */
+/** Finds an installed package; undefined if it is not installed. */
 export function findPackage(name: string): BindingPackage | undefined {
   try {
     const file = require.resolve(`${name}/package.json`);
@@ -28,15 +30,19 @@ export function findPackage(name: string): BindingPackage | undefined {
   }
 }
 
-/** The file that the package loads. */
+/** Path of the binding that the package loads. */
 export const bindingFile = (tfjs: BindingPackage) => path.join(tfjs.folder, BINDING);
 
-/** The built binding's folder in the cache: it depends on the package, the library and Node-API's version alone. */
+/**
+ * Cache folder of the built binding. It depends only on the package, the library and the version of
+ * Node-API.
+ */
 export const bindingName = (tfjs: BindingPackage, library: string) =>
   `native/${path.basename(tfjs.folder)}-${tfjs.version}-${path.basename(library)}-napi-v${NAPI}`;
 
 /**
- * The package's binding, built against `library` (see `libtensorflow`), from the cache or by node-gyp.
+ * Builds the package's binding against `library` (see `libtensorflow`) by node-gyp, or takes it
+ * from the cache.
  *
  * @returns the path of `tfjs_binding.node` in the cache
  * @throws HifiError FAILED with the compiler's first error; CANCELLED
@@ -77,10 +83,11 @@ export async function buildBinding(
 }
 
 /**
- * Puts the binding and the library where the package looks for them: a copy of the small one, a link to the big one
- * (the binding finds it by its own place, `$ORIGIN/../../deps/lib`). Nothing is touched that is right already.
+ * Installs the binding and the library in the package: a copy of the small one, a link to the big
+ * one. The binding finds the library by its own path, `$ORIGIN/../../deps/lib`. Correct files are
+ * not touched.
  *
- * @returns whether anything had to be done
+ * @returns true if anything changed
  */
 export function linkBinding(tfjs: BindingPackage, library: string, binding: string): boolean {
   const deps = path.join(tfjs.folder, 'deps');
@@ -107,8 +114,9 @@ function linkTarget(file: string): string | undefined {
 }
 
 /**
- * A prefix with `include/node`: that of the running node, else one of the system's. Node-API is the same in all
- * versions, so any headers do that know version 8. Without one node-gyp downloads headers itself.
+ * Returns a prefix with `include/node`: that of the running Node, else one of the system's.
+ * Node-API is the same in all versions, so any headers with version 8 suffice. Without headers
+ * node-gyp downloads them.
  */
 function nodeHeaders(): string | undefined {
   const own = path.dirname(path.dirname(fs.realpathSync(process.execPath)));

@@ -3,13 +3,14 @@ import * as path from 'node:path';
 import { cacheFolder } from '../foundation/cache-folder';
 import { making, putInPlace } from '../foundation/making';
 
-/** Whether the cache has a folder `name`. */
+/** Returns true if the cache has a folder `name`. */
 export const isCached = (name: string) => fs.existsSync(path.join(cacheFolder(), name));
 
 /**
- * The folder `name` of the cache, made by `make` if it is not there. It appears whole or not at
- * all: `make` fills a folder beside it, which is then renamed. If two processes make it at once,
- * the first one wins. The other's folder is removed, as are the remains of a killed process.
+ * Returns the folder `name` of the cache, created by `make` if it does not exist. It appears whole
+ * or not at all: `make` fills a folder beside it, which is then renamed. If two processes create it
+ * at once, the first one wins. The other's folder is removed, as are the remains of a killed
+ * process.
  *
  * @returns the folder's path
  */

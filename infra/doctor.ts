@@ -9,26 +9,29 @@ import { CPU_WHEEL, libraryName } from './libtensorflow';
 import { trainerEnvironment } from './tensorflow';
 import { findTools } from './tools';
 
-/** One thing that was looked at. */
+/** Result of one check. */
 export interface Check {
   name: string;
   ok: boolean;
-  /** Whether nothing works without it; what is not required is told for information. */
+  /** True if hifi does not work without it; other checks are informative. */
   required: boolean;
-  /** What was found, in a few words. */
+  /** Short description of the finding. */
   found: string;
-  /** How to mend it; `null` when it is in order. */
+  /** Remedy; `null` if the check passed. */
   mend: string | null;
 }
 
-/** The oldest Node.js that the packages run on: package.json's `engines`. */
+/** Oldest supported Node.js: package.json's `engines`. */
 const NODE_LEAST = [20, 19] as const;
-/** Free space that set-up takes while it runs, in bytes: the wheel, what is unpacked of it, and some. */
+/** Free space that set-up needs, in bytes: the wheel, its unpacked files, and a margin. */
 const SET_UP_BYTES = 1.2e9;
-/** The model that the demo tunes. */
+/** Model of the demo. */
 const DEMO_MODEL = 'all-MiniLM-L6-v2';
 
-/** Looks at all that `hifi` needs of the machine. Changes nothing; takes a few seconds, as the engines are loaded. */
+/**
+ * Checks everything that `hifi` needs from the machine. Changes nothing. It takes a few seconds,
+ * because it loads the engines.
+ */
 export async function examine(): Promise<Check[]> {
   const [tensorflow, tools, onnxruntime, cuda, model] = await Promise.all([
     checkTensorFlow(),
@@ -39,9 +42,9 @@ export async function examine(): Promise<Check[]> {
   ]);
   return [
     checkNode(),
-    ...tools.map(({ name, found, mend }) => ({
-      ...check(name, found !== null, found ?? 'not found', mend),
-      // They are for building; what is built works without them.
+    ...tools.map(({ name, found, remedy }) => ({
+      ...check(name, found !== null, found ?? 'not found', remedy),
+      // The tools are only needed to build the binding.
       required: !tensorflow.ok,
     })),
     checkCache(),
@@ -52,15 +55,15 @@ export async function examine(): Promise<Check[]> {
   ];
 }
 
-const check = (name: string, ok: boolean, found: string, mend: string): Check => ({
+const check = (name: string, ok: boolean, found: string, remedy: string): Check => ({
   name,
   ok,
   required: true,
   found,
-  mend: ok ? null : mend,
+  mend: ok ? null : remedy,
 });
 
-/** @param version the running Node's, e.g. `20.19.0` */
+/** Checks the version of Node.js. @param version such as `20.19.0`; default: the running Node's */
 export function checkNode(version: string = process.versions.node): Check {
   const [major, minor] = version.split('.').map(Number);
   const ok = major > NODE_LEAST[0] || (major === NODE_LEAST[0] && minor >= NODE_LEAST[1]);
@@ -137,7 +140,10 @@ async function checkModel(): Promise<Check> {
   );
 }
 
-/** Runs a script in a Node.js of its own: a native library that fails to load may take its process down. */
+/**
+ * Runs a script in its own Node.js process, because a native library that fails to load may crash
+ * it.
+ */
 async function inChild(script: string, args: string[], env: Record<string, string> = {}) {
   const { status, output } = await runCommand(process.execPath, ['-e', script, ...args], { env });
   const lines = lastLines(output, 400);

@@ -4,20 +4,26 @@ import * as path from 'node:path';
 import { cancelled, type ErrorCode, failed, HifiError, traceOf } from '../foundation/errors';
 import { Waker } from '../foundation/waker';
 
-/** What an engine can do: each method yields events and returns a result, all of it plain data and typed arrays. */
+/**
+ * Methods of an engine: each yields events and returns a result, all of it plain data and typed
+ * arrays.
+ */
 export type EngineHandlers = Record<
   string,
-  // biome-ignore lint/suspicious/noExplicitAny: each method has a request of its own; the callers name the types
+  // biome-ignore lint/suspicious/noExplicitAny: each method has its own request type
   (request: any, signal: AbortSignal) => AsyncGenerator<unknown, unknown>
 >;
 
-/** `id` tells the calls apart: what is said of one that has ended is not meant for the next. */
+/**
+ * Message to a child. `id` identifies the call: a late message of an ended call does not affect the
+ * next one.
+ */
 export type ToChild =
   | { type: 'call'; id: number; method: string; request: unknown }
   | { type: 'taken'; id: number }
   | { type: 'abort'; id: number }
   | { type: 'end' };
-/** Events in order, then the result or the error, which ends the call. */
+/** Message from a child: events in order, then the result or the error, which ends the call. */
 export type FromChild =
   | { type: 'event'; event: unknown }
   | { type: 'result'; result: unknown }
@@ -29,10 +35,13 @@ type ErrorPart = Pick<HifiError, 'field' | 'value' | 'expected'>;
 /** Prefix of the folder name that the parent uses (`temporaryFolder('engine')`). */
 const ENGINE_FOLDER = 'hifi-engine-';
 
-/** Events that a child may be ahead of its reader. Further on it waits, so that a slow reader costs no memory. */
+/**
+ * Number of events that a child may be ahead of its reader. Beyond it the child waits, so that a
+ * slow reader costs no memory.
+ */
 const EVENTS_AHEAD = 256;
 
-/** A call that is being answered. */
+/** Running call. */
 interface Running {
   id: number;
   controller: AbortController;
@@ -40,14 +49,14 @@ interface Running {
 }
 
 /**
- * The child's side: answers the calls that the parent makes, one after the other, until it is told to end. It ends at once
- * when its parent is gone. Cancellation is heard when the event loop turns, which it does at each event: a method yields one
- * each step.
+ * Serves the parent's calls in the child, one after the other, until the parent ends it. The child
+ * also ends when its parent is gone. A cancellation takes effect when the event loop turns, at each
+ * event: a method yields one per step.
  *
- * @throws HifiError FAILED when the process has no parent to talk to
+ * @throws HifiError FAILED if the process has no parent to talk to
  */
 export function serveEngine(handlers: EngineHandlers): void {
-  if (process.send === undefined) throw failed('an engine is started by its parent process, not by hand');
+  if (process.send === undefined) throw failed('an engine must be started by its parent process');
   let running: Running | undefined;
   let ending = false;
   const abort = ({ controller, window }: Running) => {
@@ -112,7 +121,7 @@ async function answer(
     last = crossing(thrown);
   }
   try {
-    // What the method holds is free again before the next call may come.
+    // The method must release its resources before the next call may come.
     await events?.return(undefined);
     await send(last);
   } catch (thrown) {
@@ -120,21 +129,21 @@ async function answer(
   }
 }
 
-/** An error as it crosses to the parent. */
+/** Converts an error to a message for the parent. */
 export function crossing(thrown: unknown): FromChild & { type: 'error' } {
   const error = HifiError.from(thrown);
   const { code, message, field, value, expected } = error;
   return { type: 'error', code, message, part: { field, value, expected }, trace: traceOf(thrown) };
 }
 
-/** Settles when the message is on its way: a process that exits before that loses it. */
+/** Settles when the message is sent: a process that exits earlier loses it. */
 function send(message: FromChild): Promise<void> {
   return new Promise((resolve, reject) => {
     process.send?.(message, undefined, undefined, (error) => (error ? reject(error) : resolve()));
   });
 }
 
-/** Counts the events that the reader has not taken yet. */
+/** Flow control: counts the events that the reader has not taken yet. */
 class Window {
   private ahead = 0;
   private readonly waker = new Waker();
@@ -153,7 +162,7 @@ class Window {
     this.waker.wake();
   }
 
-  /** No more waiting. */
+  /** Ends all waiting. */
   open(): void {
     this.size = Number.POSITIVE_INFINITY;
     this.waker.wake();

@@ -5,35 +5,38 @@ import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
 import { Waker } from '../foundation/waker';
 import type { FromChild, ToChild } from './engine-child';
 
-/** What is kept of what a child writes, in characters: the reason of a crash is at its end. */
+/** Length of the stored end of a child's output, in characters: the reason of a crash is there. */
 const OUTPUT_KEPT = 16_384;
 
-/** How a child is started. */
+/** Options of a child process. */
 export interface StartOptions {
-  /** The child's file, which calls `serveEngine`: `require.resolve('./child')`. */
+  /** Path of the child's module, which calls `serveEngine`: `require.resolve('./child')`. */
   entry: string;
-  /** Added to the parent's environment. */
+  /** Variables that are added to the parent's environment. */
   env?: Record<string, string>;
-  /** Niceness of the child and its threads above the parent's, 0 … 19. Default: 0. */
+  /** Niceness of the child and its threads relative to the parent, 0 … 19. Default: 0. */
   nice?: number;
 }
 
-/** Children that are not gone. One that is stopped, or deaf in a library's call, does not hear that its parent ends. */
+/**
+ * Children that have not ended. A stopped child, or one in a long library call, does not notice
+ * that its parent ends.
+ */
 const living = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL');
 });
 
-/** One child process of an engine, as its parent sees it. */
+/** Child process of an engine, as its parent sees it. */
 export class EngineProcess {
-  /** Settles when the process is gone. */
+  /** Settles when the process has ended. */
   readonly gone: Promise<void>;
   private readonly child: ChildProcess;
   private readonly inbox: FromChild[] = [];
-  /** How it ended, in words: `ended with exit code 7: a library gave up`. */
+  /** Description of its end: `ended with exit code 7: a library gave up`. */
   private end: string | undefined;
-  /** Why it was killed, where its own end would not tell. */
-  private sentence: string | undefined;
+  /** Reason for which it was killed; takes precedence over its own end. */
+  private killReason: string | undefined;
   private output = '';
   private readonly waker = new Waker();
   /** Folder of the child's temporary files, removed when the child ends in any way. */
@@ -49,7 +52,7 @@ export class EngineProcess {
     });
     const { child } = this;
     living.add(child);
-    // Before the child starts the threads that compute: they inherit it.
+    // The niceness must be set before the child starts its computing threads, which inherit it.
     if (nice !== undefined) lower(child, nice);
     const keep = (chunk: string) => {
       this.output = (this.output + chunk).slice(-OUTPUT_KEPT);
@@ -64,11 +67,11 @@ export class EngineProcess {
       const ended = (how: string) => {
         living.delete(child);
         this.temporary.remove();
-        this.end = this.sentence ?? how;
+        this.end = this.killReason ?? how;
         resolve();
         this.waker.wake();
       };
-      // 'close' comes after the last message; 'exit' may come before it.
+      // 'close' follows the last message; 'exit' may precede it.
       child.once('close', (code, signal) => ended(died(code, signal, this.output)));
       child.on('error', (error) => {
         if (child.pid === undefined) ended(`could not be started: ${error.message}`);
@@ -80,26 +83,26 @@ export class EngineProcess {
     return this.child.pid;
   }
 
-  /** Whether it is gone. */
+  /** True once the process has ended. */
   get ended(): boolean {
     return this.end !== undefined;
   }
 
-  /** Begins a call; what the child has written before has nothing to do with it. */
+  /** Starts a call. Output that the child wrote before does not belong to it. */
   begin(id: number, method: string, request: unknown): void {
     this.output = '';
-    this.tell({ type: 'call', id, method, request });
+    this.send({ type: 'call', id, method, request });
   }
 
-  /** Sends to a child that may have died meanwhile: then its end tells. */
-  tell(message: ToChild): void {
+  /** Sends a message. If the child has died in the meantime, `next` reports its end. */
+  send(message: ToChild): void {
     if (this.child.connected) this.child.send(message, () => {});
   }
 
   /**
-   * The next message; undefined once the child is gone.
+   * Returns the next message; undefined once the child has ended.
    *
-   * @param silenceMs a child that says nothing for that long is killed
+   * @param silenceMs time without a message after which the child is killed
    */
   async next(silenceMs?: number): Promise<FromChild | undefined> {
     let timer: NodeJS.Timeout | undefined;
@@ -111,9 +114,9 @@ export class EngineProcess {
     return this.inbox.shift();
   }
 
-  /** Tells the child to end, and sees to it that it does. */
+  /** Ends the child: by a message, and after `graceMs` by a kill. */
   async stop(graceMs: number): Promise<void> {
-    this.tell({ type: 'end' });
+    this.send({ type: 'end' });
     const timer = setTimeout(() => this.kill(), graceMs);
     await this.gone;
     clearTimeout(timer);
@@ -123,16 +126,16 @@ export class EngineProcess {
     this.child.kill('SIGKILL');
   }
 
-  /** The error for a child that ended without a result. */
+  /** Creates the error for a child that ended without a result. */
   lost(method: string): HifiError {
     return engineLost(`the ${method} engine ${this.end}`, this.output);
   }
 
   private killIfSilent(silenceMs: number): void {
-    // Where it was this process that stood still, the child's messages are heard first.
+    // If this process itself was paused, the child's waiting messages are processed first.
     setImmediate(() => {
       if (this.inbox.length > 0 || this.ended) return;
-      this.sentence = `was silent for ${silenceMs / 1000} s and was ended`;
+      this.killReason = `was silent for ${silenceMs / 1000} s and was ended`;
       this.kill();
     });
   }
@@ -159,7 +162,10 @@ export function died(code: number | null, signal: string | null, output: string)
   return `${how}${hint}${last ? `: ${last}` : ''}`;
 }
 
-/** The line that names the reason: that of an uncaught error, else the last, leaving out what Node puts around it. */
+/**
+ * Finds the line with the reason: that of an uncaught error, else the last. Lines that Node adds
+ * are skipped.
+ */
 function lastWords(output: string, uncaught: boolean): string | undefined {
   const lines = output
     .split('\n')

@@ -3,23 +3,28 @@ import { unlessAborted } from '../foundation/unless-aborted';
 import type { FromChild } from './engine-child';
 import { EngineProcess, type StartOptions } from './engine-process';
 
-/** How an engine's process is looked after, where a service has many. */
+/** Supervision of an engine's process, set by a service for all its engines. */
 export interface ProcessOptions extends Pick<StartOptions, 'nice'> {
   /**
-   * Milliseconds for which a child may say nothing during a call before it is taken for hung and killed; it must be more than
-   * the longest step. Without it a child may be silent for ever.
+   * Longest silence of a child during a call, in milliseconds; then it counts as hung and is
+   * killed. It must exceed the longest step. Default: no limit.
    */
   silenceMs?: number;
 }
 
 export interface EngineOptions extends StartOptions, ProcessOptions {
-  /** How long the child may take to end a call, or itself, when told to, in milliseconds; by default a minute. */
+  /**
+   * Time in which the child must end a cancelled call, or itself, in milliseconds. Default: a
+   * minute.
+   */
   graceMs?: number;
-  /** A child without a call is ended after so many milliseconds, which frees its memory; by default it stays. */
+  /**
+   * Idle time after which the child ends, which frees its memory, in milliseconds. Default: never.
+   */
   idleMs?: number;
 }
 
-/** One call of a method, in a child process of its own. */
+/** Call of a method in its own child process. */
 export interface EngineCall extends Omit<EngineOptions, 'idleMs'> {
   method: string;
   request: unknown;
@@ -27,14 +32,15 @@ export interface EngineCall extends Omit<EngineOptions, 'idleMs'> {
 }
 
 /**
- * How long a child may take to end when told to, in milliseconds; then it is killed. It covers a step of a large model
- * and the saving of what a training has reached. A parent that goes before takes its child along.
+ * Time in which a child must end on request, in milliseconds; then it is killed. It covers a step
+ * of a large model and the saving of a checkpoint. A parent that ends earlier kills its child.
  */
 const GRACE_MS = 60_000;
 
 /**
- * Runs one method of an engine in a child process and yields its events in order. The child is gone when this ends,
- * however it ends: by its result, an error, `signal`, or the reader's leaving (`break`).
+ * Runs one method of an engine in a child process and yields its events in order. The child has
+ * ended when this generator ends, whether by its result, an error, `signal`, or the reader's
+ * `break`.
  *
  * @returns the method's result
  * @throws HifiError as {@link Engine.call}
@@ -49,12 +55,12 @@ export async function* callEngine<Event, Result>(call: EngineCall): AsyncGenerat
   }
 }
 
-/** An engine whose child process stays for the next call, with what it has loaded. */
+/** Engine whose child process stays for the next call, with everything that it has loaded. */
 export class Engine {
   private child: EngineProcess | undefined;
-  /** Settles when the calls before are over. */
+  /** Settles when all earlier calls are over. */
   private turn: Promise<void> = Promise.resolve();
-  /** Settles when the children that were told to end are gone. */
+  /** Settles when all children that should end have ended. */
   private gone: Promise<unknown> = Promise.resolve();
   private idle: NodeJS.Timeout | undefined;
   private calls = 0;
@@ -62,18 +68,20 @@ export class Engine {
 
   constructor(private readonly options: EngineOptions) {}
 
-  /** Of the child; undefined where there is none. */
+  /** Process id of the child; undefined if there is none. */
   get pid(): number | undefined {
     return this.child?.ended ? undefined : this.child?.pid;
   }
 
   /**
-   * Runs one method and yields its events in order. One call runs at a time, a second waits for it. The child is started if
-   * there is none, and stays; where a call was cancelled, it stays if it has ended the call within `graceMs`.
+   * Runs one method and yields its events in order. One call runs at a time, others wait. A child
+   * is started if there is none, and stays. After a cancelled call it stays if it ended the call
+   * within `graceMs`.
    *
    * @returns the method's result
-   * @throws HifiError the method's own error with its code; CANCELLED when `signal` aborts; ENGINE_LOST when the child dies, with
-   *   the signal or exit code and the last line that it wrote, when it was silent for too long, and when the engine is closed
+   * @throws HifiError the method's own error with its code; CANCELLED when `signal` aborts;
+   *   ENGINE_LOST when the child dies (with the signal or exit code and its last line), when it is
+   *   silent for too long, and when the engine is closed
    */
   async *call<Event, Result>(method: string, request: unknown, signal?: AbortSignal): AsyncGenerator<Event, Result> {
     const over = await this.begin(method, signal);
@@ -85,14 +93,17 @@ export class Engine {
     }
   }
 
-  /** Ends the child, and with it a call that runs; there are no calls after that. It is gone when this settles. */
+  /**
+   * Ends the child and a running call; no further calls are possible. Settles when the child has
+   * ended.
+   */
   async close(): Promise<void> {
     this.closed = true;
     this.end();
     await this.gone;
   }
 
-  /** Waits for the calls before. @returns what is to be called when this one is over */
+  /** Waits for all earlier calls. @returns a function to call when this call is over */
   private async begin(method: string, signal?: AbortSignal): Promise<() => void> {
     const before = this.turn;
     let over = () => {};
@@ -112,7 +123,7 @@ export class Engine {
     }
   }
 
-  /** The child, alive as far as is known. */
+  /** Returns the child; starts one if none is running. */
   private running(): EngineProcess {
     clearTimeout(this.idle);
     if (this.child === undefined || this.child.ended) this.child = new EngineProcess(this.options);
@@ -129,7 +140,7 @@ export class Engine {
     const id = this.calls++;
     let killing: NodeJS.Timeout | undefined;
     const abort = () => {
-      child.tell({ type: 'abort', id });
+      child.send({ type: 'abort', id });
       killing ??= setTimeout(() => child.kill(), graceMs);
     };
     let running = false;
@@ -142,7 +153,7 @@ export class Engine {
         const message = await child.next(silenceMs);
         if (message?.type === 'event') {
           yield message.event as Event;
-          child.tell({ type: 'taken', id });
+          child.send({ type: 'taken', id });
           continue;
         }
         running = false;
@@ -155,7 +166,7 @@ export class Engine {
     } finally {
       signal?.removeEventListener('abort', abort);
       if (running) {
-        // The reader has left: what is still told reaches nobody.
+        // The reader has left: further messages are dropped.
         abort();
         while ((await child.next(silenceMs))?.type === 'event');
       }
@@ -163,14 +174,14 @@ export class Engine {
     }
   }
 
-  /** A call is over. */
+  /** Cleans up after a call. */
   private rest(): void {
     if (this.child?.ended) this.child = undefined;
     const { idleMs } = this.options;
     if (this.child && idleMs !== undefined) this.idle = setTimeout(() => this.end(), idleMs).unref();
   }
 
-  /** Tells the child to end; the next call has another one. */
+  /** Ends the child; the next call starts another one. */
   private end(): void {
     clearTimeout(this.idle);
     if (this.child) this.gone = Promise.all([this.gone, this.child.stop(this.options.graceMs ?? GRACE_MS)]);
@@ -178,7 +189,7 @@ export class Engine {
   }
 }
 
-/** The child's error as the parent's. */
+/** Converts the child's error to an error of the parent. */
 export function crossed({ code, message, part, trace }: FromChild & { type: 'error' }): HifiError {
   return Object.assign(new HifiError(code, message, `in the child process: ${trace}`), part);
 }

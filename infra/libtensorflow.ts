@@ -3,7 +3,10 @@ import * as path from 'node:path';
 import { downloadWheel, unpackZip, type Wheel } from '../foundation/wheel';
 import { cached } from './cache';
 
-/** Official TensorFlow wheel that libtensorflow is taken from. One wheel serves every Python: only files are read. */
+/**
+ * Official TensorFlow wheel from which libtensorflow is taken. One wheel serves every Python: only
+ * its files are read.
+ */
 export type TensorFlowWheel = Wheel;
 
 /** Options of pip: the wheel's platform, whatever the Python that downloads it. It is too big for pip's cache. */
@@ -13,7 +16,7 @@ const PIP_OPTIONS = [
   ...['--platform', 'manylinux_2_17_x86_64', '--platform', 'manylinux2014_x86_64'],
 ];
 
-/** The CPU build. 2.18.1 is the smallest of the current ones (2.21.0: 274 MB). */
+/** CPU build. 2.18.1 is the smallest of the current ones (2.21.0: 274 MB). */
 export const CPU_WHEEL: TensorFlowWheel = {
   package: 'tensorflow-cpu',
   version: '2.18.1',
@@ -21,7 +24,7 @@ export const CPU_WHEEL: TensorFlowWheel = {
   bytes: 230_236_181,
 };
 
-/** The CUDA build of the same version. It takes CUDA 12 and cuDNN 9 from the system. */
+/** CUDA build of the same version. It uses the system's CUDA 12 and cuDNN 9. */
 export const CUDA_WHEEL: TensorFlowWheel = {
   package: 'tensorflow',
   version: '2.18.1',
@@ -29,12 +32,12 @@ export const CUDA_WHEEL: TensorFlowWheel = {
   bytes: 615_510_377,
 };
 
-/** What `onProgress` hears while something is fetched. */
+/** Progress of a download. */
 export interface SetUpProgress {
   stage: 'download';
-  /** Bytes so far. */
+  /** Number of downloaded bytes. */
   done: number;
-  /** Bytes in all. */
+  /** Size of the download in bytes. */
   total: number;
   unit: 'bytes';
 }
@@ -45,16 +48,16 @@ const NEEDED: [string, string][] = [
   ['tensorflow/include/((?:tensorflow/c|tensorflow/core/platform|tsl/platform|xla/tsl)/.*\\.h)', 'include/\\1'],
 ];
 
-/** The library's folder in the cache. */
+/** Cache folder of the library. */
 export const libraryName = (wheel: TensorFlowWheel) =>
   `native/${wheel.package}-${wheel.version}-${wheel.sha256.slice(0, 12)}`;
 
 /**
- * libtensorflow of `wheel` as the binding's build wants it, from the cache or out of the wheel:
- * `lib/libtensorflow.so`, `lib/libtensorflow_framework.so` and `include/`.
+ * Provides libtensorflow of `wheel` in the layout that the binding's build needs, from the cache or
+ * the wheel: `lib/libtensorflow.so`, `lib/libtensorflow_framework.so` and `include/`.
  *
  * @returns the folder
- * @throws HifiError FAILED when the wheel cannot be had or is not the one that is expected; CANCELLED
+ * @throws HifiError FAILED if the wheel cannot be downloaded or has another hash; CANCELLED
  */
 export async function libtensorflow(
   wheel: TensorFlowWheel,
@@ -72,7 +75,7 @@ export async function libtensorflow(
     log('unpacking libtensorflow');
     await unpackZip(file, folder, NEEDED, signal);
     fs.rmSync(download, { recursive: true });
-    // What the wheel calls the C++ library holds the C interface as well.
+    // The wheel's C++ library also contains the C interface.
     fs.symlinkSync('libtensorflow_cc.so.2', path.join(folder, 'lib/libtensorflow.so'));
     fs.symlinkSync('libtensorflow_framework.so.2', path.join(folder, 'lib/libtensorflow_framework.so'));
   });

@@ -15,10 +15,10 @@ export class LogFile {
 
   constructor(private readonly descriptor: number) {}
 
-  /** @param line with its line break */
+  /** Writes a line. @param line text with its line break */
   write(line: string): void {
-    const told = this.lost === 0 ? '' : `${lossLine(this.lost)}\n`;
-    const text = Buffer.from(`${this.torn ? '\n' : ''}${told}${line}`);
+    const report = this.lost === 0 ? '' : `${lossLine(this.lost)}\n`;
+    const text = Buffer.from(`${this.torn ? '\n' : ''}${report}${line}`);
     const done = this.written(text);
     if (done > 0) this.torn = done < text.length;
     if (done < text.length) this.lost++;

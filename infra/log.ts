@@ -9,9 +9,9 @@ export type { Logger };
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
-/** Never logged: who may call, and what was sent. */
+/** Fields that are never logged: credentials and content of calls. */
 const SECRETS = ['authorization', 'Authorization', 'cookie', 'token', 'password', 'body', 'request'];
-/** Where they are looked for: in a line's object and what is in it, so far down. */
+/** Depths at which these fields are redacted: a line's object, and three levels below it. */
 const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
 
 /**
@@ -19,16 +19,16 @@ const DEPTHS = ['', '*.', '*.*.', '*.*.*.'];
  * HIFI_LOG sets its level, `info` by default. A line that cannot be written is lost; the caller
  * does not notice. The line is also an OpenTelemetry log record, if logs are exported.
  *
- * @param to where the lines go; by default stderr, each written before the call returns, so that a
- *   crash loses none
- * @throws HifiError INVALID_INPUT when HIFI_LOG is no level
+ * @param to destination of the lines; default: stderr, where each is written before the call
+ *   returns, so that a crash loses none
+ * @throws HifiError INVALID_INPUT if HIFI_LOG is no level
  */
 export function openLog(
   service: ServiceName | 'supervisor',
   to: { write(line: string): void } = new LogFile(2),
 ): Logger {
   const level = process.env.HIFI_LOG || 'info';
-  if (!LEVELS.includes(level)) throw invalidInput(`HIFI_LOG is "${level}": it must be one of ${LEVELS.join(', ')}`);
+  if (!LEVELS.includes(level)) throw invalidInput(`HIFI_LOG is "${level}"; it must be one of ${LEVELS.join(', ')}`);
   return pino(
     {
       level,
@@ -47,7 +47,7 @@ export function openLog(
   );
 }
 
-/** The ids by which a line is found from a trace, and a trace from a line. */
+/** Returns the ids that connect a log line with its trace. */
 function spanIds(): Record<string, string> {
   const span = trace.getActiveSpan()?.spanContext();
   return span ? { trace_id: span.traceId, span_id: span.spanId } : {};

@@ -17,21 +17,21 @@ import { requireTools } from './tools';
 export type { SetUpProgress };
 
 export interface SetUpOptions {
-  /** Set up `@tensorflow/tfjs-node-gpu` on the CUDA build of TensorFlow as well. */
+  /** True to set up `@tensorflow/tfjs-node-gpu` with the CUDA build of TensorFlow as well. */
   gpu?: boolean;
-  /** Told each step that takes a while, a line each. Nothing is told when all is there. */
+  /** Receives a line for each step that takes a while; none if everything is set up already. */
   log?: (line: string) => void;
   onProgress?: (progress: SetUpProgress) => void;
-  /** Ends the set-up when it aborts; what was begun is not kept. */
+  /** Ends the set-up when it aborts; unfinished files are removed. */
   signal?: AbortSignal;
 }
 
 /**
- * Makes the native parts ready: libtensorflow and the binding of `@tensorflow/tfjs-node` on it. (onnxruntime-node's
- * CPU library ships in its package.) Idempotent; what is fetched and built is kept in the user's cache folder, so that
- * a fresh `node_modules` takes a moment only.
+ * Sets up the native parts: libtensorflow and the binding of `@tensorflow/tfjs-node`.
+ * onnxruntime-node's CPU library ships in its package. Idempotent: downloads and builds are cached
+ * in the user's cache folder, so that a fresh `node_modules` takes only a moment.
  *
- * @throws HifiError FAILED saying what is missing and how to get it; CANCELLED when `signal` aborts
+ * @throws HifiError FAILED naming what is missing and how to get it; CANCELLED when `signal` aborts
  */
 export async function setUp({ gpu = false, log = () => {}, onProgress, signal }: SetUpOptions = {}): Promise<void> {
   const cpu = findPackage('@tensorflow/tfjs-node');
@@ -46,10 +46,10 @@ export async function setUp({ gpu = false, log = () => {}, onProgress, signal }:
     );
   }
   await setUpPackage(cuda, CUDA_WHEEL, log, onProgress, signal);
-  log(`TensorFlow ${CUDA_WHEEL.version} with CUDA is set up; at work it needs an NVIDIA driver, CUDA 12 and cuDNN 9`);
+  log(`TensorFlow ${CUDA_WHEEL.version} with CUDA is set up; it needs an NVIDIA driver, CUDA 12 and cuDNN 9`);
 }
 
-/** Sets up one of the two packages on its wheel, see `setUp`. */
+/** Sets up one of the two packages with its wheel; see `setUp`. */
 export async function setUpPackage(
   tfjs: BindingPackage,
   wheel: TensorFlowWheel,
@@ -85,8 +85,8 @@ export async function setUpPackage(
 }
 
 /**
- * The package's own installer: an older libtensorflow and a prebuilt binding from the package's own store. It is what
- * is left when the wheel cannot be had.
+ * Runs the package's own installer if the wheel is unavailable: it downloads an older libtensorflow
+ * and a prebuilt binding.
  */
 async function ownInstaller(
   tfjs: BindingPackage,
@@ -106,12 +106,12 @@ async function ownInstaller(
   if (reason === undefined) return;
   throw failed(
     `TensorFlow could not be set up. ${why.message}; the installer of ${tfjs.name}: ${reason.trim() || `status ${status}`}. ` +
-      `Needed is the wheel ${CPU_WHEEL.package}==${CPU_WHEEL.version} by pip (a proxy: HTTPS_PROXY, a mirror: ` +
+      `pip must be able to download ${CPU_WHEEL.package}==${CPU_WHEEL.version} (a proxy: HTTPS_PROXY, a mirror: ` +
       'PIP_INDEX_URL, a folder of wheels: PIP_FIND_LINKS)',
   );
 }
 
-/** Loads the binding in a process of its own. @returns why it cannot be, or `undefined` */
+/** Loads the binding in its own process. @returns the reason of a failure, or undefined */
 async function loadError(tfjs: BindingPackage): Promise<string | undefined> {
   const { status, output } = await runCommand(process.execPath, ['-e', 'require(process.argv[1])', bindingFile(tfjs)]);
   if (status === 0) return undefined;

@@ -7,7 +7,7 @@ import { otherKind } from '../foundation/regular-file';
 const MAX_BYTES = 1 << 20;
 
 const JWT = /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/;
-/** An nkey seed: `S`, its kind (`U` is a user's), and the key in base 32. */
+/** Nkey seed: `S`, its kind (`U` for a user), and the key in base 32. */
 const SEED = /^S[A-Z][A-Z2-7]{20,}$/;
 /** Delimiter lines of a block in a credentials file. */
 const FRAME = /^-{3,}.*-{3,}$/;
@@ -39,7 +39,7 @@ export function natsAuthenticator(file: string): Authenticator {
     throw refuse('its seed is damaged: the checksum does not match', error);
   }
   if (!hasJwt) return nkeyAuthenticator(key);
-  // The library finds the two by their delimiter lines alone.
+  // The library finds the two only by their delimiter lines.
   if (lines.filter((line) => FRAME.test(line)).length < 4) {
     throw refuse(`its JWT and seed are not within lines of dashes; ${WANTED}`);
   }

@@ -13,34 +13,37 @@ import { failed, invalidInput } from '../foundation/errors';
 import { unlessAborted } from '../foundation/unless-aborted';
 import { natsAuthenticator } from './nats-credentials';
 
-/** How long a server may take to answer a connection, in milliseconds. */
+/** Longest wait for a connection to a server, in milliseconds. */
 const CONNECT_MS = 5_000;
 /** Pauses between two attempts at a server that is away or refuses, in milliseconds. */
 export const NATS_PAUSES: Pauses = { first: 250, longest: 30_000 };
-/** Between two questions whether a silent server is still there, in milliseconds; two without an answer and it is not. */
+/**
+ * Interval between two pings of a silent server, in milliseconds; after two without an answer it
+ * counts as lost.
+ */
 const PING_MS = 20_000;
 
-/** What the server answers where JetStream is on in no part of it. */
+/** Server's error code if no part of it has JetStream. */
 const NOT_ENABLED = 10_076;
-/**
- * Number of times that JetStream is asked before it counts as silent; each question waits for 5 s.
- */
-const QUESTIONS = 3;
+/** Number of requests to JetStream before it counts as silent; each waits for 5 s. */
+const MAX_REQUESTS = 3;
 
-/** Where NATS is, and as whom it is spoken to. */
+/** Address of NATS, with the user's credentials. */
 export interface NatsAddress {
-  /** Hosts and ports: all that a message may tell. */
+  /** Hosts and ports, for messages; no credentials. */
   shown: string;
-  /** Hosts and ports, any of which may answer. */
+  /** Hosts and ports; any of them may answer. */
   servers: string[];
   options: NodeConnectionOptions;
 }
 
 /**
+ * Parses the address of NATS.
+ *
  * @param url `nats://HOST:PORT` or `tls://HOST:PORT`, with `USER:PASSWORD@` or `TOKEN@` if the
  *   server requires them; commas separate the servers of a cluster. NATS_CREDS names a credentials
  *   file or a file with an nkey seed.
- * @throws HifiError INVALID_INPUT, which tells nothing of a password
+ * @throws HifiError INVALID_INPUT, which shows no part of a password
  */
 export function natsAddress(url: string): NatsAddress {
   const servers = url.split(',').map(serverAt);
@@ -63,8 +66,8 @@ export function natsAddress(url: string): NatsAddress {
 /**
  * Connects once.
  *
- * @param name what the server's own lists call this client
- * @throws HifiError FAILED where no server answers or lets this client in
+ * @param name name of this client in the server's lists
+ * @throws HifiError FAILED if no server answers or accepts this client
  */
 export async function connectNats({ shown, servers, options }: NatsAddress, name: string): Promise<NatsLink> {
   try {
@@ -75,9 +78,9 @@ export async function connectNats({ shown, servers, options }: NatsAddress, name
 }
 
 /**
- * Connects as soon as a server is there.
+ * Connects as soon as a server is available.
  *
- * @param away told why it is not, at each attempt
+ * @param away receives the error of each failed attempt
  * @throws the signal's reason
  */
 export async function awaitNats(
@@ -103,21 +106,21 @@ export async function awaitNats(
   }
 }
 
-/** Connection to NATS until it is lost. */
+/** Connection to NATS, until it is lost. */
 export class NatsLink {
   /** True while the server's first information, such as `maxBytes`, is current. */
   fresh = true;
   /** Servers of the cluster, from this server's latest list. */
   cluster: readonly string[];
   private readonly loss = new AbortController();
-  /** Latest messages that this user may not publish, and subjects that it may not subscribe to. */
+  /** Latest permission errors of this user: messages to publish and subjects to subscribe to. */
   private denials: PermissionViolationError[] = [];
-  /** Latest other error of the server, which closes the connection after it. */
+  /** Latest other error of the server, after which it closes the connection. */
   private fault: Error | undefined;
 
   constructor(readonly nc: NatsConnection) {
     this.cluster = nc.info?.connect_urls ?? [];
-    void this.hear();
+    void this.watchStatus();
     void nc.closed().then(() => {
       const why = this.fault ? `: ${this.fault.message}` : '';
       this.loss.abort(failed(`the connection to NATS was lost${why}`, this.fault));
@@ -144,7 +147,7 @@ export class NatsLink {
     this.denials = [];
     this.nc.publish(subject, body, { headers });
     await this.flush();
-    // A server refuses a message by an error on the connection, which comes before the PONG of that
+    // A server refuses a message by an error on the connection, which precedes the PONG of that
     // flush. The library's iterator emits the error some microtasks after the flush settles.
     await microtasksDone();
     const denial = this.denials.find((each) => each.operation === 'publish' && ['', subject].includes(each.subject));
@@ -152,7 +155,8 @@ export class NatsLink {
   }
 
   /**
-   * Settles once the server has read all sent messages; at once while it is away.
+   * Settles once the server has read all sent messages; fails at once if the connection is lost.
+   *
    * @throws the reason of `lost`
    */
   async flush(): Promise<void> {
@@ -163,7 +167,7 @@ export class NatsLink {
     await this.nc.close();
   }
 
-  private async hear(): Promise<void> {
+  private async watchStatus(): Promise<void> {
     for await (const status of this.nc.status()) {
       if (status.type === 'update') this.cluster = this.nc.info?.connect_urls ?? [];
       if (status.type !== 'error') continue;
@@ -191,38 +195,38 @@ export function denialOf(error: unknown): string | undefined {
 }
 
 /**
- * Returns JetStream, or the reason that it is not usable. `hidden` is true if it may exist although
- * this user cannot ask it.
+ * JetStream, or the reason that it is not usable. `hidden` is true if it may exist although this
+ * user cannot ask it.
  */
 export type JetStream =
   | { manager: JetStreamManager; lacks?: undefined }
   | { manager?: undefined; lacks: string; hidden: boolean };
 
 /**
- * Asks if the server has JetStream for this user.
+ * Finds out if the server has JetStream for this user.
  *
- * @throws Error where that is not known: the server is away, or a cluster has no leader yet
+ * @throws Error if that is unknown: the server is away, or a cluster has no leader yet
  */
 export async function findJetStream({ nc, lost }: NatsLink): Promise<JetStream> {
-  for (let question = 1; ; question++) {
+  for (let request = 1; ; request++) {
     try {
       return { manager: await unlessAborted(jetstreamManager(nc), lost) };
     } catch (error) {
       const denied = denialOf(error);
       if (denied !== undefined) return { lacks: denied, hidden: true };
-      // The account may not use it, nobody answers, or no server of the cluster has it.
+      // The account may not use it, no one answers, or no server of the cluster has it.
       if ((error as Error).name === 'JetStreamNotEnabled' || apiCode(error) === NOT_ENABLED) {
         return { lacks: 'this NATS server has no JetStream for this account', hidden: false };
       }
       if (!(error instanceof TimeoutError)) throw error;
-      if (question === QUESTIONS) {
+      if (request === MAX_REQUESTS) {
         return { lacks: 'JetStream does not answer this NATS user on $JS.API', hidden: true };
       }
     }
   }
 }
 
-/** JetStream's own code of an error; see `JetStreamApiCodes`. */
+/** Returns JetStream's own code of an error; see `JetStreamApiCodes`. */
 export const apiCode = (error: unknown) => (error instanceof JetStreamApiError ? error.code : undefined);
 
 function serverAt(text: string): URL {

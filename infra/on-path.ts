@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 
-/** The program that a shell would start by this name. */
+/** Returns the path of the program that a shell would start by this name. */
 export const onPath = (name: string): string | undefined =>
   (process.env.PATH ?? '')
     .split(path.delimiter)
@@ -9,7 +9,7 @@ export const onPath = (name: string): string | undefined =>
     .map((folder) => path.join(folder, name))
     .find(isProgram);
 
-/** Whether this is a file that may be run. */
+/** Returns true for an executable file. */
 export function isProgram(file: string): boolean {
   try {
     fs.accessSync(file, fs.constants.X_OK);

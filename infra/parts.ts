@@ -31,6 +31,7 @@ export class Parts {
 
   /**
    * Ends all parts once, in reverse order. A failing end does not prevent the others.
+   *
    * @throws the first such error
    */
   end(): Promise<void> {

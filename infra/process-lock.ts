@@ -34,14 +34,14 @@ interface Ticket extends ProcessIdentity {
  * lock).
  *
  * A process of the same boot and pid namespace is looked up by its id and start. A process
- * elsewhere (another container, another boot) cannot be looked up: it counts as gone if nobody
+ * elsewhere (another container, another boot) cannot be looked up. It counts as gone if nobody
  * touches its lock for `watchMs`. So containers that share a volume exclude each other unless one
  * is stopped for that long.
  *
  * @param file the lock file; its folder exists
  * @param what the locked object, for the message
  * @returns a function that releases the lock
- * @throws HifiError INVALID_INPUT where a living process holds it
+ * @throws HifiError INVALID_INPUT if a living process holds it
  */
 export function lockFor(file: string, what: string, options: LockOptions = {}): () => void {
   const { otherwise = 'another --state-dir', watchMs = WATCH_MS } = options;
@@ -52,11 +52,13 @@ export function lockFor(file: string, what: string, options: LockOptions = {}): 
     let held = false;
     try {
       const { holder, alone } = tryTurn(fd, own, known, watchMs);
-      // Released or replaced meanwhile: the tickets that were read are no longer valid.
+      // The file was released or replaced in the meantime: the tickets that were read are no longer
+      // valid.
       if (!isAt(file, fd)) continue;
       if (holder !== undefined) {
-        const { pid, place } = holder;
-        const who = place === own.place || place === '' ? `process ${pid}` : `process ${pid} of another container`;
+        const { pid, namespace } = holder;
+        const who =
+          namespace === own.namespace || namespace === '' ? `process ${pid}` : `process ${pid} of another container`;
         throw invalidInput(`${what} is in use by ${who}: end that one first, or give ${otherwise}`);
       }
       held = alone;
@@ -70,10 +72,14 @@ export function lockFor(file: string, what: string, options: LockOptions = {}): 
 /** Nonces of tickets from elsewhere whose process counts as gone. */
 type Gone = Set<string>;
 
-/** @returns the first ticket if it is not ours; and true if our ticket is the only one */
+/**
+ * Adds a ticket and looks for an earlier one.
+ *
+ * @returns the first ticket if it is not ours; and true if our ticket is the only one
+ */
 function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holder?: Ticket; alone: boolean } {
-  // The first look adds no ticket: a refused process leaves no trace, and a slow decision delays
-  // nobody.
+  // The first look adds no ticket: a refused process leaves no trace, and a slow decision delays no
+  // other process.
   let holder = ticketsIn(fd).find((ticket) => isLiving(ticket, own, known, () => wasTouched(fd, watchMs)));
   if (holder !== undefined) return { holder, alone: false };
   append(fd, lineOf(own));
@@ -87,8 +93,8 @@ function tryTurn(fd: number, own: Ticket, known: Gone, watchMs: number): { holde
 }
 
 function isLiving(ticket: Ticket, own: Ticket, known: Gone, isTouched: () => boolean): boolean {
-  const { pid, start, place, nonce } = ticket;
-  if (place === own.place || place === '') return isRunning({ pid, start });
+  const { pid, start, namespace, nonce } = ticket;
+  if (namespace === own.namespace || namespace === '') return isRunning({ pid, start });
   if (known.has(nonce)) return false;
   if (isTouched()) return true;
   known.add(nonce);
@@ -102,7 +108,7 @@ function hold(file: string, fd: number): () => void {
     try {
       fs.futimesSync(fd, now, now);
     } catch {
-      // The disk is gone, so nobody else can take the lock there either.
+      // The disk is gone, so no other process can take the lock there either.
     }
   };
   beat();
@@ -143,7 +149,7 @@ function append(fd: number, line: string): void {
   fs.writeSync(fd, `${whole ? '' : '\n'}${line}\n`);
 }
 
-const lineOf = ({ pid, start, place, nonce }: Ticket) => `${pid} ${start || '-'} ${place || '-'} ${nonce}`;
+const lineOf = ({ pid, start, namespace, nonce }: Ticket) => `${pid} ${start || '-'} ${namespace || '-'} ${nonce}`;
 
 /** Valid tickets in order; an incomplete line belongs to a process that could not write it. */
 function ticketsIn(fd: number): Ticket[] {
@@ -153,10 +159,10 @@ function ticketsIn(fd: number): Ticket[] {
   const withdrawn = new Set(lines.filter(([first]) => first === '-').map(([, nonce]) => nonce));
   return lines
     .filter(([pid, , , nonce]) => /^\d+$/.test(pid) && !withdrawn.has(nonce ?? ''))
-    .map(([pid, start = '-', place = '-', nonce = '']) => ({
+    .map(([pid, start = '-', namespace = '-', nonce = '']) => ({
       pid,
       start: fieldOf(start),
-      place: fieldOf(place),
+      namespace: fieldOf(namespace),
       nonce,
     }));
 }

@@ -3,8 +3,9 @@ import { usableCores } from '../foundation/usable-cores';
 import { bindingFile, findPackage } from './binding';
 
 /**
- * The native binding of `@tensorflow/tfjs-node`: TensorFlow's C API with tensors and graphs as numbers. The package's own layer
- * above it is not loaded: a graph needs none of it (40 MB and 0.2 s less).
+ * Native binding of `@tensorflow/tfjs-node`: TensorFlow's C API, with tensors and graphs as
+ * numbers. The package's own layer above it is not loaded: a graph does not need it (40 MB and 0.2
+ * s less).
  */
 export interface TensorFlow {
   readonly TF_Version: string;
@@ -28,37 +29,44 @@ export interface TensorFlow {
 }
 
 /**
- * The environment of a child that computes with TensorFlow; all of it is read at the start of a process.
+ * Environment of a child that computes with TensorFlow, which reads it at the start of a process.
  *
- * oneDNN is on by default only on processors with AVX512_VNNI and the like; with it TensorFlow takes big blocks from a
- * pool of its own instead of from malloc. Measured (2 cores, glibc 2.36) on `x·x + x` of 16 × 128 × 1536 numbers, with
- * the page faults of each and the process's memory: with the pool 1.1 ms, 2, 370 MB; with malloc as it comes 1.4–1.8 ms,
- * 500, 490–550 MB; with MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_ set 16–20 ms, 6,148, 350 MB (setting either turns
- * glibc's own adaptation off, and every block over 128 KB is mapped anew), with MALLOC_MMAP_MAX_=0 as well 1.2–1.5 ms,
- * 2, 460–490 MB. With the pool the MALLOC_ variables change nothing, so none is set.
+ * oneDNN is on by default only on processors with AVX512_VNNI and the like. With it TensorFlow
+ * takes large blocks from a pool of its own instead of malloc. Measured on `x·x + x` of 16 × 128 ×
+ * 1536 numbers (2 cores, glibc 2.36):
  *
- * @param threads threads of an operation, by default one for each of `usableCores`
+ * | allocator | ms | page faults | MB |
+ * |---|---|---|---|
+ * | pool | 1.1 | 2 | 370 |
+ * | malloc with defaults | 1.4–1.8 | 500 | 490–550 |
+ * | MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_ set | 16–20 | 6,148 | 350 |
+ * | these two and MALLOC_MMAP_MAX_=0 | 1.2–1.5 | 2 | 460–490 |
+ *
+ * Setting either of the two turns glibc's own adaptation off, and every block over 128 KB is mapped
+ * again. With the pool the MALLOC_ variables change nothing, so none is set.
+ *
+ * @param threads threads of an operation; default: one for each of `usableCores`
  */
 export function trainerEnvironment(threads: number = usableCores()): Record<string, string> {
   return {
     TF_ENABLE_ONEDNN_OPTS: '1',
-    // Warnings of it are about instruction sets: errors only.
+    // Errors only: TensorFlow's warnings are about instruction sets.
     TF_CPP_MIN_LOG_LEVEL: '2',
     TF_NUM_INTRAOP_THREADS: String(threads),
-    // One operation of the graph after the other: each has all threads, and what waits holds no memory.
+    // One operation of the graph at a time: each uses all threads, and waiting ones hold no memory.
     TF_NUM_INTEROP_THREADS: '1',
     OMP_NUM_THREADS: String(threads),
-    // Take of a card what is needed, not all of it.
+    // Allocates GPU memory as needed, not all of it.
     TF_FORCE_GPU_ALLOW_GROWTH: 'true',
   };
 }
 
 /**
- * Loads TensorFlow. To be called in the trainer's child process alone, which `trainerEnvironment` was given to.
+ * Loads TensorFlow. Called only in the trainer's child process, which has `trainerEnvironment`.
  *
- * @param device `cuda` takes `@tensorflow/tfjs-node-gpu`, which `hifi setup --gpu` sets up; `auto` takes that where it loads,
- *   else the CPU's
- * @throws HifiError FAILED when the native part is not set up
+ * @param device `cuda` loads `@tensorflow/tfjs-node-gpu`, which `hifi setup --gpu` sets up; `auto`
+ *   loads it if it works, else the CPU's package
+ * @throws HifiError FAILED if the native part is not set up
  */
 export function loadTensorFlow(device: 'auto' | 'cpu' | 'cuda' = 'cpu'): TensorFlow {
   if (device !== 'auto') return load(device);

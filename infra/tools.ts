@@ -1,13 +1,13 @@
 import { runCommand } from '../foundation/command';
 import { failed } from '../foundation/errors';
 
-/** A program of the system that set-up needs, as found. */
+/** System program that set-up needs. */
 export interface Tool {
   name: string;
-  /** The version it tells, or `null` when it is not there. */
+  /** Version that it reports, or `null` if it is missing. */
   found: string | null;
-  /** How to get it. */
-  mend: string;
+  /** Instruction to install it. */
+  remedy: string;
 }
 
 const TOOLS = [
@@ -15,36 +15,41 @@ const TOOLS = [
     name: 'python3',
     command: 'python3',
     args: ['--version'],
-    mend: 'install Python 3 (Debian, Ubuntu: apt-get install python3 python3-pip)',
+    remedy: 'install Python 3 (Debian, Ubuntu: apt-get install python3 python3-pip)',
   },
   {
     name: 'pip',
     command: 'python3',
     args: ['-m', 'pip', '--version'],
-    mend: "install Python's pip (Debian, Ubuntu: apt-get install python3-pip; elsewhere: python3 -m ensurepip)",
+    remedy: "install Python's pip (Debian, Ubuntu: apt-get install python3-pip; elsewhere: python3 -m ensurepip)",
   },
-  { name: 'make', command: 'make', args: ['--version'], mend: 'install make (Debian, Ubuntu: apt-get install make)' },
+  { name: 'make', command: 'make', args: ['--version'], remedy: 'install make (Debian, Ubuntu: apt-get install make)' },
   {
     name: 'C++ compiler',
     command: process.env.CXX || 'c++',
     args: ['--version'],
-    mend: 'install a C++ compiler (Debian, Ubuntu: apt-get install g++), or name it in CXX',
+    remedy: 'install a C++ compiler (Debian, Ubuntu: apt-get install g++), or name it in CXX',
   },
 ] as const;
 
-/** Looks for Python 3, pip, make and a C++ compiler: what building TensorFlow's binding takes. */
+/**
+ * Looks for Python 3, pip, make and a C++ compiler, which the build of TensorFlow's binding needs.
+ */
 export async function findTools(): Promise<Tool[]> {
   return Promise.all(
-    TOOLS.map(async ({ name, command, args, mend }) => {
+    TOOLS.map(async ({ name, command, args, remedy }) => {
       const { status, output } = await runCommand(command, args);
-      return { name, mend, found: status === 0 ? output.split('\n')[0].trim() : null };
+      return { name, remedy, found: status === 0 ? output.split('\n')[0].trim() : null };
     }),
   );
 }
 
-/** @throws HifiError FAILED naming what is missing and how to get it */
+/**
+ * Checks that all tools exist. @throws HifiError FAILED naming what is missing and how to install
+ * it
+ */
 export async function requireTools(): Promise<void> {
   const missing = (await findTools()).filter((tool) => tool.found === null);
   if (missing.length === 0) return;
-  throw failed(`set-up needs ${missing.map((tool) => `${tool.name}: ${tool.mend}`).join('; ')}`);
+  throw failed(`set-up needs ${missing.map((tool) => `${tool.name}: ${tool.remedy}`).join('; ')}`);
 }

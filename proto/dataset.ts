@@ -6,16 +6,16 @@ import { HifiError, invalidPart, invalidValue, renamed, shown } from '../foundat
 import { type InlineTexts, type TextDataset, TextDatasetSchema } from './gen/hifi/v1/dataset_pb';
 import { present } from './matrix';
 
-/** The most rows that a request may hold itself; more are a file's. */
+/** Largest number of rows in a request; more must be a file. */
 const MOST_INLINE_ROWS = 100_000;
-/** The name of a file whose request tells none. */
+/** File name if the request gives none. */
 const DEFAULT_NAME = 'rows.tsv';
 
 /**
- * Rows as a request names them, checked as far as can be without looking at them.
+ * Checks the rows of a request, without reading them.
  *
- * @param field where the request has them
- * @throws HifiError INVALID_INPUT naming the field, what it was and what would be right
+ * @param field field of the rows in the request
+ * @throws HifiError INVALID_INPUT naming the field, its value and what would be right
  */
 export function givenRowsOf(message: TextDataset | undefined, field: string): GivenRows {
   const { source, textColumns, labelColumn, regression, delimiter, ...given } = present(message, field);
@@ -101,7 +101,7 @@ function known<Given, Value>(read: (given: Given) => Value, given: Given, field:
 const without = (field: string, found: string, who: string) =>
   invalidValue({ field, value: found, expected: `left out: ${who} columns of its own` });
 
-/** An error of an engine, whose request has `data` where the message has `dataset`. */
+/** Renames an engine error's field from the request's `data` to the message's `dataset`. */
 export function ofDataset(thrown: unknown): unknown {
   if (thrown instanceof HifiError) thrown.field = thrown.field?.replace(/^data(?=\.|$)/, 'dataset');
   return thrown;

@@ -15,26 +15,26 @@ import { measuredRowsMessage, measuredRowsOf } from './measured-rows';
 import { modelMessage, modelOf } from './model';
 import { analysisMessage, analysisOptionsOf } from './options';
 
-/** How much of a report is sent. */
+/** Detail of a report's message. */
 export type View = 'basic' | 'full';
 
-/** Heads of the whole model that the basic view tells. */
+/** Number of the model's best heads in the basic view. */
 const BEST = 5;
 
-/** @throws HifiError INVALID_INPUT for a view that is not known */
+/** Returns the view of a request. @throws HifiError INVALID_INPUT for an unknown view */
 export function viewOf(view: ReportView = ReportView.BASIC, field = 'view'): View {
   if (view === ReportView.FULL) return 'full';
   if (view === ReportView.BASIC || view === ReportView.UNSPECIFIED) return 'basic';
   throw invalidValue({ field, value: shown(view), expected: 'REPORT_VIEW_BASIC or REPORT_VIEW_FULL' });
 }
 
-/** A report and what its user should know. */
-export interface ToldReport {
+/** A report with its warnings for the user. */
+export interface ReportWithWarnings {
   report: HeadReport;
   warnings: string[];
 }
 
-export function reportMessage({ report, warnings }: ToldReport, view: View): HeadReportMessage {
+export function reportMessage({ report, warnings }: ReportWithWarnings, view: View): HeadReportMessage {
   const { model, samples, deviceUsed, elapsedSeconds } = report;
   const { layers, heads, headDim } = model;
   return create(HeadReportSchema, {
@@ -50,7 +50,7 @@ export function reportMessage({ report, warnings }: ToldReport, view: View): Hea
   });
 }
 
-/** What the full view alone has. */
+/** Fields of the full view alone. */
 function measured(report: HeadReport) {
   const { richness, richnessStderr, richnessByXi, correlation, stability, rankCorrelations, options } = report;
   return {
@@ -90,11 +90,12 @@ const rankedHead = (layer: number, head: number, score: number, stability: HeadR
   create(RankedHeadSchema, { layer, head, score, ...(stability && { stability: stability[layer][head] }) });
 
 /**
- * A full report, the same that was sent.
+ * Converts a full view back to the report that was sent.
  *
- * @throws HifiError INVALID_INPUT for a basic view, which lacks the matrices, and for matrices of other sizes
+ * @throws HifiError INVALID_INPUT for a basic view, which lacks the matrices, and for matrices of
+ *   other sizes
  */
-export function reportOf(message: HeadReportMessage, field = 'report'): ToldReport {
+export function reportOf(message: HeadReportMessage, field = 'report'): ReportWithWarnings {
   const { layers, heads, headDim, samples } = message;
   const at = (part: string) => `${field}.${part}`;
   const nodes = layers * heads;
@@ -136,7 +137,7 @@ export function reportOf(message: HeadReportMessage, field = 'report'): ToldRepo
   return { report, warnings: [...message.warnings] };
 }
 
-/** @throws HifiError INVALID_INPUT for another word than cpu or cuda */
+/** Checks a device. @throws HifiError INVALID_INPUT unless it is cpu or cuda */
 export function deviceOf(device: string, field: string): 'cpu' | 'cuda' {
   if (device === 'cpu' || device === 'cuda') return device;
   throw invalidValue({ field, value: shown(device), expected: 'cpu or cuda' });

@@ -11,11 +11,11 @@ export function maskMessage({ schemaVersion: _version, heads, ...mask }: Mask): 
 }
 
 /**
- * The heads to tune of a model, sorted by layer, then head; counts are made anew. A mask without a hash is taken to be of the
- * model.
+ * Checks a mask against its model. Sorts the heads by layer, then head, and computes the counts. A
+ * mask without a hash is taken as one of this model.
  *
- * @throws HifiError INVALID_INPUT for a head that the model lacks or that is there twice, a mask of another model, and k, budget,
- *   strategy or tune that cannot be meant
+ * @throws HifiError INVALID_INPUT for a head that the model lacks or that appears twice, a mask of
+ *   another model, and an invalid k, budget, strategy or tune
  */
 export function maskOf(message: MaskMessage | undefined, model: ReportModel, field = 'mask'): Mask {
   const given = present(message, field);
@@ -44,7 +44,7 @@ export function maskOf(message: MaskMessage | undefined, model: ReportModel, fie
   return checkedMask(mask, model, field);
 }
 
-/** k and the budget; without either the most heads that a layer has here. */
+/** Returns k and the budget; without either, the largest number of heads in one layer. */
 function sizeOf({ k, budget }: MaskMessage, chosen: readonly MaskHead[]): Pick<Mask, 'k' | 'budget'> {
   if (k !== undefined || budget !== undefined) {
     return { ...(k !== undefined && { k }), ...(budget !== undefined && { budget }) };

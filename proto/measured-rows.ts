@@ -5,7 +5,7 @@ import { present } from './matrix';
 
 export const measuredRowsMessage = (data: ReportData): MeasuredRows => create(MeasuredRowsSchema, { ...data });
 
-/** @throws HifiError INVALID_INPUT where they are missing */
+/** Converts the measured rows of a message. @throws HifiError INVALID_INPUT if they are missing */
 export function measuredRowsOf(message: MeasuredRows | undefined, field: string): ReportData {
   const { path, sha256, rows, sampleIds } = present(message, field);
   return { path, sha256, rows, sampleIds: [...sampleIds] };

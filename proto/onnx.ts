@@ -8,7 +8,10 @@ import { present } from './matrix';
 export const onnxMessage = ({ dtype, file, bytes, largestDifference, dev }: OnnxModel): OnnxMessage =>
   create(OnnxModelSchema, { dtype, file, sizeBytes: BigInt(bytes), largestDifference, dev: { ...dev } });
 
-/** @throws HifiError INVALID_INPUT for a missing part or an unknown type */
+/**
+ * Converts an ONNX file's message. @throws HifiError INVALID_INPUT for a missing part or an unknown
+ * type
+ */
 export const onnxOf = ({ dtype, file, sizeBytes, largestDifference, dev }: OnnxMessage): OnnxModel => ({
   dtype: onnxDtypesOf([dtype], 'onnx.dtype')[0],
   file,
@@ -18,7 +21,7 @@ export const onnxOf = ({ dtype, file, sizeBytes, largestDifference, dev }: OnnxM
 });
 
 /**
- * Number types of an ONNX export; fp32 alone if none is named.
+ * Checks the number types of an ONNX export; fp32 if none is named.
  *
  * @throws HifiError INVALID_INPUT with the field's name
  */

@@ -19,9 +19,9 @@ import {
 import { type ScoreOptions as ScoreMessage, ScoreOptionsSchema } from './gen/hifi/v1/trainer_pb';
 
 /**
- * Options of an analysis with their defaults filled in, checked.
+ * Checks the options of an analysis, and fills in defaults.
  *
- * @param field where the request has them: errors name `options.max_length`
+ * @param field field of the options in the request: errors name `options.max_length`
  * @throws HifiError INVALID_INPUT naming the option, its value and what would be right
  */
 export function analysisOptionsOf(message: AnalysisMessage | undefined, field = 'options'): AnalysisOptions {
@@ -39,7 +39,11 @@ export function analysisMessage({ samples, ...options }: AnalysisOptions | Repor
   return create(AnalysisOptionsSchema, { ...drawn, ...options });
 }
 
-/** Options of a training with their defaults filled in, checked. @throws HifiError as {@link analysisOptionsOf} */
+/**
+ * Checks the options of a training, and fills in defaults.
+ *
+ * @throws HifiError as {@link analysisOptionsOf}
+ */
 export function trainingOptionsOf(message: TrainingMessage | undefined, field = 'options'): TrainOptions {
   return named(field, () => trainOptions(fieldsOf(message) as Partial<TrainOptions>));
 }
@@ -47,7 +51,11 @@ export function trainingOptionsOf(message: TrainingMessage | undefined, field = 
 export const trainingMessage = (options: TrainOptions): TrainingMessage =>
   create(TrainingOptionsSchema, { ...options });
 
-/** Options of a scoring with their defaults filled in, checked. @throws HifiError as {@link analysisOptionsOf} */
+/**
+ * Checks the options of a scoring, and fills in defaults.
+ *
+ * @throws HifiError as {@link analysisOptionsOf}
+ */
 export function scoreOptionsOf(message: ScoreMessage | undefined, field = 'options'): ScoreOptions {
   return named(field, () => scoreOptions(fieldsOf(message) as Partial<ScoreOptions>));
 }
@@ -56,9 +64,9 @@ export const scoreMessage = (options: Omit<ScoreOptions, 'device'> & Partial<Sco
   create(ScoreOptionsSchema, { ...options });
 
 /**
- * Options of how a tuned model is asked with their defaults filled in, checked.
+ * Checks the options of an inference, and fills in defaults.
  *
- * @param maxLength the default: what the model was trained with, where that is known
+ * @param maxLength default: the option of the model's training, if known
  * @throws HifiError as {@link analysisOptionsOf}
  */
 export function inferenceOptionsOf(
@@ -76,8 +84,8 @@ export const inferenceMessage = (options: InferenceOptions): InferenceMessage =>
   create(InferenceOptionsSchema, { ...options });
 
 /**
- * Options of a selection with their defaults filled in, checked as far as can be without the model: `headsToChoose` does the
- * rest.
+ * Checks the options of a selection as far as it can without the model, and fills in defaults.
+ * `headsToChoose` checks the rest.
  *
  * @throws HifiError as {@link analysisOptionsOf}
  */
@@ -95,14 +103,14 @@ export function selectionOptionsOf(message: SelectionMessage | undefined, field 
 export const selectionMessage = (options: SelectionOptions): SelectionMessage =>
   create(SelectionOptionsSchema, { ...options });
 
-/** What a message holds: the fields that are set. */
+/** Returns the fields of a message that are set. */
 function fieldsOf<M extends Message>(message: M | undefined): Partial<Omit<M, '$typeName' | '$unknown'>> {
   if (message === undefined) return {};
   const { $typeName: _type, $unknown: _unknown, ...fields } = message;
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<M>;
 }
 
-/** Runs a check of options and names them in its errors as the request does. */
+/** Runs a check of options; its errors name them as the request does. */
 function named<T>(field: string, check: () => T): T {
   try {
     return check();
@@ -112,5 +120,5 @@ function named<T>(field: string, check: () => T): T {
   }
 }
 
-/** A name as the contract writes it: `maxLength` → `max_length`. */
+/** Converts a name to the contract's form: `maxLength` → `max_length`. */
 const snakeCase = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -8,21 +8,24 @@ import { measuredRowsMessage, measuredRowsOf } from './measured-rows';
 import { modelMessage, modelOf } from './model';
 import { scoreMessage, scoreOptionsOf } from './options';
 
-/** Scores and what their user should know. */
-export interface ToldScores {
+/** Scores with their warnings for the user. */
+export interface ScoresWithWarnings {
   scores: HeadScores;
   warnings: string[];
 }
 
-/** @throws HifiError INVALID_INPUT for a strategy that needs no gradients, or is none */
+/**
+ * Checks a scoring strategy. @throws HifiError INVALID_INPUT for a strategy without gradients or an
+ * unknown one
+ */
 export function scoreStrategyOf(strategy = 'gradient', field = 'strategy'): ScoreStrategy {
   if (isScoreStrategy(strategy)) return strategy;
   const expected = `${SCORE_STRATEGIES.join(', ')}: others need no scores`;
   throw invalidValue({ field, value: shown(strategy), expected });
 }
 
-export function scoresMessage({ scores: told, warnings }: ToldScores): HeadScoresMessage {
-  const { strategy, model, data, options, seed, samples, scores, scoresStderr, warmUp } = told;
+export function scoresMessage({ scores: head, warnings }: ScoresWithWarnings): HeadScoresMessage {
+  const { strategy, model, data, options, seed, samples, scores, scoresStderr, warmUp } = head;
   const { layers, heads, headDim } = model;
   return create(HeadScoresSchema, {
     strategy,
@@ -36,14 +39,18 @@ export function scoresMessage({ scores: told, warnings }: ToldScores): HeadScore
     scores: scores.flat(),
     scoresStderr: scoresStderr.flat().filter((error) => error !== null),
     warmUp: { ...warmUp },
-    deviceUsed: told.deviceUsed,
-    elapsedSeconds: told.elapsedSeconds,
+    deviceUsed: head.deviceUsed,
+    elapsedSeconds: head.elapsedSeconds,
     warnings,
   });
 }
 
-/** The same scores. @throws HifiError INVALID_INPUT where a part is missing or of another size */
-export function scoresOf(message: HeadScoresMessage, field = 'scores'): ToldScores {
+/**
+ * Converts a message back to the scores that were sent.
+ *
+ * @throws HifiError INVALID_INPUT for a missing part or one of another size
+ */
+export function scoresOf(message: HeadScoresMessage, field = 'scores'): ScoresWithWarnings {
   const { layers, heads, headDim, scoresStderr } = message;
   const at = (part: string) => `${field}.${part}`;
   const { samples, maxLength, seed } = scoreOptionsOf(message.options, at('options'));

@@ -13,15 +13,15 @@ import { type Status, StatusSchema } from './gen/google/rpc/status_pb';
 
 export { status };
 
-/** Where a `google.rpc.Status` travels: https://grpc.io/docs/guides/error/#richer-error-model */
+/** Metadata key of a `google.rpc.Status`: https://grpc.io/docs/guides/error/#richer-error-model */
 const DETAILS_KEY = 'grpc-status-details-bin';
 const DOMAIN = 'hifi';
 
-/** A field of a request that is not right. */
+/** Invalid field of a request. */
 export interface Violation {
-  /** Its path, such as `options.damping` or `mask.heads[2].layer`. */
+  /** Path of the field, such as `options.damping` or `mask.heads[2].layer`. */
   field: string;
-  /** What it was, and what would be right. */
+  /** Value of the field, and what would be right. */
   description: string;
 }
 
@@ -37,14 +37,19 @@ export interface RpcDetails {
   cause?: unknown;
 }
 
-/** An error as it crosses the wire: a gRPC status with a reason for programs and a line for people. */
+/**
+ * Error in the form that clients receive: a gRPC status, a reason for programs and a line for
+ * people.
+ */
 export class RpcError extends Error {
   override readonly name = 'RpcError';
 
   /**
-   * @param code a gRPC status
-   * @param reason in UPPER_SNAKE
-   * @param message one line; what is in it goes to the client
+   * Creates an error.
+   *
+   * @param code gRPC status
+   * @param reason reason in UPPER_SNAKE
+   * @param message one line, sent to the client as it is
    */
   constructor(
     readonly code: status,
@@ -68,12 +73,12 @@ const CODES: Record<ErrorCode, [code: status, reason: string]> = {
   DISK_FULL: [status.RESOURCE_EXHAUSTED, 'DISK_FULL'],
 };
 
-/** Seconds after which a client may try again if a disk had no room. */
+/** Retry delay for a client if a disk had no room, in seconds. */
 const NO_ROOM_RETRY_SECONDS = 10;
 
 /**
- * The one mapping from any thrown value to what a client sees. What is no error of this project's is INTERNAL without a word of
- * its own: it may hold anything.
+ * Maps any thrown value to the error that a client receives. A foreign error becomes INTERNAL
+ * without its message, which may contain anything.
  */
 export function rpcErrorOf(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;
@@ -96,7 +101,9 @@ export function rpcErrorOf(thrown: unknown): RpcError {
   return new RpcError(code, reason, message, { violations, retrySeconds, cause: thrown });
 }
 
-/** A message without the folders of this machine: of every absolute path its last part. */
+/**
+ * Removes this machine's folders from a message: each absolute path is shortened to its last part.
+ */
 export const withoutPaths = (message: string) =>
   message.replace(/(?<![\w.~/:])(?:file:\/\/)?\/(?:[^\s/:,;'"()]+\/)+([^\s/:,;'"()]*)/g, '$1');
 
@@ -106,14 +113,14 @@ export type SentStatus = Parameters<ServerInterceptingCallInterface['sendStatus'
 /** Returns true if a status has the details of a `google.rpc.Status`. */
 export const isDetailed = ({ metadata }: SentStatus) => (metadata?.get(DETAILS_KEY) ?? []).length > 0;
 
-/** What a server sends for an error: code, line and details. */
+/** Converts an error to the status that a server sends: code, line and details. */
 export function statusOf(error: RpcError): StatusObject {
   const metadata = new Metadata();
   metadata.set(DETAILS_KEY, Buffer.from(toBinary(StatusSchema, statusMessage(error))));
   return { code: error.code, details: error.message, metadata };
 }
 
-/** An error as the message `google.rpc.Status`. */
+/** Converts an error to a `google.rpc.Status`. */
 export function statusMessage({ code, reason, message, details }: RpcError): Status {
   const { violations, retrySeconds } = details;
   const packed: Any[] = [pack(ErrorInfoSchema, { reason, domain: DOMAIN })];
@@ -130,7 +137,7 @@ function pack<D extends DescMessage>(schema: D, value: MessageInitShape<D>): Any
   return create(AnySchema, anyPack(schema, create(schema, value)));
 }
 
-/** What a client was sent, as an error of this project's. */
+/** Converts a received status to an error. */
 export function errorOfStatus(error: ServiceError): RpcError {
   const [bytes] = error.metadata?.get(DETAILS_KEY) ?? [];
   const sent = bytes instanceof Buffer ? fromBinary(StatusSchema, bytes) : undefined;
@@ -161,7 +168,7 @@ const OWN_CODES: Partial<Record<status, ErrorCode>> = {
   [status.NOT_FOUND]: 'NOT_FOUND',
 };
 
-/** The same for a command or a job: an error of the project's own type. */
+/** Converts an RPC error to the error type of commands and jobs. */
 export function hifiErrorOf(error: RpcError): HifiError {
   if (error.code === status.CANCELLED) return cancelled();
   if (error.reason === 'DISK_FULL') return noRoom(error.message, error);

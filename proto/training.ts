@@ -45,7 +45,7 @@ export function metricsMessage({
   });
 }
 
-/** @throws HifiError INVALID_INPUT where a part is missing */
+/** Converts a training's metrics. @throws HifiError INVALID_INPUT if a part is missing */
 export function metricsOf(message: TrainingMetrics): TrainMetrics {
   const at = (part: string) => `metrics.${part}`;
   const best = present(message.best, at('best'));
@@ -72,7 +72,10 @@ export const outcomeOf = ({ metrics, artifacts }: TrainingResult): TrainingOutco
   artifacts: artifacts.map(artifactOf),
 });
 
-/** @returns undefined for an interval, which is for whoever runs the engine */
+/**
+ * Converts a training's event; undefined for an interval, which is only for the process that runs
+ * the engine.
+ */
 export function trainEventMessage(event: TrainEvent): TrainResponse | undefined {
   switch (event.kind) {
     case 'progress':
@@ -88,7 +91,10 @@ export function trainEventMessage(event: TrainEvent): TrainResponse | undefined 
   }
 }
 
-/** What a training tells; undefined for its result, and for what a later version may add. */
+/**
+ * Converts a message to a training's event; undefined for its result and for events of later
+ * versions.
+ */
 export function trainEventOf({ event }: TrainResponse): TrainEvent | undefined {
   switch (event.case) {
     case 'progress':

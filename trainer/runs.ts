@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { TrainEvent, TrainingOutcome, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { relayed } from '../foundation/follow';
-import type { Results } from '../infra/artifacts/results';
+import type { ResultArtifacts } from '../infra/artifacts/result-artifacts';
 import { readRunRecord, writeRunRecord } from './run-record';
 import { clearState } from './state';
 
@@ -16,7 +16,7 @@ export class Runs {
   /** @param folder holds a folder for each run */
   constructor(
     private readonly folder: string,
-    private readonly results: Results,
+    private readonly results: ResultArtifacts,
     private readonly train: Train,
   ) {}
 
@@ -53,7 +53,7 @@ const KEPT_MS = 30 * 24 * 3600_000;
 export class ClaimedRun {
   constructor(
     private readonly folder: string,
-    private readonly results: Results,
+    private readonly results: ResultArtifacts,
     private readonly engine: Train,
     readonly release: () => void,
   ) {}

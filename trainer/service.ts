@@ -16,9 +16,9 @@ import { follow } from '../foundation/follow';
 import type { StageProgress } from '../foundation/progress';
 import { regularFileText } from '../foundation/regular-file';
 import { headsToChoose } from '../heads/select';
-import { Admission, type Place } from '../infra/admission';
+import { Admission, type Ticket } from '../infra/admission';
 import type { Inputs, ModelSettings, Opened } from '../infra/artifacts/inputs';
-import type { Results } from '../infra/artifacts/results';
+import type { ResultArtifacts } from '../infra/artifacts/result-artifacts';
 import { type Answers, answers } from '../infra/grpc/answers';
 import type { Implementation } from '../infra/grpc/handlers';
 import { readModelConfig } from '../model/config';
@@ -61,7 +61,7 @@ export interface TrainerParts {
   engine: Pick<typeof engines, 'scoreHeads' | 'calibrateTraining' | 'evaluate' | 'predict' | 'exportModel'>;
   runs: Runs;
   inputs: Inputs;
-  results: Results;
+  results: ResultArtifacts;
   models: ModelDescriptions;
   /** Turns of all calls but calibrations, which wait for other calibrations alone. */
   admission: Admission;
@@ -79,7 +79,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
   const calibrations = new Admission();
 
   /** Gives a call its place, and back what it has opened. */
-  async function inTurn(place: Place, work: (open: Open) => Promise<void>): Promise<void> {
+  async function inTurn(place: Ticket, work: (open: Open) => Promise<void>): Promise<void> {
     const opened: Opened<unknown>[] = [];
     try {
       await work(async (making) => {

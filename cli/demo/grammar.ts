@@ -4,22 +4,26 @@ import { writeWhole } from '../../foundation/whole-file';
 import type { Phenomenon } from './phenomena';
 import { HELD_OUT, PHENOMENA } from './phenomena';
 
-/** A row of the demo's data. */
+/** Row of the demo's data. */
 export interface DemoRow {
   sentence: string;
   label: 'acceptable' | 'unacceptable';
   phenomenon: string;
 }
 
-/** Rows of each file. Each phenomenon has an equal share, and half of each are acceptable. */
+/**
+ * Number of rows of each file. Each phenomenon has an equal share, and half of its rows are
+ * acceptable.
+ */
 export const DEMO_ROWS = { train: 3000, dev: 400, test: 400 } as const;
 
 export type DemoSplit = keyof typeof DEMO_ROWS;
 
 /**
- * The demo's data: acceptable and unacceptable English sentences in groups that differ in a word or two. No sentence is in
- * two splits; in each split every word form occurs equally often under both labels. `test` holds a phenomenon that
- * `train` and `dev` lack. A pure function of the seed.
+ * Draws the demo's data: acceptable and unacceptable English sentences, in groups that differ by
+ * one or two words. No sentence is in two splits. In each split every word form occurs equally
+ * often under both labels. `test` has a phenomenon that `train` and `dev` lack. A pure function of
+ * the seed.
  */
 export function demoData(seed: number): Record<DemoSplit, DemoRow[]> {
   const seen = new Set<string>();
@@ -57,8 +61,9 @@ function drawRows(
 const asSentence = (words: string) => `${words[0].toUpperCase()}${words.slice(1)}.`;
 
 /**
- * Writes `train.tsv`, `dev.tsv` and `test.tsv` (columns sentence, label, phenomenon) to a folder, each whole or not at
- * all. The same seed gives the same bytes.
+ * Writes `train.tsv`, `dev.tsv` and `test.tsv` (columns sentence, label, phenomenon) to a folder,
+ * each whole or not at all. The same seed gives the same bytes.
+ *
  * @returns the files' paths
  */
 export function writeDemoData(folder: string, seed: number): Record<DemoSplit, string> {

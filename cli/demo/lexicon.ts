@@ -1,7 +1,7 @@
-/** A word or phrase in the singular and the plural. */
+/** Word or phrase in the singular and the plural. */
 export type Numbered = readonly [singular: string, plural: string];
 
-/** `key box/boxes` → [['key', 'keys'], ['box', 'boxes']]. */
+/** Parses nouns: `key box/boxes` → [['key', 'keys'], ['box', 'boxes']]. */
 const nouns = (list: string): Numbered[] =>
   list
     .trim()
@@ -11,13 +11,13 @@ const nouns = (list: string): Numbered[] =>
 
 const words = (list: string) => list.trim().split(/\s+/);
 
-/** Entries divided by commas, for those of more than one word. */
+/** Parses entries of several words, separated by commas. */
 const phrases = (list: string) => list.split(',').map((phrase) => phrase.trim());
 
 const joined = (heads: readonly Numbered[], tails: readonly string[]): Numbered[] =>
   heads.flatMap(([one, many]) => tails.map((tail): Numbered => [`${one} ${tail}`, `${many} ${tail}`]));
 
-/** `works hard/work hard, …` */
+/** Parses verb phrases: `works hard/work hard, …`. */
 const verbs = (list: string): Numbered[] => phrases(list).map((pair) => pair.split('/') as [string, string]);
 
 export const PEOPLE = nouns(`
@@ -51,7 +51,7 @@ const BE = verbs('is/are, was/were');
 const SEEM = verbs('looks/look, seems/seem');
 const HAVE = verbs('has/have');
 
-/** What people do, intransitive participles after `has` or `have`. */
+/** Actions of people: intransitive participles after `has` or `have`. */
 export const DONE = phrases(`
   complained, smiled, disappeared, returned, resigned, laughed, apologized, arrived, cried, objected, failed, helped,
   slept, danced, traveled, suffered, waited`);
@@ -89,16 +89,16 @@ export const SIZES = words('small large old new heavy strange beautiful expensiv
 export const COLORS = words('red blue green black white yellow gray brown wooden');
 export const MANNERS = words('tall young old clever famous friendly nervous quiet tired honest rich');
 
-/** Past tense, takes a thing and no clause, so that a following `that` is a determiner. */
+/** Past-tense verbs that take a thing and no clause, so that a following `that` is a determiner. */
 export const HANDLED = words(`
   bought sold repaired cleaned carried borrowed moved stole lifted packed kept brought damaged used dropped`);
 
-/** Past tense, takes a person and no clause. */
+/** Past-tense verbs that take a person and no clause. */
 export const TREATED = words(
   'thanked met invited hired blamed interviewed praised hugged greeted ignored visited called',
 );
 
-/** Past tense, needs its object. */
+/** Past-tense verbs that need their object. */
 export const NEEDS_THING = words(`
   bought found repaired carried borrowed brought fixed wanted needed damaged destroyed purchased used described took
   received discovered mentioned grabbed`);
@@ -106,7 +106,7 @@ export const NEEDS_PERSON = words(
   'thanked invited hired blamed interviewed praised greeted ignored admired criticized',
 );
 
-/** Past tense, a person with himself or herself. */
+/** Past-tense verbs of a person with himself or herself. */
 export const REFLEXIVE = words(`
   hurt blamed praised defended introduced described admired embarrassed injured dressed washed disguised criticized
   prepared protected photographed surprised exhausted`);
@@ -115,20 +115,20 @@ export const WHEN = phrases(`
   at the market, last week, in the garage, before the meeting, yesterday, after the game, during the party, in the morning,
   on Monday, at the station, two days ago, at the office`);
 
-/** Goes with the perfect, which names no past day. */
+/** Adverbials for the perfect tense, without a past date. */
 export const SO_FAR = phrases('so far, since Monday, about the party, in public, about the accident, to the press');
 
-/** What may stand before a sentence. */
+/** Openings before a sentence. */
 export const OPENERS = phrases(`
   in my opinion, apparently, of course, to be honest, for some reason, in any case, by all accounts, as usual,
   in the end, luckily, sadly, as we all know`);
 
-/** What a sentence may be embedded in. */
+/** Main clauses that embed a sentence. */
 export const CLAIMS = phrases(`
   I believe that, we were told that, everyone agrees that, it is clear that, she said that, he thinks that,
   they reported that, I am sure that`);
 
-/** Take both a clause with `that` and a question. */
+/** Main clauses that embed both a clause with `that` and a question. */
 export const KNOWERS = phrases(`
   I know, we remember, she forgot, he discovered, they learned, everyone knows, I heard, she realized, we found out,
   he revealed, they understood, she remembered, he reported, I noticed, nobody knew, the police know`);

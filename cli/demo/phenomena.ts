@@ -2,25 +2,26 @@ import type { RandomStream } from '../../data/random';
 import type { Numbered } from './lexicon';
 import * as lexicon from './lexicon';
 
-/** A sentence without its capital and full stop. */
+/** Sentence without its capital and full stop. */
 export interface Clause {
   words: string;
   acceptable: boolean;
 }
 
 /**
- * Two or four clauses of nearly the same words, half of them acceptable. Over a group each word form occurs as often in
- * acceptable as in unacceptable clauses, so that no count of words tells the two apart.
+ * Two or four clauses of nearly the same words, half of them acceptable. In a group each word form
+ * occurs equally often in acceptable and unacceptable clauses. So word counts cannot distinguish
+ * them.
  */
 export type Group = Clause[];
 
-/** Draws a group. */
+/** Function that draws a group. */
 export type Phenomenon = (random: RandomStream) => Group;
 
 const pick = <T>(random: RandomStream, from: readonly T[]): T => from[random.int(from.length)];
 const chance = (random: RandomStream, p: number) => random.uniform() < p;
 
-/** Different entries. */
+/** Draws distinct entries. */
 const pickSome = <T>(random: RandomStream, from: readonly T[], count: number): T[] =>
   Array.from(random.sample(from.length, count), (at) => from[at]);
 
@@ -29,16 +30,17 @@ const pickTwo = <T>(random: RandomStream, from: readonly T[]) => pickSome(random
 const join = (...parts: string[]) => parts.filter((part) => part !== '').join(' ');
 
 /**
- * How often the commoner of two orders is drawn. With both equally often a sentence's label would be the parity of two
- * features, either of which alone says nothing: that is learned late, if at all. A lean gives the first feature a slope.
+ * Probability of the more frequent of two orders. If both had one half, the label would be the
+ * parity of two features, each uninformative alone, which is learned late or never. The imbalance
+ * gives the first feature a gradient.
  */
 const LEAN = 0.75;
 
 const opener = (random: RandomStream) => (chance(random, 0.3) ? `${pick(random, lexicon.OPENERS)},` : '');
 
 /**
- * Two nouns, of which the first decides about the number of what follows, in all four orders and numbers that make them
- * differ: every form stands as often first as second.
+ * Builds a group from two nouns, of which the first decides the number of what follows. It has all
+ * four orders and numbers in which the nouns differ, so every form is as often first as second.
  */
 const numberGroup = (
   [a, b]: readonly [Numbered, Numbered],
@@ -53,7 +55,7 @@ const numberGroup = (
     { words: say(first[1 - number], second[number]), acceptable: false },
   ]);
 
-/** Two people or two things, and what they do; mostly more than one of them does it. */
+/** Draws two people or two things, and their predicate, mostly in the plural. */
 function subjects(random: RandomStream) {
   const person = chance(random, 0.5);
   return {
@@ -64,7 +66,10 @@ function subjects(random: RandomStream) {
   };
 }
 
-/** The keys near the lamp are old / *The key near the lamps are old: the verb agrees with the head, not the nearest noun. */
+/**
+ * Subject-verb agreement across a phrase: the verb agrees with the head, not with the nearest noun.
+ * The keys near the lamp are old / *The key near the lamps are old.
+ */
 const agreementAcrossPhrase: Phenomenon = (random) => {
   const start = opener(random);
   const { person, nouns, predicate, number } = subjects(random);
@@ -75,7 +80,10 @@ const agreementAcrossPhrase: Phenomenon = (random) => {
   );
 };
 
-/** The poets that the guard met are old / *The poet that the guards met are old: the same across a relative clause. */
+/**
+ * Subject-verb agreement across a relative clause.
+ * The poets that the guard met are old / *The poet that the guards met are old.
+ */
 const agreementAcrossClause: Phenomenon = (random) => {
   const start = opener(random);
   const nouns = pickTwo(random, lexicon.PEOPLE);
@@ -88,7 +96,10 @@ const agreementAcrossClause: Phenomenon = (random) => {
   return numberGroup(nouns, number, (head, other) => join(start, 'the', head, clause(other), predicate[number]));
 };
 
-/** This poet bought these old lamps / *These poet bought this old lamps: each determiner agrees with its noun. */
+/**
+ * Determiner-noun agreement: each determiner agrees with its noun.
+ * This poet bought these old lamps / *These poet bought this old lamps.
+ */
 const determinerNoun: Phenomenon = (random) => {
   const start = opener(random);
   const determiner = pick(random, lexicon.DETERMINERS);
@@ -109,7 +120,10 @@ const determinerNoun: Phenomenon = (random) => {
   ];
 };
 
-/** The kings near the boy hurt themselves / *The king near the boys hurt themselves: a reflexive agrees with the subject. */
+/**
+ * Reflexive agreement: a reflexive pronoun agrees with the subject.
+ * The kings near the boy hurt themselves / *The king near the boys hurt themselves.
+ */
 const reflexive: Phenomenon = (random) => {
   const start = opener(random);
   const did = pick(random, lexicon.REFLEXIVE);
@@ -123,7 +137,10 @@ const reflexive: Phenomenon = (random) => {
   );
 };
 
-/** `has ever complained`, in the singular and the plural: phrases that want a negation above them. */
+/**
+ * Draws a phrase that needs a negation above it, in the singular and the plural: `has ever
+ * complained`.
+ */
 function polarityItem(random: RandomStream): Numbered {
   const rest = [
     () => `ever ${pick(random, lexicon.DONE)}`,
@@ -136,7 +153,10 @@ function polarityItem(random: RandomStream): Numbered {
   return [`has ${rest}`, `have ${rest}`];
 }
 
-/** No guest that the chef met has ever smiled / *The guest that no chef met has ever smiled: the negation must be above. */
+/**
+ * Negative polarity: the negation must be above the item.
+ * No guest that the chef met has ever smiled / *The guest that no chef met has ever smiled.
+ */
 const negativePolarity: Phenomenon = (random) => {
   const start = chance(random, 0.6) ? pick(random, lexicon.CLAIMS) : opener(random);
   const [who, other] = pickTwo(random, lexicon.PEOPLE);
@@ -166,8 +186,9 @@ const negativePolarity: Phenomenon = (random) => {
 };
 
 /**
- * I know what the chef bought and that the poet stole the lamp / *I know that the chef bought and what the poet stole the
- * lamp: a question has a gap, a statement has none.
+ * Wh-gap: an embedded question has a gap, an embedded statement has none.
+ * I know what the chef bought and that the poet stole the lamp / *I know that the chef bought and
+ * what the poet stole the lamp.
  */
 const whGap: Phenomenon = (random) => {
   const knower = pick(random, lexicon.KNOWERS);
@@ -199,5 +220,7 @@ export const PHENOMENA = {
   'wh-gap': whGap,
 } satisfies Record<string, Phenomenon>;
 
-/** The phenomenon that only the test rows have: what was learned across phrases, asked for across clauses. */
+/**
+ * Phenomenon of the test rows alone: agreement is learned across phrases and tested across clauses.
+ */
 export const HELD_OUT = { 'agreement-across-clause': agreementAcrossClause } satisfies Record<string, Phenomenon>;

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { cancelled } from '../../foundation/errors';
 
-/** Interval of keep-alive lines on a stream, in milliseconds: proxies close a silent one. */
+/** Interval of keep-alive lines on a stream, in milliseconds: proxies close a silent stream. */
 const ALIVE_MS = 20_000;
 /** Longest time that a reader may leave waiting events unread, in milliseconds. */
 const MOST_IDLE_MS = 60_000;
@@ -40,6 +40,7 @@ export class EventStream {
 
   /**
    * Sends one event; settles when the reader is ready for the next.
+   *
    * @throws HifiError CANCELLED if the reader is gone
    */
   async send(kind: string, data: unknown): Promise<void> {
@@ -69,7 +70,7 @@ export class EventStream {
 }
 
 /**
- * Disconnects a reader that reads nothing for so long; the system's buffers count as the reader.
+ * Disconnects a reader after a time without reading. Data in the system's buffers counts as read.
  */
 export function cutIdleReader(response: ServerResponse, mostIdleMs = MOST_IDLE_MS): void {
   response.setTimeout(mostIdleMs, () => response.destroy());

@@ -34,7 +34,7 @@ svg { display: block; max-width: 100%; height: auto; }
 @media (max-width: 600px) { main { padding: 20px 14px 48px; } }
 `;
 
-/** The page, for one answer: `nonce` is what its policy lets run. */
+/** Returns the page for one response. Its policy allows only code with this `nonce`. */
 export const page = (nonce: string) => `<!doctype html>
 <html lang="en">
 <head>
@@ -49,9 +49,9 @@ export const page = (nonce: string) => `<!doctype html>
 <h1>hifi jobs</h1>
 <p class="quiet" id="summary"></p>
 <p id="away" class="error" hidden>The gateway is away; waiting for it.</p>
-<p id="said" class="quiet" role="status"></p>
-<section id="door" hidden aria-label="Token">
-<form id="doorForm"><p><label>The gateway's token <input id="token" type="password" autocomplete="off"></label> <button>Enter</button></p></form>
+<p id="notice" class="quiet" role="status"></p>
+<section id="login" hidden aria-label="Token">
+<form id="loginForm"><p><label>The gateway's token <input id="token" type="password" autocomplete="off"></label> <button>Enter</button></p></form>
 <p id="wrong" class="error" hidden>That is not the token.</p>
 </section>
 <section id="jobs" hidden aria-label="Jobs">

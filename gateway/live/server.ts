@@ -25,13 +25,13 @@ export interface LiveParts {
   guard: Guard;
 }
 
-/** Jobs that the page begins with, the latest first. */
+/** Largest number of jobs that the page shows at first, the latest first. */
 const MOST_JOBS = 100;
 const COOKIE = 'hifi-session';
-/** The largest body that is read, in bytes: a token. */
+/** Largest request body that is read, in bytes: a token. */
 const MOST_BODY = 4096;
 
-/** What an artifact's name says of its kind; anything else is to be saved. */
+/** File extension → content type; a browser saves any other file. */
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
   json: 'application/json',
@@ -40,13 +40,14 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * The live page: jobs, their progress as it comes, and the report of each. Who shows the gateway's token once has a cookie from then
- * on. Only pages of this server can make it do something: a request must name a host that it is served on, and one that changes
- * something a header that no other page may send.
+ * Server of the live page: jobs, their progress and their reports. A browser that has sent the
+ * gateway's token gets a session cookie. Only pages of this server can change anything: a request
+ * must name a host of this server, and one that changes something needs a header that other pages
+ * cannot send.
  */
 export class LiveServer {
   private readonly server: http.Server;
-  /** Of those who have shown the token. */
+  /** Sessions that have sent the token. */
   private readonly sessions = new Set<string>();
   private host = '';
 
@@ -59,7 +60,7 @@ export class LiveServer {
       : http.createServer(answer);
   }
 
-  /** @returns the port. @throws HifiError FAILED where it is taken */
+  /** Starts to listen. @returns the port. @throws HifiError FAILED if the port is in use */
   async start(host: string, port: number): Promise<number> {
     this.host = host;
     try {
@@ -80,12 +81,12 @@ export class LiveServer {
     const { method = 'GET', url = '/' } = request;
     response.setHeader('x-content-type-options', 'nosniff');
     response.setHeader('referrer-policy', 'no-referrer');
-    if (!this.isOwnHost(request.headers.host)) return refuse(response, 421, 'this server has another name');
+    if (!this.isOwnHost(request.headers.host)) return refuse(response, 421, 'the host is none of this server');
     const [path] = url.split('?');
     if (method === 'GET' && path === '/') return this.sendPage(response);
     if (method === 'POST' && request.headers['x-hifi'] !== '1') return refuse(response, 403, 'x-hifi is missing');
     if (method === 'POST' && path === '/session') return this.openSession(request, response);
-    if (!this.mayEnter(request)) return refuse(response, 401, 'the token is missing');
+    if (!this.isAuthorized(request)) return refuse(response, 401, 'the token is missing');
 
     const [, id, rest] = /^\/jobs\/([0-9a-z]+)\/(.+)$/.exec(path) ?? [];
     if (method === 'GET' && path === '/jobs') return this.sendJobs(response);
@@ -112,28 +113,31 @@ export class LiveServer {
   private async openSession(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const { token, tls } = this.parts.guard;
     if (token === undefined || !bearsToken(await bodyOf(request), token))
-      return refuse(response, 401, 'that is not the token');
+      return refuse(response, 401, 'the token is wrong');
     const session = randomBytes(32).toString('base64url');
     this.sessions.add(session);
     response.setHeader('set-cookie', `${COOKIE}=${session}; HttpOnly; SameSite=Strict; Path=/${tls ? '; Secure' : ''}`);
     response.writeHead(204).end();
   }
 
-  private mayEnter({ headers }: http.IncomingMessage): boolean {
+  private isAuthorized({ headers }: http.IncomingMessage): boolean {
     const { token } = this.parts.guard;
     if (token === undefined || bearsToken(headers.authorization, token)) return true;
     const cookies = (headers.cookie ?? '').split(/;\s*/).map((cookie) => cookie.split('='));
     return cookies.some(([name, value]) => name === COOKIE && this.sessions.has(value));
   }
 
-  /** A page elsewhere whose name leads to this address, for a moment, is not to read what is here. */
+  /**
+   * Returns true if a request names this server. A foreign page whose name temporarily resolves to
+   * this address (DNS rebinding) must not read anything here.
+   */
   private isOwnHost(named: string | undefined): boolean {
     const host = (named ?? '')
       .toLowerCase()
       .replace(/:\d+$/, '')
       .replace(/^\[(.*)\]$/, '$1');
     if (['localhost', '127.0.0.1', '::1', this.host.toLowerCase()].includes(host)) return true;
-    // Served on all addresses: its names are not known here, and the guard is asked for.
+    // A server on all addresses does not know its names; the guard is required there.
     return this.host === '0.0.0.0' || this.host === '::';
   }
 
@@ -166,7 +170,7 @@ export class LiveServer {
       if (sending) return;
       sending = true;
       try {
-        // The loop reaches items that are added meanwhile.
+        // The loop also reaches items that are added during it.
         for (const id of changed) {
           changed.delete(id);
           const job = this.listed(id);
@@ -184,7 +188,7 @@ export class LiveServer {
     response.once('close', stop);
   }
 
-  /** A job's events from the first on, then as they come. */
+  /** Sends a job's past events, then new ones. */
   private async sendEvents(id: string, response: http.ServerResponse): Promise<void> {
     const { store } = this.parts;
     store.get(id);
@@ -206,13 +210,13 @@ export class LiveServer {
     response.setHeader('content-type', type ?? 'application/octet-stream');
     response.setHeader('content-length', found.sizeBytes);
     if (!type) response.setHeader('content-disposition', 'attachment');
-    // A report holds texts of whoever gave the rows: it is a page of its own, which knows nothing of this one.
+    // A report contains texts of the dataset's author: the sandbox isolates it from this page.
     response.setHeader('content-security-policy', 'sandbox allow-scripts allow-downloads');
     cutIdleReader(response);
     try {
       await pipeline(Readable.from(artifacts.read(found.sha256, 0, 1 << 18)), response);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error; // else: the reader has left
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error; // otherwise the reader has left
     }
   }
 
@@ -231,7 +235,7 @@ export class LiveServer {
   }
 }
 
-/** What a path stands for; undefined where it is none. */
+/** Decodes a path's escapes; undefined if they are invalid. */
 function decoded(path: string): string | undefined {
   try {
     return decodeURIComponent(path);

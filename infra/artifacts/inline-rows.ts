@@ -7,25 +7,26 @@ import { TASKS, type TaskName } from '../../data/tasks';
 import { writing } from '../../foundation/disk';
 import { invalidPart } from '../../foundation/errors';
 
-/** The columns of rows that are of no task. */
+/** Column names of inline rows without a task. */
 const COLUMNS = { texts: ['text', 'second_text'], label: 'label' };
-/** What messages and reports call such rows. */
+/** Name of inline rows in messages and reports. */
 const NAME = 'inline';
 
-/** Where rows of a request go, and what is asked of them. */
+/** Target file of inline rows, and the requirements on them. */
 export interface InlineNeed extends NamedProblem {
-  /** The file that they become. */
+  /** File to write. */
   file: string;
-  /** Where the request has them, for errors. */
+  /** Field of the rows in the request, for errors. */
   field: string;
   labels: boolean;
   task?: TaskName;
 }
 
 /**
- * Writes rows of a request as JSON Lines: the same rows give the same bytes.
+ * Writes rows of a request as JSON Lines: equal rows give equal bytes.
  *
- * @throws HifiError INVALID_INPUT where labels are needed and not there, or second texts are not what the task has
+ * @throws HifiError INVALID_INPUT if required labels are missing, or if the task needs pairs and
+ *   the rows have none, or the reverse
  */
 export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promise<DataSource> {
   const { texts, secondTexts, labels } = rows;
@@ -35,7 +36,9 @@ export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promi
   }
   const paired = task === undefined ? secondTexts !== undefined : TASKS[task].textColumns.length === 2;
   if (paired !== (secondTexts !== undefined)) {
-    const wanted = paired ? `has pairs, so there must be ${texts.length}` : 'has one text a row, so there must be none';
+    const wanted = paired
+      ? `has pairs, so there must be ${texts.length}`
+      : 'has one text per row, so there must be none';
     throw invalidPart(
       `${field}.second_texts`,
       `${field}.second_texts has ${secondTexts?.length ?? 0} entries; the task ${task} ${wanted}`,
@@ -48,7 +51,7 @@ export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promi
   return { path: NAME, file, ...inlineLayout(rows, need) };
 }
 
-/** How rows of a request are read once they are a file. */
+/** Returns the layout by which the written rows are read. */
 export function inlineLayout(
   rows: InlineRows,
   { task, ...given }: Pick<InlineNeed, 'task' | keyof NamedProblem>,

@@ -18,50 +18,59 @@ import type { ArtifactStore } from './store';
 
 export interface InputsParts {
   store: ArtifactStore;
-  /** Folders that clients may name models and rows in. */
+  /** Folders whose models and rows clients may name. */
   dataRoots: readonly string[];
-  /** For files that live as long as a call; on the store's file system, so that its files need no copy. */
+  /**
+   * Folder for files of a single call. It is on the store's file system, so that the store's files
+   * need no copy.
+   */
   scratch: string;
-  /** Brings an artifact into the store that is not there. */
+  /** Downloads a missing artifact into the store. */
   fetch?: (sha256: string, signal: AbortSignal) => Promise<void>;
 }
 
-/** Something that was made ready for one call. */
+/** Input that was prepared for one call. */
 export interface Opened<T> {
   what: T;
-  /** To be called when the call is over. */
+  /** Removes its scratch files; called at the call's end. */
   release(): Promise<void>;
 }
 
-/** What is asked of rows. */
+/** Requirements on rows. */
 export interface RowsNeed {
-  /** Where the request has them, for errors: `dataset`, `train`. */
+  /** Field of the rows in the request, for errors: `dataset`, `train`. */
   field: string;
   labels: boolean;
-  /** The task whose columns a file has where the request names neither a task nor columns. */
+  /** Task whose columns a file has if the request names neither a task nor columns. */
   task?: TaskName;
 }
 
 export interface ModelSettings {
   signal: AbortSignal;
-  /** Told of a download as it goes. */
+  /** Receives the progress of a download. */
   tell?: (progress: StageProgress) => void;
 }
 
-/** A delta's two files, by the SHA-256 of each. */
+/** SHA-256 of a delta's two files. */
 export interface GivenDelta {
   info: string;
   tensors: string;
 }
 
-/** Scratch files that are older than this are of a process that is no more: a day, in milliseconds. */
+/** Age after which a scratch file belongs to an ended process, in milliseconds: a day. */
 const STALE_MS = 24 * 60 * 60 * 1000;
 
-/** What requests name, as what the engines read: nothing outside the data roots, the store and the models' caches. */
+/**
+ * Resolves what requests name to paths for the engines. Nothing outside the data roots, the store
+ * and the models' caches is reachable.
+ */
 export class Inputs {
   private readonly roots: DataRoots;
 
-  /** @throws HifiError INVALID_INPUT for a data root that is no folder */
+  /**
+   * Creates the scratch folder, and removes stale files. @throws HifiError INVALID_INPUT for a data
+   * root that is no folder
+   */
   constructor(private readonly parts: InputsParts) {
     this.roots = new DataRoots(parts.dataRoots);
     fs.mkdirSync(parts.scratch, { recursive: true, mode: 0o700 });
@@ -69,9 +78,10 @@ export class Inputs {
   }
 
   /**
-   * The folder of a model: one below a data root, a known name or one on the Hub, which is fetched on first use.
+   * Resolves a model to a folder: one below a data root, or a known name or Hub name, which is
+   * downloaded on first use.
    *
-   * @throws HifiError INVALID_INPUT of the field `model`; FAILED where a download fails; CANCELLED
+   * @throws HifiError INVALID_INPUT of the field `model`; FAILED if a download fails; CANCELLED
    */
   async model(name: string, { signal, tell }: ModelSettings): Promise<string> {
     const wanted = "a known name, a name on the Hugging Face Hub, or a folder below one of the service's data roots";
@@ -95,7 +105,7 @@ export class Inputs {
   /**
    * Resolves rows to the paths that the engines read: a file, or a folder of files.
    *
-   * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for an artifact that is nowhere
+   * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for a missing artifact
    */
   async rows(given: GivenRows, need: RowsNeed, signal: AbortSignal): Promise<Opened<DataSource>> {
     const { source, ...columns } = given;
@@ -117,8 +127,8 @@ export class Inputs {
     const { name } = source;
     checkName(name, at);
     const layout = layoutOf(columns, formatOfName(name, name, at), at, need);
-    const stored = await within(`${field}.artifact`, () => this.kept(source.sha256, signal));
-    // The call has a hard link of its own: the store may drop a file that is unused for long.
+    const stored = await within(`${field}.artifact`, () => this.storedPath(source.sha256, signal));
+    // The call gets its own hard link, because the store may remove a file that is long unused.
     return this.inScratch(async (folder) => {
       const file = path.join(folder, 'rows');
       await linkOrCopy(stored, file);
@@ -127,27 +137,27 @@ export class Inputs {
   }
 
   /**
-   * A delta's files, in a folder.
+   * Links a delta's files into a folder.
    *
-   * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for an artifact that is nowhere
+   * @throws HifiError INVALID_INPUT naming the field; NOT_FOUND for a missing artifact
    */
   delta({ info, tensors }: GivenDelta, signal: AbortSignal): Promise<Opened<string>> {
     return this.inScratch(async (scratch) => {
-      const folder = path.join(scratch, 'delta'); // what messages call it
+      const folder = path.join(scratch, 'delta'); // its name in messages
       await fsp.mkdir(folder);
       const files = [
         ['delta.json', info, 'delta.info'],
         ['delta.safetensors', tensors, 'delta.tensors'],
       ] as const;
       for (const [name, sha256, field] of files) {
-        const kept = await within(field, () => this.kept(sha256, signal));
-        await linkOrCopy(kept, path.join(folder, name));
+        const stored = await within(field, () => this.storedPath(sha256, signal));
+        await linkOrCopy(stored, path.join(folder, name));
       }
       return folder;
     });
   }
 
-  /** A folder that is gone when it is released. */
+  /** Creates and fills a scratch folder, which its release removes. */
   async inScratch<T>(fill: (folder: string) => Promise<T>): Promise<Opened<T>> {
     const folder = path.join(this.parts.scratch, randomUUID());
     await fsp.mkdir(folder, { mode: 0o700 });
@@ -175,15 +185,18 @@ export class Inputs {
     throw wrong(`a file below one of the service's data roots${hint}`);
   }
 
-  /** MNLI's second file is read where it lies beside the first: it must not lead out either. */
+  /**
+   * Checks MNLI's second file, which is read beside the first: it must not lead out of the roots
+   * either.
+   */
   private checkSibling(rows: DataSource, field: string): void {
     const second = mismatchedRows(rows);
     if (second === undefined || this.roots.locate(second.file!).kind === 'found') return;
     throw invalidPart(field, `${field}: ${second.path} beside it is a link that leads out of the data roots`);
   }
 
-  /** Where an artifact lies; it is brought here where it does not. */
-  private async kept(sha256: string, signal: AbortSignal): Promise<string> {
+  /** Returns an artifact's path in the store, after a download if it is missing. */
+  private async storedPath(sha256: string, signal: AbortSignal): Promise<string> {
     const { store, fetch } = this.parts;
     if (fetch && !(await store.isWhole(sha256))) await fetch(sha256, signal);
     if (signal.aborted) throw cancelled();
@@ -191,7 +204,10 @@ export class Inputs {
   }
 }
 
-/** What a file of rows must be read by: its own columns, those of the task that the request names, or those of `need`. */
+/**
+ * Returns the columns by which a file is read: its own, those of the request's task, or those of
+ * `need`.
+ */
 function layoutOf(
   { task: named, textColumns = [], labelColumn, delimiter, ...given }: Omit<GivenRows, 'source'>,
   format: DataFormat,
@@ -232,7 +248,7 @@ function layoutOf(
   return { textColumns, ...(labelColumn !== undefined && { labelColumn }), ...own };
 }
 
-/** The format of a file in a data root, or of the files of a folder there. */
+/** Determines the format of a file, or of the files of a folder. */
 function formatOfFiles(rows: DataSource, field: string): DataFormat {
   try {
     return formatOfName(filesOf(rows)[0].path, rows.path, field);
@@ -243,7 +259,7 @@ function formatOfFiles(rows: DataSource, field: string): DataFormat {
   }
 }
 
-/** @param written the name of the rows in the request */
+/** Determines a format by a file's extension. @param written name of the rows in the request */
 function formatOfName(name: string, written: string, field: string): DataFormat {
   const format = formatNamed(name);
   if (format !== undefined) return format;
@@ -251,18 +267,20 @@ function formatOfName(name: string, written: string, field: string): DataFormat 
   throw invalidValue({ field, value: shown(written), expected: `a name that ends in ${known}` });
 }
 
-/** Derives only the format from an artifact's name: no file of this machine is opened by it. */
+/**
+ * Checks an artifact's name. Only its extension is used: no file of this machine is opened by it.
+ */
 function checkName(name: string, field: string): void {
   if (name === path.basename(name) && name.length <= 255 && !/[\0\\]/.test(name)) return;
   throw invalidValue({ field, value: shown(name), expected: "a file's name, without folders" });
 }
 
-/** The file under another name too; where that cannot be, as a copy. */
+/** Links a file under another name, or copies it if that is impossible. */
 async function linkOrCopy(file: string, to: string): Promise<void> {
   await fsp.link(file, to).catch(() => writing(to, () => fsp.copyFile(file, to)));
 }
 
-/** Removes what processes that were killed have left. */
+/** Removes scratch files of killed processes. */
 function sweep(scratch: string): void {
   const oldest = Date.now() - STALE_MS;
   for (const name of fs.readdirSync(scratch)) {

@@ -7,10 +7,10 @@ import { uploadFile, waitForOther } from './transfer';
 
 const { downloadArtifact, getUpload } = ArtifactService.method;
 
-/** The gateway's artifacts, beside a store of one's own. */
+/** The gateway's artifacts, with a local store as their cache. */
 export class RemoteArtifacts {
-  /** Downloads at work, by hash. */
-  private readonly coming = new Map<string, Promise<void>>();
+  /** Running downloads by SHA-256. */
+  private readonly downloads = new Map<string, Promise<void>>();
 
   constructor(
     private readonly store: ArtifactStore,
@@ -18,14 +18,14 @@ export class RemoteArtifacts {
   ) {}
 
   /**
-   * Brings an artifact into the store; one that was cut goes on where it stood.
+   * Downloads an artifact into the store; resumes an interrupted download.
    *
-   * @throws RpcError what the gateway answered: NOT_FOUND where it has none; HifiError CANCELLED
+   * @throws RpcError the gateway's error, such as NOT_FOUND; HifiError CANCELLED
    */
   async fetch(sha256: string, signal: AbortSignal): Promise<void> {
     while (!(await this.store.isWhole(sha256))) {
-      const other = this.coming.get(sha256);
-      // The call that another one is part of may be cancelled: then this one begins its own.
+      const other = this.downloads.get(sha256);
+      // The other download may be cancelled with its call; then this call starts its own.
       if (other)
         await unlessAborted(
           other.catch(() => {}),
@@ -41,7 +41,10 @@ export class RemoteArtifacts {
     return (await this.gateway.unary(getUpload, { sha256 }, { signal })).complete === true;
   }
 
-  /** Gives the gateway an artifact of the store, unless it has it. @throws RpcError what the gateway answered */
+  /**
+   * Uploads an artifact of the store to the gateway, unless it has it. @throws RpcError the
+   * gateway's error
+   */
   async publish(sha256: string, signal: AbortSignal): Promise<void> {
     const stored = { sha256, sizeBytes: await this.store.size(sha256) };
     await uploadFile(this.gateway, await this.store.path(sha256), stored, signal);
@@ -49,11 +52,11 @@ export class RemoteArtifacts {
 
   private async begin(sha256: string, signal: AbortSignal): Promise<void> {
     const download = this.download(sha256, signal);
-    this.coming.set(sha256, download);
+    this.downloads.set(sha256, download);
     try {
       await download;
     } finally {
-      this.coming.delete(sha256);
+      this.downloads.delete(sha256);
     }
   }
 
@@ -62,7 +65,7 @@ export class RemoteArtifacts {
     try {
       await this.downloadFrom(sha256, offset, signal);
     } catch (error) {
-      // What was there of an earlier download was not of this file: the store has dropped it.
+      // The bytes of an earlier download were not of this file; the store has dropped them.
       const damaged = error instanceof HifiError && error.code === 'INVALID_INPUT' && offset > 0;
       if (!damaged) throw error;
       await this.downloadFrom(sha256, 0, signal);

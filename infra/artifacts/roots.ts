@@ -3,21 +3,21 @@ import * as path from 'node:path';
 import { nearestSibling } from '../../data/nearest';
 import { invalidInput } from '../../foundation/errors';
 
-/** What a client's path leads to. */
+/** Result of resolving a client's path. */
 export type Located =
-  /** It is there; all links followed. */
+  /** The path exists; all its links are followed. */
   | { kind: 'found'; path: string }
-  /** It is not there, though it would be below a root; `hint` may tell the nearest name. */
+  /** The path is missing but would be below a root; `hint` may name the nearest match. */
   | { kind: 'missing'; hint: string }
-  /** It leads out of every root; whether anything is there is not looked at. */
+  /** The path leads out of every root; it is not looked up. */
   | { kind: 'outside' };
 
-/** The folders that clients may name files in. */
+/** Folders whose files clients may name. */
 export class DataRoots {
-  /** As given and with links followed. */
+  /** Roots as given, and with links followed. */
   private readonly roots: readonly { given: string; real: string }[];
 
-  /** @throws HifiError INVALID_INPUT for a root that is no folder */
+  /** Resolves the folders. @throws HifiError INVALID_INPUT for a root that is no folder */
   constructor(folders: readonly string[]) {
     this.roots = folders.map((folder) => {
       if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -27,18 +27,20 @@ export class DataRoots {
     });
   }
 
-  /** Looks for a path that is absolute, or relative to a root. Links may lead anywhere below a root. */
+  /**
+   * Resolves a path that is absolute, or relative to a root. Links may lead anywhere below a root.
+   */
   locate(written: string): Located {
     if (written === '' || written.includes('\0')) return { kind: 'outside' };
-    const places = path.isAbsolute(written)
+    const candidates = path.isAbsolute(written)
       ? [path.normalize(written)]
       : this.roots.map(({ real }) => path.join(real, written));
-    const all = places.map((place) => this.at(place));
+    const all = candidates.map((file) => this.at(file));
     const rank = (kind: Located['kind']) => all.find((located) => located.kind === kind);
     return rank('found') ?? rank('missing') ?? { kind: 'outside' };
   }
 
-  /** Whether all files that a folder holds lie below a root, links followed. */
+  /** Returns true if all files of a folder are below a root, links followed. */
   holds(folder: string): boolean {
     return fs.readdirSync(folder, { withFileTypes: true }).every((entry) => {
       const file = path.join(folder, entry.name);
@@ -47,7 +49,7 @@ export class DataRoots {
     });
   }
 
-  /** The names of the folders that lie in the roots. */
+  /** Lists the names of the folders in the roots. */
   folders(): string[] {
     return this.roots.flatMap(({ real }) =>
       fs
@@ -57,16 +59,16 @@ export class DataRoots {
     );
   }
 
-  private at(place: string): Located {
-    const named = this.roots.some(({ given, real }) => isBelow(place, given) || isBelow(place, real));
+  private at(file: string): Located {
+    const named = this.roots.some(({ given, real }) => isBelow(file, given) || isBelow(file, real));
     if (!named) return { kind: 'outside' };
     try {
-      const found = fs.realpathSync(place);
+      const found = fs.realpathSync(file);
       return this.isWithin(found) ? { kind: 'found', path: found } : { kind: 'outside' };
     } catch {
-      // What is not there may still be said to be beside a link that leads out.
-      if (!this.isWithin(realAncestor(place))) return { kind: 'outside' };
-      return { kind: 'missing', hint: nearestSibling(place) };
+      // The nearest names must not reveal what is beside a link that leads out.
+      if (!this.isWithin(realAncestor(file))) return { kind: 'outside' };
+      return { kind: 'missing', hint: nearestSibling(file) };
     }
   }
 
@@ -75,14 +77,14 @@ export class DataRoots {
   }
 }
 
-/** Whether a path is a folder's or lies in it; both without dots. */
+/** Returns true if a normalised path is a folder or below it. */
 const isBelow = (file: string, folder: string) =>
   file === folder || file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep);
 
-/** The nearest folder above a path that is there, with links followed. */
-function realAncestor(place: string): string {
-  const above = path.dirname(place);
-  if (above === place) return place;
+/** Returns the nearest existing folder above a path, with links followed. */
+function realAncestor(file: string): string {
+  const above = path.dirname(file);
+  if (above === file) return file;
   try {
     return fs.realpathSync(above);
   } catch {

@@ -8,19 +8,21 @@ import { sha256IfThere, sha256OfFile } from '../../foundation/hash';
 import { isLeft, MARK, processMark } from '../../foundation/process-identity';
 import type { StoredFile } from '../../foundation/stored-file';
 import { RpcError, status } from '../../proto/status';
-import { received, sizeOf, synced } from './parts';
+import { received, sizeOf, synced } from './upload-part';
 
-/** Where an upload stands. */
+/** State of an upload. */
 export interface UploadState {
-  /** Bytes that are there. */
+  /** Number of stored bytes. */
   offset: number;
   complete: boolean;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
-/** Name of a part that a process is writing, or left when it was killed: `SHA256.MARK-UUID`. */
+/**
+ * Name of a part that a process is writing, or was writing when it was killed: `SHA256.MARK-UUID`.
+ */
 const OWN_PART = new RegExp(`^([0-9a-f]{64})\\.(${MARK})-[0-9a-f-]{36}$`);
-/** Seconds after which a sender may ask again if another upload of the same file has ended. */
+/** Retry delay for a sender while another upload of the same file is in progress, in seconds. */
 const RETRY_SECONDS = 1;
 
 /**
@@ -41,7 +43,7 @@ export class ArtifactStore {
   /** Stats of the files that this process has written or checked, by SHA-256. */
   private readonly checked = new Map<string, string>();
 
-  /** @param folder is made where it is not there */
+  /** Opens a store. @param folder created if it does not exist */
   constructor(folder: string) {
     this.files = path.join(folder, 'sha256');
     this.parts = path.join(folder, 'parts');
@@ -51,14 +53,16 @@ export class ArtifactStore {
 
   /**
    * Returns true if a file of that name exists.
+   *
    * @throws HifiError INVALID_INPUT for an invalid SHA-256
    */
   has(sha256: string): boolean {
-    return fs.existsSync(this.place(sha256));
+    return fs.existsSync(this.fileOf(sha256));
   }
 
   /**
    * Returns true if an undamaged file is stored, and marks it as used.
+   *
    * @throws HifiError INVALID_INPUT for an invalid SHA-256
    */
   async isWhole(sha256: string): Promise<boolean> {
@@ -66,15 +70,17 @@ export class ArtifactStore {
   }
 
   /**
+   * Returns a file's path.
+   *
    * @throws HifiError INVALID_INPUT for an invalid SHA-256; NOT_FOUND if the file is missing or
    *   damaged
    */
   async path(sha256: string): Promise<string> {
     await this.size(sha256);
-    return this.place(sha256);
+    return this.fileOf(sha256);
   }
 
-  /** Size of a file in bytes. @throws HifiError as {@link path} */
+  /** Returns a file's size in bytes. @throws HifiError as {@link path} */
   async size(sha256: string): Promise<number> {
     const found = await this.find(sha256);
     if (found) return Number(found.size);
@@ -88,8 +94,9 @@ export class ArtifactStore {
     if (await this.isWhole(sha256)) return { sha256, sizeBytes };
     const beside = this.newPart();
     try {
-      // A link where it can be one: a checkpoint is not copied. Nobody changes the file: it is written whole, then renamed.
-      await fsp.link(file, beside).catch(() => writing(this.place(sha256), () => fsp.copyFile(file, beside)));
+      // A hard link, if possible, saves the copy of a checkpoint. The file is complete and never
+      // changes.
+      await fsp.link(file, beside).catch(() => writing(this.fileOf(sha256), () => fsp.copyFile(file, beside)));
       await this.keep(beside, sha256, sizeBytes);
     } finally {
       await fsp.rm(beside, { force: true });
@@ -97,7 +104,7 @@ export class ArtifactStore {
     return { sha256, sizeBytes };
   }
 
-  /** @throws HifiError DISK_FULL */
+  /** Stores a text. @throws HifiError DISK_FULL */
   async addText(text: string): Promise<StoredFile> {
     const beside = this.newPart();
     try {
@@ -108,57 +115,58 @@ export class ArtifactStore {
     }
   }
 
-  /** @throws HifiError INVALID_INPUT for what is no SHA-256 */
+  /** Returns the state of an upload. @throws HifiError INVALID_INPUT for an invalid SHA-256 */
   async upload(sha256: string): Promise<UploadState> {
     const found = await this.find(sha256);
     if (found) return { offset: Number(found.size), complete: true };
-    const coming = receiving.get(this.place(sha256));
-    return { offset: (coming && sizeOf(coming)) || sizeOf(this.part(sha256)), complete: false };
+    const part = receiving.get(this.fileOf(sha256));
+    return { offset: (part && sizeOf(part)) || sizeOf(this.part(sha256)), complete: false };
   }
 
   /**
    * Receives a file's bytes, from `offset` on. If the sender is interrupted, the store keeps the
    * bytes so that another call can resume. It drops bytes that are wrong or find no room.
    *
-   * @param sizeBytes of the whole file
+   * @param sizeBytes size of the whole file
    * @throws HifiError INVALID_INPUT for bytes that differ from the announced number or hash, or an
    *   `offset` that is not the upload's end; DISK_FULL
-   * @throws RpcError ABORTED where another call of this process receives the same file
+   * @throws RpcError ABORTED if another call of this process receives the same file
    */
   async receive(
     { sha256, sizeBytes, offset }: StoredFile & { offset: number },
     chunks: AsyncIterable<Uint8Array>,
   ): Promise<StoredFile> {
-    const place = this.place(sha256);
+    const file = this.fileOf(sha256);
     const found = await this.find(sha256);
     if (found) return { sha256, sizeBytes: Number(found.size) };
-    if (receiving.has(place)) {
+    if (receiving.has(file)) {
       const message = `another upload of ${sha256} is in progress: wait for it`;
       throw new RpcError(status.ABORTED, 'UPLOAD_AT_WORK', message, { retrySeconds: RETRY_SECONDS });
     }
     const rest = this.part(sha256);
     // No other process writes to a part of this name.
     const part = `${rest}.${processMark()}-${randomUUID()}`;
-    receiving.set(place, part);
+    receiving.set(file, part);
     try {
-      const came = await received({ part, rest, offset, sizeBytes }, chunks);
-      if (came !== sha256) throw invalidInput(`the upload's SHA-256 is ${came}; it must be ${sha256}`);
+      const actual = await received({ part, rest, offset, sizeBytes }, chunks);
+      if (actual !== sha256) throw invalidInput(`the upload's SHA-256 is ${actual}; it must be ${sha256}`);
       await this.keep(part, sha256, sizeBytes);
       return { sha256, sizeBytes };
     } finally {
       await fsp.rm(part, { force: true });
-      receiving.delete(place);
+      receiving.delete(file);
     }
   }
 
   /**
    * Yields a file's bytes from `offset` on.
+   *
    * @throws HifiError as {@link path}; INVALID_INPUT for an offset past its end
    */
   async *read(sha256: string, offset: number, chunkBytes: number): AsyncGenerator<Buffer> {
     const size = await this.size(sha256);
     if (offset > size) throw invalidInput(`offset is ${offset}; the artifact has ${size} bytes`);
-    const stream = fs.createReadStream(this.place(sha256), { start: offset, highWaterMark: chunkBytes });
+    const stream = fs.createReadStream(this.fileOf(sha256), { start: offset, highWaterMark: chunkBytes });
     for await (const chunk of stream) yield chunk as Buffer;
   }
 
@@ -172,7 +180,7 @@ export class ArtifactStore {
     }
   }
 
-  /** Drops uploads that nobody has gone on with since a time, in milliseconds since the epoch. */
+  /** Drops uploads without activity since a time, in milliseconds since the epoch. */
   dropParts(before: number): void {
     for (const name of fs.readdirSync(this.parts)) {
       const part = path.join(this.parts, name);
@@ -182,41 +190,41 @@ export class ArtifactStore {
   }
 
   remove(sha256: string): void {
-    fs.rmSync(this.place(sha256), { force: true });
+    fs.rmSync(this.fileOf(sha256), { force: true });
     this.checked.delete(sha256);
   }
 
   /** Returns the stat of a stored file after checking that it is undamaged. */
   private async find(sha256: string): Promise<fs.BigIntStats | undefined> {
-    const place = this.place(sha256);
-    const stat = await statOf(place);
+    const file = this.fileOf(sha256);
+    const stat = await statOf(file);
     if (stat === undefined) return undefined;
     if (this.checked.get(sha256) !== stampOf(stat)) {
-      const came = await sha256IfThere(place);
-      if (came !== sha256) {
-        if (came !== undefined) await this.drop(sha256, stat);
+      const actual = await sha256IfThere(file);
+      if (actual !== sha256) {
+        if (actual !== undefined) await this.drop(sha256, stat);
         return undefined;
       }
       this.checked.set(sha256, stampOf(stat));
     }
-    await noteUse(place, stat);
+    await noteUse(file, stat);
     return stat;
   }
 
   /** Removes a damaged file, but not a file that has replaced it. */
   private async drop(sha256: string, damaged: fs.BigIntStats): Promise<void> {
     const aside = this.newPart();
-    await ifThere(() => fsp.rename(this.place(sha256), aside));
+    await ifThere(() => fsp.rename(this.fileOf(sha256), aside));
     const found = await statOf(aside);
-    if (found && found.ino !== damaged.ino) await fsp.rename(aside, this.place(sha256));
+    if (found && found.ino !== damaged.ino) await fsp.rename(aside, this.fileOf(sha256));
     await fsp.rm(aside, { force: true });
   }
 
-  /** Moves a file that is whole on the disk to its place. */
+  /** Moves a complete part to its final name, synced to the disk. */
   private async keep(part: string, sha256: string, sizeBytes: number): Promise<void> {
     await synced(part, sizeBytes);
     const stat = await fsp.stat(part, { bigint: true });
-    await fsp.rename(part, this.place(sha256));
+    await fsp.rename(part, this.fileOf(sha256));
     await synced(this.files);
     this.checked.set(sha256, stampOf(stat));
   }
@@ -234,14 +242,16 @@ export class ArtifactStore {
     }
   }
 
-  private place(sha256: string): string {
+  private fileOf(sha256: string): string {
     if (SHA256.test(sha256)) return path.join(this.files, sha256);
-    throw invalidInput(`${JSON.stringify(sha256.slice(0, 80))} is no SHA-256: 64 hexadecimal digits in lower case`);
+    throw invalidInput(
+      `${JSON.stringify(sha256.slice(0, 80))} is no SHA-256; it must be 64 hexadecimal digits in lower case`,
+    );
   }
 
   /** Path of an interrupted upload. */
   private part(sha256: string): string {
-    return path.join(this.parts, path.basename(this.place(sha256)));
+    return path.join(this.parts, path.basename(this.fileOf(sha256)));
   }
 
   private newPart(): string {
@@ -269,8 +279,7 @@ const stampOf = ({ ino, size, mtimeNs }: fs.BigIntStats) => `${ino} ${size} ${mt
 const USE_MS = 60_000;
 
 /**
- * Sets a file's last use to now. The last use is the ctime, which setting the same mode updates
- * alone.
+ * Sets a file's last use to now. The last use is the ctime: setting the same mode updates only it.
  */
 async function noteUse(file: string, { ctimeMs, mode }: fs.BigIntStats): Promise<void> {
   if (Date.now() - Number(ctimeMs) > USE_MS) await fsp.chmod(file, Number(mode) & 0o777).catch(() => {});

@@ -7,14 +7,14 @@ import { RpcError, status } from '../../proto/status';
 import type { GrpcClient } from '../grpc/client';
 import { CHUNK_BYTES } from '../grpc/limits';
 
-/** Bytes sent and in all. */
+/** Receives the number of sent bytes and the total. */
 export type OnSent = (done: number, total: number) => void;
 
 /**
- * Sends a file to a gateway, from where an earlier upload of it was cut; nothing where the gateway has it.
+ * Uploads a file to a gateway, unless it has it. Resumes an interrupted upload.
  *
- * @param stored what the file is
- * @throws RpcError what the gateway answers
+ * @param stored hash and size of the file
+ * @throws RpcError the gateway's error
  */
 export async function uploadFile(
   gateway: GrpcClient,
@@ -50,9 +50,9 @@ export async function uploadFile(
 }
 
 /**
- * The bytes of a gateway's file, from `offset` on.
+ * Downloads a gateway's file from `offset` on.
  *
- * @throws RpcError what the gateway answers, NOT_FOUND where it has no such file
+ * @throws RpcError the gateway's error, such as NOT_FOUND
  */
 export async function* downloadBytes(
   gateway: GrpcClient,
@@ -69,7 +69,7 @@ export async function* downloadBytes(
 const isRefused = (error: unknown) => error instanceof RpcError && error.code === status.INVALID_ARGUMENT;
 
 /**
- * Waits for the time in an error that reports another transfer of the same file.
+ * Waits for the retry delay of an error that reports another transfer of the same file.
  *
  * @throws any other error; HifiError CANCELLED
  */

@@ -1,34 +1,37 @@
 import { Waker } from '../../foundation/waker';
-/** Where a call that streams puts its messages. */
+/** Receives the messages of a streaming call. */
 export interface Answers<M> {
-  /** Settles when the message is on its way; who need not wait for that need not await it. */
+  /**
+   * Sends a message; settles when it is on its way. A caller that need not wait need not await it.
+   */
   send(message: M): Promise<void>;
-  /** A message that a later one makes old: the reader who has not taken it by then gets the later one alone. */
+  /** Sends a progress message. A later one replaces it unless the reader has taken it. */
   progress(message: M): void;
 }
 
 /**
- * A stream's messages while `work` runs at its own pace: it does not wait for a slow reader, unless it awaits what it sends. Of
- * progress one message at most waits.
+ * Yields a stream's messages while `work` runs at its own pace. The work does not wait for a slow
+ * reader, unless it awaits what it sends. At most one progress message waits.
  *
- * @param work is given a signal that aborts as `signal` does, and when the reader leaves; what it throws ends the stream
+ * @param work receives a signal that aborts with `signal` and when the reader leaves; its error
+ *   ends the stream
  */
 export async function* answers<M>(
   signal: AbortSignal,
   work: (answers: Answers<M>, signal: AbortSignal) => Promise<void>,
 ): AsyncGenerator<M, void> {
-  const waiting: { message: M; old: boolean; taken: () => void }[] = [];
+  const waiting: { message: M; isProgress: boolean; taken: () => void }[] = [];
   const left = new AbortController();
   let over = false;
   const waker = new Waker();
-  const put = (message: M, old: boolean) =>
+  const put = (message: M, isProgress: boolean) =>
     new Promise<void>((taken) => {
       if (left.signal.aborted) return taken();
-      waiting.push({ message, old, taken });
+      waiting.push({ message, isProgress, taken });
       waker.wake();
     });
   const progress = (message: M) => {
-    const before = waiting.findIndex(({ old }) => old);
+    const before = waiting.findIndex(({ isProgress }) => isProgress);
     if (before >= 0) waiting.splice(before, 1);
     void put(message, true);
   };
@@ -53,7 +56,7 @@ export async function* answers<M>(
   } finally {
     left.abort();
     for (const { taken } of waiting) taken();
-    // What the work holds is given back before the call is over.
+    // The work must release its resources before the call is over.
     await ended.catch(() => {});
   }
 }

@@ -28,19 +28,19 @@ import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES } from './limits';
 import { grpcProxyFor } from './proxy';
 
-/** How long a call may take and what ends it. */
+/** Limits of a call. */
 export interface CallSettings {
   signal?: AbortSignal;
-  /** Milliseconds until DEADLINE_EXCEEDED; by default none. */
+  /** Time until DEADLINE_EXCEEDED, in milliseconds. Default: none. */
   timeoutMs?: number;
 }
 
-/** A connection to a service: calls as async functions and generators, errors as `RpcError`. */
+/** Connection to a service: calls are async functions and generators, errors are `RpcError`s. */
 export class GrpcClient {
   private readonly client: Client;
   private readonly proxy: string | undefined;
 
-  /** @param address `HOST:PORT`, or `unix:PATH` of a socket that is named after its service */
+  /** Creates a client, which connects at its first call. @param address `HOST:PORT`, or `unix:PATH` of a socket that is named after its service */
   constructor(
     readonly address: string,
     private readonly credentials: Credentials = {},
@@ -53,14 +53,14 @@ export class GrpcClient {
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 20_000,
       'grpc.enable_http_proxy': this.proxy === undefined ? 0 : 1,
-      // A service that was restarted is found again soon.
+      // Short pauses find a restarted service again soon.
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 2000,
       'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
     });
   }
 
-  /** @throws RpcError what the service answered */
+  /** Makes a call with one answer. @throws RpcError the service's error */
   async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
@@ -87,7 +87,11 @@ export class GrpcClient {
     }
   }
 
-  /** The service's messages, as fast as they are read. Who leaves cancels the call. @throws RpcError what the service answered */
+  /**
+   * Yields the service's messages as fast as they are read. Leaving the loop cancels the call.
+   *
+   * @throws RpcError the service's error
+   */
   async *stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodServerStreaming<I, O>,
     request: MessageInitShape<I>,
@@ -115,7 +119,7 @@ export class GrpcClient {
     }
   }
 
-  /** Sends messages, as fast as the service takes them. @throws RpcError what the service answered */
+  /** Sends messages as fast as the service takes them. @throws RpcError the service's error */
   async upload<I extends DescMessage, O extends DescMessage>(
     method: DescMethodClientStreaming<I, O>,
     requests: AsyncIterable<MessageInitShape<I>>,
@@ -162,13 +166,13 @@ export class GrpcClient {
     this.client.close();
   }
 
-  /** What the service answered, or that there is none. */
+  /** Converts a call's error; describes a failed connection. */
   private errorOf(error: ServiceError): RpcError {
     const found = errorOfStatus(error);
     if (found.code !== status.UNAVAILABLE || !found.message.includes('No connection established')) return found;
     const [reason = 'no connection'] = /\bE[A-Z]{4,}\b|certificate[\w ]*/.exec(found.message) ?? [];
     const { proxy } = this;
-    const by = proxy === undefined ? '' : ` by the proxy of ${proxy}; no_proxy names what is reached without it`;
+    const by = proxy === undefined ? '' : ` by the proxy of ${proxy}; list hosts to reach without it in no_proxy`;
     const details = { unreachable: proxy === undefined, cause: error };
     return new RpcError(found.code, found.reason, `${shown(this.address)} cannot be reached (${reason})${by}`, details);
   }

@@ -3,32 +3,35 @@ import * as fs from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { invalidInput } from '../../foundation/errors';
 
-/** What a client shows and trusts. */
+/** Credentials of a client, and the authorities that it trusts. */
 export interface Credentials {
-  /** Sent with each call. */
+  /** Token that is sent with each call. */
   token?: string;
-  /** Without it the connection is not encrypted. */
+  /** TLS settings; without them the connection is not encrypted. */
   tls?: {
-    /** PEM of the authority of the server's certificate; the system's authorities where absent. */
+    /** PEM of the server's certificate authority. Default: the system's authorities. */
     ca?: Buffer;
-    /** PEM of the client's own certificate and key, for mutual TLS. */
+    /** PEM of the client's certificate and key, for mutual TLS. */
     certificate?: { cert: Buffer; key: Buffer };
   };
 }
 
-/** How a server is guarded. */
+/** Access control of a server. */
 export interface Guard {
-  /** Every call but health checks must bear it. */
+  /** Token that every call except health checks must have. */
   token?: string;
   tls?: {
     cert: Buffer;
     key: Buffer;
-    /** PEM of the authority of the clients' certificates: with it a client without one is refused. */
+    /**
+     * PEM of the clients' certificate authority. If given, a client without a certificate is
+     * refused.
+     */
     clientCa?: Buffer;
   };
 }
 
-/** Where the parts of a guard lie, as `hifi serve` is given them. */
+/** Files of a guard, from the flags of `hifi serve`. */
 export interface GuardFiles {
   tokenFile?: string;
   tlsCert?: string;
@@ -37,9 +40,10 @@ export interface GuardFiles {
 }
 
 /**
- * Reads what a server is guarded by; the token may be in the environment instead, as HIFI_TOKEN.
+ * Reads a server's guard. The environment variable HIFI_TOKEN may hold the token instead.
  *
- * @throws HifiError INVALID_INPUT for a file that cannot be read, an empty token, or one half of a certificate
+ * @throws HifiError INVALID_INPUT for an unreadable file, an empty token, or a certificate without
+ *   its key
  */
 export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFiles): Guard {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
@@ -47,7 +51,7 @@ export function readGuard({ tokenFile, tlsCert, tlsKey, tlsClientCa }: GuardFile
     throw invalidInput(`${given} needs ${missing}: a certificate and its key go together`);
   }
   if (tlsClientCa !== undefined && tlsCert === undefined) {
-    throw invalidInput('--tls-client-ca needs --tls-cert and --tls-key: clients are asked for certificates over TLS');
+    throw invalidInput('--tls-client-ca needs --tls-cert and --tls-key: client certificates need TLS');
   }
   return {
     ...readToken(tokenFile),
@@ -77,19 +81,19 @@ function readToken(tokenFile: string | undefined): { token?: string } {
   return { token };
 }
 
-/** Where a client's credentials lie, as the commands that call a service are given them. */
+/** Files of a client's credentials, from the flags of commands that call a service. */
 export interface CredentialFiles {
   tokenFile?: string;
-  /** TLS is used where it, or `tls`, is given. */
+  /** Certificate authority of the server. Implies TLS. */
   tlsCa?: string;
   tlsCert?: string;
   tlsKey?: string;
 }
 
 /**
- * Reads what a client shows and trusts; the token may be in the environment instead, as HIFI_TOKEN.
+ * Reads a client's credentials. The environment variable HIFI_TOKEN may hold the token instead.
  *
- * @param secure whether to use TLS though no authority is named: then the system's count
+ * @param secure true to use TLS without a given authority: the system's authorities apply
  * @throws HifiError INVALID_INPUT as {@link readGuard}
  */
 export function readCredentials({ tokenFile, tlsCa, tlsCert, tlsKey }: CredentialFiles, secure = false): Credentials {
@@ -146,9 +150,10 @@ function readPair(certFile: string, keyFile: string): { cert: Buffer; key: Buffe
 }
 
 /**
- * Refuses to be open to other machines without a guard.
+ * Refuses to serve other machines without a guard.
  *
- * @throws HifiError INVALID_INPUT for another address than the loopback without TLS and a token, or mutual TLS
+ * @throws HifiError INVALID_INPUT for an address other than the loopback without TLS and a token,
+ *   or mutual TLS
  */
 export function checkBind(host: string, { token, tls }: Guard, insecure: boolean): void {
   if (insecure || isLoopback(host) || (tls && (token !== undefined || tls.clientCa))) return;
@@ -160,7 +165,7 @@ export function checkBind(host: string, { token, tls }: Guard, insecure: boolean
 export const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
 
-/** Whether a call bears the token; takes the same time wherever two tokens differ. */
+/** Returns true if a call has the token. Takes constant time, so that timing reveals nothing. */
 export function bearsToken(authorization: unknown, token: string): boolean {
   const digest = (text: string) => crypto.createHash('sha256').update(text).digest();
   const given = typeof authorization === 'string' ? authorization.replace(/^Bearer /i, '') : '';

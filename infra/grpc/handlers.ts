@@ -20,22 +20,24 @@ import type {
 import { cancelled } from '../../foundation/errors';
 import { RpcError, rpcErrorOf, status, statusOf } from '../../proto/status';
 
-/** What a handler knows of the call besides its request. */
+/** Context of a call, besides its request. */
 export interface Call {
   /** Aborts when the client cancels or leaves, at the deadline, and when the server ends. */
   signal: AbortSignal;
-  /** The method's full name: `hifi.v1.AnalyzerService/Analyze`. */
+  /** Full name of the method: `hifi.v1.AnalyzerService/Analyze`. */
   method: string;
   metadata: Metadata;
   /**
    * Longest time that the reader of a stream may leave waiting messages unread, in milliseconds.
    * Then the call ends with UNAVAILABLE. A handler sets it if a client can continue with another
-   * call. By default there is no limit.
+   * call. Default: no limit.
    */
   mostIdleMs?: number;
 }
 
-/** A service's methods as functions of messages: async functions, and async generators for streams. */
+/**
+ * Methods of a service as functions of messages: async functions, and async generators for streams.
+ */
 export type Implementation<S extends DescService> = {
   [M in keyof S['method']]: Handler<S['method'][M]>;
 };
@@ -48,8 +50,10 @@ type Handler<M extends Pick<DescMethod, 'methodKind' | 'input' | 'output'>> = M[
       ? (requests: AsyncIterable<MessageShape<M['input']>>, call: Call) => Promise<MessageInitShape<M['output']>>
       : never;
 
-/** What surrounds every call: a span, a log line. It calls `work` once, and sees its error. */
-export type Surround = (call: Call, work: () => Promise<void>) => Promise<void>;
+/**
+ * Wraps every call, for example in a span and a log line. It calls `work` once and sees its error.
+ */
+export type CallInterceptor = (call: Call, work: () => Promise<void>) => Promise<void>;
 
 type AnyCall =
   | ServerUnaryCall<Message, Message>
@@ -58,23 +62,25 @@ type AnyCall =
   | ServerDuplexStream<Message, Message>;
 
 /**
- * Handlers of one service for grpc-js. In this place alone a cancellation becomes an `AbortSignal`, any error a
- * `google.rpc.Status`, and a stream waits while its reader is behind.
+ * Creates the handlers of one service for grpc-js. Only here does a cancellation become an
+ * `AbortSignal` and an error a `google.rpc.Status`, and only here does a stream wait for its
+ * reader.
  *
  * @param closing aborts when the server wants its calls to end
- * @param working holds each call until its handler has ended, which may be after its client has left
+ * @param working holds each call until its handler has ended, which may be after its client has
+ *   left
  */
 export function handlersOf<S extends DescService>(
   service: S,
   implementation: Implementation<S>,
-  surround: Surround,
+  interceptor: CallInterceptor,
   closing: AbortSignal,
   working: Set<Promise<void>>,
 ): UntypedServiceImplementation {
   const handlers: UntypedServiceImplementation = {};
   for (const method of service.methods) {
     const handle = (implementation as Record<string, AnyHandler>)[method.localName];
-    handlers[method.localName] = handlerOf(method, handle.bind(implementation), surround, closing, working);
+    handlers[method.localName] = handlerOf(method, handle.bind(implementation), interceptor, closing, working);
   }
   return handlers;
 }
@@ -85,7 +91,7 @@ type AnyHandler = (request: any, call: Call) => any;
 function handlerOf(
   method: DescMethod,
   handle: AnyHandler,
-  surround: Surround,
+  interceptor: CallInterceptor,
   closing: AbortSignal,
   working: Set<Promise<void>>,
 ) {
@@ -108,7 +114,7 @@ function handlerOf(
         callback?.(null, create(output, await handle(request, known)));
       }
     };
-    const done = surround(known, work)
+    const done = interceptor(known, work)
       .catch((thrown: unknown) => fail(call, closing.aborted ? goingDown() : rpcErrorOf(thrown), callback))
       .finally(() => {
         closing.removeEventListener('abort', abort);
@@ -118,8 +124,8 @@ function handlerOf(
   };
 }
 
-/** What cuts a call is the server's end: a client may go on with another one. */
-const goingDown = () => new RpcError(status.UNAVAILABLE, 'SHUTTING_DOWN', 'the service is going down; try again');
+/** Error of a call that the server's end interrupts: a client can continue with another call. */
+const goingDown = () => new RpcError(status.UNAVAILABLE, 'SHUTTING_DOWN', 'the service is shutting down; try again');
 
 function fail(call: AnyCall, error: RpcError, callback?: sendUnaryData<Message>): void {
   const sent = statusOf(error);
@@ -127,13 +133,16 @@ function fail(call: AnyCall, error: RpcError, callback?: sendUnaryData<Message>)
   else (call as ServerWritableStream<Message, Message>).emit('error', sent);
 }
 
-/** What a client sends, until it has ended; a client that is cut off is an error. */
+/** Yields a client's messages to their end. A client that disconnects before it is an error. */
 async function* received(requests: AsyncIterable<Message>, signal: AbortSignal): AsyncGenerator<Message> {
   for await (const request of requests) yield request;
   if (signal.aborted) throw cancelled();
 }
 
-/** Sends a stream's messages; waits while the client is behind, so that a slow one costs no memory. */
+/**
+ * Sends a stream's messages. It waits while the client is behind, so that a slow client costs no
+ * memory.
+ */
 async function sendAll(
   stream: ServerWritableStream<Message, Message>,
   messages: AsyncIterable<MessageInitShape<DescMessage>>,
@@ -144,12 +153,13 @@ async function sendAll(
     if (call.signal.aborted) throw cancelled();
     if (!stream.write(create(output, message))) await drained(stream, call);
   }
-  // A handler may take a cancellation for its end.
+  // A handler may treat a cancellation as its normal end.
   if (call.signal.aborted) throw cancelled();
 }
 
 /**
  * Waits until a stream accepts messages again.
+ *
  * @throws RpcError UNAVAILABLE if its reader is idle for too long
  */
 function drained(stream: ServerWritableStream<Message, Message>, { signal, mostIdleMs }: Call): Promise<void> {

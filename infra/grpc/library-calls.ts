@@ -9,12 +9,12 @@ import { MESSAGE_BYTES } from './limits';
  * zeros 1,000 times.
  */
 const INFLATES = 100;
-/** Size to which any message may inflate, in bytes. */
+/** Size to which any message may inflate, whatever its ratio, in bytes. */
 const INFLATES_LEAST = 1 << 20;
 
-/** Part of grpc-js 1.14's internal call that has no option. */
+/** Part of grpc-js 1.14's internal call that no option controls. */
 interface LibraryCall extends ServerInterceptingCallInterface {
-  /** @param framed the message after its 5-byte header. @throws StatusObject */
+  /** Inflates a message. @param framed the message with its 5-byte header. @throws StatusObject */
   decompressMessage(framed: Buffer, encoding: string): Buffer | Promise<Buffer>;
 }
 
@@ -58,7 +58,7 @@ const UNPACK: Readonly<Record<string, (bytes: Buffer, options: zlib.ZlibOptions)
 async function inflated(bytes: Buffer, encoding: string): Promise<Buffer> {
   if (encoding === 'identity') return bytes;
   if (!Object.hasOwn(UNPACK, encoding)) {
-    const message = `the message's encoding is not known here: it must be one of identity, ${Object.keys(UNPACK).join(', ')}`;
+    const message = `the message's encoding is unknown; it must be one of identity, ${Object.keys(UNPACK).join(', ')}`;
     throw statusOf(new RpcError(status.UNIMPLEMENTED, 'UNKNOWN_ENCODING', message));
   }
   const maxOutputLength = Math.min(MESSAGE_BYTES, Math.max(INFLATES_LEAST, bytes.length * INFLATES));

@@ -2,15 +2,15 @@ import { isExcepted } from '../../foundation/no-proxy';
 import { isLoopback } from './credentials';
 
 /**
- * Environment variables in which grpc-js 1.14 looks for a proxy, in order, and for the hosts
- * without one.
+ * Environment variables in which grpc-js 1.14 looks for a proxy, in order.
+ * The second list names the hosts without one.
  */
 const VARIABLES = ['grpc_proxy', 'https_proxy', 'http_proxy'];
 const EXCEPTIONS = ['no_grpc_proxy', 'no_proxy', 'NO_PROXY'];
 
 /**
- * Returns the proxy of a connection to a service. A service on this machine is reached directly,
- * whatever the environment says: a proxy elsewhere cannot reach it.
+ * Returns the proxy of a connection to a service. A service on this machine is always reached
+ * directly: a proxy on another machine cannot reach it.
  *
  * @param address `HOST:PORT`, `dns:///HOST:PORT`, or `unix:PATH`
  * @returns its variable and address, without its password: `https_proxy, proxy.example:3128`

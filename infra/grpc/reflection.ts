@@ -4,7 +4,10 @@ import { ReflectionService } from '@grpc/reflection';
 import { service as healthService } from 'grpc-health-check';
 import { file_google_rpc_error_details } from '../../proto/gen/google/rpc/error_details_pb';
 
-/** Reflection, v1 and v1alpha, of some services, of health checks and of the errors' details, so that grpcurl prints those. */
+/**
+ * Creates the reflection service, v1 and v1alpha, for some services, health checks and error
+ * details. With the latter, grpcurl prints error details as text.
+ */
 export function reflectionOf(services: readonly DescService[]): ReflectionService {
   const files = new Map<string, DescFile>();
   const visit = (file: DescFile) => {
@@ -16,7 +19,7 @@ export function reflectionOf(services: readonly DescService[]): ReflectionServic
   const own = [...files.values()].map(({ proto }) => Buffer.from(toBinary(FileDescriptorProtoSchema, proto)));
   const fileDescriptorProtos = [...own, ...healthFiles()];
   const definition = { format: 'Protocol Buffer 3 DescriptorProto', type: {}, fileDescriptorProtos };
-  // Files hold services of others too.
+  // Files may contain other services too.
   const names = ['grpc.health.v1.Health', ...services.map(({ typeName }) => typeName)];
   return new ReflectionService({ hifi: definition } as ConstructorParameters<typeof ReflectionService>[0], {
     services: names,
@@ -24,8 +27,8 @@ export function reflectionOf(services: readonly DescService[]): ReflectionServic
 }
 
 /**
- * The files of the health service. The library that reads them names a map's entry by the field, `Statuses`; Go's protobuf,
- * which grpcurl is made of, takes `StatusesEntry` alone.
+ * Returns the files of the health service. Its library names a map's entry by the field,
+ * `Statuses`; Go's protobuf, which grpcurl uses, accepts only `StatusesEntry`.
  */
 function healthFiles(): Buffer[] {
   const { fileDescriptorProtos } = healthService.Check.requestType as unknown as { fileDescriptorProtos: Buffer[] };

@@ -13,65 +13,65 @@ import { addressError } from '../address-error';
 import { bearsToken, checkBind, type Guard } from './credentials';
 import { serviceDefinition } from './definition';
 import { serverCredentials } from './grpc-credentials';
-import { handlersOf, type Implementation, type Surround } from './handlers';
+import { type CallInterceptor, handlersOf, type Implementation } from './handlers';
 import { guardLibraryCall } from './library-calls';
 import { quietLibrary } from './library-log';
 import { MESSAGE_BYTES, METADATA_BYTES } from './limits';
 import { reflectionOf } from './reflection';
 
-/** How long calls may go on once the server drains, in milliseconds. */
+/** Time in which calls may end when the server drains, in milliseconds. */
 const DRAIN_MS = 10_000;
 
 export interface ServerSettings {
   host: string;
-  /** 0: any that is free. */
+  /** Port; 0 selects a free one. */
   port: number;
   guard?: Guard;
   /** Allows a bind to other machines without a guard. */
   insecure?: boolean;
-  surround?: Surround;
+  interceptor?: CallInterceptor;
 }
 
-/** A gRPC server with health and reflection, its services and what ends them. */
+/** gRPC server with health checks and reflection. */
 export class GrpcServer {
   private readonly server: Server;
   private readonly health = new HealthImplementation({ '': 'NOT_SERVING' });
   private readonly services: DescService[] = [];
   private readonly closing = new AbortController();
-  /** Calls whose handlers have not ended. */
+  /** Calls whose handlers are still running. */
   private readonly working = new Set<Promise<void>>();
 
   constructor(private readonly settings: ServerSettings) {
     const { host, guard = {}, insecure = false } = settings;
     checkBind(host, guard, insecure);
     quietLibrary();
-    // Each call listens.
+    // Each call adds a listener.
     setMaxListeners(0, this.closing.signal);
     this.server = new Server({
       'grpc.max_receive_message_length': MESSAGE_BYTES,
       'grpc.max_send_message_length': MESSAGE_BYTES,
       'grpc.keepalive_time_ms': 60_000,
       'grpc.keepalive_timeout_ms': 20_000,
-      interceptors: [door(guard.token)],
+      interceptors: [authInterceptor(guard.token)],
     });
     this.health.addToServer(this.server);
   }
 
   add<S extends DescService>(service: S, implementation: Implementation<S>): void {
-    const { surround = (_, work) => work() } = this.settings;
+    const { interceptor = (_, work) => work() } = this.settings;
     this.services.push(service);
     this.server.addService(
       serviceDefinition(service),
-      handlersOf(service, implementation, surround, this.closing.signal, this.working),
+      handlersOf(service, implementation, interceptor, this.closing.signal, this.working),
     );
   }
 
   /**
-   * Binds and serves.
+   * Binds the port and serves.
    *
-   * @param socket a Unix socket to be served on too, without TLS: for services of the same user
+   * @param socket a Unix socket to serve as well, without TLS, for services of the same user
    * @returns the port
-   * @throws HifiError FAILED where the port is taken
+   * @throws HifiError FAILED if the port is in use
    */
   async start(socket?: string): Promise<number> {
     const { host, port, guard = {} } = this.settings;
@@ -80,7 +80,7 @@ export class GrpcServer {
     try {
       if (socket !== undefined) await this.bind(`unix:${socket}`, ServerCredentials.createInsecure());
       const bound = await this.bind(address, serverCredentials(guard));
-      this.tellHealth('SERVING');
+      this.setHealth('SERVING');
       return bound;
     } catch (error) {
       // A port that is already bound would keep the process alive.
@@ -89,14 +89,18 @@ export class GrpcServer {
     }
   }
 
-  /** Says that it does not serve any more, lets calls end, and after a while ends them. Their handlers have ended when this settles. */
+  /**
+   * Reports NOT_SERVING, lets calls end, and ends them after a while. Settles when all handlers
+   * have ended.
+   */
   async drain(graceMs = DRAIN_MS): Promise<void> {
-    this.tellHealth('NOT_SERVING');
+    this.setHealth('NOT_SERVING');
     const done = new Promise<void>((resolve) => this.server.tryShutdown(() => resolve()));
     const abort = setTimeout(() => this.closing.abort(), graceMs);
     const force = setTimeout(() => this.server.forceShutdown(), graceMs + 2000);
     await done;
-    // A call that its client has left is over for the server, but not for its handler: a training saves what it has reached.
+    // A call whose client has left is over for the server, but not for its handler: a training
+    // saves a checkpoint.
     await Promise.all(this.working);
     clearTimeout(abort);
     clearTimeout(force);
@@ -111,13 +115,16 @@ export class GrpcServer {
     });
   }
 
-  private tellHealth(state: 'SERVING' | 'NOT_SERVING'): void {
+  private setHealth(state: 'SERVING' | 'NOT_SERVING'): void {
     for (const name of ['', ...this.services.map(({ typeName }) => typeName)]) this.health.setStatus(name, state);
   }
 }
 
-/** Refuses calls with too many metadata or without the token; whether the server is well may be asked by anyone. */
-function door(token: string | undefined): ServerInterceptor {
+/**
+ * Interceptor that refuses calls with too large metadata or without the token. Health checks need
+ * no token.
+ */
+function authInterceptor(token: string | undefined): ServerInterceptor {
   return ({ path }, call) => {
     guardLibraryCall(call, path);
     const open = token === undefined || path.startsWith('/grpc.health.v1.Health/');
@@ -146,7 +153,7 @@ const NO_TOKEN = statusOf(
   new RpcError(
     status.UNAUTHENTICATED,
     'UNAUTHENTICATED',
-    'the call bears no valid token; its metadata must have authorization: Bearer TOKEN',
+    'the call has no valid token; its metadata must have authorization: Bearer TOKEN',
   ),
 );
 

@@ -4,7 +4,7 @@ import { type OnnxEvaluateRequest, type OnnxLogitsRequest, onnxLogits, openOnnxM
 
 const open = ({ model, options, dtype }: OnnxEvaluateRequest) => openOnnxModel(model, options, dtype);
 
-/** The engine of exported models: a process with onnxruntime. */
+/** Engine of exported models: a process with onnxruntime. */
 serveEngine({
   evaluate: (request: OnnxEvaluateRequest, signal) => evaluateModel(() => open(request), request, signal),
   predict: (request: OnnxEvaluateRequest, signal) => predictModel(() => open(request), request, signal),

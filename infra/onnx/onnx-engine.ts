@@ -11,11 +11,11 @@ const call = <Event, Result>(
   options?: ProcessOptions,
 ) => callEngine<Event, Result>({ entry: require.resolve('./child'), method, request, signal, ...options });
 
-/** The metrics of an exported ONNX model, in a child process. */
+/** Evaluates an exported ONNX model in a child process. */
 export const evaluateOnnx = (request: OnnxEvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<StageProgress, EvaluateResult>('evaluate', request, signal, options);
 
-/** The predictions of an exported ONNX model, in a child process. */
+/** Predicts with an exported ONNX model in a child process. */
 export const predictOnnx = (request: OnnxEvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<PredictEvent, void>('predict', request, signal, options);
 

@@ -12,7 +12,7 @@ import { readModelConfig } from '../../model/config';
 import { settleDevice } from '../../model/onnx-device';
 import type { OnnxDtype } from '../../model/onnx-dtype';
 
-/** What a tokenizer gives, by the names of the model's inputs. */
+/** Name of a model's input → the tokenizer's output. */
 const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
   input_ids: ({ ids }) => ids,
   attention_mask: ({ mask }) => mask,
@@ -20,10 +20,12 @@ const INPUTS: Record<string, (batch: PaddedBatch) => Int32Array> = {
 };
 
 /**
- * Opens an exported ONNX folder in onnxruntime. The thread that runs it is blocked meanwhile: this is for a child process.
+ * Opens an exported ONNX folder in onnxruntime. Running it blocks the thread, so it belongs in a
+ * child process.
  *
- * @param dtype the file to open; that of the most exact type when absent
- * @throws INVALID_INPUT where the folder is no classifier of this layout; FAILED where onnxruntime does not take it
+ * @param dtype file to open; default: the most exact number type
+ * @throws INVALID_INPUT if the folder is no classifier of this layout; FAILED if onnxruntime
+ *   rejects it
  */
 export async function openOnnxModel(
   folder: string,
@@ -37,7 +39,7 @@ export async function openOnnxModel(
     executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
     intraOpNumThreads: threads ?? usableCores(),
   }).catch((cause: Error) => {
-    throw failed(`${file}: onnxruntime does not take it: ${cause.message.split('\n')[0]}`, cause);
+    throw failed(`${file}: onnxruntime rejects it: ${cause.message.split('\n')[0]}`, cause);
   });
   try {
     const strange = session.inputNames.find((name) => !Object.hasOwn(INPUTS, name));
@@ -89,12 +91,11 @@ class PaddedRows {
 }
 
 /**
- * Request to run rows through one file of an exported folder; that of the most exact type when
- * `dtype` is absent.
+ * Request to run rows through one file of an exported folder; default: the most exact number type.
  */
 export type OnnxEvaluateRequest = EvaluateRequest & { dtype?: OnnxDtype };
 
-/** Token rows to be run through an exported model. */
+/** Request to compute logits of token rows with an exported model. */
 export interface OnnxLogitsRequest {
   folder: string;
   /** Files to run, one after the other. */

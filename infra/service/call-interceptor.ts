@@ -1,6 +1,6 @@
 import { context } from '@opentelemetry/api';
 import { rpcErrorOf, status } from '../../proto/status';
-import type { Surround } from '../grpc/handlers';
+import type { CallInterceptor } from '../grpc/handlers';
 import type { Logger } from '../log';
 import type { Telemetry } from '../telemetry';
 import { extract } from '../telemetry/propagation';
@@ -17,8 +17,8 @@ const CLIENTS = [
   status.RESOURCE_EXHAUSTED,
 ];
 
-/** What surrounds every call of a service: its span, its seconds, its error in the log. */
-export function surround(telemetry: Telemetry, log: Logger): Surround {
+/** Interceptor of every call of a service: its span, its duration, its error in the log. */
+export function callInterceptor(telemetry: Telemetry, log: Logger): CallInterceptor {
   const seconds = telemetry.histogram('rpc.server.call.duration', 's', 'How long calls took');
   return async (call, work) => {
     const started = performance.now();

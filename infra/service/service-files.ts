@@ -1,16 +1,16 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { keepCacheSwept } from '../artifacts/cache';
+import { keepCacheSwept } from '../artifacts/cache-sweep';
 import { Inputs } from '../artifacts/inputs';
 import { RemoteArtifacts } from '../artifacts/remote';
-import { Results } from '../artifacts/results';
+import { ResultArtifacts } from '../artifacts/result-artifacts';
 import { ArtifactStore } from '../artifacts/store';
 import type { Logger } from '../log';
 import type { ServePart } from './settings';
 
 interface ServiceFiles {
   inputs: Inputs;
-  results: Results;
+  results: ResultArtifacts;
   /** Stops the sweeps of the cache. */
   stopSweeping(): void;
 }
@@ -29,7 +29,7 @@ export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, 
       scratch: path.join(stateDir, 'scratch', name),
       ...(remote && { fetch: (sha256, signal) => remote.fetch(sha256, signal) }),
     }),
-    results: new Results(store, remote),
+    results: new ResultArtifacts(store, remote),
     stopSweeping: keepCacheSwept(store, isCache, (error) => log.error({ err: error }, 'sweeping failed')),
   };
 }

@@ -3,7 +3,7 @@ import { GrpcServer } from '../grpc/server';
 import { type Logger, openLog } from '../log';
 import type { Parts } from '../parts';
 import { openTelemetry, type Telemetry } from '../telemetry';
-import { surround } from './call-interceptor';
+import { callInterceptor } from './call-interceptor';
 import type { ServePart } from './settings';
 
 /** Log, telemetry and server of a service. */
@@ -30,7 +30,13 @@ export function serviceServer(settings: ServePart, parts: Parts): ServiceServer 
     await telemetry.shutdown();
     log.info('ended');
   });
-  const server = new GrpcServer({ host, port, guard, insecure, surround: surround(telemetry, log) });
+  const server = new GrpcServer({
+    host,
+    port,
+    guard,
+    insecure,
+    interceptor: callInterceptor(telemetry, log),
+  });
   return {
     log,
     telemetry,

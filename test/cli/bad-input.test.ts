@@ -5,8 +5,8 @@ import * as path from 'node:path';
 import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
 
 /*
- * What users get wrong, by the command itself: exit code 2, one line on stderr that names the thing, what it was and what
- * would be right, and nothing left behind.
+ * Tests bad input with the command itself: exit code 2, one line on stderr with the name, the value
+ * and what would be right, and no files left.
  */
 const fixtures = path.join(__dirname, '../fixtures');
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-bad-'));
@@ -18,7 +18,7 @@ const train = path.join(fixtures, 'tiny-data/train.tsv');
 const columns = ['--text-columns', 'sentence', '--label-column', 'label'];
 let files = 0;
 
-/** Runs the command, which must fail as bad input does. */
+/** Runs the command, which must fail with exit code 2 and one line. */
 function refused(...words: string[]): string {
   const out = path.join(scratch, `out-${files++}`);
   const { status, stdout, stderr } = spawnSync(process.execPath, [hifi, ...words, '--out', out], { encoding: 'utf8' });
@@ -37,7 +37,7 @@ function file(name: string, content: string | Uint8Array): string {
   return at;
 }
 
-/** A copy of the model folder, spoiled. */
+/** Copies the model folder and damages the copy. */
 function spoiled(spoil: (folder: string) => void): string {
   const folder = path.join(scratch, `model-${files++}`);
   fs.cpSync(model, folder, { recursive: true });
@@ -51,7 +51,7 @@ const withConfig = (changes: object) =>
     fs.writeFileSync(at, JSON.stringify({ ...JSON.parse(fs.readFileSync(at, 'utf8')), ...changes }));
   });
 
-/** model.safetensors with another header, its length field as the header asks for or as given. */
+/** Builds model.safetensors with another header; its length field is correct or as given. */
 const withHeader = (
   change: (header: Record<string, { dtype: string; data_offsets: number[] }>) => void,
   length?: bigint,
@@ -115,7 +115,7 @@ describe('weights', () => {
   });
   it('overlap', () => {
     const folder = withHeader((header) => {
-      // The one that lies behind it: one before it would leave a hole.
+      // The tensor after it: one before it would leave a hole.
       header[NAME.replace('query', 'value')].data_offsets = header[NAME].data_offsets;
     });
     expect(withModel(folder)).toMatch(
@@ -199,7 +199,7 @@ describe('another base', () => {
     for (const format of ['peft', 'onnx']) {
       expect(refused('export', '--model', model, '--delta', delta, '--format', format)).toMatch(/one-head-bert/);
       expect(refused('export', '--model', other, '--delta', delta, '--format', format, '--dtype', 'base')).toMatch(
-        /--dtype goes with --format checkpoint/,
+        /--dtype needs --format checkpoint/,
       );
     }
     const typed = ['--model', other, '--delta', delta, '--onnx-dtype', 'q8,fp16'];

@@ -34,7 +34,7 @@ const numbersOf = ({ settings, standings, ...rest }: ComparisonResults) => ({
   standings: standings.map(({ seconds: _, ...standing }) => standing),
 });
 
-test('a comparison ends in a table and files', () => {
+test('a comparison writes a table and files', () => {
   const { status, stdout, stderr } = hifi(...words(at('whole')), '--json');
   expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('P(> random)') });
   const results = JSON.parse(stdout) as ComparisonResults;
@@ -49,7 +49,8 @@ test('a comparison ends in a table and files', () => {
     'settings.json',
     'state',
   ]);
-  // Two learning rates on the first seed, the better one on the second; 28 of the 60 rows are left, and 40 in the other file.
+  // Two learning rates on the first seed, the better one on the second. 28 of the 60 rows remain,
+  // and the other file has 40.
   expect(runsOf('whole')).toHaveLength(6);
   expect(results).toMatchObject({
     seeds: [0, 1],
@@ -64,7 +65,8 @@ test('a comparison ends in a table and files', () => {
   expect(fs.readdirSync(at('whole', 'state', 'trained'))).toEqual([]);
   expect(fs.readdirSync(at('whole', 'state', 'seed-0'))).not.toContain('prefixes');
 
-  // The rate of the later seed is the one that was best on the first seed's dev rows, and of equals the first.
+  // The later seed has the learning rate that was best on the first seed's dev rows, the first one
+  // if equal.
   for (const { contestant, lr, values } of results.standings) {
     const search = [0.001, 0.004].map((rate) => read<RunRecord>('whole', 'runs', `${contestant}-seed0-lr${rate}.json`));
     const best = search[1].dev!.value > search[0].dev!.value ? search[1] : search[0];
@@ -83,12 +85,12 @@ test('a comparison ends in a table and files', () => {
   expect(new Set(masks).size).toBe(2);
 });
 
-test('killed and gone on with it ends in the same, and repeats no run', async () => {
+test('a killed comparison resumes with the same result, and repeats no run', async () => {
   const results = read<ComparisonResults>('whole', 'results.json');
   let second: ReturnType<typeof hifi> | undefined;
-  const killed = await startHifi(words(at('cut')), (told, child) => {
-    if (told.includes('run 1/6')) second ??= hifi(...words(at('cut')));
-    if (told.includes('run 3/6')) child.kill('SIGKILL');
+  const killed = await startHifi(words(at('cut')), (stderr, child) => {
+    if (stderr.includes('run 1/6')) second ??= hifi(...words(at('cut')));
+    if (stderr.includes('run 3/6')) child.kill('SIGKILL');
   });
   expect(killed.signal).toBe('SIGKILL');
   expect(second).toMatchObject({
@@ -102,14 +104,14 @@ test('killed and gone on with it ends in the same, and repeats no run', async ()
   const times = written(done);
   const again = hifi(...words(at('cut')), '--json');
   expect(again.status).toBe(0);
-  expect(again.stderr).toMatch(/run 1\/6 {2}grad-l1, seed 0, rate 0.001: .*there already/);
+  expect(again.stderr).toMatch(/run 1\/6 {2}grad-l1, seed 0, learning rate 0.001: .*stored/);
   expect(written(done)).toEqual(times);
   expect(numbersOf(JSON.parse(again.stdout))).toEqual(numbersOf(results));
 
-  // Nothing is left to do: the same once more, in no time.
+  // A complete comparison runs nothing again.
   const all = written(runsOf('cut'));
   const third = hifi(...words(at('cut')), '--json');
-  expect(third.stderr.match(/there already/g)).toHaveLength(6);
+  expect(third.stderr.match(/, stored|: stored/g)).toHaveLength(6);
   expect(written(runsOf('cut'))).toEqual(all);
 });
 
@@ -121,7 +123,8 @@ test('more seeds and methods go into the same folder; other settings do not', ()
   expect(wider.standings.map(({ values }) => values.length)).toEqual([3, 3, 3, 3]);
   const none = wider.standings.find(({ contestant }) => contestant === 'none')!;
   expect(none).toMatchObject({ trainableParameters: 0, taskHeadParameters: 2162, share: 0 });
-  // All but the keys' biases (they have no gradient) and the pooler, which is of the task head.
+  // All parameters except the keys' biases, which have no gradient, and the pooler, which belongs
+  // to the task head.
   const full = wider.standings.find(({ contestant }) => contestant === 'full')!;
   const { totalParameters } = read<RunRecord>('whole', 'runs', `full-seed5-lr${full.lr}.json`);
   expect(full).toMatchObject({ trainableParameters: totalParameters - 2 * 45 - 46 * 45, taskHeadParameters: 2162 });
@@ -134,25 +137,25 @@ test('more seeds and methods go into the same folder; other settings do not', ()
   });
 });
 
-test('a task keeps its own metric; so many rows of each class; Ctrl-C keeps what is done', async () => {
+test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finished runs', async () => {
   const sentences = fs.readFileSync(train, 'utf8').trimEnd().split('\n').slice(1);
   const cola = sentences.map((line) => line.split('\t')).map(([text, label]) => `x\t${label}\t\t${text}\n`);
   fs.writeFileSync(at('cola.tsv'), cola.join(''));
-  const asked = [
+  const command = [
     'compare',
     ...model,
     ...['--train', at('cola.tsv'), '--task', 'cola', '--rows-per-class', '4', '--epochs', '1', '--k', '1'],
     ...['--strategies', 'none,logistic,hifi-literal', '--seeds', '1', '--out', at('cola')],
   ];
   let sent = false;
-  const cut = await startHifi(asked, (told, child) => {
-    if (sent || !told.includes('run 1/3')) return;
+  const interrupted = await startHifi(command, (stderr, child) => {
+    if (sent || !stderr.includes('run 1/3')) return;
     sent = true; // a second one would end it at once
     child.kill('SIGINT');
   });
-  expect(cut).toMatchObject({ status: 130, stderr: expect.stringMatching(/hifi: cancelled\n$/) });
+  expect(interrupted).toMatchObject({ status: 130, stderr: expect.stringMatching(/hifi: cancelled\n$/) });
   expect(runsOf('cola')).toContain('none-seed0-lr0.001.json');
-  const { status, stdout } = hifi(...asked, '--json');
+  const { status, stdout } = hifi(...command, '--json');
   expect(status).toBe(0);
   const results = JSON.parse(stdout) as ComparisonResults;
   expect(results).toMatchObject({ metric: 'matthews', rows: { train: 8, dev: 8, test: 44 }, reference: 'none' });
@@ -161,8 +164,8 @@ test('a task keeps its own metric; so many rows of each class; Ctrl-C keeps what
 });
 
 test('a method that fails at every learning rate is excluded, and the page says so', () => {
-  const asked = words(at('broken')).map((word) => (word === '1e-3,4e-3' ? '1e30' : word));
-  const { status, stdout } = hifi(...asked, '--strategies', 'random,logistic', '--reference', 'logistic', '--json');
+  const command = words(at('broken')).map((word) => (word === '1e-3,4e-3' ? '1e30' : word));
+  const { status, stdout } = hifi(...command, '--strategies', 'random,logistic', '--reference', 'logistic', '--json');
   expect(status).toBe(0);
   const { standings, failed } = JSON.parse(stdout) as ComparisonResults;
   expect(standings.map(({ contestant }) => contestant)).toEqual(['logistic']);
@@ -174,7 +177,7 @@ test('a method that fails at every learning rate is excluded, and the page says 
 
   expect(fs.readdirSync(at('broken', 'state', 'trained'))).toEqual([]);
 
-  const lost = hifi(...asked, '--strategies', 'random,logistic');
+  const lost = hifi(...command, '--strategies', 'random,logistic');
   expect({ status: lost.status, line: lost.stderr.trimEnd().split('\n').at(-1) }).toEqual({
     status: 4,
     line: expect.stringMatching(
@@ -183,12 +186,12 @@ test('a method that fails at every learning rate is excluded, and the page says 
   });
 });
 
-test('what fails for another reason than its numbers ends the comparison, and is tried again by the next', () => {
-  const asked = words(at('hurt')).map((word) => (word === '1e-3,4e-3' ? '1e-3' : word));
-  expect(hifi(...asked, '--strategies', 'none', '--seeds', '1').status).toBe(0);
+test('a failure of another kind than a diverged training ends the comparison, and the next one tries again', () => {
+  const command = words(at('hurt')).map((word) => (word === '1e-3,4e-3' ? '1e-3' : word));
+  expect(hifi(...command, '--strategies', 'none', '--seeds', '1').status).toBe(0);
   const state = at('hurt', 'state', 'trained', 'random-seed0-lr0.001', 'state');
-  fs.mkdirSync(path.join(state, 'training.safetensors'), { recursive: true }); // a folder in the checkpoint's place
-  const failed = hifi(...asked, '--strategies', 'none,random', '--seeds', '1');
+  fs.mkdirSync(path.join(state, 'training.safetensors'), { recursive: true }); // a folder at the checkpoint's path
+  const failed = hifi(...command, '--strategies', 'none,random', '--seeds', '1');
   expect({ status: failed.status, line: failed.stderr.trimEnd().split('\n').at(-1) }).toEqual({
     status: expect.any(Number),
     line: expect.stringMatching(/^hifi: .*training\.safetensors/),
@@ -196,7 +199,7 @@ test('what fails for another reason than its numbers ends the comparison, and is
   expect(failed.status).not.toBe(0);
   expect(runsOf('hurt')).toEqual(['none-seed0-lr0.001.json']);
   fs.rmSync(state, { recursive: true });
-  expect(hifi(...asked, '--strategies', 'none,random', '--seeds', '1').status).toBe(0);
+  expect(hifi(...command, '--strategies', 'none,random', '--seeds', '1').status).toBe(0);
   expect(runsOf('hurt')).toEqual(['none-seed0-lr0.001.json', 'random-seed0-lr0.001.json']);
 });
 
@@ -220,11 +223,11 @@ test.each([
   expect(fs.existsSync(at('never'))).toBe(false);
 });
 
-test('who is compared must be said; a folder of something else is left alone', () => {
-  const asked = words(at('never')).filter((word) => word !== '--strategies' && word !== 'grad-l1,random');
-  expect(hifi(...asked)).toMatchObject({
+test('the methods must be given; a folder of another command is not touched', () => {
+  const command = words(at('never')).filter((word) => word !== '--strategies' && word !== 'grad-l1,random');
+  expect(hifi(...command)).toMatchObject({
     status: 2,
-    stderr: 'hifi: which are to be compared? give --strategies a,b,…\n',
+    stderr: 'hifi: --strategies is missing; give the methods to compare: --strategies a,b,…\n',
   });
   fs.mkdirSync(at('mine'));
   fs.writeFileSync(at('mine', 'thesis.txt'), 'x');

@@ -7,9 +7,7 @@ import { onTerminal } from '../support/terminal';
 import { hasTool } from '../support/tools';
 import { hifi } from './spawn';
 
-/*
- * The scripts of `hifi completion`, each by the shell that it is for: what a line comes to when Tab is pressed.
- */
+/* Tests the scripts of `hifi completion` in their shells: the line that a Tab produces. */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-completion-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 
@@ -23,7 +21,10 @@ beforeAll(() => {
   }
 });
 
-/** What is typed, and the words that the command then gets. In zsh a folder's last / goes as Enter is pressed. */
+/**
+ * Typed text, and the words that the command then receives. zsh drops a folder's last / when Enter
+ * is pressed.
+ */
 const LINES: [typed: string, words: string[]][] = [
   ['hifi eva\t', ['evaluate']],
   ['hifi ru\t--strat\thifi-m\t', ['run', '--strategy', 'hifi-mid-top']],
@@ -35,7 +36,7 @@ const LINES: [typed: string, words: string[]][] = [
   ['hifi train --mask ma\t--train=ro\t', ['train', '--mask', 'mask.json', '--train=rows of text.csv']],
   ['hifi run --model all-M\t', ['run', '--model', 'all-MiniLM-L6-v2']],
   ['hifi run --model=ru\t', ['run', '--model=runs/']],
-  // A value that is a command's name is none.
+  // A value with a command's name is no command.
   ['hifi analyze --out run --corr\tcov\t', ['analyze', '--out', 'run', '--correlation', 'covariance']],
   ['hifi jobs wa\t--nat\t', ['jobs', 'watch', '--nats']],
   ['hifi jobs list --state succ\t', ['jobs', 'list', '--state', 'succeeded']],
@@ -44,17 +45,17 @@ const LINES: [typed: string, words: string[]][] = [
   ['hifi help comparx\t', ['help', 'comparx']],
 ];
 
-/** Types the lines, with a function in the place of the command that tells what it was given. */
+/** Types the lines into a shell in which a function prints the command's arguments. */
 async function given(shell: string, before: string): Promise<string[][]> {
-  const told = `hifi() { printf '<%s>' "$@"; echo; }`;
-  const typed = [before, told, ...LINES.map(([line]) => line), 'exit'].map((line) => `${line}\r`).join('');
+  const printer = `hifi() { printf '<%s>' "$@"; echo; }`;
+  const typed = [before, printer, ...LINES.map(([line]) => line), 'exit'].map((line) => `${line}\r`).join('');
   const { shown } = await onTerminal(`exec ${shell}`, { typed, cwd: scratch, env: { NODE_OPTIONS: '' } });
   const lines = shown.split(/[\r\n]+/).filter((line) => /^(<[^>]*>)+$/.test(line));
   return lines.map((line) => line.slice(1, -1).split('><'));
 }
 
 const withoutSlash = (words: string[]) => words.map((word) => word.replace(/\/$/, ''));
-/** zsh puts a flag and its value together. */
+/** Splits a flag from its value, which zsh joins. */
 const apart = (words: string[]) => words.flatMap((word) => (word.startsWith('--') ? word.split('=') : [word]));
 const comparable = (lines: string[][]) => lines.map((words) => apart(withoutSlash(words)));
 const wanted = comparable(LINES.map(([, words]) => words));
@@ -64,7 +65,7 @@ test('bash completes a line on a terminal', async () => {
   expect(comparable(lines)).toEqual(wanted);
 });
 
-test('bash shows all that there is to choose from', async () => {
+test('bash lists all choices', async () => {
   const lines = [
     "bind 'set show-all-if-ambiguous on'",
     'hifi() { :; }',
@@ -79,7 +80,7 @@ test('bash shows all that there is to choose from', async () => {
   expect(shown).not.toMatch(/magnitude/);
 });
 
-/** Shells that a machine need not have: their tests say so where they are left out. */
+/** Runs a test of a shell that may be missing; without it the test is skipped with a message. */
 function where(shell: string, name: string, body: () => Promise<void>): void {
   if (hasTool(shell)) {
     test(name, body);
@@ -118,7 +119,7 @@ where('fish', 'fish knows what a line may go on with', async () => {
   expect(candidates('hifi run --epochs ')).toEqual([]);
 });
 
-test('what --help shows is what is completed', () => {
+test('the completed words are those that --help shows', () => {
   const script = fs.readFileSync(path.join(scratch, 'hifi.bash'), 'utf8');
   const words = (command: string) =>
     new RegExp(`^    '${command}'\\) flags='([^']*)'`, 'm').exec(script)?.[1].split(' ');

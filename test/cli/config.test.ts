@@ -13,14 +13,15 @@ import { readHeads, readMask } from '../../job/files';
 import { fixtures, hifi } from './spawn';
 
 /*
- * `hifi init` and `hifi run --config`: a file says what flags say, is checked as they are, and yields to them.
+ * Tests `hifi init` and `hifi run --config`: a file sets what flags set, with the same checks, and
+ * flags take precedence.
  */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-config-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
 const at = (...parts: string[]) => path.join(scratch, ...parts);
 let files = 0;
 
-/** The flags that `hifi run` is left with; its action is not run. */
+/** Parses the flags of `hifi run`, without running its action. */
 function run(...args: string[]): Flags {
   const command = new Command('run').exitOverride().configureOutput({ writeErr: () => {}, outputError: () => {} });
   defineRun(command);
@@ -38,26 +39,26 @@ function file(...lines: string[]): string {
   return name;
 }
 
-/** What `hifi init` writes. */
+/** Returns the file that `hifi init` writes. */
 function init(name: string, ...args: string[]): string {
   const command = new Command('init').exitOverride();
   defineInit(command);
-  const said = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const written = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
   try {
     command.parse([name, ...args], { from: 'user' });
-    expect(said.mock.calls.map(([text]) => text)).toEqual([`${name}\nhifi run --config ${name}\n`]);
+    expect(written.mock.calls.map(([text]) => text)).toEqual([`${name}\nhifi run --config ${name}\n`]);
   } finally {
-    said.mockRestore();
+    written.mockRestore();
   }
   return fs.readFileSync(name, 'utf8');
 }
 
 const needed = ['--model', 'all-MiniLM-L6-v2', '--train', at('t.csv'), '--out', at('out')];
-/** The flags as the options that they make. */
+/** Converts flags to options. */
 const options = (flags: Flags) => [analysisFlags(flags), selectionFlags(flags), trainingFlags(flags)];
 
-describe('what init writes', () => {
-  test('is taken whole, and then says what no flags say', () => {
+describe('the file of init', () => {
+  test('is valid as it is, and then sets the defaults', () => {
     const name = at('whole.yaml');
     const text = init(name, ...needed);
     expect(run('--config', name)).toEqual({ ...run(...needed), config: name });
@@ -68,7 +69,7 @@ describe('what init writes', () => {
     expect(options(others)).toEqual([ANALYSIS_DEFAULTS, SELECTION_DEFAULTS, TRAIN_DEFAULTS]);
   });
 
-  test('has each flag of run with the words, and the default, of its --help', () => {
+  test('has each flag of run with the text and the default of its --help', () => {
     const text = init(at('help.yaml'));
     const command = new Command('run').configureHelp({ helpWidth: 1000 });
     defineRun(command);
@@ -80,8 +81,8 @@ describe('what init writes', () => {
       .filter((match) => match !== null)
       .filter(([, , name]) => !ofOneCall.includes(name));
     expect(lines.length).toBeGreaterThan(35);
-    // The comments, each put together to one line again, with the setting under it.
-    const told = new Map(
+    // Each comment as one line again, with the setting below it.
+    const settings = new Map(
       [...text.matchAll(/((?:^# .*\n)+)^#?([\w-]+):(.*)$/gm)].map(([, comment, name, value]) => [
         name,
         { words: comment.replaceAll(/^# |\n/gm, (part) => (part === '\n' ? ' ' : '')).trimEnd(), value: value.trim() },
@@ -89,21 +90,21 @@ describe('what init writes', () => {
     );
     for (const [, flags, name, what] of lines) {
       const [, words, initial] = /^(.*?)(?: \(default: ([^()]*)\))?$/.exec(what) as RegExpExecArray;
-      const setting = told.get(name);
-      expect(setting?.words.replace(': needed: ', ': ')).toContain(`${flags}: ${words}`);
+      const setting = settings.get(name);
+      expect(setting?.words.replace(': required: ', ': ')).toContain(`${flags}: ${words}`);
       if (initial !== undefined && setting?.value !== '') expect([name, setting?.value]).toEqual([name, initial]);
-      told.delete(name);
+      settings.delete(name);
     }
-    expect([...told.keys()]).toEqual([]);
+    expect([...settings.keys()]).toEqual([]);
   });
 
-  test('holds the flags that it was given, paths as seen from the file', () => {
+  test('has the given flags, with paths relative to the file', () => {
     fs.mkdirSync(at('deep'), { recursive: true });
     fs.mkdirSync(at('base'), { recursive: true });
     const name = at('deep', 'filled.yaml');
     const columns = ['--text-columns', 'one, two', '--label-column', 'null', '--export', 'peft,onnx', '--lr', '3e-4'];
     const text = init(name, '--model', at('base'), '--train', at('t.csv'), '--out', 'here', '--exact', ...columns);
-    // Absolute paths stay.
+    // Absolute paths do not change.
     expect(text).toMatch(new RegExp(`^model: ${at('base')}$`, 'm'));
     for (const line of [
       'exact: true',
@@ -121,11 +122,11 @@ describe('what init writes', () => {
     expect(path.resolve(run('--config', name).out as string)).toBe(path.resolve('here'));
   });
 
-  test('never takes the place of anything', () => {
+  test('never replaces anything', () => {
     const name = file('epochs: 1');
     expect(hifi('init', name)).toEqual({
       ...{ status: 2, stdout: '' },
-      stderr: `hifi: ${name} exists: give another name, or remove it first\n`,
+      stderr: `hifi: ${name} exists; give another name, or remove it first\n`,
     });
     expect(fs.readFileSync(name, 'utf8')).toBe('epochs: 1\n');
     expect(hifi('init', at('none.yaml'), '--epochs', 'ten').stderr).toMatch(/^hifi: --epochs is "ten"; it must be/);
@@ -134,7 +135,7 @@ describe('what init writes', () => {
 });
 
 describe('a file', () => {
-  test('says what flags say, in the spelling of flags', () => {
+  test('sets what flags set, in the spelling of flags', () => {
     const name = file(
       '# a remark',
       'model: all-MiniLM-L6-v2',
@@ -157,7 +158,7 @@ describe('a file', () => {
     expect(run('--config', file(''), ...flags)).toMatchObject(run(...flags));
   });
 
-  test('yields to flags, wherever they stand, and to those that go instead of what it says', () => {
+  test('yields to flags in any position, and to flags that exclude its settings', () => {
     const name = file('model: m', 'train: t.csv', 'epochs: 7', 'seed: 3', 'k: 2', 'task: cola');
     expect(run('--config', name, '--epochs', '1')).toMatchObject({ epochs: 1, seed: 3, k: 2, task: 'cola' });
     const flags = run('--epochs', '1', '--budget', '0.1', '--text-columns', 'a', '--config', name);
@@ -171,7 +172,7 @@ describe('a file', () => {
     expect(() => run('--config', file('model: m'))).toThrow(/required option '--train <file>' not specified/);
   });
 
-  test('names paths from where it lies; a name of a model stays one', () => {
+  test("has paths relative to its folder; a model's name stays a name", () => {
     const home = os.homedir();
     const name = file('model: base', 'train: rows/t.csv', 'dev: ~/dev.csv', 'out: ../out');
     fs.mkdirSync(at('base'), { recursive: true });
@@ -183,7 +184,7 @@ describe('a file', () => {
         out: path.join(scratch, '../out'),
       },
     });
-    const model = (said: string) => run('--config', file(`model: ${said}`, 'train: "-"')).model;
+    const model = (name: string) => run('--config', file(`model: ${name}`, 'train: "-"')).model;
     expect(model('owner/name')).toBe('owner/name');
     expect(model('./nowhere')).toBe(at('nowhere'));
     expect(run('--config', file('model: m', 'train: "-"')).train).toEqual(['-']);
@@ -196,8 +197,8 @@ describe('a file', () => {
     ]) {
       expect(run(...words).train).toEqual(['x']);
     }
-    // A folder of where the command is called, which the file cannot mean.
-    expect(() => model('heads')).toThrow(/^model is "heads", no folder beside the file but one of this place/);
+    // The folder is in the working folder, which the file cannot mean.
+    expect(() => model('heads')).toThrow(/^model is "heads", a folder of the working folder and not of the file's/);
   });
 
   test.each<[string[], number, string]>([
@@ -209,14 +210,18 @@ describe('a file', () => {
     [['lr: 0x10'], 1, 'lr is "0x10"; it must be a number above 0'],
     [['strategy: gradients'], 1, expect.stringMatching(/^strategy is "gradients"; .*did you mean "gradient"\?$/)],
     [['exact: "yes"'], 1, 'exact is "yes"; it must be true or false'],
-    [['label-column: true'], 1, 'label-column is true; it must be text, in quotes where it is not plain'],
+    [
+      ['label-column: true'],
+      1,
+      'label-column is true; it must be text, in quotes if YAML would read it as something else',
+    ],
     [['lr: *rate'], 1, 'there is no anchor rate'],
-    [['train: {a: 1}'], 1, 'train is {"a":1}; it must be text, in quotes where it is not plain'],
+    [['train: {a: 1}'], 1, 'train is {"a":1}; it must be text, in quotes if YAML would read it as something else'],
     [['text-columns: " "'], 1, 'text-columns is " "; it must be the name of a column'],
     [['export:', '  - tflite'], 2, 'export is "tflite"; it must be checkpoint, peft, onnx'],
-    [['k: 1', 'k: 2'], 2, 'k is set in line 1 already: keep one of them'],
-    [['budget: 0.1', 'k: 2'], 2, 'k does not go with budget (line 1): keep one of them'],
-    [['label-column: a', 'task: cola'], 2, 'task does not go with label-column (line 1): keep one of them'],
+    [['k: 1', 'k: 2'], 2, 'k is set in line 1 already; keep one of them'],
+    [['budget: 0.1', 'k: 2'], 2, 'k excludes budget (line 1); keep one of them'],
+    [['label-column: a', 'task: cola'], 2, 'task excludes label-column (line 1); keep one of them'],
     [['seed 5'], 1, 'a line must be KEY: VALUE, such as epochs: 5'],
     [['- 5'], 1, 'a line must be KEY: VALUE, such as epochs: 5'],
     [['seed: 1', 'k: "2'], 2, expect.stringMatching(/quote.*; a line must be KEY: VALUE, such as epochs: 5$/)],
@@ -234,14 +239,14 @@ describe('a file', () => {
     expect(message.slice(`${name}:${line}: `.length)).toEqual(right);
   });
 
-  test('does not say what is of one call', () => {
+  test('cannot set flags of the command line alone', () => {
     const name = file('resume: true');
     expect(() => run('--config', name)).toThrow(
-      `${name}:1: resume is of one call, not of a file: hifi run --config ${name} --resume`,
+      `${name}:1: resume can only be given on the command line: hifi run --config ${name} --resume`,
     );
   });
 
-  test('that cannot be read is named with the nearest', () => {
+  test('that cannot be read is named with the nearest match', () => {
     fs.writeFileSync(at('hifi.yaml'), '');
     expect(() => run('--config', at('hfi.yaml'))).toThrow(/hfi\.yaml: no such file; did you mean "hifi\.yaml"\?$/);
     expect(() => run('--config', scratch)).toThrow(/cannot be read: it is a folder$/);
@@ -250,7 +255,7 @@ describe('a file', () => {
   });
 });
 
-test('a run by a file is the run by its flags, bit for bit, and either goes on with the other', () => {
+test('a run by a file equals the run by its flags, bit for bit, and each resumes the other', () => {
   const inputs = ['--model', path.join(fixtures, 'tiny-bert'), '--train', path.join(fixtures, 'tiny-data/train.tsv')];
   const flags = [
     ...inputs,
@@ -284,5 +289,5 @@ test('a run by a file is the run by its flags, bit for bit, and either goes on w
   expect(job('by-file')).toBe(job('by-flags'));
   const kept = done('--config', name, '--out', at('by-flags'), '--resume');
   for (const result of ['heads.json', 'mask.json', 'delta', 'checkpoint'])
-    expect(kept).toContain(`${result} is there already\n`);
+    expect(kept).toContain(`${result} is stored already\n`);
 });

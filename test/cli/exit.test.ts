@@ -7,17 +7,17 @@ test.each<[unknown, number, string]>([
   [new HifiError('NOT_FOUND', 'no job 7'), 3, 'hifi: no job 7'],
   [failed('the disk is full'), 4, 'hifi: the disk is full'],
   [engineLost('the train engine was ended by SIGKILL'), 4, 'hifi: the train engine was ended by SIGKILL'],
-  [new TypeError('x is not a function'), 4, 'hifi: x is not a function; --verbose tells the cause'],
-  ['thrown text', 4, 'hifi: thrown text; --verbose tells the cause'],
+  [new TypeError('x is not a function'), 4, 'hifi: x is not a function; --verbose prints the cause'],
+  ['thrown text', 4, 'hifi: thrown text; --verbose prints the cause'],
   [cancelled(), 130, 'hifi: cancelled'],
   [Object.assign(new Error('aborted'), { name: 'AbortError' }), 130, 'hifi: cancelled'],
   [failed('pip said:\r\n  no network\n'), 4, 'hifi: pip said: no network'],
 ])('%p ends with %d', (thrown, code, line) => {
   expect(exitOf(thrown)).toEqual({ code, line });
-  expect(exitOf(thrown, true)).toEqual({ code, line: line.replace('; --verbose tells the cause', '') });
+  expect(exitOf(thrown, true)).toEqual({ code, line: line.replace('; --verbose prints the cause', '') });
 });
 
-test('a trace is all causes with their stacks, once each', () => {
+test('a trace has all causes with their stacks, each once', () => {
   const root = new RangeError('no row 7');
   const error = failed('the file is odd', new Error('row 7 could not be read', { cause: root }));
   root.cause = error;

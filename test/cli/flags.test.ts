@@ -11,7 +11,7 @@ import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
 import { SELECTION_DEFAULTS } from '../../heads/select';
 
-/** The flags that a command line gives; the command's own action is not run. */
+/** Parses a command line without running the command's action. */
 function parsed(define: (command: Command) => void, ...args: string[]): Flags {
   const command = new Command('hifi').exitOverride().configureOutput({ writeErr: () => {}, outputError: () => {} });
   define(command);
@@ -25,7 +25,7 @@ function parsed(define: (command: Command) => void, ...args: string[]): Flags {
 
 const run = ['--model', 'm', '--train', 't', '--out', 'o'];
 
-test('the defaults are those of the rooms, and groups that share a flag agree on it', () => {
+test('the defaults are those of the rooms, and groups agree on shared flags', () => {
   const flags = parsed(defineRun, ...run, '--task', 'sst2');
   expect(analysisFlags(flags)).toEqual(ANALYSIS_DEFAULTS);
   expect(selectionFlags(flags)).toEqual(SELECTION_DEFAULTS);
@@ -33,7 +33,7 @@ test('the defaults are those of the rooms, and groups that share a flag agree on
   expect(flags.export).toEqual(['checkpoint']);
 });
 
-test('what is given is what is read', () => {
+test('given flags are read', () => {
   const flags = parsed(
     defineRun,
     ...run,
@@ -76,7 +76,7 @@ test('what is given is what is read', () => {
   });
 });
 
-test('a budget takes the place of k, and the analysis then ranks in the graph that it is spent in', () => {
+test('a budget replaces k, and the analysis then ranks in the graph of the whole model', () => {
   const flags = parsed(defineRun, ...run, '--task', 'sst2', '--budget', '0.02', '--samples', 'auto');
   expect(analysisFlags(flags)).toEqual({ ...ANALYSIS_DEFAULTS, samples: 'auto', scope: 'model' });
   const { k: _, ...others } = SELECTION_DEFAULTS;
@@ -124,7 +124,7 @@ test.each([
   expect(exit).toEqual({ line: `hifi: ${flag} is "${value}"; it must be ${right}`, code: 2 });
 });
 
-test('an unknown task or strategy is refused with all that there are', () => {
+test('an unknown task or strategy is refused with the list of known ones', () => {
   expect(() => parsed(defineRun, ...run, '--task', 'sst')).toThrow(
     /^--task is "sst"; it must be cola, sst2, .*did you mean "sst2"\?$/,
   );
@@ -141,7 +141,7 @@ describe('data flags', () => {
     expect(source(true, '--text-columns', 'a, b', '--label-column', 'y', '--regression', '--format', 'csv')).toEqual({
       ...{ path: 'f.tsv', textColumns: ['a, b'], labelColumn: 'y', problem: 'regression', format: 'csv' },
     });
-    // Where no labels are needed the label flags are taken and do nothing.
+    // A command without labels accepts the label flags and ignores them.
     const label = ['--label-column', 'y', '--problem', 'regression'];
     expect(source(false, '--text-columns', 'a', ...label)).toEqual({ path: 'f.tsv', textColumns: ['a'] });
   });
@@ -153,7 +153,7 @@ describe('data flags', () => {
     expect(named('--problem', 'regression', '--regression')).toEqual(named('--regression'));
   });
 
-  test('several files, and the delimiter of their fields', () => {
+  test('several files, and their delimiter', () => {
     const flags = parsed(defineRun, ...run, '--train', 'b.csv', '--text-columns', 'a', '--label-column', 'y');
     const rows = (...args: string[]) => {
       const given = parsed(
@@ -185,11 +185,11 @@ describe('data flags', () => {
   });
 
   test.each([
-    [[], /^which texts\? give --task \(cola, .*\) or --text-columns a\[,b\]$/],
-    [['--text-columns', 'a'], /^labels are needed here: give --label-column/],
+    [[], /^the text columns are missing; give --task \(cola, .*\) or --text-columns a\[,b\]$/],
+    [['--text-columns', 'a'], /^labels are needed here; give --label-column/],
     [['--task', 'cola', '--text-columns', 'a'], /give one of them$/],
-    [['--task', 'cola', '--label-column', 'y'], /^--label-column goes with --text-columns/],
-    [['--task', 'cola', '--regression'], /^--regression goes with --text-columns/],
+    [['--task', 'cola', '--label-column', 'y'], /^--label-column needs --text-columns/],
+    [['--task', 'cola', '--regression'], /^--regression needs --text-columns/],
     [['--task', 'cola', '--problem', 'single-label'], /^--problem goes with --text-columns/],
     [['--problem', 'tokens'], /^--problem is "tokens"; it must be single-label, regression$/],
     [['--problem', 'single-label', '--regression'], /^regression is short for .* single-label is given too: keep one$/],
@@ -197,7 +197,7 @@ describe('data flags', () => {
     expect(() => source(true, ...args)).toThrow(message);
   });
 
-  test('a delta says which task it is of, a flag says it louder', () => {
+  test('a delta sets its task, and a flag takes precedence', () => {
     const given = (...args: string[]) =>
       dataFlags(parsed(defineEvaluate, '--model', 'm', '--data', 'd', ...args), true, 'cola')('f.tsv');
     expect(given()).toEqual({ path: 'f.tsv', task: 'cola' });
@@ -210,7 +210,7 @@ describe('data flags', () => {
   });
 });
 
-test('flags that a command does not have are bad usage', () => {
+test('unknown flags are bad usage', () => {
   const usage = (...[define, ...args]: Parameters<typeof parsed>) => {
     try {
       parsed(define, ...args);

@@ -26,7 +26,7 @@ test.each([
   expect(hifi('>/dev/full', ...words)).toMatchObject({ status: 4, stderr: oneLine });
 });
 
-// The system writes as much as fits, and Node's stream for files ignores the returned length.
+// The system writes what fits, and Node's stream for files ignores the returned length.
 (disk ? test : test.skip)('a partly written answer fails', () => {
   disk!.fill(4096);
   const file = path.join(disk!.folder, 'answer');

@@ -31,13 +31,13 @@ afterAll(async () => {
   fs.rmSync(scratch, { recursive: true, force: true });
 });
 
-/** Runs the command; the services are this test's, so it must not block. */
+/** Runs the command asynchronously, because the services run in this process. */
 function hifi(...words: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [hifiFile, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const told = { stdout: '', stderr: '' };
-    for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (text) => (told[name] += text));
-    child.once('close', (status) => resolve({ status, ...told }));
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (text) => (output[name] += text));
+    child.once('close', (status) => resolve({ status, ...output }));
   });
 }
 
@@ -47,15 +47,15 @@ const RUN = [
   ...['--text-columns', 'sentence', '--label-column', 'label', '--epochs', '2', '--batch-size', '8', '--k', '1'],
 ];
 
-test('a run at a gateway leaves what a run here leaves', async () => {
+test('a run at a gateway leaves the same results as a local run', async () => {
   const [there, here] = [path.join(scratch, 'there'), path.join(scratch, 'here')];
   const served = await hifi(...RUN, ...gateway, '--out', there, '--export', 'checkpoint,peft', '--json');
   expect(served.stderr).toMatch(/job \w+[\s\S]*training[\s\S]*epoch 2/);
   expect(served.status).toBe(0);
-  const told = JSON.parse(served.stdout);
-  expect(told).toMatchObject({ jobId: expect.stringMatching(/^\w{20,}$/), metrics: { metric: 'accuracy' } });
+  const result = JSON.parse(served.stdout);
+  expect(result).toMatchObject({ jobId: expect.stringMatching(/^\w{20,}$/), metrics: { metric: 'accuracy' } });
 
-  const beyond = await hifi('jobs', 'watch', told.jobId, '--from', '4000', ...gateway);
+  const beyond = await hifi('jobs', 'watch', result.jobId, '--from', '4000', ...gateway);
   expect(beyond).toMatchObject({
     status: 2,
     stderr: expect.stringMatching(/^hifi: from_sequence is 4000; job \w+ has ended with event \d+: give 1 to \d+\n$/),
@@ -72,7 +72,8 @@ test('a run at a gateway leaves what a run here leaves', async () => {
     ]).toEqual([name, 0]);
   }
 
-  // The report tells the same, but for what the gateway was not told: where this machine has the model and the rows.
+  // The report is the same, except for local paths of the model and the rows, which the gateway
+  // does not know.
   const page = (folder: string) => fs.readFileSync(path.join(folder, 'report.html'), 'utf8');
   const code = (folder: string) =>
     [...page(folder).matchAll(/<pre [^>]*>([^<]*)<\/pre>/g)].map(([, text]) =>
@@ -85,36 +86,38 @@ test('a run at a gateway leaves what a run here leaves', async () => {
   expect(code(there).at(-1)).toContain('--text-columns sentence --label-column label');
   for (const folder of [FIXTURES, scratch]) expect(page(there)).not.toContain(folder);
 
-  // What the command has ended, it need not do again.
+  // A completed run does nothing again.
   const again = await hifi(...RUN, ...gateway, '--out', there, '--export', 'checkpoint,peft', '--resume', '--json');
   expect(again.status).toBe(0);
-  expect(JSON.parse(again.stdout).jobId).toBe(told.jobId);
+  expect(JSON.parse(again.stdout).jobId).toBe(result.jobId);
 
   const jobs = await hifi('jobs', 'list', ...gateway, '--json');
   expect(JSON.parse(jobs.stdout).jobs).toHaveLength(1);
 
-  // Another option makes another job, and the record of a local job no longer lists its results.
+  // Another option starts another job, and the record of a local job no longer lists its results.
   fs.copyFileSync(path.join(here, 'state', 'job.json'), path.join(there, 'state', 'job.json'));
   const other = await hifi(...RUN, ...gateway, '--lr', '2e-3', '--out', there, '--resume', '--json');
   expect([other.status, other.stderr]).toEqual([
     0,
-    expect.stringContaining(`job ${told.jobId} was requested with other settings (training.lr was 0.001 and is 0.002)`),
+    expect.stringContaining(
+      `job ${result.jobId} was requested with other settings (training.lr was 0.001 and is 0.002)`,
+    ),
   ]);
-  expect(JSON.parse(other.stdout).jobId).not.toBe(told.jobId);
+  expect(JSON.parse(other.stdout).jobId).not.toBe(result.jobId);
   const record = JSON.parse(fs.readFileSync(path.join(there, 'state', 'job.json'), 'utf8'));
   expect(Object.keys(record)).toEqual(['training']);
-  const shown = await hifi('jobs', 'show', told.jobId, ...gateway, '--json');
-  expect(JSON.parse(shown.stdout)).toMatchObject({ jobId: told.jobId, state: 'JOB_STATE_SUCCEEDED' });
-  const watched = await hifi('jobs', 'watch', told.jobId, ...gateway);
+  const shown = await hifi('jobs', 'show', result.jobId, ...gateway, '--json');
+  expect(JSON.parse(shown.stdout)).toMatchObject({ jobId: result.jobId, state: 'JOB_STATE_SUCCEEDED' });
+  const watched = await hifi('jobs', 'watch', result.jobId, ...gateway);
   expect([watched.status, watched.stderr]).toEqual([0, expect.stringMatching(/queued[\s\S]*epoch 1[\s\S]*succeeded/)]);
-  expect((await hifi('jobs', 'delete', told.jobId, ...gateway)).status).toBe(0);
-  expect(await hifi('jobs', 'show', told.jobId, ...gateway)).toMatchObject({
+  expect((await hifi('jobs', 'delete', result.jobId, ...gateway)).status).toBe(0);
+  expect(await hifi('jobs', 'show', result.jobId, ...gateway)).toMatchObject({
     status: 3,
     stderr: expect.stringMatching(/^hifi: no job "\w+"\n$/),
   });
 });
 
-test('rows of a folder of files at a gateway make the same delta', async () => {
+test('rows of a folder of files give the same delta at a gateway', async () => {
   const [header, ...lines] = fs.readFileSync(data('train.tsv'), 'utf8').trimEnd().split('\n');
   const rows = path.join(scratch, 'rows');
   fs.mkdirSync(rows);
@@ -144,7 +147,7 @@ test('Ctrl-C cancels the job', async () => {
   const { jobs } = JSON.parse((await hifi('jobs', 'list', ...gateway, '--json')).stdout);
   expect(jobs[0].state).toBe('JOB_STATE_CANCELLED');
 
-  // What was cancelled does not come back: the same command starts another.
+  // A cancelled job does not resume: the same command starts another one.
   const again = await hifi(...RUN, ...gateway, '--out', out, '--resume', '--json');
   expect([again.status, again.stderr]).toEqual([
     0,
@@ -196,12 +199,12 @@ test.each<[what: string, words: () => string[], status: number, line: RegExp]>([
   ],
 ])('%s: one line', async (_, words, status, line) => {
   const ended = await hifi(...words());
-  const said = ended.stderr.split('\n').filter((each) => each !== '' && !each.startsWith('{'));
-  expect([ended.status, said]).toEqual([status, [expect.stringMatching(/^hifi: /)]]);
-  expect(said[0]).toMatch(line);
+  const lines = ended.stderr.split('\n').filter((each) => each !== '' && !each.startsWith('{'));
+  expect([ended.status, lines]).toEqual([status, [expect.stringMatching(/^hifi: /)]]);
+  expect(lines[0]).toMatch(line);
   expect(fs.existsSync(path.join(scratch, 'x'))).toBe(false);
 });
 
-test('the token is in no line that the services have written', () => {
+test('no line of the services contains the token', () => {
   expect(service.log).not.toContain('a-token');
 });

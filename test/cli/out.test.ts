@@ -36,7 +36,7 @@ const mask = {
 };
 fs.writeFileSync(path.join(scratch, 'mask.json'), JSON.stringify(mask));
 
-/** Runs commands in one shell, after `mounts`. Returns the exit code and the output of each. */
+/** Runs commands in one shell, after `mounts`. @returns the exit code and the output of each */
 function outcomes(mounts: string, commands: readonly string[]): string[] {
   const lines = commands.map((words) => `${process.execPath} ${entry} ${words} 2>&1 || echo "exit $?"; echo ----`);
   return withMounts(`${mounts}\n${lines.join('\n')}`)
@@ -75,14 +75,14 @@ function outcomes(mounts: string, commands: readonly string[]): string[] {
     const [merged, base] = ['merged', 'base'].map((name) => path.join(scratch, name));
     const mounts = [merged, base].map((at) => `mkdir ${at}; mount -t tmpfs none ${at}`).join('\n');
     const made = `export --model ${model} --delta ${delta} --format checkpoint --out ${merged}`;
-    const told = outcomes(mounts, [
+    const results = outcomes(mounts, [
       made,
       `${made} --overwrite`,
       `export --undo ${merged} --out ${base} && cmp ${base}/model.safetensors ${model}/model.safetensors && ls -A ${merged}`,
     ]);
-    expect(told[0].split('\n').at(-2)).toBe(merged);
-    expect(told[1].split('\n').at(-2)).toBe(merged);
-    expect(told[2].split('\n')).toEqual([
+    expect(results[0].split('\n').at(-2)).toBe(merged);
+    expect(results[1].split('\n').at(-2)).toBe(merged);
+    expect(results[2].split('\n')).toEqual([
       'config.json',
       'model.safetensors',
       'tokenizer.json',

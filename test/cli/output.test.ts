@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { LossCurve } from '../../cli/loss-curve';
-import { bytesText, grouped, percentText, secondsText, table, tellLines, wrapped } from '../../cli/output';
+import { bytesText, grouped, percentText, secondsText, table, wrapped, writeLines } from '../../cli/output';
 import { Progress } from '../../cli/progress';
 
 test('columns are aligned, numbers to the right', () => {
@@ -33,7 +33,7 @@ test('a table that is wider than the terminal wraps its last column between word
   ]);
 });
 
-test('what stands two spaces apart is broken there', () => {
+test('a line is broken at double spaces', () => {
   const heads = '2 (0.108, 100 %)  5 (0.0884, 9 %)  11 (0.0869, 1 %)';
   expect(wrapped(heads, 40)).toEqual(['2 (0.108, 100 %)  5 (0.0884, 9 %)', '11 (0.0869, 1 %)']);
   expect(wrapped(`  ${heads}`, 12)).toEqual([
@@ -41,7 +41,7 @@ test('what stands two spaces apart is broken there', () => {
   ]);
 });
 
-test('the losses are a line of bars, however many there are', () => {
+test('any number of losses becomes one line of bars', () => {
   const curve = (losses: readonly number[]) => {
     const made = new LossCurve(8);
     for (const loss of losses) made.add(loss);
@@ -59,7 +59,7 @@ test('the losses are a line of bars, however many there are', () => {
 });
 
 describe('progress on a terminal', () => {
-  /** What is written of a training of falling loss; colours are left as they are. */
+  /** Returns the output of a training with falling loss, with its colours. */
   function shown(columns: number): string {
     let text = '';
     const stream = Object.assign(new Writable({ write: (chunk, _, done) => (text += chunk) && done() }), {
@@ -81,18 +81,18 @@ describe('progress on a terminal', () => {
     return text;
   }
 
-  test('a training shows its loss as a curve, where there is room', () => {
+  test('a training shows its loss as a curve if there is room', () => {
     expect(shown(120)).toMatch(/100\/100 steps, 9\.00\/s, loss 0\.5000 █[▁-█]+▁/);
     expect(shown(60)).toContain('loss 0.5000');
     expect(shown(60)).not.toMatch(/[▁-█]/);
   });
 
-  test('a line is never wider than the terminal; the time left stays longest', () => {
+  test('a line is never wider than the terminal; the remaining time is dropped last', () => {
     const event = { stage: 'evaluate', total: 8551, unit: 'rows', rate: 123, loss: 0.5 };
     for (const columns of [30, 40, 50, 60, 80, 120]) {
       const lines: string[] = [];
       const write = (chunk: Buffer, _: string, done: () => void) => {
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: what terminals are told
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: control sequences of a terminal
         const line = String(chunk).replaceAll(/\u001b(\[[?\d;]*[a-zA-Z]|\d)/g, '');
         if (line.includes('evaluate')) lines.push(line);
         done();
@@ -112,7 +112,7 @@ describe('progress on a terminal', () => {
     }
   });
 
-  test('lines that stay are broken between words', () => {
+  test('permanent lines are broken between words', () => {
     let text = '';
     const stream = {
       isTTY: true,
@@ -120,14 +120,14 @@ describe('progress on a terminal', () => {
       write: (chunk: string) => (text += chunk),
     } as unknown as NodeJS.WriteStream;
     new Progress(stream).say('epoch 1: training loss 0.6656, dev matthews 0.0168');
-    tellLines(['  one two three four five six', '/a/path/that/is/longer/than/the/terminal'], stream);
+    writeLines(['  one two three four five six', '/a/path/that/is/longer/than/the/terminal'], stream);
     expect(text.split('\n')).toEqual([
       ...['epoch 1: training loss', '0.6656, dev matthews', '0.0168'],
       ...['  one two three four', '  five six', '/a/path/that/is/longer/than/the/terminal', ''],
     ]);
   });
 
-  test('NO_COLOR takes the colours away', () => {
+  test('NO_COLOR removes the colours', () => {
     const before = process.env.NO_COLOR;
     try {
       process.env.NO_COLOR = '1';
@@ -141,7 +141,7 @@ describe('progress on a terminal', () => {
   });
 });
 
-test('amounts read well', () => {
+test('amounts are formatted', () => {
   expect([999, 1000, 3_300_000, 123_456_789_000].map(bytesText)).toEqual(['999 bytes', '1.0 kB', '3.3 MB', '123.5 GB']);
   expect([0, 999, 1000, 22713216].map(grouped)).toEqual(['0', '999', '1,000', '22,713,216']);
   expect([0, 0.042, 0.00123, 1].map(percentText)).toEqual(['0.00 %', '4.2 %', '0.12 %', '100.0 %']);
@@ -155,8 +155,8 @@ test('amounts read well', () => {
   ]);
 });
 
-describe('progress where stderr is no terminal', () => {
-  /** Lines that are written while the clock stands where `at` puts it, in seconds. */
+describe('progress without a terminal', () => {
+  /** Collects the written lines while `at` sets the clock, in seconds. */
   function watch(use: (progress: Progress, at: (seconds: number) => void) => void): string[] {
     let text = '';
     const stream = { isTTY: false, write: (chunk: string) => (text += chunk) } as unknown as NodeJS.WriteStream;
@@ -169,7 +169,7 @@ describe('progress where stderr is no terminal', () => {
     return text.split('\n').slice(0, -1);
   }
 
-  test('the first line comes at once, then one every few seconds, with rate and time left', () => {
+  test('the first line appears at once, then one every few seconds, with rate and remaining time', () => {
     const lines = watch((progress, at) => {
       for (let second = 0; second <= 9; second++) {
         at(second);
@@ -184,7 +184,7 @@ describe('progress where stderr is no terminal', () => {
     ]);
   });
 
-  test("a stage's own rate counts; what a cut run had done does not", () => {
+  test("a stage's own rate takes precedence; the steps of an interrupted run do not count", () => {
     const lines = watch((progress, at) => {
       at(0);
       progress.at({
@@ -211,7 +211,7 @@ describe('progress where stderr is no terminal', () => {
     ]);
   });
 
-  test('lines that stay are all written', () => {
+  test('all permanent lines are written', () => {
     const lines = watch((progress, at) => {
       at(0);
       progress.at({ stage: 'load', done: 0, total: 1, unit: 'models' });

@@ -9,8 +9,8 @@ import { openCheckpoint } from '../../model/checkpoint';
 import { fixtures, hifi, startHifi } from './spawn';
 
 /*
- * The commands with the engines themselves, on a small random model: what they leave, how they agree with each other, and
- * what a cut run and a resumed one come to.
+ * Tests the commands with the real engines on a small random model: their results, their agreement,
+ * and interrupted and resumed runs.
  */
 const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-run-'));
 afterAll(() => fs.rmSync(scratch, { recursive: true }));
@@ -24,7 +24,7 @@ const options = ['--samples', '40', '--max-length', '48', '--k', '2', '--epochs'
 const everything = ['--export', 'checkpoint,peft,onnx', '--onnx-dtype', 'q8,fp32'];
 const bytes = (...parts: string[]) => fs.readFileSync(at(...parts)).toString('base64');
 
-/** Runs the command, which must end well. */
+/** Runs the command, which must succeed. */
 function done(...words: string[]) {
   const { status, stdout, stderr } = hifi(...words);
   expect({ status, stderr }).toMatchObject({ status: 0 });
@@ -54,8 +54,8 @@ describe('a whole run', () => {
     expect(document.deltaBytes).toBe(
       fs.statSync(at('run', 'delta', 'delta.safetensors')).size + fs.statSync(at('run', 'delta', 'delta.json')).size,
     );
-    for (const told of ['analyzing\n', 'selecting\n', 'training\n', 'epoch 2: ', 'exporting\n', '4 heads by hifi: ']) {
-      expect(run.stderr).toContain(told);
+    for (const line of ['analyzing\n', 'selecting\n', 'training\n', 'epoch 2: ', 'exporting\n', '4 heads by hifi: ']) {
+      expect(run.stderr).toContain(line);
     }
     const report = fs.readFileSync(at('run', 'report.html'), 'utf8');
     expect(report).toContain('tiny-bert on tiny-data/train.tsv');
@@ -71,7 +71,7 @@ describe('a whole run', () => {
     expect(report).toContain('--onnx-dtype fp32,q8');
   });
 
-  test('is what its steps come to one by one', () => {
+  test('equals its steps run one by one', () => {
     done(
       'analyze',
       '--model',
@@ -114,7 +114,7 @@ describe('a whole run', () => {
     );
   });
 
-  test('gives a delta, a checkpoint and an ONNX folder that evaluate and predict alike', () => {
+  test('writes a delta, a checkpoint and an ONNX folder that evaluate and predict alike', () => {
     const delta = ['--model', model, '--delta', at('run', 'delta')];
     const merged = ['--model', at('run', 'checkpoint')];
     const onnx = ['--model', at('run', 'onnx')];
@@ -158,57 +158,57 @@ describe('a whole run', () => {
     }
   });
 
-  test('is refused where --out holds something, and has nothing to do again with --resume', () => {
+  test('is refused if --out is not empty, and repeats nothing with --resume', () => {
     const before = fs.statSync(at('run', 'delta', 'delta.safetensors')).mtimeMs;
     const refused = hifi('run', ...inputs, ...options, '--out', out);
     expect(refused).toMatchObject({ status: 2, stdout: '' });
     expect(refused.stderr).toMatch(/^hifi: --out .* is not empty .* --resume or --overwrite\n$/);
     const { stderr } = done('run', ...inputs, ...options, ...everything, '--out', out, '--resume');
     for (const name of ['heads.json', 'mask.json', 'delta', 'metrics.json', 'checkpoint', 'peft', 'onnx']) {
-      expect(stderr).toContain(`${name} is there already\n`);
+      expect(stderr).toContain(`${name} is stored already\n`);
     }
     expect(fs.statSync(at('run', 'delta', 'delta.safetensors')).mtimeMs).toBe(before);
   });
 });
 
-test('a run that is cut in training ends with 130; resumed, it comes to the same bytes', async () => {
+test('a run that is interrupted in training ends with 130; resumed, it writes the same bytes', async () => {
   const long = ['run', ...inputs, ...options, '--epochs', '40'];
   done(...long, '--out', at('whole'));
-  let told = false;
-  const cut = await startHifi([...long, '--out', at('cut')], (stderr, child) => {
-    if (told || !stderr.includes('epoch 2:')) return;
-    told = true;
+  let sent = false;
+  const interrupted = await startHifi([...long, '--out', at('cut')], (stderr, child) => {
+    if (sent || !stderr.includes('epoch 2:')) return;
+    sent = true;
     child.kill('SIGINT');
   });
-  expect(cut).toMatchObject({ status: 130, signal: null });
-  expect(cut.stderr.trimEnd().split('\n').at(-1)).toBe('hifi: cancelled');
+  expect(interrupted).toMatchObject({ status: 130, signal: null });
+  expect(interrupted.stderr.trimEnd().split('\n').at(-1)).toBe('hifi: cancelled');
   expect(fs.readdirSync(at('cut'))).toEqual(['heads.json', 'mask.json', 'state']);
 
   const { stderr } = done(...long, '--out', at('cut'), '--resume');
-  expect(stderr).toContain('heads.json is there already\n');
-  // The epochs that were judged before are told again, as they were.
-  const told1 = cut.stderr.split('\n').find((line) => line.startsWith('epoch 1:'));
-  expect(stderr.split('\n').filter((line) => line.startsWith('epoch 1:'))).toEqual([told1]);
+  expect(stderr).toContain('heads.json is stored already\n');
+  // The evaluated epochs are reported again, unchanged.
+  const first = interrupted.stderr.split('\n').find((line) => line.startsWith('epoch 1:'));
+  expect(stderr.split('\n').filter((line) => line.startsWith('epoch 1:'))).toEqual([first]);
   expect(bytes('cut', 'delta', 'delta.safetensors')).toBe(bytes('whole', 'delta', 'delta.safetensors'));
   expect(bytes('cut', 'delta', 'delta.json')).toBe(bytes('whole', 'delta', 'delta.json'));
   expect(readMetrics(at('cut', 'metrics.json')).resumedFromStep).toBeGreaterThan(0);
   expect(readMetrics(at('whole', 'metrics.json')).resumedFromStep).toBeNull();
 });
 
-test('a cut run goes on with other training options: what was trained by the old ones is dropped', async () => {
-  let told = false;
-  const cut = await startHifi(
+test('an interrupted run with other training options starts the training again', async () => {
+  let sent = false;
+  const interrupted = await startHifi(
     ['run', ...inputs, ...options, '--epochs', '40', '--out', at('other')],
     (stderr, child) => {
-      if (told || !stderr.includes('epoch 2:')) return;
-      told = true;
+      if (sent || !stderr.includes('epoch 2:')) return;
+      sent = true;
       child.kill('SIGINT');
     },
   );
-  expect(cut.status).toBe(130);
+  expect(interrupted.status).toBe(130);
   expect(fs.readdirSync(at('other', 'state')).toSorted()).toEqual(['job.json', 'training.safetensors']);
   const { stderr } = done('run', ...inputs, ...options, '--out', at('other'), '--resume');
-  expect(stderr).toContain('mask.json is there already\n');
+  expect(stderr).toContain('mask.json is stored already\n');
   expect(bytes('other', 'delta', 'delta.safetensors')).toBe(bytes('run', 'delta', 'delta.safetensors'));
   expect(fs.readdirSync(at('other', 'state'))).toEqual(['job.json']);
 });
@@ -225,7 +225,7 @@ describe('--overwrite', () => {
     fs.cpSync(at('run'), at('kept'), { recursive: true });
   });
 
-  test('leaves earlier results where the input is bad', () => {
+  test('keeps earlier results if the input is bad', () => {
     const before = results();
     fs.writeFileSync(at('bad.tsv'), 'sentence\tlabel\nonly a sentence\n');
     const mask = at('kept', 'mask.json');
@@ -240,7 +240,7 @@ describe('--overwrite', () => {
     }
   });
 
-  test('leaves folders of a user alone, though they have the names of results', () => {
+  test('does not touch folders of a user with the names of results', () => {
     for (const [name, words] of [
       ['delta', ['run', ...inputs]],
       ['report', ['run', ...inputs]],
@@ -257,17 +257,17 @@ describe('--overwrite', () => {
     }
   });
 
-  test('makes all results anew', () => {
+  test('computes all results again', () => {
     done('run', ...inputs, ...options, '--epochs', '1', '--out', at('kept'), '--overwrite');
     expect(readMetrics(at('kept', 'metrics.json')).epochs).toHaveLength(1);
     expect(bytes('kept', 'checkpoint', 'model.safetensors')).not.toBe(bytes('run', 'checkpoint', 'model.safetensors'));
-    // Another command's results in the folder are not taken for the run's.
+    // Another command's results in the folder are not used as the run's.
     const mask = ['--mask', at('kept', 'mask.json')];
     done('train', ...inputs, ...mask, '--epochs', '2', '--out', at('kept'), '--overwrite', '--max-length', '48');
     expect(fs.readdirSync(at('kept', 'state'))).toEqual(['job.json']);
     const { stderr } = done('run', ...inputs, ...options, '--epochs', '1', '--out', at('kept'), '--resume');
-    expect(stderr).toContain('mask.json is there already\n');
-    expect(stderr).not.toContain('delta is there already\n');
+    expect(stderr).toContain('mask.json is stored already\n');
+    expect(stderr).not.toContain('delta is stored already\n');
     expect(readMetrics(at('kept', 'metrics.json')).epochs).toHaveLength(1);
   });
 });
@@ -275,33 +275,33 @@ describe('--overwrite', () => {
 describe('--dry-run', () => {
   const words = ['run', ...inputs, ...options, '--dry-run', '--json'];
 
-  test('tells what the run came to, and leaves nothing', async () => {
+  test('estimates the run, and leaves nothing', async () => {
     const { stdout, stderr } = done(...words, '--out', at('dry'));
     expect(fs.existsSync(at('dry'))).toBe(false);
-    const told = JSON.parse(stdout);
+    const estimated = JSON.parse(stdout);
     const metrics = readMetrics(at('run', 'metrics.json'));
     const { share, totalParameters } = readMask(at('run', 'mask.json'));
     const { trainableParameters, taskHeadParameters } = metrics;
-    expect(told).toMatchObject({ heads: 4, trainableParameters, taskHeadParameters, totalParameters, share });
-    expect(told).toMatchObject({ steps: 4, rows: { train: 60, dev: 40 } });
+    expect(estimated).toMatchObject({ heads: 4, trainableParameters, taskHeadParameters, totalParameters, share });
+    expect(estimated).toMatchObject({ steps: 4, rows: { train: 60, dev: 40 } });
     const delta = readDelta(at('run', 'delta'));
     const checkpoint = await openCheckpoint(model);
     checkpoint.close();
     const written = ['delta.safetensors', 'delta.json'].map((name) => fs.statSync(at('run', 'delta', name)).size);
     expect(deltaBytes(checkpoint, delta.info)).toBe(written[0] + written[1]);
-    // Four heads' scores have a few digits more or less.
-    expect(Math.abs(told.deltaBytes - written[0] - written[1])).toBeLessThan(4 * 20);
-    const { total, ...parts } = told.seconds;
+    // The scores of four heads vary by a few digits.
+    expect(Math.abs(estimated.deltaBytes - written[0] - written[1])).toBeLessThan(4 * 20);
+    const { total, ...parts } = estimated.seconds;
     expect(Object.keys(parts)).toEqual(['analysis', 'training', 'evaluation', 'export']);
     for (const seconds of Object.values<number>(parts)) expect(seconds).toBeGreaterThan(0);
     expect(total).toBeCloseTo(parts.analysis + parts.training + parts.evaluation + parts.export, 9);
-    expect(told.peakMemoryBytes).toBeGreaterThan(metrics.peakRssBytes / 3);
-    expect(told.peakMemoryBytes).toBeLessThan(metrics.peakRssBytes * 3);
+    expect(estimated.peakMemoryBytes).toBeGreaterThan(metrics.peakRssBytes / 3);
+    expect(estimated.peakMemoryBytes).toBeLessThan(metrics.peakRssBytes * 3);
     expect(stderr).toContain(`4 heads, ${trainableParameters.toLocaleString('en-US')} of `);
     expect(stderr).toContain('nothing was started\n');
   });
 
-  test('needs no --out, counts every strategy, and refuses what the run would', () => {
+  test('needs no --out, supports every strategy, and refuses the same input as the run', () => {
     const heads = (...more: string[]) => JSON.parse(done(...words, ...more).stdout);
     expect(heads('--strategy', 'none')).toMatchObject({ heads: 0, trainableParameters: 0, share: 0 });
     expect(heads('--strategy', 'hifi-mid-top', '--tune', 'qkvo')).toMatchObject({ heads: 2 });
@@ -317,7 +317,7 @@ describe('--dry-run', () => {
   });
 });
 
-test('heads by gradients: scored before the selection, as hifi score does', () => {
+test('a gradient strategy scores the heads before the selection, as hifi score does', () => {
   const gradient = [...options, '--strategy', 'gradient', '--epochs', '1'];
   const { stderr } = done('run', ...inputs, ...gradient, '--out', at('gradient'));
   expect(stderr).toContain('4 heads by gradient: ');
@@ -337,7 +337,7 @@ test('heads by gradients: scored before the selection, as hifi score does', () =
 
   fs.rmSync(at('gradient', 'mask.json'));
   const resumed = done('run', ...inputs, ...gradient, '--out', at('gradient'), '--resume');
-  expect(resumed.stderr).toContain('scores.json is there already\n');
+  expect(resumed.stderr).toContain('scores.json is stored already\n');
   expect(bytes('gradient', 'mask.json')).toBe(bytes('gradient-mask.json'));
 });
 
@@ -359,10 +359,12 @@ test('a checkpoint of a task needs no --task', () => {
       .stdout.trimEnd()
       .split('\n'),
   ).toHaveLength(rows.length);
-  expect(hifi('evaluate', '--model', at('run', 'checkpoint'), '--data', cola).stderr).toMatch(/\nhifi: which texts\?/);
+  expect(hifi('evaluate', '--model', at('run', 'checkpoint'), '--data', cola).stderr).toMatch(
+    /\nhifi: the text columns are missing/,
+  );
 });
 
-test('predictions are in their file though the reader of the array leaves', async () => {
+test('predictions are written to their file although the reader of the array leaves', async () => {
   const many = at('many.tsv');
   fs.writeFileSync(many, `sentence\n${'one fine day\n'.repeat(4000)}`);
   const out = at('many.jsonl');
@@ -372,7 +374,7 @@ test('predictions are in their file though the reader of the array leaves', asyn
   expect(fs.readFileSync(out, 'utf8').trimEnd().split('\n')).toHaveLength(4000);
 });
 
-test('an export that is told to end leaves nothing', async () => {
+test('an export that is ended by a signal leaves nothing', async () => {
   const listeners = (['SIGINT', 'SIGTERM'] as const).map((name) => [name, process.listeners(name)] as const);
   const stderr = jest.spyOn(process.stderr, 'write').mockReturnValue(true);
   for (const words of [
@@ -401,7 +403,7 @@ test('a reader that leaves ends a prediction quietly', async () => {
   expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.not.stringContaining('EPIPE') });
 });
 
-test('bad input of a late step is told before the first', () => {
+test('bad input of a late step is reported before the first step', () => {
   const known = hifi('run', ...inputs, ...options, '--k', '6', '--out', at('k'));
   expect(known).toMatchObject({
     status: 2,

@@ -11,7 +11,7 @@ afterAll(() => fs.rmSync(scratch, { recursive: true }));
 const heads = path.join(scratch, 'heads.json');
 writeJson(heads, sampleReport());
 
-test('a mask is made anew from heads.json, with the options given', () => {
+test('a mask is computed from heads.json with the given options', () => {
   const out = path.join(scratch, 'mask.json');
   const options = ['--k', '2', '--damping', '0.85', '--teleport', 'uniform', '--tune', 'qkvo'];
   const { status, stdout, stderr } = hifi('select', '--heads', heads, '--out', out, ...options, '--json');
@@ -23,7 +23,7 @@ test('a mask is made anew from heads.json, with the options given', () => {
   expect(stderr).toContain('4 heads by hifi: 4,160 of 100,000 parameters (4.2 %), qkvo\n');
 });
 
-test('a budget buys the best heads of the whole model', () => {
+test('a budget selects the best heads of the whole model', () => {
   const out = path.join(scratch, 'budget.json');
   const { status, stderr } = hifi('select', '--heads', heads, '--out', out, '--budget', '0.025', '--scope', 'model');
   expect({ status, stderr }).toMatchObject({ status: 0 });
@@ -39,7 +39,7 @@ describe('--strategy gradient', () => {
   writeJson(scores, sampleScores());
   const gradient = ['select', '--strategy', 'gradient', '--k', '2'];
 
-  test.each([[[]], [['--heads', heads]]])('goes by scores alone, or with an analysis of the same model', (analysis) => {
+  test.each([[[]], [['--heads', heads]]])('uses scores alone, or with an analysis of the same model', (analysis) => {
     const out = path.join(scratch, `gradient-${analysis.length}.json`);
     const { status, stderr } = hifi(...gradient, ...analysis, '--scores', scores, '--out', out);
     expect({ status, stderr }).toMatchObject({ status: 0 });
@@ -53,7 +53,7 @@ describe('--strategy gradient', () => {
     ]);
   });
 
-  test('refuses what does not go together', () => {
+  test('refuses flags that exclude each other', () => {
     const other = path.join(scratch, 'other-scores.json');
     const { model, ...rest } = sampleScores();
     writeJson(other, { ...rest, model: { ...model, name: 'another', sha256: 'ef'.repeat(32) } });
@@ -65,7 +65,7 @@ describe('--strategy gradient', () => {
     };
     expect(refused(...gradient, '--heads', heads)).toMatch(/^hifi: --strategy gradient needs --scores scores.json/);
     expect(refused('select', '--heads', heads, '--scores', scores)).toMatch(
-      /^hifi: --scores goes with --strategy gradient/,
+      /^hifi: --scores needs --strategy gradient/,
     );
     expect(refused(...gradient, '--heads', heads, '--scores', other)).toMatch(
       /^hifi: .*other-scores.json is of another \(SHA-256 efefefefefef…\), .* of sample .* one model\n$/,
@@ -74,7 +74,7 @@ describe('--strategy gradient', () => {
   });
 });
 
-test('a file is replaced with --overwrite alone; without --json stdout is empty', () => {
+test('a file is replaced only with --overwrite; without --json stdout is empty', () => {
   const out = path.join(scratch, 'again.json');
   fs.writeFileSync(out, 'mine');
   const words = ['select', '--heads', heads, '--out', out, '--strategy', 'none'];
@@ -88,7 +88,7 @@ test('a file is replaced with --overwrite alone; without --json stdout is empty'
   expect(readMask(out).heads).toEqual([]);
 });
 
-test('a graph that ranks layers by their scale is warned of', () => {
+test('a graph that ranks layers by their scale gives a warning', () => {
   const out = path.join(scratch, 'scale.json');
   const { stderr } = hifi('select', '--heads', heads, '--out', out, '--scope', 'model', '--correlation', 'covariance');
   expect(stderr).toMatch(/^warning: scope model with covariance/);

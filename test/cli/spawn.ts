@@ -13,7 +13,7 @@ export function hifi(...words: string[]) {
   return { status, stdout, stderr };
 }
 
-/** Starts the command; `seen` is called with all that it has written to stderr so far. */
+/** Starts the command; `seen` receives all of its stderr so far after each write. */
 export function startHifi(words: string[], seen: (stderr: string, child: ChildProcess) => void) {
   const child = spawn(process.execPath, [entry, ...words], { stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
   let stderr = '';

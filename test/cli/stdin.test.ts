@@ -14,7 +14,10 @@ const model = path.join(fixtures, 'tiny-bert');
 const rows = fs.readFileSync(path.join(fixtures, 'tiny-data/train.tsv'));
 const columns = ['--text-columns', 'sentence', '--label-column', 'label'];
 
-/** Runs the command with something on its standard input, and temporary files in a folder of their own. */
+/**
+ * Runs the command with the input as its standard input, and with its own folder for temporary
+ * files.
+ */
 function given(input: Buffer | string, ...words: string[]) {
   const temporary = fs.mkdtempSync(path.join(scratch, 'tmp-'));
   const env = { ...process.env, TMPDIR: temporary };
@@ -22,7 +25,7 @@ function given(input: Buffer | string, ...words: string[]) {
   return { status, stdout, stderr, left: fs.readdirSync(temporary).filter((name) => name.startsWith('hifi-stdin')) };
 }
 
-it('analyses standard input as it does the file, and leaves nothing of it behind', () => {
+it('analyses standard input like a file, and leaves nothing of it', () => {
   const analyze = (data: string, out: string) =>
     given(
       rows,
@@ -75,39 +78,36 @@ it('trains on standard input and predicts a plain text from it', () => {
   expect(lines.map(({ row }) => row)).toEqual([0, 1]);
 });
 
-it.each(['SIGHUP', 'SIGTERM', 'SIGINT'] as const)(
-  'leaves nothing of it behind when %s ends the work',
-  async (signal) => {
-    const temporary = fs.mkdtempSync(path.join(scratch, 'tmp-'));
-    const out = path.join(scratch, `ended-${signal}`);
-    const words = [
-      'run',
-      '--model',
-      model,
-      '--train',
-      '-',
-      '--format',
-      'tsv',
-      ...columns,
-      '--epochs',
-      '5000',
-      '--out',
-      out,
-    ];
-    const child = spawn(process.execPath, [hifi, ...words], { env: { ...process.env, TMPDIR: temporary } });
-    child.stdin.end(rows);
-    let told = '';
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      if (!told.includes('analyzing') && (told + text).includes('analyzing')) {
-        expect(fs.readdirSync(temporary).some((name) => name.startsWith('hifi-stdin-'))).toBe(true);
-        child.kill(signal);
-      }
-      told += text;
-    });
-    const [status] = await once(child, 'exit');
-    expect({ status, left: fs.readdirSync(temporary) }).toEqual({ status: 130, left: [] });
-  },
-);
+it.each(['SIGHUP', 'SIGTERM', 'SIGINT'] as const)('leaves nothing of it when %s ends the work', async (signal) => {
+  const temporary = fs.mkdtempSync(path.join(scratch, 'tmp-'));
+  const out = path.join(scratch, `ended-${signal}`);
+  const words = [
+    'run',
+    '--model',
+    model,
+    '--train',
+    '-',
+    '--format',
+    'tsv',
+    ...columns,
+    '--epochs',
+    '5000',
+    '--out',
+    out,
+  ];
+  const child = spawn(process.execPath, [hifi, ...words], { env: { ...process.env, TMPDIR: temporary } });
+  child.stdin.end(rows);
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    if (!stderr.includes('analyzing') && (stderr + text).includes('analyzing')) {
+      expect(fs.readdirSync(temporary).some((name) => name.startsWith('hifi-stdin-'))).toBe(true);
+      child.kill(signal);
+    }
+    stderr += text;
+  });
+  const [status] = await once(child, 'exit');
+  expect({ status, left: fs.readdirSync(temporary) }).toEqual({ status: 130, left: [] });
+});
 
 describe('is refused in one line', () => {
   const refused = (input: Buffer | string, ...words: string[]) => {
@@ -146,7 +146,7 @@ describe('plain text', () => {
     return { status, line: stderr.trimEnd().split('\n').at(-1) };
   };
 
-  it('needs no columns in an analysis, and has none to name', () => {
+  it('needs no columns in an analysis, and has no columns', () => {
     const out = path.join(scratch, 'text');
     expect(given('', 'analyze', '--model', model, '--data', text, '--out', out).status).toBe(0);
     const named = refused('analyze', '--data', text, '--text-columns', 'text');
@@ -156,7 +156,7 @@ describe('plain text', () => {
     const labelled = refused('run', '--train', text, ...columns);
     expect(labelled).toEqual({ status: 2, line: expect.stringMatching(/rows\.txt: a plain text has no labels/) });
   });
-  it('a name that tells no format', () => {
+  it('a name without a known extension', () => {
     const named = refused('analyze', '--data', path.join(scratch, 'rows.xlsx'), '--text-columns', 'text');
     expect(named).toEqual({ status: 2, line: expect.stringMatching(/rows\.xlsx: .*\.parquet.*--format/) });
   });

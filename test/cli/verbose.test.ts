@@ -2,8 +2,8 @@ import * as path from 'node:path';
 import { fixtures, hifi } from './spawn';
 
 /*
- * `--verbose`: the same line first, then where an error arose and what caused it, on stderr. The rows are read by the engine's
- * process: its stack crosses.
+ * Tests `--verbose`: the same line, then the stack and the causes of the error on stderr. The
+ * engine's process reads the rows, so its stack is included.
  */
 const model = path.join(fixtures, 'tiny-bert');
 const data = path.join(fixtures, 'tiny-data/train.tsv');
@@ -33,19 +33,19 @@ test('an error of the engine is one line without it, and with it the stacks of b
   expect(child).toMatch(/^HifiError: .*no column "sentense".*\n( +at .*\n)* +at .*data\/layout\.ts/);
 });
 
-test('a failure with a cause says how to learn it', () => {
+test('a failure with a cause names the flag that prints it', () => {
   const words = ['jobs', 'list', '--gateway', '127.0.0.1:1'];
   expect(hifi(...words)).toEqual({
     ...{ status: 4, stdout: '' },
     stderr:
-      'hifi: 127.0.0.1:1 cannot be reached (ECONNREFUSED): hifi serve starts a gateway, --gateway names another; --verbose tells the cause\n',
+      'hifi: 127.0.0.1:1 cannot be reached (ECONNREFUSED): hifi serve starts a gateway, --gateway names another; --verbose prints the cause\n',
   });
   const { stderr } = hifi(...words, '--verbose');
   expect(stderr).toMatch(/^hifi: .* names another\nHifiError: /);
   expect(stderr).toMatch(/\ncaused by RpcError: .*\n(.*\n)*caused by Error: 14 UNAVAILABLE/);
 });
 
-test('every command has it, and bad usage is a line either way', () => {
+test('every command has it, and bad usage is one line in any case', () => {
   for (const command of [['run'], ['jobs', 'watch'], ['setup'], ['init']]) {
     expect(hifi(...command, '--help').stdout).toMatch(/^ {2}--verbose /m);
   }

@@ -4,9 +4,9 @@ import { create, type DescMessage } from '@bufbuild/protobuf';
 import { Command } from 'commander';
 import { dataFlags } from '../../cli/data-flags';
 import { type Flags, trainingFlags } from '../../cli/flags';
-import { askedIdentity } from '../../cli/remote-run';
+import { requestIdentity } from '../../cli/remote-run';
 import { define as defineRun, jobFlags } from '../../cli/run';
-import { madeReadable } from '../../cli/stdin';
+import { readable } from '../../cli/stdin';
 import { define as defineTrain } from '../../cli/train';
 import type { DataSource } from '../../data/dataset';
 import type { NamedProblem } from '../../data/problem';
@@ -101,7 +101,7 @@ async function localKeys(job: JobSpec): Promise<string> {
 }
 
 /** Identity by which `--resume` finds a gateway's job. */
-const remoteKey = async (job: JobSpec) => JSON.stringify(await askedIdentity(job));
+const remoteKey = async (job: JobSpec) => JSON.stringify(await requestIdentity(job));
 
 interface Training {
   model: string;
@@ -334,7 +334,7 @@ describe('the flags of the commands', () => {
     const requestOf = async (words: readonly string[]) => {
       const { flags } = parsed(defineTrain, words);
       const source = dataFlags(flags, true);
-      const rows = (given: string | string[]) => madeReadable(source(given), signal);
+      const rows = (given: string | string[]) => readable(source(given), signal);
       const devRows = flags.dev === undefined ? {} : { dev: await rows(flags.dev as string) };
       const options = trainingFlags(flags);
       return { model, heads: [[1], [2]], train: await rows(flags.train as string[]), ...devRows, options };

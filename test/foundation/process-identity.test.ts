@@ -26,8 +26,8 @@ test('another process with the same id is another process', () => {
   const own = identityOf();
   expect(isRunning(own)).toBe(true);
   expect(isRunning({ ...own, start: `${Number(own.start) + 1}` })).toBe(false);
-  const [pid, start, place] = processMark().split('_');
-  expect(isLeft(file, `${pid}_${Number(start) + 1}_${place}`)).toBe(true);
+  const [pid, start, namespace] = processMark().split('_');
+  expect(isLeft(file, `${pid}_${Number(start) + 1}_${namespace}`)).toBe(true);
 });
 
 test.each(['1_1_0123456789ab', '12345', ''])('the age decides if the process %j cannot be looked up', (mark) => {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { peakOf, peakResidentBytes, treeResidentBytes } from '../../foundation/process-memory';
 
-/** Starts a child that runs a script, and waits until that has printed something. */
+/** Starts a child that runs a script, and waits until it prints something. */
 async function running(script: string) {
   const args = ['--expose-gc', '-e', `${script}; console.log("ready"); setInterval(() => {}, 1000)`];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -21,16 +21,16 @@ test('the peak of a process is what it has held before, and that of an engine co
   expect(peakOf(String(child.pid))).toBe(0);
 });
 
-test('what the process tree holds counts a living child, and not what it has given back', async () => {
-  const keeps = await running('globalThis.held = Buffer.alloc(3e8, 1)');
-  const gaveBack = await running('let held = Buffer.alloc(3e8, 1); held = undefined; gc()');
-  const [kept, left] = [keeps, gaveBack].map(({ pid }) => treeResidentBytes(pid as number));
-  expect(kept).toBeGreaterThan(3e8);
-  expect(left).toBeGreaterThan(2 ** 20);
-  expect(left).toBeLessThan(3e8);
-  expect(peakOf(String(gaveBack.pid))).toBeGreaterThan(3e8);
-  expect(treeResidentBytes()).toBeGreaterThan(kept + left);
-  for (const child of [keeps, gaveBack]) {
+test('the resident memory of the process tree counts a living child, but not its released memory', async () => {
+  const holding = await running('globalThis.held = Buffer.alloc(3e8, 1)');
+  const released = await running('let held = Buffer.alloc(3e8, 1); held = undefined; gc()');
+  const [full, freed] = [holding, released].map(({ pid }) => treeResidentBytes(pid as number));
+  expect(full).toBeGreaterThan(3e8);
+  expect(freed).toBeGreaterThan(2 ** 20);
+  expect(freed).toBeLessThan(3e8);
+  expect(peakOf(String(released.pid))).toBeGreaterThan(3e8);
+  expect(treeResidentBytes()).toBeGreaterThan(full + freed);
+  for (const child of [holding, released]) {
     child.kill();
     await once(child, 'exit');
     expect(treeResidentBytes(child.pid as number)).toBe(0);

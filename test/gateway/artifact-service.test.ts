@@ -62,7 +62,7 @@ async function downloaded(from: number): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-test('a file goes in and comes out, whole and from any offset', async () => {
+test('an uploaded file is downloaded whole and from any offset', async () => {
   await uploadFile(client, file, stored);
   expect(await client.unary(getUpload, { sha256: stored.sha256 })).toMatchObject({ complete: true });
   for (const from of [0, 1, 2 ** 20, 4_999_999, bytes.length]) {
@@ -74,16 +74,16 @@ test('a file goes in and comes out, whole and from any offset', async () => {
   }
 });
 
-test('an upload that was cut goes on where it stood', async () => {
+test('an interrupted upload resumes at its offset', async () => {
   const offset = async () => (await client.unary(getUpload, { sha256: stored.sha256 })).offset ?? 0n;
-  const cut = async function* () {
+  const interrupted = async function* () {
     yield* parts(whole, ...pieces(bytes).slice(0, 2));
     while ((await offset()) === 0n) await new Promise((resolve) => setTimeout(resolve, 5));
     throw new Error('the client is gone');
   };
-  await expect(client.upload(uploadArtifact, cut())).rejects.toThrow('the client is gone');
+  await expect(client.upload(uploadArtifact, interrupted())).rejects.toThrow('the client is gone');
   expect(await offset()).toBeGreaterThan(0n);
-  // Where another upload is still being ended, this one is refused: it is tried again.
+  // The service refuses an upload while the interrupted one is still ending, so it is tried again.
   for (let tries = 0; !store.has(stored.sha256); tries++) {
     await uploadFile(client, file, stored).catch((error) => {
       if (tries > 100) throw error;
@@ -132,10 +132,10 @@ test('a silent sender is disconnected, so that others need not wait', async () =
     yield* parts(whole, pieces(bytes)[0]);
     await left;
   };
-  const cut = client.upload(uploadArtifact, silent()).catch((error) => error);
+  const silentUpload = client.upload(uploadArtifact, silent()).catch((error) => error);
   await uploadFile(client, file, stored);
   leave();
-  expect(await cut).toMatchObject({ code: status.DEADLINE_EXCEEDED, reason: 'UPLOAD_SILENT' });
+  expect(await silentUpload).toMatchObject({ code: status.DEADLINE_EXCEEDED, reason: 'UPLOAD_SILENT' });
 });
 
 test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], message: RegExp]>([
@@ -150,14 +150,19 @@ test.each<[what: string, header: Header | undefined, chunks: Uint8Array[], messa
     [Buffer.alloc(2 ** 20 + 1)],
     /chunk is 1048577 bytes; it must be at most 1048576 bytes/,
   ],
-  ['an offset that is not reached', { sha256: 'e'.repeat(64), sizeBytes: 9n, offset: 5n }, [], /stands at 0/],
+  [
+    'an offset that is not reached',
+    { sha256: 'e'.repeat(64), sizeBytes: 9n, offset: 5n },
+    [],
+    /the upload has 0 bytes/,
+  ],
 ])('%s: refused', async (_, header, chunks, message) => {
   const error = await client.upload(uploadArtifact, parts(header, ...chunks)).catch((thrown) => thrown);
   expect(error).toMatchObject({ code: status.INVALID_ARGUMENT, message: expect.stringMatching(message) });
   if (header && /^[a-f]+$/.test(header.sha256)) expect(store.has(header.sha256)).toBe(false);
 });
 
-test('what is not there, or too large, has its status', async () => {
+test('a missing or too large file has its own status', async () => {
   const none = { sha256: 'f'.repeat(64) };
   await expect(client.stream(downloadArtifact, none).next()).rejects.toMatchObject({ code: status.NOT_FOUND });
   await expect(client.unary(listArtifacts, { jobId: 'none' })).rejects.toMatchObject({ code: status.NOT_FOUND });

@@ -40,7 +40,7 @@ let admin: NatsConnection;
 let store: JobStore;
 let job: string;
 /** Messages that a subscriber has received: `SEQUENCE KIND`. */
-let heard: string[];
+let received: string[];
 /** Log of the outbox. */
 let lines: { level: number; msg: string; [name: string]: unknown }[];
 const disposals: (() => unknown)[] = [];
@@ -53,7 +53,7 @@ async function start(jetstream: boolean, config = permissions(ALL)): Promise<voi
   admin.subscribe('hifi.v1.jobs.>', {
     callback: (_, { subject, headers }) => {
       const [, sequence] = (headers?.get('Nats-Msg-Id') ?? '').split(':');
-      heard.push(`${sequence} ${subject.split('.').at(-1)}`);
+      received.push(`${sequence} ${subject.split('.').at(-1)}`);
     },
   });
   await admin.flush();
@@ -65,7 +65,7 @@ async function stop(): Promise<void> {
 }
 
 beforeEach(async () => {
-  heard = [];
+  received = [];
   lines = [];
   store = new JobStore(fs.mkdtempSync(path.join(folder, 'store-')), true);
   job = await newJob(store, 'one');
@@ -98,19 +98,19 @@ const waiting = () =>
     (line) => line !== undefined,
     'events to wait',
   );
-/** Time in which a refusing server is asked several times. */
-async function asked(times: number): Promise<void> {
+/** Waits until the outbox has tried a refusing server some times. */
+async function attempts(times: number): Promise<void> {
   const read = jest.spyOn(store, 'unpublished');
   await until(
     () => read.mock.calls.length,
     (calls) => calls > 2 * times,
-    'the server to be asked again',
+    'more attempts at the server',
   );
   read.mockRestore();
 }
 const allHeard = (...expected: string[]) =>
   until(
-    () => heard.join(', '),
+    () => received.join(', '),
     (now) => now === expected.join(', '),
     expected.join(', '),
   );
@@ -130,9 +130,9 @@ describe('a server without JetStream', () => {
       kind: 'state',
       reason: `this NATS user may not publish to "hifi.v1.jobs.${job}.state"`,
     });
-    await asked(5);
+    await attempts(5);
     expect(store.unpublished(100)).toHaveLength(20);
-    expect(heard).toEqual([]);
+    expect(received).toEqual([]);
     expect(messages()).toEqual(['events wait for NATS']);
 
     await server.reload(permissions(ALL));
@@ -148,8 +148,8 @@ describe('a server without JetStream', () => {
     await note(2);
     publish();
     expect(await waiting()).toMatchObject({ sequence: 3, kind: 'progress' });
-    await asked(5);
-    expect(heard).toEqual(['1 state', '2 artifact']);
+    await attempts(5);
+    expect(received).toEqual(['1 state', '2 artifact']);
     await server.reload(permissions(ALL));
     await allPublished();
     await allHeard('1 state', '2 artifact', '3 progress', '4 artifact');
@@ -203,7 +203,7 @@ describe('a server with JetStream', () => {
 
   const stream = (name: string, config: Partial<StreamConfig>) => manager.streams.add({ name, ...config });
   /** Ids of a stream's messages, as `SEQUENCE KIND`. */
-  async function kept(name: string): Promise<string[]> {
+  async function stored(name: string): Promise<string[]> {
     const { state } = await manager.streams.info(name);
     const found: string[] = [];
     for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
@@ -227,25 +227,29 @@ describe('a server with JetStream', () => {
     await events();
     publish();
     await allPublished();
-    expect(await kept('OTHER')).toEqual(EVENTS);
-    expect(heard).toEqual(EVENTS);
+    expect(await stored('OTHER')).toEqual(EVENTS);
+    expect(received).toEqual(EVENTS);
     expect(line()).toMatchObject({
       level: 40,
       streams: ['OTHER'],
-      lacks: ['stream HIFI_EVENTS cannot be made: subjects overlap with an existing stream'],
+      lacks: ['stream HIFI_EVENTS cannot be created: subjects overlap with an existing stream'],
     });
     expect(lines).toHaveLength(1);
   });
 
   test.each([
-    ['with other subjects', { subjects: ['other.>'] }, 'takes other.> only: add hifi.v1.jobs.> to its subjects'],
-    ['that is sealed', { subjects: ['hifi.v1.jobs.>'], sealed: true }, 'is sealed: delete it, and hifi makes another'],
+    ['with other subjects', { subjects: ['other.>'] }, 'accepts other.> only: add hifi.v1.jobs.> to its subjects'],
+    [
+      'that is sealed',
+      { subjects: ['hifi.v1.jobs.>'], sealed: true },
+      'is sealed: delete it, and hifi creates another',
+    ],
     [
       'that acknowledges nothing',
       { subjects: ['hifi.v1.jobs.>'], no_ack: true },
       'acknowledges nothing (no_ack): it may refuse events unnoticed',
     ],
-    ['that is a mirror', { mirror: { name: 'ORIGIN' } }, 'mirrors ORIGIN and takes no events itself'],
+    ['that is a mirror', { mirror: { name: 'ORIGIN' } }, 'mirrors ORIGIN and accepts no events itself'],
   ] as const)('and a HIFI_EVENTS %s: events are published, and the log names the fault', async (_, config, lacks) => {
     if ('mirror' in config) await stream('ORIGIN', { subjects: ['origin.>'] });
     const { sealed, ...settings } = { sealed: false, ...(config as Partial<StreamConfig>) };
@@ -265,7 +269,7 @@ describe('a server with JetStream', () => {
     publish();
     await allPublished();
     await allHeard(...EVENTS);
-    expect(await kept('HIFI_EVENTS')).toEqual(['1 state']);
+    expect(await stored('HIFI_EVENTS')).toEqual(['1 state']);
     expect(line()).toMatchObject({ streams: ['HIFI_EVENTS'] });
   });
 
@@ -281,7 +285,7 @@ describe('a server with JetStream', () => {
     });
     await manager.streams.update('HIFI_EVENTS', { max_msgs: 100 });
     await allPublished();
-    expect(await kept('HIFI_EVENTS')).toEqual(EVENTS);
+    expect(await stored('HIFI_EVENTS')).toEqual(EVENTS);
   });
 
   test.each([
@@ -297,8 +301,8 @@ describe('a server with JetStream', () => {
       streams: [],
       lacks: [expect.stringMatching(/^this NATS user may not /)],
     });
-    // Events in flight while nobody acknowledged them may arrive twice.
-    expect([...new Set(heard)]).toEqual(['1 state', '2 artifact']);
+    // Events that were in flight without an acknowledgement may arrive twice.
+    expect([...new Set(received)]).toEqual(['1 state', '2 artifact']);
     expect(lines).toHaveLength(1);
   });
 
@@ -311,16 +315,16 @@ describe('a server with JetStream', () => {
       sequence: 3,
       reason: 'stream HIFI_EVENTS refuses the event: maximum messages exceeded; make room in it or raise its limits',
     });
-    await asked(100);
+    await attempts(100);
     expect(messages()).toEqual(['events are published', 'events wait for NATS']);
     expect(JSON.stringify(lines)).not.toContain('stack');
     await manager.streams.update('HIFI_EVENTS', { max_msgs: 100 });
     await allPublished();
-    expect(await kept('HIFI_EVENTS')).toEqual(EVENTS);
+    expect(await stored('HIFI_EVENTS')).toEqual(EVENTS);
     expect(messages()).toEqual(['events are published', 'events wait for NATS', 'events are published']);
 
-    // Each attempt on one connection: the library keeps an iterator of its status until that is
-    // stopped.
+    // Repeats the attempts on one connection: the library holds an iterator of its status until it
+    // is stopped.
     const link = await connectNats(natsAddress(as('gateway')), 'test');
     const listeners = () => (link.nc as unknown as { protocol: { listeners: unknown[] } }).protocol.listeners.length;
     for (let attempt = 0; attempt < 50; attempt++) await openChannel(link);
@@ -334,10 +338,10 @@ describe('a server with JetStream', () => {
     await stream('HIFI_EVENTS', { subjects: ['hifi.v1.jobs.>'], max_msgs: 1000, storage: StorageType.Memory });
     publish();
     await allPublished();
-    const warned = lines.filter(({ msg }) => msg === 'events may be forgotten');
+    const warned = lines.filter(({ msg }) => msg === 'the stream may discard events');
     expect(warned).toHaveLength(1);
     expect(warned[0].reasons).toEqual([
-      'stream HIFI_EVENTS keeps at most 1,000 messages and discards older ones',
+      'stream HIFI_EVENTS stores at most 1,000 messages and discards older ones',
       "stream HIFI_EVENTS is in the server's memory and ends with it",
     ]);
   });
@@ -356,7 +360,7 @@ test('an account that has no room for another stream: events are published', asy
   expect(lines[0]).toMatchObject({
     level: 40,
     streams: [],
-    lacks: ['stream HIFI_EVENTS cannot be made: maximum number of streams reached'],
+    lacks: ['stream HIFI_EVENTS cannot be created: maximum number of streams reached'],
   });
   await disposals.pop()?.();
   await stop();

@@ -31,11 +31,11 @@ async function start(jetstream: boolean): Promise<void> {
   outbox.start();
   await newJob(store, 'another');
   job = await newJob(store, 'one');
-  await told();
+  await published();
 }
 
 const note = (...counts: number[]) => store.note(job, ...counts.map(happening));
-const told = () =>
+const published = () =>
   until(
     () => store.unpublished(1).length,
     (left) => left === 0,
@@ -65,9 +65,9 @@ const sequences = (events: readonly JobEvent[]) => events.map(({ sequence }) => 
 describe('with JetStream', () => {
   beforeEach(() => start(true));
 
-  test.each(['SUCCEEDED', 'FAILED', 'CANCELLED'] as const)('what was, then what comes, until %s', async (state) => {
+  test.each(['SUCCEEDED', 'FAILED', 'CANCELLED'] as const)('past events, then new ones, until %s', async (state) => {
     await note(1, 2, 3);
-    await told();
+    await published();
     const { seen, notes, done, has } = followed();
     await has(4);
     await note(4);
@@ -78,10 +78,10 @@ describe('with JetStream', () => {
     expect(notes).toEqual([]);
   });
 
-  test('from an event on, of a job that has ended', async () => {
+  test('events of an ended job from a sequence number on', async () => {
     await note(1, 2, 3);
     await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
-    await told();
+    await published();
     for (const [from, expected] of [
       [3, [3, 4, 5]],
       [9, []],
@@ -92,7 +92,7 @@ describe('with JetStream', () => {
     }
   });
 
-  test('each once, whatever becomes of the server meanwhile', async () => {
+  test('each event once, though the server restarts', async () => {
     const { seen, done, has } = followed();
     await has(1);
     for (let kill = 0; kill < 3; kill++) {
@@ -107,9 +107,9 @@ describe('with JetStream', () => {
     expect(sequences(seen)).toEqual(upTo(11));
   });
 
-  test('from a stream of another name, with a note on a missing event', async () => {
+  test('events of a stream with another name, with a note on a missing one', async () => {
     await note(1, 2, 3);
-    await told();
+    await published();
     await withJetStream(server.url, async ({ streams }) => {
       // The job's second event is the stream's third message, after one of another job.
       await streams.deleteMessage('HIFI_EVENTS', 3);
@@ -132,7 +132,7 @@ describe('with JetStream', () => {
   test('ends with the job if its last event is missing', async () => {
     await note(1);
     await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
-    await told();
+    await published();
     await withJetStream(server.url, async ({ streams }) => {
       const { state } = await streams.info('HIFI_EVENTS');
       await streams.deleteMessage('HIFI_EVENTS', state.last_seq);
@@ -145,7 +145,7 @@ describe('with JetStream', () => {
     await expect(followed(3, () => Promise.reject(refused)).done).rejects.toBe(refused);
   });
 
-  test('ends without a word when it is left', async () => {
+  test('ends silently when its reader leaves', async () => {
     const { seen, leave, done, has } = followed();
     await has(1);
     leave();
@@ -158,15 +158,15 @@ describe('with JetStream', () => {
   });
 });
 
-test('without JetStream what comes, and a word on what is missing', async () => {
+test('without JetStream: new events, with a note on missing ones', async () => {
   await start(false);
   await note(1);
-  await told();
+  await published();
   const { seen, notes, done } = followed();
-  // Who listens is not there at once.
+  // The subscription is not active at once.
   for (let count = 2; seen.length === 0; count++) {
     await note(count);
-    await told();
+    await published();
   }
   await store.note(job, { kind: 'state', state: 'SUCCEEDED' });
   await done;
@@ -178,7 +178,7 @@ test('without JetStream what comes, and a word on what is missing', async () => 
   ]);
 });
 
-test('no server and no job are told in a line', async () => {
+test('a missing server and an invalid job give one line each', async () => {
   await start(false);
   const { signal } = new AbortController();
   const first = (url: string, id: string) => followOnNats(url, id, 1, signal).next();

@@ -12,8 +12,9 @@ import { clientsOf, endServices, Service } from '../support/services';
 import { until } from '../support/until';
 
 /*
- * lmdb-js 3.5 rejects the writes of a failed commit, and a second promise with its cause, which
- * nobody handles; with eventTurnBatching a third one. Each unhandled one ends the process.
+ * lmdb-js 3.5 rejects the writes of a failed commit, and a second promise with its cause, which it
+ * does not handle. With eventTurnBatching there is a third one. Each unhandled one ends the
+ * process.
  */
 
 const { createJob, getJob } = GatewayService.method;
@@ -28,7 +29,8 @@ const scratch = temporaryFolder('full-disk');
 let disk: FillingDisk | undefined;
 
 beforeEach(() => {
-  // lmdb-js prints the cause of each failed commit, also after the test; Jest restores a spy before.
+  // lmdb-js prints the cause of each failed commit, also after the test; Jest restores a spy too
+  // early.
   console.error = () => {};
   disk = FillingDisk.mount(8);
 });
@@ -103,7 +105,7 @@ test('a running job waits for room and resumes; watchers are never ahead of the 
   const waiting = store.get(record.id);
   expect(waiting.state).toBe('TRAINING');
   expect(waiting.epochs).toBeLessThan(20);
-  // A client's change is refused, or fits into a freed page; it waits for nothing.
+  // A client's change does not wait: it is refused, or fits into a freed page.
   const cancelled = await store.note(record.id, { kind: 'warning', message: LARGE }).catch((error) => error);
   expect(cancelled).toMatchObject({ code: 'DISK_FULL' });
 
@@ -134,13 +136,13 @@ test('published events are not offered again, even if the outbox has no room for
     for (let i = 0; i < 50; i++) await store.note(record.id, { kind: 'warning', message: `${i} ${LARGE}` });
   };
   await expect(full()).rejects.toMatchObject({ code: 'DISK_FULL' });
-  await store.published(places[0].place);
+  await store.published(places[0].position);
   expect(store.unpublished(10)).toEqual([]);
   disk.empty();
   await store.note(record.id, { kind: 'state', state: 'ANALYZING' });
   const next = store.unpublished(10);
   expect(next.map(({ event }) => event.sequence)).toEqual([2]);
-  await store.published(next[0].place);
+  await store.published(next[0].position);
   await store.close();
   const again = new JobStore(folder, true);
   expect(again.unpublished(10)).toEqual([]);

@@ -2,7 +2,7 @@ import { Outbox } from '../../gateway/outbox';
 import { JobStore } from '../../gateway/store';
 import { happening, newJob, silent } from './outbox-jobs';
 
-// A gateway's part that the test of the outbox cuts: it takes a job in and has events published until it is killed.
+// Part of a gateway that the test of the outbox kills: it creates a job and publishes events.
 async function main([folder, url, requestId]: string[]): Promise<void> {
   const store = new JobStore(folder, true);
   new Outbox(store, url, silent).start();

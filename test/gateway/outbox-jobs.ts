@@ -8,7 +8,7 @@ export const silent = pino({ level: 'silent' });
 
 export const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
-/** Takes a job in, which is its first event. @returns its id */
+/** Creates a job, with its first event. @returns its id */
 export async function newJob(store: JobStore, requestId: string): Promise<string> {
   const job = { requestId, spec: {}, specHash: requestId, traceparent: TRACEPARENT };
   const refused = () => {
@@ -18,20 +18,20 @@ export async function newJob(store: JobStore, requestId: string): Promise<string
   return record.id;
 }
 
-/** Something that is an event each time. */
+/** Change of a job that is always an event. */
 export const happening = (count: number): Happening => ({
   kind: 'artifact',
   artifact: { name: `part-${count % 7}`, sha256: count.toString(16).padStart(64, '0'), sizeBytes: count },
 });
 
-/** A message of the stream, as a client that knows nothing of hifi reads it. */
+/** Message of the stream, as a client reads it that knows nothing of hifi. */
 export interface Kept {
   subject: string;
   headers: Record<string, string>;
   body: { jobId: string; sequence: number; [name: string]: unknown };
 }
 
-/** All that HIFI_EVENTS holds, in its order. */
+/** Reads all messages of HIFI_EVENTS in order. */
 export async function keptIn(url: string): Promise<Kept[]> {
   return withJetStream(url, async ({ streams }) => {
     const { state } = await streams.info('HIFI_EVENTS');
@@ -46,7 +46,7 @@ export async function keptIn(url: string): Promise<Kept[]> {
   });
 }
 
-/** Each job's sequence numbers, in the stream's order. */
+/** Collects each job's sequence numbers in the stream's order. */
 export function sequencesOf(kept: readonly Kept[]): Record<string, number[]> {
   const found: Record<string, number[]> = {};
   for (const { body } of kept) (found[body.jobId] ??= []).push(body.sequence);
@@ -62,5 +62,5 @@ export async function withJetStream<T>(url: string, work: (manager: JetStreamMan
   }
 }
 
-/** 1 … n. */
+/** Numbers 1 … n. */
 export const upTo = (n: number) => Array.from({ length: n }, (_, i) => i + 1);

@@ -7,7 +7,7 @@ const EVENT = {
   time: 0,
   event: { kind: 'state' as const, state: 'TRAINING' as const },
 };
-const CHANNEL = { streams: ['HIFI_EVENTS'], lacks: [], forgets: [], send: jest.fn() };
+const CHANNEL = { streams: ['HIFI_EVENTS'], lacks: [], discards: [], send: jest.fn() };
 
 let lines: { msg: string; [name: string]: unknown }[];
 let log: OutboxLog;
@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => jest.useRealTimers());
 
-/** Lets seconds pass, and runs an action in each. */
+/** Advances the clock by some seconds, and runs an action in each. */
 function seconds(count: number, each: (second: number) => void): void {
   for (let second = 0; second < count; second++) {
     each(second);

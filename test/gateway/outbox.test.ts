@@ -56,7 +56,7 @@ function started(store: JobStore, url: string): Outbox {
   return outbox;
 }
 
-/** Jobs of a store, with their events in turn. @returns their ids */
+/** Creates jobs with interleaved events. @returns their ids */
 async function turns(store: JobStore): Promise<string[]> {
   const ids: string[] = [];
   for (let job = 0; job < JOBS; job++) ids.push(await newJob(store, `job-${job}`));
@@ -74,7 +74,7 @@ const allPublished = (store: JobStore) =>
 const idOf = ({ headers }: Pick<Kept, 'headers'>) => headers['Nats-Msg-Id'];
 
 describe('with JetStream', () => {
-  test('the stream has each event once, in order, as the contract says', async () => {
+  test('the stream has each event once, in order, in the form of the contract', async () => {
     const { url } = await nats({ jetstream: true });
     const store = open();
     const ids = await turns(store);
@@ -86,14 +86,14 @@ describe('with JetStream', () => {
     const kept = await keptIn(url);
     expect(kept.map(idOf)).toEqual(expected.map(({ event }) => `${event.jobId}:${event.sequence}`));
     for (const [at, { event }] of expected.entries()) {
-      const { jobId, sequence, time, event: told } = event;
-      expect(kept[at].subject).toBe(`hifi.v1.jobs.${jobId}.${told.kind}`);
+      const { jobId, sequence, time, event: payload } = event;
+      expect(kept[at].subject).toBe(`hifi.v1.jobs.${jobId}.${payload.kind}`);
       expect(kept[at].headers).toEqual({
         'Nats-Msg-Id': `${jobId}:${sequence}`,
         'ce-specversion': '1.0',
         'ce-id': `${jobId}:${sequence}`,
         'ce-source': '/hifi/gateway',
-        'ce-type': `hifi.v1.job.${told.kind}`,
+        'ce-type': `hifi.v1.job.${payload.kind}`,
         'ce-time': new Date(time).toISOString(),
         'ce-subject': jobId,
         'content-type': 'application/json',
@@ -101,9 +101,9 @@ describe('with JetStream', () => {
       });
       // Proto3's JSON form, written out by hand: 64-bit numbers are strings.
       const body = { jobId, sequence, time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/) };
-      if (told.kind === 'state') expect(kept[at].body).toEqual({ ...body, state: 'JOB_STATE_QUEUED' });
-      if (told.kind === 'artifact') {
-        const artifact = { ...told.artifact, sizeBytes: String(told.artifact.sizeBytes) };
+      if (payload.kind === 'state') expect(kept[at].body).toEqual({ ...body, state: 'JOB_STATE_QUEUED' });
+      if (payload.kind === 'artifact') {
+        const artifact = { ...payload.artifact, sizeBytes: String(payload.artifact.sizeBytes) };
         expect(kept[at].body).toEqual({ ...body, artifact });
       }
       expect(Date.parse(kept[at].body.time as string)).toBe(time);
@@ -111,7 +111,7 @@ describe('with JetStream', () => {
     expect(sequencesOf(kept)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
   });
 
-  test('the stream is a file, keeps by limits and knows repeats', async () => {
+  test('the stream is stored in a file, has limits and recognises repeated events', async () => {
     const { url } = await nats({ jetstream: true });
     const store = open();
     started(store, url);
@@ -127,7 +127,7 @@ describe('with JetStream', () => {
     expect(config.duplicate_window).toBeGreaterThanOrEqual(nanos(120_000));
   });
 
-  test('a server killed ten times while events come loses none and has none twice', async () => {
+  test('a server that is killed ten times loses no event and has none twice', async () => {
     const server = await nats({ jetstream: true });
     const store = open();
     const ids = [await newJob(store, 'a'), await newJob(store, 'b'), await newJob(store, 'c')];
@@ -151,7 +151,7 @@ describe('with JetStream', () => {
     expect(sequencesOf(kept)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(store.get(id).sequence)])));
   });
 
-  test('a gateway killed while it publishes leaves nothing out and nothing twice', async () => {
+  test('a gateway that is killed while it publishes loses no event and repeats none', async () => {
     const { url } = await nats({ jetstream: true });
     const folder = newFolder();
     for (let kill = 0; kill < 3; kill++) {
@@ -173,7 +173,7 @@ describe('with JetStream', () => {
     expect(kept).toEqual(Object.fromEntries(jobs.map(({ id, sequence }) => [id, upTo(sequence)])));
   });
 
-  test('what was published but not noted is found in the stream, though that knows its id no more', async () => {
+  test('a published event that was not noted is found in the stream, beyond the duplicate window', async () => {
     const { url } = await nats({ jetstream: true });
     const store = open();
     const ids = await turns(store);
@@ -194,7 +194,7 @@ describe('with JetStream', () => {
     expect(config.duplicate_window).toBe(window);
   });
 
-  test('a stream that is deleted while the gateway runs is made again', async () => {
+  test('a stream that is deleted while the gateway runs is created again', async () => {
     const { url } = await nats({ jetstream: true });
     const store = open();
     started(store, url);
@@ -206,7 +206,7 @@ describe('with JetStream', () => {
     expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [2, 3] });
   });
 
-  test('NATS may come after the gateway', async () => {
+  test('NATS may start after the gateway', async () => {
     const [port] = await freePorts(1);
     const store = open();
     const outbox = started(store, `nats://127.0.0.1:${port}`);
@@ -221,7 +221,7 @@ describe('with JetStream', () => {
     expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [1, 2, 3] });
   });
 
-  test('what a job that was deleted has left does not keep back the others', async () => {
+  test('events of a deleted job do not block others', async () => {
     const { url } = await nats({ jetstream: true });
     const store = open();
     const deleted = await newJob(store, 'deleted');
@@ -233,7 +233,7 @@ describe('with JetStream', () => {
     expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [1] });
   });
 
-  test('is looked for again when the connection comes back', async () => {
+  test('a new connection looks up the stream again', async () => {
     const { url, port, stop } = await nats({ jetstream: false });
     const store = open();
     started(store, url);
@@ -248,7 +248,7 @@ describe('with JetStream', () => {
 });
 
 describe('without JetStream', () => {
-  test('who listens gets each event, in order, also of a gateway that stops', async () => {
+  test('a subscriber receives each event in order, also while the gateway stops', async () => {
     const { url } = await nats({ jetstream: false });
     const nc = await connect({ servers: url });
     disposals.push(() => nc.close());
@@ -277,7 +277,7 @@ describe('without JetStream', () => {
     for (const sequences of Object.values(sequencesOf(heard))) expect(sequences).toEqual(upTo(sequences.length));
   });
 
-  test('publishing goes on each time a server that was killed is back', async () => {
+  test('publishing resumes each time a killed server returns', async () => {
     const server = await nats({ jetstream: false });
     const store = open();
     const ids = [await newJob(store, 'a'), await newJob(store, 'b')];
@@ -292,7 +292,7 @@ describe('without JetStream', () => {
   });
 });
 
-test('an address that is none is refused at once, and no password is told', () => {
+test('an invalid address is refused at once, and no password is shown', () => {
   const at = (url: string) => () => new Outbox(open(), url, silent);
   expect(at('http://u:secret@host')).toThrow(
     /^the address of NATS must be nats:\/\/HOST:PORT or tls:\/\/HOST:PORT, several with commas$/,

@@ -5,7 +5,7 @@ const after = (key = '') => items.filter((item) => item > key);
 const self = (item: string) => item;
 const isItem = (text: string) => /^item-\d$/.test(text);
 
-test('pages come one after the other, each item once', () => {
+test('consecutive pages have each item once', () => {
   const seen: string[] = [];
   let pageToken = '';
   do {
@@ -16,18 +16,18 @@ test('pages come one after the other, each item once', () => {
   expect(seen).toEqual(items);
 });
 
-test('the last page says so, also where it is full', () => {
+test('the last page has no token, also if it is full', () => {
   expect(pageOf(after, self, isItem, { pageSize: 10 }, 50)).toEqual({ page: items, nextPageToken: '' });
   expect(pageOf(after, self, isItem, {}, 4).page).toHaveLength(4);
 });
 
-test('an item that went away between two pages is no error', () => {
+test('an item may be deleted between two pages', () => {
   const { nextPageToken } = pageOf(after, self, isItem, { pageSize: 3 }, 50);
   const without = (key = '') => after(key).filter((item) => item !== 'item-2');
   expect(pageOf(without, self, isItem, { pageSize: 3, pageToken: nextPageToken }, 50).page[0]).toBe('item-3');
 });
 
-test('what is none of ours is refused', () => {
+test('an invalid token is refused', () => {
   for (const pageToken of ['%%%', '../..', 'a', 'bm9uZQ', Buffer.from('item-').toString('base64url').repeat(20_000)]) {
     expect(() => pageOf(after, self, isItem, { pageToken }, 50)).toThrow(/page_token/);
   }

@@ -16,7 +16,7 @@ const fresh = (): JobRecord => ({
   progressTime: 0,
 });
 
-/** A job after happenings, one every ten milliseconds, and all that was told of it. */
+/** Applies changes to a job, one every ten milliseconds, and collects its events. */
 function lived(happenings: readonly Happening[], from = fresh()) {
   let record = from;
   const events: JobEventRecord[] = [];
@@ -39,28 +39,28 @@ const artifact = (name: string, sha256 = 'a'): Happening => ({
 });
 const path: Happening[] = JOB_PATH.map((state) => ({ kind: 'state', state }));
 
-test('a job passes through its states, each told once', () => {
+test('a job passes through its states and reports each once', () => {
   const { record, events } = lived(path);
   expect(record.state).toBe('SUCCEEDED');
   expect(events.map(({ event }) => (event as { state: JobState }).state)).toEqual(JOB_PATH);
   expect(events.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7]);
 });
 
-test('an attempt that begins anew passes through what the job has behind it without a word', () => {
-  const cut = lived([...path.slice(0, 4), progress(10), epoch(1), artifact('heads.json')]).record;
+test('a new attempt passes silently through the states that the job has left', () => {
+  const interrupted = lived([...path.slice(0, 4), progress(10), epoch(1), artifact('heads.json')]).record;
   const { record, events } = lived(
     [{ kind: 'attempt' }, ...path.slice(0, 4), artifact('heads.json'), epoch(1), epoch(2), ...path.slice(4)],
-    cut,
+    interrupted,
   );
   expect(events.map(({ event }) => ('state' in event ? event.state : event.kind))).toEqual([
     'epoch',
     ...JOB_PATH.slice(4),
   ]);
-  expect(events[0].sequence).toBe(cut.sequence + 1);
+  expect(events[0].sequence).toBe(interrupted.sequence + 1);
   expect(record).toMatchObject({ attempt: 1, epochs: 2, state: 'SUCCEEDED' });
 });
 
-test('at most four progress events a second', () => {
+test('there are at most four progress events per second', () => {
   const { record, events } = lived(Array.from({ length: 1000 }, (_, i) => progress(i % 100)));
   expect(events).toHaveLength(40);
   const times = events.map(({ time }) => time);
@@ -68,7 +68,7 @@ test('at most four progress events a second', () => {
   expect(record.progress).toMatchObject({ done: 99 });
 });
 
-test('a job that has ended stays as it is', () => {
+test('an ended job does not change', () => {
   for (const state of ['SUCCEEDED', 'FAILED', 'CANCELLED'] as const) {
     const ended = lived([
       { kind: 'state', state: 'QUEUED' },
@@ -80,7 +80,7 @@ test('a job that has ended stays as it is', () => {
   }
 });
 
-test('a result that was made again takes the place of the one before', () => {
+test('a repeated result repositions the earlier one', () => {
   const { record, events } = lived([
     artifact('mask.json', 'a'),
     artifact('mask.json', 'a'),
@@ -90,7 +90,7 @@ test('a result that was made again takes the place of the one before', () => {
   expect(events).toHaveLength(2);
 });
 
-test('whatever happens: sequences without gaps, states forwards, nothing after the end', () => {
+test('any changes give sequences without gaps, states that go forward, and nothing after the end', () => {
   const states: JobState[] = [...JOB_PATH, 'FAILED', 'CANCELLED'];
   const happening = fc.oneof(
     fc.constantFrom(...states).map((state): Happening => ({ kind: 'state', state })),
@@ -105,9 +105,9 @@ test('whatever happens: sequences without gaps, states forwards, nothing after t
       const { record, events } = lived(happenings);
       expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, i) => i + 1));
       expect(record.sequence).toBe(events.length);
-      const told = events.flatMap(({ event }) => (event.kind === 'state' ? [event.state] : []));
-      const places = told.map((state) => states.indexOf(state));
-      expect(places).toEqual([...places].sort((a, b) => a - b));
+      const seen = events.flatMap(({ event }) => (event.kind === 'state' ? [event.state] : []));
+      const positions = seen.map((state) => states.indexOf(state));
+      expect(positions).toEqual([...positions].sort((a, b) => a - b));
       const end = events.findIndex(({ event }) => event.kind === 'state' && hasEnded(event));
       if (end >= 0) expect(end).toBe(events.length - 1);
     }),

@@ -24,9 +24,9 @@ afterEach(async () => {
   fs.rmSync(folder, { recursive: true });
 });
 
-const kept = async (text: string) => (await artifacts.addText(text)).sha256;
+const addFile = async (text: string) => (await artifacts.addText(text)).sha256;
 
-/** A job that has made files, of rows that were uploaded. */
+/** Creates a job with result files and uploaded rows. */
 async function job(requestId: string, made: string[], { rows, ended }: { rows?: string; ended: boolean }) {
   const spec = rows === undefined ? {} : { train: { artifact: rows } };
   const given = { requestId, spec, specHash: requestId, traceparent: undefined };
@@ -38,8 +38,8 @@ async function job(requestId: string, made: string[], { rows, ended }: { rows?: 
   return id;
 }
 
-test('a deleted job takes its files with it, but not those that another has', async () => {
-  const [own, shared, rows] = [await kept('own'), await kept('shared'), await kept('rows')];
+test('deleting a job deletes its files, except those of another job', async () => {
+  const [own, shared, rows] = [await addFile('own'), await addFile('shared'), await addFile('rows')];
   const first = await job('first', [own, shared], { rows, ended: true });
   await job('second', [shared], { ended: false });
   await deleteJob(first, store, artifacts);
@@ -47,15 +47,17 @@ test('a deleted job takes its files with it, but not those that another has', as
   expect([own, shared, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, true, false]);
 });
 
-test('sweeping: jobs thirty days after their end, files of no job after a day, uploads that nobody goes on with', async () => {
-  const [made, rows, orphan] = [await kept('made'), await kept('rows'), await kept('orphan')];
+test('a sweep deletes jobs thirty days after their end, and unused files and unfinished uploads after a day', async () => {
+  const [made, rows, orphan] = [await addFile('made'), await addFile('rows'), await addFile('orphan')];
   const ended = await job('ended', [made], { rows, ended: true });
   const running = await job('running', [], { ended: false });
-  const wanted = createHash('sha256').update('never came').digest('hex');
-  const cut = async function* () {
+  const wanted = createHash('sha256').update('never uploaded').digest('hex');
+  const interrupted = async function* () {
     yield Buffer.from('never');
   };
-  await expect(artifacts.receive({ sha256: wanted, sizeBytes: 10, offset: 0 }, cut())).rejects.toThrow(/5 bytes/);
+  await expect(artifacts.receive({ sha256: wanted, sizeBytes: 10, offset: 0 }, interrupted())).rejects.toThrow(
+    /5 bytes/,
+  );
 
   await sweep(store, artifacts, Date.now());
   expect([made, rows, orphan].map((sha256) => artifacts.has(sha256))).toEqual([true, true, true]);

@@ -32,7 +32,7 @@ async function create(requestId: string): Promise<string> {
   return (await store.create(job, 100, never)).record.id;
 }
 
-/** The job's states, once it has ended. */
+/** Waits for a job's end. @returns its states */
 async function ended(id: string) {
   const states: string[] = [];
   for await (const { event } of store.watch(id, 1, new AbortController().signal)) {
@@ -52,7 +52,7 @@ const aborted = (signal: AbortSignal) =>
   });
 const lost = () => new RpcError(status.UNAVAILABLE, 'ENGINE_LOST', 'the engine was ended by SIGKILL');
 
-test('jobs run in the order they came, one at a time', async () => {
+test('jobs run one at a time, in the order of their creation', async () => {
   const began: string[] = [];
   let atWork = 0;
   const ids: string[] = [];
@@ -73,12 +73,12 @@ test('jobs run in the order they came, one at a time', async () => {
   expect(began).toEqual(ids);
 });
 
-test('a job that comes later is taken up by itself', async () => {
+test('a job that is created later starts by itself', async () => {
   scheduler = new Scheduler(store, succeed, log);
   expect(await ended(await create('late'))).toEqual(['QUEUED', 'SUCCEEDED']);
 });
 
-test('a job waits for a service that is away, and for one that is busy', async () => {
+test('a job waits for a service that is away or busy', async () => {
   let attempts = 0;
   const away = new RpcError(status.UNAVAILABLE, 'UNAVAILABLE', 'no connection');
   const busy = new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', 'busy', { retrySeconds: 0.01 });
@@ -97,7 +97,7 @@ test('a job waits for a service that is away, and for one that is busy', async (
   expect(attempts).toBe(6);
 });
 
-test('a job waits for room on a disk longer than for a service that is away', async () => {
+test('a job waits longer for room on a disk than for a service that is away', async () => {
   let tries = 0;
   const id = await create('full');
   const limits = { ...SCHEDULER_DEFAULTS, awayMs: 0 };
@@ -118,7 +118,7 @@ test('a job is created and started although the log has no room', async () => {
   fs.closeSync(full);
 });
 
-test('a job whose engine is lost again and again has failed, unless it reaches something each time', async () => {
+test('a job fails if its engine is lost repeatedly without new progress', async () => {
   let attempts = 0;
   scheduler = new Scheduler(
     store,
@@ -148,7 +148,7 @@ test('a job whose engine is lost again and again has failed, unless it reaches s
   expect(await ended(await create('advancing'))).toEqual(['QUEUED', 'SUCCEEDED']);
 });
 
-test('bad input fails the job at once, and says which field', async () => {
+test('bad input fails the job at once and names the field', async () => {
   let attempts = 0;
   scheduler = new Scheduler(
     store,
@@ -171,7 +171,7 @@ test('bad input fails the job at once, and says which field', async () => {
   });
 });
 
-test('cancelling: a job at work is ended, one that waits is at once, one that has ended stays', async () => {
+test('cancelling ends a running or waiting job, and does not change an ended one', async () => {
   const begun = new Set<string>();
   scheduler = new Scheduler(
     store,
@@ -192,7 +192,7 @@ test('cancelling: a job at work is ended, one that waits is at once, one that ha
   await expect(scheduler.cancel('none')).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
-test('draining cuts a job without ending it; the next scheduler goes on, and keeps a wish to cancel', async () => {
+test('draining interrupts a job without ending it; the next scheduler resumes it or completes its cancellation', async () => {
   let begun = false;
   scheduler = new Scheduler(
     store,
@@ -203,7 +203,7 @@ test('draining cuts a job without ending it; the next scheduler goes on, and kee
     },
     log,
   );
-  const id = await create('cut');
+  const id = await create('interrupted');
   while (!begun) await new Promise(setImmediate);
   const wished = await create('wished');
   await scheduler.drain();

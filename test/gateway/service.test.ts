@@ -27,7 +27,7 @@ let artifacts: ArtifactStore;
 let servers: GrpcServer[];
 let clients: GrpcClient[];
 let gateway: GrpcClient;
-/** Called while a spec is checked: when the gateway asks the analyzer for its model. */
+/** Called during the check of a spec, when the gateway requests its model from the analyzer. */
 let whileChecked: () => Promise<void>;
 
 const clientOf = async (server: GrpcServer) => {

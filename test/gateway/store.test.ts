@@ -39,7 +39,7 @@ const full = {
 };
 const never = new AbortController().signal;
 
-test('one job for a request_id, from fifty clients at once', async () => {
+test('fifty concurrent clients with one request_id create one job', async () => {
   const store = open();
   const made = await Promise.all(Array.from({ length: 50 }, () => store.create(job('one'), 100, full)));
   expect(new Set(made.map(({ record }) => record.id)).size).toBe(1);
@@ -55,7 +55,7 @@ test('the same request_id with another spec is refused, and names the job', asyn
   });
 });
 
-test('jobs sort as they came, also in one millisecond and after a restart', async () => {
+test('jobs sort by creation, also within one millisecond and after a restart', async () => {
   const folder = path.join(scratch, 'ordered');
   const ids: string[] = [];
   for (const half of [0, 1]) {
@@ -69,17 +69,17 @@ test('jobs sort as they came, also in one millisecond and after a restart', asyn
   expect(new Set(ids).size).toBe(100);
 });
 
-test('no more jobs wait than may', async () => {
+test('the number of waiting jobs is limited', async () => {
   const store = open();
   await store.create(job('a'), 2, full);
   await store.create(job('b'), 2, full);
   await expect(store.create(job('c'), 2, full)).rejects.toThrow('full');
   expect(store.accepted('c')).toBeUndefined();
-  // The same job again is no other one.
+  // The same request is no further job.
   expect((await store.create(job('b'), 2, full)).created).toBe(false);
 });
 
-test('a watcher sees what was and what comes, without gap or repeat, and ends with the job', async () => {
+test('a watcher receives past and new events without gap or repeat, and ends with the job', async () => {
   const store = open();
   const { id } = (await store.create(job('one'), 100, full)).record;
   const watch = async (from: number) => {
@@ -102,7 +102,7 @@ test('a watcher sees what was and what comes, without gap or repeat, and ends wi
   expect(await watch(1)).toEqual(all);
 });
 
-test('a watcher of no job, and one whose job is deleted, are told', async () => {
+test('watching a missing or deleted job is an error', async () => {
   const store = open();
   await expect(store.watch('none', 1, never).next()).rejects.toMatchObject({ code: 'NOT_FOUND' });
   const { id } = (await store.create(job('one'), 100, full)).record;
@@ -114,7 +114,7 @@ test('a watcher of no job, and one whose job is deleted, are told', async () => 
   expect(store.eventsFrom(id, 1)).toEqual([]);
 });
 
-test('a watcher that leaves is told that it left, not that the job has ended', async () => {
+test("cancelling a watch is reported as such, not as the job's end", async () => {
   const store = open();
   const { id } = (await store.create(job('one'), 100, full)).record;
   const controller = new AbortController();
@@ -123,7 +123,7 @@ test('a watcher that leaves is told that it left, not that the job has ended', a
   await expect(next).rejects.toMatchObject({ code: 'CANCELLED' });
 });
 
-test('what is to be published is there in order, across jobs and restarts', async () => {
+test('unpublished events are in order, across jobs and restarts', async () => {
   const folder = path.join(scratch, 'restarted');
   const store = open(folder);
   const a = (await store.create({ ...job('a'), traceparent: 'parent-a' }, 100, full)).record.id;
@@ -136,7 +136,7 @@ test('what is to be published is there in order, across jobs and restarts', asyn
     [b, 1],
   ]);
   expect(first.map(({ traceparent }) => traceparent)).toEqual(['parent-a', undefined]);
-  await store.published(first[1].place);
+  await store.published(first[1].position);
   await store.close();
   stores = [];
   const again = open(folder);
@@ -147,7 +147,7 @@ test('what is to be published is there in order, across jobs and restarts', asyn
   expect(again.get(a)).toMatchObject({ state: 'ANALYZING', sequence: 2 });
 });
 
-test('without a publisher nothing is kept for one', async () => {
+test('without a publisher the outbox stores nothing', async () => {
   const store = open(undefined, false);
   await store.create(job('a'), 100, full);
   expect(store.unpublished(10)).toEqual([]);
@@ -343,7 +343,7 @@ test('a store of the first layout, with specs in the records, opens without a lo
     expect(store.endedBefore(6)).toEqual(['a0']);
     expect(['result', 'rows', 'other'].map((file) => store.uses(file))).toEqual([true, true, false]);
     expect(store.accepted('request-a1')).toEqual({ id: 'a1', specHash: 'hash' });
-    expect(store.unpublished(10)).toMatchObject([{ place: 7, traceparent: 'parent', event: { jobId: 'a1' } }]);
+    expect(store.unpublished(10)).toMatchObject([{ position: 7, traceparent: 'parent', event: { jobId: 'a1' } }]);
     await store.close();
     stores = [];
   }

@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { addressError } from '../../infra/address-error';
 
-test('an address that is taken, or is none of this machine, is told with what would do', async () => {
+test('an address in use or of another machine gives the reason and the remedy', async () => {
   const taken = http.createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => taken.once('listening', resolve));
   const { port } = taken.address() as AddressInfo;

@@ -3,7 +3,7 @@ import { RpcError, status } from '../../proto/status';
 
 const never = new AbortController().signal;
 
-/** Whether a promise has settled, once all that could run has run. */
+/** Returns true if a promise has settled after all pending callbacks. */
 async function settled(promise: Promise<unknown>): Promise<boolean> {
   let done = false;
   const note = () => {
@@ -15,7 +15,7 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('an admission', () => {
-  it('lets one call work at a time, in the order that they were ready in', async () => {
+  it('runs one call at a time, in the order in which they were ready', async () => {
     const admission = new Admission();
     const order: number[] = [];
     let working = 0;
@@ -32,7 +32,7 @@ describe('an admission', () => {
     expect(order).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  it('refuses a call where as many wait as may, and says when to come again', async () => {
+  it('refuses a call if the queue is full, with a retry delay', async () => {
     const admission = new Admission(2);
     const places = [admission.enter(), admission.enter(), admission.enter()];
     let error: RpcError | undefined;
@@ -46,10 +46,10 @@ describe('an admission', () => {
     places[2].leave();
     places[2].leave(); // counts once
     admission.enter();
-    expect(() => admission.enter()).toThrow('the service is busy: one call is at work and 2 wait');
+    expect(() => admission.enter()).toThrow('the service is busy: one call is running and 2 wait');
   });
 
-  it('forgets a waiting call that is aborted', async () => {
+  it('removes a waiting call that is aborted', async () => {
     const admission = new Admission();
     const [first, second, third] = [admission.enter(), admission.enter(), admission.enter()];
     await first.turn(never);

@@ -19,7 +19,7 @@ afterEach(() => {
   else process.env.XDG_CACHE_HOME = before;
 });
 
-it('a folder is made once, and nothing stays beside it', async () => {
+it('a folder is created once, and nothing stays beside it', async () => {
   const make = jest.fn(async (folder: string) => fs.writeFileSync(path.join(folder, 'a'), 'A'));
   const folder = await cached('kind/name', make);
   expect(folder).toBe(path.join(home, 'hifi/kind/name'));
@@ -29,7 +29,7 @@ it('a folder is made once, and nothing stays beside it', async () => {
   expect(fs.readFileSync(path.join(folder, 'a'), 'utf8')).toBe('A');
 });
 
-it('a folder whose making fails is not there', async () => {
+it('a folder whose creation fails does not exist', async () => {
   const making = cached('kind/name', async (folder) => {
     fs.writeFileSync(path.join(folder, 'half'), '');
     throw new Error('no more');
@@ -52,7 +52,7 @@ it('the folder of a killed process is removed, and that of a running one stays',
   expect(fs.readdirSync(at('.')).sort()).toEqual(['name', ...left.slice(1)].sort());
 });
 
-it('of two that make it at once one wins, whole', async () => {
+it('of two concurrent creations one wins, whole', async () => {
   const make = (text: string, wait: number) => async (folder: string) => {
     fs.writeFileSync(path.join(folder, 'first'), text);
     await sleep(wait);

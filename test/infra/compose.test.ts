@@ -5,9 +5,7 @@ import * as path from 'node:path';
 import { parse } from 'yaml';
 import { hifi } from '../cli/spawn';
 
-/*
- * The files of infra/compose as far as they can be looked at without a container engine.
- */
+/* Checks the files of infra/compose as far as possible without a container engine. */
 const checkout = path.join(__dirname, '../..');
 const read = (name: string) => fs.readFileSync(path.join(checkout, 'infra/compose', name), 'utf8');
 
@@ -32,7 +30,7 @@ interface Compose {
 const { services, ...named }: Compose = parse(read('compose.yaml'), { merge: true });
 const OURS = ['gateway', 'analyzer', 'trainer'];
 
-/** A Dockerfile's instructions, each as one line. */
+/** Reads a Dockerfile's instructions, each as one line. */
 const instructions = (name: string) =>
   read(name)
     .replace(/^\s*#.*\n/gm, '')
@@ -40,7 +38,7 @@ const instructions = (name: string) =>
     .split('\n')
     .filter((line) => line !== '');
 
-test.each(OURS)('%s is started with flags that there are, and says where the others are', (name) => {
+test.each(OURS)('%s starts with existing flags and the addresses of the other services', (name) => {
   const { command, environment, ports } = services[name];
   const [service, ...words] = String(command).split(' ');
   expect(service).toBe(name);
@@ -50,13 +48,13 @@ test.each(OURS)('%s is started with flags that there are, and says where the oth
     const at = words.indexOf(`--${other}`);
     if (at >= 0) expect(words[at + 1]).toBe(`${other}:${services[other].environment?.PORT}`);
   }
-  // The port that help tells is the one that is asked for its health, and the one that is published.
+  // The default port of the help text is both checked for health and published.
   const port = environment?.PORT;
   expect(help.replace(/\s+/g, ' ')).toContain(`the ${name}'s port; 0: any that is free (default: ${port})`);
   expect(ports).toEqual([`127.0.0.1:${port}:${port}`]);
 });
 
-test('ports are published on the loopback alone; volumes, networks and secrets are declared', () => {
+test('ports are published only on the loopback; volumes, networks and secrets are declared', () => {
   for (const { ports = [], volumes = [], networks = [], secrets = [] } of Object.values(services)) {
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:(\d+):\1$/);
     for (const volume of volumes.map((each) => each.split(':')[0]).filter((each) => /^\w+$/.test(each))) {
@@ -73,10 +71,10 @@ test('ports are published on the loopback alone; volumes, networks and secrets a
   }
 });
 
-test.each(['Dockerfile', 'Dockerfile.cuda'])('%s copies what is there, and from stages that it has', (name) => {
+test.each(['Dockerfile', 'Dockerfile.cuda'])('%s copies existing files from existing stages', (name) => {
   const lines = instructions(name);
   const stages = lines.flatMap((line) => /^FROM .* AS (\w+)$/.exec(line)?.[1] ?? []);
-  const kept = read(`${name}.dockerignore`).split('\n');
+  const ignore = read(`${name}.dockerignore`).split('\n');
   for (const line of lines.filter((each) => each.startsWith('COPY '))) {
     const from = /--from=(\w+)/.exec(line)?.[1];
     const sources = line
@@ -84,15 +82,15 @@ test.each(['Dockerfile', 'Dockerfile.cuda'])('%s copies what is there, and from 
       .slice(1, -1)
       .filter((word) => !word.startsWith('--'));
     if (from) expect(stages).toContain(from);
-    else for (const source of sources.filter((each) => each !== '.')) expect(kept).toContain(`!${source}`);
+    else for (const source of sources.filter((each) => each !== '.')) expect(ignore).toContain(`!${source}`);
   }
-  for (const file of kept.filter((each) => /^![^*]+$/.test(each))) {
+  for (const file of ignore.filter((each) => /^![^*]+$/.test(each))) {
     expect(fs.existsSync(path.join(checkout, file.slice(1)))).toBe(true);
   }
 });
 
-test('all that is built reaches the image', () => {
-  const kept = read('Dockerfile.dockerignore').split('\n');
+test('every built file reaches the image', () => {
+  const ignore = read('Dockerfile.dockerignore').split('\n');
   const { exclude } = JSON.parse(fs.readFileSync(path.join(checkout, 'tsconfig.build.json'), 'utf8'));
   const rooms = fs.readdirSync(checkout, { withFileTypes: true }).filter((entry) => {
     if (!entry.isDirectory() || entry.name.startsWith('.') || exclude.includes(entry.name)) return false;
@@ -100,10 +98,10 @@ test('all that is built reaches the image', () => {
       .readdirSync(path.join(checkout, entry.name), { recursive: true })
       .some((file) => `${file}`.endsWith('.ts'));
   });
-  expect(rooms.map(({ name }) => `!${name}`).filter((name) => !kept.includes(name))).toEqual([]);
+  expect(rooms.map(({ name }) => `!${name}`).filter((name) => !ignore.includes(name))).toEqual([]);
 });
 
-test('the steps that set the image up work in a folder that has what is copied', () => {
+test("the image's set-up steps work in a folder with the copied files", () => {
   const app = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-image-'));
   try {
     const lines = instructions('Dockerfile');
@@ -113,7 +111,7 @@ test('the steps that set the image up work in a folder that has what is copied',
     const manifest = JSON.parse(fs.readFileSync(path.join(checkout, 'package.json'), 'utf8'));
     fs.copyFileSync(path.join(checkout, 'package.json'), path.join(app, 'package.json'));
     fs.cpSync(path.join(checkout, 'dist'), path.join(app, 'dist'), { recursive: true });
-    // In the place of the packages that npm fetches: those of this checkout that are listed for run time.
+    // Instead of npm's download: this checkout's packages that are needed at run time.
     for (const name of Object.keys(manifest.dependencies)) {
       const link = path.join(app, 'node_modules', name);
       fs.mkdirSync(path.dirname(link), { recursive: true });

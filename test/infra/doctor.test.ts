@@ -16,7 +16,7 @@ afterEach(() => {
   fs.rmSync(empty, { recursive: true });
 });
 
-it('finds all that is required on a machine that is set up', async () => {
+it('finds everything on a machine that is set up', async () => {
   const checks = await examine();
   expect(checks.filter((one) => one.required && !one.ok)).toEqual([]);
   const found = Object.fromEntries(checks.map((one) => [one.name, one.found]));
@@ -26,7 +26,7 @@ it('finds all that is required on a machine that is set up', async () => {
   for (const one of checks) expect(one.mend === null).toBe(one.ok);
 });
 
-it('says what is missing and how to get it; tools are no longer required once the binding is built', async () => {
+it('names missing tools and how to install them; a built binding needs no tools', async () => {
   process.env.PATH = empty;
   process.env.XDG_CACHE_HOME = path.join(empty, 'cache');
   const checks = Object.fromEntries((await examine()).map((one) => [one.name, one]));
@@ -39,7 +39,7 @@ it('says what is missing and how to get it; tools are no longer required once th
   expect(checks['cache folder'].found).toMatch(/GB free$/);
 });
 
-it('asks for the Node.js that package.json does', () => {
+it('requires the same Node.js as package.json', () => {
   const { engines } = JSON.parse(fs.readFileSync(path.join(__dirname, '../../package.json'), 'utf8'));
   expect(checkNode('1.0.0').mend).toContain(`Node.js ${engines.node.replace('>=', '')} or newer`);
 });

@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { invalidInput } from '../../foundation/errors';
 import { serveEngine } from '../../infra/engine-child';
 
-/** How often `tidy` has come to its end. */
+/** Number of times that `tidy` has ended. */
 let ends = 0;
 
-// A child for the tests of infra/engine.ts: one method a way to behave.
+// Child for the tests of infra/engine.ts: one method per behaviour.
 serveEngine({
   /** Yields 0 … count − 1, returns their doubles in a typed array. */
   async *count({ count }: { count: number }) {
@@ -17,7 +17,7 @@ serveEngine({
   async *refuse() {
     throw invalidInput('row 3: label "x" is not known', new Error('the cause'));
   },
-  // biome-ignore lint/correctness/useYield: an error that is nobody's
+  // biome-ignore lint/correctness/useYield: an error without a code
   async *break() {
     throw new TypeError('an unforeseen thing');
   },
@@ -27,15 +27,15 @@ serveEngine({
     yield process.pid;
     return 'done';
   },
-  /** Steps for ever; ends by cancellation alone. */
+  /** Yields steps forever; only a cancellation ends it. */
   async *endless(_: unknown, signal: AbortSignal) {
     for (let step = 0; ; step++) {
-      if (signal.aborted) return 'asked to stop';
+      if (signal.aborted) return 'stopped';
       yield { step, pid: process.pid, temporary: os.tmpdir() };
       await sleep(5);
     }
   },
-  /** Says how it is run. */
+  /** Reports the process that runs it. */
   async *self() {
     yield 'here';
     // systemd, or a closed terminal, signals all processes.
@@ -43,7 +43,7 @@ serveEngine({
     await sleep(20);
     return { pid: process.pid, nice: os.getPriority(), temporary: os.tmpdir() };
   },
-  /** Holds something from its first event to its end, and says how often it has given it back. */
+  /** Holds a resource until its end, and returns how often it has released it. */
   async *tidy() {
     try {
       for (;;) {
@@ -54,13 +54,13 @@ serveEngine({
       ends++;
     }
   },
-  /** Stands still, as at a debugger or in a deadlock. */
+  /** Stops its process, as a debugger or a deadlock does. */
   async *frozen() {
     yield 'before';
     process.kill(process.pid, 'SIGSTOP');
     await sleep(60_000);
   },
-  /** Never lets the event loop turn after its first event. */
+  /** Blocks the event loop after its first event. */
   async *deaf() {
     yield process.pid;
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,7 +1,7 @@
 import { callEngine } from '../../infra/engine';
 
-// A parent that is nicer itself, with a child that is nicer by 10. Prints the child's process id
-// and folder, then waits to be killed.
+// Parent with a raised niceness, and a child with 10 more. Prints the child's process id and
+// folder, then waits to be killed.
 async function main(entry: string) {
   for await (const event of callEngine<{ pid: number; step: number; temporary: string }, string>({
     entry,

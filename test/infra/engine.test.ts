@@ -28,7 +28,7 @@ async function errorOf(generator: AsyncGenerator<unknown, unknown>): Promise<Hif
   );
 }
 
-/** Whether a process is there, and not as a zombie. */
+/** Returns true if a process exists and is no zombie. */
 function running(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -54,7 +54,7 @@ describe('a call', () => {
     expect(result.doubles).toBeInstanceOf(Float32Array);
   });
 
-  it('loses nothing to a reader that is slow at first', async () => {
+  it('loses no event if its reader is slow at first', async () => {
     const generator = call<{ i: number }, unknown>('count', { count: 700 });
     const first = await generator.next();
     await sleep(300);
@@ -62,7 +62,7 @@ describe('a call', () => {
     expect([first.value, ...events].map((event) => (event as { i: number }).i)).toEqual([...Array(700).keys()]);
   });
 
-  it('keeps what the child prints to itself', async () => {
+  it('does not print the output of the child', async () => {
     const out = jest.spyOn(process.stdout, 'write');
     const err = jest.spyOn(process.stderr, 'write');
     try {
@@ -77,24 +77,24 @@ describe('a call', () => {
     }
   });
 
-  it('leaves no process behind', async () => {
+  it('leaves no process', async () => {
     const { events } = await collect(call<number, string>('noisy'));
     expect(running(events[0])).toBe(false);
   });
 });
 
 describe('an error', () => {
-  it('crosses with its code, message and cause', async () => {
+  it('keeps its code, message and cause', async () => {
     const error = await errorOf(call('refuse'));
     expect(error).toMatchObject({ name: 'HifiError', code: 'INVALID_INPUT', message: 'row 3: label "x" is not known' });
     expect(error.cause).toMatch(/the cause/);
   });
 
-  it('of no code is FAILED', async () => {
+  it('without a code is FAILED', async () => {
     expect(await errorOf(call('break'))).toMatchObject({ code: 'FAILED', message: 'an unforeseen thing' });
   });
 
-  it('is what an unknown method, an entry that is not there and an event that cannot be sent give', async () => {
+  it('results from an unknown method, a missing entry and an event that cannot be sent', async () => {
     expect(await errorOf(call('toString'))).toMatchObject({
       code: 'FAILED',
       message: expect.stringMatching(/no method toString/),
@@ -112,7 +112,7 @@ describe('an error', () => {
 });
 
 describe('a child that dies', () => {
-  it('is ENGINE_LOST with the signal and its last words, after the events before', async () => {
+  it('is ENGINE_LOST with the signal and its last line, after all its events', async () => {
     const events: unknown[] = [];
     const reading = (async () => {
       for await (const event of call('crash')) events.push(event);
@@ -132,7 +132,7 @@ describe('a child that dies', () => {
     });
   });
 
-  it('is ENGINE_LOST with the error that nobody caught', async () => {
+  it('is ENGINE_LOST with the uncaught error', async () => {
     expect(await errorOf(call('stumble'))).toMatchObject({
       code: 'ENGINE_LOST',
       message: 'the stumble engine ended with exit code 1: Error: thrown outside of any call',
@@ -141,7 +141,7 @@ describe('a child that dies', () => {
 });
 
 describe('cancellation', () => {
-  it('before the start starts nothing', async () => {
+  it('before the start starts no child', async () => {
     const error = await errorOf(
       callEngine({ entry: '/no/such/file', method: 'x', request: 0, signal: AbortSignal.abort() }),
     );
@@ -160,11 +160,11 @@ describe('cancellation', () => {
     })().catch((thrown) => thrown);
     expect(error).toMatchObject({ code: 'CANCELLED' });
     expect(running(pid)).toBe(false);
-    // The steps that were under way when the word came, not those of the seconds until a kill.
+    // These are the steps in progress at the abort, not those of the seconds until a kill.
     expect(steps).toBeLessThan(20);
   });
 
-  it('reaches a child whose events nobody takes', async () => {
+  it('reaches a child whose events are not read', async () => {
     const controller = new AbortController();
     const generator = call<{ i: number }, unknown>('count', { count: 100_000 }, { signal: controller.signal });
     await generator.next();
@@ -173,7 +173,7 @@ describe('cancellation', () => {
     expect(await errorOf(generator)).toMatchObject({ code: 'CANCELLED' });
   });
 
-  it('kills a child that does not listen', async () => {
+  it('kills a child that does not react', async () => {
     const controller = new AbortController();
     const generator = call<number, never>('deaf', null, { signal: controller.signal, graceMs: 500 });
     const pid = (await generator.next()).value;
@@ -182,7 +182,7 @@ describe('cancellation', () => {
     expect(running(pid)).toBe(false);
   });
 
-  it("is a reader's leaving too", async () => {
+  it('also happens when the reader leaves', async () => {
     let pid = 0;
     for await (const event of call<{ pid: number }, string>('endless')) {
       pid = event.pid;
@@ -205,7 +205,7 @@ describe('an engine that stays', () => {
   const selfOf = async (engine: Engine) =>
     (await collect(engine.call<string, { pid: number; nice: number; temporary: string }>('self', null))).result;
 
-  it('answers call after call in one process', async () => {
+  it('answers consecutive calls in one process', async () => {
     const engine = started();
     expect(engine.pid).toBeUndefined();
     const { pid } = await selfOf(engine);
@@ -217,7 +217,7 @@ describe('an engine that stays', () => {
     expect((await selfOf(engine)).pid).toBe(pid);
   });
 
-  it('runs one call at a time, in the order in which they came', async () => {
+  it('runs one call at a time, in the order of the requests', async () => {
     const engine = started();
     const controller = new AbortController();
     const ends: string[] = [];
@@ -239,7 +239,7 @@ describe('an engine that stays', () => {
     expect(ends).toEqual(['second CANCELLED', 'first CANCELLED', 'third INVALID_INPUT']);
   });
 
-  it('is of use after a cancelled call', async () => {
+  it('is usable after a cancelled call', async () => {
     const engine = started();
     const controller = new AbortController();
     const call = engine.call<{ pid: number }, never>('endless', null, controller.signal);
@@ -249,7 +249,7 @@ describe('an engine that stays', () => {
     expect((await selfOf(engine)).pid).toBe(pid);
   });
 
-  it('is of use after its reader has left, and what the call held is free', async () => {
+  it('is usable after its reader has left, and the call has released its resources', async () => {
     const engine = started();
     const { pid } = await selfOf(engine);
     for await (const event of engine.call<{ step: number }, never>('endless', null)) if (event.step === 3) break;
@@ -262,7 +262,7 @@ describe('an engine that stays', () => {
     expect((await selfOf(engine)).pid).toBe(pid);
   });
 
-  it('has another process after one that would not end its call', async () => {
+  it('starts another process after one that did not end its call', async () => {
     const engine = started({ graceMs: 300 });
     const call = engine.call<number, never>('deaf', null);
     const pid = (await call.next()).value;
@@ -271,7 +271,7 @@ describe('an engine that stays', () => {
     expect((await selfOf(engine)).pid).not.toBe(pid);
   });
 
-  it('has another process after one that was killed', async () => {
+  it('starts another process after a killed one', async () => {
     const engine = started();
     const call = engine.call<{ pid: number }, never>('endless', null);
     const { pid } = (await call.next()).value;
@@ -282,7 +282,7 @@ describe('an engine that stays', () => {
     });
     const other = await selfOf(engine);
     expect(other.pid).not.toBe(pid);
-    // The same where nobody was calling.
+    // The same holds for a kill without a call.
     process.kill(other.pid, 'SIGKILL');
     while (engine.pid !== undefined) await sleep(10);
     expect(running((await selfOf(engine)).pid)).toBe(true);
@@ -299,7 +299,7 @@ describe('an engine that stays', () => {
     expect((await selfOf(engine)).pid).not.toBe(pid);
   });
 
-  it('does not take the silence of a slow reader for that of the process', async () => {
+  it('does not count the silence of a slow reader as that of the process', async () => {
     const engine = started({ silenceMs: 3000 });
     await selfOf(engine);
     const call = engine.call<{ i: number }, unknown>('count', { count: 700 });
@@ -308,7 +308,7 @@ describe('an engine that stays', () => {
     expect((await collect(call)).events).toHaveLength(699);
   });
 
-  it('ends a process that nobody has called for a while', async () => {
+  it('ends an idle process', async () => {
     const engine = started({ idleMs: 100 });
     const { pid } = await selfOf(engine);
     await untilGone(pid);
@@ -372,7 +372,7 @@ it('an engine starts even if its parent may not set the requested priority', asy
   await untilGone(pid);
 });
 
-/** Output of `engine-parent` about its child. */
+/** Reads what `engine-parent` prints about its child. */
 async function childOf(parent: ChildProcess): Promise<{ pid: number; temporary: string }> {
   const text = await new Promise<string>((resolve, reject) => {
     parent.stdout?.once('data', (data) => resolve(String(data)));
@@ -382,7 +382,7 @@ async function childOf(parent: ChildProcess): Promise<{ pid: number; temporary: 
   return { pid: Number(pid), temporary };
 }
 
-it('an engine that is started by hand says so', async () => {
+it('an engine that was started by hand reports it', async () => {
   const child = spawn(process.execPath, [entry], { stdio: ['ignore', 'ignore', 'pipe'] });
   let output = '';
   child.stderr.on('data', (text) => {
@@ -390,5 +390,5 @@ it('an engine that is started by hand says so', async () => {
   });
   const code = await new Promise((resolve) => child.once('close', resolve));
   expect(code).not.toBe(0);
-  expect(output).toMatch(/started by its parent process, not by hand/);
+  expect(output).toMatch(/must be started by its parent process/);
 });

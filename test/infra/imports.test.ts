@@ -21,7 +21,7 @@ function cruise(folder: string): Cruise {
   return JSON.parse(stdout);
 }
 
-it('each rule of the rooms finds its breach', () => {
+it('each rule between rooms finds a violation', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-imports-'));
   const breaches: Record<string, string> = {
     'foundation/rows.ts': "import '../data/rows';",
@@ -97,7 +97,7 @@ it('each rule of the rooms finds its breach', () => {
   }
 });
 
-it('the tree breaks none', () => {
+it('the tree has no violation', () => {
   const { violations, totalCruised } = cruise(root).summary;
   expect(violations).toEqual([]);
   expect(totalCruised).toBeGreaterThan(50);

@@ -12,13 +12,13 @@ const disk = FillingDisk.mount(1);
 afterAll(() => disk?.unmount());
 const onDisk = disk ? it : it.skip;
 
-onDisk('lines that find no room are lost, and told of once there is some; no line is torn into another', () => {
+onDisk('lines without room are lost and counted in a later line; no line is merged with another', () => {
   const file = path.join(disk!.folder, 'log');
   const descriptor = fs.openSync(file, 'a');
   const log = openLog('gateway', new LogFile(descriptor));
   log.info('before');
   disk!.fill();
-  // The file's own last page holds a few more lines.
+  // The file's last page has room for a few more lines.
   for (let i = 0; i < 40; i++) log.info({ text: 'x'.repeat(200) }, `lost ${i}`);
   disk!.empty();
   log.info('after');
@@ -27,9 +27,9 @@ onDisk('lines that find no room are lost, and told of once there is some; no lin
   const whole = lines.flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line)] : []));
   expect(lines.length - whole.length).toBeLessThanOrEqual(1); // the line at which the disk was full
   expect([whole[0].msg, whole.at(-1).msg]).toEqual(['before', 'after']);
-  const told = whole.at(-2);
-  expect(told).toMatchObject({ level: 'warn', msg: 'lines of the log could not be written' });
-  expect(whole.length - 3 + told.lost).toBe(40);
+  const report = whole.at(-2);
+  expect(report).toMatchObject({ level: 'warn', msg: 'lines of the log could not be written' });
+  expect(whole.length - 3 + report.lost).toBe(40);
 });
 
 it.each([
@@ -45,7 +45,7 @@ it.each([
   expect({ stdout, status }).toEqual({ stdout: 'went on\n', status: 0 });
 });
 
-// Opened for reading and writing, a FIFO holds 64 KiB, which nobody reads.
+// Opened for reading and writing, a FIFO holds 64 KiB without a reader.
 it('a full non-blocking pipe loses a line, and the process continues', () => {
   const script = `
     const fs = require('node:fs');

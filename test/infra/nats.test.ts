@@ -11,7 +11,7 @@ describe('an address', () => {
     else process.env.NATS_CREDS = NATS_CREDS;
   });
 
-  test('names servers, and who asks', () => {
+  test('has servers and a user', () => {
     const at = (url: string) => {
       const { shown, servers, options } = natsAddress(url);
       const { user, pass, token, tls } = options;
@@ -24,7 +24,7 @@ describe('an address', () => {
     expect(at('nats://secret@a:1')).toMatchObject({ shown: 'a:1', user: undefined, token: 'secret' });
   });
 
-  test('that is none is refused without its password', () => {
+  test('that is invalid is refused, and its password is not shown', () => {
     for (const url of ['', 'nats://', 'http://u:secret@a:1', 'nats://u:secret@a:none', 'nats://a,,b']) {
       expect(() => natsAddress(url)).toThrow(/^the address of NATS must be [^,]*, several with commas$/);
     }
@@ -39,16 +39,16 @@ test.each([true, false])('a server with JetStream: %s', async (jetstream) => {
   expect((await findJetStream(link)).manager !== undefined).toBe(jetstream);
   const { lost } = link;
   expect(lost.aborted).toBe(false);
-  const told = new Promise((resolve) => lost.addEventListener('abort', resolve));
+  const aborted = new Promise((resolve) => lost.addEventListener('abort', resolve));
   await server.kill();
-  await told;
+  await aborted;
   expect(lost.reason).toMatchObject({ message: 'the connection to NATS was lost' });
   await expect(link.flush()).rejects.toThrow();
   await link.close();
   await server.stop();
 });
 
-test('a server that asks for a password', async () => {
+test('a server that requires a password', async () => {
   const [port] = await freePorts(1);
   const at = (who: string) => natsAddress(`nats://${who}127.0.0.1:${port}`);
   const args = ['--addr', '127.0.0.1', '--port', String(port), '--user', 'gateway', '--pass', 'p@ss'];

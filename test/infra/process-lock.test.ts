@@ -11,7 +11,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true }));
 let count = 0;
 const newLock = () => path.join(folder, `${count++}.lock`);
 
-/** A process that takes a lock and is killed with it. */
+/** Starts a process that takes a lock and is killed. */
 function killedWith(file: string): void {
   const script = `require(process.argv[1]).lockFor(process.argv[2], 'it'); process.kill(process.pid, 'SIGKILL')`;
   const { signal } = spawnSync(process.execPath, ['-e', script, require.resolve('../../infra/process-lock'), file]);
@@ -19,15 +19,15 @@ function killedWith(file: string): void {
   expect(fs.existsSync(file)).toBe(true);
 }
 
-test('a lock of a living process is refused to another, in one line', () => {
+test('a lock that a living process holds is refused with one line', () => {
   const file = newLock();
-  // The process that runs this is alive; its lock is another's to whoever did not take it.
+  // The parent of this process is alive, and holds the lock here.
   fs.writeFileSync(file, identity(process.ppid));
   expect(() => lockFor(file, 'the folder')).toThrow(new RegExp(`the folder is in use by process ${process.ppid}`));
   expect(fs.readdirSync(folder).filter((name) => name.startsWith(`${path.basename(file)}.`))).toEqual([]);
 });
 
-test('a lock that a killed process left is taken over, and is free once it is given back', () => {
+test('a lock that a killed process left is taken over, and is free after its release', () => {
   const file = newLock();
   killedWith(file);
   const unlock = lockFor(file, 'the folder');
@@ -37,7 +37,7 @@ test('a lock that a killed process left is taken over, and is free once it is gi
   lockFor(file, 'the folder')();
 });
 
-test('another process with the id of a dead one is not taken for it', () => {
+test('another process with the id of a dead one does not hold its lock', () => {
   const file = newLock();
   fs.writeFileSync(file, `${process.ppid} 1`);
   lockFor(file, 'the folder')();
@@ -59,8 +59,8 @@ describe('eight processes at once', () => {
     const answers = children.map((child) => once(child, 'message'));
     // They start together, once all have received the message.
     for (const child of children) child.send({ file, at: Date.now() + 6, times });
-    const told = (await Promise.all(answers)).map(([answer]) => answer);
-    const sum = (name: 'held' | 'twice') => told.reduce((total, answer) => total + answer[name], 0);
+    const results = (await Promise.all(answers)).map(([answer]) => answer);
+    const sum = (name: 'held' | 'twice') => results.reduce((total, answer) => total + answer[name], 0);
     return { held: sum('held'), twice: sum('twice') };
   }
 
@@ -100,7 +100,7 @@ test('the holder of a removed lock file does not remove the next one', () => {
   next();
 });
 
-test('a container that shares the folder is refused while the other one runs, and takes over afterwards', async () => {
+test('a container that shares the folder is refused while the other one runs, and takes the lock over afterwards', async () => {
   if (spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0) {
     process.stderr.write('left out: this machine lets no process have a pid namespace of its own\n');
     return;
@@ -111,7 +111,8 @@ test('a container that shares the folder is refused while the other one runs, an
   const other = spawn('unshare', [...words, require.resolve('../../infra/process-lock'), file]);
   try {
     await once(other.stdout, 'data');
-    // Its id there is 1, which here is another living process, with another start.
+    // The process has id 1 in its namespace. Here id 1 is another living process, with another
+    // start.
     expect(fs.readFileSync(file, 'utf8').split(' ')[0]).toBe('1');
     expect(() => lockFor(file, 'the folder')).toThrow('the folder is in use by process 1 of another container');
     expect(fs.readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(1);
@@ -123,7 +124,7 @@ test('a container that shares the folder is refused while the other one runs, an
   lockFor(file, 'the folder', { watchMs: 1500 })();
 });
 
-/** As the lock writes it: id and start. */
+/** Returns a process's id and start in the form of the lock. */
 function identity(pid: number): string {
   const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
   return `${pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`;

@@ -19,7 +19,8 @@ function setUp(...flags: string[]) {
   return { status, lines: stderr.split('\n').filter((line) => line !== '') };
 }
 
-// A checkout of few sources, with this one's packages; the native parts are stood in for (native.test.ts has them).
+// Checkout of a few sources with this one's packages. Stand-ins replace the native parts, which
+// native.test.ts covers.
 beforeEach(() => {
   tree = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-setup-'));
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(tree, 'node_modules'));
@@ -32,7 +33,7 @@ beforeEach(() => {
 
 afterEach(() => fs.rmSync(tree, { recursive: true }));
 
-it('builds a command that runs; has nothing to do and to say the second time', () => {
+it('builds a command that runs; the second set-up does nothing and logs nothing', () => {
   expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
   const { bin, main } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
   expect(spawnSync(path.join(tree, bin.hifi), { encoding: 'utf8' }).stdout).toBe('it runs\n');
@@ -41,7 +42,7 @@ it('builds a command that runs; has nothing to do and to say the second time', (
   expect(fs.existsSync(built('.setup-lock'))).toBe(false);
 });
 
-it('builds anew what changed or is missing, and takes away what has no source', () => {
+it('rebuilds changed or missing files, and removes files without a source', () => {
   write('model/a.ts', 'export const a = 1;\n');
   write('model/b.ts', 'export const b = 1;\n');
   setUp();
@@ -55,7 +56,7 @@ it('builds anew what changed or is missing, and takes away what has no source', 
   expect(fs.existsSync(built('model/a.js'))).toBe(true);
 });
 
-it('fails when the build does, and again until it is mended', () => {
+it('fails if the build fails, until it is fixed', () => {
   write('model/a.ts', "export const a: number = 'one';\n");
   for (let run = 0; run < 2; run++) {
     const { status, lines } = setUp();
@@ -66,7 +67,7 @@ it('fails when the build does, and again until it is mended', () => {
   expect(setUp().status).toBe(0);
 });
 
-it('ends with the one line that the native parts fail with', () => {
+it("ends with the one line of the native parts' error", () => {
   write(
     'infra/native.ts',
     "export async function setUp() { throw Object.assign(new Error('no make'), { name: 'HifiError' }); }\n",
@@ -75,7 +76,7 @@ it('ends with the one line that the native parts fail with', () => {
   expect(fs.existsSync(built('.setup-lock'))).toBe(false);
 });
 
-it('looks for the tools of tests only where the script of npm test asks for it', () => {
+it('looks for test tools only if the script of npm test requests them', () => {
   for (const file of ['test/support/typescript-hook.cjs', 'test/support/swc.cjs']) {
     write(file, fs.readFileSync(path.join(root, file), 'utf8'));
   }
@@ -89,11 +90,11 @@ it('looks for the tools of tests only where the script of npm test asks for it',
   expect(Object.keys(scripts).filter((name) => scripts[name].includes('--test-tools'))).toEqual(['test']);
 });
 
-it('takes over the lock of a set-up that was killed, and waits for one that is at work', async () => {
+it('takes over the lock of a killed set-up, and waits for a running one', async () => {
   fs.mkdirSync(built(''));
   fs.writeFileSync(built('.setup-lock'), String(spawnSync(process.execPath, ['-e', '']).pid));
   expect(setUp()).toEqual({ status: 0, lines: ['building (tsc)'] });
-  // This process is at work, as far as the lock says.
+  // According to the lock, this process is running a set-up.
   fs.writeFileSync(built('.setup-lock'), String(process.pid));
   const hourAgo = Date.now() / 1000 - 3600;
   fs.utimesSync(built('.setup-lock'), hourAgo, hourAgo);
@@ -106,7 +107,7 @@ it('takes over the lock of a set-up that was killed, and waits for one that is a
   expect(await new Promise((resolve) => waiting.once('close', resolve))).toBe(0);
 });
 
-it('of two that see the lock of a set-up that was killed, one is at work at a time', async () => {
+it('of two that see the lock of a killed set-up, one runs at a time', async () => {
   expect(setUp().status).toBe(0);
   write(
     'dist/infra/native.js',
@@ -117,7 +118,7 @@ exports.setUp = async () => {
   fs.rmdirSync('busy');
 };`,
   );
-  // Both read the dead lock; the slow one goes on when the other is at work.
+  // Both read the dead lock; the slow one continues while the other is running.
   write(
     'hook.cjs',
     `const fs = require('node:fs');
@@ -144,7 +145,7 @@ fs.readFileSync = (file, ...rest) => {
   expect(fs.readdirSync(built('')).filter((name) => name.startsWith('.setup-lock'))).toEqual([]);
 });
 
-it('leaves a lock that has become another’s', () => {
+it('does not remove a lock that another set-up has taken', () => {
   write(
     'infra/native.ts',
     "import { writeFileSync } from 'node:fs';\nexport async function setUp() { writeFileSync('dist/.setup-lock', '1'); }\n",

@@ -9,7 +9,7 @@ const load = (script: string, env: Record<string, string>) =>
     env,
   });
 
-it('loads the native binding on the pinned TensorFlow, without a word', async () => {
+it('loads the native binding on the pinned TensorFlow without any output', async () => {
   const { status, output } = await load(
     `const tf = loadTensorFlow();
      const matrix = (shape, values) => tf.createTensor(shape, tf.TF_FLOAT, Float32Array.from(values));
@@ -22,7 +22,7 @@ it('loads the native binding on the pinned TensorFlow, without a word', async ()
   expect(status).toBe(0);
 });
 
-it('says what to do where the package for a card is not there', async () => {
+it('names the remedy if the package for CUDA is missing', async () => {
   const { output } = await load(
     "try { loadTensorFlow('cuda') } catch (error) { console.log(error.code, error.message) }",
     trainerEnvironment(),
@@ -32,12 +32,12 @@ it('says what to do where the package for a card is not there', async () => {
   );
 });
 
-it('the threads are those asked for', async () => {
+it('uses the requested number of threads', async () => {
   expect(trainerEnvironment(3)).toMatchObject({ TF_NUM_INTRAOP_THREADS: '3', OMP_NUM_THREADS: '3' });
   expect(Number(trainerEnvironment().TF_NUM_INTRAOP_THREADS)).toBeGreaterThan(0);
 });
 
-it('freed memory is kept for the next operation', async () => {
+it('freed memory is reused by the next operation', async () => {
   const script = `
     const tf = loadTensorFlow();
     const x = tf.createTensor([16, 128, 1536], tf.TF_FLOAT, new Float32Array(16 * 128 * 1536));
@@ -53,10 +53,10 @@ it('freed memory is kept for the next operation', async () => {
     console.log((faults() - before) / 40);`;
   const faults = Number((await load(script, trainerEnvironment(1))).output);
   const pages = (16 * 128 * 1536 * 4) / 4096;
-  expect(faults).toBeLessThan(0.1 * pages); // mapped anew each time it would be all of them
+  expect(faults).toBeLessThan(0.1 * pages); // all of them, if memory were mapped each time
 });
 
-it('is required by no file but the one that loads it', () => {
+it('is required only by the file that loads it', () => {
   const root = path.join(__dirname, '../..');
   const offenders = ['analyzer', 'trainer', 'infra', 'model', 'data', 'heads', 'gateway', 'cli']
     .filter((room) => fs.existsSync(path.join(root, room)))

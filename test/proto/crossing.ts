@@ -1,6 +1,6 @@
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
 
-/** A message as it comes out at the other end of a wire. */
+/** Encodes a message and decodes it again. */
 export function crossed<S extends DescMessage>(schema: S, message: MessageShape<S>): MessageShape<S> {
   return fromBinary(schema, toBinary(schema, message));
 }

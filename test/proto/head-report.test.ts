@@ -12,7 +12,7 @@ const number = fc.double({ noNaN: true, noDefaultInfinity: true });
 const perHead = (layers: number, heads: number): fc.Arbitrary<PerHead> =>
   fc.array(fc.array(number, { minLength: heads, maxLength: heads }), { minLength: layers, maxLength: layers });
 
-/** Reports of any numbers: of one sequence, and of several. */
+/** Reports with arbitrary numbers, of one sequence and of several. */
 const report: fc.Arbitrary<HeadReport> = fc
   .record({
     layers: fc.integer({ min: 1, max: 3 }),
@@ -62,7 +62,7 @@ const report: fc.Arbitrary<HeadReport> = fc
   });
 
 describe('a report', () => {
-  it('comes back from its full view, number by number', () => {
+  it('survives its full view bit for bit', () => {
     fc.assert(
       fc.property(report, fc.array(fc.string({ unit: 'grapheme' })), (drawn, warnings) => {
         const message = crossed(HeadReportSchema, reportMessage({ report: drawn, warnings }, 'full'));
@@ -71,10 +71,10 @@ describe('a report', () => {
     );
   });
 
-  it('tells the k best of each layer in full, the five best of the model else', () => {
-    const told = sampleReport(3, 4);
-    const { pagerank } = rankHeads(told);
-    const ranked = { ...told, pagerank, stability: told.richness.map((row) => row.map((_, head) => head / 4)) };
+  it('has the k best heads of each layer in its full view, the five best of the model in its basic view', () => {
+    const sample = sampleReport(3, 4);
+    const { pagerank } = rankHeads(sample);
+    const ranked = { ...sample, pagerank, stability: sample.richness.map((row) => row.map((_, head) => head / 4)) };
     const full = reportMessage({ report: ranked, warnings: [] }, 'full');
     expect(full.topHeads.map(({ layer }) => layer)).toEqual([0, 0, 0, 1, 1, 1, 2, 2, 2]);
     const basic = reportMessage({ report: ranked, warnings: [] }, 'basic');
@@ -87,11 +87,11 @@ describe('a report', () => {
     }
   });
 
-  it('fits on a screen in its basic view, with every layer 0 and head 0 in it', () => {
-    const told = sampleReport(6, 12);
-    const stability = told.richness.map((row) => row.map(() => 0));
-    const pagerank = told.richness.map((row, layer) => row.map((_, head) => (layer + head === 0 ? 1 : 0)));
-    const value = reportMessage({ report: { ...told, stability, pagerank }, warnings: ['one', 'two'] }, 'basic');
+  it('is short in its basic view, which prints layer 0 and head 0', () => {
+    const sample = sampleReport(6, 12);
+    const stability = sample.richness.map((row) => row.map(() => 0));
+    const pagerank = sample.richness.map((row, layer) => row.map((_, head) => (layer + head === 0 ? 1 : 0)));
+    const value = reportMessage({ report: { ...sample, stability, pagerank }, warnings: ['one', 'two'] }, 'basic');
     const json = toJson(AnalyzeResponseSchema, {
       $typeName: 'hifi.v1.AnalyzeResponse',
       event: { case: 'report', value },
@@ -100,7 +100,7 @@ describe('a report', () => {
     expect(json.report.topHeads[0]).toEqual({ layer: 0, head: 0, score: 1, stability: 0 });
   });
 
-  it('is refused where its parts do not fit together', () => {
+  it('is refused if its parts do not match', () => {
     const message = reportMessage({ report: { ...sampleReport(), spectrum: [] }, warnings: [] }, 'full');
     expect(() => reportOf(message)).toThrow('report.spectrum has 0 numbers; it must have 64');
     const basic = reportMessage({ report: sampleReport(), warnings: [] }, 'basic');

@@ -14,7 +14,7 @@ const { model } = report;
 const given = (mask: MessageInitShape<typeof MaskSchema>) => maskOf(create(MaskSchema, mask), model);
 
 describe('a mask', () => {
-  it('comes back as a selection made it', () => {
+  it('survives both conversions', () => {
     const strategies = STRATEGIES.filter((strategy) => !isScoreStrategy(strategy));
     const size = fc.oneof(
       fc.record({ k: fc.integer({ min: 1, max: 5 }) }),
@@ -33,7 +33,7 @@ describe('a mask', () => {
     );
   });
 
-  it('needs its heads alone: the rest is filled in and counted anew', () => {
+  it('needs only its heads: the rest has defaults or is computed', () => {
     const heads = [
       { layer: 1, head: 4 },
       { layer: 0, head: 0, score: 0.25 },
@@ -111,5 +111,5 @@ describe('a mask', () => {
     ]);
   });
 
-  it('that is missing is said to be', () => expect(() => maskOf(undefined, model)).toThrow('mask is missing'));
+  it('is required', () => expect(() => maskOf(undefined, model)).toThrow('mask is missing'));
 });

@@ -82,28 +82,28 @@ const selection = fc
 const same = <T>(options: fc.Arbitrary<T>, there: (options: T) => T) =>
   fc.assert(fc.property(options, (drawn) => expect(there(drawn)).toEqual(drawn)));
 
-describe('options come back as they were', () => {
-  it('of an analysis', () =>
+describe('options survive both conversions', () => {
+  it('analysis', () =>
     same(analysis, (options) => analysisOptionsOf(crossed(AnalysisOptionsSchema, analysisMessage(options)))));
-  it("of an analysis' report", () =>
+  it('analysis of a report', () =>
     same(analysis.map(reportOptions), (options) =>
       reportOptions(analysisOptionsOf(crossed(AnalysisOptionsSchema, analysisMessage(options)))),
     ));
-  it('of a training', () =>
+  it('training', () =>
     same(training, (options) => trainingOptionsOf(crossed(TrainingOptionsSchema, trainingMessage(options)))));
-  it('of a selection', () =>
+  it('selection', () =>
     same(selection, (options) => selectionOptionsOf(crossed(SelectionOptionsSchema, selectionMessage(options)))));
-  it('of a scoring', () =>
+  it('scoring', () =>
     same(engine({ samples: count, maxLength: count, seed }) as fc.Arbitrary<ScoreOptions>, (options) =>
       scoreOptionsOf(crossed(ScoreOptionsSchema, scoreMessage(options))),
     ));
-  it('of an inference', () =>
+  it('inference', () =>
     same(engine({ batchSize: count, maxLength: count }) as fc.Arbitrary<InferenceOptions>, (options) =>
       inferenceOptionsOf(crossed(InferenceOptionsSchema, inferenceMessage(options))),
     ));
 });
 
-it('what is absent has its default', () => {
+it('an absent option has its default', () => {
   expect(analysisOptionsOf(undefined)).toEqual(ANALYSIS_DEFAULTS);
   expect(analysisOptionsOf(create(AnalysisOptionsSchema))).toEqual(ANALYSIS_DEFAULTS);
   expect(trainingOptionsOf(create(TrainingOptionsSchema))).toEqual(TRAIN_DEFAULTS);
@@ -114,7 +114,7 @@ it('what is absent has its default', () => {
   expect(inferenceOptionsOf(undefined, 64).maxLength).toBe(64);
 });
 
-describe('what cannot be meant', () => {
+describe('an invalid option', () => {
   const error = (work: () => unknown): HifiError => {
     try {
       work();
@@ -170,8 +170,8 @@ describe('what cannot be meant', () => {
       'options.max_length',
       'options.max_length is 0; it must be a whole number from 1',
     ],
-  ])('names the field %#', (work, field, message) => {
-    const { code, field: found, message: told } = error(work);
-    expect({ code, field: found, message: told }).toEqual({ code: 'INVALID_INPUT', field, message });
+  ])('is named in the error (%#)', (work, field, message) => {
+    const { code, field: found, message: text } = error(work);
+    expect({ code, field: found, message: text }).toEqual({ code: 'INVALID_INPUT', field, message });
   });
 });

@@ -79,7 +79,7 @@ const progress = fc.record(
 const same = <T>(drawn: fc.Arbitrary<T>, there: (value: T) => unknown) =>
   fc.assert(fc.property(drawn, (value) => expect(there(value)).toEqual(value)));
 
-describe('come back as they were', () => {
+describe('both conversions preserve', () => {
   it('progress', () => same(progress, (each) => progressOf(crossed(ProgressSchema, progressMessage(each)))));
   it('artifacts', () => same(artifact, (each) => artifactOf(crossed(ArtifactSchema, artifactMessage(each)))));
   it('events of a training', () =>
@@ -92,7 +92,7 @@ describe('come back as they were', () => {
       ) as fc.Arbitrary<TrainEvent>,
       (event) => trainEventOf(crossed(TrainResponseSchema, trainEventMessage(event)!)),
     ));
-  it('what a training came to', () =>
+  it('the outcome of a training', () =>
     same(fc.record({ metrics: trained, artifacts: fc.array(artifact) }), (outcome) =>
       outcomeOf(crossed(TrainingResultSchema, outcomeMessage(outcome))),
     ));
@@ -104,7 +104,7 @@ describe('come back as they were', () => {
     same(fc.record({ task: fc.option(text), metric: text, rows: count, loss: number, metrics }), (result) =>
       evaluationOf(crossed(EvaluateResponseSchema, evaluationMessage(result))),
     ));
-  it('rows as a request names them', () => {
+  it('rows of a request', () => {
     const column = fc.string({ unit: 'grapheme', minLength: 1 });
     const columns = fc.record(
       {
@@ -164,6 +164,6 @@ describe('come back as they were', () => {
   });
 });
 
-it('an interval is for whoever runs the engine', () => {
+it('an interval is not sent to clients', () => {
   expect(trainEventMessage({ kind: 'interval', name: 'load', from: 0, to: 1 })).toBeUndefined();
 });

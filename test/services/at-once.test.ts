@@ -4,7 +4,7 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf, endServices, type Service, startAll } from '../support/services';
 import { createJob, eventsOf, TINY } from './struck-job';
 
-/* Many clients at once, each with a connection of its own. */
+/* Many concurrent clients, each with its own connection. */
 let stateDir: string;
 let service: Service;
 const closings: (() => void)[] = [];
@@ -26,7 +26,7 @@ const gateways = (count: number) =>
     return gateway;
   });
 
-test('one request_id from 50 clients at once is one job', async () => {
+test('one request_id from 50 concurrent clients is one job', async () => {
   const clients = gateways(50);
   const ids = await Promise.all(
     clients.map((gateway) => createJob(gateway, { ...TINY, analyzeOnly: true }, 'the-one')),
@@ -34,7 +34,7 @@ test('one request_id from 50 clients at once is one job', async () => {
   expect(new Set(ids).size).toBe(1);
   const { jobs } = await clients[0].unary(GatewayService.method.listJobs, {});
   expect(jobs.map(({ requestId }) => requestId)).toEqual(['the-one']);
-  // Another spec under that name is none.
+  // Another spec under that id is refused.
   await expect(createJob(clients[0], TINY, 'the-one')).rejects.toMatchObject({
     details: { violations: [{ field: 'request_id' }] },
   });

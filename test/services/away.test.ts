@@ -46,7 +46,7 @@ test('a lasting absence of the trainer ends the job, despite stored results at e
   const failed = await getJob(gateway, stuck);
   expect(failed).toMatchObject({ state: JobState.FAILED, error: { code: status.UNAVAILABLE } });
   expect(failed.error?.message).toBe(`127.0.0.1:${nobody} cannot be reached (ECONNREFUSED)`);
-  // The job was tried more than once, with the analysis of the first attempt.
+  // The job had several attempts, all with the analysis of the first one.
   expect(failed.attempt).toBeGreaterThan(1);
   expect(failed.artifacts.map(({ name }) => name)).toEqual(expect.arrayContaining(['heads.json', 'mask.json']));
   await follow(gateway, next);

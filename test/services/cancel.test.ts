@@ -14,7 +14,7 @@ import { until } from '../support/until';
 import { maskOf } from '../trainer/runs';
 import { createJob, follow, getJob, inlineRows, keptOf, LONG, MANY_STEPS, MOMENTS, momentOf, TINY } from './struck-job';
 
-/* What a client no more wants ends in the engine, not in the answer alone. */
+/* A cancellation ends the work in the engine, not only the answer. */
 let stateDir: string;
 let service: Service;
 let clients: ReturnType<typeof clientsOf>;
@@ -36,7 +36,9 @@ const noTrainer = () =>
     'the end of the trainer’s engine',
   );
 
-/** Settles once the analyzer's engine computes no more: a third of a second in which it takes no time of a processor. */
+/**
+ * Settles once the analyzer's engine is idle: it uses no processor time for a third of a second.
+ */
 const analyzerRests = () =>
   until(
     async () => {
@@ -66,7 +68,7 @@ describe('CancelJob', () => {
     await analyzerRests();
     const job = await getJob(clients.gateway, jobId);
     expect(job).toMatchObject({ state: JobState.CANCELLED, lastSequence: events.length });
-    // To cancel it once more changes nothing.
+    // A second cancellation changes nothing.
     await clients.gateway.unary(GatewayService.method.cancelJob, { jobId });
     expect((await getJob(clients.gateway, jobId)).lastSequence).toBe(events.length);
     for (const other of others) await follow(clients.gateway, other);
@@ -74,15 +76,15 @@ describe('CancelJob', () => {
 
   test('in the middle of an epoch: the training stops there', async () => {
     const jobId = await createJob(clients.gateway, MANY_STEPS);
-    let told = 0;
+    let reached = 0;
     await follow(clients.gateway, jobId, async ({ event }) => {
-      if (event.kind !== 'progress' || event.stage !== 'train' || told > 0) return;
-      told = event.done;
+      if (event.kind !== 'progress' || event.stage !== 'train' || reached > 0) return;
+      reached = event.done;
       await clients.gateway.unary(GatewayService.method.cancelJob, { jobId });
     });
     await noTrainer();
     const { checkpoint } = keptOf(stateDir, jobId);
-    expect(checkpoint).toBeGreaterThanOrEqual(told);
+    expect(checkpoint).toBeGreaterThanOrEqual(reached);
     expect(checkpoint).toBeLessThan(1000);
   });
 });
@@ -140,7 +142,7 @@ describe('a deadline', () => {
     await noTrainer();
   });
 
-  test('of Analyze ends it also where the client stays and does not cancel', async () => {
+  test('of Analyze also ends it if the client stays and does not cancel', async () => {
     const session = http2.connect(`http://127.0.0.1:${service.ports.analyzer}`);
     const body = toBinary(AnalyzeRequestSchema, create(AnalyzeRequestSchema, analysis));
     const head = Buffer.alloc(5);
@@ -164,7 +166,7 @@ describe('a deadline', () => {
     session.destroy();
   });
 
-  test('and a client that cancels the stream, too', async () => {
+  test('and a client that cancels the stream end it as well', async () => {
     const controller = new AbortController();
     await expect(analyze({ signal: controller.signal }, () => controller.abort())).rejects.toMatchObject({
       code: 'CANCELLED',
@@ -173,7 +175,7 @@ describe('a deadline', () => {
     await anotherIsServed();
   });
 
-  test('of Train ends the training, which has saved what it has reached; the same run goes on from there', async () => {
+  test('of Train ends the training, which saves a checkpoint; the same run resumes from it', async () => {
     const mask = maskMessage(
       await maskOf([
         [1, 3],
@@ -190,18 +192,18 @@ describe('a deadline', () => {
         if (stop(steps.at(-1)!)) return;
       }
     };
-    /** @returns the status */
+    /** Runs the training once. @returns the call's status */
     const run = async (settings: { timeoutMs?: number }, stop: (step: number) => boolean = () => false) => {
       for (;;) {
         const code: status = await once(settings, stop).then(
           () => status.OK,
           (error) => error.code,
         );
-        // A call that is on its way out holds the run for a moment.
+        // An ending call still holds the run for a moment.
         if (code !== status.ABORTED) return code;
       }
     };
-    // Until it has come to a step within the time.
+    // Repeats with a longer deadline until a step is reached.
     for (let timeoutMs = 3000; steps.length === 0; timeoutMs *= 1.5) {
       expect(await run({ timeoutMs })).toBe(status.DEADLINE_EXCEEDED);
     }

@@ -1,12 +1,12 @@
 import * as fs from 'node:fs';
-import { followJob } from '../../gateway/follow';
+import { followJob } from '../../gateway/follow-job';
 import type { GrpcClient } from '../../infra/grpc/client';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { descendantsOf, endServices, enginesOf, processOf, Service, startAll } from '../support/services';
 import { until } from '../support/until';
 import { complaints, createJob, deltaOf, eventsOf, follow, getJob, keptOf, MANY_STEPS, TINY } from './struck-job';
 
-/* What is served ends when it is told to, and loses nothing. */
+/* Services end on request and lose nothing. */
 let stateDir: string;
 beforeEach(() => {
   stateDir = temporaryFolder('end');
@@ -16,20 +16,20 @@ afterEach(async () => {
   fs.rmSync(stateDir, { recursive: true, force: true });
 });
 
-test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is 0, and a restart ends in the same delta', async () => {
+test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is 0, and a restart produces the same delta', async () => {
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
   const undisturbed = await createJob(clients.gateway, MANY_STEPS);
   await follow(clients.gateway, undisturbed);
   const expected = deltaOf(stateDir, await getJob(clients.gateway, undisturbed));
 
   const jobId = await createJob(clients.gateway, MANY_STEPS);
-  const told = await stepOf(clients.gateway, jobId);
+  const reached = await stepOf(clients.gateway, jobId);
   const below = descendantsOf(service.pid);
-  // Nobody watches: there is no call but the job's own.
+  // No one watches: the only calls are the job's own.
   expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
   expect(below.filter((pid) => fs.existsSync(`/proc/${pid}`))).toEqual([]);
   const { checkpoint } = keptOf(stateDir, jobId);
-  expect(checkpoint).toBeGreaterThanOrEqual(told);
+  expect(checkpoint).toBeGreaterThanOrEqual(reached);
   expect(checkpoint).toBeLessThan(1000);
 
   await service.restart();
@@ -48,7 +48,7 @@ test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is
   expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
 });
 
-test('a second serve on a state directory is refused with one line, and the first one goes on', async () => {
+test('a second serve on a state directory is refused with one line, and the first one continues', async () => {
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
   const jobId = await createJob(clients.gateway, TINY);
   for (const name of ['all', 'gateway', 'analyzer', 'trainer'] as const) {
@@ -69,7 +69,7 @@ test('a second serve on a state directory is refused with one line, and the firs
   for (const client of Object.values(clients)) client.close();
 });
 
-test('what was killed with a call at work leaves no service and no engine behind', async () => {
+test('a service that is killed during a call leaves no service and no engine', async () => {
   const { service, clients } = await startAll({ stateDir, dataRoots: [FIXTURES] });
   const jobId = await createJob(clients.gateway, MANY_STEPS);
   await stepOf(clients.gateway, jobId);
@@ -84,10 +84,10 @@ test('what was killed with a call at work leaves no service and no engine behind
   for (const client of Object.values(clients)) client.close();
 });
 
-/** Waits until a job has told of a step. @returns which */
+/** Waits until a job has reported a step. @returns the step */
 async function stepOf(gateway: GrpcClient, jobId: string): Promise<number> {
   for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
     if (event.kind === 'progress' && event.stage === 'train') return event.done;
   }
-  throw new Error(`job ${jobId} has told of no step`);
+  throw new Error(`job ${jobId} has reported no step`);
 }

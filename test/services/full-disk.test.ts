@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { followJob } from '../../gateway/follow';
+import { followJob } from '../../gateway/follow-job';
 import { uploadFile } from '../../infra/artifacts/transfer';
 import type { GrpcClient } from '../../infra/grpc/client';
 import { ArtifactService } from '../../proto/gen/hifi/v1/artifact_pb';
@@ -15,8 +15,8 @@ import { until } from '../support/until';
 import { createJob, deltaOf, follow, getJob, MANY_STEPS, SHORT } from './struck-job';
 
 /*
- * Runs all services with their state on one small disk, which fills. Refused requests can be tried
- * again, jobs wait, and everything continues once there is room.
+ * Runs all services with their state on one small disk, which fills up. Clients can repeat refused
+ * requests, jobs wait, and everything continues once there is room.
  */
 
 /**
@@ -49,11 +49,11 @@ beforeAll(async () => {
     stdio: ['ignore', 'pipe', fs.openSync(log, 'a')],
     env: { ...process.env, NODE_OPTIONS: `--require=${JSON.stringify(HOOK)}` },
   });
-  const told = await new Promise<string>((resolve, reject) => {
+  const line = await new Promise<string>((resolve, reject) => {
     service.stdout?.setEncoding('utf8').once('data', resolve);
     service.once('exit', () => reject(new Error(fs.readFileSync(log, 'utf8'))));
   });
-  clients = clientsOf(JSON.parse(told));
+  clients = clientsOf(JSON.parse(line));
   gateway = clients.gateway;
 });
 afterEach(() => disk?.empty());
@@ -68,7 +68,7 @@ afterAll(async () => {
 });
 const onDisk = disk ? test : test.skip;
 
-/** Number of log lines about a job, or its record, that found no room. */
+/** Counts the log lines about a job, or its record, that found no room. */
 const foundFull = () =>
   fs
     .readFileSync(log, 'utf8')
@@ -88,8 +88,8 @@ onDisk('an upload and rows of a request are refused, leave nothing, and come onc
   expect(await gateway.unary(GatewayService.method.listJobs, {})).toMatchObject({ jobs: [] });
   disk!.empty();
   await uploadFile(gateway, file, stored);
-  const told = await gateway.unary(ArtifactService.method.getUpload, { sha256: stored.sha256 });
-  expect(told.complete).toBe(true);
+  const upload = await gateway.unary(ArtifactService.method.getUpload, { sha256: stored.sha256 });
+  expect(upload.complete).toBe(true);
 });
 
 onDisk(
@@ -114,8 +114,8 @@ onDisk(
     };
     await struck('analysis', 0);
     for await (const { event } of followJob(gateway, jobId, 1, new AbortController().signal)) {
-      // The engine takes a second to start. There is room for a run's first file, its record, and
-      // none for a checkpoint.
+      // The engine takes a second to start. By then there is room for a run's first file, its
+      // record, but not for a checkpoint.
       if (event.kind === 'state' && event.state === 'TRAINING') await struck('checkpoint', 64 << 10);
     }
     const job = await getJob(gateway, jobId);

@@ -10,9 +10,9 @@ import { clientsOf, endServices, enginesOf, Service, signalTo } from '../support
 import { until } from '../support/until';
 import { complaints, createJob, eventsOf, follow, getJob, keptOf, LONG, type Strike, TINY } from './struck-job';
 
-/* An engine that hangs: stopped by a signal, it neither ends nor says a word. And one that dies again and again. */
+/* Engines that hang (a signal stops them, so they neither end nor report) or die repeatedly. */
 
-/** More than an engine takes to load on a busy machine, in milliseconds. */
+/** Silence limit, in milliseconds: longer than an engine takes to load on a busy machine. */
 const SILENCE_MS = 8000;
 let stateDir: string;
 let service: Service;
@@ -39,7 +39,7 @@ afterAll(async () => {
   fs.rmSync(stateDir, { recursive: true, force: true });
 });
 
-test('an analysis whose engine hangs fails with ENGINE_LOST, and the next one has another engine', async () => {
+test('an analysis whose engine hangs fails with ENGINE_LOST, and the next one starts another engine', async () => {
   const request = { model: TINY.model, dataset: TINY.train, options: { samples: 20 } };
   const analyze = async () => {
     let stages = 0;
@@ -68,7 +68,7 @@ test('an estimate whose engine hangs fails with ENGINE_LOST', async () => {
   expect(own()).toEqual([]);
 });
 
-test('a job whose engine hangs goes on from its checkpoint with another one', async () => {
+test('a job whose engine hangs resumes from its checkpoint with another one', async () => {
   const [undisturbed, hung] = [await createJob(clients.gateway, LONG), await createJob(clients.gateway, LONG)];
   await follow(clients.gateway, undisturbed);
   const strikes: Strike[] = [];
@@ -96,7 +96,7 @@ test('a job whose engine hangs goes on from its checkpoint with another one', as
   ).toEqual([]);
 });
 
-test('a job whose engine dies each time at the same place has failed, whatever it keeps of what was before', async () => {
+test('a job whose engine dies at the same step each time fails, despite its stored results', async () => {
   const killing = setInterval(() => {
     for (const engine of enginesOf(service.pid, 'trainer')) signalTo(engine, 'SIGKILL');
   }, 20);

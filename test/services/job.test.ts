@@ -11,7 +11,8 @@ import { hasTool } from '../support/tools';
 import { until } from '../support/until';
 
 /*
- * A job as its users see it: grpcurl through reflection, a subscriber of a real nats-server, a collector of spans.
+ * Job as its users see it: grpcurl by reflection, a subscriber of a real nats-server, a collector
+ * of spans.
  */
 
 const ANY_PORTS = ['--gateway-port', '0', '--analyzer-port', '0', '--trainer-port', '0'];
@@ -27,7 +28,7 @@ const SPEC = {
 // biome-ignore lint/suspicious/noExplicitAny: JSON as grpcurl prints it
 type Json = any;
 
-/** The documents that grpcurl prints one after the other. */
+/** Parses the consecutive documents that grpcurl prints. */
 const documents = (text: string): Json[] =>
   text.split(/^(?=\{)/m).flatMap((part) => (part.trim() ? [JSON.parse(part)] : []));
 
@@ -42,7 +43,7 @@ async function call(port: number | undefined, method: string, request: object): 
   return documents(stdout);
 }
 
-/** What a job's trace must be: one root, all three services, every span below another. */
+/** Checks a job's trace: one root, all three services, every other span below one. */
 function expectWhole(spans: { id: string; parent: string | undefined; service: string; name: string }[]): void {
   const ids = new Set(spans.map(({ id }) => id));
   const roots = spans.filter(({ parent }) => parent === undefined);
@@ -71,8 +72,8 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
     connection = await connect({ servers: nats.url });
     void (async () => {
       for await (const { subject, data, headers } of connection.subscribe('hifi.v1.jobs.>')) {
-        const told = Object.fromEntries([...(headers?.keys() ?? [])].map((key) => [key, headers!.get(key)]));
-        heard.push({ subject, body: JSON.parse(Buffer.from(data).toString()), headers: told });
+        const fields = Object.fromEntries([...(headers?.keys() ?? [])].map((key) => [key, headers!.get(key)]));
+        heard.push({ subject, body: JSON.parse(Buffer.from(data).toString()), headers: fields });
       }
     })();
     await connection.flush();
@@ -90,7 +91,7 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
     fs.rmSync(stateDir, { recursive: true, force: true });
   });
 
-  test('from CreateJob to SUCCEEDED: one story, told by gRPC, by NATS and by the trace', async () => {
+  test('from CreateJob to SUCCEEDED: gRPC, NATS and the trace report the same events', async () => {
     const { gateway } = service.ports;
     const [{ job }] = await call(gateway, 'GatewayService/CreateJob', { request_id: 'story', spec: SPEC });
     expect(job).toMatchObject({ state: 'JOB_STATE_QUEUED', requestId: 'story', attempt: 0, lastSequence: 1 });
@@ -129,11 +130,11 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
     expect(ended.artifacts.map(({ name }: Json) => name)).toEqual(
       expect.arrayContaining(['heads.json', 'mask.json', 'metrics.json', 'delta/delta.safetensors', 'report.html']),
     );
-    const told = watched.flatMap(({ artifact }) => (artifact ? [artifact.name] : []));
-    expect(told.sort()).toEqual(ended.artifacts.map(({ name }: Json) => name).sort());
+    const names = watched.flatMap(({ artifact }) => (artifact ? [artifact.name] : []));
+    expect(names.sort()).toEqual(ended.artifacts.map(({ name }: Json) => name).sort());
 
     const ofJob = () => collector.spans.filter(({ traceId }) => traceId === job.traceId);
-    // Each service sends by itself: a span may be there before the one that it is below.
+    // Each service sends its spans itself, so a span may arrive before its parent.
     const arrived = () => {
       const ids = new Set(ofJob().map(({ spanId }) => spanId));
       const below = ofJob().every(({ parentSpanId }) => parentSpanId === undefined || ids.has(parentSpanId));
@@ -196,7 +197,7 @@ describe('ad hoc', () => {
     fs.rmSync(stateDir, { recursive: true, force: true });
   });
 
-  test("a report's basic view fits a screen; layer 0 and head 0 are printed as such", async () => {
+  test("a report's basic view is short; layer 0 and head 0 are printed", async () => {
     const request = { model: 'tiny-bert', dataset: { inline: { texts: ['a b c', 'c b', 'b'] } }, options: { k: 1 } };
     const all = await call(service.ports.analyzer, 'AnalyzerService/Analyze', request);
     const { report } = all.at(-1);
@@ -213,78 +214,78 @@ describe('ad hoc', () => {
     expect(heads).toEqual(Array.from({ length: report.layers }, (_, layer) => layer));
   });
 
-  test.each<[what: string, service: 'gateway' | 'analyzer' | 'trainer', method: string, request: object, said: RegExp]>(
+  test.each<
+    [what: string, service: 'gateway' | 'analyzer' | 'trainer', method: string, request: object, message: RegExp]
+  >([
+    ['an unknown field', 'analyzer', 'AnalyzerService/Analyze', { modl: 'x' }, /no known field named modl/],
     [
-      ['an unknown field', 'analyzer', 'AnalyzerService/Analyze', { modl: 'x' }, /no known field named modl/],
-      [
-        'an unknown model',
-        'analyzer',
-        'AnalyzerService/DescribeModel',
-        { model: './tiny-bart' },
-        /InvalidArgument[\s\S]*"field": "model"[\s\S]*tiny-bert/,
-      ],
-      [
-        'a bad option',
-        'analyzer',
-        'AnalyzerService/Analyze',
-        { model: 'tiny-bert', dataset: { inline: { texts: ['a'] } }, options: { xi: 2 } },
-        /InvalidArgument[\s\S]*"field": "options.xi"[\s\S]*at most 1/,
-      ],
-      [
-        'a head that is not there',
-        'trainer',
-        'TrainerService/Train',
-        { run_id: 'r', model: 'tiny-bert', train: SPEC.train, mask: { heads: [{ layer: 0, head: 99 }] } },
-        /InvalidArgument[\s\S]*"field": "mask.heads\[0\].head"[\s\S]*it must be 0 to/,
-      ],
-      [
-        'a path for a run',
-        'trainer',
-        'TrainerService/Train',
-        { run_id: '../r', model: 'tiny-bert', train: SPEC.train, mask: { heads: [] } },
-        /InvalidArgument[\s\S]*"field": "run_id"/,
-      ],
-      [
-        'a path for an artifact',
-        'gateway',
-        'ArtifactService/DownloadArtifact',
-        { sha256: '../../etc/passwd' },
-        /InvalidArgument[\s\S]*"field": "sha256"/,
-      ],
-      ['a job that is not there', 'gateway', 'GatewayService/GetJob', { job_id: 'none' }, /NotFound/],
-      [
-        'a bad spec',
-        'gateway',
-        'GatewayService/CreateJob',
-        { spec: { ...SPEC, training: { lr: 0 } } },
-        /InvalidArgument[\s\S]*"field": "spec.training.lr"[\s\S]*above 0/,
-      ],
-      [
-        'more heads than there are',
-        'gateway',
-        'GatewayService/CreateJob',
-        { spec: { ...SPEC, selection: { k: 99 } } },
-        /InvalidArgument[\s\S]*"field": "spec.selection.k"/,
-      ],
-      [
-        'a column that is not there',
-        'gateway',
-        'GatewayService/CreateJob',
-        { spec: { ...SPEC, train: { ...SPEC.train, text_columns: ['sentense'] } } },
-        /InvalidArgument[\s\S]*"field": "spec.train"[\s\S]*sentence/,
-      ],
-      [
-        'rows outside the data roots',
-        'gateway',
-        'GatewayService/CreateJob',
-        { spec: { ...SPEC, train: { path: '/etc/passwd' } } },
-        /InvalidArgument[\s\S]*"field": "spec.train.path"/,
-      ],
+      'an unknown model',
+      'analyzer',
+      'AnalyzerService/DescribeModel',
+      { model: './tiny-bart' },
+      /InvalidArgument[\s\S]*"field": "model"[\s\S]*tiny-bert/,
     ],
-  )(
+    [
+      'a bad option',
+      'analyzer',
+      'AnalyzerService/Analyze',
+      { model: 'tiny-bert', dataset: { inline: { texts: ['a'] } }, options: { xi: 2 } },
+      /InvalidArgument[\s\S]*"field": "options.xi"[\s\S]*at most 1/,
+    ],
+    [
+      'a head that is not there',
+      'trainer',
+      'TrainerService/Train',
+      { run_id: 'r', model: 'tiny-bert', train: SPEC.train, mask: { heads: [{ layer: 0, head: 99 }] } },
+      /InvalidArgument[\s\S]*"field": "mask.heads\[0\].head"[\s\S]*it must be 0 to/,
+    ],
+    [
+      'a path for a run',
+      'trainer',
+      'TrainerService/Train',
+      { run_id: '../r', model: 'tiny-bert', train: SPEC.train, mask: { heads: [] } },
+      /InvalidArgument[\s\S]*"field": "run_id"/,
+    ],
+    [
+      'a path for an artifact',
+      'gateway',
+      'ArtifactService/DownloadArtifact',
+      { sha256: '../../etc/passwd' },
+      /InvalidArgument[\s\S]*"field": "sha256"/,
+    ],
+    ['a job that is not there', 'gateway', 'GatewayService/GetJob', { job_id: 'none' }, /NotFound/],
+    [
+      'a bad spec',
+      'gateway',
+      'GatewayService/CreateJob',
+      { spec: { ...SPEC, training: { lr: 0 } } },
+      /InvalidArgument[\s\S]*"field": "spec.training.lr"[\s\S]*above 0/,
+    ],
+    [
+      'more heads than there are',
+      'gateway',
+      'GatewayService/CreateJob',
+      { spec: { ...SPEC, selection: { k: 99 } } },
+      /InvalidArgument[\s\S]*"field": "spec.selection.k"/,
+    ],
+    [
+      'a column that is not there',
+      'gateway',
+      'GatewayService/CreateJob',
+      { spec: { ...SPEC, train: { ...SPEC.train, text_columns: ['sentense'] } } },
+      /InvalidArgument[\s\S]*"field": "spec.train"[\s\S]*sentence/,
+    ],
+    [
+      'rows outside the data roots',
+      'gateway',
+      'GatewayService/CreateJob',
+      { spec: { ...SPEC, train: { path: '/etc/passwd' } } },
+      /InvalidArgument[\s\S]*"field": "spec.train.path"/,
+    ],
+  ])(
     '%s: a status, the field and what would be right, in grpcurl’s own output',
-    async (_, name, method, request, said) => {
-      await expect(call(service.ports[name], method, request)).rejects.toThrow(said);
+    async (_, name, method, request, message) => {
+      await expect(call(service.ports[name], method, request)).rejects.toThrow(message);
       expect(service.log).not.toMatch(/"level":"error"/);
     },
   );
@@ -298,8 +299,8 @@ describe('ad hoc', () => {
           ? ['hifi.v1.ArtifactService', 'hifi.v1.GatewayService']
           : [`hifi.v1.${name[0].toUpperCase()}${name.slice(1)}Service`],
       ]);
-      for (const asked of ['', ...stdout.split('\n').filter((line) => line.startsWith('hifi'))]) {
-        const args = ['-plaintext', '-d', JSON.stringify({ service: asked }), `127.0.0.1:${port}`];
+      for (const name of ['', ...stdout.split('\n').filter((line) => line.startsWith('hifi'))]) {
+        const args = ['-plaintext', '-d', JSON.stringify({ service: name }), `127.0.0.1:${port}`];
         const health = await grpcurl([...args, 'grpc.health.v1.Health/Check']);
         expect(JSON.parse(health.stdout)).toEqual({ status: 'SERVING' });
       }

@@ -8,8 +8,9 @@ import { until } from '../support/until';
 import { complaints, createJob, getJob, MOMENTS, struckJob, TINY, VICTIMS } from './struck-job';
 
 /*
- * Three services in three processes, real sockets, a real NATS. A job is struck in each of its states by `kill -9` of a service or of
- * the engine that works for it, and must come to what it comes to undisturbed. `soak.ts` does this many times.
+ * Three services in three processes, with real sockets and a real NATS. `kill -9` strikes a
+ * service, or the engine that works for it, in each state of a job. The job must produce the same
+ * result as undisturbed. `soak.ts` repeats this many times.
  */
 const EPOCHS = TINY.training!.epochs!;
 let stateDir: string;
@@ -35,7 +36,7 @@ afterAll(async () => {
 });
 
 test.each(VICTIMS)('kill -9 of the %s in every state of a job', async (victim) => {
-  // It waits for another one.
+  // The struck job waits for this one.
   const other = await createJob(trio.clients.gateway, { ...TINY, analyzeOnly: true });
   const outcome = await struckJob(trio, TINY, victim, MOMENTS);
   expect(outcome.strikes.map(({ moment }) => moment)).toEqual(MOMENTS);

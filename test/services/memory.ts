@@ -8,10 +8,11 @@ import { until } from '../support/until';
 import { createJob, follow, LONG, MOMENTS, momentOf } from './struck-job';
 
 /*
- * What cancelled jobs leave in memory; by hand:
- *   node --require ./test/support/typescript-hook.cjs test/services/memory.ts [JOBS]
- * Each job is cancelled in another state, in turn. Prints the resident memory of `hifi serve all` after each, once the trainer's engine
- * is gone; the analyzer's stays with its model, and is told of apart.
+ * Measures the memory that cancelled jobs leave; by hand:
+ * node --require ./test/support/typescript-hook.cjs test/services/memory.ts [JOBS]
+ * Cancels each job in another state, in turn. Prints the resident memory of `hifi serve all` after
+ * each, once the trainer's engine has ended. The analyzer's engine stays with its model and is
+ * printed separately.
  */
 const jobs = Number(process.argv[2] ?? 10);
 const moments = MOMENTS.filter((moment) => moment !== 'QUEUED');

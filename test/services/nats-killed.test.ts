@@ -27,7 +27,7 @@ test(`a job during which nats-server is killed ${KILLS} times has all its events
   let kills = 0;
   let killing = Promise.resolve();
   await follow(gateway, jobId, ({ sequence }) => {
-    // The job goes on meanwhile.
+    // The job continues in the meantime.
     if (sequence % 8 === 0 && kills < KILLS) {
       kills++;
       killing = killing.then(() => nats.kill()).then(() => nats.restart());

@@ -19,9 +19,11 @@ import {
 } from './struck-job';
 
 /*
- * Kills, many times over; by hand:
- *   node --require ./test/support/typescript-hook.cjs test/services/soak.ts [ROUNDS] [--minilm COLA.TSV]
- * Each round is a job for each victim, struck in each of its states. Prints a table; exits with 1 where anything is not as it must be.
+ * Kills services many times; by hand:
+ * node --require ./test/support/typescript-hook.cjs test/services/soak.ts [ROUNDS] [--minilm
+ * COLA.TSV]
+ * Each round is a job for each victim, struck in each of its states. Prints a table; exits with 1
+ * if any result is wrong.
  */
 const words = process.argv.slice(2);
 const minilm = words.indexOf('--minilm') >= 0 ? words[words.indexOf('--minilm') + 1] : undefined;
@@ -43,10 +45,10 @@ async function soak(): Promise<boolean> {
   const nats = await startNats({ jetstream: true });
   const trio = await startTrio({ stateDir, dataRoots: roots, env: { NATS_URL: nats.url } });
   const { gateway } = trio.clients;
-  const told = new Map<string, number>();
+  const lengths = new Map<string, number>();
   let wrong = 0;
-  const judge = (what: string, outcome: Outcome, delta?: string) => {
-    told.set(outcome.job.jobId, outcome.job.lastSequence);
+  const record = (what: string, outcome: Outcome, delta?: string) => {
+    lengths.set(outcome.job.jobId, outcome.job.lastSequence);
     for (const complaint of complaints(outcome, epochs, delta)) {
       wrong++;
       process.stderr.write(`${what}, job ${outcome.job.jobId}: ${complaint}\n`);
@@ -55,7 +57,7 @@ async function soak(): Promise<boolean> {
   try {
     const began = performance.now();
     const undisturbed = await struckJob(trio, spec, 'engine', []);
-    judge('undisturbed', undisturbed);
+    record('undisturbed', undisturbed);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     process.stdout.write(
       `undisturbed: ${seconds} s, ${undisturbed.events.length} events, delta ${undisturbed.delta}\n`,
@@ -66,12 +68,12 @@ async function soak(): Promise<boolean> {
       const from = performance.now();
       const outcomes: Outcome[] = [];
       for (let round = 0; round < rounds; round++) {
-        // The struck job waits for it.
+        // The struck job waits for this one.
         const other = await createJob(gateway, { ...spec, analyzeOnly: true });
         const outcome = await struckJob(trio, spec, victim, MOMENTS);
-        judge(`${victim}, round ${round}`, outcome, undisturbed.delta);
+        record(`${victim}, round ${round}`, outcome, undisturbed.delta);
         const { state, lastSequence } = await getJob(gateway, other);
-        told.set(other, lastSequence);
+        lengths.set(other, lastSequence);
         if (state !== JobState.SUCCEEDED) wrong++;
         outcomes.push(outcome);
       }
@@ -92,18 +94,18 @@ async function soak(): Promise<boolean> {
       ];
       process.stdout.write(`| ${cells.join(' | ')} |\n`);
     }
-    const all = [...told.values()].reduce((sum, each) => sum + each, 0);
+    const all = [...lengths.values()].reduce((sum, each) => sum + each, 0);
     const kept = await until(
       () => keptIn(nats.url),
       (messages) => messages.length >= all,
       'the events in NATS',
     );
     const found = sequencesOf(kept);
-    const whole = [...told].filter(
+    const whole = [...lengths].filter(
       ([id, count]) => found[id]?.length === count && found[id].every((sequence, i) => sequence === i + 1),
     );
-    if (whole.length !== told.size || kept.length !== all) wrong++;
-    process.stdout.write(`NATS: ${kept.length} events of ${all}; whole: ${whole.length} of ${told.size} jobs\n`);
+    if (whole.length !== lengths.size || kept.length !== all) wrong++;
+    process.stdout.write(`NATS: ${kept.length} events of ${all}; whole: ${whole.length} of ${lengths.size} jobs\n`);
     process.stdout.write(`not as it must be: ${wrong}\n`);
     return wrong === 0;
   } finally {

@@ -47,8 +47,8 @@ const settings = (name: ServedName): ServeSettings => ({
 });
 
 /**
- * Handles that keep this process alive, except its standard streams and the server of the taken
- * port.
+ * Lists the handles that keep this process alive, except its standard streams and the server of the
+ * port in use.
  */
 const alive = () =>
   process

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { followJob } from '../../gateway/follow';
+import { followJob } from '../../gateway/follow-job';
 import { eventOf } from '../../gateway/job-message';
 import type { JobEventRecord } from '../../gateway/record';
 import type { GrpcClient } from '../../infra/grpc/client';
@@ -23,7 +23,7 @@ const rows = (name: string) => ({
   labelColumn: 'label',
 });
 
-/** A job of a few seconds on a small random model. */
+/** Job of a few seconds on a small random model. */
 export const TINY: Spec = {
   model: path.join(FIXTURES, 'tiny-bert'),
   train: rows('train.tsv'),
@@ -37,17 +37,17 @@ export const TINY: Spec = {
 /** The same job with few epochs and without an export. */
 export const SHORT: Spec = { ...TINY, training: { ...TINY.training, epochs: 3 }, exports: [] };
 
-/** The same, long enough in its training to be met there. */
+/** The same job with a training that is long enough to be struck. */
 export const LONG: Spec = { ...TINY, training: { ...TINY.training, epochs: 60 } };
 
-/** A job whose first epoch has many steps: what is saved within it was saved for another reason than its end. */
+/** Job whose first epoch has many steps: a checkpoint within it is not that of the epoch's end. */
 export const MANY_STEPS: Spec = {
   ...TINY,
   train: inlineRows(3000),
   training: { ...TINY.training, epochs: 1, batchSize: 3 },
 };
 
-/** Rows that a request brings along. */
+/** Creates inline rows. */
 export function inlineRows(count: number) {
   const texts = Array.from(
     { length: count },
@@ -57,34 +57,36 @@ export function inlineRows(count: number) {
   return { source: { case: 'inline' as const, value: { texts, labels } } };
 }
 
-/** Where a job is struck: at the event of a state, or in its training once that has a checkpoint. */
+/**
+ * Moments at which a job is struck: the event of a state, or the training once it has a checkpoint.
+ */
 export const MOMENTS = ['QUEUED', 'ANALYZING', 'SELECTING', 'TRAINING', 'epoch', 'EVALUATING', 'EXPORTING'] as const;
 export type Moment = (typeof MOMENTS)[number];
 
-/** What is killed: a service's process, or the engine that works for it then. */
+/** Killed processes: a service, or the engine that works for the job at that time. */
 export const VICTIMS = ['gateway', 'analyzer', 'trainer', 'engine'] as const;
 export type Victim = (typeof VICTIMS)[number];
 
-/** A kill, and what the trainer had kept of the job at that time. */
+/** Kill, with the trainer's files of the job at that time. */
 export interface Strike {
   victim: Victim;
   moment: Moment;
-  /** False where there was no engine to kill. */
+  /** False if there was no engine to kill. */
   hit: boolean;
-  /** Steps done at the checkpoint; null where there is none. */
+  /** Number of steps at the checkpoint; null if there is none. */
   checkpoint: number | null;
-  /** Whether the training had its result. */
+  /** True if the training had its result. */
   trained: boolean;
 }
 
 export interface Outcome {
   job: Job;
-  /** As they came, to a reader that goes on after each restart of the gateway. */
+  /** Events as a reader received them that resumes after each restart of the gateway. */
   live: JobEventRecord[];
-  /** All of them, read when the job had ended. */
+  /** All events, read after the job's end. */
   events: JobEventRecord[];
   strikes: Strike[];
-  /** Of delta/delta.safetensors as it is kept; undefined where it is not. */
+  /** SHA-256 of the stored delta/delta.safetensors; undefined if it is missing. */
   delta: string | undefined;
 }
 
@@ -97,14 +99,14 @@ export async function getJob(gateway: GrpcClient, jobId: string): Promise<Job> {
   return (await gateway.unary(GatewayService.method.getJob, { jobId })).job!;
 }
 
-/** A job's events from the first on, to its end, in one call. */
+/** Reads all events of a job in one call, up to its end. */
 export async function eventsOf(gateway: GrpcClient, jobId: string): Promise<JobEventRecord[]> {
   const events: JobEventRecord[] = [];
   for await (const { event } of gateway.stream(GatewayService.method.watchJob, { jobId })) events.push(eventOf(event!));
   return events;
 }
 
-/** Follows a job to its end, and calls `see` with each event as it comes. */
+/** Follows a job to its end, and calls `see` with each new event. */
 export async function follow(
   gateway: GrpcClient,
   jobId: string,
@@ -118,7 +120,7 @@ export async function follow(
   return events;
 }
 
-/** Runs a job and strikes it once at each moment; what was killed is started again. */
+/** Runs a job, strikes it once at each moment, and restarts what was killed. */
 export async function struckJob(trio: Trio, spec: Spec, victim: Victim, moments: readonly Moment[]): Promise<Outcome> {
   const { gateway } = trio.clients;
   const jobId = await createJob(gateway, spec);
@@ -136,7 +138,7 @@ export function momentOf({ event }: JobEventRecord): string | undefined {
   return event.kind === 'epoch' && event.epoch.epoch > 1 ? 'epoch' : undefined;
 }
 
-/** How long the test waits for an engine to be there, in milliseconds. */
+/** Longest wait for an engine, in milliseconds. */
 const ENGINE_MS = 2000;
 
 async function strike(trio: Trio, jobId: string, victim: Victim, moment: Moment): Promise<Strike> {
@@ -157,7 +159,7 @@ async function strike(trio: Trio, jobId: string, victim: Victim, moment: Moment)
   return { victim, moment, hit, ...keptOf(trio.stateDir, jobId) };
 }
 
-/** What the trainer has of a job's training. */
+/** Reads the trainer's files of a job's training. */
 export function keptOf(stateDir: string, jobId: string): Pick<Strike, 'checkpoint' | 'trained'> {
   const folder = path.join(stateDir, 'runs', jobId);
   const file = path.join(folder, 'state', 'training.safetensors');
@@ -171,7 +173,7 @@ export function keptOf(stateDir: string, jobId: string): Pick<Strike, 'checkpoin
   }
 }
 
-/** The SHA-256 of the delta's bytes as they are kept. */
+/** Returns the SHA-256 of the stored delta's bytes. */
 export function deltaOf(stateDir: string, { artifacts }: Job): string | undefined {
   const named = artifacts.filter(({ name }) => name === 'delta/delta.safetensors');
   if (named.length !== 1) return undefined;
@@ -180,10 +182,11 @@ export function deltaOf(stateDir: string, { artifacts }: Job): string | undefine
 }
 
 /**
- * What is not as it must be: the job has SUCCEEDED with the one delta; its events are 1 … n, each once, and tell of every state
- * and epoch once; no step before the last checkpoint was trained again.
+ * Lists all faults of a job's outcome. It must have SUCCEEDED with the one delta. Its events must
+ * be 1 … n, each once, with every state and epoch once. No step before the last checkpoint may have
+ * been trained again.
  *
- * @param delta the undisturbed job's
+ * @param delta the undisturbed job's delta
  */
 export function complaints(
   { job, live, events, strikes, delta }: Outcome,
@@ -192,7 +195,7 @@ export function complaints(
 ): string[] {
   const found: string[] = [];
   const check = (right: boolean, what: string) => void (right || found.push(what));
-  const told = (kind: JobEventRecord['event']['kind']) =>
+  const ofKind = (kind: JobEventRecord['event']['kind']) =>
     events.map(({ event }) => event).filter((e) => e.kind === kind);
   const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
@@ -205,17 +208,17 @@ export function complaints(
   );
   check(same(live, events), 'a reader of the live events has seen others');
   check(job.lastSequence === events.length, `last_sequence is ${job.lastSequence} of ${events.length}`);
-  const states = told('state').map((event) => (event as { state: JobState }).state);
+  const states = ofKind('state').map((event) => (event as { state: JobState }).state);
   check(same(states, JOB_PATH), `states are ${states}`);
-  const judged = told('epoch').map((event) => (event as { epoch: { epoch: number } }).epoch.epoch);
-  check(judged.length === epochs && judged.every((epoch, i) => epoch === i + 1), `epochs are ${judged}`);
-  const names = told('artifact').map((event) => (event as { artifact: { name: string } }).artifact.name);
+  const evaluated = ofKind('epoch').map((event) => (event as { epoch: { epoch: number } }).epoch.epoch);
+  check(evaluated.length === epochs && evaluated.every((epoch, i) => epoch === i + 1), `epochs are ${evaluated}`);
+  const names = ofKind('artifact').map((event) => (event as { artifact: { name: string } }).artifact.name);
   const again = names.filter((name, i) => names.indexOf(name) !== i && !name.startsWith('report'));
-  check(again.length === 0, `told again: ${again}`);
+  check(again.length === 0, `reported again: ${again}`);
   const resumed = job.metrics?.resumedFromStep ?? 0;
-  // The analyzer's end does not touch a training.
-  const cut = strikes.filter(({ victim, trained }) => victim !== 'analyzer' && !trained);
-  const reached = Math.max(0, ...cut.map(({ checkpoint }) => checkpoint ?? 0));
+  // The analyzer's end does not affect a training.
+  const interrupted = strikes.filter(({ victim, trained }) => victim !== 'analyzer' && !trained);
+  const reached = Math.max(0, ...interrupted.map(({ checkpoint }) => checkpoint ?? 0));
   check(resumed >= reached, `went on from step ${resumed}, the checkpoint was of step ${reached}`);
   return found;
 }

@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { Admission } from '../../infra/admission';
 import { Inputs } from '../../infra/artifacts/inputs';
-import { Results } from '../../infra/artifacts/results';
+import { ResultArtifacts } from '../../infra/artifacts/result-artifacts';
 import { ArtifactStore } from '../../infra/artifacts/store';
 import { ModelDescriptions } from '../../model/description';
 import { FIXTURES } from './deltas';
@@ -12,7 +12,7 @@ export function serviceParts(stateDir: string) {
   return {
     store,
     inputs: new Inputs({ store, dataRoots: [FIXTURES], scratch: path.join(stateDir, 'scratch') }),
-    results: new Results(store),
+    results: new ResultArtifacts(store),
     models: new ModelDescriptions(),
     admission: new Admission(),
   };

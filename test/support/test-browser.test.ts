@@ -8,7 +8,7 @@ const before = process.env.PATH;
 let folder: string;
 let root: jest.SpyInstance;
 
-/** A program of a few lines of shell. */
+/** Writes a program of a few lines of shell. */
 function program(name: string, script: string): void {
   fs.writeFileSync(path.join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
@@ -31,23 +31,23 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true });
 });
 
-it('takes the browser that is there, by any of its names', async () => {
+it('finds an installed browser by any of its names', async () => {
   program('chromium-browser', '');
   expect(findBrowser()).toBe(path.join(folder, 'chromium-browser'));
   expect(await setUp()).toEqual([]);
 });
 
-it('installs it as root on Debian, after a look at new lists where the old ones do not have it', async () => {
+it('installs it as root on Debian, with updated package lists if needed', async () => {
   const browser = path.join(folder, 'chromium');
   program(
     'apt-get',
-    `echo "$*" >> '${folder}/asked'
+    `echo "$*" >> '${folder}/calls'
      [ "$1" = update ] && { echo > '${folder}/lists'; exit 0; }
      [ -e '${folder}/lists' ] || exit 100
      /bin/cp "$0" '${browser}'`,
   );
   expect(await setUp()).toEqual(['installing Chromium for the tests (apt-get install -y chromium)']);
-  expect(fs.readFileSync(path.join(folder, 'asked'), 'utf8').trim().split('\n')).toEqual([
+  expect(fs.readFileSync(path.join(folder, 'calls'), 'utf8').trim().split('\n')).toEqual([
     'install -y chromium',
     'update',
     'install -y chromium',
@@ -56,7 +56,7 @@ it('installs it as root on Debian, after a look at new lists where the old ones 
   expect(await setUp()).toEqual([]);
 });
 
-it('goes on without, in a line that says why; who needs it is told how to get it', async () => {
+it('continues without it, with one line that gives the reason; its tests name the command', async () => {
   const line = (reason: string) =>
     `tests of pages will fail: Chromium is not on PATH and was not installed: ${reason} (apt-get install -y chromium)`;
   expect(await setUp()).toEqual([line('there is no apt-get')]);
@@ -66,6 +66,6 @@ it('goes on without, in a line that says why; who needs it is told how to get it
     line('E: no network'),
   ]);
   root.mockReturnValue(1000);
-  expect(await setUp()).toEqual([line('that takes root')]);
+  expect(await setUp()).toEqual([line('this needs root')]);
   await expect(openBrowser()).rejects.toThrow(/^this test needs Chromium on PATH: apt-get install -y chromium$/);
 });

@@ -1,23 +1,23 @@
 import { lastLines, runCommand } from '../../foundation/command';
 import { onPath } from '../../infra/on-path';
 
-/** What Chromium is called; the first that is there is taken. */
+/** Names of Chromium; the first one that is found is used. */
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 
-/** The command that brings it. */
+/** Command that installs it. */
 export const BROWSER_COMMAND = 'apt-get install -y chromium';
 
-/** How long the download and the installation may take, in milliseconds. */
+/** Longest time of the download and the installation, in milliseconds. */
 const INSTALL_MS = 600_000;
 
-/** The browser that tests of pages drive: a Chromium on PATH. */
+/** Finds the browser that tests of pages drive: a Chromium on PATH. */
 export const findBrowser = (): string | undefined => NAMES.map(onPath).find((found) => found !== undefined);
 
 /**
- * Installs Chromium where there is none, on Debian and its kin as root. Elsewhere it says in a line what to do and goes on: the
- * tests that need it fail with that, all others run.
+ * Installs Chromium if it is missing, on Debian and its derivatives as root. Elsewhere it logs one
+ * line on what to do and continues. Tests that need it fail with that reason; all others run.
  *
- * @param log told a line where it is installed or missing; nothing where it is there
+ * @param log receives a line if Chromium is installed or missing; none if it exists
  */
 export async function setUpTestBrowser(log: (line: string) => void): Promise<void> {
   if (findBrowser()) return;
@@ -26,10 +26,10 @@ export async function setUpTestBrowser(log: (line: string) => void): Promise<voi
   log(`tests of pages will fail: Chromium is not on PATH and was not installed: ${reason} (${BROWSER_COMMAND})`);
 }
 
-/** @returns why it could not be done, undefined where it was */
+/** Installs Chromium. @returns the reason of a failure, or undefined */
 async function install(log: (line: string) => void): Promise<string | undefined> {
   if (onPath('apt-get') === undefined) return 'there is no apt-get';
-  if (process.getuid?.() !== 0) return 'that takes root';
+  if (process.getuid?.() !== 0) return 'this needs root';
   log(`installing Chromium for the tests (${BROWSER_COMMAND})`);
   const run = (...args: string[]) =>
     runCommand('apt-get', args, {
@@ -39,10 +39,10 @@ async function install(log: (line: string) => void): Promise<string | undefined>
   const [, ...install] = BROWSER_COMMAND.split(' ');
   let done = await run(...install);
   if (done.status !== 0) {
-    // The lists of packages may be old, or not there.
+    // The package lists may be old or missing.
     await run('update');
     done = await run(...install);
   }
   if (done.status !== 0) return lastLines(done.output, 1)[0] ?? `apt-get ended with status ${done.status}`;
-  return findBrowser() ? undefined : 'apt-get brought none';
+  return findBrowser() ? undefined : 'apt-get installed none';
 }

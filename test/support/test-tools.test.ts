@@ -7,18 +7,18 @@ import { findTool, hasTool } from './tools';
 const before = { ...process.env };
 let folder: string;
 
-/** A program of a few lines of shell. */
+/** Writes a program of a few lines of shell. */
 function program(file: string, script: string): void {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   fs.writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
 
-/** A Go that writes down what it was asked for, and does as told. */
+/** Writes a stand-in for Go that records its arguments and runs a script. */
 function fakeGo(install: string): void {
-  program(path.join(folder, 'bin/go'), `[ "$1" = version ] && exit 0\necho "$*" >> '${folder}/asked'\n${install}`);
+  program(path.join(folder, 'bin/go'), `[ "$1" = version ] && exit 0\necho "$*" >> '${folder}/calls'\n${install}`);
 }
 
-const asked = () => fs.readFileSync(path.join(folder, 'asked'), 'utf8').trim().split('\n');
+const calls = () => fs.readFileSync(path.join(folder, 'calls'), 'utf8').trim().split('\n');
 
 async function setUp(): Promise<string[]> {
   const lines: string[] = [];
@@ -29,7 +29,7 @@ async function setUp(): Promise<string[]> {
 beforeEach(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-test-tools-'));
   process.env.XDG_CACHE_HOME = path.join(folder, 'cache');
-  // Nothing of the system's: it may have a Go, or the tools.
+  // PATH excludes the system, which may have Go or the tools.
   process.env.PATH = path.join(folder, 'bin');
   program(path.join(folder, 'bin/chromium'), '');
 });
@@ -40,33 +40,33 @@ afterEach(() => {
   fs.rmSync(folder, { recursive: true });
 });
 
-it('builds what is missing into the cache, once', async () => {
-  // Both of them at each call: what counts is what the name says.
+it('builds missing tools in the cache, once', async () => {
+  // Each call writes both programs; only the one of the tool's name counts.
   fakeGo('for name in nats-server grpcurl; do /bin/cp "$0" "$GOBIN/$name"; done');
   expect(await setUp()).toEqual([
     'building nats-server 2.15.2 for the tests (go install)',
     'building grpcurl 1.9.3 for the tests (go install)',
   ]);
-  expect(asked()).toEqual([
+  expect(calls()).toEqual([
     'install github.com/nats-io/nats-server/v2@v2.15.2',
     'install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3',
   ]);
   expect(findTool('nats-server')).toBe(path.join(folder, 'cache/hifi/bin/nats-server-2.15.2/nats-server'));
   expect(await setUp()).toEqual([]);
-  expect(asked()).toHaveLength(2);
+  expect(calls()).toHaveLength(2);
 });
 
-it('takes those on PATH', async () => {
+it('uses the tools on PATH', async () => {
   fakeGo('exit 1');
   for (const name of ['nats-server', 'grpcurl']) program(path.join(folder, 'bin', name), '');
   expect(await setUp()).toEqual([]);
   expect(findTool('grpcurl')).toBe(path.join(folder, 'bin/grpcurl'));
 });
 
-it('goes on without Go, in a line for each tool; who needs one is told how to get it', async () => {
+it('continues without Go, with a line for each tool; its tests name the command', async () => {
   expect(await setUp()).toEqual([
-    'tests of NATS will fail: nats-server is not on PATH and could not be built: Go (https://go.dev) is not there either',
-    'tests of gRPC will fail: grpcurl is not on PATH and could not be built: Go (https://go.dev) is not there either',
+    'tests of NATS will fail: nats-server is not on PATH and could not be built: Go (https://go.dev) is missing too',
+    'tests of gRPC will fail: grpcurl is not on PATH and could not be built: Go (https://go.dev) is missing too',
   ]);
   expect(() => findTool('nats-server')).toThrow(
     /^this test needs nats-server: npm test builds it where Go is, else put it on PATH \(go install github\.com\/nats-io\/\S+@v2\.15\.2\)$/,
@@ -75,7 +75,7 @@ it('goes on without Go, in a line for each tool; who needs one is told how to ge
   expect(hasTool('jaeger-all-in-one')).toBe(false);
 });
 
-it('goes on when the build fails, keeps nothing of it and tries again', async () => {
+it('continues after a failed build, leaves nothing of it and tries again the next time', async () => {
   fakeGo('echo half > "$GOBIN/nats-server"; echo "go: no such version" >&2; exit 1');
   for (let run = 0; run < 2; run++) {
     expect(await setUp()).toContain(

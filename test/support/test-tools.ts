@@ -5,13 +5,13 @@ import { cached } from '../../infra/cache';
 import { isProgram, onPath } from '../../infra/on-path';
 import { setUpTestBrowser } from './test-browser';
 
-/** A program that tests start. What they need is a real one: a stand-in would have our own errors. */
+/** Program that tests start. It is the real one: a stand-in would repeat our own errors. */
 export interface TestTool {
   name: string;
-  /** Go's name of the program, and the version that is built where PATH has none. */
+  /** Go module of the program, and the version that is built if PATH has none. */
   module: string;
   version: string;
-  /** What cannot be tested without it. */
+  /** Subject of the tests that need it. */
   tests: string;
 }
 
@@ -20,16 +20,16 @@ export const TEST_TOOLS: readonly TestTool[] = [
   { name: 'grpcurl', module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: '1.9.3', tests: 'gRPC' },
 ];
 
-/** How long one tool may take to build, in milliseconds: on two cores and from nothing it takes one. */
+/** Longest time of a tool's build, in milliseconds. On two cores a full build takes a minute. */
 const BUILD_MS = 600_000;
 
-/** The tool's folder in the cache. */
+/** Cache folder of the tool. */
 const folderName = ({ name, version }: TestTool) => `bin/${name}-${version}`;
 
 /**
- * A program by its name: the one on PATH, else the one that set-up built.
+ * Finds a program: the one on PATH, else the one that set-up built.
  *
- * @returns its path, or `undefined` where neither is there
+ * @returns its path, or undefined if neither exists
  */
 export function findProgram(name: string): string | undefined {
   const tool = TEST_TOOLS.find((each) => each.name === name);
@@ -37,14 +37,14 @@ export function findProgram(name: string): string | undefined {
   return onPath(name) ?? (built && isProgram(built) ? built : undefined);
 }
 
-/** The command that builds the tool. */
+/** Command that builds the tool. */
 export const installCommand = ({ module, version }: TestTool) => `go install ${module}@v${version}`;
 
 /**
- * Builds the tools that are not there, with Go, into the user's cache folder, and sees to a browser. Where that cannot be done it says so in a
- * line and goes on: the tests that need the tool fail with what is missing, all others run.
+ * Builds missing tools with Go in the user's cache folder, and installs a browser. If that fails,
+ * it logs one line and continues. Tests that need the tool fail with that reason; all others run.
  *
- * @param log told a line for each tool that is built or missing; nothing where all is there
+ * @param log receives a line for each tool that is built or missing; none if all exist
  */
 export async function setUpTestTools(log: (line: string) => void): Promise<void> {
   for (const tool of TEST_TOOLS) {
@@ -60,7 +60,7 @@ export async function setUpTestTools(log: (line: string) => void): Promise<void>
 }
 
 async function build(tool: TestTool, log: (line: string) => void): Promise<void> {
-  if ((await runCommand('go', ['version'])).status !== 0) throw new Error('Go (https://go.dev) is not there either');
+  if ((await runCommand('go', ['version'])).status !== 0) throw new Error('Go (https://go.dev) is missing too');
   await cached(folderName(tool), async (folder) => {
     log(`building ${tool.name} ${tool.version} for the tests (go install)`);
     const [command, ...args] = installCommand(tool).split(' ');

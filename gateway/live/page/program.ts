@@ -76,7 +76,7 @@ export function program(): void {
       row.replaceWith(next);
       if (focused) next.querySelector('button')?.focus();
     }
-    if (before && stateOf(before) !== stateOf(job)) at('said').textContent = `job ${job.jobId} is ${wordOf(job)}`;
+    if (before && stateOf(before) !== stateOf(job)) at('notice').textContent = `job ${job.jobId} is ${wordOf(job)}`;
     if (job.jobId === shown) drawFacts(job);
   };
 
@@ -197,7 +197,7 @@ export function program(): void {
     const status = await fill();
     if (status !== 200 && status !== 401) throw new Error(`status ${status}`);
     at('away').hidden = true;
-    at('door').hidden = status !== 401;
+    at('login').hidden = status !== 401;
     at('jobs').hidden = status === 401;
     if (status === 401) {
       at('token').focus();
@@ -224,7 +224,7 @@ export function program(): void {
     };
   };
   const beginAgain = () => void setTimeout(() => void begin().catch(beginAgain), 3000);
-  at<HTMLFormElement>('doorForm').onsubmit = async (event) => {
+  at<HTMLFormElement>('loginForm').onsubmit = async (event) => {
     event.preventDefault();
     const body = at<HTMLInputElement>('token').value;
     const answer = await fetch('/session', { method: 'POST', headers: { 'x-hifi': '1' }, body });
@@ -234,7 +234,7 @@ export function program(): void {
   at('cancel').onclick = async () => {
     const answer = await fetch(`/jobs/${shown}/cancel`, { method: 'POST', headers: { 'x-hifi': '1' } });
     if (answer.ok) take(await answer.json());
-    else at('said').textContent = await answer.text();
+    else at('notice').textContent = await answer.text();
   };
   begin().catch(beginAgain);
 }

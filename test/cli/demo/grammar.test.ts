@@ -12,7 +12,7 @@ const splits = ['train', 'dev', 'test'] as const;
 const data = demoData(0);
 const wordsOf = ({ sentence }: DemoRow) => sentence.toLowerCase().replace(/[.,]/g, '').split(' ');
 
-/** For each word: how often it is in acceptable less how often in unacceptable sentences. */
+/** Counts each word: occurrences in acceptable sentences minus those in unacceptable ones. */
 function excess(rows: DemoRow[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const row of rows) {
@@ -22,7 +22,10 @@ function excess(rows: DemoRow[]): Map<string, number> {
   return counts;
 }
 
-/** A naive Bayes classifier of the n-grams of `tokens`, with add-one smoothing; its share of right answers. */
+/**
+ * Trains a naive Bayes classifier on n-grams of `tokens`, with add-one smoothing. @returns its
+ * accuracy
+ */
 function naiveBayes(train: DemoRow[], dev: DemoRow[], tokens: (row: DemoRow) => string[]): number {
   const counts = new Map<string, [number, number]>();
   for (const row of train) {
@@ -43,7 +46,7 @@ function naiveBayes(train: DemoRow[], dev: DemoRow[], tokens: (row: DemoRow) => 
 }
 
 describe('demoData', () => {
-  it.each(splits)('%s: as many rows as told, half acceptable, in each phenomenon', (split) => {
+  it.each(splits)('%s: each phenomenon has its share of the rows, half of them acceptable', (split) => {
     const rows = data[split];
     expect(rows.length).toBe(DEMO_ROWS[split]);
     const phenomena = Object.keys(split === 'test' ? HELD_OUT : PHENOMENA);
@@ -55,25 +58,25 @@ describe('demoData', () => {
     }
   });
 
-  it.each([0, 1, 12345])('no sentence is there twice, within a split or in two (seed %d)', (seed) => {
+  it.each([0, 1, 12345])('no sentence appears twice, within a split or in two (seed %d)', (seed) => {
     const rows = splits.flatMap((split) => demoData(seed)[split]);
     expect(new Set(rows.map((row) => row.sentence.toLowerCase())).size).toBe(rows.length);
   });
 
-  it.each(splits)('%s: every word form is as often acceptable as not', (split) => {
+  it.each(splits)('%s: every word form is equally often in acceptable and unacceptable sentences', (split) => {
     expect([...excess(data[split])].filter(([, more]) => more !== 0)).toEqual([]);
   });
 
   it('is not solved by counting words', () => {
     expect(naiveBayes(data.train, data.dev, wordsOf)).toBeLessThanOrEqual(0.6);
-    // Nor by words and lengths, nor by how a sentence begins or ends.
+    // Nor by words and lengths, nor by the beginning or end of a sentence.
     const shape = (row: DemoRow) => [...wordsOf(row), `length ${wordsOf(row).length}`];
     const ends = (row: DemoRow) => [wordsOf(row).slice(0, 2).join(' '), wordsOf(row).slice(-2).join(' ')];
     expect(naiveBayes(data.train, data.dev, shape)).toBeLessThanOrEqual(0.6);
     expect(naiveBayes(data.train, data.dev, ends)).toBeLessThanOrEqual(0.6);
   });
 
-  it('can be told apart by what stands together, so that there is something to learn', () => {
+  it('is partly solved by word pairs, so that there is something to learn', () => {
     const pairs = (row: DemoRow) => {
       const words = wordsOf(row);
       return words.flatMap((a, i) => words.slice(i + 1).map((b) => `${a} … ${b}`));
@@ -104,7 +107,7 @@ describe('writeDemoData', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-demo-'));
   afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-  it('writes three files that read back as they were, the same bytes each time, and leaves nothing else', async () => {
+  it('writes three files that read back unchanged, the same bytes each time, and nothing else', async () => {
     const at = path.join(folder, 'new', 'data');
     const files = writeDemoData(at, 0);
     expect(fs.readdirSync(at).sort()).toEqual(['dev.tsv', 'test.tsv', 'train.tsv']);

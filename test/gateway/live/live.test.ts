@@ -29,7 +29,7 @@ let service: Service;
 let gateway: GrpcClient;
 let browser: Browser;
 let port: number;
-/** What pages have said and asked for elsewhere. */
+/** Console messages and foreign requests of the pages. */
 let complaints: string[];
 
 beforeAll(async () => {
@@ -60,14 +60,14 @@ async function ended(jobId: string): Promise<void> {
   for await (const _ of gateway.stream(GatewayService.method.watchJob, { jobId }));
 }
 
-/** The page, entered with the token. */
+/** Opens the page and logs in with the token. */
 async function onPage(use: (page: Page) => Promise<void>, options: BrowserContextOptions = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
   try {
     const page = await context.newPage();
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
-      // The browser's own word on the question that the door is the answer to.
+      // The browser logs the 401 that the login form answers.
       if (!message.text().includes('401')) complaints.push(message.text());
     });
     page.on('request', (request) => {
@@ -86,8 +86,11 @@ async function onPage(use: (page: Page) => Promise<void>, options: BrowserContex
   }
 }
 
-/** An answer of the server's, as any program gets it. */
-function asked(at: string, { method = 'GET', headers = {}, body = '' }: http.RequestOptions & { body?: string } = {}) {
+/** Sends a request to the server, as any program can. */
+function request(
+  at: string,
+  { method = 'GET', headers = {}, body = '' }: http.RequestOptions & { body?: string } = {},
+) {
   return new Promise<{ status: number; headers: http.IncomingHttpHeaders; body: string }>((resolve, reject) => {
     const request = http.request({ host: '127.0.0.1', port, path: at, method, headers }, (response) => {
       let text = '';
@@ -98,7 +101,7 @@ function asked(at: string, { method = 'GET', headers = {}, body = '' }: http.Req
   });
 }
 
-test('a job appears, moves and ends by itself; its epochs, its loss and its report are there', async () => {
+test('a job appears, progresses and ends without a reload; its epochs, loss and report are shown', async () => {
   await onPage(async (page) => {
     const jobId = await createJob(20);
     const row = page.locator(`#job-${jobId}`);
@@ -109,7 +112,7 @@ test('a job appears, moves and ends by itself; its epochs, its loss and its repo
     expect(await page.locator('#epochRows tr').count()).toBe(20);
     expect((await page.locator('#curve').getAttribute('points'))!.split(' ').length).toBeGreaterThan(1);
     expect(await row.textContent()).toMatch(/accuracy 0\.\d{4}|accuracy 1\.0000/);
-    expect(await page.textContent('#said')).toBe(`job ${jobId} is succeeded`);
+    expect(await page.textContent('#notice')).toBe(`job ${jobId} is succeeded`);
 
     const [report] = await Promise.all([page.waitForEvent('popup'), page.click('text=report.html')]);
     await report.waitForLoadState();
@@ -132,7 +135,7 @@ test.each([
   ['light', { colorScheme: 'light' }],
   ['dark', { colorScheme: 'dark' }],
   ['narrow', { viewport: { width: 400, height: 800 } }],
-] as const)('nothing that axe finds: %s', async (_, options) => {
+] as const)('axe finds no fault: %s', async (_, options) => {
   const jobId = await createJob(1);
   await ended(jobId);
   await onPage(async (page) => {
@@ -148,7 +151,7 @@ test.each([
   }, options);
 });
 
-test('the keyboard alone opens a job', async () => {
+test('a job can be opened by keyboard alone', async () => {
   const jobId = await createJob(1);
   await ended(jobId);
   await onPage(async (page) => {
@@ -158,12 +161,12 @@ test('the keyboard alone opens a job', async () => {
   });
 });
 
-test('without the token nothing is told, and other pages can do nothing', async () => {
+test('without the token nothing is served, and other pages cannot change anything', async () => {
   for (const at of ['/jobs', '/changes', '/jobs/x/events', '/jobs/x/report.html']) {
-    expect(await asked(at)).toMatchObject({ status: 401, body: 'the token is missing\n' });
+    expect(await request(at)).toMatchObject({ status: 401, body: 'the token is missing\n' });
   }
-  const session = (body: string, headers = {}) => asked('/session', { method: 'POST', body, headers });
-  expect((await session(TOKEN)).status).toBe(403); // no x-hifi: a form of another page's
+  const session = (body: string, headers = {}) => request('/session', { method: 'POST', body, headers });
+  expect((await session(TOKEN)).status).toBe(403); // no x-hifi, like a form of another page
   expect((await session('wrong', { 'x-hifi': '1' })).status).toBe(401);
   const entered = await session(TOKEN, { 'x-hifi': '1' });
   expect(entered.status).toBe(204);
@@ -171,31 +174,31 @@ test('without the token nothing is told, and other pages can do nothing', async 
   expect(cookie).toMatch(/HttpOnly; SameSite=Strict/);
   expect(cookie).not.toContain(TOKEN);
   const headers = { cookie: cookie.split(';')[0] };
-  expect((await asked('/jobs', { headers })).status).toBe(200);
-  expect((await asked('/jobs', { headers: { authorization: `Bearer ${TOKEN}` } })).status).toBe(200);
-  // A name elsewhere that leads here for a moment.
-  expect((await asked('/jobs', { headers: { ...headers, host: 'rebound.example' } })).status).toBe(421);
-  const { jobs } = JSON.parse((await asked('/jobs', { headers })).body);
+  expect((await request('/jobs', { headers })).status).toBe(200);
+  expect((await request('/jobs', { headers: { authorization: `Bearer ${TOKEN}` } })).status).toBe(200);
+  // A foreign name that temporarily resolves to this address (DNS rebinding).
+  expect((await request('/jobs', { headers: { ...headers, host: 'rebound.example' } })).status).toBe(421);
+  const { jobs } = JSON.parse((await request('/jobs', { headers })).body);
   const cancel = `/jobs/${jobs[0].jobId}/cancel`;
-  expect((await asked(cancel, { method: 'POST', headers })).status).toBe(403);
+  expect((await request(cancel, { method: 'POST', headers })).status).toBe(403);
 });
 
-test('what is not there is said, and no name leads out', async () => {
+test("a missing file is a 404, and no name leaves the server's files", async () => {
   const headers = { authorization: `Bearer ${TOKEN}` };
-  const { jobs } = JSON.parse((await asked('/jobs', { headers })).body);
-  const at = async (url: string) => (await asked(url, { headers })).status;
+  const { jobs } = JSON.parse((await request('/jobs', { headers })).body);
+  const at = async (url: string) => (await request(url, { headers })).status;
   expect(await at('/jobs/none/report.html')).toBe(404);
   expect(await at(`/jobs/${jobs[0].jobId}/..%2F..%2Fgateway.lock`)).toBe(404);
   expect(await at('/etc/passwd')).toBe(404);
   expect(await at(`/jobs/${jobs[0].jobId}/%`)).toBe(404);
   const own = { ...headers, host: `LOCALHOST:${port}` };
-  expect((await asked('/jobs', { headers: own })).status).toBe(200);
+  expect((await request('/jobs', { headers: own })).status).toBe(200);
   const [{ name }] = jobs[0].artifacts ?? [{ name: 'heads.json' }];
   expect(await at(`/jobs/${jobs[0].jobId}/${name}`)).toBe(200);
   expect(service.log).not.toContain(TOKEN);
 });
 
-test('a gateway that was restarted asks an open page for the token, and then shows no job twice and no epoch', async () => {
+test('a restarted gateway requests the token from an open page, which then shows no job and no epoch twice', async () => {
   const jobId = await createJob(3);
   await ended(jobId);
   const gone = await createJob(1);
@@ -209,7 +212,7 @@ test('a gateway that was restarted asks an open page for the token, and then sho
     // The client waits a moment before it connects again.
     await gateway.unary(GatewayService.method.getJob, { jobId }).catch(() => setTimeout(3000));
     await gateway.unary(GatewayService.method.deleteJob, { jobId: gone });
-    await page.locator('#door').waitFor();
+    await page.locator('#login').waitFor();
     await page.fill('#token', TOKEN);
     await page.click('text=Enter');
     await page.locator('#away').waitFor({ state: 'hidden' });
@@ -218,7 +221,7 @@ test('a gateway that was restarted asks an open page for the token, and then sho
     await page.locator(`#job-${jobId} button`).click();
     await page.locator('#epochRows tr').nth(2).waitFor();
     expect(await page.locator('#epochRows tr').count()).toBe(3);
-    // The browser's own word on connections that are refused.
+    // The browser logs refused connections.
     complaints = complaints.filter((line) => !line.includes('net::ERR_'));
   });
 });

@@ -44,8 +44,8 @@ describe('inputs', () => {
   afterAll(() => fs.rmSync(folder, { recursive: true }));
 
   const need = { field: 'train', labels: true };
-  const rowsOf = (source: GivenRows['source'], more: Partial<GivenRows> = {}, asked = need) =>
-    inputs.rows({ source, ...more }, asked, signal);
+  const rowsOf = (source: GivenRows['source'], more: Partial<GivenRows> = {}, needs = need) =>
+    inputs.rows({ source, ...more }, needs, signal);
   const columns = { textColumns: ['text'], labelColumn: 'label' };
   const atPath = (written: string, more: Partial<GivenRows> = columns) => rowsOf({ kind: 'path', path: written }, more);
 
@@ -70,7 +70,7 @@ describe('inputs', () => {
     ['what is not there through a linked folder', 'way-out/no-such-file.tsv'],
     ['a null byte', 'rows.tsv\0.txt'],
     ['a home', '~/rows.tsv'],
-  ])('refuses %s without a word of what is there', async (_, written) => {
+  ])('refuses %s without revealing what exists there', async (_, written) => {
     const error = await errorOf(atPath(written));
     const found = JSON.stringify(written);
     const wanted = written.startsWith('~')
@@ -117,7 +117,7 @@ describe('inputs', () => {
   it.each([
     ['rwos.tsv', 'did you mean "rows.tsv"?'],
     ['deep', 'deep/rows.csv is csv, deep/again.tsv is tsv; files that are read together must have one format'],
-  ])('says what is wrong with %s', async (written, text) => {
+  ])('names the fault of %s', async (written, text) => {
     const error = await errorOf(atPath(written));
     expect([error.field, error.message]).toEqual(['train.path', expect.stringContaining(text)]);
   });
@@ -137,12 +137,12 @@ describe('inputs', () => {
     expect([error.field, error.message]).toEqual([field, expect.stringContaining(text)]);
   });
 
-  it('takes the columns of a known task where none are named', async () => {
+  it('uses the columns of a known task if none are named', async () => {
     const { what } = await rowsOf({ kind: 'path', path: 'rows.tsv' }, {}, { ...need, task: 'sst2' } as typeof need);
     expect(what).toEqual({ path: 'rows.tsv', file: fs.realpathSync(at('root/rows.tsv')), task: 'sst2' });
   });
 
-  it('reads artifacts under the name that they had', async () => {
+  it('reads artifacts under their own name', async () => {
     const { sha256 } = await store.addText('text,label\na,1\n');
     const { what, release } = await rowsOf({ kind: 'artifact', sha256, name: 'rows.csv' }, columns);
     expect(what).toEqual({ path: 'rows.csv', file: what.file, ...columns });
@@ -177,7 +177,7 @@ describe('inputs', () => {
     expect(await named('node_modules')).toMatch(/^train\.name is "node_modules"; it must be a name that ends in \.tsv/);
   });
 
-  it('fetches artifacts that are not there', async () => {
+  it('downloads missing artifacts', async () => {
     const fetched: string[] = [];
     const other = new ArtifactStore(at('other-store'));
     const fetching = new Inputs({
@@ -200,7 +200,7 @@ describe('inputs', () => {
     expect(fetched).toEqual([sha256]);
   });
 
-  it('gives inline rows back as they were, whatever they hold, and the same bytes for the same rows', async () => {
+  it('preserves inline rows with any content, and gives equal bytes for equal rows', async () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1 }).filter((value) => value.trim() !== '');
     const rows = fc.array(fc.record({ text, second: text, label: fc.stringMatching(/^[a-z0-9]{1,4}$/) }), {
       minLength: 1,
@@ -235,7 +235,7 @@ describe('inputs', () => {
     expect([error.field, error.message]).toEqual(['train.inline.second_texts', expect.stringContaining(text)]);
   });
 
-  it('finds models below a root by path, and looks nowhere else', async () => {
+  it('finds models below a root by path, and nowhere else', async () => {
     const settings = { signal };
     const tiny = fs.realpathSync(at('root/models/tiny'));
     expect(await inputs.model('models/tiny', settings)).toBe(tiny);
@@ -256,7 +256,7 @@ describe('inputs', () => {
     }
   });
 
-  it('drops scratch files of a day before, and no others', () => {
+  it('removes scratch files that are older than a day, and no others', () => {
     fs.mkdirSync(at('scratch-2/old'), { recursive: true });
     fs.mkdirSync(at('scratch-2/new'));
     const before = Date.now() / 1000 - 25 * 3600;
@@ -265,7 +265,7 @@ describe('inputs', () => {
     expect(fs.readdirSync(at('scratch-2'))).toEqual(['new']);
   });
 
-  it('refuses a data root that is none', () => {
+  it('refuses a data root that is no folder', () => {
     expect(() => new Inputs({ store, dataRoots: [at('nowhere')], scratch: at('scratch') })).toThrow('no such folder');
   });
 });

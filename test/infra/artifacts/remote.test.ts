@@ -23,7 +23,7 @@ describe('artifacts of the gateway', () => {
   let client: GrpcClient;
   let remote: RemoteArtifacts;
 
-  /** A gateway's side, by the contract. */
+  /** The gateway's side of the contract. */
   const service: Implementation<typeof ArtifactService> = {
     async uploadArtifact(requests) {
       const parts = requests[Symbol.asyncIterator]();
@@ -69,7 +69,7 @@ describe('artifacts of the gateway', () => {
     fs.rmSync(folder, { recursive: true });
   });
 
-  /** Bytes of three chunks and a bit. */
+  /** Random bytes: three full chunks and a partial one. */
   const bytes = () => randomBytes(3 * CHUNK_BYTES + 12_345);
   const addTo = async (store: ArtifactStore, content: Buffer) => {
     const file = path.join(folder, 'file');
@@ -81,12 +81,12 @@ describe('artifacts of the gateway', () => {
   const begin = async (store: ArtifactStore, content: Buffer, sha256: string) => {
     const some = async function* () {
       yield content.subarray(0, CHUNK_BYTES);
-      throw new Error('cut');
+      throw new Error('interrupted');
     };
     await store.receive({ sha256, sizeBytes: content.length, offset: 0 }, some()).catch(() => {});
   };
 
-  it('come here whole, once for many calls', async () => {
+  it('arrive whole, once for many calls', async () => {
     const content = bytes();
     const sha256 = await addTo(there, content);
     await Promise.all(Array.from({ length: 5 }, () => remote.fetch(sha256, signal)));
@@ -96,7 +96,7 @@ describe('artifacts of the gateway', () => {
     expect(offsets).toEqual([0]);
   });
 
-  it('go on where a download was cut', async () => {
+  it('resume an interrupted download', async () => {
     const content = bytes();
     const sha256 = await addTo(there, content);
     await begin(here, content, sha256);
@@ -105,7 +105,7 @@ describe('artifacts of the gateway', () => {
     expect(hashOf(fs.readFileSync(await here.path(sha256)))).toBe(sha256);
   });
 
-  it('come anew where what was there is of something else', async () => {
+  it('are downloaded again if the stored part is of another file', async () => {
     const content = bytes();
     const sha256 = await addTo(there, content);
     await begin(here, bytes(), sha256);
@@ -114,7 +114,7 @@ describe('artifacts of the gateway', () => {
     expect(hashOf(fs.readFileSync(await here.path(sha256)))).toBe(sha256);
   });
 
-  it('are published once, and from where an upload was cut', async () => {
+  it('are published once, and resume an interrupted upload', async () => {
     const content = bytes();
     const sha256 = await addTo(here, content);
     await begin(there, content, sha256);
@@ -124,7 +124,7 @@ describe('artifacts of the gateway', () => {
     expect(fs.readFileSync(await there.path(sha256)).equals(content)).toBe(true);
   });
 
-  it('that are nowhere are NOT_FOUND, and a cancelled call does not cancel the others', async () => {
+  it('that do not exist are NOT_FOUND, and a cancelled call does not cancel the others', async () => {
     await expect(remote.fetch('ab'.repeat(32), signal)).rejects.toMatchObject({ code: status.NOT_FOUND });
     const sha256 = await addTo(there, bytes());
     const leaving = new AbortController();

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { processMark } from '../../../foundation/process-identity';
-import { keepCacheSwept, sweepCache } from '../../../infra/artifacts/cache';
+import { keepCacheSwept, sweepCache } from '../../../infra/artifacts/cache-sweep';
 import { ArtifactStore } from '../../../infra/artifacts/store';
 import { status } from '../../../proto/status';
 import { temporaryFolder } from '../../support/deltas';
@@ -12,7 +12,7 @@ const DAY = 24 * 3600_000;
 const content = randomBytes(3 << 20);
 const sha256 = createHash('sha256').update(content).digest('hex');
 const whole = { sha256, sizeBytes: content.length, offset: 0 };
-/** Yields the content from a byte on, in pieces; calls `between` before each. */
+/** Yields the content from an offset on, in chunks; calls `between` before each. */
 async function* pieces(from = 0, between: (at: number) => void | Promise<void> = () => {}) {
   for (let at = from; at < content.length; at += 1 << 20) {
     await between(at);
@@ -76,20 +76,20 @@ describe('a disk that fills', () => {
   onDisk('without room nothing is begun', async () => {
     const here = new ArtifactStore(disk!.folder);
     disk!.fill(2 << 20);
-    let asked = false;
+    let read = false;
     const chunks = pieces(0, () => {
-      asked = true;
+      read = true;
     });
     const error = await here.receive(whole, chunks).catch((thrown) => thrown);
     expect(error).toMatchObject({
       code: 'DISK_FULL',
       message: expect.stringMatching(/needs 3\.1 MB.*; 2\.\d MB are free/),
     });
-    expect([asked, left()]).toEqual([false, []]);
+    expect([read, left()]).toEqual([false, []]);
   });
 
-  // The system writes a part of a piece and returns its length; only the next write fails.
-  onDisk('a piece that finds room for a part of it is no whole piece, and what came is dropped', async () => {
+  // The system writes a part of a chunk and returns its length; only the next write fails.
+  onDisk('a chunk that is written in part is an error, and the upload is dropped', async () => {
     const here = new ArtifactStore(disk!.folder);
     const filling = pieces(0, (at) => {
       if (at === 2 << 20) disk!.fill(1 << 19);
@@ -128,7 +128,7 @@ it('two concurrent uploads of one file: the second must try again, at any store 
 });
 
 it('another process that receives the same file writes to its own part', async () => {
-  // A part of a running process: this one.
+  // The part belongs to a running process: this one's parent.
   const others = `${sha256}.${processMark(process.ppid)}-00000000-0000-4000-8000-000000000000`;
   fs.writeFileSync(path.join(folder, 'parts', others), 'half');
   const here = new ArtifactStore(folder);

@@ -10,7 +10,7 @@ async function all<M>(messages: AsyncIterable<M>): Promise<M[]> {
 }
 
 describe('answers', () => {
-  it('come in order, with each progress that the reader is there for', async () => {
+  it('arrive in order, with every progress message that the reader awaits', async () => {
     const messages = answers<string>(never, async (out) => {
       for (let i = 0; i < 3; i++) {
         out.progress(`at ${i}`);
@@ -21,7 +21,7 @@ describe('answers', () => {
     expect(await all(messages)).toEqual(['at 0', 'at 1', 'at 2', 'done']);
   });
 
-  it('thin progress for a slow reader and keep the rest; the work does not wait', async () => {
+  it('thin progress for a slow reader, but keep all other messages; the work does not wait', async () => {
     let finished = false;
     const messages = answers<string>(never, async (out) => {
       for (let i = 0; i < 100_000; i++) {
@@ -42,7 +42,7 @@ describe('answers', () => {
     ]);
   });
 
-  it('let work that awaits what it sends go at the pace of its reader', async () => {
+  it('slow down work that awaits its messages to the pace of the reader', async () => {
     let sent = 0;
     const messages = answers<number>(never, async (out) => {
       for (; sent < 10; sent++) await out.send(sent);
@@ -53,7 +53,7 @@ describe('answers', () => {
     expect(await all(messages)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it('end with what the work throws, after all that it sent', async () => {
+  it('end with the error of the work, after all its messages', async () => {
     const messages = answers<string>(never, async (out) => {
       void out.send('before');
       throw new Error('no more');
@@ -62,15 +62,15 @@ describe('answers', () => {
     await expect(messages.next()).rejects.toThrow('no more');
   });
 
-  it('stop the work when the reader leaves or the signal aborts, and wait until it has given back what it holds', async () => {
+  it('stop the work when the reader leaves or the signal aborts, and wait until it has released its resources', async () => {
     for (const leave of ['reader', 'signal']) {
-      let held = true;
+      let open = true;
       const controller = new AbortController();
       const messages = answers<string>(controller.signal, async (out, signal) => {
         out.progress('begun');
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         await turn();
-        held = false;
+        open = false;
         await out.send('to nobody');
         throw new Error('cancelled');
       });
@@ -80,7 +80,7 @@ describe('answers', () => {
         controller.abort();
         await expect(all(messages)).rejects.toThrow('cancelled');
       }
-      expect(held).toBe(false);
+      expect(open).toBe(false);
     }
   });
 });

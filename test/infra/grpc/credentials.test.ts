@@ -12,7 +12,7 @@ afterEach(() => {
 });
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-/** Returns the results of a server and its client for a token in a file, or in the environment. */
+/** Reads the token of a server and of its client, from a file or the environment. */
 function both(text: string, inFile: boolean) {
   if (inFile) fs.writeFileSync(file, text);
   else process.env.HIFI_TOKEN = text;

@@ -11,8 +11,8 @@ import { ArtifactService } from '../../../proto/gen/hifi/v1/artifact_pb';
 import { type Seen, trial } from './service';
 
 /*
- * grpc-js 1.14 sends its own statuses without details, and reports a malformed message as INTERNAL. It
- * has no option for either.
+ * grpc-js 1.14 sends its own statuses without details, and reports a malformed message as INTERNAL.
+ * It has no option for either.
  */
 const unused = () => {
   throw new Error('it is not called');
@@ -47,22 +47,22 @@ async function answer(method: string, body: Buffer, headers: Record<string, stri
   const path = `/${method}`;
   const fixed = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
   const stream = session.request({ ...fixed, ...headers });
-  let told: Record<string, unknown> = {};
-  for (const event of ['response', 'trailers']) stream.on(event, (more) => Object.assign(told, more));
+  let received: Record<string, unknown> = {};
+  for (const event of ['response', 'trailers']) stream.on(event, (more) => Object.assign(received, more));
   stream.resume();
   stream.end(Buffer.concat([frame, body]));
   await new Promise((closed) => stream.once('close', closed));
-  told = { ...told };
+  received = { ...received };
   const details = fromBinary(
     StatusSchema,
-    Buffer.from(String(told['grpc-status-details-bin'] ?? ''), 'base64'),
+    Buffer.from(String(received['grpc-status-details-bin'] ?? ''), 'base64'),
   ).details;
   const unpacked = details.map((each) => anyUnpack(each, ErrorInfoSchema) ?? anyUnpack(each, BadRequestSchema));
   const info = unpacked.find((each) => each?.$typeName === 'google.rpc.ErrorInfo');
   const bad = unpacked.find((each) => each?.$typeName === 'google.rpc.BadRequest');
   return {
-    code: status[Number(told['grpc-status'])],
-    message: decodeURIComponent(String(told['grpc-message'] ?? '')),
+    code: status[Number(received['grpc-status'])],
+    message: decodeURIComponent(String(received['grpc-message'] ?? '')),
     reason: info?.reason,
     domain: info?.domain,
     violations: bad?.fieldViolations.map(({ description }) => description),
@@ -75,7 +75,7 @@ const model = Buffer.from(
 );
 
 test.each<[what: string, method: string, body: Buffer]>([
-  ['cut', DESCRIBE, Buffer.from([0x0a, 0x7f, 0x41])],
+  ['truncated', DESCRIBE, Buffer.from([0x0a, 0x7f, 0x41])],
   ['of an unknown kind', DESCRIBE, Buffer.from([0x0f])],
   ['of a stream', 'hifi.v1.AnalyzerService/Analyze', Buffer.from([0xff, 0xff])],
   ['of an upload', 'hifi.v1.ArtifactService/UploadArtifact', Buffer.from([0x0a, 0x7f, 0x41])],

@@ -16,12 +16,12 @@ const given = (environment: Record<string, string>) => {
 afterAll(() => given(Object.fromEntries(before.filter(([, value]) => value !== undefined) as [string, string][])));
 
 /** Proxy that accepts every CONNECT and forwards none. */
-const asked: string[] = [];
+const connects: string[] = [];
 const proxy = net.createServer((socket) =>
   socket
     .on('error', () => {})
     .once('data', (text) => {
-      asked.push(String(text).split('\r\n')[0]);
+      connects.push(String(text).split('\r\n')[0]);
       socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
     }),
 );
@@ -31,7 +31,7 @@ beforeAll(async () => {
   at = `127.0.0.1:${(proxy.address() as net.AddressInfo).port}`;
 });
 afterAll(() => proxy.close());
-beforeEach(() => asked.splice(0));
+beforeEach(() => connects.splice(0));
 
 test.each(NAMES.slice(0, 3))('a service on this machine is reached directly, despite %s', async (name) => {
   const server = new GrpcServer({ host: '127.0.0.1', port: 0 });
@@ -43,7 +43,7 @@ test.each(NAMES.slice(0, 3))('a service on this machine is reached directly, des
     expect(await client.unary(describeModel, { model: 'm' }, { timeoutMs: 5000 })).toMatchObject({ name: 'm' });
     client.close();
   }
-  expect(asked).toEqual([]);
+  expect(connects).toEqual([]);
   await server.drain(0);
 });
 
@@ -52,9 +52,9 @@ test('a service elsewhere is reached through the proxy, which the message names 
   const client = new GrpcClient('hifi.invalid:7070');
   const error: Error = await client.unary(describeModel, { model: 'm' }, { timeoutMs: 5000 }).catch((thrown) => thrown);
   expect(error.message).toMatch(
-    new RegExp(`^hifi\\.invalid:7070 cannot be reached \\(.*\\) by the proxy of https_proxy, ${at}; no_proxy names`),
+    new RegExp(`^hifi\\.invalid:7070 cannot be reached \\(.*\\) by the proxy of https_proxy, ${at}; list hosts`),
   );
-  expect(asked[0]).toBe('CONNECT hifi.invalid:7070 HTTP/1.1');
+  expect(connects[0]).toBe('CONNECT hifi.invalid:7070 HTTP/1.1');
   client.close();
 });
 

@@ -24,7 +24,7 @@ const foreign = { cert: pem('other-client.pem'), key: pem('other-client.key') };
 const ca = pem('authority.pem');
 const { describeModel } = AnalyzerService.method;
 
-/** What a call by a client with some credentials comes to, at a server with some guard. */
+/** Returns the outcome of a client's call with some credentials to a server with some guard. */
 async function called(guard: Guard, credentials: Credentials): Promise<string> {
   const grpc = new GrpcServer({ host: '127.0.0.1', port: 0, guard });
   grpc.add(AnalyzerService, trial({ sent: 0, aborted: 0, ended: 0 }));
@@ -61,7 +61,7 @@ test.each<[what: string, guard: Guard, credentials: Credentials, outcome: string
   ['TLS without the token', { token: 'right', tls: server }, { tls: { ca } }, 'UNAUTHENTICATED'],
 ])('%s', async (_, guard, credentials, outcome) => {
   const found = await called(guard, credentials);
-  // A handshake that is refused never becomes a connection: it is tried again until the deadline.
+  // A refused handshake never becomes a connection; the client tries again until the deadline.
   expect(outcome === 'UNAVAILABLE' && found === 'DEADLINE_EXCEEDED' ? 'UNAVAILABLE' : found).toBe(outcome);
 });
 
@@ -92,18 +92,18 @@ test('an invalid certificate or key, or a mismatched pair, is refused with its f
   for (const [files, line] of refused) expect(() => readGuard(files)).toThrow(line);
 });
 
-test('tokens are told apart', () => {
+test('tokens are compared in full', () => {
   expect(bearsToken('Bearer abc', 'abc')).toBe(true);
   for (const other of ['abc ', 'Bearer ab', 'Bearer abcd', '', undefined, Buffer.from('abc')]) {
     expect(bearsToken(other, 'abc')).toBe(false);
   }
 });
 
-test('a compressed bomb is refused, and the server is well', async () => {
+test('a compressed bomb is refused, and the server continues', async () => {
   const grpc = new GrpcServer({ host: '127.0.0.1', port: 0 });
   grpc.add(AnalyzerService, trial({ sent: 0, aborted: 0, ended: 0 }));
   const address = `127.0.0.1:${await grpc.start()}`;
-  // 1 GB of zeros in 1 MB: so many times 16 MB, one packed file behind the other.
+  // 1 GB of zeros in 1 MB: 64 packed files of 16 MB, one after the other.
   const bomb = Buffer.concat(new Array(64).fill(gzipSync(Buffer.alloc(2 ** 24), { level: 9 })));
   const before = process.memoryUsage().rss;
   const frame = Buffer.alloc(5);

@@ -49,7 +49,7 @@ const thrown = async (call: Promise<unknown>): Promise<RpcError> => {
   return error as RpcError;
 };
 
-test('a stream comes whole and in order', async () => {
+test('a stream arrives whole and in order', async () => {
   const done: (number | undefined)[] = [];
   for await (const { event } of client.stream(analyze, { model: 'count 40' })) {
     if (event.case === 'progress') done.push(event.value.done);
@@ -61,7 +61,7 @@ test('a stream waits for a slow reader', async () => {
   const messages = client.stream(analyze, { model: 'count 2000' });
   await messages.next();
   await delay(300);
-  // 2,000 messages of 64 KB: what is not read is not made.
+  // The stream has 2,000 messages of 64 KB; unread ones are not created.
   expect(seen.sent).toBeLessThan(400);
   let rest = 0;
   for await (const _ of messages) rest++;
@@ -106,7 +106,7 @@ test('a deadline ends the work, not only the answer', async () => {
   await until(() => seen.aborted === 1);
 });
 
-test('errors cross with code, reason, fields and when to try again', async () => {
+test('errors arrive with code, reason, fields and retry delay', async () => {
   const field = await thrown(client.unary(describeModel, { model: 'fail field' }));
   expect(field).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_INPUT' });
   expect(field.details.violations).toEqual([
@@ -120,7 +120,7 @@ test('errors cross with code, reason, fields and when to try again', async () =>
   expect(await thrown(streamed.next())).toMatchObject({ code: status.INVALID_ARGUMENT, reason: 'INVALID_INPUT' });
 });
 
-test('nothing of the server is in an error: no folder, no word of an unknown one', async () => {
+test('an error reveals no folder of the server and no message of a foreign error', async () => {
   const input = await thrown(client.unary(describeModel, { model: 'fail input' }));
   expect(input.message).toBe('config.json: has no "hidden_size"');
   const unknown = await thrown(client.unary(describeModel, { model: 'fail unknown' }));
@@ -128,14 +128,14 @@ test('nothing of the server is in an error: no folder, no word of an unknown one
   expect(JSON.stringify([unknown.message, unknown.details.violations])).not.toMatch(/token|etc|ENOENT|at /);
 });
 
-test('a message over the limit is refused, and the server is well', async () => {
+test('a message over the limit is refused, and the server continues', async () => {
   const statistics = [{ warnings: ['x'.repeat(65 << 20)] }];
   const error = await thrown(client.unary(mergeStatistics, { statistics }));
   expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
   expect(await client.unary(describeModel, { model: 'm' })).toMatchObject({ name: 'm' });
 });
 
-test('draining: calls at work are let end, then ended; new ones are not taken', async () => {
+test('draining lets running calls end, then ends them, and accepts no new ones', async () => {
   const other = new GrpcServer({ host: '127.0.0.1', port: 0 });
   other.add(AnalyzerService, trial(seen));
   const caller = new GrpcClient(`127.0.0.1:${await other.start()}`);
@@ -148,10 +148,10 @@ test('draining: calls at work are let end, then ended; new ones are not taken', 
   caller.close();
 });
 
-test('metadata over the limit are refused, and the server is well', async () => {
+test('metadata over the limit is refused, and the server continues', async () => {
   const raw = new Metadata();
   raw.set('filling', createHash('sha256').update('x').digest('hex').repeat(1000));
-  // Through grpc-js itself: this project's client sends no metadata of its callers'.
+  // The test uses grpc-js itself, because this project's client has no option for metadata.
   const { Client, credentials } = await import('@grpc/grpc-js');
   const bare = new Client(client.address, credentials.createInsecure());
   const code = await new Promise((resolve) => {
@@ -165,7 +165,7 @@ test('metadata over the limit are refused, and the server is well', async () => 
   expect(await client.unary(describeModel, { model: 'm' })).toMatchObject({ name: 'm' });
 });
 
-test('grpcurl learns by reflection what is served, and asks for its health', async () => {
+test('grpcurl lists the services by reflection and checks their health', async () => {
   const call = (...words: string[]) => grpcurl(['-plaintext', ...words]);
   expect((await call(client.address, 'list')).stdout.split('\n').filter(Boolean)).toEqual([
     'grpc.health.v1.Health',

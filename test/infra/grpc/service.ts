@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import type { Call, Implementation } from '../../../infra/grpc/handlers';
 import { AnalyzeResponseSchema, type AnalyzerService } from '../../../proto/gen/hifi/v1/analyzer_pb';
 
-/** What the calls of `tried` were like. */
+/** Observations about the calls of `trial`. */
 export interface Seen {
   sent: number;
   aborted: number;
@@ -10,8 +10,8 @@ export interface Seen {
 }
 
 /**
- * A service of the contract with handlers that try the transport: `model` says what to do, such as `count 5`, `wait` until
- * cancelled, `fail` by an error.
+ * Service of the contract whose handlers exercise the transport. `model` selects the behaviour:
+ * `count 5`, `wait` until cancelled, `fail` with an error.
  */
 export function trial(seen: Seen, errors: Record<string, () => unknown> = {}): Implementation<typeof AnalyzerService> {
   const wait = (call: Call) =>

@@ -21,20 +21,20 @@ export const file_hifi_v1_analyzer: GenFile = /*@__PURE__*/
   fileDesc("ChZoaWZpL3YxL2FuYWx5emVyLnByb3RvEgdoaWZpLnYxIjQKBVNoYXJkEhIKBWluZGV4GAEgASgNSACIAQESDQoFY291bnQYAiABKA1CCAoGX2luZGV4IsEBCg5BbmFseXplUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIlCgdkYXRhc2V0GAIgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIpCgdvcHRpb25zGAMgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnMSHQoFc2hhcmQYBCABKAsyDi5oaWZpLnYxLlNoYXJkEiYKBHZpZXcYBSABKA4yEy5oaWZpLnYxLlJlcG9ydFZpZXdIAIgBAUIHCgVfdmlldyKYAQoPQW5hbHl6ZVJlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEiUKBnJlcG9ydBgCIAEoCzITLmhpZmkudjEuSGVhZFJlcG9ydEgAEi4KCnN0YXRpc3RpY3MYAyABKAsyGC5oaWZpLnYxLlNoYXJkU3RhdGlzdGljc0gAQgcKBWV2ZW50Iu8DCg9TaGFyZFN0YXRpc3RpY3MSJQoFbW9kZWwYASABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAIgASgNEg0KBWhlYWRzGAMgASgNEhAKCGhlYWRfZGltGAQgASgNEiMKBGRhdGEYBSABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5BbmFseXNpc09wdGlvbnMSEgoKaGVhZF9ub3JtcxgHIAMoARITCgtkZXZpY2VfdXNlZBgIIAEoCRITCgtzaGFyZF9jb3VudBgJIAEoDRIOCgZzaGFyZHMYCiADKA0SFwoPZWxhcHNlZF9zZWNvbmRzGAsgASgBEhEKCXNlcXVlbmNlcxgMIAEoDRILCgN4aXMYDSADKAESDgoGY291bnRzGA4gAygBEg8KB3NxdWFyZXMYDyADKAESDwoHcGVhcnNvbhgQIAMoARISCgpjb3ZhcmlhbmNlGBEgAygBEhIKCmFjdGl2YXRpb24YEiADKAESEAoIc3BlY3RydW0YEyADKAESFwoPYm9vdHN0cmFwX2RyYXdzGBQgAygBEhYKDmJvb3RzdHJhcF9zdW1zGBUgAygBEhAKCHdhcm5pbmdzGBYgAygJIncKFk1lcmdlU3RhdGlzdGljc1JlcXVlc3QSLAoKc3RhdGlzdGljcxgBIAMoCzIYLmhpZmkudjEuU2hhcmRTdGF0aXN0aWNzEiYKBHZpZXcYAiABKA4yEy5oaWZpLnYxLlJlcG9ydFZpZXdIAIgBAUIHCgVfdmlldyI+ChdNZXJnZVN0YXRpc3RpY3NSZXNwb25zZRIjCgZyZXBvcnQYASABKAsyEy5oaWZpLnYxLkhlYWRSZXBvcnQiewoYQ2FsaWJyYXRlQW5hbHlzaXNSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiUKB2RhdGFzZXQYAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EikKB29wdGlvbnMYAyABKAsyGC5oaWZpLnYxLkFuYWx5c2lzT3B0aW9ucyJ0ChlDYWxpYnJhdGVBbmFseXNpc1Jlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEicKBnJlc3VsdBgCIAEoCzIVLmhpZmkudjEuQW5hbHlzaXNDb3N0SABCBwoFZXZlbnQiaQoMQW5hbHlzaXNDb3N0EhEKCXNlcXVlbmNlcxgBIAEoDRIaChJtZWFzdXJlZF9zZXF1ZW5jZXMYAiABKA0SDwoHc2Vjb25kcxgDIAEoARIZChFwZWFrX21lbW9yeV9ieXRlcxgEIAEoBCIlChREZXNjcmliZU1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSKNAgoVRGVzY3JpYmVNb2RlbFJlc3BvbnNlEgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhQKDGFyY2hpdGVjdHVyZRgDIAEoCRIOCgZsYXllcnMYBCABKA0SDQoFaGVhZHMYBSABKA0SEAoIaGVhZF9kaW0YBiABKA0SEwoLaGlkZGVuX3NpemUYByABKA0SEgoKbWF4X2xlbmd0aBgIIAEoDRISCgpwYXJhbWV0ZXJzGAkgASgNEh8KF3BhcmFtZXRlcnNfcGVyX2hlYWRfcWt2GAogASgNEiAKGHBhcmFtZXRlcnNfcGVyX2hlYWRfcWt2bxgLIAEoDRIPCgd0dW5hYmxlGAwgAygJKlYKClJlcG9ydFZpZXcSGwoXUkVQT1JUX1ZJRVdfVU5TUEVDSUZJRUQQABIVChFSRVBPUlRfVklFV19CQVNJQxABEhQKEFJFUE9SVF9WSUVXX0ZVTEwQAjLVAgoPQW5hbHl6ZXJTZXJ2aWNlEj4KB0FuYWx5emUSFy5oaWZpLnYxLkFuYWx5emVSZXF1ZXN0GhguaGlmaS52MS5BbmFseXplUmVzcG9uc2UwARJUCg9NZXJnZVN0YXRpc3RpY3MSHy5oaWZpLnYxLk1lcmdlU3RhdGlzdGljc1JlcXVlc3QaIC5oaWZpLnYxLk1lcmdlU3RhdGlzdGljc1Jlc3BvbnNlElwKEUNhbGlicmF0ZUFuYWx5c2lzEiEuaGlmaS52MS5DYWxpYnJhdGVBbmFseXNpc1JlcXVlc3QaIi5oaWZpLnYxLkNhbGlicmF0ZUFuYWx5c2lzUmVzcG9uc2UwARJOCg1EZXNjcmliZU1vZGVsEh0uaGlmaS52MS5EZXNjcmliZU1vZGVsUmVxdWVzdBoeLmhpZmkudjEuRGVzY3JpYmVNb2RlbFJlc3BvbnNlYgZwcm90bzM", [file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
 
 /**
- * A part of an analysis: whole blocks of 64 rows of the sample.
+ * Part of an analysis: whole blocks of 64 rows of the sample.
  *
  * @generated from message hifi.v1.Shard
  */
 export type Shard = Message<"hifi.v1.Shard"> & {
   /**
-   * Which part, 0 … count − 1.
+   * Index of the part, 0 … count − 1.
    *
    * @generated from field: optional uint32 index = 1;
    */
   index?: number | undefined;
 
   /**
-   * Parts in all, 1 or more.
+   * Number of parts, 1 or more.
    *
    * @generated from field: uint32 count = 2;
    */
@@ -53,7 +53,8 @@ export const ShardSchema: GenMessage<Shard> = /*@__PURE__*/
  */
 export type AnalyzeRequest = Message<"hifi.v1.AnalyzeRequest"> & {
   /**
-   * A known name (all-MiniLM-L6-v2), a name on the Hugging Face Hub, or a folder under one of the service's data roots.
+   * A known name (all-MiniLM-L6-v2), a name on the Hugging Face Hub, or a folder under one of the
+   * service's data roots.
    *
    * @generated from field: string model = 1;
    */
@@ -67,21 +68,21 @@ export type AnalyzeRequest = Message<"hifi.v1.AnalyzeRequest"> & {
   dataset?: TextDataset | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the analysis. Default: all defaults.
    *
    * @generated from field: hifi.v1.AnalysisOptions options = 3;
    */
   options?: AnalysisOptions | undefined;
 
   /**
-   * Default: the whole sample.
+   * Part of the sample to measure. Default: the whole sample.
    *
    * @generated from field: hifi.v1.Shard shard = 4;
    */
   shard?: Shard | undefined;
 
   /**
-   * Default: REPORT_VIEW_BASIC.
+   * Detail of the report. Default: REPORT_VIEW_BASIC.
    *
    * @generated from field: optional hifi.v1.ReportView view = 5;
    */
@@ -100,13 +101,13 @@ export const AnalyzeRequestSchema: GenMessage<AnalyzeRequest> = /*@__PURE__*/
  */
 export type AnalyzeResponse = Message<"hifi.v1.AnalyzeResponse"> & {
   /**
-   * What there is to tell.
+   * The next event of the stream.
    *
    * @generated from oneof hifi.v1.AnalyzeResponse.event
    */
   event: {
     /**
-     * While it runs.
+     * Progress of the current stage.
      *
      * @generated from field: hifi.v1.Progress progress = 1;
      */
@@ -139,7 +140,8 @@ export const AnalyzeResponseSchema: GenMessage<AnalyzeResponse> = /*@__PURE__*/
   messageDesc(file_hifi_v1_analyzer, 2);
 
 /**
- * Sums over the sequences of one shard, or of several. They are for MergeStatistics; all of them add up exactly.
+ * Sums over the sequences of one shard or of several, for MergeStatistics. The sums are exact:
+ * their order does not matter.
  *
  * @generated from message hifi.v1.ShardStatistics
  */
@@ -166,7 +168,7 @@ export type ShardStatistics = Message<"hifi.v1.ShardStatistics"> & {
   heads: number;
 
   /**
-   * Numbers of a head's output for a token, dh.
+   * Size of a head's output for one token, dh.
    *
    * @generated from field: uint32 head_dim = 4;
    */
@@ -180,70 +182,70 @@ export type ShardStatistics = Message<"hifi.v1.ShardStatistics"> & {
   data?: MeasuredRows | undefined;
 
   /**
-   * The options it was made with, defaults filled in.
+   * Options of the analysis, defaults filled in.
    *
    * @generated from field: hifi.v1.AnalysisOptions options = 6;
    */
   options?: AnalysisOptions | undefined;
 
   /**
-   * ‖[W_Q; W_K; W_V]_h‖_F. // [layers · heads]
+   * ‖[W_Q; W_K; W_V]_h‖_F, [layers · heads].
    *
    * @generated from field: repeated double head_norms = 7;
    */
   headNorms: number[];
 
   /**
-   * Where it was computed: cpu or cuda.
+   * Device of the computation: cpu or cuda.
    *
    * @generated from field: string device_used = 8;
    */
   deviceUsed: string;
 
   /**
-   * Parts that the analysis was cut into.
+   * Number of shards of the whole analysis.
    *
    * @generated from field: uint32 shard_count = 9;
    */
   shardCount: number;
 
   /**
-   * The parts that are in here, from 0, ascending.
+   * Shards that this message holds, from 0, ascending.
    *
    * @generated from field: repeated uint32 shards = 10;
    */
   shards: number[];
 
   /**
-   * Wall time of the slowest of them, without loading the model.
+   * Wall time of the slowest shard in seconds, without loading the model.
    *
    * @generated from field: double elapsed_seconds = 11;
    */
   elapsedSeconds: number;
 
   /**
-   * Sequences that were summed.
+   * Number of sequences in the sums.
    *
    * @generated from field: uint32 sequences = 12;
    */
   sequences: number;
 
   /**
-   * Each ξ that is counted for, ascending.
+   * Values of ξ, ascending.
    *
    * @generated from field: repeated double xis = 13;
    */
   xis: number[];
 
   /**
-   * Σt at each ξ. // [ξ, layers · heads]
+   * Σt at each ξ, [ξ, layers · heads].
    *
    * @generated from field: repeated double counts = 14;
    */
   counts: number[];
 
   /**
-   * Σt² at each ξ. // [ξ, layers · heads]
+   * Σt² at each ξ, [ξ, layers · heads].
    *
    * @generated from field: repeated double squares = 15;
    */
@@ -278,21 +280,21 @@ export type ShardStatistics = Message<"hifi.v1.ShardStatistics"> & {
   spectrum: number[];
 
   /**
-   * Σ of the bootstrap's weights, a replicate each.
+   * Sum of the bootstrap weights of each replicate.
    *
    * @generated from field: repeated double bootstrap_draws = 20;
    */
   bootstrapDraws: number[];
 
   /**
-   * The bootstrap's weighted sums, as parts on fixed grids.
+   * Weighted sums of the bootstrap, as parts on fixed grids.
    *
    * @generated from field: repeated double bootstrap_sums = 21;
    */
   bootstrapSums: number[];
 
   /**
-   * What the user should know, a line each.
+   * Warnings for the user, one line each.
    *
    * @generated from field: repeated string warnings = 22;
    */
@@ -318,7 +320,7 @@ export type MergeStatisticsRequest = Message<"hifi.v1.MergeStatisticsRequest"> &
   statistics: ShardStatistics[];
 
   /**
-   * Default: REPORT_VIEW_BASIC.
+   * Detail of the report. Default: REPORT_VIEW_BASIC.
    *
    * @generated from field: optional hifi.v1.ReportView view = 2;
    */
@@ -467,7 +469,7 @@ export const AnalysisCostSchema: GenMessage<AnalysisCost> = /*@__PURE__*/
  */
 export type DescribeModelRequest = Message<"hifi.v1.DescribeModelRequest"> & {
   /**
-   * As in AnalyzeRequest.
+   * The model, as in AnalyzeRequest.
    *
    * @generated from field: string model = 1;
    */
@@ -486,7 +488,7 @@ export const DescribeModelRequestSchema: GenMessage<DescribeModelRequest> = /*@_
  */
 export type DescribeModelResponse = Message<"hifi.v1.DescribeModelResponse"> & {
   /**
-   * The name that was asked for.
+   * The requested name.
    *
    * @generated from field: string name = 1;
    */
@@ -521,14 +523,14 @@ export type DescribeModelResponse = Message<"hifi.v1.DescribeModelResponse"> & {
   heads: number;
 
   /**
-   * Numbers of a head's output for a token, dh.
+   * Size of a head's output for one token, dh.
    *
    * @generated from field: uint32 head_dim = 6;
    */
   headDim: number;
 
   /**
-   * Numbers a token has between layers, d.
+   * Size of a token's hidden state, d.
    *
    * @generated from field: uint32 hidden_size = 7;
    */
@@ -542,28 +544,28 @@ export type DescribeModelResponse = Message<"hifi.v1.DescribeModelResponse"> & {
   maxLength: number;
 
   /**
-   * Numbers of the base model, with its pooler and without a task head's other weights.
+   * Parameters of the base model with its pooler, without a task head's other weights.
    *
    * @generated from field: uint32 parameters = 9;
    */
   parameters: number;
 
   /**
-   * Numbers to tune in one head with tune qkv.
+   * Trainable parameters of one head with tune qkv.
    *
    * @generated from field: uint32 parameters_per_head_qkv = 10;
    */
   parametersPerHeadQkv: number;
 
   /**
-   * Numbers to tune in one head with tune qkvo.
+   * Trainable parameters of one head with tune qkvo.
    *
    * @generated from field: uint32 parameters_per_head_qkvo = 11;
    */
   parametersPerHeadQkvo: number;
 
   /**
-   * What can be tuned: qkv, qkvo.
+   * Supported values of tune: qkv, qkvo.
    *
    * @generated from field: repeated string tunable = 12;
    */
@@ -578,13 +580,13 @@ export const DescribeModelResponseSchema: GenMessage<DescribeModelResponse> = /*
   messageDesc(file_hifi_v1_analyzer, 10);
 
 /**
- * How much of a report is wanted.
+ * Amount of detail in a report.
  *
  * @generated from enum hifi.v1.ReportView
  */
 export enum ReportView {
   /**
-   * As REPORT_VIEW_BASIC.
+   * Same as REPORT_VIEW_BASIC.
    *
    * @generated from enum value: REPORT_VIEW_UNSPECIFIED = 0;
    */
@@ -618,7 +620,7 @@ export const ReportViewSchema: GenEnum<ReportView> = /*@__PURE__*/
  */
 export const AnalyzerService: GenService<{
   /**
-   * Progress, then one report; of a shard its statistics instead.
+   * Analyses a model: progress, then one report. A shard's call ends with its statistics instead.
    *
    * @generated from rpc hifi.v1.AnalyzerService.Analyze
    */
@@ -628,7 +630,7 @@ export const AnalyzerService: GenService<{
     output: typeof AnalyzeResponseSchema;
   },
   /**
-   * The report of all shards of one analysis, the same to the last bit as that of one run.
+   * Merges the shards of one analysis into its report, bit-identical to that of a single run.
    *
    * @generated from rpc hifi.v1.AnalyzerService.MergeStatistics
    */
@@ -649,7 +651,7 @@ export const AnalyzerService: GenService<{
     output: typeof CalibrateAnalysisResponseSchema;
   },
   /**
-   * What a model is and what of it can be tuned.
+   * Describes a model and its tunable parts.
    *
    * @generated from rpc hifi.v1.AnalyzerService.DescribeModel
    */

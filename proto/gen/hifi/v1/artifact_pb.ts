@@ -13,13 +13,13 @@ export const file_hifi_v1_artifact: GenFile = /*@__PURE__*/
   fileDesc("ChZoaWZpL3YxL2FydGlmYWN0LnByb3RvEgdoaWZpLnYxIjwKCEFydGlmYWN0EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhIKCnNpemVfYnl0ZXMYAyABKAQiWQoVVXBsb2FkQXJ0aWZhY3RSZXF1ZXN0EicKBmhlYWRlchgBIAEoCzIVLmhpZmkudjEuVXBsb2FkSGVhZGVySAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0IlIKDFVwbG9hZEhlYWRlchIOCgZzaGEyNTYYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoBBITCgZvZmZzZXQYAyABKARIAIgBAUIJCgdfb2Zmc2V0IjwKFlVwbG9hZEFydGlmYWN0UmVzcG9uc2USDgoGc2hhMjU2GAEgASgJEhIKCnNpemVfYnl0ZXMYAiABKAQiIgoQR2V0VXBsb2FkUmVxdWVzdBIOCgZzaGEyNTYYASABKAkiVwoRR2V0VXBsb2FkUmVzcG9uc2USEwoGb2Zmc2V0GAEgASgESACIAQESFQoIY29tcGxldGUYAiABKAhIAYgBAUIJCgdfb2Zmc2V0QgsKCV9jb21wbGV0ZSJJChdEb3dubG9hZEFydGlmYWN0UmVxdWVzdBIOCgZzaGEyNTYYASABKAkSEwoGb2Zmc2V0GAIgASgESACIAQFCCQoHX29mZnNldCI9ChhEb3dubG9hZEFydGlmYWN0UmVzcG9uc2USDQoFY2h1bmsYASABKAwSEgoKc2l6ZV9ieXRlcxgCIAEoBCJ0ChRMaXN0QXJ0aWZhY3RzUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSFgoJcGFnZV9zaXplGAIgASgNSACIAQESFwoKcGFnZV90b2tlbhgDIAEoCUgBiAEBQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iVgoVTGlzdEFydGlmYWN0c1Jlc3BvbnNlEiQKCWFydGlmYWN0cxgBIAMoCzIRLmhpZmkudjEuQXJ0aWZhY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJMtUCCg9BcnRpZmFjdFNlcnZpY2USUwoOVXBsb2FkQXJ0aWZhY3QSHi5oaWZpLnYxLlVwbG9hZEFydGlmYWN0UmVxdWVzdBofLmhpZmkudjEuVXBsb2FkQXJ0aWZhY3RSZXNwb25zZSgBEkIKCUdldFVwbG9hZBIZLmhpZmkudjEuR2V0VXBsb2FkUmVxdWVzdBoaLmhpZmkudjEuR2V0VXBsb2FkUmVzcG9uc2USWQoQRG93bmxvYWRBcnRpZmFjdBIgLmhpZmkudjEuRG93bmxvYWRBcnRpZmFjdFJlcXVlc3QaIS5oaWZpLnYxLkRvd25sb2FkQXJ0aWZhY3RSZXNwb25zZTABEk4KDUxpc3RBcnRpZmFjdHMSHS5oaWZpLnYxLkxpc3RBcnRpZmFjdHNSZXF1ZXN0Gh4uaGlmaS52MS5MaXN0QXJ0aWZhY3RzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
- * A file that something has made.
+ * A stored file.
  *
  * @generated from message hifi.v1.Artifact
  */
 export type Artifact = Message<"hifi.v1.Artifact"> & {
   /**
-   * What it is to its job, such as heads.json or delta/delta.safetensors.
+   * Name within its job, such as heads.json or delta/delta.safetensors.
    *
    * @generated from field: string name = 1;
    */
@@ -33,7 +33,7 @@ export type Artifact = Message<"hifi.v1.Artifact"> & {
   sha256: string;
 
   /**
-   * Its size.
+   * Size in bytes.
    *
    * @generated from field: uint64 size_bytes = 3;
    */
@@ -52,13 +52,13 @@ export const ArtifactSchema: GenMessage<Artifact> = /*@__PURE__*/
  */
 export type UploadArtifactRequest = Message<"hifi.v1.UploadArtifactRequest"> & {
   /**
-   * The first message is the header, all others are pieces.
+   * The first message is the header, every later one a chunk.
    *
    * @generated from oneof hifi.v1.UploadArtifactRequest.part
    */
   part: {
     /**
-     * What will come.
+     * The file to upload.
      *
      * @generated from field: hifi.v1.UploadHeader header = 1;
      */
@@ -83,7 +83,7 @@ export const UploadArtifactRequestSchema: GenMessage<UploadArtifactRequest> = /*
   messageDesc(file_hifi_v1_artifact, 1);
 
 /**
- * What is uploaded.
+ * Identity of an uploaded file.
  *
  * @generated from message hifi.v1.UploadHeader
  */
@@ -96,14 +96,14 @@ export type UploadHeader = Message<"hifi.v1.UploadHeader"> & {
   sha256: string;
 
   /**
-   * Size of the whole file.
+   * Size of the whole file in bytes.
    *
    * @generated from field: uint64 size_bytes = 2;
    */
   sizeBytes: bigint;
 
   /**
-   * Where the pieces begin: 0, or what GetUpload told. Default: 0.
+   * Offset of the first chunk in bytes: 0, or the offset of GetUpload. Default: 0.
    *
    * @generated from field: optional uint64 offset = 3;
    */
@@ -122,14 +122,14 @@ export const UploadHeaderSchema: GenMessage<UploadHeader> = /*@__PURE__*/
  */
 export type UploadArtifactResponse = Message<"hifi.v1.UploadArtifactResponse"> & {
   /**
-   * As in the header.
+   * SHA-256 of the file, as in the header.
    *
    * @generated from field: string sha256 = 1;
    */
   sha256: string;
 
   /**
-   * Size of the whole file.
+   * Size of the whole file in bytes.
    *
    * @generated from field: uint64 size_bytes = 2;
    */
@@ -167,14 +167,14 @@ export const GetUploadRequestSchema: GenMessage<GetUploadRequest> = /*@__PURE__*
  */
 export type GetUploadResponse = Message<"hifi.v1.GetUploadResponse"> & {
   /**
-   * Bytes that are there; an upload goes on here.
+   * Number of stored bytes; an upload resumes at this offset.
    *
    * @generated from field: optional uint64 offset = 1;
    */
   offset?: bigint | undefined;
 
   /**
-   * Whether the file is there whole: nothing is to be uploaded.
+   * True if the whole file is stored and nothing needs uploading.
    *
    * @generated from field: optional bool complete = 2;
    */
@@ -200,7 +200,7 @@ export type DownloadArtifactRequest = Message<"hifi.v1.DownloadArtifactRequest">
   sha256: string;
 
   /**
-   * Where to begin, 0 … its size. Default: 0.
+   * First byte to send, 0 … the file's size. Default: 0.
    *
    * @generated from field: optional uint64 offset = 2;
    */
@@ -226,7 +226,7 @@ export type DownloadArtifactResponse = Message<"hifi.v1.DownloadArtifactResponse
   chunk: Uint8Array;
 
   /**
-   * Size of the whole file.
+   * Size of the whole file in bytes.
    *
    * @generated from field: uint64 size_bytes = 2;
    */
@@ -245,21 +245,21 @@ export const DownloadArtifactResponseSchema: GenMessage<DownloadArtifactResponse
  */
 export type ListArtifactsRequest = Message<"hifi.v1.ListArtifactsRequest"> & {
   /**
-   * The job.
+   * ID of the job.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * The most to list, 1 … 1,000. Default: 100.
+   * Largest number of artifacts to list, 1 … 1,000. Default: 100.
    *
    * @generated from field: optional uint32 page_size = 2;
    */
   pageSize?: number | undefined;
 
   /**
-   * next_page_token of the page before. Default: the first page.
+   * next_page_token of the previous page. Default: the first page.
    *
    * @generated from field: optional string page_token = 3;
    */
@@ -278,7 +278,7 @@ export const ListArtifactsRequestSchema: GenMessage<ListArtifactsRequest> = /*@_
  */
 export type ListArtifactsResponse = Message<"hifi.v1.ListArtifactsResponse"> & {
   /**
-   * By name.
+   * The artifacts, sorted by name.
    *
    * @generated from field: repeated hifi.v1.Artifact artifacts = 1;
    */
@@ -300,13 +300,13 @@ export const ListArtifactsResponseSchema: GenMessage<ListArtifactsResponse> = /*
   messageDesc(file_hifi_v1_artifact, 9);
 
 /**
- * Files, kept by the SHA-256 of their bytes. It is served by the gateway.
+ * Stores files under the SHA-256 of their bytes. The gateway serves it.
  *
  * @generated from service hifi.v1.ArtifactService
  */
 export const ArtifactService: GenService<{
   /**
-   * Takes a file in: a header, then its bytes in pieces.
+   * Uploads a file: a header, then its bytes in chunks.
    *
    * @generated from rpc hifi.v1.ArtifactService.UploadArtifact
    */
@@ -316,7 +316,7 @@ export const ArtifactService: GenService<{
     output: typeof UploadArtifactResponseSchema;
   },
   /**
-   * How much of a file is there, so that an upload that was cut can go on.
+   * Reports how much of a file is stored, so that an interrupted upload can resume.
    *
    * @generated from rpc hifi.v1.ArtifactService.GetUpload
    */
@@ -326,7 +326,7 @@ export const ArtifactService: GenService<{
     output: typeof GetUploadResponseSchema;
   },
   /**
-   * A file's bytes from an offset on, in pieces.
+   * Downloads a file from an offset on, in chunks.
    *
    * @generated from rpc hifi.v1.ArtifactService.DownloadArtifact
    */
@@ -336,7 +336,7 @@ export const ArtifactService: GenService<{
     output: typeof DownloadArtifactResponseSchema;
   },
   /**
-   * The files that a job has made, by name.
+   * Lists the files of a job by name.
    *
    * @generated from rpc hifi.v1.ArtifactService.ListArtifacts
    */

@@ -13,21 +13,21 @@ export const file_hifi_v1_dataset: GenFile = /*@__PURE__*/
   fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEizQIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQESFgoJZGVsaW1pdGVyGAkgASgJSAWIAQESFAoHcHJvYmxlbRgKIAEoCUgGiAEBQggKBnNvdXJjZUIHCgVfdGFza0IPCg1fbGFiZWxfY29sdW1uQg0KC19yZWdyZXNzaW9uQgcKBV9uYW1lQgwKCl9kZWxpbWl0ZXJCCgoIX3Byb2JsZW0iQgoLSW5saW5lVGV4dHMSDQoFdGV4dHMYASADKAkSFAoMc2Vjb25kX3RleHRzGAIgAygJEg4KBmxhYmVscxgDIAMoCWIGcHJvdG8z");
 
 /**
- * Rows of text, one text or a pair in each, with a label where the call needs one.
+ * Rows of one text or a pair of texts, with a label if the call needs one.
  *
  * @generated from message hifi.v1.TextDataset
  */
 export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   /**
-   * Where the rows are; one of the three must be given.
+   * Source of the rows; exactly one must be given.
    *
    * @generated from oneof hifi.v1.TextDataset.source
    */
   source: {
     /**
-     * A file under one of the service's data roots: absolute, or relative to a root. Its extension tells the format:
-     * .tsv, .csv, .jsonl, .parquet or .txt, and for all except Parquet .gz after it. Or a folder of
-     * files of one format, read in the order of their names.
+     * A file under one of the service's data roots: absolute, or relative to a root. Its extension
+     * gives the format: .tsv, .csv, .jsonl, .parquet or .txt. All except Parquet may be gzipped
+     * (.gz). Or a folder of files of one format, read in the order of their names.
      *
      * @generated from field: string path = 1;
      */
@@ -35,7 +35,8 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
     case: "path";
   } | {
     /**
-     * A file that was uploaded to the gateway: the SHA-256 of its bytes, 64 hexadecimal digits in lower case.
+     * An uploaded file of the gateway: the SHA-256 of its bytes, 64 hexadecimal digits in lower
+     * case.
      *
      * @generated from field: string artifact = 2;
      */
@@ -43,7 +44,7 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
     case: "artifact";
   } | {
     /**
-     * The rows themselves.
+     * Rows in the request itself.
      *
      * @generated from field: hifi.v1.InlineTexts inline = 3;
      */
@@ -52,36 +53,37 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * A GLUE task, whose own columns are then read: cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli.
-   * Default: none, the columns are those named below.
+   * A GLUE task, whose own columns are read: cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte or wnli.
+   * Default: none; the columns are those named below.
    *
    * @generated from field: optional string task = 4;
    */
   task?: string | undefined;
 
   /**
-   * The names of one or two text columns; none with a task, a plain text or inline rows.
+   * Names of one or two text columns. Empty for a task, a plain text or inline rows.
    *
    * @generated from field: repeated string text_columns = 5;
    */
   textColumns: string[];
 
   /**
-   * The name of the label column, where labels are needed; none with a task or inline rows. Default: none.
+   * Name of the label column, if labels are needed. Absent for a task or inline rows. Default:
+   * none.
    *
    * @generated from field: optional string label_column = 6;
    */
   labelColumn?: string | undefined;
 
   /**
-   * Short form of the problem regression. Default: false; a task knows by itself.
+   * Short form of the problem regression. Default: false; a task sets it itself.
    *
    * @generated from field: optional bool regression = 7;
    */
   regression?: boolean | undefined;
 
   /**
-   * What an artifact is called: a file's name, whose extension tells the format, as a path's does. Default: rows.tsv.
+   * File name of an artifact; its extension gives the format, as for path. Default: rows.tsv.
    *
    * @generated from field: optional string name = 8;
    */
@@ -118,21 +120,21 @@ export const TextDatasetSchema: GenMessage<TextDataset> = /*@__PURE__*/
  */
 export type InlineTexts = Message<"hifi.v1.InlineTexts"> & {
   /**
-   * One text a row, at least one.
+   * One text per row, at least one.
    *
    * @generated from field: repeated string texts = 1;
    */
   texts: string[];
 
   /**
-   * The second texts of pairs: none, or as many as texts.
+   * Second texts of pairs: none, or as many as texts.
    *
    * @generated from field: repeated string second_texts = 2;
    */
   secondTexts: string[];
 
   /**
-   * The labels as a file would have them (numbers as text): none, or as many as texts.
+   * Labels as a file would hold them (numbers as text): none, or as many as texts.
    *
    * @generated from field: repeated string labels = 3;
    */

@@ -27,62 +27,62 @@ export const file_hifi_v1_gateway: GenFile = /*@__PURE__*/
   fileDesc("ChVoaWZpL3YxL2dhdGV3YXkucHJvdG8SB2hpZmkudjEiuAIKB0pvYlNwZWMSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKgoIYW5hbHlzaXMYBCABKAsyGC5oaWZpLnYxLkFuYWx5c2lzT3B0aW9ucxIsCglzZWxlY3Rpb24YBSABKAsyGS5oaWZpLnYxLlNlbGVjdGlvbk9wdGlvbnMSKgoIdHJhaW5pbmcYBiABKAsyGC5oaWZpLnYxLlRyYWluaW5nT3B0aW9ucxIPCgdleHBvcnRzGAcgAygJEhkKDGFuYWx5emVfb25seRgIIAEoCEgAiAEBEhMKC29ubnhfZHR5cGVzGAkgAygJQg8KDV9hbmFseXplX29ubHkiwwMKA0pvYhIOCgZqb2JfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIeCgRzcGVjGAMgASgLMhAuaGlmaS52MS5Kb2JTcGVjEiAKBXN0YXRlGAQgASgOMhEuaGlmaS52MS5Kb2JTdGF0ZRIjCghwcm9ncmVzcxgFIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3MSFAoHYXR0ZW1wdBgGIAEoDUgAiAEBEhAKCHRyYWNlX2lkGAcgASgJEikKB21ldHJpY3MYCCABKAsyGC5oaWZpLnYxLlRyYWluaW5nTWV0cmljcxIkCglhcnRpZmFjdHMYCSADKAsyES5oaWZpLnYxLkFydGlmYWN0EiEKBWVycm9yGAogASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMSLwoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh3YXJuaW5ncxgNIAMoCRIVCg1sYXN0X3NlcXVlbmNlGA4gASgNQgoKCF9hdHRlbXB0IvIBCghKb2JFdmVudBIOCgZqb2JfaWQYASABKAkSEAoIc2VxdWVuY2UYAiABKA0SKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIgoFc3RhdGUYBCABKA4yES5oaWZpLnYxLkpvYlN0YXRlSAASJQoIcHJvZ3Jlc3MYBSABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYBiABKAsyDi5oaWZpLnYxLkVwb2NoSAASJQoIYXJ0aWZhY3QYByABKAsyES5oaWZpLnYxLkFydGlmYWN0SABCBwoFZXZlbnQiWgoQQ3JlYXRlSm9iUmVxdWVzdBIXCgpyZXF1ZXN0X2lkGAEgASgJSACIAQESHgoEc3BlYxgCIAEoCzIQLmhpZmkudjEuSm9iU3BlY0INCgtfcmVxdWVzdF9pZCIuChFDcmVhdGVKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5oaWZpLnYxLkpvYiIfCg1HZXRKb2JSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCSIrCg5HZXRKb2JSZXNwb25zZRIZCgNqb2IYASABKAsyDC5oaWZpLnYxLkpvYiKCAQoPTGlzdEpvYnNSZXF1ZXN0EhYKCXBhZ2Vfc2l6ZRgBIAEoDUgAiAEBEhcKCnBhZ2VfdG9rZW4YAiABKAlIAYgBARIhCgZzdGF0ZXMYAyADKA4yES5oaWZpLnYxLkpvYlN0YXRlQgwKCl9wYWdlX3NpemVCDQoLX3BhZ2VfdG9rZW4iRwoQTGlzdEpvYnNSZXNwb25zZRIaCgRqb2JzGAEgAygLMgwuaGlmaS52MS5Kb2ISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiIKEENhbmNlbEpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIi4KEUNhbmNlbEpvYlJlc3BvbnNlEhkKA2pvYhgBIAEoCzIMLmhpZmkudjEuSm9iIiIKEERlbGV0ZUpvYlJlcXVlc3QSDgoGam9iX2lkGAEgASgJIhMKEURlbGV0ZUpvYlJlc3BvbnNlIk8KD1dhdGNoSm9iUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSGgoNZnJvbV9zZXF1ZW5jZRgCIAEoDUgAiAEBQhAKDl9mcm9tX3NlcXVlbmNlIjQKEFdhdGNoSm9iUmVzcG9uc2USIAoFZXZlbnQYASABKAsyES5oaWZpLnYxLkpvYkV2ZW50IjQKEkVzdGltYXRlSm9iUmVxdWVzdBIeCgRzcGVjGAEgASgLMhAuaGlmaS52MS5Kb2JTcGVjIosBChBFc3RpbWF0ZWRTZWNvbmRzEhAKCGFuYWx5c2lzGAEgASgBEhQKB3Njb3JpbmcYAiABKAFIAIgBARIQCgh0cmFpbmluZxgDIAEoARISCgpldmFsdWF0aW9uGAQgASgBEg4KBmV4cG9ydBgFIAEoARINCgV0b3RhbBgGIAEoAUIKCghfc2NvcmluZyLWAgoTRXN0aW1hdGVKb2JSZXNwb25zZRISCgVoZWFkcxgBIAEoDUgAiAEBEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAIgASgNSAGIAQESHAoUdGFza19oZWFkX3BhcmFtZXRlcnMYAyABKA0SGAoQdG90YWxfcGFyYW1ldGVycxgEIAEoDRISCgVzaGFyZRgFIAEoAUgCiAEBEhMKC2RlbHRhX2J5dGVzGAYgASgEEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAcgASgEEioKB3NlY29uZHMYCCABKAsyGS5oaWZpLnYxLkVzdGltYXRlZFNlY29uZHMSDQoFc3RlcHMYCSABKA0SEgoKdHJhaW5fcm93cxgKIAEoDRIQCghkZXZfcm93cxgLIAEoDUIICgZfaGVhZHNCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQggKBl9zaGFyZSqAAgoISm9iU3RhdGUSGQoVSk9CX1NUQVRFX1VOU1BFQ0lGSUVEEAASFAoQSk9CX1NUQVRFX1FVRVVFRBABEhcKE0pPQl9TVEFURV9BTkFMWVpJTkcQAhIXChNKT0JfU1RBVEVfU0VMRUNUSU5HEAMSFgoSSk9CX1NUQVRFX1RSQUlOSU5HEAQSGAoUSk9CX1NUQVRFX0VWQUxVQVRJTkcQBRIXChNKT0JfU1RBVEVfRVhQT1JUSU5HEAYSFwoTSk9CX1NUQVRFX1NVQ0NFRURFRBAHEhQKEEpPQl9TVEFURV9GQUlMRUQQCBIXChNKT0JfU1RBVEVfQ0FOQ0VMTEVEEAky5QMKDkdhdGV3YXlTZXJ2aWNlEkIKCUNyZWF0ZUpvYhIZLmhpZmkudjEuQ3JlYXRlSm9iUmVxdWVzdBoaLmhpZmkudjEuQ3JlYXRlSm9iUmVzcG9uc2USOQoGR2V0Sm9iEhYuaGlmaS52MS5HZXRKb2JSZXF1ZXN0GhcuaGlmaS52MS5HZXRKb2JSZXNwb25zZRI/CghMaXN0Sm9icxIYLmhpZmkudjEuTGlzdEpvYnNSZXF1ZXN0GhkuaGlmaS52MS5MaXN0Sm9ic1Jlc3BvbnNlEkIKCUNhbmNlbEpvYhIZLmhpZmkudjEuQ2FuY2VsSm9iUmVxdWVzdBoaLmhpZmkudjEuQ2FuY2VsSm9iUmVzcG9uc2USQgoJRGVsZXRlSm9iEhkuaGlmaS52MS5EZWxldGVKb2JSZXF1ZXN0GhouaGlmaS52MS5EZWxldGVKb2JSZXNwb25zZRJBCghXYXRjaEpvYhIYLmhpZmkudjEuV2F0Y2hKb2JSZXF1ZXN0GhkuaGlmaS52MS5XYXRjaEpvYlJlc3BvbnNlMAESSAoLRXN0aW1hdGVKb2ISGy5oaWZpLnYxLkVzdGltYXRlSm9iUmVxdWVzdBocLmhpZmkudjEuRXN0aW1hdGVKb2JSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_rpc_status, file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_options, file_hifi_v1_progress, file_hifi_v1_trainer]);
 
 /**
- * What is to be done.
+ * Specification of a job.
  *
  * @generated from message hifi.v1.JobSpec
  */
 export type JobSpec = Message<"hifi.v1.JobSpec"> & {
   /**
-   * As in AnalyzeRequest.
+   * The model, as in AnalyzeRequest.
    *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
-   * Labelled rows; with analyze_only labels are not needed.
+   * Labelled training rows; labels are not needed with analyze_only.
    *
    * @generated from field: hifi.v1.TextDataset train = 2;
    */
   train?: TextDataset | undefined;
 
   /**
-   * Labelled rows that the epochs are judged on. Default: a seeded tenth of train is held out.
+   * Labelled rows that evaluate each epoch. Default: a seeded tenth of train is held out.
    *
    * @generated from field: hifi.v1.TextDataset dev = 3;
    */
   dev?: TextDataset | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the analysis. Default: all defaults.
    *
    * @generated from field: hifi.v1.AnalysisOptions analysis = 4;
    */
   analysis?: AnalysisOptions | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the selection. Default: all defaults.
    *
    * @generated from field: hifi.v1.SelectionOptions selection = 5;
    */
   selection?: SelectionOptions | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the training. Default: all defaults.
    *
    * @generated from field: hifi.v1.TrainingOptions training = 6;
    */
   training?: TrainingOptions | undefined;
 
   /**
-   * What is made of the delta: checkpoint, peft, onnx. Default: none, the delta alone.
+   * Formats to export the delta to: checkpoint, peft, onnx. Default: none, the delta alone.
    *
    * @generated from field: repeated string exports = 7;
    */
   exports: string[];
 
   /**
-   * Whether to stop after the analysis. Default: false.
+   * True to stop after the analysis. Default: false.
    *
    * @generated from field: optional bool analyze_only = 8;
    */
@@ -104,104 +104,104 @@ export const JobSpecSchema: GenMessage<JobSpec> = /*@__PURE__*/
   messageDesc(file_hifi_v1_gateway, 0);
 
 /**
- * A job.
+ * A job and its results so far.
  *
  * @generated from message hifi.v1.Job
  */
 export type Job = Message<"hifi.v1.Job"> & {
   /**
-   * Given by the gateway.
+   * ID assigned by the gateway.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * Given by the client.
+   * ID assigned by the client.
    *
    * @generated from field: string request_id = 2;
    */
   requestId: string;
 
   /**
-   * As it was given.
+   * Specification from CreateJob.
    *
    * @generated from field: hifi.v1.JobSpec spec = 3;
    */
   spec?: JobSpec | undefined;
 
   /**
-   * Where it stands.
+   * Current state.
    *
    * @generated from field: hifi.v1.JobState state = 4;
    */
   state: JobState;
 
   /**
-   * The last that was told of the stage at work. Absent before the first, and at the end.
+   * Latest progress of the current stage. Absent before the first report and at the end.
    *
    * @generated from field: hifi.v1.Progress progress = 5;
    */
   progress?: Progress | undefined;
 
   /**
-   * How often it was taken up, from 1; more than 1 after a service was restarted. 0 while it waits for the first time.
+   * Number of attempts, from 1; above 1 after a service restarted. 0 before the first attempt.
    *
    * @generated from field: optional uint32 attempt = 6;
    */
   attempt?: number | undefined;
 
   /**
-   * Its trace, 32 hexadecimal digits; empty where the gateway has no telemetry.
+   * Trace ID, 32 hexadecimal digits; empty if the gateway has no telemetry.
    *
    * @generated from field: string trace_id = 7;
    */
   traceId: string;
 
   /**
-   * What the training came to. Absent before that.
+   * Metrics of the training. Absent before its end.
    *
    * @generated from field: hifi.v1.TrainingMetrics metrics = 8;
    */
   metrics?: TrainingMetrics | undefined;
 
   /**
-   * Its results so far, by name.
+   * Results so far, sorted by name.
    *
    * @generated from field: repeated hifi.v1.Artifact artifacts = 9;
    */
   artifacts: Artifact[];
 
   /**
-   * Why it failed. Absent unless it did.
+   * Reason of a failure. Absent unless the job failed.
    *
    * @generated from field: google.rpc.Status error = 10;
    */
   error?: Status | undefined;
 
   /**
-   * When it was created.
+   * Time of creation.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed.
+   * Time of the last change.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 12;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * What the user should know, a line each.
+   * Warnings for the user, one line each.
    *
    * @generated from field: repeated string warnings = 13;
    */
   warnings: string[];
 
   /**
-   * The sequence number of its last event.
+   * Sequence number of its last event.
    *
    * @generated from field: uint32 last_sequence = 14;
    */
@@ -216,40 +216,40 @@ export const JobSchema: GenMessage<Job> = /*@__PURE__*/
   messageDesc(file_hifi_v1_gateway, 1);
 
 /**
- * Something that happened to a job.
+ * An event of a job.
  *
  * @generated from message hifi.v1.JobEvent
  */
 export type JobEvent = Message<"hifi.v1.JobEvent"> & {
   /**
-   * The job.
+   * ID of the job.
    *
    * @generated from field: string job_id = 1;
    */
   jobId: string;
 
   /**
-   * From 1, without gaps.
+   * Number of the event within its job, from 1, without gaps.
    *
    * @generated from field: uint32 sequence = 2;
    */
   sequence: number;
 
   /**
-   * When it happened.
+   * Time of the event.
    *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp | undefined;
 
   /**
-   * What happened.
+   * Kind of the event.
    *
    * @generated from oneof hifi.v1.JobEvent.event
    */
   event: {
     /**
-     * The job has entered a state.
+     * The state that the job entered.
      *
      * @generated from field: hifi.v1.JobState state = 4;
      */
@@ -257,7 +257,7 @@ export type JobEvent = Message<"hifi.v1.JobEvent"> & {
     case: "state";
   } | {
     /**
-     * How far the stage at work is; at most four a second.
+     * Progress of the current stage, at most four events per second.
      *
      * @generated from field: hifi.v1.Progress progress = 5;
      */
@@ -265,7 +265,7 @@ export type JobEvent = Message<"hifi.v1.JobEvent"> & {
     case: "progress";
   } | {
     /**
-     * An epoch was judged.
+     * An evaluated epoch.
      *
      * @generated from field: hifi.v1.Epoch epoch = 6;
      */
@@ -273,7 +273,7 @@ export type JobEvent = Message<"hifi.v1.JobEvent"> & {
     case: "epoch";
   } | {
     /**
-     * A result is there.
+     * A stored result.
      *
      * @generated from field: hifi.v1.Artifact artifact = 7;
      */
@@ -294,15 +294,15 @@ export const JobEventSchema: GenMessage<JobEvent> = /*@__PURE__*/
  */
 export type CreateJobRequest = Message<"hifi.v1.CreateJobRequest"> & {
   /**
-   * Made up by the client, 1 to 128 letters, digits, dots, colons, underscores and hyphens. Default: one of the gateway's making, so that each
-   * call is a job of its own.
+   * ID chosen by the client: 1 to 128 letters, digits, dots, colons, underscores and hyphens.
+   * Default: an ID chosen by the gateway, so that each call creates a job of its own.
    *
    * @generated from field: optional string request_id = 1;
    */
   requestId?: string | undefined;
 
   /**
-   * What is to be done.
+   * Specification of the job.
    *
    * @generated from field: hifi.v1.JobSpec spec = 2;
    */
@@ -321,7 +321,7 @@ export const CreateJobRequestSchema: GenMessage<CreateJobRequest> = /*@__PURE__*
  */
 export type CreateJobResponse = Message<"hifi.v1.CreateJobResponse"> & {
   /**
-   * The job, new or the one of an earlier call with the same request_id.
+   * The new job, or the job of an earlier call with the same request_id.
    *
    * @generated from field: hifi.v1.Job job = 1;
    */
@@ -340,7 +340,7 @@ export const CreateJobResponseSchema: GenMessage<CreateJobResponse> = /*@__PURE_
  */
 export type GetJobRequest = Message<"hifi.v1.GetJobRequest"> & {
   /**
-   * The job.
+   * ID of the job.
    *
    * @generated from field: string job_id = 1;
    */
@@ -359,7 +359,7 @@ export const GetJobRequestSchema: GenMessage<GetJobRequest> = /*@__PURE__*/
  */
 export type GetJobResponse = Message<"hifi.v1.GetJobResponse"> & {
   /**
-   * The job.
+   * ID of the job.
    *
    * @generated from field: hifi.v1.Job job = 1;
    */
@@ -378,21 +378,21 @@ export const GetJobResponseSchema: GenMessage<GetJobResponse> = /*@__PURE__*/
  */
 export type ListJobsRequest = Message<"hifi.v1.ListJobsRequest"> & {
   /**
-   * The most to list, 1 … 1,000. Default: 50.
+   * Largest number of jobs to list, 1 … 1,000. Default: 50.
    *
    * @generated from field: optional uint32 page_size = 1;
    */
   pageSize?: number | undefined;
 
   /**
-   * next_page_token of the page before. Default: the first page.
+   * next_page_token of the previous page. Default: the first page.
    *
    * @generated from field: optional string page_token = 2;
    */
   pageToken?: string | undefined;
 
   /**
-   * Jobs in these states alone. Default: all.
+   * States to list. Default: all.
    *
    * @generated from field: repeated hifi.v1.JobState states = 3;
    */
@@ -411,7 +411,7 @@ export const ListJobsRequestSchema: GenMessage<ListJobsRequest> = /*@__PURE__*/
  */
 export type ListJobsResponse = Message<"hifi.v1.ListJobsResponse"> & {
   /**
-   * The latest first; inline rows of their specs are left out.
+   * The latest first, without the inline rows of their specifications.
    *
    * @generated from field: repeated hifi.v1.Job jobs = 1;
    */
@@ -437,7 +437,7 @@ export const ListJobsResponseSchema: GenMessage<ListJobsResponse> = /*@__PURE__*
  */
 export type CancelJobRequest = Message<"hifi.v1.CancelJobRequest"> & {
   /**
-   * The job.
+   * ID of the job.
    *
    * @generated from field: string job_id = 1;
    */
@@ -456,7 +456,7 @@ export const CancelJobRequestSchema: GenMessage<CancelJobRequest> = /*@__PURE__*
  */
 export type CancelJobResponse = Message<"hifi.v1.CancelJobResponse"> & {
   /**
-   * The job, on its way to CANCELLED or ended before.
+   * The job, about to be CANCELLED or already ended.
    *
    * @generated from field: hifi.v1.Job job = 1;
    */
@@ -475,7 +475,7 @@ export const CancelJobResponseSchema: GenMessage<CancelJobResponse> = /*@__PURE_
  */
 export type DeleteJobRequest = Message<"hifi.v1.DeleteJobRequest"> & {
   /**
-   * The job; it must have ended.
+   * ID of a job that has ended.
    *
    * @generated from field: string job_id = 1;
    */
@@ -507,7 +507,7 @@ export const DeleteJobResponseSchema: GenMessage<DeleteJobResponse> = /*@__PURE_
  */
 export type WatchJobRequest = Message<"hifi.v1.WatchJobRequest"> & {
   /**
-   * The job.
+   * ID of the job.
    *
    * @generated from field: string job_id = 1;
    */
@@ -553,7 +553,7 @@ export const WatchJobResponseSchema: GenMessage<WatchJobResponse> = /*@__PURE__*
  */
 export type EstimateJobRequest = Message<"hifi.v1.EstimateJobRequest"> & {
   /**
-   * As in CreateJobRequest.
+   * Specification of the job, as in CreateJobRequest.
    *
    * @generated from field: hifi.v1.JobSpec spec = 1;
    */
@@ -574,42 +574,42 @@ export const EstimateJobRequestSchema: GenMessage<EstimateJobRequest> = /*@__PUR
  */
 export type EstimatedSeconds = Message<"hifi.v1.EstimatedSeconds"> & {
   /**
-   * The analysis.
+   * Analysis.
    *
    * @generated from field: double analysis = 1;
    */
   analysis: number;
 
   /**
-   * Gradient scores. Absent for a strategy that needs none.
+   * Scoring by gradients. Absent for a strategy without gradients.
    *
    * @generated from field: optional double scoring = 2;
    */
   scoring?: number | undefined;
 
   /**
-   * Preparation and all epochs' steps.
+   * Preparation and the steps of all epochs.
    *
    * @generated from field: double training = 3;
    */
   training: number;
 
   /**
-   * All epochs' dev rows.
+   * Evaluation of the dev rows after each epoch.
    *
    * @generated from field: double evaluation = 4;
    */
   evaluation: number;
 
   /**
-   * All exports.
+   * All exports together.
    *
    * @generated from field: double export = 5;
    */
   export: number;
 
   /**
-   * All of it.
+   * Sum of all phases.
    *
    * @generated from field: double total = 6;
    */
@@ -628,28 +628,28 @@ export const EstimatedSecondsSchema: GenMessage<EstimatedSeconds> = /*@__PURE__*
  */
 export type EstimateJobResponse = Message<"hifi.v1.EstimateJobResponse"> & {
   /**
-   * Heads that would be tuned.
+   * Number of heads to tune.
    *
    * @generated from field: optional uint32 heads = 1;
    */
   heads?: number | undefined;
 
   /**
-   * Numbers of the base that would be tuned, without the task head.
+   * Trainable parameters of the base, without the task head.
    *
    * @generated from field: optional uint32 trainable_parameters = 2;
    */
   trainableParameters?: number | undefined;
 
   /**
-   * Numbers of the task head.
+   * Parameters of the task head.
    *
    * @generated from field: uint32 task_head_parameters = 3;
    */
   taskHeadParameters: number;
 
   /**
-   * Numbers of the base with its pooler.
+   * Parameters of the base with its pooler.
    *
    * @generated from field: uint32 total_parameters = 4;
    */
@@ -663,42 +663,42 @@ export type EstimateJobResponse = Message<"hifi.v1.EstimateJobResponse"> & {
   share?: number | undefined;
 
   /**
-   * Of the delta's two files.
+   * Size of the delta's two files in bytes.
    *
    * @generated from field: uint64 delta_bytes = 6;
    */
   deltaBytes: bigint;
 
   /**
-   * Highest resident memory of the processes.
+   * Peak resident memory of the processes in bytes.
    *
    * @generated from field: uint64 peak_memory_bytes = 7;
    */
   peakMemoryBytes: bigint;
 
   /**
-   * How long it would take.
+   * Wall times of the phases.
    *
    * @generated from field: hifi.v1.EstimatedSeconds seconds = 8;
    */
   seconds?: EstimatedSeconds | undefined;
 
   /**
-   * Training steps in all.
+   * Number of training steps.
    *
    * @generated from field: uint32 steps = 9;
    */
   steps: number;
 
   /**
-   * Rows to train on.
+   * Number of training rows.
    *
    * @generated from field: uint32 train_rows = 10;
    */
   trainRows: number;
 
   /**
-   * Rows to judge epochs on.
+   * Number of rows that evaluate each epoch.
    *
    * @generated from field: uint32 dev_rows = 11;
    */
@@ -713,7 +713,7 @@ export const EstimateJobResponseSchema: GenMessage<EstimateJobResponse> = /*@__P
   messageDesc(file_hifi_v1_gateway, 17);
 
 /**
- * Where a job stands. FAILED or CANCELLED may follow any state but the three last.
+ * State of a job. FAILED or CANCELLED may follow any state except the last three.
  *
  * @generated from enum hifi.v1.JobState
  */
@@ -733,56 +733,56 @@ export enum JobState {
   QUEUED = 1,
 
   /**
-   * Heads are measured and ranked.
+   * Measures and ranks the heads.
    *
    * @generated from enum value: JOB_STATE_ANALYZING = 2;
    */
   ANALYZING = 2,
 
   /**
-   * The heads to tune are chosen.
+   * Selects the heads to tune.
    *
    * @generated from enum value: JOB_STATE_SELECTING = 3;
    */
   SELECTING = 3,
 
   /**
-   * The chosen heads are tuned.
+   * Tunes the selected heads.
    *
    * @generated from enum value: JOB_STATE_TRAINING = 4;
    */
   TRAINING = 4,
 
   /**
-   * The best epoch's metrics are settled.
+   * Determines the best epoch's metrics.
    *
    * @generated from enum value: JOB_STATE_EVALUATING = 5;
    */
   EVALUATING = 5,
 
   /**
-   * The tuned model is written in the forms asked for.
+   * Writes the tuned model in the requested formats.
    *
    * @generated from enum value: JOB_STATE_EXPORTING = 6;
    */
   EXPORTING = 6,
 
   /**
-   * All results are there.
+   * All results are stored.
    *
    * @generated from enum value: JOB_STATE_SUCCEEDED = 7;
    */
   SUCCEEDED = 7,
 
   /**
-   * It could not be done; `error` says why.
+   * The job failed; `error` gives the reason.
    *
    * @generated from enum value: JOB_STATE_FAILED = 8;
    */
   FAILED = 8,
 
   /**
-   * It was cancelled.
+   * The job was cancelled.
    *
    * @generated from enum value: JOB_STATE_CANCELLED = 9;
    */
@@ -802,7 +802,8 @@ export const JobStateSchema: GenEnum<JobState> = /*@__PURE__*/
  */
 export const GatewayService: GenService<{
   /**
-   * Takes a job in; it starts when its turn comes. The same request_id with the same spec is the same job.
+   * Creates a job, which starts when its turn comes. The same request_id with the same spec returns
+   * the same job.
    *
    * @generated from rpc hifi.v1.GatewayService.CreateJob
    */
@@ -812,7 +813,7 @@ export const GatewayService: GenService<{
     output: typeof CreateJobResponseSchema;
   },
   /**
-   * A job as it stands.
+   * Returns a job in its current state.
    *
    * @generated from rpc hifi.v1.GatewayService.GetJob
    */
@@ -822,7 +823,7 @@ export const GatewayService: GenService<{
     output: typeof GetJobResponseSchema;
   },
   /**
-   * Jobs, the latest first.
+   * Lists jobs, the latest first.
    *
    * @generated from rpc hifi.v1.GatewayService.ListJobs
    */
@@ -832,7 +833,7 @@ export const GatewayService: GenService<{
     output: typeof ListJobsResponseSchema;
   },
   /**
-   * Ends a job within one step of its work. A job that has ended stays as it is.
+   * Cancels a job within one step of its work. A job that has ended does not change.
    *
    * @generated from rpc hifi.v1.GatewayService.CancelJob
    */
@@ -842,7 +843,7 @@ export const GatewayService: GenService<{
     output: typeof CancelJobResponseSchema;
   },
   /**
-   * Forgets a job that has ended, and the files that no other job has.
+   * Deletes a job that has ended, and the files that no other job has.
    *
    * @generated from rpc hifi.v1.GatewayService.DeleteJob
    */
@@ -852,7 +853,8 @@ export const GatewayService: GenService<{
     output: typeof DeleteJobResponseSchema;
   },
   /**
-   * A job's events: those that were, then those that come; ends after the last one. To leave does not cancel the job.
+   * Streams a job's past events, then new ones, up to the last. Cancelling the call does not cancel
+   * the job.
    *
    * @generated from rpc hifi.v1.GatewayService.WatchJob
    */
@@ -862,7 +864,8 @@ export const GatewayService: GenService<{
     output: typeof WatchJobResponseSchema;
   },
   /**
-   * What a job would come to, from the model's shapes and a few seconds of calibration. Starts nothing.
+   * Estimates a job's cost from the model's shapes and a few seconds of calibration. Starts
+   * nothing.
    *
    * @generated from rpc hifi.v1.GatewayService.EstimateJob
    */

@@ -15,13 +15,13 @@ export const file_hifi_v1_heads: GenFile = /*@__PURE__*/
   fileDesc("ChNoaWZpL3YxL2hlYWRzLnByb3RvEgdoaWZpLnYxIqsBCg1Nb2RlbElkZW50aXR5EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhkKDGFyY2hpdGVjdHVyZRgDIAEoCUgAiAEBEhgKC2hpZGRlbl9zaXplGAQgASgNSAGIAQESFwoKcGFyYW1ldGVycxgFIAEoDUgCiAEBQg8KDV9hcmNoaXRlY3R1cmVCDgoMX2hpZGRlbl9zaXplQg0KC19wYXJhbWV0ZXJzIooBCgpSYW5rZWRIZWFkEhIKBWxheWVyGAEgASgNSACIAQESEQoEaGVhZBgCIAEoDUgBiAEBEhIKBXNjb3JlGAMgASgBSAKIAQESFgoJc3RhYmlsaXR5GAQgASgBSAOIAQFCCAoGX2xheWVyQgcKBV9oZWFkQggKBl9zY29yZUIMCgpfc3RhYmlsaXR5ImgKEFJhbmtDb3JyZWxhdGlvbnMSFQoIcmljaG5lc3MYASABKAFIAIgBARIcCg9jb3JyZWxhdGlvbl9zdW0YAiABKAFIAYgBAUILCglfcmljaG5lc3NCEgoQX2NvcnJlbGF0aW9uX3N1bSIsCgxSaWNobmVzc0F0WGkSCgoCeGkYASABKAESEAoIcmljaG5lc3MYAiADKAEiTgoMTWVhc3VyZWRSb3dzEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHJvd3MYAyABKA0SEgoKc2FtcGxlX2lkcxgEIAMoDSLpBAoKSGVhZFJlcG9ydBIlCgVtb2RlbBgBIAEoCzIWLmhpZmkudjEuTW9kZWxJZGVudGl0eRIPCgdzYW1wbGVzGAIgASgNEg4KBmxheWVycxgDIAEoDRINCgVoZWFkcxgEIAEoDRIQCghoZWFkX2RpbRgFIAEoDRImCgl0b3BfaGVhZHMYBiADKAsyEy5oaWZpLnYxLlJhbmtlZEhlYWQSEAoIcmljaG5lc3MYByADKAESFwoPcmljaG5lc3Nfc3RkZXJyGAggAygBEi0KDnJpY2huZXNzX2J5X3hpGAkgAygLMhUuaGlmaS52MS5SaWNobmVzc0F0WGkSDwoHcGVhcnNvbhgKIAMoARISCgpjb3ZhcmlhbmNlGAsgAygBEhAKCHBhZ2VyYW5rGAwgAygBEhIKCmFjdGl2YXRpb24YDSADKAESEgoKaGVhZF9ub3JtcxgOIAMoARIRCglzdGFiaWxpdHkYDyADKAESEwoLZGV2aWNlX3VzZWQYECABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGBEgASgBEhAKCHdhcm5pbmdzGBIgAygJEjQKEXJhbmtfY29ycmVsYXRpb25zGBMgAygLMhkuaGlmaS52MS5SYW5rQ29ycmVsYXRpb25zEhAKCHNwZWN0cnVtGBQgAygBEhcKCml0ZXJhdGlvbnMYFSABKA1IAIgBARIjCgRkYXRhGBYgASgLMhUuaGlmaS52MS5NZWFzdXJlZFJvd3MSKQoHb3B0aW9ucxgXIAEoCzIYLmhpZmkudjEuQW5hbHlzaXNPcHRpb25zQg0KC19pdGVyYXRpb25zItUCCgRNYXNrEiUKBW1vZGVsGAEgASgLMhYuaGlmaS52MS5Nb2RlbElkZW50aXR5EhUKCHN0cmF0ZWd5GAIgASgJSACIAQESDgoBaxgDIAEoDUgBiAEBEhMKBmJ1ZGdldBgEIAEoAUgCiAEBEhEKBHR1bmUYBSABKAlIA4gBARIiCgVoZWFkcxgGIAMoCzITLmhpZmkudjEuUmFua2VkSGVhZBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgHIAEoDUgEiAEBEh0KEHRvdGFsX3BhcmFtZXRlcnMYCCABKA1IBYgBARISCgVzaGFyZRgJIAEoAUgGiAEBQgsKCV9zdHJhdGVneUIECgJfa0IJCgdfYnVkZ2V0QgcKBV90dW5lQhcKFV90cmFpbmFibGVfcGFyYW1ldGVyc0ITChFfdG90YWxfcGFyYW1ldGVyc0IICgZfc2hhcmViBnByb3RvMw", [file_hifi_v1_options]);
 
 /**
- * The model that a report or a mask speaks of.
+ * Identity of the model of a report or mask.
  *
  * @generated from message hifi.v1.ModelIdentity
  */
 export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
   /**
-   * The name that was asked for.
+   * The requested name.
    *
    * @generated from field: string name = 1;
    */
@@ -42,14 +42,15 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
   architecture?: string | undefined;
 
   /**
-   * Numbers a token has between layers, d. Absent in a mask.
+   * Size of a token's hidden state, d. Absent in a mask.
    *
    * @generated from field: optional uint32 hidden_size = 4;
    */
   hiddenSize?: number | undefined;
 
   /**
-   * Numbers of the base model, with its pooler and without a task head's other weights. Absent in a mask.
+   * Parameters of the base model with its pooler, without a task head's other weights. Absent in a
+   * mask.
    *
    * @generated from field: optional uint32 parameters = 5;
    */
@@ -64,35 +65,35 @@ export const ModelIdentitySchema: GenMessage<ModelIdentity> = /*@__PURE__*/
   messageDesc(file_hifi_v1_heads, 0);
 
 /**
- * A head with what it was ranked by.
+ * A head with its ranking score.
  *
  * @generated from message hifi.v1.RankedHead
  */
 export type RankedHead = Message<"hifi.v1.RankedHead"> & {
   /**
-   * From 0.
+   * Layer, from 0.
    *
    * @generated from field: optional uint32 layer = 1;
    */
   layer?: number | undefined;
 
   /**
-   * From 0, in its layer.
+   * Head within its layer, from 0.
    *
    * @generated from field: optional uint32 head = 2;
    */
   head?: number | undefined;
 
   /**
-   * In a report PageRank, which sums to 1 over its graph; in a mask what the strategy goes by.
+   * In a report the PageRank, which sums to 1 over its graph; in a mask the strategy's score.
    *
    * @generated from field: optional double score = 3;
    */
   score?: number | undefined;
 
   /**
-   * Share of 200 bootstrap replicates in which the head is in its layer's top k, 0 … 1. Absent in a mask, or where one
-   * sequence alone was measured.
+   * Share of 200 bootstrap replicates in which the head is in its layer's top k, 0 … 1. Absent in a
+   * mask, and in a report of a single sequence.
    *
    * @generated from field: optional double stability = 4;
    */
@@ -107,20 +108,21 @@ export const RankedHeadSchema: GenMessage<RankedHead> = /*@__PURE__*/
   messageDesc(file_hifi_v1_heads, 1);
 
 /**
- * What a ranking follows in one layer: Spearman's ρ of PageRank, −1 … 1; 0 where it is undefined.
+ * Correlation of a layer's ranking with its inputs: Spearman's ρ of PageRank, −1 … 1; 0 if
+ * undefined.
  *
  * @generated from message hifi.v1.RankCorrelations
  */
 export type RankCorrelations = Message<"hifi.v1.RankCorrelations"> & {
   /**
-   * With the head's richness.
+   * ρ with the heads' richness.
    *
    * @generated from field: optional double richness = 1;
    */
   richness?: number | undefined;
 
   /**
-   * With the sum of the head's correlations.
+   * ρ with the sum of each head's correlations.
    *
    * @generated from field: optional double correlation_sum = 2;
    */
@@ -135,20 +137,20 @@ export const RankCorrelationsSchema: GenMessage<RankCorrelations> = /*@__PURE__*
   messageDesc(file_hifi_v1_heads, 2);
 
 /**
- * I_h of all heads at one ξ.
+ * Information richness I_h of all heads at one ξ.
  *
  * @generated from message hifi.v1.RichnessAtXi
  */
 export type RichnessAtXi = Message<"hifi.v1.RichnessAtXi"> & {
   /**
-   * ξ, as the request wrote it or one of 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99.
+   * The ξ of the request, or one of 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99.
    *
    * @generated from field: double xi = 1;
    */
   xi: number;
 
   /**
-   * [layers · heads], layer by layer.
+   * Richness, layer by layer, [layers · heads].
    *
    * @generated from field: repeated double richness = 2;
    */
@@ -163,27 +165,27 @@ export const RichnessAtXiSchema: GenMessage<RichnessAtXi> = /*@__PURE__*/
   messageDesc(file_hifi_v1_heads, 3);
 
 /**
- * The rows that were measured.
+ * Measured rows.
  *
  * @generated from message hifi.v1.MeasuredRows
  */
 export type MeasuredRows = Message<"hifi.v1.MeasuredRows"> & {
   /**
-   * What the rows are called: the path that was given, `inline`, or an artifact's name.
+   * Name of the rows: the given path, `inline`, or an artifact's name.
    *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * SHA-256 of the rows' bytes.
+   * SHA-256 of the rows' bytes, 64 hexadecimal digits in lower case.
    *
    * @generated from field: string sha256 = 2;
    */
   sha256: string;
 
   /**
-   * Rows that the sample was drawn from.
+   * Number of rows that the sample was drawn from.
    *
    * @generated from field: uint32 rows = 3;
    */
@@ -205,7 +207,8 @@ export const MeasuredRowsSchema: GenMessage<MeasuredRows> = /*@__PURE__*/
   messageDesc(file_hifi_v1_heads, 4);
 
 /**
- * What an analysis measured of every head. Matrices are flat, row by row; heads are in the order layer · heads + head.
+ * Measurements of every head by one analysis. Matrices are flat, row by row; heads are in the order
+ * layer · heads + head.
  *
  * @generated from message hifi.v1.HeadReport
  */
@@ -218,7 +221,7 @@ export type HeadReport = Message<"hifi.v1.HeadReport"> & {
   model?: ModelIdentity | undefined;
 
   /**
-   * Sequences measured.
+   * Number of measured sequences.
    *
    * @generated from field: uint32 samples = 2;
    */
@@ -239,134 +242,136 @@ export type HeadReport = Message<"hifi.v1.HeadReport"> & {
   heads: number;
 
   /**
-   * Numbers of a head's output for a token, dh.
+   * Size of a head's output for one token, dh.
    *
    * @generated from field: uint32 head_dim = 5;
    */
   headDim: number;
 
   /**
-   * Best first. Basic view: the five best of the model. Full view: the k best of each layer, layer by layer.
+   * Heads, best first. Basic view: the five best of the model. Full view: the k best of each layer,
+   * layer by layer.
    *
    * @generated from field: repeated hifi.v1.RankedHead top_heads = 6;
    */
   topHeads: RankedHead[];
 
   /**
-   * I_h: singular values that hold the share ξ, mean over the sequences. // [layers · heads]
+   * I_h: number of singular values that hold the share ξ, mean over the sequences, [layers ·
+   * heads].
    *
    * @generated from field: repeated double richness = 7;
    */
   richness: number[];
 
   /**
-   * Its standard error; empty where one sequence alone was measured. // [layers · heads]
+   * Standard error of richness, [layers · heads]. Empty for a single sequence.
    *
    * @generated from field: repeated double richness_stderr = 8;
    */
   richnessStderr: number[];
 
   /**
-   * I_h at every ξ that is kept, ascending.
+   * I_h at every stored ξ, ascending.
    *
    * @generated from field: repeated hifi.v1.RichnessAtXi richness_by_xi = 9;
    */
   richnessByXi: RichnessAtXi[];
 
   /**
-   * Mean |Pearson's r| of each two heads' mean outputs, diagonal 1. // [N, N], N = layers · heads
+   * Mean |Pearson's r| of each two heads' mean outputs, diagonal 1. [N, N], N = layers · heads.
    *
    * @generated from field: repeated double pearson = 10;
    */
   pearson: number[];
 
   /**
-   * Mean |covariance| of them, diagonal the mean variance. // [N, N]
+   * Mean |covariance| of each two heads' mean outputs, diagonal the mean variance. [N, N].
    *
    * @generated from field: repeated double covariance = 11;
    */
   covariance: number[];
 
   /**
-   * PageRank; sums to 1 over each graph. // [layers · heads]
+   * PageRank; sums to 1 over each graph. [layers · heads].
    *
    * @generated from field: repeated double pagerank = 12;
    */
   pagerank: number[];
 
   /**
-   * Mean of trace(OᵀO)/(S·dh). // [layers · heads]
+   * Mean of trace(OᵀO)/(S·dh), [layers · heads].
    *
    * @generated from field: repeated double activation = 13;
    */
   activation: number[];
 
   /**
-   * ‖[W_Q; W_K; W_V]_h‖_F. // [layers · heads]
+   * ‖[W_Q; W_K; W_V]_h‖_F, [layers · heads].
    *
    * @generated from field: repeated double head_norms = 14;
    */
   headNorms: number[];
 
   /**
-   * Share of 200 bootstrap replicates in which the head is in its layer's top k; empty where one sequence alone was
-   * measured. // [layers · heads]
+   * Share of 200 bootstrap replicates in which the head is in its layer's top k, [layers · heads].
+   * Empty for a single sequence.
    *
    * @generated from field: repeated double stability = 15;
    */
   stability: number[];
 
   /**
-   * Where it was computed: cpu or cuda.
+   * Device of the computation: cpu or cuda.
    *
    * @generated from field: string device_used = 16;
    */
   deviceUsed: string;
 
   /**
-   * Wall time without loading the model.
+   * Wall time in seconds, without loading the model.
    *
    * @generated from field: double elapsed_seconds = 17;
    */
   elapsedSeconds: number;
 
   /**
-   * What the user should know of this analysis, a line each.
+   * Warnings for the user, one line each.
    *
    * @generated from field: repeated string warnings = 18;
    */
   warnings: string[];
 
   /**
-   * What the ranking follows, a layer each. Full view.
+   * Correlation of the ranking with its inputs, one entry per layer. Full view.
    *
    * @generated from field: repeated hifi.v1.RankCorrelations rank_correlations = 19;
    */
   rankCorrelations: RankCorrelations[];
 
   /**
-   * Mean of σ_i/Σσ, descending. Full view. // [layers · heads, head_dim]
+   * Mean of σ_i/Σσ, descending, [layers · heads, head_dim]. Full view.
    *
    * @generated from field: repeated double spectrum = 20;
    */
   spectrum: number[];
 
   /**
-   * Rounds of PageRank, the most that any graph took. Full view.
+   * Iterations of PageRank: the maximum over all graphs. Full view.
    *
    * @generated from field: optional uint32 iterations = 21;
    */
   iterations?: number | undefined;
 
   /**
-   * The rows. Full view.
+   * Measured rows. Full view.
    *
    * @generated from field: hifi.v1.MeasuredRows data = 22;
    */
   data?: MeasuredRows | undefined;
 
   /**
-   * The options it was made with, defaults filled in, without device and threads. Full view.
+   * Options of the analysis, defaults filled in, without device and threads. Full view.
    *
    * @generated from field: hifi.v1.AnalysisOptions options = 23;
    */
@@ -387,56 +392,57 @@ export const HeadReportSchema: GenMessage<HeadReport> = /*@__PURE__*/
  */
 export type Mask = Message<"hifi.v1.Mask"> & {
   /**
-   * The model they are of: name and hash.
+   * Name and hash of the model.
    *
    * @generated from field: hifi.v1.ModelIdentity model = 1;
    */
   model?: ModelIdentity | undefined;
 
   /**
-   * The strategy that chose them, as in SelectionOptions. Default: hifi.
+   * Strategy that selected the heads, as in SelectionOptions. Default: hifi.
    *
    * @generated from field: optional string strategy = 2;
    */
   strategy?: string | undefined;
 
   /**
-   * Heads a layer, 0 … heads of a layer. One of k and budget; default: the most that a layer has here.
+   * Heads per layer, 0 … heads of a layer. Excludes budget. Default: the largest number of heads
+   * that the mask has in one layer.
    *
    * @generated from field: optional uint32 k = 3;
    */
   k?: number | undefined;
 
   /**
-   * The share of the parameters that was not to be exceeded, above 0 and at most 1.
+   * Largest share of trainable parameters, above 0 and at most 1. Excludes k. Default: none.
    *
    * @generated from field: optional double budget = 4;
    */
   budget?: number | undefined;
 
   /**
-   * qkv, or qkvo for the heads' output too. Default: qkv.
+   * Tuned parts: qkv, or qkvo for the heads' output too. Default: qkv.
    *
    * @generated from field: optional string tune = 5;
    */
   tune?: string | undefined;
 
   /**
-   * The heads, each once.
+   * Heads to tune, each once.
    *
    * @generated from field: repeated hifi.v1.RankedHead heads = 6;
    */
   heads: RankedHead[];
 
   /**
-   * Numbers tuned, without the task head. Computed by the service; ignored in a request.
+   * Trainable parameters without the task head. Computed by the service; ignored in a request.
    *
    * @generated from field: optional uint32 trainable_parameters = 7;
    */
   trainableParameters?: number | undefined;
 
   /**
-   * Numbers of the base with its pooler. Computed by the service; ignored in a request.
+   * Parameters of the base with its pooler. Computed by the service; ignored in a request.
    *
    * @generated from field: optional uint32 total_parameters = 8;
    */

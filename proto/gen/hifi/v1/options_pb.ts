@@ -13,76 +13,79 @@ export const file_hifi_v1_options: GenFile = /*@__PURE__*/
   fileDesc("ChVoaWZpL3YxL29wdGlvbnMucHJvdG8SB2hpZmkudjEi6QMKD0FuYWx5c2lzT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESGQoMYXV0b19zYW1wbGVzGAIgASgISAGIAQESGAoLbWF4X3NhbXBsZXMYAyABKA1IAogBARIOCgFrGAQgASgNSAOIAQESDwoCeGkYBSABKAFIBIgBARIXCgptYXhfbGVuZ3RoGAYgASgNSAWIAQESEgoFZXhhY3QYByABKAhIBogBARIRCgRzZWVkGAggASgNSAeIAQESGAoLY29ycmVsYXRpb24YCSABKAlICIgBARIVCgh0ZWxlcG9ydBgKIAEoCUgJiAEBEhQKB2RhbXBpbmcYCyABKAFICogBARISCgVzY29wZRgMIAEoCUgLiAEBEhMKBmRldmljZRgNIAEoCUgMiAEBEhQKB3RocmVhZHMYDiABKA1IDYgBAUIKCghfc2FtcGxlc0IPCg1fYXV0b19zYW1wbGVzQg4KDF9tYXhfc2FtcGxlc0IECgJfa0IFCgNfeGlCDQoLX21heF9sZW5ndGhCCAoGX2V4YWN0QgcKBV9zZWVkQg4KDF9jb3JyZWxhdGlvbkILCglfdGVsZXBvcnRCCgoIX2RhbXBpbmdCCAoGX3Njb3BlQgkKB19kZXZpY2VCCgoIX3RocmVhZHMisgIKEFNlbGVjdGlvbk9wdGlvbnMSFQoIc3RyYXRlZ3kYASABKAlIAIgBARIOCgFrGAIgASgNSAGIAQESEwoGYnVkZ2V0GAMgASgBSAKIAQESEQoEdHVuZRgEIAEoCUgDiAEBEhEKBHNlZWQYBSABKA1IBIgBARIYCgtjb3JyZWxhdGlvbhgGIAEoCUgFiAEBEhUKCHRlbGVwb3J0GAcgASgJSAaIAQESFAoHZGFtcGluZxgIIAEoAUgHiAEBEhIKBXNjb3BlGAkgASgJSAiIAQFCCwoJX3N0cmF0ZWd5QgQKAl9rQgkKB19idWRnZXRCBwoFX3R1bmVCBwoFX3NlZWRCDgoMX2NvcnJlbGF0aW9uQgsKCV90ZWxlcG9ydEIKCghfZGFtcGluZ0IICgZfc2NvcGUi8wIKD1RyYWluaW5nT3B0aW9ucxITCgZlcG9jaHMYASABKA1IAIgBARIXCgpiYXRjaF9zaXplGAIgASgNSAGIAQESDwoCbHIYAyABKAFIAogBARITCgZ3YXJtdXAYBCABKAFIA4gBARIZCgx3ZWlnaHRfZGVjYXkYBSABKAFIBIgBARIXCgptYXhfbGVuZ3RoGAYgASgNSAWIAQESGwoOZWFybHlfc3RvcHBpbmcYByABKA1IBogBARIRCgRzZWVkGAggASgNSAeIAQESEwoGZGV2aWNlGAkgASgJSAiIAQESFAoHdGhyZWFkcxgKIAEoDUgJiAEBQgkKB19lcG9jaHNCDQoLX2JhdGNoX3NpemVCBQoDX2xyQgkKB193YXJtdXBCDwoNX3dlaWdodF9kZWNheUINCgtfbWF4X2xlbmd0aEIRCg9fZWFybHlfc3RvcHBpbmdCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKkAQoQSW5mZXJlbmNlT3B0aW9ucxIXCgpiYXRjaF9zaXplGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhMKBmRldmljZRgDIAEoCUgCiAEBEhQKB3RocmVhZHMYBCABKA1IA4gBAUINCgtfYmF0Y2hfc2l6ZUINCgtfbWF4X2xlbmd0aEIJCgdfZGV2aWNlQgoKCF90aHJlYWRzYgZwcm90bzM");
 
 /**
- * How heads are measured and ranked. Whatever is absent has its default.
+ * Options of an analysis. An absent field has its default.
  *
  * @generated from message hifi.v1.AnalysisOptions
  */
 export type AnalysisOptions = Message<"hifi.v1.AnalysisOptions"> & {
   /**
-   * Sequences to draw, 1 or more; all rows where there are fewer. Default: 300.
+   * Number of sequences to draw, 1 or more; all rows if there are fewer. Default: 300.
    *
    * @generated from field: optional uint32 samples = 1;
    */
   samples?: number | undefined;
 
   /**
-   * Whether to draw until the top k of every layer is stable, instead of `samples`. Default: false.
+   * True to draw until the top k of every layer is stable, instead of `samples`. Default: false.
    *
    * @generated from field: optional bool auto_samples = 2;
    */
   autoSamples?: boolean | undefined;
 
   /**
-   * The most that auto_samples draws, 1 or more. Default: 3000.
+   * Largest number of sequences with auto_samples, 1 or more. Default: 3000.
    *
    * @generated from field: optional uint32 max_samples = 3;
    */
   maxSamples?: number | undefined;
 
   /**
-   * The top k whose stability is told, heads a layer, 1 or more. Default: 3.
+   * Heads per layer whose stability is reported, 1 or more. Default: 3.
    *
    * @generated from field: optional uint32 k = 4;
    */
   k?: number | undefined;
 
   /**
-   * ξ, the share of the singular values' sum that counts, above 0 and at most 1. Default: 0.9.
+   * ξ, the share of the singular values' sum that richness counts, above 0 and at most 1. Default:
+   * 0.9.
    *
    * @generated from field: optional double xi = 5;
    */
   xi?: number | undefined;
 
   /**
-   * Tokens a text is cut at, special tokens included, 1 or more. Default: 128.
+   * Longest sequence in tokens, special tokens included, 1 or more; longer texts are truncated.
+   * Default: 128.
    *
    * @generated from field: optional uint32 max_length = 6;
    */
   maxLength?: number | undefined;
 
   /**
-   * Whether singular values come from a float64 SVD of the head outputs: slower. Default: false.
+   * True to compute singular values by a float64 SVD of the head outputs, which is slower. Default:
+   * false.
    *
    * @generated from field: optional bool exact = 7;
    */
   exact?: boolean | undefined;
 
   /**
-   * Of the draw, 0 … 2³²−1. Default: 0.
+   * Seed for the draw of the sample, 0 … 2³²−1. Default: 0.
    *
    * @generated from field: optional uint32 seed = 8;
    */
   seed?: number | undefined;
 
   /**
-   * The correlation of two heads that makes the graph: pearson or covariance. Default: pearson.
+   * Correlation of two heads, the weight of an edge: pearson or covariance. Default: pearson.
    *
    * @generated from field: optional string correlation = 9;
    */
   correlation?: string | undefined;
 
   /**
-   * Where PageRank's surfer jumps: richness or uniform. Default: richness.
+   * PageRank's teleport vector: richness or uniform. Default: richness.
    *
    * @generated from field: optional string teleport = 10;
    */
@@ -96,21 +99,21 @@ export type AnalysisOptions = Message<"hifi.v1.AnalysisOptions"> & {
   damping?: number | undefined;
 
   /**
-   * One graph a layer or one of the whole model: layer or model. Default: layer.
+   * Graph of the ranking: layer (one per layer) or model (one for all layers). Default: layer.
    *
    * @generated from field: optional string scope = 12;
    */
   scope?: string | undefined;
 
   /**
-   * Where the encoder runs: auto (CUDA where it works, else the CPU), cpu or cuda. Default: auto.
+   * Device of the encoder: auto (CUDA if it works, else the CPU), cpu or cuda. Default: auto.
    *
    * @generated from field: optional string device = 13;
    */
   device?: string | undefined;
 
   /**
-   * Cores to use, 1 … 1024. Default: all.
+   * Number of cores, 1 … 1024. Default: all.
    *
    * @generated from field: optional uint32 threads = 14;
    */
@@ -125,70 +128,71 @@ export const AnalysisOptionsSchema: GenMessage<AnalysisOptions> = /*@__PURE__*/
   messageDesc(file_hifi_v1_options, 0);
 
 /**
- * Which heads are tuned. Whatever is absent has its default.
+ * Options of a selection. An absent field has its default.
  *
  * @generated from message hifi.v1.SelectionOptions
  */
 export type SelectionOptions = Message<"hifi.v1.SelectionOptions"> & {
   /**
-   * hifi, hifi-mid-top, random, bottom, magnitude, activation, richness-only, correlation-only, gradient, grad-l1, fisher,
-   * movement, all or none. Default: hifi.
+   * Strategy: hifi, hifi-mid-top, random, bottom, magnitude, activation, richness-only,
+   * correlation-only, gradient, grad-l1, fisher, movement, all or none. Default: hifi.
    *
    * @generated from field: optional string strategy = 1;
    */
   strategy?: string | undefined;
 
   /**
-   * Heads a layer, 1 … heads of a layer. Default: 3. Not together with budget.
+   * Heads per layer, 1 … heads of a layer. Excludes budget. Default: 3.
    *
    * @generated from field: optional uint32 k = 2;
    */
   k?: number | undefined;
 
   /**
-   * Instead of k: the share of the model's parameters not to be exceeded, above 0 and at most 1. Default: none.
+   * Largest share of the model's parameters to tune, above 0 and at most 1. Excludes k. Default:
+   * none.
    *
    * @generated from field: optional double budget = 3;
    */
   budget?: number | undefined;
 
   /**
-   * What of a head is tuned: qkv, or qkvo for its output too. Default: qkv.
+   * Tuned parts of a head: qkv, or qkvo for its output too. Default: qkv.
    *
    * @generated from field: optional string tune = 4;
    */
   tune?: string | undefined;
 
   /**
-   * Of the random strategy, 0 … 2³²−1. Default: 0.
+   * Seed for the random strategy, 0 … 2³²−1. Default: 0.
    *
    * @generated from field: optional uint32 seed = 5;
    */
   seed?: number | undefined;
 
   /**
-   * As in AnalysisOptions. Default: pearson.
+   * Correlation of the graph, as in AnalysisOptions. Default: pearson.
    *
    * @generated from field: optional string correlation = 6;
    */
   correlation?: string | undefined;
 
   /**
-   * As in AnalysisOptions. Default: richness.
+   * Teleport vector, as in AnalysisOptions. Default: richness.
    *
    * @generated from field: optional string teleport = 7;
    */
   teleport?: string | undefined;
 
   /**
-   * As in AnalysisOptions. Default: 0.5.
+   * Damping, as in AnalysisOptions. Default: 0.5.
    *
    * @generated from field: optional double damping = 8;
    */
   damping?: number | undefined;
 
   /**
-   * As in AnalysisOptions. Default: layer.
+   * Scope of the graph, as in AnalysisOptions. Default: layer.
    *
    * @generated from field: optional string scope = 9;
    */
@@ -203,20 +207,20 @@ export const SelectionOptionsSchema: GenMessage<SelectionOptions> = /*@__PURE__*
   messageDesc(file_hifi_v1_options, 1);
 
 /**
- * How the chosen heads are tuned. Whatever is absent has its default.
+ * Options of a training. An absent field has its default.
  *
  * @generated from message hifi.v1.TrainingOptions
  */
 export type TrainingOptions = Message<"hifi.v1.TrainingOptions"> & {
   /**
-   * Passes over the training rows, 1 or more. Default: 5.
+   * Number of passes over the training rows, 1 or more. Default: 5.
    *
    * @generated from field: optional uint32 epochs = 1;
    */
   epochs?: number | undefined;
 
   /**
-   * Rows a step, 1 or more. Default: 32.
+   * Rows per step, 1 or more. Default: 32.
    *
    * @generated from field: optional uint32 batch_size = 2;
    */
@@ -230,49 +234,51 @@ export type TrainingOptions = Message<"hifi.v1.TrainingOptions"> & {
   lr?: number | undefined;
 
   /**
-   * Share of the steps over which the learning rate rises, 0 … 1. Default: 0.06.
+   * Share of the steps in which the learning rate rises, 0 … 1. Default: 0.06.
    *
    * @generated from field: optional double warmup = 4;
    */
   warmup?: number | undefined;
 
   /**
-   * Decoupled weight decay, 0 or more, on weights and not on biases. Default: 0.
+   * Decoupled weight decay of weights, not of biases, 0 or more. Default: 0.
    *
    * @generated from field: optional double weight_decay = 5;
    */
   weightDecay?: number | undefined;
 
   /**
-   * Tokens a text is cut at, special tokens included, 1 or more. Default: 128.
+   * Longest sequence in tokens, special tokens included, 1 or more; longer texts are truncated.
+   * Default: 128.
    *
    * @generated from field: optional uint32 max_length = 6;
    */
   maxLength?: number | undefined;
 
   /**
-   * Epochs without a better dev metric after which to stop, 1 or more. Default: off.
+   * Number of epochs without a better dev metric after which training stops, 1 or more. Default:
+   * off.
    *
    * @generated from field: optional uint32 early_stopping = 7;
    */
   earlyStopping?: number | undefined;
 
   /**
-   * Of shuffle, dropout and new weights, 0 … 2³²−1. Default: 0.
+   * Seed for shuffling, dropout and initial weights, 0 … 2³²−1. Default: 0.
    *
    * @generated from field: optional uint32 seed = 8;
    */
   seed?: number | undefined;
 
   /**
-   * Where to train: auto (CUDA where it works, else the CPU), cpu or cuda. Default: auto.
+   * Device of the training: auto (CUDA if it works, else the CPU), cpu or cuda. Default: auto.
    *
    * @generated from field: optional string device = 9;
    */
   device?: string | undefined;
 
   /**
-   * Cores to use, 1 … 1024. Default: all.
+   * Number of cores, 1 … 1024. Default: all.
    *
    * @generated from field: optional uint32 threads = 10;
    */
@@ -287,34 +293,35 @@ export const TrainingOptionsSchema: GenMessage<TrainingOptions> = /*@__PURE__*/
   messageDesc(file_hifi_v1_options, 2);
 
 /**
- * How a tuned model is run on rows. Whatever is absent has its default.
+ * Options of an inference. An absent field has its default.
  *
  * @generated from message hifi.v1.InferenceOptions
  */
 export type InferenceOptions = Message<"hifi.v1.InferenceOptions"> & {
   /**
-   * Rows at a time, 1 or more. Default: 32.
+   * Rows per batch, 1 or more. Default: 32.
    *
    * @generated from field: optional uint32 batch_size = 1;
    */
   batchSize?: number | undefined;
 
   /**
-   * Tokens a text is cut at, special tokens included, 1 or more. Default: as the delta was trained, else 128.
+   * Longest sequence in tokens, special tokens included, 1 or more; longer texts are truncated.
+   * Default: as in the delta's training, else 128.
    *
    * @generated from field: optional uint32 max_length = 2;
    */
   maxLength?: number | undefined;
 
   /**
-   * Where it runs: auto (CUDA where it works, else the CPU), cpu or cuda. Default: auto.
+   * Device of the inference: auto (CUDA if it works, else the CPU), cpu or cuda. Default: auto.
    *
    * @generated from field: optional string device = 3;
    */
   device?: string | undefined;
 
   /**
-   * Cores to use, 1 … 1024. Default: all.
+   * Number of cores, 1 … 1024. Default: all.
    *
    * @generated from field: optional uint32 threads = 4;
    */

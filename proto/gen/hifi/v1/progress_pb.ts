@@ -13,13 +13,13 @@ export const file_hifi_v1_progress: GenFile = /*@__PURE__*/
   fileDesc("ChZoaWZpL3YxL3Byb2dyZXNzLnByb3RvEgdoaWZpLnYxIs8BCghQcm9ncmVzcxINCgVzdGFnZRgBIAEoCRIRCgRkb25lGAIgASgNSACIAQESEgoFdG90YWwYAyABKA1IAYgBARIMCgR1bml0GAQgASgJEhEKBHJhdGUYBSABKAFIAogBARIeChFyZW1haW5pbmdfc2Vjb25kcxgGIAEoAUgDiAEBEhEKBGxvc3MYByABKAFIBIgBAUIHCgVfZG9uZUIICgZfdG90YWxCBwoFX3JhdGVCFAoSX3JlbWFpbmluZ19zZWNvbmRzQgcKBV9sb3NzYgZwcm90bzM");
 
 /**
- * How far one stage of some work is.
+ * Progress of one stage of a call or job.
  *
  * @generated from message hifi.v1.Progress
  */
 export type Progress = Message<"hifi.v1.Progress"> & {
   /**
-   * The stage: load, encode, measure, rank, prefix, train, evaluate, score, export, …
+   * Name of the stage: load, encode, measure, rank, prefix, train, evaluate, score, export, …
    *
    * @generated from field: string stage = 1;
    */
@@ -40,28 +40,28 @@ export type Progress = Message<"hifi.v1.Progress"> & {
   total?: number | undefined;
 
   /**
-   * What is counted: sequences, rows, steps, …
+   * Name of the unit: sequences, rows, steps, …
    *
    * @generated from field: string unit = 4;
    */
   unit: string;
 
   /**
-   * Units a second since the stage began. Absent until there is something to tell it by.
+   * Units per second since the stage began. Absent before it can be measured.
    *
    * @generated from field: optional double rate = 5;
    */
   rate?: number | undefined;
 
   /**
-   * Seconds until the stage ends at this rate. Absent as rate is.
+   * Seconds until the stage ends at this rate. Absent if rate is.
    *
    * @generated from field: optional double remaining_seconds = 6;
    */
   remainingSeconds?: number | undefined;
 
   /**
-   * The loss of the last training step. Absent in other stages.
+   * Loss of the last training step. Absent in other stages.
    *
    * @generated from field: optional double loss = 7;
    */

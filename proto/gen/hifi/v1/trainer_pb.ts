@@ -23,41 +23,42 @@ export const file_hifi_v1_trainer: GenFile = /*@__PURE__*/
   fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCKhAQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg0KC190cmFpbl9sb3NzIiIKElRyYWluaW5nQ2hlY2twb2ludBIMCgRzdGVwGAEgASgNIjgKCUJlc3RFcG9jaBINCgVlcG9jaBgBIAEoDRISCgV2YWx1ZRgCIAEoAUgAiAEBQggKBl92YWx1ZSKYAwoPVHJhaW5pbmdNZXRyaWNzEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSIAoEYmVzdBgDIAEoCzISLmhpZmkudjEuQmVzdEVwb2NoEh4KEXJlc3VtZWRfZnJvbV9zdGVwGAQgASgNSAGIAQESHgoGZXBvY2hzGAUgAygLMg4uaGlmaS52MS5FcG9jaBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgGIAEoDUgCiAEBEiEKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAcgASgNSAOIAQESFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEQoEc2VlZBgJIAEoDUgEiAEBEhMKC2RldmljZV91c2VkGAogASgJEiAKBG9ubngYCyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbEIHCgVfdGFza0IUChJfcmVzdW1lZF9mcm9tX3N0ZXBCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhcKFV90YXNrX2hlYWRfcGFyYW1ldGVyc0IHCgVfc2VlZCLKAQoJT25ueE1vZGVsEg0KBWR0eXBlGAEgASgJEgwKBGZpbGUYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIfChJsYXJnZXN0X2RpZmZlcmVuY2UYBCABKAFIAIgBARIoCgNkZXYYBSADKAsyGy5oaWZpLnYxLk9ubnhNb2RlbC5EZXZFbnRyeRoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19sYXJnZXN0X2RpZmZlcmVuY2UiYQoOVHJhaW5pbmdSZXN1bHQSKQoHbWV0cmljcxgBIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdNZXRyaWNzEiQKCWFydGlmYWN0cxgCIAMoCzIRLmhpZmkudjEuQXJ0aWZhY3Qi8gEKGENhbGlicmF0ZVRyYWluaW5nUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIjCgV0cmFpbhgCIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSIQoDZGV2GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIsCglzZWxlY3Rpb24YBCABKAsyGS5oaWZpLnYxLlNlbGVjdGlvbk9wdGlvbnMSKQoHb3B0aW9ucxgFIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zEiYKB3Njb3JpbmcYBiABKAsyFS5oaWZpLnYxLlNjb3JlT3B0aW9ucyJ0ChlDYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEicKBnJlc3VsdBgCIAEoCzIVLmhpZmkudjEuVHJhaW5pbmdDb3N0SABCBwoFZXZlbnQisAIKDFRyYWluaW5nQ29zdBISCgVoZWFkcxgBIAEoDUgAiAEBEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAIgASgNSAGIAQESHAoUdGFza19oZWFkX3BhcmFtZXRlcnMYAyABKA0SGAoQdG90YWxfcGFyYW1ldGVycxgEIAEoDRITCgtkZWx0YV9ieXRlcxgFIAEoBBISCgp0cmFpbl9yb3dzGAYgASgNEhAKCGRldl9yb3dzGAcgASgNEg0KBXN0ZXBzGAggASgNEikKB3NlY29uZHMYCSABKAsyGC5oaWZpLnYxLlRyYWluaW5nU2Vjb25kcxIZChFwZWFrX21lbW9yeV9ieXRlcxgKIAEoBEIICgZfaGVhZHNCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzImsKD1RyYWluaW5nU2Vjb25kcxIUCgdzY29yaW5nGAEgASgBSACIAQESEwoLcHJlcGFyYXRpb24YAiABKAESDQoFc3RlcHMYAyABKAESEgoKZXZhbHVhdGlvbhgEIAEoAUIKCghfc2NvcmluZyIrCgpEZWx0YUZpbGVzEgwKBGluZm8YASABKAkSDwoHdGVuc29ycxgCIAEoCSKXAQoPRXZhbHVhdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEiUKB2RhdGFzZXQYAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EioKB29wdGlvbnMYBCABKAsyGS5oaWZpLnYxLkluZmVyZW5jZU9wdGlvbnMi0QEKEEV2YWx1YXRlUmVzcG9uc2USEQoEdGFzaxgBIAEoCUgAiAEBEg4KBm1ldHJpYxgCIAEoCRIMCgRyb3dzGAMgASgNEhEKBGxvc3MYBCABKAFIAYgBARI3CgdtZXRyaWNzGAUgAygLMiYuaGlmaS52MS5FdmFsdWF0ZVJlc3BvbnNlLk1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIHCgVfdGFza0IHCgVfbG9zcyKWAQoOUHJlZGljdFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSJQoHZGF0YXNldBgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKgoHb3B0aW9ucxgEIAEoCzIZLmhpZmkudjEuSW5mZXJlbmNlT3B0aW9ucyKBAQoPUHJlZGljdFJlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEisKC3ByZWRpY3Rpb25zGAIgASgLMhQuaGlmaS52MS5QcmVkaWN0aW9uc0gAEhEKB3dhcm5pbmcYAyABKAlIAEIHCgVldmVudCI3CgtQcmVkaWN0aW9ucxIoCgtwcmVkaWN0aW9ucxgBIAMoCzITLmhpZmkudjEuUHJlZGljdGlvbiJiCgpQcmVkaWN0aW9uEhAKA3JvdxgBIAEoDUgBiAEBEg8KBWxhYmVsGAIgASgJSAASDwoFdmFsdWUYAyABKAFIABIOCgZsb2dpdHMYBCADKAFCCAoGYW5zd2VyQgYKBF9yb3ci+AEKDUV4cG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSDgoGZm9ybWF0GAMgASgJEhIKBWR0eXBlGAQgASgJSACIAQESEwoLb25ueF9kdHlwZXMYBSADKAkSIQoDZGV2GAYgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIjCgV0cmFpbhgHIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKQoHb3B0aW9ucxgIIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zQggKBl9kdHlwZSJpCg5FeHBvcnRSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLkV4cG9ydFJlc3VsdEgAQgcKBWV2ZW50ImUKDEV4cG9ydFJlc3VsdBIkCglhcnRpZmFjdHMYASADKAsyES5oaWZpLnYxLkFydGlmYWN0Eg0KBW5vdGVzGAIgAygJEiAKBG9ubngYAyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbDKvAwoOVHJhaW5lclNlcnZpY2USRwoKU2NvcmVIZWFkcxIaLmhpZmkudjEuU2NvcmVIZWFkc1JlcXVlc3QaGy5oaWZpLnYxLlNjb3JlSGVhZHNSZXNwb25zZTABEjgKBVRyYWluEhUuaGlmaS52MS5UcmFpblJlcXVlc3QaFi5oaWZpLnYxLlRyYWluUmVzcG9uc2UwARJcChFDYWxpYnJhdGVUcmFpbmluZxIhLmhpZmkudjEuQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0GiIuaGlmaS52MS5DYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
 
 /**
- * How heads are scored. Whatever is absent has its default.
+ * Options of a scoring. An absent field has its default.
  *
  * @generated from message hifi.v1.ScoreOptions
  */
 export type ScoreOptions = Message<"hifi.v1.ScoreOptions"> & {
   /**
-   * Sequences to draw, 1 or more; all rows where there are fewer. Default: 300.
+   * Number of sequences to draw, 1 or more; all rows if there are fewer. Default: 300.
    *
    * @generated from field: optional uint32 samples = 1;
    */
   samples?: number | undefined;
 
   /**
-   * Tokens a text is cut at, special tokens included, 1 or more. Default: 128.
+   * Longest sequence in tokens, special tokens included, 1 or more; longer texts are truncated.
+   * Default: 128.
    *
    * @generated from field: optional uint32 max_length = 2;
    */
   maxLength?: number | undefined;
 
   /**
-   * Of every draw, 0 … 2³²−1. Default: 0.
+   * Seed for all draws, 0 … 2³²−1. Default: 0.
    *
    * @generated from field: optional uint32 seed = 3;
    */
   seed?: number | undefined;
 
   /**
-   * Where it runs: auto (CUDA where it works, else the CPU), cpu or cuda. Default: auto.
+   * Device of the scoring: auto (CUDA if it works, else the CPU), cpu or cuda. Default: auto.
    *
    * @generated from field: optional string device = 4;
    */
   device?: string | undefined;
 
   /**
-   * Cores to use, 1 … 1024. Default: all.
+   * Number of cores, 1 … 1024. Default: all.
    *
    * @generated from field: optional uint32 threads = 5;
    */
@@ -76,7 +77,7 @@ export const ScoreOptionsSchema: GenMessage<ScoreOptions> = /*@__PURE__*/
  */
 export type ScoreHeadsRequest = Message<"hifi.v1.ScoreHeadsRequest"> & {
   /**
-   * As in AnalyzeRequest.
+   * The model, as in AnalyzeRequest.
    *
    * @generated from field: string model = 1;
    */
@@ -90,14 +91,14 @@ export type ScoreHeadsRequest = Message<"hifi.v1.ScoreHeadsRequest"> & {
   train?: TextDataset | undefined;
 
   /**
-   * gradient, grad-l1, fisher or movement. Default: gradient.
+   * Strategy: gradient, grad-l1, fisher or movement. Default: gradient.
    *
    * @generated from field: optional string strategy = 3;
    */
   strategy?: string | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the scoring. Default: all defaults.
    *
    * @generated from field: hifi.v1.ScoreOptions options = 4;
    */
@@ -116,13 +117,13 @@ export const ScoreHeadsRequestSchema: GenMessage<ScoreHeadsRequest> = /*@__PURE_
  */
 export type ScoreHeadsResponse = Message<"hifi.v1.ScoreHeadsResponse"> & {
   /**
-   * What there is to tell.
+   * The next event of the stream.
    *
    * @generated from oneof hifi.v1.ScoreHeadsResponse.event
    */
   event: {
     /**
-     * While it runs.
+     * Progress of the current stage.
      *
      * @generated from field: hifi.v1.Progress progress = 1;
      */
@@ -130,7 +131,7 @@ export type ScoreHeadsResponse = Message<"hifi.v1.ScoreHeadsResponse"> & {
     case: "progress";
   } | {
     /**
-     * The last message.
+     * Scores; the last message.
      *
      * @generated from field: hifi.v1.HeadScores scores = 2;
      */
@@ -147,13 +148,13 @@ export const ScoreHeadsResponseSchema: GenMessage<ScoreHeadsResponse> = /*@__PUR
   messageDesc(file_hifi_v1_trainer, 2);
 
 /**
- * Scores of all heads that an analysis cannot tell. Heads are in the order layer · heads + head.
+ * Scores of all heads that an analysis cannot compute. Heads are in the order layer · heads + head.
  *
  * @generated from message hifi.v1.HeadScores
  */
 export type HeadScores = Message<"hifi.v1.HeadScores"> & {
   /**
-   * The strategy that they are of.
+   * Strategy of the scores.
    *
    * @generated from field: string strategy = 1;
    */
@@ -181,73 +182,75 @@ export type HeadScores = Message<"hifi.v1.HeadScores"> & {
   heads: number;
 
   /**
-   * Numbers of a head's output for a token, dh.
+   * Size of a head's output for one token, dh.
    *
    * @generated from field: uint32 head_dim = 5;
    */
   headDim: number;
 
   /**
-   * The rows.
+   * Scored rows.
    *
    * @generated from field: hifi.v1.MeasuredRows data = 6;
    */
   data?: MeasuredRows | undefined;
 
   /**
-   * The options it was made with, defaults filled in, without device and threads.
+   * Options of the scoring, defaults filled in, without device and threads.
    *
    * @generated from field: hifi.v1.ScoreOptions options = 7;
    */
   options?: ScoreOptions | undefined;
 
   /**
-   * Sequences scored: those asked for, or for movement half of the training rows.
+   * Number of scored sequences: those requested, or for movement half of the training rows.
    *
    * @generated from field: uint32 samples = 8;
    */
   samples: number;
 
   /**
-   * 0 or more. gradient: mean over the sequences of |∂loss/∂gate|. grad-l1: the L1 norm of the mean gradient of what tuning the
-   * head would tune. fisher: mean over the sequences of its squared gradient's sum. movement: the norm of its change after
-   * half an epoch with all heads tuned. // [layers · heads]
+   * Score of each head, 0 or more, [layers · heads].
+   * gradient: mean over the sequences of |∂loss/∂gate|.
+   * grad-l1: L1 norm of the mean gradient of the head's trainable parameters.
+   * fisher: mean over the sequences of the sum of the squared gradient.
+   * movement: norm of the head's change after half an epoch with all heads tuned.
    *
    * @generated from field: repeated double scores = 9;
    */
   scores: number[];
 
   /**
-   * Standard error of a mean over the sequences; empty where one alone was scored, and for grad-l1 and movement, which are no such
-   * means. // [layers · heads]
+   * Standard error of a mean over the sequences, [layers · heads]. Empty for a single sequence, and
+   * for grad-l1 and movement, which are no such means.
    *
    * @generated from field: repeated double scores_stderr = 10;
    */
   scoresStderr: number[];
 
   /**
-   * How the task head was trained before.
+   * Preceding training of the task head.
    *
    * @generated from field: hifi.v1.WarmUp warm_up = 11;
    */
   warmUp?: WarmUp | undefined;
 
   /**
-   * Where it was computed: cpu or cuda.
+   * Device of the computation: cpu or cuda.
    *
    * @generated from field: string device_used = 12;
    */
   deviceUsed: string;
 
   /**
-   * Wall time without loading the model.
+   * Wall time in seconds, without loading the model.
    *
    * @generated from field: double elapsed_seconds = 13;
    */
   elapsedSeconds: number;
 
   /**
-   * What the user should know, a line each.
+   * Warnings for the user, one line each.
    *
    * @generated from field: repeated string warnings = 14;
    */
@@ -262,20 +265,20 @@ export const HeadScoresSchema: GenMessage<HeadScores> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 3);
 
 /**
- * The training of the task head alone that comes before gradients are taken.
+ * Training of the task head alone, before gradients are taken.
  *
  * @generated from message hifi.v1.WarmUp
  */
 export type WarmUp = Message<"hifi.v1.WarmUp"> & {
   /**
-   * Passes over the scored rows.
+   * Number of passes over the scored rows.
    *
    * @generated from field: uint32 epochs = 1;
    */
   epochs: number;
 
   /**
-   * Steps in all.
+   * Number of steps.
    *
    * @generated from field: uint32 steps = 2;
    */
@@ -315,15 +318,16 @@ export const WarmUpSchema: GenMessage<WarmUp> = /*@__PURE__*/
  */
 export type TrainRequest = Message<"hifi.v1.TrainRequest"> & {
   /**
-   * Names the run and its checkpoint: 1 to 64 letters, digits, dots, underscores and hyphens, a letter or digit first. A call with the id of a
-   * run that was cut goes on from its last checkpoint.
+   * ID of the run and its checkpoint: 1 to 64 letters, digits, dots, underscores and hyphens, a
+   * letter or digit first. A call with the ID of an interrupted run resumes from its last
+   * checkpoint.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * As in AnalyzeRequest.
+   * The model, as in AnalyzeRequest.
    *
    * @generated from field: string model = 2;
    */
@@ -337,7 +341,7 @@ export type TrainRequest = Message<"hifi.v1.TrainRequest"> & {
   train?: TextDataset | undefined;
 
   /**
-   * Labelled rows that the epochs are judged on. Default: a seeded tenth of train is held out.
+   * Labelled rows that evaluate each epoch. Default: a seeded tenth of train is held out.
    *
    * @generated from field: hifi.v1.TextDataset dev = 4;
    */
@@ -351,7 +355,7 @@ export type TrainRequest = Message<"hifi.v1.TrainRequest"> & {
   mask?: Mask | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the training. Default: all defaults.
    *
    * @generated from field: hifi.v1.TrainingOptions options = 6;
    */
@@ -370,13 +374,13 @@ export const TrainRequestSchema: GenMessage<TrainRequest> = /*@__PURE__*/
  */
 export type TrainResponse = Message<"hifi.v1.TrainResponse"> & {
   /**
-   * What there is to tell.
+   * The next event of the stream.
    *
    * @generated from oneof hifi.v1.TrainResponse.event
    */
   event: {
     /**
-     * While it runs.
+     * Progress of the current stage.
      *
      * @generated from field: hifi.v1.Progress progress = 1;
      */
@@ -384,7 +388,7 @@ export type TrainResponse = Message<"hifi.v1.TrainResponse"> & {
     case: "progress";
   } | {
     /**
-     * An epoch was judged. A resumed run begins with those that it has.
+     * An evaluated epoch. A resumed run first reports the epochs that it already has.
      *
      * @generated from field: hifi.v1.Epoch epoch = 2;
      */
@@ -392,7 +396,7 @@ export type TrainResponse = Message<"hifi.v1.TrainResponse"> & {
     case: "epoch";
   } | {
     /**
-     * The run was saved: a cut after this loses nothing before it.
+     * A saved checkpoint: an interruption after it loses nothing before it.
      *
      * @generated from field: hifi.v1.TrainingCheckpoint checkpoint = 3;
      */
@@ -400,7 +404,7 @@ export type TrainResponse = Message<"hifi.v1.TrainResponse"> & {
     case: "checkpoint";
   } | {
     /**
-     * The last message.
+     * Result of the training; the last message.
      *
      * @generated from field: hifi.v1.TrainingResult result = 4;
      */
@@ -425,13 +429,13 @@ export const TrainResponseSchema: GenMessage<TrainResponse> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 6);
 
 /**
- * An epoch's outcome.
+ * Outcome of an epoch.
  *
  * @generated from message hifi.v1.Epoch
  */
 export type Epoch = Message<"hifi.v1.Epoch"> & {
   /**
-   * From 1.
+   * Number of the epoch, from 1.
    *
    * @generated from field: uint32 epoch = 1;
    */
@@ -445,14 +449,14 @@ export type Epoch = Message<"hifi.v1.Epoch"> & {
   trainLoss?: number | undefined;
 
   /**
-   * The task's metrics on the dev rows, with `loss`, by name.
+   * Metrics of the task on the dev rows by name, with `loss`.
    *
    * @generated from field: map<string, double> dev = 3;
    */
   dev: { [key: string]: number };
 
   /**
-   * Wall time of the training alone, without evaluation.
+   * Wall time of the training alone in seconds, without evaluation.
    *
    * @generated from field: double seconds = 4;
    */
@@ -467,13 +471,13 @@ export const EpochSchema: GenMessage<Epoch> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 7);
 
 /**
- * A saved state of a training.
+ * Saved state of a training.
  *
  * @generated from message hifi.v1.TrainingCheckpoint
  */
 export type TrainingCheckpoint = Message<"hifi.v1.TrainingCheckpoint"> & {
   /**
-   * Steps done.
+   * Number of completed steps.
    *
    * @generated from field: uint32 step = 1;
    */
@@ -488,13 +492,13 @@ export const TrainingCheckpointSchema: GenMessage<TrainingCheckpoint> = /*@__PUR
   messageDesc(file_hifi_v1_trainer, 8);
 
 /**
- * The epoch whose numbers the delta holds.
+ * Epoch whose parameters the delta holds.
  *
  * @generated from message hifi.v1.BestEpoch
  */
 export type BestEpoch = Message<"hifi.v1.BestEpoch"> & {
   /**
-   * From 1.
+   * Number of the epoch, from 1.
    *
    * @generated from field: uint32 epoch = 1;
    */
@@ -516,13 +520,13 @@ export const BestEpochSchema: GenMessage<BestEpoch> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 9);
 
 /**
- * What a training came to.
+ * Metrics of a training.
  *
  * @generated from message hifi.v1.TrainingMetrics
  */
 export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
   /**
-   * The GLUE task. Absent with columns of one's own.
+   * The GLUE task. Absent for named columns.
    *
    * @generated from field: optional string task = 1;
    */
@@ -536,14 +540,14 @@ export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
   metric: string;
 
   /**
-   * The best epoch; of equals the earlier.
+   * The best epoch; the earliest if several are equal.
    *
    * @generated from field: hifi.v1.BestEpoch best = 3;
    */
   best?: BestEpoch | undefined;
 
   /**
-   * The step that the run went on from. Absent if it was not resumed.
+   * Step from which the run resumed. Absent if it did not resume.
    *
    * @generated from field: optional uint32 resumed_from_step = 4;
    */
@@ -557,42 +561,42 @@ export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
   epochs: Epoch[];
 
   /**
-   * Numbers of the base that were tuned, without the task head.
+   * Trainable parameters of the base, without the task head.
    *
    * @generated from field: optional uint32 trainable_parameters = 6;
    */
   trainableParameters?: number | undefined;
 
   /**
-   * Numbers of the task head.
+   * Parameters of the task head.
    *
    * @generated from field: optional uint32 task_head_parameters = 7;
    */
   taskHeadParameters?: number | undefined;
 
   /**
-   * Highest resident memory of the processes.
+   * Peak resident memory of the processes in bytes.
    *
    * @generated from field: uint64 peak_rss_bytes = 8;
    */
   peakRssBytes: bigint;
 
   /**
-   * As given.
+   * Seed of the training.
    *
    * @generated from field: optional uint32 seed = 9;
    */
   seed?: number | undefined;
 
   /**
-   * Where it was computed: cpu or cuda.
+   * Device of the computation: cpu or cuda.
    *
    * @generated from field: string device_used = 10;
    */
   deviceUsed: string;
 
   /**
-   * Files of the ONNX folder, once a job has exported one.
+   * Files of the ONNX folder, after a job has exported one.
    *
    * @generated from field: repeated hifi.v1.OnnxModel onnx = 11;
    */
@@ -613,7 +617,7 @@ export const TrainingMetricsSchema: GenMessage<TrainingMetrics> = /*@__PURE__*/
  */
 export type OnnxModel = Message<"hifi.v1.OnnxModel"> & {
   /**
-   * Type of its numbers: fp32, fp16 or q8 (8-bit integers).
+   * Number type: fp32, fp16 or q8 (8-bit integers).
    *
    * @generated from field: string dtype = 1;
    */
@@ -660,7 +664,7 @@ export const OnnxModelSchema: GenMessage<OnnxModel> = /*@__PURE__*/
  */
 export type TrainingResult = Message<"hifi.v1.TrainingResult"> & {
   /**
-   * What metrics.json holds.
+   * Content of metrics.json.
    *
    * @generated from field: hifi.v1.TrainingMetrics metrics = 1;
    */
@@ -897,7 +901,7 @@ export const TrainingSecondsSchema: GenMessage<TrainingSeconds> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 16);
 
 /**
- * A training's delta, to be put on its base.
+ * Files of a training's delta.
  *
  * @generated from message hifi.v1.DeltaFiles
  */
@@ -929,14 +933,15 @@ export const DeltaFilesSchema: GenMessage<DeltaFiles> = /*@__PURE__*/
  */
 export type EvaluateRequest = Message<"hifi.v1.EvaluateRequest"> & {
   /**
-   * As in AnalyzeRequest; without a delta a merged checkpoint or an exported ONNX folder.
+   * The model, as in AnalyzeRequest; without a delta a merged checkpoint or an exported ONNX
+   * folder.
    *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
-   * Default: none.
+   * The delta to apply to the base. Default: none.
    *
    * @generated from field: hifi.v1.DeltaFiles delta = 2;
    */
@@ -950,7 +955,7 @@ export type EvaluateRequest = Message<"hifi.v1.EvaluateRequest"> & {
   dataset?: TextDataset | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the inference. Default: all defaults.
    *
    * @generated from field: hifi.v1.InferenceOptions options = 4;
    */
@@ -969,21 +974,21 @@ export const EvaluateRequestSchema: GenMessage<EvaluateRequest> = /*@__PURE__*/
  */
 export type EvaluateResponse = Message<"hifi.v1.EvaluateResponse"> & {
   /**
-   * The GLUE task. Absent with columns of one's own.
+   * The GLUE task. Absent for named columns.
    *
    * @generated from field: optional string task = 1;
    */
   task?: string | undefined;
 
   /**
-   * The metric that decides.
+   * The metric that selects the best epoch.
    *
    * @generated from field: string metric = 2;
    */
   metric: string;
 
   /**
-   * Rows evaluated.
+   * Number of evaluated rows.
    *
    * @generated from field: uint32 rows = 3;
    */
@@ -1016,14 +1021,14 @@ export const EvaluateResponseSchema: GenMessage<EvaluateResponse> = /*@__PURE__*
  */
 export type PredictRequest = Message<"hifi.v1.PredictRequest"> & {
   /**
-   * As in EvaluateRequest.
+   * The model, as in EvaluateRequest.
    *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
-   * Default: none.
+   * The delta to apply to the base. Default: none.
    *
    * @generated from field: hifi.v1.DeltaFiles delta = 2;
    */
@@ -1037,7 +1042,7 @@ export type PredictRequest = Message<"hifi.v1.PredictRequest"> & {
   dataset?: TextDataset | undefined;
 
   /**
-   * Default: all defaults.
+   * Options of the inference. Default: all defaults.
    *
    * @generated from field: hifi.v1.InferenceOptions options = 4;
    */
@@ -1056,13 +1061,13 @@ export const PredictRequestSchema: GenMessage<PredictRequest> = /*@__PURE__*/
  */
 export type PredictResponse = Message<"hifi.v1.PredictResponse"> & {
   /**
-   * What there is to tell.
+   * The next event of the stream.
    *
    * @generated from oneof hifi.v1.PredictResponse.event
    */
   event: {
     /**
-     * While it runs.
+     * Progress of the current stage.
      *
      * @generated from field: hifi.v1.Progress progress = 1;
      */
@@ -1070,7 +1075,7 @@ export type PredictResponse = Message<"hifi.v1.PredictResponse"> & {
     case: "progress";
   } | {
     /**
-     * Some rows, in order.
+     * Predictions of the next rows, in order.
      *
      * @generated from field: hifi.v1.Predictions predictions = 2;
      */
@@ -1095,13 +1100,13 @@ export const PredictResponseSchema: GenMessage<PredictResponse> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 21);
 
 /**
- * Some predicted rows.
+ * Batch of predictions.
  *
  * @generated from message hifi.v1.Predictions
  */
 export type Predictions = Message<"hifi.v1.Predictions"> & {
   /**
-   * At most 1,000.
+   * Predictions, at most 1,000.
    *
    * @generated from field: repeated hifi.v1.Prediction predictions = 1;
    */
@@ -1116,7 +1121,7 @@ export const PredictionsSchema: GenMessage<Predictions> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 22);
 
 /**
- * What a model says of a row.
+ * Prediction for one row.
  *
  * @generated from message hifi.v1.Prediction
  */
@@ -1129,7 +1134,7 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
   row?: number | undefined;
 
   /**
-   * The class, in the training file's own text, or the number of a regression.
+   * Class, in the training file's own text, or the number of a regression.
    *
    * @generated from oneof hifi.v1.Prediction.answer
    */
@@ -1152,7 +1157,7 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * One number a class, or one alone.
+   * Logits: one per class, or a single one.
    *
    * @generated from field: repeated double logits = 4;
    */
@@ -1185,14 +1190,14 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
   delta?: DeltaFiles | undefined;
 
   /**
-   * checkpoint, peft or onnx.
+   * Format: checkpoint, peft or onnx.
    *
    * @generated from field: string format = 3;
    */
   format: string;
 
   /**
-   * Of a checkpoint: float32, or base for the base's own type. Default: float32.
+   * Number type of a checkpoint: float32, or base for the base's own type. Default: float32.
    *
    * @generated from field: optional string dtype = 4;
    */
@@ -1206,8 +1211,8 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
   onnxDtypes: string[];
 
   /**
-   * Labelled rows that each file of an ONNX folder is evaluated on. Default: the tenth of train
-   * that the training held out.
+   * Labelled rows that evaluate each file of an ONNX folder. Default: the tenth of train that the
+   * training held out.
    *
    * @generated from field: hifi.v1.TextDataset dev = 6;
    */
@@ -1222,8 +1227,7 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
   train?: TextDataset | undefined;
 
   /**
-   * How rows are read and held out: batch_size, max_length, seed and device count. Default: all
-   * defaults.
+   * Options that apply: batch_size, max_length, seed and device. Default: all defaults.
    *
    * @generated from field: hifi.v1.TrainingOptions options = 8;
    */
@@ -1242,13 +1246,13 @@ export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
  */
 export type ExportResponse = Message<"hifi.v1.ExportResponse"> & {
   /**
-   * What there is to tell.
+   * The next event of the stream.
    *
    * @generated from oneof hifi.v1.ExportResponse.event
    */
   event: {
     /**
-     * While it runs.
+     * Progress of the current stage.
      *
      * @generated from field: hifi.v1.Progress progress = 1;
      */
@@ -1256,7 +1260,7 @@ export type ExportResponse = Message<"hifi.v1.ExportResponse"> & {
     case: "progress";
   } | {
     /**
-     * The last message.
+     * Result of the export; the last message.
      *
      * @generated from field: hifi.v1.ExportResult result = 2;
      */
@@ -1277,21 +1281,21 @@ export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
  */
 export type ExportResult = Message<"hifi.v1.ExportResult"> & {
   /**
-   * The files, named `<format>/…`.
+   * Exported files, named `<format>/…`.
    *
    * @generated from field: repeated hifi.v1.Artifact artifacts = 1;
    */
   artifacts: Artifact[];
 
   /**
-   * What the user should know, a line each.
+   * Notes for the user, one line each.
    *
    * @generated from field: repeated string notes = 2;
    */
   notes: string[];
 
   /**
-   * The files of an ONNX folder.
+   * Files of an ONNX folder.
    *
    * @generated from field: repeated hifi.v1.OnnxModel onnx = 3;
    */
@@ -1306,13 +1310,13 @@ export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 26);
 
 /**
- * Tunes the chosen heads of a model, and asks tuned models.
+ * Tunes the selected heads of a model, and runs tuned models.
  *
  * @generated from service hifi.v1.TrainerService
  */
 export const TrainerService: GenService<{
   /**
-   * Scores of all heads that need gradients: progress, then one result.
+   * Scores all heads by gradients: progress, then one result.
    *
    * @generated from rpc hifi.v1.TrainerService.ScoreHeads
    */
@@ -1322,8 +1326,8 @@ export const TrainerService: GenService<{
     output: typeof ScoreHeadsResponseSchema;
   },
   /**
-   * Masked fine-tuning: progress, epochs and checkpoints, then one result. The same run_id goes on where an earlier call
-   * was cut, and ends in the same delta.
+   * Fine-tunes the heads of a mask: progress, epochs and checkpoints, then one result. The same
+   * run_id resumes an interrupted call and produces a bit-identical delta.
    *
    * @generated from rpc hifi.v1.TrainerService.Train
    */
@@ -1344,7 +1348,7 @@ export const TrainerService: GenService<{
     output: typeof CalibrateTrainingResponseSchema;
   },
   /**
-   * The metrics of a tuned model on labelled rows.
+   * Evaluates a tuned model on labelled rows.
    *
    * @generated from rpc hifi.v1.TrainerService.Evaluate
    */
@@ -1354,7 +1358,7 @@ export const TrainerService: GenService<{
     output: typeof EvaluateResponseSchema;
   },
   /**
-   * What a tuned model says of each row, in the rows' order.
+   * Predicts each row with a tuned model, in the rows' order.
    *
    * @generated from rpc hifi.v1.TrainerService.Predict
    */
@@ -1364,7 +1368,7 @@ export const TrainerService: GenService<{
     output: typeof PredictResponseSchema;
   },
   /**
-   * A tuned model in the form that others load: progress, then one result.
+   * Exports a tuned model to a format that other libraries load: progress, then one result.
    *
    * @generated from rpc hifi.v1.TrainerService.Export
    */

@@ -13,33 +13,33 @@ import { ALL_SUBJECTS, EVENT_KINDS, EVENT_STREAM, type EventKind, subjectOf } fr
 import { JOB_MS } from './retention';
 
 /**
- * Time in which the stream recognises a repeated event, in milliseconds. It covers only events in
+ * Time in which the stream recognises a repeated event, in milliseconds. It only covers events in
  * flight: after an outage of any length, a new channel looks up which events the stream has.
  */
 const DUPLICATE_MS = 10 * 60_000;
 
-/** Server's error code if another client has just created that stream with other settings. */
+/** Server's error code when another client has just created that stream with other settings. */
 const NAME_IN_USE = 10_058;
-/** Server's error codes for no room for another stream: memory, storage, any resource. */
+/** Server's error codes when it has no room for another stream: memory, storage, any resource. */
 const NO_ROOM = [10_023, 10_028, 10_047];
 
 const DAY_MS = 24 * 60 * 60_000;
 
 /** Stream that acknowledges events. */
-export interface Keeper {
+export interface AckStream {
   name: string;
   /** Largest message that it accepts, in bytes with headers. */
   maxBytes: number;
 }
 
 /** Streams in which the server stores events. */
-export interface Keeping {
-  /** Returns the stream that acknowledges events of a kind; `unknown` if this user may not ask. */
-  keepers: Map<EventKind, Keeper | 'unknown'>;
-  /** Reason that HIFI_EVENTS does not store every event, with the remedy. */
+export interface StreamLayout {
+  /** Kind of event → the stream that acknowledges it; `unknown` if this user may not ask. */
+  ackStreams: Map<EventKind, AckStream | 'unknown'>;
+  /** Reasons that HIFI_EVENTS does not store every event, each with its remedy. */
   lacks: string[];
   /** Limits by which a stream discards events that a late reader may want. */
-  forgets: string[];
+  discards: string[];
 }
 
 /**
@@ -48,22 +48,22 @@ export interface Keeping {
  *
  * @throws Error if that is unknown: the server is away, or a cluster has no leader
  */
-export async function keepingOf(manager: JetStreamManager): Promise<Keeping> {
+export async function streamLayout(manager: JetStreamManager): Promise<StreamLayout> {
   const own = await ownStream(manager);
   const lacks = typeof own === 'string' ? [own] : shortcomings(own);
-  const keepers: Keeping['keepers'] = new Map();
+  const ackStreams: StreamLayout['ackStreams'] = new Map();
   const streams = new Map<string, StreamConfig>();
   for (const kind of EVENT_KINDS) {
     const subject = subjectOf('any', kind);
     const stream = typeof own !== 'string' && takes(own, subject) ? own : await holderOf(manager, subject);
     if (!stream) continue;
-    keepers.set(kind, stream === 'unknown' ? stream : keeperOf(stream));
+    ackStreams.set(kind, stream === 'unknown' ? stream : ackStreamOf(stream));
     if (stream !== 'unknown') streams.set(stream.name, stream);
   }
-  return { keepers, lacks, forgets: [...streams.values()].flatMap(limitsOf) };
+  return { ackStreams, lacks, discards: [...streams.values()].flatMap(limitsOf) };
 }
 
-const keeperOf = ({ name, max_msg_size }: StreamConfig): Keeper => ({
+const ackStreamOf = ({ name, max_msg_size }: StreamConfig): AckStream => ({
   name,
   maxBytes: max_msg_size > 0 ? max_msg_size : Number.POSITIVE_INFINITY,
 });
@@ -91,8 +91,8 @@ async function ownStream({ streams }: JetStreamManager): Promise<StreamConfig | 
   } catch (error) {
     if (apiCode(error) === NAME_IN_USE) return (await streams.info(EVENT_STREAM)).config;
     const denied = denialOf(error);
-    if (denied !== undefined) return `stream ${EVENT_STREAM} cannot be made: ${denied}`;
-    if (refusedForGood(error)) return `stream ${EVENT_STREAM} cannot be made: ${(error as Error).message}`;
+    if (denied !== undefined) return `stream ${EVENT_STREAM} cannot be created: ${denied}`;
+    if (refusedForGood(error)) return `stream ${EVENT_STREAM} cannot be created: ${(error as Error).message}`;
     throw error;
   }
 }
@@ -122,19 +122,19 @@ const takes = ({ subjects, sealed, no_ack }: StreamConfig, subject: string) =>
 
 /** Returns true if a subject, which may contain wildcards, is within a pattern. */
 function covers(pattern: string, subject: string): boolean {
-  const [asked, parts] = [pattern.split('.'), subject.split('.')];
-  const same = asked.every(
+  const [wanted, parts] = [pattern.split('.'), subject.split('.')];
+  const same = wanted.every(
     (part, at) => part === '>' || (part === '*' && parts[at] !== undefined && parts[at] !== '>') || part === parts[at],
   );
-  return same && (asked.at(-1) === '>' ? parts.length >= asked.length : parts.length === asked.length);
+  return same && (wanted.at(-1) === '>' ? parts.length >= wanted.length : parts.length === wanted.length);
 }
 
 function shortcomings({ name, subjects, sealed, no_ack, mirror }: StreamConfig): string[] {
-  if (sealed) return [`stream ${name} is sealed: delete it, and hifi makes another`];
-  if (mirror) return [`stream ${name} mirrors ${mirror.name} and takes no events itself`];
+  if (sealed) return [`stream ${name} is sealed: delete it, and hifi creates another`];
+  if (mirror) return [`stream ${name} mirrors ${mirror.name} and accepts no events itself`];
   if (no_ack) return [`stream ${name} acknowledges nothing (no_ack): it may refuse events unnoticed`];
   if ((subjects ?? []).some((pattern) => covers(pattern, ALL_SUBJECTS))) return [];
-  return [`stream ${name} takes ${(subjects ?? []).join(', ')} only: add ${ALL_SUBJECTS} to its subjects`];
+  return [`stream ${name} accepts ${(subjects ?? []).join(', ')} only: add ${ALL_SUBJECTS} to its subjects`];
 }
 
 /** Limits by which a stream discards events before their job is deleted. */
@@ -148,14 +148,14 @@ function limitsOf(stream: StreamConfig): string[] {
     most(max_msgs, 'messages');
     most(max_bytes, 'bytes');
   }
-  if (!discard_new_per_subject) most(max_msgs_per_subject, 'messages a subject');
+  if (!discard_new_per_subject) most(max_msgs_per_subject, 'messages per subject');
   if (max_age > 0 && max_age < nanos(JOB_MS)) {
     const days = max_age / nanos(DAY_MS);
     limits.push(`messages of the last ${days >= 1 ? `${days.toFixed(0)} days` : `${(max_age / 1e9).toFixed(0)} s`}`);
   }
-  const found = limits.length === 0 ? [] : [`stream ${name} keeps ${limits.join(', ')} and discards older ones`];
+  const found = limits.length === 0 ? [] : [`stream ${name} stores ${limits.join(', ')} and discards older ones`];
   if (storage === StorageType.Memory) found.push(`stream ${name} is in the server's memory and ends with it`);
   if (retention !== RetentionPolicy.Limits)
-    found.push(`stream ${name} drops what its consumers have acknowledged (${retention})`);
+    found.push(`stream ${name} discards messages that its consumers have acknowledged (${retention})`);
   return found;
 }

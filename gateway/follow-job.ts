@@ -19,10 +19,9 @@ export interface FollowSettings {
 }
 
 /**
- * A job's events from a sequence number on, to its end; goes on where it was when the gateway is
- * restarted meanwhile.
+ * Yields a job's events from a sequence number to the last; resumes after a restart of the gateway.
  *
- * @throws HifiError NOT_FOUND for a job that is not there; FAILED for a gateway that stays away
+ * @throws HifiError NOT_FOUND for an unknown job; FAILED for a gateway that stays away
  */
 export async function* followJob(
   gateway: GrpcClient,
@@ -40,11 +39,11 @@ export async function* followJob(
       const request = { jobId, fromSequence: next };
       for await (const { event } of gateway.stream(GatewayService.method.watchJob, request, { signal })) {
         if (!event) continue;
-        const told = eventOf(event);
-        [next, away] = [told.sequence + 1, false];
+        const record = eventOf(event);
+        [next, away] = [record.sequence + 1, false];
         absence.answered();
-        yield told;
-        if (told.event.kind === 'state' && hasEnded(told.event)) return;
+        yield record;
+        if (record.event.kind === 'state' && hasEnded(record.event)) return;
       }
       throw failed(`the gateway ended the events of job ${jobId} before the job has ended`);
     } catch (thrown) {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { HifiError } from '../../foundation/errors';
-import { followJob } from '../../gateway/follow';
+import { followJob } from '../../gateway/follow-job';
 import { Absence } from '../../infra/grpc/absence';
 import { GrpcClient } from '../../infra/grpc/client';
 import type { Call } from '../../infra/grpc/handlers';
@@ -64,7 +64,7 @@ describe('absence of a peer', () => {
   const away = new RpcError(status.UNAVAILABLE, 'UNAVAILABLE', 'no connection');
   const lost = new RpcError(status.UNAVAILABLE, 'ENGINE_LOST', 'the engine was ended by SIGKILL');
 
-  test('starts at the first call that did not reach it', async () => {
+  test('starts at the first call that fails', async () => {
     const absence = new Absence(100);
     await delay(150);
     absence.begin();
@@ -86,7 +86,7 @@ describe('absence of a peer', () => {
     expect(absence.isTooLong(away)).toBe(false);
   });
 
-  test('starts again after a long call: the peer was there', async () => {
+  test('starts again after a long call, which proves that the peer was available', async () => {
     const absence = new Absence(100, 50);
     expect(absence.isTooLong(away)).toBe(false);
     await delay(60);

@@ -8,7 +8,7 @@ import { failed, invalidInput } from '../../foundation/errors';
 export interface Incoming {
   /** Path that its bytes are written to. */
   part: string;
-  /** Path that keeps its bytes when the sender is interrupted. */
+  /** Path that its bytes move to when the sender is interrupted. */
   rest: string;
   /** Offset at which the sender begins, in bytes. */
   offset: number;
@@ -18,7 +18,7 @@ export interface Incoming {
 
 /**
  * Writes a file's bytes to its part, from `offset` on. If the sender is interrupted or sends too
- * few bytes, the part is kept so that another call can resume it. In all other cases the caller
+ * few bytes, the part stays so that another call can resume it. In all other cases the caller
  * removes it.
  *
  * @returns the SHA-256 of all bytes
@@ -32,13 +32,13 @@ export async function received(
   const there = await claimed(rest, part);
   if (offset !== there && offset !== 0) {
     await putBack(part, rest);
-    throw invalidInput(`offset is ${offset}; the upload stands at ${there}, so it must be that or 0`);
+    throw invalidInput(`offset is ${offset}; the upload has ${there} bytes, so it must be ${there} or 0`);
   }
   requireRoom(rest, sizeBytes - there);
   const hash = createHash('sha256');
   const handle = await writing(rest, () => fsp.open(part, offset === 0 ? 'w' : 'r+'));
   let size = offset;
-  /** Returns true if the sender caused the error. */
+  /** True while the sender would be the cause of an error. */
   let sending = false;
   try {
     if (offset > 0)
@@ -64,7 +64,7 @@ export async function received(
   }
 }
 
-/** Takes over a kept upload for this process alone. @returns its bytes; 0 if there is none */
+/** Claims an interrupted upload for this process alone. @returns its bytes; 0 if there is none */
 async function claimed(rest: string, part: string): Promise<number> {
   try {
     await fsp.rename(rest, part);
@@ -75,12 +75,12 @@ async function claimed(rest: string, part: string): Promise<number> {
   }
 }
 
-/** Keeps an upload, if there is one, where another call finds it. */
+/** Moves an upload, if it has any bytes, to where another call finds it. */
 async function putBack(part: string, rest: string): Promise<void> {
   if (sizeOf(part) > 0) await fsp.rename(part, rest);
 }
 
-/** Writes a whole piece: a single system call may write less. */
+/** Writes a whole chunk: a single system call may write less. */
 async function writeAll(handle: fsp.FileHandle, chunk: Uint8Array, position: number, name: string): Promise<void> {
   await writing(name, async () => {
     for (let done = 0; done < chunk.length; )
@@ -95,13 +95,13 @@ async function writeAll(handle: fsp.FileHandle, chunk: Uint8Array, position: num
  * @param sizeBytes size of the file
  * @throws HifiError FAILED if the file has another size; DISK_FULL
  */
-export async function synced(place: string, sizeBytes?: number): Promise<void> {
-  const handle = await fsp.open(place, 'r');
+export async function synced(file: string, sizeBytes?: number): Promise<void> {
+  const handle = await fsp.open(file, 'r');
   try {
-    await writing(place, () => handle.sync());
+    await writing(file, () => handle.sync());
     const { size } = await handle.stat();
     if (sizeBytes !== undefined && size !== sizeBytes) {
-      throw failed(`${place} has ${size} bytes on the disk; ${sizeBytes} were written`);
+      throw failed(`${file} has ${size} bytes on the disk; ${sizeBytes} were written`);
     }
   } finally {
     await handle.close();

@@ -4,10 +4,12 @@ import type { Artifact } from '../../foundation/stored-file';
 import type { RemoteArtifacts } from './remote';
 import type { ArtifactStore } from './store';
 
-/** Where the files that a service makes go. */
-export class Results {
+/** Stores a service's results as artifacts. */
+export class ResultArtifacts {
   /**
-   * @param gateway the gateway, if it has a store of its own: it registers files and returns them
+   * Creates the storage of results.
+   *
+   * @param gateway the gateway if it has a store of its own: it registers files and returns them
    */
   constructor(
     private readonly store: ArtifactStore,
@@ -15,22 +17,23 @@ export class Results {
   ) {}
 
   /**
-   * Keeps all files of a folder, which may be removed afterwards.
+   * Stores all files of a folder, which may be removed afterwards.
    *
-   * @returns them by name, `<prefix>/<path in the folder>`, sorted
+   * @returns the artifacts named `<prefix>/<path in the folder>`, sorted
    */
   async add(folder: string, prefix: string, signal: AbortSignal): Promise<Artifact[]> {
-    const kept: Artifact[] = [];
+    const added: Artifact[] = [];
     for (const file of filesOf(folder)) {
       const stored = await this.store.add(path.join(folder, file));
       await this.gateway?.publish(stored.sha256, signal);
-      kept.push({ name: `${prefix}/${file}`, ...stored });
+      added.push({ name: `${prefix}/${file}`, ...stored });
     }
-    return kept;
+    return added;
   }
 
   /**
    * Checks that stored files still exist, here or at the gateway.
+   *
    * @returns true if all of them do
    */
   async keep(artifacts: readonly Artifact[], signal: AbortSignal): Promise<boolean> {
@@ -42,7 +45,7 @@ export class Results {
   }
 }
 
-/** The files below a folder by their paths in it, sorted. */
+/** Lists the files below a folder by their paths in it, sorted. */
 function filesOf(folder: string): string[] {
   return fs
     .readdirSync(folder, { withFileTypes: true, recursive: true })

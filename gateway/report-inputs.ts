@@ -6,14 +6,14 @@ import { givenRowsOf } from '../proto/dataset';
 import type { TextDataset } from '../proto/gen/hifi/v1/dataset_pb';
 import type { Asked } from '../report/parts';
 
-/** What a command that repeats a job calls rows that came in the request. */
+/** File name of inline rows in the report's command line. */
 const INLINE = 'ROWS.jsonl';
 
 /**
- * What a client asked for, as its report tells it to whoever repeats the job elsewhere: names as the client wrote them, and of a path
- * that begins at the server's root the last part alone.
+ * A job's model and rows as its report states them, for a user who repeats the job elsewhere. Names
+ * are as the client wrote them; an absolute path of the server is shortened to its last part.
  */
-export function askedOf({ model, train, dev }: Pick<JobSpec<TextDataset>, 'model' | 'train' | 'dev'>): Asked {
+export function reportInputs({ model, train, dev }: Pick<JobSpec<TextDataset>, 'model' | 'train' | 'dev'>): Asked {
   const rows = rowsOf(train, 'train');
   return { model: shared(model), rows, ...(dev && { dev: rowsOf(dev, 'dev') }) };
 }

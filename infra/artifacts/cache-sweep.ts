@@ -29,15 +29,15 @@ export function keepCacheSwept(
   isCache: () => boolean,
   failed: (error: unknown) => void,
 ): () => void {
-  const look = () => {
+  const run = () => {
     try {
       if (isCache()) sweepCache(store, Date.now());
     } catch (error) {
       failed(error);
     }
   };
-  const timer = setInterval(look, INTERVAL_MS);
+  const timer = setInterval(run, INTERVAL_MS);
   timer.unref();
-  look();
+  run();
   return () => clearInterval(timer);
 }
