@@ -1,7 +1,8 @@
 import { invalidInput } from '../foundation/errors';
+import type { Architecture } from '../model/architecture';
+import { architectureOf, ofTaskHead } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import { DTYPE_NAMES, type FloatDtype } from '../model/rounding';
 import type { DeltaTensor } from './delta';
 import { labelsFit, outputsOf, type ProblemType, type TaskHeadInfo } from './delta-info';
@@ -15,12 +16,12 @@ export interface StoredTaskHead {
 }
 
 /** Hugging Face's class of a family's sequence classifiers, e.g. `BertForSequenceClassification`. */
-const classifierClass = (family: Family) => `${family.classPrefix}ForSequenceClassification`;
+const classifierClass = (architecture: Architecture) => `${architecture.classPrefix}ForSequenceClassification`;
 
 /** What that class calls a tensor or module: the base's under the family's prefix, the task head's own bare. */
-export function classifierName(family: Family, canonical: string): string {
-  if (ofTaskHead(family, canonical)) return canonical;
-  return `${family.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
+export function classifierName(architecture: Architecture, canonical: string): string {
+  if (ofTaskHead(architecture, canonical)) return canonical;
+  return `${architecture.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
 }
 
 /** config.json of a merged checkpoint: the base's own, but for what makes it this classifier. */
@@ -29,14 +30,14 @@ export function classifierConfig(
   { id2label, problemType, task }: TaskHeadInfo,
   dtype: FloatDtype,
 ): Record<string, unknown> {
-  const family: Family = FAMILIES[config.family];
+  const architecture = architectureOf(config);
   const labels = id2label ?? { 0: 'LABEL_0' };
   // `num_labels` follows from `id2label`; the others are what the base may say of another type or task.
   const { num_labels: _count, torch_dtype: _dtype, finetuning_task: _task, ...raw } = config.raw;
   return {
     ...raw,
-    architectures: [classifierClass(family)],
-    model_type: family.modelType,
+    architectures: [classifierClass(architecture)],
+    model_type: architecture.modelType,
     dtype: DTYPE_NAMES[dtype],
     ...(task === null ? {} : { finetuning_task: task }),
     id2label: labels,
@@ -54,10 +55,10 @@ export function classifierConfig(
  */
 export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined {
   const { config, weights } = checkpoint;
-  const family: Family = FAMILIES[config.family];
-  const output = `${family.taskHead.classifier}.weight`;
+  const architecture = architectureOf(config);
+  const output = `${architecture.taskHead.output}.weight`;
   const { architectures } = config.raw;
-  const otherClass = Array.isArray(architectures) && !architectures.includes(classifierClass(family));
+  const otherClass = Array.isArray(architectures) && !architectures.includes(classifierClass(architecture));
   const stored = checkpoint.storedName(output);
   if (otherClass || stored === undefined) return undefined;
 

@@ -1,8 +1,9 @@
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { baseTensors, FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
+import type { Range } from '../model/operations';
 
 /**
  * The tuned part of one matrix or bias: whole rows (output features) or whole columns (input features). In full fine-tuning all
@@ -25,47 +26,44 @@ export interface TaskHeadTensor {
 }
 
 /**
- * What a mask tunes (docs/method.md): the chosen heads' rows of W_Q, W_K and W_V, of the biases of Q and V (the key's bias has no
- * gradient), and with `qkvo` their columns of W_O. By layer; layers without a chosen head give nothing. With `full` all that is
- * not of heads comes after that: embeddings, norms, feed-forward layers, the biases of the attention's output.
+ * Tensors' parts that a mask tunes (docs/method.md): those of the chosen heads whose roles it names,
+ * by layer. With `full` follows everything else that has a gradient, whole.
  *
  * @throws INVALID_INPUT for a head that the model does not have, or one named twice.
  */
 export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tune'>): Slice[] {
-  const d = config.hiddenSize;
-  const slices: Slice[] = [];
-  for (const [layer, heads] of headsByLayer(config, mask.heads)) {
-    const at = (role: LayerRole) => layerModule(FAMILIES[config.family], layer, role);
-    const indices = Int32Array.from(heads.flatMap((head) => range(head * config.headDim, config.headDim)));
-    const n = indices.length;
-    const rows = (canonical: string, shape: number[]) => slices.push({ canonical, axis: 'rows', indices, shape });
-    rows(`${at('query')}.weight`, [n, d]);
-    rows(`${at('query')}.bias`, [n]);
-    rows(`${at('key')}.weight`, [n, d]);
-    rows(`${at('value')}.weight`, [n, d]);
-    rows(`${at('value')}.bias`, [n]);
-    if (mask.tune !== 'qkv') {
-      slices.push({ canonical: `${at('attentionOutput')}.weight`, axis: 'columns', indices, shape: [n, d] });
-    }
-  }
+  const { headSlices, tensors } = architectureOf(config);
+  const shapes = new Map(tensors(config).map(({ name, shape }) => [name, shape]));
+  const slices = headsByLayer(config, mask.heads).flatMap(([layer, heads]) => {
+    const owned = heads.flatMap((head) => headSlices(config, layer, head));
+    const tuned = owned.filter(({ role }) => mask.tune !== 'qkv' || role !== 'o');
+    return [...new Set(tuned.map(({ tensor }) => tensor))].map((tensor) => {
+      const parts = tuned.filter((part) => part.tensor === tensor);
+      const ranges = parts.flatMap((part) => part.ranges);
+      return sliceOf(tensor, shapes.get(tensor)!, parts[0].axis, ranges);
+    });
+  });
   return mask.tune === 'full' ? [...slices, ...besideHeads(config)] : slices;
 }
 
-/** Every tensor of the base, whole, that is neither of heads nor of its pooler. */
+/** Ranges of one axis; those that several heads share count once. */
+function sliceOf(canonical: string, shape: readonly number[], axis: Slice['axis'], ranges: readonly Range[]): Slice {
+  const indices = new Set(ranges.flatMap(([from, to]) => range(from, to - from)));
+  const across = axis === 'rows' ? shape.slice(1) : [shape[0]];
+  const ascending = Int32Array.from(indices).sort();
+  return { canonical, axis, indices: ascending, shape: [ascending.length, ...across] };
+}
+
+/** Every tensor of the base, whole, that has a gradient and of which no head owns a part; without the pooler. */
 function besideHeads(config: ModelConfig): Slice[] {
-  const family: Family = FAMILIES[config.family];
-  const ofHeads = Array.from({ length: config.layers }, (_, layer) => {
-    const at = (role: LayerRole) => layerModule(family, layer, role);
-    const projections = [at('query'), at('key'), at('value')];
-    return [
-      ...projections.flatMap((module) => [`${module}.weight`, `${module}.bias`]),
-      `${at('attentionOutput')}.weight`,
-    ];
-  });
-  const without = new Set([...ofHeads.flat(), `${family.modules.pooler}.weight`, `${family.modules.pooler}.bias`]);
-  return baseTensors(family, config)
-    .filter(({ name }) => !without.has(name))
-    .map(({ name, shape }) => ({ canonical: name, axis: 'rows', indices: Int32Array.from(range(0, shape[0])), shape }));
+  const { headSlices, tensors } = architectureOf(config);
+  const ofHeads = new Set<string>();
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const { tensor } of headSlices(config, layer, 0)) ofHeads.add(tensor);
+  }
+  return tensors(config)
+    .filter(({ name, optional, inert }) => !optional && !inert && !ofHeads.has(name))
+    .map(({ name, shape }) => sliceOf(name, shape, 'rows', [[0, shape[0]]]));
 }
 
 /**
@@ -73,18 +71,10 @@ function besideHeads(config: ModelConfig): Slice[] {
  *
  * @param outputs logits a row: the number of classes, 1 for a regression.
  */
-export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadTensor[] {
-  const d = config.hiddenSize;
-  const family: Family = FAMILIES[config.family];
-  const modules = [family.taskHead.dense, family.taskHead.classifier];
-  return modules.flatMap((module, i) => {
-    const out = i === modules.length - 1 ? outputs : d;
-    return [
-      { canonical: `${module}.weight`, shape: [out, d] },
-      { canonical: `${module}.bias`, shape: [out] },
-    ];
-  });
-}
+export const taskHeadTensors = (config: ModelConfig, outputs: number): TaskHeadTensor[] =>
+  architectureOf(config)
+    .taskHead.tensors(config, outputs)
+    .map(({ name, shape }) => ({ canonical: name, shape }));
 
 /** The shape of a base tensor that there is, as its file has it. */
 export const storedShape = ({ weights, storedName }: Checkpoint, canonical: string): readonly number[] =>

@@ -3,11 +3,12 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput } from '../foundation/errors';
 import { readJsonObject, shown } from '../foundation/json-file';
-import { type ConfigField, FAMILIES, type Family, type FamilyName, layerModule } from './families';
+import type { Architecture, ConfigField, ModelConfig } from './architecture';
+import { ARCHITECTURES } from './architectures';
+import type { Activation } from './operations';
 import { Weights } from './weights';
 
-/** Activations of the feed-forward layer, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
-export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
+export type { ModelConfig };
 
 /** Every spelling that config.json may use, and the formula that it stands for. */
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -24,46 +25,6 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   swish: 'silu',
   tanh: 'tanh',
 };
-
-/** What config.json says of an encoder, checked. */
-export interface ModelConfig {
-  /** Named in heads.json and delta.json. */
-  architecture: FamilyName;
-  /** Row of `FAMILIES`. */
-  family: FamilyName;
-  /** L. */
-  layers: number;
-  /** H, a layer. */
-  heads: number;
-  /** dh = d / H. */
-  headDim: number;
-  /** d. */
-  hiddenSize: number;
-  /** Width of the embedding tables; the hidden size but in some ELECTRA models. */
-  embeddingSize: number;
-  intermediateSize: number;
-  vocabSize: number;
-  /** Rows of the position table. */
-  positionRows: number;
-  /** Row of the position table for a sequence's first token. */
-  firstPosition: number;
-  /** Longest sequence in tokens. */
-  maxPositions: number;
-  /** 0 where the family has no segments. */
-  typeVocabSize: number;
-  activation: Activation;
-  layerNormEps: number;
-  /** Rates in [0, 1). */
-  hiddenDropout: number;
-  attentionDropout: number;
-  /** The task head's: `classifier_dropout`, else the hidden rate; DistilBERT's `seq_classif_dropout`. */
-  classifierDropout: number;
-  /** Standard deviation of new weights. */
-  initializerRange: number;
-  padTokenId: number;
-  /** config.json as it stands. */
-  raw: Record<string, unknown>;
-}
 
 const size = z
   .int('a positive integer')
@@ -98,37 +59,35 @@ const fields = z.object({
 export function readModelConfig(folder: string): ModelConfig {
   const file = path.join(folder, 'config.json');
   const raw = readConfigFile(folder, file);
-  const name = familyOf(raw, file, folder);
-  const family: Family = FAMILIES[name];
+  const architecture = architectureIn(raw, file, folder);
   const asked: Record<string, unknown> = {};
-  for (const [field, key] of Object.entries({ ...family.defaults, ...family.config })) {
+  for (const [field, key] of Object.entries({ ...architecture.defaults, ...architecture.config })) {
     asked[field] = typeof key === 'string' ? raw[key] : undefined;
-    asked[field] ??= family.defaults[field as ConfigField];
+    asked[field] ??= architecture.defaults[field as ConfigField];
   }
   const parsed = fields.safeParse(asked);
   if (!parsed.success) {
     const { path: at, message } = parsed.error.issues[0];
     const field = String(at[0]) as ConfigField;
-    throw refusal(file, family.config[field] ?? field, asked[field], message);
+    throw refusal(file, architecture.config[field] ?? field, asked[field], message);
   }
   const { classifierDropout, padTokenId, activation, embeddingSize, ...rest } = parsed.data;
   if (rest.hiddenSize % rest.heads !== 0) {
-    const right = `a multiple of ${family.config.heads} (${rest.heads})`;
-    throw refusal(file, family.config.hiddenSize ?? 'hiddenSize', rest.hiddenSize, right);
+    const right = `a multiple of ${architecture.config.heads} (${rest.heads})`;
+    throw refusal(file, architecture.config.hiddenSize ?? 'hiddenSize', rest.hiddenSize, right);
   }
   if (padTokenId && padTokenId >= rest.vocabSize) {
-    const right = `below ${family.config.vocabSize} (${rest.vocabSize})`;
-    throw refusal(file, family.config.padTokenId ?? 'padTokenId', padTokenId, right);
+    const right = `below ${architecture.config.vocabSize} (${rest.vocabSize})`;
+    throw refusal(file, architecture.config.padTokenId ?? 'padTokenId', padTokenId, right);
   }
-  const firstPosition = family.firstPosition === 'zero' ? 0 : (padTokenId ?? 0) + 1;
+  const firstPosition = architecture.positions === 'fromZero' ? 0 : (padTokenId ?? 0) + 1;
   if (rest.positionRows <= firstPosition) {
     const right = `above ${firstPosition}: the first token's position comes after the padding token's number`;
-    throw refusal(file, family.config.positionRows ?? 'positionRows', rest.positionRows, right);
+    throw refusal(file, architecture.config.positionRows ?? 'positionRows', rest.positionRows, right);
   }
   refuseWhatIsNotAnEncoder(raw, file);
   return {
-    architecture: name,
-    family: name,
+    architecture: architecture.modelType,
     ...rest,
     embeddingSize: embeddingSize ?? rest.hiddenSize,
     firstPosition,
@@ -152,16 +111,16 @@ function readConfigFile(folder: string, file: string): Record<string, unknown> {
   return raw;
 }
 
-function familyOf(raw: Record<string, unknown>, file: string, folder: string): FamilyName {
-  const names = Object.keys(FAMILIES) as FamilyName[];
+function architectureIn(raw: Record<string, unknown>, file: string, folder: string): Architecture {
+  const all = [...ARCHITECTURES.values()];
   const type = raw.model_type;
   const className = Array.isArray(raw.architectures) ? raw.architectures[0] : undefined;
   const found =
     type !== undefined
-      ? names.find((name) => FAMILIES[name].modelType === type)
-      : names.find((name) => typeof className === 'string' && className.startsWith(FAMILIES[name].classPrefix));
+      ? all.find(({ modelType }) => modelType === type)
+      : all.find(({ classPrefix }) => typeof className === 'string' && className.startsWith(classPrefix));
   if (found) return found;
-  const supported = `supported: ${names.map((name) => FAMILIES[name].modelType).join(', ')}`;
+  const supported = `supported: ${all.map(({ modelType }) => modelType).join(', ')}`;
   if (type !== undefined) throw invalidInput(`${file}: model_type ${shown(type)} is not supported; ${supported}`);
   if (raw.architectures === undefined) {
     throw invalidInput(`${file}: has no model_type${modelTypeHint(folder)}; ${supported}`);
@@ -179,13 +138,13 @@ function modelTypeHint(folder: string): string {
   } catch {
     return '';
   }
-  const families = Object.values(FAMILIES) as Family[];
-  const holding = (prefixes: (family: Family) => readonly string[]) =>
-    families.filter((family) =>
-      prefixes(family).some((prefix) =>
-        names.some((name) => name.includes(`${prefix}${layerModule(family, 0, 'query')}.`)),
-      ),
-    );
+  const one = { layers: 1, hiddenSize: 1, embeddingSize: 1, intermediateSize: 1 };
+  const sizes = { ...one, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
+  const holding = (prefixes: (architecture: Architecture) => readonly string[]) =>
+    [...ARCHITECTURES.values()].filter((architecture) => {
+      const ofLayer = architecture.tensors(sizes).find(({ name }) => name.startsWith(`${architecture.layerPrefix}0.`));
+      return prefixes(architecture).some((prefix) => names.some((name) => name.includes(prefix + ofLayer?.name)));
+    });
   const own = holding(({ prefixes }) => prefixes.filter((prefix) => prefix !== ''));
   const fitting = own.length > 0 ? own : holding(() => ['']);
   if (fitting.length === 0) return '';

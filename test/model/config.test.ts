@@ -51,7 +51,6 @@ function refusal(folder: string): string {
 test('a config with all its fields', () => {
   expect(read()).toEqual({
     architecture: 'bert',
-    family: 'bert',
     layers: 6,
     heads: 12,
     headDim: 32,
