@@ -10,12 +10,13 @@ import { cancelled, within } from '../foundation/errors';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import { usableCores } from '../foundation/usable-cores';
 import { WholeFile } from '../foundation/whole-file';
+import { architectureOf } from '../model/architectures';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family } from '../model/families';
-import { EMBEDDING, type GraphSource, meanPooledModel } from '../model/graph';
+import { EMBEDDING, meanPooledModel } from '../model/graph';
 import { writeWeights } from '../model/onnx';
 import { settleDevice } from '../model/onnx-device';
+import type { GraphSource } from '../model/onnx-network';
 import { positionIds } from '../model/positions';
 import { loadTokenizer } from '../model/tokenizer';
 
@@ -129,14 +130,13 @@ async function openSession(source: GraphSource, { device, threads }: EmbedReques
 /** Runs one batch and returns its embeddings, [B, d]. */
 async function run(session: ort.InferenceSession, config: ModelConfig, rows: Encoded[]): Promise<Float32Array> {
   const batch: PaddedBatch = padBatch(rows, config.padTokenId);
-  const family: Family = FAMILIES[config.family];
   const matrix = (values: Int32Array) =>
     new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [batch.B, batch.S]);
   const outputs = await session.run({
     input_ids: matrix(batch.ids),
     position_ids: matrix(positionIds(config, batch.ids, batch.S)),
     attention_mask: matrix(batch.mask),
-    ...(family.modules.tokenTypeEmbeddings && { token_type_ids: matrix(batch.typeIds) }),
+    ...(architectureOf(config).segments && { token_type_ids: matrix(batch.typeIds) }),
   });
   return outputs[EMBEDDING].data as Float32Array;
 }

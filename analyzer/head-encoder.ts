@@ -4,11 +4,12 @@ import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
 import { failed } from '../foundation/errors';
+import { architectureOf } from '../model/architectures';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family } from '../model/families';
-import { analysisModel, type GraphSource, headOutputs, PACKING, TOKEN_SIDE } from '../model/graph';
+import { analysisModel, headOutputs, TOKEN_SIDE } from '../model/graph';
 import { writeWeights } from '../model/onnx';
 import type { DeviceUsed } from '../model/onnx-device';
+import { type GraphSource, PACKING } from '../model/onnx-network';
 import { positionIds } from '../model/positions';
 import type { EncodedOutputs, LayerOutputs } from './measure';
 
@@ -99,7 +100,6 @@ export class HeadEncoder {
       places[at] = token;
     });
     const positions = positionIds(this.config, batch.ids, S);
-    const family: Family = FAMILIES[this.config.family];
     const matrix = (at: (i: number) => number) =>
       new ort.Tensor(
         'int64',
@@ -112,7 +112,7 @@ export class HeadEncoder {
       attention_mask: matrix((i) => mask[i]),
       [PACKING.tokens]: new ort.Tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
       [PACKING.places]: matrix((i) => places[i]),
-      ...(family.modules.tokenTypeEmbeddings && { token_type_ids: matrix((i) => batch.typeIds[i]) }),
+      ...(architectureOf(this.config).segments && { token_type_ids: matrix((i) => batch.typeIds[i]) }),
       ...(!this.exact && { [TOKEN_SIDE]: new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []) }),
     };
   }

@@ -1,24 +1,37 @@
 import type { PerHead } from '../heads/head-report';
-import { FAMILIES, type Family, layerModule } from '../model/families';
-import type { GraphSource } from '../model/graph';
+import { architectureOf } from '../model/architectures';
+import type { GraphSource } from '../model/onnx-network';
+import type { Range } from '../model/operations';
 
 /**
  * Computes ‖[W_Q; W_K; W_V]_h‖_F of each head, [L][H]: the control `magnitude` (docs/method.md).
  */
-export function headNorms(source: GraphSource): PerHead {
-  const { layers, heads, headDim, hiddenSize, family } = source.config;
-  const rows: Family = FAMILIES[family];
-  const perHead = headDim * hiddenSize; // weights of one head in one matrix
+export function headNorms({ config, tensor }: GraphSource): PerHead {
+  const { layers, heads } = config;
+  const { headSlices } = architectureOf(config);
   return Array.from({ length: layers }, (_, layer) => {
-    const squares = new Float64Array(heads);
-    for (const role of ['query', 'key', 'value'] as const) {
-      const weight = source.tensor(`${layerModule(rows, layer, role)}.weight`); // [H·dh, d]
-      for (let head = 0; head < heads; head++) {
-        let sum = 0;
-        for (let i = head * perHead; i < (head + 1) * perHead; i++) sum += weight[i] * weight[i];
-        squares[head] += sum;
-      }
-    }
-    return Array.from(squares, Math.sqrt);
+    const tensors = new Map<string, Float32Array>(); // a layer's own, read once
+    const read = (name: string) => {
+      const found = tensors.get(name) ?? tensor(name);
+      tensors.set(name, found);
+      return found;
+    };
+    return Array.from({ length: heads }, (_, head) => {
+      const matrices = headSlices(config, layer, head).filter(
+        ({ tensor: name, role }) => role !== 'o' && name.endsWith('.weight'),
+      );
+      let sum = 0;
+      for (const { tensor: name, ranges } of matrices) sum += squaresOf(read(name), ranges, config.hiddenSize);
+      return Math.sqrt(sum);
+    });
   });
+}
+
+/** Sum of the squares of some rows of a matrix, [rows, width]. */
+function squaresOf(weight: Float32Array, ranges: readonly Range[], width: number): number {
+  let sum = 0;
+  for (const [from, to] of ranges) {
+    for (let i = from * width; i < to * width; i++) sum += weight[i] * weight[i];
+  }
+  return sum;
 }

@@ -2,9 +2,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../foundation/errors';
 import { publishFolder } from '../foundation/whole-folder';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family, layerModule } from '../model/families';
 import { roundTo } from '../model/rounding';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { transposed } from '../model/transposed';
@@ -63,7 +63,7 @@ const rankOf = (slices: readonly Slice[]) => Math.max(1, ...slices.map(({ indice
 function tunedMatrices(config: ModelConfig, mask: DeltaInfo['mask']): Slice[] {
   const found = tunedSlices(config, mask).filter(({ canonical }) => canonical.endsWith('.weight'));
   if (found.length > 0) return found;
-  const canonical = `${layerModule(FAMILIES[config.family], 0, 'query')}.weight`;
+  const canonical = architectureOf(config).headSlices(config, 0, 0)[0].tensor;
   return [{ canonical, axis: 'rows', indices: new Int32Array(0), shape: [0, config.hiddenSize] }];
 }
 
@@ -72,7 +72,7 @@ const moduleOf = ({ canonical }: Slice) => canonical.replace(/\.weight$/, '');
 /** All tensors of adapter_model.safetensors, F32, sorted by name. */
 function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
   const { config } = checkpoint;
-  const family: Family = FAMILIES[config.family];
+  const architecture = architectureOf(config);
   const merged = applyDelta(checkpoint, delta);
   const slices = tunedMatrices(config, delta.info.mask);
   const rank = rankOf(slices);
@@ -84,7 +84,7 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
   for (const slice of slices) {
     const [out, into] = storedShape(checkpoint, slice.canonical);
     const module = moduleOf(slice);
-    const name = classifierName(family, module);
+    const name = classifierName(architecture, module);
     const change = () => changeOf(checkpoint, slice, whole(slice.canonical));
     const byRows = slice.axis === 'rows';
     add(`${name}.lora_A.weight`, [rank, into], () =>
@@ -97,7 +97,7 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
     add(`${name}.base_layer.bias`, [out], () => whole(`${module}.bias`));
   }
   for (const { canonical, shape } of taskHeadTensors(config, outputsOf(delta.info))) {
-    add(classifierName(family, canonical), shape, () => whole(canonical));
+    add(classifierName(architecture, canonical), shape, () => whole(canonical));
   }
   return sources.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -125,10 +125,10 @@ function padded(values: Float32Array, length: number): Float32Array {
 
 /** Content of adapter_config.json without PEFT's defaults. */
 function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, unknown> {
-  const family: Family = FAMILIES[config.family];
+  const architecture = architectureOf(config);
   const slices = tunedMatrices(config, info.mask);
   const rank = rankOf(slices);
-  const modules = slices.map((slice) => classifierName(family, moduleOf(slice)));
+  const modules = slices.map((slice) => classifierName(architecture, moduleOf(slice)));
   return {
     peft_type: 'LORA',
     task_type: PROBLEMS[problemStoredAs(info.problemType)].transformers.peftTask,
@@ -138,7 +138,7 @@ function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, 
     lora_dropout: 0,
     bias: 'lora_only',
     target_modules: alternatives(modules),
-    modules_to_save: taskHeadModules(family),
+    modules_to_save: taskHeadModules(config),
     fan_in_fan_out: false,
     inference_mode: true,
   };
@@ -148,6 +148,6 @@ function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, 
 const alternatives = (names: readonly string[]) => names.map((name) => name.replaceAll('.', '\\.')).join('|');
 
 /** Names of the task head's modules in the model, such as `classifier`. */
-const taskHeadModules = ({ taskHead }: Family) => [
-  ...new Set([taskHead.dense, taskHead.classifier].map((module) => module.split('.')[0])),
+const taskHeadModules = (config: ModelConfig) => [
+  ...new Set(taskHeadTensors(config, 1).map(({ canonical }) => canonical.split('.')[0])),
 ];

@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../foundation/errors';
 import { publishFolder } from '../foundation/whole-folder';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
-import { baseTensors, FAMILIES, type Family } from '../model/families';
 import { DTYPE_NAMES, type FloatDtype, firstTooLarge, roundTo } from '../model/rounding';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { classifierConfig, classifierName } from './classifier-config';
@@ -70,7 +70,7 @@ interface MergePlan {
 
 function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): MergePlan {
   const { config, weights } = checkpoint;
-  const family: Family = FAMILIES[config.family];
+  const architecture = architectureOf(config);
   const touched = applyDelta(checkpoint, delta);
   const slices = new Map(deltaParts(checkpoint, delta.info).map((part) => [part.canonical, part.slice]));
   const common = dtype === 'base' ? commonDtype(checkpoint) : 'F32';
@@ -79,16 +79,16 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
 
   const head = taskHeadTensors(config, outputsOf(delta.info));
   for (const { canonical, shape } of head) {
-    const name = classifierName(family, canonical);
+    const name = classifierName(architecture, canonical);
     sources.push({ name, dtype: common, shape, bytes: () => rounded(name, common, touched.get(canonical)!()) });
   }
   const whole = new Set(head.map(({ canonical }) => canonical));
-  for (const { name: canonical, shape, optional } of baseTensors(family, config)) {
+  for (const { name: canonical, shape, optional } of architecture.tensors(config)) {
     const base = checkpoint.storedName(canonical);
     // The task head owns the pooler, or it is no part of the classifier, and `transformers` would
     // report it as unexpected.
     if (whole.has(canonical) || optional || base === undefined) continue;
-    const name = classifierName(family, canonical);
+    const name = classifierName(architecture, canonical);
     const stored = weights.entry(base).dtype;
     const target = dtype === 'base' ? (stored as FloatDtype) : 'F32';
     const merge = touched.get(canonical);
@@ -102,7 +102,7 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
 
 /** Number format of the base's largest tensor, its word embeddings. */
 function commonDtype({ config, weights, storedName }: Checkpoint): FloatDtype {
-  return weights.entry(storedName(`${FAMILIES[config.family].modules.wordEmbeddings}.weight`)!).dtype as FloatDtype;
+  return weights.entry(storedName(`${architectureOf(config).wordEmbeddings}.weight`)!).dtype as FloatDtype;
 }
 
 /**

@@ -1,9 +1,10 @@
 import { LABELS } from '../data/labels';
 import { PROBLEM_TYPES, type ProblemType } from '../data/problem';
 import { invalidInput } from '../foundation/errors';
+import type { Architecture } from '../model/architecture';
+import { architectureOf, ofTaskHead } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import { DTYPE_NAMES, type FloatDtype } from '../model/rounding';
 import type { DeltaTensor } from './delta';
 import { labelsFit, outputsOf, STORED_PROBLEM_CHOICE, type TaskHeadInfo } from './delta-info';
@@ -18,18 +19,19 @@ export interface StoredTaskHead {
 }
 
 /**
- * Hugging Face's class of a family's models for a problem, such as `BertForSequenceClassification`.
+ * Hugging Face's class of an architecture's models for a problem, such as
+ * `BertForSequenceClassification`.
  */
-const classifierClass = (family: Family, problem: ProblemType) =>
-  `${family.classPrefix}${PROBLEMS[problem].transformers.modelClass}`;
+const classifierClass = ({ classPrefix }: Architecture, problem: ProblemType) =>
+  `${classPrefix}${PROBLEMS[problem].transformers.modelClass}`;
 
 /**
  * Name of a tensor or module in that class: the base's have the family's prefix, the task head's
  * have none.
  */
-export function classifierName(family: Family, canonical: string): string {
-  if (ofTaskHead(family, canonical)) return canonical;
-  return `${family.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
+export function classifierName(architecture: Architecture, canonical: string): string {
+  if (ofTaskHead(architecture, canonical)) return canonical;
+  return `${architecture.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
 }
 
 /** Content of a merged checkpoint's config.json: the base's, with the fields of this classifier. */
@@ -38,14 +40,14 @@ export function classifierConfig(
   { id2label, problemType, task }: TaskHeadInfo,
   dtype: FloatDtype,
 ): Record<string, unknown> {
-  const family: Family = FAMILIES[config.family];
+  const architecture = architectureOf(config);
   const labels = id2label ?? { 0: 'LABEL_0' };
   // `num_labels` follows from `id2label`; the other two may describe the base's type or task.
   const { num_labels: _count, torch_dtype: _dtype, finetuning_task: _task, ...raw } = config.raw;
   return {
     ...raw,
-    architectures: [classifierClass(family, problemStoredAs(problemType))],
-    model_type: family.modelType,
+    architectures: [classifierClass(architecture, problemStoredAs(problemType))],
+    model_type: architecture.modelType,
     dtype: DTYPE_NAMES[dtype],
     ...(task === null ? {} : { finetuning_task: task }),
     id2label: labels,
@@ -64,10 +66,10 @@ export function classifierConfig(
  */
 export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined {
   const { config, weights } = checkpoint;
-  const family: Family = FAMILIES[config.family];
-  const output = `${family.taskHead.classifier}.weight`;
+  const architecture = architectureOf(config);
+  const output = `${architecture.taskHead.output}.weight`;
   const { architectures } = config.raw;
-  const known = PROBLEM_TYPES.map((problem) => classifierClass(family, problem));
+  const known = PROBLEM_TYPES.map((problem) => classifierClass(architecture, problem));
   const otherClass = Array.isArray(architectures) && !known.some((name) => architectures.includes(name));
   const stored = checkpoint.storedName(output);
   if (otherClass || stored === undefined) return undefined;

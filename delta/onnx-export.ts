@@ -3,8 +3,8 @@ import * as path from 'node:path';
 import type { Encoded } from '../data/batches';
 import { cancelled } from '../foundation/errors';
 import { publishFolderWhen } from '../foundation/whole-folder';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
-import { FAMILIES, type Family } from '../model/families';
 import { classifierModel } from '../model/graph';
 import { MAX_WEIGHT_BYTES, type WeightsFile, writeWeights } from '../model/onnx';
 import { ONNX_DTYPES, type OnnxDtype } from '../model/onnx-dtype';
@@ -131,8 +131,7 @@ function loading(dtypes: readonly OnnxDtype[], apart: (dtype: OnnxDtype) => bool
 
 /** Returns true if the model distinguishes segments and its tokenizer sets them. */
 function hasSegments({ config, folder }: Checkpoint): boolean {
-  const family: Family = FAMILIES[config.family];
-  if (!family.modules.tokenTypeEmbeddings || config.typeVocabSize < 2) return false;
+  if (!architectureOf(config).segments || config.typeVocabSize < 2) return false;
   return loadTokenizer(folder)
     .encode('a', 'a', config.maxPositions)
     .typeIds.some((type) => type > 0);

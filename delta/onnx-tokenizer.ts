@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { architectureOf } from '../model/architectures';
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type Family } from '../model/families';
 import { readTokenizerFiles } from '../model/tokenizer/files';
 
 /**
@@ -23,8 +23,8 @@ export function writeOnnxTokenizer(base: string, folder: string, config: ModelCo
 }
 
 /** Class of the tokenizer. BERT's without segments is DistilBERT's. */
-function classOf(stored: unknown, { family }: ModelConfig, segments: boolean): unknown {
-  const { classPrefix }: Family = FAMILIES[family];
+function classOf(stored: unknown, config: ModelConfig, segments: boolean): unknown {
+  const { classPrefix } = architectureOf(config);
   const name = stored ?? `${classPrefix}Tokenizer`;
   return !segments && /^(Bert|Electra)Tokenizer(Fast)?$/.test(String(name)) ? 'DistilBertTokenizer' : name;
 }

@@ -1,7 +1,8 @@
 import { checkedHeads, type Mask } from '../heads/mask';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { baseTensors, FAMILIES, type Family, type LayerRole, layerModule } from '../model/families';
+import type { Range } from '../model/operations';
 
 /**
  * Tuned part of one matrix or bias: whole rows (output features) or whole columns (input features).
@@ -26,48 +27,47 @@ export interface TaskHeadTensor {
 }
 
 /**
- * Lists the slices that a mask tunes (docs/method.md), layer by layer. They are the chosen heads'
- * rows of W_Q, W_K and W_V and of the biases of Q and V; the key's bias has no gradient. `qkvo`
- * adds their columns of W_O. With `full` the rest of the base follows: embeddings, norms,
- * feed-forward layers, the biases of the attention's output.
+ * Lists the slices that a mask tunes (docs/method.md), layer by layer: those of the chosen heads
+ * whose roles it names. With `full` everything else that has a gradient follows, whole.
  *
  * @throws INVALID_INPUT if the model lacks a head, or one is named twice
  */
 export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tune'>): Slice[] {
-  const d = config.hiddenSize;
-  const slices: Slice[] = [];
-  for (const [layer, heads] of headsByLayer(config, mask.heads)) {
-    const at = (role: LayerRole) => layerModule(FAMILIES[config.family], layer, role);
-    const indices = Int32Array.from(heads.flatMap((head) => range(head * config.headDim, config.headDim)));
-    const n = indices.length;
-    const rows = (canonical: string, shape: number[]) => slices.push({ canonical, axis: 'rows', indices, shape });
-    rows(`${at('query')}.weight`, [n, d]);
-    rows(`${at('query')}.bias`, [n]);
-    rows(`${at('key')}.weight`, [n, d]);
-    rows(`${at('value')}.weight`, [n, d]);
-    rows(`${at('value')}.bias`, [n]);
-    if (mask.tune !== 'qkv') {
-      slices.push({ canonical: `${at('attentionOutput')}.weight`, axis: 'columns', indices, shape: [n, d] });
-    }
-  }
+  const { headSlices, tensors } = architectureOf(config);
+  const shapes = new Map(tensors(config).map(({ name, shape }) => [name, shape]));
+  const slices = headsByLayer(config, mask.heads).flatMap(([layer, heads]) => {
+    const owned = heads.flatMap((head) => headSlices(config, layer, head));
+    const tuned = owned.filter(({ role }) => mask.tune !== 'qkv' || role !== 'o');
+    return [...new Set(tuned.map(({ tensor }) => tensor))].map((tensor) => {
+      const parts = tuned.filter((part) => part.tensor === tensor);
+      const ranges = parts.flatMap((part) => part.ranges);
+      return sliceOf(tensor, shapes.get(tensor)!, parts[0].axis, ranges);
+    });
+  });
   return mask.tune === 'full' ? [...slices, ...besideHeads(config)] : slices;
 }
 
-/** All tensors of the base, whole, that belong neither to heads nor to the pooler. */
+/** Slice of ranges of one axis. Ranges that several heads share count once. */
+function sliceOf(canonical: string, shape: readonly number[], axis: Slice['axis'], ranges: readonly Range[]): Slice {
+  const indices = new Set(ranges.flatMap(([from, to]) => range(from, to - from)));
+  const across = axis === 'rows' ? shape.slice(1) : [shape[0]];
+  const ascending = Int32Array.from(indices).sort();
+  return { canonical, axis, indices: ascending, shape: [ascending.length, ...across] };
+}
+
+/**
+ * Lists the tensors that have a gradient and of which no head owns a part, whole and without the
+ * pooler.
+ */
 function besideHeads(config: ModelConfig): Slice[] {
-  const family: Family = FAMILIES[config.family];
-  const ofHeads = Array.from({ length: config.layers }, (_, layer) => {
-    const at = (role: LayerRole) => layerModule(family, layer, role);
-    const projections = [at('query'), at('key'), at('value')];
-    return [
-      ...projections.flatMap((module) => [`${module}.weight`, `${module}.bias`]),
-      `${at('attentionOutput')}.weight`,
-    ];
-  });
-  const without = new Set([...ofHeads.flat(), `${family.modules.pooler}.weight`, `${family.modules.pooler}.bias`]);
-  return baseTensors(family, config)
-    .filter(({ name }) => !without.has(name))
-    .map(({ name, shape }) => ({ canonical: name, axis: 'rows', indices: Int32Array.from(range(0, shape[0])), shape }));
+  const { headSlices, tensors } = architectureOf(config);
+  const ofHeads = new Set<string>();
+  for (let layer = 0; layer < config.layers; layer++) {
+    for (const { tensor } of headSlices(config, layer, 0)) ofHeads.add(tensor);
+  }
+  return tensors(config)
+    .filter(({ name, optional, inert }) => !optional && !inert && !ofHeads.has(name))
+    .map(({ name, shape }) => sliceOf(name, shape, 'rows', [[0, shape[0]]]));
 }
 
 /**
@@ -76,18 +76,10 @@ function besideHeads(config: ModelConfig): Slice[] {
  *
  * @param outputs number of logits per row: the number of classes, 1 for a regression
  */
-export function taskHeadTensors(config: ModelConfig, outputs: number): TaskHeadTensor[] {
-  const d = config.hiddenSize;
-  const family: Family = FAMILIES[config.family];
-  const modules = [family.taskHead.dense, family.taskHead.classifier];
-  return modules.flatMap((module, i) => {
-    const out = i === modules.length - 1 ? outputs : d;
-    return [
-      { canonical: `${module}.weight`, shape: [out, d] },
-      { canonical: `${module}.bias`, shape: [out] },
-    ];
-  });
-}
+export const taskHeadTensors = (config: ModelConfig, outputs: number): TaskHeadTensor[] =>
+  architectureOf(config)
+    .taskHead.tensors(config, outputs)
+    .map(({ name, shape }) => ({ canonical: name, shape }));
 
 /** Shape of a base tensor in its file. The tensor must exist. */
 export const storedShape = ({ weights, storedName }: Checkpoint, canonical: string): readonly number[] =>

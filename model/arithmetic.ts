@@ -13,14 +13,20 @@ export interface Arithmetic {
   narrow(x: string): string;
   /** Converts the type of a matrix product's result to float32. */
   wide(x: string): string;
-  /** Computes x·Wᵀ + b, narrow [..., into] → [..., out], to be passed to `wide`. */
+  /**
+   * Computes x·Wᵀ + b, or x·Wᵀ without a bias, narrow [..., into] → [..., out], to be passed to
+   * `wide`.
+   */
   dense(x: string, layer: DenseLayer): string;
   /**
    * Picks rows of a table, as float32. `pick` takes them from a constant whose first axis is the
    * table's rows.
    */
-  rows(table: Table, pick: (constant: string) => string): string;
+  rows(table: Table, pick: PickRows): string;
 }
+
+/** Picks rows of a constant table. */
+export type PickRows = (table: string) => string;
 
 /** Weights of a dense layer. */
 export interface DenseLayer {
@@ -31,7 +37,7 @@ export interface DenseLayer {
   /** [out, into] */
   weight: Float32Array;
   /** [out] */
-  bias: Float32Array;
+  bias?: Float32Array;
 }
 
 /** Embedding table. */
@@ -52,10 +58,8 @@ export function float32Arithmetic(graph: OnnxGraph): Arithmetic {
     wide: same,
     dense(x, { module, out, into, weight, bias }) {
       const turned = graph.constant('float32', [into, out], transposed(weight, out, into), `${module}.weight`);
-      return graph.node('Add', [
-        graph.node('MatMul', [x, turned]),
-        graph.constant('float32', [out], bias, `${module}.bias`),
-      ]);
+      const product = graph.node('MatMul', [x, turned]);
+      return bias ? graph.node('Add', [product, graph.constant('float32', [out], bias, `${module}.bias`)]) : product;
     },
     rows: ({ module, rows, width, weight }, pick) =>
       pick(graph.constant('float32', [rows, width], weight, `${module}.weight`)),
@@ -81,7 +85,8 @@ export function float16Arithmetic(graph: OnnxGraph): Arithmetic {
     wide: (x) => graph.cast(x, 'float32'),
     dense(x, { module, out, into, weight, bias }) {
       const turned = constant([into, out], transposed(weight, out, into), `${module}.weight`);
-      return graph.node('Add', [graph.node('MatMul', [x, turned]), constant([out], bias, `${module}.bias`)]);
+      const product = graph.node('MatMul', [x, turned]);
+      return bias ? graph.node('Add', [product, constant([out], bias, `${module}.bias`)]) : product;
     },
     rows: ({ module, rows, width, weight }, pick) =>
       graph.cast(pick(constant([rows, width], weight, `${module}.weight`)), 'float32'),
@@ -116,7 +121,7 @@ export function q8Arithmetic(graph: OnnxGraph): Arithmetic {
       const outputScales = graph.constant('float32', [out], scales, `${module}.weight_scale`);
       const sums = graph.node('MatMulInteger', [bytes, turned, zeroPoint]); // int32 [..., out]
       const scaled = graph.node('Mul', [graph.cast(sums, 'float32'), graph.node('Mul', [scale, outputScales])]);
-      return graph.node('Add', [scaled, graph.constant('float32', [out], bias, `${module}.bias`)]);
+      return bias ? graph.node('Add', [scaled, graph.constant('float32', [out], bias, `${module}.bias`)]) : scaled;
     },
     rows({ module, rows, width, weight }, pick) {
       const { levels, scales } = quantize(weight, rows, width, TABLE_LEVELS);

@@ -1,7 +1,8 @@
 import * as path from 'node:path';
 import { invalidInput } from '../foundation/errors';
+import type { Architecture, ModelTensor } from './architecture';
+import { architectureOf, ofTaskHead } from './architectures';
 import { type ModelConfig, readModelConfig } from './config';
-import { type BaseTensor, baseTensors, FAMILIES, type Family, ofTaskHead } from './families';
 import { repositoryOf } from './hub/cache';
 import { Weights } from './weights';
 
@@ -60,10 +61,10 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
   const config = readModelConfig(folder);
   const weights = Weights.open(folder);
   try {
-    const family: Family = FAMILIES[config.family];
-    const storedName = nameFinder(family, weights);
-    const tensors = baseTensors(family, config);
-    refuseMoreLayers(family, weights, config);
+    const architecture = architectureOf(config);
+    const storedName = nameFinder(architecture, weights);
+    const tensors = architecture.tensors(config);
+    refuseMoreLayers(architecture, weights, config);
     const hasPooler = tensors.some(({ name, optional }) => optional && storedName(name) !== undefined);
     for (const tensor of tensors) {
       const stored = storedName(tensor.name);
@@ -89,10 +90,9 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
 
 /** Parameters of a base model with its pooler; see {@link Checkpoint.parameters}. */
 export const parametersOf = (config: ModelConfig): number =>
-  baseTensors(FAMILIES[config.family], config).reduce(
-    (sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1),
-    0,
-  );
+  architectureOf(config)
+    .tensors(config)
+    .reduce((sum, { shape }) => sum + shape.reduce((product, axis) => product * axis, 1), 0);
 
 /**
  * Prefixes that wrappers add to all tensor names: torch.compile, DataParallel, a module's field,
@@ -114,15 +114,15 @@ function wrapperOf(names: readonly string[]): string {
  * Maps canonical to stored names: wrappers, the file's prefix before the base's modules, and old
  * endings.
  */
-function nameFinder(family: Family, weights: Weights): (canonical: string) => string | undefined {
-  const anchor = `${family.modules.wordEmbeddings}.weight`;
+function nameFinder(architecture: Architecture, weights: Weights): (canonical: string) => string | undefined {
+  const anchor = `${architecture.wordEmbeddings}.weight`;
   const wrapper = wrapperOf([...weights.tensors.keys()]);
-  const prefixes = family.prefixes.map((each) => wrapper + each);
+  const prefixes = architecture.prefixes.map((each) => wrapper + each);
   const prefix = prefixes.find((each) => weights.tensors.has(each + anchor)) ?? prefixes[0];
   return (canonical) => {
-    const today = (ofTaskHead(family, canonical) ? wrapper : prefix) + canonical;
+    const today = (ofTaskHead(architecture, canonical) ? wrapper : prefix) + canonical;
     if (weights.tensors.has(today)) return today;
-    for (const [stored, ending] of family.legacyEndings) {
+    for (const [stored, ending] of architecture.legacyEndings) {
       if (!today.endsWith(ending)) continue;
       const legacy = today.slice(0, -ending.length) + stored;
       if (weights.tensors.has(legacy)) return legacy;
@@ -131,7 +131,7 @@ function nameFinder(family: Family, weights: Weights): (canonical: string) => st
   };
 }
 
-function checkTensor(weights: Weights, stored: string | undefined, { name, shape }: BaseTensor): void {
+function checkTensor(weights: Weights, stored: string | undefined, { name, shape }: ModelTensor): void {
   if (stored === undefined) {
     const [first] = weights.tensors.keys();
     const found = first === undefined ? 'it has none' : `its first is "${first}"`;
@@ -151,16 +151,16 @@ function checkTensor(weights: Weights, stored: string | undefined, { name, shape
   }
 }
 
-function refuseMoreLayers(family: Family, weights: Weights, { layers }: ModelConfig): void {
-  const [before] = family.layer.split('{i}');
+function refuseMoreLayers(architecture: Architecture, weights: Weights, { layers }: ModelConfig): void {
+  const before = architecture.layerPrefix;
   const wrapper = wrapperOf([...weights.tensors.keys()]);
-  const prefixes = family.prefixes.map((each) => wrapper + each);
+  const prefixes = architecture.prefixes.map((each) => wrapper + each);
   for (const stored of weights.tensors.keys()) {
     const prefix = prefixes.find((each) => stored.startsWith(each + before));
     if (prefix === undefined) continue;
     const layer = Number.parseInt(stored.slice(prefix.length + before.length), 10);
     if (layer >= layers) {
-      const right = `config.json says ${family.config.layers} ${layers}, so the last layer is ${layers - 1}`;
+      const right = `config.json says ${architecture.config.layers} ${layers}, so the last layer is ${layers - 1}`;
       throw invalidInput(`${weights.fileOf(stored).path}: tensor "${stored}" is of layer ${layer}; ${right}`);
     }
   }

@@ -3,11 +3,12 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput, shown } from '../foundation/errors';
 import { readJsonObject } from '../foundation/json-file';
-import { type ConfigField, FAMILIES, type Family, type FamilyName, layerModule } from './families';
+import type { Architecture, ConfigField, ModelConfig } from './architecture';
+import { ARCHITECTURES } from './architectures';
+import type { Activation } from './operations';
 import { Weights } from './weights';
 
-/** Activation of the feed-forward layer. `gelu` is the exact form, `gelu_new` the tanh form. */
-export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
+export type { ModelConfig };
 
 /** Formula of each spelling that config.json may use. */
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
@@ -24,54 +25,6 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   swish: 'silu',
   tanh: 'tanh',
 };
-
-/** Last hidden states that a task head reads: those of each sequence's first token. */
-export type TaskHeadInput = 'first-token';
-
-/** Checked content of an encoder's config.json. */
-export interface ModelConfig {
-  /** Family name, as in heads.json and delta.json. */
-  architecture: FamilyName;
-  /** Row of `FAMILIES`. */
-  family: FamilyName;
-  /** Number of layers, L. */
-  layers: number;
-  /** Number of heads per layer, H. */
-  heads: number;
-  /** Head size, dh = d / H. */
-  headDim: number;
-  /** Hidden size, d. */
-  hiddenSize: number;
-  /** Width of the embedding tables; differs from the hidden size in some ELECTRA models. */
-  embeddingSize: number;
-  intermediateSize: number;
-  vocabSize: number;
-  /** Number of rows of the position table. */
-  positionRows: number;
-  /** Row of the position table for a sequence's first token. */
-  firstPosition: number;
-  /** Maximum length of a sequence in tokens. */
-  maxPositions: number;
-  /** Number of segments; 0 if the family has none. */
-  typeVocabSize: number;
-  activation: Activation;
-  layerNormEps: number;
-  /** Dropout rates in [0, 1). */
-  hiddenDropout: number;
-  attentionDropout: number;
-  /**
-   * Dropout rate of the task head: `classifier_dropout`, else the hidden rate; for DistilBERT
-   * `seq_classif_dropout`.
-   */
-  classifierDropout: number;
-  /** Which last hidden states the task head reads. */
-  taskHeadInput: TaskHeadInput;
-  /** Standard deviation of new weights. */
-  initializerRange: number;
-  padTokenId: number;
-  /** Content of config.json, unchanged. */
-  raw: Record<string, unknown>;
-}
 
 const size = z
   .int('a positive integer')
@@ -110,37 +63,35 @@ const fields = z.object({
 export function readModelConfig(folder: string): ModelConfig {
   const file = path.join(folder, 'config.json');
   const raw = readConfigFile(folder, file);
-  const name = familyOf(raw, file, folder);
-  const family: Family = FAMILIES[name];
+  const architecture = architectureIn(raw, file, folder);
   const given: Record<string, unknown> = {};
-  for (const [field, key] of Object.entries({ ...family.defaults, ...family.config })) {
+  for (const [field, key] of Object.entries({ ...architecture.defaults, ...architecture.config })) {
     given[field] = typeof key === 'string' ? raw[key] : undefined;
-    given[field] ??= family.defaults[field as ConfigField];
+    given[field] ??= architecture.defaults[field as ConfigField];
   }
   const parsed = fields.safeParse(given);
   if (!parsed.success) {
     const { path: at, message } = parsed.error.issues[0];
     const field = String(at[0]) as ConfigField;
-    throw refusal(file, family.config[field] ?? field, given[field], message);
+    throw refusal(file, architecture.config[field] ?? field, given[field], message);
   }
   const { classifierDropout, padTokenId, activation, embeddingSize, ...rest } = parsed.data;
   if (rest.hiddenSize % rest.heads !== 0) {
-    const right = `a multiple of ${family.config.heads} (${rest.heads})`;
-    throw refusal(file, family.config.hiddenSize ?? 'hiddenSize', rest.hiddenSize, right);
+    const right = `a multiple of ${architecture.config.heads} (${rest.heads})`;
+    throw refusal(file, architecture.config.hiddenSize ?? 'hiddenSize', rest.hiddenSize, right);
   }
   if (padTokenId && padTokenId >= rest.vocabSize) {
-    const right = `below ${family.config.vocabSize} (${rest.vocabSize})`;
-    throw refusal(file, family.config.padTokenId ?? 'padTokenId', padTokenId, right);
+    const right = `below ${architecture.config.vocabSize} (${rest.vocabSize})`;
+    throw refusal(file, architecture.config.padTokenId ?? 'padTokenId', padTokenId, right);
   }
-  const firstPosition = family.firstPosition === 'zero' ? 0 : (padTokenId ?? 0) + 1;
+  const firstPosition = architecture.positions === 'fromZero' ? 0 : (padTokenId ?? 0) + 1;
   if (rest.positionRows <= firstPosition) {
     const right = `above ${firstPosition}: the first token's position comes after the padding token's number`;
-    throw refusal(file, family.config.positionRows ?? 'positionRows', rest.positionRows, right);
+    throw refusal(file, architecture.config.positionRows ?? 'positionRows', rest.positionRows, right);
   }
   checkEncoder(raw, file);
   return {
-    architecture: name,
-    family: name,
+    architecture: architecture.modelType,
     ...rest,
     embeddingSize: embeddingSize ?? rest.hiddenSize,
     firstPosition,
@@ -148,7 +99,6 @@ export function readModelConfig(folder: string): ModelConfig {
     headDim: rest.hiddenSize / rest.heads,
     activation: ACTIVATIONS[activation],
     classifierDropout: classifierDropout ?? rest.hiddenDropout,
-    taskHeadInput: 'first-token',
     padTokenId: padTokenId ?? 0,
     raw,
   };
@@ -168,16 +118,16 @@ function readConfigFile(folder: string, file: string): Record<string, unknown> {
   return raw;
 }
 
-function familyOf(raw: Record<string, unknown>, file: string, folder: string): FamilyName {
-  const names = Object.keys(FAMILIES) as FamilyName[];
+function architectureIn(raw: Record<string, unknown>, file: string, folder: string): Architecture {
+  const all = [...ARCHITECTURES.values()];
   const type = raw.model_type;
   const className = Array.isArray(raw.architectures) ? raw.architectures[0] : undefined;
   const found =
     type !== undefined
-      ? names.find((name) => FAMILIES[name].modelType === type)
-      : names.find((name) => typeof className === 'string' && className.startsWith(FAMILIES[name].classPrefix));
+      ? all.find(({ modelType }) => modelType === type)
+      : all.find(({ classPrefix }) => typeof className === 'string' && className.startsWith(classPrefix));
   if (found) return found;
-  const supported = `supported: ${names.map((name) => FAMILIES[name].modelType).join(', ')}`;
+  const supported = `supported: ${all.map(({ modelType }) => modelType).join(', ')}`;
   if (type !== undefined) throw invalidInput(`${file}: model_type ${shown(type)} is not supported; ${supported}`);
   if (raw.architectures === undefined) {
     throw invalidInput(`${file}: has no model_type${modelTypeHint(folder)}; ${supported}`);
@@ -197,13 +147,13 @@ function modelTypeHint(folder: string): string {
   } catch {
     return '';
   }
-  const families = Object.values(FAMILIES) as Family[];
-  const holding = (prefixes: (family: Family) => readonly string[]) =>
-    families.filter((family) =>
-      prefixes(family).some((prefix) =>
-        names.some((name) => name.includes(`${prefix}${layerModule(family, 0, 'query')}.`)),
-      ),
-    );
+  const one = { layers: 1, hiddenSize: 1, embeddingSize: 1, intermediateSize: 1 };
+  const sizes = { ...one, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
+  const holding = (prefixes: (architecture: Architecture) => readonly string[]) =>
+    [...ARCHITECTURES.values()].filter((architecture) => {
+      const ofLayer = architecture.tensors(sizes).find(({ name }) => name.startsWith(`${architecture.layerPrefix}0.`));
+      return prefixes(architecture).some((prefix) => names.some((name) => name.includes(prefix + ofLayer?.name)));
+    });
   const own = holding(({ prefixes }) => prefixes.filter((prefix) => prefix !== ''));
   const fitting = own.length > 0 ? own : holding(() => ['']);
   if (fitting.length === 0) return '';

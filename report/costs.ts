@@ -1,4 +1,4 @@
-import { FAMILIES, type Family, type FamilyName } from '../model/families';
+import { ARCHITECTURES } from '../model/architectures';
 import type { ReportParts } from './parts';
 
 /** LoRA of the cost table: its rank, and the adapted matrices of a layer (query, key, value). */
@@ -33,8 +33,9 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const layerNumbers = 12 * d * d;
   const adapters = layers * LORA.matrices * 2 * LORA.rank * d;
   // BERT's task head uses the base's pooler. Other task heads drop it: RoBERTa's has its own layer.
-  const family: Family | undefined = FAMILIES[heads.model.architecture as FamilyName];
-  const pooler = family?.modules.pooler === undefined ? 0 : d * (d + 1);
+  const one = { layers: 0, embeddingSize: 1, intermediateSize: 1, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
+  const base = ARCHITECTURES.get(heads.model.architecture)?.tensors({ ...one, hiddenSize: d }) ?? [];
+  const pooler = base.some(({ optional }) => optional) ? d * (d + 1) : 0;
   const own = tuned > 0 ? 2 * (layers - lowest) * layerNumbers + tuned : null;
   const seconds = median(metrics.epochs.map((epoch) => epoch.seconds));
   const like = (multiplyAdds: number) => (own === null || seconds === null ? null : (seconds * multiplyAdds) / own);

@@ -1,4 +1,4 @@
-import type { Activation } from '../model/config';
+import type { Activation } from '../model/operations';
 import type { Ops, Tensor } from './ops';
 
 /** An activation's value and, where training asks for it, its derivative, entry by entry. */

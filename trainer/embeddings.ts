@@ -1,6 +1,6 @@
 import type { PaddedBatch } from '../data/batches';
 import type { Checkpoint } from '../model/checkpoint';
-import { type BaseModules, FAMILIES, type Family } from '../model/families';
+import { type BaseModules, FAMILIES, type Family, type FamilyName } from '../model/families';
 import { positionIds } from '../model/positions';
 import type { Ops, Tensor } from './ops';
 
@@ -17,7 +17,7 @@ export class Embeddings {
 
   constructor(private readonly checkpoint: Checkpoint) {
     const { config } = checkpoint;
-    const { modules }: Family = FAMILIES[config.family];
+    const { modules }: Family = FAMILIES[config.architecture as FamilyName];
     const weight = (module: string) => checkpoint.tensor(`${module}.weight`);
     const bias = (module: string) => checkpoint.tensor(`${module}.bias`);
     this.positions = weight(modules.positionEmbeddings);
@@ -61,7 +61,7 @@ export class Embeddings {
   private word(id: number): Float32Array {
     let row = this.words.get(id);
     if (!row) {
-      const { modules }: Family = FAMILIES[this.checkpoint.config.family];
+      const { modules }: Family = FAMILIES[this.checkpoint.config.architecture as FamilyName];
       row = this.checkpoint.tensor(`${modules.wordEmbeddings}.weight`, id);
       this.words.set(id, row);
     }
@@ -75,8 +75,8 @@ export class Embeddings {
  * @param embedded from {@link Embeddings.embed}
  */
 export function projectEmbeddings(ops: Ops, checkpoint: Checkpoint, embedded: Tensor): Tensor {
-  const { family, embeddingSize, hiddenSize } = checkpoint.config;
-  const { embeddingsProjection: module }: BaseModules = FAMILIES[family].modules;
+  const { architecture, embeddingSize, hiddenSize } = checkpoint.config;
+  const { embeddingsProjection: module }: BaseModules = FAMILIES[architecture as FamilyName].modules;
   if (!module || embeddingSize === hiddenSize) return embedded;
   const variable = (part: 'weight' | 'bias', shape: number[]) =>
     ops.weight(`embeddings/projection/${part}`, shape, () => checkpoint.tensor(`${module}.${part}`));

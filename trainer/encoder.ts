@@ -1,6 +1,6 @@
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
-import { FAMILIES, type LayerRole, layerModule } from '../model/families';
+import { FAMILIES, type FamilyName, type LayerRole, layerModule } from '../model/families';
 import type { LayerGradients, LayerWeights } from './layer';
 import type { NormWeights } from './layer-norm';
 import type { Ops, Tensor } from './ops';
@@ -78,7 +78,7 @@ export class Encoder {
   }
 
   private name(layer: number, role: LayerRole, part: 'weight' | 'bias'): string {
-    return `${layerModule(FAMILIES[this.checkpoint.config.family], layer, role)}.${part}`;
+    return `${layerModule(FAMILIES[this.checkpoint.config.architecture as FamilyName], layer, role)}.${part}`;
   }
 
   private freeze(layer: number, tuned: ReadonlySet<number>): FrozenLayer {

@@ -1,4 +1,4 @@
-import type { Activation } from '../model/config';
+import type { Activation } from '../model/operations';
 import { ACTIVATIONS } from './activation';
 import {
   type AttentionGradients,

@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../model/config';
-import { FAMILIES } from '../model/families';
+import { FAMILIES, type FamilyName } from '../model/families';
 import type { OfHeads } from './attention';
 import type { Dropout } from './dropout';
 import type { Encoder } from './encoder';
@@ -38,7 +38,7 @@ export function assembleNetwork(
       denseBias: headTensor(`${names.dense}.bias`),
       classifier: headTensor(`${names.classifier}.weight`),
       classifierBias: headTensor(`${names.classifier}.bias`),
-      activation: FAMILIES[config.family].taskHead.activation,
+      activation: FAMILIES[config.architecture as FamilyName].taskHead.activation,
     },
     names,
   };
@@ -73,7 +73,7 @@ export function differentiate(
   dropout: Dropout,
   ofHeads?: OfHeads,
 ): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor>; heads: Tensor[] } {
-  const { taskHead, dropsAttentionOutput } = FAMILIES[config.family];
+  const { taskHead, dropsAttentionOutput } = FAMILIES[config.architecture as FamilyName];
   const traces: LayerTrace[] = [];
   const embedded =
     embeddings &&

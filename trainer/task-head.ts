@@ -1,5 +1,5 @@
 import type { ModelConfig } from '../model/config';
-import { FAMILIES, type TaskHeadModules } from '../model/families';
+import { FAMILIES, type FamilyName, type TaskHeadModules } from '../model/families';
 import { ACTIVATIONS } from './activation';
 import { drop } from './dropout';
 import type { Ops, Tensor } from './ops';
@@ -19,7 +19,8 @@ export interface TaskHeadWeights {
 /** Names of the task head's modules, in the table of names. */
 export type TaskHeadNames = Pick<TaskHeadModules, 'dense' | 'classifier'>;
 
-export const taskHeadNames = (config: ModelConfig): TaskHeadNames => FAMILIES[config.family].taskHead;
+export const taskHeadNames = (config: ModelConfig): TaskHeadNames =>
+  FAMILIES[config.architecture as FamilyName].taskHead;
 
 /** The factors of a training step's dropouts, `[B, d]` each; undefined where nothing is dropped. */
 export interface TaskHeadDropout {

@@ -1,8 +1,8 @@
 import { randomStream } from '../data/random';
 import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
+import { architectureOf, ofTaskHead } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
-import { FAMILIES, type Family, ofTaskHead } from '../model/families';
 import { ParameterLayout } from './parameters';
 
 /** All that is trained: where each tensor lies in the flat vector, and what it starts as. */
@@ -29,7 +29,7 @@ export function trainable(
   seed: number,
 ): Trainable {
   const { config } = checkpoint;
-  const family: Family = FAMILIES[config.family];
+  const architecture = architectureOf(config);
   const slices = tunedSlices(config, mask);
   const head = taskHeadTensors(config, outputs);
   const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
@@ -37,7 +37,7 @@ export function trainable(
   const initial = layout.gather(({ name, size }) => {
     const slice = sliceOf.get(name);
     if (slice) return takeSlice(checkpoint.tensor(name), storedShape(checkpoint, name), slice);
-    if (!ofTaskHead(family, name) && checkpoint.has(name)) return checkpoint.tensor(name);
+    if (!ofTaskHead(architecture, name) && checkpoint.has(name)) return checkpoint.tensor(name);
     return name.endsWith('.bias') ? new Float32Array(size) : drawn(size, config.initializerRange, seed, name);
   });
   return { layout, initial, tunedParameters: countNumbers(slices), taskHeadParameters: countNumbers(head) };

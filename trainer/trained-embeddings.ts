@@ -1,6 +1,6 @@
 import type { PaddedBatch } from '../data/batches';
 import type { ModelConfig } from '../model/config';
-import { type BaseModules, FAMILIES } from '../model/families';
+import { type BaseModules, FAMILIES, type FamilyName } from '../model/families';
 import { positionIds } from '../model/positions';
 import { drop } from './dropout';
 import { layerNorm, layerNormGradient, layerNormWeightGradients, type NormTrace, type NormWeights } from './layer-norm';
@@ -46,7 +46,7 @@ export interface EmbeddingTrace {
 
 /** Puts trained tensors in their places. */
 export function trainedEmbeddings(config: ModelConfig, trained: ReadonlyMap<string, Tensor>): EmbeddingWeights {
-  const modules: BaseModules = FAMILIES[config.family].modules;
+  const modules: BaseModules = FAMILIES[config.architecture as FamilyName].modules;
   const tensor = (module: string | undefined, part: string) => trained.get(`${module}.${part}`);
   const weight = tensor(modules.embeddingsProjection, 'weight');
   const bias = tensor(modules.embeddingsProjection, 'bias');
@@ -102,7 +102,7 @@ export function embedTokensBack(
   weights: EmbeddingWeights,
   trace: EmbeddingTrace,
 ): [name: string, gradient: Tensor][] {
-  const modules: BaseModules = FAMILIES[config.family].modules;
+  const modules: BaseModules = FAMILIES[config.architecture as FamilyName].modules;
   const { projection, norm } = weights;
   const byEmbedded = projection ? ops.matMul(gradient, projection.weight) : gradient; // [B·S, E]
   const byNormed = drop(ops, byEmbedded, trace.dropped); // [B·S, E]
@@ -111,7 +111,7 @@ export function embedTokensBack(
   const [word, position, type] = trace.rows;
   const byTable = (table: Tensor, rows: Tensor) => ops.sumByRow(bySum, ops.toInt(rows), table.shape[0] as number);
   const textRow = (rows: Tensor) => without(ops, rows, config.padTokenId);
-  const placeRow = FAMILIES[config.family].firstPosition === 'zero' ? position : textRow(position);
+  const placeRow = FAMILIES[config.architecture as FamilyName].firstPosition === 'zero' ? position : textRow(position);
   const named: [string, Tensor][] = [
     [`${modules.wordEmbeddings}.weight`, byTable(weights.words, textRow(word))],
     [`${modules.positionEmbeddings}.weight`, byTable(weights.positions, placeRow)],

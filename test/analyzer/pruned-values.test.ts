@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { randomStream } from '../../data/random';
+import { bert } from '../../model/architectures/bert';
 import { readModelConfig } from '../../model/config';
-import { baseTensors, FAMILIES, layerModule } from '../../model/families';
 import { writeSafetensors } from '../../model/safetensors';
 import { fixture, GOLDEN_OPTIONS, run, TRAIN } from './run';
 
@@ -22,8 +22,8 @@ function prunedModel(): void {
   for (const name of ['tokenizer.json', 'tokenizer_config.json'])
     fs.copyFileSync(fixture(`tiny-bert/${name}`), path.join(folder, name));
   const config = readModelConfig(folder);
-  const values = Array.from({ length: config.layers }, (_, layer) => layerModule(FAMILIES.bert, layer, 'value'));
-  const tensors = baseTensors(FAMILIES.bert, config).map(({ name, shape }) => {
+  const values = Array.from({ length: config.layers }, (_, layer) => `encoder.layer.${layer}.attention.self.value`);
+  const tensors = bert.tensors(config).map(({ name, shape }) => {
     const draws = randomStream(0, name);
     const numbers = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.1 * draws.normal());
     if (name.endsWith('LayerNorm.weight')) numbers.fill(1);

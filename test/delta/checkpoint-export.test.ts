@@ -4,8 +4,8 @@ import { exportCheckpoint } from '../../delta/checkpoint-export';
 import { readTaskHead } from '../../delta/classifier-config';
 import { applyDelta, type Delta } from '../../delta/delta';
 import { UNDO_FILE, undoCheckpoint } from '../../delta/undo';
+import { bert } from '../../model/architectures/bert';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
-import { baseTensors, FAMILIES } from '../../model/families';
 import { roundTo } from '../../model/rounding';
 import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
 import { copyModel, type DeltaShape, expectSameFiles, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
@@ -45,7 +45,7 @@ const bytesOf = (values: Float32Array) => new Uint8Array(values.buffer, values.b
 /** Checks that all tensors of a merged checkpoint have the delta's numbers, else the base's. */
 function expectMerged(merged: Checkpoint, base: Checkpoint, delta: Delta): void {
   const touched = applyDelta(base, delta);
-  const untouched = baseTensors(FAMILIES.bert, base.config).filter(({ name }) => !touched.has(name));
+  const untouched = bert.tensors(base.config).filter(({ name }) => !touched.has(name));
   for (const [name, values] of touched) {
     expect([name, Buffer.compare(bytesOf(merged.tensor(name)), bytesOf(values()))]).toEqual([name, 0]);
   }
@@ -199,7 +199,7 @@ describe.each([
     expect(readConfig(out).dtype).toBe(called);
     const merged = SafetensorsFile.open(path.join(out, 'model.safetensors'));
     const touched = applyDelta(checkpoint, delta);
-    for (const { name } of baseTensors(FAMILIES.bert, checkpoint.config)) {
+    for (const { name } of bert.tensors(checkpoint.config)) {
       expect(merged.entry(`bert.${name}`).dtype).toBe(format);
       const merge = touched.get(name);
       const expected = merge ? roundTo(format, merge()) : checkpoint.weights.bytes(checkpoint.storedName(name)!);

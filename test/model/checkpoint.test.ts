@@ -3,8 +3,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { HifiError } from '../../foundation/errors';
+import { architectureOf } from '../../model/architectures';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
-import { baseTensors, FAMILIES } from '../../model/families';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 
 /** Model of Python's safetensors: `bert.` names, a pooler, another head, an I64 position_ids. */
@@ -157,7 +157,7 @@ describe('a checkpoint of each family', () => {
     const checkpoint = await open(path.join(TINY, '..', name));
     const { weights, config } = checkpoint;
     expect(weights.entry(stored).dtype).toBe(dtype);
-    const tensors = baseTensors(FAMILIES[config.family], config);
+    const tensors = architectureOf(config).tensors(config);
     const ofBase = new Set(tensors.map((tensor) => checkpoint.storedName(tensor.name)));
     const others = [...weights.tensors.keys()].filter((each) => !ofBase.has(each));
     for (const each of beside) expect(others).toContain(each);

@@ -51,7 +51,6 @@ function refusal(folder: string): string {
 test('a config with all its fields', () => {
   expect(read()).toEqual({
     architecture: 'bert',
-    family: 'bert',
     layers: 6,
     heads: 12,
     headDim: 32,
@@ -68,7 +67,6 @@ test('a config with all its fields', () => {
     hiddenDropout: 0.2,
     attentionDropout: 0.1,
     classifierDropout: 0.2,
-    taskHeadInput: 'first-token',
     initializerRange: 0.02,
     padTokenId: 0,
     raw: MINILM,

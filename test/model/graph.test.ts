@@ -5,15 +5,9 @@ import { onnx } from 'onnx-proto';
 import * as ort from 'onnxruntime-node';
 import { openCheckpoint } from '../../model/checkpoint';
 import { type ModelConfig, readModelConfig } from '../../model/config';
-import {
-  analysisModel,
-  type GraphSource,
-  headOutputs,
-  hiddenStatesModel,
-  PACKING,
-  TOKEN_SIDE,
-} from '../../model/graph';
+import { analysisModel, headOutputs, hiddenStatesModel, TOKEN_SIDE } from '../../model/graph';
 import { OnnxGraph, writeWeights } from '../../model/onnx';
+import { type GraphSource, PACKING } from '../../model/onnx-network';
 
 const golden: {
   names: string[];

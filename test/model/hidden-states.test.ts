@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { padBatch } from '../../data/batches';
+import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
-import { FAMILIES, type Family } from '../../model/families';
 import { hiddenStatesModel } from '../../model/graph';
 import { positionIds } from '../../model/positions';
 
@@ -34,7 +34,6 @@ it.each(goldenFiles)("gives transformers' hidden states of a padded batch: %s", 
   const checkpoint = await openCheckpoint(fixture(model));
   const { config } = checkpoint;
   expect(config.maxPositions).toBe(maxLength);
-  const family: Family = FAMILIES[config.family];
   const session = await ort.InferenceSession.create(hiddenStatesModel(checkpoint), { intraOpNumThreads: 1 });
   checkpoint.close();
   const matrix = (values: Int32Array) =>
@@ -43,7 +42,7 @@ it.each(goldenFiles)("gives transformers' hidden states of a padded batch: %s", 
     input_ids: matrix(batch.ids),
     position_ids: matrix(positionIds(config, batch.ids, batch.S)),
     attention_mask: matrix(batch.mask),
-    ...(family.modules.tokenTypeEmbeddings && { token_type_ids: matrix(batch.typeIds) }),
+    ...(architectureOf(config).segments && { token_type_ids: matrix(batch.typeIds) }),
   });
   await session.release();
 
@@ -63,10 +62,10 @@ it.each(goldenFiles)("gives transformers' hidden states of a padded batch: %s", 
 });
 
 describe('positions', () => {
-  const positions = (family: 'bert' | 'roberta', padTokenId: number, ids: number[], S: number) =>
+  const positions = (architecture: 'bert' | 'roberta', padTokenId: number, ids: number[], S: number) =>
     Array.from(
       positionIds(
-        { family, padTokenId, firstPosition: family === 'bert' ? 0 : padTokenId + 1 },
+        { architecture, padTokenId, firstPosition: architecture === 'bert' ? 0 : padTokenId + 1 },
         Int32Array.from(ids),
         S,
       ),

@@ -1,16 +1,16 @@
-import { baseTensors, FAMILIES, type Family, layerModule } from '../../model/families';
+import { bert } from '../../model/architectures/bert';
 
-const bert: Family = FAMILIES.bert;
 const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
-  baseTensors(bert, {
-    layers,
-    hiddenSize,
-    intermediateSize,
-    vocabSize: 30522,
-    embeddingSize: hiddenSize,
-    positionRows: 512,
-    typeVocabSize: 2,
-  })
+  bert
+    .tensors({
+      layers,
+      hiddenSize,
+      intermediateSize,
+      vocabSize: 30522,
+      embeddingSize: hiddenSize,
+      positionRows: 512,
+      typeVocabSize: 2,
+    })
     .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
     .reduce((sum, size) => sum + size, 0);
 
@@ -20,10 +20,6 @@ test.each([
   ['MiniLM-L6', 6, 384, 1536, 22_713_216],
 ])('%s has as many numbers as is published', (_, layers, hidden, intermediate, parameters) => {
   expect(count(layers, hidden, intermediate)).toBe(parameters);
-});
-
-test('a module of a layer by its role', () => {
-  expect(layerModule(bert, 11, 'attentionNorm')).toBe('encoder.layer.11.attention.output.LayerNorm');
 });
 
 test('no name is given twice', () => {
@@ -36,7 +32,7 @@ test('no name is given twice', () => {
     positionRows: 6,
     typeVocabSize: 2,
   };
-  const names = baseTensors(bert, sizes).map(({ name }) => name);
+  const names = bert.tensors(sizes).map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
   expect(names).toHaveLength(5 + 3 * 16 + 2);
 });

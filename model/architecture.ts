@@ -1,0 +1,147 @@
+import type { Activation, Operations, Range } from './operations';
+
+/** Fields of config.json, checked. */
+export interface ModelConfig {
+  /** `model_type`; named in heads.json and delta.json. */
+  architecture: string;
+  /** L. */
+  layers: number;
+  /** H, per layer. */
+  heads: number;
+  /** dh = d / H. */
+  headDim: number;
+  /** d. */
+  hiddenSize: number;
+  /** Width of the embedding tables; differs from the hidden size in some ELECTRA models. */
+  embeddingSize: number;
+  intermediateSize: number;
+  vocabSize: number;
+  /** Rows of the position table. */
+  positionRows: number;
+  /** Row of the position table for a sequence's first token. */
+  firstPosition: number;
+  /** Longest sequence in tokens. */
+  maxPositions: number;
+  /** 0 if the model has no segments. */
+  typeVocabSize: number;
+  activation: Activation;
+  layerNormEps: number;
+  /** Rates in [0, 1). */
+  hiddenDropout: number;
+  attentionDropout: number;
+  /** Rate of the task head. */
+  classifierDropout: number;
+  /** Standard deviation of new weights. */
+  initializerRange: number;
+  padTokenId: number;
+  /** config.json as it is. */
+  raw: Record<string, unknown>;
+}
+
+/** Field of {@link ModelConfig} that config.json has under a name of its own. */
+export type ConfigField =
+  | 'layers'
+  | 'heads'
+  | 'hiddenSize'
+  | 'embeddingSize'
+  | 'intermediateSize'
+  | 'vocabSize'
+  | 'positionRows'
+  | 'typeVocabSize'
+  | 'activation'
+  | 'layerNormEps'
+  | 'hiddenDropout'
+  | 'attentionDropout'
+  | 'classifierDropout'
+  | 'initializerRange'
+  | 'padTokenId';
+
+/** Sizes that determine the shapes of a base model's tensors. */
+export type BaseSizes = Pick<
+  ModelConfig,
+  'layers' | 'hiddenSize' | 'embeddingSize' | 'intermediateSize' | 'vocabSize' | 'positionRows' | 'typeVocabSize'
+>;
+
+/** Tensor of a model. */
+export interface ModelTensor {
+  /** Canonical name, such as `encoder.layer.0.attention.self.query.weight`. */
+  name: string;
+  shape: number[];
+  /** True for the pooler, which a file may lack. */
+  optional?: boolean;
+  /** True if the loss does not depend on it: softmax ignores a key's bias. */
+  inert?: boolean;
+}
+
+/** Matrices of a head, as `--tune` names them: W_Q, W_K, W_V, W_O. */
+export type HeadRole = 'q' | 'k' | 'v' | 'o';
+
+/** Part of a tensor that a head owns: whole rows (output features) or whole columns (input features). */
+export interface HeadSlice {
+  tensor: string;
+  axis: 'rows' | 'columns';
+  /** Indices along the axis, ascending. */
+  ranges: readonly Range[];
+  role: HeadRole;
+}
+
+/** Rule by which a token's row of the position table is found; see `positionIds`. */
+export type PositionRule = 'fromZero' | 'afterPadding';
+
+/** Hugging Face's task head for sequence classification. */
+export interface TaskHead {
+  /** Modules of the task head itself, stored without a prefix; a pooler belongs to the base. */
+  readonly own: readonly string[];
+  /** Module that gives the logits. */
+  readonly output: string;
+  /**
+   * Every tensor, all of them trained.
+   *
+   * @param outputs C, logits per row
+   */
+  tensors(config: ModelConfig, outputs: number): ModelTensor[];
+}
+
+/**
+ * Architecture of an encoder: its names in a checkpoint, its fields in config.json, what a head
+ * owns, and its forward pass. Everything else in this package is written for any architecture.
+ */
+export interface Architecture {
+  /** `model_type` in config.json. */
+  readonly modelType: string;
+  /** Start of the class names in config.json's `architectures`, used if `model_type` is missing. */
+  readonly classPrefix: string;
+  /** Possible prefixes of a stored base tensor's name before its canonical name. */
+  readonly prefixes: readonly string[];
+  /** Endings of old files and their names today, tried if the new name is not stored. */
+  readonly legacyEndings: ReadonlyArray<readonly [stored: string, canonical: string]>;
+  /** Name of a field in config.json; a field that is not here has its default. */
+  readonly config: Readonly<Partial<Record<ConfigField, string>>>;
+  /** Values of fields that config.json leaves out, if they differ from BERT's. */
+  readonly defaults: Readonly<Partial<Record<ConfigField, number>>>;
+  readonly positions: PositionRule;
+  /** Whether tokens have segments. */
+  readonly segments: boolean;
+  /** Module of the word embeddings: every checkpoint has it. */
+  readonly wordEmbeddings: string;
+  /** Start of the name of a layer's modules, up to the layer's number. */
+  readonly layerPrefix: string;
+  /** Every tensor of the base model: embeddings, layers in order, pooler. */
+  tensors(sizes: BaseSizes): ModelTensor[];
+  /** Parts of a layer's tensors that a head owns and that have a gradient. */
+  headSlices(config: ModelConfig, layer: number, head: number): HeadSlice[];
+  readonly taskHead: TaskHead;
+  /** Embeddings of all tokens. // → tokens [d] */
+  embed<V>(net: Operations<V>, config: ModelConfig): V;
+  /**
+   * Output of a layer's heads, before they are joined. // → heads
+   *
+   * @param x the layer's input // tokens [d]
+   * @param asking tokens that have queries: `x`, or some of its tokens
+   */
+  attend<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking: V): V;
+  /** Rest of a layer, from the output of its heads on. // tokens [d] */
+  afterHeads<V>(net: Operations<V>, config: ModelConfig, layer: number, asking: V, heads: V): V;
+  /** Logits, from the last layer's output at the first token. // tokens [d] → tokens [C] */
+  classify<V>(net: Operations<V>, config: ModelConfig, first: V): V;
+}

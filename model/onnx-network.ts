@@ -1,0 +1,258 @@
+import type { ModelConfig } from './architecture';
+import { architectureOf } from './architectures';
+import type { Arithmetic, PickRows } from './arithmetic';
+import type { OnnxGraph } from './onnx';
+import type { Activation, Operations, Range, TokenIndex } from './operations';
+
+/** Config and weights of a graph. */
+export interface GraphSource {
+  config: ModelConfig;
+  /** Numbers of a tensor by its canonical name. */
+  tensor(canonical: string): Float32Array;
+}
+
+/** Names of a packed graph's further inputs, int64. */
+export const PACKING = {
+  /** Place of each of the T real tokens in [B, S], flat. [T] */
+  tokens: 'tokens',
+  /** Token at each place in [B, S], among the T; any for padding. [B, S] */
+  places: 'places',
+};
+
+/** Value of an ONNX graph. The axes of heads are [B, S, H, dh]: each use transposes as it needs. */
+export interface OnnxValue {
+  name: string;
+  /** Width of the last axis; of heads H·dh. */
+  width: number;
+  /** Whether it has the type of the matrix products, not float32. */
+  narrow?: boolean;
+}
+
+/** Form of a graph's inputs. */
+export interface OnnxInputs {
+  /** Whether tokens are the T real tokens, and padding is inserted for attention alone. */
+  packed?: boolean;
+  /** Whether `position_ids` is an input or the graph computes positions. */
+  positions?: 'given' | 'computed';
+  /** Whether `token_type_ids` is an input, if the model has segments; else all tokens are of segment 0. */
+  segments?: boolean;
+}
+
+/** Added to a padded key's score: the smallest float32, whose exponential is 0 beside any real score. */
+const MASKED = -3.4028234663852886e38;
+
+/**
+ * Operations that build an ONNX graph. Tokens are [B, S, n], or [T, n] in a packed graph. Inputs,
+ * all int64 [B, S]: `input_ids`, `token_type_ids`, `position_ids` and `attention_mask` (1 for a
+ * token, 0 for padding on the right).
+ */
+export class OnnxNetwork implements Operations<OnnxValue> {
+  private readonly made = new Map<string, string>();
+
+  private constructor(
+    readonly graph: OnnxGraph,
+    readonly source: GraphSource,
+    private readonly arithmetic: Arithmetic,
+    private readonly inputs: OnnxInputs,
+    private readonly shapes: ReadonlyMap<string, readonly number[]>,
+    /** `attention_mask`. [B, S] */
+    readonly mask: string,
+  ) {}
+
+  /**
+   * Declares the mask and the inputs for packing; the others follow with their first use.
+   *
+   * @param outputs C of the task head, if the graph has one
+   */
+  static start(graph: OnnxGraph, source: GraphSource, arithmetic: Arithmetic, inputs: OnnxInputs, outputs = 0) {
+    const { config } = source;
+    const { tensors, taskHead } = architectureOf(config);
+    const all = [...tensors(config), ...taskHead.tensors(config, outputs)];
+    const shapes = new Map(all.map(({ name, shape }) => [name, shape]));
+    if (inputs.packed) {
+      graph.input(PACKING.tokens, 'int64', ['T']);
+      graph.input(PACKING.places, 'int64', ['B', 'S']);
+    }
+    const mask = graph.input('attention_mask', 'int64', ['B', 'S']);
+    return new OnnxNetwork(graph, source, arithmetic, inputs, shapes, mask);
+  }
+
+  /** The same network, continued in another arithmetic. */
+  with(arithmetic: Arithmetic): OnnxNetwork {
+    return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, this.mask);
+  }
+
+  embed(module: string, index: TokenIndex): OnnxValue {
+    const name = `${module}.weight`;
+    const [rows, width] = this.shape(name);
+    const weight = this.source.tensor(name);
+    return { name: this.arithmetic.rows({ module, rows, width, weight }, this.picker(index)), width };
+  }
+
+  linear(x: OnnxValue, module: string, rows?: Range): OnnxValue {
+    const [all, into] = this.shape(`${module}.weight`);
+    const [from, to] = rows ?? [0, all];
+    const part = (name: string, width: number) => this.source.tensor(name).subarray(from * width, to * width);
+    const weight = part(`${module}.weight`, into); // [out, into]
+    const bias = this.shapes.has(`${module}.bias`) ? part(`${module}.bias`, 1) : undefined;
+    const layer = { module: rows ? `${module}.${from}` : module, out: to - from, into, weight, bias };
+    return { name: this.arithmetic.dense(this.narrow(x), layer), width: to - from, narrow: true };
+  }
+
+  layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
+    const constants = [`${module}.weight`, `${module}.bias`]
+      .filter((name) => this.shapes.has(name))
+      .map((name) => this.graph.constant('float32', [x.width], this.source.tensor(name), name));
+    const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
+    return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
+  }
+
+  activate(x: OnnxValue, activation: Activation): OnnxValue {
+    return this.like(x, activate(this.graph, this.wide(x), activation));
+  }
+
+  add = (a: OnnxValue, b: OnnxValue) => this.like(a, this.graph.node('Add', [this.wide(a), this.wide(b)]));
+
+  multiply = (a: OnnxValue, b: OnnxValue) => this.like(a, this.graph.node('Mul', [this.wide(a), this.wide(b)]));
+
+  /** // [B, S, n] → [B, 1, n] */
+  firstToken(x: OnnxValue): OnnxValue {
+    const attributes = { axis: { int: 1 } };
+    return this.like(x, this.graph.node('Gather', [this.wide(x), this.ints([0])], { attributes }));
+  }
+
+  splitHeads(x: OnnxValue, heads: number): OnnxValue {
+    const rows = this.inputs.packed ? this.graph.node('Gather', [x.name, PACKING.places]) : x.name; // [B, S, H·dh]
+    const split = this.graph.node('Reshape', [rows, this.ints([0, 0, heads, x.width / heads])]);
+    return { ...x, name: split };
+  }
+
+  joinHeads({ width, ...heads }: OnnxValue): OnnxValue {
+    const { graph } = this;
+    const joined = this.inputs.packed
+      ? graph.node('Gather', [graph.node('Reshape', [heads.name, this.ints([-1, width])]), PACKING.tokens]) // [T, H·dh]
+      : graph.node('Reshape', [heads.name, this.ints([0, 0, width])]); // [B, S, H·dh]
+    return { ...heads, width, name: joined };
+  }
+
+  scores(query: OnnxValue, key: OnnxValue, factor: number): OnnxValue {
+    const byHead = this.transpose(this.narrow(query), [0, 2, 1, 3]); // [B, H, Sq, dh]
+    const product = this.graph.node('MatMul', [byHead, this.transpose(this.narrow(key), [0, 2, 3, 1])]);
+    return { name: this.graph.node('Mul', [this.arithmetic.wide(product), this.scalar(factor)]), width: 0 };
+  }
+
+  maskPadding(scores: OnnxValue): OnnxValue {
+    const added = this.once('mask', () => {
+      const real = this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([1, 2])]), 'bool');
+      return this.graph.node('Where', [real, this.scalar(0), this.scalar(MASKED)]); // [B, 1, 1, S]
+    });
+    return this.like(scores, this.graph.node('Add', [scores.name, added]));
+  }
+
+  softmax(scores: OnnxValue): OnnxValue {
+    return this.like(scores, this.graph.node('Softmax', [scores.name], { attributes: { axis: { int: -1 } } }));
+  }
+
+  weightedSum(probabilities: OnnxValue, value: OnnxValue): OnnxValue {
+    const byHead = this.transpose(this.narrow(value), [0, 2, 1, 3]); // [B, H, S, dh]
+    const product = this.graph.node('MatMul', [this.narrow(probabilities), byHead]); // [B, H, Sq, dh]
+    return { name: this.transpose(this.arithmetic.wide(product), [0, 2, 1, 3]), width: value.width };
+  }
+
+  /** A graph only evaluates. */
+  dropout = (x: OnnxValue) => x;
+
+  /** Name of the value as float32. */
+  wide(x: OnnxValue): string {
+    if (!x.narrow) return x.name;
+    return this.once(`wide ${x.name}`, () => this.arithmetic.wide(x.name));
+  }
+
+  /** Name of the value in the type of the matrix products. */
+  private narrow(x: OnnxValue): string {
+    return x.narrow ? x.name : this.arithmetic.narrow(x.name);
+  }
+
+  private like = ({ width }: OnnxValue, name: string): OnnxValue => ({ name, width });
+
+  private transpose(x: string, perm: number[]): string {
+    return this.graph.node('Transpose', [x], { attributes: { perm: { ints: perm } } });
+  }
+
+  private shape(name: string): readonly number[] {
+    const shape = this.shapes.get(name);
+    if (!shape) throw new Error(`the architecture has no tensor ${name}`);
+    return shape;
+  }
+
+  /** Way to pick the tokens' rows of a table. */
+  private picker(index: TokenIndex): PickRows {
+    const { graph, inputs } = this;
+    const gathered =
+      (at: string): PickRows =>
+      (table) =>
+        graph.node('Gather', [table, at]);
+    if (index === 'ids') return gathered(this.input('input_ids'));
+    if (index === 'segments') {
+      return gathered((inputs.segments ?? true) ? this.input('token_type_ids') : this.ints([0]));
+    }
+    return inputs.positions === 'computed' ? this.computedPositions() : gathered(this.input('position_ids'));
+  }
+
+  /** Input for each token, int64. // [B, S], packed [T] */
+  private input(name: string): string {
+    return this.once(name, () => {
+      const given = this.graph.input(name, 'int64', ['B', 'S']);
+      if (!this.inputs.packed) return given;
+      return this.graph.node('Gather', [this.graph.node('Reshape', [given, this.ints([-1])]), PACKING.tokens]);
+    });
+  }
+
+  /**
+   * Each token's row of the position table: [S, E], or [B, S, E] by the rule `afterPadding`. A
+   * Slice, because onnxruntime 1.30's slice fusion fails on a Gather with a computed Range.
+   */
+  private computedPositions(): PickRows {
+    const { graph } = this;
+    const { config } = this.source;
+    const ids = this.input('input_ids');
+    if (architectureOf(config).positions === 'fromZero') {
+      const S = graph.node('Shape', [ids], { attributes: { start: { int: 1 }, end: { int: 2 } } }); // [1]
+      return (table) => graph.node('Slice', [table, this.ints([0]), S, this.ints([0])]);
+    }
+    const padId = this.ints([config.padTokenId]);
+    const isText = graph.node('Not', [graph.node('Equal', [ids, padId])]);
+    const counted = graph.cast(isText, 'int64'); // [B, S]
+    const numbers = graph.node('Mul', [graph.node('CumSum', [counted, this.ints([1])]), counted]);
+    const places = graph.node('Add', [numbers, padId]);
+    return (table) => graph.node('Gather', [table, places]);
+  }
+
+  private ints = (values: number[]) => this.once(`ints ${values}`, () => this.graph.ints(values));
+
+  private scalar = (value: number) => this.once(`scalar ${value}`, () => this.graph.scalar(value));
+
+  private once(key: string, make: () => string): string {
+    const made = this.made.get(key) ?? make();
+    this.made.set(key, made);
+    return made;
+  }
+}
+
+/** `gelu_new` is the approximation by tanh (Hendrycks & Gimpel 2016). */
+function activate(graph: OnnxGraph, x: string, activation: Activation): string {
+  switch (activation) {
+    case 'gelu':
+      return graph.node('Gelu', [x]);
+    case 'gelu_new':
+      return graph.node('Gelu', [x], { attributes: { approximate: { text: 'tanh' } } });
+    case 'quick_gelu':
+      return graph.node('Mul', [x, graph.node('Sigmoid', [graph.node('Mul', [x, graph.scalar(1.702)])])]);
+    case 'relu':
+      return graph.node('Relu', [x]);
+    case 'silu':
+      return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
+    case 'tanh':
+      return graph.node('Tanh', [x]);
+  }
+}

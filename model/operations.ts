@@ -1,0 +1,66 @@
+/**
+ * Tensor operations of an encoder. An architecture is a function over them; an implementation of
+ * them builds a graph. `V` is a value of that graph.
+ *
+ * Values have one of three forms. The layout of the tokens is the implementation's own.
+ *
+ * | form   | shape                                                                        |
+ * |--------|------------------------------------------------------------------------------|
+ * | tokens | a row for each token: [B, S, n], [B·S, n], or [T, n] for the T real tokens   |
+ * | heads  | a row for each token and head: [B, H, S, dh] in some order of the axes       |
+ * | scores | a number for each head and pair of tokens: [B, H, Sq, S]                     |
+ *
+ * A module is named as in the checkpoint. Its tensors are `MODULE.weight` and `MODULE.bias`; their
+ * shapes come from the architecture's list of tensors.
+ */
+export interface Operations<V> {
+  /** Picks each token's row of an embedding table. // → tokens [E] */
+  embed(module: string, index: TokenIndex): V;
+  /**
+   * Computes x·Wᵀ + b; without b if the module has no bias. // tokens [in] → tokens [out]
+   *
+   * @param rows output features `[from, to)` of a module that holds several matrices; default: all
+   */
+  linear(x: V, module: string, rows?: Range): V;
+  /** Layer normalization (Ba et al. 2016); without an offset if the module has no bias. // tokens */
+  layerNorm(x: V, module: string, epsilon: number): V;
+  /** Applies an activation to each number. */
+  activate(x: V, activation: Activation): V;
+  /** Adds two values of one shape. */
+  add(a: V, b: V): V;
+  /** Multiplies two values of one shape, number by number. */
+  multiply(a: V, b: V): V;
+  /** Picks the first token of each sequence. // tokens → tokens, S = 1 */
+  firstToken(x: V): V;
+  /** Cuts each token's row into heads. // tokens [H·dh] → heads */
+  splitHeads(x: V, heads: number): V;
+  /** Joins the heads to one row per token. // heads → tokens [H·dh] */
+  joinHeads(x: V): V;
+  /** Computes factor·Q·Kᵀ of each head. // heads, heads → scores */
+  scores(query: V, key: V, factor: number): V;
+  /** Takes padding out of the keys. // scores */
+  maskPadding(scores: V): V;
+  /** Softmax over the keys. // scores */
+  softmax(scores: V): V;
+  /** Sums the values, weighted by probabilities. // scores, heads → heads */
+  weightedSum(probabilities: V, value: V): V;
+  /**
+   * Drops a share of the numbers while the layer is trained (Srivastava et al. 2014).
+   *
+   * @param rate share in [0, 1)
+   * @param layer from 0; the number of layers for a task head
+   */
+  dropout(x: V, rate: number, layer: number, site: DropoutSite): V;
+}
+
+/** Half-open range of indices of an axis. */
+export type Range = readonly [from: number, to: number];
+
+/** Number of a token by which a table has a row for it. */
+export type TokenIndex = 'ids' | 'positions' | 'segments';
+
+/** Activations, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
+export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
+
+/** Place of a dropout within its layer, the task head or the embeddings. */
+export type DropoutSite = 'attention' | 'attentionOutput' | 'output' | 'pooled' | 'headInput' | 'embeddings';
