@@ -73,7 +73,7 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
   }
   if (task !== undefined) {
     if (textColumns.length === 0 && labelColumn === undefined && problem === undefined) return;
-    throw invalidInput(`${path}: the task ${task} names its columns and problem itself; give either a task or those`);
+    throw invalidInput(`${path}: the task ${task} sets its own columns and problem: leave out the task, or those`);
   }
   if (textColumns.length === 0)
     throw invalidInput(`${path}: no text column given; give a task or --text-columns a[,b]`);

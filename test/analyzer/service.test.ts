@@ -294,7 +294,7 @@ describe('the analyzer service', () => {
       { dataset: inline(texts), shard: { index: 2, count: 2 } },
       INVALID_ARGUMENT,
       'shard.index',
-      'shard.index is 2; of 2 shards it must be 0 to 1',
+      'shard.index is 2; it must be 0 to 1: there are 2 shards',
     ],
     ['a view', { dataset: inline(texts), view: 9 as ReportView }, INVALID_ARGUMENT, 'view', 'REPORT_VIEW_FULL'],
   ])('refuses %s', async (_, request, code, field, text) => {

@@ -212,9 +212,9 @@ test.each([
   [['--seeds', '1,1'], /--seeds is "1,1"; it must be a whole number from 1, or seeds .* none twice$/],
   [['--reference', 'bottom'], /--reference is "bottom"; it must be grad-l1, random$/],
   [['--train', '-', '--test', '-', '--format', 'tsv'], /--train and --test are both -: standard input is one file$/],
-  [['--rows', '55'], /--rows is 55, and 12 more are needed to choose by; the training file has 60 rows$/],
+  [['--rows', '55'], /--rows is 55, and 12 more are needed as dev rows; the training file has 60 rows$/],
   [['--k', '6'], /k is 6; it must be 1 to 5: a layer of this model has 5 heads$/],
-  [['--regression', '--strategies', 'logistic'], /logistic tells classes apart, .* leave it out of --strategies$/],
+  [['--regression', '--strategies', 'logistic'], /logistic needs classes, .* remove it from --strategies$/],
   [['--test', path.join(fixtures, 'tiny-data/pairs.tsv')], /no column "sentence" in the header/],
 ])('%j ends with 2 and one line, and writes nothing', (change, line) => {
   const { status, stdout, stderr } = hifi(...words(at('never')), ...change);

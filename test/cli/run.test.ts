@@ -308,7 +308,7 @@ describe('--dry-run', () => {
     expect(heads('--strategy', 'gradient').seconds.scoring).toBeGreaterThan(0);
     expect(hifi(...words, '--k', '6')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('k is 6; a layer of this model has 5'),
+      stderr: expect.stringContaining('k is 6; it must be 1 to 5: a layer of this model has 5 heads'),
     });
     expect(hifi('run', ...inputs)).toMatchObject({
       status: 2,
@@ -407,7 +407,7 @@ test('bad input of a late step is reported before the first step', () => {
   const known = hifi('run', ...inputs, ...options, '--k', '6', '--out', at('k'));
   expect(known).toMatchObject({
     status: 2,
-    stderr: expect.stringContaining('hifi: k is 6; a layer of this model has 5'),
+    stderr: expect.stringContaining('hifi: k is 6; it must be 1 to 5: a layer of this model has 5 heads'),
   });
   fs.writeFileSync(at('odd.tsv'), 'sentence\tlabel\nwhat is this\tmaybe\n');
   const odd = hifi('run', '--model', model, '--train', train, '--dev', at('odd.tsv'), ...data, '--out', at('odd'));

@@ -132,7 +132,7 @@ describe('bad input is reported in one line', () => {
       /3 text columns given (.*); give one or two/,
     );
     expect(await refusal(own(rows, { labelColumn: 'sentence' }))).toMatch(/"sentence" is named twice/);
-    expect(await refusal(own(rows, { task: 'sst2' }))).toMatch(/either a task or columns/);
+    expect(await refusal(own(rows, { task: 'sst2' }))).toMatch(/leave out the task, or those$/);
   });
 
   it('an unknown task, with the nearest name', async () => {

@@ -227,7 +227,7 @@ test('fewer rows than samples are all used, with a warning; pairs and numbers ar
 test.each([
   [{ options: { samples: 0 } }, 'scoring option samples is 0; it must be a whole number from 1'],
   [{ options: { seed: -1 } }, 'scoring option seed is -1; it must be a whole number from 0 to 4294967295'],
-  [{ options: { sample: 3 } as object }, 'scoring has no option "sample"'],
+  [{ options: { sample: 3 } as object }, 'there is no scoring option "sample"'],
 ])('%j is refused', async (change, message) => {
   await expect(finish(request(change))).rejects.toMatchObject({ code: 'INVALID_INPUT', message });
 });

@@ -256,7 +256,7 @@ describe('the trainer service', () => {
     const many = all(calibrateTraining, { ...request, selection: { k: 9 } });
     await expect(many).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
-      details: { violations: [{ field: 'selection' }] },
+      details: { violations: [{ field: 'selection.k' }] },
     });
     await untilScratchIsEmpty();
   });
