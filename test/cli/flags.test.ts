@@ -190,7 +190,7 @@ describe('data flags', () => {
     [['--task', 'cola', '--text-columns', 'a'], /give one of them$/],
     [['--task', 'cola', '--label-column', 'y'], /^--label-column needs --text-columns/],
     [['--task', 'cola', '--regression'], /^--regression needs --text-columns/],
-    [['--task', 'cola', '--problem', 'single-label'], /^--problem goes with --text-columns/],
+    [['--task', 'cola', '--problem', 'single-label'], /^--problem needs --text-columns/],
     [['--problem', 'tokens'], /^--problem is "tokens"; it must be single-label, regression$/],
     [['--problem', 'single-label', '--regression'], /^regression is short for .* single-label is given too: keep one$/],
   ])('%j is refused', (args, message) => {

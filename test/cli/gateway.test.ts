@@ -58,7 +58,9 @@ test('a run at a gateway leaves the same results as a local run', async () => {
   const beyond = await hifi('jobs', 'watch', result.jobId, '--from', '4000', ...gateway);
   expect(beyond).toMatchObject({
     status: 2,
-    stderr: expect.stringMatching(/^hifi: from_sequence is 4000; job \w+ has ended with event \d+: give 1 to \d+\n$/),
+    stderr: expect.stringMatching(
+      /^hifi: from_sequence is 4000; it must be 1 to \d+: job \w+ has ended with event \d+\n$/,
+    ),
   });
 
   expect((await hifi(...RUN, '--out', here, '--export', 'checkpoint,peft')).status).toBe(0);
