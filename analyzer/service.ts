@@ -38,7 +38,7 @@ export interface AnalyzerParts {
 
 type Response = MessageInitShape<typeof AnalyzeResponseSchema>;
 type CalibrateResponse = MessageInitShape<typeof CalibrateAnalysisResponseSchema>;
-type Tell = (progress: StageProgress) => void;
+type OnProgress = (progress: StageProgress) => void;
 
 /** A call, and what it names. */
 interface Turn {
@@ -46,7 +46,7 @@ interface Turn {
   rows: GivenRows;
   place: Ticket;
   signal: AbortSignal;
-  tell: Tell;
+  onProgress: OnProgress;
 }
 
 /**
@@ -64,11 +64,11 @@ export function analyzerService({
   /** Follows an engine's call. @returns its result and its warnings */
   async function followed<Result>(
     events: AsyncGenerator<AnalysisEvent, Result>,
-    tell: Tell = () => {},
+    onProgress: OnProgress = () => {},
   ): Promise<{ result: Result; warnings: string[] }> {
     const warnings: string[] = [];
     const result = await follow(events, (event) => {
-      if (event.kind === 'progress') tell(event);
+      if (event.kind === 'progress') onProgress(event);
       if (event.kind === 'warning') warnings.push(event.message);
     });
     return { result, warnings };
@@ -76,16 +76,16 @@ export function analyzerService({
 
   /** Makes model and rows ready, and gives them to `work` at the call's turn. */
   async function inTurn(
-    { model: name, rows, place, signal, tell }: Turn,
-    work: (sources: { model: string; data: DataSource }, tell: Tell) => Promise<void>,
+    { model: name, rows, place, signal, onProgress }: Turn,
+    work: (sources: { model: string; data: DataSource }, onProgress: OnProgress) => Promise<void>,
   ): Promise<void> {
     let opened: Opened<DataSource> | undefined;
     try {
-      const model = await inputs.model(name, { signal, tell });
+      const model = await inputs.model(name, { signal, onProgress });
       await within('model', () => models.of(model)); // reports an invalid model early
       opened = await inputs.rows(rows, { field: 'dataset', labels: false }, signal);
       await place.turn(signal);
-      await work({ model, data: opened.what }, tell);
+      await work({ model, data: opened.what }, onProgress);
     } catch (thrown) {
       throw ofDataset(thrown);
     } finally {
@@ -102,17 +102,23 @@ export function analyzerService({
       const rows = givenRowsOf(request.dataset, 'dataset');
       const place = admission.enter();
       return answers<Response>(signal, (out, signal) =>
-        inTurn({ model: request.model, rows, place, signal, tell: progressTo(out) }, async (sources, tell) => {
-          const asked = { ...sources, options };
-          if (shard) {
-            const { result, warnings } = await followed(engine.analyzeShard({ ...asked, shard }, signal), tell);
-            const value = statisticsMessage({ part: result, warnings });
-            await out.send({ event: { case: 'statistics', value } });
-          } else {
-            const { result, warnings } = await followed(engine.analyze(asked, signal), tell);
-            await out.send({ event: { case: 'report', value: reportMessage({ report: result, warnings }, view) } });
-          }
-        }),
+        inTurn(
+          { model: request.model, rows, place, signal, onProgress: progressTo(out) },
+          async (sources, onProgress) => {
+            const analysis = { ...sources, options };
+            if (shard) {
+              const { result, warnings } = await followed(
+                engine.analyzeShard({ ...analysis, shard }, signal),
+                onProgress,
+              );
+              const value = statisticsMessage({ part: result, warnings });
+              await out.send({ event: { case: 'statistics', value } });
+            } else {
+              const { result, warnings } = await followed(engine.analyze(analysis, signal), onProgress);
+              await out.send({ event: { case: 'report', value: reportMessage({ report: result, warnings }, view) } });
+            }
+          },
+        ),
       );
     },
 
@@ -121,23 +127,26 @@ export function analyzerService({
       const rows = givenRowsOf(request.dataset, 'dataset');
       const place = calibrations.enter();
       return answers<CalibrateResponse>(signal, (out, signal) =>
-        inTurn({ model: request.model, rows, place, signal, tell: progressTo(out) }, async (sources, tell) => {
-          const cost = await follow(calibrate({ ...sources, options }, signal), tell);
-          await out.send({ event: { case: 'result', value: analysisCostMessage(cost) } });
-        }),
+        inTurn(
+          { model: request.model, rows, place, signal, onProgress: progressTo(out) },
+          async (sources, onProgress) => {
+            const cost = await follow(calibrate({ ...sources, options }, signal), onProgress);
+            await out.send({ event: { case: 'result', value: analysisCostMessage(cost) } });
+          },
+        ),
       );
     },
 
-    async mergeStatistics({ statistics, view: asked }, { signal }) {
-      const view = viewOf(asked);
+    async mergeStatistics({ statistics, view: requested }, { signal }) {
+      const view = viewOf(requested);
       if (statistics.length === 0) throw invalidPart('statistics', 'statistics is empty; it must have all shards');
-      const told = statistics.map((each, i) => statisticsOf(each, `statistics[${i}]`));
+      const parsed = statistics.map((each, i) => statisticsOf(each, `statistics[${i}]`));
       const place = admission.enter();
       try {
         await place.turn(signal);
-        const parts = told.map(({ part }) => part);
+        const parts = parsed.map(({ part }) => part);
         const { result, warnings } = await followed(engine.merge(parts, signal));
-        const all = [...new Set([...told.flatMap((each) => each.warnings), ...warnings])];
+        const all = [...new Set([...parsed.flatMap((each) => each.warnings), ...warnings])];
         return { report: reportMessage({ report: result, warnings: all }, view) };
       } catch (thrown) {
         throw ofStatistics(thrown);
@@ -154,7 +163,7 @@ export function analyzerService({
 }
 
 const progressTo =
-  <M>(out: Answers<M | { event: { case: 'progress'; value: ReturnType<typeof progressMessage> } }>): Tell =>
+  <M>(out: Answers<M | { event: { case: 'progress'; value: ReturnType<typeof progressMessage> } }>): OnProgress =>
   (progress) =>
     out.progress({ event: { case: 'progress', value: progressMessage(progress) } });
 

@@ -59,7 +59,7 @@ function showEvent(session: Session, event: CompareEvent): void {
   if (event.kind === 'tested') {
     const { contestant, lr, metric, test, seconds } = event.record;
     session.progress.say(
-      `${contestant}: learning rate ${lr} was the best, test ${metric} ${metricText(test!.metrics[metric])}, ${secondsText(seconds.test)}`,
+      `${contestant}: best learning rate ${lr}, test ${metric} ${metricText(test!.metrics[metric])}, ${secondsText(seconds.test)}`,
     );
   }
   if (event.kind !== 'run') return;

@@ -53,13 +53,12 @@ export function define(command: Command): void {
   command.action(serveServices);
 }
 
-/** How long calls and saving may take once the process is told to end, in milliseconds. */
+/** Time that calls and saving may take after the signal to end, in milliseconds. */
 const END_MS = 30_000;
 
 async function serveServices(service: ServedName | 'all', flags: Flags): Promise<void> {
-  // A signal during the start ends the services once they have started, so that no part is left
-  // over.
-  const told = toldToEnd();
+  // A signal during the start ends the services after they have started, so that all parts end.
+  const ended = endSignal();
   const guard = readGuard(flags);
   const common = {
     stateDir: path.resolve((flags.stateDir as string | undefined) ?? defaultStateDir()),
@@ -90,9 +89,9 @@ async function serveServices(service: ServedName | 'all', flags: Flags): Promise
     ]);
     await printJson(Object.fromEntries(ports));
   }
-  await told;
+  await ended;
   await stop();
-  // What a library still holds open is nobody's any more.
+  // A library may keep the process alive.
   process.exit(0);
 }
 
@@ -124,13 +123,13 @@ function defaultStateDir(): string {
 }
 
 /** Waits for a signal that ends the process; a second one ends it at once. */
-function toldToEnd(): Promise<void> {
+function endSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let told = false;
+    let signalled = false;
     for (const name of END_SIGNALS) {
       process.on(name, () => {
-        if (told) process.exit(130);
-        told = true;
+        if (signalled) process.exit(130);
+        signalled = true;
         setTimeout(() => process.exit(1), END_MS).unref();
         resolve();
       });

@@ -8,7 +8,7 @@ import type { Served, ServedName, ServePart, ServeSettings } from '../infra/serv
 
 type Serve = (settings: ServePart, parts: Parts) => Promise<Served>;
 
-/** Loads a service, which no other process needs. @returns the function that serves it */
+/** Loads the code of one service. @returns the function that serves it */
 export function loadService(name: ServedName): Serve {
   switch (name) {
     case 'analyzer':
@@ -27,17 +27,17 @@ export function loadService(name: ServedName): Serve {
 }
 
 /**
- * Serves one service in this process. If it fails to start, all started parts end in order, the lock
- * last, before this throws.
+ * Serves one service in this process. If it fails to start, all started parts end in order, the
+ * lock last, before this throws.
  *
  * @throws HifiError INVALID_INPUT for a state directory where this service is served already, or a
- *   bind that is not guarded; FAILED for a port that is taken
+ *   bind that is not guarded; FAILED for a port that is in use
  */
 export async function serve(settings: ServeSettings): Promise<{ served: Served; stop(): Promise<void> }> {
   const { name, stateDir, peers } = settings;
   const { started, end } = await Parts.start((parts) => {
     ownFolder(stateDir);
-    // Before anything of another process is touched: its socket, its jobs, its runs.
+    // The lock comes before anything that another process may own: socket, jobs, runs.
     parts.add(lockFor(path.join(stateDir, `${name}.lock`), `the ${name} of ${stateDir}`));
     const gateway =
       name === 'gateway' || peers.gateway === undefined ? undefined : clientOf(peers.gateway, settings, parts);

@@ -24,7 +24,7 @@ export interface ServeGateway extends ServePart {
   trainer: GrpcClient;
 }
 
-/** Serves jobs and artifacts; jobs that an earlier process was cut in go on. */
+/** Serves jobs and artifacts, and resumes the jobs that an earlier process left unfinished. */
 export async function serveGateway(settings: ServeGateway, parts: Parts): Promise<Served> {
   const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer } = settings;
   const { engineProcess = ENGINE_PROCESS } = settings;
@@ -33,7 +33,7 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   parts.add(() => store.close());
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
-  const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'How long jobs were in each state');
+  const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'Time that jobs were in each state');
   const specOf = async (stored: unknown) => servedSpec(await givenSpec(stored, artifacts));
   const workers = {
     store,

@@ -6,7 +6,7 @@ import type { TrainOptions } from '../delta/training-options';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 
-/** What delta.json tells of a training. Where it ran is no part of it. */
+/** Describes a training for delta.json. Device and threads are no part of the description. */
 export function describeDelta(
   { name, sha256, config }: Checkpoint,
   mask: Mask,

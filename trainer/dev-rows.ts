@@ -1,10 +1,7 @@
 import type { EvaluateRequest } from '../delta/inference-options';
 import type { TrainRequest } from '../delta/training-options';
 
-/**
- * Rows for a later evaluation that a training evaluates its epochs on: the dev rows, or the
- * held-out tenth.
- */
+/** Rows on which a training evaluates its epochs: the dev rows, or the hold-out split. */
 export function devRows({ train, dev, options }: Pick<TrainRequest, 'train' | 'dev' | 'options'>) {
   const { batchSize, maxLength, device, threads, seed } = options;
   return {

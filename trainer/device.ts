@@ -2,11 +2,9 @@ import type { Device } from '../foundation/device';
 import { failed } from '../foundation/errors';
 import { deviceOf, type TensorFlow } from './session';
 
-/** @throws FAILED where CUDA was asked for and there is none */
+/** Checks that TensorFlow has the requested device. @throws HifiError FAILED for CUDA without a GPU */
 export function checkDevice(tf: TensorFlow, device: Device): void {
   if (device === 'cuda' && deviceOf(tf) !== 'cuda') {
-    throw failed(
-      'device cuda: TensorFlow sees no GPU here; `hifi doctor` shows what is missing, --device cpu does without',
-    );
+    throw failed('device cuda: TensorFlow finds no GPU; `hifi doctor` shows what is missing, or use --device cpu');
   }
 }

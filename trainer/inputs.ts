@@ -8,7 +8,7 @@ import { within } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
 import type { Tokenizer } from '../model/tokenizer';
 
-/** Rows as the engine takes them. */
+/** Labelled rows, tokenized for the engine. */
 export interface LabelledRows {
   dataset: Dataset;
   encoded: Encoded[];
@@ -16,24 +16,24 @@ export interface LabelledRows {
   targets: Targets;
 }
 
-/** What a run trains on and what it is judged on. */
+/** Training rows and evaluation rows of a run. */
 export interface TrainingInputs {
   labels: LabelSet;
   train: LabelledRows;
   dev: LabelledRows;
-  /** MNLI's second dev file, where it lies beside the first. */
+  /** MNLI's second dev file, if it is beside the first. */
   mismatched?: LabelledRows;
 }
 
-/** Tokens that a row is cut at: what was asked for, or the model's own limit where that is lower. */
+/** Token limit of a row: the requested length, or the model's own limit if it is lower. */
 export const tokenLimit = (checkpoint: Checkpoint, maxLength: number) =>
   Math.min(maxLength, checkpoint.config.maxPositions);
 
 /**
- * Reads the training rows and the dev rows (a seeded tenth of the former where no file is given), fits the labels to the
- * training rows and tokenizes all.
+ * Reads the training rows and the dev rows, fits the labels to the training rows and tokenizes all.
+ * Without a dev file the dev rows are a hold-out split: a seeded tenth of the training rows.
  *
- * @throws INVALID_INPUT for whatever is wrong with a file, a row or a label
+ * @throws HifiError INVALID_INPUT for a bad file, row or label
  */
 export async function readInputs(
   source: { train: DataSource; dev?: DataSource },
@@ -65,5 +65,5 @@ export async function readInputs(
   };
 }
 
-/** Every row, as indices. */
+/** Indices of all rows. */
 export const allRows = (dataset: Dataset) => Int32Array.from({ length: dataset.rows }, (_, row) => row);

@@ -15,13 +15,14 @@ import {
   withoutError,
 } from './scoring';
 
-/** Rows whose gradients are added in the engine. */
+/** Rows whose gradients the engine adds up in one run. */
 const BATCH_ROWS = 32;
 
 /**
- * Strategy `grad-l1`: ‖E g‖₁ of a head's slice, g the gradient of the loss by what tuning the head would tune, dropout off. It is
- * what a step of size ε along the gradient's sign, such as Adam's first, takes off the loss, by ε. Choosing what to tune by the size
- * of a gradient over some rows is SHiRA-Grad's (Bhardwaj et al. 2024, arXiv 2406.13175), there a number at a time.
+ * Strategy `grad-l1`: ‖E g‖₁ of a head's slice, where g is the gradient of the loss by the parameters
+ * that tuning the head would train, without dropout. A step of size ε along the gradient's sign, such
+ * as Adam's first, lowers the loss by ε times the score. SHiRA-Grad chooses single parameters by the
+ * size of their gradient over some rows (Bhardwaj et al. 2024, arXiv 2406.13175).
  */
 export async function* meanGradientScores(
   scoring: Scoring,
@@ -37,7 +38,7 @@ export async function* meanGradientScores(
   }
 }
 
-/** The gradient of the mean loss over all rows. // → [P] */
+/** Gradient of the mean loss over all rows. // → [P] */
 async function* meanGradient(
   scoring: Scoring,
   { program, layout, hidden }: WholeTraining,

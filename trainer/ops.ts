@@ -1,9 +1,10 @@
+/** Type of a tensor's elements; `resource` is the handle of a variable. */
 export type ElementType = 'float32' | 'int32' | 'resource';
 
-/** The size of an axis; null where it is known only when the graph runs. */
+/** Size of an axis; null if it is known only when the graph runs. */
 type Axis = number | null;
 
-/** A value of the graph: what a node puts out when the graph runs. */
+/** Value of the graph: the output of a node when the graph runs. */
 export interface Tensor {
   /** `node:output`. */
   readonly name: string;
@@ -11,7 +12,7 @@ export interface Tensor {
   readonly shape: readonly Axis[];
 }
 
-/** What a node is compiled with. */
+/** Attribute of a node, fixed when the graph is built. */
 export type Attribute =
   | { type: ElementType }
   | { flag: boolean }
@@ -24,22 +25,22 @@ export type Attribute =
 export interface Node {
   name: string;
   op: string;
-  /** Names of values, or `^node` for a node that has to run before. */
+  /** Names of values, or `^node` for a node that runs before this one. */
   inputs: string[];
   attributes: Record<string, Attribute>;
 }
 
-/** Numbers that stay in the engine from one run to the next. */
+/** Parameters that stay in the engine from one run to the next. */
 export interface Variable {
-  /** What they are. */
+  /** Current value. */
   value: Tensor;
-  /** Takes new ones. */
+  /** Input for a new value. */
   next: Tensor;
-  /** To be fetched for the new ones to be taken. */
+  /** Output that assigns `next` when it is fetched. */
   taken: Tensor;
   handle: Tensor;
   shape: readonly number[];
-  /** What they are at first. */
+  /** Returns the initial value. */
   initial: () => Float32Array;
 }
 
@@ -47,24 +48,25 @@ const FLOAT: Attribute = { type: 'float32' };
 const INT: Attribute = { type: 'int32' };
 
 /**
- * The TensorFlow ops that training needs. Each call adds a node to a graph and returns its value, to be passed to the next;
- * nothing is computed until a session (`session.ts`) runs the graph.
+ * Builder of a graph with the TensorFlow ops that training needs. Each call adds a node and returns
+ * its value, an input for the next. Nothing is computed until a session (`session.ts`) runs the
+ * graph.
  *
- * Why a graph and not one op after the other: TensorFlow computes in place where a value is not needed any more, frees memory
- * at once and is called once a step.
+ * With a graph, TensorFlow is called once a step, frees memory at once, and computes in place if a
+ * value is not needed any more.
  */
 export class Ops {
   readonly nodes: Node[] = [];
   readonly variables: Variable[] = [];
-  /** Constants and sizes that were asked for before. */
+  /** Constants and sizes that are in the graph already. */
   private readonly known = new Map<string, Tensor>();
 
-  /** A value that is given at each run. */
+  /** Value that the caller feeds at each run. */
   input(name: string, dtype: ElementType, shape: readonly Axis[]): Tensor {
     return this.node('Placeholder', [], { dtype: { type: dtype }, shape: { shape } }, shape, { dtype, name });
   }
 
-  /** Numbers that stay in the engine; `initial` is called when a session is opened. */
+  /** Variable; a session calls `initial` when it opens. */
   variable(name: string, shape: readonly number[], initial: () => Float32Array): Variable {
     const next = this.input(`${name}/next`, 'float32', shape);
     const kind = { dtype: FLOAT, shape: { shape }, shared_name: { text: name } };
@@ -76,22 +78,23 @@ export class Ops {
     return variable;
   }
 
-  /** A frozen weight: a variable that nothing ever assigns to again. */
+  /** Frozen weight: a variable that is assigned only once, when the session opens. */
   weight = (name: string, shape: readonly number[], values: () => Float32Array) =>
     this.variable(name, shape, values).value;
 
-  /** Puts a value into a variable. */
+  /** Assigns a value to a variable. */
   assign = ({ handle }: Pick<Variable, 'handle'>, value: Tensor) =>
     this.node('AssignVariableOp', [handle, value], { dtype: FLOAT }, []);
 
-  /** Something to fetch for a node that puts out nothing. */
+  /** Output to fetch so that a node without outputs runs. */
   done = (after: Tensor) => this.node('Identity', [this.scalar(0)], { T: FLOAT }, [], { after });
 
   /**
-   * Adam's update (Kingma & Ba 2015) of a variable and its moments in one pass: `m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`,
-   * `x ← x − lr·m/(√v + ε)`. The op's own bias correction, in float32, is switched off: `lr` brings it along.
+   * Adam's update (Kingma & Ba 2015) of a variable and its moments in one pass:
+   * `m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`, `x ← x − lr·m/(√v + ε)`. The op's own bias
+   * correction, in float32, is switched off: `lr` includes it.
    *
-   * @param after a node that has to run before
+   * @param after node that runs before the update
    */
   applyAdam(
     [x, m, v]: readonly [Variable, Variable, Variable],
@@ -152,14 +155,14 @@ export class Ops {
     return this.node('Sum', [x, this.ints(axes)], { T: FLOAT, Tidx: INT, keep_dims: { flag: keepDims } }, shape);
   }
 
-  /** Mean over the last axis, which stays with size 1. */
+  /** Mean over the last axis, which remains with size 1. */
   meanOfLast(x: Tensor): Tensor {
     const last = this.ints([x.shape.length - 1]);
     const attributes = { T: FLOAT, Tidx: INT, keep_dims: { flag: true } };
     return this.node('Mean', [x, last], attributes, [...x.shape.slice(0, -1), 1]);
   }
 
-  /** How long an axis is, for {@link reshape}. // → [1] */
+  /** Size of an axis, for {@link reshape}. // → [1] */
   size(x: Tensor, axis: number): Tensor {
     return this.once(`${x.name} ${axis}`, () => {
       const shape = this.shapeOf(x);
@@ -167,7 +170,7 @@ export class Ops {
     });
   }
 
-  /** @param shape sizes as numbers, one of them −1 for what is left, or as {@link size} tells them */
+  /** @param shape sizes: numbers, or results of {@link size}; one may be −1, for the rest */
   reshape(x: Tensor, shape: (number | Tensor)[]): Tensor {
     const sizes = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
     return this.node('Reshape', [x, this.sizes(shape)], { T: FLOAT, Tshape: INT }, sizes);
@@ -178,7 +181,7 @@ export class Ops {
     return this.node('Transpose', [x, this.ints(permutation)], { T: FLOAT, Tperm: INT }, shape);
   }
 
-  /** The block of `size` from `begin`; a size of −1 goes to the end of its axis. */
+  /** Block of `size` from `begin`; a size of −1 extends to the end of its axis. */
   slice(x: Tensor, begin: number[], size: number[]): Tensor {
     const shape = size.map((length, axis) => {
       const whole = x.shape[axis];
@@ -213,21 +216,29 @@ export class Ops {
     return this.node('GatherV2', [table, rows, axis], attributes, [rows.shape[0], table.shape[1]]);
   }
 
-  /** The inverse of {@link gather}: rows that belong to the same one of a table, added up; −1 to none. // [N, E], [N] → [V, E] */
+  /**
+   * Inverse of {@link gather}: the sum of the rows with the same index in a table. Rows with index −1
+   * are left out. // [N, E], [N] → [V, E]
+   */
   sumByRow(x: Tensor, rows: Tensor, count: number): Tensor {
     const attributes = { T: FLOAT, Tindices: INT, Tnumsegments: INT };
     const total = this.constant(Int32Array.of(count), []);
     return this.node('UnsortedSegmentSum', [x, rows, total], attributes, [count, x.shape[1]]);
   }
 
-  /** Uniform numbers in [0, 1), in the shape of `x`: a pure function of the two numbers of the key (Philox, counter based). */
+  /**
+   * Uniform numbers in [0, 1) with the shape of `x`: a pure function of the two numbers of the key
+   * (Philox, counter based).
+   */
   uniformLike(x: Tensor, key: [Tensor, number]): Tensor {
     const attributes = { T: INT, dtype: FLOAT, Tseed: INT };
     const seed = this.sizes(key);
     return this.node('StatelessRandomUniform', [this.shapeOf(x), seed], attributes, x.shape);
   }
 
-  /** Cross-entropy of each row against a distribution, and its gradient by the logits: `[B]`, `[B, C]`. */
+  /**
+   * Cross-entropy of each row against a distribution, and its gradient by the logits. // → [B], [B, C]
+   */
   crossEntropy(logits: Tensor, labels: Tensor): [loss: Tensor, gradient: Tensor] {
     const loss = this.node('SoftmaxCrossEntropyWithLogits', [logits, labels], { T: FLOAT }, [logits.shape[0]]);
     return [loss, { name: loss.name.replace(/0$/, '1'), dtype: 'float32', shape: logits.shape }];
@@ -244,7 +255,7 @@ export class Ops {
     return this.once(`shape ${x.name}`, () => this.node('Shape', [x], attributes, [x.shape.length], INT_OUT));
   }
 
-  /** Numbers and one-number tensors as one int32 vector. */
+  /** Numbers and tensors of shape [1] as one int32 vector. */
   private sizes(parts: (number | Tensor)[]): Tensor {
     if (parts.every((part) => typeof part === 'number')) return this.ints(parts);
     const tensors = parts.map((part) => (typeof part === 'number' ? this.ints([part]) : part));
@@ -291,7 +302,7 @@ export class Ops {
 interface NodeOptions {
   dtype?: ElementType;
   name?: string;
-  /** A node that has to run before. */
+  /** Node that runs before this one. */
   after?: Tensor;
 }
 
@@ -299,7 +310,7 @@ const INT_OUT: NodeOptions = { dtype: 'int32' };
 
 const without = (shape: readonly Axis[], axes: number[]) => shape.filter((_, axis) => !axes.includes(axis));
 
-/** The shape of an op over two tensors, the shorter shape aligned at its end. */
+/** Shape of an op over two tensors, the shorter shape aligned at its end. */
 function broadcast(a: readonly Axis[], b: readonly Axis[]): Axis[] {
   if (a.length < b.length) return broadcast(b, a);
   const offset = a.length - b.length;

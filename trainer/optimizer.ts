@@ -3,28 +3,32 @@ import type { Ops, Tensor, Variable } from './ops';
 /** AdamW's constants (Loshchilov & Hutter 2019; PyTorch's defaults) and the clipping bound. */
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxNorm: 1 };
 
-/** The trained numbers and their two moments, `[P]` each: the optimizer holds twice the trained numbers and nothing else. */
+/**
+ * Trainable parameters and their two moments, `[P]` each. The optimizer's memory is twice that of the
+ * trainable parameters.
+ */
 export interface OptimizerState {
   parameters: Variable;
   firstMoment: Variable;
   secondMoment: Variable;
 }
 
-/** What an update depends on besides the gradient. */
+/** Inputs of an update besides the gradient. */
 export interface UpdateOptions {
   /** Learning rate of this step. */
   lr: number;
   weightDecay: number;
-  /** Steps done before this one. */
+  /** Number of steps before this one. */
   step: number;
 }
 
-/** How many {@link updateFactors} there are. */
+/** Number of {@link updateFactors}. */
 export const UPDATE_FACTORS = 4;
 
 /**
- * The numbers that change from step to step: the share of the gradient that clipping leaves, the learning rate with both bias
- * corrections, ε for {@link Ops.applyAdam}, the share of a weight that decay leaves.
+ * Factors that change from step to step: the share of the gradient that clipping leaves, the learning
+ * rate with both bias corrections, ε for {@link Ops.applyAdam}, the share of a weight that decay
+ * leaves.
  *
  * @param norm the gradient's global norm
  */
@@ -32,12 +36,13 @@ export function updateFactors({ lr, weightDecay, step }: UpdateOptions, norm: nu
   const { beta1, beta2, epsilon, maxNorm } = ADAMW;
   const clip = Math.min(1, maxNorm / (norm + 1e-6));
   const root = Math.sqrt(1 - beta2 ** (step + 1));
-  // There ε stands beside √v; PyTorch has it beside √(v/(1 − β₂ᵗ)).
+  // The op adds ε to √v, PyTorch to √(v/(1 − β₂ᵗ)).
   return Float32Array.of(clip, (lr * root) / (1 - beta1 ** (step + 1)), epsilon * root, 1 - lr * weightDecay);
 }
 
 /**
- * Learning rate of step s, counted from 0, of T: `lr·min((s+1)/w, (T−s)/(T−w))`, `w = max(1, round(warmup·T))` (docs/method.md).
+ * Learning rate of step s, counted from 0, of T: `lr·min((s+1)/w, (T−s)/(T−w))`,
+ * `w = max(1, round(warmup·T))` (docs/method.md).
  */
 export function learningRate(lr: number, warmup: number, step: number, steps: number): number {
   const rising = Math.max(1, Math.round(warmup * steps));
@@ -50,11 +55,12 @@ export function globalNorm(ops: Ops, gradient: Tensor): Tensor {
 }
 
 /**
- * One AdamW step as PyTorch defines it: clipping by global norm, decoupled decay, bias correction, ε outside the root.
+ * AdamW step as PyTorch defines it: clipping by global norm, decoupled decay, bias correction, ε
+ * outside the root.
  *
  * @param factors from {@link updateFactors} // [4]
- * @param decayed how many numbers, from the start of the vector, decay
- * @returns what to fetch for the step to be taken
+ * @param decayed number of parameters that decay, from the start of the vector
+ * @returns the output that takes the step when it is fetched
  */
 export function adamW(ops: Ops, state: OptimizerState, gradient: Tensor, factors: Tensor, decayed: number): Tensor {
   const { parameters, firstMoment, secondMoment } = state;

@@ -1,26 +1,26 @@
 import type { Ops, Tensor } from './ops';
 
-/** One trained tensor's place in the vector of all trained numbers. */
+/** Place of one trainable tensor in the vector of all trainable parameters. */
 export interface Slot {
-  /** The tensor's name in the table of names, e.g. `encoder.layer.0.attention.self.query.weight`. */
+  /** Canonical name, such as `encoder.layer.0.attention.self.query.weight`. */
   name: string;
-  /** Its shape in the delta: the tuned rows alone of a tuned matrix, the whole of a task head's. */
+  /** Shape in the delta: only the tuned rows of a base matrix, all rows of a task head's. */
   shape: number[];
-  /** Where it starts, counted in numbers. */
+  /** Index of its first parameter. */
   offset: number;
   size: number;
 }
 
 /**
- * All trained numbers are one flat vector, so that the optimizer is a dozen ops whatever is tuned and a checkpoint is four
- * buffers (the numbers, two moments, the best epoch's numbers). Matrices come first, biases and norms last: weight decay is for
- * the former alone.
+ * Layout of all trainable parameters as one flat vector. The optimizer is then a dozen ops, whatever
+ * is tuned. A checkpoint is four buffers: the parameters, two moments, the best epoch's parameters.
+ * Matrices come first, biases and norms last, because weight decay applies to matrices only.
  */
 export class ParameterLayout {
   readonly slots: readonly Slot[];
-  /** Numbers in all. */
+  /** Number of parameters. */
   readonly size: number;
-  /** How many of them, from the start, decay. */
+  /** Number of parameters that decay, from the start. */
   readonly decayed: number;
 
   constructor(tensors: readonly { name: string; shape: number[] }[]) {
@@ -40,14 +40,14 @@ export class ParameterLayout {
     this.decayed = decayed;
   }
 
-  /** The vector cut into its tensors, by name. // [P] → Map of shapes */
+  /** Splits the vector into its tensors, by name. // [P] → Map of shapes */
   split(ops: Ops, flat: Tensor): Map<string, Tensor> {
     return new Map(
       this.slots.map(({ name, shape, offset, size }) => [name, ops.reshape(ops.slice(flat, [offset], [size]), shape)]),
     );
   }
 
-  /** Tensors by name as one vector; every slot must be there. // Map of shapes → [P] */
+  /** Joins tensors by name, one for every slot, into one vector. // Map of shapes → [P] */
   join(ops: Ops, tensors: ReadonlyMap<string, Tensor>): Tensor {
     const parts = this.slots.map(({ name, size }) => {
       const tensor = tensors.get(name);
@@ -57,7 +57,7 @@ export class ParameterLayout {
     return ops.concat(parts, 0);
   }
 
-  /** {@link split} for values on this side. */
+  /** {@link split} for values outside the engine; the tensors share the vector's memory. */
   views(flat: Float32Array): Map<string, { shape: number[]; values: Float32Array }> {
     return new Map(
       this.slots.map(({ name, shape, offset, size }) => [
@@ -67,7 +67,7 @@ export class ParameterLayout {
     );
   }
 
-  /** {@link join} for values on this side. */
+  /** {@link join} for values outside the engine. */
   gather(values: (slot: Slot) => Float32Array): Float32Array {
     const flat = new Float32Array(this.size);
     for (const slot of this.slots) flat.set(values(slot), slot.offset);

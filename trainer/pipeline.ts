@@ -11,14 +11,15 @@ import type { TensorFlow } from './session';
 import { Run } from './training-run';
 
 /**
- * Masked fine-tuning (docs/method.md): rows → tokens → frozen prefix → steps and epochs → best epoch → delta. Stopped by `signal`
- * within a step; cut at any point, a run with `resume` ends in the same delta, bit for bit.
+ * Fine-tunes the heads of a mask (docs/method.md): rows → tokens → frozen prefix → steps and epochs →
+ * best epoch → delta. `signal` stops it within a step. `resume` continues a run that was interrupted
+ * at any point and produces a bit-identical delta.
  *
- * The state is the caller's to clear (`clearState`), once the metrics are kept: until then the finished run, resumed, gives the
- * same delta and metrics again and trains nothing.
+ * The caller removes the checkpoint (`clearState`) after it has stored the metrics. Until then the
+ * finished run, resumed, returns the same delta and metrics without training.
  *
- * @throws INVALID_INPUT for a bad option, a mask of another base, bad rows or labels; FAILED where the loss is no number any more;
- *   CANCELLED by `signal`
+ * @throws HifiError INVALID_INPUT for a bad option, a mask of another base, bad rows or labels;
+ *   FAILED if the loss is not finite; CANCELLED by `signal`
  */
 export async function* train(
   tf: TensorFlow,

@@ -21,7 +21,7 @@ export function predictionsMessage(rows: readonly Prediction[]): Predictions {
   });
 }
 
-/** @throws HifiError INVALID_INPUT for a row without its number or its answer */
+/** Reads predictions. @throws HifiError INVALID_INPUT for a row without its number or its answer */
 export function predictionsOf({ predictions }: Predictions): Prediction[] {
   return predictions.map(({ row, logits, answer }, i) => ({
     row: present(row, `predictions[${i}].row`),

@@ -5,15 +5,15 @@ import { writeWhole } from '../foundation/whole-file';
 
 const FILE = 'run.json';
 
-/** What is known of a run beside its checkpoint. */
+/** Record of a run, stored beside its checkpoint. */
 export interface RunRecord {
   /** Hash of the request: see `canonicalHash`. */
   key: string;
-  /** There once it has ended. */
+  /** Result of a finished run. */
   outcome?: TrainingOutcome;
 }
 
-/** The record in a run's folder; undefined where there is none that is whole. */
+/** Reads the record in a run's folder; undefined if there is none or it is damaged. */
 export function readRunRecord(folder: string): RunRecord | undefined {
   try {
     return JSON.parse(fs.readFileSync(path.join(folder, FILE), 'utf8'));
@@ -22,7 +22,7 @@ export function readRunRecord(folder: string): RunRecord | undefined {
   }
 }
 
-/** Writes the record, whole or not at all. */
+/** Writes the record, atomically. */
 export function writeRunRecord(folder: string, record: RunRecord): void {
   writeWhole(path.join(folder, FILE), JSON.stringify(record));
 }

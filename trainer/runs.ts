@@ -6,10 +6,12 @@ import type { ResultArtifacts } from '../infra/artifacts/result-artifacts';
 import { readRunRecord, writeRunRecord } from './run-record';
 import { clearState } from './state';
 
-/** Trains, with its checkpoint in the request's `out`. */
+/** Training whose checkpoint is in the request's `out`. */
 type Train = (request: TrainRequest, signal: AbortSignal) => AsyncGenerator<TrainEvent, TrainMetrics>;
 
-/** Trainings by name: each has a folder with its checkpoint while it is not done, and its record. */
+/**
+ * Trainings by name. The folder of each contains its record and, until it is finished, its checkpoint.
+ */
 export class Runs {
   private readonly claimed = new Set<string>();
 
@@ -21,10 +23,10 @@ export class Runs {
   ) {}
 
   /**
-   * The run of that name, for one call.
+   * Claims the run of that name for one call.
    *
-   * @param id a file's name
-   * @returns undefined while another call has it
+   * @param id also the name of the run's folder
+   * @returns undefined while another call has the run
    */
   claim(id: string): ClaimedRun | undefined {
     if (this.claimed.has(id)) return undefined;
@@ -33,7 +35,7 @@ export class Runs {
     return new ClaimedRun(path.join(this.folder, id), this.results, this.train, () => this.claimed.delete(id));
   }
 
-  /** Forgets runs that nobody has gone on with for long. @param now milliseconds since the epoch */
+  /** Removes runs that no call has resumed for {@link UNUSED_MS}. @param now milliseconds since the epoch */
   sweep(now: number): void {
     if (!fs.existsSync(this.folder)) return;
     for (const id of fs.readdirSync(this.folder)) {
@@ -41,15 +43,15 @@ export class Runs {
       const last = Math.max(
         ...[run, path.join(run, 'state')].map((each) => fs.statSync(each, { throwIfNoEntry: false })?.mtimeMs ?? 0),
       );
-      if (!this.claimed.has(id) && now - last > KEPT_MS) fs.rmSync(run, { recursive: true, force: true });
+      if (!this.claimed.has(id) && now - last > UNUSED_MS) fs.rmSync(run, { recursive: true, force: true });
     }
   }
 }
 
-/** How long a run that nobody goes on with is kept, in milliseconds: thirty days. */
-const KEPT_MS = 30 * 24 * 3600_000;
+/** Time after which an unused run is removed, in milliseconds: thirty days. */
+const UNUSED_MS = 30 * 24 * 3600_000;
 
-/** A run that one call alone works on. */
+/** Run that one call works on exclusively. */
 export class ClaimedRun {
   constructor(
     private readonly folder: string,
@@ -67,16 +69,17 @@ export class ClaimedRun {
     return record === undefined || record.key === key;
   }
 
-  /** What the run came to before, where its files are there still. */
+  /** Result of the run, if it is finished and its files are still stored. */
   async outcome(signal: AbortSignal): Promise<TrainingOutcome | undefined> {
     const outcome = readRunRecord(this.folder)?.outcome;
     return outcome && (await this.results.keep(outcome.artifacts, signal)) ? outcome : undefined;
   }
 
   /**
-   * Trains, from the last checkpoint on where there is one; keeps the delta and then has no more use for the checkpoint.
+   * Trains, from the last checkpoint if there is one. Stores the delta and then removes the
+   * checkpoint.
    *
-   * @param key the name is its own from the first event on: then the input was found to be good
+   * @param key identity of the training, recorded at the first event: the input is valid then
    */
   async *train(
     key: string,
@@ -105,7 +108,7 @@ export class ClaimedRun {
   }
 }
 
-/** A training that was refused leaves no folder. */
+/** Removes the folder of a training that was rejected. */
 function removeEmpty(folder: string): void {
   if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder);
 }

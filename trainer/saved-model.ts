@@ -3,19 +3,19 @@ import * as path from 'node:path';
 import { writing } from '../foundation/disk';
 import type { Attribute, ElementType, Node } from './ops';
 
-/** TensorFlow's own messages, as tfjs-node brings them; it has no types for them. */
+/** Message of TensorFlow from the generated code in tfjs-node, which has no types for it. */
 // biome-ignore lint/suspicious/noExplicitAny: generated code without types
 type Message = any;
 
-/** `types.proto`'s numbers. */
+/** Values of `DataType` in TensorFlow's `types.proto`. */
 const DATA_TYPE: Record<ElementType, number> = { float32: 1, int32: 3, resource: 20 };
 
-/** The only tag of the file's only graph. */
+/** Tag of the only graph in the file. */
 export const TAG = 'serve';
 
 /**
- * Writes a graph as TensorFlow's SavedModel, the one form in which tfjs-node takes a graph: a folder with `saved_model.pb`. It
- * holds ops and small constants; weights are given when it runs.
+ * Writes a graph as a SavedModel, the only format of a graph that tfjs-node loads: a folder with
+ * `saved_model.pb`. The file contains ops and small constants; weights are assigned after loading.
  */
 export function writeSavedModel(folder: string, nodes: readonly Node[]): void {
   const tensorflow: Message = require('@tensorflow/tfjs-node/dist/proto/api_pb');

@@ -10,9 +10,9 @@ import { scoreHeads } from './score';
 import type { TensorFlow } from './session';
 import { calibrate } from './training-calibration';
 
-/** Cost of scores that need gradients. */
+/** Measured cost of scores that need gradients. */
 export interface ScoringCost {
-  /** Wall time of the whole scoring, with the start of its process. */
+  /** Wall time of the whole scoring, including the start of its process. */
   seconds: number;
   /** Highest resident memory of the processes in which it ran, in bytes. */
   peakBytes: number;
@@ -34,7 +34,8 @@ export async function* calibrateScoring(
   const { model, train, selection } = request;
   const options: ScoreOptions = scoreOptions(request.scoring);
   const samples = Math.min(options.samples, await within('model', () => trialSequences(model)));
-  // Half an epoch of all heads is long: `movement` warms up as `gradient` does, and its steps are calibrated.
+  // Tuning all heads for half an epoch takes long. `movement` warms up as `gradient` does, so that is
+  // measured, and its steps are calibrated.
   const moves = selection.strategy === 'movement';
   const strategy = moves ? 'gradient' : (selection.strategy as ScoreStrategy);
   const part = yield* timedStages(scoreHeads(tf, { model, train, strategy, options: { ...options, samples } }, signal));

@@ -14,7 +14,7 @@ import { trainerService } from './service';
 import { calibrateTraining, evaluate, exportModel, predict, scoreHeads, train } from './training-engine';
 import { WindowsFile } from './windows-file';
 
-/** Serves trainings and tuned models; each call has an engine's process of its own, whose memory goes with it. */
+/** Serves trainings and tuned models. Each call has its own engine process, so its memory is freed. */
 export async function serveTrainer(settings: ServePart, parts: Parts): Promise<Served> {
   const { log, telemetry, server, start } = serviceServer(settings, parts);
   const { inputs, results, stopSweeping } = serviceFiles(settings, log);
@@ -22,9 +22,9 @@ export async function serveTrainer(settings: ServePart, parts: Parts): Promise<S
   const { engineProcess = ENGINE_PROCESS } = settings;
   const memory = () => treeResidentBytes();
   const runs = new Runs(path.join(settings.stateDir, 'runs'), results, (request, signal) => {
-    const told = new WindowsFile(request.out);
-    const onWindow = telemetry.on ? told.write.bind(told) : undefined;
-    return engineSpans(telemetry, train(request, signal, engineProcess), { memory, before: told.read(), onWindow });
+    const file = new WindowsFile(request.out);
+    const onWindow = telemetry.on ? file.write.bind(file) : undefined;
+    return engineSpans(telemetry, train(request, signal, engineProcess), { memory, before: file.read(), onWindow });
   });
   server.add(
     TrainerService,

@@ -56,29 +56,31 @@ type TrainResponse = MessageInitShape<typeof TrainResponseSchema>;
 type PredictResponse = MessageInitShape<typeof PredictResponseSchema>;
 type ExportResponse = MessageInitShape<typeof ExportResponseSchema>;
 
-/** What the service is made of. */
+/** Parts of the service. */
 export interface TrainerParts {
   engine: Pick<typeof engines, 'scoreHeads' | 'calibrateTraining' | 'evaluate' | 'predict' | 'exportModel'>;
   runs: Runs;
   inputs: Inputs;
   results: ResultArtifacts;
   models: ModelDescriptions;
-  /** Turns of all calls but calibrations, which wait for other calibrations alone. */
+  /** Queue of all calls except calibrations, which only wait for other calibrations. */
   admission: Admission;
 }
 
-/** Makes something ready that is released when the call is over. */
+/** Opens a resource that is released when the call ends. */
 type Open = <T>(making: Promise<Opened<T>>) => Promise<T>;
 
-/** A run's name is the name of its folder too. */
+/** Valid run ids; the id is also the name of the run's folder. */
 const RUN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** The trainer's methods: requests are checked, the engine works, one call at a time; see `hifi/v1/trainer.proto`. */
+/**
+ * Implements `hifi/v1/trainer.proto`: checks the requests and calls the engine, one call at a time.
+ */
 export function trainerService(parts: TrainerParts): Implementation<typeof TrainerService> {
   const { engine, runs, inputs, results, models, admission } = parts;
   const calibrations = new Admission();
 
-  /** Gives a call its place, and back what it has opened. */
+  /** Does a call's work; then leaves the queue and releases what the call opened. */
   async function inTurn(place: Ticket, work: (open: Open) => Promise<void>): Promise<void> {
     const opened: Opened<unknown>[] = [];
     try {
@@ -95,7 +97,10 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
     }
   }
 
-  /** A model, and a delta on it, with rows to run it on. What is not said is as the delta was trained: its task, its length. */
+  /**
+   * Opens a model, its delta and the rows of a request. The task and the maximum length default to
+   * those of the delta's training.
+   */
   async function tuned(request: EvaluateMessage | PredictMessage, labels: boolean, open: Open, at: ModelSettings) {
     const given = givenRowsOf(request.dataset, 'dataset');
     const model = await inputs.model(request.model, at);
@@ -116,14 +121,14 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = admission.enter();
       return answers<ScoreHeadsResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
-          const tell = telling(out);
-          const model = await inputs.model(request.model, { signal, tell });
+          const onProgress = progressTo(out);
+          const model = await inputs.model(request.model, { signal, onProgress });
           await within('model', () => models.of(model));
           const train = await open(inputs.rows(given, { field: 'train', labels: true }, signal));
           await place.turn(signal);
           const warnings: string[] = [];
           const scores = await follow(engine.scoreHeads({ model, train, strategy, options }, signal), (event) => {
-            if (event.kind === 'progress') tell(event);
+            if (event.kind === 'progress') onProgress(event);
             if (event.kind === 'warning') warnings.push(event.message);
           });
           await out.send({ event: { case: 'scores', value: scoresMessage({ scores, warnings }) } });
@@ -142,24 +147,24 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
         inTurn(place, async (open) => {
           const run = claimed(runs, id);
           try {
-            const tell = telling(out);
-            const model = await inputs.model(request.model, { signal, tell });
+            const onProgress = progressTo(out);
+            const model = await inputs.model(request.model, { signal, onProgress });
             const description = await within('model', () => models.of(model));
             const chosen = maskOf(mask, description);
             const read = (rows: GivenRows, field: string) => open(inputs.rows(rows, { field, labels: true }, signal));
             const train = await read(given, 'train');
             const dev = givenDev && (await read(givenDev, 'dev'));
-            const asked = { model, train, ...(dev && { dev }), mask: chosen, options };
-            const key = await keyOf(asked, description.sha256);
+            const training = { model, train, ...(dev && { dev }), mask: chosen, options };
+            const key = await keyOf(training, description.sha256);
             if (!run.isOf(key)) throw otherRun(id);
             let outcome = await run.outcome(signal);
-            // Whoever asks again may have missed them.
+            // A repeated request may have missed them.
             for (const epoch of outcome?.metrics.epochs ?? [])
               void out.send(trainEventMessage({ kind: 'epoch', epoch })!);
             if (outcome === undefined) {
               await place.turn(signal);
-              outcome = await follow(run.train(key, asked, signal), (event) => {
-                if (event.kind === 'progress') return tell(event);
+              outcome = await follow(run.train(key, training, signal), (event) => {
+                if (event.kind === 'progress') return onProgress(event);
                 const message = trainEventMessage(event);
                 if (message) void out.send(message);
               });
@@ -181,16 +186,16 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = calibrations.enter();
       return answers<CalibrateTrainingResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
-          const tell = telling(out);
-          const model = await inputs.model(request.model, { signal, tell });
+          const onProgress = progressTo(out);
+          const model = await inputs.model(request.model, { signal, onProgress });
           const description = await within('model', () => models.of(model));
           await within('selection', () => headsToChoose(selection, description));
           const read = (rows: GivenRows, field: string) => open(inputs.rows(rows, { field, labels: true }, signal));
           const train = await read(given, 'train');
           const dev = givenDev && (await read(givenDev, 'dev'));
           await place.turn(signal);
-          const asked = { model, train, dev, selection, options, scoring };
-          const cost = await follow(engine.calibrateTraining(asked, signal), tell);
+          const calibration = { model, train, dev, selection, options, scoring };
+          const cost = await follow(engine.calibrateTraining(calibration, signal), onProgress);
           await out.send({ event: { case: 'result', value: trainingCostMessage(cost) } });
         }),
       );
@@ -200,9 +205,9 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = admission.enter();
       let response: EvaluateResponse | undefined;
       await inTurn(place, async (open) => {
-        const asked = await tuned(request, true, open, { signal });
+        const evaluation = await tuned(request, true, open, { signal });
         await place.turn(signal);
-        response = evaluationMessage(await follow(engine.evaluate(asked, signal), () => {}));
+        response = evaluationMessage(await follow(engine.evaluate(evaluation, signal), () => {}));
       });
       return response!;
     },
@@ -211,11 +216,11 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = admission.enter();
       return answers<PredictResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
-          const tell = telling(out);
-          const asked = await tuned(request, false, open, { signal, tell });
+          const onProgress = progressTo(out);
+          const prediction = await tuned(request, false, open, { signal, onProgress });
           await place.turn(signal);
-          await follow(engine.predict(asked, signal), async (event) => {
-            if (event.kind === 'progress') return tell(event);
+          await follow(engine.predict(prediction, signal), async (event) => {
+            if (event.kind === 'progress') return onProgress(event);
             if (event.kind === 'warning') return out.send({ event: { case: 'warning', value: event.message } });
             await out.send({ event: { case: 'predictions', value: predictionsMessage(event.rows) } });
           });
@@ -234,8 +239,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = admission.enter();
       return answers<ExportResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
-          const tell = telling(out);
-          const model = await inputs.model(request.model, { signal, tell });
+          const onProgress = progressTo(out);
+          const model = await inputs.model(request.model, { signal, onProgress });
           await within('model', () => models.of(model));
           const delta = await open(inputs.delta(files, signal));
           const folder = path.join(await open(inputs.inScratch(async (folder) => folder)), format);
@@ -244,8 +249,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
           const train = dev ?? (givenTrain && (await read(givenTrain, 'train')));
           const evaluation = train && devRows({ train, dev, options });
           await place.turn(signal);
-          const asked = { format, model, delta, ...(dtype && { dtype }), onnxDtypes, evaluation, out: folder };
-          const { notes, onnx = [] } = await follow(engine.exportModel(asked, signal), tell);
+          const exporting = { format, model, delta, ...(dtype && { dtype }), onnxDtypes, evaluation, out: folder };
+          const { notes, onnx = [] } = await follow(engine.exportModel(exporting, signal), onProgress);
           const artifacts = (await results.add(folder, format, signal)).map(artifactMessage);
           await out.send({ event: { case: 'result', value: { artifacts, notes, onnx: onnx.map(onnxMessage) } } });
         }),
@@ -254,7 +259,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
   };
 }
 
-const telling =
+const progressTo =
   <M>(out: Answers<M | { event: { case: 'progress'; value: ReturnType<typeof progressMessage> } }>) =>
   (progress: StageProgress) =>
     out.progress({ event: { case: 'progress', value: progressMessage(progress) } });
@@ -268,17 +273,17 @@ function runIdOf(runId: string): string {
 function claimed(runs: Runs, id: string): ClaimedRun {
   const run = runs.claim(id);
   if (run !== undefined) return run;
-  throw new RpcError(status.ABORTED, 'RUN_AT_WORK', `run_id ${id} is at work in another call: wait for it`);
+  throw new RpcError(status.ABORTED, 'RUN_AT_WORK', `run_id ${id} is in use by another call: wait for it`);
 }
 
 function otherRun(id: string): RpcError {
-  const message = `run_id ${id} is the name of a training with another model, data, mask or option: give another`;
+  const message = `run_id ${id} belongs to a training with another model, data, mask or option: give another run_id`;
   return new RpcError(status.ALREADY_EXISTS, 'RUN_EXISTS', message);
 }
 
-/** All that the numbers and files of a training depend on, as one hash. */
-export async function keyOf(asked: Omit<TrainRequest, 'out' | 'resume'>, sha256: string): Promise<string> {
-  const { model, train, dev, mask, options } = asked;
+/** Identity of a training: hash of everything that its parameters and files depend on. */
+export async function keyOf(request: Omit<TrainRequest, 'out' | 'resume'>, sha256: string): Promise<string> {
+  const { model, train, dev, mask, options } = request;
   const sets = [train, dev, dev && mismatchedRows(dev)];
   const rows = await Promise.all(sets.map((each) => each && readRowsIdentity(each)));
   return canonicalHash([modelIdentity(model, sha256), rows, mask, optionsIdentity(options)]);

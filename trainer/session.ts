@@ -6,7 +6,10 @@ import { TAG, writeSavedModel } from './saved-model';
 
 type Numbers = Float32Array | Int32Array;
 
-/** What is used of tfjs-node's native binding, as `infra/tensorflow.ts` loads it. Tensors and graphs are numbers there. */
+/**
+ * Part of tfjs-node's native binding that hifi uses; `infra/tensorflow.ts` loads it. Tensors and
+ * graphs are numeric ids.
+ */
 export interface TensorFlow {
   readonly TF_FLOAT: number;
   readonly TF_INT32: number;
@@ -20,17 +23,17 @@ export interface TensorFlow {
   deleteSavedModel(id: number): void;
 }
 
-/** Where TensorFlow computes. */
+/** Device on which TensorFlow computes. */
 export const deviceOf = (tf: TensorFlow): 'cpu' | 'cuda' => (tf.isUsingGpuDevice() ? 'cuda' : 'cpu');
 
-/** A tensor in the engine, until it is disposed of. */
+/** Handle of a tensor in the engine, which holds its memory until `dispose`. */
 export class Held {
   constructor(
     private readonly tf: TensorFlow,
     readonly id: number,
   ) {}
 
-  /** A copy of its numbers on this side. */
+  /** Copies the tensor's values out of the engine. */
   values(): Float32Array {
     return this.tf.tensorDataSync(this.id) as Float32Array;
   }
@@ -40,14 +43,14 @@ export class Held {
   }
 }
 
-/** A value for an input: numbers of this side, or what an earlier run gave. */
+/** Value for an input: an array, or a tensor in the engine. */
 export type Feed = { values: Numbers; shape: number[] } | Held;
 
-/** A graph in the engine, with its variables. */
+/** Graph in the engine, with its variables. */
 export class Session {
   private readonly id: number;
 
-  /** Loads the graph and gives its variables their values; holds memory until {@link Session.close}. */
+  /** Loads the graph and initializes its variables; holds memory until {@link Session.close}. */
   constructor(
     private readonly tf: TensorFlow,
     { nodes, variables }: Ops,
@@ -63,7 +66,7 @@ export class Session {
     this.assign(variables.map((variable) => [variable, variable.initial()]));
   }
 
-  /** Gives variables new numbers. */
+  /** Assigns new values to variables. */
   assign(values: readonly (readonly [Variable, Float32Array])[]): void {
     const feeds = values.map(([{ next, shape }, numbers]) => [next, this.hold(numbers, [...shape])] as const);
     const taken = values.map(([variable]) => variable.taken);
@@ -71,8 +74,9 @@ export class Session {
   }
 
   /**
-   * Runs what the fetched tensors need.
-   * @returns the fetched tensors in their order; the caller's to dispose of
+   * Runs the ops that the fetched tensors need.
+   *
+   * @returns the fetched tensors in order; the caller disposes of them
    */
   run(feeds: readonly (readonly [Tensor, Feed])[], fetches: readonly Tensor[]): Held[] {
     const made: Held[] = [];
@@ -90,7 +94,7 @@ export class Session {
     }
   }
 
-  /** {@link run} for numbers that are wanted on this side. */
+  /** Runs the graph and copies one fetched tensor out of the engine. */
   read(feeds: readonly (readonly [Tensor, Feed])[], fetch: Tensor): Float32Array {
     const [held] = this.run(feeds, [fetch]);
     const values = held.values();
@@ -98,7 +102,7 @@ export class Session {
     return values;
   }
 
-  /** Numbers of this side as a tensor that the caller disposes of. */
+  /** Copies values into a tensor in the engine; the caller disposes of it. */
   hold(values: Numbers, shape: number[]): Held {
     const { TF_FLOAT, TF_INT32 } = this.tf;
     return new Held(this.tf, this.tf.createTensor(shape, values instanceof Float32Array ? TF_FLOAT : TF_INT32, values));

@@ -7,25 +7,25 @@ import { isStaged } from '../foundation/output-path';
 import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
 import type { TrainingState } from './program';
 
-/** Where a run stands, besides its tensors. */
+/** Progress of a run, stored with its tensors. */
 export interface Progress {
-  /** Steps done. */
+  /** Finished steps. */
   step: number;
-  /** Sum of the losses of the epoch's rows so far, and how many they are. */
+  /** Sum of the losses of the epoch's rows so far, and the number of these rows. */
   lossSum: number;
   lossRows: number;
-  /** Seconds that the epoch has trained so far. */
+  /** Training time of the epoch so far, in seconds. */
   seconds: number;
   epochs: EpochMetrics[];
-  /** The best epoch so far, from 1; 0 before the first has ended. */
+  /** Best epoch so far, from 1; 0 before the first has ended. */
   bestEpoch: number;
 }
 
-/** A training checkpoint: all that a run needs to go on as if it had never been cut. */
+/** Training checkpoint: everything that a run needs to resume with identical results. */
 export interface SavedState {
   progress: Progress;
   training: TrainingState;
-  /** The best epoch's numbers. // [P] */
+  /** Parameters of the best epoch. // [P] */
   best: Float32Array;
 }
 
@@ -41,7 +41,7 @@ const progressSchema = z.object({
   bestEpoch: z.int().min(0),
 });
 
-/** Removes what a process that was killed while it wrote a checkpoint has left. */
+/** Removes partial files of a process that was killed while it wrote a checkpoint. */
 function sweep(folder: string): void {
   if (!fs.existsSync(folder)) return;
   for (const name of fs.readdirSync(folder)) {
@@ -49,7 +49,7 @@ function sweep(folder: string): void {
   }
 }
 
-/** Writes the checkpoint into `folder`, whole or not at all, in the place of the one before. */
+/** Replaces the checkpoint in `folder`, atomically. */
 export function saveState(folder: string, run: string, { progress, training, best }: SavedState): void {
   fs.mkdirSync(folder, { recursive: true });
   sweep(folder);
@@ -67,11 +67,11 @@ export function saveState(folder: string, run: string, { progress, training, bes
 }
 
 /**
- * Reads the checkpoint in `folder`; undefined where there is none.
+ * Reads the checkpoint in `folder`; undefined if there is none.
  *
- * @param run what the checkpoint must be of: hash of model, data, mask and options
- * @param size numbers that are trained
- * @throws INVALID_INPUT where it is of another run or damaged
+ * @param run identity that the checkpoint must have: hash of model, data, mask and options
+ * @param size number of trainable parameters
+ * @throws HifiError INVALID_INPUT if the checkpoint is damaged or belongs to another run
  */
 export function loadState(folder: string, run: string, size: number): SavedState | undefined {
   sweep(folder);
@@ -81,12 +81,12 @@ export function loadState(folder: string, run: string, size: number): SavedState
   try {
     if (stored.metadata.run !== run) {
       throw invalidInput(
-        `${file} is of another run: the model, the data, the mask or an option differs; start anew in another folder or with --overwrite`,
+        `${file} belongs to another run: the model, the data, the mask or an option differs; start in another folder, or start over with --overwrite`,
       );
     }
     const progress = progressSchema.safeParse(JSON.parse(stored.metadata.progress ?? 'null'));
     const whole = TENSORS.every((name) => stored.tensors.get(name)?.shape[0] === size);
-    if (!progress.success || !whole) throw invalidInput(`${file} is damaged; start anew with --overwrite`);
+    if (!progress.success || !whole) throw invalidInput(`${file} is damaged; start over with --overwrite`);
     const [parameters, firstMoment, secondMoment, best] = TENSORS.map((name) => stored.float32(name));
     return { progress: progress.data as Progress, training: { parameters, firstMoment, secondMoment }, best };
   } finally {
@@ -95,10 +95,10 @@ export function loadState(folder: string, run: string, size: number): SavedState
 }
 
 /**
- * Removes the checkpoint. For the caller of a training, once its metrics are kept: until then the run, resumed, gives them
- * again.
+ * Removes the checkpoint. The caller of a training does this after it has stored the metrics: until
+ * then the run, resumed, returns them again.
  *
- * @param folder the `state/` of the run
+ * @param folder the run's `state/`
  */
 export function clearState(folder: string): void {
   sweep(folder);

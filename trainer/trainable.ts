@@ -5,22 +5,22 @@ import { architectureOf, ofTaskHead } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { ParameterLayout } from './parameters';
 
-/** All that is trained: where each tensor lies in the flat vector, and what it starts as. */
+/** Trainable parameters: the place of each tensor in the flat vector, and the initial values. */
 export interface Trainable {
   layout: ParameterLayout;
-  /** The vector before the first step. // [P] */
+  /** Vector before the first step. // [P] */
   initial: Float32Array;
-  /** Tuned numbers of the base. */
+  /** Number of trainable parameters of the base. */
   tunedParameters: number;
-  /** Numbers of the task head. */
+  /** Number of parameters of the task head. */
   taskHeadParameters: number;
 }
 
 /**
- * The tuned slices as the base has them, and a task head: a pooler as the base has it, new weights drawn from
- * N(0, initializer_range), new biases 0 (docs/method.md).
+ * Trainable parameters with their initial values (docs/method.md): the tuned slices and a pooler from
+ * the base, new weights of the task head from N(0, initializer_range), its new biases 0.
  *
- * @param outputs logits a row
+ * @param outputs number of logits per row
  */
 export function trainable(
   checkpoint: Checkpoint,

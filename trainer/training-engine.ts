@@ -20,10 +20,10 @@ import type { ScoringCost } from './scoring-calibration';
 
 type Request = TrainRequest | EvaluateRequest | LogitsRequest | ScoreRequest | CalibrateRequest;
 
-/** Rows per batch in the check of an ONNX folder: they are few and of any length. */
+/** Rows per batch in the check of an ONNX folder, which has few rows of any length. */
 const CHECK_BATCH_SIZE = 8;
 
-/** The environment is that of the engine's threads; an export has none of its own. */
+/** Calls the trainer's engine. Its environment sets the threads; an export uses the defaults. */
 const call = <Event, Result>(
   method: string,
   request: Request | MergeRequest | OnnxFilesRequest,
@@ -39,17 +39,17 @@ const call = <Event, Result>(
     ...options,
   });
 
-/** Masked fine-tuning in a child process; see `train` in `pipeline.ts`. */
+/** Fine-tunes in a child process; see `train` in `pipeline.ts`. */
 export const train = (request: TrainRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<TrainEvent, TrainMetrics>('train', request, signal, options);
 
-/** Scores of all heads that need gradients, in a child process; see `scoreHeads` in `score.ts`. */
+/** Computes the scores that need gradients in a child process; see `scoreHeads` in `score.ts`. */
 export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<ScoreEvent, HeadScores>('scoreHeads', request, signal, options);
 
 /**
- * Measures what a training costs, and before it the scoring for a strategy that needs gradients,
- * each in a child process of its own; see `scoring-calibration.ts` and `training-calibration.ts`.
+ * Measures the cost of a training and, for a strategy that needs gradients, of the scoring before it,
+ * each in its own child process; see `scoring-calibration.ts` and `training-calibration.ts`.
  */
 export async function* calibrateTraining(
   request: CalibrateRequest,
@@ -65,28 +65,34 @@ export async function* calibrateTraining(
   return { ...trained, seconds: { scoring: scored.seconds, ...trained.seconds }, peakBytes };
 }
 
-/** The metrics of a tuned model, in a child process: of an exported ONNX folder in onnxruntime's. See `evaluateModel`. */
+/**
+ * Evaluates a tuned model in a child process: TensorFlow's, or onnxruntime's for an exported ONNX
+ * folder. See `evaluateModel`.
+ */
 export const evaluate = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   isExported(request)
     ? evaluateOnnx(request, signal, options)
     : call<StageProgress, EvaluateResult>('evaluate', request, signal, options);
 
-/** The predictions of a tuned model, in a child process: of an exported ONNX folder in onnxruntime's. See `predictModel`. */
+/**
+ * Predicts with a tuned model in a child process: TensorFlow's, or onnxruntime's for an exported ONNX
+ * folder. See `predictModel`.
+ */
 export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   isExported(request)
     ? predictOnnx(request, signal, options)
     : call<PredictEvent, void>('predict', request, signal, options);
 
-/** The bare logits of token rows, in a child process. */
+/** Computes the logits of token rows in a child process. */
 const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   call<number, Logits>('logits', request, signal, options);
 
 /**
- * Makes a checkpoint, an adapter or an ONNX folder of a base and a delta in child processes. The
- * one that merges or writes the files is silent meanwhile: `silenceMs` must be more than that.
+ * Exports a base and a delta as a checkpoint, an adapter or an ONNX folder, in child processes. The
+ * process that merges or writes the files reports no progress: `silenceMs` must exceed that time.
  *
- * @throws HifiError as `exportMerged` and `publishOnnxFolder`; where `signal` aborts the folder is
- *   not to be kept
+ * @throws HifiError as `exportMerged` and `publishOnnxFolder`; if `signal` aborts, the caller removes
+ *   the folder
  */
 export async function* exportModel(
   request: ExportRequest,
@@ -109,8 +115,8 @@ export async function* exportModel(
       result(logitsOnnx({ folder, dtypes, rows, options: inference }, signal, options)),
     ...(evaluation && {
       evaluate: async (folder, type) => {
-        const asked = { ...evaluation, model: folder, dtype: type };
-        const { metrics, loss } = await result(evaluateOnnx(asked, signal, options));
+        const request = { ...evaluation, model: folder, dtype: type };
+        const { metrics, loss } = await result(evaluateOnnx(request, signal, options));
         return { ...metrics, loss };
       },
     }),
@@ -120,9 +126,11 @@ export async function* exportModel(
   return { notes: [], onnx };
 }
 
-/** @throws INVALID_INPUT where a delta is to be put on an exported model */
+/** Returns true for an exported ONNX model. @throws HifiError INVALID_INPUT if the request has a delta too */
 function isExported({ model, delta }: EvaluateRequest): boolean {
   if (!isOnnxFolder(model)) return false;
   if (delta === undefined) return true;
-  throw invalidInput(`${model} is an exported ONNX model, with its delta in it: leave out the delta, or give the base`);
+  throw invalidInput(
+    `${model} is an exported ONNX model, which includes its delta: leave out the delta, or give the base`,
+  );
 }

@@ -4,8 +4,8 @@ import { writeWhole } from '../foundation/whole-file';
 import type { WindowsSoFar } from '../infra/telemetry/training-windows';
 
 /**
- * What a run's attempts have told of its training, in a file of the run's folder: the bound on a job's windows holds across them,
- * wherever one was cut.
+ * File in a run's folder that counts the windows of all attempts, so that the limit on a job's windows
+ * holds across attempts.
  */
 export class WindowsFile {
   private readonly file: string;
@@ -15,7 +15,10 @@ export class WindowsFile {
     this.file = path.join(run, 'windows.json');
   }
 
-  /** @returns undefined where nothing was told, or the file is damaged: the bound is then this attempt's alone */
+  /**
+   * Reads the count of earlier attempts; undefined if there is none or the file is damaged. The limit
+   * then applies to this attempt alone.
+   */
   read(): WindowsSoFar | undefined {
     try {
       const { windows, milliseconds } = JSON.parse(fs.readFileSync(this.file, 'utf8'));
@@ -26,8 +29,8 @@ export class WindowsFile {
   }
 
   /**
-   * A training continues if the file cannot be written: the limit is then the file's previous
-   * content.
+   * Writes the count. A training continues if the file cannot be written; a later attempt then reads
+   * the previous count.
    */
   write(soFar: WindowsSoFar): void {
     try {

@@ -48,7 +48,7 @@ export interface RowsNeed {
 export interface ModelSettings {
   signal: AbortSignal;
   /** Receives the progress of a download. */
-  tell?: (progress: StageProgress) => void;
+  onProgress?: (progress: StageProgress) => void;
 }
 
 /** SHA-256 of a delta's two files. */
@@ -83,7 +83,7 @@ export class Inputs {
    *
    * @throws HifiError INVALID_INPUT of the field `model`; FAILED if a download fails; CANCELLED
    */
-  async model(name: string, { signal, tell }: ModelSettings): Promise<string> {
+  async model(name: string, { signal, onProgress }: ModelSettings): Promise<string> {
     const wanted = "a known name, a name on the Hugging Face Hub, or a folder below one of the service's data roots";
     const wrong = (why: string, value = shown(name)) =>
       invalidValue({ field: 'model', value, expected: `${wanted}${why}` });
@@ -97,9 +97,9 @@ export class Inputs {
     if (/^(\/|\.\.?(\/|$)|~)/.test(name)) {
       throw wrong(located.kind === 'missing' ? `: there is no such folder${located.hint}` : '');
     }
-    const onProgress = ({ done, total }: { done: number; total: number }) =>
-      tell?.({ kind: 'progress', stage: 'download', done, total, unit: 'bytes' });
-    return within('model', () => namedModel(name, { signal, onProgress }, this.roots.folders()));
+    const onDownload = ({ done, total }: { done: number; total: number }) =>
+      onProgress?.({ kind: 'progress', stage: 'download', done, total, unit: 'bytes' });
+    return within('model', () => namedModel(name, { signal, onProgress: onDownload }, this.roots.folders()));
   }
 
   /**

@@ -5,9 +5,9 @@ import type { Logger } from '../log';
 import type { Telemetry } from '../telemetry';
 import { extract } from '../telemetry/propagation';
 
-/** Calls that look and change nothing: too many to be told of each. */
+/** Read-only calls: too many for a span each. */
 const QUIET = /\/(Get|List|Watch)/;
-/** What a client can mend is no error of the service's. */
+/** Statuses of a client's mistake, which are no error of the service. */
 const CLIENTS = [
   status.INVALID_ARGUMENT,
   status.NOT_FOUND,
@@ -19,7 +19,7 @@ const CLIENTS = [
 
 /** Interceptor of every call of a service: its span, its duration, its error in the log. */
 export function callInterceptor(telemetry: Telemetry, log: Logger): CallInterceptor {
-  const seconds = telemetry.histogram('rpc.server.call.duration', 's', 'How long calls took');
+  const seconds = telemetry.histogram('rpc.server.call.duration', 's', 'Duration of calls');
   return async (call, work) => {
     const started = performance.now();
     const traced = async () => {

@@ -33,7 +33,7 @@ export function answerSupervisor(serve: (settings: ServeSettings) => Promise<Ser
   process.once('disconnect', () => process.exit(1));
   process.on('message', (message: ToService) => {
     if (message.type === 'serve') void start(message.settings);
-    // A library may hold something open.
+    // A library may keep the process alive.
     else
       void end().then(
         () => process.exit(0),

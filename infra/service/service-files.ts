@@ -15,7 +15,7 @@ interface ServiceFiles {
   stopSweeping(): void;
 }
 
-/** Where a service finds what requests name, and where its results go. */
+/** Opens the inputs that requests name and the store of the service's results. */
 export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, log: Logger): ServiceFiles {
   const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const remote = gateway && new RemoteArtifacts(store, gateway);

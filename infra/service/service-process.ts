@@ -8,7 +8,7 @@ import type { Served, ServedName, ServeSettings } from './settings';
 export type ToService = { type: 'serve'; settings: ServeSettings } | { type: 'end' };
 export type FromService = { type: 'served'; served: Served } | (FromChild & { type: 'error' });
 
-/** Children that are not gone. A stopped one does not notice that its parent ends. */
+/** Running children. A stopped one does not notice that its parent ends. */
 const living = new Set<ChildProcess>();
 process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL');
@@ -16,7 +16,7 @@ process.once('exit', () => {
 
 /** Child process of one service, as its parent sees it. It writes to this process's stderr. */
 export class ServiceProcess {
-  /** Settles when the process is gone, with words for how it ended. */
+  /** Settles when the process has ended, with a description of how it ended. */
   readonly gone: Promise<string>;
   private readonly child: ChildProcess;
 
@@ -44,7 +44,7 @@ export class ServiceProcess {
   }
 
   /**
-   * Serves; once.
+   * Starts serving; called once.
    *
    * @throws HifiError the service's own error with its code; FAILED if the process ends before
    */
@@ -61,13 +61,13 @@ export class ServiceProcess {
     return first.served;
   }
 
-  /** Ends the service and settles when the process is gone. */
+  /** Ends the service and settles when the process has ended. */
   async end(): Promise<void> {
     this.send({ type: 'end' });
     await this.gone;
   }
 
-  /** Sends to a child that may be gone. */
+  /** Sends to a child that may have ended. */
   private send(message: ToService): void {
     if (this.child.connected) this.child.send(message, () => {});
   }

@@ -15,10 +15,12 @@ export interface ServiceServer {
   start(): Promise<number>;
 }
 
-/** How long calls may go on when a service ends, in milliseconds. */
+/** Time that open calls have to finish when a service ends, in milliseconds. */
 const GRACE_MS = 5000;
 
 /**
+ * Creates the log, telemetry and server of a service.
+ *
  * @param parts ends the telemetry, and the server once it has started
  * @throws HifiError INVALID_INPUT for an unprotected bind address
  */

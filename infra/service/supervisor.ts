@@ -10,7 +10,7 @@ import type { Served, ServedName, ServeSettings } from './settings';
 
 /** Pauses before a service that died is started again, in milliseconds. */
 const RESTARTS = { first: 500, longest: 30_000 };
-/** The longest path of a folder of sockets, in characters. */
+/** Maximum length of the path of the sockets' folder, in characters. */
 const SOCKET_FOLDER_MOST = 90;
 
 export interface SuperviseSettings extends Omit<ServeSettings, 'name' | 'port' | 'socket' | 'peers' | 'credentials'> {
@@ -21,9 +21,9 @@ export interface SuperviseSettings extends Omit<ServeSettings, 'name' | 'port' |
 }
 
 /**
- * Serves all services, each in a process of its own. They reach each other by Unix sockets in the
- * state directory, which no other user may enter. A service that dies is started again on its ports;
- * the others stay. If one fails to start at first, all end before this throws.
+ * Serves all services, each in its own process. They connect by Unix sockets in the state directory,
+ * which no other user may enter. A service that dies is restarted on its ports while the others keep
+ * running. If a service fails to start at first, all end before this throws.
  *
  * @throws HifiError the error of the service that failed to start
  */
@@ -42,7 +42,7 @@ export async function supervise(settings: SuperviseSettings): Promise<{ served: 
       parts.add(() => supervised.stop());
       return supervised;
     };
-    // All load at once. The gateway serves when the others do, and ends first: its jobs work there.
+    // All load at once. The gateway starts last and ends first, because its jobs call the others.
     const [analyzer, trainer, gateway] = (['analyzer', 'trainer', 'gateway'] as const).map(service);
     const workers = await Promise.allSettled([analyzer.start(), trainer.start()]);
     const served = workers.map((result) => {
@@ -83,7 +83,7 @@ class SupervisedService {
   private async serve(): Promise<Served> {
     const served = await this.process.serve(this.settings);
     const { port, pagePort } = served;
-    // Clients know these ports, so a later process serves on them too.
+    // Clients use these ports, so a restarted process serves on them too.
     this.settings = { ...this.settings, port, ...(pagePort !== undefined && { httpPort: pagePort }) };
     return served;
   }

@@ -6,27 +6,27 @@ import { currentTraceparent } from './traceparent';
 import { TrainingWindows, type TrainingWindowsSettings } from './training-windows';
 
 /**
- * Passes an engine's events on, and shows them in the trace below the span that is active now: intervals, which end here, and
- * the windows of a training. What is open is told when the events end, however they end.
+ * Forwards an engine's events and records its intervals and training windows as spans below the span
+ * that is active now. The last spans are recorded when the events end, also by an error.
  *
- * @returns the engine's events but for its intervals, and its result
- * @throws what the engine throws
+ * @returns the engine's events without the intervals, and its result
+ * @throws the engine's error
  */
 export function engineSpans<Event extends { kind: string }, Result>(
   telemetry: Telemetry,
   events: AsyncGenerator<Event, Result>,
   settings: TrainingWindowsSettings = {},
 ): AsyncGenerator<Exclude<Event, Interval>, Result> {
-  // Here and not in the generator: that runs in the context of whoever reads it.
+  // Read here because the generator runs in its reader's context.
   const parent = settings.parent ?? currentTraceparent();
-  return passed(
+  return recordedEvents(
     events,
     new IntervalSpans(telemetry, { parent }),
     new TrainingWindows(telemetry, { ...settings, parent }),
   );
 }
 
-async function* passed<Event extends { kind: string }, Result>(
+async function* recordedEvents<Event extends { kind: string }, Result>(
   events: AsyncGenerator<Event, Result>,
   intervals: IntervalSpans,
   windows: TrainingWindows,
@@ -34,11 +34,11 @@ async function* passed<Event extends { kind: string }, Result>(
   try {
     return yield* relayed(events, function* (event) {
       if (isInterval(event)) {
-        intervals.take(event);
-        windows.otherwise(event.to);
+        intervals.add(event);
+        windows.pause(event.to);
         return;
       }
-      if (isProgress(event)) windows.take(event);
+      if (isProgress(event)) windows.add(event);
       yield event as Exclude<Event, Interval>;
     });
   } finally {

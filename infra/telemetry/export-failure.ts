@@ -51,7 +51,7 @@ function reasonOf(text: string, code: unknown): string {
   const refused = /\bE[A-Z]{4,}\b/.exec(text);
   if (refused) return `it cannot be reached (${refused[0]})`;
   const [first] = text.replace(/^\w*Error: /, '').split('\n');
-  const said = typeof code === 'number' && code >= 100 ? `${code} ${first}` : first;
-  if (!/Not Found|UNIMPLEMENTED/.test(text)) return said;
-  return `${said}; for a collector that takes no metrics or no logs set OTEL_METRICS_EXPORTER=none or OTEL_LOGS_EXPORTER=none`;
+  const reason = typeof code === 'number' && code >= 100 ? `${code} ${first}` : first;
+  if (!/Not Found|UNIMPLEMENTED/.test(text)) return reason;
+  return `${reason}; for a collector that takes no metrics or no logs set OTEL_METRICS_EXPORTER=none or OTEL_LOGS_EXPORTER=none`;
 }

@@ -1,38 +1,40 @@
 import type { Attributes, Telemetry } from './spans';
 import { currentTraceparent } from './traceparent';
 
-/** A piece of an engine's work, told when it is over: a batch in onnxruntime, a block's eigenvalues. */
+/** Finished piece of an engine's work: a batch in onnxruntime, a block's eigenvalues. */
 export interface Interval {
   kind: 'interval';
-  /** The span's name, without ids. */
+  /** Name of the span, without ids. */
   name: string;
   /** In milliseconds since the epoch. */
   from: number;
   to: number;
-  /** Numbers are amounts, such as rows and tokens: where intervals are merged they are added up. */
+  /** Numbers are amounts, such as rows and tokens; merging intervals adds them up. */
   attributes?: Attributes;
 }
 
 export interface IntervalSpansSettings {
-  /** Spans of one name; 100 by default. */
+  /** Maximum number of spans of one name; default: 100. */
   most?: number;
-  /** What the spans are below, as a traceparent; by default the span that is active when this is made. */
+  /** Parent of the spans, as a traceparent; default: the span that is active at construction. */
   parent?: string;
 }
 
-/** Intervals that become one span. */
+/** Intervals that are merged into one span. */
 interface Group {
   from: number;
   to: number;
-  /** The intervals' milliseconds added up. They may lie side by side: then it is more than the span's length. */
+  /**
+   * Sum of the intervals' durations in milliseconds; it exceeds the span's duration if they overlap.
+   */
   busy: number;
   count: number;
-  /** How many it is to hold. */
+  /** Number of intervals at which the group is complete. */
   size: number;
   attributes: Attributes;
 }
 
-/** What became of the intervals of one name. */
+/** Counts of one name, and its incomplete group. */
 interface Named {
   intervals: number;
   spans: number;
@@ -40,9 +42,10 @@ interface Named {
 }
 
 /**
- * Turns an engine's intervals into spans, at most `most` of each name however many there are. The first half of them get a
- * span each. Then a span holds a third of the intervals that came since (at least one), from the first's start to the
- * last's end: 100 spans are enough for a million intervals, and what comes beyond is in the last one.
+ * Records an engine's intervals as spans, at most `most` of each name. The first `most / 2` intervals
+ * are one span each. A later span merges a third of the intervals since then, at least one, from the
+ * earliest start to the latest end. 100 spans suffice for a million intervals; the last span merges
+ * the rest.
  */
 export class IntervalSpans {
   private readonly names = new Map<string, Named>();
@@ -57,18 +60,18 @@ export class IntervalSpans {
     this.parent = parent;
   }
 
-  take(interval: Interval): void {
+  add(interval: Interval): void {
     let named = this.names.get(interval.name);
     if (named === undefined) this.names.set(interval.name, (named = { intervals: 0, spans: 0, open: undefined }));
     const alone = Math.floor(this.most / 2);
     const size = Math.max(1, Math.ceil((named.intervals - alone) / 3));
     named.intervals += 1;
     named.open = named.open ? merged(named.open, interval) : begun(interval, size);
-    // The last span stays open: it holds all that is still to come.
+    // The last span stays open for all further intervals.
     if (named.open.count >= named.open.size && named.spans < this.most - 1) this.close(interval.name, named);
   }
 
-  /** No more intervals come: tells of those that still wait for others. */
+  /** Records the incomplete groups. */
   end(): void {
     for (const [name, named] of this.names) this.close(name, named);
   }

@@ -3,7 +3,7 @@ import { logs, SeverityNumber } from '@opentelemetry/api-logs';
 /**
  * Emits a line of the log as an OpenTelemetry log record of the active span, if logs are exported.
  *
- * @param line JSON, as pino writes it: what it leaves out is not sent
+ * @param line JSON line that pino wrote; fields that it leaves out are not sent
  */
 export function emitLogRecord(line: string): void {
   const logger = logs.getLogger('hifi');

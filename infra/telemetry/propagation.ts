@@ -11,7 +11,7 @@ import {
 } from '@opentelemetry/api';
 import { currentTraceparent, parseTraceparent } from './traceparent';
 
-/** Names under which a request carries its caller's span and baggage, such as gRPC's metadata. */
+/** Request that carries its caller's span and baggage by name, such as gRPC's metadata. */
 export interface Carrier {
   get(name: string): unknown[];
   getMap(): Record<string, unknown>;
@@ -30,7 +30,7 @@ export const inject = (carrier: Carrier) => propagation.inject(context.active(),
 /** Reads a request's span and baggage. @returns the root context with them */
 export const extract = (carrier: Carrier) => propagation.extract(ROOT_CONTEXT, carrier, GETTER);
 
-/** The active context with another span in it, see `SpanSettings.parent`. */
+/** Returns the active context with another span in it; see `SpanSettings.parent`. */
 export function contextUnder(parent: string | Span | null | undefined): Context {
   const active = context.active();
   if (parent === undefined) return active;
@@ -39,7 +39,7 @@ export function contextUnder(parent: string | Span | null | undefined): Context 
   return spanContext ? trace.setSpanContext(active, spanContext) : trace.deleteSpan(active);
 }
 
-/** Passes a caller's traceparent on, for a process that does not load the SDK. */
+/** Propagator of a caller's traceparent, for a process that does not load the SDK. */
 export const TRACE_CONTEXT: TextMapPropagator = {
   inject(active, carrier, setter) {
     const traceparent = context.with(active, currentTraceparent);

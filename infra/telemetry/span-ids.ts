@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { newSpanId } from './traceparent';
 
-/** Random ids, except for a span that is to have an id made in advance. */
+/** Generator of random ids, which can also give a span an id created in advance. */
 export class SpanIds {
   private adopted: string | undefined;
 
@@ -13,7 +13,7 @@ export class SpanIds {
     return this.adopted ?? newSpanId();
   }
 
-  /** Makes one span with this id; with a random one if it is `undefined`. */
+  /** Creates one span with this id, or a random one if it is undefined. */
   adopt<T>(spanId: string | undefined, make: () => T): T {
     this.adopted = spanId;
     try {

@@ -2,25 +2,31 @@ import type { Attributes, Span } from '@opentelemetry/api';
 
 export type { Attributes, Span };
 
-/** Services; a collector knows them as `hifi-gateway` and so on. */
+/** Name of a service; a collector receives it as `hifi-gateway` and so on. */
 export type ServiceName = 'gateway' | 'analyzer' | 'trainer';
 
 export interface SpanSettings {
-  /** `server` and `client` are the ends of a call, `producer` and `consumer` those of a queue; `internal` by default. */
+  /**
+   * `server` and `client` are the ends of a call, `producer` and `consumer` those of a queue. Default:
+   * `internal`.
+   */
   kind?: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
-  /** A traceparent or a span; `null` begins a new trace. By default the active span. What is no traceparent counts as `null`. */
+  /**
+   * Parent, as a traceparent or a span; default: the active span. `null` and an invalid traceparent
+   * begin a new trace.
+   */
   parent?: string | Span | null;
   attributes?: Attributes;
-  /** Traceparents of spans that have to do with it without being above it, such as the attempt that was cut. */
+  /** Traceparents of related spans that are no ancestors, such as an interrupted attempt. */
   links?: string[];
-  /** The span's id, 16 hex digits, where it was made in advance (`newSpanId`); by default a random one. */
+  /** Id created in advance by `newSpanId`, 16 hex digits; default: a random one. */
   spanId?: string;
-  /** In milliseconds since the epoch; now by default. */
+  /** In milliseconds since the epoch; default: now. */
   startTime?: number;
 }
 
 export interface RecordedSettings extends Omit<SpanSettings, 'startTime'> {
-  /** What it ended by, where that is an error: marks the span. */
+  /** Message of the error that ended the span; marks the span as failed. */
   error?: string;
 }
 
@@ -29,24 +35,27 @@ export interface Histogram {
   record(value: number, attributes?: Attributes): void;
 }
 
-/** What a service tells of its work: spans and histograms. Where it is off, work is done and nothing is told. */
+/** Telemetry of a service: spans and histograms. If it is off, work runs without being recorded. */
 export interface Telemetry {
   /** True if spans are recorded. */
   readonly on: boolean;
   /**
-   * Does work in a span, which is active meanwhile: spans begun by the work, and lines it logs, are below it.
+   * Runs work in a span. The span is active meanwhile, so it is the parent of the work's spans and log
+   * lines.
    *
-   * @returns what the work returns
-   * @throws what the work throws; the span is marked with it
+   * @returns the work's result
+   * @throws the work's error, which also marks the span
    */
   inSpan<T>(name: string, settings: SpanSettings, work: (span: Span) => Promise<T>): Promise<T>;
-  /** Tells of a span that has begun and ended already, at `from` and `to` in milliseconds since the epoch. */
+  /** Records a finished span; `from` and `to` are in milliseconds since the epoch. */
   record(name: string, from: number, to: number, settings?: RecordedSettings): void;
   /**
-   * @param name e.g. `hifi.stage.duration`; names carry no ids
-   * @param unit UCUM's, e.g. `s`, `By`, `{token}`
+   * Creates a histogram.
+   *
+   * @param name such as `hifi.stage.duration`, without ids
+   * @param unit in UCUM, such as `s`, `By`, `{token}`
    */
   histogram(name: string, unit: string, description: string): Histogram;
-  /** Sends what is not sent yet; gives up after three seconds. Nothing is told after it. */
+  /** Sends the rest, for at most three seconds. Nothing is recorded afterwards. */
   shutdown(): Promise<void>;
 }

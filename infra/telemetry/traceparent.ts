@@ -2,14 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { isSpanContextValid, type Span, type SpanContext, trace } from '@opentelemetry/api';
 
 /*
- * A span as others know it: W3C's traceparent, `00-TRACE ID-SPAN ID-FLAGS` in hex. It is text, so it crosses all there is to
- * cross: gRPC metadata, NATS headers, a job's record, a process.
+ * W3C's traceparent identifies a span as text: `00-TRACE ID-SPAN ID-FLAGS` in hex. hifi passes it in
+ * gRPC metadata, NATS headers and a job's record, and to other processes.
  */
 
-/** https://www.w3.org/TR/trace-context/#traceparent-header. A version after 00 may add parts; there is none of ff. */
+/**
+ * Format from https://www.w3.org/TR/trace-context/#traceparent-header. A version after 00 may add
+ * parts; version ff is invalid.
+ */
 const TRACEPARENT = /^(?!ff)([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/;
 
-/** @returns what a traceparent names; `undefined` where it is none */
+/** Parses a traceparent; undefined if it is invalid. */
 export function parseTraceparent(traceparent: string): SpanContext | undefined {
   const [, version, traceId, spanId, flags, more] = TRACEPARENT.exec(traceparent) ?? [];
   if (version === undefined || (version === '00' && more !== undefined)) return undefined;
@@ -17,36 +20,39 @@ export function parseTraceparent(traceparent: string): SpanContext | undefined {
   return isSpanContextValid(context) ? context : undefined;
 }
 
-/** @returns a span's traceparent; `undefined` where telemetry is off and no caller has handed one over */
+/** Formats a span's traceparent; undefined if telemetry is off and no caller passed one. */
 function traceparentOf(span: Span): string | undefined {
   const context = span.spanContext();
   return isSpanContextValid(context) ? format(context) : undefined;
 }
 
-/** The active span's traceparent, see `traceparentOf`. */
+/** Formats the active span's traceparent; see `traceparentOf`. */
 export function currentTraceparent(): string | undefined {
   const span = trace.getActiveSpan();
   return span && traceparentOf(span);
 }
 
-/** The id of a span to come, for `SpanSettings.spanId`: kept before the span begins, it outlives the process that makes it. */
+/**
+ * Creates the id of a future span, for `SpanSettings.spanId`. A process stores it before the span
+ * begins, so that another process can record the span if the first one is killed.
+ */
 export function newSpanId(): string {
   const id = randomBytes(8).toString('hex');
   return /^0+$/.test(id) ? newSpanId() : id;
 }
 
 /**
- * The traceparent of the span with this id in the trace of another.
+ * Formats the traceparent of the span with this id in the trace of another span.
  *
  * @param traceparent any span of the trace
- * @returns `undefined` where `traceparent` is none
+ * @returns undefined if `traceparent` is invalid
  */
 export function siblingTraceparent(traceparent: string, spanId: string): string | undefined {
   const context = parseTraceparent(traceparent);
   return context && format({ ...context, spanId });
 }
 
-/** @returns the trace's id, 32 hex digits; `undefined` where `traceparent` is none */
+/** Extracts the trace's id, 32 hex digits; undefined if `traceparent` is invalid. */
 export const traceIdOf = (traceparent: string) => parseTraceparent(traceparent)?.traceId;
 
 const format = ({ traceId, spanId, traceFlags }: SpanContext) =>

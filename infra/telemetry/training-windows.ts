@@ -2,71 +2,81 @@ import type { StageProgress } from '../../foundation/progress';
 import type { Telemetry } from './spans';
 import { currentTraceparent } from './traceparent';
 
-/** The name of a window's span. */
+/** Name of a window's span. */
 const NAME = 'hifi.train.window';
-/** The shortest window, in milliseconds. */
+/** Shortest duration of a window, in milliseconds. */
 const SHORTEST_MS = 1000;
-/** A window is this share of the training so far: 250 of them cover two days. */
+/** Duration of a window as a share of the training so far: 250 windows cover two days. */
 const SHARE = 1 / 25;
-/** From this window on it is a greater share, so that those that are left suffice for any length. */
+/**
+ * Number of windows after which the share is greater, so that the rest suffice for a training of any
+ * length.
+ */
 const MANY = 250;
 const GREATER_SHARE = 1 / 4;
-/** Windows of a job at most; the last one stays open to the end. */
+/** Maximum number of windows of a job; the last one stays open to the end. */
 const MOST = 300;
 
-/** Steps that a window holds. */
+/** Window of training steps. */
 interface Window {
   from: number;
   to: number;
   steps: number;
   tokens: number;
-  /** Of the steps that told one. */
+  /** Losses of the steps that reported one. */
   loss: { first: number; last: number; sum: number; count: number } | undefined;
 }
 
-/** What a training tells of a step. `tokens` are those of all steps so far that this call has made, padding not counted. */
+/**
+ * Progress of a training. `tokens` counts the tokens of all steps of this call so far, without
+ * padding.
+ */
 export type TrainingProgress = Pick<StageProgress, 'kind' | 'stage' | 'done' | 'total' | 'loss'> & { tokens?: number };
 
-/** What attempts of a job have told: windows, and the milliseconds of training up to the last one's end. */
+/**
+ * Windows that a job's attempts have recorded, and the duration of the training up to the end of the
+ * last window.
+ */
 export interface WindowsSoFar {
   windows: number;
   milliseconds: number;
 }
 
 export interface TrainingWindowsSettings {
-  /** What the windows are below, as a traceparent; by default the span that is active when this is made. */
+  /** Parent of the windows, as a traceparent; default: the span that is active at construction. */
   parent?: string;
-  /** Bytes that the training holds now, asked at the end of each window. */
+  /** Returns the training's memory in bytes; called at the end of each window. */
   memory?: () => number;
-  /** What the job's earlier attempts have told. */
+  /** Windows of the job's earlier attempts. */
   before?: WindowsSoFar;
-  /** Told after each window what a later attempt needs as its `before`. */
+  /** Receives after each window the value that a later attempt needs as its `before`. */
   onWindow?: (soFar: WindowsSoFar) => void;
-  /** Milliseconds since the epoch. */
+  /** Clock, in milliseconds since the epoch. */
   now?: () => number;
 }
 
 /**
- * Shows a training as windows, spans of a second and longer (a 25th of the training so far), so that a job of any length has 300
- * of them at most and one that runs can be looked at: a window is told as it ends. It begins and ends with a step; what lies
- * between the steps of two epochs is in it, but not in its rate.
+ * Records a training as windows: spans of at least a second and a 25th of the training so far. A job
+ * of any length has at most 300 windows. Each window is recorded when it ends, so a running job can
+ * be watched. A window begins and ends with a step. Time between the steps of two epochs counts in its
+ * duration, but not in its tokens per second.
  */
 export class TrainingWindows {
   private readonly now: () => number;
   private readonly memory: (() => number) | undefined;
   private readonly parent: string | undefined;
   private readonly onWindow: ((soFar: WindowsSoFar) => void) | undefined;
-  /** Those of earlier attempts included. */
+  /** Windows of this attempt and of earlier ones. */
   private readonly soFar: WindowsSoFar;
-  /** When the training began, if it had not been cut. */
+  /** Start of the training, shifted as if it had not been interrupted. */
   private began: number | undefined;
-  /** When the last event came, and whether it was of a step. */
+  /** Time of the last event; `stepped` is true if it was of a step. */
   private last: number;
   private stepped = false;
-  /** Of the steps up to the last event. */
+  /** Number of steps up to the last event; `tokens` counts their tokens. */
   private done: number | undefined;
   private tokens = 0;
-  /** Since the end of the last window. */
+  /** Window since the end of the last one; `busy` is its training time in milliseconds. */
   private open: Window | undefined;
   private busy = 0;
 
@@ -83,8 +93,11 @@ export class TrainingWindows {
     this.last = now();
   }
 
-  /** To be given every progress event of the call: those of other stages tell what is no training. */
-  take(event: TrainingProgress): void {
+  /**
+   * Adds a progress event of the call. Events of other stages are needed too: they mark time without
+   * training.
+   */
+  add(event: TrainingProgress): void {
     const now = this.now();
     const step = event.stage === 'train';
     // Between two events of other stages there is no step.
@@ -94,13 +107,13 @@ export class TrainingWindows {
     this.last = now;
   }
 
-  /** To be told of work that was no step, such as loading: until when it went, in milliseconds since the epoch. */
-  otherwise(to: number): void {
+  /** Excludes the time until `to`, in milliseconds since the epoch, as work without a step. */
+  pause(to: number): void {
     this.last = Math.max(this.last, to);
     this.stepped = false;
   }
 
-  /** The training is over, done or cut: tells of the window that it ended in. */
+  /** Records the open window at the end of the training, finished or interrupted. */
   end(): void {
     if (this.open === undefined || this.soFar.windows >= MOST) return;
     const { from, to, steps, tokens, loss } = this.open;
@@ -129,7 +142,7 @@ export class TrainingWindows {
     this.began ??= this.last - this.soFar.milliseconds;
     const window = (this.open ??= { from: this.last, to: now, steps: 0, tokens: 0, loss: undefined });
     window.to = now;
-    // The first event comes with the first step, of a resumed training too.
+    // The first event comes with the first step, also if a training is resumed.
     window.steps += done - (this.done ?? done - 1);
     window.tokens += tokens - this.tokens;
     if (loss !== undefined) {

@@ -75,7 +75,7 @@ describe('a span', () => {
     }
   });
 
-  it('comes when it ends, while the one above it still runs', async () => {
+  it('is sent when it ends, while its parent still runs', async () => {
     const telemetry = telemetryOf('trainer');
     await telemetry.inSpan('job', {}, async () => {
       for (const name of ['first', 'second']) {
@@ -89,7 +89,7 @@ describe('a span', () => {
     expect(first.end).toBeLessThanOrEqual(second.start);
   });
 
-  it('is marked by the error that is thrown on', async () => {
+  it('is marked with the error that the work throws', async () => {
     const telemetry = telemetryOf('trainer');
     const error = failed('no memory for 12 tensors');
     await expect(telemetry.inSpan('fails', {}, () => Promise.reject(error))).rejects.toBe(error);
@@ -113,11 +113,11 @@ describe('a span', () => {
       await telemetry.inSpan('stray', { parent: '00-zz' }, async () => {});
       return currentTraceparent();
     });
-    let kept: Span | undefined;
-    await telemetry.inSpan('kept', {}, async (span) => {
-      kept = span;
+    let ended: Span | undefined;
+    await telemetry.inSpan('ended', {}, async (span) => {
+      ended = span;
     });
-    await telemetry.inSpan('below kept', { parent: kept }, async () => {});
+    await telemetry.inSpan('below ended', { parent: ended }, async () => {});
     const called = await spanOf('called');
     expect(called).toMatchObject({ traceId: traceIdOf(CALLER), parentSpanId: 'b7ad6b7169203331' });
     expect(called.links).toMatchObject([{ traceId: traceIdOf(CALLER), spanId: 'b7ad6b7169203331' }]);
@@ -126,7 +126,7 @@ describe('a span', () => {
       expect(await spanOf(name)).toMatchObject({ parentSpanId: undefined });
       expect((await spanOf(name)).traceId).not.toBe(called.traceId);
     }
-    expect((await spanOf('below kept')).parentSpanId).toBe((await spanOf('kept')).spanId);
+    expect((await spanOf('below ended')).parentSpanId).toBe((await spanOf('ended')).spanId);
     expect(trace.getActiveSpan()).toBeUndefined();
   });
 
@@ -139,21 +139,21 @@ describe('a span', () => {
     expect(receiver.spans).toHaveLength(1);
   });
 
-  it('that a killed process was in comes under the id that was kept, so that what is below it is no orphan', async () => {
+  it('of a killed process is recorded by another one under its stored id, so its children have a parent', async () => {
     const spanId = newSpanId();
     const phase = siblingTraceparent(CALLER, spanId) as string;
     const killed = telemetryOf('gateway');
     await killed.inSpan('step of the phase', { parent: phase }, async () => {});
     const step = await spanOf('step of the phase');
     await killed.shutdown();
-    // Another process goes on; it begins after the span did.
+    // Another process resumes; it starts after the span began.
     const heir = telemetryOf('gateway');
     const [from, to] = [performance.timeOrigin - 86_400_000.5, performance.timeOrigin - 1000];
-    heir.record('phase', from, to, { parent: CALLER, spanId, error: 'cut', attributes: { 'hifi.attempt': 1 } });
+    heir.record('phase', from, to, { parent: CALLER, spanId, error: 'interrupted', attributes: { 'hifi.attempt': 1 } });
     await heir.inSpan('phase again', { parent: CALLER, links: [phase] }, async () => {});
     const cut = await spanOf('phase');
     expect(cut).toMatchObject({ spanId, traceId: step.traceId, parentSpanId: 'b7ad6b7169203331' });
-    expect(cut).toMatchObject({ status: { code: 'error', message: 'cut' }, attributes: { 'hifi.attempt': 1 } });
+    expect(cut).toMatchObject({ status: { code: 'error', message: 'interrupted' }, attributes: { 'hifi.attempt': 1 } });
     expect([cut.start, cut.end]).toEqual([expect.closeTo(from, 2), expect.closeTo(to, 2)]);
     expect(step.parentSpanId).toBe(cut.spanId);
     const again = await spanOf('phase again');
@@ -161,7 +161,7 @@ describe('a span', () => {
     expect(again.links).toMatchObject([{ spanId }]);
   });
 
-  it('may begin under its kept id and end as any other', async () => {
+  it('may begin under an id created in advance and end as any other', async () => {
     const telemetry = telemetryOf('gateway');
     const spanId = newSpanId();
     await telemetry.inSpan('phase', { spanId, startTime: Date.now() - 5000 }, async (span) => {
@@ -198,14 +198,14 @@ it('a histogram comes with its values in buckets of seconds', async () => {
 });
 
 describe('shutting down', () => {
-  it('sends what is not sent yet', async () => {
+  it('sends the rest', async () => {
     const telemetry = telemetryOf('trainer');
     for (let i = 0; i < 1500; i++) telemetry.record('many', Date.now() - 1, Date.now());
     await telemetry.shutdown();
     expect(receiver.spans).toHaveLength(1500);
   });
 
-  it.each(['is gone', 'hangs'])('ends also where the collector %s, and work does not notice', async (state) => {
+  it.each(['is gone', 'hangs'])('ends also if the collector %s, without an effect on the work', async (state) => {
     const telemetry = telemetryOf('trainer');
     if (state === 'hangs') receiver.hang(true);
     else await receiver.stop();
@@ -218,7 +218,7 @@ describe('shutting down', () => {
   });
 });
 
-it('a collector that refuses is told of, once and not at each batch', async () => {
+it('reports a collector that refuses once, not for each batch', async () => {
   const lines: string[] = [];
   receiver.refuse(true);
   const telemetry = telemetryOf('gateway', (line) => lines.push(line));
@@ -263,7 +263,7 @@ describe('without a collector', () => {
     expect(on.loaded).toContain('@opentelemetry/sdk-node');
   });
 
-  it('a caller’s traceparent is passed on', async () => {
+  it('passes a caller’s traceparent on', async () => {
     const telemetry = openTelemetry('analyzer');
     open.push(telemetry);
     const seen = await telemetry.inSpan('a', { parent: CALLER }, async () => {
@@ -275,7 +275,7 @@ describe('without a collector', () => {
     await expect(telemetry.inSpan('a', {}, () => Promise.reject(failed('x')))).rejects.toBeInstanceOf(HifiError);
   });
 
-  it.each(['localhost:4318', 'http://', 'collector'])('what is no address (%s) is refused', (endpoint) => {
+  it.each(['localhost:4318', 'http://', 'collector'])('rejects %s, which is no address', (endpoint) => {
     setOtel({ [VARIABLE]: endpoint });
     expect(() => openTelemetry('trainer')).toThrow(
       `OTEL_EXPORTER_OTLP_ENDPOINT is "${endpoint}": it must be an address such as http://127.0.0.1:4318`,

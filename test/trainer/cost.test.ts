@@ -1,6 +1,6 @@
 import { interpolate } from '../../trainer/cost';
 
-test('a cost is linear between two lengths, in proportion beyond them, and as measured at them', () => {
+test('interpolates a cost linearly between two lengths and proportionally beyond them', () => {
   const points = [
     { at: 100, seconds: 5 },
     { at: 10, seconds: 1 },

@@ -26,7 +26,7 @@ const requestFor = (format: (typeof FORMATS)[number], name: string) => ({
   out: path.join(temporary, name),
 });
 
-/** Every file of a folder by its path in it. */
+/** Contents of all files in a folder, by their path in it. */
 function contents(folder: string): Record<string, string> {
   const files = fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return Object.fromEntries(
@@ -37,7 +37,7 @@ function contents(folder: string): Record<string, string> {
   );
 }
 
-it.each(FORMATS)('makes the same %s here and in a process of its own', async (format) => {
+it.each(FORMATS)('exports the same %s here and in a child process', async (format) => {
   const here = await resultOf(exportMerged(requestFor(format, `${format}-here`)));
   const options = { nice: 5, silenceMs: 60_000 };
   const there = await resultOf(exportModel(requestFor(format, `${format}-there`), undefined, options));
@@ -47,7 +47,7 @@ it.each(FORMATS)('makes the same %s here and in a process of its own', async (fo
   expect(contents(path.join(temporary, `${format}-there`))).toEqual(files);
 });
 
-it('tells the notes of a rounded checkpoint and the refusal of a folder that is not empty', async () => {
+it('returns the notes of a rounded checkpoint and rejects a folder that is not empty', async () => {
   const rounded = { ...requestFor('checkpoint', 'rounded'), dtype: 'base' } as const;
   const notes = await resultOf(exportModel(rounded));
   expect(notes).toEqual(await resultOf(exportMerged({ ...rounded, out: path.join(temporary, 'rounded-here') })));
@@ -57,9 +57,9 @@ it('tells the notes of a rounded checkpoint and the refusal of a folder that is 
   });
 });
 
-it('leaves nothing where it was told to end before', async () => {
-  const out = path.join(temporary, 'cut');
-  const told = resultOf(exportMerged({ ...requestFor('checkpoint', 'cut') }, AbortSignal.abort()));
-  await expect(told).rejects.toMatchObject({ code: 'CANCELLED' });
+it('leaves nothing if its signal is aborted before', async () => {
+  const out = path.join(temporary, 'aborted');
+  const aborted = resultOf(exportMerged({ ...requestFor('checkpoint', 'aborted') }, AbortSignal.abort()));
+  await expect(aborted).rejects.toMatchObject({ code: 'CANCELLED' });
   expect(fs.existsSync(out)).toBe(false);
 });

@@ -12,7 +12,7 @@ const PARSES = ['sentence1_binary_parse', 'sentence2_binary_parse', 'sentence1_p
 const START = ['index', 'promptID', 'pairID', 'genre', ...PARSES, 'sentence1', 'sentence2'];
 const CLASSES = ['entailment', 'neutral', 'contradiction'];
 
-/** GLUE's own columns; the dev files have five annotators' labels, the training file one. */
+/** Writes GLUE's columns: five annotators' labels in a dev file, one in the training file. */
 function writeMnli(file: string, annotators: number, rows: [first: string, second: string, gold: string][]): void {
   const votes = Array.from({ length: annotators }, (_, i) => `label${i + 1}`);
   const lines = rows.map(([first, second, gold], i) =>
@@ -23,7 +23,7 @@ function writeMnli(file: string, annotators: number, rows: [first: string, secon
   fs.writeFileSync(file, `${[[...START, ...votes, 'gold_label'].join('\t'), ...lines].join('\n')}\n`);
 }
 
-it('judges MNLI on the matched file and tells of the mismatched one', async () => {
+it('evaluates MNLI on the matched file and reports the mismatched one', async () => {
   const { texts, seconds } = await readDataset(
     { path: path.join(TINY_DATA, 'pairs.tsv'), textColumns: ['text_a', 'text_b'] },
     'texts',
@@ -64,7 +64,7 @@ it('judges MNLI on the matched file and tells of the mismatched one', async () =
   expect(await scored('dev_matched.tsv')).toMatchObject({ task, rows: 17, metrics: { accuracy } });
   expect(await scored('dev_mismatched.tsv')).toMatchObject({ rows: 11, metrics: { accuracy: accuracyMismatched } });
 
-  // Without the second file beside it there is one accuracy.
+  // Without the second file there is only one accuracy.
   fs.rmSync(at('dev_mismatched.tsv'));
   const alone = await finish({ ...what, out: folder() });
   expect(Object.keys(alone.metrics.epochs[0].dev).sort()).toEqual(['accuracy', 'loss']);

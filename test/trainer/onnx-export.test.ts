@@ -28,7 +28,7 @@ const exported = (name: string, signal?: AbortSignal) => {
   const request = { format: 'onnx' as const, model, delta, evaluation, out: path.join(temporary, name) };
   return resultOf(exportModel(request, signal));
 };
-/** What a failed export must not leave: neither its folder nor a staged one. */
+/** Folders that a failed export left, its own or a staged one; there must be none. */
 const left = () => fs.readdirSync(temporary).filter((name) => !['delta', 'onnx'].includes(name));
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ beforeAll(async () => {
   writeDelta(delta, { ...drawn, info: { ...drawn.info, task: 'cola' } });
 });
 
-it('exports a folder that has the metrics of base and delta, in engines that start no process', async () => {
+it('exports a folder with the metrics of base and delta, in engines that start no process', async () => {
   const engines = new Set<number>();
   const below: number[] = [];
   const watch = setInterval(() => {
@@ -49,7 +49,7 @@ it('exports a folder that has the metrics of base and delta, in engines that sta
   }, 20);
   const { onnx } = await exported('onnx').finally(() => clearInterval(watch));
   expect(below).toEqual([]);
-  // The files, the trainer's logits, those of the files, and the dev rows.
+  // Engines for the files, the trainer's logits, the files' logits, and the dev rows.
   expect(engines.size).toBe(4);
   const found = await evaluated({ model: out });
   const expected = await evaluated({ model, delta });
@@ -60,16 +60,16 @@ it('exports a folder that has the metrics of base and delta, in engines that sta
   expect(() => predict({ model: out, delta, data, options })).toThrow(/leave out the delta/);
 });
 
-it('leaves nothing where it is told to end', async () => {
+it('leaves nothing when its signal is aborted', async () => {
   const leaving = new AbortController();
-  const told = expect(exported('cut', leaving.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+  const aborted = expect(exported('aborted', leaving.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
   await until(left, (names) => names.length > 0, 'a staged folder');
   leaving.abort();
-  await told;
+  await aborted;
   expect(left()).toEqual([]);
 });
 
-it('leaves nothing where an engine is killed, and no engine', async () => {
+it('leaves no files and no engine when an engine is killed', async () => {
   const lost = expect(exported('killed')).rejects.toMatchObject({ code: 'ENGINE_LOST' });
   await until(left, (names) => names.length > 0, 'a staged folder');
   const [engine] = await until(

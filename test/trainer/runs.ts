@@ -13,7 +13,7 @@ export const TINY_DATA = path.join(FIXTURES, 'tiny-data');
 export const sentences = { path: path.join(TINY_DATA, 'train.tsv'), textColumns: ['sentence'], labelColumn: 'label' };
 export const devSentences = { ...sentences, path: path.join(TINY_DATA, 'dev.tsv') };
 
-/** A mask of these heads, layer by layer, of a model in the shape of tiny-bert. */
+/** Mask of these heads, layer by layer, for a model in the shape of tiny-bert. */
 export async function maskOf(heads: number[][], tune: Mask['tune'] = 'qkv', base = model): Promise<Mask> {
   const checkpoint = await openCheckpoint(base);
   checkpoint.close();
@@ -37,7 +37,7 @@ export const deltaHash = (out: string) =>
 
 type Changes = Partial<Omit<TrainRequest, 'options'>> & { options?: object };
 
-/** Small training runs in folders of their own, which are removed after the file's tests. */
+/** Small training runs, each in its own folder; the folders are removed after the file's tests. */
 export function runs(tf: TensorFlow) {
   const root = temporaryFolder('train');
   afterAll(() => fs.rmSync(root, { recursive: true, force: true }));

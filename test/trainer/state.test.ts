@@ -13,38 +13,38 @@ const saved: SavedState = {
   best: numbers(4),
 };
 
-/** A folder with a checkpoint, and what a process that was killed at the next one has left. */
-function cutState(): string {
+/** Folder with a checkpoint and the partial file of a process that was killed at the next one. */
+function interruptedState(): string {
   const folder = fs.mkdtempSync(path.join(root, 'run-'));
   saveState(folder, 'this run', saved);
-  fs.writeFileSync(path.join(folder, '.hifi-01234567-89ab-cdef-0123-456789abcdef'), 'cut');
+  fs.writeFileSync(path.join(folder, '.hifi-01234567-89ab-cdef-0123-456789abcdef'), 'partial');
   return folder;
 }
 
-it('reads what it wrote, and sweeps what was cut', () => {
-  const folder = cutState();
+it('reads the checkpoint that it wrote, and removes partial files', () => {
+  const folder = interruptedState();
   expect(loadState(folder, 'this run', 3)).toEqual(saved);
   expect(fs.readdirSync(folder)).toEqual(['training.safetensors']);
 });
 
-it('sweeps what was cut before it writes the next, and when it clears', () => {
-  const folder = cutState();
+it('removes partial files before it writes the next checkpoint, and when it clears', () => {
+  const folder = interruptedState();
   saveState(folder, 'this run', saved);
   expect(fs.readdirSync(folder)).toEqual(['training.safetensors']);
-  const other = cutState();
+  const other = interruptedState();
   clearState(other);
   expect(fs.readdirSync(other)).toEqual([]);
 });
 
-it('has nothing to read, sweep or clear where there is no folder', () => {
+it('reads, removes and clears nothing without a folder', () => {
   const folder = path.join(root, 'none');
   expect(loadState(folder, 'this run', 3)).toBeUndefined();
   expect(() => clearState(folder)).not.toThrow();
   expect(fs.existsSync(folder)).toBe(false);
 });
 
-it('refuses the state of another run, and one of other numbers', () => {
-  const folder = cutState();
-  expect(() => loadState(folder, 'another', 3)).toThrow(/is of another run/);
+it('rejects the checkpoint of another run, and one of another size', () => {
+  const folder = interruptedState();
+  expect(() => loadState(folder, 'another', 3)).toThrow(/belongs to another run/);
   expect(() => loadState(folder, 'this run', 4)).toThrow(/is damaged/);
 });

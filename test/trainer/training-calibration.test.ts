@@ -40,7 +40,7 @@ test.each<[string, Partial<SelectionOptions>, number]>([
   ['all layers', { strategy: 'random', k: 2 }, 4],
   ['the upper layer', { strategy: 'hifi-mid-top', k: 2 }, 2],
   ['no head', { strategy: 'none' }, 0],
-])('%s: sizes by their formulas, and a cost of every part', async (_, selection, count) => {
+])('%s: computes the sizes and measures the cost of every part', async (_, selection, count) => {
   const cost = await costOf(selection);
   expect(cost).toMatchObject({
     heads: count,
@@ -53,12 +53,12 @@ test.each<[string, Partial<SelectionOptions>, number]>([
   expect(cost.peakBytes).toBeGreaterThan(process.memoryUsage.rss() / 2);
 });
 
-test('a tenth is held out without dev rows; of many rows some are tokenized, all are counted', async () => {
+test('holds out a tenth without dev rows; tokenizes a part of many rows and counts all', async () => {
   const cost = await costOf({ strategy: 'random', k: 1 }, { train: many, dev: undefined });
   expect(cost).toMatchObject({ rows: { train: 2700, dev: 300 }, steps: 3 * Math.ceil(2700 / 8) });
 });
 
-test('a signal ends it', async () => {
+test('ends when its signal is aborted', async () => {
   const controller = new AbortController();
   const run = calibrate(tf, requestFor({}), controller.signal);
   await run.next();
@@ -68,9 +68,9 @@ test('a signal ends it', async () => {
 
 test.each<[SelectionOptions['strategy'], number, string[]]>([
   ['gradient', 64, ['warm-up', 'prefix', 'score']],
-  // It scores as many rows as a half epoch has: its warm-up is that of gradient, its steps are calibrated.
+  // It trains half an epoch: its warm-up is that of gradient, its steps are calibrated.
   ['movement', 64, ['warm-up', 'prefix', 'score', 'calibrate']],
-])('the scoring of %s is measured on a part of its sample', async (strategy, sequences, stages) => {
+])('measures the scoring of %s on a part of its sample', async (strategy, sequences, stages) => {
   const before = tf.getNumOfTensors();
   const request = requestFor(
     { strategy },

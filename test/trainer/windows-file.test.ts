@@ -6,7 +6,7 @@ import { temporaryFolder } from '../support/deltas';
 const folder = temporaryFolder('windows');
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
-test('an attempt reads what those before it have told; nothing, where there is nothing whole', () => {
+test('reads the count of earlier attempts; undefined if the file is missing or damaged', () => {
   const file = new WindowsFile(folder);
   expect(file.read()).toBeUndefined();
   file.write({ windows: 3, milliseconds: 4100 });

@@ -25,13 +25,13 @@ async function* engine(end: () => void): AsyncGenerator<Event, string> {
   }
 }
 
-/** A telemetry that records, of spans that are active by their caller's traceparent alone. */
+/** Telemetry that records spans in memory; only a caller's traceparent makes a span active. */
 function telemetryOf() {
   const { spans, record } = recorder();
   return { spans, telemetry: { ...openTelemetry('trainer'), on: true, record } satisfies Telemetry };
 }
 
-it('passes on all but the intervals, and shows those and the windows below the span that was active', async () => {
+it('forwards all events except intervals, and records intervals and windows below the active span', async () => {
   const { spans, telemetry } = telemetryOf();
   const end = jest.fn();
   const events = await telemetry.inSpan('call', { parent: PARENT }, async () => engineSpans(telemetry, engine(end)));
@@ -53,7 +53,7 @@ it('passes on all but the intervals, and shows those and the windows below the s
   expect(end).toHaveBeenCalledTimes(1);
 });
 
-it('a call that is cut, by its reader or by an error, still shows its last window, and ends the engine', async () => {
+it('records the last window and ends the engine when a reader stops or the engine fails', async () => {
   const { spans, telemetry } = telemetryOf();
   const end = jest.fn();
   for await (const event of engineSpans(telemetry, engine(end))) if (event.kind === 'epoch') break;

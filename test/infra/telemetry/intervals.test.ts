@@ -15,13 +15,13 @@ const regular = (name: string, count: number): Interval[] =>
 function spansOf(intervals: Interval[], most?: number) {
   const recorded = recorder();
   const spans = new IntervalSpans(recorded, { most, parent: PARENT });
-  for (const interval of intervals) spans.take(interval);
+  for (const interval of intervals) spans.add(interval);
   const early = recorded.spans.length;
   spans.end();
   return { spans: recorded.spans, early };
 }
 
-it('few are told as they are, at once', () => {
+it('records each of the first intervals at once, as one span', () => {
   const { spans, early } = spansOf(regular('hifi.forward', 50));
   expect(early).toBe(50);
   expect(spans).toEqual(
@@ -32,14 +32,14 @@ it('few are told as they are, at once', () => {
   );
 });
 
-it('many become 100 spans at most, of each name, with their time and amounts added up', () => {
+it('merges many intervals into at most 100 spans per name, with the sums of time and amounts', () => {
   const [forward, eigenvalues] = [regular('hifi.forward', 200_000), regular('hifi.eigenvalues', 120)];
   const { spans } = spansOf(forward.flatMap((interval, i) => [interval, ...eigenvalues.slice(i, i + 1)]));
   const of = (name: string) => spans.filter((span) => span.name === name);
   expect(of('hifi.forward').length).toBeLessThanOrEqual(100);
   expect(of('hifi.forward').length).toBeGreaterThan(75);
   expect(of('hifi.eigenvalues').length).toBeGreaterThan(50);
-  // The last one is no catch-all yet.
+  // No span has merged more than a third of the intervals.
   const counts = of('hifi.forward').map(({ attributes }) => Number(attributes?.['hifi.intervals'] ?? 1));
   expect(counts.reduce((sum, count) => sum + count)).toBe(200_000);
   expect(Math.max(...counts)).toBeLessThan(200_000 / 3);
@@ -51,7 +51,7 @@ it('many become 100 spans at most, of each name, with their time and amounts add
   }
 });
 
-it('each is covered by a span of its name, however many and wherever they lie', () => {
+it('covers each interval by a span of its name, for any number and order', () => {
   const interval = fc.record({
     kind: fc.constant('interval' as const),
     name: fc.constantFrom('a', 'b'),
@@ -70,8 +70,8 @@ it('each is covered by a span of its name, however many and wherever they lie', 
         );
         expect(uncovered).toEqual([]);
         const busy = (list: { from: number; to: number }[]) => list.reduce((sum, { from, to }) => sum + to - from, 0);
-        const told = mine.map((span) => Number(span.attributes?.['hifi.busy_ms'] ?? span.to - span.from));
-        expect(told.reduce((sum, ms) => sum + ms, 0)).toBe(busy(intervals.filter((each) => each.name === name)));
+        const recorded = mine.map((span) => Number(span.attributes?.['hifi.busy_ms'] ?? span.to - span.from));
+        expect(recorded.reduce((sum, ms) => sum + ms, 0)).toBe(busy(intervals.filter((each) => each.name === name)));
       }
     }),
   );

@@ -1,13 +1,13 @@
 import type { RecordedSettings } from '../../../infra/telemetry';
 
-/** A span as it was told of. */
+/** Span that was recorded. */
 export interface RecordedSpan extends RecordedSettings {
   name: string;
   from: number;
   to: number;
 }
 
-/** Keeps what it is told of, in order. */
+/** Recorder that keeps spans in memory, in order. */
 export function recorder() {
   const spans: RecordedSpan[] = [];
   const record = (name: string, from: number, to: number, settings: RecordedSettings = {}) => {

@@ -9,11 +9,11 @@ import {
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const SPAN = 'b7ad6b7169203331';
 
-it('is read as the specification has it', () => {
+it('parses a traceparent as specified', () => {
   const names = { traceId: TRACE, spanId: SPAN, isRemote: true };
   expect(parseTraceparent(`00-${TRACE}-${SPAN}-01`)).toEqual({ ...names, traceFlags: 1 });
   expect(parseTraceparent(`00-${TRACE}-${SPAN}-00`)).toEqual({ ...names, traceFlags: 0 });
-  // A version to come may hold more.
+  // A future version may have more parts.
   expect(parseTraceparent(`cc-${TRACE}-${SPAN}-01-what-is-to-come`)).toEqual({ ...names, traceFlags: 1 });
 });
 
@@ -27,13 +27,13 @@ it.each([
   `00-${TRACE.toUpperCase()}-${SPAN}-01`,
   `00-${TRACE}-${SPAN}-01\n`,
   `cc-${TRACE}-${SPAN}-01.more`,
-])('%j is none', (text) => {
+])('rejects %j', (text) => {
   expect(parseTraceparent(text)).toBeUndefined();
   expect(traceIdOf(text)).toBeUndefined();
   expect(siblingTraceparent(text, SPAN)).toBeUndefined();
 });
 
-it('a span’s id is made in advance, and its traceparent from any of the trace', () => {
+it('formats the traceparent of an id created in advance from any span of the trace', () => {
   const [id, other] = [newSpanId(), newSpanId()];
   expect(id).toMatch(/^[0-9a-f]{16}$/);
   expect(id).not.toBe(other);
@@ -41,4 +41,4 @@ it('a span’s id is made in advance, and its traceparent from any of the trace'
   expect(traceIdOf(`00-${TRACE}-${SPAN}-01`)).toBe(TRACE);
 });
 
-it('there is none outside of a span', () => expect(currentTraceparent()).toBeUndefined());
+it('returns undefined outside of a span', () => expect(currentTraceparent()).toBeUndefined());

@@ -5,7 +5,7 @@ const START = Date.UTC(2026, 0, 1);
 const SECOND = 1000;
 const DAY = 86_400 * SECOND;
 
-/** A training whose clock goes on as the test says. */
+/** Training whose clock the test advances. */
 function simulated(settings: TrainingWindowsSettings = {}) {
   const recorded = recorder();
   let now = START;
@@ -15,24 +15,24 @@ function simulated(settings: TrainingWindowsSettings = {}) {
   return {
     spans: recorded.spans,
     windows,
-    /** A step that takes so long. */
+    /** Step of this duration. */
     step(ms: number, loss?: number) {
       now += ms;
-      windows.take({ kind: 'progress', stage: 'train', done: ++done, total: 1e9, loss, tokens: (tokens += 100) });
+      windows.add({ kind: 'progress', stage: 'train', done: ++done, total: 1e9, loss, tokens: (tokens += 100) });
     },
-    /** Another stage tells how far it is. */
+    /** Progress of another stage. */
     other(ms: number, stage = 'evaluate') {
       now += ms;
-      windows.take({ kind: 'progress', stage, done: 1, total: 1 });
+      windows.add({ kind: 'progress', stage, done: 1, total: 1 });
     },
-    /** A resumed training counts on. */
+    /** Sets the steps that a resumed training starts from. */
     from(steps: number) {
       done = steps;
     },
   };
 }
 
-it('a window has its steps, losses, tokens a second and memory', () => {
+it('records steps, losses, tokens per second and memory of a window', () => {
   const memory = jest.fn(() => 3e9);
   const training = simulated({ memory, parent: 'the phase' });
   for (const loss of [0.9, 0.4, 0.5, 0.2]) training.step(250, loss);
@@ -50,7 +50,7 @@ it('a window has its steps, losses, tokens a second and memory', () => {
   expect(memory).toHaveBeenCalledTimes(1);
 });
 
-it('windows follow each other without a gap, and what remains is told at the end', () => {
+it('records consecutive windows without a gap, and the last one at the end', () => {
   const training = simulated();
   for (let i = 0; i < 27; i++) training.step(100);
   training.windows.end();
@@ -70,27 +70,30 @@ it.each([
   ['a day', DAY, 100],
   ['a month', 30 * DAY, 8 * SECOND],
   ['three years', 1000 * DAY, 600 * SECOND],
-])('a training of %s has 300 windows at most, each a second or longer and none long beside it', (_, length, step) => {
-  const training = simulated();
-  for (let time = 0; time < length; time += step) training.step(step, 1);
-  training.windows.end();
-  const { spans } = training;
-  expect(spans.length).toBeLessThanOrEqual(300);
-  expect(spans.length).toBeGreaterThan(30);
-  expect(spans.reduce((sum, { attributes }) => sum + Number(attributes?.['hifi.steps']), 0)).toBe(length / step);
-  expect([spans[0].from, spans[spans.length - 1].to]).toEqual([START, START + length]);
-  for (const [i, { from, to }] of spans.entries()) {
-    if (i > 0) expect(from).toBe(spans[i - 1].to);
-    if (i < spans.length - 1) expect(to - from).toBeGreaterThanOrEqual(SECOND);
-    expect(to - from).toBeLessThanOrEqual(SECOND + step + length / 3);
-  }
-});
+])(
+  'records at most 300 windows for %s, each of a second or longer and short beside the training',
+  (_, length, step) => {
+    const training = simulated();
+    for (let time = 0; time < length; time += step) training.step(step, 1);
+    training.windows.end();
+    const { spans } = training;
+    expect(spans.length).toBeLessThanOrEqual(300);
+    expect(spans.length).toBeGreaterThan(30);
+    expect(spans.reduce((sum, { attributes }) => sum + Number(attributes?.['hifi.steps']), 0)).toBe(length / step);
+    expect([spans[0].from, spans[spans.length - 1].to]).toEqual([START, START + length]);
+    for (const [i, { from, to }] of spans.entries()) {
+      if (i > 0) expect(from).toBe(spans[i - 1].to);
+      if (i < spans.length - 1) expect(to - from).toBeGreaterThanOrEqual(SECOND);
+      expect(to - from).toBeLessThanOrEqual(SECOND + step + length / 3);
+    }
+  },
+);
 
-it('what comes before the first step is in no window, and what lies between two epochs in no rate', () => {
+it('leaves time before the first step out of windows, and time between epochs out of the speed', () => {
   const training = simulated();
   training.other(5000, 'prefix');
   training.step(500);
-  // An epoch is judged: the first batch's end tells that the steps are over, the last one's that they go on.
+  // Evaluation of an epoch: its first event ends the steps, its last one precedes the next step.
   training.other(0);
   training.other(9000);
   training.step(500);
@@ -102,20 +105,20 @@ it('what comes before the first step is in no window, and what lies between two 
   ]);
 });
 
-it('a training of several attempts has 300 windows at most in all', () => {
+it('records at most 300 windows for all attempts of a training', () => {
   let before = { windows: 0, milliseconds: 0 };
-  let told = 0;
+  let count = 0;
   for (let attempt = 0; attempt < 20; attempt++) {
     const training = simulated({ before, onWindow: (soFar) => (before = soFar) });
     training.from(360 * attempt);
     for (let i = 0; i < 360; i++) training.step(10 * SECOND);
     training.windows.end();
-    told += training.spans.length;
+    count += training.spans.length;
     expect(training.spans[0].attributes).toMatchObject({ 'hifi.steps': expect.any(Number) });
     expect(training.spans.reduce((sum, { attributes }) => sum + Number(attributes?.['hifi.steps']), 0)).toBe(360);
   }
-  expect(before).toEqual({ windows: told, milliseconds: 20 * 3600 * SECOND });
-  expect(told).toBeLessThanOrEqual(300);
+  expect(before).toEqual({ windows: count, milliseconds: 20 * 3600 * SECOND });
+  expect(count).toBeLessThanOrEqual(300);
   const late = simulated({ before: { windows: 300, milliseconds: DAY } });
   late.step(DAY);
   late.windows.end();

@@ -8,7 +8,7 @@ import { setOtel } from '../../support/otel-environment';
 import { type OtlpReceiver, type ReceivedRequest, startOtlpReceiver } from '../../support/otlp';
 import { until } from '../../support/until';
 
-/* The OTEL_* variables, each by what a real receiver gets of a span, a histogram and a line of the log. */
+/* The OTEL_* variables, checked with a real receiver of a span, a histogram and a log line. */
 
 const ENDPOINT = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 const PROTOCOL = 'OTEL_EXPORTER_OTLP_PROTOCOL';
