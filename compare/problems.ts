@@ -3,7 +3,7 @@ import type { ProblemType } from '../data/problem';
 
 /** How a problem's rows are compared. */
 interface ComparedProblem {
-  /** The class of each row, of which a draw takes so many each; one class if there are none. // [n] */
+  /** Class of each row, for stratified draws; one class if there are none. // [n] */
   classes(targets: Targets): ArrayLike<number>;
   /** Why logistic regression cannot be compared; undefined if it can. */
   readonly noLogistic?: string;

@@ -9,7 +9,7 @@ export type Targets = Int32Array | Float32Array;
 
 /** Rules for reading the labels of a problem. */
 interface LabelReading {
-  /** True if labels are names. Then the label set lists them, and a Parquet column may store them. */
+  /** True if labels are names: the label set lists them, and a Parquet column may store them. */
   readonly named: boolean;
   /**
    * Names in the training rows.

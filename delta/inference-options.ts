@@ -50,7 +50,7 @@ export interface EvaluateResult {
 export interface Prediction {
   /** Number of the row: the index of an inline row; in a file 0 is the first row after a header. */
   row: number;
-  /** Most likely class as the training file wrote it, as the training file wrote it; a number for a regression. */
+  /** Most likely class, as in the training file; a number for a regression. */
   label: string | number;
   /** Logits, one per class in the order of the class numbers, [C]; one for a regression. */
   logits: number[];

@@ -3,7 +3,7 @@ import type { TaskName } from '../data/tasks';
 import type { Prediction } from './inference-options';
 import { argmax, type MetricName, type Metrics, metricsFor } from './metrics';
 
-/** Name of a problem in delta.json's `problemType` and in `problem_type` of a checkpoint's config.json. */
+/** Name of a problem in delta.json (`problemType`) and in config.json (`problem_type`). */
 export type StoredProblem = 'single_label_classification' | 'regression';
 
 /** Names that Hugging Face's libraries have for models with a kind of task head. */

@@ -99,8 +99,8 @@ export interface WrongValue {
 }
 
 /**
- * Bad input with its value and what would be right. Creates the error of message is `options.xi is 2; it must be
- * above 0, at most 1`.
+ * Creates an INVALID_INPUT error with the value and what would be right, such as
+ * `options.xi is 2; it must be above 0, at most 1`.
  *
  * @param named name of the part in the message
  */

@@ -22,7 +22,7 @@ export async function making<T>(target: string, make: (folder: string) => T | Pr
  * Renames a folder that was made to its place. Of two processes that make the same folder at once,
  * the first wins: the other's folder is not needed.
  *
- * @param isWhole returns true if the place holds the whole folder; any other folder there is replaced
+ * @param isWhole returns true if `target` is the whole folder; any other folder there is replaced
  */
 export function putInPlace(folder: string, target: string, isWhole: () => boolean): void {
   for (let attempt = 1; ; attempt++) {

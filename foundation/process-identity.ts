@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 
-/** A process, as another process can judge it later. */
+/** Identity of a process, by which another process recognizes it later. */
 export interface ProcessIdentity {
   pid: string;
   /**
@@ -35,13 +35,13 @@ export function isRunning({ pid, start }: Pick<ProcessIdentity, 'pid' | 'start'>
   return stat.state !== 'Z' && stat.state !== 'X' && (start === '' || start === stat.start);
 }
 
-/** Time without a change after which a file of an invisible process counts as left, in milliseconds. */
+/** Time without a change after which an invisible process has left a file, in milliseconds. */
 const LEFT_MS = 3_600_000;
 
 /** Pattern of {@link processMark}, for patterns of whole names. */
 export const MARK = '\\d+_\\d*_[0-9a-f]*';
 
-/** Part of the name of a file that a process works on, so that others can tell if the process left it. */
+/** Part of a file's name that identifies the process that works on the file. */
 export function processMark(pid?: number): string {
   const { pid: id, start, namespace } = identityOf(pid);
   return `${id}_${start}_${namespaceMark(namespace)}`;
@@ -50,9 +50,9 @@ export function processMark(pid?: number): string {
 /**
  * Returns true if the process that works on a file, or on a folder, has left it.
  *
- * A process of the same boot and pid namespace is looked up by its id and start. A process elsewhere
- * (another container that shares the folder, another boot) cannot be looked up: the file counts as
- * left if nobody has changed it for an hour. The same holds for a mark that is none.
+ * A process of the same boot and pid namespace is looked up by its id and start. A process of
+ * another boot, or of another container that shares the folder, cannot be looked up: the file
+ * counts as left if nobody has changed it for an hour. The same holds for an invalid mark.
  *
  * @param mark the file's {@link processMark}
  */
@@ -75,7 +75,7 @@ function ownNamespace(): string {
 function statOf(pid: string): { state: string; start: string } | undefined {
   const stat = textOf(`/proc/${pid}/stat`);
   if (!stat) return undefined;
-  // The command, in brackets, may hold anything: fields are counted behind it; the start is the 22nd of all.
+  // The command, in brackets, may contain anything. The start is field 22, counted behind it.
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { state, start: fields[18] };
 }

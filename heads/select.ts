@@ -52,7 +52,7 @@ const RULES = {
 const SHARE = 'above 0, at most 1';
 const isShare = (budget: number) => budget > 0 && budget <= 1;
 
-/** Checks options as far as can be without the model; {@link headsToChoose} checks k and budget against it. */
+/** Checks options without the model; {@link headsToChoose} checks k and budget against it. */
 export const selectionOptions = optionsCheck<SelectionOptions>(
   'selection',
   z.object({ ...RULES, k: wholeFrom1.optional(), budget: numberIn(SHARE, isShare).optional() }),
@@ -76,9 +76,9 @@ export type ScoredHeads = Pick<HeadScores, 'scores'> & { strategy: Strategy; mod
  * best of all those layers. PageRank and Σr are computed from the report with the given options.
  *
  * @param report heads.json, or scores.json for a strategy whose scores need gradients
- * @throws HifiError INVALID_INPUT for an unknown strategy; a k outside 1 … H; a budget that is out of range
- *   or too small for one head; a k and a budget; a seed out of range; a ranking option out of
- *   range, if the heads are ranked
+ * @throws HifiError INVALID_INPUT for an unknown strategy; a k outside 1 … H; a budget that is out
+ *   of range or too small for one head; a k and a budget; a seed out of range; a ranking option out
+ *   of range, if the heads are ranked
  */
 export function selectHeads(report: SelectionInput | ScoredHeads, options: Partial<SelectionOptions> = {}): Mask {
   const chosen = sizelessOptions(options);

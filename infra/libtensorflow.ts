@@ -9,7 +9,7 @@ import { cached } from './cache';
  */
 export type TensorFlowWheel = Wheel;
 
-/** Options of pip: the wheel's platform, whatever the Python that downloads it. It is too big for pip's cache. */
+/** Options of pip: the wheel's platform, for any Python. The wheel is too big for pip's cache. */
 const PIP_OPTIONS = [
   '--no-cache-dir',
   ...['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311'],

@@ -14,7 +14,7 @@ export const ARCHITECTURES = new Map<string, Architecture>(
 export const architectureOf = ({ architecture }: Pick<ModelConfig, 'architecture'>): Architecture =>
   ARCHITECTURES.get(architecture)!;
 
-/** Whether a canonical name belongs to the task head's own weights, which are stored without a prefix. */
+/** Returns true for a name of the task head's own weights, which are stored without a prefix. */
 export const ofTaskHead = ({ taskHead }: Architecture, canonical: string): boolean =>
   taskHead.own.some((module) => canonical.startsWith(`${module}.`));
 

@@ -7,7 +7,7 @@ import { type GraphSource, type OnnxInputs, OnnxNetwork, type OnnxValue } from '
 /** Data that the analysis fetches of each layer's heads. */
 export type HeadOutputs = 'gram' | 'context';
 
-/** Name of the boolean scalar input of a `gram` model: true for OOᵀ [S, S], false for OᵀO [dh, dh]. */
+/** Name of a `gram` model's boolean scalar input: true for OOᵀ [S, S], false for OᵀO [dh, dh]. */
 export const TOKEN_SIDE = 'token_side';
 
 /** Names of one layer's outputs. */

@@ -6,8 +6,8 @@ export interface Point {
 }
 
 /**
- * Seconds at a length, from those at others: linear between two of them, in proportion to the length
- * below the shortest and above the longest.
+ * Seconds at a length, from those at others: linear between two of them, in proportion to the
+ * length below the shortest and above the longest.
  */
 export function interpolate(points: readonly Point[], at: number): number {
   const sorted = points.toSorted((a, b) => a.at - b.at);

@@ -19,10 +19,11 @@ import {
 const BATCH_ROWS = 32;
 
 /**
- * Strategy `grad-l1`: ‖E g‖₁ of a head's slice, where g is the gradient of the loss by the parameters
- * that tuning the head would train, without dropout. A step of size ε along the gradient's sign, such
- * as Adam's first, lowers the loss by ε times the score. SHiRA-Grad chooses single parameters by the
- * size of their gradient over some rows (Bhardwaj et al. 2024, arXiv 2406.13175).
+ * Strategy `grad-l1`: ‖E g‖₁ of a head's slice, where g is the gradient of the loss by the
+ * parameters that tuning the head would train, without dropout. A step of size ε along the
+ * gradient's sign, such as Adam's first, lowers the loss by ε times the score. SHiRA-Grad chooses
+ * single parameters by the size of their gradient over some rows (Bhardwaj et al. 2024, arXiv
+ * 2406.13175).
  */
 export async function* meanGradientScores(
   scoring: Scoring,

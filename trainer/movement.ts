@@ -17,10 +17,10 @@ import {
 import { type Schedule, Training } from './training';
 
 /**
- * Strategy `movement`: tunes all heads for half an epoch with the training's defaults; a head's score
- * is ‖ΔW‖_F of its slice. The training that follows starts from the base again. Lottery-ticket sparse
- * fine-tuning (Ansell et al. 2022, arXiv 2110.07560) does this for single parameters instead of heads,
- * after a whole training instead of half an epoch.
+ * Strategy `movement`: tunes all heads for half an epoch with the training's defaults; a head's
+ * score is ‖ΔW‖_F of its slice. The training that follows starts from the base again.
+ * Lottery-ticket sparse fine-tuning (Ansell et al. 2022, arXiv 2110.07560) does this for single
+ * parameters instead of heads, after a whole training instead of half an epoch.
  */
 export async function* movementScores(
   scoring: Scoring,

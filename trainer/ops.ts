@@ -217,8 +217,8 @@ export class Ops {
   }
 
   /**
-   * Inverse of {@link gather}: the sum of the rows with the same index in a table. Rows with index −1
-   * are left out. // [N, E], [N] → [V, E]
+   * Inverse of {@link gather}: the sum of the rows with the same index in a table. Rows with index
+   * −1 are left out. // [N, E], [N] → [V, E]
    */
   sumByRow(x: Tensor, rows: Tensor, count: number): Tensor {
     const attributes = { T: FLOAT, Tindices: INT, Tnumsegments: INT };
@@ -236,9 +236,7 @@ export class Ops {
     return this.node('StatelessRandomUniform', [this.shapeOf(x), seed], attributes, x.shape);
   }
 
-  /**
-   * Cross-entropy of each row against a distribution, and its gradient by the logits. // → [B], [B, C]
-   */
+  /** Cross-entropy of each row to a distribution, and its gradient. // → [B], [B, C] */
   crossEntropy(logits: Tensor, labels: Tensor): [loss: Tensor, gradient: Tensor] {
     const loss = this.node('SoftmaxCrossEntropyWithLogits', [logits, labels], { T: FLOAT }, [logits.shape[0]]);
     return [loss, { name: loss.name.replace(/0$/, '1'), dtype: 'float32', shape: logits.shape }];

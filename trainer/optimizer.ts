@@ -4,8 +4,8 @@ import type { Ops, Tensor, Variable } from './ops';
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, maxNorm: 1 };
 
 /**
- * Trainable parameters and their two moments, `[P]` each. The optimizer's memory is twice that of the
- * trainable parameters.
+ * Trainable parameters and their two moments, `[P]` each. The optimizer's memory is twice that of
+ * the trainable parameters.
  */
 export interface OptimizerState {
   parameters: Variable;
@@ -26,9 +26,9 @@ export interface UpdateOptions {
 export const UPDATE_FACTORS = 4;
 
 /**
- * Factors that change from step to step: the share of the gradient that clipping leaves, the learning
- * rate with both bias corrections, ε for {@link Ops.applyAdam}, the share of a weight that decay
- * leaves.
+ * Factors that change from step to step: the share of the gradient that clipping leaves, the
+ * learning rate with both bias corrections, ε for {@link Ops.applyAdam}, the share of a weight that
+ * decay leaves.
  *
  * @param norm the gradient's global norm
  */

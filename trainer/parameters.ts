@@ -12,9 +12,10 @@ export interface Slot {
 }
 
 /**
- * Layout of all trainable parameters as one flat vector. The optimizer is then a dozen ops, whatever
- * is tuned. A checkpoint is four buffers: the parameters, two moments, the best epoch's parameters.
- * Matrices come first, biases and norms last, because weight decay applies to matrices only.
+ * Layout of all trainable parameters as one flat vector. The optimizer is then a dozen ops,
+ * whatever is tuned. A checkpoint is four buffers: the parameters, two moments, the best epoch's
+ * parameters. Matrices come first, biases and norms last, because weight decay applies to matrices
+ * only.
  */
 export class ParameterLayout {
   readonly slots: readonly Slot[];

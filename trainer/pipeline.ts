@@ -11,9 +11,9 @@ import type { TensorFlow } from './session';
 import { Run } from './training-run';
 
 /**
- * Fine-tunes the heads of a mask (docs/method.md): rows → tokens → frozen prefix → steps and epochs →
- * best epoch → delta. `signal` stops it within a step. `resume` continues a run that was interrupted
- * at any point and produces a bit-identical delta.
+ * Fine-tunes the heads of a mask (docs/method.md): rows → tokens → frozen prefix → steps and epochs
+ * → best epoch → delta. `signal` stops it within a step. `resume` continues a run that was
+ * interrupted at any point and produces a bit-identical delta.
  *
  * The caller removes the checkpoint (`clearState`) after it has stored the metrics. Until then the
  * finished run, resumed, returns the same delta and metrics without training.

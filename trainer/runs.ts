@@ -10,7 +10,8 @@ import { clearState } from './state';
 type Train = (request: TrainRequest, signal: AbortSignal) => AsyncGenerator<TrainEvent, TrainMetrics>;
 
 /**
- * Trainings by name. The folder of each contains its record and, until it is finished, its checkpoint.
+ * Trainings by name. The folder of each contains its record and, until it is finished, its
+ * checkpoint.
  */
 export class Runs {
   private readonly claimed = new Set<string>();
@@ -35,7 +36,7 @@ export class Runs {
     return new ClaimedRun(path.join(this.folder, id), this.results, this.train, () => this.claimed.delete(id));
   }
 
-  /** Removes runs that no call has resumed for {@link UNUSED_MS}. @param now milliseconds since the epoch */
+  /** Removes runs unused for {@link UNUSED_MS}. @param now milliseconds since the epoch */
   sweep(now: number): void {
     if (!fs.existsSync(this.folder)) return;
     for (const id of fs.readdirSync(this.folder)) {

@@ -34,8 +34,8 @@ export async function* calibrateScoring(
   const { model, train, selection } = request;
   const options: ScoreOptions = scoreOptions(request.scoring);
   const samples = Math.min(options.samples, await within('model', () => trialSequences(model)));
-  // Tuning all heads for half an epoch takes long. `movement` warms up as `gradient` does, so that is
-  // measured, and its steps are calibrated.
+  // Tuning all heads for half an epoch takes long. `movement` warms up as `gradient` does, so that
+  // is measured, and its steps are calibrated.
   const moves = selection.strategy === 'movement';
   const strategy = moves ? 'gradient' : (selection.strategy as ScoreStrategy);
   const part = yield* timedStages(scoreHeads(tf, { model, train, strategy, options: { ...options, samples } }, signal));

@@ -14,7 +14,9 @@ import { trainerService } from './service';
 import { calibrateTraining, evaluate, exportModel, predict, scoreHeads, train } from './training-engine';
 import { WindowsFile } from './windows-file';
 
-/** Serves trainings and tuned models. Each call has its own engine process, so its memory is freed. */
+/**
+ * Serves trainings and tuned models. Each call has its own engine process, so its memory is freed.
+ */
 export async function serveTrainer(settings: ServePart, parts: Parts): Promise<Served> {
   const { log, telemetry, server, start } = serviceServer(settings, parts);
   const { inputs, results, stopSweeping } = serviceFiles(settings, log);

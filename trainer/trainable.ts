@@ -17,8 +17,8 @@ export interface Trainable {
 }
 
 /**
- * Trainable parameters with their initial values (docs/method.md): the tuned slices and a pooler from
- * the base, new weights of the task head from N(0, initializer_range), its new biases 0.
+ * Trainable parameters with their initial values (docs/method.md): the tuned slices and a pooler
+ * from the base, new weights of the task head from N(0, initializer_range), its new biases 0.
  *
  * @param outputs number of logits per row
  */

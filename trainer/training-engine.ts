@@ -48,8 +48,8 @@ export const scoreHeads = (request: ScoreRequest, signal?: AbortSignal, options?
   call<ScoreEvent, HeadScores>('scoreHeads', request, signal, options);
 
 /**
- * Measures the cost of a training and, for a strategy that needs gradients, of the scoring before it,
- * each in its own child process; see `scoring-calibration.ts` and `training-calibration.ts`.
+ * Measures the cost of a training and, for a strategy that needs gradients, of the scoring before
+ * it, each in its own child process; see `scoring-calibration.ts` and `training-calibration.ts`.
  */
 export async function* calibrateTraining(
   request: CalibrateRequest,
@@ -75,8 +75,8 @@ export const evaluate = (request: EvaluateRequest, signal?: AbortSignal, options
     : call<StageProgress, EvaluateResult>('evaluate', request, signal, options);
 
 /**
- * Predicts with a tuned model in a child process: TensorFlow's, or onnxruntime's for an exported ONNX
- * folder. See `predictModel`.
+ * Predicts with a tuned model in a child process: TensorFlow's, or onnxruntime's for an exported
+ * ONNX folder. See `predictModel`.
  */
 export const predict = (request: EvaluateRequest, signal?: AbortSignal, options?: ProcessOptions) =>
   isExported(request)
@@ -91,8 +91,8 @@ const logits = (request: LogitsRequest, signal?: AbortSignal, options?: ProcessO
  * Exports a base and a delta as a checkpoint, an adapter or an ONNX folder, in child processes. The
  * process that merges or writes the files reports no progress: `silenceMs` must exceed that time.
  *
- * @throws HifiError as `exportMerged` and `publishOnnxFolder`; if `signal` aborts, the caller removes
- *   the folder
+ * @throws HifiError as `exportMerged` and `publishOnnxFolder`; if `signal` aborts, the caller
+ *   removes the folder
  */
 export async function* exportModel(
   request: ExportRequest,
@@ -126,7 +126,11 @@ export async function* exportModel(
   return { notes: [], onnx };
 }
 
-/** Returns true for an exported ONNX model. @throws HifiError INVALID_INPUT if the request has a delta too */
+/**
+ * Returns true for an exported ONNX model.
+ *
+ * @throws HifiError INVALID_INPUT if it has a delta too
+ */
 function isExported({ model, delta }: EvaluateRequest): boolean {
   if (!isOnnxFolder(model)) return false;
   if (delta === undefined) return true;

@@ -4,8 +4,8 @@ import { writeWhole } from '../foundation/whole-file';
 import type { WindowsSoFar } from '../infra/telemetry/training-windows';
 
 /**
- * File in a run's folder that counts the windows of all attempts, so that the limit on a job's windows
- * holds across attempts.
+ * File in a run's folder that counts the windows of all attempts, so that the limit on a job's
+ * windows holds across attempts.
  */
 export class WindowsFile {
   private readonly file: string;
@@ -16,8 +16,8 @@ export class WindowsFile {
   }
 
   /**
-   * Reads the count of earlier attempts; undefined if there is none or the file is damaged. The limit
-   * then applies to this attempt alone.
+   * Reads the count of earlier attempts; undefined if there is none or the file is damaged. The
+   * limit then applies to this attempt alone.
    */
   read(): WindowsSoFar | undefined {
     try {
@@ -29,8 +29,8 @@ export class WindowsFile {
   }
 
   /**
-   * Writes the count. A training continues if the file cannot be written; a later attempt then reads
-   * the previous count.
+   * Writes the count. A training continues if the file cannot be written; a later attempt then
+   * reads the previous count.
    */
   write(soFar: WindowsSoFar): void {
     try {

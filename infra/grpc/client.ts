@@ -40,7 +40,11 @@ export class GrpcClient {
   private readonly client: Client;
   private readonly proxy: string | undefined;
 
-  /** Creates a client, which connects at its first call. @param address `HOST:PORT`, or `unix:PATH` of a socket that is named after its service */
+  /**
+   * Creates a client, which connects at its first call.
+   *
+   * @param address `HOST:PORT`, or `unix:PATH` of a socket that is named after its service
+   */
   constructor(
     readonly address: string,
     private readonly credentials: Credentials = {},

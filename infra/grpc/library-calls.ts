@@ -40,7 +40,9 @@ function detailed(sent: SentStatus, path: string): SentStatus {
   return { ...sent, metadata: statusOf(new RpcError(code, status[code], details)).metadata };
 }
 
-/** Status of a request that is wrong as a whole. The method's path in the message is no path of this machine. */
+/**
+ * Status of a request that is invalid as a whole. The path in the message is that of the method.
+ */
 function badRequest(message: string): SentStatus {
   const violations = [{ field: '', description: message }];
   return statusOf(new RpcError(status.INVALID_ARGUMENT, 'INVALID_INPUT', message, { violations }));

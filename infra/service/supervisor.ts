@@ -21,9 +21,9 @@ export interface SuperviseSettings extends Omit<ServeSettings, 'name' | 'port' |
 }
 
 /**
- * Serves all services, each in its own process. They connect by Unix sockets in the state directory,
- * which no other user may enter. A service that dies is restarted on its ports while the others keep
- * running. If a service fails to start at first, all end before this throws.
+ * Serves all services, each in its own process. They connect by Unix sockets in the state
+ * directory, which no other user may enter. A service that dies is restarted on its ports while the
+ * others keep running. If a service fails to start at first, all end before this throws.
  *
  * @throws HifiError the error of the service that failed to start
  */

@@ -6,8 +6,8 @@ import { currentTraceparent } from './traceparent';
 import { TrainingWindows, type TrainingWindowsSettings } from './training-windows';
 
 /**
- * Forwards an engine's events and records its intervals and training windows as spans below the span
- * that is active now. The last spans are recorded when the events end, also by an error.
+ * Forwards an engine's events and records its intervals and training windows as spans below the
+ * span that is active now. The last spans are recorded when the events end, also by an error.
  *
  * @returns the engine's events without the intervals, and its result
  * @throws the engine's error

@@ -25,7 +25,8 @@ interface Group {
   from: number;
   to: number;
   /**
-   * Sum of the intervals' durations in milliseconds; it exceeds the span's duration if they overlap.
+   * Sum of the intervals' durations in milliseconds; it exceeds the span's duration if they
+   * overlap.
    */
   busy: number;
   count: number;
@@ -42,10 +43,10 @@ interface Named {
 }
 
 /**
- * Records an engine's intervals as spans, at most `most` of each name. The first `most / 2` intervals
- * are one span each. A later span merges a third of the intervals since then, at least one, from the
- * earliest start to the latest end. 100 spans suffice for a million intervals; the last span merges
- * the rest.
+ * Records an engine's intervals as spans, at most `most` of each name. The first `most / 2`
+ * intervals are one span each. A later span merges a third of the intervals since then, at least
+ * one, from the earliest start to the latest end. 100 spans suffice for a million intervals; the
+ * last span merges the rest.
  */
 export class IntervalSpans {
   private readonly names = new Map<string, Named>();

@@ -7,8 +7,8 @@ export type ServiceName = 'gateway' | 'analyzer' | 'trainer';
 
 export interface SpanSettings {
   /**
-   * `server` and `client` are the ends of a call, `producer` and `consumer` those of a queue. Default:
-   * `internal`.
+   * `server` and `client` are the ends of a call, `producer` and `consumer` those of a queue.
+   * Default: `internal`.
    */
   kind?: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
   /**
@@ -40,8 +40,8 @@ export interface Telemetry {
   /** True if spans are recorded. */
   readonly on: boolean;
   /**
-   * Runs work in a span. The span is active meanwhile, so it is the parent of the work's spans and log
-   * lines.
+   * Runs work in a span. The span is active meanwhile, so it is the parent of the work's spans and
+   * log lines.
    *
    * @returns the work's result
    * @throws the work's error, which also marks the span

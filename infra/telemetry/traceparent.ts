@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { isSpanContextValid, type Span, type SpanContext, trace } from '@opentelemetry/api';
 
 /*
- * W3C's traceparent identifies a span as text: `00-TRACE ID-SPAN ID-FLAGS` in hex. hifi passes it in
- * gRPC metadata, NATS headers and a job's record, and to other processes.
+ * W3C's traceparent identifies a span as text: `00-TRACE ID-SPAN ID-FLAGS` in hex. hifi passes it
+ * in gRPC metadata, NATS headers and a job's record, and to other processes.
  */
 
 /**

@@ -9,8 +9,8 @@ const SHORTEST_MS = 1000;
 /** Duration of a window as a share of the training so far: 250 windows cover two days. */
 const SHARE = 1 / 25;
 /**
- * Number of windows after which the share is greater, so that the rest suffice for a training of any
- * length.
+ * Number of windows after which the share is greater, so that the rest suffice for a training of
+ * any length.
  */
 const MANY = 250;
 const GREATER_SHARE = 1 / 4;
@@ -34,8 +34,8 @@ interface Window {
 export type TrainingProgress = Pick<StageProgress, 'kind' | 'stage' | 'done' | 'total' | 'loss'> & { tokens?: number };
 
 /**
- * Windows that a job's attempts have recorded, and the duration of the training up to the end of the
- * last window.
+ * Windows that a job's attempts have recorded, and the duration of the training up to the end of
+ * the last window.
  */
 export interface WindowsSoFar {
   windows: number;
@@ -56,10 +56,10 @@ export interface TrainingWindowsSettings {
 }
 
 /**
- * Records a training as windows: spans of at least a second and a 25th of the training so far. A job
- * of any length has at most 300 windows. Each window is recorded when it ends, so a running job can
- * be watched. A window begins and ends with a step. Time between the steps of two epochs counts in its
- * duration, but not in its tokens per second.
+ * Records a training as windows: spans of at least a second and a 25th of the training so far. A
+ * job of any length has at most 300 windows. Each window is recorded when it ends, so a running job
+ * can be watched. A window begins and ends with a step. Time between the steps of two epochs counts
+ * in its duration, but not in its tokens per second.
  */
 export class TrainingWindows {
   private readonly now: () => number;
@@ -94,8 +94,8 @@ export class TrainingWindows {
   }
 
   /**
-   * Adds a progress event of the call. Events of other stages are needed too: they mark time without
-   * training.
+   * Adds a progress event of the call. Events of other stages are needed too: they mark time
+   * without training.
    */
   add(event: TrainingProgress): void {
     const now = this.now();

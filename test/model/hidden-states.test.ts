@@ -10,7 +10,7 @@ import { positionIds } from '../../model/positions';
 const fixture = (name: string) => path.join(__dirname, '../fixtures', name);
 const goldenFiles = fs.readdirSync(fixture('families'));
 
-/** From oracle.py: the shortest row of each model and one at its limit of tokens, alone and in float64. */
+/** Golden file of oracle.py: each model's shortest row and one at its token limit, in float64. */
 interface Golden {
   model: string;
   maxLength: number;

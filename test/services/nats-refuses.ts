@@ -13,7 +13,8 @@ import { freePorts } from '../support/ports';
 
 /*
  * Measures the cost of an outbox that NATS refuses; by hand:
- *   node --expose-gc --require ./test/support/typescript-hook.cjs test/services/nats-refuses.ts [MINUTES]
+ *   node --expose-gc --require ./test/support/typescript-hook.cjs \
+ *     test/services/nats-refuses.ts [MINUTES]
  * It runs one outbox per kind of refusal, with four events a second. Each minute it prints the log
  * lines of each, the open iterators of connection status, the process's handles and timers, and the
  * heap after a garbage collection.

@@ -1,8 +1,8 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 
 /*
- * OTLP's messages in protobuf, read into their JSON form, with the fields that tests look at. Numbers
- * and types are those of https://github.com/open-telemetry/opentelemetry-proto.
+ * OTLP's messages in protobuf, read into their JSON form, with the fields that tests look at.
+ * Numbers and types are those of https://github.com/open-telemetry/opentelemetry-proto.
  */
 
 type Scalar = 'string' | 'hex' | 'int' | 'int64' | 'fixed64' | 'double' | 'bool';

@@ -84,7 +84,7 @@ export interface OtlpReceiver {
   readonly requests: ReceivedRequest[];
   readonly spans: ReceivedSpan[];
   readonly logs: ReceivedLog[];
-  /** Each point of each export: those of one histogram come again and again, with growing counts. */
+  /** Points of all exports; each export repeats a histogram's points with greater counts. */
   readonly metrics: ReceivedPoint[];
   /**
    * Waits until `predicate` holds for the received data.

@@ -53,7 +53,7 @@ describe('the trainer service', () => {
   const { store } = parts;
   let server: GrpcServer;
   let client: GrpcClient;
-  /** Of the same training in this process. */
+  /** Files of the delta of the same training in this process. */
   let delta: Record<string, string>;
 
   beforeAll(async () => {

@@ -62,7 +62,7 @@ export function program(): void {
     const work = sorted.filter((job) => !ENDS.includes(stateOf(job))).length;
     at('summary').textContent = `${sorted.length} jobs, ${work} at work or waiting`;
   };
-  /** Answers and changes come by ways of their own: what is older than what is known is not taken. */
+  /** Returns true for newer data: answers and changes arrive independently, in any order. */
   const isNews = (job: Job) => (job.lastSequence ?? 0) >= (jobs.get(job.jobId)?.lastSequence ?? 0);
   const take = (job: Job) => {
     if (!isNews(job)) return;
@@ -219,7 +219,8 @@ export function program(): void {
     };
     changes.onerror = () => {
       at('away').hidden = false;
-      // The browser tries again by itself, unless the answer was no stream: a gateway that was restarted asks for the token anew.
+      // The browser reconnects by itself, unless the answer was no stream: a restarted gateway
+      // requires the token again.
       if (changes.readyState === EventSource.CLOSED) beginAgain();
     };
   };
