@@ -20,12 +20,12 @@ export async function* calibrateAnalysis(
 ): AsyncGenerator<StageProgress, AnalysisCost> {
   const startSeconds = process.uptime();
   const options = analysisOptions(request.options ?? {});
-  // How many sequences `auto` takes, the analysis alone can tell.
-  const asked = options.samples === 'auto' ? options.maxSamples : options.samples;
-  const samples = Math.min(asked, await within('model', () => trialSequences(request.model)));
+  // Only the analysis itself determines the sample size of `auto`: its limit is the estimate.
+  const requested = options.samples === 'auto' ? options.maxSamples : options.samples;
+  const samples = Math.min(requested, await within('model', () => trialSequences(request.model)));
   const part = yield* timedStages(analyze({ ...request, options: { ...options, samples } }, signal));
   const { samples: measured, data } = part.result;
-  const sequences = Math.min(asked, data.rows);
+  const sequences = Math.min(requested, data.rows);
   const rest = sequences / measured - 1;
   return {
     sequences,

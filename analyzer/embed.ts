@@ -15,7 +15,7 @@ import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { EMBEDDING, meanPooledModel } from '../model/graph';
 import { writeWeights } from '../model/onnx';
-import { settleDevice } from '../model/onnx-device';
+import { selectDevice } from '../model/onnx-device';
 import type { GraphSource } from '../model/onnx-network';
 import { positionIds } from '../model/positions';
 import { loadTokenizer } from '../model/tokenizer';
@@ -105,7 +105,7 @@ export async function* embed(request: EmbedRequest, signal?: AbortSignal): Async
 
 /** Creates a session. The engine reads the weights from a temporary file, as in an analysis. */
 async function openSession(source: GraphSource, { device, threads }: EmbedRequest): Promise<ort.InferenceSession> {
-  const used = await settleDevice(device);
+  const used = await selectDevice(device);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-graph-'));
   try {
     return await ort.InferenceSession.create(

@@ -2,7 +2,7 @@ import type { Device } from '../foundation/device';
 import type { PerHead, ReportModel } from '../heads/head-report';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import { type DeviceUsed, settleDevice } from '../model/onnx-device';
+import { type DeviceUsed, selectDevice } from '../model/onnx-device';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { HeadEncoder } from './head-encoder';
 import { headNorms } from './head-norms';
@@ -46,7 +46,7 @@ export async function loadModel(folder: string, settings: ModelSettings): Promis
     const { config, name, sha256, parameters } = checkpoint;
     const { architecture, layers, heads, headDim, hiddenSize } = config;
     const tokenizer = loadTokenizer(folder);
-    const deviceUsed = await settleDevice(settings.device);
+    const deviceUsed = await selectDevice(settings.device);
     const norms = headNorms(checkpoint);
     const encoder = await HeadEncoder.load(checkpoint, { ...settings, device: deviceUsed });
     return {

@@ -229,7 +229,7 @@ export function addTrainingFlags(command: Command): void {
 /** Adds the flags that trainings and comparisons share. */
 export function addScheduleFlags(command: Command): void {
   const { epochs, batchSize, warmup, weightDecay, maxLength } = TRAIN_DEFAULTS;
-  const passes = 'passes over the training rows; the best one by the dev metric is kept';
+  const passes = 'passes over the training rows; the delta is that of the best one by the dev metric';
   add(command, '--epochs <passes>', passes, wholeNumber('--epochs', 1), epochs);
   addBatchSizeFlag(command, batchSize);
   add(

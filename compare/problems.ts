@@ -1,7 +1,7 @@
 import type { Targets } from '../data/labels';
 import type { ProblemType } from '../data/problem';
 
-/** How a problem's rows are compared. */
+/** Rules for comparing methods on a problem's rows. */
 interface ComparedProblem {
   /** Class of each row, for stratified draws; one class if there are none. // [n] */
   classes(targets: Targets): ArrayLike<number>;

@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { embed } from '../analyzer/analysis-engine';
 import { logitCount } from '../data/problem';
 import { predictions, score } from '../delta/logits';
-import { isBetter, type Judged, judgedBy } from '../delta/metrics';
+import { isBetter, type Quality, qualityOf } from '../delta/metrics';
 import { metricsOf } from '../delta/problems';
 import { breathe } from '../foundation/breathe';
 import type { Checkpoint } from '../model/checkpoint';
@@ -63,12 +63,12 @@ export async function* fitRegression(
   const [train, dev] = [ofPool(split.train), ofPool(split.dev)];
   const logits = (model: LogisticModel, x: Matrix) => ({ values: logisticLogits(model, x), outputs: classes });
   const answers = (model: LogisticModel, x: Matrix) => predictions(logits(model, x), labels.problem);
-  let best: { c: number; model: LogisticModel; dev: Judged } | undefined;
+  let best: { c: number; model: LogisticModel; dev: Quality } | undefined;
   for (const [i, c] of PENALTIES.entries()) {
     yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
     await breathe(signal);
     const model = fitLogistic(train.x, train.y, classes, c);
-    const value = judgedBy(metrics, score(logits(model, dev.x), dev.y, labels.problem, metrics), rows.byLoss);
+    const value = qualityOf(metrics, score(logits(model, dev.x), dev.y, labels.problem, metrics), rows.byLoss);
     if (best === undefined || isBetter(value, best.dev)) best = { c, model, dev: value };
   }
   const { c, model, dev: chosen } = best!;

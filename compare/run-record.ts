@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { Judged } from '../delta/metrics';
+import type { Quality } from '../delta/metrics';
 import { writeJson } from '../job/files';
 import type { Method } from './methods';
 
@@ -24,7 +24,7 @@ export interface RunRecord extends RunKey {
    * Best epoch's value on the dev rows, with its loss if that decides. Null if the training failed:
    * see `failure`.
    */
-  dev: (Judged & { epoch: number | null }) | null;
+  dev: (Quality & { epoch: number | null }) | null;
   failure?: string;
   /** Metrics of all test rows; null for a learning rate that was not the best. */
   test: { rows: number; metrics: Record<string, number> } | null;

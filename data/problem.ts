@@ -49,5 +49,5 @@ export function namedProblem({ problem, regression }: NamedProblem): ProblemType
   throw invalidInput(`regression is short for the problem regression; the problem ${named} is given too: keep one`);
 }
 
-/** The problem that a client's rows pose, if no task tells it. @throws as {@link namedProblem} */
+/** Problem of a client's rows without a task. @throws as {@link namedProblem} */
 export const problemOf = (given: NamedProblem): ProblemType => namedProblem(given) ?? DEFAULT_PROBLEM;

@@ -10,7 +10,7 @@ import { classifierConfig, classifierName } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
 import { outputsOf } from './delta-info';
 import { taskHeadTensors } from './slices';
-import { copyTokenizer, type KeptTensor, verifyUndo, writeUndo } from './undo';
+import { copyTokenizer, type SharedTensor, verifyUndo, writeUndo } from './undo';
 
 /**
  * Number format of a merged checkpoint. `base` is the base's own format, to which tuned weights are
@@ -48,7 +48,7 @@ export async function exportCheckpoint(request: CheckpointExport): Promise<Check
   const main = plan.common;
   publishFolder(out, (folder) => {
     writeSafetensors(path.join(folder, 'model.safetensors'), plan.sources, { format: 'pt' });
-    writeUndo(folder, checkpoint, plan.kept);
+    writeUndo(folder, checkpoint, plan.shared);
     const merged = classifierConfig(config, delta.info, main);
     fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(merged, null, 2)}\n`);
     copyTokenizer(checkpoint.folder, folder);
@@ -63,7 +63,7 @@ interface MergePlan {
   /** All tensors of the merged model.safetensors, sorted by name. */
   sources: TensorSource[];
   /** The base's tensors among them. */
-  kept: KeptTensor[];
+  shared: SharedTensor[];
   /** Number format that config.json names. */
   common: FloatDtype;
 }
@@ -75,7 +75,7 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
   const slices = new Map(deltaParts(checkpoint, delta.info).map((part) => [part.canonical, part.slice]));
   const common = dtype === 'base' ? commonDtype(checkpoint) : 'F32';
   const sources: TensorSource[] = [];
-  const kept: KeptTensor[] = [];
+  const shared: SharedTensor[] = [];
 
   const head = taskHeadTensors(config, outputsOf(delta.info));
   for (const { canonical, shape } of head) {
@@ -94,10 +94,10 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
     const merge = touched.get(canonical);
     const untouched = () => (stored === target ? weights.bytes(base) : roundTo('F32', weights.float32(base)));
     sources.push({ name, dtype: target, shape, bytes: merge ? () => rounded(name, target, merge()) : untouched });
-    kept.push({ base, merged: name, slice: slices.get(canonical) });
+    shared.push({ base, merged: name, slice: slices.get(canonical) });
   }
   sources.sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { sources, kept, common };
+  return { sources, shared, common };
 }
 
 /** Number format of the base's largest tensor, its word embeddings. */

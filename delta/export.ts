@@ -16,11 +16,11 @@ export type MergeRequest = Pick<ExportRequest, 'model' | 'delta' | 'dtype' | 'ou
 };
 
 /**
- * Makes a checkpoint or an adapter of a base and a delta. The thread is blocked meanwhile.
+ * Exports a base and a delta as a checkpoint or an adapter. The thread is blocked meanwhile.
  *
  * @returns warnings
- * @throws HifiError INVALID_INPUT for a bad model, delta or `out`; CANCELLED where `signal` came
- *   before or meanwhile: then the folder is not to be kept
+ * @throws HifiError INVALID_INPUT for a bad model, delta or `out`; CANCELLED if `signal` aborts, in
+ *   which case the caller removes the folder
  */
 export async function* exportMerged(
   { format, model, delta, dtype = 'float32', out }: MergeRequest,

@@ -23,7 +23,7 @@ export interface Metrics {
 }
 
 /** Quality of predictions, as far as it decides between candidates. */
-export interface Judged {
+export interface Quality {
   /** Deciding metric. */
   value: number;
   /** Mean loss, if the metric is undefined on the rows: then the loss decides. */
@@ -35,7 +35,7 @@ export interface Judged {
  * a penalty. The larger metric is better; if it is undefined, the lower loss. Of equals the earlier
  * is better.
  */
-export function isBetter(now: Judged, best: Judged): boolean {
+export function isBetter(now: Quality, best: Quality): boolean {
   if (now.loss !== undefined && best.loss !== undefined) return now.loss < best.loss;
   return now.value > best.value;
 }
@@ -44,7 +44,7 @@ export function isBetter(now: Judged, best: Judged): boolean {
  * Extracts the quality from {@link Metrics.compute}'s values with their `loss`.
  * @param byLoss true if the metric is undefined on the rows
  */
-export const judgedBy = (metrics: Metrics, values: Record<string, number>, byLoss: boolean): Judged => ({
+export const qualityOf = (metrics: Metrics, values: Record<string, number>, byLoss: boolean): Quality => ({
   value: values[metrics.best],
   ...(byLoss && { loss: values.loss }),
 });

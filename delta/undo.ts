@@ -31,7 +31,7 @@ const CONFIG = 'config';
 const INDEX = 'index';
 
 /** Tensor of the base that is also in the merged checkpoint. */
-export interface KeptTensor {
+export interface SharedTensor {
   /** Name in the base's file. */
   base: string;
   /** Name in the merged checkpoint. */
@@ -64,7 +64,7 @@ const undoPlan = z.object({
 type UndoPlan = z.infer<typeof undoPlan>;
 
 /** Writes the file that {@link undoCheckpoint} needs beside the merged model.safetensors. */
-export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly KeptTensor[]): void {
+export function writeUndo(folder: string, checkpoint: Checkpoint, shared: readonly SharedTensor[]): void {
   const { weights, name, sha256 } = checkpoint;
   const rebuilt = baseFilesOf(weights);
   const plan: UndoPlan = {
@@ -76,7 +76,7 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
     kept: [],
   };
   const sources: TensorSource[] = [];
-  for (const { base, merged, slice } of kept) {
+  for (const { base, merged, slice } of shared) {
     plan.kept.push({ base, merged, ...(slice && { tuned: { axis: slice.axis, runs: toRuns(slice.indices) } }) });
     if (!slice) continue;
     const { dtype, shape } = weights.entry(base);
@@ -88,7 +88,7 @@ export function writeUndo(folder: string, checkpoint: Checkpoint, kept: readonly
     });
   }
   const left = new Map(weights.tensors);
-  for (const { base } of kept) left.delete(base);
+  for (const { base } of shared) left.delete(base);
   for (const [base, { dtype, shape }] of left) {
     sources.push({ name: `tensor/${base}`, dtype, shape, bytes: () => weights.bytes(base) });
   }
@@ -226,9 +226,9 @@ function* rebuild({ plan, undo, model }: Merged, file: UndoPlan['base']['files']
   const header = undo.bytes(`header/${file.name}`);
   yield header;
   const { tensors } = parseHeader(undo.path, Buffer.from(header.buffer), file.size);
-  const kept = new Map(plan.kept.map((tensor) => [tensor.base, tensor]));
+  const shared = new Map(plan.kept.map((tensor) => [tensor.base, tensor]));
   for (const [name, { dtype, shape }] of [...tensors].sort(([, a], [, b]) => a.begin - b.begin)) {
-    const { merged, tuned } = kept.get(name) ?? {};
+    const { merged, tuned } = shared.get(name) ?? {};
     if (merged === undefined) {
       yield undo.bytes(`tensor/${name}`);
       continue;

@@ -62,7 +62,7 @@ export class HifiError extends Error {
 }
 
 /**
- * Stack traces of an error and of its causes, for the log of whoever debugs it. Never for a client.
+ * Stack traces of an error and of its causes, for a log. Never sent to a client.
  */
 export function traceOf(thrown: unknown): string {
   const seen = new Set<unknown>();
@@ -92,9 +92,9 @@ export function invalidPart(field: string, message: string, cause?: unknown): Hi
 export interface WrongValue {
   /** Its path, such as `options.xi`. */
   field: string;
-  /** What it is: {@link shown}, or words such as `missing`. */
+  /** Invalid value: {@link shown}, or words such as `missing`. */
   value: string;
-  /** What it must be, such as `above 0, at most 1`. */
+  /** Valid values, such as `above 0, at most 1`. */
   expected: string;
 }
 

@@ -32,7 +32,7 @@ function bytesIn(status: string, field: 'VmHWM' | 'VmRSS'): number {
   return kibibytes ? Number(kibibytes[1]) * 1024 : 0;
 }
 
-/** Text of a file; empty where it is gone. */
+/** Text of a file; empty if there is none. */
 function read(file: string): string {
   try {
     return fs.readFileSync(file, 'utf8');

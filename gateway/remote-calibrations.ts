@@ -51,7 +51,7 @@ interface Message<Result> {
   event: { case: 'progress'; value: Progress } | { case: 'result'; value: Result } | { case: undefined };
 }
 
-/** @throws RpcError what the service answered; HifiError FAILED where it ended without a result */
+/** Reads a calibration's answers. @throws RpcError of the service; HifiError FAILED without a result */
 async function* costOf<Result, Cost>(
   messages: AsyncIterable<Message<Result>>,
   convert: (result: Result) => Cost,

@@ -50,9 +50,9 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       for await (const { event } of analyzer.stream(AnalyzerService.method.analyze, request, { signal })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case !== 'report') continue;
-        const told = reportOf(event.value);
-        for (const message of told.warnings) yield { kind: 'warning', message };
-        report = told.report;
+        const analysis = reportOf(event.value);
+        for (const message of analysis.warnings) yield { kind: 'warning', message };
+        report = analysis.report;
       }
       const { model: measured, samples, deviceUsed } = answered(report, 'analyzer');
       attribute({
@@ -72,9 +72,9 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, { signal })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case !== 'scores') continue;
-        const told = scoresOf(event.value);
-        for (const message of told.warnings) yield { kind: 'warning', message };
-        scores = told.scores;
+        const scored = scoresOf(event.value);
+        for (const message of scored.warnings) yield { kind: 'warning', message };
+        scores = scored.scores;
       }
       return answered(scores, 'trainer');
     },

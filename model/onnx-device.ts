@@ -12,9 +12,9 @@ export type DeviceUsed = 'cpu' | 'cuda';
  * Selects the device. The engine may fall back to the CPU silently, so CUDA counts only if it has
  * run a graph without that fallback.
  *
- * @throws HifiError FAILED for `cuda` on a machine where it does not work
+ * @throws HifiError FAILED for `cuda` if it does not work on this machine
  */
-export async function settleDevice(requested: Device): Promise<DeviceUsed> {
+export async function selectDevice(requested: Device): Promise<DeviceUsed> {
   ort.env.logLevel = 'fatal'; // Errors are thrown; the engine would also print them.
   if (requested === 'cpu') return 'cpu';
   try {

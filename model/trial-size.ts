@@ -1,7 +1,7 @@
 import { parametersOf } from './checkpoint';
 import { readModelConfig } from './config';
 
-/** Sequences that a calibration runs through a model: fewer where a forward pass is long. */
+/** Sequences that a calibration runs through a model: fewer if a forward pass is long. */
 const SEQUENCES = { few: 16, many: 64 };
 
 /** Parameters of a model from which on the sequences are few. */

@@ -36,7 +36,7 @@ export const trainingCostMessage = ({
     peakMemoryBytes: BigInt(peakBytes),
   });
 
-/** @throws HifiError INVALID_INPUT where a part is missing */
+/** Reads a cost. @throws HifiError INVALID_INPUT if a part is missing */
 export function trainingCostOf(message: TrainingCostMessage): TrainingCost {
   const { scoring, preparation, steps, evaluation } = present(message.seconds, 'cost.seconds');
   return {

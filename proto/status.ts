@@ -25,7 +25,7 @@ export interface Violation {
   description: string;
 }
 
-/** What a client learns besides the message, and what it does not. */
+/** Details of an error besides its message; some are not sent to a client. */
 export interface RpcDetails {
   /** Fields of the request that are wrong. */
   violations?: readonly Violation[];

@@ -3,13 +3,13 @@ import type { Ops, Tensor } from './ops';
 
 export type ProblemKind = ProblemType;
 
-/** These rows' part of the mean loss and its gradient by the logits. // [], [B, C] */
+/** Part of the mean loss for some rows, and its gradient by the logits. // [], [B, C] */
 export interface Loss {
   loss: Tensor;
   byLogits: Tensor;
 }
 
-/** Loss that a problem's task head is trained to lower. */
+/** Loss function of a problem. */
 interface LossFunction {
   /** As {@link taskLoss}. */
   loss(ops: Ops, logits: Tensor, targets: Tensor, rows: Tensor): Loss;
@@ -17,9 +17,9 @@ interface LossFunction {
   targets(targets: ArrayLike<number>, outputs: number): Float32Array;
 }
 
-/** Losses of each problem (docs/method.md). `PROBLEMS` of delta/ has the same ones in float64. */
+/** Loss function by problem (docs/method.md). `PROBLEMS` of delta/ has the same in float64. */
 const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
-  /** Cross-entropy without smoothing, by a one for each row's class. */
+  /** Cross-entropy without smoothing; targets are one-hot. */
   'single-label': {
     loss(ops, logits, targets, rows) {
       const [losses, byLogits] = ops.crossEntropy(logits, targets); // [B], [B, C]
@@ -42,19 +42,19 @@ const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
 };
 
 /**
- * A batch's part of the mean loss, and its gradient by the logits.
+ * Part of the mean loss for some rows of a batch, and its gradient by the logits.
  *
  * @param logits // [B, C]
- * @param targets as {@link targetValues} gives them // [B, C]
- * @param rows what the mean is over: the rows of the whole batch, where these are but a part // []
+ * @param targets from {@link targetValues} // [B, C]
+ * @param rows divisor of the mean: number of rows in the whole batch // []
  */
 export const taskLoss = (ops: Ops, logits: Tensor, targets: Tensor, rows: Tensor, problem: ProblemType): Loss =>
   LOSSES[problem].loss(ops, logits, targets, rows);
 
 /**
- * What the logits are measured against.
+ * Targets of the logits.
  *
- * @param targets class indices, or the numbers to meet; B of them
+ * @param targets class indices, or the numbers of a regression; B of them
  * @returns [B, C]
  */
 export const targetValues = (targets: ArrayLike<number>, outputs: number, problem: ProblemType): Float32Array =>

@@ -4,7 +4,7 @@ import { type Encoded, likeLengthBatches } from '../data/batches';
 import { logitCount } from '../data/problem';
 import { makeDelta, writeDelta } from '../delta/delta';
 import { evaluateRows, score } from '../delta/logits';
-import { isBetter, judgedBy, MISMATCHED } from '../delta/metrics';
+import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
 import { metricsOf } from '../delta/problems';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
@@ -213,7 +213,7 @@ export class Run {
     const trainLoss = progress.lossSum / progress.lossRows;
     const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
     const best = progress.epochs[progress.bestEpoch - 1]?.dev;
-    const judged = (of: Record<string, number>) => judgedBy(metrics, of, metrics.isUndefinedOn(dev.targets));
+    const judged = (of: Record<string, number>) => qualityOf(metrics, of, metrics.isUndefinedOn(dev.targets));
     if (best === undefined || isBetter(judged(scores), judged(best))) {
       progress.bestEpoch = epoch;
       this.best = this.program.read().parameters;

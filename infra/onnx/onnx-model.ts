@@ -9,7 +9,7 @@ import { ONNX_FILES, onnxDtypeOf } from '../../delta/onnx-folder';
 import { failed, invalidInput } from '../../foundation/errors';
 import { usableCores } from '../../foundation/usable-cores';
 import { readModelConfig } from '../../model/config';
-import { settleDevice } from '../../model/onnx-device';
+import { selectDevice } from '../../model/onnx-device';
 import type { OnnxDtype } from '../../model/onnx-dtype';
 
 /** Name of a model's input → the tokenizer's output. */
@@ -34,7 +34,7 @@ export async function openOnnxModel(
 ): Promise<TunedModel> {
   const config = readModelConfig(folder);
   const file = path.join(folder, ONNX_FILES[dtype]);
-  const used = await settleDevice(device);
+  const used = await selectDevice(device);
   const session = await ort.InferenceSession.create(file, {
     executionProviders: used === 'cuda' ? ['cuda', 'cpu'] : ['cpu'],
     intraOpNumThreads: threads ?? usableCores(),

@@ -95,7 +95,7 @@ where('zsh', 'zsh completes a line on a terminal', async () => {
   expect(comparable(await given('zsh -f -i', before))).toEqual(wanted);
 });
 
-where('fish', 'fish knows what a line may go on with', async () => {
+where('fish', 'fish completes a line', async () => {
   const candidates = (line: string) => {
     const command = `source hifi.fish; complete -C ${JSON.stringify(line)}`;
     const { stdout, stderr } = spawnSync('fish', ['--no-config', '-c', command], { cwd: scratch, encoding: 'utf8' });

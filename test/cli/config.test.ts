@@ -287,7 +287,7 @@ test('a run by a file equals the run by its flags, bit for bit, and each resumes
   expect(readMask(at('by-file', 'mask.json'))).toEqual(readMask(at('by-flags', 'mask.json')));
   const job = (out: string) => fs.readFileSync(at(out, 'state', 'job.json'), 'utf8');
   expect(job('by-file')).toBe(job('by-flags'));
-  const kept = done('--config', name, '--out', at('by-flags'), '--resume');
+  const resumed = done('--config', name, '--out', at('by-flags'), '--resume');
   for (const result of ['heads.json', 'mask.json', 'delta', 'checkpoint'])
-    expect(kept).toContain(`${result} is stored already\n`);
+    expect(resumed).toContain(`${result} is stored already\n`);
 });

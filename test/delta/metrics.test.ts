@@ -178,7 +178,7 @@ describe('the better of two qualities', () => {
       { accuracy: 0.5, loss: 0.1 },
       { accuracy: 0.6, loss: 0.9 },
     ];
-    const quality = (values: typeof low, byLoss: boolean) => metrics.judgedBy(metricsOfTask('sst2'), values, byLoss);
+    const quality = (values: typeof low, byLoss: boolean) => metrics.qualityOf(metricsOfTask('sst2'), values, byLoss);
     expect(metrics.isBetter(quality(high, false), quality(low, false))).toBe(true);
     expect(metrics.isBetter(quality({ ...low, loss: 0 }, false), quality(low, false))).toBe(false);
     expect(metrics.isBetter(quality(low, true), quality(high, true))).toBe(true);

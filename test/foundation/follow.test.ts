@@ -1,6 +1,6 @@
 import { filtered, follow, relayed, resultOf } from '../../foundation/follow';
 
-/** Generator of three numbers and a result; `ended` tells if its finally block has run. */
+/** Generator of three numbers and a result; `ended` is true after its finally block. */
 function counting() {
   const state = { ended: false };
   const events = (async function* () {

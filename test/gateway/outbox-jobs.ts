@@ -25,31 +25,31 @@ export const happening = (count: number): Happening => ({
 });
 
 /** Message of the stream, as a client reads it that knows nothing of hifi. */
-export interface Kept {
+export interface StoredEvent {
   subject: string;
   headers: Record<string, string>;
   body: { jobId: string; sequence: number; [name: string]: unknown };
 }
 
 /** Reads all messages of HIFI_EVENTS in order. */
-export async function keptIn(url: string): Promise<Kept[]> {
+export async function storedIn(url: string): Promise<StoredEvent[]> {
   return withJetStream(url, async ({ streams }) => {
     const { state } = await streams.info('HIFI_EVENTS');
-    const kept: Kept[] = [];
+    const stored: StoredEvent[] = [];
     for (let seq = 1; seq <= state.last_seq; seq++) {
       const message = await streams.getMessage('HIFI_EVENTS', { seq });
       if (!message) throw new Error(`the stream has no message ${seq}`);
       const headers = Object.fromEntries([...message.header].map(([name, [value]]) => [name, value]));
-      kept.push({ subject: message.subject, headers, body: message.json() });
+      stored.push({ subject: message.subject, headers, body: message.json() });
     }
-    return kept;
+    return stored;
   });
 }
 
 /** Collects each job's sequence numbers in the stream's order. */
-export function sequencesOf(kept: readonly Kept[]): Record<string, number[]> {
+export function sequencesOf(stored: readonly StoredEvent[]): Record<string, number[]> {
   const found: Record<string, number[]> = {};
-  for (const { body } of kept) (found[body.jobId] ??= []).push(body.sequence);
+  for (const { body } of stored) (found[body.jobId] ??= []).push(body.sequence);
   return found;
 }
 

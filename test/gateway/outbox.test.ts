@@ -13,11 +13,11 @@ import { freePorts } from '../support/ports';
 import { until } from '../support/until';
 import {
   happening,
-  type Kept,
-  keptIn,
   newJob,
+  type StoredEvent,
   sequencesOf,
   silent,
+  storedIn,
   TRACEPARENT,
   upTo,
   withJetStream,
@@ -71,7 +71,7 @@ const allPublished = (store: JobStore) =>
     'the outbox to be empty',
   );
 
-const idOf = ({ headers }: Pick<Kept, 'headers'>) => headers['Nats-Msg-Id'];
+const idOf = ({ headers }: Pick<StoredEvent, 'headers'>) => headers['Nats-Msg-Id'];
 
 describe('with JetStream', () => {
   test('the stream has each event once, in order, in the form of the contract', async () => {
@@ -83,12 +83,12 @@ describe('with JetStream', () => {
     started(store, url);
     await allPublished(store);
 
-    const kept = await keptIn(url);
-    expect(kept.map(idOf)).toEqual(expected.map(({ event }) => `${event.jobId}:${event.sequence}`));
+    const stored = await storedIn(url);
+    expect(stored.map(idOf)).toEqual(expected.map(({ event }) => `${event.jobId}:${event.sequence}`));
     for (const [at, { event }] of expected.entries()) {
       const { jobId, sequence, time, event: payload } = event;
-      expect(kept[at].subject).toBe(`hifi.v1.jobs.${jobId}.${payload.kind}`);
-      expect(kept[at].headers).toEqual({
+      expect(stored[at].subject).toBe(`hifi.v1.jobs.${jobId}.${payload.kind}`);
+      expect(stored[at].headers).toEqual({
         'Nats-Msg-Id': `${jobId}:${sequence}`,
         'ce-specversion': '1.0',
         'ce-id': `${jobId}:${sequence}`,
@@ -101,14 +101,14 @@ describe('with JetStream', () => {
       });
       // Proto3's JSON form, written out by hand: 64-bit numbers are strings.
       const body = { jobId, sequence, time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/) };
-      if (payload.kind === 'state') expect(kept[at].body).toEqual({ ...body, state: 'JOB_STATE_QUEUED' });
+      if (payload.kind === 'state') expect(stored[at].body).toEqual({ ...body, state: 'JOB_STATE_QUEUED' });
       if (payload.kind === 'artifact') {
         const artifact = { ...payload.artifact, sizeBytes: String(payload.artifact.sizeBytes) };
-        expect(kept[at].body).toEqual({ ...body, artifact });
+        expect(stored[at].body).toEqual({ ...body, artifact });
       }
-      expect(Date.parse(kept[at].body.time as string)).toBe(time);
+      expect(Date.parse(stored[at].body.time as string)).toBe(time);
     }
-    expect(sequencesOf(kept)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
+    expect(sequencesOf(stored)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
   });
 
   test('the stream is stored in a file, has limits and recognises repeated events', async () => {
@@ -146,9 +146,9 @@ describe('with JetStream', () => {
     await come;
     await allPublished(store);
 
-    const kept = await keptIn(server.url);
-    expect(new Set(kept.map(idOf)).size).toBe(kept.length);
-    expect(sequencesOf(kept)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(store.get(id).sequence)])));
+    const stored = await storedIn(server.url);
+    expect(new Set(stored.map(idOf)).size).toBe(stored.length);
+    expect(sequencesOf(stored)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(store.get(id).sequence)])));
   });
 
   test('a gateway that is killed while it publishes loses no event and repeats none', async () => {
@@ -169,8 +169,8 @@ describe('with JetStream', () => {
 
     const jobs = [...store.list()];
     expect(jobs).toHaveLength(3);
-    const kept = sequencesOf(await keptIn(url));
-    expect(kept).toEqual(Object.fromEntries(jobs.map(({ id, sequence }) => [id, upTo(sequence)])));
+    const stored = sequencesOf(await storedIn(url));
+    expect(stored).toEqual(Object.fromEntries(jobs.map(({ id, sequence }) => [id, upTo(sequence)])));
   });
 
   test('a published event that was not noted is found in the stream, beyond the duplicate window', async () => {
@@ -188,8 +188,8 @@ describe('with JetStream', () => {
     started(store, url);
     await allPublished(store);
 
-    const kept = sequencesOf(await keptIn(url));
-    expect(kept).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
+    const stored = sequencesOf(await storedIn(url));
+    expect(stored).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(EVENTS / JOBS)])));
     const { config } = await withJetStream(url, ({ streams }) => streams.info('HIFI_EVENTS'));
     expect(config.duplicate_window).toBe(window);
   });
@@ -203,7 +203,7 @@ describe('with JetStream', () => {
     await withJetStream(url, ({ streams }) => streams.delete('HIFI_EVENTS'));
     await store.note(id, happening(1), happening(2));
     await allPublished(store);
-    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [2, 3] });
+    expect(sequencesOf(await storedIn(url))).toEqual({ [id]: [2, 3] });
   });
 
   test('NATS may start after the gateway', async () => {
@@ -218,7 +218,7 @@ describe('with JetStream', () => {
     const { url } = await nats({ jetstream: true, port });
     await store.note(id, happening(2));
     await allPublished(store);
-    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [1, 2, 3] });
+    expect(sequencesOf(await storedIn(url))).toEqual({ [id]: [1, 2, 3] });
   });
 
   test('events of a deleted job do not block others', async () => {
@@ -230,7 +230,7 @@ describe('with JetStream', () => {
     await store.delete(deleted);
     started(store, url);
     await allPublished(store);
-    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [1] });
+    expect(sequencesOf(await storedIn(url))).toEqual({ [id]: [1] });
   });
 
   test('a new connection looks up the stream again', async () => {
@@ -243,7 +243,7 @@ describe('with JetStream', () => {
     await nats({ jetstream: true, port });
     await store.note(id, happening(1));
     await allPublished(store);
-    expect(sequencesOf(await keptIn(url))).toEqual({ [id]: [2] });
+    expect(sequencesOf(await storedIn(url))).toEqual({ [id]: [2] });
   });
 });
 
@@ -252,7 +252,7 @@ describe('without JetStream', () => {
     const { url } = await nats({ jetstream: false });
     const nc = await connect({ servers: url });
     disposals.push(() => nc.close());
-    const heard: Kept[] = [];
+    const heard: StoredEvent[] = [];
     nc.subscribe('hifi.v1.jobs.>', {
       callback: (_, message) => {
         const headers = { 'Nats-Msg-Id': message.headers?.get('Nats-Msg-Id') ?? '' };

@@ -13,7 +13,7 @@ import type { TextDataset } from '../../proto/gen/hifi/v1/dataset_pb';
 import { RpcError, status } from '../../proto/status';
 import { trial } from '../infra/grpc/service';
 
-/* The gateway's side of a calibration, against an analyzer that answers as it is told to. */
+/* The gateway's side of a calibration, with an analyzer whose answers the test sets. */
 let server: GrpcServer;
 let client: GrpcClient;
 /** Answers of the analyzer, and what it was asked. */
@@ -53,7 +53,7 @@ const refusing = (error: unknown) =>
     throw error;
   };
 
-test('asks for the job as it is, and tells the progress of the service', async () => {
+test('requests the job unchanged, and forwards the progress of the service', async () => {
   const stages: string[] = [];
   answer = async function* () {
     yield { event: { case: 'progress', value: { stage: 'measure', done: 1, total: 2, unit: 'sequences' } } };

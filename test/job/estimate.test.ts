@@ -63,16 +63,16 @@ test('a scoring has as many sequences as the analysis may draw', () => {
   expect(scoringToMeasure(auto).samples).toBe(70);
 });
 
-const told = (stage: string): StageProgress => ({ kind: 'progress', stage, done: 1, total: 1, unit: '' });
+const progressOf = (stage: string): StageProgress => ({ kind: 'progress', stage, done: 1, total: 1, unit: '' });
 
-test('measures the analysis, then the training, and tells the progress of both', async () => {
+test('measures the analysis, then the training, and reports the progress of both', async () => {
   const calibrations: Calibrations = {
     async *analysis() {
-      yield told('measure');
+      yield progressOf('measure');
       return analysis;
     },
     async *training() {
-      yield told('calibrate');
+      yield progressOf('calibrate');
       return training;
     },
   };

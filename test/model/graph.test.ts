@@ -161,7 +161,7 @@ describe('analysisModel', () => {
     }
   });
 
-  it('ends at the last layer’s heads: its projection and feed-forward are not asked for', () => {
+  it('ends at the last layer’s heads: without its projection and feed-forward', () => {
     const asked: string[] = [];
     const recording: GraphSource = {
       config,

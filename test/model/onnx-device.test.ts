@@ -1,21 +1,21 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { hasCudaLibrary, settleDevice } from '../../model/onnx-device';
+import { hasCudaLibrary, selectDevice } from '../../model/onnx-device';
 
 const engine = path.dirname(require.resolve('onnxruntime-node/package.json'));
 const withCuda = fs
   .readdirSync(engine, { recursive: true, encoding: 'utf8' })
   .some((file) => file.endsWith('libonnxruntime_providers_cuda.so'));
 
-describe('settleDevice', () => {
+describe('selectDevice', () => {
   it('selects the CPU on request', async () => {
-    expect(await settleDevice('cpu')).toBe('cpu');
+    expect(await selectDevice('cpu')).toBe('cpu');
   });
 
   (withCuda ? it.skip : it)('without CUDA, auto falls back to the CPU and cuda fails', async () => {
-    expect(await settleDevice('auto')).toBe('cpu');
-    await expect(settleDevice('cuda')).rejects.toMatchObject({
+    expect(await selectDevice('auto')).toBe('cpu');
+    await expect(selectDevice('cuda')).rejects.toMatchObject({
       code: 'FAILED',
       message:
         'device cuda does not work here: onnxruntime-node lacks libonnxruntime_providers_cuda.so: ' +

@@ -59,7 +59,7 @@ test.each(ENGINES)('there is no %s', (name) => {
   expect(found).toThrow(/Cannot find module/);
 });
 
-test('a job goes from CreateJob to SUCCEEDED, and EstimateJob tells before what it comes to', async () => {
+test('a job goes from CreateJob to SUCCEEDED, and EstimateJob estimates it before', async () => {
   const estimate = await gateway.unary(GatewayService.method.estimateJob, { spec: SPEC });
   expect(estimate).toMatchObject({ heads: 4, trainRows: 80, devRows: 20, steps: 2 * 10 });
   const { analysis, training, evaluation, export: exporting, total } = estimate.seconds!;

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { GatewayService, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
-import { keptIn, sequencesOf, upTo } from '../gateway/outbox-jobs';
+import { sequencesOf, storedIn, upTo } from '../gateway/outbox-jobs';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { type NatsServer, startNats } from '../support/nats';
 import { endServices, startTrio, type Trio } from '../support/services';
@@ -48,11 +48,11 @@ test('NATS has every event of every job, each once', async () => {
   const { jobs } = await trio.clients.gateway.unary(GatewayService.method.listJobs, {});
   expect(jobs).toHaveLength(1 + VICTIMS.length * 2);
   const all = jobs.reduce((sum, { lastSequence }) => sum + lastSequence, 0);
-  const kept = await until(
-    () => keptIn(nats.url),
+  const stored = await until(
+    () => storedIn(nats.url),
     (messages) => messages.length >= all,
     'the events in NATS',
   );
-  for (const { jobId, lastSequence } of jobs) expect(sequencesOf(kept)[jobId]).toEqual(upTo(lastSequence));
-  expect(new Set(kept.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(all);
+  for (const { jobId, lastSequence } of jobs) expect(sequencesOf(stored)[jobId]).toEqual(upTo(lastSequence));
+  expect(new Set(stored.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(all);
 });

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { keptIn, sequencesOf, upTo } from '../gateway/outbox-jobs';
+import { sequencesOf, storedIn, upTo } from '../gateway/outbox-jobs';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { type NatsServer, startNats } from '../support/nats';
 import { endServices, startAll } from '../support/services';
@@ -37,12 +37,12 @@ test(`a job during which nats-server is killed ${KILLS} times has all its events
   await killing;
   const { lastSequence } = await getJob(gateway, jobId);
   expect((await eventsOf(gateway, jobId)).map(({ sequence }) => sequence)).toEqual(upTo(lastSequence));
-  const kept = await until(
-    () => keptIn(nats.url),
+  const stored = await until(
+    () => storedIn(nats.url),
     (messages) => messages.length >= lastSequence,
     'the events in NATS',
   );
-  expect(sequencesOf(kept)).toEqual({ [jobId]: upTo(lastSequence) });
-  expect(new Set(kept.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(lastSequence);
+  expect(sequencesOf(stored)).toEqual({ [jobId]: upTo(lastSequence) });
+  expect(new Set(stored.map(({ headers }) => headers['Nats-Msg-Id'])).size).toBe(lastSequence);
   for (const client of Object.values(clients)) client.close();
 });

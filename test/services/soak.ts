@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { JobState } from '../../proto/gen/hifi/v1/gateway_pb';
-import { keptIn, sequencesOf } from '../gateway/outbox-jobs';
+import { sequencesOf, storedIn } from '../gateway/outbox-jobs';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { startNats } from '../support/nats';
 import { endServices, startTrio } from '../support/services';
@@ -95,17 +95,17 @@ async function soak(): Promise<boolean> {
       process.stdout.write(`| ${cells.join(' | ')} |\n`);
     }
     const all = [...lengths.values()].reduce((sum, each) => sum + each, 0);
-    const kept = await until(
-      () => keptIn(nats.url),
+    const stored = await until(
+      () => storedIn(nats.url),
       (messages) => messages.length >= all,
       'the events in NATS',
     );
-    const found = sequencesOf(kept);
+    const found = sequencesOf(stored);
     const whole = [...lengths].filter(
       ([id, count]) => found[id]?.length === count && found[id].every((sequence, i) => sequence === i + 1),
     );
-    if (whole.length !== lengths.size || kept.length !== all) wrong++;
-    process.stdout.write(`NATS: ${kept.length} events of ${all}; whole: ${whole.length} of ${lengths.size} jobs\n`);
+    if (whole.length !== lengths.size || stored.length !== all) wrong++;
+    process.stdout.write(`NATS: ${stored.length} events of ${all}; whole: ${whole.length} of ${lengths.size} jobs\n`);
     process.stdout.write(`not as it must be: ${wrong}\n`);
     return wrong === 0;
   } finally {

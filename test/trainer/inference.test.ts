@@ -61,7 +61,7 @@ function oneSegment(): string {
   return copy;
 }
 
-it('refuses pairs on a model of one segment, in training and prediction', async () => {
+it('rejects pairs on a model of one segment, in training and prediction', async () => {
   const base = oneSegment();
   const wrong = {
     code: 'INVALID_INPUT',
@@ -75,7 +75,7 @@ it('refuses pairs on a model of one segment, in training and prediction', async 
   expect(await predicted({ model: base, delta, data: sentences, options })).not.toEqual([]);
 });
 
-it('refuses a row without tokens, in training and prediction', async () => {
+it('rejects a row without tokens, in training and prediction', async () => {
   const base = path.join(folder(), 'bare');
   fs.cpSync(model, base, { recursive: true });
   const tokenizer = JSON.parse(fs.readFileSync(path.join(model, 'tokenizer.json'), 'utf8'));
@@ -88,7 +88,7 @@ it('refuses a row without tokens, in training and prediction', async () => {
   await expect(finish(await request({ model: base, train: data, dev: data }))).rejects.toMatchObject(wrong);
 });
 
-it('refuses logits that are no numbers, naming the row', async () => {
+it('rejects logits that are not finite and names the row', async () => {
   const delta = await deltaOf({ labels: ['0', '1'], scale: 3e38 });
   const wrong = {
     code: 'FAILED',

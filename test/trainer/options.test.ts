@@ -1,6 +1,6 @@
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../delta/training-options';
 
-it('fills in what was not given', () => {
+it('fills in the defaults', () => {
   expect(trainOptions({})).toEqual(TRAIN_DEFAULTS);
   const given = {
     ...TRAIN_DEFAULTS,
@@ -38,6 +38,6 @@ it.each<[Partial<Record<keyof TrainOptions, unknown>>, string]>([
   );
 });
 
-it('refuses an option that it does not know', () => {
+it('rejects an unknown option', () => {
   expect(() => trainOptions({ epoch: 3 } as object)).toThrow('there is no training option "epoch"');
 });

@@ -120,7 +120,7 @@ describe('the trainer service', () => {
     expect(fs.readdirSync(path.join(stateDir, 'runs/whole/state'))).toEqual([]);
   });
 
-  it('gives the epochs and the result of a run that has ended again, without training', async () => {
+  it('returns the epochs and the result of a finished run again, without training', async () => {
     const before = JSON.parse(fs.readFileSync(path.join(stateDir, 'runs/whole/run.json'), 'utf8'));
     const { events, result } = await trained({ ...asked, runId: 'whole' });
     expect(events.map((event) => event.case)).toEqual(['epoch', 'epoch', 'epoch', 'result']);
@@ -128,18 +128,18 @@ describe('the trainer service', () => {
     expect(result.metrics?.best?.value).toBe(before.outcome.metrics.best.value);
   });
 
-  it('refuses the name of a run for another one', async () => {
+  it('rejects a run id that belongs to another training', async () => {
     const other = trained({ ...asked, options: { ...options, seed: 1 }, runId: 'whole' });
     await expect(other).rejects.toMatchObject({ code: status.ALREADY_EXISTS, reason: 'RUN_EXISTS' });
   });
 
-  it('trains anew where the files of a run that has ended are gone', async () => {
+  it('trains again if the files of a finished run are gone', async () => {
     for (const hash of Object.values(delta)) store.remove(hash);
     const { result } = await trained({ ...asked, runId: 'whole' });
     expect(hashes(result.artifacts)).toEqual(delta);
   });
 
-  it('goes on with a run that was cut, and ends in the same delta', async () => {
+  it('resumes an interrupted run and produces the same delta', async () => {
     const leaving = new AbortController();
     let seen = 0;
     const cut = async () => {
@@ -161,7 +161,7 @@ describe('the trainer service', () => {
     expect(epochsOf(resumed.events)).toEqual([1, 2, 3]);
   });
 
-  it('lets one call at a time have a run', async () => {
+  it('gives a run to one call at a time', async () => {
     const first = client.stream(train, { ...asked, options: { ...options, epochs: 500 }, runId: 'twice' });
     await first.next();
     const second = trained({ ...asked, options: { ...options, epochs: 500 }, runId: 'twice' });
@@ -169,7 +169,7 @@ describe('the trainer service', () => {
     await first.return();
   });
 
-  it('trains on inline rows, the same as on a file of them', async () => {
+  it('trains on inline rows as on a file of the same rows', async () => {
     const lines = (name: string) =>
       fs
         .readFileSync(path.join(FIXTURES, `tiny-data/${name}.tsv`), 'utf8')
@@ -199,8 +199,10 @@ describe('the trainer service', () => {
       options: inference,
     });
     expect(evaluated).toMatchObject({ metric: 'accuracy', rows: 40, metrics: { accuracy: expect.any(Number) } });
-    const told = await all(predict, { model: 'tiny-bert', delta: files(), dataset: texts, options: inference });
-    const predicted = told.flatMap(({ event }) => (event.case === 'predictions' ? predictionsOf(event.value) : []));
+    const responses = await all(predict, { model: 'tiny-bert', delta: files(), dataset: texts, options: inference });
+    const predicted = responses.flatMap(({ event }) =>
+      event.case === 'predictions' ? predictionsOf(event.value) : [],
+    );
     const here = await drain(
       engine.predict({
         model,
@@ -216,8 +218,8 @@ describe('the trainer service', () => {
   it('exports files by name, without a trace of the scratch folder', async () => {
     for (const format of ['checkpoint', 'peft', 'onnx']) {
       const typed = format === 'onnx' && { onnxDtypes: ['q8', 'fp32'], dev: rows('dev') };
-      const told = await all(exportModel, { model: 'tiny-bert', delta: files(), format, ...typed });
-      const { event } = told.at(-1)!;
+      const responses = await all(exportModel, { model: 'tiny-bert', delta: files(), format, ...typed });
+      const { event } = responses.at(-1)!;
       if (event.case !== 'result') throw new Error(`the last is ${event.case}`);
       const names = event.value.artifacts.map(({ name }) => name);
       expect(names.every((name) => name.startsWith(`${format}/`))).toBe(true);
@@ -263,8 +265,8 @@ describe('the trainer service', () => {
 
   it('scores heads as the engine does here', async () => {
     const scored = { samples: 20, maxLength: 32, device: 'cpu', threads: 2 };
-    const told = await all(scoreHeads, { model: 'tiny-bert', train: rows('train'), options: scored });
-    const { event } = told.at(-1)!;
+    const responses = await all(scoreHeads, { model: 'tiny-bert', train: rows('train'), options: scored });
+    const { event } = responses.at(-1)!;
     if (event.case !== 'scores') throw new Error(`the last is ${event.case}`);
     const { result } = await drain(
       engine.scoreHeads({ model, train: sentences, strategy: 'gradient', options: { ...scored, device: 'cpu' } }),
@@ -341,7 +343,7 @@ describe('the trainer service', () => {
     await untilScratchIsEmpty();
   });
 
-  it('refuses a delta of another base, and a format that there is none of', async () => {
+  it('rejects a delta of another base, and an unknown format', async () => {
     const bad = (request: object) => all(exportModel, { model: 'tiny-bert', delta: files(), ...request });
     await expect(bad({ format: 'gguf' })).rejects.toMatchObject({
       code: INVALID_ARGUMENT,

@@ -127,7 +127,7 @@ export function program(): void {
     at('most').textContent = high.toFixed(2);
     at('least').textContent = low.toFixed(2);
     at('lossTitle').textContent =
-      `training loss, ${losses.length} times told, last ${losses[losses.length - 1].toFixed(4)}`;
+      `training loss, ${losses.length} values, last ${losses[losses.length - 1].toFixed(4)}`;
   };
   /** At the next frame: of a job that is looked at late all its events come at once. */
   let drawing = false;
@@ -210,7 +210,7 @@ export function program(): void {
       draw();
     });
     changes.onopen = async () => {
-      // What changed while the connection was away.
+      // Changes while the connection was lost.
       await fill();
       const open = shown === undefined ? undefined : jobs.get(shown);
       if (open) drawFacts(open);

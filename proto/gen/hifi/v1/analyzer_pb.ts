@@ -391,7 +391,7 @@ export const CalibrateAnalysisRequestSchema: GenMessage<CalibrateAnalysisRequest
  */
 export type CalibrateAnalysisResponse = Message<"hifi.v1.CalibrateAnalysisResponse"> & {
   /**
-   * What there is to tell.
+   * Progress, then the result.
    *
    * @generated from oneof hifi.v1.CalibrateAnalysisResponse.event
    */

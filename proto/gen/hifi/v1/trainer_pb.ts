@@ -711,7 +711,7 @@ export type CalibrateTrainingRequest = Message<"hifi.v1.CalibrateTrainingRequest
   dev?: TextDataset | undefined;
 
   /**
-   * How many heads are tuned, and whether they are scored first. Default: all defaults.
+   * Selection of the tuned heads; its strategy may need their scores. Default: all defaults.
    *
    * @generated from field: hifi.v1.SelectionOptions selection = 4;
    */
@@ -744,7 +744,7 @@ export const CalibrateTrainingRequestSchema: GenMessage<CalibrateTrainingRequest
  */
 export type CalibrateTrainingResponse = Message<"hifi.v1.CalibrateTrainingResponse"> & {
   /**
-   * What there is to tell.
+   * Progress, then the result.
    *
    * @generated from oneof hifi.v1.CalibrateTrainingResponse.event
    */
