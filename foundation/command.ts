@@ -10,7 +10,7 @@ export interface CommandResult {
 }
 
 /** Length of the stored end of a command's output, in characters. */
-const OUTPUT_KEPT = 65_536;
+const OUTPUT_LIMIT = 65_536;
 
 /**
  * Runs a command without a shell and without input. A missing command has status 127.
@@ -31,7 +31,7 @@ export function runCommand(
     }
     let output = '';
     const keep = (chunk: string) => {
-      output = (output + chunk).slice(-OUTPUT_KEPT);
+      output = (output + chunk).slice(-OUTPUT_LIMIT);
     };
     const child = spawn(command, args, {
       cwd: options.cwd,

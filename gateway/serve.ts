@@ -48,7 +48,7 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
     log,
   };
   const limits = { ...SCHEDULER_DEFAULTS, ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }) };
-  const scheduler = new Scheduler(store, (id, signal, heard) => attempt(id, workers, signal, heard), log, limits);
+  const scheduler = new Scheduler(store, (id, signal, onAnswer) => attempt(id, workers, signal, onAnswer), log, limits);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
   const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 

@@ -6,7 +6,7 @@ import { Waker } from '../foundation/waker';
 import type { FromChild, ToChild } from './engine-child';
 
 /** Length of the stored end of a child's output, in characters: the reason of a crash is there. */
-const OUTPUT_KEPT = 16_384;
+const OUTPUT_LIMIT = 16_384;
 
 /** Options of a child process. */
 export interface StartOptions {
@@ -55,7 +55,7 @@ export class EngineProcess {
     // The niceness must be set before the child starts its computing threads, which inherit it.
     if (nice !== undefined) lower(child, nice);
     const keep = (chunk: string) => {
-      this.output = (this.output + chunk).slice(-OUTPUT_KEPT);
+      this.output = (this.output + chunk).slice(-OUTPUT_LIMIT);
     };
     child.stdout?.setEncoding('utf8').on('data', keep);
     child.stderr?.setEncoding('utf8').on('data', keep);

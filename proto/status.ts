@@ -33,7 +33,7 @@ export interface RpcDetails {
   retrySeconds?: number;
   /** Set by a client if nothing answers at the service's address. */
   unreachable?: boolean;
-  /** Kept by this process: a client never sees it. */
+  /** Used in this process only; never sent to a client. */
   cause?: unknown;
 }
 

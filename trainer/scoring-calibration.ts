@@ -20,7 +20,7 @@ export interface ScoringCost {
 
 /**
  * Measures a scoring on a part of its sample and scales the stages whose time grows with the
- * sample. Belongs in a process of its own: its start and its memory count.
+ * sample. Runs in its own process, whose start and memory count.
  *
  * @param request its `selection` has a strategy that needs gradients
  * @throws as `scoreHeads` does

@@ -123,7 +123,7 @@ export function exporting({ service, version, signals, collectors, warn }: Expor
   };
 }
 
-/** Passes on what the SDK reports: its failures, and its warnings of variables. */
+/** Forwards the SDK's reports: its failures, and its warnings of variables. */
 function reportSdk(warn: (line: string) => void, failures: ExportFailures): void {
   const level = core.diagLogLevelFromString(process.env.OTEL_LOG_LEVEL) ?? DiagLogLevel.WARN;
   // With this variable the SDK would write to stdout.
@@ -133,7 +133,7 @@ function reportSdk(warn: (line: string) => void, failures: ExportFailures): void
   core.setGlobalErrorHandler((error) => failures.report(error));
 }
 
-/** Sends what is left, within a limit, and frees OpenTelemetry's global API. */
+/** Sends the rest, within a time limit, and releases OpenTelemetry's global API. */
 async function end(sdk: NodeSDK, failures: ExportFailures): Promise<void> {
   await within(
     SHUTDOWN_MS,

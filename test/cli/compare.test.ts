@@ -88,8 +88,8 @@ test('a comparison writes a table and files', () => {
 test('a killed comparison resumes with the same result, and repeats no run', async () => {
   const results = read<ComparisonResults>('whole', 'results.json');
   let second: ReturnType<typeof hifi> | undefined;
-  const killed = await startHifi(words(at('cut')), (stderr, child) => {
-    if (stderr.includes('run 1/6')) second ??= hifi(...words(at('cut')));
+  const killed = await startHifi(words(at('interrupted')), (stderr, child) => {
+    if (stderr.includes('run 1/6')) second ??= hifi(...words(at('interrupted')));
     if (stderr.includes('run 3/6')) child.kill('SIGKILL');
   });
   expect(killed.signal).toBe('SIGKILL');
@@ -97,22 +97,22 @@ test('a killed comparison resumes with the same result, and repeats no run', asy
     status: 2,
     stderr: expect.stringMatching(/hifi: --out \S+ is in use by process \d+: .*another --out\n$/),
   });
-  const before = runsOf('cut').filter((name) => read<RunRecord>('cut', 'runs', name).seed === 0);
+  const before = runsOf('interrupted').filter((name) => read<RunRecord>('interrupted', 'runs', name).seed === 0);
   expect(before.length).toBeGreaterThanOrEqual(3);
-  const written = (names: string[]) => names.map((name) => fs.statSync(at('cut', 'runs', name)).mtimeMs);
+  const written = (names: string[]) => names.map((name) => fs.statSync(at('interrupted', 'runs', name)).mtimeMs);
   const done = before.filter((name) => name.startsWith('grad-l1'));
   const times = written(done);
-  const again = hifi(...words(at('cut')), '--json');
+  const again = hifi(...words(at('interrupted')), '--json');
   expect(again.status).toBe(0);
   expect(again.stderr).toMatch(/run 1\/6 {2}grad-l1, seed 0, learning rate 0.001: .*stored/);
   expect(written(done)).toEqual(times);
   expect(numbersOf(JSON.parse(again.stdout))).toEqual(numbersOf(results));
 
   // A complete comparison runs nothing again.
-  const all = written(runsOf('cut'));
-  const third = hifi(...words(at('cut')), '--json');
+  const all = written(runsOf('interrupted'));
+  const third = hifi(...words(at('interrupted')), '--json');
   expect(third.stderr.match(/, stored|: stored/g)).toHaveLength(6);
-  expect(written(runsOf('cut'))).toEqual(all);
+  expect(written(runsOf('interrupted'))).toEqual(all);
 });
 
 test('more seeds and methods go into the same folder; other settings do not', () => {

@@ -175,23 +175,23 @@ test('a run that is interrupted in training ends with 130; resumed, it writes th
   const long = ['run', ...inputs, ...options, '--epochs', '40'];
   done(...long, '--out', at('whole'));
   let sent = false;
-  const interrupted = await startHifi([...long, '--out', at('cut')], (stderr, child) => {
+  const interrupted = await startHifi([...long, '--out', at('interrupted')], (stderr, child) => {
     if (sent || !stderr.includes('epoch 2:')) return;
     sent = true;
     child.kill('SIGINT');
   });
   expect(interrupted).toMatchObject({ status: 130, signal: null });
   expect(interrupted.stderr.trimEnd().split('\n').at(-1)).toBe('hifi: cancelled');
-  expect(fs.readdirSync(at('cut'))).toEqual(['heads.json', 'mask.json', 'state']);
+  expect(fs.readdirSync(at('interrupted'))).toEqual(['heads.json', 'mask.json', 'state']);
 
-  const { stderr } = done(...long, '--out', at('cut'), '--resume');
+  const { stderr } = done(...long, '--out', at('interrupted'), '--resume');
   expect(stderr).toContain('heads.json is stored already\n');
   // The evaluated epochs are reported again, unchanged.
   const first = interrupted.stderr.split('\n').find((line) => line.startsWith('epoch 1:'));
   expect(stderr.split('\n').filter((line) => line.startsWith('epoch 1:'))).toEqual([first]);
-  expect(bytes('cut', 'delta', 'delta.safetensors')).toBe(bytes('whole', 'delta', 'delta.safetensors'));
-  expect(bytes('cut', 'delta', 'delta.json')).toBe(bytes('whole', 'delta', 'delta.json'));
-  expect(readMetrics(at('cut', 'metrics.json')).resumedFromStep).toBeGreaterThan(0);
+  expect(bytes('interrupted', 'delta', 'delta.safetensors')).toBe(bytes('whole', 'delta', 'delta.safetensors'));
+  expect(bytes('interrupted', 'delta', 'delta.json')).toBe(bytes('whole', 'delta', 'delta.json'));
+  expect(readMetrics(at('interrupted', 'metrics.json')).resumedFromStep).toBeGreaterThan(0);
   expect(readMetrics(at('whole', 'metrics.json')).resumedFromStep).toBeNull();
 });
 

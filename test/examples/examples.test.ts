@@ -105,10 +105,10 @@ test('job resumes after a cancellation, and reuses all results after that', asyn
   const first = start('job', trainFile, 'job', model);
   await first.waitFor(/ANALYZING/);
   first.child.kill('SIGINT');
-  const cut = await first.ended;
-  expect(cut).toMatchObject({ status: 130, stderr: 'CANCELLED: cancelled\n' });
-  expect(cut.stdout).toMatch(/^\d+ heads, \d+ bytes, about \d+ s\nQUEUED\nANALYZING\n/);
-  expect(cut.stdout).not.toMatch(/SUCCEEDED/);
+  const interrupted = await first.ended;
+  expect(interrupted).toMatchObject({ status: 130, stderr: 'CANCELLED: cancelled\n' });
+  expect(interrupted.stdout).toMatch(/^\d+ heads, \d+ bytes, about \d+ s\nQUEUED\nANALYZING\n/);
+  expect(interrupted.stdout).not.toMatch(/SUCCEEDED/);
 
   const whole = await lines('job', trainFile, 'job', model);
   expect(whole).toEqual(expect.arrayContaining(['ANALYZING', 'TRAINING', 'EXPORTING', 'SUCCEEDED']));

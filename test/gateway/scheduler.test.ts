@@ -122,9 +122,9 @@ test('a job fails if its engine is lost repeatedly without new progress', async 
   let attempts = 0;
   scheduler = new Scheduler(
     store,
-    async (_id, _signal, heard) => {
+    async (_id, _signal, onAnswer) => {
       attempts++;
-      heard(false);
+      onAnswer(false);
       throw lost();
     },
     log,
@@ -138,10 +138,10 @@ test('a job fails if its engine is lost repeatedly without new progress', async 
   let advances = 0;
   scheduler = new Scheduler(
     store,
-    async (job, signal, heard) => {
-      heard(true);
+    async (job, signal, onAnswer) => {
+      onAnswer(true);
       if (++advances < 8) throw lost();
-      await succeed(job, signal, heard);
+      await succeed(job, signal, onAnswer);
     },
     log,
   );

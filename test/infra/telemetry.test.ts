@@ -151,11 +151,14 @@ describe('a span', () => {
     const [from, to] = [performance.timeOrigin - 86_400_000.5, performance.timeOrigin - 1000];
     heir.record('phase', from, to, { parent: CALLER, spanId, error: 'interrupted', attributes: { 'hifi.attempt': 1 } });
     await heir.inSpan('phase again', { parent: CALLER, links: [phase] }, async () => {});
-    const cut = await spanOf('phase');
-    expect(cut).toMatchObject({ spanId, traceId: step.traceId, parentSpanId: 'b7ad6b7169203331' });
-    expect(cut).toMatchObject({ status: { code: 'error', message: 'interrupted' }, attributes: { 'hifi.attempt': 1 } });
-    expect([cut.start, cut.end]).toEqual([expect.closeTo(from, 2), expect.closeTo(to, 2)]);
-    expect(step.parentSpanId).toBe(cut.spanId);
+    const interrupted = await spanOf('phase');
+    expect(interrupted).toMatchObject({ spanId, traceId: step.traceId, parentSpanId: 'b7ad6b7169203331' });
+    expect(interrupted).toMatchObject({
+      status: { code: 'error', message: 'interrupted' },
+      attributes: { 'hifi.attempt': 1 },
+    });
+    expect([interrupted.start, interrupted.end]).toEqual([expect.closeTo(from, 2), expect.closeTo(to, 2)]);
+    expect(step.parentSpanId).toBe(interrupted.spanId);
     const again = await spanOf('phase again');
     expect(again.spanId).not.toBe(spanId);
     expect(again.links).toMatchObject([{ spanId }]);

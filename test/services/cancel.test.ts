@@ -12,7 +12,18 @@ import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { type clientsOf, endServices, enginesOf, type Service, startAll, ticksOf } from '../support/services';
 import { until } from '../support/until';
 import { maskOf } from '../trainer/runs';
-import { createJob, follow, getJob, inlineRows, keptOf, LONG, MANY_STEPS, MOMENTS, momentOf, TINY } from './struck-job';
+import {
+  createJob,
+  follow,
+  getJob,
+  inlineRows,
+  LONG,
+  MANY_STEPS,
+  MOMENTS,
+  momentOf,
+  storedOf,
+  TINY,
+} from './struck-job';
 
 /* A cancellation ends the work in the engine, not only the answer. */
 let stateDir: string;
@@ -83,7 +94,7 @@ describe('CancelJob', () => {
       await clients.gateway.unary(GatewayService.method.cancelJob, { jobId });
     });
     await noTrainer();
-    const { checkpoint } = keptOf(stateDir, jobId);
+    const { checkpoint } = storedOf(stateDir, jobId);
     expect(checkpoint).toBeGreaterThanOrEqual(reached);
     expect(checkpoint).toBeLessThan(1000);
   });
@@ -208,7 +219,7 @@ describe('a deadline', () => {
       expect(await run({ timeoutMs })).toBe(status.DEADLINE_EXCEEDED);
     }
     await noTrainer();
-    const { checkpoint, trained } = keptOf(stateDir, 'with-deadline');
+    const { checkpoint, trained } = storedOf(stateDir, 'with-deadline');
     expect(trained).toBe(false);
     expect(checkpoint).toBeGreaterThanOrEqual(steps.at(-1)!);
     expect(await run({}, () => true)).toBe(status.OK);

@@ -4,7 +4,7 @@ import type { GrpcClient } from '../../infra/grpc/client';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { descendantsOf, endServices, enginesOf, processOf, Service, startAll } from '../support/services';
 import { until } from '../support/until';
-import { complaints, createJob, deltaOf, eventsOf, follow, getJob, keptOf, MANY_STEPS, TINY } from './struck-job';
+import { complaints, createJob, deltaOf, eventsOf, follow, getJob, MANY_STEPS, storedOf, TINY } from './struck-job';
 
 /* Services end on request and lose nothing. */
 let stateDir: string;
@@ -28,7 +28,7 @@ test('SIGTERM in the middle of an epoch: a checkpoint is saved, the exit code is
   // No one watches: the only calls are the job's own.
   expect(await service.kill('SIGTERM')).toEqual({ status: 0, signal: null });
   expect(below.filter((pid) => fs.existsSync(`/proc/${pid}`))).toEqual([]);
-  const { checkpoint } = keptOf(stateDir, jobId);
+  const { checkpoint } = storedOf(stateDir, jobId);
   expect(checkpoint).toBeGreaterThanOrEqual(reached);
   expect(checkpoint).toBeLessThan(1000);
 

@@ -8,7 +8,7 @@ import { status } from '../../proto/status';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { clientsOf, endServices, enginesOf, Service, signalTo } from '../support/services';
 import { until } from '../support/until';
-import { complaints, createJob, eventsOf, follow, getJob, keptOf, LONG, type Strike, TINY } from './struck-job';
+import { complaints, createJob, eventsOf, follow, getJob, LONG, type Strike, storedOf, TINY } from './struck-job';
 
 /* Engines that hang (a signal stops them, so they neither end nor report) or die repeatedly. */
 
@@ -75,7 +75,7 @@ test('a job whose engine hangs resumes from its checkpoint with another one', as
   const live = await follow(clients.gateway, hung, ({ event }) => {
     if (event.kind !== 'epoch' || event.epoch.epoch < 2 || strikes.length > 0) return;
     const hit = enginesOf(service.pid, 'trainer').some((engine) => signalTo(engine, 'SIGSTOP'));
-    strikes.push({ victim: 'engine', moment: 'epoch', hit, ...keptOf(stateDir, hung) });
+    strikes.push({ victim: 'engine', moment: 'epoch', hit, ...storedOf(stateDir, hung) });
   });
   const job = await getJob(clients.gateway, hung);
   const deltaIn = ({ artifacts }: typeof job) =>

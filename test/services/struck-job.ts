@@ -144,7 +144,7 @@ const ENGINE_MS = 2000;
 async function strike(trio: Trio, jobId: string, victim: Victim, moment: Moment): Promise<Strike> {
   if (victim !== 'engine') {
     await trio[victim].kill();
-    const found = { victim, moment, hit: true, ...keptOf(trio.stateDir, jobId) };
+    const found = { victim, moment, hit: true, ...storedOf(trio.stateDir, jobId) };
     await trio[victim].restart();
     return found;
   }
@@ -156,11 +156,11 @@ async function strike(trio: Trio, jobId: string, victim: Victim, moment: Moment)
     ENGINE_MS,
   ).catch(() => []);
   const hit = engines.map((pid) => signalTo(pid, 'SIGKILL')).some(Boolean);
-  return { victim, moment, hit, ...keptOf(trio.stateDir, jobId) };
+  return { victim, moment, hit, ...storedOf(trio.stateDir, jobId) };
 }
 
 /** Reads the trainer's files of a job's training. */
-export function keptOf(stateDir: string, jobId: string): Pick<Strike, 'checkpoint' | 'trained'> {
+export function storedOf(stateDir: string, jobId: string): Pick<Strike, 'checkpoint' | 'trained'> {
   const folder = path.join(stateDir, 'runs', jobId);
   const file = path.join(folder, 'state', 'training.safetensors');
   const trained = readRunRecord(folder)?.outcome !== undefined;

@@ -26,7 +26,7 @@ async function evaluated(asked: EvaluateRequest): Promise<EvaluateResult> {
   return next.value;
 }
 
-/** The predictions in the parts that they came in. */
+/** Predictions, in the parts in which the engine yields them. */
 async function predicted(asked: EvaluateRequest): Promise<Prediction[][]> {
   const parts: Prediction[][] = [];
   for await (const event of predict(tf, asked)) if (event.kind === 'rows') parts.push(event.rows);

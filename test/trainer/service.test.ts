@@ -142,16 +142,20 @@ describe('the trainer service', () => {
   it('resumes an interrupted run and produces the same delta', async () => {
     const leaving = new AbortController();
     let seen = 0;
-    const cut = async () => {
-      for await (const { event } of client.stream(train, { ...asked, runId: 'cut' }, { signal: leaving.signal })) {
+    const interrupted = async () => {
+      for await (const { event } of client.stream(
+        train,
+        { ...asked, runId: 'interrupted' },
+        { signal: leaving.signal },
+      )) {
         if (event.case === 'checkpoint' && ++seen === 1) leaving.abort();
       }
     };
-    await expect(cut()).rejects.toMatchObject({ code: 'CANCELLED' });
+    await expect(interrupted()).rejects.toMatchObject({ code: 'CANCELLED' });
     let resumed: Awaited<ReturnType<typeof trained>> | undefined;
     while (resumed === undefined) {
       // The service may be about to end the first call.
-      resumed = await trained({ ...asked, runId: 'cut' }).catch((error: RpcError) => {
+      resumed = await trained({ ...asked, runId: 'interrupted' }).catch((error: RpcError) => {
         if (error.reason !== 'RUN_AT_WORK') throw error;
         return undefined;
       });
