@@ -70,7 +70,7 @@ async function ofBoth<T>(
   }
 }
 
-/** Handles pending events, then throws if the signal is aborted; for work that blocks the thread. */
+/** Handles pending events, then throws if the signal is aborted: the work blocks the thread. */
 async function unlessAborted(signal?: AbortSignal): Promise<void> {
   await new Promise(setImmediate);
   if (signal?.aborted) throw cancelled();

@@ -51,7 +51,11 @@ interface Message<Result> {
   event: { case: 'progress'; value: Progress } | { case: 'result'; value: Result } | { case: undefined };
 }
 
-/** Reads a calibration's answers. @throws RpcError of the service; HifiError FAILED without a result */
+/**
+ * Reads the answers of a calibration.
+ *
+ * @throws RpcError the service's error; HifiError FAILED if it ends without a result
+ */
 async function* costOf<Result, Cost>(
   messages: AsyncIterable<Message<Result>>,
   convert: (result: Result) => Cost,

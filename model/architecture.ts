@@ -76,7 +76,7 @@ export interface ModelTensor {
 /** Matrices of a head, as `--tune` names them: W_Q, W_K, W_V, W_O. */
 export type HeadRole = 'q' | 'k' | 'v' | 'o';
 
-/** Part of a tensor that a head owns: whole rows (output features) or whole columns (input features). */
+/** Part of a tensor that a head owns: rows (output features) or columns (input features). */
 export interface HeadSlice {
   tensor: string;
   axis: 'rows' | 'columns';

@@ -95,11 +95,11 @@ export function meanPooledModel(source: GraphSource, weights?: WeightsFile): Uin
   return graph.toModel();
 }
 
-/** A sequence classifier's end. */
+/** Task head of a sequence classifier. */
 export interface ClassifierEnd {
-  /** C, logits a row. */
+  /** C, logits per row. */
   outputs: number;
-  /** Whether `token_type_ids` is an input; without it all tokens are of segment 0. */
+  /** True if `token_type_ids` is an input; otherwise all tokens are of segment 0. */
   segments: boolean;
   /** Arithmetic of the encoder; float32 when absent. */
   type?: OnnxDtype;

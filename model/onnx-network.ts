@@ -34,11 +34,11 @@ export interface OnnxInputs {
   packed?: boolean;
   /** Whether `position_ids` is an input or the graph computes positions. */
   positions?: 'given' | 'computed';
-  /** Whether `token_type_ids` is an input, if the model has segments; else all tokens are of segment 0. */
+  /** True if `token_type_ids` is an input; otherwise all tokens are of segment 0. */
   segments?: boolean;
 }
 
-/** Added to a padded key's score: the smallest float32, whose exponential is 0 beside any real score. */
+/** Added to a padded key's score: the smallest float32, whose softmax is 0 beside a real score. */
 const MASKED = -3.4028234663852886e38;
 
 /**
