@@ -10,7 +10,10 @@ const MOST_DEV_ROWS = 500;
 /** A run's rows of the training file, as indices. */
 export interface Split {
   train: Int32Array;
-  /** Rows that choose the epoch and a regression's penalty; on the first seed also the rate. */
+  /**
+   * Rows that choose the epoch and a regression's penalty; on the first seed also the learning
+   * rate.
+   */
   dev: Int32Array;
   /** Rows that no training or choice uses. */
   test: Int32Array;

@@ -45,7 +45,9 @@ export function columnsOf({ metric, reference, bootstrap }: ComparisonResults): 
   ];
 }
 
-/** Formats the number of test rows. Rows that chose the rate are in no test of later seeds. */
+/**
+ * Formats the number of test rows. Rows that chose the learning rate are in no test of later seeds.
+ */
 export const testedRows = ({ test, leastTest }: ComparisonResults['rows']) =>
   leastTest === undefined ? grouped(test) : `${grouped(leastTest)} to ${grouped(test)}`;
 

@@ -43,9 +43,9 @@ export async function* moved(
   { program, layout, initial, hidden }: WholeTraining,
   rows: ScoredRows,
   batches: readonly Int32Array[],
-  rate: Pick<Schedule, 'lr' | 'warmup' | 'weightDecay'>,
+  schedule: Pick<Schedule, 'lr' | 'warmup' | 'weightDecay'>,
 ): AsyncGenerator<ScoreEvent, Scored> {
-  const training = new Training(program, { ...rate, steps: batches.length, seed: scoring.seed });
+  const training = new Training(program, { ...schedule, steps: batches.length, seed: scoring.seed });
   const meter = new StageMeter('score', batches.length, 'steps');
   yield meter.at(0);
   for (const [step, batch] of batches.entries()) {

@@ -190,7 +190,7 @@ describe.each([
     expect(readConfig(out).dtype).toBe('float32');
   });
 
-  test("is merged in its own type on request: tuned numbers are rounded, with a note; the rest has the base's bytes", async () => {
+  test("is merged in its own type on request: tuned parameters are rounded, with a note; the rest has the base's bytes", async () => {
     const checkpoint = await open(base);
     const delta = randomDelta(checkpoint, TINY);
     const out = fresh();
@@ -209,7 +209,7 @@ describe.each([
   });
 });
 
-test('a tuned number that F16 cannot hold is refused, and no file remains', async () => {
+test('a tuned parameter that F16 cannot hold is refused, and no file remains', async () => {
   const checkpoint = await open(copyModel(path.join(FIXTURES, 'tiny-bert'), fresh(), 'F16'));
   const parent = fresh();
   const request = {

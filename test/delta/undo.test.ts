@@ -167,7 +167,7 @@ test.each([
   expect(fs.existsSync(parent)).toBe(false);
 });
 
-test("a change of a tuned number does not matter: it is not the base's", async () => {
+test('a change of a tuned parameter has no effect, because the base stores its own', async () => {
   const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
   touch(path.join(merged, 'model.safetensors'), 'classifier.weight');
   const out = fresh();
