@@ -3,7 +3,7 @@ import type { Ops, Tensor } from './ops';
 
 export type ProblemKind = ProblemType;
 
-/** Part of the mean loss for some rows, and its gradient by the logits. // [], [B, C] */
+/** These rows' part of the mean loss and its gradient by the logits. // [], [B, C] */
 export interface Loss {
   loss: Tensor;
   byLogits: Tensor;

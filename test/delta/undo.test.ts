@@ -167,7 +167,7 @@ test.each([
   expect(fs.existsSync(parent)).toBe(false);
 });
 
-test('a change of a tuned parameter has no effect, because the base stores its own', async () => {
+test('a change of the task head has no effect, because the base has none', async () => {
   const merged = await merge(path.join(FIXTURES, 'tiny-bert'), TINY);
   touch(path.join(merged, 'model.safetensors'), 'classifier.weight');
   const out = fresh();
