@@ -70,7 +70,7 @@ export class Session {
   assign(values: readonly (readonly [Variable, Float32Array])[]): void {
     const feeds = values.map(([{ next, shape }, numbers]) => [next, this.hold(numbers, [...shape])] as const);
     const taken = values.map(([variable]) => variable.taken);
-    for (const held of [...this.run(feeds, taken), ...feeds.map(([, value]) => value)]) held.dispose();
+    for (const handle of [...this.run(feeds, taken), ...feeds.map(([, value]) => value)]) handle.dispose();
   }
 
   /**
@@ -79,26 +79,26 @@ export class Session {
    * @returns the fetched tensors in order; the caller disposes of them
    */
   run(feeds: readonly (readonly [Tensor, Feed])[], fetches: readonly Tensor[]): Held[] {
-    const made: Held[] = [];
+    const created: Held[] = [];
     const ids = feeds.map(([, feed]) => {
       if (feed instanceof Held) return feed.id;
-      made.push(this.hold(feed.values, feed.shape));
-      return made[made.length - 1].id;
+      created.push(this.hold(feed.values, feed.shape));
+      return created[created.length - 1].id;
     });
     const names = (tensors: readonly Tensor[]) => tensors.map(({ name }) => name).join(',');
     try {
       const inputs = names(feeds.map(([input]) => input));
       return this.tf.runSavedModel(this.id, ids, inputs, names(fetches)).map(({ id }) => new Held(this.tf, id));
     } finally {
-      for (const held of made) held.dispose();
+      for (const handle of created) handle.dispose();
     }
   }
 
   /** Runs the graph and copies one fetched tensor out of the engine. */
   read(feeds: readonly (readonly [Tensor, Feed])[], fetch: Tensor): Float32Array {
-    const [held] = this.run(feeds, [fetch]);
-    const values = held.values();
-    held.dispose();
+    const [handle] = this.run(feeds, [fetch]);
+    const values = handle.values();
+    handle.dispose();
     return values;
   }
 
