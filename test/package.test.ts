@@ -19,6 +19,7 @@ const NAMES = [
   'HifiError',
   'JOB_PATH',
   'ONNX_DTYPES',
+  'PROBLEM_TYPES',
   'RANKING_DEFAULTS',
   'SCORE_DEFAULTS',
   'SCORE_STRATEGIES',
