@@ -2,9 +2,9 @@ import * as readline from 'node:readline';
 import type { Mask } from '../heads/mask';
 import { loadTensorFlow } from '../infra/tensorflow';
 import { openCheckpoint } from '../model/checkpoint';
-import { Embeddings } from '../trainer/embeddings';
 import { FreshRows } from '../trainer/prefix';
-import { type HiddenBatch, Program } from '../trainer/program';
+import { Program, type RowBatch } from '../trainer/program';
+import { TokenRows } from '../trainer/token-rows';
 import { trainable } from '../trainer/trainable';
 import { Training } from '../trainer/training';
 
@@ -30,8 +30,8 @@ async function main(): Promise<void> {
   );
   const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };
   const training = new Training(program, schedule);
-  const embeddings = new Embeddings(checkpoint);
-  const batches = new Map<string, HiddenBatch>();
+  const tokens = new TokenRows(checkpoint);
+  const batches = new Map<string, RowBatch>();
   const batchOf = (B: number, S: number) => {
     const key = `${B}x${S}`;
     const row = () => ({
@@ -40,7 +40,7 @@ async function main(): Promise<void> {
     });
     if (!batches.has(key)) {
       const rows = Array.from({ length: B }, row);
-      batches.set(key, new FreshRows({ program, checkpoint, embeddings }, rows).read(Array.from(rows.keys())));
+      batches.set(key, new FreshRows({ program, checkpoint, tokens }, rows).read(Array.from(rows.keys())));
     }
     return batches.get(key)!;
   };

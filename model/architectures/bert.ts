@@ -159,10 +159,11 @@ export function postNormEncoder(names: PostNormNames): Network {
     },
 
     attend(net, { heads, headDim, attentionDropout }, layer, x, asking) {
-      const query = net.splitHeads(net.linear(asking, moduleOf(layer, 'query')), heads);
+      const factor = 1 / Math.sqrt(headDim);
+      const query = net.splitHeads(net.linear(asking, moduleOf(layer, 'query'), { factor }), heads);
       const key = net.splitHeads(net.linear(x, moduleOf(layer, 'key')), heads);
       const value = net.splitHeads(net.linear(x, moduleOf(layer, 'value')), heads);
-      const scores = net.maskPadding(net.scores(query, key, 1 / Math.sqrt(headDim))); // [B, H, Sq, S]
+      const scores = net.maskPadding(net.scores(query, key)); // [B, H, Sq, S]
       const probabilities = net.dropout(net.softmax(scores), attentionDropout, layer, 'attention');
       return net.weightedSum(probabilities, value); // [B, H, Sq, dh]
     },
