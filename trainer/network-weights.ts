@@ -4,7 +4,8 @@ import { architectureOf } from '../model/architectures';
 import type { LinearOptions, Range } from '../model/operations';
 import type { Matrix } from './linear';
 import type { Ops, Tensor } from './ops';
-import { type Part, partOf, rangesOf } from './part';
+import { type Part, partOf } from './part';
+import { type Indices, tunedLast } from './tuned-last';
 
 /** Place of a trained tensor, or of a piece of it, in the network. */
 interface TrainedPiece {
@@ -22,14 +23,15 @@ interface TrainedPiece {
 
 /**
  * Weights of the network in the engine: frozen rows in variables that nothing ever writes, and the
- * trained rows between them. A matrix of which columns are trained is stored transposed, so that
- * every trained piece consists of rows.
+ * trained rows beside them. A matrix of which heads own columns is stored transposed where heads are
+ * tuned, so that every trained piece consists of rows. Tuned heads come last in their layer.
  */
 export class NetworkWeights {
   private readonly made = new Map<string, Matrix>();
   private readonly pieces: TrainedPiece[] = [];
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
   private readonly slices: ReadonlyMap<string, Slice>;
+  private readonly tunedLast: ReadonlyMap<string, Indices>;
 
   /**
    * @param slices tuned parts of the base
@@ -46,6 +48,7 @@ export class NetworkWeights {
     const all = [...tensors(config), ...taskHead.tensors(config, 1)]; // the task head is always trained whole
     this.shapes = new Map(all.map(({ name, shape }) => [name, shape]));
     this.slices = new Map(slices.map((slice) => [slice.canonical, slice]));
+    this.tunedLast = tunedLast(config, slices);
   }
 
   has = (name: string) => this.shapes.has(name);
@@ -89,45 +92,75 @@ export class NetworkWeights {
       return { tensor: parameter, transposed: false };
     }
     const [out, ...into] = this.shapes.get(name)!;
-    const transposed = slice?.axis === 'columns';
-    const [from, to] = transposed ? [0, into[0]] : (window ?? [0, out]);
+    const last = this.tunedLast.get(name);
+    const transposed = (slice ?? last)?.axis === 'columns';
     const across = transposed ? [out] : into;
-    const width = across.reduce((product, size) => product * size, 1);
-    let numbers: Float32Array | undefined; // read when a session opens
-    const read = () => {
-      const stored = this.source.tensor(name);
-      const whole = transposed ? turned(stored, out, into[0]) : stored;
-      return factor === 1 ? whole : whole.map((value) => value * factor);
-    };
-    const frozen = ([first, last]: Range) =>
-      ops.weight(`${name}/${this.made.size}/${first}`, [last - first, ...across], () => {
-        numbers ??= read();
-        return numbers.subarray(first * width, last * width);
-      });
-    const trained = ([first, last]: Range) => {
-      const whole = last - first === slice!.indices.length;
-      const at = slice!.indices.indexOf(first); // indices of a range are neighbours
+    const read = () => (transposed ? turned(this.source.tensor(name), out, into[0]) : this.source.tensor(name));
+    const frozen = ({ from, to }: Block) =>
+      ops.weight(`${name}/${this.made.size}/${from}`, [to - from, ...across], () =>
+        pickedRows(read(), order.slice(from, to), across[0] ?? 1, factor),
+      );
+    const trained = ({ from, to, row }: Block) => {
       const rest = across.map(() => 0);
-      return whole ? parameter! : ops.slice(parameter!, [at, ...rest], [last - first, ...rest.map(() => -1)]);
+      const whole = to - from === slice!.indices.length;
+      const tensor = whole ? parameter! : ops.slice(parameter!, [row!, ...rest], [to - from, ...rest.map(() => -1)]);
+      return this.times(tensor, factor);
     };
-    const tuned = parameter ? rangesOf(slice!.indices.filter((index) => index >= from && index < to)) : [];
-    const parts: Tensor[] = [];
-    let next = from;
-    for (const range of tuned) {
-      if (next < range[0]) parts.push(frozen([next, range[0]]));
-      parts.push(this.times(trained(range), factor));
-      next = range[1];
-    }
-    if (next < to) parts.push(frozen([next, to]));
-    const tensor = ops.concat(parts, 0);
+    const [from, to] = transposed ? [0, into[0]] : (window ?? [0, out]);
+    const order = inOrder(from, to, last?.indices);
+    const blocks = blocksOf(order, parameter ? slice!.indices : []);
+    const tensor = ops.concat(
+      blocks.map((block) => (block.row === undefined ? frozen(block) : trained(block))),
+      0,
+    );
+    const tuned = blocks.filter(({ row }) => row !== undefined);
     if (tuned.length > 0) {
-      const row = slice!.indices.indexOf(tuned[0][0]);
-      const ranges = tuned.map(([first, last]): Range => [first - from, last - from]);
-      const part = ranges[0][0] === 0 && ranges[0][1] === to - from ? 'all' : partOf(0, ranges);
-      this.pieces.push({ parameter: name, row, tensor, part, factor });
+      const ranges = tuned.map((block): Range => [block.from, block.to]);
+      const part = tuned.length === blocks.length ? 'all' : partOf(0, ranges);
+      this.pieces.push({ parameter: name, row: tuned[0].row!, tensor, part, factor });
     }
     return { tensor, transposed };
   }
+}
+
+/** Rows of a weight in the engine. */
+interface Block {
+  from: number;
+  to: number;
+  /** Row of the trained tensor that the block starts with; undefined for frozen rows. */
+  row?: number;
+}
+
+/** Indices from `from` to `to` (exclusive), ascending, those of `last` behind the others. */
+function inOrder(from: number, to: number, last?: ReadonlySet<number>): number[] {
+  const all = Array.from({ length: to - from }, (_, i) => from + i);
+  return last ? [...all.filter((index) => !last.has(index)), ...all.filter((index) => last.has(index))] : all;
+}
+
+/**
+ * Longest blocks of frozen rows, and of trained ones that lie in a row in the trained tensor.
+ *
+ * @param order indices of the rows
+ * @param tuned indices of the trained tensor's rows
+ */
+function blocksOf(order: readonly number[], tuned: ArrayLike<number>): Block[] {
+  const rows = new Map(Array.from(tuned, (index, row) => [index, row]));
+  const blocks: Block[] = [];
+  for (const [at, index] of order.entries()) {
+    const row = rows.get(index);
+    const block = blocks.at(-1);
+    const next = block?.row === undefined ? undefined : block.row + at - block.from;
+    if (block && row === next) block.to = at + 1;
+    else blocks.push({ from: at, to: at + 1, row });
+  }
+  return blocks;
+}
+
+/** The given rows of a matrix, times a factor. */
+function pickedRows(values: Float32Array, rows: readonly number[], width: number, factor: number): Float32Array {
+  const picked = new Float32Array(rows.length * width);
+  for (const [i, row] of rows.entries()) picked.set(values.subarray(row * width, (row + 1) * width), i * width);
+  return factor === 1 ? picked : picked.map((value) => value * factor);
 }
 
 /** [rows, columns] → [columns, rows] */

@@ -71,8 +71,3 @@ function merged(ranges: readonly Range[]): Range[] {
   }
   return joined;
 }
-
-/** Runs of ascending indices. */
-export function rangesOf(indices: ArrayLike<number>): Range[] {
-  return merged(Array.from(indices, (index): Range => [index, index + 1]));
-}

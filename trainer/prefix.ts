@@ -33,13 +33,16 @@ export interface PrefixFile {
   shared: boolean;
 }
 
+/** Version of the frozen layers' arithmetic: another one may round otherwise, so its files are not read. */
+const ARITHMETIC = 2;
+
 /** A file's name for what the frozen layers put out: of all that this depends on. */
 export function prefixName(
   { checkpoint, program }: Pick<FrozenPart, 'checkpoint' | 'program'>,
   rows: readonly Encoded[],
   device: string,
 ): string {
-  const hash = createHash('sha256').update(`${checkpoint.sha256} ${program.lowest} ${device}\n`);
+  const hash = createHash('sha256').update(`${ARITHMETIC} ${checkpoint.sha256} ${program.lowest} ${device}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;
 }

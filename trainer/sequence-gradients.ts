@@ -112,7 +112,7 @@ function squares(
   const { headSlices } = architectureOf(config);
   const layers = Array.from({ length: config.layers }, (_, layer) =>
     Array.from({ length: config.heads }, (_, head) =>
-      headSlices(config, layer, head).filter(({ role }) => role !== 'o'),
+      headSlices(config, layer, head).filter(({ role, inert }) => !inert && role !== 'o'),
     ),
   );
   const tensorsOf = (layer: number) => new Set(layers[layer].flat().map(({ tensor }) => tensor));
