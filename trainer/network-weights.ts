@@ -156,10 +156,13 @@ function blocksOf(order: readonly number[], tuned: ArrayLike<number>): Block[] {
   return blocks;
 }
 
-/** The given rows of a matrix, times a factor. */
+/** The given rows of a matrix, times a factor; the matrix itself where that is the same. */
 function pickedRows(values: Float32Array, rows: readonly number[], width: number, factor: number): Float32Array {
-  const picked = new Float32Array(rows.length * width);
-  for (const [i, row] of rows.entries()) picked.set(values.subarray(row * width, (row + 1) * width), i * width);
+  const isWhole = rows.length * width === values.length && rows.every((row, i) => row === i);
+  const picked = isWhole ? values : new Float32Array(rows.length * width);
+  if (!isWhole) {
+    for (const [i, row] of rows.entries()) picked.set(values.subarray(row * width, (row + 1) * width), i * width);
+  }
   return factor === 1 ? picked : picked.map((value) => value * factor);
 }
 
