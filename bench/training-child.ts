@@ -2,9 +2,9 @@ import * as readline from 'node:readline';
 import type { Mask } from '../heads/mask';
 import { loadTensorFlow } from '../infra/tensorflow';
 import { openCheckpoint } from '../model/checkpoint';
-import { Embeddings } from '../trainer/embeddings';
 import { FreshRows } from '../trainer/prefix';
-import { type HiddenBatch, Program } from '../trainer/program';
+import { Program, type RowBatch } from '../trainer/program';
+import { TokenRows } from '../trainer/token-rows';
 import { trainable } from '../trainer/trainable';
 import { Training } from '../trainer/training';
 
@@ -19,7 +19,11 @@ async function main(): Promise<void> {
   const checkpoint = await openCheckpoint(folder);
   const { config } = checkpoint;
   const heads = Array.from({ length: config.layers - Number(firstLayer) }, (_, i) =>
-    Array.from({ length: Number(k) }, (_, head) => ({ layer: Number(firstLayer) + i, head, score: 1 })),
+    Array.from({ length: Number(k) }, (_, n) => ({
+      layer: Number(firstLayer) + i,
+      head: Math.floor(((n + 0.5) * config.heads) / Number(k)),
+      score: 1,
+    })),
   ).flat();
   const mask: Pick<Mask, 'heads' | 'tune'> = { heads, tune: 'qkv' };
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
@@ -30,19 +34,19 @@ async function main(): Promise<void> {
   );
   const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };
   const training = new Training(program, schedule);
-  const embeddings = new Embeddings(checkpoint);
-  const batches = new Map<string, HiddenBatch>();
-  const batchOf = (B: number, S: number) => {
-    const key = `${B}x${S}`;
+  const tokens = new TokenRows(checkpoint);
+  const readers = new Map<string, () => RowBatch>();
+  /** As a training reads: what frozen layers put out is kept, embeddings are made for each step. */
+  const readerOf = (B: number, S: number) => {
     const row = () => ({
       ids: Array.from({ length: S }, () => 1000 + Math.floor(Math.random() * (config.vocabSize - 1000))),
       typeIds: new Array<number>(S).fill(0),
     });
-    if (!batches.has(key)) {
-      const rows = Array.from({ length: B }, row);
-      batches.set(key, new FreshRows({ program, checkpoint, embeddings }, rows).read(Array.from(rows.keys())));
-    }
-    return batches.get(key)!;
+    const fresh = new FreshRows({ program, checkpoint, tokens }, Array.from({ length: B }, row));
+    const read = () => fresh.read(Array.from({ length: B }, (_, i) => i));
+    if (program.lowest === 0) return read;
+    const kept = read();
+    return () => kept;
   };
 
   process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
@@ -53,11 +57,17 @@ async function main(): Promise<void> {
       process.stdout.write(`${process.resourceUsage().maxRSS * 1024}\n`);
       continue;
     }
+    if (command === 'cpu') {
+      const { userCPUTime, systemCPUTime } = process.resourceUsage();
+      process.stdout.write(`${((userCPUTime + systemCPUTime) / 1e6).toFixed(6)}\n`);
+      continue;
+    }
     if (command !== 'step') break;
-    const batch = batchOf(Number(B), Number(S));
-    const targets = Array.from({ length: batch.B }, (_, i) => i % 2);
+    const read = readers.get(`${B}x${S}`) ?? readerOf(Number(B), Number(S));
+    readers.set(`${B}x${S}`, read);
+    const targets = Array.from({ length: Number(B) }, (_, i) => i % 2);
     const from = performance.now();
-    training.step(batch, targets, steps++);
+    training.step(read(), targets, steps++);
     process.stdout.write(`${((performance.now() - from) / 1000).toFixed(6)}\n`);
   }
 }

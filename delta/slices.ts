@@ -37,7 +37,7 @@ export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tun
   const shapes = new Map(tensors(config).map(({ name, shape }) => [name, shape]));
   const slices = headsByLayer(config, mask.heads).flatMap(([layer, heads]) => {
     const owned = heads.flatMap((head) => headSlices(config, layer, head));
-    const tuned = owned.filter(({ role }) => mask.tune !== 'qkv' || role !== 'o');
+    const tuned = owned.filter(({ role, inert }) => !inert && (mask.tune !== 'qkv' || role !== 'o'));
     return [...new Set(tuned.map(({ tensor }) => tensor))].map((tensor) => {
       const parts = tuned.filter((part) => part.tensor === tensor);
       const ranges = parts.flatMap((part) => part.ranges);
@@ -55,10 +55,7 @@ function sliceOf(canonical: string, shape: readonly number[], axis: Slice['axis'
   return { canonical, axis, indices: ascending, shape: [ascending.length, ...across] };
 }
 
-/**
- * Lists the tensors that have a gradient and of which no head owns a part, whole and without the
- * pooler.
- */
+/** Lists the tensors of which no head owns a part, whole and without the pooler. */
 function besideHeads(config: ModelConfig): Slice[] {
   const { headSlices, tensors } = architectureOf(config);
   const ofHeads = new Set<string>();
@@ -66,7 +63,7 @@ function besideHeads(config: ModelConfig): Slice[] {
     for (const { tensor } of headSlices(config, layer, 0)) ofHeads.add(tensor);
   }
   return tensors(config)
-    .filter(({ name, optional, inert }) => !optional && !inert && !ofHeads.has(name))
+    .filter(({ name, optional }) => !optional && !ofHeads.has(name))
     .map(({ name, shape }) => sliceOf(name, shape, 'rows', [[0, shape[0]]]));
 }
 

@@ -69,8 +69,6 @@ export interface ModelTensor {
   shape: number[];
   /** True for the pooler, which a file may lack. */
   optional?: boolean;
-  /** True if the loss does not depend on it: softmax ignores a key's bias. */
-  inert?: boolean;
 }
 
 /** Matrices of a head, as `--tune` names them: W_Q, W_K, W_V, W_O. */
@@ -83,6 +81,8 @@ export interface HeadSlice {
   /** Indices along the axis, ascending. */
   ranges: readonly Range[];
   role: HeadRole;
+  /** True if the loss does not depend on it: softmax ignores a key's bias. */
+  inert?: boolean;
 }
 
 /** Rule by which a token's row of the position table is found; see `positionIds`. */
@@ -128,7 +128,7 @@ export interface Architecture {
   readonly layerPrefix: string;
   /** Every tensor of the base model: embeddings, layers in order, pooler. */
   tensors(sizes: BaseSizes): ModelTensor[];
-  /** Parts of a layer's tensors that a head owns and that have a gradient. */
+  /** Parts of a layer's tensors that a head owns: all that depend on which head it is. */
   headSlices(config: ModelConfig, layer: number, head: number): HeadSlice[];
   readonly taskHead: TaskHead;
   /** Embeddings of all tokens. // → tokens [d] */

@@ -2,7 +2,7 @@ import type { ModelConfig } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
-import type { Activation, Operations, Range, TokenIndex } from './operations';
+import type { Activation, LinearOptions, Operations, TokenIndex } from './operations';
 
 /** Config and weights of a graph. */
 export interface GraphSource {
@@ -26,6 +26,8 @@ export interface OnnxValue {
   width: number;
   /** Whether it has the type of the matrix products, not float32. */
   narrow?: boolean;
+  /** Factor that is still to be applied. */
+  factor?: number;
 }
 
 /** Form of a graph's inputs. */
@@ -89,14 +91,14 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return { name: this.arithmetic.rows({ module, rows, width, weight }, this.picker(index)), width };
   }
 
-  linear(x: OnnxValue, module: string, rows?: Range): OnnxValue {
+  linear(x: OnnxValue, module: string, { rows, factor }: LinearOptions = {}): OnnxValue {
     const [all, into] = this.shape(`${module}.weight`);
     const [from, to] = rows ?? [0, all];
     const part = (name: string, width: number) => this.source.tensor(name).subarray(from * width, to * width);
     const weight = part(`${module}.weight`, into); // [out, into]
     const bias = this.shapes.has(`${module}.bias`) ? part(`${module}.bias`, 1) : undefined;
     const layer = { module: rows ? `${module}.${from}` : module, out: to - from, into, weight, bias };
-    return { name: this.arithmetic.dense(this.narrow(x), layer), width: to - from, narrow: true };
+    return { name: this.arithmetic.dense(this.narrow(x), layer), width: to - from, narrow: true, factor };
   }
 
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
@@ -135,10 +137,12 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return { ...heads, width, name: joined };
   }
 
-  scores(query: OnnxValue, key: OnnxValue, factor: number): OnnxValue {
-    const byHead = this.transpose(this.narrow(query), [0, 2, 1, 3]); // [B, H, Sq, dh]
-    const product = this.graph.node('MatMul', [byHead, this.transpose(this.narrow(key), [0, 2, 3, 1])]);
-    return { name: this.graph.node('Mul', [this.arithmetic.wide(product), this.scalar(factor)]), width: 0 };
+  /** A factor of an operand is applied to the product: onnxruntime fuses it with the MatMul. */
+  scores(query: OnnxValue, key: OnnxValue): OnnxValue {
+    const operand = (x: OnnxValue, perm: number[]) => this.transpose(this.narrow({ ...x, factor: undefined }), perm);
+    const product = this.graph.node('MatMul', [operand(query, [0, 2, 1, 3]), operand(key, [0, 2, 3, 1])]);
+    const factor = (query.factor ?? 1) * (key.factor ?? 1);
+    return { name: this.wide({ name: product, width: 0, narrow: true, factor }), width: 0 }; // [B, H, Sq, S]
   }
 
   maskPadding(scores: OnnxValue): OnnxValue {
@@ -163,14 +167,16 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   dropout = (x: OnnxValue) => x;
 
   /** Name of the value as float32. */
-  wide(x: OnnxValue): string {
-    if (!x.narrow) return x.name;
-    return this.once(`wide ${x.name}`, () => this.arithmetic.wide(x.name));
+  wide({ name, narrow, factor = 1 }: OnnxValue): string {
+    const wide = narrow ? this.once(`wide ${name}`, () => this.arithmetic.wide(name)) : name;
+    return factor === 1
+      ? wide
+      : this.once(`${factor} ${wide}`, () => this.graph.node('Mul', [wide, this.scalar(factor)]));
   }
 
   /** Name of the value in the type of the matrix products. */
   private narrow(x: OnnxValue): string {
-    return x.narrow ? x.name : this.arithmetic.narrow(x.name);
+    return x.narrow && (x.factor ?? 1) === 1 ? x.name : this.arithmetic.narrow(this.wide(x));
   }
 
   private like = ({ width }: OnnxValue, name: string): OnnxValue => ({ name, width });

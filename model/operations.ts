@@ -17,11 +17,9 @@ export interface Operations<V> {
   /** Picks each token's row of an embedding table. // → tokens [E] */
   embed(module: string, index: TokenIndex): V;
   /**
-   * Computes x·Wᵀ + b; without b if the module has no bias. // tokens [in] → tokens [out]
-   *
-   * @param rows output features `[from, to)` of a module that holds several matrices; default: all
+   * Computes factor·(x·Wᵀ + b); without b if the module has no bias. // tokens [in] → tokens [out]
    */
-  linear(x: V, module: string, rows?: Range): V;
+  linear(x: V, module: string, options?: LinearOptions): V;
   /** Layer normalization (Ba et al. 2016); without an offset if the module has no bias. // tokens */
   layerNorm(x: V, module: string, epsilon: number): V;
   /** Applies an activation to each number. */
@@ -36,8 +34,8 @@ export interface Operations<V> {
   splitHeads(x: V, heads: number): V;
   /** Joins the heads to one row per token. // heads → tokens [H·dh] */
   joinHeads(x: V): V;
-  /** Computes factor·Q·Kᵀ of each head. // heads, heads → scores */
-  scores(query: V, key: V, factor: number): V;
+  /** Computes Q·Kᵀ of each head. // heads, heads → scores */
+  scores(query: V, key: V): V;
   /** Takes padding out of the keys. // scores */
   maskPadding(scores: V): V;
   /** Softmax over the keys. // scores */
@@ -51,6 +49,14 @@ export interface Operations<V> {
    * @param layer from 0; the number of layers for a task head
    */
   dropout(x: V, rate: number, layer: number, site: DropoutSite): V;
+}
+
+/** Use of a module's weights. */
+export interface LinearOptions {
+  /** Output features of a module that holds several matrices; default: all. */
+  rows?: Range;
+  /** Default: 1. An implementation may move it to where it costs least. */
+  factor?: number;
 }
 
 /** Half-open range of indices of an axis. */

@@ -1,3 +1,4 @@
+import type { DropoutSite } from '../model/operations';
 import type { Ops, Tensor } from './ops';
 
 /**
@@ -11,8 +12,7 @@ export const DROPOUT_SITES = {
   pooled: 3,
   headInput: 2 ** 30,
   embeddings: 2 ** 30 + 1,
-} as const;
-export type DropoutSite = keyof typeof DROPOUT_SITES;
+} as const satisfies Record<DropoutSite, number>;
 
 /** What the dropouts of one micro-batch of a step depend on: int32 [1], the graph's input of that name. */
 export const dropoutKey = (seed: number, step: number, microBatch: number) =>
@@ -35,11 +35,6 @@ export class Dropout {
     const kept = ops.floor(ops.add(uniform, ops.scalar(1 - rate)));
     return ops.scale(kept, 1 / (1 - rate));
   }
-}
-
-/** `x` times the factors, or `x` itself where nothing is dropped. */
-export function drop(ops: Ops, x: Tensor, factors: Tensor | undefined): Tensor {
-  return factors ? ops.mul(x, factors) : x;
 }
 
 /** Spreads neighbouring seeds over all 32 bits (the finaliser of MurmurHash3). */

@@ -1,6 +1,7 @@
 import { tunedSlices } from '../delta/slices';
 import type { PerHead } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ParameterLayout } from './parameters';
 
@@ -15,10 +16,11 @@ export function allHeads({ config }: Pick<Checkpoint, 'config'>): Pick<Mask, 'he
 }
 
 /**
- * A sum over the trained numbers of each head by itself: its dh rows of W_Q, W_K and W_V and of the biases of Q and V.
+ * A sum over the trained numbers that each head owns. A number that several heads share counts for
+ * each of them.
  *
  * @param layout of a training of all heads
- * @param term what is summed, by a number's place in the trained vector // 0 … P − 1
+ * @param term summand, by a number's place in the trained vector // 0 … P − 1
  * @returns [L][H]
  */
 export function sumsByHead(
@@ -27,16 +29,22 @@ export function sumsByHead(
   term: (at: number) => number,
 ): PerHead {
   const { layers, heads } = config;
-  const offsets = new Map(layout.slots.map(({ name, offset, size }) => [name, { offset, size }]));
-  const slices = tunedSlices(config, allHeads({ config })); // in the order of the layers, as many for each
-  const ofLayer = slices.length / layers;
-  return Array.from({ length: layers }, (_, layer) => {
-    const sums = new Array<number>(heads).fill(0);
-    for (const { canonical } of slices.slice(layer * ofLayer, (layer + 1) * ofLayer)) {
-      const { offset, size } = offsets.get(canonical)!;
-      const block = size / heads; // a head's rows are contiguous
-      for (let at = 0; at < size; at++) sums[Math.floor(at / block)] += term(offset + at);
-    }
-    return sums;
-  });
+  const slots = new Map(layout.slots.map((slot) => [slot.name, slot]));
+  const slices = new Map(tunedSlices(config, allHeads({ config })).map((slice) => [slice.canonical, slice]));
+  return Array.from({ length: layers }, (_, layer) =>
+    Array.from({ length: heads }, (_, head) => {
+      let sum = 0;
+      for (const { tensor, ranges } of architectureOf(config).headSlices(config, layer, head)) {
+        const slot = slots.get(tensor);
+        const indices = slices.get(tensor)?.indices;
+        if (!slot || !indices) continue; // not tuned by this mask
+        const row = slot.size / indices.length;
+        for (const [from, to] of ranges) {
+          const first = slot.offset + indices.indexOf(from) * row; // rows of a range are neighbours
+          for (let at = first; at < first + (to - from) * row; at++) sum += term(at);
+        }
+      }
+      return sum;
+    }),
+  );
 }

@@ -13,9 +13,10 @@ import type { Mask } from '../heads/mask';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { checkDevice } from './device';
 import { ParameterLayout } from './parameters';
-import { embeddingsFor, FreshRows } from './prefix';
+import { FreshRows } from './prefix';
 import { Program } from './program';
 import type { TensorFlow } from './session';
+import { TokenRows } from './token-rows';
 
 /** A base, the trained tensors on top of it and what its logits mean. */
 interface TunedBase extends Pick<TunedModel, 'labels' | 'task'> {
@@ -115,7 +116,7 @@ async function* run(
     layout.gather(({ name }) => tensors.get(name)!.values),
   );
   try {
-    const hidden = new FreshRows({ program, checkpoint, embeddings: embeddingsFor(parts) }, rows);
+    const hidden = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, rows);
     return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize);
   } finally {
     program.close();

@@ -1,39 +1,42 @@
-import type { Ops, Tensor } from './ops';
+import type { Tensor } from './ops';
+import { take } from './part';
+import type { Tape } from './tape';
 
-/** A layer norm's parameters, `[d]` each. */
-export interface NormWeights {
-  scale: Tensor;
-  offset: Tensor;
-  epsilon: number;
-}
-
-/** What the way back needs of a layer norm: the normalised rows `[N, d]` and their inverse deviations `[N, 1]`. */
-export interface NormTrace {
-  normalised: Tensor;
-  inverseDeviation: Tensor;
-}
-
-/** Layer normalisation (Ba et al. 2016) of each row of `x`. // [N, d] → [N, d] */
-export function layerNorm(ops: Ops, x: Tensor, weights: NormWeights): { value: Tensor; trace: NormTrace } {
-  const centred = ops.sub(x, ops.meanOfLast(x)); // [N, d]
+/**
+ * Layer normalization of each row (Ba et al. 2016). // [N, n] → [N, n]
+ *
+ * @param scale // [n]
+ * @param offset absent if the norm has none // [n]
+ */
+export function layerNorm(
+  tape: Tape,
+  x: Tensor,
+  { scale, offset, epsilon }: { scale: Tensor; offset?: Tensor; epsilon: number },
+): Tensor {
+  const { ops } = tape;
+  const centred = ops.sub(x, ops.meanOfLast(x)); // [N, n]
   const variance = ops.meanOfLast(ops.square(centred)); // [N, 1]
-  const inverseDeviation = ops.rsqrt(ops.add(variance, ops.scalar(weights.epsilon))); // [N, 1]
-  const normalised = ops.mul(centred, inverseDeviation); // [N, d]
-  const value = ops.add(ops.mul(normalised, weights.scale), weights.offset); // [N, d]
-  return { value, trace: { normalised, inverseDeviation } };
-}
+  const inverseDeviation = ops.rsqrt(ops.add(variance, ops.scalar(epsilon))); // [N, 1]
+  const normalised = ops.mul(centred, inverseDeviation); // [N, n]
+  const scaled = ops.mul(normalised, scale);
+  return tape.record({
+    output: offset ? ops.add(scaled, offset) : scaled,
+    inputs: offset ? [x, scale, offset] : [x, scale],
+    reach: () => 'all',
+    back(gradient, _, [ofX, ofScale, ofOffset]) {
+      return [
+        ofX && take(ops, byInput(gradient), ofX),
+        ofScale && ops.sum(ops.mul(gradient, normalised), [0]),
+        ofOffset && ops.sum(gradient, [0]),
+      ];
+    },
+  });
 
-/** Gradient by the rows that went into the layer norm, from the gradient by those that came out. // [N, d] → [N, d] */
-export function layerNormGradient(ops: Ops, gradient: Tensor, weights: NormWeights, trace: NormTrace): Tensor {
-  const byNormalised = ops.mul(gradient, weights.scale); // [N, d]
-  const mean = ops.meanOfLast(byNormalised); // [N, 1]
-  const projection = ops.meanOfLast(ops.mul(byNormalised, trace.normalised)); // [N, 1]
-  const centred = ops.sub(ops.sub(byNormalised, mean), ops.mul(trace.normalised, projection)); // [N, d]
-  return ops.mul(centred, trace.inverseDeviation); // [N, d]
+  function byInput(gradient: Tensor): Tensor {
+    const byNormalised = ops.mul(gradient, scale); // [N, n]
+    const mean = ops.meanOfLast(byNormalised); // [N, 1]
+    const projection = ops.meanOfLast(ops.mul(byNormalised, normalised)); // [N, 1]
+    const rest = ops.sub(ops.sub(byNormalised, mean), ops.mul(normalised, projection)); // [N, n]
+    return ops.mul(rest, inverseDeviation); // [N, n]
+  }
 }
-
-/** Gradients by the layer norm's own parameters, from the gradient by the rows that came out. // [N, d] → [d] each */
-export const layerNormWeightGradients = (ops: Ops, gradient: Tensor, trace: NormTrace) => ({
-  scale: ops.sum(ops.mul(gradient, trace.normalised), [0]),
-  offset: ops.sum(gradient, [0]),
-});

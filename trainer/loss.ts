@@ -1,8 +1,6 @@
 import type { ProblemType } from '../data/problem';
 import type { Ops, Tensor } from './ops';
 
-export type ProblemKind = ProblemType;
-
 /** These rows' part of the mean loss and its gradient by the logits. // [], [B, C] */
 export interface Loss {
   loss: Tensor;

@@ -1,121 +1,102 @@
-import type { ModelConfig } from '../model/config';
-import { FAMILIES, type FamilyName } from '../model/families';
-import type { OfHeads } from './attention';
+import type { ModelConfig } from '../model/architecture';
+import { architectureOf } from '../model/architectures';
+import type { Activation, DropoutSite, LinearOptions, Operations, TokenIndex } from '../model/operations';
+import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
 import type { Dropout } from './dropout';
-import type { Encoder } from './encoder';
-import { type LayerTrace, type LayerWeights, runLayer, runLayerBack } from './layer';
-import { type Loss, type ProblemKind, taskLoss } from './loss';
+import { activate, add, addConstant, multiply, multiplyBy } from './elementwise';
+import { layerNorm } from './layer-norm';
+import { linear } from './linear';
+import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
-import { classify, classifyBack, type TaskHeadNames, type TaskHeadTrace, type TaskHeadWeights } from './task-head';
-import { type EmbeddingWeights, embedTokens, embedTokensBack, trainedEmbeddings } from './trained-embeddings';
+import { Tape } from './tape';
+import { firstToken, tableRows } from './tokens';
 
-/** What is trained and what it stands on: the tuned part of the network. */
-export interface TunedNetwork {
-  config: ModelConfig;
-  encoder: Encoder;
-  /** Where they are trained: what the network reads are then the tokens' numbers. */
-  embeddings?: EmbeddingWeights;
-  layers: LayerWeights[];
-  head: TaskHeadWeights;
-  names: TaskHeadNames;
+/** Inputs of the graph that describe a batch's tokens. */
+export interface TokenInputs {
+  /** 0 at real tokens, very negative at padding. // [B, 1, 1, S] */
+  mask: Tensor;
+  /** Rows of the word table, read if that table is frozen: most of it stays in its file. // [B·S, E] */
+  words: Tensor;
+  /** Each token's row of the word, position and segment table, exact in float32. // [B·S, 3] */
+  numbers: Tensor;
 }
 
-/** Puts trained tensors in their places. */
-export function assembleNetwork(
-  config: ModelConfig,
-  encoder: Encoder,
-  names: TaskHeadNames,
-  trained: ReadonlyMap<string, Tensor>,
-): TunedNetwork {
-  const headTensor = (name: string) => trained.get(name) as Tensor;
-  return {
-    config,
-    encoder,
-    embeddings: encoder.tunesAll ? trainedEmbeddings(config, trained) : undefined,
-    layers: encoder.assemble(trained, encoder.lowest, config.layers),
-    head: {
-      dense: headTensor(`${names.dense}.weight`),
-      denseBias: headTensor(`${names.dense}.bias`),
-      classifier: headTensor(`${names.classifier}.weight`),
-      classifierBias: headTensor(`${names.classifier}.bias`),
-      activation: FAMILIES[config.architecture as FamilyName].taskHead.activation,
-    },
-    names,
-  };
-}
+/** Columns of {@link TokenInputs.numbers}. */
+export const TOKEN_NUMBERS: readonly TokenIndex[] = ['ids', 'positions', 'segments'];
 
-/** Logits as in evaluation. // [B·S, d] (tokens' numbers [B·S, 3]), [B, 1, 1, S] → [B, C] */
-export function logitsOf(ops: Ops, { embeddings, layers, head }: TunedNetwork, hidden: Tensor, mask: Tensor): Tensor {
-  let rows = embeddings ? embedTokens(ops, hidden, embeddings).output : hidden;
-  layers.forEach((layer, i) => {
-    rows = runLayer(ops, rows, mask, layer, i === layers.length - 1).output;
-  });
-  return classify(ops, rows, head).logits; // the last layer left position 0 alone
+/** Application of a module's weights. */
+export interface LinearUse extends LinearOptions {
+  module: string;
+  input: Tensor; // [N, in]
+  output: Tensor; // [N, out]
 }
 
 /**
- * One pass forward and back: these rows' part of the mean loss and its gradient by everything that is trained, by name.
- *
- * @param hidden what the frozen part put out, or the tokens' numbers // [B·S, d] or [B·S, 3]
- * @param mask 0 at real tokens, very negative at padding // [B, 1, 1, S]
- * @param targets // [B, C]
- * @param count rows of the whole batch // []
- * @param ofHeads what is asked for of each head and sequence: `heads`, `[B, H]` a layer
+ * Operations that build a TensorFlow graph and record how gradients are derived. Tokens are
+ * [B·S, n], heads [B, H, S, dh].
  */
-export function differentiate(
-  ops: Ops,
-  { config, encoder, embeddings, layers, head, names }: TunedNetwork,
-  hidden: Tensor,
-  mask: Tensor,
-  targets: Tensor,
-  count: Tensor,
-  problem: ProblemKind,
-  dropout: Dropout,
-  ofHeads?: OfHeads,
-): { loss: Tensor; logits: Tensor; gradients: Map<string, Tensor>; heads: Tensor[] } {
-  const { taskHead, dropsAttentionOutput } = FAMILIES[config.architecture as FamilyName];
-  const traces: LayerTrace[] = [];
-  const embedded =
-    embeddings &&
-    embedTokens(ops, hidden, embeddings, (rows) => dropout.factors(ops, rows, config.hiddenDropout, 0, 'embeddings'));
-  let rows = embedded?.output ?? hidden;
-  layers.forEach((layer, i) => {
-    const { output, trace } = runLayer(ops, rows, mask, layer, i === layers.length - 1, {
-      dropout,
-      layer: encoder.lowest + i,
-      attentionRate: config.attentionDropout,
-      attentionOutputRate: dropsAttentionOutput ? config.hiddenDropout : 0,
-      outputRate: config.hiddenDropout,
-    });
-    rows = output;
-    traces.push(trace as LayerTrace);
-  });
-  const factors = (site: 'headInput' | 'pooled') =>
-    dropout.factors(ops, rows, config.classifierDropout, config.layers, site);
-  const dropped = { input: taskHead.dropsInput ? factors('headInput') : undefined, pooled: factors('pooled') };
-  const { logits, trace } = classify(ops, rows, head, dropped);
-  const { loss, byLogits }: Loss = taskLoss(ops, logits, targets, count, problem);
+export class TensorFlowNetwork implements Operations<Tensor> {
+  readonly tape: Tape;
+  readonly linears: LinearUse[] = [];
+  /** Outputs of the heads, by layer, as far as the network was run. // [B, H, Sq, dh] each */
+  readonly headOutputs: Tensor[] = [];
+  /** B. // [1] */
+  readonly batch: Tensor;
 
-  const headBack = classifyBack(ops, byLogits, head, trace as TaskHeadTrace);
-  const gradients = new Map<string, Tensor>([
-    [`${names.dense}.weight`, headBack.gradients.dense],
-    [`${names.dense}.bias`, headBack.gradients.denseBias],
-    [`${names.classifier}.weight`, headBack.gradients.classifier],
-    [`${names.classifier}.bias`, headBack.gradients.classifierBias],
-  ]);
-  const heads: Tensor[] = [];
-  let gradient = headBack.first;
-  for (let i = layers.length - 1; i >= 0; i--) {
-    const inputToo = i > 0 || embeddings !== undefined || ofHeads !== undefined;
-    const back = runLayerBack(ops, gradient, layers[i], traces[i], inputToo, ofHeads);
-    for (const [name, value] of encoder.named(encoder.lowest + i, back.gradients)) gradients.set(name, value);
-    if (back.heads) heads.unshift(back.heads);
-    if (back.input) gradient = back.input;
+  /** @param dropout absent in evaluation */
+  constructor(
+    private readonly ops: Ops,
+    private readonly config: ModelConfig,
+    private readonly weights: NetworkWeights,
+    private readonly inputs: TokenInputs,
+    private readonly dropouts?: Dropout,
+  ) {
+    this.tape = new Tape(ops);
+    this.batch = ops.size(inputs.mask, 0);
   }
-  if (embeddings && embedded) {
-    for (const [name, value] of embedTokensBack(ops, config, gradient, embeddings, embedded.trace)) {
-      gradients.set(name, value);
-    }
+
+  embed(module: string, index: TokenIndex): Tensor {
+    const { ops, config } = this;
+    const name = `${module}.weight`;
+    if (index === 'ids' && !this.weights.isTrained(name)) return this.inputs.words;
+    const column = ops.slice(this.inputs.numbers, [0, TOKEN_NUMBERS.indexOf(index)], [-1, 1]);
+    const padded = index === 'ids' || (index === 'positions' && architectureOf(config).positions === 'afterPadding');
+    const untrained = padded ? config.padTokenId : undefined;
+    return tableRows(this.tape, this.weights.get(name).tensor, ops.reshape(column, [-1]), untrained);
   }
-  return { loss, logits, gradients, heads };
+
+  linear(x: Tensor, module: string, options: LinearOptions = {}): Tensor {
+    const bias = `${module}.bias`;
+    const offset = this.weights.has(bias) ? this.weights.get(bias, options).tensor : undefined;
+    const output = linear(this.tape, x, this.weights.get(`${module}.weight`, options), offset);
+    this.linears.push({ ...options, module, input: x, output });
+    return output;
+  }
+
+  layerNorm(x: Tensor, module: string, epsilon: number): Tensor {
+    const bias = `${module}.bias`;
+    const offset = this.weights.has(bias) ? this.weights.get(bias).tensor : undefined;
+    return layerNorm(this.tape, x, { scale: this.weights.get(`${module}.weight`).tensor, offset, epsilon });
+  }
+
+  activate = (x: Tensor, activation: Activation) => activate(this.tape, x, activation);
+  add = (a: Tensor, b: Tensor) => add(this.tape, a, b);
+  multiply = (a: Tensor, b: Tensor) => multiply(this.tape, a, b);
+  firstToken = (x: Tensor) => firstToken(this.tape, x, this.batch);
+  splitHeads = (x: Tensor, heads: number) => splitHeads(this.tape, x, this.batch, x.shape[1]! / heads);
+
+  joinHeads(x: Tensor): Tensor {
+    this.headOutputs.push(x);
+    return joinHeads(this.tape, x, this.batch);
+  }
+
+  scores = (query: Tensor, key: Tensor) => scores(this.tape, query, key);
+  maskPadding = (x: Tensor) => addConstant(this.tape, x, this.inputs.mask);
+  softmax = (x: Tensor) => softmax(this.tape, x);
+  weightedSum = (probabilities: Tensor, value: Tensor) => weightedSum(this.tape, probabilities, value);
+
+  dropout(x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor {
+    const factors = this.dropouts?.factors(this.ops, x, rate, layer, site);
+    return factors ? multiplyBy(this.tape, x, factors) : x;
+  }
 }

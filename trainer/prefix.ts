@@ -1,36 +1,28 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
-import { type Encoded, evaluationBatches, lengthsOf, padBatch } from '../data/batches';
+import { type Encoded, evaluationBatches, lengthsOf } from '../data/batches';
 import { requireRoom, writeFully, writing } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
-import { Embeddings } from './embeddings';
-import type { HiddenBatch, Program, ProgramParts } from './program';
-import { TokenNumbers } from './trained-embeddings';
+import type { Program, RowBatch } from './program';
+import { PADDING, type TokenRows } from './token-rows';
 
 /** Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size. */
 export const PLAN_ROWS = 32;
-
-/** Added to the attention scores of padding: their probability is 0 exactly. */
-const PADDING = -1e9;
 
 /** The frozen part of the network: what stands below the lowest tuned layer. */
 export interface FrozenPart {
   program: Program;
   checkpoint: Checkpoint;
-  embeddings: Embeddings | TokenNumbers;
+  tokens: TokenRows;
 }
-
-/** What stands before the network: the embeddings, or, where they are trained too, no more than the tokens' numbers. */
-export const embeddingsFor = ({ checkpoint, mask }: Pick<ProgramParts, 'checkpoint' | 'mask'>) =>
-  mask.tune === 'full' ? new TokenNumbers(checkpoint.config) : new Embeddings(checkpoint);
 
 /** The output of the frozen part for every row of a data set, to be read a batch at a time, epoch after epoch. */
 export interface HiddenRows {
   /** Tokens that the tuned part sees of each row. */
   readonly lengths: Int32Array;
   /** The given rows, padded on the right to the longest. */
-  read(rows: ArrayLike<number>): HiddenBatch;
+  read(rows: ArrayLike<number>): RowBatch;
   close(): void;
 }
 
@@ -41,13 +33,16 @@ export interface PrefixFile {
   shared: boolean;
 }
 
+/** Version of the frozen layers' arithmetic: another one may round otherwise, so its files are not read. */
+const ARITHMETIC = 2;
+
 /** A file's name for what the frozen layers put out: of all that this depends on. */
 export function prefixName(
   { checkpoint, program }: Pick<FrozenPart, 'checkpoint' | 'program'>,
   rows: readonly Encoded[],
   device: string,
 ): string {
-  const hash = createHash('sha256').update(`${checkpoint.sha256} ${program.lowest} ${device}\n`);
+  const hash = createHash('sha256').update(`${ARITHMETIC} ${checkpoint.sha256} ${program.lowest} ${device}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;
 }
@@ -74,13 +69,7 @@ export async function* hiddenRows(
     }
     let done = 0;
     for (const batch of evaluationBatches(lengthsOf(rows), PLAN_ROWS)) {
-      stored.write(
-        batch,
-        runFrozen(
-          part,
-          Array.from(batch, (row) => rows[row]),
-        ),
-      );
+      stored.write(batch, runFrozen(part, pick(rows, batch)));
       done += batch.length;
       yield done;
     }
@@ -103,11 +92,8 @@ export class FreshRows implements HiddenRows {
     this.lengths = lengthsOf(rows);
   }
 
-  read(rows: ArrayLike<number>): HiddenBatch {
-    return runFrozen(
-      this.part,
-      Array.from(rows, (row) => this.rows[row]),
-    );
+  read(rows: ArrayLike<number>): RowBatch {
+    return runFrozen(this.part, pick(this.rows, rows));
   }
 
   close(): void {}
@@ -158,7 +144,7 @@ class StoredRows implements HiddenRows {
     this.finished = true;
   }
 
-  read(rows: ArrayLike<number>): HiddenBatch {
+  read(rows: ArrayLike<number>): RowBatch {
     const B = rows.length;
     const S = Array.from(rows).reduce((longest, row) => Math.max(longest, this.lengths[row]), 0);
     const bytes = new Uint8Array(B * S * this.tokenBytes);
@@ -168,11 +154,12 @@ class StoredRows implements HiddenRows {
       this.readRow(bytes.subarray(b * S * this.tokenBytes), row);
       mask.fill(PADDING, b * S + this.lengths[row], (b + 1) * S);
     }
-    return { hidden: new Float32Array(bytes.buffer), mask, B, S };
+    return { rows: { hidden: new Float32Array(bytes.buffer) }, mask, B, S };
   }
 
   /** Keeps the rows of one batch of the plan. */
-  write(rows: Int32Array, { hidden, S }: HiddenBatch): void {
+  write(rows: Int32Array, { rows: { hidden }, S }: RowBatch): void {
+    if (!hidden) throw new Error('no layer is frozen');
     const bytes = new Uint8Array(hidden.buffer, hidden.byteOffset, hidden.byteLength);
     rows.forEach((row, b) => {
       const start = b * S * this.tokenBytes;
@@ -198,25 +185,7 @@ class StoredRows implements HiddenRows {
   }
 }
 
-/** A batch's embeddings; `hidden` is of their own width. // [B·S, E] or, of tokens' numbers, [B·S, 3] */
-export function embedRows(
-  { checkpoint, embeddings }: Pick<FrozenPart, 'checkpoint' | 'embeddings'>,
-  rows: readonly Encoded[],
-): HiddenBatch {
-  const batch = padBatch(rows, checkpoint.config.padTokenId);
-  const { B, S } = batch;
-  const mask = Float32Array.from(batch.mask, (real) => (real ? 0 : PADDING));
-  return { hidden: embeddings.embed(batch), mask, B, S };
-}
+const runFrozen = ({ program, tokens }: FrozenPart, rows: readonly Encoded[]): RowBatch =>
+  program.frozen(tokens.batch(rows));
 
-/** Embeddings and the layers below the lowest tuned one, as in evaluation. */
-function runFrozen(part: FrozenPart, rows: readonly Encoded[]): HiddenBatch {
-  const { program, checkpoint } = part;
-  const { layers } = checkpoint.config;
-  const embedded = embedRows(part, rows);
-  const { mask, B, S } = embedded;
-  if (program.readsEmbeddings) return embedded;
-  const hidden = program.frozen(embedded);
-  // Where nothing is tuned the last layer has left position 0 alone.
-  return program.lowest === layers ? { hidden, mask: new Float32Array(B), B, S: 1 } : { hidden, mask, B, S };
-}
+const pick = (rows: readonly Encoded[], at: ArrayLike<number>) => Array.from(at, (row) => rows[row]);

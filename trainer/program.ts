@@ -1,17 +1,17 @@
+import type { ProblemType } from '../data/problem';
+import { type Slice, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
+import type { ModelConfig } from '../model/architecture';
+import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { Dropout, dropoutKey } from './dropout';
-import { projectEmbeddings } from './embeddings';
-import { Encoder } from './encoder';
-import { runLayer } from './layer';
-import { type ProblemKind, targetValues } from './loss';
-import { assembleNetwork, differentiate, logitsOf } from './network';
+import { targetValues, taskLoss } from './loss';
+import { TensorFlowNetwork, TOKEN_NUMBERS } from './network';
+import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
 import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
 import type { ParameterLayout } from './parameters';
 import { type Feed, type Held, Session, type TensorFlow } from './session';
-import { taskHeadNames } from './task-head';
-import { TOKEN_NUMBERS } from './trained-embeddings';
 
 /**
  * Most tokens, padding included, that run through the network at once; a longer batch runs in parts whose gradients add up. It
@@ -19,10 +19,12 @@ import { TOKEN_NUMBERS } from './trained-embeddings';
  */
 const MICRO_BATCH_TOKENS = 1024;
 
-/** A batch as the tuned layers take it. */
-export interface HiddenBatch {
-  /** What the frozen part put out; where nothing is frozen the tokens' numbers. */
-  hidden: Float32Array; // [B·S, d] or [B·S, 3]
+/** Inputs of the graph that hold a row for each token, `[B·S, width]` each. */
+export type RowInput = 'words' | 'numbers' | 'hidden';
+
+/** A batch as the network reads it: tokens, or the hidden states that the frozen layers put out. */
+export interface RowBatch {
+  rows: Partial<Record<RowInput, Float32Array>>;
   mask: Float32Array; // [B, 1, 1, S]
   B: number;
   S: number;
@@ -50,7 +52,7 @@ export interface ProgramParts {
   layout: ParameterLayout;
   /** Logits a row. */
   outputs: number;
-  problem: ProblemKind;
+  problem: ProblemType;
 }
 
 /**
@@ -58,16 +60,17 @@ export interface ProgramParts {
  * out, logits, the gradient, and an update along it. A run of one end computes nothing of the others.
  */
 export class Program {
-  /** The lowest layer with a tuned head; the number of layers where there is none. */
+  /** The lowest layer with a tuned slice, 0 if embeddings are tuned; the number of layers if there is none. */
   readonly lowest: number;
-  /** Whether nothing frozen stands between the embeddings and the tuned part. */
-  readonly readsEmbeddings: boolean;
+  /** Whether the word table is frozen, so that the network is given its rows. */
+  readonly readsWords: boolean;
   private readonly session: Session;
-  private readonly inputs: Record<'embedded' | 'hidden' | 'mask', Tensor>;
+  private readonly inputs: Record<RowInput | 'mask', Tensor>;
   private readonly training: Record<'targets' | 'count' | 'dropoutKey' | 'gradient' | 'factors', Tensor>;
   private readonly state: OptimizerState;
   private readonly ends: {
-    frozen: Tensor;
+    /** Absent if no layer is frozen. */
+    frozen?: Tensor;
     logits: Tensor;
     /** Loss, norm, gradient; and the same with the gradient so far added. */
     gradient: Tensor[];
@@ -87,12 +90,14 @@ export class Program {
   ) {
     const { checkpoint, mask, layout, outputs, problem } = parts;
     const { config } = checkpoint;
+    const architecture = architectureOf(config);
     const ops = new Ops();
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
     const inputs = {
-      embedded: ops.input('embedded', 'float32', [null, config.embeddingSize]),
-      hidden: ops.input('hidden', 'float32', [null, mask.tune === 'full' ? TOKEN_NUMBERS : config.hiddenSize]),
+      words: ops.input('words', 'float32', [null, config.embeddingSize]),
+      numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
+      hidden: ops.input('hidden', 'float32', [null, config.hiddenSize]),
       mask: ops.input('mask', 'float32', [null, 1, 1, null]),
     };
     const state = {
@@ -107,36 +112,35 @@ export class Program {
       gradient: ops.input('gradient', 'float32', [layout.size]),
       factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
-    const encoder = new Encoder(ops, checkpoint, mask);
+    const slices = tunedSlices(config, mask);
+    const weights = new NetworkWeights(ops, checkpoint, slices, layout.split(ops, state.parameters.value));
+    const network = (dropout?: Dropout) => new TensorFlowNetwork(ops, config, weights, inputs, dropout);
 
-    let frozen = encoder.tunesAll ? inputs.embedded : projectEmbeddings(ops, checkpoint, inputs.embedded);
-    encoder.assemble(new Map(), 0, encoder.lowest).forEach((layer, i) => {
-      frozen = runLayer(ops, frozen, inputs.mask, layer, i === config.layers - 1).output;
-    });
-    const network = assembleNetwork(config, encoder, taskHeadNames(config), layout.split(ops, state.parameters.value));
-    const logits = logitsOf(ops, network, inputs.hidden, inputs.mask);
-    const dropout = new Dropout(training.dropoutKey);
-    const { loss, gradients } = differentiate(
-      ops,
-      network,
-      inputs.hidden,
-      inputs.mask,
-      training.targets,
-      training.count,
-      problem,
-      dropout,
-    );
-    const gradient = layout.join(ops, gradients);
+    const lowest = lowestLayer(slices, config);
+    const from = Math.max(0, lowest);
+    const evaluated = network();
+    const trained = network(new Dropout(training.dropoutKey));
+    const embedded = lowest < 0 ? undefined : architecture.embed(evaluated, config);
+    const frozen = embedded && from > 0 ? runLayers(evaluated, config, embedded, 0, from) : undefined;
+    /** Logits; frozen embeddings run as in evaluation. */
+    const through = (net: TensorFlowNetwork) => {
+      const x = frozen ? inputs.hidden : (embedded ?? architecture.embed(net, config));
+      return architecture.classify(net, config, runLayers(net, config, x, from, config.layers));
+    };
+    const prediction = through(trained);
+    const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, problem);
+    const gradients = trained.tape.gradients(prediction, byLogits, weights.wanted);
+    const gradient = layout.join(ops, weights.byParameter(gradients));
     const sum = ops.add(training.gradient, gradient);
 
-    this.lowest = encoder.lowest;
-    this.readsEmbeddings = frozen === inputs.embedded;
+    this.lowest = from;
+    this.readsWords = !weights.isTrained(`${architecture.wordEmbeddings}.weight`);
     this.inputs = inputs;
     this.training = training;
     this.state = state;
     this.ends = {
       frozen,
-      logits,
+      logits: through(network()),
       gradient: [loss, globalNorm(ops, gradient), gradient],
       furtherGradient: [loss, globalNorm(ops, sum), sum],
       update: adamW(ops, state, training.gradient, training.factors, 0),
@@ -146,21 +150,24 @@ export class Program {
   }
 
   /**
-   * What the embeddings' projection and the layers below the lowest tuned one put out, as in evaluation; position 0 alone
-   * where no layer is tuned.
-   * @param embedded the embeddings, of their own width // [B·S, E]
-   * @returns [B·S, d]
+   * Output of the layers below the lowest tuned one, as in evaluation: hidden states, of the first
+   * token alone if no layer is tuned. If there is no such layer, the tokens themselves.
+   *
+   * @param tokens from {@link TokenRows}
    */
-  frozen(embedded: HiddenBatch): Float32Array {
-    return joined(
-      this.microBatches(embedded).map((part) =>
-        this.session.read(this.feeds(part, this.inputs.embedded), this.ends.frozen),
-      ),
-    );
+  frozen(tokens: RowBatch): RowBatch {
+    const { frozen } = this.ends;
+    if (!frozen) return tokens;
+    const { mask, B, S } = tokens;
+    const parts = this.microBatches(tokens).map((part) => this.session.read(this.feeds(part), frozen));
+    const rows = { hidden: joined(parts) }; // [B·S, d]
+    return this.lowest === this.parts.checkpoint.config.layers
+      ? { rows, mask: new Float32Array(B), B, S: 1 }
+      : { rows, mask, B, S };
   }
 
   /** Logits as in evaluation. // → [B, C] */
-  logits(batch: HiddenBatch): Float32Array {
+  logits(batch: RowBatch): Float32Array {
     return joined(this.microBatches(batch).map((part) => this.session.read(this.feeds(part), this.ends.logits)));
   }
 
@@ -168,7 +175,7 @@ export class Program {
    * The way forward and back with dropout; nothing is updated.
    * @param targets class indices, or numbers; B of them
    */
-  gradient(batch: HiddenBatch, targets: ArrayLike<number>, at: { seed: number; step: number }): BatchGradient {
+  gradient(batch: RowBatch, targets: ArrayLike<number>, at: { seed: number; step: number }): BatchGradient {
     const { training, session, ends } = this;
     const { outputs, problem } = this.parts;
     const values = targetValues(targets, outputs, problem);
@@ -226,27 +233,35 @@ export class Program {
   }
 
   /** The batch in parts of whole rows, as equal as can be. */
-  private microBatches({ hidden, mask, B, S }: HiddenBatch): HiddenBatch[] {
+  private microBatches({ rows, mask, B, S }: RowBatch): RowBatch[] {
     const parts = Math.ceil(B / Math.max(1, Math.floor(MICRO_BATCH_TOKENS / S)));
-    const rows = Math.ceil(B / parts);
-    const width = hidden.length / B;
-    return Array.from({ length: Math.ceil(B / rows) }, (_, i) => {
-      const [from, to] = [i * rows, Math.min(B, (i + 1) * rows)];
-      return {
-        hidden: hidden.subarray(from * width, to * width),
-        mask: mask.subarray(from * S, to * S),
-        B: to - from,
-        S,
-      };
+    const size = Math.ceil(B / parts);
+    return Array.from({ length: Math.ceil(B / size) }, (_, i) => {
+      const [from, to] = [i * size, Math.min(B, (i + 1) * size)];
+      const part = (values: Float32Array) => values.subarray((values.length / B) * from, (values.length / B) * to);
+      const named = Object.entries(rows).map(([name, values]) => [name, part(values)]);
+      return { rows: Object.fromEntries(named), mask: part(mask), B: to - from, S };
     });
   }
 
-  private feeds({ hidden, mask, B, S }: HiddenBatch, input = this.inputs.hidden): [Tensor, Feed][] {
+  private feeds({ rows, mask, B, S }: RowBatch): [Tensor, Feed][] {
     return [
-      [input, { values: hidden, shape: [B * S, hidden.length / (B * S)] }],
+      ...Object.entries(rows).map(([name, values]): [Tensor, Feed] => [
+        this.inputs[name as RowInput],
+        { values, shape: [B * S, values.length / (B * S)] },
+      ]),
       [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
     ];
   }
+}
+
+/** Lowest layer that a slice belongs to; −1 for slices below all layers; the number of layers if there is no slice. */
+function lowestLayer(slices: readonly Slice[], config: ModelConfig): number {
+  const { layerPrefix } = architectureOf(config);
+  const layers = slices.map(({ canonical }) =>
+    canonical.startsWith(layerPrefix) ? Number.parseInt(canonical.slice(layerPrefix.length), 10) : -1,
+  );
+  return Math.min(config.layers, ...layers);
 }
 
 /** The only number of a tensor, which is done with. */

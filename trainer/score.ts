@@ -11,13 +11,13 @@ import type { HeadScores, ScoreStrategy } from '../heads/scores';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { loadTokenizer } from '../model/tokenizer';
 import { checkDevice } from './device';
-import { Embeddings } from './embeddings';
 import { allRows, tokenLimit } from './inputs';
 import { meanGradientScores } from './mean-gradient';
 import { movementScores } from './movement';
 import type { HeadValues, Scored, ScoredRows, Scoring } from './scoring';
 import { sequenceScores } from './sequence-scores';
 import { deviceOf, type TensorFlow } from './session';
+import { TokenRows } from './token-rows';
 import { warmUp } from './warm-up';
 
 /** How each strategy scores, with a task head that was warmed up. */
@@ -60,8 +60,8 @@ export async function* scoreHeads(
     }
     const outputs = logitCount(labels);
     const { seed } = options;
-    const embeddings = new Embeddings(checkpoint);
-    const scoring: Scoring = { tf, checkpoint, embeddings, outputs, problem: labels.problem, seed, signal };
+    const tokens = new TokenRows(checkpoint);
+    const scoring: Scoring = { tf, checkpoint, tokens, outputs, problem: labels.problem, seed, signal };
     const first = options.samples;
     const warmed = yield* warmUp(scoring, {
       encoded: rows.encoded.slice(0, first),

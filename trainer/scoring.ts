@@ -1,20 +1,20 @@
 import type { ProblemType } from '../data/problem';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
-import type { Embeddings } from './embeddings';
 import { allHeads } from './head-slices';
 import type { LabelledRows } from './inputs';
 import type { ParameterLayout } from './parameters';
 import { FreshRows, type HiddenRows } from './prefix';
 import { Program } from './program';
 import type { TensorFlow } from './session';
+import type { TokenRows } from './token-rows';
 import { trainable } from './trainable';
 
 /** What every way to score the heads stands on. */
 export interface Scoring {
   tf: TensorFlow;
   checkpoint: Checkpoint;
-  embeddings: Embeddings;
+  tokens: TokenRows;
   /** Logits a row, and what they mean. */
   outputs: number;
   problem: ProblemType;
@@ -46,7 +46,7 @@ export interface WholeTraining {
  * @param dropout whether a gradient has the dropout of the model's config
  */
 export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValues, dropout: boolean): WholeTraining {
-  const { tf, embeddings, outputs, problem, seed } = scoring;
+  const { tf, tokens, outputs, problem, seed } = scoring;
   const still = { hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
   const checkpoint: Checkpoint = dropout
     ? scoring.checkpoint
@@ -58,7 +58,7 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
     if (values) initial.set(values, offset);
   }
   const program = new Program(tf, { checkpoint, mask, layout, outputs, problem }, initial);
-  return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, embeddings }, rows.encoded) };
+  return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, tokens }, rows.encoded) };
 }
 
 /** Class indices, or numbers, of a batch. */

@@ -1,30 +1,32 @@
-import type { OfHeads } from './attention';
-import { Dropout } from './dropout';
-import { projectEmbeddings } from './embeddings';
-import { Encoder } from './encoder';
-import { targetValues } from './loss';
-import { assembleNetwork, differentiate } from './network';
+import { architectureOf, runLayers } from '../model/architectures';
+import type { Range } from '../model/operations';
+import { targetValues, taskLoss } from './loss';
+import { type LinearUse, TensorFlowNetwork, TOKEN_NUMBERS } from './network';
+import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
-import type { HiddenBatch, ProgramParts } from './program';
+import type { ProgramParts, RowBatch, RowInput } from './program';
 import { Session, type TensorFlow } from './session';
-import { taskHeadNames } from './task-head';
 
-/** Nothing is tuned but the task head. */
+/** Mask of a training of the task head alone. */
 export const NO_HEADS = { heads: [], tune: 'qkv' as const };
 
+/** Kind of number for each head and sequence; see {@link SequenceGradients}. */
+export type OfHeads = 'gates' | 'squares';
+
 /**
- * The whole network, no head tuned and dropout off, as a graph that ends at a number for each head and sequence. The loss is
- * each sequence's own; padding adds nothing, and nor do, in the last layer, the tokens that the task head does not read.
+ * The whole network, no head tuned and dropout off, as a graph that ends at a number for each head
+ * and sequence. The loss is each sequence's own. Padding adds nothing; nor do, in the last layer,
+ * the tokens that the task head does not read.
  *
- * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before W_O, so that ∂loss/∂gate is Σ over
- *   tokens and entries of ∂loss/∂O_h ⊙ O_h.
- * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence at a time: Sung et al. 2021,
- *   arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head would tune, its rows of W_Q, W_K and W_V and of the
- *   biases of Q and V.
+ * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before
+ *   W_O, so that ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h.
+ * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence at
+ *   a time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head
+ *   would tune.
  */
 export class SequenceGradients {
   private readonly session: Session;
-  private readonly inputs: Record<'embedded' | 'mask' | 'parameters' | 'targets', Tensor>;
+  private readonly inputs: Record<Exclude<RowInput, 'hidden'> | 'mask' | 'parameters' | 'targets', Tensor>;
   private readonly heads: Tensor[];
 
   /** Holds the base's layers until {@link SequenceGradients.close}. */
@@ -35,39 +37,45 @@ export class SequenceGradients {
   ) {
     const { checkpoint, layout, outputs, problem } = parts;
     const { config } = checkpoint;
+    const architecture = architectureOf(config);
     const ops = new Ops();
     const inputs = {
-      embedded: ops.input('embedded', 'float32', [null, config.embeddingSize]),
+      words: ops.input('words', 'float32', [null, config.embeddingSize]),
+      numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
       mask: ops.input('mask', 'float32', [null, 1, 1, null]),
       parameters: ops.input('parameters', 'float32', [layout.size]),
       targets: ops.input('targets', 'float32', [null, outputs]),
     };
-    const encoder = new Encoder(ops, checkpoint, NO_HEADS);
-    const { mask, parameters, targets } = inputs;
-    const hidden = projectEmbeddings(ops, checkpoint, inputs.embedded); // [B·S, d]
-    const still = { ...config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
-    const tuned = assembleNetwork(still, encoder, taskHeadNames(config), layout.split(ops, parameters));
-    const whole = { ...tuned, layers: encoder.assemble(new Map(), 0, config.layers) };
-    const noDropout = new Dropout(ops.input('dropoutKey', 'int32', [1]));
-    const { heads } = differentiate(ops, whole, hidden, mask, targets, ops.scalar(1), problem, noDropout, ofHeads);
+    const weights = new NetworkWeights(ops, checkpoint, [], layout.split(ops, inputs.parameters));
+    const net = new TensorFlowNetwork(ops, config, weights, inputs);
+    const last = runLayers(net, config, architecture.embed(net, config), 0, config.layers);
+    const logits = architecture.classify(net, config, last);
+    const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), problem);
+    const gradients = (wanted: readonly Tensor[]) =>
+      net.tape.gradients(
+        logits,
+        byLogits,
+        wanted.map((tensor) => [tensor, 'all'] as const),
+      );
+    this.heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts, net, gradients);
     this.inputs = inputs;
-    this.heads = heads;
     this.session = new Session(tf, ops);
   }
 
   /**
-   * What was asked for of each sequence and head.
+   * The numbers of each sequence and head.
    *
    * @param head the task head's numbers // [P]
-   * @param batch from `embedRows`
    * @param targets class indices, or numbers; B of them
    * @returns `[B, H]` a layer, row by row
    */
-  at(head: Float32Array, { hidden, mask, B, S }: HiddenBatch, targets: ArrayLike<number>): Float32Array[] {
-    const { checkpoint, layout, outputs, problem } = this.parts;
+  at(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: ArrayLike<number>): Float32Array[] {
+    const { layout, outputs, problem } = this.parts;
+    const perToken = (values: Float32Array) => ({ values, shape: [B * S, values.length / (B * S)] });
     const held = this.session.run(
       [
-        [this.inputs.embedded, { values: hidden, shape: [B * S, checkpoint.config.embeddingSize] }],
+        [this.inputs.words, perToken(rows.words!)],
+        [this.inputs.numbers, perToken(rows.numbers!)],
         [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
         [this.inputs.parameters, { values: head, shape: [layout.size] }],
         [this.inputs.targets, { values: targetValues(targets, outputs, problem), shape: [B, outputs] }],
@@ -84,4 +92,93 @@ export class SequenceGradients {
   close(): void {
     this.session.close();
   }
+}
+
+type Gradients = (wanted: readonly Tensor[]) => ReadonlyMap<string, Tensor>;
+
+/** Gradients by the gates of each layer's heads. // [B, H] each */
+function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tensor[] {
+  const byOutput = gradients(outputs);
+  return outputs.map((heads) => ops.sum(ops.mul(byOutput.get(heads.name)!, heads), [2, 3]));
+}
+
+/** Squared gradients by what each head of a layer owns of W_Q, W_K, W_V and their biases. // [B, H] each */
+function squares(
+  ops: Ops,
+  { checkpoint: { config } }: Omit<ProgramParts, 'mask'>,
+  net: TensorFlowNetwork,
+  gradients: Gradients,
+): Tensor[] {
+  const { headSlices } = architectureOf(config);
+  const layers = Array.from({ length: config.layers }, (_, layer) =>
+    Array.from({ length: config.heads }, (_, head) =>
+      headSlices(config, layer, head).filter(({ role, inert }) => !inert && role !== 'o'),
+    ),
+  );
+  const tensorsOf = (layer: number) => new Set(layers[layer].flat().map(({ tensor }) => tensor));
+  const usesOf = (layer: number) =>
+    net.linears.filter(({ module }) => ['weight', 'bias'].some((part) => tensorsOf(layer).has(`${module}.${part}`)));
+  const uses = layers.flatMap((_, layer) => usesOf(layer));
+  const byOutput = gradients(uses.map(({ output }) => output));
+  const shared = new Map<string, Tensor>();
+
+  return layers.map((heads, layer) => {
+    const terms = usesOf(layer).flatMap((use) => {
+      const { module, rows: [first] = [0] } = use;
+      const width = use.output.shape[1]!;
+      return (['weight', 'bias'] as const)
+        .filter((part) => tensorsOf(layer).has(`${module}.${part}`))
+        .map((part) => {
+          const owned = heads.map((slices) =>
+            slices
+              .filter(({ tensor }) => tensor === `${module}.${part}`)
+              .flatMap(({ ranges }) => ranges.map(([from, to]): Range => [from - first, to - first])),
+          );
+          const ofRows = rowSquares(ops, use, byOutput.get(use.output.name)!, net.batch, part); // [B, out]
+          return ops.matMul(ofRows, ownership(ops, shared, owned, width)); // [B, H]
+        });
+    });
+    return terms.reduce((sum, term) => ops.add(sum, term));
+  });
+}
+
+/**
+ * Each sequence's own gradient by the rows of W, or the entries of b, squared: of
+ * y = factor·(x·Wᵀ + b).
+ *
+ * @param byOutput gradient by y // [B·S, out]
+ * @returns sum of each row's squares // [B, out]
+ */
+function rowSquares(
+  ops: Ops,
+  { input, output, factor = 1 }: LinearUse,
+  byOutput: Tensor,
+  batch: Tensor,
+  part: 'weight' | 'bias',
+): Tensor {
+  const bySequence = (rows: Tensor) => ops.reshape(rows, [batch, -1, rows.shape[1]!]); // [B, S, n]
+  const own = ops.reshape(byOutput, [batch, -1, output.shape[1]!]); // [B, S, out]
+  const scaled = (squares: Tensor) => (factor === 1 ? squares : ops.scale(squares, factor ** 2));
+  if (part === 'bias') return scaled(ops.square(ops.sum(own, [1])));
+  const gradient = ops.batchMatMul(own, bySequence(input), { a: true }); // [B, out, in]
+  return scaled(ops.sum(ops.square(gradient), [2]));
+}
+
+/** 1 where a head owns a row, else 0. // [width, H] */
+function ownership(ops: Ops, shared: Map<string, Tensor>, owned: readonly (readonly Range[])[], width: number): Tensor {
+  const key = `ownership/${shared.size}`;
+  const content = `${width} ${owned.map((ranges) => ranges.join(';')).join('|')}`;
+  const made =
+    shared.get(content) ??
+    ops.weight(key, [width, owned.length], () => {
+      const matrix = new Float32Array(width * owned.length);
+      for (const [head, ranges] of owned.entries()) {
+        for (const [from, to] of ranges) {
+          for (let row = Math.max(0, from); row < Math.min(width, to); row++) matrix[row * owned.length + head] = 1;
+        }
+      }
+      return matrix;
+    });
+  shared.set(content, made);
+  return made;
 }

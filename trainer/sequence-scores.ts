@@ -3,10 +3,8 @@ import type { ScoreEvent } from '../delta/score-options';
 import { breathe } from '../foundation/breathe';
 import { failed } from '../foundation/errors';
 import { StageMeter } from '../foundation/progress';
-import type { OfHeads } from './attention';
-import { embedRows } from './prefix';
 import { type HeadValues, type Scored, type ScoredRows, type Scoring, targetsOf } from './scoring';
-import { NO_HEADS, SequenceGradients } from './sequence-gradients';
+import { NO_HEADS, type OfHeads, SequenceGradients } from './sequence-gradients';
 import { trainable } from './trainable';
 
 /** Rows that are differentiated together. */
@@ -22,7 +20,7 @@ export async function* sequenceScores(
   head: HeadValues,
   ofHeads: OfHeads,
 ): AsyncGenerator<ScoreEvent, Scored> {
-  const { tf, checkpoint, embeddings, outputs, problem, seed } = scoring;
+  const { tf, checkpoint, tokens, outputs, problem, seed } = scoring;
   const { encoded } = rows;
   const { layers, heads } = checkpoint.config;
   const n = encoded.length;
@@ -36,8 +34,7 @@ export async function* sequenceScores(
     let done = 0;
     yield meter.at(done);
     for (const batch of evaluationBatches(lengthsOf(encoded), BATCH_ROWS)) {
-      const hidden = embedRows({ checkpoint, embeddings }, pick(encoded, batch));
-      gradients.at(numbers, hidden, targetsOf(rows, batch)).forEach((values, layer) => {
+      gradients.at(numbers, tokens.batch(pick(encoded, batch)), targetsOf(rows, batch)).forEach((values, layer) => {
         values.forEach((value, i) => {
           if (!Number.isFinite(value)) throw failed(`the gradient of layer ${layer}, head ${i % heads} is ${value}`);
           sums[layer][i % heads] += Math.abs(value);

@@ -20,11 +20,11 @@ import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { interpolate, type Point } from './cost';
 import { describeDelta } from './describe-delta';
 import { checkDevice } from './device';
-import { Embeddings } from './embeddings';
 import { tokenLimit } from './inputs';
 import { FreshRows, PLAN_ROWS } from './prefix';
 import { Program } from './program';
 import type { TensorFlow } from './session';
+import { TokenRows } from './token-rows';
 import { trainable } from './trainable';
 import { Training } from './training';
 
@@ -79,7 +79,7 @@ export async function* calibrate(
     const training = new Training(program, { ...options, steps });
     try {
       const { layers } = checkpoint.config;
-      const frozen = new FreshRows({ program, checkpoint, embeddings: new Embeddings(checkpoint) }, train.encoded);
+      const frozen = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint) }, train.encoded);
       const loadSeconds = (performance.now() - started) / 1000;
       const { batchSize, seed } = options;
       // Where nothing is tuned every row is one token long to the task head; its own length counts for the frozen layers.

@@ -15,11 +15,12 @@ import { clock, intervalSince, StageMeter } from '../foundation/progress';
 import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
 import type { LabelledRows, TrainingInputs } from './inputs';
-import { embeddingsFor, type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
+import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
 import { Program } from './program';
 import { identityOf } from './run-identity';
 import { deviceOf, type TensorFlow } from './session';
 import { loadState, type Progress, saveState } from './state';
+import { TokenRows } from './token-rows';
 import { type Trainable, trainable } from './trainable';
 import { Training } from './training';
 
@@ -94,14 +95,14 @@ export class Run {
     const { train, dev, mismatched } = this.inputs;
     const began = clock();
     fs.mkdirSync(this.state, { recursive: true });
-    const embeddings = embeddingsFor({ checkpoint: this.checkpoint, mask: this.request.mask });
+    const tokens = new TokenRows(this.checkpoint, this.program.readsWords);
     const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
     const meter = new StageMeter(
       'prefix',
       sets.reduce((sum, set) => sum + set.dataset.rows, 0),
       'rows',
     );
-    const part = { program: this.program, checkpoint: this.checkpoint, embeddings };
+    const part = { program: this.program, checkpoint: this.checkpoint, tokens };
     let before = 0;
     for (const [i, { encoded }] of sets.entries()) {
       const rows = hiddenRows(part, encoded, this.prefixFile(part, encoded, i));

@@ -1,6 +1,6 @@
 import { diverged } from '../foundation/errors';
 import { learningRate } from './optimizer';
-import type { HiddenBatch, Program } from './program';
+import type { Program, RowBatch } from './program';
 
 /** How the steps of one run go. */
 export interface Schedule {
@@ -27,7 +27,7 @@ export class Training {
    * @returns the batch's mean loss
    * @throws FAILED where loss or gradient is not finite; nothing was updated then
    */
-  step(batch: HiddenBatch, targets: ArrayLike<number>, step: number): number {
+  step(batch: RowBatch, targets: ArrayLike<number>, step: number): number {
     const { lr, warmup, steps, weightDecay, seed } = this.schedule;
     const gradient = this.program.gradient(batch, targets, { seed, step });
     const { loss, norm } = gradient;

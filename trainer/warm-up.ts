@@ -48,12 +48,12 @@ async function* frozen(
   program: Program,
   { encoded }: ScoredRows,
 ): AsyncGenerator<ScoreEvent, HiddenRows> {
-  const { checkpoint, embeddings } = scoring;
+  const { checkpoint, tokens } = scoring;
   const meter = new StageMeter('prefix', encoded.length, 'rows');
   // The file is unlinked when it is made.
   const file = path.join(os.tmpdir(), `hifi-score-${randomUUID()}.f32`);
   yield meter.at(0);
-  const rows = hiddenRows({ program, checkpoint, embeddings }, encoded, { path: file, shared: false });
+  const rows = hiddenRows({ program, checkpoint, tokens }, encoded, { path: file, shared: false });
   return yield* relayed(rows, async function* (done) {
     yield meter.at(done);
     await breathe(scoring.signal);

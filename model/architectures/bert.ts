@@ -111,11 +111,10 @@ export function postNormEncoder(names: PostNormNames): Network {
         ...pair(norm, [embeddingSize]),
         ...(projection && embeddingSize !== d ? pair(projection, [d, embeddingSize]) : []),
         ...Array.from({ length: layers }, (_, layer) => {
-          const at = (role: keyof PostNormNames['layer'], shape: number[], traits = {}) =>
-            pair(moduleOf(layer, role), shape, traits);
+          const at = (role: keyof PostNormNames['layer'], shape: number[]) => pair(moduleOf(layer, role), shape);
           return [
             ...at('query', [d, d]),
-            ...at('key', [d, d]).map((tensor) => (tensor.name.endsWith('.bias') ? { ...tensor, inert: true } : tensor)),
+            ...at('key', [d, d]),
             ...at('value', [d, d]),
             ...at('attentionOutput', [d, d]),
             ...at('attentionNorm', [d]),
@@ -140,6 +139,7 @@ export function postNormEncoder(names: PostNormNames): Network {
         rows('query', 'weight', 'q'),
         rows('query', 'bias', 'q'),
         rows('key', 'weight', 'k'),
+        { ...rows('key', 'bias', 'k'), inert: true },
         rows('value', 'weight', 'v'),
         rows('value', 'bias', 'v'),
         { tensor: `${moduleOf(layer, 'attentionOutput')}.weight`, axis: 'columns', ranges, role: 'o' },
@@ -159,10 +159,11 @@ export function postNormEncoder(names: PostNormNames): Network {
     },
 
     attend(net, { heads, headDim, attentionDropout }, layer, x, asking) {
-      const query = net.splitHeads(net.linear(asking, moduleOf(layer, 'query')), heads);
+      const factor = 1 / Math.sqrt(headDim);
+      const query = net.splitHeads(net.linear(asking, moduleOf(layer, 'query'), { factor }), heads);
       const key = net.splitHeads(net.linear(x, moduleOf(layer, 'key')), heads);
       const value = net.splitHeads(net.linear(x, moduleOf(layer, 'value')), heads);
-      const scores = net.maskPadding(net.scores(query, key, 1 / Math.sqrt(headDim))); // [B, H, Sq, S]
+      const scores = net.maskPadding(net.scores(query, key)); // [B, H, Sq, S]
       const probabilities = net.dropout(net.softmax(scores), attentionDropout, layer, 'attention');
       return net.weightedSum(probabilities, value); // [B, H, Sq, dh]
     },

@@ -7,10 +7,10 @@ import { undoCheckpoint } from '../../delta/undo';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
-import { Embeddings } from '../../trainer/embeddings';
 import { ParameterLayout } from '../../trainer/parameters';
 import { FreshRows } from '../../trainer/prefix';
 import { Program, type ProgramParts } from '../../trainer/program';
+import { TokenRows } from '../../trainer/token-rows';
 import { expectSameFiles, randomDelta, temporaryFolder } from '../support/deltas';
 
 // The oracle's tuned numbers, merged: transformers' own classifier of each family says what a
@@ -51,7 +51,7 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
     parts,
     layout.gather(({ name }) => head.tensors.get(name)!.values),
   );
-  const rows = new FreshRows({ program, checkpoint: merged, embeddings: new Embeddings(merged) }, golden.rows);
+  const rows = new FreshRows({ program, checkpoint: merged, tokens: new TokenRows(merged) }, golden.rows);
   const logits = program.logits(rows.read(golden.gradientBatch));
   golden.finalLogits.flat().forEach((logit: number, i: number) => {
     expect(Math.abs(logits[i] - logit)).toBeLessThan(1e-4);

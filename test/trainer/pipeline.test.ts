@@ -12,6 +12,7 @@ import { evaluate, predict } from '../../trainer/inference';
 import { train } from '../../trainer/pipeline';
 import { Program } from '../../trainer/program';
 import { clearState } from '../../trainer/state';
+import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
 import { deltaHash, devSentences, maskOf, model, runs, sentences, TINY_DATA } from './runs';
@@ -115,9 +116,8 @@ it('leaves all that is frozen alone in 1,000 steps with weight decay', async () 
   expect(Object.values(start).map(({ length }) => length)).toEqual([layout.size, layout.size, layout.size]);
 
   const [B, S] = [2, 5];
-  const random = randomStream(1, 'hidden');
-  const hidden = Float32Array.from({ length: B * S * 45 }, () => random.normal());
-  const batch = { hidden, mask: new Float32Array(B * S), B, S };
+  const ids = Array.from({ length: B }, (_, row) => Array.from({ length: S }, (_, token) => 5 + 3 * row + token));
+  const batch = new TokenRows(checkpoint).batch(ids.map((row) => ({ ids: row, typeIds: row.map(() => 0) })));
   const before = program.logits(batch);
   const held = tf.getNumOfTensors();
   for (let step = 0; step < 1000; step++) training.step(batch, [0, 1], step);

@@ -6,13 +6,12 @@ import type { HeadScores } from '../../heads/scores';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
-import { Embeddings } from '../../trainer/embeddings';
 import { meanGradientScores } from '../../trainer/mean-gradient';
 import { moved } from '../../trainer/movement';
-import { embedRows } from '../../trainer/prefix';
 import { scoreHeads } from '../../trainer/score';
 import { type Scoring, wholeTraining } from '../../trainer/scoring';
 import { NO_HEADS, SequenceGradients } from '../../trainer/sequence-gradients';
+import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { model, sentences, TINY_DATA } from './runs';
@@ -40,7 +39,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     ['squares' as const, 3],
   ])('has the %s of every head and sequence in batches of %i', async (ofHeads, batchSize) => {
     const { scoring, head } = await prepare(name);
-    const { checkpoint, outputs, problem, embeddings } = scoring;
+    const { checkpoint, outputs, problem, tokens } = scoring;
     const { layers, heads } = checkpoint.config;
     const { layout } = trainable(checkpoint, NO_HEADS, outputs, 0);
     const initial = layout.gather(({ name: slot }) => head.get(slot)!);
@@ -54,7 +53,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     )) {
       const rows = Array.from(batch, (row) => golden.rows[row]);
       const targets = rows.map(({ label }) => label);
-      const found = gradients.at(initial, embedRows({ checkpoint, embeddings }, rows), targets);
+      const found = gradients.at(initial, tokens.batch(rows), targets);
       expect(found).toHaveLength(layers);
       found.forEach((values, layer) => {
         expect(values).toHaveLength(rows.length * heads);
@@ -105,8 +104,8 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
   }
   stored.close();
   const problem = about.problemType === 'regression' ? ('regression' as const) : ('single-label' as const);
-  const embeddings = new Embeddings(checkpoint);
-  return { scoring: { tf, checkpoint, embeddings, outputs: about.classes, problem, seed: 0, signal: undefined }, head };
+  const tokens = new TokenRows(checkpoint);
+  return { scoring: { tf, checkpoint, tokens, outputs: about.classes, problem, seed: 0, signal: undefined }, head };
 }
 
 const labelled = ({ rows }: Case) => ({ encoded: rows, targets: Float32Array.from(rows, ({ label }) => label) });

@@ -5,8 +5,9 @@ import type { Mask } from '../../heads/mask';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
-import { embeddingsFor, hiddenRows } from '../../trainer/prefix';
+import { hiddenRows } from '../../trainer/prefix';
 import { Program } from '../../trainer/program';
+import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
 
@@ -38,7 +39,7 @@ async function prepare(name: string) {
   const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, problem };
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
-  const rows = hiddenRows({ program, checkpoint, embeddings: embeddingsFor(parts) }, golden.rows, {
+  const rows = hiddenRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, golden.rows, {
     path: file,
     shared: false,
   });

@@ -1,0 +1,51 @@
+import type { Ops, Tensor } from './ops';
+import { take } from './part';
+import type { Tape } from './tape';
+
+/** First token of each sequence. // [B·S, n] → [B, n] */
+export function firstToken(tape: Tape, rows: Tensor, batch: Tensor): Tensor {
+  const { ops } = tape;
+  const width = rows.shape[1]!;
+  const first = ops.slice(sequences(ops, rows, batch), [0, 0, 0], [-1, 1, -1]);
+  return tape.record({
+    output: ops.reshape(first, [-1, width]),
+    inputs: [rows],
+    reach: ([part]) => part,
+    back: (gradient, part) => [(sum) => addToFirst(ops, sum ?? ops.scale(take(ops, rows, part), 0), gradient, batch)],
+  });
+}
+
+/** Adds to the first token of each sequence. // [B·S, n], [B, n] → [B·S, n] */
+function addToFirst(ops: Ops, rows: Tensor, first: Tensor, batch: Tensor): Tensor {
+  const width = rows.shape[1]!;
+  const whole = sequences(ops, rows, batch);
+  const sum = ops.add(ops.slice(whole, [0, 0, 0], [-1, 1, -1]), ops.reshape(first, [-1, 1, width])); // [B, 1, n]
+  const rest = ops.slice(whole, [0, 1, 0], [-1, -1, -1]); // [B, S−1, n]
+  return ops.reshape(ops.concat([sum, rest], 1), [-1, width]);
+}
+
+const sequences = (ops: Ops, rows: Tensor, batch: Tensor) => ops.reshape(rows, [batch, -1, rows.shape[1]!]);
+
+/**
+ * Rows of a table. // [V, E], [N] → [N, E]
+ *
+ * @param untrained row that has no gradient, as PyTorch's `padding_idx`
+ */
+export function tableRows(tape: Tape, table: Tensor, numbers: Tensor, untrained: number | undefined): Tensor {
+  const { ops } = tape;
+  return tape.record({
+    output: ops.gather(table, ops.toInt(numbers)),
+    inputs: [table],
+    reach: () => 'all',
+    back(gradient) {
+      const rows = untrained === undefined ? numbers : without(ops, numbers, untrained);
+      return [ops.sumByRow(gradient, ops.toInt(rows), table.shape[0] as number)];
+    },
+  });
+}
+
+/** Replaces one of the rows by −1, which belongs to none: `(r + 1)·sign((r − row)²) − 1`. */
+function without(ops: Ops, rows: Tensor, row: number): Tensor {
+  const other = ops.sign(ops.square(ops.sub(rows, ops.scalar(row))));
+  return ops.sub(ops.mul(ops.add(rows, ops.scalar(1)), other), ops.scalar(1));
+}
