@@ -20,7 +20,9 @@ export interface Operations<V> {
    * Computes factor·(x·Wᵀ + b); without b if the module has no bias. // tokens [in] → tokens [out]
    */
   linear(x: V, module: string, options?: LinearOptions): V;
-  /** Layer normalization (Ba et al. 2016); without an offset if the module has no bias. // tokens */
+  /**
+   * Layer normalization (Ba et al. 2016); without an offset if the module has no bias. // tokens
+   */
   layerNorm(x: V, module: string, epsilon: number): V;
   /** Applies an activation to each number. */
   activate(x: V, activation: Activation): V;

@@ -2,8 +2,8 @@ import type { DropoutSite } from '../model/operations';
 import type { Ops, Tensor } from './ops';
 
 /**
- * Where a dropout stands: part of the key of its random numbers. A layer has four places for its own; the embeddings (layer 0)
- * and the task head's input (after all layers) lie beyond those.
+ * Where a dropout stands: part of the key of its random numbers. A layer has four places for its
+ * own; the embeddings (layer 0) and the task head's input (after all layers) lie beyond those.
  */
 export const DROPOUT_SITES = {
   attention: 0,
@@ -14,18 +14,24 @@ export const DROPOUT_SITES = {
   embeddings: 2 ** 30 + 1,
 } as const satisfies Record<DropoutSite, number>;
 
-/** What the dropouts of one micro-batch of a step depend on: int32 [1], the graph's input of that name. */
+/**
+ * What the dropouts of one micro-batch of a step depend on: int32 [1], the graph's input of that
+ * name.
+ */
 export const dropoutKey = (seed: number, step: number, microBatch: number) =>
   Int32Array.of(scramble(seed) + step + Math.imul(microBatch, 0x9e3779b9));
 
-/** The dropouts of a step: every mask is a pure function of (seed, step, micro-batch, layer, site) (docs/method.md). */
+/**
+ * The dropouts of a step: every mask is a pure function of (seed, step, micro-batch, layer, site)
+ * (docs/method.md).
+ */
 export class Dropout {
   /** @param key int32 [1], from {@link dropoutKey} */
   constructor(private readonly key: Tensor) {}
 
   /**
-   * Factors in the shape of `x` that drop `rate` of the entries and keep the expectation: 0 or `1/(1 − rate)`; undefined at
-   * rate 0.
+   * Factors in the shape of `x` that drop `rate` of the entries and keep the expectation: 0 or
+   * `1/(1 − rate)`; undefined at rate 0.
    *
    * @param rate share dropped, 0 ≤ rate < 1
    */

@@ -27,7 +27,8 @@ interface TunedBase extends Pick<TunedModel, 'labels' | 'task'> {
 }
 
 /**
- * The metrics of a base with its delta, or of a merged checkpoint, on labelled rows; see `evaluateModel`.
+ * The metrics of a base with its delta, or of a merged checkpoint, on labelled rows; see
+ * `evaluateModel`.
  *
  * @throws INVALID_INPUT for a delta of another base or a model without a task head
  */

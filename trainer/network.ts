@@ -15,7 +15,9 @@ import { firstToken, tableRows } from './tokens';
 export interface TokenInputs {
   /** 0 at real tokens, very negative at padding. // [B, 1, 1, S] */
   mask: Tensor;
-  /** Rows of the word table, read if that table is frozen: most of it stays in its file. // [B·S, E] */
+  /**
+   * Rows of the word table, read if that table is frozen: most of it stays in its file. // [B·S, E]
+   */
   words: Tensor;
   /** Each token's row of the word, position and segment table, exact in float32. // [B·S, 3] */
   numbers: Tensor;

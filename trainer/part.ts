@@ -2,8 +2,8 @@ import type { Range } from '../model/operations';
 import type { Ops, Tensor } from './ops';
 
 /**
- * Part of a tensor: all of it, or ranges of one axis, ascending and disjoint. A gradient is computed
- * only for the part of a value that depends on trained numbers.
+ * Part of a tensor: all of it, or ranges of one axis, ascending and disjoint. A gradient is
+ * computed only for the part of a value that depends on trained numbers.
  */
 export type Part = 'all' | { axis: number; ranges: readonly Range[] };
 

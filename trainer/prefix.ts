@@ -7,7 +7,9 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { Program, RowBatch } from './program';
 import { PADDING, type TokenRows } from './token-rows';
 
-/** Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size. */
+/**
+ * Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size.
+ */
 export const PLAN_ROWS = 32;
 
 /** The frozen part of the network: what stands below the lowest tuned layer. */
@@ -17,7 +19,10 @@ export interface FrozenPart {
   tokens: TokenRows;
 }
 
-/** The output of the frozen part for every row of a data set, to be read a batch at a time, epoch after epoch. */
+/**
+ * The output of the frozen part for every row of a data set, to be read a batch at a time, epoch
+ * after epoch.
+ */
 export interface HiddenRows {
   /** Tokens that the tuned part sees of each row. */
   readonly lengths: Int32Array;
@@ -29,11 +34,17 @@ export interface HiddenRows {
 /** Where what the frozen layers put out lies. */
 export interface PrefixFile {
   path: string;
-  /** Whether it stays, for others that need the same; else it is unlinked at once and lives as long as the result. */
+  /**
+   * Whether it stays, for others that need the same; else it is unlinked at once and lives as long
+   * as the result.
+   */
   shared: boolean;
 }
 
-/** Version of the frozen layers' arithmetic: another one may round otherwise, so its files are not read. */
+/**
+ * Version of the frozen layers' arithmetic: another one may round otherwise, so its files are not
+ * read.
+ */
 const ARITHMETIC = 2;
 
 /** A file's name for what the frozen layers put out: of all that this depends on. */
@@ -48,8 +59,9 @@ export function prefixName(
 }
 
 /**
- * Makes ready what the tuned part reads. Where the lowest layer is tuned that is the embeddings, which cost less to make than
- * to keep; else the frozen layers run once over all rows, and what they put out is kept in a file.
+ * Makes ready what the tuned part reads. Where the lowest layer is tuned that is the embeddings,
+ * which cost less to make than to keep; else the frozen layers run once over all rows, and what
+ * they put out is kept in a file.
  *
  * @yields rows done
  */
@@ -81,7 +93,10 @@ export async function* hiddenRows(
   }
 }
 
-/** Rows that the frozen part runs over whenever they are read: for one reading, or where it is the embeddings alone. */
+/**
+ * Rows that the frozen part runs over whenever they are read: for one reading, or where it is the
+ * embeddings alone.
+ */
 export class FreshRows implements HiddenRows {
   readonly lengths: Int32Array;
 
@@ -100,9 +115,10 @@ export class FreshRows implements HiddenRows {
 }
 
 /**
- * Rows kept in a file: memory stays flat, and the system's page cache makes reading them back cheap. They are computed in a
- * plan that depends on the rows alone (sorted by length, fixed batches), so that a row's bits are the same whenever that is.
- * Where no layer is tuned the last hidden state of position 0 is all that is kept.
+ * Rows kept in a file: memory stays flat, and the system's page cache makes reading them back
+ * cheap. They are computed in a plan that depends on the rows alone (sorted by length, fixed
+ * batches), so that a row's bits are the same whenever that is. Where no layer is tuned the last
+ * hidden state of position 0 is all that is kept.
  */
 class StoredRows implements HiddenRows {
   readonly lengths: Int32Array;

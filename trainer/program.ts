@@ -11,11 +11,12 @@ import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
 import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
 import type { ParameterLayout } from './parameters';
-import { type Feed, type Held, Session, type TensorFlow } from './session';
+import { type Feed, type TensorHandle, Session, type TensorFlow } from './session';
 
 /**
- * Most tokens, padding included, that run through the network at once; a longer batch runs in parts whose gradients add up. It
- * bounds the memory whatever the batch size, and costs nothing: at 16 × 128 tokens one part takes as long as two.
+ * Most tokens, padding included, that run through the network at once; a longer batch runs in parts
+ * whose gradients add up. It bounds the memory whatever the batch size, and costs nothing: at 16 ×
+ * 128 tokens one part takes as long as two.
  */
 const MICRO_BATCH_TOKENS = 1024;
 
@@ -42,7 +43,7 @@ export interface BatchGradient {
   loss: number;
   norm: number;
   /** The caller's to dispose of. // [P] */
-  gradient: Held;
+  gradient: TensorHandle;
 }
 
 /** What the network is made of. */
@@ -56,11 +57,15 @@ export interface ProgramParts {
 }
 
 /**
- * The whole network as one graph in the engine, with four ends to it: what the frozen layers below the lowest tuned one put
- * out, logits, the gradient, and an update along it. A run of one end computes nothing of the others.
+ * The whole network as one graph in the engine, with four ends to it: what the frozen layers below
+ * the lowest tuned one put out, logits, the gradient, and an update along it. A run of one end
+ * computes nothing of the others.
  */
 export class Program {
-  /** The lowest layer with a tuned slice, 0 if embeddings are tuned; the number of layers if there is none. */
+  /**
+   * The lowest layer with a tuned slice, 0 if embeddings are tuned; the number of layers if there
+   * is none.
+   */
   readonly lowest: number;
   /** Whether the word table is frozen, so that the network is given its rows. */
   readonly readsWords: boolean;
@@ -255,7 +260,10 @@ export class Program {
   }
 }
 
-/** Lowest layer that a slice belongs to; −1 for slices below all layers; the number of layers if there is no slice. */
+/**
+ * Lowest layer that a slice belongs to; −1 for slices below all layers; the number of layers if
+ * there is no slice.
+ */
 function lowestLayer(slices: readonly Slice[], config: ModelConfig): number {
   const { layerPrefix } = architectureOf(config);
   const layers = slices.map(({ canonical }) =>
@@ -265,7 +273,7 @@ function lowestLayer(slices: readonly Slice[], config: ModelConfig): number {
 }
 
 /** The only number of a tensor, which is done with. */
-function only(held: Held): number {
+function only(held: TensorHandle): number {
   const [value] = held.values();
   held.dispose();
   return value;

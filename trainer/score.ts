@@ -31,13 +31,14 @@ const WAYS: Readonly<
 };
 
 /**
- * Scores all heads by a strategy that needs gradients (docs/method.md): rows → tokens → a task head trained a little on the frozen
- * encoder → the scores. The sample is drawn from the training rows but for the tenth that a training without dev rows holds out:
- * what it is judged by has no say in the choice. `movement` draws half of these rows, whatever `samples` is, and warms up on
- * `samples` of them. The same request gives the same scores.
+ * Scores all heads by a strategy that needs gradients (docs/method.md): rows → tokens → a task head
+ * trained a little on the frozen encoder → the scores. The sample is drawn from the training rows
+ * but for the tenth that a training without dev rows holds out: what it is judged by has no say in
+ * the choice. `movement` draws half of these rows, whatever `samples` is, and warms up on `samples`
+ * of them. The same request gives the same scores.
  *
- * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED where a loss or a score is no finite number; CANCELLED by
- *   `signal`, within a batch
+ * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED where a loss or a score is no
+ *   finite number; CANCELLED by `signal`, within a batch
  */
 export async function* scoreHeads(
   tf: TensorFlow,

@@ -31,7 +31,10 @@ export type HeadValues = ReadonlyMap<string, Float32Array>;
 /** What a way to score comes to. */
 export type Scored = Pick<HeadScores, 'scores' | 'scoresStderr'>;
 
-/** A training of all heads as it stands before its first step, with a task head that was trained before. */
+/**
+ * A training of all heads as it stands before its first step, with a task head that was trained
+ * before.
+ */
 export interface WholeTraining {
   program: Program;
   layout: ParameterLayout;

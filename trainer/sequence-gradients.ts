@@ -20,8 +20,8 @@ export type OfHeads = 'gates' | 'squares';
  *
  * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before
  *   W_O, so that ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h.
- * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence at
- *   a time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head
+ * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence at a
+ *   time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head
  *   would tune.
  */
 export class SequenceGradients {
@@ -102,7 +102,10 @@ function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tens
   return outputs.map((heads) => ops.sum(ops.mul(byOutput.get(heads.name)!, heads), [2, 3]));
 }
 
-/** Squared gradients by what each head of a layer owns of W_Q, W_K, W_V and their biases. // [B, H] each */
+/**
+ * Squared gradients by what each head of a layer owns of W_Q, W_K, W_V and their biases. // [B, H]
+ * each
+ */
 function squares(
   ops: Ops,
   { checkpoint: { config } }: Omit<ProgramParts, 'mask'>,

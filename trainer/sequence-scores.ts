@@ -11,8 +11,8 @@ import { trainable } from './trainable';
 const BATCH_ROWS = 8;
 
 /**
- * The mean over the sequences of each head's |∂loss/∂gate| (`gradient`), or of the sum of its squared gradients (`fisher`), and
- * its standard error; see {@link SequenceGradients}.
+ * The mean over the sequences of each head's |∂loss/∂gate| (`gradient`), or of the sum of its
+ * squared gradients (`fisher`), and its standard error; see {@link SequenceGradients}.
  */
 export async function* sequenceScores(
   scoring: Scoring,

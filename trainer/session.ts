@@ -27,7 +27,7 @@ export interface TensorFlow {
 export const deviceOf = (tf: TensorFlow): 'cpu' | 'cuda' => (tf.isUsingGpuDevice() ? 'cuda' : 'cpu');
 
 /** Handle of a tensor in the engine, which holds its memory until `dispose`. */
-export class Held {
+export class TensorHandle {
   constructor(
     private readonly tf: TensorFlow,
     readonly id: number,
@@ -44,7 +44,7 @@ export class Held {
 }
 
 /** Value for an input: an array, or a tensor in the engine. */
-export type Feed = { values: Numbers; shape: number[] } | Held;
+export type Feed = { values: Numbers; shape: number[] } | TensorHandle;
 
 /** Graph in the engine, with its variables. */
 export class Session {
@@ -78,17 +78,17 @@ export class Session {
    *
    * @returns the fetched tensors in order; the caller disposes of them
    */
-  run(feeds: readonly (readonly [Tensor, Feed])[], fetches: readonly Tensor[]): Held[] {
-    const created: Held[] = [];
+  run(feeds: readonly (readonly [Tensor, Feed])[], fetches: readonly Tensor[]): TensorHandle[] {
+    const created: TensorHandle[] = [];
     const ids = feeds.map(([, feed]) => {
-      if (feed instanceof Held) return feed.id;
+      if (feed instanceof TensorHandle) return feed.id;
       created.push(this.hold(feed.values, feed.shape));
       return created[created.length - 1].id;
     });
     const names = (tensors: readonly Tensor[]) => tensors.map(({ name }) => name).join(',');
     try {
       const inputs = names(feeds.map(([input]) => input));
-      return this.tf.runSavedModel(this.id, ids, inputs, names(fetches)).map(({ id }) => new Held(this.tf, id));
+      return this.tf.runSavedModel(this.id, ids, inputs, names(fetches)).map(({ id }) => new TensorHandle(this.tf, id));
     } finally {
       for (const handle of created) handle.dispose();
     }
@@ -103,9 +103,9 @@ export class Session {
   }
 
   /** Copies values into a tensor in the engine; the caller disposes of it. */
-  hold(values: Numbers, shape: number[]): Held {
+  hold(values: Numbers, shape: number[]): TensorHandle {
     const { TF_FLOAT, TF_INT32 } = this.tf;
-    return new Held(this.tf, this.tf.createTensor(shape, values instanceof Float32Array ? TF_FLOAT : TF_INT32, values));
+    return new TensorHandle(this.tf, this.tf.createTensor(shape, values instanceof Float32Array ? TF_FLOAT : TF_INT32, values));
   }
 
   close(): void {

@@ -21,7 +21,10 @@ export class TokenRows {
     private readonly readsWords = true,
   ) {}
 
-  /** Pads rows to the longest. Ids must be below the model's number of words: `encodeRows` checks that. */
+  /**
+   * Pads rows to the longest. Ids must be below the model's number of words: `encodeRows` checks
+   * that.
+   */
   batch(rows: readonly Encoded[]): RowBatch {
     const { config } = this.checkpoint;
     const { ids, typeIds, mask, B, S } = padBatch(rows, config.padTokenId);

@@ -31,25 +31,32 @@ import { Training } from './training';
 /** Rows of a file that are tokenized: the lengths of all are taken to be distributed as theirs. */
 const SAMPLE_ROWS = 2_000;
 
-/** Places in the training batches, sorted by length, that steps are measured at: the typical length and the longest first. */
+/**
+ * Places in the training batches, sorted by length, that steps are measured at: the typical length
+ * and the longest first.
+ */
 const QUANTILES = [0.5, 1, 0.9, 0.1];
 
-/** Once the typical and the longest are measured no further step is begun after that many seconds. */
+/**
+ * Once the typical and the longest are measured no further step is begun after that many seconds.
+ */
 const BUDGET_SECONDS = 3;
 
 /** Bytes of a token in memory, as an id and a segment in two lists of numbers. */
 const TOKEN_BYTES = 16;
 
 /**
- * What a process grows by over hundreds of steps and not over a few: numbers that wait to be collected, gaps in the engine's pool.
- * Measured, beyond a calibration: 65 to 230 MB on short rows, 0 to 40 MB on rows of 100 tokens (MiniLM, batches of 32).
+ * What a process grows by over hundreds of steps and not over a few: numbers that wait to be
+ * collected, gaps in the engine's pool. Measured, beyond a calibration: 65 to 230 MB on short rows,
+ * 0 to 40 MB on rows of 100 tokens (MiniLM, batches of 32).
  */
 const GROWTH_BYTES = 128 * 2 ** 20;
 
 /**
- * Measures a few real training steps, at lengths from the tenth shortest batch to the longest, and reckons from them what the whole
- * training costs: a row's cost as a function of its batch's length, linear between two lengths that were measured, summed over the
- * lengths of the first epoch's batches. Belongs in a process of its own, whose start and memory count. Writes nothing.
+ * Measures a few real training steps, at lengths from the tenth shortest batch to the longest, and
+ * reckons from them what the whole training costs: a row's cost as a function of its batch's
+ * length, linear between two lengths that were measured, summed over the lengths of the first
+ * epoch's batches. Belongs in a process of its own, whose start and memory count. Writes nothing.
  *
  * @throws as `train` does for bad input
  */
@@ -82,7 +89,8 @@ export async function* calibrate(
       const frozen = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint) }, train.encoded);
       const loadSeconds = (performance.now() - started) / 1000;
       const { batchSize, seed } = options;
-      // Where nothing is tuned every row is one token long to the task head; its own length counts for the frozen layers.
+      // Where nothing is tuned every row is one token long to the task head; its own length counts
+      // for the frozen layers.
       const seen = (lengths: Int32Array) => (program.lowest === layers ? lengths.map(() => 1) : lengths);
       const batches = likeLengthBatches(train.lengths, { batchSize, seed, epoch: 0 });
       const cost = { frozen: [] as Point[], step: [] as Point[], evaluation: [] as Point[] };
@@ -160,12 +168,12 @@ function drawnMask({ name, sha256, parameters, config }: Checkpoint, selection: 
 /** The rows of a file, some of them tokenized. */
 interface SampledRows {
   dataset: Dataset;
-  /** In all. */
+  /** Number of rows in total. */
   rows: number;
   encoded: Encoded[];
-  /** Of those. */
+  /** Targets of `encoded`. */
   targets: Float32Array;
-  /** Of all rows, those of `encoded` over and over. */
+  /** Lengths of all rows: those of `encoded`, repeated. // [rows] */
   lengths: Int32Array;
   /** What tokenizing the other rows takes, and their tokens. */
   restSeconds: number;

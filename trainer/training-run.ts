@@ -25,8 +25,8 @@ import { type Trainable, trainable } from './trainable';
 import { Training } from './training';
 
 /**
- * A checkpoint is written that often, in milliseconds, after every epoch, and when the run is cancelled; more rarely where it
- * would take more than a thirtieth of the time.
+ * A checkpoint is written that often, in milliseconds, after every epoch, and when the run is
+ * cancelled; more rarely where it would take more than a thirtieth of the time.
  */
 const CHECKPOINT_INTERVAL = 10_000;
 const SAVING_SHARE = 1 / 30;
@@ -37,7 +37,7 @@ export class Run {
   private readonly identity: string;
   private readonly trainable: Trainable;
   private readonly program: Program;
-  /** Of the training rows, the dev rows and MNLI's second dev rows. */
+  /** Rows to close at the end: training rows, dev rows and MNLI's second dev rows. */
   private readonly hidden: HiddenRows[] = [];
   private readonly stepsPerEpoch: number;
   private readonly resumedFromStep: number | null;
@@ -147,7 +147,9 @@ export class Run {
     }
   }
 
-  /** Writes the best epoch's delta. The state stays: the caller clears it once the metrics are kept. */
+  /**
+   * Writes the best epoch's delta. The state stays: the caller clears it once the metrics are kept.
+   */
   finish(): TrainMetrics {
     const { checkpoint, inputs, request, trainable } = this;
     const { labels, train } = inputs;

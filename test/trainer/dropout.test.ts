@@ -217,7 +217,8 @@ it.each([
 
   const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
   const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;
-  // The embeddings and the layers below the lowest tuned one run as in evaluation, unless all is tuned.
+  // The embeddings and the layers below the lowest tuned one run as in evaluation, unless all is
+  // tuned.
   const expected = golden.dropouts.slice(full ? 0 : 1 + lowest * ofLayer);
   expect(dropout.asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
   opened.close();

@@ -126,7 +126,8 @@ it('leaves all that is frozen alone in 1,000 steps with weight decay', async () 
   const moved = trained.parameters.filter((value, i) => value !== initial[i]).length;
   expect(moved).toBeGreaterThanOrEqual(0.95 * layout.size);
   expect(program.logits(batch)).not.toEqual(before);
-  // Every weight goes into the logits: with the first numbers back they are the same bits if nothing else has moved.
+  // Every weight goes into the logits: with the first numbers back they are the same bits if
+  // nothing else has moved.
   program.write(start);
   expect(program.logits(batch)).toEqual(before);
   program.close();
