@@ -11,7 +11,7 @@ import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
 import { adamW, globalNorm, type OptimizerState, UPDATE_FACTORS, type UpdateOptions, updateFactors } from './optimizer';
 import type { ParameterLayout } from './parameters';
-import { type Feed, type TensorHandle, Session, type TensorFlow } from './session';
+import { type Feed, Session, type TensorFlow, type TensorHandle } from './session';
 
 /**
  * Most tokens, padding included, that run through the network at once; a longer batch runs in parts

@@ -20,7 +20,8 @@ export type OfHeads = 'gates' | 'squares';
  *
  * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before
  *   W_O, so that ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h.
- * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence at a
+ * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence
+ *   at a
  *   time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head
  *   would tune.
  */

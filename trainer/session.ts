@@ -105,7 +105,10 @@ export class Session {
   /** Copies values into a tensor in the engine; the caller disposes of it. */
   hold(values: Numbers, shape: number[]): TensorHandle {
     const { TF_FLOAT, TF_INT32 } = this.tf;
-    return new TensorHandle(this.tf, this.tf.createTensor(shape, values instanceof Float32Array ? TF_FLOAT : TF_INT32, values));
+    return new TensorHandle(
+      this.tf,
+      this.tf.createTensor(shape, values instanceof Float32Array ? TF_FLOAT : TF_INT32, values),
+    );
   }
 
   close(): void {
