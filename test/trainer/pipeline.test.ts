@@ -245,10 +245,10 @@ it('refuses the mask of another base and a checkpoint of another run', async () 
       .then(() => run.next()),
   ).rejects.toMatchObject({ code: 'CANCELLED' });
   await expect(finish({ ...what, resume: true, options: { ...what.options, lr: 1 } })).rejects.toThrow(
-    /of another run/,
+    /belongs to another run/,
   );
   await expect(finish({ ...what, resume: true, dev: { ...dev, labelColumn: 'other' } })).rejects.toThrow(
-    /of another run/,
+    /belongs to another run/,
   );
 });
 
@@ -260,7 +260,7 @@ it.each(['config.json', 'tokenizer.json', 'tokenizer_config.json'])(
     const what = await request({ model: copy, options: { epochs: 1 } });
     await finish(what);
     fs.appendFileSync(path.join(copy, file), '\n');
-    await expect(finish({ ...what, resume: true })).rejects.toThrow(/of another run/);
+    await expect(finish({ ...what, resume: true })).rejects.toThrow(/belongs to another run/);
   },
 );
 
