@@ -2,8 +2,8 @@ import type { DropoutSite } from '../model/operations';
 import type { Ops, Tensor } from './ops';
 
 /**
- * Where a dropout stands: part of the key of its random numbers. A layer has four places for its
- * own; the embeddings (layer 0) and the task head's input (after all layers) lie beyond those.
+ * Site of a dropout, part of the key of its random numbers. A layer has four sites; those of the
+ * embeddings (layer 0) and of the task head's input (after all layers) follow them.
  */
 export const DROPOUT_SITES = {
   attention: 0,
@@ -15,14 +15,13 @@ export const DROPOUT_SITES = {
 } as const satisfies Record<DropoutSite, number>;
 
 /**
- * What the dropouts of one micro-batch of a step depend on: int32 [1], the graph's input of that
- * name.
+ * Key of the dropouts in one micro-batch of a step: the graph's input of that name. // int32 [1]
  */
 export const dropoutKey = (seed: number, step: number, microBatch: number) =>
   Int32Array.of(scramble(seed) + step + Math.imul(microBatch, 0x9e3779b9));
 
 /**
- * The dropouts of a step: every mask is a pure function of (seed, step, micro-batch, layer, site)
+ * Dropouts of a step. Every mask is a pure function of (seed, step, micro-batch, layer, site)
  * (docs/method.md).
  */
 export class Dropout {
@@ -30,10 +29,10 @@ export class Dropout {
   constructor(private readonly key: Tensor) {}
 
   /**
-   * Factors in the shape of `x` that drop `rate` of the entries and keep the expectation: 0 or
-   * `1/(1 − rate)`; undefined at rate 0.
+   * Returns factors in the shape of `x` that drop `rate` of the entries and preserve the
+   * expectation: 0 or `1/(1 − rate)`; undefined for rate 0.
    *
-   * @param rate share dropped, 0 ≤ rate < 1
+   * @param rate share to drop, 0 ≤ rate < 1
    */
   factors(ops: Ops, x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor | undefined {
     if (rate === 0) return undefined;

@@ -43,7 +43,7 @@ export async function* train(
     const run = new Run(tf, checkpoint, inputs, request, signal);
     try {
       yield intervalSince(began, 'load');
-      yield* run.judged();
+      yield* run.evaluated();
       if (!run.trained) {
         yield* run.prepare();
         yield* run.epochs();

@@ -8,46 +8,44 @@ import type { Program, RowBatch } from './program';
 import { PADDING, type TokenRows } from './token-rows';
 
 /**
- * Rows of one batch of the plan. Fixed: a row's bits must not depend on the training's batch size.
+ * Rows per batch of the plan. Constant, because a row's bits must not depend on the training's
+ * batch size.
  */
 export const PLAN_ROWS = 32;
 
-/** The frozen part of the network: what stands below the lowest tuned layer. */
+/** Frozen part of the network: everything below the lowest tuned layer. */
 export interface FrozenPart {
   program: Program;
   checkpoint: Checkpoint;
   tokens: TokenRows;
 }
 
-/**
- * The output of the frozen part for every row of a data set, to be read a batch at a time, epoch
- * after epoch.
- */
+/** Output of the frozen part for every row of a dataset. Epochs read it batch by batch. */
 export interface HiddenRows {
-  /** Tokens that the tuned part sees of each row. */
+  /** Number of tokens of each row that the tuned part reads. */
   readonly lengths: Int32Array;
-  /** The given rows, padded on the right to the longest. */
+  /** Rows by their numbers, padded on the right to the longest. */
   read(rows: ArrayLike<number>): RowBatch;
   close(): void;
 }
 
-/** Where what the frozen layers put out lies. */
+/** Location of the file with the frozen layers' output. */
 export interface PrefixFile {
   path: string;
   /**
-   * Whether it stays, for others that need the same; else it is unlinked at once and lives as long
-   * as the result.
+   * True if the file stays for trainings that need the same output. Otherwise it is unlinked at
+   * once and lives as long as the result.
    */
   shared: boolean;
 }
 
 /**
- * Version of the frozen layers' arithmetic: another one may round otherwise, so its files are not
- * read.
+ * Version of the frozen layers' arithmetic. Another version may round differently, so its files are
+ * not read.
  */
 const ARITHMETIC = 2;
 
-/** A file's name for what the frozen layers put out: of all that this depends on. */
+/** Name of the file: a hash of everything that the frozen layers' output depends on. */
 export function prefixName(
   { checkpoint, program }: Pick<FrozenPart, 'checkpoint' | 'program'>,
   rows: readonly Encoded[],
@@ -59,11 +57,11 @@ export function prefixName(
 }
 
 /**
- * Makes ready what the tuned part reads. Where the lowest layer is tuned that is the embeddings,
- * which cost less to make than to keep; else the frozen layers run once over all rows, and what
- * they put out is kept in a file.
+ * Prepares the input of the tuned part. If the lowest layer is tuned, that input is the embeddings,
+ * which cost less to compute than to cache. Otherwise the frozen layers run once over all rows, and
+ * a file caches their output.
  *
- * @yields rows done
+ * @yields number of rows done
  */
 export async function* hiddenRows(
   part: FrozenPart,
@@ -94,8 +92,7 @@ export async function* hiddenRows(
 }
 
 /**
- * Rows that the frozen part runs over whenever they are read: for one reading, or where it is the
- * embeddings alone.
+ * Rows whose frozen part runs at each read: for a single read, or if it is the embeddings alone.
  */
 export class FreshRows implements HiddenRows {
   readonly lengths: Int32Array;
@@ -115,19 +112,18 @@ export class FreshRows implements HiddenRows {
 }
 
 /**
- * Rows kept in a file: memory stays flat, and the system's page cache makes reading them back
- * cheap. They are computed in a plan that depends on the rows alone (sorted by length, fixed
- * batches), so that a row's bits are the same whenever that is. Where no layer is tuned the last
- * hidden state of position 0 is all that is kept.
+ * Rows cached in a file. Memory stays flat, and the system's page cache makes reads cheap. Their
+ * plan depends on the rows alone (sorted by length, fixed batches), so a row always has the same
+ * bits. If no layer is tuned, only the last hidden state of position 0 is stored.
  */
 class StoredRows implements HiddenRows {
   readonly lengths: Int32Array;
-  /** Whether it was there before. */
+  /** True if an earlier training wrote the file. */
   readonly isWhole: boolean;
   private readonly file: number;
   /** True if a shared file is complete and in its place. */
   private finished = false;
-  /** Where it is while it is written. */
+  /** Path of the file while it is written. */
   private readonly beside: string;
   private readonly offsets: Float64Array; // in tokens
   private readonly tokenBytes: number;
@@ -151,7 +147,7 @@ class StoredRows implements HiddenRows {
     if (!shared) fs.unlinkSync(path);
   }
 
-  /** All rows are written. */
+  /** Completes the file once all rows are written. */
   finish(): void {
     if (!this.place.shared) return;
     // A later process recognises a complete file by its size alone.
@@ -173,7 +169,7 @@ class StoredRows implements HiddenRows {
     return { rows: { hidden: new Float32Array(bytes.buffer) }, mask, B, S };
   }
 
-  /** Keeps the rows of one batch of the plan. */
+  /** Writes the rows of one batch of the plan. */
   write(rows: Int32Array, { rows: { hidden }, S }: RowBatch): void {
     if (!hidden) throw new Error('no layer is frozen');
     const bytes = new Uint8Array(hidden.buffer, hidden.byteOffset, hidden.byteLength);

@@ -14,16 +14,16 @@ import type { ParameterLayout } from './parameters';
 import { type Feed, Session, type TensorFlow, type TensorHandle } from './session';
 
 /**
- * Most tokens, padding included, that run through the network at once; a longer batch runs in parts
- * whose gradients add up. It bounds the memory whatever the batch size, and costs nothing: at 16 ×
- * 128 tokens one part takes as long as two.
+ * Largest number of tokens, with padding, that run through the network at once. A longer batch runs
+ * in parts whose gradients add up. This bounds the memory for any batch size at no cost: 16 × 128
+ * tokens take as long in one part as in two.
  */
 const MICRO_BATCH_TOKENS = 1024;
 
-/** Inputs of the graph that hold a row for each token, `[B·S, width]` each. */
+/** Inputs of the graph with one row per token. // [B·S, width] each */
 export type RowInput = 'words' | 'numbers' | 'hidden';
 
-/** A batch as the network reads it: tokens, or the hidden states that the frozen layers put out. */
+/** Batch as the network reads it: tokens, or the hidden states of the frozen layers. */
 export interface RowBatch {
   rows: Partial<Record<RowInput, Float32Array>>;
   mask: Float32Array; // [B, 1, 1, S]
@@ -31,43 +31,45 @@ export interface RowBatch {
   S: number;
 }
 
-/** The trained numbers and their two moments, `[P]` each. */
+/** Trainable parameters and their two moments. // [P] each */
 export interface TrainingState {
   parameters: Float32Array;
   firstMoment: Float32Array;
   secondMoment: Float32Array;
 }
 
-/** A batch's mean loss, its gradient by all that is trained, and the gradient's Euclidean norm. */
+/**
+ * Mean loss of a batch, its gradient by the trainable parameters, and the gradient's Euclidean
+ * norm.
+ */
 export interface BatchGradient {
   loss: number;
   norm: number;
-  /** The caller's to dispose of. // [P] */
+  /** Gradient, which the caller disposes of. // [P] */
   gradient: TensorHandle;
 }
 
-/** What the network is made of. */
+/** Parts of a network. */
 export interface ProgramParts {
   checkpoint: Checkpoint;
   mask: Pick<Mask, 'heads' | 'tune'>;
   layout: ParameterLayout;
-  /** Logits a row. */
+  /** Number of logits per row. */
   outputs: number;
   problem: ProblemType;
 }
 
 /**
- * The whole network as one graph in the engine, with four ends to it: what the frozen layers below
- * the lowest tuned one put out, logits, the gradient, and an update along it. A run of one end
- * computes nothing of the others.
+ * Whole network as one graph with four ends: the output of the frozen layers, the logits, the
+ * gradient, and an update along it. A run of one end computes nothing of the others.
  */
 export class Program {
   /**
-   * The lowest layer with a tuned slice, 0 if embeddings are tuned; the number of layers if there
-   * is none.
+   * Lowest layer with a tuned slice: 0 if embeddings are tuned, the number of layers if there is
+   * none.
    */
   readonly lowest: number;
-  /** Whether the word table is frozen, so that the network is given its rows. */
+  /** True if the word table is frozen. Then the network receives its rows. */
   readonly readsWords: boolean;
   private readonly session: Session;
   private readonly inputs: Record<RowInput | 'mask', Tensor>;
@@ -86,7 +88,7 @@ export class Program {
 
   /**
    * Holds the base's layers and 3·P numbers until {@link Program.close}.
-   * @param initial the trained numbers // [P]
+   * @param initial initial parameters // [P]
    */
   constructor(
     tf: TensorFlow,
@@ -177,8 +179,8 @@ export class Program {
   }
 
   /**
-   * The way forward and back with dropout; nothing is updated.
-   * @param targets class indices, or numbers; B of them
+   * Runs the forward and the backward pass with dropout. Updates nothing.
+   * @param targets class indices or numbers // [B]
    */
   gradient(batch: RowBatch, targets: ArrayLike<number>, at: { seed: number; step: number }): BatchGradient {
     const { training, session, ends } = this;
@@ -204,7 +206,7 @@ export class Program {
     return sum as BatchGradient;
   }
 
-  /** One step of AdamW along a gradient, which is disposed of. */
+  /** Takes a step of AdamW along a gradient and disposes of the gradient. */
   update({ gradient, norm }: BatchGradient, options: UpdateOptions): void {
     const factors = { values: updateFactors(options, norm), shape: [UPDATE_FACTORS] };
     const feeds = [
@@ -217,14 +219,14 @@ export class Program {
     gradient.dispose();
   }
 
-  /** The trained numbers and their moments as they are now. */
+  /** Returns the current parameters and their moments. */
   read(): TrainingState {
     const value = (variable: Variable) => this.session.read([], variable.value);
     const { parameters, firstMoment, secondMoment } = this.state;
     return { parameters: value(parameters), firstMoment: value(firstMoment), secondMoment: value(secondMoment) };
   }
 
-  /** Goes on from other trained numbers and moments. */
+  /** Replaces the parameters and their moments. */
   write({ parameters, firstMoment, secondMoment }: TrainingState): void {
     this.session.assign([
       [this.state.parameters, parameters],
@@ -237,7 +239,7 @@ export class Program {
     this.session.close();
   }
 
-  /** The batch in parts of whole rows, as equal as can be. */
+  /** Splits a batch into parts of whole rows, as equal as possible. */
   private microBatches({ rows, mask, B, S }: RowBatch): RowBatch[] {
     const parts = Math.ceil(B / Math.max(1, Math.floor(MICRO_BATCH_TOKENS / S)));
     const size = Math.ceil(B / parts);
@@ -272,14 +274,14 @@ function lowestLayer(slices: readonly Slice[], config: ModelConfig): number {
   return Math.min(config.layers, ...layers);
 }
 
-/** The only number of a tensor, which is done with. */
+/** Reads the only number of a tensor and disposes of the tensor. */
 function only(held: TensorHandle): number {
   const [value] = held.values();
   held.dispose();
   return value;
 }
 
-/** Parts of an array, end to end. */
+/** Concatenates the parts of an array. */
 function joined(parts: Float32Array[]): Float32Array {
   if (parts.length === 1) return parts[0];
   const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));

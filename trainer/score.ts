@@ -20,7 +20,7 @@ import { deviceOf, type TensorFlow } from './session';
 import { TokenRows } from './token-rows';
 import { warmUp } from './warm-up';
 
-/** How each strategy scores, with a task head that was warmed up. */
+/** Scoring by each strategy, with a task head after its warm-up. */
 const WAYS: Readonly<
   Record<ScoreStrategy, (scoring: Scoring, rows: ScoredRows, head: HeadValues) => AsyncGenerator<ScoreEvent, Scored>>
 > = {
@@ -32,13 +32,13 @@ const WAYS: Readonly<
 
 /**
  * Scores all heads by a strategy that needs gradients (docs/method.md): rows → tokens → a task head
- * trained a little on the frozen encoder → the scores. The sample is drawn from the training rows
- * but for the tenth that a training without dev rows holds out: what it is judged by has no say in
- * the choice. `movement` draws half of these rows, whatever `samples` is, and warms up on `samples`
- * of them. The same request gives the same scores.
+ * after a short training on the frozen encoder → scores. The sample is drawn from the training rows
+ * without the tenth that a training without dev rows holds out, so the evaluation rows do not
+ * influence the choice. `movement` draws half of these rows for any `samples`, and `samples` of
+ * them for its warm-up. The same request gives the same scores.
  *
- * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED where a loss or a score is no
- *   finite number; CANCELLED by `signal`, within a batch
+ * @throws INVALID_INPUT for a bad option, bad rows or labels; FAILED if a loss or a score is not
+ *   finite; CANCELLED by `signal`, within a batch
  */
 export async function* scoreHeads(
   tf: TensorFlow,

@@ -10,12 +10,12 @@ import type { TensorFlow } from './session';
 import type { TokenRows } from './token-rows';
 import { trainable } from './trainable';
 
-/** What every way to score the heads stands on. */
+/** Common parts of all scorings. */
 export interface Scoring {
   tf: TensorFlow;
   checkpoint: Checkpoint;
   tokens: TokenRows;
-  /** Logits a row, and what they mean. */
+  /** Number of logits per row and their meaning. */
   outputs: number;
   problem: ProblemType;
   seed: number;
@@ -25,28 +25,25 @@ export interface Scoring {
 /** Rows to score on. */
 export type ScoredRows = Pick<LabelledRows, 'encoded' | 'targets'>;
 
-/** The task head's numbers by name. */
+/** Parameters of the task head by name. */
 export type HeadValues = ReadonlyMap<string, Float32Array>;
 
-/** What a way to score comes to. */
+/** Result of a scoring. */
 export type Scored = Pick<HeadScores, 'scores' | 'scoresStderr'>;
 
-/**
- * A training of all heads as it stands before its first step, with a task head that was trained
- * before.
- */
+/** Training of all heads before its first step, with a given task head. */
 export interface WholeTraining {
   program: Program;
   layout: ParameterLayout;
-  /** The trained numbers before the first step. // [P] */
+  /** Parameters before the first step. // [P] */
   initial: Float32Array;
   hidden: HiddenRows;
 }
 
 /**
- * Every head tuned, the task head as given. The program is the caller's to close.
+ * Creates a training of every head with the given task head. The caller closes the program.
  *
- * @param dropout whether a gradient has the dropout of the model's config
+ * @param dropout true for a gradient with the dropout of the model's config
  */
 export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValues, dropout: boolean): WholeTraining {
   const { tf, tokens, outputs, problem, seed } = scoring;
@@ -64,10 +61,10 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
   return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, tokens }, rows.encoded) };
 }
 
-/** Class indices, or numbers, of a batch. */
+/** Class indices or numbers of a batch. */
 export const targetsOf = ({ targets }: ScoredRows, batch: Int32Array) => Array.from(batch, (row) => targets[row]);
 
-/** Scores that have no standard error: they are no mean over the sequences. */
+/** Scores without a standard error, because they are no mean over the sequences. */
 export const withoutError = (scores: number[][]): Scored => ({
   scores,
   scoresStderr: scores.map((layer) => layer.map(() => null)),

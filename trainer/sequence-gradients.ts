@@ -7,23 +7,22 @@ import { Ops, type Tensor } from './ops';
 import type { ProgramParts, RowBatch, RowInput } from './program';
 import { Session, type TensorFlow } from './session';
 
-/** Mask of a training of the task head alone. */
+/** Mask that tunes the task head alone. */
 export const NO_HEADS = { heads: [], tune: 'qkv' as const };
 
 /** Kind of number for each head and sequence; see {@link SequenceGradients}. */
 export type OfHeads = 'gates' | 'squares';
 
 /**
- * The whole network, no head tuned and dropout off, as a graph that ends at a number for each head
- * and sequence. The loss is each sequence's own. Padding adds nothing; nor do, in the last layer,
- * the tokens that the task head does not read.
+ * Whole network without tuned heads and without dropout, as a graph that ends at a number for each
+ * head and sequence. Each sequence has its own loss. Padding adds nothing, and in the last layer
+ * neither do tokens that the task head does not read.
  *
  * - `gates` (Michel et al. 2019; docs/method.md): a gate (= 1) multiplies a head's output before
- *   W_O, so that ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h.
- * - `squares` (the diagonal of the empirical Fisher information, with the labels given, a sequence
- *   at a
- *   time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the numbers that tuning the head
- *   would tune.
+ *   W_O, so ∂loss/∂gate is Σ over tokens and entries of ∂loss/∂O_h ⊙ O_h.
+ * - `squares` (diagonal of the empirical Fisher information with the given labels, one sequence at
+ *   a time: Sung et al. 2021, arXiv 2111.09839, eq. 4): Σ g² over the parameters that tuning the
+ *   head would train.
  */
 export class SequenceGradients {
   private readonly session: Session;
@@ -64,11 +63,11 @@ export class SequenceGradients {
   }
 
   /**
-   * The numbers of each sequence and head.
+   * Computes the number of each sequence and head.
    *
-   * @param head the task head's numbers // [P]
-   * @param targets class indices, or numbers; B of them
-   * @returns `[B, H]` a layer, row by row
+   * @param head parameters of the task head // [P]
+   * @param targets class indices or numbers // [B]
+   * @returns a list per layer // [B, H], row by row
    */
   at(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: ArrayLike<number>): Float32Array[] {
     const { layout, outputs, problem } = this.parts;
@@ -104,8 +103,8 @@ function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tens
 }
 
 /**
- * Squared gradients by what each head of a layer owns of W_Q, W_K, W_V and their biases. // [B, H]
- * each
+ * Squared gradients by the slices of W_Q, W_K, W_V and their biases that each head of a layer owns.
+ * // [B, H] each
  */
 function squares(
   ops: Ops,
@@ -147,8 +146,8 @@ function squares(
 }
 
 /**
- * Each sequence's own gradient by the rows of W, or the entries of b, squared: of
- * y = factor·(x·Wᵀ + b).
+ * Squares each sequence's own gradient by the rows of W, or the entries of b, in y = factor·(x·Wᵀ +
+ * b).
  *
  * @param byOutput gradient by y // [B·S, out]
  * @returns sum of each row's squares // [B, out]

@@ -7,12 +7,12 @@ import { type HeadValues, type Scored, type ScoredRows, type Scoring, targetsOf 
 import { NO_HEADS, type OfHeads, SequenceGradients } from './sequence-gradients';
 import { trainable } from './trainable';
 
-/** Rows that are differentiated together. */
+/** Number of rows that are differentiated together. */
 const BATCH_ROWS = 8;
 
 /**
- * The mean over the sequences of each head's |∂loss/∂gate| (`gradient`), or of the sum of its
- * squared gradients (`fisher`), and its standard error; see {@link SequenceGradients}.
+ * Computes each head's mean over the sequences of |∂loss/∂gate| (`gradient`) or of the sum of its
+ * squared gradients (`fisher`), with its standard error; see {@link SequenceGradients}.
  */
 export async function* sequenceScores(
   scoring: Scoring,

@@ -28,35 +28,35 @@ import { TokenRows } from './token-rows';
 import { trainable } from './trainable';
 import { Training } from './training';
 
-/** Rows of a file that are tokenized: the lengths of all are taken to be distributed as theirs. */
+/** Number of rows of a file that are tokenized. Their lengths stand for those of all rows. */
 const SAMPLE_ROWS = 2_000;
 
 /**
- * Places in the training batches, sorted by length, that steps are measured at: the typical length
- * and the longest first.
+ * Quantiles of the batches' lengths at which steps are measured: the typical and the longest first.
  */
 const QUANTILES = [0.5, 1, 0.9, 0.1];
 
 /**
- * Once the typical and the longest are measured no further step is begun after that many seconds.
+ * Time after which no further step starts, once the typical and the longest are measured, in
+ * seconds.
  */
 const BUDGET_SECONDS = 3;
 
-/** Bytes of a token in memory, as an id and a segment in two lists of numbers. */
+/** Bytes per token in memory: an id and a segment in two lists of numbers. */
 const TOKEN_BYTES = 16;
 
 /**
- * What a process grows by over hundreds of steps and not over a few: numbers that wait to be
- * collected, gaps in the engine's pool. Measured, beyond a calibration: 65 to 230 MB on short rows,
- * 0 to 40 MB on rows of 100 tokens (MiniLM, batches of 32).
+ * Memory that a process gains over hundreds of steps but not over a few: garbage, and gaps in the
+ * engine's pool. Measured beyond a calibration: 65 to 230 MB on short rows, 0 to 40 MB on rows of
+ * 100 tokens (MiniLM, batches of 32).
  */
 const GROWTH_BYTES = 128 * 2 ** 20;
 
 /**
- * Measures a few real training steps, at lengths from the tenth shortest batch to the longest, and
- * reckons from them what the whole training costs: a row's cost as a function of its batch's
- * length, linear between two lengths that were measured, summed over the lengths of the first
- * epoch's batches. Belongs in a process of its own, whose start and memory count. Writes nothing.
+ * Measures a few real training steps, from the tenth shortest batch to the longest, and computes
+ * the cost of the whole training from them. A row's cost is a function of its batch's length,
+ * linear between two measured lengths, summed over the batches of the first epoch. Runs in a
+ * process of its own, whose start and memory count. Writes nothing.
  *
  * @throws as `train` does for bad input
  */
@@ -107,7 +107,7 @@ export async function* calibrate(
         const reading = run(() => {
           hidden = frozen.read(rows);
         });
-        // The embeddings are made anew for each step; what frozen layers put out is kept.
+        // Each step computes the embeddings; the frozen layers' output is cached.
         const again = program.lowest === 0 ? reading : 0;
         const at = program.lowest === layers ? 1 : whole;
         cost.frozen.push({ at: whole, seconds: program.lowest === 0 ? 0 : reading });
@@ -131,7 +131,7 @@ export async function* calibrate(
       }, 0);
       const restOfEncoding = [train, ...dev].reduce((total, set) => total + set.restSeconds, 0);
       const restOfTokens = [train, ...dev].reduce((total, set) => total + set.restTokens, 0);
-      // Besides, the other rows' tokens and the best epoch's numbers.
+      // Also the other rows' tokens and the best epoch's parameters.
       const furtherBytes = GROWTH_BYTES + TOKEN_BYTES * restOfTokens + 4 * layout.size;
       return {
         heads: mask.heads.length,
@@ -165,7 +165,7 @@ function drawnMask({ name, sha256, parameters, config }: Checkpoint, selection: 
   return selectHeads({ model, strategy: selection.strategy, scores }, selection);
 }
 
-/** The rows of a file, some of them tokenized. */
+/** Rows of a file, some of them tokenized. */
 interface SampledRows {
   dataset: Dataset;
   /** Number of rows in total. */
@@ -175,7 +175,7 @@ interface SampledRows {
   targets: Float32Array;
   /** Lengths of all rows: those of `encoded`, repeated. // [rows] */
   lengths: Int32Array;
-  /** What tokenizing the other rows takes, and their tokens. */
+  /** Seconds and tokens of the rows that are not tokenized. */
   restSeconds: number;
   restTokens: number;
 }
@@ -226,7 +226,7 @@ async function readRows(
   };
 }
 
-/** The batches at {@link QUANTILES} of their lengths, no length twice. */
+/** Returns the batches at {@link QUANTILES} of their lengths, each length once. */
 function atQuantiles(batches: readonly Int32Array[], lengths: Int32Array): Int32Array[] {
   const sorted = batches.toSorted((a, b) => longest(lengths, a) - longest(lengths, b));
   const chosen = QUANTILES.map((share) => sorted[Math.round(share * (sorted.length - 1))]);

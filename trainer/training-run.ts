@@ -25,13 +25,13 @@ import { type Trainable, trainable } from './trainable';
 import { Training } from './training';
 
 /**
- * A checkpoint is written that often, in milliseconds, after every epoch, and when the run is
- * cancelled; more rarely where it would take more than a thirtieth of the time.
+ * Interval between checkpoints, in milliseconds. Checkpoints also follow every epoch and a
+ * cancellation. They are rarer if they would take more than a thirtieth of the time.
  */
 const CHECKPOINT_INTERVAL = 10_000;
 const SAVING_SHARE = 1 / 30;
 
-/** One training run, its tensors and files. */
+/** Training run with its tensors and files. */
 export class Run {
   private readonly state: string;
   private readonly identity: string;
@@ -45,9 +45,9 @@ export class Run {
   private progress: Progress;
   private best: Float32Array;
   private lastSaved = 0;
-  /** What the last checkpoint took, in milliseconds. */
+  /** Duration of the last checkpoint, in milliseconds. */
   private saving = 0;
-  /** Trained on in this process, padding not counted. */
+  /** Number of tokens that this process has trained on, without padding. */
   private tokens = 0;
 
   constructor(
@@ -80,17 +80,17 @@ export class Run {
     return metricsOf(train.dataset.task, labels);
   }
 
-  /** Whether every epoch is done: nothing is left but {@link Run.finish}. */
+  /** True if every epoch is complete and only {@link Run.finish} is left. */
   get trained(): boolean {
     return this.progress.epochs.length >= this.request.options.epochs || this.stopsEarly();
   }
 
-  /** The epochs that are done: those of a resumed run, which its reader may have missed. */
-  *judged(): Generator<TrainEvent> {
+  /** Yields the complete epochs again: the reader of a resumed run may have missed them. */
+  *evaluated(): Generator<TrainEvent> {
     for (const epoch of this.progress.epochs) yield { kind: 'epoch', epoch };
   }
 
-  /** What the frozen layers put out, for every row. */
+  /** Output of the frozen layers for every row. */
   async *prepare(): AsyncGenerator<TrainEvent> {
     const { train, dev, mismatched } = this.inputs;
     const began = clock();
@@ -120,13 +120,13 @@ export class Run {
     return { path: path.join(prefixes, prefixName(part, rows, deviceOf(this.tf))), shared: true };
   }
 
-  /** Every epoch that is still to do. */
+  /** Runs every remaining epoch. */
   async *epochs(): AsyncGenerator<TrainEvent> {
     const { options } = this.request;
     const steps = options.epochs * this.stepsPerEpoch;
     const meter = new StageMeter('train', steps, 'steps', this.progress.step);
     this.lastSaved = performance.now();
-    // An epoch is done when it was judged: a run may have been cut between its last step and that.
+    // An epoch is complete once it is evaluated: a run may be interrupted before its evaluation.
     while (!this.trained) {
       const epoch = this.progress.epochs.length;
       const batches = likeLengthBatches(this.hidden[0].lengths, {
@@ -147,9 +147,7 @@ export class Run {
     }
   }
 
-  /**
-   * Writes the best epoch's delta. The state stays: the caller clears it once the metrics are kept.
-   */
+  /** Writes the best epoch's delta. The state stays until the caller has stored the metrics. */
   finish(): TrainMetrics {
     const { checkpoint, inputs, request, trainable } = this;
     const { labels, train } = inputs;
@@ -200,7 +198,7 @@ export class Run {
   }
 
   /**
-   * Evaluates the epoch that has ended and keeps its parameters if it is the best so far; see
+   * Evaluates the epoch that has ended and stores its parameters if it is the best so far; see
    * `isBetter`.
    */
   private async *judge(epoch: number): AsyncGenerator<TrainEvent> {
@@ -235,7 +233,7 @@ export class Run {
     return score(logits, rows.targets, this.inputs.labels.problem, this.metrics);
   }
 
-  /** Tells how many rows are done, and stops between two batches. */
+  /** Reports how many rows are done, and stops between two batches. */
   private follow<Result>(
     rows: AsyncGenerator<number, Result>,
     meter: StageMeter,
@@ -268,7 +266,7 @@ export class Run {
       : 'no checkpoint had been written';
   }
 
-  /** Lets an abort in between two steps, and saves the state before it takes effect. */
+  /** Lets an abort take effect between two steps, after saving the state. */
   private async breatheOrSave(): Promise<void> {
     await breathe();
     if (!this.signal?.aborted) return;
