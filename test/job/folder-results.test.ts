@@ -1,5 +1,4 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
@@ -8,20 +7,9 @@ import { FolderPlace, forgetResults, type JobInputs, resultKeys } from '../../jo
 import { type JobEvent, type JobSpec, type JobStages, runJob } from '../../job/job';
 import type { OnnxDtype } from '../../model/onnx-dtype';
 import { sampleMask, sampleMetrics, sampleReport, sampleScores } from './sample-results';
+import { scratchFolders } from './scratch-folders';
 
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-place-'));
-afterAll(() => fs.rmSync(scratch, { recursive: true }));
-let count = 0;
-
-/** Creates a folder with files. */
-function folder(...files: string[]): string {
-  const at = path.join(scratch, `out-${count++}`);
-  for (const file of files) {
-    fs.mkdirSync(path.dirname(path.join(at, file)), { recursive: true });
-    fs.writeFileSync(path.join(at, file), file);
-  }
-  return at;
-}
+const { folder } = scratchFolders('results');
 
 describe('a resumed job reuses', () => {
   const spec: JobSpec = {

@@ -1,23 +1,11 @@
 import * as fs from 'node:fs';
 import * as net from 'node:net';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import { checkFolder, claimFile, claimFolder, inFolder, type OwnResults, replaceFolder } from '../../job/out';
 import { EXPORT_FOLDERS, JOB_RESULTS } from '../../job/own-folders';
+import { scratchFolders } from './scratch-folders';
 
-const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-out-'));
-afterAll(() => fs.rmSync(scratch, { recursive: true }));
-let count = 0;
-
-/** Creates a folder with files. */
-function folder(...files: string[]): string {
-  const at = path.join(scratch, `out-${count++}`);
-  for (const file of files) {
-    fs.mkdirSync(path.dirname(path.join(at, file)), { recursive: true });
-    fs.writeFileSync(path.join(at, file), file);
-  }
-  return at;
-}
+const { scratch, folder } = scratchFolders('out');
 
 describe('--out as a folder', () => {
   const none = { files: [], folders: {} };
