@@ -104,8 +104,8 @@ export interface ClassifierEnd {
 
 /**
  * A sequence classifier with its task head: output `logits`, float32 [B, C]. Positions are computed
- * in the graph, so that its inputs are a tokenizer's outputs. The task head is always float32: it is
- * small, and its rounding would directly change the logits.
+ * in the graph, so that its inputs are a tokenizer's outputs. The task head is always float32: it
+ * is small, and its rounding would directly change the logits.
  *
  * @param weights takes the weights, which must else take less than 2 GB
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.

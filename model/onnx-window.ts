@@ -11,8 +11,9 @@ export class OnnxBlocks {
   private readonly size: string;
   private readonly halo: string;
   private readonly twoHalos: string;
-  /** Padding behind the sequence that fills the last block, with a halo; S with that padding. // [1] */
+  /** Padding behind the sequence that fills the last block, with a halo. // [1], int64 */
   private readonly rest: string;
+  /** Tokens of all blocks. // [1], int64 */
   private readonly filled: string;
 
   /**

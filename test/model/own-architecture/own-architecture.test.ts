@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { exportCheckpoint } from '../../../delta/checkpoint-export';
 import { type Delta, deltaParts, readDelta, writeDelta } from '../../../delta/delta';
-import { publishOnnxFolder, writeOnnxFiles } from '../../../delta/onnx-export';
+import { publishOnnxFolder } from '../../../delta/onnx-export';
+import { writeOnnxFiles } from '../../../delta/onnx-files';
 import { undoCheckpoint } from '../../../delta/undo';
 import { follow } from '../../../foundation/follow';
 import { rankHeads } from '../../../heads/ranking';
@@ -30,7 +31,10 @@ const at = (layer: number, module: string) => `layers.${layer}.${module}`;
 const weight = (module: string, shape: number[]): ModelTensor => ({ name: `${module}.weight`, shape });
 const EPSILON = 1e-5;
 
-/** Norms before each part, keys, queries and values in one matrix, a gated feed-forward, no biases. */
+/**
+ * Encoder with norms before each part, keys, queries and values in one matrix, a gated feed-forward
+ * and no biases.
+ */
 const own: Architecture = {
   modelType: 'own',
   classPrefix: 'Own',
