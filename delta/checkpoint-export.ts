@@ -6,7 +6,7 @@ import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { DTYPE_NAMES, type FloatDtype, firstTooLarge, roundTo } from '../model/rounding';
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
-import { classifierConfig, classifierName } from './classifier-config';
+import { classifierConfig, classifierName, configText } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
 import { outputsOf } from './delta-info';
 import { taskHeadTensors } from './slices';
@@ -50,7 +50,7 @@ export async function exportCheckpoint(request: CheckpointExport): Promise<Check
     writeSafetensors(path.join(folder, 'model.safetensors'), plan.sources, { format: 'pt' });
     writeUndo(folder, checkpoint, plan.shared);
     const merged = classifierConfig(config, delta.info, main);
-    fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(merged, null, 2)}\n`);
+    fs.writeFileSync(path.join(folder, 'config.json'), configText(checkpoint.folder, merged));
     copyTokenizer(checkpoint.folder, folder);
     verifyUndo(folder);
   });

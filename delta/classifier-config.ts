@@ -1,3 +1,5 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { LABELS } from '../data/labels';
 import { PROBLEM_TYPES, type ProblemType } from '../data/problem';
 import { invalidInput } from '../foundation/errors';
@@ -54,6 +56,20 @@ export function classifierConfig(
     label2id: Object.fromEntries(Object.entries(labels).map(([id, label]) => [label, Number(id)])),
     problem_type: problemType,
   };
+}
+
+/**
+ * Text of a classifier's config.json. A whole number that the base's file writes as `2.0` stays so:
+ * for some fields transformers 5 refuses an integer in place of a float.
+ *
+ * @param base folder of the base
+ */
+export function configText(base: string, config: Record<string, unknown>): string {
+  const given = fs.readFileSync(path.join(base, 'config.json'), 'utf8');
+  const floats = [...given.matchAll(/"([^"\\]+)"\s*:\s*(-?\d+\.0+)(?=\s*[,}])/g)];
+  const spelled = new Map(floats.map(([, name, value]) => [`"${name}": ${Number(value)}`, `"${name}": ${value}`]));
+  const text = JSON.stringify(config, null, 2);
+  return `${text.replace(/"[^"\\]+": -?\d+(?=,?$)/gm, (field) => spelled.get(field) ?? field)}\n`;
 }
 
 /**

@@ -7,7 +7,7 @@ import { classifierModel } from '../model/graph';
 import { MAX_WEIGHT_BYTES, type WeightsFile, writeWeights } from '../model/onnx';
 import type { OnnxDtype } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
-import { classifierConfig } from './classifier-config';
+import { classifierConfig, configText } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
 import { outputsOf } from './delta-info';
 import { drawnRows } from './onnx-check';
@@ -55,7 +55,7 @@ export function writeOnnxFiles(request: OnnxFiles): Encoded[] {
     ...classifierConfig(config, delta.info, 'F32'),
     'transformers.js_config': loading(dtypes, apart),
   };
-  fs.writeFileSync(path.join(folder, 'config.json'), `${JSON.stringify(described, null, 2)}\n`);
+  fs.writeFileSync(path.join(folder, 'config.json'), configText(base, described));
   writeOnnxTokenizer(base, folder, config, segments);
   return drawnRows(config, segments);
 }

@@ -297,3 +297,14 @@ describe('a stored task head', () => {
     );
   });
 });
+
+test("a float of the base's config.json stays one, as transformers 5 requires it", async () => {
+  const base = await open(path.join(FIXTURES, 'tiny-modernbert'));
+  const out = fresh();
+  const shape = { heads: [[1], [], [0]], labels: ['no', 'yes'] };
+  await exportCheckpoint({ checkpoint: base, delta: randomDelta(base, shape), dtype: 'float32', out });
+  const text = fs.readFileSync(path.join(out, 'config.json'), 'utf8');
+  expect(text).toContain('"initializer_cutoff_factor": 2.0,\n');
+  expect(text).toContain('"global_rope_theta": 5000.0,\n');
+  expect(text).toContain('"num_hidden_layers": 3,\n');
+});
