@@ -78,7 +78,7 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   if (tokenizer) return { file: at('tokenizer.json'), tokenizer: withOverrides(tokenizer, config), config };
   const found = FORMS.filter(({ files }) => files.every(has));
   if (found.length === 0) {
-    const others = "vocab.txt; vocab.json and merges.txt; or a SentencePiece model";
+    const others = 'vocab.txt; vocab.json and merges.txt; or a SentencePiece model';
     const right = `a model folder holds config.json, model.safetensors, tokenizer.json (or ${others})`;
     throw invalidInput(`${at('tokenizer.json')}: no such file; ${right}`);
   }

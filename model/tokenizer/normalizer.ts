@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { MARKS } from './bert-characters';
 import { bertNormalizer } from './bert-normalizer';
 import { charsmap } from './charsmap';
 import { unknownKind } from './kind';
 import { lowerCase } from './lower-case';
+import { normalForm, withoutMarks } from './normal-form';
 import { expressionOf, patternSettings } from './rust-pattern';
 
 /** Changes a text before it is split into words. */
@@ -68,13 +68,13 @@ export function normalizer(json: unknown): Normalizer {
     case 'Prepend':
       return (text) => (text === '' ? '' : parsed.prepend + text);
     case 'StripAccents':
-      return (text) => text.replace(MARKS, '');
+      return withoutMarks;
     case 'Sequence': {
       const steps = parsed.normalizers.map(normalizer);
       return (text) => steps.reduce((normal, step) => step(normal), text);
     }
     default:
-      return (text) => text.normalize(parsed.type);
+      return (text) => normalForm(text, parsed.type);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AddedToken } from './added-tokens';
 import { NOTHING, startAndEnd } from './older-files';
-import { named, readSpecialTokens, type SpecialToken } from './special-tokens';
 import { readSentencePiece, type SentencePiece, type SentencePieceModel } from './sentencepiece-file';
+import { named, readSpecialTokens, type SpecialToken } from './special-tokens';
 import { template } from './template';
 
 /*
@@ -82,7 +82,10 @@ function camembert({ folder, model, config }: Source): Json {
     normalizer: precompiled(model),
     pre_tokenizer: words(config),
     post_processor: doubled(roles.bos_token, roles.eos_token),
-    model: unigram(vocab, vocab.findIndex(([piece]) => piece === unk_token)),
+    model: unigram(
+      vocab,
+      vocab.findIndex(([piece]) => piece === unk_token),
+    ),
   };
 }
 
@@ -108,11 +111,7 @@ function debertaV2({ folder, model, config }: Source): Json {
         metaspace(config.add_prefix_space === false ? 'first' : 'always'),
       ],
     },
-    post_processor: template(
-      [roles.cls_token, 'A', roles.sep_token],
-      ['B', roles.sep_token],
-      1,
-    ),
+    post_processor: template([roles.cls_token, 'A', roles.sep_token], ['B', roles.sep_token], 1),
     model: unigram(vocab, unknown < 0 ? model.unknownId : unknown),
   };
 }

@@ -26,13 +26,14 @@ export interface SpecialTokens<Role extends string> {
  *
  * @param defaults token of each role that the files do not name: its text, or also the properties
  *   of a token that the files name by its text alone
- * @param extra other special tokens, if `tokenizer_config.json` names none
+ * @param extra other special tokens of a SentencePiece model. Those of tokenizer_config.json replace
+ *   them; they replace those of special_tokens_map.json
  */
 export function readSpecialTokens<Role extends AnyRole>(
   folder: string,
   config: Json,
   defaults: Record<Role, string | SpecialToken>,
-  extra: readonly SpecialToken[] = [],
+  extra?: readonly SpecialToken[],
 ): SpecialTokens<Role> {
   const listed = isJsonObject(config.added_tokens_decoder) ? config.added_tokens_decoder : undefined;
   const settings: Json = listed
@@ -43,9 +44,10 @@ export function readSpecialTokens<Role extends AnyRole>(
     const found = tokenOfRole(settings[role], withDefaults[role]);
     return found ? [[role, found] as const] : [];
   });
-  const lists = [settings.additional_special_tokens, settings.extra_special_tokens].filter(Array.isArray);
-  const others = lists.flat().flatMap((token) => specialToken(token) ?? []);
-  if (lists.length === 0) others.push(...extra);
+  const additional = (extra ? config : settings).additional_special_tokens;
+  const lists = [additional, settings.extra_special_tokens].filter(Array.isArray);
+  const listedOthers = lists.flat().flatMap((token) => specialToken(token) ?? []);
+  const others = lists.length === 0 && extra ? extra : listedOthers;
   const before = listed
     ? Object.values(listed).flatMap((token) => specialToken(token) ?? [])
     : olderTokens(

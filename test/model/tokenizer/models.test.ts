@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as zlib from 'node:zlib';
 import { loadTokenizer } from '../../../model/tokenizer';
+import { normalForm, withoutMarks } from '../../../model/tokenizer/normal-form';
 
 /*
  * Token ids of SentencePiece models and of byte-level BPE's files, against Python's transformers.
@@ -21,7 +22,13 @@ interface Case {
   pairs: Row[];
 }
 const { lines }: { lines: string[] } = unpacked('lines');
-const { files, cases }: { files: string[]; cases: Case[] } = unpacked('models');
+type Ranges = [first: number, last: number][];
+interface Golden {
+  files: string[];
+  cases: Case[];
+  unicode: Record<'decomposed' | 'ordered' | 'stripped', Ranges>;
+}
+const { files, cases, unicode }: Golden = unpacked('models');
 const WHOLE = 1_000_000;
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-models-'));
@@ -63,4 +70,23 @@ describe.each(cases)('$name', ({ files: named, ids, pairs }) => {
       ),
     ).toEqual(NONE);
   });
+});
+
+test.each<[keyof Golden['unicode'], (character: string) => boolean]>([
+  ['decomposed', (each) => normalForm(each, 'NFKD') !== each],
+  [
+    'ordered',
+    (each) =>
+      normalForm(`${each}\u0334`, 'NFD') === `\u0334${each}` || normalForm(`\u0345${each}`, 'NFD') === `${each}\u0345`,
+  ],
+  ['stripped', (each) => withoutMarks(each) === ''],
+])('characters that are %s are those of the Rust library', (kind, has) => {
+  const found: Ranges = [];
+  for (let code = 0; code < 0x110000; code++) {
+    if ((code >= 0xd800 && code < 0xe000) || !has(String.fromCodePoint(code))) continue;
+    const last = found.at(-1);
+    if (last && last[1] === code - 1) last[1] = code;
+    else found.push([code, code]);
+  }
+  expect(found).toEqual(unicode[kind]);
 });
