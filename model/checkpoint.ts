@@ -71,7 +71,7 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
       const stored = storedName(tensor.name);
       if (stored !== undefined || !tensor.optional || hasPooler) checkTensor(weights, stored, tensor);
     }
-    refuseUnknown(architecture, weights, new Set(tensors.map(({ name }) => storedName(name))));
+    refuseUnknown(config, weights, new Set(tensors.map(({ name }) => storedName(name))));
     return {
       folder,
       name: name ?? repositoryOf(folder) ?? path.basename(path.resolve(folder)),
@@ -169,13 +169,13 @@ function refuseMoreLayers(architecture: Architecture, weights: Weights, { layers
 }
 
 /** Refuses a tensor that is none of the base's, of its task head, or {@link isUnused}. */
-function refuseUnknown(architecture: Architecture, weights: Weights, base: ReadonlySet<string | undefined>): void {
+function refuseUnknown(config: ModelConfig, weights: Weights, base: ReadonlySet<string | undefined>): void {
   const names = [...weights.tensors.keys()];
   const wrapper = wrapperOf(names);
   for (const stored of names) {
     const name = stored.slice(wrapper.length);
-    if (base.has(stored) || ofTaskHead(architecture, name) || isUnused(name)) continue;
-    const what = `is neither one of a ${architecture.modelType} model nor of a known task head`;
+    if (base.has(stored) || ofTaskHead(config, name) || isUnused(name)) continue;
+    const what = `is neither one of a ${config.architecture} model nor of a known task head`;
     throw invalidInput(
       `${weights.fileOf(stored).path}: tensor "${stored}" is unknown: it ${what}; save the model without it`,
     );
