@@ -101,7 +101,8 @@ function classIn(config: Json, folder: string): string | undefined {
   const model = readJsonObject(path.join(folder, 'config.json')) ?? {};
   const name = config.tokenizer_class ?? model.tokenizer_class;
   if (typeof name === 'string') return shortName(name);
-  return ARCHITECTURES.get(String(model.model_type))?.classPrefix;
+  const architecture = ARCHITECTURES.get(String(model.model_type));
+  return architecture && shortName(architecture.tokenizerClass ?? architecture.classPrefix);
 }
 
 const shortName = (className: string) => className.replace(/Tokenizer(?:Fast)?$/, '');

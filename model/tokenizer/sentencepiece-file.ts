@@ -16,8 +16,8 @@ export const isSentencePiece = (name: string) => SENTENCEPIECE_FILES.includes(na
 /** Kinds of pieces that are added tokens, by their numbers in the file. */
 const CONTROL = 3;
 const USER_DEFINED = 4;
-const UNIGRAM = 1;
-const BYTE_PAIR = 2;
+/** Types of models by their numbers in the file. */
+const TYPES: Readonly<Record<number, SentencePieceModel['type']>> = { 1: 'Unigram', 2: 'BPE' };
 
 /** Piece of a SentencePiece model. */
 export interface SentencePiece {
@@ -30,10 +30,15 @@ export interface SentencePiece {
 
 /** SentencePiece model as its file stores it (ModelProto of sentencepiece_model.proto). */
 export interface SentencePieceModel {
+  type: 'Unigram' | 'BPE';
   /** Pieces by id. */
   pieces: SentencePiece[];
-  /** Id of the unknown piece. */
-  unknownId: number;
+  /** Roles of pieces; an id is −1 if the model has no such piece. */
+  unknown: { id: number; piece: string };
+  start: { id: number; piece: string };
+  end: { id: number; piece: string };
+  /** Whether a character without a piece becomes the pieces of its bytes. */
+  byteFallback: boolean;
   /** Precompiled character map of the normalizer, base64; undefined for none. */
   charsmap: string | undefined;
 }
@@ -55,17 +60,37 @@ export function readSentencePiece(file: string): SentencePieceModel {
 }
 
 function parseModel(bytes: Uint8Array): SentencePieceModel {
-  const model: SentencePieceModel = { pieces: [], unknownId: 0, charsmap: undefined };
-  let kind = UNIGRAM;
+  const model: SentencePieceModel = {
+    type: 'Unigram',
+    pieces: [],
+    unknown: { id: 0, piece: '<unk>' },
+    start: { id: 1, piece: '<s>' },
+    end: { id: 2, piece: '</s>' },
+    byteFallback: false,
+    charsmap: undefined,
+  };
+  const { unknown, start, end } = model;
+  const idOf = (role: { id: number }) => (id: number) => {
+    role.id = id;
+  };
+  const pieceOf = (role: { piece: string }) => (text: Uint8Array) => {
+    role.piece = Buffer.from(text).toString('utf8');
+  };
   const trainer: FieldReaders = {
     integers: {
       3: (type) => {
-        kind = type;
+        const found = TYPES[type];
+        if (found === undefined) throw new Error(`its type is ${type}; supported: 1 (Unigram), 2 (BPE)`);
+        model.type = found;
       },
-      40: (id) => {
-        model.unknownId = id;
+      35: (flag) => {
+        model.byteFallback = flag !== 0;
       },
+      40: idOf(unknown),
+      41: idOf(start),
+      42: idOf(end),
     },
+    bytes: { 45: pieceOf(unknown), 46: pieceOf(start), 47: pieceOf(end) },
   };
   const normalizer: FieldReaders = {
     bytes: {
@@ -82,7 +107,6 @@ function parseModel(bytes: Uint8Array): SentencePieceModel {
     },
   });
   if (model.pieces.length === 0) throw new Error('it has no pieces');
-  if (kind !== UNIGRAM && kind !== BYTE_PAIR) throw new Error(`its type is ${kind}; supported: Unigram (1), BPE (2)`);
   return model;
 }
 

@@ -27,6 +27,8 @@ const BUILDERS: Readonly<Record<string, (source: Source) => Json>> = {
   Albert: albert,
   T5: t5,
   Llama: llama,
+  TokenizersBackend: plain,
+  PreTrained: plain,
 };
 
 /** Supported classes of transformers, without `Tokenizer`. */
@@ -112,7 +114,7 @@ function debertaV2({ folder, model, config }: Source): Json {
       ],
     },
     post_processor: template([roles.cls_token, 'A', roles.sep_token], ['B', roles.sep_token], 1),
-    model: unigram(vocab, unknown < 0 ? model.unknownId : unknown),
+    model: unigram(vocab, unknown < 0 ? model.unknown.id : unknown),
   };
 }
 
@@ -167,14 +169,31 @@ function llama({ folder, model, config }: Source): Json {
     normalizer: null,
     pre_tokenizer: { ...metaspace(config.add_prefix_space === false ? 'never' : first), split: false },
     post_processor: startAndEnd(roles, config),
-    model: {
-      type: 'BPE',
-      unk_token: null,
-      fuse_unk: true,
-      byte_fallback: true,
-      vocab: Object.fromEntries(vocab),
-      merges: mergesOf(vocab),
-    },
+    model: bytePair(vocab),
+  };
+}
+
+/** The model as it stands, without a space before a text: transformers' class for any model. */
+function plain({ folder, model, config }: Source): Json {
+  const { unknown, start, end, byteFallback: byte_fallback } = model;
+  const roles = { bos_token: start, eos_token: end, unk_token: unknown };
+  const present = Object.entries(roles).filter(([, { id }]) => id >= 0);
+  const defaults = Object.fromEntries(present.map(([role, { piece }]) => [role, piece]));
+  const special = readSpecialTokens(folder, config, defaults, controlTokens(model));
+  const vocab = scored(model);
+  const ids = idsOf(vocab);
+  const { added, roles: named } = special.numbered(ids);
+  const map = precompiled(model);
+  const spaces = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
+  return {
+    added_tokens: added,
+    normalizer: sequence(...(map ? [map] : []), spaces),
+    pre_tokenizer: null,
+    post_processor: startAndEnd(named, config),
+    model:
+      model.type === 'Unigram'
+        ? { ...unigram(vocab, unknown.id), byte_fallback }
+        : { ...bytePair(ids), unk_token: unknown.piece, byte_fallback },
   };
 }
 
@@ -198,6 +217,15 @@ const scored = ({ pieces }: SentencePieceModel): Scored[] => pieces.map(({ piece
 const unscored = (...pieces: string[]): Scored[] => pieces.map((piece) => [piece, 0]);
 
 const idsOf = (vocab: readonly Scored[]) => new Map(vocab.map(([piece], id) => [piece, id]));
+
+const bytePair = (vocab: ReadonlyMap<string, number>): Json => ({
+  type: 'BPE',
+  unk_token: null,
+  fuse_unk: true,
+  byte_fallback: true,
+  vocab: Object.fromEntries(vocab),
+  merges: mergesOf(vocab),
+});
 
 const unigram = (vocab: Scored[], unk_id: number): Json => ({ type: 'Unigram', unk_id, vocab, byte_fallback: false });
 
