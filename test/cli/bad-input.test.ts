@@ -234,7 +234,7 @@ describe('another base', () => {
         ['score', '--train', train, ...columns, '--strategy', 'gradient', ...to()],
         ['train', '--train', train, ...columns, '--mask', mask, ...to()],
         ['predict', '--data', train, ...columns, '--delta', delta, ...to()],
-        ['compare', '--train', train, '--test', train, ...columns, ...to()],
+        ['compare', '--train', train, '--test', train, ...columns, '--strategies', 'hifi', ...to()],
         ...['checkpoint', 'peft', 'onnx'].map((format) => ['export', '--delta', delta, '--format', format, ...to()]),
       ];
       const words = name === 'pytorch_model.bin' ? [...some, ...all] : some;
