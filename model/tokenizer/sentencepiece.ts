@@ -178,18 +178,21 @@ function plain({ folder, model, config }: Source): Json {
   const { unknown, start, end, byteFallback: byte_fallback } = model;
   const roles = { bos_token: start, eos_token: end, unk_token: unknown };
   const present = Object.entries(roles).filter(([, { id }]) => id >= 0);
-  const defaults = Object.fromEntries(present.map(([role, { piece }]) => [role, piece]));
+  const defaults = Object.fromEntries(present.map(([role, { piece }]) => [role, piece])) as Record<
+    keyof typeof roles,
+    string
+  >;
   const special = readSpecialTokens(folder, config, defaults, controlTokens(model));
   const vocab = scored(model);
   const ids = idsOf(vocab);
-  const { added, roles: named } = special.numbered(ids);
+  const { added, roles: found } = special.numbered(ids);
   const map = precompiled(model);
   const spaces = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
   return {
     added_tokens: added,
     normalizer: sequence(...(map ? [map] : []), spaces),
     pre_tokenizer: null,
-    post_processor: startAndEnd(named, config),
+    post_processor: startAndEnd(found, config),
     model:
       model.type === 'Unigram'
         ? { ...unigram(vocab, unknown.id), byte_fallback }
