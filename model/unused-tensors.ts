@@ -1,6 +1,6 @@
 /**
- * Modules of task heads in transformers, other than those of a sequence classifier: language
- * models, token classifiers, question answering, discriminators.
+ * Modules of task heads in transformers: classifiers, language models, question answering,
+ * discriminators.
  */
 const HEADS = [
   'classifier',
@@ -27,8 +27,7 @@ const HEADS = [
 const BUFFERS = /(^|\.)(position_ids|token_type_ids|inv_freq|cos_cached|sin_cached|position_embeddings\.weight)$/;
 
 /**
- * Returns true for a stored tensor that a sequence classifier does not use: of another task head,
- * or a buffer.
+ * Returns true for a stored tensor that a base model does not use: of a task head, or a buffer.
  * @param name name without the prefix of a wrapper
  */
 export const isUnused = (name: string): boolean =>

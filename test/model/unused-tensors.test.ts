@@ -1,6 +1,6 @@
 import { isUnused } from '../../model/unused-tensors';
 
-/** Tensors of transformers' classes for other tasks, today's and those of older versions. */
+/** Tensors of transformers' classes with a task head, today's and those of older versions. */
 test.each([
   'cls.predictions.decoder.weight',
   'cls.seq_relationship.bias',
@@ -15,6 +15,9 @@ test.each([
   'mask_predictions.dense.weight',
   'decoder.bias',
   'score.weight',
+  'classifier.out_proj.bias',
+  'pre_classifier.weight',
+  'head.dense.weight',
   'bert.embeddings.position_ids',
   'embeddings.token_type_ids',
   'model.layers.0.self_attn.rotary_emb.inv_freq',
