@@ -157,7 +157,7 @@ function t5({ folder, model, config }: Source): Json {
   };
 }
 
-/** Byte-pair encoding of whole texts; a character without a piece becomes the pieces of its bytes. */
+/** Byte-pair encoding of whole texts. A character without a piece becomes its bytes' pieces. */
 function llama({ folder, model, config }: Source): Json {
   const defaults = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' };
   const special = readSpecialTokens(folder, config, defaults, controlTokens(model));

@@ -26,8 +26,8 @@ export interface SpecialTokens<Role extends string> {
  *
  * @param defaults token of each role that the files do not name: its text, or also the properties
  *   of a token that the files name by its text alone
- * @param extra other special tokens of a SentencePiece model. Those of tokenizer_config.json replace
- *   them; they replace those of special_tokens_map.json
+ * @param extra other special tokens of a SentencePiece model. Those of tokenizer_config.json
+ *   replace them; they replace those of special_tokens_map.json
  */
 export function readSpecialTokens<Role extends AnyRole>(
   folder: string,
