@@ -1,4 +1,4 @@
-import { KNOWN_MODELS } from '../model/resolve';
+import { KNOWN_MODELS } from '../model/known-models';
 import type { CompletedCommand, CompletedFlag, Completion } from './completion-table';
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;

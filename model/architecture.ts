@@ -133,6 +133,11 @@ export interface Architecture {
   readonly modelType: string;
   /** Start of the class names in config.json's `architectures`, used if `model_type` is missing. */
   readonly classPrefix: string;
+  /**
+   * Class of the tokenizer that transformers chooses for a folder that names none, such as
+   * `TokenizersBackend`. Default: `classPrefix` and `Tokenizer`.
+   */
+  readonly tokenizerClass?: string;
   /** Possible prefixes of a stored base tensor's name before its canonical name. */
   readonly prefixes: readonly string[];
   /** Endings of old files and their names today, tried if the new name is not stored. */

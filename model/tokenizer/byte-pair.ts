@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bigList, bigObject, type Model, vocabularyMap } from './vocabulary';
+import { bigList, bigObject, byteIds, type Model, vocabularyMap } from './vocabulary';
 
 const settings = z.object({
   vocab: bigObject,
@@ -10,13 +10,14 @@ const settings = z.object({
   dropout: z.literal(0).nullish(),
   continuing_subword_prefix: z.literal('').nullish(),
   end_of_word_suffix: z.literal('').nullish(),
-  byte_fallback: z.literal(false).nullish(),
+  byte_fallback: z.boolean().nullish(),
 });
 
 /**
  * Byte-pair encoding (Sennrich et al. 2016). The characters of a word are merged pair by pair, the
  * pair of the lowest rank first, of equal pairs the leftmost. A character without a token becomes
- * the unknown token, or is dropped if there is none.
+ * the tokens of its bytes with `byte_fallback`, else the unknown token; it is dropped if there is
+ * none.
  */
 export function bytePair(json: unknown): Model {
   const parsed = settings.parse(json);
@@ -39,13 +40,23 @@ export function bytePair(json: unknown): Model {
 
   const characterIds = (word: string): number[] => {
     const ids: number[] = [];
-    let afterUnknown = false;
+    let waiting = 0; // Unknown tokens that follow the bytes after them, as in the Rust library.
+    const flush = () => {
+      for (; waiting > 0; waiting--) ids.push(unknown!);
+    };
     for (const character of word) {
       const id = vocab.get(character);
-      if (id !== undefined) ids.push(id);
-      else if (unknown !== undefined && !(afterUnknown && parsed.fuse_unk)) ids.push(unknown);
-      afterUnknown = id === undefined;
+      const bytes = id === undefined && parsed.byte_fallback ? byteIds(character, vocab) : undefined;
+      if (id !== undefined) {
+        flush();
+        ids.push(id);
+      } else if (bytes) ids.push(...bytes);
+      else if (unknown !== undefined && !(waiting > 0 && parsed.fuse_unk)) {
+        flush();
+        waiting = 1;
+      }
     }
+    flush();
     return ids;
   };
 

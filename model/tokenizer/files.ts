@@ -2,7 +2,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { invalidInput, shown } from '../../foundation/errors';
 import { isJsonObject, readJsonObject } from '../../foundation/json-file';
-import { bertSettings, fromVocabAndMerges, fromVocabTxt } from './older-files';
+import { ARCHITECTURES } from '../architectures';
+import { bertSettings, fromMpnetVocabTxt, fromQwenFiles, fromVocabAndMerges, fromVocabTxt } from './older-files';
+import { fromSentencePiece, SENTENCEPIECE_CLASSES } from './sentencepiece';
+import { SENTENCEPIECE_FILES } from './sentencepiece-file';
 
 /** Files of a model folder that determine the tokens of a text. */
 export const TOKENIZER_FILES: readonly string[] = [
@@ -13,6 +16,7 @@ export const TOKENIZER_FILES: readonly string[] = [
   'vocab.txt',
   'vocab.json',
   'merges.txt',
+  ...SENTENCEPIECE_FILES,
 ];
 
 type Json = Record<string, unknown>;
@@ -27,9 +31,43 @@ export interface TokenizerFiles {
   config: Json;
 }
 
+/** Way to store a tokenizer other than tokenizer.json. */
+interface Form {
+  files: readonly string[];
+  /** Classes of transformers that read these files so, without `Tokenizer`. */
+  classes: readonly string[];
+  /** Returns the equivalent of tokenizer.json. */
+  read(folder: string, config: Json, files: readonly string[], className: string): Json;
+}
+
+const BERT_LIKE = ['Bert', 'DistilBert', 'Electra'];
+const ROBERTA_LIKE = ['Roberta'];
+
+const FORMS: readonly Form[] = [
+  { files: ['vocab.txt'], classes: BERT_LIKE, read: fromVocabTxt },
+  { files: ['vocab.txt'], classes: ['MPNet'], read: fromMpnetVocabTxt },
+  { files: ['vocab.json', 'merges.txt'], classes: ROBERTA_LIKE, read: fromVocabAndMerges },
+  { files: ['vocab.json', 'merges.txt'], classes: ['Qwen2', 'Qwen3'], read: fromQwenFiles },
+  ...SENTENCEPIECE_FILES.map((name) => ({ files: [name], classes: SENTENCEPIECE_CLASSES, read: fromSentencePiece })),
+];
+
+/** Class of a folder without config files, by the file that it holds. */
+const USUAL_CLASSES: Readonly<Record<string, string>> = {
+  'vocab.txt': 'Bert',
+  'vocab.json': 'Roberta',
+  'sentencepiece.bpe.model': 'XLMRoberta',
+  'spm.model': 'DebertaV2',
+  'tokenizer.model': 'Llama',
+};
+
+/** Returns true if a folder or repository has a tokenizer in a supported form. */
+export const hasTokenizer = (has: (name: string) => boolean) =>
+  has('tokenizer.json') || FORMS.some(({ files }) => files.every(has));
+
 /**
- * Reads `tokenizer.json` of a model folder, or builds its equivalent from `vocab.txt` (BERT's
- * WordPiece) or from `vocab.json` and `merges.txt` (RoBERTa's byte-level BPE).
+ * Reads `tokenizer.json` of a model folder, or builds its equivalent from the files of the class
+ * that the config files name: `vocab.txt` (WordPiece), `vocab.json` and `merges.txt` (byte-level
+ * BPE), or a SentencePiece model.
  * @throws HifiError INVALID_INPUT, one line with the file and its fault
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
@@ -38,36 +76,36 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
   const config = readJsonObject(at('tokenizer_config.json')) ?? {};
   const tokenizer = readJsonObject(at('tokenizer.json'));
   if (tokenizer) return { file: at('tokenizer.json'), tokenizer: withOverrides(tokenizer, config), config };
-  if (has('vocab.txt')) {
-    const file = at('vocab.txt');
-    mustBe(BERT_LIKE, config, file);
-    return { file, tokenizer: fromVocabTxt(folder, file, config), config };
+  const found = FORMS.filter(({ files }) => files.every(has));
+  if (found.length === 0) {
+    const others = 'vocab.txt; vocab.json and merges.txt; or a SentencePiece model';
+    const right = `a model folder holds config.json, model.safetensors, tokenizer.json (or ${others})`;
+    throw invalidInput(`${at('tokenizer.json')}: no such file; ${right}`);
   }
-  if (has('vocab.json') && has('merges.txt')) {
-    const file = at('vocab.json');
-    mustBe(ROBERTA_LIKE, config, file);
-    return { file, tokenizer: fromVocabAndMerges(folder, file, at('merges.txt'), config), config };
+  const [usual] = found[0].files;
+  const className = classIn(config, folder) ?? USUAL_CLASSES[usual];
+  const form = found.find(({ classes }) => classes.includes(className));
+  if (form === undefined) {
+    const is = className === undefined ? 'is in no config file; it' : `is ${shown(`${className}Tokenizer`)}, which`;
+    throw invalidInput(`${at(usual)}: tokenizer_class ${is} needs its tokenizer.json: save it with transformers`);
   }
-  const right = has('sentencepiece.bpe.model')
-    ? 'sentencepiece.bpe.model alone is not enough: save the tokenizer with transformers, which writes tokenizer.json'
-    : 'a model folder holds config.json, model.safetensors, tokenizer.json (or vocab.txt; or vocab.json, merges.txt)';
-  throw invalidInput(`${at('tokenizer.json')}: no such file; ${right}`);
+  const files = form.files.map(at);
+  return { file: files[0], tokenizer: form.read(folder, config, files, className), config };
 }
-
-const BERT_LIKE = /^(?:(?:Bert|DistilBert|Electra)Tokenizer(?:Fast)?)?$/;
-const ROBERTA_LIKE = /^(?:RobertaTokenizer(?:Fast)?)?$/;
-
-const className = ({ tokenizer_class }: Json) => String(tokenizer_class ?? '');
 
 /**
- * Checks the tokenizer's class. Other classes, such as BertJapaneseTokenizer, use a vocabulary of
- * the same form differently.
+ * Class of a folder's tokenizer, without `Tokenizer`: that of tokenizer_config.json, of
+ * config.json, or the one of the model's type.
  */
-function mustBe(classes: RegExp, config: Json, file: string): void {
-  if (classes.test(className(config))) return;
-  const name = shown(config.tokenizer_class);
-  throw invalidInput(`${file}: tokenizer_class is ${name}, which needs its tokenizer.json: save it with transformers`);
+function classIn(config: Json, folder: string): string | undefined {
+  const model = readJsonObject(path.join(folder, 'config.json')) ?? {};
+  const name = config.tokenizer_class ?? model.tokenizer_class;
+  if (typeof name === 'string') return shortName(name);
+  const architecture = ARCHITECTURES.get(String(model.model_type));
+  return architecture && shortName(architecture.tokenizerClass ?? architecture.classPrefix);
 }
+
+const shortName = (className: string) => className.replace(/Tokenizer(?:Fast)?$/, '');
 
 /**
  * Applies the normalizer and pre-tokenizer settings of tokenizer_config.json, which take precedence
@@ -76,11 +114,13 @@ function mustBe(classes: RegExp, config: Json, file: string): void {
 function withOverrides(tokenizer: Json, config: Json): Json {
   const { normalizer, pre_tokenizer } = tokenizer;
   const { add_prefix_space } = config;
-  if (isJsonObject(normalizer) && normalizer.type === 'BertNormalizer' && BERT_LIKE.test(className(config))) {
+  const isOf = (classes: readonly string[]) =>
+    config.tokenizer_class == null || classes.includes(shortName(String(config.tokenizer_class)));
+  if (isJsonObject(normalizer) && normalizer.type === 'BertNormalizer' && isOf([...BERT_LIKE, 'MPNet'])) {
     return { ...tokenizer, normalizer: { ...normalizer, ...bertSettings(config) } };
   }
   const byteLevel = isJsonObject(pre_tokenizer) && pre_tokenizer.type === 'ByteLevel';
-  if (byteLevel && ROBERTA_LIKE.test(className(config)) && typeof add_prefix_space === 'boolean') {
+  if (byteLevel && isOf(ROBERTA_LIKE) && typeof add_prefix_space === 'boolean') {
     return { ...tokenizer, pre_tokenizer: { ...pre_tokenizer, add_prefix_space } };
   }
   return tokenizer;

@@ -3,13 +3,18 @@ import { bertNormalizer } from './bert-normalizer';
 import { charsmap } from './charsmap';
 import { unknownKind } from './kind';
 import { lowerCase } from './lower-case';
+import { normalForm, withoutMarks } from './normal-form';
 import { expressionOf, patternSettings } from './rust-pattern';
 
 /** Changes a text before it is split into words. */
 export type Normalizer = (text: string) => string;
 
 const FORMS = ['NFC', 'NFD', 'NFKC', 'NFKD'] as const;
-const KINDS = ['BertNormalizer', 'Precompiled', 'Replace', 'Strip', 'Lowercase', ...FORMS, 'Sequence'];
+const KINDS = [
+  ...['BertNormalizer', 'Precompiled', 'Replace', 'Strip', 'Lowercase', 'Prepend', 'StripAccents'],
+  ...FORMS,
+  'Sequence',
+];
 
 const settings = z.discriminatedUnion(
   'type',
@@ -29,6 +34,8 @@ const settings = z.discriminatedUnion(
     }),
     z.object({ type: z.literal('Strip'), strip_left: z.boolean(), strip_right: z.boolean() }),
     z.object({ type: z.literal('Lowercase') }),
+    z.object({ type: z.literal('Prepend'), prepend: z.string() }),
+    z.object({ type: z.literal('StripAccents') }),
     z.object({ type: z.enum(FORMS) }),
     z.object({ type: z.literal('Sequence'), normalizers: z.array(z.unknown()) }),
   ],
@@ -58,12 +65,16 @@ export function normalizer(json: unknown): Normalizer {
     }
     case 'Lowercase':
       return lowerCase;
+    case 'Prepend':
+      return (text) => (text === '' ? '' : parsed.prepend + text);
+    case 'StripAccents':
+      return withoutMarks;
     case 'Sequence': {
       const steps = parsed.normalizers.map(normalizer);
       return (text) => steps.reduce((normal, step) => step(normal), text);
     }
     default:
-      return (text) => text.normalize(parsed.type);
+      return (text) => normalForm(text, parsed.type);
   }
 }
 

@@ -1,62 +1,78 @@
 import { invalidInput } from '../../foundation/errors';
 import { readJsonObject } from '../../foundation/json-file';
 import { otherContent, readRegularFile } from '../../foundation/regular-file';
-import { specialTokens } from './special-tokens';
+import type { AddedToken } from './added-tokens';
+import { named, readSpecialTokens } from './special-tokens';
+import { template } from './template';
 import { vocabularyMap } from './vocabulary';
 
 type Json = Record<string, unknown>;
 
-const NOTHING = { version: '1.0', truncation: null, padding: null };
+/** Fields of tokenizer.json that no model folder's own settings change. */
+export const NOTHING = { version: '1.0', truncation: null, padding: null };
 
 /**
  * Builds the equivalent of tokenizer.json for BERT's `vocab.txt`, with one token per line, as
  * `transformers` does.
  * @param config content of tokenizer_config.json
  */
-export function fromVocabTxt(folder: string, file: string, config: Json): Json {
-  const lines = linesOf(file);
-  if (lines.at(-1) === '') lines.pop();
-  const vocab = new Map(lines.map((token, id) => [token, id]));
-  const { added, roles } = specialTokens(folder, config, vocab, {
+export function fromVocabTxt(folder: string, config: Json, [file]: readonly string[]): Json {
+  const vocab = vocabTxt(file);
+  const { added, roles } = readSpecialTokens(folder, config, {
     unk_token: '[UNK]',
     sep_token: '[SEP]',
     pad_token: '[PAD]',
     cls_token: '[CLS]',
     mask_token: '[MASK]',
-  });
+  }).numbered(vocab);
   const { cls_token: cls, sep_token: sep, unk_token: unknown } = roles;
-  const token = ({ content }: { content: string }, type_id: number) => ({ SpecialToken: { id: content, type_id } });
-  const text = (id: 'A' | 'B', type_id: number) => ({ Sequence: { id, type_id } });
-  const single = [token(cls, 0), text('A', 0), token(sep, 0)];
-  const described = [cls, sep].map(({ id, content }) => [content, { id: content, ids: [id], tokens: [content] }]);
   return {
-    ...NOTHING,
+    ...wordPiece(vocab, unknown.content, config),
     added_tokens: added,
-    normalizer: {
-      type: 'BertNormalizer',
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase: true,
-      ...bertSettings(config),
-    },
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single,
-      pair: [...single, text('B', 1), token(sep, 1)],
-      special_tokens: Object.fromEntries(described),
-    },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      unk_token: unknown.content,
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(vocab),
-    },
+    post_processor: template([cls, 'A', sep], ['B', sep], 1),
   };
 }
+
+/** Builds the equivalent for MPNet's `vocab.txt`: BERT's words with RoBERTa's special tokens. */
+export function fromMpnetVocabTxt(folder: string, config: Json, [file]: readonly string[]): Json {
+  const vocab = vocabTxt(file);
+  const mask = { ...named('<mask>'), lstrip: true };
+  const defaults = { ...ROBERTA_TOKENS, unk_token: '[UNK]', mask_token: mask };
+  const { added, roles } = readSpecialTokens(folder, config, defaults).numbered(vocab);
+  return {
+    ...wordPiece(vocab, roles.unk_token.content, config),
+    added_tokens: added,
+    post_processor: robertaFrame(roles, { add_prefix_space: false, trim_offsets: true }),
+  };
+}
+
+function vocabTxt(file: string): Map<string, number> {
+  const lines = linesOf(file);
+  if (lines.at(-1) === '') lines.pop();
+  return new Map(lines.map((token, id) => [token, id]));
+}
+
+/** Words and model of BERT. */
+const wordPiece = (vocab: ReadonlyMap<string, number>, unknown: string, config: Json): Json => ({
+  ...NOTHING,
+  normalizer: {
+    type: 'BertNormalizer',
+    clean_text: true,
+    handle_chinese_chars: true,
+    strip_accents: null,
+    lowercase: true,
+    ...bertSettings(config),
+  },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
+  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+  model: {
+    type: 'WordPiece',
+    unk_token: unknown,
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: Object.fromEntries(vocab),
+  },
+});
 
 /**
  * Settings of BERT's normalizer in tokenizer_config.json. Rust's tokenizers ignore `never_split`.
@@ -69,50 +85,93 @@ export function bertSettings({ do_lower_case, tokenize_chinese_chars, strip_acce
   };
 }
 
+const ROBERTA_TOKENS = {
+  bos_token: '<s>',
+  eos_token: '</s>',
+  unk_token: '<unk>',
+  sep_token: '</s>',
+  pad_token: '<pad>',
+  cls_token: '<s>',
+  mask_token: '<mask>',
+};
+
 /**
  * Builds the equivalent of tokenizer.json for RoBERTa's `vocab.json` and `merges.txt`, with one
  * pair per line, as `transformers` does.
  */
-export function fromVocabAndMerges(folder: string, file: string, mergesFile: string, config: Json): Json {
-  const vocab = readJsonObject(file) ?? {};
-  const { added, roles } = specialTokens(folder, config, vocabularyMap(vocab), {
-    bos_token: '<s>',
-    eos_token: '</s>',
-    unk_token: '<unk>',
-    sep_token: '</s>',
-    pad_token: '<pad>',
-    cls_token: '<s>',
-    mask_token: '<mask>',
-  });
-  const { cls_token: cls, sep_token: sep } = roles;
-  const merges = linesOf(mergesFile);
+export function fromVocabAndMerges(folder: string, config: Json, files: readonly string[]): Json {
+  const model = bytePair(files);
+  const { added, roles } = readSpecialTokens(folder, config, ROBERTA_TOKENS).numbered(vocabularyMap(model.vocab));
   const byteLevel = { add_prefix_space: config.add_prefix_space === true, trim_offsets: true };
   return {
     ...NOTHING,
     added_tokens: added,
     normalizer: null,
     pre_tokenizer: { type: 'ByteLevel', ...byteLevel, use_regex: true },
-    post_processor: {
-      type: 'RobertaProcessing',
-      sep: [sep.content, sep.id],
-      cls: [cls.content, cls.id],
-      ...byteLevel,
-    },
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: '',
-      end_of_word_suffix: '',
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab,
-      merges: merges.filter((line) => line !== '' && !line.startsWith('#version')),
-    },
+    post_processor: robertaFrame(roles, byteLevel),
+    decoder: BYTE_LEVEL_DECODER,
+    model,
   };
 }
+
+/** Words of Qwen2 and Qwen3, from transformers. */
+const QWEN_WORDS =
+  String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|` +
+  String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
+
+/** Builds the equivalent of tokenizer.json for Qwen's `vocab.json` and `merges.txt`. */
+export function fromQwenFiles(folder: string, config: Json, files: readonly string[]): Json {
+  const model = bytePair(files);
+  const end = '<|endoftext|>';
+  const special = readSpecialTokens(folder, config, { eos_token: end, unk_token: end, pad_token: end });
+  const { added, roles } = special.numbered(vocabularyMap(model.vocab));
+  const byteLevel = { add_prefix_space: config.add_prefix_space === true, trim_offsets: true, use_regex: false };
+  return {
+    ...NOTHING,
+    added_tokens: added,
+    normalizer: { type: 'NFC' },
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        { type: 'Split', pattern: { Regex: QWEN_WORDS }, behavior: 'Isolated', invert: false },
+        { type: 'ByteLevel', ...byteLevel },
+      ],
+    },
+    post_processor: startAndEnd(roles, config),
+    decoder: BYTE_LEVEL_DECODER,
+    model,
+  };
+}
+
+/** Frame of a class that adds a first and a last token on request. */
+export function startAndEnd(
+  { bos_token, eos_token }: { bos_token?: AddedToken; eos_token?: AddedToken },
+  { add_bos_token, add_eos_token }: Json,
+): Json {
+  const start = add_bos_token === true && bos_token ? [bos_token] : [];
+  const end = add_eos_token === true && eos_token ? [eos_token] : [];
+  return template([...start, 'A', ...end], [...start, 'B', ...end], 1);
+}
+
+const robertaFrame = (
+  { sep_token: sep, cls_token: cls }: Record<'sep_token' | 'cls_token', AddedToken>,
+  settings: { add_prefix_space: boolean; trim_offsets: boolean },
+): Json => ({ type: 'RobertaProcessing', sep: [sep.content, sep.id], cls: [cls.content, cls.id], ...settings });
+
+const BYTE_LEVEL_DECODER = { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true };
+
+const bytePair = ([file, mergesFile]: readonly string[]) => ({
+  type: 'BPE',
+  dropout: null,
+  unk_token: null,
+  continuing_subword_prefix: '',
+  end_of_word_suffix: '',
+  fuse_unk: false,
+  byte_fallback: false,
+  ignore_merges: false,
+  vocab: readJsonObject(file) ?? {},
+  merges: linesOf(mergesFile).filter((line) => line !== '' && !line.startsWith('#version')),
+});
 
 function linesOf(file: string): string[] {
   const bytes = readRegularFile(file);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PUNCTUATION } from './bert-characters';
 import { bertWords } from './bert-normalizer';
 import { byteCharacters, byteLevelWords } from './byte-level';
 import { unknownKind } from './kind';
@@ -11,7 +12,7 @@ import { BEHAVIORS, splitAt } from './split';
  */
 export type PreTokenizer = (text: string, atStart: boolean) => string[];
 
-const KINDS = ['BertPreTokenizer', 'ByteLevel', 'Metaspace', 'Split', 'WhitespaceSplit', 'Sequence'];
+const KINDS = ['BertPreTokenizer', 'ByteLevel', 'Metaspace', 'Punctuation', 'Split', 'WhitespaceSplit', 'Sequence'];
 
 const settings = z.discriminatedUnion(
   'type',
@@ -30,6 +31,7 @@ const settings = z.discriminatedUnion(
       add_prefix_space: z.boolean().default(true),
       split: z.boolean().default(true),
     }),
+    z.object({ type: z.literal('Punctuation'), behavior: z.enum(BEHAVIORS).default('Isolated') }),
     z.object({
       type: z.literal('Split'),
       pattern: patternSettings,
@@ -70,6 +72,8 @@ export function preTokenizer(json: unknown): PreTokenizer {
         return split ? beforeEach(marked, replacement) : [marked];
       };
     }
+    case 'Punctuation':
+      return (text) => splitAt(text, PUNCTUATION, parsed.behavior, false);
     case 'Split': {
       const { pattern, behavior, invert } = parsed;
       const expression = expressionOf(pattern);

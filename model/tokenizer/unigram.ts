@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bigList, type Model } from './vocabulary';
+import { bigList, byteIds, type Model } from './vocabulary';
 
 const settings = z.object({
   vocab: bigList,
@@ -34,9 +34,7 @@ export function unigram(json: unknown): Model {
 
   /** Tokens of a text without a piece. */
   const unknownIds = (text: string): number[] => {
-    if (!byte_fallback) return [unknown];
-    const bytes = Array.from(Buffer.from(text), (byte) => vocab.get(byteToken(byte)));
-    return bytes.includes(undefined) ? [unknown] : (bytes as number[]);
+    return (byte_fallback && byteIds(text, vocab)) || [unknown];
   };
 
   return {
@@ -78,5 +76,3 @@ export function unigram(json: unknown): Model {
     },
   };
 }
-
-const byteToken = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;

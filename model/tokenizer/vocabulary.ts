@@ -21,3 +21,11 @@ export function vocabularyMap(vocab: Record<string, unknown>): Map<string, numbe
 /** Schemas of large parts of a file. They do not copy them; the readers check the content. */
 export const bigObject = z.custom<Record<string, unknown>>(isJsonObject, 'is no object');
 export const bigList = z.custom<unknown[]>(Array.isArray, 'is no list');
+
+/** Ids of the tokens of a text's bytes, such as `<0x0A>`; undefined if the vocabulary lacks one. */
+export function byteIds(text: string, vocab: ReadonlyMap<string, number>): number[] | undefined {
+  const ids = Array.from(Buffer.from(text), (byte) => vocab.get(`<0x${hexOf(byte)}>`));
+  return ids.includes(undefined) ? undefined : (ids as number[]);
+}
+
+const hexOf = (byte: number) => byte.toString(16).toUpperCase().padStart(2, '0');

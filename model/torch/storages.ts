@@ -78,14 +78,17 @@ function orderedDict(pairs: unknown = []): Map<unknown, unknown> {
   return new Map(pairs);
 }
 
-/** Checks that a view is within its storage and reads no number twice. */
+/** Most numbers of a view that repeats some of its storage's, such as an expanded buffer. */
+const EXPANDED_MOST = 1 << 20;
+
+/** Checks that a view is within its storage, and bounds what it repeats. */
 function viewOf(storage: unknown, offset: unknown, shape: unknown, strides: unknown): StorageView {
   const refused = (why: string) => new PickleError(`its pickle has a tensor ${why}`);
   if (!isStorage(storage) || !isSize(offset) || !isSizes(shape) || !isSizes(strides)) throw refused('that is damaged');
   if (shape.length !== strides.length) throw refused(`of shape ${shown(shape)} with strides ${shown(strides)}`);
   const total = shape.reduce((product, axis) => product * axis, 1);
   const last = shape.reduce((sum, axis, i) => sum + (axis - 1) * strides[i], offset);
-  if (total > 0 && !(total <= storage.numbers && last < storage.numbers)) {
+  if (total > 0 && !(total <= Math.max(storage.numbers, EXPANDED_MOST) && last < storage.numbers)) {
     throw refused(`of shape ${shown(shape)} and strides ${shown(strides)} in a storage of ${storage.numbers} numbers`);
   }
   return new StorageView(storage, offset, shape, strides);

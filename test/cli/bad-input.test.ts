@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { SafetensorsFile, writeSafetensors } from '../../model/safetensors';
+import { startHifi } from './spawn';
 
 /*
  * Tests bad input with the command itself: exit code 2, one line on stderr with the name, the value
@@ -169,6 +170,8 @@ describe('flags', () => {
 
 describe('another base', () => {
   const other = path.join(fixtures, 'one-head-bert');
+  const out = path.join(scratch, 'trained');
+  const delta = path.join(out, 'delta');
 
   it('of a mask', () => {
     const mask = {
@@ -187,11 +190,9 @@ describe('another base', () => {
   });
 
   it('of a delta', () => {
-    const out = path.join(scratch, 'trained');
     const words = ['run', '--model', other, '--train', train, ...columns, '--k', '1', '--epochs', '1', '--out', out];
     const { status, stderr } = spawnSync(process.execPath, [hifi, ...words], { encoding: 'utf8' });
     expect({ status, stderr: status === 0 ? '' : stderr }).toEqual({ status: 0, stderr: '' });
-    const delta = path.join(out, 'delta');
     expect(refused('export', '--model', model, '--delta', delta, '--format', 'checkpoint')).toMatch(/one-head-bert/);
     expect(refused('predict', '--model', model, '--delta', delta, '--data', train, ...columns)).toMatch(
       /one-head-bert/,
@@ -208,4 +209,48 @@ describe('another base', () => {
       /--onnx-dtype q8 needs --export onnx/,
     );
   });
+
+  it.each(['pytorch_model.bin', 'pytorch_model-2.bin'])(
+    'whose %s calls os.system: no command runs it or writes anything',
+    async (name) => {
+      const folder = spoiled((at) => {
+        fs.rmSync(path.join(at, 'model.safetensors'));
+        fs.copyFileSync(path.join(fixtures, 'torch-files/system.bin'), path.join(at, name));
+        if (name === 'pytorch_model.bin') return;
+        fs.copyFileSync(path.join(fixtures, 'torch-files/zip.bin'), path.join(at, 'pytorch_model-1.bin'));
+        const index = { weight_map: { weight: 'pytorch_model-1.bin', other: name } };
+        fs.writeFileSync(path.join(at, 'pytorch_model.bin.index.json'), JSON.stringify(index));
+      });
+      const before = fs.readdirSync(folder);
+      const results = path.join(scratch, `results-${files++}`);
+      fs.mkdirSync(results);
+      const to = () => ['--out', path.join(results, `${files++}`)];
+      const mask = path.join(out, 'mask.json');
+      const some = [['evaluate', '--data', train, ...columns]];
+      const all = [
+        ['run', '--train', train, ...columns, ...to()],
+        ['analyze', '--data', train, ...columns, ...to()],
+        ['score', '--train', train, ...columns, '--strategy', 'gradient', ...to()],
+        ['train', '--train', train, ...columns, '--mask', mask, ...to()],
+        ['predict', '--data', train, ...columns, '--delta', delta, ...to()],
+        ['compare', '--train', train, '--test', train, ...columns, '--strategies', 'hifi', ...to()],
+        ['export', '--delta', delta, '--format', 'checkpoint', ...to()],
+      ];
+      const words = name === 'pytorch_model.bin' ? [...some, ...all] : some;
+      await Promise.all(
+        words.map(async ([command, ...rest]) => {
+          const ended = await startHifi([command, '--model', folder, ...rest], () => {});
+          const last = ended.stderr.trimEnd().split('\n').at(-1);
+          expect([command, ended.status, last]).toEqual([
+            command,
+            2,
+            expect.stringMatching(new RegExp(`^hifi: .*/${name}: its pickle names posix\\.system; `)),
+          ]);
+        }),
+      );
+      expect(fs.existsSync('/tmp/hifi-was-run')).toBe(false);
+      expect(fs.readdirSync(results)).toEqual([]);
+      expect(fs.readdirSync(folder)).toEqual(before);
+    },
+  );
 });

@@ -111,7 +111,7 @@ where('fish', 'fish completes a line', async () => {
   expect(candidates('hifi export --onnx-dtype=q8,fp1')).toEqual(['--onnx-dtype=q8,fp16']);
   expect(candidates('hifi run --train ro')).toEqual(['rows of text.csv']);
   expect(candidates('hifi run --out r')).toEqual(['runs/']);
-  expect(candidates('hifi run --model ').toSorted()).toEqual(['all-MiniLM-L6-v2', 'runs/']);
+  expect(candidates('hifi run --model ').toSorted()).toEqual(['all-MiniLM-L6-v2', 'all-mpnet-base-v2', 'runs/']);
   expect(candidates('hifi jobs ').toSorted()).toEqual(['cancel', 'delete', 'help', 'list', 'show', 'watch']);
   expect(candidates('hifi jobs list --st')).toEqual(['--state']);
   expect(candidates('hifi analyze --out run --tun')).toEqual([]);

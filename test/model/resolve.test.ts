@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { HifiError } from '../../foundation/errors';
-import { KNOWN_MODELS, modelCache, resolveModel } from '../../model/resolve';
+import { KNOWN_MODELS } from '../../model/known-models';
+import { modelCache, resolveModel } from '../../model/resolve';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-resolve-'));
 const before = { PATH: process.env.PATH, XDG_CACHE_HOME: process.env.XDG_CACHE_HOME };

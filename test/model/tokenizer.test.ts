@@ -242,7 +242,26 @@ describe('broken folders', () => {
     ],
     ['an empty vocab.txt', { 'vocab.txt': '' }, 'vocab.txt: the tokenizer cannot be used'],
     ['vocab.json alone', { 'vocab.json': '{}' }, 'tokenizer.json: no such file; a model folder holds'],
-    ['a SentencePiece model alone', { 'sentencepiece.bpe.model': 'x' }, 'save the tokenizer with transformers'],
+    [
+      'half of a SentencePiece model',
+      { 'spm.model': '\n\u0007' },
+      'spm.model: is no SentencePiece model (premature EOF)',
+    ],
+    [
+      'another SentencePiece file',
+      { 'tokenizer.model': '\u0018\u0001' },
+      'is no SentencePiece model (it has no pieces)',
+    ],
+    [
+      'a SentencePiece model of no class',
+      { 'spiece.model': '' },
+      'spiece.model: tokenizer_class is in no config file; it needs its tokenizer.json',
+    ],
+    [
+      'a SentencePiece model of another class',
+      { 'spiece.model': '', 'tokenizer_config.json': '{"tokenizer_class": "XLNetTokenizer"}' },
+      'spiece.model: tokenizer_class is "XLNetTokenizer", which needs its tokenizer.json',
+    ],
     [
       'a broken config',
       { 'tokenizer.json': whole, 'tokenizer_config.json': '{' },
