@@ -1,0 +1,32 @@
+import { invalidInput } from '../foundation/errors';
+import type { Dataset } from './dataset';
+import type { Judgement, LabelReading } from './label-reading';
+import { labelText, numbers } from './number-labels';
+
+/**
+ * Labels of the problem `relevance`: how well a row's second text answers its first, 0 … 1. Rows
+ * with the same first text are one query. Targets are judgements.
+ */
+export const RELEVANCE_LABELS: LabelReading = {
+  named: false,
+  several: false,
+  pairs: true,
+  read: labelText,
+  names: () => [],
+  encode: judgements,
+  strata: (targets: ArrayLike<Judgement>) => {
+    const all = Array.from(targets);
+    const answered = new Set(all.filter(({ relevance }) => relevance > 0).map(({ query }) => query));
+    return { of: all.map(({ query }) => (answered.has(query) ? 1 : 0)), units: all.map(({ query }) => query) };
+  },
+  described: () => 'a relevance',
+};
+
+function judgements(dataset: Dataset): Judgement[] {
+  if (!dataset.seconds) throw invalidInput(`${dataset.path}: the problem relevance needs pairs; give two text columns`);
+  const queries = new Map<string, number>();
+  for (const text of dataset.texts) if (!queries.has(text)) queries.set(text, queries.size);
+  const isShare = (value: number) => value >= 0 && value <= 1;
+  const values = numbers(dataset, isShare, 'a relevance is a number from 0 to 1');
+  return Array.from(values, (relevance, row) => ({ query: queries.get(dataset.texts[row])!, relevance }));
+}
