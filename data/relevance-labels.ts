@@ -1,7 +1,8 @@
 import { invalidInput } from '../foundation/errors';
 import type { Dataset } from './dataset';
-import type { Judgement, LabelReading } from './label-reading';
+import { isNumber, type Judgement, type LabelReading } from './label-reading';
 import { labelText, numbers } from './number-labels';
+import type { RowCells } from './row-cells';
 
 /**
  * Labels of the problem `relevance`: how well a row's second text answers its first, 0 … 1. Rows
@@ -11,7 +12,7 @@ export const RELEVANCE_LABELS: LabelReading = {
   named: false,
   several: false,
   pairs: true,
-  read: labelText,
+  read: relevanceText,
   names: () => [],
   encode: judgements,
   strata: (targets: ArrayLike<Judgement>) => {
@@ -22,11 +23,19 @@ export const RELEVANCE_LABELS: LabelReading = {
   described: () => 'a relevance',
 };
 
+const RIGHT = 'a relevance is a number from 0 to 1';
+const isShare = (value: number) => value >= 0 && value <= 1;
+
+function relevanceText(cells: RowCells): string {
+  const label = labelText(cells);
+  if (isNumber(label) && isShare(Number(label))) return label;
+  throw cells.refused(`has ${JSON.stringify(label)} in the column "${cells.layout.labels[0].name}"; ${RIGHT}`);
+}
+
 function judgements(dataset: Dataset): Judgement[] {
   if (!dataset.seconds) throw invalidInput(`${dataset.path}: the problem relevance needs pairs; give two text columns`);
   const queries = new Map<string, number>();
   for (const text of dataset.texts) if (!queries.has(text)) queries.set(text, queries.size);
-  const isShare = (value: number) => value >= 0 && value <= 1;
-  const values = numbers(dataset, isShare, 'a relevance is a number from 0 to 1');
+  const values = numbers(dataset, isShare, RIGHT);
   return Array.from(values, (relevance, row) => ({ query: queries.get(dataset.texts[row])!, relevance }));
 }
