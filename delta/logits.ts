@@ -3,12 +3,9 @@ import type { Targets } from '../data/label-reading';
 import type { LabelSet } from '../data/problem';
 import type { Metrics, Predicted } from './metrics';
 import { PROBLEMS } from './problems';
+import type { Logits } from './row-logits';
 
-/** Logits of all rows, in the rows' order, [n, C]. */
-export interface Logits {
-  values: Float32Array;
-  outputs: number;
-}
+export type { Logits };
 
 /** Rows that an engine reads in batches. */
 export interface BatchedRows<Batch> {

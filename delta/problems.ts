@@ -3,8 +3,8 @@ import { type LabelSet, PROBLEM_TYPES, type ProblemType } from '../data/problem'
 import { rowsByLabel } from '../data/several-labels';
 import type { TaskName } from '../data/tasks';
 import type { Prediction } from './inference-options';
-import type { Logits } from './logits';
 import { argmax, type MetricName, type Metrics, metricsFor, type Predicted } from './metrics';
+import type { Logits } from './row-logits';
 import { bestThresholds, labelsAbove, sigmoid } from './thresholds';
 
 /** Name of a problem in delta.json (`problemType`). */
