@@ -87,7 +87,8 @@ function checkLabelColumns(source: DataSource): void {
   ];
   if (given.length === 0) return;
   if (!LABELS[problem].several) {
-    throw invalidInput(`${path}: ${given.join(' and ')} need --problem multi-label; the problem is ${problem}`);
+    const need = given.length > 1 ? 'need' : 'needs';
+    throw invalidInput(`${path}: ${given.join(' and ')} ${need} --problem multi-label; the problem is ${problem}`);
   }
   if (!labelColumns) return;
   if (labelColumn !== undefined) {

@@ -120,7 +120,7 @@ describe('bad input is reported in one line', () => {
   test('flags that contradict each other', async () => {
     const given = FORMS['a column for each label'];
     expect(await refused({ ...given, problem: undefined })).toBe(
-      'columns.csv: --label-columns need --problem multi-label; the problem is single-label',
+      'columns.csv: --label-columns needs --problem multi-label; the problem is single-label',
     );
     expect(await refused({ ...given, labelColumn: 'joy' })).toBe(
       'columns.csv: --label-column and --label-columns are given; keep one of them',
