@@ -6,7 +6,8 @@ import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-optio
 import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
-import { aPath, decimal, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
+import { classWeights, wordOrWeights } from './class-weights';
+import { aPath, decimal, decimalOr, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** Flags as commander parses them, with names in camel case. */
 export type Flags = Record<string, unknown>;
@@ -247,6 +248,36 @@ export function addScheduleFlags(command: Command): void {
     weightDecay,
   );
   addMaxLengthFlag(command, maxLength);
+  const share = (value: number) => value >= 0 && value <= 1;
+  add(
+    command,
+    '--class-weights <none|balanced|file>',
+    'weights of the labels in the loss: none, balanced (rare labels count more), or a JSON file of weights by label (default: none)',
+    wordOrWeights,
+  );
+  add(
+    command,
+    '--label-smoothing <share>',
+    'share of each target that is spread over the labels evenly (default: 0)',
+    decimal('--label-smoothing', 'a number from 0 to 1', share),
+  );
+  add(
+    command,
+    '--threshold <auto|probability>',
+    'probability from which a label is predicted, with several labels per row (default: auto, the best on the dev rows for each label)',
+    decimalOr('--threshold', 'a number from 0 to 1', share, 'auto'),
+  );
+}
+
+/** Reads the flags of the loss and the thresholds. @throws HifiError INVALID_INPUT as {@link classWeights} */
+export function labelFlags(flags: Flags): Pick<TrainOptions, 'classWeights' | 'labelSmoothing' | 'threshold'> {
+  const { labelSmoothing, threshold } = flags as { labelSmoothing?: number; threshold?: number | 'auto' };
+  const weights = classWeights(flags.classWeights as string | undefined);
+  return {
+    ...(weights !== undefined && { classWeights: weights }),
+    ...(labelSmoothing !== undefined && { labelSmoothing }),
+    ...(threshold !== undefined && threshold !== 'auto' && { threshold }),
+  };
 }
 
 export function trainingFlags(flags: Flags): TrainOptions {
@@ -260,6 +291,7 @@ export function trainingFlags(flags: Flags): TrainOptions {
     weightDecay,
     maxLength,
     ...(earlyStopping !== undefined && { earlyStopping }),
+    ...labelFlags(flags),
     seed,
     ...engineFlags(flags),
   };

@@ -40,9 +40,9 @@ export interface EvaluateResult {
   metric: string;
   /** Number of evaluated rows. */
   rows: number;
-  /** Mean cross-entropy; for a regression the mean squared error. */
+  /** Mean cross-entropy, over a row's labels if it has several; mean squared error for a regression. */
   loss: number;
-  /** Metrics by name, such as `accuracy`, `f1`, `matthews`, `pearson`. */
+  /** Metrics by name, such as `accuracy`, `f1_micro`, `ndcg_at_10`, `pearson`. */
   metrics: Record<string, number>;
 }
 
@@ -50,9 +50,15 @@ export interface EvaluateResult {
 export interface Prediction {
   /** Number of the row: the index of an inline row; in a file 0 is the first row after a header. */
   row: number;
-  /** Most likely class, as in the training file; a number for a regression. */
-  label: string | number;
-  /** Logits, one per class in the order of the class numbers, [C]; one for a regression. */
+  /** Most likely class, as in the training file; a number for a regression. Else absent. */
+  label?: string | number;
+  /** Labels of a multi-label model whose probability reaches their threshold; else absent. */
+  labels?: string[];
+  /** Probability of each label of a multi-label model; else absent. // [C] */
+  probabilities?: number[];
+  /** Relevance of the second text to the first, 0 … 1; absent for other problems. */
+  score?: number;
+  /** Logits, one per label in the order of the class numbers, [C]; one for a number. */
   logits: number[];
 }
 

@@ -1,6 +1,7 @@
 import { type Encoded, encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, rowName, rowNumber, selectRows } from '../data/dataset';
-import { encodeLabels, LABELS } from '../data/labels';
+import type { Targets } from '../data/label-reading';
+import { encodeLabels, LABELS, strataOf } from '../data/labels';
 import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
@@ -58,16 +59,22 @@ export async function* evaluateModel(
       );
     }
     const whole = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
-    const dataset =
-      request.heldOutBy === undefined ? whole : selectRows(whole, holdOut(whole.rows, request.heldOutBy).dev);
-    const targets = await within('data', () => encodeLabels(dataset, labels, 'the model has'));
+    const { dataset, targets } = await within('data', () => heldOut(whole, labels, request.heldOutBy));
     const logits = yield* run(model, dataset, request.options, signal);
     const metrics = metricsOf(task, labels);
-    const { loss, ...scores } = score(logits, targets, labels.problem, metrics);
+    const { loss, ...scores } = score(logits, targets, labels, metrics);
     return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
   } finally {
     await model.close();
   }
+}
+
+/** Rows to evaluate on: all, or those that a training held out, with their targets. */
+function heldOut(whole: Dataset, labels: LabelSet, seed: number | undefined): { dataset: Dataset; targets: Targets } {
+  const targets = encodeLabels(whole, labels, 'the model has');
+  if (seed === undefined) return { dataset: whole, targets };
+  const dataset = selectRows(whole, holdOut(strataOf(targets, labels), seed).dev);
+  return { dataset, targets: encodeLabels(dataset, labels, 'the model has') };
 }
 
 /** Number of predicted rows per event. */
@@ -90,13 +97,16 @@ export async function* predictModel(
   try {
     const { labels } = model;
     const dataset = await within('data', () => readDataset(request.data, 'empty texts'));
+    if (LABELS[labels.problem].pairs && !dataset.seconds) {
+      throw invalidPart('data', `${request.data.path}: the model needs pairs; give two text columns`);
+    }
     for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
     const logits = yield* run(model, dataset, request.options, signal);
     const { answer } = PROBLEMS[labels.problem];
     for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
       const rows = Array.from({ length: Math.min(ROWS_AT_ONCE, dataset.rows - from) }, (_, i) => {
         const ofRow = rowOf(logits, from + i);
-        return { row: rowNumber(dataset, from + i), ...answer(ofRow, labels.names), logits: Array.from(ofRow) };
+        return { row: rowNumber(dataset, from + i), ...answer(ofRow, labels), logits: Array.from(ofRow) };
       });
       yield { kind: 'rows', rows };
     }

@@ -1,13 +1,11 @@
 import { evaluationBatches } from '../data/batches';
-import type { ProblemType } from '../data/problem';
-import type { Metrics } from './metrics';
+import type { Targets } from '../data/label-reading';
+import type { LabelSet } from '../data/problem';
+import type { Metrics, Predicted } from './metrics';
 import { PROBLEMS } from './problems';
+import type { Logits } from './row-logits';
 
-/** Logits of all rows, in the rows' order, [n, C]. */
-export interface Logits {
-  values: Float32Array;
-  outputs: number;
-}
+export type { Logits };
 
 /** Rows that an engine reads in batches. */
 export interface BatchedRows<Batch> {
@@ -46,27 +44,22 @@ export async function* evaluateRows<Batch>(
   return { values, outputs };
 }
 
-/** Predictions of all rows: the most likely class, or the number of a regression. */
-export const predictions = (logits: Logits, problem: ProblemType): Float64Array =>
-  Float64Array.from({ length: logits.values.length / logits.outputs }, (_, row) =>
-    PROBLEMS[problem].predict(rowOf(logits, row)),
+/** Predictions of all rows, as metrics take them. */
+export const predictions = (logits: Logits, labels: LabelSet): Predicted[] =>
+  Array.from({ length: logits.values.length / logits.outputs }, (_, row) =>
+    PROBLEMS[labels.problem].predict(rowOf(logits, row), labels),
   );
 
 /** One row's logits. // [C] */
 export const rowOf = ({ values, outputs }: Logits, row: number) => values.subarray(row * outputs, (row + 1) * outputs);
 
 /** Values of a task's metrics, and the mean loss as `loss`. */
-export function score(
-  logits: Logits,
-  targets: ArrayLike<number>,
-  problem: ProblemType,
-  metrics: Metrics,
-): Record<string, number> {
-  return { ...metrics.compute(predictions(logits, problem), targets), loss: meanLoss(logits, targets, problem) };
+export function score(logits: Logits, targets: Targets, labels: LabelSet, metrics: Metrics): Record<string, number> {
+  return { ...metrics.compute(predictions(logits, labels), targets), loss: meanLoss(logits, targets, labels) };
 }
 
 /** Mean loss, in float64. */
-function meanLoss(logits: Logits, targets: ArrayLike<number>, problem: ProblemType): number {
+function meanLoss(logits: Logits, targets: Targets, { problem }: LabelSet): number {
   let sum = 0;
   for (let row = 0; row < targets.length; row++) sum += PROBLEMS[problem].loss(rowOf(logits, row), targets[row]);
   return sum / targets.length;

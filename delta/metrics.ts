@@ -1,5 +1,14 @@
+import type { Target, Targets } from '../data/label-reading';
 import type { TaskName } from '../data/tasks';
 import { spearman } from '../heads/spearman';
+import { averagePrecision, isIrrelevant, ndcg, reciprocalRank } from './relevance-metrics';
+import { isUnlabelled, macroF1, microF1, subsetAccuracy } from './several-metrics';
+
+/**
+ * Prediction for a row: a class index, a value or a score; with several labels per row 1 or 0 for
+ * each. // [C]
+ */
+export type Predicted = number | Uint8Array;
 
 /** Metrics of a task. */
 export interface Metrics {
@@ -10,16 +19,14 @@ export interface Metrics {
   /**
    * Computes the metrics.
    *
-   * @param predictions class indices, or the predicted values of a regression
-   * @param labels class indices, or the true values
-   * @throws RangeError if the two differ in length, or a regression's value is not finite
+   * @throws RangeError if the two differ in length, or a number is not finite
    */
-  compute(predictions: ArrayLike<number>, labels: ArrayLike<number>): Record<string, number>;
+  compute(predictions: ArrayLike<Predicted>, targets: Targets): Record<string, number>;
   /**
-   * Returns true if these labels leave the deciding metric undefined for any prediction. It is then
-   * 0.
+   * Returns true if these targets leave the deciding metric undefined for any prediction. It is
+   * then 0.
    */
-  isUndefinedOn(labels: ArrayLike<number>): boolean;
+  isUndefinedOn(targets: Targets): boolean;
 }
 
 /** Quality of predictions, as far as it decides between candidates. */
@@ -49,7 +56,8 @@ export const qualityOf = (metrics: Metrics, values: Record<string, number>, byLo
   ...(byLoss && { loss: values.loss }),
 });
 
-type Metric = (predictions: ArrayLike<number>, labels: ArrayLike<number>) => number;
+/** Metric of a problem's predictions and targets, which it alone knows. */
+type Metric = { of(predictions: ArrayLike<Predicted>, targets: Targets): number }['of'];
 
 const METRICS = {
   accuracy,
@@ -59,6 +67,12 @@ const METRICS = {
   spearman,
   mse: meanSquaredError,
   majorityAccuracy: (_: ArrayLike<number>, labels: ArrayLike<number>) => majorityAccuracy(labels),
+  f1_micro: microF1,
+  f1_macro: macroF1,
+  subset_accuracy: subsetAccuracy,
+  ndcg_at_10: ndcg,
+  mrr_at_10: reciprocalRank,
+  average_precision: averagePrecision,
 } satisfies Record<string, Metric>;
 
 export type MetricName = keyof typeof METRICS;
@@ -67,10 +81,12 @@ export type MetricName = keyof typeof METRICS;
  * Returns true for labels on which a deciding metric is undefined; the others are defined on all
  * labels.
  */
-const UNDEFINED_ON: Partial<Record<MetricName, (labels: ArrayLike<number>) => boolean>> = {
-  f1: (labels) => count(labels.length, (i) => labels[i] === 1) === 0,
+const UNDEFINED_ON: Partial<Record<MetricName, { on(targets: Targets): boolean }['on']>> = {
+  f1: (labels: ArrayLike<number>) => count(labels.length, (i) => labels[i] === 1) === 0,
   matthews: isConstant,
   pearson: isConstant,
+  f1_micro: isUnlabelled,
+  ndcg_at_10: isIrrelevant,
 };
 
 function isConstant(labels: ArrayLike<number>): boolean {
@@ -108,21 +124,23 @@ export function metricsFor(task: TaskName | null | undefined, own: readonly Metr
   return {
     names,
     best: names[0],
-    compute(predictions, labels) {
-      checkValues(predictions, labels);
-      return Object.fromEntries(names.map((name) => [name, METRICS[name](predictions, labels)]));
+    compute(predictions, targets) {
+      checkValues(predictions, targets);
+      const metric = (name: MetricName): Metric => METRICS[name];
+      return Object.fromEntries(names.map((name) => [name, metric(name)(predictions, targets)]));
     },
-    isUndefinedOn: (labels) => UNDEFINED_ON[names[0]]?.(labels) ?? false,
+    isUndefinedOn: (targets) => UNDEFINED_ON[names[0]]?.(targets) ?? false,
   };
 }
 
-function checkValues(predictions: ArrayLike<number>, labels: ArrayLike<number>): void {
-  if (predictions.length !== labels.length) {
-    throw new RangeError(`${predictions.length} predictions for ${labels.length} labels`);
+function checkValues(predictions: ArrayLike<Predicted>, targets: Targets): void {
+  if (predictions.length !== targets.length) {
+    throw new RangeError(`${predictions.length} predictions for ${targets.length} labels`);
   }
-  for (let i = 0; i < labels.length; i++) {
-    if (!Number.isFinite(predictions[i])) throw new RangeError(`the prediction of row ${i} is ${predictions[i]}`);
-    if (!Number.isFinite(labels[i])) throw new RangeError(`the label of row ${i} is ${labels[i]}`);
+  const isWrong = (value: Predicted | Target) => typeof value === 'number' && !Number.isFinite(value);
+  for (let i = 0; i < targets.length; i++) {
+    if (isWrong(predictions[i])) throw new RangeError(`the prediction of row ${i} is ${predictions[i]}`);
+    if (isWrong(targets[i])) throw new RangeError(`the label of row ${i} is ${targets[i]}`);
   }
 }
 

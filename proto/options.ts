@@ -2,7 +2,7 @@ import { create, type Message } from '@bufbuild/protobuf';
 import { type InferenceOptions, inferenceOptions } from '../delta/inference-options';
 import { type ScoreOptions, scoreOptions } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../delta/training-options';
-import { HifiError, invalidPart, renamed } from '../foundation/errors';
+import { HifiError, invalidPart, invalidValue, renamed, shown } from '../foundation/errors';
 import { type AnalysisOptions, analysisOptions } from '../heads/analysis-options';
 import type { ReportOptions } from '../heads/head-report';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectionOptions } from '../heads/select';
@@ -45,11 +45,24 @@ export function analysisMessage({ samples, ...options }: AnalysisOptions | Repor
  * @throws HifiError as {@link analysisOptionsOf}
  */
 export function trainingOptionsOf(message: TrainingMessage | undefined, field = 'options'): TrainOptions {
-  return named(field, () => trainOptions(fieldsOf(message) as Partial<TrainOptions>));
+  const { classWeights, labelWeights = {}, ...given } = fieldsOf(message);
+  const byLabel = Object.keys(labelWeights).length > 0;
+  const name = `${field}.class_weights`;
+  if (classWeights !== undefined && !['none', 'balanced'].includes(classWeights)) {
+    throw invalidValue({ field: name, value: shown(classWeights), expected: 'none or balanced' });
+  }
+  if (classWeights === 'balanced' && byLabel) {
+    throw invalidPart(name, `${name} is balanced and ${field}.label_weights is given; give one of them`);
+  }
+  const weights = byLabel ? { ...labelWeights } : classWeights === 'balanced' ? classWeights : undefined;
+  return named(field, () => trainOptions({ ...given, classWeights: weights } as Partial<TrainOptions>));
 }
 
-export const trainingMessage = (options: TrainOptions): TrainingMessage =>
-  create(TrainingOptionsSchema, { ...options });
+export const trainingMessage = ({ classWeights, ...options }: TrainOptions): TrainingMessage =>
+  create(TrainingOptionsSchema, {
+    ...options,
+    ...(typeof classWeights === 'object' ? { labelWeights: classWeights } : { classWeights }),
+  });
 
 /**
  * Checks the options of a scoring, and fills in defaults.

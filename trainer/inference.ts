@@ -110,7 +110,7 @@ async function* run(
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
   const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
-  const parts = { checkpoint, mask, layout, outputs: logitCount(labels), problem: labels.problem };
+  const parts = { checkpoint, mask, layout, outputs: logitCount(labels), objective: { problem: labels.problem } };
   const program = new Program(
     tf,
     parts,

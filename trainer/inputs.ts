@@ -1,6 +1,8 @@
 import { type EmbeddingLimits, type Encoded, encodeRows } from '../data/batches';
 import { type DataSource, type Dataset, mismatchedRows, selectRows } from '../data/dataset';
-import { encodeLabels, fitLabels, type Targets } from '../data/labels';
+import { duplicatesOf } from '../data/duplicates';
+import type { Targets } from '../data/label-reading';
+import { encodeLabels, fitLabels, strataOf } from '../data/labels';
 import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
@@ -12,7 +14,6 @@ import type { Tokenizer } from '../model/tokenizer';
 export interface LabelledRows {
   dataset: Dataset;
   encoded: Encoded[];
-  /** Class indices, or numbers. // [n] */
   targets: Targets;
 }
 
@@ -23,6 +24,8 @@ export interface TrainingInputs {
   dev: LabelledRows;
   /** MNLI's second dev file, if it is beside the first. */
   mismatched?: LabelledRows;
+  /** Number of dev rows with the texts of a training row. */
+  duplicates: number;
 }
 
 /** Token limit of a row: the requested length, or the model's own limit if it is lower. */
@@ -48,21 +51,18 @@ export async function readInputs(
     encoded: encodeRows(dataset, allRows(dataset), tokenizer, maxLength, limits),
   });
   if (!source.dev) {
-    const { train, dev } = holdOut(whole.rows, seed);
-    return within('train', () => ({
-      labels,
-      train: encode(selectRows(whole, train)),
-      dev: encode(selectRows(whole, dev)),
-    }));
+    return within('train', () => {
+      const { train, dev } = holdOut(strataOf(encodeLabels(whole, labels), labels), seed);
+      const [trainRows, devRows] = [selectRows(whole, train), selectRows(whole, dev)];
+      return { labels, train: encode(trainRows), dev: encode(devRows), duplicates: duplicatesOf(trainRows, devRows) };
+    });
   }
   const second = mismatchedRows(source.dev);
   const read = (rows: DataSource) => within('dev', async () => encode(await readDataset(rows, 'labels')));
-  return {
-    labels,
-    train: await within('train', () => encode(whole)),
-    dev: await read(source.dev),
-    mismatched: second && (await read(second)),
-  };
+  const train = await within('train', () => encode(whole));
+  const dev = await read(source.dev);
+  const mismatched = second && (await read(second));
+  return { labels, train, dev, mismatched, duplicates: duplicatesOf(whole, dev.dataset) };
 }
 
 /** Indices of all rows. */

@@ -1,3 +1,4 @@
+import { duplicateWarnings } from '../data/duplicates';
 import { labelWarnings } from '../data/labels';
 import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from '../delta/training-options';
 import { within } from '../foundation/errors';
@@ -39,7 +40,12 @@ export async function* train(
       seed: options.seed,
       limits: checkpoint.config,
     });
-    for (const message of labelWarnings(inputs.train.dataset, inputs.labels)) yield { kind: 'warning', message };
+    const { train, dev, labels, duplicates } = inputs;
+    const warnings = [
+      ...labelWarnings(train.dataset, labels),
+      ...duplicateWarnings(dev.dataset, duplicates, dev.dataset.rows),
+    ];
+    for (const message of warnings) yield { kind: 'warning', message };
     const run = new Run(tf, checkpoint, inputs, request, signal);
     try {
       yield intervalSince(began, 'load');

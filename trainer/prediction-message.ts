@@ -10,22 +10,30 @@ import { present } from '../proto/matrix';
 
 export function predictionsMessage(rows: readonly Prediction[]): Predictions {
   return create(PredictionsSchema, {
-    predictions: rows.map(({ row, label, logits }) => ({
-      row,
-      logits,
-      answer:
-        typeof label === 'string'
-          ? ({ case: 'label', value: label } as const)
-          : ({ case: 'value', value: label } as const),
-    })),
+    predictions: rows.map(({ label, ...row }) => ({ ...row, answer: answerMessage(label) })),
   });
+}
+
+function answerMessage(label: Prediction['label']) {
+  switch (typeof label) {
+    case 'string':
+      return { case: 'label', value: label } as const;
+    case 'number':
+      return { case: 'value', value: label } as const;
+    case 'undefined':
+      return undefined;
+  }
 }
 
 /** Reads predictions. @throws HifiError INVALID_INPUT for a row without its number or its answer */
 export function predictionsOf({ predictions }: Predictions): Prediction[] {
-  return predictions.map(({ row, logits, answer }, i) => ({
+  return predictions.map(({ row, logits, answer, labels, probabilities, score }, i) => ({
     row: present(row, `predictions[${i}].row`),
-    label: present(answer.value, `predictions[${i}].answer`),
+    ...(probabilities.length > 0
+      ? { labels: [...labels], probabilities: [...probabilities] }
+      : score !== undefined
+        ? { score }
+        : { label: present(answer.value, `predictions[${i}].answer`) }),
     logits: [...logits],
   }));
 }

@@ -1,11 +1,12 @@
-import type { ProblemType } from '../data/problem';
+import type { Target } from '../data/label-reading';
+import type { Objective } from '../delta/objective';
 import { type Slice, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { Dropout, dropoutKey } from './dropout';
-import { targetValues, taskLoss } from './loss';
+import { lossCount, targetValues, taskLoss } from './loss';
 import { TensorFlowNetwork, TOKEN_NUMBERS } from './network';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
@@ -56,7 +57,7 @@ export interface ProgramParts {
   layout: ParameterLayout;
   /** Number of logits per row. */
   outputs: number;
-  problem: ProblemType;
+  objective: Objective;
 }
 
 /**
@@ -95,7 +96,7 @@ export class Program {
     private readonly parts: ProgramParts,
     initial: Float32Array,
   ) {
-    const { checkpoint, mask, layout, outputs, problem } = parts;
+    const { checkpoint, mask, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
     const taskHead = architecture.taskHead(config, 'sequence');
@@ -136,7 +137,7 @@ export class Program {
       return taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, from, config.layers));
     };
     const prediction = through(trained);
-    const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, problem);
+    const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, objective);
     const gradients = trained.tape.gradients(prediction, byLogits, weights.wanted);
     const gradient = layout.join(ops, weights.byParameter(gradients));
     const sum = ops.add(training.gradient, gradient);
@@ -181,12 +182,13 @@ export class Program {
 
   /**
    * Runs the forward and the backward pass with dropout. Updates nothing.
-   * @param targets class indices or numbers // [B]
+   * @param targets B of them
    */
-  gradient(batch: RowBatch, targets: ArrayLike<number>, at: { seed: number; step: number }): BatchGradient {
+  gradient(batch: RowBatch, targets: readonly Target[], at: { seed: number; step: number }): BatchGradient {
     const { training, session, ends } = this;
-    const { outputs, problem } = this.parts;
-    const values = targetValues(targets, outputs, problem);
+    const { outputs, objective } = this.parts;
+    const values = targetValues(targets, outputs, objective);
+    const count = Float32Array.of(lossCount(targets, objective));
     let sum: BatchGradient | undefined;
     let row = 0;
     for (const [i, part] of this.microBatches(batch).entries()) {
@@ -194,7 +196,7 @@ export class Program {
       const feeds: [Tensor, Feed][] = [
         ...this.feeds(part),
         [training.targets, { values: wanted, shape: [part.B, outputs] }],
-        [training.count, { values: Float32Array.of(batch.B), shape: [] }],
+        [training.count, { values: count, shape: [] }],
         [training.dropoutKey, { values: dropoutKey(at.seed, at.step, i), shape: [1] }],
       ];
       const [loss, norm, gradient] = sum

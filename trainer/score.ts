@@ -1,6 +1,6 @@
 import { encodeRows } from '../data/batches';
 import { rowNumber, selectRows } from '../data/dataset';
-import { encodeLabels, fitLabels, labelWarnings } from '../data/labels';
+import { encodeLabels, fitLabels, labelWarnings, strataOf } from '../data/labels';
 import { type LabelSet, logitCount } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
@@ -62,11 +62,11 @@ export async function* scoreHeads(
     const outputs = logitCount(labels);
     const { seed } = options;
     const tokens = new TokenRows(checkpoint);
-    const scoring: Scoring = { tf, checkpoint, tokens, outputs, problem: labels.problem, seed, signal };
+    const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective: { problem: labels.problem }, seed, signal };
     const first = options.samples;
     const warmed = yield* warmUp(scoring, {
       encoded: rows.encoded.slice(0, first),
-      targets: rows.targets.subarray(0, first),
+      targets: Array.from(rows.targets).slice(0, first),
     });
     const { scores, scoresStderr } = yield* WAYS[request.strategy](scoring, rows, warmed.head);
     const { name, sha256, parameters, config } = checkpoint;
@@ -97,7 +97,7 @@ async function readSample(
 ): Promise<{ labels: LabelSet; data: ReportData; rows: ScoredRows; warnings: string[] }> {
   const whole = await readDataset(train, 'labels');
   const labels = fitLabels(whole);
-  const kept = holdOut(whole.rows, seed).train;
+  const kept = holdOut(strataOf(encodeLabels(whole, labels), labels), seed).train;
   const drawn = strategy === 'movement' ? Math.ceil(kept.length / 2) : samples;
   const sample = drawSample(kept.length, drawn, seed);
   const dataset = selectRows(

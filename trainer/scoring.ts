@@ -1,4 +1,4 @@
-import type { ProblemType } from '../data/problem';
+import type { Objective } from '../delta/objective';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import { allHeads } from './head-slices';
@@ -17,7 +17,7 @@ export interface Scoring {
   tokens: TokenRows;
   /** Number of logits per row and their meaning. */
   outputs: number;
-  problem: ProblemType;
+  objective: Objective;
   seed: number;
   signal: AbortSignal | undefined;
 }
@@ -46,7 +46,7 @@ export interface WholeTraining {
  * @param dropout true for a gradient with the dropout of the model's config
  */
 export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValues, dropout: boolean): WholeTraining {
-  const { tf, tokens, outputs, problem, seed } = scoring;
+  const { tf, tokens, outputs, objective, seed } = scoring;
   const still = { hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
   const checkpoint: Checkpoint = dropout
     ? scoring.checkpoint
@@ -57,11 +57,11 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
     const values = head.get(name);
     if (values) initial.set(values, offset);
   }
-  const program = new Program(tf, { checkpoint, mask, layout, outputs, problem }, initial);
+  const program = new Program(tf, { checkpoint, mask, layout, outputs, objective }, initial);
   return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, tokens }, rows.encoded) };
 }
 
-/** Class indices or numbers of a batch. */
+/** Targets of a batch. */
 export const targetsOf = ({ targets }: ScoredRows, batch: Int32Array) => Array.from(batch, (row) => targets[row]);
 
 /** Scores without a standard error, because they are no mean over the sequences. */

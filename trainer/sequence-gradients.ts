@@ -1,3 +1,4 @@
+import type { Target } from '../data/label-reading';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Range } from '../model/operations';
 import { targetValues, taskLoss } from './loss';
@@ -35,7 +36,7 @@ export class SequenceGradients {
     private readonly parts: Omit<ProgramParts, 'mask'>,
     ofHeads: OfHeads,
   ) {
-    const { checkpoint, layout, outputs, problem } = parts;
+    const { checkpoint, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
     const ops = new Ops();
@@ -51,7 +52,7 @@ export class SequenceGradients {
     const taskHead = architecture.taskHead(config, 'sequence');
     const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
     const logits = taskHead.logits(net, config, last);
-    const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), problem);
+    const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), objective);
     const gradients = (wanted: readonly Tensor[]) =>
       net.tape.gradients(
         logits,
@@ -67,11 +68,11 @@ export class SequenceGradients {
    * Computes the number of each sequence and head.
    *
    * @param head parameters of the task head // [P]
-   * @param targets class indices or numbers // [B]
+   * @param targets B of them
    * @returns a list per layer // [B, H], row by row
    */
-  at(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: ArrayLike<number>): Float32Array[] {
-    const { layout, outputs, problem } = this.parts;
+  at(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: readonly Target[]): Float32Array[] {
+    const { layout, outputs, objective } = this.parts;
     const perToken = (values: Float32Array) => ({ values, shape: [B * S, values.length / (B * S)] });
     const held = this.session.run(
       [
@@ -79,7 +80,7 @@ export class SequenceGradients {
         [this.inputs.numbers, perToken(rows.numbers!)],
         [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
         [this.inputs.parameters, { values: head, shape: [layout.size] }],
-        [this.inputs.targets, { values: targetValues(targets, outputs, problem), shape: [B, outputs] }],
+        [this.inputs.targets, { values: targetValues(targets, outputs, objective), shape: [B, outputs] }],
       ],
       this.heads,
     );

@@ -20,7 +20,7 @@ export async function* sequenceScores(
   head: HeadValues,
   ofHeads: OfHeads,
 ): AsyncGenerator<ScoreEvent, Scored> {
-  const { tf, checkpoint, tokens, outputs, problem, seed } = scoring;
+  const { tf, checkpoint, tokens, outputs, objective, seed } = scoring;
   const { encoded } = rows;
   const { layers, heads } = checkpoint.config;
   const n = encoded.length;
@@ -29,7 +29,7 @@ export async function* sequenceScores(
   const meter = new StageMeter('score', n, 'sequences');
   const { layout } = trainable(checkpoint, NO_HEADS, outputs, seed);
   const numbers = layout.gather(({ name }) => head.get(name)!);
-  const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, problem }, ofHeads);
+  const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
   try {
     let done = 0;
     yield meter.at(done);

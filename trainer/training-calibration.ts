@@ -1,6 +1,7 @@
 import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
 import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
-import { encodeLabels, fitLabels } from '../data/labels';
+import type { Targets } from '../data/label-reading';
+import { encodeLabels, fitLabels, strataOf } from '../data/labels';
 import { type LabelSet, logitCount } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
@@ -79,7 +80,7 @@ export async function* calibrate(
     const { labels, train, dev } = await readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
     const outputs = logitCount(labels);
     const { layout, initial, tunedParameters, taskHeadParameters } = trainable(checkpoint, mask, outputs, options.seed);
-    const parts = { checkpoint, mask, layout, outputs, problem: labels.problem };
+    const parts = { checkpoint, mask, layout, outputs, objective: { problem: labels.problem } };
     const program = new Program(tf, parts, initial);
     const stepsPerEpoch = Math.ceil(train.rows / options.batchSize);
     const steps = options.epochs * stepsPerEpoch;
@@ -172,7 +173,7 @@ interface SampledRows {
   rows: number;
   encoded: Encoded[];
   /** Targets of `encoded`. */
-  targets: Float32Array;
+  targets: Targets;
   /** Lengths of all rows: those of `encoded`, repeated. // [rows] */
   lengths: Int32Array;
   /** Seconds and tokens of the rows that are not tokenized. */
@@ -202,7 +203,7 @@ async function readRows(
       dataset,
       rows: all.length,
       encoded,
-      targets: Float32Array.from(sample, (row) => targets[row]),
+      targets: Array.from(sample, (row) => targets[row]),
       lengths: Int32Array.from(all, (_, i) => known[i % known.length]),
       restSeconds: rest * seconds,
       restTokens: rest * known.reduce((a, b) => a + b, 0),
@@ -214,8 +215,10 @@ async function readRows(
       Int32Array.from({ length: dataset.rows }, (_, row) => row),
     );
   if (!source.dev) {
-    const { train, dev } = holdOut(whole.rows, seed);
-    return within('train', () => ({ labels, train: sampled(whole, train), dev: [sampled(whole, dev)] }));
+    return within('train', () => {
+      const { train, dev } = holdOut(strataOf(encodeLabels(whole, labels), labels), seed);
+      return { labels, train: sampled(whole, train), dev: [sampled(whole, dev)] };
+    });
   }
   const second = mismatchedRows(source.dev);
   const dev = second ? [source.dev, second] : [source.dev];

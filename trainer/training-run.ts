@@ -1,11 +1,12 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Encoded, likeLengthBatches } from '../data/batches';
-import { logitCount } from '../data/problem';
+import { type LabelSet, logitCount } from '../data/problem';
 import { makeDelta, writeDelta } from '../delta/delta';
-import { evaluateRows, score } from '../delta/logits';
+import { evaluateRows, type Logits, score } from '../delta/logits';
 import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
-import { metricsOf } from '../delta/problems';
+import { objectiveOf } from '../delta/objective';
+import { metricsOf, PROBLEMS } from '../delta/problems';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
 import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
@@ -69,7 +70,8 @@ export class Run {
     this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
     this.best = saved?.best ?? initial;
     const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
-    const parts = { checkpoint, mask, layout, outputs, problem: inputs.labels.problem };
+    const objective = objectiveOf(inputs.labels, options, inputs.train.targets);
+    const parts = { checkpoint, mask, layout, outputs, objective };
     this.program = new Program(tf, parts, initial);
     if (saved) this.program.write(saved.training);
     this.training = new Training(this.program, schedule);
@@ -152,11 +154,18 @@ export class Run {
     const { checkpoint, inputs, request, trainable } = this;
     const { labels, train } = inputs;
     const { options, mask } = request;
-    const info = describeDelta(checkpoint, mask, labels, train.dataset.task, options);
+    const { epochs, bestEpoch } = this.progress;
+    const { thresholds } = epochs[bestEpoch - 1];
+    const info = describeDelta(
+      checkpoint,
+      mask,
+      { ...labels, ...(thresholds && { thresholds }) },
+      train.dataset.task,
+      options,
+    );
     const values = trainable.layout.views(this.best);
     const delta = makeDelta(checkpoint, info, ({ canonical }) => values.get(canonical)!.values);
     writeDelta(path.join(request.out, 'delta'), delta);
-    const { epochs, bestEpoch } = this.progress;
     const metric = this.metrics.best;
     return {
       task: info.task,
@@ -169,6 +178,7 @@ export class Run {
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
       deviceUsed: deviceOf(this.tf),
+      ...(inputs.duplicates > 0 && { devDuplicates: inputs.duplicates }),
     };
   }
 
@@ -205,14 +215,22 @@ export class Run {
     const { dev, mismatched } = this.inputs;
     const { progress, metrics } = this;
     const began = clock();
-    const scores = yield* this.evaluate(this.hidden[1], dev);
+    const logits = yield* this.logits(this.hidden[1], dev);
+    const labels = this.withThresholds(logits, dev);
+    const scores = score(logits, dev.targets, labels, metrics);
     if (mismatched) {
-      const second = yield* this.evaluate(this.hidden[2], mismatched);
+      const second = score(yield* this.logits(this.hidden[2], mismatched), mismatched.targets, labels, metrics);
       scores[MISMATCHED] = second[metrics.best];
     }
     yield intervalSince(began, 'evaluate', { epoch });
     const trainLoss = progress.lossSum / progress.lossRows;
-    const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
+    const result: EpochMetrics = {
+      epoch,
+      trainLoss,
+      dev: scores,
+      ...(labels.thresholds && { thresholds: [...labels.thresholds] }),
+      seconds: progress.seconds,
+    };
     const best = progress.epochs[progress.bestEpoch - 1]?.dev;
     const judged = (of: Record<string, number>) => qualityOf(metrics, of, metrics.isUndefinedOn(dev.targets));
     if (best === undefined || isBetter(judged(scores), judged(best))) {
@@ -223,14 +241,26 @@ export class Run {
     yield { kind: 'epoch', epoch: result };
   }
 
-  private async *evaluate(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
+  /** Labels with their thresholds, if the problem has any: the given one, or the best on the rows. */
+  private withThresholds(logits: Logits, { targets }: LabelledRows): LabelSet {
+    const { labels } = this.inputs;
+    const { threshold } = this.request.options;
+    const best = PROBLEMS[labels.problem].thresholds;
+    if (!best) return labels;
+    return {
+      ...labels,
+      thresholds: threshold === undefined ? best(logits, targets) : labels.names.map(() => threshold),
+    };
+  }
+
+  private async *logits(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Logits> {
     const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
     const { batchSize } = this.request.options;
     const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize);
     const logits = yield* this.follow(batches, meter);
     if (!logits.values.every(Number.isFinite))
       throw diverged('a logit is no finite number; a lower learning rate may help');
-    return score(logits, rows.targets, this.inputs.labels.problem, this.metrics);
+    return logits;
   }
 
   /** Reports how many rows are done, and stops between two batches. */

@@ -27,9 +27,9 @@ export async function* warmUp(
   scoring: Scoring,
   rows: ScoredRows,
 ): AsyncGenerator<ScoreEvent, { head: HeadValues; warmUp: HeadScores['warmUp'] }> {
-  const { tf, checkpoint, outputs, problem, seed } = scoring;
+  const { tf, checkpoint, outputs, objective, seed } = scoring;
   const { layout, initial } = trainable(checkpoint, NO_HEADS, outputs, seed);
-  const program = new Program(tf, { checkpoint, mask: NO_HEADS, layout, outputs, problem }, initial);
+  const program = new Program(tf, { checkpoint, mask: NO_HEADS, layout, outputs, objective }, initial);
   try {
     const hidden = yield* frozen(scoring, program, rows);
     try {

@@ -45,7 +45,13 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
   const layout = new ParameterLayout([...head.tensors].map(([name, { shape }]) => ({ name, shape })));
   const untuned = { heads: [], tune: 'qkv' as const };
   const problem = golden.classes === 1 ? 'regression' : 'single-label';
-  const parts: ProgramParts = { checkpoint: merged, mask: untuned, layout, outputs: golden.classes, problem };
+  const parts: ProgramParts = {
+    checkpoint: merged,
+    mask: untuned,
+    layout,
+    outputs: golden.classes,
+    objective: { problem },
+  };
   const program = new Program(
     tf,
     parts,

@@ -65,12 +65,20 @@ const training = fc
       maxLength: count,
       seed,
     }),
-    fc.option(count, { nil: undefined }),
+    fc.record(
+      {
+        earlyStopping: count,
+        classWeights: fc.oneof(
+          fc.constant('balanced' as const),
+          fc.dictionary(fc.string({ unit: 'grapheme' }), share, { minKeys: 1 }).map((each) => ({ ...each })),
+        ),
+        labelSmoothing: share,
+        threshold: share,
+      },
+      { requiredKeys: [] },
+    ),
   )
-  .map(([options, earlyStopping]) => ({
-    ...options,
-    ...(earlyStopping !== undefined && { earlyStopping }),
-  })) as fc.Arbitrary<TrainOptions>;
+  .map(([options, given]) => ({ ...options, ...given })) as fc.Arbitrary<TrainOptions>;
 
 const selection = fc
   .tuple(

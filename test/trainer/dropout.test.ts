@@ -128,7 +128,11 @@ it.each<[string, number[][]]>([
     return { ids, typeIds: ids.map(() => 0) };
   });
   const targets = [0, 1, 1, 0];
-  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'single-label' }, initial);
+  const program = new Program(
+    tf,
+    { checkpoint, mask, layout, outputs: 2, objective: { problem: 'single-label' } },
+    initial,
+  );
   const batch = program.frozen(new TokenRows(checkpoint).batch(rows));
 
   /** The loss and its gradient. */

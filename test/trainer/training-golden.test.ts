@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { problemStoredAs } from '../../delta/problems';
 import type { Mask } from '../../heads/mask';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
@@ -10,6 +11,7 @@ import { Program } from '../../trainer/program';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
+import { targetOf } from './golden-targets';
 
 // Against PyTorch and transformers in float64: see test/fixtures/make_training_golden.py.
 const fixtures = path.join(__dirname, '../fixtures');
@@ -35,8 +37,9 @@ async function prepare(name: string) {
     expect(values).toHaveLength(size);
     made.initial.set(values, offset);
   }
-  const problem = golden.problemType === 'regression' ? ('regression' as const) : ('single-label' as const);
-  const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, problem };
+  const problem = problemStoredAs(golden.problemType);
+  const objective = { problem, weights: golden.classWeights, smoothing: golden.labelSmoothing };
+  const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, objective };
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
   const rows = hiddenRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, golden.rows, {
@@ -46,7 +49,7 @@ async function prepare(name: string) {
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;
-  const labels = (batch: number[]) => batch.map((row) => golden.rows[row].label as number);
+  const labels = (batch: number[]) => batch.map((row) => targetOf(golden.rows[row].label, problem));
   return { golden, stored, made, program, prefix, labels };
 }
 

@@ -1,0 +1,5 @@
+/** Logits of all rows, in the rows' order, [n, C]. */
+export interface Logits {
+  values: Float32Array;
+  outputs: number;
+}
