@@ -1,6 +1,14 @@
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
-import type { Activation, DropoutSite, LinearOptions, Operations, TokenIndex } from '../model/operations';
+import type {
+  Activation,
+  DropoutSite,
+  LinearOptions,
+  Operations,
+  QueryTokens,
+  TokenIndex,
+  Window,
+} from '../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
 import type { Dropout } from './dropout';
 import { activate, add, addConstant, multiply, multiplyBy } from './elementwise';
@@ -8,8 +16,10 @@ import { layerNorm } from './layer-norm';
 import { linear } from './linear';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
+import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
-import { firstToken, tableRows } from './tokens';
+import { firstToken, meanToken, tableRows } from './tokens';
+import { type Blocks, blockKeys, blockMask, blockQueries, blocksOf, firstTokenMask, joinBlocks } from './window';
 
 /** Inputs of the graph that describe a batch's tokens. */
 export interface TokenInputs {
@@ -44,6 +54,11 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly headOutputs: Tensor[] = [];
   /** B. // [1] */
   readonly batch: Tensor;
+  /** Angles of rotary positions, by their frequencies. */
+  private readonly turns = new Map<string, Turn>();
+  /** Blocks of local attention, by its reach. */
+  private readonly blocks = new Map<number, Blocks>();
+  private readonly windowMasks = new Map<string, Tensor>();
 
   /** @param dropout absent in evaluation */
   constructor(
@@ -85,20 +100,59 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   add = (a: Tensor, b: Tensor) => add(this.tape, a, b);
   multiply = (a: Tensor, b: Tensor) => multiply(this.tape, a, b);
   firstToken = (x: Tensor) => firstToken(this.tape, x, this.batch);
+  meanToken = (x: Tensor) => meanToken(this.tape, x, this.inputs.mask);
   splitHeads = (x: Tensor, heads: number) => splitHeads(this.tape, x, this.batch, x.shape[1]! / heads);
+
+  /** A first token is not turned: its place is 0. */
+  rotary(x: Tensor, frequencies: readonly number[], tokens: QueryTokens): Tensor {
+    if (tokens === 'first') return x;
+    const key = frequencies.join();
+    const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, this.ops.size(this.inputs.mask, 3));
+    this.turns.set(key, turn);
+    return rotary(this.tape, x, turn);
+  }
 
   joinHeads(x: Tensor): Tensor {
     this.headOutputs.push(x);
     return joinHeads(this.tape, x, this.batch);
   }
 
-  scores = (query: Tensor, key: Tensor) => scores(this.tape, query, key);
+  scores(query: Tensor, key: Tensor, window?: Window): Tensor {
+    const blocks = this.blocksOf(window);
+    if (!blocks) return scores(this.tape, query, key);
+    return scores(this.tape, blockQueries(this.tape, query, blocks), blockKeys(this.tape, key, blocks));
+  }
+
   maskPadding = (x: Tensor) => addConstant(this.tape, x, this.inputs.mask);
   softmax = (x: Tensor) => softmax(this.tape, x);
-  weightedSum = (probabilities: Tensor, value: Tensor) => weightedSum(this.tape, probabilities, value);
+
+  weightedSum(probabilities: Tensor, value: Tensor, window?: Window): Tensor {
+    const blocks = this.blocksOf(window);
+    if (!blocks) return weightedSum(this.tape, probabilities, value);
+    return joinBlocks(this.tape, weightedSum(this.tape, probabilities, blockKeys(this.tape, value, blocks)), blocks);
+  }
+
+  maskWindow(x: Tensor, window: Window): Tensor {
+    const { ops, inputs, windowMasks } = this;
+    const blocks = this.blocksOf(window);
+    const key = JSON.stringify(window);
+    const mask =
+      windowMasks.get(key) ??
+      (blocks ? blockMask(ops, inputs.mask, window.reach, blocks) : firstTokenMask(ops, inputs.mask, window.reach));
+    windowMasks.set(key, mask);
+    return addConstant(this.tape, x, mask);
+  }
 
   dropout(x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor {
     const factors = this.dropouts?.factors(this.ops, x, rate, layer, site);
     return factors ? multiplyBy(this.tape, x, factors) : x;
+  }
+
+  /** Blocks of a window's queries; a single query has none. */
+  private blocksOf(window: Window | undefined): Blocks | undefined {
+    if (window?.tokens !== 'all') return undefined;
+    const made = this.blocks.get(window.reach) ?? blocksOf(this.ops, window.reach, this.ops.size(this.inputs.mask, 3));
+    this.blocks.set(window.reach, made);
+    return made;
   }
 }

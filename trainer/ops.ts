@@ -110,6 +110,15 @@ export class Ops {
 
   scalar = (value: number) => this.constant(Float32Array.of(value), []);
 
+  vector = (values: readonly number[]) => this.constant(Float32Array.from(values), [values.length]);
+
+  /** 0 … n − 1 as float32. // → [n] */
+  range(n: Tensor): Tensor {
+    const [from, step] = [0, 1].map((value) => this.constant(Int32Array.of(value), []));
+    const numbers = this.node('Range', [from, this.reshape(n, []), step], { Tidx: INT }, [null], INT_OUT);
+    return this.toFloat(numbers);
+  }
+
   /** `a·b` of two matrices, either one transposed first. */
   matMul(a: Tensor, b: Tensor, transpose: { a?: boolean; b?: boolean } = {}): Tensor {
     const { a: transposeA = false, b: transposeB = false } = transpose;
@@ -141,6 +150,8 @@ export class Ops {
   relu = (x: Tensor) => this.each('Relu', x);
   floor = (x: Tensor) => this.each('Floor', x);
   sign = (x: Tensor) => this.each('Sign', x);
+  cos = (x: Tensor) => this.each('Cos', x);
+  sin = (x: Tensor) => this.each('Sin', x);
 
   /** `x·factor`. */
   scale = (x: Tensor, factor: number) => this.mul(x, this.scalar(factor));
@@ -174,7 +185,8 @@ export class Ops {
   /** @param shape sizes: numbers, or results of {@link size}; one may be −1, for the rest */
   reshape(x: Tensor, shape: (number | Tensor)[]): Tensor {
     const sizes = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
-    return this.node('Reshape', [x, this.sizes(shape)], { T: FLOAT, Tshape: INT }, sizes);
+    const attributes = { T: { type: x.dtype }, Tshape: INT };
+    return this.node('Reshape', [x, this.sizes(shape)], attributes, sizes, { dtype: x.dtype });
   }
 
   transpose(x: Tensor, permutation: number[]): Tensor {
@@ -182,18 +194,30 @@ export class Ops {
     return this.node('Transpose', [x, this.ints(permutation)], { T: FLOAT, Tperm: INT }, shape);
   }
 
-  /** Block of `size` from `begin`; a size of −1 extends to the end of its axis. */
-  slice(x: Tensor, begin: number[], size: number[]): Tensor {
+  /**
+   * Block of `size` from `begin`, each of numbers or results of {@link size}; a size of −1 extends
+   * to the end of its axis.
+   */
+  slice(x: Tensor, begin: (number | Tensor)[], size: (number | Tensor)[]): Tensor {
     const shape = size.map((length, axis) => {
-      const whole = x.shape[axis];
-      return length >= 0 ? length : whole === null ? null : whole - begin[axis];
+      const [whole, from] = [x.shape[axis], begin[axis]];
+      if (typeof length !== 'number' || typeof from !== 'number') return null;
+      return length >= 0 ? length : whole === null ? null : whole - from;
     });
     return this.node(
       'Slice',
-      [x, this.ints(begin), this.ints(size)],
+      [x, this.sizes(begin), this.sizes(size)],
       { T: x.dtype === 'int32' ? INT : FLOAT, Index: INT },
       shape,
     );
+  }
+
+  /** Adds zeros before and behind an axis: as many as numbers, or results of {@link size}, say. */
+  pad(x: Tensor, axis: number, before: number | Tensor, behind: number | Tensor): Tensor {
+    const counts = x.shape.flatMap((_, at) => (at === axis ? [before, behind] : [0, 0]));
+    const paddings = this.reshape(this.sizes(counts), [-1, 2]);
+    const shape = x.shape.map((size, at) => (at === axis ? null : size));
+    return this.node('Pad', [x, paddings], { T: FLOAT, Tpaddings: INT }, shape);
   }
 
   concat(parts: Tensor[], axis: number): Tensor {
@@ -208,6 +232,12 @@ export class Ops {
   toInt(x: Tensor): Tensor {
     const attributes = { SrcT: FLOAT, DstT: INT, Truncate: { flag: false } };
     return this.node('Cast', [x], attributes, x.shape, INT_OUT);
+  }
+
+  /** Inverse of {@link toInt}. */
+  toFloat(x: Tensor): Tensor {
+    const attributes = { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } };
+    return this.node('Cast', [x], attributes, x.shape);
   }
 
   /** Rows of a table. // [V, E], [N] → [N, E] */

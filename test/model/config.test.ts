@@ -142,9 +142,59 @@ const PUBLISHED: Record<string, object> = {
     vocab_size: 30522,
   },
 };
+PUBLISHED['ModernBERT-base'] = {
+  model_type: 'modernbert',
+  attention_bias: false,
+  attention_dropout: 0.0,
+  classifier_activation: 'gelu',
+  classifier_bias: false,
+  classifier_dropout: 0.0,
+  classifier_pooling: 'mean',
+  decoder_bias: true,
+  embedding_dropout: 0.0,
+  global_attn_every_n_layers: 3,
+  global_rope_theta: 160000.0,
+  hidden_activation: 'gelu',
+  hidden_size: 768,
+  initializer_range: 0.02,
+  intermediate_size: 1152,
+  layer_norm_eps: 1e-5,
+  local_attention: 128,
+  local_rope_theta: 10000.0,
+  max_position_embeddings: 8192,
+  mlp_bias: false,
+  mlp_dropout: 0.0,
+  norm_bias: false,
+  norm_eps: 1e-5,
+  num_attention_heads: 12,
+  num_hidden_layers: 22,
+  pad_token_id: 50283,
+  position_embedding_type: 'absolute',
+  vocab_size: 50368,
+};
 PUBLISHED['xlm-roberta-base'] = { ...PUBLISHED['roberta-base'], model_type: 'xlm-roberta', vocab_size: 250002 };
 const published = (name: string, change: object = {}) =>
   readModelConfig(put(JSON.stringify({ ...PUBLISHED[name], ...change })));
+
+const kinds = Array(22).fill('full_attention');
+test.each<[Record<string, unknown>, string]>([
+  [{ classifier_pooling: 'max' }, 'classifier_pooling is "max"; it must be "cls" or "mean"'],
+  [{ local_attention: 1 }, 'local_attention is 1; it must be an integer from 2'],
+  [{ layer_types: [...kinds, 'full_attention'] }, 'it must be a list of num_hidden_layers (22) kinds'],
+  [
+    { layer_types: [...kinds.slice(1), 'chunked_attention'] },
+    'layer_types.21 is "chunked_attention"; it must be "full_attention" or "sliding_attention"',
+  ],
+  [
+    { rope_parameters: { full_attention: { rope_type: 'yarn', rope_theta: 1e4 } } },
+    'rope_parameters.full_attention.rope_type is "yarn"; it must be "default": no other scaling of positions is supported',
+  ],
+  [{ rope_scaling: { type: 'linear' } }, 'it must be null: no scaling of positions is supported'],
+  [{ attention_bias: 'yes' }, 'attention_bias is "yes"; it must be true or false'],
+  [{ hidden_size: 12 * 63 }, 'hidden_size is 756; it must be an even multiple of num_attention_heads (12)'],
+])('the config of ModernBERT-base with %j is refused', (change, message) => {
+  expect(() => published('ModernBERT-base', change)).toThrow(message);
+});
 
 test.each([
   ['roberta-base', { architecture: 'roberta', firstPosition: 2, maxPositions: 512, padTokenId: 1, typeVocabSize: 1 }],
@@ -152,6 +202,18 @@ test.each([
   [
     'distilbert-base-uncased',
     { layers: 6, heads: 12, headDim: 64, intermediateSize: 3072, typeVocabSize: 0, classifierDropout: 0.2 },
+  ],
+  [
+    'ModernBERT-base',
+    {
+      layers: 22,
+      heads: 12,
+      maxPositions: 8192,
+      layerNormEps: 1e-5,
+      hiddenDropout: 0,
+      classifierDropout: 0,
+      typeVocabSize: 0,
+    },
   ],
   ['electra-small-discriminator', { embeddingSize: 128, hiddenSize: 256, firstPosition: 0, classifierDropout: 0.1 }],
 ])('the config of %s', (name, wanted) => {

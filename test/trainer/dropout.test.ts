@@ -107,6 +107,7 @@ it.each<[string, number[][]]>([
   ['tiny-xlm-roberta', [[1, 2], []]],
   ['tiny-distilbert', [[], [0, 3]]],
   ['tiny-electra', [[0], [1, 3], []]],
+  ['tiny-modernbert', [[0], [1, 3], []]],
 ])('the gradient of %s with dropout on is that of the loss with the same dropout', async (name, heads) => {
   const base = path.join(FIXTURES, name);
   const opened = await openCheckpoint(base);
@@ -118,7 +119,7 @@ it.each<[string, number[][]]>([
   // New weights are so small that what flows back through them is lost in float32's rounding.
   layout
     .views(initial)
-    .get(`${architectureOf(config).taskHead.output}.weight`)!
+    .get(`${architectureOf(config).taskHead(config, 'sequence').output}.weight`)!
     .values.forEach((_, i, values) => {
       values[i] = random.normal() / 2;
     });
@@ -191,6 +192,7 @@ it.each([
   'xlm-roberta',
   'distilbert',
   'electra',
+  'modernbert',
   'full',
   'full-roberta',
   'full-distilbert',
@@ -217,7 +219,8 @@ it.each([
   const full = golden.tune === 'full';
   const lowest = full ? 0 : (golden.heads as number[][]).findIndex((chosen) => chosen.length > 0);
   const x = full ? architecture.embed(net, config) : ops.input('hidden', 'float32', [null, config.hiddenSize]);
-  architecture.classify(net, config, runLayers(net, config, x, lowest, config.layers));
+  const taskHead = architecture.taskHead(config, 'sequence');
+  taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, lowest, config.layers));
 
   const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
   const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;
