@@ -10,6 +10,7 @@ import { readable } from '../../cli/stdin';
 import { define as defineTrain } from '../../cli/train';
 import type { DataSource } from '../../data/dataset';
 import type { NamedProblem } from '../../data/problem';
+import { windowOptions } from '../../data/word-windows';
 import { EXEMPT, modelIdentity, readRowsIdentity, rowsIdentity } from '../../delta/identity';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../delta/training-options';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
@@ -117,7 +118,7 @@ async function checkpointKey({ model, heads, ...rest }: Training): Promise<strin
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
   const limits = checkpoint.config;
-  const inputs = await readInputs(rest, loadTokenizer(model), { maxLength: 16, seed: 0, limits });
+  const inputs = await readInputs(rest, loadTokenizer(model), { ...windowOptions({ maxLength: 16 }), seed: 0, limits });
   const mask = await maskOf(heads, 'qkv', model);
   return identityOf(checkpoint, inputs, { ...rest, model, mask, out: scratch, resume: true });
 }
