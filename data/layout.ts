@@ -1,4 +1,5 @@
 import { invalidInput } from '../foundation/errors';
+import type { Column, Layout } from './columns';
 import { CONLL_COLUMNS } from './conll';
 import type { DataSource, Need } from './dataset';
 import { LIKELY_DELIMITERS } from './delimited';
@@ -35,32 +36,6 @@ export function tableFormat({ path, delimiter }: DataSource, format: DataFormat)
   if (!named) return { format, named, names, delimiter: delimiter ?? (format === 'csv' ? ',' : '\t') };
   if (delimiter === undefined) return { format, named, names };
   throw invalidInput(`${path}: --delimiter ${JSON.stringify(delimiter)} is for CSV and TSV; this is ${format}`);
-}
-
-export interface Column {
-  name: string;
-  at: number;
-  /** Class names of a Parquet label column, whose values are their indexes. */
-  classes?: readonly string[];
-}
-
-/** Positions of a file's texts and labels. */
-export interface Layout {
-  texts: Column[];
-  /** Columns of the labels; none if labels are not needed. */
-  labels: Column[];
-  /** Names of the label columns, if each label has a column. */
-  labelNames?: readonly string[];
-  /** Text between the labels of a cell, if it is not the default. */
-  separator?: string;
-  /** Task whose labels they are. */
-  task?: TaskName;
-  /** Names of the fields that each record must have. */
-  names: string[];
-  /** True if the first record holds the names. */
-  header: boolean;
-  /** True for GLUE's files, which may have more fields than the header, and empty texts. */
-  lenient: boolean;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { invalidInput } from '../foundation/errors';
-import type { Column, Layout } from './layout';
+import type { Column, Layout } from './columns';
 import { fieldsOf, type TableRecord } from './records';
 
 /** Cells of one row of a file, with the errors for them. */

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { invalidInput } from '../foundation/errors';
 import type { NamedFile } from './bytes';
+import type { Column, Layout } from './columns';
 import { conllRecords } from './conll';
 import { csvRecords } from './csv';
 import type { DataSource, Dataset, Label, Need } from './dataset';
@@ -9,7 +10,7 @@ import { filesOf, sourceFormat, sourceName, sourceSha256 } from './files';
 import type { DataFormat } from './format';
 import { jsonRecords } from './jsonl';
 import { LABELS } from './labels';
-import { type Column, checkSource, type Layout, layoutOf, namesOf, type TableFormat, tableFormat } from './layout';
+import { checkSource, layoutOf, namesOf, type TableFormat, tableFormat } from './layout';
 import { parquetRecords } from './parquet';
 import { textRecords } from './plain-text';
 import { type ProblemType, problemOf } from './problem';

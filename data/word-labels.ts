@@ -1,7 +1,7 @@
 import { invalidInput } from '../foundation/errors';
+import type { Column } from './columns';
 import { type Dataset, rowName } from './dataset';
 import { type LabelReading, labelsOf, listOf, sortNames } from './label-reading';
-import type { Column } from './layout';
 import type { RowCells } from './row-cells';
 
 /** Labels of the problem `tokens`: a tag per word. A target has the class index of each tag. */

@@ -90,7 +90,7 @@ export interface TrainedWith {
 }
 
 /** The stored names, for messages. */
-export const STORED_PROBLEM_CHOICE = STORED_PROBLEMS.map((name) => `"${name}"`).join(' or ');
+const STORED_PROBLEM_CHOICE = STORED_PROBLEMS.map((name) => `"${name}"`).join(' or ');
 
 const deltaInfo = z
   .object({

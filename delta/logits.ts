@@ -4,17 +4,9 @@ import type { LabelSet } from '../data/problem';
 import type { WindowedRows } from '../data/windows';
 import type { Metrics, Predicted } from './metrics';
 import { PROBLEMS } from './problems';
+import type { Logits } from './row-logits';
 
-/** Logits of all rows, in the rows' order, [n, C]; or those of their words, row after row. */
-export interface Logits {
-  values: Float32Array;
-  outputs: number;
-  /**
-   * First word of each row, and the number of words, if each word has logits. NaN are those of a
-   * word that no token stands for. // [n + 1]
-   */
-  words?: Int32Array;
-}
+export type { Logits };
 
 /** Rows that an engine reads in batches. */
 export interface BatchedRows<Batch> {

@@ -5,8 +5,8 @@ import type { TaskName } from '../data/tasks';
 import type { TaskHeadKind } from '../model/architecture';
 import { isIob2 } from './entities';
 import type { Prediction } from './inference-options';
-import type { Logits } from './logits';
 import { argmax, type MetricName, type Metrics, metricsFor, type Predicted } from './metrics';
+import type { Logits } from './row-logits';
 import { bestThresholds, labelsAbove, sigmoid } from './thresholds';
 import { type AnsweredRow, isAnswered, logitsOfWord, tagsOfWords, wordAnswer } from './word-answers';
 

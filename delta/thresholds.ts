@@ -1,5 +1,5 @@
 import { DEFAULT_THRESHOLD, type LabelSet } from '../data/problem';
-import type { Logits } from './logits';
+import type { Logits } from './row-logits';
 
 /** Probability of a logit. */
 export const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));

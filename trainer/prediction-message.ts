@@ -38,10 +38,14 @@ export const predictionsOf = ({ predictions }: Predictions): Prediction[] =>
 function answerOf(message: PredictionMessage, field: string): Omit<Prediction, 'row' | 'logits'> {
   const { answer, logits, labels, probabilities, score, tags, entities } = message;
   if (tags.length > 0) return { tags: [...tags] };
-  if (logits.length === 0)
-    return { entities: entities.map((entity, i) => entityOf(entity, `${field}.entities[${i}]`)) };
   if (probabilities.length > 0) return { labels: [...labels], probabilities: [...probabilities] };
-  return score !== undefined ? { score } : { label: present(answer.value, `${field}.answer`) };
+  if (score !== undefined) return { score };
+  if (answer.case !== undefined) return { label: answer.value };
+  // Words have no logits, and a text may have no entity.
+  if (logits.length === 0) {
+    return { entities: entities.map((entity, i) => entityOf(entity, `${field}.entities[${i}]`)) };
+  }
+  return { label: present(answer.value, `${field}.answer`) };
 }
 
 const entityOf = ({ label, start, end, text, score }: EntityMessage, field: string): Entity => ({

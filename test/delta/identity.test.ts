@@ -66,6 +66,7 @@ const OTHER: Record<'analysis' | 'selection' | 'training', Record<string, unknow
   selection: { strategy: 'random', k: 2, budget: 0.5, tune: 'qkvo', seed: 1, ...ranking },
   training: {
     ...{ epochs: 2, batchSize: 8, lr: 2e-3, warmup: 0.1, weightDecay: 0.1, maxLength: 64, earlyStopping: 2, seed: 1 },
+    ...{ longTexts: 'windows', stride: 8 },
     ...engine,
   },
 };
@@ -254,6 +255,8 @@ describe('the flags of the commands', () => {
     '--delimiter': ['--delimiter', ';'],
     '--export': ['--export', 'peft'],
     '--onnx-dtype': ['--export', 'onnx', '--onnx-dtype', 'q8'],
+    '--long-texts': ['--long-texts', 'windows'],
+    '--stride': ['--stride', '8'],
     '--samples': ['--samples', '7'],
     '--max-samples': ['--max-samples', '9'],
     '--k': ['--k', '2'],
