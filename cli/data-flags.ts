@@ -42,8 +42,8 @@ export function addDataFlags(command: Command, labels: boolean): void {
   for (const option of [column, columns, separator, problem, regression]) command.addOption(option.hideHelp(!labels));
   add(
     command,
-    '--format <tsv|csv|jsonl|parquet|txt>',
-    "the data's format (default: by the extension; txt: one text per line, without columns or labels)",
+    '--format <tsv|csv|jsonl|parquet|txt|conll>',
+    "the data's format (default: by the extension; txt: one text per line, without columns or labels; conll: one word per line, its tag last)",
     oneOf('--format', DATA_FORMATS),
   );
   add(
@@ -119,7 +119,9 @@ export function dataFlags(
     const [path, ...others] = typeof paths === 'string' ? [paths] : paths;
     const more = others.length > 0 && { more: others.map((other) => ({ path: other })) };
     const source: DataSource = { path, ...more, ...(format && { format }), ...(delimiter && { delimiter }) };
-    if (formatFor(source) === 'txt' && !labels && !flags.task && !textColumns) return source;
+    const named = formatFor(source);
+    if (named === 'txt' && !labels && !flags.task && !textColumns) return source;
+    if (named === 'conll' && !task && !textColumns) return { ...source, ...(labels && problem && { problem }) };
     if (task !== undefined) return { ...source, task };
     if (!textColumns)
       throw invalidInput(

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { LONG_TEXTS } from '../data/word-windows';
 import { SCORE_DEFAULTS, type ScoreOptions } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
@@ -248,6 +249,7 @@ export function addScheduleFlags(command: Command): void {
     weightDecay,
   );
   addMaxLengthFlag(command, maxLength);
+  addLongTextFlags(command, 'dev rows, and rows at prediction, with more tokens', 'cut');
   const share = (value: number) => value >= 0 && value <= 1;
   add(
     command,
@@ -290,6 +292,7 @@ export function trainingFlags(flags: Flags): TrainOptions {
     warmup,
     weightDecay,
     maxLength,
+    ...longTextFlags(flags),
     ...(earlyStopping !== undefined && { earlyStopping }),
     ...labelFlags(flags),
     seed,
@@ -309,6 +312,20 @@ export function addInferenceFlags(command: Command): void {
     `tokens after which texts are truncated (default: as the delta was trained, else ${TRAIN_DEFAULTS.maxLength})`,
     wholeNumber('--max-length', 1),
   );
+  addLongTextFlags(command, 'rows with more tokens', 'as the delta was trained');
+}
+
+/** Adds the flags for rows with more tokens than `--max-length`. @param rows which rows they are */
+function addLongTextFlags(command: Command, rows: string, initial: string): void {
+  const what = `${rows}: cut, or read in windows that overlap (default: ${initial})`;
+  add(command, '--long-texts <cut|windows>', what, oneOf('--long-texts', LONG_TEXTS));
+  add(command, '--stride <tokens>', 'tokens that neighbouring windows share (default: 64)', wholeNumber('--stride', 0));
+}
+
+/** Reads the flags for long texts, as far as they are given. */
+export function longTextFlags(flags: Flags): Pick<TrainOptions, 'longTexts' | 'stride'> {
+  const { longTexts, stride } = flags as Pick<TrainOptions, 'longTexts' | 'stride'>;
+  return { ...(longTexts !== undefined && { longTexts }), ...(stride !== undefined && { stride }) };
 }
 
 function addBatchSizeFlag(command: Command, initial: number): void {

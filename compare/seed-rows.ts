@@ -33,10 +33,12 @@ export function seedSplit(
   seeds: Seeds,
 ): Split {
   const { seed } = seeds;
-  const { classes: classesOf, units } = COMPARED[labels.problem];
+  const { classes: classesOf, units, labels: labelsOf } = COMPARED[labels.problem];
   const classes = classesOf(targets);
   const split = splitRows({ of: classes, units: units?.(targets) }, size, seeds, size.dev);
-  const drawn = new Set(Array.from(split.train, (row) => classes[row]));
+  const drawn = new Set(
+    Array.from(split.train, (row) => Array.from(labelsOf?.(targets[row]) ?? [classes[row]])).flat(),
+  );
   // With several labels per row the file of each seed has a column for every label.
   const missing = LABELS[labels.problem].several ? -1 : labels.names.findIndex((_, index) => !drawn.has(index));
   if (missing >= 0) {

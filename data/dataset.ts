@@ -16,7 +16,7 @@ export interface DataSource extends NamedFile, NamedProblem {
   more?: readonly NamedFile[];
   /** A GLUE task, whose columns and labels are known. Default: columns are named. */
   task?: TaskName;
-  /** One or two column names; none with a task or a plain text. */
+  /** One or two column names; none with a task or a plain text, or for the columns of CoNLL. */
   textColumns?: string[];
   /** A column name, if labels are needed; none with a task or `labelColumns`. */
   labelColumn?: string;
@@ -39,7 +39,7 @@ export interface DataSource extends NamedFile, NamedProblem {
 /** Default text between the labels of a cell. */
 export const LABEL_SEPARATOR = '|';
 
-/** Label of a row: its text, trimmed; with several labels per row, their names. */
+/** Label of a row: its text, trimmed; with several labels, or one per word, their names. */
 export type Label = string | readonly string[];
 
 /** Rows of a source. Index `i` of `texts`, `seconds` and `labels` is one row. */
@@ -53,8 +53,15 @@ export interface Dataset {
   texts: string[];
   /** Second texts of pairs. */
   seconds?: string[];
+  /**
+   * Words of each row of the problem `tokens`; `texts` has them joined by spaces. Undefined for a
+   * text whose words are not given.
+   */
+  words?: (readonly string[] | undefined)[];
   /** Labels as the file has them; present if they were requested. */
   labels?: Label[];
+  /** Name of the label column, if there is one. */
+  labelColumn?: string;
   /** Names of the label columns, if each label has a column. */
   labelNames?: readonly string[];
   /** Number of rows, at least 1. */
@@ -84,6 +91,7 @@ export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Datase
     ...dataset,
     texts: pick(dataset.texts),
     ...(dataset.seconds && { seconds: pick(dataset.seconds) }),
+    ...(dataset.words && { words: pick(dataset.words) }),
     ...(dataset.labels && { labels: pick(dataset.labels) }),
     rows: indices.length,
     rowNumbers: Int32Array.from(indices, (index) => rowNumber(dataset, index)),

@@ -22,18 +22,20 @@ function columnsOf({ task, seconds, labelNames }: Layout): Columns {
 export interface LabelledTexts {
   texts: readonly string[];
   seconds?: readonly string[];
+  /** Words of each row, which are written as a list instead of the text. */
+  words?: Dataset['words'];
   labels?: readonly Label[];
 }
 
 /** Rows as JSON Lines, with these columns. The same rows give the same bytes. */
 export function jsonLinesOf(
-  { texts, seconds, labels }: LabelledTexts,
+  { texts, seconds, words, labels }: LabelledTexts,
   { textColumns, labelColumn, labelColumns }: Columns,
 ): string {
   const cells = (label: Label) => Object.fromEntries(labelColumns!.map((name) => [name, label.includes(name) ? 1 : 0]));
   const line = (row: number) =>
     JSON.stringify({
-      [textColumns[0]]: texts[row],
+      [textColumns[0]]: words?.[row] ?? texts[row],
       ...(seconds && { [textColumns[1]]: seconds[row] }),
       ...(labels && (labelColumns ? cells(labels[row]) : { [labelColumn]: labels[row] })),
     });

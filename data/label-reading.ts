@@ -5,9 +5,10 @@ import type { Strata } from './split';
 
 /**
  * Label of a row as numbers: a class index or a value; with several labels per row 1 or 0 for each
- * label, [C]; or a judgement of relevance. Only the entries of the problems' tables look into it.
+ * label, [C]; the class index of each word; or a judgement of relevance. Only the entries of the
+ * problems' tables look into it.
  */
-export type Target = number | Uint8Array | Judgement;
+export type Target = number | Uint8Array | Int32Array | Judgement;
 
 /** Relevance of a row's second text to its first text, the query. */
 export interface Judgement {
@@ -28,6 +29,8 @@ export interface LabelReading {
   readonly several: boolean;
   /** True if a row must have two texts. */
   readonly pairs: boolean;
+  /** True if a row's text is words with a label each. Default: false. */
+  readonly words?: true;
   /**
    * Label of a row, as its file has it.
    * @throws HifiError INVALID_INPUT, naming row, column and value

@@ -6,12 +6,14 @@ import type { LabelSet, ProblemType } from './problem';
 import { RELEVANCE_LABELS } from './relevance-labels';
 import { SEVERAL_LABELS } from './several-labels';
 import type { Strata } from './split';
+import { WORD_LABELS } from './word-labels';
 
 /** Labels of each problem. */
 export const LABELS: Readonly<Record<ProblemType, LabelReading>> = {
   'single-label': CLASS_LABELS,
   'multi-label': SEVERAL_LABELS,
   regression: NUMBER_LABELS,
+  tokens: WORD_LABELS,
   relevance: RELEVANCE_LABELS,
 };
 

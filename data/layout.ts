@@ -1,5 +1,6 @@
 import { invalidInput } from '../foundation/errors';
 import type { Column, Layout } from './columns';
+import { CONLL_COLUMNS } from './conll';
 import type { DataSource, Need } from './dataset';
 import { LIKELY_DELIMITERS } from './delimited';
 import type { DataFormat } from './format';
@@ -44,6 +45,12 @@ export function tableFormat({ path, delimiter }: DataSource, format: DataFormat)
 export function checkSource(source: DataSource, format: DataFormat, need: Need): void {
   const { path, task, textColumns = [], labelColumn, labelColumns, labelSeparator } = source;
   const problem = namedProblem(source);
+  if (format === 'conll') {
+    if (need === 'labels' && problem !== 'tokens') {
+      throw invalidInput(`${path}: is a CoNLL file, which has a tag per word; give --problem tokens`);
+    }
+    if (task === undefined && textColumns.length === 0 && labelColumn === undefined) return;
+  }
   if (format === 'txt') {
     if (need === 'labels') {
       throw invalidInput(
@@ -70,6 +77,10 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
   }
   if (LABELS[problemOf(source)].pairs && textColumns.length < 2) {
     throw invalidInput(`${path}: the problem ${problem} needs pairs; give two names with --text-columns a,b`);
+  }
+  if (LABELS[problemOf(source)].words && textColumns.length > 1) {
+    const names = textColumns.join(', ');
+    throw invalidInput(`${path}: ${textColumns.length} text columns given (${names}); the problem tokens has one`);
   }
   if (labelSeparator === '') throw invalidInput(`${path}: the label separator is empty; it must be a text, such as |`);
   const wanted = [...textColumns, ...(labelColumn === undefined ? [] : [labelColumn]), ...(labelColumns ?? [])];
@@ -108,8 +119,8 @@ function checkLabelColumns(source: DataSource): void {
 export function layoutOf(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
   const { path, task } = source;
   if (task !== undefined) return taskLayout(path, taskNamed(task), first, table, need);
-  const columns = table.format === 'txt' ? { ...source, textColumns: [TEXT_COLUMN] } : source;
-  return ownLayout(columns, first, table, need);
+  const known = source.textColumns?.length ? undefined : KNOWN_COLUMNS[table.format];
+  return ownLayout({ ...source, ...known }, first, table, need);
 }
 
 function taskLayout(path: string, name: TaskName, first: TableRecord, table: TableFormat, need: Need): Layout {
@@ -144,6 +155,12 @@ function taskColumns(task: Task, header: readonly string[], { named }: TableForm
   // If neither set is complete, the message names the columns that such a file should have.
   return whole ?? (named ? known.at(-1)! : task);
 }
+
+/** Columns of formats that name them themselves. */
+const KNOWN_COLUMNS: Readonly<Partial<Record<DataFormat, Pick<DataSource, 'textColumns' | 'labelColumn'>>>> = {
+  txt: { textColumns: [TEXT_COLUMN] },
+  conll: { textColumns: [CONLL_COLUMNS.words], labelColumn: CONLL_COLUMNS.tags },
+};
 
 function ownLayout(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
   const { path, textColumns, labelColumn, labelColumns, labelSeparator } = source;

@@ -6,11 +6,12 @@ import { didYouMean } from './nearest';
  * an entry for each: `LABELS` here, `PROBLEMS` in delta/, `LOSSES` in trainer/, `COMPARED` in
  * compare/.
  */
-export const PROBLEM_TYPES = ['single-label', 'multi-label', 'regression', 'relevance'] as const;
+export const PROBLEM_TYPES = ['single-label', 'multi-label', 'regression', 'tokens', 'relevance'] as const;
 
 /**
  * Name of a problem: `single-label` (one class per row), `multi-label` (any number of labels per
- * row), `regression` (a number per row) or `relevance` (how well a second text answers the first).
+ * row), `regression` (a number per row), `tokens` (a tag per word) or `relevance` (how well a second
+ * text answers the first).
  */
 export type ProblemType = (typeof PROBLEM_TYPES)[number];
 

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { invalidInput } from '../foundation/errors';
 import type { NamedFile } from './bytes';
 import type { Column, Layout } from './columns';
+import { conllRecords } from './conll';
 import { csvRecords } from './csv';
 import type { DataSource, Dataset, Label, Need } from './dataset';
 import { tsvRecords } from './delimited';
@@ -16,6 +17,7 @@ import { type ProblemType, problemOf } from './problem';
 import type { Pass, Records, TableRecord } from './records';
 import { RowCells } from './row-cells';
 import { TASKS, type TaskName, taskNamed } from './tasks';
+import { wordsOf } from './word-labels';
 
 /** Reader of each format. */
 const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Records>> = {
@@ -24,16 +26,18 @@ const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Re
   jsonl: jsonRecords,
   parquet: parquetRecords,
   txt: textRecords,
+  conll: conllRecords,
 };
 
 /** Row of a source: its texts, its label if it is needed, and its number in the source. */
 interface Row {
   number: number;
   texts: string[];
+  words?: readonly string[];
   label?: Label;
 }
 
-type Columns = Pick<Dataset, 'texts' | 'seconds' | 'labels'>;
+type Columns = Pick<Dataset, 'texts' | 'seconds' | 'words' | 'labels'>;
 
 /** File of a source, with the known places of texts and labels. */
 interface File {
@@ -100,7 +104,8 @@ export class RowReader {
     const { table, task } = this;
     const namesOfAll = (columns: readonly Column[]) => columns.map(({ name }) => name);
     const columns = namesOfAll([...layout.texts, ...layout.labels]);
-    const lists = LABELS[this.problem].several ? namesOfAll(layout.labels) : [];
+    const { several, words } = LABELS[this.problem];
+    const lists = words ? columns : several ? namesOfAll(layout.labels) : [];
     let header = layout.header;
     let blank: TableRecord[] = [];
     let seen = 0;
@@ -131,8 +136,14 @@ export class RowReader {
   private read(cells: RowCells): Omit<Row, 'number'> {
     const { texts, labels, lenient } = cells.layout;
     cells.checkWidth();
-    const found = texts.map((column) => cells.text(column, lenient || this.need === 'empty texts'));
-    return labels.length === 0 ? { texts: found } : { texts: found, label: LABELS[this.problem].read(cells) };
+    const mayBeEmpty = lenient || this.need === 'empty texts';
+    const words = LABELS[this.problem].words && wordsOf(cells, mayBeEmpty);
+    const found = words ? [words.join(' ')] : texts.map((column) => cells.text(column, mayBeEmpty));
+    return {
+      texts: found,
+      ...(words && { words }),
+      ...(labels.length > 0 && { label: LABELS[this.problem].read(cells) }),
+    };
   }
 
   emptyColumns(): Columns {
@@ -140,6 +151,7 @@ export class RowReader {
     return {
       texts: [],
       ...(layout.texts.length > 1 && { seconds: [] }),
+      ...(LABELS[this.problem].words && { words: [] }),
       ...(layout.labels.length > 0 && { labels: [] }),
     };
   }
@@ -151,7 +163,7 @@ export class RowReader {
   dataset(columns: Columns, rows: number): Dataset {
     const { source, files, firstRows, task } = this;
     const named = files.length === 1 && files[0].file.path === source.path;
-    const { labelNames } = files[0].layout;
+    const { labelNames, labels } = files[0].layout;
     return {
       path: sourceName(source),
       ...(!named && { parts: files.map(({ file }, at) => ({ path: file.path, from: firstRows[at] })) }),
@@ -161,13 +173,15 @@ export class RowReader {
       skipped: this.rowsInSource - rows,
       ...(task && { task }),
       ...(labelNames && { labelNames }),
+      ...(labels.length === 1 && { labelColumn: labels[0].name }),
       problem: this.problem,
     };
   }
 
   /** Puts a row's texts and label at index `at` of a dataset. */
-  put({ texts, seconds, labels }: Columns, at: number, row: Row): void {
+  put({ texts, seconds, words, labels }: Columns, at: number, row: Row): void {
     texts[at] = row.texts[0];
+    if (words) words[at] = row.words;
     if (seconds) seconds[at] = row.texts[1];
     if (labels) labels[at] = row.label!;
   }

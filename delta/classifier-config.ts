@@ -9,7 +9,7 @@ import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { DTYPE_NAMES, type FloatDtype } from '../model/rounding';
 import type { DeltaTensor } from './delta';
-import { labelsFit, outputsOf, type TaskHeadInfo, thresholdsFit } from './delta-info';
+import { labelsFit, outputsOf, type TaskHeadInfo, taskHeadKindOf, thresholdsFit } from './delta-info';
 import { PROBLEMS, problemStoredAs } from './problems';
 import { taskHeadTensors } from './slices';
 
@@ -76,7 +76,7 @@ export function configText(base: string, config: Record<string, unknown>): strin
 }
 
 /**
- * Reads the task head of a merged checkpoint or of another sequence classifier in Hugging Face's
+ * Reads the task head of a merged checkpoint or of another classifier in Hugging Face's
  * layout. Defaults of config.json are those of `transformers`: labels `LABEL_0` …, and a regression
  * if there is one output.
  *
@@ -86,7 +86,8 @@ export function configText(base: string, config: Record<string, unknown>): strin
 export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined {
   const { config, weights } = checkpoint;
   const architecture = architectureOf(config);
-  const output = `${architecture.taskHead(config, 'sequence').output}.weight`;
+  const kind = isTokenClassifier(config) ? 'token' : 'sequence';
+  const output = `${architecture.taskHead(config, kind).output}.weight`;
   const { architectures } = config.raw;
   const known = PROBLEM_TYPES.map((problem) => classifierClass(architecture, problem));
   const otherClass = Array.isArray(architectures) && !known.some((name) => architectures.includes(name));
@@ -95,7 +96,7 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
 
   const info = readTaskHeadInfo(checkpoint, weights.entry(stored).shape[0]);
   const tensors = new Map<string, DeltaTensor>();
-  for (const { canonical, shape } of taskHeadTensors(config, outputsOf(info))) {
+  for (const { canonical, shape } of taskHeadTensors(config, outputsOf(info), taskHeadKindOf(info))) {
     const name = checkpoint.storedName(canonical);
     if (name === undefined)
       throw invalidInput(`${weights.path}: has no tensor "${canonical}", which its task head needs`);
@@ -108,6 +109,12 @@ export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined
     tensors.set(canonical, { shape, values: checkpoint.tensor(canonical) });
   }
   return { tensors, info };
+}
+
+/** Returns true for a config.json whose class has logits for every token. */
+function isTokenClassifier(config: ModelConfig): boolean {
+  const { architectures } = config.raw;
+  return Array.isArray(architectures) && architectures.includes(classifierClass(architectureOf(config), 'tokens'));
 }
 
 /**
@@ -124,7 +131,7 @@ export function readTaskHeadInfo(
   const wrong = (field: string, right: string) =>
     invalidInput(`${folder}/config.json: ${field} is ${JSON.stringify(raw[field]) ?? 'missing'}; it must be ${right}`);
   const implied: ProblemType = outputs === 1 ? 'regression' : 'single-label';
-  const problem = configuredProblem(raw, outputs) ?? implied;
+  const problem = isTokenClassifier(config) ? 'tokens' : (configuredProblem(raw, outputs) ?? implied);
   if (problem === 'unknown') throw wrong('problem_type', CONFIGURED_CHOICE);
   const problemType = PROBLEMS[problem].storedName;
   const task = typeof raw.finetuning_task === 'string' ? raw.finetuning_task : null;

@@ -4,6 +4,7 @@ import type { LabelSet } from '../data/problem';
 import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
+import type { TaskHeadKind } from '../model/architecture';
 import { PROBLEMS, problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
 
 /**
@@ -138,6 +139,10 @@ export function labelsFit(id2label: Record<string, string> | null, problemType: 
 export function outputsOf({ id2label }: Pick<DeltaInfo, 'id2label'>): number {
   return id2label ? Object.keys(id2label).length : 1;
 }
+
+/** What a delta's task head has logits for. */
+export const taskHeadKindOf = ({ problemType }: Pick<DeltaInfo, 'problemType'>): TaskHeadKind =>
+  PROBLEMS[problemStoredAs(problemType)].taskHead;
 
 /** Labels of a delta's logits. */
 export const labelsOf = ({ id2label, problemType, thresholds }: Omit<TaskHeadInfo, 'task'>): LabelSet => ({

@@ -3,12 +3,13 @@ import type { TaskName } from '../data/tasks';
 import { spearman } from '../heads/spearman';
 import { averagePrecision, isIrrelevant, ndcg, reciprocalRank } from './relevance-metrics';
 import { isUnlabelled, macroF1, microF1, subsetAccuracy } from './several-metrics';
+import { entityF1, hasNoEntity, wordAccuracy } from './word-metrics';
 
 /**
  * Prediction for a row: a class index, a value or a score; with several labels per row 1 or 0 for
- * each. // [C]
+ * each, [C]; of words the class index of each.
  */
-export type Predicted = number | Uint8Array;
+export type Predicted = number | Uint8Array | Int32Array;
 
 /** Metrics of a task. */
 export interface Metrics {
@@ -57,7 +58,7 @@ export const qualityOf = (metrics: Metrics, values: Record<string, number>, byLo
 });
 
 /** Metric of a problem's predictions and targets, which it alone knows. */
-type Metric = { of(predictions: ArrayLike<Predicted>, targets: Targets): number }['of'];
+type Metric = { of(predictions: ArrayLike<Predicted>, targets: Targets, names: readonly string[]): number }['of'];
 
 const METRICS = {
   accuracy,
@@ -73,20 +74,26 @@ const METRICS = {
   ndcg_at_10: ndcg,
   mrr_at_10: reciprocalRank,
   average_precision: averagePrecision,
+  entity_f1: entityF1,
+  word_accuracy: wordAccuracy,
 } satisfies Record<string, Metric>;
 
 export type MetricName = keyof typeof METRICS;
+
+/** Key of a metric in results, if it is not its name: problems may share a key. */
+const KEYS: Partial<Record<MetricName, string>> = { entity_f1: 'f1', word_accuracy: 'accuracy' };
 
 /**
  * Returns true for labels on which a deciding metric is undefined; the others are defined on all
  * labels.
  */
-const UNDEFINED_ON: Partial<Record<MetricName, { on(targets: Targets): boolean }['on']>> = {
+const UNDEFINED_ON: Partial<Record<MetricName, { on(targets: Targets, names: readonly string[]): boolean }['on']>> = {
   f1: (labels: ArrayLike<number>) => count(labels.length, (i) => labels[i] === 1) === 0,
   matthews: isConstant,
   pearson: isConstant,
   f1_micro: isUnlabelled,
   ndcg_at_10: isIrrelevant,
+  entity_f1: hasNoEntity,
 };
 
 function isConstant(labels: ArrayLike<number>): boolean {
@@ -118,18 +125,24 @@ export const MISMATCHED = 'accuracyMismatched';
 /**
  * Metrics of a task.
  * @param own those of rows of no task, see `metricsOf`
+ * @param labels names of the labels
  */
-export function metricsFor(task: TaskName | null | undefined, own: readonly MetricName[]): Metrics {
+export function metricsFor(
+  task: TaskName | null | undefined,
+  own: readonly MetricName[],
+  labels: readonly string[] = [],
+): Metrics {
   const names = task ? TASK_METRICS[task] : own;
+  const keys = names.map((name) => KEYS[name] ?? name);
   return {
-    names,
-    best: names[0],
+    names: keys,
+    best: keys[0],
     compute(predictions, targets) {
       checkValues(predictions, targets);
       const metric = (name: MetricName): Metric => METRICS[name];
-      return Object.fromEntries(names.map((name) => [name, metric(name)(predictions, targets)]));
+      return Object.fromEntries(names.map((name, at) => [keys[at], metric(name)(predictions, targets, labels)]));
     },
-    isUndefinedOn: (targets) => UNDEFINED_ON[names[0]]?.(targets) ?? false,
+    isUndefinedOn: (targets) => UNDEFINED_ON[names[0]]?.(targets, labels) ?? false,
   };
 }
 

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
+import type { LongTexts } from '../data/word-windows';
 import type { Device } from '../foundation/device';
 import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
 import type { Artifact } from '../foundation/stored-file';
 import type { Mask } from '../heads/mask';
 import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
+import { WINDOW_RULES } from './inference-options';
 import type { OnnxModel } from './onnx-folder';
 
 /** Options of tuning the chosen heads (docs/method.md). */
@@ -36,6 +38,13 @@ export interface TrainOptions {
    * each label the one of best F1 on the dev rows.
    */
   threshold?: number;
+  /**
+   * Treatment of long dev rows, and of long rows at prediction: `cut` at `maxLength`, or `windows`
+   * that overlap. Long training rows are cut. Default: `cut`.
+   */
+  longTexts?: LongTexts;
+  /** Number of tokens that neighbouring windows share, ≥ 0. Default: 64. */
+  stride?: number;
   /** Seed for shuffling, dropout and initial weights, an integer 0 … 2³²−1. */
   seed: number;
   /** Device of the computation. */
@@ -76,6 +85,7 @@ const schema = z.strictObject({
   classWeights: z.custom((value) => value === 'balanced' || areWeights(value), WEIGHTS).optional(),
   labelSmoothing: share.optional(),
   threshold: share.optional(),
+  ...WINDOW_RULES,
   seed: seedRule,
   ...ENGINE_RULES,
 });

@@ -1,6 +1,7 @@
 import { create, type Message } from '@bufbuild/protobuf';
 import { type InferenceOptions, inferenceOptions } from '../delta/inference-options';
 import { type ScoreOptions, scoreOptions } from '../delta/score-options';
+import type { TrainedLengths } from '../delta/trained-as';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../delta/training-options';
 import { HifiError, invalidPart, invalidValue, renamed, shown } from '../foundation/errors';
 import { type AnalysisOptions, analysisOptions } from '../heads/analysis-options';
@@ -79,17 +80,17 @@ export const scoreMessage = (options: Omit<ScoreOptions, 'device'> & Partial<Sco
 /**
  * Checks the options of an inference, and fills in defaults.
  *
- * @param maxLength default: the option of the model's training, if known
+ * @param trained defaults: the options of the model's training, if known
  * @throws HifiError as {@link analysisOptionsOf}
  */
 export function inferenceOptionsOf(
   message: InferenceMessage | undefined,
-  maxLength: number = TRAIN_DEFAULTS.maxLength,
+  trained: TrainedLengths = {},
   field = 'options',
 ): InferenceOptions {
-  const { batchSize, device } = TRAIN_DEFAULTS;
+  const { batchSize, maxLength, device } = TRAIN_DEFAULTS;
   return named(field, () =>
-    inferenceOptions({ batchSize, maxLength, device, ...fieldsOf(message) } as InferenceOptions),
+    inferenceOptions({ batchSize, maxLength, device, ...trained, ...fieldsOf(message) } as InferenceOptions),
   );
 }
 

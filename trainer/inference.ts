@@ -118,7 +118,7 @@ async function* run(
   );
   try {
     const hidden = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, rows);
-    return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize);
+    return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize, rows);
   } finally {
     program.close();
   }

@@ -21,6 +21,15 @@ interface LossFunction {
 
 const rowCount = ({ length }: ArrayLike<unknown>) => length;
 
+/**
+ * Number of tokens with a label, at least 1. A row has none if no token stands for any of its words.
+ */
+const labelledTokens = (targets: readonly Int32Array[]) =>
+  Math.max(
+    1,
+    targets.reduce((sum, tags) => sum + tags.filter((tag) => tag >= 0).length, 0),
+  );
+
 /** Loss function by problem (docs/method.md). `PROBLEMS` of delta/ has the plain ones in float64. */
 const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
   /**
@@ -28,15 +37,7 @@ const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
    * weighted by the rows' classes, as in PyTorch's `cross_entropy`.
    */
   'single-label': {
-    loss(ops, logits, targets, count) {
-      const sums = ops.sum(targets, [1], true); // [B, 1]
-      const [losses, byLogits] = ops.crossEntropy(logits, ops.div(targets, sums)); // [B], [B, C]
-      const weighted = ops.mul(losses, ops.reshape(sums, [-1])); // [B]
-      return {
-        loss: ops.div(ops.sum(weighted, [0]), count),
-        byLogits: ops.div(ops.mul(byLogits, sums), count),
-      };
-    },
+    loss: crossEntropy,
     targets(targets: readonly number[], outputs, { weights, smoothing = 0 }) {
       const values = new Float32Array(targets.length * outputs).fill(smoothing / outputs);
       for (const [row, target] of targets.entries()) values[row * outputs + target] += 1 - smoothing;
@@ -67,6 +68,28 @@ const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
     targets: (targets: readonly number[]) => Float32Array.from(targets),
     count: rowCount,
   },
+  /**
+   * Cross-entropy of each word's first token; the mean is over these tokens. Targets are class
+   * indices of the tokens of a row, −1 for a token without a label. Other tokens and padding have
+   * targets of 0.
+   */
+  tokens: {
+    loss: crossEntropy,
+    targets(targets: readonly Int32Array[], outputs, { smoothing = 0 }) {
+      const longest = targets.reduce((most, { length }) => Math.max(most, length), 0);
+      const values = new Float32Array(targets.length * longest * outputs);
+      for (const [row, tags] of targets.entries()) {
+        for (const [token, tag] of tags.entries()) {
+          if (tag < 0) continue;
+          const at = (row * longest + token) * outputs;
+          values.fill(smoothing / outputs, at, at + outputs);
+          values[at + tag] += 1 - smoothing;
+        }
+      }
+      return values;
+    },
+    count: labelledTokens,
+  },
   /** Binary cross-entropy of the one logit. */
   relevance: {
     loss: binaryCrossEntropy,
@@ -78,6 +101,21 @@ const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
     count: rowCount,
   },
 };
+
+/**
+ * Cross-entropy Σ_c t_c · −log p_c with any sum of a row's targets, its weight. Its gradient is
+ * (Σ_c t_c)·p − t.
+ */
+function crossEntropy(ops: Ops, logits: Tensor, targets: Tensor, count: Tensor): Loss {
+  const sums = ops.sum(targets, [1], true); // [B, 1]
+  const divisors = ops.add(sums, ops.sub(ops.scalar(1), ops.sign(sums))); // 1 for a row of weight 0
+  const [losses, byLogits] = ops.crossEntropy(logits, ops.div(targets, divisors)); // [B], [B, C]
+  const weighted = ops.mul(losses, ops.reshape(sums, [-1])); // [B]
+  return {
+    loss: ops.div(ops.sum(weighted, [0]), count),
+    byLogits: ops.div(ops.mul(byLogits, sums), count),
+  };
+}
 
 /** Moves targets of 0 … 1 towards a half. */
 const smoothed = (values: Float32Array, smoothing: number) =>
@@ -120,10 +158,23 @@ export const taskLoss = (ops: Ops, logits: Tensor, targets: Tensor, count: Tenso
  * Targets of the logits.
  *
  * @param targets B of them
- * @returns [B, C]
+ * @returns [B, C]; of tokens [B·S, C] with S of the longest row
  */
 export const targetValues = (targets: readonly Target[], outputs: number, objective: Objective): Float32Array =>
   LOSSES[objective.problem].targets(targets, outputs, objective);
+
+/**
+ * Targets of rows that each have their own loss, the mean over the row's labelled tokens.
+ *
+ * @returns as {@link targetValues}
+ */
+export function ownTargetValues(targets: readonly Target[], outputs: number, objective: Objective): Float32Array {
+  const values = targetValues(targets, outputs, objective);
+  if (objective.problem !== 'tokens') return values;
+  const width = values.length / targets.length;
+  const counts = targets.map((target) => lossCount([target], objective));
+  return values.map((value, i) => value / counts[Math.floor(i / width)]);
+}
 
 /** Divisor of a batch's mean loss: its rows, or the sum of their weights. */
 export const lossCount = (targets: readonly Target[], objective: Objective): number =>

@@ -1,5 +1,6 @@
 import type { Target } from '../data/label-reading';
 import type { Objective } from '../delta/objective';
+import { PROBLEMS } from '../delta/problems';
 import { type Slice, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
 import type { ModelConfig } from '../model/architecture';
@@ -70,6 +71,8 @@ export class Program {
    * none.
    */
   readonly lowest: number;
+  /** True if no layer is tuned and the task head reads one token of the frozen layers' output. */
+  readonly storesOneToken: boolean;
   /** True if the word table is frozen. Then the network receives its rows. */
   readonly readsWords: boolean;
   private readonly session: Session;
@@ -99,7 +102,7 @@ export class Program {
     const { checkpoint, mask, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
-    const taskHead = architecture.taskHead(config, 'sequence');
+    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
     const ops = new Ops();
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
@@ -143,6 +146,7 @@ export class Program {
     const sum = ops.add(training.gradient, gradient);
 
     this.lowest = from;
+    this.storesOneToken = from === config.layers && taskHead.reads !== 'every';
     this.readsWords = !weights.isTrained(`${architecture.wordEmbeddings}.weight`);
     this.inputs = inputs;
     this.training = training;
@@ -170,12 +174,10 @@ export class Program {
     const { mask, B, S } = tokens;
     const parts = this.microBatches(tokens).map((part) => this.session.read(this.feeds(part), frozen));
     const rows = { hidden: joined(parts) }; // [B·S, d]
-    return this.lowest === this.parts.checkpoint.config.layers
-      ? { rows, mask: new Float32Array(B), B, S: 1 }
-      : { rows, mask, B, S };
+    return this.storesOneToken ? { rows, mask: new Float32Array(B), B, S: 1 } : { rows, mask, B, S };
   }
 
-  /** Logits as in evaluation. // → [B, C] */
+  /** Logits as in evaluation. // → [B, C], or [B·S, C] of tokens */
   logits(batch: RowBatch): Float32Array {
     return joined(this.microBatches(batch).map((part) => this.session.read(this.feeds(part), this.ends.logits)));
   }
@@ -192,10 +194,11 @@ export class Program {
     let sum: BatchGradient | undefined;
     let row = 0;
     for (const [i, part] of this.microBatches(batch).entries()) {
-      const wanted = values.subarray(row * outputs, (row + part.B) * outputs);
+      const width = values.length / batch.B;
+      const wanted = values.subarray(row * width, (row + part.B) * width);
       const feeds: [Tensor, Feed][] = [
         ...this.feeds(part),
-        [training.targets, { values: wanted, shape: [part.B, outputs] }],
+        [training.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
         [training.count, { values: count, shape: [] }],
         [training.dropoutKey, { values: dropoutKey(at.seed, at.step, i), shape: [1] }],
       ];

@@ -1,9 +1,10 @@
-import { encodeRows } from '../data/batches';
 import { rowNumber, selectRows } from '../data/dataset';
 import { encodeLabels, fitLabels, labelWarnings, strataOf } from '../data/labels';
 import { type LabelSet, logitCount } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
+import { windowRows } from '../data/windows';
+import { windowOptions } from '../data/word-windows';
 import { type ScoreEvent, type ScoreRequest, scoreOptions } from '../delta/score-options';
 import { within } from '../foundation/errors';
 import type { ReportData } from '../heads/head-report';
@@ -104,7 +105,8 @@ async function readSample(
     whole,
     sample.map((row) => kept[row]),
   );
-  const encoded = encodeRows(dataset, allRows(dataset), loadTokenizer(model), maxLength, checkpoint.config);
+  const options = windowOptions({ maxLength });
+  const encoded = windowRows(dataset, loadTokenizer(model), options, checkpoint.config).windows;
   const { path, sha256 } = whole;
   const sampleIds = Array.from(allRows(dataset), (row) => rowNumber(dataset, row));
   return {

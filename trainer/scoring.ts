@@ -1,4 +1,5 @@
 import type { Objective } from '../delta/objective';
+import { PROBLEMS } from '../delta/problems';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import { allHeads } from './head-slices';
@@ -52,7 +53,7 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
     ? scoring.checkpoint
     : { ...scoring.checkpoint, config: { ...scoring.checkpoint.config, ...still } };
   const mask = allHeads(checkpoint);
-  const { layout, initial } = trainable(checkpoint, mask, outputs, seed);
+  const { layout, initial } = trainable(checkpoint, mask, outputs, seed, PROBLEMS[objective.problem].taskHead);
   for (const { name, offset } of layout.slots) {
     const values = head.get(name);
     if (values) initial.set(values, offset);
@@ -60,9 +61,6 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
   const program = new Program(tf, { checkpoint, mask, layout, outputs, objective }, initial);
   return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, tokens }, rows.encoded) };
 }
-
-/** Targets of a batch. */
-export const targetsOf = ({ targets }: ScoredRows, batch: Int32Array) => Array.from(batch, (row) => targets[row]);
 
 /** Scores without a standard error, because they are no mean over the sequences. */
 export const withoutError = (scores: number[][]): Scored => ({

@@ -1,7 +1,8 @@
 import type { Target } from '../data/label-reading';
+import { PROBLEMS } from '../delta/problems';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Range } from '../model/operations';
-import { targetValues, taskLoss } from './loss';
+import { ownTargetValues, taskLoss } from './loss';
 import { type LinearUse, TensorFlowNetwork, TOKEN_NUMBERS } from './network';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
@@ -49,7 +50,7 @@ export class SequenceGradients {
     };
     const weights = new NetworkWeights(ops, checkpoint, [], layout.split(ops, inputs.parameters));
     const net = new TensorFlowNetwork(ops, config, weights, inputs);
-    const taskHead = architecture.taskHead(config, 'sequence');
+    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
     const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
     const logits = taskHead.logits(net, config, last);
     const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), objective);
@@ -73,6 +74,7 @@ export class SequenceGradients {
    */
   at(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: readonly Target[]): Float32Array[] {
     const { layout, outputs, objective } = this.parts;
+    const wanted = ownTargetValues(targets, outputs, objective);
     const perToken = (values: Float32Array) => ({ values, shape: [B * S, values.length / (B * S)] });
     const held = this.session.run(
       [
@@ -80,7 +82,7 @@ export class SequenceGradients {
         [this.inputs.numbers, perToken(rows.numbers!)],
         [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
         [this.inputs.parameters, { values: head, shape: [layout.size] }],
-        [this.inputs.targets, { values: targetValues(targets, outputs, objective), shape: [B, outputs] }],
+        [this.inputs.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
       ],
       this.heads,
     );

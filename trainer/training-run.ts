@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { type Encoded, likeLengthBatches } from '../data/batches';
 import { type LabelSet, logitCount } from '../data/problem';
 import { makeDelta, writeDelta } from '../delta/delta';
-import { evaluateRows, type Logits, score } from '../delta/logits';
+import { evaluateRows, type Logits, rowLogits, score } from '../delta/logits';
 import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
 import { objectiveOf } from '../delta/objective';
 import { metricsOf, PROBLEMS } from '../delta/problems';
@@ -15,7 +15,7 @@ import { peakResidentBytes } from '../foundation/process-memory';
 import { clock, intervalSince, StageMeter } from '../foundation/progress';
 import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
-import type { LabelledRows, TrainingInputs } from './inputs';
+import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
 import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
 import { Program } from './program';
 import { identityOf } from './run-identity';
@@ -63,7 +63,8 @@ export class Run {
     this.identity = identityOf(checkpoint, inputs, request);
     this.stepsPerEpoch = Math.ceil(inputs.train.dataset.rows / options.batchSize);
     const outputs = logitCount(inputs.labels);
-    this.trainable = trainable(checkpoint, mask, outputs, options.seed);
+    const { taskHead } = PROBLEMS[inputs.labels.problem];
+    this.trainable = trainable(checkpoint, mask, outputs, options.seed, taskHead);
     const { layout, initial } = this.trainable;
     const saved = request.resume ? loadState(this.state, this.identity, layout.size) : undefined;
     this.resumedFromStep = saved?.progress.step ?? null;
@@ -101,7 +102,7 @@ export class Run {
     const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
     const meter = new StageMeter(
       'prefix',
-      sets.reduce((sum, set) => sum + set.dataset.rows, 0),
+      sets.reduce((sum, { encoded }) => sum + encoded.length, 0),
       'rows',
     );
     const part = { program: this.program, checkpoint: this.checkpoint, tokens };
@@ -191,7 +192,7 @@ export class Run {
     const { train } = this.inputs;
     const { progress } = this;
     const start = performance.now();
-    const targets = Array.from(rows, (row) => train.targets[row]);
+    const targets = targetsOf(train, rows);
     let loss: number;
     try {
       loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
@@ -254,13 +255,14 @@ export class Run {
   }
 
   private async *logits(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Logits> {
-    const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
+    const { encoded, windows } = rows;
+    const meter = new StageMeter('evaluate', encoded.length, 'rows');
     const { batchSize } = this.request.options;
-    const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize);
+    const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize, encoded);
     const logits = yield* this.follow(batches, meter);
     if (!logits.values.every(Number.isFinite))
       throw diverged('a logit is no finite number; a lower learning rate may help');
-    return logits;
+    return rowLogits(windows, logits);
   }
 
   /** Reports how many rows are done, and stops between two batches. */

@@ -10,6 +10,7 @@ import { readable } from '../../cli/stdin';
 import { define as defineTrain } from '../../cli/train';
 import type { DataSource } from '../../data/dataset';
 import type { NamedProblem } from '../../data/problem';
+import { windowOptions } from '../../data/word-windows';
 import { EXEMPT, modelIdentity, readRowsIdentity, rowsIdentity } from '../../delta/identity';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../delta/training-options';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
@@ -66,6 +67,7 @@ const OTHER: Record<'analysis' | 'selection' | 'training', Record<string, unknow
   training: {
     ...{ epochs: 2, batchSize: 8, lr: 2e-3, warmup: 0.1, weightDecay: 0.1, maxLength: 64, earlyStopping: 2, seed: 1 },
     ...{ classWeights: 'balanced', labelSmoothing: 0.1, threshold: 0.4 },
+    ...{ longTexts: 'windows', stride: 8 },
     ...engine,
   },
 };
@@ -120,7 +122,7 @@ async function checkpointKey({ model, heads, ...rest }: Training): Promise<strin
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
   const limits = checkpoint.config;
-  const inputs = await readInputs(rest, loadTokenizer(model), { maxLength: 16, seed: 0, limits });
+  const inputs = await readInputs(rest, loadTokenizer(model), { ...windowOptions({ maxLength: 16 }), seed: 0, limits });
   const mask = await maskOf(heads, 'qkv', model);
   return identityOf(checkpoint, inputs, { ...rest, model, mask, out: scratch, resume: true });
 }
@@ -257,6 +259,8 @@ describe('the flags of the commands', () => {
     '--delimiter': ['--delimiter', ';'],
     '--export': ['--export', 'peft'],
     '--onnx-dtype': ['--export', 'onnx', '--onnx-dtype', 'q8'],
+    '--long-texts': ['--long-texts', 'windows'],
+    '--stride': ['--stride', '8'],
     '--samples': ['--samples', '7'],
     '--max-samples': ['--max-samples', '9'],
     '--k': ['--k', '2'],

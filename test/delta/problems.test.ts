@@ -46,6 +46,16 @@ const ROWS: Record<ProblemType, { labels: Label[]; logits: number[][]; answers: 
     answers: [2, -2, 0, -2].map((logit) => ({ score: 1 / (1 + Math.exp(-logit)) })),
     loss: (3 * Math.log1p(Math.exp(-2)) + Math.log(2)) / 4,
   },
+  tokens: {
+    labels: [['B-x'], ['O'], ['B-x']],
+    logits: [
+      [2, 0],
+      [0, 2],
+      [2, 0],
+    ],
+    answers: [{ tags: ['B-x'] }, { tags: ['O'] }, { tags: ['B-x'] }],
+    loss: Math.log1p(Math.exp(-2)),
+  },
   regression: {
     labels: ['1', '-2.5', '0'],
     logits: [[1], [-2.5], [0]],
@@ -71,10 +81,15 @@ describe.each(PROBLEM_TYPES)('%s, from labels to answers and files', (problem) =
   });
 
   test('logits become answers, metrics and a loss', () => {
-    const rows = { values: Float32Array.from(logits.flat()), outputs: logitCount(set) };
+    const words = LABELS[problem].words && Int32Array.from({ length: logits.length + 1 }, (_, row) => row);
+    const rows = { values: Float32Array.from(logits.flat()), outputs: logitCount(set), words };
     const predicted = Array.from(predictions(rows, set));
     if (problem !== 'relevance') expect(predicted).toEqual(Array.from(targets));
-    expect(labels.map((_, row) => PROBLEMS[problem].answer(rowOf(rows, row), set))).toEqual(answers);
+    expect(
+      labels.map((_, row) =>
+        PROBLEMS[problem].answer(rowOf(rows, row), set, { text: texts[row], words: [texts[row]] }),
+      ),
+    ).toEqual(answers);
     const metrics = metricsOf(undefined, set);
     const values = score(rows, targets, set, metrics);
     expect(Object.keys(values)).toEqual([...metrics.names, 'loss']);

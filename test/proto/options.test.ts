@@ -119,7 +119,7 @@ it('an absent option has its default', () => {
   expect(selectionOptionsOf(create(SelectionOptionsSchema, { budget: 0.1 }))).not.toHaveProperty('k');
   expect(scoreOptionsOf(create(ScoreOptionsSchema))).toEqual(SCORE_DEFAULTS);
   expect(inferenceOptionsOf(undefined)).toEqual({ batchSize: 32, maxLength: 128, device: 'auto' });
-  expect(inferenceOptionsOf(undefined, 64).maxLength).toBe(64);
+  expect(inferenceOptionsOf(undefined, { maxLength: 64 }).maxLength).toBe(64);
 });
 
 describe('an invalid option', () => {

@@ -18,6 +18,7 @@ const ROWS: Record<ProblemType, { names: string[]; targets: Target[] }> = {
     names: ['a', 'b', 'c'],
     targets: [0b000, 0b111, 0b010, 0b101, 0b100].map((bits) => Uint8Array.from([bits & 1, (bits >> 1) & 1, bits >> 2])),
   },
+  tokens: { names: ['a', 'b', 'c'], targets: [2, 0, 1, 1, 0].map((tag) => Int32Array.of(tag)) },
   regression: { names: [], targets: [0.5, -3, 0, 1, 2] },
   relevance: { names: [], targets: [1, 0, 0.25, 0, 1].map((relevance) => ({ query: 0, relevance })) },
 };

@@ -26,8 +26,8 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   source: {
     /**
      * A file under one of the service's data roots: absolute, or relative to a root. Its extension
-     * gives the format: .tsv, .csv, .jsonl, .parquet or .txt. All except Parquet may be gzipped
-     * (.gz). Or a folder of files of one format, read in the order of their names.
+     * gives the format: .tsv, .csv, .jsonl, .parquet, .txt or .conll. All except Parquet may be
+     * gzipped (.gz). Or a folder of files of one format, read in the order of their names.
      *
      * @generated from field: string path = 1;
      */
@@ -99,8 +99,9 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
 
   /**
    * The problem that the labels pose: single-label (a class per row), multi-label (any number of
-   * labels per row), regression (a number per row) or relevance (0 … 1, how well the second text
-   * answers the first). Default: single-label; a task knows its own.
+   * labels per row), regression (a number per row), tokens (a tag per word; inline rows have white
+   * space between words and between tags) or relevance (0 … 1, how well the second text answers the
+   * first). Default: single-label; a task knows its own.
    *
    * @generated from field: optional string problem = 10;
    */
