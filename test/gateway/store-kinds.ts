@@ -5,7 +5,7 @@ import type { JobStore } from '../../gateway/store';
 import { temporaryFolder } from '../support/deltas';
 
 /** Kind of store that the suite of all stores runs against. */
-export interface StoreKind {
+interface StoreKind {
   name: string;
   /** Starts what the stores need. */
   start(): Promise<void>;
