@@ -271,7 +271,10 @@ export function addScheduleFlags(command: Command): void {
   );
 }
 
-/** Reads the flags of the loss and the thresholds. @throws HifiError INVALID_INPUT as {@link classWeights} */
+/**
+ * Reads the flags of the loss and the thresholds.
+ * @throws HifiError INVALID_INPUT as {@link classWeights}
+ */
 export function labelFlags(flags: Flags): Pick<TrainOptions, 'classWeights' | 'labelSmoothing' | 'threshold'> {
   const { labelSmoothing, threshold } = flags as { labelSmoothing?: number; threshold?: number | 'auto' };
   const weights = classWeights(flags.classWeights as string | undefined);

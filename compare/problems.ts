@@ -3,7 +3,9 @@ import type { ProblemType } from '../data/problem';
 import { rarestLabels } from '../data/several-labels';
 import { rarestTags } from '../data/word-labels';
 
-/** Rules for comparing methods on a problem's rows. Each problem's methods receive its own targets. */
+/**
+ * Rules for comparing methods on a problem's rows. Each problem's methods receive its own targets.
+ */
 interface ComparedProblem {
   /** Class of each row, for stratified draws; one class if there are none. // [n] */
   classes(targets: Targets): ArrayLike<number>;

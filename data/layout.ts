@@ -88,7 +88,10 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
   if (twice !== undefined) throw invalidInput(`${path}: the column "${twice}" is named twice`);
 }
 
-/** Checks how the labels are given. @throws HifiError INVALID_INPUT if the problem has no such labels */
+/**
+ * Checks how the labels are given.
+ * @throws HifiError INVALID_INPUT if the problem has no such labels
+ */
 function checkLabelColumns(source: DataSource): void {
   const { path, labelColumn, labelColumns, labelSeparator } = source;
   const problem = problemOf(source);

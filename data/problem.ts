@@ -10,8 +10,8 @@ export const PROBLEM_TYPES = ['single-label', 'multi-label', 'regression', 'toke
 
 /**
  * Name of a problem: `single-label` (one class per row), `multi-label` (any number of labels per
- * row), `regression` (a number per row), `tokens` (a tag per word) or `relevance` (how well a second
- * text answers the first).
+ * row), `regression` (a number per row), `tokens` (a tag per word) or `relevance` (how well a
+ * second text answers the first).
  */
 export type ProblemType = (typeof PROBLEM_TYPES)[number];
 

@@ -132,7 +132,10 @@ export class RowReader {
     }
   }
 
-  /** Reads a row's texts and label. @throws HifiError INVALID_INPUT for any fault of a needed cell */
+  /**
+   * Reads a row's texts and label.
+   * @throws HifiError INVALID_INPUT for any fault of a needed cell
+   */
   private read(cells: RowCells): Omit<Row, 'number'> {
     const { texts, labels, lenient } = cells.layout;
     cells.checkWidth();

@@ -66,7 +66,9 @@ function firstUnits(units: readonly Unit[], rows: number): Unit[] {
 
 const sizeOf = (units: readonly Unit[]) => units.reduce((sum, unit) => sum + unit.length, 0);
 
-/** Divides a count in proportion to sizes, by largest remainders; of equals the larger size first. */
+/**
+ * Divides a count in proportion to sizes, by largest remainders; of equals the larger size first.
+ */
 function apportioned(sizes: readonly number[], count: number): number[] {
   const total = sizes.reduce((a, b) => a + b, 0);
   const exact = sizes.map((size) => (size * count) / total);

@@ -45,7 +45,9 @@ export interface EvaluateResult {
   metric: string;
   /** Number of evaluated rows. */
   rows: number;
-  /** Mean cross-entropy, over a row's labels if it has several; mean squared error for a regression. */
+  /**
+   * Mean cross-entropy, over a row's labels if it has several; mean squared error for a regression.
+   */
   loss: number;
   /** Metrics by name, such as `accuracy`, `f1_micro`, `ndcg_at_10`, `pearson`. */
   metrics: Record<string, number>;

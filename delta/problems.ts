@@ -155,7 +155,9 @@ function crossEntropy(logits: Float32Array, target: number): number {
 const binaryCrossEntropy = (logit: number, target: number) =>
   Math.max(logit, 0) - logit * target + Math.log1p(Math.exp(-Math.abs(logit)));
 
-/** Rows / (classes · rows of the class), as scikit-learn's `balanced`; 1 for a class without rows. */
+/**
+ * Rows / (classes · rows of the class), as scikit-learn's `balanced`; 1 for a class without rows.
+ */
 function balancedClasses(targets: ArrayLike<number>, { names }: LabelSet): number[] {
   const rows = new Int32Array(names.length);
   for (let row = 0; row < targets.length; row++) rows[targets[row]]++;

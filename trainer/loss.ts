@@ -22,7 +22,8 @@ interface LossFunction {
 const rowCount = ({ length }: ArrayLike<unknown>) => length;
 
 /**
- * Number of tokens with a label, at least 1. A row has none if no token stands for any of its words.
+ * Number of tokens with a label, at least 1. A row has none if no token stands for any of its
+ * words.
  */
 const labelledTokens = (targets: readonly Int32Array[]) =>
   Math.max(
@@ -30,7 +31,9 @@ const labelledTokens = (targets: readonly Int32Array[]) =>
     targets.reduce((sum, tags) => sum + tags.filter((tag) => tag >= 0).length, 0),
   );
 
-/** Loss function by problem (docs/method.md). `PROBLEMS` of delta/ has the plain ones in float64. */
+/**
+ * Loss function by problem (docs/method.md). `PROBLEMS` of delta/ has the plain ones in float64.
+ */
 const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
   /**
    * Cross-entropy Σ_c t_c · −log p_c. A target is w_c·((1 − ε)·1[c = class] + ε/C), and the mean is

@@ -242,7 +242,9 @@ export class Run {
     yield { kind: 'epoch', epoch: result };
   }
 
-  /** Labels with their thresholds, if the problem has any: the given one, or the best on the rows. */
+  /**
+   * Labels with their thresholds, if the problem has any: the given one, or the best on the rows.
+   */
   private withThresholds(logits: Logits, { targets }: LabelledRows): LabelSet {
     const { labels } = this.inputs;
     const { threshold } = this.request.options;

@@ -2,8 +2,8 @@ import type { Target } from '../../data/label-reading';
 import type { ProblemType } from '../../data/problem';
 
 /**
- * Label of a row in a golden file: a number, 0 or 1 for each of several labels, or the class of each
- * token with −100 for none.
+ * Label of a row in a golden file: a number, 0 or 1 for each of several labels, or the class of
+ * each token with −100 for none.
  */
 export type GoldenLabel = number | number[];
 

@@ -293,7 +293,7 @@ export type TrainingOptions = Message<"hifi.v1.TrainingOptions"> & {
   classWeights?: string | undefined;
 
   /**
-   * Weights by label, above 0, instead of class_weights; 1 for a label that has none. Default: none.
+   * Weights by label, above 0, instead of class_weights; 1 for a label without one. Default: none.
    *
    * @generated from field: map<string, double> label_weights = 21;
    */
