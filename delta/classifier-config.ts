@@ -55,6 +55,7 @@ export function classifierConfig(
     id2label: labels,
     label2id: Object.fromEntries(Object.entries(labels).map(([id, label]) => [label, Number(id)])),
     problem_type: problemType,
+    pad_token_id: config.padTokenId,
   };
 }
 

@@ -4,6 +4,7 @@ import { readDataset } from '../data/read';
 import { modelIdentity } from '../delta/identity';
 import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
+import { reportModelOf } from '../model/description';
 import type { JobInputs } from './folder-results';
 import type { JobSpec } from './job';
 
@@ -16,7 +17,7 @@ import type { JobSpec } from './job';
 export async function checkInputs({ model, train, dev, selection }: JobSpec): Promise<JobInputs> {
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
-  headsToChoose(selection, { ...checkpoint.config, parameters: checkpoint.parameters });
+  headsToChoose(selection, reportModelOf(checkpoint));
   const rows = await readDataset(train, 'labels');
   const labels = fitLabels(rows);
   const read = async (source: DataSource): Promise<Dataset> => {

@@ -2,6 +2,7 @@ import type { ModelConfig } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
+import { OnnxPlaces } from './onnx-places';
 import { OnnxBlocks, range, within } from './onnx-window';
 import type { Activation, LinearOptions, Operations, QueryTokens, TokenIndex, Window } from './operations';
 
@@ -53,6 +54,7 @@ const MASKED = -3.4028234663852886e38;
  */
 export class OnnxNetwork implements Operations<OnnxValue> {
   private readonly made = new Map<string, string>();
+  private readonly places: OnnxPlaces;
   /** Blocks of local attention, by its reach. */
   private readonly blocks = new Map<number, OnnxBlocks>();
 
@@ -64,7 +66,13 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     /** `attention_mask`. [B, S] */
     readonly mask: string,
-  ) {}
+  ) {
+    this.places = new OnnxPlaces(graph, {
+      length: () => this.length(),
+      ids: () => this.input('input_ids'),
+      padTokenId: source.config.padTokenId,
+    });
+  }
 
   /**
    * Declares the mask and the inputs for packing; the others follow with their first use.
@@ -114,6 +122,21 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
   }
 
+  /** In the operators that onnxruntime fuses to one. */
+  rmsNorm(x: OnnxValue, module: string, epsilon: number, factor = 1): OnnxValue {
+    const { graph } = this;
+    const name = `${module}.weight`;
+    const wide = this.wide(x);
+    const square = graph.node('Pow', [wide, this.scalar(2)]);
+    const mean = graph.node('ReduceMean', [square, this.ints([-1])]); // the last axis remains, with size 1
+    const root = graph.node('Sqrt', [graph.node('Add', [mean, this.scalar(epsilon)])]);
+    const scale = this.once(`${factor} ${name}`, () => {
+      const values = this.source.tensor(name).map((value) => value * factor);
+      return graph.constant('float32', [...this.shape(name)], values, name);
+    });
+    return this.like(x, graph.node('Mul', [graph.node('Div', [wide, root]), scale]));
+  }
+
   activate(x: OnnxValue, activation: Activation): OnnxValue {
     return this.like(x, activate(this.graph, this.wide(x), activation));
   }
@@ -126,6 +149,13 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   firstToken(x: OnnxValue): OnnxValue {
     const attributes = { axis: { int: 1 } };
     return this.like(x, this.graph.node('Gather', [this.wide(x), this.ints([0])], { attributes }));
+  }
+
+  /** // [B, S, n] → [B, 1, n] */
+  lastToken(x: OnnxValue): OnnxValue {
+    const { graph } = this;
+    const place = graph.node('Unsqueeze', [graph.cast(this.places.last(), 'int64'), this.ints([2])]); // [B, 1, 1]
+    return this.like(x, graph.node('GatherND', [this.wide(x), place], { attributes: { batch_dims: { int: 1 } } }));
   }
 
   /** // [B, S, n] → [B, 1, n] */
@@ -144,11 +174,20 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return { ...x, heads, name: split };
   }
 
+  repeatHeads(x: OnnxValue, times: number): OnnxValue {
+    if (times === 1) return x;
+    const { graph } = this;
+    const apart = graph.node('Unsqueeze', [x.name, this.ints([3])]); // [B, S, G, 1, dh]
+    const copies = graph.node('Expand', [apart, this.ints([1, 1, 1, times, 1])]);
+    const joined = graph.node('Reshape', [copies, this.ints([0, 0, -1, this.source.config.headDim])]);
+    return { ...x, width: x.width * times, name: joined }; // [B, S, G·times, dh]
+  }
+
   /** A first token is not turned: its place is 0. // [B, S, H, dh] */
   rotary(x: OnnxValue, frequencies: readonly number[], tokens: QueryTokens): OnnxValue {
     if (tokens === 'first') return x;
     const { graph } = this;
-    const [cosine, sine] = this.turn(frequencies);
+    const [cosine, sine] = this.places.turn(frequencies, tokens);
     const { factor, ...plain } = x;
     const halves = { attributes: { axis: { int: -1 }, num_outputs: { int: 2 } } };
     const [first, second] = graph.nodeOf(2, 'Split', [this.wide(plain)], halves);
@@ -195,6 +234,13 @@ export class OnnxNetwork implements Operations<OnnxValue> {
       const near = within(this.graph, range(this.graph, this.length()), reach); // from the first token // [S]
       return this.graph.node('And', [this.realKeys(), near]); // [B, 1, 1, S]
     });
+  }
+
+  maskFuture(scores: OnnxValue, tokens: QueryTokens): OnnxValue {
+    const added = this.once(`future ${tokens}`, () =>
+      this.graph.node('Where', [this.places.isFuture(tokens), this.scalar(MASKED), this.scalar(0)]),
+    );
+    return this.like(scores, this.graph.node('Add', [scores.name, added]));
   }
 
   softmax(scores: OnnxValue): OnnxValue {
@@ -284,30 +330,6 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const numbers = graph.node('Mul', [graph.node('CumSum', [counted, this.ints([1])]), counted]);
     const places = graph.node('Add', [numbers, padId]);
     return (table) => graph.node('Gather', [table, places]);
-  }
-
-  /** Cosines and sines of each token's angles. // [S, 1, dh/2] each */
-  private turn(frequencies: readonly number[]): [cosine: string, sine: string] {
-    const { graph } = this;
-    const key = frequencies.join();
-    const angles = this.once(`angles ${key}`, () => {
-      const one = graph.constant('float32', [frequencies.length], Float32Array.from(frequencies));
-      return graph.node('Mul', [graph.node('Unsqueeze', [this.places(), this.ints([1, 2])]), one]);
-    });
-    const of = (op: 'Cos' | 'Sin') => this.once(`${op} ${key}`, () => graph.node(op, [angles]));
-    return [of('Cos'), of('Sin')];
-  }
-
-  /**
-   * Places of a sequence's tokens, 0 … S − 1, as float32: running sums, because other people's
-   * float16 converters fail on a Cast to float32. // [S]
-   */
-  private places(): string {
-    return this.once('places', () => {
-      const { graph } = this;
-      const ones = graph.node('Expand', [this.scalar(1), this.length()]);
-      return graph.node('CumSum', [ones, this.ints([0])], { attributes: { exclusive: { int: 1 } } });
-    });
   }
 
   /** S. // [1], int64 */

@@ -24,6 +24,11 @@ export interface Operations<V> {
    * Layer normalization (Ba et al. 2016); without an offset if the module has no bias. // tokens
    */
   layerNorm(x: V, module: string, epsilon: number): V;
+  /**
+   * Root mean square normalization of each row, or of each head's row, times a factor (Zhang &
+   * Sennrich 2019). // tokens, heads
+   */
+  rmsNorm(x: V, module: string, epsilon: number, factor?: number): V;
   /** Applies an activation to each number. */
   activate(x: V, activation: Activation): V;
   /** Adds two values of one shape. */
@@ -32,10 +37,14 @@ export interface Operations<V> {
   multiply(a: V, b: V): V;
   /** Picks the first token of each sequence. // tokens → tokens, S = 1 */
   firstToken(x: V): V;
+  /** Picks the last token of each sequence that is not padding. // tokens → tokens, S = 1 */
+  lastToken(x: V): V;
   /** Mean of each sequence's real tokens. // tokens → tokens, S = 1 */
   meanToken(x: V): V;
   /** Cuts each token's row into heads. // tokens [H·dh] → heads */
   splitHeads(x: V, heads: number): V;
+  /** Repeats each head in place: of G key heads, H query heads read each H/G times. // heads */
+  repeatHeads(x: V, times: number): V;
   /**
    * Rotary positions with split halves (Su et al. 2021): turns each pair (i, i + dh/2) of a head's
    * numbers by the token's place in its sequence times the i-th frequency. // heads
@@ -54,6 +63,13 @@ export interface Operations<V> {
   scores(query: V, key: V, window?: Window): V;
   /** Takes padding out of the keys. // scores */
   maskPadding(scores: V): V;
+  /**
+   * Takes the tokens after a query's own out of its keys, and padding on the right with them. //
+   * scores
+   *
+   * @param tokens that have queries
+   */
+  maskFuture(scores: V, tokens: QueryTokens): V;
   /** Takes padding and the tokens beyond a query's window out of its keys. // scores */
   maskWindow(scores: V, window: Window): V;
   /** Softmax over the keys. // scores */
@@ -82,7 +98,7 @@ export interface LinearOptions {
 }
 
 /** Tokens that have queries: all of a sequence, or the one that a task head reads. */
-export type QueryTokens = 'all' | 'first';
+export type QueryTokens = 'all' | 'first' | 'last';
 
 /** Window of local attention (Beltagy et al. 2020). Its cost is linear in the tokens. */
 export interface Window {

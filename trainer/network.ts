@@ -16,10 +16,15 @@ import { layerNorm } from './layer-norm';
 import { linear } from './linear';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
+import { repeatHeads } from './repeat-heads';
+import { rmsNorm } from './rms-norm';
 import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
-import { firstToken, meanToken, tableRows } from './tokens';
+import { allPlaces, firstToken, lastPlaces, lastToken, meanToken, tableRows } from './tokens';
 import { type Blocks, blockKeys, blockMask, blockQueries, blocksOf, firstTokenMask, joinBlocks } from './window';
+
+/** Added to an attention score so that its probability is exactly 0. */
+export const MASKED = -1e9;
 
 /** Inputs of the graph that describe a batch's tokens. */
 export interface TokenInputs {
@@ -96,18 +101,25 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     return layerNorm(this.tape, x, { scale: this.weights.get(`${module}.weight`).tensor, offset, epsilon });
   }
 
+  rmsNorm = (x: Tensor, module: string, epsilon: number, factor?: number) =>
+    rmsNorm(this.tape, x, { scale: this.weights.get(`${module}.weight`, { factor }).tensor, epsilon });
+
   activate = (x: Tensor, activation: Activation) => activate(this.tape, x, activation);
   add = (a: Tensor, b: Tensor) => add(this.tape, a, b);
   multiply = (a: Tensor, b: Tensor) => multiply(this.tape, a, b);
   firstToken = (x: Tensor) => firstToken(this.tape, x, this.batch);
+  lastToken = (x: Tensor) => lastToken(this.tape, x, this.inputs.mask);
   meanToken = (x: Tensor) => meanToken(this.tape, x, this.inputs.mask);
   splitHeads = (x: Tensor, heads: number) => splitHeads(this.tape, x, this.batch, x.shape[1]! / heads);
+
+  repeatHeads = (x: Tensor, times: number) => repeatHeads(this.tape, x, times, this.batch);
 
   /** A first token is not turned: its place is 0. */
   rotary(x: Tensor, frequencies: readonly number[], tokens: QueryTokens): Tensor {
     if (tokens === 'first') return x;
-    const key = frequencies.join();
-    const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, this.ops.size(this.inputs.mask, 3));
+    const key = `${tokens} ${frequencies}`;
+    const places = tokens === 'last' ? lastPlaces : allPlaces;
+    const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, places(this.ops, this.inputs.mask));
     this.turns.set(key, turn);
     return rotary(this.tape, x, turn);
   }
@@ -124,6 +136,13 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   }
 
   maskPadding = (x: Tensor) => addConstant(this.tape, x, this.inputs.mask);
+
+  /** Only padding follows a last token. */
+  maskFuture(x: Tensor, tokens: QueryTokens): Tensor {
+    if (tokens === 'last') return this.maskPadding(x);
+    return addConstant(this.tape, x, this.ops.aboveDiagonal(this.ops.size(this.inputs.mask, 3), MASKED));
+  }
+
   softmax = (x: Tensor) => softmax(this.tape, x);
 
   weightedSum(probabilities: Tensor, value: Tensor, window?: Window): Tensor {

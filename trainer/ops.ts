@@ -161,6 +161,16 @@ export class Ops {
   /** Softmax over the last axis. */
   softmax = (x: Tensor) => this.each('Softmax', x);
 
+  /** Square matrix with a value above its diagonal and 0 elsewhere. // → [S, S] */
+  aboveDiagonal(size: Tensor, value: number): Tensor {
+    return this.once(`above ${size.name} ${value}`, () => {
+      const attributes = { T: FLOAT, index_type: INT };
+      const full = this.node('Fill', [this.sizes([size, size]), this.scalar(value)], attributes, [null, null]);
+      const bounds = [-1, 0].map((bound) => this.constant(Int32Array.of(bound), []));
+      return this.sub(full, this.node('MatrixBandPart', [full, ...bounds], { T: FLOAT, Tindex: INT }, [null, null]));
+    });
+  }
+
   sum(x: Tensor, axes: number[], keepDims = false): Tensor {
     const shape = keepDims ? x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) : without(x.shape, axes);
     return this.node('Sum', [x, this.ints(axes)], { T: FLOAT, Tidx: INT, keep_dims: { flag: keepDims } }, shape);

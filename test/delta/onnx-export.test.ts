@@ -48,6 +48,13 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['tiny-modernbert-mean', [[], [0, 2], [1]], without],
 ];
 
+/** Decoders, which transformers.js does not know as classifiers. */
+const DECODERS: [base: string, heads: number[][]][] = [
+  ['tiny-llama', [[3], [0, 2]]],
+  ['tiny-qwen2', [[0, 1], []]],
+  ['tiny-qwen3', [[2], [], [1, 3]]],
+];
+
 /** First model of each family, exported in every type. */
 const FAMILIES = [
   'tiny-bert',
@@ -154,22 +161,25 @@ const transformersJs = (asked: { folder: string; dtype?: OnnxDtype; rows: string
 describe('the ONNX folder', () => {
   const folders = new Map<string, Exported>();
   beforeAll(async () => {
-    for (const [base, heads] of CASES) {
-      const dtypes = FAMILIES.includes(base) ? ONNX_DTYPES : (['fp32'] as const);
+    for (const [base, heads] of [...CASES, ...DECODERS]) {
+      const dtypes = [...FAMILIES, DECODERS[0][0]].includes(base) ? ONNX_DTYPES : (['fp32'] as const);
       const shape = { heads, tune: 'qkvo' as const, labels: LABELS };
       folders.set(base, await exported(path.join(FIXTURES, base), shape, { dtypes }));
     }
   });
 
-  it.each(CASES)("of %s gives the trainer's logits in onnxruntime", async (base) => {
-    const folder = folders.get(base)!;
-    for (const data of [SENTENCES, PAIRS]) {
-      const expected = await byTrainer(folder, data);
-      const found = await byOnnxruntime(folder, data);
-      expectClose(logitsOf(found), logitsOf(expected));
-      expect(found.map(({ row, label }) => [row, label])).toEqual(expected.map(({ row, label }) => [row, label]));
-    }
-  });
+  it.each([...CASES, ...DECODERS].map(([base]) => base))(
+    "of %s gives the trainer's logits in onnxruntime",
+    async (base) => {
+      const folder = folders.get(base)!;
+      for (const data of [SENTENCES, PAIRS]) {
+        const expected = await byTrainer(folder, data);
+        const found = await byOnnxruntime(folder, data);
+        expectClose(logitsOf(found), logitsOf(expected));
+        expect(found.map(({ row, label }) => [row, label])).toEqual(expected.map(({ row, label }) => [row, label]));
+      }
+    },
+  );
 
   it("of every family gives the trainer's logits in transformers.js, with the inputs of its tokenizer", async () => {
     for (const source of [SENTENCES, PAIRS]) {
@@ -199,7 +209,7 @@ describe('the ONNX folder', () => {
   });
 
   it('reports the size and the largest difference of each type', () => {
-    for (const base of FAMILIES) {
+    for (const base of [...FAMILIES, DECODERS[0][0]]) {
       const { models, out } = folders.get(base)!;
       expect(models.map(({ dtype }) => dtype)).toEqual(ONNX_DTYPES);
       for (const { dtype, file, bytes, largestDifference } of models) {
@@ -219,7 +229,7 @@ describe('the ONNX folder', () => {
     it('has inferable types, so that quantizer and float16 converter accept it', async () => {
       const env = await pythonWith(TOOLS, TOOLS, temporary);
       const program = path.join(FIXTURES, 'check_onnx.py');
-      const asked = FAMILIES.map((base) => folders.get(base)!.out);
+      const asked = [...FAMILIES, DECODERS[0][0]].map((base) => folders.get(base)!.out);
       const printed = execFileSync('python3', [program, ...asked], {
         env: { ...process.env, ...env },
         encoding: 'utf8',

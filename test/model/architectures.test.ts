@@ -1,8 +1,12 @@
 import { bert } from '../../model/architectures/bert';
 
+/** What a BERT's shapes do not depend on. */
+const HEADS = { heads: 1, keyValueHeads: 1, headDim: 1, raw: {} };
+
 const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
   bert
     .tensors({
+      ...HEADS,
       layers,
       hiddenSize,
       intermediateSize,
@@ -25,6 +29,7 @@ test.each([
 
 test('no name is given twice', () => {
   const sizes = {
+    ...HEADS,
     layers: 3,
     hiddenSize: 4,
     embeddingSize: 4,

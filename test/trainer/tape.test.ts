@@ -5,13 +5,15 @@ import { joinHeads, scores, softmax, splitHeads, weightedSum } from '../../train
 import { activate, add, addConstant, multiply, multiplyBy } from '../../trainer/elementwise';
 import { layerNorm } from '../../trainer/layer-norm';
 import { linear } from '../../trainer/linear';
+import { MASKED } from '../../trainer/network';
 import { Ops, type Tensor } from '../../trainer/ops';
 import { type Part, partOf } from '../../trainer/part';
+import { repeatHeads } from '../../trainer/repeat-heads';
+import { rmsNorm } from '../../trainer/rms-norm';
 import { rotary, turnByPlace } from '../../trainer/rotary';
 import { Session } from '../../trainer/session';
 import { Tape } from '../../trainer/tape';
-import { PADDING } from '../../trainer/token-rows';
-import { firstToken, meanToken, tableRows } from '../../trainer/tokens';
+import { allPlaces, firstToken, lastPlaces, lastToken, meanToken, tableRows } from '../../trainer/tokens';
 
 const tf = loadTensorFlow();
 
@@ -58,6 +60,16 @@ const CASES: Record<string, Case> = {
     shapes: [[6, 8], [8]],
     wanted: [0, 1],
     build: (tape, [x, scale]) => layerNorm(tape, x, { scale, epsilon: 1e-5 }),
+  },
+  'root mean square norm': {
+    shapes: [[6, 8], [8]],
+    wanted: [0, 1],
+    build: (tape, [x, scale]) => rmsNorm(tape, x, { scale, epsilon: 1e-5 }),
+  },
+  'root mean square norm of heads': {
+    shapes: [[2, 4, 3, 6], [6]],
+    wanted: [0, 1],
+    build: (tape, [x, scale]) => rmsNorm(tape, x, { scale, epsilon: 1e-5 }),
   },
   gelu: activation('gelu'),
   gelu_new: activation('gelu_new'),
@@ -117,6 +129,20 @@ const CASES: Record<string, Case> = {
     wanted: [0],
     build: (tape, [x], _, mask) => meanToken(tape, x, mask),
   },
+  'last real tokens beside another use of the rows': {
+    shapes: [[6, 8]],
+    wanted: [0],
+    build: (tape, [x], _, mask) => {
+      const all = activate(tape, x, 'tanh');
+      return linear(tape, lastToken(tape, x, mask), { tensor: all, transposed: false }); // [2, 6]
+    },
+  },
+  'scores without the tokens after a query': {
+    shapes: [[2, 4, 3, 3]],
+    wanted: [0],
+    build: (tape, [x], _, mask) =>
+      softmax(tape, addConstant(tape, x, tape.ops.aboveDiagonal(tape.ops.size(mask, 3), MASKED))),
+  },
   'rows of a table': {
     shapes: [[7, 5], [6]],
     wanted: [0],
@@ -131,7 +157,17 @@ const CASES: Record<string, Case> = {
   'rotary positions': {
     shapes: [[2, 4, 3, 6]],
     wanted: [0],
-    build: (tape, [x], _, mask) => rotary(tape, x, turnByPlace(tape.ops, [1, 0.3, 0.05], tape.ops.size(mask, 3))),
+    build: (tape, [x], _, mask) => rotary(tape, x, turnByPlace(tape.ops, [1, 0.3, 0.05], allPlaces(tape.ops, mask))),
+  },
+  'rotary positions of the last tokens': {
+    shapes: [[2, 4, 1, 6]],
+    wanted: [0],
+    build: (tape, [x], _, mask) => rotary(tape, x, turnByPlace(tape.ops, [1, 0.3, 0.05], lastPlaces(tape.ops, mask))),
+  },
+  'repeated heads': {
+    shapes: [[2, 2, 3, 2]],
+    wanted: [0],
+    build: (tape, [x], batch) => joinHeads(tape, repeatHeads(tape, x, 3, batch), batch),
   },
   scores: {
     shapes: [
@@ -153,7 +189,7 @@ const CASES: Record<string, Case> = {
 };
 
 /** The second sequence has one token of padding. */
-const MASK = { values: Float32Array.of(0, 0, 0, 0, 0, PADDING), shape: [2, 1, 1, 3] };
+const MASK = { values: Float32Array.of(0, 0, 0, 0, 0, MASKED), shape: [2, 1, 1, 3] };
 
 /** A graph with the operation, and Σ c ⊙ output as its loss. */
 function graphOf({ shapes, values = {}, build }: Case) {
