@@ -28,8 +28,8 @@ const DRAWN_ROWS = 32;
 const MOST_TOKENS = 512;
 
 /**
- * Draws rows of any of the model's tokens, from one token to its limit or 512, with the later half of a
- * row in the second segment.
+ * Draws rows of any of the model's tokens, from one token to its limit or 512, with the later half
+ * of a row in the second segment.
  */
 export function drawnRows({ vocabSize, maxPositions }: ModelConfig, segments: boolean): Encoded[] {
   const random = randomStream(0, 'onnx/check');

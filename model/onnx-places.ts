@@ -32,8 +32,8 @@ export class OnnxPlaces {
     });
 
   /**
-   * Place of the rightmost token whose id is not the padding token's, as transformers finds it; 0 if
-   * there is none. // [B, 1]
+   * Place of the rightmost token whose id is not the padding token's, as transformers finds it; 0
+   * if there is none. // [B, 1]
    */
   last = () =>
     this.once('last', () => {
@@ -56,7 +56,7 @@ export class OnnxPlaces {
   isFuture = (tokens: QueryTokens) =>
     this.once(`future ${tokens}`, () => this.graph.node('Greater', [this.all(), this.queries(tokens)]));
 
-  /** Cosines and sines of each token's angles. // [S, 1, dh/2] each; of last tokens [B, 1, 1, dh/2] */
+  /** Cosines and sines of angles. // [S, 1, dh/2] each; of last tokens [B, 1, 1, dh/2] */
   turn(frequencies: readonly number[], tokens: QueryTokens): [cosine: string, sine: string] {
     const { graph } = this;
     const key = `${tokens} ${frequencies}`;

@@ -48,12 +48,12 @@ export function ropeFault(raw: ModelConfig['raw']): ConfigFault | undefined {
 }
 
 /**
- * Frequencies of the positions in radians per token, rounded to float32 as in transformers. // [dh/2]
+ * Frequencies of the positions in radians per token, in float32 as in transformers. // [dh/2]
  *
  * - `linear` (Chen et al. 2023): all divided by `factor`.
- * - `llama3` (Grattafiori et al. 2024): divided if a turn is longer than the pretraining's texts over
- *   `low_freq_factor`, unchanged if it is shorter than they are over `high_freq_factor`, between
- *   them interpolated.
+ * - `llama3` (Grattafiori et al. 2024): divided if a turn is longer than the pretraining's texts
+ *   over `low_freq_factor`, unchanged if it is shorter than they are over `high_freq_factor`,
+ *   between them interpolated.
  */
 export function ropeFrequencies({ headDim, raw }: Pick<ModelConfig, 'headDim' | 'raw'>): number[] {
   const { parameters, type, theta } = ropeOf(raw);

@@ -4,8 +4,8 @@ import { ropeFault, ropeFrequencies } from '../rope';
 
 /**
  * Causal decoder as a sequence classifier (Touvron et al. 2023): norms before attention and
- * feed-forward, rotary positions, grouped keys and values, a gated feed-forward. The task head reads
- * the last token, which alone has seen all others.
+ * feed-forward, rotary positions, grouped keys and values, a gated feed-forward. The task head
+ * reads the last token, which alone has seen all others.
  */
 export interface DecoderTraits {
   modelType: string;
@@ -47,7 +47,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
     logits: (net, _, last) => net.linear(last, SCORE), // [C]
   };
 
-  /** Queries or keys of some tokens: projected, cut into heads, normalized, turned by their places. */
+  /** Queries or keys of some tokens: projected, cut into heads, normalized, turned by places. */
   function turned<V>(
     net: Operations<V>,
     config: ModelConfig,

@@ -1,6 +1,6 @@
 import { decoder } from './decoder';
 
-/** Llama (Touvron et al. 2023; Grattafiori et al. 2024): config.json decides which layers have biases. */
+/** Llama (Touvron et al. 2023; Grattafiori et al. 2024): config.json names what has biases. */
 export const llama = decoder({
   modelType: 'llama',
   classPrefix: 'Llama',

@@ -292,7 +292,7 @@ describe('a budget', () => {
     report.model.headParameters = { q: 10, k: 20, v: 30, o: 5, groupSize: 2 };
     report.model.parameters = 1000;
     const richest = { strategy: 'richness-only' } as const;
-    // By richness: 0.0, 0.2, 0.3, 1.2, 1.3, … Each opens a group, but 0.3 and 1.3, which cost W_Q alone.
+    // By richness: 0.0, 0.2, 0.3, 1.2, 1.3, … Each opens a group, but 0.3 and 1.3.
     expect(selectHeads(report, { ...richest, budget: 0.06 }).heads).toHaveLength(1);
     expect(chosen(report, { ...richest, budget: 0.13 })).toEqual(['0.0', '0.2', '0.3']);
     expect(selectHeads(report, { ...richest, budget: 0.13 })).toMatchObject({ trainableParameters: 130, share: 0.13 });
