@@ -2,7 +2,8 @@ import type { ModelConfig } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
-import type { Activation, LinearOptions, Operations, TokenIndex } from './operations';
+import { OnnxDistances } from './onnx-distances';
+import type { Activation, LinearOptions, Operations, RowOfDistance, TokenIndex } from './operations';
 
 /** Config and weights of a graph. */
 export interface GraphSource {
@@ -50,6 +51,7 @@ const MASKED = -3.4028234663852886e38;
  */
 export class OnnxNetwork implements Operations<OnnxValue> {
   private readonly made = new Map<string, string>();
+  private readonly distances: OnnxDistances;
 
   private constructor(
     readonly graph: OnnxGraph,
@@ -59,7 +61,9 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     /** `attention_mask`. [B, S] */
     readonly mask: string,
-  ) {}
+  ) {
+    this.distances = new OnnxDistances(graph, source.config.maxPositions);
+  }
 
   /**
    * Declares the mask and the inputs for packing; the others follow with their first use.
@@ -165,6 +169,67 @@ export class OnnxNetwork implements Operations<OnnxValue> {
 
   /** A graph only evaluates. */
   dropout = (x: OnnxValue) => x;
+
+  distanceTable(module: string): OnnxValue {
+    const name = `${module}.weight`;
+    const [rows, width] = this.shape(name);
+    const weight = this.source.tensor(name);
+    return { name: this.arithmetic.rows({ module, rows, width, weight }, (table) => table), width };
+  }
+
+  addDistanceBias(scores: OnnxValue, module: string, rowOf: RowOfDistance): OnnxValue {
+    const { graph, distances } = this;
+    const bias = this.once(`bias ${module}`, () => {
+      const name = `${module}.weight`;
+      const table = graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name);
+      const rows = distances.ofPairs(rowOf, distances.size(this.mask, 1)); // [S, S]
+      return this.transpose(graph.node('Gather', [table, rows]), [2, 0, 1]); // [H, S, S]
+    });
+    const queries = distances.size(scores.name, 2);
+    const asked = graph.node('Slice', [bias, this.ints([0]), queries, this.ints([1])]); // [H, Sq, S]
+    return this.like(scores, graph.node('Add', [scores.name, asked]));
+  }
+
+  addDistanceScores(
+    scores: OnnxValue,
+    x: OnnxValue,
+    rows: OnnxValue,
+    rowOf: RowOfDistance,
+    side: 'query' | 'key',
+  ): OnnxValue {
+    const { graph, distances } = this;
+    const { heads } = this.source.config;
+    const byKey = side === 'key';
+    const [queries, keys] = [2, 3].map((axis) => distances.size(scores.name, axis));
+    const [count, others] = byKey ? [keys, queries] : [queries, keys];
+    // A key's distances are those of the queries, with the other sign.
+    const at = distances.occurring(byKey ? (distance) => rowOf(-distance) : rowOf, count, others);
+    const perDistance = graph.node('Gather', [this.narrow({ ...rows, factor: undefined }), at]); // [W, H·dh]
+    const byHead = graph.node('Reshape', [perDistance, this.ints([0, heads, rows.width / heads])]);
+    const tokens = this.transpose(this.narrow({ ...x, factor: undefined }), [0, 2, 1, 3]);
+    const product = graph.node('MatMul', [tokens, this.transpose(byHead, [1, 2, 0])]); // [B, H, count, W]
+    const factor = (x.factor ?? 1) * (rows.factor ?? 1);
+    const inPlace = distances.shift(this.wide({ name: product, width: 0, narrow: true, factor }), count, others);
+    const added = byKey ? this.transpose(inPlace, [0, 1, 3, 2]) : inPlace; // [B, H, Sq, S]
+    return this.like(scores, graph.node('Add', [scores.name, added]));
+  }
+
+  /** Always in float32. */
+  convolve(x: OnnxValue, module: string): OnnxValue {
+    const { graph } = this;
+    const [weight, bias] = ['weight', 'bias'].map((part) => {
+      const name = `${module}.${part}`;
+      return graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name);
+    });
+    const [out, , width] = this.shape(`${module}.weight`);
+    const tokens = this.inputs.packed ? graph.node('Gather', [this.wide(x), PACKING.places]) : this.wide(x); // [B, S, in]
+    const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
+    const sequences = this.transpose(graph.node('Mul', [tokens, real]), [0, 2, 1]);
+    const pads = { pads: { ints: [(width - 1) / 2, (width - 1) / 2] } };
+    const convolved = this.transpose(graph.node('Conv', [sequences, weight, bias], { attributes: pads }), [0, 2, 1]);
+    const flat = () => graph.node('Reshape', [convolved, this.ints([-1, out])]);
+    return { name: this.inputs.packed ? graph.node('Gather', [flat(), PACKING.tokens]) : convolved, width: out };
+  }
 
   /** Name of the value as float32. */
   wide({ name, narrow, factor = 1 }: OnnxValue): string {

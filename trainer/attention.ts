@@ -3,7 +3,7 @@ import { narrowed, type Part, stretched, take, union } from './part';
 import type { Tape } from './tape';
 
 /** Cuts rows into heads. // [B·S, n·dh] → [B, n, S, dh] */
-function split(ops: Ops, rows: Tensor, batch: Tensor, headDim: number): Tensor {
+function split(ops: Ops, rows: Tensor, batch: Tensor | 1, headDim: number): Tensor {
   const parts = ops.reshape(rows, [batch, -1, rows.shape[1]! / headDim, headDim]);
   return ops.transpose(parts, [0, 2, 1, 3]);
 }
@@ -23,7 +23,7 @@ function headsOf(part: Part, headDim: number): Part {
 const columnsOf = (part: Part, headDim: number): Part => (part === 'all' ? part : stretched(part, 1, headDim));
 
 /** @param batch B // [1] */
-export function splitHeads(tape: Tape, rows: Tensor, batch: Tensor, headDim: number): Tensor {
+export function splitHeads(tape: Tape, rows: Tensor, batch: Tensor | 1, headDim: number): Tensor {
   const { ops } = tape;
   return tape.record({
     output: split(ops, rows, batch, headDim),
@@ -45,7 +45,11 @@ export function joinHeads(tape: Tape, heads: Tensor, batch: Tensor): Tensor {
   });
 }
 
-/** Computes Q·Kᵀ. // [B, H, Sq, dh], [B, H, S, dh] → [B, H, Sq, S] */
+/**
+ * Computes Q·Kᵀ. // [B, H, Sq, dh], [B, H, S, dh] → [B, H, Sq, S]
+ *
+ * @param key [1, H, S, dh] if all sequences share it
+ */
 export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
   const { ops } = tape;
   return tape.record({
@@ -54,9 +58,11 @@ export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
     reach: union,
     back(gradient, part, [ofQuery, ofKey]) {
       const of = (wanted: Part) => narrowed(ops, gradient, part, wanted);
+      const byKey = (wanted: Part) => ops.batchMatMul(of(wanted), take(ops, query, wanted), { a: true });
+      const summed = (each: Tensor) => (key.shape[0] === 1 ? ops.sum(each, [0], true) : each);
       return [
         ofQuery && ops.batchMatMul(of(ofQuery), take(ops, key, ofQuery)),
-        ofKey && ops.batchMatMul(of(ofKey), take(ops, query, ofKey), { a: true }),
+        ofKey && summed(byKey(ofKey)),
       ];
     },
   });

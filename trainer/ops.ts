@@ -126,6 +126,9 @@ export class Ops {
     return this.node('BatchMatMulV2', [a, b], attributes, [...a.shape.slice(0, -2), rows, columns]);
   }
 
+  /** Whole numbers. // → int32 [n] */
+  integers = (values: readonly number[]) => this.ints(values);
+
   add = (a: Tensor, b: Tensor) => this.pair('AddV2', a, b);
   sub = (a: Tensor, b: Tensor) => this.pair('Sub', a, b);
   mul = (a: Tensor, b: Tensor) => this.pair('Mul', a, b);
@@ -173,7 +176,7 @@ export class Ops {
   /** @param shape sizes: numbers, or results of {@link size}; one may be −1, for the rest */
   reshape(x: Tensor, shape: (number | Tensor)[]): Tensor {
     const sizes = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
-    return this.node('Reshape', [x, this.sizes(shape)], { T: FLOAT, Tshape: INT }, sizes);
+    return this.node('Reshape', [x, this.sizes(shape)], { T: typeOf(x), Tshape: INT }, sizes, { dtype: x.dtype });
   }
 
   transpose(x: Tensor, permutation: number[]): Tensor {
@@ -181,18 +184,31 @@ export class Ops {
     return this.node('Transpose', [x, this.ints(permutation)], { T: FLOAT, Tperm: INT }, shape);
   }
 
-  /** Block of `size` from `begin`; a size of −1 extends to the end of its axis. */
-  slice(x: Tensor, begin: number[], size: number[]): Tensor {
+  /**
+   * Block of `size` from `begin`: numbers, or results of {@link size}. A size of −1 extends to the
+   * end of its axis.
+   */
+  slice(x: Tensor, begin: (number | Tensor)[], size: (number | Tensor)[]): Tensor {
     const shape = size.map((length, axis) => {
-      const whole = x.shape[axis];
-      return length >= 0 ? length : whole === null ? null : whole - begin[axis];
+      const [whole, from] = [x.shape[axis], begin[axis]];
+      if (typeof length !== 'number' || (length < 0 && typeof from !== 'number')) return null;
+      return length >= 0 ? length : whole === null ? null : whole - (from as number);
     });
-    return this.node(
-      'Slice',
-      [x, this.ints(begin), this.ints(size)],
-      { T: x.dtype === 'int32' ? INT : FLOAT, Index: INT },
-      shape,
+    return this.node('Slice', [x, this.sizes(begin), this.sizes(size)], { T: typeOf(x), Index: INT }, shape, {
+      dtype: x.dtype,
+    });
+  }
+
+  /**
+   * Puts zeros around a tensor: numbers, or results of {@link size}, for each axis.
+   */
+  pad(x: Tensor, before: (number | Tensor)[], after: (number | Tensor)[]): Tensor {
+    const sizes = before.map((size, axis) => [x.shape[axis], size, after[axis]]);
+    const shape = sizes.map((parts) =>
+      parts.every((part) => typeof part === 'number') ? parts.reduce((sum, part) => sum + part, 0) : null,
     );
+    const paddings = this.reshape(this.sizes(before.flatMap((size, axis) => [size, after[axis]])), [before.length, 2]);
+    return this.node('Pad', [x, paddings], { T: FLOAT, Tpaddings: INT }, shape);
   }
 
   concat(parts: Tensor[], axis: number): Tensor {
@@ -205,15 +221,17 @@ export class Ops {
 
   /** Whole numbers as int32. */
   toInt(x: Tensor): Tensor {
+    if (x.dtype === 'int32') return x;
     const attributes = { SrcT: FLOAT, DstT: INT, Truncate: { flag: false } };
     return this.node('Cast', [x], attributes, x.shape, INT_OUT);
   }
 
-  /** Rows of a table. // [V, E], [N] → [N, E] */
+  /** Rows of a table, or numbers of a list. // [V, …], [N] → [N, …] */
   gather(table: Tensor, rows: Tensor): Tensor {
-    const attributes = { Tparams: FLOAT, Tindices: INT, Taxis: INT, batch_dims: { int: 0 } };
+    const attributes = { Tparams: typeOf(table), Tindices: INT, Taxis: INT, batch_dims: { int: 0 } };
     const axis = this.constant(Int32Array.of(0), []);
-    return this.node('GatherV2', [table, rows, axis], attributes, [rows.shape[0], table.shape[1]]);
+    const shape = [...rows.shape, ...table.shape.slice(1)];
+    return this.node('GatherV2', [table, rows, axis], attributes, shape, { dtype: table.dtype });
   }
 
   /**
@@ -245,7 +263,7 @@ export class Ops {
   private each = (op: string, x: Tensor) => this.node(op, [x], { T: FLOAT }, x.shape);
 
   private pair(op: string, a: Tensor, b: Tensor): Tensor {
-    return this.node(op, [a, b], { T: FLOAT }, broadcast(a.shape, b.shape));
+    return this.node(op, [a, b], { T: typeOf(a) }, broadcast(a.shape, b.shape), { dtype: a.dtype });
   }
 
   private shapeOf(x: Tensor): Tensor {
@@ -267,7 +285,7 @@ export class Ops {
     return this.node('ConcatV2', [...parts, along], attributes, shape, { dtype });
   }
 
-  private ints = (values: number[]) => this.constant(Int32Array.from(values), [values.length]);
+  private ints = (values: readonly number[]) => this.constant(Int32Array.from(values), [values.length]);
 
   private constant(values: Float32Array | Int32Array, dims: readonly number[]): Tensor {
     const dtype = values instanceof Float32Array ? 'float32' : 'int32';
@@ -305,6 +323,8 @@ interface NodeOptions {
 }
 
 const INT_OUT: NodeOptions = { dtype: 'int32' };
+
+const typeOf = ({ dtype }: Tensor): Attribute => ({ type: dtype });
 
 const without = (shape: readonly Axis[], axes: number[]) => shape.filter((_, axis) => !axes.includes(axis));
 
