@@ -56,11 +56,27 @@ export type ConfigField =
   | 'initializerRange'
   | 'padTokenId';
 
-/** Sizes that determine the shapes of a base model's tensors. */
+/** Sizes and fields that determine the shapes of a base model's tensors. */
 export type BaseSizes = Pick<
   ModelConfig,
-  'layers' | 'hiddenSize' | 'embeddingSize' | 'intermediateSize' | 'vocabSize' | 'positionRows' | 'typeVocabSize'
+  | 'layers'
+  | 'heads'
+  | 'hiddenSize'
+  | 'embeddingSize'
+  | 'intermediateSize'
+  | 'vocabSize'
+  | 'positionRows'
+  | 'typeVocabSize'
+  | 'raw'
 >;
+
+/** Field of config.json that a model cannot be built from. */
+export interface ConfigFault {
+  field: string;
+  value: unknown;
+  /** Right value; completes "it must be". */
+  right: string;
+}
 
 /** Tensor of a model. */
 export interface ModelTensor {
@@ -120,6 +136,8 @@ export interface Architecture {
   /** Values of fields that config.json leaves out, if they differ from BERT's. */
   readonly defaults: Readonly<Partial<Record<ConfigField, number>>>;
   readonly positions: PositionRule;
+  /** First fault of the fields that the architecture reads from {@link ModelConfig.raw}. */
+  faultOf?(config: ModelConfig): ConfigFault | undefined;
   /** Whether tokens have segments. */
   readonly segments: boolean;
   /** Module of the word embeddings: every checkpoint has it. */

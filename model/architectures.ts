@@ -1,13 +1,15 @@
 import type { Architecture, ModelConfig } from './architecture';
 import { bert } from './architectures/bert';
+import { debertaV2 } from './architectures/deberta';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
-import { roberta, xlmRoberta } from './architectures/roberta';
+import { mpnet } from './architectures/mpnet';
+import { camembert, roberta, xlmRoberta } from './architectures/roberta';
 import type { Operations } from './operations';
 
 /** Known architectures by `model_type`. A new architecture is a file and a line here. */
 export const ARCHITECTURES = new Map<string, Architecture>(
-  [bert, roberta, xlmRoberta, distilbert, electra].map((each) => [each.modelType, each]),
+  [bert, roberta, xlmRoberta, camembert, distilbert, electra, mpnet, debertaV2].map((each) => [each.modelType, each]),
 );
 
 /** Architecture of a model whose config.json was read. */

@@ -90,7 +90,7 @@ export function readModelConfig(folder: string): ModelConfig {
     throw refusal(file, architecture.config.positionRows ?? 'positionRows', rest.positionRows, right);
   }
   checkEncoder(raw, file);
-  return {
+  const config: ModelConfig = {
     architecture: architecture.modelType,
     ...rest,
     embeddingSize: embeddingSize ?? rest.hiddenSize,
@@ -102,6 +102,9 @@ export function readModelConfig(folder: string): ModelConfig {
     padTokenId: padTokenId ?? 0,
     raw,
   };
+  const fault = architecture.faultOf?.(config);
+  if (fault) throw refusal(file, fault.field, fault.value, fault.right);
+  return config;
 }
 
 /**
@@ -147,8 +150,8 @@ function modelTypeHint(folder: string): string {
   } catch {
     return '';
   }
-  const one = { layers: 1, hiddenSize: 1, embeddingSize: 1, intermediateSize: 1 };
-  const sizes = { ...one, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
+  const one = { layers: 1, heads: 1, hiddenSize: 1, embeddingSize: 1, intermediateSize: 1 };
+  const sizes = { ...one, vocabSize: 1, positionRows: 1, typeVocabSize: 1, raw: {} };
   const holding = (prefixes: (architecture: Architecture) => readonly string[]) =>
     [...ARCHITECTURES.values()].filter((architecture) => {
       const ofLayer = architecture.tensors(sizes).find(({ name }) => name.startsWith(`${architecture.layerPrefix}0.`));

@@ -33,8 +33,9 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const layerNumbers = 12 * d * d;
   const adapters = layers * LORA.matrices * 2 * LORA.rank * d;
   // BERT's task head uses the base's pooler. Other task heads drop it: RoBERTa's has its own layer.
-  const one = { layers: 0, embeddingSize: 1, intermediateSize: 1, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
-  const base = ARCHITECTURES.get(heads.model.architecture)?.tensors({ ...one, hiddenSize: d }) ?? [];
+  const none = { layers: 0, heads: 1, embeddingSize: 1, intermediateSize: 1, vocabSize: 1, positionRows: 1 };
+  const sizes = { ...none, typeVocabSize: 1, raw: {}, hiddenSize: d };
+  const base = ARCHITECTURES.get(heads.model.architecture)?.tensors(sizes) ?? [];
   const pooler = base.some(({ optional }) => optional) ? d * (d + 1) : 0;
   const own = tuned > 0 ? 2 * (layers - lowest) * layerNumbers + tuned : null;
   const seconds = median(metrics.epochs.map((epoch) => epoch.seconds));
