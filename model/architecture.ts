@@ -1,4 +1,4 @@
-import type { Activation, Operations, Range } from './operations';
+import type { Activation, Operations, QueryTokens, Range } from './operations';
 
 /** Fields of config.json, checked. */
 export interface ModelConfig {
@@ -104,8 +104,18 @@ export interface HeadSlice {
 /** Rule by which a token's row of the position table is found; see `positionIds`. */
 export type PositionRule = 'fromZero' | 'afterPadding';
 
-/** Hugging Face's task head for sequence classification. */
+/**
+ * Tokens that a task head reads. In the model's last layer `first` and `last` have queries for that
+ * token alone; `mean` is taken over the last layer's output.
+ */
+export type Readout = 'first' | 'last' | 'mean' | 'every';
+
+/** Rows that a task head gives logits for: sequences. */
+export type TaskHeadKind = 'sequence';
+
+/** Task head of a Hugging Face class. */
 export interface TaskHead {
+  readonly reads: Readout;
   /** Modules of the task head itself, stored without a prefix; a pooler belongs to the base. */
   readonly own: readonly string[];
   /** Module that gives the logits. */
@@ -116,6 +126,8 @@ export interface TaskHead {
    * @param outputs C, logits per row
    */
   tensors(config: ModelConfig, outputs: number): ModelTensor[];
+  /** Logits, from the tokens that the task head reads. // tokens [d] → tokens [C] */
+  logits<V>(net: Operations<V>, config: ModelConfig, x: V): V;
 }
 
 /**
@@ -148,18 +160,17 @@ export interface Architecture {
   tensors(sizes: BaseSizes): ModelTensor[];
   /** Parts of a layer's tensors that a head owns: all that depend on which head it is. */
   headSlices(config: ModelConfig, layer: number, head: number): HeadSlice[];
-  readonly taskHead: TaskHead;
+  taskHead(config: ModelConfig, kind: TaskHeadKind): TaskHead;
   /** Embeddings of all tokens. // → tokens [d] */
   embed<V>(net: Operations<V>, config: ModelConfig): V;
   /**
    * Output of a layer's heads, before they are joined. // → heads
    *
    * @param x the layer's input // tokens [d]
-   * @param asking tokens that have queries: `x`, or some of its tokens
+   * @param asking the tokens that have queries: `x`, or some of its tokens
+   * @param tokens which these are
    */
-  attend<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking: V): V;
+  attend<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking: V, tokens: QueryTokens): V;
   /** Rest of a layer, from the output of its heads on. // tokens [d] */
   afterHeads<V>(net: Operations<V>, config: ModelConfig, layer: number, asking: V, heads: V): V;
-  /** Logits, from the last layer's output at the first token. // tokens [d] → tokens [C] */
-  classify<V>(net: Operations<V>, config: ModelConfig, first: V): V;
 }

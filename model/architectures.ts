@@ -1,11 +1,11 @@
-import type { Architecture, ModelConfig } from './architecture';
+import type { Architecture, ModelConfig, Readout } from './architecture';
 import { bert } from './architectures/bert';
 import { debertaV2 } from './architectures/deberta';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
 import { mpnet } from './architectures/mpnet';
 import { camembert, roberta, xlmRoberta } from './architectures/roberta';
-import type { Operations } from './operations';
+import type { Operations, QueryTokens } from './operations';
 
 /** Known architectures by `model_type`. A new architecture is a file and a line here. */
 export const ARCHITECTURES = new Map<string, Architecture>(
@@ -17,25 +17,42 @@ export const architectureOf = ({ architecture }: Pick<ModelConfig, 'architecture
   ARCHITECTURES.get(architecture)!;
 
 /** Returns true for a name of the task head's own weights, which are stored without a prefix. */
-export const ofTaskHead = ({ taskHead }: Architecture, canonical: string): boolean =>
-  taskHead.own.some((module) => canonical.startsWith(`${module}.`));
+export const ofTaskHead = (config: ModelConfig, canonical: string): boolean =>
+  architectureOf(config)
+    .taskHead(config, 'sequence')
+    .own.some((module) => canonical.startsWith(`${module}.`));
 
 /**
- * Layers `from` to `to` (exclusive). The model's last layer has queries for the first token alone,
- * which is all that a task head reads. // tokens [d] → tokens [d]
+ * Layers `from` to `to` (exclusive). After the model's last layer only what a task head reads is
+ * left. // tokens [d] → tokens [d]
  */
-export function runLayers<V>(net: Operations<V>, config: ModelConfig, x: V, from: number, to: number): V {
+export function runLayers<V>(
+  net: Operations<V>,
+  config: ModelConfig,
+  reads: Readout,
+  x: V,
+  from: number,
+  to: number,
+): V {
   let output = x;
   for (let layer = from; layer < to; layer++) {
-    const asking = layer === config.layers - 1 ? net.firstToken(output) : output;
-    output = runLayer(net, config, layer, output, asking);
+    const isLast = layer === config.layers - 1;
+    output = runLayer(net, config, layer, output, isLast && reads === 'first' ? 'first' : 'all');
+    if (isLast && reads === 'mean') output = net.meanToken(output);
   }
   return output;
 }
 
-/** One layer. // tokens [d] → tokens [d] */
-export function runLayer<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking = x): V {
+/** One layer, for the tokens that are to have queries in it. // tokens [d] → tokens [d] */
+export function runLayer<V>(
+  net: Operations<V>,
+  config: ModelConfig,
+  layer: number,
+  x: V,
+  tokens: QueryTokens = 'all',
+): V {
   const architecture = architectureOf(config);
-  const heads = architecture.attend(net, config, layer, x, asking);
+  const asking = tokens === 'first' ? net.firstToken(x) : x;
+  const heads = architecture.attend(net, config, layer, x, asking, tokens);
   return architecture.afterHeads(net, config, layer, asking, heads);
 }

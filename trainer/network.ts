@@ -1,6 +1,14 @@
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
-import type { Activation, DropoutSite, LinearOptions, Operations, RowOfDistance, TokenIndex } from '../model/operations';
+import type {
+  Activation,
+  DropoutSite,
+  LinearOptions,
+  Operations,
+  QueryTokens,
+  RowOfDistance,
+  TokenIndex,
+} from '../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
 import { convolve } from './convolution';
 import { addDistanceBias } from './distance-bias';
@@ -12,8 +20,9 @@ import { layerNorm } from './layer-norm';
 import { linear } from './linear';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
+import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
-import { firstToken, tableRows } from './tokens';
+import { firstToken, meanToken, tableRows } from './tokens';
 
 /** Inputs of the graph that describe a batch's tokens. */
 export interface TokenInputs {
@@ -48,6 +57,8 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly headOutputs: Tensor[] = [];
   /** B. // [1] */
   readonly batch: Tensor;
+  /** Angles of rotary positions, by their frequencies. */
+  private readonly turns = new Map<string, Turn>();
 
   /** @param dropout absent in evaluation */
   constructor(
@@ -89,7 +100,17 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   add = (a: Tensor, b: Tensor) => add(this.tape, a, b);
   multiply = (a: Tensor, b: Tensor) => multiply(this.tape, a, b);
   firstToken = (x: Tensor) => firstToken(this.tape, x, this.batch);
+  meanToken = (x: Tensor) => meanToken(this.tape, x, this.inputs.mask);
   splitHeads = (x: Tensor, heads: number) => splitHeads(this.tape, x, this.batch, x.shape[1]! / heads);
+
+  /** A first token is not turned: its place is 0. */
+  rotary(x: Tensor, frequencies: readonly number[], tokens: QueryTokens): Tensor {
+    if (tokens === 'first') return x;
+    const key = frequencies.join();
+    const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, this.ops.size(this.inputs.mask, 3));
+    this.turns.set(key, turn);
+    return rotary(this.tape, x, turn);
+  }
 
   joinHeads(x: Tensor): Tensor {
     this.headOutputs.push(x);

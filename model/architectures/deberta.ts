@@ -209,11 +209,13 @@ export const debertaV2: Architecture = {
     return net.layerNorm(sum, `${CONVOLUTION}.LayerNorm`, config.layerNormEps);
   },
 
-  classify(net, config, first) {
-    const { layers, classifierDropout } = config;
-    const { pooler_dropout, pooler_hidden_act } = details(config);
-    const input = net.dropout(first, pooler_dropout, layers, 'headInput');
-    const hidden = net.activate(net.linear(input, 'pooler.dense'), pooler_hidden_act); // [d]
-    return net.linear(net.dropout(hidden, classifierDropout, layers, 'pooled'), 'classifier'); // [C]
-  },
+  taskHead: (config, kind) => ({
+    ...encoder.taskHead(config, kind),
+    logits(net, { layers, classifierDropout }, x) {
+      const { pooler_dropout, pooler_hidden_act } = details(config);
+      const input = net.dropout(x, pooler_dropout, layers, 'headInput');
+      const hidden = net.activate(net.linear(input, 'pooler.dense'), pooler_hidden_act); // [d]
+      return net.linear(net.dropout(hidden, classifierDropout, layers, 'pooled'), 'classifier'); // [C]
+    },
+  }),
 };

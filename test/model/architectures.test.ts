@@ -4,6 +4,8 @@ const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
   bert
     .tensors({
       layers,
+      heads: 1,
+      raw: {},
       hiddenSize,
       intermediateSize,
       vocabSize: 30522,
@@ -25,6 +27,8 @@ test.each([
 test('no name is given twice', () => {
   const sizes = {
     layers: 3,
+    heads: 1,
+    raw: {},
     hiddenSize: 4,
     embeddingSize: 4,
     intermediateSize: 8,
