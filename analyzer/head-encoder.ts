@@ -106,14 +106,15 @@ export class HeadEncoder {
         BigInt64Array.from({ length: B * S }, (_, i) => BigInt(at(i))),
         [B, S],
       );
-    return {
-      input_ids: matrix((i) => batch.ids[i]),
-      position_ids: matrix((i) => positions[i]),
-      attention_mask: matrix((i) => mask[i]),
-      [PACKING.tokens]: new ort.Tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
-      [PACKING.places]: matrix((i) => places[i]),
-      ...(architectureOf(this.config).segments && { token_type_ids: matrix((i) => batch.typeIds[i]) }),
-      ...(!this.exact && { [TOKEN_SIDE]: new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []) }),
+    const inputs: Record<string, () => ort.Tensor> = {
+      input_ids: () => matrix((i) => batch.ids[i]),
+      position_ids: () => matrix((i) => positions[i]),
+      token_type_ids: () => matrix((i) => batch.typeIds[i]),
+      attention_mask: () => matrix((i) => mask[i]),
+      [PACKING.tokens]: () => new ort.Tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
+      [PACKING.places]: () => matrix((i) => places[i]),
+      [TOKEN_SIDE]: () => new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []),
     };
+    return Object.fromEntries(this.session.inputNames.map((name) => [name, inputs[name]()]));
   }
 }

@@ -55,7 +55,7 @@ function details({ raw, positionRows }: Pick<BaseSizes, 'raw' | 'positionRows'>)
   };
 }
 
-const module = (layer: number, part: string) => `encoder.layer.${layer}.attention.self.${part}`;
+const attentionModule = (layer: number, part: string) => `encoder.layer.${layer}.attention.self.${part}`;
 /** Modules that give the positions' keys and queries. */
 const positionModules = ({ share_att_key: shared }: { share_att_key: boolean }) =>
   shared ? { key: 'key_proj', query: 'query_proj' } : { key: 'pos_key_proj', query: 'pos_query_proj' };
@@ -84,11 +84,11 @@ const encoder = postNormEncoder({
       const modules = positionModules(found);
       let sum = scores;
       if (found.toPosition) {
-        const keys = net.linear(distances, module(layer, modules.key)); // [2·span, H·dh]
+        const keys = net.linear(distances, attentionModule(layer, modules.key)); // [2·span, H·dh]
         sum = net.addDistanceScores(sum, query, keys, rowOf, 'query');
       }
       if (found.fromPosition) {
-        const queries = net.linear(distances, module(layer, modules.query), { factor: factorOf(config) });
+        const queries = net.linear(distances, attentionModule(layer, modules.query), { factor: factorOf(config) });
         sum = net.addDistanceScores(sum, key, queries, rowOf, 'key');
       }
       return sum;
@@ -151,8 +151,8 @@ export const debertaV2: Architecture = {
     const ofPositions = (layer: number) => {
       const { key, query } = positionModules(found);
       return [
-        ...(found.toPosition ? pair(module(layer, key), [d, d]) : []),
-        ...(found.fromPosition ? pair(module(layer, query), [d, d]) : []),
+        ...(found.toPosition ? pair(attentionModule(layer, key), [d, d]) : []),
+        ...(found.fromPosition ? pair(attentionModule(layer, query), [d, d]) : []),
       ];
     };
     return [
@@ -175,12 +175,12 @@ export const debertaV2: Architecture = {
     const found = details(config);
     const content = encoder.headSlices(config, layer, head);
     const [query, , key] = content;
-    const keyBias = module(layer, 'key_proj.bias');
+    const keyBias = attentionModule(layer, 'key_proj.bias');
     const own = content.map((slice) =>
       slice.tensor === keyBias && found.fromPosition ? { ...slice, inert: false } : slice,
     );
     if (found.share_att_key) return own;
-    const rows = (like: HeadSlice, name: string, inert?: boolean) => ({ ...like, tensor: module(layer, name), inert });
+    const rows = (like: HeadSlice, name: string, inert?: boolean) => ({ ...like, tensor: attentionModule(layer, name), inert });
     return [
       ...own,
       ...(found.toPosition ? [rows(key, 'pos_key_proj.weight'), rows(key, 'pos_key_proj.bias', true)] : []),
