@@ -10,7 +10,6 @@ import { cancelled, within } from '../foundation/errors';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import { usableCores } from '../foundation/usable-cores';
 import { WholeFile } from '../foundation/whole-file';
-import { architectureOf } from '../model/architectures';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { EMBEDDING, meanPooledModel } from '../model/graph';

@@ -4,7 +4,6 @@ import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
 import { failed } from '../foundation/errors';
-import { architectureOf } from '../model/architectures';
 import type { ModelConfig } from '../model/config';
 import { analysisModel, headOutputs, TOKEN_SIDE } from '../model/graph';
 import { writeWeights } from '../model/onnx';

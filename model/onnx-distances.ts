@@ -29,7 +29,10 @@ export class OnnxDistances {
   occurring(rowOf: RowOfDistance, count: string, others: string): string {
     const { graph, limit } = this;
     const all = graph.ints(Array.from({ length: 2 * limit + 1 }, (_, i) => rowOf(limit - i)));
-    const [begin, end] = [graph.node('Sub', [graph.ints([limit]), count]), graph.node('Add', [graph.ints([limit]), others])];
+    const [begin, end] = [
+      graph.node('Sub', [graph.ints([limit]), count]),
+      graph.node('Add', [graph.ints([limit]), others]),
+    ];
     return this.slice(all, 0, begin, end);
   }
 

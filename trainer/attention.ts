@@ -45,11 +45,7 @@ export function joinHeads(tape: Tape, heads: Tensor, batch: Tensor): Tensor {
   });
 }
 
-/**
- * Computes Q·Kᵀ. // [B, H, Sq, dh], [B, H, S, dh] → [B, H, Sq, S]
- *
- * @param key [1, H, S, dh] if all sequences share it
- */
+/** Computes Q·Kᵀ. // [B, H, Sq, dh], [B, H, S, dh] → [B, H, Sq, S] */
 export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
   const { ops } = tape;
   return tape.record({
@@ -58,11 +54,9 @@ export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
     reach: union,
     back(gradient, part, [ofQuery, ofKey]) {
       const of = (wanted: Part) => narrowed(ops, gradient, part, wanted);
-      const byKey = (wanted: Part) => ops.batchMatMul(of(wanted), take(ops, query, wanted), { a: true });
-      const summed = (each: Tensor) => (key.shape[0] === 1 ? ops.sum(each, [0], true) : each);
       return [
         ofQuery && ops.batchMatMul(of(ofQuery), take(ops, key, ofQuery)),
-        ofKey && summed(byKey(ofKey)),
+        ofKey && ops.batchMatMul(of(ofKey), take(ops, query, ofKey), { a: true }),
       ];
     },
   });

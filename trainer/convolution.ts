@@ -43,7 +43,9 @@ function neighbours(
   const offsets = Array.from({ length: width }, (_, offset) => offset);
   const sequences = ops.mul(ops.reshape(x, [batch, -1, into]), real); // [B, S, in]
   const padded = ops.pad(sequences, [0, beside, 0], [0, beside, 0]); // [B, S + width − 1, in]
-  const shifted = offsets.map((offset) => ops.reshape(ops.slice(padded, [0, offset, 0], [-1, length, -1]), [-1, into, 1]));
+  const shifted = offsets.map((offset) =>
+    ops.reshape(ops.slice(padded, [0, offset, 0], [-1, length, -1]), [-1, into, 1]),
+  );
   return tape.record({
     output: ops.reshape(ops.concat(shifted, 2), [-1, into * width]),
     inputs: [x],

@@ -33,7 +33,8 @@ export function addDistanceScores(
   { at, byKey, ...sizes }: Sizes & { at: Tensor; byKey: boolean },
 ): Tensor {
   const perDistance = splitHeads(tape, tableRows(tape, rows, at, undefined), 1, x.shape[3]!); // [1, H, W, dh]
-  const products = scores(tape, x, perDistance); // [B, H, count, W], W = count + others
+  const ofEach = repeated(tape, perDistance, tape.ops.size(x, 0)); // [B, H, W, dh], W = count + others
+  const products = scores(tape, x, ofEach); // [B, H, count, W]
   const inPlace = shift(tape, products, sizes); // [B, H, count, others]
   return add(tape, all, byKey ? swapped(tape, inPlace) : inPlace);
 }
@@ -67,6 +68,16 @@ export function shift(tape: Tape, x: Tensor, { count, others }: Sizes): Tensor {
     const square = ops.pad(rest, [0, 0, 1, 0], [0, 0, 0, 0]); // [B, n, count + others, count]
     return ops.reshape(square, [...sizes(gradient), count, -1]);
   }
+}
+
+/** Repeats a value for each sequence. // [1, H, W, dh] → [B, H, W, dh] */
+function repeated(tape: Tape, x: Tensor, batch: Tensor): Tensor {
+  return tape.record({
+    output: tape.ops.repeat(x, batch),
+    inputs: [x],
+    reach: ([part]) => part,
+    back: (gradient) => [tape.ops.sum(gradient, [0], true)],
+  });
 }
 
 /** Swaps the last two axes. // [B, H, S, Sq] → [B, H, Sq, S] */

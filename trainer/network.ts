@@ -55,6 +55,8 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly linears: LinearUse[] = [];
   /** Outputs of the heads, by layer, as far as the network was run. // [B, H, Sq, dh] each */
   readonly headOutputs: Tensor[] = [];
+  /** True if all sequences share rows of distances. */
+  readsDistances = false;
   /** B. // [1] */
   readonly batch: Tensor;
   /** Angles of rotary positions, by their frequencies. */
@@ -127,7 +129,10 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     return factors ? multiplyBy(this.tape, x, factors) : x;
   }
 
-  distanceTable = (module: string) => this.weights.get(`${module}.weight`).tensor;
+  distanceTable(module: string): Tensor {
+    this.readsDistances = true;
+    return this.weights.get(`${module}.weight`).tensor;
+  }
 
   addDistanceBias(x: Tensor, module: string, rowOf: RowOfDistance, layer: number): Tensor {
     const { ops, config, weights } = this;

@@ -127,7 +127,10 @@ export class Ops {
     return this.node('MatMul', [a, b], attributes, [a.shape[transposeA ? 1 : 0], b.shape[transposeB ? 0 : 1]]);
   }
 
-  /** `a·b` over the last two axes, either one transposed first; the leading axes are equal. */
+  /**
+   * `a·b` over the last two axes, either one transposed first. The leading axes are equal: oneDNN
+   * reads beyond the end of an axis of size 1 that is to be broadcast.
+   */
   batchMatMul(a: Tensor, b: Tensor, transpose: { a?: boolean; b?: boolean } = {}): Tensor {
     const { a: adjA = false, b: adjB = false } = transpose;
     const [rows] = a.shape.slice(adjA ? -1 : -2);
@@ -231,6 +234,12 @@ export class Ops {
     return this.join(parts, axis, shape);
   }
 
+  /** Repeats a tensor of one along its first axis. // [1, …], [1] → [count, …] */
+  repeat(x: Tensor, count: Tensor): Tensor {
+    const multiples = this.sizes([count, ...x.shape.slice(1).map(() => 1)]);
+    return this.node('Tile', [x, multiples], { T: FLOAT, Tmultiples: INT }, [null, ...x.shape.slice(1)]);
+  }
+
   /** Whole numbers as int32. */
   toInt(x: Tensor): Tensor {
     if (x.dtype === 'int32') return x;
@@ -287,7 +296,7 @@ export class Ops {
   private sizes(parts: (number | Tensor)[]): Tensor {
     if (parts.every((part) => typeof part === 'number')) return this.ints(parts);
     const tensors = parts.map((part) => (typeof part === 'number' ? this.ints([part]) : part));
-    return this.join(tensors, 0, [parts.length]);
+    return tensors.length === 1 ? tensors[0] : this.join(tensors, 0, [parts.length]);
   }
 
   private join(parts: Tensor[], axis: number, shape: readonly Axis[]): Tensor {

@@ -50,7 +50,10 @@ function details({ raw, positionRows }: Pick<BaseSizes, 'raw' | 'positionRows'>)
     toPosition: read.relative_attention && toPosition,
     /** Terms of a key with the query's relative position. */
     fromPosition: read.relative_attention && fromPosition,
-    normsDistances: read.norm_rel_ebd.toLowerCase().split('|').some((norm) => norm.trim() === 'layer_norm'),
+    normsDistances: read.norm_rel_ebd
+      .toLowerCase()
+      .split('|')
+      .some((norm) => norm.trim() === 'layer_norm'),
     convolves: read.conv_kernel_size > 0,
   };
 }
@@ -180,7 +183,11 @@ export const debertaV2: Architecture = {
       slice.tensor === keyBias && found.fromPosition ? { ...slice, inert: false } : slice,
     );
     if (found.share_att_key) return own;
-    const rows = (like: HeadSlice, name: string, inert?: boolean) => ({ ...like, tensor: attentionModule(layer, name), inert });
+    const rows = (like: HeadSlice, name: string, inert?: boolean) => ({
+      ...like,
+      tensor: attentionModule(layer, name),
+      inert,
+    });
     return [
       ...own,
       ...(found.toPosition ? [rows(key, 'pos_key_proj.weight'), rows(key, 'pos_key_proj.bias', true)] : []),
