@@ -72,7 +72,6 @@ const moduleOf = ({ canonical }: Slice) => canonical.replace(/\.weight$/, '');
 /** All tensors of adapter_model.safetensors, F32, sorted by name. */
 function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
   const { config } = checkpoint;
-  const architecture = architectureOf(config);
   const merged = applyDelta(checkpoint, delta);
   const slices = tunedMatrices(config, delta.info.mask);
   const rank = rankOf(slices);
@@ -84,7 +83,7 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
   for (const slice of slices) {
     const [out, into] = storedShape(checkpoint, slice.canonical);
     const module = moduleOf(slice);
-    const name = classifierName(architecture, module);
+    const name = classifierName(config, module);
     const change = () => changeOf(checkpoint, slice, whole(slice.canonical));
     const byRows = slice.axis === 'rows';
     add(`${name}.lora_A.weight`, [rank, into], () =>
@@ -97,7 +96,7 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
     add(`${name}.base_layer.bias`, [out], () => whole(`${module}.bias`));
   }
   for (const { canonical, shape } of taskHeadTensors(config, outputsOf(delta.info))) {
-    add(classifierName(architecture, canonical), shape, () => whole(canonical));
+    add(classifierName(config, canonical), shape, () => whole(canonical));
   }
   return sources.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
@@ -125,10 +124,9 @@ function padded(values: Float32Array, length: number): Float32Array {
 
 /** Content of adapter_config.json without PEFT's defaults. */
 function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, unknown> {
-  const architecture = architectureOf(config);
   const slices = tunedMatrices(config, info.mask);
   const rank = rankOf(slices);
-  const modules = slices.map((slice) => classifierName(architecture, moduleOf(slice)));
+  const modules = slices.map((slice) => classifierName(config, moduleOf(slice)));
   return {
     peft_type: 'LORA',
     task_type: PROBLEMS[problemStoredAs(info.problemType)].transformers.peftTask,

@@ -79,7 +79,7 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
 
   const head = taskHeadTensors(config, outputsOf(delta.info));
   for (const { canonical, shape } of head) {
-    const name = classifierName(architecture, canonical);
+    const name = classifierName(config, canonical);
     sources.push({ name, dtype: common, shape, bytes: () => rounded(name, common, touched.get(canonical)!()) });
   }
   const whole = new Set(head.map(({ canonical }) => canonical));
@@ -88,7 +88,7 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
     // The task head owns the pooler, or it is no part of the classifier, and `transformers` would
     // report it as unexpected.
     if (whole.has(canonical) || optional || base === undefined) continue;
-    const name = classifierName(architecture, canonical);
+    const name = classifierName(config, canonical);
     const stored = weights.entry(base).dtype;
     const target = dtype === 'base' ? (stored as FloatDtype) : 'F32';
     const merge = touched.get(canonical);

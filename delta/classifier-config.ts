@@ -29,9 +29,9 @@ const classifierClass = ({ classPrefix }: Architecture, problem: ProblemType) =>
  * Name of a tensor or module in that class: the base's have the family's prefix, the task head's
  * have none.
  */
-export function classifierName(architecture: Architecture, canonical: string): string {
-  if (ofTaskHead(architecture, canonical)) return canonical;
-  return `${architecture.prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
+export function classifierName(config: ModelConfig, canonical: string): string {
+  if (ofTaskHead(config, canonical)) return canonical;
+  return `${architectureOf(config).prefixes.find((prefix) => prefix !== '') ?? ''}${canonical}`;
 }
 
 /** Content of a merged checkpoint's config.json: the base's, with the fields of this classifier. */
@@ -67,7 +67,7 @@ export function classifierConfig(
 export function readTaskHead(checkpoint: Checkpoint): StoredTaskHead | undefined {
   const { config, weights } = checkpoint;
   const architecture = architectureOf(config);
-  const output = `${architecture.taskHead.output}.weight`;
+  const output = `${architecture.taskHead(config, 'sequence').output}.weight`;
   const { architectures } = config.raw;
   const known = PROBLEM_TYPES.map((problem) => classifierClass(architecture, problem));
   const otherClass = Array.isArray(architectures) && !known.some((name) => architectures.includes(name));

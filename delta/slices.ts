@@ -75,7 +75,8 @@ function besideHeads(config: ModelConfig): Slice[] {
  */
 export const taskHeadTensors = (config: ModelConfig, outputs: number): TaskHeadTensor[] =>
   architectureOf(config)
-    .taskHead.tensors(config, outputs)
+    .taskHead(config, 'sequence')
+    .tensors(config, outputs)
     .map(({ name, shape }) => ({ canonical: name, shape }));
 
 /** Shape of a base tensor in its file. The tensor must exist. */

@@ -88,8 +88,18 @@ export interface HeadSlice {
 /** Rule by which a token's row of the position table is found; see `positionIds`. */
 export type PositionRule = 'fromZero' | 'afterPadding';
 
-/** Hugging Face's task head for sequence classification. */
+/**
+ * Tokens that a task head reads. In the model's last layer `first` and `last` have queries for that
+ * token alone; `mean` is taken over the last layer's output.
+ */
+export type Readout = 'first' | 'last' | 'mean' | 'every';
+
+/** Rows that a task head gives logits for: sequences. */
+export type TaskHeadKind = 'sequence';
+
+/** Task head of a Hugging Face class. */
 export interface TaskHead {
+  readonly reads: Readout;
   /** Modules of the task head itself, stored without a prefix; a pooler belongs to the base. */
   readonly own: readonly string[];
   /** Module that gives the logits. */
@@ -100,6 +110,8 @@ export interface TaskHead {
    * @param outputs C, logits per row
    */
   tensors(config: ModelConfig, outputs: number): ModelTensor[];
+  /** Logits, from the tokens that the task head reads. // tokens [d] → tokens [C] */
+  logits<V>(net: Operations<V>, config: ModelConfig, x: V): V;
 }
 
 /**
@@ -130,7 +142,7 @@ export interface Architecture {
   tensors(sizes: BaseSizes): ModelTensor[];
   /** Parts of a layer's tensors that a head owns: all that depend on which head it is. */
   headSlices(config: ModelConfig, layer: number, head: number): HeadSlice[];
-  readonly taskHead: TaskHead;
+  taskHead(config: ModelConfig, kind: TaskHeadKind): TaskHead;
   /** Embeddings of all tokens. // → tokens [d] */
   embed<V>(net: Operations<V>, config: ModelConfig): V;
   /**
@@ -142,6 +154,4 @@ export interface Architecture {
   attend<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking: V): V;
   /** Rest of a layer, from the output of its heads on. // tokens [d] */
   afterHeads<V>(net: Operations<V>, config: ModelConfig, layer: number, asking: V, heads: V): V;
-  /** Logits, from the last layer's output at the first token. // tokens [d] → tokens [C] */
-  classify<V>(net: Operations<V>, config: ModelConfig, first: V): V;
 }

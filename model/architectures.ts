@@ -1,4 +1,4 @@
-import type { Architecture, ModelConfig } from './architecture';
+import type { Architecture, ModelConfig, Readout } from './architecture';
 import { bert } from './architectures/bert';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
@@ -15,18 +15,29 @@ export const architectureOf = ({ architecture }: Pick<ModelConfig, 'architecture
   ARCHITECTURES.get(architecture)!;
 
 /** Returns true for a name of the task head's own weights, which are stored without a prefix. */
-export const ofTaskHead = ({ taskHead }: Architecture, canonical: string): boolean =>
-  taskHead.own.some((module) => canonical.startsWith(`${module}.`));
+export const ofTaskHead = (config: ModelConfig, canonical: string): boolean =>
+  architectureOf(config)
+    .taskHead(config, 'sequence')
+    .own.some((module) => canonical.startsWith(`${module}.`));
 
 /**
- * Layers `from` to `to` (exclusive). The model's last layer has queries for the first token alone,
- * which is all that a task head reads. // tokens [d] → tokens [d]
+ * Layers `from` to `to` (exclusive). After the model's last layer only what a task head reads is
+ * left. // tokens [d] → tokens [d]
  */
-export function runLayers<V>(net: Operations<V>, config: ModelConfig, x: V, from: number, to: number): V {
+export function runLayers<V>(
+  net: Operations<V>,
+  config: ModelConfig,
+  reads: Readout,
+  x: V,
+  from: number,
+  to: number,
+): V {
   let output = x;
   for (let layer = from; layer < to; layer++) {
-    const asking = layer === config.layers - 1 ? net.firstToken(output) : output;
+    const isLast = layer === config.layers - 1;
+    const asking = isLast && reads === 'first' ? net.firstToken(output) : output;
     output = runLayer(net, config, layer, output, asking);
+    if (isLast && reads === 'mean') output = net.meanToken(output);
   }
   return output;
 }

@@ -62,7 +62,7 @@ export async function openCheckpoint(folder: string, name?: string): Promise<Che
   const weights = Weights.open(folder);
   try {
     const architecture = architectureOf(config);
-    const storedName = nameFinder(architecture, weights);
+    const storedName = nameFinder(config, weights);
     const tensors = architecture.tensors(config);
     refuseMoreLayers(architecture, weights, config);
     const hasPooler = tensors.some(({ name, optional }) => optional && storedName(name) !== undefined);
@@ -114,13 +114,14 @@ function wrapperOf(names: readonly string[]): string {
  * Maps canonical to stored names: wrappers, the file's prefix before the base's modules, and old
  * endings.
  */
-function nameFinder(architecture: Architecture, weights: Weights): (canonical: string) => string | undefined {
+function nameFinder(config: ModelConfig, weights: Weights): (canonical: string) => string | undefined {
+  const architecture = architectureOf(config);
   const anchor = `${architecture.wordEmbeddings}.weight`;
   const wrapper = wrapperOf([...weights.tensors.keys()]);
   const prefixes = architecture.prefixes.map((each) => wrapper + each);
   const prefix = prefixes.find((each) => weights.tensors.has(each + anchor)) ?? prefixes[0];
   return (canonical) => {
-    const today = (ofTaskHead(architecture, canonical) ? wrapper : prefix) + canonical;
+    const today = (ofTaskHead(config, canonical) ? wrapper : prefix) + canonical;
     if (weights.tensors.has(today)) return today;
     for (const [stored, ending] of architecture.legacyEndings) {
       if (!today.endsWith(ending)) continue;

@@ -87,11 +87,8 @@ export function meanPooledModel(source: GraphSource, weights?: WeightsFile): Uin
   const { graph } = net;
   let x = architectureOf(config).embed(net, config);
   for (let layer = 0; layer < config.layers; layer++) x = runLayer(net, config, layer, x);
-  const real = graph.node('Unsqueeze', [graph.cast(net.mask, 'float32'), graph.ints([2])]); // [B, S, 1]
-  const overTokens = (values: string) =>
-    graph.node('ReduceSum', [values, graph.ints([1])], { attributes: { keepdims: { int: 0 } } });
-  const sum = overTokens(graph.node('Mul', [net.wide(x), real])); // [B, d]
-  graph.output(EMBEDDING, graph.node('Div', [sum, overTokens(real)]), 'float32', ['B', config.hiddenSize]);
+  const mean = graph.node('Squeeze', [net.meanToken(x).name, graph.ints([1])]); // [B, d]
+  graph.output(EMBEDDING, mean, 'float32', ['B', config.hiddenSize]);
   return graph.toModel();
 }
 
@@ -107,8 +104,7 @@ export interface ClassifierEnd {
 
 /**
  * A sequence classifier with its task head: output `logits`, float32 [B, C]. Positions are computed
- * in the graph, so that its inputs are a tokenizer's outputs. The task head reads position 0 alone,
- * and so does the last layer, except for keys and values. The task head is always float32: it is
+ * in the graph, so that its inputs are a tokenizer's outputs. The task head is always float32: it is
  * small, and its rounding would directly change the logits.
  *
  * @param weights takes the weights, which must else take less than 2 GB
@@ -121,12 +117,13 @@ export function classifierModel(
 ): Uint8Array {
   const { config } = source;
   const architecture = architectureOf(config);
+  const taskHead = architecture.taskHead(config, 'sequence');
   const net = startNetwork(source, { positions: 'computed', segments }, { type, weights, outputs });
   const { graph } = net;
-  const last = runLayers(net, config, architecture.embed(net, config), 0, config.layers); // [B, 1, d]
-  const first = { name: graph.node('Squeeze', [net.wide(last), graph.ints([1])]), width: config.hiddenSize }; // [B, d]
+  const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers); // [B, 1, d]
+  const read = { name: graph.node('Squeeze', [net.wide(last), graph.ints([1])]), width: config.hiddenSize }; // [B, d]
   const head = net.with(float32Arithmetic(graph));
-  graph.output('logits', head.wide(architecture.classify(head, config, first)), 'float32', ['B', outputs]);
+  graph.output('logits', head.wide(taskHead.logits(head, config, read)), 'float32', ['B', outputs]);
   return graph.toModel();
 }
 

@@ -69,7 +69,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   static start(graph: OnnxGraph, source: GraphSource, arithmetic: Arithmetic, inputs: OnnxInputs, outputs = 0) {
     const { config } = source;
     const { tensors, taskHead } = architectureOf(config);
-    const all = [...tensors(config), ...taskHead.tensors(config, outputs)];
+    const all = [...tensors(config), ...taskHead(config, 'sequence').tensors(config, outputs)];
     const shapes = new Map(all.map(({ name, shape }) => [name, shape]));
     if (inputs.packed) {
       graph.input(PACKING.tokens, 'int64', ['T']);
@@ -121,6 +121,15 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   firstToken(x: OnnxValue): OnnxValue {
     const attributes = { axis: { int: 1 } };
     return this.like(x, this.graph.node('Gather', [this.wide(x), this.ints([0])], { attributes }));
+  }
+
+  /** // [B, S, n] → [B, 1, n] */
+  meanToken(x: OnnxValue): OnnxValue {
+    const { graph } = this;
+    const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
+    const overTokens = (values: string) => graph.node('ReduceSum', [values, this.ints([1])]);
+    const sum = overTokens(graph.node('Mul', [this.wide(x), real])); // [B, 1, n]
+    return this.like(x, graph.node('Div', [sum, overTokens(real)]));
   }
 
   splitHeads(x: OnnxValue, heads: number): OnnxValue {

@@ -32,6 +32,8 @@ export interface Operations<V> {
   multiply(a: V, b: V): V;
   /** Picks the first token of each sequence. // tokens → tokens, S = 1 */
   firstToken(x: V): V;
+  /** Mean of each sequence's real tokens. // tokens → tokens, S = 1 */
+  meanToken(x: V): V;
   /** Cuts each token's row into heads. // tokens [H·dh] → heads */
   splitHeads(x: V, heads: number): V;
   /** Joins the heads to one row per token. // heads → tokens [H·dh] */

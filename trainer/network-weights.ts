@@ -45,7 +45,8 @@ export class NetworkWeights {
   ) {
     const { config } = source;
     const { tensors, taskHead } = architectureOf(config);
-    const all = [...tensors(config), ...taskHead.tensors(config, 1)]; // the task head is always trained whole
+    const head = taskHead(config, 'sequence');
+    const all = [...tensors(config), ...head.tensors(config, 1)]; // the task head is always trained whole
     this.shapes = new Map(all.map(({ name, shape }) => [name, shape]));
     this.slices = new Map(slices.map((slice) => [slice.canonical, slice]));
     this.tunedLast = tunedLast(config, slices);

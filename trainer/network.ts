@@ -9,7 +9,7 @@ import { linear } from './linear';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
 import { Tape } from './tape';
-import { firstToken, tableRows } from './tokens';
+import { firstToken, meanToken, tableRows } from './tokens';
 
 /** Inputs of the graph that describe a batch's tokens. */
 export interface TokenInputs {
@@ -85,6 +85,7 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   add = (a: Tensor, b: Tensor) => add(this.tape, a, b);
   multiply = (a: Tensor, b: Tensor) => multiply(this.tape, a, b);
   firstToken = (x: Tensor) => firstToken(this.tape, x, this.batch);
+  meanToken = (x: Tensor) => meanToken(this.tape, x, this.inputs.mask);
   splitHeads = (x: Tensor, heads: number) => splitHeads(this.tape, x, this.batch, x.shape[1]! / heads);
 
   joinHeads(x: Tensor): Tensor {

@@ -114,7 +114,7 @@ export class FreshRows implements HiddenRows {
 /**
  * Rows cached in a file. Memory stays flat, and the system's page cache makes reads cheap. Their
  * plan depends on the rows alone (sorted by length, fixed batches), so a row always has the same
- * bits. If no layer is tuned, only the last hidden state of position 0 is stored.
+ * bits. If no layer is tuned, only what the task head reads is stored, one token.
  */
 class StoredRows implements HiddenRows {
   readonly lengths: Int32Array;

@@ -98,6 +98,7 @@ export class Program {
     const { checkpoint, mask, layout, outputs, problem } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
+    const taskHead = architecture.taskHead(config, 'sequence');
     const ops = new Ops();
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
@@ -128,11 +129,11 @@ export class Program {
     const evaluated = network();
     const trained = network(new Dropout(training.dropoutKey));
     const embedded = lowest < 0 ? undefined : architecture.embed(evaluated, config);
-    const frozen = embedded && from > 0 ? runLayers(evaluated, config, embedded, 0, from) : undefined;
+    const frozen = embedded && from > 0 ? runLayers(evaluated, config, taskHead.reads, embedded, 0, from) : undefined;
     /** Logits; frozen embeddings run as in evaluation. */
     const through = (net: TensorFlowNetwork) => {
       const x = frozen ? inputs.hidden : (embedded ?? architecture.embed(net, config));
-      return architecture.classify(net, config, runLayers(net, config, x, from, config.layers));
+      return taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, from, config.layers));
     };
     const prediction = through(trained);
     const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, problem);
@@ -157,8 +158,8 @@ export class Program {
   }
 
   /**
-   * Output of the layers below the lowest tuned one, as in evaluation: hidden states, of the first
-   * token alone if no layer is tuned. If there is no such layer, the tokens themselves.
+   * Output of the layers below the lowest tuned one, as in evaluation: hidden states, or what the
+   * task head reads if no layer is tuned. If there is no such layer, the tokens themselves.
    *
    * @param tokens from {@link TokenRows}
    */

@@ -48,8 +48,9 @@ export class SequenceGradients {
     };
     const weights = new NetworkWeights(ops, checkpoint, [], layout.split(ops, inputs.parameters));
     const net = new TensorFlowNetwork(ops, config, weights, inputs);
-    const last = runLayers(net, config, architecture.embed(net, config), 0, config.layers);
-    const logits = architecture.classify(net, config, last);
+    const taskHead = architecture.taskHead(config, 'sequence');
+    const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
+    const logits = taskHead.logits(net, config, last);
     const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), problem);
     const gradients = (wanted: readonly Tensor[]) =>
       net.tape.gradients(

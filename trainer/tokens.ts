@@ -24,6 +24,27 @@ function addToFirst(ops: Ops, rows: Tensor, first: Tensor, batch: Tensor): Tenso
   return ops.reshape(ops.concat([sum, rest], 1), [-1, width]);
 }
 
+/**
+ * Mean of each sequence's real tokens. // [B·S, n] → [B, n]
+ *
+ * @param mask 0 at real tokens, negative at padding // [B, 1, 1, S]
+ */
+export function meanToken(tape: Tape, rows: Tensor, mask: Tensor): Tensor {
+  const { ops } = tape;
+  const batch = ops.size(mask, 0);
+  const real = ops.reshape(ops.add(ops.sign(mask), ops.scalar(1)), [batch, -1, 1]); // [B, S, 1]
+  const shares = ops.div(real, ops.sum(real, [1], true)); // [B, S, 1]
+  return tape.record({
+    output: ops.sum(ops.mul(sequences(ops, rows, batch), shares), [1]),
+    inputs: [rows],
+    reach: ([part]) => part,
+    back(gradient) {
+      const width = gradient.shape[1]!;
+      return [ops.reshape(ops.mul(ops.reshape(gradient, [-1, 1, width]), shares), [-1, width])];
+    },
+  });
+}
+
 const sequences = (ops: Ops, rows: Tensor, batch: Tensor) => ops.reshape(rows, [batch, -1, rows.shape[1]!]);
 
 /**

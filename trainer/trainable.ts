@@ -1,7 +1,7 @@
 import { randomStream } from '../data/random';
 import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
-import { architectureOf, ofTaskHead } from '../model/architectures';
+import { ofTaskHead } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { ParameterLayout } from './parameters';
 
@@ -29,7 +29,6 @@ export function trainable(
   seed: number,
 ): Trainable {
   const { config } = checkpoint;
-  const architecture = architectureOf(config);
   const slices = tunedSlices(config, mask);
   const head = taskHeadTensors(config, outputs);
   const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
@@ -37,7 +36,7 @@ export function trainable(
   const initial = layout.gather(({ name, size }) => {
     const slice = sliceOf.get(name);
     if (slice) return takeSlice(checkpoint.tensor(name), storedShape(checkpoint, name), slice);
-    if (!ofTaskHead(architecture, name) && checkpoint.has(name)) return checkpoint.tensor(name);
+    if (!ofTaskHead(config, name) && checkpoint.has(name)) return checkpoint.tensor(name);
     return name.endsWith('.bias') ? new Float32Array(size) : drawn(size, config.initializerRange, seed, name);
   });
   return { layout, initial, tunedParameters: countNumbers(slices), taskHeadParameters: countNumbers(head) };

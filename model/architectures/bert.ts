@@ -84,12 +84,12 @@ type Network = Pick<
   | 'embed'
   | 'attend'
   | 'afterHeads'
-  | 'classify'
 >;
 
 /** Tensors and forward pass of such an encoder. */
 export function postNormEncoder(names: PostNormNames): Network {
-  const { embeddings, pooler, taskHead, dropsAttentionOutput } = names;
+  const { embeddings, pooler, dropsAttentionOutput } = names;
+  const taskHead = denseTaskHead(names.taskHead, pooler);
   const moduleOf = (layer: number, role: keyof PostNormNames['layer']) =>
     `${names.layerPrefix}${layer}.${names.layer[role]}`;
   return {
@@ -146,7 +146,7 @@ export function postNormEncoder(names: PostNormNames): Network {
       ];
     },
 
-    taskHead: denseTaskHead(taskHead, pooler),
+    taskHead: () => taskHead,
 
     embed(net, config) {
       const { words, positions, segments, norm, projection } = embeddings;
@@ -176,24 +176,27 @@ export function postNormEncoder(names: PostNormNames): Network {
       const output = net.dropout(net.linear(inner, moduleOf(layer, 'output')), hiddenDropout, layer, 'output');
       return net.layerNorm(net.add(output, middle), moduleOf(layer, 'outputNorm'), layerNormEps); // [d]
     },
-
-    classify(net, { layers, classifierDropout }, first) {
-      const input = net.dropout(first, taskHead.dropsInput ? classifierDropout : 0, layers, 'headInput');
-      const hidden = net.activate(net.linear(input, taskHead.dense), taskHead.activation); // [d]
-      return net.linear(net.dropout(hidden, classifierDropout, layers, 'pooled'), taskHead.classifier); // [C]
-    },
   };
 }
 
-/** Dense layer and classifier. */
-function denseTaskHead({ dense, classifier }: PostNormNames['taskHead'], pooler: string | undefined): TaskHead {
+/** Dense layer and classifier over the first token. */
+function denseTaskHead(
+  { dense, classifier, activation, dropsInput }: PostNormNames['taskHead'],
+  pooler: string | undefined,
+): TaskHead {
   return {
+    reads: 'first',
     own: [dense, classifier].filter((module) => module !== pooler),
     output: classifier,
     tensors: ({ hiddenSize: d }: ModelConfig, outputs: number) => [
       ...pair(dense, [d, d]),
       ...pair(classifier, [outputs, d]),
     ],
+    logits(net, { layers, classifierDropout }, x) {
+      const input = net.dropout(x, dropsInput ? classifierDropout : 0, layers, 'headInput');
+      const hidden = net.activate(net.linear(input, dense), activation); // [d]
+      return net.linear(net.dropout(hidden, classifierDropout, layers, 'pooled'), classifier); // [C]
+    },
   };
 }
 

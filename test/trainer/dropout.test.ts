@@ -118,7 +118,7 @@ it.each<[string, number[][]]>([
   // New weights are so small that what flows back through them is lost in float32's rounding.
   layout
     .views(initial)
-    .get(`${architectureOf(config).taskHead.output}.weight`)!
+    .get(`${architectureOf(config).taskHead(config, 'sequence').output}.weight`)!
     .values.forEach((_, i, values) => {
       values[i] = random.normal() / 2;
     });
@@ -213,7 +213,8 @@ it.each([
   const full = golden.tune === 'full';
   const lowest = full ? 0 : (golden.heads as number[][]).findIndex((chosen) => chosen.length > 0);
   const x = full ? architecture.embed(net, config) : ops.input('hidden', 'float32', [null, config.hiddenSize]);
-  architecture.classify(net, config, runLayers(net, config, x, lowest, config.layers));
+  const taskHead = architecture.taskHead(config, 'sequence');
+  taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, lowest, config.layers));
 
   const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
   const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;

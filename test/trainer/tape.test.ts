@@ -9,7 +9,8 @@ import { Ops, type Tensor } from '../../trainer/ops';
 import { type Part, partOf } from '../../trainer/part';
 import { Session } from '../../trainer/session';
 import { Tape } from '../../trainer/tape';
-import { firstToken, tableRows } from '../../trainer/tokens';
+import { PADDING } from '../../trainer/token-rows';
+import { firstToken, meanToken, tableRows } from '../../trainer/tokens';
 
 const tf = loadTensorFlow();
 
@@ -17,8 +18,11 @@ const tf = loadTensorFlow();
 interface Case {
   shapes: number[][];
   wanted: number[];
-  /** @param batch B // [1] */
-  build(tape: Tape, inputs: Tensor[], batch: Tensor): Tensor;
+  /**
+   * @param batch B // [1]
+   * @param mask {@link MASK} // [B, 1, 1, S]
+   */
+  build(tape: Tape, inputs: Tensor[], batch: Tensor, mask: Tensor): Tensor;
   /** Values of inputs that are no random numbers. */
   values?: Record<number, number[]>;
 }
@@ -107,6 +111,11 @@ const CASES: Record<string, Case> = {
     wanted: [0],
     build: (tape, [x], batch) => firstToken(tape, x, batch),
   },
+  'mean of the real tokens': {
+    shapes: [[6, 8]],
+    wanted: [0],
+    build: (tape, [x], _, mask) => meanToken(tape, x, mask),
+  },
   'rows of a table': {
     shapes: [[7, 5], [6]],
     wanted: [0],
@@ -137,7 +146,8 @@ const CASES: Record<string, Case> = {
   },
 };
 
-const MASK = { values: new Float32Array(6), shape: [2, 1, 1, 3] };
+/** The second sequence has one token of padding. */
+const MASK = { values: Float32Array.of(0, 0, 0, 0, 0, PADDING), shape: [2, 1, 1, 3] };
 
 /** A graph with the operation, and Σ c ⊙ output as its loss. */
 function graphOf({ shapes, values = {}, build }: Case) {
@@ -150,7 +160,7 @@ function graphOf({ shapes, values = {}, build }: Case) {
   );
   const tape = new Tape(ops);
   const mask = ops.input('mask', 'float32', [null, 1, 1, null]);
-  const output = build(tape, inputs, ops.size(mask, 0));
+  const output = build(tape, inputs, ops.size(mask, 0), mask);
   const weights = ops.input('c', 'float32', output.shape);
   const feed = (at: readonly Float32Array[]) => [
     ...inputs.map((input, i) => [input, { values: at[i], shape: shapes[i] }] as const),
@@ -207,6 +217,19 @@ it("leaves the padding token's row of a table without a gradient", () => {
   const rows = Array.from({ length: 7 }, (_, row) => Array.from(values.subarray(row * 5, row * 5 + 5)));
   const none = [0, 0, 0, 0, 0];
   expect(rows).toEqual([[1, 2, 3, 4, 5], [21, 22, 23, 24, 25], none, none, none, none, [16, 17, 18, 19, 20]]);
+});
+
+it("takes no padding into the mean of a sequence's tokens", () => {
+  const { ops, output, feed, given } = graphOf(CASES['mean of the real tokens']);
+  const session = new Session(tf, ops);
+  const means = session.read(feed(given), output); // [2, 8]
+  session.close();
+  const token = (i: number) => Array.from(given[0].subarray(i * 8, (i + 1) * 8));
+  const expected = [
+    ...token(0).map((value, k) => (value + token(1)[k] + token(2)[k]) / 3),
+    ...token(3).map((value, k) => (value + token(4)[k]) / 2),
+  ];
+  for (const [i, value] of expected.entries()) expect(means[i]).toBeCloseTo(value, 6);
 });
 
 describe('parts', () => {
