@@ -1,4 +1,4 @@
-import type { Activation, Operations, Range } from './operations';
+import type { Activation, Operations, QueryTokens, Range } from './operations';
 
 /** Fields of config.json, checked. */
 export interface ModelConfig {
@@ -149,9 +149,10 @@ export interface Architecture {
    * Output of a layer's heads, before they are joined. // → heads
    *
    * @param x the layer's input // tokens [d]
-   * @param asking tokens that have queries: `x`, or some of its tokens
+   * @param asking the tokens that have queries: `x`, or some of its tokens
+   * @param tokens which these are
    */
-  attend<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking: V): V;
+  attend<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking: V, tokens: QueryTokens): V;
   /** Rest of a layer, from the output of its heads on. // tokens [d] */
   afterHeads<V>(net: Operations<V>, config: ModelConfig, layer: number, asking: V, heads: V): V;
 }

@@ -3,7 +3,7 @@ import { bert } from './architectures/bert';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
 import { roberta, xlmRoberta } from './architectures/roberta';
-import type { Operations } from './operations';
+import type { Operations, QueryTokens } from './operations';
 
 /** Known architectures by `model_type`. A new architecture is a file and a line here. */
 export const ARCHITECTURES = new Map<string, Architecture>(
@@ -35,16 +35,22 @@ export function runLayers<V>(
   let output = x;
   for (let layer = from; layer < to; layer++) {
     const isLast = layer === config.layers - 1;
-    const asking = isLast && reads === 'first' ? net.firstToken(output) : output;
-    output = runLayer(net, config, layer, output, asking);
+    output = runLayer(net, config, layer, output, isLast && reads === 'first' ? 'first' : 'all');
     if (isLast && reads === 'mean') output = net.meanToken(output);
   }
   return output;
 }
 
-/** One layer. // tokens [d] → tokens [d] */
-export function runLayer<V>(net: Operations<V>, config: ModelConfig, layer: number, x: V, asking = x): V {
+/** One layer, for the tokens that are to have queries in it. // tokens [d] → tokens [d] */
+export function runLayer<V>(
+  net: Operations<V>,
+  config: ModelConfig,
+  layer: number,
+  x: V,
+  tokens: QueryTokens = 'all',
+): V {
   const architecture = architectureOf(config);
-  const heads = architecture.attend(net, config, layer, x, asking);
+  const asking = tokens === 'first' ? net.firstToken(x) : x;
+  const heads = architecture.attend(net, config, layer, x, asking, tokens);
   return architecture.afterHeads(net, config, layer, asking, heads);
 }

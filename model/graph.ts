@@ -43,7 +43,7 @@ export function analysisModel(source: GraphSource, outputs: HeadOutputs, weights
   const tokenMask = graph.node('Unsqueeze', [graph.cast(net.mask, 'float32'), graph.ints([2, 3])]); // [B, S, 1, 1]
   let x = architecture.embed(net, config);
   for (let layer = 0; layer < config.layers; layer++) {
-    const heads = architecture.attend(net, config, layer, x, x);
+    const heads = architecture.attend(net, config, layer, x, x, 'all');
     const masked = graph.node('Mul', [heads.name, tokenMask]); // [B, S, H, dh]
     const names = headOutputs(layer);
     if (outputs === 'context') {

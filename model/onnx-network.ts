@@ -2,7 +2,7 @@ import type { ModelConfig } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
-import type { Activation, LinearOptions, Operations, TokenIndex } from './operations';
+import type { Activation, LinearOptions, Operations, QueryTokens, TokenIndex } from './operations';
 
 /** Config and weights of a graph. */
 export interface GraphSource {
@@ -138,6 +138,21 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return { ...x, name: split };
   }
 
+  /** A first token is not turned: its place is 0. // [B, S, H, dh] */
+  rotary(x: OnnxValue, frequencies: readonly number[], tokens: QueryTokens): OnnxValue {
+    if (tokens === 'first') return x;
+    const { graph } = this;
+    const [cosine, sine] = this.turn(frequencies);
+    const { factor, ...plain } = x;
+    const halves = { attributes: { axis: { int: -1 }, num_outputs: { int: 2 } } };
+    const [first, second] = graph.nodeOf(2, 'Split', [this.wide(plain)], halves);
+    const times = (half: string, by: string) => graph.node('Mul', [half, by]);
+    const left = graph.node('Sub', [times(first, cosine), times(second, sine)]);
+    const right = graph.node('Add', [times(second, cosine), times(first, sine)]);
+    const name = graph.node('Concat', [left, right], { attributes: { axis: { int: -1 } } });
+    return { name, width: x.width, factor };
+  }
+
   joinHeads({ width, ...heads }: OnnxValue): OnnxValue {
     const { graph } = this;
     const joined = this.inputs.packed
@@ -241,6 +256,29 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const numbers = graph.node('Mul', [graph.node('CumSum', [counted, this.ints([1])]), counted]);
     const places = graph.node('Add', [numbers, padId]);
     return (table) => graph.node('Gather', [table, places]);
+  }
+
+  /** Cosines and sines of each token's angles. // [S, 1, dh/2] each */
+  private turn(frequencies: readonly number[]): [cosine: string, sine: string] {
+    const { graph } = this;
+    const key = frequencies.join();
+    const angles = this.once(`angles ${key}`, () => {
+      const one = graph.constant('float32', [frequencies.length], Float32Array.from(frequencies));
+      return graph.node('Mul', [graph.node('Unsqueeze', [this.places(), this.ints([1, 2])]), one]);
+    });
+    const of = (op: 'Cos' | 'Sin') => this.once(`${op} ${key}`, () => graph.node(op, [angles]));
+    return [of('Cos'), of('Sin')];
+  }
+
+  /** Places of a sequence's tokens, 0 … S − 1, as float32. // [S] */
+  private places(): string {
+    return this.once('places', () => {
+      const { graph } = this;
+      const attributes = { start: { int: 1 }, end: { int: 2 } };
+      const S = graph.node('Squeeze', [graph.node('Shape', [this.mask], { attributes })]);
+      const limits = [0, 1].map((value) => graph.constant('int64', [], BigInt64Array.of(BigInt(value))));
+      return graph.cast(graph.node('Range', [limits[0], S, limits[1]]), 'float32');
+    });
   }
 
   private ints = (values: number[]) => this.once(`ints ${values}`, () => this.graph.ints(values));

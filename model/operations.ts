@@ -36,6 +36,14 @@ export interface Operations<V> {
   meanToken(x: V): V;
   /** Cuts each token's row into heads. // tokens [H·dh] → heads */
   splitHeads(x: V, heads: number): V;
+  /**
+   * Rotary positions with split halves (Su et al. 2021): turns each pair (i, i + dh/2) of a head's
+   * numbers by the token's place in its sequence times the i-th frequency. // heads
+   *
+   * @param frequencies in radians per token; see `rotaryFrequencies` // [dh/2]
+   * @param tokens whose heads these are
+   */
+  rotary(x: V, frequencies: readonly number[], tokens: QueryTokens): V;
   /** Joins the heads to one row per token. // heads → tokens [H·dh] */
   joinHeads(x: V): V;
   /** Computes Q·Kᵀ of each head. // heads, heads → scores */
@@ -62,6 +70,9 @@ export interface LinearOptions {
   /** Default: 1. An implementation may move it to where it costs least. */
   factor?: number;
 }
+
+/** Tokens that have queries: all of a sequence, or the one that a task head reads. */
+export type QueryTokens = 'all' | 'first';
 
 /** Half-open range of indices of an axis. */
 export type Range = readonly [from: number, to: number];

@@ -1,6 +1,6 @@
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
-import type { Activation, DropoutSite, LinearOptions, Operations, TokenIndex } from '../model/operations';
+import type { Activation, DropoutSite, LinearOptions, Operations, QueryTokens, TokenIndex } from '../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
 import type { Dropout } from './dropout';
 import { activate, add, addConstant, multiply, multiplyBy } from './elementwise';
@@ -8,6 +8,7 @@ import { layerNorm } from './layer-norm';
 import { linear } from './linear';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
+import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
 import { firstToken, meanToken, tableRows } from './tokens';
 
@@ -44,6 +45,8 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly headOutputs: Tensor[] = [];
   /** B. // [1] */
   readonly batch: Tensor;
+  /** Angles of rotary positions, by their frequencies. */
+  private readonly turns = new Map<string, Turn>();
 
   /** @param dropout absent in evaluation */
   constructor(
@@ -87,6 +90,15 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   firstToken = (x: Tensor) => firstToken(this.tape, x, this.batch);
   meanToken = (x: Tensor) => meanToken(this.tape, x, this.inputs.mask);
   splitHeads = (x: Tensor, heads: number) => splitHeads(this.tape, x, this.batch, x.shape[1]! / heads);
+
+  /** A first token is not turned: its place is 0. */
+  rotary(x: Tensor, frequencies: readonly number[], tokens: QueryTokens): Tensor {
+    if (tokens === 'first') return x;
+    const key = frequencies.join();
+    const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, this.ops.size(this.inputs.mask, 3));
+    this.turns.set(key, turn);
+    return rotary(this.tape, x, turn);
+  }
 
   joinHeads(x: Tensor): Tensor {
     this.headOutputs.push(x);

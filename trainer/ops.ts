@@ -110,6 +110,16 @@ export class Ops {
 
   scalar = (value: number) => this.constant(Float32Array.of(value), []);
 
+  vector = (values: readonly number[]) => this.constant(Float32Array.from(values), [values.length]);
+
+  /** 0 … n − 1 as float32. // → [n] */
+  range(n: Tensor): Tensor {
+    const [from, step] = [0, 1].map((value) => this.constant(Int32Array.of(value), []));
+    const numbers = this.node('Range', [from, this.reshape(n, []), step], { Tidx: INT }, [null], INT_OUT);
+    const attributes = { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } };
+    return this.node('Cast', [numbers], attributes, numbers.shape);
+  }
+
   /** `a·b` of two matrices, either one transposed first. */
   matMul(a: Tensor, b: Tensor, transpose: { a?: boolean; b?: boolean } = {}): Tensor {
     const { a: transposeA = false, b: transposeB = false } = transpose;
@@ -140,6 +150,8 @@ export class Ops {
   relu = (x: Tensor) => this.each('Relu', x);
   floor = (x: Tensor) => this.each('Floor', x);
   sign = (x: Tensor) => this.each('Sign', x);
+  cos = (x: Tensor) => this.each('Cos', x);
+  sin = (x: Tensor) => this.each('Sin', x);
 
   /** `x·factor`. */
   scale = (x: Tensor, factor: number) => this.mul(x, this.scalar(factor));
@@ -173,7 +185,8 @@ export class Ops {
   /** @param shape sizes: numbers, or results of {@link size}; one may be −1, for the rest */
   reshape(x: Tensor, shape: (number | Tensor)[]): Tensor {
     const sizes = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
-    return this.node('Reshape', [x, this.sizes(shape)], { T: FLOAT, Tshape: INT }, sizes);
+    const attributes = { T: { type: x.dtype }, Tshape: INT };
+    return this.node('Reshape', [x, this.sizes(shape)], attributes, sizes, { dtype: x.dtype });
   }
 
   transpose(x: Tensor, permutation: number[]): Tensor {

@@ -7,6 +7,7 @@ import { layerNorm } from '../../trainer/layer-norm';
 import { linear } from '../../trainer/linear';
 import { Ops, type Tensor } from '../../trainer/ops';
 import { type Part, partOf } from '../../trainer/part';
+import { rotary, turnByPlace } from '../../trainer/rotary';
 import { Session } from '../../trainer/session';
 import { Tape } from '../../trainer/tape';
 import { PADDING } from '../../trainer/token-rows';
@@ -126,6 +127,11 @@ const CASES: Record<string, Case> = {
     shapes: [[6, 8]],
     wanted: [0],
     build: (tape, [x], batch) => joinHeads(tape, activate(tape, splitHeads(tape, x, batch, 2), 'tanh'), batch),
+  },
+  'rotary positions': {
+    shapes: [[2, 4, 3, 6]],
+    wanted: [0],
+    build: (tape, [x], _, mask) => rotary(tape, x, turnByPlace(tape.ops, [1, 0.3, 0.05], tape.ops.size(mask, 3))),
   },
   scores: {
     shapes: [
