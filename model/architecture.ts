@@ -59,7 +59,14 @@ export type ConfigField =
 /** Sizes that determine the shapes of a base model's tensors. */
 export type BaseSizes = Pick<
   ModelConfig,
-  'layers' | 'hiddenSize' | 'embeddingSize' | 'intermediateSize' | 'vocabSize' | 'positionRows' | 'typeVocabSize'
+  | 'layers'
+  | 'raw'
+  | 'hiddenSize'
+  | 'embeddingSize'
+  | 'intermediateSize'
+  | 'vocabSize'
+  | 'positionRows'
+  | 'typeVocabSize'
 >;
 
 /** Tensor of a model. */
@@ -84,6 +91,9 @@ export interface HeadSlice {
   /** True if the loss does not depend on it: softmax ignores a key's bias. */
   inert?: boolean;
 }
+
+/** Field of config.json, its value, and what it must be. */
+export type ConfigFault = readonly [field: string, value: unknown, right: string];
 
 /** Rule by which a token's row of the position table is found; see `positionIds`. */
 export type PositionRule = 'fromZero' | 'afterPadding';
@@ -131,6 +141,8 @@ export interface Architecture {
   readonly config: Readonly<Partial<Record<ConfigField, string>>>;
   /** Values of fields that config.json leaves out, if they differ from BERT's. */
   readonly defaults: Readonly<Partial<Record<ConfigField, number>>>;
+  /** First field of config.json that the forward pass does not support. */
+  fault?(raw: ModelConfig['raw']): ConfigFault | undefined;
   readonly positions: PositionRule;
   /** Whether tokens have segments. */
   readonly segments: boolean;

@@ -2,12 +2,13 @@ import type { Architecture, ModelConfig, Readout } from './architecture';
 import { bert } from './architectures/bert';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
+import { modernbert } from './architectures/modernbert';
 import { roberta, xlmRoberta } from './architectures/roberta';
 import type { Operations, QueryTokens } from './operations';
 
 /** Known architectures by `model_type`. A new architecture is a file and a line here. */
 export const ARCHITECTURES = new Map<string, Architecture>(
-  [bert, roberta, xlmRoberta, distilbert, electra].map((each) => [each.modelType, each]),
+  [bert, roberta, xlmRoberta, distilbert, electra, modernbert].map((each) => [each.modelType, each]),
 );
 
 /** Architecture of a model whose config.json was read. */

@@ -3,28 +3,12 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput, shown } from '../foundation/errors';
 import { readJsonObject } from '../foundation/json-file';
+import { ACTIVATIONS } from './activations';
 import type { Architecture, ConfigField, ModelConfig } from './architecture';
 import { ARCHITECTURES } from './architectures';
-import type { Activation } from './operations';
 import { Weights } from './weights';
 
 export type { ModelConfig };
-
-/** Formula of each spelling that config.json may use. */
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  gelu: 'gelu',
-  gelu_python: 'gelu',
-  gelu_new: 'gelu_new',
-  gelu_fast: 'gelu_new',
-  gelu_accurate: 'gelu_new',
-  gelu_pytorch_tanh: 'gelu_new',
-  gelu_python_tanh: 'gelu_new',
-  quick_gelu: 'quick_gelu',
-  relu: 'relu',
-  silu: 'silu',
-  swish: 'silu',
-  tanh: 'tanh',
-};
 
 const size = z
   .int('a positive integer')
@@ -90,6 +74,8 @@ export function readModelConfig(folder: string): ModelConfig {
     throw refusal(file, architecture.config.positionRows ?? 'positionRows', rest.positionRows, right);
   }
   checkEncoder(raw, file);
+  const fault = architecture.fault?.(raw);
+  if (fault) throw refusal(file, ...fault);
   return {
     architecture: architecture.modelType,
     ...rest,
@@ -148,7 +134,7 @@ function modelTypeHint(folder: string): string {
     return '';
   }
   const one = { layers: 1, hiddenSize: 1, embeddingSize: 1, intermediateSize: 1 };
-  const sizes = { ...one, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
+  const sizes = { ...one, vocabSize: 1, positionRows: 1, typeVocabSize: 1, raw: {} };
   const holding = (prefixes: (architecture: Architecture) => readonly string[]) =>
     [...ARCHITECTURES.values()].filter((architecture) => {
       const ofLayer = architecture.tensors(sizes).find(({ name }) => name.startsWith(`${architecture.layerPrefix}0.`));

@@ -33,7 +33,15 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   const layerNumbers = 12 * d * d;
   const adapters = layers * LORA.matrices * 2 * LORA.rank * d;
   // BERT's task head uses the base's pooler. Other task heads drop it: RoBERTa's has its own layer.
-  const one = { layers: 0, embeddingSize: 1, intermediateSize: 1, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
+  const one = {
+    layers: 0,
+    embeddingSize: 1,
+    intermediateSize: 1,
+    vocabSize: 1,
+    positionRows: 1,
+    typeVocabSize: 1,
+    raw: {},
+  };
   const base = ARCHITECTURES.get(heads.model.architecture)?.tensors({ ...one, hiddenSize: d }) ?? [];
   const pooler = base.some(({ optional }) => optional) ? d * (d + 1) : 0;
   const own = tuned > 0 ? 2 * (layers - lowest) * layerNumbers + tuned : null;

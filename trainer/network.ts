@@ -1,6 +1,14 @@
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
-import type { Activation, DropoutSite, LinearOptions, Operations, QueryTokens, TokenIndex } from '../model/operations';
+import type {
+  Activation,
+  DropoutSite,
+  LinearOptions,
+  Operations,
+  QueryTokens,
+  TokenIndex,
+  Window,
+} from '../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
 import type { Dropout } from './dropout';
 import { activate, add, addConstant, multiply, multiplyBy } from './elementwise';
@@ -11,6 +19,7 @@ import type { Ops, Tensor } from './ops';
 import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
 import { firstToken, meanToken, tableRows } from './tokens';
+import { type Blocks, blockKeys, blockMask, blockQueries, blocksOf, firstTokenMask, joinBlocks } from './window';
 
 /** Inputs of the graph that describe a batch's tokens. */
 export interface TokenInputs {
@@ -47,6 +56,9 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly batch: Tensor;
   /** Angles of rotary positions, by their frequencies. */
   private readonly turns = new Map<string, Turn>();
+  /** Blocks of local attention, by its reach. */
+  private readonly blocks = new Map<number, Blocks>();
+  private readonly windowMasks = new Map<string, Tensor>();
 
   /** @param dropout absent in evaluation */
   constructor(
@@ -105,13 +117,42 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     return joinHeads(this.tape, x, this.batch);
   }
 
-  scores = (query: Tensor, key: Tensor) => scores(this.tape, query, key);
+  scores(query: Tensor, key: Tensor, window?: Window): Tensor {
+    const blocks = this.blocksOf(window);
+    if (!blocks) return scores(this.tape, query, key);
+    return scores(this.tape, blockQueries(this.tape, query, blocks), blockKeys(this.tape, key, blocks));
+  }
+
   maskPadding = (x: Tensor) => addConstant(this.tape, x, this.inputs.mask);
   softmax = (x: Tensor) => softmax(this.tape, x);
-  weightedSum = (probabilities: Tensor, value: Tensor) => weightedSum(this.tape, probabilities, value);
+
+  weightedSum(probabilities: Tensor, value: Tensor, window?: Window): Tensor {
+    const blocks = this.blocksOf(window);
+    if (!blocks) return weightedSum(this.tape, probabilities, value);
+    return joinBlocks(this.tape, weightedSum(this.tape, probabilities, blockKeys(this.tape, value, blocks)), blocks);
+  }
+
+  maskWindow(x: Tensor, window: Window): Tensor {
+    const { ops, inputs, windowMasks } = this;
+    const blocks = this.blocksOf(window);
+    const key = JSON.stringify(window);
+    const mask =
+      windowMasks.get(key) ??
+      (blocks ? blockMask(ops, inputs.mask, window.reach, blocks) : firstTokenMask(ops, inputs.mask, window.reach));
+    windowMasks.set(key, mask);
+    return addConstant(this.tape, x, mask);
+  }
 
   dropout(x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor {
     const factors = this.dropouts?.factors(this.ops, x, rate, layer, site);
     return factors ? multiplyBy(this.tape, x, factors) : x;
+  }
+
+  /** Blocks of a window's queries; a single query has none. */
+  private blocksOf(window: Window | undefined): Blocks | undefined {
+    if (window?.tokens !== 'all') return undefined;
+    const made = this.blocks.get(window.reach) ?? blocksOf(this.ops, window.reach, this.ops.size(this.inputs.mask, 3));
+    this.blocks.set(window.reach, made);
+    return made;
   }
 }

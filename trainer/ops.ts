@@ -116,8 +116,7 @@ export class Ops {
   range(n: Tensor): Tensor {
     const [from, step] = [0, 1].map((value) => this.constant(Int32Array.of(value), []));
     const numbers = this.node('Range', [from, this.reshape(n, []), step], { Tidx: INT }, [null], INT_OUT);
-    const attributes = { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } };
-    return this.node('Cast', [numbers], attributes, numbers.shape);
+    return this.toFloat(numbers);
   }
 
   /** `a·b` of two matrices, either one transposed first. */
@@ -194,18 +193,30 @@ export class Ops {
     return this.node('Transpose', [x, this.ints(permutation)], { T: FLOAT, Tperm: INT }, shape);
   }
 
-  /** Block of `size` from `begin`; a size of −1 extends to the end of its axis. */
-  slice(x: Tensor, begin: number[], size: number[]): Tensor {
+  /**
+   * Block of `size` from `begin`, each of numbers or results of {@link size}; a size of −1 extends
+   * to the end of its axis.
+   */
+  slice(x: Tensor, begin: (number | Tensor)[], size: (number | Tensor)[]): Tensor {
     const shape = size.map((length, axis) => {
-      const whole = x.shape[axis];
-      return length >= 0 ? length : whole === null ? null : whole - begin[axis];
+      const [whole, from] = [x.shape[axis], begin[axis]];
+      if (typeof length !== 'number' || typeof from !== 'number') return null;
+      return length >= 0 ? length : whole === null ? null : whole - from;
     });
     return this.node(
       'Slice',
-      [x, this.ints(begin), this.ints(size)],
+      [x, this.sizes(begin), this.sizes(size)],
       { T: x.dtype === 'int32' ? INT : FLOAT, Index: INT },
       shape,
     );
+  }
+
+  /** Adds zeros before and behind an axis: as many as numbers, or results of {@link size}, say. */
+  pad(x: Tensor, axis: number, before: number | Tensor, behind: number | Tensor): Tensor {
+    const counts = x.shape.flatMap((_, at) => (at === axis ? [before, behind] : [0, 0]));
+    const paddings = this.reshape(this.sizes(counts), [-1, 2]);
+    const shape = x.shape.map((size, at) => (at === axis ? null : size));
+    return this.node('Pad', [x, paddings], { T: FLOAT, Tpaddings: INT }, shape);
   }
 
   concat(parts: Tensor[], axis: number): Tensor {
@@ -220,6 +231,12 @@ export class Ops {
   toInt(x: Tensor): Tensor {
     const attributes = { SrcT: FLOAT, DstT: INT, Truncate: { flag: false } };
     return this.node('Cast', [x], attributes, x.shape, INT_OUT);
+  }
+
+  /** Inverse of {@link toInt}. */
+  toFloat(x: Tensor): Tensor {
+    const attributes = { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } };
+    return this.node('Cast', [x], attributes, x.shape);
   }
 
   /** Rows of a table. // [V, E], [N] → [N, E] */

@@ -10,6 +10,7 @@ const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
       embeddingSize: hiddenSize,
       positionRows: 512,
       typeVocabSize: 2,
+      raw: {},
     })
     .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
     .reduce((sum, size) => sum + size, 0);
@@ -31,6 +32,7 @@ test('no name is given twice', () => {
     vocabSize: 5,
     positionRows: 6,
     typeVocabSize: 2,
+    raw: {},
   };
   const names = bert.tensors(sizes).map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
