@@ -109,7 +109,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
     const constants = [`${module}.weight`, `${module}.bias`]
       .filter((name) => this.shapes.has(name))
-      .map((name) => this.graph.constant('float32', [x.width], this.source.tensor(name), name));
+      .map((name) => this.once(name, () => this.graph.constant('float32', [x.width], this.source.tensor(name), name)));
     const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
     return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
   }

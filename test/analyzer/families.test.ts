@@ -14,6 +14,8 @@ const MODELS: [name: string, architecture: string, layers: number, heads: number
   ['one-head-electra', 'electra', 1, 1, 10],
   ['seven-heads-bert', 'bert', 1, 7, 9],
   ['sharded-bert', 'bert', 3, 2, 12],
+  ['tiny-modernbert', 'modernbert', 3, 4, 6],
+  ['tiny-modernbert-mean', 'modernbert', 3, 3, 6],
 ];
 
 describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, headDim) => {

@@ -44,10 +44,19 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['tiny-distilbert', [[1, 2, 3], [0]], without],
   ['tiny-electra', [[4], [0, 1], [2]], withSegments],
   ['one-head-electra', [[0]], withSegments],
+  ['tiny-modernbert', [[1, 3], [0], [2]], without],
+  ['tiny-modernbert-mean', [[], [0, 2], [1]], without],
 ];
 
 /** First model of each family, exported in every type. */
-const FAMILIES = ['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilbert', 'tiny-electra'];
+const FAMILIES = [
+  'tiny-bert',
+  'tiny-roberta',
+  'tiny-xlm-roberta',
+  'tiny-distilbert',
+  'tiny-electra',
+  'tiny-modernbert',
+];
 
 /**
  * Largest differences of these models' logits from the trainer's in each type. The logits are of
