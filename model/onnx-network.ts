@@ -131,7 +131,8 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** // [B, S, n] → [B, 1, n] */
   meanToken(x: OnnxValue): OnnxValue {
     const { graph } = this;
-    const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
+    const isReal = graph.cast(graph.node('Unsqueeze', [this.mask, this.ints([2])]), 'bool');
+    const real = graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]); // [B, S, 1]
     const overTokens = (values: string) => graph.node('ReduceSum', [values, this.ints([1])]);
     const sum = overTokens(graph.node('Mul', [this.wide(x), real])); // [B, 1, n]
     return this.like(x, graph.node('Div', [sum, overTokens(real)]));
@@ -297,8 +298,17 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return [of('Cos'), of('Sin')];
   }
 
-  /** Places of a sequence's tokens, 0 … S − 1, as float32. // [S] */
-  private places = () => this.once('places', () => this.graph.cast(range(this.graph, this.length()), 'float32'));
+  /**
+   * Places of a sequence's tokens, 0 … S − 1, as float32: running sums, because other people's
+   * float16 converters fail on a Cast to float32. // [S]
+   */
+  private places(): string {
+    return this.once('places', () => {
+      const { graph } = this;
+      const ones = graph.node('Expand', [this.scalar(1), this.length()]);
+      return graph.node('CumSum', [ones, this.ints([0])], { attributes: { exclusive: { int: 1 } } });
+    });
+  }
 
   /** S. // [1], int64 */
   private length(): string {

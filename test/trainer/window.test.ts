@@ -8,8 +8,8 @@ import { OnnxNetwork } from '../../model/onnx-network';
 import type { Operations } from '../../model/operations';
 import { TensorFlowNetwork } from '../../trainer/network';
 import type { NetworkWeights } from '../../trainer/network-weights';
-import { Ops } from '../../trainer/ops';
-import { Session } from '../../trainer/session';
+import { Ops, type Tensor } from '../../trainer/ops';
+import { type Feed, Session } from '../../trainer/session';
 import { PADDING } from '../../trainer/token-rows';
 
 const tf = loadTensorFlow();
@@ -71,9 +71,9 @@ function inTensorFlow({ query, key, value, byOutput, lengths }: Inputs, S: numbe
   const gradients = net.tape.gradients(output, ops.scale(rows[3], 1), wanted);
   const session = new Session(tf, ops);
   const real = lengths.flatMap((length) => Array.from({ length: S }, (_, s) => (s < length ? 0 : PADDING)));
-  const feeds = [
-    ...[query, key, value, byOutput].map((values, i) => [rows[i], { values, shape: [B * S, WIDTH] }] as const),
-    [mask, { values: Float32Array.from(real), shape: [B, 1, 1, S] }] as const,
+  const feeds: [Tensor, Feed][] = [
+    ...[query, key, value, byOutput].map((values, i): [Tensor, Feed] => [rows[i], { values, shape: [B * S, WIDTH] }]),
+    [mask, { values: Float32Array.from(real), shape: [B, 1, 1, S] }],
   ];
   const result = {
     output: session.read(feeds, output),
