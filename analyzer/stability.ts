@@ -1,6 +1,6 @@
 import type { PerHead, ReportOptions } from '../heads/head-report';
 import { pagerank } from '../heads/pagerank';
-import { byScore } from '../heads/select';
+import { byScore } from '../heads/score-order';
 import type { BootstrapSums } from './bootstrap';
 import { REPLICATES } from './poisson-weights';
 import type { StatisticsShape } from './statistics';

@@ -3,7 +3,7 @@ import { analyze } from '../analyzer/analysis-engine';
 import { follow } from '../foundation/follow';
 import { percentDigits } from '../foundation/percent';
 import type { HeadReport } from '../heads/head-report';
-import { byScore } from '../heads/select';
+import { byScore } from '../heads/score-order';
 import { writeJson } from '../job/files';
 import { forgetResults } from '../job/folder-results';
 import { checkFolder, inFolder } from '../job/out';

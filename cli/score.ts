@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { follow } from '../foundation/follow';
+import { byScore } from '../heads/score-order';
 import { type HeadScores, SCORE_STRATEGIES, type ScoreStrategy } from '../heads/scores';
-import { byScore } from '../heads/select';
 import { writeJson } from '../job/files';
 import { claimFile } from '../job/out';
 import { scoreHeads } from '../trainer/training-engine';

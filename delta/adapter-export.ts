@@ -93,7 +93,7 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
       transposed(byRows ? picks(slice, rank, out) : padded(change(), rank * out), rank, out),
     );
     // PEFT's `lora_only` stores every bias of the adapted modules, also those that were not tuned.
-    add(`${name}.base_layer.bias`, [out], () => whole(`${module}.bias`));
+    if (checkpoint.has(`${module}.bias`)) add(`${name}.base_layer.bias`, [out], () => whole(`${module}.bias`));
   }
   for (const { canonical, shape } of taskHeadTensors(config, outputsOf(delta.info))) {
     add(classifierName(config, canonical), shape, () => whole(canonical));

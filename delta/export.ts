@@ -8,7 +8,7 @@ import { exportAdapter } from './adapter-export';
 import { exportCheckpoint } from './checkpoint-export';
 import { type Delta, readDelta } from './delta';
 import type { ExportRequest, ExportResult } from './export-request';
-import { writeOnnxFiles } from './onnx-export';
+import { writeOnnxFiles } from './onnx-files';
 
 /** Request for a folder that no engine checks. */
 export type MergeRequest = Pick<ExportRequest, 'model' | 'delta' | 'dtype' | 'out'> & {

@@ -33,3 +33,6 @@ export interface OnnxModel {
   /** Metrics on the dev rows, with `loss`, as in `epochs`; absent if it was not evaluated. */
   dev?: Record<string, number>;
 }
+
+/** File beside a model that holds its weights if they are separate. */
+export const weightsFileOf = (file: string) => `${path.basename(file)}_data`;

@@ -4,14 +4,9 @@ import type { HeadReport, PerHead, Scope } from './head-report';
 import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
 import { numberIn, optionsCheck, seedRule, wholeFrom1 } from './options';
 import { RANKING_DEFAULTS, RANKING_RULES, type RankingOptions, rankHeads } from './ranking';
+import { byScore, TIE } from './score-order';
 import { type HeadScores, isScoreStrategy } from './scores';
 import { seededScores } from './seeded-order';
-
-/**
- * Largest difference of scores that tie. It covers the tolerance of PageRank's iteration. For
- * gradients, which have any scale, it is a share of the largest score.
- */
-const TIE = 1e-8;
 
 /** Options of choosing heads (docs/method.md). */
 export interface SelectionOptions extends RankingOptions {
@@ -128,25 +123,6 @@ export const rankingScope = ({ budget, scope }: Pick<SelectionOptions, 'budget' 
 export function parametersPerHead(model: { headDim: number; hiddenSize: number }, tune: Tune): number {
   const { headDim, hiddenSize } = model;
   return 3 * headDim * hiddenSize + 2 * headDim + (tune === 'qkvo' ? headDim * hiddenSize : 0);
-}
-
-/**
- * Sorts indices by score, highest first, or lowest first with `lowestFirst`. Scores within `tie`
- * (1e-8) tie; ties go to the lower index. The best score ties with all scores within `tie` of it,
- * then the best of the rest does, and so on, because "within" is not transitive. So the order
- * depends on the scores alone, not on their positions.
- */
-export function byScore(scores: readonly number[], lowestFirst = false, tie = TIE): number[] {
-  const keys = scores.map((score) => (lowestFirst ? -score : score));
-  const order = keys.map((_, i) => i).sort((a, b) => keys[b] - keys[a] || a - b);
-  const result: number[] = [];
-  for (let start = 0; start < order.length; ) {
-    let end = start + 1;
-    while (end < order.length && keys[order[start]] - keys[order[end]] <= tie) end++;
-    result.push(...order.slice(start, end).sort((a, b) => a - b));
-    start = end;
-  }
-  return result;
 }
 
 /** Scores that a strategy uses, [L][H]. */

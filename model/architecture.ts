@@ -70,14 +70,6 @@ export type BaseSizes = Pick<
   | 'raw'
 >;
 
-/** Field of config.json that a model cannot be built from. */
-export interface ConfigFault {
-  field: string;
-  value: unknown;
-  /** Right value; completes "it must be". */
-  right: string;
-}
-
 /** Tensor of a model. */
 export interface ModelTensor {
   /** Canonical name, such as `encoder.layer.0.attention.self.query.weight`. */
@@ -100,6 +92,9 @@ export interface HeadSlice {
   /** True if the loss does not depend on it: softmax ignores a key's bias. */
   inert?: boolean;
 }
+
+/** Field of config.json, its value, and what it must be. */
+export type ConfigFault = readonly [field: string, value: unknown, right: string];
 
 /** Rule by which a token's row of the position table is found; see `positionIds`. */
 export type PositionRule = 'fromZero' | 'afterPadding';
@@ -147,9 +142,9 @@ export interface Architecture {
   readonly config: Readonly<Partial<Record<ConfigField, string>>>;
   /** Values of fields that config.json leaves out, if they differ from BERT's. */
   readonly defaults: Readonly<Partial<Record<ConfigField, number>>>;
+  /** First field of config.json that the forward pass does not support. */
+  fault?(config: ModelConfig): ConfigFault | undefined;
   readonly positions: PositionRule;
-  /** First fault of the fields that the architecture reads from {@link ModelConfig.raw}. */
-  faultOf?(config: ModelConfig): ConfigFault | undefined;
   /** Whether tokens have segments. */
   readonly segments: boolean;
   /** Module of the word embeddings: every checkpoint has it. */

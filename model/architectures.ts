@@ -3,13 +3,17 @@ import { bert } from './architectures/bert';
 import { debertaV2 } from './architectures/deberta';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
+import { modernbert } from './architectures/modernbert';
 import { mpnet } from './architectures/mpnet';
 import { camembert, roberta, xlmRoberta } from './architectures/roberta';
 import type { Operations, QueryTokens } from './operations';
 
 /** Known architectures by `model_type`. A new architecture is a file and a line here. */
 export const ARCHITECTURES = new Map<string, Architecture>(
-  [bert, roberta, xlmRoberta, camembert, distilbert, electra, mpnet, debertaV2].map((each) => [each.modelType, each]),
+  [bert, roberta, xlmRoberta, camembert, distilbert, electra, mpnet, debertaV2, modernbert].map((each) => [
+    each.modelType,
+    each,
+  ]),
 );
 
 /** Architecture of a model whose config.json was read. */

@@ -3,28 +3,12 @@ import * as path from 'node:path';
 import { z } from 'zod';
 import { invalidInput, shown } from '../foundation/errors';
 import { readJsonObject } from '../foundation/json-file';
+import { ACTIVATIONS } from './activations';
 import type { Architecture, ConfigField, ModelConfig } from './architecture';
 import { ARCHITECTURES } from './architectures';
-import type { Activation } from './operations';
 import { Weights } from './weights';
 
 export type { ModelConfig };
-
-/** Formula of each spelling that config.json may use. */
-const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  gelu: 'gelu',
-  gelu_python: 'gelu',
-  gelu_new: 'gelu_new',
-  gelu_fast: 'gelu_new',
-  gelu_accurate: 'gelu_new',
-  gelu_pytorch_tanh: 'gelu_new',
-  gelu_python_tanh: 'gelu_new',
-  quick_gelu: 'quick_gelu',
-  relu: 'relu',
-  silu: 'silu',
-  swish: 'silu',
-  tanh: 'tanh',
-};
 
 const size = z
   .int('a positive integer')
@@ -102,8 +86,8 @@ export function readModelConfig(folder: string): ModelConfig {
     padTokenId: padTokenId ?? 0,
     raw,
   };
-  const fault = architecture.faultOf?.(config);
-  if (fault) throw refusal(file, fault.field, fault.value, fault.right);
+  const fault = architecture.fault?.(config);
+  if (fault) throw refusal(file, ...fault);
   return config;
 }
 

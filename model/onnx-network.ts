@@ -3,7 +3,16 @@ import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
 import { OnnxDistances } from './onnx-distances';
-import type { Activation, LinearOptions, Operations, QueryTokens, RowOfDistance, TokenIndex } from './operations';
+import { OnnxBlocks, range, within } from './onnx-window';
+import type {
+  Activation,
+  LinearOptions,
+  Operations,
+  QueryTokens,
+  RowOfDistance,
+  TokenIndex,
+  Window,
+} from './operations';
 
 /** Config and weights of a graph. */
 export interface GraphSource {
@@ -25,6 +34,8 @@ export interface OnnxValue {
   name: string;
   /** Width of the last axis; of heads H·dh. */
   width: number;
+  /** H, of heads. */
+  heads?: number;
   /** Whether it has the type of the matrix products, not float32. */
   narrow?: boolean;
   /** Factor that is still to be applied. */
@@ -52,6 +63,8 @@ const MASKED = -3.4028234663852886e38;
 export class OnnxNetwork implements Operations<OnnxValue> {
   private readonly made = new Map<string, string>();
   private readonly distances: OnnxDistances;
+  /** Blocks of local attention, by its reach. */
+  private readonly blocks = new Map<number, OnnxBlocks>();
 
   private constructor(
     readonly graph: OnnxGraph,
@@ -108,7 +121,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
     const constants = [`${module}.weight`, `${module}.bias`]
       .filter((name) => this.shapes.has(name))
-      .map((name) => this.graph.constant('float32', [x.width], this.source.tensor(name), name));
+      .map((name) => this.once(name, () => this.graph.constant('float32', [x.width], this.source.tensor(name), name)));
     const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
     return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
   }
@@ -130,7 +143,8 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** // [B, S, n] → [B, 1, n] */
   meanToken(x: OnnxValue): OnnxValue {
     const { graph } = this;
-    const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
+    const isReal = graph.cast(graph.node('Unsqueeze', [this.mask, this.ints([2])]), 'bool');
+    const real = graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]); // [B, S, 1]
     const overTokens = (values: string) => graph.node('ReduceSum', [values, this.ints([1])]);
     const sum = overTokens(graph.node('Mul', [this.wide(x), real])); // [B, 1, n]
     return this.like(x, graph.node('Div', [sum, overTokens(real)]));
@@ -139,7 +153,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   splitHeads(x: OnnxValue, heads: number): OnnxValue {
     const rows = this.inputs.packed ? this.graph.node('Gather', [x.name, PACKING.places]) : x.name; // [B, S, H·dh]
     const split = this.graph.node('Reshape', [rows, this.ints([0, 0, heads, x.width / heads])]);
-    return { ...x, name: split };
+    return { ...x, heads, name: split };
   }
 
   /** A first token is not turned: its place is 0. // [B, S, H, dh] */
@@ -154,7 +168,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const left = graph.node('Sub', [times(first, cosine), times(second, sine)]);
     const right = graph.node('Add', [times(second, cosine), times(first, sine)]);
     const name = graph.node('Concat', [left, right], { attributes: { axis: { int: -1 } } });
-    return { name, width: x.width, factor };
+    return { name, width: x.width, heads: x.heads, factor };
   }
 
   joinHeads({ width, ...heads }: OnnxValue): OnnxValue {
@@ -166,26 +180,48 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   }
 
   /** A factor of an operand is applied to the product: onnxruntime fuses it with the MatMul. */
-  scores(query: OnnxValue, key: OnnxValue): OnnxValue {
-    const operand = (x: OnnxValue, perm: number[]) => this.transpose(this.narrow({ ...x, factor: undefined }), perm);
-    const product = this.graph.node('MatMul', [operand(query, [0, 2, 1, 3]), operand(key, [0, 2, 3, 1])]);
+  scores(query: OnnxValue, key: OnnxValue, window?: Window): OnnxValue {
+    const blocks = this.blocksOf(window);
+    const operand = (x: OnnxValue) => this.narrow({ ...x, factor: undefined });
+    const [queries, keys] = blocks
+      ? [
+          this.transpose(blocks.queries(operand(query), query.heads!), [0, 1, 3, 2, 4]),
+          this.transpose(blocks.keys(operand(key), key.heads!), [0, 1, 3, 4, 2]),
+        ]
+      : [this.transpose(operand(query), [0, 2, 1, 3]), this.transpose(operand(key), [0, 2, 3, 1])];
+    const product = this.graph.node('MatMul', [queries, keys]);
     const factor = (query.factor ?? 1) * (key.factor ?? 1);
-    return { name: this.wide({ name: product, width: 0, narrow: true, factor }), width: 0 }; // [B, H, Sq, S]
+    // [B, H, Sq, S], in blocks [B, blocks, H, size, size + 2·halo]
+    return { name: this.wide({ name: product, width: 0, narrow: true, factor }), width: 0 };
   }
 
   maskPadding(scores: OnnxValue): OnnxValue {
-    const added = this.once('mask', () => {
-      const real = this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([1, 2])]), 'bool');
-      return this.graph.node('Where', [real, this.scalar(0), this.scalar(MASKED)]); // [B, 1, 1, S]
+    return this.masked(scores, 'mask', () => this.realKeys()); // [B, 1, 1, S]
+  }
+
+  maskWindow(scores: OnnxValue, window: Window): OnnxValue {
+    const blocks = this.blocksOf(window);
+    const { tokens, reach } = window;
+    return this.masked(scores, `mask ${tokens} ${reach}`, () => {
+      if (blocks) return blocks.allowed(this.mask); // [B, blocks, 1, size, size + 2·halo]
+      const near = within(this.graph, range(this.graph, this.length()), reach); // from the first token // [S]
+      return this.graph.node('And', [this.realKeys(), near]); // [B, 1, 1, S]
     });
-    return this.like(scores, this.graph.node('Add', [scores.name, added]));
   }
 
   softmax(scores: OnnxValue): OnnxValue {
     return this.like(scores, this.graph.node('Softmax', [scores.name], { attributes: { axis: { int: -1 } } }));
   }
 
-  weightedSum(probabilities: OnnxValue, value: OnnxValue): OnnxValue {
+  weightedSum(probabilities: OnnxValue, value: OnnxValue, window?: Window): OnnxValue {
+    const blocks = this.blocksOf(window);
+    if (blocks) {
+      const heads = value.heads!;
+      const values = this.transpose(blocks.keys(this.narrow(value), heads), [0, 1, 3, 2, 4]);
+      const sums = this.graph.node('MatMul', [this.narrow(probabilities), values]); // [B, blocks, H, size, dh]
+      const byToken = this.transpose(this.arithmetic.wide(sums), [0, 1, 3, 2, 4]);
+      return { name: blocks.joined(byToken, heads, value.width / heads), width: value.width };
+    }
     const byHead = this.transpose(this.narrow(value), [0, 2, 1, 3]); // [B, H, S, dh]
     const product = this.graph.node('MatMul', [this.narrow(probabilities), byHead]); // [B, H, Sq, dh]
     return { name: this.transpose(this.arithmetic.wide(product), [0, 2, 1, 3]), width: value.width };
@@ -335,15 +371,39 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return [of('Cos'), of('Sin')];
   }
 
-  /** Places of a sequence's tokens, 0 … S − 1, as float32. // [S] */
+  /**
+   * Places of a sequence's tokens, 0 … S − 1, as float32: running sums, because other people's
+   * float16 converters fail on a Cast to float32. // [S]
+   */
   private places(): string {
     return this.once('places', () => {
       const { graph } = this;
-      const attributes = { start: { int: 1 }, end: { int: 2 } };
-      const S = graph.node('Squeeze', [graph.node('Shape', [this.mask], { attributes })]);
-      const limits = [0, 1].map((value) => graph.constant('int64', [], BigInt64Array.of(BigInt(value))));
-      return graph.cast(graph.node('Range', [limits[0], S, limits[1]]), 'float32');
+      const ones = graph.node('Expand', [this.scalar(1), this.length()]);
+      return graph.node('CumSum', [ones, this.ints([0])], { attributes: { exclusive: { int: 1 } } });
     });
+  }
+
+  /** S. // [1], int64 */
+  private length(): string {
+    const attributes = { start: { int: 1 }, end: { int: 2 } };
+    return this.once('length', () => this.graph.node('Shape', [this.mask], { attributes }));
+  }
+
+  /** Blocks of a window's queries; a single query has none. */
+  private blocksOf(window: Window | undefined): OnnxBlocks | undefined {
+    if (window?.tokens !== 'all') return undefined;
+    const made = this.blocks.get(window.reach) ?? new OnnxBlocks(this.graph, window.reach, this.length());
+    this.blocks.set(window.reach, made);
+    return made;
+  }
+
+  /** True at keys that are no padding. // [B, 1, 1, S] */
+  private realKeys = () => this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([1, 2])]), 'bool');
+
+  /** Scores of the allowed keys alone. The key of the mask must say what it allows. */
+  private masked(scores: OnnxValue, key: string, allowed: () => string): OnnxValue {
+    const added = this.once(key, () => this.graph.node('Where', [allowed(), this.scalar(0), this.scalar(MASKED)]));
+    return this.like(scores, this.graph.node('Add', [scores.name, added]));
   }
 
   private ints = (values: number[]) => this.once(`ints ${values}`, () => this.graph.ints(values));

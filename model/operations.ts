@@ -50,14 +50,24 @@ export interface Operations<V> {
   rotary(x: V, frequencies: readonly number[], tokens: QueryTokens): V;
   /** Joins the heads to one row per token. // heads → tokens [H·dh] */
   joinHeads(x: V): V;
-  /** Computes Q·Kᵀ of each head. // heads, heads → scores */
-  scores(query: V, key: V): V;
+  /**
+   * Computes Q·Kᵀ of each head. // heads, heads → scores
+   *
+   * @param window for which the pairs within it are computed, and others as it suits
+   */
+  scores(query: V, key: V, window?: Window): V;
   /** Takes padding out of the keys. // scores */
   maskPadding(scores: V): V;
+  /** Takes padding and the tokens beyond a query's window out of its keys. // scores */
+  maskWindow(scores: V, window: Window): V;
   /** Softmax over the keys. // scores */
   softmax(scores: V): V;
-  /** Sums the values, weighted by probabilities. // scores, heads → heads */
-  weightedSum(probabilities: V, value: V): V;
+  /**
+   * Sums the values, weighted by probabilities. // scores, heads → heads
+   *
+   * @param window that of the scores
+   */
+  weightedSum(probabilities: V, value: V, window?: Window): V;
   /**
    * Drops a share of the numbers while the layer is trained (Srivastava et al. 2014).
    *
@@ -100,6 +110,14 @@ export interface LinearOptions {
 
 /** Tokens that have queries: all of a sequence, or the one that a task head reads. */
 export type QueryTokens = 'all' | 'first';
+
+/** Window of local attention (Beltagy et al. 2020). Its cost is linear in the tokens. */
+export interface Window {
+  /** Largest distance of a key from its query, in tokens. */
+  reach: number;
+  /** Tokens that have queries. */
+  tokens: QueryTokens;
+}
 
 /** Half-open range of indices of an axis. */
 export type Range = readonly [from: number, to: number];

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { invalidValue, shown } from '../foundation/errors';
 import { reportOptions } from '../heads/analysis-options';
 import type { HeadReport } from '../heads/head-report';
-import { byScore } from '../heads/select';
+import { byScore } from '../heads/score-order';
 import { ReportView } from './gen/hifi/v1/analyzer_pb';
 import {
   type HeadReport as HeadReportMessage,

@@ -1,6 +1,6 @@
 import { percentDigits } from '../foundation/percent';
 import type { HeadReport } from '../heads/head-report';
-import { byScore } from '../heads/select';
+import { byScore } from '../heads/score-order';
 import type { ReportParts } from './parts';
 
 /** Share of the replicates from which on a head's place in its layer's top k is certain. */

@@ -3,7 +3,7 @@ import type { TrainMetrics, TrainOptions } from '../delta/training-options';
 import { percentDigits } from '../foundation/percent';
 import type { HeadReport } from '../heads/head-report';
 import type { Mask } from '../heads/mask';
-import { byScore } from '../heads/select';
+import { byScore } from '../heads/score-order';
 import { COST_NOTES, costs } from './costs';
 import { escapeXml } from './draw/theme';
 import { type Cell, htmlTable } from './html';

@@ -45,7 +45,7 @@ export function joinHeads(tape: Tape, heads: Tensor, batch: Tensor): Tensor {
   });
 }
 
-/** Computes Q·Kᵀ. // [B, H, Sq, dh], [B, H, S, dh] → [B, H, Sq, S] */
+/** Computes Q·Kᵀ. // [B, H, …, Sq, dh], [B, H, …, S, dh] → [B, H, …, Sq, S] */
 export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
   const { ops } = tape;
   return tape.record({
@@ -62,7 +62,7 @@ export function scores(tape: Tape, query: Tensor, key: Tensor): Tensor {
   });
 }
 
-/** Softmax over the last axis. // [B, H, Sq, S] */
+/** Softmax over the last axis. // [B, H, …, S] */
 export function softmax(tape: Tape, x: Tensor): Tensor {
   const { ops } = tape;
   const probabilities = ops.softmax(x);
@@ -71,14 +71,14 @@ export function softmax(tape: Tape, x: Tensor): Tensor {
     inputs: [x],
     reach: ([part]) => part,
     back(gradient, part) {
-      const kept = take(ops, probabilities, part); // [B, n, Sq, S]
-      const mean = ops.sum(ops.mul(gradient, kept), [3], true); // [B, n, Sq, 1]
+      const kept = take(ops, probabilities, part); // [B, n, …, S]
+      const mean = ops.sum(ops.mul(gradient, kept), [x.shape.length - 1], true); // [B, n, …, 1]
       return [ops.mul(kept, ops.sub(gradient, mean))];
     },
   });
 }
 
-/** Sums values by probabilities. // [B, H, Sq, S], [B, H, S, dh] → [B, H, Sq, dh] */
+/** Sums values by probabilities. // [B, H, …, Sq, S], [B, H, …, S, dh] → [B, H, …, Sq, dh] */
 export function weightedSum(tape: Tape, probabilities: Tensor, value: Tensor): Tensor {
   const { ops } = tape;
   return tape.record({

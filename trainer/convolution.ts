@@ -42,7 +42,7 @@ function neighbours(
   const length = ops.size(real, 1);
   const offsets = Array.from({ length: width }, (_, offset) => offset);
   const sequences = ops.mul(ops.reshape(x, [batch, -1, into]), real); // [B, S, in]
-  const padded = ops.pad(sequences, [0, beside, 0], [0, beside, 0]); // [B, S + width − 1, in]
+  const padded = ops.pad(sequences, 1, beside, beside); // [B, S + width − 1, in]
   const shifted = offsets.map((offset) =>
     ops.reshape(ops.slice(padded, [0, offset, 0], [-1, length, -1]), [-1, into, 1]),
   );
@@ -54,7 +54,7 @@ function neighbours(
       const byOffset = ops.reshape(gradient, [batch, -1, into, width]);
       const moved = offsets.map((offset) => {
         const each = ops.reshape(ops.slice(byOffset, [0, 0, 0, offset], [-1, -1, -1, 1]), [batch, -1, into]);
-        return ops.pad(each, [0, offset, 0], [0, width - 1 - offset, 0]); // [B, S + width − 1, in]
+        return ops.pad(each, 1, offset, width - 1 - offset); // [B, S + width − 1, in]
       });
       const sum = moved.reduce((before, each) => ops.add(before, each));
       const own = ops.mul(ops.slice(sum, [0, beside, 0], [-1, length, -1]), real); // [B, S, in]

@@ -63,9 +63,9 @@ export function shift(tape: Tape, x: Tensor, { count, others }: Sizes): Tensor {
 
   function back(gradient: Tensor): Tensor {
     const surplus = ops.sub(count, ops.integers([1]));
-    const moved = ops.pad(gradient, [0, 0, 0, 0], [0, 0, 0, surplus]); // [B, n, count, count + others − 1]
+    const moved = ops.pad(gradient, 3, 0, surplus); // [B, n, count, count + others − 1]
     const rest = ops.reshape(moved, [...sizes(gradient), -1, count]);
-    const square = ops.pad(rest, [0, 0, 1, 0], [0, 0, 0, 0]); // [B, n, count + others, count]
+    const square = ops.pad(rest, 2, 1, 0); // [B, n, count + others, count]
     return ops.reshape(square, [...sizes(gradient), count, -1]);
   }
 }

@@ -8,6 +8,7 @@ import type {
   QueryTokens,
   RowOfDistance,
   TokenIndex,
+  Window,
 } from '../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
 import { convolve } from './convolution';
@@ -23,6 +24,7 @@ import type { Ops, Tensor } from './ops';
 import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
 import { firstToken, meanToken, tableRows } from './tokens';
+import { type Blocks, blockKeys, blockMask, blockQueries, blocksOf, firstTokenMask, joinBlocks } from './window';
 
 /** Inputs of the graph that describe a batch's tokens. */
 export interface TokenInputs {
@@ -61,6 +63,9 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly batch: Tensor;
   /** Angles of rotary positions, by their frequencies. */
   private readonly turns = new Map<string, Turn>();
+  /** Blocks of local attention, by its reach. */
+  private readonly blocks = new Map<number, Blocks>();
+  private readonly windowMasks = new Map<string, Tensor>();
 
   /** @param dropout absent in evaluation */
   constructor(
@@ -119,10 +124,31 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     return joinHeads(this.tape, x, this.batch);
   }
 
-  scores = (query: Tensor, key: Tensor) => scores(this.tape, query, key);
+  scores(query: Tensor, key: Tensor, window?: Window): Tensor {
+    const blocks = this.blocksOf(window);
+    if (!blocks) return scores(this.tape, query, key);
+    return scores(this.tape, blockQueries(this.tape, query, blocks), blockKeys(this.tape, key, blocks));
+  }
+
   maskPadding = (x: Tensor) => addConstant(this.tape, x, this.inputs.mask);
   softmax = (x: Tensor) => softmax(this.tape, x);
-  weightedSum = (probabilities: Tensor, value: Tensor) => weightedSum(this.tape, probabilities, value);
+
+  weightedSum(probabilities: Tensor, value: Tensor, window?: Window): Tensor {
+    const blocks = this.blocksOf(window);
+    if (!blocks) return weightedSum(this.tape, probabilities, value);
+    return joinBlocks(this.tape, weightedSum(this.tape, probabilities, blockKeys(this.tape, value, blocks)), blocks);
+  }
+
+  maskWindow(x: Tensor, window: Window): Tensor {
+    const { ops, inputs, windowMasks } = this;
+    const blocks = this.blocksOf(window);
+    const key = JSON.stringify(window);
+    const mask =
+      windowMasks.get(key) ??
+      (blocks ? blockMask(ops, inputs.mask, window.reach, blocks) : firstTokenMask(ops, inputs.mask, window.reach));
+    windowMasks.set(key, mask);
+    return addConstant(this.tape, x, mask);
+  }
 
   dropout(x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor {
     const factors = this.dropouts?.factors(this.ops, x, rate, layer, site);
@@ -158,5 +184,13 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     const [weight, bias] = ['weight', 'bias'].map((part) => this.weights.get(`${module}.${part}`).tensor);
     const real = ops.exp(ops.reshape(this.inputs.mask, [batch, -1, 1]));
     return convolve(this.tape, x, { weight, bias, real, batch });
+  }
+
+  /** Blocks of a window's queries; a single query has none. */
+  private blocksOf(window: Window | undefined): Blocks | undefined {
+    if (window?.tokens !== 'all') return undefined;
+    const made = this.blocks.get(window.reach) ?? blocksOf(this.ops, window.reach, this.ops.size(this.inputs.mask, 3));
+    this.blocks.set(window.reach, made);
+    return made;
   }
 }

@@ -116,8 +116,7 @@ export class Ops {
   range(n: Tensor): Tensor {
     const [from, step] = [0, 1].map((value) => this.constant(Int32Array.of(value), []));
     const numbers = this.node('Range', [from, this.reshape(n, []), step], { Tidx: INT }, [null], INT_OUT);
-    const attributes = { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } };
-    return this.node('Cast', [numbers], attributes, numbers.shape);
+    return this.toFloat(numbers);
   }
 
   /** `a·b` of two matrices, either one transposed first. */
@@ -191,7 +190,8 @@ export class Ops {
   /** @param shape sizes: numbers, or results of {@link size}; one may be −1, for the rest */
   reshape(x: Tensor, shape: (number | Tensor)[]): Tensor {
     const sizes = shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null));
-    return this.node('Reshape', [x, this.sizes(shape)], { T: typeOf(x), Tshape: INT }, sizes, { dtype: x.dtype });
+    const attributes = { T: { type: x.dtype }, Tshape: INT };
+    return this.node('Reshape', [x, this.sizes(shape)], attributes, sizes, { dtype: x.dtype });
   }
 
   transpose(x: Tensor, permutation: number[]): Tensor {
@@ -200,29 +200,24 @@ export class Ops {
   }
 
   /**
-   * Block of `size` from `begin`: numbers, or results of {@link size}. A size of −1 extends to the
-   * end of its axis.
+   * Block of `size` from `begin`, each of numbers or results of {@link size}; a size of −1 extends
+   * to the end of its axis.
    */
   slice(x: Tensor, begin: (number | Tensor)[], size: (number | Tensor)[]): Tensor {
     const shape = size.map((length, axis) => {
       const [whole, from] = [x.shape[axis], begin[axis]];
-      if (typeof length !== 'number' || (length < 0 && typeof from !== 'number')) return null;
-      return length >= 0 ? length : whole === null ? null : whole - (from as number);
+      if (typeof length !== 'number' || typeof from !== 'number') return null;
+      return length >= 0 ? length : whole === null ? null : whole - from;
     });
-    return this.node('Slice', [x, this.sizes(begin), this.sizes(size)], { T: typeOf(x), Index: INT }, shape, {
-      dtype: x.dtype,
-    });
+    const attributes = { T: typeOf(x), Index: INT };
+    return this.node('Slice', [x, this.sizes(begin), this.sizes(size)], attributes, shape, { dtype: x.dtype });
   }
 
-  /**
-   * Puts zeros around a tensor: numbers, or results of {@link size}, for each axis.
-   */
-  pad(x: Tensor, before: (number | Tensor)[], after: (number | Tensor)[]): Tensor {
-    const sizes = before.map((size, axis) => [x.shape[axis], size, after[axis]]);
-    const shape = sizes.map((parts) =>
-      parts.every((part) => typeof part === 'number') ? parts.reduce((sum, part) => sum + part, 0) : null,
-    );
-    const paddings = this.reshape(this.sizes(before.flatMap((size, axis) => [size, after[axis]])), [before.length, 2]);
+  /** Adds zeros before and behind an axis: as many as numbers, or results of {@link size}, say. */
+  pad(x: Tensor, axis: number, before: number | Tensor, behind: number | Tensor): Tensor {
+    const counts = x.shape.flatMap((_, at) => (at === axis ? [before, behind] : [0, 0]));
+    const paddings = this.reshape(this.sizes(counts), [-1, 2]);
+    const shape = x.shape.map((size, at) => (at === axis ? null : size));
     return this.node('Pad', [x, paddings], { T: FLOAT, Tpaddings: INT }, shape);
   }
 
@@ -245,6 +240,12 @@ export class Ops {
     if (x.dtype === 'int32') return x;
     const attributes = { SrcT: FLOAT, DstT: INT, Truncate: { flag: false } };
     return this.node('Cast', [x], attributes, x.shape, INT_OUT);
+  }
+
+  /** Inverse of {@link toInt}. */
+  toFloat(x: Tensor): Tensor {
+    const attributes = { SrcT: INT, DstT: FLOAT, Truncate: { flag: false } };
+    return this.node('Cast', [x], attributes, x.shape);
   }
 
   /** Rows of a table, or numbers of a list. // [V, …], [N] → [N, …] */

@@ -1,7 +1,7 @@
 import { randomStream } from '../data/random';
 import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
-import { ofTaskHead } from '../model/architectures';
+import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { ParameterLayout } from './parameters';
 
@@ -18,7 +18,8 @@ export interface Trainable {
 
 /**
  * Trainable parameters with their initial values (docs/method.md): the tuned slices and a pooler
- * from the base, new weights of the task head from N(0, initializer_range), its new biases 0.
+ * from the base, new weights of the task head from N(0, initializer_range), its new biases 0, its
+ * new norms 1.
  *
  * @param outputs number of logits per row
  */
@@ -33,11 +34,17 @@ export function trainable(
   const head = taskHeadTensors(config, outputs);
   const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
   const layout = new ParameterLayout([...slices, ...head].map(({ canonical, shape }) => ({ name: canonical, shape })));
-  const initial = layout.gather(({ name, size }) => {
+  const ofBase = new Set(
+    architectureOf(config)
+      .tensors(config)
+      .map(({ name }) => name),
+  );
+  const initial = layout.gather(({ name, shape, size }) => {
     const slice = sliceOf.get(name);
     if (slice) return takeSlice(checkpoint.tensor(name), storedShape(checkpoint, name), slice);
-    if (!ofTaskHead(config, name) && checkpoint.has(name)) return checkpoint.tensor(name);
-    return name.endsWith('.bias') ? new Float32Array(size) : drawn(size, config.initializerRange, seed, name);
+    if (ofBase.has(name) && checkpoint.has(name)) return checkpoint.tensor(name);
+    if (name.endsWith('.bias')) return new Float32Array(size);
+    return shape.length === 1 ? new Float32Array(size).fill(1) : drawn(size, config.initializerRange, seed, name);
   });
   return { layout, initial, tunedParameters: countNumbers(slices), taskHeadParameters: countNumbers(head) };
 }

@@ -131,19 +131,19 @@ export const debertaV2: Architecture = {
   positions: 'fromZero',
   ...encoder,
 
-  faultOf(config) {
+  fault(config) {
     const { raw, hiddenSize, headDim, layers } = config;
     const read = fields.safeParse(raw);
     if (!read.success) {
       const { path, message } = read.error.issues[0];
-      return { field: String(path[0]), value: raw[String(path[0])], right: message };
+      return [String(path[0]), raw[String(path[0])], message];
     }
     const fixed = { attention_head_size: headDim, pooler_hidden_size: hiddenSize };
     for (const [field, right] of Object.entries(fixed)) {
-      if ((raw[field] ?? right) !== right) return { field, value: raw[field], right: String(right) };
+      if ((raw[field] ?? right) !== right) return [field, raw[field], String(right)];
     }
     if (!details(config).convolves || layers > 1) return undefined;
-    return { field: 'conv_kernel_size', value: raw.conv_kernel_size, right: '0 in a model of one layer' };
+    return ['conv_kernel_size', raw.conv_kernel_size, '0 in a model of one layer'];
   },
 
   tensors(sizes): ModelTensor[] {
@@ -170,6 +170,7 @@ export const debertaV2: Architecture = {
       ...(found.normsDistances ? pair(DISTANCES_NORM, [d]) : []),
       ...(found.convolves ? pair(`${CONVOLUTION}.conv`, [d, d, found.conv_kernel_size]) : []),
       ...(found.convolves ? pair(`${CONVOLUTION}.LayerNorm`, [d]) : []),
+      ...pair('pooler.dense', [d, d], { optional: true }),
     ];
   },
 

@@ -63,10 +63,10 @@ export const mpnet: Architecture = {
   positions: 'afterPadding',
   ...encoder,
 
-  faultOf(sizes) {
+  fault(sizes) {
     const value = biasRows(sizes);
     if (Number.isInteger(value) && (value as number) >= RANGES) return undefined;
-    return { field: 'relative_attention_num_buckets', value, right: `an integer from ${RANGES}` };
+    return ['relative_attention_num_buckets', value, `an integer from ${RANGES}`];
   },
 
   tensors: (sizes) => [

@@ -20,6 +20,8 @@ const MODELS: [name: string, architecture: string, layers: number, heads: number
   ['tiny-deberta', 'deberta-v2', 2, 4, 5],
   ['tiny-deberta-v2', 'deberta-v2', 3, 3, 6],
   ['one-head-deberta', 'deberta-v2', 1, 1, 9],
+  ['tiny-modernbert', 'modernbert', 3, 4, 6],
+  ['tiny-modernbert-mean', 'modernbert', 3, 3, 6],
 ];
 
 describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, headDim) => {

@@ -5,7 +5,8 @@ import type { DataSource } from '../../data/dataset';
 import { type Delta, writeDelta } from '../../delta/delta';
 import type { PredictEvent, Prediction } from '../../delta/inference-options';
 import type { Logits } from '../../delta/logits';
-import { type OnnxFiles, type OnnxWork, publishOnnxFolder, writeOnnxFiles } from '../../delta/onnx-export';
+import { type OnnxWork, publishOnnxFolder } from '../../delta/onnx-export';
+import { type OnnxFiles, writeOnnxFiles } from '../../delta/onnx-files';
 import { ONNX_FILES, type OnnxModel } from '../../delta/onnx-folder';
 import { follow } from '../../foundation/follow';
 import { isStaged } from '../../foundation/output-path';
@@ -47,12 +48,14 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['tiny-mpnet', [[2], [0]], without],
   ['tiny-deberta', [[1, 3], [0]], without],
   ['tiny-deberta-v2', [[0], [], [1, 2]], withSegments],
+  ['tiny-modernbert', [[1, 3], [0], [2]], without],
+  ['tiny-modernbert-mean', [[], [0, 2], [1]], without],
 ];
 
 /** First model of each family, exported in every type. */
 const FAMILIES = [
   ...['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilbert', 'tiny-electra'],
-  ...['tiny-mpnet', 'tiny-deberta', 'tiny-deberta-v2'],
+  ...['tiny-mpnet', 'tiny-deberta', 'tiny-deberta-v2', 'tiny-modernbert'],
 ];
 
 /**

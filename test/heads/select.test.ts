@@ -3,7 +3,7 @@ import { HifiError, invalidPart } from '../../foundation/errors';
 import { type Mask, STRATEGIES } from '../../heads/mask';
 import { rankHeads } from '../../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../../heads/scores';
-import { byScore, parametersPerHead, type SelectionInput, selectHeads } from '../../heads/select';
+import { parametersPerHead, type SelectionInput, selectHeads } from '../../heads/select';
 
 /** Report of L layers and H heads with the given values per head, all heads correlated by `r`. */
 function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {
@@ -303,20 +303,5 @@ describe('a budget', () => {
     expect(selectHeads(report, { strategy: 'richness-only', budget: 0.02, tune: 'qkvo' }).heads).toHaveLength(25);
     expect(() => selectHeads(report, { budget: 0.0005 })).toThrow('it must be at least 0.000588');
     expect(selectHeads(report, { budget: 0.000588 }).heads).toHaveLength(1);
-  });
-});
-
-describe('byScore', () => {
-  it('treats scores within 1e-8 of the best of their group as equal', () => {
-    expect(byScore([0.1, 0.2, 0.2 + 0.9e-8, 0.3])).toEqual([3, 1, 2, 0]);
-    expect(byScore([0.1, 0.2, 0.2 + 1.1e-8, 0.3])).toEqual([3, 2, 1, 0]);
-    expect(byScore([0.5, 0.5 - 0.9e-8, 0.4], true)).toEqual([2, 0, 1]);
-  });
-
-  it('reads a chain of near ties from the top', () => {
-    // 0 and 2 tie with 1 but not with each other: the best, 0, gathers 1; 2 comes after.
-    const chain = [1, 1 - 0.8e-8, 1 - 1.6e-8];
-    expect(byScore(chain)).toEqual([0, 1, 2]);
-    expect(byScore([chain[2], chain[1], chain[0]])).toEqual([1, 2, 0]);
   });
 });

@@ -5,13 +5,13 @@ const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
     .tensors({
       layers,
       heads: 1,
-      raw: {},
       hiddenSize,
       intermediateSize,
       vocabSize: 30522,
       embeddingSize: hiddenSize,
       positionRows: 512,
       typeVocabSize: 2,
+      raw: {},
     })
     .map(({ shape }) => shape.reduce((product, size) => product * size, 1))
     .reduce((sum, size) => sum + size, 0);
@@ -28,13 +28,13 @@ test('no name is given twice', () => {
   const sizes = {
     layers: 3,
     heads: 1,
-    raw: {},
     hiddenSize: 4,
     embeddingSize: 4,
     intermediateSize: 8,
     vocabSize: 5,
     positionRows: 6,
     typeVocabSize: 2,
+    raw: {},
   };
   const names = bert.tensors(sizes).map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);

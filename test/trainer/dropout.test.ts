@@ -107,6 +107,7 @@ it.each<[string, number[][]]>([
   ['tiny-xlm-roberta', [[1, 2], []]],
   ['tiny-distilbert', [[], [0, 3]]],
   ['tiny-electra', [[0], [1, 3], []]],
+  ['tiny-modernbert', [[0], [1, 3], []]],
 ])('the gradient of %s with dropout on is that of the loss with the same dropout', async (name, heads) => {
   const base = path.join(FIXTURES, name);
   const opened = await openCheckpoint(base);
@@ -189,6 +190,7 @@ it.each([
   'xlm-roberta',
   'distilbert',
   'electra',
+  'modernbert',
   'full',
   'full-roberta',
   'full-distilbert',

@@ -132,6 +132,7 @@ it.each<[string, number[][], DataSource]>([
   ['tiny-distilbert', [[0, 1], [2]], devSentences],
   ['tiny-electra', [[2], [], [0, 4]], pairs],
   ['sharded-bert', [[1], [], [0]], devSentences],
+  ['tiny-modernbert', [[1], [], [0, 3]], pairs],
 ])('says of %s with a delta what it says of the merged checkpoint', async (name, heads, data) => {
   const base = path.join(FIXTURES, name);
   const checkpoint = await openCheckpoint(base);
