@@ -8,7 +8,8 @@ import type { ModelConfig } from '../model/config';
 import { analysisModel, headOutputs, TOKEN_SIDE } from '../model/graph';
 import { writeWeights } from '../model/onnx';
 import type { DeviceUsed } from '../model/onnx-device';
-import { type GraphSource, PACKING } from '../model/onnx-network';
+import { PACKING } from '../model/onnx-inputs';
+import type { GraphSource } from '../model/onnx-network';
 import { positionIds } from '../model/positions';
 import type { EncodedOutputs, LayerOutputs } from './measure';
 

@@ -1,6 +1,16 @@
 import type { OnnxGraph } from './onnx';
 import type { RowOfDistance } from './operations';
 
+/** Meaning of a product of tokens with rows of distances. */
+interface DistanceProducts {
+  rowOf: RowOfDistance;
+  /** Side of the tokens in the scores. */
+  side: 'query' | 'key';
+  heads: number;
+  /** Applies the factor of a product and widens it to float32. */
+  wide(product: string): string;
+}
+
 /**
  * Parts of an ONNX graph that depend on the distances of tokens. Sizes are int64 values of shape
  * [1], known when the graph runs.
@@ -22,11 +32,34 @@ export class OnnxDistances {
   }
 
   /**
+   * Products of tokens with the rows of their distances, laid out as the scores. // → [B, H, Sq, S]
+   *
+   * @param scores // [B, H, Sq, S]
+   * @param tokens queries or keys // [B, H, count, dh]
+   * @param rows // [R, H·dh]
+   */
+  scores(scores: string, tokens: string, rows: string, { rowOf, side, heads, wide }: DistanceProducts): string {
+    const { graph } = this;
+    const turned = (x: string, perm: number[]) =>
+      graph.node('Transpose', [x], { attributes: { perm: { ints: perm } } });
+    const byKey = side === 'key';
+    const [queries, keys] = [2, 3].map((axis) => this.size(scores, axis));
+    const [count, others] = byKey ? [keys, queries] : [queries, keys];
+    // A key's distances are those of the queries, with the other sign.
+    const at = this.occurring(byKey ? (distance) => rowOf(-distance) : rowOf, count, others);
+    const perDistance = graph.node('Gather', [rows, at]); // [count + others, H·dh]
+    const byHead = turned(graph.node('Reshape', [perDistance, graph.ints([0, heads, -1])]), [1, 2, 0]);
+    const product = wide(graph.node('MatMul', [tokens, byHead])); // [B, H, count, count + others]
+    const inPlace = this.shift(product, count, others); // [B, H, count, others]
+    return byKey ? turned(inPlace, [0, 1, 3, 2]) : inPlace;
+  }
+
+  /**
    * Rows of a table for the distances that occur: that of places `count − 1` and 0 is the second,
    * and each next one is smaller by 1. The first only fills up: see {@link shift}.
    * // → int64 [count + others]
    */
-  occurring(rowOf: RowOfDistance, count: string, others: string): string {
+  private occurring(rowOf: RowOfDistance, count: string, others: string): string {
     const { graph, limit } = this;
     const all = graph.ints(Array.from({ length: 2 * limit + 1 }, (_, i) => rowOf(limit - i)));
     const [begin, end] = [
@@ -40,7 +73,7 @@ export class OnnxDistances {
    * Takes from row i the numbers `count − i` … `count − i + others − 1`, as the trainer's `shift`
    * does. // [B, H, count, count + others] → [B, H, count, others]
    */
-  shift(x: string, count: string, others: string): string {
+  private shift(x: string, count: string, others: string): string {
     const { graph } = this;
     const ints = (...values: number[]) => graph.ints(values);
     const reshape = (value: string, shape: string[]) =>

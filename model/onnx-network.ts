@@ -2,7 +2,9 @@ import type { ModelConfig } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
+import { activate } from './onnx-activation';
 import { OnnxDistances } from './onnx-distances';
+import { type OnnxInputs, PACKING } from './onnx-inputs';
 import { OnnxBlocks, range, within } from './onnx-window';
 import type {
   Activation,
@@ -21,14 +23,6 @@ export interface GraphSource {
   tensor(canonical: string): Float32Array;
 }
 
-/** Names of a packed graph's further inputs, int64. */
-export const PACKING = {
-  /** Place of each of the T real tokens in [B, S], flat. [T] */
-  tokens: 'tokens',
-  /** Token at each place in [B, S], among the T; any for padding. [B, S] */
-  places: 'places',
-};
-
 /** Value of an ONNX graph. The axes of heads are [B, S, H, dh]: each use transposes as it needs. */
 export interface OnnxValue {
   name: string;
@@ -40,16 +34,6 @@ export interface OnnxValue {
   narrow?: boolean;
   /** Factor that is still to be applied. */
   factor?: number;
-}
-
-/** Form of a graph's inputs. */
-export interface OnnxInputs {
-  /** Whether tokens are the T real tokens, and padding is inserted for attention alone. */
-  packed?: boolean;
-  /** Whether `position_ids` is an input or the graph computes positions. */
-  positions?: 'given' | 'computed';
-  /** True if `token_type_ids` is an input; otherwise all tokens are of segment 0. */
-  segments?: boolean;
 }
 
 /** Added to a padded key's score: the smallest float32, whose softmax is 0 beside a real score. */
@@ -257,21 +241,15 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     rowOf: RowOfDistance,
     side: 'query' | 'key',
   ): OnnxValue {
-    const { graph, distances } = this;
-    const { heads } = this.source.config;
-    const byKey = side === 'key';
-    const [queries, keys] = [2, 3].map((axis) => distances.size(scores.name, axis));
-    const [count, others] = byKey ? [keys, queries] : [queries, keys];
-    // A key's distances are those of the queries, with the other sign.
-    const at = distances.occurring(byKey ? (distance) => rowOf(-distance) : rowOf, count, others);
-    const perDistance = graph.node('Gather', [this.narrow({ ...rows, factor: undefined }), at]); // [W, H·dh]
-    const byHead = graph.node('Reshape', [perDistance, this.ints([0, heads, rows.width / heads])]);
-    const tokens = this.transpose(this.narrow({ ...x, factor: undefined }), [0, 2, 1, 3]);
-    const product = graph.node('MatMul', [tokens, this.transpose(byHead, [1, 2, 0])]); // [B, H, count, W]
+    const narrow = (value: OnnxValue) => this.narrow({ ...value, factor: undefined });
     const factor = (x.factor ?? 1) * (rows.factor ?? 1);
-    const inPlace = distances.shift(this.wide({ name: product, width: 0, narrow: true, factor }), count, others);
-    const added = byKey ? this.transpose(inPlace, [0, 1, 3, 2]) : inPlace; // [B, H, Sq, S]
-    return this.like(scores, graph.node('Add', [scores.name, added]));
+    const added = this.distances.scores(scores.name, this.transpose(narrow(x), [0, 2, 1, 3]), narrow(rows), {
+      rowOf,
+      side,
+      heads: this.source.config.heads,
+      wide: (product) => this.wide({ name: product, width: 0, narrow: true, factor }),
+    });
+    return this.like(scores, this.graph.node('Add', [scores.name, added]));
   }
 
   /** Always in float32. */
@@ -414,23 +392,5 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const made = this.made.get(key) ?? make();
     this.made.set(key, made);
     return made;
-  }
-}
-
-/** `gelu_new` is the approximation by tanh (Hendrycks & Gimpel 2016). */
-function activate(graph: OnnxGraph, x: string, activation: Activation): string {
-  switch (activation) {
-    case 'gelu':
-      return graph.node('Gelu', [x]);
-    case 'gelu_new':
-      return graph.node('Gelu', [x], { attributes: { approximate: { text: 'tanh' } } });
-    case 'quick_gelu':
-      return graph.node('Mul', [x, graph.node('Sigmoid', [graph.node('Mul', [x, graph.scalar(1.702)])])]);
-    case 'relu':
-      return graph.node('Relu', [x]);
-    case 'silu':
-      return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
-    case 'tanh':
-      return graph.node('Tanh', [x]);
   }
 }
