@@ -43,7 +43,7 @@ export function addDistanceScores(
  * Takes from row i the numbers `count − i` … `count − i + others − 1`.
  * // [B, H, count, count + others] → [B, H, count, others]
  */
-export function shift(tape: Tape, x: Tensor, { count, others }: Sizes): Tensor {
+function shift(tape: Tape, x: Tensor, { count, others }: Sizes): Tensor {
   const { ops } = tape;
   const sizes = (tensor: Tensor) => [ops.size(tensor, 0), tensor.shape[1]!] as const;
   return tape.record({
