@@ -5,12 +5,13 @@
     python bench/peer_lora.py --model M [--mode …] --serve
 
 Modes
-    lora      PEFT LoRA, r = 8, alpha 16, on query and value of every layer, pooler and classifier trained whole
+    lora      PEFT LoRA, r = 8, alpha 16, on query and value of every layer (Wqkv in ModernBERT), pooler and classifier
+              trained whole
     lora-top  the same in the upper half of the layers alone (layers_to_transform)
     shira     PEFT SHiRA on the rows of --k heads a layer in query, key and value: the parameters that hifi trains, except biases
     masked    gradients of the full Q/K/V matrices multiplied by a mask of --k heads a layer, and the task head
     full      every parameter
-Each runs BertForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's
+shira and masked know BERT's names alone. Each runs the model's …ForSequenceClassification (2 classes) in float32 with scaled-dot-product attention and the config's
 dropout, fused AdamW, clipping by global norm 1.0, on random full-length tokens: no padding. A step is forward,
 backward, clipping and update. Prints a JSON line per shape: median, least and most seconds over --steps steps, after
 --warmup steps not counted.
@@ -83,9 +84,19 @@ class Trainer:
         self.optimizer.step()
 
 
+# Modules by model_type: those with query and value, and the task head.
+MODULES = {
+    "bert": (["query", "value"], ["pooler", "classifier"]),
+    "mpnet": (["q", "v"], ["classifier"]),
+    "modernbert": (["Wqkv"], ["head", "classifier"]),
+    "qwen3": (["q_proj", "v_proj"], ["score"]),
+}
+
+
 def adapter(mode, config, k):
     """→ the PEFT configuration of a mode."""
-    whole = {"task_type": "SEQ_CLS", "modules_to_save": ["pooler", "classifier"]}
+    modules, head = MODULES[config.model_type]
+    whole = {"task_type": "SEQ_CLS", "modules_to_save": head}
     if mode == "shira":
         rows = k * config.hidden_size // config.num_attention_heads
 
@@ -99,7 +110,7 @@ def adapter(mode, config, k):
         shira.mask_fn = head_rows
         return shira
     layers = None if mode == "lora" else list(range(config.num_hidden_layers // 2, config.num_hidden_layers))
-    targets = {"target_modules": ["query", "value"], "layers_to_transform": layers}
+    targets = {"target_modules": modules, "layers_to_transform": layers}
     return peft.LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, **targets, **whole)
 
 

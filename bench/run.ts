@@ -4,18 +4,20 @@ import { benchAnalysis } from './analysis';
 import { benchJobs } from './jobs';
 import { benchServices } from './services';
 import { benchStart } from './start';
-import { benchSteps } from './steps';
+import { benchSteps, STEP_SHAPES } from './steps';
 import { benchStore } from './store';
 import { TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
  *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store]
+ *     [--shapes 16x128,32x16]
  *
  * Measures hifi and PyTorch in turn in one run, with all cores each. PYTHON has the packages of
  * test/fixtures/requirements.txt; FOLDER has CoLA's train.tsv and dev.tsv. `jobs` takes some four
  * minutes per round and has a third of the rounds. Needs the built command (npm run build) and an
- * idle machine. `--only store` needs neither PYTHON nor FOLDER.
+ * idle machine. `--only store` needs neither PYTHON nor FOLDER,
+ * `--only steps` no FOLDER. `--shapes` lists rows by tokens of a step.
  */
 
 const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store'];
@@ -28,22 +30,25 @@ async function main(): Promise<void> {
       cola: { type: 'string' },
       rounds: { type: 'string', default: '10' },
       only: { type: 'string', default: PARTS.join() },
+      shapes: { type: 'string', default: STEP_SHAPES },
     },
   });
   const { python, cola } = values;
   const parts = values.only.split(',');
   const unknown = parts.find((part) => !PARTS.includes(part));
   if (unknown !== undefined) throw new Error(`--only is ${unknown}; it must name parts of ${PARTS.join(', ')}`);
+  const needsCola = parts.some((part) => part !== 'steps' && part !== 'store');
+  if (needsCola && cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   if (parts.includes('store')) {
     process.stdout.write(TABLE_HEAD);
     await benchStore();
     if (parts.length === 1) return;
   }
-  if (cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   const model = await resolveModel(values.model);
   const rounds = Number(values.rounds);
   process.stdout.write(TABLE_HEAD);
-  if (parts.includes('steps')) await benchSteps(model, python, rounds);
+  if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes);
+  if (cola === undefined) return;
   if (parts.includes('analysis')) await benchAnalysis(model, python, cola, rounds);
   if (parts.includes('start')) await benchStart(model, cola, rounds);
   if (parts.includes('services')) await benchServices(model, cola, rounds);

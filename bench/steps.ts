@@ -1,15 +1,18 @@
 import * as path from 'node:path';
 import { trainerEnvironment } from '../infra/tensorflow';
+import { readModelConfig } from '../model/config';
 import { Candidate, inTurn, spreadOf } from './candidate';
 import { printRow } from './table';
 
-const SHAPES = ['16 128', '32 16'];
+/** Rows by tokens of each measured step. */
+export const STEP_SHAPES = '16x128,32x16';
 const WARMUP = 3;
 /** Steps after which a process has reached its peak memory. */
 const STEPS_TO_PEAK = 6;
 
 /** Training steps of hifi and of PyTorch, in the order of the table. */
 function candidates(model: string, python: string): Candidate[] {
+  const { layers, architecture } = readModelConfig(model);
   const hook = path.join(__dirname, '../test/support/typescript-hook.cjs');
   const child = path.join(__dirname, 'training-child.ts');
   const peers = path.join(__dirname, 'peer_lora.py');
@@ -24,18 +27,19 @@ function candidates(model: string, python: string): Candidate[] {
     new Candidate(name, python, [peers, '--model', model, '--mode', mode, '--serve']);
   return [
     ours('hifi, 3 heads in all layers', 0),
-    ours('hifi-mid-top, cached prefix', 3),
+    ours('hifi-mid-top, cached prefix', layers >> 1),
     peer('PEFT LoRA r = 8', 'lora'),
     peer('PEFT LoRA r = 8, upper half', 'lora-top'),
-    peer('PEFT SHiRA, the same rows', 'shira'),
-    peer('full-size gradients × mask', 'masked'),
+    ...(architecture === 'bert'
+      ? [peer('PEFT SHiRA, the same rows', 'shira'), peer('full-size gradients × mask', 'masked')]
+      : []),
     peer('full fine-tuning', 'full'),
   ];
 }
 
 /** Measures a training step on full rows of random tokens, and the memory of its process. */
-export async function benchSteps(model: string, python: string, rounds: number): Promise<void> {
-  for (const shape of SHAPES) {
+export async function benchSteps(model: string, python: string, rounds: number, shapes: string): Promise<void> {
+  for (const shape of shapes.split(',').map((each) => each.replace('x', ' '))) {
     const all = candidates(model, python);
     await Promise.all(all.map((candidate) => candidate.ready()));
     const step = async (one: Candidate) => Number(await one.request(`step ${shape}`));
