@@ -46,7 +46,7 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['one-head-electra', [[0]], withSegments],
   ['tiny-camembert', [[0, 2], [1]], without],
   ['tiny-mpnet', [[2], [0]], without],
-  ['tiny-deberta', [[1, 3], [0]], without],
+  ['tiny-deberta', [[1, 3], [0]], withSegments],
   ['tiny-deberta-v2', [[0], [], [1, 2]], withSegments],
   ['tiny-modernbert', [[1, 3], [0], [2]], without],
   ['tiny-modernbert-mean', [[], [0, 2], [1]], without],
