@@ -60,20 +60,20 @@ export type ConfigField =
   | 'initializerRange'
   | 'padTokenId';
 
-/** Sizes that determine the shapes of a base model's tensors. */
+/** Sizes and fields that determine the shapes of a base model's tensors. */
 export type BaseSizes = Pick<
   ModelConfig,
   | 'layers'
   | 'heads'
   | 'keyValueHeads'
   | 'headDim'
-  | 'raw'
   | 'hiddenSize'
   | 'embeddingSize'
   | 'intermediateSize'
   | 'vocabSize'
   | 'positionRows'
   | 'typeVocabSize'
+  | 'raw'
 >;
 
 /** Tensor of a model. */
@@ -159,7 +159,7 @@ export interface Architecture {
    */
   readonly padsAsTokenizer?: boolean;
   /** First field of config.json that the forward pass does not support. */
-  fault?(raw: ModelConfig['raw'], sizes: Pick<ModelConfig, 'headDim'>): ConfigFault | undefined;
+  fault?(config: ModelConfig): ConfigFault | undefined;
   readonly positions: PositionRule;
   /** Whether tokens have segments. */
   readonly segments: boolean;

@@ -1,19 +1,21 @@
 import type { Architecture, ModelConfig, Readout } from './architecture';
 import { bert } from './architectures/bert';
+import { debertaV2 } from './architectures/deberta';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
 import { llama } from './architectures/llama';
 import { modernbert } from './architectures/modernbert';
+import { mpnet } from './architectures/mpnet';
 import { qwen2, qwen3 } from './architectures/qwen';
-import { roberta, xlmRoberta } from './architectures/roberta';
+import { camembert, roberta, xlmRoberta } from './architectures/roberta';
 import type { Operations, QueryTokens } from './operations';
 
 /** Known architectures by `model_type`. A new architecture is a file and a line here. */
 export const ARCHITECTURES = new Map<string, Architecture>(
-  [bert, roberta, xlmRoberta, distilbert, electra, modernbert, llama, qwen2, qwen3].map((each) => [
-    each.modelType,
-    each,
-  ]),
+  [
+    ...[bert, roberta, xlmRoberta, camembert, distilbert, electra, mpnet, modernbert, debertaV2],
+    ...[llama, qwen2, qwen3],
+  ].map((each) => [each.modelType, each]),
 );
 
 /** Architecture of a model whose config.json was read. */

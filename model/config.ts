@@ -99,7 +99,7 @@ export function readModelConfig(folder: string): ModelConfig {
     padTokenId,
     raw,
   };
-  const fault = architecture.fault?.(raw, config);
+  const fault = architecture.fault?.(config);
   if (fault) throw refusal(file, ...fault);
   return config;
 }

@@ -2,9 +2,20 @@ import type { ModelConfig } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
+import { activate } from './onnx-activation';
+import { OnnxDistances } from './onnx-distances';
+import { type OnnxInputs, PACKING } from './onnx-inputs';
 import { OnnxPlaces } from './onnx-places';
 import { OnnxBlocks, range, within } from './onnx-window';
-import type { Activation, LinearOptions, Operations, QueryTokens, TokenIndex, Window } from './operations';
+import type {
+  Activation,
+  LinearOptions,
+  Operations,
+  QueryTokens,
+  RowOfDistance,
+  TokenIndex,
+  Window,
+} from './operations';
 
 /** Config and weights of a graph. */
 export interface GraphSource {
@@ -12,14 +23,6 @@ export interface GraphSource {
   /** Numbers of a tensor by its canonical name. */
   tensor(canonical: string): Float32Array;
 }
-
-/** Names of a packed graph's further inputs, int64. */
-export const PACKING = {
-  /** Place of each of the T real tokens in [B, S], flat. [T] */
-  tokens: 'tokens',
-  /** Token at each place in [B, S], among the T; any for padding. [B, S] */
-  places: 'places',
-};
 
 /** Value of an ONNX graph. The axes of heads are [B, S, H, dh]: each use transposes as it needs. */
 export interface OnnxValue {
@@ -34,16 +37,6 @@ export interface OnnxValue {
   factor?: number;
 }
 
-/** Form of a graph's inputs. */
-export interface OnnxInputs {
-  /** Whether tokens are the T real tokens, and padding is inserted for attention alone. */
-  packed?: boolean;
-  /** Whether `position_ids` is an input or the graph computes positions. */
-  positions?: 'given' | 'computed';
-  /** True if `token_type_ids` is an input; otherwise all tokens are of segment 0. */
-  segments?: boolean;
-}
-
 /** Added to a padded key's score: the smallest float32, whose softmax is 0 beside a real score. */
 const MASKED = -3.4028234663852886e38;
 
@@ -55,6 +48,7 @@ const MASKED = -3.4028234663852886e38;
 export class OnnxNetwork implements Operations<OnnxValue> {
   private readonly made = new Map<string, string>();
   private readonly places: OnnxPlaces;
+  private readonly distances: OnnxDistances;
   /** Blocks of local attention, by its reach. */
   private readonly blocks = new Map<number, OnnxBlocks>();
 
@@ -67,10 +61,12 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     /** `attention_mask`. [B, S] */
     readonly mask: string,
   ) {
+    const { maxPositions, padTokenId } = source.config;
+    this.distances = new OnnxDistances(graph, maxPositions);
     this.places = new OnnxPlaces(graph, {
       length: () => this.length(),
       ids: () => this.input('input_ids'),
-      padTokenId: source.config.padTokenId,
+      padTokenId,
     });
   }
 
@@ -264,6 +260,61 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** A graph only evaluates. */
   dropout = (x: OnnxValue) => x;
 
+  distanceTable(module: string): OnnxValue {
+    const name = `${module}.weight`;
+    const [rows, width] = this.shape(name);
+    const weight = this.source.tensor(name);
+    return { name: this.arithmetic.rows({ module, rows, width, weight }, (table) => table), width };
+  }
+
+  addDistanceBias(scores: OnnxValue, module: string, rowOf: RowOfDistance): OnnxValue {
+    const { graph, distances } = this;
+    const bias = this.once(`bias ${module}`, () => {
+      const name = `${module}.weight`;
+      const table = graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name);
+      const rows = distances.ofPairs(rowOf, distances.size(this.mask, 1)); // [S, S]
+      return this.transpose(graph.node('Gather', [table, rows]), [2, 0, 1]); // [H, S, S]
+    });
+    const queries = distances.size(scores.name, 2);
+    const asked = graph.node('Slice', [bias, this.ints([0]), queries, this.ints([1])]); // [H, Sq, S]
+    return this.like(scores, graph.node('Add', [scores.name, asked]));
+  }
+
+  addDistanceScores(
+    scores: OnnxValue,
+    x: OnnxValue,
+    rows: OnnxValue,
+    rowOf: RowOfDistance,
+    side: 'query' | 'key',
+  ): OnnxValue {
+    const narrow = (value: OnnxValue) => this.narrow({ ...value, factor: undefined });
+    const factor = (x.factor ?? 1) * (rows.factor ?? 1);
+    const added = this.distances.scores(scores.name, this.transpose(narrow(x), [0, 2, 1, 3]), narrow(rows), {
+      rowOf,
+      side,
+      heads: this.source.config.heads,
+      wide: (product) => this.wide({ name: product, width: 0, narrow: true, factor }),
+    });
+    return this.like(scores, this.graph.node('Add', [scores.name, added]));
+  }
+
+  /** Always in float32. */
+  convolve(x: OnnxValue, module: string): OnnxValue {
+    const { graph } = this;
+    const [weight, bias] = ['weight', 'bias'].map((part) => {
+      const name = `${module}.${part}`;
+      return graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name);
+    });
+    const [out, , width] = this.shape(`${module}.weight`);
+    const tokens = this.inputs.packed ? graph.node('Gather', [this.wide(x), PACKING.places]) : this.wide(x); // [B, S, in]
+    const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
+    const sequences = this.transpose(graph.node('Mul', [tokens, real]), [0, 2, 1]);
+    const pads = { pads: { ints: [(width - 1) / 2, (width - 1) / 2] } };
+    const convolved = this.transpose(graph.node('Conv', [sequences, weight, bias], { attributes: pads }), [0, 2, 1]);
+    const flat = () => graph.node('Reshape', [convolved, this.ints([-1, out])]);
+    return { name: this.inputs.packed ? graph.node('Gather', [flat(), PACKING.tokens]) : convolved, width: out };
+  }
+
   /** Name of the value as float32. */
   wide({ name, narrow, factor = 1 }: OnnxValue): string {
     const wide = narrow ? this.once(`wide ${name}`, () => this.arithmetic.wide(name)) : name;
@@ -363,23 +414,5 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const made = this.made.get(key) ?? make();
     this.made.set(key, made);
     return made;
-  }
-}
-
-/** `gelu_new` is the approximation by tanh (Hendrycks & Gimpel 2016). */
-function activate(graph: OnnxGraph, x: string, activation: Activation): string {
-  switch (activation) {
-    case 'gelu':
-      return graph.node('Gelu', [x]);
-    case 'gelu_new':
-      return graph.node('Gelu', [x], { attributes: { approximate: { text: 'tanh' } } });
-    case 'quick_gelu':
-      return graph.node('Mul', [x, graph.node('Sigmoid', [graph.node('Mul', [x, graph.scalar(1.702)])])]);
-    case 'relu':
-      return graph.node('Relu', [x]);
-    case 'silu':
-      return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
-    case 'tanh':
-      return graph.node('Tanh', [x]);
   }
 }

@@ -2,13 +2,17 @@
  * Tensor operations of an encoder. An architecture is a function over them; an implementation of
  * them builds a graph. `V` is a value of that graph.
  *
- * Values have one of three forms. The layout of the tokens is the implementation's own.
+ * Values have one of four forms. The layout of the tokens is the implementation's own.
  *
- * | form   | shape                                                                        |
- * |--------|------------------------------------------------------------------------------|
- * | tokens | a row for each token: [B, S, n], [B·S, n], or [T, n] for the T real tokens   |
- * | heads  | a row for each token and head: [B, H, S, dh] in some order of the axes       |
- * | scores | a number for each head and pair of tokens: [B, H, Sq, S]                     |
+ * | form      | shape                                                                      |
+ * |-----------|----------------------------------------------------------------------------|
+ * | tokens    | a row for each token: [B, S, n], [B·S, n], or [T, n] for the T real tokens |
+ * | heads     | a row for each token and head: [B, H, S, dh] in some order of the axes     |
+ * | scores    | a number for each head and pair of tokens: [B, H, Sq, S]                   |
+ * | distances | a row for each distance, or range of distances, of two tokens: [R, n]      |
+ *
+ * Operations on each row by itself, such as `linear` and `layerNorm`, take distances as well. The
+ * tokens that have queries are the first Sq of their sequence.
  *
  * A module is named as in the checkpoint. Its tensors are `MODULE.weight` and `MODULE.bias`; their
  * shapes come from the architecture's list of tensors.
@@ -87,6 +91,29 @@ export interface Operations<V> {
    * @param layer from 0; the number of layers for a task head
    */
   dropout(x: V, rate: number, layer: number, site: DropoutSite): V;
+  /** Reads a table of distances whole. // → distances [E] */
+  distanceTable(module: string): V;
+  /**
+   * Adds a number to each score: a table has it for the distance of the two tokens and for the
+   * head. // scores
+   *
+   * @param module table with a column for each head of the layer
+   */
+  addDistanceBias(scores: V, module: string, rowOf: RowOfDistance, layer: number): V;
+  /**
+   * Adds to each score the product of one of its tokens with the row of their distance.
+   * // scores, heads, distances [H·dh] → scores
+   *
+   * @param x queries or keys, as `side` says
+   */
+  addDistanceScores(scores: V, x: V, rows: V, rowOf: RowOfDistance, side: 'query' | 'key'): V;
+  /**
+   * Convolution of each sequence, of odd width; padding and what is outside of the sequence count
+   * as 0. // tokens [in] → tokens [out]
+   *
+   * @param module with a weight [out, in, width] and a bias
+   */
+  convolve(x: V, module: string): V;
 }
 
 /** Use of a module's weights. */
@@ -117,5 +144,16 @@ export type TokenIndex = 'ids' | 'positions' | 'segments';
 /** Activations, each under one name; `gelu` is the exact one, `gelu_new` its tanh form. */
 export type Activation = 'gelu' | 'gelu_new' | 'quick_gelu' | 'relu' | 'silu' | 'tanh';
 
+/** Row of a table for a distance: the query's place minus the key's. */
+export type RowOfDistance = (distance: number) => number;
+
 /** Place of a dropout within its layer, the task head or the embeddings. */
-export type DropoutSite = 'attention' | 'attentionOutput' | 'output' | 'pooled' | 'headInput' | 'embeddings';
+export type DropoutSite =
+  | 'attention'
+  | 'attentionOutput'
+  | 'output'
+  | 'pooled'
+  | 'headInput'
+  | 'embeddings'
+  | 'distances'
+  | 'convolution';

@@ -6,10 +6,15 @@ import type {
   LinearOptions,
   Operations,
   QueryTokens,
+  RowOfDistance,
   TokenIndex,
   Window,
 } from '../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
+import { convolve } from './convolution';
+import { addDistanceBias } from './distance-bias';
+import { addDistanceScores } from './distance-scores';
+import { rowsOfDistances, rowsOfPairs } from './distances';
 import type { Dropout } from './dropout';
 import { activate, add, addConstant, multiply, multiplyBy } from './elementwise';
 import { layerNorm } from './layer-norm';
@@ -57,6 +62,8 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly linears: LinearUse[] = [];
   /** Outputs of the heads, by layer, as far as the network was run. // [B, H, Sq, dh] each */
   readonly headOutputs: Tensor[] = [];
+  /** True if all sequences share rows of distances. */
+  readsDistances = false;
   /** B. // [1] */
   readonly batch: Tensor;
   /** Angles of rotary positions, by their frequencies. */
@@ -165,6 +172,37 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   dropout(x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor {
     const factors = this.dropouts?.factors(this.ops, x, rate, layer, site);
     return factors ? multiplyBy(this.tape, x, factors) : x;
+  }
+
+  distanceTable(module: string): Tensor {
+    this.readsDistances = true;
+    return this.weights.get(`${module}.weight`).tensor;
+  }
+
+  addDistanceBias(x: Tensor, module: string, rowOf: RowOfDistance, layer: number): Tensor {
+    const { ops, config, weights } = this;
+    const queries = ops.size(x, 2);
+    const rows = rowsOfPairs(ops, config.maxPositions, rowOf, queries, ops.size(x, 3));
+    const columns = weights.headsInOrder(layer);
+    return addDistanceBias(this.tape, x, weights.get(`${module}.weight`).tensor, { rows, columns, queries });
+  }
+
+  addDistanceScores(all: Tensor, x: Tensor, rows: Tensor, rowOf: RowOfDistance, side: 'query' | 'key'): Tensor {
+    const { ops, config } = this;
+    const byKey = side === 'key';
+    const [queries, keys] = [ops.size(all, 2), ops.size(all, 3)];
+    const [count, others] = byKey ? [keys, queries] : [queries, keys];
+    // A key's distances are those of the queries, with the other sign.
+    const of = byKey ? (distance: number) => rowOf(-distance) : rowOf;
+    const at = rowsOfDistances(ops, config.maxPositions, of, count, others);
+    return addDistanceScores(this.tape, all, x, rows, { at, byKey, count, others });
+  }
+
+  convolve(x: Tensor, module: string): Tensor {
+    const { ops, batch } = this;
+    const [weight, bias] = ['weight', 'bias'].map((part) => this.weights.get(`${module}.${part}`).tensor);
+    const real = ops.exp(ops.reshape(this.inputs.mask, [batch, -1, 1]));
+    return convolve(this.tape, x, { weight, bias, real, batch });
   }
 
   /** Blocks of a window's queries; a single query has none. */

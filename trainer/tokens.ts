@@ -1,5 +1,5 @@
 import type { Ops, Tensor } from './ops';
-import { take } from './part';
+import { narrowed, take } from './part';
 import type { Tape } from './tape';
 
 /** First token of each sequence. // [B·S, n] → [B, n] */
@@ -89,6 +89,7 @@ const sequences = (ops: Ops, rows: Tensor, batch: Tensor) => ops.reshape(rows, [
 /**
  * Rows of a table. // [V, E], [N] → [N, E]
  *
+ * @param numbers whole numbers
  * @param untrained row that has no gradient, as PyTorch's `padding_idx`
  */
 export function tableRows(tape: Tape, table: Tensor, numbers: Tensor, untrained: number | undefined): Tensor {
@@ -96,10 +97,11 @@ export function tableRows(tape: Tape, table: Tensor, numbers: Tensor, untrained:
   return tape.record({
     output: ops.gather(table, ops.toInt(numbers)),
     inputs: [table],
-    reach: () => 'all',
-    back(gradient) {
+    reach: ([part]) => (part !== 'all' && part?.axis === 0 ? 'all' : part),
+    back(gradient, part, [wanted]) {
       const rows = untrained === undefined ? numbers : without(ops, numbers, untrained);
-      return [ops.sumByRow(gradient, ops.toInt(rows), table.shape[0] as number)];
+      const byRow = ops.sumByRow(gradient, ops.toInt(rows), table.shape[0] as number);
+      return [wanted && narrowed(ops, byRow, part, wanted)];
     },
   });
 }

@@ -1,5 +1,5 @@
 import type { Architecture, HeadRole, HeadSlice, ModelConfig, ModelTensor, TaskHead } from '../architecture';
-import type { Activation, Range } from '../operations';
+import type { Activation, Operations, Range } from '../operations';
 
 /**
  * Encoder with layer norms after the residuals (Vaswani et al. 2017; Devlin et al. 2019). BERT's
@@ -23,6 +23,7 @@ export interface PostNormNames {
     string
   >;
   pooler?: string;
+  relative?: RelativePositions;
   /** Whether dropout follows the attention's output projection. */
   dropsAttentionOutput: boolean;
   taskHead: {
@@ -34,6 +35,14 @@ export interface PostNormNames {
     /** Whether dropout precedes the dense layer. */
     dropsInput: boolean;
   };
+}
+
+/** Dependence of the scores on the tokens' distance. */
+export interface RelativePositions {
+  /** Factor of the queries; default: 1/√dh. */
+  factor?(config: ModelConfig): number;
+  /** Adds to the scores what depends on the distance. // scores */
+  add<V>(net: Operations<V>, config: ModelConfig, layer: number, values: Record<'scores' | 'query' | 'key', V>): V;
 }
 
 /** Modules of a layer, by BERT's names. */
@@ -88,7 +97,7 @@ type Network = Pick<
 
 /** Tensors and forward pass of such an encoder. */
 export function postNormEncoder(names: PostNormNames): Network {
-  const { embeddings, pooler, dropsAttentionOutput } = names;
+  const { embeddings, pooler, relative, dropsAttentionOutput } = names;
   const taskHead = denseTaskHead(names.taskHead, pooler);
   const moduleOf = (layer: number, role: keyof PostNormNames['layer']) =>
     `${names.layerPrefix}${layer}.${names.layer[role]}`;
@@ -158,13 +167,15 @@ export function postNormEncoder(names: PostNormNames): Network {
       return projection && config.embeddingSize !== config.hiddenSize ? net.linear(x, projection) : x; // [d]
     },
 
-    attend(net, { heads, headDim, attentionDropout }, layer, x, asking) {
-      const factor = 1 / Math.sqrt(headDim);
+    attend(net, config, layer, x, asking) {
+      const { heads, headDim, attentionDropout } = config;
+      const factor = relative?.factor?.(config) ?? 1 / Math.sqrt(headDim);
       const query = net.splitHeads(net.linear(asking, moduleOf(layer, 'query'), { factor }), heads);
       const key = net.splitHeads(net.linear(x, moduleOf(layer, 'key')), heads);
       const value = net.splitHeads(net.linear(x, moduleOf(layer, 'value')), heads);
-      const scores = net.maskPadding(net.scores(query, key)); // [B, H, Sq, S]
-      const probabilities = net.dropout(net.softmax(scores), attentionDropout, layer, 'attention');
+      const scores = net.scores(query, key); // [B, H, Sq, S]
+      const placed = relative ? relative.add(net, config, layer, { scores, query, key }) : scores;
+      const probabilities = net.dropout(net.softmax(net.maskPadding(placed)), attentionDropout, layer, 'attention');
       return net.weightedSum(probabilities, value); // [B, H, Sq, dh]
     },
 
@@ -201,7 +212,7 @@ function denseTaskHead(
 }
 
 /** Weight of the given shape and bias of its first axis. */
-function pair(module: string, shape: number[], traits: Omit<ModelTensor, 'name' | 'shape'> = {}): ModelTensor[] {
+export function pair(module: string, shape: number[], traits: Omit<ModelTensor, 'name' | 'shape'> = {}): ModelTensor[] {
   return [
     { name: `${module}.weight`, shape, ...traits },
     { name: `${module}.bias`, shape: [shape[0]], ...traits },

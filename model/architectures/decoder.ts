@@ -94,7 +94,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
     wordEmbeddings: WORDS,
     layerPrefix: LAYER_PREFIX,
 
-    fault(raw, { headDim }) {
+    fault({ raw, headDim }) {
       if (headDim % 2 !== 0) return ['head_dim', headDim, 'even: rotary positions turn pairs of numbers'];
       const windows = 'false: attention within a window is not supported';
       if (hasWindows && raw.use_sliding_window) return ['use_sliding_window', raw.use_sliding_window, windows];

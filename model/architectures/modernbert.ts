@@ -125,7 +125,7 @@ export const modernbert: Architecture = {
   wordEmbeddings: 'embeddings.tok_embeddings',
   layerPrefix: LAYER,
 
-  fault(raw) {
+  fault({ raw }) {
     const { error } = fields.safeParse(raw);
     if (error) {
       const { path, message } = error.issues[0];

@@ -14,6 +14,12 @@ const MODELS: [name: string, architecture: string, layers: number, heads: number
   ['one-head-electra', 'electra', 1, 1, 10],
   ['seven-heads-bert', 'bert', 1, 7, 9],
   ['sharded-bert', 'bert', 3, 2, 12],
+  ['tiny-camembert', 'camembert', 2, 3, 5],
+  ['tiny-mpnet', 'mpnet', 2, 3, 7],
+  ['one-head-mpnet', 'mpnet', 1, 1, 10],
+  ['tiny-deberta', 'deberta-v2', 2, 4, 5],
+  ['tiny-deberta-v2', 'deberta-v2', 3, 3, 6],
+  ['one-head-deberta', 'deberta-v2', 1, 1, 9],
   ['tiny-modernbert', 'modernbert', 3, 4, 6],
   ['tiny-modernbert-mean', 'modernbert', 3, 3, 6],
   ['tiny-llama', 'llama', 2, 4, 6, 20],
@@ -36,7 +42,7 @@ describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, 
     const { result: report, events } = await run({
       model: fixture(name),
       data: data === 'pairs' ? PAIRS : TRAIN,
-      options: { ...GOLDEN_OPTIONS, samples: lengths.length, maxLength: 128, exact },
+      options: { ...GOLDEN_OPTIONS, samples: lengths.length, maxLength: 512, exact },
     });
     expect(report.model).toMatchObject({ name, architecture, layers, heads, headDim, hiddenSize: d });
     expect(warningsOf(events)).toEqual([expect.stringContaining(`the model takes at most ${golden.maxLength} tokens`)]);

@@ -44,6 +44,10 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['tiny-distilbert', [[1, 2, 3], [0]], without],
   ['tiny-electra', [[4], [0, 1], [2]], withSegments],
   ['one-head-electra', [[0]], withSegments],
+  ['tiny-camembert', [[0, 2], [1]], without],
+  ['tiny-mpnet', [[2], [0]], without],
+  ['tiny-deberta', [[1, 3], [0]], withSegments],
+  ['tiny-deberta-v2', [[0], [], [1, 2]], withSegments],
   ['tiny-modernbert', [[1, 3], [0], [2]], without],
   ['tiny-modernbert-mean', [[], [0, 2], [1]], without],
 ];
@@ -57,12 +61,8 @@ const DECODERS: [base: string, heads: number[][]][] = [
 
 /** First model of each family, exported in every type. */
 const FAMILIES = [
-  'tiny-bert',
-  'tiny-roberta',
-  'tiny-xlm-roberta',
-  'tiny-distilbert',
-  'tiny-electra',
-  'tiny-modernbert',
+  ...['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilbert', 'tiny-electra'],
+  ...['tiny-mpnet', 'tiny-deberta', 'tiny-deberta-v2', 'tiny-modernbert'],
 ];
 
 /**

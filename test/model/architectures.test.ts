@@ -8,6 +8,7 @@ const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
     .tensors({
       ...HEADS,
       layers,
+      heads: 1,
       hiddenSize,
       intermediateSize,
       vocabSize: 30522,
@@ -31,6 +32,7 @@ test('no name is given twice', () => {
   const sizes = {
     ...HEADS,
     layers: 3,
+    heads: 1,
     hiddenSize: 4,
     embeddingSize: 4,
     intermediateSize: 8,

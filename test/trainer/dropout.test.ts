@@ -179,6 +179,8 @@ const AXES: Record<DropoutSite, number> = {
   output: 3,
   headInput: 2,
   pooled: 2,
+  distances: 2,
+  convolution: 3,
 };
 
 // test/fixtures/make_training_golden.py tells what transformers drops.
@@ -193,12 +195,17 @@ it.each([
   'full-roberta',
   'full-distilbert',
   'full-electra',
+  'mpnet',
+  'deberta',
+  'full-deberta-v2',
   'qwen3',
 ])("%s drops out where transformers' own classifier does", async (name) => {
   const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
   const golden = JSON.parse(fs.readFileSync(file, 'utf8'));
   const opened = await openCheckpoint(path.join(FIXTURES, golden.model));
-  const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout: 0.4 };
+  // MPNet's task head has the rate of its layers.
+  const classifierDropout = opened.config.architecture === 'mpnet' ? 0.2 : 0.4;
+  const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout };
   const checkpoint = { ...opened, config };
   const mask = await maskOf(golden.heads, golden.tune, opened.folder);
   const { layout } = trainable(checkpoint, mask, 2, 0);

@@ -2,6 +2,9 @@ import { randomStream } from '../../data/random';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import type { Activation } from '../../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from '../../trainer/attention';
+import { convolve } from '../../trainer/convolution';
+import { addDistanceBias } from '../../trainer/distance-bias';
+import { addDistanceScores } from '../../trainer/distance-scores';
 import { activate, add, addConstant, multiply, multiplyBy } from '../../trainer/elementwise';
 import { layerNorm } from '../../trainer/layer-norm';
 import { linear } from '../../trainer/linear';
@@ -186,7 +189,47 @@ const CASES: Record<string, Case> = {
     wanted: [0, 1],
     build: (tape, [probabilities, value]) => weightedSum(tape, probabilities, value),
   },
+  // Heads in the order 2, 0, 3, 1; two queries, three keys; rows of a table of 5.
+  'numbers by distance': {
+    shapes: [
+      [2, 4, 2, 3],
+      [5, 4],
+    ],
+    wanted: [0, 1],
+    build: (tape, [all, table]) => {
+      const rows = tape.ops.integers([2, 1, 0, 3, 2, 1]);
+      return addDistanceBias(tape, all, table, { rows, columns: [2, 0, 3, 1], queries: tape.ops.integers([2]) });
+    },
+  },
+  'products of queries with the rows of distances': distanceScores(2, 3, false),
+  'products of one query with the rows of distances': distanceScores(1, 3, false),
+  'products of keys with the rows of distances': distanceScores(3, 2, true),
+  'products of keys with the rows of distances to one query': distanceScores(3, 1, true),
+  convolution: {
+    shapes: [[6, 5], [4, 5, 3], [4], [2, 3, 1]],
+    wanted: [0, 1, 2],
+    values: { 3: [1, 1, 1, 1, 1, 0] },
+    build: (tape, [x, weight, bias, real], batch) => convolve(tape, x, { weight, bias, real, batch }),
+  },
 };
+
+/** Products of `count` tokens with rows of a table of 7, for distances to `others` tokens. */
+function distanceScores(count: number, others: number, byKey: boolean): Case {
+  return {
+    shapes: [
+      [2, 4, ...(byKey ? [others, count] : [count, others])],
+      [2, 4, count, 2],
+      [7, 8],
+    ],
+    wanted: [0, 1, 2],
+    build: (tape, [all, x, rows]) => {
+      const { ops } = tape;
+      const at = ops.integers(Array.from({ length: count + others }, (_, i) => [6, 0, 3, 3, 5][i]));
+      const sizes = { count: ops.integers([count]), others: ops.integers([others]) };
+      return addDistanceScores(tape, all, x, rows, { at, byKey, ...sizes });
+    },
+  };
+}
 
 /** The second sequence has one token of padding. */
 const MASK = { values: Float32Array.of(0, 0, 0, 0, 0, MASKED), shape: [2, 1, 1, 3] };
