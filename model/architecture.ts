@@ -132,7 +132,7 @@ export interface TaskHead {
 }
 
 /**
- * Architecture of an encoder: its names in a checkpoint, its fields in config.json, what a head
+ * Architecture of a transformer: its names in a checkpoint, its fields in config.json, what a head
  * owns, and its forward pass. Everything else in this package is written for any architecture.
  */
 export interface Architecture {

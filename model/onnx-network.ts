@@ -6,6 +6,7 @@ import { activate } from './onnx-activation';
 import { OnnxDistances } from './onnx-distances';
 import { type OnnxInputs, PACKING } from './onnx-inputs';
 import { OnnxPlaces } from './onnx-places';
+import { computedPositions } from './onnx-positions';
 import { OnnxBlocks, range, within } from './onnx-window';
 import type {
   Activation,
@@ -113,7 +114,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
     const constants = [`${module}.weight`, `${module}.bias`]
       .filter((name) => this.shapes.has(name))
-      .map((name) => this.once(name, () => this.graph.constant('float32', [x.width], this.source.tensor(name), name)));
+      .map((name) => this.stored(name));
     const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
     return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
   }
@@ -126,10 +127,11 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const square = graph.node('Pow', [wide, this.scalar(2)]);
     const mean = graph.node('ReduceMean', [square, this.ints([-1])]); // the last axis remains, with size 1
     const root = graph.node('Sqrt', [graph.node('Add', [mean, this.scalar(epsilon)])]);
-    const scale = this.once(`${factor} ${name}`, () => {
-      const values = this.source.tensor(name).map((value) => value * factor);
-      return graph.constant('float32', [...this.shape(name)], values, name);
-    });
+    const scaled = () => this.source.tensor(name).map((value) => value * factor);
+    const scale =
+      factor === 1
+        ? this.stored(name)
+        : this.once(`${factor} ${name}`, () => graph.constant('float32', [...this.shape(name)], scaled()));
     return this.like(x, graph.node('Mul', [graph.node('Div', [wide, root]), scale]));
   }
 
@@ -270,10 +272,8 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   addDistanceBias(scores: OnnxValue, module: string, rowOf: RowOfDistance): OnnxValue {
     const { graph, distances } = this;
     const bias = this.once(`bias ${module}`, () => {
-      const name = `${module}.weight`;
-      const table = graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name);
-      const rows = distances.ofPairs(rowOf, distances.size(this.mask, 1)); // [S, S]
-      return this.transpose(graph.node('Gather', [table, rows]), [2, 0, 1]); // [H, S, S]
+      const rows = distances.ofPairs(rowOf, this.length()); // [S, S]
+      return this.transpose(graph.node('Gather', [this.stored(`${module}.weight`), rows]), [2, 0, 1]); // [H, S, S]
     });
     const queries = distances.size(scores.name, 2);
     const asked = graph.node('Slice', [bias, this.ints([0]), queries, this.ints([1])]); // [H, Sq, S]
@@ -301,10 +301,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** Always in float32. */
   convolve(x: OnnxValue, module: string): OnnxValue {
     const { graph } = this;
-    const [weight, bias] = ['weight', 'bias'].map((part) => {
-      const name = `${module}.${part}`;
-      return graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name);
-    });
+    const [weight, bias] = ['weight', 'bias'].map((part) => this.stored(`${module}.${part}`));
     const [out, , width] = this.shape(`${module}.weight`);
     const tokens = this.inputs.packed ? graph.node('Gather', [this.wide(x), PACKING.places]) : this.wide(x); // [B, S, in]
     const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
@@ -340,6 +337,10 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return shape;
   }
 
+  /** Tensor of the model as a constant, float32. */
+  private stored = (name: string) =>
+    this.once(name, () => this.graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name));
+
   /** Way to pick the tokens' rows of a table. */
   private picker(index: TokenIndex): PickRows {
     const { graph, inputs } = this;
@@ -351,7 +352,9 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     if (index === 'segments') {
       return gathered((inputs.segments ?? true) ? this.input('token_type_ids') : this.ints([0]));
     }
-    return inputs.positions === 'computed' ? this.computedPositions() : gathered(this.input('position_ids'));
+    return inputs.positions === 'computed'
+      ? computedPositions(graph, this.source.config, this.input('input_ids'))
+      : gathered(this.input('position_ids'));
   }
 
   /** Input for each token, int64. // [B, S], packed [T] */
@@ -361,26 +364,6 @@ export class OnnxNetwork implements Operations<OnnxValue> {
       if (!this.inputs.packed) return given;
       return this.graph.node('Gather', [this.graph.node('Reshape', [given, this.ints([-1])]), PACKING.tokens]);
     });
-  }
-
-  /**
-   * Each token's row of the position table: [S, E], or [B, S, E] by the rule `afterPadding`. A
-   * Slice, because onnxruntime 1.30's slice fusion fails on a Gather with a computed Range.
-   */
-  private computedPositions(): PickRows {
-    const { graph } = this;
-    const { config } = this.source;
-    const ids = this.input('input_ids');
-    if (architectureOf(config).positions === 'fromZero') {
-      const S = graph.node('Shape', [ids], { attributes: { start: { int: 1 }, end: { int: 2 } } }); // [1]
-      return (table) => graph.node('Slice', [table, this.ints([0]), S, this.ints([0])]);
-    }
-    const padId = this.ints([config.padTokenId]);
-    const isText = graph.node('Not', [graph.node('Equal', [ids, padId])]);
-    const counted = graph.cast(isText, 'int64'); // [B, S]
-    const numbers = graph.node('Mul', [graph.node('CumSum', [counted, this.ints([1])]), counted]);
-    const places = graph.node('Add', [numbers, padId]);
-    return (table) => graph.node('Gather', [table, places]);
   }
 
   /** S. // [1], int64 */

@@ -1,5 +1,5 @@
 /**
- * Tensor operations of an encoder. An architecture is a function over them; an implementation of
+ * Tensor operations of a transformer. An architecture is a function over them; an implementation of
  * them builds a graph. `V` is a value of that graph.
  *
  * Values have one of four forms. The layout of the tokens is the implementation's own.
@@ -11,8 +11,8 @@
  * | scores    | a number for each head and pair of tokens: [B, H, Sq, S]                   |
  * | distances | a row for each distance, or range of distances, of two tokens: [R, n]      |
  *
- * Operations on each row by itself, such as `linear` and `layerNorm`, take distances as well. The
- * tokens that have queries are the first Sq of their sequence.
+ * Operations on each row by itself, such as `linear` and `layerNorm`, take distances as well. Where
+ * distances count, the tokens that have queries are the first Sq of their sequence.
  *
  * A module is named as in the checkpoint. Its tensors are `MODULE.weight` and `MODULE.bias`; their
  * shapes come from the architecture's list of tensors.

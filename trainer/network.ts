@@ -25,7 +25,7 @@ import { repeatHeads } from './repeat-heads';
 import { rmsNorm } from './rms-norm';
 import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
-import { allPlaces, firstToken, lastPlaces, lastToken, meanToken, tableRows } from './tokens';
+import { allPlaces, firstToken, lastPlaces, lastToken, marksOfReal, meanToken, tableRows } from './tokens';
 import { type Blocks, blockKeys, blockMask, blockQueries, blocksOf, firstTokenMask, joinBlocks } from './window';
 
 /** Added to an attention score so that its probability is exactly 0. */
@@ -201,7 +201,7 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   convolve(x: Tensor, module: string): Tensor {
     const { ops, batch } = this;
     const [weight, bias] = ['weight', 'bias'].map((part) => this.weights.get(`${module}.${part}`).tensor);
-    const real = ops.exp(ops.reshape(this.inputs.mask, [batch, -1, 1]));
+    const real = ops.reshape(marksOfReal(ops, this.inputs.mask), [batch, -1, 1]);
     return convolve(this.tape, x, { weight, bias, real, batch });
   }
 

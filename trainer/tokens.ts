@@ -67,7 +67,7 @@ export function lastToken(tape: Tape, rows: Tensor, mask: Tensor): Tensor {
 }
 
 /** 1 at real tokens, 0 at padding. // [B, 1, 1, S] → [B, 1, 1, S] */
-const marksOfReal = (ops: Ops, mask: Tensor) => ops.add(ops.sign(mask), ops.scalar(1));
+export const marksOfReal = (ops: Ops, mask: Tensor) => ops.add(ops.sign(mask), ops.scalar(1));
 
 /** 1 at the last real token, else 0. // [B, 1, 1, S] → [B, 1, 1, S] */
 function marksOfLast(ops: Ops, mask: Tensor): Tensor {

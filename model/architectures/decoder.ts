@@ -1,6 +1,6 @@
 import type { Architecture, HeadRole, HeadSlice, ModelConfig, ModelTensor, TaskHead } from '../architecture';
 import type { Operations, QueryTokens, Range } from '../operations';
-import { ropeFault, ropeFrequencies } from '../rope';
+import { configuredFrequencies, rotaryFault } from '../rotary';
 
 /**
  * Causal decoder as a sequence classifier (Touvron et al. 2023): norms before attention and
@@ -10,6 +10,7 @@ import { ropeFault, ropeFrequencies } from '../rope';
 export interface DecoderTraits {
   modelType: string;
   classPrefix: string;
+  tokenizerClass?: string;
   /** Values of fields that config.json leaves out. */
   defaults: Architecture['defaults'];
   /** Modules of a layer that have a bias. */
@@ -58,7 +59,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
     const projected = net.linear(x, inLayer(layer, PROJECTIONS[of]), normalizesHeads ? {} : { factor });
     const split = net.splitHeads(projected, of === 'q' ? heads : keyValueHeads);
     const normed = normalizesHeads ? net.rmsNorm(split, inLayer(layer, HEAD_NORMS[of]), layerNormEps, factor) : split;
-    return net.rotary(normed, ropeFrequencies(config), tokens);
+    return net.rotary(normed, configuredFrequencies(config), tokens);
   }
 
   return {
@@ -101,7 +102,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
       const types = Array.isArray(raw.layer_types) ? raw.layer_types : [];
       const type = types.find((each) => each !== 'full_attention');
       if (type !== undefined) return ['layer_types', type, '"full_attention" in every layer'];
-      return ropeFault(raw);
+      return rotaryFault(raw);
     },
 
     tensors({ layers, heads, keyValueHeads, headDim, hiddenSize: d, intermediateSize: di, vocabSize, raw }) {

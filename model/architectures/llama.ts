@@ -4,6 +4,7 @@ import { decoder } from './decoder';
 export const llama = decoder({
   modelType: 'llama',
   classPrefix: 'Llama',
+  tokenizerClass: 'TokenizersBackend',
   defaults: { positionRows: 2048 },
   biased: ({ attention_bias: attention, mlp_bias: feedForward }) => [
     ...(attention ? (['q', 'k', 'v', 'o'] as const) : []),

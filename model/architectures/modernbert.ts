@@ -94,6 +94,7 @@ const taskHead = (reads: TaskHead['reads']): TaskHead => ({
 export const modernbert: Architecture = {
   modelType: 'modernbert',
   classPrefix: 'ModernBert',
+  tokenizerClass: 'TokenizersBackend',
   prefixes: ['', 'model.'],
   legacyEndings: [],
   config: {

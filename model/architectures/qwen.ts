@@ -14,6 +14,7 @@ export const qwen2 = decoder({
 export const qwen3 = decoder({
   modelType: 'qwen3',
   classPrefix: 'Qwen3',
+  tokenizerClass: 'Qwen2Tokenizer',
   defaults: { positionRows: 32768, headDim: 128 },
   biased: ({ attention_bias: attention }) => (attention ? ['q', 'k', 'v', 'o'] : []),
   normalizesHeads: true,

@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { HifiError } from '../../foundation/errors';
 import { readModelConfig } from '../../model/config';
-import { ropeFrequencies } from '../../model/rope';
+import { configuredFrequencies } from '../../model/rotary';
 
 const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-config-'));
 afterAll(() => fs.rmSync(root, { recursive: true }));
@@ -324,9 +324,9 @@ test('a decoder has heads of its own size, groups of keys and values, and no dro
 test.each(Object.keys(DECODERS))('the positions of %s in both forms of config.json', (name) => {
   const { rope_theta, rope_scaling, ...rest } = DECODERS[name];
   const parameters = { rope_type: 'default', ...(rope_scaling as object | null), rope_theta };
-  const before = ropeFrequencies(decoder(name));
+  const before = configuredFrequencies(decoder(name));
   put(JSON.stringify({ ...rest, rope_parameters: parameters }));
-  expect(ropeFrequencies(readModelConfig(root))).toEqual(before);
+  expect(configuredFrequencies(readModelConfig(root))).toEqual(before);
   expect(before).toHaveLength(64 / (name === 'Llama-3.2-1B' ? 2 : 1));
 });
 
