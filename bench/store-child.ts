@@ -2,10 +2,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as readline from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LmdbStore } from '../gateway/lmdb-store';
 import type { Happening } from '../gateway/record';
 import { Scheduler } from '../gateway/scheduler';
 import { gatewayService } from '../gateway/service';
-import { JobStore } from '../gateway/store';
 import { Inputs } from '../infra/artifacts/inputs';
 import { ArtifactStore } from '../infra/artifacts/store';
 import { GrpcClient } from '../infra/grpc/client';
@@ -37,13 +37,14 @@ const epoch = (number: number): Happening => ({
 
 async function main(): Promise<void> {
   const stateDir = process.argv[2];
-  const store = new JobStore(path.join(stateDir, 'jobs'), false);
+  const store = new LmdbStore(path.join(stateDir, 'jobs'), false);
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots: [], scratch: path.join(stateDir, 'scratch') });
-  const attempt = async (_: string, signal: AbortSignal) => {
+  const attempt = async (_: unknown, signal: AbortSignal) => {
     await new Promise((resolve) => signal.addEventListener('abort', resolve));
   };
   const scheduler = new Scheduler(store, attempt, openLog('gateway'));
+  scheduler.start();
   const server = new GrpcServer({ host: '127.0.0.1', port: 0 });
   // Without an analyzer no model is checked.
   const analyzer = new GrpcClient('127.0.0.1:1');
@@ -64,8 +65,9 @@ async function main(): Promise<void> {
       }
       const { user, system } = process.cpuUsage(cpu);
       const cpuMs = (user + system) / 1000 / Number(count);
-      const [event] = store.eventsFrom(id, store.get(id).sequence);
-      const content = Buffer.byteLength(JSON.stringify([store.get(id), event]));
+      const record = await store.get(id);
+      const [event] = store.eventsFrom(id, record.sequence);
+      const content = Buffer.byteLength(JSON.stringify([record, event]));
       return { cpuMs, content, bytes: (written() - bytes) / Number(count) };
     },
     memory: async () => ({ bytes: process.memoryUsage.rss() }),
@@ -78,7 +80,7 @@ async function main(): Promise<void> {
   }
 }
 
-async function fill(store: JobStore, artifacts: ArtifactStore, count: number): Promise<object> {
+async function fill(store: LmdbStore, artifacts: ArtifactStore, count: number): Promise<object> {
   const files = await Promise.all(Array.from({ length: 16 }, (_, i) => artifacts.addText(`artifact ${i}`)));
   const events: Happening[] = [
     ...Array.from({ length: 5 }, (_, i) => epoch(i + 1)),

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
   const program = new Program(
     loadTensorFlow(),
-    { checkpoint, mask, layout, outputs: 2, problem: 'single-label' },
+    { checkpoint, mask, layout, outputs: 2, objective: { problem: 'single-label' } },
     initial,
   );
   const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };

@@ -6,7 +6,16 @@ import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import type { Tune } from '../heads/mask';
 import { decimals, oneOf, seedList, someOf, wholeNumber } from './flag-values';
-import { add, addScheduleFlags, addSizeFlags, engineFlags, type Flags, sizeFlags } from './flags';
+import {
+  add,
+  addScheduleFlags,
+  addSizeFlags,
+  engineFlags,
+  type Flags,
+  labelFlags,
+  longTextFlags,
+  sizeFlags,
+} from './flags';
 
 /** Adds the flags for the compared methods and their rows. */
 export function addCompareFlags(command: Command): void {
@@ -91,7 +100,7 @@ export function compareFlags(
     tune,
     lrs,
     samples,
-    training: { epochs, batchSize, warmup, weightDecay, maxLength },
+    training: { epochs, batchSize, warmup, weightDecay, maxLength, ...labelFlags(flags), ...longTextFlags(flags) },
     engine: engineFlags(flags),
   };
 }

@@ -28,8 +28,11 @@ export interface Setting {
 const EXCLUDED: Readonly<Record<string, readonly string[]>> = {
   budget: ['k'],
   k: ['budget'],
-  task: ['textColumns', 'labelColumn', 'problem', 'regression'],
+  task: ['textColumns', 'labelColumn', 'labelColumns', 'labelSeparator', 'problem', 'regression'],
   textColumns: ['task'],
+  labelColumn: ['labelColumns'],
+  labelColumns: ['labelColumn', 'labelSeparator'],
+  labelSeparator: ['labelColumns'],
   problem: ['regression'],
   regression: ['problem'],
 };
@@ -173,7 +176,8 @@ const pathsFrom = (folder: string, option: Option, value: unknown) =>
  * folder.
  */
 function fromFolder(folder: string, option: Option, written: string): string {
-  if (written === STDIN || path.isAbsolute(written)) return written;
+  const { words } = option.parseArg as FlagParser<unknown>;
+  if (written === STDIN || words?.includes(written) || path.isAbsolute(written)) return written;
   if (/^~(\/|$)/.test(written)) return path.join(os.homedir(), written.slice(1));
   if (folder === '.') return written;
   const there = path.join(folder, written);

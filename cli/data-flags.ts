@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import type { DataSource } from '../data/dataset';
+import { type DataSource, LABEL_SEPARATOR } from '../data/dataset';
 import { sourceFormat } from '../data/files';
 import { DATA_FORMATS, type DataFormat } from '../data/format';
 import { namedProblem, PROBLEM_TYPES } from '../data/problem';
@@ -27,15 +27,23 @@ export function addDataFlags(command: Command, labels: boolean): void {
   );
   const problem = new Option(
     `--problem <${PROBLEM_TYPES.join('|')}>`,
-    'problem to solve: predict a class or a number (default: single-label; a task sets its own)',
+    'problem to solve: predict a class, several labels, a number, or the relevance of a text to a query (default: single-label; a task sets its own)',
   ).argParser(oneOf('--problem', PROBLEM_TYPES));
   const regression = new Option('--regression', 'short for --problem regression');
+  const columns = new Option(
+    '--label-columns <a,b,…>',
+    'header names of columns with 0 or 1, one per label, instead of --label-column; for --problem multi-label',
+  ).argParser(headerName('--label-columns', true));
+  const separator = new Option(
+    '--label-separator <text>',
+    `text between the labels of a cell, for --problem multi-label (default: ${LABEL_SEPARATOR})`,
+  ).argParser(String);
   // One set of data flags then serves all commands.
-  for (const option of [column, problem, regression]) command.addOption(option.hideHelp(!labels));
+  for (const option of [column, columns, separator, problem, regression]) command.addOption(option.hideHelp(!labels));
   add(
     command,
-    '--format <tsv|csv|jsonl|parquet|txt>',
-    "the data's format (default: by the extension; txt: one text per line, without columns or labels)",
+    '--format <tsv|csv|jsonl|parquet|txt|conll>',
+    "the data's format (default: by the extension; txt: one text per line, without columns or labels; conll: one word per line, its tag last)",
     oneOf('--format', DATA_FORMATS),
   );
   add(
@@ -71,7 +79,8 @@ export function addDevFlag(command: Command): void {
 
 /**
  * Reads the group except the paths, which a function adds: a command may have two sources of one
- * layout. `--text-columns` remains one name in it; `readable` splits the name if needed.
+ * layout. `--text-columns` and `--label-columns` remain one name each; `readable` splits them if
+ * needed.
  *
  * @param known the task if no flag names the columns
  */
@@ -80,7 +89,13 @@ export function dataFlags(
   labels: boolean,
   known?: TaskName,
 ): (paths: string | readonly string[]) => DataSource {
-  const { labelColumn, format, delimiter } = flags as Omit<Partial<DataSource>, 'path'>;
+  const { labelColumn, labelSeparator, format, delimiter } = flags as Omit<Partial<DataSource>, 'path'>;
+  const labelColumns = flags.labelColumns === undefined ? undefined : [flags.labelColumns as string];
+  const labelled = {
+    ...(labelColumn !== undefined && { labelColumn }),
+    ...(labelColumns && { labelColumns }),
+    ...(labelSeparator !== undefined && { labelSeparator }),
+  };
   const problem = namedProblem(flags);
   const textColumns = flags.textColumns === undefined ? undefined : [flags.textColumns as string];
   const task = (flags.task as TaskName | undefined) ?? (textColumns ? undefined : known);
@@ -90,8 +105,11 @@ export function dataFlags(
     );
   }
   if (task !== undefined) {
-    if (labelColumn !== undefined)
-      throw invalidInput('--label-column needs --text-columns; a task has its own label column');
+    const [given] = Object.keys(labelled);
+    if (given !== undefined) {
+      const flag = `--${given.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+      throw invalidInput(`${flag} needs --text-columns; a task has its own label column`);
+    }
     if (problem !== undefined) {
       const flag = flags.problem === undefined ? '--regression' : '--problem';
       throw invalidInput(`${flag} needs --text-columns; a task sets it itself`);
@@ -101,16 +119,18 @@ export function dataFlags(
     const [path, ...others] = typeof paths === 'string' ? [paths] : paths;
     const more = others.length > 0 && { more: others.map((other) => ({ path: other })) };
     const source: DataSource = { path, ...more, ...(format && { format }), ...(delimiter && { delimiter }) };
-    if (formatFor(source) === 'txt' && !labels && !flags.task && !textColumns) return source;
+    const named = formatFor(source);
+    if (named === 'txt' && !labels && !flags.task && !textColumns) return source;
+    if (named === 'conll' && !task && !textColumns) return { ...source, ...(labels && problem && { problem }) };
     if (task !== undefined) return { ...source, task };
     if (!textColumns)
       throw invalidInput(
         `the text columns are missing; give --task (${TASK_NAMES.join(', ')}) or --text-columns a[,b]`,
       );
-    if (labels && labelColumn === undefined) {
+    if (labels && labelColumn === undefined && !labelColumns) {
       throw invalidInput('labels are needed here; give --label-column with --text-columns');
     }
-    return { ...source, textColumns, ...(labels && { labelColumn, ...(problem && { problem }) }) };
+    return { ...source, textColumns, ...(labels && { ...labelled, ...(problem && { problem }) }) };
   };
 }
 

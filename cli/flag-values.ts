@@ -8,6 +8,8 @@ export type Takes = readonly string[] | 'file' | 'folder' | 'model';
 export interface FlagParser<T> {
   (text: string): T;
   readonly takes?: Takes;
+  /** Values that are no paths, for a parser that takes one. */
+  readonly words?: readonly string[];
   /** True if the value is a list with commas. */
   readonly several?: boolean;
   /** True if the flag may be repeated; its value is then a list. */
@@ -42,6 +44,17 @@ export function decimal(flag: string, right: string, isValid: (value: number) =>
     if (Number.isFinite(value) && isValid(value)) return value;
     throw refused(flag, text, right);
   };
+}
+
+/** Parses a decimal number as {@link decimal} does, or a word. */
+export function decimalOr<W extends string>(
+  flag: string,
+  right: string,
+  isValid: (value: number) => boolean,
+  word: W,
+): FlagParser<number | W> {
+  const parse = (text: string) => (text === word ? word : decimal(flag, `${right}, or ${word}`, isValid)(text));
+  return Object.assign(parse, { takes: [word] });
 }
 
 /** Parses decimal numbers above 0 with commas, each once. */

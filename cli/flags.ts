@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { LONG_TEXTS } from '../data/word-windows';
 import { SCORE_DEFAULTS, type ScoreOptions } from '../delta/score-options';
 import { TRAIN_DEFAULTS, type TrainOptions } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
@@ -6,7 +7,8 @@ import { ANALYSIS_DEFAULTS, type AnalysisOptions } from '../heads/analysis-optio
 import { STRATEGIES } from '../heads/mask';
 import { RANKING_DEFAULTS, type RankingOptions } from '../heads/ranking';
 import { rankingScope, SELECTION_DEFAULTS, type SelectionOptions } from '../heads/select';
-import { aPath, decimal, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
+import { classWeights, wordOrWeights } from './class-weights';
+import { aPath, decimal, decimalOr, type FlagParser, oneOf, wholeNumber, wholeNumberOr } from './flag-values';
 
 /** Flags as commander parses them, with names in camel case. */
 export type Flags = Record<string, unknown>;
@@ -247,6 +249,40 @@ export function addScheduleFlags(command: Command): void {
     weightDecay,
   );
   addMaxLengthFlag(command, maxLength);
+  addLongTextFlags(command, 'dev rows, and rows at prediction, with more tokens', 'cut');
+  const share = (value: number) => value >= 0 && value <= 1;
+  add(
+    command,
+    '--class-weights <none|balanced|file>',
+    'weights of the labels in the loss: none, balanced (rare labels count more), or a JSON file of weights by label (default: none)',
+    wordOrWeights,
+  );
+  add(
+    command,
+    '--label-smoothing <share>',
+    'share of each target that is spread over the labels evenly (default: 0)',
+    decimal('--label-smoothing', 'a number from 0 to 1', share),
+  );
+  add(
+    command,
+    '--threshold <auto|probability>',
+    'probability from which a label is predicted, with several labels per row (default: auto, the best on the dev rows for each label)',
+    decimalOr('--threshold', 'a number from 0 to 1', share, 'auto'),
+  );
+}
+
+/**
+ * Reads the flags of the loss and the thresholds.
+ * @throws HifiError INVALID_INPUT as {@link classWeights}
+ */
+export function labelFlags(flags: Flags): Pick<TrainOptions, 'classWeights' | 'labelSmoothing' | 'threshold'> {
+  const { labelSmoothing, threshold } = flags as { labelSmoothing?: number; threshold?: number | 'auto' };
+  const weights = classWeights(flags.classWeights as string | undefined);
+  return {
+    ...(weights !== undefined && { classWeights: weights }),
+    ...(labelSmoothing !== undefined && { labelSmoothing }),
+    ...(threshold !== undefined && threshold !== 'auto' && { threshold }),
+  };
 }
 
 export function trainingFlags(flags: Flags): TrainOptions {
@@ -259,7 +295,9 @@ export function trainingFlags(flags: Flags): TrainOptions {
     warmup,
     weightDecay,
     maxLength,
+    ...longTextFlags(flags),
     ...(earlyStopping !== undefined && { earlyStopping }),
+    ...labelFlags(flags),
     seed,
     ...engineFlags(flags),
   };
@@ -277,6 +315,20 @@ export function addInferenceFlags(command: Command): void {
     `tokens after which texts are truncated (default: as the delta was trained, else ${TRAIN_DEFAULTS.maxLength})`,
     wholeNumber('--max-length', 1),
   );
+  addLongTextFlags(command, 'rows with more tokens', 'as the delta was trained');
+}
+
+/** Adds the flags for rows with more tokens than `--max-length`. @param rows which rows they are */
+function addLongTextFlags(command: Command, rows: string, initial: string): void {
+  const what = `${rows}: cut, or read in windows that overlap (default: ${initial})`;
+  add(command, '--long-texts <cut|windows>', what, oneOf('--long-texts', LONG_TEXTS));
+  add(command, '--stride <tokens>', 'tokens that neighbouring windows share (default: 64)', wholeNumber('--stride', 0));
+}
+
+/** Reads the flags for long texts, as far as they are given. */
+export function longTextFlags(flags: Flags): Pick<TrainOptions, 'longTexts' | 'stride'> {
+  const { longTexts, stride } = flags as Pick<TrainOptions, 'longTexts' | 'stride'>;
+  return { ...(longTexts !== undefined && { longTexts }), ...(stride !== undefined && { stride }) };
 }
 
 function addBatchSizeFlag(command: Command, initial: number): void {

@@ -42,6 +42,7 @@ function written(option: Option, value: unknown, file: string): unknown {
   if (Array.isArray(value)) return value.map((each) => written(option, each, file));
   const takes = (option.parseArg as FlagParser<unknown> | undefined)?.takes;
   if (typeof takes !== 'string' || typeof value !== 'string' || value === STDIN || path.isAbsolute(value)) return value;
+  if ((option.parseArg as FlagParser<unknown>).words?.includes(value)) return value;
   if (takes === 'model' && !isFolderPath(value) && !fs.existsSync(value)) return value;
   const there = path.relative(path.dirname(path.resolve(file)), path.resolve(value)) || '.';
   // A relative folder must not look like a name on the Hub.

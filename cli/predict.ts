@@ -26,7 +26,7 @@ async function predictRows(flags: Flags): Promise<void> {
     const pending: string[][] = [];
     try {
       await eachPart(flags, session, async (rows) => {
-        const lines = rows.map((row) => JSON.stringify(row));
+        const lines = rows.map(lineOf);
         file?.write(`${lines.join('\n')}\n`);
         if (file && array) pending.push(lines);
         else if (!file) await printText(array ? array.next(lines) : `${lines.join('\n')}\n`);
@@ -53,6 +53,10 @@ async function eachPart(flags: Flags, session: Session, use: (rows: Prediction[]
     await use(shown.rows);
   });
 }
+
+/** Line of a prediction. Words have no logits. */
+const lineOf = ({ logits, ...answer }: Prediction) =>
+  JSON.stringify(logits.length > 0 ? { ...answer, logits } : answer);
 
 /** JSON array that is printed in pieces. */
 class JsonArray {

@@ -181,7 +181,17 @@ async function oneFile(rows: DataSource): Promise<DataSource> {
 /** Uploads a dataset's file and returns the dataset as the gateway's request names it. */
 async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progress }: Session) {
   const sent = await oneFile(rows);
-  const { path: name, file = name, format, task, textColumns, labelColumn, delimiter } = sent;
+  const {
+    path: name,
+    file = name,
+    format,
+    task,
+    textColumns,
+    labelColumn,
+    labelColumns,
+    labelSeparator,
+    delimiter,
+  } = sent;
   const stored = { sha256: await sha256OfFile(file), sizeBytes: fs.statSync(file).size };
   await uploadFile(gateway, file, stored, signal, (done, total) =>
     progress.at({ stage: 'upload', done, total, unit: 'bytes' }),
@@ -194,6 +204,8 @@ async function uploaded(gateway: GrpcClient, rows: DataSource, { signal, progres
     task,
     textColumns,
     labelColumn,
+    labelColumns,
+    labelSeparator,
     problem: namedProblem(sent),
     delimiter,
   };

@@ -21,19 +21,29 @@ export async function readable(source: DataSource, signal: AbortSignal): Promise
   const { more } = source;
   const whole: DataSource = { ...source, ...(await spooled(source, signal)) };
   if (more) whole.more = await Promise.all(more.map((each) => spooled(each, signal)));
-  const { textColumns } = whole;
-  return textColumns === undefined ? whole : { ...whole, textColumns: await splitColumns(textColumns, whole) };
+  const { textColumns, labelColumns } = whole;
+  const texts = { flag: '--text-columns', most: 2, right: 'one name, or two with a comma between' };
+  const labels = { flag: '--label-columns', most: Number.POSITIVE_INFINITY, right: 'names with commas between' };
+  return {
+    ...whole,
+    ...(textColumns && { textColumns: await splitColumns(textColumns, texts, whole) }),
+    ...(labelColumns && { labelColumns: await splitColumns(labelColumns, labels, whole) }),
+  };
 }
 
-/** Splits `--text-columns` at its comma, unless the whole value is a header. */
-async function splitColumns([written, ...others]: string[], source: DataSource): Promise<string[]> {
+/** Splits a flag's names at commas, unless the whole value is a header. */
+async function splitColumns(
+  [written, ...others]: string[],
+  { flag, most, right }: { flag: string; most: number; right: string },
+  source: DataSource,
+): Promise<string[]> {
   if (others.length > 0 || !written.includes(',')) return [written, ...others];
   const header = await columnNames(source);
   if (header.includes(written)) return [written];
   const columns = written.split(',').map((name) => name.trim());
-  if (columns.length === 2 && !columns.includes('') && columns[0] !== columns[1]) return columns;
+  if (columns.length <= most && !columns.includes('') && new Set(columns).size === columns.length) return columns;
   throw invalidInput(
-    `--text-columns is ${JSON.stringify(written)}; it must be one name, or two with a comma between; ${source.path} has ${header.map((name) => JSON.stringify(name)).join(', ')}`,
+    `${flag} is ${JSON.stringify(written)}; it must be ${right}; ${source.path} has ${header.map((name) => JSON.stringify(name)).join(', ')}`,
   );
 }
 

@@ -4,7 +4,16 @@ import { deltaTrainedAs, modelTrainedAs } from '../delta/trained-as';
 import { TRAIN_DEFAULTS } from '../delta/training-options';
 import { addDataFlags, addRowsFlag, dataFlags } from './data-flags';
 import { aPath } from './flag-values';
-import { add, addEngineFlags, addInferenceFlags, addJsonFlag, addModelFlags, engineFlags, type Flags } from './flags';
+import {
+  add,
+  addEngineFlags,
+  addInferenceFlags,
+  addJsonFlag,
+  addModelFlags,
+  engineFlags,
+  type Flags,
+  longTextFlags,
+} from './flags';
 import { modelFolder, type Session } from './session';
 import { readable } from './stdin';
 
@@ -36,7 +45,8 @@ export async function tunedModelRequest(flags: Flags, labels: boolean, session: 
   const task = model === undefined ? trained?.task : modelTrainedAs(model).task;
   const source = dataFlags(flags, labels, task)(flags.data as string[]);
   const data = await readable(source, session.signal);
-  const maxLength = (flags.maxLength as number | undefined) ?? trained?.maxLength ?? TRAIN_DEFAULTS.maxLength;
-  const options = { batchSize: flags.batchSize as number, maxLength, ...engineFlags(flags) };
+  const maxLength = (flags.maxLength as number | undefined) ?? trained?.lengths.maxLength ?? TRAIN_DEFAULTS.maxLength;
+  const lengths = { ...trained?.lengths, ...longTextFlags(flags), maxLength };
+  const options = { batchSize: flags.batchSize as number, ...lengths, ...engineFlags(flags) };
   return { model: model ?? (await modelFolder(flags, session)), ...(delta !== undefined && { delta }), data, options };
 }

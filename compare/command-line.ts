@@ -1,5 +1,5 @@
 import type { DataSource } from '../data/dataset';
-import { columnFlags, commandText, fileFlags } from '../report/shell';
+import { columnFlags, commandText, fileFlags, labelFlags } from '../report/shell';
 import type { ComparisonResults } from './summary';
 
 /** Options of a comparison's command line that its results do not record. */
@@ -40,6 +40,7 @@ export function comparisonCommand(
     ['warmup', training.warmup],
     ['weight-decay', training.weightDecay],
     ['max-length', training.maxLength],
+    ...labelFlags(training),
     ['device', device],
     ['threads', threads],
     ['out', 'out'],

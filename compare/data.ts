@@ -1,5 +1,6 @@
 import type { DataSource, Dataset } from '../data/dataset';
-import { encodeLabels, fitLabels, type Targets } from '../data/labels';
+import type { Targets } from '../data/label-reading';
+import { encodeLabels, fitLabels } from '../data/labels';
 import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { within } from '../foundation/errors';

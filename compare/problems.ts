@@ -1,16 +1,37 @@
-import type { Targets } from '../data/labels';
+import type { Judgement, Target, Targets } from '../data/label-reading';
 import type { ProblemType } from '../data/problem';
+import { rarestLabels } from '../data/several-labels';
+import { rarestTags } from '../data/word-labels';
 
-/** Rules for comparing methods on a problem's rows. */
+/**
+ * Rules for comparing methods on a problem's rows. Each problem's methods receive its own targets.
+ */
 interface ComparedProblem {
   /** Class of each row, for stratified draws; one class if there are none. // [n] */
   classes(targets: Targets): ArrayLike<number>;
+  /** Unit of each row, whose rows are drawn together; absent if each row is its own. // [n] */
+  units?(targets: Targets): ArrayLike<number>;
+  /** Labels of a row, of which training rows must have every one. Default: its class. */
+  labels?(target: Target): ArrayLike<number>;
   /** Why logistic regression cannot be compared; undefined if it can. */
   readonly noLogistic?: string;
 }
 
+const oneClass = ({ length }: Targets) => new Int32Array(length);
+
 /** Each problem in a comparison. */
 export const COMPARED: Readonly<Record<ProblemType, ComparedProblem>> = {
-  'single-label': { classes: (targets) => targets },
-  regression: { classes: ({ length }) => new Int32Array(length), noLogistic: 'the labels are numbers' },
+  'single-label': { classes: (targets: ArrayLike<number>) => targets },
+  'multi-label': { classes: rarestLabels, noLogistic: 'a row may have several labels' },
+  tokens: {
+    classes: rarestTags,
+    labels: (tags: Int32Array) => tags,
+    noLogistic: 'each word has a label',
+  },
+  regression: { classes: oneClass, noLogistic: 'the labels are numbers' },
+  relevance: {
+    classes: oneClass,
+    units: (targets: ArrayLike<Judgement>) => Array.from(targets, ({ query }) => query),
+    noLogistic: 'the labels are the relevance of pairs',
+  },
 };

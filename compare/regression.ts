@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { embed } from '../analyzer/analysis-engine';
+import type { Targets } from '../data/label-reading';
 import { logitCount } from '../data/problem';
 import { predictions, score } from '../delta/logits';
 import { isBetter, type Quality, qualityOf } from '../delta/metrics';
@@ -62,13 +63,13 @@ export async function* fitRegression(
   });
   const [train, dev] = [ofPool(split.train), ofPool(split.dev)];
   const logits = (model: LogisticModel, x: Matrix) => ({ values: logisticLogits(model, x), outputs: classes });
-  const answers = (model: LogisticModel, x: Matrix) => predictions(logits(model, x), labels.problem);
+  const answers = (model: LogisticModel, x: Matrix) => predictions(logits(model, x), labels) as number[];
   let best: { c: number; model: LogisticModel; dev: Quality } | undefined;
   for (const [i, c] of PENALTIES.entries()) {
     yield { kind: 'progress', stage: 'regression', done: i, total: PENALTIES.length, unit: 'penalties' };
     await breathe(signal);
     const model = fitLogistic(train.x, train.y, classes, c);
-    const value = qualityOf(metrics, score(logits(model, dev.x), dev.y, labels.problem, metrics), rows.byLoss);
+    const value = qualityOf(metrics, score(logits(model, dev.x), dev.y, labels, metrics), rows.byLoss);
     if (best === undefined || isBetter(value, best.dev)) best = { c, model, dev: value };
   }
   const { c, model, dev: chosen } = best!;
@@ -81,7 +82,10 @@ export async function* fitRegression(
       await breathe(signal);
     }
   }
-  const y = [...pick(targets, split.test), ...furtherTargets.flatMap((values) => Array.from(values))];
+  const y = [
+    ...pick(targets, split.test),
+    ...furtherTargets.flatMap((values) => Array.from(values as ArrayLike<number>)),
+  ];
   const record: RunRecord = {
     schemaVersion: 1,
     contestant: LOGISTIC,
@@ -103,4 +107,5 @@ export async function* fitRegression(
   return record;
 }
 
-const pick = (values: ArrayLike<number>, rows: Int32Array) => Array.from(rows, (row) => values[row]);
+/** Classes of some rows: no other problem gets here. */
+const pick = (values: Targets, rows: Int32Array) => Array.from(rows, (row) => values[row] as number);

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type DataSource, type Dataset, selectRows } from '../data/dataset';
 import { jsonLines, jsonLinesSource } from '../data/json-lines';
+import { LABELS } from '../data/labels';
 import { metricsOf } from '../delta/problems';
 import { invalidInput } from '../foundation/errors';
 import { writeWhole } from '../foundation/whole-file';
@@ -32,10 +33,14 @@ export function seedSplit(
   seeds: Seeds,
 ): Split {
   const { seed } = seeds;
-  const classes = COMPARED[labels.problem].classes(targets);
-  const split = splitRows(classes, size, seeds, size.dev);
-  const drawn = new Set(Array.from(split.train, (row) => classes[row]));
-  const missing = labels.names.findIndex((_, index) => !drawn.has(index));
+  const { classes: classesOf, units, labels: labelsOf } = COMPARED[labels.problem];
+  const classes = classesOf(targets);
+  const split = splitRows({ of: classes, units: units?.(targets) }, size, seeds, size.dev);
+  const drawn = new Set(
+    Array.from(split.train, (row) => Array.from(labelsOf?.(targets[row]) ?? [classes[row]])).flat(),
+  );
+  // With several labels per row the file of each seed has a column for every label.
+  const missing = LABELS[labels.problem].several ? -1 : labels.names.findIndex((_, index) => !drawn.has(index));
   if (missing >= 0) {
     throw invalidInput(
       `seed ${seed}: none of the ${split.train.length} training rows has the label "${labels.names[missing]}"; give more --rows, or --rows-per-class`,
@@ -57,12 +62,15 @@ export function seedRows(
   folder: string,
 ): SeedRows {
   const { pool, further, targets, labels } = data;
+  const { several } = LABELS[labels.problem];
   const split = seedSplit(data, size, seeds);
   const testRows = split.test.length + further.reduce((sum, { rows }) => sum + rows, 0);
   const write = (name: string, sets: readonly Dataset[]): DataSource => {
     const file = path.join(folder, `${name}.jsonl`);
-    if (!fs.existsSync(file)) writeWhole(file, jsonLines(sets));
-    return jsonLinesSource(file, sets[0]);
+    const [first, ...others] = sets;
+    const all = [several ? { ...first, labelNames: labels.names } : first, ...others];
+    if (!fs.existsSync(file)) writeWhole(file, jsonLines(all));
+    return jsonLinesSource(file, all[0]);
   };
   return {
     split,

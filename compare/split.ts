@@ -1,4 +1,5 @@
 import { randomStream } from '../data/random';
+import type { Strata } from '../data/split';
 import { invalidInput } from '../foundation/errors';
 
 /** Number of training rows: in all, or per class. */
@@ -31,26 +32,23 @@ export interface Seeds {
  * §3). All remaining rows are test rows, except those that chose the learning rate. A pure function
  * of its arguments.
  *
- * @param classes class of each row; a single class for a regression // [n]
+ * @param strata class of each row, a single class for a number; units are never divided, so that
+ *   a part may have more rows than asked for
  * @param devRows number of dev rows, instead of the default; with `rowsPerClass` divided among the
  *   classes
  * @throws HifiError INVALID_INPUT for too few rows, or fewer dev rows than classes
  */
-export function splitRows(
-  classes: ArrayLike<number>,
-  size: TrainingSize,
-  { seed, searchSeed }: Seeds,
-  devRows?: number,
-): Split {
-  const split = drawnRows(classes, size, seed, devRows);
+export function splitRows(strata: Strata, size: TrainingSize, { seed, searchSeed }: Seeds, devRows?: number): Split {
+  const split = drawnRows(strata, size, seed, devRows);
   if (seed === searchSeed) return split;
-  const chose = new Set(drawnRows(classes, size, searchSeed, devRows).dev);
+  const chose = new Set(drawnRows(strata, size, searchSeed, devRows).dev);
   return { ...split, test: split.test.filter((row) => !chose.has(row)) };
 }
 
 /** Training rows, dev rows and all remaining rows. */
-function drawnRows(classes: ArrayLike<number>, size: TrainingSize, seed: number, devRows?: number): Split {
-  const order = randomStream(seed, 'compare').shuffle(classes.length);
+function drawnRows({ of: classes, units }: Strata, size: TrainingSize, seed: number, devRows?: number): Split {
+  const drawn = randomStream(seed, 'compare').shuffle(classes.length);
+  const order = units ? byUnit(drawn, units) : drawn;
   if ('rows' in size) {
     const dev = devRows ?? Math.min(size.rows, MOST_DEV_ROWS);
     const wanted = size.rows + dev;
@@ -59,9 +57,13 @@ function drawnRows(classes: ArrayLike<number>, size: TrainingSize, seed: number,
         `--rows is ${size.rows}, and ${dev} more are needed as dev rows; the training file has ${classes.length} rows`,
       );
     }
-    return { train: order.slice(0, size.rows), dev: order.slice(size.rows, wanted), test: order.slice(wanted).sort() };
+    const end = (least: number) => unitEnd(order, units, least);
+    const train = end(size.rows);
+    const used = end(train + dev);
+    return { train: order.slice(0, train), dev: order.slice(train, used), test: order.slice(used).sort() };
   }
   const { rowsPerClass: k } = size;
+  if (units) throw invalidInput('--rows-per-class needs classes, which this problem has none of; give --rows');
   const byClass = new Map<number, number[]>();
   for (const row of order) {
     const rows = byClass.get(classes[row]);
@@ -82,4 +84,18 @@ function drawnRows(classes: ArrayLike<number>, size: TrainingSize, seed: number,
   const part = (from: number, to?: number) =>
     Int32Array.from([...byClass.keys()].sort((a, b) => a - b).flatMap((name) => byClass.get(name)!.slice(from, to)));
   return { train: part(0, k), dev: part(k, k + perClass), test: part(k + perClass).sort() };
+}
+
+/** Rows of each unit together, the units in the order of their first rows. */
+function byUnit(order: Int32Array, units: ArrayLike<number>): Int32Array {
+  const place = new Map<number, number>();
+  for (const row of order) if (!place.has(units[row])) place.set(units[row], place.size);
+  return Int32Array.from(Array.from(order).sort((a, b) => place.get(units[a])! - place.get(units[b])!));
+}
+
+/** Number of rows of the order, at least this many, after which a unit ends. */
+function unitEnd(order: Int32Array, units: ArrayLike<number> | undefined, least: number): number {
+  let end = Math.min(least, order.length);
+  while (units && end < order.length && units[order[end]] === units[order[end - 1]]) end++;
+  return end;
 }

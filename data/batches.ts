@@ -6,12 +6,22 @@ import { randomStream } from './random';
 export interface TokenIds {
   ids: number[];
   typeIds: number[];
+  asked?: AskedTokens;
 }
 
 /** Encoded row in five bytes per token, for large datasets. */
 export interface CompactTokenIds {
   ids: Int32Array;
   typeIds: Uint8Array;
+  asked?: AskedTokens;
+}
+
+/** Tokens of an encoded row that have logits of their own: the first of each word. */
+export interface AskedTokens {
+  /** Positions in the encoded row, ascending. */
+  at: Int32Array;
+  /** Number of each token's word in the row. */
+  words: Int32Array;
 }
 
 /** Encoded row in either form. */
@@ -44,12 +54,17 @@ export function encodeRows(
   maxLength: number,
   limits: EmbeddingLimits,
 ): CompactTokenIds[] {
-  return Array.from(rows, (row) => {
-    const encoded = encoder.encode(dataset.texts[row], dataset.seconds?.[row], maxLength);
-    const wrong = unreadable(encoded, limits);
-    if (wrong !== undefined) throw invalidInput(`${rowName(dataset, row)} ${wrong}`);
-    return { ids: Int32Array.from(encoded.ids), typeIds: Uint8Array.from(encoded.typeIds) };
-  });
+  return Array.from(rows, (row) =>
+    readable(dataset, row, encoder.encode(dataset.texts[row], dataset.seconds?.[row], maxLength), limits),
+  );
+}
+
+/** Checks an encoded row and makes it compact. @throws as {@link encodeRows} */
+export function readable(dataset: Dataset, row: number, encoded: TokenIds, limits: EmbeddingLimits): CompactTokenIds {
+  const wrong = unreadable(encoded, limits);
+  if (wrong !== undefined) throw invalidInput(`${rowName(dataset, row)} ${wrong}`);
+  const { ids, typeIds, asked } = encoded;
+  return { ids: Int32Array.from(ids), typeIds: Uint8Array.from(typeIds), ...(asked && { asked }) };
 }
 
 /** Describes why the model cannot read a row; undefined if it can. */

@@ -16,15 +16,31 @@ export interface DataSource extends NamedFile, NamedProblem {
   more?: readonly NamedFile[];
   /** A GLUE task, whose columns and labels are known. Default: columns are named. */
   task?: TaskName;
-  /** One or two column names; none with a task or a plain text. */
+  /** One or two column names; none with a task or a plain text, or for the columns of CoNLL. */
   textColumns?: string[];
-  /** A column name, if labels are needed; none with a task. */
+  /** A column name, if labels are needed; none with a task or `labelColumns`. */
   labelColumn?: string;
+  /**
+   * Columns of 0 or 1, one per label, whose names are the labels; for the problem `multi-label`,
+   * instead of `labelColumn`.
+   */
+  labelColumns?: string[];
+  /**
+   * Text between the labels of a cell that is no list, for the problem `multi-label`. Default:
+   * {@link LABEL_SEPARATOR}.
+   */
+  labelSeparator?: string;
   /** Format of the files. Default: by the file's extension. */
   format?: DataFormat;
   /** Delimiter of CSV or TSV fields. Default: a comma in CSV, a tab in TSV. */
   delimiter?: string;
 }
+
+/** Default text between the labels of a cell. */
+export const LABEL_SEPARATOR = '|';
+
+/** Label of a row: its text, trimmed; with several labels, or one per word, their names. */
+export type Label = string | readonly string[];
 
 /** Rows of a source. Index `i` of `texts`, `seconds` and `labels` is one row. */
 export interface Dataset {
@@ -37,8 +53,17 @@ export interface Dataset {
   texts: string[];
   /** Second texts of pairs. */
   seconds?: string[];
-  /** Labels as the file has them, trimmed; present if they were requested. */
-  labels?: string[];
+  /**
+   * Words of each row of the problem `tokens`; `texts` has them joined by spaces. Undefined for a
+   * text whose words are not given.
+   */
+  words?: (readonly string[] | undefined)[];
+  /** Labels as the file has them; present if they were requested. */
+  labels?: Label[];
+  /** Name of the label column, if there is one. */
+  labelColumn?: string;
+  /** Names of the label columns, if each label has a column. */
+  labelNames?: readonly string[];
   /** Number of rows, at least 1. */
   rows: number;
   /** Row numbers in the source (0 is the first after a header), unless they are 0 … rows − 1. */
@@ -66,6 +91,7 @@ export function selectRows(dataset: Dataset, indices: ArrayLike<number>): Datase
     ...dataset,
     texts: pick(dataset.texts),
     ...(dataset.seconds && { seconds: pick(dataset.seconds) }),
+    ...(dataset.words && { words: pick(dataset.words) }),
     ...(dataset.labels && { labels: pick(dataset.labels) }),
     rows: indices.length,
     rowNumbers: Int32Array.from(indices, (index) => rowNumber(dataset, index)),

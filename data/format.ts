@@ -9,8 +9,9 @@ import { invalidInput } from '../foundation/errors';
  * - `jsonl`: one object per line.
  * - `parquet`: Apache Parquet.
  * - `txt`: one text per line, without columns and labels.
+ * - `conll`: one word per line with its tag, a blank line between sentences.
  */
-export type DataFormat = 'tsv' | 'csv' | 'jsonl' | 'parquet' | 'txt';
+export type DataFormat = 'tsv' | 'csv' | 'jsonl' | 'parquet' | 'txt' | 'conll';
 
 const FORMATS: Readonly<Record<string, DataFormat>> = {
   '.tsv': 'tsv',
@@ -20,12 +21,13 @@ const FORMATS: Readonly<Record<string, DataFormat>> = {
   '.ndjson': 'jsonl',
   '.parquet': 'parquet',
   '.txt': 'txt',
+  '.conll': 'conll',
 };
 
-export const DATA_FORMATS: readonly DataFormat[] = ['tsv', 'csv', 'jsonl', 'parquet', 'txt'];
+export const DATA_FORMATS: readonly DataFormat[] = ['tsv', 'csv', 'jsonl', 'parquet', 'txt', 'conll'];
 
 /** Extensions that messages list. */
-export const EXTENSIONS: readonly string[] = ['.tsv', '.csv', '.jsonl', '.parquet', '.txt'];
+export const EXTENSIONS: readonly string[] = ['.tsv', '.csv', '.jsonl', '.parquet', '.txt', '.conll'];
 
 /**
  * Returns the format of a file's extension, ignoring `.gz` after it; undefined for another

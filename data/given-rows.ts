@@ -9,6 +9,10 @@ export interface GivenRows extends NamedProblem {
   /** One or two column names, for a file with columns. */
   textColumns?: string[];
   labelColumn?: string;
+  /** Columns of 0 or 1 that are named for their labels, instead of `labelColumn`. */
+  labelColumns?: string[];
+  /** Text between the labels of a cell, with several labels per row. */
+  labelSeparator?: string;
   /** Delimiter of CSV or TSV fields. */
   delimiter?: string;
 }

@@ -1,30 +1,43 @@
-import type { DataSource, Dataset } from './dataset';
+import type { DataSource, Dataset, Label } from './dataset';
 import { TASKS } from './tasks';
 
-type Layout = Pick<Dataset, 'task' | 'problem' | 'seconds'>;
+type Layout = Pick<Dataset, 'task' | 'problem' | 'seconds' | 'labelNames'>;
 
-/** Column names of a dataset's task, or default ones. */
-function columnsOf({ task, seconds }: Layout): { textColumns: readonly string[]; labelColumn: string } {
-  return task ? TASKS[task] : { textColumns: ['text', ...(seconds ? ['second'] : [])], labelColumn: 'label' };
+/** Columns of the lines: one of labels, or one of 0 or 1 for each label. */
+interface Columns {
+  textColumns: readonly string[];
+  labelColumn: string;
+  labelColumns?: readonly string[];
+}
+
+/** Column names of a dataset's task, or default ones that are no label's. */
+function columnsOf({ task, seconds, labelNames }: Layout): Columns {
+  if (task) return TASKS[task];
+  const free = (name: string): string => (labelNames?.includes(name) ? free(`${name}_`) : name);
+  const textColumns = [free('text'), ...(seconds ? [free('second')] : [])];
+  return { textColumns, labelColumn: 'label', ...(labelNames && { labelColumns: labelNames }) };
 }
 
 /** Texts of rows of datasets with their labels, if they have any. */
 export interface LabelledTexts {
   texts: readonly string[];
   seconds?: readonly string[];
-  labels?: readonly string[];
+  /** Words of each row, which are written as a list instead of the text. */
+  words?: Dataset['words'];
+  labels?: readonly Label[];
 }
 
 /** Rows as JSON Lines, with these columns. The same rows give the same bytes. */
 export function jsonLinesOf(
-  { texts, seconds, labels }: LabelledTexts,
-  { textColumns, labelColumn }: { textColumns: readonly string[]; labelColumn: string },
+  { texts, seconds, words, labels }: LabelledTexts,
+  { textColumns, labelColumn, labelColumns }: Columns,
 ): string {
+  const cells = (label: Label) => Object.fromEntries(labelColumns!.map((name) => [name, label.includes(name) ? 1 : 0]));
   const line = (row: number) =>
     JSON.stringify({
-      [textColumns[0]]: texts[row],
+      [textColumns[0]]: words?.[row] ?? texts[row],
       ...(seconds && { [textColumns[1]]: seconds[row] }),
-      ...(labels && { [labelColumn]: labels[row] }),
+      ...(labels && (labelColumns ? cells(labels[row]) : { [labelColumn]: labels[row] })),
     });
   return texts.map((_, row) => `${line(row)}\n`).join('');
 }
@@ -37,6 +50,7 @@ export const jsonLines = (sets: readonly Dataset[]): string =>
 export function jsonLinesSource(file: string, layout: Layout): DataSource {
   const { task, problem } = layout;
   if (task) return { path: file, task };
-  const { textColumns, labelColumn } = columnsOf(layout);
-  return { path: file, textColumns: [...textColumns], labelColumn, problem };
+  const { textColumns, labelColumn, labelColumns } = columnsOf(layout);
+  const labels = labelColumns ? { labelColumns: [...labelColumns] } : { labelColumn };
+  return { path: file, textColumns: [...textColumns], ...labels, problem };
 }

@@ -43,17 +43,37 @@ class JsonRecord implements TableRecord {
   }
 
   field(index: number): string | undefined {
-    const name = this.names[index];
-    const value = Object.hasOwn(this.object, name) ? this.object[name] : null;
+    const value = this.value(index);
     if (value === null) return undefined;
-    if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\ufffd');
-    if (typeof value !== 'object') return ownText(this.json, name);
-    const kind = Array.isArray(value) ? 'a list' : 'an object';
-    throw invalidInput(
-      `${this.path}: line ${this.line}: ${JSON.stringify(name)} is ${kind}; it must be a text, a number or a boolean`,
-    );
+    if (typeof value === 'string') return wellFormed(value);
+    if (typeof value !== 'object') return ownText(this.json, this.names[index]);
+    throw this.refused(index, value, '');
+  }
+
+  list(index: number): string[] | undefined {
+    const value = this.value(index);
+    if (!Array.isArray(value)) return undefined;
+    return value.map((item: unknown) => {
+      if (typeof item === 'string') return wellFormed(item);
+      if (typeof item === 'number' || typeof item === 'boolean') return String(item);
+      throw this.refused(index, item, 'a list with ');
+    });
+  }
+
+  private value(index: number): unknown {
+    const name = this.names[index];
+    return Object.hasOwn(this.object, name) ? this.object[name] : null;
+  }
+
+  private refused(index: number, value: unknown, where: string) {
+    const kind = value === null ? 'null' : Array.isArray(value) ? 'a list' : 'an object';
+    const at = `${this.path}: line ${this.line}: ${JSON.stringify(this.names[index])}`;
+    return invalidInput(`${at} is ${where}${kind}; it must be a text, a number or a boolean`);
   }
 }
+
+/** Replaces half surrogate pairs, which UTF-8 cannot encode. */
+const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, '\ufffd');
 
 function parsed(path: string, line: number, json: string): Record<string, unknown> {
   let value: unknown;

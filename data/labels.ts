@@ -1,63 +1,32 @@
-import { invalidInput } from '../foundation/errors';
+import { CLASS_LABELS } from './class-labels';
 import type { Dataset } from './dataset';
-import { rowName } from './dataset';
+import type { LabelReading, Targets } from './label-reading';
+import { NUMBER_LABELS } from './number-labels';
 import type { LabelSet, ProblemType } from './problem';
-import { TASKS } from './tasks';
-
-/** Labels as numbers: class indices or values. // [n] */
-export type Targets = Int32Array | Float32Array;
-
-/** Rules for reading the labels of a problem. */
-interface LabelReading {
-  /** True if labels are names: the label set lists them, and a Parquet column may store them. */
-  readonly named: boolean;
-  /**
-   * Names in the training rows.
-   *
-   * @throws HifiError INVALID_INPUT if no model can be trained on them
-   */
-  names(train: Dataset): readonly string[];
-  /**
-   * Encodes the labels of some rows.
-   * @param owner subject and verb before the list of known names in messages
-   * @throws HifiError INVALID_INPUT, naming the row and label
-   */
-  encode(dataset: Dataset, names: readonly string[], owner: string): Targets;
-  /** Description of the labels for messages. */
-  described(names: readonly string[]): string;
-}
+import { RELEVANCE_LABELS } from './relevance-labels';
+import { SEVERAL_LABELS } from './several-labels';
+import type { Strata } from './split';
+import { WORD_LABELS } from './word-labels';
 
 /** Labels of each problem. */
 export const LABELS: Readonly<Record<ProblemType, LabelReading>> = {
-  'single-label': {
-    named: true,
-    names: classNames,
-    encode: classIndices,
-    described: (names) => `${names.length} classes`,
-  },
-  regression: { named: false, names: () => [], encode: numbers, described: () => 'a regression' },
+  'single-label': CLASS_LABELS,
+  'multi-label': SEVERAL_LABELS,
+  regression: NUMBER_LABELS,
+  tokens: WORD_LABELS,
+  relevance: RELEVANCE_LABELS,
 };
 
 /**
  * Collects the labels of the training rows. A task's classes have GLUE's order; others are sorted,
  * by value if all are numbers.
- * @throws HifiError INVALID_INPUT if there are fewer than two classes, or one that the task lacks
+ * @throws HifiError INVALID_INPUT if there are fewer than two classes, one that the task lacks, or
+ *   no label at all
  */
 export const fitLabels = (train: Dataset): LabelSet => ({
   problem: train.problem,
   names: LABELS[train.problem].names(train),
 });
-
-function classNames(train: Dataset): readonly string[] {
-  const labels = labelsOf(train);
-  const found = [...new Set(labels)];
-  const names = train.task ? TASKS[train.task].labels.names : sortLabels(found);
-  if (train.task) classIndices(train, names, `the task ${train.task} has`);
-  if (found.length < 2) {
-    throw invalidInput(`${train.path}: all ${train.rows} rows have the label "${found[0]}"; two classes are needed`);
-  }
-  return names;
-}
 
 /**
  * Warns of classes that differ only in letter case or in Unicode composition, one line per group.
@@ -91,9 +60,9 @@ function codePoints(text: string): string {
 }
 
 /**
- * Converts labels to numbers: class indices, or the values of a regression.
+ * Converts labels to numbers, see `Target`.
  * @param owner subject and verb before the list of known classes in the message
- * @throws HifiError INVALID_INPUT, with row and label, if a label is not in `set` or not a finite
+ * @throws HifiError INVALID_INPUT, with row and label, if a label is not in `set` or not a valid
  *   number
  */
 export const encodeLabels = (
@@ -102,40 +71,5 @@ export const encodeLabels = (
   owner = 'the training rows have',
 ): Targets => LABELS[problem].encode(dataset, names, owner);
 
-function classIndices(dataset: Dataset, names: readonly string[], owner: string): Int32Array {
-  const classOf = new Map(names.map((name, index) => [name, index]));
-  return Int32Array.from(labelsOf(dataset), (label, index) => {
-    const known = classOf.get(label);
-    if (known === undefined) throw refused(dataset, index, `${owner} ${listOf(names)}`);
-    return known;
-  });
-}
-
-function numbers(dataset: Dataset): Float32Array {
-  return Float32Array.from(labelsOf(dataset), (label, index) => {
-    const value = isNumber(label) ? Math.fround(Number(label)) : Number.NaN;
-    if (!Number.isFinite(value)) throw refused(dataset, index, 'a regression needs a finite number');
-    return value;
-  });
-}
-
-const refused = (dataset: Dataset, index: number, what: string) =>
-  invalidInput(`${rowName(dataset, index)} has the label "${labelsOf(dataset)[index]}"; ${what}`);
-
-function labelsOf(dataset: Dataset): string[] {
-  if (!dataset.labels) throw invalidInput(`${dataset.path}: the labels were not read`);
-  return dataset.labels;
-}
-
-const isNumber = (text: string) => /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text);
-
-function sortLabels(labels: string[]): string[] {
-  const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  if (!labels.every(isNumber)) return labels.sort(byText);
-  return labels.sort((a, b) => Number(a) - Number(b) || byText(a, b));
-}
-
-function listOf(names: readonly string[]): string {
-  const shown = names.slice(0, 20).map((name) => `"${name}"`);
-  return shown.join(', ') + (names.length > shown.length ? ` and ${names.length - shown.length} more` : '');
-}
+/** Strata of labelled rows, for a hold-out split in which each has its share. */
+export const strataOf = (targets: Targets, { problem }: LabelSet): Strata => LABELS[problem].strata(targets);

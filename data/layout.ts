@@ -1,4 +1,6 @@
 import { invalidInput } from '../foundation/errors';
+import type { Column, Layout } from './columns';
+import { CONLL_COLUMNS } from './conll';
 import type { DataSource, Need } from './dataset';
 import { LIKELY_DELIMITERS } from './delimited';
 import type { DataFormat } from './format';
@@ -36,32 +38,19 @@ export function tableFormat({ path, delimiter }: DataSource, format: DataFormat)
   throw invalidInput(`${path}: --delimiter ${JSON.stringify(delimiter)} is for CSV and TSV; this is ${format}`);
 }
 
-interface Column {
-  name: string;
-  at: number;
-  /** Class names of a Parquet label column, whose values are their indexes. */
-  classes?: readonly string[];
-}
-
-/** Positions of a file's texts and labels. */
-export interface Layout {
-  texts: Column[];
-  label?: Column;
-  /** Names of the fields that each record must have. */
-  names: string[];
-  /** True if the first record holds the names. */
-  header: boolean;
-  /** True for GLUE's files, which may have more fields than the header, and empty texts. */
-  lenient: boolean;
-}
-
 /**
  * Checks the options of a source.
  * @throws HifiError INVALID_INPUT if one is missing, superfluous or contradicts another
  */
 export function checkSource(source: DataSource, format: DataFormat, need: Need): void {
-  const { path, task, textColumns = [], labelColumn } = source;
+  const { path, task, textColumns = [], labelColumn, labelColumns, labelSeparator } = source;
   const problem = namedProblem(source);
+  if (format === 'conll') {
+    if (need === 'labels' && problem !== 'tokens') {
+      throw invalidInput(`${path}: is a CoNLL file, which has a tag per word; give --problem tokens`);
+    }
+    if (task === undefined && textColumns.length === 0 && labelColumn === undefined) return;
+  }
   if (format === 'txt') {
     if (need === 'labels') {
       throw invalidInput(
@@ -72,7 +61,7 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
     throw invalidInput(`${path}: a plain text has no columns and no task; --format tsv reads it as a table`);
   }
   if (task !== undefined) {
-    if (textColumns.length === 0 && labelColumn === undefined && problem === undefined) return;
+    if (textColumns.length === 0 && labelColumn === undefined && !labelColumns && problem === undefined) return;
     throw invalidInput(`${path}: the task ${task} sets its own columns and problem: leave out the task, or those`);
   }
   if (textColumns.length === 0)
@@ -82,12 +71,47 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
       `${path}: ${textColumns.length} text columns given (${textColumns.join(', ')}); give one or two`,
     );
   }
-  if (need === 'labels' && labelColumn === undefined) {
+  checkLabelColumns(source);
+  if (need === 'labels' && labelColumn === undefined && labelColumns === undefined) {
     throw invalidInput(`${path}: labels are needed here; give a task or --label-column`);
   }
-  const wanted = labelColumn === undefined ? textColumns : [...textColumns, labelColumn];
+  if (LABELS[problemOf(source)].pairs && textColumns.length < 2) {
+    throw invalidInput(`${path}: the problem ${problem} needs pairs; give two names with --text-columns a,b`);
+  }
+  if (LABELS[problemOf(source)].words && textColumns.length > 1) {
+    const names = textColumns.join(', ');
+    throw invalidInput(`${path}: ${textColumns.length} text columns given (${names}); the problem tokens has one`);
+  }
+  if (labelSeparator === '') throw invalidInput(`${path}: the label separator is empty; it must be a text, such as |`);
+  const wanted = [...textColumns, ...(labelColumn === undefined ? [] : [labelColumn]), ...(labelColumns ?? [])];
   const twice = wanted.find((name, at) => wanted.indexOf(name) < at);
   if (twice !== undefined) throw invalidInput(`${path}: the column "${twice}" is named twice`);
+}
+
+/**
+ * Checks how the labels are given.
+ * @throws HifiError INVALID_INPUT if the problem has no such labels
+ */
+function checkLabelColumns(source: DataSource): void {
+  const { path, labelColumn, labelColumns, labelSeparator } = source;
+  const problem = problemOf(source);
+  const given = [
+    ...(labelColumns ? ['--label-columns'] : []),
+    ...(labelSeparator === undefined ? [] : ['--label-separator']),
+  ];
+  if (given.length === 0) return;
+  if (!LABELS[problem].several) {
+    const need = given.length > 1 ? 'need' : 'needs';
+    throw invalidInput(`${path}: ${given.join(' and ')} ${need} --problem multi-label; the problem is ${problem}`);
+  }
+  if (!labelColumns) return;
+  if (labelColumn !== undefined) {
+    throw invalidInput(`${path}: --label-column and --label-columns are given; keep one of them`);
+  }
+  if (labelSeparator !== undefined) {
+    throw invalidInput(`${path}: --label-separator is for --label-column; a label's own column has 0 or 1`);
+  }
+  if (labelColumns.length === 0) throw invalidInput(`${path}: --label-columns has no name; it must have at least one`);
 }
 
 /**
@@ -98,8 +122,8 @@ export function checkSource(source: DataSource, format: DataFormat, need: Need):
 export function layoutOf(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
   const { path, task } = source;
   if (task !== undefined) return taskLayout(path, taskNamed(task), first, table, need);
-  const columns = table.format === 'txt' ? { ...source, textColumns: [TEXT_COLUMN] } : source;
-  return ownLayout(columns, first, table, need);
+  const known = source.textColumns?.length ? undefined : KNOWN_COLUMNS[table.format];
+  return ownLayout({ ...source, ...known }, first, table, need);
 }
 
 function taskLayout(path: string, name: TaskName, first: TableRecord, table: TableFormat, need: Need): Layout {
@@ -109,15 +133,16 @@ function taskLayout(path: string, name: TaskName, first: TableRecord, table: Tab
   if (!headerless || table.named || header.includes(task.textColumns[0])) {
     const { textColumns, labelColumn } = taskColumns(task, header, table, need);
     const texts = textColumns.map((column) => columnNamed(path, header, column, table));
-    const label = need === 'labels' ? columnNamed(path, header, labelColumn, table) : undefined;
-    return { texts, label, names: header, header: true, lenient: true };
+    const labels = need === 'labels' ? [columnNamed(path, header, labelColumn, table)] : [];
+    return { texts, labels, task: name, names: header, header: true, lenient: true };
   }
   const names = Array.from({ length: headerless.width }, (_, at) => `column ${at}`);
   for (const [i, at] of headerless.texts.entries()) names[at] = task.textColumns[i];
   names[headerless.label] = task.labelColumn;
   return {
     texts: headerless.texts.map((at) => ({ name: names[at], at })),
-    label: need === 'labels' ? { name: task.labelColumn, at: headerless.label } : undefined,
+    labels: need === 'labels' ? [{ name: task.labelColumn, at: headerless.label }] : [],
+    task: name,
     names,
     header: false,
     lenient: true,
@@ -134,17 +159,29 @@ function taskColumns(task: Task, header: readonly string[], { named }: TableForm
   return whole ?? (named ? known.at(-1)! : task);
 }
 
+/** Columns of formats that name them themselves. */
+const KNOWN_COLUMNS: Readonly<Partial<Record<DataFormat, Pick<DataSource, 'textColumns' | 'labelColumn'>>>> = {
+  txt: { textColumns: [TEXT_COLUMN] },
+  conll: { textColumns: [CONLL_COLUMNS.words], labelColumn: CONLL_COLUMNS.tags },
+};
+
 function ownLayout(source: DataSource, first: TableRecord, table: TableFormat, need: Need): Layout {
-  const { path, textColumns, labelColumn } = source;
+  const { path, textColumns, labelColumn, labelColumns, labelSeparator } = source;
   const header = namesOf(first);
   const texts = textColumns!.map((name) => columnNamed(path, header, name, table));
-  const label = need === 'labels' ? columnNamed(path, header, labelColumn!, table) : undefined;
+  const wanted = need === 'labels' ? (labelColumns ?? [labelColumn!]) : [];
   // A number is read as it is, and a task has its own names for its classes.
-  const { named } = LABELS[problemOf(source)];
-  const classes = label && named && first.classes?.(label.at);
+  const named = LABELS[problemOf(source)].named && labelColumns === undefined;
+  const labels = wanted.map((name): Column => {
+    const column = columnNamed(path, header, name, table);
+    const classes = named ? first.classes?.(column.at) : undefined;
+    return classes ? { ...column, classes } : column;
+  });
   return {
     texts,
-    label: label && { ...label, ...(classes && { classes }) },
+    labels,
+    ...(labelColumns && need === 'labels' && { labelNames: labelColumns }),
+    ...(labelSeparator !== undefined && { separator: labelSeparator }),
     names: header,
     header: true,
     lenient: false,

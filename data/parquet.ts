@@ -10,7 +10,7 @@ import type { Pass, Records, TableRecord } from './records';
  * @throws HifiError INVALID_INPUT if the file is unreadable or not Parquet, or a column has another
  *   type; FAILED if hyparquet cannot be loaded
  */
-export async function* parquetRecords(source: NamedFile, { hash, columns = [] }: Pass): Records {
+export async function* parquetRecords(source: NamedFile, { hash, columns = [], lists = [] }: Pass): Records {
   const { parquetMetadataAsync, parquetReadObjects, parquetSchema, compressors } = await loadHyparquet(source);
   const handle = await openFile(source);
   try {
@@ -24,11 +24,18 @@ export async function* parquetRecords(source: NamedFile, { hash, columns = [] }:
     yield [{ width: names.length, field: (index) => names[index], classes: (index) => classes.get(names[index]) }];
 
     if (hash) for await (const _ of readBytes(source, hash));
-    for (const column of schema) if (columns.includes(column.element.name)) checkType(source.path, column);
+    for (const column of schema) {
+      const { name } = column.element;
+      if (columns.includes(name)) checkType(source.path, column, lists.includes(name));
+    }
     for (const [rowStart, rowEnd] of columns.length > 0 ? rowGroups(metadata) : []) {
       const wanted = { file, metadata, columns: [...columns], compressors, rowStart, rowEnd };
       const rows = await parquetReadObjects(wanted);
-      yield rows.map((row): TableRecord => ({ width: names.length, field: (index) => textOf(row[names[index]]) }));
+      yield rows.map((row): TableRecord => {
+        const value = (index: number) => row[names[index]];
+        const list = (index: number) => (Array.isArray(value(index)) ? itemsOf(value(index)) : undefined);
+        return { width: names.length, field: (index) => textOf(value(index)), list };
+      });
     }
   } catch (error) {
     if (error instanceof HifiError || isNoDescriptor(error)) throw error;
@@ -72,21 +79,27 @@ function rowGroups({ row_groups }: FileMetaData): [number, number][] {
 /**
  * Reads class names by column from the schema's key-value metadata `huggingface`, where Hugging
  * Face's `datasets` stores a ClassLabel: {"info": {"features": {COLUMN: {"_type": "ClassLabel",
- * "names": […]}}}}. Other metadata is ignored.
+ * "names": […]}}}}. A list of classes has it in `feature`. Other metadata is ignored.
  */
 function classNames({ key_value_metadata = [] }: FileMetaData): Map<string, readonly string[]> {
   const json = key_value_metadata.find(({ key }) => key === 'huggingface')?.value;
   const features: unknown = json === undefined ? undefined : parsed(json)?.info?.features;
   if (features === null || typeof features !== 'object') return new Map();
   return new Map(
-    Object.entries(features as Record<string, { _type?: unknown; names?: unknown } | null>).flatMap(
-      ([column, feature]) => {
-        const names = feature?._type === 'ClassLabel' ? feature.names : undefined;
-        const isList = Array.isArray(names) && names.every((name) => typeof name === 'string');
-        return isList ? [[column, names as string[]] as const] : [];
-      },
-    ),
+    Object.entries(features as Record<string, Feature | null>).flatMap(([column, feature]) => {
+      const each = feature?.feature ?? feature;
+      const names = each?._type === 'ClassLabel' ? each.names : undefined;
+      const isList = Array.isArray(names) && names.every((name) => typeof name === 'string');
+      return isList ? [[column, names as string[]] as const] : [];
+    }),
   );
+}
+
+/** Type of a column in `datasets`: a class, or a list with the type of its items. */
+interface Feature {
+  _type?: unknown;
+  names?: unknown;
+  feature?: Feature;
 }
 
 function parsed(json: string): { info?: { features?: unknown } | null } | null | undefined {
@@ -103,9 +116,15 @@ const annotation = ({ element }: SchemaTree) => element.logical_type?.type ?? el
 const TEXTS = ['STRING', 'UTF8', 'ENUM'];
 const NUMBERS = ['BOOLEAN', 'INT32', 'INT64', 'FLOAT', 'DOUBLE'];
 
-function checkType(path: string, column: SchemaTree): void {
+function checkType(path: string, column: SchemaTree, mayBeList: boolean): void {
   const { name, type, repetition_type } = column.element;
   const kind = annotation(column);
+  // A list column holds one group, which repeats one item.
+  const item = kind === 'LIST' ? column.children[0]?.children[0] : undefined;
+  if (mayBeList && item) {
+    checkType(path, item, false);
+    return;
+  }
   const plain = column.children.length === 0 && repetition_type !== 'REPEATED';
   const text = type === 'BYTE_ARRAY' && kind !== undefined && TEXTS.includes(kind);
   const number = NUMBERS.includes(type!) && (kind === undefined || /^U?INT/.test(kind));
@@ -115,6 +134,9 @@ function checkType(path: string, column: SchemaTree): void {
     `${path}: the column ${JSON.stringify(name)} is ${found}; it must be of texts, whole or decimal numbers, or booleans`,
   );
 }
+
+/** Texts of a list's items, without missing ones. */
+const itemsOf = (values: unknown[]) => values.map(textOf).filter((text) => text !== undefined);
 
 /** Text of a value. NaN is a missing value: pandas writes it for a missing number. */
 function textOf(value: unknown): string | undefined {

@@ -6,9 +6,13 @@ import { didYouMean } from './nearest';
  * an entry for each: `LABELS` here, `PROBLEMS` in delta/, `LOSSES` in trainer/, `COMPARED` in
  * compare/.
  */
-export const PROBLEM_TYPES = ['single-label', 'regression'] as const;
+export const PROBLEM_TYPES = ['single-label', 'multi-label', 'regression', 'tokens', 'relevance'] as const;
 
-/** Name of a problem: `single-label` (one class a row) or `regression` (a number a row). */
+/**
+ * Name of a problem: `single-label` (one class per row), `multi-label` (any number of labels per
+ * row), `regression` (a number per row), `tokens` (a tag per word) or `relevance` (how well a
+ * second text answers the first).
+ */
 export type ProblemType = (typeof PROBLEM_TYPES)[number];
 
 export const DEFAULT_PROBLEM: ProblemType = 'single-label';
@@ -18,7 +22,15 @@ export interface LabelSet {
   problem: ProblemType;
   /** Name of each label, in the file's own text; none if the label is a number. // [C] or [] */
   names: readonly string[];
+  /**
+   * Probability from which each label of a multi-label model is predicted. Default:
+   * {@link DEFAULT_THRESHOLD} each. // [C]
+   */
+  thresholds?: readonly number[];
 }
+
+/** Probability from which a label is predicted, if no threshold was chosen. */
+export const DEFAULT_THRESHOLD = 0.5;
 
 /** Logits per row: one per name, or one number. */
 export const logitCount = ({ names }: Pick<LabelSet, 'names'>) => Math.max(1, names.length);

@@ -14,6 +14,12 @@ export interface TableRecord {
    */
   field(index: number): string | undefined;
   /**
+   * Items of a list in field `index`; undefined if the field is no list. Absent in formats without
+   * lists.
+   * @throws HifiError INVALID_INPUT if an item is no text, number or boolean
+   */
+  list?(index: number): readonly string[] | undefined;
+  /**
    * Class names whose indexes column `index` holds, in a Parquet header record; undefined for
    * another column.
    */
@@ -29,6 +35,8 @@ export interface Pass {
    * enough.
    */
   columns?: readonly string[];
+  /** Those of `columns` whose values may be lists. */
+  lists?: readonly string[];
   /** Delimiter of the fields, if a format has one. Default: a tab in TSV, a comma in CSV. */
   delimiter?: string;
 }

@@ -1,18 +1,23 @@
 import { createHash, type Hash } from 'node:crypto';
 import { invalidInput } from '../foundation/errors';
 import type { NamedFile } from './bytes';
+import type { Column, Layout } from './columns';
+import { conllRecords } from './conll';
 import { csvRecords } from './csv';
-import type { DataSource, Dataset, Need } from './dataset';
+import type { DataSource, Dataset, Label, Need } from './dataset';
 import { tsvRecords } from './delimited';
 import { filesOf, sourceFormat, sourceName, sourceSha256 } from './files';
 import type { DataFormat } from './format';
 import { jsonRecords } from './jsonl';
-import { checkSource, type Layout, layoutOf, namesOf, type TableFormat, tableFormat } from './layout';
+import { LABELS } from './labels';
+import { checkSource, layoutOf, namesOf, type TableFormat, tableFormat } from './layout';
 import { parquetRecords } from './parquet';
 import { textRecords } from './plain-text';
-import { problemOf } from './problem';
-import { fieldsOf, type Pass, type Records, type TableRecord } from './records';
-import { classText, TASKS, type TaskName, taskNamed } from './tasks';
+import { type ProblemType, problemOf } from './problem';
+import type { Pass, Records, TableRecord } from './records';
+import { RowCells } from './row-cells';
+import { TASKS, type TaskName, taskNamed } from './tasks';
+import { wordsOf } from './word-labels';
 
 /** Reader of each format. */
 const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Records>> = {
@@ -21,16 +26,18 @@ const READERS: Readonly<Record<DataFormat, (source: NamedFile, pass: Pass) => Re
   jsonl: jsonRecords,
   parquet: parquetRecords,
   txt: textRecords,
+  conll: conllRecords,
 };
 
-/** Record of a row, with its number in the source. */
+/** Row of a source: its texts, its label if it is needed, and its number in the source. */
 interface Row {
   number: number;
-  record: TableRecord;
-  layout: Layout;
+  texts: string[];
+  words?: readonly string[];
+  label?: Label;
 }
 
-type Columns = Pick<Dataset, 'texts' | 'seconds' | 'labels'>;
+type Columns = Pick<Dataset, 'texts' | 'seconds' | 'words' | 'labels'>;
 
 /** File of a source, with the known places of texts and labels. */
 interface File {
@@ -46,6 +53,7 @@ export class RowReader {
   sha256 = '';
   /** Number of each file's first row; known after a pass. */
   private readonly firstRows: number[] = [];
+  private readonly problem: ProblemType;
 
   private constructor(
     private readonly source: DataSource,
@@ -53,7 +61,9 @@ export class RowReader {
     private readonly task: TaskName | undefined,
     private readonly need: Need,
     private readonly files: readonly File[],
-  ) {}
+  ) {
+    this.problem = task ? TASKS[task].labels.problem : problemOf(source);
+  }
 
   static async open(source: DataSource, need: Need): Promise<RowReader> {
     const task = source.task === undefined ? undefined : taskNamed(source.task);
@@ -92,17 +102,19 @@ export class RowReader {
   /** Yields the rows of a file in groups, with the number of rows so far. */
   private async *rowsOfFile({ file, layout }: File, from: number, hash?: Hash) {
     const { table, task } = this;
-    const columns = [...layout.texts, ...(layout.label ? [layout.label] : [])].map(({ name }) => name);
+    const namesOfAll = (columns: readonly Column[]) => columns.map(({ name }) => name);
+    const columns = namesOfAll([...layout.texts, ...layout.labels]);
+    const { several, words } = LABELS[this.problem];
+    const lists = words ? columns : several ? namesOfAll(layout.labels) : [];
     let header = layout.header;
     let blank: TableRecord[] = [];
     let seen = 0;
-    for await (const records of READERS[table.format](file, { hash, columns, delimiter: table.delimiter })) {
+    for await (const records of READERS[table.format](file, { hash, columns, lists, delimiter: table.delimiter })) {
       const rows: Row[] = [];
       const take = (record: TableRecord) => {
         const number = seen++;
         if (task && isLeftOut(task, record, layout)) return;
-        checkRow(file.path, number, record, layout, this.need);
-        rows.push({ number: from + number, record, layout });
+        rows.push({ number: from + number, ...this.read(new RowCells(file.path, number, record, layout)) });
       };
       for (const record of records) {
         if (record.blank) {
@@ -120,9 +132,31 @@ export class RowReader {
     }
   }
 
+  /**
+   * Reads a row's texts and label.
+   * @throws HifiError INVALID_INPUT for any fault of a needed cell
+   */
+  private read(cells: RowCells): Omit<Row, 'number'> {
+    const { texts, labels, lenient } = cells.layout;
+    cells.checkWidth();
+    const mayBeEmpty = lenient || this.need === 'empty texts';
+    const words = LABELS[this.problem].words && wordsOf(cells, mayBeEmpty);
+    const found = words ? [words.join(' ')] : texts.map((column) => cells.text(column, mayBeEmpty));
+    return {
+      texts: found,
+      ...(words && { words }),
+      ...(labels.length > 0 && { label: LABELS[this.problem].read(cells) }),
+    };
+  }
+
   emptyColumns(): Columns {
     const [{ layout }] = this.files;
-    return { texts: [], ...(layout.texts.length > 1 && { seconds: [] }), ...(layout.label && { labels: [] }) };
+    return {
+      texts: [],
+      ...(layout.texts.length > 1 && { seconds: [] }),
+      ...(LABELS[this.problem].words && { words: [] }),
+      ...(layout.labels.length > 0 && { labels: [] }),
+    };
   }
 
   /**
@@ -132,6 +166,7 @@ export class RowReader {
   dataset(columns: Columns, rows: number): Dataset {
     const { source, files, firstRows, task } = this;
     const named = files.length === 1 && files[0].file.path === source.path;
+    const { labelNames, labels } = files[0].layout;
     return {
       path: sourceName(source),
       ...(!named && { parts: files.map(({ file }, at) => ({ path: file.path, from: firstRows[at] })) }),
@@ -140,18 +175,18 @@ export class RowReader {
       rows,
       skipped: this.rowsInSource - rows,
       ...(task && { task }),
-      problem: task ? TASKS[task].labels.problem : problemOf(source),
+      ...(labelNames && { labelNames }),
+      ...(labels.length === 1 && { labelColumn: labels[0].name }),
+      problem: this.problem,
     };
   }
 
   /** Puts a row's texts and label at index `at` of a dataset. */
-  put({ texts, seconds, labels }: Columns, at: number, { record, layout }: Row): void {
-    texts[at] = record.field(layout.texts[0].at)!;
-    if (seconds) seconds[at] = record.field(layout.texts[1].at)!;
-    if (!labels) return;
-    const { at: column, classes } = layout.label!;
-    const label = record.field(column)!.trim();
-    labels[at] = this.task ? classText(TASKS[this.task], label) : (classes?.[Number(label)] ?? label);
+  put({ texts, seconds, words, labels }: Columns, at: number, row: Row): void {
+    texts[at] = row.texts[0];
+    if (words) words[at] = row.words;
+    if (seconds) seconds[at] = row.texts[1];
+    if (labels) labels[at] = row.label!;
   }
 }
 
@@ -176,44 +211,11 @@ async function firstRecord(file: NamedFile, { format, delimiter }: TableFormat):
  * Returns true if the task skips the row: a broken row of QQP, or a row of MNLI without a gold
  * label.
  */
-function isLeftOut(name: TaskName, record: TableRecord, { texts, label }: Layout): boolean {
+function isLeftOut(name: TaskName, record: TableRecord, { texts, labels: [label] }: Layout): boolean {
   const task = TASKS[name];
   if (task.skipBrokenRows) {
     if (texts.some(({ at }) => record.field(at) === undefined)) return true;
     if (label && (record.field(label.at) ?? '').trim() === '') return true;
   }
   return !!label && task.noLabel !== undefined && record.field(label.at) === task.noLabel;
-}
-
-function checkRow(path: string, number: number, record: TableRecord, layout: Layout, need: Need): void {
-  const { texts, label, names, lenient } = layout;
-  const refuse = (what: string) => {
-    const line = record.line === undefined ? '' : ` (line ${record.line})`;
-    return invalidInput(`${path}: row ${number}${line} ${what}`);
-  };
-  if (!lenient && record.width < names.length) throw refuse(lacks(names[record.width], record, names));
-  if (!lenient && record.width > names.length) {
-    throw refuse(`has ${record.width} fields, the header has ${names.length}: ${excerpt(record)}`);
-  }
-  for (const { name, at, classes } of label ? [...texts, label] : texts) {
-    const value = record.field(at);
-    if (value === undefined) throw refuse(lacks(name, record, names));
-    const mayBeEmpty = need === 'empty texts' || (lenient && name !== label?.name);
-    if (!mayBeEmpty && value.trim() === '') throw refuse(`has nothing in the column "${name}": ${excerpt(record)}`);
-    if (classes && classes[Number(value)] === undefined) {
-      throw refuse(`has the class ${value} in the column "${name}"; the schema has 0 to ${classes.length - 1}`);
-    }
-  }
-}
-
-/** Describes a missing field or value of a record. */
-function lacks(name: string, record: TableRecord, names: readonly string[]): string {
-  if (record.width >= names.length) return `has no value in the column "${name}"`;
-  const found = `${record.width} field${record.width === 1 ? '' : 's'} of ${names.length}`;
-  return `has no column "${name}": ${found}, ${excerpt(record)}`;
-}
-
-function excerpt(record: TableRecord): string {
-  const text = fieldsOf(record).join(' | ');
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }

@@ -1,3 +1,4 @@
+import { LABELS } from '../data/labels';
 import { architectureOf } from '../model/architectures';
 import type { ModelConfig } from '../model/config';
 import type { DeltaInfo, TaskHeadInfo } from './delta-info';
@@ -43,7 +44,12 @@ LoRA adapters but refuse \`modules_to_save\` or trained biases do not accept it:
 
 /** Python arguments of `from_pretrained` that give a base model this task head's labels. */
 export function labelArguments({ id2label, problemType }: Omit<TaskHeadInfo, 'task'>): string {
-  if (id2label === null) return `num_labels=1, problem_type="${problemType}"`;
+  const problem = problemStoredAs(problemType);
+  const { config } = PROBLEMS[problem];
+  const { several } = LABELS[problem];
+  if (id2label === null) return `num_labels=1, problem_type="${config.problem_type}"`;
   const entries = Object.entries(id2label).map(([id, label]) => `${id}: ${JSON.stringify(label)}`);
-  return `num_labels=${entries.length}, id2label={${entries.join(', ')}}`;
+  const labels = `num_labels=${entries.length}, id2label={${entries.join(', ')}}`;
+  // Several labels per row are the one problem that a pipeline cannot infer from their number.
+  return several ? `${labels}, problem_type="${config.problem_type}"` : labels;
 }

@@ -11,7 +11,7 @@ import { transposed } from '../model/transposed';
 import { adapterCard } from './adapter-card';
 import { classifierName } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
-import { type DeltaInfo, outputsOf } from './delta-info';
+import { type DeltaInfo, outputsOf, taskHeadKindOf } from './delta-info';
 import { PROBLEMS, problemStoredAs } from './problems';
 import { type Slice, storedShape, takeSlice, taskHeadTensors, tunedSlices } from './slices';
 
@@ -95,7 +95,7 @@ function adapterTensors(checkpoint: Checkpoint, delta: Delta): TensorSource[] {
     // PEFT's `lora_only` stores every bias of the adapted modules, also those that were not tuned.
     if (checkpoint.has(`${module}.bias`)) add(`${name}.base_layer.bias`, [out], () => whole(`${module}.bias`));
   }
-  for (const { canonical, shape } of taskHeadTensors(config, outputsOf(delta.info))) {
+  for (const { canonical, shape } of taskHeadTensors(config, outputsOf(delta.info), taskHeadKindOf(delta.info))) {
     add(classifierName(config, canonical), shape, () => whole(canonical));
   }
   return sources.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -136,7 +136,7 @@ function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, 
     lora_dropout: 0,
     bias: 'lora_only',
     target_modules: alternatives(modules),
-    modules_to_save: taskHeadModules(config),
+    modules_to_save: taskHeadModules(config, info),
     fan_in_fan_out: false,
     inference_mode: true,
   };
@@ -146,6 +146,6 @@ function adapterConfig({ config }: Checkpoint, { info }: Delta): Record<string, 
 const alternatives = (names: readonly string[]) => names.map((name) => name.replaceAll('.', '\\.')).join('|');
 
 /** Names of the task head's modules in the model, such as `classifier`. */
-const taskHeadModules = (config: ModelConfig) => [
-  ...new Set(taskHeadTensors(config, 1).map(({ canonical }) => canonical.split('.')[0])),
+const taskHeadModules = (config: ModelConfig, info: DeltaInfo) => [
+  ...new Set(taskHeadTensors(config, 1, taskHeadKindOf(info)).map(({ canonical }) => canonical.split('.')[0])),
 ];

@@ -8,7 +8,7 @@ import { DTYPE_NAMES, type FloatDtype, firstTooLarge, roundTo } from '../model/r
 import { type TensorSource, writeSafetensors } from '../model/safetensors';
 import { classifierConfig, classifierName, configText } from './classifier-config';
 import { applyDelta, type Delta, deltaParts } from './delta';
-import { outputsOf } from './delta-info';
+import { outputsOf, taskHeadKindOf } from './delta-info';
 import { taskHeadTensors } from './slices';
 import { copyTokenizer, type SharedTensor, verifyUndo, writeUndo } from './undo';
 
@@ -77,7 +77,7 @@ function mergePlan(checkpoint: Checkpoint, delta: Delta, dtype: ExportDtype): Me
   const sources: TensorSource[] = [];
   const shared: SharedTensor[] = [];
 
-  const head = taskHeadTensors(config, outputsOf(delta.info));
+  const head = taskHeadTensors(config, outputsOf(delta.info), taskHeadKindOf(delta.info));
   for (const { canonical, shape } of head) {
     const name = classifierName(config, canonical);
     sources.push({ name, dtype: common, shape, bytes: () => rounded(name, common, touched.get(canonical)!()) });

@@ -4,7 +4,8 @@ import type { LabelSet } from '../data/problem';
 import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
-import { problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
+import type { TaskHeadKind } from '../model/architecture';
+import { PROBLEMS, problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
 
 /**
  * Content of delta.json: the base of a delta, its mask and training, and the meaning of its logits.
@@ -23,10 +24,12 @@ export interface DeltaInfo {
   };
   /** Tuned heads. */
   mask: Mask;
-  /** Label of each class number, as in the training file; null for a regression. */
+  /** Label of each class number, as in the training file; null for a regression or relevance. */
   id2label: Record<string, string> | null;
   /** Problem that the logits answer. */
   problemType: StoredProblem;
+  /** Probability from which each label is predicted, for several labels per row; else absent. */
+  thresholds?: number[];
   /** GLUE task; null for other data. */
   task: string | null;
   /** Options of the training. */
@@ -38,6 +41,7 @@ export interface DeltaInfo {
 const index = z.int('an integer from 0').min(0, 'an integer from 0');
 const text = z.string('a text');
 const number = z.number('a number');
+const threshold = number.min(0, 'from 0 to 1').max(1, 'from 0 to 1');
 const hash = z.string('a SHA-256').regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal');
 
 // Loose, because a later version may have more fields than reading a delta needs.
@@ -63,7 +67,7 @@ const options = z.looseObject({
 });
 
 /** Meaning of a task head's logits. */
-export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'task'>;
+export type TaskHeadInfo = Pick<DeltaInfo, 'id2label' | 'problemType' | 'thresholds' | 'task'>;
 
 /** Options of a training, except the place of computation, which does not determine its result. */
 export interface TrainedWith {
@@ -86,7 +90,7 @@ export interface TrainedWith {
 }
 
 /** The stored names, for messages. */
-export const STORED_PROBLEM_CHOICE = STORED_PROBLEMS.map((name) => `"${name}"`).join(' or ');
+const STORED_PROBLEM_CHOICE = STORED_PROBLEMS.map((name) => `"${name}"`).join(' or ');
 
 const deltaInfo = z
   .object({
@@ -95,44 +99,61 @@ const deltaInfo = z
     mask,
     id2label: z.record(z.string(), text).nullable(),
     problemType: z.enum(STORED_PROBLEMS, STORED_PROBLEM_CHOICE),
+    thresholds: z.array(threshold).optional(),
     task: text.nullable(),
     options,
     seed: index,
   })
   .refine((info) => labelsFit(info.id2label, info.problemType), {
     path: ['id2label'],
-    message: 'null for a regression, else two or more different labels numbered from "0"',
+    message:
+      'null for a regression or relevance, else two or more different labels (one for several labels) numbered from "0"',
+  })
+  .refine((info) => thresholdsFit(info), {
+    path: ['thresholds'],
+    message: 'a number from 0 to 1 per label, only for several labels per row',
   });
 
+/** Returns true if there is a threshold for each label, or none. */
+export const thresholdsFit = ({ thresholds, ...info }: TaskHeadInfo): boolean =>
+  thresholds === undefined ||
+  (PROBLEMS[problemStoredAs(info.problemType)].thresholds !== undefined && thresholds.length === outputsOf(info));
+
 /**
- * Returns true if labels match the problem: none for a regression, else ≥ 2 different ones,
- * numbered 0 … n − 1.
+ * Returns true if labels match the problem: none for a number, else ≥ 2 different ones (≥ 1 for
+ * several labels per row), numbered 0 … n − 1.
  */
 export function labelsFit(id2label: Record<string, string> | null, problemType: StoredProblem): boolean {
-  if (!LABELS[problemStoredAs(problemType)].named) return id2label === null;
+  const { named, several } = LABELS[problemStoredAs(problemType)];
+  if (!named) return id2label === null;
   if (!id2label) return false;
   const labels = Object.values(id2label);
   return (
-    labels.length >= 2 &&
+    labels.length >= (several ? 1 : 2) &&
     labels.every((_, i) => Object.hasOwn(id2label, String(i))) &&
     new Set(labels).size === labels.length
   );
 }
 
-/** Number of logits per row: the number of classes, 1 for a regression. */
+/** Number of logits per row: the number of labels, 1 for a number. */
 export function outputsOf({ id2label }: Pick<DeltaInfo, 'id2label'>): number {
   return id2label ? Object.keys(id2label).length : 1;
 }
 
+/** What a delta's task head has logits for. */
+export const taskHeadKindOf = ({ problemType }: Pick<DeltaInfo, 'problemType'>): TaskHeadKind =>
+  PROBLEMS[problemStoredAs(problemType)].taskHead;
+
 /** Labels of a delta's logits. */
-export const labelsOf = ({ id2label, problemType }: Pick<DeltaInfo, 'id2label' | 'problemType'>): LabelSet => ({
+export const labelsOf = ({ id2label, problemType, thresholds }: Omit<TaskHeadInfo, 'task'>): LabelSet => ({
   problem: problemStoredAs(problemType),
   names: Object.values(id2label ?? {}),
+  ...(thresholds && { thresholds }),
 });
 
 /** Formats delta.json as one line. The order of keys and heads in `info` does not matter. */
 export function formatDeltaInfo(info: DeltaInfo): string {
-  const { schemaVersion, base, mask, id2label, problemType, task, options, seed } = info;
+  const { schemaVersion, base, mask, id2label, problemType, thresholds, task, options, seed } = info;
   const { name, sha256, architecture } = base;
   const ordered = {
     schemaVersion,
@@ -140,6 +161,7 @@ export function formatDeltaInfo(info: DeltaInfo): string {
     mask: sortedKeys({ ...mask, heads: [...mask.heads].sort((a, b) => a.layer - b.layer || a.head - b.head) }),
     id2label,
     problemType,
+    ...(thresholds && { thresholds }),
     task,
     options: sortedKeys(options),
     seed,

@@ -7,7 +7,7 @@ import { publishFolder } from '../foundation/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { roundTo } from '../model/rounding';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
-import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo } from './delta-info';
+import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo, taskHeadKindOf } from './delta-info';
 import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tunedSlices } from './slices';
 
 export const DELTA_TENSORS = 'delta.safetensors';
@@ -47,7 +47,10 @@ export interface DeltaPart {
  *
  * @throws INVALID_INPUT if the mask does not fit the model
  */
-export function deltaParts(checkpoint: Checkpoint, info: Pick<DeltaInfo, 'mask' | 'id2label'>): DeltaPart[] {
+export function deltaParts(
+  checkpoint: Checkpoint,
+  info: Pick<DeltaInfo, 'mask' | 'id2label' | 'problemType'>,
+): DeltaPart[] {
   const { config } = checkpoint;
   const name = (canonical: string) => checkpoint.storedName(canonical) ?? canonical;
   return [
@@ -57,7 +60,7 @@ export function deltaParts(checkpoint: Checkpoint, info: Pick<DeltaInfo, 'mask' 
       shape,
       slice: slices[i],
     })),
-    ...taskHeadTensors(config, outputsOf(info)).map(({ canonical, shape }) => ({
+    ...taskHeadTensors(config, outputsOf(info), taskHeadKindOf(info)).map(({ canonical, shape }) => ({
       name: name(canonical),
       canonical,
       shape,

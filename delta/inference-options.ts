@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
+import { LONG_TEXTS, type LongTexts } from '../data/word-windows';
 import type { Device } from '../foundation/device';
 import type { StageProgress, WarningEvent } from '../foundation/progress';
 import { ENGINE_RULES, optionsCheck, wholeFrom1 } from '../heads/options';
@@ -10,6 +11,10 @@ export interface InferenceOptions {
   batchSize: number;
   /** Number of tokens to which a row is truncated, special tokens included, ≥ 1. */
   maxLength: number;
+  /** Treatment of longer rows: `cut`, or `windows` that overlap. Default: `cut`. */
+  longTexts?: LongTexts;
+  /** Number of tokens that neighbouring windows share, ≥ 0. Default: 64. */
+  stride?: number;
   /** Device of the computation. */
   device: Device;
   /** Number of cores that the engine may use. Default: all. */
@@ -40,9 +45,11 @@ export interface EvaluateResult {
   metric: string;
   /** Number of evaluated rows. */
   rows: number;
-  /** Mean cross-entropy; for a regression the mean squared error. */
+  /**
+   * Mean cross-entropy, over a row's labels if it has several; mean squared error for a regression.
+   */
   loss: number;
-  /** Metrics by name, such as `accuracy`, `f1`, `matthews`, `pearson`. */
+  /** Metrics by name, such as `accuracy`, `f1_micro`, `ndcg_at_10`, `pearson`. */
   metrics: Record<string, number>;
 }
 
@@ -50,15 +57,47 @@ export interface EvaluateResult {
 export interface Prediction {
   /** Number of the row: the index of an inline row; in a file 0 is the first row after a header. */
   row: number;
-  /** Most likely class, as in the training file; a number for a regression. */
-  label: string | number;
-  /** Logits, one per class in the order of the class numbers, [C]; one for a regression. */
+  /** Most likely class, as in the training file; a number for a regression. Else absent. */
+  label?: string | number;
+  /** Labels of a multi-label model whose probability reaches their threshold; else absent. */
+  labels?: string[];
+  /** Probability of each label of a multi-label model; else absent. // [C] */
+  probabilities?: number[];
+  /** Tag of each given word of a row; else absent. */
+  tags?: string[];
+  /** Entities of a plain text whose words have tags; else absent. */
+  entities?: Entity[];
+  /** Relevance of the second text to the first, 0 … 1; absent for other problems. */
+  score?: number;
+  /**
+   * Logits, one per label in the order of the class numbers, [C]; one for a number; none for words.
+   */
   logits: number[];
+}
+
+/** Entity that a model finds in a plain text; if its tags name no entities, a word with its tag. */
+export interface Entity {
+  /** Type of the entity, such as `location`; the tag of a word. */
+  label: string;
+  /** Offset of its first character in the text, in UTF-16 units. */
+  start: number;
+  /** Offset after its last character. */
+  end: number;
+  /** Text from `start` to `end`. */
+  text: string;
+  /** Mean probability of its words' tags, 0 … 1. */
+  score: number;
 }
 
 export type PredictEvent = StageProgress | WarningEvent | { kind: 'rows'; rows: Prediction[] };
 
-const schema = z.object({ batchSize: wholeFrom1, maxLength: wholeFrom1, ...ENGINE_RULES });
+/** Rules for the options of long texts. */
+export const WINDOW_RULES = {
+  longTexts: z.enum(LONG_TEXTS, LONG_TEXTS.join(' or ')).optional(),
+  stride: z.int('an integer from 0').min(0, 'an integer from 0').optional(),
+};
+
+const schema = z.object({ batchSize: wholeFrom1, maxLength: wholeFrom1, ...WINDOW_RULES, ...ENGINE_RULES });
 
 /** Checks the options of an inference; see {@link optionsCheck}. */
 export const inferenceOptions = optionsCheck<InferenceOptions>('inference', schema, {});

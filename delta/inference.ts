@@ -1,10 +1,13 @@
-import { type Encoded, encodeRows } from '../data/batches';
+import type { Encoded } from '../data/batches';
 import { type DataSource, type Dataset, rowName, rowNumber, selectRows } from '../data/dataset';
-import { encodeLabels, LABELS } from '../data/labels';
+import type { Targets } from '../data/label-reading';
+import { encodeLabels, LABELS, strataOf } from '../data/labels';
 import type { LabelSet } from '../data/problem';
 import { readDataset } from '../data/read';
 import { holdOut } from '../data/split';
 import { TASK_NAMES, TASKS, type TaskName, taskNamed } from '../data/tasks';
+import { type WindowedRows, windowRows } from '../data/windows';
+import { windowOptions } from '../data/word-windows';
 import { breathe } from '../foundation/breathe';
 import { failed, invalidPart, within } from '../foundation/errors';
 import { relayed } from '../foundation/follow';
@@ -19,7 +22,7 @@ import {
   inferenceOptions,
   type PredictEvent,
 } from './inference-options';
-import { type Logits, rowOf, score } from './logits';
+import { type Logits, rowLogits, rowOf, score } from './logits';
 import { metricsOf, PROBLEMS } from './problems';
 
 /** Tuned model, ready to run, in any engine. */
@@ -58,16 +61,22 @@ export async function* evaluateModel(
       );
     }
     const whole = await within('data', () => readDataset(asTheModel(request.data, labels), 'labels'));
-    const dataset =
-      request.heldOutBy === undefined ? whole : selectRows(whole, holdOut(whole.rows, request.heldOutBy).dev);
-    const targets = await within('data', () => encodeLabels(dataset, labels, 'the model has'));
+    const { dataset, targets } = await within('data', () => heldOut(whole, labels, request.heldOutBy));
     const logits = yield* run(model, dataset, request.options, signal);
     const metrics = metricsOf(task, labels);
-    const { loss, ...scores } = score(logits, targets, labels.problem, metrics);
+    const { loss, ...scores } = score(logits, targets, labels, metrics);
     return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
   } finally {
     await model.close();
   }
+}
+
+/** Rows to evaluate on: all, or those that a training held out, with their targets. */
+function heldOut(whole: Dataset, labels: LabelSet, seed: number | undefined): { dataset: Dataset; targets: Targets } {
+  const targets = encodeLabels(whole, labels, 'the model has');
+  if (seed === undefined) return { dataset: whole, targets };
+  const dataset = selectRows(whole, holdOut(strataOf(targets, labels), seed).dev);
+  return { dataset, targets: encodeLabels(dataset, labels, 'the model has') };
 }
 
 /** Number of predicted rows per event. */
@@ -89,14 +98,19 @@ export async function* predictModel(
   const model = await open();
   try {
     const { labels } = model;
-    const dataset = await within('data', () => readDataset(request.data, 'empty texts'));
+    const dataset = await within('data', () => readDataset(asTheModel(request.data, labels), 'empty texts'));
+    if (LABELS[labels.problem].pairs && !dataset.seconds) {
+      throw invalidPart('data', `${request.data.path}: the model needs pairs; give two text columns`);
+    }
     for (const message of emptyTexts(dataset)) yield { kind: 'warning', message };
     const logits = yield* run(model, dataset, request.options, signal);
     const { answer } = PROBLEMS[labels.problem];
     for (let from = 0; from < dataset.rows; from += ROWS_AT_ONCE) {
       const rows = Array.from({ length: Math.min(ROWS_AT_ONCE, dataset.rows - from) }, (_, i) => {
         const ofRow = rowOf(logits, from + i);
-        return { row: rowNumber(dataset, from + i), ...answer(ofRow, labels.names), logits: Array.from(ofRow) };
+        const row = { text: dataset.texts[from + i], words: dataset.words?.[from + i] };
+        const found = answer(ofRow, labels, row);
+        return { row: rowNumber(dataset, from + i), ...found, logits: logits.words ? [] : Array.from(ofRow) };
       });
       yield { kind: 'rows', rows };
     }
@@ -146,28 +160,30 @@ const kindOf = ({ problem, names }: LabelSet) => LABELS[problem].described(names
 async function* run(
   model: TunedModel,
   dataset: Dataset,
-  { batchSize, maxLength }: InferenceOptions,
+  { batchSize, maxLength, longTexts, stride }: InferenceOptions,
   signal?: AbortSignal,
 ): AsyncGenerator<StageProgress, Logits> {
   const { config, folder } = model;
-  const all = Int32Array.from({ length: dataset.rows }, (_, row) => row);
-  const limit = Math.min(maxLength, config.maxPositions);
+  const options = windowOptions({ maxLength: Math.min(maxLength, config.maxPositions), longTexts, stride });
   const tokenizer = await within('model', () => loadTokenizer(folder));
-  const rows = await within('data', () => encodeRows(dataset, all, tokenizer, limit, config));
-  const meter = new StageMeter('evaluate', rows.length, 'rows');
-  const logits = yield* relayed(model.logits(rows, batchSize), async function* (done) {
+  const rows = await within('data', () => windowRows(dataset, tokenizer, options, config));
+  const meter = new StageMeter('evaluate', rows.windows.length, 'rows');
+  const logits = yield* relayed(model.logits(rows.windows, batchSize), async function* (done) {
     yield* meter.due(done);
     await breathe(signal);
   });
-  return finite(logits, dataset);
+  return rowLogits(rows, finite(logits, dataset, rows));
 }
 
 /** Checks logits. @throws FAILED with the first row whose logits are not finite */
-function finite(logits: Logits, dataset: Dataset): Logits {
+function finite(logits: Logits, dataset: Dataset, { windows, starts }: WindowedRows): Logits {
   const { values, outputs } = logits;
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return logits;
-  const row = Math.floor(at / outputs);
-  const found = values.subarray(row * outputs, (row + 1) * outputs).join(', ');
+  const answer = Math.floor(at / outputs);
+  let answers = 0;
+  const window = windows.findIndex(({ asked }) => (answers += asked?.at.length ?? 1) > answer);
+  const row = starts.findLastIndex((start) => start <= window);
+  const found = values.subarray(answer * outputs, (answer + 1) * outputs).join(', ');
   throw failed(`${rowName(dataset, row)} has the logits [${found}]; they must be finite`);
 }

@@ -1,5 +1,15 @@
+import type { Target, Targets } from '../data/label-reading';
 import type { TaskName } from '../data/tasks';
 import { spearman } from '../heads/spearman';
+import { averagePrecision, isIrrelevant, ndcg, reciprocalRank } from './relevance-metrics';
+import { isUnlabelled, macroF1, microF1, subsetAccuracy } from './several-metrics';
+import { entityF1, hasNoEntity, wordAccuracy } from './word-metrics';
+
+/**
+ * Prediction for a row: a class index, a value or a score; with several labels per row 1 or 0 for
+ * each, [C]; of words the class index of each.
+ */
+export type Predicted = number | Uint8Array | Int32Array;
 
 /** Metrics of a task. */
 export interface Metrics {
@@ -10,16 +20,14 @@ export interface Metrics {
   /**
    * Computes the metrics.
    *
-   * @param predictions class indices, or the predicted values of a regression
-   * @param labels class indices, or the true values
-   * @throws RangeError if the two differ in length, or a regression's value is not finite
+   * @throws RangeError if the two differ in length, or a number is not finite
    */
-  compute(predictions: ArrayLike<number>, labels: ArrayLike<number>): Record<string, number>;
+  compute(predictions: ArrayLike<Predicted>, targets: Targets): Record<string, number>;
   /**
-   * Returns true if these labels leave the deciding metric undefined for any prediction. It is then
-   * 0.
+   * Returns true if these targets leave the deciding metric undefined for any prediction. It is
+   * then 0.
    */
-  isUndefinedOn(labels: ArrayLike<number>): boolean;
+  isUndefinedOn(targets: Targets): boolean;
 }
 
 /** Quality of predictions, as far as it decides between candidates. */
@@ -49,7 +57,8 @@ export const qualityOf = (metrics: Metrics, values: Record<string, number>, byLo
   ...(byLoss && { loss: values.loss }),
 });
 
-type Metric = (predictions: ArrayLike<number>, labels: ArrayLike<number>) => number;
+/** Metric of a problem's predictions and targets, which it alone knows. */
+type Metric = { of(predictions: ArrayLike<Predicted>, targets: Targets, names: readonly string[]): number }['of'];
 
 const METRICS = {
   accuracy,
@@ -59,18 +68,32 @@ const METRICS = {
   spearman,
   mse: meanSquaredError,
   majorityAccuracy: (_: ArrayLike<number>, labels: ArrayLike<number>) => majorityAccuracy(labels),
+  f1_micro: microF1,
+  f1_macro: macroF1,
+  subset_accuracy: subsetAccuracy,
+  ndcg_at_10: ndcg,
+  mrr_at_10: reciprocalRank,
+  average_precision: averagePrecision,
+  entity_f1: entityF1,
+  word_accuracy: wordAccuracy,
 } satisfies Record<string, Metric>;
 
 export type MetricName = keyof typeof METRICS;
+
+/** Key of a metric in results, if it is not its name: problems may share a key. */
+const KEYS: Partial<Record<MetricName, string>> = { entity_f1: 'f1', word_accuracy: 'accuracy' };
 
 /**
  * Returns true for labels on which a deciding metric is undefined; the others are defined on all
  * labels.
  */
-const UNDEFINED_ON: Partial<Record<MetricName, (labels: ArrayLike<number>) => boolean>> = {
-  f1: (labels) => count(labels.length, (i) => labels[i] === 1) === 0,
+const UNDEFINED_ON: Partial<Record<MetricName, { on(targets: Targets, names: readonly string[]): boolean }['on']>> = {
+  f1: (labels: ArrayLike<number>) => count(labels.length, (i) => labels[i] === 1) === 0,
   matthews: isConstant,
   pearson: isConstant,
+  f1_micro: isUnlabelled,
+  ndcg_at_10: isIrrelevant,
+  entity_f1: hasNoEntity,
 };
 
 function isConstant(labels: ArrayLike<number>): boolean {
@@ -102,27 +125,35 @@ export const MISMATCHED = 'accuracyMismatched';
 /**
  * Metrics of a task.
  * @param own those of rows of no task, see `metricsOf`
+ * @param labels names of the labels
  */
-export function metricsFor(task: TaskName | null | undefined, own: readonly MetricName[]): Metrics {
+export function metricsFor(
+  task: TaskName | null | undefined,
+  own: readonly MetricName[],
+  labels: readonly string[] = [],
+): Metrics {
   const names = task ? TASK_METRICS[task] : own;
+  const keys = names.map((name) => KEYS[name] ?? name);
   return {
-    names,
-    best: names[0],
-    compute(predictions, labels) {
-      checkValues(predictions, labels);
-      return Object.fromEntries(names.map((name) => [name, METRICS[name](predictions, labels)]));
+    names: keys,
+    best: keys[0],
+    compute(predictions, targets) {
+      checkValues(predictions, targets);
+      const metric = (name: MetricName): Metric => METRICS[name];
+      return Object.fromEntries(names.map((name, at) => [keys[at], metric(name)(predictions, targets, labels)]));
     },
-    isUndefinedOn: (labels) => UNDEFINED_ON[names[0]]?.(labels) ?? false,
+    isUndefinedOn: (targets) => UNDEFINED_ON[names[0]]?.(targets, labels) ?? false,
   };
 }
 
-function checkValues(predictions: ArrayLike<number>, labels: ArrayLike<number>): void {
-  if (predictions.length !== labels.length) {
-    throw new RangeError(`${predictions.length} predictions for ${labels.length} labels`);
+function checkValues(predictions: ArrayLike<Predicted>, targets: Targets): void {
+  if (predictions.length !== targets.length) {
+    throw new RangeError(`${predictions.length} predictions for ${targets.length} labels`);
   }
-  for (let i = 0; i < labels.length; i++) {
-    if (!Number.isFinite(predictions[i])) throw new RangeError(`the prediction of row ${i} is ${predictions[i]}`);
-    if (!Number.isFinite(labels[i])) throw new RangeError(`the label of row ${i} is ${labels[i]}`);
+  const isWrong = (value: Predicted | Target) => typeof value === 'number' && !Number.isFinite(value);
+  for (let i = 0; i < targets.length; i++) {
+    if (isWrong(predictions[i])) throw new RangeError(`the prediction of row ${i} is ${predictions[i]}`);
+    if (isWrong(targets[i])) throw new RangeError(`the label of row ${i} is ${targets[i]}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Encoded } from '../data/batches';
 import { randomStream } from '../data/random';
 import { failed } from '../foundation/errors';
+import type { TaskHeadKind } from '../model/architecture';
 import type { ModelConfig } from '../model/config';
 import type { OnnxDtype } from '../model/onnx-dtype';
 import type { Logits } from './logits';
@@ -30,13 +31,24 @@ const MOST_TOKENS = 512;
 /**
  * Draws rows of any of the model's tokens, from one token to its limit or 512, with the later half
  * of a row in the second segment.
+ *
+ * @param kind what has logits: each row, or every token of it
  */
-export function drawnRows({ vocabSize, maxPositions }: ModelConfig, segments: boolean): Encoded[] {
+export function drawnRows(
+  { vocabSize, maxPositions }: Pick<ModelConfig, 'vocabSize' | 'maxPositions'>,
+  segments: boolean,
+  kind: TaskHeadKind = 'sequence',
+): Encoded[] {
   const random = randomStream(0, 'onnx/check');
   return Array.from({ length: DRAWN_ROWS }, (_, i) => {
     const length = i === 0 ? Math.min(maxPositions, MOST_TOKENS) : 1 + random.int(Math.min(maxPositions, 4 * i));
     const ids = Array.from({ length }, () => random.int(vocabSize));
-    return { ids, typeIds: ids.map((_, at) => (segments && 2 * at > length ? 1 : 0)) };
+    const every = Int32Array.from(ids, (_, at) => at);
+    return {
+      ids,
+      typeIds: ids.map((_, at) => (segments && 2 * at > length ? 1 : 0)),
+      ...(kind === 'token' && { asked: { at: every, words: every } }),
+    };
   });
 }
 

@@ -9,7 +9,7 @@ import type { OnnxDtype } from '../model/onnx-dtype';
 import { loadTokenizer } from '../model/tokenizer';
 import { classifierConfig, configText } from './classifier-config';
 import { applyDelta, type Delta } from './delta';
-import { outputsOf } from './delta-info';
+import { outputsOf, taskHeadKindOf } from './delta-info';
 import { drawnRows } from './onnx-check';
 import { ONNX_FILES, PARAMETER_BYTES, weightsFileOf } from './onnx-folder';
 import { writeOnnxTokenizer } from './onnx-tokenizer';
@@ -42,11 +42,12 @@ export function writeOnnxFiles(request: OnnxFiles): Encoded[] {
   const merged = applyDelta(checkpoint, delta);
   const tensor = (canonical: string) => merged.get(canonical)?.() ?? checkpoint.tensor(canonical);
   const segments = hasSegments(checkpoint);
+  const kind = taskHeadKindOf(delta.info);
   const apart = (dtype: OnnxDtype) => checkpoint.parameters * PARAMETER_BYTES[dtype] > oneFileBytes;
   fs.mkdirSync(path.join(folder, 'onnx'));
   for (const dtype of dtypes) {
     const file = path.join(folder, ONNX_FILES[dtype]);
-    const end = { outputs: outputsOf(delta.info), segments, type: dtype };
+    const end = { kind, outputs: outputsOf(delta.info), segments, type: dtype };
     const build = (weights?: WeightsFile) => classifierModel({ config, tensor }, end, weights);
     const whole = apart(dtype) ? writeWeights(path.dirname(file), build, weightsFileOf(file)) : build();
     fs.writeFileSync(file, whole);
@@ -57,7 +58,7 @@ export function writeOnnxFiles(request: OnnxFiles): Encoded[] {
   };
   fs.writeFileSync(path.join(folder, 'config.json'), configText(base, described));
   writeOnnxTokenizer(base, folder, config, segments);
-  return drawnRows(config, segments);
+  return drawnRows(config, segments, kind);
 }
 
 /**

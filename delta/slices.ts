@@ -1,4 +1,5 @@
 import { checkedHeads, type Mask } from '../heads/mask';
+import type { TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
@@ -71,11 +72,15 @@ function besideHeads(config: ModelConfig): Slice[] {
  * Lists the tensors of Hugging Face's task head of the model's family, which are trained whole
  * (docs/method.md). BERT: pooler and classifier.
  *
- * @param outputs number of logits per row: the number of classes, 1 for a regression
+ * @param outputs number of logits per sequence or token: the number of classes, 1 for a regression
  */
-export const taskHeadTensors = (config: ModelConfig, outputs: number): TaskHeadTensor[] =>
+export const taskHeadTensors = (
+  config: ModelConfig,
+  outputs: number,
+  kind: TaskHeadKind = 'sequence',
+): TaskHeadTensor[] =>
   architectureOf(config)
-    .taskHead(config, 'sequence')
+    .taskHead(config, kind)
     .tensors(config, outputs)
     .map(({ name, shape }) => ({ canonical: name, shape }));
 

@@ -4,14 +4,23 @@ import { TASK_NAMES, type TaskName } from '../data/tasks';
 import { regularFileText } from '../foundation/regular-file';
 import { readModelConfig } from '../model/config';
 import { DELTA_INFO } from './delta';
-import { parseDeltaInfo } from './delta-info';
+import { type DeltaInfo, parseDeltaInfo } from './delta-info';
+import type { TrainOptions } from './training-options';
+
+/** Length and treatment of long texts in a training; a part is absent if it is unknown. */
+export type TrainedLengths = Pick<Partial<TrainOptions>, 'maxLength' | 'longTexts' | 'stride'>;
 
 /** Defaults for reading new rows, from a model's training. */
 export interface TrainedAs {
   /** Task of the training files; undefined for other rows. */
   task?: TaskName;
-  /** Number of tokens to which rows were truncated; undefined if unknown. */
-  maxLength?: number;
+  lengths: TrainedLengths;
+}
+
+/** Length and treatment of long texts in the training of a delta. */
+export function trainedLengths({ options }: Pick<DeltaInfo, 'options'>): TrainedLengths {
+  const { maxLength, longTexts, stride } = options as TrainedLengths;
+  return { maxLength, ...(longTexts !== undefined && { longTexts }), ...(stride !== undefined && { stride }) };
 }
 
 /**
@@ -21,9 +30,9 @@ export interface TrainedAs {
  */
 export function deltaTrainedAs(delta: string): TrainedAs {
   const file = path.join(delta, DELTA_INFO);
-  if (!fs.existsSync(file)) return {};
-  const { task, options } = parseDeltaInfo(regularFileText(file), file);
-  return { task: knownTask(task), maxLength: options.maxLength };
+  if (!fs.existsSync(file)) return { lengths: {} };
+  const info = parseDeltaInfo(regularFileText(file), file);
+  return { task: knownTask(info.task), lengths: trainedLengths(info) };
 }
 
 /**
@@ -33,6 +42,7 @@ export function deltaTrainedAs(delta: string): TrainedAs {
  */
 export const modelTrainedAs = (model: string): TrainedAs => ({
   task: knownTask(readModelConfig(model).raw.finetuning_task),
+  lengths: {},
 });
 
 /** Returns a task that has its own file layout; undefined for any other text. */

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import type { DataSource } from '../data/dataset';
+import type { LongTexts } from '../data/word-windows';
 import type { Device } from '../foundation/device';
 import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/progress';
 import type { Artifact } from '../foundation/stored-file';
 import type { Mask } from '../heads/mask';
 import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
+import { WINDOW_RULES } from './inference-options';
 import type { OnnxModel } from './onnx-folder';
 
 /** Options of tuning the chosen heads (docs/method.md). */
@@ -23,6 +25,26 @@ export interface TrainOptions {
   maxLength: number;
   /** Number of epochs without a better dev metric after which the training stops. Default: off. */
   earlyStopping?: number;
+  /**
+   * Weights of the labels in the loss: `balanced`, or a number > 0 by label, 1 for the others. A
+   * class's rows have its weight; with several labels per row, a label's positive cells have it.
+   * Default: 1 each.
+   */
+  classWeights?: 'balanced' | Record<string, number>;
+  /** Share of each target that is spread over the labels evenly, 0 … 1. Default: 0. */
+  labelSmoothing?: number;
+  /**
+   * Probability from which a label is predicted, 0 … 1, with several labels per row. Default: for
+   * each label the one of best F1 on the dev rows.
+   */
+  threshold?: number;
+  /**
+   * Treatment of long dev rows, and of long rows at prediction: `cut` at `maxLength`, or `windows`
+   * that overlap. Long training rows are cut. Default: `cut`.
+   */
+  longTexts?: LongTexts;
+  /** Number of tokens that neighbouring windows share, ≥ 0. Default: 64. */
+  stride?: number;
   /** Seed for shuffling, dropout and initial weights, an integer 0 … 2³²−1. */
   seed: number;
   /** Device of the computation. */
@@ -46,14 +68,24 @@ export const TRAIN_DEFAULTS: TrainOptions = {
   device: 'auto',
 };
 
+const share = numberIn('from 0 to 1', (value) => value >= 0 && value <= 1);
+const WEIGHTS = '"balanced", or a number above 0 by label';
+const isWeight = (value: unknown) => typeof value === 'number' && value > 0 && Number.isFinite(value);
+const areWeights = (value: unknown) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isWeight);
+
 const schema = z.strictObject({
   epochs: wholeFrom1,
   batchSize: wholeFrom1,
   lr: numberIn('above 0', (lr) => lr > 0),
-  warmup: numberIn('from 0 to 1', (share) => share >= 0 && share <= 1),
+  warmup: share,
   weightDecay: numberIn('at least 0', (decay) => decay >= 0),
   maxLength: wholeFrom1,
   earlyStopping: wholeFrom1.optional(),
+  classWeights: z.custom((value) => value === 'balanced' || areWeights(value), WEIGHTS).optional(),
+  labelSmoothing: share.optional(),
+  threshold: share.optional(),
+  ...WINDOW_RULES,
   seed: seedRule,
   ...ENGINE_RULES,
 });
@@ -88,6 +120,11 @@ export interface EpochMetrics {
   trainLoss: number;
   /** Metrics on the dev rows, with `loss`. */
   dev: Record<string, number>;
+  /**
+   * Probability from which each label is predicted, in the order of the class numbers; absent
+   * unless a row may have several labels. // [C]
+   */
+  thresholds?: number[];
   /** Wall time in seconds of the training alone, without evaluation. */
   seconds: number;
 }
@@ -144,6 +181,8 @@ export interface TrainMetrics {
   seed: number;
   /** Device of the computation. */
   deviceUsed: 'cpu' | 'cuda';
+  /** Number of dev rows with the texts of a training row; absent if there are none. */
+  devDuplicates?: number;
   /** Files of the ONNX folder, once a job has exported one. */
   onnx?: OnnxModel[];
 }

@@ -59,9 +59,9 @@ export function artifactService(
     },
 
     async listArtifacts({ jobId, pageSize, pageToken }) {
-      const { artifacts } = jobs.get(jobId);
+      const { artifacts } = await jobs.get(jobId);
       const after = (key = '') => artifacts.filter(({ name }) => name > key);
-      const { page, nextPageToken } = pageOf(after, ({ name }) => name, isName, { pageSize, pageToken }, 100);
+      const { page, nextPageToken } = await pageOf(after, ({ name }) => name, isName, { pageSize, pageToken }, 100);
       return {
         artifacts: page.map(artifactMessage),
         nextPageToken,

@@ -10,7 +10,7 @@ import type { Happening, JobRecord, Phase } from './record';
 import { RecordPlace } from './record-results';
 import { remoteStages, type Workers } from './remote-stages';
 import type { OnAnswer } from './scheduler';
-import type { JobStore } from './store';
+import type { Claim, JobStore } from './store';
 
 /** Dependencies of an attempt. */
 export interface AttemptParts extends Workers {
@@ -33,15 +33,25 @@ type Note = (...happenings: Happening[]) => Promise<JobRecord>;
  * @param onAnswer see `OnAnswer`
  * @throws whatever a stage throws; HifiError CANCELLED when `signal` aborts
  */
-export async function attempt(id: string, parts: AttemptParts, signal: AbortSignal, onAnswer: OnAnswer): Promise<void> {
+export async function attempt(
+  claim: Claim,
+  parts: AttemptParts,
+  signal: AbortSignal,
+  onAnswer: OnAnswer,
+): Promise<void> {
   const { store, telemetry, artifacts } = parts;
-  const before = store.get(id);
+  const { id } = claim;
+  const before = await store.get(id);
   if (before.attempt === 0) recordWait(before, telemetry);
   else recordInterrupted(before, telemetry);
-  const note: Note = (...happenings) => noteWhenRoom(store, id, happenings, signal, parts.log);
+  let record = before;
+  const note: Note = async (...happenings) => {
+    record = await noteWhenRoom(claim, happenings, signal, parts.log);
+    return record;
+  };
   await note({ kind: 'attempt' });
 
-  const spec = await parts.specOf(store.spec(id));
+  const spec = await parts.specOf(await store.spec(id));
   const holds = new FileHolds(store, artifacts);
   const place = await RecordPlace.open(before, artifacts, holds);
   const stages = remoteStages(id, parts, place);
@@ -55,7 +65,7 @@ export async function attempt(id: string, parts: AttemptParts, signal: AbortSign
       if (done) return undefined;
       if (event.kind === 'state') return event.state;
       // A stored result is not an answer of a service.
-      if (event.kind !== 'artifact' || !event.kept) onAnswer(advances(event, store.get(id)));
+      if (event.kind !== 'artifact' || !event.kept) onAnswer(advances(event, record));
       await note(...(await happeningsOf(event, place)));
     }
   };

@@ -3,6 +3,7 @@ import { TimeoutError } from '@nats-io/transport-node';
 import { failed } from '../foundation/errors';
 import { unlessAborted } from '../foundation/unless-aborted';
 import { apiCode, denialIn, findJetStream, type NatsLink } from '../infra/nats';
+import type { Unpublished } from './lmdb-store';
 import {
   EVENT_ID,
   EVENT_KINDS,
@@ -14,7 +15,6 @@ import {
   subjectsOf,
 } from './nats-events';
 import { type AckStream, type StreamLayout, streamLayout } from './nats-stream';
-import type { Unpublished } from './store';
 
 /** Error code of a stream for a message over its `max_msg_size`. */
 const MESSAGE_TOO_LARGE = 10_054;

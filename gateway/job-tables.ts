@@ -3,12 +3,7 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { failed, isNoSpace, noRoom } from '../foundation/errors';
 import type { JobState } from '../job/job';
 import type { JobEventRecord, JobRecord } from './record';
-
-/** Job that a `request_id` created. */
-export interface Accepted {
-  id: string;
-  specHash: string;
-}
+import type { Accepted } from './store';
 
 /**
  * Version of the layout below. A store without a version has the first layout, which stores each

@@ -1,7 +1,7 @@
 import { headers, type MsgHdrs, type MsgHdrsImpl } from '@nats-io/transport-node';
 import { eventJson } from './job-message';
+import type { Unpublished } from './lmdb-store';
 import type { JobEventRecord } from './record';
-import type { Unpublished } from './store';
 
 /** Stream that stores the events, if the server has JetStream. */
 export const EVENT_STREAM = 'HIFI_EVENTS';

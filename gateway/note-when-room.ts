@@ -3,7 +3,7 @@ import { Backoff, type Pauses } from '../foundation/backoff';
 import { cancelled, isNoSpace } from '../foundation/errors';
 import type { Logger } from '../infra/log';
 import type { Happening, JobRecord } from './record';
-import type { JobStore } from './store';
+import type { Claim } from './store';
 
 /** Pauses between two attempts at a store without room, in milliseconds. */
 const PAUSES: Pauses = { first: 250, longest: 8000 };
@@ -13,11 +13,11 @@ const PAUSES: Pauses = { first: 250, longest: 8000 };
  * of its record, and none fails because of the disk.
  *
  * @param signal ends the wait, but not the first attempt
- * @throws HifiError NOT_FOUND; CANCELLED when `signal` aborts the wait
+ * @throws HifiError NOT_FOUND; CANCELLED when `signal` aborts the wait or another gateway has the
+ *   job
  */
 export async function noteWhenRoom(
-  store: JobStore,
-  id: string,
+  claim: Pick<Claim, 'id' | 'note'>,
   happenings: readonly Happening[],
   signal: AbortSignal,
   log: Logger,
@@ -25,13 +25,13 @@ export async function noteWhenRoom(
   const backoff = new Backoff(PAUSES);
   for (let waits = false; ; waits = true) {
     try {
-      const record = await store.note(id, ...happenings);
-      if (waits) log.info({ job: id }, 'the job store has room again; the job resumes');
+      const record = await claim.note(...happenings);
+      if (waits) log.info({ job: claim.id }, 'the job store has room again; the job resumes');
       return record;
     } catch (error) {
       if (!isNoSpace(error)) throw error;
       if (signal.aborted) throw cancelled();
-      if (!waits) log.error({ job: id, err: error }, 'the job store has no room; the job waits');
+      if (!waits) log.error({ job: claim.id, err: error }, 'the job store has no room; the job waits');
       await delay(backoff.next(), undefined, { signal }).catch(() => {
         throw cancelled();
       });

@@ -5,8 +5,8 @@ import { Waker } from '../foundation/waker';
 import type { Logger } from '../infra/log';
 import { awaitNats, NATS_PAUSES, type NatsAddress, type NatsLink, natsAddress } from '../infra/nats';
 import { type EventChannel, openChannel } from './event-channel';
+import type { LmdbStore, Unpublished } from './lmdb-store';
 import { OutboxLog } from './outbox-log';
-import type { JobStore, Unpublished } from './store';
 
 /** Number of events that are read at once. */
 const BATCH = 64;
@@ -40,7 +40,7 @@ export class Outbox {
    * @throws HifiError INVALID_INPUT for an invalid address
    */
   constructor(
-    private readonly store: JobStore,
+    private readonly store: LmdbStore,
     url: string,
     log: Logger,
     private readonly pauses = NATS_PAUSES,

@@ -18,17 +18,17 @@ interface PageRequest {
  * @param defaultSize number of items if the client gives none
  * @throws HifiError INVALID_INPUT for a size out of range or an invalid token
  */
-export function pageOf<T>(
-  itemsAfter: (key?: string) => Iterable<T>,
+export async function pageOf<T>(
+  itemsAfter: (key?: string) => Iterable<T> | AsyncIterable<T>,
   keyOf: (item: T) => string,
   isKey: (text: string) => boolean,
   { pageSize = 0, pageToken = '' }: PageRequest,
   defaultSize: number,
-): { page: T[]; nextPageToken: string } {
+): Promise<{ page: T[]; nextPageToken: string }> {
   const size = pageSize || defaultSize;
   if (size > MOST) throw invalidValue({ field: 'page_size', value: String(size), expected: `1 to ${MOST}` });
   const page: T[] = [];
-  for (const item of itemsAfter(pageToken === '' ? undefined : keyIn(pageToken, isKey))) {
+  for await (const item of itemsAfter(pageToken === '' ? undefined : keyIn(pageToken, isKey))) {
     if (page.length === size) {
       return { page, nextPageToken: Buffer.from(keyOf(page[size - 1])).toString('base64url') };
     }

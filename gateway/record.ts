@@ -74,7 +74,7 @@ export type Happening =
   | { kind: 'warning'; message: string }
   | { kind: 'checkpoint'; step: number }
   | { kind: 'metrics'; metrics: TrainMetrics }
-  | { kind: 'failed'; error: JobError }
+  | { kind: 'error'; error: JobError }
   | { kind: 'cancelling' }
   | { kind: 'attempt' }
   | { kind: 'phase'; phase: Phase };
@@ -118,9 +118,6 @@ function take(record: JobRecord, happening: Happening, now: number): JobEventRec
       delete record.progress;
       if (hasEnded(record)) delete record.phase;
       return happening;
-    case 'failed':
-      record.error = happening.error;
-      return take(record, { kind: 'state', state: 'FAILED' }, now);
     case 'progress':
       record.progress = happening;
       if (isWithin(PROGRESS_INTERVAL, record.progressTime, now)) return undefined;
@@ -146,6 +143,9 @@ function take(record: JobRecord, happening: Happening, now: number): JobEventRec
       return undefined;
     case 'metrics':
       record.metrics = happening.metrics;
+      return undefined;
+    case 'error':
+      record.error = happening.error;
       return undefined;
     case 'cancelling':
       record.cancelRequested = true;

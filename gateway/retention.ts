@@ -19,12 +19,21 @@ const FILES_A_TURN = 100;
  * @throws HifiError NOT_FOUND; DISK_FULL
  */
 export async function deleteJob(id: string, store: JobStore, artifacts: ArtifactStore): Promise<void> {
-  for (const sha256 of await store.delete(id)) if (!store.uses(sha256)) artifacts.remove(sha256);
+  await removeUnused(await store.delete(id), store, artifacts);
+}
+
+/**
+ * Removes those of some files that nothing uses. Does nothing if other gateways use the store: one
+ * of them may hold a file, and a sweep removes it a day after its last use.
+ */
+export async function removeUnused(files: Iterable<string>, store: JobStore, artifacts: ArtifactStore): Promise<void> {
+  if (store.shared) return;
+  for (const sha256 of files) if (!(await store.uses(sha256))) artifacts.remove(sha256);
 }
 
 /** Deletes expired jobs and files. @param now milliseconds since the epoch */
 export async function sweep(store: JobStore, artifacts: ArtifactStore, now: number): Promise<void> {
-  for (const id of store.endedBefore(now - JOB_MS)) {
+  for (const id of await store.endedBefore(now - JOB_MS)) {
     await deleteJob(id, store, artifacts).catch((error) => {
       if (HifiError.from(error).code !== 'NOT_FOUND') throw error; // a client has deleted it meanwhile
     });
@@ -32,7 +41,7 @@ export async function sweep(store: JobStore, artifacts: ArtifactStore, now: numb
   let seen = 0;
   for (const { sha256, time } of artifacts.list()) {
     if (++seen % FILES_A_TURN === 0) await setImmediate();
-    if (now - time > FILE_MS && !store.uses(sha256)) artifacts.remove(sha256);
+    if (now - time > FILE_MS && !(await store.uses(sha256))) artifacts.remove(sha256);
   }
   artifacts.dropParts(now - FILE_MS);
 }

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Backoff, type Pauses } from '../foundation/backoff';
 import { HifiError } from '../foundation/errors';
+import { onAbort } from '../foundation/on-abort';
 import { Absence } from '../infra/grpc/absence';
 import type { Logger } from '../infra/log';
 import { RpcError, rpcErrorOf, status } from '../proto/status';
 import { noteWhenRoom } from './note-when-room';
 import { type Happening, hasEnded, type JobError } from './record';
-import type { JobStore } from './store';
+import type { Claim, JobStore } from './store';
 
 /**
  * Receives each answer of a service: `advanced` is true if a later attempt need not repeat that
@@ -15,7 +16,7 @@ import type { JobStore } from './store';
 export type OnAnswer = (advanced: boolean) => void;
 
 /** Runs a job once; see `attempt.ts`. */
-export type Attempt = (id: string, signal: AbortSignal, onAnswer: OnAnswer) => Promise<void>;
+export type Attempt = (claim: Claim, signal: AbortSignal, onAnswer: OnAnswer) => Promise<void>;
 
 export interface SchedulerLimits {
   /** Number of jobs that run at once: the engines use all cores for one. */
@@ -38,27 +39,20 @@ const PAUSES: Pauses = { first: 500, longest: 5000 };
  * attempts at a job as it needs.
  */
 export class Scheduler {
-  /** Running jobs. */
-  private readonly running = new Map<string, { controller: AbortController; done: Promise<void> }>();
   private readonly draining = new AbortController();
-  private readonly stopWatching: () => void;
+  /** Loops that each run one job after the other. */
+  private runners: Promise<void>[] = [];
 
   constructor(
     private readonly store: JobStore,
     private readonly attempt: Attempt,
     private readonly log: Logger,
     readonly limits: SchedulerLimits = SCHEDULER_DEFAULTS,
-  ) {
-    this.stopWatching = store.onChange(() => this.next());
-  }
+  ) {}
 
-  /** Starts the next jobs, interrupted jobs of an earlier process included. */
-  next(): void {
-    if (this.draining.signal.aborted || this.running.size >= this.limits.running) return;
-    for (const id of this.store.open()) {
-      if (!this.running.has(id)) this.startJob(id);
-      if (this.running.size >= this.limits.running) return;
-    }
+  /** Starts to run jobs, interrupted jobs of an earlier process first. */
+  start(): void {
+    this.runners = Array.from({ length: this.limits.running }, () => this.runJobs());
   }
 
   /**
@@ -67,40 +61,50 @@ export class Scheduler {
    * @throws HifiError NOT_FOUND
    */
   async cancel(id: string): Promise<void> {
-    if (hasEnded(this.store.get(id))) return;
+    if (hasEnded(await this.store.get(id))) return;
     await this.store.note(id, { kind: 'cancelling' });
-    const running = this.running.get(id);
-    if (running) running.controller.abort();
-    else await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
+    if (!(await this.store.isDriven(id))) await this.store.note(id, { kind: 'state', state: 'CANCELLED' });
   }
 
   /** Starts no more jobs and interrupts the running ones; the next process resumes them. */
   async drain(): Promise<void> {
     this.draining.abort();
-    this.stopWatching();
-    for (const { controller } of this.running.values()) controller.abort();
-    await Promise.all([...this.running.values()].map(({ done }) => done));
+    await Promise.all(this.runners);
   }
 
-  private startJob(id: string): void {
-    const controller = new AbortController();
-    this.log.info({ job: id }, 'a job starts or resumes');
-    const done = this.drive(id, controller.signal)
-      .catch(async (error) => {
-        this.log.error({ job: id, err: error }, 'the job could not be run');
+  private async runJobs(): Promise<void> {
+    const { signal } = this.draining;
+    while (!signal.aborted) {
+      try {
+        const claim = await this.store.claim(signal);
+        if (claim) await this.runJob(claim);
+      } catch (error) {
+        this.log.error({ err: error }, 'the next job could not be run');
         // The job is still open: an immediate new attempt would fail in an endless loop.
-        await delay(PAUSES.longest, undefined, { signal: this.draining.signal }).catch(() => {});
-      })
-      .then(() => {
-        this.log.info({ job: id, state: this.store.get(id).state }, 'a job has ended or was interrupted');
-        this.running.delete(id);
-        this.next();
-      });
-    this.running.set(id, { controller, done });
+        await delay(PAUSES.longest, undefined, { signal }).catch(() => {});
+      }
+    }
   }
 
-  private async drive(id: string, signal: AbortSignal): Promise<void> {
-    const note = (happening: Happening) => noteWhenRoom(this.store, id, [happening], this.draining.signal, this.log);
+  private async runJob(claim: Claim): Promise<void> {
+    const { id } = claim;
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const forget = [onAbort(claim.over, abort), onAbort(this.draining.signal, abort)];
+    this.log.info({ job: id }, 'a job starts or resumes');
+    try {
+      await this.drive(claim, controller.signal);
+      this.log.info({ job: id, state: (await this.store.get(id)).state }, 'a job has ended or was interrupted');
+    } finally {
+      for (const each of forget) each();
+      await claim.release();
+    }
+  }
+
+  private async drive(claim: Claim, signal: AbortSignal): Promise<void> {
+    const { id } = claim;
+    const note = (...happenings: Happening[]) => noteWhenRoom(claim, happenings, this.draining.signal, this.log);
+    const isCancelled = async () => (await this.store.get(id)).cancelRequested === true;
     let lost = 0;
     const backoff = new Backoff(PAUSES);
     const absence = new Absence(this.limits.awayMs);
@@ -111,17 +115,17 @@ export class Scheduler {
       backoff.reset();
     };
     for (;;) {
-      if (this.store.get(id).cancelRequested) {
+      if (await isCancelled()) {
         await note({ kind: 'state', state: 'CANCELLED' });
         return;
       }
       absence.begin();
       try {
-        await this.attempt(id, signal, onAnswer);
+        await this.attempt(claim, signal, onAnswer);
         return;
       } catch (thrown) {
         if (this.draining.signal.aborted) return;
-        if (this.store.get(id).cancelRequested) continue;
+        if (await isCancelled()) continue;
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
         const full = error.reason === 'DISK_FULL'; // a job waits for room without a limit
@@ -129,7 +133,7 @@ export class Scheduler {
         const again = full || passing;
         this.log[again ? 'warn' : 'error']({ job: id, err: error, again }, 'an attempt at the job failed');
         if (!again) {
-          await note({ kind: 'failed', error: jobError(error) });
+          await note({ kind: 'error', error: jobError(error) }, { kind: 'state', state: 'FAILED' });
           return;
         }
         const asked = full ? 0 : (error.details.retrySeconds ?? 0) * 1000;

@@ -12,11 +12,11 @@ import { artifactService } from './artifact-service';
 import { attempt } from './attempt';
 import { servedSpec } from './job-spec';
 import { LiveServer } from './live/server';
+import { LmdbStore } from './lmdb-store';
 import { Outbox } from './outbox';
 import { keepSweeping } from './retention';
 import { SCHEDULER_DEFAULTS, Scheduler } from './scheduler';
 import { gatewayService } from './service';
-import { JobStore } from './store';
 import { givenSpec } from './stored-spec';
 
 export interface ServeGateway extends ServePart {
@@ -29,7 +29,7 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer } = settings;
   const { engineProcess = ENGINE_PROCESS } = settings;
   const { log, telemetry, server, start } = serviceServer(settings, parts);
-  const store = new JobStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
+  const store = new LmdbStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
   parts.add(() => store.close());
   const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
@@ -48,7 +48,7 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
     log,
   };
   const limits = { ...SCHEDULER_DEFAULTS, ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }) };
-  const scheduler = new Scheduler(store, (id, signal, onAnswer) => attempt(id, workers, signal, onAnswer), log, limits);
+  const scheduler = new Scheduler(store, (claim, ...rest) => attempt(claim, workers, ...rest), log, limits);
   const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
   const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 
@@ -65,6 +65,6 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
   const pagePort = await live?.start(host, httpPort as number);
   outbox?.start();
   parts.add(keepSweeping(store, artifacts, (error) => log.error({ err: error }, 'sweeping failed')));
-  scheduler.next();
+  scheduler.start();
   return { name: 'gateway', port, ...(pagePort !== undefined && { pagePort }) };
 }

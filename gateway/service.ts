@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { toBinary } from '@bufbuild/protobuf';
 import { checkColumns } from '../data/read';
-import { invalidValue, shown, within } from '../foundation/errors';
+import { HifiError, invalidValue, shown, within } from '../foundation/errors';
 import { follow } from '../foundation/follow';
 import { sha256Of } from '../foundation/hash';
 import type { Inputs } from '../infra/artifacts/inputs';
@@ -18,9 +18,9 @@ import { FileHolds } from './file-holds';
 import { eventMessage, jobMessage, stateOf } from './job-message';
 import { checkModel, servedSpec } from './job-spec';
 import { pageOf } from './pages';
-import { hasEnded } from './record';
+import { hasEnded, type JobRecord } from './record';
 import { remoteCalibrations } from './remote-calibrations';
-import { deleteJob } from './retention';
+import { deleteJob, removeUnused } from './retention';
 import type { Scheduler } from './scheduler';
 import { isJobId, type JobStore, type Refusals } from './store';
 import { givenSpec, listedSpec, storedSpec } from './stored-spec';
@@ -48,8 +48,17 @@ const RETRY_SECONDS = 30;
 export function gatewayService(parts: GatewayParts): Implementation<typeof GatewayService> {
   const { store, artifacts, scheduler, analyzer, trainer, inputs } = parts;
   const jobOf = async (id: string) => {
-    const record = store.get(id);
-    return { job: jobMessage(record, await givenSpec(store.spec(id), artifacts)) };
+    const record = await store.get(id);
+    return { job: jobMessage(record, await givenSpec(await store.spec(id), artifacts)) };
+  };
+  /** Returns a job for a list; nothing if it was deleted in the meantime. */
+  const listed = async (record: JobRecord) => {
+    try {
+      return [jobMessage(record, listedSpec(await store.spec(record.id)))];
+    } catch (thrown) {
+      if (HifiError.from(thrown).code === 'NOT_FOUND') return [];
+      throw thrown;
+    }
   };
   const refusals = (requestId: string): Refusals => ({
     full() {
@@ -89,9 +98,9 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const specHash = sha256Of(toBinary(JobSpecSchema, spec));
       const refuse = refusals(requestId);
       // An accepted job is not checked again.
-      const accepted = store.accepted(requestId);
+      const accepted = await store.accepted(requestId);
       if (accepted && accepted.specHash !== specHash) refuse.otherSpec(accepted.id);
-      if (accepted) return { job: jobMessage(store.get(accepted.id), spec) };
+      if (accepted) return { job: jobMessage(await store.get(accepted.id), spec) };
 
       // The spec's files must still exist once the job is accepted.
       const holds = new FileHolds(store, artifacts);
@@ -110,7 +119,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       } finally {
         holds.release();
         // Removes the rows of a refused job.
-        for (const sha256 of written) if (!store.uses(sha256)) artifacts.remove(sha256);
+        await removeUnused(written, store, artifacts);
       }
     },
 
@@ -125,8 +134,8 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
         throw invalidValue({ field: `states[${i}]`, value: shown(state), expected: 'a state of a job' });
       });
       const after = (key?: string) => store.list(key, wanted);
-      const { page, nextPageToken } = pageOf(after, ({ id }) => id, isJobId, { pageSize, pageToken }, 50);
-      return { jobs: page.map((record) => jobMessage(record, listedSpec(store.spec(record.id)))), nextPageToken };
+      const { page, nextPageToken } = await pageOf(after, ({ id }) => id, isJobId, { pageSize, pageToken }, 50);
+      return { jobs: (await Promise.all(page.map(listed))).flat(), nextPageToken };
     },
 
     async cancelJob({ jobId }) {
@@ -135,7 +144,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
     },
 
     async deleteJob({ jobId }) {
-      const record = store.get(jobId);
+      const record = await store.get(jobId);
       if (!hasEnded(record)) {
         throw new RpcError(
           status.FAILED_PRECONDITION,
@@ -158,7 +167,7 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
         yield { event: eventMessage(event) };
       }
       if (sent) return;
-      const { sequence } = store.get(jobId);
+      const { sequence } = await store.get(jobId);
       throw wrong(`1 to ${sequence}: job ${jobId} has ended with event ${sequence}`);
     },
 

@@ -113,12 +113,21 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
   metric: text,
   best: object({ epoch: count, value: number }),
   resumedFromStep: count.nullable(),
-  epochs: list(object({ epoch: positive, trainLoss: number, dev: z.record(z.string(), number), seconds: number })),
+  epochs: list(
+    object({
+      epoch: positive,
+      trainLoss: number,
+      dev: z.record(z.string(), number),
+      thresholds: list(number).optional(),
+      seconds: number,
+    }),
+  ),
   trainableParameters: count,
   taskHeadParameters: count,
   peakRssBytes: count,
   seed: count,
   deviceUsed: oneOf(['cpu', 'cuda']),
+  devDuplicates: count.optional(),
   onnx: list(
     object({
       dtype: oneOf(ONNX_DTYPES),

@@ -2,6 +2,7 @@ import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
 import { encodeLabels, fitLabels } from '../data/labels';
 import { readDataset } from '../data/read';
 import { modelIdentity } from '../delta/identity';
+import { objectiveOf } from '../delta/objective';
 import { headsToChoose } from '../heads/select';
 import { openCheckpoint } from '../model/checkpoint';
 import { reportModelOf } from '../model/description';
@@ -14,18 +15,18 @@ import type { JobSpec } from './job';
  *
  * @throws HifiError INVALID_INPUT for any fault of an input
  */
-export async function checkInputs({ model, train, dev, selection }: JobSpec): Promise<JobInputs> {
+export async function checkInputs({ model, train, dev, selection, training }: JobSpec): Promise<JobInputs> {
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
   headsToChoose(selection, reportModelOf(checkpoint));
   const rows = await readDataset(train, 'labels');
   const labels = fitLabels(rows);
+  objectiveOf(labels, training, encodeLabels(rows, labels));
   const read = async (source: DataSource): Promise<Dataset> => {
     const dataset = await readDataset(source, 'labels');
     encodeLabels(dataset, labels);
     return dataset;
   };
-  encodeLabels(rows, labels);
   const second = dev && mismatchedRows(dev);
   return {
     model: modelIdentity(model, checkpoint.sha256),

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { DataSource } from '../data/dataset';
+import type { DataSource, Label } from '../data/dataset';
 import { jsonLinesOf } from '../data/json-lines';
 import { type NamedProblem, namedProblem } from '../data/problem';
 import { writing } from '../foundation/disk';
@@ -11,8 +11,11 @@ import { type TemporaryFolder, temporaryFolder } from '../foundation/temporary';
 export interface TextRows extends NamedProblem {
   /** One text per row, or two for a pair; at least one row. Only `predict` accepts blank texts. */
   texts: readonly string[] | readonly (readonly [first: string, second: string])[];
-  /** Labels: class names, or numbers for a regression. `train` and `score` need them. */
-  labels?: readonly (string | number)[];
+  /**
+   * Labels: class names, lists of names for the problem `multi-label`, or numbers for a regression
+   * or relevance. `train` and `score` need them.
+   */
+  labels?: readonly (string | number | readonly string[])[];
 }
 
 /** Rows of a file ({@link DataSource}) or in memory ({@link TextRows}). */
@@ -73,9 +76,10 @@ function linesOf(name: string, { texts, labels }: TextRows) {
     if (Array.isArray(parts) && parts.length === width && parts.every((text) => typeof text === 'string')) return parts;
     throw wrong('texts', row, given, width === 1 ? 'a text' : 'a pair of texts');
   });
-  const words = labels?.map((label: unknown, row) => {
+  const words = labels?.map((label: unknown, row): Label => {
     if (typeof label === 'string' || Number.isFinite(label)) return String(label);
-    throw wrong('labels', row, label, 'a text or a number');
+    if (Array.isArray(label) && label.every((name) => typeof name === 'string')) return label;
+    throw wrong('labels', row, label, 'a text, a number or a list of texts');
   });
   const rows = {
     texts: pairs.map(([first]) => first),

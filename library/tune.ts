@@ -99,18 +99,17 @@ const withDefaults = <Event, Result>(
 ): AsyncGenerator<StageProgress | Event, Result> =>
   withRows({ data }, async function* (rows) {
     const folder = yield* modelFolder(model, signal);
-    const { task, maxLength = TRAIN_DEFAULTS.maxLength } =
-      delta === undefined ? modelTrainedAs(folder) : deltaTrainedAs(delta);
-    const { batchSize, device } = TRAIN_DEFAULTS;
+    const { task, lengths } = delta === undefined ? modelTrainedAs(folder) : deltaTrainedAs(delta);
+    const { batchSize, maxLength, device } = TRAIN_DEFAULTS;
     const source = task !== undefined && namesNoColumns(rows.data) ? { ...rows.data, task } : rows.data;
     const given = Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
-    const filled = { batchSize, maxLength, device, ...given };
+    const filled = { batchSize, maxLength, device, ...lengths, ...given };
     return yield* work({ model: folder, ...(delta !== undefined && { delta }), data: source, options: filled });
   });
 
-/** True if a source names neither a task nor columns; a plain text needs neither. */
+/** True if a source names neither a task nor columns, and its format does not name them either. */
 const namesNoColumns = (source: DataSource) =>
-  source.task === undefined && source.textColumns === undefined && sourceFormat(source) !== 'txt';
+  source.task === undefined && source.textColumns === undefined && !['txt', 'conll'].includes(sourceFormat(source));
 
 /**
  * Exports a base with a delta to a format that other programs load. Before an ONNX folder appears,

@@ -111,8 +111,10 @@ export type PositionRule = 'fromZero' | 'afterPadding';
  */
 export type Readout = 'first' | 'last' | 'mean' | 'every';
 
-/** Rows that a task head gives logits for: sequences. */
-export type TaskHeadKind = 'sequence';
+/** Rows that a task head gives logits for: sequences, or each of their tokens. */
+export type TaskHeadKind = 'sequence' | 'token';
+
+export const TASK_HEAD_KINDS: readonly TaskHeadKind[] = ['sequence', 'token'];
 
 /** Task head of a Hugging Face class. */
 export interface TaskHead {

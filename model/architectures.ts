@@ -1,4 +1,4 @@
-import type { Architecture, ModelConfig, Readout } from './architecture';
+import { type Architecture, type ModelConfig, type Readout, TASK_HEAD_KINDS } from './architecture';
 import { bert } from './architectures/bert';
 import { debertaV2 } from './architectures/deberta';
 import { distilbert } from './architectures/distilbert';
@@ -22,11 +22,13 @@ export const ARCHITECTURES = new Map<string, Architecture>(
 export const architectureOf = ({ architecture }: Pick<ModelConfig, 'architecture'>): Architecture =>
   ARCHITECTURES.get(architecture)!;
 
-/** Returns true for a name of the task head's own weights, which are stored without a prefix. */
+/** Returns true for a name of a task head's own weights, which are stored without a prefix. */
 export const ofTaskHead = (config: ModelConfig, canonical: string): boolean =>
-  architectureOf(config)
-    .taskHead(config, 'sequence')
-    .own.some((module) => canonical.startsWith(`${module}.`));
+  TASK_HEAD_KINDS.some((kind) =>
+    architectureOf(config)
+      .taskHead(config, kind)
+      .own.some((module) => canonical.startsWith(`${module}.`)),
+  );
 
 /**
  * Layers `from` to `to` (exclusive). After the model's last layer only what a task head reads is

@@ -1,3 +1,4 @@
+import type { ModelTensor, TaskHeadKind } from './architecture';
 import { architectureOf, runLayer, runLayers } from './architectures';
 import { type Arithmetic, float16Arithmetic, float32Arithmetic, q8Arithmetic } from './arithmetic';
 import { OnnxGraph, type WeightsFile } from './onnx';
@@ -93,9 +94,11 @@ export function meanPooledModel(source: GraphSource, weights?: WeightsFile): Uin
   return graph.toModel();
 }
 
-/** Task head of a sequence classifier. */
+/** Task head of a classifier. */
 export interface ClassifierEnd {
-  /** C, logits per row. */
+  /** What the task head has logits for: sequences, or each token. Default: sequences. */
+  kind?: TaskHeadKind;
+  /** C, logits per sequence or token. */
   outputs: number;
   /** True if `token_type_ids` is an input; otherwise all tokens are of segment 0. */
   segments: boolean;
@@ -104,44 +107,47 @@ export interface ClassifierEnd {
 }
 
 /**
- * A sequence classifier with its task head: output `logits`, float32 [B, C]. Positions are computed
- * in the graph, so that its inputs are a tokenizer's outputs. The task head is always float32: it
- * is small, and its rounding would directly change the logits.
+ * A classifier with its task head: output `logits`, float32 [B, C], or [B, S, C] of tokens.
+ * Positions are computed in the graph, so that its inputs are a tokenizer's outputs. The task head
+ * is always float32: it is small, and its rounding would directly change the logits.
  *
  * @param weights takes the weights, which must else take less than 2 GB
  * @throws HifiError when a tensor is missing or not finite, or the weights take 2 GB or more.
  */
 export function classifierModel(
   source: GraphSource,
-  { outputs, segments, type }: ClassifierEnd,
+  { kind = 'sequence', outputs, segments, type }: ClassifierEnd,
   weights?: WeightsFile,
 ): Uint8Array {
   const { config } = source;
   const architecture = architectureOf(config);
-  const taskHead = architecture.taskHead(config, 'sequence');
-  const net = startNetwork(source, { positions: 'computed', segments }, { type, weights, outputs });
+  const taskHead = architecture.taskHead(config, kind);
+  const tensors = taskHead.tensors(config, outputs);
+  const net = startNetwork(source, { positions: 'computed', segments }, { type, weights, taskHead: tensors });
   const { graph } = net;
-  const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers); // [B, 1, d]
-  const read = { name: graph.node('Squeeze', [net.wide(last), graph.ints([1])]), width: config.hiddenSize }; // [B, d]
+  const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers); // [B, Sq, d]
+  const perToken = taskHead.reads === 'every';
+  const read = perToken ? net.wide(last) : graph.node('Squeeze', [net.wide(last), graph.ints([1])]); // [B, d]
   const head = net.with(float32Arithmetic(graph));
-  graph.output('logits', head.wide(taskHead.logits(head, config, read)), 'float32', ['B', outputs]);
+  const logits = taskHead.logits(head, config, { name: read, width: config.hiddenSize });
+  graph.output('logits', head.wide(logits), 'float32', perToken ? ['B', 'S', outputs] : ['B', outputs]);
   return graph.toModel();
 }
 
-/** Number type, destination of the weights, and logits per row. */
+/** Number type, destination of the weights, and tensors of the task head. */
 interface NetworkOptions {
   type?: OnnxDtype;
   weights?: WeightsFile;
-  outputs?: number;
+  taskHead?: readonly ModelTensor[];
 }
 
 function startNetwork(
   source: GraphSource,
   inputs: OnnxInputs = {},
-  { type = 'fp32', weights, outputs }: NetworkOptions = {},
+  { type = 'fp32', weights, taskHead }: NetworkOptions = {},
 ): OnnxNetwork {
   const graph = new OnnxGraph(source.config.architecture, { weights });
-  return OnnxNetwork.start(graph, source, ARITHMETICS[type](graph), inputs, outputs);
+  return OnnxNetwork.start(graph, source, ARITHMETICS[type](graph), inputs, taskHead);
 }
 
 /** Cast to double before the Gram matrix: float32 gets 1 % of the counts wrong (docs/method.md). */

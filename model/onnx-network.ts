@@ -1,4 +1,4 @@
-import type { ModelConfig } from './architecture';
+import type { ModelConfig, ModelTensor } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
@@ -74,12 +74,17 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /**
    * Declares the mask and the inputs for packing; the others follow with their first use.
    *
-   * @param outputs C of the task head, if the graph has one
+   * @param taskHead tensors of the task head, if the graph has one
    */
-  static start(graph: OnnxGraph, source: GraphSource, arithmetic: Arithmetic, inputs: OnnxInputs, outputs = 0) {
+  static start(
+    graph: OnnxGraph,
+    source: GraphSource,
+    arithmetic: Arithmetic,
+    inputs: OnnxInputs,
+    taskHead: readonly ModelTensor[] = [],
+  ) {
     const { config } = source;
-    const { tensors, taskHead } = architectureOf(config);
-    const all = [...tensors(config), ...taskHead(config, 'sequence').tensors(config, outputs)];
+    const all = [...architectureOf(config).tensors(config), ...taskHead];
     const shapes = new Map(all.map(({ name, shape }) => [name, shape]));
     if (inputs.packed) {
       graph.input(PACKING.tokens, 'int64', ['T']);

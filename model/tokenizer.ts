@@ -23,6 +23,13 @@ export interface Tokenizer {
    *   is truncated first
    */
   encode(text: string, second: string | undefined, maxLength: number): TokenIds;
+  /** Token ids of a text without special tokens. */
+  tokenIds(text: string): readonly number[];
+  /**
+   * Puts the special tokens around a text's token ids, or around a pair's.
+   * @returns also the position of each text's first token
+   */
+  frame(texts: readonly (readonly number[])[]): TokenIds & { starts: number[] };
   /** Highest id plus one; a model's vocabulary must not be smaller. */
   readonly vocabSize: number;
 }
@@ -45,6 +52,8 @@ export function loadTokenizer(folder: string): Tokenizer {
   const truncatesLeft = files.config.truncation_side === 'left';
   return {
     vocabSize,
+    tokenIds,
+    frame: (texts) => fill(texts.length === 1 ? frames.single : frames.pair, texts),
     encode(text, second, maxLength) {
       const parts = second === undefined ? frames.single : frames.pair;
       const texts = second === undefined ? [tokenIds(text)] : [tokenIds(text), tokenIds(second)];
@@ -55,10 +64,11 @@ export function loadTokenizer(folder: string): Tokenizer {
         texts.map((ids) => ids.length),
         room,
       );
-      return fill(
+      const { ids, typeIds } = fill(
         parts,
         texts.map((ids, i) => (truncatesLeft ? ids.slice(ids.length - lengths[i]) : ids.slice(0, lengths[i]))),
       );
+      return { ids, typeIds };
     },
   };
 }
@@ -81,16 +91,18 @@ export function longestFirst(lengths: number[], room: number): number[] {
   return first > second ? [more, less] : [less, more];
 }
 
-function fill(parts: readonly FramePart[], texts: readonly number[][]): TokenIds {
+function fill(parts: readonly FramePart[], texts: readonly (readonly number[])[]): TokenIds & { starts: number[] } {
   const ids: number[] = [];
   const typeIds: number[] = [];
+  const starts: number[] = [];
   for (const part of parts) {
+    if ('text' in part) starts[part.text] = ids.length;
     for (const id of 'id' in part ? [part.id] : texts[part.text]) {
       ids.push(id);
       typeIds.push(part.type);
     }
   }
-  return { ids, typeIds };
+  return { ids, typeIds, starts };
 }
 
 /** Creates the stages of tokenizer.json, in the order in which a text passes through them. */

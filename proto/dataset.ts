@@ -18,7 +18,10 @@ const DEFAULT_NAME = 'rows.tsv';
  * @throws HifiError INVALID_INPUT naming the field, its value and what would be right
  */
 export function givenRowsOf(message: TextDataset | undefined, field: string): GivenRows {
-  const { source, textColumns, labelColumn, regression, delimiter, ...given } = present(message, field);
+  const { source, textColumns, labelColumn, labelColumns, labelSeparator, regression, delimiter, ...given } = present(
+    message,
+    field,
+  );
   const at = (part: string) => `${field}.${part}`;
   const rows = sourceOf(source, given.name, field);
   const task = given.task === undefined ? undefined : known(taskNamed, given.task, at('task'));
@@ -28,6 +31,7 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
     const who = task === undefined ? 'inline rows have' : `the task ${task} has`;
     if (textColumns.length > 0) throw without(at('text_columns'), textColumns.join(', '), who);
     if (labelColumn !== undefined) throw without(at('label_column'), labelColumn, who);
+    if (labelColumns.length > 0) throw without(at('label_columns'), labelColumns.join(', '), who);
   }
   if (delimiter !== undefined && rows.kind === 'inline') {
     throw without(at('delimiter'), shown(delimiter), 'inline rows have');
@@ -47,6 +51,8 @@ export function givenRowsOf(message: TextDataset | undefined, field: string): Gi
     ...(task !== undefined && { task }),
     ...(textColumns.length > 0 && { textColumns: [...textColumns] }),
     ...(labelColumn !== undefined && { labelColumn }),
+    ...(labelColumns.length > 0 && { labelColumns: [...labelColumns] }),
+    ...(labelSeparator !== undefined && { labelSeparator }),
     ...(problem !== undefined && { problem }),
     ...(regression !== undefined && { regression }),
     ...(delimiter !== undefined && { delimiter }),

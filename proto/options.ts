@@ -1,8 +1,9 @@
 import { create, type Message } from '@bufbuild/protobuf';
 import { type InferenceOptions, inferenceOptions } from '../delta/inference-options';
 import { type ScoreOptions, scoreOptions } from '../delta/score-options';
+import type { TrainedLengths } from '../delta/trained-as';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../delta/training-options';
-import { HifiError, invalidPart, renamed } from '../foundation/errors';
+import { HifiError, invalidPart, invalidValue, renamed, shown } from '../foundation/errors';
 import { type AnalysisOptions, analysisOptions } from '../heads/analysis-options';
 import type { ReportOptions } from '../heads/head-report';
 import { SELECTION_DEFAULTS, type SelectionOptions, selectionOptions } from '../heads/select';
@@ -45,11 +46,24 @@ export function analysisMessage({ samples, ...options }: AnalysisOptions | Repor
  * @throws HifiError as {@link analysisOptionsOf}
  */
 export function trainingOptionsOf(message: TrainingMessage | undefined, field = 'options'): TrainOptions {
-  return named(field, () => trainOptions(fieldsOf(message) as Partial<TrainOptions>));
+  const { classWeights, labelWeights = {}, ...given } = fieldsOf(message);
+  const byLabel = Object.keys(labelWeights).length > 0;
+  const name = `${field}.class_weights`;
+  if (classWeights !== undefined && !['none', 'balanced'].includes(classWeights)) {
+    throw invalidValue({ field: name, value: shown(classWeights), expected: 'none or balanced' });
+  }
+  if (classWeights === 'balanced' && byLabel) {
+    throw invalidPart(name, `${name} is balanced and ${field}.label_weights is given; give one of them`);
+  }
+  const weights = byLabel ? { ...labelWeights } : classWeights === 'balanced' ? classWeights : undefined;
+  return named(field, () => trainOptions({ ...given, classWeights: weights } as Partial<TrainOptions>));
 }
 
-export const trainingMessage = (options: TrainOptions): TrainingMessage =>
-  create(TrainingOptionsSchema, { ...options });
+export const trainingMessage = ({ classWeights, ...options }: TrainOptions): TrainingMessage =>
+  create(TrainingOptionsSchema, {
+    ...options,
+    ...(typeof classWeights === 'object' ? { labelWeights: classWeights } : { classWeights }),
+  });
 
 /**
  * Checks the options of a scoring, and fills in defaults.
@@ -66,17 +80,17 @@ export const scoreMessage = (options: Omit<ScoreOptions, 'device'> & Partial<Sco
 /**
  * Checks the options of an inference, and fills in defaults.
  *
- * @param maxLength default: the option of the model's training, if known
+ * @param trained defaults: the options of the model's training, if known
  * @throws HifiError as {@link analysisOptionsOf}
  */
 export function inferenceOptionsOf(
   message: InferenceMessage | undefined,
-  maxLength: number = TRAIN_DEFAULTS.maxLength,
+  trained: TrainedLengths = {},
   field = 'options',
 ): InferenceOptions {
-  const { batchSize, device } = TRAIN_DEFAULTS;
+  const { batchSize, maxLength, device } = TRAIN_DEFAULTS;
   return named(field, () =>
-    inferenceOptions({ batchSize, maxLength, device, ...fieldsOf(message) } as InferenceOptions),
+    inferenceOptions({ batchSize, maxLength, device, ...trained, ...fieldsOf(message) } as InferenceOptions),
   );
 }
 

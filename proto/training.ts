@@ -16,13 +16,14 @@ import { present } from './matrix';
 import { onnxMessage, onnxOf } from './onnx';
 import { progressMessage, progressOf } from './progress';
 
-export const epochMessage = ({ epoch, trainLoss, dev, seconds }: EpochMetrics): Epoch =>
-  create(EpochSchema, { epoch, trainLoss, dev: { ...dev }, seconds });
+export const epochMessage = ({ epoch, trainLoss, dev, thresholds, seconds }: EpochMetrics): Epoch =>
+  create(EpochSchema, { epoch, trainLoss, dev: { ...dev }, thresholds, seconds });
 
-export const epochOf = ({ epoch, trainLoss, dev, seconds }: Epoch): EpochMetrics => ({
+export const epochOf = ({ epoch, trainLoss, dev, thresholds, seconds }: Epoch): EpochMetrics => ({
   epoch,
   trainLoss: present(trainLoss, 'epoch.train_loss'),
   dev: { ...dev },
+  ...(thresholds.length > 0 && { thresholds: [...thresholds] }),
   seconds,
 });
 
@@ -60,6 +61,7 @@ export function metricsOf(message: TrainingMetrics): TrainMetrics {
     peakRssBytes: Number(message.peakRssBytes),
     seed: present(message.seed, at('seed')),
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    ...(message.devDuplicates !== undefined && { devDuplicates: message.devDuplicates }),
     ...(message.onnx.length > 0 && { onnx: message.onnx.map(onnxOf) }),
   };
 }

@@ -1,5 +1,5 @@
 import type { ReportParts } from './parts';
-import { columnFlags, commandText, type Flag, fileFlags } from './shell';
+import { columnFlags, commandText, type Flag, fileFlags, labelFlags } from './shell';
 
 /**
  * Command that repeats this result. It has every option, so other defaults do not change it. Where
@@ -32,7 +32,8 @@ export function commandLine(parts: ReportParts): string {
   if (training) {
     const { epochs, batchSize, lr, warmup, weightDecay, earlyStopping, threads } = training;
     flags.push(['epochs', epochs], ['batch-size', batchSize], ['lr', lr], ['warmup', warmup]);
-    flags.push(['weight-decay', weightDecay], ['early-stopping', earlyStopping], ['threads', threads]);
+    flags.push(['weight-decay', weightDecay], ['early-stopping', earlyStopping]);
+    flags.push(...labelFlags(training), ['threads', threads]);
     flags.push(['device', metrics?.deviceUsed ?? training.device]);
   } else flags.push(['device', heads.deviceUsed]);
   if (mask && formats && formats.length > 0) flags.push(['export', formats.join(',')]);

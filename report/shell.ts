@@ -1,5 +1,6 @@
 import type { DataSource } from '../data/dataset';
 import { namedProblem } from '../data/problem';
+import type { TrainOptions } from '../delta/training-options';
 
 /** Name and value of a flag. `true`: a flag without a value; `false` and undefined: no flag. */
 export type Flag = readonly [name: string, value: unknown];
@@ -28,14 +29,23 @@ export const shellWord = (text: string) =>
 export const fileFlags = (name: string, { path, more = [] }: Pick<DataSource, 'path' | 'more'>): Flag[] =>
   [path, ...more.map((each) => each.path)].map((file) => [name, file === 'stdin' ? '-' : file]);
 
+/** Flags for a training's loss and thresholds; a file of weights has a placeholder. */
+export const labelFlags = ({ classWeights, labelSmoothing, threshold }: Partial<TrainOptions>): Flag[] => [
+  ['class-weights', typeof classWeights === 'object' ? 'WEIGHTS.json' : classWeights],
+  ['label-smoothing', labelSmoothing],
+  ['threshold', threshold],
+];
+
 /** Flags for a file's columns. @param known task, if the rows do not name it */
 export function columnFlags(source: Omit<DataSource, 'path'>, known?: string): Flag[] {
-  const { task, textColumns, labelColumn, format, delimiter } = source;
+  const { task, textColumns, labelColumn, labelColumns, labelSeparator, format, delimiter } = source;
   const named = task ?? (textColumns ? undefined : known);
   return [
     ['task', named],
     ['text-columns', named === undefined ? textColumns?.join(',') : undefined],
     ['label-column', labelColumn],
+    ['label-columns', labelColumns?.join(',')],
+    ['label-separator', labelSeparator],
     ['problem', namedProblem(source)],
     ['format', format],
     ['delimiter', delimiter],

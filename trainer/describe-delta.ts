@@ -10,7 +10,7 @@ import type { Checkpoint } from '../model/checkpoint';
 export function describeDelta(
   { name, sha256, config }: Checkpoint,
   mask: Mask,
-  { problem, names }: LabelSet,
+  { problem, names, thresholds }: LabelSet,
   task: TaskName | undefined,
   { device, threads, ...options }: TrainOptions,
 ): DeltaInfo {
@@ -20,6 +20,7 @@ export function describeDelta(
     mask,
     id2label: names.length > 0 ? Object.fromEntries(names.map((label, i) => [i, label])) : null,
     problemType: PROBLEMS[problem].storedName,
+    ...(thresholds && { thresholds: [...thresholds] }),
     task: task ?? null,
     options,
     seed: options.seed,

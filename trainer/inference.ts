@@ -110,7 +110,7 @@ async function* run(
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
   const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
-  const parts = { checkpoint, mask, layout, outputs: logitCount(labels), problem: labels.problem };
+  const parts = { checkpoint, mask, layout, outputs: logitCount(labels), objective: { problem: labels.problem } };
   const program = new Program(
     tf,
     parts,
@@ -118,7 +118,7 @@ async function* run(
   );
   try {
     const hidden = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, rows);
-    return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize);
+    return yield* evaluateRows((batch) => program.logits(batch), hidden, batchSize, rows);
   } finally {
     program.close();
   }

@@ -1,4 +1,6 @@
+import type { Judgement, Target } from '../data/label-reading';
 import type { ProblemType } from '../data/problem';
+import type { Objective } from '../delta/objective';
 import type { Ops, Tensor } from './ops';
 
 /** These rows' part of the mean loss and its gradient by the logits. // [], [B, C] */
@@ -7,53 +9,176 @@ export interface Loss {
   byLogits: Tensor;
 }
 
-/** Loss function of a problem. */
+/** Loss function of a problem. Each problem's methods receive its own targets. */
 interface LossFunction {
   /** As {@link taskLoss}. */
-  loss(ops: Ops, logits: Tensor, targets: Tensor, rows: Tensor): Loss;
+  loss(ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, objective: Objective): Loss;
   /** As {@link targetValues}. */
-  targets(targets: ArrayLike<number>, outputs: number): Float32Array;
+  targets(targets: readonly Target[], outputs: number, objective: Objective): Float32Array;
+  /** As {@link lossCount}. */
+  count(targets: readonly Target[], objective: Objective): number;
 }
 
-/** Loss function by problem (docs/method.md). `PROBLEMS` of delta/ has the same in float64. */
+const rowCount = ({ length }: ArrayLike<unknown>) => length;
+
+/**
+ * Number of tokens with a label, at least 1. A row has none if no token stands for any of its
+ * words.
+ */
+const labelledTokens = (targets: readonly Int32Array[]) =>
+  Math.max(
+    1,
+    targets.reduce((sum, tags) => sum + tags.filter((tag) => tag >= 0).length, 0),
+  );
+
+/**
+ * Loss function by problem (docs/method.md). `PROBLEMS` of delta/ has the plain ones in float64.
+ */
 const LOSSES: Readonly<Record<ProblemType, LossFunction>> = {
-  /** Cross-entropy without smoothing; targets are one-hot. */
+  /**
+   * Cross-entropy Σ_c t_c · −log p_c. A target is w_c·((1 − ε)·1[c = class] + ε/C), and the mean is
+   * weighted by the rows' classes, as in PyTorch's `cross_entropy`.
+   */
   'single-label': {
-    loss(ops, logits, targets, rows) {
-      const [losses, byLogits] = ops.crossEntropy(logits, targets); // [B], [B, C]
-      return { loss: ops.div(ops.sum(losses, [0]), rows), byLogits: ops.div(byLogits, rows) };
+    loss: crossEntropy,
+    targets(targets: readonly number[], outputs, { weights, smoothing = 0 }) {
+      const values = new Float32Array(targets.length * outputs).fill(smoothing / outputs);
+      for (const [row, target] of targets.entries()) values[row * outputs + target] += 1 - smoothing;
+      return weights ? values.map((value, i) => value * weights[i % outputs]) : values;
     },
-    targets(targets, outputs) {
-      const oneHot = new Float32Array(targets.length * outputs);
-      for (let row = 0; row < targets.length; row++) oneHot[row * outputs + targets[row]] = 1;
-      return oneHot;
+    count: (targets: readonly number[], { weights }) =>
+      weights ? targets.reduce((sum, target) => sum + weights[target], 0) : targets.length,
+  },
+  /** Mean binary cross-entropy over the labels; a label's positive rows have its weight. */
+  'multi-label': {
+    loss: binaryCrossEntropy,
+    targets(targets: readonly Uint8Array[], outputs, { smoothing = 0 }) {
+      const values = new Float32Array(targets.length * outputs);
+      for (const [row, target] of targets.entries()) values.set(target, row * outputs);
+      return smoothed(values, smoothing);
     },
+    count: rowCount,
   },
   /** Mean squared error of the one logit. */
   regression: {
-    loss(ops, logits, targets, rows) {
+    loss(ops, logits, targets, count) {
       const error = ops.sub(logits, targets); // [B, 1]
-      return { loss: ops.div(ops.sum(ops.square(error), [0, 1]), rows), byLogits: ops.div(ops.scale(error, 2), rows) };
+      return {
+        loss: ops.div(ops.sum(ops.square(error), [0, 1]), count),
+        byLogits: ops.div(ops.scale(error, 2), count),
+      };
     },
-    targets: (targets) => Float32Array.from(targets),
+    targets: (targets: readonly number[]) => Float32Array.from(targets),
+    count: rowCount,
+  },
+  /**
+   * Cross-entropy of each word's first token; the mean is over these tokens. Targets are class
+   * indices of the tokens of a row, −1 for a token without a label. Other tokens and padding have
+   * targets of 0.
+   */
+  tokens: {
+    loss: crossEntropy,
+    targets(targets: readonly Int32Array[], outputs, { smoothing = 0 }) {
+      const longest = targets.reduce((most, { length }) => Math.max(most, length), 0);
+      const values = new Float32Array(targets.length * longest * outputs);
+      for (const [row, tags] of targets.entries()) {
+        for (const [token, tag] of tags.entries()) {
+          if (tag < 0) continue;
+          const at = (row * longest + token) * outputs;
+          values.fill(smoothing / outputs, at, at + outputs);
+          values[at + tag] += 1 - smoothing;
+        }
+      }
+      return values;
+    },
+    count: labelledTokens,
+  },
+  /** Binary cross-entropy of the one logit. */
+  relevance: {
+    loss: binaryCrossEntropy,
+    targets: (targets: readonly Judgement[], _, { smoothing = 0 }) =>
+      smoothed(
+        Float32Array.from(targets, ({ relevance }) => relevance),
+        smoothing,
+      ),
+    count: rowCount,
   },
 };
+
+/**
+ * Cross-entropy Σ_c t_c · −log p_c with any sum of a row's targets, its weight. Its gradient is
+ * (Σ_c t_c)·p − t.
+ */
+function crossEntropy(ops: Ops, logits: Tensor, targets: Tensor, count: Tensor): Loss {
+  const sums = ops.sum(targets, [1], true); // [B, 1]
+  const divisors = ops.add(sums, ops.sub(ops.scalar(1), ops.sign(sums))); // 1 for a row of weight 0
+  const [losses, byLogits] = ops.crossEntropy(logits, ops.div(targets, divisors)); // [B], [B, C]
+  const weighted = ops.mul(losses, ops.reshape(sums, [-1])); // [B]
+  return {
+    loss: ops.div(ops.sum(weighted, [0]), count),
+    byLogits: ops.div(ops.mul(byLogits, sums), count),
+  };
+}
+
+/** Moves targets of 0 … 1 towards a half. */
+const smoothed = (values: Float32Array, smoothing: number) =>
+  smoothing === 0 ? values : values.map((value) => value * (1 - smoothing) + smoothing / 2);
+
+/**
+ * Binary cross-entropy w·t·softplus(−x) + (1 − t)·softplus(x), the mean over the labels, as
+ * PyTorch's `binary_cross_entropy_with_logits` with `pos_weight` w. Its gradient is σ(x)·(w·t + 1 −
+ * t) − w·t.
+ */
+function binaryCrossEntropy(ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, { weights }: Objective): Loss {
+  const labels = logits.shape[1]!;
+  const cells = ops.scale(count, labels); // []
+  const positive = weights
+    ? ops.mul(
+        targets,
+        ops.weight('positiveWeights', [labels], () => Float32Array.from(weights)),
+      )
+    : targets; // [B, C]
+  const negative = ops.sub(ops.scalar(1), targets); // [B, C]
+  const losses = ops.add(
+    ops.mul(positive, ops.softplus(ops.scale(logits, -1))),
+    ops.mul(negative, ops.softplus(logits)),
+  );
+  const byLogits = ops.sub(ops.mul(ops.sigmoid(logits), ops.add(positive, negative)), positive);
+  return { loss: ops.div(ops.sum(losses, [0, 1]), cells), byLogits: ops.div(byLogits, cells) };
+}
 
 /**
  * Part of the mean loss for some rows of a batch, and its gradient by the logits.
  *
  * @param logits // [B, C]
  * @param targets from {@link targetValues} // [B, C]
- * @param rows divisor of the mean: number of rows in the whole batch // []
+ * @param count divisor of the mean, {@link lossCount} of the whole batch // []
  */
-export const taskLoss = (ops: Ops, logits: Tensor, targets: Tensor, rows: Tensor, problem: ProblemType): Loss =>
-  LOSSES[problem].loss(ops, logits, targets, rows);
+export const taskLoss = (ops: Ops, logits: Tensor, targets: Tensor, count: Tensor, objective: Objective): Loss =>
+  LOSSES[objective.problem].loss(ops, logits, targets, count, objective);
 
 /**
  * Targets of the logits.
  *
- * @param targets class indices, or the numbers of a regression; B of them
- * @returns [B, C]
+ * @param targets B of them
+ * @returns [B, C]; of tokens [B·S, C] with S of the longest row
  */
-export const targetValues = (targets: ArrayLike<number>, outputs: number, problem: ProblemType): Float32Array =>
-  LOSSES[problem].targets(targets, outputs);
+export const targetValues = (targets: readonly Target[], outputs: number, objective: Objective): Float32Array =>
+  LOSSES[objective.problem].targets(targets, outputs, objective);
+
+/**
+ * Targets of rows that each have their own loss, the mean over the row's labelled tokens.
+ *
+ * @returns as {@link targetValues}
+ */
+export function ownTargetValues(targets: readonly Target[], outputs: number, objective: Objective): Float32Array {
+  const values = targetValues(targets, outputs, objective);
+  if (objective.problem !== 'tokens') return values;
+  const width = values.length / targets.length;
+  const counts = targets.map((target) => lossCount([target], objective));
+  return values.map((value, i) => value / counts[Math.floor(i / width)]);
+}
+
+/** Divisor of a batch's mean loss: its rows, or the sum of their weights. */
+export const lossCount = (targets: readonly Target[], objective: Objective): number =>
+  LOSSES[objective.problem].count(targets, objective);

@@ -4,12 +4,12 @@ import { TRAIN_DEFAULTS } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
 import { StageMeter } from '../foundation/progress';
 import { sumsByHead } from './head-slices';
+import { targetsOf } from './inputs';
 import {
   type HeadValues,
   type Scored,
   type ScoredRows,
   type Scoring,
-  targetsOf,
   type WholeTraining,
   wholeTraining,
   withoutError,

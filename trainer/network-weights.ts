@@ -44,10 +44,8 @@ export class NetworkWeights {
     private readonly parameters: ReadonlyMap<string, Tensor>,
   ) {
     const { config } = source;
-    const { tensors, taskHead } = architectureOf(config);
-    const head = taskHead(config, 'sequence');
-    const all = [...tensors(config), ...head.tensors(config, 1)]; // the task head is always trained whole
-    this.shapes = new Map(all.map(({ name, shape }) => [name, shape]));
+    const tensors = architectureOf(config).tensors(config);
+    this.shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
     this.slices = new Map(slices.map((slice) => [slice.canonical, slice]));
     this.order = tunedLast(config, slices);
   }
@@ -55,7 +53,8 @@ export class NetworkWeights {
   /** Heads of a layer in the engine's order. */
   headsInOrder = (layer: number) => this.order.heads[layer];
 
-  has = (name: string) => this.shapes.has(name);
+  /** Returns true for a tensor of the base, or of the task head, which is always trained whole. */
+  has = (name: string) => this.shapes.has(name) || this.parameters.has(name);
 
   isTrained = (name: string) => this.parameters.has(name);
 

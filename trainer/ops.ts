@@ -152,6 +152,7 @@ export class Ops {
   erf = (x: Tensor) => this.each('Erf', x);
   tanh = (x: Tensor) => this.each('Tanh', x);
   sigmoid = (x: Tensor) => this.each('Sigmoid', x);
+  softplus = (x: Tensor) => this.each('Softplus', x);
   relu = (x: Tensor) => this.each('Relu', x);
   floor = (x: Tensor) => this.each('Floor', x);
   sign = (x: Tensor) => this.each('Sign', x);

@@ -1,4 +1,6 @@
+import { duplicateWarnings } from '../data/duplicates';
 import { labelWarnings } from '../data/labels';
+import { windowOptions } from '../data/word-windows';
 import { type TrainEvent, type TrainMetrics, type TrainRequest, trainOptions } from '../delta/training-options';
 import { within } from '../foundation/errors';
 import { clock, intervalSince } from '../foundation/progress';
@@ -35,11 +37,16 @@ export async function* train(
     checkedMask(request.mask, { name: checkpoint.name, sha256: checkpoint.sha256, ...checkpoint.config });
     const tokenizer = await within('model', () => loadTokenizer(request.model));
     const inputs = await readInputs(request, tokenizer, {
-      maxLength: tokenLimit(checkpoint, options.maxLength),
+      ...windowOptions({ ...options, maxLength: tokenLimit(checkpoint, options.maxLength) }),
       seed: options.seed,
       limits: checkpoint.config,
     });
-    for (const message of labelWarnings(inputs.train.dataset, inputs.labels)) yield { kind: 'warning', message };
+    const { train, dev, labels, duplicates } = inputs;
+    const warnings = [
+      ...labelWarnings(train.dataset, labels),
+      ...duplicateWarnings(dev.dataset, duplicates, dev.dataset.rows),
+    ];
+    for (const message of warnings) yield { kind: 'warning', message };
     const run = new Run(tf, checkpoint, inputs, request, signal);
     try {
       yield intervalSince(began, 'load');

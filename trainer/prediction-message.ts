@@ -1,8 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import type { EvaluateResult, Prediction } from '../delta/inference-options';
+import type { Entity, EvaluateResult, Prediction } from '../delta/inference-options';
 import {
+  type Entity as EntityMessage,
   type EvaluateResponse,
   EvaluateResponseSchema,
+  type Prediction as PredictionMessage,
   type Predictions,
   PredictionsSchema,
 } from '../proto/gen/hifi/v1/trainer_pb';
@@ -10,25 +12,49 @@ import { present } from '../proto/matrix';
 
 export function predictionsMessage(rows: readonly Prediction[]): Predictions {
   return create(PredictionsSchema, {
-    predictions: rows.map(({ row, label, logits }) => ({
-      row,
-      logits,
-      answer:
-        typeof label === 'string'
-          ? ({ case: 'label', value: label } as const)
-          : ({ case: 'value', value: label } as const),
-    })),
+    predictions: rows.map(({ label, ...row }) => ({ ...row, answer: answerMessage(label) })),
   });
 }
 
-/** Reads predictions. @throws HifiError INVALID_INPUT for a row without its number or its answer */
-export function predictionsOf({ predictions }: Predictions): Prediction[] {
-  return predictions.map(({ row, logits, answer }, i) => ({
-    row: present(row, `predictions[${i}].row`),
-    label: present(answer.value, `predictions[${i}].answer`),
-    logits: [...logits],
-  }));
+function answerMessage(label: Prediction['label']) {
+  switch (typeof label) {
+    case 'string':
+      return { case: 'label', value: label } as const;
+    case 'number':
+      return { case: 'value', value: label } as const;
+    case 'undefined':
+      return undefined;
+  }
 }
+
+/** Reads predictions. @throws HifiError INVALID_INPUT for a row without its number or its answer */
+export const predictionsOf = ({ predictions }: Predictions): Prediction[] =>
+  predictions.map((message, i) => {
+    const { row, logits } = message;
+    const answer = answerOf(message, `predictions[${i}]`);
+    return { row: present(row, `predictions[${i}].row`), ...answer, logits: [...logits] };
+  });
+
+function answerOf(message: PredictionMessage, field: string): Omit<Prediction, 'row' | 'logits'> {
+  const { answer, logits, labels, probabilities, score, tags, entities } = message;
+  if (tags.length > 0) return { tags: [...tags] };
+  if (probabilities.length > 0) return { labels: [...labels], probabilities: [...probabilities] };
+  if (score !== undefined) return { score };
+  if (answer.case !== undefined) return { label: answer.value };
+  // Words have no logits, and a text may have no entity.
+  if (logits.length === 0) {
+    return { entities: entities.map((entity, i) => entityOf(entity, `${field}.entities[${i}]`)) };
+  }
+  return { label: present(answer.value, `${field}.answer`) };
+}
+
+const entityOf = ({ label, start, end, text, score }: EntityMessage, field: string): Entity => ({
+  label,
+  start: present(start, `${field}.start`),
+  end: present(end, `${field}.end`),
+  text,
+  score: present(score, `${field}.score`),
+});
 
 export function evaluationMessage({ task, metrics, ...result }: EvaluateResult): EvaluateResponse {
   return create(EvaluateResponseSchema, { ...result, ...(task !== null && { task }), metrics: { ...metrics } });

@@ -52,7 +52,9 @@ export function prefixName(
   rows: readonly Encoded[],
   device: string,
 ): string {
-  const hash = createHash('sha256').update(`${ARITHMETIC} ${checkpoint.sha256} ${program.lowest} ${device}\n`);
+  const { lowest, storesOneToken } = program;
+  const output = `${lowest}${storesOneToken || lowest < checkpoint.config.layers ? '' : ' every token'}`;
+  const hash = createHash('sha256').update(`${ARITHMETIC} ${checkpoint.sha256} ${output} ${device}\n`);
   for (const { ids, typeIds } of rows) hash.update(`${ids.join()} ${typeIds.join()}\n`);
   return `${hash.digest('hex')}.f32`;
 }
@@ -135,8 +137,8 @@ class StoredRows implements HiddenRows {
     lengths: Int32Array,
     private readonly place: PrefixFile,
   ) {
-    const { layers, hiddenSize } = checkpoint.config;
-    this.lengths = program.lowest === layers ? new Int32Array(lengths.length).fill(1) : lengths;
+    const { hiddenSize } = checkpoint.config;
+    this.lengths = program.storesOneToken ? new Int32Array(lengths.length).fill(1) : lengths;
     this.tokenBytes = 4 * hiddenSize;
     this.offsets = new Float64Array(lengths.length + 1);
     for (let row = 0; row < lengths.length; row++) this.offsets[row + 1] = this.offsets[row] + this.lengths[row];

@@ -1,11 +1,13 @@
-import type { ProblemType } from '../data/problem';
+import type { Target } from '../data/label-reading';
+import type { Objective } from '../delta/objective';
+import { PROBLEMS } from '../delta/problems';
 import { type Slice, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { Dropout, dropoutKey } from './dropout';
-import { targetValues, taskLoss } from './loss';
+import { lossCount, targetValues, taskLoss } from './loss';
 import { TensorFlowNetwork, TOKEN_NUMBERS } from './network';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor, type Variable } from './ops';
@@ -56,7 +58,7 @@ export interface ProgramParts {
   layout: ParameterLayout;
   /** Number of logits per row. */
   outputs: number;
-  problem: ProblemType;
+  objective: Objective;
 }
 
 /**
@@ -69,6 +71,8 @@ export class Program {
    * none.
    */
   readonly lowest: number;
+  /** True if no layer is tuned and the task head reads one token of the frozen layers' output. */
+  readonly storesOneToken: boolean;
   /** True if the word table is frozen. Then the network receives its rows. */
   readonly readsWords: boolean;
   private readonly session: Session;
@@ -95,10 +99,10 @@ export class Program {
     private readonly parts: ProgramParts,
     initial: Float32Array,
   ) {
-    const { checkpoint, mask, layout, outputs, problem } = parts;
+    const { checkpoint, mask, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
-    const taskHead = architecture.taskHead(config, 'sequence');
+    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
     const ops = new Ops();
     const vector = (name: string, values: Float32Array = new Float32Array(layout.size)) =>
       ops.variable(name, [layout.size], () => values);
@@ -136,12 +140,13 @@ export class Program {
       return taskHead.logits(net, config, runLayers(net, config, taskHead.reads, x, from, config.layers));
     };
     const prediction = through(trained);
-    const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, problem);
+    const { loss, byLogits } = taskLoss(ops, prediction, training.targets, training.count, objective);
     const gradients = trained.tape.gradients(prediction, byLogits, weights.wanted);
     const gradient = layout.join(ops, weights.byParameter(gradients));
     const sum = ops.add(training.gradient, gradient);
 
     this.lowest = from;
+    this.storesOneToken = from === config.layers && taskHead.reads !== 'every';
     this.readsWords = !weights.isTrained(`${architecture.wordEmbeddings}.weight`);
     this.inputs = inputs;
     this.training = training;
@@ -169,32 +174,32 @@ export class Program {
     const { mask, B, S } = tokens;
     const parts = this.microBatches(tokens).map((part) => this.session.read(this.feeds(part), frozen));
     const rows = { hidden: joined(parts) }; // [B·S, d]
-    return this.lowest === this.parts.checkpoint.config.layers
-      ? { rows, mask: new Float32Array(B), B, S: 1 }
-      : { rows, mask, B, S };
+    return this.storesOneToken ? { rows, mask: new Float32Array(B), B, S: 1 } : { rows, mask, B, S };
   }
 
-  /** Logits as in evaluation. // → [B, C] */
+  /** Logits as in evaluation. // → [B, C], or [B·S, C] of tokens */
   logits(batch: RowBatch): Float32Array {
     return joined(this.microBatches(batch).map((part) => this.session.read(this.feeds(part), this.ends.logits)));
   }
 
   /**
    * Runs the forward and the backward pass with dropout. Updates nothing.
-   * @param targets class indices or numbers // [B]
+   * @param targets B of them
    */
-  gradient(batch: RowBatch, targets: ArrayLike<number>, at: { seed: number; step: number }): BatchGradient {
+  gradient(batch: RowBatch, targets: readonly Target[], at: { seed: number; step: number }): BatchGradient {
     const { training, session, ends } = this;
-    const { outputs, problem } = this.parts;
-    const values = targetValues(targets, outputs, problem);
+    const { outputs, objective } = this.parts;
+    const values = targetValues(targets, outputs, objective);
+    const count = Float32Array.of(lossCount(targets, objective));
     let sum: BatchGradient | undefined;
     let row = 0;
     for (const [i, part] of this.microBatches(batch).entries()) {
-      const wanted = values.subarray(row * outputs, (row + part.B) * outputs);
+      const width = values.length / batch.B;
+      const wanted = values.subarray(row * width, (row + part.B) * width);
       const feeds: [Tensor, Feed][] = [
         ...this.feeds(part),
-        [training.targets, { values: wanted, shape: [part.B, outputs] }],
-        [training.count, { values: Float32Array.of(batch.B), shape: [] }],
+        [training.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
+        [training.count, { values: count, shape: [] }],
         [training.dropoutKey, { values: dropoutKey(at.seed, at.step, i), shape: [1] }],
       ];
       const [loss, norm, gradient] = sum

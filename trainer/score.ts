@@ -1,9 +1,10 @@
-import { encodeRows } from '../data/batches';
 import { rowNumber, selectRows } from '../data/dataset';
-import { encodeLabels, fitLabels, labelWarnings } from '../data/labels';
+import { encodeLabels, fitLabels, labelWarnings, strataOf } from '../data/labels';
 import { type LabelSet, logitCount } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
+import { windowRows } from '../data/windows';
+import { windowOptions } from '../data/word-windows';
 import { type ScoreEvent, type ScoreRequest, scoreOptions } from '../delta/score-options';
 import { within } from '../foundation/errors';
 import type { ReportData } from '../heads/head-report';
@@ -63,11 +64,11 @@ export async function* scoreHeads(
     const outputs = logitCount(labels);
     const { seed } = options;
     const tokens = new TokenRows(checkpoint);
-    const scoring: Scoring = { tf, checkpoint, tokens, outputs, problem: labels.problem, seed, signal };
+    const scoring: Scoring = { tf, checkpoint, tokens, outputs, objective: { problem: labels.problem }, seed, signal };
     const first = options.samples;
     const warmed = yield* warmUp(scoring, {
       encoded: rows.encoded.slice(0, first),
-      targets: rows.targets.subarray(0, first),
+      targets: Array.from(rows.targets).slice(0, first),
     });
     const { scores, scoresStderr } = yield* WAYS[request.strategy](scoring, rows, warmed.head);
     return {
@@ -96,14 +97,15 @@ async function readSample(
 ): Promise<{ labels: LabelSet; data: ReportData; rows: ScoredRows; warnings: string[] }> {
   const whole = await readDataset(train, 'labels');
   const labels = fitLabels(whole);
-  const kept = holdOut(whole.rows, seed).train;
+  const kept = holdOut(strataOf(encodeLabels(whole, labels), labels), seed).train;
   const drawn = strategy === 'movement' ? Math.ceil(kept.length / 2) : samples;
   const sample = drawSample(kept.length, drawn, seed);
   const dataset = selectRows(
     whole,
     sample.map((row) => kept[row]),
   );
-  const encoded = encodeRows(dataset, allRows(dataset), loadTokenizer(model), maxLength, checkpoint.config);
+  const options = windowOptions({ maxLength });
+  const encoded = windowRows(dataset, loadTokenizer(model), options, checkpoint.config).windows;
   const { path, sha256 } = whole;
   const sampleIds = Array.from(allRows(dataset), (row) => rowNumber(dataset, row));
   return {

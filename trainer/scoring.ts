@@ -1,4 +1,5 @@
-import type { ProblemType } from '../data/problem';
+import type { Objective } from '../delta/objective';
+import { PROBLEMS } from '../delta/problems';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import { allHeads } from './head-slices';
@@ -17,7 +18,7 @@ export interface Scoring {
   tokens: TokenRows;
   /** Number of logits per row and their meaning. */
   outputs: number;
-  problem: ProblemType;
+  objective: Objective;
   seed: number;
   signal: AbortSignal | undefined;
 }
@@ -46,23 +47,20 @@ export interface WholeTraining {
  * @param dropout true for a gradient with the dropout of the model's config
  */
 export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValues, dropout: boolean): WholeTraining {
-  const { tf, tokens, outputs, problem, seed } = scoring;
+  const { tf, tokens, outputs, objective, seed } = scoring;
   const still = { hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
   const checkpoint: Checkpoint = dropout
     ? scoring.checkpoint
     : { ...scoring.checkpoint, config: { ...scoring.checkpoint.config, ...still } };
   const mask = allHeads(checkpoint);
-  const { layout, initial } = trainable(checkpoint, mask, outputs, seed);
+  const { layout, initial } = trainable(checkpoint, mask, outputs, seed, PROBLEMS[objective.problem].taskHead);
   for (const { name, offset } of layout.slots) {
     const values = head.get(name);
     if (values) initial.set(values, offset);
   }
-  const program = new Program(tf, { checkpoint, mask, layout, outputs, problem }, initial);
+  const program = new Program(tf, { checkpoint, mask, layout, outputs, objective }, initial);
   return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, tokens }, rows.encoded) };
 }
-
-/** Class indices or numbers of a batch. */
-export const targetsOf = ({ targets }: ScoredRows, batch: Int32Array) => Array.from(batch, (row) => targets[row]);
 
 /** Scores without a standard error, because they are no mean over the sequences. */
 export const withoutError = (scores: number[][]): Scored => ({

@@ -1,6 +1,8 @@
+import type { Target } from '../data/label-reading';
+import { PROBLEMS } from '../delta/problems';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Range } from '../model/operations';
-import { targetValues, taskLoss } from './loss';
+import { ownTargetValues, taskLoss } from './loss';
 import { type LinearUse, TensorFlowNetwork, TOKEN_NUMBERS } from './network';
 import { NetworkWeights } from './network-weights';
 import { Ops, type Tensor } from './ops';
@@ -37,7 +39,7 @@ export class SequenceGradients {
     private readonly parts: Omit<ProgramParts, 'mask'>,
     ofHeads: OfHeads,
   ) {
-    const { checkpoint, layout, outputs, problem } = parts;
+    const { checkpoint, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
     const ops = new Ops();
@@ -50,10 +52,10 @@ export class SequenceGradients {
     };
     const weights = new NetworkWeights(ops, checkpoint, [], layout.split(ops, inputs.parameters));
     const net = new TensorFlowNetwork(ops, config, weights, inputs);
-    const taskHead = architecture.taskHead(config, 'sequence');
+    const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
     const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
     const logits = taskHead.logits(net, config, last);
-    const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), problem);
+    const { byLogits } = taskLoss(ops, logits, inputs.targets, ops.scalar(1), objective);
     const gradients = (wanted: readonly Tensor[]) =>
       net.tape.gradients(
         logits,
@@ -70,17 +72,18 @@ export class SequenceGradients {
    * Computes the number of each sequence and head.
    *
    * @param head parameters of the task head // [P]
-   * @param targets class indices or numbers // [B]
+   * @param targets B of them
    * @returns a list per layer // [B, H], row by row
    */
-  at(head: Float32Array, batch: RowBatch, targets: ArrayLike<number>): Float32Array[] {
+  at(head: Float32Array, batch: RowBatch, targets: readonly Target[]): Float32Array[] {
     if (!this.alone) return this.run(head, batch, targets);
     const layers = Array.from({ length: batch.B }, (_, row) => this.run(head, sequence(batch, row), [targets[row]]));
     return layers[0].map((_, layer) => Float32Array.from(layers.flatMap((each) => [...each[layer]])));
   }
 
-  private run(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: ArrayLike<number>): Float32Array[] {
-    const { layout, outputs, problem } = this.parts;
+  private run(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: readonly Target[]): Float32Array[] {
+    const { layout, outputs, objective } = this.parts;
+    const wanted = ownTargetValues(targets, outputs, objective);
     const perToken = (values: Float32Array) => ({ values, shape: [B * S, values.length / (B * S)] });
     const held = this.session.run(
       [
@@ -88,7 +91,7 @@ export class SequenceGradients {
         [this.inputs.numbers, perToken(rows.numbers!)],
         [this.inputs.mask, { values: mask, shape: [B, 1, 1, S] }],
         [this.inputs.parameters, { values: head, shape: [layout.size] }],
-        [this.inputs.targets, { values: targetValues(targets, outputs, problem), shape: [B, outputs] }],
+        [this.inputs.targets, { values: wanted, shape: [wanted.length / outputs, outputs] }],
       ],
       this.heads,
     );

@@ -1,9 +1,11 @@
 import { type Encoded, evaluationBatches, lengthsOf } from '../data/batches';
+import { PROBLEMS } from '../delta/problems';
 import type { ScoreEvent } from '../delta/score-options';
 import { breathe } from '../foundation/breathe';
 import { failed } from '../foundation/errors';
 import { StageMeter } from '../foundation/progress';
-import { type HeadValues, type Scored, type ScoredRows, type Scoring, targetsOf } from './scoring';
+import { targetsOf } from './inputs';
+import type { HeadValues, Scored, ScoredRows, Scoring } from './scoring';
 import { NO_HEADS, type OfHeads, SequenceGradients } from './sequence-gradients';
 import { trainable } from './trainable';
 
@@ -20,16 +22,16 @@ export async function* sequenceScores(
   head: HeadValues,
   ofHeads: OfHeads,
 ): AsyncGenerator<ScoreEvent, Scored> {
-  const { tf, checkpoint, tokens, outputs, problem, seed } = scoring;
+  const { tf, checkpoint, tokens, outputs, objective, seed } = scoring;
   const { encoded } = rows;
   const { layers, heads } = checkpoint.config;
   const n = encoded.length;
   const zeros = () => Array.from({ length: layers }, () => new Float64Array(heads));
   const [sums, squares] = [zeros(), zeros()];
   const meter = new StageMeter('score', n, 'sequences');
-  const { layout } = trainable(checkpoint, NO_HEADS, outputs, seed);
+  const { layout } = trainable(checkpoint, NO_HEADS, outputs, seed, PROBLEMS[objective.problem].taskHead);
   const numbers = layout.gather(({ name }) => head.get(name)!);
-  const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, problem }, ofHeads);
+  const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
   try {
     let done = 0;
     yield meter.at(done);

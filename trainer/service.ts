@@ -9,6 +9,7 @@ import { type DeltaInfo, parseDeltaInfo } from '../delta/delta-info';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
 import { modelIdentity, optionsIdentity, readRowsIdentity } from '../delta/identity';
 import type { EvaluateRequest } from '../delta/inference-options';
+import { trainedLengths } from '../delta/trained-as';
 import type { TrainRequest } from '../delta/training-options';
 import { canonicalHash } from '../foundation/canonical-json';
 import { invalidValue, shown, within } from '../foundation/errors';
@@ -109,7 +110,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
     const named = trained ? trained.task : await within('model', () => readModelConfig(model).raw.finetuning_task);
     const task = TASK_NAMES.find((name) => name === named);
     const data = await open(inputs.rows(given, { field: 'dataset', labels, task }, at.signal));
-    const options = inferenceOptionsOf(request.options, trained?.options.maxLength);
+    const options = inferenceOptionsOf(request.options, trained && trainedLengths(trained));
     return { model, ...(delta !== undefined && { delta }), data, options } satisfies EvaluateRequest;
   }
 

@@ -48,12 +48,12 @@ export class TokenRows {
    * Part of a row that the network reads. A task head that reads the last token takes the rightmost
    * one whose id is not the padding token's, as transformers does. Nothing after it counts.
    */
-  private read({ ids, typeIds }: Encoded): Encoded {
+  private read(row: Encoded): Encoded {
     const { config } = this.checkpoint;
+    if (row.asked || architectureOf(config).taskHead(config, 'sequence').reads !== 'last') return row;
+    const { ids, typeIds } = row;
     let length = ids.length;
-    if (architectureOf(config).taskHead(config, 'sequence').reads === 'last') {
-      while (length > 1 && ids[length - 1] === config.padTokenId) length--;
-    }
+    while (length > 1 && ids[length - 1] === config.padTokenId) length--;
     return { ids: ids.slice(0, length), typeIds: typeIds.slice(0, length) } as Encoded;
   }
 

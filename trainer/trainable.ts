@@ -1,6 +1,7 @@
 import { randomStream } from '../data/random';
 import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from '../delta/slices';
 import type { Mask } from '../heads/mask';
+import type { TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { ParameterLayout } from './parameters';
@@ -21,17 +22,19 @@ export interface Trainable {
  * from the base, new weights of the task head from N(0, initializer_range), its new biases 0, its
  * new norms 1.
  *
- * @param outputs number of logits per row
+ * @param outputs number of logits per sequence or token
+ * @param kind what the task head has logits for
  */
 export function trainable(
   checkpoint: Checkpoint,
   mask: Pick<Mask, 'heads' | 'tune'>,
   outputs: number,
   seed: number,
+  kind: TaskHeadKind = 'sequence',
 ): Trainable {
   const { config } = checkpoint;
   const slices = tunedSlices(config, mask);
-  const head = taskHeadTensors(config, outputs);
+  const head = taskHeadTensors(config, outputs, kind);
   const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
   const layout = new ParameterLayout([...slices, ...head].map(({ canonical, shape }) => ({ name: canonical, shape })));
   const ofBase = new Set(

@@ -1,10 +1,14 @@
-import { type Encoded, encodeRows, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
-import { type DataSource, type Dataset, mismatchedRows } from '../data/dataset';
-import { encodeLabels, fitLabels } from '../data/labels';
+import { type Encoded, evaluationBatches, lengthsOf, likeLengthBatches } from '../data/batches';
+import { type DataSource, type Dataset, mismatchedRows, selectRows } from '../data/dataset';
+import type { Targets } from '../data/label-reading';
+import { encodeLabels, fitLabels, strataOf } from '../data/labels';
 import { type LabelSet, logitCount } from '../data/problem';
 import { readDataset } from '../data/read';
 import { drawSample, holdOut } from '../data/split';
+import { windowRows, windowTarget } from '../data/windows';
+import { windowOptions } from '../data/word-windows';
 import { deltaBytes } from '../delta/delta';
+import { PROBLEMS } from '../delta/problems';
 import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
 import { trainOptions } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
@@ -79,8 +83,14 @@ export async function* calibrate(
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const { labels, train, dev } = await readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
     const outputs = logitCount(labels);
-    const { layout, initial, tunedParameters, taskHeadParameters } = trainable(checkpoint, mask, outputs, options.seed);
-    const parts = { checkpoint, mask, layout, outputs, problem: labels.problem };
+    const { layout, initial, tunedParameters, taskHeadParameters } = trainable(
+      checkpoint,
+      mask,
+      outputs,
+      options.seed,
+      PROBLEMS[labels.problem].taskHead,
+    );
+    const parts = { checkpoint, mask, layout, outputs, objective: { problem: labels.problem } };
     const program = new Program(tf, parts, initial);
     const stepsPerEpoch = Math.ceil(train.rows / options.batchSize);
     const steps = options.epochs * stepsPerEpoch;
@@ -172,7 +182,7 @@ interface SampledRows {
   rows: number;
   encoded: Encoded[];
   /** Targets of `encoded`. */
-  targets: Float32Array;
+  targets: Targets;
   /** Lengths of all rows: those of `encoded`, repeated. // [rows] */
   lengths: Int32Array;
   /** Seconds and tokens of the rows that are not tokenized. */
@@ -194,7 +204,8 @@ async function readRows(
     const targets = encodeLabels(dataset, labels);
     let encoded: Encoded[] = [];
     const seconds = secondsOf(() => {
-      encoded = encodeRows(dataset, sample, tokenizer, maxLength, config);
+      const options = windowOptions({ maxLength });
+      encoded = windowRows(selectRows(dataset, sample), tokenizer, options, config).windows;
     });
     const known = lengthsOf(encoded);
     const rest = all.length / sample.length - 1;
@@ -202,7 +213,7 @@ async function readRows(
       dataset,
       rows: all.length,
       encoded,
-      targets: Float32Array.from(sample, (row) => targets[row]),
+      targets: Array.from(sample, (row, i) => windowTarget(encoded[i], targets[row])),
       lengths: Int32Array.from(all, (_, i) => known[i % known.length]),
       restSeconds: rest * seconds,
       restTokens: rest * known.reduce((a, b) => a + b, 0),
@@ -214,8 +225,10 @@ async function readRows(
       Int32Array.from({ length: dataset.rows }, (_, row) => row),
     );
   if (!source.dev) {
-    const { train, dev } = holdOut(whole.rows, seed);
-    return within('train', () => ({ labels, train: sampled(whole, train), dev: [sampled(whole, dev)] }));
+    return within('train', () => {
+      const { train, dev } = holdOut(strataOf(encodeLabels(whole, labels), labels), seed);
+      return { labels, train: sampled(whole, train), dev: [sampled(whole, dev)] };
+    });
   }
   const second = mismatchedRows(source.dev);
   const dev = second ? [source.dev, second] : [source.dev];

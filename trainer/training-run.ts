@@ -1,11 +1,12 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Encoded, likeLengthBatches } from '../data/batches';
-import { logitCount } from '../data/problem';
+import { type LabelSet, logitCount } from '../data/problem';
 import { makeDelta, writeDelta } from '../delta/delta';
-import { evaluateRows, score } from '../delta/logits';
+import { evaluateRows, type Logits, rowLogits, score } from '../delta/logits';
 import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
-import { metricsOf } from '../delta/problems';
+import { objectiveOf } from '../delta/objective';
+import { metricsOf, PROBLEMS } from '../delta/problems';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
 import { breathe } from '../foundation/breathe';
 import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
@@ -14,7 +15,7 @@ import { peakResidentBytes } from '../foundation/process-memory';
 import { clock, intervalSince, StageMeter } from '../foundation/progress';
 import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
-import type { LabelledRows, TrainingInputs } from './inputs';
+import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
 import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
 import { Program } from './program';
 import { identityOf } from './run-identity';
@@ -62,14 +63,16 @@ export class Run {
     this.identity = identityOf(checkpoint, inputs, request);
     this.stepsPerEpoch = Math.ceil(inputs.train.dataset.rows / options.batchSize);
     const outputs = logitCount(inputs.labels);
-    this.trainable = trainable(checkpoint, mask, outputs, options.seed);
+    const { taskHead } = PROBLEMS[inputs.labels.problem];
+    this.trainable = trainable(checkpoint, mask, outputs, options.seed, taskHead);
     const { layout, initial } = this.trainable;
     const saved = request.resume ? loadState(this.state, this.identity, layout.size) : undefined;
     this.resumedFromStep = saved?.progress.step ?? null;
     this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
     this.best = saved?.best ?? initial;
     const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
-    const parts = { checkpoint, mask, layout, outputs, problem: inputs.labels.problem };
+    const objective = objectiveOf(inputs.labels, options, inputs.train.targets);
+    const parts = { checkpoint, mask, layout, outputs, objective };
     this.program = new Program(tf, parts, initial);
     if (saved) this.program.write(saved.training);
     this.training = new Training(this.program, schedule);
@@ -99,7 +102,7 @@ export class Run {
     const sets = [train, dev, ...(mismatched ? [mismatched] : [])];
     const meter = new StageMeter(
       'prefix',
-      sets.reduce((sum, set) => sum + set.dataset.rows, 0),
+      sets.reduce((sum, { encoded }) => sum + encoded.length, 0),
       'rows',
     );
     const part = { program: this.program, checkpoint: this.checkpoint, tokens };
@@ -152,11 +155,18 @@ export class Run {
     const { checkpoint, inputs, request, trainable } = this;
     const { labels, train } = inputs;
     const { options, mask } = request;
-    const info = describeDelta(checkpoint, mask, labels, train.dataset.task, options);
+    const { epochs, bestEpoch } = this.progress;
+    const { thresholds } = epochs[bestEpoch - 1];
+    const info = describeDelta(
+      checkpoint,
+      mask,
+      { ...labels, ...(thresholds && { thresholds }) },
+      train.dataset.task,
+      options,
+    );
     const values = trainable.layout.views(this.best);
     const delta = makeDelta(checkpoint, info, ({ canonical }) => values.get(canonical)!.values);
     writeDelta(path.join(request.out, 'delta'), delta);
-    const { epochs, bestEpoch } = this.progress;
     const metric = this.metrics.best;
     return {
       task: info.task,
@@ -169,6 +179,7 @@ export class Run {
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
       deviceUsed: deviceOf(this.tf),
+      ...(inputs.duplicates > 0 && { devDuplicates: inputs.duplicates }),
     };
   }
 
@@ -181,7 +192,7 @@ export class Run {
     const { train } = this.inputs;
     const { progress } = this;
     const start = performance.now();
-    const targets = Array.from(rows, (row) => train.targets[row]);
+    const targets = targetsOf(train, rows);
     let loss: number;
     try {
       loss = this.training.step(this.hidden[0].read(rows), targets, progress.step);
@@ -205,14 +216,22 @@ export class Run {
     const { dev, mismatched } = this.inputs;
     const { progress, metrics } = this;
     const began = clock();
-    const scores = yield* this.evaluate(this.hidden[1], dev);
+    const logits = yield* this.logits(this.hidden[1], dev);
+    const labels = this.withThresholds(logits, dev);
+    const scores = score(logits, dev.targets, labels, metrics);
     if (mismatched) {
-      const second = yield* this.evaluate(this.hidden[2], mismatched);
+      const second = score(yield* this.logits(this.hidden[2], mismatched), mismatched.targets, labels, metrics);
       scores[MISMATCHED] = second[metrics.best];
     }
     yield intervalSince(began, 'evaluate', { epoch });
     const trainLoss = progress.lossSum / progress.lossRows;
-    const result: EpochMetrics = { epoch, trainLoss, dev: scores, seconds: progress.seconds };
+    const result: EpochMetrics = {
+      epoch,
+      trainLoss,
+      dev: scores,
+      ...(labels.thresholds && { thresholds: [...labels.thresholds] }),
+      seconds: progress.seconds,
+    };
     const best = progress.epochs[progress.bestEpoch - 1]?.dev;
     const judged = (of: Record<string, number>) => qualityOf(metrics, of, metrics.isUndefinedOn(dev.targets));
     if (best === undefined || isBetter(judged(scores), judged(best))) {
@@ -223,14 +242,29 @@ export class Run {
     yield { kind: 'epoch', epoch: result };
   }
 
-  private async *evaluate(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Record<string, number>> {
-    const meter = new StageMeter('evaluate', rows.dataset.rows, 'rows');
+  /**
+   * Labels with their thresholds, if the problem has any: the given one, or the best on the rows.
+   */
+  private withThresholds(logits: Logits, { targets }: LabelledRows): LabelSet {
+    const { labels } = this.inputs;
+    const { threshold } = this.request.options;
+    const best = PROBLEMS[labels.problem].thresholds;
+    if (!best) return labels;
+    return {
+      ...labels,
+      thresholds: threshold === undefined ? best(logits, targets) : labels.names.map(() => threshold),
+    };
+  }
+
+  private async *logits(hidden: HiddenRows, rows: LabelledRows): AsyncGenerator<TrainEvent, Logits> {
+    const { encoded, windows } = rows;
+    const meter = new StageMeter('evaluate', encoded.length, 'rows');
     const { batchSize } = this.request.options;
-    const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize);
+    const batches = evaluateRows((batch) => this.program.logits(batch), hidden, batchSize, encoded);
     const logits = yield* this.follow(batches, meter);
     if (!logits.values.every(Number.isFinite))
       throw diverged('a logit is no finite number; a lower learning rate may help');
-    return score(logits, rows.targets, this.inputs.labels.problem, this.metrics);
+    return rowLogits(windows, logits);
   }
 
   /** Reports how many rows are done, and stops between two batches. */

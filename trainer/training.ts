@@ -1,3 +1,4 @@
+import type { Target } from '../data/label-reading';
 import { diverged } from '../foundation/errors';
 import { learningRate } from './optimizer';
 import type { Program, RowBatch } from './program';
@@ -22,12 +23,12 @@ export class Training {
   /**
    * One step: loss, gradient, clipping, AdamW.
    *
-   * @param targets class indices, or numbers; B of them
+   * @param targets B of them
    * @param step steps done before this one
    * @returns the batch's mean loss
    * @throws FAILED where loss or gradient is not finite; nothing was updated then
    */
-  step(batch: RowBatch, targets: ArrayLike<number>, step: number): number {
+  step(batch: RowBatch, targets: readonly Target[], step: number): number {
     const { lr, warmup, steps, weightDecay, seed } = this.schedule;
     const gradient = this.program.gradient(batch, targets, { seed, step });
     const { loss, norm } = gradient;

@@ -2,14 +2,16 @@ import { randomUUID } from 'node:crypto';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { lengthsOf, likeLengthBatches } from '../data/batches';
+import { PROBLEMS } from '../delta/problems';
 import type { ScoreEvent } from '../delta/score-options';
 import { breathe } from '../foundation/breathe';
 import { relayed } from '../foundation/follow';
 import { StageMeter } from '../foundation/progress';
 import type { HeadScores } from '../heads/scores';
+import { targetsOf } from './inputs';
 import { type HiddenRows, hiddenRows } from './prefix';
 import { Program } from './program';
-import { type HeadValues, type ScoredRows, type Scoring, targetsOf } from './scoring';
+import type { HeadValues, ScoredRows, Scoring } from './scoring';
 import { NO_HEADS } from './sequence-gradients';
 import { trainable } from './trainable';
 import { Training } from './training';
@@ -27,9 +29,9 @@ export async function* warmUp(
   scoring: Scoring,
   rows: ScoredRows,
 ): AsyncGenerator<ScoreEvent, { head: HeadValues; warmUp: HeadScores['warmUp'] }> {
-  const { tf, checkpoint, outputs, problem, seed } = scoring;
-  const { layout, initial } = trainable(checkpoint, NO_HEADS, outputs, seed);
-  const program = new Program(tf, { checkpoint, mask: NO_HEADS, layout, outputs, problem }, initial);
+  const { tf, checkpoint, outputs, objective, seed } = scoring;
+  const { layout, initial } = trainable(checkpoint, NO_HEADS, outputs, seed, PROBLEMS[objective.problem].taskHead);
+  const program = new Program(tf, { checkpoint, mask: NO_HEADS, layout, outputs, objective }, initial);
   try {
     const hidden = yield* frozen(scoring, program, rows);
     try {

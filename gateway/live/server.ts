@@ -94,7 +94,7 @@ export class LiveServer {
     if (method === 'GET' && rest === 'events') return this.sendEvents(id, response);
     if (method === 'POST' && rest === 'cancel') {
       await this.parts.scheduler.cancel(id);
-      return sendJson(response, this.listed(id));
+      return sendJson(response, await this.listed(id));
     }
     const name = method === 'GET' && rest !== undefined ? decoded(rest) : undefined;
     if (name !== undefined) return this.sendArtifact(id, name, response);
@@ -142,20 +142,21 @@ export class LiveServer {
   }
 
   /** Returns a job in its list form; undefined if it was deleted. */
-  private listed(id: string): unknown {
+  private async listed(id: string): Promise<unknown> {
     const { store } = this.parts;
     try {
-      return jobJson(store.get(id), listedSpec(store.spec(id)));
+      return jobJson(await store.get(id), listedSpec(await store.spec(id)));
     } catch (thrown) {
       if (HifiError.from(thrown).code === 'NOT_FOUND') return undefined;
       throw thrown;
     }
   }
 
-  private sendJobs(response: http.ServerResponse): void {
+  private async sendJobs(response: http.ServerResponse): Promise<void> {
     const jobs: unknown[] = [];
-    for (const record of this.parts.store.list()) {
-      if (jobs.push(this.listed(record.id)) === MOST_JOBS) break;
+    for await (const record of this.parts.store.list()) {
+      const job = await this.listed(record.id);
+      if (job !== undefined && jobs.push(job) === MOST_JOBS) break;
     }
     sendJson(response, { jobs });
   }
@@ -173,7 +174,7 @@ export class LiveServer {
         // The loop also reaches items that are added during it.
         for (const id of changed) {
           changed.delete(id);
-          const job = this.listed(id);
+          const job = await this.listed(id);
           await (job === undefined ? stream.send('gone', id) : stream.send('job', job));
         }
       } finally {
@@ -191,7 +192,7 @@ export class LiveServer {
   /** Sends a job's past events, then new ones. */
   private async sendEvents(id: string, response: http.ServerResponse): Promise<void> {
     const { store } = this.parts;
-    store.get(id);
+    await store.get(id);
     const stream = new EventStream(response);
     try {
       for await (const event of store.watch(id, 1, stream.signal)) await stream.send('event', eventJson(event));
@@ -204,7 +205,8 @@ export class LiveServer {
 
   private async sendArtifact(id: string, name: string, response: http.ServerResponse): Promise<void> {
     const { store, artifacts } = this.parts;
-    const found = store.get(id).artifacts.find((artifact) => artifact.name === name);
+    const { artifacts: stored } = await store.get(id);
+    const found = stored.find((artifact) => artifact.name === name);
     if (!found) return refuse(response, 404, `job ${id} has no ${name}`);
     const type = TYPES[name.split('.').at(-1) as string];
     response.setHeader('content-type', type ?? 'application/octet-stream');

@@ -14,6 +14,8 @@ const NAME = 'inline';
 
 /** Target file of inline rows, and the requirements on them. */
 export interface InlineNeed extends NamedProblem {
+  /** Text between the labels of a row that has several. */
+  labelSeparator?: string;
   /** File to write. */
   file: string;
   /** Field of the rows in the request, for errors. */
@@ -54,14 +56,19 @@ export async function writeInlineRows(rows: InlineRows, need: InlineNeed): Promi
 /** Returns the layout by which the written rows are read. */
 export function inlineLayout(
   rows: InlineRows,
-  { task, ...given }: Pick<InlineNeed, 'task' | keyof NamedProblem>,
+  { task, labelSeparator, ...given }: Pick<InlineNeed, 'task' | 'labelSeparator' | keyof NamedProblem>,
 ): Omit<DataSource, 'path'> {
   const problem = namedProblem(given);
   const columns =
     task === undefined
       ? { textColumns: columnsOf(rows), ...(rows.labels && { labelColumn: COLUMNS.label }) }
       : { task };
-  return { format: 'jsonl', ...columns, ...(problem !== undefined && { problem }) };
+  return {
+    format: 'jsonl',
+    ...columns,
+    ...(labelSeparator !== undefined && { labelSeparator }),
+    ...(problem !== undefined && { problem }),
+  };
 }
 
 const columnsOf = ({ secondTexts }: InlineRows) => COLUMNS.texts.slice(0, secondTexts ? 2 : 1);

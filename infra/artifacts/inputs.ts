@@ -209,7 +209,15 @@ export class Inputs {
  * `need`.
  */
 function layoutOf(
-  { task: named, textColumns = [], labelColumn, delimiter, ...given }: Omit<GivenRows, 'source'>,
+  {
+    task: named,
+    textColumns = [],
+    labelColumn,
+    labelColumns,
+    labelSeparator,
+    delimiter,
+    ...given
+  }: Omit<GivenRows, 'source'>,
   format: DataFormat,
   nameField: string,
   { field, labels, task: known }: RowsNeed,
@@ -231,21 +239,27 @@ function layoutOf(
       `${field}.${part} must be left out: ${nameField} is a plain text, without columns`,
     );
   }
-  const bare = named === undefined && textColumns.length === 0 && labelColumn === undefined;
+  const bare = named === undefined && textColumns.length === 0 && labelColumn === undefined && !labelColumns;
   const task = named ?? (bare ? known : undefined);
   if (task !== undefined) return { task, ...separated };
   if (textColumns.length === 0) {
     const at = `${field}.text_columns`;
     throw invalidPart(at, `${at} is empty; it must name one or two columns of texts, unless ${field}.task is given`);
   }
-  if (labels && labelColumn === undefined) {
+  if (labels && labelColumn === undefined && !labelColumns) {
     const at = `${field}.label_column`;
     throw invalidPart(
       at,
       `${at} is missing; labels are needed here: it must name their column, or ${field}.task be given`,
     );
   }
-  return { textColumns, ...(labelColumn !== undefined && { labelColumn }), ...own };
+  return {
+    textColumns,
+    ...(labelColumn !== undefined && { labelColumn }),
+    ...(labelColumns && { labelColumns }),
+    ...(labelSeparator !== undefined && { labelSeparator }),
+    ...own,
+  };
 }
 
 /** Determines the format of a file, or of the files of a folder. */

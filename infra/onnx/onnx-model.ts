@@ -47,8 +47,10 @@ export async function openOnnxModel(
       throw invalidInput(`${file}: has an input ${strange}; its inputs must be a tokenizer's outputs`);
     }
     const [output] = session.outputMetadata;
-    const outputs = output?.isTensor && output.name === 'logits' ? output.shape[1] : undefined;
-    if (typeof outputs !== 'number') throw invalidInput(`${file}: its first output must be logits, [rows, classes]`);
+    const outputs = output?.isTensor && output.name === 'logits' ? output.shape.at(-1) : undefined;
+    if (typeof outputs !== 'number') {
+      throw invalidInput(`${file}: its first output must be logits, [rows, classes] or [rows, tokens, classes]`);
+    }
     const run = async (batch: PaddedBatch) => {
       const feeds = session.inputNames.map((name) => [name, tensorOf(INPUTS[name](batch), batch)] as const);
       const { logits } = await session.run(Object.fromEntries(feeds), ['logits']);
@@ -58,7 +60,7 @@ export async function openOnnxModel(
       folder,
       config,
       ...meaningOf(readTaskHeadInfo({ config, folder }, outputs)),
-      logits: (rows, batchSize) => evaluateRows(run, new PaddedRows(rows, config.padTokenId), batchSize),
+      logits: (rows, batchSize) => evaluateRows(run, new PaddedRows(rows, config.padTokenId), batchSize, rows),
       close: () => session.release(),
     };
   } catch (error) {

@@ -1,5 +1,14 @@
-import type { Architecture, HeadRole, HeadSlice, ModelConfig, ModelTensor, TaskHead } from '../architecture';
+import type {
+  Architecture,
+  HeadRole,
+  HeadSlice,
+  ModelConfig,
+  ModelTensor,
+  TaskHead,
+  TaskHeadKind,
+} from '../architecture';
 import type { Activation, Operations, Range } from '../operations';
+import { tokenHead } from './token-head';
 
 /**
  * Encoder with layer norms after the residuals (Vaswani et al. 2017; Devlin et al. 2019). BERT's
@@ -35,6 +44,8 @@ export interface PostNormNames {
     /** Whether dropout precedes the dense layer. */
     dropsInput: boolean;
   };
+  /** Rate of the token head's dropout. Default: `classifierDropout`. */
+  tokenDropout?: 'classifierDropout' | 'hiddenDropout';
 }
 
 /** Dependence of the scores on the tokens' distance. */
@@ -97,8 +108,11 @@ type Network = Pick<
 
 /** Tensors and forward pass of such an encoder. */
 export function postNormEncoder(names: PostNormNames): Network {
-  const { embeddings, pooler, relative, dropsAttentionOutput } = names;
-  const taskHead = denseTaskHead(names.taskHead, pooler);
+  const { embeddings, pooler, relative, dropsAttentionOutput, tokenDropout = 'classifierDropout' } = names;
+  const taskHeads: Record<TaskHeadKind, TaskHead> = {
+    sequence: denseTaskHead(names.taskHead, pooler),
+    token: tokenHead('classifier', (config) => config[tokenDropout]),
+  };
   const moduleOf = (layer: number, role: keyof PostNormNames['layer']) =>
     `${names.layerPrefix}${layer}.${names.layer[role]}`;
   return {
@@ -155,7 +169,7 @@ export function postNormEncoder(names: PostNormNames): Network {
       ];
     },
 
-    taskHead: () => taskHead,
+    taskHead: (_, kind) => taskHeads[kind],
 
     embed(net, config) {
       const { words, positions, segments, norm, projection } = embeddings;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Architecture, BaseSizes, HeadSlice, ModelConfig, ModelTensor } from '../architecture';
+import type { Architecture, BaseSizes, HeadSlice, ModelConfig, ModelTensor, TaskHead } from '../architecture';
 import type { RowOfDistance } from '../operations';
 import { BERT_CONFIG, BERT_EMBEDDINGS, BERT_LAYER, pair, postNormEncoder } from './bert';
 
@@ -75,6 +75,7 @@ const encoder = postNormEncoder({
     value: 'attention.self.value_proj',
   },
   dropsAttentionOutput: true,
+  tokenDropout: 'hiddenDropout',
   relative: {
     factor: factorOf,
     add(net, config, layer, { scores, query, key }) {
@@ -120,6 +121,15 @@ export function rowOfDistance({
   };
   return (distance) => Math.min(2 * span - 1, Math.max(0, bucketOf(distance) + span));
 }
+
+/** Logits from the first token, through the pooler. */
+const sequenceLogits: TaskHead['logits'] = (net, config, x) => {
+  const { layers, classifierDropout } = config;
+  const { pooler_dropout, pooler_hidden_act } = details(config);
+  const input = net.dropout(x, pooler_dropout, layers, 'headInput');
+  const hidden = net.activate(net.linear(input, 'pooler.dense'), pooler_hidden_act); // [d]
+  return net.linear(net.dropout(hidden, classifierDropout, layers, 'pooled'), 'classifier'); // [C]
+};
 
 /** DeBERTa-v2 and -v3 (He et al. 2021): scores of contents and of relative positions, apart. */
 export const debertaV2: Architecture = {
@@ -219,11 +229,6 @@ export const debertaV2: Architecture = {
 
   taskHead: (config, kind) => ({
     ...encoder.taskHead(config, kind),
-    logits(net, { layers, classifierDropout }, x) {
-      const { pooler_dropout, pooler_hidden_act } = details(config);
-      const input = net.dropout(x, pooler_dropout, layers, 'headInput');
-      const hidden = net.activate(net.linear(input, 'pooler.dense'), pooler_hidden_act); // [d]
-      return net.linear(net.dropout(hidden, classifierDropout, layers, 'pooled'), 'classifier'); // [C]
-    },
+    ...(kind === 'sequence' && { logits: sequenceLogits }),
   }),
 };

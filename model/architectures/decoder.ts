@@ -1,11 +1,20 @@
-import type { Architecture, HeadRole, HeadSlice, ModelConfig, ModelTensor, TaskHead } from '../architecture';
+import type {
+  Architecture,
+  HeadRole,
+  HeadSlice,
+  ModelConfig,
+  ModelTensor,
+  TaskHead,
+  TaskHeadKind,
+} from '../architecture';
 import type { Operations, QueryTokens, Range } from '../operations';
 import { configuredFrequencies, rotaryFault } from '../rotary';
+import { tokenHead } from './token-head';
 
 /**
- * Causal decoder as a sequence classifier (Touvron et al. 2023): norms before attention and
- * feed-forward, rotary positions, grouped keys and values, a gated feed-forward. The task head
- * reads the last token, which alone has seen all others.
+ * Causal decoder as a classifier (Touvron et al. 2023): norms before attention and
+ * feed-forward, rotary positions, grouped keys and values, a gated feed-forward. A sequence's
+ * task head reads the last token, which alone has seen all others.
  */
 export interface DecoderTraits {
   modelType: string;
@@ -40,12 +49,15 @@ const SCORE = 'score';
 const inLayer = (layer: number, module: string) => `${LAYER_PREFIX}${layer}.${module}`;
 
 export function decoder({ biased, normalizesHeads, hasWindows, ...names }: DecoderTraits): Architecture {
-  const taskHead: TaskHead = {
-    reads: 'last',
-    own: [SCORE],
-    output: SCORE,
-    tensors: ({ hiddenSize: d }, outputs) => [{ name: `${SCORE}.weight`, shape: [outputs, d] }],
-    logits: (net, _, last) => net.linear(last, SCORE), // [C]
+  const taskHeads: Record<TaskHeadKind, TaskHead> = {
+    sequence: {
+      reads: 'last',
+      own: [SCORE],
+      output: SCORE,
+      tensors: ({ hiddenSize: d }, outputs) => [{ name: `${SCORE}.weight`, shape: [outputs, d] }],
+      logits: (net, _, last) => net.linear(last, SCORE), // [C]
+    },
+    token: tokenHead(SCORE, ({ classifierDropout }) => classifierDropout),
   };
 
   /** Queries or keys of some tokens: projected, cut into heads, normalized, turned by places. */
@@ -78,6 +90,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
       activation: 'hidden_act',
       layerNormEps: 'rms_norm_eps',
       attentionDropout: 'attention_dropout',
+      classifierDropout: 'classifier_dropout',
       initializerRange: 'initializer_range',
       padTokenId: 'pad_token_id',
     },
@@ -87,6 +100,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
       layerNormEps: 1e-6,
       hiddenDropout: 0,
       attentionDropout: 0,
+      classifierDropout: 0.1,
       ...names.defaults,
     },
     padsAsTokenizer: true,
@@ -146,7 +160,7 @@ export function decoder({ biased, normalizesHeads, hasWindows, ...names }: Decod
       ];
     },
 
-    taskHead: () => taskHead,
+    taskHead: (_, kind) => taskHeads[kind],
 
     embed: (net) => net.embed(WORDS, 'ids'), // [d]
 

@@ -41,5 +41,6 @@ export const distilbert: Architecture = {
     },
     dropsAttentionOutput: false,
     taskHead: { dense: 'pre_classifier', classifier: 'classifier', activation: 'relu', dropsInput: false },
+    tokenDropout: 'hiddenDropout',
   }),
 };

@@ -171,7 +171,10 @@ export const modernbert: Architecture = {
     return [...fused, { tensor: at(layer, 'attn.Wo.weight'), axis: 'columns', ranges: rows(0), role: 'o' }];
   },
 
-  taskHead: ({ raw }) => taskHead(fields.parse(raw).classifier_pooling === 'mean' ? 'mean' : 'first'),
+  taskHead({ raw }, kind) {
+    if (kind === 'token') return taskHead('every');
+    return taskHead(fields.parse(raw).classifier_pooling === 'mean' ? 'mean' : 'first');
+  },
 
   embed(net, { layerNormEps, raw }) {
     const normed = net.layerNorm(net.embed('embeddings.tok_embeddings', 'ids'), 'embeddings.norm', layerNormEps);

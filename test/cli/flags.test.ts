@@ -191,7 +191,7 @@ describe('data flags', () => {
     [['--task', 'cola', '--label-column', 'y'], /^--label-column needs --text-columns/],
     [['--task', 'cola', '--regression'], /^--regression needs --text-columns/],
     [['--task', 'cola', '--problem', 'single-label'], /^--problem needs --text-columns/],
-    [['--problem', 'tokens'], /^--problem is "tokens"; it must be single-label, regression$/],
+    [['--problem', 'tokens'], /^--problem is "tokens"; it must be single-label, multi-label, regression, relevance$/],
     [['--problem', 'single-label', '--regression'], /^regression is short for .* single-label is given too: keep one$/],
   ])('%j is refused', (args, message) => {
     expect(() => source(true, ...args)).toThrow(message);

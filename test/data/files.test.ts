@@ -126,7 +126,7 @@ it('refuses files of two formats, a folder without files, and a file without row
     /^\/folder-\d+\/b\.tsv is tsv, \/folder-\d+\/a\.csv is csv; files that are read together must have one format$/,
   );
   expect(await refusal({ path: folderOf({ 'more/a.csv': 'x' }), ...COLUMNS })).toMatch(
-    /is a folder and holds no file with a name that ends in \.tsv, \.csv, \.jsonl, \.parquet, \.txt; give a file, or the folder/,
+    /is a folder and holds no file with a name that ends in \.tsv, \.csv, \.jsonl, \.parquet, \.txt, \.conll; give a file, or the folder/,
   );
   expect(await refusal({ path: folderOf({ 'a.csv': 'text,label\n' }), ...COLUMNS })).toMatch(
     /: there is a header but no row$/,

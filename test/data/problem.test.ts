@@ -16,7 +16,7 @@ test('a regression has a short form, and no name is the default', () => {
 
 test('what is no problem, or two of them, is refused', () => {
   expect(() => namedProblem({ problem: 'singlelabel' as ProblemType })).toThrow(
-    'no problem "singlelabel"; there are single-label, regression; did you mean "single-label"?',
+    'no problem "singlelabel"; there are single-label, multi-label, regression, tokens, relevance; did you mean "single-label"?',
   );
   expect(() => namedProblem({ problem: 'single-label', regression: true })).toThrow(
     'regression is short for the problem regression; the problem single-label is given too: keep one',

@@ -287,7 +287,9 @@ describe('a stored task head', () => {
   });
 
   test.each<[Record<string, unknown>, string]>([
-    [{ problem_type: 'multi_label_classification' }, 'problem_type is "multi_label_classification"'],
+    [{ problem_type: 'ranking' }, 'problem_type is "ranking"'],
+    [{ problem_type: 'multi_label_classification', thresholds: [0.5] }, 'thresholds is [0.5]; it must be 3 numbers'],
+    [{ thresholds: [0.5, 0.5, 0.5] }, 'only for multi_label_classification'],
     [{ problem_type: 'regression' }, 'as the task head has 3 outputs'],
     [{ id2label: { 0: 'a', 1: 'b' } }, 'id2label is {"0":"a","1":"b"}; it must be an object of 3 different labels'],
     [{ id2label: { 0: 'a', 1: 'b', 3: 'c' } }, 'numbered from "0"'],

@@ -10,6 +10,7 @@ import { readable } from '../../cli/stdin';
 import { define as defineTrain } from '../../cli/train';
 import type { DataSource } from '../../data/dataset';
 import type { NamedProblem } from '../../data/problem';
+import { windowOptions } from '../../data/word-windows';
 import { EXEMPT, modelIdentity, readRowsIdentity, rowsIdentity } from '../../delta/identity';
 import { TRAIN_DEFAULTS, type TrainOptions, trainOptions } from '../../delta/training-options';
 import { ANALYSIS_DEFAULTS } from '../../heads/analysis-options';
@@ -65,6 +66,8 @@ const OTHER: Record<'analysis' | 'selection' | 'training', Record<string, unknow
   selection: { strategy: 'random', k: 2, budget: 0.5, tune: 'qkvo', seed: 1, ...ranking },
   training: {
     ...{ epochs: 2, batchSize: 8, lr: 2e-3, warmup: 0.1, weightDecay: 0.1, maxLength: 64, earlyStopping: 2, seed: 1 },
+    ...{ classWeights: 'balanced', labelSmoothing: 0.1, threshold: 0.4 },
+    ...{ longTexts: 'windows', stride: 8 },
     ...engine,
   },
 };
@@ -80,6 +83,8 @@ const OTHER_ROWS: Record<string, Partial<DataSource>> = {
   labelColumn: { labelColumn: 'z' },
   regression: { regression: true },
   problem: { problem: 'regression' },
+  labelColumns: { labelColumns: ['y', 'z'], labelColumn: undefined, problem: 'multi-label' },
+  labelSeparator: { labelSeparator: ';', problem: 'multi-label' },
   delimiter: { delimiter: ';' },
 };
 
@@ -117,7 +122,7 @@ async function checkpointKey({ model, heads, ...rest }: Training): Promise<strin
   const checkpoint = await openCheckpoint(model);
   checkpoint.close();
   const limits = checkpoint.config;
-  const inputs = await readInputs(rest, loadTokenizer(model), { maxLength: 16, seed: 0, limits });
+  const inputs = await readInputs(rest, loadTokenizer(model), { ...windowOptions({ maxLength: 16 }), seed: 0, limits });
   const mask = await maskOf(heads, 'qkv', model);
   return identityOf(checkpoint, inputs, { ...rest, model, mask, out: scratch, resume: true });
 }
@@ -132,7 +137,8 @@ async function runKey({ heads, ...rest }: Training): Promise<string> {
 test('every option of the contract is covered here', () => {
   expect(Object.keys(OTHER.analysis).sort()).toEqual(fieldsOf(AnalysisOptionsSchema));
   expect(Object.keys(OTHER.selection).sort()).toEqual(fieldsOf(SelectionOptionsSchema));
-  expect(Object.keys(OTHER.training).sort()).toEqual(fieldsOf(TrainingOptionsSchema));
+  // Weights by label are another form of class weights.
+  expect(Object.keys({ ...OTHER.training, labelWeights: {} }).sort()).toEqual(fieldsOf(TrainingOptionsSchema));
   expect(Object.keys(OTHER_ROWS).sort()).toEqual(fieldsOf(TextDatasetSchema));
   expect(Object.keys({ ...ANALYSIS_DEFAULTS, autoSamples: true, threads: 1 }).sort()).toEqual(
     Object.keys(OTHER.analysis).sort(),
@@ -178,8 +184,8 @@ describe.each(['train', 'dev'] as const)('rows of %s', (of) => {
     }
     expect(await runKey({ ...training, [of]: other })).not.toBe(await runKey(training));
     // These fields need layouts that one CSV column, a semicolon or the task's own columns do not
-    // have.
-    if (['name', 'task', 'delimiter'].includes(field)) return;
+    // have, or a problem that both files share.
+    if (['name', 'task', 'delimiter', 'labelColumns', 'labelSeparator'].includes(field)) return;
     expect(await checkpointKey({ ...training, [of]: other })).not.toBe(await checkpointKey(training));
   });
 
@@ -253,6 +259,8 @@ describe('the flags of the commands', () => {
     '--delimiter': ['--delimiter', ';'],
     '--export': ['--export', 'peft'],
     '--onnx-dtype': ['--export', 'onnx', '--onnx-dtype', 'q8'],
+    '--long-texts': ['--long-texts', 'windows'],
+    '--stride': ['--stride', '8'],
     '--samples': ['--samples', '7'],
     '--max-samples': ['--max-samples', '9'],
     '--k': ['--k', '2'],
@@ -273,6 +281,11 @@ describe('the flags of the commands', () => {
     '--warmup': ['--warmup', '0.1'],
     '--weight-decay': ['--weight-decay', '0.1'],
     '--early-stopping': ['--early-stopping', '2'],
+    '--label-columns': ['--label-columns', 'y', '--problem', 'multi-label'],
+    '--label-separator': ['--label-separator', ';', '--problem', 'multi-label'],
+    '--class-weights': ['--class-weights', 'balanced'],
+    '--label-smoothing': ['--label-smoothing', '0.1'],
+    '--threshold': ['--threshold', '0.4'],
   };
   /** Flags that name no input, each with the reason. */
   const NO_PART: Record<string, string> = {
@@ -308,7 +321,8 @@ describe('the flags of the commands', () => {
   };
   const wordsOf = (flag: string, words: readonly string[]) => {
     const columns = words.indexOf('--text-columns');
-    return [...(flag === '--task' ? words.toSpliced(columns, 4) : words), ...WORDS[flag]];
+    const excluded = { '--task': [columns, 4], '--label-columns': [columns + 2, 2] }[flag];
+    return [...(excluded ? words.toSpliced(excluded[0], excluded[1]) : words), ...WORDS[flag]];
   };
 
   test('every flag of run and of train has another value here, or a reason', () => {

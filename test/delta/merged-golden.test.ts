@@ -28,7 +28,9 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
   const base = path.join(fixtures, golden.model);
   const checkpoint = await openCheckpoint(base);
   const labels = golden.classes === 1 ? undefined : Array.from({ length: golden.classes }, (_, i) => `label ${i}`);
-  const delta = randomDelta(checkpoint, { heads: golden.heads, tune: golden.tune, labels });
+  const perToken = golden.problemType === 'token_classification';
+  const problemType = perToken ? { problemType: golden.problemType } : {};
+  const delta = randomDelta(checkpoint, { heads: golden.heads, tune: golden.tune, labels, ...problemType });
   for (const part of deltaParts(checkpoint, delta.info)) {
     delta.tensors.set(part.name, { shape: part.shape, values: stored.float32(`final/${part.canonical}`) });
   }
@@ -44,8 +46,14 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
   const head = readTaskHead(merged)!;
   const layout = new ParameterLayout([...head.tensors].map(([name, { shape }]) => ({ name, shape })));
   const untuned = { heads: [], tune: 'qkv' as const };
-  const problem = golden.classes === 1 ? 'regression' : 'single-label';
-  const parts: ProgramParts = { checkpoint: merged, mask: untuned, layout, outputs: golden.classes, problem };
+  const problem = perToken ? 'tokens' : golden.classes === 1 ? 'regression' : 'single-label';
+  const parts: ProgramParts = {
+    checkpoint: merged,
+    mask: untuned,
+    layout,
+    outputs: golden.classes,
+    objective: { problem },
+  };
   const program = new Program(
     tf,
     parts,
@@ -53,7 +61,7 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
   );
   const rows = new FreshRows({ program, checkpoint: merged, tokens: new TokenRows(merged) }, golden.rows);
   const logits = program.logits(rows.read(golden.gradientBatch));
-  golden.finalLogits.flat().forEach((logit: number, i: number) => {
+  golden.finalLogits.flat(Infinity).forEach((logit: number, i: number) => {
     expect(Math.abs(logits[i] - logit)).toBeLessThan(1e-4);
   });
   program.close();

@@ -5,6 +5,7 @@ import type { LabelSet } from '../../data/problem';
 import { TASK_NAMES } from '../../data/tasks';
 import * as metrics from '../../delta/metrics';
 import { metricsOf } from '../../delta/problems';
+import { bestThresholds, labelsAbove } from '../../delta/thresholds';
 import { spearman } from '../../heads/spearman';
 
 interface Case {
@@ -15,9 +16,25 @@ interface Case {
 }
 
 /** Output of test/fixtures/make_metrics_golden.py, by SciPy and scikit-learn. */
-const golden: { classes: Case[]; values: Case[] } = JSON.parse(
-  fs.readFileSync(path.join(__dirname, '../fixtures/metrics.golden.json'), 'utf8'),
-);
+const golden: {
+  classes: Case[];
+  values: Case[];
+  several: { name: string; predictions: number[][]; labels: number[][]; expected: Record<string, number> }[];
+  ranked: {
+    name: string;
+    predictions: number[];
+    queries: number[];
+    relevance: number[];
+    expected: Record<string, number>;
+  }[];
+  thresholds: { name: string; logits: number[][]; labels: number[][]; best: number[] }[];
+} = JSON.parse(fs.readFileSync(path.join(__dirname, '../fixtures/metrics.golden.json'), 'utf8'));
+
+/** Compares metrics with a library's. */
+function nearly(found: Record<string, number>, expected: Record<string, number>): void {
+  expect(Object.keys(found)).toEqual(Object.keys(expected));
+  for (const [name, value] of Object.entries(expected)) expect(found[name]).toBeCloseTo(value, 12);
+}
 
 const measures = {
   accuracy: metrics.accuracy,
@@ -39,6 +56,37 @@ describe('against SciPy and scikit-learn', () => {
   it('covers every measure', () => {
     const named = new Set([...golden.classes, ...golden.values].flatMap(({ expected }) => Object.keys(expected)));
     expect([...named].sort()).toEqual(Object.keys(measures).sort());
+  });
+});
+
+describe('several labels per row, against scikit-learn', () => {
+  const measured = metricsOf(undefined, { problem: 'multi-label', names: ['a'] });
+
+  it.each(golden.several)('$name', ({ predictions, labels, expected }) => {
+    const [predicted, targets] = [predictions, labels].map((rows) => rows.map((row) => Uint8Array.from(row)));
+    nearly(measured.compute(predicted, targets), expected);
+    expect(measured.isUndefinedOn(targets)).toBe(!labels.flat().includes(1));
+  });
+
+  it.each(golden.thresholds)('thresholds have the best F1 of each label: $name', ({ logits, labels, best }) => {
+    const rows = { values: Float32Array.from(logits.flat()), outputs: best.length };
+    const targets = labels.map((row) => Uint8Array.from(row));
+    const thresholds = bestThresholds(rows, targets);
+    const chosen = logits.map((row) => labelsAbove(Float32Array.from(row), { thresholds }));
+    best.forEach((f1, label) => {
+      const of = (cells: Uint8Array[]) => cells.map((row) => row[label]);
+      expect(metrics.f1(of(chosen), of(targets))).toBeCloseTo(f1, 12);
+    });
+  });
+});
+
+describe('relevance, against scikit-learn', () => {
+  const measured = metricsOf(undefined, { problem: 'relevance', names: [] });
+
+  it.each(golden.ranked)('$name', ({ predictions, queries, relevance, expected }) => {
+    const targets = relevance.map((value, row) => ({ query: queries[row], relevance: value }));
+    nearly(measured.compute(predictions, targets), expected);
+    expect(measured.isUndefinedOn(targets)).toBe(relevance.every((value) => value === 0));
   });
 });
 

@@ -1,5 +1,5 @@
 import * as path from 'node:path';
-import type { Dataset } from '../../data/dataset';
+import type { Dataset, Label } from '../../data/dataset';
 import { encodeLabels, fitLabels, LABELS } from '../../data/labels';
 import { logitCount, PROBLEM_TYPES, type ProblemType } from '../../data/problem';
 import { labelArguments } from '../../delta/adapter-card';
@@ -14,7 +14,7 @@ import { FIXTURES } from '../support/deltas';
 import { maskOf } from '../trainer/runs';
 
 /** Rows of each problem, and what a model that is right says of them. */
-const ROWS: Record<ProblemType, { labels: string[]; logits: number[][]; answers: object[]; loss: number }> = {
+const ROWS: Record<ProblemType, { labels: Label[]; logits: number[][]; answers: object[]; loss: number }> = {
   'single-label': {
     labels: ['b', 'a', 'c', 'a'],
     logits: [
@@ -26,6 +26,36 @@ const ROWS: Record<ProblemType, { labels: string[]; logits: number[][]; answers:
     answers: [{ label: 'b' }, { label: 'a' }, { label: 'c' }, { label: 'a' }],
     loss: Math.log(Math.exp(2) + 2) - 2,
   },
+  'multi-label': {
+    labels: [['b', 'a'], [], ['c'], ['a']],
+    logits: [
+      [2, 2, -2],
+      [-2, -2, -2],
+      [-2, -2, 2],
+      [2, -2, -2],
+    ],
+    answers: [['a', 'b'], [], ['c'], ['a']].map((labels) => ({
+      labels,
+      probabilities: ['a', 'b', 'c'].map((name) => 1 / (1 + Math.exp(labels.includes(name) ? -2 : 2))),
+    })),
+    loss: Math.log1p(Math.exp(-2)),
+  },
+  relevance: {
+    labels: ['1', '0', '0.5', '0'],
+    logits: [[2], [-2], [0], [-2]],
+    answers: [2, -2, 0, -2].map((logit) => ({ score: 1 / (1 + Math.exp(-logit)) })),
+    loss: (3 * Math.log1p(Math.exp(-2)) + Math.log(2)) / 4,
+  },
+  tokens: {
+    labels: [['B-x'], ['O'], ['B-x']],
+    logits: [
+      [2, 0],
+      [0, 2],
+      [2, 0],
+    ],
+    answers: [{ tags: ['B-x'] }, { tags: ['O'] }, { tags: ['B-x'] }],
+    loss: Math.log1p(Math.exp(-2)),
+  },
   regression: {
     labels: ['1', '-2.5', '0'],
     logits: [[1], [-2.5], [0]],
@@ -36,8 +66,9 @@ const ROWS: Record<ProblemType, { labels: string[]; logits: number[][]; answers:
 
 describe.each(PROBLEM_TYPES)('%s, from labels to answers and files', (problem) => {
   const { labels, logits, answers, loss } = ROWS[problem];
+  const texts = labels.map((_, row) => `query ${row % 2}`);
   const dataset: Dataset = {
-    ...{ path: 'rows.tsv', sha256: '', texts: labels, labels, rows: labels.length, skipped: 0, problem },
+    ...{ path: 'rows.tsv', sha256: '', texts, seconds: texts, labels, rows: labels.length, skipped: 0, problem },
   };
   const set = fitLabels(dataset);
   const targets = encodeLabels(dataset, set);
@@ -50,12 +81,17 @@ describe.each(PROBLEM_TYPES)('%s, from labels to answers and files', (problem) =
   });
 
   test('logits become answers, metrics and a loss', () => {
-    const rows = { values: Float32Array.from(logits.flat()), outputs: logitCount(set) };
-    const predicted = Array.from(predictions(rows, problem));
-    expect(predicted).toEqual(Array.from(targets));
-    expect(labels.map((_, row) => PROBLEMS[problem].answer(rowOf(rows, row), set.names))).toEqual(answers);
+    const words = LABELS[problem].words && Int32Array.from({ length: logits.length + 1 }, (_, row) => row);
+    const rows = { values: Float32Array.from(logits.flat()), outputs: logitCount(set), words };
+    const predicted = Array.from(predictions(rows, set));
+    if (problem !== 'relevance') expect(predicted).toEqual(Array.from(targets));
+    expect(
+      labels.map((_, row) =>
+        PROBLEMS[problem].answer(rowOf(rows, row), set, { text: texts[row], words: [texts[row]] }),
+      ),
+    ).toEqual(answers);
     const metrics = metricsOf(undefined, set);
-    const values = score(rows, targets, problem, metrics);
+    const values = score(rows, targets, set, metrics);
     expect(Object.keys(values)).toEqual([...metrics.names, 'loss']);
     expect(values[metrics.best]).toBeCloseTo(1, 12);
     expect(values.loss).toBeCloseTo(loss, 12);

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { artifactService } from '../../gateway/artifact-service';
-import { JobStore } from '../../gateway/store';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { ArtifactStore } from '../../infra/artifacts/store';
 import { downloadBytes, uploadFile } from '../../infra/artifacts/transfer';
 import { GrpcClient } from '../../infra/grpc/client';
@@ -22,12 +22,12 @@ const SILENT_MS = 2000;
 
 let server: GrpcServer;
 let client: GrpcClient;
-let jobs: JobStore;
+let jobs: LmdbStore;
 let store: ArtifactStore;
 
 beforeAll(async () => {
   fs.writeFileSync(file, bytes);
-  jobs = new JobStore(path.join(folder, 'jobs'), false);
+  jobs = new LmdbStore(path.join(folder, 'jobs'), false);
   store = new ArtifactStore(path.join(folder, 'artifacts'));
   server = new GrpcServer({ host: '127.0.0.1', port: 0 });
   server.add(ArtifactService, artifactService(store, jobs, SILENT_MS));

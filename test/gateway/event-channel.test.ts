@@ -12,8 +12,8 @@ import {
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { pino } from 'pino';
 import { openChannel } from '../../gateway/event-channel';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { Outbox } from '../../gateway/outbox';
-import { JobStore } from '../../gateway/store';
 import { connectNats, natsAddress } from '../../infra/nats';
 import { type NatsServer, startNats } from '../support/nats';
 import { until } from '../support/until';
@@ -37,7 +37,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true }));
 
 let server: NatsServer;
 let admin: NatsConnection;
-let store: JobStore;
+let store: LmdbStore;
 let job: string;
 /** Messages that a subscriber has received: `SEQUENCE KIND`. */
 let received: string[];
@@ -67,7 +67,7 @@ async function stop(): Promise<void> {
 beforeEach(async () => {
   received = [];
   lines = [];
-  store = new JobStore(fs.mkdtempSync(path.join(folder, 'store-')), true);
+  store = new LmdbStore(fs.mkdtempSync(path.join(folder, 'store-')), true);
   job = await newJob(store, 'one');
 });
 afterEach(async () => {

@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { followOnNats } from '../../gateway/follow-nats';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { Outbox } from '../../gateway/outbox';
-import { JobStore } from '../../gateway/store';
 import type { JobEvent } from '../../proto/gen/hifi/v1/gateway_pb';
 import { type NatsServer, startNats } from '../support/nats';
 import { until } from '../support/until';
@@ -13,7 +13,7 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-follow-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
 let server: NatsServer;
-let store: JobStore;
+let store: LmdbStore;
 let job: string;
 
 const disposals: (() => Promise<void>)[] = [];
@@ -24,7 +24,7 @@ afterEach(async () => {
 async function start(jetstream: boolean): Promise<void> {
   server = await startNats({ jetstream });
   disposals.push(() => server.stop());
-  store = new JobStore(fs.mkdtempSync(path.join(folder, 'store-')), true);
+  store = new LmdbStore(fs.mkdtempSync(path.join(folder, 'store-')), true);
   disposals.push(() => store.close());
   const outbox = new Outbox(store, server.url, silent);
   disposals.push(() => outbox.stop());
@@ -172,7 +172,7 @@ test('without JetStream: new events, with a note on missing ones', async () => {
   await done;
   const [first] = sequences(seen);
   expect(first).toBeGreaterThan(2);
-  expect(sequences(seen)).toEqual(upTo(store.get(job).sequence).slice(first - 1));
+  expect(sequences(seen)).toEqual(upTo((await store.get(job)).sequence).slice(first - 1));
   expect(notes).toEqual([
     'this NATS server has no JetStream for this account: earlier events, and events during a lost connection, are missing',
   ]);

@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { pino } from 'pino';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { noteWhenRoom } from '../../gateway/note-when-room';
 import { Scheduler } from '../../gateway/scheduler';
-import { JobStore } from '../../gateway/store';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
 import { status } from '../../proto/status';
 import { temporaryFolder } from '../support/deltas';
@@ -66,7 +66,7 @@ test('the gateway reports a full disk and continues', async () => {
 
 test('a running job waits for room and resumes; watchers are never ahead of the store', async () => {
   if (!disk) return;
-  const store = new JobStore(path.join(disk.folder, 'jobs'), true);
+  const store = new LmdbStore(path.join(disk.folder, 'jobs'), true);
   const words: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => void words.push(line) });
   const { record } = await store.create(
@@ -76,14 +76,14 @@ test('a running job waits for room and resumes; watchers are never ahead of the 
   );
   const scheduler = new Scheduler(
     store,
-    async (id, signal) => {
-      await noteWhenRoom(store, id, [{ kind: 'attempt' }, { kind: 'state', state: 'TRAINING' }], signal, log);
+    async (claim, signal) => {
+      await noteWhenRoom(claim, [{ kind: 'attempt' }, { kind: 'state', state: 'TRAINING' }], signal, log);
       for (let epoch = 1; epoch <= 20; epoch++) {
         if (epoch === 3) disk?.fill();
         const trained = { kind: 'epoch', epoch: { epoch, trainLoss: 0, dev: { [LARGE]: 0 }, seconds: 0 } } as const;
-        await noteWhenRoom(store, id, [trained], signal, log);
+        await noteWhenRoom(claim, [trained], signal, log);
       }
-      await noteWhenRoom(store, id, [{ kind: 'state', state: 'SUCCEEDED' }], signal, log);
+      await noteWhenRoom(claim, [{ kind: 'state', state: 'SUCCEEDED' }], signal, log);
     },
     log,
   );
@@ -92,17 +92,17 @@ test('a running job waits for room and resumes; watchers are never ahead of the 
   const watching = (async () => {
     for await (const { sequence } of store.watch(record.id, 1, new AbortController().signal)) {
       seen.push(sequence);
-      if (store.get(record.id).sequence < sequence) ahead.push(sequence);
+      if ((await store.get(record.id)).sequence < sequence) ahead.push(sequence);
     }
   })();
-  scheduler.next();
+  scheduler.start();
 
   await until(
     () => words,
     () => words.some((line) => line.includes('has no room; the job waits')),
     'the disk to be full',
   );
-  const waiting = store.get(record.id);
+  const waiting = await store.get(record.id);
   expect(waiting.state).toBe('TRAINING');
   expect(waiting.epochs).toBeLessThan(20);
   // A client's change does not wait: it is refused, or fits into a freed page.
@@ -111,7 +111,7 @@ test('a running job waits for room and resumes; watchers are never ahead of the 
 
   disk.empty();
   await watching;
-  expect(store.get(record.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1, epochs: 20, warnings: [] });
+  expect(await store.get(record.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 1, epochs: 20, warnings: [] });
   expect(seen).toEqual(Array.from({ length: 23 }, (_, i) => i + 1));
   expect(ahead).toEqual([]);
   // One line when the wait begins, one when it ends.
@@ -123,7 +123,7 @@ test('a running job waits for room and resumes; watchers are never ahead of the 
 test('published events are not offered again, even if the outbox has no room for the change', async () => {
   if (!disk) return;
   const folder = path.join(disk.folder, 'jobs');
-  const store = new JobStore(folder, true);
+  const store = new LmdbStore(folder, true);
   const { record } = await store.create(
     { requestId: 'one', spec: {}, specHash: 'hash', traceparent: undefined },
     10,
@@ -144,7 +144,7 @@ test('published events are not offered again, even if the outbox has no room for
   expect(next.map(({ event }) => event.sequence)).toEqual([2]);
   await store.published(next[0].position);
   await store.close();
-  const again = new JobStore(folder, true);
+  const again = new LmdbStore(folder, true);
   expect(again.unpublished(10)).toEqual([]);
   await again.close();
 });

@@ -1,15 +1,15 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { pino } from 'pino';
+import type { LmdbStore } from '../../gateway/lmdb-store';
 import type { Happening } from '../../gateway/record';
-import type { JobStore } from '../../gateway/store';
 
 export const silent = pino({ level: 'silent' });
 
 export const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 /** Creates a job, with its first event. @returns its id */
-export async function newJob(store: JobStore, requestId: string): Promise<string> {
+export async function newJob(store: LmdbStore, requestId: string): Promise<string> {
   const job = { requestId, spec: {}, specHash: requestId, traceparent: TRACEPARENT };
   const refused = () => {
     throw new Error('the job is refused');

@@ -5,9 +5,9 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, nanos } from '@nats-io/transport-node';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { natsMessage } from '../../gateway/nats-events';
 import { Outbox } from '../../gateway/outbox';
-import { JobStore } from '../../gateway/store';
 import { type NatsServer, startNats } from '../support/nats';
 import { freePorts } from '../support/ports';
 import { until } from '../support/until';
@@ -22,6 +22,7 @@ import {
   upTo,
   withJetStream,
 } from './outbox-jobs';
+import { all } from './sample-jobs';
 
 const JOBS = 3;
 const EVENTS = 300;
@@ -43,13 +44,13 @@ function newFolder(): string {
   return folder;
 }
 
-function open(folder = newFolder()): JobStore {
-  const store = new JobStore(folder, true);
+function open(folder = newFolder()): LmdbStore {
+  const store = new LmdbStore(folder, true);
   disposals.push(() => store.close());
   return store;
 }
 
-function started(store: JobStore, url: string): Outbox {
+function started(store: LmdbStore, url: string): Outbox {
   const outbox = new Outbox(store, url, silent);
   outbox.start();
   disposals.push(() => outbox.stop());
@@ -57,14 +58,14 @@ function started(store: JobStore, url: string): Outbox {
 }
 
 /** Creates jobs with interleaved events. @returns their ids */
-async function turns(store: JobStore): Promise<string[]> {
+async function turns(store: LmdbStore): Promise<string[]> {
   const ids: string[] = [];
   for (let job = 0; job < JOBS; job++) ids.push(await newJob(store, `job-${job}`));
   for (let count = JOBS; count < EVENTS; count++) await store.note(ids[count % JOBS], happening(count));
   return ids;
 }
 
-const allPublished = (store: JobStore) =>
+const allPublished = (store: LmdbStore) =>
   until(
     () => store.unpublished(1).length,
     (left) => left === 0,
@@ -136,9 +137,9 @@ describe('with JetStream', () => {
     const come = (async () => {
       for (let count = 0; coming; count++) await store.note(ids[count % ids.length], happening(count));
     })();
-    const published = () => store.get(ids[0]).sequence * ids.length - store.unpublished(100_000).length;
+    const published = async () => (await store.get(ids[0])).sequence * ids.length - store.unpublished(100_000).length;
     for (let kill = 0; kill < 10; kill++) {
-      const before = published();
+      const before = await published();
       await until(published, (now) => now > before + 50, `events to be published after kill ${kill}`);
       await server.restart();
     }
@@ -148,7 +149,8 @@ describe('with JetStream', () => {
 
     const stored = await storedIn(server.url);
     expect(new Set(stored.map(idOf)).size).toBe(stored.length);
-    expect(sequencesOf(stored)).toEqual(Object.fromEntries(ids.map((id) => [id, upTo(store.get(id).sequence)])));
+    const sequences = ids.map(async (id) => [id, upTo((await store.get(id)).sequence)]);
+    expect(sequencesOf(stored)).toEqual(Object.fromEntries(await Promise.all(sequences)));
   });
 
   test('a gateway that is killed while it publishes loses no event and repeats none', async () => {
@@ -167,7 +169,7 @@ describe('with JetStream', () => {
     started(store, url);
     await allPublished(store);
 
-    const jobs = [...store.list()];
+    const jobs = await all(store.list());
     expect(jobs).toHaveLength(3);
     const stored = sequencesOf(await storedIn(url));
     expect(stored).toEqual(Object.fromEntries(jobs.map(({ id, sequence }) => [id, upTo(sequence)])));
@@ -288,7 +290,7 @@ describe('without JetStream', () => {
       await server.restart();
       await allPublished(store);
     }
-    expect(ids.map((id) => store.get(id).sequence)).toEqual([16, 16]);
+    expect(await Promise.all(ids.map(async (id) => (await store.get(id)).sequence))).toEqual([16, 16]);
   });
 });
 

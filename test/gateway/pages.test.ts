@@ -5,31 +5,34 @@ const after = (key = '') => items.filter((item) => item > key);
 const self = (item: string) => item;
 const isItem = (text: string) => /^item-\d$/.test(text);
 
-test('consecutive pages have each item once', () => {
+test('consecutive pages have each item once', async () => {
   const seen: string[] = [];
   let pageToken = '';
   do {
-    const { page, nextPageToken } = pageOf(after, self, isItem, { pageSize: 3, pageToken }, 50);
+    const { page, nextPageToken } = await pageOf(after, self, isItem, { pageSize: 3, pageToken }, 50);
     seen.push(...page);
     pageToken = nextPageToken;
   } while (pageToken !== '');
   expect(seen).toEqual(items);
 });
 
-test('the last page has no token, also if it is full', () => {
-  expect(pageOf(after, self, isItem, { pageSize: 10 }, 50)).toEqual({ page: items, nextPageToken: '' });
-  expect(pageOf(after, self, isItem, {}, 4).page).toHaveLength(4);
+test('the last page has no token, also if it is full', async () => {
+  expect(await pageOf(after, self, isItem, { pageSize: 10 }, 50)).toEqual({ page: items, nextPageToken: '' });
+  expect((await pageOf(after, self, isItem, {}, 4)).page).toHaveLength(4);
 });
 
-test('an item may be deleted between two pages', () => {
-  const { nextPageToken } = pageOf(after, self, isItem, { pageSize: 3 }, 50);
+test('an item may be deleted between two pages', async () => {
+  const { nextPageToken } = await pageOf(after, self, isItem, { pageSize: 3 }, 50);
   const without = (key = '') => after(key).filter((item) => item !== 'item-2');
-  expect(pageOf(without, self, isItem, { pageSize: 3, pageToken: nextPageToken }, 50).page[0]).toBe('item-3');
+  const { page } = await pageOf(without, self, isItem, { pageSize: 3, pageToken: nextPageToken }, 50);
+  expect(page[0]).toBe('item-3');
 });
 
-test('an invalid token is refused', () => {
+test('an invalid token is refused', async () => {
   for (const pageToken of ['%%%', '../..', 'a', 'bm9uZQ', Buffer.from('item-').toString('base64url').repeat(20_000)]) {
-    expect(() => pageOf(after, self, isItem, { pageToken }, 50)).toThrow(/page_token/);
+    await expect(pageOf(after, self, isItem, { pageToken }, 50)).rejects.toThrow(/page_token/);
   }
-  expect(() => pageOf(after, self, isItem, { pageSize: 1001 }, 50)).toThrow(/page_size is 1001; it must be 1 to 1000/);
+  await expect(pageOf(after, self, isItem, { pageSize: 1001 }, 50)).rejects.toThrow(
+    /page_size is 1001; it must be 1 to 1000/,
+  );
 });

@@ -98,7 +98,7 @@ test('any changes give sequences without gaps, states that go forward, and nothi
     fc.integer({ min: 1, max: 6 }).map(epoch),
     fc.constantFrom('heads.json', 'delta/delta.json').map((name) => artifact(name)),
     fc.constant<Happening>({ kind: 'attempt' }),
-    fc.constant<Happening>({ kind: 'failed', error: { code: 13, reason: 'FAILED', message: 'm' } }),
+    fc.constant<Happening>({ kind: 'error', error: { code: 13, reason: 'FAILED', message: 'm' } }),
   );
   fc.assert(
     fc.property(fc.array(happening, { maxLength: 60 }), (happenings) => {

@@ -1,22 +1,23 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { deleteJob, sweep } from '../../gateway/retention';
-import { JobStore } from '../../gateway/store';
 import { ArtifactStore } from '../../infra/artifacts/store';
 import { temporaryFolder } from '../support/deltas';
+import { all } from './sample-jobs';
 
 const DAY = 24 * 3600_000;
 const refused = () => {
   throw new Error('the job is refused');
 };
 let folder: string;
-let store: JobStore;
+let store: LmdbStore;
 let artifacts: ArtifactStore;
 
 beforeEach(() => {
   folder = temporaryFolder('retention');
-  store = new JobStore(path.join(folder, 'jobs'), false);
+  store = new LmdbStore(path.join(folder, 'jobs'), false);
   artifacts = new ArtifactStore(path.join(folder, 'artifacts'));
 });
 afterEach(async () => {
@@ -43,7 +44,7 @@ test('deleting a job deletes its files, except those of another job', async () =
   const first = await job('first', [own, shared], { rows, ended: true });
   await job('second', [shared], { ended: false });
   await deleteJob(first, store, artifacts);
-  expect(() => store.get(first)).toThrow(/no job/);
+  await expect(store.get(first)).rejects.toThrow(/no job/);
   expect([own, shared, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, true, false]);
 });
 
@@ -69,6 +70,6 @@ test('a sweep deletes jobs thirty days after their end, and unused files and unf
 
   await sweep(store, artifacts, Date.now() + 31 * DAY);
   expect([made, rows].map((sha256) => artifacts.has(sha256))).toEqual([false, false]);
-  expect([...store.list()].map(({ id }) => id)).toEqual([running]);
-  expect(() => store.get(ended)).toThrow(/no job/);
+  expect((await all(store.list())).map(({ id }) => id)).toEqual([running]);
+  await expect(store.get(ended)).rejects.toThrow(/no job/);
 });

@@ -1,8 +1,8 @@
 import * as fs from 'node:fs';
 import { pino } from 'pino';
 import { HifiError, noRoom } from '../../foundation/errors';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { type Attempt, SCHEDULER_DEFAULTS, Scheduler } from '../../gateway/scheduler';
-import { JobStore } from '../../gateway/store';
 import { openLog } from '../../infra/log';
 import { LogFile } from '../../infra/log-file';
 import { RpcError, status } from '../../proto/status';
@@ -14,18 +14,23 @@ const refused = () => {
 };
 const never = { full: refused, otherSpec: refused };
 let folder: string;
-let store: JobStore;
+let store: LmdbStore;
 let scheduler: Scheduler;
 
 beforeEach(() => {
   folder = temporaryFolder('scheduler');
-  store = new JobStore(folder, false);
+  store = new LmdbStore(folder, false);
 });
 afterEach(async () => {
   await scheduler.drain();
   await store.close();
   fs.rmSync(folder, { recursive: true });
 });
+
+function start(attempt: Attempt, limits = SCHEDULER_DEFAULTS, logger = log): void {
+  scheduler = new Scheduler(store, attempt, logger, limits);
+  scheduler.start();
+}
 
 async function create(requestId: string): Promise<string> {
   const job = { requestId, spec: {}, specHash: requestId, traceparent: undefined };
@@ -41,8 +46,8 @@ async function ended(id: string) {
   return states;
 }
 
-const succeed: Attempt = async (id) => {
-  await store.note(id, { kind: 'attempt' }, { kind: 'state', state: 'SUCCEEDED' });
+const succeed: Attempt = async (claim) => {
+  await claim.note({ kind: 'attempt' }, { kind: 'state', state: 'SUCCEEDED' });
 };
 const aborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => {
@@ -57,24 +62,19 @@ test('jobs run one at a time, in the order of their creation', async () => {
   let atWork = 0;
   const ids: string[] = [];
   for (let i = 0; i < 5; i++) ids.push(await create(`job-${i}`));
-  scheduler = new Scheduler(
-    store,
-    async (id, ...rest) => {
-      began.push(id);
-      expect(++atWork).toBe(1);
-      await new Promise(setImmediate);
-      atWork--;
-      await succeed(id, ...rest);
-    },
-    log,
-  );
-  scheduler.next();
+  start(async (claim, ...rest) => {
+    began.push(claim.id);
+    expect(++atWork).toBe(1);
+    await new Promise(setImmediate);
+    atWork--;
+    await succeed(claim, ...rest);
+  });
   await Promise.all(ids.map(ended));
   expect(began).toEqual(ids);
 });
 
 test('a job that is created later starts by itself', async () => {
-  scheduler = new Scheduler(store, succeed, log);
+  start(succeed);
   expect(await ended(await create('late'))).toEqual(['QUEUED', 'SUCCEEDED']);
 });
 
@@ -82,17 +82,13 @@ test('a job waits for a service that is away or busy', async () => {
   let attempts = 0;
   const away = new RpcError(status.UNAVAILABLE, 'UNAVAILABLE', 'no connection');
   const busy = new RpcError(status.RESOURCE_EXHAUSTED, 'BUSY', 'busy', { retrySeconds: 0.01 });
-  scheduler = new Scheduler(
-    store,
-    async (id, ...rest) => {
-      attempts++;
-      // The driver wraps what a stage throws.
-      if (attempts === 1) throw new HifiError('FAILED', away.message, away);
-      if (attempts < 6) throw busy;
-      await succeed(id, ...rest);
-    },
-    log,
-  );
+  start(async (claim, ...rest) => {
+    attempts++;
+    // The driver wraps what a stage throws.
+    if (attempts === 1) throw new HifiError('FAILED', away.message, away);
+    if (attempts < 6) throw busy;
+    await succeed(claim, ...rest);
+  });
   expect(await ended(await create('patient'))).toEqual(['QUEUED', 'SUCCEEDED']);
   expect(attempts).toBe(6);
 });
@@ -105,65 +101,52 @@ test('a job waits longer for room on a disk than for a service that is away', as
     if (++tries < 3) throw noRoom('training.safetensors cannot be written: its disk is full, with 0 bytes free');
     await succeed(...given);
   };
-  scheduler = new Scheduler(store, attempt, log, limits);
-  scheduler.next();
+  start(attempt, limits);
   expect(await ended(id)).toEqual(['QUEUED', 'SUCCEEDED']);
   expect(tries).toBe(3);
 });
 
 test('a job is created and started although the log has no room', async () => {
   const full = fs.openSync('/dev/full', 'w');
-  scheduler = new Scheduler(store, succeed, openLog('gateway', new LogFile(full)));
+  start(succeed, SCHEDULER_DEFAULTS, openLog('gateway', new LogFile(full)));
   expect(await ended(await create('logged'))).toEqual(['QUEUED', 'SUCCEEDED']);
   fs.closeSync(full);
 });
 
 test('a job fails if its engine is lost repeatedly without new progress', async () => {
   let attempts = 0;
-  scheduler = new Scheduler(
-    store,
-    async (_id, _signal, onAnswer) => {
-      attempts++;
-      onAnswer(false);
-      throw lost();
-    },
-    log,
-  );
+  start(async (_id, _signal, onAnswer) => {
+    attempts++;
+    onAnswer(false);
+    throw lost();
+  });
   const id = await create('lost');
   expect(await ended(id)).toEqual(['QUEUED', 'FAILED']);
   expect(attempts).toBe(SCHEDULER_DEFAULTS.lostEngines);
-  expect(store.get(id).error).toMatchObject({ reason: 'ENGINE_LOST', code: status.UNAVAILABLE });
+  expect((await store.get(id)).error).toMatchObject({ reason: 'ENGINE_LOST', code: status.UNAVAILABLE });
   await scheduler.drain();
 
   let advances = 0;
-  scheduler = new Scheduler(
-    store,
-    async (job, signal, onAnswer) => {
-      onAnswer(true);
-      if (++advances < 8) throw lost();
-      await succeed(job, signal, onAnswer);
-    },
-    log,
-  );
+  start(async (claim, signal, onAnswer) => {
+    onAnswer(true);
+    if (++advances < 8) throw lost();
+    await succeed(claim, signal, onAnswer);
+  });
   expect(await ended(await create('advancing'))).toEqual(['QUEUED', 'SUCCEEDED']);
 });
 
 test('bad input fails the job at once and names the field', async () => {
   let attempts = 0;
-  scheduler = new Scheduler(
-    store,
-    async () => {
-      attempts++;
-      const error = new HifiError('INVALID_INPUT', 'train.tsv: row 3 has no label');
-      error.field = 'train';
-      throw error;
-    },
-    log,
-  );
+  start(async () => {
+    attempts++;
+    const error = new HifiError('INVALID_INPUT', 'train.tsv: row 3 has no label');
+    error.field = 'train';
+    throw error;
+  });
   const id = await create('bad');
   expect(await ended(id)).toEqual(['QUEUED', 'FAILED']);
   expect(attempts).toBe(1);
-  expect(store.get(id).error).toEqual({
+  expect((await store.get(id)).error).toEqual({
     code: status.INVALID_ARGUMENT,
     reason: 'INVALID_INPUT',
     message: 'train.tsv: row 3 has no label',
@@ -173,18 +156,14 @@ test('bad input fails the job at once and names the field', async () => {
 
 test('cancelling ends a running or waiting job, and does not change an ended one', async () => {
   const begun = new Set<string>();
-  scheduler = new Scheduler(
-    store,
-    (id, signal) => {
-      begun.add(id);
-      return aborted(signal);
-    },
-    log,
-  );
+  start((claim, signal) => {
+    begun.add(claim.id);
+    return aborted(signal);
+  });
   const [running, waiting] = [await create('running'), await create('waiting')];
   while (!begun.has(running)) await new Promise(setImmediate);
   await scheduler.cancel(waiting);
-  expect(store.get(waiting).state).toBe('CANCELLED');
+  expect((await store.get(waiting)).state).toBe('CANCELLED');
   await scheduler.cancel(running);
   expect(await ended(running)).toEqual(['QUEUED', 'CANCELLED']);
   await scheduler.cancel(running);
@@ -194,42 +173,32 @@ test('cancelling ends a running or waiting job, and does not change an ended one
 
 test('draining interrupts a job without ending it; the next scheduler resumes it or completes its cancellation', async () => {
   let begun = false;
-  scheduler = new Scheduler(
-    store,
-    async (id, signal) => {
-      await store.note(id, { kind: 'attempt' }, { kind: 'state', state: 'TRAINING' });
-      begun = true;
-      return aborted(signal);
-    },
-    log,
-  );
+  start(async (claim, signal) => {
+    await claim.note({ kind: 'attempt' }, { kind: 'state', state: 'TRAINING' });
+    begun = true;
+    return aborted(signal);
+  });
   const id = await create('interrupted');
   while (!begun) await new Promise(setImmediate);
   const wished = await create('wished');
   await scheduler.drain();
-  expect(store.get(id).state).toBe('TRAINING');
+  expect((await store.get(id)).state).toBe('TRAINING');
   await store.note(wished, { kind: 'cancelling' });
-  scheduler = new Scheduler(store, succeed, log);
-  scheduler.next();
+  start(succeed);
   expect(await ended(id)).toEqual(['QUEUED', 'TRAINING', 'SUCCEEDED']);
   expect(await ended(wished)).toEqual(['QUEUED', 'CANCELLED']);
-  expect(store.get(id).attempt).toBe(2);
+  expect((await store.get(id)).attempt).toBe(2);
 });
 
 test('a job whose store fails is not tried again at once', async () => {
   await create('broken');
-  let attempts = 0;
-  scheduler = new Scheduler(
-    store,
-    async (_, signal) => {
-      // An immediate new attempt would never release the thread.
-      if (++attempts > 20) return aborted(signal);
-      throw new Error('bad sector');
-    },
-    log,
-  );
   const note = jest.spyOn(store, 'note').mockRejectedValue(new Error('EIO: i/o error'));
-  scheduler.next();
+  let attempts = 0;
+  start(async (_, signal) => {
+    // An immediate new attempt would never release the thread.
+    if (++attempts > 20) return aborted(signal);
+    throw new Error('bad sector');
+  });
   // Each turn would bring another attempt.
   for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
   await scheduler.drain();

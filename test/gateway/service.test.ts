@@ -4,9 +4,9 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { pino } from 'pino';
 import { invalidPart } from '../../foundation/errors';
 import { artifactService } from '../../gateway/artifact-service';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { Scheduler } from '../../gateway/scheduler';
 import { gatewayService } from '../../gateway/service';
-import { JobStore } from '../../gateway/store';
 import { Inputs } from '../../infra/artifacts/inputs';
 import { ArtifactStore } from '../../infra/artifacts/store';
 import { GrpcClient } from '../../infra/grpc/client';
@@ -17,12 +17,13 @@ import { GatewayService, JobSpecSchema, JobState } from '../../proto/gen/hifi/v1
 import { status } from '../../proto/status';
 import { trial } from '../infra/grpc/service';
 import { temporaryFolder } from '../support/deltas';
+import { all } from './sample-jobs';
 
 const { createJob, getJob, listJobs, cancelJob, deleteJob, watchJob } = GatewayService.method;
 const WAITING = 5;
 
 let folder: string;
-let store: JobStore;
+let store: LmdbStore;
 let artifacts: ArtifactStore;
 let servers: GrpcServer[];
 let clients: GrpcClient[];
@@ -41,7 +42,7 @@ const newServer = () => new GrpcServer({ host: '127.0.0.1', port: 0 });
 beforeAll(async () => {
   [servers, clients] = [[], []];
   folder = temporaryFolder('service');
-  store = new JobStore(path.join(folder, 'jobs'), false);
+  store = new LmdbStore(path.join(folder, 'jobs'), false);
   artifacts = new ArtifactStore(path.join(folder, 'artifacts'));
   const analyzing = newServer();
   analyzing.add(AnalyzerService, {
@@ -65,7 +66,7 @@ beforeEach(() => {
   whileChecked = async () => {};
 });
 afterEach(async () => {
-  for (const { id } of [...store.list()]) {
+  for (const { id } of await all(store.list())) {
     await store.note(id, { kind: 'state', state: 'CANCELLED' });
     await gateway.unary(deleteJob, { jobId: id });
   }
@@ -103,9 +104,9 @@ test('inline rows become a file of the job; the client sees the original spec', 
   const [listed] = (await gateway.unary(listJobs, {})).jobs;
   expect(listed.spec!.train!.source).toMatchObject({ case: 'inline', value: { texts: [] } });
   expect(listed.spec!.train!.regression).toBe(false);
-  expect(JSON.stringify(store.spec(jobId))).not.toContain('Zwölf');
+  expect(JSON.stringify(await store.spec(jobId))).not.toContain('Zwölf');
   expect(files()).toHaveLength(2);
-  expect(files().map((sha256) => store.uses(sha256))).toEqual([true, true]);
+  expect(await Promise.all(files().map((sha256) => store.uses(sha256)))).toEqual([true, true]);
 
   await gateway.unary(deleteJob, { jobId });
   expect(files()).toEqual([]);
@@ -128,7 +129,7 @@ test('rows that exist at the check of a job still exist at its acceptance', asyn
     await gateway.unary(deleteJob, { jobId: first.jobId });
   };
   const second = await made(spec(rows));
-  expect(() => store.get(first.jobId)).toThrow(/no job/);
+  await expect(store.get(first.jobId)).rejects.toThrow(/no job/);
   expect(artifacts.has(sha256)).toBe(true);
   await gateway.unary(cancelJob, { jobId: second.jobId });
   await gateway.unary(deleteJob, { jobId: second.jobId });

@@ -87,7 +87,7 @@ const bad: [string, unknown, string, string][] = [
     'a label that is none',
     { texts: ['a'], labels: [Number.NaN] },
     'train.labels',
-    'train.labels[0] is NaN; it must be a text or a number',
+    'train.labels[0] is NaN; it must be a text, a number or a list of texts',
   ],
 ];
 test.each(bad)('bad rows are INVALID_INPUT with their place: %s', async (_, rows, field, message) => {

@@ -434,7 +434,10 @@ test('a missing folder, one without a config, and a file', () => {
 
 test.each([
   ['tiny-bert', 'add "model_type": "bert";'],
-  ['tiny-roberta', 'add "model_type": "roberta" or "model_type": "xlm-roberta", whichever it is;'],
+  [
+    'tiny-roberta',
+    'add "model_type": "roberta" or "model_type": "xlm-roberta" or "model_type": "camembert", whichever it is;',
+  ],
   ['tiny-distilbert', 'add "model_type": "distilbert";'],
   ['seven-heads-bert', 'add "model_type": "bert" or "model_type": "roberta" or "model_type": "xlm-roberta" or'],
 ])('without model_type and architectures, the message derives what to add from the tensors of %s', (name, hint) => {

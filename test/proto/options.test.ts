@@ -65,12 +65,20 @@ const training = fc
       maxLength: count,
       seed,
     }),
-    fc.option(count, { nil: undefined }),
+    fc.record(
+      {
+        earlyStopping: count,
+        classWeights: fc.oneof(
+          fc.constant('balanced' as const),
+          fc.dictionary(fc.string({ unit: 'grapheme' }), share, { minKeys: 1 }).map((each) => ({ ...each })),
+        ),
+        labelSmoothing: share,
+        threshold: share,
+      },
+      { requiredKeys: [] },
+    ),
   )
-  .map(([options, earlyStopping]) => ({
-    ...options,
-    ...(earlyStopping !== undefined && { earlyStopping }),
-  })) as fc.Arbitrary<TrainOptions>;
+  .map(([options, given]) => ({ ...options, ...given })) as fc.Arbitrary<TrainOptions>;
 
 const selection = fc
   .tuple(
@@ -111,7 +119,7 @@ it('an absent option has its default', () => {
   expect(selectionOptionsOf(create(SelectionOptionsSchema, { budget: 0.1 }))).not.toHaveProperty('k');
   expect(scoreOptionsOf(create(ScoreOptionsSchema))).toEqual(SCORE_DEFAULTS);
   expect(inferenceOptionsOf(undefined)).toEqual({ batchSize: 32, maxLength: 128, device: 'auto' });
-  expect(inferenceOptionsOf(undefined, 64).maxLength).toBe(64);
+  expect(inferenceOptionsOf(undefined, { maxLength: 64 }).maxLength).toBe(64);
 });
 
 describe('an invalid option', () => {

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { type NamedProblem, PROBLEM_TYPES } from '../../data/problem';
+import type { Prediction } from '../../delta/inference-options';
 import type { OnnxModel } from '../../delta/onnx-folder';
 import type { EpochMetrics, TrainEvent, TrainMetrics } from '../../delta/training-options';
 import type { StageProgress } from '../../foundation/progress';
@@ -33,7 +34,13 @@ const artifact = fc.record({
   sha256: fc.constant('ab'.repeat(32)),
   sizeBytes: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
 });
-const epoch: fc.Arbitrary<EpochMetrics> = fc.record({ epoch: count, trainLoss: number, dev: metrics, seconds: number });
+const epoch = fc.record(
+  {
+    ...{ epoch: count, trainLoss: number, dev: metrics, seconds: number },
+    thresholds: fc.array(number, { minLength: 1, maxLength: 3 }),
+  },
+  { requiredKeys: ['epoch', 'trainLoss', 'dev', 'seconds'] },
+) as fc.Arbitrary<EpochMetrics>;
 const onnx: fc.Arbitrary<OnnxModel> = fc
   .record({
     dtype: fc.constantFrom(...ONNX_DTYPES),
@@ -45,6 +52,7 @@ const onnx: fc.Arbitrary<OnnxModel> = fc
   .map(({ dev, ...model }) => ({ ...model, ...(Object.keys(dev).length > 0 && { dev }) }));
 const files = fc.oneof(
   fc.constant({}),
+  count.map((devDuplicates) => ({ devDuplicates })),
   fc.array(onnx, { minLength: 1 }).map((each) => ({ onnx: each })),
 );
 const trained: fc.Arbitrary<TrainMetrics> = fc
@@ -79,6 +87,14 @@ const progress = fc.record(
 const same = <T>(drawn: fc.Arbitrary<T>, there: (value: T) => unknown) =>
   fc.assert(fc.property(drawn, (value) => expect(there(value)).toEqual(value)));
 
+/** Answers to a row of each problem. */
+const answer = fc.oneof(
+  fc.record({ label: fc.oneof(text, number) }),
+  fc.record({ labels: fc.array(text), probabilities: fc.array(number, { minLength: 1 }) }),
+  fc.record({ score: number }),
+);
+const merged = ([row, answered]: [{ row: number; logits: number[] }, object]): Prediction => ({ ...row, ...answered });
+
 describe('both conversions preserve', () => {
   it('progress', () => same(progress, (each) => progressOf(crossed(ProgressSchema, progressMessage(each)))));
   it('artifacts', () => same(artifact, (each) => artifactOf(crossed(ArtifactSchema, artifactMessage(each)))));
@@ -97,7 +113,7 @@ describe('both conversions preserve', () => {
       outcomeOf(crossed(TrainingResultSchema, outcomeMessage(outcome))),
     ));
   it('predictions', () =>
-    same(fc.array(fc.record({ row: count, label: fc.oneof(text, number), logits: fc.array(number) })), (rows) =>
+    same(fc.array(fc.tuple(fc.record({ row: count, logits: fc.array(number) }), answer).map(merged)), (rows) =>
       predictionsOf(crossed(PredictionsSchema, predictionsMessage(rows))),
     ));
   it('evaluations', () =>
@@ -110,6 +126,8 @@ describe('both conversions preserve', () => {
       {
         textColumns: fc.array(column, { minLength: 1, maxLength: 2 }),
         labelColumn: column,
+        labelColumns: fc.array(column, { minLength: 1 }),
+        labelSeparator: column,
         regression: fc.boolean(),
         problem: fc.constantFrom(...PROBLEM_TYPES),
         delimiter: column,
@@ -143,7 +161,7 @@ describe('both conversions preserve', () => {
   });
 
   it.each([
-    [{ problem: 'tokens' }, 'train.problem', 'train.problem: no problem "tokens"; there are single-label, regression'],
+    [{ problem: 'labels' }, 'train.problem', 'train.problem: no problem "labels"; there are single-label, multi-label'],
     [{ problem: 'single-label', regression: true }, 'train.regression', 'the problem single-label is given too'],
     [{ problem: 'regression', task: 'stsb' }, 'train.problem', 'is regression; it must be left out: the task stsb has'],
     [{ regression: true, task: 'stsb' }, 'train.regression', 'is true; it must be left out: the task stsb has'],

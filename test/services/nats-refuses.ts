@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscardPolicy, jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection, type Status } from '@nats-io/transport-node';
 import { pino } from 'pino';
+import { LmdbStore } from '../../gateway/lmdb-store';
 import { Outbox } from '../../gateway/outbox';
-import { JobStore } from '../../gateway/store';
 import { happening, newJob } from '../gateway/outbox-jobs';
 import { temporaryFolder } from '../support/deltas';
 import { type NatsServer, startNats } from '../support/nats';
@@ -81,7 +81,7 @@ async function measure(): Promise<void> {
   const refusals: (() => Promise<unknown>)[] = [];
   const notes: (() => Promise<unknown>)[] = [];
   for (const [name, { url, refuse }] of Object.entries(await ways())) {
-    const store = new JobStore(path.join(folder, name.replaceAll(' ', '-')), true);
+    const store = new LmdbStore(path.join(folder, name.replaceAll(' ', '-')), true);
     lines[name] = 0;
     const write = (line: string) => {
       lines[name]++;

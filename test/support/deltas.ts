@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { type Delta, makeDelta } from '../../delta/delta';
+import type { StoredProblem } from '../../delta/problems';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import type { Mask, Tune } from '../../heads/mask';
 import type { Checkpoint } from '../../model/checkpoint';
@@ -20,6 +21,8 @@ export interface DeltaShape {
   tune?: Tune;
   /** Class labels in order. Absent: a regression. */
   labels?: string[];
+  /** Default: a regression without labels, else a single label per row. */
+  problemType?: StoredProblem;
   /** Scale of the random values. */
   scale?: number;
 }
@@ -43,7 +46,10 @@ function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[
 }
 
 /** Delta with values that no base has, from a small congruential generator. */
-export function randomDelta(checkpoint: Checkpoint, { heads, tune, labels, scale = 1 }: DeltaShape): Delta {
+export function randomDelta(
+  checkpoint: Checkpoint,
+  { heads, tune, labels, problemType = labels ? 'single_label_classification' : 'regression', scale = 1 }: DeltaShape,
+): Delta {
   const { name, sha256, config } = checkpoint;
   let state = 12345;
   const draw = () => {
@@ -57,7 +63,7 @@ export function randomDelta(checkpoint: Checkpoint, { heads, tune, labels, scale
       base: { name, sha256, architecture: config.architecture },
       mask: maskOf(checkpoint, heads, tune),
       id2label: labels ? Object.fromEntries(labels.map((label, i) => [String(i), label])) : null,
-      problemType: labels ? 'single_label_classification' : 'regression',
+      problemType,
       task: null,
       options: { ...TRAIN_DEFAULTS },
       seed: 0,

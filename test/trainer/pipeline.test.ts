@@ -108,7 +108,11 @@ it('leaves all that is frozen alone in 1,000 steps with weight decay', async () 
   ];
   const mask = await maskOf(chosen);
   const { layout, initial } = trainable(checkpoint, mask, 2, 0);
-  const program = new Program(tf, { checkpoint, mask, layout, outputs: 2, problem: 'single-label' }, initial);
+  const program = new Program(
+    tf,
+    { checkpoint, mask, layout, outputs: 2, objective: { problem: 'single-label' } },
+    initial,
+  );
   const schedule = { lr: 1e-3, warmup: 0.06, weightDecay: 0.1, steps: 1000, seed: 0 };
   const training = new Training(program, schedule);
   const start = program.read();

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { evaluationBatches } from '../../data/batches';
+import { problemStoredAs } from '../../delta/problems';
 import type { ScoreEvent, ScoreRequest } from '../../delta/score-options';
 import type { HeadScores } from '../../heads/scores';
 import { loadTensorFlow } from '../../infra/tensorflow';
@@ -14,12 +15,13 @@ import { NO_HEADS, SequenceGradients } from '../../trainer/sequence-gradients';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { type GoldenLabel, targetOf } from './golden-targets';
 import { model, sentences, TINY_DATA } from './runs';
 
 // Against PyTorch's autograd and AdamW in float64: see test/fixtures/make_score_golden.py.
 interface Case {
   case: string;
-  rows: { ids: number[]; typeIds: number[]; label: number }[];
+  rows: { ids: number[]; typeIds: number[]; label: GoldenLabel }[];
   gates: number[][][]; // [n][L][H]
   scores: number[][]; // [L][H]
   squares: number[][][]; // [n][L][H]
@@ -39,12 +41,12 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     ['squares' as const, 3],
   ])('has the %s of every head and sequence in batches of %i', async (ofHeads, batchSize) => {
     const { scoring, head } = await prepare(name);
-    const { checkpoint, outputs, problem, tokens } = scoring;
+    const { checkpoint, outputs, objective, tokens } = scoring;
     const { layers, heads } = checkpoint.config;
     const { layout } = trainable(checkpoint, NO_HEADS, outputs, 0);
     const initial = layout.gather(({ name: slot }) => head.get(slot)!);
     const before = tf.getNumOfTensors();
-    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, problem }, ofHeads);
+    const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
     const wanted = golden[ofHeads];
     const largest = Math.max(...wanted.flat(2).map(Math.abs));
     for (const batch of evaluationBatches(
@@ -52,7 +54,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
       batchSize,
     )) {
       const rows = Array.from(batch, (row) => golden.rows[row]);
-      const targets = rows.map(({ label }) => label);
+      const targets = rows.map(({ label }) => targetOf(label, objective.problem));
       const found = gradients.at(initial, tokens.batch(rows), targets);
       expect(found).toHaveLength(layers);
       found.forEach((values, layer) => {
@@ -71,7 +73,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
   test('has the L1 norm of the mean gradient of what each head would tune', async () => {
     const { scoring, head } = await prepare(name);
     const before = tf.getNumOfTensors();
-    const { scores, scoresStderr } = await last(meanGradientScores(scoring, labelled(golden), head));
+    const { scores, scoresStderr } = await last(meanGradientScores(scoring, labelled(golden, scoring), head));
     expect(tf.getNumOfTensors()).toBe(before);
     near(scores, golden.meanL1, 1e-4);
     expect(new Set(scoresStderr.flat())).toEqual(new Set([null]));
@@ -81,10 +83,10 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
   test('moves each head as far as AdamW does', async () => {
     const { scoring, head } = await prepare(name);
     const before = tf.getNumOfTensors();
-    const whole = wholeTraining(scoring, labelled(golden), head, false);
+    const whole = wholeTraining(scoring, labelled(golden, scoring), head, false);
     const batches = golden.batches.map((batch) => Int32Array.from(batch));
     const rate = { lr: 2e-3, warmup: 0.06, weightDecay: 0 };
-    const { scores } = await last(moved(scoring, whole, labelled(golden), batches, rate));
+    const { scores } = await last(moved(scoring, whole, labelled(golden, scoring), batches, rate));
     whole.program.close();
     expect(tf.getNumOfTensors()).toBe(before);
     near(scores, golden.moved, 1e-3);
@@ -103,12 +105,18 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
     if (key.startsWith('head/')) head.set(key.slice('head/'.length), stored.float32(key));
   }
   stored.close();
-  const problem = about.problemType === 'regression' ? ('regression' as const) : ('single-label' as const);
+  const problem = problemStoredAs(about.problemType);
   const tokens = new TokenRows(checkpoint);
-  return { scoring: { tf, checkpoint, tokens, outputs: about.classes, problem, seed: 0, signal: undefined }, head };
+  return {
+    scoring: { tf, checkpoint, tokens, outputs: about.classes, objective: { problem }, seed: 0, signal: undefined },
+    head,
+  };
 }
 
-const labelled = ({ rows }: Case) => ({ encoded: rows, targets: Float32Array.from(rows, ({ label }) => label) });
+const labelled = ({ rows }: Case, { objective }: Scoring) => ({
+  encoded: rows,
+  targets: rows.map(({ label }) => targetOf(label, objective.problem)),
+});
 
 async function last<Result>(run: AsyncGenerator<unknown, Result>): Promise<Result> {
   for (;;) {

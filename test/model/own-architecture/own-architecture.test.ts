@@ -169,7 +169,13 @@ it("has PyTorch's logits, loss, gradients and twenty steps", () => {
   const mask = { heads, tune: 'qkvo' as const };
   const { layout, initial } = trainable(checkpoint, mask, golden.classes, 0);
   layout.views(initial).get('answer.weight')!.values.set(stored.float32('head/answer.weight'));
-  const parts = { checkpoint, mask, layout, outputs: golden.classes as number, problem: 'single-label' as const };
+  const parts = {
+    checkpoint,
+    mask,
+    layout,
+    outputs: golden.classes as number,
+    objective: { problem: 'single-label' as const },
+  };
   const program = new Program(tf, parts, initial);
   const rows = new FreshRows({ program, checkpoint, tokens: new TokenRows(checkpoint) }, golden.rows);
   const labels = (batch: number[]) => batch.map((row) => golden.rows[row].label as number);

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/dataset.proto.
  */
 export const file_hifi_v1_dataset: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEizQIKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQESFgoJZGVsaW1pdGVyGAkgASgJSAWIAQESFAoHcHJvYmxlbRgKIAEoCUgGiAEBQggKBnNvdXJjZUIHCgVfdGFza0IPCg1fbGFiZWxfY29sdW1uQg0KC19yZWdyZXNzaW9uQgcKBV9uYW1lQgwKCl9kZWxpbWl0ZXJCCgoIX3Byb2JsZW0iQgoLSW5saW5lVGV4dHMSDQoFdGV4dHMYASADKAkSFAoMc2Vjb25kX3RleHRzGAIgAygJEg4KBmxhYmVscxgDIAMoCWIGcHJvdG8z");
+  fileDesc("ChVoaWZpL3YxL2RhdGFzZXQucHJvdG8SB2hpZmkudjEilgMKC1RleHREYXRhc2V0Eg4KBHBhdGgYASABKAlIABISCghhcnRpZmFjdBgCIAEoCUgAEiYKBmlubGluZRgDIAEoCzIULmhpZmkudjEuSW5saW5lVGV4dHNIABIRCgR0YXNrGAQgASgJSAGIAQESFAoMdGV4dF9jb2x1bW5zGAUgAygJEhkKDGxhYmVsX2NvbHVtbhgGIAEoCUgCiAEBEhcKCnJlZ3Jlc3Npb24YByABKAhIA4gBARIRCgRuYW1lGAggASgJSASIAQESFgoJZGVsaW1pdGVyGAkgASgJSAWIAQESFAoHcHJvYmxlbRgKIAEoCUgGiAEBEhUKDWxhYmVsX2NvbHVtbnMYCyADKAkSHAoPbGFiZWxfc2VwYXJhdG9yGAwgASgJSAeIAQFCCAoGc291cmNlQgcKBV90YXNrQg8KDV9sYWJlbF9jb2x1bW5CDQoLX3JlZ3Jlc3Npb25CBwoFX25hbWVCDAoKX2RlbGltaXRlckIKCghfcHJvYmxlbUISChBfbGFiZWxfc2VwYXJhdG9yIkIKC0lubGluZVRleHRzEg0KBXRleHRzGAEgAygJEhQKDHNlY29uZF90ZXh0cxgCIAMoCRIOCgZsYWJlbHMYAyADKAliBnByb3RvMw");
 
 /**
  * Rows of one text or a pair of texts, with a label if the call needs one.
@@ -26,8 +26,8 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   source: {
     /**
      * A file under one of the service's data roots: absolute, or relative to a root. Its extension
-     * gives the format: .tsv, .csv, .jsonl, .parquet or .txt. All except Parquet may be gzipped
-     * (.gz). Or a folder of files of one format, read in the order of their names.
+     * gives the format: .tsv, .csv, .jsonl, .parquet, .txt or .conll. All except Parquet may be
+     * gzipped (.gz). Or a folder of files of one format, read in the order of their names.
      *
      * @generated from field: string path = 1;
      */
@@ -98,12 +98,29 @@ export type TextDataset = Message<"hifi.v1.TextDataset"> & {
   delimiter?: string | undefined;
 
   /**
-   * The problem that the labels pose: single-label (a class a row) or regression (a number a row).
-   * Default: single-label; a task knows its own.
+   * The problem that the labels pose: single-label (a class per row), multi-label (any number of
+   * labels per row), regression (a number per row), tokens (a tag per word; inline rows have white
+   * space between words and between tags) or relevance (0 … 1, how well the second text answers the
+   * first). Default: single-label; a task knows its own.
    *
    * @generated from field: optional string problem = 10;
    */
   problem?: string | undefined;
+
+  /**
+   * Columns of 0 or 1 that are named for their labels, instead of label_column. Only for
+   * multi-label. Default: none.
+   *
+   * @generated from field: repeated string label_columns = 11;
+   */
+  labelColumns: string[];
+
+  /**
+   * Text between the labels of a cell or of an inline label. Only for multi-label. Default: |.
+   *
+   * @generated from field: optional string label_separator = 12;
+   */
+  labelSeparator?: string | undefined;
 };
 
 /**
@@ -134,7 +151,8 @@ export type InlineTexts = Message<"hifi.v1.InlineTexts"> & {
   secondTexts: string[];
 
   /**
-   * Labels as a file would hold them (numbers as text): none, or as many as texts.
+   * Labels as a file would hold them: numbers as text, several labels of a row with the separator
+   * between. None, or as many as texts.
    *
    * @generated from field: repeated string labels = 3;
    */

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/options.proto.
  */
 export const file_hifi_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL29wdGlvbnMucHJvdG8SB2hpZmkudjEi6QMKD0FuYWx5c2lzT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESGQoMYXV0b19zYW1wbGVzGAIgASgISAGIAQESGAoLbWF4X3NhbXBsZXMYAyABKA1IAogBARIOCgFrGAQgASgNSAOIAQESDwoCeGkYBSABKAFIBIgBARIXCgptYXhfbGVuZ3RoGAYgASgNSAWIAQESEgoFZXhhY3QYByABKAhIBogBARIRCgRzZWVkGAggASgNSAeIAQESGAoLY29ycmVsYXRpb24YCSABKAlICIgBARIVCgh0ZWxlcG9ydBgKIAEoCUgJiAEBEhQKB2RhbXBpbmcYCyABKAFICogBARISCgVzY29wZRgMIAEoCUgLiAEBEhMKBmRldmljZRgNIAEoCUgMiAEBEhQKB3RocmVhZHMYDiABKA1IDYgBAUIKCghfc2FtcGxlc0IPCg1fYXV0b19zYW1wbGVzQg4KDF9tYXhfc2FtcGxlc0IECgJfa0IFCgNfeGlCDQoLX21heF9sZW5ndGhCCAoGX2V4YWN0QgcKBV9zZWVkQg4KDF9jb3JyZWxhdGlvbkILCglfdGVsZXBvcnRCCgoIX2RhbXBpbmdCCAoGX3Njb3BlQgkKB19kZXZpY2VCCgoIX3RocmVhZHMisgIKEFNlbGVjdGlvbk9wdGlvbnMSFQoIc3RyYXRlZ3kYASABKAlIAIgBARIOCgFrGAIgASgNSAGIAQESEwoGYnVkZ2V0GAMgASgBSAKIAQESEQoEdHVuZRgEIAEoCUgDiAEBEhEKBHNlZWQYBSABKA1IBIgBARIYCgtjb3JyZWxhdGlvbhgGIAEoCUgFiAEBEhUKCHRlbGVwb3J0GAcgASgJSAaIAQESFAoHZGFtcGluZxgIIAEoAUgHiAEBEhIKBXNjb3BlGAkgASgJSAiIAQFCCwoJX3N0cmF0ZWd5QgQKAl9rQgkKB19idWRnZXRCBwoFX3R1bmVCBwoFX3NlZWRCDgoMX2NvcnJlbGF0aW9uQgsKCV90ZWxlcG9ydEIKCghfZGFtcGluZ0IICgZfc2NvcGUi8wIKD1RyYWluaW5nT3B0aW9ucxITCgZlcG9jaHMYASABKA1IAIgBARIXCgpiYXRjaF9zaXplGAIgASgNSAGIAQESDwoCbHIYAyABKAFIAogBARITCgZ3YXJtdXAYBCABKAFIA4gBARIZCgx3ZWlnaHRfZGVjYXkYBSABKAFIBIgBARIXCgptYXhfbGVuZ3RoGAYgASgNSAWIAQESGwoOZWFybHlfc3RvcHBpbmcYByABKA1IBogBARIRCgRzZWVkGAggASgNSAeIAQESEwoGZGV2aWNlGAkgASgJSAiIAQESFAoHdGhyZWFkcxgKIAEoDUgJiAEBQgkKB19lcG9jaHNCDQoLX2JhdGNoX3NpemVCBQoDX2xyQgkKB193YXJtdXBCDwoNX3dlaWdodF9kZWNheUINCgtfbWF4X2xlbmd0aEIRCg9fZWFybHlfc3RvcHBpbmdCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKkAQoQSW5mZXJlbmNlT3B0aW9ucxIXCgpiYXRjaF9zaXplGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhMKBmRldmljZRgDIAEoCUgCiAEBEhQKB3RocmVhZHMYBCABKA1IA4gBAUINCgtfYmF0Y2hfc2l6ZUINCgtfbWF4X2xlbmd0aEIJCgdfZGV2aWNlQgoKCF90aHJlYWRzYgZwcm90bzM");
+  fileDesc("ChVoaWZpL3YxL29wdGlvbnMucHJvdG8SB2hpZmkudjEi6QMKD0FuYWx5c2lzT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESGQoMYXV0b19zYW1wbGVzGAIgASgISAGIAQESGAoLbWF4X3NhbXBsZXMYAyABKA1IAogBARIOCgFrGAQgASgNSAOIAQESDwoCeGkYBSABKAFIBIgBARIXCgptYXhfbGVuZ3RoGAYgASgNSAWIAQESEgoFZXhhY3QYByABKAhIBogBARIRCgRzZWVkGAggASgNSAeIAQESGAoLY29ycmVsYXRpb24YCSABKAlICIgBARIVCgh0ZWxlcG9ydBgKIAEoCUgJiAEBEhQKB2RhbXBpbmcYCyABKAFICogBARISCgVzY29wZRgMIAEoCUgLiAEBEhMKBmRldmljZRgNIAEoCUgMiAEBEhQKB3RocmVhZHMYDiABKA1IDYgBAUIKCghfc2FtcGxlc0IPCg1fYXV0b19zYW1wbGVzQg4KDF9tYXhfc2FtcGxlc0IECgJfa0IFCgNfeGlCDQoLX21heF9sZW5ndGhCCAoGX2V4YWN0QgcKBV9zZWVkQg4KDF9jb3JyZWxhdGlvbkILCglfdGVsZXBvcnRCCgoIX2RhbXBpbmdCCAoGX3Njb3BlQgkKB19kZXZpY2VCCgoIX3RocmVhZHMisgIKEFNlbGVjdGlvbk9wdGlvbnMSFQoIc3RyYXRlZ3kYASABKAlIAIgBARIOCgFrGAIgASgNSAGIAQESEwoGYnVkZ2V0GAMgASgBSAKIAQESEQoEdHVuZRgEIAEoCUgDiAEBEhEKBHNlZWQYBSABKA1IBIgBARIYCgtjb3JyZWxhdGlvbhgGIAEoCUgFiAEBEhUKCHRlbGVwb3J0GAcgASgJSAaIAQESFAoHZGFtcGluZxgIIAEoAUgHiAEBEhIKBXNjb3BlGAkgASgJSAiIAQFCCwoJX3N0cmF0ZWd5QgQKAl9rQgkKB19idWRnZXRCBwoFX3R1bmVCBwoFX3NlZWRCDgoMX2NvcnJlbGF0aW9uQgsKCV90ZWxlcG9ydEIKCghfZGFtcGluZ0IICgZfc2NvcGUiuQUKD1RyYWluaW5nT3B0aW9ucxITCgZlcG9jaHMYASABKA1IAIgBARIXCgpiYXRjaF9zaXplGAIgASgNSAGIAQESDwoCbHIYAyABKAFIAogBARITCgZ3YXJtdXAYBCABKAFIA4gBARIZCgx3ZWlnaHRfZGVjYXkYBSABKAFIBIgBARIXCgptYXhfbGVuZ3RoGAYgASgNSAWIAQESGwoOZWFybHlfc3RvcHBpbmcYByABKA1IBogBARIRCgRzZWVkGAggASgNSAeIAQESEwoGZGV2aWNlGAkgASgJSAiIAQESFAoHdGhyZWFkcxgKIAEoDUgJiAEBEhoKDWNsYXNzX3dlaWdodHMYFCABKAlICogBARJBCg1sYWJlbF93ZWlnaHRzGBUgAygLMiouaGlmaS52MS5UcmFpbmluZ09wdGlvbnMuTGFiZWxXZWlnaHRzRW50cnkSHAoPbGFiZWxfc21vb3RoaW5nGBYgASgBSAuIAQESFgoJdGhyZXNob2xkGBcgASgBSAyIAQESFwoKbG9uZ190ZXh0cxgYIAEoCUgNiAEBEhMKBnN0cmlkZRgZIAEoDUgOiAEBGjMKEUxhYmVsV2VpZ2h0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCCQoHX2Vwb2Noc0INCgtfYmF0Y2hfc2l6ZUIFCgNfbHJCCQoHX3dhcm11cEIPCg1fd2VpZ2h0X2RlY2F5Qg0KC19tYXhfbGVuZ3RoQhEKD19lYXJseV9zdG9wcGluZ0IHCgVfc2VlZEIJCgdfZGV2aWNlQgoKCF90aHJlYWRzQhAKDl9jbGFzc193ZWlnaHRzQhIKEF9sYWJlbF9zbW9vdGhpbmdCDAoKX3RocmVzaG9sZEINCgtfbG9uZ190ZXh0c0IJCgdfc3RyaWRlIuwBChBJbmZlcmVuY2VPcHRpb25zEhcKCmJhdGNoX3NpemUYASABKA1IAIgBARIXCgptYXhfbGVuZ3RoGAIgASgNSAGIAQESEwoGZGV2aWNlGAMgASgJSAKIAQESFAoHdGhyZWFkcxgEIAEoDUgDiAEBEhcKCmxvbmdfdGV4dHMYBSABKAlIBIgBARITCgZzdHJpZGUYBiABKA1IBYgBAUINCgtfYmF0Y2hfc2l6ZUINCgtfbWF4X2xlbmd0aEIJCgdfZGV2aWNlQgoKCF90aHJlYWRzQg0KC19sb25nX3RleHRzQgkKB19zdHJpZGViBnByb3RvMw");
 
 /**
  * Options of an analysis. An absent field has its default.
@@ -283,6 +283,52 @@ export type TrainingOptions = Message<"hifi.v1.TrainingOptions"> & {
    * @generated from field: optional uint32 threads = 10;
    */
   threads?: number | undefined;
+
+  /**
+   * Weights of the labels in the loss: none (1 each) or balanced. For single-label and multi-label.
+   * Default: none.
+   *
+   * @generated from field: optional string class_weights = 20;
+   */
+  classWeights?: string | undefined;
+
+  /**
+   * Weights by label, above 0, instead of class_weights; 1 for a label without one. Default: none.
+   *
+   * @generated from field: map<string, double> label_weights = 21;
+   */
+  labelWeights: { [key: string]: number };
+
+  /**
+   * Share of each target that is spread over the labels evenly, 0 … 1. Not for a regression.
+   * Default: 0.
+   *
+   * @generated from field: optional double label_smoothing = 22;
+   */
+  labelSmoothing?: number | undefined;
+
+  /**
+   * Probability from which a label is predicted, 0 … 1. Only for multi-label. Default: for each
+   * label the one of best F1 on the dev rows.
+   *
+   * @generated from field: optional double threshold = 23;
+   */
+  threshold?: number | undefined;
+
+  /**
+   * Treatment of dev rows with more tokens than max_length, and of such rows at prediction: cut, or
+   * windows that overlap. Long training rows are cut. Default: cut.
+   *
+   * @generated from field: optional string long_texts = 24;
+   */
+  longTexts?: string | undefined;
+
+  /**
+   * Number of tokens that neighbouring windows share, 0 or more. Default: 64.
+   *
+   * @generated from field: optional uint32 stride = 25;
+   */
+  stride?: number | undefined;
 };
 
 /**
@@ -326,6 +372,22 @@ export type InferenceOptions = Message<"hifi.v1.InferenceOptions"> & {
    * @generated from field: optional uint32 threads = 4;
    */
   threads?: number | undefined;
+
+  /**
+   * Treatment of rows with more tokens than max_length: cut, or windows that overlap. Default: as
+   * in the delta's training, else cut.
+   *
+   * @generated from field: optional string long_texts = 5;
+   */
+  longTexts?: string | undefined;
+
+  /**
+   * Number of tokens that neighbouring windows share, 0 or more. Default: as in the delta's
+   * training, else 64.
+   *
+   * @generated from field: optional uint32 stride = 6;
+   */
+  stride?: number | undefined;
 };
 
 /**

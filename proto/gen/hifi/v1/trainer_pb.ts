@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/trainer.proto.
  */
 export const file_hifi_v1_trainer: GenFile = /*@__PURE__*/
-  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCKhAQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQg0KC190cmFpbl9sb3NzIiIKElRyYWluaW5nQ2hlY2twb2ludBIMCgRzdGVwGAEgASgNIjgKCUJlc3RFcG9jaBINCgVlcG9jaBgBIAEoDRISCgV2YWx1ZRgCIAEoAUgAiAEBQggKBl92YWx1ZSKYAwoPVHJhaW5pbmdNZXRyaWNzEhEKBHRhc2sYASABKAlIAIgBARIOCgZtZXRyaWMYAiABKAkSIAoEYmVzdBgDIAEoCzISLmhpZmkudjEuQmVzdEVwb2NoEh4KEXJlc3VtZWRfZnJvbV9zdGVwGAQgASgNSAGIAQESHgoGZXBvY2hzGAUgAygLMg4uaGlmaS52MS5FcG9jaBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgGIAEoDUgCiAEBEiEKFHRhc2tfaGVhZF9wYXJhbWV0ZXJzGAcgASgNSAOIAQESFgoOcGVha19yc3NfYnl0ZXMYCCABKAQSEQoEc2VlZBgJIAEoDUgEiAEBEhMKC2RldmljZV91c2VkGAogASgJEiAKBG9ubngYCyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbEIHCgVfdGFza0IUChJfcmVzdW1lZF9mcm9tX3N0ZXBCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzQhcKFV90YXNrX2hlYWRfcGFyYW1ldGVyc0IHCgVfc2VlZCLKAQoJT25ueE1vZGVsEg0KBWR0eXBlGAEgASgJEgwKBGZpbGUYAiABKAkSEgoKc2l6ZV9ieXRlcxgDIAEoBBIfChJsYXJnZXN0X2RpZmZlcmVuY2UYBCABKAFIAIgBARIoCgNkZXYYBSADKAsyGy5oaWZpLnYxLk9ubnhNb2RlbC5EZXZFbnRyeRoqCghEZXZFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQhUKE19sYXJnZXN0X2RpZmZlcmVuY2UiYQoOVHJhaW5pbmdSZXN1bHQSKQoHbWV0cmljcxgBIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdNZXRyaWNzEiQKCWFydGlmYWN0cxgCIAMoCzIRLmhpZmkudjEuQXJ0aWZhY3Qi8gEKGENhbGlicmF0ZVRyYWluaW5nUmVxdWVzdBINCgVtb2RlbBgBIAEoCRIjCgV0cmFpbhgCIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSIQoDZGV2GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIsCglzZWxlY3Rpb24YBCABKAsyGS5oaWZpLnYxLlNlbGVjdGlvbk9wdGlvbnMSKQoHb3B0aW9ucxgFIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zEiYKB3Njb3JpbmcYBiABKAsyFS5oaWZpLnYxLlNjb3JlT3B0aW9ucyJ0ChlDYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEicKBnJlc3VsdBgCIAEoCzIVLmhpZmkudjEuVHJhaW5pbmdDb3N0SABCBwoFZXZlbnQisAIKDFRyYWluaW5nQ29zdBISCgVoZWFkcxgBIAEoDUgAiAEBEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAIgASgNSAGIAQESHAoUdGFza19oZWFkX3BhcmFtZXRlcnMYAyABKA0SGAoQdG90YWxfcGFyYW1ldGVycxgEIAEoDRITCgtkZWx0YV9ieXRlcxgFIAEoBBISCgp0cmFpbl9yb3dzGAYgASgNEhAKCGRldl9yb3dzGAcgASgNEg0KBXN0ZXBzGAggASgNEikKB3NlY29uZHMYCSABKAsyGC5oaWZpLnYxLlRyYWluaW5nU2Vjb25kcxIZChFwZWFrX21lbW9yeV9ieXRlcxgKIAEoBEIICgZfaGVhZHNCFwoVX3RyYWluYWJsZV9wYXJhbWV0ZXJzImsKD1RyYWluaW5nU2Vjb25kcxIUCgdzY29yaW5nGAEgASgBSACIAQESEwoLcHJlcGFyYXRpb24YAiABKAESDQoFc3RlcHMYAyABKAESEgoKZXZhbHVhdGlvbhgEIAEoAUIKCghfc2NvcmluZyIrCgpEZWx0YUZpbGVzEgwKBGluZm8YASABKAkSDwoHdGVuc29ycxgCIAEoCSKXAQoPRXZhbHVhdGVSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiIKBWRlbHRhGAIgASgLMhMuaGlmaS52MS5EZWx0YUZpbGVzEiUKB2RhdGFzZXQYAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EioKB29wdGlvbnMYBCABKAsyGS5oaWZpLnYxLkluZmVyZW5jZU9wdGlvbnMi0QEKEEV2YWx1YXRlUmVzcG9uc2USEQoEdGFzaxgBIAEoCUgAiAEBEg4KBm1ldHJpYxgCIAEoCRIMCgRyb3dzGAMgASgNEhEKBGxvc3MYBCABKAFIAYgBARI3CgdtZXRyaWNzGAUgAygLMiYuaGlmaS52MS5FdmFsdWF0ZVJlc3BvbnNlLk1ldHJpY3NFbnRyeRouCgxNZXRyaWNzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4AUIHCgVfdGFza0IHCgVfbG9zcyKWAQoOUHJlZGljdFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSJQoHZGF0YXNldBgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKgoHb3B0aW9ucxgEIAEoCzIZLmhpZmkudjEuSW5mZXJlbmNlT3B0aW9ucyKBAQoPUHJlZGljdFJlc3BvbnNlEiUKCHByb2dyZXNzGAEgASgLMhEuaGlmaS52MS5Qcm9ncmVzc0gAEisKC3ByZWRpY3Rpb25zGAIgASgLMhQuaGlmaS52MS5QcmVkaWN0aW9uc0gAEhEKB3dhcm5pbmcYAyABKAlIAEIHCgVldmVudCI3CgtQcmVkaWN0aW9ucxIoCgtwcmVkaWN0aW9ucxgBIAMoCzITLmhpZmkudjEuUHJlZGljdGlvbiJiCgpQcmVkaWN0aW9uEhAKA3JvdxgBIAEoDUgBiAEBEg8KBWxhYmVsGAIgASgJSAASDwoFdmFsdWUYAyABKAFIABIOCgZsb2dpdHMYBCADKAFCCAoGYW5zd2VyQgYKBF9yb3ci+AEKDUV4cG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSDgoGZm9ybWF0GAMgASgJEhIKBWR0eXBlGAQgASgJSACIAQESEwoLb25ueF9kdHlwZXMYBSADKAkSIQoDZGV2GAYgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIjCgV0cmFpbhgHIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKQoHb3B0aW9ucxgIIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zQggKBl9kdHlwZSJpCg5FeHBvcnRSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLkV4cG9ydFJlc3VsdEgAQgcKBWV2ZW50ImUKDEV4cG9ydFJlc3VsdBIkCglhcnRpZmFjdHMYASADKAsyES5oaWZpLnYxLkFydGlmYWN0Eg0KBW5vdGVzGAIgAygJEiAKBG9ubngYAyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbDKvAwoOVHJhaW5lclNlcnZpY2USRwoKU2NvcmVIZWFkcxIaLmhpZmkudjEuU2NvcmVIZWFkc1JlcXVlc3QaGy5oaWZpLnYxLlNjb3JlSGVhZHNSZXNwb25zZTABEjgKBVRyYWluEhUuaGlmaS52MS5UcmFpblJlcXVlc3QaFi5oaWZpLnYxLlRyYWluUmVzcG9uc2UwARJcChFDYWxpYnJhdGVUcmFpbmluZxIhLmhpZmkudjEuQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0GiIuaGlmaS52MS5DYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
+  fileDesc("ChVoaWZpL3YxL3RyYWluZXIucHJvdG8SB2hpZmkudjEitgEKDFNjb3JlT3B0aW9ucxIUCgdzYW1wbGVzGAEgASgNSACIAQESFwoKbWF4X2xlbmd0aBgCIAEoDUgBiAEBEhEKBHNlZWQYAyABKA1IAogBARITCgZkZXZpY2UYBCABKAlIA4gBARIUCgd0aHJlYWRzGAUgASgNSASIAQFCCgoIX3NhbXBsZXNCDQoLX21heF9sZW5ndGhCBwoFX3NlZWRCCQoHX2RldmljZUIKCghfdGhyZWFkcyKTAQoRU2NvcmVIZWFkc1JlcXVlc3QSDQoFbW9kZWwYASABKAkSIwoFdHJhaW4YAiABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EhUKCHN0cmF0ZWd5GAMgASgJSACIAQESJgoHb3B0aW9ucxgEIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zQgsKCV9zdHJhdGVneSJrChJTY29yZUhlYWRzUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJQoGc2NvcmVzGAIgASgLMhMuaGlmaS52MS5IZWFkU2NvcmVzSABCBwoFZXZlbnQi3QIKCkhlYWRTY29yZXMSEAoIc3RyYXRlZ3kYASABKAkSJQoFbW9kZWwYAiABKAsyFi5oaWZpLnYxLk1vZGVsSWRlbnRpdHkSDgoGbGF5ZXJzGAMgASgNEg0KBWhlYWRzGAQgASgNEhAKCGhlYWRfZGltGAUgASgNEiMKBGRhdGEYBiABKAsyFS5oaWZpLnYxLk1lYXN1cmVkUm93cxImCgdvcHRpb25zGAcgASgLMhUuaGlmaS52MS5TY29yZU9wdGlvbnMSDwoHc2FtcGxlcxgIIAEoDRIOCgZzY29yZXMYCSADKAESFQoNc2NvcmVzX3N0ZGVychgKIAMoARIgCgd3YXJtX3VwGAsgASgLMg8uaGlmaS52MS5XYXJtVXASEwoLZGV2aWNlX3VzZWQYDCABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGA0gASgBEhAKCHdhcm5pbmdzGA4gAygJIloKBldhcm1VcBIOCgZlcG9jaHMYASABKA0SDQoFc3RlcHMYAiABKA0SCgoCbHIYAyABKAESEgoKZmlyc3RfbG9zcxgEIAEoARIRCglsYXN0X2xvc3MYBSABKAEivQEKDFRyYWluUmVxdWVzdBIOCgZydW5faWQYASABKAkSDQoFbW9kZWwYAiABKAkSIwoFdHJhaW4YAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiEKA2RldhgEIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSGwoEbWFzaxgFIAEoCzINLmhpZmkudjEuTWFzaxIpCgdvcHRpb25zGAYgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMi0QEKDVRyYWluUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASHwoFZXBvY2gYAiABKAsyDi5oaWZpLnYxLkVwb2NoSAASMQoKY2hlY2twb2ludBgDIAEoCzIbLmhpZmkudjEuVHJhaW5pbmdDaGVja3BvaW50SAASKQoGcmVzdWx0GAQgASgLMhcuaGlmaS52MS5UcmFpbmluZ1Jlc3VsdEgAEhEKB3dhcm5pbmcYBSABKAlIAEIHCgVldmVudCK1AQoFRXBvY2gSDQoFZXBvY2gYASABKA0SFwoKdHJhaW5fbG9zcxgCIAEoAUgAiAEBEiQKA2RldhgDIAMoCzIXLmhpZmkudjEuRXBvY2guRGV2RW50cnkSDwoHc2Vjb25kcxgEIAEoARISCgp0aHJlc2hvbGRzGAUgAygBGioKCERldkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCDQoLX3RyYWluX2xvc3MiIgoSVHJhaW5pbmdDaGVja3BvaW50EgwKBHN0ZXAYASABKA0iOAoJQmVzdEVwb2NoEg0KBWVwb2NoGAEgASgNEhIKBXZhbHVlGAIgASgBSACIAQFCCAoGX3ZhbHVlIsgDCg9UcmFpbmluZ01ldHJpY3MSEQoEdGFzaxgBIAEoCUgAiAEBEg4KBm1ldHJpYxgCIAEoCRIgCgRiZXN0GAMgASgLMhIuaGlmaS52MS5CZXN0RXBvY2gSHgoRcmVzdW1lZF9mcm9tX3N0ZXAYBCABKA1IAYgBARIeCgZlcG9jaHMYBSADKAsyDi5oaWZpLnYxLkVwb2NoEiEKFHRyYWluYWJsZV9wYXJhbWV0ZXJzGAYgASgNSAKIAQESIQoUdGFza19oZWFkX3BhcmFtZXRlcnMYByABKA1IA4gBARIWCg5wZWFrX3Jzc19ieXRlcxgIIAEoBBIRCgRzZWVkGAkgASgNSASIAQESEwoLZGV2aWNlX3VzZWQYCiABKAkSIAoEb25ueBgLIAMoCzISLmhpZmkudjEuT25ueE1vZGVsEhsKDmRldl9kdXBsaWNhdGVzGAwgASgNSAWIAQFCBwoFX3Rhc2tCFAoSX3Jlc3VtZWRfZnJvbV9zdGVwQhcKFV90cmFpbmFibGVfcGFyYW1ldGVyc0IXChVfdGFza19oZWFkX3BhcmFtZXRlcnNCBwoFX3NlZWRCEQoPX2Rldl9kdXBsaWNhdGVzIsoBCglPbm54TW9kZWwSDQoFZHR5cGUYASABKAkSDAoEZmlsZRgCIAEoCRISCgpzaXplX2J5dGVzGAMgASgEEh8KEmxhcmdlc3RfZGlmZmVyZW5jZRgEIAEoAUgAiAEBEigKA2RldhgFIAMoCzIbLmhpZmkudjEuT25ueE1vZGVsLkRldkVudHJ5GioKCERldkVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAFCFQoTX2xhcmdlc3RfZGlmZmVyZW5jZSJhCg5UcmFpbmluZ1Jlc3VsdBIpCgdtZXRyaWNzGAEgASgLMhguaGlmaS52MS5UcmFpbmluZ01ldHJpY3MSJAoJYXJ0aWZhY3RzGAIgAygLMhEuaGlmaS52MS5BcnRpZmFjdCLyAQoYQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJEiMKBXRyYWluGAIgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIhCgNkZXYYAyABKAsyFC5oaWZpLnYxLlRleHREYXRhc2V0EiwKCXNlbGVjdGlvbhgEIAEoCzIZLmhpZmkudjEuU2VsZWN0aW9uT3B0aW9ucxIpCgdvcHRpb25zGAUgASgLMhguaGlmaS52MS5UcmFpbmluZ09wdGlvbnMSJgoHc2NvcmluZxgGIAEoCzIVLmhpZmkudjEuU2NvcmVPcHRpb25zInQKGUNhbGlicmF0ZVRyYWluaW5nUmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASJwoGcmVzdWx0GAIgASgLMhUuaGlmaS52MS5UcmFpbmluZ0Nvc3RIAEIHCgVldmVudCKwAgoMVHJhaW5pbmdDb3N0EhIKBWhlYWRzGAEgASgNSACIAQESIQoUdHJhaW5hYmxlX3BhcmFtZXRlcnMYAiABKA1IAYgBARIcChR0YXNrX2hlYWRfcGFyYW1ldGVycxgDIAEoDRIYChB0b3RhbF9wYXJhbWV0ZXJzGAQgASgNEhMKC2RlbHRhX2J5dGVzGAUgASgEEhIKCnRyYWluX3Jvd3MYBiABKA0SEAoIZGV2X3Jvd3MYByABKA0SDQoFc3RlcHMYCCABKA0SKQoHc2Vjb25kcxgJIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdTZWNvbmRzEhkKEXBlYWtfbWVtb3J5X2J5dGVzGAogASgEQggKBl9oZWFkc0IXChVfdHJhaW5hYmxlX3BhcmFtZXRlcnMiawoPVHJhaW5pbmdTZWNvbmRzEhQKB3Njb3JpbmcYASABKAFIAIgBARITCgtwcmVwYXJhdGlvbhgCIAEoARINCgVzdGVwcxgDIAEoARISCgpldmFsdWF0aW9uGAQgASgBQgoKCF9zY29yaW5nIisKCkRlbHRhRmlsZXMSDAoEaW5mbxgBIAEoCRIPCgd0ZW5zb3JzGAIgASgJIpcBCg9FdmFsdWF0ZVJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSJQoHZGF0YXNldBgDIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKgoHb3B0aW9ucxgEIAEoCzIZLmhpZmkudjEuSW5mZXJlbmNlT3B0aW9ucyLRAQoQRXZhbHVhdGVSZXNwb25zZRIRCgR0YXNrGAEgASgJSACIAQESDgoGbWV0cmljGAIgASgJEgwKBHJvd3MYAyABKA0SEQoEbG9zcxgEIAEoAUgBiAEBEjcKB21ldHJpY3MYBSADKAsyJi5oaWZpLnYxLkV2YWx1YXRlUmVzcG9uc2UuTWV0cmljc0VudHJ5Gi4KDE1ldHJpY3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBQgcKBV90YXNrQgcKBV9sb3NzIpYBCg5QcmVkaWN0UmVxdWVzdBINCgVtb2RlbBgBIAEoCRIiCgVkZWx0YRgCIAEoCzITLmhpZmkudjEuRGVsdGFGaWxlcxIlCgdkYXRhc2V0GAMgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIqCgdvcHRpb25zGAQgASgLMhkuaGlmaS52MS5JbmZlcmVuY2VPcHRpb25zIoEBCg9QcmVkaWN0UmVzcG9uc2USJQoIcHJvZ3Jlc3MYASABKAsyES5oaWZpLnYxLlByb2dyZXNzSAASKwoLcHJlZGljdGlvbnMYAiABKAsyFC5oaWZpLnYxLlByZWRpY3Rpb25zSAASEQoHd2FybmluZxgDIAEoCUgAQgcKBWV2ZW50IjcKC1ByZWRpY3Rpb25zEigKC3ByZWRpY3Rpb25zGAEgAygLMhMuaGlmaS52MS5QcmVkaWN0aW9uItgBCgpQcmVkaWN0aW9uEhAKA3JvdxgBIAEoDUgBiAEBEg8KBWxhYmVsGAIgASgJSAASDwoFdmFsdWUYAyABKAFIABIOCgZsb2dpdHMYBCADKAESDgoGbGFiZWxzGAUgAygJEhUKDXByb2JhYmlsaXRpZXMYBiADKAESEgoFc2NvcmUYByABKAFIAogBARIMCgR0YWdzGAggAygJEiEKCGVudGl0aWVzGAkgAygLMg8uaGlmaS52MS5FbnRpdHlCCAoGYW5zd2VyQgYKBF9yb3dCCAoGX3Njb3JlInsKBkVudGl0eRINCgVsYWJlbBgBIAEoCRISCgVzdGFydBgCIAEoDUgAiAEBEhAKA2VuZBgDIAEoDUgBiAEBEgwKBHRleHQYBCABKAkSEgoFc2NvcmUYBSABKAFIAogBAUIICgZfc3RhcnRCBgoEX2VuZEIICgZfc2NvcmUi+AEKDUV4cG9ydFJlcXVlc3QSDQoFbW9kZWwYASABKAkSIgoFZGVsdGEYAiABKAsyEy5oaWZpLnYxLkRlbHRhRmlsZXMSDgoGZm9ybWF0GAMgASgJEhIKBWR0eXBlGAQgASgJSACIAQESEwoLb25ueF9kdHlwZXMYBSADKAkSIQoDZGV2GAYgASgLMhQuaGlmaS52MS5UZXh0RGF0YXNldBIjCgV0cmFpbhgHIAEoCzIULmhpZmkudjEuVGV4dERhdGFzZXQSKQoHb3B0aW9ucxgIIAEoCzIYLmhpZmkudjEuVHJhaW5pbmdPcHRpb25zQggKBl9kdHlwZSJpCg5FeHBvcnRSZXNwb25zZRIlCghwcm9ncmVzcxgBIAEoCzIRLmhpZmkudjEuUHJvZ3Jlc3NIABInCgZyZXN1bHQYAiABKAsyFS5oaWZpLnYxLkV4cG9ydFJlc3VsdEgAQgcKBWV2ZW50ImUKDEV4cG9ydFJlc3VsdBIkCglhcnRpZmFjdHMYASADKAsyES5oaWZpLnYxLkFydGlmYWN0Eg0KBW5vdGVzGAIgAygJEiAKBG9ubngYAyADKAsyEi5oaWZpLnYxLk9ubnhNb2RlbDKvAwoOVHJhaW5lclNlcnZpY2USRwoKU2NvcmVIZWFkcxIaLmhpZmkudjEuU2NvcmVIZWFkc1JlcXVlc3QaGy5oaWZpLnYxLlNjb3JlSGVhZHNSZXNwb25zZTABEjgKBVRyYWluEhUuaGlmaS52MS5UcmFpblJlcXVlc3QaFi5oaWZpLnYxLlRyYWluUmVzcG9uc2UwARJcChFDYWxpYnJhdGVUcmFpbmluZxIhLmhpZmkudjEuQ2FsaWJyYXRlVHJhaW5pbmdSZXF1ZXN0GiIuaGlmaS52MS5DYWxpYnJhdGVUcmFpbmluZ1Jlc3BvbnNlMAESPwoIRXZhbHVhdGUSGC5oaWZpLnYxLkV2YWx1YXRlUmVxdWVzdBoZLmhpZmkudjEuRXZhbHVhdGVSZXNwb25zZRI+CgdQcmVkaWN0EhcuaGlmaS52MS5QcmVkaWN0UmVxdWVzdBoYLmhpZmkudjEuUHJlZGljdFJlc3BvbnNlMAESOwoGRXhwb3J0EhYuaGlmaS52MS5FeHBvcnRSZXF1ZXN0GhcuaGlmaS52MS5FeHBvcnRSZXNwb25zZTABYgZwcm90bzM", [file_hifi_v1_artifact, file_hifi_v1_dataset, file_hifi_v1_heads, file_hifi_v1_options, file_hifi_v1_progress]);
 
 /**
  * Options of a scoring. An absent field has its default.
@@ -461,6 +461,14 @@ export type Epoch = Message<"hifi.v1.Epoch"> & {
    * @generated from field: double seconds = 4;
    */
   seconds: number;
+
+  /**
+   * Probability from which each label is predicted, 0 … 1, in the order of the logits. Empty unless
+   * the problem is multi-label.
+   *
+   * @generated from field: repeated double thresholds = 5;
+   */
+  thresholds: number[];
 };
 
 /**
@@ -601,6 +609,13 @@ export type TrainingMetrics = Message<"hifi.v1.TrainingMetrics"> & {
    * @generated from field: repeated hifi.v1.OnnxModel onnx = 11;
    */
   onnx: OnnxModel[];
+
+  /**
+   * Number of dev rows with the texts of a training row. Absent if there are none.
+   *
+   * @generated from field: optional uint32 dev_duplicates = 12;
+   */
+  devDuplicates?: number | undefined;
 };
 
 /**
@@ -1134,7 +1149,8 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
   row?: number | undefined;
 
   /**
-   * Class, in the training file's own text, or the number of a regression.
+   * Class, in the training file's own text, or the number of a regression. Absent for multi-label
+   * and relevance.
    *
    * @generated from oneof hifi.v1.Prediction.answer
    */
@@ -1157,11 +1173,47 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Logits: one per class, or a single one.
+   * Logits: one per label, or a single one. Empty for tokens.
    *
    * @generated from field: repeated double logits = 4;
    */
   logits: number[];
+
+  /**
+   * Labels whose probability reaches their threshold. Only for multi-label.
+   *
+   * @generated from field: repeated string labels = 5;
+   */
+  labels: string[];
+
+  /**
+   * Probability of each label, 0 … 1, in the order of the logits. Empty unless the problem is
+   * multi-label.
+   *
+   * @generated from field: repeated double probabilities = 6;
+   */
+  probabilities: number[];
+
+  /**
+   * Relevance of the second text to the first, 0 … 1. Only for relevance.
+   *
+   * @generated from field: optional double score = 7;
+   */
+  score?: number | undefined;
+
+  /**
+   * Tag of each given word. Only for tokens.
+   *
+   * @generated from field: repeated string tags = 8;
+   */
+  tags: string[];
+
+  /**
+   * Entities of a text whose words were not given. Only for tokens.
+   *
+   * @generated from field: repeated hifi.v1.Entity entities = 9;
+   */
+  entities: Entity[];
 };
 
 /**
@@ -1170,6 +1222,55 @@ export type Prediction = Message<"hifi.v1.Prediction"> & {
  */
 export const PredictionSchema: GenMessage<Prediction> = /*@__PURE__*/
   messageDesc(file_hifi_v1_trainer, 23);
+
+/**
+ * Entity in a text; if the tags of the problem tokens name no entities, a word with its tag.
+ *
+ * @generated from message hifi.v1.Entity
+ */
+export type Entity = Message<"hifi.v1.Entity"> & {
+  /**
+   * Type of the entity, or the tag of the word.
+   *
+   * @generated from field: string label = 1;
+   */
+  label: string;
+
+  /**
+   * Offset of its first character in the text, in UTF-16 units, from 0.
+   *
+   * @generated from field: optional uint32 start = 2;
+   */
+  start?: number | undefined;
+
+  /**
+   * Offset after its last character, in UTF-16 units.
+   *
+   * @generated from field: optional uint32 end = 3;
+   */
+  end?: number | undefined;
+
+  /**
+   * Text from start to end.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+
+  /**
+   * Mean probability of its words' tags, 0 … 1.
+   *
+   * @generated from field: optional double score = 5;
+   */
+  score?: number | undefined;
+};
+
+/**
+ * Describes the message hifi.v1.Entity.
+ * Use `create(EntitySchema)` to create a new message.
+ */
+export const EntitySchema: GenMessage<Entity> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_trainer, 24);
 
 /**
  * @generated from message hifi.v1.ExportRequest
@@ -1239,7 +1340,7 @@ export type ExportRequest = Message<"hifi.v1.ExportRequest"> & {
  * Use `create(ExportRequestSchema)` to create a new message.
  */
 export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 24);
+  messageDesc(file_hifi_v1_trainer, 25);
 
 /**
  * @generated from message hifi.v1.ExportResponse
@@ -1274,7 +1375,7 @@ export type ExportResponse = Message<"hifi.v1.ExportResponse"> & {
  * Use `create(ExportResponseSchema)` to create a new message.
  */
 export const ExportResponseSchema: GenMessage<ExportResponse> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 25);
+  messageDesc(file_hifi_v1_trainer, 26);
 
 /**
  * @generated from message hifi.v1.ExportResult
@@ -1307,7 +1408,7 @@ export type ExportResult = Message<"hifi.v1.ExportResult"> & {
  * Use `create(ExportResultSchema)` to create a new message.
  */
 export const ExportResultSchema: GenMessage<ExportResult> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_trainer, 26);
+  messageDesc(file_hifi_v1_trainer, 27);
 
 /**
  * Tunes the selected heads of a model, and runs tuned models.

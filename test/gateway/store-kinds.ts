@@ -1,0 +1,54 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { LmdbStore } from '../../gateway/lmdb-store';
+import type { JobStore } from '../../gateway/store';
+import { temporaryFolder } from '../support/deltas';
+
+/** Kind of store that the suite of all stores runs against. */
+interface StoreKind {
+  name: string;
+  /** Starts what the stores need. */
+  start(): Promise<void>;
+  /** Opens an empty store. */
+  open(): Promise<JobStore>;
+  /** Closes a store and opens its content again. */
+  reopen(store: JobStore): Promise<JobStore>;
+  /** Closes all open stores. */
+  clear(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+class LmdbKind implements StoreKind {
+  readonly name = 'lmdb';
+  private scratch = '';
+  private readonly opened = new Map<JobStore, string>();
+  private count = 0;
+
+  async start(): Promise<void> {
+    this.scratch = temporaryFolder('store');
+  }
+
+  async open(folder = path.join(this.scratch, String(this.count++))): Promise<JobStore> {
+    const store = new LmdbStore(folder, false);
+    this.opened.set(store, folder);
+    return store;
+  }
+
+  async reopen(store: JobStore): Promise<JobStore> {
+    const folder = this.opened.get(store);
+    await store.close();
+    this.opened.delete(store);
+    return this.open(folder);
+  }
+
+  async clear(): Promise<void> {
+    for (const store of this.opened.keys()) await store.close();
+    this.opened.clear();
+  }
+
+  async stop(): Promise<void> {
+    fs.rmSync(this.scratch, { recursive: true });
+  }
+}
+
+export const STORES: StoreKind[] = [new LmdbKind()];
