@@ -207,6 +207,8 @@ it.each([
   'tokens',
   'tokens-roberta',
   'tokens-distilbert',
+  'tokens-deberta',
+  'tokens-qwen3',
 ])("%s drops out where transformers' own classifier does", async (name) => {
   const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
   const golden = JSON.parse(fs.readFileSync(file, 'utf8'));
