@@ -42,6 +42,7 @@ export type { StageProgress, WarningEvent } from './foundation/progress';
 export { ANALYSIS_DEFAULTS, type AnalysisOptions } from './heads/analysis-options';
 export type {
   CorrelationKind,
+  HeadParameters,
   HeadReport,
   PerHead,
   RankCorrelations,

@@ -10,7 +10,6 @@ import { cancelled, within } from '../foundation/errors';
 import { StageMeter, type StageProgress } from '../foundation/progress';
 import { usableCores } from '../foundation/usable-cores';
 import { WholeFile } from '../foundation/whole-file';
-import { architectureOf } from '../model/architectures';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { EMBEDDING, meanPooledModel } from '../model/graph';
@@ -132,12 +131,14 @@ async function run(session: ort.InferenceSession, config: ModelConfig, rows: Enc
   const batch: PaddedBatch = padBatch(rows, config.padTokenId);
   const matrix = (values: Int32Array) =>
     new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [batch.B, batch.S]);
-  const outputs = await session.run({
-    input_ids: matrix(batch.ids),
-    position_ids: matrix(positionIds(config, batch.ids, batch.S)),
-    attention_mask: matrix(batch.mask),
-    ...(architectureOf(config).segments && { token_type_ids: matrix(batch.typeIds) }),
-  });
+  const inputs: Record<string, Int32Array> = {
+    input_ids: batch.ids,
+    position_ids: positionIds(config, batch.ids, batch.S),
+    token_type_ids: batch.typeIds,
+    attention_mask: batch.mask,
+  };
+  const feeds = session.inputNames.map((name) => [name, matrix(inputs[name])] as const);
+  const outputs = await session.run(Object.fromEntries(feeds));
   return outputs[EMBEDDING].data as Float32Array;
 }
 

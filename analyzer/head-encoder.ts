@@ -4,12 +4,12 @@ import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import type { PaddedBatch } from '../data/batches';
 import { failed } from '../foundation/errors';
-import { architectureOf } from '../model/architectures';
 import type { ModelConfig } from '../model/config';
 import { analysisModel, headOutputs, TOKEN_SIDE } from '../model/graph';
 import { writeWeights } from '../model/onnx';
 import type { DeviceUsed } from '../model/onnx-device';
-import { type GraphSource, PACKING } from '../model/onnx-network';
+import { PACKING } from '../model/onnx-inputs';
+import type { GraphSource } from '../model/onnx-network';
 import { positionIds } from '../model/positions';
 import type { EncodedOutputs, LayerOutputs } from './measure';
 
@@ -106,14 +106,15 @@ export class HeadEncoder {
         BigInt64Array.from({ length: B * S }, (_, i) => BigInt(at(i))),
         [B, S],
       );
-    return {
-      input_ids: matrix((i) => batch.ids[i]),
-      position_ids: matrix((i) => positions[i]),
-      attention_mask: matrix((i) => mask[i]),
-      [PACKING.tokens]: new ort.Tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
-      [PACKING.places]: matrix((i) => places[i]),
-      ...(architectureOf(this.config).segments && { token_type_ids: matrix((i) => batch.typeIds[i]) }),
-      ...(!this.exact && { [TOKEN_SIDE]: new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []) }),
+    const inputs: Record<string, () => ort.Tensor> = {
+      input_ids: () => matrix((i) => batch.ids[i]),
+      position_ids: () => matrix((i) => positions[i]),
+      token_type_ids: () => matrix((i) => batch.typeIds[i]),
+      attention_mask: () => matrix((i) => mask[i]),
+      [PACKING.tokens]: () => new ort.Tensor('int64', BigInt64Array.from(tokens, BigInt), [tokens.length]),
+      [PACKING.places]: () => matrix((i) => places[i]),
+      [TOKEN_SIDE]: () => new ort.Tensor('bool', Uint8Array.of(tokenSide ? 1 : 0), []),
     };
+    return Object.fromEntries(this.session.inputNames.map((name) => [name, inputs[name]()]));
   }
 }

@@ -2,6 +2,7 @@ import type { Device } from '../foundation/device';
 import type { PerHead, ReportModel } from '../heads/head-report';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import { reportModelOf } from '../model/description';
 import { type DeviceUsed, selectDevice } from '../model/onnx-device';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { HeadEncoder } from './head-encoder';
@@ -43,8 +44,7 @@ export interface ModelSource {
 export async function loadModel(folder: string, settings: ModelSettings): Promise<LoadedModel> {
   const checkpoint = await openCheckpoint(folder);
   try {
-    const { config, name, sha256, parameters } = checkpoint;
-    const { architecture, layers, heads, headDim, hiddenSize } = config;
+    const { config } = checkpoint;
     const tokenizer = loadTokenizer(folder);
     const deviceUsed = await selectDevice(settings.device);
     const norms = headNorms(checkpoint);
@@ -55,7 +55,7 @@ export async function loadModel(folder: string, settings: ModelSettings): Promis
       encoder,
       headNorms: norms,
       deviceUsed,
-      description: { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters },
+      description: reportModelOf(checkpoint),
       release: () => encoder.release(),
     };
   } finally {

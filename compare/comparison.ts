@@ -3,6 +3,7 @@ import { modelFileHashes, rowsIdentity } from '../delta/identity';
 import { invalidInput } from '../foundation/errors';
 import { headsToChoose } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
+import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
@@ -174,11 +175,11 @@ class Comparison {
 
 /** @throws HifiError INVALID_INPUT if the model or the data do not allow a method */
 function checkMethods(request: CompareRequest, checkpoint: Checkpoint, { labels }: ComparedData): void {
-  const { config, parameters } = checkpoint;
+  const model = reportModelOf(checkpoint);
   const { noLogistic } = COMPARED[labels.problem];
   for (const method of request.methods) {
     if (method !== LOGISTIC) {
-      headsToChoose(selectionFor(method, request, 0), { ...config, parameters });
+      headsToChoose(selectionFor(method, request, 0), model);
     } else if (noLogistic !== undefined) {
       throw invalidInput(`${LOGISTIC} needs classes, and ${noLogistic}: remove it from --strategies`);
     }

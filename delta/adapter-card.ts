@@ -1,11 +1,16 @@
 import { LABELS } from '../data/labels';
+import { architectureOf } from '../model/architectures';
+import type { ModelConfig } from '../model/config';
 import type { DeltaInfo, TaskHeadInfo } from './delta-info';
 import { PROBLEMS, problemStoredAs } from './problems';
 
 /** README.md of an adapter: a Hugging Face model card that says what it is and how to load it. */
-export function adapterCard(info: DeltaInfo): string {
+export function adapterCard(info: DeltaInfo, config: ModelConfig): string {
   const { base, mask, id2label, task } = info;
   const { pipeline, modelClass } = PROBLEMS[problemStoredAs(info.problemType)].transformers;
+  // A task head that reads the last token finds it by the padding token.
+  const isUnnamed = architectureOf(config).padsAsTokenizer && config.raw.pad_token_id == null;
+  const padding = isUnnamed ? `, pad_token_id=${config.padTokenId}` : '';
   const layers = new Set(mask.heads.map(({ layer }) => layer)).size;
   return `---
 base_model: ${JSON.stringify(base.name)}
@@ -26,7 +31,7 @@ from transformers import AutoModel${modelClass}, AutoTokenizer
 
 base = ${JSON.stringify(base.name)}  # its name on the Hub, or its folder
 model = AutoModel${modelClass}.from_pretrained(
-    base, dtype="float32", ignore_mismatched_sizes=True, ${labelArguments(info)}
+    base, dtype="float32", ignore_mismatched_sizes=True, ${labelArguments(info)}${padding}
 )
 model = PeftModel.from_pretrained(model, "path/to/this/folder").eval()
 tokenizer = AutoTokenizer.from_pretrained(base)

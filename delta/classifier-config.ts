@@ -58,6 +58,7 @@ export function classifierConfig(
     label2id: Object.fromEntries(Object.entries(labels).map(([id, label]) => [label, Number(id)])),
     ...PROBLEMS[problem].config,
     ...(thresholds && { thresholds }),
+    pad_token_id: config.padTokenId,
   };
 }
 

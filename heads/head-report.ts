@@ -19,6 +19,20 @@ export type Teleport = 'richness' | 'uniform';
 /** Scope of one graph: the heads of a layer, or all L·H heads (docs/method.md). */
 export type Scope = 'layer' | 'model';
 
+/** Numbers that tuning one head trains, by role. */
+export interface HeadParameters {
+  /** Its rows of W_Q, with the bias if there is one that has a gradient. */
+  q: number;
+  /** Its rows of W_K. */
+  k: number;
+  /** Its rows of W_V. */
+  v: number;
+  /** Its columns of W_O. */
+  o: number;
+  /** Neighbouring heads that share the rows of W_K and W_V; 1 if each head has its own. */
+  groupSize: number;
+}
+
 /** Model of a report or a mask. */
 export interface ReportModel {
   /** Known name, or the folder's last part. */
@@ -31,7 +45,7 @@ export interface ReportModel {
   layers: number;
   /** Number of heads per layer, H. */
   heads: number;
-  /** Size of a head's output, dh; `hiddenSize` = H·dh. */
+  /** Size of a head's output, dh. */
   headDim: number;
   /** Hidden size, d. */
   hiddenSize: number;
@@ -40,6 +54,11 @@ export interface ReportModel {
    * other weights.
    */
   parameters: number;
+  /**
+   * Numbers that tuning a head trains. Default: `headDim` rows of three matrices of width
+   * `hiddenSize` and of the biases of Q and V, as in BERT.
+   */
+  headParameters?: HeadParameters;
 }
 
 /** Rows of a measurement. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { invalidInput, invalidPart, invalidValue } from '../foundation/errors';
-import type { HeadReport, PerHead, Scope } from './head-report';
+import type { HeadParameters, HeadReport, PerHead, ReportModel, Scope } from './head-report';
 import { type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from './mask';
 import { numberIn, optionsCheck, seedRule, wholeFrom1 } from './options';
 import { RANKING_DEFAULTS, RANKING_RULES, type RankingOptions, rankHeads } from './ranking';
@@ -59,7 +59,7 @@ const sizelessOptions = optionsCheck<SelectionOptions>('selection', z.object(RUL
 
 /** Part of heads.json from which a selection is computed. */
 export type SelectionInput = Pick<HeadReport, 'richness' | 'correlation' | 'activation' | 'headNorms'> & {
-  model: Pick<HeadReport['model'], 'name' | 'sha256' | 'layers' | 'heads' | 'headDim' | 'hiddenSize' | 'parameters'>;
+  model: Omit<ReportModel, 'architecture'>;
 };
 
 /** Part of scores.json from which a selection is computed. */
@@ -82,14 +82,18 @@ export function selectHeads(report: SelectionInput | ScoredHeads, options: Parti
   }
   const { layers, heads } = report.model;
   const size = headsToChoose(chosen, report.model);
-  const ofModel = size.budget !== undefined;
+  const ofModel = 'budget' in size;
   const scores = scoresOf(report, { ...chosen, scope: rankingScope(chosen) });
   const firstLayer = chosen.strategy === 'hifi-mid-top' ? Math.floor(layers / 2) : 0;
 
   // Groups of heads to choose the best from: each layer, or with a budget all layers together.
   const groups = ofModel ? [scores.slice(firstLayer).flat()] : scores.slice(firstLayer);
   const tie = isScoreStrategy(chosen.strategy) ? TIE * Math.max(...scores.flat()) : TIE;
-  const best = groups.map((group) => byScore(group, chosen.strategy === 'bottom', tie).slice(0, size.heads));
+  const order = groups.map((group) => byScore(group, chosen.strategy === 'bottom', tie));
+  const { budget } = size;
+  const best = order.map((nodes) =>
+    budget === undefined ? nodes.slice(0, size.heads) : headsWithin(budget, nodes, report.model, chosen.tune),
+  );
   const selected = best.flatMap((nodes, group): MaskHead[] =>
     nodes
       .sort((a, b) => a - b)
@@ -98,7 +102,7 @@ export function selectHeads(report: SelectionInput | ScoredHeads, options: Parti
         return { layer, head: node % heads, score: scores[layer][node % heads] };
       }),
   );
-  const trainableParameters = selected.length * parametersPerHead(report.model, chosen.tune);
+  const trainableParameters = trainedParameters(report.model, selected, chosen.tune);
   return {
     schemaVersion: 1,
     model: { name: report.model.name, sha256: report.model.sha256 },
@@ -116,13 +120,36 @@ export function selectHeads(report: SelectionInput | ScoredHeads, options: Parti
 export const rankingScope = ({ budget, scope }: Pick<SelectionOptions, 'budget' | 'scope'>): Scope =>
   budget === undefined ? scope : 'model';
 
+/** Sizes of a model that determine the number of trainable parameters. */
+type HeadSizes = Pick<ReportModel, 'heads' | 'headDim' | 'hiddenSize' | 'parameters' | 'headParameters'>;
+
 /**
- * Number of trainable parameters per head: its dh rows of W_Q, W_K and W_V, and of the biases of Q
- * and V. The key's bias has no gradient (docs/method.md). `qkvo` adds its dh columns of W_O.
+ * Number of trainable parameters of one head alone: its rows of W_Q, W_K and W_V and of their
+ * biases that have a gradient (docs/method.md). `qkvo` adds its columns of W_O.
  */
-export function parametersPerHead(model: { headDim: number; hiddenSize: number }, tune: Tune): number {
-  const { headDim, hiddenSize } = model;
-  return 3 * headDim * hiddenSize + 2 * headDim + (tune === 'qkvo' ? headDim * hiddenSize : 0);
+export function parametersPerHead(model: Pick<HeadSizes, 'headDim' | 'hiddenSize' | 'headParameters'>, tune: Tune) {
+  const { q, k, v, o } = headParametersOf(model);
+  return q + k + v + (tune === 'qkvo' ? o : 0);
+}
+
+/** Number of trainable parameters of some heads. Rows that heads of a group share count once. */
+export function trainedParameters(
+  model: Pick<HeadSizes, 'headDim' | 'hiddenSize' | 'headParameters'>,
+  heads: readonly Pick<MaskHead, 'layer' | 'head'>[],
+  tune: Tune,
+): number {
+  const { k, v, groupSize } = headParametersOf(model);
+  const groups = new Set(heads.map(({ layer, head }) => `${layer}.${Math.floor(head / groupSize)}`));
+  return heads.length * (parametersPerHead(model, tune) - k - v) + groups.size * (k + v);
+}
+
+function headParametersOf({
+  headDim,
+  hiddenSize,
+  headParameters,
+}: Pick<HeadSizes, 'headDim' | 'hiddenSize' | 'headParameters'>): HeadParameters {
+  const matrix = headDim * hiddenSize;
+  return headParameters ?? { q: matrix + headDim, k: matrix, v: matrix + headDim, o: matrix, groupSize: 1 };
 }
 
 /** Scores that a strategy uses, [L][H]. */
@@ -167,18 +194,21 @@ function scoresGiven(given: ScoredHeads, strategy: Strategy): PerHead {
 }
 
 /**
- * Number of heads to choose in each layer, or with a budget in all layers together.
+ * Number of heads to choose in each layer, or the budget of all layers together.
  *
  * @throws HifiError INVALID_INPUT if the model does not allow k or the budget
  */
 export function headsToChoose(
   { strategy, k = SELECTION_DEFAULTS.k, budget, tune }: SelectionOptions,
-  model: Pick<SelectionInput['model'], 'heads' | 'headDim' | 'hiddenSize' | 'parameters'>,
-): { heads: number; budget?: number } {
-  const { heads, parameters } = model;
+  model: HeadSizes,
+): { heads: number; budget?: undefined } | { budget: number; heads?: undefined } {
+  const { heads } = model;
   if (strategy === 'all') return { heads };
   if (strategy === 'none') return { heads: 0 };
-  if (budget !== undefined) return { heads: headsWithin(budget, parametersPerHead(model, tune), parameters), budget };
+  if (budget !== undefined) {
+    checkBudget(budget, model, tune);
+    return { budget };
+  }
   if (!Number.isInteger(k) || k < 1 || k > heads) {
     const expected = `1 to ${heads}: a layer of this model has ${heads} heads`;
     throw invalidValue({ field: 'k', value: String(k), expected });
@@ -186,15 +216,28 @@ export function headsToChoose(
   return { heads: k };
 }
 
-/** Largest number of heads whose share of the parameters does not exceed the budget. */
-function headsWithin(budget: number, perHead: number, parameters: number): number {
+/** @throws HifiError INVALID_INPUT for a budget that is no share or too small for one head */
+function checkBudget(budget: number, model: HeadSizes, tune: Tune): void {
   const wrong = (expected: string) => invalidValue({ field: 'budget', value: String(budget), expected });
   if (!isShare(budget)) throw wrong(SHARE);
-  let count = Math.round((budget * parameters) / perHead);
-  if ((count * perHead) / parameters > budget) count--; // the same share as in the mask
-  if (count > 0) return count;
+  const [perHead, { parameters }] = [parametersPerHead(model, tune), model];
+  if (perHead / parameters <= budget) return;
   const least = roundedUp(perHead / parameters);
   throw wrong(`at least ${least}: one head is ${perHead} of the model's ${parameters} parameters`);
+}
+
+/**
+ * First heads of an order whose share of the parameters does not exceed the budget.
+ *
+ * @param order numbers of heads, layer · H + head, from any layer on
+ */
+function headsWithin(budget: number, order: readonly number[], model: HeadSizes, tune: Tune): number[] {
+  const { heads, parameters } = model;
+  const places = order.map((node) => ({ layer: Math.floor(node / heads), head: node % heads }));
+  const fits = (count: number) => trainedParameters(model, places.slice(0, count), tune) / parameters <= budget;
+  let count = 0;
+  while (count < order.length && fits(count + 1)) count++;
+  return order.slice(0, count);
 }
 
 /** Rounds up to three digits, so that the number is short and large enough. */

@@ -42,6 +42,7 @@ const measuredModel = object({
   headDim: positive,
   hiddenSize: positive,
   parameters: positive,
+  headParameters: object({ q: count, k: count, v: count, o: count, groupSize: positive }).optional(),
 });
 const measuredData = object({ path: text, sha256, rows: positive, sampleIds: list(count) });
 

@@ -8,7 +8,9 @@ export interface ModelConfig {
   layers: number;
   /** H, per layer. */
   heads: number;
-  /** dh = d / H. */
+  /** Heads of keys and values per layer; a divisor of H, whose neighbours share one. */
+  keyValueHeads: number;
+  /** dh; d / H in most models. */
   headDim: number;
   /** d. */
   hiddenSize: number;
@@ -42,6 +44,8 @@ export interface ModelConfig {
 export type ConfigField =
   | 'layers'
   | 'heads'
+  | 'keyValueHeads'
+  | 'headDim'
   | 'hiddenSize'
   | 'embeddingSize'
   | 'intermediateSize'
@@ -56,17 +60,20 @@ export type ConfigField =
   | 'initializerRange'
   | 'padTokenId';
 
-/** Sizes that determine the shapes of a base model's tensors. */
+/** Sizes and fields that determine the shapes of a base model's tensors. */
 export type BaseSizes = Pick<
   ModelConfig,
   | 'layers'
-  | 'raw'
+  | 'heads'
+  | 'keyValueHeads'
+  | 'headDim'
   | 'hiddenSize'
   | 'embeddingSize'
   | 'intermediateSize'
   | 'vocabSize'
   | 'positionRows'
   | 'typeVocabSize'
+  | 'raw'
 >;
 
 /** Tensor of a model. */
@@ -127,7 +134,7 @@ export interface TaskHead {
 }
 
 /**
- * Architecture of an encoder: its names in a checkpoint, its fields in config.json, what a head
+ * Architecture of a transformer: its names in a checkpoint, its fields in config.json, what a head
  * owns, and its forward pass. Everything else in this package is written for any architecture.
  */
 export interface Architecture {
@@ -147,9 +154,14 @@ export interface Architecture {
   /** Name of a field in config.json; a field that is not here has its default. */
   readonly config: Readonly<Partial<Record<ConfigField, string>>>;
   /** Values of fields that config.json leaves out, if they differ from BERT's. */
-  readonly defaults: Readonly<Partial<Record<ConfigField, number>>>;
+  readonly defaults: Readonly<Partial<Record<ConfigField, number | string>>>;
+  /**
+   * True if config.json may leave out the padding token: it is the tokenizer's then, else the token
+   * that ends a text.
+   */
+  readonly padsAsTokenizer?: boolean;
   /** First field of config.json that the forward pass does not support. */
-  fault?(raw: ModelConfig['raw']): ConfigFault | undefined;
+  fault?(config: ModelConfig): ConfigFault | undefined;
   readonly positions: PositionRule;
   /** Whether tokens have segments. */
   readonly segments: boolean;

@@ -1,14 +1,21 @@
 import { type Architecture, type ModelConfig, type Readout, TASK_HEAD_KINDS } from './architecture';
 import { bert } from './architectures/bert';
+import { debertaV2 } from './architectures/deberta';
 import { distilbert } from './architectures/distilbert';
 import { electra } from './architectures/electra';
+import { llama } from './architectures/llama';
 import { modernbert } from './architectures/modernbert';
-import { roberta, xlmRoberta } from './architectures/roberta';
+import { mpnet } from './architectures/mpnet';
+import { qwen2, qwen3 } from './architectures/qwen';
+import { camembert, roberta, xlmRoberta } from './architectures/roberta';
 import type { Operations, QueryTokens } from './operations';
 
 /** Known architectures by `model_type`. A new architecture is a file and a line here. */
 export const ARCHITECTURES = new Map<string, Architecture>(
-  [bert, roberta, xlmRoberta, distilbert, electra, modernbert].map((each) => [each.modelType, each]),
+  [
+    ...[bert, roberta, xlmRoberta, camembert, distilbert, electra, mpnet, modernbert, debertaV2],
+    ...[llama, qwen2, qwen3],
+  ].map((each) => [each.modelType, each]),
 );
 
 /** Architecture of a model whose config.json was read. */
@@ -38,7 +45,8 @@ export function runLayers<V>(
   let output = x;
   for (let layer = from; layer < to; layer++) {
     const isLast = layer === config.layers - 1;
-    output = runLayer(net, config, layer, output, isLast && reads === 'first' ? 'first' : 'all');
+    const isOneToken = reads === 'first' || reads === 'last';
+    output = runLayer(net, config, layer, output, isLast && isOneToken ? reads : 'all');
     if (isLast && reads === 'mean') output = net.meanToken(output);
   }
   return output;
@@ -53,7 +61,7 @@ export function runLayer<V>(
   tokens: QueryTokens = 'all',
 ): V {
   const architecture = architectureOf(config);
-  const asking = tokens === 'first' ? net.firstToken(x) : x;
+  const asking = tokens === 'all' ? x : tokens === 'first' ? net.firstToken(x) : net.lastToken(x);
   const heads = architecture.attend(net, config, layer, x, asking, tokens);
   return architecture.afterHeads(net, config, layer, asking, heads);
 }

@@ -169,13 +169,13 @@ function refuseMoreLayers(architecture: Architecture, weights: Weights, { layers
   }
 }
 
-/** Refuses a tensor that is neither of the base nor {@link isUnused}. */
+/** Refuses a tensor that is neither of the base nor of a task head nor {@link isUnused}. */
 function refuseUnknown(config: ModelConfig, weights: Weights, base: ReadonlySet<string | undefined>): void {
   const names = [...weights.tensors.keys()];
   const wrapper = wrapperOf(names);
   for (const stored of names) {
     const name = stored.slice(wrapper.length);
-    if (base.has(stored) || isUnused(name)) continue;
+    if (base.has(stored) || ofTaskHead(config, name) || isUnused(name)) continue;
     const what = `is neither one of a ${config.architecture} model nor of a known task head`;
     throw invalidInput(
       `${weights.fileOf(stored).path}: tensor "${stored}" is unknown: it ${what}; save the model without it`,

@@ -6,6 +6,7 @@ import { readJsonObject } from '../foundation/json-file';
 import { ACTIVATIONS } from './activations';
 import type { Architecture, ConfigField, ModelConfig } from './architecture';
 import { ARCHITECTURES } from './architectures';
+import { padTokenOf } from './pad-token';
 import { Weights } from './weights';
 
 export type { ModelConfig };
@@ -24,6 +25,8 @@ const positive = z.number('a positive number').gt(0, 'a positive number');
 const fields = z.object({
   layers: size,
   heads: size,
+  keyValueHeads: size.nullish(),
+  headDim: size.nullish(),
   hiddenSize: size,
   intermediateSize: size,
   vocabSize: size,
@@ -59,35 +62,46 @@ export function readModelConfig(folder: string): ModelConfig {
     const field = String(at[0]) as ConfigField;
     throw refusal(file, architecture.config[field] ?? field, given[field], message);
   }
-  const { classifierDropout, padTokenId, activation, embeddingSize, ...rest } = parsed.data;
-  if (rest.hiddenSize % rest.heads !== 0) {
+  const { classifierDropout, activation, embeddingSize, headDim, keyValueHeads, ...rest } = parsed.data;
+  if (!headDim && rest.hiddenSize % rest.heads !== 0) {
     const right = `a multiple of ${architecture.config.heads} (${rest.heads})`;
     throw refusal(file, architecture.config.hiddenSize ?? 'hiddenSize', rest.hiddenSize, right);
+  }
+  if (keyValueHeads && rest.heads % keyValueHeads !== 0) {
+    const right = `a divisor of ${architecture.config.heads} (${rest.heads})`;
+    throw refusal(file, architecture.config.keyValueHeads ?? 'keyValueHeads', keyValueHeads, right);
+  }
+  const padTokenId = rest.padTokenId ?? (architecture.padsAsTokenizer ? padTokenOf(folder, raw) : 0);
+  if (padTokenId === undefined) {
+    const right = 'the number of a token, as neither the tokenizer nor eos_token_id names one';
+    throw refusal(file, architecture.config.padTokenId ?? 'padTokenId', raw.pad_token_id, right);
   }
   if (padTokenId && padTokenId >= rest.vocabSize) {
     const right = `below ${architecture.config.vocabSize} (${rest.vocabSize})`;
     throw refusal(file, architecture.config.padTokenId ?? 'padTokenId', padTokenId, right);
   }
-  const firstPosition = architecture.positions === 'fromZero' ? 0 : (padTokenId ?? 0) + 1;
+  const firstPosition = architecture.positions === 'fromZero' ? 0 : padTokenId + 1;
   if (rest.positionRows <= firstPosition) {
     const right = `above ${firstPosition}: the first token's position comes after the padding token's number`;
     throw refusal(file, architecture.config.positionRows ?? 'positionRows', rest.positionRows, right);
   }
   checkEncoder(raw, file);
-  const fault = architecture.fault?.(raw);
-  if (fault) throw refusal(file, ...fault);
-  return {
+  const config: ModelConfig = {
     architecture: architecture.modelType,
     ...rest,
     embeddingSize: embeddingSize ?? rest.hiddenSize,
     firstPosition,
     maxPositions: rest.positionRows - firstPosition,
-    headDim: rest.hiddenSize / rest.heads,
+    keyValueHeads: keyValueHeads ?? rest.heads,
+    headDim: headDim ?? rest.hiddenSize / rest.heads,
     activation: ACTIVATIONS[activation],
     classifierDropout: classifierDropout ?? rest.hiddenDropout,
-    padTokenId: padTokenId ?? 0,
+    padTokenId,
     raw,
   };
+  const fault = architecture.fault?.(config);
+  if (fault) throw refusal(file, ...fault);
+  return config;
 }
 
 /**
@@ -133,8 +147,16 @@ function modelTypeHint(folder: string): string {
   } catch {
     return '';
   }
-  const one = { layers: 1, hiddenSize: 1, embeddingSize: 1, intermediateSize: 1 };
-  const sizes = { ...one, vocabSize: 1, positionRows: 1, typeVocabSize: 1, raw: {} };
+  const one = {
+    layers: 1,
+    heads: 1,
+    keyValueHeads: 1,
+    headDim: 1,
+    hiddenSize: 1,
+    embeddingSize: 1,
+    intermediateSize: 1,
+  };
+  const sizes = { ...one, raw: {}, vocabSize: 1, positionRows: 1, typeVocabSize: 1 };
   const holding = (prefixes: (architecture: Architecture) => readonly string[]) =>
     [...ARCHITECTURES.values()].filter((architecture) => {
       const ofLayer = architecture.tensors(sizes).find(({ name }) => name.startsWith(`${architecture.layerPrefix}0.`));

@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { ReportModel } from '../heads/head-report';
-import { openCheckpoint } from './checkpoint';
+import { type Checkpoint, openCheckpoint } from './checkpoint';
+import { headParameters } from './head-parameters';
 
 /** Description of a model from its files, without loading it. */
 export interface ModelDescription extends ReportModel {
@@ -37,12 +38,17 @@ export class ModelDescriptions {
   }
 }
 
+/** Description of an open model, as a report has it. */
+export function reportModelOf({ name, sha256, parameters, config }: Checkpoint): ReportModel {
+  const { architecture, layers, heads, headDim, hiddenSize } = config;
+  const sizes = { architecture, layers, heads, headDim, hiddenSize };
+  return { name, sha256, ...sizes, parameters, headParameters: headParameters(config) };
+}
+
 async function describe(folder: string): Promise<ModelDescription> {
   const checkpoint = await openCheckpoint(folder);
   try {
-    const { name, sha256, parameters, config } = checkpoint;
-    const { architecture, layers, heads, headDim, hiddenSize, maxPositions: maxLength } = config;
-    return { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters, maxLength };
+    return { ...reportModelOf(checkpoint), maxLength: checkpoint.config.maxPositions };
   } finally {
     checkpoint.close();
   }

@@ -3,7 +3,8 @@ import { architectureOf, runLayer, runLayers } from './architectures';
 import { type Arithmetic, float16Arithmetic, float32Arithmetic, q8Arithmetic } from './arithmetic';
 import { OnnxGraph, type WeightsFile } from './onnx';
 import type { OnnxDtype } from './onnx-dtype';
-import { type GraphSource, type OnnxInputs, OnnxNetwork, type OnnxValue } from './onnx-network';
+import type { OnnxInputs } from './onnx-inputs';
+import { type GraphSource, OnnxNetwork, type OnnxValue } from './onnx-network';
 
 /** Data that the analysis fetches of each layer's heads. */
 export type HeadOutputs = 'gram' | 'context';

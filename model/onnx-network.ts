@@ -2,8 +2,21 @@ import type { ModelConfig, ModelTensor } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
 import type { OnnxGraph } from './onnx';
+import { activate } from './onnx-activation';
+import { OnnxDistances } from './onnx-distances';
+import { type OnnxInputs, PACKING } from './onnx-inputs';
+import { OnnxPlaces } from './onnx-places';
+import { computedPositions } from './onnx-positions';
 import { OnnxBlocks, range, within } from './onnx-window';
-import type { Activation, LinearOptions, Operations, QueryTokens, TokenIndex, Window } from './operations';
+import type {
+  Activation,
+  LinearOptions,
+  Operations,
+  QueryTokens,
+  RowOfDistance,
+  TokenIndex,
+  Window,
+} from './operations';
 
 /** Config and weights of a graph. */
 export interface GraphSource {
@@ -11,14 +24,6 @@ export interface GraphSource {
   /** Numbers of a tensor by its canonical name. */
   tensor(canonical: string): Float32Array;
 }
-
-/** Names of a packed graph's further inputs, int64. */
-export const PACKING = {
-  /** Place of each of the T real tokens in [B, S], flat. [T] */
-  tokens: 'tokens',
-  /** Token at each place in [B, S], among the T; any for padding. [B, S] */
-  places: 'places',
-};
 
 /** Value of an ONNX graph. The axes of heads are [B, S, H, dh]: each use transposes as it needs. */
 export interface OnnxValue {
@@ -33,16 +38,6 @@ export interface OnnxValue {
   factor?: number;
 }
 
-/** Form of a graph's inputs. */
-export interface OnnxInputs {
-  /** Whether tokens are the T real tokens, and padding is inserted for attention alone. */
-  packed?: boolean;
-  /** Whether `position_ids` is an input or the graph computes positions. */
-  positions?: 'given' | 'computed';
-  /** True if `token_type_ids` is an input; otherwise all tokens are of segment 0. */
-  segments?: boolean;
-}
-
 /** Added to a padded key's score: the smallest float32, whose softmax is 0 beside a real score. */
 const MASKED = -3.4028234663852886e38;
 
@@ -53,6 +48,8 @@ const MASKED = -3.4028234663852886e38;
  */
 export class OnnxNetwork implements Operations<OnnxValue> {
   private readonly made = new Map<string, string>();
+  private readonly places: OnnxPlaces;
+  private readonly distances: OnnxDistances;
   /** Blocks of local attention, by its reach. */
   private readonly blocks = new Map<number, OnnxBlocks>();
 
@@ -64,7 +61,15 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     /** `attention_mask`. [B, S] */
     readonly mask: string,
-  ) {}
+  ) {
+    const { maxPositions, padTokenId } = source.config;
+    this.distances = new OnnxDistances(graph, maxPositions);
+    this.places = new OnnxPlaces(graph, {
+      length: () => this.length(),
+      ids: () => this.input('input_ids'),
+      padTokenId,
+    });
+  }
 
   /**
    * Declares the mask and the inputs for packing; the others follow with their first use.
@@ -114,9 +119,25 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   layerNorm(x: OnnxValue, module: string, epsilon: number): OnnxValue {
     const constants = [`${module}.weight`, `${module}.bias`]
       .filter((name) => this.shapes.has(name))
-      .map((name) => this.once(name, () => this.graph.constant('float32', [x.width], this.source.tensor(name), name)));
+      .map((name) => this.stored(name));
     const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
     return this.like(x, this.graph.node('LayerNormalization', [this.wide(x), ...constants], { attributes }));
+  }
+
+  /** In the operators that onnxruntime fuses to one. */
+  rmsNorm(x: OnnxValue, module: string, epsilon: number, factor = 1): OnnxValue {
+    const { graph } = this;
+    const name = `${module}.weight`;
+    const wide = this.wide(x);
+    const square = graph.node('Pow', [wide, this.scalar(2)]);
+    const mean = graph.node('ReduceMean', [square, this.ints([-1])]); // the last axis remains, with size 1
+    const root = graph.node('Sqrt', [graph.node('Add', [mean, this.scalar(epsilon)])]);
+    const scaled = () => this.source.tensor(name).map((value) => value * factor);
+    const scale =
+      factor === 1
+        ? this.stored(name)
+        : this.once(`${factor} ${name}`, () => graph.constant('float32', [...this.shape(name)], scaled()));
+    return this.like(x, graph.node('Mul', [graph.node('Div', [wide, root]), scale]));
   }
 
   activate(x: OnnxValue, activation: Activation): OnnxValue {
@@ -131,6 +152,13 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   firstToken(x: OnnxValue): OnnxValue {
     const attributes = { axis: { int: 1 } };
     return this.like(x, this.graph.node('Gather', [this.wide(x), this.ints([0])], { attributes }));
+  }
+
+  /** // [B, S, n] → [B, 1, n] */
+  lastToken(x: OnnxValue): OnnxValue {
+    const { graph } = this;
+    const place = graph.node('Unsqueeze', [graph.cast(this.places.last(), 'int64'), this.ints([2])]); // [B, 1, 1]
+    return this.like(x, graph.node('GatherND', [this.wide(x), place], { attributes: { batch_dims: { int: 1 } } }));
   }
 
   /** // [B, S, n] → [B, 1, n] */
@@ -149,11 +177,20 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return { ...x, heads, name: split };
   }
 
+  repeatHeads(x: OnnxValue, times: number): OnnxValue {
+    if (times === 1) return x;
+    const { graph } = this;
+    const apart = graph.node('Unsqueeze', [x.name, this.ints([3])]); // [B, S, G, 1, dh]
+    const copies = graph.node('Expand', [apart, this.ints([1, 1, 1, times, 1])]);
+    const joined = graph.node('Reshape', [copies, this.ints([0, 0, -1, this.source.config.headDim])]);
+    return { ...x, width: x.width * times, name: joined }; // [B, S, G·times, dh]
+  }
+
   /** A first token is not turned: its place is 0. // [B, S, H, dh] */
   rotary(x: OnnxValue, frequencies: readonly number[], tokens: QueryTokens): OnnxValue {
     if (tokens === 'first') return x;
     const { graph } = this;
-    const [cosine, sine] = this.turn(frequencies);
+    const [cosine, sine] = this.places.turn(frequencies, tokens);
     const { factor, ...plain } = x;
     const halves = { attributes: { axis: { int: -1 }, num_outputs: { int: 2 } } };
     const [first, second] = graph.nodeOf(2, 'Split', [this.wide(plain)], halves);
@@ -202,6 +239,13 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     });
   }
 
+  maskFuture(scores: OnnxValue, tokens: QueryTokens): OnnxValue {
+    const added = this.once(`future ${tokens}`, () =>
+      this.graph.node('Where', [this.places.isFuture(tokens), this.scalar(MASKED), this.scalar(0)]),
+    );
+    return this.like(scores, this.graph.node('Add', [scores.name, added]));
+  }
+
   softmax(scores: OnnxValue): OnnxValue {
     return this.like(scores, this.graph.node('Softmax', [scores.name], { attributes: { axis: { int: -1 } } }));
   }
@@ -222,6 +266,56 @@ export class OnnxNetwork implements Operations<OnnxValue> {
 
   /** A graph only evaluates. */
   dropout = (x: OnnxValue) => x;
+
+  distanceTable(module: string): OnnxValue {
+    const name = `${module}.weight`;
+    const [rows, width] = this.shape(name);
+    const weight = this.source.tensor(name);
+    return { name: this.arithmetic.rows({ module, rows, width, weight }, (table) => table), width };
+  }
+
+  addDistanceBias(scores: OnnxValue, module: string, rowOf: RowOfDistance): OnnxValue {
+    const { graph, distances } = this;
+    const bias = this.once(`bias ${module}`, () => {
+      const rows = distances.ofPairs(rowOf, this.length()); // [S, S]
+      return this.transpose(graph.node('Gather', [this.stored(`${module}.weight`), rows]), [2, 0, 1]); // [H, S, S]
+    });
+    const queries = distances.size(scores.name, 2);
+    const asked = graph.node('Slice', [bias, this.ints([0]), queries, this.ints([1])]); // [H, Sq, S]
+    return this.like(scores, graph.node('Add', [scores.name, asked]));
+  }
+
+  addDistanceScores(
+    scores: OnnxValue,
+    x: OnnxValue,
+    rows: OnnxValue,
+    rowOf: RowOfDistance,
+    side: 'query' | 'key',
+  ): OnnxValue {
+    const narrow = (value: OnnxValue) => this.narrow({ ...value, factor: undefined });
+    const factor = (x.factor ?? 1) * (rows.factor ?? 1);
+    const added = this.distances.scores(scores.name, this.transpose(narrow(x), [0, 2, 1, 3]), narrow(rows), {
+      rowOf,
+      side,
+      heads: this.source.config.heads,
+      wide: (product) => this.wide({ name: product, width: 0, narrow: true, factor }),
+    });
+    return this.like(scores, this.graph.node('Add', [scores.name, added]));
+  }
+
+  /** Always in float32. */
+  convolve(x: OnnxValue, module: string): OnnxValue {
+    const { graph } = this;
+    const [weight, bias] = ['weight', 'bias'].map((part) => this.stored(`${module}.${part}`));
+    const [out, , width] = this.shape(`${module}.weight`);
+    const tokens = this.inputs.packed ? graph.node('Gather', [this.wide(x), PACKING.places]) : this.wide(x); // [B, S, in]
+    const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
+    const sequences = this.transpose(graph.node('Mul', [tokens, real]), [0, 2, 1]);
+    const pads = { pads: { ints: [(width - 1) / 2, (width - 1) / 2] } };
+    const convolved = this.transpose(graph.node('Conv', [sequences, weight, bias], { attributes: pads }), [0, 2, 1]);
+    const flat = () => graph.node('Reshape', [convolved, this.ints([-1, out])]);
+    return { name: this.inputs.packed ? graph.node('Gather', [flat(), PACKING.tokens]) : convolved, width: out };
+  }
 
   /** Name of the value as float32. */
   wide({ name, narrow, factor = 1 }: OnnxValue): string {
@@ -248,6 +342,10 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return shape;
   }
 
+  /** Tensor of the model as a constant, float32. */
+  private stored = (name: string) =>
+    this.once(name, () => this.graph.constant('float32', [...this.shape(name)], this.source.tensor(name), name));
+
   /** Way to pick the tokens' rows of a table. */
   private picker(index: TokenIndex): PickRows {
     const { graph, inputs } = this;
@@ -259,7 +357,9 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     if (index === 'segments') {
       return gathered((inputs.segments ?? true) ? this.input('token_type_ids') : this.ints([0]));
     }
-    return inputs.positions === 'computed' ? this.computedPositions() : gathered(this.input('position_ids'));
+    return inputs.positions === 'computed'
+      ? computedPositions(graph, this.source.config, this.input('input_ids'))
+      : gathered(this.input('position_ids'));
   }
 
   /** Input for each token, int64. // [B, S], packed [T] */
@@ -268,50 +368,6 @@ export class OnnxNetwork implements Operations<OnnxValue> {
       const given = this.graph.input(name, 'int64', ['B', 'S']);
       if (!this.inputs.packed) return given;
       return this.graph.node('Gather', [this.graph.node('Reshape', [given, this.ints([-1])]), PACKING.tokens]);
-    });
-  }
-
-  /**
-   * Each token's row of the position table: [S, E], or [B, S, E] by the rule `afterPadding`. A
-   * Slice, because onnxruntime 1.30's slice fusion fails on a Gather with a computed Range.
-   */
-  private computedPositions(): PickRows {
-    const { graph } = this;
-    const { config } = this.source;
-    const ids = this.input('input_ids');
-    if (architectureOf(config).positions === 'fromZero') {
-      const S = graph.node('Shape', [ids], { attributes: { start: { int: 1 }, end: { int: 2 } } }); // [1]
-      return (table) => graph.node('Slice', [table, this.ints([0]), S, this.ints([0])]);
-    }
-    const padId = this.ints([config.padTokenId]);
-    const isText = graph.node('Not', [graph.node('Equal', [ids, padId])]);
-    const counted = graph.cast(isText, 'int64'); // [B, S]
-    const numbers = graph.node('Mul', [graph.node('CumSum', [counted, this.ints([1])]), counted]);
-    const places = graph.node('Add', [numbers, padId]);
-    return (table) => graph.node('Gather', [table, places]);
-  }
-
-  /** Cosines and sines of each token's angles. // [S, 1, dh/2] each */
-  private turn(frequencies: readonly number[]): [cosine: string, sine: string] {
-    const { graph } = this;
-    const key = frequencies.join();
-    const angles = this.once(`angles ${key}`, () => {
-      const one = graph.constant('float32', [frequencies.length], Float32Array.from(frequencies));
-      return graph.node('Mul', [graph.node('Unsqueeze', [this.places(), this.ints([1, 2])]), one]);
-    });
-    const of = (op: 'Cos' | 'Sin') => this.once(`${op} ${key}`, () => graph.node(op, [angles]));
-    return [of('Cos'), of('Sin')];
-  }
-
-  /**
-   * Places of a sequence's tokens, 0 … S − 1, as float32: running sums, because other people's
-   * float16 converters fail on a Cast to float32. // [S]
-   */
-  private places(): string {
-    return this.once('places', () => {
-      const { graph } = this;
-      const ones = graph.node('Expand', [this.scalar(1), this.length()]);
-      return graph.node('CumSum', [ones, this.ints([0])], { attributes: { exclusive: { int: 1 } } });
     });
   }
 
@@ -346,23 +402,5 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const made = this.made.get(key) ?? make();
     this.made.set(key, made);
     return made;
-  }
-}
-
-/** `gelu_new` is the approximation by tanh (Hendrycks & Gimpel 2016). */
-function activate(graph: OnnxGraph, x: string, activation: Activation): string {
-  switch (activation) {
-    case 'gelu':
-      return graph.node('Gelu', [x]);
-    case 'gelu_new':
-      return graph.node('Gelu', [x], { attributes: { approximate: { text: 'tanh' } } });
-    case 'quick_gelu':
-      return graph.node('Mul', [x, graph.node('Sigmoid', [graph.node('Mul', [x, graph.scalar(1.702)])])]);
-    case 'relu':
-      return graph.node('Relu', [x]);
-    case 'silu':
-      return graph.node('Mul', [x, graph.node('Sigmoid', [x])]);
-    case 'tanh':
-      return graph.node('Tanh', [x]);
   }
 }

@@ -145,9 +145,11 @@ export class OnnxGraph {
 
   /**
    * Adds a constant with little-endian bytes. They are written at once if there is a file for
-   * weights, else copied when the graph is encoded.
+   * weights, else copied when the graph is encoded. A name stands for one constant: its second use
+   * adds nothing.
    */
   constant(type: ElementType, shape: number[], values: ArrayBufferView, name?: string): string {
+    if (name !== undefined && this.initializers.some((each) => each.name === name)) return name;
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const unique = name ?? this.freeName('constant');
     const tensor = { name: unique, dataType: DATA_TYPE[type], dims: shape };

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { invalidValue, shown } from '../foundation/errors';
 import type { ReportModel } from '../heads/head-report';
 import { checkedMask, type Mask, type MaskHead, STRATEGIES, type Strategy, type Tune } from '../heads/mask';
-import { parametersPerHead } from '../heads/select';
+import { trainedParameters } from '../heads/select';
 import { type Mask as MaskMessage, MaskSchema } from './gen/hifi/v1/heads_pb';
 import { present } from './matrix';
 
@@ -29,7 +29,7 @@ export function maskOf(message: MaskMessage | undefined, model: ReportModel, fie
     }),
   );
   const tune = oneOf<Tune>(given.tune ?? 'qkv', ['qkv', 'qkvo'], at('tune'));
-  const trainableParameters = heads.length * parametersPerHead(model, tune);
+  const trainableParameters = trainedParameters(model, heads, tune);
   const mask: Mask = {
     schemaVersion: 1,
     model: { name: name || model.name, sha256: sha256 || model.sha256 },

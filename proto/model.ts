@@ -1,18 +1,24 @@
 import { create } from '@bufbuild/protobuf';
-import type { ReportModel } from '../heads/head-report';
-import { type ModelIdentity, ModelIdentitySchema } from './gen/hifi/v1/heads_pb';
+import { invalidValue } from '../foundation/errors';
+import type { HeadParameters, ReportModel } from '../heads/head-report';
+import {
+  type HeadParameters as HeadParametersMessage,
+  type ModelIdentity,
+  ModelIdentitySchema,
+} from './gen/hifi/v1/heads_pb';
 import { present } from './matrix';
 
 /** Shape of a model; messages carry it beside the model's identity. */
 export type ModelShape = Pick<ReportModel, 'layers' | 'heads' | 'headDim'>;
 
-export function modelMessage({ name, sha256, architecture, hiddenSize, parameters }: ReportModel): ModelIdentity {
-  return create(ModelIdentitySchema, { name, sha256, architecture, hiddenSize, parameters });
+export function modelMessage(model: ReportModel): ModelIdentity {
+  const { name, sha256, architecture, hiddenSize, parameters, headParameters } = model;
+  return create(ModelIdentitySchema, { name, sha256, architecture, hiddenSize, parameters, headParameters });
 }
 
 /** Converts a model's identity and shape. @throws HifiError INVALID_INPUT if a part is missing */
 export function modelOf(message: ModelIdentity | undefined, shape: ModelShape, field: string): ReportModel {
-  const { name, sha256, architecture, hiddenSize, parameters } = present(message, field);
+  const { name, sha256, architecture, hiddenSize, parameters, headParameters } = present(message, field);
   const { layers, heads, headDim } = shape;
   return {
     name,
@@ -23,5 +29,12 @@ export function modelOf(message: ModelIdentity | undefined, shape: ModelShape, f
     headDim,
     hiddenSize: present(hiddenSize, `${field}.hidden_size`),
     parameters: present(parameters, `${field}.parameters`),
+    ...(headParameters && { headParameters: headParametersOf(headParameters, `${field}.head_parameters`) }),
   };
+}
+
+/** @throws HifiError INVALID_INPUT for a group of no heads */
+function headParametersOf({ q, k, v, o, groupSize }: HeadParametersMessage, field: string): HeadParameters {
+  if (groupSize >= 1) return { q, k, v, o, groupSize };
+  throw invalidValue({ field: `${field}.group_size`, value: String(groupSize), expected: 'at least 1' });
 }

@@ -35,12 +35,15 @@ export function costs({ heads, mask, metrics, deltaBytes }: ReportParts): Cost[]
   // BERT's and ModernBERT's task heads use the base's pooler. RoBERTa's has its own layer.
   const one = {
     layers: 0,
+    heads: 1,
+    keyValueHeads: 1,
+    headDim: 1,
+    raw: {},
     embeddingSize: 1,
     intermediateSize: 1,
     vocabSize: 1,
     positionRows: 1,
     typeVocabSize: 1,
-    raw: {},
   };
   const base = ARCHITECTURES.get(heads.model.architecture)?.tensors({ ...one, hiddenSize: d }) ?? [];
   const pooler = base

@@ -3,7 +3,7 @@ import { narrowed, type Part, stretched, take, union } from './part';
 import type { Tape } from './tape';
 
 /** Cuts rows into heads. // [B·S, n·dh] → [B, n, S, dh] */
-function split(ops: Ops, rows: Tensor, batch: Tensor, headDim: number): Tensor {
+function split(ops: Ops, rows: Tensor, batch: Tensor | 1, headDim: number): Tensor {
   const parts = ops.reshape(rows, [batch, -1, rows.shape[1]! / headDim, headDim]);
   return ops.transpose(parts, [0, 2, 1, 3]);
 }
@@ -23,7 +23,7 @@ function headsOf(part: Part, headDim: number): Part {
 const columnsOf = (part: Part, headDim: number): Part => (part === 'all' ? part : stretched(part, 1, headDim));
 
 /** @param batch B // [1] */
-export function splitHeads(tape: Tape, rows: Tensor, batch: Tensor, headDim: number): Tensor {
+export function splitHeads(tape: Tape, rows: Tensor, batch: Tensor | 1, headDim: number): Tensor {
   const { ops } = tape;
   return tape.record({
     output: split(ops, rows, batch, headDim),

@@ -2,8 +2,9 @@ import type { DropoutSite } from '../model/operations';
 import type { Ops, Tensor } from './ops';
 
 /**
- * Site of a dropout, part of the key of its random numbers. A layer has four sites; those of the
- * embeddings (layer 0) and of the task head's input (after all layers) follow them.
+ * Site of a dropout, part of the key of its random numbers. A layer has four sites, and two more
+ * far behind those of all layers; so are the sites of the embeddings (layer 0) and of the task
+ * head's input (after all layers).
  */
 export const DROPOUT_SITES = {
   attention: 0,
@@ -12,6 +13,8 @@ export const DROPOUT_SITES = {
   pooled: 3,
   headInput: 2 ** 30,
   embeddings: 2 ** 30 + 1,
+  distances: 2 ** 29,
+  convolution: 2 ** 29 + 1,
 } as const satisfies Record<DropoutSite, number>;
 
 /**

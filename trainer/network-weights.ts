@@ -5,7 +5,7 @@ import type { LinearOptions, Range } from '../model/operations';
 import type { Matrix } from './linear';
 import type { Ops, Tensor } from './ops';
 import { type Part, partOf } from './part';
-import { type Indices, tunedLast } from './tuned-last';
+import { type HeadOrder, tunedLast } from './tuned-last';
 
 /** Place of a trained tensor, or of a piece of it, in the network. */
 interface TrainedPiece {
@@ -31,7 +31,7 @@ export class NetworkWeights {
   private readonly pieces: TrainedPiece[] = [];
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
   private readonly slices: ReadonlyMap<string, Slice>;
-  private readonly tunedLast: ReadonlyMap<string, Indices>;
+  private readonly order: HeadOrder;
 
   /**
    * @param slices tuned parts of the base
@@ -47,8 +47,11 @@ export class NetworkWeights {
     const tensors = architectureOf(config).tensors(config);
     this.shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
     this.slices = new Map(slices.map((slice) => [slice.canonical, slice]));
-    this.tunedLast = tunedLast(config, slices);
+    this.order = tunedLast(config, slices);
   }
+
+  /** Heads of a layer in the engine's order. */
+  headsInOrder = (layer: number) => this.order.heads[layer];
 
   /** Returns true for a tensor of the base, or of the task head, which is always trained whole. */
   has = (name: string) => this.shapes.has(name) || this.parameters.has(name);
@@ -92,13 +95,14 @@ export class NetworkWeights {
       return { tensor: parameter, transposed: false };
     }
     const [out, ...into] = this.shapes.get(name)!;
-    const last = this.tunedLast.get(name);
+    const last = this.order.last.get(name);
     const transposed = (slice ?? last)?.axis === 'columns';
     const across = transposed ? [out] : into;
+    const width = across.reduce((product, size) => product * size, 1);
     const read = () => (transposed ? turned(this.source.tensor(name), out, into[0]) : this.source.tensor(name));
     const frozen = ({ from, to }: Block) =>
       ops.weight(`${name}/${this.made.size}/${from}`, [to - from, ...across], () =>
-        pickedRows(read(), order.slice(from, to), across[0] ?? 1, factor),
+        pickedRows(read(), order.slice(from, to), width, factor),
       );
     const trained = ({ from, to, row }: Block) => {
       const rest = across.map(() => 0);

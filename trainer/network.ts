@@ -6,20 +6,30 @@ import type {
   LinearOptions,
   Operations,
   QueryTokens,
+  RowOfDistance,
   TokenIndex,
   Window,
 } from '../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from './attention';
+import { convolve } from './convolution';
+import { addDistanceBias } from './distance-bias';
+import { addDistanceScores } from './distance-scores';
+import { rowsOfDistances, rowsOfPairs } from './distances';
 import type { Dropout } from './dropout';
 import { activate, add, addConstant, multiply, multiplyBy } from './elementwise';
 import { layerNorm } from './layer-norm';
 import { linear } from './linear';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
+import { repeatHeads } from './repeat-heads';
+import { rmsNorm } from './rms-norm';
 import { rotary, type Turn, turnByPlace } from './rotary';
 import { Tape } from './tape';
-import { firstToken, meanToken, tableRows } from './tokens';
+import { allPlaces, firstToken, lastPlaces, lastToken, marksOfReal, meanToken, tableRows } from './tokens';
 import { type Blocks, blockKeys, blockMask, blockQueries, blocksOf, firstTokenMask, joinBlocks } from './window';
+
+/** Added to an attention score so that its probability is exactly 0. */
+export const MASKED = -1e9;
 
 /** Inputs of the graph that describe a batch's tokens. */
 export interface TokenInputs {
@@ -52,6 +62,8 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   readonly linears: LinearUse[] = [];
   /** Outputs of the heads, by layer, as far as the network was run. // [B, H, Sq, dh] each */
   readonly headOutputs: Tensor[] = [];
+  /** True if all sequences share rows of distances. */
+  readsDistances = false;
   /** B. // [1] */
   readonly batch: Tensor;
   /** Angles of rotary positions, by their frequencies. */
@@ -96,18 +108,25 @@ export class TensorFlowNetwork implements Operations<Tensor> {
     return layerNorm(this.tape, x, { scale: this.weights.get(`${module}.weight`).tensor, offset, epsilon });
   }
 
+  rmsNorm = (x: Tensor, module: string, epsilon: number, factor?: number) =>
+    rmsNorm(this.tape, x, { scale: this.weights.get(`${module}.weight`, { factor }).tensor, epsilon });
+
   activate = (x: Tensor, activation: Activation) => activate(this.tape, x, activation);
   add = (a: Tensor, b: Tensor) => add(this.tape, a, b);
   multiply = (a: Tensor, b: Tensor) => multiply(this.tape, a, b);
   firstToken = (x: Tensor) => firstToken(this.tape, x, this.batch);
+  lastToken = (x: Tensor) => lastToken(this.tape, x, this.inputs.mask);
   meanToken = (x: Tensor) => meanToken(this.tape, x, this.inputs.mask);
   splitHeads = (x: Tensor, heads: number) => splitHeads(this.tape, x, this.batch, x.shape[1]! / heads);
+
+  repeatHeads = (x: Tensor, times: number) => repeatHeads(this.tape, x, times, this.batch);
 
   /** A first token is not turned: its place is 0. */
   rotary(x: Tensor, frequencies: readonly number[], tokens: QueryTokens): Tensor {
     if (tokens === 'first') return x;
-    const key = frequencies.join();
-    const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, this.ops.size(this.inputs.mask, 3));
+    const key = `${tokens} ${frequencies}`;
+    const places = tokens === 'last' ? lastPlaces : allPlaces;
+    const turn = this.turns.get(key) ?? turnByPlace(this.ops, frequencies, places(this.ops, this.inputs.mask));
     this.turns.set(key, turn);
     return rotary(this.tape, x, turn);
   }
@@ -124,6 +143,13 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   }
 
   maskPadding = (x: Tensor) => addConstant(this.tape, x, this.inputs.mask);
+
+  /** Only padding follows a last token. */
+  maskFuture(x: Tensor, tokens: QueryTokens): Tensor {
+    if (tokens === 'last') return this.maskPadding(x);
+    return addConstant(this.tape, x, this.ops.aboveDiagonal(this.ops.size(this.inputs.mask, 3), MASKED));
+  }
+
   softmax = (x: Tensor) => softmax(this.tape, x);
 
   weightedSum(probabilities: Tensor, value: Tensor, window?: Window): Tensor {
@@ -146,6 +172,37 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   dropout(x: Tensor, rate: number, layer: number, site: DropoutSite): Tensor {
     const factors = this.dropouts?.factors(this.ops, x, rate, layer, site);
     return factors ? multiplyBy(this.tape, x, factors) : x;
+  }
+
+  distanceTable(module: string): Tensor {
+    this.readsDistances = true;
+    return this.weights.get(`${module}.weight`).tensor;
+  }
+
+  addDistanceBias(x: Tensor, module: string, rowOf: RowOfDistance, layer: number): Tensor {
+    const { ops, config, weights } = this;
+    const queries = ops.size(x, 2);
+    const rows = rowsOfPairs(ops, config.maxPositions, rowOf, queries, ops.size(x, 3));
+    const columns = weights.headsInOrder(layer);
+    return addDistanceBias(this.tape, x, weights.get(`${module}.weight`).tensor, { rows, columns, queries });
+  }
+
+  addDistanceScores(all: Tensor, x: Tensor, rows: Tensor, rowOf: RowOfDistance, side: 'query' | 'key'): Tensor {
+    const { ops, config } = this;
+    const byKey = side === 'key';
+    const [queries, keys] = [ops.size(all, 2), ops.size(all, 3)];
+    const [count, others] = byKey ? [keys, queries] : [queries, keys];
+    // A key's distances are those of the queries, with the other sign.
+    const of = byKey ? (distance: number) => rowOf(-distance) : rowOf;
+    const at = rowsOfDistances(ops, config.maxPositions, of, count, others);
+    return addDistanceScores(this.tape, all, x, rows, { at, byKey, count, others });
+  }
+
+  convolve(x: Tensor, module: string): Tensor {
+    const { ops, batch } = this;
+    const [weight, bias] = ['weight', 'bias'].map((part) => this.weights.get(`${module}.${part}`).tensor);
+    const real = ops.reshape(marksOfReal(ops, this.inputs.mask), [batch, -1, 1]);
+    return convolve(this.tape, x, { weight, bias, real, batch });
   }
 
   /** Blocks of a window's queries; a single query has none. */

@@ -126,7 +126,10 @@ export class Ops {
     return this.node('MatMul', [a, b], attributes, [a.shape[transposeA ? 1 : 0], b.shape[transposeB ? 0 : 1]]);
   }
 
-  /** `a·b` over the last two axes, either one transposed first; the leading axes are equal. */
+  /**
+   * `a·b` over the last two axes, either one transposed first. The leading axes are equal: oneDNN
+   * reads beyond the end of an axis of size 1 that is to be broadcast.
+   */
   batchMatMul(a: Tensor, b: Tensor, transpose: { a?: boolean; b?: boolean } = {}): Tensor {
     const { a: adjA = false, b: adjB = false } = transpose;
     const [rows] = a.shape.slice(adjA ? -1 : -2);
@@ -134,6 +137,9 @@ export class Ops {
     const attributes = { T: FLOAT, adj_x: { flag: adjA }, adj_y: { flag: adjB } };
     return this.node('BatchMatMulV2', [a, b], attributes, [...a.shape.slice(0, -2), rows, columns]);
   }
+
+  /** Whole numbers. // → int32 [n] */
+  integers = (values: readonly number[]) => this.ints(values);
 
   add = (a: Tensor, b: Tensor) => this.pair('AddV2', a, b);
   sub = (a: Tensor, b: Tensor) => this.pair('Sub', a, b);
@@ -161,6 +167,16 @@ export class Ops {
 
   /** Softmax over the last axis. */
   softmax = (x: Tensor) => this.each('Softmax', x);
+
+  /** Square matrix with a value above its diagonal and 0 elsewhere. // → [S, S] */
+  aboveDiagonal(size: Tensor, value: number): Tensor {
+    return this.once(`above ${size.name} ${value}`, () => {
+      const attributes = { T: FLOAT, index_type: INT };
+      const full = this.node('Fill', [this.sizes([size, size]), this.scalar(value)], attributes, [null, null]);
+      const bounds = [-1, 0].map((bound) => this.constant(Int32Array.of(bound), []));
+      return this.sub(full, this.node('MatrixBandPart', [full, ...bounds], { T: FLOAT, Tindex: INT }, [null, null]));
+    });
+  }
 
   sum(x: Tensor, axes: number[], keepDims = false): Tensor {
     const shape = keepDims ? x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) : without(x.shape, axes);
@@ -204,12 +220,8 @@ export class Ops {
       if (typeof length !== 'number' || typeof from !== 'number') return null;
       return length >= 0 ? length : whole === null ? null : whole - from;
     });
-    return this.node(
-      'Slice',
-      [x, this.sizes(begin), this.sizes(size)],
-      { T: x.dtype === 'int32' ? INT : FLOAT, Index: INT },
-      shape,
-    );
+    const attributes = { T: typeOf(x), Index: INT };
+    return this.node('Slice', [x, this.sizes(begin), this.sizes(size)], attributes, shape, { dtype: x.dtype });
   }
 
   /** Adds zeros before and behind an axis: as many as numbers, or results of {@link size}, say. */
@@ -228,8 +240,15 @@ export class Ops {
     return this.join(parts, axis, shape);
   }
 
+  /** Repeats a tensor of one along its first axis. // [1, …], [1] → [count, …] */
+  repeat(x: Tensor, count: Tensor): Tensor {
+    const multiples = this.sizes([count, ...x.shape.slice(1).map(() => 1)]);
+    return this.node('Tile', [x, multiples], { T: FLOAT, Tmultiples: INT }, [null, ...x.shape.slice(1)]);
+  }
+
   /** Whole numbers as int32. */
   toInt(x: Tensor): Tensor {
+    if (x.dtype === 'int32') return x;
     const attributes = { SrcT: FLOAT, DstT: INT, Truncate: { flag: false } };
     return this.node('Cast', [x], attributes, x.shape, INT_OUT);
   }
@@ -240,11 +259,12 @@ export class Ops {
     return this.node('Cast', [x], attributes, x.shape);
   }
 
-  /** Rows of a table. // [V, E], [N] → [N, E] */
+  /** Rows of a table, or numbers of a list. // [V, …], [N] → [N, …] */
   gather(table: Tensor, rows: Tensor): Tensor {
-    const attributes = { Tparams: FLOAT, Tindices: INT, Taxis: INT, batch_dims: { int: 0 } };
+    const attributes = { Tparams: typeOf(table), Tindices: INT, Taxis: INT, batch_dims: { int: 0 } };
     const axis = this.constant(Int32Array.of(0), []);
-    return this.node('GatherV2', [table, rows, axis], attributes, [rows.shape[0], table.shape[1]]);
+    const shape = [...rows.shape, ...table.shape.slice(1)];
+    return this.node('GatherV2', [table, rows, axis], attributes, shape, { dtype: table.dtype });
   }
 
   /**
@@ -276,7 +296,7 @@ export class Ops {
   private each = (op: string, x: Tensor) => this.node(op, [x], { T: FLOAT }, x.shape);
 
   private pair(op: string, a: Tensor, b: Tensor): Tensor {
-    return this.node(op, [a, b], { T: FLOAT }, broadcast(a.shape, b.shape));
+    return this.node(op, [a, b], { T: typeOf(a) }, broadcast(a.shape, b.shape), { dtype: a.dtype });
   }
 
   private shapeOf(x: Tensor): Tensor {
@@ -288,7 +308,7 @@ export class Ops {
   private sizes(parts: (number | Tensor)[]): Tensor {
     if (parts.every((part) => typeof part === 'number')) return this.ints(parts);
     const tensors = parts.map((part) => (typeof part === 'number' ? this.ints([part]) : part));
-    return this.join(tensors, 0, [parts.length]);
+    return tensors.length === 1 ? tensors[0] : this.join(tensors, 0, [parts.length]);
   }
 
   private join(parts: Tensor[], axis: number, shape: readonly Axis[]): Tensor {
@@ -298,7 +318,7 @@ export class Ops {
     return this.node('ConcatV2', [...parts, along], attributes, shape, { dtype });
   }
 
-  private ints = (values: number[]) => this.constant(Int32Array.from(values), [values.length]);
+  private ints = (values: readonly number[]) => this.constant(Int32Array.from(values), [values.length]);
 
   private constant(values: Float32Array | Int32Array, dims: readonly number[]): Tensor {
     const dtype = values instanceof Float32Array ? 'float32' : 'int32';
@@ -336,6 +356,8 @@ interface NodeOptions {
 }
 
 const INT_OUT: NodeOptions = { dtype: 'int32' };
+
+const typeOf = ({ dtype }: Tensor): Attribute => ({ type: dtype });
 
 const without = (shape: readonly Axis[], axes: number[]) => shape.filter((_, axis) => !axes.includes(axis));
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
-import { type Encoded, evaluationBatches, lengthsOf } from '../data/batches';
+import { type Encoded, evaluationBatches } from '../data/batches';
 import { requireRoom, writeFully, writing } from '../foundation/disk';
 import { failed } from '../foundation/errors';
 import type { Checkpoint } from '../model/checkpoint';
+import { MASKED } from './network';
 import type { Program, RowBatch } from './program';
-import { PADDING, type TokenRows } from './token-rows';
+import type { TokenRows } from './token-rows';
 
 /**
  * Rows per batch of the plan. Constant, because a row's bits must not depend on the training's
@@ -71,7 +72,8 @@ export async function* hiddenRows(
   file: PrefixFile,
 ): AsyncGenerator<number, HiddenRows> {
   if (part.program.lowest === 0) return new FreshRows(part, rows);
-  const stored = new StoredRows(part, lengthsOf(rows), file);
+  const lengths = part.tokens.lengths(rows);
+  const stored = new StoredRows(part, lengths, file);
   let given = false;
   try {
     if (stored.isWhole) {
@@ -80,7 +82,7 @@ export async function* hiddenRows(
       return stored;
     }
     let done = 0;
-    for (const batch of evaluationBatches(lengthsOf(rows), PLAN_ROWS)) {
+    for (const batch of evaluationBatches(lengths, PLAN_ROWS)) {
       stored.write(batch, runFrozen(part, pick(rows, batch)));
       done += batch.length;
       yield done;
@@ -103,7 +105,7 @@ export class FreshRows implements HiddenRows {
     private readonly part: FrozenPart,
     private readonly rows: readonly Encoded[],
   ) {
-    this.lengths = lengthsOf(rows);
+    this.lengths = part.tokens.lengths(rows);
   }
 
   read(rows: ArrayLike<number>): RowBatch {
@@ -166,7 +168,7 @@ class StoredRows implements HiddenRows {
     for (let b = 0; b < B; b++) {
       const row = rows[b];
       this.readRow(bytes.subarray(b * S * this.tokenBytes), row);
-      mask.fill(PADDING, b * S + this.lengths[row], (b + 1) * S);
+      mask.fill(MASKED, b * S + this.lengths[row], (b + 1) * S);
     }
     return { rows: { hidden: new Float32Array(bytes.buffer) }, mask, B, S };
   }

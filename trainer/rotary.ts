@@ -1,21 +1,20 @@
 import type { Ops, Tensor } from './ops';
 import type { Tape } from './tape';
 
-/** Cosines and sines of the angles by which heads are turned. // [S, dh/2] each */
+/** Cosines and sines of the angles by which heads are turned. // [..., dh/2] each */
 export interface Turn {
   cosine: Tensor;
   sine: Tensor;
 }
 
 /**
- * Angles of all tokens of a sequence: a token's place times each frequency.
+ * Angles of tokens: a token's place in its sequence times each frequency.
  *
  * @param frequencies radians per token // [dh/2]
- * @param length S // [1]
+ * @param places // [S, 1] or [B, 1, 1, 1]
  */
-export function turnByPlace(ops: Ops, frequencies: readonly number[], length: Tensor): Turn {
-  const places = ops.reshape(ops.range(length), [-1, 1]); // [S, 1]
-  const angles = ops.mul(places, ops.vector(frequencies)); // [S, dh/2]
+export function turnByPlace(ops: Ops, frequencies: readonly number[], places: Tensor): Turn {
+  const angles = ops.mul(places, ops.vector(frequencies)); // [..., dh/2]
   return { cosine: ops.cos(angles), sine: ops.sin(angles) };
 }
 

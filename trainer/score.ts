@@ -10,6 +10,7 @@ import { within } from '../foundation/errors';
 import type { ReportData } from '../heads/head-report';
 import type { HeadScores, ScoreStrategy } from '../heads/scores';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
+import { reportModelOf } from '../model/description';
 import { loadTokenizer } from '../model/tokenizer';
 import { checkDevice } from './device';
 import { allRows, tokenLimit } from './inputs';
@@ -70,12 +71,10 @@ export async function* scoreHeads(
       targets: Array.from(rows.targets).slice(0, first),
     });
     const { scores, scoresStderr } = yield* WAYS[request.strategy](scoring, rows, warmed.head);
-    const { name, sha256, parameters, config } = checkpoint;
-    const { architecture, layers, heads, headDim, hiddenSize } = config;
     return {
       schemaVersion: 1,
       strategy: request.strategy,
-      model: { name, sha256, architecture, layers, heads, headDim, hiddenSize, parameters },
+      model: reportModelOf(checkpoint),
       data,
       options: { samples: options.samples, maxLength: options.maxLength },
       seed: options.seed,

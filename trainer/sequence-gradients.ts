@@ -30,6 +30,8 @@ export class SequenceGradients {
   private readonly session: Session;
   private readonly inputs: Record<Exclude<RowInput, 'hidden'> | 'mask' | 'parameters' | 'targets', Tensor>;
   private readonly heads: Tensor[];
+  /** True if sequences run one by one, because they share rows that the heads' slices multiply. */
+  private readonly alone: boolean;
 
   /** Holds the base's layers until {@link SequenceGradients.close}. */
   constructor(
@@ -61,6 +63,7 @@ export class SequenceGradients {
         wanted.map((tensor) => [tensor, 'all'] as const),
       );
     this.heads = ofHeads === 'gates' ? gates(ops, net.headOutputs, gradients) : squares(ops, parts, net, gradients);
+    this.alone = ofHeads === 'squares' && net.readsDistances;
     this.inputs = inputs;
     this.session = new Session(tf, ops);
   }
@@ -72,7 +75,13 @@ export class SequenceGradients {
    * @param targets B of them
    * @returns a list per layer // [B, H], row by row
    */
-  at(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: readonly Target[]): Float32Array[] {
+  at(head: Float32Array, batch: RowBatch, targets: readonly Target[]): Float32Array[] {
+    if (!this.alone) return this.run(head, batch, targets);
+    const layers = Array.from({ length: batch.B }, (_, row) => this.run(head, sequence(batch, row), [targets[row]]));
+    return layers[0].map((_, layer) => Float32Array.from(layers.flatMap((each) => [...each[layer]])));
+  }
+
+  private run(head: Float32Array, { rows, mask, B, S }: RowBatch, targets: readonly Target[]): Float32Array[] {
     const { layout, outputs, objective } = this.parts;
     const wanted = ownTargetValues(targets, outputs, objective);
     const perToken = (values: Float32Array) => ({ values, shape: [B * S, values.length / (B * S)] });
@@ -96,6 +105,13 @@ export class SequenceGradients {
   close(): void {
     this.session.close();
   }
+}
+
+/** One sequence of a batch. */
+function sequence({ rows, mask, B, S }: RowBatch, row: number): RowBatch {
+  const own = (values: Float32Array) => values.subarray((values.length / B) * row, (values.length / B) * (row + 1));
+  const named = Object.entries(rows).map(([name, values]) => [name, own(values)]);
+  return { rows: Object.fromEntries(named), mask: own(mask), B: 1, S };
 }
 
 type Gradients = (wanted: readonly Tensor[]) => ReadonlyMap<string, Tensor>;
@@ -130,9 +146,10 @@ function squares(
   const shared = new Map<string, Tensor>();
 
   return layers.map((heads, layer) => {
-    const terms = usesOf(layer).flatMap((use) => {
-      const { module, rows: [first] = [0] } = use;
-      const width = use.output.shape[1]!;
+    const all = usesOf(layer);
+    const terms = [...new Set(all.map(useOf))].flatMap((key) => {
+      const same = all.filter((use) => useOf(use) === key);
+      const [{ module, rows: [first] = [0], output }] = same;
       return (['weight', 'bias'] as const)
         .filter((part) => tensorsOf(layer).has(`${module}.${part}`))
         .map((part) => {
@@ -141,34 +158,39 @@ function squares(
               .filter(({ tensor }) => tensor === `${module}.${part}`)
               .flatMap(({ ranges }) => ranges.map(([from, to]): Range => [from - first, to - first])),
           );
-          const ofRows = rowSquares(ops, use, byOutput.get(use.output.name)!, net.batch, part); // [B, out]
-          return ops.matMul(ofRows, ownership(ops, shared, owned, width)); // [B, H]
+          const ofRows = rowSquares(ops, same, byOutput, net.batch, part); // [B, out]
+          return ops.matMul(ofRows, ownership(ops, shared, owned, output.shape[1]!)); // [B, H]
         });
     });
     return terms.reduce((sum, term) => ops.add(sum, term));
   });
 }
 
+/** Key of the uses of the same weights. */
+const useOf = ({ module, rows }: LinearUse) => `${module} ${rows}`;
+
 /**
- * Squares each sequence's own gradient by the rows of W, or the entries of b, in y = factor·(x·Wᵀ +
- * b).
+ * Squares each sequence's own gradient by the rows of W, or the entries of b, in all uses of them in
+ * y = factor·(x·Wᵀ + b).
  *
- * @param byOutput gradient by y // [B·S, out]
+ * @param byOutput gradients by y // [B·S, out]
  * @returns sum of each row's squares // [B, out]
  */
 function rowSquares(
   ops: Ops,
-  { input, output, factor = 1 }: LinearUse,
-  byOutput: Tensor,
+  uses: readonly LinearUse[],
+  byOutput: ReadonlyMap<string, Tensor>,
   batch: Tensor,
   part: 'weight' | 'bias',
 ): Tensor {
   const bySequence = (rows: Tensor) => ops.reshape(rows, [batch, -1, rows.shape[1]!]); // [B, S, n]
-  const own = ops.reshape(byOutput, [batch, -1, output.shape[1]!]); // [B, S, out]
-  const scaled = (squares: Tensor) => (factor === 1 ? squares : ops.scale(squares, factor ** 2));
-  if (part === 'bias') return scaled(ops.square(ops.sum(own, [1])));
-  const gradient = ops.batchMatMul(own, bySequence(input), { a: true }); // [B, out, in]
-  return scaled(ops.sum(ops.square(gradient), [2]));
+  const gradients = uses.map(({ input, output, factor = 1 }) => {
+    const own = ops.reshape(byOutput.get(output.name)!, [batch, -1, output.shape[1]!]); // [B, S, out]
+    const gradient = part === 'bias' ? ops.sum(own, [1]) : ops.batchMatMul(own, bySequence(input), { a: true });
+    return factor === 1 ? gradient : ops.scale(gradient, factor); // [B, out], [B, out, in]
+  });
+  const sum = gradients.reduce((before, gradient) => ops.add(before, gradient));
+  return part === 'bias' ? ops.square(sum) : ops.sum(ops.square(sum), [2]);
 }
 
 /** 1 where a head owns a row, else 0. // [width, H] */

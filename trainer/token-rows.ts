@@ -1,12 +1,9 @@
-import { type Encoded, padBatch } from '../data/batches';
+import { type Encoded, lengthsOf, padBatch } from '../data/batches';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { positionIds } from '../model/positions';
-import { TOKEN_NUMBERS } from './network';
+import { MASKED, TOKEN_NUMBERS } from './network';
 import type { RowBatch } from './program';
-
-/** Added to the attention scores of padding: their probability is exactly 0. */
-export const PADDING = -1e9;
 
 /**
  * Rows of tokens as the network reads them. A word's embedding is read from the checkpoint when the
@@ -27,7 +24,10 @@ export class TokenRows {
    */
   batch(rows: readonly Encoded[]): RowBatch {
     const { config } = this.checkpoint;
-    const { ids, typeIds, mask, B, S } = padBatch(rows, config.padTokenId);
+    const { ids, typeIds, mask, B, S } = padBatch(
+      rows.map((row) => this.read(row)),
+      config.padTokenId,
+    );
     const columns = { ids, positions: positionIds(config, ids, S), segments: typeIds };
     const numbers = new Float32Array(B * S * TOKEN_NUMBERS.length);
     for (const [at, index] of TOKEN_NUMBERS.entries()) {
@@ -35,10 +35,26 @@ export class TokenRows {
     }
     return {
       rows: this.readsWords ? { words: this.wordRows(ids), numbers } : { numbers },
-      mask: Float32Array.from(mask, (real) => (real ? 0 : PADDING)),
+      mask: Float32Array.from(mask, (real) => (real ? 0 : MASKED)),
       B,
       S,
     };
+  }
+
+  /** Number of tokens of each row that the network reads. */
+  lengths = (rows: readonly Encoded[]) => lengthsOf(rows.map((row) => this.read(row)));
+
+  /**
+   * Part of a row that the network reads. A task head that reads the last token takes the rightmost
+   * one whose id is not the padding token's, as transformers does. Nothing after it counts.
+   */
+  private read(row: Encoded): Encoded {
+    const { config } = this.checkpoint;
+    if (row.asked || architectureOf(config).taskHead(config, 'sequence').reads !== 'last') return row;
+    const { ids, typeIds } = row;
+    let length = ids.length;
+    while (length > 1 && ids[length - 1] === config.padTokenId) length--;
+    return { ids: ids.slice(0, length), typeIds: typeIds.slice(0, length) } as Encoded;
   }
 
   /** // [B·S] → [B·S, E] */

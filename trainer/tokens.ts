@@ -1,5 +1,5 @@
 import type { Ops, Tensor } from './ops';
-import { take } from './part';
+import { narrowed, take } from './part';
 import type { Tape } from './tape';
 
 /** First token of each sequence. // [B·S, n] → [B, n] */
@@ -32,7 +32,7 @@ function addToFirst(ops: Ops, rows: Tensor, first: Tensor, batch: Tensor): Tenso
 export function meanToken(tape: Tape, rows: Tensor, mask: Tensor): Tensor {
   const { ops } = tape;
   const batch = ops.size(mask, 0);
-  const real = ops.reshape(ops.add(ops.sign(mask), ops.scalar(1)), [batch, -1, 1]); // [B, S, 1]
+  const real = ops.reshape(marksOfReal(ops, mask), [batch, -1, 1]); // [B, S, 1]
   const shares = ops.div(real, ops.sum(real, [1], true)); // [B, S, 1]
   return tape.record({
     output: ops.sum(ops.mul(sequences(ops, rows, batch), shares), [1]),
@@ -45,11 +45,51 @@ export function meanToken(tape: Tape, rows: Tensor, mask: Tensor): Tensor {
   });
 }
 
+/**
+ * Last real token of each sequence. // [B·S, n] → [B, n]
+ *
+ * @param mask 0 at real tokens, negative at the padding on the right // [B, 1, 1, S]
+ */
+export function lastToken(tape: Tape, rows: Tensor, mask: Tensor): Tensor {
+  const { ops } = tape;
+  const batch = ops.size(mask, 0);
+  const isLast = ops.reshape(marksOfLast(ops, mask), [batch, 1, -1]); // [B, 1, S]
+  return tape.record({
+    output: ops.reshape(ops.batchMatMul(isLast, sequences(ops, rows, batch)), [-1, rows.shape[1]!]),
+    inputs: [rows],
+    reach: ([part]) => part,
+    back(gradient) {
+      const width = gradient.shape[1]!;
+      const apart = ops.reshape(gradient, [-1, 1, width]); // [B, 1, n]
+      return [ops.reshape(ops.batchMatMul(isLast, apart, { a: true }), [-1, width])];
+    },
+  });
+}
+
+/** 1 at real tokens, 0 at padding. // [B, 1, 1, S] → [B, 1, 1, S] */
+export const marksOfReal = (ops: Ops, mask: Tensor) => ops.add(ops.sign(mask), ops.scalar(1));
+
+/** 1 at the last real token, else 0. // [B, 1, 1, S] → [B, 1, 1, S] */
+function marksOfLast(ops: Ops, mask: Tensor): Tensor {
+  const real = marksOfReal(ops, mask);
+  const later = ops.slice(real, [0, 0, 0, 1], [-1, -1, -1, -1]);
+  const none = ops.scale(ops.slice(real, [0, 0, 0, 0], [-1, -1, -1, 1]), 0);
+  return ops.sub(real, ops.concat([later, none], 3));
+}
+
+/** Places of a sequence's tokens, 0 … S − 1. // [B, 1, 1, S] → [S, 1] */
+export const allPlaces = (ops: Ops, mask: Tensor) => ops.reshape(ops.range(ops.size(mask, 3)), [-1, 1]);
+
+/** Place of each sequence's last real token. // [B, 1, 1, S] → [B, 1, 1, 1] */
+export const lastPlaces = (ops: Ops, mask: Tensor) =>
+  ops.sub(ops.sum(marksOfReal(ops, mask), [3], true), ops.scalar(1));
+
 const sequences = (ops: Ops, rows: Tensor, batch: Tensor) => ops.reshape(rows, [batch, -1, rows.shape[1]!]);
 
 /**
  * Rows of a table. // [V, E], [N] → [N, E]
  *
+ * @param numbers whole numbers
  * @param untrained row that has no gradient, as PyTorch's `padding_idx`
  */
 export function tableRows(tape: Tape, table: Tensor, numbers: Tensor, untrained: number | undefined): Tensor {
@@ -57,10 +97,11 @@ export function tableRows(tape: Tape, table: Tensor, numbers: Tensor, untrained:
   return tape.record({
     output: ops.gather(table, ops.toInt(numbers)),
     inputs: [table],
-    reach: () => 'all',
-    back(gradient) {
+    reach: ([part]) => (part !== 'all' && part?.axis === 0 ? 'all' : part),
+    back(gradient, part, [wanted]) {
       const rows = untrained === undefined ? numbers : without(ops, numbers, untrained);
-      return [ops.sumByRow(gradient, ops.toInt(rows), table.shape[0] as number)];
+      const byRow = ops.sumByRow(gradient, ops.toInt(rows), table.shape[0] as number);
+      return [wanted && narrowed(ops, byRow, part, wanted)];
     },
   });
 }

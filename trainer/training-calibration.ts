@@ -20,6 +20,7 @@ import { seededScores } from '../heads/seeded-order';
 import { type SelectionOptions, selectHeads } from '../heads/select';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
+import { reportModelOf } from '../model/description';
 import { loadTokenizer, type Tokenizer } from '../model/tokenizer';
 import { interpolate, type Point } from './cost';
 import { describeDelta } from './describe-delta';
@@ -167,12 +168,11 @@ export async function* calibrate(
 }
 
 /** Draws as many heads of each layer as the strategy would choose. */
-function drawnMask({ name, sha256, parameters, config }: Checkpoint, selection: SelectionOptions): Mask {
-  const { layers, heads, headDim, hiddenSize } = config;
+function drawnMask(checkpoint: Checkpoint, selection: SelectionOptions): Mask {
+  const { layers, heads } = checkpoint.config;
   const drawn = seededScores(0, layers * heads);
   const scores = Array.from({ length: layers }, (_, layer) => drawn.slice(layer * heads, (layer + 1) * heads));
-  const model = { name, sha256, layers, heads, headDim, hiddenSize, parameters };
-  return selectHeads({ model, strategy: selection.strategy, scores }, selection);
+  return selectHeads({ model: reportModelOf(checkpoint), strategy: selection.strategy, scores }, selection);
 }
 
 /** Rows of a file, some of them tokenized. */

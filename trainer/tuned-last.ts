@@ -8,26 +8,39 @@ export interface Indices {
   indices: ReadonlySet<number>;
 }
 
+/** Order in which the engine stores the heads of each layer. */
+export interface HeadOrder {
+  /** Rows and columns that come last, by tensor: those of tuned heads, inert ones included. */
+  last: ReadonlyMap<string, Indices>;
+  /** Heads of each layer in that order. */
+  heads: readonly (readonly number[])[];
+}
+
 /**
- * Rows and columns of each layer's tuned heads, by tensor, inert ones included. The engine stores
- * them behind those of the frozen heads, so that the tuned heads' part of any value is one range.
- * The order of a layer's heads changes nothing else: what a head computes does not depend on its
- * number. A layer whose heads share rows keeps its order.
+ * Puts each layer's tuned heads behind the frozen ones, so that the tuned heads' part of any value
+ * is one range. What a head computes does not depend on its place in the order. A layer whose heads
+ * share rows keeps its order.
  *
  * @param slices tuned parts of the base
  */
-export function tunedLast(config: ModelConfig, slices: readonly Slice[]): Map<string, Indices> {
+export function tunedLast(config: ModelConfig, slices: readonly Slice[]): HeadOrder {
   const { headSlices } = architectureOf(config);
   const tuned = new Map(slices.map(({ canonical, indices }) => [canonical, new Set(indices)]));
-  const isTuned = (head: readonly HeadSlice[]) =>
-    head.some(({ tensor, ranges, inert }) => !inert && tuned.get(tensor)?.has(ranges[0][0]));
-  const layers = Array.from({ length: config.layers }, (_, layer) =>
-    Array.from({ length: config.heads }, (__, head) => headSlices(config, layer, head)),
-  );
-  const moved = layers
-    .filter((heads) => countOf(heads.flat()) === sizeOf(byTensor(heads.flat())))
-    .flatMap((heads) => heads.filter(isTuned).flat());
-  return byTensor(moved);
+  const isTuned = ({ owned }: { owned: readonly HeadSlice[] }) =>
+    owned.some(({ tensor, ranges, inert }) => !inert && tuned.get(tensor)?.has(ranges[0][0]));
+  const layers = Array.from({ length: config.layers }, (_, layer) => {
+    const all = Array.from({ length: config.heads }, (__, head) => ({ head, owned: headSlices(config, layer, head) }));
+    const slicesOfAll = all.flatMap(({ owned }) => owned);
+    const isShared = countOf(slicesOfAll) > sizeOf(byTensor(slicesOfAll));
+    const moved = isShared ? [] : all.filter(isTuned);
+    return { all, moved };
+  });
+  return {
+    last: byTensor(layers.flatMap(({ moved }) => moved.flatMap(({ owned }) => owned))),
+    heads: layers.map(({ all, moved }) =>
+      [...all.filter((each) => !moved.includes(each)), ...moved].map(({ head }) => head),
+    ),
+  };
 }
 
 function byTensor(slices: readonly HeadSlice[]): Map<string, Indices & { indices: Set<number> }> {

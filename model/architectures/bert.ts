@@ -7,7 +7,7 @@ import type {
   TaskHead,
   TaskHeadKind,
 } from '../architecture';
-import type { Activation, Range } from '../operations';
+import type { Activation, Operations, Range } from '../operations';
 import { tokenHead } from './token-head';
 
 /**
@@ -32,6 +32,7 @@ export interface PostNormNames {
     string
   >;
   pooler?: string;
+  relative?: RelativePositions;
   /** Whether dropout follows the attention's output projection. */
   dropsAttentionOutput: boolean;
   taskHead: {
@@ -45,6 +46,14 @@ export interface PostNormNames {
   };
   /** Rate of the token head's dropout. Default: `classifierDropout`. */
   tokenDropout?: 'classifierDropout' | 'hiddenDropout';
+}
+
+/** Dependence of the scores on the tokens' distance. */
+export interface RelativePositions {
+  /** Factor of the queries; default: 1/√dh. */
+  factor?(config: ModelConfig): number;
+  /** Adds to the scores what depends on the distance. // scores */
+  add<V>(net: Operations<V>, config: ModelConfig, layer: number, values: Record<'scores' | 'query' | 'key', V>): V;
 }
 
 /** Modules of a layer, by BERT's names. */
@@ -99,7 +108,7 @@ type Network = Pick<
 
 /** Tensors and forward pass of such an encoder. */
 export function postNormEncoder(names: PostNormNames): Network {
-  const { embeddings, pooler, dropsAttentionOutput, tokenDropout = 'classifierDropout' } = names;
+  const { embeddings, pooler, relative, dropsAttentionOutput, tokenDropout = 'classifierDropout' } = names;
   const taskHeads: Record<TaskHeadKind, TaskHead> = {
     sequence: denseTaskHead(names.taskHead, pooler),
     token: tokenHead('classifier', (config) => config[tokenDropout]),
@@ -172,13 +181,15 @@ export function postNormEncoder(names: PostNormNames): Network {
       return projection && config.embeddingSize !== config.hiddenSize ? net.linear(x, projection) : x; // [d]
     },
 
-    attend(net, { heads, headDim, attentionDropout }, layer, x, asking) {
-      const factor = 1 / Math.sqrt(headDim);
+    attend(net, config, layer, x, asking) {
+      const { heads, headDim, attentionDropout } = config;
+      const factor = relative?.factor?.(config) ?? 1 / Math.sqrt(headDim);
       const query = net.splitHeads(net.linear(asking, moduleOf(layer, 'query'), { factor }), heads);
       const key = net.splitHeads(net.linear(x, moduleOf(layer, 'key')), heads);
       const value = net.splitHeads(net.linear(x, moduleOf(layer, 'value')), heads);
-      const scores = net.maskPadding(net.scores(query, key)); // [B, H, Sq, S]
-      const probabilities = net.dropout(net.softmax(scores), attentionDropout, layer, 'attention');
+      const scores = net.scores(query, key); // [B, H, Sq, S]
+      const placed = relative ? relative.add(net, config, layer, { scores, query, key }) : scores;
+      const probabilities = net.dropout(net.softmax(net.maskPadding(placed)), attentionDropout, layer, 'attention');
       return net.weightedSum(probabilities, value); // [B, H, Sq, dh]
     },
 
@@ -215,7 +226,7 @@ function denseTaskHead(
 }
 
 /** Weight of the given shape and bias of its first axis. */
-function pair(module: string, shape: number[], traits: Omit<ModelTensor, 'name' | 'shape'> = {}): ModelTensor[] {
+export function pair(module: string, shape: number[], traits: Omit<ModelTensor, 'name' | 'shape'> = {}): ModelTensor[] {
   return [
     { name: `${module}.weight`, shape, ...traits },
     { name: `${module}.bias`, shape: [shape[0]], ...traits },

@@ -94,6 +94,7 @@ const taskHead = (reads: TaskHead['reads']): TaskHead => ({
 export const modernbert: Architecture = {
   modelType: 'modernbert',
   classPrefix: 'ModernBert',
+  tokenizerClass: 'TokenizersBackend',
   prefixes: ['', 'model.'],
   legacyEndings: [],
   config: {
@@ -125,7 +126,7 @@ export const modernbert: Architecture = {
   wordEmbeddings: 'embeddings.tok_embeddings',
   layerPrefix: LAYER,
 
-  fault(raw) {
+  fault({ raw }) {
     const { error } = fields.safeParse(raw);
     if (error) {
       const { path, message } = error.issues[0];

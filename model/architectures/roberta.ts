@@ -24,5 +24,8 @@ const shared = {
 /** RoBERTa (Liu et al. 2019): positions count from the padding token's number on. */
 export const roberta: Architecture = { modelType: 'roberta', classPrefix: 'Roberta', ...shared };
 
+/** CamemBERT (Martin et al. 2020): RoBERTa with another vocabulary. */
+export const camembert: Architecture = { modelType: 'camembert', classPrefix: 'Camembert', ...shared };
+
 /** XLM-R (Conneau et al. 2020): RoBERTa with another vocabulary. */
 export const xlmRoberta: Architecture = { modelType: 'xlm-roberta', classPrefix: 'XLMRoberta', ...shared };

@@ -6,7 +6,7 @@ import { fixture, GOLDEN_OPTIONS, PAIRS, run, TRAIN, warningsOf } from './run';
  * All families, number formats and odd sizes of the small checkpoints, with texts up to their
  * limit.
  */
-const MODELS: [name: string, architecture: string, layers: number, heads: number, headDim: number][] = [
+const MODELS: [name: string, architecture: string, layers: number, heads: number, headDim: number, d?: number][] = [
   ['tiny-roberta', 'roberta', 2, 4, 6],
   ['tiny-xlm-roberta', 'xlm-roberta', 2, 3, 8],
   ['tiny-distilbert', 'distilbert', 2, 4, 8],
@@ -14,11 +14,20 @@ const MODELS: [name: string, architecture: string, layers: number, heads: number
   ['one-head-electra', 'electra', 1, 1, 10],
   ['seven-heads-bert', 'bert', 1, 7, 9],
   ['sharded-bert', 'bert', 3, 2, 12],
+  ['tiny-camembert', 'camembert', 2, 3, 5],
+  ['tiny-mpnet', 'mpnet', 2, 3, 7],
+  ['one-head-mpnet', 'mpnet', 1, 1, 10],
+  ['tiny-deberta', 'deberta-v2', 2, 4, 5],
+  ['tiny-deberta-v2', 'deberta-v2', 3, 3, 6],
+  ['one-head-deberta', 'deberta-v2', 1, 1, 9],
   ['tiny-modernbert', 'modernbert', 3, 4, 6],
   ['tiny-modernbert-mean', 'modernbert', 3, 3, 6],
+  ['tiny-llama', 'llama', 2, 4, 6, 20],
+  ['tiny-qwen2', 'qwen2', 2, 4, 6],
+  ['tiny-qwen3', 'qwen3', 3, 4, 8, 14],
 ];
 
-describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, headDim) => {
+describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, headDim, d = heads * headDim) => {
   const golden = goldenOf(`families/${name}.analysis.golden.json`);
 
   it.each([
@@ -33,9 +42,9 @@ describe.each(MODELS)('the analysis of %s', (name, architecture, layers, heads, 
     const { result: report, events } = await run({
       model: fixture(name),
       data: data === 'pairs' ? PAIRS : TRAIN,
-      options: { ...GOLDEN_OPTIONS, samples: lengths.length, maxLength: 128, exact },
+      options: { ...GOLDEN_OPTIONS, samples: lengths.length, maxLength: 512, exact },
     });
-    expect(report.model).toMatchObject({ name, architecture, layers, heads, headDim, hiddenSize: heads * headDim });
+    expect(report.model).toMatchObject({ name, architecture, layers, heads, headDim, hiddenSize: d });
     expect(warningsOf(events)).toEqual([expect.stringContaining(`the model takes at most ${golden.maxLength} tokens`)]);
     expectSameCounts(report, wanted);
     expectNear(report.richness, wanted.richnessByXi['0.9'], 0.02);

@@ -114,6 +114,13 @@ it('says on its card how to load it, with its labels', async () => {
   });
 });
 
+it('names the padding token of a base whose config.json does not', async () => {
+  await adapted('tiny-llama', { heads: [[0], []], labels: ['0', '1'] }, ({ card }) => {
+    expect(card).toContain('num_labels=2, id2label={0: "0", 1: "1"}, pad_token_id=2\n');
+  });
+  await adapted('tiny-bert', { heads: [[0], []] }, ({ card }) => expect(card).not.toContain('pad_token_id'));
+});
+
 it('changes nothing if only the task head was tuned, in a layout that PEFT loads', () =>
   adapted('tiny-bert', { heads: [[], []], labels: ['0', '1'] }, ({ config, tensors }) => {
     expect(config).toMatchObject({ r: 1, target_modules: 'bert\\.encoder\\.layer\\.0\\.attention\\.self\\.query' });

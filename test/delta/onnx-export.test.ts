@@ -44,18 +44,25 @@ const CASES: [base: string, heads: number[][], inputs: string[]][] = [
   ['tiny-distilbert', [[1, 2, 3], [0]], without],
   ['tiny-electra', [[4], [0, 1], [2]], withSegments],
   ['one-head-electra', [[0]], withSegments],
+  ['tiny-camembert', [[0, 2], [1]], without],
+  ['tiny-mpnet', [[2], [0]], without],
+  ['tiny-deberta', [[1, 3], [0]], withSegments],
+  ['tiny-deberta-v2', [[0], [], [1, 2]], withSegments],
   ['tiny-modernbert', [[1, 3], [0], [2]], without],
   ['tiny-modernbert-mean', [[], [0, 2], [1]], without],
 ];
 
+/** Decoders, which transformers.js does not know as classifiers. */
+const DECODERS: [base: string, heads: number[][]][] = [
+  ['tiny-llama', [[3], [0, 2]]],
+  ['tiny-qwen2', [[0, 1], []]],
+  ['tiny-qwen3', [[2], [], [1, 3]]],
+];
+
 /** First model of each family, exported in every type. */
 const FAMILIES = [
-  'tiny-bert',
-  'tiny-roberta',
-  'tiny-xlm-roberta',
-  'tiny-distilbert',
-  'tiny-electra',
-  'tiny-modernbert',
+  ...['tiny-bert', 'tiny-roberta', 'tiny-xlm-roberta', 'tiny-distilbert', 'tiny-electra'],
+  ...['tiny-mpnet', 'tiny-deberta', 'tiny-deberta-v2', 'tiny-modernbert'],
 ];
 
 /**
@@ -250,6 +257,18 @@ describe('the ONNX folder', () => {
     expect(other['transformers.js_config']).toEqual({ dtype: 'fp32' });
   });
 });
+
+it.each(DECODERS)(
+  "the decoder %s gives the trainer's logits in onnxruntime, in float32 and float16",
+  async (base, heads) => {
+    const shape = { heads, tune: 'qkvo' as const, labels: LABELS };
+    const folder = await exported(path.join(FIXTURES, base), shape, { dtypes: ['fp32', 'fp16'] });
+    for (const { dtype, largestDifference } of folder.models) expect(largestDifference).toBeLessThan(BOUNDS[dtype]);
+    for (const data of [SENTENCES, PAIRS]) {
+      expectClose(logitsOf(await byOnnxruntime(folder, data)), logitsOf(await byTrainer(folder, data)));
+    }
+  },
+);
 
 it('has one output for a regression', async () => {
   const folder = await exported(path.join(FIXTURES, 'tiny-bert'), { heads: [[], [4]] });

@@ -3,6 +3,7 @@ import { countNumbers, putSlice, takeSlice, taskHeadTensors, tunedSlices } from 
 import type { Tune } from '../../heads/mask';
 import { type SelectionInput, selectHeads } from '../../heads/select';
 import { readModelConfig } from '../../model/config';
+import { headParameters } from '../../model/head-parameters';
 import { FIXTURES } from '../support/deltas';
 
 const config = readModelConfig(`${FIXTURES}/tiny-bert`); // 2 layers, 5 heads of 9, d 45
@@ -33,6 +34,20 @@ test('a mask tunes the rows of its heads in Q, K, V and two biases, layer by lay
   expect(Array.from(slices[9].indices)).toEqual(rows(0, 18, 36));
 });
 
+test('heads of a group tune their rows of keys and values once, with the biases under rotary positions', () => {
+  const qwen = readModelConfig(`${FIXTURES}/tiny-qwen2`); // 2 layers, 4 heads of 6 on 2 groups, d 24
+  const of = (layer: number, heads: number[]) =>
+    tunedSlices(qwen, { heads: heads.map((head) => ({ layer, head, score: 0 })), tune: 'qkv' }).map(
+      ({ canonical, indices }) => [canonical.replace(/.*self_attn\./, ''), indices.length, indices[0]],
+    );
+  const rows = (part: string, count: number, first: number) => [
+    [`${part}_proj.weight`, count, first],
+    [`${part}_proj.bias`, count, first],
+  ];
+  expect(of(0, [2, 3])).toEqual([...rows('q', 12, 12), ...rows('k', 6, 6), ...rows('v', 6, 6)]);
+  expect(of(1, [1, 2, 3])).toEqual([...rows('q', 18, 6), ...rows('k', 12, 0), ...rows('v', 12, 0)]);
+});
+
 test('qkvo adds the columns of W_O; a layer without a chosen head has nothing', () => {
   const slices = tunedSlices(config, { heads: chosen([[], [4]]), tune: 'qkvo' });
   expect(slices).toHaveLength(6);
@@ -45,32 +60,36 @@ test('qkvo adds the columns of W_O; a layer without a chosen head has nothing', 
   expect(tunedSlices(config, { heads: [], tune: 'qkvo' })).toEqual([]);
 });
 
-test('with any choice, slices have as many numbers as the mask says', () => {
-  const { layers, heads, headDim, hiddenSize } = config;
-  const perHead = () => Array.from({ length: layers }, (_, l) => Array.from({ length: heads }, (_, h) => l + h + 1));
-  const size = layers * heads;
-  const ones = Array.from({ length: size }, () => Array.from({ length: size }, () => 1));
-  const model = { name: 'm', sha256: '', architecture: 'bert', layers, heads, headDim, hiddenSize, parameters: 1e6 };
-  const report: SelectionInput = {
-    model,
-    richness: perHead(),
-    activation: perHead(),
-    headNorms: perHead(),
-    correlation: { pearson: ones, covariance: ones },
-  };
-  fc.assert(
-    fc.property(
-      fc.integer({ min: 1, max: heads }),
-      fc.constantFrom<Tune>('qkv', 'qkvo'),
-      fc.nat(99),
-      (k, tune, seed) => {
-        const mask = selectHeads(report, { strategy: 'random', k, tune, seed });
-        expect(countNumbers(tunedSlices(config, mask))).toBe(mask.trainableParameters);
-      },
-    ),
-    { numRuns: 30 },
-  );
-});
+test.each(['tiny-bert', 'tiny-llama', 'tiny-qwen2', 'tiny-qwen3'])(
+  'with any choice, slices of %s have as many numbers as the mask says',
+  (name) => {
+    const config = readModelConfig(`${FIXTURES}/${name}`);
+    const { layers, heads, headDim, hiddenSize } = config;
+    const perHead = () => Array.from({ length: layers }, (_, l) => Array.from({ length: heads }, (_, h) => l + h + 1));
+    const size = layers * heads;
+    const ones = Array.from({ length: size }, () => Array.from({ length: size }, () => 1));
+    const sizes = { layers, heads, headDim, hiddenSize, parameters: 1e6, headParameters: headParameters(config) };
+    const report: SelectionInput = {
+      model: { name: 'm', sha256: '', ...sizes },
+      richness: perHead(),
+      activation: perHead(),
+      headNorms: perHead(),
+      correlation: { pearson: ones, covariance: ones },
+    };
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: heads }),
+        fc.constantFrom<Tune>('qkv', 'qkvo'),
+        fc.nat(99),
+        (k, tune, seed) => {
+          const mask = selectHeads(report, { strategy: 'random', k, tune, seed });
+          expect(countNumbers(tunedSlices(config, mask))).toBe(mask.trainableParameters);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  },
+);
 
 test('takes rows unchanged and columns transposed, of numbers and of bytes, and puts them back', () => {
   const whole = Float32Array.of(1, 2, 3, 4, 5, 6); // [2, 3]

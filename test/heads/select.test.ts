@@ -3,7 +3,7 @@ import { HifiError, invalidPart } from '../../foundation/errors';
 import { type Mask, STRATEGIES } from '../../heads/mask';
 import { rankHeads } from '../../heads/ranking';
 import { isScoreStrategy, SCORE_STRATEGIES } from '../../heads/scores';
-import { parametersPerHead, type SelectionInput, selectHeads } from '../../heads/select';
+import { parametersPerHead, type SelectionInput, selectHeads, trainedParameters } from '../../heads/select';
 
 /** Report of L layers and H heads with the given values per head, all heads correlated by `r`. */
 function reportOf(layers: number, heads: number, at: (node: number) => number, r = (_i: number, _j: number) => 0.5) {
@@ -285,6 +285,23 @@ describe('a budget', () => {
     const budgeted = selectHeads(report, { budget: 0.1, scope: 'layer' });
     expect(budgeted).toEqual(selectHeads(report, { budget: 0.1, scope: 'model' }));
     expect(budgeted.heads[0].score).toBe(rankHeads(report, { scope: 'model' }).pagerank[0][0]);
+  });
+
+  it('counts the rows of W_K and W_V that heads of a group share once', () => {
+    const report = reportOf(2, 4, (node) => [9, 1, 8, 7, 3, 2, 6, 5][node]);
+    report.model.headParameters = { q: 10, k: 20, v: 30, o: 5, groupSize: 2 };
+    report.model.parameters = 1000;
+    const richest = { strategy: 'richness-only' } as const;
+    // By richness: 0.0, 0.2, 0.3, 1.2, 1.3, … Each opens a group, but 0.3 and 1.3.
+    expect(selectHeads(report, { ...richest, budget: 0.06 }).heads).toHaveLength(1);
+    expect(chosen(report, { ...richest, budget: 0.13 })).toEqual(['0.0', '0.2', '0.3']);
+    expect(selectHeads(report, { ...richest, budget: 0.13 })).toMatchObject({ trainableParameters: 130, share: 0.13 });
+    expect(chosen(report, { ...richest, budget: 0.199 })).toEqual(['0.0', '0.2', '0.3', '1.2']);
+    expect(selectHeads(report, { ...richest, budget: 0.2 }).heads).toHaveLength(5);
+    expect(selectHeads(report, { strategy: 'all', tune: 'qkvo' }).trainableParameters).toBe(8 * 15 + 4 * 50);
+    expect(() => selectHeads(report, { ...richest, budget: 0.059 })).toThrow('one head is 60 of the model');
+    const places = [3, 2, 1].map((head) => ({ layer: 1, head }));
+    expect(trainedParameters(report.model, places, 'qkv')).toBe(3 * 10 + 2 * 50);
   });
 
   it('is ignored by all and none', () => {

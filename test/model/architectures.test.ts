@@ -1,9 +1,14 @@
 import { bert } from '../../model/architectures/bert';
 
+/** What a BERT's shapes do not depend on. */
+const HEADS = { heads: 1, keyValueHeads: 1, headDim: 1, raw: {} };
+
 const count = (layers: number, hiddenSize: number, intermediateSize: number) =>
   bert
     .tensors({
+      ...HEADS,
       layers,
+      heads: 1,
       hiddenSize,
       intermediateSize,
       vocabSize: 30522,
@@ -25,7 +30,9 @@ test.each([
 
 test('no name is given twice', () => {
   const sizes = {
+    ...HEADS,
     layers: 3,
+    heads: 1,
     hiddenSize: 4,
     embeddingSize: 4,
     intermediateSize: 8,

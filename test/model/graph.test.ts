@@ -7,7 +7,8 @@ import { openCheckpoint } from '../../model/checkpoint';
 import { type ModelConfig, readModelConfig } from '../../model/config';
 import { analysisModel, headOutputs, hiddenStatesModel, TOKEN_SIDE } from '../../model/graph';
 import { OnnxGraph, writeWeights } from '../../model/onnx';
-import { type GraphSource, PACKING } from '../../model/onnx-network';
+import { PACKING } from '../../model/onnx-inputs';
+import type { GraphSource } from '../../model/onnx-network';
 
 const golden: {
   names: string[];

@@ -2,7 +2,6 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { padBatch } from '../../data/batches';
-import { architectureOf } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
 import { hiddenStatesModel } from '../../model/graph';
 import { positionIds } from '../../model/positions';
@@ -38,12 +37,14 @@ it.each(goldenFiles)("gives transformers' hidden states of a padded batch: %s", 
   checkpoint.close();
   const matrix = (values: Int32Array) =>
     new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [batch.B, batch.S]);
-  const outputs = await session.run({
-    input_ids: matrix(batch.ids),
-    position_ids: matrix(positionIds(config, batch.ids, batch.S)),
-    attention_mask: matrix(batch.mask),
-    ...(architectureOf(config).segments && { token_type_ids: matrix(batch.typeIds) }),
-  });
+  const inputs: Record<string, Int32Array> = {
+    input_ids: batch.ids,
+    position_ids: positionIds(config, batch.ids, batch.S),
+    attention_mask: batch.mask,
+    token_type_ids: batch.typeIds,
+  };
+  const feeds = session.inputNames.map((name) => [name, matrix(inputs[name])] as const);
+  const outputs = await session.run(Object.fromEntries(feeds));
   await session.release();
 
   const d = config.hiddenSize;

@@ -184,6 +184,8 @@ const AXES: Record<DropoutSite, number> = {
   output: 3,
   headInput: 2,
   pooled: 2,
+  distances: 2,
+  convolution: 3,
 };
 
 // test/fixtures/make_training_golden.py tells what transformers drops.
@@ -198,14 +200,22 @@ it.each([
   'full-roberta',
   'full-distilbert',
   'full-electra',
+  'mpnet',
+  'deberta',
+  'full-deberta-v2',
+  'qwen3',
   'tokens',
   'tokens-roberta',
   'tokens-distilbert',
+  'tokens-deberta',
+  'tokens-qwen3',
 ])("%s drops out where transformers' own classifier does", async (name) => {
   const file = path.join(FIXTURES, 'training-golden', `${name}.golden.json`);
   const golden = JSON.parse(fs.readFileSync(file, 'utf8'));
   const opened = await openCheckpoint(path.join(FIXTURES, golden.model));
-  const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout: 0.4 };
+  // MPNet's task head has the rate of its layers.
+  const classifierDropout = opened.config.architecture === 'mpnet' ? 0.2 : 0.4;
+  const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout };
   const checkpoint = { ...opened, config };
   const mask = await maskOf(golden.heads, golden.tune, opened.folder);
   const kind = PROBLEMS[problemStoredAs(golden.problemType)].taskHead;
@@ -230,10 +240,11 @@ it.each([
   // Rows of tokens have three axes in PyTorch and two here.
   if (kind === 'token') golden.dropouts.at(-1)[0] = 2;
   const ofHead = golden.dropouts.filter(([axes]: [number]) => axes === 2).length;
-  const ofLayer = (golden.dropouts.length - 1 - ofHead) / config.layers;
+  const ofEmbeddings = golden.dropouts[0][0] === AXES.embeddings ? 1 : 0;
+  const ofLayer = (golden.dropouts.length - ofEmbeddings - ofHead) / config.layers;
   // The embeddings and the layers below the lowest tuned one run as in evaluation, unless all is
   // tuned.
-  const expected = golden.dropouts.slice(full ? 0 : 1 + lowest * ofLayer);
+  const expected = golden.dropouts.slice(full ? 0 : ofEmbeddings + lowest * ofLayer);
   expect(dropout.asked.map(({ site, rate }) => [AXES[site], rate])).toEqual(expected);
   opened.close();
 });

@@ -2,16 +2,21 @@ import { randomStream } from '../../data/random';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import type { Activation } from '../../model/operations';
 import { joinHeads, scores, softmax, splitHeads, weightedSum } from '../../trainer/attention';
+import { convolve } from '../../trainer/convolution';
+import { addDistanceBias } from '../../trainer/distance-bias';
+import { addDistanceScores } from '../../trainer/distance-scores';
 import { activate, add, addConstant, multiply, multiplyBy } from '../../trainer/elementwise';
 import { layerNorm } from '../../trainer/layer-norm';
 import { linear } from '../../trainer/linear';
+import { MASKED } from '../../trainer/network';
 import { Ops, type Tensor } from '../../trainer/ops';
 import { type Part, partOf } from '../../trainer/part';
+import { repeatHeads } from '../../trainer/repeat-heads';
+import { rmsNorm } from '../../trainer/rms-norm';
 import { rotary, turnByPlace } from '../../trainer/rotary';
 import { Session } from '../../trainer/session';
 import { Tape } from '../../trainer/tape';
-import { PADDING } from '../../trainer/token-rows';
-import { firstToken, meanToken, tableRows } from '../../trainer/tokens';
+import { allPlaces, firstToken, lastPlaces, lastToken, meanToken, tableRows } from '../../trainer/tokens';
 
 const tf = loadTensorFlow();
 
@@ -58,6 +63,16 @@ const CASES: Record<string, Case> = {
     shapes: [[6, 8], [8]],
     wanted: [0, 1],
     build: (tape, [x, scale]) => layerNorm(tape, x, { scale, epsilon: 1e-5 }),
+  },
+  'root mean square norm': {
+    shapes: [[6, 8], [8]],
+    wanted: [0, 1],
+    build: (tape, [x, scale]) => rmsNorm(tape, x, { scale, epsilon: 1e-5 }),
+  },
+  'root mean square norm of heads': {
+    shapes: [[2, 4, 3, 6], [6]],
+    wanted: [0, 1],
+    build: (tape, [x, scale]) => rmsNorm(tape, x, { scale, epsilon: 1e-5 }),
   },
   gelu: activation('gelu'),
   gelu_new: activation('gelu_new'),
@@ -117,6 +132,20 @@ const CASES: Record<string, Case> = {
     wanted: [0],
     build: (tape, [x], _, mask) => meanToken(tape, x, mask),
   },
+  'last real tokens beside another use of the rows': {
+    shapes: [[6, 8]],
+    wanted: [0],
+    build: (tape, [x], _, mask) => {
+      const all = activate(tape, x, 'tanh');
+      return linear(tape, lastToken(tape, x, mask), { tensor: all, transposed: false }); // [2, 6]
+    },
+  },
+  'scores without the tokens after a query': {
+    shapes: [[2, 4, 3, 3]],
+    wanted: [0],
+    build: (tape, [x], _, mask) =>
+      softmax(tape, addConstant(tape, x, tape.ops.aboveDiagonal(tape.ops.size(mask, 3), MASKED))),
+  },
   'rows of a table': {
     shapes: [[7, 5], [6]],
     wanted: [0],
@@ -131,7 +160,17 @@ const CASES: Record<string, Case> = {
   'rotary positions': {
     shapes: [[2, 4, 3, 6]],
     wanted: [0],
-    build: (tape, [x], _, mask) => rotary(tape, x, turnByPlace(tape.ops, [1, 0.3, 0.05], tape.ops.size(mask, 3))),
+    build: (tape, [x], _, mask) => rotary(tape, x, turnByPlace(tape.ops, [1, 0.3, 0.05], allPlaces(tape.ops, mask))),
+  },
+  'rotary positions of the last tokens': {
+    shapes: [[2, 4, 1, 6]],
+    wanted: [0],
+    build: (tape, [x], _, mask) => rotary(tape, x, turnByPlace(tape.ops, [1, 0.3, 0.05], lastPlaces(tape.ops, mask))),
+  },
+  'repeated heads': {
+    shapes: [[2, 2, 3, 2]],
+    wanted: [0],
+    build: (tape, [x], batch) => joinHeads(tape, repeatHeads(tape, x, 3, batch), batch),
   },
   scores: {
     shapes: [
@@ -150,10 +189,50 @@ const CASES: Record<string, Case> = {
     wanted: [0, 1],
     build: (tape, [probabilities, value]) => weightedSum(tape, probabilities, value),
   },
+  // Heads in the order 2, 0, 3, 1; two queries, three keys; rows of a table of 5.
+  'numbers by distance': {
+    shapes: [
+      [2, 4, 2, 3],
+      [5, 4],
+    ],
+    wanted: [0, 1],
+    build: (tape, [all, table]) => {
+      const rows = tape.ops.integers([2, 1, 0, 3, 2, 1]);
+      return addDistanceBias(tape, all, table, { rows, columns: [2, 0, 3, 1], queries: tape.ops.integers([2]) });
+    },
+  },
+  'products of queries with the rows of distances': distanceScores(2, 3, false),
+  'products of one query with the rows of distances': distanceScores(1, 3, false),
+  'products of keys with the rows of distances': distanceScores(3, 2, true),
+  'products of keys with the rows of distances to one query': distanceScores(3, 1, true),
+  convolution: {
+    shapes: [[6, 5], [4, 5, 3], [4], [2, 3, 1]],
+    wanted: [0, 1, 2],
+    values: { 3: [1, 1, 1, 1, 1, 0] },
+    build: (tape, [x, weight, bias, real], batch) => convolve(tape, x, { weight, bias, real, batch }),
+  },
 };
 
+/** Products of `count` tokens with rows of a table of 7, for distances to `others` tokens. */
+function distanceScores(count: number, others: number, byKey: boolean): Case {
+  return {
+    shapes: [
+      [2, 4, ...(byKey ? [others, count] : [count, others])],
+      [2, 4, count, 2],
+      [7, 8],
+    ],
+    wanted: [0, 1, 2],
+    build: (tape, [all, x, rows]) => {
+      const { ops } = tape;
+      const at = ops.integers(Array.from({ length: count + others }, (_, i) => [6, 0, 3, 3, 5][i]));
+      const sizes = { count: ops.integers([count]), others: ops.integers([others]) };
+      return addDistanceScores(tape, all, x, rows, { at, byKey, ...sizes });
+    },
+  };
+}
+
 /** The second sequence has one token of padding. */
-const MASK = { values: Float32Array.of(0, 0, 0, 0, 0, PADDING), shape: [2, 1, 1, 3] };
+const MASK = { values: Float32Array.of(0, 0, 0, 0, 0, MASKED), shape: [2, 1, 1, 3] };
 
 /** A graph with the operation, and Σ c ⊙ output as its loss. */
 function graphOf({ shapes, values = {}, build }: Case) {

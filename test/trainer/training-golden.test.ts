@@ -26,7 +26,8 @@ async function prepare(name: string) {
   const golden = JSON.parse(fs.readFileSync(path.join(folder, `${name}.golden.json`), 'utf8'));
   const stored = SafetensorsFile.open(path.join(folder, `${name}.golden.safetensors`));
   const base = await openCheckpoint(path.join(fixtures, golden.model));
-  const config = { ...base.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0 };
+  const raw = { ...base.config.raw, pooler_dropout: 0 };
+  const config = { ...base.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0, raw };
   const checkpoint: Checkpoint = { ...base, config };
   const heads = (golden.heads as number[][]).flatMap((layer, i) => layer.map((head) => ({ layer: i, head, score: 1 })));
   const mask = { heads, tune: golden.tune as Mask['tune'] };

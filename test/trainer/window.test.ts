@@ -6,11 +6,10 @@ import { float32Arithmetic } from '../../model/arithmetic';
 import { OnnxGraph } from '../../model/onnx';
 import { OnnxNetwork } from '../../model/onnx-network';
 import type { Operations } from '../../model/operations';
-import { TensorFlowNetwork } from '../../trainer/network';
+import { MASKED, TensorFlowNetwork } from '../../trainer/network';
 import type { NetworkWeights } from '../../trainer/network-weights';
 import { Ops, type Tensor } from '../../trainer/ops';
 import { type Feed, Session } from '../../trainer/session';
-import { PADDING } from '../../trainer/token-rows';
 
 const tf = loadTensorFlow();
 const [B, H, dh, REACH] = [2, 3, 4, 2];
@@ -75,7 +74,7 @@ function openTensorFlow() {
   const gradients = net.tape.gradients(output, ops.scale(rows[3], 1), wanted);
   const session = new Session(tf, ops);
   const run = ({ query, key, value, byOutput, lengths }: Inputs, S: number) => {
-    const real = lengths.flatMap((length) => Array.from({ length: S }, (_, s) => (s < length ? 0 : PADDING)));
+    const real = lengths.flatMap((length) => Array.from({ length: S }, (_, s) => (s < length ? 0 : MASKED)));
     const feeds: [Tensor, Feed][] = [
       ...[query, key, value, byOutput].map((values, i): [Tensor, Feed] => [rows[i], { values, shape: [B * S, WIDTH] }]),
       [mask, { values: Float32Array.from(real), shape: [B, 1, 1, S] }],

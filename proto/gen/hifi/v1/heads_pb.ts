@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file hifi/v1/heads.proto.
  */
 export const file_hifi_v1_heads: GenFile = /*@__PURE__*/
-  fileDesc("ChNoaWZpL3YxL2hlYWRzLnByb3RvEgdoaWZpLnYxIqsBCg1Nb2RlbElkZW50aXR5EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhkKDGFyY2hpdGVjdHVyZRgDIAEoCUgAiAEBEhgKC2hpZGRlbl9zaXplGAQgASgNSAGIAQESFwoKcGFyYW1ldGVycxgFIAEoDUgCiAEBQg8KDV9hcmNoaXRlY3R1cmVCDgoMX2hpZGRlbl9zaXplQg0KC19wYXJhbWV0ZXJzIooBCgpSYW5rZWRIZWFkEhIKBWxheWVyGAEgASgNSACIAQESEQoEaGVhZBgCIAEoDUgBiAEBEhIKBXNjb3JlGAMgASgBSAKIAQESFgoJc3RhYmlsaXR5GAQgASgBSAOIAQFCCAoGX2xheWVyQgcKBV9oZWFkQggKBl9zY29yZUIMCgpfc3RhYmlsaXR5ImgKEFJhbmtDb3JyZWxhdGlvbnMSFQoIcmljaG5lc3MYASABKAFIAIgBARIcCg9jb3JyZWxhdGlvbl9zdW0YAiABKAFIAYgBAUILCglfcmljaG5lc3NCEgoQX2NvcnJlbGF0aW9uX3N1bSIsCgxSaWNobmVzc0F0WGkSCgoCeGkYASABKAESEAoIcmljaG5lc3MYAiADKAEiTgoMTWVhc3VyZWRSb3dzEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHJvd3MYAyABKA0SEgoKc2FtcGxlX2lkcxgEIAMoDSLpBAoKSGVhZFJlcG9ydBIlCgVtb2RlbBgBIAEoCzIWLmhpZmkudjEuTW9kZWxJZGVudGl0eRIPCgdzYW1wbGVzGAIgASgNEg4KBmxheWVycxgDIAEoDRINCgVoZWFkcxgEIAEoDRIQCghoZWFkX2RpbRgFIAEoDRImCgl0b3BfaGVhZHMYBiADKAsyEy5oaWZpLnYxLlJhbmtlZEhlYWQSEAoIcmljaG5lc3MYByADKAESFwoPcmljaG5lc3Nfc3RkZXJyGAggAygBEi0KDnJpY2huZXNzX2J5X3hpGAkgAygLMhUuaGlmaS52MS5SaWNobmVzc0F0WGkSDwoHcGVhcnNvbhgKIAMoARISCgpjb3ZhcmlhbmNlGAsgAygBEhAKCHBhZ2VyYW5rGAwgAygBEhIKCmFjdGl2YXRpb24YDSADKAESEgoKaGVhZF9ub3JtcxgOIAMoARIRCglzdGFiaWxpdHkYDyADKAESEwoLZGV2aWNlX3VzZWQYECABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGBEgASgBEhAKCHdhcm5pbmdzGBIgAygJEjQKEXJhbmtfY29ycmVsYXRpb25zGBMgAygLMhkuaGlmaS52MS5SYW5rQ29ycmVsYXRpb25zEhAKCHNwZWN0cnVtGBQgAygBEhcKCml0ZXJhdGlvbnMYFSABKA1IAIgBARIjCgRkYXRhGBYgASgLMhUuaGlmaS52MS5NZWFzdXJlZFJvd3MSKQoHb3B0aW9ucxgXIAEoCzIYLmhpZmkudjEuQW5hbHlzaXNPcHRpb25zQg0KC19pdGVyYXRpb25zItUCCgRNYXNrEiUKBW1vZGVsGAEgASgLMhYuaGlmaS52MS5Nb2RlbElkZW50aXR5EhUKCHN0cmF0ZWd5GAIgASgJSACIAQESDgoBaxgDIAEoDUgBiAEBEhMKBmJ1ZGdldBgEIAEoAUgCiAEBEhEKBHR1bmUYBSABKAlIA4gBARIiCgVoZWFkcxgGIAMoCzITLmhpZmkudjEuUmFua2VkSGVhZBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgHIAEoDUgEiAEBEh0KEHRvdGFsX3BhcmFtZXRlcnMYCCABKA1IBYgBARISCgVzaGFyZRgJIAEoAUgGiAEBQgsKCV9zdHJhdGVneUIECgJfa0IJCgdfYnVkZ2V0QgcKBV90dW5lQhcKFV90cmFpbmFibGVfcGFyYW1ldGVyc0ITChFfdG90YWxfcGFyYW1ldGVyc0IICgZfc2hhcmViBnByb3RvMw", [file_hifi_v1_options]);
+  fileDesc("ChNoaWZpL3YxL2hlYWRzLnByb3RvEgdoaWZpLnYxIt0BCg1Nb2RlbElkZW50aXR5EgwKBG5hbWUYASABKAkSDgoGc2hhMjU2GAIgASgJEhkKDGFyY2hpdGVjdHVyZRgDIAEoCUgAiAEBEhgKC2hpZGRlbl9zaXplGAQgASgNSAGIAQESFwoKcGFyYW1ldGVycxgFIAEoDUgCiAEBEjAKD2hlYWRfcGFyYW1ldGVycxgGIAEoCzIXLmhpZmkudjEuSGVhZFBhcmFtZXRlcnNCDwoNX2FyY2hpdGVjdHVyZUIOCgxfaGlkZGVuX3NpemVCDQoLX3BhcmFtZXRlcnMiUAoOSGVhZFBhcmFtZXRlcnMSCQoBcRgBIAEoDRIJCgFrGAIgASgNEgkKAXYYAyABKA0SCQoBbxgEIAEoDRISCgpncm91cF9zaXplGAUgASgNIooBCgpSYW5rZWRIZWFkEhIKBWxheWVyGAEgASgNSACIAQESEQoEaGVhZBgCIAEoDUgBiAEBEhIKBXNjb3JlGAMgASgBSAKIAQESFgoJc3RhYmlsaXR5GAQgASgBSAOIAQFCCAoGX2xheWVyQgcKBV9oZWFkQggKBl9zY29yZUIMCgpfc3RhYmlsaXR5ImgKEFJhbmtDb3JyZWxhdGlvbnMSFQoIcmljaG5lc3MYASABKAFIAIgBARIcCg9jb3JyZWxhdGlvbl9zdW0YAiABKAFIAYgBAUILCglfcmljaG5lc3NCEgoQX2NvcnJlbGF0aW9uX3N1bSIsCgxSaWNobmVzc0F0WGkSCgoCeGkYASABKAESEAoIcmljaG5lc3MYAiADKAEiTgoMTWVhc3VyZWRSb3dzEgwKBHBhdGgYASABKAkSDgoGc2hhMjU2GAIgASgJEgwKBHJvd3MYAyABKA0SEgoKc2FtcGxlX2lkcxgEIAMoDSLpBAoKSGVhZFJlcG9ydBIlCgVtb2RlbBgBIAEoCzIWLmhpZmkudjEuTW9kZWxJZGVudGl0eRIPCgdzYW1wbGVzGAIgASgNEg4KBmxheWVycxgDIAEoDRINCgVoZWFkcxgEIAEoDRIQCghoZWFkX2RpbRgFIAEoDRImCgl0b3BfaGVhZHMYBiADKAsyEy5oaWZpLnYxLlJhbmtlZEhlYWQSEAoIcmljaG5lc3MYByADKAESFwoPcmljaG5lc3Nfc3RkZXJyGAggAygBEi0KDnJpY2huZXNzX2J5X3hpGAkgAygLMhUuaGlmaS52MS5SaWNobmVzc0F0WGkSDwoHcGVhcnNvbhgKIAMoARISCgpjb3ZhcmlhbmNlGAsgAygBEhAKCHBhZ2VyYW5rGAwgAygBEhIKCmFjdGl2YXRpb24YDSADKAESEgoKaGVhZF9ub3JtcxgOIAMoARIRCglzdGFiaWxpdHkYDyADKAESEwoLZGV2aWNlX3VzZWQYECABKAkSFwoPZWxhcHNlZF9zZWNvbmRzGBEgASgBEhAKCHdhcm5pbmdzGBIgAygJEjQKEXJhbmtfY29ycmVsYXRpb25zGBMgAygLMhkuaGlmaS52MS5SYW5rQ29ycmVsYXRpb25zEhAKCHNwZWN0cnVtGBQgAygBEhcKCml0ZXJhdGlvbnMYFSABKA1IAIgBARIjCgRkYXRhGBYgASgLMhUuaGlmaS52MS5NZWFzdXJlZFJvd3MSKQoHb3B0aW9ucxgXIAEoCzIYLmhpZmkudjEuQW5hbHlzaXNPcHRpb25zQg0KC19pdGVyYXRpb25zItUCCgRNYXNrEiUKBW1vZGVsGAEgASgLMhYuaGlmaS52MS5Nb2RlbElkZW50aXR5EhUKCHN0cmF0ZWd5GAIgASgJSACIAQESDgoBaxgDIAEoDUgBiAEBEhMKBmJ1ZGdldBgEIAEoAUgCiAEBEhEKBHR1bmUYBSABKAlIA4gBARIiCgVoZWFkcxgGIAMoCzITLmhpZmkudjEuUmFua2VkSGVhZBIhChR0cmFpbmFibGVfcGFyYW1ldGVycxgHIAEoDUgEiAEBEh0KEHRvdGFsX3BhcmFtZXRlcnMYCCABKA1IBYgBARISCgVzaGFyZRgJIAEoAUgGiAEBQgsKCV9zdHJhdGVneUIECgJfa0IJCgdfYnVkZ2V0QgcKBV90dW5lQhcKFV90cmFpbmFibGVfcGFyYW1ldGVyc0ITChFfdG90YWxfcGFyYW1ldGVyc0IICgZfc2hhcmViBnByb3RvMw", [file_hifi_v1_options]);
 
 /**
  * Identity of the model of a report or mask.
@@ -35,7 +35,7 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
   sha256: string;
 
   /**
-   * bert, roberta, xlm-roberta, distilbert or electra. Absent in a mask.
+   * The `model_type` of config.json, such as bert or qwen3. Absent in a mask.
    *
    * @generated from field: optional string architecture = 3;
    */
@@ -55,6 +55,14 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
    * @generated from field: optional uint32 parameters = 5;
    */
   parameters?: number | undefined;
+
+  /**
+   * Numbers that tuning one head trains. Default: head_dim rows of three matrices of width
+   * hidden_size and of the biases of Q and V, as in BERT.
+   *
+   * @generated from field: hifi.v1.HeadParameters head_parameters = 6;
+   */
+  headParameters?: HeadParameters | undefined;
 };
 
 /**
@@ -63,6 +71,56 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
  */
 export const ModelIdentitySchema: GenMessage<ModelIdentity> = /*@__PURE__*/
   messageDesc(file_hifi_v1_heads, 0);
+
+/**
+ * Numbers that tuning one head trains, by role.
+ *
+ * @generated from message hifi.v1.HeadParameters
+ */
+export type HeadParameters = Message<"hifi.v1.HeadParameters"> & {
+  /**
+   * Its rows of W_Q, with the bias if there is one.
+   *
+   * @generated from field: uint32 q = 1;
+   */
+  q: number;
+
+  /**
+   * Its rows of W_K, with the bias if it has a gradient.
+   *
+   * @generated from field: uint32 k = 2;
+   */
+  k: number;
+
+  /**
+   * Its rows of W_V, with the bias if there is one.
+   *
+   * @generated from field: uint32 v = 3;
+   */
+  v: number;
+
+  /**
+   * Its columns of W_O.
+   *
+   * @generated from field: uint32 o = 4;
+   */
+  o: number;
+
+  /**
+   * Neighbouring heads that share the rows of W_K and W_V, at least 1. Shared rows are trained
+   * once.
+   *
+   * @generated from field: uint32 group_size = 5;
+   */
+  groupSize: number;
+};
+
+/**
+ * Describes the message hifi.v1.HeadParameters.
+ * Use `create(HeadParametersSchema)` to create a new message.
+ */
+export const HeadParametersSchema: GenMessage<HeadParameters> = /*@__PURE__*/
+  messageDesc(file_hifi_v1_heads, 1);
 
 /**
  * A head with its ranking score.
@@ -105,7 +163,7 @@ export type RankedHead = Message<"hifi.v1.RankedHead"> & {
  * Use `create(RankedHeadSchema)` to create a new message.
  */
 export const RankedHeadSchema: GenMessage<RankedHead> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 1);
+  messageDesc(file_hifi_v1_heads, 2);
 
 /**
  * Correlation of a layer's ranking with its inputs: Spearman's ρ of PageRank, −1 … 1; 0 if
@@ -134,7 +192,7 @@ export type RankCorrelations = Message<"hifi.v1.RankCorrelations"> & {
  * Use `create(RankCorrelationsSchema)` to create a new message.
  */
 export const RankCorrelationsSchema: GenMessage<RankCorrelations> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 2);
+  messageDesc(file_hifi_v1_heads, 3);
 
 /**
  * Information richness I_h of all heads at one ξ.
@@ -162,7 +220,7 @@ export type RichnessAtXi = Message<"hifi.v1.RichnessAtXi"> & {
  * Use `create(RichnessAtXiSchema)` to create a new message.
  */
 export const RichnessAtXiSchema: GenMessage<RichnessAtXi> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 3);
+  messageDesc(file_hifi_v1_heads, 4);
 
 /**
  * Measured rows.
@@ -204,7 +262,7 @@ export type MeasuredRows = Message<"hifi.v1.MeasuredRows"> & {
  * Use `create(MeasuredRowsSchema)` to create a new message.
  */
 export const MeasuredRowsSchema: GenMessage<MeasuredRows> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 4);
+  messageDesc(file_hifi_v1_heads, 5);
 
 /**
  * Measurements of every head by one analysis. Matrices are flat, row by row; heads are in the order
@@ -383,7 +441,7 @@ export type HeadReport = Message<"hifi.v1.HeadReport"> & {
  * Use `create(HeadReportSchema)` to create a new message.
  */
 export const HeadReportSchema: GenMessage<HeadReport> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 5);
+  messageDesc(file_hifi_v1_heads, 6);
 
 /**
  * The heads to tune.
@@ -461,5 +519,5 @@ export type Mask = Message<"hifi.v1.Mask"> & {
  * Use `create(MaskSchema)` to create a new message.
  */
 export const MaskSchema: GenMessage<Mask> = /*@__PURE__*/
-  messageDesc(file_hifi_v1_heads, 6);
+  messageDesc(file_hifi_v1_heads, 7);
 
