@@ -58,7 +58,7 @@ const INT: Attribute = { type: 'int32' };
 export class Ops {
   readonly nodes: Node[] = [];
   readonly variables: Variable[] = [];
-  /** Constants and sizes that are in the graph already. */
+  /** Constants, sizes and slices that are in the graph already. */
   private readonly known = new Map<string, Tensor>();
 
   /** Value that the caller feeds at each run. */
@@ -204,11 +204,10 @@ export class Ops {
       if (typeof length !== 'number' || typeof from !== 'number') return null;
       return length >= 0 ? length : whole === null ? null : whole - from;
     });
-    return this.node(
-      'Slice',
-      [x, this.sizes(begin), this.sizes(size)],
-      { T: x.dtype === 'int32' ? INT : FLOAT, Index: INT },
-      shape,
+    const attributes = { T: x.dtype === 'int32' ? INT : FLOAT, Index: INT };
+    const place = [...begin, ...size].map((each) => (typeof each === 'number' ? each : each.name));
+    return this.once(`slice ${x.name} ${place}`, () =>
+      this.node('Slice', [x, this.sizes(begin), this.sizes(size)], attributes, shape),
     );
   }
 
