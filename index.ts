@@ -82,6 +82,7 @@ export type {
 export type { Run, RunOptions } from './library/run';
 export type { Rows, TextRows } from './library/text-rows';
 export { evaluate, exportModel, predict, readDelta, train } from './library/tune';
+export type { TensorPart } from './model/architecture';
 export type { OnProgress } from './model/fetch';
 export { ONNX_DTYPES, type OnnxDtype } from './model/onnx-dtype';
 export { type ResolveOptions, resolveModel } from './model/resolve';

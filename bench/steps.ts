@@ -16,18 +16,14 @@ function candidates(model: string, python: string): Candidate[] {
   const hook = path.join(__dirname, '../test/support/typescript-hook.cjs');
   const child = path.join(__dirname, 'training-child.ts');
   const peers = path.join(__dirname, 'peer_lora.py');
-  const ours = (name: string, firstLayer: number) =>
-    new Candidate(
-      name,
-      process.execPath,
-      ['--require', hook, child, model, '3', String(firstLayer)],
-      trainerEnvironment(),
-    );
+  const ours = (name: string, ...tuned: string[]) =>
+    new Candidate(name, process.execPath, ['--require', hook, child, model, ...tuned], trainerEnvironment());
   const peer = (name: string, mode: string) =>
     new Candidate(name, python, [peers, '--model', model, '--mode', mode, '--serve']);
   return [
-    ours('hifi, 3 heads in all layers', 0),
-    ours('hifi-mid-top, cached prefix', layers >> 1),
+    ours('hifi, 3 heads in all layers', '3', '0'),
+    ours('hifi-mid-top, cached prefix', '3', String(layers >> 1)),
+    ours('LoRA r = 8 in hifi', 'lora'),
     peer('PEFT LoRA r = 8', 'lora'),
     peer('PEFT LoRA r = 8, upper half', 'lora-top'),
     ...(architecture === 'bert'

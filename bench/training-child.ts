@@ -1,7 +1,10 @@
 import * as readline from 'node:readline';
+import { BASELINES } from '../compare/baselines';
+import { tuningOf } from '../delta/tuning';
 import type { Mask } from '../heads/mask';
 import { loadTensorFlow } from '../infra/tensorflow';
 import { openCheckpoint } from '../model/checkpoint';
+import type { ModelConfig } from '../model/config';
 import { FreshRows } from '../trainer/prefix';
 import { Program, type RowBatch } from '../trainer/program';
 import { TokenRows } from '../trainer/token-rows';
@@ -11,30 +14,27 @@ import { Training } from '../trainer/training';
 /*
  * Training steps of hifi behind the line protocol of peer_lora.py. `step B S` on stdin runs a step
  * on B full rows of S random tokens and prints its seconds; `peak` prints the peak resident memory
- * of the process. Arguments: model folder, k, first tuned layer.
+ * of the process. Arguments: model folder, then k and the first tuned layer, or a baseline.
  */
 
 async function main(): Promise<void> {
-  const [folder, k, firstLayer] = process.argv.slice(2);
+  const [folder, ...tuned] = process.argv.slice(2);
   const checkpoint = await openCheckpoint(folder);
   const { config } = checkpoint;
-  const heads = Array.from({ length: config.layers - Number(firstLayer) }, (_, i) =>
-    Array.from({ length: Number(k) }, (_, n) => ({
-      layer: Number(firstLayer) + i,
-      head: Math.floor(((n + 0.5) * config.heads) / Number(k)),
-      score: 1,
-    })),
-  ).flat();
-  const mask: Pick<Mask, 'heads' | 'tune'> = { heads, tune: 'qkv' };
-  const { layout, initial } = trainable(checkpoint, mask, 2, 0);
+  const [name] = tuned;
+  const tuning =
+    name in BASELINES
+      ? tuningOf(config, { heads: [], tune: 'qkv' }, BASELINES[name as keyof typeof BASELINES].further(config))
+      : tuningOf(config, { heads: headsOf(config, Number(name), Number(tuned[1])), tune: 'qkv' });
+  const { layout, initial } = trainable(checkpoint, tuning, 2, 0);
   const program = new Program(
     loadTensorFlow(),
-    { checkpoint, mask, layout, outputs: 2, objective: { problem: 'single-label' } },
+    { checkpoint, tuning, layout, outputs: 2, objective: { problem: 'single-label' } },
     initial,
   );
   const schedule = { lr: 1e-4, warmup: 0.06, weightDecay: 0, steps: 1e6, seed: 0 };
   const training = new Training(program, schedule);
-  const tokens = new TokenRows(checkpoint);
+  const tokens = new TokenRows(checkpoint, program.readsWords);
   const readers = new Map<string, () => RowBatch>();
   /** As a training reads: what frozen layers put out is kept, embeddings are made for each step. */
   const readerOf = (B: number, S: number) => {
@@ -71,5 +71,11 @@ async function main(): Promise<void> {
     process.stdout.write(`${((performance.now() - from) / 1000).toFixed(6)}\n`);
   }
 }
+
+/** k heads of each layer from `first` on, spread over the layer. */
+const headsOf = ({ layers, heads }: ModelConfig, k: number, first: number): Mask['heads'] =>
+  Array.from({ length: layers - first }, (_, i) =>
+    Array.from({ length: k }, (_, n) => ({ layer: first + i, head: Math.floor(((n + 0.5) * heads) / k), score: 1 })),
+  ).flat();
 
 void main();

@@ -7,7 +7,7 @@ import { reportModelOf } from '../model/description';
 import { claimComparison } from './comparison-folder';
 import { type ComparedData, readComparedData } from './data';
 import type { EmbeddingFile } from './features';
-import { LOGISTIC, type Method } from './methods';
+import { LOGISTIC, type Method, type TunedMethod } from './methods';
 import { COMPARED } from './problems';
 import { embeddedFiles, fitRegression } from './regression';
 import type { CompareEvent, CompareRequest } from './request';
@@ -102,7 +102,7 @@ class Comparison {
 
   /** Trains with each learning rate and tests the best. If all fail, returns the first run. */
   private async *tuning(
-    method: Exclude<Method, typeof LOGISTIC>,
+    method: TunedMethod,
     seed: number,
     lrs: readonly number[],
   ): AsyncGenerator<CompareEvent, RunRecord> {

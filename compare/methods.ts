@@ -1,5 +1,8 @@
-import { STRATEGIES, type Strategy } from '../heads/mask';
+import type { FurtherTuning } from '../delta/tuning';
+import { STRATEGIES, type Strategy, type Tune } from '../heads/mask';
 import type { RankingOptions } from '../heads/ranking';
+import type { ModelConfig } from '../model/config';
+import { BASELINES, type Baseline } from './baselines';
 
 /** Other readings of the paper's ranking, by name; each but the first differs in one option. */
 const READINGS = {
@@ -10,27 +13,33 @@ const READINGS = {
   'hifi-0.85': { damping: 0.85 },
 } as const satisfies Record<string, Partial<RankingOptions>>;
 
-/** Full fine-tuning: heads and all other parameters (docs/method.md). */
-export const FULL = 'full';
-
 /** Logistic regression on embeddings of the frozen model. */
 export const LOGISTIC = 'logistic';
 
-/** Methods of a comparison: strategies, other readings of `hifi`, `full` and `logistic`. */
+/**
+ * Methods of a comparison: strategies, other readings of `hifi`, baselines that tune the model, and
+ * `logistic`.
+ */
 export const METHODS = [
   ...STRATEGIES,
   ...(Object.keys(READINGS) as (keyof typeof READINGS)[]),
-  FULL,
+  ...(Object.keys(BASELINES) as (keyof typeof BASELINES)[]),
   LOGISTIC,
 ] as const;
 export type Method = (typeof METHODS)[number];
 
-/** Strategy of a method that tunes the model, and ranking options that differ from the defaults. */
-export function selectionOf(method: Exclude<Method, typeof LOGISTIC>): {
-  strategy: Strategy;
-  ranking: Partial<RankingOptions>;
-} {
-  if (method === FULL) return { strategy: 'all', ranking: {} };
-  if (method in READINGS) return { strategy: 'hifi', ranking: READINGS[method as keyof typeof READINGS] };
-  return { strategy: method as Strategy, ranking: {} };
+/** Method that tunes the model. */
+export type TunedMethod = Exclude<Method, typeof LOGISTIC>;
+
+/** Strategy of a method, and options of the selection that differ from the defaults. */
+export function selectionOf(method: TunedMethod): { strategy: Strategy } & Partial<RankingOptions & { tune: Tune }> {
+  if (method in READINGS) return { strategy: 'hifi', ...READINGS[method as keyof typeof READINGS] };
+  const { further: _, ...selection } = baselineOf(method) ?? { strategy: method as Strategy };
+  return selection;
 }
+
+/** What a method tunes beside the chosen heads; undefined for nothing. */
+export const furtherOf = (method: TunedMethod, config: ModelConfig): FurtherTuning | undefined =>
+  baselineOf(method)?.further(config);
+
+const baselineOf = (method: string): Baseline | undefined => BASELINES[method as keyof typeof BASELINES];

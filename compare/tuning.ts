@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { isBetter } from '../delta/metrics';
-import { countNumbers, tunedSlices } from '../delta/slices';
 import { TRAIN_DEFAULTS, type TrainMetrics } from '../delta/training-options';
 import { HifiError } from '../foundation/errors';
 import { peakOf } from '../foundation/process-memory';
@@ -11,29 +10,26 @@ import type { ModelConfig } from '../model/config';
 import { clearState } from '../trainer/state';
 import { evaluate, train } from '../trainer/training-engine';
 import { progressOf } from './engine-progress';
-import { FULL, type LOGISTIC, type Method, selectionOf } from './methods';
+import { furtherOf, selectionOf, type TunedMethod } from './methods';
 import type { CompareEvent, CompareRequest } from './request';
 import { type RunKey, type RunRecord, readRun, runName, writeRun } from './run-record';
 import type { SeedInputs } from './seed-inputs';
 
-type Tuned = Exclude<Method, typeof LOGISTIC>;
-
 /** Options of the selection for a method; `random` draws other heads for each seed. */
 export function selectionFor(
-  method: Tuned,
+  method: TunedMethod,
   { size, tune }: Pick<CompareRequest, 'size' | 'tune'>,
   seed: number,
 ): SelectionOptions {
-  const { strategy, ranking } = selectionOf(method);
   const { k: _, ...defaults } = SELECTION_DEFAULTS;
-  return { ...defaults, ...ranking, strategy, ...size, tune, seed };
+  return { ...defaults, ...size, tune, seed, ...selectionOf(method) };
 }
 
 /** Trains a method with one seed and learning rate; {@link testMethod} removes its delta. */
 export async function* trainMethod(
   request: CompareRequest,
   inputs: SeedInputs,
-  { contestant: method, lr }: { contestant: Tuned; lr: number },
+  { contestant: method, lr }: { contestant: TunedMethod; lr: number },
   config: ModelConfig,
   signal: AbortSignal,
 ): AsyncGenerator<CompareEvent, RunRecord> {
@@ -42,12 +38,18 @@ export async function* trainMethod(
   const key = { contestant: method, seed, lr };
   const options = selectionFor(method, request, seed);
   const { measured, seconds } = yield* inputs.measured(options.strategy, signal);
-  const chosen = selectHeads(measured, options);
-  const mask = method === FULL ? wholeModel(chosen, config) : chosen;
+  const mask = selectHeads(measured, options);
   const folder = deltaFolder(out, key);
   fs.mkdirSync(folder, { recursive: true });
   const started = performance.now();
-  const trainRequest = { model, train: rows.train, dev: rows.dev, mask, options: { ...training, ...engine, lr, seed } };
+  const tuned = { mask, further: furtherOf(method, config) };
+  const trainRequest = {
+    model,
+    train: rows.train,
+    dev: rows.dev,
+    ...tuned,
+    options: { ...training, ...engine, lr, seed },
+  };
   const { metrics, failure } = yield* trainingOrFailure(
     train({ ...trainRequest, out: folder, prefixes: inputs.prefixes, resume: true }, signal),
   );
@@ -114,17 +116,10 @@ const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum +
 /** True if a strategy chooses heads by a measurement. */
 const usesMeasurement = (strategy: string) => !['random', 'all', 'none'].includes(strategy);
 
-/** Mask of every head and all other parameters of the model. */
-function wholeModel(allHeads: Mask, config: ModelConfig): Mask {
-  const mask: Mask = { ...allHeads, tune: 'full' };
-  const trainableParameters = countNumbers(tunedSlices(config, mask));
-  return { ...mask, trainableParameters, share: trainableParameters / mask.totalParameters };
-}
-
 function sizesOf(mask: Mask, metrics: TrainMetrics | undefined) {
   return {
     heads: mask.heads.map(({ layer, head }): [number, number] => [layer, head]),
-    trainableParameters: mask.trainableParameters,
+    trainableParameters: metrics?.trainableParameters ?? 0,
     taskHeadParameters: metrics?.taskHeadParameters ?? 0,
     totalParameters: mask.totalParameters,
   };

@@ -36,11 +36,11 @@ export interface AdapterExport {
  * of the change. For columns it is the other way round. Only base + change is rounded. A card
  * beside it says how to load it.
  *
- * @throws INVALID_INPUT if the delta belongs to another base or is of full fine-tuning, or `out` is
+ * @throws INVALID_INPUT if the delta belongs to another base or tunes more than heads, or `out` is
  *   not empty
  */
 export async function exportAdapter({ checkpoint, delta, out }: AdapterExport): Promise<void> {
-  if (delta.info.mask.tune === 'full') throw invalidInput('full fine-tuning has no adapter; export a checkpoint');
+  if (delta.info.parts) throw invalidInput('a delta that tunes more than heads has no adapter; export a checkpoint');
   const tensors = adapterTensors(checkpoint, delta);
   const config = adapterConfig(checkpoint, delta);
   publishFolder(out, (folder) => {

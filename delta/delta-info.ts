@@ -4,8 +4,10 @@ import type { LabelSet } from '../data/problem';
 import { sortedKeys } from '../foundation/canonical-json';
 import { invalidInput } from '../foundation/errors';
 import type { Mask } from '../heads/mask';
-import type { TaskHeadKind } from '../model/architecture';
+import type { TaskHeadKind, TensorPart } from '../model/architecture';
+import type { ModelConfig } from '../model/config';
 import { PROBLEMS, problemStoredAs, STORED_PROBLEMS, type StoredProblem } from './problems';
+import { besideHeads } from './slices';
 
 /**
  * Content of delta.json: the base of a delta, its mask and training, and the meaning of its logits.
@@ -24,6 +26,8 @@ export interface DeltaInfo {
   };
   /** Tuned heads. */
   mask: Mask;
+  /** Other tuned parts of the base. Only methods of a comparison have any. */
+  parts?: readonly TensorPart[];
   /** Label of each class number, as in the training file; null for a regression or relevance. */
   id2label: Record<string, string> | null;
   /** Problem that the logits answer. */
@@ -44,17 +48,28 @@ const number = z.number('a number');
 const threshold = number.min(0, 'from 0 to 1').max(1, 'from 0 to 1');
 const hash = z.string('a SHA-256').regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal');
 
+/** Value of `mask.tune` in older files of a comparison; see {@link withParts}. */
+const WHOLE_MODEL = 'full';
+
 // Loose, because a later version may have more fields than reading a delta needs.
 const mask = z.looseObject({
   schemaVersion: z.literal(1, '1'),
   model: z.object({ name: text, sha256: text }),
   strategy: text,
-  tune: z.enum(['qkv', 'qkvo', 'full'], '"qkv", "qkvo" or "full"'),
+  tune: z.enum(['qkv', 'qkvo', WHOLE_MODEL], '"qkv" or "qkvo"'),
   heads: z.array(z.object({ layer: index, head: index, score: number })),
   trainableParameters: index,
   totalParameters: index,
   share: number,
 });
+
+const parts = z.array(
+  z.object({
+    tensor: text,
+    axis: z.enum(['rows', 'columns'], '"rows" or "columns"'),
+    ranges: z.array(z.tuple([index, index], 'two indices')),
+  }),
+);
 
 const options = z.looseObject({
   epochs: number,
@@ -97,6 +112,7 @@ const deltaInfo = z
     schemaVersion: z.literal(1, '1'),
     base: z.object({ name: text, sha256: hash, architecture: text }),
     mask,
+    parts: parts.optional(),
     id2label: z.record(z.string(), text).nullable(),
     problemType: z.enum(STORED_PROBLEMS, STORED_PROBLEM_CHOICE),
     thresholds: z.array(threshold).optional(),
@@ -153,12 +169,13 @@ export const labelsOf = ({ id2label, problemType, thresholds }: Omit<TaskHeadInf
 
 /** Formats delta.json as one line. The order of keys and heads in `info` does not matter. */
 export function formatDeltaInfo(info: DeltaInfo): string {
-  const { schemaVersion, base, mask, id2label, problemType, thresholds, task, options, seed } = info;
+  const { schemaVersion, base, mask, parts, id2label, problemType, thresholds, task, options, seed } = info;
   const { name, sha256, architecture } = base;
   const ordered = {
     schemaVersion,
     base: { name, sha256, architecture },
     mask: sortedKeys({ ...mask, heads: [...mask.heads].sort((a, b) => a.layer - b.layer || a.head - b.head) }),
+    ...(parts && { parts }),
     id2label,
     problemType,
     ...(thresholds && { thresholds }),
@@ -183,4 +200,13 @@ export function parseDeltaInfo(json: string, file: string): DeltaInfo {
     throw invalidInput(`${file}: ${path.length > 0 ? path.join('.') : 'its content'} must be ${message}`, parsed.error);
   }
   return parsed.data as unknown as DeltaInfo;
+}
+
+/**
+ * Info of a delta of this base with its tuned parts. Older files of full fine-tuning list none: all
+ * heads and every other tensor are tuned.
+ */
+export function withParts(info: DeltaInfo, config: ModelConfig): DeltaInfo {
+  const tune: string = info.mask.tune;
+  return tune === WHOLE_MODEL ? { ...info, mask: { ...info.mask, tune: 'qkvo' }, parts: besideHeads(config) } : info;
 }

@@ -7,7 +7,7 @@ import { publishFolder } from '../foundation/whole-folder';
 import type { Checkpoint } from '../model/checkpoint';
 import { roundTo } from '../model/rounding';
 import { SafetensorsFile, safetensorsBytes, writeSafetensors } from '../model/safetensors';
-import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo, taskHeadKindOf } from './delta-info';
+import { type DeltaInfo, formatDeltaInfo, outputsOf, parseDeltaInfo, taskHeadKindOf, withParts } from './delta-info';
 import { countNumbers, putSlice, type Slice, storedShape, taskHeadTensors, tunedSlices } from './slices';
 
 export const DELTA_TENSORS = 'delta.safetensors';
@@ -43,18 +43,18 @@ export interface DeltaPart {
 }
 
 /**
- * Lists all tensors of a delta for this base, mask and number of classes.
+ * Lists all tensors of a delta for this base, mask, further parts and number of classes.
  *
- * @throws INVALID_INPUT if the mask does not fit the model
+ * @throws INVALID_INPUT if the mask or a part does not fit the model
  */
 export function deltaParts(
   checkpoint: Checkpoint,
-  info: Pick<DeltaInfo, 'mask' | 'id2label' | 'problemType'>,
+  info: Pick<DeltaInfo, 'mask' | 'parts' | 'id2label' | 'problemType'>,
 ): DeltaPart[] {
   const { config } = checkpoint;
   const name = (canonical: string) => checkpoint.storedName(canonical) ?? canonical;
   return [
-    ...tunedSlices(config, info.mask).map(({ canonical, shape }, i, slices) => ({
+    ...tunedSlices(config, info.mask, info.parts).map(({ canonical, shape }, i, slices) => ({
       name: name(canonical),
       canonical,
       shape,
@@ -127,8 +127,9 @@ export function readDelta(folder: string, against?: Checkpoint): Delta {
   for (const file of [infoFile, tensorsFile]) {
     if (!fs.existsSync(file)) throw invalidInput(`${folder} is not a delta: it lacks ${path.basename(file)}`);
   }
-  const info = parseDeltaInfo(regularFileText(infoFile), infoFile);
-  if (against) checkBase(info, against, folder);
+  const parsed = parseDeltaInfo(regularFileText(infoFile), infoFile);
+  if (against) checkBase(parsed, against, folder);
+  const info = against ? withParts(parsed, against.config) : parsed;
   const file = SafetensorsFile.open(tensorsFile);
   try {
     const tensors = new Map<string, DeltaTensor>();

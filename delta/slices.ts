@@ -1,19 +1,16 @@
+import { invalidInput } from '../foundation/errors';
 import { checkedHeads, type Mask } from '../heads/mask';
-import type { TaskHeadKind } from '../model/architecture';
+import type { TaskHeadKind, TensorPart } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
-import type { Range } from '../model/operations';
 
-/**
- * Tuned part of one matrix or bias: whole rows (output features) or whole columns (input features).
- * In full fine-tuning it has all rows of any tensor.
- */
+/** Tuned part of one tensor: whole rows (output features) or whole columns (input features). */
 export interface Slice {
   /** Canonical parameter name, such as `encoder.layer.0.attention.self.query.weight`. */
   canonical: string;
-  axis: 'rows' | 'columns';
-  /** Rows or columns of the whole matrix, ascending: h·dh … (h+1)·dh − 1 of each chosen head h. */
+  axis: TensorPart['axis'];
+  /** Rows or columns of the whole tensor, ascending: h·dh … (h+1)·dh − 1 of each chosen head h. */
   indices: Int32Array;
   /**
    * Shape in the delta: [indices, width] with columns transposed, or [indices] of a bias or norm.
@@ -28,44 +25,47 @@ export interface TaskHeadTensor {
 }
 
 /**
- * Lists the slices that a mask tunes (docs/method.md), layer by layer: those of the chosen heads
- * whose roles it names. With `full` everything else that has a gradient follows, whole.
+ * Lists the slices of a base that are tuned (docs/method.md): those of the mask's heads whose roles
+ * it names, layer by layer, then further parts.
  *
- * @throws INVALID_INPUT if the model lacks a head, or one is named twice
+ * @throws INVALID_INPUT if the model lacks a head or a part, or a head is named twice
  */
-export function tunedSlices(config: ModelConfig, mask: Pick<Mask, 'heads' | 'tune'>): Slice[] {
+export function tunedSlices(
+  config: ModelConfig,
+  { heads, tune }: Pick<Mask, 'heads' | 'tune'>,
+  further: readonly TensorPart[] = [],
+): Slice[] {
   const { headSlices, tensors } = architectureOf(config);
   const shapes = new Map(tensors(config).map(({ name, shape }) => [name, shape]));
-  const slices = headsByLayer(config, mask.heads).flatMap(([layer, heads]) => {
-    const owned = heads.flatMap((head) => headSlices(config, layer, head));
-    const tuned = owned.filter(({ role, inert }) => !inert && (mask.tune !== 'qkv' || role !== 'o'));
-    return [...new Set(tuned.map(({ tensor }) => tensor))].map((tensor) => {
-      const parts = tuned.filter((part) => part.tensor === tensor);
-      const ranges = parts.flatMap((part) => part.ranges);
-      return sliceOf(tensor, shapes.get(tensor)!, parts[0].axis, ranges);
-    });
-  });
-  return mask.tune === 'full' ? [...slices, ...besideHeads(config)] : slices;
+  const owned = checkedHeads(heads, config).flatMap(({ layer, head }) => headSlices(config, layer, head));
+  const byTensor = new Map<string, TensorPart[]>();
+  for (const part of [...owned.filter(({ role, inert }) => !inert && (tune !== 'qkv' || role !== 'o')), ...further]) {
+    byTensor.set(part.tensor, [...(byTensor.get(part.tensor) ?? []), part]);
+  }
+  return [...byTensor].map(([tensor, parts]) => sliceOf(parts, shapes.get(tensor)));
 }
 
-/** Slice of ranges of one axis. Ranges that several heads share count once. */
-function sliceOf(canonical: string, shape: readonly number[], axis: Slice['axis'], ranges: readonly Range[]): Slice {
+/** Slice of all parts of a tensor. Ranges that several heads share count once. */
+function sliceOf(parts: readonly TensorPart[], shape: readonly number[] = []): Slice {
+  const [{ tensor, axis }] = parts;
+  const size = shape[axis === 'rows' ? 0 : 1] ?? 0;
+  const ranges = parts.flatMap((part) => part.ranges);
+  const outside = ranges.find(([from, to]) => from >= to || to > size);
+  if (outside) throw invalidInput(`${axis} ${outside.join(' to ')} of ${tensor} cannot be tuned: it has ${size}`);
+  if (parts.some((part) => part.axis !== axis)) throw invalidInput(`${tensor} is tuned both by rows and by columns`);
   const indices = new Set(ranges.flatMap(([from, to]) => range(from, to - from)));
   const across = axis === 'rows' ? shape.slice(1) : [shape[0]];
-  const ascending = Int32Array.from(indices).sort();
-  return { canonical, axis, indices: ascending, shape: [ascending.length, ...across] };
+  return { canonical: tensor, axis, indices: Int32Array.from(indices).sort(), shape: [indices.size, ...across] };
 }
 
 /** Lists the tensors of which no head owns a part, whole and without the pooler. */
-function besideHeads(config: ModelConfig): Slice[] {
+export function besideHeads(config: ModelConfig): TensorPart[] {
   const { headSlices, tensors } = architectureOf(config);
-  const ofHeads = new Set<string>();
-  for (let layer = 0; layer < config.layers; layer++) {
-    for (const { tensor } of headSlices(config, layer, 0)) ofHeads.add(tensor);
-  }
+  const layers = Array.from({ length: config.layers }, (_, layer) => headSlices(config, layer, 0));
+  const ofHeads = new Set(layers.flat().map(({ tensor }) => tensor));
   return tensors(config)
     .filter(({ name, optional }) => !optional && !ofHeads.has(name))
-    .map(({ name, shape }) => sliceOf(name, shape, 'rows', [[0, shape[0]]]));
+    .map(({ name, shape }) => ({ tensor: name, axis: 'rows', ranges: [[0, shape[0]]] }));
 }
 
 /**
@@ -138,13 +138,6 @@ export function countNumbers(tensors: Iterable<{ shape: number[] }>): number {
   let sum = 0;
   for (const { shape } of tensors) sum += shape.reduce((product, size) => product * size, 1);
   return sum;
-}
-
-/** Chosen heads of each layer that has any; layers and heads ascending. */
-function headsByLayer(config: ModelConfig, heads: Mask['heads']): [layer: number, heads: number[]][] {
-  const layers = new Map<number, number[]>();
-  for (const { layer, head } of checkedHeads(heads, config)) layers.set(layer, [...(layers.get(layer) ?? []), head]);
-  return [...layers];
 }
 
 const range = (start: number, count: number) => Array.from({ length: count }, (_, i) => start + i);

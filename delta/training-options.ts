@@ -8,6 +8,7 @@ import type { Mask } from '../heads/mask';
 import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
 import { WINDOW_RULES } from './inference-options';
 import type { OnnxModel } from './onnx-folder';
+import type { FurtherTuning } from './tuning';
 
 /** Options of tuning the chosen heads (docs/method.md). */
 export interface TrainOptions {
@@ -103,6 +104,8 @@ export interface TrainRequest {
   /** Rows on which epochs are evaluated. Default: the hold-out split, a seeded tenth of `train`. */
   dev?: DataSource;
   mask: Mask;
+  /** Tuning beside the mask's heads. Default: none. */
+  further?: FurtherTuning;
   options: TrainOptions;
   /** Folder that receives `delta/` and, until the caller clears it, `state/`. */
   out: string;

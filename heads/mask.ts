@@ -52,11 +52,8 @@ export interface Mask {
   k?: number;
   /** Maximum share of the parameters, above 0, at most 1. */
   budget?: number;
-  /**
-   * Tuned matrices of each head. `full` occurs only in comparisons: all heads and the rest of the
-   * model are tuned.
-   */
-  tune: Tune | 'full';
+  /** Tuned matrices of each head. */
+  tune: Tune;
   /** Chosen heads, sorted by layer, then head. */
   heads: MaskHead[];
   /** Number of trainable parameters, without the task head. */

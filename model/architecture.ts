@@ -1,4 +1,4 @@
-import type { Activation, Operations, QueryTokens, Range } from './operations';
+import type { Activation, Operations, QueryTokens } from './operations';
 
 /** Fields of config.json, checked. */
 export interface ModelConfig {
@@ -88,12 +88,18 @@ export interface ModelTensor {
 /** Matrices of a head, as `--tune` names them: W_Q, W_K, W_V, W_O. */
 export type HeadRole = 'q' | 'k' | 'v' | 'o';
 
-/** Part of a tensor that a head owns: rows (output features) or columns (input features). */
-export interface HeadSlice {
+/** Part of a tensor: rows (output features) or columns (input features). */
+export interface TensorPart {
+  /** Canonical name of the tensor. */
   tensor: string;
+  /** Axis of which it has some indices. */
   axis: 'rows' | 'columns';
-  /** Indices along the axis, ascending. */
-  ranges: readonly Range[];
+  /** Half-open ranges of indices along the axis, ascending. */
+  ranges: readonly (readonly [from: number, to: number])[];
+}
+
+/** Part of a tensor that a head owns. */
+export interface HeadSlice extends TensorPart {
   role: HeadRole;
   /** True if the loss does not depend on it: softmax ignores a key's bias. */
   inert?: boolean;

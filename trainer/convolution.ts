@@ -1,4 +1,4 @@
-import { linear } from './linear';
+import { addBias, linear } from './linear';
 import type { Tensor } from './ops';
 import { take } from './part';
 import type { Tape } from './tape';
@@ -26,7 +26,8 @@ export function convolve(tape: Tape, x: Tensor, { weight, bias, ...sequences }: 
     back: (gradient) => [ops.reshape(gradient, [out, into, width])],
   });
   const rows = neighbours(tape, x, width, sequences);
-  return linear(tape, rows, { tensor: matrix, transposed: false }, bias);
+  const product = linear(tape, rows, { tensor: matrix, transposed: false });
+  return addBias(tape, product, bias);
 }
 
 /** Numbers of each token and of those beside it, by feature. // [B·S, in] → [B·S, in·width] */

@@ -3,6 +3,7 @@ import type { TaskName } from '../data/tasks';
 import type { DeltaInfo } from '../delta/delta-info';
 import { PROBLEMS } from '../delta/problems';
 import type { TrainOptions } from '../delta/training-options';
+import { changedParts, type FurtherTuning } from '../delta/tuning';
 import type { Mask } from '../heads/mask';
 import type { Checkpoint } from '../model/checkpoint';
 
@@ -13,11 +14,13 @@ export function describeDelta(
   { problem, names, thresholds }: LabelSet,
   task: TaskName | undefined,
   { device, threads, ...options }: TrainOptions,
+  further?: FurtherTuning,
 ): DeltaInfo {
   return {
     schemaVersion: 1,
     base: { name, sha256, architecture: config.architecture },
     mask,
+    ...(further && { parts: changedParts(config, further) }),
     id2label: names.length > 0 ? Object.fromEntries(names.map((label, i) => [i, label])) : null,
     problemType: PROBLEMS[problem].storedName,
     ...(thresholds && { thresholds: [...thresholds] }),

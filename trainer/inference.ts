@@ -7,9 +7,9 @@ import { labelsOf } from '../delta/delta-info';
 import { evaluateModel, meaningOf, predictModel, type TunedModel } from '../delta/inference';
 import type { EvaluateRequest, EvaluateResult, InferenceOptions, PredictEvent } from '../delta/inference-options';
 import { evaluateRows, type Logits } from '../delta/logits';
+import type { Tuning } from '../delta/tuning';
 import { invalidInput, within } from '../foundation/errors';
 import type { StageProgress } from '../foundation/progress';
-import type { Mask } from '../heads/mask';
 import { type Checkpoint, openCheckpoint } from '../model/checkpoint';
 import { checkDevice } from './device';
 import { ParameterLayout } from './parameters';
@@ -21,7 +21,7 @@ import { TokenRows } from './token-rows';
 /** A base, the trained tensors on top of it and what its logits mean. */
 interface TunedBase extends Pick<TunedModel, 'labels' | 'task'> {
   checkpoint: Checkpoint;
-  mask: Pick<Mask, 'heads' | 'tune'>;
+  tuning: Tuning;
   /** Trained tensors by canonical name. */
   tensors: Map<string, DeltaTensor>;
 }
@@ -84,11 +84,11 @@ async function tunedModel(tf: TensorFlow, request: Omit<LogitsRequest, 'rows'>):
 
 function withDelta(checkpoint: Checkpoint, folder: string): TunedBase {
   const { info, tensors } = readDelta(folder, checkpoint);
-  const canonical = new Map(
-    deltaParts(checkpoint, info).map(({ name, canonical }) => [canonical, tensors.get(name)!] as const),
-  );
+  const parts = deltaParts(checkpoint, info);
+  const canonical = new Map(parts.map(({ name, canonical }) => [canonical, tensors.get(name)!] as const));
+  const slices = parts.flatMap(({ slice }) => slice ?? []);
   const task = info.task ? taskNamed(info.task) : null;
-  return { checkpoint, mask: info.mask, tensors: canonical, labels: labelsOf(info), task };
+  return { checkpoint, tuning: { slices }, tensors: canonical, labels: labelsOf(info), task };
 }
 
 /** A checkpoint with a task head of its own: nothing of it is tuned here. */
@@ -99,18 +99,18 @@ function withOwnHead(checkpoint: Checkpoint): TunedBase {
       `${checkpoint.name} has no task head; give the --delta that was trained on it, or a merged checkpoint`,
     );
   }
-  return { checkpoint, mask: { heads: [], tune: 'qkv' }, tensors: head.tensors, ...meaningOf(head.info) };
+  return { checkpoint, tuning: { slices: [] }, tensors: head.tensors, ...meaningOf(head.info) };
 }
 
 /** Runs all rows through the whole network, likes with likes. */
 async function* run(
   tf: TensorFlow,
-  { checkpoint, mask, tensors, labels }: TunedBase,
+  { checkpoint, tuning, tensors, labels }: TunedBase,
   rows: readonly Encoded[],
   batchSize: number,
 ): AsyncGenerator<number, Logits> {
   const layout = new ParameterLayout([...tensors].map(([name, { shape }]) => ({ name, shape })));
-  const parts = { checkpoint, mask, layout, outputs: logitCount(labels), objective: { problem: labels.problem } };
+  const parts = { checkpoint, tuning, layout, outputs: logitCount(labels), objective: { problem: labels.problem } };
   const program = new Program(
     tf,
     parts,

@@ -8,38 +8,43 @@ export interface Matrix {
   transposed: boolean;
 }
 
-/** Computes x·Wᵀ + b. // [N, in] → [N, out] */
-export function linear(tape: Tape, x: Tensor, { tensor: weight, transposed }: Matrix, bias?: Tensor): Tensor {
+/** Computes x·Wᵀ. // [N, in] → [N, out] */
+export function linear(tape: Tape, x: Tensor, { tensor: weight, transposed }: Matrix): Tensor {
   const { ops } = tape;
   const inAxis = transposed ? 0 : 1;
-  const product = ops.matMul(x, weight, { b: !transposed });
-  const features = (part: Part, axis: number) => (part === 'all' ? part : { axis, ranges: part.ranges });
   return tape.record({
-    output: bias ? ops.biasAdd(product, bias) : product,
-    inputs: bias ? [x, weight, bias] : [x, weight],
-    reach([ofX, ofWeight, ofBias]) {
-      if (ofX || (ofWeight && (ofWeight === 'all' || ofWeight.axis === inAxis))) return 'all';
-      return union([ofWeight, ofBias].map((part) => part && features(part, 1)));
-    },
-    back(gradient, part, [ofX, ofWeight, ofBias]) {
-      const once = new Map<string, Tensor>();
-      const byFeatures = (wanted: Part) => {
-        const key = wanted === 'all' ? wanted : String(wanted.ranges);
-        const made = once.get(key) ?? narrowed(ops, gradient, part, features(wanted, 1));
-        once.set(key, made);
-        return made; // [N, r]
-      };
+    output: ops.matMul(x, weight, { b: !transposed }),
+    inputs: [x, weight],
+    reach: ([ofX, ofWeight]) =>
+      ofX || ofWeight === 'all' || ofWeight!.axis === inAxis ? 'all' : alongAxis(ofWeight!, 1),
+    back(gradient, part, [ofX, ofWeight]) {
       const byWeight = (wanted: Part) => {
         const ofInput = wanted !== 'all' && wanted.axis === inAxis;
         const input = ofInput ? take(ops, x, partOf(1, wanted.ranges)) : x;
-        const output = byFeatures(ofInput ? 'all' : wanted);
+        const output = narrowed(ops, gradient, part, ofInput ? 'all' : alongAxis(wanted, 1)); // [N, r]
         return transposed ? ops.matMul(input, output, { a: true }) : ops.matMul(output, input, { a: true });
       };
       return [
-        ofX && ops.matMul(gradient, take(ops, weight, features(ofX, inAxis)), { b: transposed }),
+        ofX && ops.matMul(gradient, take(ops, weight, alongAxis(ofX, inAxis)), { b: transposed }),
         ofWeight && byWeight(ofWeight),
-        ofBias && ops.sum(byFeatures(ofBias), [0]),
       ];
     },
   });
 }
+
+/** Adds a bias to each row. // [N, n] */
+export function addBias(tape: Tape, x: Tensor, bias: Tensor): Tensor {
+  const { ops } = tape;
+  return tape.record({
+    output: ops.biasAdd(x, bias),
+    inputs: [x, bias],
+    reach: ([ofX, ofBias]) => union([ofX, ofBias && alongAxis(ofBias, 1)]),
+    back: (gradient, part, [ofX, ofBias]) => [
+      ofX && narrowed(ops, gradient, part, ofX),
+      ofBias && ops.sum(narrowed(ops, gradient, part, alongAxis(ofBias, 1)), [0]),
+    ],
+  });
+}
+
+/** The same ranges on another axis. */
+const alongAxis = (part: Part, axis: number): Part => (part === 'all' ? part : { axis, ranges: part.ranges });

@@ -1,4 +1,5 @@
 import type { Slice } from '../delta/slices';
+import type { Tuning } from '../delta/tuning';
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { LinearOptions, Range } from '../model/operations';
@@ -30,33 +31,45 @@ export class NetworkWeights {
   private readonly made = new Map<string, Matrix>();
   private readonly pieces: TrainedPiece[] = [];
   private readonly shapes: ReadonlyMap<string, readonly number[]>;
-  private readonly slices: ReadonlyMap<string, Slice>;
+  private readonly slices: ReadonlyMap<string, TrainedPart>;
+  private readonly scales: ReadonlyMap<string, number>;
   private readonly order: HeadOrder;
 
   /**
-   * @param slices tuned parts of the base
-   * @param parameters trained tensors by canonical name, those of the task head among them
+   * @param parameters trained tensors by canonical name. One that is no slice of the base, such as
+   *   the task head's, is trained whole.
    */
   constructor(
     private readonly ops: Ops,
     private readonly source: { config: ModelConfig; tensor(canonical: string): Float32Array },
-    slices: readonly Slice[],
+    { slices, products = [] }: Tuning,
     private readonly parameters: ReadonlyMap<string, Tensor>,
   ) {
     const { config } = source;
-    const tensors = architectureOf(config).tensors(config);
-    this.shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
-    this.slices = new Map(slices.map((slice) => [slice.canonical, slice]));
-    this.order = tunedLast(config, slices);
+    const tuned = new Map<string, TrainedPart>(slices.map((slice) => [slice.canonical, slice]));
+    const whole = [...parameters].filter(([name]) => !tuned.has(name));
+    const shapes = new Map(
+      architectureOf(config)
+        .tensors(config)
+        .map(({ name, shape }) => [name, shape]),
+    );
+    this.shapes = new Map([...shapes, ...whole.map(([name, { shape }]) => [name, shape as number[]] as const)]);
+    this.slices = new Map([...tuned, ...whole.map(([name, { shape }]) => [name, wholeOf(shape[0]!)] as const)]);
+    this.scales = new Map(products.map(({ module, scale }) => [module, scale]));
+    // The rows and columns of products are in the model's order.
+    this.order = tunedLast(config, products.length > 0 ? [] : slices);
   }
 
   /** Heads of a layer in the engine's order. */
   headsInOrder = (layer: number) => this.order.heads[layer];
 
-  /** Returns true for a tensor of the base, or of the task head, which is always trained whole. */
-  has = (name: string) => this.shapes.has(name) || this.parameters.has(name);
+  /** Returns true for a tensor of the base or a trained one. */
+  has = (name: string) => this.shapes.has(name);
 
   isTrained = (name: string) => this.parameters.has(name);
+
+  /** Factor of the product that is added to a module's matrix; undefined if there is none. */
+  scaleOf = (module: string) => this.scales.get(module);
 
   /** A weight times a factor, the trained slices in place. */
   get(name: string, options: LinearOptions = {}): Matrix {
@@ -90,10 +103,6 @@ export class NetworkWeights {
     const { ops } = this;
     const parameter = this.parameters.get(name);
     const slice = this.slices.get(name);
-    if (parameter && !slice) {
-      this.pieces.push({ parameter: name, row: 0, tensor: parameter, part: 'all', factor: 1 });
-      return { tensor: parameter, transposed: false };
-    }
     const [out, ...into] = this.shapes.get(name)!;
     const last = this.order.last.get(name);
     const transposed = (slice ?? last)?.axis === 'columns';
@@ -126,6 +135,14 @@ export class NetworkWeights {
     return { tensor, transposed };
   }
 }
+
+/** Place of a trained tensor in a weight. */
+type TrainedPart = Pick<Slice, 'axis' | 'indices'>;
+
+const wholeOf = (rows: number): TrainedPart => ({
+  axis: 'rows',
+  indices: Int32Array.from({ length: rows }, (_, i) => i),
+});
 
 /** Rows of a weight in the engine. */
 interface Block {

@@ -18,7 +18,7 @@ import { rowsOfDistances, rowsOfPairs } from './distances';
 import type { Dropout } from './dropout';
 import { activate, add, addConstant, multiply, multiplyBy } from './elementwise';
 import { layerNorm } from './layer-norm';
-import { linear } from './linear';
+import { addBias, linear } from './linear';
 import type { NetworkWeights } from './network-weights';
 import type { Ops, Tensor } from './ops';
 import { repeatHeads } from './repeat-heads';
@@ -95,11 +95,24 @@ export class TensorFlowNetwork implements Operations<Tensor> {
   }
 
   linear(x: Tensor, module: string, options: LinearOptions = {}): Tensor {
+    const { tape, weights } = this;
     const bias = `${module}.bias`;
-    const offset = this.weights.has(bias) ? this.weights.get(bias, options).tensor : undefined;
-    const output = linear(this.tape, x, this.weights.get(`${module}.weight`, options), offset);
+    const own = linear(tape, x, weights.get(`${module}.weight`, options));
+    const product = this.product(x, module, options);
+    // The bias comes last: TensorFlow's remapper fails on MatMul, BiasAdd, Add and Relu in a row.
+    const sum = product ? add(tape, own, product) : own;
+    const output = weights.has(bias) ? addBias(tape, sum, weights.get(bias, options).tensor) : sum;
     this.linears.push({ ...options, module, input: x, output });
     return output;
+  }
+
+  /**
+   * Low-rank product of a module, if it has one: scale·(x·Aᵀ)·Bᵀ. // [N, in] → [N, r] → [N, out]
+   */
+  private product(x: Tensor, module: string, { rows, factor = 1 }: LinearOptions): Tensor | undefined {
+    const scale = this.weights.scaleOf(module);
+    if (scale === undefined) return undefined;
+    return this.linear(this.linear(x, `${module}.lora_A`), `${module}.lora_B`, { rows, factor: factor * scale });
   }
 
   layerNorm(x: Tensor, module: string, epsilon: number): Tensor {

@@ -58,7 +58,7 @@ const INT: Attribute = { type: 'int32' };
 export class Ops {
   readonly nodes: Node[] = [];
   readonly variables: Variable[] = [];
-  /** Constants and sizes that are in the graph already. */
+  /** Constants, sizes and slices that are in the graph already. */
   private readonly known = new Map<string, Tensor>();
 
   /** Value that the caller feeds at each run. */
@@ -221,7 +221,10 @@ export class Ops {
       return length >= 0 ? length : whole === null ? null : whole - from;
     });
     const attributes = { T: typeOf(x), Index: INT };
-    return this.node('Slice', [x, this.sizes(begin), this.sizes(size)], attributes, shape, { dtype: x.dtype });
+    const place = [...begin, ...size].map((each) => (typeof each === 'number' ? each : each.name));
+    return this.once(`slice ${x.name} ${place}`, () =>
+      this.node('Slice', [x, this.sizes(begin), this.sizes(size)], attributes, shape, { dtype: x.dtype }),
+    );
   }
 
   /** Adds zeros before and behind an axis: as many as numbers, or results of {@link size}, say. */

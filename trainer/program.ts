@@ -1,8 +1,7 @@
 import type { Target } from '../data/label-reading';
 import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
-import { type Slice, tunedSlices } from '../delta/slices';
-import type { Mask } from '../heads/mask';
+import type { Tuning } from '../delta/tuning';
 import type { ModelConfig } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
@@ -54,7 +53,7 @@ export interface BatchGradient {
 /** Parts of a network. */
 export interface ProgramParts {
   checkpoint: Checkpoint;
-  mask: Pick<Mask, 'heads' | 'tune'>;
+  tuning: Tuning;
   layout: ParameterLayout;
   /** Number of logits per row. */
   outputs: number;
@@ -99,7 +98,7 @@ export class Program {
     private readonly parts: ProgramParts,
     initial: Float32Array,
   ) {
-    const { checkpoint, mask, layout, outputs, objective } = parts;
+    const { checkpoint, tuning, layout, outputs, objective } = parts;
     const { config } = checkpoint;
     const architecture = architectureOf(config);
     const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
@@ -124,11 +123,10 @@ export class Program {
       gradient: ops.input('gradient', 'float32', [layout.size]),
       factors: ops.input('factors', 'float32', [UPDATE_FACTORS]),
     };
-    const slices = tunedSlices(config, mask);
-    const weights = new NetworkWeights(ops, checkpoint, slices, layout.split(ops, state.parameters.value));
+    const weights = new NetworkWeights(ops, checkpoint, tuning, layout.split(ops, state.parameters.value));
     const network = (dropout?: Dropout) => new TensorFlowNetwork(ops, config, weights, inputs, dropout);
 
-    const lowest = lowestLayer(slices, config);
+    const lowest = lowestLayer(tuning, config);
     const from = Math.max(0, lowest);
     const evaluated = network();
     const trained = network(new Dropout(training.dropoutKey));
@@ -269,13 +267,14 @@ export class Program {
 }
 
 /**
- * Lowest layer that a slice belongs to; −1 for slices below all layers; the number of layers if
- * there is no slice.
+ * Lowest layer of which something is tuned; −1 for something below all layers; the number of layers
+ * if nothing is tuned.
  */
-function lowestLayer(slices: readonly Slice[], config: ModelConfig): number {
+function lowestLayer({ slices, products = [] }: Tuning, config: ModelConfig): number {
   const { layerPrefix } = architectureOf(config);
-  const layers = slices.map(({ canonical }) =>
-    canonical.startsWith(layerPrefix) ? Number.parseInt(canonical.slice(layerPrefix.length), 10) : -1,
+  const names = [...slices.map(({ canonical }) => canonical), ...products.map(({ module }) => module)];
+  const layers = names.map((name) =>
+    name.startsWith(layerPrefix) ? Number.parseInt(name.slice(layerPrefix.length), 10) : -1,
   );
   return Math.min(config.layers, ...layers);
 }

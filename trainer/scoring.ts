@@ -1,5 +1,6 @@
 import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
+import { tuningOf } from '../delta/tuning';
 import type { HeadScores } from '../heads/scores';
 import type { Checkpoint } from '../model/checkpoint';
 import { allHeads } from './head-slices';
@@ -52,13 +53,13 @@ export function wholeTraining(scoring: Scoring, rows: ScoredRows, head: HeadValu
   const checkpoint: Checkpoint = dropout
     ? scoring.checkpoint
     : { ...scoring.checkpoint, config: { ...scoring.checkpoint.config, ...still } };
-  const mask = allHeads(checkpoint);
-  const { layout, initial } = trainable(checkpoint, mask, outputs, seed, PROBLEMS[objective.problem].taskHead);
+  const tuning = tuningOf(checkpoint.config, allHeads(checkpoint));
+  const { layout, initial } = trainable(checkpoint, tuning, outputs, seed, PROBLEMS[objective.problem].taskHead);
   for (const { name, offset } of layout.slots) {
     const values = head.get(name);
     if (values) initial.set(values, offset);
   }
-  const program = new Program(tf, { checkpoint, mask, layout, outputs, objective }, initial);
+  const program = new Program(tf, { checkpoint, tuning, layout, outputs, objective }, initial);
   return { program, layout, initial, hidden: new FreshRows({ program, checkpoint, tokens }, rows.encoded) };
 }
 

@@ -1,5 +1,6 @@
 import type { Target } from '../data/label-reading';
 import { PROBLEMS } from '../delta/problems';
+import type { Tuning } from '../delta/tuning';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Range } from '../model/operations';
 import { ownTargetValues, taskLoss } from './loss';
@@ -9,8 +10,8 @@ import { Ops, type Tensor } from './ops';
 import type { ProgramParts, RowBatch, RowInput } from './program';
 import { Session, type TensorFlow } from './session';
 
-/** Mask that tunes the task head alone. */
-export const NO_HEADS = { heads: [], tune: 'qkv' as const };
+/** Tuning of the task head alone. */
+export const TASK_HEAD_ALONE: Tuning = { slices: [] };
 
 /** Kind of number for each head and sequence; see {@link SequenceGradients}. */
 export type OfHeads = 'gates' | 'squares';
@@ -36,7 +37,7 @@ export class SequenceGradients {
   /** Holds the base's layers until {@link SequenceGradients.close}. */
   constructor(
     tf: TensorFlow,
-    private readonly parts: Omit<ProgramParts, 'mask'>,
+    private readonly parts: Omit<ProgramParts, 'tuning'>,
     ofHeads: OfHeads,
   ) {
     const { checkpoint, layout, outputs, objective } = parts;
@@ -50,7 +51,7 @@ export class SequenceGradients {
       parameters: ops.input('parameters', 'float32', [layout.size]),
       targets: ops.input('targets', 'float32', [null, outputs]),
     };
-    const weights = new NetworkWeights(ops, checkpoint, [], layout.split(ops, inputs.parameters));
+    const weights = new NetworkWeights(ops, checkpoint, TASK_HEAD_ALONE, layout.split(ops, inputs.parameters));
     const net = new TensorFlowNetwork(ops, config, weights, inputs);
     const taskHead = architecture.taskHead(config, PROBLEMS[objective.problem].taskHead);
     const last = runLayers(net, config, taskHead.reads, architecture.embed(net, config), 0, config.layers);
@@ -128,7 +129,7 @@ function gates(ops: Ops, outputs: readonly Tensor[], gradients: Gradients): Tens
  */
 function squares(
   ops: Ops,
-  { checkpoint: { config } }: Omit<ProgramParts, 'mask'>,
+  { checkpoint: { config } }: Omit<ProgramParts, 'tuning'>,
   net: TensorFlowNetwork,
   gradients: Gradients,
 ): Tensor[] {

@@ -6,7 +6,7 @@ import { failed } from '../foundation/errors';
 import { StageMeter } from '../foundation/progress';
 import { targetsOf } from './inputs';
 import type { HeadValues, Scored, ScoredRows, Scoring } from './scoring';
-import { NO_HEADS, type OfHeads, SequenceGradients } from './sequence-gradients';
+import { type OfHeads, SequenceGradients, TASK_HEAD_ALONE } from './sequence-gradients';
 import { trainable } from './trainable';
 
 /** Number of rows that are differentiated together. */
@@ -29,7 +29,7 @@ export async function* sequenceScores(
   const zeros = () => Array.from({ length: layers }, () => new Float64Array(heads));
   const [sums, squares] = [zeros(), zeros()];
   const meter = new StageMeter('score', n, 'sequences');
-  const { layout } = trainable(checkpoint, NO_HEADS, outputs, seed, PROBLEMS[objective.problem].taskHead);
+  const { layout } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, seed, PROBLEMS[objective.problem].taskHead);
   const numbers = layout.gather(({ name }) => head.get(name)!);
   const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);
   try {

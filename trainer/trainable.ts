@@ -1,9 +1,10 @@
 import { randomStream } from '../data/random';
-import { countNumbers, storedShape, takeSlice, taskHeadTensors, tunedSlices } from '../delta/slices';
-import type { Mask } from '../heads/mask';
+import { countNumbers, storedShape, takeSlice, taskHeadTensors } from '../delta/slices';
+import { countTuned, type Tuning } from '../delta/tuning';
 import type { TaskHeadKind } from '../model/architecture';
 import { architectureOf } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
+import { initialFactors } from './low-rank';
 import { ParameterLayout } from './parameters';
 
 /** Trainable parameters: the place of each tensor in the flat vector, and the initial values. */
@@ -19,37 +20,54 @@ export interface Trainable {
 
 /**
  * Trainable parameters with their initial values (docs/method.md): the tuned slices and a pooler
- * from the base, new weights of the task head from N(0, initializer_range), its new biases 0, its
- * new norms 1.
+ * from the base, the factors of products as in PEFT, new weights of the task head from
+ * N(0, initializer_range), its new biases 0, its new norms 1.
  *
  * @param outputs number of logits per sequence or token
  * @param kind what the task head has logits for
  */
 export function trainable(
   checkpoint: Checkpoint,
-  mask: Pick<Mask, 'heads' | 'tune'>,
+  tuning: Tuning,
   outputs: number,
   seed: number,
   kind: TaskHeadKind = 'sequence',
 ): Trainable {
   const { config } = checkpoint;
-  const slices = tunedSlices(config, mask);
+  const { slices, products = [] } = tuning;
   const head = taskHeadTensors(config, outputs, kind);
-  const sliceOf = new Map(slices.map((slice) => [slice.canonical, slice]));
-  const layout = new ParameterLayout([...slices, ...head].map(({ canonical, shape }) => ({ name: canonical, shape })));
   const ofBase = new Set(
     architectureOf(config)
       .tensors(config)
       .map(({ name }) => name),
   );
-  const initial = layout.gather(({ name, shape, size }) => {
-    const slice = sliceOf.get(name);
-    if (slice) return takeSlice(checkpoint.tensor(name), storedShape(checkpoint, name), slice);
-    if (ofBase.has(name) && checkpoint.has(name)) return checkpoint.tensor(name);
-    if (name.endsWith('.bias')) return new Float32Array(size);
-    return shape.length === 1 ? new Float32Array(size).fill(1) : drawn(size, config.initializerRange, seed, name);
-  });
-  return { layout, initial, tunedParameters: countNumbers(slices), taskHeadParameters: countNumbers(head) };
+  const tensors = [
+    ...slices.map((slice) => ({
+      name: slice.canonical,
+      shape: slice.shape,
+      initial: () => takeSlice(checkpoint.tensor(slice.canonical), storedShape(checkpoint, slice.canonical), slice),
+    })),
+    ...products.flatMap((product) => initialFactors(config, product, seed)),
+    ...head.map(({ canonical, shape }) => ({
+      name: canonical,
+      shape,
+      initial: () => {
+        if (ofBase.has(canonical) && checkpoint.has(canonical)) return checkpoint.tensor(canonical);
+        const size = countNumbers([{ shape }]);
+        if (canonical.endsWith('.bias')) return new Float32Array(size);
+        if (shape.length === 1) return new Float32Array(size).fill(1);
+        return drawn(size, config.initializerRange, seed, canonical);
+      },
+    })),
+  ];
+  const layout = new ParameterLayout(tensors);
+  const initialOf = new Map(tensors.map(({ name, initial }) => [name, initial]));
+  return {
+    layout,
+    initial: layout.gather(({ name }) => initialOf.get(name)!()),
+    tunedParameters: countTuned(config, tuning),
+    taskHeadParameters: countNumbers(head),
+  };
 }
 
 function drawn(size: number, deviation: number, seed: number, name: string): Float32Array {

@@ -11,6 +11,7 @@ import { deltaBytes } from '../delta/delta';
 import { PROBLEMS } from '../delta/problems';
 import type { CalibrateRequest, TrainingCost } from '../delta/training-cost';
 import { trainOptions } from '../delta/training-options';
+import { tuningOf } from '../delta/tuning';
 import { breathe } from '../foundation/breathe';
 import { within } from '../foundation/errors';
 import { peakResidentBytes } from '../foundation/process-memory';
@@ -83,14 +84,15 @@ export async function* calibrate(
     const maxLength = tokenLimit(checkpoint, options.maxLength);
     const { labels, train, dev } = await readRows(request, tokenizer, checkpoint.config, maxLength, options.seed);
     const outputs = logitCount(labels);
+    const tuning = tuningOf(checkpoint.config, mask);
     const { layout, initial, tunedParameters, taskHeadParameters } = trainable(
       checkpoint,
-      mask,
+      tuning,
       outputs,
       options.seed,
       PROBLEMS[labels.problem].taskHead,
     );
-    const parts = { checkpoint, mask, layout, outputs, objective: { problem: labels.problem } };
+    const parts = { checkpoint, tuning, layout, outputs, objective: { problem: labels.problem } };
     const program = new Program(tf, parts, initial);
     const stepsPerEpoch = Math.ceil(train.rows / options.batchSize);
     const steps = options.epochs * stepsPerEpoch;

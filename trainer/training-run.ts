@@ -8,6 +8,7 @@ import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
 import { objectiveOf } from '../delta/objective';
 import { metricsOf, PROBLEMS } from '../delta/problems';
 import type { EpochMetrics, TrainEvent, TrainMetrics, TrainRequest } from '../delta/training-options';
+import { type Tuning, tuningOf } from '../delta/tuning';
 import { breathe } from '../foundation/breathe';
 import { cancelled, diverged, failed, HifiError } from '../foundation/errors';
 import { relayed } from '../foundation/follow';
@@ -16,6 +17,7 @@ import { clock, intervalSince, StageMeter } from '../foundation/progress';
 import type { Checkpoint } from '../model/checkpoint';
 import { describeDelta } from './describe-delta';
 import { type LabelledRows, type TrainingInputs, targetsOf } from './inputs';
+import { trainedValues } from './low-rank';
 import { type FrozenPart, type HiddenRows, hiddenRows, type PrefixFile, prefixName } from './prefix';
 import { Program } from './program';
 import { identityOf } from './run-identity';
@@ -36,6 +38,7 @@ const SAVING_SHARE = 1 / 30;
 export class Run {
   private readonly state: string;
   private readonly identity: string;
+  private readonly tuning: Tuning;
   private readonly trainable: Trainable;
   private readonly program: Program;
   /** Rows to close at the end: training rows, dev rows and MNLI's second dev rows. */
@@ -58,13 +61,14 @@ export class Run {
     private readonly request: TrainRequest,
     private readonly signal: AbortSignal | undefined,
   ) {
-    const { options, mask } = request;
+    const { options, mask, further } = request;
     this.state = path.join(request.out, 'state');
     this.identity = identityOf(checkpoint, inputs, request);
     this.stepsPerEpoch = Math.ceil(inputs.train.dataset.rows / options.batchSize);
     const outputs = logitCount(inputs.labels);
     const { taskHead } = PROBLEMS[inputs.labels.problem];
-    this.trainable = trainable(checkpoint, mask, outputs, options.seed, taskHead);
+    this.tuning = tuningOf(checkpoint.config, mask, further);
+    this.trainable = trainable(checkpoint, this.tuning, outputs, options.seed, taskHead);
     const { layout, initial } = this.trainable;
     const saved = request.resume ? loadState(this.state, this.identity, layout.size) : undefined;
     this.resumedFromStep = saved?.progress.step ?? null;
@@ -72,7 +76,7 @@ export class Run {
     this.best = saved?.best ?? initial;
     const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
     const objective = objectiveOf(inputs.labels, options, inputs.train.targets);
-    const parts = { checkpoint, mask, layout, outputs, objective };
+    const parts = { checkpoint, tuning: this.tuning, layout, outputs, objective };
     this.program = new Program(tf, parts, initial);
     if (saved) this.program.write(saved.training);
     this.training = new Training(this.program, schedule);
@@ -152,9 +156,9 @@ export class Run {
 
   /** Writes the best epoch's delta. The state stays until the caller has stored the metrics. */
   finish(): TrainMetrics {
-    const { checkpoint, inputs, request, trainable } = this;
+    const { checkpoint, inputs, request, tuning, trainable } = this;
     const { labels, train } = inputs;
-    const { options, mask } = request;
+    const { options, mask, further } = request;
     const { epochs, bestEpoch } = this.progress;
     const { thresholds } = epochs[bestEpoch - 1];
     const info = describeDelta(
@@ -163,9 +167,10 @@ export class Run {
       { ...labels, ...(thresholds && { thresholds }) },
       train.dataset.task,
       options,
+      further,
     );
-    const values = trainable.layout.views(this.best);
-    const delta = makeDelta(checkpoint, info, ({ canonical }) => values.get(canonical)!.values);
+    const values = trainedValues(checkpoint, tuning, trainable.layout.views(this.best));
+    const delta = makeDelta(checkpoint, info, ({ canonical }) => values(canonical));
     writeDelta(path.join(request.out, 'delta'), delta);
     const metric = this.metrics.best;
     return {

@@ -12,7 +12,7 @@ import { targetsOf } from './inputs';
 import { type HiddenRows, hiddenRows } from './prefix';
 import { Program } from './program';
 import type { HeadValues, ScoredRows, Scoring } from './scoring';
-import { NO_HEADS } from './sequence-gradients';
+import { TASK_HEAD_ALONE } from './sequence-gradients';
 import { trainable } from './trainable';
 import { Training } from './training';
 
@@ -30,8 +30,9 @@ export async function* warmUp(
   rows: ScoredRows,
 ): AsyncGenerator<ScoreEvent, { head: HeadValues; warmUp: HeadScores['warmUp'] }> {
   const { tf, checkpoint, outputs, objective, seed } = scoring;
-  const { layout, initial } = trainable(checkpoint, NO_HEADS, outputs, seed, PROBLEMS[objective.problem].taskHead);
-  const program = new Program(tf, { checkpoint, mask: NO_HEADS, layout, outputs, objective }, initial);
+  const kind = PROBLEMS[objective.problem].taskHead;
+  const { layout, initial } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, seed, kind);
+  const program = new Program(tf, { checkpoint, tuning: TASK_HEAD_ALONE, layout, outputs, objective }, initial);
   try {
     const hidden = yield* frozen(scoring, program, rows);
     try {

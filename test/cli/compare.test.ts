@@ -145,11 +145,11 @@ test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finis
     'compare',
     ...model,
     ...['--train', at('cola.tsv'), '--task', 'cola', '--rows-per-class', '4', '--epochs', '1', '--k', '1'],
-    ...['--strategies', 'none,logistic,hifi-literal', '--seeds', '1', '--out', at('cola')],
+    ...['--strategies', 'none,logistic,hifi-literal,lora,bitfit', '--seeds', '1', '--out', at('cola')],
   ];
   let sent = false;
   const interrupted = await startHifi(command, (stderr, child) => {
-    if (sent || !stderr.includes('run 1/3')) return;
+    if (sent || !stderr.includes('run 1/5')) return;
     sent = true; // a second one would end it at once
     child.kill('SIGINT');
   });
@@ -160,7 +160,12 @@ test('a task has its own metric; rows per class are balanced; Ctrl-C keeps finis
   const results = JSON.parse(stdout) as ComparisonResults;
   expect(results).toMatchObject({ metric: 'matthews', rows: { train: 8, dev: 8, test: 44 }, reference: 'none' });
   expect(results.standings.every(({ score }) => score.interval === null)).toBe(true);
-  expect(read<RunRecord>('cola', 'runs', 'hifi-literal-seed0-lr0.001.json').heads).toHaveLength(2);
+  const run = (name: string) => read<RunRecord>('cola', 'runs', `${name}-seed0-lr0.001.json`);
+  expect(run('hifi-literal').heads).toHaveLength(2);
+  // r = 8 for queries and values of two layers; 15 biases of 45 or 70 without the keys'.
+  const [lora, bitfit] = [4 * 8 * (45 + 45), 45 + 2 * (6 * 45 + 70)];
+  expect(run('lora')).toMatchObject({ heads: [], trainableParameters: lora, taskHeadParameters: 2162 });
+  expect(run('bitfit')).toMatchObject({ heads: [], trainableParameters: bitfit, taskHeadParameters: 2162 });
 });
 
 test('a method that fails at every learning rate is excluded, and the page says so', () => {

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ADAPTER_CARD, ADAPTER_CONFIG, ADAPTER_TENSORS, exportAdapter } from '../../delta/adapter-export';
 import { applyDelta, type Delta } from '../../delta/delta';
+import { besideHeads } from '../../delta/slices';
 import type { Tune } from '../../heads/mask';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
@@ -129,15 +130,20 @@ it('changes nothing if only the task head was tuned, in a layout that PEFT loads
     expect(tensors.float32(`${at}.lora_B.weight`)).toEqual(new Float32Array(45));
   }));
 
-it('refuses a folder that is not empty, and a delta of another base', async () => {
+it('refuses a folder that is not empty, a delta of another base, and one that tunes more than heads', async () => {
   const checkpoint = await openCheckpoint(path.join(FIXTURES, 'tiny-bert'));
   const delta = randomDelta(checkpoint, { heads: [[0], []] });
-  const full = fs.mkdtempSync(path.join(temporary, 'full-'));
-  fs.writeFileSync(path.join(full, 'mine'), '');
-  await expect(exportAdapter({ checkpoint, delta, out: full })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  const occupied = fs.mkdtempSync(path.join(temporary, 'occupied-'));
+  fs.writeFileSync(path.join(occupied, 'mine'), '');
+  await expect(exportAdapter({ checkpoint, delta, out: occupied })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
   const other = { ...delta, info: { ...delta.info, base: { ...delta.info.base, sha256: '0'.repeat(64) } } };
   const out = path.join(temporary, 'never');
   await expect(exportAdapter({ checkpoint, delta: other, out })).rejects.toMatchObject({ code: 'INVALID_INPUT' });
+  const parts = besideHeads(checkpoint.config);
+  const full = randomDelta(checkpoint, { heads: [[0], []], parts });
+  await expect(exportAdapter({ checkpoint, delta: full, out })).rejects.toThrow(
+    'a delta that tunes more than heads has no adapter; export a checkpoint',
+  );
   expect(fs.existsSync(out)).toBe(false);
   checkpoint.close();
 });

@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { applyDelta, DELTA_INFO, DELTA_TENSORS, readDelta, writeDelta } from '../../delta/delta';
-import { countNumbers } from '../../delta/slices';
+import { besideHeads, countNumbers } from '../../delta/slices';
+import type { TensorPart } from '../../model/architecture';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
@@ -24,10 +25,16 @@ afterAll(() => {
 
 const UNEQUAL: DeltaShape = { heads: [[3], [0, 2, 4]], tune: 'qkvo', labels: ['no', 'yes', '"quoted" ü'] };
 
+const PARTS: TensorPart[] = [
+  { tensor: 'encoder.layer.0.output.dense.bias', axis: 'rows', ranges: [[0, 45]] },
+  { tensor: 'encoder.layer.1.output.dense.weight', axis: 'columns', ranges: [[7, 9]] },
+];
+
 test.each<[string, DeltaShape]>([
   ['unequal heads, W_O too', UNEQUAL],
   ['a layer without heads, regression', { heads: [[], [1, 2]] }],
   ['only the task head', { heads: [[], []], labels: ['a', 'b'] }],
+  ['a bias and parts of a matrix', { heads: [[1], []], parts: PARTS }],
 ])('a written delta is read back: %s', (_, shape) => {
   const delta = randomDelta(tiny, shape);
   const out = fresh();
@@ -174,6 +181,32 @@ test.each<[string, (tensors: TensorSource[]) => TensorSource[], string]>([
   );
 });
 
+test('an older delta of full fine-tuning names no parts: all heads and every other tensor are tuned', () => {
+  const all = [0, 1, 2, 3, 4];
+  const delta = randomDelta(tiny, {
+    heads: [all, all],
+    tune: 'qkvo',
+    parts: besideHeads(tiny.config),
+    labels: ['a', 'b'],
+  });
+  const out = fresh();
+  writeDelta(out, delta);
+  const file = path.join(out, DELTA_INFO);
+  const { parts, ...info } = JSON.parse(fs.readFileSync(file, 'utf8'));
+  expect(parts).toHaveLength(23);
+  fs.writeFileSync(file, JSON.stringify({ ...info, mask: { ...info.mask, tune: 'full' } }));
+  const read = readDelta(out, tiny);
+  expect(read.info).toEqual(delta.info);
+  const merged = applyDelta(tiny, read);
+  for (const [canonical, values] of applyDelta(tiny, delta)) expect(merged.get(canonical)!()).toEqual(values());
+});
+
+/** Change of a delta.json to one with this part. */
+const withPart = (part: object) => (json: string) => {
+  const whole = { tensor: 'encoder.layer.0.attention.output.dense.weight', axis: 'rows', ranges: [[0, 45]], ...part };
+  return JSON.stringify({ ...JSON.parse(json), parts: [whole] });
+};
+
 test.each<[string, (json: string) => string, string]>([
   ['no JSON', (json) => json.slice(0, -9), 'delta.json is not JSON'],
   [
@@ -197,6 +230,22 @@ test.each<[string, (json: string) => string, string]>([
     (json) => json.replace('"head":3', '"head":5'),
     'mask.heads[0].head is 5; it must be 0 to 4',
   ],
+  [
+    'a part outside its tensor',
+    withPart({ axis: 'columns', ranges: [[40, 46]] }),
+    'columns 40 to 46 of encoder.layer.0.attention.output.dense.weight cannot be tuned: it has 45',
+  ],
+  [
+    'a part of no tensor',
+    withPart({ tensor: 'none', ranges: [[0, 1]] }),
+    'rows 0 to 1 of none cannot be tuned: it has 0',
+  ],
+  [
+    'rows of a matrix whose columns are tuned',
+    withPart({ tensor: 'encoder.layer.1.attention.output.dense.weight', ranges: [[0, 1]] }),
+    'encoder.layer.1.attention.output.dense.weight is tuned both by rows and by columns',
+  ],
+  ['an axis of another name', withPart({ axis: 'layers' }), 'parts.0.axis must be "rows" or "columns"'],
 ])('delta.json with %s is refused', (_, change, message) => {
   const out = fresh();
   writeDelta(out, randomDelta(tiny, UNEQUAL));

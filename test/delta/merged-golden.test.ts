@@ -2,16 +2,19 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { exportCheckpoint } from '../../delta/checkpoint-export';
 import { readTaskHead } from '../../delta/classifier-config';
-import { deltaParts } from '../../delta/delta';
+import { makeDelta } from '../../delta/delta';
+import { changedParts } from '../../delta/tuning';
 import { undoCheckpoint } from '../../delta/undo';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
+import { trainedValues } from '../../trainer/low-rank';
 import { ParameterLayout } from '../../trainer/parameters';
 import { FreshRows } from '../../trainer/prefix';
 import { Program, type ProgramParts } from '../../trainer/program';
 import { TokenRows } from '../../trainer/token-rows';
 import { expectSameFiles, randomDelta, temporaryFolder } from '../support/deltas';
+import { furtherOf, tuningOfCase } from '../support/golden-tuning';
 
 // The oracle's tuned numbers, merged: transformers' own classifier of each family says what a
 // checkpoint holds and what it answers (test/fixtures/make_training_golden.py).
@@ -30,10 +33,17 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
   const labels = golden.classes === 1 ? undefined : Array.from({ length: golden.classes }, (_, i) => `label ${i}`);
   const perToken = golden.problemType === 'token_classification';
   const problemType = perToken ? { problemType: golden.problemType } : {};
-  const delta = randomDelta(checkpoint, { heads: golden.heads, tune: golden.tune, labels, ...problemType });
-  for (const part of deltaParts(checkpoint, delta.info)) {
-    delta.tensors.set(part.name, { shape: part.shape, values: stored.float32(`final/${part.canonical}`) });
-  }
+  const { config } = checkpoint;
+  const further = furtherOf(config, golden);
+  const parts = further && changedParts(config, further);
+  const { info } = randomDelta(checkpoint, { heads: golden.heads, tune: golden.tune, parts, labels, ...problemType });
+  const final = [...stored.tensors.keys()].flatMap((key) => /^final\/(.*)$/.exec(key)?.[1] ?? []);
+  const values = trainedValues(
+    checkpoint,
+    tuningOfCase(config, golden),
+    new Map(final.map((each) => [each, { values: stored.float32(`final/${each}`) }])),
+  );
+  const delta = makeDelta(checkpoint, info, ({ canonical }) => values(canonical));
   const out = path.join(scratch, name);
   await exportCheckpoint({ checkpoint, delta, dtype: 'float32', out });
   checkpoint.close();
@@ -45,18 +55,17 @@ it.each(cases)('merged, %s has the tensors and logits of transformers; undone, i
 
   const head = readTaskHead(merged)!;
   const layout = new ParameterLayout([...head.tensors].map(([name, { shape }]) => ({ name, shape })));
-  const untuned = { heads: [], tune: 'qkv' as const };
   const problem = perToken ? 'tokens' : golden.classes === 1 ? 'regression' : 'single-label';
-  const parts: ProgramParts = {
+  const untuned: ProgramParts = {
     checkpoint: merged,
-    mask: untuned,
+    tuning: { slices: [] },
     layout,
     outputs: golden.classes,
     objective: { problem },
   };
   const program = new Program(
     tf,
-    parts,
+    untuned,
     layout.gather(({ name }) => head.tensors.get(name)!.values),
   );
   const rows = new FreshRows({ program, checkpoint: merged, tokens: new TokenRows(merged) }, golden.rows);

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { TaskHeadInfo } from '../../delta/delta-info';
-import { countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
+import { besideHeads, countNumbers, taskHeadTensors, tunedSlices } from '../../delta/slices';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { openCheckpoint } from '../../model/checkpoint';
 import { commandLine } from '../../report/command-line';
@@ -200,7 +200,7 @@ test.each(['bert', 'roberta', 'xlm-roberta', 'distilbert', 'electra', 'modernber
       head: i % heads,
       score: 0,
     }));
-    const slices = tunedSlices(config, { ...run.mask!, tune: 'full', heads: all });
+    const slices = tunedSlices(config, { tune: 'qkvo', heads: all }, besideHeads(config));
     // The trainer leaves out only the biases of the keys that have no gradient.
     const full = costs(run).at(-1)!.trained;
     const keyBiases = family === 'modernbert' ? 0 : layers * hiddenSize;

@@ -5,6 +5,7 @@ import { type Delta, makeDelta } from '../../delta/delta';
 import type { StoredProblem } from '../../delta/problems';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import type { Mask, Tune } from '../../heads/mask';
+import type { TensorPart } from '../../model/architecture';
 import type { Checkpoint } from '../../model/checkpoint';
 import { roundTo } from '../../model/rounding';
 import { SafetensorsFile, type TensorSource, writeSafetensors } from '../../model/safetensors';
@@ -19,6 +20,8 @@ export interface DeltaShape {
   /** Chosen heads of each layer. */
   heads: number[][];
   tune?: Tune;
+  /** Other tuned parts of the base. */
+  parts?: readonly TensorPart[];
   /** Class labels in order. Absent: a regression. */
   labels?: string[];
   /** Default: a regression without labels, else a single label per row. */
@@ -48,7 +51,14 @@ function maskOf({ name, sha256, config, parameters }: Checkpoint, heads: number[
 /** Delta with values that no base has, from a small congruential generator. */
 export function randomDelta(
   checkpoint: Checkpoint,
-  { heads, tune, labels, problemType = labels ? 'single_label_classification' : 'regression', scale = 1 }: DeltaShape,
+  {
+    heads,
+    tune,
+    parts,
+    labels,
+    problemType = labels ? 'single_label_classification' : 'regression',
+    scale = 1,
+  }: DeltaShape,
 ): Delta {
   const { name, sha256, config } = checkpoint;
   let state = 12345;
@@ -62,6 +72,7 @@ export function randomDelta(
       schemaVersion: 1,
       base: { name, sha256, architecture: config.architecture },
       mask: maskOf(checkpoint, heads, tune),
+      ...(parts && { parts }),
       id2label: labels ? Object.fromEntries(labels.map((label, i) => [String(i), label])) : null,
       problemType,
       task: null,

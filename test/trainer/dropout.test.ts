@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { randomStream } from '../../data/random';
 import { PROBLEMS, problemStoredAs } from '../../delta/problems';
-import { tunedSlices } from '../../delta/slices';
+import { tuningOf } from '../../delta/tuning';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { architectureOf, runLayers } from '../../model/architectures';
 import { openCheckpoint } from '../../model/checkpoint';
@@ -16,6 +16,7 @@ import { Session } from '../../trainer/session';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES } from '../support/deltas';
+import { tuningOfCase } from '../support/golden-tuning';
 import { maskOf } from './runs';
 
 const tf = loadTensorFlow();
@@ -115,7 +116,8 @@ it.each<[string, number[][]]>([
   const config = { ...opened.config, hiddenDropout: 0.3, attentionDropout: 0.3, classifierDropout: 0.3 };
   const checkpoint = { ...opened, config };
   const mask = await maskOf(heads, 'qkvo', base);
-  const { layout, initial } = trainable(checkpoint, mask, 2, 0);
+  const tuning = tuningOf(config, mask);
+  const { layout, initial } = trainable(checkpoint, tuning, 2, 0);
   const random = randomStream(4, 'gradient');
   // New weights are so small that what flows back through them is lost in float32's rounding.
   layout
@@ -131,7 +133,7 @@ it.each<[string, number[][]]>([
   const targets = [0, 1, 1, 0];
   const program = new Program(
     tf,
-    { checkpoint, mask, layout, outputs: 2, objective: { problem: 'single-label' } },
+    { checkpoint, tuning, layout, outputs: 2, objective: { problem: 'single-label' } },
     initial,
   );
   const batch = program.frozen(new TokenRows(checkpoint).batch(rows));
@@ -217,12 +219,12 @@ it.each([
   const classifierDropout = opened.config.architecture === 'mpnet' ? 0.2 : 0.4;
   const config = { ...opened.config, hiddenDropout: 0.2, attentionDropout: 0.3, classifierDropout };
   const checkpoint = { ...opened, config };
-  const mask = await maskOf(golden.heads, golden.tune, opened.folder);
+  const tuning = tuningOfCase(config, golden);
   const kind = PROBLEMS[problemStoredAs(golden.problemType)].taskHead;
-  const { layout } = trainable(checkpoint, mask, 2, 0, kind);
+  const { layout } = trainable(checkpoint, tuning, 2, 0, kind);
   const ops = new Ops();
   const parameters = layout.split(ops, ops.input('parameters', 'float32', [layout.size]));
-  const weights = new NetworkWeights(ops, checkpoint, tunedSlices(config, mask), parameters);
+  const weights = new NetworkWeights(ops, checkpoint, tuning, parameters);
   const inputs = {
     words: ops.input('words', 'float32', [null, config.embeddingSize]),
     numbers: ops.input('numbers', 'float32', [null, TOKEN_NUMBERS.length]),
@@ -231,7 +233,7 @@ it.each([
   const dropout = new NotedDropout(ops.input('key', 'int32', [1]));
   const net = new TensorFlowNetwork(ops, config, weights, inputs, dropout);
   const architecture = architectureOf(config);
-  const full = golden.tune === 'full';
+  const full = golden.method === 'full';
   const lowest = full ? 0 : (golden.heads as number[][]).findIndex((chosen) => chosen.length > 0);
   const x = full ? architecture.embed(net, config) : ops.input('hidden', 'float32', [null, config.hiddenSize]);
   const taskHead = architecture.taskHead(config, kind);

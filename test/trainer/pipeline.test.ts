@@ -2,9 +2,13 @@ import { fork } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { writeDemoData } from '../../cli/demo/grammar';
+import { BASELINES } from '../../compare/baselines';
 import { randomStream } from '../../data/random';
 import { readDataset } from '../../data/read';
+import { readDelta } from '../../delta/delta';
 import type { TrainEvent } from '../../delta/training-options';
+import { tuningOf } from '../../delta/tuning';
+import { follow } from '../../foundation/follow';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { openCheckpoint } from '../../model/checkpoint';
 import { loadTokenizer } from '../../model/tokenizer';
@@ -107,10 +111,11 @@ it('leaves all that is frozen alone in 1,000 steps with weight decay', async () 
     [0, 2, 4],
   ];
   const mask = await maskOf(chosen);
-  const { layout, initial } = trainable(checkpoint, mask, 2, 0);
+  const tuning = tuningOf(checkpoint.config, mask);
+  const { layout, initial } = trainable(checkpoint, tuning, 2, 0);
   const program = new Program(
     tf,
-    { checkpoint, mask, layout, outputs: 2, objective: { problem: 'single-label' } },
+    { checkpoint, tuning, layout, outputs: 2, objective: { problem: 'single-label' } },
     initial,
   );
   const schedule = { lr: 1e-3, warmup: 0.06, weightDecay: 0.1, steps: 1000, seed: 0 };
@@ -326,6 +331,33 @@ it('goes on from where it was cancelled, in the middle of an epoch', async () =>
   }
   expect(cuts).toBeGreaterThan(1);
   expect(deltaHash(cut.out)).toBe(deltaHash(whole.out));
+});
+
+it('resumes LoRA with the same bits, and its delta, the merged matrices, has the metrics of the training', async () => {
+  const checkpoint = await openCheckpoint(model);
+  const further = BASELINES.lora.further(checkpoint.config);
+  checkpoint.close();
+  const mask = await maskOf([[], []]);
+  const whole = await request({ mask, further });
+  const { metrics } = await finish(whole);
+  const modules = further.products!.map(({ module }) => `${module}.weight`);
+  const { info } = readDelta(path.join(whole.out, 'delta'));
+  expect(info.parts).toEqual(modules.map((tensor) => ({ tensor, axis: 'rows', ranges: [[0, 45]] })));
+  expect(metrics.trainableParameters).toBe(4 * 8 * (45 + 45));
+
+  const cut = await request({ mask, further });
+  for await (const event of train(tf, cut)) if (event.kind === 'checkpoint') break;
+  await expect(finish({ ...cut, further: undefined, resume: true })).rejects.toThrow(/belongs to another run/);
+  const resumed = await finish({ ...cut, resume: true });
+  expect(resumed.metrics.resumedFromStep).toBe(Math.ceil(sentenceRows / 8));
+  expect(deltaHash(cut.out)).toBe(deltaHash(whole.out));
+
+  const options = { batchSize: 8, maxLength: whole.options.maxLength, device: 'cpu' as const };
+  const asked = { model, delta: path.join(whole.out, 'delta'), data: devSentences, options };
+  const evaluated = await follow(evaluate(tf, asked), () => {});
+  const { loss, ...dev } = metrics.epochs[metrics.best.epoch - 1].dev;
+  expect(evaluated.metrics).toMatchObject(dev);
+  expect(evaluated.loss).toBeCloseTo(loss, 5);
 });
 
 it('ends in the same delta after twenty kills', async () => {

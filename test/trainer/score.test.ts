@@ -11,7 +11,7 @@ import { meanGradientScores } from '../../trainer/mean-gradient';
 import { moved } from '../../trainer/movement';
 import { scoreHeads } from '../../trainer/score';
 import { type Scoring, wholeTraining } from '../../trainer/scoring';
-import { NO_HEADS, SequenceGradients } from '../../trainer/sequence-gradients';
+import { SequenceGradients, TASK_HEAD_ALONE } from '../../trainer/sequence-gradients';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
@@ -43,7 +43,7 @@ describe.each(cases.map((each) => [each.case, each] as const))('%s', (name, gold
     const { scoring, head } = await prepare(name);
     const { checkpoint, outputs, objective, tokens } = scoring;
     const { layers, heads } = checkpoint.config;
-    const { layout } = trainable(checkpoint, NO_HEADS, outputs, 0);
+    const { layout } = trainable(checkpoint, TASK_HEAD_ALONE, outputs, 0);
     const initial = layout.gather(({ name: slot }) => head.get(slot)!);
     const before = tf.getNumOfTensors();
     const gradients = new SequenceGradients(tf, { checkpoint, layout, outputs, objective }, ofHeads);

@@ -7,7 +7,7 @@ import { addDistanceBias } from '../../trainer/distance-bias';
 import { addDistanceScores } from '../../trainer/distance-scores';
 import { activate, add, addConstant, multiply, multiplyBy } from '../../trainer/elementwise';
 import { layerNorm } from '../../trainer/layer-norm';
-import { linear } from '../../trainer/linear';
+import { addBias, linear } from '../../trainer/linear';
 import { MASKED } from '../../trainer/network';
 import { Ops, type Tensor } from '../../trainer/ops';
 import { type Part, partOf } from '../../trainer/part';
@@ -44,7 +44,7 @@ const CASES: Record<string, Case> = {
   'linear, x·Wᵀ + b': {
     shapes: [[6, 8], [5, 8], [5]],
     wanted: [0, 1, 2],
-    build: (tape, [x, tensor, bias]) => linear(tape, x, { tensor, transposed: false }, bias),
+    build: (tape, [x, tensor, bias]) => addBias(tape, linear(tape, x, { tensor, transposed: false }), bias),
   },
   'linear, W transposed, no bias': {
     shapes: [

@@ -2,7 +2,6 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { PROBLEMS, problemStoredAs } from '../../delta/problems';
-import type { Mask } from '../../heads/mask';
 import { loadTensorFlow } from '../../infra/tensorflow';
 import { type Checkpoint, openCheckpoint } from '../../model/checkpoint';
 import { SafetensorsFile } from '../../model/safetensors';
@@ -11,9 +10,10 @@ import { Program } from '../../trainer/program';
 import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
+import { tuningOfCase } from '../support/golden-tuning';
 import { targetOf } from './golden-targets';
 
-// Against PyTorch and transformers in float64: see test/fixtures/make_training_golden.py.
+// Against PyTorch, transformers and PEFT in float64: see test/fixtures/make_training_golden.py.
 const fixtures = path.join(__dirname, '../fixtures');
 const folder = path.join(fixtures, 'training-golden');
 const cases = fs.readdirSync(folder).flatMap((name) => /^(.*)\.golden\.json$/.exec(name)?.[1] ?? []);
@@ -29,10 +29,9 @@ async function prepare(name: string) {
   const raw = { ...base.config.raw, pooler_dropout: 0 };
   const config = { ...base.config, hiddenDropout: 0, attentionDropout: 0, classifierDropout: 0, raw };
   const checkpoint: Checkpoint = { ...base, config };
-  const heads = (golden.heads as number[][]).flatMap((layer, i) => layer.map((head) => ({ layer: i, head, score: 1 })));
-  const mask = { heads, tune: golden.tune as Mask['tune'] };
+  const tuning = tuningOfCase(config, golden);
   const problem = problemStoredAs(golden.problemType);
-  const made = trainable(checkpoint, mask, golden.classes, 0, PROBLEMS[problem].taskHead);
+  const made = trainable(checkpoint, tuning, golden.classes, 0, PROBLEMS[problem].taskHead);
   for (const { name: slot, offset, size } of made.layout.slots) {
     if (!stored.tensors.has(`head/${slot}`)) continue;
     const values = stored.float32(`head/${slot}`);
@@ -40,7 +39,7 @@ async function prepare(name: string) {
     made.initial.set(values, offset);
   }
   const objective = { problem, weights: golden.classWeights, smoothing: golden.labelSmoothing };
-  const parts = { checkpoint, mask, layout: made.layout, outputs: golden.classes as number, objective };
+  const parts = { checkpoint, tuning, layout: made.layout, outputs: golden.classes as number, objective };
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
   const rows = hiddenRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, golden.rows, {
@@ -51,7 +50,7 @@ async function prepare(name: string) {
   while (!next.done) next = await rows.next();
   const prefix = next.value;
   const labels = (batch: number[]) => batch.map((row) => targetOf(golden.rows[row].label, problem));
-  return { golden, stored, made, program, prefix, labels };
+  return { golden, stored, tuning, made, program, prefix, labels };
 }
 
 /** The distance of two vectors over the length of the second. */
@@ -65,12 +64,13 @@ function relative(actual: ArrayLike<number>, expected: ArrayLike<number>): numbe
   return Math.sqrt(distance) / Math.sqrt(length);
 }
 
-it('finds the golden cases', () => expect(cases.length).toBeGreaterThanOrEqual(6));
+it('finds the golden cases', () => expect(cases.length).toBeGreaterThanOrEqual(23));
 
 describe.each(cases)('%s', (name) => {
   it('has logits, loss and every gradient of the float64 oracle', async () => {
-    const { golden, stored, made, program, prefix, labels } = await prepare(name);
+    const { golden, stored, tuning, made, program, prefix, labels } = await prepare(name);
     const perToken = golden.problemType === 'token_classification';
+    expect(tuning.products?.toSorted((a, b) => (a.module < b.module ? -1 : 1))).toEqual(golden.products);
     const before = tf.getNumOfTensors();
     const [batch, targets] = [prefix.read(golden.gradientBatch), labels(golden.gradientBatch)];
     const { loss, norm, gradient } = program.gradient(batch, targets, { seed: 0, step: 0 });

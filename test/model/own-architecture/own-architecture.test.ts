@@ -4,6 +4,7 @@ import { exportCheckpoint } from '../../../delta/checkpoint-export';
 import { type Delta, deltaParts, readDelta, writeDelta } from '../../../delta/delta';
 import { publishOnnxFolder } from '../../../delta/onnx-export';
 import { writeOnnxFiles } from '../../../delta/onnx-files';
+import { tuningOf } from '../../../delta/tuning';
 import { undoCheckpoint } from '../../../delta/undo';
 import { follow } from '../../../foundation/follow';
 import { rankHeads } from '../../../heads/ranking';
@@ -166,12 +167,12 @@ it.each([false, true])('has the analysis of the float64 oracle (exact: %s)', asy
 });
 
 it("has PyTorch's logits, loss, gradients and twenty steps", () => {
-  const mask = { heads, tune: 'qkvo' as const };
-  const { layout, initial } = trainable(checkpoint, mask, golden.classes, 0);
+  const tuning = tuningOf(checkpoint.config, { heads, tune: 'qkvo' });
+  const { layout, initial } = trainable(checkpoint, tuning, golden.classes, 0);
   layout.views(initial).get('answer.weight')!.values.set(stored.float32('head/answer.weight'));
   const parts = {
     checkpoint,
-    mask,
+    tuning,
     layout,
     outputs: golden.classes as number,
     objective: { problem: 'single-label' as const },
