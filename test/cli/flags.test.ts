@@ -109,7 +109,7 @@ test.each([
   ['--early-stopping', '0', 'a whole number from 1'],
   ['--device', 'gpu', 'auto, cpu, cuda; did you mean "cpu"?'],
   ['--threads', '0', 'a whole number from 1 to 1024'],
-  ['--format', 'xlsx', 'tsv, csv, jsonl, parquet, txt'],
+  ['--format', 'xlsx', 'tsv, csv, jsonl, parquet, txt, conll'],
   ['--text-columns', ' ', 'the name of a column'],
   ['--label-column', '', 'the name of a column'],
   ['--export', 'tflite', 'checkpoint, peft, onnx'],
@@ -191,7 +191,10 @@ describe('data flags', () => {
     [['--task', 'cola', '--label-column', 'y'], /^--label-column needs --text-columns/],
     [['--task', 'cola', '--regression'], /^--regression needs --text-columns/],
     [['--task', 'cola', '--problem', 'single-label'], /^--problem needs --text-columns/],
-    [['--problem', 'tokens'], /^--problem is "tokens"; it must be single-label, multi-label, regression, relevance$/],
+    [
+      ['--problem', 'ranking'],
+      /^--problem is "ranking"; it must be single-label, multi-label, regression, tokens, relevance$/,
+    ],
     [['--problem', 'single-label', '--regression'], /^regression is short for .* single-label is given too: keep one$/],
   ])('%j is refused', (args, message) => {
     expect(() => source(true, ...args)).toThrow(message);
