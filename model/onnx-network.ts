@@ -63,12 +63,9 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     readonly mask: string,
   ) {
     const { maxPositions, padTokenId } = source.config;
+    const [length, ids] = [() => this.length(), () => this.input('input_ids')];
+    this.places = new OnnxPlaces(graph, { length, ids, padTokenId });
     this.distances = new OnnxDistances(graph, maxPositions);
-    this.places = new OnnxPlaces(graph, {
-      length: () => this.length(),
-      ids: () => this.input('input_ids'),
-      padTokenId,
-    });
   }
 
   /**
@@ -99,12 +96,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return new OnnxNetwork(this.graph, this.source, arithmetic, this.inputs, this.shapes, this.mask);
   }
 
-  embed(module: string, index: TokenIndex): OnnxValue {
-    const name = `${module}.weight`;
-    const [rows, width] = this.shape(name);
-    const weight = this.source.tensor(name);
-    return { name: this.arithmetic.rows({ module, rows, width, weight }, this.picker(index)), width };
-  }
+  embed = (module: string, index: TokenIndex) => this.rows(module, this.picker(index));
 
   linear(x: OnnxValue, module: string, { rows, factor }: LinearOptions = {}): OnnxValue {
     const [all, into] = this.shape(`${module}.weight`);
@@ -212,13 +204,12 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** A factor of an operand is applied to the product: onnxruntime fuses it with the MatMul. */
   scores(query: OnnxValue, key: OnnxValue, window?: Window): OnnxValue {
     const blocks = this.blocksOf(window);
-    const operand = (x: OnnxValue) => this.narrow({ ...x, factor: undefined });
     const [queries, keys] = blocks
       ? [
-          this.transpose(blocks.queries(operand(query), query.heads!), [0, 1, 3, 2, 4]),
-          this.transpose(blocks.keys(operand(key), key.heads!), [0, 1, 3, 4, 2]),
+          this.transpose(blocks.queries(this.operand(query), query.heads!), [0, 1, 3, 2, 4]),
+          this.transpose(blocks.keys(this.operand(key), key.heads!), [0, 1, 3, 4, 2]),
         ]
-      : [this.transpose(operand(query), [0, 2, 1, 3]), this.transpose(operand(key), [0, 2, 3, 1])];
+      : [this.transpose(this.operand(query), [0, 2, 1, 3]), this.transpose(this.operand(key), [0, 2, 3, 1])];
     const product = this.graph.node('MatMul', [queries, keys]);
     const factor = (query.factor ?? 1) * (key.factor ?? 1);
     // [B, H, Sq, S], in blocks [B, blocks, H, size, size + 2·halo]
@@ -267,12 +258,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** A graph only evaluates. */
   dropout = (x: OnnxValue) => x;
 
-  distanceTable(module: string): OnnxValue {
-    const name = `${module}.weight`;
-    const [rows, width] = this.shape(name);
-    const weight = this.source.tensor(name);
-    return { name: this.arithmetic.rows({ module, rows, width, weight }, (table) => table), width };
-  }
+  distanceTable = (module: string) => this.rows(module, (table) => table);
 
   addDistanceBias(scores: OnnxValue, module: string, rowOf: RowOfDistance): OnnxValue {
     const { graph, distances } = this;
@@ -285,22 +271,13 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return this.like(scores, graph.node('Add', [scores.name, asked]));
   }
 
-  addDistanceScores(
-    scores: OnnxValue,
-    x: OnnxValue,
-    rows: OnnxValue,
-    rowOf: RowOfDistance,
-    side: 'query' | 'key',
-  ): OnnxValue {
-    const narrow = (value: OnnxValue) => this.narrow({ ...value, factor: undefined });
+  addDistanceScores(all: OnnxValue, x: OnnxValue, rows: OnnxValue, rowOf: RowOfDistance, side: 'query' | 'key') {
+    const { heads } = this.source.config;
     const factor = (x.factor ?? 1) * (rows.factor ?? 1);
-    const added = this.distances.scores(scores.name, this.transpose(narrow(x), [0, 2, 1, 3]), narrow(rows), {
-      rowOf,
-      side,
-      heads: this.source.config.heads,
-      wide: (product) => this.wide({ name: product, width: 0, narrow: true, factor }),
-    });
-    return this.like(scores, this.graph.node('Add', [scores.name, added]));
+    const wide = (product: string) => this.wide({ name: product, width: 0, narrow: true, factor });
+    const tokens = this.transpose(this.operand(x), [0, 2, 1, 3]); // [B, H, count, dh]
+    const added = this.distances.scores(all.name, tokens, this.operand(rows), { rowOf, side, heads, wide });
+    return this.like(all, this.graph.node('Add', [all.name, added]));
   }
 
   /** Always in float32. */
@@ -330,6 +307,9 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return x.narrow && (x.factor ?? 1) === 1 ? x.name : this.arithmetic.narrow(this.wide(x));
   }
 
+  /** Operand of a product without the factor, which the product gets. */
+  private operand = (x: OnnxValue) => this.narrow({ ...x, factor: undefined });
+
   private like = ({ width }: OnnxValue, name: string): OnnxValue => ({ name, width });
 
   private transpose(x: string, perm: number[]): string {
@@ -340,6 +320,14 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const shape = this.shapes.get(name);
     if (!shape) throw new Error(`the architecture has no tensor ${name}`);
     return shape;
+  }
+
+  /** Rows of a table. */
+  private rows(module: string, pick: PickRows): OnnxValue {
+    const name = `${module}.weight`;
+    const [rows, width] = this.shape(name);
+    const weight = this.source.tensor(name);
+    return { name: this.arithmetic.rows({ module, rows, width, weight }, pick), width };
   }
 
   /** Tensor of the model as a constant, float32. */

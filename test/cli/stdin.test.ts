@@ -124,7 +124,7 @@ describe('is refused in one line', () => {
 
   it('without a format', () => {
     expect(refused(rows, 'analyze', '--data', '-', ...columns)).toMatch(
-      /^- is standard input.*--format tsv\|csv\|jsonl\|parquet\|txt$/,
+      /^- is standard input.*--format tsv\|csv\|jsonl\|parquet\|txt\|conll$/,
     );
   });
   it('twice', () => {

@@ -1,3 +1,4 @@
+import type { TokenIds } from '../../data/batches';
 import type { Target } from '../../data/label-reading';
 import type { ProblemType } from '../../data/problem';
 
@@ -6,6 +7,15 @@ import type { ProblemType } from '../../data/problem';
  * each token with −100 for none.
  */
 export type GoldenLabel = number | number[];
+
+/** Rows of a golden file as the trainer has them: every token of a row with tags is asked. */
+export function rowsFor(rows: readonly TokenIds[], problem: ProblemType): readonly TokenIds[] {
+  if (problem !== 'tokens') return rows;
+  return rows.map((row) => {
+    const every = Int32Array.from(row.ids, (_, at) => at);
+    return { ...row, asked: { at: every, words: every } };
+  });
+}
 
 /** Target of a row from its label in a golden file. */
 export function targetOf(label: GoldenLabel, problem: ProblemType): Target {

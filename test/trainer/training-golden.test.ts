@@ -11,7 +11,7 @@ import { TokenRows } from '../../trainer/token-rows';
 import { trainable } from '../../trainer/trainable';
 import { Training } from '../../trainer/training';
 import { tuningOfCase } from '../support/golden-tuning';
-import { targetOf } from './golden-targets';
+import { rowsFor, targetOf } from './golden-targets';
 
 // Against PyTorch, transformers and PEFT in float64: see test/fixtures/make_training_golden.py.
 const fixtures = path.join(__dirname, '../fixtures');
@@ -42,10 +42,8 @@ async function prepare(name: string) {
   const parts = { checkpoint, tuning, layout: made.layout, outputs: golden.classes as number, objective };
   const program = new Program(tf, parts, made.initial);
   const file = path.join(scratch, 'prefix');
-  const rows = hiddenRows({ program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) }, golden.rows, {
-    path: file,
-    shared: false,
-  });
+  const part = { program, checkpoint, tokens: new TokenRows(checkpoint, program.readsWords) };
+  const rows = hiddenRows(part, rowsFor(golden.rows, problem), { path: file, shared: false });
   let next = await rows.next();
   while (!next.done) next = await rows.next();
   const prefix = next.value;
