@@ -22,7 +22,7 @@ export class OnnxDistances {
     private readonly limit: number,
   ) {}
 
-  /** Rows of a table for the distances of each pair of the first `size` places. // → int64 [size, size] */
+  /** Rows of a table for the distances of all pairs of the first places. // → int64 [size, size] */
   ofPairs(rowOf: RowOfDistance, size: string): string {
     const { graph, limit } = this;
     const all = graph.ints(Array.from({ length: 2 * limit - 1 }, (_, i) => rowOf(i - limit + 1)));

@@ -156,8 +156,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
   /** // [B, S, n] → [B, 1, n] */
   meanToken(x: OnnxValue): OnnxValue {
     const { graph } = this;
-    const isReal = graph.cast(graph.node('Unsqueeze', [this.mask, this.ints([2])]), 'bool');
-    const real = graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]); // [B, S, 1]
+    const real = this.realTokens();
     const overTokens = (values: string) => graph.node('ReduceSum', [values, this.ints([1])]);
     const sum = overTokens(graph.node('Mul', [this.wide(x), real])); // [B, 1, n]
     return this.like(x, graph.node('Div', [sum, overTokens(real)]));
@@ -286,8 +285,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     const [weight, bias] = ['weight', 'bias'].map((part) => this.stored(`${module}.${part}`));
     const [out, , width] = this.shape(`${module}.weight`);
     const tokens = this.inputs.packed ? graph.node('Gather', [this.wide(x), PACKING.places]) : this.wide(x); // [B, S, in]
-    const real = graph.node('Unsqueeze', [graph.cast(this.mask, 'float32'), this.ints([2])]); // [B, S, 1]
-    const sequences = this.transpose(graph.node('Mul', [tokens, real]), [0, 2, 1]);
+    const sequences = this.transpose(graph.node('Mul', [tokens, this.realTokens()]), [0, 2, 1]);
     const pads = { pads: { ints: [(width - 1) / 2, (width - 1) / 2] } };
     const convolved = this.transpose(graph.node('Conv', [sequences, weight, bias], { attributes: pads }), [0, 2, 1]);
     const flat = () => graph.node('Reshape', [convolved, this.ints([-1, out])]);
@@ -373,6 +371,15 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return made;
   }
 
+  /**
+   * 1 at real tokens, 0 at padding. No cast to float32: onnxconverter_common's float16 converter
+   * breaks those. // [B, S, 1]
+   */
+  private realTokens(): string {
+    const isReal = this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([2])]), 'bool');
+    return this.graph.node('Where', [isReal, this.scalar(1), this.scalar(0)]);
+  }
+
   /** True at keys that are no padding. // [B, 1, 1, S] */
   private realKeys = () => this.graph.cast(this.graph.node('Unsqueeze', [this.mask, this.ints([1, 2])]), 'bool');
 
@@ -382,7 +389,7 @@ export class OnnxNetwork implements Operations<OnnxValue> {
     return this.like(scores, this.graph.node('Add', [scores.name, added]));
   }
 
-  private ints = (values: number[]) => this.once(`ints ${values}`, () => this.graph.ints(values));
+  private ints = (values: number[]) => this.graph.ints(values);
 
   private scalar = (value: number) => this.once(`scalar ${value}`, () => this.graph.scalar(value));
 

@@ -113,6 +113,7 @@ export function writeWeights(
 export class OnnxGraph {
   private readonly nodes: onnx.INodeProto[] = [];
   private readonly initializers: onnx.ITensorProto[] = [];
+  private readonly madeInts = new Map<string, string>();
   private readonly inputs: onnx.IValueInfoProto[] = [];
   private readonly outputs: onnx.IValueInfoProto[] = [];
   private readonly counter: { next: number };
@@ -163,9 +164,12 @@ export class OnnxGraph {
     return unique;
   }
 
-  /** Adds an int64 constant, such as axes or a shape. */
+  /** Adds an int64 constant, such as axes or a shape; once for equal values. */
   ints(values: number[]): string {
-    return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
+    const key = values.join();
+    const made = this.madeInts.get(key) ?? this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
+    this.madeInts.set(key, made);
+    return made;
   }
 
   /** Adds a float32 scalar. */

@@ -171,8 +171,8 @@ function squares(
 const useOf = ({ module, rows }: LinearUse) => `${module} ${rows}`;
 
 /**
- * Squares each sequence's own gradient by the rows of W, or the entries of b, in all uses of them in
- * y = factor·(x·Wᵀ + b).
+ * Squares each sequence's own gradient by the rows of W, or the entries of b, in all uses of them
+ * in y = factor·(x·Wᵀ + b).
  *
  * @param byOutput gradients by y // [B·S, out]
  * @returns sum of each row's squares // [B, out]
