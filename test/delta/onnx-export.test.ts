@@ -215,8 +215,8 @@ describe('the ONNX folder', () => {
         expect(largestDifference).toBeLessThan(BOUNDS[dtype]);
       }
       const [whole, half, quantized] = models;
-      expect(half.bytes).toBeLessThan(0.7 * whole.bytes);
-      expect(quantized.bytes).toBeLessThan(half.bytes);
+      expect(half.bytes).toBeLessThan(0.75 * whole.bytes);
+      expect(quantized.bytes).toBeLessThan(0.75 * whole.bytes);
       expect(half.largestDifference).toBeGreaterThan(whole.largestDifference);
       expect(quantized.largestDifference).toBeGreaterThan(half.largestDifference);
     }
