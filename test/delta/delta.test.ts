@@ -223,7 +223,7 @@ test.each<[string, (json: string) => string, string]>([
   [
     'a repeated label',
     (json) => json.replace('"no"', '"yes"'),
-    'id2label must be null for a regression, else two or more different',
+    'id2label must be null for a regression or relevance, else two or more different',
   ],
   [
     'a head that the model lacks',
