@@ -31,6 +31,9 @@ export interface SchedulerLimits {
 
 export const SCHEDULER_DEFAULTS: SchedulerLimits = { running: 1, waiting: 100, lostEngines: 3, awayMs: 15 * 60_000 };
 
+/** Largest number of waiting jobs of a store that several gateways share. */
+export const SHARED_WAITING = 1_000_000;
+
 /** Pauses between two attempts. */
 const PAUSES: Pauses = { first: 500, longest: 5000 };
 
