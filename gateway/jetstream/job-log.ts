@@ -130,6 +130,6 @@ const recordEntry = (id: string, change: Change['change'], time: number): Entry 
 
 const fileEntry = (sha256: string, id: string): Entry => ({
   subject: fileSubject(sha256, id),
-  body: '',
+  body: '{}',
   headers: headers(),
 });

@@ -14,11 +14,13 @@ import type { Logger } from '../../infra/log';
 import { apiCode, awaitNats, findJetStream, type NatsAddress, type NatsLink } from '../../infra/nats';
 import { RpcError } from '../../proto/status';
 import { EVENT_STREAM } from '../nats-events';
-import { storeAway } from '../store';
+import { isStoreAway, storeAway } from '../store';
 import type { Entry, Stored } from './job-log';
 
 /** Longest wait of a call for a connection or an answer, in milliseconds. */
 const ANSWER_MS = 5_000;
+/** Number of attempts at a read whose connection is lost. */
+const READS = 3;
 /** Number of messages that are read at once. */
 const PAGE = 256;
 
@@ -155,6 +157,7 @@ export class Sessions {
   private readonly over = new AbortController();
   private current: Promise<Session>;
   private done: Promise<void> = Promise.resolve();
+  private started = false;
 
   /**
    * @param opened prepares each new session, such as its consumers
@@ -171,6 +174,7 @@ export class Sessions {
   /** Connects for the first time. @throws Error if JetStream cannot be used */
   async start(): Promise<void> {
     await this.current;
+    this.started = true;
     this.done = this.keep();
   }
 
@@ -189,6 +193,17 @@ export class Sessions {
     }
   }
 
+  /** Reads on the current session; reads again if the connection is lost meanwhile. */
+  async read<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.use(work);
+      } catch (error) {
+        if (!isStoreAway(error) || tries === READS || this.over.signal.aborted) throw error;
+      }
+    }
+  }
+
   async close(): Promise<void> {
     this.over.abort();
     await this.done;
@@ -197,8 +212,10 @@ export class Sessions {
 
   private async keep(): Promise<void> {
     const { signal } = this.over;
-    while (!signal.aborted) {
-      const { link } = await this.current;
+    for (;;) {
+      const session = await this.current.catch(() => undefined);
+      if (!session || signal.aborted) return;
+      const { link } = session;
       await new Promise<void>((resolve) => {
         const forget = [onAbort(link.lost, end), onAbort(signal, end)];
         function end() {
@@ -211,7 +228,6 @@ export class Sessions {
       if (signal.aborted) return;
       this.log.warn({ nats: this.address.shown }, 'the connection to the job store was lost');
       this.current = this.connect();
-      await this.current.catch(() => {});
     }
   }
 
@@ -229,7 +245,8 @@ export class Sessions {
         return session;
       } catch (error) {
         await link.close();
-        if (error instanceof HifiError && error.code === 'INVALID_INPUT') throw error;
+        // A server that restarts may have no JetStream yet.
+        if (!this.started && error instanceof HifiError && error.code === 'INVALID_INPUT') throw error;
         away(error);
         await new Promise((resolve) => setTimeout(resolve, PAUSES.first));
       }
@@ -258,7 +275,13 @@ const lostOr = (error: Error) =>
 
 function awayOr(error: unknown): unknown {
   const name = (error as Error).name;
-  const closed = ['ClosedConnectionError', 'DrainingConnectionError', 'NoRespondersError', 'RequestError'];
+  const closed = [
+    'ClosedConnectionError',
+    'DrainingConnectionError',
+    'NoRespondersError',
+    'RequestError',
+    'JetStreamNotEnabled',
+  ];
   if (error instanceof TimeoutError || name === 'TimeoutError' || closed.includes(name)) return storeAway(error);
   const code = apiCode(error);
   // A cluster without a leader, and a stream that is being recovered.

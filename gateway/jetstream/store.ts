@@ -100,7 +100,7 @@ export class JetStreamStore implements JobStore {
   async create(given: NewJob, limit: number, refuse: Refusals): Promise<{ record: JobRecord; created: boolean }> {
     const subject = requestSubject(given.requestId);
     for (;;) {
-      const request = await this.sessions.use((session) => session.last(subject));
+      const request = await this.sessions.read((session) => session.last(subject));
       const accepted = request && (JSON.parse(request.string()) as Accepted);
       if (accepted) {
         if (accepted.specHash !== given.specHash) refuse.otherSpec(accepted.id);
@@ -108,7 +108,7 @@ export class JetStreamStore implements JobStore {
       }
       if (this.index.waiting >= limit) refuse.full();
       const now = Date.now();
-      const id = newJobId(now, this.index.latest > this.newest ? this.index.latest : this.newest);
+      const id = newJobId(now, [this.index.latest, this.newest].sort()[1]);
       this.newest = id;
       const { job, entries } = createdJob(id, given, now);
       const body = JSON.stringify({ id, specHash: given.specHash } satisfies Accepted);
@@ -127,7 +127,7 @@ export class JetStreamStore implements JobStore {
   }
 
   async accepted(requestId: string): Promise<Accepted | undefined> {
-    const request = await this.sessions.use((session) => session.last(requestSubject(requestId)));
+    const request = await this.sessions.read((session) => session.last(requestSubject(requestId)));
     return request && (JSON.parse(request.string()) as Accepted);
   }
 
@@ -168,7 +168,7 @@ export class JetStreamStore implements JobStore {
         const { record, last } = await this.job(id);
         while (read < last) {
           const after = read + 1;
-          const page = await this.sessions.use((session) =>
+          const page = await this.sessions.read((session) =>
             session.messages(jobSubjects(id), after, last, EVENTS_PAGE),
           );
           if (page.length === 0) throw noJob(id);
@@ -223,12 +223,13 @@ export class JetStreamStore implements JobStore {
 
   async uses(sha256: string): Promise<boolean> {
     if (this.held.has(sha256)) return true;
-    return (await this.sessions.use((session) => session.last(fileSubject(sha256, '*')))) !== undefined;
+    return (await this.sessions.read((session) => session.last(fileSubject(sha256, '*')))) !== undefined;
   }
 
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.timer);
+    this.queue.close();
     await this.sessions.close();
   }
 
@@ -271,7 +272,7 @@ export class JetStreamStore implements JobStore {
   private async job(id: string, call: string): Promise<Job | 'written'>;
   private async job(id: string, call?: string): Promise<Job | 'written'> {
     if (!isJobId(id)) throw noJob(id);
-    return this.sessions.use(async (session) => {
+    return this.sessions.read(async (session) => {
       const last = await session.last(jobSubjects(id));
       if (!last) {
         this.forget(id);

@@ -116,6 +116,12 @@ export class WorkQueue {
     this.claims.delete(id);
   }
 
+  /** Gives up all claims without a word to the server: their leases expire. */
+  close(): void {
+    for (const claim of this.claims.values()) claim.lose();
+    this.claims.clear();
+  }
+
   private async pull(): Promise<JsMsg | undefined> {
     return this.sessions.use(async (session) => {
       const consumer = await session.unlessLost(session.client.consumers.get(WORK_STREAM, DRIVERS));
@@ -237,7 +243,8 @@ class JobClaim implements Claim {
     if (!(await this.lease())) this.lose();
   }
 
-  private lose(): void {
+  /** Ends the claim of a gateway that no longer has the lease. */
+  lose(): void {
     this.lost = true;
     clearInterval(this.timer);
     this.end();

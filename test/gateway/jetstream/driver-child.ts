@@ -9,11 +9,11 @@ import { epochs } from '../sample-jobs';
 /*
  * The job store and scheduler of a gateway, without services: URL LEASE_MS RUNNING HOLDS. An attempt
  * passes through all states. With HOLDS, the first attempt at a job stays in the state that its spec
- * names and keeps changing the job. Prints `ready`, and `over JOB` when a claim ends early.
+ * names and keeps changing the job. Prints `over JOB` when a claim ends early.
  */
 const [url, leaseMs, running, holds] = process.argv.slice(2);
 /** Time that a job is in each state, in milliseconds. */
-const STATE_MS = 30;
+const STATE_MS = 60;
 
 async function main(): Promise<void> {
   const store = await JetStreamStore.open(url, silent, Number(leaseMs));
@@ -34,7 +34,6 @@ async function main(): Promise<void> {
   };
   const limits = { running: Number(running), waiting: 1000, lostEngines: 3, awayMs: 60_000 };
   new Scheduler(store, attempt, silent, limits).start();
-  process.stdout.write('ready\n');
 }
 
 main().catch((error) => {
