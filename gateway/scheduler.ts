@@ -129,6 +129,7 @@ export class Scheduler {
       } catch (thrown) {
         if (this.draining.signal.aborted) return;
         if (await isCancelled()) continue;
+        if (claim.over.aborted) return; // another gateway has the job
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
         const full = error.reason === 'DISK_FULL'; // a job waits for room without a limit

@@ -90,7 +90,7 @@ export class Session {
       const batch = Math.min(PAGE, most - found.length);
       const page = await this.page(subject, next, batch);
       for (const message of page) if (message.seq <= to) found.push(message);
-      const end = page.at(-1)?.seq ?? to;
+      const end = page.at(-1)?.seq ?? next - 1;
       // A direct read may be behind: it comes from any replica. The stream's leader has all.
       if (page.length < batch && end < to) {
         const rest = await this.fromLeader(subject, end + 1);

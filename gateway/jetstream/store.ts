@@ -5,7 +5,7 @@ import { headers } from '@nats-io/transport-node';
 import { cancelled, HifiError } from '../../foundation/errors';
 import type { Logger } from '../../infra/log';
 import { natsAddress } from '../../infra/nats';
-import type { JobState } from '../../job/job';
+import { JOB_PATH, type JobState } from '../../job/job';
 import { ALL_SUBJECTS, EVENT_STREAM } from '../nats-events';
 import { type Happening, hasEnded, type JobEventRecord, type JobRecord } from '../record';
 import {
@@ -25,7 +25,7 @@ import { appended, applied, createdJob, type Entry, eventIn, type Job } from './
 import { createLayout, fileSubject, jobIn, jobSubjects, LEASE_MS, requestSubject, STATE_SUBJECTS } from './layout';
 import { Conflict, type Session, Sessions } from './session';
 import { StateIndex } from './state-index';
-import { WorkQueue } from './work';
+import { RENEWALS, WorkQueue } from './work';
 
 /** Number of jobs whose records are cached. */
 const MOST_CACHED = 1_000;
@@ -35,6 +35,8 @@ const EVENTS_PAGE = 100;
 const REPAIR_MS = 20_000;
 /** Age of an open job from which on it must be offered, in milliseconds. */
 const OFFERED_MS = 10_000;
+/** States of jobs that a gateway has begun. */
+const BEGUN = JOB_PATH.filter((state) => state !== 'QUEUED' && !hasEnded({ state }));
 /** Number of attempts at a write whose outcome is unknown. */
 const TRIES = 3;
 /** Header that names the call of a write. */
@@ -57,7 +59,7 @@ export class JetStreamStore implements JobStore {
   private readonly cache = new Map<string, Job>();
   /** Id of the last job that this gateway has begun to create. */
   private newest = '';
-  private timer: NodeJS.Timeout | undefined;
+  private timers: NodeJS.Timeout[] = [];
   private closed = false;
 
   private constructor(
@@ -88,17 +90,22 @@ export class JetStreamStore implements JobStore {
       await store.close();
       throw error;
     }
-    store.timer = setInterval(() => {
-      store.repair(false).catch((error) => {
-        if (!isStoreAway(error)) log.error({ err: error }, 'jobs without an offer could not be looked for');
-      });
-    }, REPAIR_MS);
-    store.timer.unref();
+    const regularly = (ms: number, work: () => Promise<void>) =>
+      setInterval(() => {
+        work().catch((error) => {
+          if (!isStoreAway(error)) log.error({ err: error }, 'jobs without a driver could not be looked for');
+        });
+      }, ms).unref();
+    const begun = () => store.queue.findAbandoned([...store.index.ids(undefined, BEGUN)]);
+    store.timers = [regularly(REPAIR_MS, () => store.repair(false)), regularly(leaseMs / RENEWALS, begun)];
     return store;
   }
 
   async create(given: NewJob, limit: number, refuse: Refusals): Promise<{ record: JobRecord; created: boolean }> {
     const subject = requestSubject(given.requestId);
+    const now = Date.now();
+    const id = newJobId(now, [this.index.latest, this.newest].sort()[1]);
+    this.newest = id;
     for (;;) {
       const request = await this.sessions.read((session) => session.last(subject));
       const accepted = request && (JSON.parse(request.string()) as Accepted);
@@ -107,9 +114,6 @@ export class JetStreamStore implements JobStore {
         return { record: await this.get(accepted.id), created: false };
       }
       if (this.index.waiting >= limit) refuse.full();
-      const now = Date.now();
-      const id = newJobId(now, [this.index.latest, this.newest].sort()[1]);
-      this.newest = id;
       const { job, entries } = createdJob(id, given, now);
       const body = JSON.stringify({ id, specHash: given.specHash } satisfies Accepted);
       const first: Entry = { subject, body, headers: headers() };
@@ -228,7 +232,7 @@ export class JetStreamStore implements JobStore {
 
   async close(): Promise<void> {
     this.closed = true;
-    clearInterval(this.timer);
+    for (const timer of this.timers) clearInterval(timer);
     this.queue.close();
     await this.sessions.close();
   }

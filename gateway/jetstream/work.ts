@@ -10,11 +10,9 @@ import { DRIVERS, jobIn, LEASE_STREAM, leaseSubject, WORK_STREAM, WORK_SUBJECTS,
 import { Conflict, type Sessions } from './session';
 
 /** Number of renewals in the lifetime of a lease. */
-const RENEWALS = 4;
+export const RENEWALS = 4;
 /** Longest wait of one request for work, in milliseconds. */
 const PULL_MS = 1_000;
-/** Delay of a job's next delivery while another gateway has its lease, in milliseconds. */
-const LEASED_MS = 1_000;
 /** Pause after a failed request for work, in milliseconds. */
 const PAUSE_MS = 500;
 
@@ -35,6 +33,8 @@ export class WorkQueue {
   /** Identifies this gateway in the leases. */
   readonly driver = randomUUID();
   private readonly claims = new Map<string, JobClaim>();
+  /** Begun jobs without a lease. */
+  private abandoned: string[] = [];
 
   constructor(
     private readonly sessions: Sessions,
@@ -67,7 +67,19 @@ export class WorkQueue {
     return this.sessions.use(async ({ manager }) => (await manager.streams.info(WORK_STREAM)).state.messages);
   }
 
-  /** Takes a deleted job out of the queue. */
+  /**
+   * Looks for begun jobs whose lease has expired. The queue delivers a lost gateway's jobs again,
+   * but may do so late if the server restarts meanwhile.
+   *
+   * @param begun ids of the jobs that are in work, as far as their states tell
+   */
+  async findAbandoned(begun: Iterable<string>): Promise<void> {
+    const found: string[] = [];
+    for (const id of begun) if (!this.drives(id) && !(await this.isDriven(id))) found.push(id);
+    this.abandoned = found;
+  }
+
+  /** Takes an ended or deleted job out of the queue. */
   async remove(id: string): Promise<void> {
     await this.sessions.use(async ({ manager }) => {
       await manager.streams.purge(WORK_STREAM, { filter: workSubject(id) });
@@ -75,20 +87,15 @@ export class WorkQueue {
   }
 
   async isDriven(id: string): Promise<boolean> {
-    return (await this.sessions.use((session) => session.last(leaseSubject(id), LEASE_STREAM))) !== undefined;
+    return (await this.sessions.read((session) => session.last(leaseSubject(id), LEASE_STREAM))) !== undefined;
   }
 
   /** Claims the next job; waits for one. @returns undefined when `signal` aborts */
   async claim(signal: AbortSignal): Promise<Claim | undefined> {
     while (!signal.aborted) {
       try {
-        const offer = await this.pull();
-        if (!offer) continue;
-        if (signal.aborted) await this.answer(offer, '-NAK');
-        else {
-          const claim = await this.accept(offer);
-          if (claim) return claim;
-        }
+        const claim = await this.next(signal);
+        if (claim) return claim;
       } catch (error) {
         if (!isStoreAway(error)) throw error;
         await delay(PAUSE_MS, undefined, { signal }).catch(() => {});
@@ -129,19 +136,28 @@ export class WorkQueue {
     });
   }
 
-  private async accept(offer: JsMsg): Promise<JobClaim | undefined> {
-    const id = jobIn(offer.subject);
+  private async next(signal: AbortSignal): Promise<JobClaim | undefined> {
+    const id = this.abandoned.shift();
+    if (id !== undefined) return this.accept(id);
+    const offer = await this.pull();
+    if (!offer) return undefined;
+    if (!signal.aborted) return this.accept(jobIn(offer.subject), offer);
+    await this.answer(offer, '-NAK');
+    return undefined;
+  }
+
+  private async accept(id: string, offer?: JsMsg): Promise<JobClaim | undefined> {
     const record = await this.jobs.get(id).catch((error) => {
       if (HifiError.from(error).code === 'NOT_FOUND') return undefined;
       throw error;
     });
     if (!record || hasEnded(record)) {
-      await this.answer(offer, '+ACK');
+      await this.remove(id);
       return undefined;
     }
     const claim = new JobClaim(this.sessions, this, this.jobs, offer, record);
-    if (!(await claim.lease())) {
-      await this.answer(offer, `-NAK {"delay": ${LEASED_MS * 1e6}}`);
+    if (this.drives(id) || !(await claim.lease())) {
+      if (offer) await this.answer(offer, `-NAK {"delay": ${(this.leaseMs / RENEWALS) * 1e6}}`);
       return undefined;
     }
     this.claims.set(id, claim);
@@ -150,6 +166,11 @@ export class WorkQueue {
     );
     return claim;
   }
+}
+
+/** Value of a job's lease. */
+interface Lease {
+  driver: string;
 }
 
 /** Claim on a job: its lease, renewed while the job is driven. */
@@ -167,7 +188,8 @@ class JobClaim implements Claim {
     private readonly sessions: Sessions,
     private readonly queue: WorkQueue,
     private readonly jobs: Jobs,
-    private readonly offer: JsMsg,
+    /** Delivery of the job; an abandoned job has none. */
+    private readonly offer: JsMsg | undefined,
     { id, attempt, cancelRequested }: JobRecord,
   ) {
     this.id = id;
@@ -189,6 +211,7 @@ class JobClaim implements Claim {
    * attempt and writes nothing.
    */
   async note(...happenings: Happening[]): Promise<JobRecord> {
+    if (this.lost) throw new HifiError('CANCELLED', `another gateway has job ${this.id}`);
     try {
       const record = await this.jobs.note(this.id, this.attempt, happenings);
       this.attempt = record.attempt;
@@ -211,25 +234,28 @@ class JobClaim implements Claim {
     await this.sessions.use(async ({ manager }) => {
       await manager.streams.purge(LEASE_STREAM, { filter: leaseSubject(this.id) });
     });
-    await this.queue.answer(this.offer, ended ? '+ACK' : '-NAK');
+    if (ended) await this.queue.remove(this.id);
+    else if (this.offer) await this.queue.answer(this.offer, '-NAK');
   }
 
   /** Creates the lease, or renews it. @returns false if another gateway has it */
   async lease(): Promise<boolean> {
-    // An expired lease that nobody else has taken is created again.
-    for (const last of new Set([this.revision, 0])) {
-      const entry = { subject: leaseSubject(this.id), body: JSON.stringify({ driver: this.queue.driver }) };
+    const subject = leaseSubject(this.id);
+    const body = JSON.stringify({ driver: this.queue.driver } satisfies Lease);
+    for (;;) {
       try {
-        const expected = { subject: entry.subject, last };
-        this.revision = await this.sessions.use((session) =>
-          session.append([{ ...entry, headers: headers() }], expected),
-        );
+        const entry = { subject, body, headers: headers() };
+        const expected = { subject, last: this.revision };
+        this.revision = await this.sessions.use((session) => session.append([entry], expected));
         return true;
       } catch (error) {
         if (!(error instanceof Conflict)) throw error;
       }
+      // The lease has expired, or this gateway has not heard of its own renewal.
+      const found = await this.sessions.read((session) => session.last(subject, LEASE_STREAM));
+      if (found && (JSON.parse(found.string()) as Lease).driver !== this.queue.driver) return false;
+      this.revision = found?.seq ?? 0;
     }
-    return false;
   }
 
   /** Renews the lease and the delivery until the release. */
@@ -239,7 +265,7 @@ class JobClaim implements Claim {
 
   private async renew(): Promise<void> {
     if (this.lost) return;
-    await this.queue.answer(this.offer, '+WPI');
+    if (this.offer) await this.queue.answer(this.offer, '+WPI');
     if (!(await this.lease())) this.lose();
   }
 
