@@ -69,6 +69,8 @@ export function createdJob(id: string, given: NewJob, now: number): { job: Job; 
 export function appended(before: Job, happenings: readonly Happening[], now: number): { job: Job; entries: Entry[] } {
   let job = before;
   const entries: Entry[] = [];
+  // They come first: the last message of the batch must be the job's, whose sequence is expected next.
+  const named: Entry[] = [];
   const { id, traceparent } = job.record;
   for (const happening of happenings) {
     if (hasEnded(job.record)) break;
@@ -77,10 +79,10 @@ export function appended(before: Job, happenings: readonly Happening[], now: num
     else if (isEvent(happening)) continue;
     else entries.push(recordEntry(id, happening, now));
     const files = filesAfter(job, happening);
-    for (const sha256 of files) if (!job.files.has(sha256)) entries.push(fileEntry(sha256, id));
+    for (const sha256 of files) if (!job.files.has(sha256)) named.push(fileEntry(sha256, id));
     job = { ...job, record, files };
   }
-  return { job, entries };
+  return { job, entries: [...named, ...entries] };
 }
 
 /**
