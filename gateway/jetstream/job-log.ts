@@ -27,6 +27,16 @@ interface Change {
   change: Creation | Happening;
 }
 
+/** Origin of a change. */
+export interface Writer {
+  gateway: string;
+  /** Identifies the call that makes the change, with all its tries. */
+  call: string;
+}
+
+/** Header that names a change's writer. */
+const WRITER = 'Hifi-Note';
+
 /** Message to append. */
 export interface Entry {
   subject: string;
@@ -49,16 +59,18 @@ export interface Job {
   specHash: string;
   /** SHA-256 of all files that the job has, or had before a result replaced them. */
   files: ReadonlySet<string>;
+  /** Gateway that began the job's last attempt. */
+  driver?: string;
   /** Sequence number of its last message in the stream. */
   last: number;
 }
 
 /** Computes a new job and its messages. */
-export function createdJob(id: string, given: NewJob, now: number): { job: Job; entries: Entry[] } {
+export function createdJob(id: string, given: NewJob, now: number, writer: Writer): { job: Job; entries: Entry[] } {
   const creation: Creation = { kind: 'created', ...given };
   const job = newJob(id, creation, now);
   const entries = [recordEntry(id, creation, now), ...[...job.files].map((sha256) => fileEntry(sha256, id))];
-  const queued = appended(job, [{ kind: 'state', state: 'QUEUED' }], now);
+  const queued = appended(job, [{ kind: 'state', state: 'QUEUED' }], now, writer);
   return { job: queued.job, entries: [...entries, ...queued.entries] };
 }
 
@@ -66,7 +78,12 @@ export function createdJob(id: string, given: NewJob, now: number): { job: Job; 
  * Computes a job after some changes, and the messages that store them. Changes without an effect
  * have no message. Neither has a progress between two progress events: a later one replaces it.
  */
-export function appended(before: Job, happenings: readonly Happening[], now: number): { job: Job; entries: Entry[] } {
+export function appended(
+  before: Job,
+  happenings: readonly Happening[],
+  now: number,
+  writer: Writer,
+): { job: Job; entries: Entry[] } {
   let job = before;
   const entries: Entry[] = [];
   // They come first: the last message of the batch must be the job's, whose sequence is expected next.
@@ -80,9 +97,17 @@ export function appended(before: Job, happenings: readonly Happening[], now: num
     else entries.push(recordEntry(id, happening, now));
     const files = filesAfter(job, happening);
     for (const sha256 of files) if (!job.files.has(sha256)) named.push(fileEntry(sha256, id));
-    job = { ...job, record, files };
+    job = { ...job, record, files, driver: driverAfter(job, happening, writer) };
   }
-  return { job, entries: [...named, ...entries] };
+  const all = [...named, ...entries];
+  for (const entry of all) entry.headers.set(WRITER, `${writer.gateway} ${writer.call}`);
+  return { job, entries: all };
+}
+
+/** Returns the origin in a message's headers. */
+export function writerOf(fields: Stored['header']): Writer | undefined {
+  const [gateway, call] = fields?.get(WRITER).split(' ') ?? [];
+  return gateway && call ? { gateway, call } : undefined;
 }
 
 /**
@@ -99,7 +124,8 @@ export function applied(before: Job | undefined, id: string, message: Stored): J
   if (sequence !== undefined && events[0]?.sequence !== sequence) {
     throw failed(`message ${message.seq} of job ${id} has event ${sequence} after ${before.record.sequence}`);
   }
-  return { ...before, record, files: filesAfter(before, change), last: message.seq };
+  const driver = driverAfter(before, change, writerOf(message.header));
+  return { ...before, record, files: filesAfter(before, change), driver, last: message.seq };
 }
 
 function newJob(id: string, creation: Creation, time: number): Job {
@@ -118,6 +144,9 @@ export const eventIn = (message: Stored): JobEventRecord | undefined =>
   message.subject.endsWith('.record') ? undefined : eventOf(fromJsonString(JobEventSchema, message.string()));
 
 const isEvent = ({ kind }: Happening) => (EVENT_KINDS as readonly string[]).includes(kind);
+
+const driverAfter = ({ driver }: Job, change: Happening, writer: Writer | undefined) =>
+  change.kind === 'attempt' ? writer?.gateway : driver;
 
 const filesAfter = ({ files }: Job, change: Happening): ReadonlySet<string> =>
   change.kind === 'artifact' && !files.has(change.artifact.sha256)

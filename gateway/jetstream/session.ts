@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type DeliverPolicy,
   JetStreamApiCodes,
   type JetStreamClient,
+  JetStreamError,
   type JetStreamManager,
   type JsMsg,
 } from '@nats-io/jetstream';
@@ -101,8 +103,16 @@ export class Session {
     return found;
   }
 
-  /** Yields the stream's messages of some subjects from now on, or from the last one of each. */
-  async consume(filter: string, deliver: DeliverPolicy, headersOnly = false): Promise<Feed> {
+  /**
+   * Calls back for the stream's messages of some subjects, from now on or from the last one of each.
+   * Settles once it has done so for those that exist. Ends the session when the server ends the feed.
+   */
+  async consume(
+    filter: string,
+    deliver: DeliverPolicy,
+    take: (message: JsMsg) => void,
+    headersOnly = false,
+  ): Promise<void> {
     const name = randomUUID();
     const created = this.manager.consumers.add(EVENT_STREAM, {
       name,
@@ -117,8 +127,24 @@ export class Session {
     const { num_pending } = await this.unlessLost(created);
     const consumer = await this.unlessLost(this.client.consumers.get(EVENT_STREAM, name));
     const messages = await consumer.consume({ max_messages: 1000, abort_on_missing_resource: true });
-    const forget = onAbort(this.link.lost, () => void messages.close());
-    return { messages, pending: num_pending, close: () => void messages.close().finally(forget) };
+    const existing = new Promise<void>((resolve) => {
+      if (num_pending === 0) resolve();
+      const feed = async () => {
+        for await (const message of messages) {
+          take(message);
+          if (message.info.pending === 0) resolve();
+        }
+      };
+      // A gateway that was stopped for long may find its consumer deleted.
+      void feed().then(
+        () => this.link.close(),
+        () => this.link.close(),
+      );
+    });
+    while (await this.unlessLost(isPending(existing))) {
+      // The last message may have been deleted meanwhile.
+      if ((await this.unlessLost(consumer.info())).num_pending === 0) break;
+    }
   }
 
   /** Settles as a request; fails at once if the connection is lost. */
@@ -134,9 +160,13 @@ export class Session {
 
   private async page(subject: string, from: number, batch: number): Promise<Stored[]> {
     const found: Stored[] = [];
-    try {
+    const read = async () => {
       const options = { seq: from, next_by_subj: subject, batch };
       for await (const message of await this.manager.direct.getBatch(EVENT_STREAM, options)) found.push(message);
+    };
+    try {
+      // The library's iterator does not end when the connection is lost.
+      await this.unlessLost(read());
     } catch (error) {
       if (!/message not found/.test((error as Error).message)) throw error;
     }
@@ -144,13 +174,12 @@ export class Session {
   }
 }
 
-/** Messages of a consumer. */
-export interface Feed {
-  messages: AsyncIterable<JsMsg>;
-  /** Number of messages that exist already. */
-  pending: number;
-  close(): void;
-}
+/** Longest wait for a message that may have been deleted, in milliseconds. */
+const DELETED_MS = 1_000;
+
+/** Returns true if a promise does not settle soon. */
+const isPending = (work: Promise<void>) =>
+  Promise.race([work.then(() => false), delay(DELETED_MS, true, { ref: false })]);
 
 /** Keeps a connection to JetStream: replaces one that is lost. */
 export class Sessions {
@@ -283,6 +312,8 @@ function awayOr(error: unknown): unknown {
     'JetStreamNotEnabled',
   ];
   if (error instanceof TimeoutError || name === 'TimeoutError' || closed.includes(name)) return storeAway(error);
+  // A server that stops, or is silent, ends a request for messages with a status.
+  if (error instanceof JetStreamError) return storeAway(error);
   const code = apiCode(error);
   // A cluster without a leader, and a stream that is being recovered.
   if (code !== undefined && [10_008, JetStreamApiCodes.StreamNotFound, 503].includes(code)) return storeAway(error);

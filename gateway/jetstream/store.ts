@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { DeliverPolicy } from '@nats-io/jetstream';
+import { DeliverPolicy, type JsMsg } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
 import { cancelled, HifiError } from '../../foundation/errors';
 import type { Logger } from '../../infra/log';
 import { natsAddress } from '../../infra/nats';
-import { JOB_PATH, type JobState } from '../../job/job';
+import { type JobState } from '../../job/job';
 import { ALL_SUBJECTS, EVENT_STREAM } from '../nats-events';
 import { type Happening, hasEnded, type JobEventRecord, type JobRecord } from '../record';
 import {
@@ -21,11 +21,11 @@ import {
   type Refusals,
 } from '../store';
 import { Watchers } from '../watchers';
-import { appended, applied, createdJob, type Entry, eventIn, type Job } from './job-log';
+import { appended, applied, createdJob, type Entry, eventIn, type Job, type Stored, writerOf } from './job-log';
 import { createLayout, fileSubject, jobIn, jobSubjects, LEASE_MS, requestSubject, STATE_SUBJECTS } from './layout';
 import { Conflict, type Session, Sessions } from './session';
 import { StateIndex } from './state-index';
-import { RENEWALS, WorkQueue } from './work';
+import { WorkQueue } from './work';
 
 /** Number of jobs whose records are cached. */
 const MOST_CACHED = 1_000;
@@ -35,12 +35,8 @@ const EVENTS_PAGE = 100;
 const REPAIR_MS = 20_000;
 /** Age of an open job from which on it must be offered, in milliseconds. */
 const OFFERED_MS = 10_000;
-/** States of jobs that a gateway has begun. */
-const BEGUN = JOB_PATH.filter((state) => state !== 'QUEUED' && !hasEnded({ state }));
 /** Number of attempts at a write whose outcome is unknown. */
 const TRIES = 3;
-/** Header that names the call of a write. */
-const NOTE = 'Hifi-Note';
 
 /**
  * Jobs in NATS JetStream, for any number of gateways. A job is the messages of its subjects; its
@@ -59,7 +55,7 @@ export class JetStreamStore implements JobStore {
   private readonly cache = new Map<string, Job>();
   /** Id of the last job that this gateway has begun to create. */
   private newest = '';
-  private timers: NodeJS.Timeout[] = [];
+  private timer: NodeJS.Timeout | undefined;
   private closed = false;
 
   private constructor(
@@ -90,14 +86,11 @@ export class JetStreamStore implements JobStore {
       await store.close();
       throw error;
     }
-    const regularly = (ms: number, work: () => Promise<void>) =>
-      setInterval(() => {
-        work().catch((error) => {
-          if (!isStoreAway(error)) log.error({ err: error }, 'jobs without a driver could not be looked for');
-        });
-      }, ms).unref();
-    const begun = () => store.queue.findAbandoned([...store.index.ids(undefined, BEGUN)]);
-    store.timers = [regularly(REPAIR_MS, () => store.repair(false)), regularly(leaseMs / RENEWALS, begun)];
+    store.timer = setInterval(() => {
+      store.repair(false).catch((error) => {
+        if (!isStoreAway(error)) log.error({ err: error }, 'jobs without an offer could not be looked for');
+      });
+    }, REPAIR_MS).unref();
     return store;
   }
 
@@ -114,7 +107,7 @@ export class JetStreamStore implements JobStore {
         return { record: await this.get(accepted.id), created: false };
       }
       if (this.index.waiting >= limit) refuse.full();
-      const { job, entries } = createdJob(id, given, now);
+      const { job, entries } = createdJob(id, given, now, this.writer());
       const body = JSON.stringify({ id, specHash: given.specHash } satisfies Accepted);
       const first: Entry = { subject, body, headers: headers() };
       try {
@@ -232,7 +225,7 @@ export class JetStreamStore implements JobStore {
 
   async close(): Promise<void> {
     this.closed = true;
-    for (const timer of this.timers) clearInterval(timer);
+    clearInterval(this.timer);
     this.queue.close();
     await this.sessions.close();
   }
@@ -244,54 +237,56 @@ export class JetStreamStore implements JobStore {
    * @throws HifiError CANCELLED if another gateway has begun an attempt
    */
   private async change(id: string, happenings: readonly Happening[], attempt?: number): Promise<JobRecord> {
-    const call = randomUUID();
-    let known = this.cache.get(id);
+    const writer = this.writer();
+    let before = this.cache.get(id) ?? (await this.job(id));
     for (let tries = 1; ; ) {
+      if (attempt !== undefined && before.record.attempt !== attempt && before.driver !== writer.gateway) {
+        throw new HifiError('CANCELLED', `another gateway has begun attempt ${before.record.attempt} at job ${id}`);
+      }
+      const { job, entries } = appended(before, happenings, Date.now(), writer);
+      if (entries.length === 0) return before.record;
       try {
-        const before = known ?? (await this.job(id, call));
-        known = undefined;
-        if (before === 'written') return (await this.job(id)).record;
-        if (attempt !== undefined && before.record.attempt !== attempt) {
-          throw new HifiError('CANCELLED', `another gateway has begun attempt ${before.record.attempt} at job ${id}`);
-        }
-        const { job, entries } = appended(before, happenings, Date.now());
-        if (entries.length === 0) return before.record;
-        for (const entry of entries) entry.headers.set(NOTE, `${this.queue.driver} ${call}`);
         const expected = { subject: jobSubjects(id), last: before.last };
         const last = await this.sessions.use((session) => session.append(entries, expected));
         this.remember({ ...job, last });
         return job.record;
       } catch (error) {
-        known = undefined;
-        // Another writer came first, or the outcome of the last try is unknown.
-        if (error instanceof Conflict || (isStoreAway(error) && tries++ < TRIES)) continue;
-        throw error;
+        if (!(error instanceof Conflict) && !(isStoreAway(error) && tries++ < TRIES)) throw error;
       }
+      // Another writer came first, or the outcome is unknown: the messages since then tell.
+      let written: Job | undefined;
+      for (const message of await this.messagesAfter(id, before.last)) {
+        before = applied(before, id, message);
+        if (writerOf(message.header)?.call === writer.call) written = before;
+      }
+      this.remember(before);
+      if (written) return written.record;
     }
   }
 
+  /** Origin of a new change. */
+  private writer() {
+    return { gateway: this.queue.driver, call: randomUUID() };
+  }
+
   /** Returns a job as its stream describes it now. @throws HifiError NOT_FOUND */
-  private async job(id: string): Promise<Job>;
-  /** Returns 'written' if a new message is of the given call. */
-  private async job(id: string, call: string): Promise<Job | 'written'>;
-  private async job(id: string, call?: string): Promise<Job | 'written'> {
+  private async job(id: string): Promise<Job> {
+    const known = this.cache.get(id);
+    let job = known;
+    for (const message of await this.messagesAfter(id, known?.last ?? 0)) job = applied(job, id, message);
+    if (!job) throw noJob(id);
+    this.remember(job);
+    return job;
+  }
+
+  /** Reads a job's messages after a sequence number. @throws HifiError NOT_FOUND */
+  private async messagesAfter(id: string, seq: number): Promise<Stored[]> {
     if (!isJobId(id)) throw noJob(id);
     return this.sessions.read(async (session) => {
       const last = await session.last(jobSubjects(id));
-      if (!last) {
-        this.forget(id);
-        throw noJob(id);
-      }
-      let job = this.cache.get(id);
-      if (job && job.last >= last.seq) return job;
-      let written = false;
-      for (const message of await session.messages(jobSubjects(id), (job?.last ?? 0) + 1, last.seq)) {
-        job = applied(job, id, message);
-        if (call !== undefined && message.header?.get(NOTE).endsWith(call)) written = true;
-      }
-      if (!job) throw noJob(id);
-      this.remember(job);
-      return written ? 'written' : job;
+      if (last) return last.seq > seq ? session.messages(jobSubjects(id), seq + 1, last.seq) : [];
+      this.forget(id);
+      throw noJob(id);
     });
   }
 
@@ -320,34 +315,23 @@ export class JetStreamStore implements JobStore {
   /** Creates the streams and follows the changes of all gateways over a new connection. */
   private async follow(session: Session): Promise<void> {
     await session.unlessLost(createLayout(session.manager, this.leaseMs));
-    const changes = await session.consume(ALL_SUBJECTS, DeliverPolicy.New, true);
-    void this.followChanges(changes.messages);
-    const states = await session.consume(STATE_SUBJECTS, DeliverPolicy.LastPerSubject);
-    await new Promise<void>((resolve) => {
-      void this.followStates(states.messages, states.pending, resolve);
-      void session.link.lost.addEventListener('abort', () => resolve(), { once: true });
-    });
-    // Changes during a lost connection have woken nobody.
+    await session.consume(ALL_SUBJECTS, DeliverPolicy.New, (message) => this.hear(message), true);
+    await session.consume(STATE_SUBJECTS, DeliverPolicy.LastPerSubject, (message) => this.index.take(message));
+    // Changes during a lost connection have woken nobody, and cancelled no claim.
     this.watchers.wakeAll();
+    for (const id of this.queue.driven) this.refresh(id);
   }
 
-  private async followChanges(messages: AsyncIterable<{ subject: string; headers?: { get(name: string): string } }>) {
-    for await (const { subject, headers } of messages) {
-      if (headers?.get(NOTE).startsWith(this.queue.driver)) continue;
-      const id = jobIn(subject);
-      this.notify(id);
-      // A cancellation may be among them.
-      if (subject.endsWith('.record') && this.queue.drives(id)) this.job(id).catch(() => {});
-    }
+  private hear({ subject, headers }: JsMsg): void {
+    if (writerOf(headers)?.gateway === this.queue.driver) return;
+    const id = jobIn(subject);
+    this.notify(id);
+    if (subject.endsWith('.record') && this.queue.drives(id)) this.refresh(id);
   }
 
-  private async followStates(messages: AsyncIterable<StateMessage>, pending: number, ready: () => void) {
-    let left = pending;
-    if (left === 0) ready();
-    for await (const message of messages) {
-      this.index.take(message);
-      if (--left === 0) ready();
-    }
+  /** Reads a job that this gateway drives: its cancellation may have been requested. */
+  private refresh(id: string): void {
+    this.job(id).catch((error) => this.log.warn({ job: id, err: error }, 'a job could not be read'));
   }
 
   /** Offers open jobs that are not offered, because a gateway ended between two writes. */
@@ -357,11 +341,4 @@ export class JetStreamStore implements JobStore {
     const open = this.index.openSince(Date.now() - (always ? 0 : OFFERED_MS));
     if (open.length > 0) await this.queue.addMissing(open);
   }
-}
-
-/** Message of a `state` subject. */
-interface StateMessage {
-  subject: string;
-  seq: number;
-  string(): string;
 }

@@ -33,8 +33,6 @@ export class WorkQueue {
   /** Identifies this gateway in the leases. */
   readonly driver = randomUUID();
   private readonly claims = new Map<string, JobClaim>();
-  /** Begun jobs without a lease. */
-  private abandoned: string[] = [];
 
   constructor(
     private readonly sessions: Sessions,
@@ -67,18 +65,6 @@ export class WorkQueue {
     return this.sessions.use(async ({ manager }) => (await manager.streams.info(WORK_STREAM)).state.messages);
   }
 
-  /**
-   * Looks for begun jobs whose lease has expired. The queue delivers a lost gateway's jobs again,
-   * but may do so late if the server restarts meanwhile.
-   *
-   * @param begun ids of the jobs that are in work, as far as their states tell
-   */
-  async findAbandoned(begun: Iterable<string>): Promise<void> {
-    const found: string[] = [];
-    for (const id of begun) if (!this.drives(id) && !(await this.isDriven(id))) found.push(id);
-    this.abandoned = found;
-  }
-
   /** Takes an ended or deleted job out of the queue. */
   async remove(id: string): Promise<void> {
     await this.sessions.use(async ({ manager }) => {
@@ -109,6 +95,11 @@ export class WorkQueue {
     return this.claims.has(id);
   }
 
+  /** Ids of the jobs that this gateway drives. */
+  get driven(): string[] {
+    return [...this.claims.keys()];
+  }
+
   /** Ends this gateway's claim on a job whose cancellation is requested. */
   end(id: string): void {
     this.claims.get(id)?.end();
@@ -137,8 +128,6 @@ export class WorkQueue {
   }
 
   private async next(signal: AbortSignal): Promise<JobClaim | undefined> {
-    const id = this.abandoned.shift();
-    if (id !== undefined) return this.accept(id);
     const offer = await this.pull();
     if (!offer) return undefined;
     if (!signal.aborted) return this.accept(jobIn(offer.subject), offer);
@@ -146,7 +135,7 @@ export class WorkQueue {
     return undefined;
   }
 
-  private async accept(id: string, offer?: JsMsg): Promise<JobClaim | undefined> {
+  private async accept(id: string, offer: JsMsg): Promise<JobClaim | undefined> {
     const record = await this.jobs.get(id).catch((error) => {
       if (HifiError.from(error).code === 'NOT_FOUND') return undefined;
       throw error;
@@ -157,7 +146,7 @@ export class WorkQueue {
     }
     const claim = new JobClaim(this.sessions, this, this.jobs, offer, record);
     if (this.drives(id) || !(await claim.lease())) {
-      if (offer) await this.answer(offer, `-NAK {"delay": ${(this.leaseMs / RENEWALS) * 1e6}}`);
+      await this.answer(offer, `-NAK {"delay": ${(this.leaseMs / RENEWALS) * 1e6}}`);
       return undefined;
     }
     this.claims.set(id, claim);
@@ -188,8 +177,8 @@ class JobClaim implements Claim {
     private readonly sessions: Sessions,
     private readonly queue: WorkQueue,
     private readonly jobs: Jobs,
-    /** Delivery of the job; an abandoned job has none. */
-    private readonly offer: JsMsg | undefined,
+    /** Delivery of the job. */
+    private readonly offer: JsMsg,
     { id, attempt, cancelRequested }: JobRecord,
   ) {
     this.id = id;
@@ -232,10 +221,11 @@ class JobClaim implements Claim {
       throw error;
     });
     await this.sessions.use(async ({ manager }) => {
-      await manager.streams.purge(LEASE_STREAM, { filter: leaseSubject(this.id) });
+      // A later entry is another gateway's lease.
+      await manager.streams.purge(LEASE_STREAM, { filter: leaseSubject(this.id), seq: this.revision + 1 });
     });
     if (ended) await this.queue.remove(this.id);
-    else if (this.offer) await this.queue.answer(this.offer, '-NAK');
+    else await this.queue.answer(this.offer, '-NAK');
   }
 
   /** Creates the lease, or renews it. @returns false if another gateway has it */
@@ -265,7 +255,7 @@ class JobClaim implements Claim {
 
   private async renew(): Promise<void> {
     if (this.lost) return;
-    if (this.offer) await this.queue.answer(this.offer, '+WPI');
+    await this.queue.answer(this.offer, '+WPI');
     if (!(await this.lease())) this.lose();
   }
 
