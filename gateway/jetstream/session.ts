@@ -31,6 +31,9 @@ const CONFLICTS: readonly unknown[] = [10_071, 10_164, 10_201];
 /** Error codes of JetStream for a lack of room: memory, storage, a limit of the account or stream. */
 const NO_ROOM: readonly unknown[] = [10_002, 10_023, 10_028, 10_047, 10_077];
 
+/** Error codes of JetStream for a message that does not exist. */
+const NO_MESSAGE: readonly unknown[] = [10_043, 10_057];
+
 /** Error of a write that found other messages than it expected. */
 export class Conflict extends Error {}
 
@@ -82,6 +85,14 @@ export class Session {
   async last(subject: string, stream = EVENT_STREAM): Promise<Stored | undefined> {
     const query = { last_by_subj: subject };
     return (await this.unlessLost(this.manager.streams.getMessage(stream, query))) ?? undefined;
+  }
+
+  /** Deletes a message, if it exists. */
+  async delete(stream: string, seq: number): Promise<void> {
+    const deleted = this.manager.streams.deleteMessage(stream, seq, false);
+    await this.unlessLost(deleted).catch((error) => {
+      if (!NO_MESSAGE.includes(apiCode(error))) throw error;
+    });
   }
 
   /** Returns the messages of a subject, which may have wildcards, between two sequence numbers. */

@@ -5,7 +5,7 @@ import { headers } from '@nats-io/transport-node';
 import { cancelled, HifiError } from '../../foundation/errors';
 import type { Logger } from '../../infra/log';
 import { natsAddress } from '../../infra/nats';
-import { type JobState } from '../../job/job';
+import type { JobState } from '../../job/job';
 import { ALL_SUBJECTS, EVENT_STREAM } from '../nats-events';
 import { type Happening, hasEnded, type JobEventRecord, type JobRecord } from '../record';
 import {
@@ -249,6 +249,7 @@ export class JetStreamStore implements JobStore {
         const expected = { subject: jobSubjects(id), last: before.last };
         const last = await this.sessions.use((session) => session.append(entries, expected));
         this.remember({ ...job, last });
+        if (attempt === undefined && hasEnded(job.record)) await this.leave(id);
         return job.record;
       } catch (error) {
         if (!(error instanceof Conflict) && !(isStoreAway(error) && tries++ < TRIES)) throw error;
@@ -262,6 +263,13 @@ export class JetStreamStore implements JobStore {
       this.remember(before);
       if (written) return written.record;
     }
+  }
+
+  /** Takes a job that ended without a driver out of the queue; a claim would do so later. */
+  private async leave(id: string): Promise<void> {
+    await this.queue
+      .remove(id)
+      .catch((error) => this.log.warn({ job: id, err: error }, 'an ended job is still offered'));
   }
 
   /** Origin of a new change. */

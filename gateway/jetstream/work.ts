@@ -65,10 +65,14 @@ export class WorkQueue {
     return this.sessions.use(async ({ manager }) => (await manager.streams.info(WORK_STREAM)).state.messages);
   }
 
-  /** Takes an ended or deleted job out of the queue. */
+  /**
+   * Takes an ended or deleted job out of the queue. A purge by subject would do so too, but advances
+   * the consumer's floor over older deliveries: a server that restarts then forgets those.
+   */
   async remove(id: string): Promise<void> {
-    await this.sessions.use(async ({ manager }) => {
-      await manager.streams.purge(WORK_STREAM, { filter: workSubject(id) });
+    await this.sessions.use(async (session) => {
+      const offer = await session.last(workSubject(id), WORK_STREAM);
+      if (offer) await session.delete(WORK_STREAM, offer.seq);
     });
   }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import * as path from 'node:path';
 import { headers } from '@nats-io/transport-node';
 import { JetStreamStore } from '../../../gateway/jetstream/store';
@@ -13,6 +14,7 @@ import { faultsIn, messagesOf } from './stream-faults';
 const LEASE_MS = 2_000;
 const HOOK = path.join(__dirname, '../../support/typescript-hook.cjs');
 const never = new AbortController().signal;
+setMaxListeners(0, never);
 
 let nats: NatsServer;
 let store: JobStore;
