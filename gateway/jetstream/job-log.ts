@@ -86,7 +86,7 @@ export function appended(
 ): { job: Job; entries: Entry[] } {
   let job = before;
   const entries: Entry[] = [];
-  // They come first: the last message of the batch must be the job's, whose sequence is expected next.
+  // They come first: the sequence of the job's own last message is expected next.
   const named: Entry[] = [];
   const { id, traceparent } = job.record;
   for (const happening of happenings) {

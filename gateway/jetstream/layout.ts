@@ -29,8 +29,8 @@ export const LEASE_STREAM = 'KV_HIFI_LEASES';
 export const DRIVERS = 'drivers';
 
 /**
- * Default lifetime of a lease, and of a delivery of waiting work, without a renewal, in milliseconds. With
- * the pauses of the claims, a lost gateway's job has another driver within 30 s.
+ * Default lifetime of a lease, and of a delivery of waiting work, without a renewal, in
+ * milliseconds. With the pauses of the claims, a lost gateway's job has another driver within 30 s.
  */
 export const LEASE_MS = 20_000;
 

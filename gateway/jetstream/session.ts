@@ -26,9 +26,9 @@ const READS = 3;
 /** Number of messages that are read at once. */
 const PAGE = 256;
 
-/** Error codes of JetStream for a subject's unexpected last sequence, and for a repeated message. */
+/** Error codes of JetStream for an unexpected last sequence, and for a repeated message. */
 const CONFLICTS: readonly unknown[] = [10_071, 10_164, 10_201];
-/** Error codes of JetStream for a lack of room: memory, storage, a limit of the account or stream. */
+/** Error codes of JetStream for a lack of memory or storage, and for reached limits. */
 const NO_ROOM: readonly unknown[] = [10_002, 10_023, 10_028, 10_047, 10_077];
 
 /** Error codes of JetStream for a message that does not exist. */
@@ -115,8 +115,9 @@ export class Session {
   }
 
   /**
-   * Calls back for the stream's messages of some subjects, from now on or from the last one of each.
-   * Settles once it has done so for those that exist. Ends the session when the server ends the feed.
+   * Calls back for the stream's messages of some subjects, from now on or from the last one of
+   * each. Settles once it has done so for those that exist. If the server ends the feed, the
+   * session ends too.
    */
   async consume(
     filter: string,

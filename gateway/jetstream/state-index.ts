@@ -63,7 +63,12 @@ export class StateIndex {
     return this.openJobs;
   }
 
-  /** Yields the ids of the jobs in some states, newest first, after that of an id; all by default. */
+  /**
+   * Yields the ids of jobs, newest first.
+   *
+   * @param before id of the last job seen
+   * @param states wanted states; all by default
+   */
   *ids(before?: string, states: readonly JobState[] = []): Generator<string> {
     let last = before;
     for (;;) {

@@ -10,7 +10,7 @@ import { DRIVERS, jobIn, LEASE_STREAM, leaseSubject, WORK_STREAM, WORK_SUBJECTS,
 import { Conflict, type Sessions } from './session';
 
 /** Number of renewals in the lifetime of a lease. */
-export const RENEWALS = 4;
+const RENEWALS = 4;
 /** Longest wait of one request for work, in milliseconds. */
 const PULL_MS = 1_000;
 /** Pause after a failed request for work, in milliseconds. */
@@ -25,8 +25,8 @@ interface Jobs {
 }
 
 /**
- * Waiting work and its leases. A message of the work stream offers a job to one gateway at a time; a
- * lease in the key-value bucket says who drives it. Neither fences a paused gateway: its late
+ * Waiting work and its leases. A message of the work stream offers a job to one gateway at a time;
+ * a lease in the key-value bucket says who drives it. Neither fences a paused gateway: its late
  * acknowledgement would count. The fence is the job's own stream, see {@link JobClaim.note}.
  */
 export class WorkQueue {
@@ -66,8 +66,8 @@ export class WorkQueue {
   }
 
   /**
-   * Takes an ended or deleted job out of the queue. A purge by subject would do so too, but advances
-   * the consumer's floor over older deliveries: a server that restarts then forgets those.
+   * Takes an ended or deleted job out of the queue. A purge by subject would also advance the
+   * consumer's floor over older deliveries, and a server that restarts would forget those.
    */
   async remove(id: string): Promise<void> {
     await this.sessions.use(async (session) => {

@@ -9,7 +9,7 @@ import { freePorts } from '../support/ports';
 import { endServices, Service } from '../support/services';
 import { createJob, eventsOf, follow, getJob, SHORT } from './struck-job';
 
-/* Two gateways on one store in JetStream, with one analyzer, one trainer and one folder of artifacts. */
+/* Two gateways on one store in JetStream: one analyzer, one trainer, one folder of artifacts. */
 let nats: NatsServer;
 let gateways: Service[];
 let clients: GrpcClient[];

@@ -7,9 +7,9 @@ import { silent } from '../outbox-jobs';
 import { epochs } from '../sample-jobs';
 
 /*
- * The job store and scheduler of a gateway, without services: URL LEASE_MS RUNNING HOLDS. An attempt
- * passes through all states. With HOLDS, the first attempt at a job stays in the state that its spec
- * names and keeps changing the job. Prints `over JOB` when a claim ends early.
+ * The job store and scheduler of a gateway, without services: URL LEASE_MS RUNNING HOLDS. An
+ * attempt passes through all states. With HOLDS, the first attempt at a job stays in the state that
+ * its spec names and keeps changing the job. Prints `over JOB` when a claim ends early.
  */
 const [url, leaseMs, running, holds] = process.argv.slice(2);
 /** Time that a job is in each state, in milliseconds. */
