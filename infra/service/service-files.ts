@@ -20,8 +20,8 @@ export function serviceFiles(settings: ServePart, log: Logger): ServiceFiles {
   const { stateDir, artifacts, dataRoots, gateway, name } = settings;
   const store = new ArtifactStore(artifactsFolder(settings));
   const remote = gateway && new RemoteArtifacts(store, gateway);
-  // A folder that the user names, and that of a state directory with jobs, is shared with a gateway,
-  // whose jobs determine which files are needed.
+  // A folder that the user names, and that of a state directory with jobs, is shared with a
+  // gateway, whose jobs determine which files are needed.
   const isCache = () => remote !== undefined && artifacts === undefined && !fs.existsSync(path.join(stateDir, 'jobs'));
   return {
     inputs: new Inputs({
