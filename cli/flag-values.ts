@@ -98,6 +98,15 @@ export function oneOf<T extends string>(flag: string, choices: readonly T[]): Fl
 export const aPath = (takes: 'file' | 'folder' | 'model'): FlagParser<string> =>
   Object.assign((text: string) => text, { takes });
 
+/** Parses the place of a gateway's jobs: `lmdb`, or the addresses of NATS servers. */
+export function aStore(flag: string): FlagParser<string> {
+  const parse = (text: string) => {
+    if (text === 'lmdb' || /^(nats|tls):\/\/[^/]/.test(text)) return text;
+    throw refused(flag, text, `lmdb or nats://HOST:PORT, several with commas${didYouMean(text, ['lmdb'])}`);
+  };
+  return Object.assign(parse, { takes: ['lmdb'] });
+}
+
 /** Parses names with commas, none empty, each once, at most `most`. */
 function names(flag: string, most: number): FlagParser<string[]> {
   const parse = (text: string) => {

@@ -5,7 +5,7 @@ import { readCredentials, readGuard } from '../infra/grpc/credentials';
 import { SERVICE_NAMES, type ServedName, type ServeSettings } from '../infra/service/settings';
 import type { SuperviseSettings } from '../infra/service/supervisor';
 import { addressOf, HOST, PORTS } from './addresses';
-import { aPath, oneOf, paths, wholeNumber } from './flag-values';
+import { aPath, aStore, oneOf, paths, wholeNumber } from './flag-values';
 import { add, type Flags } from './flags';
 import { END_SIGNALS } from './interrupt';
 import { printJson } from './output';
@@ -17,6 +17,13 @@ export function define(command: Command): void {
   add(command, '--state-dir <folder>', 'jobs, artifacts and checkpoints', aPath('folder'), shownStateDir());
   const roots = 'folder that clients may name files and models in (repeatable)';
   command.option('--data-root <folder>', roots, paths('folder'), []);
+  const store = "where the gateway's jobs are: lmdb, in --state-dir, or nats://HOST:PORT[,…] for several gateways";
+  command.option('--store <store>', store, aStore('--store'), 'lmdb');
+  command.option(
+    '--artifacts <folder>',
+    'folder of the artifacts, for several gateways that share it (default: in --state-dir)',
+    aPath('folder'),
+  );
   command.optionsGroup('Addresses:');
   command.option('--host <address>', 'address to serve on', HOST);
   for (const name of SERVICE_NAMES) {
@@ -67,6 +74,8 @@ async function serveServices(service: ServedName | 'all', flags: Flags): Promise
     guard,
     insecure: flags.insecure === true,
     ...(flags.http !== undefined && { httpPort: flags.http as number }),
+    ...(flags.store !== 'lmdb' && { store: flags.store as string }),
+    ...(flags.artifacts !== undefined && { artifacts: path.resolve(flags.artifacts as string) }),
     ...(process.env.NATS_URL && { natsUrl: process.env.NATS_URL }),
     version: packageVersion(),
   };

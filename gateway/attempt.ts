@@ -49,12 +49,12 @@ export async function attempt(
     record = await noteWhenRoom(claim, happenings, signal, parts.log);
     return record;
   };
-  await note({ kind: 'attempt' });
+  const { attempt: number } = await note({ kind: 'attempt' });
 
   const spec = await parts.specOf(await store.spec(id));
   const holds = new FileHolds(store, artifacts);
   const place = await RecordPlace.open(before, artifacts, holds);
-  const stages = remoteStages(id, parts, place);
+  const stages = remoteStages({ job: id, number }, parts, place);
   const drive = spec.analyzeOnly ? runAnalysis : runJob;
   const events: AsyncGenerator<JobEvent, unknown> = drive(spec, stages, place, signal);
   /** Does the work of a state, up to the next state. */

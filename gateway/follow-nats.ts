@@ -69,6 +69,8 @@ export async function* followOnNats(
   let first = true;
   try {
     for await (const { subject, data, stored } of messagesOf(natsAddress(url), jobId, over.signal, quiet, noteOnce)) {
+      // Changes that are no events, of a store in JetStream.
+      if (subject.endsWith('.record')) continue;
       const event = eventIn(subject, data);
       quiet.eventCame();
       if (event.sequence >= next) {

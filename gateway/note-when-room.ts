@@ -3,14 +3,14 @@ import { Backoff, type Pauses } from '../foundation/backoff';
 import { cancelled, isNoSpace } from '../foundation/errors';
 import type { Logger } from '../infra/log';
 import type { Happening, JobRecord } from './record';
-import type { Claim } from './store';
+import { type Claim, isStoreAway } from './store';
 
-/** Pauses between two attempts at a store without room, in milliseconds. */
+/** Pauses between two attempts at a store without room or that is away, in milliseconds. */
 const PAUSES: Pauses = { first: 250, longest: 8000 };
 
 /**
- * Records a running job's changes. If the store has no room, it waits for room. So no job is ahead
- * of its record, and none fails because of the disk.
+ * Records a running job's changes. If the store has no room, or is away, it waits. So no job is
+ * ahead of its record, and none fails because of the store.
  *
  * @param signal ends the wait, but not the first attempt
  * @throws HifiError NOT_FOUND; CANCELLED when `signal` aborts the wait or another gateway has the
@@ -26,12 +26,13 @@ export async function noteWhenRoom(
   for (let waits = false; ; waits = true) {
     try {
       const record = await claim.note(...happenings);
-      if (waits) log.info({ job: claim.id }, 'the job store has room again; the job resumes');
+      if (waits) log.info({ job: claim.id }, 'the job store accepts changes again; the job resumes');
       return record;
     } catch (error) {
-      if (!isNoSpace(error)) throw error;
+      if (!isNoSpace(error) && !isStoreAway(error)) throw error;
       if (signal.aborted) throw cancelled();
-      if (!waits) log.error({ job: claim.id, err: error }, 'the job store has no room; the job waits');
+      const reason = isStoreAway(error) ? 'is away' : 'has no room';
+      if (!waits) log.error({ job: claim.id, err: error }, `the job store ${reason}; the job waits`);
       await delay(backoff.next(), undefined, { signal }).catch(() => {
         throw cancelled();
       });

@@ -10,6 +10,7 @@ import { selectHeads } from '../heads/select';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { ProcessOptions } from '../infra/engine';
+import type { CallAttempt } from '../infra/grpc/attempts';
 import type { GrpcClient } from '../infra/grpc/client';
 import { type JobSpec, type JobStages, scoringOf } from '../job/job';
 import { artifactOf } from '../proto/artifact';
@@ -38,8 +39,12 @@ export interface Workers {
   engineProcess: ProcessOptions;
 }
 
-/** Stages of a job that call the analyzer's and the trainer's services; results go to `place`. */
-export function remoteStages(runId: string, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
+/**
+ * Stages of a job that call the analyzer's and the trainer's services; results go to `place`.
+ *
+ * @param attempt attempt at the job that each call names; the job is also the training's run
+ */
+export function remoteStages(attempt: CallAttempt, workers: Workers, place: RecordPlace): JobStages<TextDataset> {
   const { analyzer, trainer, artifacts, inputs, engineProcess } = workers;
   const put = (artifact: Artifact) => place.put(artifactOf(artifact));
   return {
@@ -47,7 +52,7 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       const options = analysisMessage(analysis);
       const request = { model, dataset, options, view: ReportView.FULL };
       let report: HeadReport | undefined;
-      for await (const { event } of analyzer.stream(AnalyzerService.method.analyze, request, { signal })) {
+      for await (const { event } of analyzer.stream(AnalyzerService.method.analyze, request, { signal, attempt })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case !== 'report') continue;
         const analysis = reportOf(event.value);
@@ -69,7 +74,7 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       const options = scoreMessage({ samples, ...scoringOf(spec) });
       const request = { model, train, strategy: selection.strategy, options };
       let scores: HeadScores | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, { signal })) {
+      for await (const { event } of trainer.stream(TrainerService.method.scoreHeads, request, { signal, attempt })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case !== 'scores') continue;
         const scored = scoresOf(event.value);
@@ -87,9 +92,9 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
 
     async *train({ model, train, dev, training }, mask, signal) {
       const options = trainingMessage(training);
-      const request = { runId, model, train, dev, mask: maskMessage(mask), options };
+      const request = { runId: attempt.job, model, train, dev, mask: maskMessage(mask), options };
       let metrics: TrainMetrics | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.train, request, { signal })) {
+      for await (const { event } of trainer.stream(TrainerService.method.train, request, { signal, attempt })) {
         if (event.case === 'progress') yield progressOf(event.value);
         if (event.case === 'epoch') yield { kind: 'epoch', epoch: epochOf(event.value) };
         if (event.case === 'checkpoint') yield { kind: 'checkpoint', step: event.value.step };
@@ -115,7 +120,7 @@ export function remoteStages(runId: string, workers: Workers, place: RecordPlace
       const rows = { train, dev, options: trainingMessage(training) };
       const request = { model, delta, format, ...(format === 'onnx' && { ...rows, onnxDtypes: [...onnxDtypes] }) };
       let result: ExportResult | undefined;
-      for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal })) {
+      for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal, attempt })) {
         if (event.case !== 'result') continue;
         const { artifacts, notes, onnx } = event.value;
         artifacts.forEach(put);

@@ -31,6 +31,9 @@ export interface SchedulerLimits {
 
 export const SCHEDULER_DEFAULTS: SchedulerLimits = { running: 1, waiting: 100, lostEngines: 3, awayMs: 15 * 60_000 };
 
+/** Largest number of waiting jobs of a store that several gateways share. */
+export const SHARED_WAITING = 1_000_000;
+
 /** Pauses between two attempts. */
 const PAUSES: Pauses = { first: 500, longest: 5000 };
 
@@ -126,6 +129,7 @@ export class Scheduler {
       } catch (thrown) {
         if (this.draining.signal.aborted) return;
         if (await isCancelled()) continue;
+        if (claim.over.aborted) return; // another gateway has the job
         const error = causeOf(thrown);
         if (error.reason === 'ENGINE_LOST') lost++;
         const full = error.reason === 'DISK_FULL'; // a job waits for room without a limit

@@ -5,17 +5,16 @@ import type { GrpcClient } from '../infra/grpc/client';
 import type { Parts } from '../infra/parts';
 import { ENGINE_PROCESS } from '../infra/service/engine-process';
 import { serviceServer } from '../infra/service/service-server';
-import type { Served, ServePart } from '../infra/service/settings';
+import { artifactsFolder, type Served, type ServePart } from '../infra/service/settings';
 import { ArtifactService } from '../proto/gen/hifi/v1/artifact_pb';
 import { GatewayService } from '../proto/gen/hifi/v1/gateway_pb';
 import { artifactService } from './artifact-service';
 import { attempt } from './attempt';
 import { servedSpec } from './job-spec';
 import { LiveServer } from './live/server';
-import { LmdbStore } from './lmdb-store';
-import { Outbox } from './outbox';
+import { openStore } from './open-store';
 import { keepSweeping } from './retention';
-import { SCHEDULER_DEFAULTS, Scheduler } from './scheduler';
+import { SCHEDULER_DEFAULTS, Scheduler, SHARED_WAITING } from './scheduler';
 import { gatewayService } from './service';
 import { givenSpec } from './stored-spec';
 
@@ -26,12 +25,12 @@ export interface ServeGateway extends ServePart {
 
 /** Serves jobs and artifacts, and resumes the jobs that an earlier process left unfinished. */
 export async function serveGateway(settings: ServeGateway, parts: Parts): Promise<Served> {
-  const { stateDir, dataRoots, natsUrl, httpPort, host, guard, analyzer, trainer } = settings;
+  const { stateDir, dataRoots, httpPort, host, guard, analyzer, trainer } = settings;
   const { engineProcess = ENGINE_PROCESS } = settings;
   const { log, telemetry, server, start } = serviceServer(settings, parts);
-  const store = new LmdbStore(path.join(stateDir, 'jobs'), natsUrl !== undefined);
+  const { store, outbox } = await openStore(settings, log);
   parts.add(() => store.close());
-  const artifacts = new ArtifactStore(path.join(stateDir, 'artifacts'));
+  const artifacts = new ArtifactStore(artifactsFolder(settings));
   const inputs = new Inputs({ store: artifacts, dataRoots, scratch: path.join(stateDir, 'scratch', 'gateway') });
   const seconds = telemetry.histogram('hifi.job.state.duration', 's', 'Time that jobs were in each state');
   const specOf = async (stored: unknown) => servedSpec(await givenSpec(stored, artifacts));
@@ -47,9 +46,12 @@ export async function serveGateway(settings: ServeGateway, parts: Parts): Promis
     specOf,
     log,
   };
-  const limits = { ...SCHEDULER_DEFAULTS, ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }) };
+  const limits = {
+    ...SCHEDULER_DEFAULTS,
+    ...(store.shared && { waiting: SHARED_WAITING }),
+    ...(settings.awayMs !== undefined && { awayMs: settings.awayMs }),
+  };
   const scheduler = new Scheduler(store, (claim, ...rest) => attempt(claim, workers, ...rest), log, limits);
-  const outbox = natsUrl === undefined ? undefined : new Outbox(store, natsUrl, log);
   const live = httpPort === undefined ? undefined : new LiveServer({ store, artifacts, scheduler, log, guard });
 
   server.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer, inputs }));

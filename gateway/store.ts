@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { HifiError } from '../foundation/errors';
 import type { JobState } from '../job/job';
+import { RpcError, status } from '../proto/status';
 import type { Happening, JobEventRecord, JobRecord } from './record';
 
 /** Content of a new job. */
@@ -141,6 +142,19 @@ export function newJobId(now: number, latest: string): string {
 
 /** Error of an id that no job has. */
 export const noJob = (id: string) => new HifiError('NOT_FOUND', `no job ${JSON.stringify(id.slice(0, 80))}`);
+
+/** Retry delay for a client while the store is away, in seconds. */
+const RETRY_SECONDS = 2;
+const STORE_AWAY = 'STORE_AWAY';
+
+/** Error of a store whose server cannot be reached: a later call may succeed. */
+export const storeAway = (cause?: unknown) =>
+  new RpcError(status.UNAVAILABLE, STORE_AWAY, 'the job store is away; try again', {
+    retrySeconds: RETRY_SECONDS,
+    cause,
+  });
+
+export const isStoreAway = (error: unknown) => error instanceof RpcError && error.reason === STORE_AWAY;
 
 /** Files that something of this process relies on before a job's record names them. */
 export class HeldFiles {

@@ -20,6 +20,11 @@ export class Watchers {
     return { come, forget: () => waker.wake() };
   }
 
+  /** Wakes the watchers of all jobs. */
+  wakeAll(): void {
+    for (const id of [...this.waiting.keys()]) this.wake(id);
+  }
+
   /** Wakes all watchers of a job. */
   wake(id: string): void {
     for (const waker of this.waiting.get(id) ?? []) waker.wake();

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay, setImmediate as microtasksDone } from 'node:timers/promises';
 import { JetStreamApiError, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import {
@@ -119,6 +120,8 @@ export class NatsLink {
   private fault: Error | undefined;
 
   constructor(readonly nc: NatsConnection) {
+    // Each request that waits has a listener.
+    setMaxListeners(0, this.loss.signal);
     this.cluster = nc.info?.connect_urls ?? [];
     void this.watchStatus();
     void nc.closed().then(() => {

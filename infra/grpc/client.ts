@@ -21,6 +21,7 @@ import { cancelled } from '../../foundation/errors';
 import { onAbort } from '../../foundation/on-abort';
 import { errorOfStatus, RpcError, status } from '../../proto/status';
 import { inject } from '../telemetry/propagation';
+import { type CallAttempt, writeAttempt } from './attempts';
 import type { Credentials } from './credentials';
 import { methodDefinition } from './definition';
 import { channelCredentials } from './grpc-credentials';
@@ -33,6 +34,8 @@ export interface CallSettings {
   signal?: AbortSignal;
   /** Time until DEADLINE_EXCEEDED, in milliseconds. Default: none. */
   timeoutMs?: number;
+  /** Attempt at a job that the call belongs to; see `latestAttempts`. */
+  attempt?: CallAttempt;
 }
 
 /** Connection to a service: calls are async functions and generators, errors are `RpcError`s. */
@@ -80,7 +83,7 @@ export class GrpcClient {
           requestSerialize,
           responseDeserialize,
           message,
-          this.metadata(),
+          this.metadata(settings),
           optionsOf(settings),
           (error, response) => (error ? reject(this.errorOf(error)) : resolve(response as MessageShape<O>)),
         );
@@ -108,7 +111,7 @@ export class GrpcClient {
       requestSerialize,
       responseDeserialize,
       create(method.input, request) as Message,
-      this.metadata(),
+      this.metadata(settings),
       optionsOf(settings),
     );
     const forget = onAbort(settings.signal, () => call.cancel());
@@ -137,7 +140,7 @@ export class GrpcClient {
         path,
         requestSerialize,
         responseDeserialize,
-        this.metadata(),
+        this.metadata(settings),
         optionsOf(settings),
         (error, response) => {
           over = true;
@@ -181,10 +184,11 @@ export class GrpcClient {
     return new RpcError(found.code, found.reason, `${shown(this.address)} cannot be reached (${reason})${by}`, details);
   }
 
-  private metadata(): Metadata {
+  private metadata({ attempt }: CallSettings): Metadata {
     const metadata = new Metadata();
     const { token } = this.credentials;
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+    if (attempt) writeAttempt(metadata, attempt);
     inject(metadata);
     return metadata;
   }

@@ -27,6 +27,8 @@ export interface Call {
   /** Full name of the method: `hifi.v1.AnalyzerService/Analyze`. */
   method: string;
   metadata: Metadata;
+  /** Ends the call as if its client had cancelled it. */
+  end(): void;
   /**
    * Longest time that the reader of a stream may leave waiting messages unread, in milliseconds.
    * Then the call ends with UNAVAILABLE. A handler sets it if a client can continue with another
@@ -103,7 +105,7 @@ function handlerOf(
     closing.addEventListener('abort', abort, { once: true });
     if (closing.aborted || call.cancelled) abort();
     (call as EventEmitter).on('cancelled', abort);
-    const known: Call = { signal: controller.signal, method: name, metadata: call.metadata };
+    const known: Call = { signal: controller.signal, method: name, metadata: call.metadata, end: abort };
 
     const work = async () => {
       const request = 'request' in call ? call.request : received(call, controller.signal);

@@ -6,7 +6,7 @@ import { RemoteArtifacts } from '../artifacts/remote';
 import { ResultArtifacts } from '../artifacts/result-artifacts';
 import { ArtifactStore } from '../artifacts/store';
 import type { Logger } from '../log';
-import type { ServePart } from './settings';
+import { artifactsFolder, type ServePart } from './settings';
 
 interface ServiceFiles {
   inputs: Inputs;
@@ -16,12 +16,13 @@ interface ServiceFiles {
 }
 
 /** Opens the inputs that requests name and the store of the service's results. */
-export function serviceFiles({ stateDir, dataRoots, gateway, name }: ServePart, log: Logger): ServiceFiles {
-  const store = new ArtifactStore(path.join(stateDir, 'artifacts'));
+export function serviceFiles(settings: ServePart, log: Logger): ServiceFiles {
+  const { stateDir, artifacts, dataRoots, gateway, name } = settings;
+  const store = new ArtifactStore(artifactsFolder(settings));
   const remote = gateway && new RemoteArtifacts(store, gateway);
-  // In a state directory with jobs, a gateway shares the store, and its jobs determine which files
-  // are needed.
-  const isCache = () => remote !== undefined && !fs.existsSync(path.join(stateDir, 'jobs'));
+  // A folder that the user names, and that of a state directory with jobs, is shared with a
+  // gateway, whose jobs determine which files are needed.
+  const isCache = () => remote !== undefined && artifacts === undefined && !fs.existsSync(path.join(stateDir, 'jobs'));
   return {
     inputs: new Inputs({
       store,

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { latestAttempts } from '../grpc/attempts';
 import { GrpcServer } from '../grpc/server';
 import { type Logger, openLog } from '../log';
 import type { Parts } from '../parts';
@@ -32,12 +33,14 @@ export function serviceServer(settings: ServePart, parts: Parts): ServiceServer 
     await telemetry.shutdown();
     log.info('ended');
   });
+  const traced = callInterceptor(telemetry, log);
+  const latest = latestAttempts();
   const server = new GrpcServer({
     host,
     port,
     guard,
     insecure,
-    interceptor: callInterceptor(telemetry, log),
+    interceptor: (call, work) => traced(call, () => latest(call, work)),
   });
   return {
     log,

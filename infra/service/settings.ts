@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import type { ProcessOptions } from '../engine';
 import type { GrpcClient } from '../grpc/client';
 import type { Credentials, Guard } from '../grpc/credentials';
@@ -27,6 +28,13 @@ export interface ServeSettings {
   credentials: Credentials;
   insecure: boolean;
   natsUrl?: string;
+  /**
+   * Address of the NATS server or cluster that stores the jobs, see `natsAddress`. Without it they
+   * are in the state directory.
+   */
+  store?: string;
+  /** Folder of the artifacts. Default: in the state directory. */
+  artifacts?: string;
   /** Port of the gateway's live page; 0: any free port. Without it there is no page. */
   httpPort?: number;
   /** Supervision of the engines' processes; default: `ENGINE_PROCESS`. */
@@ -52,3 +60,7 @@ export interface Served {
   /** Port of the live page. */
   pagePort?: number;
 }
+
+/** Folder of a service's artifacts. */
+export const artifactsFolder = ({ stateDir, artifacts }: Pick<ServeSettings, 'stateDir' | 'artifacts'>) =>
+  artifacts ?? path.join(stateDir, 'artifacts');

@@ -115,7 +115,7 @@ test('a running job waits for room and resumes; watchers are never ahead of the 
   expect(seen).toEqual(Array.from({ length: 23 }, (_, i) => i + 1));
   expect(ahead).toEqual([]);
   // One line when the wait begins, one when it ends.
-  expect(words.filter((line) => /no room|room again/.test(line))).toHaveLength(2);
+  expect(words.filter((line) => /no room|accepts changes again/.test(line))).toHaveLength(2);
   await scheduler.drain();
   await store.close();
 });

@@ -1,8 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { JetStreamStore } from '../../gateway/jetstream/store';
 import { LmdbStore } from '../../gateway/lmdb-store';
 import type { JobStore } from '../../gateway/store';
 import { temporaryFolder } from '../support/deltas';
+import { type NatsServer, startNats } from '../support/nats';
+import { silent, withJetStream } from './outbox-jobs';
 
 /** Kind of store that the suite of all stores runs against. */
 interface StoreKind {
@@ -51,4 +54,42 @@ class LmdbKind implements StoreKind {
   }
 }
 
-export const STORES: StoreKind[] = [new LmdbKind()];
+class JetStreamKind implements StoreKind {
+  readonly name = 'JetStream';
+  private server!: NatsServer;
+  private readonly opened = new Set<JobStore>();
+
+  async start(): Promise<void> {
+    this.server = await startNats({ jetstream: true });
+  }
+
+  async open(): Promise<JobStore> {
+    await withJetStream(this.server.url, async ({ streams }) => {
+      for await (const name of streams.names()) await streams.delete(name);
+    });
+    return this.connect();
+  }
+
+  async reopen(store: JobStore): Promise<JobStore> {
+    await store.close();
+    this.opened.delete(store);
+    return this.connect();
+  }
+
+  async clear(): Promise<void> {
+    for (const store of this.opened) await store.close();
+    this.opened.clear();
+  }
+
+  async stop(): Promise<void> {
+    await this.server.stop();
+  }
+
+  private async connect(): Promise<JobStore> {
+    const store = await JetStreamStore.open(this.server.url, silent);
+    this.opened.add(store);
+    return store;
+  }
+}
+
+export const STORES: StoreKind[] = [new LmdbKind(), new JetStreamKind()];
