@@ -23,7 +23,7 @@ export type { ExportDtype } from './delta/checkpoint-export';
 export type { Delta, DeltaTensor } from './delta/delta';
 export type { DeltaInfo, TaskHeadInfo, TrainedWith } from './delta/delta-info';
 export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './delta/export-request';
-export type { EvaluateResult, InferenceOptions, Prediction } from './delta/inference-options';
+export type { Entity, EvaluateResult, InferenceOptions, Prediction } from './delta/inference-options';
 export type { OnnxModel } from './delta/onnx-folder';
 export type { StoredProblem } from './delta/problems';
 export { SCORE_DEFAULTS, type ScoreOptions } from './delta/score-options';

@@ -27,7 +27,7 @@ export interface DataSource extends NamedFile, NamedProblem {
   labelColumns?: string[];
   /**
    * Text between the labels of a cell that is no list, for the problem `multi-label`. Default:
-   * {@link LABEL_SEPARATOR}.
+   * `|`.
    */
   labelSeparator?: string;
   /** Format of the files. Default: by the file's extension. */
