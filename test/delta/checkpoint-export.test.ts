@@ -283,7 +283,7 @@ describe('a stored task head', () => {
   });
 
   test('of another kind of model is ignored', async () => {
-    expect(await withConfig({ architectures: ['BertForTokenClassification'] })).toBeUndefined();
+    expect(await withConfig({ architectures: ['BertForMultipleChoice'] })).toBeUndefined();
   });
 
   test.each<[Record<string, unknown>, string]>([
