@@ -57,10 +57,14 @@ test('a FIFO as index, vocab.txt, merges.txt, mask, scores, delta and undo file'
   const sharded = model('model.safetensors.index.json', fifo);
   fs.rmSync(path.join(sharded, 'model.safetensors'));
   expect(await refusal(() => openCheckpoint(sharded))).toContain(right);
-  for (const name of ['vocab.txt', 'merges.txt']) {
+  for (const [name, tokenizer_class] of [
+    ['vocab.txt', 'BertTokenizer'],
+    ['merges.txt', 'RobertaTokenizer'],
+  ]) {
     const older = model(name, fifo);
     expect(await refusal(() => copyTokenizer(older, root))).toContain(right);
-    for (const name of ['tokenizer.json', 'tokenizer_config.json']) fs.rmSync(path.join(older, name));
+    fs.rmSync(path.join(older, 'tokenizer.json'));
+    fs.writeFileSync(path.join(older, 'tokenizer_config.json'), JSON.stringify({ tokenizer_class }));
     fs.writeFileSync(path.join(older, 'vocab.json'), '{"<s>":0,"</s>":1,"<unk>":2,"<pad>":3,"<mask>":4}');
     expect(await refusal(() => loadTokenizer(older))).toContain(right);
   }

@@ -1,3 +1,4 @@
+import { create } from '@bufbuild/protobuf';
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { invalidValue } from '../../foundation/errors';
 import { follow } from '../../foundation/follow';
@@ -9,7 +10,7 @@ import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
 import { estimate } from '../../job/estimate';
 import { AnalyzerService, type CalibrateAnalysisRequest } from '../../proto/gen/hifi/v1/analyzer_pb';
-import type { TextDataset } from '../../proto/gen/hifi/v1/dataset_pb';
+import { TextDatasetSchema } from '../../proto/gen/hifi/v1/dataset_pb';
 import { RpcError, status } from '../../proto/status';
 import { trial } from '../infra/grpc/service';
 
@@ -34,10 +35,9 @@ afterAll(async () => {
   await server.drain(0);
 });
 
-const train = { $typeName: 'hifi.v1.TextDataset', source: { case: 'path', value: 'rows.tsv' } } as TextDataset;
 const spec = {
   model: 'm',
-  train: { ...train, textColumns: ['text'] },
+  train: create(TextDatasetSchema, { source: { case: 'path', value: 'rows.tsv' }, textColumns: ['text'] }),
   analysis: { ...ANALYSIS_DEFAULTS, samples: 20 },
   selection: SELECTION_DEFAULTS,
   training: TRAIN_DEFAULTS,

@@ -19,11 +19,19 @@ function compiled(file) {
   } catch {
     const { transformSync } = require('@swc/core');
     const { code } = transformSync(source, { ...swc, filename: file, sourceMaps: 'inline' });
-    const part = `${cached}.${process.pid}.${threadId}`;
+    keep(code, cached);
+    return code;
+  }
+}
+
+function keep(code, cached) {
+  const part = `${cached}.${process.pid}.${threadId}`;
+  try {
     fs.mkdirSync(folder, { recursive: true });
     fs.writeFileSync(part, code);
     fs.renameSync(part, cached);
-    return code;
+  } catch {
+    // A test's process may run as a user who cannot write here.
   }
 }
 
