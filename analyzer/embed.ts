@@ -13,9 +13,9 @@ import { WholeFile } from '../foundation/whole-file';
 import { openCheckpoint } from '../model/checkpoint';
 import type { ModelConfig } from '../model/config';
 import { EMBEDDING, meanPooledModel } from '../model/graph';
+import type { GraphSource } from '../model/graph-source';
 import { writeWeights } from '../model/onnx';
 import { selectDevice } from '../model/onnx-device';
-import type { GraphSource } from '../model/onnx-network';
 import { positionIds } from '../model/positions';
 import { loadTokenizer } from '../model/tokenizer';
 

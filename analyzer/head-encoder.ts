@@ -6,10 +6,10 @@ import type { PaddedBatch } from '../data/batches';
 import { failed } from '../foundation/errors';
 import type { ModelConfig } from '../model/config';
 import { analysisModel, headOutputs, TOKEN_SIDE } from '../model/graph';
+import type { GraphSource } from '../model/graph-source';
 import { writeWeights } from '../model/onnx';
 import type { DeviceUsed } from '../model/onnx-device';
 import { PACKING } from '../model/onnx-inputs';
-import type { GraphSource } from '../model/onnx-network';
 import { positionIds } from '../model/positions';
 import type { EncodedOutputs, LayerOutputs } from './measure';
 

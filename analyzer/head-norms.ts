@@ -1,6 +1,6 @@
 import type { PerHead } from '../heads/head-report';
 import { architectureOf } from '../model/architectures';
-import type { GraphSource } from '../model/onnx-network';
+import type { GraphSource } from '../model/graph-source';
 import type { Range } from '../model/operations';
 
 /**

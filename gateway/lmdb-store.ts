@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import * as fs from 'node:fs';
-import { cancelled, isNoSpace } from '../foundation/errors';
+import { isNoSpace } from '../foundation/errors';
 import { JOB_PATH, type JobState } from '../job/job';
 import { JobIndex } from './job-index';
 import { JobTables } from './job-tables';
@@ -218,24 +218,19 @@ export class LmdbStore implements JobStore {
     }
   }
 
-  async *watch(id: string, from: number, signal: AbortSignal): AsyncGenerator<JobEventRecord> {
+  watch(id: string, from: number, signal: AbortSignal): AsyncGenerator<JobEventRecord> {
     let next = from;
-    while (!signal.aborted) {
-      const change = this.watchers.next(id, signal);
-      try {
-        const { record, events } = this.page(id, next);
+    const page = (at: number) => this.page(id, at);
+    return this.watchers.follow(id, signal, async function* () {
+      for (;;) {
+        const { record, events } = page(next);
         for (const event of events) {
           yield event;
           next = event.sequence + 1;
         }
-        if (events.length > 0) continue;
-        if (hasEnded(record)) return;
-        await change.come;
-      } finally {
-        change.forget();
+        if (events.length === 0) return hasEnded(record);
       }
-    }
-    throw cancelled();
+    });
   }
 
   onChange(changed: (id: string) => void): () => void {

@@ -1,4 +1,6 @@
+import { cancelled } from '../foundation/errors';
 import { Waker } from '../foundation/waker';
+import type { JobEventRecord } from './record';
 
 /** Watchers that wait for a job's next change, by job. */
 export class Watchers {
@@ -18,6 +20,29 @@ export class Watchers {
       if (waiting.size === 0 && this.waiting.get(id) === waiting) this.waiting.delete(id);
     });
     return { come, forget: () => waker.wake() };
+  }
+
+  /**
+   * Yields a job's events, and those of each later change.
+   *
+   * @param read yields the events since the last call; returns true once the job has ended
+   * @throws CANCELLED when the signal aborts
+   */
+  async *follow(
+    id: string,
+    signal: AbortSignal,
+    read: () => AsyncGenerator<JobEventRecord, boolean>,
+  ): AsyncGenerator<JobEventRecord> {
+    while (!signal.aborted) {
+      const change = this.next(id, signal);
+      try {
+        if (yield* read()) return;
+        await change.come;
+      } finally {
+        change.forget();
+      }
+    }
+    throw cancelled();
   }
 
   /** Wakes the watchers of all jobs. */

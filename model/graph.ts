@@ -1,10 +1,11 @@
 import type { ModelTensor, TaskHeadKind } from './architecture';
 import { architectureOf, runLayer, runLayers } from './architectures';
 import { type Arithmetic, float16Arithmetic, float32Arithmetic, q8Arithmetic } from './arithmetic';
+import type { GraphSource } from './graph-source';
 import { OnnxGraph, type WeightsFile } from './onnx';
 import type { OnnxDtype } from './onnx-dtype';
 import type { OnnxInputs } from './onnx-inputs';
-import { type GraphSource, OnnxNetwork, type OnnxValue } from './onnx-network';
+import { OnnxNetwork, type OnnxValue } from './onnx-network';
 
 /** Data that the analysis fetches of each layer's heads. */
 export type HeadOutputs = 'gram' | 'context';

@@ -1,6 +1,7 @@
-import type { ModelConfig, ModelTensor } from './architecture';
+import type { ModelTensor } from './architecture';
 import { architectureOf } from './architectures';
 import type { Arithmetic, PickRows } from './arithmetic';
+import type { GraphSource } from './graph-source';
 import type { OnnxGraph } from './onnx';
 import { activate } from './onnx-activation';
 import { OnnxDistances } from './onnx-distances';
@@ -17,13 +18,6 @@ import type {
   TokenIndex,
   Window,
 } from './operations';
-
-/** Config and weights of a graph. */
-export interface GraphSource {
-  config: ModelConfig;
-  /** Numbers of a tensor by its canonical name. */
-  tensor(canonical: string): Float32Array;
-}
 
 /** Value of an ONNX graph. The axes of heads are [B, S, H, dh]: each use transposes as it needs. */
 export interface OnnxValue {

@@ -36,9 +36,9 @@ export async function* warmUp(
   try {
     const hidden = yield* frozen(scoring, program, rows);
     try {
-      const told = yield* trainHead(scoring, program, rows, hidden);
+      const warmUp = yield* trainHead(scoring, program, rows, hidden);
       const views = layout.views(program.read().parameters);
-      return { head: new Map([...views].map(([name, { values }]) => [name, values])), warmUp: told };
+      return { head: new Map([...views].map(([name, { values }]) => [name, values])), warmUp };
     } finally {
       hidden.close();
     }

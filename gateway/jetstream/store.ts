@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { DeliverPolicy, type JsMsg } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
-import { cancelled, HifiError } from '../../foundation/errors';
+import { HifiError } from '../../foundation/errors';
 import type { Logger } from '../../infra/log';
 import { natsAddress } from '../../infra/nats';
 import type { JobState } from '../../job/job';
@@ -155,35 +155,28 @@ export class JetStreamStore implements JobStore {
     return this.index.endedBefore(time);
   }
 
-  async *watch(id: string, from: number, signal: AbortSignal): AsyncGenerator<JobEventRecord> {
+  watch(id: string, from: number, signal: AbortSignal): AsyncGenerator<JobEventRecord> {
     let next = from;
     /** Sequence number in the stream of the last message that was read. */
     let read = 0;
-    while (!signal.aborted) {
-      const change = this.watchers.next(id, signal);
-      try {
-        const { record, last } = await this.job(id);
-        while (read < last) {
-          const after = read + 1;
-          const page = await this.sessions.read((session) =>
-            session.messages(jobSubjects(id), after, last, EVENTS_PAGE),
-          );
-          if (page.length === 0) throw noJob(id);
-          for (const message of page) {
-            const event = eventIn(message);
-            read = message.seq;
-            if (!event || event.sequence < next) continue;
-            yield event;
-            next = event.sequence + 1;
-          }
+    const job = () => this.job(id);
+    const messages = (after: number, last: number) =>
+      this.sessions.read((session) => session.messages(jobSubjects(id), after, last, EVENTS_PAGE));
+    return this.watchers.follow(id, signal, async function* () {
+      const { record, last } = await job();
+      while (read < last) {
+        const page = await messages(read + 1, last);
+        if (page.length === 0) throw noJob(id);
+        for (const message of page) {
+          const event = eventIn(message);
+          read = message.seq;
+          if (!event || event.sequence < next) continue;
+          yield event;
+          next = event.sequence + 1;
         }
-        if (hasEnded(record)) return;
-        await change.come;
-      } finally {
-        change.forget();
       }
-    }
-    throw cancelled();
+      return hasEnded(record);
+    });
   }
 
   onChange(changed: (id: string) => void): () => void {

@@ -2,7 +2,7 @@ import { invalidInput } from '../../foundation/errors';
 import { readJsonObject } from '../../foundation/json-file';
 import { otherContent, readRegularFile } from '../../foundation/regular-file';
 import type { AddedToken } from './added-tokens';
-import { named, readSpecialTokens } from './special-tokens';
+import { named, ROBERTA_TOKENS, readSpecialTokens } from './special-tokens';
 import { template } from './template';
 import { vocabularyMap } from './vocabulary';
 
@@ -84,16 +84,6 @@ export function bertSettings({ do_lower_case, tokenize_chinese_chars, strip_acce
     ...((typeof strip_accents === 'boolean' || strip_accents === null) && { strip_accents }),
   };
 }
-
-const ROBERTA_TOKENS = {
-  bos_token: '<s>',
-  eos_token: '</s>',
-  unk_token: '<unk>',
-  sep_token: '</s>',
-  pad_token: '<pad>',
-  cls_token: '<s>',
-  mask_token: '<mask>',
-};
 
 /**
  * Builds the equivalent of tokenizer.json for RoBERTa's `vocab.json` and `merges.txt`, with one

@@ -1,7 +1,7 @@
 import type { AddedToken } from './added-tokens';
 import { NOTHING, startAndEnd } from './older-files';
 import { readSentencePiece, type SentencePiece, type SentencePieceModel } from './sentencepiece-file';
-import { named, readSpecialTokens, type SpecialToken } from './special-tokens';
+import { named, ROBERTA_TOKENS, readSpecialTokens, type SpecialToken } from './special-tokens';
 import { template } from './template';
 
 /*
@@ -42,19 +42,9 @@ export function fromSentencePiece(folder: string, config: Json, [file]: readonly
   return { ...NOTHING, ...BUILDERS[className]({ folder, model: readSentencePiece(file), config }) };
 }
 
-const FAIRSEQ = {
-  bos_token: '<s>',
-  eos_token: '</s>',
-  unk_token: '<unk>',
-  sep_token: '</s>',
-  pad_token: '<pad>',
-  cls_token: '<s>',
-  mask_token: '<mask>',
-} as const;
-
 /** Ids of fairseq: four special tokens, the pieces from the fourth on, the mask. */
 function xlmRoberta({ folder, model, config }: Source): Json {
-  const special = readSpecialTokens(folder, config, FAIRSEQ, controlTokens(model));
+  const special = readSpecialTokens(folder, config, ROBERTA_TOKENS, controlTokens(model));
   const { bos_token: bos, pad_token: pad, eos_token: eos, unk_token: unknown, mask_token: mask } = special.texts;
   const vocab = [...unscored(bos, pad, eos, unknown), ...scored(model).slice(3), ...unscored(mask)];
   const { added, roles } = special.numbered(idsOf(vocab));
@@ -70,7 +60,7 @@ function xlmRoberta({ folder, model, config }: Source): Json {
 /** Ids of fairseq with the unused entries of CamemBERT's dictionary. */
 function camembert({ folder, model, config }: Source): Json {
   const mask = { ...named('<mask>'), lstrip: true };
-  const special = readSpecialTokens(folder, config, { ...FAIRSEQ, mask_token: mask }, controlTokens(model));
+  const special = readSpecialTokens(folder, config, { ...ROBERTA_TOKENS, mask_token: mask }, controlTokens(model));
   const { pad_token, unk_token, mask_token } = special.texts;
   const vocab: Scored[] = [
     ...unscored('<s>NOTUSED', pad_token, '</s>NOTUSED', unk_token),

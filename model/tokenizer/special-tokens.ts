@@ -2,6 +2,17 @@ import * as path from 'node:path';
 import { isJsonObject, readJsonObject } from '../../foundation/json-file';
 import { type AddedToken, numbered } from './added-tokens';
 
+/** Special tokens of RoBERTa and its descendants, which fairseq's dictionary begins with. */
+export const ROBERTA_TOKENS = {
+  bos_token: '<s>',
+  eos_token: '</s>',
+  unk_token: '<unk>',
+  sep_token: '</s>',
+  pad_token: '<pad>',
+  cls_token: '<s>',
+  mask_token: '<mask>',
+};
+
 /** Special token in one of the older files, with its properties. */
 export type SpecialToken = Omit<AddedToken, 'id'> & { special: boolean };
 

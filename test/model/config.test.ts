@@ -1,12 +1,7 @@
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
-import { HifiError } from '../../foundation/errors';
 import { readModelConfig } from '../../model/config';
-import { configuredFrequencies } from '../../model/rotary';
-
-const root = fs.mkdtempSync(path.join(os.tmpdir(), 'hifi-config-'));
-afterAll(() => fs.rmSync(root, { recursive: true }));
+import { put, refusal, root } from './config-folder';
 
 /** Published config.json of MiniLM-L6. */
 const MINILM = {
@@ -31,23 +26,7 @@ const MINILM = {
   vocab_size: 30522,
 };
 
-const put = (text: string) => {
-  fs.writeFileSync(path.join(root, 'config.json'), text);
-  return root;
-};
 const read = (change: object = {}) => readModelConfig(put(JSON.stringify({ ...MINILM, ...change })));
-
-function refusal(folder: string): string {
-  try {
-    readModelConfig(folder);
-  } catch (error) {
-    expect(error).toBeInstanceOf(HifiError);
-    expect((error as HifiError).code).toBe('INVALID_INPUT');
-    expect((error as HifiError).message).not.toContain('\n');
-    return (error as HifiError).message;
-  }
-  throw new Error('was not refused');
-}
 
 test('a config with all its fields', () => {
   expect(read()).toEqual({
@@ -259,114 +238,6 @@ test.each([
 test('classifier_dropout counts if it is a number', () => {
   expect(read({ classifier_dropout: 0 }).classifierDropout).toBe(0);
   expect(read({ classifier_dropout: null }).classifierDropout).toBe(0.2);
-});
-
-/** Published config.json of decoders, with the fields that hifi reads. */
-const DECODERS: Record<string, Record<string, unknown>> = {
-  'Llama-3.2-1B': {
-    model_type: 'llama',
-    attention_bias: false,
-    eos_token_id: [128001, 128008, 128009],
-    head_dim: 64,
-    hidden_act: 'silu',
-    hidden_size: 2048,
-    intermediate_size: 8192,
-    max_position_embeddings: 131072,
-    num_attention_heads: 32,
-    num_hidden_layers: 16,
-    num_key_value_heads: 8,
-    rms_norm_eps: 1e-5,
-    rope_scaling: {
-      factor: 32,
-      high_freq_factor: 4,
-      low_freq_factor: 1,
-      original_max_position_embeddings: 8192,
-      rope_type: 'llama3',
-    },
-    rope_theta: 500000,
-    tie_word_embeddings: true,
-    vocab_size: 128256,
-  },
-  'Qwen3-0.6B': {
-    model_type: 'qwen3',
-    bos_token_id: 151643,
-    eos_token_id: 151645,
-    head_dim: 128,
-    hidden_act: 'silu',
-    hidden_size: 1024,
-    intermediate_size: 3072,
-    max_position_embeddings: 40960,
-    max_window_layers: 28,
-    num_attention_heads: 16,
-    num_hidden_layers: 28,
-    num_key_value_heads: 8,
-    rms_norm_eps: 1e-6,
-    rope_scaling: null,
-    rope_theta: 1000000,
-    sliding_window: null,
-    use_sliding_window: false,
-    vocab_size: 151936,
-  },
-};
-const decoder = (name: string, change: object = {}) =>
-  readModelConfig(put(JSON.stringify({ ...DECODERS[name], ...change })));
-
-test('a decoder has heads of its own size, groups of keys and values, and no dropout', () => {
-  expect(decoder('Qwen3-0.6B')).toMatchObject({
-    ...{ heads: 16, keyValueHeads: 8, headDim: 128, hiddenSize: 1024, layerNormEps: 1e-6, activation: 'silu' },
-    ...{ hiddenDropout: 0, attentionDropout: 0, maxPositions: 40960, typeVocabSize: 0, padTokenId: 151645 },
-  });
-  expect(decoder('Llama-3.2-1B', { head_dim: null, num_key_value_heads: null })).toMatchObject({
-    ...{ headDim: 64, keyValueHeads: 32, padTokenId: 128001 },
-  });
-});
-
-test.each(Object.keys(DECODERS))('the positions of %s in both forms of config.json', (name) => {
-  const { rope_theta, rope_scaling, ...rest } = DECODERS[name];
-  const parameters = { rope_type: 'default', ...(rope_scaling as object | null), rope_theta };
-  const before = configuredFrequencies(decoder(name));
-  put(JSON.stringify({ ...rest, rope_parameters: parameters }));
-  expect(configuredFrequencies(readModelConfig(root))).toEqual(before);
-  expect(before).toHaveLength(64 / (name === 'Llama-3.2-1B' ? 2 : 1));
-});
-
-test('the padding token is that of config.json, else that of the tokenizer, else the end of a text', () => {
-  expect(decoder('Qwen3-0.6B', { pad_token_id: 7 }).padTokenId).toBe(7);
-  const folder = fs.mkdtempSync(path.join(root, 'padding-'));
-  const write = (name: string, content: object) => fs.writeFileSync(path.join(folder, name), JSON.stringify(content));
-  write('config.json', DECODERS['Qwen3-0.6B']);
-  write('tokenizer.json', { added_tokens: [{ id: 151643, content: '<|endoftext|>' }] });
-  expect(readModelConfig(folder).padTokenId).toBe(151645);
-  write('tokenizer_config.json', { pad_token: { content: '<|endoftext|>' } });
-  expect(readModelConfig(folder).padTokenId).toBe(151643);
-});
-
-test.each<[string, object, string]>([
-  ['Qwen3-0.6B', { use_sliding_window: true }, 'use_sliding_window is true; it must be false'],
-  ['Qwen3-0.6B', { layer_types: ['sliding_attention'] }, 'layer_types is "sliding_attention"; it must be "full_att'],
-  ['Qwen3-0.6B', { num_key_value_heads: 5 }, 'num_key_value_heads is 5; it must be a divisor of num_attention_heads'],
-  ['Qwen3-0.6B', { head_dim: 7 }, 'head_dim is 7; it must be even'],
-  ['Qwen3-0.6B', { eos_token_id: null }, 'pad_token_id is missing; it must be the number of a token'],
-  [
-    'Llama-3.2-1B',
-    { rope_scaling: { rope_type: 'yarn', factor: 4 } },
-    'rope_scaling.rope_type is "yarn"; it must be one of default, linear, llama3',
-  ],
-  [
-    'Llama-3.2-1B',
-    { rope_scaling: null, rope_parameters: { rope_type: 'dynamic', factor: 4 } },
-    'rope_parameters.rope_type is "dynamic"; it must be one of default, linear, llama3',
-  ],
-  [
-    'Llama-3.2-1B',
-    { rope_scaling: { type: 'linear' } },
-    'rope_scaling.factor is missing; it must be a positive number',
-  ],
-  ['Llama-3.2-1B', { partial_rotary_factor: 0.5 }, 'partial_rotary_factor is 0.5; it must be 1'],
-  ['Llama-3.2-1B', { rope_theta: 0 }, 'rope_theta is 0; it must be a positive number'],
-])('the refusal of %s names what is not supported: %j', (name, change, message) => {
-  put(JSON.stringify({ ...DECODERS[name], ...change }));
-  expect(refusal(root)).toContain(`config.json: ${message}`);
 });
 
 test('a padding token of null is 0', () => {

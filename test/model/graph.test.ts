@@ -6,9 +6,9 @@ import * as ort from 'onnxruntime-node';
 import { openCheckpoint } from '../../model/checkpoint';
 import { type ModelConfig, readModelConfig } from '../../model/config';
 import { analysisModel, headOutputs, hiddenStatesModel, TOKEN_SIDE } from '../../model/graph';
+import type { GraphSource } from '../../model/graph-source';
 import { OnnxGraph, writeWeights } from '../../model/onnx';
 import { PACKING } from '../../model/onnx-inputs';
-import type { GraphSource } from '../../model/onnx-network';
 
 const golden: {
   names: string[];
