@@ -118,18 +118,21 @@ export class OnnxGraph {
   private readonly outputs: onnx.IValueInfoProto[] = [];
   private readonly counter: { next: number };
   private readonly weights: WeightsFile | undefined;
+  private readonly given: ReadonlySet<string>;
   private weightBytes = 0;
 
   /**
    * @param parent graph of a subgraph, which can use the parent's values by name
    * @param weights file for the large constants; without it they are in the model
+   * @param inputs names of constants that are inputs instead, of any sizes
    */
   constructor(
     readonly name: string,
-    { parent, weights }: { parent?: OnnxGraph; weights?: WeightsFile } = {},
+    { parent, weights, inputs }: { parent?: OnnxGraph; weights?: WeightsFile; inputs?: ReadonlySet<string> } = {},
   ) {
     this.counter = parent?.counter ?? { next: 0 };
     this.weights = weights;
+    this.given = inputs ?? new Set();
   }
 
   /** Declares an input. A text in `shape` is a size that is known when the graph runs. */
@@ -150,7 +153,14 @@ export class OnnxGraph {
    * adds nothing.
    */
   constant(type: ElementType, shape: number[], values: ArrayBufferView, name?: string): string {
-    if (name !== undefined && this.initializers.some((each) => each.name === name)) return name;
+    if (name !== undefined && [...this.initializers, ...this.inputs].some((each) => each.name === name)) return name;
+    if (name !== undefined && this.given.has(name)) {
+      return this.input(
+        name,
+        type,
+        shape.map((_, axis) => `${name} ${axis}`),
+      );
+    }
     const rawData = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     const unique = name ?? this.freeName('constant');
     const tensor = { name: unique, dataType: DATA_TYPE[type], dims: shape };

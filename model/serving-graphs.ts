@@ -1,0 +1,74 @@
+import type { ModelConfig, Readout, TaskHeadKind } from './architecture';
+import { architectureOf, runLayers } from './architectures';
+import { float32Arithmetic } from './arithmetic';
+import type { GraphSource } from './graph-source';
+import { OnnxGraph, type WeightsFile } from './onnx';
+import { OnnxNetwork } from './onnx-network';
+import { type TunedAxes, type TunedInputs, tunedArithmetic } from './tuned-arithmetic';
+
+/**
+ * Graphs that answer for many deltas on one base: the embeddings, each layer, and the task head.
+ * Between them goes the tokens' state, float32 [D·B, S, d]: B sequences for each of D deltas.
+ */
+
+/** Name of the tokens' state as an input, and as an output. */
+export const STATE = { input: 'x', output: 'y' } as const;
+
+/** Inputs `input_ids`, `attention_mask` and, with segments, `token_type_ids`, int64 [B, S]. */
+export function embeddingGraph(source: GraphSource, weights?: WeightsFile): Uint8Array {
+  const { config } = source;
+  const graph = new OnnxGraph('embeddings', { weights });
+  const segments = config.typeVocabSize > 0;
+  const net = OnnxNetwork.start(graph, source, float32Arithmetic(graph), { positions: 'computed', segments });
+  const x = architectureOf(config).embed(net, config);
+  graph.output(STATE.output, net.wide(x), 'float32', ['B', 'S', config.hiddenSize]);
+  return graph.toModel();
+}
+
+/** Graph of a layer, and its inputs beside the state and `attention_mask`. */
+export interface LayerGraph {
+  model: Uint8Array;
+  tuned: TunedInputs[];
+}
+
+/**
+ * One layer, whose heads' rows and columns are inputs.
+ *
+ * @param reads tokens that the task head reads; the last layer gives these alone
+ */
+export function layerGraph(source: GraphSource, layer: number, reads: Readout, weights?: WeightsFile): LayerGraph {
+  const { config } = source;
+  const graph = new OnnxGraph(`layer ${layer}`, { weights });
+  const tuned: TunedInputs[] = [];
+  const arithmetic = tunedArithmetic(graph, tunedAxes(config, layer), (inputs) => tuned.push(inputs));
+  const net = OnnxNetwork.start(graph, source, arithmetic, {});
+  const x = { name: graph.input(STATE.input, 'float32', ['N', 'S', config.hiddenSize]), width: config.hiddenSize };
+  const y = runLayers(net, config, reads, x, layer, layer + 1);
+  graph.output(STATE.output, net.wide(y), 'float32', ['N', 'Sq', config.hiddenSize]);
+  return { model: graph.toModel(), tuned };
+}
+
+/** Axis by which a head owns parts of each module of a layer. */
+function tunedAxes(config: ModelConfig, layer: number): TunedAxes {
+  const slices = architectureOf(config).headSlices(config, layer, 0);
+  return new Map(slices.map(({ tensor, axis }) => [tensor.replace(/\.(weight|bias)$/, ''), axis]));
+}
+
+/**
+ * Task head, whose tensors are inputs, named as in the model; weights of dense layers are
+ * transposed. Output `logits`, float32 [B, C], or [B, S, C] of tokens.
+ */
+export function taskHeadGraph(source: GraphSource, kind: TaskHeadKind): Uint8Array {
+  const { config } = source;
+  const taskHead = architectureOf(config).taskHead(config, kind);
+  // The number of logits is known when the graph runs; two stand for it here.
+  const tensors = taskHead.tensors(config, 2);
+  const names = new Set(tensors.map(({ name }) => name));
+  const graph = new OnnxGraph('task head', { inputs: names });
+  const zeros = new Map(tensors.map(({ name, shape }) => [name, new Float32Array(shape.reduce((a, b) => a * b, 1))]));
+  const shapesOnly: GraphSource = { config, tensor: (name) => zeros.get(name) ?? source.tensor(name) };
+  const net = OnnxNetwork.start(graph, shapesOnly, float32Arithmetic(graph), {}, tensors);
+  const x = { name: graph.input(STATE.input, 'float32', ['N', 'Sq', config.hiddenSize]), width: config.hiddenSize };
+  graph.output('logits', net.wide(taskHead.logits(net, config, x)), 'float32', ['N', 'Sq', 'C']);
+  return graph.toModel();
+}
