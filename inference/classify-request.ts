@@ -1,0 +1,30 @@
+import type { Entity } from '../delta/inference-options';
+
+/** Texts to classify with each of some deltas on one base. */
+export interface ClassifyRequest {
+  /** Folder of the base. */
+  base: string;
+  /** Folders of the deltas, at least one. */
+  deltas: readonly string[];
+  texts: readonly string[];
+  /** Second texts of pairs: as many as texts. */
+  seconds?: readonly string[];
+  /** Longest text in tokens, special tokens included. Default: that of a delta's training. */
+  maxLength?: number;
+}
+
+/** A label and its probability; without a name for a number or a relevance. */
+export interface ScoredLabel {
+  label: string;
+  score: number;
+}
+
+/** Answer for a text with one delta. */
+export interface Classified {
+  /** All labels, the most likely first. Empty for entities. */
+  labels: ScoredLabel[];
+  /** Logits in the order of the class numbers; none for entities. // [C] */
+  logits: number[];
+  /** Entities of the text, where words have tags. */
+  entities?: Entity[];
+}
