@@ -50,9 +50,11 @@ async function main(): Promise<boolean> {
         print(`${seconds(began)} s: ${++done} jobs of ${jobs} have ended`);
         return history;
       }),
-    );
+    ).finally(async () => {
+      over.abort();
+      await killing;
+    });
     const wall = seconds(began);
-    over.abort();
     const kills = await killing;
     let attempts = 0;
     for (const [i, { jobId, events }] of histories.entries()) {
