@@ -95,12 +95,12 @@ export function analyzerService({
   }
 
   return {
-    analyze(request, { signal }) {
+    analyze(request, { signal, immediate }) {
       const options = analysisOptionsOf(request.options);
       const shard = request.shard && shardOf(request.shard, options);
       const view = viewOf(request.view);
       const rows = givenRowsOf(request.dataset, 'dataset');
-      const place = admission.enter();
+      const place = admission.enter(immediate);
       return answers<Response>(signal, (out, signal) =>
         inTurn(
           { model: request.model, rows, place, signal, onProgress: progressTo(out) },
@@ -122,10 +122,10 @@ export function analyzerService({
       );
     },
 
-    calibrateAnalysis(request, { signal }) {
+    calibrateAnalysis(request, { signal, immediate }) {
       const options = analysisOptionsOf(request.options);
       const rows = givenRowsOf(request.dataset, 'dataset');
-      const place = calibrations.enter();
+      const place = calibrations.enter(immediate);
       return answers<CalibrateResponse>(signal, (out, signal) =>
         inTurn(
           { model: request.model, rows, place, signal, onProgress: progressTo(out) },
@@ -137,11 +137,11 @@ export function analyzerService({
       );
     },
 
-    async mergeStatistics({ statistics, view: requested }, { signal }) {
+    async mergeStatistics({ statistics, view: requested }, { signal, immediate }) {
       const view = viewOf(requested);
       if (statistics.length === 0) throw invalidPart('statistics', 'statistics is empty; it must have all shards');
       const parsed = statistics.map((each, i) => statisticsOf(each, `statistics[${i}]`));
-      const place = admission.enter();
+      const place = admission.enter(immediate);
       try {
         await place.turn(signal);
         const parts = parsed.map(({ part }) => part);

@@ -11,7 +11,7 @@ import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
 import type { ProcessOptions } from '../infra/engine';
 import type { CallAttempt } from '../infra/grpc/attempts';
-import type { GrpcClient } from '../infra/grpc/client';
+import type { Calls } from '../infra/grpc/client';
 import { type JobSpec, type JobStages, scoringOf } from '../job/job';
 import { artifactOf } from '../proto/artifact';
 import { AnalyzerService, ReportView } from '../proto/gen/hifi/v1/analyzer_pb';
@@ -31,8 +31,8 @@ import { reportInputs } from './report-inputs';
 
 /** Services and stores that a job's stages use. */
 export interface Workers {
-  analyzer: GrpcClient;
-  trainer: GrpcClient;
+  analyzer: Calls;
+  trainer: Calls;
   artifacts: ArtifactStore;
   inputs: Inputs;
   /** Supervision of the process that draws a report. */

@@ -9,7 +9,7 @@ import { freePorts } from '../support/ports';
 import { endServices, Service } from '../support/services';
 import { createJob, eventsOf, follow, getJob, SHORT } from './struck-job';
 
-/* Two gateways on one store in JetStream: one analyzer, one trainer, one folder of artifacts. */
+/* Two gateways on one store in JetStream: two analyzers, two trainers, one folder of artifacts. */
 let nats: NatsServer;
 let gateways: Service[];
 let clients: GrpcClient[];
@@ -17,21 +17,22 @@ const root = temporaryFolder('gateways');
 
 beforeAll(async () => {
   nats = await startNats({ jetstream: true });
-  const [analyzer, trainer] = await freePorts(2);
+  const ports = await freePorts(4);
+  const [analyzers, trainers] = [ports.slice(0, 2), ports.slice(2)];
   const start = (name: string, kind: string, words: string[]) =>
     Service.start([
       ...[kind, '--state-dir', path.join(root, name), '--artifacts', path.join(root, 'artifacts')],
       ...['--data-root', FIXTURES, ...words],
     ]);
-  const peers = ['--analyzer', `127.0.0.1:${analyzer}`, '--trainer', `127.0.0.1:${trainer}`];
+  const listed = (ports: number[]) => ports.map((port) => `127.0.0.1:${port}`).join();
+  const peers = ['--analyzer', listed(analyzers), '--trainer', listed(trainers)];
   const own = ['--gateway-port', '0', '--store', nats.url, ...peers];
-  const [, , ...started] = await Promise.all([
-    start('analyzer', 'analyzer', ['--analyzer-port', String(analyzer)]),
-    start('trainer', 'trainer', ['--trainer-port', String(trainer)]),
+  [, , , , ...gateways] = await Promise.all([
+    ...analyzers.map((port) => start(`analyzer-${port}`, 'analyzer', ['--analyzer-port', String(port)])),
+    ...trainers.map((port) => start(`trainer-${port}`, 'trainer', ['--trainer-port', String(port)])),
     start('gateway-1', 'gateway', own),
     start('gateway-2', 'gateway', own),
   ]);
-  gateways = started;
   clients = gateways.map(({ ports }) => new GrpcClient(`127.0.0.1:${ports.gateway}`));
 });
 afterAll(async () => {
