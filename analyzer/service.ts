@@ -22,7 +22,7 @@ import { analysisOptionsOf } from '../proto/options';
 import { progressMessage } from '../proto/progress';
 import type { AnalyzerEngine, calibrateAnalysis } from './analysis-engine';
 import { descriptionMessage } from './description-message';
-import { shardOf } from './shard-message';
+import { checkShardSizes, shardOf } from './shard-message';
 import { statisticsMessage, statisticsOf } from './statistics-message';
 
 /** Dependencies of the service. */
@@ -107,6 +107,7 @@ export function analyzerService({
           async (sources, onProgress) => {
             const analysis = { ...sources, options };
             if (shard) {
+              checkShardSizes(shard, await models.of(sources.model), options);
               const { result, warnings } = await followed(
                 engine.analyzeShard({ ...analysis, shard }, signal),
                 onProgress,
