@@ -38,6 +38,8 @@ export class Bucket implements Objects {
 
   constructor({ bucket, prefix }: BucketAddress) {
     const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+    // A user can do nothing about it: Node's version is this project's choice.
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
     this.bucket = bucket;
     this.prefix = prefix;
     this.endpoint = AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL;

@@ -100,7 +100,7 @@ export class SharedRun {
 
   /** Finished steps of the newest checkpoint; undefined if there is none. */
   get step(): number | undefined {
-    return this.checkpoints()[0]?.checkpoint!.step;
+    return this.checkpoints()[0]?.checkpoint?.step;
   }
 
   /**
