@@ -29,7 +29,8 @@ export interface SavedState {
   best: Float32Array;
 }
 
-const FILE = 'training.safetensors';
+/** Name of the checkpoint's file. */
+export const STATE_FILE = 'training.safetensors';
 const TENSORS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
 
 const progressSchema = z.object({
@@ -55,7 +56,7 @@ export function saveState(folder: string, run: string, { progress, training, bes
   sweep(folder);
   const tensors = { ...training, best };
   writeSafetensors(
-    path.join(folder, FILE),
+    path.join(folder, STATE_FILE),
     TENSORS.map((name) => ({
       name,
       dtype: 'F32',
@@ -75,7 +76,7 @@ export function saveState(folder: string, run: string, { progress, training, bes
  */
 export function loadState(folder: string, run: string, size: number): SavedState | undefined {
   sweep(folder);
-  const file = path.join(folder, FILE);
+  const file = path.join(folder, STATE_FILE);
   if (!fs.existsSync(file)) return undefined;
   const stored = SafetensorsFile.open(file);
   try {
@@ -94,6 +95,21 @@ export function loadState(folder: string, run: string, size: number): SavedState
   }
 }
 
+/** Finished steps of the checkpoint in a file; undefined if there is none or it is damaged. */
+export function savedStep(file: string): number | undefined {
+  if (!fs.existsSync(file)) return undefined;
+  try {
+    const stored = SafetensorsFile.open(file);
+    try {
+      return progressSchema.parse(JSON.parse(stored.metadata.progress ?? 'null')).step;
+    } finally {
+      stored.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Removes the checkpoint. The caller of a training does this after it has stored the metrics: until
  * then the run, resumed, returns them again.
@@ -102,5 +118,5 @@ export function loadState(folder: string, run: string, size: number): SavedState
  */
 export function clearState(folder: string): void {
   sweep(folder);
-  fs.rmSync(path.join(folder, FILE), { force: true });
+  fs.rmSync(path.join(folder, STATE_FILE), { force: true });
 }

@@ -45,23 +45,22 @@ export async function startCluster(sizes: Sizes): Promise<Cluster> {
     trainer: await freePorts(sizes.trainer),
     gateway: await freePorts(sizes.gateway),
   };
-  const start = (name: Name, words: (i: number) => string[] = () => []) =>
+  const start = (name: Name, words: string[] = []) =>
     Promise.all(
       ports[name].map((port, i) =>
         Service.start(
           [
             ...[name, '--state-dir', path.join(root, `${name}-${i}`), `--${name}-port`, String(port)],
-            ...['--artifacts', artifacts, '--data-root', FIXTURES, ...words(i)],
+            ...['--artifacts', artifacts, '--data-root', FIXTURES, ...words],
           ],
           { HIFI_LOG: 'warn' },
         ),
       ),
     );
   const [analyzer, trainer] = [await start('analyzer'), await start('trainer')];
-  const address = (name: Name, i: number) => `127.0.0.1:${ports[name][i % ports[name].length]}`;
-  const gateway = await start('gateway', (i) => [
-    ...['--store', nats.url, '--analyzer', address('analyzer', i), '--trainer', address('trainer', i)],
-  ]);
+  const addresses = (name: Name) => ports[name].map((port) => `127.0.0.1:${port}`).join();
+  const peers = ['--analyzer', addresses('analyzer'), '--trainer', addresses('trainer')];
+  const gateway = await start('gateway', ['--store', nats.url, ...peers]);
   const services = { gateway, analyzer, trainer };
   const members: Member[] = [
     ...nats.servers.map((server, i) => ({ ...server, name: `nats-server-${i}` })),
@@ -88,7 +87,7 @@ export async function startCluster(sizes: Sizes): Promise<Cluster> {
       await nats.stop();
       fs.rmSync(root, { recursive: true, force: true });
     },
-  } as Cluster;
+  };
 }
 
 /** Draws one of some items. */

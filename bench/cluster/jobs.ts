@@ -4,10 +4,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { followJob } from '../../gateway/follow-job';
 import type { JobEventRecord } from '../../gateway/record';
 import type { GrpcClient } from '../../infra/grpc/client';
 import { RpcError, status } from '../../proto/status';
-import { createJob, follow, type Spec, TINY } from '../../test/services/struck-job';
+import { createJob, type Spec, TINY } from '../../test/services/struck-job';
 import { FIXTURES, temporaryFolder } from '../../test/support/deltas';
 
 const HIFI = path.join(__dirname, '../../dist/cli/hifi.js');
@@ -60,5 +61,8 @@ export async function createAndFollow(
   requestId: string,
 ): Promise<{ jobId: string; events: JobEventRecord[] }> {
   const jobId = await insisting(() => createJob(creator, spec, requestId));
-  return { jobId, events: await follow(other, jobId) };
+  const events: JobEventRecord[] = [];
+  const settings = { awayMs: Number.POSITIVE_INFINITY };
+  for await (const event of followJob(other, jobId, 1, new AbortController().signal, settings)) events.push(event);
+  return { jobId, events };
 }

@@ -60,9 +60,12 @@ async function struck(account: number, most: number, work: typeof createAndDrive
   const done = work(store, account).catch((error) => {
     if (!ended.signal.aborted) throw error;
   });
-  await Promise.race([done, cut]);
-  await store.close();
-  proxy.cut();
+  try {
+    await Promise.race([done, cut]);
+  } finally {
+    await store.close();
+    proxy.cut();
+  }
   return writes;
 }
 
