@@ -76,7 +76,6 @@ export async function startCluster(sizes: Sizes): Promise<Cluster> {
   return {
     ...{ nats, services, gateways, members, artifacts, root },
     log: () =>
-      members.length &&
       Object.values(services)
         .flat()
         .map(({ log }) => log)
