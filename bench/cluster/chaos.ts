@@ -12,15 +12,17 @@ import { createAndFollow, deltaOfOneProcess, insisting, specOf } from './jobs';
 
 /*
  *   npm run build
- *   node --require ./test/support/typescript-hook.cjs bench/cluster/chaos.ts [--jobs 50] [--seed 1]
+ *   HIFI_ENTRY=dist/cli/hifi.js node --require ./test/support/typescript-hook.cjs \
+ *     bench/cluster/chaos.ts [--jobs 50] [--seed 1] [--pause 3]
  *
  * Runs jobs on three nats-servers, three gateways, four analyzers and two trainers, and kills one
- * of these processes with SIGKILL every few seconds. Then checks the jobs and the streams. Exits
- * with 1 if anything is wrong.
+ * of these processes with SIGKILL after each pause of 1 to 2 · PAUSE − 1 seconds. Then checks the
+ * jobs and the streams. Exits with 1 if anything is wrong. On a busy machine a longer pause leaves
+ * the processes time to start.
  */
 
-/** Pauses between two kills, in milliseconds. */
-const [LEAST_PAUSE, MOST_PAUSE] = [1_000, 4_000];
+/** Shortest pause between two kills, in milliseconds. */
+const LEAST_PAUSE = 1_000;
 /** Most processes that are away at once: on a busy machine a start takes long. */
 const MOST_AWAY = 3;
 /** Number of different jobs. */
@@ -28,10 +30,13 @@ const SPECS = 5;
 
 async function main(): Promise<boolean> {
   const { values } = parseArgs({
-    options: { jobs: { type: 'string', default: '50' }, seed: { type: 'string', default: '1' } },
+    options: {
+      jobs: { type: 'string', default: '50' },
+      seed: { type: 'string', default: '1' },
+      pause: { type: 'string', default: '3' },
+    },
   });
   const [jobs, seed] = [Number(values.jobs), Number(values.seed)];
-  process.env.HIFI_ENTRY ??= 'dist/cli/hifi.js';
   const specs = Array.from({ length: SPECS }, (_, i) => specOf(i));
   const deltas: string[] = [];
   for (const spec of specs) deltas.push(await deltaOfOneProcess(spec));
@@ -43,7 +48,7 @@ async function main(): Promise<boolean> {
     await recordLeases(cluster.nats.url);
     const draws = randomStream(seed, 'clients');
     const [began, over] = [performance.now(), new AbortController()];
-    const killing = killUntil(cluster, seed, over.signal);
+    const killing = killUntil(cluster, seed, Number(values.pause) * 1000, over.signal);
     let done = 0;
     const histories = await Promise.all(
       Array.from({ length: jobs }, async (_, i) => {
@@ -88,13 +93,22 @@ async function main(): Promise<boolean> {
   }
 }
 
-/** Kills a drawn process after each drawn pause and restarts it at once. */
-async function killUntil({ members }: Cluster, seed: number, signal: AbortSignal): Promise<Record<string, number>> {
+/**
+ * Kills a drawn process after each drawn pause and restarts it at once.
+ *
+ * @param meanMs mean pause, in milliseconds
+ */
+async function killUntil(
+  { members }: Cluster,
+  seed: number,
+  meanMs: number,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
   const draws = randomStream(seed, 'kills');
   const kills: Record<string, number> = {};
   const restarting = new Map<Member, Promise<void>>();
   while (!signal.aborted) {
-    await delay(LEAST_PAUSE + draws.int(MOST_PAUSE - LEAST_PAUSE), undefined, { signal }).catch(() => {});
+    await delay(LEAST_PAUSE + draws.int(2 * (meanMs - LEAST_PAUSE)), undefined, { signal }).catch(() => {});
     const victim = oneOf(draws, members);
     if (signal.aborted || restarting.has(victim) || restarting.size === MOST_AWAY) continue;
     kills[victim.name] = (kills[victim.name] ?? 0) + 1;

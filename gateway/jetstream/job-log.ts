@@ -34,7 +34,7 @@ export interface Writer {
   call: string;
 }
 
-/** Header that names a change's writer: its gateway, its call, and the latest attempt it has seen. */
+/** Header that names a change's gateway, its call and the latest attempt that it has seen. */
 const WRITER = 'Hifi-Note';
 
 /** Message to append. */

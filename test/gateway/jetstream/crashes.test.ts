@@ -131,7 +131,7 @@ test('a server that restarts delivers an open job again, after later ones have l
       await created(first, name);
       claims.push((await first.claim(never)) as Claim);
     }
-    // With a purge by subject instead of a deletion, the server would lose the delivery of the first.
+    // A purge by subject instead of a deletion would lose the delivery of the first.
     for (const claim of claims.slice(1)) {
       await claim.note({ kind: 'state', state: 'FAILED' });
       await claim.release();
