@@ -46,7 +46,7 @@ export class Bucket implements Objects {
     const region = AWS_REGION || AWS_DEFAULT_REGION || (this.endpoint && 'us-east-1');
     this.client = new S3({
       ...(region && { region }),
-      ...(this.endpoint && { forcePathStyle: true }),
+      ...(this.endpoint && { endpoint: this.endpoint, forcePathStyle: true }),
       maxAttempts: ATTEMPTS,
       // Checksums in trailers, the library's default, are unknown to many servers.
       requestChecksumCalculation: 'WHEN_REQUIRED',
