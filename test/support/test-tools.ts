@@ -42,8 +42,9 @@ export function findProgram(name: string): string | undefined {
 export const installCommand = ({ module, version }: TestTool) => `go install ${module}@v${version}`;
 
 /**
- * Builds missing tools with Go in the user's cache folder, and installs an S3 server and a browser. If that fails,
- * it logs one line and continues. Tests that need the tool fail with that reason; all others run.
+ * Builds missing tools with Go in the user's cache folder, and installs an S3 server and a browser.
+ * If that fails, it logs one line and continues. Tests that need the tool fail with that reason; all
+ * others run.
  *
  * @param log receives a line for each tool that is built or missing; none if all exist
  */
