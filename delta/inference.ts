@@ -15,6 +15,7 @@ import { StageMeter, type StageProgress } from '../foundation/progress';
 import type { ModelConfig } from '../model/config';
 import { loadTokenizer } from '../model/tokenizer';
 import { labelsOf, type TaskHeadInfo } from './delta-info';
+import { errorAnalysis } from './error-analysis';
 import {
   type EvaluateRequest,
   type EvaluateResult,
@@ -65,7 +66,8 @@ export async function* evaluateModel(
     const logits = yield* run(model, dataset, request.options, signal);
     const metrics = metricsOf(task, labels);
     const { loss, ...scores } = score(logits, targets, labels, metrics);
-    return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores };
+    const errors = errorAnalysis(logits, { dataset, targets }, labels, request.omitTexts);
+    return { task, metric: metrics.best, rows: dataset.rows, loss, metrics: scores, errorAnalysis: errors };
   } finally {
     await model.close();
   }
