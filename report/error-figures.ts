@@ -12,7 +12,7 @@ export const MOST_DRAWN = 16;
 const MOST_MAPPED = 40;
 
 /** Name of no label: of a prediction in excess, or of a miss. */
-export const NONE = 'none';
+const NONE = 'none';
 
 /** Charts of an error analysis. */
 export const errorFigures = (errors: ErrorAnalysis): Figure[] => [
@@ -24,19 +24,16 @@ function confusionFigure({ confusion, unit }: ErrorAnalysis): Figure[] {
   if (!confusion || confusion.labels.length > MOST_DRAWN) return [];
   const { labels, matrix } = confusion;
   const names = labels.map((label) => label ?? NONE);
+  const counted = matrix.map((row, i) => row.map((count, j) => (labels[i] === null && labels[j] === null ? null : count)));
   const svg = confusionMap({
     title: 'Confusion matrix',
     names,
-    matrix,
+    matrix: counted,
     tip: (row, column) => `${names[row]} predicted as ${names[column]}: ${grouped(matrix[row][column])} ${unit}`,
   });
-  const caption = `Confusion matrix: a row's ${unit} by the predicted label, in % of the row.`;
-  return [{ name: 'confusion', caption: `${caption}${noneNote(labels)}`, svg }];
+  const note = labels.includes(null) ? ` Column ${NONE}: missed. Row ${NONE}: predicted in excess.` : '';
+  return [{ name: 'confusion', caption: `What was predicted for the ${unit} of each label, in %.${note}`, svg }];
 }
-
-/** Meaning of the label `none`, if the matrix has it. */
-export const noneNote = (labels: readonly (string | null)[]) =>
-  labels.includes(null) ? ` Row ${NONE}: predicted in excess. Column ${NONE}: missed.` : '';
 
 function thresholdFigures({ thresholdCurves: curves, classes = [] }: ErrorAnalysis): Figure[] {
   if (!curves) return [];
@@ -50,7 +47,6 @@ function thresholdFigures({ thresholdCurves: curves, classes = [] }: ErrorAnalys
     title: 'Quality by the threshold of all labels',
     x: 'threshold of all labels',
     steps: thresholds.map(String),
-    width: 640,
     lines: [
       line('F1 micro', micro.f1),
       line('precision micro', micro.precision),

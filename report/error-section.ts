@@ -1,6 +1,5 @@
 import type { ErrorAnalysis } from '../delta/error-analysis';
 import { escapeXml } from './draw/theme';
-import { noneNote } from './error-figures';
 import { classesTable, confusedPairs, pairsTable } from './error-tables';
 import { type Figure, figureHtml, type Section, wide } from './html';
 import type { ReportParts } from './parts';
@@ -33,16 +32,17 @@ function classesPart(errors: ErrorAnalysis): string {
 function confusionPart({ confusion, unit }: ErrorAnalysis, drawn: readonly Figure[]): string {
   if (!confusion) return '';
   const [map] = figuresNamed(drawn, ['confusion']);
-  if (map) return `<h3>Confusion</h3>${map}`;
+  if (map) return `<h3>Confusion</h3>${wide('Confusion matrix', map)}`;
   const all = confusedPairs(confusion).length;
   if (all === 0) return '';
-  const note = `The most frequent of ${grouped(all)} confusions; confusion.csv has all.${noneNote(confusion.labels)}`;
+  const note = `The most frequent of ${grouped(all)} pairs of labels; confusion.csv has all.`;
   return `<h3>Confusion</h3><p class="note">${escapeXml(note)}</p>${wide('Confusion', pairsTable(confusion, unit!))}`;
 }
 
 function thresholdPart(drawn: readonly Figure[]): string {
-  const charts = figuresNamed(drawn, ['thresholds', 'label-thresholds']);
-  return charts.length === 0 ? '' : `<h3>Thresholds</h3><div class="thresholds">${charts.join('\n')}</div>`;
+  const [curve] = figuresNamed(drawn, ['thresholds']);
+  const [map] = figuresNamed(drawn, ['label-thresholds']);
+  return curve && map ? `<h3>Thresholds</h3>${curve}${wide('Thresholds of the labels', map)}` : '';
 }
 
 function worstPart(errors: ErrorAnalysis): string {

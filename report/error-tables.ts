@@ -2,7 +2,6 @@ import type { PrecisionRecall } from '../delta/class-scores';
 import type { Confusion } from '../delta/confusion';
 import type { ErrorAnalysis } from '../delta/error-analysis';
 import { percentDigits } from '../foundation/percent';
-import { NONE } from './error-figures';
 import { type Cell, htmlTable } from './html';
 import { grouped } from './sentences';
 
@@ -33,20 +32,23 @@ export function classesTable({ classes = [], averages, unit }: ErrorAnalysis): s
 
 /** Pair of a label and what was predicted in its place. */
 interface Pair {
-  label: string | null;
-  predicted: string | null;
+  label: string;
+  predicted: string;
   count: number;
   /** Share of the label's row. */
   share: number;
 }
 
-/** Most frequent confusions, the most frequent first. */
+/** Labels that were predicted in place of others, the most frequent pair first. */
 export function confusedPairs({ labels, matrix }: Confusion): Pair[] {
   const pairs = matrix.flatMap((row, i) => {
     const sum = row.reduce((a, b) => a + b, 0);
-    return row.flatMap((count, j) =>
-      i === j || count === 0 ? [] : [{ label: labels[i], predicted: labels[j], count, share: count / sum }],
-    );
+    return row.flatMap((count, j): Pair[] => {
+      const [label, predicted] = [labels[i], labels[j]];
+      // The table of the labels has what was missed or in excess.
+      if (i === j || count === 0 || label === null || predicted === null) return [];
+      return [{ label, predicted, count, share: count / sum }];
+    });
   });
   return pairs.sort((a, b) => b.count - a.count);
 }
@@ -56,10 +58,10 @@ export function pairsTable(confusion: Confusion, unit: string): string {
   const rows = confusedPairs(confusion)
     .slice(0, MOST_PAIRS)
     .map(({ label, predicted, count, share }): Cell[] => [
-      label ?? NONE,
-      predicted ?? NONE,
+      label,
+      predicted,
       grouped(count),
-      label === null ? '–' : `${percentDigits(share)} %`,
+      `${percentDigits(share)} %`,
     ]);
   return htmlTable(rows, ['label', 'predicted', unit, 'of the label']);
 }

@@ -72,7 +72,6 @@ td.number { white-space: nowrap; }
 .rows .text { min-width: 240px; max-width: 60ch; overflow-wrap: anywhere; }
 mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-color: var(--tuned); text-decoration-thickness: 2px; }
 td small { color: var(--quiet); white-space: nowrap; }
-.thresholds { display: grid; gap: 20px; }
 .wide { overflow-x: auto; }
 .code { position: relative; }
 .code button { position: absolute; top: 7px; right: 7px; }
@@ -93,6 +92,8 @@ details dd { margin: 0 0 8px; max-width: 80ch; }
   .wide th, .wide td { padding-right: 10px; }
   .chart.intervals, .chart.scatter { font-size: 15px; }
   .chart.map:not(.roomy) .cell text { display: none; }
+  .wide .chart.map { max-width: none; font-size: 11px; }
+  .wide .chart.map .cell text { display: inline; }
   th { white-space: normal; }
 }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }

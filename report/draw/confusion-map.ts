@@ -5,8 +5,8 @@ export interface ConfusionMap {
   title: string;
   /** Names of the rows and columns. */
   names: readonly string[];
-  /** Counts by the right label (row) and the predicted one (column). */
-  matrix: readonly (readonly number[])[];
+  /** Counts by the right label (row) and the predicted one (column); null: none is possible. */
+  matrix: readonly (readonly (number | null)[])[];
   /** Full text about a cell. */
   tip: (row: number, column: number) => string;
 }
@@ -30,7 +30,7 @@ export function confusionMap({ title, names, matrix, tip }: ConfusionMap): strin
     return name.length <= most ? name : `${Array.from(name).slice(0, most - 1).join('')}…`;
   };
   const rows = names.map((name, i) => fitting(named ? name : `${i + 1} ${name}`, WIDEST_LABEL));
-  const sums = matrix.map((row) => row.reduce((a, b) => a + b, 0));
+  const sums = matrix.map((row) => row.reduce<number>((sum, count) => sum + (count ?? 0), 0));
   return gridMap({
     title,
     rows: { name: 'label ↓', labels: rows },
@@ -38,7 +38,7 @@ export function confusionMap({ title, names, matrix, tip }: ConfusionMap): strin
       name: `predicted →${named ? '' : ', by number'}`,
       labels: names.map((name, i) => (named ? fitting(name, width) : String(i + 1))),
     },
-    values: matrix.map((row, i) => row.map((count) => (sums[i] === 0 ? 0 : count / sums[i]))),
+    values: matrix.map((row, i) => row.map((count) => (count === null ? null : count / Math.max(1, sums[i])))),
     text: (share) => `${Math.round(100 * share)} %`,
     tip,
     attributes: (row, column) => `data-at="${row}.${column}"`,

@@ -285,6 +285,7 @@ describe('the flags of the commands', () => {
     '--label-separator': ['--label-separator', ';', '--problem', 'multi-label'],
     '--class-weights': ['--class-weights', 'balanced'],
     '--label-smoothing': ['--label-smoothing', '0.1'],
+    '--omit-texts': ['--omit-texts'],
     '--threshold': ['--threshold', '0.4'],
   };
   /** Flags that name no input, each with the reason. */
