@@ -24,7 +24,9 @@ function confusionFigure({ confusion, unit }: ErrorAnalysis): Figure[] {
   if (!confusion || confusion.labels.length > MOST_DRAWN) return [];
   const { labels, matrix } = confusion;
   const names = labels.map((label) => label ?? NONE);
-  const counted = matrix.map((row, i) => row.map((count, j) => (labels[i] === null && labels[j] === null ? null : count)));
+  const counted = matrix.map((row, i) =>
+    row.map((count, j) => (labels[i] === null && labels[j] === null ? null : count)),
+  );
   const svg = confusionMap({
     title: 'Confusion matrix',
     names,

@@ -69,7 +69,7 @@ td { overflow-wrap: break-word; }
 .number { text-align: right; }
 .wide th, .wide td { padding-right: 14px; }
 td.number { white-space: nowrap; }
-.rows .text { min-width: 240px; max-width: 60ch; overflow-wrap: anywhere; }
+.rows .text { min-width: 180px; max-width: 60ch; overflow-wrap: anywhere; }
 mark { background: none; color: inherit; font-weight: 600; text-decoration: underline; text-decoration-color: var(--tuned); text-decoration-thickness: 2px; }
 td small { color: var(--quiet); white-space: nowrap; }
 .wide { overflow-x: auto; }

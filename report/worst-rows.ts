@@ -43,7 +43,7 @@ const TAGGED: readonly Column[] = [loss, { head: 'wrong tags, as label → predi
 /** Columns of queries. */
 const RANKED: readonly Column[] = [
   { head: 'nDCG@10', cell: ({ ranking }) => ranking && shortNumber(ranking.ndcg) },
-  { head: 'rank', cell: ({ ranking }) => ranking && `${ranking.rank} of ${ranking.rows}` },
+  { head: 'rank', cell: ({ ranking }) => ranking && `${ranking.rank}\u00a0of\u00a0${ranking.rows}` },
   { head: 'score', cell: ({ predicted }) => answerHtml(predicted) },
   { head: 'query', cell: ({ text }) => textHtml(text), text: true },
   { head: 'relevant text', cell: ({ second }) => textHtml(second), text: true },

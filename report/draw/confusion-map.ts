@@ -27,7 +27,11 @@ export function confusionMap({ title, names, matrix, tip }: ConfusionMap): strin
   const named = width * names.length <= ROOM;
   const fitting = (name: string, pixels: number) => {
     const most = Math.floor((pixels - 8) / CHARACTER);
-    return name.length <= most ? name : `${Array.from(name).slice(0, most - 1).join('')}…`;
+    return name.length <= most
+      ? name
+      : `${Array.from(name)
+          .slice(0, most - 1)
+          .join('')}…`;
   };
   const rows = names.map((name, i) => fitting(named ? name : `${i + 1} ${name}`, WIDEST_LABEL));
   const sums = matrix.map((row) => row.reduce<number>((sum, count) => sum + (count ?? 0), 0));

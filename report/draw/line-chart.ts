@@ -62,7 +62,9 @@ export function lineChart({
   const every = Math.max(1, Math.ceil(steps / 12));
   const names = Array.from({ length: steps }, (_, i) => i + 1)
     .filter((step) => (stepNames ? (step - 1) % every === 0 : step === 1 || step % every === 0))
-    .map((step) => `<text class="quiet middle" x="${px(step)}" y="${bottom + 16}">${stepNames?.[step - 1] ?? step}</text>`);
+    .map(
+      (step) => `<text class="quiet middle" x="${px(step)}" y="${bottom + 16}">${stepNames?.[step - 1] ?? step}</text>`,
+    );
   const curves = lines.map(({ name, values, tip }, i) => {
     const look = bundle ? 'blue thin' : LOOKS[i % LOOKS.length];
     const points = values.flatMap((value, step) => (shown(value) ? [[px(step + 1), py(value)] as const] : []));

@@ -23,7 +23,8 @@ const sentence = (row: number) => ODD[row] ?? Array.from({ length: 3 + stream.in
 function analysis(labels: LabelSet, targets: Target[], values: number[], more: Partial<Dataset> = {}): ErrorAnalysis {
   const rows = targets.length;
   const { problem, names } = labels;
-  const words = more.words?.reduce((firsts, each) => [...firsts, firsts.at(-1)! + each!.length], [0]);
+  let all = 0;
+  const words = more.words && [0, ...more.words.map((each) => (all += each!.length))];
   const dataset: Dataset = {
     ...{ path: 'rows.tsv', sha256: '', rows, skipped: 0, problem },
     texts: Array.from({ length: rows }, (_, row) => sentence(row)),
@@ -59,7 +60,9 @@ export function wordErrors(rows = 60): ErrorAnalysis {
     ),
   );
   const targets = words.map((each) => Int32Array.from(each, () => (stream.int(3) ? 6 : stream.int(6))));
-  const values = targets.flatMap((tags) => [...tags].flatMap((tag) => names.map((_, i) => normal() + (i === tag ? 3 : 0))));
+  const values = targets.flatMap((tags) =>
+    [...tags].flatMap((tag) => names.map((_, i) => normal() + (i === tag ? 3 : 0))),
+  );
   return analysis({ problem: 'tokens', names }, targets, values, { words });
 }
 
@@ -77,7 +80,11 @@ export function relevanceErrors(queries = 30): ErrorAnalysis {
 /** Error analysis of seeded numbers. */
 export function numberErrors(rows = 80): ErrorAnalysis {
   const targets = Array.from({ length: rows }, () => stream.int(50) / 10);
-  return analysis({ problem: 'regression', names: [] }, targets, targets.map((target) => target + normal()));
+  return analysis(
+    { problem: 'regression', names: [] },
+    targets,
+    targets.map((target) => target + normal()),
+  );
 }
 
 /** Names of many labels, the longest and odd ones among them. */
