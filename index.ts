@@ -24,7 +24,7 @@ export type { ClassAverages, ClassScores, Counts, PrecisionRecall } from './delt
 export type { Confusion } from './delta/confusion';
 export type { Delta, DeltaTensor } from './delta/delta';
 export type { DeltaInfo, TaskHeadInfo, TrainedWith } from './delta/delta-info';
-export type { ErrorAnalysis, ErrorUnit } from './delta/error-analysis';
+export type { ErrorAnalysis, ErrorUnit, RowAnswer, WorstRow } from './delta/error-analysis';
 export { EXPORT_FORMATS, type ExportFormat, type ExportResult } from './delta/export-request';
 export type { Entity, EvaluateResult, InferenceOptions, Prediction } from './delta/inference-options';
 export type { OnnxModel } from './delta/onnx-folder';
@@ -41,7 +41,6 @@ export {
   type TrainOptions,
 } from './delta/training-options';
 export { type Rebuilt, undoCheckpoint } from './delta/undo';
-export type { RowAnswer, WorstRow } from './delta/worst-rows';
 export type { Device } from './foundation/device';
 export { type ErrorCode, HifiError } from './foundation/errors';
 export type { StageProgress, WarningEvent } from './foundation/progress';

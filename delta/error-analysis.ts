@@ -1,15 +1,7 @@
-import type { Dataset } from '../data/dataset';
-import type { Targets } from '../data/label-reading';
-import type { LabelSet, ProblemType } from '../data/problem';
-import { type ClassAverages, type ClassScores, type Counts, classAverages, classScores } from './class-scores';
-import { type Confusion, classConfusion, countsOf, entityConfusion, severalConfusion, tagConfusion } from './confusion';
-import { isIob2 } from './entities';
-import { predictions } from './logits';
-import type { Predicted } from './metrics';
-import type { Logits } from './row-logits';
-import { countsByLabel } from './several-metrics';
-import { type ThresholdCurves, thresholdCurves } from './threshold-curves';
-import { type WorstRow, worstRows } from './worst-rows';
+import type { ClassAverages, ClassScores } from './class-scores';
+import type { Confusion } from './confusion';
+import type { QueryRanking } from './relevance-metrics';
+import type { ThresholdCurves } from './threshold-curves';
 
 /** What a model gets right and wrong on labelled rows, by class and by row. */
 export interface ErrorAnalysis {
@@ -17,7 +9,7 @@ export interface ErrorAnalysis {
   rows: number;
   /** What the classes' counts count; absent for numbers and relevance, which have no classes. */
   unit?: ErrorUnit;
-  /** Each class, label, tag or type of entity, in the order of the logits; absent without classes. */
+  /** Each class, label, tag or type of entity, in the logits' order; absent without classes. */
   classes?: ClassScores[];
   /** Means over the classes; absent without classes. */
   averages?: ClassAverages;
@@ -35,76 +27,30 @@ export interface ErrorAnalysis {
 export const ERROR_UNITS = ['rows', 'words', 'entities'] as const;
 export type ErrorUnit = (typeof ERROR_UNITS)[number];
 
-interface ClassAnalysis {
-  unit: ErrorUnit;
-  confusion: Confusion;
-  counts: Counts[];
-}
+/** Label or prediction of a row: a class, a number, its labels, or a tag per word. */
+export type RowAnswer = string | number | string[];
 
-type Classes<T> = (predicted: ArrayLike<T>, targets: ArrayLike<T>, names: readonly string[]) => ClassAnalysis;
-
-const byMatrix = (unit: ErrorUnit, confusion: Confusion) => ({ unit, confusion, counts: countsOf(confusion) });
-
-const rowClasses: Classes<number> = (...rows) => byMatrix('rows', classConfusion(...rows));
-
-const severalClasses: Classes<Uint8Array> = (predicted, targets, names) => ({
-  unit: 'rows',
-  confusion: severalConfusion(predicted, targets, names),
-  counts: countsByLabel(predicted, targets),
-});
-
-const wordClasses: Classes<Int32Array> = (predicted, targets, names) =>
-  isIob2(names)
-    ? byMatrix('entities', entityConfusion(predicted, targets, names))
-    : byMatrix('words', tagConfusion(predicted, targets, names));
-
-interface Analyses {
-  /** Absent for a problem without classes. */
-  classes?: Classes<never>;
-  /** Absent for a problem without thresholds. */
-  curves?: typeof thresholdCurves;
-}
-
-/** Analyses of each problem, which receive its own predictions and targets. */
-const ANALYSES: Readonly<Record<ProblemType, Analyses>> = {
-  'single-label': { classes: rowClasses },
-  'multi-label': { classes: severalClasses, curves: thresholdCurves },
-  regression: {},
-  tokens: { classes: wordClasses },
-  relevance: {},
-};
-
-/**
- * Analyses the errors of a model on labelled rows.
- *
- * @param logits logits of the rows
- * @param labels labels of the model, with its thresholds
- * @param omitTexts true to leave the rows' texts out
- */
-export function errorAnalysis(
-  logits: Logits,
-  { dataset, targets }: { dataset: Dataset; targets: Targets },
-  labels: LabelSet,
-  omitTexts = false,
-): ErrorAnalysis {
-  const predicted: Predicted[] = predictions(logits, labels);
-  const { classes, curves } = ANALYSES[labels.problem];
-  return {
-    rows: targets.length,
-    ...(classes && classAnalysis(classes as Classes<Predicted>, predicted, targets, labels)),
-    ...(curves && { thresholdCurves: curves(logits, targets as ArrayLike<Uint8Array>, labels) }),
-    ...worstRows({ dataset, targets, logits, predictions: predicted }, labels, omitTexts),
+/** Row that a model is wrong about. */
+export interface WorstRow {
+  /** Number of the row, as in predictions. */
+  row: number;
+  /** Loss of the row: the larger, the less probable the model found the label. */
+  loss: number;
+  /** Label of the row. */
+  label: RowAnswer;
+  /** Prediction of the model; of a relevance its probability. */
+  predicted: RowAnswer;
+  /** Text of the row, or the query; absent if texts are left out, or words are given. */
+  text?: string;
+  /** Second text of a pair. */
+  second?: string;
+  /** Words that the tags in `label` and `predicted` belong to. */
+  words?: string[];
+  /** Number of the first word in these lists, if it is not 0. */
+  firstWord?: number;
+  /** Place of the row in its query, for a relevance. */
+  ranking?: QueryRanking & {
+    /** First row of the query. */
+    first: { row: number; predicted: number; second?: string };
   };
-}
-
-function classAnalysis(
-  analyse: Classes<Predicted>,
-  predicted: readonly Predicted[],
-  targets: Targets,
-  { names, thresholds }: LabelSet,
-) {
-  const { unit, confusion, counts } = analyse(predicted, targets as ArrayLike<Predicted>, names);
-  const labels = confusion.labels.filter((label) => label !== null);
-  const classes = classScores(labels, counts, thresholds);
-  return { unit, classes, averages: classAverages(classes), confusion };
 }

@@ -7,7 +7,7 @@ import { sigmoid } from './thresholds';
  * Probabilities of the curves. They are closer together near 0 and 1, where the best thresholds of
  * rare and of frequent labels are.
  */
-export const CURVE_THRESHOLDS: readonly number[] = [
+const CURVE_THRESHOLDS: readonly number[] = [
   ...[0.01, 0.02, 0.05],
   ...Array.from({ length: 17 }, (_, i) => (i + 2) / 20),
   ...[0.95, 0.98, 0.99],

@@ -1,6 +1,7 @@
 import { type Dataset, rowNumber } from '../data/dataset';
 import type { Judgement, Targets } from '../data/label-reading';
 import type { LabelSet, ProblemType } from '../data/problem';
+import type { RowAnswer, WorstRow } from './error-analysis';
 import { rowOf } from './logits';
 import type { Predicted } from './metrics';
 import { PROBLEMS } from './problems';
@@ -16,34 +17,6 @@ const MOST_OF_A_WORD = 60;
 /** Most listed words of a row, and how many of them are before the first wrong one. */
 const MOST_WORDS = 60;
 const WORDS_BEFORE = 10;
-
-/** Label or prediction of a row in the file's form: a class, a number, labels, or a tag per word. */
-export type RowAnswer = string | number | string[];
-
-/** Row that a model is wrong about. */
-export interface WorstRow {
-  /** Number of the row, as in predictions. */
-  row: number;
-  /** Loss of the row: the larger, the less probable the model found the label. */
-  loss: number;
-  /** Label of the row. */
-  label: RowAnswer;
-  /** Prediction of the model; of a relevance its probability. */
-  predicted: RowAnswer;
-  /** Text of the row, the query of a relevance; absent if texts are left out, or words are given. */
-  text?: string;
-  /** Second text of a pair. */
-  second?: string;
-  /** Words that the tags in `label` and `predicted` belong to. */
-  words?: string[];
-  /** Number of the first word in these lists, if it is not 0. */
-  firstWord?: number;
-  /** Place of the row in its query, for a relevance. */
-  ranking?: QueryRanking & {
-    /** First row of the query. */
-    first: { row: number; predicted: number; second?: string };
-  };
-}
 
 /** Rows with their predictions. */
 export interface AnsweredRows {
@@ -106,7 +79,7 @@ const WRONG: Readonly<Record<ProblemType, WrongAnswers>> = {
 };
 
 /**
- * Rows that a model is most wrong about: those of the largest loss among the wrongly predicted ones.
+ * Rows that a model is most wrong about: the wrongly predicted ones of the largest loss.
  * Of a relevance, the best relevant row of each query, the query of the lowest nDCG@10 first.
  *
  * @param omitTexts true to leave out texts and words
@@ -167,7 +140,7 @@ function withWords(row: WorstRow, words: readonly string[], omitTexts: boolean):
 }
 
 /** Beginning of a text, with an ellipsis if it is longer; no surrogate pair is cut apart. */
-export function excerpt(text: string, length: number): string {
+function excerpt(text: string, length: number): string {
   if (text.length <= length) return text;
   const end = /[\uD800-\uDBFF]/.test(text[length - 2]) ? length - 2 : length - 1;
   return `${text.slice(0, end)}…`;

@@ -1,9 +1,8 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { ClassAverages, ClassScores, PrecisionRecall } from '../delta/class-scores';
 import type { Confusion } from '../delta/confusion';
-import { ERROR_UNITS, type ErrorAnalysis } from '../delta/error-analysis';
+import { ERROR_UNITS, type ErrorAnalysis, type RowAnswer, type WorstRow } from '../delta/error-analysis';
 import type { Curve, ThresholdCurves } from '../delta/threshold-curves';
-import type { RowAnswer, WorstRow } from '../delta/worst-rows';
 import { invalidValue, shown } from '../foundation/errors';
 import {
   type ClassAverages as AveragesMessage,

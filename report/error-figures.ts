@@ -7,7 +7,7 @@ import type { Figure } from './html';
 import { grouped } from './sentences';
 
 /** Most classes of a drawn confusion matrix; of more the most confused pairs are listed. */
-export const MOST_DRAWN = 16;
+const MOST_DRAWN = 16;
 /** Most labels of the map of thresholds: those with the most rows. */
 const MOST_MAPPED = 40;
 

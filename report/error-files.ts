@@ -1,7 +1,6 @@
 import type { Confusion } from '../delta/confusion';
-import type { ErrorAnalysis } from '../delta/error-analysis';
+import type { ErrorAnalysis, RowAnswer } from '../delta/error-analysis';
 import type { Curve, ThresholdCurves } from '../delta/threshold-curves';
-import type { RowAnswer } from '../delta/worst-rows';
 
 /** Possible files of an error analysis in `report/`. */
 export const ERROR_FILES = ['classes.csv', 'confusion.csv', 'thresholds.csv', 'worst.csv'] as const;

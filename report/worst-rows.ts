@@ -1,5 +1,4 @@
-import type { ErrorAnalysis } from '../delta/error-analysis';
-import type { RowAnswer, WorstRow } from '../delta/worst-rows';
+import type { ErrorAnalysis, RowAnswer, WorstRow } from '../delta/error-analysis';
 import { escapeXml } from './draw/theme';
 
 /** Number of rows that the page shows unfolded. */

@@ -2,8 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Encoded, likeLengthBatches } from '../data/batches';
 import { type LabelSet, logitCount } from '../data/problem';
+import { analyseErrors } from '../delta/analyse-errors';
 import { makeDelta, writeDelta } from '../delta/delta';
-import { errorAnalysis } from '../delta/error-analysis';
 import { evaluateRows, type Logits, rowLogits, score } from '../delta/logits';
 import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
 import { objectiveOf } from '../delta/objective';
@@ -183,7 +183,7 @@ export class Run {
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
       deviceUsed: deviceOf(this.tf),
-      errorAnalysis: errorAnalysis(logits, dev, labels, options.omitTexts),
+      errorAnalysis: analyseErrors(logits, dev, labels, options.omitTexts),
       ...(inputs.duplicates > 0 && { devDuplicates: inputs.duplicates }),
     };
   }

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { ERROR_UNITS, type ErrorAnalysis } from '../../delta/error-analysis';
-import type { WorstRow } from '../../delta/worst-rows';
+import { ERROR_UNITS, type ErrorAnalysis, type WorstRow } from '../../delta/error-analysis';
 
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });
 const count = fc.integer({ min: 0, max: 2 ** 32 - 1 });

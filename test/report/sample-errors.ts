@@ -2,7 +2,8 @@ import type { Dataset } from '../../data/dataset';
 import type { Target } from '../../data/label-reading';
 import type { LabelSet } from '../../data/problem';
 import { randomStream } from '../../data/random';
-import { type ErrorAnalysis, errorAnalysis } from '../../delta/error-analysis';
+import { analyseErrors } from '../../delta/analyse-errors';
+import type { ErrorAnalysis } from '../../delta/error-analysis';
 
 const WORDS = 'the a farmer market song teacher bread village winter letter child clever tired old'.split(' ');
 /** Texts that a page must bear: markup, right to left, empty, long, one long word. */
@@ -32,7 +33,7 @@ function analysis(labels: LabelSet, targets: Target[], values: number[], more: P
   };
   const outputs = Math.max(1, names.length);
   const logits = { values: Float32Array.from(values), outputs, ...(words && { words: Int32Array.from(words) }) };
-  return errorAnalysis(logits, { dataset, targets }, labels);
+  return analyseErrors(logits, { dataset, targets }, labels);
 }
 
 /** Error analysis of seeded rows of one class each. */

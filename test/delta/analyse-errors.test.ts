@@ -3,9 +3,9 @@ import * as path from 'node:path';
 import type { Dataset } from '../../data/dataset';
 import type { Target } from '../../data/label-reading';
 import type { LabelSet } from '../../data/problem';
+import { analyseErrors } from '../../delta/analyse-errors';
 import type { ClassAverages, ClassScores } from '../../delta/class-scores';
 import { entitiesOf } from '../../delta/entities';
-import { errorAnalysis } from '../../delta/error-analysis';
 import { thresholdCurves } from '../../delta/threshold-curves';
 import { WORST_ROWS } from '../../delta/worst-rows';
 
@@ -50,7 +50,7 @@ function analyse(labels: LabelSet, targets: Target[], logits: number[][], more: 
   const words = more.words && firstWords(more.words);
   const values = { values: Float32Array.from(logits.flat()), outputs: Math.max(1, labels.names.length) };
   const rows = { dataset: dataset(targets.length, more), targets };
-  return errorAnalysis({ ...values, ...(words && { words: Int32Array.from(words) }) }, rows, labels, omit);
+  return analyseErrors({ ...values, ...(words && { words: Int32Array.from(words) }) }, rows, labels, omit);
 }
 
 const oneHot = (count: number, at: number) => Array.from({ length: count }, (_, i) => (i === at ? 4 : 0));
