@@ -31,7 +31,7 @@ export type { OnnxModel } from './delta/onnx-folder';
 export type { StoredProblem } from './delta/problems';
 export type { QueryRanking } from './delta/relevance-metrics';
 export { SCORE_DEFAULTS, type ScoreOptions } from './delta/score-options';
-export type { Curve, ThresholdCurves } from './delta/threshold-curves';
+export type { Curve, LabelCurve, ThresholdCurves } from './delta/threshold-curves';
 export {
   type CheckpointEvent,
   type EpochEvent,

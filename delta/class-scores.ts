@@ -20,6 +20,7 @@ export interface PrecisionRecall {
 
 /** Quality of the predictions of one class, label, tag or type of entity. */
 export interface ClassScores extends PrecisionRecall, Counts {
+  /** Name of the class. */
   label: string;
   /** Number of cases that have the label. */
   support: number;

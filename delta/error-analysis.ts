@@ -23,9 +23,10 @@ export interface ErrorAnalysis {
   worst: WorstRow[];
 }
 
-/** Kinds of cases that an error analysis counts. */
-export const ERROR_UNITS = ['rows', 'words', 'entities'] as const;
-export type ErrorUnit = (typeof ERROR_UNITS)[number];
+/** Cases that an error analysis counts. */
+export type ErrorUnit = 'rows' | 'words' | 'entities';
+
+export const ERROR_UNITS = ['rows', 'words', 'entities'] as const satisfies readonly ErrorUnit[];
 
 /** Label or prediction of a row: a class, a number, its labels, or a tag per word. */
 export type RowAnswer = string | number | string[];
@@ -51,6 +52,13 @@ export interface WorstRow {
   /** Place of the row in its query, for a relevance. */
   ranking?: QueryRanking & {
     /** First row of the query. */
-    first: { row: number; predicted: number; second?: string };
+    first: {
+      /** Number of the row. */
+      row: number;
+      /** Probability of its relevance. */
+      predicted: number;
+      /** Its second text; absent if texts are left out. */
+      second?: string;
+    };
   };
 }

@@ -15,9 +15,18 @@ const CURVE_THRESHOLDS: readonly number[] = [
 
 /** Values of a curve, one per threshold. */
 export interface Curve {
+  /** Share of the predictions that are right. */
   precision: number[];
+  /** Share of the cases that are found. */
   recall: number[];
+  /** Harmonic mean of both. */
   f1: number[];
+}
+
+/** Curve of one label. */
+export interface LabelCurve extends Curve {
+  /** Name of the label. */
+  label: string;
 }
 
 /** Quality of the predictions of several labels per row, by the threshold of the probability. */
@@ -29,7 +38,7 @@ export interface ThresholdCurves {
   /** Mean of the labels' curves. */
   macro: Curve;
   /** Curve of each label. */
-  labels: (Curve & { label: string })[];
+  labels: LabelCurve[];
 }
 
 /**
