@@ -225,7 +225,12 @@ export function addTrainingFlags(command: Command): void {
     'stop after this many epochs without a better dev metric (default: off)',
     wholeNumber('--early-stopping', 1),
   );
+  addOmitTextsFlag(command, 'leave the texts of the worst rows out of metrics.json and the report');
   addSeedFlag(command, seed);
+}
+
+export function addOmitTextsFlag(command: Command, what: string): void {
+  command.option('--omit-texts', what);
 }
 
 /** Adds the flags that trainings and comparisons share. */
@@ -298,6 +303,7 @@ export function trainingFlags(flags: Flags): TrainOptions {
     ...longTextFlags(flags),
     ...(earlyStopping !== undefined && { earlyStopping }),
     ...labelFlags(flags),
+    ...(flags.omitTexts === true && { omitTexts: true }),
     seed,
     ...engineFlags(flags),
   };

@@ -6,6 +6,7 @@ import type { StageProgress, WarningEvent, WorkInterval } from '../foundation/pr
 import type { Artifact } from '../foundation/stored-file';
 import type { Mask } from '../heads/mask';
 import { ENGINE_RULES, numberIn, optionsCheck, seedRule, wholeFrom1 } from '../heads/options';
+import type { ErrorAnalysis } from './error-analysis';
 import { WINDOW_RULES } from './inference-options';
 import type { OnnxModel } from './onnx-folder';
 import type { FurtherTuning } from './tuning';
@@ -46,6 +47,8 @@ export interface TrainOptions {
   longTexts?: LongTexts;
   /** Number of tokens that neighbouring windows share, ≥ 0. Default: 64. */
   stride?: number;
+  /** True to leave the texts of the worst rows out of metrics.json and the report. Default: false. */
+  omitTexts?: boolean;
   /** Seed for shuffling, dropout and initial weights, an integer 0 … 2³²−1. */
   seed: number;
   /** Device of the computation. */
@@ -87,6 +90,7 @@ const schema = z.strictObject({
   labelSmoothing: share.optional(),
   threshold: share.optional(),
   ...WINDOW_RULES,
+  omitTexts: z.boolean('true or false').optional(),
   seed: seedRule,
   ...ENGINE_RULES,
 });
@@ -184,6 +188,8 @@ export interface TrainMetrics {
   seed: number;
   /** Device of the computation. */
   deviceUsed: 'cpu' | 'cuda';
+  /** Errors of the best epoch on the dev rows. */
+  errorAnalysis?: ErrorAnalysis;
   /** Number of dev rows with the texts of a training row; absent if there are none. */
   devDuplicates?: number;
   /** Files of the ONNX folder, once a job has exported one. */

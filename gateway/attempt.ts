@@ -159,7 +159,9 @@ async function happeningsOf(event: Exclude<JobEvent, { kind: 'state' }>, place: 
   const files = names.flatMap((name) => place.take(name));
   const happened: Happening[] = files.map((artifact) => ({ kind: 'artifact', artifact }));
   if (event.name === 'metrics.json' && files.length > 0) {
-    happened.push({ kind: 'metrics', metrics: readResult('metrics.json', await place.pathOf(files[0])) });
+    // Records and their events have no texts of rows: the file alone has the errors.
+    const { errorAnalysis: _, ...metrics } = readResult('metrics.json', await place.pathOf(files[0]));
+    happened.push({ kind: 'metrics', metrics });
   }
   return happened;
 }

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { EpochMetrics, TrainEvent, TrainingOutcome, TrainMetrics } from '../delta/training-options';
 import { artifactMessage, artifactOf } from './artifact';
+import { errorAnalysisMessage, errorAnalysisOf } from './error-analysis';
 import {
   type Epoch,
   EpochSchema,
@@ -33,6 +34,7 @@ export function metricsMessage({
   epochs,
   peakRssBytes,
   onnx = [],
+  errorAnalysis,
   ...metrics
 }: TrainMetrics): TrainingMetrics {
   return create(TrainingMetricsSchema, {
@@ -43,6 +45,7 @@ export function metricsMessage({
     epochs: epochs.map(epochMessage),
     peakRssBytes: BigInt(peakRssBytes),
     onnx: onnx.map(onnxMessage),
+    ...(errorAnalysis && { errorAnalysis: errorAnalysisMessage(errorAnalysis) }),
   });
 }
 
@@ -50,6 +53,7 @@ export function metricsMessage({
 export function metricsOf(message: TrainingMetrics): TrainMetrics {
   const at = (part: string) => `metrics.${part}`;
   const best = present(message.best, at('best'));
+  const { errorAnalysis } = message;
   return {
     task: message.task ?? null,
     metric: message.metric,
@@ -61,6 +65,7 @@ export function metricsOf(message: TrainingMetrics): TrainMetrics {
     peakRssBytes: Number(message.peakRssBytes),
     seed: present(message.seed, at('seed')),
     deviceUsed: deviceOf(message.deviceUsed, at('device_used')),
+    ...(errorAnalysis && { errorAnalysis: errorAnalysisOf(errorAnalysis, at('error_analysis')) }),
     ...(message.devDuplicates !== undefined && { devDuplicates: message.devDuplicates }),
     ...(message.onnx.length > 0 && { onnx: message.onnx.map(onnxOf) }),
   };

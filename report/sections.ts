@@ -1,6 +1,7 @@
 import { commandLine } from './command-line';
 import { COST_GAP } from './costs';
 import { escapeXml } from './draw/theme';
+import { errorSection } from './error-section';
 import { codeHtml, type Figure, figureHtml, type Section, wide } from './html';
 import { snippets } from './loading';
 import type { ReportParts } from './parts';
@@ -13,6 +14,7 @@ const BROAD = 20;
 /** Sections of the page, in order; those without content are left out. */
 export function sections(parts: ReportParts, drawn: readonly Figure[]): Section[] {
   const all = [
+    errorSection(parts, drawn),
     headsSection(parts, drawn),
     graphSection(parts, drawn),
     rankingSection(parts, drawn),

@@ -27,10 +27,14 @@ export interface SavedState {
   training: TrainingState;
   /** Parameters of the best epoch. // [P] */
   best: Float32Array;
+  /** Logits of the dev rows in the best epoch, as in `Logits`; none before the first has ended. */
+  bestLogits: Float32Array;
 }
 
 const FILE = 'training.safetensors';
-const TENSORS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
+/** Tensors with a number per parameter. // [P] */
+const PARAMETERS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
+const LOGITS = 'bestLogits';
 
 const progressSchema = z.object({
   step: z.int().min(0),
@@ -50,13 +54,13 @@ function sweep(folder: string): void {
 }
 
 /** Replaces the checkpoint in `folder`, atomically. */
-export function saveState(folder: string, run: string, { progress, training, best }: SavedState): void {
+export function saveState(folder: string, run: string, { progress, training, best, bestLogits }: SavedState): void {
   fs.mkdirSync(folder, { recursive: true });
   sweep(folder);
-  const tensors = { ...training, best };
+  const tensors = { ...training, best, [LOGITS]: bestLogits };
   writeSafetensors(
     path.join(folder, FILE),
-    TENSORS.map((name) => ({
+    ([...PARAMETERS, LOGITS] as const).map((name) => ({
       name,
       dtype: 'F32',
       shape: [tensors[name].length],
@@ -85,10 +89,11 @@ export function loadState(folder: string, run: string, size: number): SavedState
       );
     }
     const progress = progressSchema.safeParse(JSON.parse(stored.metadata.progress ?? 'null'));
-    const whole = TENSORS.every((name) => stored.tensors.get(name)?.shape[0] === size);
+    const whole = PARAMETERS.every((name) => stored.tensors.get(name)?.shape[0] === size) && stored.tensors.has(LOGITS);
     if (!progress.success || !whole) throw invalidInput(`${file} is damaged; start over with --overwrite`);
-    const [parameters, firstMoment, secondMoment, best] = TENSORS.map((name) => stored.float32(name));
-    return { progress: progress.data as Progress, training: { parameters, firstMoment, secondMoment }, best };
+    const [parameters, firstMoment, secondMoment, best] = PARAMETERS.map((name) => stored.float32(name));
+    const training = { parameters, firstMoment, secondMoment };
+    return { progress: progress.data as Progress, training, best, bestLogits: stored.float32(LOGITS) };
   } finally {
     stored.close();
   }

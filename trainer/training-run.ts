@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Encoded, likeLengthBatches } from '../data/batches';
 import { type LabelSet, logitCount } from '../data/problem';
+import { analyseErrors } from '../delta/analyse-errors';
 import { makeDelta, writeDelta } from '../delta/delta';
 import { evaluateRows, type Logits, rowLogits, score } from '../delta/logits';
 import { isBetter, MISMATCHED, qualityOf } from '../delta/metrics';
@@ -48,6 +49,8 @@ export class Run {
   private readonly training: Training;
   private progress: Progress;
   private best: Float32Array;
+  /** Logits of the dev rows in the best epoch, from which the errors are analysed. */
+  private bestLogits: Float32Array;
   private lastSaved = 0;
   /** Duration of the last checkpoint, in milliseconds. */
   private saving = 0;
@@ -74,6 +77,7 @@ export class Run {
     this.resumedFromStep = saved?.progress.step ?? null;
     this.progress = saved?.progress ?? { step: 0, lossSum: 0, lossRows: 0, seconds: 0, epochs: [], bestEpoch: 0 };
     this.best = saved?.best ?? initial;
+    this.bestLogits = saved?.bestLogits ?? new Float32Array(0);
     const schedule = { ...options, steps: options.epochs * this.stepsPerEpoch };
     const objective = objectiveOf(inputs.labels, options, inputs.train.targets);
     const parts = { checkpoint, tuning: this.tuning, layout, outputs, objective };
@@ -157,22 +161,17 @@ export class Run {
   /** Writes the best epoch's delta. The state stays until the caller has stored the metrics. */
   finish(): TrainMetrics {
     const { checkpoint, inputs, request, tuning, trainable } = this;
-    const { labels, train } = inputs;
+    const { train, dev } = inputs;
     const { options, mask, further } = request;
     const { epochs, bestEpoch } = this.progress;
     const { thresholds } = epochs[bestEpoch - 1];
-    const info = describeDelta(
-      checkpoint,
-      mask,
-      { ...labels, ...(thresholds && { thresholds }) },
-      train.dataset.task,
-      options,
-      further,
-    );
+    const labels = { ...inputs.labels, ...(thresholds && { thresholds }) };
+    const info = describeDelta(checkpoint, mask, labels, train.dataset.task, options, further);
     const values = trainedValues(checkpoint, tuning, trainable.layout.views(this.best));
     const delta = makeDelta(checkpoint, info, ({ canonical }) => values(canonical));
     writeDelta(path.join(request.out, 'delta'), delta);
     const metric = this.metrics.best;
+    const logits = { values: this.bestLogits, outputs: logitCount(labels), words: dev.windows.words };
     return {
       task: info.task,
       metric,
@@ -184,6 +183,7 @@ export class Run {
       peakRssBytes: peakResidentBytes(),
       seed: options.seed,
       deviceUsed: deviceOf(this.tf),
+      errorAnalysis: analyseErrors(logits, dev, labels, options.omitTexts),
       ...(inputs.duplicates > 0 && { devDuplicates: inputs.duplicates }),
     };
   }
@@ -242,6 +242,7 @@ export class Run {
     if (best === undefined || isBetter(judged(scores), judged(best))) {
       progress.bestEpoch = epoch;
       this.best = this.program.read().parameters;
+      this.bestLogits = logits.values;
     }
     Object.assign(progress, { lossSum: 0, lossRows: 0, seconds: 0, epochs: [...progress.epochs, result] });
     yield { kind: 'epoch', epoch: result };
@@ -293,7 +294,8 @@ export class Run {
 
   private save(): TrainEvent {
     const began = performance.now();
-    saveState(this.state, this.identity, { progress: this.progress, training: this.program.read(), best: this.best });
+    const { progress, best, bestLogits } = this;
+    saveState(this.state, this.identity, { progress, training: this.program.read(), best, bestLogits });
     this.lastSaved = performance.now();
     this.saving = this.lastSaved - began;
     return { kind: 'checkpoint', step: this.progress.step };

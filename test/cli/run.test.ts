@@ -126,6 +126,7 @@ describe('a whole run', () => {
     for (const result of results) {
       expect(result).toMatchObject({ metric: 'accuracy', rows: 40 });
       expect(result.metrics.accuracy).toBe(metrics.best.value);
+      expect(result.errorAnalysis.confusion).toEqual(metrics.errorAnalysis!.confusion);
       expect(result.loss).toBeCloseTo(metrics.epochs[metrics.best.epoch - 1].dev.loss, 5);
     }
 

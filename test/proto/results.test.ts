@@ -24,6 +24,7 @@ import { outcomeMessage, outcomeOf, trainEventMessage, trainEventOf } from '../.
 import { evaluationMessage, evaluationOf, predictionsMessage, predictionsOf } from '../../trainer/prediction-message';
 import { sampleScores } from '../job/sample-results';
 import { crossed } from './crossing';
+import { errorAnalyses } from './drawn-errors';
 
 const number = fc.double({ noNaN: true, noDefaultInfinity: true });
 const count = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -53,6 +54,7 @@ const onnx: fc.Arbitrary<OnnxModel> = fc
 const files = fc.oneof(
   fc.constant({}),
   count.map((devDuplicates) => ({ devDuplicates })),
+  errorAnalyses.map((errorAnalysis) => ({ errorAnalysis })),
   fc.array(onnx, { minLength: 1 }).map((each) => ({ onnx: each })),
 );
 const trained: fc.Arbitrary<TrainMetrics> = fc
@@ -117,8 +119,16 @@ describe('both conversions preserve', () => {
       predictionsOf(crossed(PredictionsSchema, predictionsMessage(rows))),
     ));
   it('evaluations', () =>
-    same(fc.record({ task: fc.option(text), metric: text, rows: count, loss: number, metrics }), (result) =>
-      evaluationOf(crossed(EvaluateResponseSchema, evaluationMessage(result))),
+    same(
+      fc.record({
+        task: fc.option(text),
+        metric: text,
+        rows: count,
+        loss: number,
+        metrics,
+        errorAnalysis: errorAnalyses,
+      }),
+      (result) => evaluationOf(crossed(EvaluateResponseSchema, evaluationMessage(result))),
     ));
   it('rows of a request', () => {
     const column = fc.string({ unit: 'grapheme', minLength: 1 });

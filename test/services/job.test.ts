@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { inspect } from 'node:util';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { traceIdOf } from '../../infra/telemetry/traceparent';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
@@ -27,6 +28,13 @@ const SPEC = {
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON as grpcurl prints it
 type Json = any;
+
+/** JSON content of a job's file. */
+async function downloaded(port: number | undefined, artifacts: Json[], file: string): Promise<Json> {
+  const { sha256 } = artifacts.find(({ name }: Json) => name === file);
+  const pieces = await call(port, 'ArtifactService/DownloadArtifact', { sha256 });
+  return JSON.parse(Buffer.concat(pieces.map(({ chunk }) => Buffer.from(chunk, 'base64'))).toString());
+}
 
 /** Parses the consecutive documents that grpcurl prints. */
 const documents = (text: string): Json[] =>
@@ -153,6 +161,14 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
       'hifi.device_used': 'cpu',
     });
     expect(ofJob().filter(({ name }) => name.includes(job.jobId))).toEqual([]);
+
+    // The file has the errors; the record, events, spans and logs have no text of a row.
+    const { errorAnalysis } = await downloaded(gateway, ended.artifacts, 'metrics.json');
+    expect(errorAnalysis).toMatchObject({ rows: 40, unit: 'rows', classes: [{ label: '0' }, { label: '1' }] });
+    const all = { depth: null, maxArrayLength: null, maxStringLength: null };
+    const told = inspect([ended, heard, ofJob(), collector.logs], all);
+    expect(errorAnalysis.worst.length).toBeGreaterThan(0);
+    for (const { text } of errorAnalysis.worst) expect(told).not.toContain(text);
     const serving = collector.logs.filter(({ body }) => body === 'serving').map(({ service }) => service);
     expect(serving.sort()).toEqual(['hifi-analyzer', 'hifi-gateway', 'hifi-trainer']);
   });
@@ -177,9 +193,7 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
     );
     const [{ artifacts }] = await call(gateway, 'ArtifactService/ListArtifacts', { job_id: job.jobId });
     expect(artifacts.map(({ name }: Json) => name)).toEqual(expect.arrayContaining(['heads.json', 'report.html']));
-    const { sha256 } = artifacts.find(({ name }: Json) => name === 'heads.json');
-    const pieces = await call(gateway, 'ArtifactService/DownloadArtifact', { sha256 });
-    const heads = JSON.parse(Buffer.concat(pieces.map(({ chunk }) => Buffer.from(chunk, 'base64'))).toString());
+    const heads = await downloaded(gateway, artifacts, 'heads.json');
     expect(heads).toMatchObject({ samples: 2, model: { name: 'tiny-bert' } });
   });
 });

@@ -203,6 +203,15 @@ describe('the trainer service', () => {
       options: inference,
     });
     expect(evaluated).toMatchObject({ metric: 'accuracy', rows: 40, metrics: { accuracy: expect.any(Number) } });
+    expect(evaluated.errorAnalysis).toMatchObject({ rows: 40, unit: 'rows', confusion: { labels: ['0', '1'] } });
+    expect(evaluated.errorAnalysis!.worst.every(({ text }) => text !== undefined)).toBe(true);
+    const bare = await client.unary(evaluate, {
+      ...{ model: 'tiny-bert', delta: files(), dataset: rows('dev'), options: inference },
+      omitTexts: true,
+    });
+    expect(bare.errorAnalysis!.worst.map(({ row, text }) => [row, text])).toEqual(
+      evaluated.errorAnalysis!.worst.map(({ row }) => [row, undefined]),
+    );
     const responses = await all(predict, { model: 'tiny-bert', delta: files(), dataset: texts, options: inference });
     const predicted = responses.flatMap(({ event }) =>
       event.case === 'predictions' ? predictionsOf(event.value) : [],
