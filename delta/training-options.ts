@@ -14,7 +14,7 @@ import type { FurtherTuning } from './tuning';
 export interface TrainOptions {
   /** Number of passes over the training rows, ≥ 1. */
   epochs: number;
-  /** Number of rows per step, ≥ 1. */
+  /** Number of rows per step, ≥ 1. Gradients accumulate over parts of a batch, which bound memory. */
   batchSize: number;
   /** Peak learning rate, > 0. */
   lr: number;
