@@ -118,7 +118,7 @@ async function prepare(name: string): Promise<{ scoring: Scoring; head: Map<stri
 }
 
 const labelled = ({ rows }: Case, { objective }: Scoring) => ({
-  encoded: rowsFor(rows, objective.problem),
+  encoded: [...rowsFor(rows, objective.problem)],
   targets: rows.map(({ label }) => targetOf(label, objective.problem)),
 });
 
