@@ -76,7 +76,7 @@ interface Exported {
   pipeline: boolean;
   rows: string[][];
   encoded: Encoded[];
-  /** Of each row [C], of tokens [S · C]. */
+  /** Logits of each row [C], of tokens [S · C]. */
   logits: number[][];
   /** Entities of each row, if a pipeline finds them too. */
   entities?: Prediction['entities'][];
