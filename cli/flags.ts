@@ -238,7 +238,8 @@ export function addScheduleFlags(command: Command): void {
   const { epochs, batchSize, warmup, weightDecay, maxLength } = TRAIN_DEFAULTS;
   const passes = 'passes over the training rows; the delta is that of the best one by the dev metric';
   add(command, '--epochs <passes>', passes, wholeNumber('--epochs', 1), epochs);
-  addBatchSizeFlag(command, batchSize);
+  const accumulated = 'rows per step; memory does not grow with it: gradients accumulate over parts of a batch';
+  addBatchSizeFlag(command, accumulated, batchSize);
   add(
     command,
     '--warmup <share>',
@@ -313,7 +314,7 @@ export function trainingFlags(flags: Flags): TrainOptions {
 
 export function addInferenceFlags(command: Command): void {
   command.optionsGroup('Inference:');
-  addBatchSizeFlag(command, TRAIN_DEFAULTS.batchSize);
+  addBatchSizeFlag(command, 'rows per run of the model', TRAIN_DEFAULTS.batchSize);
   // The default is that of the delta's own training, known once it is read.
   add(
     command,
@@ -337,14 +338,8 @@ export function longTextFlags(flags: Flags): Pick<TrainOptions, 'longTexts' | 's
   return { ...(longTexts !== undefined && { longTexts }), ...(stride !== undefined && { stride }) };
 }
 
-function addBatchSizeFlag(command: Command, initial: number): void {
-  add(
-    command,
-    '--batch-size <rows>',
-    'rows per step; memory does not grow with it',
-    wholeNumber('--batch-size', 1),
-    initial,
-  );
+function addBatchSizeFlag(command: Command, description: string, initial: number): void {
+  add(command, '--batch-size <rows>', description, wholeNumber('--batch-size', 1), initial);
 }
 
 // ---- engines: where they compute ----

@@ -15,7 +15,10 @@ import type { FurtherTuning } from './tuning';
 export interface TrainOptions {
   /** Number of passes over the training rows, ≥ 1. */
   epochs: number;
-  /** Number of rows per step, ≥ 1. */
+  /**
+   * Number of rows per step, ≥ 1. Memory does not grow with it: gradients accumulate over parts of
+   * a batch.
+   */
   batchSize: number;
   /** Peak learning rate, > 0. */
   lr: number;

@@ -413,7 +413,9 @@ test('bad input of a late step is reported before the first step', () => {
   fs.writeFileSync(at('odd.tsv'), 'sentence\tlabel\nwhat is this\tmaybe\n');
   const odd = hifi('run', '--model', model, '--train', train, '--dev', at('odd.tsv'), ...data, '--out', at('odd'));
   expect(odd.status).toBe(2);
-  expect(odd.stderr).toMatch(/hifi: .*odd\.tsv: row 0 has the label "maybe"; the training rows have "0", "1"\n$/);
+  expect(odd.stderr).toMatch(
+    /hifi: .*odd\.tsv: row 0 has the label "maybe" in the column "label"; the training rows have "0", "1"\n$/,
+  );
   expect(odd.stderr).not.toContain('analyzing');
   expect(fs.existsSync(at('k')) || fs.existsSync(at('odd'))).toBe(false);
 });

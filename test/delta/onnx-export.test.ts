@@ -17,6 +17,7 @@ import { ONNX_DTYPES, type OnnxDtype } from '../../model/onnx-dtype';
 import { logits, predict } from '../../trainer/inference';
 import { pythonWith, withPyTorch } from '../docs/reader';
 import { type DeltaShape, FIXTURES, randomDelta, temporaryFolder } from '../support/deltas';
+import { transformersJs } from '../support/js-pipelines';
 
 /*
  * Logits of the exported folder in onnxruntime and in transformers.js against the trainer's, for
@@ -144,20 +145,6 @@ function startsOf({ path: file, textColumns }: DataSource): { data: DataSource; 
   return { data: { path: start, textColumns }, texts };
 }
 
-interface Answers {
-  logits: number[][];
-  labels: string[] | null;
-  inputs: string[];
-}
-const transformersJs = (asked: { folder: string; dtype?: OnnxDtype; rows: string[][] }[]): Answers[] =>
-  JSON.parse(
-    execFileSync(process.execPath, [path.join(__dirname, '../support/transformers-js.mjs')], {
-      input: JSON.stringify(asked),
-      env: { ...process.env, NODE_OPTIONS: '' },
-      encoding: 'utf8',
-    }),
-  );
-
 describe('the ONNX folder', () => {
   const folders = new Map<string, Exported>();
   beforeAll(async () => {
@@ -185,7 +172,8 @@ describe('the ONNX folder', () => {
       for (const [i, [base, , inputs]] of CASES.entries()) {
         const expected = await byTrainer(folders.get(base)!, data);
         expectClose(answers[i].logits, logitsOf(expected));
-        if (source === SENTENCES) expect(answers[i].labels).toEqual(expected.map(({ label }) => label));
+        if (source === SENTENCES)
+          expect(answers[i].answers!.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
         expect([base, answers[i].inputs.sort()]).toEqual([base, inputs]);
       }
     }

@@ -7,6 +7,7 @@ import { grpcurl } from '../support/grpcurl';
 import { type Jaeger, startJaeger } from '../support/jaeger';
 import { type NatsServer, startNats } from '../support/nats';
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp';
+import { inlineRows, PROBLEM_METRICS, PROBLEM_ROWS, ROW_PROBLEMS, type RowProblem } from '../support/problem-rows';
 import { endServices, Service } from '../support/services';
 import { hasTool } from '../support/tools';
 import { until } from '../support/until';
@@ -226,6 +227,27 @@ describe('ad hoc', () => {
     });
     const heads = full.at(-1).report.topHeads.map(({ layer }: Json) => layer);
     expect(heads).toEqual(Array.from({ length: report.layers }, (_, layer) => layer));
+  });
+
+  test('jobs of several labels, of tokens and of relevance succeed; their events have the metrics', async () => {
+    const { gateway } = service.ports;
+    const rows = (problem: RowProblem, count: number) => {
+      const { texts, secondTexts, labels } = inlineRows(problem, PROBLEM_ROWS[problem](count));
+      return { problem, inline: { texts, second_texts: secondTexts, labels } };
+    };
+    const jobs = ROW_PROBLEMS.map(async (problem) => {
+      const spec = { ...SPEC, train: rows(problem, 40), dev: rows(problem, 16), training: { epochs: 1 } };
+      const [{ job }] = await call(gateway, 'GatewayService/CreateJob', { spec });
+      const watched = await call(gateway, 'GatewayService/WatchJob', { job_id: job.jobId });
+      expect([problem, watched.at(-1).event.state]).toEqual([problem, 'JOB_STATE_SUCCEEDED']);
+      const [{ dev }] = watched.flatMap(({ event }) => event.epoch ?? []);
+      expect(Object.keys(dev).sort()).toEqual([...PROBLEM_METRICS[problem], 'loss'].sort());
+      const [{ job: ended }] = await call(gateway, 'GatewayService/GetJob', { job_id: job.jobId });
+      const [metric] = PROBLEM_METRICS[problem];
+      expect(ended.metrics).toMatchObject({ metric, best: { epoch: 1, value: dev[metric] } });
+      expect(ended.artifacts.map(({ name }: Json) => name)).toContain('checkpoint/model.safetensors');
+    });
+    await Promise.all(jobs);
   });
 
   test.each<
