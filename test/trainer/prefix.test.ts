@@ -10,7 +10,7 @@ beforeAll(async () => {
   base.close();
 });
 
-const rows = [{ ids: Int32Array.of(2, 7, 3), typeIds: Int32Array.of(0, 0, 0) }];
+const rows = [{ ids: Int32Array.of(2, 7, 3), typeIds: Uint8Array.of(0, 0, 0) }];
 /** Name of the file for the base with other fields in config.json, and for another graph. */
 const nameOf = (change: object = {}, lowest = 3, reads: Readout = 'mean', padTokenId = 0) => {
   const config = { ...base.config, padTokenId, raw: { ...base.config.raw, ...change } };
