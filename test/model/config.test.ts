@@ -1,6 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { readModelConfig } from '../../model/config';
+import { runLayers } from '../../model/architectures';
+import { type ModelConfig, readModelConfig } from '../../model/config';
+import type { Operations } from '../../model/operations';
 import { put, refusal, root } from './config-folder';
 
 /** Published config.json of MiniLM-L6. */
@@ -212,6 +214,35 @@ test.each<[object, string]>([
   [{ relative_attention: 'yes' }, 'relative_attention is "yes"; it must be true or false'],
 ])('the config of DeBERTa-v3-base with %j is refused', (change, message) => {
   expect(() => published('deberta-v3-base', change)).toThrow(`config.json: ${message}`);
+});
+
+test('ModernBERT has the same layers in both forms of config.json', () => {
+  /** Operations of the layers with their arguments: frequencies, windows, modules. */
+  const operations = (config: ModelConfig) => {
+    const calls: unknown[] = [];
+    const recorded =
+      (operation: string | symbol) =>
+      (...values: unknown[]) => {
+        calls.push([operation, values.filter((value) => value !== null)]);
+        return null;
+      };
+    const net = new Proxy({} as Operations<null>, { get: (_, operation) => recorded(operation) });
+    runLayers(net, config, 'first', null, 0, config.layers);
+    return JSON.stringify(calls);
+  };
+  const kindOf = (layer: number) => (layer % 3 === 0 ? 'full_attention' : 'sliding_attention');
+  const [global_attn_every_n_layers, global_rope_theta, local_rope_theta] = [undefined, undefined, undefined];
+  const inForm5 = (global: number) => ({
+    ...{ global_attn_every_n_layers, global_rope_theta, local_rope_theta },
+    layer_types: Array.from({ length: 22 }, (_, layer) => kindOf(layer)),
+    rope_parameters: {
+      full_attention: { rope_type: 'default', rope_theta: global },
+      sliding_attention: { rope_type: 'default', rope_theta: 10_000 },
+    },
+  });
+  const before = operations(published('ModernBERT-base'));
+  expect(operations(published('ModernBERT-base', inForm5(160_000)))).toBe(before);
+  expect(operations(published('ModernBERT-base', inForm5(10_000)))).not.toBe(before);
 });
 
 test.each([

@@ -186,7 +186,8 @@ test('the costs of LoRA and full fine-tuning follow from the shapes', () => {
 });
 
 test.each<[string, number, number]>([
-  // d·(q + k + v + o) and the feed-forward's matrices, gated in the last two; a head's rows in one matrix or three.
+  // d · (q + k + v + o) and the feed-forward's matrices, of which the last two have a third.
+  // Queries, keys and values are in one matrix or in three.
   ['bert', 4 * 45 ** 2 + 2 * 45 * 70, 6 * 45],
   ['electra', 4 * 20 ** 2 + 2 * 20 * 28, 6 * 20],
   ['modernbert', 4 * 24 ** 2 + 3 * 24 * 19, 24 + 72],
