@@ -75,7 +75,10 @@ class Trainer:
         self.update(ids, mask, labels)
         return time.perf_counter() - start
 
-    def update(self, ids, mask, labels):
+    def update(self, ids, mask, labels, rate=None):
+        """One step, at the learning rate `rate` if that is given."""
+        for group in self.optimizer.param_groups if rate else ():
+            group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         self.model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
         for parameter, kept in self.masks:

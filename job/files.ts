@@ -38,6 +38,7 @@ const measuredModel = object({
   hiddenSize: positive,
   parameters: positive,
   headParameters: object({ q: count, k: count, v: count, o: count, groupSize: positive }).optional(),
+  layerParameters: object({ matrices: count, projections: count }).optional(),
 });
 const measuredData = object({ path: text, sha256, rows: positive, sampleIds: list(count) });
 

@@ -2,7 +2,7 @@ import type { Target } from '../data/label-reading';
 import type { Objective } from '../delta/objective';
 import { PROBLEMS } from '../delta/problems';
 import type { Tuning } from '../delta/tuning';
-import type { ModelConfig } from '../model/architecture';
+import type { ModelConfig, Readout } from '../model/architecture';
 import { architectureOf, runLayers } from '../model/architectures';
 import type { Checkpoint } from '../model/checkpoint';
 import { Dropout, dropoutKey } from './dropout';
@@ -70,6 +70,8 @@ export class Program {
    * none.
    */
   readonly lowest: number;
+  /** Tokens that the task head reads. */
+  readonly reads: Readout;
   /** True if no layer is tuned and the task head reads one token of the frozen layers' output. */
   readonly storesOneToken: boolean;
   /** True if the word table is frozen. Then the network receives its rows. */
@@ -144,6 +146,7 @@ export class Program {
     const sum = ops.add(training.gradient, gradient);
 
     this.lowest = from;
+    this.reads = taskHead.reads;
     this.storesOneToken = from === config.layers && taskHead.reads !== 'every';
     this.readsWords = !weights.isTrained(`${architecture.wordEmbeddings}.weight`);
     this.inputs = inputs;
