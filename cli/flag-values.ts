@@ -1,5 +1,6 @@
 import { didYouMean } from '../data/nearest';
 import { invalidValue } from '../foundation/errors';
+import { bucketAddress } from '../infra/artifacts/bucket-address';
 
 /** Kind of a flag's value, as far as it is known: one of some words, or a path. */
 export type Takes = readonly string[] | 'file' | 'folder' | 'model';
@@ -105,6 +106,19 @@ export function aStore(flag: string): FlagParser<string> {
     throw refused(flag, text, `lmdb or nats://HOST:PORT, several with commas${didYouMean(text, ['lmdb'])}`);
   };
   return Object.assign(parse, { takes: ['lmdb'] });
+}
+
+/** Parses a place of artifacts: a folder, or a bucket of S3 with a prefix. */
+export function anArtifactPlace(flag: string): FlagParser<string> {
+  const parse = (text: string) => {
+    if (!/^\w+:\/\//.test(text) || bucketAddress(text)) return text;
+    throw refused(
+      flag,
+      text,
+      'a folder, or s3://BUCKET/PREFIX with a bucket of 3 to 63 letters, digits, dots and hyphens',
+    );
+  };
+  return Object.assign(parse, { takes: 'folder' as const });
 }
 
 /** Parses names with commas, none empty, each once, at most `most`. */

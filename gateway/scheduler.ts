@@ -51,6 +51,8 @@ export class Scheduler {
     private readonly attempt: Attempt,
     private readonly log: Logger,
     readonly limits: SchedulerLimits = SCHEDULER_DEFAULTS,
+    /** Cleans up after a job that has ended. */
+    private readonly cleanUp: (id: string) => Promise<void> = async () => {},
   ) {}
 
   /** Starts to run jobs, interrupted jobs of an earlier process first. */
@@ -97,7 +99,9 @@ export class Scheduler {
     this.log.info({ job: id }, 'a job starts or resumes');
     try {
       await this.drive(claim, controller.signal);
-      this.log.info({ job: id, state: (await this.store.get(id)).state }, 'a job has ended or was interrupted');
+      const record = await this.store.get(id);
+      this.log.info({ job: id, state: record.state }, 'a job has ended or was interrupted');
+      if (hasEnded(record)) await this.cleanUp(id);
     } finally {
       for (const each of forget) each();
       await claim.release();

@@ -31,7 +31,8 @@ export interface SavedState {
   bestLogits: Float32Array;
 }
 
-const FILE = 'training.safetensors';
+/** Name of the checkpoint's file. */
+export const STATE_FILE = 'training.safetensors';
 /** Tensors with a number per parameter. // [P] */
 const PARAMETERS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
 const LOGITS = 'bestLogits';
@@ -59,7 +60,7 @@ export function saveState(folder: string, run: string, { progress, training, bes
   sweep(folder);
   const tensors = { ...training, best, [LOGITS]: bestLogits };
   writeSafetensors(
-    path.join(folder, FILE),
+    path.join(folder, STATE_FILE),
     ([...PARAMETERS, LOGITS] as const).map((name) => ({
       name,
       dtype: 'F32',
@@ -79,7 +80,7 @@ export function saveState(folder: string, run: string, { progress, training, bes
  */
 export function loadState(folder: string, run: string, size: number): SavedState | undefined {
   sweep(folder);
-  const file = path.join(folder, FILE);
+  const file = path.join(folder, STATE_FILE);
   if (!fs.existsSync(file)) return undefined;
   const stored = SafetensorsFile.open(file);
   try {
@@ -99,6 +100,21 @@ export function loadState(folder: string, run: string, size: number): SavedState
   }
 }
 
+/** Finished steps of the checkpoint in a file; undefined if there is none or it is damaged. */
+export function savedStep(file: string): number | undefined {
+  if (!fs.existsSync(file)) return undefined;
+  try {
+    const stored = SafetensorsFile.open(file);
+    try {
+      return progressSchema.parse(JSON.parse(stored.metadata.progress ?? 'null')).step;
+    } finally {
+      stored.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Removes the checkpoint. The caller of a training does this after it has stored the metrics: until
  * then the run, resumed, returns them again.
@@ -107,5 +123,5 @@ export function loadState(folder: string, run: string, size: number): SavedState
  */
 export function clearState(folder: string): void {
   sweep(folder);
-  fs.rmSync(path.join(folder, FILE), { force: true });
+  fs.rmSync(path.join(folder, STATE_FILE), { force: true });
 }

@@ -30,9 +30,11 @@ import { Training } from './training';
 
 /**
  * Interval between checkpoints, in milliseconds. Checkpoints also follow every epoch and a
- * cancellation. They are rarer if they would take more than a thirtieth of the time.
+ * cancellation. They are rarer if they would take more than a thirtieth of the time, up to the
+ * longest interval: with the upload of a checkpoint, a killed trainer costs at most 30 s of steps.
  */
 const CHECKPOINT_INTERVAL = 10_000;
+const LONGEST_INTERVAL = 20_000;
 const SAVING_SHARE = 1 / 30;
 
 /** Training run with its tensors and files. */
@@ -150,7 +152,7 @@ export class Run {
         yield* meter.due(this.progress.step, { loss, tokens: this.tokens });
         await this.breatheOrSave();
         const last = this.progress.step === (epoch + 1) * this.stepsPerEpoch;
-        const pause = Math.max(CHECKPOINT_INTERVAL, this.saving / SAVING_SHARE);
+        const pause = Math.min(Math.max(CHECKPOINT_INTERVAL, this.saving / SAVING_SHARE), LONGEST_INTERVAL);
         if (!last && performance.now() - this.lastSaved > pause) yield this.save();
       }
       yield* this.judge(epoch + 1);

@@ -200,7 +200,7 @@ export class Inputs {
     const { store, fetch } = this.parts;
     if (fetch && !(await store.isWhole(sha256))) await fetch(sha256, signal);
     if (signal.aborted) throw cancelled();
-    return store.path(sha256);
+    return store.path(sha256, signal);
   }
 }
 

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { S3_FOLDER } from './s3';
 import { findProgram, setUpTestTools } from './test-tools';
 import { findTool, hasTool } from './tools';
 
@@ -32,6 +33,7 @@ beforeEach(() => {
   // PATH excludes the system, which may have Go or the tools.
   process.env.PATH = path.join(folder, 'bin');
   program(path.join(folder, 'bin/chromium'), '');
+  fs.mkdirSync(path.join(folder, 'cache/hifi', S3_FOLDER), { recursive: true });
 });
 
 afterEach(() => {

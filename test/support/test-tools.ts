@@ -3,6 +3,7 @@ import { cacheFolder } from '../../foundation/cache-folder';
 import { lastLines, runCommand } from '../../foundation/command';
 import { cached } from '../../infra/cache';
 import { isProgram, onPath } from '../../infra/on-path';
+import { setUpTestS3 } from './s3';
 import { setUpTestBrowser } from './test-browser';
 
 /** Program that tests start. It is the real one: a stand-in would repeat our own errors. */
@@ -42,7 +43,7 @@ export function findProgram(name: string): string | undefined {
 export const installCommand = ({ module, version }: TestTool) => `go install ${module}@v${version}`;
 
 /**
- * Builds missing tools with Go in the user's cache folder, and installs a browser. If that fails,
+ * Builds missing tools with Go in the user's cache folder, and installs an S3 server and a browser. If that fails,
  * it logs one line and continues. Tests that need the tool fail with that reason; all others run.
  *
  * @param log receives a line for each tool that is built or missing; none if all exist
@@ -57,6 +58,7 @@ export async function setUpTestTools(log: (line: string) => void): Promise<void>
     if (reason === undefined) continue;
     log(`tests of ${tool.tests} will fail: ${tool.name} is not on PATH and could not be built: ${reason}`);
   }
+  await setUpTestS3(log);
   await setUpTestBrowser(log);
 }
 

@@ -6,6 +6,7 @@ import type { DescMethodServerStreaming, MessageInitShape, MessageShape } from '
 import { TRAIN_DEFAULTS } from '../../delta/training-options';
 import { GrpcClient } from '../../infra/grpc/client';
 import { GrpcServer } from '../../infra/grpc/server';
+import { openLog } from '../../infra/log';
 import { openCheckpoint } from '../../model/checkpoint';
 import type { Artifact } from '../../proto/gen/hifi/v1/artifact_pb';
 import {
@@ -60,7 +61,8 @@ describe('the trainer service', () => {
 
   beforeAll(async () => {
     server = new GrpcServer({ host: '127.0.0.1', port: 0 });
-    const runs = new Runs(path.join(stateDir, 'runs'), parts.results, engine.train);
+    const folder = path.join(stateDir, 'runs');
+    const runs = new Runs({ folder, results: parts.results, train: engine.train, log: openLog('trainer') });
     server.add(TrainerService, trainerService({ engine, runs, ...parts }));
     client = new GrpcClient(`127.0.0.1:${await server.start()}`);
 
@@ -136,7 +138,7 @@ describe('the trainer service', () => {
   });
 
   it('trains again if the files of a finished run are gone', async () => {
-    for (const hash of Object.values(delta)) store.remove(hash);
+    for (const hash of Object.values(delta)) await store.remove(hash);
     const { result } = await trained({ ...asked, runId: 'whole' });
     expect(hashes(result.artifacts)).toEqual(delta);
   });
