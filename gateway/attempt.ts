@@ -15,7 +15,6 @@ import type { Claim, JobStore } from './store';
 /** Dependencies of an attempt. */
 export interface AttemptParts extends Workers {
   store: JobStore;
-  telemetry: Telemetry;
   /** Duration of each state, in seconds. */
   seconds: Histogram;
   log: Logger;
