@@ -247,15 +247,15 @@ describe('the ONNX folder', () => {
         const shape = { heads, tune: 'qkvo' as const, labels: LABELS };
         folders.set(name, await exported(path.join(FIXTURES, name), shape));
       }
-      for (const [name, folder] of folders) {
+      for (const [i, [name, folder]] of [...folders].entries()) {
         const { model, delta, out: onnx, maxPositions } = folder;
         const [checkpoint, adapter] = ['checkpoint', 'peft'].map((format) => path.join(path.dirname(delta), format));
         await opened(model, async (base) => {
-          const read = await readDelta(delta, base);
+          const read = readDelta(delta, base);
           await exportCheckpoint({ checkpoint: base, delta: read, dtype: 'float32', out: checkpoint });
           await exportAdapter({ checkpoint: base, delta: read, out: adapter });
         });
-        const data = asked.length % 2 === 0 ? SENTENCES : PAIRS;
+        const data = i % 2 === 0 ? SENTENCES : PAIRS;
         const logits = logitsOf(await byTrainer(folder, data));
         const { path: file, textColumns: columns } = data;
         asked.push({ name, model, checkpoint, adapter, onnx, file, columns, maxLength: maxPositions, logits });
