@@ -127,6 +127,13 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
   peakRssBytes: count,
   seed: count,
   deviceUsed: oneOf(['cpu', 'cuda']),
+  learningRate: object({
+    lr: number,
+    reason: text,
+    tried: list(object({ lr: number, loss: number.nullable() })),
+    rows: count,
+    seconds: number,
+  }).optional(),
   devDuplicates: count.optional(),
   onnx: list(
     object({

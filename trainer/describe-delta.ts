@@ -13,7 +13,7 @@ export function describeDelta(
   mask: Mask,
   { problem, names, thresholds }: LabelSet,
   task: TaskName | undefined,
-  { device, threads, ...options }: TrainOptions,
+  { device, threads, ...options }: TrainOptions & { lr: number },
   further?: FurtherTuning,
 ): DeltaInfo {
   return {
