@@ -19,8 +19,11 @@ import type { Program } from './program';
 const SHORTEST = 1e-5;
 /** Most steps; the longest is 0.33. */
 const MOST_STEPS = 16;
-/** Rise above the lowest loss, as a share of it, from which on a step is too long. */
-const TOO_HIGH = 0.25;
+/**
+ * A step is too long if the loss after it is this many times the lowest, or has returned to this
+ * many times the loss before any step.
+ */
+const TOO_HIGH = { lowest: 1.25, before: 1.01 };
 /** Highest learning rate as a share of the shortest step that is too long. */
 const SHARE = 1 / 8;
 /** AdamW's ε, which only keeps 0/0 out. */
@@ -155,7 +158,7 @@ interface Bounds {
 function boundsOf(before: number, tried: readonly TriedRate[]): Bounds {
   const steps = [{ lr: 0, loss: before }, ...tried].map(({ lr, loss }) => ({ lr, loss: loss ?? Infinity }));
   const low = steps.reduce((a, b) => (b.loss < a.loss ? b : a));
-  const limit = (1 + TOO_HIGH) * low.loss;
+  const limit = Math.min(TOO_HIGH.lowest * low.loss, TOO_HIGH.before * before);
   const at = steps.findIndex(({ lr, loss }) => lr > low.lr && loss >= limit);
   if (at < 0) return { low: low.lr };
   const [below, above] = [steps[at - 1], steps[at]];
@@ -179,7 +182,7 @@ export function choiceOf(
   const { low, high = 2 * tried[tried.length - 1].lr } = boundsOf(before, tried);
   const [least, most] = [twoDigits((2 * low) / steps), twoDigits(SHARE * high)];
   const reach = `${steps} steps reach ${twoDigits(low)}, where the loss is lowest`;
-  const stay = `each stays below an eighth of ${twoDigits(high)}, where the loss is ${100 * TOO_HIGH} % higher`;
+  const stay = `each stays below an eighth of ${twoDigits(high)}, where the loss has risen again`;
   const { lr } = TRAIN_DEFAULTS;
   if (Math.max(lr, least) > most) return { lr: most, reason: `the highest with which ${stay}; the default is ${lr}` };
   if (lr < least) return { lr: least, reason: `the lowest with which ${reach}; the default is ${lr}` };
