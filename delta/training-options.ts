@@ -75,12 +75,12 @@ const isWeight = (value: unknown) => typeof value === 'number' && value > 0 && N
 const areWeights = (value: unknown) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isWeight);
 
-const LR = 'above 0, or "auto"';
+const LR = 'a number above 0, or auto';
 
 const schema = z.strictObject({
   epochs: wholeFrom1,
   batchSize: wholeFrom1,
-  lr: z.union([z.literal('auto'), numberIn(LR, (lr) => lr > 0)], LR),
+  lr: z.union([z.literal('auto'), numberIn(LR, (lr) => lr > 0 && Number.isFinite(lr))], LR),
   warmup: share,
   weightDecay: numberIn('at least 0', (decay) => decay >= 0),
   maxLength: wholeFrom1,

@@ -14,8 +14,8 @@ import { Run } from './training-run';
 
 /**
  * Fine-tunes the heads of a mask (docs/method.md): rows → tokens → frozen prefix → learning rate →
- * steps and epochs → best epoch → delta. `signal` stops it within a step. `resume` continues a run that was
- * interrupted at any point and produces a bit-identical delta.
+ * steps and epochs → best epoch → delta. `signal` stops it within a step. `resume` continues a run
+ * that was interrupted at any point and produces a bit-identical delta.
  *
  * The caller removes the checkpoint (`clearState`) after it has stored the metrics. Until then the
  * finished run, resumed, returns the same delta and metrics without training.

@@ -19,7 +19,8 @@ export const file_hifi_v1_progress: GenFile = /*@__PURE__*/
  */
 export type Progress = Message<"hifi.v1.Progress"> & {
   /**
-   * Name of the stage: load, encode, measure, rank, prefix, range, train, evaluate, score, export, …
+   * Name of the stage: load, encode, measure, rank, prefix, range, train, evaluate, score, export,
+   * and others.
    *
    * @generated from field: string stage = 1;
    */
