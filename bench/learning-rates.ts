@@ -18,7 +18,7 @@ import { analyze, HifiError, predict, resolveModel, select, type TrainOptions, t
  *     [--epochs 3] [--threads 1]
  *
  * Trains with each rate and seed, and appends one line per training to FOLDER/runs.jsonl: the
- * metric on up to 2,000 test rows and its standard error over these rows. Lines that are there are
+ * metric on up to 1,000 test rows and its standard error over these rows. Lines that are there are
  * not repeated.
  */
 
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
     ...(values.regression && { problem: 'regression' }),
   };
   const { pool, labels, targets } = await readComparedData(source, []);
-  const { names, compute, best } = metricsOf(pool.task, labels);
+  const { compute, best } = metricsOf(pool.task, labels);
   fs.mkdirSync(out, { recursive: true });
   const file = path.join(out, 'runs.jsonl');
   const lines: Line[] = fs.existsSync(file)
@@ -108,7 +108,7 @@ async function main(): Promise<void> {
       if (lines.some(done)) continue;
       mask ??= select(await analyze({ model, data: data.train, options: { threads, seed } }), { seed });
       const delta = path.join(folder, rate);
-      const options = { epochs: Number(values.epochs), threads, seed, lr } as Partial<TrainOptions>;
+      const options = { epochs: Number(values.epochs), threads, seed, lr } satisfies Partial<TrainOptions>;
       const started = performance.now();
       const line: Line = {
         model: path.basename(model),
@@ -153,7 +153,6 @@ async function main(): Promise<void> {
       process.stdout.write(`${JSON.stringify(shown)}\n`);
     }
   }
-  void names;
 }
 
 /** Standard deviation of a metric over resampled rows (bootstrap). */
