@@ -35,8 +35,8 @@ const MOST_EPOCHS = 0.5;
 const GRADIENT_SHARE = 0.3;
 /** Cost of a loss in units of a gradient, which also needs a backward pass. */
 const FORWARD = 1 / 3;
-/** Steps of a usual test, by which the cost is divided. */
-export const USUAL_STEPS = 12;
+/** Losses of the longest test: before any step and after each. */
+export const MOST_LOSSES = MOST_STEPS + 1;
 /** Gradients whose mean is the direction, and most rows of each loss. */
 const GRADIENTS = 8;
 const MOST_LOSS_ROWS = 256;
@@ -61,7 +61,7 @@ export function testBatches(
 ): TestBatches | undefined {
   const cost = MOST_EPOCHS * lengths.length;
   const gradientRows = Math.min(Math.floor(GRADIENT_SHARE * cost), GRADIENTS * batchSize);
-  const lossRows = Math.min(Math.floor(((1 - GRADIENT_SHARE) * cost) / (USUAL_STEPS * FORWARD)), MOST_LOSS_ROWS);
+  const lossRows = Math.min(Math.floor(((1 - GRADIENT_SHARE) * cost) / (MOST_LOSSES * FORWARD)), MOST_LOSS_ROWS);
   if (Math.min(gradientRows, lossRows) < LEAST_ROWS) return undefined;
   const size = Math.floor(gradientRows / GRADIENTS);
   const batches = likeLengthBatches(lengths, { batchSize: size, seed, epoch: 0 }).filter(

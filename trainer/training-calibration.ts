@@ -29,7 +29,7 @@ import { checkDevice } from './device';
 import { tokenLimit } from './inputs';
 import { FreshRows, PLAN_ROWS } from './prefix';
 import { Program } from './program';
-import { testBatches, USUAL_STEPS } from './range-test';
+import { MOST_LOSSES, testBatches } from './range-test';
 import type { TensorFlow } from './session';
 import { TokenRows } from './token-rows';
 import { trainable } from './trainable';
@@ -148,7 +148,7 @@ export async function* calibrate(
       const tested = requested.lr === 'auto' ? testBatches(seen(train.lengths), options) : undefined;
       const rangeTest = tested
         ? sum(cost.step, tested.gradients, seen(train.lengths)) +
-          (USUAL_STEPS + 1) * sum(cost.evaluation, tested.losses, seen(train.lengths))
+          MOST_LOSSES * sum(cost.evaluation, tested.losses, seen(train.lengths))
         : 0;
       const restOfEncoding = [train, ...dev].reduce((total, set) => total + set.restSeconds, 0);
       const restOfTokens = [train, ...dev].reduce((total, set) => total + set.restTokens, 0);

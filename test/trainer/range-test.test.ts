@@ -35,17 +35,17 @@ function firstLines(file: string, count: number): string {
 }
 
 describe('the batches', () => {
-  it.each([92, 93, 200, 1000, 4001, 100_000])('of %d rows cost at most half an epoch, each row once', (rows) => {
+  it.each([130, 131, 200, 1000, 4001, 100_000])('of %d rows cost at most half an epoch, each row once', (rows) => {
     const { gradients, losses } = testBatches(new Int32Array(rows).fill(7), { batchSize, seed: 1 })!;
     const count = (of: readonly Int32Array[]) => of.reduce((sum, { length }) => sum + length, 0);
-    expect(count(gradients) + (12 * count(losses)) / 3).toBeLessThanOrEqual(rows / 2);
+    expect(count(gradients) + (17 * count(losses)) / 3).toBeLessThanOrEqual(rows / 2);
     expect(gradients).toHaveLength(8);
     const all = [...gradients, ...losses].flatMap((batch) => Array.from(batch));
     expect(new Set(all).size).toBe(all.length);
   });
 
   it('are none for too few rows', () => {
-    expect(testBatches(new Int32Array(91).fill(7), { batchSize, seed: 1 })).toBeUndefined();
+    expect(testBatches(new Int32Array(129).fill(7), { batchSize, seed: 1 })).toBeUndefined();
     expect(testBatches(new Int32Array(1000).fill(7), { batchSize: 1, seed: 1 })).toBeDefined();
   });
 });
