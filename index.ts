@@ -36,9 +36,12 @@ export {
   type CheckpointEvent,
   type EpochEvent,
   type EpochMetrics,
+  type RateChoice,
+  type RateEvent,
   TRAIN_DEFAULTS,
   type TrainMetrics,
   type TrainOptions,
+  type TriedRate,
 } from './delta/training-options';
 export { type Rebuilt, undoCheckpoint } from './delta/undo';
 export type { Device } from './foundation/device';

@@ -216,8 +216,8 @@ export function addTrainingFlags(command: Command): void {
   command.optionsGroup('Training:');
   const { lr, seed } = TRAIN_DEFAULTS;
   const positive = (value: number) => value > 0;
-  const peak = 'peak learning rate, after the warm-up';
-  add(command, '--lr <rate>', peak, decimal('--lr', 'a number above 0', positive), lr);
+  const peak = 'peak learning rate, after the warm-up; auto: chosen by a range test of at most half an epoch';
+  add(command, '--lr <rate|auto>', peak, decimalOr('--lr', 'a number above 0', positive, 'auto'), lr);
   addScheduleFlags(command);
   add(
     command,

@@ -152,6 +152,7 @@ function recordInterrupted(
  * Converts a driver's event to changes of the job. A result becomes the files that it consists of.
  */
 async function happeningsOf(event: Exclude<JobEvent, { kind: 'state' }>, place: RecordPlace): Promise<Happening[]> {
+  if (event.kind === 'rate') return []; // the metrics have it
   if (event.kind !== 'artifact') return [event];
   // report.html and the folder report/ are one result.
   const names = event.name === 'report.html' ? ['report.html', 'report'] : [event.name];

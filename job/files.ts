@@ -124,6 +124,13 @@ const metricsSchema: z.ZodType<TrainMetrics> = object({
   seed: count,
   deviceUsed: oneOf(['cpu', 'cuda']),
   errorAnalysis: errorAnalysisRule.optional(),
+  learningRate: object({
+    lr: number,
+    reason: text,
+    tried: list(object({ lr: number, loss: number.nullable() })),
+    rows: count,
+    seconds: number,
+  }).optional(),
   devDuplicates: count.optional(),
   onnx: list(
     object({

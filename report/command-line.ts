@@ -31,7 +31,8 @@ export function commandLine(parts: ReportParts): string {
   flags.push(['k', budget === undefined ? k : undefined], ['budget', budget], ['tune', mask?.tune]);
   if (training) {
     const { epochs, batchSize, lr, warmup, weightDecay, earlyStopping, omitTexts, threads } = training;
-    flags.push(['epochs', epochs], ['batch-size', batchSize], ['lr', lr], ['warmup', warmup]);
+    const rate = metrics?.learningRate?.lr ?? lr;
+    flags.push(['epochs', epochs], ['batch-size', batchSize], ['lr', rate], ['warmup', warmup]);
     flags.push(['weight-decay', weightDecay], ['early-stopping', earlyStopping]);
     flags.push(...labelFlags(training), ['omit-texts', omitTexts], ['threads', threads]);
     flags.push(['device', metrics?.deviceUsed ?? training.device]);

@@ -13,7 +13,7 @@ export function describeDelta(
   mask: Mask,
   { problem, names, thresholds }: LabelSet,
   task: TaskName | undefined,
-  { device, threads, omitTexts, ...options }: TrainOptions,
+  { device, threads, omitTexts, ...options }: TrainOptions & { lr: number },
   further?: FurtherTuning,
 ): DeltaInfo {
   return {

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
-import type { EpochMetrics } from '../delta/training-options';
+import type { EpochMetrics, RateChoice } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import { isStaged } from '../foundation/output-path';
 import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
@@ -16,6 +16,8 @@ export interface Progress {
   lossRows: number;
   /** Training time of the epoch so far, in seconds. */
   seconds: number;
+  /** Learning rate that `auto` chose. */
+  rate?: RateChoice;
   epochs: EpochMetrics[];
   /** Best epoch so far, from 1; 0 before the first has ended. */
   bestEpoch: number;
@@ -42,6 +44,7 @@ const progressSchema = z.object({
   lossSum: z.number(),
   lossRows: z.int().min(0),
   seconds: z.number(),
+  rate: z.any().optional(),
   epochs: z.array(z.any()),
   bestEpoch: z.int().min(0),
 });

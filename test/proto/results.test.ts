@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type NamedProblem, PROBLEM_TYPES } from '../../data/problem';
 import type { Prediction } from '../../delta/inference-options';
 import type { OnnxModel } from '../../delta/onnx-folder';
-import type { EpochMetrics, TrainEvent, TrainMetrics } from '../../delta/training-options';
+import type { EpochMetrics, RateChoice, TrainEvent, TrainMetrics } from '../../delta/training-options';
 import type { StageProgress } from '../../foundation/progress';
 import { ONNX_DTYPES } from '../../model/onnx-dtype';
 import { artifactMessage, artifactOf } from '../../proto/artifact';
@@ -51,10 +51,18 @@ const onnx: fc.Arbitrary<OnnxModel> = fc
     dev: metrics,
   })
   .map(({ dev, ...model }) => ({ ...model, ...(Object.keys(dev).length > 0 && { dev }) }));
+const rate: fc.Arbitrary<RateChoice> = fc.record({
+  lr: number,
+  reason: text,
+  tried: fc.array(fc.record({ lr: number, loss: fc.option(number) })),
+  rows: count,
+  seconds: number,
+});
 const files = fc.oneof(
   fc.constant({}),
   count.map((devDuplicates) => ({ devDuplicates })),
   errorAnalyses.map((errorAnalysis) => ({ errorAnalysis })),
+  rate.map((learningRate) => ({ learningRate })),
   fc.array(onnx, { minLength: 1 }).map((each) => ({ onnx: each })),
 );
 const trained: fc.Arbitrary<TrainMetrics> = fc
