@@ -1,12 +1,12 @@
 import * as path from 'node:path';
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { homeFolder } from '../foundation/cache-folder';
 import { bucketAddress } from '../infra/artifacts/bucket-address';
 import { readCredentials, readGuard } from '../infra/grpc/credentials';
 import { SERVICE_NAMES, type ServedName, type ServeSettings } from '../infra/service/settings';
 import type { SuperviseSettings } from '../infra/service/supervisor';
 import { addressOf, HOST, PORTS } from './addresses';
-import { anArtifactPlace, aPath, aStore, oneOf, paths, wholeNumber } from './flag-values';
+import { anArtifactPlace, aPath, aStore, oneOf, paths, targets, wholeNumber } from './flag-values';
 import { add, type Flags } from './flags';
 import { END_SIGNALS } from './interrupt';
 import { printJson } from './output';
@@ -37,7 +37,9 @@ export function define(command: Command): void {
     );
   }
   for (const name of ['analyzer', 'trainer'] as const) {
-    command.option(`--${name} <host:port>`, `where the gateway finds the ${name}`, addressOf(name));
+    const found = `where the gateway finds its ${name}s: addresses with commas, or names such as dns:///hifi-${name}:${PORTS[name]}`;
+    const option = new Option(`--${name} <addresses>`, found).argParser(targets(`--${name}`));
+    command.addOption(option.default([addressOf(name)], addressOf(name)));
   }
   command.option(
     '--gateway <host:port>',
@@ -82,7 +84,8 @@ async function serveServices(service: ServedName | 'all', flags: Flags): Promise
   };
   const ports = byName((name) => flags[`${name}Port`] as number);
   const credentials = readCredentials(flags, guard.tls !== undefined);
-  const peers = byName((name) => flags[name] as string);
+  const { analyzer, trainer, gateway } = flags as { analyzer: string[]; trainer: string[]; gateway?: string };
+  const peers = { analyzer, trainer, gateway };
   const { served, stop } = await (service === 'all'
     ? serveAll({ ...common, ports })
     : serveOne({ ...common, name: service, port: ports[service], peers, credentials }));

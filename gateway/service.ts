@@ -6,7 +6,7 @@ import { follow } from '../foundation/follow';
 import { sha256Of } from '../foundation/hash';
 import type { Inputs } from '../infra/artifacts/inputs';
 import type { ArtifactStore } from '../infra/artifacts/store';
-import type { GrpcClient } from '../infra/grpc/client';
+import type { Calls } from '../infra/grpc/client';
 import type { Implementation } from '../infra/grpc/handlers';
 import { currentTraceparent } from '../infra/telemetry/traceparent';
 import { estimate } from '../job/estimate';
@@ -29,8 +29,8 @@ export interface GatewayParts {
   store: JobStore;
   artifacts: ArtifactStore;
   scheduler: Scheduler;
-  analyzer: GrpcClient;
-  trainer: GrpcClient;
+  analyzer: Calls;
+  trainer: Calls;
   inputs: Inputs;
 }
 

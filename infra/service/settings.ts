@@ -16,10 +16,10 @@ export interface ServeSettings {
   /** Unix socket on which it serves too, without TLS, for the other services of this user. */
   socket?: string;
   /**
-   * Addresses of the other services: `HOST:PORT` or `unix:PATH`. Without a gateway artifacts are in
-   * the state directory, which it shares.
+   * Targets of the other services: `HOST:PORT`, `unix:PATH` or `dns:///HOST:PORT`. Without a
+   * gateway artifacts are in the state directory, which it shares.
    */
-  peers: Record<'analyzer' | 'trainer', string> & { gateway?: string };
+  peers: Record<'analyzer' | 'trainer', readonly string[]> & { gateway?: string };
   /** Folders that clients may name files and models in. */
   dataRoots: readonly string[];
   guard: Guard;

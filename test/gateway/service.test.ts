@@ -55,7 +55,7 @@ beforeAll(async () => {
   });
   const analyzer = await clientOf(analyzing);
   const inputs = new Inputs({ store: artifacts, dataRoots: [], scratch: path.join(folder, 'scratch') });
-  const limits = { running: 0, waiting: WAITING, lostEngines: 3, awayMs: 1000 };
+  const limits = { waiting: WAITING, lostEngines: 3, awayMs: 1000 };
   const scheduler = new Scheduler(store, async () => {}, pino({ level: 'silent' }), limits);
   const serving = newServer();
   serving.add(GatewayService, gatewayService({ store, artifacts, scheduler, analyzer, trainer: analyzer, inputs }));

@@ -19,6 +19,7 @@ export interface TestTool {
 export const TEST_TOOLS: readonly TestTool[] = [
   { name: 'nats-server', module: 'github.com/nats-io/nats-server/v2', version: '2.15.2', tests: 'NATS' },
   { name: 'grpcurl', module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: '1.9.3', tests: 'gRPC' },
+  { name: 'helm', module: 'helm.sh/helm/v3/cmd/helm', version: '3.19.2', tests: 'the Helm chart' },
 ];
 
 /** Longest time of a tool's build, in milliseconds. On two cores a full build takes a minute. */
