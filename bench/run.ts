@@ -3,6 +3,7 @@ import { resolveModel } from '../model/resolve';
 import { benchAnalysis } from './analysis';
 import { benchJobs, JOB_CANDIDATES } from './jobs';
 import { benchServices } from './services';
+import { benchShards } from './shards';
 import { benchStart } from './start';
 import { benchSteps, STEP_SHAPES } from './steps';
 import { benchStore } from './store';
@@ -10,18 +11,20 @@ import { TABLE_HEAD } from './table';
 
 /*
  *   npm run bench -- --python PYTHON --cola FOLDER
- *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store]
+ *     [--model M] [--rounds 10] [--only steps,analysis,jobs,start,services,store,shards]
  *     [--shapes 16x128,32x16] [--epochs 3] [--rows 8551] [--jobs hifi,hifi-mid-top,lora,lora-top]
+ *     [--sequences 10000]
  *
  * Measures hifi and PyTorch in turn in one run, with all cores each. PYTHON has the packages of
  * test/fixtures/requirements.txt; FOLDER has CoLA's train.tsv and dev.tsv. `jobs` takes some four
  * minutes per round and has a third of the rounds. Needs the built command (npm run build) and an
  * idle machine. `--only store` needs neither PYTHON nor FOLDER,
- * `--only steps` no FOLDER. `--shapes` lists rows by tokens of a step. `--epochs`, `--rows` (the
- * first of train.tsv) and `--jobs` are of `jobs` alone.
+ * `--only steps` and `--only shards` no FOLDER. `--shapes` lists rows by tokens of a step,
+ * `--sequences` is the sample of `shards`. `--epochs`, `--rows` (the first of train.tsv) and
+ * `--jobs` are of `jobs` alone.
  */
 
-const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store'];
+const PARTS = ['steps', 'analysis', 'jobs', 'start', 'services', 'store', 'shards'];
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -35,6 +38,7 @@ async function main(): Promise<void> {
       epochs: { type: 'string', default: '3' },
       rows: { type: 'string', default: '8551' },
       jobs: { type: 'string', default: JOB_CANDIDATES.join() },
+      sequences: { type: 'string', default: '10000' },
     },
   });
   const { python, cola } = values;
@@ -44,7 +48,7 @@ async function main(): Promise<void> {
   const candidates = values.jobs.split(',');
   const other = candidates.find((name) => !JOB_CANDIDATES.includes(name));
   if (other !== undefined) throw new Error(`--jobs is ${other}; it must name some of ${JOB_CANDIDATES.join(', ')}`);
-  const needsCola = parts.some((part) => part !== 'steps' && part !== 'store');
+  const needsCola = parts.some((part) => !['steps', 'store', 'shards'].includes(part));
   if (needsCola && cola === undefined) throw new Error('--cola is missing: a folder with train.tsv and dev.tsv');
   if (parts.includes('store')) {
     process.stdout.write(TABLE_HEAD);
@@ -55,6 +59,7 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds);
   process.stdout.write(TABLE_HEAD);
   if (parts.includes('steps')) await benchSteps(model, python, rounds, values.shapes);
+  if (parts.includes('shards')) await benchShards(model, Number(values.sequences), rounds);
   if (cola === undefined) return;
   if (parts.includes('analysis')) await benchAnalysis(model, python, cola, rounds);
   if (parts.includes('start')) await benchStart(model, cola, rounds);

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type Command, Option } from 'commander';
 import { EXPORT_FORMATS, type ExportFormat } from '../delta/export-request';
@@ -29,7 +28,7 @@ import {
   selectionFlags,
   trainingFlags,
 } from './flags';
-import { addGatewayFlags, gatewayClient } from './gateway-flags';
+import { addGatewayFlags, gatewayClient, remoteModel } from './gateway-flags';
 import { addOnnxDtypeFlag, onnxDtypeFlag, onnxTable } from './onnx-flags';
 import { bytesText, grouped, percentText, printJson, secondsText, table, writeLines } from './output';
 import { maskTable } from './select';
@@ -104,15 +103,6 @@ async function runRemotely(
   } finally {
     gateway.close();
   }
-}
-
-/**
- * Returns the model for a gateway: its name, or its absolute folder if the services run on the same
- * machine.
- */
-function remoteModel({ model, revision }: Flags): string {
-  if (revision !== undefined) throw invalidInput('--revision excludes --gateway: the services look models up');
-  return fs.existsSync(model as string) ? path.resolve(model as string) : (model as string);
 }
 
 /** Reports a run's results, for people and with `--json` for programs. */
