@@ -111,7 +111,8 @@ export function weightedSum(
     reach: union,
     back(gradient, part, [ofProbabilities, ofValue]) {
       const of = (wanted: Part) => narrowed(ops, gradient, part, wanted);
-      if (ofProbabilities) products.set(source, rowProducts(ops, of(ofProbabilities), take(ops, output, ofProbabilities)));
+      if (ofProbabilities)
+        products.set(source, rowProducts(ops, of(ofProbabilities), take(ops, output, ofProbabilities)));
       return [
         ofProbabilities && ops.batchMatMul(of(ofProbabilities), take(ops, value, ofProbabilities), { b: true }),
         ofValue && ops.batchMatMul(take(ops, probabilities, ofValue), of(ofValue), { a: true }),
