@@ -52,6 +52,7 @@ export type {
   CorrelationKind,
   HeadParameters,
   HeadReport,
+  LayerParameters,
   PerHead,
   RankCorrelations,
   ReportData,

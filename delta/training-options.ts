@@ -64,7 +64,10 @@ export interface TrainOptions {
  * Default options: five epochs of 32 rows per step, learning rate 1e-3 after a warm-up over 6 % of
  * the steps, 128 tokens per row.
  */
-export const TRAIN_DEFAULTS: TrainOptions & { lr: number } = {
+export const TRAIN_DEFAULTS: TrainOptions & {
+  /** Peak learning rate. */
+  lr: number;
+} = {
   epochs: 5,
   batchSize: 32,
   lr: 1e-3,
