@@ -44,8 +44,8 @@ export const installCommand = ({ module, version }: TestTool) => `go install ${m
 
 /**
  * Builds missing tools with Go in the user's cache folder, and installs an S3 server and a browser.
- * If that fails, it logs one line and continues. Tests that need the tool fail with that reason; all
- * others run.
+ * If that fails, it logs one line and continues. Tests that need the tool fail with that reason;
+ * all others run.
  *
  * @param log receives a line for each tool that is built or missing; none if all exist
  */
