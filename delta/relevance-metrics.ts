@@ -46,7 +46,7 @@ export const reciprocalRank = (scores: Scores, targets: Judgements): number =>
     return rank > CUTOFF ? 0 : 1 / rank;
   });
 
-/** Rankings of all queries that have a relevant row, with the best such row and the first of all. */
+/** Rankings of queries with a relevant row, each with the best such row and the first of all. */
 export const rankings = (scores: Scores, targets: Judgements): (QueryRanking & { best: number; first: number })[] =>
   answeredQueries(scores, targets).map((rows) => {
     const best = bestRelevant(rows);

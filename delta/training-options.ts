@@ -50,7 +50,7 @@ export interface TrainOptions {
   longTexts?: LongTexts;
   /** Number of tokens that neighbouring windows share, ≥ 0. Default: 64. */
   stride?: number;
-  /** True to leave the texts of the worst rows out of metrics.json and the report. Default: false. */
+  /** True to leave the worst rows' texts out of metrics.json and the report. Default: false. */
   omitTexts?: boolean;
   /** Seed for shuffling, dropout and initial weights, an integer 0 … 2³²−1. */
   seed: number;

@@ -162,7 +162,7 @@ export class Ops {
   /** `x·factor`. */
   scale = (x: Tensor, factor: number) => this.mul(x, this.scalar(factor));
 
-  /** Products of complex numbers, each a real and an imaginary part. // [..., 2], [..., 2] → [..., 2] */
+  /** Products of complex numbers, each a real and an imaginary part. // [..., 2] */
   complexMul(a: Tensor, b: Tensor): Tensor {
     const bits = (x: Tensor, from: ElementType, to: ElementType, shape: readonly Axis[]) =>
       this.node('Bitcast', [x], { T: { type: from }, type: { type: to } }, shape, { dtype: to });

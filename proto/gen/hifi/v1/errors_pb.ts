@@ -26,8 +26,8 @@ export type ErrorAnalysis = Message<"hifi.v1.ErrorAnalysis"> & {
   rows: number;
 
   /**
-   * What the classes' counts count: rows, words or entities. Absent for numbers and relevance, which
-   * have no classes.
+   * What the classes' counts count: rows, words or entities. Absent for numbers and relevance,
+   * which have no classes.
    *
    * @generated from field: optional string unit = 2;
    */
@@ -231,8 +231,8 @@ export type ConfusionMatrix = Message<"hifi.v1.ConfusionMatrix"> & {
   labels: string[];
 
   /**
-   * True if a last row has what was predicted in excess, and a last column what was missed. Default:
-   * false.
+   * True if a last row has what was predicted in excess, and a last column what was missed.
+   * Default: false.
    *
    * @generated from field: optional bool has_none = 2;
    */
