@@ -1,5 +1,6 @@
 import { didYouMean } from '../data/nearest';
 import { invalidValue } from '../foundation/errors';
+import { bucketAddress } from '../infra/artifacts/bucket-address';
 import { targetsOf } from '../infra/grpc/targets';
 
 /** Kind of a flag's value, as far as it is known: one of some words, or a path. */
@@ -115,6 +116,19 @@ export function targets(flag: string): FlagParser<string[]> {
     if (list) return list;
     throw refused(flag, text, 'HOST:PORT or dns:///NAME:PORT, several with commas between');
   };
+}
+
+/** Parses a place of artifacts: a folder, or a bucket of S3 with a prefix. */
+export function anArtifactPlace(flag: string): FlagParser<string> {
+  const parse = (text: string) => {
+    if (!/^\w+:\/\//.test(text) || bucketAddress(text)) return text;
+    throw refused(
+      flag,
+      text,
+      'a folder, or s3://BUCKET/PREFIX with a bucket of 3 to 63 letters, digits, dots and hyphens',
+    );
+  };
+  return Object.assign(parse, { takes: 'folder' as const });
 }
 
 /** Parses names with commas, none empty, each once, at most `most`. */

@@ -34,7 +34,7 @@ import { bytesText, grouped, percentText, printJson, secondsText, table, writeLi
 import { maskTable } from './select';
 import { inSession, modelFolder, requestedModel, type Session, show } from './session';
 import { checkOneStdin, readable } from './stdin';
-import { epochLine, trainingSummary } from './train';
+import { epochLine, rateLine, trainingSummary } from './train';
 
 /** Adds the flags that describe a run, all of which a settings file may set. */
 export function addRunFlags(command: Command): void {
@@ -194,6 +194,7 @@ const SHOWN_STATES: ReadonlySet<string> = new Set(['ANALYZING', 'SELECTING', 'TR
 function showEvent(session: Session, event: JobEvent): void {
   show(session, event);
   if (event.kind === 'state' && SHOWN_STATES.has(event.state)) session.progress.say(event.state.toLowerCase());
+  if (event.kind === 'rate') session.progress.say(rateLine(event.rate));
   if (event.kind === 'epoch') session.progress.say(epochLine(event.epoch));
   if (event.kind === 'artifact' && event.kept) session.progress.say(`${event.name} is stored already`);
 }

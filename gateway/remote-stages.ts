@@ -98,7 +98,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
         if (event.case === 'warning') yield { kind: 'warning', message: event.value };
         if (event.case !== 'result') continue;
         metrics = metricsOf(answered(event.value.metrics, 'trainer'));
-        event.value.artifacts.forEach(put);
+        for (const artifact of event.value.artifacts) await put(artifact);
       }
       const { trainableParameters, deviceUsed, resumedFromStep, best } = answered(metrics, 'trainer');
       attribute({
@@ -120,7 +120,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       for await (const { event } of trainer.stream(TrainerService.method.export, request, { signal, attempt })) {
         if (event.case !== 'result') continue;
         const { artifacts, notes, onnx } = event.value;
-        artifacts.forEach(put);
+        for (const artifact of artifacts) await put(artifact);
         result = { notes, ...(onnx.length > 0 && { onnx: onnx.map(onnxOf) }) };
       }
       return answered(result, 'trainer');
@@ -130,7 +130,7 @@ export function remoteStages(attempt: CallAttempt, workers: Workers, place: Reco
       const parts = { ...result, asked: reportInputs(spec), ...(result.metrics && (await trained(spec, place))) };
       const drawn = await inputs.inScratch(async (folder) => {
         const files = await writeReportInChild(folder, parts, signal, engineProcess);
-        for (const name of files) place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
+        for (const name of files) await place.put({ name, ...(await artifacts.add(`${folder}/${name}`)) });
       });
       await drawn.release();
     },

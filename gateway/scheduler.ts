@@ -57,6 +57,8 @@ export class Scheduler {
     readonly limits: SchedulerLimits = SCHEDULER_DEFAULTS,
     /** By default the engines use all cores for one job. */
     private readonly room: Room = roomFor(1),
+    /** Cleans up after a job that has ended. */
+    private readonly cleanUp: (id: string) => Promise<void> = async () => {},
   ) {}
 
   /** Starts to run jobs, interrupted jobs of an earlier process first. */
@@ -129,7 +131,9 @@ export class Scheduler {
     this.log.info({ job: id }, 'a job starts or resumes');
     try {
       await this.drive(claim, controller.signal);
-      this.log.info({ job: id, state: (await this.store.get(id)).state }, 'a job has ended or was interrupted');
+      const record = await this.store.get(id);
+      this.log.info({ job: id, state: record.state }, 'a job has ended or was interrupted');
+      if (hasEnded(record)) await this.cleanUp(id);
     } finally {
       for (const each of forget) each();
       await claim.release();

@@ -106,7 +106,8 @@ export function gatewayService(parts: GatewayParts): Implementation<typeof Gatew
       const holds = new FileHolds(store, artifacts);
       const written: string[] = [];
       try {
-        for (const field of DATASETS) if (spec[field]?.source.case === 'artifact') holds.hold(spec[field].source.value);
+        for (const field of DATASETS)
+          if (spec[field]?.source.case === 'artifact') await holds.hold(spec[field].source.value);
         await check(spec, signal);
         const stored = await storedSpec(spec, async (text) => {
           const file = await holds.addText(text);

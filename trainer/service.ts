@@ -21,6 +21,7 @@ import { Admission, type Ticket } from '../infra/admission';
 import type { Inputs, ModelSettings, Opened } from '../infra/artifacts/inputs';
 import type { ResultArtifacts } from '../infra/artifacts/result-artifacts';
 import { type Answers, answers } from '../infra/grpc/answers';
+import { attemptOf } from '../infra/grpc/attempts';
 import type { Implementation } from '../infra/grpc/handlers';
 import { readModelConfig } from '../model/config';
 import type { ModelDescriptions } from '../model/description';
@@ -137,7 +138,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       );
     },
 
-    train(request, { signal, immediate }) {
+    train(request, call) {
+      const { signal, immediate } = call;
       const id = runIdOf(request.runId);
       const options = trainingOptionsOf(request.options);
       const given = givenRowsOf(request.train, 'train');
@@ -146,7 +148,7 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = admission.enter(immediate);
       return answers<TrainResponse>(signal, (out, signal) =>
         inTurn(place, async (open) => {
-          const run = claimed(runs, id);
+          const run = await claimed(runs, id, attemptOf(call)?.number, signal);
           try {
             const onProgress = progressTo(out);
             const model = await inputs.model(request.model, { signal, onProgress });
@@ -206,7 +208,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = admission.enter(immediate);
       let response: EvaluateResponse | undefined;
       await inTurn(place, async (open) => {
-        const evaluation = await tuned(request, true, open, { signal });
+        const { omitTexts = false } = request;
+        const evaluation = { ...(await tuned(request, true, open, { signal })), omitTexts };
         await place.turn(signal);
         response = evaluationMessage(await follow(engine.evaluate(evaluation, signal), () => {}));
       });
@@ -271,8 +274,8 @@ function runIdOf(runId: string): string {
   throw invalidValue({ field: 'run_id', value: shown(runId), expected: wanted });
 }
 
-function claimed(runs: Runs, id: string): ClaimedRun {
-  const run = runs.claim(id);
+async function claimed(runs: Runs, id: string, attempt: number | undefined, signal: AbortSignal): Promise<ClaimedRun> {
+  const run = await runs.claim(id, attempt, signal);
   if (run !== undefined) return run;
   throw new RpcError(status.ABORTED, 'RUN_AT_WORK', `run_id ${id} is in use by another call: wait for it`);
 }

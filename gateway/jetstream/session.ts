@@ -161,7 +161,7 @@ export class Session {
 
   /** Settles as a request; fails at once if the connection is lost. */
   unlessLost<T>(work: Promise<T>): Promise<T> {
-    this.link.lost.throwIfAborted();
+    // `work` fails too, and without this its error would end the process.
     return unlessAborted(work, this.link.lost);
   }
 

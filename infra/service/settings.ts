@@ -1,4 +1,3 @@
-import * as path from 'node:path';
 import type { ProcessOptions } from '../engine';
 import type { GrpcClient } from '../grpc/client';
 import type { Credentials, Guard } from '../grpc/credentials';
@@ -33,7 +32,7 @@ export interface ServeSettings {
    * are in the state directory.
    */
   store?: string;
-  /** Folder of the artifacts. Default: in the state directory. */
+  /** Folder of the artifacts, or `s3://BUCKET/PREFIX`. Default: in the state directory. */
   artifacts?: string;
   /** Port of the gateway's live page; 0: any free port. Without it there is no page. */
   httpPort?: number;
@@ -60,7 +59,3 @@ export interface Served {
   /** Port of the live page. */
   pagePort?: number;
 }
-
-/** Folder of a service's artifacts. */
-export const artifactsFolder = ({ stateDir, artifacts }: Pick<ServeSettings, 'stateDir' | 'artifacts'>) =>
-  artifacts ?? path.join(stateDir, 'artifacts');
