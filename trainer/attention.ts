@@ -92,8 +92,8 @@ export function softmax(tape: Tape, x: Tensor, products: RowProducts = new Map()
  * Sums values by probabilities. // [B, H, …, Sq, S], [B, H, …, S, dh] → [B, H, …, Sq, dh]
  *
  * Its gradient also has the row products of the probabilities, since
- * `Σ_j p_j·(g·v_j) = g·Σ_j p_j·v_j` (Dao et al. 2022, appendix B.2): a sum over dh numbers, not over
- * the keys.
+ * `Σ_j p_j·(g·v_j) = g·Σ_j p_j·v_j` (Dao et al. 2022, appendix B.2): a sum over dh numbers, not
+ * over the keys.
  *
  * @param source name of the softmax whose probabilities these are, perhaps after a dropout
  * @param products for its row products
