@@ -208,7 +208,8 @@ export function trainerService(parts: TrainerParts): Implementation<typeof Train
       const place = admission.enter(immediate);
       let response: EvaluateResponse | undefined;
       await inTurn(place, async (open) => {
-        const evaluation = await tuned(request, true, open, { signal });
+        const { omitTexts = false } = request;
+        const evaluation = { ...(await tuned(request, true, open, { signal })), omitTexts };
         await place.turn(signal);
         response = evaluationMessage(await follow(engine.evaluate(evaluation, signal), () => {}));
       });

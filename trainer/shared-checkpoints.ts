@@ -7,7 +7,7 @@ import type { Logger } from '../infra/log';
 import { RpcError } from '../proto/status';
 import { savedStep } from './state';
 
-/** Longest time of the last upload of a training that is told to end, in milliseconds. */
+/** Longest time that uploads may take after the end of a training, in milliseconds. */
 const LAST_MS = 20_000;
 
 /**
@@ -20,6 +20,7 @@ export class SharedCheckpoints {
   private uploading: Promise<void> | undefined;
   private waiting = false;
   private readonly over = new AbortController();
+  private readonly late = new AbortController();
 
   /**
    * @param identity identity of the training
@@ -47,9 +48,10 @@ export class SharedCheckpoints {
 
   /** Uploads the newest checkpoint if no one else has it; called when the training has ended. */
   async end(): Promise<void> {
-    const last = AbortSignal.timeout(LAST_MS);
+    const timer = setTimeout(() => this.late.abort(), LAST_MS);
     await this.uploading;
-    if (!this.over.signal.aborted) await this.upload(last);
+    if (!this.over.signal.aborted) await this.upload();
+    clearTimeout(timer);
   }
 
   private async uploadAll(): Promise<void> {
@@ -60,14 +62,14 @@ export class SharedCheckpoints {
     this.uploading = undefined;
   }
 
-  private async upload(signal?: AbortSignal): Promise<void> {
+  private async upload(): Promise<void> {
     // The training may replace the file in the meantime.
     const own = path.join(path.dirname(this.file), stagedName());
     try {
       await fs.link(this.file, own);
       const step = savedStep(own);
       if (step === undefined || step <= this.stored) return;
-      await this.run.save(this.identity, step, own, signal);
+      await this.run.save(this.identity, step, own, this.late.signal);
       this.stored = step;
     } catch (error) {
       if (error instanceof RpcError && error.reason === 'ATTEMPT_SUPERSEDED') this.over.abort(error);

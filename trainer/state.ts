@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { z } from 'zod';
-import type { EpochMetrics } from '../delta/training-options';
+import type { EpochMetrics, RateChoice } from '../delta/training-options';
 import { invalidInput } from '../foundation/errors';
 import { isStaged } from '../foundation/output-path';
 import { SafetensorsFile, writeSafetensors } from '../model/safetensors';
@@ -16,6 +16,8 @@ export interface Progress {
   lossRows: number;
   /** Training time of the epoch so far, in seconds. */
   seconds: number;
+  /** Learning rate that `auto` chose. */
+  rate?: RateChoice;
   epochs: EpochMetrics[];
   /** Best epoch so far, from 1; 0 before the first has ended. */
   bestEpoch: number;
@@ -27,17 +29,22 @@ export interface SavedState {
   training: TrainingState;
   /** Parameters of the best epoch. // [P] */
   best: Float32Array;
+  /** Logits of the dev rows in the best epoch, as in `Logits`; none before the first has ended. */
+  bestLogits: Float32Array;
 }
 
 /** Name of the checkpoint's file. */
 export const STATE_FILE = 'training.safetensors';
-const TENSORS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
+/** Tensors with a number per parameter. // [P] */
+const PARAMETERS = ['parameters', 'firstMoment', 'secondMoment', 'best'] as const;
+const LOGITS = 'bestLogits';
 
 const progressSchema = z.object({
   step: z.int().min(0),
   lossSum: z.number(),
   lossRows: z.int().min(0),
   seconds: z.number(),
+  rate: z.any().optional(),
   epochs: z.array(z.any()),
   bestEpoch: z.int().min(0),
 });
@@ -51,13 +58,13 @@ function sweep(folder: string): void {
 }
 
 /** Replaces the checkpoint in `folder`, atomically. */
-export function saveState(folder: string, run: string, { progress, training, best }: SavedState): void {
+export function saveState(folder: string, run: string, { progress, training, best, bestLogits }: SavedState): void {
   fs.mkdirSync(folder, { recursive: true });
   sweep(folder);
-  const tensors = { ...training, best };
+  const tensors = { ...training, best, [LOGITS]: bestLogits };
   writeSafetensors(
     path.join(folder, STATE_FILE),
-    TENSORS.map((name) => ({
+    ([...PARAMETERS, LOGITS] as const).map((name) => ({
       name,
       dtype: 'F32',
       shape: [tensors[name].length],
@@ -86,10 +93,11 @@ export function loadState(folder: string, run: string, size: number): SavedState
       );
     }
     const progress = progressSchema.safeParse(JSON.parse(stored.metadata.progress ?? 'null'));
-    const whole = TENSORS.every((name) => stored.tensors.get(name)?.shape[0] === size);
+    const whole = PARAMETERS.every((name) => stored.tensors.get(name)?.shape[0] === size) && stored.tensors.has(LOGITS);
     if (!progress.success || !whole) throw invalidInput(`${file} is damaged; start over with --overwrite`);
-    const [parameters, firstMoment, secondMoment, best] = TENSORS.map((name) => stored.float32(name));
-    return { progress: progress.data as Progress, training: { parameters, firstMoment, secondMoment }, best };
+    const [parameters, firstMoment, secondMoment, best] = PARAMETERS.map((name) => stored.float32(name));
+    const training = { parameters, firstMoment, secondMoment };
+    return { progress: progress.data as Progress, training, best, bestLogits: stored.float32(LOGITS) };
   } finally {
     stored.close();
   }

@@ -240,6 +240,7 @@ function layoutOf(
     );
   }
   const bare = named === undefined && textColumns.length === 0 && labelColumn === undefined && !labelColumns;
+  if (format === 'conll' && bare) return own;
   const task = named ?? (bare ? known : undefined);
   if (task !== undefined) return { task, ...separated };
   if (textColumns.length === 0) {

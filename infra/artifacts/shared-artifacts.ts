@@ -113,7 +113,9 @@ export class SharedArtifacts implements ArtifactStore {
     if (!(await this.isWhole(sha256))) await this.objects.put(keyOf(sha256), file, signal);
   }
 
-  /** Downloads a file into the cache. A damaged object is removed, so that it can be stored again. */
+  /**
+   * Downloads a file into the cache. A damaged object is removed, so that it can be stored again.
+   */
   private async fetch(sha256: string, signal?: AbortSignal): Promise<void> {
     const sizeBytes = await this.size(sha256);
     try {

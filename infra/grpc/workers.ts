@@ -12,7 +12,7 @@ import { type Endpoint, endpointsOf } from './endpoints';
 const RETRY_MS = 1000;
 /** Longest pause before a call that all workers refused is made again, in milliseconds. */
 const BUSY_MS = 1000;
-/** Time without messages after which a worker is checked: twice that ends the calls of a hung one. */
+/** Time without messages after which a worker is checked; twice that ends a hung one's calls. */
 const KEEPALIVE_MS = 10_000;
 /** Number of jobs whose last worker is remembered. */
 const MOST_JOBS = 10_000;

@@ -67,7 +67,7 @@ const OTHER: Record<'analysis' | 'selection' | 'training', Record<string, unknow
   training: {
     ...{ epochs: 2, batchSize: 8, lr: 2e-3, warmup: 0.1, weightDecay: 0.1, maxLength: 64, earlyStopping: 2, seed: 1 },
     ...{ classWeights: 'balanced', labelSmoothing: 0.1, threshold: 0.4 },
-    ...{ longTexts: 'windows', stride: 8 },
+    ...{ longTexts: 'windows', stride: 8, omitTexts: true },
     ...engine,
   },
 };
@@ -285,6 +285,7 @@ describe('the flags of the commands', () => {
     '--label-separator': ['--label-separator', ';', '--problem', 'multi-label'],
     '--class-weights': ['--class-weights', 'balanced'],
     '--label-smoothing': ['--label-smoothing', '0.1'],
+    '--omit-texts': ['--omit-texts'],
     '--threshold': ['--threshold', '0.4'],
   };
   /** Flags that name no input, each with the reason. */

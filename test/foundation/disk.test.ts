@@ -58,7 +58,7 @@ const POINTS: Record<string, Point> = {
     write(folder, version) {
       const values = numbers(version);
       const training = { parameters: values, firstMoment: values, secondMoment: values };
-      saveState(folder, 'run', { progress: progress(version), training, best: values });
+      saveState(folder, 'run', { progress: progress(version), training, best: values, bestLogits: values });
     },
     read: (folder) => loadState(folder, 'run', SIZE)?.progress.step ?? 0,
   },

@@ -3,7 +3,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { LmdbStore } from '../../gateway/lmdb-store';
 import { deleteJob, sweep } from '../../gateway/retention';
+import { FolderObjects } from '../../infra/artifacts/folder-objects';
 import { FolderArtifacts } from '../../infra/artifacts/folder-store';
+import { RunStore } from '../../infra/artifacts/run-store';
 import { temporaryFolder } from '../support/deltas';
 import { all } from './sample-jobs';
 
@@ -73,4 +75,19 @@ test('a sweep deletes jobs thirty days after their end, and unused files and unf
   expect(await stored(made, rows)).toEqual([false, false]);
   expect((await all(store.list())).map(({ id }) => id)).toEqual([running]);
   await expect(store.get(ended)).rejects.toThrow(/no job/);
+});
+
+test('a sweep removes the checkpoints of ended jobs after a day, and all others after thirty', async () => {
+  const objects = new FolderObjects(path.join(folder, 'artifacts'));
+  const runs = new RunStore(objects, artifacts);
+  const ended = await job('ended', [], { ended: true });
+  const open = await job('open', [], { ended: false });
+  for (const run of [ended, open, 'own-run']) await objects.putText(`runs/${run}/key/1/begun`, '');
+  const left = async () => (await all(runs.list())).map(({ run }) => run).sort();
+  await sweep({ store, artifacts, runs }, Date.now());
+  expect(await left()).toEqual([ended, open, 'own-run'].sort());
+  await sweep({ store, artifacts, runs }, Date.now() + 2 * DAY);
+  expect(await left()).toEqual([open, 'own-run'].sort());
+  await sweep({ store, artifacts, runs }, Date.now() + 31 * DAY);
+  expect(await left()).toEqual([]);
 });

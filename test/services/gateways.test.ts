@@ -5,6 +5,7 @@ import { GrpcClient } from '../../infra/grpc/client';
 import { AnalyzerService, ReportView } from '../../proto/gen/hifi/v1/analyzer_pb';
 import { GatewayService, JobState } from '../../proto/gen/hifi/v1/gateway_pb';
 import { reportOf } from '../../proto/head-report';
+import { startHifi } from '../cli/spawn';
 import { type StoredEvent, sequencesOf, storedIn, upTo } from '../gateway/outbox-jobs';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
 import { type NatsServer, startNats } from '../support/nats';
@@ -21,6 +22,8 @@ let analyzers: Service[];
 let collector: OtlpReceiver;
 let clients: GrpcClient[];
 const root = temporaryFolder('gateways');
+const trainers = ['trainer-1', 'trainer-2'];
+const readJson = (file: string) => JSON.parse(fs.readFileSync(file, 'utf8'));
 
 beforeAll(async () => {
   [nats, collector] = [await startNats({ jetstream: true }), await startOtlpReceiver()];
@@ -40,7 +43,7 @@ beforeAll(async () => {
   const own = ['--gateway-port', '0', '--store', nats.url, ...peers];
   const started = await Promise.all([
     ...analyzing.map((port) => start(`analyzer-${port}`, 'analyzer', ['--analyzer-port', String(port)])),
-    ...training.map((port) => start(`trainer-${port}`, 'trainer', ['--trainer-port', String(port)])),
+    ...training.map((port, i) => start(trainers[i], 'trainer', ['--trainer-port', String(port)])),
     start('gateway-1', 'gateway', own),
     start('gateway-2', 'gateway', own),
   ]);
@@ -111,7 +114,7 @@ test('an analysis is split over the analyzers, also when one dies, with the bits
     const job = await getJob(gateway, jobId);
     expect([job.state, job.attempt]).toEqual([JobState.SUCCEEDED, 1]);
     const { sha256 } = job.artifacts.find(({ name }) => name === 'heads.json')!;
-    const heads = JSON.parse(fs.readFileSync(path.join(root, 'artifacts', 'sha256', sha256), 'utf8'));
+    const heads = readJson(path.join(root, 'artifacts', 'sha256', sha256));
     const { elapsedSeconds, ...same } = heads;
     expect(elapsedSeconds).toBeGreaterThan(0);
     expect({ ...same, elapsedSeconds: expected!.elapsedSeconds }).toMatchObject(expected as object);
@@ -135,4 +138,42 @@ test('an analysis is split over the analyzers, also when one dies, with the bits
       spans.map(({ spanId }) => spanId).toSorted(),
     );
   }
+});
+
+test("a comparison's runs spread over the trainers, with the results of a local one, also after Ctrl-C", async () => {
+  const [, gateway] = clients;
+  const before = new Set((await gateway.unary(GatewayService.method.listJobs, {})).jobs.map(({ jobId }) => jobId));
+  const words = (out: string, ...more: string[]) => [
+    ...['compare', '--model', path.join(FIXTURES, 'tiny-bert'), '--train', path.join(FIXTURES, 'tiny-data/train.tsv')],
+    ...['--text-columns', 'sentence', '--label-column', 'label', '--rows', '20', '--dev-rows', '12'],
+    ...['--epochs', '2', '--batch-size', '8', '--k', '2', '--strategies', 'grad-l1', '--seeds', '2'],
+    ...['--out', path.join(root, out), ...more],
+  ];
+  const remote = words('remote', '--gateway', `127.0.0.1:${gateways[1].ports.gateway}`);
+  let sent = false;
+  const interrupted = await startHifi(remote, (stderr, child) => {
+    if (sent || !/^(score|train) /m.test(stderr)) return;
+    sent = true; // a second one would end it at once
+    child.kill('SIGINT');
+  });
+  expect(interrupted).toMatchObject({ status: 130, stderr: expect.stringMatching(/hifi: cancelled\n$/) });
+  const jobs = async () => {
+    const listed = await gateway.unary(GatewayService.method.listJobs, {});
+    return listed.jobs.filter(({ jobId }) => !before.has(jobId));
+  };
+  const ended = await until(jobs, (all) => all.every(({ state }) => state >= JobState.SUCCEEDED), 'all jobs to end');
+  expect(ended.map(({ state }) => state)).toContain(JobState.CANCELLED);
+
+  const [resumed, local] = await Promise.all([startHifi(remote, () => {}), startHifi(words('local'), () => {})]);
+  expect([resumed.status, local.status]).toEqual([0, 0]);
+  const runsIn = (out: string) =>
+    fs.readdirSync(path.join(root, out, 'runs')).map((name) => {
+      const { seconds: _s, peakRssBytes: _p, ...run } = readJson(path.join(root, out, 'runs', name));
+      return run;
+    });
+  expect(runsIn('remote')).toHaveLength(2);
+  expect(runsIn('remote')).toEqual(runsIn('local'));
+  const done = (await jobs()).filter(({ state }) => state === JobState.SUCCEEDED);
+  const trained = trainers.map((name) => fs.readdirSync(path.join(root, name, 'runs')));
+  for (const runs of trained) expect(done.some(({ jobId }) => runs.includes(jobId))).toBe(true);
 });

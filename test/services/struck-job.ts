@@ -37,7 +37,7 @@ export const TINY: Spec = {
 /** The same job with few epochs and without an export. */
 export const SHORT: Spec = { ...TINY, training: { ...TINY.training, epochs: 3 }, exports: [] };
 
-/** The same job with epochs of 32 steps, so that a kill hits one in its middle; without an export. */
+/** The same job without an export, with epochs of 32 steps: a kill hits one in its middle. */
 export const LONG_EPOCHS: Spec = { ...TINY, training: { ...TINY.training, epochs: 10, batchSize: 2 }, exports: [] };
 
 /** The same job with a training that is long enough to be struck. */

@@ -4,8 +4,8 @@ import { freePorts } from './ports';
 import { startProcess } from './server-process';
 
 /**
- * S3 server of the tests: moto's, in Python. SeaweedFS has no release that `go install` accepts, and
- * its build downloads 2 GB.
+ * S3 server of the tests: moto's, in Python. `go install` refuses SeaweedFS, and a build of its
+ * sources downloads 2 GB.
  */
 const PACKAGES = ['moto[s3]==5.2.5', 'flask==3.1.3', 'flask-cors==6.0.5'];
 /** Folder of its packages in the cache. */

@@ -19,6 +19,7 @@ export interface TestTool {
 export const TEST_TOOLS: readonly TestTool[] = [
   { name: 'nats-server', module: 'github.com/nats-io/nats-server/v2', version: '2.15.2', tests: 'NATS' },
   { name: 'grpcurl', module: 'github.com/fullstorydev/grpcurl/cmd/grpcurl', version: '1.9.3', tests: 'gRPC' },
+  { name: 'helm', module: 'helm.sh/helm/v3/cmd/helm', version: '3.19.2', tests: 'the Helm chart' },
 ];
 
 /** Longest time of a tool's build, in milliseconds. On two cores a full build takes a minute. */
@@ -42,8 +43,9 @@ export function findProgram(name: string): string | undefined {
 export const installCommand = ({ module, version }: TestTool) => `go install ${module}@v${version}`;
 
 /**
- * Builds missing tools with Go in the user's cache folder, and installs an S3 server and a browser. If that fails,
- * it logs one line and continues. Tests that need the tool fail with that reason; all others run.
+ * Builds missing tools with Go in the user's cache folder, and installs an S3 server and a browser.
+ * If that fails, it logs one line and continues. Tests that need the tool fail with that reason;
+ * all others run.
  *
  * @param log receives a line for each tool that is built or missing; none if all exist
  */

@@ -10,6 +10,7 @@ import { openLog } from '../../infra/log';
 import { openCheckpoint } from '../../model/checkpoint';
 import type { Artifact } from '../../proto/gen/hifi/v1/artifact_pb';
 import {
+  type Epoch,
   TrainerService,
   type TrainingCost,
   type TrainingMetrics,
@@ -25,6 +26,7 @@ import { trainerService } from '../../trainer/service';
 import * as engine from '../../trainer/training-engine';
 import { drain } from '../analyzer/run';
 import { FIXTURES, temporaryFolder } from '../support/deltas';
+import { inlineRows, PROBLEM_METRICS, PROBLEM_ROWS, ROW_PROBLEMS, SEVERAL } from '../support/problem-rows';
 import { serviceParts } from '../support/service-files';
 import { devSentences, model, sentences } from './runs';
 
@@ -205,6 +207,15 @@ describe('the trainer service', () => {
       options: inference,
     });
     expect(evaluated).toMatchObject({ metric: 'accuracy', rows: 40, metrics: { accuracy: expect.any(Number) } });
+    expect(evaluated.errorAnalysis).toMatchObject({ rows: 40, unit: 'rows', confusion: { labels: ['0', '1'] } });
+    expect(evaluated.errorAnalysis!.worst.every(({ text }) => text !== undefined)).toBe(true);
+    const bare = await client.unary(evaluate, {
+      ...{ model: 'tiny-bert', delta: files(), dataset: rows('dev'), options: inference },
+      omitTexts: true,
+    });
+    expect(bare.errorAnalysis!.worst.map(({ row, text }) => [row, text])).toEqual(
+      evaluated.errorAnalysis!.worst.map(({ row }) => [row, undefined]),
+    );
     const responses = await all(predict, { model: 'tiny-bert', delta: files(), dataset: texts, options: inference });
     const predicted = responses.flatMap(({ event }) =>
       event.case === 'predictions' ? predictionsOf(event.value) : [],
@@ -219,6 +230,47 @@ describe('the trainer service', () => {
     );
     expect(predicted).toEqual(here.events.flatMap((event) => (event.kind === 'rows' ? event.rows : [])));
     await untilScratchIsEmpty();
+  });
+
+  it.each(ROW_PROBLEMS)('trains, evaluates and predicts %s', async (problem) => {
+    const inline = (count: number, seed: number) => ({
+      source: { case: 'inline' as const, value: inlineRows(problem, PROBLEM_ROWS[problem](count, seed)) },
+      problem,
+    });
+    const dev = inline(24, 1);
+    const request = { ...asked, train: inline(40, 0), dev, options: { ...options, epochs: 1 } };
+    const { events, result } = await trained({ ...request, runId: problem });
+    const [epoch] = events.flatMap((event) => (event.case === 'epoch' ? [event.value as Epoch] : []));
+    const names = PROBLEM_METRICS[problem];
+    expect(Object.keys(epoch.dev).sort()).toEqual([...names, 'loss'].sort());
+    expect(result.metrics).toMatchObject({ metric: names[0], best: { value: epoch.dev[names[0]] } });
+
+    const found = hashes(result.artifacts);
+    const tuned = {
+      model: 'tiny-bert',
+      delta: { info: found['delta/delta.json'], tensors: found['delta/delta.safetensors'] },
+      options: { device: 'cpu', threads: 2 },
+    };
+    const evaluated = await client.unary(evaluate, { ...tuned, dataset: dev });
+    expect(evaluated).toMatchObject({ metric: names[0], rows: 24 });
+    for (const [name, value] of Object.entries(evaluated.metrics)) expect(value).toBeCloseTo(epoch.dev[name], 6);
+
+    const { labels: _, ...texts } = dev.source.value;
+    const unlabelled = { source: { case: 'inline' as const, value: texts } };
+    const responses = await all(predict, { ...tuned, dataset: unlabelled });
+    const predicted = responses.flatMap(({ event }) =>
+      event.case === 'predictions' ? predictionsOf(event.value) : [],
+    );
+    expect(predicted).toHaveLength(24);
+    for (const { row, labels, probabilities, entities, score } of predicted) {
+      if (problem === 'multi-label') {
+        expect(labels).toEqual(SEVERAL.filter((_, i) => probabilities![i] >= epoch.thresholds[i]));
+      }
+      if (problem === 'relevance') expect(score! > 0 && score! < 1).toBe(true);
+      for (const { start, end, text } of problem === 'tokens' ? entities! : []) {
+        expect(texts.texts[row].slice(start, end)).toBe(text);
+      }
+    }
   });
 
   it('exports files by name, without a trace of the scratch folder', async () => {

@@ -142,6 +142,13 @@ describe('inputs', () => {
     expect(what).toEqual({ path: 'rows.tsv', file: fs.realpathSync(at('root/rows.tsv')), task: 'sst2' });
   });
 
+  it('needs no columns for CoNLL, which names its own', async () => {
+    fs.writeFileSync(at('root/rows.conll'), 'Oslo\tB-LOC\n');
+    const { what } = await atPath('rows.conll', { problem: 'tokens' });
+    expect(what).toEqual({ path: 'rows.conll', file: fs.realpathSync(at('root/rows.conll')), problem: 'tokens' });
+    expect((await readDataset(what, 'labels')).labels).toEqual([['B-LOC']]);
+  });
+
   it('reads artifacts under their own name', async () => {
     const { sha256 } = await store.addText('text,label\na,1\n');
     const { what, release } = await rowsOf({ kind: 'artifact', sha256, name: 'rows.csv' }, columns);

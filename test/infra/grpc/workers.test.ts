@@ -70,7 +70,11 @@ function analysis(model: string, job?: string) {
   const over = (async () => {
     for await (const _ of workers.stream(analyze, { model }, { signal: leave.signal, attempt }));
   })().catch((error) => error);
-  return { end: () => (leave.abort(), over), over };
+  const end = () => {
+    leave.abort();
+    return over;
+  };
+  return { end, over };
 }
 const running = (count: number) =>
   until(
