@@ -34,9 +34,10 @@ export function rotary(tape: Tape, x: Tensor, turn?: Turn): Tensor {
   const { ops } = tape;
   const half = x.shape[3]! / 2;
   const tokens = ops.size(x, 2);
-  /** From [B, n, S, dh] with split halves to [B, n, S, dh/2, 2]. */
+  /** Puts the split halves side by side. // [B, n, S, dh] → [B, n, S, dh/2, 2] */
   const paired = (heads: Tensor) =>
     ops.reshape(ops.transpose(ops.reshape(heads, [-1, 2, half]), [0, 2, 1]), pairsOf(heads));
+  /** Inverse of `paired`, in the shape of `heads`. // [B, n, S, dh/2, 2] → [B, n, S, dh] */
   const split = (pairs: Tensor, heads: Tensor) =>
     like(heads, ops.transpose(ops.reshape(pairs, [-1, half, 2]), [0, 2, 1]));
   const pairsOf = ({ shape }: Tensor) => [-1, shape[1]!, tokens, half, 2];
