@@ -87,6 +87,11 @@ export class Session {
     return (await this.unlessLost(this.manager.streams.getMessage(stream, query))) ?? undefined;
   }
 
+  /** Sequence number of the last message that the leader of the jobs' stream has. */
+  async lastSequence(): Promise<number> {
+    return (await this.unlessLost(this.manager.streams.info(EVENT_STREAM))).state.last_seq;
+  }
+
   /** Deletes a message, if it exists. */
   async delete(stream: string, seq: number): Promise<void> {
     const deleted = this.manager.streams.deleteMessage(stream, seq, false);

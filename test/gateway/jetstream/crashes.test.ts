@@ -1,8 +1,10 @@
 import { setMaxListeners } from 'node:events';
+import * as fs from 'node:fs';
 import { JetStreamStore } from '../../../gateway/jetstream/store';
 import { type Attempt, Scheduler } from '../../../gateway/scheduler';
 import type { Claim } from '../../../gateway/store';
 import { JOB_PATH } from '../../../job/job';
+import { temporaryFolder } from '../../support/deltas';
 import { type NatsServer, startNats } from '../../support/nats';
 import { startNatsProxy } from '../../support/nats-proxy';
 import { until } from '../../support/until';
@@ -146,5 +148,29 @@ test('a server that restarts delivers an open job again, after later ones have l
     await second.close();
   } finally {
     await server.stop();
+  }
+});
+
+test('a job is not taken for unknown while the server is behind', async () => {
+  const [storeDir, earlier] = [temporaryFolder('behind'), temporaryFolder('earlier')];
+  const server = await startNats({ jetstream: true, storeDir });
+  try {
+    const store = await JetStreamStore.open(server.url, silent, LEASE_MS);
+    const first = await created(store, 'first');
+    await server.kill();
+    fs.cpSync(storeDir, earlier, { recursive: true });
+    await server.restart();
+    const id = await until(() => created(store, 'second'), Boolean, 'a second job');
+    // As a leader that does not have the latest acknowledged messages yet.
+    await server.kill();
+    fs.rmSync(storeDir, { recursive: true });
+    fs.cpSync(earlier, storeDir, { recursive: true });
+    await server.restart();
+    expect((await until(() => store.get(first), Boolean, 'the server')).id).toBe(first);
+    await expect(store.get(id)).rejects.toMatchObject({ reason: 'STORE_AWAY' });
+    await store.close();
+  } finally {
+    await server.stop();
+    for (const folder of [storeDir, earlier]) fs.rmSync(folder, { recursive: true, force: true });
   }
 });
