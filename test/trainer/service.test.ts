@@ -337,7 +337,7 @@ describe('the trainer service', () => {
   const { INVALID_ARGUMENT } = status;
   it.each<[string, Request, string, string]>([
     ['a run_id', { runId: '../x' }, 'run_id', 'run_id is "../x"; it must be 1 to 64 letters'],
-    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be above 0'],
+    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be a number above 0, or auto'],
     ['no mask', { mask: undefined }, 'mask', 'mask is missing'],
     [
       'a layer',
