@@ -239,7 +239,7 @@ describe('the trainer service', () => {
     });
     const dev = inline(24, 1);
     const chosen = { ...options, epochs: 1, lr: undefined, autoLr: true };
-    const request = { ...asked, train: inline(160, 0), dev, options: chosen };
+    const request = { ...asked, train: inline(200, 0), dev, options: chosen };
     const { events, result } = await trained({ ...request, runId: problem });
     const [epoch] = events.flatMap((event) => (event.case === 'epoch' ? [event.value as Epoch] : []));
     const rates = events.flatMap((event) => (event.case === 'learningRate' ? [event.value] : []));
