@@ -23,7 +23,7 @@ const MOST_STEPS = 16;
  * A step is too long if the loss after it is this many times the lowest, or has returned to this
  * many times the loss before any step.
  */
-const TOO_HIGH = { lowest: 1.25, before: 1.01 };
+const TOO_HIGH = { lowest: 1.25, before: 1.1 };
 /** Highest learning rate as a share of the shortest step that is too long. */
 const SHARE = 1 / 8;
 /** AdamW's ε, which only keeps 0/0 out. */

@@ -80,8 +80,8 @@ describe('the choice', () => {
       { lr: 1e-3, loss: 1.1 },
       { lr: 2e-3, loss: null },
     ];
-    expect(choiceOf(1, tried, 10)).toMatchObject({ lr: 0.000013 });
-    expect(choiceOf(1, [{ lr: 1e-3, loss: 1.5 }], 10).lr).toBe(0.0000025);
+    expect(choiceOf(1, tried, 10)).toMatchObject({ lr: 0.00013 });
+    expect(choiceOf(1, [{ lr: 1e-3, loss: 1.5 }], 10).lr).toBe(0.000025);
   });
 
   it('has no upper bound below twice the longest step where no step is too long', () => {
