@@ -5,6 +5,7 @@ import { GrpcClient } from '../../infra/grpc/client';
 import { FIXTURES, temporaryFolder } from '../../test/support/deltas';
 import { type NatsCluster, startNatsCluster } from '../../test/support/nats-cluster';
 import { freePorts } from '../../test/support/ports';
+import { BUCKET, startS3 } from '../../test/support/s3';
 import { endServices, type Name, Service } from '../../test/support/services';
 
 /** Number of processes of each kind. */
@@ -26,41 +27,44 @@ export interface Cluster {
   /** Client of each gateway. */
   gateways: GrpcClient[];
   members: Member[];
-  /** Folder of the artifacts that all share. */
-  artifacts: string;
-  /** Folder of all state directories. */
-  root: string;
   /** Log of all services. */
   log(): string;
   stop(): Promise<void>;
 }
 
-/** Starts a cluster on free ports of the loopback interface. */
-export async function startCluster(sizes: Sizes): Promise<Cluster> {
+/**
+ * Starts a cluster on free ports of the loopback interface. Its processes share an S3 bucket.
+ *
+ * @param storeOf returns the address of a gateway's store; by default that of all nats-servers
+ */
+export async function startCluster(
+  sizes: Sizes,
+  storeOf: (gateway: number, nats: NatsCluster) => Promise<string> = async (_, { url }) => url,
+): Promise<Cluster> {
   const root = temporaryFolder('cluster');
-  const artifacts = path.join(root, 'artifacts');
-  const nats = await startNatsCluster();
+  const [nats, s3] = [await startNatsCluster(), await startS3()];
   const ports = {
     analyzer: await freePorts(sizes.analyzer),
     trainer: await freePorts(sizes.trainer),
     gateway: await freePorts(sizes.gateway),
   };
-  const start = (name: Name, words: string[] = []) =>
+  const stores = await Promise.all(ports.gateway.map((_, i) => storeOf(i, nats)));
+  const start = (name: Name, words: (i: number) => string[] = () => []) =>
     Promise.all(
       ports[name].map((port, i) =>
         Service.start(
           [
             ...[name, '--state-dir', path.join(root, `${name}-${i}`), `--${name}-port`, String(port)],
-            ...['--artifacts', artifacts, '--data-root', FIXTURES, ...words],
+            ...['--artifacts', `s3://${BUCKET}/cluster`, '--data-root', FIXTURES, ...words(i)],
           ],
-          { HIFI_LOG: 'warn' },
+          { HIFI_LOG: 'warn', ...s3.env },
         ),
       ),
     );
   const [analyzer, trainer] = [await start('analyzer'), await start('trainer')];
   const addresses = (name: Name) => ports[name].map((port) => `127.0.0.1:${port}`).join();
   const peers = ['--analyzer', addresses('analyzer'), '--trainer', addresses('trainer')];
-  const gateway = await start('gateway', ['--store', nats.url, ...peers]);
+  const gateway = await start('gateway', (i) => ['--store', stores[i], ...peers]);
   const services = { gateway, analyzer, trainer };
   const members: Member[] = [
     ...nats.servers.map((server, i) => ({ ...server, name: `nats-server-${i}` })),
@@ -74,7 +78,7 @@ export async function startCluster(sizes: Sizes): Promise<Cluster> {
   ];
   const gateways = ports.gateway.map((port) => new GrpcClient(`127.0.0.1:${port}`));
   return {
-    ...{ nats, services, gateways, members, artifacts, root },
+    ...{ nats, services, gateways, members },
     log: () =>
       Object.values(services)
         .flat()
@@ -83,7 +87,7 @@ export async function startCluster(sizes: Sizes): Promise<Cluster> {
     async stop() {
       for (const client of gateways) client.close();
       await endServices();
-      await nats.stop();
+      await Promise.all([nats.stop(), s3.stop()]);
       fs.rmSync(root, { recursive: true, force: true });
     },
   };

@@ -1,8 +1,11 @@
 import { setMaxListeners } from 'node:events';
+import * as fs from 'node:fs';
+import { headers, type NatsConnection } from '@nats-io/transport-node';
 import { JetStreamStore } from '../../../gateway/jetstream/store';
 import { type Attempt, Scheduler } from '../../../gateway/scheduler';
 import type { Claim } from '../../../gateway/store';
 import { JOB_PATH } from '../../../job/job';
+import { temporaryFolder } from '../../support/deltas';
 import { type NatsServer, startNats } from '../../support/nats';
 import { startNatsProxy } from '../../support/nats-proxy';
 import { until } from '../../support/until';
@@ -14,6 +17,8 @@ import { faultsIn, messagesOf } from './stream-faults';
 const LEASE_MS = 500;
 /** Number of accounts of the server: each has streams of its own. */
 const ACCOUNTS = 48;
+/** Unfinished batches that a stream of the server has at most. */
+const MOST_BATCHES = 50;
 const LIMITS = { running: 1, waiting: 100, lostEngines: 3, awayMs: 60_000 };
 const WRITES = /^(hifi\.v1\.|\$KV\.|\$JS\.ACK\.|\$JS\.API\.STREAM\.(MSG\.DELETE|PURGE)\.)/;
 const never = new AbortController().signal;
@@ -100,7 +105,7 @@ async function undisturbed(account: number, work: typeof createAndDrive): Promis
 test('a job is driven to its end, once and without a gap, after a crash between any two writes', async () => {
   const writes = await struck(0, Number.POSITIVE_INFINITY, createAndDrive);
   expect(writes).toBeGreaterThan(15);
-  expect(writes).toBeLessThan(ACCOUNTS);
+  expect(writes).toBeLessThan(ACCOUNTS - 1);
   await Promise.all(
     pointsTo(writes).map(async (most) => {
       await struck(most, most, createAndDrive);
@@ -147,4 +152,46 @@ test('a server that restarts delivers an open job again, after later ones have l
   } finally {
     await server.stop();
   }
+});
+
+test('a job is not taken for unknown while the server is behind', async () => {
+  const [storeDir, earlier] = [temporaryFolder('behind'), temporaryFolder('earlier')];
+  const server = await startNats({ jetstream: true, storeDir });
+  try {
+    const store = await JetStreamStore.open(server.url, silent, LEASE_MS);
+    const first = await created(store, 'first');
+    await server.kill();
+    fs.cpSync(storeDir, earlier, { recursive: true });
+    await server.restart();
+    const id = await until(() => created(store, 'second'), Boolean, 'a second job');
+    // As a leader that does not have the latest acknowledged messages yet.
+    await server.kill();
+    fs.rmSync(storeDir, { recursive: true });
+    fs.cpSync(earlier, storeDir, { recursive: true });
+    await server.restart();
+    expect((await until(() => store.get(first), Boolean, 'the server')).id).toBe(first);
+    await expect(store.get(id)).rejects.toMatchObject({ reason: 'STORE_AWAY' });
+    await store.close();
+  } finally {
+    await server.stop();
+    for (const folder of [storeDir, earlier]) fs.rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test('a batch that the server has not taken is no fault of its job', async () => {
+  const account = ACCOUNTS - 1;
+  const store = await JetStreamStore.open(urlOf(account), silent, LEASE_MS);
+  await withJetStream(urlOf(account), async (manager) => {
+    const { nc } = manager.jetstream() as unknown as { nc: NatsConnection };
+    // Writers that ended within a batch: the server takes no further one for a while.
+    for (let i = 0; i < MOST_BATCHES; i++) {
+      const fields = headers();
+      fields.set('Nats-Batch-Id', `unfinished-${i}`);
+      fields.set('Nats-Batch-Sequence', '1');
+      nc.publish('hifi.v1.requests.unfinished', '', { headers: fields });
+    }
+    await nc.flush();
+  });
+  await expect(created(store, 'refused')).rejects.toMatchObject({ reason: 'STORE_AWAY' });
+  await store.close();
 });
