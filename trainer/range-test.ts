@@ -30,8 +30,8 @@ const SHARE = 1 / 8;
 const EPSILON = 1e-8;
 
 /**
- * Most work of a test in epochs, counted in rows. Its small batches take longer per row, so the rest
- * of half an epoch is left to them.
+ * Most work of a test in epochs, counted in rows. Its small batches take longer per row, so the
+ * rest of half an epoch is left to them.
  */
 const MOST_EPOCHS = 0.4;
 /** Share of the cost that the gradients have; the losses have the rest. */
