@@ -238,9 +238,13 @@ describe('the trainer service', () => {
       problem,
     });
     const dev = inline(24, 1);
-    const request = { ...asked, train: inline(40, 0), dev, options: { ...options, epochs: 1 } };
+    const chosen = { ...options, epochs: 1, lr: undefined, autoLr: true };
+    const request = { ...asked, train: inline(200, 0), dev, options: chosen };
     const { events, result } = await trained({ ...request, runId: problem });
     const [epoch] = events.flatMap((event) => (event.case === 'epoch' ? [event.value as Epoch] : []));
+    const rates = events.flatMap((event) => (event.case === 'learningRate' ? [event.value] : []));
+    expect(rates).toEqual([result.metrics?.learningRate]);
+    expect(result.metrics?.learningRate?.tried.length).toBeGreaterThan(5);
     const names = PROBLEM_METRICS[problem];
     expect(Object.keys(epoch.dev).sort()).toEqual([...names, 'loss'].sort());
     expect(result.metrics).toMatchObject({ metric: names[0], best: { value: epoch.dev[names[0]] } });
