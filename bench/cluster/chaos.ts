@@ -113,7 +113,11 @@ async function killUntil(
     if (signal.aborted || restarting.has(victim) || restarting.size === MOST_AWAY) continue;
     kills[victim.name] = (kills[victim.name] ?? 0) + 1;
     await victim.kill();
-    const restarted = victim.restart().then(() => void restarting.delete(victim));
+    // A port may still be in use.
+    const restarted = victim
+      .restart()
+      .catch(() => victim.restart())
+      .then(() => void restarting.delete(victim));
     restarting.set(victim, restarted);
   }
   await Promise.all(restarting.values());
