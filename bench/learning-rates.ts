@@ -9,7 +9,7 @@ import { randomStream } from '../data/random';
 import { drawSample } from '../data/split';
 import type { TaskName } from '../data/tasks';
 import { metricsOf } from '../delta/problems';
-import { analyze, HifiError, predict, resolveModel, select, type TrainOptions, train } from '../index';
+import { analyze, HifiError, predict, type RateChoice, resolveModel, select, type TrainOptions, train } from '../index';
 
 /*
  *   node --require ./test/support/typescript-hook.cjs bench/learning-rates.ts --name SST-2
@@ -43,6 +43,8 @@ interface Line {
   /** Predicted classes or values of the test rows. */
   predicted: number[];
   seconds: number;
+  /** Choice of `auto`. */
+  rate?: RateChoice;
 }
 
 async function main(): Promise<void> {
@@ -128,6 +130,7 @@ async function main(): Promise<void> {
         line.seconds = (performance.now() - started) / 1000;
         line.dev = metrics.best.value;
         line.epochs = metrics.epochs;
+        line.rate = metrics.learningRate;
         const answers = await predict({
           model,
           delta: path.join(delta, 'delta'),

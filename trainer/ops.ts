@@ -58,7 +58,7 @@ const INT: Attribute = { type: 'int32' };
 export class Ops {
   readonly nodes: Node[] = [];
   readonly variables: Variable[] = [];
-  /** Constants, sizes and slices that are in the graph already. */
+  /** Constants, weights, sizes and slices that are in the graph already. */
   private readonly known = new Map<string, Tensor>();
 
   /** Value that the caller feeds at each run. */
@@ -78,9 +78,12 @@ export class Ops {
     return variable;
   }
 
-  /** Frozen weight: a variable that is assigned only once, when the session opens. */
+  /**
+   * Frozen weight: a variable that is assigned only once, when the session opens. A name stands for
+   * one weight.
+   */
   weight = (name: string, shape: readonly number[], values: () => Float32Array) =>
-    this.variable(name, shape, values).value;
+    this.once(`weight ${name}`, () => this.variable(name, shape, values).value);
 
   /** Assigns a value to a variable. */
   assign = ({ handle }: Pick<Variable, 'handle'>, value: Tensor) =>

@@ -10,9 +10,9 @@ import { startNatsCluster } from '../../test/support/nats-cluster';
 /*
  *   node --require ./test/support/typescript-hook.cjs bench/cluster/restart.ts [ROUNDS] [SEED]
  *
- * Kills all three nats-servers at once with SIGKILL, at drawn moments, and restarts them, while three
- * gateways' stores write. Each change that was acknowledged must be there afterwards. Exits with 1 if
- * one is not.
+ * Kills all three nats-servers at once with SIGKILL, at drawn moments, and restarts them, while
+ * three gateways' stores write. Each change that was acknowledged must be there afterwards. Exits
+ * with 1 if one is not.
  */
 const ROUNDS = Number(process.argv[2] ?? 10);
 const SEED = Number(process.argv[3] ?? 1);

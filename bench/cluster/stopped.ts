@@ -15,9 +15,9 @@ import { createAndFollow, deltaOfOneProcess, specOf } from './jobs';
  *   HIFI_ENTRY=dist/cli/hifi.js node --require ./test/support/typescript-hook.cjs \
  *     bench/cluster/stopped.ts [SECONDS]
  *
- * Stops a gateway with SIGSTOP, for 60 s, in each state of a job, and then lets it continue. A proxy
- * before each gateway's nats-server sees the write that begins the state. Jobs run until each state
- * has had its gateway. Exits with 1 if anything is wrong.
+ * Stops a gateway with SIGSTOP, for 60 s, in each state of a job, and then lets it continue. A
+ * proxy before each gateway's nats-server sees the write that begins the state. Jobs run until each
+ * state has had its gateway. Exits with 1 if anything is wrong.
  */
 const STOPPED_MS = Number(process.argv[2] ?? 60) * 1000;
 const STATES = JOB_PATH.slice(0, -1);
@@ -88,7 +88,7 @@ async function main(): Promise<boolean> {
   }
 }
 
-/** Returns true for the message that begins a state. An attempt begins with a job that is QUEUED. */
+/** True for the message that begins a state. An attempt begins with a job that is QUEUED. */
 const begins = (state: string, subject: string, text: string) =>
   state === 'QUEUED'
     ? subject.endsWith('.record') && text.includes('"kind":"attempt"')

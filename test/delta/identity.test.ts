@@ -137,8 +137,10 @@ async function runKey({ heads, ...rest }: Training): Promise<string> {
 test('every option of the contract is covered here', () => {
   expect(Object.keys(OTHER.analysis).sort()).toEqual(fieldsOf(AnalysisOptionsSchema));
   expect(Object.keys(OTHER.selection).sort()).toEqual(fieldsOf(SelectionOptionsSchema));
-  // Weights by label are another form of class weights.
-  expect(Object.keys({ ...OTHER.training, labelWeights: {} }).sort()).toEqual(fieldsOf(TrainingOptionsSchema));
+  // Weights by label and auto_lr are other forms of class weights and lr.
+  expect(Object.keys({ ...OTHER.training, autoLr: true, labelWeights: {} }).sort()).toEqual(
+    fieldsOf(TrainingOptionsSchema),
+  );
   expect(Object.keys(OTHER_ROWS).sort()).toEqual(fieldsOf(TextDatasetSchema));
   expect(Object.keys({ ...ANALYSIS_DEFAULTS, autoSamples: true, threads: 1 }).sort()).toEqual(
     Object.keys(OTHER.analysis).sort(),

@@ -238,9 +238,13 @@ describe('the trainer service', () => {
       problem,
     });
     const dev = inline(24, 1);
-    const request = { ...asked, train: inline(40, 0), dev, options: { ...options, epochs: 1 } };
+    const chosen = { ...options, epochs: 1, lr: undefined, autoLr: true };
+    const request = { ...asked, train: inline(200, 0), dev, options: chosen };
     const { events, result } = await trained({ ...request, runId: problem });
     const [epoch] = events.flatMap((event) => (event.case === 'epoch' ? [event.value as Epoch] : []));
+    const rates = events.flatMap((event) => (event.case === 'learningRate' ? [event.value] : []));
+    expect(rates).toEqual([result.metrics?.learningRate]);
+    expect(result.metrics?.learningRate?.tried.length).toBeGreaterThan(5);
     const names = PROBLEM_METRICS[problem];
     expect(Object.keys(epoch.dev).sort()).toEqual([...names, 'loss'].sort());
     expect(result.metrics).toMatchObject({ metric: names[0], best: { value: epoch.dev[names[0]] } });
@@ -337,7 +341,7 @@ describe('the trainer service', () => {
   const { INVALID_ARGUMENT } = status;
   it.each<[string, Request, string, string]>([
     ['a run_id', { runId: '../x' }, 'run_id', 'run_id is "../x"; it must be 1 to 64 letters'],
-    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be above 0'],
+    ['an option', { options: { lr: -1 } }, 'options.lr', 'options.lr is -1; it must be a number above 0, or auto'],
     ['no mask', { mask: undefined }, 'mask', 'mask is missing'],
     [
       'a layer',

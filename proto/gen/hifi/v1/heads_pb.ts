@@ -65,8 +65,8 @@ export type ModelIdentity = Message<"hifi.v1.ModelIdentity"> & {
   headParameters?: HeadParameters | undefined;
 
   /**
-   * Sizes of a layer's matrices. Default: those of BERT with a feed-forward layer of 4 times
-   * hidden_size.
+   * Sizes of a layer's matrices. Absent from the basic view. Default: those of BERT with a
+   * feed-forward layer of 4 times hidden_size.
    *
    * @generated from field: hifi.v1.LayerParameters layer_parameters = 7;
    */
