@@ -6,6 +6,7 @@ import { LEASE_MS } from '../../gateway/jetstream/layout';
 import { JobState } from '../../proto/gen/hifi/v1/gateway_pb';
 import { recordedLeases, recordLeases } from '../../test/gateway/jetstream/lease-history';
 import { faultsIn, leaseFaults, messagesOf } from '../../test/gateway/jetstream/stream-faults';
+import { withJetStream } from '../../test/gateway/outbox-jobs';
 import { eventsOf, getJob } from '../../test/services/struck-job';
 import { type Cluster, type Member, oneOf, startCluster } from './cluster';
 import { createAndFollow, deltaOfOneProcess, insisting, specOf } from './jobs';
@@ -57,10 +58,15 @@ async function main(): Promise<boolean> {
         print(`${seconds(began)} s: ${++done} jobs of ${jobs} have ended`);
         return history;
       }),
-    ).finally(async () => {
-      over.abort();
-      await killing;
-    });
+    )
+      .catch(async (error) => {
+        print(`the stream: ${await streamOf(cluster).catch(String)}`);
+        throw error;
+      })
+      .finally(async () => {
+        over.abort();
+        await killing.catch(() => {});
+      });
     const wall = seconds(began);
     const kills = await killing;
     let attempts = 0;
@@ -113,12 +119,23 @@ async function killUntil(
     if (signal.aborted || restarting.has(victim) || restarting.size === MOST_AWAY) continue;
     kills[victim.name] = (kills[victim.name] ?? 0) + 1;
     await victim.kill();
-    const restarted = victim.restart().then(() => void restarting.delete(victim));
+    // A port may still be in use.
+    const restarted = victim
+      .restart()
+      .catch(() => victim.restart())
+      .then(() => void restarting.delete(victim));
     restarting.set(victim, restarted);
   }
   await Promise.all(restarting.values());
   return kills;
 }
+
+/** State of the jobs' stream, for the report of a failure. */
+const streamOf = ({ nats }: Cluster) =>
+  withJetStream(nats.url, async ({ streams }) => {
+    const { state, cluster } = await streams.info('HIFI_EVENTS');
+    return JSON.stringify({ state, cluster });
+  });
 
 async function leasesOf(cluster: Cluster) {
   const { entries, missing } = await recordedLeases(cluster.nats.url);

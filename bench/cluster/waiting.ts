@@ -1,10 +1,17 @@
 import * as fs from 'node:fs';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { headers } from '@nats-io/transport-node';
 import { randomStream } from '../../data/random';
+import { createdJob } from '../../gateway/jetstream/job-log';
+import { requestSubject, workSubject } from '../../gateway/jetstream/layout';
+import { Session } from '../../gateway/jetstream/session';
 import { JetStreamStore } from '../../gateway/jetstream/store';
+import { newJobId } from '../../gateway/store';
 import { GrpcClient } from '../../infra/grpc/client';
+import { connectNats, natsAddress } from '../../infra/nats';
 import { GatewayService } from '../../proto/gen/hifi/v1/gateway_pb';
 import { silent } from '../../test/gateway/outbox-jobs';
-import { newJobOf, refusals } from '../../test/gateway/sample-jobs';
+import { newJobOf } from '../../test/gateway/sample-jobs';
 import { temporaryFolder } from '../../test/support/deltas';
 import { startNats } from '../../test/support/nats';
 import { endServices, Service } from '../../test/support/services';
@@ -77,19 +84,27 @@ async function main(): Promise<void> {
   }
 }
 
-/** Creates the waiting jobs. @returns their ids */
+/** Creates the waiting jobs: the messages that `JetStreamStore.create` appends. @returns their ids */
 async function fill(url: string): Promise<string[]> {
-  const store = await JetStreamStore.open(url, silent);
+  await (await JetStreamStore.open(url, silent)).close();
+  const link = await connectNats(natsAddress(url), 'fill');
+  const session = new Session(link, await jetstreamManager(link.nc));
   const ids: string[] = [];
-  let next = 0;
   const write = async () => {
-    while (next < JOBS) {
-      const job = { ...newJobOf(`waiting-${next++}`), spec: { model: 'tiny-bert', analyzeOnly: true } };
-      ids.push((await store.create(job, JOBS + 1, refusals)).record.id);
+    while (ids.length < JOBS) {
+      const given = { ...newJobOf(`waiting-${ids.length}`), spec: { model: 'tiny-bert', analyzeOnly: true } };
+      const id = newJobId(Date.now(), ids.at(-1) ?? '');
+      ids.push(id);
+      const { entries } = createdJob(id, given, Date.now(), { gateway: 'fill', call: id });
+      const subject = requestSubject(given.requestId);
+      const request = { subject, body: JSON.stringify({ id, specHash: given.specHash }), headers: headers() };
+      await session.append([request, ...entries], { subject, last: 0 });
+      const offer = { subject: workSubject(id), body: '', headers: headers() };
+      await session.append([offer], { subject: offer.subject, last: 0 });
     }
   };
   await Promise.all(Array.from({ length: WRITERS }, write));
-  await store.close();
+  await link.close();
   return ids;
 }
 

@@ -62,6 +62,8 @@ export class JetStreamStore implements JobStore {
   /** Id of the last job that this gateway has begun to create. */
   private newest = '';
   private timer: NodeJS.Timeout | undefined;
+  /** True once all open jobs are offered. */
+  private repaired = false;
   private closed = false;
 
   private constructor(
@@ -87,16 +89,18 @@ export class JetStreamStore implements JobStore {
     const store = new JetStreamStore(url, log, leaseMs);
     try {
       await store.sessions.start();
-      await store.repair(true);
+      await store.repair();
     } catch (error) {
       await store.close();
       throw error;
     }
-    store.timer = setInterval(() => {
-      store.repair(false).catch((error) => {
-        if (!isStoreAway(error)) log.error({ err: error }, 'jobs without an offer could not be looked for');
-      });
-    }, REPAIR_MS).unref();
+    store.timer = setInterval(
+      () =>
+        void store
+          .repair()
+          .catch((error) => log.error({ err: error }, 'jobs without an offer could not be looked for')),
+      REPAIR_MS,
+    ).unref();
     return store;
   }
 
@@ -355,11 +359,18 @@ export class JetStreamStore implements JobStore {
     this.job(id).catch((error) => this.log.warn({ job: id, err: error }, 'a job could not be read'));
   }
 
-  /** Offers open jobs that are not offered, because a gateway ended between two writes. */
-  private async repair(always: boolean): Promise<void> {
-    if (this.closed) return;
-    if (!always && (await this.queue.size()) >= this.index.open) return;
-    const open = this.index.openSince(Date.now() - (always ? 0 : OFFERED_MS));
-    if (open.length > 0) await this.queue.addMissing(open);
+  /**
+   * Offers open jobs that are not offered, because a gateway ended between two writes. The first
+   * time it looks at all of them.
+   */
+  private async repair(): Promise<void> {
+    try {
+      if (this.repaired && (await this.queue.size()) >= this.index.open) return;
+      const open = this.index.openSince(Date.now() - (this.repaired ? OFFERED_MS : 0));
+      if (open.length > 0) await this.queue.addMissing(open);
+      this.repaired = true;
+    } catch (error) {
+      if (!isStoreAway(error) && !this.closed) throw error;
+    }
   }
 }
