@@ -84,7 +84,11 @@ async function main(): Promise<void> {
   }
 }
 
-/** Creates the waiting jobs: the messages that `JetStreamStore.create` appends. @returns their ids */
+/**
+ * Creates the waiting jobs: the messages that `JetStreamStore.create` appends.
+ *
+ * @returns their ids
+ */
 async function fill(url: string): Promise<string[]> {
   await (await JetStreamStore.open(url, silent)).close();
   const link = await connectNats(natsAddress(url), 'fill');
