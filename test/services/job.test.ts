@@ -129,7 +129,8 @@ describe.each([true, false])('with JetStream %s', (jetstream) => {
         'ce-specversion': '1.0',
         'ce-id': `${job.jobId}:${i + 1}`,
         'ce-type': `hifi.v1.job.${kind(body)}`,
-        'ce-time': body.time,
+        // JSON of proto3 leaves out milliseconds of 0.
+        'ce-time': new Date(body.time).toISOString(),
       });
       expect(traceIdOf(headers.traceparent)).toBe(job.traceId);
     }
